@@ -1,0 +1,440 @@
+"""Bounds-checked reading of fragmented MP4: the init part and one moof at a time.
+
+Owns: turning bytes of a recording into Init and TrackRun values. Must not know: files, indexes, wall time.
+The bytes may come from a damaged disk or a hostile camera: whatever they are, the only exception that leaves
+this file is Malformed, and counts are checked before anything is allocated for them.
+Layout: ISO/IEC 14496-12 section 8; `mtxi` is MediaMTX's (boxes.mtxi).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import sys
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
+
+MAX_INIT_BYTES: Final = 1 << 20
+MAX_MOOF_BYTES: Final = 16 << 20
+MAX_TRACKS: Final = 32
+# A trun without per-sample fields costs 20 bytes and may claim 2^32 samples; this many fit any honest part.
+MAX_SAMPLES_PER_MOOF: Final = 1 << 20
+MAX_TFDT: Final = 1 << 60  # 400,000 years at 90 kHz: above it, sums leave 64-bit fields
+_MAX_TIMESCALE: Final = 1_000_000_000
+_NON_SYNC: Final = 0x10000
+# Third byte from the right of sample_flags: bit 0 is sample_is_non_sync_sample (8.8.3.1).
+_SYNC_OF_FLAG_BYTE: Final = bytes(0 if value & 1 else 1 for value in range(256))
+_NATIVE_IS_LITTLE: Final = sys.byteorder == "little"
+
+Kind = Literal["video", "audio", "other"]
+_KIND_OF_HANDLER: Final[dict[bytes, Kind]] = {b"vide": "video", b"soun": "audio"}
+
+
+class Malformed(ValueError):
+    """These bytes are not what they claim to be; the text says where."""
+
+
+class Truncated(Malformed):
+    """The bytes end inside a box: more of the file may make them whole."""
+
+
+class BoxHeader(NamedTuple):
+    """`size` counts the header, `header_size` is 8 or 16."""
+
+    fourcc: bytes
+    header_size: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One track of an init; `stsd` is the whole box, `codec` the fourcc of its first entry."""
+
+    id: int
+    kind: Kind
+    timescale: int
+    codec: str
+    stsd: bytes
+    width: int
+    height: int
+    # trex: what a fragment means when it leaves a field out (MediaMTX never does)
+    default_duration: int = 0
+    default_size: int = 0
+    default_flags: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mtxi:
+    """Which run (StreamID) a segment belongs to, its number in it, and the run's media time at its start."""
+
+    stream_id: bytes
+    number: int
+    dts_ns: int
+    ntp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """ftyp+moov of a segment; fragments begin at or after `size` bytes."""
+
+    tracks: tuple[Track, ...]
+    mtxi: Mtxi | None
+    size: int
+    duration: int = 0  # mvhd, in `timescale` ticks; MediaMTX patches it when it closes the file
+    timescale: int = 1000
+    stsd_id: str = field(init=False)  # equal ids: samples can share one set of tracks
+
+    def __post_init__(self) -> None:
+        digest = hashlib.blake2s(digest_size=8)
+        for track in self.tracks:
+            digest.update(repr((track.id, track.kind, track.timescale, track.stsd)).encode())
+        object.__setattr__(self, "stsd_id", digest.hexdigest())
+
+    @property
+    def video(self) -> Track | None:
+        return next((track for track in self.tracks if track.kind == "video"), None)
+
+    @property
+    def audio(self) -> Track | None:
+        return next((track for track in self.tracks if track.kind == "audio"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRun:
+    """Samples of one trun in decode order; all arrays have one entry per sample.
+
+    `tfdt` is the first sample's decode time in track ticks, `data_offset` its place in the file,
+    `sync` one byte per sample (1 = random access) or None when all are, `ctos` pts-dts or None when all 0.
+    """
+
+    track_id: int
+    tfdt: int
+    durations: array[int]
+    sizes: array[int]
+    sync: bytes | None
+    ctos: array[int] | None
+    data_offset: int
+
+
+def read_box_header(data: bytes, at: int) -> BoxHeader | None:
+    """The box header at `at`, or None when it is cut short; the box itself may reach past `data`."""
+    if at < 0 or at + 8 > len(data):
+        return None
+    size, fourcc = struct.unpack_from(">I4s", data, at)
+    header_size = 8
+    if size == 1:
+        if at + 16 > len(data):
+            return None
+        (size,) = struct.unpack_from(">Q", data, at + 8)
+        header_size = 16
+    if size < header_size:  # 0 means "to the end of the file": useless in a recording that grows
+        raise Malformed(f"box {fourcc!r} at {at} claims {size} bytes")
+    return BoxHeader(fourcc, header_size, size)
+
+
+def _children(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """(fourcc, payload start, payload end) of each box in data[at:end]."""
+    while at < end:
+        header = read_box_header(data, at)
+        if header is None or at + header.size > end:
+            raise Truncated(f"a box at {at} reaches past {end}")
+        yield header.fourcc, at + header.header_size, at + header.size
+        at += header.size
+
+
+def _u32(data: bytes, at: int, end: int) -> int:
+    if at < 0 or at + 4 > end:
+        raise Malformed(f"a field at {at} reaches past {end}")
+    return int.from_bytes(data[at : at + 4], "big")
+
+
+def _u64(data: bytes, at: int, end: int) -> int:
+    if at < 0 or at + 8 > end:
+        raise Malformed(f"a field at {at} reaches past {end}")
+    return int.from_bytes(data[at : at + 8], "big")
+
+
+# -- init ---------------------------------------------------------------------------------------------------
+
+
+def parse_init(data: bytes) -> Init:
+    """Init of a file whose first bytes are `data`.
+
+    Raises Truncated when moov is not complete in `data`, Malformed when it never can be.
+    """
+    at = 0
+    while True:
+        header = read_box_header(data, at)
+        if header is None:
+            raise Truncated("the file ends before its moov does")
+        if header.fourcc == b"moof":
+            raise Malformed("a moof comes before any moov")
+        if at + header.size > MAX_INIT_BYTES:
+            raise Malformed(f"{header.fourcc!r} of {header.size} bytes where a small moov belongs")
+        if at + header.size > len(data):
+            raise Truncated(f"the file ends inside {header.fourcc!r}")
+        if header.fourcc == b"moov":
+            return _parse_moov(data, at + header.header_size, at + header.size)
+        at += header.size
+
+
+def _parse_moov(data: bytes, at: int, end: int) -> Init:
+    tracks: list[Track] = []
+    defaults: dict[int, tuple[int, int, int]] = {}
+    mtxi: Mtxi | None = None
+    duration, timescale = 0, 1000
+    for fourcc, start, stop in _children(data, at, end):
+        if fourcc == b"trak":
+            tracks.append(_parse_trak(data, start, stop))
+        elif fourcc == b"mvhd":
+            timescale, duration = _timescale_and_duration(data, start, stop)
+        elif fourcc == b"mvex":
+            defaults = _parse_mvex(data, start, stop)
+        elif fourcc == b"udta":
+            mtxi = _parse_udta(data, start, stop)
+        if len(tracks) > MAX_TRACKS:
+            raise Malformed(f"more than {MAX_TRACKS} tracks")
+    if not tracks:
+        raise Malformed("moov without a track")
+    if len({track.id for track in tracks}) != len(tracks):
+        raise Malformed("two tracks share an id")
+    whole = tuple(_with_defaults(track, defaults.get(track.id)) for track in tracks)
+    return Init(tracks=whole, mtxi=mtxi, size=end, duration=duration, timescale=timescale)
+
+
+def _with_defaults(track: Track, found: tuple[int, int, int] | None) -> Track:
+    if found is None or found == (0, 0, 0):
+        return track
+    return Track(
+        track.id, track.kind, track.timescale, track.codec, track.stsd, track.width, track.height, *found
+    )
+
+
+def _parse_trak(data: bytes, at: int, end: int) -> Track:
+    track_id = 0
+    size = (0, 0)
+    media: tuple[Kind, int, bytes] | None = None
+    for fourcc, start, stop in _children(data, at, end):
+        if fourcc == b"tkhd":
+            version = _u32(data, start, stop) >> 24
+            track_id = _u32(data, start + (20 if version else 12), stop)
+            size = (_u32(data, stop - 8, stop) >> 16, _u32(data, stop - 4, stop) >> 16)
+        elif fourcc == b"mdia":
+            media = _parse_mdia(data, start, stop)
+    if not track_id or media is None:
+        raise Malformed("a trak lacks tkhd or mdia")
+    kind, timescale, stsd = media
+    codec, entry_size = _first_entry(stsd, kind)
+    width, height = entry_size if all(entry_size) else size
+    return Track(track_id, kind, timescale, codec, stsd, width, height)
+
+
+def _parse_mdia(data: bytes, at: int, end: int) -> tuple[Kind, int, bytes]:
+    kind: Kind = "other"
+    timescale = 0
+    stsd = b""
+    for fourcc, start, stop in _children(data, at, end):
+        if fourcc == b"mdhd":
+            timescale, _ = _timescale_and_duration(data, start, stop)
+        elif fourcc == b"hdlr":
+            _u32(data, start + 8, stop)
+            kind = _KIND_OF_HANDLER.get(data[start + 8 : start + 12], "other")
+        elif fourcc == b"minf":
+            stsd = _find_stsd(data, start, stop)
+    if not 0 < timescale <= _MAX_TIMESCALE:
+        raise Malformed(f"a track has {timescale} ticks per second")
+    return kind, timescale, stsd
+
+
+def _timescale_and_duration(data: bytes, start: int, stop: int) -> tuple[int, int]:
+    if _u32(data, start, stop) >> 24:
+        return _u32(data, start + 20, stop), _u64(data, start + 24, stop)
+    return _u32(data, start + 12, stop), _u32(data, start + 16, stop)
+
+
+def _find_stsd(data: bytes, at: int, end: int) -> bytes:
+    for fourcc, start, stop in _children(data, at, end):
+        if fourcc == b"stbl":
+            for inner, inner_start, inner_stop in _children(data, start, stop):
+                if inner == b"stsd":
+                    # with the small header form, so that what is copied into a clip is canonical
+                    body = data[inner_start:inner_stop]
+                    return struct.pack(">I4s", len(body) + 8, b"stsd") + body
+    return b""
+
+
+def _first_entry(stsd: bytes, kind: Kind) -> tuple[str, tuple[int, int]]:
+    """(fourcc, (width, height)) of the first sample entry; ("", (0, 0)) when there is none."""
+    if kind == "other" or not stsd:
+        return "", (0, 0)
+    for fourcc, start, stop in _children(stsd, 16, len(stsd)):
+        size = (0, 0)
+        if kind == "video":
+            packed = _u32(stsd, start + 24, stop)
+            size = (packed >> 16, packed & 0xFFFF)
+        return fourcc.decode("latin-1"), size
+    raise Malformed("stsd without a sample entry")
+
+
+def _parse_mvex(data: bytes, at: int, end: int) -> dict[int, tuple[int, int, int]]:
+    found: dict[int, tuple[int, int, int]] = {}
+    for fourcc, start, stop in _children(data, at, end):
+        if fourcc == b"trex":
+            track_id, _, *rest = (_u32(data, start + 4 + 4 * i, stop) for i in range(5))
+            found[track_id] = (rest[0], rest[1], rest[2])
+    return found
+
+
+def _parse_udta(data: bytes, at: int, end: int) -> Mtxi | None:
+    """MediaMTX's box, if it is there and as long as it should be; other user data is nobody's business."""
+    while (header := read_box_header(data, at)) is not None and at + header.size <= end:
+        start, stop = at + header.header_size, at + header.size
+        if header.fourcc == b"mtxi" and stop - start >= 44:
+            stream_id, number, dts_ns, ntp_ns = struct.unpack_from(">16sQqq", data, start + 4)
+            return Mtxi(stream_id, number, dts_ns, ntp_ns)
+        at = stop
+    return None
+
+
+# -- moof ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Fragment:
+    """What truns of one traf start from, moved on by each of them."""
+
+    track_id: int = 0
+    base: int = 0
+    duration: int = 0
+    size: int = 0
+    flags: int = 0
+    dts: int = 0
+    position: int = 0  # where data lands when a trun does not say
+
+
+def parse_moof(data: bytes, file_offset: int, init: Init | None = None) -> tuple[TrackRun, ...]:
+    """Every trun of the moof that starts at data[0] and at `file_offset` of its file, in file order.
+
+    `init` supplies trex defaults where a fragment relies on them. Raises Malformed.
+    """
+    header = read_box_header(data, 0)
+    if header is None or header.fourcc != b"moof":
+        raise Malformed(f"no moof at {file_offset}")
+    if header.size > len(data):
+        raise Truncated(f"the moof at {file_offset} is cut short")
+    if header.size > MAX_MOOF_BYTES:
+        raise Malformed(f"the moof at {file_offset} has {header.size} bytes")
+    runs: list[TrackRun] = []
+    room = MAX_SAMPLES_PER_MOOF
+    position = file_offset
+    for fourcc, start, stop in _children(data, header.header_size, header.size):
+        if fourcc != b"traf":
+            continue
+        state = _Fragment(position=position)
+        for inner, at, end in _children(data, start, stop):
+            if inner == b"tfhd":
+                _read_tfhd(data, at, end, state, file_offset, init)
+            elif inner == b"tfdt":
+                _read_tfdt(data, at, end, state)
+            elif inner == b"trun":
+                run = _read_trun(data, at, end, state, room)
+                room -= len(run.sizes)
+                runs.append(run)
+        position = state.position
+    return tuple(runs)
+
+
+def _read_tfhd(data: bytes, at: int, end: int, state: _Fragment, file_offset: int, init: Init | None) -> None:
+    flags = _u32(data, at, end) & 0xFFFFFF
+    state.track_id = _u32(data, at + 4, end)
+    at += 8
+    for track in init.tracks if init is not None else ():
+        if track.id == state.track_id:
+            state.duration, state.size = track.default_duration, track.default_size
+            state.flags = track.default_flags
+    # 8.8.7: an explicit base, or the moof, or (no flag) the end of the previous track's data
+    state.base = file_offset if flags & 0x20000 else state.position
+    if flags & 0x1:
+        state.base = _u64(data, at, end)
+        at += 8
+    state.position = state.base
+    if flags & 0x2:
+        at += 4  # sample description index: a MediaMTX stsd has one
+    if flags & 0x8:
+        state.duration = _u32(data, at, end)
+        at += 4
+    if flags & 0x10:
+        state.size = _u32(data, at, end)
+        at += 4
+    if flags & 0x20:
+        state.flags = _u32(data, at, end)
+
+
+def _read_tfdt(data: bytes, at: int, end: int, state: _Fragment) -> None:
+    wide = _u32(data, at, end) >> 24
+    state.dts = _u64(data, at + 4, end) if wide else _u32(data, at + 4, end)
+    if state.dts > MAX_TFDT:
+        raise Malformed(f"a fragment begins at tick {state.dts}")
+
+
+def _read_trun(data: bytes, at: int, end: int, state: _Fragment, room: int) -> TrackRun:
+    if not state.track_id:
+        raise Malformed("a trun comes before its tfhd")
+    flags = _u32(data, at, end) & 0xFFFFFF
+    count = _u32(data, at + 4, end)
+    at += 8
+    position = state.position
+    if flags & 0x1:
+        offset = _u32(data, at, end)
+        position = state.base + (offset - (1 << 32) if offset >> 31 else offset)
+        at += 4
+    first_flags: int | None = None
+    if flags & 0x4:
+        first_flags = _u32(data, at, end)
+        at += 4
+    stride = (flags >> 8 & 0xF).bit_count()
+    if count > room or at + 4 * stride * count > end:
+        raise Malformed(f"a trun of {end - at} bytes claims {count} samples")
+    run = _samples(data[at : at + 4 * stride * count], count, flags, first_flags, state, position)
+    state.dts += sum(run.durations)
+    state.position = position + sum(run.sizes)
+    if position < 0 or state.dts > MAX_TFDT or state.position > MAX_TFDT:
+        raise Malformed("samples of a trun lie outside any file")
+    return run
+
+
+def _samples(
+    raw: bytes, count: int, flags: int, first_flags: int | None, state: _Fragment, position: int
+) -> TrackRun:
+    """The per-sample table by columns: one slice per field, no object per sample."""
+    table = array("I", raw)
+    if _NATIVE_IS_LITTLE:
+        table.byteswap()
+    stride = (flags >> 8 & 0xF).bit_count()
+    column = 0
+    durations = sizes = None
+    sync: bytes | None = None
+    ctos: array[int] | None = None
+    if flags & 0x100:
+        durations, column = table[column::stride], column + 1
+    if flags & 0x200:
+        sizes, column = table[column::stride], column + 1
+    if flags & 0x400:
+        sync, column = raw[4 * column + 1 :: 4 * stride].translate(_SYNC_OF_FLAG_BYTE), column + 1
+    elif state.flags & _NON_SYNC:
+        sync = bytes(count)
+    if first_flags is not None and not flags & 0x400 and count:
+        sync = bytes([0 if first_flags & _NON_SYNC else 1]) + (sync or b"\1" * count)[1:]
+    if flags & 0x800:
+        ctos = array("i", table[column::stride].tobytes())
+    return TrackRun(
+        track_id=state.track_id,
+        tfdt=state.dts,
+        durations=durations if durations is not None else array("I", [state.duration]) * count,
+        sizes=sizes if sizes is not None else array("I", [state.size]) * count,
+        sync=None if sync is None or 0 not in sync else sync,
+        ctos=ctos,
+        data_offset=position,
+    )

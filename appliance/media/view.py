@@ -1,0 +1,63 @@
+"""The immutable values an index hands to whoever plans a clip.
+
+Owns: Part, Key, SegmentView and what a run's clock must offer. Must not know: how they are made or kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from appliance.media.fmp4 import Init
+
+
+class RunClock(Protocol):
+    """Media time of one run (ns) against capture-side wall time (us UTC); strictly rising, never revised."""
+
+    def wall_us(self, media_ns: int) -> int: ...
+
+    def media_ns(self, wall_us: int) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One complete moof+mdat. Times are video track ticks of the segment, -1 when the part has no video.
+
+    `video_tfdt` is the first video sample's dts, `video_end` the greatest pts + duration.
+    """
+
+    offset: int
+    moof_size: int
+    end: int
+    video_tfdt: int
+    video_pts_min: int
+    video_pts_max: int
+    video_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A sync video sample: `sample` counts over all video runs of part number `part`, from 0."""
+
+    pts: int
+    part: int
+    sample: int
+    params_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentView:
+    """One segment as it was at one moment: enough to plan a cut or name a frame without asking anybody.
+
+    `name` is relative to recordings_dir; `base_ns` is the run's media time at tick 0 (mtxi.DTS, else 0);
+    `run_id` is the hex StreamID, or "name:<file>" without mtxi.
+    """
+
+    name: str
+    init: Init
+    base_ns: int
+    run_id: str
+    clock: RunClock
+    parts: Sequence[Part]
+    keys: Sequence[Key]
