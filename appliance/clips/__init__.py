@@ -1,0 +1,1 @@
+"""Clips: from a mark to bytes that play. Plays, ghosts, waits, cuts, files."""

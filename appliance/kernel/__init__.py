@@ -1,0 +1,1 @@
+"""The kernel: clock, store, journal, machines. It knows nothing of video, sessions or HTTP."""

@@ -1,0 +1,96 @@
+"""Box time: one steady UTC clock for everything the box says.
+
+Owns: the reading of the machine's clocks. Nobody else may ask the operating system for the time
+(ruff bans `time.time` and `datetime.now` elsewhere), so that a wall-clock step during a game changes
+no mark, no deadline and no journal entry.
+
+Box time = CLOCK_BOOTTIME + an offset taken from the wall clock at boot and kept with the boot id.
+Instants are int microseconds UTC since the epoch (`*_us`). Deadlines use trio's own monotonic clock.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+STEP_US = 500_000  # a wall clock further than this from box time is a step worth an event (design section 6)
+
+_RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|z|[+-]\d{2}:\d{2})")
+
+
+class Clock(Protocol):
+    """What actors and closures may ask."""
+
+    def now_us(self) -> int:
+        """Box time now, microseconds UTC."""
+        ...
+
+
+def boottime_us() -> int:
+    """Microseconds since boot, suspend included; never steps."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
+def wall_us() -> int:
+    """The machine's wall clock, which NTP or a person may step."""
+    return time.time_ns() // 1000
+
+
+def boot_id() -> str:
+    """Identity of this boot: an offset to CLOCK_BOOTTIME is only good within it."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+@dataclass(slots=True)
+class BoxClock:
+    """Box time. `offset_us` changes only through `resync`, and only while no session is active."""
+
+    boot_id: str
+    offset_us: int
+
+    @classmethod
+    def start(cls, stored_boot_id: str | None, stored_offset_us: int | None) -> BoxClock:
+        """Go on with the stored offset when this is still the same boot, else take the wall clock's."""
+        current = boot_id()
+        if stored_boot_id == current and stored_offset_us is not None:
+            return cls(current, stored_offset_us)
+        return cls(current, wall_us() - boottime_us())
+
+    def now_us(self) -> int:
+        return boottime_us() + self.offset_us
+
+    def step_us(self) -> int:
+        """How far the wall clock has moved away from box time; positive: the wall clock is ahead."""
+        return wall_us() - self.now_us()
+
+    def resync(self) -> None:
+        """Follow the wall clock again. The caller makes sure that no session is active."""
+        self.offset_us += self.step_us()
+
+
+def to_rfc3339(instant_us: int) -> str:
+    """RFC 3339 UTC with microseconds: 2026-11-20T19:31:04.120000Z."""
+    return (EPOCH + timedelta(microseconds=instant_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def optional_rfc3339(instant_us: int | None) -> str | None:
+    return None if instant_us is None else to_rfc3339(instant_us)
+
+
+def from_rfc3339(text: str) -> int:
+    """Microseconds UTC; digits past the sixth are cut off.
+
+    Raises ValueError naming what is wrong. A time without zone is refused: it would be a guess.
+    """
+    match = _RFC3339.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("must be an RFC 3339 time with a zone, such as 2026-11-20T19:31:04.120Z")
+    date, clock, fraction, zone = match.groups()
+    moment = datetime.fromisoformat(f"{date}T{clock}{'+00:00' if zone in 'Zz' else zone}")
+    whole = (moment - EPOCH) // timedelta(microseconds=1)
+    return whole + int(((fraction or "") + "000000")[:6])

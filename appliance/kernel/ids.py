@@ -1,0 +1,29 @@
+"""Identifiers: UUIDv7 made here, any RFC 9562 UUID taken from clients."""
+
+from __future__ import annotations
+
+import uuid
+from typing import NewType
+
+import uuid_utils
+
+SessionId = NewType("SessionId", str)
+ChannelId = NewType("ChannelId", str)
+ClipId = NewType("ClipId", str)
+PlayId = NewType("PlayId", str)
+TagId = NewType("TagId", str)
+
+
+def new_uuid() -> str:
+    """A new UUIDv7: sorts by the time it was made (RFC 9562 section 5.7)."""
+    return str(uuid_utils.uuid7())
+
+
+def canonical_uuid(text: str) -> str:
+    """The lower-case hyphenated form. Raises ValueError for anything that is not a UUID."""
+    if len(text) != 36:
+        raise ValueError("must be a UUID such as 0193b2f0-7c1e-7a55-9d3e-1f2a3b4c5d6e")
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise ValueError("must be a UUID such as 0193b2f0-7c1e-7a55-9d3e-1f2a3b4c5d6e") from None

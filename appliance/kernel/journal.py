@@ -1,0 +1,113 @@
+"""The journal: every change, once, in order; everything that leaves the box reads it with a cursor.
+
+Owns: the ring of the newest 4,096 committed entries, encoded once and shared by all readers, and the
+reading of older ones from SQLite. Entries are written by `Tx.append` inside the change's transaction.
+Must not know: what an entry means, or who reads it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import apsw
+
+from appliance.kernel.clock import to_rfc3339
+from appliance.kernel.signal import Signal
+
+if TYPE_CHECKING:
+    from appliance.kernel.store import Store
+    from appliance.kernel.tx import ReadTx
+
+RING_MAX = 4096  # about 40 minutes of a busy game: a tablet that slept through half-time resumes from memory
+PAGE_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One committed change. `event` is the finished JSON text of the event."""
+
+    seq: int
+    ts_us: int
+    type: str
+    subject: str
+    session_id: str | None
+    event: bytes
+
+
+def event_bytes(type_: str, seq: int, ts_us: int, body: bytes) -> bytes:
+    """The flat event: type, seq and ts in front of the body's own keys."""
+    rest = b"," + body[1:] if len(body) > 2 else b"}"
+    return b'{"type":"%s","seq":%d,"ts":"%s"' % (type_.encode(), seq, to_rfc3339(ts_us).encode()) + rest
+
+
+class Journal:
+    """Reader's side. `changed` rings after every commit that appended."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._ring: deque[Entry] = deque(maxlen=RING_MAX)
+        self.epoch = ""
+        self.head = 0
+        self.oldest = 1
+        self.changed = Signal()
+
+    def load(self, db: apsw.Connection) -> None:
+        """Read epoch, head and the newest entries at start."""
+        self.epoch = str(db.execute("SELECT value FROM meta WHERE key = 'epoch'").get)
+        self.head = int(
+            db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'journal'").get
+        )
+        self.oldest = int(db.execute("SELECT coalesce(min(seq), ?) FROM journal", (self.head + 1,)).get)
+        rows = db.execute(_SELECT + "WHERE seq > ? ORDER BY seq", (self.head - RING_MAX,))
+        self._ring.extend(_entry(row) for row in rows)
+
+    def publish(self, entries: Sequence[Entry]) -> None:
+        """Make committed entries visible to readers. Called by the store alone, in seq order."""
+        if entries:
+            self._ring.extend(entries)
+            self.head = entries[-1].seq
+            self.changed.ring()
+
+    def recent(self, since: int, limit: int = PAGE_MAX) -> list[Entry] | None:
+        """Entries after `since` when the ring still holds all of them, else None (use `read`)."""
+        if since >= self.head:
+            return []
+        if not self._ring or self._ring[0].seq > since + 1:
+            return None
+        start = max(0, len(self._ring) - (self.head - since))
+        while self._ring[start].seq <= since:
+            start += 1
+        return list(islice(self._ring, start, start + limit))
+
+    async def read(self, since: int, limit: int = PAGE_MAX) -> list[Entry]:
+        """Entries after `since`, oldest first, from the ring or from SQLite."""
+        recent = self.recent(since, limit)
+        if recent is not None:
+            return recent
+        return await self._store.read(lambda tx: read_entries(tx, since, limit))
+
+
+_SELECT = "SELECT seq, ts_us, type, subject, session_id, body FROM journal "
+
+
+def read_entries(tx: ReadTx, since: int, limit: int) -> list[Entry]:
+    """Entries after `since` inside a read transaction."""
+    rows = tx.db.execute(_SELECT + "WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: tuple[object, ...]) -> Entry:
+    seq, ts_us, type_, subject, session_id, body = row
+    assert isinstance(seq, int) and isinstance(ts_us, int) and isinstance(body, str)
+    return Entry(
+        seq,
+        ts_us,
+        str(type_),
+        str(subject),
+        None if session_id is None else str(session_id),
+        event_bytes(str(type_), seq, ts_us, body.encode()),
+    )

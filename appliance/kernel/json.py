@@ -1,0 +1,76 @@
+"""JSON in and out, with one set of rules for every door.
+
+Out: compact UTF-8. In: duplicate keys, NaN and Infinity are refused (two readers of such a text may
+understand different things), depth and size are bounded before anything is built.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from pydantic_core import to_json
+
+MAX_BODY_BYTES = 64 * 1024  # a mark is 300 bytes, the longest note a few kB
+MAX_DEPTH = 32
+
+
+class BadJson(ValueError):
+    """The text is not JSON we accept; the message says where and why."""
+
+
+def encode(value: Any) -> bytes:
+    """Compact UTF-8 JSON."""
+    return to_json(value, inf_nan_mode="null")
+
+
+def decode(data: bytes) -> Any:
+    """The value of a JSON text. Raises BadJson."""
+    if _depth(data) > MAX_DEPTH:
+        raise BadJson(f"nested deeper than {MAX_DEPTH} levels")
+    try:
+        return json.loads(data, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except BadJson:
+        raise
+    except RecursionError:
+        raise BadJson(f"nested deeper than {MAX_DEPTH} levels") from None
+    except ValueError as error:
+        raise BadJson(str(error)) from None
+
+
+def _depth(data: bytes) -> int:
+    """Upper bound of the nesting depth: brackets inside strings count too, which only errs to the safe side
+    beyond 32 unbalanced brackets in one text."""
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return 0
+    depth = deepest = 0
+    in_string = escaped = False
+    for byte in data:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise BadJson(f"key {twice!r} appears twice")
+    return made
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise BadJson(f"{name} is not JSON")

@@ -1,0 +1,88 @@
+"""One command, whichever door it came through: HTTP and /ws run the same operations.
+
+Owns: the idempotency rule. An answer is stored with its key in the effect's own transaction, so a
+client that never saw it may send the same request again and gets the same answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.kernel import json
+from appliance.kernel.errors import FieldError, Refused, stale
+from appliance.kernel.store import Store
+from appliance.kernel.tx import Tx
+
+KEEP_KEYS_S = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`resource` is the JSON object sent back. Its `rev`, where it has one, becomes the ETag."""
+
+    status: int
+    resource: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `device` is shown and kept as created_by, not trusted before pairing exists."""
+
+    device: str = "local"
+    key: str | None = None  # Idempotency-Key, or the id of a /ws command
+    fingerprint: str = ""  # of the request the key belongs to
+    if_match: int | None = None  # the rev the caller has seen
+
+
+def fingerprint(*parts: str | bytes) -> str:
+    """Identity of a request: same parts, same hash."""
+    made = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        made.update(b"%d:" % len(data) + data)
+    return made.hexdigest()
+
+
+def check_rev(caller: Caller, kind: str, rev: int) -> None:
+    """412 when the caller sent If-Match for another revision."""
+    if caller.if_match is not None and caller.if_match != rev:
+        raise stale(kind, rev)
+
+
+async def perform(store: Store, caller: Caller, closure: Callable[[Tx], Answer]) -> Answer:
+    """Run `closure` in the store, once per idempotency key."""
+    if caller.key is None:
+        return await store.write(closure)
+    key = caller.key
+
+    def once(tx: Tx) -> Answer:
+        known = tx.one("SELECT * FROM idempotency WHERE device = ? AND key = ?", (caller.device, key))
+        if known is not None:
+            if known["fingerprint"] != caller.fingerprint:
+                raise Refused(
+                    422,
+                    "key_reused",
+                    "this Idempotency-Key was used for another request",
+                    "make a new key for each request",
+                    (FieldError("Idempotency-Key", "already used"),),
+                )
+            return Answer(known["status"], json.decode(known["answer"].encode()))
+        answer = closure(tx)
+        tx.run(
+            "INSERT INTO idempotency (device, key, fingerprint, status, answer, created_us)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                caller.device,
+                key,
+                caller.fingerprint,
+                answer.status,
+                json.encode(answer.resource).decode(),
+                tx.now_us,
+            ),
+        )
+        return answer
+
+    return await store.write(once)

@@ -1,0 +1,94 @@
+"""What a closure sees: rows in, rows and journal entries out, one instant for all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import apsw
+
+from appliance.kernel import json
+from appliance.kernel.journal import Entry, event_bytes
+
+Row = dict[str, Any]
+
+
+class ReadTx:
+    """A read transaction. `now_us` is the box time at which it was opened."""
+
+    __slots__ = ("db", "now_us")
+
+    def __init__(self, db: apsw.Connection, now_us: int) -> None:
+        self.db = db
+        self.now_us = now_us
+
+    def all(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> list[Row]:
+        """Every row as a dict by column name."""
+        cursor = self.db.execute(sql, params)  # type: ignore[arg-type]
+        try:
+            names = [column[0] for column in cursor.get_description()]
+        except apsw.ExecutionCompleteError:
+            return []
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def one(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> Row | None:
+        """The first row, or None."""
+        rows = self.all(sql, params)
+        return rows[0] if rows else None
+
+    def value(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> Any:
+        """First column of the first row, or None."""
+        for row in self.db.execute(sql, params):  # type: ignore[arg-type]
+            return row[0]
+        return None
+
+    def head(self) -> int:
+        """Newest journal seq this transaction sees: the `as_of_seq` of what it reads."""
+        return int(self.value("SELECT seq FROM sqlite_sequence WHERE name = 'journal'") or 0)
+
+
+class Tx(ReadTx):
+    """A write transaction: one savepoint of the writer's batch."""
+
+    __slots__ = ("entries",)
+
+    def __init__(self, db: apsw.Connection, now_us: int) -> None:
+        super().__init__(db, now_us)
+        self.entries: list[Entry] = []
+
+    def run(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> int:
+        """Execute a change; returns the number of rows changed."""
+        self.db.execute(sql, params)  # type: ignore[arg-type]
+        return self.db.changes()
+
+    def insert(self, table: str, row: Mapping[str, Any]) -> None:
+        """INSERT one row; keys are column names of our own schema, never input."""
+        columns = ", ".join(row)
+        marks = ", ".join("?" * len(row))
+        self.db.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))
+
+    def update(self, table: str, row_id: str, changes: Mapping[str, Any]) -> None:
+        """UPDATE the row with this id and count its `rev` up."""
+        sets = "".join(f"{column} = ?, " for column in changes)
+        self.db.execute(
+            f"UPDATE {table} SET {sets} rev = rev + 1, updated_us = ? WHERE id = ?",
+            (*changes.values(), self.now_us, row_id),
+        )
+
+    def append(
+        self, type_: str, subject: str, body: Mapping[str, Any], *, session_id: str | None = None
+    ) -> int:
+        """Append one journal entry: `body` is the event's flat content without type, seq and ts.
+
+        Published only after COMMIT. Returns its seq.
+        """
+        text = json.encode(body)
+        self.db.execute(
+            "INSERT INTO journal (ts_us, type, subject, session_id, body) VALUES (?, ?, ?, ?, ?)",
+            (self.now_us, type_, subject, session_id, text.decode()),
+        )
+        seq = self.db.last_insert_rowid()
+        self.entries.append(
+            Entry(seq, self.now_us, type_, subject, session_id, event_bytes(type_, seq, self.now_us, text))
+        )
+        return seq

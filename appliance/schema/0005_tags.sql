@@ -1,0 +1,31 @@
+-- Tags: what analysts say of a clip (V24). Written by tags/store.py alone.
+
+CREATE TABLE tags (
+    id           TEXT PRIMARY KEY,
+    clip_id      TEXT NOT NULL REFERENCES clips (id),
+    session_id   TEXT NOT NULL REFERENCES sessions (id), -- of the clip, never from the client
+    play_id      TEXT,                   -- of the clip, likewise: statistics count a play once
+    quarter      INTEGER,
+    down         INTEGER,
+    distance     INTEGER,                -- yards to go
+    yard_line    INTEGER,                -- own half negative, midfield 50, opponent half positive
+    play_type    TEXT,
+    formation    TEXT,
+    result       TEXT,
+    yards_gained INTEGER,
+    players      TEXT NOT NULL DEFAULT '[]', -- JSON array of strings
+    labels       TEXT NOT NULL DEFAULT '[]', -- JSON array of strings
+    notes        TEXT,
+    coach_notes  TEXT,
+    is_important INTEGER NOT NULL DEFAULT 0 CHECK (is_important IN (0, 1)),
+    is_reviewed  INTEGER NOT NULL DEFAULT 0 CHECK (is_reviewed IN (0, 1)),
+    request_hash TEXT NOT NULL,
+    created_by   TEXT NOT NULL,
+    created_us   INTEGER NOT NULL,
+    updated_us   INTEGER NOT NULL,
+    rev          INTEGER NOT NULL DEFAULT 1,
+    deleted_us   INTEGER
+) STRICT;
+CREATE INDEX tags_by_session ON tags (session_id, deleted_us);
+CREATE INDEX tags_by_clip ON tags (clip_id);
+CREATE INDEX tags_in_order ON tags (created_us, id);

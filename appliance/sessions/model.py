@@ -1,0 +1,88 @@
+"""A session's fields (V21), and the figures computed from its clips and tags."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from appliance.kernel.fields import ChannelKey, Input, Instant, Name, Uuid
+from appliance.kernel.paging import Page
+from appliance.kernel.tx import ReadTx
+
+SessionType = Literal["game", "practice", "scrimmage", "other"]
+Season = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v), Field(max_length=32)]
+Week = Annotated[int, Field(ge=0, le=400)]
+
+
+class SessionIn(Input):
+    """POST /sessions."""
+
+    id: Uuid | None = None
+    name: Name
+    type: SessionType
+    opponent: str | None = None
+    location: str | None = None
+    season: Season | None = None
+    week: Week | None = None
+    scheduled_start: Instant | None = None
+    channel_ids: list[ChannelKey] | None = Field(None, description="default: every channel of the venue")
+
+
+class SessionPatch(Input):
+    """PATCH /sessions/{id}: only the fields sent change."""
+
+    name: Name | None = None
+    type: SessionType | None = None
+    opponent: str | None = None
+    location: str | None = None
+    season: Season | None = None
+    week: Week | None = None
+    scheduled_start: Instant | None = None
+    channel_ids: list[ChannelKey] | None = None
+
+
+class SessionQuery(Page):
+    type: SessionType | None = None
+    status: Literal["scheduled", "active", "paused", "completed"] | None = None
+
+
+class ForceQuery(Input):
+    force: Literal[0, 1] = Field(0, description="1: delete although it holds favourites")
+
+
+class Session(BaseModel):
+    """A session as the API shows it."""
+
+    id: str
+    session_id: str
+    name: str
+    type: SessionType
+    status: str
+    opponent: str | None
+    location: str | None
+    season: str | None
+    week: int | None
+    scheduled_start: str | None
+    actual_start: str | None
+    actual_end: str | None
+    channel_ids: list[str] | None = Field(description="null: every channel of the venue")
+    clip_count: int
+    tag_count: int
+    total_duration_seconds: float = Field(description="clips neither deleted, failed nor ghosts")
+    created_at: str
+    updated_at: str
+    created_by: str
+    rev: int
+
+
+def session_counters(tx: ReadTx, session_id: str) -> dict[str, Any]:
+    """clip_count, tag_count and total_duration_seconds: computed, never stored (design section 2)."""
+    row = tx.one(
+        "SELECT count(*) AS clips, coalesce(sum(duration_us) FILTER (WHERE status <> 'failed'), 0) AS duration_us"
+        " FROM clips WHERE session_id = ? AND deleted_us IS NULL",
+        (session_id,),
+    )
+    assert row is not None  # an aggregate always has one row
+    tags = tx.value("SELECT count(*) FROM tags WHERE session_id = ? AND deleted_us IS NULL", (session_id,))
+    return {"clip_count": row["clips"], "tag_count": tags, "total_duration_seconds": row["duration_us"] / 1e6}

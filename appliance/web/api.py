@@ -1,0 +1,101 @@
+"""What a domain's `http.py` says: its routes, as data.
+
+Owns: the shape of a route and of a request's context. Must not know: Quart, sockets, or any domain.
+`web/app.py` mounts these routes and applies the conventions (problems, ETag, idempotency) to all alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from appliance.kernel.clock import Clock
+from appliance.kernel.operation import Answer, Caller, perform
+from appliance.kernel.store import Store
+from appliance.kernel.tx import ReadTx, Tx
+
+T = TypeVar("T")
+Handler = Callable[..., Awaitable[Answer]]
+H = TypeVar("H", bound=Handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Ctx:
+    """One request, from HTTP or from /ws: who asks, and the store to ask."""
+
+    store: Store
+    clock: Clock
+    caller: Caller
+
+    async def write(self, closure: Callable[[Tx], Answer]) -> Answer:
+        """The request's one effect; runs once per idempotency key."""
+        return await perform(self.store, self.caller, closure)
+
+    async def read(self, query: Callable[[ReadTx], T]) -> T:
+        return await self.store.read(query)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`handler(ctx, **path_parameters, body=..., query=...)`; body and query only when a model is given.
+
+    path uses {name} segments. `returns` documents the resource; `status` is the usual success.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    returns: type[BaseModel] | None = None
+    status: int = 200
+    summary: str = ""
+    body_optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One `do` of a /ws command: `run(ctx, body)`; the same operation as its HTTP route."""
+
+    do: str
+    body: type[BaseModel]
+    run: Handler
+
+
+@dataclass(slots=True)
+class Routes:
+    """A domain's routes and /ws commands, filled by decorators."""
+
+    tag: str
+    routes: list[Route] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+
+    def add(self, method: str, path: str, **options: Any) -> Callable[[H], H]:
+        def keep(handler: H) -> H:
+            summary = (handler.__doc__ or "").strip().split("\n")[0]
+            self.routes.append(Route(method, path, handler, summary=summary, **options))
+            return handler
+
+        return keep
+
+    def get(self, path: str, **options: Any) -> Callable[[H], H]:
+        return self.add("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Callable[[H], H]:
+        return self.add("POST", path, **options)
+
+    def patch(self, path: str, **options: Any) -> Callable[[H], H]:
+        return self.add("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Callable[[H], H]:
+        return self.add("DELETE", path, **options)
+
+    def command(self, do: str, body: type[BaseModel]) -> Callable[[H], H]:
+        def keep(handler: H) -> H:
+            self.commands.append(Command(do, body, handler))
+            return handler
+
+        return keep
