@@ -1,0 +1,57 @@
+"""When a segment began, read from its file name (MediaMTX recordPath variables, facts/mediamtx.md 1.2).
+
+Owns: the shapes of names we accept. Must not know: the mtxi box, which wins wherever there is one.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+# %f has six digits, a zone of a name four: that is what keeps -525358 and -0500 apart.
+_DATED = re.compile(
+    r"(?P<date>\d{4}-\d{2}-\d{2})[_T](?P<hour>\d{2})-(?P<minute>\d{2})-(?P<second>\d{2})"
+    r"(?:-(?P<micro>\d{6}))?"
+    r"(?:(?P<zone>Z|[+-]\d{2}:?\d{2})|[-_](?P<unix>\d{10}))?"
+)
+_UNIX = re.compile(r"(?P<unix>\d{10})(?:-(?P<micro>\d{6}))?")
+SUFFIX = ".mp4"
+
+
+def is_segment_name(name: str) -> bool:
+    """A file the index looks at: not hidden, ends in .mp4, no path in it (strangers are ignored)."""
+    return name.endswith(SUFFIX) and not name.startswith(".") and "/" not in name and "\0" not in name
+
+
+def name_time_us(name: str, default_zone: tzinfo) -> int | None:
+    """Start of the segment called `name` (microseconds UTC), None when the name holds no time.
+
+    A name without zone is local time in `default_zone`; of a time that occurs twice (the end of summer
+    time) the first is meant. %s wins over the calendar fields beside it.
+    """
+    stem = name.removesuffix(SUFFIX)
+    if (match := _UNIX.fullmatch(stem)) is not None:
+        return int(match["unix"]) * 1_000_000 + int(match["micro"] or 0)
+    match = _DATED.fullmatch(stem)
+    if match is None:
+        return None
+    if match["unix"]:
+        return int(match["unix"]) * 1_000_000 + int(match["micro"] or 0)
+    try:
+        clock = f"{match['hour']}:{match['minute']}:{match['second']}"
+        moment = datetime.fromisoformat(f"{match['date']}T{clock}")
+        zone = _zone(match["zone"]) if match["zone"] else default_zone
+        whole = (moment.replace(tzinfo=zone) - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError):  # month 13, hour 25, zone +99:99, the year 1 east of Greenwich
+        return None
+    return whole + int(match["micro"] or 0)
+
+
+def _zone(text: str) -> tzinfo:
+    if text == "Z":
+        return UTC
+    digits = text[1:].replace(":", "")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-offset if text[0] == "-" else offset)
