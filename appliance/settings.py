@@ -46,7 +46,7 @@ class ServerSettings(Section):
     host: str = "127.0.0.1"
     port: Port = 8080
     local_port: Port = 9080
-    allowed_hosts: list[str] = []
+    allowed_hosts: tuple[str, ...] = ()
 
     @property
     def is_loopback(self) -> bool:

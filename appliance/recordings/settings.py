@@ -36,7 +36,7 @@ class MediamtxSettings(Section):
 
     api_url: str = ""
     read_user: str = ""
-    read_password: str = Field("", repr=False)
+    read_password: Annotated[str, Field(repr=False)] = ""
 
 
 class RetentionSettings(Section):

@@ -79,7 +79,8 @@ class Session(BaseModel):
 def session_counters(tx: ReadTx, session_id: str) -> dict[str, Any]:
     """clip_count, tag_count and total_duration_seconds: computed, never stored (design section 2)."""
     row = tx.one(
-        "SELECT count(*) AS clips, coalesce(sum(duration_us) FILTER (WHERE status <> 'failed'), 0) AS duration_us"
+        "SELECT count(*) AS clips,"
+        " coalesce(sum(duration_us) FILTER (WHERE status <> 'failed'), 0) AS duration_us"
         " FROM clips WHERE session_id = ? AND deleted_us IS NULL",
         (session_id,),
     )

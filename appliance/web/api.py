@@ -6,7 +6,7 @@ Owns: the shape of a route and of a request's context. Must not know: Quart, soc
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -65,12 +65,32 @@ class Command:
     run: Handler
 
 
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class RawRoute:
+    """A hot path served as plain ASGI in front of Quart: byte ranges, heartbeats, WebSockets.
+
+    method is "GET" (serves HEAD too), "POST" or "WS". `handler(scope, receive, send, parameters)` may raise
+    Refused or Unavailable before it has answered; the dispatcher makes the problem document of it.
+    """
+
+    method: str
+    path: str
+    handler: Callable[[Scope, Receive, Send, dict[str, str]], Awaitable[None]]
+    summary: str = ""
+
+
 @dataclass(slots=True)
 class Routes:
     """A domain's routes and /ws commands, filled by decorators."""
 
     tag: str
     routes: list[Route] = field(default_factory=list)
+    raw: list[RawRoute] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
 
     def add(self, method: str, path: str, **options: Any) -> Callable[[H], H]:
