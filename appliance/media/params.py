@@ -1,0 +1,417 @@
+"""H.264 and HEVC parameter sets: which ones a picture is decoded with, and a sample entry that says so.
+
+MediaMTX keeps the first SPS/PPS of a file in its sample entry and writes later ones in-band, so one file may
+hold several picture sizes. Owns: reading sets from a sample entry and from the head of a key sample, a stable
+id of the set in force, the picture size, and the sample entry rebuilt. Must not know: files, indexes, clips.
+Sources: ITU-T H.264 7.3.2, H.265 7.3, ISO/IEC 14496-15 5.3.3 and 8.3.3. All input may be hostile: Malformed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from appliance.media import boxes
+from appliance.media.fmp4 import Malformed, Track, read_box_header
+
+# Enough of a key sample to see its parameter sets: they come first, before SEI and slices.
+KEY_HEAD_BYTES: Final = 4096
+_VISUAL_ENTRY_BYTES: Final = 86  # box header and fixed fields before the first child box (8.5.2)
+_H264_CODECS: Final = frozenset({"avc1", "avc3"})
+_HEVC_CODECS: Final = frozenset({"hvc1", "hev1"})
+_H264_SPS, _H264_PPS = 7, 8
+_HEVC_VPS, _HEVC_SPS, _HEVC_PPS = 32, 33, 34
+_HIGH_PROFILES: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+_AVCC_EXTENDED: Final = frozenset({100, 110, 122, 144})
+_MAX_SETS: Final = 64  # an SPS id reaches 31, a PPS id 255; honest streams use one or two
+_MAX_PICTURE: Final = 16_384
+
+# (NAL type, id inside that type) -> NAL bytes, emulation prevention still in
+Sets = Mapping[tuple[int, int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """How to decode a span of samples: `entry` is a sample entry box, `config` the avcC/hvcC payload."""
+
+    entry: bytes
+    config: bytes
+    width: int
+    height: int
+    rebuilt: bool
+
+
+def params_id(track: Track, key_head: bytes) -> int:
+    """A stable 63-bit id of the parameter sets in force at a key sample; equal ids share one description.
+
+    `key_head` is the first KEY_HEAD_BYTES (or all) of the sample; sets found there override those of the
+    sample entry. Codecs without such sets are identified by their sample entry. Raises Malformed.
+    """
+    if _family(track) is None:
+        return _digest(track.codec.encode(), track.stsd)
+    sets = _in_force(track, key_head)
+    return _digest(_family_bytes(track), *(sets[key] for key in sorted(sets)))
+
+
+def describe(track: Track, key_head: bytes) -> Description:
+    """The description for samples from this key on: the file's own unless the key carries other sets.
+
+    `hev1`/`avc3` become `hvc1`/`avc1` when all sets are in the entry: Apple plays nothing else.
+    """
+    entry = first_entry(track)
+    if _family(track) is None:
+        return Description(entry, b"", track.width, track.height, rebuilt=False)
+    config = _config(entry)
+    own = _sets_of_config(track, config)
+    sets = _in_force(track, key_head)
+    if sets == own:
+        return Description(_apple_tag(entry, own), config, track.width, track.height, rebuilt=False)
+    return _rebuilt(track, entry, config, sets)
+
+
+def first_entry(track: Track) -> bytes:
+    """The first sample entry box of a track's stsd."""
+    header = read_box_header(track.stsd, 16)
+    if header is None or 16 + header.size > len(track.stsd):
+        raise Malformed("stsd without a sample entry")
+    return track.stsd[16 : 16 + header.size]
+
+
+def picture_size(codec: str, sps: bytes) -> tuple[int, int]:
+    """(width, height) in pixels after cropping, of an SPS NAL unit with its NAL header."""
+    size = _h264_sps(sps) if codec in _H264_CODECS else _hevc_sps(sps)
+    return size.width, size.height
+
+
+def _family(track: Track) -> frozenset[str] | None:
+    if track.codec in _H264_CODECS:
+        return _H264_CODECS
+    return _HEVC_CODECS if track.codec in _HEVC_CODECS else None
+
+
+def _family_bytes(track: Track) -> bytes:
+    return b"h264" if track.codec in _H264_CODECS else b"hevc"
+
+
+def _digest(*chunks: bytes) -> int:
+    digest = hashlib.blake2s(digest_size=8)
+    for chunk in chunks:
+        digest.update(len(chunk).to_bytes(4, "big") + chunk)
+    return (int.from_bytes(digest.digest(), "big") >> 1) or 1
+
+
+# -- where the sets are -------------------------------------------------------------------------------------
+
+
+def _config(entry: bytes) -> bytes:
+    """Payload of the avcC or hvcC box of a visual sample entry."""
+    at = _VISUAL_ENTRY_BYTES
+    while (header := read_box_header(entry, at)) is not None and at + header.size <= len(entry):
+        if header.fourcc in (b"avcC", b"hvcC"):
+            return entry[at + header.header_size : at + header.size]
+        at += header.size
+    raise Malformed("a sample entry without avcC or hvcC")
+
+
+def _in_force(track: Track, key_head: bytes) -> dict[tuple[int, int], bytes]:
+    config = _config(first_entry(track))
+    sets = _sets_of_config(track, config)
+    sets.update(_sets_in_band(track, _length_size(track, config), key_head))
+    return sets
+
+
+def _length_size(track: Track, config: bytes) -> int:
+    at = 4 if track.codec in _H264_CODECS else 21
+    if len(config) <= at:
+        raise Malformed("a decoder configuration is cut short")
+    return (config[at] & 3) + 1
+
+
+def _sets_of_config(track: Track, config: bytes) -> dict[tuple[int, int], bytes]:
+    nals = _avcc_nals(config) if track.codec in _H264_CODECS else _hvcc_nals(config)
+    return _by_id(track, nals)
+
+
+def _by_id(track: Track, nals: Iterator[bytes]) -> dict[tuple[int, int], bytes]:
+    found: dict[tuple[int, int], bytes] = {}
+    for nal in nals:
+        key = _h264_id(nal) if track.codec in _H264_CODECS else _hevc_id(nal)
+        if key is not None:
+            found[key] = nal
+        if len(found) > _MAX_SETS:
+            raise Malformed(f"more than {_MAX_SETS} parameter sets")
+    return found
+
+
+def _avcc_nals(config: bytes) -> Iterator[bytes]:
+    at = 5
+    for mask in (0x1F, 0xFF):
+        if at >= len(config):
+            raise Malformed("avcC is cut short")
+        count = config[at] & mask
+        at += 1
+        for _ in range(count):
+            nal, at = _sized(config, at)
+            yield nal
+
+
+def _hvcc_nals(config: bytes) -> Iterator[bytes]:
+    if len(config) < 23:
+        raise Malformed("hvcC is cut short")
+    at = 23
+    for _ in range(config[22]):
+        if at + 3 > len(config):
+            raise Malformed("hvcC is cut short")
+        count = int.from_bytes(config[at + 1 : at + 3], "big")
+        at += 3
+        for _ in range(count):
+            nal, at = _sized(config, at)
+            yield nal
+
+
+def _sized(config: bytes, at: int) -> tuple[bytes, int]:
+    end = at + 2 + int.from_bytes(config[at : at + 2], "big")
+    if at + 2 > len(config) or end > len(config):
+        raise Malformed("a parameter set reaches past its decoder configuration")
+    return config[at + 2 : end], end
+
+
+def _sets_in_band(track: Track, length_size: int, head: bytes) -> dict[tuple[int, int], bytes]:
+    return _by_id(track, _nals_before_slices(track, length_size, head))
+
+
+def _nals_before_slices(track: Track, length_size: int, head: bytes) -> Iterator[bytes]:
+    """NAL units of an access unit up to its first slice, as far as `head` holds them whole."""
+    h264 = track.codec in _H264_CODECS
+    at = 0
+    while at + length_size < len(head):
+        end = at + length_size + int.from_bytes(head[at : at + length_size], "big")
+        first = head[at + length_size]
+        is_slice = 1 <= (first & 0x1F) <= 5 if h264 else (first >> 1 & 0x3F) < 32
+        if is_slice or end > len(head):
+            return
+        yield head[at + length_size : end]
+        at = end
+
+
+# -- what the sets say --------------------------------------------------------------------------------------
+
+
+class _Bits:
+    """Reads an RBSP bit by bit (emulation prevention removed); Malformed past its end."""
+
+    def __init__(self, nal: bytes, skip_bytes: int) -> None:
+        payload = nal[skip_bytes : skip_bytes + 1024].replace(
+            b"\0\0\3", b"\0\0"
+        )  # all we read is near the front
+        self._value = int.from_bytes(payload, "big")
+        self._left = 8 * len(payload)
+
+    def take(self, count: int) -> int:
+        """Next `count` bits, most significant first."""
+        if count > self._left:
+            raise Malformed("a parameter set is cut short")
+        self._left -= count
+        return self._value >> self._left & (1 << count) - 1
+
+    def ue(self) -> int:
+        """Exp-Golomb code (H.264 9.1), at most 32 bits long."""
+        zeros = 0
+        while not self.take(1):
+            zeros += 1
+            if zeros > 31:
+                raise Malformed("an Exp-Golomb code is too long")
+        return (1 << zeros) - 1 + self.take(zeros)
+
+    def se(self) -> int:
+        """Signed Exp-Golomb code (H.264 9.1.1)."""
+        code = self.ue()
+        return (code + 1) // 2 if code & 1 else -(code // 2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sps:
+    """Fields of an SPS that a sample entry or a caller needs."""
+
+    id: int
+    width: int
+    height: int
+    chroma_format: int
+    luma_depth: int
+    chroma_depth: int
+    profile: bytes = b""  # HEVC: the 12 general bytes of profile_tier_level
+    temporal_layers: int = 1
+    temporal_nested: int = 0
+
+
+def _h264_id(nal: bytes) -> tuple[int, int] | None:
+    kind = nal[0] & 0x1F if nal else 0
+    if kind == _H264_SPS:
+        return kind, _Bits(nal, 4).ue()
+    if kind == _H264_PPS:
+        return kind, _Bits(nal, 1).ue()
+    return None
+
+
+def _hevc_id(nal: bytes) -> tuple[int, int] | None:
+    kind = nal[0] >> 1 & 0x3F if len(nal) > 2 else 0
+    if kind == _HEVC_VPS:
+        return kind, nal[2] >> 4
+    if kind == _HEVC_SPS:
+        return kind, _hevc_sps(nal).id
+    if kind == _HEVC_PPS:
+        return kind, _Bits(nal, 2).ue()
+    return None
+
+
+def _size(sps_id: int, width: int, height: int, chroma: int, depths: tuple[int, int]) -> _Sps:
+    if not (0 < width <= _MAX_PICTURE and 0 < height <= _MAX_PICTURE):
+        raise Malformed(f"a picture of {width}x{height}")
+    return _Sps(sps_id, width, height, chroma, *depths)
+
+
+def _h264_sps(nal: bytes) -> _Sps:
+    """H.264 7.3.2.1.1, as far as the cropping window."""
+    bits = _Bits(nal, 1)
+    profile = bits.take(8)
+    bits.take(16)
+    sps_id = bits.ue()
+    chroma, depths = 1, (8, 8)
+    if profile in _HIGH_PROFILES:
+        chroma = bits.ue()
+        separate = bits.take(1) if chroma == 3 else 0
+        depths = (bits.ue() + 8, bits.ue() + 8)
+        bits.take(1)
+        if bits.take(1):
+            _skip_scaling_lists(bits, 8 if chroma != 3 else 12)
+        chroma = 0 if separate else chroma
+    bits.ue()  # log2_max_frame_num
+    _skip_pic_order(bits)
+    bits.ue()  # max_num_ref_frames
+    bits.take(1)
+    width, map_height = 16 * (bits.ue() + 1), 16 * (bits.ue() + 1)
+    frame_only = bits.take(1)
+    if not frame_only:
+        bits.take(1)
+    bits.take(1)
+    crop = [bits.ue() for _ in range(4)] if bits.take(1) else [0, 0, 0, 0]
+    across, down = (2 if chroma in (1, 2) else 1), (2 if chroma == 1 else 1) * (2 - frame_only)
+    height = map_height * (2 - frame_only) - down * (crop[2] + crop[3])
+    return _size(sps_id, width - across * (crop[0] + crop[1]), height, chroma, depths)
+
+
+def _skip_scaling_lists(bits: _Bits, count: int) -> None:
+    for number in range(count):
+        if not bits.take(1):
+            continue
+        last = following = 8
+        for _ in range(16 if number < 6 else 64):
+            if following:
+                following = (last + bits.se()) % 256
+            last = following or last
+
+
+def _skip_pic_order(bits: _Bits) -> None:
+    kind = bits.ue()
+    if kind == 0:
+        bits.ue()
+    elif kind == 1:
+        bits.take(1)
+        bits.se()
+        bits.se()
+        cycle = bits.ue()
+        if cycle > 255:
+            raise Malformed("a picture order cycle is too long")
+        for _ in range(cycle):
+            bits.se()
+
+
+def _hevc_sps(nal: bytes) -> _Sps:
+    """H.265 7.3.2.2.1, as far as the bit depths."""
+    bits = _Bits(nal, 2)
+    bits.take(4)
+    sub_layers = bits.take(3)
+    nested = bits.take(1)
+    profile = bits.take(96).to_bytes(12, "big")
+    present = [(bits.take(1), bits.take(1)) for _ in range(sub_layers)]
+    if sub_layers:
+        bits.take(2 * (8 - sub_layers))
+    for has_profile, has_level in present:
+        bits.take(88 * has_profile + 8 * has_level)
+    sps_id = bits.ue()
+    chroma = bits.ue()
+    if chroma == 3:
+        bits.take(1)
+    width, height = bits.ue(), bits.ue()
+    crop = [bits.ue() for _ in range(4)] if bits.take(1) else [0, 0, 0, 0]
+    depths = (bits.ue() + 8, bits.ue() + 8)
+    across, down = (2 if chroma in (1, 2) else 1), (2 if chroma == 1 else 1)
+    size = (width - across * (crop[0] + crop[1]), height - down * (crop[2] + crop[3]))
+    plain = _size(sps_id, *size, chroma, depths)
+    return _Sps(sps_id, plain.width, plain.height, chroma, *depths, profile, sub_layers + 1, nested)
+
+
+# -- a new sample entry -------------------------------------------------------------------------------------
+
+
+def _apple_tag(entry: bytes, sets: Sets) -> bytes:
+    kinds = {kind for kind, _ in sets}
+    if entry[4:8] == b"hev1" and kinds >= {_HEVC_VPS, _HEVC_SPS, _HEVC_PPS}:
+        return entry[:4] + b"hvc1" + entry[8:]
+    if entry[4:8] == b"avc3" and kinds >= {_H264_SPS, _H264_PPS}:
+        return entry[:4] + b"avc1" + entry[8:]
+    return entry
+
+
+def _rebuilt(track: Track, entry: bytes, old: bytes, sets: Sets) -> Description:
+    h264 = track.codec in _H264_CODECS
+    length_size = _length_size(track, old)
+    config = _avcc(sets, length_size) if h264 else _hvcc(sets, length_size)
+    sps = next((nal for (kind, _), nal in sets.items() if kind in (_H264_SPS, _HEVC_SPS)), None)
+    if sps is None:
+        raise Malformed("no sequence parameter set in force")
+    width, height = picture_size(track.codec, sps)
+    # fixed fields up to width and height, then those after them; pasp, colr, btrt told of the old picture
+    fixed = entry[8:32] + struct.pack(">HH", width, height) + entry[36:_VISUAL_ENTRY_BYTES]
+    body = fixed + boxes.box(b"avcC" if h264 else b"hvcC", config)
+    return Description(boxes.box(b"avc1" if h264 else b"hvc1", body), config, width, height, rebuilt=True)
+
+
+def _avcc(sets: Sets, length_size: int) -> bytes:
+    """AVCDecoderConfigurationRecord (14496-15 5.3.3.1)."""
+    sps = [nal for (kind, _), nal in sorted(sets.items()) if kind == _H264_SPS]
+    pps = [nal for (kind, _), nal in sorted(sets.items()) if kind == _H264_PPS]
+    if not sps or not pps or len(sps) > 31 or len(sps[0]) < 4:
+        raise Malformed("no H.264 parameter sets in force")
+    head = b"\1" + sps[0][1:4] + bytes([0xFC | length_size - 1, 0xE0 | len(sps)])
+    config = head + _packed(sps) + bytes([len(pps)]) + _packed(pps)
+    if sps[0][1] in _AVCC_EXTENDED:
+        facts = _h264_sps(sps[0])
+        config += bytes(
+            [0xFC | facts.chroma_format, 0xF8 | facts.luma_depth - 8, 0xF8 | facts.chroma_depth - 8, 0]
+        )
+    return config
+
+
+def _hvcc(sets: Sets, length_size: int) -> bytes:
+    """HEVCDecoderConfigurationRecord (14496-15 8.3.3.1)."""
+    kinds = {kind: [nal for (k, _), nal in sorted(sets.items()) if k == kind] for kind in (32, 33, 34)}
+    if not all(kinds.values()):
+        raise Malformed("no HEVC parameter sets in force")
+    facts = _hevc_sps(kinds[_HEVC_SPS][0])
+    flags = facts.temporal_layers << 3 | facts.temporal_nested << 2 | length_size - 1
+    head = b"\1" + facts.profile + b"\xf0\0\xfc"  # no minimum segmentation, any parallelism
+    depths = bytes([0xFC | facts.chroma_format, 0xF8 | facts.luma_depth - 8, 0xF8 | facts.chroma_depth - 8])
+    arrays = b"".join(
+        struct.pack(">BH", 0x80 | kind, len(nals)) + _packed(nals) for kind, nals in kinds.items()
+    )
+    return head + depths + b"\0\0" + bytes([flags, len(kinds)]) + arrays
+
+
+def _packed(nals: list[bytes]) -> bytes:
+    if any(len(nal) > 0xFFFF for nal in nals):
+        raise Malformed("a parameter set of more than 65535 bytes")
+    return b"".join(struct.pack(">H", len(nal)) + nal for nal in nals)
