@@ -1,0 +1,81 @@
+"""One worker: fences itself in, says hello, does one job after another until the other end closes.
+
+Plain blocking code without trio: it is the start-up time of every fresh worker. An exception that is not
+about media or the request is a bug and ends the process; the daemon sees the end of the connection and
+reports the job.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+import av
+
+from appliance.media.thumbnail import DECODERS, BadMedia
+from appliance.workers import protocol, sandbox
+from appliance.workers.perform import perform
+from appliance.workers.protocol import Hello, Json, ProtocolError, Request
+from appliance.workers.rehearsal import rehearse
+
+_ENCODERS = ("libx264", "aac", "mjpeg")
+
+
+def serve(connection: socket.socket, *, parent_pid: int, as_unit: bool) -> None:
+    """Work until the daemon closes `connection`."""
+    if not sandbox.die_with_parent(parent_pid):
+        return
+    rehearse()
+    fence = sandbox.enter(as_unit=as_unit)
+    _silence()
+    connection.send(protocol.encode(protocol.hello_message(_hello(fence))))
+    while (message := _receive(connection)) is not None:
+        packet, descriptors = message
+        try:
+            answer = _answer(packet, descriptors)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        connection.send(protocol.encode(answer))
+
+
+def _hello(fence: protocol.Sandbox) -> Hello:
+    versions = {"python": sys.version.split()[0], "pyav": av.__version__, "ffmpeg": av.ffmpeg_version_info}
+    codecs = tuple(name for name in (*DECODERS, *_ENCODERS) if name in av.codecs_available)
+    return Hello(os.getpid(), fence, versions, codecs)
+
+
+def _receive(connection: socket.socket) -> tuple[bytes, list[int]] | None:
+    """The next request, or None at the end. A cut message raises ProtocolError: the sides no longer agree."""
+    packet, descriptors, flags, _ = socket.recv_fds(
+        connection, protocol.MAX_MESSAGE_BYTES, protocol.MAX_DESCRIPTORS
+    )
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        raise ProtocolError("a message was cut short")
+    return (packet, descriptors) if packet else None
+
+
+def _answer(packet: bytes, descriptors: list[int]) -> Json:
+    request = protocol.parse_request(protocol.decode(packet))
+    sandbox.limit_job(cpu_s=request.cpu_s, output_bytes=request.output_bytes)
+    try:
+        return {"id": request.id, "result": perform(request, descriptors)}
+    except BadMedia as exc:
+        return _failure(request, "bad_media", str(exc))
+    except ProtocolError as exc:
+        return _failure(request, "bad_request", str(exc))
+    except OSError as exc:
+        return _failure(request, "io", str(exc))
+
+
+def _failure(request: Request, code: str, detail: str) -> Json:
+    return {"id": request.id, "error": {"code": code, "detail": detail[: protocol.MAX_DETAIL_CHARS]}}
+
+
+def _silence() -> None:
+    """FFmpeg and hostile files talk a lot. Until here stderr was the daemon's, so that a broken start is
+    seen.
+    """
+    # spawned with stdout at /dev/null; that path is gone now
+    os.dup2(sys.stdout.fileno(), sys.stderr.fileno())

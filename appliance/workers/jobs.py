@@ -1,0 +1,250 @@
+"""The jobs a worker can do, as values: what is asked, what it may cost, what a believable answer is.
+
+Read by both sides, so it imports neither trio nor PyAV. Descriptors are not in the values: they travel
+beside them, inputs first, then the output. Every `result` reader raises ProtocolError for an answer that
+cannot be true: a worker has looked at hostile bytes and may be hostile itself.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeVar
+
+from appliance.workers.protocol import (
+    Json,
+    ProtocolError,
+    boolean,
+    integer,
+    mapping,
+    number,
+    sequence,
+    text,
+)
+
+MAX_SAMPLE_BYTES = 16 << 20
+"""An 8K intra frame at absurd quality. The recorder's own limit for one part is 50 MB."""
+
+MAX_PICTURE_PX = 8192
+
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Job(Protocol[Result_co]):
+    """One kind of work. `wall_s` is the time after which the worker is killed, `cpu_s` and `output_bytes`
+    its own limits.
+    """
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def wall_s(self) -> float: ...
+    @property
+    def cpu_s(self) -> int: ...
+    @property
+    def output_bytes(self) -> int: ...
+    def args(self) -> Json: ...
+    def result(self, answer: Json) -> Result_co: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """`length` bytes at `offset` of the job's input number `input`."""
+
+    input: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSize:
+    """What the worker says it wrote into the output descriptor."""
+
+    width: int
+    height: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThumbnailJob:
+    """Decode the one keyframe sample at `offset` of input 0 and write a JPEG into input 1, at most
+    `width_px` wide.
+
+    codec: FFmpeg's name. extradata: payload of avcC, hvcC, av1C. 19 ms for 1080p; the deadline is for a
+    stalled disk.
+    """
+
+    codec: str
+    extradata: bytes
+    offset: int
+    length: int
+    width_px: int = 320
+
+    kind: ClassVar[str] = "thumbnail"
+    wall_s: ClassVar[float] = 5.0
+    cpu_s: ClassVar[int] = 5
+    output_bytes: ClassVar[int] = 1 << 20
+
+    def args(self) -> Json:
+        extradata = base64.b64encode(self.extradata).decode()
+        return {
+            "codec": self.codec,
+            "extradata": extradata,
+            "piece": [0, self.offset, self.length],
+            "width_px": self.width_px,
+        }
+
+    def result(self, answer: Json) -> PictureSize:
+        return parse_picture(answer, self.output_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameJob:
+    """The frame an MP4 shows at `at_s` as a JPEG in the last descriptor. `pieces` make the file."""
+
+    pieces: tuple[Piece, ...]
+    at_s: float
+    width_px: int = 0
+
+    kind: ClassVar[str] = "frame"
+    wall_s: ClassVar[float] = 10.0
+    cpu_s: ClassVar[int] = 10
+    output_bytes: ClassVar[int] = 8 << 20
+
+    def args(self) -> Json:
+        return {"pieces": pieces_json(self.pieces), "at_s": self.at_s, "width_px": self.width_px}
+
+    def result(self, answer: Json) -> PictureSize:
+        return parse_picture(answer, self.output_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """Counts of one stream: `frames` are shown, `packets` stored (hidden pre-roll too); times in seconds,
+    -1 = none.
+    """
+
+    kind: str
+    codec: str
+    width: int
+    height: int
+    packets: int
+    frames: int
+    errors: int
+    start_s: float
+    end_s: float
+    black: int
+    frozen: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """`read_error` is why reading stopped early, "" when it did not."""
+
+    duration_s: float
+    read_error: str
+    streams: tuple[StreamReport, ...]
+
+    @property
+    def video(self) -> StreamReport | None:
+        return next((stream for stream in self.streams if stream.kind == "video"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeJob:
+    """Read an MP4 to its end and count what is there. `span_s` is how long it is thought to be: it sets the
+    deadline.
+    """
+
+    pieces: tuple[Piece, ...]
+    decode: bool = True
+    span_s: float = 60.0
+
+    kind: ClassVar[str] = "probe"
+    output_bytes: ClassVar[int] = 0
+
+    @property
+    def wall_s(self) -> float:
+        return 15.0 + 2.0 * self.span_s
+
+    @property
+    def cpu_s(self) -> int:
+        return int(self.wall_s)
+
+    def args(self) -> Json:
+        return {"pieces": pieces_json(self.pieces), "decode": self.decode}
+
+    def result(self, answer: Json) -> ProbeReport:
+        streams = sequence(answer, "streams")
+        if len(streams) > 16:
+            raise ProtocolError("too many streams")
+        found = tuple(_parse_stream(stream) for stream in streams)
+        return ProbeReport(number(answer, "duration_s"), text(answer, "read_error")[:500], found)
+
+
+@dataclass(frozen=True, slots=True)
+class FenceReport:
+    """What a worker could do when it tried. True = it could."""
+
+    connected: bool
+    opened: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SelfcheckJob:
+    """Try to get out: connect to `port` on loopback, open `path`. For `doctor` and the tests."""
+
+    port: int
+    path: str
+
+    kind: ClassVar[str] = "selfcheck"
+    wall_s: ClassVar[float] = 5.0
+    cpu_s: ClassVar[int] = 5
+    output_bytes: ClassVar[int] = 0
+
+    def args(self) -> Json:
+        return {"port": self.port, "path": self.path}
+
+    def result(self, answer: Json) -> FenceReport:
+        return FenceReport(boolean(answer, "connected"), boolean(answer, "opened"))
+
+
+def pieces_json(pieces: Sequence[Piece]) -> list[list[int]]:
+    return [[piece.input, piece.offset, piece.length] for piece in pieces]
+
+
+def parse_piece(value: object, inputs: int) -> Piece:
+    """A piece out of a request. The daemon is trusted, but a wrong number here reads the wrong camera."""
+    if not isinstance(value, list) or len(value) != 3 or not all(type(part) is int for part in value):
+        raise ProtocolError("a piece is [input, offset, length]")
+    piece = Piece(*value)
+    if not 0 <= piece.input < inputs or piece.offset < 0 or piece.length < 0:
+        raise ProtocolError(f"no such piece: {value}")
+    return piece
+
+
+def parse_picture(answer: Json, limit_bytes: int) -> PictureSize:
+    size = PictureSize(integer(answer, "width"), integer(answer, "height"), integer(answer, "size_bytes"))
+    if not (0 < size.width <= MAX_PICTURE_PX and 0 < size.height <= MAX_PICTURE_PX):
+        raise ProtocolError(f"a picture of {size.width}x{size.height}")
+    if not 0 < size.size_bytes <= limit_bytes:
+        raise ProtocolError(f"a picture of {size.size_bytes} bytes")
+    return size
+
+
+def _parse_stream(value: object) -> StreamReport:
+    facts = mapping({"stream": value}, "stream")
+    counts = {name: integer(facts, name) for name in _COUNTS}
+    if min(counts.values()) < 0:
+        raise ProtocolError("a negative count")
+    return StreamReport(
+        kind=text(facts, "kind")[:16],
+        codec=text(facts, "codec")[:32],
+        start_s=number(facts, "start_s"),
+        end_s=number(facts, "end_s"),
+        **counts,
+    )
+
+
+_COUNTS = ("width", "height", "packets", "frames", "errors", "black", "frozen")

@@ -1,0 +1,103 @@
+"""The worker's side of each job: descriptors and arguments in, an answer out. Runs inside the fence only."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import BinaryIO, cast
+
+from appliance.media.probe import probe
+from appliance.media.thumbnail import BadMedia, Jpeg, frame_jpeg, keyframe_jpeg
+from appliance.workers.jobs import MAX_SAMPLE_BYTES, Piece, parse_piece
+from appliance.workers.protocol import Json, ProtocolError, Request, boolean, integer, number, sequence, text
+from appliance.workers.reader import PieceReader
+
+Descriptors = Sequence[int]
+
+
+def perform(request: Request, descriptors: Descriptors) -> Json:
+    """Do one job. Raises BadMedia for input that cannot be used, ProtocolError for a request that makes no
+    sense.
+    """
+    job = _JOBS.get(request.job)
+    if job is None:
+        raise ProtocolError(f"no job called {request.job!r}")
+    return job(request.args, descriptors)
+
+
+def _thumbnail(args: Json, descriptors: Descriptors) -> Json:
+    source, output = _expect(descriptors, 2)
+    piece = parse_piece(args.get("piece"), 1)
+    if not 0 < piece.length <= MAX_SAMPLE_BYTES:
+        raise BadMedia(f"a keyframe of {piece.length} bytes")
+    sample = os.pread(source, piece.length, piece.offset)
+    if len(sample) != piece.length:
+        raise BadMedia("the recording ends inside the keyframe")
+    extradata = base64.b64decode(text(args, "extradata"), validate=True)
+    jpeg = keyframe_jpeg(text(args, "codec"), extradata, sample, width_px=integer(args, "width_px"))
+    return _write_picture(jpeg, output)
+
+
+def _frame(args: Json, descriptors: Descriptors) -> Json:
+    *inputs, output = descriptors
+    reader = PieceReader(inputs, _pieces(args, len(inputs)))
+    jpeg = frame_jpeg(cast(BinaryIO, reader), at_s=number(args, "at_s"), width_px=integer(args, "width_px"))
+    return _write_picture(jpeg, output)
+
+
+def _probe(args: Json, descriptors: Descriptors) -> Json:
+    reader = PieceReader(descriptors, _pieces(args, len(descriptors)))
+    return asdict(probe(cast(BinaryIO, reader), decode=boolean(args, "decode")))
+
+
+def _selfcheck(args: Json, _descriptors: Descriptors) -> Json:
+    return {
+        "connected": _can_connect(integer(args, "port")),
+        "opened": _can_open(text(args, "path")),
+    }
+
+
+_JOBS: dict[str, Callable[[Json, Descriptors], Json]] = {
+    "thumbnail": _thumbnail,
+    "frame": _frame,
+    "probe": _probe,
+    "selfcheck": _selfcheck,
+}
+
+
+def _pieces(args: Json, inputs: int) -> list[Piece]:
+    return [parse_piece(value, inputs) for value in sequence(args, "pieces")]
+
+
+def _expect(descriptors: Descriptors, count: int) -> Descriptors:
+    if len(descriptors) != count:
+        raise ProtocolError(f"{len(descriptors)} descriptors where {count} belong")
+    return descriptors
+
+
+def _write_picture(jpeg: Jpeg, output: int) -> Json:
+    written = 0
+    while written < len(jpeg.data):
+        written += os.pwrite(output, jpeg.data[written:], written)
+    return {"width": jpeg.width, "height": jpeg.height, "size_bytes": written}
+
+
+def _can_connect(port: int) -> bool:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as out:
+            out.settimeout(1.0)
+            out.connect(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
+
+
+def _can_open(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

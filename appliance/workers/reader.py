@@ -1,0 +1,67 @@
+"""Pieces of descriptors as one seekable file, read with pread.
+
+A descriptor passed over a socket shares its position with the daemon's: so nothing here ever seeks one.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+
+from appliance.workers.jobs import Piece
+
+
+class PieceReader(io.RawIOBase):
+    """Read-only view of `pieces`, in order, over the descriptors in `inputs`. Owns neither."""
+
+    def __init__(self, inputs: Sequence[int], pieces: Sequence[Piece]) -> None:
+        super().__init__()
+        self._inputs = tuple(inputs)
+        self._pieces = tuple(pieces)
+        self._size = sum(piece.length for piece in pieces)
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError("seek before the beginning")
+        self._at = base + offset
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes; fewer only at the end of all pieces or where a file is shorter than its piece
+        says.
+        """
+        wanted = self._size - self._at if size < 0 else size
+        found: list[bytes] = []
+        while wanted > 0 and (data := self._read_within_piece(wanted)):
+            found.append(data)
+            self._at += len(data)
+            wanted -= len(data)
+        return b"".join(found)
+
+    def _read_within_piece(self, wanted: int) -> bytes:
+        start = 0
+        for piece in self._pieces:
+            inside = self._at - start
+            if 0 <= inside < piece.length:
+                return os.pread(
+                    self._inputs[piece.input], min(wanted, piece.length - inside), piece.offset + inside
+                )
+            start += piece.length
+        return b""
