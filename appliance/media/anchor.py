@@ -1,0 +1,64 @@
+"""The clock of a segment nobody saw being written: anchored by what the file itself says.
+
+Owns: knots from mtxi (NTP at DTS) or the file name, reconciled with what is already known to the left and
+right. Must not know: files, where its numbers come from.
+
+Where media time leapt ahead inside the segment (facts/mediamtx.md 0.2) the next anchor, or the time the file
+was last written, tells by how much real time did not follow; that much is taken out of the largest leap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from appliance.media.timeline import PPB, Knot, Leap, squeeze
+
+_WORTH_A_LEAP_US = 100_000  # MediaMTX's NTP itself steps by +-20 ms from segment to segment
+_MIN_RATE, _MAX_RATE = PPB * 9 // 10, PPB * 11 // 10
+_PER_US = 1_000 * PPB
+
+
+def anchored(
+    start_ns: int,
+    wall_us: int,
+    *,
+    left: Knot | None = None,
+    right: tuple[int, int] | None = None,
+    leaps: Sequence[Leap] = (),
+    last: tuple[int, int] | None = None,
+) -> list[Knot]:
+    """Knots for a segment that begins at media `start_ns` and wall `wall_us`.
+
+    `left` the run's knot before it; `right` (media ns, wall us) where the run's next stretch begins; `last`
+    (media ns, latest wall us) a time by which the end of the segment had certainly been written.
+    """
+    if left is not None:
+        wall_us = max(wall_us, left.wall_at(start_ns), left.wall_us + 1)
+    first = Knot(start_ns, wall_us, PPB)
+    if right is not None and right[0] > start_ns and right[1] > wall_us:
+        return _towards(first, right, leaps)
+    if last is not None and leaps:
+        too_late_us = first.wall_at(last[0]) - last[1]
+        if too_late_us > _WORTH_A_LEAP_US:
+            return [first, *_squeezed(first, leaps, too_late_us)]
+    return [first]
+
+
+def _towards(first: Knot, right: tuple[int, int], leaps: Sequence[Leap]) -> list[Knot]:
+    media_ns, wall_us = right
+    too_late_us = first.wall_at(media_ns) - wall_us
+    knots = [first]
+    if leaps and too_late_us > _WORTH_A_LEAP_US:
+        knots += _squeezed(first, leaps, too_late_us)
+    tail = knots[-1]
+    rate = (wall_us - tail.wall_us) * _PER_US // max(1, media_ns - tail.media_ns)
+    # Rates far from one are no clock: MediaMTX's NTP was reset in between. Going back must be ruled out only.
+    rate = max(1, rate) if rate < _MIN_RATE else min(rate, _MAX_RATE)
+    knots[-1] = Knot(tail.media_ns, tail.wall_us, rate)
+    return knots
+
+
+def _squeezed(first: Knot, leaps: Sequence[Leap], too_late_us: int) -> list[Knot]:
+    largest = max(leaps, key=lambda leap: leap.floor_ns - leap.before_ns)
+    target_us = first.wall_at(largest.floor_ns) - too_late_us
+    return squeeze(first, largest.before_ns, largest.floor_ns, target_us, PPB)
