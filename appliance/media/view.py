@@ -13,7 +13,11 @@ from appliance.media.fmp4 import Init
 
 
 class RunClock(Protocol):
-    """Media time of one run (ns) against capture-side wall time (us UTC); strictly rising, never revised."""
+    """Media time of one run (ns) against wall time of arrival (us UTC); rising, never revised.
+
+    `media_ns` is the exact inverse: wall_us(m) >= w exactly when m >= media_ns(w). A plan chooses frames by
+    it, a timeline publishes them by wall_us, and both must agree to the microsecond.
+    """
 
     def wall_us(self, media_ns: int) -> int: ...
 
