@@ -1,0 +1,296 @@
+"""A live transport stream in, a recording out: the pure part of the embedded recorder.
+
+Owns: when a run begins and ends, which samples it holds, what is told about it. Must not know: files,
+processes, sockets; box time comes with the bytes.
+
+- A run begins at the first IDR (H.264) or IRAP (HEVC) picture; it ends with the stream or a change of tracks.
+- A picture's sample is written when the next picture begins: then its duration is known.
+- Parameter sets stay in-band at every key picture, as MediaMTX leaves them. When they change, the run goes on
+  in a new file with a true description: MediaMTX's file would lie about its second half, a new run would be
+  shown as a gap that was none.
+- A jump of the source's clock is taken out (streamtime.py) and told; no picture is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from appliance.media import annexb, boxes
+from appliance.media.audio import AdtsReader, AudioFrame, opus_frames
+from appliance.media.fmp4 import Malformed, Track
+from appliance.media.fragment import Command, FragmentWriter, Sample, TrackSpec
+from appliance.media.mpegts import Demuxer, Event, Programme, Stream, Unit, UnitStart
+from appliance.media.params import Description, describe
+from appliance.media.streamtime import HZ, StreamTime, signed
+
+VIDEO_ID: Final = 1
+AUDIO_ID: Final = 2
+STREAM_ENDED: Final = "stream ended"
+_AUDIO_WAIT: Final = HZ  # a run's first part waits this long for sound the tables announce
+_AUDIO_RESYNC_S: Final = 0.03  # below it sound is counted in samples, above it its timestamps are right
+_MAX_REORDER: Final = 10 * HZ
+_BLANK_CONFIG: Final = {  # no sets, 4-byte lengths: describe() fills the sets in
+    "h264": (b"avc1", b"avcC", b"\1\0\0\0\xff\xe0\0"),
+    "hevc": (b"hvc1", b"hvcC", b"\1" + bytes(20) + b"\xff\0"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something an operator or the supervisor may want to know; `facts` is JSON-able."""
+
+    event: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+Output = Command | Notice
+
+
+@dataclass(slots=True)
+class _Picture:
+    """A picture waiting for the next one to begin. dts, pts: media ticks, 90 kHz."""
+
+    dts: int
+    pts: int
+    data: bytes
+
+
+@dataclass(slots=True)
+class _Sound:
+    """The audio track: `next_at` is where the next frame starts, in samples."""
+
+    spec: TrackSpec
+    next_at: int | None = None
+
+
+@dataclass(slots=True)
+class _Run:
+    """What ends with a run. `lead` holds samples until it is known which tracks there are."""
+
+    key_pts: int | None = None
+    writer: FragmentWriter | None = None
+    lead: list[tuple[int, Sample]] = field(default_factory=list)
+    restart: bool = False  # the tracks are others now: end at the next key picture
+
+
+def describe_video(codec: str, nals: tuple[bytes, ...]) -> Description:
+    """Sample entry and picture size for parameter sets `nals`. Raises Malformed."""
+    entry, config_kind, blank = _BLANK_CONFIG[codec]
+    stsd = boxes.stsd(boxes.visual_entry(entry, 0, 0, boxes.box(config_kind, blank)))
+    return describe(Track(VIDEO_ID, "video", HZ, entry.decode(), stsd, 0, 0), annexb.length_prefixed(nals))
+
+
+class Ingest:
+    """One connection. `feed` bytes with the box time (us) they arrived; carry out what comes back, in order.
+
+    `new_stream_id` gives 16 random bytes per run. `pictures` counts those written, `bytes` all that came in.
+    """
+
+    def __init__(self, *, part_s: float, segment_s: float, new_stream_id: Callable[[], bytes]) -> None:
+        self.pictures = 0
+        self.bytes = 0
+        self._demuxer = Demuxer()
+        self._part_s, self._segment_s, self._new_stream_id = part_s, segment_s, new_stream_id
+        self._time = StreamTime()  # one media time per connection: runs after a change of tracks go on in it
+        self._run = _Run()
+        self._set_streams(None, None)
+
+    def _set_streams(self, video: Stream | None, audio: Stream | None) -> None:
+        self._video, self._audio = video, audio
+        self._spec: TrackSpec | None = None
+        self._sets: tuple[bytes, ...] = ()
+        self._picture: _Picture | None = None
+        self._carried: list[bytes] = []
+        self._step = HZ // 25
+        self._adts = AdtsReader()
+        self._sound: _Sound | None = None
+        self._sound_at: int | None = None
+
+    @property
+    def lost_packets(self) -> int:
+        return self._demuxer.lost
+
+    def feed(self, data: bytes, arrival_us: int) -> list[Output]:
+        """Take the next bytes of the stream."""
+        self.bytes += len(data)
+        out: list[Output] = []
+        for event in self._demuxer.feed(data):
+            self._event(event, arrival_us, out)
+        return out
+
+    def close(self) -> list[Output]:
+        """The stream ended: write what is whole, end the run."""
+        out: list[Output] = []
+        for event in self._demuxer.flush():
+            if isinstance(event, Unit):
+                self._unit(event, out)
+        self._end_run(STREAM_ENDED, out)
+        return out
+
+    def abandon_run(self) -> None:
+        """The run's files are lost (a write failed): begin another at the next key picture."""
+        self._run = _Run()
+
+    # -- events --------------------------------------------------------------------------------------------
+
+    def _event(self, event: Event, arrival_us: int, out: list[Output]) -> None:
+        if isinstance(event, UnitStart):
+            self._unit_start(event, arrival_us, out)
+        elif isinstance(event, Unit):
+            self._unit(event, out)
+        else:
+            self._programme(event, out)
+
+    def _programme(self, event: Programme, out: list[Output]) -> None:
+        video = next((s for s in event.streams if s.codec in _BLANK_CONFIG), None)
+        audio = next(
+            (s for s in event.streams if s.codec == "aac" or (s.codec == "opus" and s.channels)), None
+        )
+        codecs = [stream.codec for stream in event.streams]
+        out.append(Notice("streams", {"codecs": codecs}))
+        for stream in event.streams:
+            if stream not in (video, audio):
+                out.append(Notice("skipped", {"codec": stream.codec, "reason": "cannot be recorded"}))
+        if video is None:
+            out.append(Notice("no_video", {"hint": "set the encoder to H.264 or HEVC", "codecs": codecs}))
+        if (video, audio) != (self._video, self._audio):
+            self._end_run("tracks changed", out)
+            self._set_streams(video, audio)
+
+    def _unit_start(self, event: UnitStart, arrival_us: int, out: list[Output]) -> None:
+        if self._video is not None and event.pid == self._video.pid:
+            jumps = self._time.jumps
+            dts = self._time.place(event.pid, event.dts, arrival_us)
+            if self._time.jumps != jumps:
+                out.append(Notice("clock_jump", {"stream": "video"}))
+            self._release(dts, out)
+            reorder = signed(event.pts - event.dts)
+            self._picture = _Picture(dts, dts + (reorder if abs(reorder) < _MAX_REORDER else 0), b"")
+        elif self._audio is not None and event.pid == self._audio.pid:
+            self._sound_at = self._time.place(event.pid, event.pts, arrival_us)
+
+    def _unit(self, event: Unit, out: list[Output]) -> None:
+        if self._video is not None and event.pid == self._video.pid:
+            if self._picture is not None:
+                self._picture.data += event.data
+        elif self._audio is not None and event.pid == self._audio.pid:
+            self._hear(event.data, out)
+
+    # -- pictures ------------------------------------------------------------------------------------------
+
+    def _release(self, next_dts: int, out: list[Output]) -> None:
+        """The waiting picture is whole, the next begins at `next_dts`: make it a sample."""
+        picture, self._picture = self._picture, None
+        if picture is None or self._video is None:
+            return
+        codec: annexb.VideoCodec = "h264" if self._video.codec == "h264" else "hevc"
+        unit = annexb.access_unit(codec, self._carried + annexb.split(picture.data))
+        if not unit.picture:  # sets or SEI sent as a unit of their own belong to the picture after them
+            self._carried = [nal for kind in unit.sets for nal in kind] + list(unit.nals)[:16]
+            return
+        self._carried = []
+        if next_dts > picture.dts:
+            self._step = next_dts - picture.dts
+        if unit.sync:
+            self._key(codec, unit, picture, out)
+        if self._run.key_pts is None or (unit.leading and picture.pts < self._run.key_pts):
+            return  # nothing to decode it with
+        nals = (self._sets if unit.sync else ()) + unit.nals
+        sample = Sample(picture.dts, picture.pts, self._step, unit.sync, annexb.length_prefixed(nals))
+        self._write(VIDEO_ID, sample, out)
+
+    def _key(self, codec: str, unit: annexb.AccessUnit, picture: _Picture, out: list[Output]) -> None:
+        """A key picture: take its parameter sets over; a run may begin here."""
+        found = tuple(nal for kind in unit.sets for nal in kind)
+        if found and all(unit.sets) and found != self._sets:
+            try:
+                description = describe_video(codec, found)
+            except Malformed as error:
+                out.append(Notice("bad_parameter_sets", {"reason": str(error)}))
+            else:
+                self._sets = found
+                self._describe(description, out)
+        if self._spec is None:
+            return
+        if self._run.restart:
+            self._end_run("tracks changed", out)
+        if self._run.key_pts is None:
+            self._run.key_pts = picture.pts
+
+    def _describe(self, new: Description, out: list[Output]) -> None:
+        self._spec = TrackSpec(VIDEO_ID, False, HZ, new.entry, new.width, new.height)
+        if self._run.writer is not None:
+            out.append(Notice("picture_changed", {"width": new.width, "height": new.height}))
+            out.extend(self._run.writer.describe(self._spec))
+
+    # -- sound ---------------------------------------------------------------------------------------------
+
+    def _hear(self, data: bytes, out: list[Output]) -> None:
+        assert self._audio is not None
+        if self._audio.codec == "opus":
+            for frame in opus_frames(data, self._audio.channels):
+                self._sound_frame(frame, True, out)
+        else:
+            for frame, began_here in self._adts.feed(data):
+                self._sound_frame(frame, began_here, out)
+
+    def _sound_frame(self, frame: AudioFrame, began_here: bool, out: list[Output]) -> None:
+        if self._sound is None or self._sound.spec.entry != frame.entry:
+            self._run.restart = self._run.writer is not None
+            self._sound = _Sound(TrackSpec(AUDIO_ID, True, frame.rate, frame.entry))
+        sound = self._sound
+        if began_here and self._sound_at is not None:
+            stamped = (self._sound_at * frame.rate + HZ // 2) // HZ
+            self._sound_at = None
+            if sound.next_at is None or abs(stamped - sound.next_at) > _AUDIO_RESYNC_S * frame.rate:
+                sound.next_at = stamped
+        if sound.next_at is None:
+            return
+        at, sound.next_at = sound.next_at, sound.next_at + frame.samples
+        if self._run.key_pts is not None and not self._run.restart:
+            self._write(AUDIO_ID, Sample(at, at, frame.samples, True, frame.data), out)
+
+    # -- the run -------------------------------------------------------------------------------------------
+
+    def _write(self, track_id: int, sample: Sample, out: list[Output]) -> None:
+        self.pictures += track_id == VIDEO_ID
+        if self._run.writer is not None:
+            out.extend(self._run.writer.add(track_id, sample))
+            return
+        lead = self._run.lead
+        lead.append((track_id, sample))
+        waited = max(one.dts for which, one in lead if which == VIDEO_ID) - lead[0][1].dts
+        if self._audio is None or self._sound is not None or waited >= _AUDIO_WAIT:
+            self._begin_run(out)
+
+    def _begin_run(self, out: list[Output]) -> None:
+        """It is known what sound there is, or none came in time: make the writer."""
+        assert self._spec is not None and self._video is not None
+        time, pid = self._time, self._video.pid
+        stream_id = self._new_stream_id()
+        facts = {"run": stream_id.hex(), "width": self._spec.width, "height": self._spec.height}
+        out.append(
+            Notice("run_started", facts | {"codec": self._video.codec, "audio": self._sound is not None})
+        )
+        writer = self._run.writer = FragmentWriter(
+            [self._spec] + ([self._sound.spec] if self._sound is not None else []),
+            stream_id=stream_id,
+            part_s=self._part_s,
+            segment_s=self._segment_s,
+            ntp_ns=lambda media_ns: time.wall_us(pid, media_ns * 9 // 100_000) * 1000,
+        )
+        for track_id, sample in self._run.lead:
+            out.extend(writer.add(track_id, sample))
+
+    def _end_run(self, reason: str, out: list[Output]) -> None:
+        """Close the files."""
+        if reason == STREAM_ENDED and self._picture is not None and self._picture.data:
+            self._release(self._picture.dts + self._step, out)
+        if self._run.writer is None and self._run.lead:
+            self._begin_run(out)
+        if self._run.writer is not None:
+            out.extend(self._run.writer.close())
+            out.append(Notice("run_ended", {"reason": reason, "pictures": self.pictures}))
+        self._run = _Run()

@@ -1,0 +1,98 @@
+"""Processes that must not outlive the daemon: both sides of the bargain.
+
+Owns: how the recorder's children are started, how they die with their parent, how they speak. Must not know:
+what they do.
+
+- In the child: `die_with(parent)` before anything else. PR_SET_PDEATHSIG is a matter of the THREAD that
+  forked: the signal comes when that thread ends, not when the process does. So children are started on the
+  daemon's main thread (`start`, about 1 ms), never through trio's own open_process, which forks in a worker
+  thread that trio retires after 10 idle seconds.
+- A program that is not ours (srt-live-transmit) is started through util-linux's `setpriv --pdeathsig`, which
+  execs it: no shell, no interpreter start, one millisecond.
+- Each child leads a process group of its own, so Ctrl-C in a terminal reaches the daemon only.
+- A child tells what it does in JSON lines on stderr; nobody parses sentences.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+_PR_SET_PDEATHSIG: Final = 1
+_ORPHANED: Final = 3  # exit code of a child whose parent was gone before it could ask to die with it
+
+
+def die_with(parent_pid: int) -> None:
+    """Have the kernel kill this process when the thread that started it ends; exit if it already has."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent_pid:
+        sys.exit(_ORPHANED)
+
+
+def limit(*, memory_bytes: int, open_files: int = 64) -> None:
+    """Bound what a child that reads a network may take; no core dumps."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def say(event: str, **facts: Any) -> None:
+    """One status line. A daemon that is gone does not matter here: pdeathsig does."""
+    line = json.dumps({"event": event} | facts, separators=(",", ":")) + "\n"
+    try:
+        os.write(2, line.encode())
+    except OSError:
+        pass
+
+
+def heard(line: bytes) -> dict[str, Any]:
+    """The status line as said, or {"event": "stderr", "line": ...} for words of a foreign program."""
+    try:
+        fact = json.loads(line)
+    except ValueError:
+        fact = None
+    if isinstance(fact, dict) and isinstance(fact.get("event"), str):
+        return fact
+    return {"event": "stderr", "line": line.decode("utf-8", "replace").strip()[:500]}
+
+
+def own_command(module: str, arguments: Sequence[str]) -> list[str]:
+    """argv of one of our child modules; it is told its parent, see die_with."""
+    return [sys.executable, "-m", module, "--parent", str(os.getpid()), *arguments]
+
+
+def foreign_command(argv: Sequence[str]) -> list[str]:
+    """argv that runs another program so that it dies with us. FileNotFoundError names what is missing."""
+    for name in ("setpriv", argv[0]):
+        if shutil.which(name) is None:
+            raise FileNotFoundError(name)
+    return ["setpriv", "--pdeathsig", "KILL", *argv]
+
+
+def start(argv: Sequence[str], *, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
+    """Start a child of the calling thread, which must live as long as the daemon: the main thread.
+
+    stderr is a pipe for status lines. Raises OSError when it cannot be started.
+    """
+    return subprocess.Popen(
+        argv, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, start_new_session=True, close_fds=True
+    )
+
+
+def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send to the child's whole group; a child already gone is fine."""
+    if process.returncode is None:
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            pass
