@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
+from appliance.channels.model import InputUrl, Liveness, default_liveness
 from appliance.kernel.fields import ChannelKey, Section
 
 
@@ -14,9 +15,17 @@ class ChannelSettings(Section):
 
     id: ChannelKey
     name: str = ""
-    input_url: str | None = None
+    input_url: InputUrl | None = None
     latency_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
-    liveness: Literal["heartbeat", "footage"] | None = None
+    liveness: Liveness | None = None
+
+    @property
+    def shown_name(self) -> str:
+        return self.name or self.id
+
+    @property
+    def lives_by(self) -> Liveness:
+        return self.liveness or default_liveness(self.input_url)
 
 
 class HeartbeatSettings(Section):

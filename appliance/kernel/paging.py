@@ -43,12 +43,14 @@ def list_page(
     key: str,
     where: list[tuple[str, tuple[Any, ...]]],
     resource: Callable[[ReadTx, Row], dict[str, Any]],
+    gone: str = "deleted_us",
 ) -> dict[str, Any]:
     """`{"items", "next_cursor", "as_of_seq"}` of rows not deleted, sorted by (key, id).
 
-    `where` holds (SQL condition, parameters) pairs; table, key and conditions are our own text.
+    `where` holds (SQL condition, parameters) pairs; table, key, conditions and
+    `gone` (the column that is not null once a row is deleted) are our own text.
     """
-    conditions = [("deleted_us IS NULL", ()), *where]
+    conditions = [(f"{gone} IS NULL", ()), *where]
     if page.cursor is not None:
         conditions.append((f"({key}, id) > (?, ?)", decode_cursor(page.cursor)))
     sql = f"SELECT * FROM {table} WHERE {' AND '.join(c for c, _ in conditions)} ORDER BY {key}, id LIMIT ?"

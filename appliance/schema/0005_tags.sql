@@ -8,7 +8,7 @@ CREATE TABLE tags (
     quarter      INTEGER,
     down         INTEGER,
     distance     INTEGER,                -- yards to go
-    yard_line    INTEGER,                -- own half negative, midfield 50, opponent half positive
+    yard_line    INTEGER,                -- own half -1..-49, midfield 50, opponent half 49..1, goal line 0
     play_type    TEXT,
     formation    TEXT,
     result       TEXT,
@@ -28,4 +28,5 @@ CREATE TABLE tags (
 ) STRICT;
 CREATE INDEX tags_by_session ON tags (session_id, deleted_us);
 CREATE INDEX tags_by_clip ON tags (clip_id);
+CREATE INDEX tags_by_play ON tags (play_id);
 CREATE INDEX tags_in_order ON tags (created_us, id);
