@@ -42,7 +42,9 @@ class Ctx:
 class Route:
     """`handler(ctx, **path_parameters, body=..., query=...)`; body and query only when a model is given.
 
-    path uses {name} segments. `returns` documents the resource; `status` is the usual success.
+    path uses {name} segments. `returns` documents the resource, `items` the resources of a list; `status` is
+    the usual success. `hot` routes are served in front of Quart with the same conventions, for requests that
+    come many times a second (heartbeats, marks).
     """
 
     method: str
@@ -54,6 +56,8 @@ class Route:
     status: int = 200
     summary: str = ""
     body_optional: bool = False
+    items: type[BaseModel] | None = None
+    hot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,18 @@ class RawRoute:
 
     method is "GET" (serves HEAD too), "POST" or "WS". `handler(scope, receive, send, parameters)` may raise
     Refused or Unavailable before it has answered; the dispatcher makes the problem document of it.
+    `body`, `query`, `media_type` and `status` only document it: the handler reads the request itself, with
+    `read_body` and `parse_query` of web/requests.py.
     """
 
     method: str
     path: str
     handler: Callable[[Scope, Receive, Send, dict[str, str]], Awaitable[None]]
     summary: str = ""
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    media_type: str = "application/json"
+    status: int = 200
 
 
 @dataclass(slots=True)
