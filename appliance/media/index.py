@@ -1,0 +1,315 @@
+"""The index of one segment: every complete part, found by walking the file once and on while it grows.
+
+Owns: which bytes of a file are parts, their video times and keys, and why a file is damaged.
+Must not know: directories, wall time, other segments, threads.
+
+`scan` only reads and returns what it found as values (run it in a thread); `SegmentIndex.apply` takes that in
+(run it where the index lives). Whatever the bytes are, a scan ends, allocates by what the file holds rather
+than by what a box claims, and never raises for them: a damaged file keeps the parts before the damage and is
+looked at again only when it has grown. An incomplete box at the end is no damage but a part being written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, NamedTuple
+
+from appliance.media import params
+from appliance.media.fmp4 import (
+    MAX_INIT_BYTES,
+    MAX_MOOF_BYTES,
+    Init,
+    Malformed,
+    Track,
+    TrackRun,
+    Truncated,
+    parse_init,
+    parse_moof,
+    read_box_header,
+)
+from appliance.media.pace import Hole, Pace, PartNote, next_part
+from appliance.media.view import Key, Part, RunClock, SegmentView
+
+MAX_MDAT_BYTES: Final = 1 << 30  # MediaMTX gives up at 50 MB (recordMaxPartSize)
+MAX_PARTS_PER_SCAN: Final = 500  # a scan of an old file ends in ~30 ms, so that live ones get their turn
+_LOOK_BYTES: Final = 4096  # holds the moof of any usual part and the mdat header after it
+_HEAD_BYTES: Final = 65536
+# Not MediaMTX's today, but legal between parts (its PR 6014 will write free and sidx).
+_SKIPPED: Final = frozenset(b"ftyp moov mdat free skip sidx styp emsg prft uuid mfra udta".split())
+
+State = Literal["empty", "growing", "closed", "unreadable"]
+
+
+class Picture(NamedTuple):
+    """From the key at `pts` on, video has these parameter sets and this size in pixels."""
+
+    pts: int
+    params_id: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a scan goes on; immutable, so a scan that fails half-way has changed nothing."""
+
+    position: int = 0
+    size: int = 0  # of the file when last scanned
+    init: Init | None = None
+    parts: int = 0
+    frames: int = 0
+    pace: Pace = field(default_factory=Pace)
+    params: int = 0  # id of the newest key's parameter sets
+    damage: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What one scan found; `more`: it ended early, call again."""
+
+    cursor: Cursor
+    parts: Sequence[Part] = ()
+    notes: Sequence[PartNote] = ()
+    keys: Sequence[Key] = ()
+    holes: Sequence[Hole] = ()
+    pictures: Sequence[Picture] = ()
+    more: bool = False
+
+
+class _Damage(Exception):
+    """The file cannot be walked past this point; never leaves this module."""
+
+
+@dataclass(slots=True)
+class _Findings:
+    parts: list[Part] = field(default_factory=list)
+    notes: list[PartNote] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    holes: list[Hole] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+
+
+def scan(cursor: Cursor, fd: int, size: int, max_parts: int = MAX_PARTS_PER_SCAN) -> Growth:
+    """Walk on from `cursor` to the last complete part below `size` bytes. OSError passes through."""
+    if size < cursor.position:
+        cursor = replace(cursor, damage=f"the file shrank from {cursor.size} to {size} bytes", size=size)
+        return Growth(cursor)
+    if cursor.damage is not None and size == cursor.size:
+        return Growth(cursor)
+    cursor = replace(cursor, damage=None, size=size)
+    found = _Findings()
+    more = False
+    try:
+        if cursor.init is None:
+            cursor = _read_init(cursor, fd, size)
+        while cursor.init is not None and (step := _next_box(cursor, fd, size, found)) is not None:
+            cursor = step
+            if len(found.parts) >= max_parts:
+                more = cursor.position < size
+                break
+    except _Damage as damage:
+        cursor = replace(cursor, damage=str(damage))
+    return Growth(cursor, found.parts, found.notes, found.keys, found.holes, found.pictures, more)
+
+
+def _read_init(cursor: Cursor, fd: int, size: int) -> Cursor:
+    for length in (_HEAD_BYTES, MAX_INIT_BYTES):
+        data = os.pread(fd, min(length, size), 0)
+        try:
+            init = parse_init(data)
+        except Truncated:
+            if length < size:
+                continue
+            return cursor  # still being written
+        except Malformed as error:
+            raise _Damage(str(error)) from error
+        return replace(cursor, init=init, position=init.size)
+    raise _Damage(f"no moov in the first {MAX_INIT_BYTES} bytes")
+
+
+def _next_box(cursor: Cursor, fd: int, size: int, found: _Findings) -> Cursor | None:
+    """The cursor after the next complete part or ignored box; None at the end of what is complete."""
+    at = cursor.position
+    look = os.pread(fd, min(_LOOK_BYTES, size - at), at)
+    try:
+        header = read_box_header(look, 0)
+    except Malformed as error:
+        zeros = not any(look[:16])
+        raise _Damage(f"zeros from byte {at} on" if zeros else f"at byte {at}: {error}") from error
+    if header is None:
+        return None
+    if header.fourcc != b"moof":
+        if header.fourcc not in _SKIPPED:
+            raise _Damage(f"unknown box {header.fourcc!r} at byte {at}")
+        return replace(cursor, position=at + header.size) if at + header.size <= size else None
+    if header.size > MAX_MOOF_BYTES:
+        raise _Damage(f"the moof at byte {at} claims {header.size} bytes")
+    if at + header.size + 8 > size:
+        return None
+    if header.size + 16 > len(look):
+        look = os.pread(fd, min(header.size + 16, size - at), at)
+    mdat_start, end = _mdat(look, at, header.size)
+    if end > size:
+        return None
+    return _take_part(cursor, fd, look[: header.size], (at, mdat_start, end), found)
+
+
+def _mdat(look: bytes, at: int, moof_size: int) -> tuple[int, int]:
+    """(first payload byte, end) in the file of the mdat that follows a moof."""
+    try:
+        header = read_box_header(look, moof_size)
+    except Malformed as error:
+        raise _Damage(f"after the moof at byte {at}: {error}") from error
+    if header is None:
+        return 0, 1 << 62  # not all of the header is there yet
+    if header.fourcc != b"mdat" or header.size > MAX_MDAT_BYTES:
+        raise _Damage(f"{header.fourcc!r} of {header.size} bytes after the moof at byte {at}")
+    return at + moof_size + header.header_size, at + moof_size + header.size
+
+
+def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int], found: _Findings) -> Cursor:
+    assert cursor.init is not None
+    at, mdat_start, end = where
+    try:
+        runs = parse_moof(moof, at, cursor.init)
+    except Malformed as error:
+        raise _Damage(str(error)) from error
+    video = cursor.init.video
+    mine = [run for run in runs if video is not None and run.track_id == video.id and len(run.sizes)]
+    for run in mine:
+        if run.data_offset < mdat_start or run.data_offset + sum(run.sizes) > end:
+            raise _Damage(f"samples of the part at byte {at} lie outside it")
+    after = replace(cursor, position=end, parts=cursor.parts + 1)
+    if video is None or not mine:
+        found.parts.append(Part(at, len(moof), end, -1, -1, -1, -1))
+        found.notes.append(PartNote(-1, None))
+        return after
+    if mine[0].tfdt < cursor.pace.reached - video.timescale:
+        raise _Damage(f"media time goes back at byte {at}")
+    frames, note, pace, holes = next_part(cursor.pace, mine)
+    found.parts.append(Part(at, len(moof), end, *frames))
+    found.notes.append(note)
+    found.holes.extend(holes)
+    newest = _find_keys(cursor, fd, mine, video, found)
+    count = cursor.frames + sum(len(run.sizes) for run in mine)
+    return replace(after, frames=count, pace=pace, params=newest)
+
+
+def _find_keys(cursor: Cursor, fd: int, runs: list[TrackRun], video: Track, found: _Findings) -> int:
+    """Add the part's keys; returns the id of the newest parameter sets."""
+    newest = cursor.params
+    before = 0  # samples in earlier runs of this part
+    for run in runs:
+        for number in _sync_samples(run):
+            offset = run.data_offset + sum(run.sizes[:number])
+            head = os.pread(fd, min(params.KEY_HEAD_BYTES, run.sizes[number]), offset)
+            cto = run.ctos[number] if run.ctos is not None else 0
+            pts = run.tfdt + sum(run.durations[:number]) + cto
+            try:
+                params_id = params.params_id(video, head)
+                if params_id != newest:
+                    shown = params.describe(video, head)
+                    found.pictures.append(Picture(pts, params_id, shown.width, shown.height))
+            except Malformed:
+                continue  # no decoder can begin here
+            newest = params_id
+            found.keys.append(Key(pts, cursor.parts, before + number, params_id))
+        before += len(run.sizes)
+    return newest
+
+
+def _sync_samples(run: TrackRun) -> Sequence[int]:
+    if run.sync is None:
+        return range(len(run.sizes))
+    return [number for number, sync in enumerate(run.sync) if sync]
+
+
+def ticks_to_ns(ticks: int, timescale: int) -> int:
+    """Track ticks as ns, floor: every frame time in the system is made by this one rounding."""
+    return ticks * 1_000_000_000 // timescale
+
+
+class SegmentIndex:
+    """One segment as far as it is known. Lists only grow, so a prefix of them is a snapshot."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.cursor = Cursor()
+        self.parts: list[Part] = []
+        self.keys: list[Key] = []
+        self.holes: list[Hole] = []
+        self.pictures: list[Picture] = []
+        self.is_closed = False
+
+    @property
+    def init(self) -> Init | None:
+        return self.cursor.init
+
+    @property
+    def frames(self) -> int:
+        """Video frames in complete parts."""
+        return self.cursor.frames
+
+    @property
+    def damage(self) -> str | None:
+        """Why the walk cannot go past the last part; None when nothing is wrong."""
+        return self.cursor.damage
+
+    @property
+    def state(self) -> State:
+        if not self.parts:
+            return "unreadable" if self.damage is not None else "empty"
+        return "closed" if self.is_closed else "growing"
+
+    @property
+    def run_id(self) -> str:
+        """Hex StreamID; a file without mtxi is a run of its own."""
+        mtxi = self.init.mtxi if self.init is not None else None
+        return mtxi.stream_id.hex() if mtxi is not None else f"name:{self.name}"
+
+    @property
+    def base_ns(self) -> int:
+        mtxi = self.init.mtxi if self.init is not None else None
+        return mtxi.dts_ns if mtxi is not None else 0
+
+    @property
+    def timescale(self) -> int:
+        video = self.init.video if self.init is not None else None
+        return video.timescale if video is not None else 1
+
+    def run_ns(self, ticks: int) -> int:
+        """Media time of the run (ns) at a video tick of this segment."""
+        return self.base_ns + ticks_to_ns(ticks, self.timescale)
+
+    def apply(self, growth: Growth) -> None:
+        """Take in what a scan from this index's cursor found."""
+        self.parts.extend(growth.parts)
+        self.keys.extend(growth.keys)
+        self.holes.extend(growth.holes)
+        self.pictures.extend(growth.pictures)
+        self.cursor = growth.cursor
+
+    def update(self, fd: int, size: int) -> Growth:
+        """Scan and apply to the end of what is there. For those without an event loop."""
+        while True:
+            growth = scan(self.cursor, fd, size)
+            self.apply(growth)
+            if not growth.more:
+                return growth
+
+    def view(self, path: str, clock: RunClock) -> SegmentView:
+        """A snapshot under `path` (relative to recordings_dir). Raises ValueError before there is an init."""
+        if self.init is None:
+            raise ValueError(f"{self.name} has no init yet")
+        parts, keys = tuple(self.parts), tuple(self.keys)
+        return SegmentView(path, self.init, self.base_ns, self.run_id, clock, parts, keys)
+
+
+def was_closed(fd: int, init: Init) -> bool:
+    """Whether the recorder has closed the file: mvhd.duration is the only field it ever rewrites."""
+    try:
+        return parse_init(os.pread(fd, init.size, 0)).duration != 0
+    except Malformed:
+        return False
