@@ -1,6 +1,6 @@
 """Access units in, MPEG transport stream out: enough for our own cameras (synthetic, tests).
 
-Owns: packets, tables and PES of one programme with a picture and, if wanted, AAC sound. Must not know: encoders.
+Owns: packets, tables and PES of one programme, a picture and maybe AAC sound. Must not know: encoders.
 Nothing is held back: each call returns whole packets of exactly that unit.
 """
 

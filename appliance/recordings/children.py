@@ -46,6 +46,16 @@ def limit(*, memory_bytes: int, open_files: int = 64) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def wake_on_signals() -> int:
+    """A descriptor that becomes readable when SIGTERM or SIGINT came: none is lost between two waits."""
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    signal.set_wakeup_fd(writable)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return readable
+
+
 def say(event: str, **facts: Any) -> None:
     """One status line. A daemon that is gone does not matter here: pdeathsig does."""
     line = json.dumps({"event": event} | facts, separators=(",", ":")) + "\n"

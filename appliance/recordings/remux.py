@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import os
 import select
-import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -95,21 +94,11 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _wake_on_signals() -> int:
-    """A descriptor that becomes readable when SIGTERM or SIGINT came: no signal is lost between two reads."""
-    readable, writable = os.pipe()
-    os.set_blocking(writable, False)
-    signal.set_wakeup_fd(writable)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    return readable
-
-
 def main() -> int:
     arguments = _arguments()
     children.die_with(arguments.parent)
     children.limit(memory_bytes=_MEMORY_BYTES)
-    stop = _wake_on_signals()
+    stop = children.wake_on_signals()
     poll = select.poll()
     poll.register(0, select.POLLIN)
     poll.register(stop, select.POLLIN)
