@@ -37,6 +37,7 @@ CREATE TABLE clips (
     status        TEXT NOT NULL CHECK (status IN ('pending', 'processing', 'ready', 'failed')),
     waiting_for   TEXT CHECK (waiting_for IN ('out', 'footage', 'worker')),
     attempts      INTEGER NOT NULL DEFAULT 0, -- rises in the transaction that sets processing; 3 at start: failed
+    retries       INTEGER NOT NULL DEFAULT 0, -- how often a person or late footage asked for another try (V26)
     error_message TEXT,
     media_rev     INTEGER NOT NULL DEFAULT 1, -- counts cuts: start, duration, mode or channel changed
     ready_media_rev INTEGER,             -- newest media_rev that plays; null: none yet

@@ -1,0 +1,205 @@
+"""The closures of cutting: claim, finish, fail, and what a start finds.
+
+A job's result counts only while (clip, media_rev, attempt) still are what was claimed: a trim or a delete
+in between makes it nobody's, silently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.clips.machine import CLIP, ClipEvent, ClipState
+from appliance.clips.marks import MarkRules, close_ghost
+from appliance.clips.plays import box_length_us, close_play
+from appliance.clips.rows import journal_clip
+from appliance.kernel import json
+from appliance.kernel.clock import to_rfc3339
+from appliance.kernel.tx import ReadTx, Row, Tx
+from appliance.media.plan import Plan
+
+MAX_ATTEMPTS = 3
+LATE_FOOTAGE_US = 24 * 3_600_000_000  # footage found within a day of a clip's OUT re-cuts it by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One cut to make: the row as it was claimed."""
+
+    clip_id: str
+    media_rev: int
+    channel_id: str
+    start_us: int
+    end_us: int
+    latency_ms: int
+    out_received_us: int
+    attempt: int = 0
+
+
+def job_of(row: Row) -> Job:
+    return Job(
+        clip_id=row["id"],
+        media_rev=row["media_rev"],
+        channel_id=row["channel_id"],
+        start_us=row["start_us"],
+        end_us=row["start_us"] + row["duration_us"],
+        latency_ms=row["latency_ms"],
+        out_received_us=row["out_received_us"] or row["created_us"],
+        attempt=row["attempts"],
+    )
+
+
+def waiting_jobs(tx: ReadTx) -> list[Job]:
+    """Every ended clip that waits to be cut, oldest OUT first."""
+    rows = tx.all(
+        "SELECT * FROM clips WHERE status = 'pending' AND duration_us > 0 AND deleted_us IS NULL"
+        " ORDER BY out_received_us, id"
+    )
+    return [job_of(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Ghost:
+    """A play, or a clip of no play, that nobody has ended."""
+
+    id: str
+    kind: str
+    start_us: int
+
+
+def open_ghosts(tx: ReadTx) -> list[Ghost]:
+    rows = tx.all(
+        "SELECT id, 'play' AS kind, start_us FROM plays WHERE duration_us = 0 AND deleted_us IS NULL"
+        " UNION ALL SELECT id, 'clip', start_us FROM clips"
+        " WHERE duration_us = 0 AND play_id IS NULL AND deleted_us IS NULL"
+    )
+    return [Ghost(**row) for row in rows]
+
+
+def close_overdue(tx: Tx, rules: MarkRules, kind: str, row_id: str) -> None:
+    """The box's OUT at max_duration_s; nothing when somebody was faster."""
+    row = tx.one(f"SELECT * FROM {kind}s WHERE id = ? AND duration_us = 0 AND deleted_us IS NULL", (row_id,))
+    if row is None:
+        return
+    close = close_play if kind == "play" else close_ghost
+    close(tx, row, box_length_us(tx, rules, row), by_box=True)
+
+
+def claim(tx: Tx, job: Job) -> Job | None:
+    """pending -> processing; the attempt is counted in the same transaction. None: no longer to be cut."""
+    row = _current(tx, job, ClipState.PENDING)
+    if row is None:
+        return None
+    after = CLIP.next(ClipState.PENDING, ClipEvent.CLAIM)
+    tx.update(
+        "clips", job.clip_id, {"status": after, "attempts": row["attempts"] + 1, "waiting_for": "worker"}
+    )
+    journal_clip(tx, "clip_processing", job.clip_id)
+    return job_of({**row, "attempts": row["attempts"] + 1})
+
+
+def finish(tx: Tx, job: Job, plan: Plan) -> bool:
+    """processing -> ready with its plan. False: the clip has moved on, the plan is nobody's."""
+    row = _current(tx, job, ClipState.PROCESSING)
+    if row is None or row["attempts"] != job.attempt:
+        return False
+    _insert_plan(tx, job, plan)
+    changes = {
+        "status": CLIP.next(ClipState.PROCESSING, ClipEvent.FINISH),
+        "waiting_for": None,
+        "error_message": None,
+        "ready_media_rev": job.media_rev,
+        "coverage": json.encode(coverage(plan)).decode(),
+        "preroll_us": round(plan.preroll_s * 1e6),
+        "file_path": None,
+        "thumbnail_path": None,
+    }
+    tx.update("clips", job.clip_id, changes)
+    journal_clip(tx, "clip_ready", job.clip_id)
+    return True
+
+
+def fail(tx: Tx, job: Job, message: str) -> bool:
+    """processing -> failed with what a person should know."""
+    row = _current(tx, job, ClipState.PROCESSING)
+    if row is None or row["attempts"] != job.attempt:
+        return False
+    after = CLIP.next(ClipState.PROCESSING, ClipEvent.FAIL)
+    tx.update("clips", job.clip_id, {"status": after, "waiting_for": None, "error_message": message})
+    journal_clip(tx, "clip_failed", job.clip_id, error=message)
+    return True
+
+
+def recover(tx: Tx) -> None:
+    """At start: jobs that were running go back to pending; one that stopped the box three times fails."""
+    for row in tx.all("SELECT * FROM clips WHERE status = 'processing' AND deleted_us IS NULL"):
+        state = CLIP.next(ClipState.PROCESSING, ClipEvent.CRASH)
+        if row["attempts"] < MAX_ATTEMPTS:
+            tx.update("clips", row["id"], {"status": state, "waiting_for": "footage"})
+            journal_clip(tx, "clip_updated", row["id"])
+            continue
+        message = f"cutting this clip stopped the box {MAX_ATTEMPTS} times"
+        changes = {
+            "status": CLIP.next(state, ClipEvent.GIVE_UP),
+            "waiting_for": None,
+            "error_message": message,
+        }
+        tx.update("clips", row["id"], changes)
+        journal_clip(tx, "clip_failed", row["id"], error=message)
+
+
+def lost(tx: Tx, clip_id: str, media_rev: int) -> None:
+    """ready -> pending: bytes its plan points at are no longer on the disk."""
+    row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (clip_id,))
+    if row is None or row["status"] != ClipState.READY or row["ready_media_rev"] != media_rev:
+        return
+    changes = {
+        "status": CLIP.next(ClipState.READY, ClipEvent.LOST),
+        "media_rev": row["media_rev"] + 1,
+        "ready_media_rev": None,
+        "attempts": 0,
+        "waiting_for": "footage",
+        "out_received_us": tx.now_us,
+    }
+    tx.update("clips", clip_id, changes)
+    journal_clip(tx, "clip_updated", clip_id)
+
+
+def coverage(plan: Plan) -> dict[str, Any]:
+    """The clip's `coverage` as the API shows it."""
+    return {
+        "start": to_rfc3339(plan.coverage_start_us),
+        "end": to_rfc3339(plan.coverage_end_us),
+        "missing": [
+            {"start": to_rfc3339(gap.start_us), "end": to_rfc3339(gap.end_us), "reason": gap.reason}
+            for gap in plan.missing
+        ],
+    }
+
+
+def _insert_plan(tx: Tx, job: Job, plan: Plan) -> None:
+    ranges = [[each.name, each.offset, each.length] for each in plan.ranges]
+    tx.insert(
+        "plans",
+        {
+            "clip_id": job.clip_id,
+            "media_rev": job.media_rev,
+            "header": plan.header,
+            "ranges": json.encode(ranges).decode(),
+            "size": plan.size,
+            "media_spans": json.encode([list(span) for span in plan.media_spans]).decode(),
+            "frames": plan.frames,
+            "width": plan.width,
+            "height": plan.height,
+            "codec": plan.codec,
+            "created_us": tx.now_us,
+        },
+    )
+
+
+def _current(tx: ReadTx, job: Job, state: ClipState) -> Row | None:
+    """The clip's row when it still is what the job was made for."""
+    row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (job.clip_id,))
+    if row is None or row["media_rev"] != job.media_rev or row["status"] != state:
+        return None
+    return row

@@ -1,0 +1,249 @@
+"""The cutter: watches ended clips and the index, and makes a plan the moment the footage is there.
+
+Owns: the queue of clips that wait, their deadlines, and the jobs under way. It keeps no row: what it holds
+is checked against the row in the transaction that uses it. Woken, level-triggered, by the journal and by the
+index. One clip's failure is that clip's alone (one of the four borders that catch Exception).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+import trio
+
+from appliance.clips import cuts
+from appliance.clips.core import ChannelFacts, covered, footage_deadline_s, wait_is_over
+from appliance.clips.cuts import Job
+from appliance.clips.footage import Footage
+from appliance.clips.late import Late, find_late, recut_late
+from appliance.clips.marks import MarkRules
+from appliance.kernel.clock import Clock, to_rfc3339
+from appliance.kernel.journal import Entry
+from appliance.kernel.signal import Signal
+from appliance.kernel.store import Store, StoreBroken
+from appliance.media.plan import NoFootage, Plan, make_plan
+
+log = structlog.get_logger("cutter")
+
+SETTLE_S = 0.25  # an answer to OUT waits this long for a clip whose footage is there already
+LATE_CHECK_S = 2.0  # how often clips with missing footage are held against the index
+
+
+@dataclass(slots=True)
+class _Desk:
+    """State of the running cutter."""
+
+    store: Store
+    footage: Footage
+    source_down: Callable[[str], bool]
+    rules: MarkRules
+    clock: Clock
+    threads: trio.CapacityLimiter
+    started_us: int
+    waiting: dict[str, tuple[Job, float]] = field(default_factory=dict)  # clip id -> job, deadline
+    ghosts: list[tuple[float, str, str]] = field(default_factory=list)  # deadline, kind, id
+    late: list[Late] = field(default_factory=list)
+    running: set[str] = field(default_factory=set)
+    wake: Signal = field(default_factory=Signal)
+    rows_loaded: int = -1  # journal.changed.count the queue was last loaded after
+
+    def facts(self, job: Job) -> ChannelFacts:
+        latency_us = job.latency_ms * 1000
+        until_us = self.footage.video_until_us(job.channel_id)
+        return ChannelFacts(
+            video_until_us=None if until_us is None else until_us - latency_us,
+            run_begun_after_end=self.footage.run_begun_after(job.channel_id, job.end_us + latency_us),
+            source_down=self.source_down(job.channel_id),
+            newest_part_age_s=self.footage.newest_part_age_s(job.channel_id),
+        )
+
+    async def follow_rows(self) -> None:
+        """Keep the queue equal to the rows: reload whenever the journal says a clip or play changed."""
+        journal = self.store.journal
+        cursor = journal.head
+        while True:
+            seen = journal.changed.count
+            jobs, ghosts, late = await self.store.read(
+                lambda tx: (cuts.waiting_jobs(tx), cuts.open_ghosts(tx), find_late(tx))
+            )
+            self._load(jobs, ghosts, late)
+            self.rows_loaded = seen
+            self.wake.ring()
+            while True:
+                await journal.changed.wait_past(seen)
+                seen, entries = journal.changed.count, journal.recent(cursor)
+                cursor = journal.head
+                if entries is None or any(_matters(entry) for entry in entries):
+                    break
+                self.rows_loaded = seen
+
+    def _load(self, jobs: list[Job], ghosts: list[cuts.Ghost], late: list[Late]) -> None:
+        now_us, now_s = self.clock.now_us(), trio.current_time()
+        known = self.waiting
+        self.waiting = {}
+        for job in jobs:
+            before = known.get(job.clip_id)
+            deadline_s = before[1] if before and before[0] == job else self._deadline_s(job, now_us, now_s)
+            self.waiting[job.clip_id] = (job, deadline_s)
+        limit_us = round(self.rules.clips.max_duration_s * 1e6)
+        self.ghosts = [(now_s + (g.start_us + limit_us - now_us) / 1e6, g.kind, g.id) for g in ghosts]
+        self.late = late
+
+    def _deadline_s(self, job: Job, now_us: int, now_s: float) -> float:
+        return footage_deadline_s(
+            end_us=job.end_us,
+            out_received_us=job.out_received_us,
+            started_us=self.started_us,
+            latency_ms=job.latency_ms,
+            wait_s=self.rules.clips.coverage_wait_s,
+            now_us=now_us,
+            now_s=now_s,
+        )
+
+    async def follow_footage(self) -> None:
+        seen = self.footage.changed.count
+        while True:
+            seen = await self.footage.changed.wait_past(seen)
+            if self.waiting:
+                self.wake.ring()
+
+    async def serve(self, jobs: trio.Nursery) -> None:
+        """Start every job whose wait is over; close ghosts nobody ended; sleep until the next deadline."""
+        while True:
+            seen, now_s = self.wake.count, trio.current_time()
+            for job, deadline_s in list(self.waiting.values()):
+                if job.clip_id in self.running:
+                    continue
+                if wait_is_over(job.end_us, self.facts(job), now_s=now_s, deadline_s=deadline_s):
+                    self.running.add(job.clip_id)
+                    jobs.start_soon(self.cut, job, name=f"cut {job.clip_id}")
+            await self._close_overdue(now_s)
+            with trio.move_on_at(self._next_deadline_s(now_s)):
+                await self.wake.wait_past(seen)
+
+    def _next_deadline_s(self, now_s: float) -> float:
+        """The earliest deadline, and each second while a source is down (its silence is judged by age)."""
+        times = [at for job, at in self.waiting.values() if job.clip_id not in self.running]
+        times += [at for at, _, _ in self.ghosts]
+        if any(self.source_down(job.channel_id) for job, _ in self.waiting.values()):
+            times.append(now_s + 1.0)
+        return max(min(times, default=math.inf), now_s + 0.001)
+
+    async def _close_overdue(self, now_s: float) -> None:
+        for deadline_s, kind, row_id in list(self.ghosts):
+            if now_s >= deadline_s:
+                self.ghosts.remove((deadline_s, kind, row_id))
+                await self.store.write(
+                    partial(cuts.close_overdue, rules=self.rules, kind=kind, row_id=row_id)
+                )
+
+    async def follow_late(self) -> None:
+        """Re-cut clips whose missing footage has turned up."""
+        seen = self.footage.changed.count
+        while True:
+            seen = await self.footage.changed.wait_past(seen)
+            for late in self.late:
+                if late.gained(self.footage):
+                    await self.store.write(partial(recut_late, late=late))
+            await trio.sleep(LATE_CHECK_S)
+
+    async def cut(self, waiting: Job) -> None:
+        """One job, from claim to ready or failed."""
+        try:
+            job = await self.store.write(lambda tx: cuts.claim(tx, waiting))
+            if job is not None:
+                await self._cut(job)
+        finally:
+            self.running.discard(waiting.clip_id)
+            self.wake.ring()
+
+    async def _cut(self, job: Job) -> None:
+        try:
+            plan = await self.plan(job.channel_id, job.start_us, job.end_us, job.latency_ms * 1000)
+        except NoFootage:
+            span = f"{to_rfc3339(job.start_us)} - {to_rfc3339(job.end_us)}"
+            await self.store.write(lambda tx: cuts.fail(tx, job, f"No footage of {job.channel_id} {span}"))
+        except StoreBroken:
+            raise
+        except Exception as error:  # border: one clip's job
+            log.exception("cut failed", clip=job.clip_id, channel=job.channel_id)
+            reason = f"The recording could not be read: {error or type(error).__name__}"
+            await self.store.write(lambda tx: cuts.fail(tx, job, reason))
+        else:
+            await self.store.write(lambda tx: cuts.finish(tx, job, plan))
+
+    async def plan(self, channel_id: str, start_us: int, end_us: int, latency_us: int) -> Plan:
+        """The plan of a span of capture time. Raises NoFootage, OSError, Malformed."""
+        views = await self.footage.views(channel_id, start_us + latency_us, end_us + latency_us)
+        return await trio.to_thread.run_sync(
+            lambda: make_plan(
+                views, self.footage.open_fd, start_us=start_us, end_us=end_us, latency_us=latency_us
+            ),
+            limiter=self.threads,
+        )
+
+
+def _matters(entry: Entry) -> bool:
+    return entry.type.startswith(("clip_", "play_", "session_deleted"))
+
+
+@dataclass(frozen=True, slots=True)
+class CutterHandle:
+    """What others may ask of the cutter."""
+
+    _desk: _Desk
+
+    async def settle(self, clip_ids: list[str]) -> None:
+        """Wait, at most 0.25 s, until none of these clips could be cut right now: so that the answer to an
+        OUT whose footage is indexed already carries a stream_url."""
+        desk = self._desk
+        wanted = set(clip_ids)
+        asked = desk.store.journal.changed.count
+        with trio.move_on_after(SETTLE_S):
+            while desk.rows_loaded < asked or self._busy(wanted):
+                await desk.wake.wait_past(desk.wake.count)
+
+    def _busy(self, wanted: set[str]) -> bool:
+        desk = self._desk
+        ready = (
+            job.clip_id in wanted and covered(job.end_us, desk.facts(job)) for job, _ in desk.waiting.values()
+        )
+        return bool(wanted & desk.running) or any(ready)
+
+    async def plan(self, channel_id: str, start_us: int, end_us: int, latency_us: int) -> Plan:
+        """A plan for no clip at all: replay.mp4."""
+        return await self._desk.plan(channel_id, start_us, end_us, latency_us)
+
+    def statistics(self) -> dict[str, int]:
+        """Queue lengths for health and metrics."""
+        desk = self._desk
+        return {"waiting": len(desk.waiting), "running": len(desk.running), "ghosts": len(desk.ghosts)}
+
+
+async def run_cutter(
+    *,
+    store: Store,
+    footage: Footage,
+    source_down: Callable[[str], bool],
+    rules: MarkRules,
+    clock: Clock,
+    threads: trio.CapacityLimiter,
+    task_status: trio.TaskStatus[CutterHandle] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Cut clips until cancelled.
+
+    Start: jobs a crash left running are pending again. Stop: cancel; a job in between its transactions is
+    found again at the next start. Raises: StoreBroken.
+    """
+    await store.write(cuts.recover)
+    desk = _Desk(store, footage, source_down, rules, clock, threads, clock.now_us())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.follow_rows, name="cutter: rows")
+        nursery.start_soon(desk.follow_footage, name="cutter: footage")
+        nursery.start_soon(desk.follow_late, name="cutter: late footage")
+        nursery.start_soon(desk.serve, nursery, name="cutter: queue")
+        task_status.started(CutterHandle(desk))

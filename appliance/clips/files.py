@@ -1,0 +1,237 @@
+"""Clip files: a plan's bytes written down, and the deleting of what nobody needs any more.
+
+Owns: clips_dir. A file's bytes equal its plan's: materialising raises no revision and sends no event.
+Order at a write: data, fsync(file), rename, fsync(directory), COMMIT. At a delete: the row stands in
+`garbage` since the transaction that made it so; unlink, fsync(directory), drop the row.
+Bulk work: one file at a time, after every live job.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import structlog
+import trio
+
+from appliance.clips import cuts
+from appliance.clips.footage import Footage
+from appliance.kernel import json
+from appliance.kernel.store import Store
+from appliance.kernel.tx import ReadTx, Tx
+
+log = structlog.get_logger("clip_files")
+
+GARBAGE_EVERY_S = 60.0
+RETRY_S = 30.0  # a full or missing disk: look again after this
+CHUNK = 8 * 1024 * 1024
+
+
+class BytesLost(Exception):
+    """The recording no longer holds what the plan points at."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """What a clip's media_rev is served from."""
+
+    clip_id: str
+    session_id: str
+    media_rev: int
+    header: bytes
+    ranges: tuple[tuple[str, int, int], ...]
+    size: int
+    file_path: str | None
+
+
+_PLAN = (
+    "SELECT plans.*, clips.session_id FROM plans JOIN clips ON clips.id = plans.clip_id"
+    " WHERE clips.deleted_us IS NULL AND "
+)
+
+
+def stored_plan(tx: ReadTx, clip_id: str, media_rev: int) -> StoredPlan | None:
+    """The plan of one media_rev of a clip that is not deleted."""
+    found = _plans(tx, _PLAN + "clip_id = ? AND plans.media_rev = ?", (clip_id, media_rev))
+    return found[0] if found else None
+
+
+def unwritten_plans(tx: ReadTx, limit: int = 1) -> list[StoredPlan]:
+    """Newest cuts without a file, oldest first."""
+    sql = _PLAN + "plans.file_path IS NULL AND plans.media_rev = clips.ready_media_rev"
+    return _plans(tx, sql + " ORDER BY plans.created_us LIMIT ?", (limit,))
+
+
+def _plans(tx: ReadTx, sql: str, params: Sequence[object]) -> list[StoredPlan]:
+    return [
+        StoredPlan(
+            clip_id=row["clip_id"],
+            session_id=row["session_id"],
+            media_rev=row["media_rev"],
+            header=row["header"],
+            ranges=tuple((str(n), int(o), int(k)) for n, o, k in json.decode(row["ranges"].encode())),
+            size=row["size"],
+            file_path=row["file_path"],
+        )
+        for row in tx.all(sql, params)
+    ]
+
+
+def keep_file(tx: Tx, plan: StoredPlan, path: str) -> None:
+    """The file is durable: from now on it is served instead of the ranges."""
+    tx.run(
+        "UPDATE plans SET file_path = ? WHERE clip_id = ? AND media_rev = ?",
+        (path, plan.clip_id, plan.media_rev),
+    )
+    current = tx.run(
+        "UPDATE clips SET file_path = ? WHERE id = ? AND ready_media_rev = ? AND deleted_us IS NULL",
+        (path, plan.clip_id, plan.media_rev),
+    )
+    if not current:  # deleted or cut anew while it was written
+        tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (path, tx.now_us))
+        tx.run(
+            "UPDATE plans SET file_path = NULL WHERE clip_id = ? AND media_rev = ?",
+            (plan.clip_id, plan.media_rev),
+        )
+
+
+def write_plan(plan: StoredPlan, target: Path, open_fd: Callable[[str], int]) -> None:
+    """Write the plan's bytes to `target`, durably. Blocking.
+
+    Raises BytesLost when a range is no longer there, OSError for the disk's own troubles.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_suffix(".partial")
+    out = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    try:
+        os.write(out, plan.header)
+        for name, offset, length in plan.ranges:
+            _copy_range(out, name, offset, length, open_fd)
+        os.fsync(out)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(out)
+    unfinished.rename(target)
+    sync_directory(target.parent)
+
+
+def _copy_range(out: int, name: str, offset: int, length: int, open_fd: Callable[[str], int]) -> None:
+    try:
+        source = open_fd(name)
+    except FileNotFoundError:
+        raise BytesLost(f"{name} is gone") from None
+    try:
+        while length:
+            copied = os.copy_file_range(source, out, min(length, CHUNK), offset)
+            if copied == 0:
+                raise BytesLost(f"{name} ends at {offset}")
+            offset += copied
+            length -= copied
+    finally:
+        os.close(source)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a rename or unlink in `directory` durable."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def file_name(plan: StoredPlan) -> str:
+    """Relative to clips_dir."""
+    return f"{plan.session_id}/{plan.clip_id}-m{plan.media_rev}.mp4"
+
+
+async def run_clip_files(
+    *,
+    store: Store,
+    footage: Footage,
+    clips_dir: Path,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Write the files of ready clips, one at a time, and take out the garbage, until cancelled.
+
+    Start: checks first that every virtual clip's bytes are still there (`lost` otherwise).
+    Raises: StoreBroken.
+    """
+    await trio.to_thread.run_sync(lambda: clips_dir.mkdir(parents=True, exist_ok=True))
+    await _find_lost(store, footage)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_write_files, store, footage, clips_dir, name="clip files: writing")
+        nursery.start_soon(_collect_garbage, store, clips_dir, name="clip files: garbage")
+        task_status.started()
+
+
+async def _write_files(store: Store, footage: Footage, clips_dir: Path) -> None:
+    while True:
+        seen = store.journal.changed.count
+        plans = await store.read(unwritten_plans)
+        if plans:
+            await _write_file(store, footage, clips_dir, plans[0])
+        else:
+            await store.journal.changed.wait_past(seen)
+
+
+async def _write_file(store: Store, footage: Footage, clips_dir: Path, plan: StoredPlan) -> None:
+    path = file_name(plan)
+    try:
+        await trio.to_thread.run_sync(write_plan, plan, clips_dir / path, footage.open_fd)
+    except BytesLost as error:
+        log.warning("clip lost its footage", clip=plan.clip_id, reason=str(error))
+        await store.write(lambda tx: cuts.lost(tx, plan.clip_id, plan.media_rev))
+    except OSError as error:
+        log.error("clip file not written", clip=plan.clip_id, reason=str(error), hint="check the clips disk")
+        await trio.sleep(RETRY_S)
+    else:
+        await store.write(lambda tx: keep_file(tx, plan, path))
+
+
+async def _find_lost(store: Store, footage: Footage) -> None:
+    """A power cut may have taken bytes a virtual clip points at: those clips are cut again."""
+    plans = await store.read(lambda tx: unwritten_plans(tx, limit=100_000))
+    for plan in plans:
+        if not await trio.to_thread.run_sync(_still_there, plan, footage.open_fd):
+            log.warning("clip lost its footage", clip=plan.clip_id)
+            await store.write(partial(cuts.lost, clip_id=plan.clip_id, media_rev=plan.media_rev))
+
+
+def _still_there(plan: StoredPlan, open_fd: Callable[[str], int]) -> bool:
+    for name, offset, length in plan.ranges:
+        try:
+            fd = open_fd(name)
+        except OSError:
+            return False
+        try:
+            if os.fstat(fd).st_size < offset + length:
+                return False
+        finally:
+            os.close(fd)
+    return True
+
+
+async def _collect_garbage(store: Store, clips_dir: Path) -> None:
+    while True:
+        due = await store.read(lambda tx: tx.all("SELECT path FROM garbage WHERE due_us <= ?", (tx.now_us,)))
+        for row in due:
+            path = str(row["path"])
+            await trio.to_thread.run_sync(_unlink, clips_dir / path)
+            await store.write(partial(_drop_garbage, path=path))
+        await trio.sleep(GARBAGE_EVERY_S)
+
+
+def _drop_garbage(tx: Tx, path: str) -> None:
+    tx.run("DELETE FROM garbage WHERE path = ?", (path,))
+
+
+def _unlink(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    if path.parent.exists():
+        sync_directory(path.parent)

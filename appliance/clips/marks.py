@@ -1,0 +1,279 @@
+"""The closures of marks: IN, OUT, trims, stars, deletes of clips.
+
+Owns: what a mark means. A mark is never refused for want of footage, of a live camera or of a running
+session; only for what nobody could ever cut (no such session, a start in the future, no length).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.clips.machine import CLIP, ClipEvent, ClipState
+from appliance.clips.model import ClipIn, ClipPatch, EndIn, Mark
+from appliance.clips.rows import clip_resource, journal_clip, load
+from appliance.clips.settings import ClipsSettings
+from appliance.clips.times import Span, refuse_ahead, resolve_start
+from appliance.kernel.errors import Refused, gone, id_reused, invalid, not_found
+from appliance.kernel.ids import new_uuid
+from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
+from appliance.kernel.tx import ReadTx, Row, Tx
+
+KEEP_DELETED_US = 24 * 3_600_000_000  # files of a deleted clip stay a day, in case it was a slip
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRules:
+    """The settings a mark needs, the site's zone, and the tags' part of deleting a clip."""
+
+    clips: ClipsSettings
+    zone: str
+    forget_tags: Callable[[Tx, str], None]
+
+
+def load_session(tx: ReadTx, session_id: str) -> Row:
+    """The session a mark belongs to; marks are accepted in every state. Raises Refused 404 or 410."""
+    row = tx.one("SELECT * FROM sessions WHERE id = ?", (session_id,))
+    if row is None:
+        raise not_found("session", session_id)
+    if row["deleted_us"] is not None:
+        raise gone("session", session_id)
+    return row
+
+
+def start_of(tx: Tx, rules: MarkRules, session: Row, given: str | None) -> int:
+    """IN as an instant: what was written, or now - lead_s."""
+    if given is None:
+        return tx.now_us - round(rules.clips.lead_s * 1e6)
+    span = Span(session["actual_start_us"], session["actual_end_us"])
+    return resolve_start(given, now_us=tx.now_us, zone=rules.zone, span=span)
+
+
+def length_us(rules: MarkRules, seconds: float, loc: str = "duration_seconds") -> int:
+    """A clip's length. Raises Refused 422 beyond max_duration_s."""
+    if seconds > rules.clips.max_duration_s:
+        raise invalid(
+            loc, f"{seconds:g} s is longer than the {rules.clips.max_duration_s:g} s allowed", "too_long"
+        )
+    return round(seconds * 1e6)
+
+
+def known_mark(tx: Tx, kind: str, wanted: str | None, request_hash: str) -> Row | None:
+    """The row a repeated creation means. Raises Refused: deleted, or another body."""
+    row = tx.one(f"SELECT * FROM {kind}s WHERE id = ?", (wanted,)) if wanted else None
+    if row is None:
+        return None
+    if row["deleted_us"] is not None:
+        raise gone(kind, row["id"])
+    if row["request_hash"] != request_hash:
+        raise id_reused(kind, row["id"])
+    return row
+
+
+def mark_columns(tx: Tx, caller: Caller, body: Mark, start_us: int, duration_us: int) -> dict[str, Any]:
+    """The columns a clip and a play have in common."""
+    return {
+        "session_id": body.session_id,
+        "title": body.title,
+        "start_us": start_us,
+        "duration_us": duration_us,
+        "out_received_us": tx.now_us if duration_us else None,
+        "start_time_given": body.start_time,
+        "client_time": body.client_time,
+        "clock_offset_ms": body.clock_offset_ms,
+        "request_hash": fingerprint(body.model_dump_json()),
+        "created_by": caller.device,
+        "created_us": tx.now_us,
+        "updated_us": tx.now_us,
+    }
+
+
+def insert_clip(
+    tx: Tx, columns: dict[str, Any], channel_id: str, mode: str, play_id: str | None = None
+) -> str:
+    """Insert a clip and journal it. The channel's latency of now is kept with it. Returns the clip's id."""
+    latency_ms = tx.value(
+        "SELECT latency_ms FROM channels WHERE id = ? AND archived_us IS NULL", (channel_id,)
+    )
+    if latency_ms is None:
+        raise Refused(
+            422, "unknown_channel", f"channel_id: no channel {channel_id}", "GET /channels lists them"
+        )
+    clip_id = columns.get("id") or new_uuid()
+    tx.insert(
+        "clips",
+        {
+            **columns,
+            "id": clip_id,
+            "channel_id": channel_id,
+            "play_id": play_id,
+            "latency_ms": latency_ms,
+            "mode": mode,
+            "status": ClipState.PENDING,
+            "waiting_for": "footage" if columns["duration_us"] else "out",
+        },
+    )
+    journal_clip(tx, "clip_created", clip_id)
+    return str(clip_id)
+
+
+def refuse_other_modes(mode: str) -> str:
+    """Only `instant` is cut by this release. Raises Refused 422."""
+    if mode != "instant":
+        raise invalid("mode", f"{mode!r} is not part of this release; use 'instant'", "mode_unavailable")
+    return mode
+
+
+def create_clip(tx: Tx, caller: Caller, rules: MarkRules, body: ClipIn) -> Answer:
+    """IN on one channel (V06), or a whole clip when it has a duration (V16)."""
+    session = load_session(tx, body.session_id)
+    known = known_mark(tx, "clip", body.id, fingerprint(body.model_dump_json()))
+    if known is not None:
+        return Answer(200, clip_resource(tx, known))
+    mode = refuse_other_modes(body.mode or rules.clips.mode)
+    start_us = start_of(tx, rules, session, body.start_time)
+    columns = mark_columns(tx, caller, body, start_us, length_us(rules, body.duration_seconds))
+    clip_id = insert_clip(tx, {**columns, "id": body.id}, body.channel_id, mode)
+    return Answer(201, clip_resource(tx, load(tx, "clip", clip_id)))
+
+
+def out_us(tx: Tx, rules: MarkRules, row: Row, body: EndIn) -> int:
+    """OUT as an instant: what was written, or now + lag_s. Raises Refused 422 when nothing would be left."""
+    end_us = tx.now_us + round(rules.clips.lag_s * 1e6)
+    if body.end_time is not None:
+        end_us = refuse_ahead("end_time", body.end_time, tx.now_us)
+    if end_us <= row["start_us"]:
+        raise invalid("end_time", "is not after the start", "empty")
+    length_us(rules, (end_us - row["start_us"]) / 1e6, "end_time")
+    return end_us
+
+
+def end_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: EndIn) -> Answer:
+    """OUT (V07). The first wins; a later one changes nothing and says so."""
+    row = load(tx, "clip", clip_id)
+    if row["duration_us"]:
+        return Answer(200, {**clip_resource(tx, row), "already_ended": True})
+    check_rev(caller, "clip", row["rev"])
+    return Answer(200, close_ghost(tx, row, out_us(tx, rules, row, body) - row["start_us"]))
+
+
+def close_ghost(tx: Tx, row: Row, duration_us: int, *, by_box: bool = False) -> dict[str, Any]:
+    """Give a ghost its length; from here on it waits for footage."""
+    changes = {
+        "duration_us": duration_us,
+        "out_received_us": tx.now_us,
+        "waiting_for": "footage",
+        "auto_closed": int(by_box),
+    }
+    tx.update("clips", row["id"], changes)
+    return journal_clip(tx, "clip_updated", row["id"])
+
+
+def change_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: ClipPatch) -> Answer:
+    """PATCH: a new title; a new start or length is a trim, on a ghost the length is OUT."""
+    row = load(tx, "clip", clip_id)
+    check_rev(caller, "clip", row["rev"])
+    sent = body.model_dump(exclude_unset=True)
+    if "title" in sent:
+        tx.update("clips", clip_id, {"title": sent["title"]})
+    session = load_session(tx, row["session_id"])
+    if body.mode is not None:
+        refuse_other_modes(body.mode)
+    start_us = row["start_us"]
+    if body.start_time is not None:
+        start_us = start_of(tx, rules, session, body.start_time)
+    duration_us = row["duration_us"]
+    if body.duration_seconds is not None:
+        duration_us = length_us(rules, body.duration_seconds)
+    given = body.start_time or row["start_time_given"]
+    if (start_us, duration_us) != (row["start_us"], row["duration_us"]):
+        trim_clip(tx, row, start_us, duration_us, given)
+    return Answer(200, journal_clip(tx, "clip_updated", clip_id))
+
+
+def trim_clip(tx: Tx, row: Row, start_us: int, duration_us: int, given: str | None) -> None:
+    """Move a clip's ends. An ended clip is cut anew under the next media_rev; the old one plays meanwhile."""
+    changes: dict[str, Any] = {"start_us": start_us, "duration_us": duration_us, "start_time_given": given}
+    if row["duration_us"] == 0:
+        if duration_us:
+            changes |= {"out_received_us": tx.now_us, "waiting_for": "footage"}
+        tx.update("clips", row["id"], changes)
+    else:
+        recut(tx, row, changes)
+
+
+def recut(tx: Tx, row: Row, changes: dict[str, Any]) -> None:
+    """A new cut of an ended clip: next media_rev, attempts from zero."""
+    after = CLIP.next(ClipState(row["status"]), ClipEvent.RECUT)
+    tx.update(
+        "clips",
+        row["id"],
+        {
+            **changes,
+            "status": after,
+            "media_rev": row["media_rev"] + 1,
+            "attempts": 0,
+            "error_message": None,
+            "waiting_for": "footage",
+            "out_received_us": tx.now_us,
+        },
+    )
+
+
+def star_clip(tx: Tx, caller: Caller, clip_id: str, is_favorite: bool) -> Answer:
+    """Star or unstar; repeating it changes nothing."""
+    row = load(tx, "clip", clip_id)
+    check_rev(caller, "clip", row["rev"])
+    if bool(row["is_favorite"]) == is_favorite:
+        return Answer(200, clip_resource(tx, row))
+    tx.update("clips", clip_id, {"is_favorite": int(is_favorite)})
+    return Answer(200, journal_clip(tx, "clip_updated", clip_id))
+
+
+def retry_clip(tx: Tx, caller: Caller, clip_id: str) -> Answer:
+    """failed -> pending (V26). Raises Refused 409 in every other state."""
+    row = load(tx, "clip", clip_id)
+    check_rev(caller, "clip", row["rev"])
+    after = CLIP.next(ClipState(row["status"]), ClipEvent.RETRY)
+    tx.update(
+        "clips",
+        clip_id,
+        {
+            "status": after,
+            "waiting_for": "footage",
+            "attempts": 0,
+            "retries": row["retries"] + 1,
+            "error_message": None,
+            "out_received_us": tx.now_us,
+        },
+    )
+    return Answer(200, journal_clip(tx, "clip_updated", clip_id))
+
+
+def view_clip(tx: Tx, clip_id: str) -> Answer:
+    """One more playback (V11). Not journaled: it changes nothing anybody waits for."""
+    row = load(tx, "clip", clip_id)
+    tx.run("UPDATE clips SET view_count = view_count + 1 WHERE id = ?", (clip_id,))
+    return Answer(200, {"id": clip_id, "view_count": row["view_count"] + 1})
+
+
+def delete_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answer:
+    row = load(tx, "clip", clip_id)
+    check_rev(caller, "clip", row["rev"])
+    remove_clip(tx, rules, row)
+    return Answer(200, {"id": clip_id, "deleted": True})
+
+
+def remove_clip(tx: Tx, rules: MarkRules, row: Row) -> None:
+    """Mark deleted, journal it, and give its files to the garbage in a day."""
+    rules.forget_tags(tx, row["id"])
+    tx.update("clips", row["id"], {"deleted_us": tx.now_us})
+    files = tx.all(
+        "SELECT file_path AS path FROM plans WHERE clip_id = ? AND file_path IS NOT NULL", (row["id"],)
+    )
+    for path in [each["path"] for each in files] + [row["thumbnail_path"]]:
+        if path is not None:
+            tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (path, tx.now_us + KEEP_DELETED_US))
+    body = {"session_id": row["session_id"], "clip_id": row["id"], "play_id": row["play_id"]}
+    tx.append("clip_deleted", f"clip:{row['id']}", body, session_id=row["session_id"])

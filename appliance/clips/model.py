@@ -1,0 +1,197 @@
+"""Fields of clips and plays (V23 and ours), as requests bring them and as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from appliance.kernel.fields import ChannelKey, Input, Instant, Uuid
+from appliance.kernel.paging import Page
+
+Mode = Literal["instant", "exact", "transcode"]
+Duration = Annotated[float, Field(ge=0, description="seconds; 0 opens a ghost that OUT ends")]
+StartTime = Annotated[
+    str, Field(max_length=64, description="RFC 3339, or HH:MM:SS in the site's zone; default: now - lead_s")
+]
+Title = Annotated[str, Field(max_length=200)]
+
+
+class Mark(Input):
+    """What IN says, for a clip and for a play alike. `duration` is accepted for `duration_seconds` (V16)."""
+
+    id: Uuid | None = None
+    session_id: Uuid
+    start_time: StartTime | None = None
+    duration_seconds: Duration = 0.0
+    title: Title | None = None
+    client_time: Annotated[str, Field(max_length=64)] | None = None
+    clock_offset_ms: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_duration(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "duration" in data:
+            data = dict(data)
+            short = data.pop("duration")
+            if data.setdefault("duration_seconds", short) != short:
+                raise ValueError("duration and duration_seconds differ: send one of them")
+        return data
+
+
+class ClipIn(Mark):
+    """POST /clips."""
+
+    channel_id: ChannelKey
+    mode: Mode | None = None
+
+
+class PlayIn(Mark):
+    """POST /plays: one mark on every channel of the session."""
+
+    channel_ids: list[ChannelKey] | None = None
+
+
+class EndIn(Input):
+    """OUT. Without end_time: now + lag_s."""
+
+    end_time: Instant | None = None
+
+
+class EndCommand(EndIn):
+    """OUT over /ws: names what ends."""
+
+    id: Uuid
+
+
+class CueIn(Input):
+    """The snap. Without cue_time: now. May be pressed again."""
+
+    cue_time: Instant | None = None
+
+
+class CueCommand(CueIn):
+    id: Uuid
+
+
+class Trim(Input):
+    """PATCH of a clip or play: on a ghost duration_seconds is OUT, on an ended one a trim."""
+
+    duration_seconds: Annotated[float, Field(gt=0)] | None = None
+    start_time: StartTime | None = None
+    title: Title | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_name(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "duration" in data and "duration_seconds" not in data:
+            data = dict(data)
+            data["duration_seconds"] = data.pop("duration")
+        return data
+
+
+class ClipPatch(Trim):
+    mode: Mode | None = None
+
+
+class PlayPatch(Trim):
+    pass
+
+
+class ClipQuery(Page):
+    """GET /clips."""
+
+    session_id: Uuid | None = None
+    channel_id: ChannelKey | None = None
+    play_id: Uuid | None = None
+    status: Literal["pending", "processing", "ready", "failed"] | None = None
+    is_favorite: bool | None = None
+    label: str | None = None
+    result: str | None = None
+    quarter: int | None = None
+    include: Literal["tags"] | None = None
+
+
+class OfSession(Page):
+    include: Literal["tags"] | None = None
+
+
+class PlayQuery(Page):
+    session_id: Uuid | None = None
+    include: Literal["clips"] | None = None
+
+
+class Include(Input):
+    include: Literal["tags", "clips"] | None = None
+
+
+class Missing(BaseModel):
+    start: str
+    end: str
+    reason: str
+
+
+class Coverage(BaseModel):
+    """Where the clip has video, and where it has not."""
+
+    start: str
+    end: str
+    missing: list[Missing]
+
+
+class Clip(BaseModel):
+    """A clip as the API shows it. It can be played whenever stream_url is not null."""
+
+    id: str
+    clip_id: str
+    session_id: str
+    channel_id: str
+    play_id: str | None
+    title: str | None
+    start_time: str = Field(description="IN: capture time on the field")
+    duration: float = Field(description="seconds; 0 while it waits for OUT")
+    file_path: str | None = Field(description="relative to clips_dir")
+    thumbnail_path: str | None
+    status: str
+    is_favorite: bool
+    view_count: int
+    error_message: str | None
+    attempts: int
+    retries: int
+    waiting_for: Literal["out", "footage", "worker"] | None
+    auto_closed: bool
+    mode: Mode
+    media_rev: int
+    preroll_s: float | None = Field(description="hidden video before IN, for players that ignore edit lists")
+    coverage: Coverage | None
+    latency_ms: int
+    start_time_given: str | None
+    stream_url: str | None
+    thumbnail_url: str
+    created_at: str
+    updated_at: str
+    created_by: str
+    rev: int
+    tags: list[dict[str, Any]] | None = Field(None, description="with ?include=tags")
+
+
+class Play(BaseModel):
+    """A play: one mark over all angles."""
+
+    id: str
+    play_id: str
+    session_id: str
+    number: int
+    start_time: str
+    duration: float
+    cue_time: str | None
+    title: str | None
+    is_favorite: bool
+    auto_closed: bool
+    start_time_given: str | None
+    clip_ids: list[str]
+    created_at: str
+    updated_at: str
+    created_by: str
+    rev: int
+    clips: list[Clip] | None = Field(None, description="with ?include=clips")
