@@ -62,8 +62,7 @@ def probe(file: BinaryIO, *, decode: bool) -> Facts:
     """Read the whole file. With `decode` every frame is decoded and counted, else packets only.
 
     A packet that cannot be decoded is counted in `errors` and the rest read on. Raises BadMedia where
-    nothing can be
-    counted: no container, or more than MAX_STREAMS streams.
+    nothing can be counted: no container, or more than MAX_STREAMS streams.
     """
     try:
         with av.open(file, "r", format="mp4", options=OPEN_OPTIONS, buffer_size=1 << 20) as container:

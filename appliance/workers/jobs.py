@@ -8,10 +8,12 @@ cannot be true: a worker has looked at hostile bytes and may be hostile itself.
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
 
+from appliance.media.jpeg import NotAJpeg, jpeg_size
 from appliance.workers.protocol import (
     Json,
     ProtocolError,
@@ -25,8 +27,6 @@ from appliance.workers.protocol import (
 
 MAX_SAMPLE_BYTES = 16 << 20
 """An 8K intra frame at absurd quality. The recorder's own limit for one part is 50 MB."""
-
-MAX_PICTURE_PX = 8192
 
 Result_co = TypeVar("Result_co", covariant=True)
 
@@ -45,7 +45,7 @@ class Job(Protocol[Result_co]):
     @property
     def output_bytes(self) -> int: ...
     def args(self) -> Json: ...
-    def result(self, answer: Json) -> Result_co: ...
+    def result(self, answer: Json, descriptors: Sequence[int]) -> Result_co: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,12 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureSize:
-    """What the worker says it wrote into the output descriptor."""
+class Picture:
+    """A JPEG whose markers were checked by us."""
 
+    data: bytes
     width: int
     height: int
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ class ThumbnailJob:
             "width_px": self.width_px,
         }
 
-    def result(self, answer: Json) -> PictureSize:
-        return parse_picture(answer, self.output_bytes)
+    def result(self, answer: Json, descriptors: Sequence[int]) -> Picture:
+        return read_picture(answer, descriptors[-1], self.output_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,8 @@ class FrameJob:
     def args(self) -> Json:
         return {"pieces": pieces_json(self.pieces), "at_s": self.at_s, "width_px": self.width_px}
 
-    def result(self, answer: Json) -> PictureSize:
-        return parse_picture(answer, self.output_bytes)
+    def result(self, answer: Json, descriptors: Sequence[int]) -> Picture:
+        return read_picture(answer, descriptors[-1], self.output_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class ProbeJob:
     def args(self) -> Json:
         return {"pieces": pieces_json(self.pieces), "decode": self.decode}
 
-    def result(self, answer: Json) -> ProbeReport:
+    def result(self, answer: Json, descriptors: Sequence[int]) -> ProbeReport:
         streams = sequence(answer, "streams")
         if len(streams) > 16:
             raise ProtocolError("too many streams")
@@ -206,7 +206,7 @@ class SelfcheckJob:
     def args(self) -> Json:
         return {"port": self.port, "path": self.path}
 
-    def result(self, answer: Json) -> FenceReport:
+    def result(self, answer: Json, descriptors: Sequence[int]) -> FenceReport:
         return FenceReport(boolean(answer, "connected"), boolean(answer, "opened"))
 
 
@@ -224,13 +224,21 @@ def parse_piece(value: object, inputs: int) -> Piece:
     return piece
 
 
-def parse_picture(answer: Json, limit_bytes: int) -> PictureSize:
-    size = PictureSize(integer(answer, "width"), integer(answer, "height"), integer(answer, "size_bytes"))
-    if not (0 < size.width <= MAX_PICTURE_PX and 0 < size.height <= MAX_PICTURE_PX):
-        raise ProtocolError(f"a picture of {size.width}x{size.height}")
-    if not 0 < size.size_bytes <= limit_bytes:
-        raise ProtocolError(f"a picture of {size.size_bytes} bytes")
-    return size
+def read_picture(answer: Json, output: int, limit_bytes: int) -> Picture:
+    """What the worker wrote, if it is what it says. Read once, then checked: the worker can still write to
+    `output`, but not to these bytes.
+    """
+    size_bytes = integer(answer, "size_bytes")
+    if not 0 < size_bytes <= limit_bytes:
+        raise ProtocolError(f"a picture of {size_bytes} bytes")
+    data = os.pread(output, size_bytes, 0)
+    try:
+        width, height = jpeg_size(data)
+    except NotAJpeg as exc:
+        raise ProtocolError(f"no picture: {exc}") from exc
+    if (width, height) != (integer(answer, "width"), integer(answer, "height")):
+        raise ProtocolError(f"a picture of {width}x{height} where another size was said")
+    return Picture(data, width, height)
 
 
 def _parse_stream(value: object) -> StreamReport:
