@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from appliance.channels.model import InputUrl, Liveness, default_liveness
+from appliance.channels.inputs import InputUrl, Liveness, default_liveness
 from appliance.kernel.fields import ChannelKey, Section
 
 

@@ -1,0 +1,86 @@
+"""The settings file's channels, brought into the database at start.
+
+The file owns name and input_url of its channels: they are applied at each start. latency_ms and liveness
+are applied when the file's value changes, so that a PATCH made during a game survives the restart.
+A channel that left the file keeps everything and becomes the database's own: it can be changed and
+deleted then. Ids are never lost. An archived id is not revived: its old clips belong to another camera.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from appliance.channels.machine import ChannelState
+from appliance.channels.settings import ChannelSettings
+from appliance.channels.store import insert_channel, journal_channel
+from appliance.kernel.tx import Row, Tx
+
+
+@dataclass(slots=True)
+class Applied:
+    """Channel ids by what happened to them. `refused`: in the file, but archived before; named in /readyz."""
+
+    created: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def apply_config(tx: Tx, channels: Sequence[ChannelSettings]) -> Applied:
+    """Make the rows say what the file says. Run once at start, before the monitor and the recorder."""
+    applied = Applied()
+    for channel in channels:
+        _apply(tx, channel, applied)
+    listed = {channel.id for channel in channels}
+    for row in tx.all("SELECT id FROM channels WHERE in_config = 1 ORDER BY id"):
+        if row["id"] not in listed:
+            tx.update("channels", row["id"], {"in_config": 0, "file_latency_ms": None, "file_liveness": None})
+            journal_channel(tx, "channel_updated", row["id"])
+            applied.released.append(row["id"])
+    return applied
+
+
+def _apply(tx: Tx, channel: ChannelSettings, applied: Applied) -> None:
+    row = tx.one("SELECT * FROM channels WHERE id = ?", (channel.id,))
+    if row is None:
+        insert_channel(tx, {"id": channel.id, **_first(channel)})
+        journal_channel(tx, "channel_created", channel.id)
+        applied.created.append(channel.id)
+    elif row["archived_us"] is not None:
+        applied.refused.append(channel.id)
+    elif changes := _changes(channel, row):
+        tx.update("channels", channel.id, changes)
+        journal_channel(tx, "channel_updated", channel.id)
+        applied.updated.append(channel.id)
+
+
+def _first(channel: ChannelSettings) -> dict[str, Any]:
+    """A channel the box records by itself is on from the start: there is no device to activate it."""
+    by_footage = channel.lives_by == "footage"
+    return {
+        **_from_file(channel),
+        "latency_ms": channel.latency_ms,
+        "liveness": channel.lives_by,
+        "status": ChannelState.ACTIVE if by_footage else ChannelState.INACTIVE,
+    }
+
+
+def _from_file(channel: ChannelSettings) -> dict[str, Any]:
+    return {
+        "name": channel.shown_name,
+        "input_url": channel.input_url,
+        "in_config": 1,
+        "file_latency_ms": channel.latency_ms if "latency_ms" in channel.model_fields_set else None,
+        "file_liveness": channel.lives_by,
+    }
+
+
+def _changes(channel: ChannelSettings, row: Row) -> dict[str, Any]:
+    wanted = _from_file(channel)
+    if wanted["file_latency_ms"] not in (None, row["file_latency_ms"]):
+        wanted["latency_ms"] = channel.latency_ms
+    if row["file_liveness"] != channel.lives_by:
+        wanted["liveness"] = channel.lives_by
+    return {column: value for column, value in wanted.items() if row[column] != value}

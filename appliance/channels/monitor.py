@@ -1,0 +1,169 @@
+"""The actor that notices who went silent, and the handle through which heartbeats reach it.
+
+Owns: the deadlines, and what was heard since the last flush. A heartbeat is memory only; an edge is one
+closure; last_seen_at and the reported figures are written together every 5 s. Rows are the store's: the
+actor follows them by the journal, so a change made through any door is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from appliance.channels import store
+from appliance.channels.liveness import Beat, Edge, FootageAge, Watches
+from appliance.channels.machine import columns_of, state_of
+from appliance.kernel.clock import Clock, to_rfc3339
+from appliance.kernel.errors import Unavailable
+from appliance.kernel.signal import Signal
+from appliance.kernel.store import Store
+from appliance.kernel.tx import Row
+
+FLUSH_S = 5.0  # design section 7: last_seen_at is right to 5 s after kill -9
+LAST_FLUSH_S = 2.0  # what stopping waits for the last flush
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorHandle:
+    """What the channel routes hold. Alive as long as `run_channel_monitor` runs."""
+
+    interval_s: float
+    _store: Store
+    _clock: Clock
+    _watches: Watches
+    _wake: Signal
+
+    async def heartbeat(self, channel_id: str, beat: Beat) -> str:
+        """Take a heartbeat; returns the channel's status after it.
+
+        Waits for the database only when the channel is new here or its state changes.
+        Raises Refused 404 or 410, and Unavailable when a change of state cannot be written.
+        """
+        if self._watches.get(channel_id) is None:
+            self.learn(await self._store.read(lambda tx: store.load_channel(tx, channel_id)))
+        edge = self._watches.heard(channel_id, beat, now_s=trio.current_time(), now_us=self._clock.now_us())
+        if edge is not None:
+            await write_edge(self._store, self, edge)
+        watch = self._watches.get(channel_id)
+        if watch is None:  # deleted while we waited
+            await self._store.read(lambda tx: store.load_channel(tx, channel_id))
+            return "inactive"
+        return columns_of(watch.state)[0]
+
+    def touch(self, channel_id: str) -> None:
+        """Somebody vouches for the channel: a full timeout from now, if it is active."""
+        self._watches.touch(channel_id, now_s=trio.current_time())
+
+    def learn(self, row: Mapping[str, Any]) -> None:
+        """Follow a committed row, or a resource made of one, at once instead of by the journal."""
+        state = state_of(row["status"], row["error_cause"])
+        if self._watches.learn(row["id"], state, row["liveness"], row["rev"], now_s=trio.current_time()):
+            self._wake.ring()
+
+    def forget(self, channel_id: str) -> None:
+        """The channel was archived."""
+        self._watches.forget(channel_id)
+
+    def report(self, channel_id: str) -> dict[str, Any]:
+        """Columns heard since the last flush; empty when nothing was."""
+        return self._watches.report(channel_id)
+
+    def shown(self, resource: Mapping[str, Any]) -> dict[str, Any]:
+        """The resource with what was heard since it was last written."""
+        report = self.report(resource["id"])
+        if not report:
+            return dict(resource)
+        seen = to_rfc3339(report.pop("last_seen_us"))  # one format, UTC: compares as text
+        return {**resource, **report, "last_seen_at": max(seen, resource["last_seen_at"] or "")}
+
+
+async def write_edge(db: Store, monitor: MonitorHandle, edge: Edge) -> None:
+    """One transition, one transaction. Raises Unavailable."""
+    report = monitor.report(edge.channel_id)
+    row: Row | None = await db.write(
+        lambda tx: store.observe_channel(tx, edge.channel_id, edge.event, edge.reason, report)
+    )
+    if row is None:
+        monitor.forget(edge.channel_id)
+    else:
+        monitor.learn(row)
+
+
+async def run_channel_monitor(
+    *,
+    db: Store,
+    clock: Clock,
+    interval_s: float,
+    timeout_s: float,
+    footage_age_s: FootageAge,
+    task_status: trio.TaskStatus[MonitorHandle] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run until cancelled; the last reports are flushed then.
+
+    Start: `started(handle)` once every channel is known; active ones have a full timeout from then.
+    `footage_age_s(channel_id)`: seconds since the channel's newest part was written, None without any.
+    Raises: whatever the store raises but Unavailable, which is tried again.
+    """
+    watches, wake = Watches(timeout_s, footage_age_s), Signal()
+    handle = MonitorHandle(interval_s, db, clock, watches, wake)
+    cursor = db.journal.head
+    await _follow_rows(db, handle)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_follow_journal, db, handle, cursor, name="channels: journal")
+        nursery.start_soon(_watch_deadlines, db, handle, name="channels: deadlines")
+        nursery.start_soon(_flush_regularly, db, handle, name="channels: flush")
+        task_status.started(handle)
+
+
+async def _follow_journal(db: Store, handle: MonitorHandle, cursor: int) -> None:
+    while True:
+        seen = db.journal.changed.count
+        while entries := await db.journal.read(cursor):
+            cursor = entries[-1].seq
+            if any(entry.subject.startswith("channel:") for entry in entries):
+                await _follow_rows(db, handle)
+        await db.journal.changed.wait_past(seen)
+
+
+async def _follow_rows(db: Store, handle: MonitorHandle) -> None:
+    rows = await db.read(store.all_channels)
+    for gone in handle._watches.ids() - {row["id"] for row in rows}:
+        handle.forget(gone)
+    for row in rows:
+        handle.learn(row)
+
+
+async def _watch_deadlines(db: Store, handle: MonitorHandle) -> None:
+    while True:
+        seen = handle._wake.count
+        for edge in handle._watches.due(now_s=trio.current_time()):
+            try:
+                await write_edge(db, handle, edge)
+            except Unavailable:  # decided again a second later
+                handle._watches.unsaid(edge, now_s=trio.current_time())
+        with trio.move_on_at(handle._watches.next_deadline_s()):
+            await handle._wake.wait_past(seen)
+
+
+async def _flush_regularly(db: Store, handle: MonitorHandle) -> None:
+    try:
+        while True:
+            await trio.sleep(FLUSH_S)
+            await _flush(db, handle)
+    finally:
+        with trio.move_on_after(LAST_FLUSH_S, shield=True):
+            await _flush(db, handle)
+
+
+async def _flush(db: Store, handle: MonitorHandle) -> None:
+    handle._watches.notice_footage(now_us=handle._clock.now_us())
+    reports = handle._watches.take_dirty()
+    if not reports:
+        return
+    try:
+        await db.write(lambda tx: store.flush_reports(tx, reports))
+    except Unavailable:
+        handle._watches.put_back(reports)

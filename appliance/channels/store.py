@@ -1,0 +1,211 @@
+"""The closures that change channels, and the reading of them. Only this file writes `channels`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.channels.inputs import default_liveness
+from appliance.channels.machine import CHANNEL, ChannelEvent, ChannelState, columns_of, state_of
+from appliance.channels.model import (
+    ChannelIn,
+    ChannelPatch,
+    ChannelQuery,
+    FaultIn,
+    Footage,
+    channel_resource,
+)
+from appliance.kernel.errors import FieldError, Refused, gone, id_reused, not_found
+from appliance.kernel.machine import ILLEGAL
+from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
+from appliance.kernel.paging import list_page
+from appliance.kernel.tx import ReadTx, Row, Tx
+
+FILE_OWNED = ("name", "input_url")
+
+
+def load_channel(tx: ReadTx, channel_id: str) -> Row:
+    """The row. Raises Refused 404, or 410 for one that was archived."""
+    row = tx.one("SELECT * FROM channels WHERE id = ?", (channel_id,))
+    if row is None:
+        raise not_found("channel", channel_id)
+    if row["archived_us"] is not None:
+        raise gone("channel", channel_id)
+    return row
+
+
+def get_channel(tx: ReadTx, channel_id: str) -> dict[str, Any]:
+    return channel_resource(load_channel(tx, channel_id))
+
+
+def list_channels(tx: ReadTx, query: ChannelQuery) -> dict[str, Any]:
+    where: list[tuple[str, tuple[Any, ...]]] = []
+    if query.status is not None:
+        where.append(("status = ?", (query.status,)))
+    return list_page(
+        tx,
+        query,
+        table="channels",
+        key="created_us",
+        where=where,
+        resource=lambda _, row: channel_resource(row),
+        gone="archived_us",
+    )
+
+
+def all_channels(tx: ReadTx) -> list[Row]:
+    """Rows of every channel that is not archived, in list order."""
+    return tx.all("SELECT * FROM channels WHERE archived_us IS NULL ORDER BY created_us, id")
+
+
+def create_channel(tx: Tx, caller: Caller, body: ChannelIn) -> Answer:
+    """A new inactive channel, or the same one again for the same id and body."""
+    request_hash = fingerprint(body.model_dump_json())
+    known = tx.one("SELECT * FROM channels WHERE id = ?", (body.id,))
+    if known is not None:
+        if known["archived_us"] is not None:
+            raise gone("channel", body.id)
+        if known["request_hash"] != request_hash:
+            raise id_reused("channel", body.id)
+        return Answer(200, channel_resource(known))
+    liveness = body.liveness or default_liveness(body.input_url)
+    fields = body.model_dump(include={"id", "name", "input_url", "latency_ms"})
+    insert_channel(tx, {**fields, "liveness": liveness, "in_config": 0, "request_hash": request_hash})
+    return Answer(201, journal_channel(tx, "channel_created", body.id))
+
+
+def insert_channel(tx: Tx, fields: Mapping[str, Any]) -> None:
+    """A row with these columns; inactive unless they say otherwise."""
+    defaults = {"status": ChannelState.INACTIVE, "created_us": tx.now_us, "updated_us": tx.now_us}
+    tx.insert("channels", {**defaults, **fields})
+
+
+def change_channel(tx: Tx, caller: Caller, channel_id: str, body: ChannelPatch) -> Answer:
+    """Change what was sent. Name and input_url of a channel in the settings file are refused."""
+    row = load_channel(tx, channel_id)
+    check_rev(caller, "channel", row["rev"])
+    sent = body.model_dump(exclude_unset=True)
+    if row["in_config"]:
+        _refuse_file_owned(channel_id, [name for name in FILE_OWNED if name in sent])
+    changes = {
+        column: value
+        for column, value in sent.items()
+        if value != row[column] and (value is not None or column == "input_url")
+    }
+    if not changes:
+        return Answer(200, channel_resource(row))
+    tx.update("channels", channel_id, changes)
+    return Answer(200, journal_channel(tx, "channel_updated", channel_id))
+
+
+def _refuse_file_owned(channel_id: str, names: list[str]) -> None:
+    if names:
+        raise Refused(
+            409,
+            "in_config",
+            f"{' and '.join(names)} of channel {channel_id} come from the settings file",
+            "change the [[channels]] block of the file and restart",
+            [FieldError(name, "comes from the settings file") for name in names],
+        )
+
+
+def archive_channel(tx: Tx, caller: Caller, channel_id: str) -> Answer:
+    """DELETE: no longer a channel; its clips and recordings stay, its id is never used again."""
+    row = load_channel(tx, channel_id)
+    check_rev(caller, "channel", row["rev"])
+    if row["in_config"]:
+        raise Refused(
+            409,
+            "in_config",
+            f"channel {channel_id} comes from the settings file",
+            "take its [[channels]] block out of the file, restart, then delete it",
+        )
+    tx.update("channels", channel_id, {"archived_us": tx.now_us, "status": "inactive", "error_cause": None})
+    tx.append("channel_deleted", f"channel:{channel_id}", {"channel_id": channel_id})
+    return Answer(200, {"id": channel_id, "deleted": True})
+
+
+def command_channel(
+    tx: Tx, caller: Caller, channel_id: str, event: ChannelEvent, reason: str | None = None
+) -> Answer:
+    """A transition somebody asks for. Raises Refused 409 for an illegal one."""
+    row = load_channel(tx, channel_id)
+    check_rev(caller, "channel", row["rev"])
+    return Answer(200, channel_resource(_move(tx, row, event, reason, {})))
+
+
+def report_fault(tx: Tx, caller: Caller, channel_id: str, body: FaultIn) -> Answer:
+    """Capture reports a fault: recoverable (error), or fatal (it has stopped: inactive)."""
+    event = ChannelEvent.FATAL_FAULT if body.fatal else ChannelEvent.FAULT
+    return command_channel(tx, caller, channel_id, event, body.reason)
+
+
+def observe_channel(
+    tx: Tx, channel_id: str, event: ChannelEvent, reason: str, report: Mapping[str, Any]
+) -> Row | None:
+    """A transition the monitor saw, with what it heard last. Not legal any more: nothing happens.
+
+    Returns the row as it is then; None when the channel is gone.
+    """
+    row = tx.one("SELECT * FROM channels WHERE id = ? AND archived_us IS NULL", (channel_id,))
+    if row is None:
+        return None
+    if CHANNEL.table[state_of(row["status"], row["error_cause"])][event] is ILLEGAL:
+        return row
+    return _move(tx, row, event, reason, report)
+
+
+def _move(tx: Tx, row: Row, event: ChannelEvent, reason: str | None, report: Mapping[str, Any]) -> Row:
+    """One transition: the row, and one channel_status. A cell that stays in its row is none."""
+    before = state_of(row["status"], row["error_cause"])
+    after = CHANNEL.next(before, event)
+    keeps_reason = event in (ChannelEvent.TIMEOUT, ChannelEvent.FAULT, ChannelEvent.FATAL_FAULT)
+    error_reason = reason if keeps_reason else None
+    if after is before and (event is not ChannelEvent.FAULT or error_reason == row["error_reason"]):
+        return row
+    status, cause = columns_of(after)
+    changes = {"status": status, "error_cause": cause, "error_reason": error_reason, **report}
+    tx.update("channels", row["id"], changes)
+    if after is before:  # another fault on top of the first: no transition, but people read its reason
+        journal_channel(tx, "channel_updated", row["id"])
+    else:
+        journal_channel(tx, "channel_status", row["id"], status=status, reason=reason or str(event))
+    return load_channel(tx, row["id"])
+
+
+def footage_changed(tx: Tx, channel_id: str, footage: Footage) -> bool:
+    """What the index sees of a channel's footage now. One channel_footage per change.
+
+    False: nothing changed, or there is no such channel (a folder of an archived one).
+    """
+    row = tx.one("SELECT footage FROM channels WHERE id = ? AND archived_us IS NULL", (channel_id,))
+    if row is None or row["footage"] == footage:
+        return False
+    tx.update("channels", channel_id, {"footage": footage})
+    journal_channel(tx, "channel_footage", channel_id, footage=footage)
+    return True
+
+
+def flush_reports(tx: Tx, reports: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write what heartbeats said: no revision, no journal entry, last_seen never backwards.
+
+    `reports`: channel id -> columns, as `Watches.take_dirty` gives them.
+    """
+    for channel_id, columns in reports.items():
+        sets = ", ".join(f"{name} = ?" for name in columns if name != "last_seen_us")
+        tx.run(
+            f"UPDATE channels SET {sets}{', ' if sets else ''}"
+            " last_seen_us = max(coalesce(last_seen_us, 0), ?) WHERE id = ?",
+            (
+                *(value for name, value in columns.items() if name != "last_seen_us"),
+                columns["last_seen_us"],
+                channel_id,
+            ),
+        )
+
+
+def journal_channel(tx: Tx, type_: str, channel_id: str, **keys: Any) -> dict[str, Any]:
+    """Append the channel as it is now; `keys` stand flat in the event."""
+    resource = get_channel(tx, channel_id)
+    tx.append(type_, f"channel:{channel_id}", {"channel_id": channel_id, **keys, "channel": resource})
+    return resource
