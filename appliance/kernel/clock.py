@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_US = 253_402_300_800_000_000  # the end of year 9999, the last that RFC 3339 can write
 STEP_US = 500_000  # a wall clock further than this from box time is a step worth an event (design section 6)
 
 _RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|z|[+-]\d{2}:\d{2})")
@@ -75,7 +76,8 @@ class BoxClock:
 
 def to_rfc3339(instant_us: int) -> str:
     """RFC 3339 UTC with microseconds: 2026-11-20T19:31:04.120000Z."""
-    return (EPOCH + timedelta(microseconds=instant_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    moment = EPOCH + timedelta(microseconds=instant_us)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def optional_rfc3339(instant_us: int | None) -> str | None:
@@ -93,4 +95,6 @@ def from_rfc3339(text: str) -> int:
     date, clock, fraction, zone = match.groups()
     moment = datetime.fromisoformat(f"{date}T{clock}{'+00:00' if zone in 'Zz' else zone}")
     whole = (moment - EPOCH) // timedelta(microseconds=1)
+    if not 0 <= whole < MAX_US:
+        raise ValueError("must lie between the years 1970 and 9999")
     return whole + int(((fraction or "") + "000000")[:6])

@@ -21,9 +21,10 @@ def new_uuid() -> str:
 
 def canonical_uuid(text: str) -> str:
     """The lower-case hyphenated form. Raises ValueError for anything that is not a UUID."""
-    if len(text) != 36:
-        raise ValueError("must be a UUID such as 0193b2f0-7c1e-7a55-9d3e-1f2a3b4c5d6e")
     try:
-        return str(uuid.UUID(text))
+        made = str(uuid.UUID(text))
     except ValueError:
-        raise ValueError("must be a UUID such as 0193b2f0-7c1e-7a55-9d3e-1f2a3b4c5d6e") from None
+        made = ""
+    if made != text.lower():  # uuid.UUID also takes braces, urn: and underscores
+        raise ValueError("must be a UUID such as 0193b2f0-7c1e-7a55-9d3e-1f2a3b4c5d6e")
+    return made

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 MAX_BODY_BYTES = 64 * 1024  # a mark is 300 bytes, the longest note a few kB
 MAX_DEPTH = 32
@@ -29,7 +29,12 @@ def decode(data: bytes) -> Any:
     if _depth(data) > MAX_DEPTH:
         raise BadJson(f"nested deeper than {MAX_DEPTH} levels")
     try:
-        return json.loads(data, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse_constant)
+        if b"\\u" in data:
+            encode(value)  # half of a surrogate pair is no text: it could neither be stored nor answered
+        return value
+    except PydanticSerializationError:
+        raise BadJson("an escaped surrogate stands alone") from None
     except BadJson:
         raise
     except RecursionError:

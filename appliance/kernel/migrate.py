@@ -41,7 +41,8 @@ def migrate(db: apsw.Connection, directory: Path) -> None:
     files = numbered(directory)
     version = int(db.pragma("user_version"))
     owner = int(db.pragma("application_id"))
-    if version and owner != APPLICATION_ID:
+    strangers = not version and db.execute("SELECT count(*) FROM sqlite_schema").get
+    if strangers or (version and owner != APPLICATION_ID):
         raise WrongDatabase("this SQLite file belongs to another program")
     if version > len(files):
         raise WrongDatabase(f"schema version {version} is newer than this release knows ({len(files)})")

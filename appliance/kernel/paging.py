@@ -30,6 +30,8 @@ def decode_cursor(cursor: str) -> tuple[int, str]:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         key, row_id = text.split(":", 1)
+        if len(key) > 19:  # more than SQLite's 64 bits
+            raise ValueError
         return int(key), row_id
     except (ValueError, binascii.Error):
         raise invalid("cursor", "is not a cursor of this list: take next_cursor as it came") from None

@@ -10,6 +10,7 @@ nothing at a power cut, where NORMAL lost acknowledged commits in 93 % of cuts.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -145,7 +146,7 @@ class Store:
                 async for first in self._receive:
                     await self._commit([first, *self._waiting(BATCH_MAX - 1)])
         finally:
-            left = self._waiting(QUEUE_MAX)
+            left = self._waiting(sys.maxsize)  # each receive lets a blocked sender in: until nobody is left
             self._receive.close()
             for request in left:
                 request.error = StoreBroken("the database stopped before this was written")
@@ -171,7 +172,12 @@ class Store:
             else:
                 broken = self._commit_batch(batch)
         if limit.cancelled_caught:
-            raise StoreBroken(f"COMMIT took longer than {COMMIT_LIMIT_S} s")
+            self._db = None  # its thread may hang for ever; closing would wait for it
+            late = StoreBroken(f"COMMIT took longer than {COMMIT_LIMIT_S} s; its outcome is unknown")
+            for request in batch:
+                request.error = late
+                request.done.set()
+            raise late
         self.journal.publish([entry for request in batch for entry in request.entries])
         for request in batch:
             request.done.set()
@@ -192,8 +198,15 @@ class Store:
         return None
 
 
-class _LostTransaction(Exception):
-    """SQLite rolled the whole transaction back by itself (FULL, IOERR, NOMEM)."""
+# After these the connection's word is no longer good: the batch fails whole and the daemon ends.
+_FATAL = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.NoMemError, apsw.InternalError)
+
+
+class _LostTransaction(Unavailable):
+    """SQLite rolled the whole transaction back by itself, and a closure hid why."""
+
+    def __init__(self) -> None:
+        super().__init__("storage_unavailable", "the transaction was rolled back", "see `appliance doctor`")
 
 
 def _perform(db: apsw.Connection, request: _Request[Any], now_us: int) -> None:
@@ -202,9 +215,13 @@ def _perform(db: apsw.Connection, request: _Request[Any], now_us: int) -> None:
     try:
         request.value = request.closure(tx)
     except BaseException as error:
-        if db.get_autocommit():
+        if isinstance(error, _FATAL):
             raise
-        request.error = error
+        if db.get_autocommit():  # FULL and NOMEM undo the whole batch
+            if isinstance(error, apsw.Error):
+                raise
+            raise _LostTransaction from error
+        request.error = StoreFull() if isinstance(error, apsw.FullError) else error
         db.execute("ROLLBACK TO request")
     else:
         if db.get_autocommit():
@@ -244,7 +261,8 @@ def _read(db: apsw.Connection, query: Callable[[ReadTx], T], clock: Clock) -> T:
     try:
         return query(ReadTx(db, clock.now_us()))
     finally:
-        db.execute("ROLLBACK")
+        if not db.get_autocommit():  # an I/O error may have ended it already
+            db.execute("ROLLBACK")
 
 
 def _backup(source: apsw.Connection, target: Path) -> None:
