@@ -69,7 +69,7 @@ def packets(path: Path) -> list[tuple[int, bool]]:
         )
 
 
-# -- real recordings ------------------------------------------------------------------------------------------
+# -- real recordings ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", [p for p in RECORDINGS if "killed" not in str(p)], ids=lambda p: p.stem)

@@ -1,0 +1,81 @@
+"""What is remembered of one segment when its part list is not at hand.
+
+Owns: SegmentFacts, the small record that coverage, anchors and caches are made of. Must not know: part lists
+beyond summing them up, wall time, directories.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from appliance.media.index import SegmentIndex, State, ticks_to_ns
+
+
+class Size(NamedTuple):
+    """From media time `at_ns` of the run on the picture has this size in pixels."""
+
+    at_ns: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFacts:
+    """All media times are ns of the run. `first_ns`/`end_ns` are None when there is no video.
+
+    `bytes` is the file's size when it was indexed, `indexed_bytes` the end of its last complete part.
+    `holes` are (end of the frame before, pts of the frame after).
+    """
+
+    name: str
+    bytes: int
+    indexed_bytes: int
+    state: State
+    reason: str | None
+    run_id: str
+    number: int | None
+    base_ns: int
+    ntp_us: int | None
+    frames: int
+    parts: int
+    first_ns: int | None
+    end_ns: int | None
+    frame_ns: int
+    codec: str
+    stsd_id: str
+    sizes: tuple[Size, ...]
+    holes: tuple[tuple[int, int], ...]
+
+
+def facts_of(index: SegmentIndex) -> SegmentFacts:
+    """Sum an index up."""
+    init = index.init
+    mtxi = init.mtxi if init is not None else None
+    video = init.video if init is not None else None
+    shown = [part for part in index.parts if part.video_tfdt >= 0]
+    return SegmentFacts(
+        name=index.name,
+        bytes=index.cursor.size,
+        indexed_bytes=index.cursor.position,
+        state=index.state,
+        reason=index.damage,
+        run_id=index.run_id,
+        number=mtxi.number if mtxi is not None else None,
+        base_ns=index.base_ns,
+        ntp_us=mtxi.ntp_ns // 1000 if mtxi is not None else None,
+        frames=index.frames,
+        parts=len(index.parts),
+        first_ns=index.run_ns(min(part.video_pts_min for part in shown)) if shown else None,
+        end_ns=index.run_ns(max(part.video_end for part in shown)) if shown else None,
+        frame_ns=ticks_to_ns(index.cursor.pace.nominal, index.timescale),
+        codec=video.codec if video is not None else "",
+        stsd_id=init.stsd_id if init is not None else "",
+        sizes=tuple(Size(index.run_ns(p.pts), p.width, p.height) for p in index.pictures),
+        holes=tuple((index.run_ns(hole.before), index.run_ns(hole.after)) for hole in index.holes),
+    )
+
+
+def closed(facts: SegmentFacts) -> SegmentFacts:
+    """The same segment once nothing will be added to it any more."""
+    return replace(facts, state="closed") if facts.state == "growing" else facts

@@ -1,0 +1,245 @@
+"""What the index keeps on disk, as bytes: one part/key table per closed segment, one log per channel.
+
+Owns: the two formats, and telling good bytes from bad. Must not know: where the bytes are kept, when.
+Both are caches of the recording itself but for one thing: knots are observed, nobody can find them again. So
+the log is append-only, each line with its own checksum, and a bad line costs that line alone.
+
+Table: magic, version, crc32 of all that follows, identity, counts, then int64 columns little-endian: 56 bytes
+a part and 32 a key, about 300 bytes per second of video in parts of 0.2 s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field, fields
+from typing import Any, Final, overload
+from zlib import crc32
+
+from appliance.media.segment import SegmentFacts, Size
+from appliance.media.timeline import Knot
+from appliance.media.view import Key, Part
+
+VERSION: Final = 1
+_MAGIC: Final = b"SBPT"
+_HEAD: Final = struct.Struct("<4sII")
+_COUNTS: Final = struct.Struct("<16sII")
+_PART_COLUMNS: Final = 7
+_KEY_COLUMNS: Final = 4
+
+
+class BadTable(ValueError):
+    """Not a table of this segment as it is now: build it again."""
+
+
+class PartColumns(Sequence[Part]):
+    """Parts kept as columns; a Part is made when asked for."""
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, columns: Sequence[array[int]]) -> None:
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    @overload
+    def __getitem__(self, index: int) -> Part: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Part]: ...
+    def __getitem__(self, index: int | slice) -> Part | Sequence[Part]:
+        if isinstance(index, slice):
+            return PartColumns([column[index] for column in self._columns])
+        return Part(*(column[index] for column in self._columns))
+
+    def __iter__(self) -> Iterator[Part]:
+        return (Part(*row) for row in zip(*self._columns, strict=True))
+
+
+class KeyColumns(Sequence[Key]):
+    """Keys kept as columns."""
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, columns: Sequence[array[int]]) -> None:
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    @overload
+    def __getitem__(self, index: int) -> Key: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Key]: ...
+    def __getitem__(self, index: int | slice) -> Key | Sequence[Key]:
+        if isinstance(index, slice):
+            return KeyColumns([column[index] for column in self._columns])
+        return Key(*(column[index] for column in self._columns))
+
+    def __iter__(self) -> Iterator[Key]:
+        return (Key(*row) for row in zip(*self._columns, strict=True))
+
+
+def identity(facts: SegmentFacts) -> bytes:
+    """16 bytes that change with the file: its size, run, place in it, and how its samples are described."""
+    told = (facts.bytes, facts.run_id, facts.number, facts.base_ns, facts.ntp_us, facts.stsd_id)
+    return hashlib.blake2s(repr(told).encode(), digest_size=16).digest()
+
+
+def pack_table(facts: SegmentFacts, parts: Sequence[Part], keys: Sequence[Key]) -> bytes:
+    """The part/key table of the segment that `facts` describe."""
+    columns = [
+        *_columns(
+            (
+                (p.offset, p.moof_size, p.end, p.video_tfdt, p.video_pts_min, p.video_pts_max, p.video_end)
+                for p in parts
+            ),
+            _PART_COLUMNS,
+        ),
+        *_columns(((k.pts, k.part, k.sample, k.params_id) for k in keys), _KEY_COLUMNS),
+    ]
+    body = _COUNTS.pack(identity(facts), len(parts), len(keys)) + b"".join(map(_to_bytes, columns))
+    return _HEAD.pack(_MAGIC, VERSION, crc32(body)) + body
+
+
+def unpack_table(data: bytes, facts: SegmentFacts) -> tuple[PartColumns, KeyColumns]:
+    """Parts and keys out of `data`. Raises BadTable when they are not those of `facts`."""
+    if len(data) < _HEAD.size + _COUNTS.size:
+        raise BadTable("cut short")
+    magic, version, checksum = _HEAD.unpack_from(data)
+    if magic != _MAGIC or version != VERSION:
+        raise BadTable(f"not a table of version {VERSION}")
+    told, parts, keys = _COUNTS.unpack_from(data, _HEAD.size)
+    at = _HEAD.size + _COUNTS.size
+    if len(data) != at + 8 * (_PART_COLUMNS * parts + _KEY_COLUMNS * keys):
+        raise BadTable("not as long as it says")
+    if crc32(memoryview(data)[_HEAD.size :]) != checksum:
+        raise BadTable("checksum does not match")
+    if told != identity(facts):
+        raise BadTable("made for another state of the file")
+    lengths = [parts] * _PART_COLUMNS + [keys] * _KEY_COLUMNS
+    columns: list[array[int]] = []
+    for length in lengths:
+        columns.append(_from_bytes(data[at : at + 8 * length]))
+        at += 8 * length
+    return PartColumns(columns[:_PART_COLUMNS]), KeyColumns(columns[_PART_COLUMNS:])
+
+
+def _columns(rows: Iterable[tuple[int, ...]], width: int) -> list[array[int]]:
+    made = [array("q") for _ in range(width)]
+    for row in rows:
+        for column, value in zip(made, row, strict=True):
+            column.append(value)
+    return made
+
+
+def _to_bytes(column: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        column = column[:]
+        column.byteswap()
+    return column.tobytes()
+
+
+def _from_bytes(data: bytes) -> array[int]:
+    column = array("q", data)
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column
+
+
+# -- the log of a channel -----------------------------------------------------------------------------------
+
+_FACTS: Final = [one.name for one in fields(SegmentFacts)][:-2]  # sizes and holes come last
+
+
+@dataclass(slots=True)
+class ChannelLog:
+    """What a channel's log says: facts by name, knots by run; `stale` lines could be dropped."""
+
+    facts: dict[str, SegmentFacts] = field(default_factory=dict)
+    knots: dict[str, list[Knot]] = field(default_factory=dict)
+    lines: int = 0
+    bad_lines: int = 0
+    is_torn: bool = False
+
+    @property
+    def stale(self) -> int:
+        """Lines that no longer say anything."""
+        return self.lines - len(self.facts) - sum(map(len, self.knots.values()))
+
+
+def facts_line(facts: SegmentFacts) -> bytes:
+    """This is what the segment is now; replaces any earlier line of that name."""
+    return _line(["f", *astuple(facts)])
+
+
+def knot_line(run_id: str, knot: Knot) -> bytes:
+    """The run has this knot."""
+    return _line(["k", run_id, *knot])
+
+
+def forget_line(name: str) -> bytes:
+    """The segment is gone."""
+    return _line(["d", name])
+
+
+def pack_log(facts: Iterable[SegmentFacts], knots: Iterable[tuple[str, Knot]]) -> bytes:
+    """A whole log that says just this."""
+    lines = [knot_line(run_id, knot) for run_id, knot in knots]
+    return b"".join([*(facts_line(one) for one in facts), *lines])
+
+
+def read_log(data: bytes) -> ChannelLog:
+    """Everything the good lines of `data` say; never raises for what the bytes are."""
+    log = ChannelLog(is_torn=bool(data) and not data.endswith(b"\n"))
+    for line in data.split(b"\n"):
+        if not line:
+            continue
+        log.lines += 1
+        try:
+            _take_line(log, _unline(line))
+        except (ValueError, TypeError, KeyError, IndexError, RecursionError):  # json's and our own ways of no
+            log.bad_lines += 1
+    return log
+
+
+def _take_line(log: ChannelLog, row: list[Any]) -> None:
+    match row[0]:
+        case "f":
+            facts = _facts(row[1:])
+            log.facts[facts.name] = facts
+        case "k":
+            media_ns, wall_us, rate_ppb = map(int, row[2:])
+            log.knots.setdefault(str(row[1]), []).append(Knot(media_ns, wall_us, rate_ppb))
+        case "d":
+            log.facts.pop(row[1], None)
+        case other:
+            raise ValueError(f"a line of kind {other!r}")
+
+
+def _facts(row: list[Any]) -> SegmentFacts:
+    *plain, sizes, holes = row
+    told = dict(zip(_FACTS, plain, strict=True))
+    if not isinstance(told["name"], str):
+        raise TypeError("facts without a name")
+    pairs = tuple((int(before), int(after)) for before, after in holes)
+    return SegmentFacts(**told, sizes=tuple(Size(*size) for size in sizes), holes=pairs)
+
+
+def _line(row: list[Any]) -> bytes:
+    text = json.dumps([VERSION, *row], separators=(",", ":")).encode()
+    return b"%08x %s\n" % (crc32(text), text)
+
+
+def _unline(line: bytes) -> list[Any]:
+    text = line[9:]
+    if int(line[:8], 16) != crc32(text):
+        raise ValueError("checksum does not match")
+    version, *row = json.loads(text)
+    if version != VERSION:
+        raise ValueError(f"a line of version {version}")
+    return list(row)

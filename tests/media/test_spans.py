@@ -1,0 +1,238 @@
+"""Coverage: what is there, what is not, and why."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from appliance.media.anchor import anchored
+from appliance.media.segment import SegmentFacts, facts_of
+from appliance.media.spans import Entry, coverage
+from appliance.media.timeline import PPB, Knot, Leap, Run, RunClock
+from tests.media.test_index import DATA, indexed
+
+S = 1_000_000  # us
+NS = 1_000_000_000
+T0 = 1_790_000_000 * S
+
+
+def segment(
+    number: int | None, start_s: float, end_s: float, run: str = "aa", **more: object
+) -> SegmentFacts:
+    """30 fps video of media time start_s..end_s; ns rounded as ticks are."""
+    facts = SegmentFacts(
+        name=f"{run}-{number}-{start_s}.mp4",
+        bytes=1,
+        indexed_bytes=1,
+        state="closed",
+        reason=None,
+        run_id=run,
+        number=number,
+        base_ns=round(start_s * NS),
+        ntp_us=T0 + round(start_s * S),
+        frames=1,
+        parts=1,
+        first_ns=round(start_s * NS),
+        end_ns=round(end_s * NS),
+        frame_ns=33_333_333,
+        codec="avc1",
+        stsd_id="x",
+        sizes=(),
+        holes=(),
+    )
+    return replace(facts, **more)  # type: ignore[arg-type]
+
+
+CLOCK = RunClock.of([Knot(0, T0, PPB)])
+
+
+def entries(*segments: SegmentFacts) -> list[Entry]:
+    return [Entry(one.name, None, one, CLOCK) for one in segments]
+
+
+def told(
+    found: Sequence[Entry], start_s: float, end_s: float, is_live: bool = True
+) -> list[tuple[object, ...]]:
+    """Spans and gaps in time order, in seconds."""
+    known = coverage(found, T0 + round(start_s * S), T0 + round(end_s * S), is_live=is_live)
+    spans = [((s.start_us - T0) / S, (s.end_us - T0) / S, s.run_id) for s in known.spans]
+    gaps = [
+        ((g.start_us - T0) / S, None if g.end_us is None else (g.end_us - T0) / S, g.reason)
+        for g in known.gaps
+    ]
+    return sorted([*spans, *gaps], key=lambda row: float(str(row[0])))
+
+
+def test_consecutive_segments_of_a_run_are_one_span_even_when_they_overlap_a_little() -> None:
+    found = entries(segment(0, 0, 60.15), segment(1, 60, 120.1), segment(2, 120.02, 180))
+    assert told(found, 0, 180) == [(0, 180, "aa")]
+
+
+def test_a_query_sees_only_its_own_stretch() -> None:
+    assert told(entries(segment(0, 0, 60), segment(1, 60, 120)), 50, 70) == [(50, 70, "aa")]
+
+
+def test_each_kind_of_gap_has_its_reason() -> None:
+    found = entries(
+        segment(0, 10, 20, holes=((12 * NS, 15 * NS),)),
+        segment(2, 30, 40),
+        segment(3, 41, 50),
+        segment(0, 53, 60, "bb"),
+        segment(0, 90, 100, "cc", reason="zeros from byte 77 on"),
+        segment(0, 103, 110, "dd"),
+    )
+    assert told(found, 0, 130, is_live=False) == [
+        (0, 10, "no_footage"),
+        (10, 12, "aa"),
+        (12, 15, "discontinuity"),
+        (15, 20, "aa"),
+        (20, 30, "segment_missing"),
+        (30, 40, "aa"),
+        (40, 41, "discontinuity"),
+        (41, 50, "aa"),
+        (50, 53, "recorder_restart"),
+        (53, 60, "bb"),
+        (60, 90, "source_lost"),
+        (90, 100, "cc"),
+        (100, 103, "segment_unreadable"),
+        (103, 110, "dd"),
+        (110, None, "source_lost"),
+    ]
+
+
+def test_a_segment_that_cannot_be_read_explains_the_gap_it_leaves() -> None:
+    broken = segment(None, 0, 0, "name:x", state="unreadable", first_ns=None, end_ns=None, ntp_us=None)
+    found = [*entries(segment(0, 0, 60), segment(2, 120, 180)), Entry("x", T0 + 60 * S, broken, None)]
+    assert (60, 120, "segment_unreadable") in told(found, 0, 180)
+
+
+def test_a_segment_not_walked_yet_says_so() -> None:
+    found = [*entries(segment(0, 0, 60), segment(2, 120, 180)), Entry("x", T0 + 60 * S, None, None)]
+    assert (60, 120, "indexing") in told(found, 0, 180)
+    assert told(found[2:], 0, 180) == [(0, None, "indexing")]
+
+
+def test_an_empty_channel_has_no_footage() -> None:
+    assert told([], 0, 10) == [(0, None, "no_footage")]
+
+
+def test_the_time_after_the_last_frame_is_a_gap_only_when_nothing_arrives() -> None:
+    found = entries(segment(0, 0, 60))
+    assert told(found, 0, 90, is_live=True) == [(0, 60, "aa")]
+    assert told(found, 0, 90, is_live=False) == [(0, 60, "aa"), (60, None, "source_lost")]
+    assert told(found, 0, 60, is_live=False) == [(0, 60, "aa")]
+
+
+def test_files_without_mtxi_join_over_a_second_as_mediamtx_joins_them() -> None:
+    found = entries(
+        segment(None, 0, 60, "name:a"), segment(None, 60.8, 90, "name:b"), segment(None, 95, 99, "name:c")
+    )
+    assert told(found, 0, 99) == [
+        (0, 60, "name:a"),
+        (60.8, 90, "name:b"),
+        (90, 95, "source_lost"),
+        (95, 99, "name:c"),
+    ]
+
+
+def test_runs_are_told_with_their_size_and_number_of_segments() -> None:
+    found = entries(
+        segment(0, 0, 60, sizes=((0, 640, 360),)),
+        segment(1, 60, 90, sizes=((60 * NS, 854, 480),)),
+        segment(0, 93, 99, "bb"),
+    )
+    runs = coverage(found, T0, T0 + 95 * S, is_live=True).runs
+    assert [(run.run_id, run.segments, run.width, run.height) for run in runs] == [
+        ("aa", 2, 854, 480),
+        ("bb", 1, 0, 0),
+    ]
+    assert (runs[1].start_us, runs[1].end_us) == (T0 + 93 * S, T0 + 95 * S)
+
+
+# -- segments nobody saw being written ------------------------------------------------------------------
+
+
+def test_an_old_run_is_anchored_at_each_ntp_and_stays_rising() -> None:
+    run = Run("aa")
+    steps = [(0, 0), (60, 60.02), (120, 119.99), (180, 180.01)]  # NTP steps by +-20 ms
+    for number, (media_s, wall_s) in enumerate(steps):
+        following = steps[number + 1] if number + 1 < len(steps) else None
+        right = (following[0] * NS, T0 + round(following[1] * S)) if following else None
+        left, _ = run.neighbours(media_s * NS)
+        knots = anchored(media_s * NS, T0 + round(wall_s * S), left=left, right=right)
+        assert run.anchor(knots) == knots
+    clock = run.clock()
+    for media_s, wall_s in steps:
+        assert abs(clock.wall_us(media_s * NS) - T0 - wall_s * S) < 2
+    walls = [clock.wall_us(n * 33_333_333) for n in range(7000)]
+    assert all(left < right for left, right in itertools.pairwise(walls))
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 0, 2]])
+def test_old_segments_may_be_anchored_in_any_order(order: list[int]) -> None:
+    run = Run("aa")
+    anchors = [(n * 60 * NS, T0 + n * 60 * S + (-1) ** n * 9_000) for n in range(3)]
+    for number in order:
+        left, right = run.neighbours(anchors[number][0])
+        following = (right.media_ns, right.wall_us) if right else None
+        if number < 2:
+            following = anchors[number + 1]
+        run.anchor(anchored(*anchors[number], left=left, right=following))
+    clock = run.clock()
+    assert all(abs(clock.wall_us(media) - wall) < 20_000 for media, wall in anchors)
+    walls = [clock.wall_us(n * 100_000_000) for n in range(1800)]
+    assert all(left < right for left, right in itertools.pairwise(walls))
+
+
+def test_a_leap_in_an_old_segment_is_taken_out_where_it_is() -> None:
+    leap = Leap(20 * NS, 23 * NS)
+    run = Run("aa")
+    run.anchor(anchored(0, T0, right=(63 * NS, T0 + 60 * S), leaps=[leap]))
+    clock = run.clock()
+    assert clock.wall_us(19 * NS) == T0 + 19 * S
+    assert abs(clock.wall_us(23 * NS) - T0 - 20 * S) < 1_100
+    assert abs(clock.wall_us(62 * NS) - T0 - 59 * S) < 1_100
+
+
+def test_frames_lost_in_an_old_segment_leave_its_clock_alone() -> None:
+    leap = Leap(20 * NS, 23 * NS)
+    assert len(anchored(0, T0, right=(60 * NS, T0 + 60 * S), leaps=[leap])) == 1
+
+
+def test_the_real_leap_is_taken_out_by_the_time_the_file_was_last_written() -> None:
+    index = indexed(DATA / "pts_jump" / "cam1" / "2026-11-20_23-59-36-267690.mp4")
+    facts = facts_of(index)
+    assert facts.ntp_us is not None and facts.end_ns is not None
+    leaps = [Leap(*hole) for hole in facts.holes]
+    # the original ran 14.94 s of media time in 11.94 s; this cut ends 0.04 s after the leap
+    written_us = facts.ntp_us + facts.end_ns // 1000 - 3 * S
+    knots = anchored(facts.base_ns, facts.ntp_us, leaps=leaps, last=(facts.end_ns, written_us))
+    clock = RunClock.of(knots)
+    found = coverage([Entry("x", None, facts, clock)], 0, 1 << 61, is_live=True)
+    assert [gap.reason for gap in found.gaps] == ["no_footage"]  # one frame was lost, not three seconds
+    assert len(found.spans) == 1
+    assert clock.wall_us(facts.end_ns) - written_us < 25_000
+    assert clock.wall_us(facts.holes[0][1]) > clock.wall_us(facts.holes[0][0])
+
+
+def test_the_real_run_has_its_gap_where_segments_are_missing() -> None:
+    folder = DATA / "normal_5seg_bframes_aac" / "cam1"
+    run: Run | None = None
+    found = []
+    for name in sorted(os.listdir(folder)):
+        facts = facts_of(indexed(Path(folder / name)))
+        assert facts.ntp_us is not None
+        run = run or Run(facts.run_id)
+        run.anchor(anchored(facts.base_ns, facts.ntp_us, left=run.neighbours(facts.base_ns)[0]))
+        found.append(facts)
+    assert run is not None
+    clock = run.clock()
+    known = coverage([Entry(f.name, None, f, clock) for f in found], 0, 1 << 61, is_live=True)
+    assert [gap.reason for gap in known.gaps] == ["no_footage", "segment_missing"]
+    assert len(known.spans) == 2
+    assert len(known.runs) == 1
