@@ -1,0 +1,65 @@
+"""The web application: routes of every domain, and the conventions all of them share.
+
+Owns: putting the parts together, once, at start. Read dispatch.py for a request's way through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from appliance.kernel import json
+from appliance.kernel.clock import Clock
+from appliance.kernel.store import Store
+from appliance.web.api import Routes
+from appliance.web.common import Hooks, Site, appliance_version, box_routes, health_routes
+from appliance.web.dispatch import Asgi, Dispatcher, Table
+from appliance.web.endpoint import Backend
+from appliance.web.events import journal_routes
+from appliance.web.files import DOCS_DIR, STATIC_DIR, Files
+from appliance.web.gate import Gate
+from appliance.web.mount import mount
+from appliance.web.openapi import openapi_document
+from appliance.web.replies import JSON
+
+
+def make_app(
+    routes: Sequence[Routes],
+    *,
+    store: Store,
+    clock: Clock,
+    site: Site,
+    hooks: Hooks,
+    static_dir: Path | None = STATIC_DIR,
+) -> Dispatcher:
+    """The box's ASGI application: the domains' `routes`, the box's own, the files, /openapi.json, /docs."""
+    groups = [*routes, box_routes(site), health_routes(hooks), journal_routes(store, hooks.snapshot)]
+    files = Files(static_dir, DOCS_DIR)
+    document = openapi_document(groups, title=f"{site.name}: the stadium box", version=appliance_version())
+    files.add("/openapi.json", json.encode(document), JSON)
+    return _assemble(groups, files, store=store, clock=clock, site=site)
+
+
+def make_local_app(
+    routes: Sequence[Routes], *, store: Store, clock: Clock, site: Site, hooks: Hooks
+) -> Dispatcher:
+    """What the local listener serves: health, metrics, and the given `routes` (/mediamtx/hook)."""
+    groups = [*routes, health_routes(hooks)]
+    return _assemble(groups, Files(None, None), store=store, clock=clock, site=site)
+
+
+def _assemble(
+    groups: Sequence[Routes], files: Files, *, store: Store, clock: Clock, site: Site
+) -> Dispatcher:
+    backend = Backend(store, clock)
+    ordinary = [route for group in groups for route in group.routes]
+    raw = [each for group in groups for each in group.raw]
+    return Dispatcher(
+        raw=Table(raw),
+        hot=Table([route for route in ordinary if route.hot]),
+        files=files,
+        gate=Gate(site.hosts),
+        backend=backend,
+        fallback=cast(Asgi, mount(ordinary, raw, backend)),
+    )

@@ -1,0 +1,105 @@
+"""The web app's files, read once at start.
+
+Owns: which paths are files, their types and ETags, and the policy of a page. Nothing of a request's path
+ever reaches the file system: a path is a key of a dictionary, so there is no traversal to defend against.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.web.replies import Reply
+
+TYPES = {
+    ".html": b"text/html; charset=utf-8",
+    ".js": b"text/javascript; charset=utf-8",
+    ".mjs": b"text/javascript; charset=utf-8",
+    ".css": b"text/css; charset=utf-8",
+    ".json": b"application/json",
+    ".webmanifest": b"application/manifest+json",
+    ".svg": b"image/svg+xml",
+    ".png": b"image/png",
+    ".jpg": b"image/jpeg",
+    ".ico": b"image/x-icon",
+    ".woff2": b"font/woff2",
+    ".txt": b"text/plain; charset=utf-8",
+}
+DOCS_DIR = Path(__file__).parent / "docs"
+STATIC_DIR = Path(__file__).parent / "static"
+
+# Everything a page loads comes from the box; older WebKit does not count ws: as 'self', so it is named.
+_POLICY = (
+    "default-src 'self'; connect-src 'self' ws://{host} wss://{host}; img-src 'self' data: blob:;"
+    " media-src 'self' blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file's bytes and headers."""
+
+    body: bytes
+    media_type: bytes
+    etag: bytes
+
+    def reply(self, headers: Mapping[bytes, bytes]) -> Reply:
+        """200, or 304 when the client has these bytes already."""
+        own = [(b"etag", self.etag), (b"cache-control", b"no-cache")]
+        if self.media_type.startswith(b"text/html"):
+            host = headers.get(b"host", b"localhost").decode("latin-1")
+            own.append((b"content-security-policy", _POLICY.format(host=host).encode("latin-1")))
+        seen = [each.strip() for each in headers.get(b"if-none-match", b"").split(b",")]
+        if self.etag in seen or b"*" in seen:
+            return Reply(304, b"", self.media_type, tuple(own))
+        return Reply(200, self.body, self.media_type, tuple(own))
+
+
+class Files:
+    """Files by URL path: `static/` at / and at /static/, the API's page at /docs."""
+
+    def __init__(self, static_dir: Path | None = STATIC_DIR, docs_dir: Path | None = DOCS_DIR) -> None:
+        self._by_path: dict[str, File] = {}
+        for name, file in _load(docs_dir):
+            self._by_path[f"/docs/{name}"] = file
+        for name, file in _load(static_dir):
+            self._by_path[f"/static/{name}"] = file
+            self._by_path[f"/{name}"] = file
+        self._alias("/docs", "/docs/index.html")
+        self._alias("/", "/index.html")
+        self._alias("/favicon.ico", "/favicon.svg", "/docs/favicon.svg")
+
+    def find(self, method: str, path: str) -> File | None:
+        return self._by_path.get(path) if method in ("GET", "HEAD") else None
+
+    def add(self, path: str, body: bytes, media_type: bytes) -> None:
+        """A file that is made rather than found."""
+        self._by_path[path] = File(body, media_type, _etag(body))
+
+    def paths(self) -> list[str]:
+        return sorted(self._by_path)
+
+    def _alias(self, path: str, *targets: str) -> None:
+        for target in targets:
+            if path not in self._by_path and target in self._by_path:
+                self._by_path[path] = self._by_path[target]
+
+
+def _load(folder: Path | None) -> list[tuple[str, File]]:
+    """Every file of a known type below `folder`, with its relative path. Other types are not served."""
+    if folder is None or not folder.is_dir():
+        return []
+    found = []
+    for path in sorted(folder.rglob("*")):
+        media_type = TYPES.get(path.suffix)
+        if media_type is not None and path.is_file() and not path.is_symlink():
+            body = path.read_bytes()
+            found.append((path.relative_to(folder).as_posix(), File(body, media_type, _etag(body))))
+    return found
+
+
+def _etag(body: bytes) -> bytes:
+    return b'"%s"' % hashlib.sha256(body).hexdigest()[:20].encode()

@@ -1,0 +1,241 @@
+"""The OpenAPI 3.1 document, made from the routes' own data.
+
+Owns: how a route reads in the document. quart-schema is not used: it documents Quart views, ours are data,
+and half of them never reach Quart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from appliance.kernel.paging import Page
+from appliance.web.api import RawRoute, Route, Routes
+
+Json = dict[str, Any]
+
+PROBLEM_TYPE = "application/problem+json"
+_REF = "#/components/schemas/{model}"
+
+PROBLEM: Json = {
+    "type": "object",
+    "description": "RFC 9457; extra members stand beside these",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "description": "for programs"},
+        "hint": {"type": ["string", "null"], "description": "for people: what to do now"},
+        "retryable": {"type": "boolean", "description": "whether the same request may succeed later"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["loc", "msg"],
+                "properties": {"loc": {"type": "string"}, "msg": {"type": "string"}},
+            },
+        },
+    },
+}
+
+PARAMETERS: Json = {
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "1 to 255 characters, quoted or not; the same key gives the same answer for 7 days",
+        "schema": {"type": "string", "maxLength": 257},
+    },
+    "IfMatch": {
+        "name": "If-Match",
+        "in": "header",
+        "description": 'the ETag last seen, such as "r7"; 412 when the resource has changed since',
+        "schema": {"type": "string"},
+    },
+    "Client": {
+        "name": "X-Client",
+        "in": "header",
+        "description": "the device's name; `?client=` says the same",
+        "schema": {"type": "string", "maxLength": 64},
+    },
+}
+
+_WORDS = {
+    400: "malformed JSON or header",
+    404: "no such resource",
+    409: "not legal in this state",
+    410: "deleted, or a position that is gone",
+    412: "changed since If-Match",
+    413: "too large",
+    415: "not JSON",
+    422: "a field is wrong; `errors` names it",
+    503: "not now; see Retry-After",
+}
+
+
+def openapi_document(groups: Sequence[Routes], *, title: str, version: str) -> Json:
+    """The document. Groups of the same tag are one section."""
+    schemas = _Schemas(groups)
+    paths: Json = {}
+    for group in groups:
+        for route in group.routes:
+            paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, group.tag, schemas)
+        for raw in group.raw:
+            method = "get" if raw.method == "WS" else raw.method.lower()
+            paths.setdefault(raw.path, {})[method] = _raw_operation(raw, group.tag, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": version, "license": {"name": "see LICENSE"}},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(group.tag for group in groups)],
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "schemas": {**schemas.definitions, "Problem": PROBLEM},
+            "parameters": PARAMETERS,
+            "responses": {f"Problem{status}": _problem(words) for status, words in _WORDS.items()}
+            | {"Problem": _problem("an error")},
+        },
+    }
+
+
+class _Schemas:
+    """Every model of every route, named once."""
+
+    def __init__(self, groups: Iterable[Routes]) -> None:
+        wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {}
+        for group in groups:
+            for route in group.routes:
+                for model, mode in (
+                    (route.body, "validation"),
+                    (route.query, "validation"),
+                    (route.returns, "serialization"),
+                    (route.items, "serialization"),
+                ):
+                    if model is not None:
+                        wanted[(model, mode)] = None  # type: ignore[index]
+            for raw in group.raw:
+                for model in (raw.body, raw.query):
+                    if model is not None:
+                        wanted[(model, "validation")] = None
+        self._names, made = models_json_schema(list(wanted), ref_template=_REF)
+        self.definitions: Json = made.get("$defs", {})
+
+    def of(self, model: type[BaseModel], mode: JsonSchemaMode) -> Json:
+        return self._names[(model, mode)]
+
+    def resolved(self, model: type[BaseModel]) -> Json:
+        """The model's own schema instead of the reference to it."""
+        reference = self.of(model, "validation")
+        name = reference.get("$ref", "").rpartition("/")[2]
+        found: Json = self.definitions.get(name, reference)
+        return found
+
+
+def _operation(route: Route, tag: str, schemas: _Schemas) -> Json:
+    unsafe = route.method != "GET"
+    operation: Json = {
+        "operationId": _operation_id(route.method, route.path),
+        "summary": route.summary,
+        "tags": [tag],
+        "parameters": [*_path_parameters(route.path), *_query_parameters(route.query, schemas)],
+        "responses": {str(route.status): _success(route, schemas), **_problems(route)},
+    }
+    if unsafe:
+        operation["parameters"] += [{"$ref": f"#/components/parameters/{name}"} for name in PARAMETERS]
+    if route.body is not None:
+        schema = schemas.of(route.body, "validation")
+        operation["requestBody"] = {
+            "required": not route.body_optional,
+            "content": {"application/json": {"schema": schema}},
+        }
+    return operation
+
+
+def _raw_operation(raw: RawRoute, tag: str, schemas: _Schemas) -> Json:
+    socket = raw.method == "WS"
+    success = (
+        {"101": {"description": "a WebSocket"}}
+        if socket
+        else {str(raw.status): {"description": "OK", "content": {raw.media_type: {"schema": {}}}}}
+    )
+    operation: Json = {
+        "operationId": _operation_id(raw.method, raw.path),
+        "summary": raw.summary,
+        "tags": [tag],
+        "parameters": [*_path_parameters(raw.path), *_query_parameters(raw.query, schemas)],
+        "responses": {**success, "default": {"$ref": "#/components/responses/Problem"}},
+    }
+    if raw.body is not None:
+        schema = schemas.of(raw.body, "validation")
+        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _success(route: Route, schemas: _Schemas) -> Json:
+    if route.returns is not None:
+        schema = schemas.of(route.returns, "serialization")
+    elif route.items is not None or (route.query is not None and issubclass(route.query, Page)):
+        schema = _page_schema(route, schemas)
+    else:
+        schema = {"type": "object"}
+    return {"description": "OK", "content": {"application/json": {"schema": schema}}}
+
+
+def _page_schema(route: Route, schemas: _Schemas) -> Json:
+    item = {"type": "object"} if route.items is None else schemas.of(route.items, "serialization")
+    return {
+        "type": "object",
+        "required": ["items", "next_cursor", "as_of_seq"],
+        "properties": {
+            "items": {"type": "array", "items": item},
+            "next_cursor": {"type": ["string", "null"]},
+            "as_of_seq": {"type": "integer"},
+        },
+    }
+
+
+def _problems(route: Route) -> Json:
+    statuses = {422, 503}
+    if "{" in route.path:
+        statuses |= {404, 410}
+    if route.method != "GET":
+        statuses |= {400, 409, 412, 413, 415}
+    found = {str(each): {"$ref": f"#/components/responses/Problem{each}"} for each in sorted(statuses)}
+    return {**found, "default": {"$ref": "#/components/responses/Problem"}}
+
+
+def _problem(words: str) -> Json:
+    return {
+        "description": words,
+        "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+def _path_parameters(path: str) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", path)
+    ]
+
+
+def _query_parameters(model: type[BaseModel] | None, schemas: _Schemas) -> list[Json]:
+    if model is None:
+        return []
+    schema = schemas.resolved(model)
+    required = set(schema.get("required", ()))
+    found = []
+    for name, each in schema.get("properties", {}).items():
+        parameter: Json = {"name": name, "in": "query", "required": name in required, "schema": each}
+        if "description" in each:
+            parameter["description"] = each["description"]
+        found.append(parameter)
+    return found
+
+
+def _operation_id(method: str, path: str) -> str:
+    return re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_")
