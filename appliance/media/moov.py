@@ -34,7 +34,7 @@ class Range(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """`samples` samples lying together in source number `source`; of FILLER, `offset` counts in the filler."""
+    """`samples` samples lying together in a source; for FILLER, `offset` counts from the filler's start."""
 
     source: int
     offset: int

@@ -1,0 +1,57 @@
+"""What was asked for and is not in a clip, with the reason.
+
+Owns: the difference between a window and the spans shown in it. Must not know: samples, segments, clocks.
+All times are capture times, int us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+Reason = Literal["no_footage", "gap", "format_change"]
+
+
+class Missing(NamedTuple):
+    """`no_footage`: before the first or after the last frame; `gap`: between; `format_change`: left out."""
+
+    start_us: int
+    end_us: int
+    reason: Reason
+
+
+class Shown(NamedTuple):
+    """Video without a hole, to the end of its last frame."""
+
+    start_us: int
+    end_us: int
+
+
+def missing_spans(
+    shown: Sequence[Shown],
+    refused: Sequence[tuple[int, int]],
+    start_us: int,
+    end_us: int,
+    nominal_us: int,
+    *,
+    has_past: bool,
+    follows: bool,
+) -> tuple[Missing, ...]:
+    """Parts of start_us..end_us not in `shown`, in order. `refused` spans exist but decode differently.
+
+    A window begins and ends between two frames, and that is no absence: `has_past` says frames before the
+    window exist, `follows` that one after it follows the last without a hole.
+    """
+    pieces = [(*one, False) for one in shown] + [(*one, True) for one in refused]
+    found: list[Missing] = []
+    position = start_us
+    for begin_us, stop_us, is_refused in sorted(pieces):
+        slack = nominal_us * (3 if has_past else 1.5) if position == start_us else nominal_us
+        if begin_us - position > slack:
+            found.append(Missing(position, begin_us, "gap" if found or position > start_us else "no_footage"))
+        if is_refused:
+            found.append(Missing(max(begin_us, start_us), min(stop_us, end_us), "format_change"))
+        position = max(position, stop_us)
+    if not follows and end_us - position > nominal_us / 2:
+        found.append(Missing(position, end_us, "no_footage"))
+    return tuple(found)

@@ -1,0 +1,236 @@
+"""The audio track of a clip: packets of several spans put on the clip's own timeline.
+
+Owns: which packets, look-back for the decoder, holes, the track's edit list. Must not know: how video was
+chosen, wall time. Clip time 0 is the first frame shown; audio before it is there for the decoder (and for
+players that ignore edit lists) and hidden by the edit list.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+
+from appliance.media import boxes
+from appliance.media.chain import NS
+from appliance.media.fmp4 import Track, TrackRun
+from appliance.media.moov import FILLER, Chunk, TrackTable
+from appliance.media.samples import MAX_DELTA, PartReader
+from appliance.media.silence import SAMPLES_PER_FRAME, silent_frame
+
+# Enough for two AAC packets at 22 kHz and for Opus's 80 ms of pre-skip.
+_LOOK_BACK_S = 0.1
+# Sound may be written this many parts before or after the picture it belongs to (skew is below a second).
+_MAX_PARTS_ASIDE = 16
+_MAX_SILENT_FRAMES = 50_000  # 18 minutes at 48 kHz
+_HOLE_PACKETS = 3  # a packet lasting longer than this many usual ones stands before a hole
+_Piece = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Video of one span as sound must follow it; ticks are video ticks.
+
+    Chain ticks: `decode_from` (the key), `begin` (first frame shown), `end`. `at` is the clip time of
+    `begin`. `squeezes` are (chain tick, ticks added to clip time after it).
+    """
+
+    reader: PartReader
+    first_source: int
+    first_part: tuple[int, int]
+    last_part: tuple[int, int]
+    decode_from: int
+    begin: int
+    end: int
+    at: int
+    squeezes: Sequence[tuple[int, int]]
+
+
+@dataclass(slots=True)
+class _Sound:
+    """The table being built. `origin` and `cursor` are clip time in audio ticks of its two ends."""
+
+    track: Track
+    silence: bytes | None
+    origin: int | None = None
+    cursor: int = 0
+    deltas: array[int] = field(default_factory=lambda: array("I"))
+    sizes: array[int] = field(default_factory=lambda: array("I"))
+    chunks: list[Chunk] = field(default_factory=list)
+    filler: bytearray = field(default_factory=bytearray)
+    _typical: int = 0
+
+    def typical(self, run: TrackRun) -> int:
+        """Ticks of a usual packet, learnt from the first run seen."""
+        if not self._typical:
+            self._typical = max(Counter(run.durations).most_common(1)[0][0], 1)
+        return self._typical
+
+
+def read_sound(
+    stretches: Sequence[Stretch], timescale: int, duration: int
+) -> tuple[TrackTable, bytes] | None:
+    """(audio table, filler bytes its silent packets lie in), or None when the clip has no sound.
+
+    `timescale` and `duration` are the video track's, which are also the movie's.
+    """
+    track = next((track for one in stretches if (track := _audio_track(one)) is not None), None)
+    if track is None:
+        return None
+    sound = _Sound(track, silent_frame(track))
+    for stretch in stretches:
+        own = _audio_track(stretch)
+        if own is not None and (own.stsd, own.timescale) == (track.stsd, track.timescale):
+            _add_stretch(sound, stretch, own, timescale)
+    edits = _edits(sound, timescale, duration)
+    if not edits:
+        return None
+    table = TrackTable(
+        track.timescale, track.stsd, sound.deltas, sound.sizes, None, None, sound.chunks, edits
+    )
+    return table, bytes(sound.filler)
+
+
+def _audio_track(stretch: Stretch) -> Track | None:
+    return stretch.reader.links[stretch.first_part[0]].segment.init.audio
+
+
+def _add_stretch(sound: _Sound, stretch: Stretch, track: Track, timescale: int) -> None:
+    rate = track.timescale
+    begin = _rescale(stretch.begin, rate, timescale)
+    # the first stretch brings the sound of its hidden video along: players without edit lists stay in sync
+    low = begin if sound.origin is not None else _rescale(stretch.decode_from, rate, timescale)
+    low -= int(_LOOK_BACK_S * rate) if sound.origin is None else 0
+    high = _rescale(stretch.end, rate, timescale)
+    shift = _rescale(stretch.at, rate, timescale) - begin
+    squeezes = [(_rescale(at, rate, timescale), _rescale(by, rate, timescale)) for at, by in stretch.squeezes]
+    for link, run in _runs(stretch, track, low, high):
+        offset = _offset(stretch.reader, link, rate)
+        source = stretch.first_source + link
+        for piece in _pieces(sound, run, run.tfdt + offset, low, high, [at for at, _ in squeezes]):
+            moved = shift + sum(by for at, by in squeezes if piece[2] >= at)
+            _add_packets(sound, run, piece, moved, source)
+
+
+def _rescale(ticks: int, rate: int, timescale: int) -> int:
+    return (ticks * rate + timescale // 2) // timescale
+
+
+def _offset(reader: PartReader, link: int, rate: int) -> int:
+    """Audio ticks of a segment to audio ticks of its chain."""
+    since_ns = reader.links[link].segment.base_ns - reader.links[0].segment.base_ns
+    return _rescale(since_ns, rate, NS)
+
+
+def _runs(stretch: Stretch, track: Track, low: int, high: int) -> list[tuple[int, TrackRun]]:
+    """Audio runs in decode order that may hold packets of low..high: the video's parts and some around."""
+    reader, rate = stretch.reader, track.timescale
+
+    def of(place: tuple[int, int]) -> list[tuple[int, TrackRun]]:
+        # a track keeps its number within a run; another segment may still lack it
+        return [(place[0], run) for run in reader.runs(*place) if run.track_id == track.id and run.sizes]
+
+    found: list[tuple[int, TrackRun]] = []
+    place = stretch.first_part
+    while place <= stretch.last_part:
+        found += of(place)
+        place = _step(reader, place, 1)
+    place = stretch.first_part
+    for _ in range(_MAX_PARTS_ASIDE):
+        place = _step(reader, place, -1)
+        if place[0] < 0 or (found and found[0][1].tfdt + _offset(reader, found[0][0], rate) <= low):
+            break
+        found[:0] = of(place)
+    place = stretch.last_part
+    for _ in range(_MAX_PARTS_ASIDE):
+        place = _step(reader, place, 1)
+        if place[0] >= len(reader.links) or (found and _end(reader, rate, *found[-1]) >= high):
+            break
+        found += of(place)
+    return found
+
+
+def _step(reader: PartReader, place: tuple[int, int], by: int) -> tuple[int, int]:
+    """The part before or after a place; link -1 or len(links) outside the chain."""
+    link, part = place[0], place[1] + by
+    if part >= len(reader.links[link].segment.parts):
+        return link + 1, 0
+    if part < 0:
+        return link - 1, len(reader.links[link - 1].segment.parts) - 1 if link else 0
+    return link, part
+
+
+def _end(reader: PartReader, rate: int, link: int, run: TrackRun) -> int:
+    return run.tfdt + sum(run.durations) + _offset(reader, link, rate)
+
+
+def _pieces(sound: _Sound, run: TrackRun, start: int, low: int, high: int, cuts: list[int]) -> list[_Piece]:
+    """(first packet, packet after the last, start tick) of what lies in low..high, parted at `cuts`.
+
+    A packet far longer than usual stands before a hole: what follows it is a piece of its own.
+    """
+    times = list(accumulate(run.durations, initial=start))
+    lo = bisect_right(times, low, 1) - 1  # the packet that contains `low`, or the first
+    hi = bisect_left(times, high, 0, len(run.durations))
+    if lo >= hi:
+        return []
+    marks = {lo, hi, *(bisect_left(times, cut, lo, hi) for cut in cuts)}
+    longest = _HOLE_PACKETS * sound.typical(run)
+    if max(run.durations) > longest:
+        marks |= {place + 1 for place in range(lo, hi) if run.durations[place] > longest}
+    return [(a, b, times[a]) for a, b in pairwise(sorted(marks))]
+
+
+def _add_packets(sound: _Sound, run: TrackRun, piece: _Piece, moved: int, source: int) -> None:
+    """Append packets of a piece, `moved` onto clip time; what overlaps earlier sound is left out."""
+    lo, hi, start = piece
+    at = start + moved
+    if sound.origin is None:
+        sound.origin = sound.cursor = at
+    tolerance = sound.track.timescale // 1000  # rounding of joins, far below a packet
+    while lo < hi and at < sound.cursor - tolerance:
+        at, lo = at + run.durations[lo], lo + 1
+    if lo == hi:
+        return
+    if at > sound.cursor + tolerance:
+        _fill(sound, at - sound.cursor)
+    durations = run.durations[lo:hi]
+    if durations[-1] > _HOLE_PACKETS * sound.typical(run):
+        durations[-1] = sound.typical(run)
+    first = run.data_offset + sum(run.sizes[:lo])
+    sound.chunks.append(Chunk(source, first, sum(run.sizes[lo:hi]), hi - lo))
+    sound.sizes += run.sizes[lo:hi]
+    sound.deltas += durations
+    sound.cursor += sum(durations)
+
+
+def _fill(sound: _Sound, gap: int) -> None:
+    """Carry the track over `gap` ticks without sound: silent packets, and the rest by a longer delta."""
+    count = min(gap // SAMPLES_PER_FRAME, _MAX_SILENT_FRAMES)
+    if sound.silence is not None and count:
+        sound.chunks.append(Chunk(FILLER, len(sound.filler), count * len(sound.silence), count))
+        sound.filler += sound.silence * count
+        sound.sizes += array("I", [len(sound.silence)]) * count
+        sound.deltas += array("I", [SAMPLES_PER_FRAME]) * count
+        sound.cursor += count * SAMPLES_PER_FRAME
+        gap -= count * SAMPLES_PER_FRAME
+    stretched = min(sound.deltas[-1] + gap, MAX_DELTA)
+    sound.cursor += stretched - sound.deltas[-1]
+    sound.deltas[-1] = stretched
+
+
+def _edits(sound: _Sound, timescale: int, duration: int) -> list[boxes.Edit]:
+    """Hide what comes before clip time 0, or begin late; empty when nothing can be heard."""
+    if sound.origin is None:
+        return []
+    rate = sound.track.timescale
+    late = max(sound.origin, 0)
+    end = min(_rescale(sound.cursor, timescale, rate), duration)
+    begin = _rescale(late, timescale, rate)
+    if end <= begin:
+        return []
+    shown = boxes.Edit(end - begin, late - sound.origin)
+    return [boxes.Edit(begin, boxes.EMPTY_EDIT), shown] if begin else [shown]
