@@ -28,6 +28,9 @@ MAX_DESCRIPTORS = 64
 
 MAX_DETAIL_CHARS = 500
 
+_ABSURD = 1e15
+"""No number of ours comes near; also keeps out NaN, infinities and integers no float can hold."""
+
 Json = Mapping[str, object]
 
 
@@ -191,7 +194,7 @@ def integer(message: Json, name: str) -> int:
 
 def number(message: Json, name: str) -> float:
     value = message.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or value != value:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _ABSURD:
         raise ProtocolError(f"{name} is not a number")
     return float(value)
 

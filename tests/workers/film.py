@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 12
 
@@ -32,6 +33,7 @@ def make_film(luma: Callable[[int], int] = grey, *, encoder: str = "libx264", fr
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream(encoder, rate=Fraction(25))
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.thread_count = 1
         stream.options = {

@@ -74,7 +74,7 @@ def test_hello_tells_the_fence_and_the_codecs(talk: Talk) -> None:
 
 
 def test_what_hello_claims_is_true(talk: Talk, tmp_path: Path) -> None:
-    """The worker tries to get out. The same code outside of a fence succeeds, so the attempt is a real one."""
+    """The worker tries to get out. The same code outside of a fence succeeds, so the attempt is real."""
     secret = tmp_path / "secret"
     secret.touch()
     with socket.create_server(("127.0.0.1", 0)) as server:
