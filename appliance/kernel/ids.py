@@ -22,9 +22,9 @@ def new_uuid() -> str:
 def canonical_uuid(text: str) -> str:
     """The lower-case hyphenated form. Raises ValueError for anything that is not a UUID."""
     try:
-        made = str(uuid.UUID(text))
+        made: str | None = str(uuid.UUID(text))
     except ValueError:
-        made = ""
-    if made != text.lower():  # uuid.UUID also takes braces, urn: and underscores
+        made = None
+    if made is None or made != text.lower():  # uuid.UUID also takes braces, urn: and underscores
         raise ValueError("must be a UUID such as 0193b2f0-7c1e-7a55-9d3e-1f2a3b4c5d6e")
     return made

@@ -1,0 +1,67 @@
+"""JSON at every door: what two readers could understand differently is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.kernel.json import MAX_DEPTH, BadJson, decode, encode
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(VALUES)
+def test_what_is_written_is_read_back(value: Any) -> None:
+    assert decode(encode(value)) == value
+
+
+def test_output_is_compact_utf8() -> None:
+    assert encode({"name": "Peña", "n": [1, 2.5, None]}) == '{"name":"Peña","n":[1,2.5,null]}'.encode()
+
+
+def test_a_float_that_is_no_json_number_becomes_null() -> None:
+    assert encode([float("nan"), float("inf")]) == b"[null,null]"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b'{"a":1,"a":2}', "'a' appears twice"),
+        (b'{"x":{"b":1,"c":2,"b":3}}', "'b' appears twice"),
+        (b"[NaN]", "NaN is not JSON"),
+        (b"[-Infinity]", "-Infinity is not JSON"),
+        (b"[" * 33 + b"]" * 33, "nested deeper"),
+        (b'{"a":' * 5000 + b"1" + b"}" * 5000, "nested deeper"),
+        (b'["\\ud800"]', "surrogate"),
+        (b'{"\\udc00":1}', "surrogate"),
+        (b'{"a":', "Expecting value"),
+        (b"", "Expecting value"),
+        (b'{"a":1} x', "Extra data"),
+        (b"\xff\xfe", "utf-8"),
+        ("[1]".encode("utf-16"), "utf-8"),
+        (b"[" + b"9" * 5000 + b"]", "digits"),
+    ],
+)
+def test_what_is_not_our_json_is_refused_with_the_reason(text: bytes, says: str) -> None:
+    with pytest.raises(BadJson, match=says):
+        decode(text)
+
+
+def test_brackets_inside_strings_are_no_depth() -> None:
+    text = b'["' + b"[{" * 100 + b'\\"[[[[", {}]'
+    assert len(decode(text)) == 2
+
+
+def test_the_deepest_allowed_text_is_read() -> None:
+    decode(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
+
+
+def test_a_whole_surrogate_pair_is_text() -> None:
+    assert decode(b'["\\ud83c\\udfc8"]') == ["🏈"]

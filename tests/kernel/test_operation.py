@@ -1,0 +1,86 @@
+"""One command, one effect: the stored answer comes back for the same key, whichever door it came through."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from appliance.kernel.errors import Refused, not_found
+from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint, perform
+from appliance.kernel.store import open_store
+from appliance.kernel.tx import Tx
+from tests.kit.clock import FakeClock
+
+CALLER = Caller(device="tablet-1", key="k1", fingerprint=fingerprint("POST", "/clips", b"{}"))
+
+
+def count_up(tx: Tx) -> Answer:
+    number = (tx.value("SELECT value FROM meta WHERE key = 'n'") or "0") + "+"
+    tx.run("INSERT OR REPLACE INTO meta VALUES ('n', ?)", (number,))
+    tx.append("clip_created", "clip:n", {"n": number})
+    return Answer(201, {"n": number})
+
+
+async def test_the_same_key_has_one_effect_and_the_same_answer(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+        first = await perform(store, CALLER, count_up)
+        again = await perform(store, CALLER, count_up)
+        assert (again.status, again.resource) == (first.status, first.resource) == (201, {"n": "0+"})
+        assert store.journal.head == 1
+
+
+async def test_the_answer_survives_a_restart(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+        await perform(store, CALLER, count_up)
+    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+        assert (await perform(store, CALLER, count_up)).resource == {"n": "0+"}
+
+
+async def test_the_same_key_for_another_request_is_refused(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+        await perform(store, CALLER, count_up)
+        with pytest.raises(Refused) as caught:
+            await perform(store, replace(CALLER, fingerprint=fingerprint("other")), count_up)
+        assert (caught.value.status, caught.value.code) == (422, "key_reused")
+
+
+async def test_keys_of_two_devices_never_meet(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+        await perform(store, CALLER, count_up)
+        other = await perform(store, replace(CALLER, device="tablet-2"), count_up)
+        assert other.resource == {"n": "0++"}
+
+
+async def test_without_a_key_every_request_is_its_own(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+        await perform(store, Caller(), count_up)
+        assert (await perform(store, Caller(), count_up)).resource == {"n": "0++"}
+
+
+async def test_a_refusal_is_not_kept_so_that_a_mended_world_may_answer(tmp_path: Path) -> None:
+    def refuse(tx: Tx) -> Answer:
+        count_up(tx)
+        raise not_found("clip", "x")
+
+    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+        with pytest.raises(Refused):
+            await perform(store, CALLER, refuse)
+        assert (await perform(store, CALLER, count_up)).resource == {"n": "0+"}
+
+
+def test_fingerprints_do_not_run_parts_together() -> None:
+    assert fingerprint("ab", "c") != fingerprint("a", "bc")
+    assert fingerprint("a", b"b") == fingerprint("a", "b")
+
+
+@pytest.mark.parametrize(("seen", "refused"), [(None, False), (3, False), (2, True), (4, True)])
+def test_if_match_holds_the_rev(seen: int | None, refused: bool) -> None:
+    caller = Caller(if_match=seen)
+    if not refused:
+        check_rev(caller, "clip", 3)
+        return
+    with pytest.raises(Refused) as caught:
+        check_rev(caller, "clip", 3)
+    assert caught.value.status == 412 and '"r3"' in caught.value.detail

@@ -1,0 +1,40 @@
+"""Wake-ups that cannot be lost."""
+
+from __future__ import annotations
+
+import trio
+from trio.testing import assert_checkpoints, wait_all_tasks_blocked
+
+from appliance.kernel.signal import Signal
+
+
+async def test_a_change_before_the_wait_is_not_lost() -> None:
+    signal = Signal()
+    seen = signal.count
+    signal.ring()
+    with trio.fail_after(1):
+        assert await signal.wait_past(seen) == 1
+
+
+async def test_everybody_who_waits_is_woken_once_for_many_rings() -> None:
+    signal = Signal()
+    woken: list[int] = []
+
+    async def wait() -> None:
+        woken.append(await signal.wait_past(0))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(wait)
+        await wait_all_tasks_blocked()
+        assert woken == []
+        signal.ring()
+        signal.ring()
+    assert woken == [2, 2, 2]
+
+
+async def test_waiting_is_always_a_checkpoint() -> None:
+    signal = Signal()
+    signal.ring()
+    with assert_checkpoints():
+        await signal.wait_past(0)

@@ -1,0 +1,59 @@
+"""What a closure sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from appliance.kernel.migrate import SCHEMA_DIR, migrate
+from appliance.kernel.tx import Tx
+
+NOW_US = 1_000_000
+
+
+@pytest.fixture
+def tx(tmp_path: Path) -> Iterator[Tx]:
+    db = apsw.Connection(":memory:")
+    migrate(db, SCHEMA_DIR)
+    db.execute(
+        "CREATE TABLE things (id TEXT PRIMARY KEY, name TEXT, rev INTEGER DEFAULT 1, updated_us INTEGER)"
+    )
+    yield Tx(db, NOW_US)
+    db.close()
+
+
+def test_rows_come_as_dicts_and_absence_as_none(tx: Tx) -> None:
+    assert tx.all("SELECT * FROM things") == []
+    assert tx.one("SELECT * FROM things") is None
+    assert tx.value("SELECT name FROM things") is None
+    tx.insert("things", {"id": "a", "name": "A"})
+    assert tx.all("SELECT id, name FROM things") == [{"id": "a", "name": "A"}]
+    assert tx.value("SELECT name FROM things WHERE id = :id", {"id": "a"}) == "A"
+
+
+def test_update_counts_the_rev_and_dates_the_row(tx: Tx) -> None:
+    tx.insert("things", {"id": "a", "name": "A"})
+    tx.update("things", "a", {"name": "B"})
+    tx.update("things", "a", {})
+    assert tx.one("SELECT name, rev, updated_us FROM things") == {"name": "B", "rev": 3, "updated_us": NOW_US}
+
+
+def test_run_says_how_many_rows_changed(tx: Tx) -> None:
+    tx.insert("things", {"id": "a", "name": "A"})
+    tx.insert("things", {"id": "b", "name": "B"})
+    assert tx.run("UPDATE things SET name = 'C'") == 2
+    assert tx.run("UPDATE things SET name = 'C' WHERE id = 'z'") == 0
+
+
+def test_append_hands_out_rising_seqs_and_keeps_the_entries_for_publishing(tx: Tx) -> None:
+    assert tx.head() == 0
+    assert [tx.append("clip_created", f"clip:{n}", {"n": n}) for n in range(3)] == [1, 2, 3]
+    assert [(entry.seq, entry.subject) for entry in tx.entries] == [
+        (1, "clip:0"),
+        (2, "clip:1"),
+        (3, "clip:2"),
+    ]
+    assert tx.head() == 3
