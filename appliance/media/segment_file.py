@@ -35,6 +35,10 @@ class SegmentFiles:
         self._fd = -1
         self._complete = 0
 
+    @property
+    def is_open(self) -> bool:
+        return self._fd >= 0
+
     def apply(self, commands: Iterable[Command]) -> None:
         """Carry out in order. One write(2) per part, so a reader sees whole parts but for a crash."""
         try:
