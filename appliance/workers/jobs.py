@@ -11,7 +11,7 @@ import base64
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar
 
 from appliance.media.jpeg import NotAJpeg, jpeg_size
 from appliance.workers.protocol import (
@@ -66,6 +66,17 @@ class Picture:
     height: int
 
 
+DECODER_OF_SAMPLE_ENTRY = {
+    "avc1": "h264",
+    "avc3": "h264",
+    "hvc1": "hevc",
+    "hev1": "hevc",
+    "av01": "av1",
+    "vp09": "vp9",
+}
+"""FFmpeg's name for the codec of an MP4 sample entry."""
+
+
 @dataclass(frozen=True, slots=True)
 class ThumbnailJob:
     """Decode the one keyframe sample at `offset` of input 0 and write a JPEG into input 1, at most
@@ -85,6 +96,11 @@ class ThumbnailJob:
     wall_s: ClassVar[float] = 5.0
     cpu_s: ClassVar[int] = 5
     output_bytes: ClassVar[int] = 1 << 20
+
+    @classmethod
+    def of_sample(cls, entry: str, extradata: bytes, offset: int, length: int, width_px: int = 320) -> Self:
+        """From the fourcc of a sample entry. An unknown one goes to the worker and comes back bad_media."""
+        return cls(DECODER_OF_SAMPLE_ENTRY.get(entry, entry), extradata, offset, length, width_px)
 
     def args(self) -> Json:
         extradata = base64.b64encode(self.extradata).decode()
