@@ -21,11 +21,12 @@ from appliance.clips.cuts import Job
 from appliance.clips.footage import Footage
 from appliance.clips.late import Late, find_late, recut_late
 from appliance.clips.marks import MarkRules
+from appliance.clips.planner import PlanSpan
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.journal import Entry
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store, StoreBroken
-from appliance.media.plan import NoFootage, Plan, make_plan
+from appliance.media.plan import NoFootage
 
 log = structlog.get_logger("cutter")
 
@@ -42,7 +43,7 @@ class _Desk:
     source_down: Callable[[str], bool]
     rules: MarkRules
     clock: Clock
-    threads: trio.CapacityLimiter
+    plan_span: PlanSpan
     started_us: int
     waiting: dict[str, tuple[Job, float]] = field(default_factory=dict)  # clip id -> job, deadline
     ghosts: list[tuple[float, str, str]] = field(default_factory=list)  # deadline, kind, id
@@ -163,7 +164,7 @@ class _Desk:
 
     async def _cut(self, job: Job) -> None:
         try:
-            plan = await self.plan(job.channel_id, job.start_us, job.end_us, job.latency_ms * 1000)
+            plan = await self.plan_span(job.channel_id, job.start_us, job.end_us, job.latency_ms * 1000)
         except NoFootage:
             span = f"{to_rfc3339(job.start_us)} - {to_rfc3339(job.end_us)}"
             await self.store.write(lambda tx: cuts.fail(tx, job, f"No footage of {job.channel_id} {span}"))
@@ -175,16 +176,6 @@ class _Desk:
             await self.store.write(lambda tx: cuts.fail(tx, job, reason))
         else:
             await self.store.write(lambda tx: cuts.finish(tx, job, plan))
-
-    async def plan(self, channel_id: str, start_us: int, end_us: int, latency_us: int) -> Plan:
-        """The plan of a span of capture time. Raises NoFootage, OSError, Malformed."""
-        views = await self.footage.views(channel_id, start_us + latency_us, end_us + latency_us)
-        return await trio.to_thread.run_sync(
-            lambda: make_plan(
-                views, self.footage.open_fd, start_us=start_us, end_us=end_us, latency_us=latency_us
-            ),
-            limiter=self.threads,
-        )
 
 
 def _matters(entry: Entry) -> bool:
@@ -214,10 +205,6 @@ class CutterHandle:
         )
         return bool(wanted & desk.running) or any(ready)
 
-    async def plan(self, channel_id: str, start_us: int, end_us: int, latency_us: int) -> Plan:
-        """A plan for no clip at all: replay.mp4."""
-        return await self._desk.plan(channel_id, start_us, end_us, latency_us)
-
     def statistics(self) -> dict[str, int]:
         """Queue lengths for health and metrics."""
         desk = self._desk
@@ -231,7 +218,7 @@ async def run_cutter(
     source_down: Callable[[str], bool],
     rules: MarkRules,
     clock: Clock,
-    threads: trio.CapacityLimiter,
+    plan_span: PlanSpan,
     task_status: trio.TaskStatus[CutterHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Cut clips until cancelled.
@@ -240,7 +227,7 @@ async def run_cutter(
     found again at the next start. Raises: StoreBroken.
     """
     await store.write(cuts.recover)
-    desk = _Desk(store, footage, source_down, rules, clock, threads, clock.now_us())
+    desk = _Desk(store, footage, source_down, rules, clock, plan_span, clock.now_us())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(desk.follow_rows, name="cutter: rows")
         nursery.start_soon(desk.follow_footage, name="cutter: footage")

@@ -1,0 +1,147 @@
+"""Serving a clip's bytes: from its file when there is one, else straight out of the recordings.
+
+Every byte ever served for a media_rev comes from its stored plan. A response chooses file or ranges once and
+keeps its descriptors, so a recording that is deleted meanwhile does not cut it short.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from appliance.clips.files import StoredPlan, stored_plan
+from appliance.clips.footage import Footage
+from appliance.clips.rows import load, media_name
+from appliance.kernel.errors import Refused, not_found
+from appliance.kernel.store import Store
+from appliance.kernel.tx import ReadTx
+from appliance.web.api import RawRoute, Receive, Scope, Send
+from appliance.web.ranges import FileRange, Media, send_media
+
+IMMUTABLE = "private, max-age=31536000, immutable"
+PLANS_KEPT = 512  # about 8 kB each: every clip of a game
+
+
+@dataclass(slots=True)
+class PlanCache:
+    """Plans never change once stored; a seek in a player asks for the same one again and again."""
+
+    store: Store
+    kept: OrderedDict[tuple[str, int], StoredPlan] = field(default_factory=OrderedDict)
+
+    async def get(self, clip_id: str, media_rev: int | None) -> StoredPlan:
+        """The plan of a media_rev, or of the newest that plays. Raises Refused 404, 409 or 410."""
+        if media_rev is not None and (clip_id, media_rev) in self.kept:
+            self.kept.move_to_end((clip_id, media_rev))
+            known = self.kept[(clip_id, media_rev)]
+            await self.store.read(lambda tx: load(tx, "clip", clip_id))  # 410 for a deleted clip
+            return known
+        plan = await self.store.read(lambda tx: _find(tx, clip_id, media_rev))
+        if plan.file_path is not None:  # a virtual one may get its file any moment
+            self.kept[(clip_id, plan.media_rev)] = plan
+            while len(self.kept) > PLANS_KEPT:
+                self.kept.popitem(last=False)
+        return plan
+
+
+def _find(tx: ReadTx, clip_id: str, media_rev: int | None) -> StoredPlan:
+    row = load(tx, "clip", clip_id)
+    wanted = row["ready_media_rev"] if media_rev is None else media_rev
+    if wanted is None:
+        raise Refused(
+            409,
+            "not_ready",
+            f"the clip is {row['status']}",
+            "wait for clip_ready on /ws",
+            extra={"status": row["status"], "waiting_for": row["waiting_for"]},
+        )
+    plan = stored_plan(tx, clip_id, wanted)
+    if plan is None:
+        raise not_found("media of this clip", f"m{wanted}")
+    return plan
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Opens a plan's bytes; shared by clips and replays."""
+
+    footage: Footage
+    clips_dir: Path
+    threads: trio.CapacityLimiter
+
+    async def pieces(self, plan: StoredPlan) -> list[bytes | FileRange]:
+        """The bytes of a stored plan, in order."""
+        if plan.file_path is not None:
+            path = self.clips_dir / plan.file_path
+            fd = await trio.to_thread.run_sync(_open_or_none, path, limiter=self.threads)
+            if fd is not None:
+                return [FileRange(fd, 0, plan.size)]
+        return [plan.header, *await self.open_ranges(plan.ranges)]
+
+    async def open_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[FileRange]:
+        """One descriptor per recording. Raises Refused 409 `footage_gone`."""
+        try:
+            return await trio.to_thread.run_sync(self._open_ranges, ranges, limiter=self.threads)
+        except OSError as error:
+            raise Refused(
+                409, "footage_gone", f"the recording is gone: {error.strerror}", "retry to cut what is left"
+            ) from error
+
+    def _open_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[FileRange]:
+        opened: dict[str, int] = {}
+        try:
+            for name, _, _ in ranges:
+                if name not in opened:
+                    opened[name] = self.footage.open_fd(name)
+        except BaseException:
+            for fd in opened.values():
+                os.close(fd)
+            raise
+        return [FileRange(opened[name], offset, length) for name, offset, length in ranges]
+
+
+def _open_or_none(path: Path) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def media_routes(*, store: Store, delivery: Delivery) -> list[RawRoute]:
+    """GET and HEAD of /clips/{id}/stream and /clips/{id}/m{media_rev}/{name}.mp4."""
+    plans = PlanCache(store)
+
+    async def serve(
+        scope: Scope, receive: Receive, send: Send, clip_id: str, media_rev: int | None, cache: str
+    ) -> None:
+        plan = await plans.get(clip_id, media_rev)
+        media = Media(
+            size=plan.size,
+            pieces=await delivery.pieces(plan),
+            etag=f'"m{plan.media_rev}"',
+            cache_control=cache,
+            filename=f"{clip_id}.mp4",
+        )
+        await send_media(scope, receive, send, media)
+
+    async def newest(scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
+        await serve(scope, receive, send, given["clip_id"], None, "no-cache")
+
+    async def fixed(scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
+        rev = given["media_rev"]
+        if not rev.isascii() or not rev.isdigit() or len(rev) > 9:
+            raise not_found("media of this clip", f"m{rev}")
+        await serve(scope, receive, send, given["clip_id"], int(rev), IMMUTABLE)
+
+    return [
+        RawRoute("GET", "/clips/{clip_id}/stream", newest, "The clip's newest media, by byte ranges."),
+        RawRoute("GET", "/clips/{clip_id}/m{media_rev}/{name}", fixed, "One media_rev, immutable."),
+    ]
+
+
+__all__ = ["IMMUTABLE", "Delivery", "PlanCache", "media_name", "media_routes"]

@@ -1,0 +1,85 @@
+"""A store and a clock for tests: simulated time, no threads, the product's own code."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from appliance.clips.marks import MarkRules
+from appliance.clips.settings import ClipsSettings
+from appliance.kernel.clock import Clock, from_rfc3339
+from appliance.kernel.operation import Caller
+from appliance.kernel.store import Store, open_store
+from appliance.kernel.tx import Tx
+from appliance.sessions.model import SessionIn
+from appliance.sessions.store import create_session
+
+KICKOFF_US = from_rfc3339("2026-11-20T19:00:00Z")
+COACH = Caller(device="coach-ipad")
+
+
+class SimClock:
+    """Box time that moves with trio's clock; a test that jumps takes `autojump_clock` itself."""
+
+    def __init__(self, start_us: int = KICKOFF_US) -> None:
+        self._zero_s = trio.current_time()
+        self._start_us = start_us
+
+    def now_us(self) -> int:
+        return self._start_us + round((trio.current_time() - self._zero_s) * 1e6)
+
+
+class HandClock:
+    """Box time that moves only when told."""
+
+    def __init__(self, start_us: int = KICKOFF_US) -> None:
+        self._now_us = start_us
+
+    def now_us(self) -> int:
+        return self._now_us
+
+    def advance(self, seconds: float) -> None:
+        self._now_us += round(seconds * 1e6)
+
+
+@asynccontextmanager
+async def sim_store(tmp_path: Path, clock: Clock | None = None) -> AsyncIterator[Store]:
+    """A store whose writer runs in the loop, so that mock clocks may jump. Default clock: trio's."""
+    async with open_store(tmp_path / "box.db", clock or SimClock(), in_thread=False) as store:
+        yield store
+
+
+def add_channel(tx: Tx, channel_id: str, *, status: str = "active", latency_ms: int = 0) -> None:
+    tx.insert(
+        "channels",
+        {
+            "id": channel_id,
+            "name": channel_id,
+            "in_config": 0,
+            "status": status,
+            "error_cause": "timeout" if status == "error" else None,
+            "latency_ms": latency_ms,
+            "liveness": "footage",
+            "created_us": tx.now_us,
+            "updated_us": tx.now_us,
+        },
+    )
+
+
+def add_session(tx: Tx, name: str = "Game", **fields: Any) -> str:
+    """A session over every channel; returns its id."""
+    body = SessionIn.model_validate({"name": name, "type": "game", **fields})
+    return str(create_session(tx, COACH, body).resource["id"])
+
+
+def mark_rules(zone: str = "UTC", **clips: Any) -> MarkRules:
+    return MarkRules(ClipsSettings(**clips), zone, lambda tx, clip_id: None)
+
+
+def types(store: Store) -> list[str]:
+    """Every event type in the journal, in order."""
+    return [entry.type for entry in store.journal.recent(0, 10_000) or []]
