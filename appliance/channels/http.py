@@ -110,12 +110,14 @@ def _told(monitor: MonitorHandle, answer: Answer) -> Answer:
 
 def parse_heartbeat(body: bytes) -> Beat:
     """What a body says; none at all says enough. Raises Refused 400, or 422 naming the wrong field."""
-    if not body:
+    if not body.strip():
         return Beat()
     try:
         sent = Heartbeat.model_validate(json.decode(body))
     except json.BadJson as error:
-        raise Refused(400, "malformed_json", str(error), "send a JSON object, or no body at all") from None
+        raise Refused(
+            400, "malformed_json", f"the body is not JSON: {error}", "send an object, or no body"
+        ) from None
     except ValidationError as error:
         raise _wrong_fields(error) from None
     figures = sent.model_dump(
@@ -126,13 +128,17 @@ def parse_heartbeat(body: bytes) -> Beat:
 
 def _wrong_fields(error: ValidationError) -> Refused:
     errors = [
-        FieldError(
-            ".".join(str(part) for part in each["loc"]) or "body", each["msg"].removeprefix("Value error, ")
-        )
-        for each in error.errors()
+        FieldError(".".join(str(part) for part in each["loc"]) or "body", _words(each))
+        for each in error.errors(include_url=False, include_input=False, include_context=False)
     ]
     said = "; ".join(f"{each.loc}: {each.msg}" for each in errors)
     return Refused(422, "invalid", said, "see /docs for the fields of a heartbeat", errors)
+
+
+def _words(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "no such field"
+    return str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
 
 
 def heartbeat_answer(status: str, now_us: int, interval_s: float) -> Mapping[str, Any]:
