@@ -34,6 +34,10 @@ class Wire:
         found: trio.socket.SocketType = self.tcp.stream.socket
         return found
 
+    @property
+    def is_websocket(self) -> bool:
+        return isinstance(self.stream, WSStream)
+
     async def abort(self) -> None:
         """Close the socket at once. Whoever waits on it, hypercorn included, is released."""
         await trio.aclose_forcefully(self.tcp.stream)

@@ -10,7 +10,6 @@ file promises bytes that never come, and one process stops at 280 Mbit/s.
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
+import structlog
 import trio
 
 from appliance.kernel import json
@@ -27,7 +27,7 @@ from appliance.web.sendfile import STALL_S, FileRange, Gone, Lost, Piece, Sendfi
 
 __all__ = ["Delivery", "FileRange", "Media", "send_media"]
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("media")
 
 CHUNK_BYTES = 256 * 1024  # per body message of the plain path: three copies of it are alive per client
 
@@ -129,7 +129,7 @@ async def _deliver(
     try:
         await writer.write(pieces, length)
     except Lost as error:
-        log.warning("media cannot be finished, connection closed: %s", error)
+        log.warning("media_lost", reason=str(error))
         return "lost"
     except Gone:
         return "gone"
@@ -155,6 +155,8 @@ class _PlainBody:
                 await self._write(pieces)
             except (Lost, Stalled) as caught:  # kept out of the nursery: nothing to group
                 error = caught
+            except trio.TooSlowError:  # the dispatcher's own limit on one message
+                error = Stalled()
             nursery.cancel_scope.cancel()
         if error is not None:
             raise error

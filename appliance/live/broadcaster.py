@@ -1,0 +1,84 @@
+"""The live actor: /ws and everything that is told on it.
+
+Owns: starting and ending the hub, and the handle others hold. The journal is the only source of events:
+whatever commits is told, nobody calls here to publish one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from appliance.kernel import json
+from appliance.kernel.clock import Clock
+from appliance.kernel.store import Store
+from appliance.live.commands import CommandDesk
+from appliance.live.http import Endpoint
+from appliance.live.hub import ClientStats, Hub
+from appliance.web.api import Command, RawRoute
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStats:
+    """`closed` counts by close code; 1005 are clients that left by themselves."""
+
+    clients: tuple[ClientStats, ...]
+    opened: int
+    closed: Mapping[int, int]
+    commands_done: int
+    commands_failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveHandle:
+    """What others hold."""
+
+    _hub: Hub
+    _desk: CommandDesk
+    _endpoint: Endpoint
+
+    def route(self) -> RawRoute:
+        return RawRoute("WS", "/ws", self._endpoint.handle, "Every change as it happens, and commands.")
+
+    def show_latest(self, key: str, message: Mapping[str, Any]) -> None:
+        """Tell everybody something without seq of which only the newest counts (progress, levels).
+
+        `message` is flat with its `type`; a client that is behind gets only the newest of each `key`.
+        """
+        self._hub.show_latest(key, json.encode(message))
+
+    async def stop(self) -> None:
+        """Close every client with 4001, and every later one; returns when they are gone, or after 3 s."""
+        await self._hub.stop()
+
+    def stats(self) -> LiveStats:
+        hub, desk = self._hub, self._desk
+        return LiveStats(hub.stats(), hub.opened, dict(hub.closed), desk.done, desk.failed)
+
+
+async def run_live(
+    *,
+    store: Store,
+    site_id: str,
+    clock: Clock,
+    commands: Sequence[Command],
+    heartbeat_s: float = 5.0,
+    use_direct: bool = True,
+    task_status: trio.TaskStatus[LiveHandle] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve /ws until cancelled; then every client is sent away with 4001.
+
+    `use_direct` False keeps to the plain ASGI specification (a fault finder's switch; slower).
+    """
+    hub = Hub(store.journal, clock, heartbeat_s)
+    desk = CommandDesk(store, clock, commands)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hub.pulse)
+            nursery.start_soon(hub.fan_out)
+            task_status.started(LiveHandle(hub, desk, Endpoint(hub, desk, site_id, use_direct)))
+    finally:
+        await hub.stop()

@@ -1,0 +1,221 @@
+"""One connected client: its cursor, what waits for it, and the two tasks that serve it.
+
+Owns: the order in which one client is told things, and when it is cut off. Nothing is copied per client:
+events are read from the journal with the client's cursor, the shared ring is the queue. Must not know:
+sockets (transport.py, direct.py), other clients (broadcaster.py).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import trio
+
+from appliance.kernel.journal import Journal
+from appliance.kernel.signal import Signal
+from appliance.live.protocol import (
+    BACKLOG_MAX,
+    REPLIES_MAX,
+    Auth,
+    Bucket,
+    Close,
+    CommandFrame,
+    Ping,
+    ProtocolError,
+    parse_message,
+)
+from appliance.live.transport import Gone, Transport, Upcalls
+from appliance.web.api import Receive
+
+PAGE = 128  # events per write: about 80 kB, the most that is half-sent when a client is cut off
+COMMANDS_MAX = 8  # of one client at work; its next message waits, so that a flood waits for itself alone
+LATEST_MAX = 64  # keys of latest-only messages kept for one client; the oldest goes first
+
+
+class Desk(Protocol):
+    """Who answers what clients ask; returns the finished JSON text."""
+
+    def pong(self, ping: Ping) -> bytes: ...
+
+    async def perform(self, device: str, asked: CommandFrame) -> bytes: ...
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """`cursor` is the seq of the last event handed to the transport."""
+
+    device: str
+    peer: str
+    transport: Transport
+    journal: Journal
+    cursor: int = 0
+    joined_head: int = 0  # head when it came: what it missed before does not count as being slow
+    now_s: Callable[[], float] = trio.current_time
+    is_idle: bool = False  # nothing waits and the writer sleeps: the fan-out may hand over at once
+    ending: tuple[int, str] | None = None
+    sent_events: int = 0
+    commands_now: int = 0
+    promises_pings: bool = False
+    heard_s: float = field(default_factory=trio.current_time)
+    _bucket: Bucket = field(default_factory=lambda: Bucket(trio.current_time()))
+    _replies: deque[bytes] = field(default_factory=deque)
+    _latest: dict[str, bytes] = field(default_factory=dict)
+    _wake: Signal = field(default_factory=Signal)
+    _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    _slots: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(COMMANDS_MAX))
+
+    def upcalls(self) -> Upcalls:
+        return Upcalls(
+            self._on_heard, self._spend, lambda why: self.close(Close.PROTOCOL, why), self._wake.ring
+        )
+
+    @property
+    def lag(self) -> int:
+        """Events it has not been handed yet."""
+        return self.journal.head - self.cursor
+
+    def start_at(self, cursor: int, head: int) -> None:
+        """Where it goes on. Before it joins."""
+        self.cursor = cursor
+        self.joined_head = head
+
+    # -- told from outside -------------------------------------------------------------------------
+
+    def close(self, code: int, reason: str) -> None:
+        """End it with this code. The first reason counts."""
+        if self.ending is None:
+            self.ending = (code, reason)
+        self._scope.cancel()
+
+    def gone(self) -> None:
+        """The connection ended underneath; there is nobody to tell a code."""
+        self._scope.cancel()
+
+    def reply(self, payload: bytes) -> None:
+        """Queue an answer to its own question."""
+        if len(self._replies) >= REPLIES_MAX:
+            self.close(Close.TOO_SLOW, "answers are not read")
+            return
+        self._replies.append(payload)
+        self._wake.ring()
+
+    def show_latest(self, key: str, payload: bytes, frame: bytes) -> bool:
+        """A message of which only the newest matters; `frame` is `payload` finished for direct transports.
+
+        True when it was handed over at once.
+        """
+        if self.is_idle and self._offered(frame):
+            return True
+        self._latest.pop(key, None)
+        self._latest[key] = payload
+        if len(self._latest) > LATEST_MAX:
+            del self._latest[next(iter(self._latest))]
+        self._wake.ring()
+        return False
+
+    def take_events(self, after: int, last: int, frames: bytes, count: int) -> None:
+        """Events after seq `after` up to `last`, finished once for everybody. A client that is somewhere else
+        reads them by its own cursor; one that has fallen too far behind is cut off, and resumes."""
+        if self.is_idle and self.cursor == after and self._offered(frames):
+            self.cursor = last
+            self.sent_events += count
+            return
+        if last - max(self.cursor, self.joined_head) > BACKLOG_MAX:
+            self.close(Close.TOO_SLOW, "too slow: come back with your last seq")
+        self._wake.ring()
+
+    def check_silence(self, silent_s: float) -> None:
+        """Cut it off when nothing was heard for `silent_s`, unless we are the ones who keep it waiting."""
+        owes_life = self.transport.hears_pongs or self.promises_pings
+        if owes_life and not self.commands_now and self.now_s() - self.heard_s > silent_s:
+            self.close(Close.SILENT, f"nothing heard for {silent_s:g} s")
+
+    def _offered(self, frames: bytes) -> bool:
+        try:
+            return self.transport.offer(frames)
+        except Gone:
+            self.gone()
+            return True
+
+    def _on_heard(self) -> None:
+        self.heard_s = self.now_s()
+
+    def _spend(self) -> bool:
+        if self._bucket.take(self.now_s()):
+            return True
+        self.close(Close.PROTOCOL, "too many messages: at most 20/s")
+        return False
+
+    # -- its life ----------------------------------------------------------------------------------
+
+    async def serve(self, receive: Receive, desk: Desk) -> None:
+        """Until it leaves or is closed; `ending` says with which code, None when it left by itself."""
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write)
+                await self._read(receive, desk, nursery)
+                self._scope.cancel()
+
+    async def _read(self, receive: Receive, desk: Desk, nursery: trio.Nursery) -> None:
+        while (message := await receive())["type"] != "websocket.disconnect":
+            self._on_heard()
+            if not self._spend():
+                return
+            text = message.get("text")
+            try:
+                if text is None:
+                    raise ProtocolError("messages are JSON text")
+                asked = parse_message(text)
+            except ProtocolError as error:
+                self.close(Close.PROTOCOL, str(error))
+                return
+            if isinstance(asked, Auth):
+                continue
+            if isinstance(asked, Ping):
+                self.promises_pings = True
+                self.reply(desk.pong(asked))
+                continue
+            await self._slots.acquire()
+            nursery.start_soon(self._perform, desk, asked)
+
+    async def _perform(self, desk: Desk, asked: CommandFrame) -> None:
+        self.commands_now += 1
+        try:
+            self.reply(await desk.perform(self.device, asked))
+        finally:
+            self.commands_now -= 1
+            self._on_heard()  # what it sent meanwhile may still wait unread behind this
+            self._slots.release()
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                seen = self._wake.count
+                await self.transport.flush()
+                if not await self._write_next():
+                    self.is_idle = True
+                    await self._wake.wait_past(seen)
+                    self.is_idle = False
+        except Gone:
+            self.gone()
+
+    async def _write_next(self) -> bool:
+        """Write what waits: answers, latest values, then one page of events. False: there was nothing."""
+        payloads = [*self._replies, *self._latest.values()]
+        self._replies.clear()
+        self._latest.clear()
+        events = await self.journal.read(self.cursor, PAGE)
+        if self.cursor < self.journal.oldest - 1:
+            self.close(Close.TOO_SLOW, "your cursor is no longer kept: load the snapshot")
+            return False
+        payloads += [entry.event for entry in events]
+        if not payloads:
+            return False
+        await self.transport.write(payloads)
+        if events:
+            self.cursor = events[-1].seq
+            self.sent_events += len(events)
+        return True

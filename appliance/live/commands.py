@@ -1,0 +1,71 @@
+"""Commands of /ws: the same operations, checks and problem documents as HTTP.
+
+Owns: finding the operation, its caller and its idempotency key. Must not know: sockets, or what an
+operation does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from appliance.kernel import json
+from appliance.kernel.clock import Clock
+from appliance.kernel.errors import FieldError, Refused, Unavailable
+from appliance.kernel.operation import Answer, Caller, fingerprint
+from appliance.kernel.store import Store
+from appliance.live import protocol
+from appliance.live.border import survive
+from appliance.live.protocol import CommandFrame, Ping
+from appliance.web.api import Command, Ctx
+from appliance.web.problems import problem_document, unexpected
+from appliance.web.requests import validate
+
+
+class CommandDesk:
+    """Answers what a client asks. `done` and `failed` count commands for the metrics."""
+
+    def __init__(self, store: Store, clock: Clock, commands: Sequence[Command]) -> None:
+        self._store = store
+        self._clock = clock
+        self._commands = {command.do: command for command in commands}
+        self.done = 0
+        self.failed = 0
+
+    def pong(self, ping: Ping) -> bytes:
+        return protocol.pong(ping, now_us=self._clock.now_us())
+
+    async def perform(self, device: str, asked: CommandFrame) -> bytes:
+        """The result frame. What the command did is durable before it is built."""
+        made: list[bytes] = []
+
+        async def run() -> None:
+            made.append(await self._result(device, asked))
+
+        trace_id = await survive(f"command {asked.do[:40]}", device, run)
+        if trace_id is not None:
+            self.failed += 1
+            return protocol.failure(asked.id, unexpected(trace_id))
+        return made[0]
+
+    async def _result(self, device: str, asked: CommandFrame) -> bytes:
+        try:
+            answer = await self._run(device, asked)
+        except (Refused, Unavailable) as error:
+            self.failed += 1
+            return protocol.failure(asked.id, problem_document(error))
+        self.done += 1
+        return protocol.result(asked.id, answer.resource)
+
+    async def _run(self, device: str, asked: CommandFrame) -> Answer:
+        command = self._commands.get(asked.do)
+        if command is None:
+            raise Refused(
+                422,
+                "unknown_command",
+                f"do: no command {asked.do[:40]!r}",
+                f"known: {', '.join(sorted(self._commands))}",
+                (FieldError("do", "no such command"),),
+            )
+        body = validate(command.body, asked.body)
+        caller = Caller(device, asked.id, fingerprint(asked.do, json.encode(asked.body)))
+        return await command.run(Ctx(self._store, self._clock, caller), body=body)

@@ -1,0 +1,165 @@
+"""The fast way to a WebSocket client: finished frames written straight to hypercorn's socket.
+
+Owns: everything that knows hypercorn 0.18's WSStream. Measured (facts/limits.md): 200 clients at 500
+events/s cost a third of a core, where plain ASGI ends at 120 events/s. Hypercorn still does the handshake
+and reads; all it would write (pongs, close frames) is taken over, so that nobody else touches the socket
+between two halves of a frame.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import trio
+from wsproto.events import CloseConnection, Pong
+from wsproto.frame_protocol import CloseReason
+from wsproto.utilities import LocalProtocolError
+
+from appliance.live.protocol import PING_FRAME, short_reason, text_frame
+from appliance.live.transport import CLOSE_GRACE_S, Gone, Upcalls, until_disconnect
+from appliance.web.api import Receive, Send
+from appliance.web.passthrough import Wire, wire_of
+
+SEND_BUFFER_BYTES = 128 * 1024  # what the kernel keeps for one client; Linux doubles it
+CLOSING_BUFFER_BYTES = 256 * 1024  # room for the last words to a client that does not read
+CONTROL_BYTES_MAX = 4096  # pongs that wait for a full socket; more are dropped
+
+
+class DirectTransport:
+    """See Transport. `_rest` is what the socket has not taken yet; it always ends at a frame's end."""
+
+    hears_pongs = True
+
+    def __init__(self, wire: Wire, send: Send) -> None:
+        self._wire = wire
+        self._send = send
+        self._rest = memoryview(b"")
+        self._control = b""
+        self._probing = False
+        self._closed = False
+        self._upcalls: Upcalls
+
+    @classmethod
+    def behind(cls, send: Send) -> DirectTransport | None:
+        """A transport when `send` belongs to the hypercorn we know, else None."""
+        wire = wire_of(send)
+        if wire is None or not wire.is_websocket:
+            return None
+        return cls(wire, send)
+
+    async def accept(self, subprotocol: str | None, upcalls: Upcalls) -> None:
+        stream = self._wire.stream
+        stream.handshake.extensions = None  # no compression: it would be one frame per client, and CPU
+        await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
+        self._upcalls = upcalls
+        self._limit_buffer(SEND_BUFFER_BYTES)
+        stream.handle = self._heard_by(stream.handle)
+        stream._send_wsproto_event = self._take_over
+
+    def offer(self, frames: bytes) -> bool:
+        if self._rest or self._control:
+            return False
+        self._rest = memoryview(frames)
+        self._push()
+        return True
+
+    def probe(self) -> None:
+        self._probing = True
+
+    async def flush(self) -> None:
+        while self._rest or self._control:
+            if not self._rest:
+                self._rest, self._control = memoryview(self._control), b""
+            self._push()
+            if self._rest:
+                await self._writable()
+
+    async def write(self, payloads: Sequence[bytes]) -> None:
+        frames = b"".join(map(text_frame, payloads))
+        if self._probing:
+            self._probing, frames = False, frames + PING_FRAME
+        await self.flush()
+        self.offer(frames)
+        await self.flush()
+        await trio.lowlevel.checkpoint()
+
+    async def close(self, receive: Receive, code: int, reason: str) -> None:
+        """The frame goes behind what is left, into a send buffer made larger for it: a client that stopped
+        reading learns the code when it goes on, and nobody waits for it here."""
+        with trio.move_on_after(CLOSE_GRACE_S, shield=True):
+            try:
+                self._end_hypercorns_side()
+                self._control += self._wire.stream.connection.send(
+                    CloseConnection(code, short_reason(reason))
+                )
+                self._limit_buffer(CLOSING_BUFFER_BYTES)
+                await self.flush()
+                await until_disconnect(receive)
+            except (Gone, OSError, LocalProtocolError):
+                pass  # it has left, or has said goodbye first
+        self._closed = True
+        if self._rest or self._control:
+            with trio.CancelScope(shield=True):
+                await self._wire.abort()
+
+    # -- the socket ------------------------------------------------------------------------------
+
+    def _push(self) -> None:
+        """Give the socket what it takes now. Raises Gone."""
+        try:
+            written = os.write(self._wire.socket.fileno(), self._rest)
+        except BlockingIOError:
+            written = 0
+        except OSError as error:
+            self._rest, self._control = memoryview(b""), b""
+            raise Gone(str(error)) from error
+        self._rest = self._rest[written:]
+        if self._rest:
+            self._upcalls.wake()
+
+    def _limit_buffer(self, size: int) -> None:
+        try:
+            self._wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+        except OSError:
+            pass  # closed already: the next write says so
+
+    async def _writable(self) -> None:
+        try:
+            await trio.lowlevel.wait_writable(self._wire.socket)
+        except (trio.ClosedResourceError, OSError) as error:
+            raise Gone(str(error)) from error
+
+    # -- hypercorn -------------------------------------------------------------------------------
+
+    def _heard_by(self, handle: Any) -> Any:
+        async def heard(event: Any) -> None:
+            self._upcalls.heard()
+            await handle(event)
+
+        return heard
+
+    def _end_hypercorns_side(self) -> None:
+        """Without this it would send a close frame of its own when the handler returns."""
+        stream = self._wire.stream
+        stream.state = type(stream.state).CLOSED
+
+    async def _take_over(self, event: Any) -> None:
+        """In place of WSStream._send_wsproto_event: pongs, and its own reasons to close."""
+        await trio.lowlevel.checkpoint()  # many pings may come in one read
+        if self._closed:
+            return
+        if isinstance(event, CloseConnection) and event.code == CloseReason.MESSAGE_TOO_BIG:
+            self._upcalls.refuse("the message is too large")
+            return
+        if isinstance(event, Pong) and not self._upcalls.control():
+            return
+        try:
+            data = self._wire.stream.connection.send(event)
+            if not self.offer(data) and len(self._control) + len(data) <= CONTROL_BYTES_MAX:
+                self._control += data
+                self._upcalls.wake()
+        except (LocalProtocolError, Gone):
+            pass  # nobody is there to be answered

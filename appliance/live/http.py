@@ -1,0 +1,89 @@
+"""The door of /ws: one connection from its handshake to its last word.
+
+Owns: reading the handshake, the first frame, and seeing that every end of a client is said and contained.
+Must not know: how events are handed out (hub.py, client.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import trio
+
+from appliance.live import protocol
+from appliance.live.border import survive
+from appliance.live.client import Client
+from appliance.live.commands import CommandDesk
+from appliance.live.direct import DirectTransport
+from appliance.live.hub import RESTART, Hub
+from appliance.live.protocol import Close, Hello, ProtocolError, parse_hello
+from appliance.live.transport import PlainTransport
+from appliance.web.api import Receive, Scope, Send
+from appliance.web.caller import device_of
+from appliance.web.requests import header_map
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Serves WebSocket connections for one hub."""
+
+    hub: Hub
+    desk: CommandDesk
+    site_id: str
+    use_direct: bool
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
+        """Plain ASGI; returns when the connection has ended."""
+        if (await receive())["type"] != "websocket.connect":
+            return
+        peer = str((scope.get("client") or ("local", 0))[0])
+        device = device_of(header_map(scope), scope["query_string"], peer)
+        transport = (DirectTransport.behind(send) if self.use_direct else None) or PlainTransport(send)
+        client = Client(device, peer, transport, self.hub.journal)
+        try:
+            trace_id = await survive("connection", device, lambda: self._serve(scope, receive, client))
+            if trace_id is not None:
+                client.close(Close.INTERNAL, f"the box made an error, trace {trace_id}")
+        finally:
+            if client.ending is not None:
+                await transport.close(receive, *client.ending)
+
+    async def _serve(self, scope: Scope, receive: Receive, client: Client) -> None:
+        """The client's whole life; cancelled from outside, it is sent away as at a restart."""
+        await client.transport.accept(_subprotocol(scope), client.upcalls())
+        try:
+            hello = parse_hello(scope["query_string"])
+        except ProtocolError as error:
+            client.close(Close.PROTOCOL, str(error))
+            hello = Hello()
+        self._greet(client, hello)
+        with self.hub.joined(client):
+            try:
+                await client.serve(receive, self.desk)
+            except trio.Cancelled:
+                client.close(Close.RESTART, RESTART)
+                raise
+
+    def _greet(self, client: Client, hello: Hello) -> None:
+        """Set the cursor and queue `connected`. No await between this and joining: the seam has no gap."""
+        journal = self.hub.journal
+        cursor, recovered = protocol.resume(
+            hello, epoch=journal.epoch, oldest=journal.oldest, head=journal.head
+        )
+        client.start_at(cursor, journal.head)
+        client.reply(
+            protocol.connected(
+                site_id=self.site_id,
+                epoch=journal.epoch,
+                head=journal.head,
+                oldest=journal.oldest,
+                heartbeat_s=self.hub.heartbeat_s,
+                now_us=self.hub.clock.now_us(),
+                recovered=recovered,
+            )
+        )
+
+
+def _subprotocol(scope: Scope) -> str | None:
+    """`bearer, <token>` must be answered with the first of the two; the token waits for pairing."""
+    return "bearer" if "bearer" in scope.get("subprotocols", ()) else None

@@ -1,0 +1,122 @@
+"""Every event to every client, each encoded and framed once.
+
+Owns: the set of clients, the fan-out, heartbeats, and the end of all of them at a restart. Events are not
+kept here: a client that cannot take them now reads the journal later. Must not know: what an event means,
+how bytes reach a client, what commands do.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import trio
+
+from appliance.kernel.clock import Clock
+from appliance.kernel.journal import Entry, Journal
+from appliance.kernel.signal import Signal
+from appliance.live import protocol
+from appliance.live.client import Client
+from appliance.live.protocol import PING_FRAME, SILENT_HEARTBEATS, Close, text_frame
+
+PAGE = 64  # events per fan-out step: one write per client, and never long without a checkpoint
+TICKS = 5  # silence is looked at this often per heartbeat
+RESTART = "the box restarts"
+STOP_GRACE_S = 3.0  # for all clients together to be told 4001
+LEFT = 1005  # counted for a client that went by itself (RFC 6455 section 7.4.1: no status)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStats:
+    device: str
+    peer: str
+    lag: int  # events behind head
+    sent_events: int
+    is_direct: bool
+
+
+@dataclass(slots=True)
+class Hub:
+    """The actor's state."""
+
+    journal: Journal
+    clock: Clock
+    heartbeat_s: float
+    clients: set[Client] = field(default_factory=set)
+    opened: int = 0
+    closed: Counter[int] = field(default_factory=Counter)
+    is_stopping: bool = False
+    _left: Signal = field(default_factory=Signal)
+    _at: int = 0
+
+    @contextmanager
+    def joined(self, client: Client) -> Iterator[None]:
+        """The client is told everything from its cursor on for the length of the block."""
+        self.opened += 1
+        self.clients.add(client)
+        if self.is_stopping:
+            client.close(Close.RESTART, RESTART)
+        try:
+            yield
+        finally:
+            self.clients.discard(client)
+            self.closed[client.ending[0] if client.ending else LEFT] += 1
+            self._left.ring()
+
+    async def fan_out(self) -> None:
+        """For ever: hand new events to every client. Level-triggered, a page at a time."""
+        self._at = self.journal.head
+        seen = -1
+        while True:
+            if self._at == self.journal.head:
+                seen = await self.journal.changed.wait_past(seen)
+            else:
+                self._hand_over(self.journal.recent(self._at, PAGE))
+                await trio.lowlevel.checkpoint()
+
+    def _hand_over(self, entries: Sequence[Entry] | None) -> None:
+        """Entries after self._at; None: the ring has moved past it, every client reads for itself."""
+        after, self._at = self._at, entries[-1].seq if entries else self.journal.head
+        frames = b"".join([text_frame(entry.event) for entry in entries or ()])
+        for client in list(self.clients):
+            client.take_events(after if frames else -1, self._at, frames, len(entries or ()))
+
+    async def pulse(self) -> None:
+        """For ever: heartbeats with a ping, and the end of those who answer neither."""
+        while True:
+            self._beat()
+            for _ in range(TICKS):
+                await trio.sleep(self.heartbeat_s / TICKS)
+                for client in list(self.clients):
+                    client.check_silence(self.heartbeat_s * SILENT_HEARTBEATS)
+
+    def _beat(self) -> None:
+        payload = protocol.heartbeat(head=self.journal.head, now_us=self.clock.now_us())
+        frames = text_frame(payload) + PING_FRAME
+        for client in list(self.clients):
+            if not client.show_latest("heartbeat", payload, frames):
+                client.transport.probe()
+
+    def show_latest(self, key: str, payload: bytes) -> None:
+        """A message without seq to everybody; a client that is behind gets only the newest of each key."""
+        frame = text_frame(payload)
+        for client in list(self.clients):
+            client.show_latest(key, payload, frame)
+
+    async def stop(self) -> None:
+        """Tell everybody to come back (4001), and wait until they have left, at most STOP_GRACE_S."""
+        self.is_stopping = True
+        for client in list(self.clients):
+            client.close(Close.RESTART, RESTART)
+        with trio.move_on_after(STOP_GRACE_S, shield=True):
+            seen = self._left.count
+            while self.clients:
+                seen = await self._left.wait_past(seen)
+
+    def stats(self) -> tuple[ClientStats, ...]:
+        return tuple(
+            ClientStats(each.device, each.peer, each.lag, each.sent_events, each.transport.hears_pongs)
+            for each in self.clients
+        )

@@ -1,0 +1,205 @@
+"""The words of /ws (contract section 4), built and parsed.
+
+Owns: frames both ways, close codes, limits, the resume rule, the flood bucket. Must not know: sockets,
+tasks, the store. Times are the caller's: box time for what is said, monotonic seconds for the bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+from urllib.parse import parse_qsl
+
+from appliance.kernel import json
+from appliance.kernel.clock import to_rfc3339
+
+MAX_MESSAGE_BYTES = 64 * 1024  # the same as an HTTP body
+REPLAY_MAX = 2000  # missed events replayed at most; beyond that /snapshot is cheaper for both sides
+BACKLOG_MAX = 256  # events a connected client may be behind: 5 s of the busiest game
+REPLIES_MAX = 64  # results and pongs waiting for one client that asks faster than it reads
+ID_CHARS_MAX = 255
+RATE_PER_S = 20.0  # a person with two thumbs makes 5 messages a second
+BURST = 60.0  # a tablet that was away sends its outbox at once
+SILENT_HEARTBEATS = 2.4  # 12 s of silence at a heartbeat of 5 s
+REASON_BYTES_MAX = 123  # RFC 6455 section 5.5: a control frame has 125 bytes, 2 are the code
+
+
+class Close(IntEnum):
+    """4000-4499: come back with your cursor. 4500-4999: do not, something must change first."""
+
+    INTERNAL = 1011
+    RESTART = 4001
+    TOO_SLOW = 4010
+    SILENT = 4408
+    BAD_TOKEN = 4501
+    REVOKED = 4503
+    PROTOCOL = 4510
+
+
+class ProtocolError(Exception):
+    """The client broke the protocol: its connection is closed with 4510 and this reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What the address of the connection says."""
+
+    since: int | None = None
+    epoch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    id: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Accepted and ignored while access is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFrame:
+    id: str
+    do: str
+    body: Mapping[str, Any]
+
+
+def parse_hello(query_string: bytes) -> Hello:
+    """`since` and `epoch` of the query. Raises ProtocolError; other names are not ours to judge."""
+    try:
+        query = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=64))
+    except ValueError as error:
+        raise ProtocolError(f"the query cannot be read: {error}") from None
+    since = query.get("since")
+    if since is None:
+        return Hello()
+    if not (since.isascii() and since.isdigit() and len(since) <= 18):
+        raise ProtocolError("since must be a seq")
+    return Hello(int(since), query.get("epoch"))
+
+
+def resume(hello: Hello, *, epoch: str, oldest: int, head: int) -> tuple[int, bool | None]:
+    """(cursor, recovered): where the client goes on, and what `connected` says about it.
+
+    True: every missed event follows, in order. False: too far or another epoch, load /snapshot. None: it
+    asked for live only.
+    """
+    if hello.since is None:
+        return head, None
+    is_known = hello.epoch == epoch and oldest - 1 <= hello.since <= head
+    if is_known and head - hello.since <= REPLAY_MAX:
+        return hello.since, True
+    return head, False
+
+
+def parse_message(text: str) -> Ping | Auth | CommandFrame:
+    """One message of the client. Raises ProtocolError."""
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise ProtocolError(f"a message may have {MAX_MESSAGE_BYTES} bytes")
+    try:
+        value = json.decode(data)
+    except json.BadJson as error:
+        raise ProtocolError(f"not JSON: {error}") from None
+    kind = value.get("type") if isinstance(value, dict) else None
+    if kind == "ping":
+        return Ping(value.get("id"))
+    if kind == "auth":
+        return Auth()
+    if kind == "command":
+        return _command(value)
+    raise ProtocolError("type must be ping, command or auth")
+
+
+def _command(value: Mapping[str, Any]) -> CommandFrame:
+    """Only what cannot be answered by a result is a protocol error: without an id nobody is told."""
+    id_, do, body = value.get("id"), value.get("do"), value.get("body", {})
+    if not isinstance(id_, str) or not 1 <= len(id_) <= ID_CHARS_MAX or not id_.isprintable():
+        raise ProtocolError(f"a command needs an id of 1 to {ID_CHARS_MAX} printable characters")
+    if not isinstance(do, str) or not isinstance(body, dict):
+        raise ProtocolError("a command needs do (a string) and body (an object)")
+    return CommandFrame(id_, do, body)
+
+
+# -- what the server says ----------------------------------------------------------------------------
+
+
+def connected(
+    *,
+    site_id: str,
+    epoch: str,
+    head: int,
+    oldest: int,
+    heartbeat_s: float,
+    now_us: int,
+    recovered: bool | None,
+) -> bytes:
+    return json.encode(
+        {
+            "type": "connected",
+            "site_id": site_id,
+            "epoch": epoch,
+            "head": head,
+            "oldest": oldest,
+            "heartbeat_s": heartbeat_s,
+            "server_time": to_rfc3339(now_us),
+            "recovered": recovered,
+        }
+    )
+
+
+def heartbeat(*, head: int, now_us: int) -> bytes:
+    return json.encode({"type": "heartbeat", "server_time": to_rfc3339(now_us), "head": head})
+
+
+def pong(ping: Ping, *, now_us: int) -> bytes:
+    return json.encode({"type": "pong", "id": ping.id, "server_time": to_rfc3339(now_us)})
+
+
+def result(id_: str, resource: Mapping[str, Any]) -> bytes:
+    return json.encode({"type": "result", "id": id_, "ok": True, "resource": resource})
+
+
+def failure(id_: str, problem: Mapping[str, Any]) -> bytes:
+    """`problem` is the same document as HTTP's."""
+    return json.encode({"type": "result", "id": id_, "ok": False, "error": problem})
+
+
+# -- the wire (RFC 6455) -----------------------------------------------------------------------------
+
+PING_FRAME = b"\x89\x00"
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A finished, unmasked text frame: servers' frames are the same bytes for every client."""
+    size = len(payload)
+    if size < 126:
+        return bytes((0x81, size)) + payload
+    if size < 1 << 16:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
+    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
+def short_reason(reason: str) -> str:
+    """Cut to what fits into a close frame, at a character's border."""
+    return reason.encode()[:REASON_BYTES_MAX].decode("utf-8", "ignore")
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Tokens refilled at RATE_PER_S up to BURST. `now_s` never goes back."""
+
+    now_s: float
+    tokens: float = BURST
+
+    def take(self, now_s: float) -> bool:
+        """One token, or False when there is none."""
+        self.tokens = min(BURST, self.tokens + (now_s - self.now_s) * RATE_PER_S)
+        self.now_s = now_s
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
