@@ -17,6 +17,9 @@ from pathlib import Path
 
 from appliance.workers.spawn import spawn
 
+SOCKET_DIR = Path("/run/appliance-workers")
+"""Where appliance-worker@N.socket listens, as N.sock: `socket_dir` of the pool on a box."""
+
 _FIRST_INHERITED = 3  # sd_listen_fds(3)
 
 
