@@ -1,6 +1,7 @@
-"""Silent AAC frames, to fill a hole in a sound track with packets that every player decodes.
+"""What an AAC track is decoded with, and silent frames to fill a hole in it that every player decodes.
 
-Owns: the bits of one silent raw_data_block and whether a track can take it. Must not know: tables, gaps.
+Owns: the AudioSpecificConfig in a sample entry, the bits of one silent raw_data_block, whether a track can
+take it. Must not know: tables, gaps.
 
 Why not an empty edit: FFmpeg (8.1 measured, so Chromium too) plays the beginning of the track through an
 empty edit that is not the first one. Why not only a long sample duration: it plays right there, but a packet
@@ -35,19 +36,28 @@ _FRAMES: Final = {
 }
 
 
+def sound_id(track: Track) -> tuple[int, str, bytes]:
+    """Equal ids: packets of both tracks decode with one description. (esds also holds measured bit rates.)"""
+    return track.timescale, track.codec, _specific_of(track) or track.stsd
+
+
 def silent_frame(track: Track) -> bytes | None:
     """One silent access unit for the track, or None when it is not AAC LC in mono or stereo."""
-    if track.codec != "mp4a":
-        return None
-    try:
-        specific = _audio_specific_config(first_entry(track))
-    except Malformed:
-        return None
+    specific = _specific_of(track)
     if len(specific) < 2 or specific[0] >> 3 != _AAC_LC:
         return None
     short = specific[1] >> 2 & 1  # frameLengthFlag: 960 samples
     fields = _FRAMES.get(specific[1] >> 3 & 0xF)
     return None if fields is None or short else _packed(fields)
+
+
+def _specific_of(track: Track) -> bytes:
+    if track.codec != "mp4a":
+        return b""
+    try:
+        return _audio_specific_config(first_entry(track))
+    except Malformed:
+        return b""
 
 
 def _packed(fields: tuple[tuple[int, int], ...]) -> bytes:

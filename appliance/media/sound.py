@@ -19,7 +19,7 @@ from appliance.media.chain import NS
 from appliance.media.fmp4 import Track, TrackRun
 from appliance.media.moov import FILLER, Chunk, TrackTable
 from appliance.media.samples import MAX_DELTA, PartReader
-from appliance.media.silence import SAMPLES_PER_FRAME, silent_frame
+from appliance.media.silence import SAMPLES_PER_FRAME, silent_frame, sound_id
 
 # Enough for two AAC packets at 22 kHz and for Opus's 80 ms of pre-skip.
 _LOOK_BACK_S = 0.1
@@ -83,7 +83,7 @@ def read_sound(
     sound = _Sound(track, silent_frame(track))
     for stretch in stretches:
         own = _audio_track(stretch)
-        if own is not None and (own.stsd, own.timescale) == (track.stsd, track.timescale):
+        if own is not None and sound_id(own) == sound_id(track):
             _add_stretch(sound, stretch, own, timescale)
     edits = _edits(sound, timescale, duration)
     if not edits:
