@@ -1,0 +1,1 @@
+"""Tags: what analysts say of a clip, and the figures computed from it."""

@@ -1,0 +1,50 @@
+"""The tag's doors, and the session's figures."""
+
+from __future__ import annotations
+
+from appliance.kernel.operation import Answer
+from appliance.tags import store
+from appliance.tags.model import Stats, Tag, TagIn, TagPage, TagPatch, TagQuery
+from appliance.web.api import Ctx, Routes
+
+
+def tag_routes() -> Routes:
+    """Routes of /tags, and of a session's tags and figures."""
+    routes = Routes("tags")
+
+    @routes.post("/tags", body=TagIn, returns=Tag, status=201)
+    async def create(ctx: Ctx, body: TagIn) -> Answer:
+        """Tag a clip; session_id and play_id are the clip's."""
+        return await ctx.write(lambda tx: store.create_tag(tx, ctx.caller, body))
+
+    @routes.get("/tags", query=TagQuery)
+    async def listing(ctx: Ctx, query: TagQuery) -> Answer:
+        """List tags, oldest first."""
+        return Answer(200, await ctx.read(lambda tx: store.list_tags(tx, query)))
+
+    @routes.get("/tags/{tag_id}", returns=Tag)
+    async def one(ctx: Ctx, tag_id: str) -> Answer:
+        """One tag."""
+        return Answer(200, await ctx.read(lambda tx: store.get_tag(tx, tag_id)))
+
+    @routes.patch("/tags/{tag_id}", body=TagPatch, returns=Tag)
+    async def change(ctx: Ctx, tag_id: str, body: TagPatch) -> Answer:
+        """Change the fields sent; null clears one."""
+        return await ctx.write(lambda tx: store.change_tag(tx, ctx.caller, tag_id, body))
+
+    @routes.delete("/tags/{tag_id}")
+    async def remove(ctx: Ctx, tag_id: str) -> Answer:
+        """Delete a tag."""
+        return await ctx.write(lambda tx: store.delete_tag(tx, ctx.caller, tag_id))
+
+    @routes.get("/sessions/{session_id}/tags", query=TagPage)
+    async def of_session(ctx: Ctx, session_id: str, query: TagPage) -> Answer:
+        """List a session's tags, oldest first."""
+        return Answer(200, await ctx.read(lambda tx: store.tags_of_session(tx, session_id, query)))
+
+    @routes.get("/sessions/{session_id}/stats", returns=Stats)
+    async def stats(ctx: Ctx, session_id: str) -> Answer:
+        """The session's figures: plays, run and pass, third downs, key plays, touchdowns."""
+        return Answer(200, await ctx.read(lambda tx: store.read_stats(tx, session_id)))
+
+    return routes
