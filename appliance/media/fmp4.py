@@ -12,9 +12,23 @@ import hashlib
 import struct
 import sys
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
+
+from appliance.media.walk import BoxHeader, Malformed, Truncated, children, read_box_header, u32, u64
+
+__all__ = [
+    "BoxHeader",
+    "Init",
+    "Malformed",
+    "Mtxi",
+    "Track",
+    "TrackRun",
+    "Truncated",
+    "parse_init",
+    "parse_moof",
+    "read_box_header",
+]
 
 MAX_INIT_BYTES: Final = 1 << 20
 MAX_MOOF_BYTES: Final = 16 << 20
@@ -30,22 +44,6 @@ _NATIVE_IS_LITTLE: Final = sys.byteorder == "little"
 
 Kind = Literal["video", "audio", "other"]
 _KIND_OF_HANDLER: Final[dict[bytes, Kind]] = {b"vide": "video", b"soun": "audio"}
-
-
-class Malformed(ValueError):
-    """These bytes are not what they claim to be; the text says where."""
-
-
-class Truncated(Malformed):
-    """The bytes end inside a box: more of the file may make them whole."""
-
-
-class BoxHeader(NamedTuple):
-    """`size` counts the header, `header_size` is 8 or 16."""
-
-    fourcc: bytes
-    header_size: int
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,44 +116,6 @@ class TrackRun:
     data_offset: int
 
 
-def read_box_header(data: bytes, at: int) -> BoxHeader | None:
-    """The box header at `at`, or None when it is cut short; the box itself may reach past `data`."""
-    if at < 0 or at + 8 > len(data):
-        return None
-    size, fourcc = struct.unpack_from(">I4s", data, at)
-    header_size = 8
-    if size == 1:
-        if at + 16 > len(data):
-            return None
-        (size,) = struct.unpack_from(">Q", data, at + 8)
-        header_size = 16
-    if size < header_size:  # 0 means "to the end of the file": useless in a recording that grows
-        raise Malformed(f"box {fourcc!r} at {at} claims {size} bytes")
-    return BoxHeader(fourcc, header_size, size)
-
-
-def _children(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(fourcc, payload start, payload end) of each box in data[at:end]."""
-    while at < end:
-        header = read_box_header(data, at)
-        if header is None or at + header.size > end:
-            raise Truncated(f"a box at {at} reaches past {end}")
-        yield header.fourcc, at + header.header_size, at + header.size
-        at += header.size
-
-
-def _u32(data: bytes, at: int, end: int) -> int:
-    if at < 0 or at + 4 > end:
-        raise Malformed(f"a field at {at} reaches past {end}")
-    return int.from_bytes(data[at : at + 4], "big")
-
-
-def _u64(data: bytes, at: int, end: int) -> int:
-    if at < 0 or at + 8 > end:
-        raise Malformed(f"a field at {at} reaches past {end}")
-    return int.from_bytes(data[at : at + 8], "big")
-
-
 # -- init ---------------------------------------------------------------------------------------------------
 
 
@@ -185,7 +145,7 @@ def _parse_moov(data: bytes, at: int, end: int) -> Init:
     defaults: dict[int, tuple[int, int, int]] = {}
     mtxi: Mtxi | None = None
     duration, timescale = 0, 1000
-    for fourcc, start, stop in _children(data, at, end):
+    for fourcc, start, stop in children(data, at, end):
         if fourcc == b"trak":
             tracks.append(_parse_trak(data, start, stop))
         elif fourcc == b"mvhd":
@@ -216,11 +176,11 @@ def _parse_trak(data: bytes, at: int, end: int) -> Track:
     track_id = 0
     size = (0, 0)
     media: tuple[Kind, int, bytes] | None = None
-    for fourcc, start, stop in _children(data, at, end):
+    for fourcc, start, stop in children(data, at, end):
         if fourcc == b"tkhd":
-            version = _u32(data, start, stop) >> 24
-            track_id = _u32(data, start + (20 if version else 12), stop)
-            size = (_u32(data, stop - 8, stop) >> 16, _u32(data, stop - 4, stop) >> 16)
+            version = u32(data, start, stop) >> 24
+            track_id = u32(data, start + (20 if version else 12), stop)
+            size = (u32(data, stop - 8, stop) >> 16, u32(data, stop - 4, stop) >> 16)
         elif fourcc == b"mdia":
             media = _parse_mdia(data, start, stop)
     if not track_id or media is None:
@@ -235,11 +195,11 @@ def _parse_mdia(data: bytes, at: int, end: int) -> tuple[Kind, int, bytes]:
     kind: Kind = "other"
     timescale = 0
     stsd = b""
-    for fourcc, start, stop in _children(data, at, end):
+    for fourcc, start, stop in children(data, at, end):
         if fourcc == b"mdhd":
             timescale, _ = _timescale_and_duration(data, start, stop)
         elif fourcc == b"hdlr":
-            _u32(data, start + 8, stop)
+            u32(data, start + 8, stop)
             kind = _KIND_OF_HANDLER.get(data[start + 8 : start + 12], "other")
         elif fourcc == b"minf":
             stsd = _find_stsd(data, start, stop)
@@ -249,15 +209,15 @@ def _parse_mdia(data: bytes, at: int, end: int) -> tuple[Kind, int, bytes]:
 
 
 def _timescale_and_duration(data: bytes, start: int, stop: int) -> tuple[int, int]:
-    if _u32(data, start, stop) >> 24:
-        return _u32(data, start + 20, stop), _u64(data, start + 24, stop)
-    return _u32(data, start + 12, stop), _u32(data, start + 16, stop)
+    if u32(data, start, stop) >> 24:
+        return u32(data, start + 20, stop), u64(data, start + 24, stop)
+    return u32(data, start + 12, stop), u32(data, start + 16, stop)
 
 
 def _find_stsd(data: bytes, at: int, end: int) -> bytes:
-    for fourcc, start, stop in _children(data, at, end):
+    for fourcc, start, stop in children(data, at, end):
         if fourcc == b"stbl":
-            for inner, inner_start, inner_stop in _children(data, start, stop):
+            for inner, inner_start, inner_stop in children(data, start, stop):
                 if inner == b"stsd":
                     # with the small header form, so that what is copied into a clip is canonical
                     body = data[inner_start:inner_stop]
@@ -269,10 +229,10 @@ def _first_entry(stsd: bytes, kind: Kind) -> tuple[str, tuple[int, int]]:
     """(fourcc, (width, height)) of the first sample entry; ("", (0, 0)) when there is none."""
     if kind == "other" or not stsd:
         return "", (0, 0)
-    for fourcc, start, stop in _children(stsd, 16, len(stsd)):
+    for fourcc, start, stop in children(stsd, 16, len(stsd)):
         size = (0, 0)
         if kind == "video":
-            packed = _u32(stsd, start + 24, stop)
+            packed = u32(stsd, start + 24, stop)
             size = (packed >> 16, packed & 0xFFFF)
         return fourcc.decode("latin-1"), size
     raise Malformed("stsd without a sample entry")
@@ -280,9 +240,9 @@ def _first_entry(stsd: bytes, kind: Kind) -> tuple[str, tuple[int, int]]:
 
 def _parse_mvex(data: bytes, at: int, end: int) -> dict[int, tuple[int, int, int]]:
     found: dict[int, tuple[int, int, int]] = {}
-    for fourcc, start, stop in _children(data, at, end):
+    for fourcc, start, stop in children(data, at, end):
         if fourcc == b"trex":
-            track_id, _, *rest = (_u32(data, start + 4 + 4 * i, stop) for i in range(5))
+            track_id, _, *rest = (u32(data, start + 4 + 4 * i, stop) for i in range(5))
             found[track_id] = (rest[0], rest[1], rest[2])
     return found
 
@@ -329,11 +289,11 @@ def parse_moof(data: bytes, file_offset: int, init: Init | None = None) -> tuple
     runs: list[TrackRun] = []
     room = MAX_SAMPLES_PER_MOOF
     position = file_offset
-    for fourcc, start, stop in _children(data, header.header_size, header.size):
+    for fourcc, start, stop in children(data, header.header_size, header.size):
         if fourcc != b"traf":
             continue
         state = _Fragment(position=position)
-        for inner, at, end in _children(data, start, stop):
+        for inner, at, end in children(data, start, stop):
             if inner == b"tfhd":
                 _read_tfhd(data, at, end, state, file_offset, init)
             elif inner == b"tfdt":
@@ -347,8 +307,8 @@ def parse_moof(data: bytes, file_offset: int, init: Init | None = None) -> tuple
 
 
 def _read_tfhd(data: bytes, at: int, end: int, state: _Fragment, file_offset: int, init: Init | None) -> None:
-    flags = _u32(data, at, end) & 0xFFFFFF
-    state.track_id = _u32(data, at + 4, end)
+    flags = u32(data, at, end) & 0xFFFFFF
+    state.track_id = u32(data, at + 4, end)
     at += 8
     for track in init.tracks if init is not None else ():
         if track.id == state.track_id:
@@ -357,24 +317,24 @@ def _read_tfhd(data: bytes, at: int, end: int, state: _Fragment, file_offset: in
     # 8.8.7: an explicit base, or the moof, or (no flag) the end of the previous track's data
     state.base = file_offset if flags & 0x20000 else state.position
     if flags & 0x1:
-        state.base = _u64(data, at, end)
+        state.base = u64(data, at, end)
         at += 8
     state.position = state.base
     if flags & 0x2:
         at += 4  # sample description index: a MediaMTX stsd has one
     if flags & 0x8:
-        state.duration = _u32(data, at, end)
+        state.duration = u32(data, at, end)
         at += 4
     if flags & 0x10:
-        state.size = _u32(data, at, end)
+        state.size = u32(data, at, end)
         at += 4
     if flags & 0x20:
-        state.flags = _u32(data, at, end)
+        state.flags = u32(data, at, end)
 
 
 def _read_tfdt(data: bytes, at: int, end: int, state: _Fragment) -> None:
-    wide = _u32(data, at, end) >> 24
-    state.dts = _u64(data, at + 4, end) if wide else _u32(data, at + 4, end)
+    wide = u32(data, at, end) >> 24
+    state.dts = u64(data, at + 4, end) if wide else u32(data, at + 4, end)
     if state.dts > MAX_TFDT:
         raise Malformed(f"a fragment begins at tick {state.dts}")
 
@@ -382,17 +342,17 @@ def _read_tfdt(data: bytes, at: int, end: int, state: _Fragment) -> None:
 def _read_trun(data: bytes, at: int, end: int, state: _Fragment, room: int) -> TrackRun:
     if not state.track_id:
         raise Malformed("a trun comes before its tfhd")
-    flags = _u32(data, at, end) & 0xFFFFFF
-    count = _u32(data, at + 4, end)
+    flags = u32(data, at, end) & 0xFFFFFF
+    count = u32(data, at + 4, end)
     at += 8
     position = state.position
     if flags & 0x1:
-        offset = _u32(data, at, end)
+        offset = u32(data, at, end)
         position = state.base + (offset - (1 << 32) if offset >> 31 else offset)
         at += 4
     first_flags: int | None = None
     if flags & 0x4:
-        first_flags = _u32(data, at, end)
+        first_flags = u32(data, at, end)
         at += 4
     stride = (flags >> 8 & 0xF).bit_count()
     if count > room or at + 4 * stride * count > end:

@@ -16,6 +16,7 @@ from typing import Final
 
 from appliance.media import boxes
 from appliance.media.fmp4 import Malformed, Track, read_box_header
+from appliance.media.sps import Bits, h264_sps, hevc_sps
 
 # Enough of a key sample to see its parameter sets: they come first, before SEI and slices.
 KEY_HEAD_BYTES: Final = 4096
@@ -24,10 +25,8 @@ _H264_CODECS: Final = frozenset({"avc1", "avc3"})
 _HEVC_CODECS: Final = frozenset({"hvc1", "hev1"})
 _H264_SPS, _H264_PPS = 7, 8
 _HEVC_VPS, _HEVC_SPS, _HEVC_PPS = 32, 33, 34
-_HIGH_PROFILES: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _AVCC_EXTENDED: Final = frozenset({100, 110, 122, 144})
 _MAX_SETS: Final = 64  # an SPS id reaches 31, a PPS id 255; honest streams use one or two
-_MAX_PICTURE: Final = 16_384
 
 # (NAL type, id inside that type) -> NAL bytes, emulation prevention still in
 Sets = Mapping[tuple[int, int], bytes]
@@ -80,9 +79,14 @@ def first_entry(track: Track) -> bytes:
     return track.stsd[16 : 16 + header.size]
 
 
+def length_size(track: Track) -> int:
+    """Bytes of the length before each NAL unit in this track's samples."""
+    return _length_size(track, _config(first_entry(track)))
+
+
 def picture_size(codec: str, sps: bytes) -> tuple[int, int]:
     """(width, height) in pixels after cropping, of an SPS NAL unit with its NAL header."""
-    size = _h264_sps(sps) if codec in _H264_CODECS else _hevc_sps(sps)
+    size = h264_sps(sps) if codec in _H264_CODECS else hevc_sps(sps)
     return size.width, size.height
 
 
@@ -197,62 +201,12 @@ def _nals_before_slices(track: Track, length_size: int, head: bytes) -> Iterator
         at = end
 
 
-# -- what the sets say --------------------------------------------------------------------------------------
-
-
-class _Bits:
-    """Reads an RBSP bit by bit (emulation prevention removed); Malformed past its end."""
-
-    def __init__(self, nal: bytes, skip_bytes: int) -> None:
-        payload = nal[skip_bytes : skip_bytes + 1024].replace(
-            b"\0\0\3", b"\0\0"
-        )  # all we read is near the front
-        self._value = int.from_bytes(payload, "big")
-        self._left = 8 * len(payload)
-
-    def take(self, count: int) -> int:
-        """Next `count` bits, most significant first."""
-        if count > self._left:
-            raise Malformed("a parameter set is cut short")
-        self._left -= count
-        return self._value >> self._left & (1 << count) - 1
-
-    def ue(self) -> int:
-        """Exp-Golomb code (H.264 9.1), at most 32 bits long."""
-        zeros = 0
-        while not self.take(1):
-            zeros += 1
-            if zeros > 31:
-                raise Malformed("an Exp-Golomb code is too long")
-        return (1 << zeros) - 1 + self.take(zeros)
-
-    def se(self) -> int:
-        """Signed Exp-Golomb code (H.264 9.1.1)."""
-        code = self.ue()
-        return (code + 1) // 2 if code & 1 else -(code // 2)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sps:
-    """Fields of an SPS that a sample entry or a caller needs."""
-
-    id: int
-    width: int
-    height: int
-    chroma_format: int
-    luma_depth: int
-    chroma_depth: int
-    profile: bytes = b""  # HEVC: the 12 general bytes of profile_tier_level
-    temporal_layers: int = 1
-    temporal_nested: int = 0
-
-
 def _h264_id(nal: bytes) -> tuple[int, int] | None:
     kind = nal[0] & 0x1F if nal else 0
     if kind == _H264_SPS:
-        return kind, _Bits(nal, 4).ue()
+        return kind, Bits(nal, 4).ue()
     if kind == _H264_PPS:
-        return kind, _Bits(nal, 1).ue()
+        return kind, Bits(nal, 1).ue()
     return None
 
 
@@ -261,97 +215,10 @@ def _hevc_id(nal: bytes) -> tuple[int, int] | None:
     if kind == _HEVC_VPS:
         return kind, nal[2] >> 4
     if kind == _HEVC_SPS:
-        return kind, _hevc_sps(nal).id
+        return kind, hevc_sps(nal).id
     if kind == _HEVC_PPS:
-        return kind, _Bits(nal, 2).ue()
+        return kind, Bits(nal, 2).ue()
     return None
-
-
-def _size(sps_id: int, width: int, height: int, chroma: int, depths: tuple[int, int]) -> _Sps:
-    if not (0 < width <= _MAX_PICTURE and 0 < height <= _MAX_PICTURE):
-        raise Malformed(f"a picture of {width}x{height}")
-    return _Sps(sps_id, width, height, chroma, *depths)
-
-
-def _h264_sps(nal: bytes) -> _Sps:
-    """H.264 7.3.2.1.1, as far as the cropping window."""
-    bits = _Bits(nal, 1)
-    profile = bits.take(8)
-    bits.take(16)
-    sps_id = bits.ue()
-    chroma, depths = 1, (8, 8)
-    if profile in _HIGH_PROFILES:
-        chroma = bits.ue()
-        separate = bits.take(1) if chroma == 3 else 0
-        depths = (bits.ue() + 8, bits.ue() + 8)
-        bits.take(1)
-        if bits.take(1):
-            _skip_scaling_lists(bits, 8 if chroma != 3 else 12)
-        chroma = 0 if separate else chroma
-    bits.ue()  # log2_max_frame_num
-    _skip_pic_order(bits)
-    bits.ue()  # max_num_ref_frames
-    bits.take(1)
-    width, map_height = 16 * (bits.ue() + 1), 16 * (bits.ue() + 1)
-    frame_only = bits.take(1)
-    if not frame_only:
-        bits.take(1)
-    bits.take(1)
-    crop = [bits.ue() for _ in range(4)] if bits.take(1) else [0, 0, 0, 0]
-    across, down = (2 if chroma in (1, 2) else 1), (2 if chroma == 1 else 1) * (2 - frame_only)
-    height = map_height * (2 - frame_only) - down * (crop[2] + crop[3])
-    return _size(sps_id, width - across * (crop[0] + crop[1]), height, chroma, depths)
-
-
-def _skip_scaling_lists(bits: _Bits, count: int) -> None:
-    for number in range(count):
-        if not bits.take(1):
-            continue
-        last = following = 8
-        for _ in range(16 if number < 6 else 64):
-            if following:
-                following = (last + bits.se()) % 256
-            last = following or last
-
-
-def _skip_pic_order(bits: _Bits) -> None:
-    kind = bits.ue()
-    if kind == 0:
-        bits.ue()
-    elif kind == 1:
-        bits.take(1)
-        bits.se()
-        bits.se()
-        cycle = bits.ue()
-        if cycle > 255:
-            raise Malformed("a picture order cycle is too long")
-        for _ in range(cycle):
-            bits.se()
-
-
-def _hevc_sps(nal: bytes) -> _Sps:
-    """H.265 7.3.2.2.1, as far as the bit depths."""
-    bits = _Bits(nal, 2)
-    bits.take(4)
-    sub_layers = bits.take(3)
-    nested = bits.take(1)
-    profile = bits.take(96).to_bytes(12, "big")
-    present = [(bits.take(1), bits.take(1)) for _ in range(sub_layers)]
-    if sub_layers:
-        bits.take(2 * (8 - sub_layers))
-    for has_profile, has_level in present:
-        bits.take(88 * has_profile + 8 * has_level)
-    sps_id = bits.ue()
-    chroma = bits.ue()
-    if chroma == 3:
-        bits.take(1)
-    width, height = bits.ue(), bits.ue()
-    crop = [bits.ue() for _ in range(4)] if bits.take(1) else [0, 0, 0, 0]
-    depths = (bits.ue() + 8, bits.ue() + 8)
-    across, down = (2 if chroma in (1, 2) else 1), (2 if chroma == 1 else 1)
-    size = (width - across * (crop[0] + crop[1]), height - down * (crop[2] + crop[3]))
-    plain = _size(sps_id, *size, chroma, depths)
-    return _Sps(sps_id, plain.width, plain.height, chroma, *depths, profile, sub_layers + 1, nested)
 
 
 # -- a new sample entry -------------------------------------------------------------------------------------
@@ -389,7 +256,7 @@ def _avcc(sets: Sets, length_size: int) -> bytes:
     head = b"\1" + sps[0][1:4] + bytes([0xFC | length_size - 1, 0xE0 | len(sps)])
     config = head + _packed(sps) + bytes([len(pps)]) + _packed(pps)
     if sps[0][1] in _AVCC_EXTENDED:
-        facts = _h264_sps(sps[0])
+        facts = h264_sps(sps[0])
         config += bytes(
             [0xFC | facts.chroma_format, 0xF8 | facts.luma_depth - 8, 0xF8 | facts.chroma_depth - 8, 0]
         )
@@ -401,7 +268,7 @@ def _hvcc(sets: Sets, length_size: int) -> bytes:
     kinds = {kind: [nal for (k, _), nal in sorted(sets.items()) if k == kind] for kind in (32, 33, 34)}
     if not all(kinds.values()):
         raise Malformed("no HEVC parameter sets in force")
-    facts = _hevc_sps(kinds[_HEVC_SPS][0])
+    facts = hevc_sps(kinds[_HEVC_SPS][0])
     flags = facts.temporal_layers << 3 | facts.temporal_nested << 2 | length_size - 1
     head = b"\1" + facts.profile + b"\xf0\0\xfc"  # no minimum segmentation, any parallelism
     depths = bytes([0xFC | facts.chroma_format, 0xF8 | facts.luma_depth - 8, 0xF8 | facts.chroma_depth - 8])

@@ -17,7 +17,7 @@ from operator import add
 
 from appliance.media.chain import Link, Span
 from appliance.media.fmp4 import Malformed, TrackRun, parse_moof
-from appliance.media.moov import Chunk
+from appliance.media.moov import FILLER, Chunk
 
 MAX_DELTA = 0xFFFF_FFFF
 # tfdt is cut to whole ticks, mtxi.DTS to whole ns: a part may start this far from where the last one ended
@@ -93,11 +93,20 @@ class VideoSamples:
         """The wanted sample with the greatest pts."""
         return max(self.shown, key=self.pts.__getitem__)
 
-    def chunks(self, first_source: int) -> list[Chunk]:
-        """One chunk per run; source numbers are `first_source` + link."""
+    def chunks(self, first_source: int, spliced_at: int | None = None) -> list[Chunk]:
+        """One chunk per run; source numbers are `first_source` + link.
+
+        `spliced_at`: the first sample is not the recording's but lies there in the header's filler.
+        """
         found: list[Chunk] = []
         for link, first, count, offset in self.runs:
-            found.append(Chunk(first_source + link, offset, sum(self.sizes[first : first + count]), count))
+            size = sum(self.sizes[first : first + count])
+            if spliced_at is not None and not first:
+                own = self.sizes[0]
+                found.append(Chunk(FILLER, spliced_at, own, 1))
+                count, offset, size = count - 1, offset + own, size - own
+            if count:
+                found.append(Chunk(first_source + link, offset, size, count))
         return found
 
 

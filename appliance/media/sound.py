@@ -55,12 +55,12 @@ class _Sound:
 
     track: Track
     silence: bytes | None
+    filler: bytearray
     origin: int | None = None
     cursor: int = 0
     deltas: array[int] = field(default_factory=lambda: array("I"))
     sizes: array[int] = field(default_factory=lambda: array("I"))
     chunks: list[Chunk] = field(default_factory=list)
-    filler: bytearray = field(default_factory=bytearray)
     _typical: int = 0
 
     def typical(self, run: TrackRun) -> int:
@@ -71,16 +71,16 @@ class _Sound:
 
 
 def read_sound(
-    stretches: Sequence[Stretch], timescale: int, duration: int
-) -> tuple[TrackTable, bytes] | None:
-    """(audio table, filler bytes its silent packets lie in), or None when the clip has no sound.
+    stretches: Sequence[Stretch], timescale: int, duration: int, filler: bytearray
+) -> TrackTable | None:
+    """The audio table, or None when the clip has no sound. Silent packets are appended to `filler`.
 
     `timescale` and `duration` are the video track's, which are also the movie's.
     """
     track = next((track for one in stretches if (track := _audio_track(one)) is not None), None)
     if track is None:
         return None
-    sound = _Sound(track, silent_frame(track))
+    sound = _Sound(track, silent_frame(track), filler)
     for stretch in stretches:
         own = _audio_track(stretch)
         if own is not None and sound_id(own) == sound_id(track):
@@ -88,10 +88,7 @@ def read_sound(
     edits = _edits(sound, timescale, duration)
     if not edits:
         return None
-    table = TrackTable(
-        track.timescale, track.stsd, sound.deltas, sound.sizes, None, None, sound.chunks, edits
-    )
-    return table, bytes(sound.filler)
+    return TrackTable(track.timescale, track.stsd, sound.deltas, sound.sizes, None, None, sound.chunks, edits)
 
 
 def _audio_track(stretch: Stretch) -> Track | None:

@@ -91,8 +91,8 @@ INS = [0, 1, 17, 30, 57, 58, 59]
     ],
     ids=["b-frames", "no b-frames", "29.97", "hevc open gop"],
 )
-def test_a_clip_shows_exactly_the_frames_asked_for(recordings: Recordings, media: dict[str, object]) -> None:
-    source = encode(150, **media)  # type: ignore[arg-type]
+def test_a_clip_shows_exactly_the_frames_asked_for(recordings: Recordings, media: dict[str, Any]) -> None:
+    source = encode(150, **media)
     rate = media.get("rate", Fraction(30))
     assert isinstance(rate, Fraction)
     recordings.record(source)

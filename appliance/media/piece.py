@@ -1,0 +1,116 @@
+"""The spans of one clip on the clip's own timeline.
+
+Owns: where each span begins in clip time, holes inside a span, what is shown of it in wall time. Must not
+know: boxes, sound, how spans were chosen. Clip time is wall time from the first frame on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+
+from appliance.media.chain import NS, Link, Span
+from appliance.media.coverage import Shown
+from appliance.media.fmp4 import Track
+from appliance.media.samples import HOLE_FRAMES, MAX_DELTA, PartReader, VideoSamples
+
+# Wall and media time of a hole may differ by this much before the hole is made as long as wall time says.
+_WORTH_SQUEEZING_S = 0.04
+_US = 1_000_000
+
+
+@dataclass(slots=True)
+class Piece:
+    """One span of the clip. `at` is the clip's dts of its first sample, `dts` counts on from there."""
+
+    span: Span
+    reader: PartReader
+    video: VideoSamples
+    first: int  # sample number of the first frame shown
+    at: int = 0
+    dts: list[int] = field(default_factory=list)
+    squeezes: list[tuple[int, int]] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
+
+    @property
+    def track(self) -> Track:
+        return self.span.links[self.span.start.link].track
+
+    def clip_pts(self, sample: int) -> int:
+        return self.at + self.dts[sample] + self.video.ctos[sample]
+
+    def link(self, sample: int) -> Link:
+        return self.span.links[self.video.link_of(sample)]
+
+    def wall_us(self, sample: int) -> int:
+        return self.wall_us_of(sample, self.video.pts[sample])
+
+    def wall_us_of(self, sample: int, pts: int) -> int:
+        """Wall time of a pts (chain ticks) in the segment that `sample` lies in."""
+        link = self.link(sample)
+        return link.wall_us(pts - link.offset)
+
+    def media_ns(self, sample: int) -> int:
+        link = self.link(sample)
+        return link.segment.base_ns + (self.video.pts[sample] - link.offset) * NS // self.track.timescale
+
+
+def to_us(ticks: int, track: Track) -> int:
+    """Ticks of a track as us, floor."""
+    return ticks * _US // track.timescale
+
+
+def squeeze_holes(piece: Piece) -> None:
+    """Find frames held far too long; part coverage there, and let them last as long as wall time says.
+
+    A source whose clock leaps makes one sample of many seconds while hardly any wall time passes.
+    """
+    video, timescale = piece.video, piece.track.timescale
+    longest = HOLE_FRAMES * video.nominal
+    begin_us = piece.wall_us(piece.first)
+    for place, before, after in _holes(video, longest):
+        before_us, after_us = piece.wall_us_of(place, before), piece.wall_us_of(place + 1, after)
+        by = (after_us - before_us) * timescale // _US - (after - before)
+        if abs(by) > timescale * _WORTH_SQUEEZING_S:
+            wanted = min(max(video.deltas[place] + by, video.nominal), MAX_DELTA)
+            by, video.deltas[place] = wanted - video.deltas[place], wanted
+            piece.squeezes.append(((before + after) // 2, by))
+        if after_us - before_us > to_us(longest, piece.track) and before >= video.pts[piece.first]:
+            piece.shown.append(Shown(begin_us, before_us + to_us(video.nominal, piece.track)))
+            begin_us = after_us
+    if video.deltas[-1] > longest:
+        video.deltas[-1] = video.nominal
+    last = video.last_shown()
+    end_us = piece.wall_us(last) + to_us(video.end - video.pts[last], piece.track)
+    piece.shown.append(Shown(begin_us, end_us))
+    piece.dts = list(accumulate(video.deltas, initial=0))
+
+
+def _holes(video: VideoSamples, longest: int) -> list[tuple[int, int, int]]:
+    """(sample, greatest pts up to it, least pts after it) for each sample lasting more than `longest`."""
+    if max(video.deltas) <= longest:
+        return []
+    highest = list(accumulate(video.pts, max))
+    lowest = list(accumulate(reversed(video.pts), min))[::-1]
+    steps = enumerate(video.deltas[:-1])
+    return [(place, highest[place], lowest[place + 1]) for place, delta in steps if delta > longest]
+
+
+def lay_out(pieces: list[Piece]) -> None:
+    """Place every piece as far from the first as wall time says, never before the end of the last one."""
+    origin_us = pieces[0].wall_us(pieces[0].first)
+    origin = pieces[0].clip_pts(pieces[0].first)
+    for before, piece in pairwise(pieces):
+        since_us = piece.wall_us(piece.first) - origin_us
+        wanted = origin + since_us * piece.track.timescale // _US
+        pts = max(wanted, end_of(before))
+        last = before.at + before.dts[-2]
+        piece.at = max(pts - piece.dts[piece.first] - piece.video.ctos[piece.first], last + 1)
+        piece.at = min(piece.at, last + MAX_DELTA)
+        before.video.deltas[-1] = piece.at - last
+
+
+def end_of(piece: Piece) -> int:
+    """Clip pts at which the last frame shown of a piece ends."""
+    last = piece.video.last_shown()
+    return piece.clip_pts(last) + piece.video.end - piece.video.pts[last]
