@@ -1,0 +1,145 @@
+"""scripts/install, run for real below a folder of its own, where it needs neither root nor a network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("appliance", "config", "systemd", "scripts")
+FILES = ("pyproject.toml", "README.md", "LICENSE")
+
+Install = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what is installed from, so that nobody changes it between two runs."""
+    clone = tmp_path_factory.mktemp("clone")
+    for part in PARTS:
+        shutil.copytree(ROOT / part, clone / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES:
+        shutil.copy(ROOT / name, clone / name)
+    return clone
+
+
+@pytest.fixture(scope="module")
+def install(clone: Path) -> Install:
+    def run(*arguments: str | Path, cwd: Path = clone) -> subprocess.CompletedProcess[str]:
+        command = [clone / "scripts" / "install", *arguments]
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
+
+
+def tree(directory: Path) -> dict[str, tuple[int, int]]:
+    """(mtime, mode) of all below `directory`."""
+    found = {}
+    for path in directory.rglob("*"):
+        info = path.lstat()
+        found[str(path.relative_to(directory))] = (info.st_mtime_ns, info.st_mode)
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    prefix = tmp_path_factory.mktemp("box")
+    run = install("--prefix", prefix, "--no-venv")
+    assert run.returncode == 0, run.stderr
+    return prefix
+
+
+def test_a_dry_run_names_the_steps_and_does_none(install: Install, tmp_path: Path) -> None:
+    run = install("--prefix", tmp_path, "--no-venv", "--dry-run")
+    assert run.returncode == 0, run.stderr
+    assert "would: folder /srv/recordings" in run.stdout
+    assert "would: /opt/appliance/current -> releases/" in run.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_everything_lands_in_its_place(installed: Path) -> None:
+    current = installed / "opt/appliance/current"
+    assert os.readlink(current).startswith("releases/0.")
+    assert (current / "appliance/workers/pool.py").is_file()
+    assert (current / ".complete").is_file()
+    for unit in (ROOT / "systemd").glob("*.s[eo][rc]*"):
+        assert (installed / "etc/systemd/system" / unit.name).read_bytes() == unit.read_bytes()
+    for name in ("usr/lib/sysusers.d", "usr/lib/tmpfiles.d"):
+        assert (installed / name / "appliance.conf").is_file()
+    assert (installed / "usr/lib/sysctl.d/60-appliance.conf").is_file()
+    assert not list(installed.rglob("*.new"))
+
+
+@pytest.mark.parametrize(
+    ("path", "mode"),
+    [
+        ("etc/appliance/appliance.toml", 0o640),
+        ("etc/appliance/credentials", 0o700),
+        ("var/lib/appliance", 0o700),
+        ("srv/recordings", 0o750),
+        ("etc/systemd/system/appliance.service", 0o644),
+    ],
+)
+def test_what_is_private_is_private(installed: Path, path: str, mode: int) -> None:
+    assert stat.S_IMODE((installed / path).stat().st_mode) == mode
+
+
+@pytest.mark.slow
+def test_the_second_time_changes_nothing(install: Install, installed: Path) -> None:
+    before = tree(installed)
+    run = install("--prefix", installed, "--no-venv")
+    assert run.returncode == 0, run.stderr
+    assert tree(installed) == before
+    steps = [line for line in run.stdout.splitlines() if not line.startswith("== installed")]
+    assert steps
+    assert all(line.startswith("== as it is: ") for line in steps)
+
+
+@pytest.mark.slow
+def test_an_update_keeps_settings_switches_the_release_and_tells_how_to_go_back(
+    install: Install, tmp_path: Path
+) -> None:
+    settings = tmp_path / "etc/appliance/appliance.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('[site]\nid = "mine"\n')
+    releases = tmp_path / "opt/appliance/releases"
+    for number in range(5):
+        (releases / f"0.0.{number}").mkdir(parents=True)
+        os.utime(releases / f"0.0.{number}", (number, number))
+    (tmp_path / "opt/appliance/current").symlink_to("releases/0.0.0")
+    run = install("--prefix", tmp_path, "--no-venv")
+    assert run.returncode == 0, run.stderr
+    assert settings.read_text() == '[site]\nid = "mine"\n'
+    new = os.readlink(tmp_path / "opt/appliance/current")
+    assert "to go back: ln -sfn releases/0.0.0 /opt/appliance/current" in run.stdout
+    kept = {path.name for path in releases.iterdir()}
+    assert kept == {new.removeprefix("releases/"), "0.0.4", "0.0.3", "0.0.0"}
+
+
+def test_a_release_left_half_done_is_made_anew(install: Install, tmp_path: Path) -> None:
+    named = install("--prefix", tmp_path, "--no-venv", "--dry-run").stdout
+    name = named.split("would: release /opt/appliance/releases/")[1].split()[0]
+    half = tmp_path / "opt/appliance/releases" / name
+    half.mkdir(parents=True)
+    (half / "rubbish").touch()
+    assert install("--prefix", tmp_path, "--no-venv").returncode == 0
+    assert not (half / "rubbish").exists()
+    assert (half / ".complete").exists()
+
+
+def test_a_relative_prefix_is_seen_from_where_it_was_typed(install: Install, tmp_path: Path) -> None:
+    assert install("--prefix", "box", "--no-venv", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "box/opt/appliance/current").is_symlink()
+
+
+@pytest.mark.parametrize("arguments", [["--perfix", "/tmp"], ["--prefix"]])
+def test_a_wrong_option_is_refused_with_one_clear_line(install: Install, arguments: list[str]) -> None:
+    run = install(*arguments)
+    assert run.returncode != 0
+    assert run.stderr.startswith("error: ")
