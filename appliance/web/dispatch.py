@@ -25,7 +25,7 @@ from appliance.web.gate import Gate
 from appliance.web.mount import REQUEST_KEY
 from appliance.web.outgoing import Outgoing
 from appliance.web.problems import unexpected
-from appliance.web.replies import Reply, document_reply, problem_reply, send_reply
+from appliance.web.replies import Reply, document_reply, problem_reply, send_reply, wire_headers
 from appliance.web.requests import ClientGone, Request, header_map, read_body
 
 log = structlog.get_logger("web")
@@ -170,7 +170,7 @@ async def _finish(out: Outgoing, reply: Reply) -> None:
 
 
 async def _refuse_upgrade(send: Send, reply: Reply) -> None:
-    headers = [(b"content-type", reply.media_type), *reply.headers]
+    headers = [*wire_headers(reply), (b"connection", b"close")]
     await send({"type": "websocket.http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": reply.body, "more_body": False})
 

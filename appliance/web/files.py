@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.web.problems import method_not_allowed
 from appliance.web.replies import Reply
 
 TYPES = {
@@ -73,7 +74,11 @@ class Files:
         self._alias("/favicon.ico", "/favicon.svg", "/docs/favicon.svg")
 
     def find(self, method: str, path: str) -> File | None:
-        return self._by_path.get(path) if method in ("GET", "HEAD") else None
+        """Raises Refused 405 for a method other than GET and HEAD on a file's path."""
+        file = self._by_path.get(path)
+        if file is not None and method not in ("GET", "HEAD"):
+            raise method_not_allowed(method, "GET, HEAD")
+        return file
 
     def add(self, path: str, body: bytes, media_type: bytes) -> None:
         """A file that is made rather than found."""

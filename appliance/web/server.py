@@ -1,0 +1,204 @@
+"""The web server: two listeners, hypercorn's connections behind them, and a bounded stop.
+
+Owns: sockets that listen, hypercorn's settings, how many connections there may be. Must not know: what is
+served. Lifespan is not run: the composition root owns every actor (one that dies in Quart's nursery would
+leave HTTP answering 200).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+from wsgiref.handlers import format_date_time
+
+import structlog
+import trio
+from hypercorn.config import Config
+from hypercorn.trio.worker_context import WorkerContext
+
+from appliance.kernel.clock import wall_us
+from appliance.kernel.signal import Signal
+from appliance.web.connection import Connection, Limits
+from appliance.web.listeners import CannotListen, open_listeners
+
+__all__ = ["Bound", "CannotListen", "Limits", "run_server"]
+
+log = structlog.get_logger("web")
+
+_FULL_BODY = (
+    b'{"type":"about:blank","title":"Service Unavailable","status":503,"code":"too_many_connections"}'
+)
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 5\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_FULL_BODY), _FULL_BODY)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where the server listens."""
+
+    host: str
+    port: int
+    local_port: int | None  # None: the local listener is off
+
+
+class _ServerConfig(Config):
+    """Hypercorn's settings with the Date header made once a second."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.accesslog = None
+        self.errorlog = None
+        self.include_server_header = False
+        self.h11_max_incomplete_size = 16 * 1024  # bytes of one request's header
+        self.websocket_max_message_size = limits.message_bytes
+        self.keep_alive_timeout = math.inf  # web/connection.py keeps the time
+        self.keep_alive_max_requests = 1 << 60
+        self._second = -1
+        self._date: list[tuple[bytes, bytes]] = []
+
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
+        second = wall_us() // 1_000_000
+        if second != self._second:
+            self._second = second
+            self._date = [(b"date", format_date_time(second).encode("ascii"))]
+        return self._date
+
+
+@dataclass(slots=True)
+class _Crowd:
+    """Who is connected now."""
+
+    limits: Limits
+    members: set[Connection] = field(default_factory=set)
+    addresses: Counter[str] = field(default_factory=Counter)
+    changed: Signal = field(default_factory=Signal)
+
+    def has_room(self, address: str) -> bool:
+        if len(self.members) >= self.limits.connections:
+            return False
+        return _is_loopback(address) or self.addresses[address] < self.limits.per_address
+
+    def add(self, connection: Connection, address: str) -> None:
+        self.members.add(connection)
+        self.addresses[address] += 1
+
+    def remove(self, connection: Connection, address: str) -> None:
+        self.members.discard(connection)
+        self.addresses[address] -= 1
+        if not self.addresses[address]:
+            del self.addresses[address]
+        self.changed.ring()
+
+    async def wait_empty(self) -> None:
+        seen = self.changed.count
+        while self.members:
+            seen = await self.changed.wait_past(seen)
+
+    def abort(self) -> None:
+        for connection in list(self.members):
+            connection.abort()
+
+
+async def run_server(
+    app: Any,
+    *,
+    host: str,
+    port: int,
+    local_app: Any = None,
+    local_port: int | None = None,
+    stop: trio.Event,
+    limits: Limits = Limits(),  # noqa: B008  frozen
+    task_status: trio.TaskStatus[Bound] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `app` on host:port, and `local_app` on 127.0.0.1:local_port (None: off), until `stop`.
+
+    Start: `task_status` gets the bound ports once both listen (port 0 takes a free one).
+    Stop: set `stop`; listening ends, idle connections close, running requests have limits.stop_s, then
+    their sockets are closed. Cancelling closes everything at once.
+    Raises: CannotListen, naming the setting to change.
+    """
+    config, context, crowd = _ServerConfig(limits), WorkerContext(None), _Crowd(limits)
+    main = open_listeners(host, port, "server.port")
+    local: list[trio.SocketListener] = []
+    try:
+        if local_app is not None and local_port is not None:
+            local = open_listeners("127.0.0.1", local_port, "server.local_port")
+        async with trio.open_nursery() as handlers:
+            try:
+                async with trio.open_nursery() as accepting:
+                    for listeners, served in ((main, app), (local, local_app)):
+                        if listeners:
+                            door = _Door(served, config, context, limits, crowd)
+                            await accepting.start(_accept, door, listeners, handlers)
+                    task_status.started(Bound(host, _port(main), _port(local) if local else None))
+                    await stop.wait()
+                    accepting.cancel_scope.cancel(reason="the server stops")
+                await context.terminated.set()
+                with trio.move_on_after(limits.stop_s) as patience:
+                    await crowd.wait_empty()
+                if patience.cancelled_caught:
+                    log.warning("requests_cut_at_stop", connections=len(crowd.members))
+            finally:
+                crowd.abort()
+                handlers.cancel_scope.cancel(reason="the server stops")
+    finally:
+        for listener in (*main, *local):
+            listener.socket.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """What one listener's connections are made of."""
+
+    app: Any
+    config: Config
+    context: WorkerContext
+    limits: Limits
+    crowd: _Crowd
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        try:
+            address = str(stream.socket.getpeername()[0])
+        except OSError:
+            await trio.aclose_forcefully(stream)
+            return
+        if not self.crowd.has_room(address):
+            await _turn_away(stream)
+            return
+        connection = Connection(self.app, self.config, self.context, self.limits, stream)
+        self.crowd.add(connection, address)
+        try:
+            await connection.run()
+        finally:
+            self.crowd.remove(connection, address)
+
+
+async def _accept(
+    door: _Door,
+    listeners: list[trio.SocketListener],
+    handlers: trio.Nursery,
+    *,
+    task_status: trio.TaskStatus[Any],
+) -> None:
+    await trio.serve_listeners(door.serve, listeners, handler_nursery=handlers, task_status=task_status)
+
+
+async def _turn_away(stream: trio.SocketStream) -> None:
+    log.warning("too_many_connections", peer=str(stream.socket.getpeername()[0]))
+    with trio.move_on_after(1):
+        try:
+            await stream.send_all(_FULL)
+        except trio.BrokenResourceError:
+            pass
+    await trio.aclose_forcefully(stream)
+
+
+def _port(listeners: list[trio.SocketListener]) -> int:
+    return int(listeners[0].socket.getsockname()[1])
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address in ("::1", "::ffff:127.0.0.1")

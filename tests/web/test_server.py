@@ -1,0 +1,423 @@
+"""The server with real sockets on 127.0.0.1: what it does to connections, whatever the client does."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import resource
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+
+from appliance.kernel.operation import Answer
+from appliance.web.api import RawRoute, Routes
+from appliance.web.listeners import USER_TIMEOUT_MS
+from appliance.web.requests import header_map, read_body
+from appliance.web.server import Bound, CannotListen, Limits, run_server
+from tests.web.conftest import Box
+
+QUICK = Limits(header_s=0.15, body_s=0.15, idle_s=0.15, stop_s=0.3)
+PATIENT = Limits()
+
+App = Callable[..., Awaitable[Any]]
+
+
+class Running:
+    """A server under test; `stop()` stops it and waits."""
+
+    def __init__(self, bound: Bound, stop: trio.Event, done: trio.Event) -> None:
+        self.bound, self._stop, self._done = bound, stop, done
+        self._streams: list[trio.SocketStream] = []
+
+    def ask_to_stop(self) -> None:
+        self._stop.set()
+
+    async def stop(self) -> None:
+        self._stop.set()
+        await self._done.wait()
+
+    async def connect(self, port: int | None = None) -> trio.SocketStream:
+        """A connection that is closed with the test."""
+        stream = await trio.open_tcp_stream("127.0.0.1", port or self.bound.port)
+        self._streams.append(stream)
+        return stream
+
+    async def close(self) -> None:
+        for stream in self._streams:
+            await trio.aclose_forcefully(stream)
+
+
+@asynccontextmanager
+async def serving(app: App, limits: Limits = PATIENT, **options: Any) -> AsyncIterator[Running]:
+    stop, done = trio.Event(), trio.Event()
+    options = {"host": "127.0.0.1", "port": 0, **options}
+
+    async def run(*, task_status: Any) -> None:
+        await run_server(app, stop=stop, limits=limits, task_status=task_status, **options)
+        done.set()
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            bound = await nursery.start(run)
+            running = Running(bound, stop, done)
+            try:
+                yield running
+                await running.stop()
+            finally:
+                await running.close()
+
+
+def request(path: str = "/time", method: str = "GET", body: bytes = b"", **headers: str) -> bytes:
+    fields = {"host": "127.0.0.1", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    if body and "transfer-encoding" not in fields:
+        fields.setdefault("content-length", str(len(body)))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode() + body
+
+
+async def read_answer(stream: trio.SocketStream) -> bytes:
+    """One answer with a Content-Length; what there is when the connection ends."""
+    got = b""
+    while True:
+        match = re.search(rb"content-length: (\d+)\r\n(?s:.*?)\r\n\r\n", got)
+        if match and len(got) >= match.end() + int(match[1]):
+            return got
+        data = await stream.receive_some()
+        if not data:
+            return got
+        got += data
+
+
+async def read_to_end(stream: trio.SocketStream) -> bytes:
+    got = b""
+    while True:
+        try:
+            data = await stream.receive_some()
+        except trio.BrokenResourceError:
+            return got
+        if not data:
+            return got
+        got += data
+
+
+async def test_connection_close_is_honoured_at_once(box: Box) -> None:
+    async with serving(box.app()) as server:
+        for path in ("/time", "/version", "/nothing"):  # hot, Quart, Quart's 404
+            stream = await server.connect()
+            await stream.send_all(request(path, connection="close"))
+            with trio.fail_after(2):
+                answer = await read_to_end(stream)
+            assert answer.startswith(b"HTTP/1.1 ") and answer.endswith(b"}")
+            await stream.aclose()
+
+
+async def test_keep_alive_serves_many_requests_and_ends_after_the_idle_time(box: Box) -> None:
+    async with serving(box.app(), QUICK) as server:
+        stream = await server.connect()
+        for path in ("/time", "/version", "/time"):
+            await stream.send_all(request(path))
+            assert (await read_answer(stream)).startswith(b"HTTP/1.1 200 ")
+        with trio.fail_after(2):
+            assert await read_to_end(stream) == b""
+        await stream.aclose()
+
+
+async def test_a_request_sent_a_byte_at_a_time_is_cut(box: Box) -> None:
+    async with serving(box.app(), QUICK) as server:
+        stream = await server.connect()
+        sent = 0
+        with trio.move_on_after(3) as limit:
+            try:
+                for byte in request("/time", x_padding="x" * 400):
+                    await stream.send_all(bytes([byte]))
+                    sent += 1
+                    await trio.sleep(0.02)
+            except trio.BrokenResourceError:
+                pass
+        assert not limit.cancelled_caught and sent < 100
+
+
+async def test_a_silent_header_is_answered_with_408(box: Box) -> None:
+    async with serving(box.app(), QUICK) as server:
+        stream = await server.connect()
+        await stream.send_all(b"GET /time HTT")
+        assert (await read_to_end(stream)).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_body_that_does_not_come_is_cut(box: Box) -> None:
+    async with serving(box.app(echo_routes()), QUICK) as server:
+        stream = await server.connect()
+        await stream.send_all(request("/echo", "POST", content_length="100") + b"{")
+        assert (await read_to_end(stream)).startswith(b"HTTP/1.1 408 ")
+
+
+def handshake(path: str, *extra: str) -> bytes:
+    fields = ("Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+    lines = (f"GET {path} HTTP/1.1", *fields, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", *extra, "", "")
+    return "\r\n".join(lines).encode()
+
+
+def frame(payload: bytes, opcode: int = 2, *, last: bool = True) -> bytes:
+    """One masked frame of a client (mask zero)."""
+    length = len(payload)
+    size = bytes((0x80 | length,)) if length < 126 else b"\xff" + length.to_bytes(8, "big")
+    return bytes((opcode | 0x80 * last,)) + size + bytes(4) + payload
+
+
+def echo_routes(gate: trio.Event | None = None, begun: trio.Event | None = None) -> Routes:
+    routes = Routes("test")
+
+    async def echo(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:
+        body = await read_body(header_map(scope), receive)
+        if begun is not None:
+            begun.set()
+        if gate is not None:
+            await gate.wait()
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    routes.raw.append(RawRoute("POST", "/echo", echo))
+    return routes
+
+
+async def test_an_endless_chunked_body_is_refused_early_without_memory(box: Box) -> None:
+    """A client that would send 1 GB is told 413 and reset; neither it nor we carry the gigabyte."""
+    async with serving(box.app()) as server:
+        before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        stream = await server.connect()
+        chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+        sent, answer = 0, b""
+
+        async def upload() -> None:
+            nonlocal sent
+            await stream.send_all(request("/sessions", "POST", transfer_encoding="chunked"))
+            try:
+                while sent < 1 << 30:
+                    await stream.send_all(chunk)
+                    sent += 65536
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                pass
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(upload)
+            answer = await read_to_end(stream)
+            await stream.aclose()
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert sent < 32 << 20
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 16 * 1024
+
+
+async def test_a_refused_request_with_an_unread_body_does_not_hang_its_connection(box: Box) -> None:
+    """Nobody reads this body; hypercorn alone would wait for ever to put it into the application's queue."""
+    async with serving(box.app()) as server:
+        stream = await server.connect()
+        body = b"x" * (3 << 20)
+        await stream.send_all(request("/time", "GET", body))
+        with trio.fail_after(3):
+            answer = await read_to_end(stream)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        await stream.aclose()
+
+
+async def test_stopping_finishes_the_running_request_and_closes_the_idle_ones(box: Box) -> None:
+    gate, begun = trio.Event(), trio.Event()
+    async with serving(box.app(echo_routes(gate, begun)), PATIENT) as server:
+        idle, busy = await server.connect(), await server.connect()
+        await idle.send_all(request("/time"))
+        await read_answer(idle)
+        await busy.send_all(request("/echo", "POST", b"{}"))
+        await begun.wait()
+        server.ask_to_stop()
+        assert await read_to_end(idle) == b""
+        with pytest.raises(OSError):
+            await server.connect()
+        gate.set()
+        assert (await read_to_end(busy)).endswith(b"\r\n\r\n{}")
+
+
+async def test_stopping_is_bounded_when_a_request_never_ends(box: Box) -> None:
+    never, begun = trio.Event(), trio.Event()
+    async with serving(box.app(echo_routes(never, begun)), QUICK) as server:
+        stream = await server.connect()
+        await stream.send_all(request("/echo", "POST", b"{}"))
+        await begun.wait()
+        with trio.fail_after(3):
+            await server.stop()
+        assert await read_to_end(stream) == b""
+
+
+async def test_listening_sockets_carry_the_user_timeout_to_accepted_ones(box: Box) -> None:
+    seen: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        tcp = send.__self__.send.__self__.send.__self__
+        seen.append(tcp.stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with serving(app) as server:
+        stream = await server.connect()
+        await stream.send_all(request(connection="close"))
+        assert (await read_to_end(stream)).startswith(b"HTTP/1.1 204 ")
+    assert seen == [USER_TIMEOUT_MS]
+
+
+async def test_a_port_in_use_is_said_in_the_settings_words(box: Box) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotListen, match=r"server\.port: port \d+ on 127\.0\.0\.1 is in use") as caught:
+            await run_server(box.app(), host="127.0.0.1", port=port, stop=trio.Event())
+        assert caught.value.setting == "server.port"
+        local = partial(run_server, box.app(), host="127.0.0.1", port=0, local_app=box.local_app())
+        with pytest.raises(CannotListen, match=r"server\.local_port"):
+            await local(local_port=port, stop=trio.Event())
+    with pytest.raises(CannotListen, match=r"server\.host: 203\.0\.113\.7 is not an address"):
+        await run_server(box.app(), host="203.0.113.7", port=0, stop=trio.Event())
+
+
+async def test_the_local_listener_serves_health_and_its_own_routes_only(box: Box) -> None:
+    hook = Routes("mediamtx")
+
+    @hook.post("/mediamtx/hook")
+    async def hooked(ctx: Any) -> Any:
+        return Answer(200, {"ok": True})
+
+    async with serving(box.app(), local_app=box.local_app(hook), local_port=0) as server:
+        assert server.bound.local_port
+        wanted = dict.fromkeys(("/healthz", "/readyz", "/metrics"), 200)
+        wanted |= dict.fromkeys(("/time", "/", "/openapi.json", "/sessions"), 404)
+        stream = await server.connect(server.bound.local_port)
+        for path, status in wanted.items():
+            await stream.send_all(request(path))
+            assert (await read_answer(stream)).startswith(b"HTTP/1.1 %d " % status), path
+        await stream.send_all(request("/mediamtx/hook", "POST"))
+        assert (await read_answer(stream)).startswith(b"HTTP/1.1 200 ")
+        await stream.aclose()
+        main = await server.connect()
+        await main.send_all(request("/mediamtx/hook", "POST", connection="close"))
+        assert (await read_to_end(main)).startswith(b"HTTP/1.1 404 ")
+
+
+async def test_more_connections_than_allowed_are_told_so(box: Box) -> None:
+    async with serving(box.app(), Limits(connections=2)) as server:
+        first, second = await server.connect(), await server.connect()
+        for stream in (first, second):
+            await stream.send_all(request())
+            await read_answer(stream)
+        third = await server.connect()
+        answer = await read_to_end(third)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert json.loads(answer.split(b"\r\n\r\n")[1])["code"] == "too_many_connections"
+        await first.send_all(request(connection="close"))
+        await read_to_end(first)
+        while True:  # the place is free once the server has seen the end
+            again = await server.connect()
+            await again.send_all(request(connection="close"))
+            if (await read_to_end(again)).startswith(b"HTTP/1.1 200 "):
+                break
+
+
+async def test_garbage_ends_its_own_connection_and_nothing_else(box: Box) -> None:
+    """Seeded noise, broken framing, and a header hypercorn 0.18 fails on outside of its own protection."""
+    pieces = [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # a TLS hello on the plain port
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET /%ff%fe HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nxxxxxx",
+        b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        handshake("/ws").replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: \xff\r\n\r\n"),
+        b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 20_000,
+    ]
+    dice = random.Random(22)
+    pieces += [dice.randbytes(200) for _ in range(20)]
+    pieces += [bytes(b ^ (dice.random() < 0.05) * dice.randrange(256) for b in request()) for _ in range(20)]
+    async with serving(box.app(), QUICK) as server:
+        for piece in pieces:
+            stream = await server.connect()
+            try:
+                await stream.send_all(piece)
+                await stream.send_eof()
+            except (trio.BrokenResourceError, OSError):
+                pass
+            with trio.fail_after(3):
+                await read_to_end(stream)
+            await stream.aclose()
+        stream = await server.connect()
+        await stream.send_all(request(connection="close"))
+        assert (await read_to_end(stream)).startswith(b"HTTP/1.1 200 ")
+
+
+def socket_routes(ended: trio.Event) -> Routes:
+    routes = Routes("test")
+
+    async def ws(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] != "websocket.disconnect":
+            if message["text"] == "fail":
+                raise RuntimeError("a bug in a handler")
+            await send({"type": "websocket.send", "text": f"{len(message['bytes'] or b'')}"})
+        ended.set()
+
+    routes.raw.append(RawRoute("WS", "/ws", ws))
+    return routes
+
+
+async def test_a_too_large_message_ends_its_websocket_without_being_kept(box: Box) -> None:
+    """hypercorn alone goes on collecting the message after it has sent 1009."""
+    ended = trio.Event()
+    async with serving(box.app(socket_routes(ended))) as server:
+        stream = await server.connect()
+        await stream.send_all(handshake("/ws", "Sec-WebSocket-Extensions: permessage-deflate"))
+        head = await stream.receive_some()
+        assert head.startswith(b"HTTP/1.1 101 ") and b"deflate" not in head
+        await stream.send_all(frame(b"x" * 65536))
+        assert b"65536" in await stream.receive_some()
+        try:
+            await stream.send_all(frame(b"x" * 65536, last=False))
+            for _ in range(64):
+                await stream.send_all(frame(b"x" * 65536, opcode=0, last=False))
+        except trio.BrokenResourceError:
+            pass
+        assert (1009).to_bytes(2, "big") in await read_to_end(stream)
+        await stream.aclose()
+        await ended.wait()
+
+
+async def test_a_failing_websocket_handler_closes_its_client_only(box: Box) -> None:
+    async with serving(box.app(socket_routes(trio.Event()))) as server:
+        stream, other = await server.connect(), await server.connect()
+        for each in (stream, other):
+            await each.send_all(handshake("/ws"))
+            await each.receive_some()
+        await stream.send_all(frame(b"fail", opcode=1))
+        assert (1011).to_bytes(2, "big") in await read_to_end(stream)
+        await stream.aclose()
+        await other.send_all(frame(b"abc"))
+        assert b"3" in await other.receive_some()
+        await other.aclose()
+
+
+async def test_a_refused_upgrade_says_why(box: Box) -> None:
+    async with serving(box.app(socket_routes(trio.Event()))) as server:
+        for path, extra, status in (
+            ("/nowhere", "X: y", 404),
+            ("/ws", "Origin: http://elsewhere.example", 403),
+        ):
+            stream = await server.connect()
+            await stream.send_all(handshake(path, extra))
+            answer = await read_to_end(stream)
+            assert answer.startswith(b"HTTP/1.1 %d " % status)
+            assert json.loads(answer.split(b"\r\n\r\n")[1])["status"] == status
+            await stream.aclose()
