@@ -258,6 +258,25 @@ async def test_a_full_disk_delays_an_error_and_loses_no_report(
         assert box.statuses() == ["active", "active", "error", "error"]
 
 
+async def test_a_report_that_could_not_be_flushed_is_flushed_later(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_box(tmp_path) as box:
+        await box.add()
+        await box.beat(body=b'{"framerate":25}')
+
+        async def full(self: Any, closure: Any) -> Any:
+            await trio.lowlevel.checkpoint()
+            raise StoreFull
+
+        with monkeypatch.context() as patched:
+            patched.setattr(type(box.store), "write", full)
+            await trio.sleep(6)
+        assert (await box.row())["framerate"] is None
+        await trio.sleep(5)
+        assert (await box.row())["framerate"] == 25.0
+
+
 async def test_a_stalled_box_does_not_blame_its_cameras(tmp_path: Path) -> None:
     clock = MockClock()
 
