@@ -1,0 +1,74 @@
+"""The actor that notices a step of the wall clock, and lets box time follow when no session runs.
+
+Owns: `boot_id` and `clock_offset_us` in `meta`, and the event `clock_step`. Box time itself never steps
+during a session (design section 6).
+"""
+
+from __future__ import annotations
+
+import structlog
+import trio
+
+from appliance.kernel.clock import STEP_US, BoxClock
+from appliance.kernel.store import Store
+from appliance.kernel.tx import Tx
+
+log = structlog.get_logger("clock")
+
+LOOK_S = 1.0
+
+
+async def adopt_clock(store: Store, clock: BoxClock) -> None:
+    """Go on with this boot's offset, or keep the one just taken. Before anything else asks the time."""
+
+    def closure(tx: Tx) -> int:
+        known = {row["key"]: row["value"] for row in tx.all("SELECT key, value FROM meta")}
+        if known.get("boot_id") == clock.boot_id and "clock_offset_us" in known:
+            return int(known["clock_offset_us"])
+        _keep(tx, clock.boot_id, clock.offset_us)
+        return clock.offset_us
+
+    clock.offset_us = await store.write(closure)
+
+
+async def run_clock_watch(
+    *,
+    store: Store,
+    clock: BoxClock,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Look once a second. Start: at once. Stop: cancel. Raises: Unavailable when a step cannot be written."""
+    told_us = 0
+    task_status.started()
+    while True:
+        step_us = clock.step_us()
+        if abs(step_us) > STEP_US:
+            is_news = abs(step_us - told_us) > STEP_US
+            followed = await store.write(lambda tx, by=step_us, news=is_news: _stepped(tx, clock, by, news))  # type: ignore[misc]
+            told_us = 0 if followed else step_us
+            if followed:
+                clock.offset_us += step_us
+                log.warning("box_time_followed", by_s=step_us / 1e6)
+            elif is_news:
+                log.error("wall_clock_stepped", by_s=step_us / 1e6)
+        else:
+            told_us = 0
+        await trio.sleep(LOOK_S)
+
+
+def _stepped(tx: Tx, clock: BoxClock, by_us: int, is_news: bool) -> bool:
+    """Announce a new step; True when box time may follow it, which is then already written."""
+    if is_news:
+        tx.append("clock_step", "clock", {"by_s": by_us / 1e6})
+    running = tx.value(
+        "SELECT 1 FROM sessions WHERE status IN ('active', 'paused') AND deleted_us IS NULL LIMIT 1"
+    )
+    if running:
+        return False
+    _keep(tx, clock.boot_id, clock.offset_us + by_us)
+    return True
+
+
+def _keep(tx: Tx, boot_id: str, offset_us: int) -> None:
+    for key, value in (("boot_id", boot_id), ("clock_offset_us", str(offset_us))):
+        tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))

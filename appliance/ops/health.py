@@ -1,0 +1,129 @@
+"""Health: one part per thing that can be wrong, in words for a person, with what to do now.
+
+Owns: the parts' model, the pure judgement of figures, and the board /readyz shows. Nothing here looks at the
+machine: run_health (pulse.py) measures, the composition root adds what other actors know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Status = Literal["ok", "warn", "bad"]
+GB = 10**9
+
+QUEUE_WARN = 500  # half of what the store lets wait
+PROBE_WARN_S = 1.0
+PROBE_BAD_S = 10.0
+WAL_WARN_BYTES = 64 * 2**20  # a reader holds the checkpoint back
+STEP_WARN_US = 100_000
+STEP_BAD_US = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One line of /readyz and of doctor. `hint`: what to do now; None when there is nothing to do."""
+
+    status: Status
+    detail: str
+    hint: str | None = None
+
+    def shown(self) -> dict[str, str | None]:
+        return {"status": self.status, "detail": self.detail, "hint": self.hint}
+
+
+Look = Callable[[], Part]
+
+
+@dataclass(slots=True)
+class Board:
+    """Everybody's parts. `add` at start; `parts` asks each at the moment it is called (no I/O)."""
+
+    _looks: dict[str, Look] = field(default_factory=dict)
+
+    def add(self, name: str, look: Look) -> None:
+        if name in self._looks:
+            raise ValueError(f"two health parts named {name}")
+        self._looks[name] = look
+
+    def parts(self) -> dict[str, dict[str, str | None]]:
+        return {name: look().shown() for name, look in self._looks.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSpace:
+    """Bytes of the file system a folder is on; -1: it could not be asked."""
+
+    path: str
+    free_bytes: int
+    total_bytes: int
+    error: str = ""
+
+
+def disk_part(space: DiskSpace, *, reserve_bytes: float, min_free_bytes: float) -> Part:
+    """Below `reserve_bytes` old footage goes whatever its age; `min_free_bytes` is what retention aims at."""
+    if space.free_bytes < 0:
+        return Part("bad", f"{space.path}: {space.error}", "mount the disk, or correct [storage]")
+    free = f"{space.free_bytes / GB:.1f} GB of {space.total_bytes / GB:.1f} GB free at {space.path}"
+    if space.free_bytes < reserve_bytes:
+        return Part(
+            "bad", f"{free}; the reserve is {reserve_bytes / GB:g} GB", "free space or add a disk now"
+        )
+    if space.free_bytes < min_free_bytes:
+        hint = "old footage is being deleted; a larger disk keeps more"
+        return Part("warn", f"{free}; the aim is {min_free_bytes / GB:g} GB", hint)
+    return Part("ok", free)
+
+
+def clock_part(step_us: int) -> Part:
+    """`step_us`: how far the wall clock is ahead of box time."""
+    detail = f"wall clock {step_us / 1e6:+.3f} s against box time"
+    if abs(step_us) > STEP_BAD_US:
+        return Part(
+            "bad", detail, "the wall clock was stepped; box time follows when no session runs. Check NTP"
+        )
+    return Part("warn" if abs(step_us) > STEP_WARN_US else "ok", detail)
+
+
+def store_part(*, queue: int, probe_s: float | None, silent_s: float, error: str) -> Part:
+    """`probe_s`: how long the last answered probe took; `silent_s`: since then; `error`: what it answered."""
+    if probe_s is None or silent_s > PROBE_BAD_S:
+        return Part(
+            "bad", f"no answer for {silent_s:.0f} s, {queue} writes waiting", "is the state disk dead?"
+        )
+    if error:
+        return Part("bad", error, "marks are refused until this is mended: see `appliance doctor`")
+    detail = f"answers in {probe_s * 1000:.1f} ms, {queue} writes waiting"
+    if queue > QUEUE_WARN or probe_s > PROBE_WARN_S:
+        return Part("warn", detail, "the state disk is slow; what else writes to it?")
+    return Part("ok", detail)
+
+
+def journal_part(*, head: int, oldest: int, wal_bytes: int) -> Part:
+    detail = f"{head - oldest + 1} entries up to {head}, write-ahead log {wal_bytes / 2**20:.1f} MiB"
+    if wal_bytes > WAL_WARN_BYTES:
+        return Part("warn", detail, "a reader holds the log open; restart the box after the game")
+    return Part("ok", detail)
+
+
+def loop_part(lag_s: float) -> Part:
+    detail = f"longest turn of the event loop {lag_s * 1000:.0f} ms"
+    if lag_s > 2.0:
+        return Part("bad", detail, "the machine is overloaded: see slow_step in the log")
+    return Part("warn" if lag_s > 0.25 else "ok", detail)
+
+
+def safe_mode_part(on: bool, reason: str) -> Part:
+    if not on:
+        return Part("ok", "off")
+    return Part(
+        "bad",
+        f"{reason}: index and clip jobs are off, marks and live pictures work",
+        "send the log (journalctl -u appliance) and restart when mended",
+    )
+
+
+def worst(parts: Mapping[str, Mapping[str, str | None]]) -> str:
+    order = ("ok", "warn", "bad")
+    return max((part["status"] or "ok" for part in parts.values()), key=order.index, default="ok")

@@ -1,0 +1,98 @@
+"""Logs: one JSON object per line to stdout, with journald's priority in front when journald reads it.
+
+Owns: the format, for our own words (structlog) and for libraries' (logging). Must not know who logs what.
+On a terminal lines are for people. Access is not logged; context (session, clip, client, trace) travels in
+structlog's context variables.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal, TextIO
+
+import structlog
+
+from appliance.kernel.clock import to_rfc3339, wall_us
+
+Style = Literal["json", "journal", "human"]
+
+_PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "exception": 3, "critical": 2}
+_SECRET = ("password", "token", "authorization", "secret", "cookie")
+
+Event = MutableMapping[str, Any]
+
+
+def choose_style(stream: TextIO, journal_stream: str) -> Style:
+    """How to write to `stream`; `journal_stream` is $JOURNAL_STREAM ("device:inode" of journald's socket)."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return "json"
+    if journal_stream == f"{found.st_dev}:{found.st_ino}":
+        return "journal"
+    return "human" if stream.isatty() else "json"
+
+
+def configure_logs(style: Style, stream: TextIO = sys.stdout, level: int = logging.INFO) -> None:
+    """Route structlog and logging to `stream`. Call it once, first thing."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        _stamp,
+        _hide_secrets,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_writers(style, stream.isatty()),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.captureWarnings(True)
+
+
+def _writers(style: Style, colours: bool) -> list[Any]:
+    if style == "human":
+        return [structlog.dev.ConsoleRenderer(colors=colours)]
+    lines = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    return [_take_priority, *lines[:1], _with_priority] if style == "journal" else lines
+
+
+def _stamp(logger: Any, method: str, event: Event) -> Event:
+    """The wall clock, for people who compare with other machines' logs; the journal carries box time."""
+    event["time"] = to_rfc3339(wall_us())
+    return event
+
+
+def _hide_secrets(logger: Any, method: str, event: Event) -> Event:
+    for key in event:
+        if any(word in key.lower() for word in _SECRET):
+            event[key] = "***"
+    return event
+
+
+def _take_priority(logger: Any, method: str, event: Event) -> Event:
+    event["_priority"] = _PRIORITY.get(str(event.get("level")), 6)
+    return event
+
+
+def _with_priority(logger: Any, method: str, event: Event) -> str:
+    """sd-daemon(3): "<4>" at a line's start is its priority; journald takes it off."""
+    priority = event.pop("_priority")
+    line = structlog.processors.JSONRenderer(ensure_ascii=False)(logger, method, event)
+    return f"<{priority}>{line if isinstance(line, str) else line.decode()}"

@@ -1,0 +1,150 @@
+"""The actor that measures what health and metrics show: disk, database, loop, clock.
+
+Owns: the newest figures. Looks every second at what is free to ask and every five at the disks, in a thread:
+a dead disk may hang statvfs, and then only this figure grows old.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from appliance.kernel.errors import Unavailable
+from appliance.kernel.store import Store
+from appliance.kernel.supervision import LoopWatch
+from appliance.ops.health import (
+    PROBE_BAD_S,
+    Board,
+    DiskSpace,
+    Part,
+    disk_part,
+    journal_part,
+    loop_part,
+    store_part,
+)
+
+LOOK_S = 1.0
+DISK_S = 5.0
+LAG_MAX_S = 2.0
+
+
+@dataclass(slots=True)
+class Pulse:
+    """The newest figures. Written by `run_pulse` alone; times are trio's monotonic seconds."""
+
+    lag_s: float = 0.0
+    probe_s: float | None = None
+    probe_error: str = ""
+    answered_at_s: float = 0.0
+    disks: dict[str, DiskSpace] = field(default_factory=dict)
+    wal_bytes: int = 0
+
+    def trouble(self) -> str | None:
+        """Why the watchdog must not be fed, or None. Disk full is no reason: the store still answers."""
+        silent_s = trio.current_time() - self.answered_at_s
+        if silent_s > PROBE_BAD_S:
+            return f"the store has not answered for {silent_s:.0f} s"
+        if self.lag_s > LAG_MAX_S:
+            return f"the event loop stood still for {self.lag_s:.1f} s"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class DiskLimits:
+    """Bytes, from [storage] reserve_gb and [retention] min_free_gb."""
+
+    reserve_bytes: float
+    min_free_bytes: float
+
+
+async def run_pulse(
+    *,
+    store: Store,
+    loop: LoopWatch,
+    folders: Mapping[str, Path],
+    limits: DiskLimits,
+    board: Board,
+    task_status: trio.TaskStatus[Pulse] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Measure for ever; puts parts `disk_<name>` (one per folder), store, journal and loop on the board.
+
+    Start: when the first probe was answered and the disks were asked once. Stop: cancel.
+    Raises: StoreBroken when the store ends.
+    """
+    pulse = Pulse(answered_at_s=trio.current_time())
+    await _probe(store, pulse)
+    await _ask_disks(pulse, folders, store.path)
+    _show(pulse, store, folders, limits, board)
+    task_status.started(pulse)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_look_again, store, loop, pulse)
+        while True:
+            await trio.sleep(DISK_S)
+            await _ask_disks(pulse, folders, store.path)
+
+
+async def _look_again(store: Store, loop: LoopWatch, pulse: Pulse) -> None:
+    while True:
+        await trio.sleep(LOOK_S)
+        pulse.lag_s = loop.take_worst_turn_s()
+        await _probe(store, pulse)
+
+
+async def _probe(store: Store, pulse: Pulse) -> None:
+    """One empty transaction through the writer: a COMMIT or a typed error is an answer."""
+    began_s = trio.current_time()
+    try:
+        await store.write(lambda tx: None)
+        pulse.probe_error = ""
+    except Unavailable as error:
+        pulse.probe_error = error.detail
+    pulse.answered_at_s = trio.current_time()
+    pulse.probe_s = pulse.answered_at_s - began_s
+
+
+async def _ask_disks(pulse: Pulse, folders: Mapping[str, Path], database: Path) -> None:
+    for name, folder in folders.items():
+        pulse.disks[name] = await trio.to_thread.run_sync(disk_space, folder, abandon_on_cancel=True)
+    pulse.wal_bytes = await trio.to_thread.run_sync(_wal_bytes, database, abandon_on_cancel=True)
+
+
+def disk_space(folder: Path) -> DiskSpace:
+    """Free space for us (not root's reserve) where `folder` is. Blocks."""
+    try:
+        found = os.statvfs(folder)
+    except OSError as error:
+        return DiskSpace(str(folder), -1, -1, error.strerror or str(error))
+    return DiskSpace(str(folder), found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+
+
+def _wal_bytes(database: Path) -> int:
+    try:
+        return database.with_name(database.name + "-wal").stat().st_size
+    except OSError:
+        return 0
+
+
+def _show(pulse: Pulse, store: Store, folders: Mapping[str, Path], limits: DiskLimits, board: Board) -> None:
+    def disk(name: str) -> Part:
+        return disk_part(
+            pulse.disks[name], reserve_bytes=limits.reserve_bytes, min_free_bytes=limits.min_free_bytes
+        )
+
+    def database() -> Part:
+        silent_s = trio.current_time() - pulse.answered_at_s
+        return store_part(
+            queue=store.queue_length(), probe_s=pulse.probe_s, silent_s=silent_s, error=pulse.probe_error
+        )
+
+    def journal() -> Part:
+        return journal_part(head=store.journal.head, oldest=store.journal.oldest, wal_bytes=pulse.wal_bytes)
+
+    board.add("store", database)
+    board.add("journal", journal)
+    board.add("loop", lambda: loop_part(pulse.lag_s))
+    for name in folders:
+        board.add(f"disk_{name}", lambda name=name: disk(name))  # type: ignore[misc]

@@ -1,0 +1,122 @@
+"""One line per fact, for machines and for people."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from typing import TextIO
+
+import pytest
+import structlog
+
+from appliance.ops.logs import Style, choose_style, configure_logs
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before
+    logging.captureWarnings(False)
+    structlog.reset_defaults()
+
+
+def lines(stream: io.StringIO) -> list[str]:
+    return stream.getvalue().splitlines()
+
+
+@pytest.mark.usefixtures("restored")
+def test_json_lines_carry_level_time_context_and_the_facts() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream)
+    with structlog.contextvars.bound_contextvars(session="s1", trace="t1"):
+        structlog.get_logger("cutter").info("clip_ready", clip="c1", took_ms=4)
+    found = json.loads(lines(stream)[0])
+    assert found.pop("time").endswith("Z")
+    assert found == {
+        "event": "clip_ready",
+        "level": "info",
+        "clip": "c1",
+        "took_ms": 4,
+        "session": "s1",
+        "trace": "t1",
+    }
+
+
+@pytest.mark.usefixtures("restored")
+def test_an_exception_stays_on_one_line() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream)
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        structlog.get_logger().exception("job_failed")
+    (line,) = lines(stream)
+    assert "ValueError: two" in json.loads(line)["exception"]
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize(("level", "prefix"), [("error", "<3>"), ("warning", "<4>"), ("info", "<6>")])
+def test_under_journald_each_line_begins_with_its_priority(level: str, prefix: str) -> None:
+    stream = io.StringIO()
+    configure_logs("journal", stream)
+    getattr(structlog.get_logger(), level)("said")
+    (line,) = lines(stream)
+    assert line.startswith(prefix + "{")
+    assert json.loads(line[3:])["event"] == "said"
+    assert "_priority" not in line
+
+
+@pytest.mark.usefixtures("restored")
+def test_libraries_speak_the_same_language() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream)
+    logging.getLogger("hypercorn.error").warning("listening on %s", "8080")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old way", DeprecationWarning, stacklevel=1)
+    first, second = (json.loads(line) for line in lines(stream))
+    assert (first["event"], first["level"], first["logger"]) == (
+        "listening on 8080",
+        "warning",
+        "hypercorn.error",
+    )
+    assert "old way" in second["event"]
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("style", ["json", "journal", "human"])
+def test_secrets_are_not_written(style: Style) -> None:
+    stream = io.StringIO()
+    configure_logs(style, stream)
+    structlog.get_logger().info("login", read_password="hunter2", Authorization="Bearer abc")
+    assert "hunter2" not in stream.getvalue() and "abc" not in stream.getvalue()
+
+
+@pytest.mark.usefixtures("restored")
+def test_debug_is_off() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream)
+    structlog.get_logger().debug("chatter")
+    assert stream.getvalue() == ""
+
+
+def test_the_style_follows_who_reads(tmp_path: object) -> None:
+    reader, writer = os.pipe()
+    pipe: TextIO = os.fdopen(writer, "w")
+    found = os.fstat(writer)
+    assert choose_style(pipe, f"{found.st_dev}:{found.st_ino}") == "journal"
+    assert choose_style(pipe, "1:2") == "json"
+    assert choose_style(io.StringIO(), "") == "json"
+    pipe.close()
+    os.close(reader)
+    master, slave = os.openpty()
+    terminal: TextIO = os.fdopen(slave, "w")
+    assert choose_style(terminal, "") == "human"
+    terminal.close()
+    os.close(master)

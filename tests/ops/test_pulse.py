@@ -1,0 +1,112 @@
+"""What health is measured from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+import trio
+from trio.testing import MockClock
+
+from appliance.kernel.store import Store, open_store
+from appliance.kernel.supervision import LoopWatch
+from appliance.ops.health import Board
+from appliance.ops.pulse import DiskLimits, Pulse, disk_space, run_pulse
+from tests.kit.clock import FakeClock
+
+LIMITS = DiskLimits(0, 0)
+
+
+async def start(nursery: trio.Nursery, store: Store, board: Board, folder: Path, loop: LoopWatch) -> Pulse:
+    async def run(*, task_status: trio.TaskStatus[Pulse]) -> None:
+        await run_pulse(
+            store=store,
+            loop=loop,
+            folders={"state": folder},
+            limits=LIMITS,
+            board=board,
+            task_status=task_status,
+        )
+
+    pulse = await nursery.start(run)
+    assert isinstance(pulse, Pulse)
+    return pulse
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    with trio.fail_after(10):
+        while not condition():
+            await trio.sleep(0.01)
+
+
+async def test_all_parts_are_there_and_good_from_the_start(tmp_path: Path) -> None:
+    board = Board()
+    async with open_store(tmp_path / "box.db", FakeClock()) as store, trio.open_nursery() as nursery:
+        pulse = await start(nursery, store, board, tmp_path, LoopWatch())
+        parts = board.parts()
+        assert set(parts) == {"store", "journal", "loop", "disk_state"}
+        assert {part["status"] for part in parts.values()} == {"ok"}
+        assert pulse.trouble() is None and pulse.wal_bytes > 0
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_full_disk_is_red_but_feeds_the_watchdog(tmp_path: Path, mock_clock: MockClock) -> None:
+    """A restart would not make space, and the marks people press would be lost meanwhile."""
+    board = Board()
+    clock = FakeClock()
+    async with open_store(tmp_path / "box.db", clock, in_thread=False) as store:
+        async with trio.open_nursery() as nursery:
+            pulse = await start(nursery, store, board, tmp_path, LoopWatch())
+
+            async def full(closure: Callable[[Any], Any]) -> Any:
+                from appliance.kernel.store import StoreFull
+
+                raise StoreFull
+
+            store.write = full  # type: ignore[method-assign]
+            mock_clock.jump(1.5)
+            await until_blocked(lambda: pulse.probe_error != "")
+            assert board.parts()["store"]["status"] == "bad"
+            assert pulse.trouble() is None
+            nursery.cancel_scope.cancel()
+
+
+async def until_blocked(condition: Callable[[], bool]) -> None:
+    for _ in range(100):
+        if condition():
+            return
+        await trio.testing.wait_all_tasks_blocked()
+    raise AssertionError("the condition never came true")
+
+
+def in_trio(pulse: Pulse, now_s: float) -> str | None:
+    async def ask() -> str | None:
+        return pulse.trouble()
+
+    clock = MockClock()
+    clock.jump(now_s)
+    return trio.run(ask, clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("lag_s", "silent_s", "says"),
+    [(0.1, 9.0, None), (2.1, 0.0, "event loop stood still for 2.1 s"), (0.0, 11.0, "not answered for 11 s")],
+)
+def test_a_standing_loop_or_a_silent_store_is_trouble(
+    lag_s: float, silent_s: float, says: str | None
+) -> None:
+    found = in_trio(Pulse(lag_s=lag_s, probe_s=0.1, answered_at_s=100.0), 100.0 + silent_s)
+    if says is None:
+        assert found is None
+    else:
+        assert found is not None and says in found
+
+
+def test_a_folder_that_is_not_there_says_why(tmp_path: Path) -> None:
+    assert disk_space(tmp_path / "no").error == "No such file or directory"
+    here = disk_space(tmp_path)
+    assert 0 < here.free_bytes <= here.total_bytes
+    assert apsw.SQLITE_OK == 0
