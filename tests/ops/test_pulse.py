@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 import trio
 from trio.testing import MockClock
 
-from appliance.kernel.store import Store, open_store
+from appliance.kernel.store import Store, StoreFull, open_store
 from appliance.kernel.supervision import LoopWatch
 from appliance.ops.health import Board
 from appliance.ops.pulse import DiskLimits, Pulse, disk_space, run_pulse
@@ -36,12 +35,6 @@ async def start(nursery: trio.Nursery, store: Store, board: Board, folder: Path,
     return pulse
 
 
-async def until(condition: Callable[[], Any]) -> None:
-    with trio.fail_after(10):
-        while not condition():
-            await trio.sleep(0.01)
-
-
 async def test_all_parts_are_there_and_good_from_the_start(tmp_path: Path) -> None:
     board = Board()
     async with open_store(tmp_path / "box.db", FakeClock()) as store, trio.open_nursery() as nursery:
@@ -57,21 +50,22 @@ async def test_a_full_disk_is_red_but_feeds_the_watchdog(tmp_path: Path, mock_cl
     """A restart would not make space, and the marks people press would be lost meanwhile."""
     board = Board()
     clock = FakeClock()
-    async with open_store(tmp_path / "box.db", clock, in_thread=False) as store:
-        async with trio.open_nursery() as nursery:
-            pulse = await start(nursery, store, board, tmp_path, LoopWatch())
+    async with (
+        open_store(tmp_path / "box.db", clock, in_thread=False) as store,
+        trio.open_nursery() as nursery,
+    ):
+        pulse = await start(nursery, store, board, tmp_path, LoopWatch())
 
-            async def full(closure: Callable[[Any], Any]) -> Any:
-                from appliance.kernel.store import StoreFull
+        async def full(closure: Callable[[Any], Any]) -> Any:
+            raise StoreFull
 
-                raise StoreFull
-
-            store.write = full  # type: ignore[method-assign]
-            mock_clock.jump(1.5)
-            await until_blocked(lambda: pulse.probe_error != "")
-            assert board.parts()["store"]["status"] == "bad"
-            assert pulse.trouble() is None
-            nursery.cancel_scope.cancel()
+        store.write = full  # type: ignore[method-assign]
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(1.5)
+        await until_blocked(lambda: pulse.probe_error != "")
+        assert board.parts()["store"]["status"] == "bad"
+        assert pulse.trouble() is None
+        nursery.cancel_scope.cancel()
 
 
 async def until_blocked(condition: Callable[[], bool]) -> None:
@@ -109,4 +103,3 @@ def test_a_folder_that_is_not_there_says_why(tmp_path: Path) -> None:
     assert disk_space(tmp_path / "no").error == "No such file or directory"
     here = disk_space(tmp_path)
     assert 0 < here.free_bytes <= here.total_bytes
-    assert apsw.SQLITE_OK == 0
