@@ -18,7 +18,7 @@ from wsproto.events import CloseConnection, Pong
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
-from appliance.live.protocol import PING_FRAME, short_reason, text_frame
+from appliance.live.protocol import PING_FRAME, TOO_LARGE, Close, short_reason, text_frame
 from appliance.live.transport import CLOSE_GRACE_S, Gone, Upcalls, until_disconnect
 from appliance.web.api import Receive, Send
 from appliance.web.passthrough import Wire, wire_of
@@ -152,8 +152,9 @@ class DirectTransport:
         if self._closed:
             return
         if isinstance(event, CloseConnection) and event.code == CloseReason.MESSAGE_TOO_BIG:
-            self._upcalls.refuse("the message is too large")
-            return
+            # The server may end the connection right after this: say it now, in our words.
+            event = CloseConnection(Close.PROTOCOL, TOO_LARGE)
+            self._upcalls.refuse(TOO_LARGE)
         if isinstance(event, Pong) and not self._upcalls.control():
             return
         try:

@@ -45,8 +45,8 @@ class Endpoint:
             if trace_id is not None:
                 client.close(Close.INTERNAL, f"the box made an error, trace {trace_id}")
         finally:
-            if client.ending is not None:
-                await transport.close(receive, *client.ending)
+            if (ending := client.ending) is not None:
+                await survive("closing", device, lambda: transport.close(receive, *ending))
 
     async def _serve(self, scope: Scope, receive: Receive, client: Client) -> None:
         """The client's whole life; cancelled from outside, it is sent away as at a restart."""

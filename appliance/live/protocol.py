@@ -16,6 +16,7 @@ from appliance.kernel import json
 from appliance.kernel.clock import to_rfc3339
 
 MAX_MESSAGE_BYTES = 64 * 1024  # the same as an HTTP body
+TOO_LARGE = f"a message may have {MAX_MESSAGE_BYTES} bytes"
 REPLAY_MAX = 2000  # missed events replayed at most; beyond that /snapshot is cheaper for both sides
 BACKLOG_MAX = 256  # events a connected client may be behind: 5 s of the busiest game
 REPLIES_MAX = 64  # results and pongs waiting for one client that asks faster than it reads
@@ -99,7 +100,7 @@ def parse_message(text: str) -> Ping | Auth | CommandFrame:
     """One message of the client. Raises ProtocolError."""
     data = text.encode("utf-8", "surrogatepass")
     if len(data) > MAX_MESSAGE_BYTES:
-        raise ProtocolError(f"a message may have {MAX_MESSAGE_BYTES} bytes")
+        raise ProtocolError(TOO_LARGE)
     try:
         value = json.decode(data)
     except json.BadJson as error:
