@@ -42,7 +42,7 @@ def _resource_routes(routes: Routes, monitor: MonitorHandle) -> None:
         """Add a channel; it is inactive until activated."""
         return _told(monitor, await ctx.write(lambda tx: store.create_channel(tx, ctx.caller, body)))
 
-    @routes.get("/channels", query=ChannelQuery)
+    @routes.get("/channels", query=ChannelQuery, items=Channel)
     async def listing(ctx: Ctx, query: ChannelQuery) -> Answer:
         """List channels, oldest first."""
         page = await ctx.read(lambda tx: store.list_channels(tx, query))
@@ -175,5 +175,6 @@ def _heartbeat_route(monitor: MonitorHandle, clock: Clock) -> RawRoute:
         "POST",
         "/channels/{channel_id}/heartbeat",
         heartbeat,
-        "Say that a channel's capture is alive (body optional: see Heartbeat).",
+        "Say that a channel's capture is alive; the body is optional.",
+        body=Heartbeat,
     )

@@ -65,12 +65,6 @@ class Heartbeat(Input):
     sent_at: Instant | None = Field(None, description="the device's clock: older reports never replace newer")
 
 
-class HeartbeatAnswer(BaseModel):
-    status: Status
-    server_time: str
-    interval_s: float
-
-
 class Channel(BaseModel):
     """A channel as the API shows it."""
 

@@ -17,7 +17,7 @@ def tag_routes() -> Routes:
         """Tag a clip; session_id and play_id are the clip's."""
         return await ctx.write(lambda tx: store.create_tag(tx, ctx.caller, body))
 
-    @routes.get("/tags", query=TagQuery)
+    @routes.get("/tags", query=TagQuery, items=Tag)
     async def listing(ctx: Ctx, query: TagQuery) -> Answer:
         """List tags, oldest first."""
         return Answer(200, await ctx.read(lambda tx: store.list_tags(tx, query)))
@@ -37,7 +37,7 @@ def tag_routes() -> Routes:
         """Delete a tag."""
         return await ctx.write(lambda tx: store.delete_tag(tx, ctx.caller, tag_id))
 
-    @routes.get("/sessions/{session_id}/tags", query=TagPage)
+    @routes.get("/sessions/{session_id}/tags", query=TagPage, items=Tag)
     async def of_session(ctx: Ctx, session_id: str, query: TagPage) -> Answer:
         """List a session's tags, oldest first."""
         return Answer(200, await ctx.read(lambda tx: store.tags_of_session(tx, session_id, query)))
