@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -328,6 +328,7 @@ class RawClient:
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self.stream = stream
+        self.data = b""
 
     @classmethod
     async def connect(cls, port: int, query: str = "", receive_buffer: int | None = None) -> RawClient:
@@ -349,17 +350,45 @@ class RawClient:
         """One masked text frame (with the mask 0000)."""
         await self.stream.send_all(bytes((0x81, 0x80 | len(text))) + bytes(4) + text)
 
+    async def read_until(self, size: int) -> None:
+        """Keep reading until `size` bytes have come, or the end."""
+        while len(self.data) < size and (part := await self.stream.receive_some(65536)):
+            self.data += bytes(part)
+
     async def read_to_close(self) -> tuple[int, bytes]:
         """The code of the close frame and all bytes before it."""
-        data = b""
         with trio.fail_after(10):
-            while b"\x88" not in data[-130:]:
+            while (found := close_frame(self.data)) is None:
                 part = await self.stream.receive_some(65536)
-                if not part:
-                    break
-                data += bytes(part)
-        at = data.rindex(b"\x88")
-        return int.from_bytes(data[at + 2 : at + 4], "big"), data[:at]
+                assert part, "the connection ended without a close frame"
+                self.data += bytes(part)
+        return found
+
+
+def frames_of(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """(opcode, payload, where it starts) of every whole server frame."""
+    at = 0
+    while at + 2 <= len(data):
+        size, head = data[at + 1], 2
+        if size >= 126:
+            head = 4 if size == 126 else 10
+            size = int.from_bytes(data[at + 2 : at + head], "big")
+        if at + head + size > len(data):
+            return
+        yield data[at] & 15, data[at + head : at + head + size], at
+        at += head + size
+
+
+def close_frame(data: bytes) -> tuple[int, bytes] | None:
+    for opcode, payload, at in frames_of(data):
+        if opcode == 8:
+            return int.from_bytes(payload[:2], "big"), data[:at]
+    return None
+
+
+def seqs_of(data: bytes) -> list[int]:
+    told = [json.loads(payload) for opcode, payload, _ in frames_of(data) if opcode == 1]
+    return [message["seq"] for message in told if "seq" in message]
 
 
 async def test_a_silent_client_is_cut_off_and_one_that_answers_pings_stays(running: Running) -> None:
@@ -379,6 +408,31 @@ async def test_a_silent_client_is_cut_off_and_one_that_answers_pings_stays(runni
         heard = len(beats)
         await wait_until(lambda: len(beats) > heard + 3)
         nursery.cancel_scope.cancel()
+
+
+async def test_a_slow_client_reads_4010_behind_whole_frames_and_resumes_without_loss(
+    running: Running,
+) -> None:
+    async with running(user_timeout_ms=30_000) as box:
+        slow = await RawClient.connect(box.port, receive_buffer=4096)
+        await wait_until(lambda: len(box.live.stats().clients) == 1)
+        while box.live.stats().clients[0].lag < 200:
+            await box.write_events(20, size=2000)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(slow.read_until, 300_000)  # it reads on, too late
+            for _ in range(30):
+                await box.write_events(20, size=2000)
+        code, data = await slow.read_to_close()
+        await slow.stream.aclose()
+        assert code == protocol.Close.TOO_SLOW
+        seqs = seqs_of(data)
+        assert seqs == list(range(1, len(seqs) + 1))
+        missed = box.store.journal.head - len(seqs)
+        assert 0 < missed < protocol.REPLAY_MAX
+        async with box.connect(f"?since={len(seqs)}&epoch={box.store.journal.epoch}") as again:
+            assert (await again.greet())["recovered"] is True
+            await again.read_to(box.store.journal.head)
+        assert again.seqs == list(range(len(seqs) + 1, box.store.journal.head + 1))
 
 
 async def test_a_client_that_stops_reading_is_cut_off_resumably_and_harms_nobody(running: Running) -> None:
