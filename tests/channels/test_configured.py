@@ -115,5 +115,5 @@ async def test_an_archived_id_is_not_revived_and_does_not_stop_the_box(store: St
 
 
 def test_an_input_the_recorder_cannot_take_stops_the_start() -> None:
-    with pytest.raises(ValidationError, match="is no input"):
+    with pytest.raises(ValidationError, match="rtsp: is not known"):
         ChannelSettings(id="cam1", input_url="rtsp://camera/1")
