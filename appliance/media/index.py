@@ -241,6 +241,8 @@ class SegmentIndex:
         self.keys: list[Key] = []
         self.holes: list[Hole] = []
         self.pictures: list[Picture] = []
+        self.first: int | None = None  # least pts and greatest end of what is shown, ticks; None: no video yet
+        self.end: int | None = None
         self.is_closed = False
 
     @property
@@ -290,6 +292,11 @@ class SegmentIndex:
         self.holes.extend(growth.holes)
         self.pictures.extend(growth.pictures)
         self.cursor = growth.cursor
+        shown = [part for part in growth.parts if part.video_tfdt >= 0]
+        if shown:
+            first, end = min(part.video_pts_min for part in shown), max(part.video_end for part in shown)
+            self.first = first if self.first is None else min(first, self.first)
+            self.end = end if self.end is None else max(end, self.end)
 
     def update(self, fd: int, size: int) -> Growth:
         """Scan and apply to the end of what is there. For those without an event loop."""

@@ -53,7 +53,6 @@ def facts_of(index: SegmentIndex) -> SegmentFacts:
     init = index.init
     mtxi = init.mtxi if init is not None else None
     video = init.video if init is not None else None
-    shown = [part for part in index.parts if part.video_tfdt >= 0]
     return SegmentFacts(
         name=index.name,
         bytes=index.cursor.size,
@@ -66,8 +65,8 @@ def facts_of(index: SegmentIndex) -> SegmentFacts:
         ntp_us=mtxi.ntp_ns // 1000 if mtxi is not None else None,
         frames=index.frames,
         parts=len(index.parts),
-        first_ns=index.run_ns(min(part.video_pts_min for part in shown)) if shown else None,
-        end_ns=index.run_ns(max(part.video_end for part in shown)) if shown else None,
+        first_ns=None if index.first is None else index.run_ns(index.first),
+        end_ns=None if index.end is None else index.run_ns(index.end),
         frame_ns=ticks_to_ns(index.cursor.pace.nominal, index.timescale),
         codec=video.codec if video is not None else "",
         stsd_id=init.stsd_id if init is not None else "",

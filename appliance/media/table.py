@@ -158,10 +158,14 @@ _FACTS: Final = [one.name for one in fields(SegmentFacts)][:-2]  # sizes and hol
 
 @dataclass(slots=True)
 class ChannelLog:
-    """What a channel's log says: facts by name, knots by run; `stale` lines could be dropped."""
+    """What a channel's log says: facts by name, knots by run; `stale` lines could be dropped.
+
+    `published` are segments whose frames have been given times: no knot may be put into them any more.
+    """
 
     facts: dict[str, SegmentFacts] = field(default_factory=dict)
     knots: dict[str, list[Knot]] = field(default_factory=dict)
+    published: set[str] = field(default_factory=set)
     lines: int = 0
     bad_lines: int = 0
     is_torn: bool = False
@@ -169,7 +173,8 @@ class ChannelLog:
     @property
     def stale(self) -> int:
         """Lines that no longer say anything."""
-        return self.lines - len(self.facts) - sum(map(len, self.knots.values()))
+        told = len(self.facts) + len(self.published - self.facts.keys())
+        return self.lines - told - sum(map(len, self.knots.values()))
 
 
 def facts_line(facts: SegmentFacts) -> bytes:
@@ -182,15 +187,22 @@ def knot_line(run_id: str, knot: Knot) -> bytes:
     return _line(["k", run_id, *knot])
 
 
+def published_line(name: str) -> bytes:
+    """Frames of a growing segment have been given times. (facts_line says the same.)"""
+    return _line(["p", name])
+
+
 def forget_line(name: str) -> bytes:
     """The segment is gone."""
     return _line(["d", name])
 
 
-def pack_log(facts: Iterable[SegmentFacts], knots: Iterable[tuple[str, Knot]]) -> bytes:
+def pack_log(
+    facts: Iterable[SegmentFacts], knots: Iterable[tuple[str, Knot]], published: Iterable[str] = ()
+) -> bytes:
     """A whole log that says just this."""
     lines = [knot_line(run_id, knot) for run_id, knot in knots]
-    return b"".join([*(facts_line(one) for one in facts), *lines])
+    return b"".join([*(facts_line(one) for one in facts), *map(published_line, published), *lines])
 
 
 def read_log(data: bytes) -> ChannelLog:
@@ -212,11 +224,15 @@ def _take_line(log: ChannelLog, row: list[Any]) -> None:
         case "f":
             facts = _facts(row[1:])
             log.facts[facts.name] = facts
+            log.published.add(facts.name)
+        case "p":
+            log.published.add(str(row[1]))
         case "k":
             media_ns, wall_us, rate_ppb = map(int, row[2:])
             log.knots.setdefault(str(row[1]), []).append(Knot(media_ns, wall_us, rate_ppb))
         case "d":
             log.facts.pop(row[1], None)
+            log.published.discard(row[1])
         case other:
             raise ValueError(f"a line of kind {other!r}")
 

@@ -111,13 +111,24 @@ class Run:
         self._media = array("q", (knot.media_ns for knot in rows))
         self._walls = array("q", (knot.wall_us for knot in rows))
         self._rates = array("q", (knot.rate_ppb for knot in rows))
-        self._envelope = Envelope()
+        self._envelope_or_none: Envelope | None = None  # most runs in memory are over: they need none
         self._published_ns: int | None = None  # frames before this have been told their wall time
+
+    @property
+    def _envelope(self) -> Envelope:
+        if self._envelope_or_none is None:
+            self._envelope_or_none = Envelope()
+        return self._envelope_or_none
 
     @property
     def skew_ppm(self) -> float:
         """How fast the source's clock runs against box time: +200 means 200 us too much per second."""
-        return -self._envelope.skew * 1e6
+        return 0.0 if self._envelope_or_none is None else -self._envelope_or_none.skew * 1e6
+
+    @property
+    def published_ns(self) -> int | None:
+        """End of what was given out since this object lives; None: nothing yet."""
+        return self._published_ns
 
     @property
     def has_clock(self) -> bool:

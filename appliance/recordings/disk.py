@@ -1,0 +1,154 @@
+"""The blocking half of following: what a thread does for the index, values in and values out.
+
+Owns: listing a channel's directory, one look at a file, walking an old file. Must not know: the loop, state.
+A thread never touches the index itself: it is given a cursor and gives back what it found.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from appliance.media.fmp4 import MAX_INIT_BYTES, Init, Malformed, parse_init
+from appliance.media.index import Cursor, Growth, SegmentIndex, scan, was_closed
+from appliance.media.names import is_segment_name
+from appliance.media.segment import SegmentFacts
+from appliance.media.table import KeyColumns, PartColumns
+from appliance.recordings.cache import ChannelCache
+from appliance.recordings.paths import CHANNEL_ID, open_channel, open_recording
+
+WALK_PARTS = 100  # of an old file at a time: 10 ms of Python, so that live channels do not wait
+
+
+class Found(NamedTuple):
+    """One file of a channel: size in bytes and time of its last change, ns of the machine's wall clock."""
+
+    bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a growing file."""
+
+    growth: Growth
+    is_closed: bool
+
+
+def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, Found]) -> dict[str, Found]:
+    """Every segment of the channel. Files in `known` are taken as they are there: only new ones are asked.
+
+    No directory yet is no file. Raises OSError.
+    """
+    found: dict[str, Found] = {}
+    try:
+        with open_channel(recordings_dir, channel_id) as directory, os.scandir(directory) as entries:
+            for entry in entries:
+                if not is_segment_name(entry.name):
+                    continue
+                if entry.name in known:
+                    found[entry.name] = known[entry.name]
+                elif (one := _stat(entry)) is not None:
+                    found[entry.name] = one
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def _stat(entry: os.DirEntry[str]) -> Found | None:
+    try:
+        if not entry.is_file(follow_symlinks=False):
+            return None
+        status = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:  # deleted while we looked
+        return None
+    return Found(status.st_size, status.st_mtime_ns)
+
+
+def list_folders(recordings_dir: Path) -> tuple[str, ...]:
+    """Directories under recordings_dir that could be a channel's or are nobody's. Raises OSError."""
+    try:
+        with os.scandir(recordings_dir) as entries:
+            return tuple(sorted(one.name for one in entries if one.is_dir() and not one.name.startswith(".")))
+    except FileNotFoundError:
+        return ()
+
+
+def is_channel_name(folder: str) -> bool:
+    return CHANNEL_ID.fullmatch(folder) is not None
+
+
+def look(fd: int, cursor: Cursor, size: int, *, ask_closed: bool) -> Look:
+    """What has been added to an open file. Raises OSError."""
+    growth = _scan(cursor, fd, size)
+    init = growth.cursor.init
+    is_closed = ask_closed and not growth.more and init is not None and was_closed(fd, init)
+    return Look(growth, is_closed)
+
+
+def walk_step(recordings_dir: Path, path: str, cursor: Cursor) -> Growth:
+    """The next stretch of an old file. A file that cannot be read is damaged, with the reason."""
+    try:
+        fd = open_recording(recordings_dir, path)
+    except OSError as error:
+        return Growth(replace(cursor, damage=error.strerror or str(error)))
+    try:
+        return _scan(cursor, fd, os.fstat(fd).st_size, WALK_PARTS)
+    except OSError as error:
+        return Growth(replace(cursor, damage=error.strerror or str(error)))
+    finally:
+        os.close(fd)
+
+
+def _scan(cursor: Cursor, fd: int, size: int, max_parts: int | None = None) -> Growth:
+    try:
+        return scan(cursor, fd, size) if max_parts is None else scan(cursor, fd, size, max_parts)
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  # border: one recording file (design section 3)
+        return Growth(replace(cursor, size=size, damage=f"{type(error).__name__}: {error}"))
+
+
+def read_init(recordings_dir: Path, path: str) -> Init | None:
+    """The init of a file; None when it has none that can be read."""
+    try:
+        fd = open_recording(recordings_dir, path)
+    except OSError:
+        return None
+    try:
+        for length in (65536, MAX_INIT_BYTES):
+            try:
+                return parse_init(os.pread(fd, length, 0))
+            except Malformed:
+                continue
+        return None
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def load_parts(
+    recordings_dir: Path, path: str, cache: ChannelCache, facts: SegmentFacts
+) -> tuple[Init, PartColumns, KeyColumns] | None:
+    """Init, parts and keys of a closed segment from its table; None when table or file are not what
+    `facts` say."""
+    init = read_init(recordings_dir, path)
+    if init is None or init.stsd_id != facts.stsd_id:
+        return None
+    mtxi = init.mtxi
+    told = (mtxi.stream_id.hex(), mtxi.number, mtxi.dts_ns) if mtxi is not None else (facts.run_id, None, 0)
+    if told != (facts.run_id, facts.number, facts.base_ns):
+        return None
+    table = cache.load_table(facts)
+    return (init, *table) if table is not None else None
+
+
+def finish(fd: int, cache: ChannelCache, facts: SegmentFacts, index: SegmentIndex, line: bytes) -> None:
+    """A segment is closed: its bytes to the disk, then what is known of it. Raises OSError."""
+    os.fdatasync(fd)
+    cache.save_table(facts, index.parts, index.keys)
+    cache.append(line)

@@ -1,0 +1,155 @@
+"""What others may know of recordings: footage states, facts worth an event, figures, the timeline's shape.
+
+Owns: types and how they are shown. All instants are int us UTC of box time unless a field says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from appliance.kernel.clock import optional_rfc3339, to_rfc3339
+from appliance.kernel.fields import Input, Instant
+from appliance.media.spans import Coverage, Reason
+
+FootageState = Literal["on", "stalled", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingGap:
+    """Footage is missing from `start_us` (capture time) on; told when it begins (`end_us` None) and ends.
+
+    Gaps that are only seen once over are told once. Both tellings of one gap have the same start.
+    """
+
+    channel_id: str
+    start_us: int
+    end_us: int | None
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class FootageChanged:
+    """What the index sees of a channel's footage now."""
+
+    channel_id: str
+    footage: FootageState
+
+
+Fact = RecordingGap | FootageChanged
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFootage:
+    """One channel as the index knows it at one moment. Instants are wall times, latency not taken off.
+
+    `video_until_us`: every frame before it is indexed. `durable_until_us`: and survives a power cut.
+    `skew_ppm`: the source's clock against box time, positive is fast. `ntp_lag_ms`: how far MediaMTX's own
+    estimate (mtxi) lies behind what was seen arriving.
+    """
+
+    channel_id: str
+    footage: FootageState
+    latency_us: int
+    video_from_us: int | None
+    video_until_us: int | None
+    durable_until_us: int | None
+    newest_part_age_s: float | None
+    run_id: str | None
+    segments: int
+    waiting: int  # segments not walked yet
+    unreadable: tuple[tuple[str, str], ...]  # (name, reason), newest last
+    bytes: int
+    skew_ppm: float
+    ntp_lag_ms: float | None
+    error: str | None  # what the disk last said when it refused
+
+
+class TimelineQuery(Input):
+    """GET /channels/{id}/timeline."""
+
+    start: Instant | None = Field(None, description="default: ten minutes before end")
+    end: Instant | None = Field(None, description="default: now")
+    frames: Annotated[int, Field(ge=0, le=1)] = Field(
+        0, description="1: capture time of every video frame; the span may be 60 s at most"
+    )
+
+
+class TimelineSpan(BaseModel):
+    start: str
+    end: str
+    run_id: str
+
+
+class TimelineGap(BaseModel):
+    start: str
+    end: str | None = Field(description="null while it lasts")
+    reason: Reason
+
+
+class TimelineRun(BaseModel):
+    run_id: str
+    start: str
+    end: str
+    codec: str
+    width: int
+    height: int
+    segments: int
+
+
+class Timeline(BaseModel):
+    """Capture times throughout."""
+
+    channel_id: str
+    start: str
+    end: str
+    footage: FootageState
+    latency_ms: int
+    video_until: str | None = Field(description="every frame captured before it is indexed")
+    spans: list[TimelineSpan]
+    gaps: list[TimelineGap]
+    runs: list[TimelineRun]
+    frames: list[str] | None = None
+
+
+def timeline_resource(
+    channel: ChannelFootage, start_us: int, end_us: int, known: Coverage, frames: list[int] | None
+) -> dict[str, Any]:
+    """The timeline as the API shows it; `known` in wall time, `frames` in capture time."""
+    late_us = channel.latency_us
+    until_us = channel.video_until_us
+    return {
+        "channel_id": channel.channel_id,
+        "start": to_rfc3339(start_us),
+        "end": to_rfc3339(end_us),
+        "footage": channel.footage,
+        "latency_ms": late_us // 1000,
+        "video_until": optional_rfc3339(None if until_us is None else until_us - late_us),
+        "spans": [
+            {
+                "start": to_rfc3339(span.start_us - late_us),
+                "end": to_rfc3339(span.end_us - late_us),
+                "run_id": span.run_id,
+            }
+            for span in known.spans
+        ],
+        "gaps": [
+            {
+                "start": to_rfc3339(g.start_us - late_us),
+                "end": None if g.end_us is None else to_rfc3339(g.end_us - late_us),
+                "reason": g.reason,
+            }
+            for g in known.gaps
+        ],
+        "runs": [
+            {
+                **run._asdict(),
+                "start": to_rfc3339(run.start_us - late_us),
+                "end": to_rfc3339(run.end_us - late_us),
+            }
+            for run in known.runs
+        ],
+        "frames": None if frames is None else [to_rfc3339(frame) for frame in frames],
+    }

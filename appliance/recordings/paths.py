@@ -1,0 +1,57 @@
+"""Opening what lies under recordings_dir, and nothing else.
+
+Owns: names -> descriptors without following a link out of the tree. Must not know: what is in a file.
+Names come from plans and rows of ours, directories from anybody who can write to the disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from appliance.media.names import is_segment_name
+
+CHANNEL_ID = re.compile(r"[a-z0-9_-]{1,32}")  # contract.md section 2
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# O_NONBLOCK: a FIFO planted under the name of a recording must not hang the opener
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+def open_recording(recordings_dir: Path, name: str) -> int:
+    """Descriptor of the regular file `<channel id>/<segment>.mp4`, read-only. Blocking; raises OSError.
+
+    Raises FileNotFoundError too for a name that is none of ours, so that nobody learns what else is there.
+    """
+    channel_id, _, segment = name.partition("/")
+    if not CHANNEL_ID.fullmatch(channel_id) or not is_segment_name(segment):
+        raise FileNotFoundError(errno.ENOENT, "not a recording", name)
+    with open_channel(recordings_dir, channel_id) as directory:
+        return open_segment(directory, segment)
+
+
+@contextmanager
+def open_channel(recordings_dir: Path, channel_id: str) -> Iterator[int]:
+    """Descriptor of a channel's directory for the block. Raises OSError."""
+    root = os.open(recordings_dir, _DIRECTORY)
+    try:
+        directory = os.open(channel_id, _DIRECTORY | os.O_NOFOLLOW, dir_fd=root)
+    finally:
+        os.close(root)
+    try:
+        yield directory
+    finally:
+        os.close(directory)
+
+
+def open_segment(directory: int, segment: str) -> int:
+    """Descriptor of a regular file in an open channel directory. Raises OSError."""
+    fd = os.open(segment, _FILE, dir_fd=directory)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise FileNotFoundError(errno.ENOENT, "not a regular file", segment)
+    return fd

@@ -1,0 +1,146 @@
+"""Segments nobody saw being written: walked in the background, or at once when somebody asks.
+
+Owns: the order of walking, tables loaded and kept for a while, views for plans. Must not know: live files.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import trio
+
+from appliance.kernel.signal import Signal
+from appliance.media.fmp4 import Init, Mtxi
+from appliance.media.index import SegmentIndex
+from appliance.media.table import facts_line
+from appliance.media.view import Key, Part, SegmentView
+from appliance.recordings import disk
+from appliance.recordings.cache import lines_of
+from appliance.recordings.channel import KEEP_PARTS_US, Segment
+from appliance.recordings.follow import Followed
+
+TABLES_KEPT: Final = 128  # of 60 s in parts of 0.2 s: 2.5 MB
+_PAUSE_SHARE: Final = 1.0  # the background rests as long as it has worked: live files come first
+
+
+@dataclass(slots=True)
+class Walks:
+    """Shared by the background walk and by those who ask."""
+
+    wake: Signal
+    _busy: dict[str, trio.Event] = field(default_factory=dict)
+    _tables: OrderedDict[str, tuple[Init, Sequence[Part], Sequence[Key]]] = field(default_factory=OrderedDict)
+
+    async def views(self, followed: Followed, start_us: int, end_us: int) -> list[SegmentView]:
+        """Every segment with frames in [start_us, end_us) of wall time, and one before it."""
+        found: list[SegmentView] = []
+        for segment in followed.channel.touching(start_us, end_us):
+            if segment.facts is None and not segment.is_open:
+                await self.walk(followed, segment)
+            view = await self._view(followed, segment)
+            if view is not None:
+                found.append(view)
+        return found
+
+    async def walk(self, followed: Followed, segment: Segment, *, gently: bool = False) -> None:
+        """Walk an old segment to its end, unless somebody is at it: then wait for that."""
+        path = followed.path(segment.name)
+        while (busy := self._busy.get(path)) is not None:
+            await busy.wait()
+        if segment.facts is not None and segment.index is not None:
+            return
+        self._busy[path] = trio.Event()
+        try:
+            await self._walk(followed, segment, path, gently=gently)
+        finally:
+            self._busy.pop(path).set()
+
+    async def _walk(self, followed: Followed, segment: Segment, path: str, *, gently: bool) -> None:
+        index = SegmentIndex(segment.name)
+        root = followed.shared.recordings_dir
+        while True:
+            began_s = trio.current_time()
+            growth = await followed.read(disk.walk_step, root, path, index.cursor)
+            index.apply(growth)
+            if gently:
+                await trio.sleep((trio.current_time() - began_s) * _PAUSE_SHARE)
+            if not growth.more:
+                break
+        following = await self._next_mtxi(followed, segment)
+        if followed.channel.segments.get(segment.name) is not segment or segment.is_open:
+            return  # deleted or written to meanwhile
+        made = followed.channel.walked(segment, index, following)
+        assert segment.facts is not None
+        await followed.append(lines_of(index.run_id, made) + facts_line(segment.facts))
+        await self._keep(followed, segment, index)
+        followed.shared.changed.ring()
+
+    async def _next_mtxi(self, followed: Followed, segment: Segment) -> Mtxi | None:
+        """What the segment after this one says of its start: it bounds how long this one really took."""
+        name = followed.channel.name_after(segment)
+        if name is None:
+            return None
+        init = await followed.read(disk.read_init, followed.shared.recordings_dir, followed.path(name))
+        return init.mtxi if init is not None else None
+
+    async def _keep(self, followed: Followed, segment: Segment, index: SegmentIndex) -> None:
+        """Its table goes to the disk; its part list stays only while it is recent."""
+        facts, channel = segment.facts, followed.channel
+        assert facts is not None
+        if not index.parts or index.init is None:
+            segment.index = None
+            return
+        try:
+            await followed.read(followed.cache.save_table, facts, index.parts, index.keys)
+        except OSError as error:
+            followed.fail("index", error)
+        end_us, until_us = channel.entry(segment).end_us, channel.video_until_us
+        if end_us is None or until_us is None or end_us < until_us - KEEP_PARTS_US:
+            self._remember(followed.path(segment.name), (index.init, tuple(index.parts), tuple(index.keys)))
+            segment.index = None
+
+    async def _view(self, followed: Followed, segment: Segment) -> SegmentView | None:
+        clock, facts = followed.channel.clock_of(segment), segment.facts
+        if clock is None or facts is None or facts.first_ns is None:
+            return None
+        path = followed.path(segment.name)
+        if segment.index is not None and segment.index.init is not None:
+            return segment.index.view(path, clock)
+        known = self._tables.get(path)
+        if known is None:
+            root = followed.shared.recordings_dir
+            known = await followed.read(disk.load_parts, root, path, followed.cache, facts)
+        if known is None:  # the table is missing or not of this file: the file itself is the truth
+            await self.walk(followed, segment)
+            known = self._tables.get(path)
+            if known is None:
+                return segment.index.view(path, clock) if segment.index and segment.index.init else None
+        self._remember(path, known)
+        init, parts, keys = known
+        return SegmentView(path, init, facts.base_ns, facts.run_id, clock, parts, keys)
+
+    def _remember(self, path: str, known: tuple[Init, Sequence[Part], Sequence[Key]]) -> None:
+        self._tables[path] = known
+        self._tables.move_to_end(path)
+        while len(self._tables) > TABLES_KEPT:
+            self._tables.popitem(last=False)
+
+    def forget(self, path: str) -> None:
+        self._tables.pop(path, None)
+
+
+async def walk_in_background(followed: Mapping[str, Followed], walks: Walks) -> None:
+    """Walk what waits, newest first over all channels, for ever."""
+    while True:
+        seen = walks.wake.count
+        while (next_one := _newest_waiting(followed)) is not None:
+            await walks.walk(*next_one, gently=True)
+        await walks.wake.wait_past(seen)
+
+
+def _newest_waiting(followed: Mapping[str, Followed]) -> tuple[Followed, Segment] | None:
+    waiting = [(one, found[0]) for one in followed.values() if (found := one.channel.waiting())]
+    return max(waiting, key=lambda pair: pair[1].written_us, default=None)
