@@ -219,10 +219,12 @@ async def run_cutter(
     rules: MarkRules,
     clock: Clock,
     plan_span: PlanSpan,
+    paused: bool = False,
     task_status: trio.TaskStatus[CutterHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Cut clips until cancelled.
 
+    `paused` (safe mode): marks queue up and nothing is cut.
     Start: jobs a crash left running are pending again. Stop: cancel; a job in between its transactions is
     found again at the next start. Raises: StoreBroken.
     """
@@ -230,7 +232,9 @@ async def run_cutter(
     desk = _Desk(store, footage, source_down, rules, clock, plan_span, clock.now_us())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(desk.follow_rows, name="cutter: rows")
+        task_status.started(CutterHandle(desk))
+        if paused:
+            return
         nursery.start_soon(desk.follow_footage, name="cutter: footage")
         nursery.start_soon(desk.follow_late, name="cutter: late footage")
         nursery.start_soon(desk.serve, nursery, name="cutter: queue")
-        task_status.started(CutterHandle(desk))

@@ -29,7 +29,7 @@ class MarkRules:
 
     clips: ClipsSettings
     zone: str
-    forget_tags: Callable[[Tx, str], None]
+    forget_tags: Callable[[Tx, str], object]
 
 
 def load_session(tx: ReadTx, session_id: str) -> Row:

@@ -7,9 +7,9 @@ from typing import Any
 from appliance.clips.marks import load_session
 from appliance.clips.model import ClipQuery, Include, OfSession, PlayQuery
 from appliance.clips.rows import clip_resource, load, play_resource
-from appliance.kernel import json
 from appliance.kernel.paging import list_page
 from appliance.kernel.tx import ReadTx, Row
+from appliance.tags.model import tag_resource
 
 _TAGGED = "EXISTS (SELECT 1 FROM tags WHERE tags.clip_id = clips.id AND tags.deleted_us IS NULL AND {})"
 
@@ -22,17 +22,7 @@ def get_clip(tx: ReadTx, clip_id: str, query: Include) -> dict[str, Any]:
 def with_tags(tx: ReadTx, row: Row) -> dict[str, Any]:
     """The clip with the whole content of its tags."""
     tags = tx.all("SELECT * FROM tags WHERE clip_id = ? AND deleted_us IS NULL ORDER BY id", (row["id"],))
-    return {**clip_resource(tx, row), "tags": [_tag(each) for each in tags]}
-
-
-def _tag(row: Row) -> dict[str, Any]:
-    hidden = ("request_hash", "created_us", "updated_us", "deleted_us")
-    shown = {key: value for key, value in row.items() if key not in hidden}
-    for key in ("players", "labels"):
-        shown[key] = json.decode(row[key].encode())
-    for key in ("is_important", "is_reviewed"):
-        shown[key] = bool(row[key])
-    return shown
+    return {**clip_resource(tx, row), "tags": [tag_resource(each) for each in tags]}
 
 
 def list_clips(tx: ReadTx, query: ClipQuery) -> dict[str, Any]:

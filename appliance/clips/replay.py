@@ -74,6 +74,11 @@ class Replays:
     delivery: Delivery
     kept: OrderedDict[str, Plan] = field(default_factory=OrderedDict)
 
+    def route(self) -> RawRoute:
+        return RawRoute(
+            "GET", "/channels/{channel_id}/replay.mp4", self.serve, "The last seconds, or any span."
+        )
+
     async def serve(self, scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
         """GET /channels/{channel_id}/replay.mp4"""
         channel_id = given["channel_id"]

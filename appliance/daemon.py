@@ -1,0 +1,261 @@
+"""The stadium box: every actor, in the order in which they need each other. Read this first.
+
+Data enters at one door (an HTTP or /ws command, a heartbeat, a file that grows), becomes one transaction, and
+leaves through the journal. Domains do not import each other: they meet here. Leaving the block of
+`run_daemon` ends the layers from the inside out, so that each drains while what it depends on still lives.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+import trio
+
+from appliance.channels.configured import apply_config
+from appliance.channels.http import channel_routes
+from appliance.channels.monitor import MonitorHandle, run_channel_monitor
+from appliance.clips.cutter import CutterHandle, run_cutter
+from appliance.clips.delivery import Delivery, media_routes
+from appliance.clips.files import run_clip_files
+from appliance.clips.http import clip_routes, play_routes
+from appliance.clips.marks import MarkRules
+from appliance.clips.pictures import Pictures
+from appliance.clips.planner import Planner
+from appliance.clips.plays import close_session_ghosts, delete_session_clips
+from appliance.clips.replay import Replays, picture_routes
+from appliance.kernel.actor import running
+from appliance.kernel.clock import BoxClock
+from appliance.kernel.safemode import SafeMode, open_safe_mode
+from appliance.kernel.store import Store, open_store
+from appliance.kernel.supervision import LoopWatch
+from appliance.live.broadcaster import run_live
+from appliance.ops.clockwatch import adopt_clock, run_clock_watch
+from appliance.ops.health import Board, clock_part, safe_mode_part
+from appliance.ops.lock import hold_state
+from appliance.ops.metrics import Metrics, run_journal_metrics
+from appliance.ops.notify import Notifier
+from appliance.ops.pulse import DiskLimits, run_pulse
+from appliance.ops.watchdog import interval_s, run_watchdog
+from appliance.recordings.embedded import RecorderHandle
+from appliance.recordings.follower import RecordingsHandle
+from appliance.recordings.http import recording_routes
+from appliance.sessions.http import session_routes
+from appliance.settings import Settings
+from appliance.snapshot import snapshot
+from appliance.tags.http import tag_routes
+from appliance.tags.store import delete_tags_of
+from appliance.web.api import Command, Routes
+from appliance.web.app import make_app, make_local_app
+from appliance.web.common import Hooks, Site
+from appliance.web.server import Bound, run_server
+from appliance.wiring import boards, bridges
+from appliance.workers.pool import WorkerPoolHandle, run_worker_pool
+from appliance.workers.unit import SOCKET_DIR
+
+log = structlog.get_logger("daemon")
+
+MEDIA_THREADS = 16  # reads of recordings: a hung disk fills these and nothing else
+
+Ready = Callable[[Bound, Store], Awaitable[None]]
+"""Called once everything serves. The demo makes its session with it."""
+
+
+@dataclass(slots=True)
+class Box:
+    """The handles, as the layers come up. None: that layer is off (safe mode, external recorder)."""
+
+    settings: Settings
+    safe: SafeMode
+    clock: BoxClock
+    store: Store
+    board: Board
+    metrics: Metrics
+    threads: trio.CapacityLimiter
+    recordings: RecordingsHandle | None = None
+    recorder: RecorderHandle | None = None
+    workers: WorkerPoolHandle | None = None
+
+
+async def run_daemon(
+    settings: Settings, *, stop: trio.Event, loop: LoopWatch, ready: Ready | None = None
+) -> None:
+    """The whole box, until `stop` is set; then every layer drains and this returns.
+
+    Raises: StateBusy, CannotListen, WrongDatabase at start; later whatever an actor did not declare, in
+    exception groups. A clean return forgets earlier crashes (safe mode).
+    """
+    state_dir = settings.storage.state_dir
+    with hold_state(state_dir), open_safe_mode(state_dir) as safe:
+        clock = BoxClock.start(None, None)
+        async with open_store(state_dir / "box.db", clock) as store:
+            await adopt_clock(store, clock)
+            applied = await store.write(partial(apply_config, channels=settings.channels))
+            box = Box(settings, safe, clock, store, Board(), Metrics(), trio.CapacityLimiter(MEDIA_THREADS))
+            box.board.add("safe_mode", lambda: safe_mode_part(safe.on, safe.reason))
+            box.board.add("clock", lambda: clock_part(clock.step_us()))
+            box.board.add("settings", lambda: boards.settings_part(applied.refused))
+            await _footage_layer(box, stop, loop, ready)
+
+
+async def _footage_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready | None) -> None:
+    """Workers, recorder and index: what brings footage, and what looks into it."""
+    settings, store = box.settings, box.store
+    async with (
+        running(
+            "workers",
+            run_worker_pool,
+            count=settings.clips.workers,
+            socket_dir=SOCKET_DIR if SOCKET_DIR.is_dir() else None,
+        ) as box.workers,
+        bridges.embedded_recorder(settings, store, box.clock) as box.recorder,
+        bridges.recordings_index(settings, store, box.clock, off=box.safe.on) as box.recordings,
+    ):
+        await _clips_layer(box, stop, loop, ready)
+
+
+async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready | None) -> None:
+    """Channels, the cutter and its files: what turns footage and marks into clips."""
+    settings, store = box.settings, box.store
+    footage = bridges.footage_of(box.recordings)
+    rules = MarkRules(
+        settings.clips,
+        settings.site.timezone,
+        lambda tx, clip_id: delete_tags_of(tx, clip_id=clip_id),
+    )
+    planner = Planner(footage, box.threads)
+    delivery = Delivery(footage, settings.storage.clips, box.threads)
+    pictures = Pictures(store, footage, bridges.decode_key(box.workers), settings.storage.clips, box.threads)
+    async with (
+        running(
+            "channels",
+            run_channel_monitor,
+            db=store,
+            clock=box.clock,
+            interval_s=settings.heartbeat.interval_s,
+            timeout_s=settings.heartbeat.timeout_s,
+            footage_age_s=footage.newest_part_age_s,
+        ) as monitor,
+        running(
+            "cutter",
+            run_cutter,
+            store=store,
+            footage=footage,
+            source_down=bridges.source_down(box.recorder),
+            rules=rules,
+            clock=box.clock,
+            plan_span=planner.plan_span,
+            paused=box.safe.on,
+        ) as cutter,
+        bridges.unless(
+            box.safe.on,
+            "clip files",
+            run_clip_files,
+            store=store,
+            footage=footage,
+            clips_dir=settings.storage.clips,
+        ),
+        bridges.unless(box.safe.on, "pictures", pictures.run),
+    ):
+        routes = _routes(box, monitor, cutter, rules, delivery, pictures, planner)
+        await _serving_layer(box, routes, stop, loop, ready)
+
+
+def _routes(
+    box: Box,
+    monitor: MonitorHandle,
+    cutter: CutterHandle,
+    rules: MarkRules,
+    delivery: Delivery,
+    pictures: Pictures,
+    planner: Planner,
+) -> list[Routes]:
+    """Every domain's doors. A domain is taken out by deleting its folder and its lines in this file."""
+    replays = Replays(box.store, delivery.footage, box.clock, rules, planner.plan_span, delivery)
+    media = Routes(
+        "media",
+        raw=[*media_routes(store=box.store, delivery=delivery), *picture_routes(pictures), replays.route()],
+    )
+    sessions = session_routes(
+        on_complete=lambda tx, session_id: close_session_ghosts(tx, rules, session_id),
+        on_delete=lambda tx, session_id: delete_session_clips(tx, rules, session_id),
+    )
+    domains = [
+        sessions,
+        channel_routes(monitor, box.clock),
+        play_routes(rules=rules, cutter=cutter),
+        clip_routes(rules=rules, cutter=cutter),
+        tag_routes(),
+        media,
+    ]
+    if box.recordings is not None:
+        domains.append(recording_routes(box.recordings))
+    boards.add_parts(box.board, box.metrics, box.recordings, box.recorder, box.workers, cutter)
+    return domains
+
+
+async def _serving_layer(
+    box: Box, domains: Sequence[Routes], stop: trio.Event, loop: LoopWatch, ready: Ready | None
+) -> None:
+    """What watches the box and what serves people: up last, down first."""
+    settings, store = box.settings, box.store
+    commands: list[Command] = [command for routes in domains for command in routes.commands]
+    site = Site(settings.site.id, settings.site.name, (settings.server.host, *settings.server.allowed_hosts))
+    hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
+    notifier = Notifier(os.environ.get("NOTIFY_SOCKET", ""))
+    server_stop = trio.Event()
+    every_s = interval_s(dict(os.environ), os.getpid())
+    async with (
+        running("clock watch", run_clock_watch, store=store, clock=box.clock),
+        running("journal metrics", run_journal_metrics, journal=store.journal, metrics=box.metrics),
+        running(
+            "pulse",
+            run_pulse,
+            store=store,
+            loop=loop,
+            folders={"state": settings.storage.state_dir, "recordings": settings.storage.recordings_dir},
+            limits=DiskLimits(settings.storage.reserve_gb * 1e9, settings.retention.min_free_gb * 1e9),
+            board=box.board,
+        ) as pulse,
+        bridges.unless(
+            every_s is None,
+            "watchdog",
+            run_watchdog,
+            notifier=notifier,
+            every_s=every_s,
+            trouble=pulse.trouble,
+        ),
+        running(
+            "live", run_live, store=store, site_id=settings.site.id, clock=box.clock, commands=commands
+        ) as live,
+        running(
+            "web",
+            run_server,
+            app=make_app(
+                [*domains, Routes("live", raw=[live.route()])],
+                store=store,
+                clock=box.clock,
+                site=site,
+                hooks=hooks,
+            ),
+            host=settings.server.host,
+            port=settings.server.port,
+            local_app=make_local_app(
+                bridges.hook_routes(box.recordings), store=store, clock=box.clock, site=site, hooks=hooks
+            ),
+            local_port=settings.server.local_port or None,
+            stop=server_stop,
+            finish=server_stop.set,
+        ) as bound,
+    ):
+        boards.add_live(box.board, box.metrics, live)
+        log.info("ready", url=f"http://{settings.server.host}:{bound.port}", safe_mode=box.safe.on)
+        await notifier.ready(f"serving on port {bound.port}" + (", SAFE MODE" if box.safe.on else ""))
+        if ready is not None:
+            await ready(bound, store)
+        await stop.wait()
+        await notifier.stopping()
+        await live.stop()  # clients are told to come back (4001) before their sockets close

@@ -1,0 +1,40 @@
+"""GET /snapshot: everything a client starts from, read in one transaction.
+
+Part of the composition root: the one place that shows every domain's resources side by side.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.channels.model import channel_resource
+from appliance.clips.rows import clip_resource, play_resource
+from appliance.kernel.tx import ReadTx
+from appliance.sessions.store import session_resource
+from appliance.tags.model import tag_resource
+
+TOUCHED_US = 24 * 3_600_000_000
+_CURRENT = (
+    "session_id IN (SELECT id FROM sessions WHERE deleted_us IS NULL AND"
+    " (status IN ('active', 'paused') OR updated_us > :since OR"
+    " id IN (SELECT session_id FROM clips WHERE updated_us > :since)))"
+)
+
+
+def snapshot(tx: ReadTx) -> dict[str, Any]:
+    """All channels and sessions; plays, clips and tags of sessions that are active, paused or were touched
+    within 24 h. The caller adds as_of_seq and epoch."""
+    since = {"since": tx.now_us - TOUCHED_US}
+    channels = tx.all("SELECT * FROM channels WHERE archived_us IS NULL ORDER BY id")
+    sessions = tx.all("SELECT * FROM sessions WHERE deleted_us IS NULL ORDER BY created_us, id")
+    current = f"WHERE deleted_us IS NULL AND {_CURRENT}"
+    plays = tx.all(f"SELECT * FROM plays {current} ORDER BY start_us, id", since)
+    clips = tx.all(f"SELECT * FROM clips {current} ORDER BY start_us, id", since)
+    tags = tx.all(f"SELECT * FROM tags {current} ORDER BY created_us, id", since)
+    return {
+        "channels": [channel_resource(row) for row in channels],
+        "sessions": [session_resource(tx, row) for row in sessions],
+        "plays": [play_resource(tx, row) for row in plays],
+        "clips": [clip_resource(tx, row) for row in clips],
+        "tags": [tag_resource(row) for row in tags],
+    }

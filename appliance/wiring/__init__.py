@@ -1,0 +1,1 @@
+"""What daemon.py needs to join the domains: adapters between their shapes, nothing that decides."""

@@ -1,0 +1,111 @@
+"""What the actors' handles say, as parts of /readyz and gauges of /metrics. Words for people stand here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from appliance.clips.cutter import CutterHandle
+from appliance.live.broadcaster import LiveHandle
+from appliance.ops.health import Board, Part
+from appliance.ops.metrics import Metrics
+from appliance.recordings.embedded import RecorderHandle
+from appliance.recordings.follower import RecordingsHandle
+from appliance.workers.pool import WorkerPoolHandle
+
+BUSY_JOBS = 50  # clips waiting for footage: more than a game's worth of plays at once
+
+
+def settings_part(refused: Sequence[str]) -> Part:
+    """`refused`: channels of the file whose id belongs to an archived channel."""
+    if not refused:
+        return Part("ok", "applied")
+    return Part("warn", f"channels {', '.join(refused)} were deleted before", "give them new ids in the file")
+
+
+def recorder_part(recorder: RecorderHandle) -> Part:
+    """The embedded recorder: who sends, who does not."""
+    facts = recorder.facts().values()
+    silent = [each for each in facts if each.state != "receiving"]
+    if not silent:
+        return Part("ok", f"{len(facts)} cameras send")
+    first = silent[0]
+    detail = "; ".join(f"{each.channel_id} {each.state} {each.detail}".strip() for each in silent)
+    return Part("warn", detail, first.hint or f"start the camera of {first.channel_id}")
+
+
+def recordings_part(recordings: RecordingsHandle) -> Part:
+    """The index: strangers in the folder, files nobody can read, disks that refuse."""
+    channels = [recordings.footage(each) for each in recordings.channel_ids()]
+    errors = [f"{each.channel_id}: {each.error}" for each in channels if each.error]
+    if errors:
+        return Part("bad", "; ".join(errors), "check the recordings disk")
+    strangers = recordings.strangers()
+    if strangers:
+        return Part(
+            "warn", f"folders without a channel: {', '.join(strangers)}", "add a channel, or remove them"
+        )
+    unreadable = [name for each in channels for name, _ in each.unreadable]
+    if unreadable:
+        return Part(
+            "warn",
+            f"{len(unreadable)} unreadable files, newest {unreadable[-1]}",
+            "see /channels/{id}/timeline",
+        )
+    waiting = sum(each.waiting for each in channels)
+    total = sum(each.segments for each in channels)
+    return Part("ok", f"{total} segments indexed" + (f", {waiting} to go" if waiting else ""))
+
+
+def workers_part(workers: WorkerPoolHandle) -> Part:
+    figures = workers.statistics()
+    up = [slot for slot in figures.slots if slot.up]
+    jobs = figures.waiting_live + figures.waiting_bulk
+    line = f"{len(up)} of {len(figures.slots)} media workers, {jobs} jobs wait"
+    if not up:
+        return Part("warn", line, "pictures are missing: see `appliance doctor`")
+    return Part("ok", line)
+
+
+def cutter_part(cutter: CutterHandle) -> Part:
+    figures = cutter.statistics()
+    detail = f"{figures['waiting']} clips wait, {figures['running']} are cut, {figures['ghosts']} are open"
+    if figures["waiting"] > BUSY_JOBS:
+        return Part("warn", detail, "do the cameras send?")
+    return Part("ok", detail)
+
+
+def add_parts(
+    board: Board,
+    metrics: Metrics,
+    recordings: RecordingsHandle | None,
+    recorder: RecorderHandle | None,
+    workers: WorkerPoolHandle | None,
+    cutter: CutterHandle,
+) -> None:
+    """Put every layer that is up on the board."""
+    if recorder is not None:
+        board.add("recorder", lambda: recorder_part(recorder))
+    if recordings is not None:
+        board.add("recordings", lambda: recordings_part(recordings))
+    if workers is not None:
+        board.add("workers", lambda: workers_part(workers))
+    board.add("clips", lambda: cutter_part(cutter))
+    metrics.gauge("clips_waiting", "Ended clips that wait for footage", _figure(cutter, "waiting"))
+
+
+def _figure(cutter: CutterHandle, name: str) -> Callable[[], float]:
+    return lambda: float(cutter.statistics()[name])
+
+
+def add_live(board: Board, metrics: Metrics, live: LiveHandle) -> None:
+    """The WebSocket's clients."""
+
+    def part() -> Part:
+        clients = live.stats().clients
+        names = Counter(client.device for client in clients)
+        shown = ", ".join(name if count == 1 else f"{name} x{count}" for name, count in names.items())
+        return Part("ok", f"{len(clients)} clients" + (f": {shown}" if shown else ""))
+
+    board.add("clients", part)
+    metrics.gauge("ws_clients", "Connected WebSocket clients", lambda: float(len(live.stats().clients)))

@@ -1,0 +1,243 @@
+"""Adapters between domains that may not know each other: a few lines each, no state of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import trio
+
+from appliance.channels.store import footage_changed
+from appliance.clips.footage import Footage
+from appliance.clips.pictures import DecodeKey
+from appliance.kernel.actor import running
+from appliance.kernel.clock import Clock, optional_rfc3339, to_rfc3339
+from appliance.kernel.errors import Refused
+from appliance.kernel.fields import Input
+from appliance.kernel.operation import Answer
+from appliance.kernel.signal import Signal
+from appliance.kernel.store import Store
+from appliance.kernel.tx import ReadTx, Tx
+from appliance.media.view import SegmentView
+from appliance.recordings.embedded import RecorderHandle, run_embedded_recorder
+from appliance.recordings.follower import RecordingsHandle, run_recordings
+from appliance.recordings.mediamtx import parse_hook
+from appliance.recordings.model import Fact, FootageChanged
+from appliance.settings import Settings
+from appliance.web.api import Ctx, Routes
+from appliance.workers.jobs import ThumbnailJob
+from appliance.workers.pool import JobFailed, Priority, WorkerPoolHandle
+
+
+@asynccontextmanager
+async def unless(
+    off: bool, name: str, run: Callable[..., Awaitable[Any]], **wiring: Any
+) -> AsyncIterator[Any]:
+    """`running(...)`, or None when this actor is off."""
+    if off:
+        yield None
+        return
+    async with running(name, run, **wiring) as handle:
+        yield handle
+
+
+@asynccontextmanager
+async def following(store: Store, prefix: str, look: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Call `look` now and whenever an entry whose type starts with `prefix` was committed."""
+
+    async def follow() -> None:
+        cursor = store.journal.head
+        while True:
+            seen = store.journal.changed.count
+            entries = await store.journal.read(cursor)
+            if entries:
+                cursor = entries[-1].seq
+                if any(entry.type.startswith(prefix) for entry in entries):
+                    await look()
+            else:
+                await store.journal.changed.wait_past(seen)
+
+    await look()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(follow, name=f"following {prefix}*")
+        yield
+        nursery.cancel_scope.cancel()
+
+
+class HookIn(Input):
+    """What config/mediamtx-hook posts."""
+
+    event: str
+    path: str
+    segment: str | None = None
+    duration: str | None = None
+
+
+# -- recording -------------------------------------------------------------------------------------------
+
+
+def recorded_inputs(tx: ReadTx) -> dict[str, str]:
+    """Channels this daemon records by itself: id -> input_url."""
+    rows = tx.all("SELECT id, input_url FROM channels WHERE input_url IS NOT NULL AND archived_us IS NULL")
+    return {row["id"]: row["input_url"] for row in rows}
+
+
+@asynccontextmanager
+async def embedded_recorder(
+    settings: Settings, store: Store, clock: Clock
+) -> AsyncIterator[RecorderHandle | None]:
+    """The recorder of channels with an input_url; None in external mode."""
+    if settings.recorder.mode == "external":
+        yield None
+        return
+    async with running(
+        "recorder",
+        run_embedded_recorder,
+        channels=await store.read(recorded_inputs),
+        recordings_dir=settings.storage.recordings_dir,
+        part_s=settings.recorder.part_s,
+        segment_s=settings.recorder.segment_s,
+        clock=clock,
+    ) as recorder:
+
+        async def want() -> None:
+            recorder.want(await store.read(recorded_inputs))
+
+        async with following(store, "channel_", want):
+            yield recorder
+
+
+def source_down(recorder: RecorderHandle | None) -> Callable[[str], bool]:
+    """Whether a channel's source is known to be gone. Unknown (MediaMTX without API) is not known."""
+
+    def known_down(channel_id: str) -> bool:
+        facts = None if recorder is None else recorder.facts().get(channel_id)
+        return facts is not None and facts.state != "receiving"
+
+    return known_down
+
+
+def followed_channels(tx: ReadTx) -> dict[str, int]:
+    """Channels whose folders are indexed: id -> latency_ms. Archived ones keep their recordings and clips."""
+    return {row["id"]: row["latency_ms"] for row in tx.all("SELECT id, latency_ms FROM channels")}
+
+
+@asynccontextmanager
+async def recordings_index(
+    settings: Settings, store: Store, clock: Clock, *, off: bool
+) -> AsyncIterator[RecordingsHandle | None]:
+    """The index of every channel's recordings; None in safe mode."""
+    if off:
+        yield None
+        return
+
+    async def announce(fact: Fact) -> None:
+        await store.write(lambda tx: journal_fact(tx, fact))
+
+    async with running(
+        "recordings",
+        run_recordings,
+        recordings_dir=settings.storage.recordings_dir,
+        index_dir=settings.storage.state_dir / "index",
+        channels=await store.read(followed_channels),
+        clock=clock,
+        name_timezone=ZoneInfo(settings.recorder.name_timezone),
+        announce=announce,
+    ) as recordings:
+
+        async def want() -> None:
+            recordings.want(await store.read(followed_channels))
+
+        async with following(store, "channel_", want):
+            yield recordings
+
+
+def journal_fact(tx: Tx, fact: Fact) -> None:
+    """What the index found out, as rows and events."""
+    if isinstance(fact, FootageChanged):
+        footage_changed(tx, fact.channel_id, fact.footage)
+        return
+    body = {
+        "channel_id": fact.channel_id,
+        "start": to_rfc3339(fact.start_us),
+        "end": optional_rfc3339(fact.end_us),
+        "reason": fact.reason,
+    }
+    tx.append("recording_gap", f"channel:{fact.channel_id}", body)
+
+
+def hook_routes(recordings: RecordingsHandle | None) -> list[Routes]:
+    """POST /mediamtx/hook: a hint to look at a folder now. Truth stays the disk: a lost hook costs 5 s."""
+    routes = Routes("mediamtx")
+
+    @routes.post("/mediamtx/hook", body=HookIn)
+    async def hook(ctx: Ctx, body: HookIn) -> Answer:
+        """MediaMTX tells that a segment began or ended, or that a camera came or went."""
+        heard = parse_hook(body.model_dump(exclude_none=True))
+        if recordings is not None and heard.channel_id in recordings.channel_ids():
+            recordings.rescan_now(heard.channel_id)
+        return Answer(200, {"heard": str(heard.event)})
+
+    return [routes]
+
+
+# -- pictures --------------------------------------------------------------------------------------------
+
+
+def decode_key(workers: WorkerPoolHandle | None) -> DecodeKey:
+    """A worker's thumbnail job in the clips' words."""
+    assert workers is not None
+
+    async def decode(
+        recording: int,
+        *,
+        codec: str,
+        extradata: bytes,
+        offset: int,
+        length: int,
+        width_px: int,
+        bulk: bool,
+    ) -> bytes:
+        job = ThumbnailJob(codec, extradata, offset, length, width_px)
+        try:
+            picture = await workers.thumbnail(job, recording, Priority.BULK if bulk else Priority.LIVE)
+        except JobFailed as failed:
+            raise Refused(409, "picture_unreadable", f"the picture cannot be decoded: {failed}") from failed
+        return picture.data
+
+    return decode
+
+
+# -- safe mode -------------------------------------------------------------------------------------------
+
+
+def footage_of(recordings: RecordingsHandle | None) -> Footage:
+    """What cutting asks of: the index, or nothing at all in safe mode."""
+    return NoRecordings() if recordings is None else recordings
+
+
+class NoRecordings:
+    """Footage of a box in safe mode: nothing is known, nothing changes, nothing is refused for ever."""
+
+    def __init__(self) -> None:
+        self.changed = Signal()
+
+    def video_until_us(self, channel_id: str) -> int | None:
+        return None
+
+    def newest_part_age_s(self, channel_id: str) -> float | None:
+        return None
+
+    def run_begun_after(self, channel_id: str, instant_us: int) -> bool:
+        return False
+
+    def covered_us(self, channel_id: str, start_us: int, end_us: int) -> int:
+        return 0
+
+    async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
+        return ()
+
+    def open_fd(self, name: str) -> int:
+        raise FileNotFoundError(name)
