@@ -11,6 +11,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import trio
 
@@ -91,7 +92,7 @@ class Client:
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
-            "path": target,
+            "path": unquote(target),
             "raw_path": target.encode(),
             "query_string": query.encode(),
             "root_path": "",

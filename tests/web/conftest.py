@@ -43,6 +43,11 @@ class Box:
     def client(self, *routes: Routes, **options: Any) -> Client:
         return Client(self.app(*routes, **options))
 
+    def count_notes(self) -> int:
+        """Effects the sample domain has had."""
+        assert self.store._db is not None
+        return int(self.store._db.execute("SELECT count(*) FROM meta WHERE key LIKE 'note%'").get)
+
     def hooks(self) -> Hooks:
         return Hooks(lambda: self.parts, lambda: b"up 1\n", _snapshot)
 

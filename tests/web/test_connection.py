@@ -1,0 +1,75 @@
+"""The pieces of a connection, without sockets (tests/web/test_server.py has the sockets)."""
+
+from __future__ import annotations
+
+import math
+
+import trio
+import trio.testing
+from hypercorn.trio.worker_context import WorkerContext
+
+from appliance.web.connection import IdleTimer, Inbox
+
+BODY = {"type": "http.request", "body": b"x", "more_body": True}
+GONE = {"type": "http.disconnect"}
+
+
+async def test_a_disconnect_does_not_wait_behind_a_full_inbox() -> None:
+    inbox = Inbox(2)
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(inbox.put, BODY)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(1):
+            await inbox.put(GONE)
+    assert [(await inbox.receive())["type"] for _ in range(4)] == ["http.request"] * 2 + [
+        "http.disconnect"
+    ] * 2
+
+
+async def test_messages_for_an_application_that_has_returned_are_dropped() -> None:
+    inbox = Inbox(1)
+    await inbox.put(BODY)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(inbox.put, BODY)
+        await trio.testing.wait_all_tasks_blocked()
+        inbox.close()
+    with trio.fail_after(1):
+        await inbox.put(BODY)
+        await inbox.put(GONE)
+
+
+async def test_the_application_slows_its_client_down() -> None:
+    inbox = Inbox(1)
+    await inbox.put(BODY)
+    with trio.move_on_after(0) as blocked:
+        await inbox.put(BODY)
+    assert blocked.cancelled_caught
+
+
+async def test_idle_time_counts_from_the_last_answer(autojump_clock: trio.testing.MockClock) -> None:
+    timer, context = IdleTimer(75), WorkerContext(None)
+    start = trio.current_time()
+    await timer.restart(None, None)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(timer.wait_expired, context)
+        await trio.sleep(60)
+        await timer.stop()  # a request of 100 s
+        await trio.sleep(100)
+        await timer.restart(None, None)
+    assert math.isclose(trio.current_time() - start, 235)
+
+
+async def test_stopping_ends_an_idle_connection_and_not_a_busy_one(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    timer, context = IdleTimer(75), WorkerContext(None)
+    await timer.restart(None, None)
+    await context.terminated.set()
+    with trio.fail_after(1):
+        await timer.wait_expired(context)
+    working = IdleTimer(75)
+    await working.stop()
+    with trio.move_on_after(1000) as busy:
+        await working.wait_expired(context)
+    assert busy.cancelled_caught

@@ -1,0 +1,88 @@
+"""The web app's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.web.files import Files
+from tests.web.conftest import Box
+
+
+@pytest.fixture
+def static(tmp_path: Path) -> Path:
+    root = tmp_path / "static"
+    (root / "parts").mkdir(parents=True)
+    (tmp_path / "secret.txt").write_text("hunter2")
+    (root / "index.html").write_text("<!doctype html><title>app</title>")
+    (root / "app.js").write_text("export const a = 1;")
+    (root / "parts" / "clip.css").write_text("a{}")
+    (root / "notes.md").write_text("not for clients")
+    (root / "leak.txt").symlink_to(tmp_path / "secret.txt")
+    return root
+
+
+async def test_files_have_their_types_and_the_root_is_the_app(box: Box, static: Path) -> None:
+    client = box.client(static_dir=static)
+    for path, kind in (
+        ("/", "text/html; charset=utf-8"),
+        ("/index.html", "text/html; charset=utf-8"),
+        ("/app.js", "text/javascript; charset=utf-8"),
+        ("/static/app.js", "text/javascript; charset=utf-8"),
+        ("/static/parts/clip.css", "text/css; charset=utf-8"),
+        ("/favicon.ico", "image/svg+xml"),
+        ("/docs", "text/html; charset=utf-8"),
+        ("/docs/docs.js", "text/javascript; charset=utf-8"),
+        ("/openapi.json", "application/json"),
+    ):
+        reply = await client.get(path)
+        assert (reply.status, reply.headers["content-type"]) == (200, kind), path
+
+
+async def test_a_file_is_revalidated_by_its_etag(box: Box, static: Path) -> None:
+    client = box.client(static_dir=static)
+    first = await client.get("/app.js")
+    assert first.headers["cache-control"] == "no-cache"
+    again = await client.get("/app.js", headers={"if-none-match": f'"other", {first.headers["etag"]}'})
+    assert (again.status, again.body) == (304, b"") and "content-length" not in again.headers
+    assert (await client.get("/app.js", headers={"if-none-match": '"other"'})).status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../secret.txt",
+        "/static/../../secret.txt",
+        "/static/..%2f..%2fsecret.txt",
+        "/%2e%2e/secret.txt",
+        "//etc/passwd",
+        "/static//etc/passwd",
+        "/leak.txt",
+        "/notes.md",
+        "/parts",
+        "/app.js\x00.html",
+        "/static/",
+    ],
+)
+async def test_nothing_else_is_reachable(box: Box, static: Path, path: str) -> None:
+    reply = await box.client(static_dir=static).get(path)
+    assert reply.status == 404 and b"hunter2" not in reply.body
+
+
+async def test_a_page_may_load_from_the_box_alone(box: Box, static: Path) -> None:
+    policy = (await box.client(static_dir=static).get("/")).headers["content-security-policy"]
+    assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
+    assert "connect-src 'self' ws://127.0.0.1:8080 wss://127.0.0.1:8080" in policy
+    assert "http://" not in policy.replace("ws://127", "") and "*" not in policy
+
+
+def test_what_we_ship_refers_to_no_other_host() -> None:
+    """A stadium may have no internet: every page must be whole without it."""
+    files = Files()
+    for path in files.paths():
+        file = files.find("GET", path)
+        assert file is not None
+        text = file.body.replace(b"http://www.w3.org/", b"")
+        if file.media_type.startswith((b"text/html", b"text/css", b"image/svg")):
+            assert b"http://" not in text and b"https://" not in text and b'="//' not in text, path
