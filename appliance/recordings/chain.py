@@ -75,6 +75,8 @@ def _start(
         except OSError:
             second.kill()
             second.wait()
+            assert second.stderr is not None
+            second.stderr.close()
             raise
     finally:
         for descriptor in (readable, writable, null):

@@ -1,0 +1,46 @@
+"""Waiting for what real processes do: a condition and a deadline, never a guessed sleep."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+Found = TypeVar("Found")
+_LOOK_S = 0.005
+
+
+async def eventually(look: Callable[[], Found], *, within_s: float = 10.0, what: str = "") -> Found:
+    """The first true value of `look`, asked every 5 ms. Fails the test after `within_s`."""
+    deadline = time.monotonic() + within_s
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {what or look}")
+        await trio.sleep(_LOOK_S)
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Is there a process `pid` that has not ended? A zombie has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes whose parent is `pid`, of any of its threads."""
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                stat = Path(entry.path, "stat").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(stat.rpartition(")")[2].split()[1]) == pid:
+                found.append(int(entry.name))
+    return found
