@@ -19,7 +19,7 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
 from appliance.live.protocol import PING_FRAME, TOO_LARGE, Close, short_reason, text_frame
-from appliance.live.transport import CLOSE_GRACE_S, Gone, Upcalls, until_disconnect
+from appliance.live.transport import CLOSE_GRACE_S, Gone, Upcalls, send_accept, until_disconnect
 from appliance.web.api import Receive, Send
 from appliance.web.passthrough import Wire, wire_of
 
@@ -53,7 +53,7 @@ class DirectTransport:
     async def accept(self, subprotocol: str | None, upcalls: Upcalls) -> None:
         stream = self._wire.stream
         stream.handshake.extensions = None  # no compression: it would be one frame per client, and CPU
-        await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
+        await send_accept(self._send, subprotocol)
         self._upcalls = upcalls
         self._limit_buffer(SEND_BUFFER_BYTES)
         stream.handle = self._heard_by(stream.handle)

@@ -17,7 +17,7 @@ from appliance.live.commands import CommandDesk
 from appliance.live.direct import DirectTransport
 from appliance.live.hub import RESTART, Hub
 from appliance.live.protocol import Close, Hello, ProtocolError, parse_hello
-from appliance.live.transport import PlainTransport
+from appliance.live.transport import Gone, PlainTransport
 from appliance.web.api import Receive, Scope, Send
 from appliance.web.caller import device_of
 from appliance.web.requests import header_map
@@ -50,9 +50,11 @@ class Endpoint:
 
     async def _serve(self, scope: Scope, receive: Receive, client: Client) -> None:
         """The client's whole life; cancelled from outside, it is sent away as at a restart."""
-        await client.transport.accept(_subprotocol(scope), client.upcalls())
         try:
+            await client.transport.accept(_subprotocol(scope), client.upcalls())
             hello = parse_hello(scope["query_string"])
+        except Gone:
+            return
         except ProtocolError as error:
             client.close(Close.PROTOCOL, str(error))
             hello = Hello()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import h11
 import trio
 
 from appliance.live.protocol import short_reason
@@ -37,7 +38,9 @@ class Transport(Protocol):
 
     hears_pongs: bool  # False: only messages prove life, not the pongs every client sends by itself
 
-    async def accept(self, subprotocol: str | None, upcalls: Upcalls) -> None: ...
+    async def accept(self, subprotocol: str | None, upcalls: Upcalls) -> None:
+        """Finish the handshake. Raises Gone."""
+        ...
 
     def offer(self, frames: bytes) -> bool:
         """Take finished frames now, without waiting; False: not taken, use write. Raises Gone."""
@@ -69,7 +72,7 @@ class PlainTransport:
         self._send = send
 
     async def accept(self, subprotocol: str | None, upcalls: Upcalls) -> None:
-        await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
+        await send_accept(self._send, subprotocol)
 
     def offer(self, frames: bytes) -> bool:
         return False
@@ -91,6 +94,13 @@ class PlainTransport:
         with trio.move_on_after(CLOSE_GRACE_S, shield=True):
             await self._send({"type": "websocket.close", "code": code, "reason": short_reason(reason)})
             await until_disconnect(receive)
+
+
+async def send_accept(send: Send, subprotocol: str | None) -> None:
+    try:
+        await send({"type": "websocket.accept", "subprotocol": subprotocol})
+    except h11.LocalProtocolError as error:
+        raise Gone("the client sent data before the handshake was over") from error
 
 
 async def until_disconnect(receive: Receive) -> None:

@@ -112,7 +112,7 @@ async def send_media(
             await send({"type": "http.response.body", "body": b""})
             return Delivery(head.status, 0, 0, "complete")
         pieces = media.cut(head.first, head.end) if head.body is None else [head.body]
-        fast = SendfileBody.behind(send) if use_sendfile else None
+        fast = SendfileBody.behind(send) if use_sendfile and head.body is None else None
         writer = fast or _PlainBody(receive, send)
         end = await _deliver(writer, pieces, head.length)
         if end == "complete":

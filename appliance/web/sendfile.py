@@ -112,11 +112,12 @@ class SendfileBody:
 
     @classmethod
     def behind(cls, send: object) -> SendfileBody | None:
-        """A body writer when `send` is hypercorn's and h11 frames it by Content-Length, else None."""
+        """A body writer when `send` is hypercorn's, the head has left and h11 frames the body by its length;
+        else None. To be asked after http.response.start (web/connection.py keeps some heads back)."""
         wire = wire_of(send)
-        return (
-            cls(wire) if wire is not None and isinstance(wire.protocol.connection, h11.Connection) else None
-        )
+        if wire is None or not isinstance(wire.protocol.connection, h11.Connection):
+            return None
+        return cls(wire) if getattr(wire.protocol, "_head", None) is None else None
 
     async def write(self, pieces: Sequence[Piece], length: int) -> None:
         """All of `pieces`, `length` bytes. Raises Lost, Stalled or Gone, with the connection closed then."""

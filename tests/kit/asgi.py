@@ -1,8 +1,7 @@
-"""ASGI apps for tests: called in-process with a fake server, or behind a real hypercorn on 127.0.0.1."""
+"""ASGI apps for tests: called in-process with a fake server, or behind the real server on 127.0.0.1."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,8 +10,9 @@ from typing import Any
 
 import h11
 import trio
-from hypercorn.config import Config
-from hypercorn.trio import serve
+
+from appliance.web import listeners
+from appliance.web.server import run_server
 
 Message = dict[str, Any]
 App = Callable[..., Awaitable[Any]]
@@ -59,35 +59,18 @@ def request_scope(method: str = "GET", **headers: str) -> Message:
     return {"type": "http", "method": method, "path": "/x", "query_string": b"", "headers": raw}
 
 
-async def _lifespan(receive: Any, send: Any) -> None:
-    while True:
-        message = await receive()
-        await send({"type": message["type"] + ".complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
-
-
 @asynccontextmanager
 async def serving(app: App, *, user_timeout_ms: int = 3000) -> AsyncIterator[int]:
-    """`app` behind hypercorn as the box runs it (own listener, TCP_USER_TIMEOUT); yields the port."""
-
-    async def with_lifespan(scope: Any, receive: Any, send: Any) -> None:
-        await (_lifespan(receive, send) if scope["type"] == "lifespan" else app(scope, receive, send))
-
-    listener = socket.socket()
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(512)
-    port = listener.getsockname()[1]
-    config = Config()
-    config.bind = [f"fd://{listener.detach()}"]  # hypercorn owns and closes it from here on
-    config.accesslog = config.errorlog = None
-    config.websocket_max_message_size = 256 * 1024
-    config.graceful_timeout = 0.1
+    """`app` behind the box's own server on a free port of 127.0.0.1; yields the port."""
+    usual = listeners.USER_TIMEOUT_MS
     async with trio.open_nursery() as nursery:
-        run = partial(serve, with_lifespan, config)
-        await nursery.start(lambda task_status: run(task_status=task_status))
-        yield port
+        listeners.USER_TIMEOUT_MS = user_timeout_ms
+        try:
+            run = partial(run_server, app, host="127.0.0.1", port=0, stop=trio.Event())
+            bound = await nursery.start(lambda task_status: run(task_status=task_status))
+        finally:
+            listeners.USER_TIMEOUT_MS = usual
+        yield bound.port
         nursery.cancel_scope.cancel()
 
 

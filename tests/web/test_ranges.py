@@ -371,6 +371,22 @@ async def test_a_stalled_client_is_cut_off_while_others_go_on(
         await other.aclose()
 
 
+@both_ways
+async def test_any_content_type_follows_its_head(big: Path, use_sendfile: bool) -> None:
+    """The server keeps the heads of application/... answers back until their bodies come."""
+
+    def make() -> Media:
+        fd = os.open(big, os.O_RDONLY)
+        return Media(1000, [FileRange(fd, 0, 1000)], '"m1"', content_type="application/zip")
+
+    box, content = Box(make, use_sendfile), big.read_bytes()  # noqa: ASYNC240
+    async with serving(box.app) as port:
+        client = await HttpClient.connect(port)
+        for _ in range(2):
+            assert (await client.fetch(range="bytes=10-19")).body == content[10:20]
+        await client.aclose()
+
+
 async def test_an_unknown_send_takes_the_plain_way() -> None:
     async def send(message: Any) -> None: ...
 
