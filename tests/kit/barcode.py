@@ -76,7 +76,9 @@ def encode(
         video.codec_context.thread_count = 1
         # without noise substitution: its decoder makes noise up from where it happened to begin
         aac = {"aac_pns": "0"}
-        noise: Any = container.add_stream("aac", rate=AUDIO_HZ, layout="stereo", options=aac) if sound else None
+        noise: Any = None
+        if sound:
+            noise = container.add_stream("aac", rate=AUDIO_HZ, layout="stereo", options=aac)
         for place in range(count):
             planes = np.vstack([draw(first + place, size), np.full((size[1] // 2, size[0]), 128, np.uint8)])
             frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
