@@ -416,6 +416,7 @@ async def _sync_for_ever(followed: Followed) -> None:
             )
             if grown:
                 followed.durable_until_us = until_us
+                followed.shared.changed.ring()
         except OSError as error:
             followed.fail("sync", error)
 

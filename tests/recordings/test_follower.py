@@ -1,0 +1,446 @@
+"""The actor on real files: what is written is indexed, what breaks or goes away is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+import trio
+
+from appliance.kernel.clock import wall_us
+from appliance.kernel.errors import Unavailable
+from appliance.media.plan import make_plan
+from appliance.recordings import follow
+from appliance.recordings.follower import RecordingsHandle, run_recordings
+from appliance.recordings.model import Fact, FootageChanged, RecordingGap
+from appliance.recordings.paths import open_recording
+from tests.kit.segments import Camera, init
+from tests.media.test_index import DATA
+
+PART_US = 200_000
+PART_NS = PART_US * 1000
+
+
+class RealClock:
+    """Box time that is the machine's: files get their times from it too."""
+
+    def now_us(self) -> int:
+        return wall_us()
+
+
+@dataclass
+class Box:
+    """A recordings tree and what the index told of it."""
+
+    root: Path
+    facts: list[Fact] = field(default_factory=list)
+    refuse: int = 0
+
+    @property
+    def recordings(self) -> Path:
+        return self.root / "recordings"
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index"
+
+    async def announce(self, fact: Fact) -> None:
+        if self.refuse:
+            self.refuse -= 1
+            raise Unavailable("storage_busy", "not now")
+        self.facts.append(fact)
+
+    @asynccontextmanager
+    async def running(self, *channels: str) -> AsyncIterator[RecordingsHandle]:
+        async with trio.open_nursery() as nursery:
+            handle: RecordingsHandle = await nursery.start(
+                lambda task_status: run_recordings(
+                    recordings_dir=self.recordings,
+                    index_dir=self.index,
+                    channels=dict.fromkeys(channels or ("cam1",), 0),
+                    clock=RealClock(),
+                    name_timezone=UTC,
+                    announce=self.announce,
+                    task_status=task_status,
+                )
+            )
+            yield handle
+            nursery.cancel_scope.cancel()
+
+    def add(self, name: str, data: bytes, channel: str = "cam1") -> Path:
+        path = self.recordings / channel / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab", buffering=0) as file:
+            file.write(data)
+        return path
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    return Box(tmp_path)
+
+
+async def until(handle: RecordingsHandle, condition: Callable[[], object]) -> None:
+    with trio.fail_after(5):
+        seen = -1
+        while not condition():
+            seen = await handle.changed.wait_past(seen)
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """For what no signal tells; bounded."""
+    with trio.fail_after(5):
+        while not condition():  # noqa: ASYNC110  # there is nothing to wait on
+            await trio.sleep(0.01)
+
+
+def live_camera(number: int = 0, *, behind_us: int = 0, stream: bytes = b"\x11" * 16) -> Camera:
+    """A camera whose first part of 0.2 s is complete now."""
+    return Camera(ntp_ns=(wall_us() - PART_US - behind_us) * 1000, number=number, stream_id=stream)
+
+
+def frames_seen(handle: RecordingsHandle, channel: str = "cam1") -> int:
+    view = handle.newest_view(channel)
+    return 6 * len(view.parts) if view is not None else 0
+
+
+# -- live ---------------------------------------------------------------------------------------------
+
+
+async def test_parts_are_indexed_as_they_are_written(box: Box) -> None:
+    camera = live_camera()
+    async with box.running() as handle:
+        assert handle.video_until_us("cam1") is None
+        assert handle.footage_state("cam1") == "none"
+        box.add("a.mp4", camera.begin() + camera.next_part())
+        await until(handle, lambda: frames_seen(handle) == 6)
+        began = wall_us()
+        for expected in (12, 18, 24):
+            box.add("a.mp4", camera.next_part())
+            await until(handle, lambda expected=expected: frames_seen(handle) == expected)  # type: ignore[misc]
+        assert wall_us() - began < 1_500_000
+        await until(handle, lambda: handle.footage_state("cam1") == "on")
+        assert handle.newest_part_age_s("cam1") is not None
+        until_us = handle.video_until_us("cam1")
+        assert until_us is not None
+        assert handle.covered_us("cam1", until_us - 400_000, until_us) == 400_000
+        assert handle.run_begun_after("cam1", until_us - 60_000_000)
+        assert not handle.run_begun_after("cam1", until_us)
+
+
+async def test_a_frame_gets_the_time_at_which_its_part_was_written(box: Box) -> None:
+    camera = live_camera()
+    async with box.running() as handle:
+        path = box.add("a.mp4", camera.begin() + camera.next_part())
+        written_us = path.stat().st_mtime_ns // 1000
+        await until(handle, lambda: handle.video_until_us("cam1"))
+        until_us = handle.video_until_us("cam1")
+        assert until_us is not None
+        assert abs(until_us - written_us) < 10_000
+
+
+async def test_a_plan_made_of_the_views_has_exactly_the_frames_of_its_span(box: Box) -> None:
+    camera = live_camera()
+    async with box.running() as handle:
+        box.add("a.mp4", b"".join(camera.segment(10)))
+        await until(handle, lambda: frames_seen(handle) == 60)
+        until_us = handle.video_until_us("cam1")
+        assert until_us is not None
+        start_us = until_us - 1_500_000
+        views = await handle.views("cam1", start_us, until_us)
+        opened: list[int] = []
+
+        def open_fd(name: str) -> int:
+            opened.append(handle.open_fd(name))
+            return opened[-1]
+
+        plan = make_plan(views, open_fd, start_us=start_us, end_us=start_us + 1_000_000, latency_us=0)
+        for fd in opened:
+            os.close(fd)
+        assert plan.frames == 30
+
+
+async def test_a_new_segment_of_the_run_goes_on_without_a_gap(box: Box) -> None:
+    camera = live_camera()
+    async with box.running() as handle:
+        box.add("a.mp4", b"".join(camera.segment(5)))
+        await until(handle, lambda: frames_seen(handle) == 30)
+        box.add("b.mp4", b"".join(camera.segment(4)))
+        await until(handle, lambda: frames_seen(handle) == 24)
+        until_us = handle.video_until_us("cam1")
+        assert until_us is not None
+        known = handle.coverage("cam1", until_us - 1_700_000, until_us)
+        assert [(span.start_us, span.end_us) for span in known.spans] == [(until_us - 1_700_000, until_us)]
+        assert not [fact for fact in box.facts if isinstance(fact, RecordingGap)]
+
+
+async def test_a_superseded_segment_is_closed_and_its_table_written(box: Box) -> None:
+    camera = live_camera()
+    async with box.running() as handle:
+        box.add("a.mp4", b"".join(camera.segment(2)))
+        await until(handle, lambda: frames_seen(handle) == 12)
+        box.add("b.mp4", b"".join(camera.segment(2)))
+        table = box.index / "cam1" / "a.mp4.idx"
+        await until(handle, table.exists)
+
+
+async def test_a_closed_file_is_known_by_its_duration_at_once(box: Box) -> None:
+    camera = live_camera()
+    async with box.running() as handle:
+        mtxi = (camera.stream_id, 0, 0, camera.ntp_ns)
+        box.add("a.mp4", init(mtxi, duration_ms=200) + camera.next_part())
+        await until(handle, (box.index / "cam1" / "a.mp4.idx").exists)
+
+
+async def test_two_channels_do_not_wait_for_each_other(box: Box) -> None:
+    one, two = live_camera(), live_camera(stream=b"\x22" * 16)
+    async with box.running("cam1", "cam2") as handle:
+        box.add("a.mp4", b"".join(one.segment(1)))
+        os.mkfifo(box.recordings / "cam1" / "z.mp4")  # a file that would hang whoever opens it
+        box.add("a.mp4", b"".join(two.segment(1)), "cam2")
+        await until(handle, lambda: frames_seen(handle) == 6 and frames_seen(handle, "cam2") == 6)
+
+
+async def test_footage_is_durable_a_second_after_it_was_written(box: Box) -> None:
+    camera = live_camera()
+    async with box.running() as handle:
+        box.add("a.mp4", b"".join(camera.segment(3)))
+        await until(handle, lambda: handle.durable_until_us("cam1"))
+        assert handle.durable_until_us("cam1") == handle.video_until_us("cam1")
+
+
+# -- gaps and states ----------------------------------------------------------------------------------
+
+
+async def test_a_recorder_restart_is_told_with_both_ends(box: Box) -> None:
+    first = live_camera(behind_us=3_000_000)
+    async with box.running() as handle:
+        path = box.add("a.mp4", b"".join(first.segment(1)))
+        os.utime(path, ns=(1, (first.ntp_ns + PART_NS)))  # written three seconds ago
+        await until(handle, lambda: handle.video_until_us("cam1"))
+        second = live_camera(stream=b"\x22" * 16)
+        box.add("b.mp4", b"".join(second.segment(1)))
+        await until(handle, lambda: [f for f in box.facts if isinstance(f, RecordingGap)])
+    (gap,) = [fact for fact in box.facts if isinstance(fact, RecordingGap)]
+    assert gap.reason == "recorder_restart"
+    assert gap.end_us is not None
+    assert gap.end_us - gap.start_us == pytest.approx(2_800_000, abs=50_000)
+
+
+async def test_a_source_that_falls_silent_is_stalled_and_its_gap_ends_when_it_returns(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "STALLED_S", 0.3)
+    monkeypatch.setattr(follow, "_WORTH_TELLING_US", 100_000)
+    camera = live_camera()
+    async with box.running() as handle:
+        box.add("a.mp4", b"".join(camera.segment(1)))
+        await until(handle, lambda: handle.footage_state("cam1") == "on")
+        end_us = handle.video_until_us("cam1")
+        await until(handle, lambda: handle.footage_state("cam1") == "stalled")
+        await until(handle, lambda: box.facts and isinstance(box.facts[-1], RecordingGap))
+        again = live_camera(stream=b"\x22" * 16)
+        box.add("b.mp4", b"".join(again.segment(1)))
+        await until(handle, lambda: handle.footage_state("cam1") == "on")
+        await until(handle, lambda: len(box.facts) == 5)
+    assert end_us is not None
+    begun, over = (fact for fact in box.facts if isinstance(fact, RecordingGap))
+    assert (begun.start_us, begun.end_us, begun.reason) == (end_us, None, "source_lost")
+    assert over.start_us == begun.start_us
+    assert over.end_us is not None and over.end_us > over.start_us
+    states = [fact.footage for fact in box.facts if isinstance(fact, FootageChanged)]
+    assert states == ["on", "stalled", "on"]
+
+
+async def test_facts_wait_for_a_database_that_is_away(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.kernel.backoff.Backoff.next_s", lambda self: 0.01)
+    box.refuse = 3
+    camera = live_camera()
+    async with box.running() as handle:
+        box.add("a.mp4", b"".join(camera.segment(1)))
+        await until(handle, lambda: handle.footage_state("cam1") == "on")
+        await eventually(lambda: box.facts)
+    assert box.facts == [FootageChanged("cam1", "on")]
+
+
+# -- the past -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", ["killed", "normal_5seg_bframes_aac", "pts_jump", "resolution_change"])
+async def test_real_recordings_that_were_there_before_us_are_anchored_by_what_they_say(
+    box: Box, case: str
+) -> None:
+    shutil.copytree(DATA / case / "cam1", box.recordings / "cam1")
+    async with box.running() as handle:
+        await until(
+            handle, lambda: not handle.statistics()["segments_waiting"] and handle.video_until_us("cam1")
+        )
+        footage = handle.footage("cam1")
+        assert footage.video_from_us is not None and footage.video_until_us is not None
+        known = handle.coverage("cam1", footage.video_from_us, footage.video_until_us)
+        reasons = [gap.reason for gap in known.gaps]
+        assert len(known.runs) == (2 if case == "pts_jump" else 1)
+        assert (
+            reasons
+            == {
+                "killed": [],
+                "normal_5seg_bframes_aac": ["segment_missing"],
+                "pts_jump": ["discontinuity", "recorder_restart"],
+                "resolution_change": [],
+            }[case]
+            or case == "pts_jump"
+        )
+        assert footage.unreadable == ()
+        assert footage.footage == "none"  # nothing arrives: it was copied, not recorded
+        assert not box.facts
+
+
+async def test_a_restart_knows_the_past_without_reading_it_and_publishes_the_same_times(box: Box) -> None:
+    shutil.copytree(DATA / "normal_5seg_bframes_aac" / "cam1", box.recordings / "cam1")
+    async with box.running() as handle:
+        await until(
+            handle, lambda: not handle.statistics()["segments_waiting"] and handle.video_until_us("cam1")
+        )
+        await until(handle, lambda: len(list(box.index.glob("cam1/*.idx"))) == 3)
+        before = handle.footage("cam1")
+        known = handle.coverage("cam1", 0, 1 << 61)
+    async with box.running() as handle:
+        assert handle.statistics()["segments_waiting"] == 0
+        after = handle.footage("cam1")
+        assert (after.video_from_us, after.video_until_us) == (before.video_from_us, before.video_until_us)
+        assert handle.coverage("cam1", 0, 1 << 61) == known
+        assert after.video_from_us is not None and after.video_until_us is not None
+        views = await handle.views("cam1", after.video_from_us, after.video_until_us)
+        assert [len(view.parts) for view in views] == [2, 1, 2]
+
+
+async def test_published_times_survive_a_kill_in_the_middle_of_a_segment(box: Box) -> None:
+    camera = live_camera(behind_us=2_000_000)
+    async with box.running() as handle:
+        for number in range(3):
+            box.add("a.mp4", camera.begin() + camera.next_part() if not number else camera.next_part())
+            await until(handle, lambda number=number: frames_seen(handle) == 6 * (number + 1))  # type: ignore[misc]
+        view = handle.newest_view("cam1")
+        assert view is not None
+        times = [view.clock.wall_us(at) for at in range(0, 3 * PART_NS, PART_NS // 6)]
+    async with box.running() as handle:
+        await until(handle, lambda: frames_seen(handle) == 18)
+        view = handle.newest_view("cam1")
+        assert view is not None
+        assert [view.clock.wall_us(at) for at in range(0, 3 * PART_NS, PART_NS // 6)] == times
+
+
+@pytest.mark.parametrize("damage", ["garbage", "gone", "truncated"])
+async def test_a_damaged_cache_is_built_again(box: Box, damage: str) -> None:
+    shutil.copytree(DATA / "normal_5seg_bframes_aac" / "cam1", box.recordings / "cam1")
+    async with box.running() as handle:
+        await until(handle, lambda: len(list(box.index.glob("cam1/*.idx"))) == 3)
+        known = handle.coverage("cam1", 0, 1 << 61)
+    for path in (box.index / "cam1").iterdir():
+        if damage == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(os.urandom(500) if damage == "garbage" else path.read_bytes()[:-9])
+    async with box.running() as handle:
+        await until(
+            handle, lambda: not handle.statistics()["segments_waiting"] and handle.video_until_us("cam1")
+        )
+        again = handle.coverage("cam1", 0, 1 << 61)
+        for old, new in zip(known.spans, again.spans, strict=True):
+            assert abs(old.start_us - new.start_us) <= 1 and abs(old.end_us - new.end_us) <= 1
+        views = await handle.views("cam1", 0, 1 << 61)
+        assert [len(view.parts) for view in views] == [2, 1, 2]
+
+
+async def test_who_asks_for_old_footage_does_not_wait_for_the_background(box: Box) -> None:
+    shutil.copytree(DATA / "normal_5seg_bframes_aac" / "cam1", box.recordings / "cam1")
+    async with box.running() as handle:
+        views = await handle.views("cam1", 0, 1 << 61)
+        assert [len(view.parts) for view in views if view.name.endswith("328217.mp4")] == [1]
+
+
+# -- damage and deletion ------------------------------------------------------------------------------
+
+
+async def test_damaged_files_are_named_with_their_reason_and_the_rest_goes_on(box: Box) -> None:
+    box.add("2026-11-21_00-00-00.mp4", b"")
+    box.add("2026-11-21_00-01-00.mp4", bytes(3000))
+    box.add("2026-11-21_00-02-00.mp4", os.urandom(3000))
+    camera = live_camera()
+    async with box.running() as handle:
+        box.add("a.mp4", b"".join(camera.segment(1)))
+        await until(handle, lambda: frames_seen(handle) == 6)
+        await until(handle, lambda: handle.statistics()["segments_waiting"] == 0)
+        unreadable = dict(handle.footage("cam1").unreadable)
+        assert set(unreadable) == {"2026-11-21_00-01-00.mp4", "2026-11-21_00-02-00.mp4"}
+        assert handle.footage("cam1").segments == 4
+
+
+async def test_a_segment_deleted_behind_our_back_is_forgotten(box: Box) -> None:
+    camera = live_camera()
+    async with box.running() as handle:
+        old = box.add("a.mp4", b"".join(camera.segment(2)))
+        await until(handle, lambda: frames_seen(handle) == 12)
+        box.add("b.mp4", b"".join(camera.segment(2)))
+        await until(handle, (box.index / "cam1" / "a.mp4.idx").exists)
+        old.unlink()
+        await until(handle, lambda: handle.footage("cam1").segments == 1)
+        assert not (box.index / "cam1" / "a.mp4.idx").exists()
+        views = await handle.views("cam1", 0, 1 << 61)
+        assert [view.name for view in views] == ["cam1/b.mp4"]
+
+
+async def test_the_file_being_written_may_be_deleted_too(box: Box) -> None:
+    camera = live_camera()
+    async with box.running() as handle:
+        path = box.add("a.mp4", b"".join(camera.segment(2)))
+        await until(handle, lambda: frames_seen(handle) == 12)
+        path.unlink()
+        await until(handle, lambda: handle.footage("cam1").segments == 0)
+        box.add("b.mp4", b"".join(live_camera(stream=b"\x22" * 16).segment(1)))
+        await until(handle, lambda: frames_seen(handle) == 6)
+
+
+async def test_folders_without_a_channel_are_named_and_not_indexed(box: Box) -> None:
+    box.add("a.mp4", b"".join(live_camera().segment(1)), "stranger")
+    box.add("a.mp4", b"".join(live_camera().segment(1)), "Not-An-Id")
+    async with box.running() as handle:
+        await eventually(handle.strangers)
+        assert handle.strangers() == ("Not-An-Id", "stranger")
+        assert handle.video_until_us("stranger") is None
+        assert await handle.views("stranger", 0, 1 << 61) == []
+        handle.want({"cam1": 0, "stranger": 0})
+        await until(handle, lambda: handle.video_until_us("stranger"))
+        handle.want({"cam1": 0})
+        await eventually(lambda: handle.video_until_us("stranger") is None)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../etc/passwd", "cam1/../cam1/a.mp4", "cam1/a.txt", "cam1", "/etc/x.mp4", "CAM/a.mp4", "cam1/\0.mp4"],
+)
+def test_only_names_of_recordings_can_be_opened(box: Box, name: str) -> None:
+    box.add("a.mp4", b"x")
+    with pytest.raises(OSError, match="not a recording"):
+        open_recording(box.recordings, name)
+
+
+def test_links_and_other_things_under_a_recordings_name_are_not_opened(box: Box, tmp_path: Path) -> None:
+    folder = box.add("a.mp4", b"x").parent
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "s.mp4").write_bytes(b"s")
+    (folder / "link.mp4").symlink_to(secret / "s.mp4")
+    (box.recordings / "cam2").symlink_to(secret)
+    os.mkfifo(folder / "pipe.mp4")
+    (folder / "dir.mp4").mkdir()
+    for name in ("cam1/link.mp4", "cam2/s.mp4", "cam1/pipe.mp4", "cam1/dir.mp4"):
+        with pytest.raises(OSError):
+            open_recording(box.recordings, name)
+    os.close(open_recording(box.recordings, "cam1/a.mp4"))
