@@ -60,9 +60,9 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
         return await _settled_clip(ctx, cutter, answer)
 
     @routes.post("/clips/{clip_id}/end", body=EndIn, returns=Clip, body_optional=True)
-    async def end(ctx: Ctx, clip_id: str, body: EndIn) -> Answer:
+    async def end(ctx: Ctx, clip_id: str, body: EndIn | None) -> Answer:
         """Mark OUT. The first one counts."""
-        answer = await ctx.write(lambda tx: marks.end_clip(tx, ctx.caller, rules, clip_id, body))
+        answer = await ctx.write(lambda tx: marks.end_clip(tx, ctx.caller, rules, clip_id, body or EndIn()))
         return await _settled_clip(ctx, cutter, answer)
 
     @routes.command("clip_end", EndCommand)
@@ -129,9 +129,9 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
         return await ctx.write(lambda tx: plays.change_play(tx, ctx.caller, rules, play_id, body))
 
     @routes.post("/plays/{play_id}/end", body=EndIn, returns=Play, body_optional=True)
-    async def end(ctx: Ctx, play_id: str, body: EndIn) -> Answer:
+    async def end(ctx: Ctx, play_id: str, body: EndIn | None) -> Answer:
         """END PLAY: OUT on every angle. The first one counts."""
-        answer = await ctx.write(lambda tx: plays.end_play(tx, ctx.caller, rules, play_id, body))
+        answer = await ctx.write(lambda tx: plays.end_play(tx, ctx.caller, rules, play_id, body or EndIn()))
         return await _settled_play(ctx, cutter, answer)
 
     @routes.command("play_end", EndCommand)
@@ -139,9 +139,9 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
         return await end(ctx, body.id, EndIn.model_construct(end_time=body.end_time))
 
     @routes.post("/plays/{play_id}/cue", body=CueIn, returns=Play, body_optional=True)
-    async def cue(ctx: Ctx, play_id: str, body: CueIn) -> Answer:
+    async def cue(ctx: Ctx, play_id: str, body: CueIn | None) -> Answer:
         """CUE: the snap. The last press counts."""
-        return await ctx.write(lambda tx: plays.cue_play(tx, ctx.caller, play_id, body))
+        return await ctx.write(lambda tx: plays.cue_play(tx, ctx.caller, play_id, body or CueIn()))
 
     @routes.command("play_cue", CueCommand)
     async def cue_command(ctx: Ctx, body: CueCommand) -> Answer:
