@@ -1,11 +1,11 @@
-"""What an AAC track is decoded with, and silent frames to fill a hole in it that every player decodes.
+"""What an AAC track is decoded with, and silent frames to fill a hole in it: plain AAC LC.
 
 Owns: the AudioSpecificConfig in a sample entry, the bits of one silent raw_data_block, whether a track can
 take it. Must not know: tables, gaps.
 
-Why not an empty edit: FFmpeg (8.1 measured, so Chromium too) plays the beginning of the track through an
-empty edit that is not the first one. Why not only a long sample duration: it plays right there, but a packet
-of 1024 samples that claims three seconds is not something to find out about on a tablet.
+Why not an empty edit: FFmpeg (8.1, measured; Chromium demuxes with FFmpeg, not measured) plays the beginning
+of the track through an empty edit that is not the first one. Why not only a long sample duration: FFmpeg
+plays it right, but a packet of 1024 samples that claims three seconds is untested on a tablet.
 Source: ISO/IEC 14496-3 4.4.2 (AAC LC syntax).
 """
 
