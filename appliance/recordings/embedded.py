@@ -128,6 +128,7 @@ async def _reconcile(running: dict[str, _Running], shared: _Shared, nursery: tri
     for channel_id, url in wanted.items():
         if channel_id not in running:
             one = running[channel_id] = _Running(url)
+            _Teller(shared, channel_id, "").tell("waiting", "starting")
             nursery.start_soon(_run_channel, shared, channel_id, one, name=f"record {channel_id}")
 
 
@@ -163,29 +164,36 @@ async def _keep_recording(shared: _Shared, channel_id: str, source: Source) -> N
     backoff = Backoff(base_s=0.5, cap_s=15.0)
     while True:
         teller.received = False
-        pause_s = _RETRY_S
         try:
             await _record_once(shared, channel_id, source, teller)
+            pause_s = _after(source, teller, backoff)
         except FileNotFoundError as error:
             teller.tell("down", f"{error} is not installed", "apt install srt-tools util-linux")
             pause_s = _MISSING_RETRY_S
         except OSError as error:
             teller.tell("down", f"cannot start: {error.strerror or error}")
+            pause_s = _RETRY_S
         teller.restarts += 1
-        if teller.received:
-            backoff.reset()
-        if isinstance(source, SrtSource) and source.mode == "listener":
-            if teller.received or teller.clock_moved:
-                continue  # the camera may be calling already
-            teller.tell(
-                "down", teller.last_words or "the listener ended", "is the port used by another program?"
-            )
-        elif teller.received:
-            teller.tell("down", "the stream ended")
-        else:
-            pause_s = backoff.next_s()
-            teller.tell("down", teller.last_words or f"{source.shown()} does not answer")
         await trio.sleep(pause_s)
+
+
+def _after(source: Source, teller: _Teller, backoff: Backoff) -> float:
+    """A chain has ended: say what that means and give the pause before the next (s)."""
+    if teller.received:
+        backoff.reset()
+    if teller.clock_moved:
+        return 0.0
+    if isinstance(source, SrtSource) and source.mode == "listener":
+        if teller.received:
+            return 0.0  # the camera may be calling already
+        hint = "is the port used by another program?"
+        teller.tell("down", teller.last_words or "the listener ended", hint)
+        return _RETRY_S
+    if teller.received:
+        teller.tell("down", "the stream ended")
+        return _RETRY_S
+    teller.tell("down", teller.last_words or f"{source.shown()} does not answer")
+    return backoff.next_s()
 
 
 async def _record_once(shared: _Shared, channel_id: str, source: Source, teller: _Teller) -> None:
