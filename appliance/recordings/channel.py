@@ -295,6 +295,10 @@ class Channel:
         names = sorted(self._waiting, key=lambda name: self._start_of[name], reverse=True)
         return [self.segments[name] for name in names]
 
+    def unwalked(self) -> int:
+        """Segments of which nothing is known yet: those waiting, and open ones before their first look."""
+        return sum(segment.facts is None for segment in self.segments.values())
+
     def run_begun_after(self, instant_us: int) -> bool:
         return any(began_us > instant_us for began_us in self._began_us.values())
 

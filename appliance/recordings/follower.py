@@ -152,7 +152,7 @@ class RecordingsHandle:
 
     def statistics(self) -> dict[str, int]:
         """Figures for health: untold facts, segments waiting to be walked."""
-        waiting = sum(len(one.channel.waiting()) for one in self._state.followed.values())
+        waiting = sum(one.channel.unwalked() for one in self._state.followed.values())
         return {"facts_untold": len(self._state.facts), "segments_waiting": waiting}
 
 
@@ -173,7 +173,7 @@ def _footage_of(followed: Followed) -> ChannelFootage:
         newest_part_age_s=None if part_s is None else trio.current_time() - part_s,
         run_id=run.run_id if run is not None else None,
         segments=len(newest),
-        waiting=len(channel.waiting()),
+        waiting=channel.unwalked(),
         unreadable=tuple((s.name, s.facts.reason or "") for s in reversed(broken) if s.facts is not None),
         bytes=sum(segment.bytes for segment in newest),
         skew_ppm=run.skew_ppm if run is not None else 0.0,
