@@ -9,8 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import h11
@@ -117,6 +116,8 @@ class SendfileBody:
         wire = wire_of(send)
         if wire is None or not isinstance(wire.protocol.connection, h11.Connection):
             return None
+        if wire.protocol.connection.our_state is not h11.SEND_BODY:
+            return None  # the client left before the head: the plain body notices
         return cls(wire) if getattr(wire.protocol, "_head", None) is None else None
 
     async def write(self, pieces: Sequence[Piece], length: int) -> None:
@@ -126,9 +127,9 @@ class SendfileBody:
         async with wire.tcp.send_lock:
             finished = False
             try:
-                with _patient(wire.socket):
-                    for piece in pieces:
-                        await self._write_piece(piece)
+                _be_patient(wire.socket)
+                for piece in pieces:
+                    await self._write_piece(piece)
                 finished = True
             except (OSError, trio.ClosedResourceError) as error:
                 raise Gone(str(error)) from error
@@ -183,15 +184,9 @@ class SendfileBody:
             raise Stalled(f"no byte taken for {STALL_S} s")
 
 
-@contextmanager
-def _patient(sock: trio.socket.SocketType) -> Iterator[None]:
-    """Let a player pause for STALL_S (the listener's own limit is seconds), and send full segments."""
-    allowed = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+def _be_patient(sock: trio.socket.SocketType) -> None:
+    """Let a player pause for STALL_S; the listener's own limit is a few seconds.
+
+    Left so afterwards: the end of a body may wait in the kernel long after the last write.
+    """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALL_S * 1000))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
-    try:
-        yield
-    finally:
-        if sock.fileno() >= 0:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, allowed)
