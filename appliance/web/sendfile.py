@@ -116,13 +116,13 @@ class SendfileBody:
         wire = wire_of(send)
         if wire is None or not isinstance(wire.protocol.connection, h11.Connection):
             return None
-        if wire.protocol.connection.our_state is not h11.SEND_BODY:
-            return None  # the client left before the head: the plain body notices
         return cls(wire) if getattr(wire.protocol, "_head", None) is None else None
 
     async def write(self, pieces: Sequence[Piece], length: int) -> None:
         """All of `pieces`, `length` bytes. Raises Lost, Stalled or Gone, with the connection closed then."""
         wire = self._wire
+        if wire.protocol.connection.our_state is not h11.SEND_BODY:
+            raise Gone("the client left before the head")  # hypercorn drops what it is told then
         wire.protocol.connection.send_with_data_passthrough(h11.Data(data=_Length(length)))  # type: ignore[arg-type]
         async with wire.tcp.send_lock:
             finished = False
