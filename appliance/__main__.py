@@ -1,0 +1,220 @@
+"""The command `appliance`: words and exit codes. What a command does lives elsewhere.
+
+Exit codes: 0 ok, 1 failure, 2 usage, 78 bad settings (sysexits EX_CONFIG). The only place that prints and,
+with settings.py, the only one that reads the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import cyclopts
+import structlog
+import trio
+from cyclopts import Parameter
+
+from appliance.kernel.migrate import WrongDatabase
+from appliance.kernel.store import StoreBroken
+from appliance.kernel.supervision import LoopWatch
+from appliance.ops.doctor import examine
+from appliance.ops.export import ExportError, export_session
+from appliance.ops.fsck import check_box
+from appliance.ops.lock import StateBusy
+from appliance.ops.logs import choose_style, configure_logs
+from appliance.settings import DEFAULT_PATH, Settings, SettingsError, check_settings, load_settings
+from appliance.web.common import appliance_version
+from appliance.web.listeners import CannotListen
+
+if TYPE_CHECKING:
+    from appliance.daemon import Ready
+
+OK, FAILED, USAGE, BAD_SETTINGS = 0, 1, 2, 78
+
+EXPECTED = (StateBusy, CannotListen, WrongDatabase, StoreBroken, OSError)
+"""Why a start or a run may fail without a mistake of ours: one line, no traceback."""
+
+log = structlog.get_logger("main")
+app = cyclopts.App(
+    name="appliance",
+    help="The stadium box: records every camera, cuts a play the moment it is marked.",
+    version=appliance_version,
+    result_action="return_value",
+    version_flags=["--version"],
+)
+Config = Annotated[Path, Parameter(help="settings file")]
+
+
+@app.command
+def serve(*, config: Config = DEFAULT_PATH) -> int:
+    """Run the box until SIGTERM or SIGINT; then finish what was begun and end."""
+    return _run(load_settings(config), None)
+
+
+@app.command
+def demo(
+    *,
+    port: int = 8080,
+    host: str = "127.0.0.1",
+    state: Annotated[Path | None, Parameter(help="folder to keep; default a temporary one")] = None,
+    cameras: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=1, lte=8))] = 2,
+) -> int:
+    """Run a box with synthetic cameras and an active session."""
+    from appliance.demo import begin_demo, demo_settings
+
+    with ExitStack() as stack:
+        if state is None:
+            state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="appliance-demo-")))
+        settings = demo_settings(state.absolute(), port, host, cameras)
+        return _run(settings, begin_demo(_say, settings))
+
+
+@app.command
+def check_config(file: Path) -> int:
+    """Check a settings file: `ok`, or every error with its dotted path."""
+    load_settings(file)
+    _say("ok")
+    return OK
+
+
+@app.command
+def doctor(
+    *,
+    config: Annotated[Path | None, Parameter(help="default: the installed file, where there is one")] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Look at everything the box needs; one line each, with a fix."""
+    settings = _settings_if_any(config)
+    parts = trio.run(examine, settings)
+    if as_json:
+        _say(json.dumps({name: part.shown() for name, part in parts.items()}, indent=2, ensure_ascii=False))
+    else:
+        for name, part in parts.items():
+            fix = f" -> {part.hint}" if part.hint else ""
+            _say(f"{part.status:4}  {name:<12} {part.detail}{fix}")
+    return FAILED if any(part.status == "bad" for part in parts.values()) else OK
+
+
+@app.command
+def fsck(*, config: Config = DEFAULT_PATH, repair: Annotated[bool, Parameter(negative="")] = False) -> int:
+    """Check rows against files against plans against the journal; --repair mends what is safe to mend."""
+    findings = trio.run(check_box, load_settings(config), repair)
+    for finding in findings:
+        _say(str(finding))
+    left = [finding for finding in findings if not finding.repaired]
+    _say(f"{len(findings)} findings, {len(findings) - len(left)} repaired" if findings else "ok")
+    return FAILED if left else OK
+
+
+@app.command
+def export(
+    session: Annotated[str, Parameter(help="session id")],
+    *,
+    out: Annotated[Path, Parameter(help="folder, made when it is not there")],
+    config: Config = DEFAULT_PATH,
+    format: Literal["json"] = "json",
+) -> int:
+    """Write a session's manifest and clip files into a folder."""
+    report = trio.run(export_session, load_settings(config), session, out)
+    _say(f"{report.clips} clips, {report.size_bytes} bytes in {out}")
+    for clip_id, reason in report.left_out:
+        _say(f"left out: clip {clip_id}: {reason}")
+    return OK
+
+
+def main() -> None:
+    """Entry point. Exits with one of the codes above."""
+    sys.exit(_exit_code(sys.argv[1:]))
+
+
+def _exit_code(words: list[str]) -> int:
+    try:
+        result = app(words, exit_on_error=False, print_error=False)
+    except cyclopts.CycloptsError as error:
+        _complain(f"{error}\nTry: appliance --help")
+        return USAGE
+    except SettingsError as error:
+        for problem in error.problems:
+            _complain(problem)
+        return BAD_SETTINGS
+    except (ExportError, *EXPECTED) as error:
+        _complain(f"error: {error}")
+        return FAILED
+    except KeyboardInterrupt:
+        return FAILED
+    return result if isinstance(result, int) else OK
+
+
+def _run(settings: Settings, ready: Ready | None) -> int:
+    """The daemon under signals. 0 after a clean end, 1 with the reason in the log otherwise."""
+    configure_logs(choose_style(sys.stdout, os.environ.get("JOURNAL_STREAM", "")))
+    loop = LoopWatch()
+    try:
+        trio.run(_until_told, settings, loop, ready, instruments=[loop])
+    except BaseExceptionGroup as group:
+        leaves = list(_leaves(group))
+        if all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
+            return FAILED
+        if all(isinstance(leaf, EXPECTED) for leaf in leaves):
+            for leaf in leaves:
+                log.critical("ended", reason=str(leaf))
+        else:
+            log.critical("ended", reason="a mistake of ours: please send this", exc_info=group)
+        return FAILED
+    return OK
+
+
+async def _until_told(settings: Settings, loop: LoopWatch, ready: Ready | None) -> None:
+    from appliance.daemon import run_daemon  # the small commands need not load all of it
+
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_hear_signals, stop)
+        await run_daemon(settings, stop=stop, loop=loop, ready=ready)
+        nursery.cancel_scope.cancel(reason="the daemon has ended")
+
+
+async def _hear_signals(
+    stop: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """The first SIGTERM or SIGINT drains; a second one ends at once, as kill would."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for number in signals:
+            if stop.is_set():
+                os._exit(FAILED)
+            log.info("stopping", signal=signal.Signals(number).name)
+            stop.set()
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for each in group.exceptions:
+        if isinstance(each, BaseExceptionGroup):
+            yield from _leaves(each)
+        else:
+            yield each
+
+
+def _settings_if_any(config: Path | None) -> Settings:
+    if config is None and not DEFAULT_PATH.exists():
+        return check_settings({})
+    return load_settings(config or DEFAULT_PATH)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The demo box: generated settings, synthetic cameras and a session to mark in.
+
+Owns: what differs between `appliance demo` and `appliance serve`; both run the same daemon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from appliance.kernel.operation import Caller
+from appliance.kernel.store import Store
+from appliance.kernel.tx import Tx
+from appliance.sessions.machine import SessionEvent
+from appliance.sessions.model import SessionIn
+from appliance.sessions.store import create_session, move_session
+from appliance.settings import Settings, check_settings
+from appliance.web.server import Bound
+
+SESSION_NAME = "Demo"
+
+
+def demo_settings(state_dir: Path, port: int, host: str, cameras: int) -> Settings:
+    """Settings of a box that needs nothing: `cam1` .. `camN` are synthetic, all files are under `state_dir`.
+
+    Raises SettingsError. On another host than loopback everything is open: it is a demo, and says so.
+    """
+    channels = [
+        {"id": f"cam{n}", "name": f"Camera {n}", "input_url": "synthetic:"} for n in range(1, cameras + 1)
+    ]
+    return check_settings(
+        {
+            "site": {"id": "demo", "name": "Demo"},
+            "server": {"host": host, "port": port, "local_port": 0},
+            "storage": {
+                "state_dir": state_dir,
+                "recordings_dir": state_dir / "recordings",
+                "reserve_gb": 0.2,
+            },
+            "retention": {"min_free_gb": 0.5, "raw_days": 1},
+            "access": {"mode": "open"},
+            "channels": channels,
+        }
+    )
+
+
+def begin_session(tx: Tx) -> str | None:
+    """The id of a new active session, or None when one is under way."""
+    if tx.value("SELECT 1 FROM sessions WHERE status IN ('active', 'paused') AND deleted_us IS NULL LIMIT 1"):
+        return None
+    caller = Caller(device="demo")
+    body = SessionIn.model_validate({"name": SESSION_NAME, "type": "practice"})
+    session_id = str(create_session(tx, caller, body).resource["id"])
+    move_session(tx, caller, session_id, SessionEvent.START, on_complete=lambda tx, session_id: None)
+    return session_id
+
+
+def begin_demo(say: Callable[[str], None], settings: Settings) -> Callable[[Bound, Store], Awaitable[None]]:
+    """What `run_daemon` calls when everything serves: make the session, tell the person what to open."""
+
+    async def ready(bound: Bound, store: Store) -> None:
+        await store.write(begin_session)
+        host = f"[{bound.host}]" if ":" in bound.host else bound.host
+        cameras = ", ".join(channel.id for channel in settings.channels)
+        say("")
+        say(f"  The demo box runs. Open http://{host}:{bound.port}")
+        say(f"  {cameras} record; the session {SESSION_NAME!r} is active.")
+        say(f"  Files are in {settings.storage.state_dir}")
+        if not settings.server.is_loopback:
+            say("  Everybody who reaches this address may use it: there is no pairing in a demo.")
+        say("  Ctrl-C stops it.")
+        say("")
+
+    return ready

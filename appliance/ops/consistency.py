@@ -1,0 +1,170 @@
+"""What must be true of rows, plans, files and journal together. Pure: facts in, findings out.
+
+Owns: the invariants. A clip that is ready has a plan; a plan's sizes add up; its bytes are in its file or in
+the recordings; nothing lies in clips_dir that nobody knows; the journal has no holes and agrees with
+the rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+OURS = re.compile(r"([0-9a-f-]{36}/[0-9a-f-]{36}-m\d+|thumbs/.+)\.(mp4|jpg|partial|tmp)")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One broken promise. `mend` names the repair that is safe, "" when there is none."""
+
+    code: str
+    subject: str
+    detail: str
+    mend: str = ""
+    repaired: bool = False
+
+    def __str__(self) -> str:
+        tail = " [repaired]" if self.repaired else " [--repair can mend this]" if self.mend else ""
+        return f"{self.code}: {self.subject}: {self.detail}{tail}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRow:
+    """A clip that is not deleted."""
+
+    id: str
+    session_id: str
+    status: str
+    ready_media_rev: int | None
+    file_path: str | None
+    thumbnail_path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    clip_id: str
+    media_rev: int
+    size: int
+    header_bytes: int
+    ranges: tuple[tuple[str, int, int], ...]  # recording, offset, length
+    file_path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFacts:
+    """`newest`: rev in the newest entry of each subject; `rows`: rev of each row an entry must exist for."""
+
+    head: int
+    first: int
+    last: int
+    count: int
+    newest: Mapping[str, int]
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the database and the disks say, read while nothing changes."""
+
+    clips: Sequence[ClipRow]
+    plans: Sequence[PlanRow]
+    garbage: frozenset[str]  # paths that will be deleted
+    deleted_files: frozenset[str]  # paths of deleted clips: in garbage, or already gone
+    clip_files: Mapping[str, int]  # path in clips_dir -> bytes
+    recordings: Mapping[str, int]  # recording -> bytes, of those a plan names
+    journal: JournalFacts
+    database: Sequence[str] = ()  # what SQLite's own checks said
+
+
+def check(facts: Facts) -> list[Finding]:
+    """Every broken promise, the gravest kinds first."""
+    return [
+        *(Finding("database", "box.db", said) for said in facts.database),
+        *_journal(facts.journal),
+        *_clips(facts),
+        *_plans(facts),
+        *_files(facts),
+    ]
+
+
+def repaired(finding: Finding) -> Finding:
+    return replace(finding, repaired=True)
+
+
+def _journal(journal: JournalFacts) -> Iterator[Finding]:
+    if journal.count and journal.last > journal.head:
+        yield Finding("journal_head", "journal", f"entry {journal.last} is beyond the head {journal.head}")
+    if journal.count and journal.count != journal.last - journal.first + 1:
+        missing = journal.last - journal.first + 1 - journal.count
+        yield Finding(
+            "journal_gap", "journal", f"{missing} entries missing in {journal.first}..{journal.last}"
+        )
+    if not journal.count and journal.head and journal.rows:
+        yield Finding("journal_gap", "journal", f"is empty although it counted to {journal.head}")
+    is_pruned = journal.first > 1  # old entries go first: a row without an entry may be older than the first
+    for subject, rev in journal.rows.items():
+        told = journal.newest.get(subject)
+        if told is None and not is_pruned:
+            yield Finding("never_told", subject, "no journal entry tells of it")
+        elif told is not None and told != rev:
+            yield Finding("told_otherwise", subject, f"the row has rev {rev}, the journal told rev {told}")
+
+
+def _clips(facts: Facts) -> Iterator[Finding]:
+    plans = {(plan.clip_id, plan.media_rev): plan for plan in facts.plans}
+    for clip in facts.clips:
+        subject = f"clip:{clip.id}"
+        if clip.status == "ready" and clip.ready_media_rev is None:
+            yield Finding("no_plan", subject, "is ready but names no media_rev")
+        if clip.ready_media_rev is not None:
+            plan = plans.get((clip.id, clip.ready_media_rev))
+            if plan is None:
+                yield Finding("no_plan", subject, f"plays m{clip.ready_media_rev}, which has no plan")
+            elif plan.file_path != clip.file_path:
+                yield Finding(
+                    "file_mismatch", subject, f"names file {clip.file_path}, its plan {plan.file_path}"
+                )
+        if clip.thumbnail_path is not None and clip.thumbnail_path not in facts.clip_files:
+            detail = f"picture {clip.thumbnail_path} is gone; it is made again when asked for"
+            yield Finding("picture_missing", subject, detail, mend="forget_picture")
+
+
+def _plans(facts: Facts) -> Iterator[Finding]:
+    current = {(clip.id, clip.ready_media_rev) for clip in facts.clips}
+    for plan in facts.plans:
+        subject = f"clip:{plan.clip_id} m{plan.media_rev}"
+        total = plan.header_bytes + sum(length for _, _, length in plan.ranges)
+        if total != plan.size:
+            yield Finding("plan_size", subject, f"says {plan.size} bytes, its parts are {total}")
+        lost = _lost_ranges(plan, facts.recordings)
+        if plan.file_path is not None:
+            size = facts.clip_files.get(plan.file_path)
+            if size != plan.size:
+                have = "is gone" if size is None else f"has {size} bytes instead of {plan.size}"
+                mend = "" if lost else "forget_file"
+                yield Finding("file_wrong", subject, f"file {plan.file_path} {have}", mend=mend)
+        elif (plan.clip_id, plan.media_rev) in current and lost:
+            yield Finding("bytes_lost", subject, f"{lost}; the box cuts it again at its next start")
+
+
+def _lost_ranges(plan: PlanRow, recordings: Mapping[str, int]) -> str:
+    for name, offset, length in plan.ranges:
+        size = recordings.get(name)
+        if size is None:
+            return f"recording {name} is gone"
+        if size < offset + length:
+            return f"recording {name} ends at {size}, before {offset + length}"
+    return ""
+
+
+def _files(facts: Facts) -> Iterator[Finding]:
+    known = set(facts.garbage) | set(facts.deleted_files)
+    known.update(plan.file_path for plan in facts.plans if plan.file_path)
+    known.update(clip.thumbnail_path for clip in facts.clips if clip.thumbnail_path)
+    session_of = {clip.id: clip.session_id for clip in facts.clips}
+    for plan in facts.plans:  # written but not yet committed: the next start writes it again
+        known.add(f"{session_of.get(plan.clip_id, '')}/{plan.clip_id}-m{plan.media_rev}.mp4")
+    for path in sorted(set(facts.clip_files) - known):
+        mend = "unlink" if OURS.fullmatch(path) else ""
+        yield Finding("orphan_file", path, f"{facts.clip_files[path]} bytes nobody knows", mend=mend)

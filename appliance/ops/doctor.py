@@ -1,0 +1,211 @@
+"""`appliance doctor`: looks at what the box needs, whether it runs or not. One line each, with a fix.
+
+Owns: the looking. Judgement of measured figures is in pure functions beside each look. Changes nothing but a
+scratch file it removes again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import trio
+
+from appliance.kernel.errors import Refused, Unavailable
+from appliance.ops import ntp
+from appliance.ops.health import GB, Part, disk_part
+from appliance.ops.ports import tcp_port, udp_port
+from appliance.ops.pulse import disk_space
+from appliance.recordings.mediamtx import open_mediamtx
+from appliance.settings import Settings
+from appliance.workers.protocol import Hello
+from appliance.workers.unit import SOCKET_DIR
+from appliance.workers.worker import WorkerLost, open_worker
+
+SYNCS = 20
+SPEED_BYTES = 16 * 2**20
+SYNC_WARN_S = 0.05  # a mark waits for one fsync: beyond this people feel it
+SPEED_WARN = 20e6  # bytes per second: eight cameras at 8 Mbit/s, twice over
+NEEDED_CODECS = ("h264", "hevc", "mjpeg")
+PATIENCE_S = 30.0  # a dead disk or a stuck server must not hold the whole report
+
+Look = Callable[[Settings], Awaitable[dict[str, Part]]]
+
+
+async def examine(settings: Settings) -> dict[str, Part]:
+    """Every part by name, in the order they are shown. Never raises for what it finds."""
+    found: dict[str, Part] = {}
+    for name, look in _LOOKS.items():
+        with trio.move_on_after(PATIENCE_S) as limit:
+            found.update(await look(settings))
+        if limit.cancelled_caught:
+            found[name] = Part("bad", f"no answer in {PATIENCE_S:g} s", "is a disk or a server stuck?")
+    return found
+
+
+async def _clock(settings: Settings) -> dict[str, Part]:
+    return {"clock": clock_sync_part(ntp.is_synchronised(), ntp.max_error_s())}
+
+
+def clock_sync_part(is_synchronised: bool | None, max_error_s: float) -> Part:
+    if is_synchronised is None:
+        return Part(
+            "warn", "the kernel does not say whether its clock is synchronised", "check chrony or timesyncd"
+        )
+    if not is_synchronised:
+        hint = "install chrony, or point timesyncd at the stadium's NTP server"
+        return Part("warn", "not synchronised by NTP", hint)
+    return Part("ok", f"synchronised by NTP, error at most {max_error_s * 1000:.0f} ms")
+
+
+async def _disks(settings: Settings) -> dict[str, Part]:
+    found: dict[str, Part] = {}
+    for name, folder in (
+        ("state", settings.storage.state_dir),
+        ("recordings", settings.storage.recordings_dir),
+    ):
+        found[f"disk_{name}"] = await trio.to_thread.run_sync(_disk, folder, settings, abandon_on_cancel=True)
+    return found
+
+
+def _disk(folder: Path, settings: Settings) -> Part:
+    place = folder
+    while not place.exists():
+        place = place.parent
+    if not os.access(place, os.W_OK | os.X_OK):
+        return Part("bad", f"{folder} cannot be written", f"chown it to the user the box runs as ({_user()})")
+    part = disk_part(
+        disk_space(place),
+        reserve_bytes=settings.storage.reserve_gb * GB,
+        min_free_bytes=settings.retention.min_free_gb * GB,
+    )
+    if part.status != "ok":
+        return part
+    sync_s, speed = measure_disk(place)
+    return write_speed_part(part.detail, sync_s, speed)
+
+
+def measure_disk(folder: Path) -> tuple[float, float]:
+    """(median seconds of one 4 KiB write + fdatasync, bytes per second of a long write). Blocks."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
+        descriptor = file.fileno()
+        syncs: list[float] = []
+        for _ in range(SYNCS):
+            began_s = time.perf_counter()
+            os.write(descriptor, bytes(4096))
+            os.fdatasync(descriptor)
+            syncs.append(time.perf_counter() - began_s)
+        began_s = time.perf_counter()
+        os.write(descriptor, bytes(SPEED_BYTES))
+        os.fdatasync(descriptor)
+        return sorted(syncs)[SYNCS // 2], SPEED_BYTES / (time.perf_counter() - began_s)
+
+
+def write_speed_part(space: str, sync_s: float, bytes_per_s: float) -> Part:
+    detail = f"{space}; fsync {sync_s * 1000:.1f} ms, writes {bytes_per_s / 1e6:.0f} MB/s"
+    if sync_s > SYNC_WARN_S or bytes_per_s < SPEED_WARN:
+        return Part("warn", detail, "use an SSD for state and recordings")
+    return Part("ok", detail)
+
+
+def _user() -> str:
+    return f"uid {os.getuid()} now"
+
+
+async def _mediamtx(settings: Settings) -> dict[str, Part]:
+    if settings.recorder.mode == "embedded":
+        return {"mediamtx": Part("ok", "not used: the box records by itself (recorder.mode = embedded)")}
+    if not settings.mediamtx.api_url:
+        hint = "set mediamtx.api_url to see publishers and previews"
+        return {"mediamtx": Part("warn", "no api_url: recordings are indexed, publishers unknown", hint)}
+    login = settings.mediamtx
+    try:
+        async with open_mediamtx(login.api_url, login.read_user, login.read_password) as client:
+            paths = await client.paths()
+    except (Unavailable, Refused) as error:
+        return {"mediamtx": Part("bad", error.detail, error.hint or "systemctl status mediamtx")}
+    ready = sum(path.available for path in paths)
+    return {"mediamtx": Part("ok", f"{ready} of {len(paths)} paths have a publisher")}
+
+
+async def _ports(settings: Settings) -> dict[str, Part]:
+    server = settings.server
+    found = {"port": await tcp_port(server.host, server.port, "server.port")}
+    if server.local_port:
+        found["local_port"] = await tcp_port("127.0.0.1", server.local_port, "server.local_port")
+    for channel in settings.channels:
+        url = urlsplit(channel.input_url or "")
+        if settings.recorder.mode == "embedded" and url.scheme == "srt" and not url.hostname and url.port:
+            found[f"srt_{channel.id}"] = udp_port(url.port, is_ours=found["port"].detail.endswith("ours"))
+    return found
+
+
+async def _srt(settings: Settings) -> dict[str, Part]:
+    where = shutil.which("srt-live-transmit")
+    if where is not None:
+        return {"srt_tools": Part("ok", where)}
+    needed = settings.recorder.mode == "embedded" and any(
+        (channel.input_url or "").startswith("srt:") for channel in settings.channels
+    )
+    detail = "srt-live-transmit is not installed"
+    return {"srt_tools": Part("bad" if needed else "warn", detail, "apt-get install srt-tools")}
+
+
+async def _workers(settings: Settings) -> dict[str, Part]:
+    sockets = sorted(SOCKET_DIR.glob("*")) if SOCKET_DIR.is_dir() else []
+    try:
+        async with open_worker(sockets[0] if sockets else None) as worker:
+            hello = worker.hello
+    except (WorkerLost, OSError) as error:
+        lost = Part("bad", f"no media worker: {error}", "pictures and exact cuts need one: see the log")
+        return {"codecs": lost, "workers": lost}
+    return {"codecs": codecs_part(hello), "workers": sandbox_part(hello)}
+
+
+def codecs_part(hello: Hello) -> Part:
+    versions = f"PyAV {hello.versions.get('pyav', '?')}, FFmpeg {hello.versions.get('ffmpeg', '?')}"
+    missing = [codec for codec in NEEDED_CODECS if codec not in hello.codecs]
+    if missing:
+        return Part("bad", f"{versions} lacks {', '.join(missing)}", "install PyAV from its wheels")
+    return Part("ok", f"{versions}: {', '.join(hello.codecs)}")
+
+
+def sandbox_part(hello: Hello) -> Part:
+    """What holds a worker in. A unit's fences are systemd's; a child of ours makes its own."""
+    box = hello.sandbox
+    kind = "a systemd unit" if box.as_unit else "a child process (development)"
+    open_doors = [
+        name
+        for name, is_open in (
+            ("network", box.network == "open"),
+            ("files", box.landlock_abi == 0 and not box.as_unit),
+            ("memory", box.memory_bytes < 0),
+            ("new rights", not box.no_new_privs),
+        )
+        if is_open
+    ]
+    detail = f"{kind}, network {box.network}, Landlock {box.landlock_abi or 'none'}"
+    if open_doors:
+        hint = "run workers as appliance-worker@.service on a kernel with Landlock"
+        return Part("warn", f"{detail}; not fenced: {', '.join(open_doors)}", hint)
+    return Part("ok", detail)
+
+
+async def _cloud(settings: Settings) -> dict[str, Part]:
+    return {"cloud": Part("ok", "not part of this release")}
+
+
+_LOOKS: dict[str, Look] = {
+    "clock": _clock,
+    "disks": _disks,
+    "mediamtx": _mediamtx,
+    "ports": _ports,
+    "srt_tools": _srt,
+    "workers": _workers,
+    "cloud": _cloud,
+}

@@ -1,0 +1,84 @@
+"""Is a port free, ours already, or somebody else's? Asked by trying, then by asking who answers."""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+
+import trio
+
+from appliance.ops.health import Part
+
+ANSWER_S = 2.0
+ANSWER_MAX_BYTES = 64 * 1024
+
+
+async def tcp_port(host: str, port: int, setting: str) -> Part:
+    """`setting` is the dotted path to change when the port is somebody else's."""
+    where = f"{host}:{port}"
+    try:
+        _try(socket.SOCK_STREAM, host, port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            reason = error.strerror or str(error)
+            return Part("bad", f"{where} cannot be used: {reason}", f"change {setting}")
+        if await _is_ours(host, port):
+            return Part("ok", f"{where} is ours")
+        return Part(
+            "bad", f"{where} is in use by another program", f"stop it (ss -ltnp), or change {setting}"
+        )
+    return Part("ok", f"{where} is free")
+
+
+def udp_port(port: int, *, is_ours: bool) -> Part:
+    """A camera's SRT port. In use while our own box runs is as it should be."""
+    try:
+        _try(socket.SOCK_DGRAM, "0.0.0.0", port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and is_ours:
+            return Part("ok", f"UDP {port} is in use; the box runs")
+        reason = error.strerror or str(error)
+        return Part("bad", f"UDP {port}: {reason}", "stop the other program (ss -lunp), or change input_url")
+    return Part("ok", f"UDP {port} is free")
+
+
+def _try(kind: socket.SocketKind, host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, kind) as sock:
+        if kind is socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+
+
+async def _is_ours(host: str, port: int) -> bool:
+    """Does /version, or /healthz on the local listener, answer as the box does?"""
+    asked = "127.0.0.1" if host == "0.0.0.0" else "::1" if host == "::" else host
+    version = await _get(asked, port, "/version")
+    if isinstance(version, dict) and "site_id" in version:
+        return True
+    return await _get(asked, port, "/healthz") == {"status": "ok"}
+
+
+async def _get(host: str, port: int, path: str) -> object:
+    """The JSON a plain HTTP GET answers with, or None."""
+    request = f"GET {path} HTTP/1.0\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+    answer = b""
+    try:
+        with trio.fail_after(ANSWER_S):
+            stream = await trio.open_tcp_stream(host, port)
+            async with stream:
+                await stream.send_all(request.encode())
+                async for chunk in stream:
+                    answer += chunk
+                    if len(answer) > ANSWER_MAX_BYTES:
+                        return None
+    except (OSError, trio.BrokenResourceError, trio.TooSlowError):
+        return None
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if b" 200 " not in head.split(b"\r\n")[0] + b" ":
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
