@@ -47,15 +47,18 @@ async def export_session(settings: Settings, session_id: str, out: Path) -> Repo
     if not path.exists():
         raise ExportError(f"no database at {path}")
     async with open_store(path, BoxClock.start(None, None)) as store:
-        manifest, plans = await store.read(partial(read_session, session_id=session_id))
+        found = await store.read(partial(read_session, session_id=session_id))
+    if found is None:  # raised outside the block, which would wrap it in a group
+        raise ExportError(f"no session {session_id}")
+    manifest, plans = found
     return await trio.to_thread.run_sync(write_session, manifest, plans, settings, out)
 
 
-def read_session(tx: ReadTx, session_id: str) -> tuple[dict[str, Any], dict[str, Row]]:
-    """The manifest, and the plan each of its clips plays, by clip id. Raises ExportError."""
+def read_session(tx: ReadTx, session_id: str) -> tuple[dict[str, Any], dict[str, Row]] | None:
+    """The manifest, and the plan each of its clips plays, by clip id. None: no such session."""
     session = tx.one("SELECT * FROM sessions WHERE id = ? AND deleted_us IS NULL", (session_id,))
     if session is None:
-        raise ExportError(f"no session {session_id}")
+        return None
     rows = {
         table: tx.all(
             f"SELECT * FROM {table} WHERE session_id = ? AND deleted_us IS NULL ORDER BY {key}, id",
@@ -72,7 +75,7 @@ def read_session(tx: ReadTx, session_id: str) -> tuple[dict[str, Any], dict[str,
         **{table: [_shown(row) for row in found] for table, found in rows.items()},
     }
     plans = tx.all(
-        "SELECT plans.* FROM plans JOIN clips ON clips.id = clip_id AND media_rev = ready_media_rev"
+        "SELECT plans.* FROM plans JOIN clips ON clips.id = clip_id AND plans.media_rev = ready_media_rev"
         " WHERE session_id = ? AND deleted_us IS NULL",
         (session_id,),
     )

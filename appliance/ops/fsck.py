@@ -78,7 +78,7 @@ def gather(tx: ReadTx, clips: Path, recordings: Path) -> Facts:
     plans = [
         _plan(row)
         for row in tx.all(
-            "SELECT clip_id, media_rev, size, length(header) AS header_bytes, ranges, plans.file_path"
+            "SELECT clip_id, plans.media_rev, size, length(header) AS header_bytes, ranges, plans.file_path"
             " FROM plans JOIN clips ON clips.id = clip_id WHERE clips.deleted_us IS NULL"
         )
     ]

@@ -1,0 +1,167 @@
+"""fsck finds what was broken by hand, says it once, and mends what is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from appliance.ops import fsck
+from appliance.ops.fsck import NoDatabase, check_box
+from appliance.ops.lock import StateBusy, hold_state
+from tests.ops.box import Box, change, make_box, settings_in
+
+
+async def codes(box: Box, repair: bool = False) -> list[str]:
+    return [finding.code for finding in await check_box(box.settings, repair)]
+
+
+async def test_a_sound_box_has_no_findings(tmp_path: Path) -> None:
+    assert await check_box((await make_box(tmp_path)).settings, False) == []
+
+
+async def test_a_box_without_a_database_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NoDatabase, match="no database"):
+        await check_box(settings_in(tmp_path), False)
+    assert not (tmp_path / "state").exists(), "looking makes nothing"
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("DELETE FROM plans", "no_plan"),
+        ("UPDATE clips SET ready_media_rev = NULL WHERE status = 'ready'", "no_plan"),
+        ("UPDATE clips SET ready_media_rev = 2 WHERE status = 'ready'", "no_plan"),
+        ("UPDATE plans SET header = x'00'", "plan_size"),
+        ("UPDATE clips SET file_path = NULL", "file_mismatch"),
+        ("DELETE FROM journal WHERE seq = 2", "journal_gap"),
+        ("DELETE FROM journal", "journal_gap"),
+        ("UPDATE sqlite_sequence SET seq = 3 WHERE name = 'journal'", "journal_head"),
+        ("UPDATE clips SET rev = 2 WHERE status = 'ready'", "told_otherwise"),
+        ("UPDATE journal SET subject = 'tag:other' WHERE type = 'tag_created'", "never_told"),
+        ("UPDATE tags SET rev = 7", "told_otherwise"),
+    ],
+)
+async def test_each_broken_promise_in_the_database_is_found(tmp_path: Path, sql: str, code: str) -> None:
+    box = await make_box(tmp_path)
+    await change(box, sql)
+    found = await codes(box)
+    assert code in found
+    assert code in await codes(box, repair=True), "nothing of this is mended by guessing"
+
+
+def cut_recording(box: Box) -> None:
+    box.recording("cam1/a.mp4").write_bytes(b"short")
+
+
+def lose_recording(box: Box) -> None:
+    box.recording("cam1/b.mp4").unlink()
+
+
+def lose_file(box: Box) -> None:
+    box.clip_file.unlink()
+
+
+def cut_file(box: Box) -> None:
+    box.clip_file.write_bytes(b"x")
+
+
+def lose_picture(box: Box) -> None:
+    box.picture.unlink()
+
+
+def leave_draft(box: Box) -> None:
+    box.clip_file.with_suffix(".partial").write_bytes(b"half")
+
+
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        (lose_file, "file_wrong"),
+        (cut_file, "file_wrong"),
+        (lose_picture, "picture_missing"),
+        (leave_draft, "orphan_file"),
+    ],
+)
+async def test_what_can_be_made_again_is_mended(
+    tmp_path: Path, damage: Callable[[Box], None], code: str
+) -> None:
+    box = await make_box(tmp_path)
+    damage(box)
+    assert await codes(box) == [code]
+    mended = await check_box(box.settings, True)
+    assert [(each.code, each.repaired) for each in mended] == [(code, True)]
+    assert await codes(box) == [], "a second look finds nothing"
+
+
+@pytest.mark.parametrize("damage", [cut_recording, lose_recording])
+async def test_recordings_that_went_after_the_file_was_written_are_no_finding(
+    tmp_path: Path, damage: Callable[[Box], None]
+) -> None:
+    box = await make_box(tmp_path)
+    damage(box)
+    assert await codes(box) == []
+
+
+@pytest.mark.parametrize("damage", [cut_recording, lose_recording])
+async def test_a_virtual_clip_whose_bytes_went_is_found(
+    tmp_path: Path, damage: Callable[[Box], None]
+) -> None:
+    box = await make_box(tmp_path)
+    await change(box, "UPDATE plans SET file_path = NULL")
+    await change(box, "UPDATE clips SET file_path = NULL")
+    box.clip_file.unlink()
+    damage(box)
+    (finding,) = await check_box(box.settings, True)
+    assert (finding.code, finding.repaired) == ("bytes_lost", False)
+    assert "recording cam1/" in str(finding)
+
+
+async def test_a_lost_file_is_not_forgotten_while_nothing_else_holds_its_bytes(tmp_path: Path) -> None:
+    box = await make_box(tmp_path)
+    lose_file(box)
+    lose_recording(box)
+    (finding,) = await check_box(box.settings, True)
+    assert (finding.code, finding.repaired) == ("file_wrong", False)
+
+
+async def test_a_file_written_but_not_yet_committed_is_no_orphan(tmp_path: Path) -> None:
+    box = await make_box(tmp_path)
+    await change(box, "UPDATE plans SET file_path = NULL")
+    await change(box, "UPDATE clips SET file_path = NULL")
+    assert await codes(box) == []
+
+
+async def test_a_strangers_file_is_named_and_left_alone(tmp_path: Path) -> None:
+    box = await make_box(tmp_path)
+    stranger = box.settings.storage.clips / "holiday.mp4"
+    stranger.write_bytes(b"x")
+    (finding,) = await check_box(box.settings, True)
+    assert (finding.code, finding.subject, finding.repaired) == ("orphan_file", "holiday.mp4", False)
+    assert stranger.exists()
+
+
+async def test_what_waits_to_be_deleted_is_no_orphan(tmp_path: Path) -> None:
+    box = await make_box(tmp_path)
+    await change(box, "UPDATE clips SET deleted_us = 1 WHERE status = 'ready'")
+    await change(box, "INSERT INTO garbage VALUES (?, 1)", f"thumbs/{box.picture.name}")
+    assert await codes(box) == []
+
+
+async def test_a_pruned_journal_is_whole(tmp_path: Path) -> None:
+    box = await make_box(tmp_path)
+    await change(box, "DELETE FROM journal WHERE seq <= 2")
+    assert await codes(box) == []
+
+
+async def test_beside_a_running_box_it_looks_but_does_not_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fsck, "SETTLE_S", 0)
+    box = await make_box(tmp_path)
+    lose_picture(box)
+    with hold_state(box.settings.storage.state_dir):
+        assert await codes(box) == ["picture_missing"]
+        with pytest.raises(StateBusy):
+            await check_box(box.settings, True)
