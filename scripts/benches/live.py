@@ -1,0 +1,272 @@
+"""/ws fan-out: 200 tablets, five of which stop reading. Goals: 50 events/s and 500 events/s, p99 < 20 ms.
+
+The server runs in a process of its own: real store (in memory-backed files: the disk is not measured here),
+real web server. Latency is from before the commit to the frame's arrival in the load process. Importable:
+`measure(...)` returns one row as a dict. Options: --json, --seconds N.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import resource
+import selectors
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from array import array
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+EVENT = re.compile(rb'"seq":(\d+),"ts":"[^"]*","t":(\d+),')
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+PAD = "x" * 440  # an event of a clip is about 600 bytes
+PONG = b"\x8a\x80\0\0\0\0"
+
+
+# -- the server's process ----------------------------------------------------------------------------
+
+
+def serve(rate: float, seconds: float, use_direct: bool) -> None:
+    """Print the port, wait for a line on stdin, produce events for a while, print what it cost."""
+    import trio
+
+    from appliance.kernel.clock import BoxClock
+    from appliance.kernel.store import open_store
+    from appliance.live.broadcaster import run_live
+    from appliance.web.server import run_server
+
+    async def produce(store: Any) -> None:
+        due = trio.current_time()
+        end = due + seconds
+        limit = trio.Semaphore(200)
+
+        async def write(stamp_ns: int) -> None:
+            body = {"t": stamp_ns, "session_id": "s_01", "clip": {"title": PAD}}
+            await store.write(lambda tx: tx.append("clip_ready", "clip:x", body))
+            limit.release()
+
+        async with trio.open_nursery() as nursery:
+            while due < end:
+                await trio.sleep_until(due)
+                await limit.acquire()
+                nursery.start_soon(write, time.monotonic_ns())
+                due += 1 / rate
+
+    async def main(folder: str) -> None:
+        clock = BoxClock.start(None, None)
+        async with open_store(Path(folder) / "box.db", clock) as store, trio.open_nursery() as nursery:
+            live = await nursery.start(
+                lambda task_status: run_live(
+                    store=store,
+                    site_id="bench",
+                    clock=clock,
+                    commands=(),
+                    use_direct=use_direct,
+                    task_status=task_status,
+                )
+            )
+            route = live.route()
+
+            async def app(scope: Any, receive: Any, send: Any) -> None:
+                await route.handler(scope, receive, send, {})
+
+            bound = await nursery.start(
+                lambda task_status: run_server(
+                    app, host="127.0.0.1", port=0, stop=trio.Event(), task_status=task_status
+                )
+            )
+            print(bound.port, flush=True)
+            await trio.to_thread.run_sync(sys.stdin.readline)
+            before = _cpu_s()
+            await produce(store)
+            stats = live.stats()
+            print(
+                json.dumps(
+                    {
+                        "events": store.journal.head,
+                        "server_cpu": round((_cpu_s() - before) / seconds, 3),
+                        "clients_at_end": len(stats.clients),
+                        "direct": all(each.is_direct for each in stats.clients),
+                        "server_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+                    }
+                ),
+                flush=True,
+            )
+            await trio.to_thread.run_sync(sys.stdin.readline)
+            nursery.cancel_scope.cancel()
+
+    with tempfile.TemporaryDirectory(dir=_memory_folder()) as folder:
+        trio.run(main, folder)
+
+
+def _memory_folder() -> str | None:
+    return "/dev/shm" if os.path.isdir("/dev/shm") else None
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+# -- the load ----------------------------------------------------------------------------------------
+
+
+class Tablet:
+    """One connection that reads and answers pings; counts gaps in seq."""
+
+    def __init__(self, port: int, receive_buffer: int | None = None) -> None:
+        self.sock = socket.socket()
+        if receive_buffer is not None:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.sock.connect(("127.0.0.1", port))
+        self.sock.sendall(HANDSHAKE)
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += self.sock.recv(1)
+        self.sock.setblocking(False)
+        self.rest = b""
+        self.seq = 0
+        self.gaps = 0
+        self.ended = False
+
+    def take(self, seen_ns: array[int]) -> None:
+        try:
+            data = self.sock.recv(1 << 18)
+        except (BlockingIOError, ConnectionError):
+            return
+        now = time.monotonic_ns()
+        if not data:
+            self.ended = True
+            return
+        if b"\x89\x00" in data:
+            self.sock.send(PONG)
+        data = self.rest + data
+        end = 0
+        for match in EVENT.finditer(data):
+            seq = int(match[1])
+            self.gaps += self.seq not in (0, seq - 1)
+            self.seq = seq
+            seen_ns.append(now - int(match[2]))
+            end = match.end()
+        self.rest = data[end:][-200:] if end else data[-200:]
+
+
+def measure(
+    *, rate: float, clients: int = 200, stopped: int = 5, seconds: float = 10.0, use_direct: bool = True
+) -> dict[str, Any]:
+    """One run: {"p50_ms", "p99_ms", "max_ms", "delivered", "gaps", "server_cpu", ...}."""
+    arguments = ["--serve", str(rate), str(seconds), str(int(use_direct))]
+    with subprocess.Popen(
+        [sys.executable, __file__, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as server:
+        assert server.stdin and server.stdout
+        port = int(server.stdout.readline())
+        tablets = [Tablet(port) for _ in range(clients)]
+        silent = [Tablet(port, receive_buffer=4096) for _ in range(stopped)]
+        watch = selectors.DefaultSelector()
+        for tablet in tablets:
+            watch.register(tablet.sock, selectors.EVENT_READ, tablet)
+        told = os.dup(server.stdout.fileno())
+        watch.register(told, selectors.EVENT_READ, None)
+        seen_ns: array[int] = array("q")
+        server.stdin.write(b"\n")
+        server.stdin.flush()
+        _collect(watch, seen_ns)
+        said = json.loads(server.stdout.readline())
+        _drain(watch, told, seen_ns)
+        server.stdin.write(b"\n")
+        server.stdin.flush()
+        for each in (*tablets, *silent):
+            each.sock.close()
+        os.close(told)
+    return _row(seen_ns, tablets, said, rate=rate, clients=clients, stopped=stopped, use_direct=use_direct)
+
+
+def _collect(watch: selectors.BaseSelector, seen_ns: array[int]) -> None:
+    """Read everybody until the server says that it is done."""
+    while True:
+        done = False
+        for key, _ in watch.select():
+            if key.data is None:
+                done = True
+            else:
+                key.data.take(seen_ns)
+                if key.data.ended:
+                    watch.unregister(key.fd)
+        if done:
+            return
+
+
+def _drain(watch: selectors.BaseSelector, told: int, seen_ns: array[int]) -> None:
+    watch.unregister(told)
+    while ready := watch.select(0.3):
+        for key, _ in ready:
+            key.data.take(seen_ns)
+            if key.data.ended:
+                watch.unregister(key.fd)
+
+
+def _row(seen_ns: array[int], tablets: list[Tablet], said: dict[str, Any], **asked: Any) -> dict[str, Any]:
+    order = sorted(seen_ns)
+    expected = said["events"] * len(tablets)
+    return {
+        **asked,
+        "p50_ms": round(order[len(order) // 2] / 1e6, 2),
+        "p99_ms": round(order[len(order) * 99 // 100] / 1e6, 2),
+        "max_ms": round(order[-1] / 1e6, 1),
+        "delivered": round(len(order) / expected, 4),
+        "gaps": sum(tablet.gaps for tablet in tablets),
+        **said,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        rate, seconds, use_direct = options.serve
+        serve(float(rate), float(seconds), use_direct == "1")
+        return
+    runs: list[dict[str, Any]] = [
+        {"rate": 50, "stopped": 5, "goal_p99_ms": 20},
+        {"rate": 500, "stopped": 5, "goal_p99_ms": 20},
+        {"rate": 50, "stopped": 5, "use_direct": False},  # the fallback, for comparison
+    ]
+    rows = []
+    for run in runs:
+        goal = run.pop("goal_p99_ms", None)
+        rows.append({**measure(seconds=options.seconds, **run), "goal_p99_ms": goal})
+    print(json.dumps({"live": rows}) if options.json else _table(rows))
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "/ws fan-out        events/s clients stopped   p50 ms   p99 ms   max ms delivered  gaps   CPU  goal"
+    ]
+    for row in rows:
+        way = "direct" if row["use_direct"] else "plain ASGI"
+        goal = f"p99 < {row['goal_p99_ms']} ms" if row["goal_p99_ms"] else "-"
+        lines.append(
+            f"{way:18} {row['rate']:>8} {row['clients']:>7} {row['stopped']:>7} {row['p50_ms']:>8}"
+            f" {row['p99_ms']:>8} {row['max_ms']:>8} {row['delivered']:>9} {row['gaps']:>5}"
+            f" {row['server_cpu']:>5}  {goal}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
