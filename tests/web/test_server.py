@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import resource
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -19,91 +16,9 @@ from appliance.kernel.operation import Answer
 from appliance.web.api import RawRoute, Routes
 from appliance.web.listeners import USER_TIMEOUT_MS
 from appliance.web.requests import header_map, read_body
-from appliance.web.server import Bound, CannotListen, Limits, run_server
+from appliance.web.server import CannotListen, Limits, run_server
 from tests.web.conftest import Box
-
-QUICK = Limits(header_s=0.15, body_s=0.15, idle_s=0.15, stop_s=0.3)
-PATIENT = Limits()
-
-App = Callable[..., Awaitable[Any]]
-
-
-class Running:
-    """A server under test; `stop()` stops it and waits."""
-
-    def __init__(self, bound: Bound, stop: trio.Event, done: trio.Event) -> None:
-        self.bound, self._stop, self._done = bound, stop, done
-        self._streams: list[trio.SocketStream] = []
-
-    def ask_to_stop(self) -> None:
-        self._stop.set()
-
-    async def stop(self) -> None:
-        self._stop.set()
-        await self._done.wait()
-
-    async def connect(self, port: int | None = None) -> trio.SocketStream:
-        """A connection that is closed with the test."""
-        stream = await trio.open_tcp_stream("127.0.0.1", port or self.bound.port)
-        self._streams.append(stream)
-        return stream
-
-    async def close(self) -> None:
-        for stream in self._streams:
-            await trio.aclose_forcefully(stream)
-
-
-@asynccontextmanager
-async def serving(app: App, limits: Limits = PATIENT, **options: Any) -> AsyncIterator[Running]:
-    stop, done = trio.Event(), trio.Event()
-    options = {"host": "127.0.0.1", "port": 0, **options}
-
-    async def run(*, task_status: Any) -> None:
-        await run_server(app, stop=stop, limits=limits, task_status=task_status, **options)
-        done.set()
-
-    with trio.fail_after(10):
-        async with trio.open_nursery() as nursery:
-            bound = await nursery.start(run)
-            running = Running(bound, stop, done)
-            try:
-                yield running
-                await running.stop()
-            finally:
-                await running.close()
-
-
-def request(path: str = "/time", method: str = "GET", body: bytes = b"", **headers: str) -> bytes:
-    fields = {"host": "127.0.0.1", **{name.replace("_", "-"): value for name, value in headers.items()}}
-    if body and "transfer-encoding" not in fields:
-        fields.setdefault("content-length", str(len(body)))
-    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode() + body
-
-
-async def read_answer(stream: trio.SocketStream) -> bytes:
-    """One answer with a Content-Length; what there is when the connection ends."""
-    got = b""
-    while True:
-        match = re.search(rb"content-length: (\d+)\r\n(?s:.*?)\r\n\r\n", got)
-        if match and len(got) >= match.end() + int(match[1]):
-            return got
-        data = await stream.receive_some()
-        if not data:
-            return got
-        got += data
-
-
-async def read_to_end(stream: trio.SocketStream) -> bytes:
-    got = b""
-    while True:
-        try:
-            data = await stream.receive_some()
-        except trio.BrokenResourceError:
-            return got
-        if not data:
-            return got
-        got += data
+from tests.web.sockets import PATIENT, QUICK, handshake, read_answer, read_to_end, request, serving
 
 
 async def test_connection_close_is_honoured_at_once(box: Box) -> None:
@@ -155,19 +70,6 @@ async def test_a_body_that_does_not_come_is_cut(box: Box) -> None:
         stream = await server.connect()
         await stream.send_all(request("/echo", "POST", content_length="100") + b"{")
         assert (await read_to_end(stream)).startswith(b"HTTP/1.1 408 ")
-
-
-def handshake(path: str, *extra: str) -> bytes:
-    fields = ("Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
-    lines = (f"GET {path} HTTP/1.1", *fields, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", *extra, "", "")
-    return "\r\n".join(lines).encode()
-
-
-def frame(payload: bytes, opcode: int = 2, *, last: bool = True) -> bytes:
-    """One masked frame of a client (mask zero)."""
-    length = len(payload)
-    size = bytes((0x80 | length,)) if length < 126 else b"\xff" + length.to_bytes(8, "big")
-    return bytes((opcode | 0x80 * last,)) + size + bytes(4) + payload
 
 
 def echo_routes(gate: trio.Event | None = None, begun: trio.Event | None = None) -> Routes:
@@ -356,68 +258,3 @@ async def test_garbage_ends_its_own_connection_and_nothing_else(box: Box) -> Non
         stream = await server.connect()
         await stream.send_all(request(connection="close"))
         assert (await read_to_end(stream)).startswith(b"HTTP/1.1 200 ")
-
-
-def socket_routes(ended: trio.Event) -> Routes:
-    routes = Routes("test")
-
-    async def ws(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:
-        await receive()
-        await send({"type": "websocket.accept"})
-        while (message := await receive())["type"] != "websocket.disconnect":
-            if message["text"] == "fail":
-                raise RuntimeError("a bug in a handler")
-            await send({"type": "websocket.send", "text": f"{len(message['bytes'] or b'')}"})
-        ended.set()
-
-    routes.raw.append(RawRoute("WS", "/ws", ws))
-    return routes
-
-
-async def test_a_too_large_message_ends_its_websocket_without_being_kept(box: Box) -> None:
-    """hypercorn alone goes on collecting the message after it has sent 1009."""
-    ended = trio.Event()
-    async with serving(box.app(socket_routes(ended))) as server:
-        stream = await server.connect()
-        await stream.send_all(handshake("/ws", "Sec-WebSocket-Extensions: permessage-deflate"))
-        head = await stream.receive_some()
-        assert head.startswith(b"HTTP/1.1 101 ") and b"deflate" not in head
-        await stream.send_all(frame(b"x" * 65536))
-        assert b"65536" in await stream.receive_some()
-        try:
-            await stream.send_all(frame(b"x" * 65536, last=False))
-            for _ in range(64):
-                await stream.send_all(frame(b"x" * 65536, opcode=0, last=False))
-        except trio.BrokenResourceError:
-            pass
-        assert (1009).to_bytes(2, "big") in await read_to_end(stream)
-        await stream.aclose()
-        await ended.wait()
-
-
-async def test_a_failing_websocket_handler_closes_its_client_only(box: Box) -> None:
-    async with serving(box.app(socket_routes(trio.Event()))) as server:
-        stream, other = await server.connect(), await server.connect()
-        for each in (stream, other):
-            await each.send_all(handshake("/ws"))
-            await each.receive_some()
-        await stream.send_all(frame(b"fail", opcode=1))
-        assert (1011).to_bytes(2, "big") in await read_to_end(stream)
-        await stream.aclose()
-        await other.send_all(frame(b"abc"))
-        assert b"3" in await other.receive_some()
-        await other.aclose()
-
-
-async def test_a_refused_upgrade_says_why(box: Box) -> None:
-    async with serving(box.app(socket_routes(trio.Event()))) as server:
-        for path, extra, status in (
-            ("/nowhere", "X: y", 404),
-            ("/ws", "Origin: http://elsewhere.example", 403),
-        ):
-            stream = await server.connect()
-            await stream.send_all(handshake(path, extra))
-            answer = await read_to_end(stream)
-            assert answer.startswith(b"HTTP/1.1 %d " % status)
-            assert json.loads(answer.split(b"\r\n\r\n")[1])["status"] == status
-            await stream.aclose()

@@ -1,0 +1,108 @@
+"""A running server with real sockets on 127.0.0.1, and requests as bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+
+from appliance.web.server import Bound, Limits, run_server
+
+QUICK = Limits(header_s=0.15, body_s=0.15, idle_s=0.15, stop_s=0.3)
+PATIENT = Limits()
+
+App = Callable[..., Awaitable[Any]]
+
+
+class Running:
+    """A server under test; `stop()` stops it and waits."""
+
+    def __init__(self, bound: Bound, stop: trio.Event, done: trio.Event) -> None:
+        self.bound, self._stop, self._done = bound, stop, done
+        self._streams: list[trio.SocketStream] = []
+
+    def ask_to_stop(self) -> None:
+        self._stop.set()
+
+    async def stop(self) -> None:
+        self._stop.set()
+        await self._done.wait()
+
+    async def connect(self, port: int | None = None) -> trio.SocketStream:
+        """A connection that is closed with the test."""
+        stream = await trio.open_tcp_stream("127.0.0.1", port or self.bound.port)
+        self._streams.append(stream)
+        return stream
+
+    async def close(self) -> None:
+        for stream in self._streams:
+            await trio.aclose_forcefully(stream)
+
+
+@asynccontextmanager
+async def serving(app: App, limits: Limits = PATIENT, **options: Any) -> AsyncIterator[Running]:
+    stop, done = trio.Event(), trio.Event()
+    options = {"host": "127.0.0.1", "port": 0, **options}
+
+    async def run(*, task_status: Any) -> None:
+        await run_server(app, stop=stop, limits=limits, task_status=task_status, **options)
+        done.set()
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            bound = await nursery.start(run)
+            running = Running(bound, stop, done)
+            try:
+                yield running
+                await running.stop()
+            finally:
+                await running.close()
+
+
+def request(path: str = "/time", method: str = "GET", body: bytes = b"", **headers: str) -> bytes:
+    fields = {"host": "127.0.0.1", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    if body and "transfer-encoding" not in fields:
+        fields.setdefault("content-length", str(len(body)))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode() + body
+
+
+async def read_answer(stream: trio.SocketStream) -> bytes:
+    """One answer with a Content-Length; what there is when the connection ends."""
+    got = b""
+    while True:
+        match = re.search(rb"content-length: (\d+)\r\n(?s:.*?)\r\n\r\n", got)
+        if match and len(got) >= match.end() + int(match[1]):
+            return got
+        data = await stream.receive_some()
+        if not data:
+            return got
+        got += data
+
+
+async def read_to_end(stream: trio.SocketStream) -> bytes:
+    got = b""
+    while True:
+        try:
+            data = await stream.receive_some()
+        except trio.BrokenResourceError:
+            return got
+        if not data:
+            return got
+        got += data
+
+
+def handshake(path: str, *extra: str) -> bytes:
+    fields = ("Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+    lines = (f"GET {path} HTTP/1.1", *fields, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", *extra, "", "")
+    return "\r\n".join(lines).encode()
+
+
+def frame(payload: bytes, opcode: int = 2, *, last: bool = True) -> bytes:
+    """One masked frame of a client (mask zero)."""
+    length = len(payload)
+    size = bytes((0x80 | length,)) if length < 126 else b"\xff" + length.to_bytes(8, "big")
+    return bytes((opcode | 0x80 * last,)) + size + bytes(4) + payload
