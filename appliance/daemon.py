@@ -89,6 +89,7 @@ async def run_daemon(
     exception groups. A clean return forgets earlier crashes (safe mode).
     """
     state_dir = settings.storage.state_dir
+    bridges.make_folder(settings.storage.recordings_dir)
     with hold_state(state_dir), open_safe_mode(state_dir) as safe:
         clock = BoxClock.start(None, None)
         async with open_store(state_dir / "box.db", clock) as store:

@@ -155,6 +155,7 @@ async def run_clip_files(
     store: Store,
     footage: Footage,
     clips_dir: Path,
+    garbage_every_s: float = GARBAGE_EVERY_S,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Write the files of ready clips, one at a time, and take out the garbage, until cancelled.
@@ -166,7 +167,7 @@ async def run_clip_files(
     await _find_lost(store, footage)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_write_files, store, footage, clips_dir, name="clip files: writing")
-        nursery.start_soon(_collect_garbage, store, clips_dir, name="clip files: garbage")
+        nursery.start_soon(_collect_garbage, store, clips_dir, garbage_every_s, name="clip files: garbage")
         task_status.started()
 
 
@@ -217,14 +218,14 @@ def _still_there(plan: StoredPlan, open_fd: Callable[[str], int]) -> bool:
     return True
 
 
-async def _collect_garbage(store: Store, clips_dir: Path) -> None:
+async def _collect_garbage(store: Store, clips_dir: Path, every_s: float) -> None:
     while True:
         due = await store.read(lambda tx: tx.all("SELECT path FROM garbage WHERE due_us <= ?", (tx.now_us,)))
         for row in due:
             path = str(row["path"])
             await trio.to_thread.run_sync(_unlink, clips_dir / path)
             await store.write(partial(_drop_garbage, path=path))
-        await trio.sleep(GARBAGE_EVERY_S)
+        await trio.sleep(every_s)
 
 
 def _drop_garbage(tx: Tx, path: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,12 @@ from appliance.settings import Settings
 from appliance.web.api import Ctx, Routes
 from appliance.workers.jobs import ThumbnailJob
 from appliance.workers.pool import JobFailed, Priority, WorkerPoolHandle
+
+
+def make_folder(folder: Path) -> None:
+    """Make the recordings' folder where that can be done; a disk that is not mounted is /readyz's to say."""
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 @asynccontextmanager

@@ -1,0 +1,161 @@
+"""Clip files: written whole or not at all, and taken away when their day is over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+
+from appliance.clips import cuts, marks
+from appliance.clips.files import (
+    BytesLost,
+    StoredPlan,
+    file_name,
+    run_clip_files,
+    stored_plan,
+    unwritten_plans,
+    write_plan,
+)
+from appliance.clips.model import ClipIn
+from appliance.kernel.store import Store
+from appliance.kernel.tx import ReadTx, Tx
+from appliance.media.plan import Range
+from tests.kit.box import COACH, KICKOFF_US, HandClock, add_channel, add_session, mark_rules, sim_store
+from tests.kit.footage import HandFootage, plan_of
+
+
+class DiskFootage(HandFootage):
+    """Recordings in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def open_fd(self, name: str) -> int:
+        return os.open(self.folder / name, os.O_RDONLY)
+
+
+def opener(folder: Path) -> Callable[[str], int]:
+    return DiskFootage(folder).open_fd
+
+
+def stored(ranges: tuple[tuple[str, int, int], ...]) -> StoredPlan:
+    return StoredPlan("clip", "session", 3, b"HEAD", ranges, 4 + sum(r[2] for r in ranges), None)
+
+
+def test_a_file_is_the_header_and_the_ranges_in_order(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"0123456789")
+    (tmp_path / "b.mp4").write_bytes(b"abcdefghij")
+    plan = stored((("a.mp4", 2, 3), ("b.mp4", 0, 4)))
+    target = tmp_path / "clips" / file_name(plan)
+    write_plan(plan, target, opener(tmp_path))
+    assert target.read_bytes() == b"HEAD234abcd"
+    assert [each.name for each in target.parent.iterdir()] == ["clip-m3.mp4"], "nothing unfinished is left"
+
+
+@pytest.mark.parametrize("content", [b"0123", None])
+def test_bytes_that_are_gone_leave_no_file(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "a.mp4").write_bytes(content)
+    plan = stored((("a.mp4", 2, 3),))
+    target = tmp_path / "clips" / file_name(plan)
+    with pytest.raises(BytesLost):
+        write_plan(plan, target, opener(tmp_path))
+    assert list(target.parent.iterdir()) == []
+
+
+async def make_ready(store: Store, name: str, offset: int, length: int) -> str:
+    """A ready clip of one range of a recording."""
+
+    def change(tx: Tx) -> str:
+        add_channel(tx, "cam1")
+        body = ClipIn(session_id=add_session(tx), channel_id="cam1", duration_seconds=5.0)
+        clip = marks.create_clip(tx, COACH, mark_rules(), body).resource
+        job = cuts.claim(tx, cuts.waiting_jobs(tx)[0])
+        assert job is not None
+        plan = plan_of(job.start_us, job.end_us, job.end_us)
+        object.__setattr__(plan, "ranges", (Range(name, offset, length),))
+        object.__setattr__(plan, "size", len(plan.header) + length)
+        assert cuts.finish(tx, job, plan)
+        return str(clip["id"])
+
+    return await store.write(change)
+
+
+async def settled(store: Store, question: Callable[[ReadTx], object]) -> None:
+    """Wait until the question is answered with something true."""
+    with trio.fail_after(5):
+        while not await store.read(question):
+            await trio.lowlevel.checkpoint()
+
+
+async def test_ready_clips_get_their_file_without_an_event(tmp_path: Path) -> None:
+    (tmp_path / "cam1.mp4").write_bytes(bytes(100) + b"x" * 50)
+    async with sim_store(tmp_path, HandClock()) as store, trio.open_nursery() as nursery:
+        clip_id = await make_ready(store, "cam1.mp4", 100, 50)
+        head, rev = store.journal.head, await store.read(lambda tx: tx.value("SELECT rev FROM clips"))
+        footage = DiskFootage(tmp_path)
+        await nursery.start(
+            lambda task_status: run_clip_files(
+                store=store, footage=footage, clips_dir=tmp_path / "clips", task_status=task_status
+            )
+        )
+        await settled(store, lambda tx: tx.value("SELECT file_path FROM clips WHERE id = ?", (clip_id,)))
+        plan = await store.read(lambda tx: stored_plan(tx, clip_id, 1))
+        assert plan is not None and plan.file_path is not None
+        assert (tmp_path / "clips" / plan.file_path).read_bytes() == b"header" + b"x" * 50
+        assert store.journal.head == head
+        assert await store.read(lambda tx: tx.value("SELECT rev FROM clips")) == rev
+        assert await store.read(unwritten_plans) == []
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_clip_whose_recording_lost_bytes_is_cut_again(tmp_path: Path) -> None:  # V29 lost
+    (tmp_path / "cam1.mp4").write_bytes(bytes(120))
+    async with sim_store(tmp_path, HandClock()) as store, trio.open_nursery() as nursery:
+        clip_id = await make_ready(store, "cam1.mp4", 100, 50)
+        await nursery.start(
+            lambda task_status: run_clip_files(
+                store=store,
+                footage=DiskFootage(tmp_path),
+                clips_dir=tmp_path / "clips",
+                task_status=task_status,
+            )
+        )
+        row = await store.read(lambda tx: tx.one("SELECT * FROM clips WHERE id = ?", (clip_id,)))
+        assert row is not None
+        assert (row["status"], row["media_rev"], row["ready_media_rev"]) == ("pending", 2, None)
+        nursery.cancel_scope.cancel()
+
+
+async def test_garbage_goes_when_its_day_is_over(tmp_path: Path) -> None:
+    clips_dir = tmp_path / "clips"
+    clips_dir.mkdir()
+    for name in ("old.mp4", "new.mp4"):
+        (clips_dir / name).write_bytes(b"x")
+    clock = HandClock()
+    async with sim_store(tmp_path, clock) as store, trio.open_nursery() as nursery:
+
+        def fill(tx: Tx) -> None:
+            tx.run("INSERT INTO garbage VALUES ('old.mp4', ?)", (KICKOFF_US,))
+            tx.run("INSERT INTO garbage VALUES ('new.mp4', ?)", (KICKOFF_US + 3_600_000_000,))
+
+        await store.write(fill)
+        await nursery.start(
+            lambda task_status: run_clip_files(
+                store=store,
+                footage=HandFootage(),
+                clips_dir=clips_dir,
+                garbage_every_s=0.01,
+                task_status=task_status,
+            )
+        )
+        await settled(store, lambda tx: tx.value("SELECT count(*) FROM garbage") == 1)
+        assert [each.name for each in clips_dir.iterdir()] == ["new.mp4"]
+        clock.advance(3601)
+        await settled(store, lambda tx: tx.value("SELECT count(*) FROM garbage") == 0)
+        assert list(clips_dir.iterdir()) == []
+        nursery.cancel_scope.cancel()
