@@ -42,7 +42,7 @@ from appliance.ops.pulse import DiskLimits, run_pulse
 from appliance.ops.watchdog import interval_s, run_watchdog
 from appliance.recordings.embedded import RecorderHandle
 from appliance.recordings.follower import RecordingsHandle
-from appliance.recordings.http import recording_routes
+from appliance.recordings.http import recordings_routes
 from appliance.sessions.http import session_routes
 from appliance.settings import Settings
 from appliance.snapshot import snapshot
@@ -193,7 +193,7 @@ def _routes(
         media,
     ]
     if box.recordings is not None:
-        domains.append(recording_routes(box.recordings))
+        domains.append(recordings_routes(box.recordings, box.clock))
     boards.add_parts(box.board, box.metrics, box.recordings, box.recorder, box.workers, cutter)
     return domains
 
