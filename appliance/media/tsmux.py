@@ -13,6 +13,7 @@ from appliance.media.mpegts import PACKET, crc32
 
 VIDEO_PID: Final = 0x100
 AUDIO_PID: Final = 0x101
+NULL_PACKET: Final = b"\x47\x1f\xff\x10" + b"\xff" * 184  # filler every receiver passes over
 _PMT_PID: Final = 0x1000
 _MASK: Final = (1 << 33) - 1
 _PCR_LEAD: Final = 9_000  # the clock runs 100 ms before the first dts, as decoders want

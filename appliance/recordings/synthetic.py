@@ -26,7 +26,8 @@ from av.audio.codeccontext import AudioCodecContext
 from av.video.codeccontext import VideoCodecContext
 
 from appliance.kernel.clock import boottime_us
-from appliance.media.tsmux import Muxer, adts
+from appliance.media.mpegts import PACKET
+from appliance.media.tsmux import NULL_PACKET, Muxer, adts
 from appliance.recordings import children
 from appliance.recordings.scene import Scene
 
@@ -83,7 +84,7 @@ class Sound:
         self._second = second + second[:_AAC_SAMPLES]
 
     def encode(self, at: int) -> list[tuple[int, bytes]]:
-        """ADTS frames of the 1,024 samples from `at` (counted since the epoch), each with its first sample."""
+        """ADTS frames of 1,024 samples from `at` (counted since the epoch), each with its first sample."""
         frame = av.AudioFrame("fltp", "mono", _AAC_SAMPLES)
         start = at % _SAMPLE_RATE
         frame.planes[0].update(self._second[start : start + _AAC_SAMPLES].tobytes())
@@ -145,11 +146,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--height", type=int, default=360)
     parser.add_argument("--fps", type=Fraction, default=Fraction(25), help="25, 30000/1001 ...")
     parser.add_argument("--no-sound", action="store_true")
+    parser.add_argument("--chunk", type=int, default=PACKET, help="fill each write up to a multiple of this")
     parser.add_argument("--parent", type=int, required=True)
     return parser.parse_args()
 
 
-def _run(camera: Camera, offset_us: int) -> int:
+def _run(camera: Camera, offset_us: int, chunk_bytes: int) -> int:
     """Capture until SIGTERM or nobody reads. Returns the number of frames left out."""
     stop = children.wake_on_signals()
     frame = camera.frame_after(boottime_us() + offset_us)
@@ -158,7 +160,8 @@ def _run(camera: Camera, offset_us: int) -> int:
         wait_us = camera.instant_us(frame) - (boottime_us() + offset_us)
         if select.select([stop], [], [], max(0, wait_us) / 1e6)[0]:
             return left_out
-        _write(camera.capture(frame, number))
+        data = camera.capture(frame, number)
+        _write(data + NULL_PACKET * (-len(data) % chunk_bytes // PACKET))
         following = max(frame + 1, camera.frame_after(boottime_us() + offset_us) - 1)
         left_out += following - frame - 1
         number += following - frame
@@ -179,7 +182,7 @@ def main() -> int:
     size = (arguments.width, arguments.height)
     camera = Camera(arguments.channel, *size, arguments.fps, sound=not arguments.no_sound)
     children.say("ready")
-    children.say("ended", reason="stopped", left_out=_run(camera, arguments.offset_us))
+    children.say("ended", reason="stopped", left_out=_run(camera, arguments.offset_us, arguments.chunk))
     return 0
 
 

@@ -39,6 +39,7 @@ from appliance.recordings import children
 HZ = 90_000
 AUDIO_RATE = 48_000
 _AAC_SAMPLES = 1024
+_DATAGRAM = 7 * 188
 _REORDER = 16  # frames a B-frame may be late by, generously
 
 
@@ -56,6 +57,14 @@ def burned_in(source: str | Path | IO[bytes]) -> list[Burned | None]:
     """What every frame of a file says, in presentation order."""
     with av.open(str(source) if isinstance(source, Path) else source, mode="r") as container:
         return [burned(frame) for frame in container.decode(video=0)]
+
+
+def burned_so_far(growing: Path) -> list[Burned | None]:
+    """The same of a file being written: empty while nothing can be read yet."""
+    try:
+        return burned_in(growing)
+    except av.FFmpegError:
+        return []
 
 
 # -- encoding -----------------------------------------------------------------------------------------------
@@ -375,7 +384,8 @@ class SrtSender:
     def start(self) -> None:
         """Begin to send; a box that is not listening yet is called again and again."""
         arguments = ["--channel", self.name, "--offset-us", str(self.offset_us), "--fps", str(self.fps)]
-        arguments += ["--width", str(self.width), "--height", str(self.height)]
+        # srt-live-transmit reads whole datagrams from its stdin: fill them, as real encoders do
+        arguments += ["--chunk", str(_DATAGRAM), "--width", str(self.width), "--height", str(self.height)]
         arguments += [] if self.sound else ["--no-sound"]
         secret = f"&passphrase={self.passphrase}" if self.passphrase else ""
         target = f"srt://127.0.0.1:{self.port}?mode=caller&latency={self.latency_ms}{secret}"
@@ -389,7 +399,14 @@ class SrtSender:
                 ),
                 _quiet(
                     children.foreign_command(
-                        ["srt-live-transmit", "-q", "-chunk:1316", "file://con", target]
+                        [
+                            "srt-live-transmit",
+                            "-q",
+                            f"-chunk:{_DATAGRAM}",
+                            "-buffering:1",
+                            "file://con",
+                            target,
+                        ]
                     ),
                     readable,
                     subprocess.DEVNULL,

@@ -49,7 +49,7 @@ async def test_kill_9_of_the_parent_takes_the_child_with_it(argv: list[str]) -> 
     try:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        if argv[0] == "sleep":  # setpriv has become sleep
+        if argv[0] == "sleep":  # setpriv and stdbuf have become sleep
             await eventually(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n", what="exec")
         assert is_alive(child) and children_of(parent.pid) == [child]
         assert os.getpgid(child) == child != os.getpgid(parent.pid)  # Ctrl-C does not reach it

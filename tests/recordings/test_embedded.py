@@ -20,7 +20,7 @@ from appliance.kernel.clock import BoxClock, boottime_us, wall_us
 from appliance.media.fmp4 import Mtxi, parse_init
 from appliance.recordings.chain import Heard
 from appliance.recordings.embedded import RecorderHandle, Runner, run_embedded_recorder
-from tests.kit.camera import SrtSender, burned_in
+from tests.kit.camera import SrtSender, burned_in, burned_so_far
 from tests.kit.waiting import children_of, eventually, is_alive
 
 OPEN_S = 5.0
@@ -137,8 +137,8 @@ async def test_a_source_the_box_calls_is_called_less_and_less_often(
     async with recorder(children, {"cam1": "srt://10.0.0.9:9000"}):
         await trio.sleep(600)
     gaps = children.gaps()
-    assert max(gaps) <= 15.02 and sum(gaps[-10:]) > sum(gaps[:10])
-    assert 40 < len(gaps) < 200
+    assert all(gap <= min(15, 0.5 * 2**n) + 0.02 for n, gap in enumerate(gaps))  # jitter only shortens
+    assert max(gaps) > 5
 
 
 async def test_a_missing_program_is_a_fact_with_a_remedy(autojump_clock: trio.testing.MockClock) -> None:
@@ -247,7 +247,7 @@ def runs(directory: Path) -> list[Mtxi]:
 async def test_the_synthetic_camera_is_recorded_at_once_and_stopping_closes_its_file(tmp_path: Path) -> None:
     async with recording(tmp_path, "synthetic:?size=320x180") as handle:
         [path] = await eventually(lambda: files(tmp_path), within_s=OPEN_S, what="the file")
-        await eventually(lambda: len(burned_in(path)) >= 10, within_s=OPEN_S, what="two parts")
+        await eventually(lambda: len(burned_so_far(path)) >= 10, within_s=OPEN_S, what="two parts")
         newest = burned_in(path)[-1]
         assert newest is not None and 0 < wall_us() - newest.instant_us < 2_000_000
         assert handle.facts()["cam1"].state == "receiving"
@@ -343,3 +343,21 @@ async def test_children_outlive_the_worker_threads_that_come_and_go(tmp_path: Pa
 def task_children(thread: int) -> list[int]:
     """Processes forked by exactly this thread of ours."""
     return [int(pid) for pid in Path(f"/proc/self/task/{thread}/children").read_text().split()]
+
+
+@pytest.mark.slow
+async def test_a_frame_is_on_disk_a_part_and_the_lines_latency_after_its_capture(tmp_path: Path) -> None:
+    """Nothing on the way holds a picture back: not the sender's datagrams, not srt-live-transmit's output."""
+    port = free_port()
+    ages_us: list[int] = []
+    async with recording(tmp_path, f"srt://:{port}?latency=80"):
+        with SrtSender(port, latency_ms=80):
+            [path] = await eventually(lambda: files(tmp_path), within_s=OPEN_S, what="the file")
+            for _ in range(8):
+                seen = path.stat().st_size
+                await eventually(lambda seen=seen: path.stat().st_size > seen, what="the next part")  # type: ignore[misc]
+                newest = burned_so_far(path)[-1]
+                assert newest is not None
+                ages_us.append(wall_us() - newest.instant_us)
+    # 80 ms of SRT, 40 ms until the next picture begins; the rest is this machine and decoding to look
+    assert 110_000 < min(ages_us) < 200_000, ages_us

@@ -20,7 +20,7 @@ from appliance.kernel.clock import boottime_us
 from appliance.media.fmp4 import parse_init
 from appliance.media.names import name_time_us
 from appliance.recordings import children
-from tests.kit.camera import burned_in, make_footage
+from tests.kit.camera import burned_in, burned_so_far, make_footage
 from tests.kit.waiting import eventually
 from tests.media.test_ingest import transport
 
@@ -107,7 +107,7 @@ async def test_parts_are_on_disk_while_the_stream_goes_on(tmp_path: Path) -> Non
     with remux(tmp_path) as process:
         send(process, b"".join(units[:6]))  # five frames are a part; the sixth says how long the fifth was
         [path] = await eventually(lambda: list(tmp_path.iterdir()), what="the file")
-        await eventually(lambda: len(burned_in(path)) == 5, what="the first part")
+        await eventually(lambda: len(burned_so_far(path)) == 5, what="the first part")
 
 
 def test_silence_after_a_beginning_ends_it(tmp_path: Path) -> None:
