@@ -308,6 +308,8 @@ def _folder_mtime_ns(followed: Followed) -> int:
 
 async def _compare(followed: Followed, found: dict[str, Found]) -> None:
     channel = followed.channel
+    if found == followed.listed:
+        return
     gone = [name for name in channel.segments if name not in found]
     for name in gone:
         channel.forget(name)
@@ -318,7 +320,10 @@ async def _compare(followed: Followed, found: dict[str, Found]) -> None:
     gap_us = followed.shared.clock.now_us() - wall_us()
     now_ns = wall_us() * 1000
     fresh: list[Segment] = []
-    for name, file in sorted(found.items(), key=lambda item: (item[1].mtime_ns, item[0])):
+    changed = [
+        (file.mtime_ns, name, file) for name, file in found.items() if followed.listed.get(name) != file
+    ]
+    for _, name, file in sorted(changed):
         segment = channel.segments.get(name)
         if segment is not None and (name in followed.open or segment.bytes == file.bytes):
             continue

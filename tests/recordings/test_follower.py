@@ -4,110 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC
 from pathlib import Path
 
 import pytest
-import trio
 
 from appliance.kernel.clock import wall_us
-from appliance.kernel.errors import Unavailable
 from appliance.media.plan import make_plan
 from appliance.recordings import follow
-from appliance.recordings.follower import RecordingsHandle, run_recordings
-from appliance.recordings.model import Fact, FootageChanged, RecordingGap
+from appliance.recordings.model import FootageChanged, RecordingGap
 from appliance.recordings.paths import open_recording
-from tests.kit.segments import Camera, init
+from tests.kit.segments import init
 from tests.media.test_index import DATA
-
-PART_US = 200_000
-PART_NS = PART_US * 1000
-
-
-class RealClock:
-    """Box time that is the machine's: files get their times from it too."""
-
-    def now_us(self) -> int:
-        return wall_us()
-
-
-@dataclass
-class Box:
-    """A recordings tree and what the index told of it."""
-
-    root: Path
-    facts: list[Fact] = field(default_factory=list)
-    refuse: int = 0
-
-    @property
-    def recordings(self) -> Path:
-        return self.root / "recordings"
-
-    @property
-    def index(self) -> Path:
-        return self.root / "index"
-
-    async def announce(self, fact: Fact) -> None:
-        if self.refuse:
-            self.refuse -= 1
-            raise Unavailable("storage_busy", "not now")
-        self.facts.append(fact)
-
-    @asynccontextmanager
-    async def running(self, *channels: str) -> AsyncIterator[RecordingsHandle]:
-        async with trio.open_nursery() as nursery:
-            handle: RecordingsHandle = await nursery.start(
-                lambda task_status: run_recordings(
-                    recordings_dir=self.recordings,
-                    index_dir=self.index,
-                    channels=dict.fromkeys(channels or ("cam1",), 0),
-                    clock=RealClock(),
-                    name_timezone=UTC,
-                    announce=self.announce,
-                    task_status=task_status,
-                )
-            )
-            yield handle
-            nursery.cancel_scope.cancel()
-
-    def add(self, name: str, data: bytes, channel: str = "cam1") -> Path:
-        path = self.recordings / channel / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab", buffering=0) as file:
-            file.write(data)
-        return path
+from tests.recordings.tree import PART_NS, Box, eventually, frames_seen, live_camera, until
 
 
 @pytest.fixture
 def box(tmp_path: Path) -> Box:
     return Box(tmp_path)
-
-
-async def until(handle: RecordingsHandle, condition: Callable[[], object]) -> None:
-    with trio.fail_after(5):
-        seen = -1
-        while not condition():
-            seen = await handle.changed.wait_past(seen)
-
-
-async def eventually(condition: Callable[[], object]) -> None:
-    """For what no signal tells; bounded."""
-    with trio.fail_after(5):
-        while not condition():  # noqa: ASYNC110  # there is nothing to wait on
-            await trio.sleep(0.01)
-
-
-def live_camera(number: int = 0, *, behind_us: int = 0, stream: bytes = b"\x11" * 16) -> Camera:
-    """A camera whose first part of 0.2 s is complete now."""
-    return Camera(ntp_ns=(wall_us() - PART_US - behind_us) * 1000, number=number, stream_id=stream)
-
-
-def frames_seen(handle: RecordingsHandle, channel: str = "cam1") -> int:
-    view = handle.newest_view(channel)
-    return 6 * len(view.parts) if view is not None else 0
 
 
 # -- live ---------------------------------------------------------------------------------------------
