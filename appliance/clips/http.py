@@ -31,19 +31,19 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     """Routes of /clips, and the /ws commands clip_new and clip_end."""
     routes = Routes("clips")
 
-    @routes.post("/clips", body=ClipIn, returns=Clip, status=201)
+    @routes.post("/clips", body=ClipIn, returns=Clip, status=201, hot=True)
     @routes.command("clip_new", ClipIn)
     async def create(ctx: Ctx, body: ClipIn) -> Answer:
         """Mark IN on one channel; with a duration, the whole clip."""
         answer = await ctx.write(lambda tx: marks.create_clip(tx, ctx.caller, rules, body))
         return await _settled_clip(ctx, cutter, answer)
 
-    @routes.get("/clips", query=ClipQuery)
+    @routes.get("/clips", query=ClipQuery, items=Clip)
     async def listing(ctx: Ctx, query: ClipQuery) -> Answer:
         """List clips by start time."""
         return Answer(200, await ctx.read(lambda tx: queries.list_clips(tx, query)))
 
-    @routes.get("/sessions/{session_id}/clips", query=OfSession)
+    @routes.get("/sessions/{session_id}/clips", query=OfSession, items=Clip)
     async def of_session(ctx: Ctx, session_id: str, query: OfSession) -> Answer:
         """The clips of a session."""
         return Answer(200, await ctx.read(lambda tx: queries.clips_of_session(tx, session_id, query)))
@@ -59,7 +59,7 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
         answer = await ctx.write(lambda tx: marks.change_clip(tx, ctx.caller, rules, clip_id, body))
         return await _settled_clip(ctx, cutter, answer)
 
-    @routes.post("/clips/{clip_id}/end", body=EndIn, returns=Clip, body_optional=True)
+    @routes.post("/clips/{clip_id}/end", body=EndIn, returns=Clip, body_optional=True, hot=True)
     async def end(ctx: Ctx, clip_id: str, body: EndIn | None) -> Answer:
         """Mark OUT. The first one counts."""
         answer = await ctx.write(lambda tx: marks.end_clip(tx, ctx.caller, rules, clip_id, body or EndIn()))
@@ -101,19 +101,19 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     """Routes of /plays, and the /ws commands play_new, play_cue and play_end."""
     routes = Routes("plays")
 
-    @routes.post("/plays", body=PlayIn, returns=Play, status=201)
+    @routes.post("/plays", body=PlayIn, returns=Play, status=201, hot=True)
     @routes.command("play_new", PlayIn)
     async def create(ctx: Ctx, body: PlayIn) -> Answer:
         """NEW PLAY: one mark on every angle."""
         answer = await ctx.write(lambda tx: plays.create_play(tx, ctx.caller, rules, body))
         return await _settled_play(ctx, cutter, answer)
 
-    @routes.get("/plays", query=PlayQuery)
+    @routes.get("/plays", query=PlayQuery, items=Play)
     async def listing(ctx: Ctx, query: PlayQuery) -> Answer:
         """List plays by start time."""
         return Answer(200, await ctx.read(lambda tx: queries.list_plays(tx, query)))
 
-    @routes.get("/sessions/{session_id}/plays", query=PlayQuery)
+    @routes.get("/sessions/{session_id}/plays", query=PlayQuery, items=Play)
     async def of_session(ctx: Ctx, session_id: str, query: PlayQuery) -> Answer:
         """The plays of a session."""
         return Answer(200, await ctx.read(lambda tx: queries.plays_of_session(tx, session_id, query)))
@@ -128,7 +128,7 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
         """Change the title, or trim every angle."""
         return await ctx.write(lambda tx: plays.change_play(tx, ctx.caller, rules, play_id, body))
 
-    @routes.post("/plays/{play_id}/end", body=EndIn, returns=Play, body_optional=True)
+    @routes.post("/plays/{play_id}/end", body=EndIn, returns=Play, body_optional=True, hot=True)
     async def end(ctx: Ctx, play_id: str, body: EndIn | None) -> Answer:
         """END PLAY: OUT on every angle. The first one counts."""
         answer = await ctx.write(lambda tx: plays.end_play(tx, ctx.caller, rules, play_id, body or EndIn()))
@@ -138,7 +138,7 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     async def end_command(ctx: Ctx, body: EndCommand) -> Answer:
         return await end(ctx, body.id, EndIn.model_construct(end_time=body.end_time))
 
-    @routes.post("/plays/{play_id}/cue", body=CueIn, returns=Play, body_optional=True)
+    @routes.post("/plays/{play_id}/cue", body=CueIn, returns=Play, body_optional=True, hot=True)
     async def cue(ctx: Ctx, play_id: str, body: CueIn | None) -> Answer:
         """CUE: the snap. The last press counts."""
         return await ctx.write(lambda tx: plays.cue_play(tx, ctx.caller, play_id, body or CueIn()))

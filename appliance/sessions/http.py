@@ -18,7 +18,7 @@ def session_routes(*, on_complete: store.Cascade, on_delete: store.Cascade) -> R
         """Schedule a session."""
         return await ctx.write(lambda tx: store.create_session(tx, ctx.caller, body))
 
-    @routes.get("/sessions", query=SessionQuery)
+    @routes.get("/sessions", query=SessionQuery, items=Session)
     async def listing(ctx: Ctx, query: SessionQuery) -> Answer:
         """List sessions, oldest first."""
         return Answer(200, await ctx.read(lambda tx: store.list_sessions(tx, query)))

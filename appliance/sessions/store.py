@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
-from appliance.kernel.errors import Refused, gone, id_reused, not_found
+from appliance.kernel.errors import Refused, gone, id_reused, invalid, not_found
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
 from appliance.kernel.paging import list_page
@@ -101,7 +101,9 @@ def change_session(tx: Tx, caller: Caller, session_id: str, body: SessionPatch) 
     sent = body.model_dump(exclude_unset=True)
     for required in ("name", "type"):
         if required in sent and sent[required] is None:
-            del sent[required]
+            raise invalid(required, "a session always has one: leave the field out to keep it")
+    if not sent:
+        return Answer(200, session_resource(tx, row))
     if "scheduled_start" in sent:
         sent["scheduled_start_us"] = sent.pop("scheduled_start")
     if "channel_ids" in sent:
