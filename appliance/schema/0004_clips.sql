@@ -7,8 +7,8 @@ CREATE TABLE plays (
     start_us     INTEGER NOT NULL,       -- IN, capture time
     duration_us  INTEGER NOT NULL,       -- 0: still open (ghost)
     cue_us       INTEGER,                -- the snap; may be pressed again
-    title        TEXT,
-    is_favorite  INTEGER NOT NULL DEFAULT 0 CHECK (is_favorite IN (0, 1)),
+    title        TEXT,                   -- shown to people; null: numbered
+    is_favorite  INTEGER NOT NULL DEFAULT 0 CHECK (is_favorite IN (0, 1)), -- 1: starred; kept by retention
     auto_closed  INTEGER NOT NULL DEFAULT 0 CHECK (auto_closed IN (0, 1)), -- the box closed it, nobody pressed OUT
     out_received_us INTEGER,             -- box time at which OUT arrived
     start_time_given TEXT,               -- the start as the client wrote it (V08)
@@ -28,17 +28,17 @@ CREATE TABLE clips (
     id            TEXT PRIMARY KEY,
     session_id    TEXT NOT NULL REFERENCES sessions (id),
     channel_id    TEXT NOT NULL,         -- of the venue; may be archived later
-    play_id       TEXT REFERENCES plays (id),
+    play_id       TEXT REFERENCES plays (id), -- the play it is an angle of; null: a clip of its own
     title         TEXT,
     start_us      INTEGER NOT NULL,      -- IN, capture time
     duration_us   INTEGER NOT NULL,      -- 0: a ghost, OUT not yet pressed
     latency_ms    INTEGER NOT NULL,      -- of the channel when the clip was made; later changes never move it
-    mode          TEXT NOT NULL CHECK (mode IN ('instant', 'exact', 'transcode')),
+    mode          TEXT NOT NULL CHECK (mode IN ('instant', 'exact', 'transcode')), -- how it is cut (design section 5)
     status        TEXT NOT NULL CHECK (status IN ('pending', 'processing', 'ready', 'failed')),
-    waiting_for   TEXT CHECK (waiting_for IN ('out', 'footage', 'worker')),
+    waiting_for   TEXT CHECK (waiting_for IN ('out', 'footage', 'worker')), -- what a pending clip lacks
     attempts      INTEGER NOT NULL DEFAULT 0, -- rises in the transaction that sets processing; 3 at start: failed
     retries       INTEGER NOT NULL DEFAULT 0, -- how often a person or late footage asked for another try (V26)
-    error_message TEXT,
+    error_message TEXT,                  -- for people: why it failed
     media_rev     INTEGER NOT NULL DEFAULT 1, -- counts cuts: start, duration, mode or channel changed
     ready_media_rev INTEGER,             -- newest media_rev that plays; null: none yet
     coverage      TEXT,                  -- JSON {start, end, missing[{start, end, reason}]} of ready_media_rev
@@ -65,15 +65,15 @@ CREATE INDEX clips_by_play ON clips (play_id);
 CREATE INDEX clips_unfinished ON clips (status) WHERE status IN ('pending', 'processing'); -- the cutter's queue
 
 CREATE TABLE plans (
-    clip_id    TEXT NOT NULL REFERENCES clips (id),
+    clip_id    TEXT NOT NULL REFERENCES clips (id), -- the clip it belongs to
     media_rev  INTEGER NOT NULL,
     header     BLOB NOT NULL,            -- ftyp + moov + mdat header: the first bytes of the clip
     ranges     TEXT NOT NULL,            -- JSON [[recording name, offset, length], ...]: the bytes after it
     size       INTEGER NOT NULL,         -- bytes of header and ranges together
     media_spans TEXT NOT NULL,           -- JSON [[run id, start_ns, end_ns], ...]: media times it was cut at
     frames     INTEGER NOT NULL,         -- visible video frames
-    width      INTEGER NOT NULL,
-    height     INTEGER NOT NULL,
+    width      INTEGER NOT NULL,         -- pixels
+    height     INTEGER NOT NULL,         -- pixels
     codec      TEXT NOT NULL,            -- sample entry: 'avc1', 'hvc1'
     keyframe   TEXT,                     -- JSON of the picture a thumbnail is made from
     file_path  TEXT,                     -- relative to clips_dir once materialised; its bytes equal the plan's

@@ -1,0 +1,72 @@
+"""What must not be in the repository: machines' names and folders, package indexes, big or foreign files."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BYTES_MAX = 200_000
+BINARIES = ("tests/data/",)
+
+FORBIDDEN = {
+    "a developer's folder": r"(?<![\w.])/(root/\w+|home/(?!USER)\w+|work/\w+|tmp/arch)\b",
+    "a package index": r"(index-url|extra-index|trusted-host|find-links)\s*[=:]",
+    "the code hosts' addresses": r"files\.pythonhosted|pypi\.org",
+}
+
+
+def files() -> list[str]:
+    """What git knows or would add; without git (a release) everything but what was built."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_no_file_is_big() -> None:
+    sizes = {name: (ROOT / name).stat().st_size for name in files()}
+    assert {name: size for name, size in sizes.items() if size > BYTES_MAX} == {}
+
+
+def test_files_are_text_but_for_test_data() -> None:
+    binary = [name for name in files() if b"\0" in (ROOT / name).read_bytes()[:8000]]
+    assert [name for name in binary if not name.startswith(BINARIES)] == []
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_no_name_of_a_machine_slips_in(what: str) -> None:
+    found: list[str] = []
+    for name in files():
+        if name == "tests/meta/test_repository.py" or name.startswith(BINARIES):
+            continue
+        text = (ROOT / name).read_text(errors="replace")
+        found += [f"{name}: {match[0]}" for match in re.finditer(FORBIDDEN[what], text)]
+    if what == "a package index":  # pip-tools' switches that keep them out
+        found = [each for each in found if not each.startswith("scripts/lock:")]
+    assert found == []
+
+
+def test_every_script_says_what_it_does_and_can_be_run() -> None:
+    for path in sorted((ROOT / "scripts").iterdir()):
+        text = path.read_text() if path.is_file() else ""
+        if text.startswith("#!"):
+            assert path.stat().st_mode & 0o111, f"{path.name} is not executable"
+            assert text.splitlines()[1].startswith("# "), f"{path.name} opens without a word"
+
+
+def test_the_lock_pins_every_dependency_with_hashes() -> None:
+    lock = (ROOT / "scripts/requirements.lock").read_text()
+    pins = re.findall(r"^([a-z0-9-]+)==([^ ]+) \\$", lock, flags=re.MULTILINE)
+    hashes = lock.count("--hash=sha256:")
+    assert len(pins) > 50 and hashes > len(pins)
+    assert not [line for line in lock.splitlines() if line.startswith("-")]

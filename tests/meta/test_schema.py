@@ -1,0 +1,45 @@
+"""The schema explains itself: every column says what it holds, once per word."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+SCHEMA = Path(__file__).parents[2] / "appliance" / "schema"
+COLUMN = re.compile(r"^    ([a-z_]+) +(TEXT|INTEGER|REAL|BLOB)\b(.*)$")
+
+
+def columns() -> list[tuple[str, str, bool]]:
+    """(file, column, has a comment) in order."""
+    found = []
+    for path in sorted(SCHEMA.glob("*.sql")):
+        for line in path.read_text().splitlines():
+            match = COLUMN.match(line)
+            if match:
+                found.append((path.name, match[1], "--" in match[3]))
+    return found
+
+
+def test_every_column_is_explained_where_its_name_first_appears() -> None:
+    """One word per thing: a later column of the same name means the same."""
+    explained: set[str] = set()
+    silent: list[str] = []
+    for file, column, commented in columns():
+        if commented:
+            explained.add(column)
+        elif column not in explained:
+            silent.append(f"{file}: {column}")
+    assert len(columns()) > 50
+    assert silent == []
+
+
+def test_instants_and_spans_carry_their_unit() -> None:
+    times = [
+        name for _, name, _ in columns() if re.search(r"(time|start|end|seen|duration|preroll|due)$", name)
+    ]
+    assert set(times) <= {"client_time"}, "the client's own clock, as text"
+
+
+def test_every_file_opens_with_who_writes_it() -> None:
+    for path in sorted(SCHEMA.glob("*.sql")):
+        assert path.read_text().startswith("-- "), path.name
