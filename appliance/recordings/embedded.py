@@ -11,12 +11,12 @@ second, told as `down` with the reason.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import structlog
 import trio
 
 from appliance.kernel.backoff import Backoff
@@ -31,10 +31,11 @@ Runner = Callable[[list[str], list[str], Heard], Awaitable[None]]
 
 _RETRY_S: Final = 0.5
 _MISSING_RETRY_S: Final = 5.0
+_CHATTER: Final = frozenset({"progress", "ready", "segment"})
 _CLOCK_LOOK_S: Final = 5.0
 _CLOCK_MOVED_US: Final = 5_000
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger("recorder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +261,8 @@ class _Teller:
             self.tell("down", f"cannot write the recording: {fact.get('error')}", "free space on the disk")
         elif event in ("no_video", "no_picture"):
             self.tell("receiving", event.replace("_", " "), str(fact.get("hint", "")))
-        level = logging.DEBUG if event in ("progress", "ready", "segment") else logging.INFO
-        log.log(level, "recorder: %s", event, extra={"channel_id": self._id, "facts": fact})
+        say = log.debug if event in _CHATTER else log.info
+        say(event, channel_id=self._id, **{name: value for name, value in fact.items() if name != "event"})
 
     def tell(self, state: State, detail: str = "", hint: str = "") -> None:
         """Publish; `since_us` moves only when the state does."""
