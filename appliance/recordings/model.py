@@ -145,9 +145,13 @@ def timeline_resource(
         ],
         "runs": [
             {
-                **run._asdict(),
+                "run_id": run.run_id,
                 "start": to_rfc3339(run.start_us - late_us),
                 "end": to_rfc3339(run.end_us - late_us),
+                "codec": run.codec,
+                "width": run.width,
+                "height": run.height,
+                "segments": run.segments,
             }
             for run in known.runs
         ],

@@ -14,7 +14,7 @@ from appliance.channels.store import footage_changed
 from appliance.clips.footage import Footage
 from appliance.clips.pictures import DecodeKey
 from appliance.kernel.actor import running
-from appliance.kernel.clock import Clock, optional_rfc3339, to_rfc3339
+from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Refused
 from appliance.kernel.fields import Input
 from appliance.kernel.operation import Answer
@@ -26,6 +26,7 @@ from appliance.recordings.embedded import RecorderHandle, run_embedded_recorder
 from appliance.recordings.follower import RecordingsHandle, run_recordings
 from appliance.recordings.mediamtx import parse_hook
 from appliance.recordings.model import Fact, FootageChanged
+from appliance.recordings.store import journal_gap
 from appliance.settings import Settings
 from appliance.web.api import Ctx, Routes
 from appliance.workers.jobs import ThumbnailJob
@@ -166,13 +167,7 @@ def journal_fact(tx: Tx, fact: Fact) -> None:
     if isinstance(fact, FootageChanged):
         footage_changed(tx, fact.channel_id, fact.footage)
         return
-    body = {
-        "channel_id": fact.channel_id,
-        "start": to_rfc3339(fact.start_us),
-        "end": optional_rfc3339(fact.end_us),
-        "reason": fact.reason,
-    }
-    tx.append("recording_gap", f"channel:{fact.channel_id}", body)
+    journal_gap(tx, fact)
 
 
 def hook_routes(recordings: RecordingsHandle | None) -> list[Routes]:
