@@ -276,3 +276,29 @@ def test_after_a_failed_write_another_run_begins_at_the_next_key_picture() -> No
     recording.close()
     assert recording.frames() == list(range(50, 100))
     assert recording.events().count("run_started") == 2
+
+
+def test_opus_sound_is_recorded_and_plays() -> None:
+    sink = io.BytesIO()
+    with av.open(sink, "w", format="mpegts") as out:
+        video = out.add_stream("libx264", rate=25, options={"g": "10", "preset": "ultrafast", "bf": "0"})
+        sound = out.add_stream("libopus", rate=48_000, layout="stereo")
+        video.width, video.height, video.pix_fmt = 160, 90, "yuv420p"
+        for n in range(50):
+            frame = av.VideoFrame(160, 90, "yuv420p")
+            frame.pts, frame.time_base = n, Fraction(1, 25)
+            out.mux(video.encode(frame))
+            for half in (0, 1):
+                tone = av.AudioFrame("flt", "stereo", 960)
+                tone.planes[0].update(bytes(960 * 8))
+                tone.sample_rate, tone.pts, tone.time_base = 48_000, (2 * n + half) * 960, Fraction(1, 48_000)
+                out.mux(sound.encode(tone))
+        out.mux(video.encode(None))
+    recording = Recording(new_ingest(segment_s=60))
+    recording.feed(sink.getvalue(), T0)
+    recording.close()
+    [file] = recording.files
+    with av.open(io.BytesIO(bytes(file)), mode="r") as container:
+        assert [s.codec_context.name for s in container.streams] == ["h264", "opus"]
+        samples = sum(frame.samples for frame in container.decode(audio=0))
+    assert 90 * 960 <= samples <= 100 * 960  # FFmpeg's muxer keeps the last packets back
