@@ -8,19 +8,15 @@ Must not know: what an entry means, or who reads it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import Any
 
 import apsw
 
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.signal import Signal
-
-if TYPE_CHECKING:
-    from appliance.kernel.store import Store
-    from appliance.kernel.tx import ReadTx
 
 RING_MAX = 4096  # about 40 minutes of a busy game: a tablet that slept through half-time resumes from memory
 PAGE_MAX = 1000
@@ -44,11 +40,15 @@ def event_bytes(type_: str, seq: int, ts_us: int, body: bytes) -> bytes:
     return b'{"type":"%s","seq":%d,"ts":"%s"' % (type_.encode(), seq, to_rfc3339(ts_us).encode()) + rest
 
 
+Read = Callable[[Callable[[Any], list[Entry]]], Awaitable[list[Entry]]]
+"""Runs a query in a read transaction (Store.read)."""
+
+
 class Journal:
     """Reader's side. `changed` rings after every commit that appended."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, read: Read) -> None:
+        self._read = read
         self._ring: deque[Entry] = deque(maxlen=RING_MAX)
         self.epoch = ""
         self.head = 0
@@ -88,15 +88,16 @@ class Journal:
         recent = self.recent(since, limit)
         if recent is not None:
             return recent
-        return await self._store.read(lambda tx: read_entries(tx, since, limit))
+        found: list[Entry] = await self._read(lambda tx: read_entries(tx.db, since, limit))
+        return found
 
 
 _SELECT = "SELECT seq, ts_us, type, subject, session_id, body FROM journal "
 
 
-def read_entries(tx: ReadTx, since: int, limit: int) -> list[Entry]:
+def read_entries(db: apsw.Connection, since: int, limit: int) -> list[Entry]:
     """Entries after `since` inside a read transaction."""
-    rows = tx.db.execute(_SELECT + "WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))
+    rows = db.execute(_SELECT + "WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))
     return [_entry(row) for row in rows]
 
 

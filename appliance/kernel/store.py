@@ -62,7 +62,7 @@ class Store:
     def __init__(self, path: Path, clock: Clock, *, in_thread: bool = True, vfs: str | None = None) -> None:
         self.path = path
         self.clock = clock
-        self.journal = Journal(self)
+        self.journal = Journal(self.read)
         self._in_thread = in_thread
         self._vfs = vfs
         self._send, self._receive = trio.open_memory_channel[_Request[Any]](QUEUE_MAX)
