@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -35,6 +35,8 @@ from appliance.web.listeners import CannotListen
 
 if TYPE_CHECKING:
     from appliance.daemon import Ready
+
+    Daemon = Callable[..., Awaitable[None]]
 
 OK, FAILED, USAGE, BAD_SETTINGS = 0, 1, 2, 78
 
@@ -154,10 +156,12 @@ def _exit_code(words: list[str]) -> int:
 
 def _run(settings: Settings, ready: Ready | None) -> int:
     """The daemon under signals. 0 after a clean end, 1 with the reason in the log otherwise."""
+    from appliance.daemon import run_daemon  # here, so that the small commands do not load all of it
+
     configure_logs(choose_style(sys.stdout, os.environ.get("JOURNAL_STREAM", "")))
     loop = LoopWatch()
     try:
-        trio.run(_until_told, settings, loop, ready, instruments=[loop])
+        trio.run(_until_told, run_daemon, settings, loop, ready, instruments=[loop])
     except BaseExceptionGroup as group:
         leaves = list(_leaves(group))
         if all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
@@ -171,9 +175,7 @@ def _run(settings: Settings, ready: Ready | None) -> int:
     return OK
 
 
-async def _until_told(settings: Settings, loop: LoopWatch, ready: Ready | None) -> None:
-    from appliance.daemon import run_daemon  # the small commands need not load all of it
-
+async def _until_told(run_daemon: Daemon, settings: Settings, loop: LoopWatch, ready: Ready | None) -> None:
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
         await nursery.start(_hear_signals, stop)

@@ -220,6 +220,7 @@ async def _serving_layer(
             folders={"state": settings.storage.state_dir, "recordings": settings.storage.recordings_dir},
             limits=DiskLimits(settings.storage.reserve_gb * 1e9, settings.retention.min_free_gb * 1e9),
             board=box.board,
+            metrics=box.metrics,
         ) as pulse,
         bridges.unless(
             every_s is None,

@@ -26,6 +26,7 @@ from appliance.ops.health import (
     loop_part,
     store_part,
 )
+from appliance.ops.metrics import Metrics
 
 LOOK_S = 1.0
 DISK_S = 5.0
@@ -68,6 +69,7 @@ async def run_pulse(
     folders: Mapping[str, Path],
     limits: DiskLimits,
     board: Board,
+    metrics: Metrics,
     task_status: trio.TaskStatus[Pulse] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Measure for ever; puts parts `disk_<name>` (one per folder), store, journal and loop on the board.
@@ -79,6 +81,7 @@ async def run_pulse(
     await _probe(store, pulse)
     await _ask_disks(pulse, folders, store.path)
     _show(pulse, store, folders, limits, board)
+    _count(pulse, store, metrics)
     task_status.started(pulse)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_look_again, store, loop, pulse)
@@ -148,3 +151,17 @@ def _show(pulse: Pulse, store: Store, folders: Mapping[str, Path], limits: DiskL
     board.add("loop", lambda: loop_part(pulse.lag_s))
     for name in folders:
         board.add(f"disk_{name}", lambda name=name: disk(name))  # type: ignore[misc]
+
+
+def _count(pulse: Pulse, store: Store, metrics: Metrics) -> None:
+    metrics.gauge(
+        "loop_lag_seconds", "Longest turn of the event loop in the last second", lambda: pulse.lag_s
+    )
+    metrics.gauge("event_seq", "Newest entry of the journal", lambda: float(store.journal.head))
+    metrics.gauge("store_queue_depth", "Writes waiting", lambda: float(store.queue_length()))
+    metrics.gauge("store_probe_seconds", "What an empty transaction took", lambda: pulse.probe_s or 0.0)
+
+    def free() -> dict[str, float]:
+        return {name: float(space.free_bytes) for name, space in pulse.disks.items()}
+
+    metrics.gauges("disk_free_bytes", "Free bytes where a folder is", "folder", free)

@@ -109,3 +109,12 @@ def add_live(board: Board, metrics: Metrics, live: LiveHandle) -> None:
 
     board.add("clients", part)
     metrics.gauge("ws_clients", "Connected WebSocket clients", lambda: float(len(live.stats().clients)))
+
+    def deepest() -> float:
+        return float(max((client.lag for client in live.stats().clients), default=0))
+
+    def closed() -> dict[str, float]:
+        return {str(code): float(count) for code, count in live.stats().closed.items()}
+
+    metrics.gauge("ws_queue_depth", "Events the slowest client is behind", deepest)
+    metrics.gauges("ws_closed", "Connections ended since the start, by close code", "code", closed)

@@ -13,20 +13,22 @@ from trio.testing import MockClock
 from appliance.kernel.store import Store, StoreFull, open_store
 from appliance.kernel.supervision import LoopWatch
 from appliance.ops.health import Board
+from appliance.ops.metrics import Metrics
 from appliance.ops.pulse import DiskLimits, Pulse, disk_space, run_pulse
 from tests.kit.clock import FakeClock
 
 LIMITS = DiskLimits(0, 0)
 
 
-async def start(nursery: trio.Nursery, store: Store, board: Board, folder: Path, loop: LoopWatch) -> Pulse:
+async def start(nursery: trio.Nursery, store: Store, board: Board, folder: Path, metrics: Metrics) -> Pulse:
     async def run(*, task_status: trio.TaskStatus[Pulse]) -> None:
         await run_pulse(
             store=store,
-            loop=loop,
+            loop=LoopWatch(),
             folders={"state": folder},
             limits=LIMITS,
             board=board,
+            metrics=metrics,
             task_status=task_status,
         )
 
@@ -36,25 +38,33 @@ async def start(nursery: trio.Nursery, store: Store, board: Board, folder: Path,
 
 
 async def test_all_parts_are_there_and_good_from_the_start(tmp_path: Path) -> None:
-    board = Board()
+    board, metrics = Board(), Metrics()
     async with open_store(tmp_path / "box.db", FakeClock()) as store, trio.open_nursery() as nursery:
-        pulse = await start(nursery, store, board, tmp_path, LoopWatch())
+        pulse = await start(nursery, store, board, tmp_path, metrics)
         parts = board.parts()
         assert set(parts) == {"store", "journal", "loop", "disk_state"}
         assert {part["status"] for part in parts.values()} == {"ok"}
         assert pulse.trouble() is None and pulse.wal_bytes > 0
+        figures = metrics.render().decode()
+        for name in (
+            "loop_lag_seconds 0.0",
+            "event_seq 0.0",
+            "store_queue_depth 0.0",
+            "disk_free_bytes{folder=",
+        ):
+            assert f"\n{name}" in figures
         nursery.cancel_scope.cancel()
 
 
 async def test_a_full_disk_is_red_but_feeds_the_watchdog(tmp_path: Path, mock_clock: MockClock) -> None:
     """A restart would not make space, and the marks people press would be lost meanwhile."""
-    board = Board()
+    board, metrics = Board(), Metrics()
     clock = FakeClock()
     async with (
         open_store(tmp_path / "box.db", clock, in_thread=False) as store,
         trio.open_nursery() as nursery,
     ):
-        pulse = await start(nursery, store, board, tmp_path, LoopWatch())
+        pulse = await start(nursery, store, board, tmp_path, metrics)
 
         async def full(closure: Callable[[Any], Any]) -> Any:
             raise StoreFull
