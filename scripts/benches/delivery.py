@@ -32,7 +32,7 @@ RANGE_BYTES = 10_000_000
 HEADER_BYTES = 30_000  # of a virtual clip: ftyp and moov of 12 s
 VIRTUAL_PIECES = 60  # parts of 0.2 s
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-MARK_EVERY_S = 0.05
+MARK_EVERY_S = 0.01
 
 
 # -- the server's process ----------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def measure(port: int, pid: int, path: str, *, clients: int, seconds: float, mar
 
 
 def _mark(port: int, stop: threading.Event, took_s: list[float]) -> None:
-    """Press a mark every 50 ms on a connection of its own: request, commit, answer."""
+    """Press a mark every 10 ms on a connection of its own: request, commit, answer."""
     with socket.create_connection(("127.0.0.1", port)) as sock:
         while not stop.wait(MARK_EVERY_S):
             began = time.monotonic()
@@ -234,6 +234,8 @@ def run(seconds: float) -> list[dict[str, Any]]:
         path.write_bytes(os.urandom(1 << 20) * (FILE_BYTES >> 20))
         has_nginx = shutil.which("nginx") is not None
         with box_server(path) as box:
+            alone = measure(*box, "/file", clients=0, seconds=seconds, marks=True)
+            rows.append({"how": "marks alone", **alone})
             for clients in (1, 8, 20):
                 beside = 0.0
                 if has_nginx:
