@@ -70,9 +70,11 @@ def _channels(data: bytes, at: int) -> int:
 def _adts_frame(frame: bytes) -> AudioFrame:
     kind, index, channels = (frame[2] >> 6) + 1, frame[2] >> 2 & 15, _channels(frame, 0)
     specific = struct.pack(">H", kind << 11 | index << 7 | channels << 3)
-    entry = boxes.mp4a_entry(8 if channels == 7 else channels, _RATES[index], specific)
+    rate = _RATES[index]
+    # the sample entry holds 16 bits of it; above, the AudioSpecificConfig alone says (as FFmpeg writes)
+    entry = boxes.mp4a_entry(8 if channels == 7 else channels, rate if rate < 65_536 else 0, specific)
     blocks = (frame[6] & 3) + 1
-    return AudioFrame(frame[7 if frame[1] & 1 else 9 :], AAC_SAMPLES * blocks, _RATES[index], entry)
+    return AudioFrame(frame[7 if frame[1] & 1 else 9 :], AAC_SAMPLES * blocks, rate, entry)
 
 
 def opus_frames(payload: bytes, channels: int) -> Iterator[AudioFrame]:

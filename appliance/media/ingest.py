@@ -30,6 +30,7 @@ AUDIO_ID: Final = 2
 STREAM_ENDED: Final = "stream ended"
 _AUDIO_WAIT: Final = HZ  # a run's first part waits this long for sound the tables announce
 _AUDIO_RESYNC_S: Final = 0.03  # below it sound is counted in samples, above it its timestamps are right
+_BELIEVED_AFTER: Final = 5  # frames: one flipped bit in an ADTS header must not end a run
 _MAX_REORDER: Final = 10 * HZ
 _BLANK_CONFIG: Final = {  # no sets, 4-byte lengths: describe() fills the sets in
     "h264": (b"avc1", b"avcC", b"\1\0\0\0\xff\xe0\0"),
@@ -55,6 +56,7 @@ class _Picture:
     dts: int
     pts: int
     data: bytes
+    damaged: bool = False  # packets of it are missing: it is written, its parameter sets are not believed
 
 
 @dataclass(slots=True)
@@ -107,6 +109,7 @@ class Ingest:
         self._adts = AdtsReader()
         self._sound: _Sound | None = None
         self._sound_at: int | None = None
+        self._strange = 0
 
     @property
     def lost_packets(self) -> int:
@@ -175,6 +178,7 @@ class Ingest:
         if self._video is not None and event.pid == self._video.pid:
             if self._picture is not None:
                 self._picture.data += event.data
+                self._picture.damaged |= event.damaged
         elif self._audio is not None and event.pid == self._audio.pid:
             self._hear(event.data, out)
 
@@ -204,7 +208,7 @@ class Ingest:
     def _key(self, codec: str, unit: annexb.AccessUnit, picture: _Picture, out: list[Output]) -> None:
         """A key picture: take its parameter sets over; a run may begin here."""
         found = tuple(nal for kind in unit.sets for nal in kind)
-        if found and all(unit.sets) and found != self._sets:
+        if found and all(unit.sets) and found != self._sets and not picture.damaged:
             try:
                 description = describe_video(codec, found)
             except Malformed as error:
@@ -237,10 +241,9 @@ class Ingest:
                 self._sound_frame(frame, began_here, out)
 
     def _sound_frame(self, frame: AudioFrame, began_here: bool, out: list[Output]) -> None:
-        if self._sound is None or self._sound.spec.entry != frame.entry:
-            self._run.restart = self._run.writer is not None
-            self._sound = _Sound(TrackSpec(AUDIO_ID, True, frame.rate, frame.entry))
-        sound = self._sound
+        sound = self._sound_of(frame)
+        if sound is None:
+            return
         if began_here and self._sound_at is not None:
             stamped = (self._sound_at * frame.rate + HZ // 2) // HZ
             self._sound_at = None
@@ -251,6 +254,18 @@ class Ingest:
         at, sound.next_at = sound.next_at, sound.next_at + frame.samples
         if self._run.key_pts is not None and not self._run.restart:
             self._write(AUDIO_ID, Sample(at, at, frame.samples, True, frame.data), out)
+
+    def _sound_of(self, frame: AudioFrame) -> _Sound | None:
+        """The track `frame` belongs to; a new kind of sound is believed when it has come several times."""
+        if self._sound is not None and self._sound.spec.entry == frame.entry:
+            self._strange = 0
+            return self._sound
+        self._strange += 1
+        if self._sound is not None and self._strange < _BELIEVED_AFTER:
+            return None
+        self._run.restart = self._run.writer is not None
+        self._sound, self._strange = _Sound(TrackSpec(AUDIO_ID, True, frame.rate, frame.entry)), 0
+        return self._sound
 
     # -- the run -------------------------------------------------------------------------------------------
 

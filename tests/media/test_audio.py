@@ -23,6 +23,11 @@ def test_frames_lose_their_header_and_describe_themselves() -> None:
     )  # AudioSpecificConfig: LC, 44.1, 2
 
 
+def test_rates_beyond_16_bits_are_left_to_the_specific_config() -> None:
+    [(frame, _)] = AdtsReader().feed(adts(b"abc", 0, 2))
+    assert frame.rate == 96_000 and frame.entry[32:36] == bytes(4)
+
+
 @given(seed=st.integers(0, 2**32), pieces=st.integers(1, 20))
 def test_frames_may_be_cut_anywhere(seed: int, pieces: int) -> None:
     cuts = sorted(random.Random(seed).choices(range(len(STREAM)), k=pieces))

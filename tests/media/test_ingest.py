@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from appliance.media.fmp4 import Init, parse_init
 from appliance.media.fragment import CloseSegment, OpenSegment, WritePart
 from appliance.media.ingest import Ingest, Notice, Output
+from appliance.media.mpegts import PACKET
 from appliance.media.tsmux import Muxer, adts
 from tests.kit.camera import Footage, burned, make_footage
 from tests.media.test_tsmux import annexb
@@ -302,3 +306,44 @@ def test_opus_sound_is_recorded_and_plays() -> None:
         assert [s.codec_context.name for s in container.streams] == ["h264", "opus"]
         samples = sum(frame.samples for frame in container.decode(audio=0))
     assert 90 * 960 <= samples <= 100 * 960  # FFmpeg's muxer keeps the last packets back
+
+
+def test_one_damaged_sound_header_ends_no_run() -> None:
+    recording, mux = Recording(new_ingest(segment_s=60)), Muxer("h264", sound=True)
+    for n, (at_us, data) in enumerate(transport(LIVE, mux=mux)):
+        recording.feed(data, T0 + at_us)
+        rate_index = 5 if n == 40 else 3
+        recording.feed(mux.audio(adts(LIVE.audio[n].data, rate_index, 1), 90_000 + n * 3600), T0 + at_us)
+    recording.close()
+    assert recording.events().count("run_started") == 1 and recording.frames() == list(range(100))
+
+
+def test_parameter_sets_of_a_key_picture_with_lost_packets_are_not_believed() -> None:
+    recording = Recording(new_ingest(segment_s=60))
+    for n, (at_us, data) in enumerate(transport(LIVE)):
+        if n == 50:  # a key picture: without its second packet and with another SPS
+            at = data.index(b"\x67")
+            data = data[:at] + b"\x67\x42\x00\x1e\xff" + data[at + 5 :]
+            first = data.index(b"\x47\x41\x00")
+            data = data[: first + PACKET] + data[first + 2 * PACKET :]
+        recording.feed(data, T0 + at_us)
+    recording.close()
+    assert len(recording.files) == 1 and "picture_changed" not in recording.events()
+
+
+HEVC = make_footage(frames=30, fps=Fraction(25), gop=10, codec="hevc")
+WHOLE = [b"".join(data for _, data in transport(footage, sound=True)) for footage in (LIVE, HEVC)]
+
+
+@given(which=st.integers(0, 1), seed=st.integers(0, 2**32), flips=st.sampled_from([3, 30, 300, 3000]))
+@settings(max_examples=40, deadline=None)
+def test_damage_anywhere_neither_raises_nor_writes_a_broken_header(which: int, seed: int, flips: int) -> None:
+    rng, data = random.Random(seed), bytearray(WHOLE[which])
+    for _ in range(flips):
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    recording, at_us = Recording(new_ingest()), T0
+    for start in range(0, len(data), 4096):
+        at_us += rng.choice([0, 1_000, 40_000, 5_000_000])
+        recording.feed(bytes(data[start : start + 4096]), at_us)
+    recording.close()
+    assert len(recording.inits()) == len(recording.files)
