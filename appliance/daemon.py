@@ -38,6 +38,7 @@ from appliance.ops.health import Board, clock_part, safe_mode_part
 from appliance.ops.lock import hold_state
 from appliance.ops.metrics import Metrics, run_journal_metrics
 from appliance.ops.notify import Notifier
+from appliance.ops.pruning import run_pruning
 from appliance.ops.pulse import DiskLimits, run_pulse
 from appliance.ops.watchdog import interval_s, run_watchdog
 from appliance.recordings.embedded import RecorderHandle
@@ -183,6 +184,7 @@ def _routes(
     sessions = session_routes(
         on_complete=lambda tx, session_id: close_session_ghosts(tx, rules, session_id),
         on_delete=lambda tx, session_id: delete_session_clips(tx, rules, session_id),
+        on_restore=bridges.restore_marks,
     )
     domains = [
         sessions,
@@ -211,6 +213,7 @@ async def _serving_layer(
     every_s = interval_s(dict(os.environ), os.getpid())
     async with (
         running("clock watch", run_clock_watch, store=store, clock=box.clock),
+        running("pruning", run_pruning, store=store),
         running("journal metrics", run_journal_metrics, journal=store.journal, metrics=box.metrics),
         running(
             "pulse",

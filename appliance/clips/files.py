@@ -9,7 +9,7 @@ Bulk work: one file at a time, after every live job.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -107,9 +107,7 @@ def write_plan(plan: StoredPlan, target: Path, open_fd: Callable[[str], int]) ->
     unfinished = target.with_suffix(".partial")
     out = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
     try:
-        os.write(out, plan.header)
-        for name, offset, length in plan.ranges:
-            _copy_range(out, name, offset, length, open_fd)
+        copy_plan(out, plan.header, plan.ranges, open_fd)
         os.fsync(out)
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -118,6 +116,15 @@ def write_plan(plan: StoredPlan, target: Path, open_fd: Callable[[str], int]) ->
         os.close(out)
     unfinished.rename(target)
     sync_directory(target.parent)
+
+
+def copy_plan(
+    out: int, header: bytes, ranges: Iterable[tuple[str, int, int]], open_fd: Callable[[str], int]
+) -> None:
+    """The clip's bytes into `out`, copied by the kernel. Blocking. Raises BytesLost, OSError."""
+    os.write(out, header)
+    for name, offset, length in ranges:
+        _copy_range(out, name, offset, length, open_fd)
 
 
 def _copy_range(out: int, name: str, offset: int, length: int, open_fd: Callable[[str], int]) -> None:

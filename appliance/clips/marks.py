@@ -6,7 +6,7 @@ session; only for what nobody could ever cut (no such session, a start in the fu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from appliance.kernel.errors import Refused, gone, id_reused, invalid, not_found
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
 from appliance.kernel.tx import ReadTx, Row, Tx
+from appliance.sessions.model import session_counters
 
 KEEP_DELETED_US = 24 * 3_600_000_000  # files of a deleted clip stay a day, in case it was a slip
 
@@ -261,19 +262,31 @@ def view_clip(tx: Tx, clip_id: str) -> Answer:
 def delete_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answer:
     row = load(tx, "clip", clip_id)
     check_rev(caller, "clip", row["rev"])
-    remove_clip(tx, rules, row)
+    remove_clips(tx, rules, [row])
     return Answer(200, {"id": clip_id, "deleted": True})
 
 
-def remove_clip(tx: Tx, rules: MarkRules, row: Row) -> None:
-    """Mark deleted, journal it, and give its files to the garbage in a day."""
-    rules.forget_tags(tx, row["id"])
-    tx.update("clips", row["id"], {"deleted_us": tx.now_us})
-    files = tx.all(
-        "SELECT file_path AS path FROM plans WHERE clip_id = ? AND file_path IS NOT NULL", (row["id"],)
-    )
-    for path in [each["path"] for each in files] + [row["thumbnail_path"]]:
-        if path is not None:
+def remove_clips(tx: Tx, rules: MarkRules, rows: Sequence[Row]) -> None:
+    """Mark deleted, give the files to the garbage in a day, then tell, with the counters after all of it."""
+    for row in rows:
+        rules.forget_tags(tx, row["id"])
+        tx.update("clips", row["id"], {"deleted_us": tx.now_us})
+        for path in clip_files(tx, row):
             tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (path, tx.now_us + KEEP_DELETED_US))
-    body = {"session_id": row["session_id"], "clip_id": row["id"], "play_id": row["play_id"]}
-    tx.append("clip_deleted", f"clip:{row['id']}", body, session_id=row["session_id"])
+    counters = {
+        session_id: session_counters(tx, session_id) for session_id in {row["session_id"] for row in rows}
+    }
+    for row in rows:
+        body = {
+            "session_id": row["session_id"],
+            "clip_id": row["id"],
+            "play_id": row["play_id"],
+            "session": counters[row["session_id"]],
+        }
+        tx.append("clip_deleted", f"clip:{row['id']}", body, session_id=row["session_id"])
+
+
+def clip_files(tx: ReadTx, row: Row) -> list[str]:
+    """Every file of a clip, relative to clips_dir."""
+    plans = tx.all("SELECT file_path FROM plans WHERE clip_id = ? AND file_path IS NOT NULL", (row["id"],))
+    return [each["file_path"] for each in plans] + ([row["thumbnail_path"]] if row["thumbnail_path"] else [])

@@ -6,6 +6,7 @@ from typing import Any
 
 from appliance.clips.marks import (
     MarkRules,
+    clip_files,
     close_ghost,
     insert_clip,
     known_mark,
@@ -14,7 +15,7 @@ from appliance.clips.marks import (
     mark_columns,
     out_us,
     refuse_other_modes,
-    remove_clip,
+    remove_clips,
     start_of,
     trim_clip,
 )
@@ -139,8 +140,7 @@ def remove_play(tx: Tx, rules: MarkRules, row: Row) -> None:
     tx.update("plays", row["id"], {"deleted_us": tx.now_us})
     body = {"session_id": row["session_id"], "play_id": row["id"]}
     tx.append("play_deleted", f"play:{row['id']}", body, session_id=row["session_id"])
-    for clip in clips:
-        remove_clip(tx, rules, clip)
+    remove_clips(tx, rules, clips)
 
 
 def box_length_us(tx: ReadTx, rules: MarkRules, row: Row) -> int:
@@ -163,5 +163,21 @@ def delete_session_clips(tx: Tx, rules: MarkRules, session_id: str) -> None:
     """The clips' part of deleting a session."""
     for play in tx.all("SELECT * FROM plays WHERE session_id = ? AND deleted_us IS NULL", (session_id,)):
         remove_play(tx, rules, play)
-    for clip in tx.all("SELECT * FROM clips WHERE session_id = ? AND deleted_us IS NULL", (session_id,)):
-        remove_clip(tx, rules, clip)
+    alone = tx.all("SELECT * FROM clips WHERE session_id = ? AND deleted_us IS NULL", (session_id,))
+    remove_clips(tx, rules, alone)
+
+
+def restore_session_clips(tx: Tx, session_id: str, deleted_us: int) -> None:
+    """The clips' part of undoing a session's delete: what went with it comes back with its files."""
+    gone = "SELECT * FROM {} WHERE session_id = ? AND deleted_us = ? ORDER BY start_us, id"
+    for play in tx.all(gone.format("plays"), (session_id, deleted_us)):
+        tx.update("plays", play["id"], {"deleted_us": None})
+    clips = tx.all(gone.format("clips"), (session_id, deleted_us))
+    for clip in clips:
+        tx.update("clips", clip["id"], {"deleted_us": None})
+        for path in clip_files(tx, clip):
+            tx.run("DELETE FROM garbage WHERE path = ?", (path,))
+    for play_id in dict.fromkeys(clip["play_id"] for clip in clips if clip["play_id"]):
+        journal_play(tx, "play_updated", play_id)
+    for clip in clips:
+        journal_clip(tx, "clip_updated", clip["id"])

@@ -9,8 +9,10 @@ from appliance.sessions.model import ForceQuery, Session, SessionIn, SessionPatc
 from appliance.web.api import Ctx, Handler, Routes
 
 
-def session_routes(*, on_complete: store.Cascade, on_delete: store.Cascade) -> Routes:
-    """Routes of /sessions. The cascades are the clips' part of complete and delete."""
+def session_routes(
+    *, on_complete: store.Cascade, on_delete: store.Cascade, on_restore: store.Restore
+) -> Routes:
+    """Routes of /sessions. The cascades are the other domains' part of complete, delete and undo."""
     routes = Routes("sessions")
 
     @routes.post("/sessions", body=SessionIn, returns=Session, status=201)
@@ -41,6 +43,11 @@ def session_routes(*, on_complete: store.Cascade, on_delete: store.Cascade) -> R
                 tx, ctx.caller, session_id, force=bool(query.force), cascade=on_delete
             )
         )
+
+    @routes.post("/sessions/{session_id}/restore", returns=Session)
+    async def restore(ctx: Ctx, session_id: str) -> Answer:
+        """Undo a delete, within 24 hours."""
+        return await ctx.write(lambda tx: store.restore_session(tx, session_id, on_restore))
 
     for event in SessionEvent:
         routes.post(f"/sessions/{{session_id}}/{event}", returns=Session)(_mover(event, on_complete))

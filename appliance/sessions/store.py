@@ -14,6 +14,11 @@ from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.sessions.machine import SESSION, SESSION_EVENT_TYPE, SessionEvent, SessionState
 from appliance.sessions.model import SessionIn, SessionPatch, SessionQuery, session_counters
 
+UNDO_US = 24 * 3_600_000_000  # as long as the files of a deleted session are kept
+
+Restore = Callable[[Tx, str, int], None]
+"""Another domain's part of undoing a delete: (tx, session id, deleted_us)."""
+
 Cascade = Callable[[Tx, str], None]
 """Another domain's part of one transaction: (tx, session id). Passed in by the composition root."""
 
@@ -164,6 +169,22 @@ def delete_session(tx: Tx, caller: Caller, session_id: str, *, force: bool, casc
     tx.update("sessions", session_id, {"deleted_us": tx.now_us})
     tx.append("session_deleted", f"session:{session_id}", {"session_id": session_id}, session_id=session_id)
     return Answer(200, {"id": session_id, "deleted": True})
+
+
+def restore_session(tx: Tx, session_id: str, cascade: Restore) -> Answer:
+    """Undo a delete within 24 h: the session comes back with what went with it."""
+    row = tx.one("SELECT * FROM sessions WHERE id = ?", (session_id,))
+    if row is None:
+        raise not_found("session", session_id)
+    deleted_us = row["deleted_us"]
+    if deleted_us is None:
+        return Answer(200, session_resource(tx, row))
+    if tx.now_us - deleted_us > UNDO_US:
+        raise gone("session", session_id)
+    tx.update("sessions", session_id, {"deleted_us": None})
+    _journal(tx, "session_updated", session_id)
+    cascade(tx, session_id, deleted_us)
+    return Answer(200, _journal(tx, "session_updated", session_id))
 
 
 def _link_channels(tx: Tx, session_id: str, channel_ids: list[str] | None) -> None:

@@ -145,6 +145,19 @@ def delete_tags_of(tx: Tx, *, clip_id: str | None = None, session_id: str | None
     return len(rows)
 
 
+def restore_tags_of(tx: Tx, session_id: str, deleted_us: int) -> int:
+    """The tags' part of undoing a session's delete: those that went with it; returns how many came back."""
+    rows = tx.all(
+        "SELECT id FROM tags WHERE session_id = ? AND deleted_us = ? ORDER BY created_us, id",
+        (session_id, deleted_us),
+    )
+    for row in rows:
+        tx.update("tags", row["id"], {"deleted_us": None})
+    for row in rows:
+        _journal(tx, "tag_updated", row["id"])
+    return len(rows)
+
+
 def _delete(tx: Tx, rows: Sequence[Row]) -> None:
     """Mark them, then tell: the counters of every event are those after all of it, counted once."""
     for row in rows:

@@ -13,6 +13,7 @@ import trio
 from appliance.channels.store import footage_changed
 from appliance.clips.footage import Footage
 from appliance.clips.pictures import DecodeKey
+from appliance.clips.plays import restore_session_clips
 from appliance.kernel.actor import running
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Refused
@@ -28,6 +29,7 @@ from appliance.recordings.mediamtx import parse_hook
 from appliance.recordings.model import Fact, FootageChanged
 from appliance.recordings.store import journal_gap
 from appliance.settings import Settings
+from appliance.tags.store import restore_tags_of
 from appliance.web.api import Ctx, Routes
 from appliance.workers.jobs import ThumbnailJob
 from appliance.workers.pool import JobFailed, Priority, WorkerPoolHandle
@@ -213,6 +215,12 @@ def decode_key(workers: WorkerPoolHandle | None) -> DecodeKey:
 
 
 # -- safe mode -------------------------------------------------------------------------------------------
+
+
+def restore_marks(tx: Tx, session_id: str, deleted_us: int) -> None:
+    """What comes back with a session whose delete is undone: plays, clips, tags."""
+    restore_session_clips(tx, session_id, deleted_us)
+    restore_tags_of(tx, session_id, deleted_us)
 
 
 def footage_of(recordings: RecordingsHandle | None) -> Footage:

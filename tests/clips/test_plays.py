@@ -108,3 +108,20 @@ async def test_deleting_the_session_takes_plays_and_lone_clips(bench: Bench) -> 
     await bench.store.write(lambda tx: plays.delete_session_clips(tx, bench.rules, bench.session_id))
     left = await bench.store.read(lambda tx: tx.value("SELECT count(*) FROM clips WHERE deleted_us IS NULL"))
     assert left == 0 and types(bench.store).count("clip_deleted") == 3
+
+
+async def test_undoing_a_session_delete_brings_back_what_went_with_it(bench: Bench) -> None:
+    early, late = await bench.play(), await bench.play()
+    await bench.store.write(lambda tx: plays.delete_play(tx, COACH, bench.rules, early["id"]))
+    bench.clock.advance(10)
+
+    def remove(tx: Tx) -> int:
+        tx.run("INSERT INTO garbage VALUES ('x', 0)")
+        plays.delete_session_clips(tx, bench.rules, bench.session_id)
+        return tx.now_us
+
+    deleted_us = await bench.store.write(remove)
+    await bench.store.write(lambda tx: plays.restore_session_clips(tx, bench.session_id, deleted_us))
+    assert len(await bench.clips_of(late["id"])) == 2
+    assert await bench.clips_of(early["id"]) == [], "deleted before, stays deleted"
+    assert types(bench.store)[-3:] == ["play_updated", "clip_updated", "clip_updated"]

@@ -27,6 +27,7 @@ class Desk:
     client: Client
     completed: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    restored: list[tuple[str, int]] = field(default_factory=list)
 
     async def add(self, **fields: Any) -> dict[str, Any]:
         made = await self.client.post("/sessions", {"name": "Final", "type": "game", **fields})
@@ -49,6 +50,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     clock = FakeClock()
     completed: list[str] = []
     deleted: list[str] = []
+    restored: list[tuple[str, int]] = field(default_factory=list)
+    restored: list[tuple[str, int]] = []
 
     def on_complete(tx: Tx, session_id: str) -> None:
         completed.append(session_id)
@@ -56,8 +59,11 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     def on_delete(tx: Tx, session_id: str) -> None:
         deleted.append(session_id)
 
+    def on_restore(tx: Tx, session_id: str, deleted_us: int) -> None:
+        restored.append((session_id, deleted_us))
+
     async with open_store(tmp_path / "box.db", clock, in_thread=False) as store:
-        routes = session_routes(on_complete=on_complete, on_delete=on_delete)
+        routes = session_routes(on_complete=on_complete, on_delete=on_delete, on_restore=on_restore)
         hooks = Hooks(dict, lambda: b"", lambda tx: {})
         app = make_app([routes], store=store, clock=clock, site=Site(), hooks=hooks, static_dir=None)
-        yield Desk(store, clock, Client(app, device="coach"), completed, deleted)
+        yield Desk(store, clock, Client(app, device="coach"), completed, deleted, restored)

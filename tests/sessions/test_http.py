@@ -212,3 +212,24 @@ async def test_lists_are_filtered_and_their_query_is_checked(desk: Desk) -> None
     assert (await desk.client.get("/sessions?type=match")).wrong.keys() == {"type"}
     assert (await desk.client.get("/sessions?cursor=bad!")).wrong.keys() == {"cursor"}
     assert (await desk.client.get("/sessions?sort=name")).wrong == {"sort": "no such parameter"}
+
+
+async def test_a_delete_can_be_undone_for_a_day(desk: Desk) -> None:
+    session = await desk.add()
+    path = f"/sessions/{session['id']}"
+    await desk.client.delete(path)
+    assert (await desk.client.get(path)).status == 410
+    back = await desk.client.post(f"{path}/restore")
+    assert (back.status, back.json["name"]) == (200, "Final")
+    assert [each for each, _ in desk.restored] == [session["id"]]
+    assert (await desk.client.get(path)).status == 200
+    assert (await desk.client.post(f"{path}/restore")).status == 200, "nothing to undo is no error"
+
+
+async def test_after_a_day_a_deleted_session_is_gone_for_ever(desk: Desk) -> None:
+    session = await desk.add()
+    path = f"/sessions/{session['id']}"
+    await desk.client.delete(path)
+    desk.clock.advance(24 * 3600 + 1)
+    assert (await desk.client.post(f"{path}/restore")).status == 410
+    assert desk.restored == []
