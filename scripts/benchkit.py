@@ -1,8 +1,9 @@
-"""What every bench shares: timing side by side, tables, 1080p footage, and the real daemon in a process of its own.
+"""What every bench shares: timing side by side, tables, 1080p footage, the real daemon in its own process.
 
-A bench is a file of scripts/benches with a function `measure(options) -> rows`; `run` gives it its command line.
-Methods that are compared take turns inside one round, so a noisy neighbour hits them alike; ratios are to the
-first method, ours. Everything is made in a temporary folder (TMPDIR chooses the disk) and removed at the end.
+A bench is a file of scripts/benches whose parts are functions from Options to rows; `run` gives it a command
+line. Methods that are compared take turns inside one round, so a noisy neighbour hits them alike; ratios are
+to the first method, ours. Everything is made in a temporary folder (TMPDIR chooses the disk) and removed at
+the end.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def run(name: str, doc: str | None, parts: Mapping[str, Callable[[Options], list
     """The command line of a bench: --json, --quick, --only PART."""
     parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="a few seconds; proves the code, not the figures")
+    parser.add_argument(
+        "--quick", action="store_true", help="a few seconds; proves the code, not the figures"
+    )
     parser.add_argument("--only", action="append", choices=list(parts), default=[])
     asked = parser.parse_args()
     tables: dict[str, list[Row]] = {}
@@ -174,7 +177,9 @@ def _pictures(frames: int) -> Iterator[Any]:
     from appliance.media import barcode
 
     size = 1920 * 1080
-    soft = bytes(96 + level // 4 for level in range(256))  # like grass under floodlight: detail, little contrast
+    soft = bytes(
+        96 + level // 4 for level in range(256)
+    )  # like grass under floodlight: detail, little contrast
     field = Random(7).randbytes(1920 * 1400).translate(soft)
     for number in range(frames):
         frame = VideoFrame(1920, 1080, "yuv420p")
@@ -226,10 +231,17 @@ def settings_file(base: Path, port: int, channels: Sequence[str], recordings: Pa
 
 @contextmanager
 def daemon(base: Path, channels: Sequence[str], recordings: Path | None = None) -> Iterator[Daemon]:
-    """`appliance serve` from process start to SIGTERM; its log is kept in base/log and shown when it fails."""
+    """`appliance serve` from process start to SIGTERM; its log is base/log, shown when it fails to start."""
     base.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    command = [sys.executable, "-m", "appliance", "serve", "--config", str(settings_file(base, port, channels, recordings))]
+    command = [
+        sys.executable,
+        "-m",
+        "appliance",
+        "serve",
+        "--config",
+        str(settings_file(base, port, channels, recordings)),
+    ]
     with open(base / "log", "wb") as log:
         began = time.perf_counter()
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
