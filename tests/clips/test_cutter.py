@@ -17,7 +17,7 @@ from appliance.clips.model import ClipIn, ClipPatch, EndIn, PlayIn
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
 from tests.kit.box import COACH, KICKOFF_US, SimClock, add_channel, add_session, mark_rules, sim_store, types
-from tests.kit.footage import HandFootage, HandPlanner
+from tests.kit.hand_footage import HandFootage, HandPlanner
 
 SECOND = 1_000_000
 

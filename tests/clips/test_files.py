@@ -24,7 +24,7 @@ from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
 from appliance.media.plan import Range
 from tests.kit.box import COACH, KICKOFF_US, HandClock, add_channel, add_session, mark_rules, sim_store
-from tests.kit.footage import HandFootage, plan_of
+from tests.kit.hand_footage import HandFootage, plan_of
 
 
 class DiskFootage(HandFootage):

@@ -25,7 +25,7 @@ from appliance.web.app import make_app
 from appliance.web.common import Hooks, Site
 from tests.kit.box import KICKOFF_US, HandClock, add_channel, add_session, mark_rules
 from tests.kit.client import Client
-from tests.kit.footage import HandFootage, HandPlanner
+from tests.kit.hand_footage import HandFootage, HandPlanner
 
 RECORDING = bytes(range(256)) * 4
 

@@ -50,7 +50,6 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     clock = FakeClock()
     completed: list[str] = []
     deleted: list[str] = []
-    restored: list[tuple[str, int]] = field(default_factory=list)
     restored: list[tuple[str, int]] = []
 
     def on_complete(tx: Tx, session_id: str) -> None:

@@ -1,0 +1,83 @@
+"""Footage that a test moves by hand, and plans without pictures: for actors that ask only when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from appliance.kernel.signal import Signal
+from appliance.media.plan import Missing, NoFootage, Plan, Range
+from appliance.media.view import SegmentView
+
+
+@dataclass
+class HandFootage:
+    """One channel like any other: video up to `until_us`, and what else the wait asks for."""
+
+    until_us: int | None = None
+    age_s: float | None = 0.1
+    begun_after: bool = False
+    down: bool = False
+    covered: int = 0
+    changed: Signal = field(default_factory=Signal)
+
+    def video_until_us(self, channel_id: str) -> int | None:
+        return self.until_us
+
+    def newest_part_age_s(self, channel_id: str) -> float | None:
+        return self.age_s
+
+    def run_begun_after(self, channel_id: str, instant_us: int) -> bool:
+        return self.begun_after
+
+    def covered_us(self, channel_id: str, start_us: int, end_us: int) -> int:
+        return self.covered
+
+    async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
+        return []
+
+    def open_fd(self, name: str) -> int:
+        raise FileNotFoundError(name)
+
+    def grow(self, until_us: int) -> None:
+        self.until_us = until_us
+        self.changed.ring()
+
+
+@dataclass
+class HandPlanner:
+    """Plans that cover what `footage` has; records what was asked."""
+
+    footage: HandFootage
+    asked: list[tuple[str, int, int, int]] = field(default_factory=list)
+    error: Exception | None = None
+
+    async def __call__(self, channel_id: str, start_us: int, end_us: int, latency_us: int) -> Plan:
+        self.asked.append((channel_id, start_us, end_us, latency_us))
+        if self.error is not None:
+            raise self.error
+        if self.footage.until_us is None or self.footage.until_us - latency_us <= start_us:
+            raise NoFootage("nothing there")
+        return plan_of(start_us, end_us, min(end_us, self.footage.until_us - latency_us))
+
+
+def plan_of(start_us: int, end_us: int, covered_until_us: int) -> Plan:
+    """A believable plan of one range; what lies after `covered_until_us` is missing."""
+    missing = () if covered_until_us >= end_us else (Missing(covered_until_us, end_us, "no_footage"),)
+    return Plan(
+        header=b"header",
+        ranges=(Range("cam1/a.mp4", 100, 50),),
+        size=56,
+        preroll_s=0.5,
+        duration_s=(covered_until_us - start_us) / 1e6,
+        frames=10,
+        media_spans=(("run", 0, 1),),
+        coverage_start_us=start_us,
+        coverage_end_us=covered_until_us,
+        missing=missing,
+        width=320,
+        height=180,
+        codec="avc1",
+        latency_us=0,
+        settled=True,
+    )
