@@ -1,179 +1,35 @@
 """Cameras for tests: footage whose every frame says which one it is, written or sent.
 
-- `make_footage` encodes once (cached): H.264 with B-frames or HEVC, any frame rate, AAC, barcoded frames.
+- `make_footage` encodes once (barcoded.py): H.264 with B-frames or HEVC, any rate, AAC, barcoded frames.
 - `RecordingWriter` writes it into a channel's directory part by part, as MediaMTX would, at any pace.
-- `SrtSender` sends a live barcoded picture with a clock of its own over SRT to 127.0.0.1.
+- `SrtSender` sends a live barcoded picture over SRT (srt_sender.py).
 - `burned` reads what a decoded frame says; `burned_in` does so for every frame of a file.
-
-Barcode of written footage: frame number, and the instant as us since the footage began (not since the epoch).
 """
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
-from typing import IO
 
-import av
 import trio
-from av.audio.codeccontext import AudioCodecContext
-from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
 
-from appliance.kernel.clock import boottime_us, wall_us
-from appliance.media import annexb, barcode, boxes
-from appliance.media.barcode import Burned
+from appliance.media import boxes
 from appliance.media.fragment import CloseSegment, Command, FragmentWriter, Sample, TrackSpec, WritePart
 from appliance.media.ingest import AUDIO_ID, VIDEO_ID, describe_video
 from appliance.media.segment_file import SegmentFiles
-from appliance.recordings import children
+from tests.kit.barcoded import AUDIO_RATE as AUDIO_RATE
+from tests.kit.barcoded import HZ as HZ
+from tests.kit.barcoded import Footage as Footage
+from tests.kit.barcoded import _tone as _tone
+from tests.kit.barcoded import burned as burned
+from tests.kit.barcoded import burned_in as burned_in
+from tests.kit.barcoded import burned_so_far as burned_so_far
+from tests.kit.barcoded import make_footage as make_footage
+from tests.kit.srt_sender import SrtSender as SrtSender
 
-HZ = 90_000
-AUDIO_RATE = 48_000
-_AAC_SAMPLES = 1024
-_DATAGRAM = 7 * 188
 _REORDER = 16  # frames a B-frame may be late by, generously
-
-
-# -- reading ------------------------------------------------------------------------------------------------
-
-
-def burned(frame: VideoFrame) -> Burned | None:
-    """Frame number and instant in a decoded frame's pixels, None when they did not survive."""
-    gray = frame if frame.format.name in ("yuv420p", "gray") else frame.reformat(format="gray")
-    plane = gray.planes[0]
-    return barcode.read(bytes(plane), plane.line_size, gray.width)
-
-
-def burned_in(source: str | Path | IO[bytes]) -> list[Burned | None]:
-    """What every frame of a file says, in presentation order."""
-    with av.open(str(source) if isinstance(source, Path) else source, mode="r") as container:
-        return [burned(frame) for frame in container.decode(video=0)]
-
-
-def burned_so_far(growing: Path) -> list[Burned | None]:
-    """The same of a file being written: empty while nothing can be read yet."""
-    try:
-        return burned_in(growing)
-    except av.FFmpegError:
-        return []
-
-
-# -- encoding -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Footage:
-    """Encoded once, repeated as long as needed. Ticks: 90 kHz for video, 48 kHz for audio."""
-
-    codec: str
-    fps: Fraction
-    width: int
-    height: int
-    sets: tuple[bytes, ...]
-    video: tuple[Sample, ...]  # in decode order; the first dts may be negative (B-frames)
-    audio: tuple[Sample, ...]  # empty without sound
-
-    @property
-    def frames(self) -> int:
-        return len(self.video)
-
-    @property
-    def video_ticks(self) -> int:
-        """Length of one repetition."""
-        return round(self.frames * HZ / self.fps)
-
-
-@lru_cache(maxsize=16)
-def make_footage(
-    *,
-    frames: int = 300,
-    fps: Fraction = Fraction(30_000, 1001),
-    gop: int = 60,
-    b_frames: int = 2,
-    width: int = 320,
-    height: int = 180,
-    codec: str = "h264",
-    sound: bool = True,
-    open_gop: bool = False,
-) -> Footage:
-    """Barcoded footage. About 0.3 s for 300 frames of 320x180. `frames` should be a multiple of `gop`."""
-    encoder = _video_encoder(fps, gop, b_frames, (width, height), codec, open_gop)
-    step = Fraction(HZ) / fps
-    units = [packet for n in range(frames) for packet in encoder.encode(_picture(n, step, width, height))]
-    units += encoder.encode(None)
-    kind: annexb.VideoCodec = "h264" if codec == "h264" else "hevc"
-    sets: tuple[bytes, ...] = ()
-    video: list[Sample] = []
-    for packet in units:
-        assert packet.pts is not None and packet.dts is not None
-        unit = annexb.access_unit(kind, annexb.split(bytes(packet)))
-        own = tuple(nal for group in unit.sets for nal in group)
-        sets = sets or own
-        # x264 rounds dts of fractional rates its own way: put it on the frame grid
-        dts, pts = (round(round(t / step) * step) for t in (packet.dts, packet.pts))
-        following = round((round(packet.dts / step) + 1) * step)
-        data = annexb.length_prefixed(own + unit.nals)
-        video.append(Sample(dts, pts, following - dts, unit.sync, data))
-    seconds = Fraction(frames) / fps
-    audio = tuple(_tone(round(seconds * AUDIO_RATE))) if sound else ()
-    return Footage(codec, fps, width, height, sets, tuple(video), audio)
-
-
-def _video_encoder(
-    fps: Fraction, gop: int, b_frames: int, size: tuple[int, int], codec: str, open_gop: bool
-) -> VideoCodecContext:
-    name, option = ("libx264", "x264-params") if codec == "h264" else ("libx265", "x265-params")
-    encoder = av.CodecContext.create(name, "w")
-    assert isinstance(encoder, VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt = *size, "yuv420p"
-    encoder.framerate, encoder.time_base, encoder.gop_size = fps, Fraction(1, HZ), gop
-    encoder.thread_count = 1
-    params = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={b_frames}:b-adapt=0:repeat-headers=1"
-    params += f":open-gop={int(open_gop)}" + ("" if codec == "h264" else ":log-level=none:pools=1")
-    encoder.options = {"preset": "ultrafast", option: params}
-    return encoder
-
-
-def _picture(number: int, step: Fraction, width: int, height: int) -> VideoFrame:
-    frame = VideoFrame(width, height, "yuv420p")
-    luma = frame.planes[0]
-    plane = bytearray(bytes([40 + number * 3 % 150]) * luma.buffer_size)
-    barcode.draw(plane, luma.line_size, width, number, int(number * step * 100 / 9))
-    luma.update(bytes(plane))
-    for colour in frame.planes[1:]:
-        colour.update(bytes([128]) * colour.buffer_size)
-    frame.pts, frame.time_base = round(number * step), Fraction(1, HZ)
-    return frame
-
-
-def _tone(samples: int) -> Iterator[Sample]:
-    encoder = av.CodecContext.create("aac", "w")
-    assert isinstance(encoder, AudioCodecContext)
-    encoder.sample_rate, encoder.layout, encoder.format, encoder.bit_rate = AUDIO_RATE, "mono", "fltp", 48_000
-    period = b"".join(
-        b"\0\0\0\0" if i % 96 < 48 else b"\0\0\x80>" for i in range(_AAC_SAMPLES)
-    )  # 500 Hz square
-    at = 0
-    for first in range(0, samples + _AAC_SAMPLES, _AAC_SAMPLES):
-        frame = av.AudioFrame("fltp", "mono", _AAC_SAMPLES)
-        frame.planes[0].update(period)
-        frame.sample_rate, frame.pts, frame.time_base = AUDIO_RATE, first, Fraction(1, AUDIO_RATE)
-        for packet in encoder.encode(frame):
-            if at < samples:
-                yield Sample(at, at, _AAC_SAMPLES, True, bytes(packet))
-                at += _AAC_SAMPLES
-
-
-# -- writing ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -356,97 +212,3 @@ class RecordingWriter:
             for sample in self.footage.audio:
                 yield sample._replace(dts=at, pts=at)
                 at += sample.duration
-
-
-# -- sending ------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class SrtSender:
-    """A live camera of its own clock, calling srt://127.0.0.1:port. Use `with`, or start and stop.
-
-    The burned instant is CLOCK_BOOTTIME + `offset_us` (default: the wall clock's) at capture.
-    """
-
-    port: int
-    name: str = "SENDER"
-    fps: Fraction = Fraction(25)
-    width: int = 320
-    height: int = 180
-    sound: bool = True
-    latency_ms: int = 120
-    passphrase: str | None = None
-    offset_us: int = field(default_factory=lambda: wall_us() - boottime_us())
-
-    def __post_init__(self) -> None:
-        self._processes: list[subprocess.Popen[bytes]] = []
-
-    def start(self) -> None:
-        """Begin to send; a box that is not listening yet is called again and again."""
-        arguments = ["--channel", self.name, "--offset-us", str(self.offset_us), "--fps", str(self.fps)]
-        # srt-live-transmit reads whole datagrams from its stdin: fill them, as real encoders do
-        arguments += ["--chunk", str(_DATAGRAM), "--width", str(self.width), "--height", str(self.height)]
-        arguments += [] if self.sound else ["--no-sound"]
-        secret = f"&passphrase={self.passphrase}" if self.passphrase else ""
-        target = f"srt://127.0.0.1:{self.port}?mode=caller&latency={self.latency_ms}{secret}"
-        readable, writable = os.pipe()
-        try:
-            self._processes = [
-                _quiet(
-                    children.own_command("appliance.recordings.synthetic", arguments),
-                    subprocess.DEVNULL,
-                    writable,
-                ),
-                _quiet(
-                    children.foreign_command(
-                        [
-                            "srt-live-transmit",
-                            "-q",
-                            f"-chunk:{_DATAGRAM}",
-                            "-buffering:1",
-                            "file://con",
-                            target,
-                        ]
-                    ),
-                    readable,
-                    subprocess.DEVNULL,
-                ),
-            ]
-        finally:
-            os.close(readable)
-            os.close(writable)
-
-    def stop(self) -> None:
-        """End the connection properly: the box is told."""
-        self._end(signal.SIGTERM)
-
-    def drop(self) -> None:
-        """Vanish, as when the plug is pulled: the box is not told."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, number: signal.Signals) -> None:
-        for process in reversed(self._processes):
-            process.send_signal(number)
-        for process in self._processes:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._processes = []
-
-    def __enter__(self) -> SrtSender:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-
-def _quiet(argv: list[str], stdin: int, stdout: int) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    return subprocess.Popen(
-        argv, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL, start_new_session=True, env=environment
-    )

@@ -1,0 +1,156 @@
+"""Footage whose every frame says which one it is, encoded once; and reading what frames say.
+
+Barcode of footage: frame number, and the instant as us since the footage began (not since the epoch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+
+import av
+from av.audio.codeccontext import AudioCodecContext
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from appliance.media import annexb, barcode
+from appliance.media.barcode import Burned
+from appliance.media.fragment import Sample
+
+HZ = 90_000
+AUDIO_RATE = 48_000
+_AAC_SAMPLES = 1024
+
+
+# -- reading ------------------------------------------------------------------------------------------------
+
+
+def burned(frame: VideoFrame) -> Burned | None:
+    """Frame number and instant in a decoded frame's pixels, None when they did not survive."""
+    gray = frame if frame.format.name in ("yuv420p", "gray") else frame.reformat(format="gray")
+    plane = gray.planes[0]
+    return barcode.read(bytes(plane), plane.line_size, gray.width)
+
+
+def burned_in(source: str | Path | IO[bytes]) -> list[Burned | None]:
+    """What every frame of a file says, in presentation order."""
+    with av.open(str(source) if isinstance(source, Path) else source, mode="r") as container:
+        return [burned(frame) for frame in container.decode(video=0)]
+
+
+def burned_so_far(growing: Path) -> list[Burned | None]:
+    """The same of a file being written: empty while nothing can be read yet."""
+    try:
+        return burned_in(growing)
+    except av.FFmpegError:
+        return []
+
+
+# -- encoding -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Encoded once, repeated as long as needed. Ticks: 90 kHz for video, 48 kHz for audio."""
+
+    codec: str
+    fps: Fraction
+    width: int
+    height: int
+    sets: tuple[bytes, ...]
+    video: tuple[Sample, ...]  # in decode order; the first dts may be negative (B-frames)
+    audio: tuple[Sample, ...]  # empty without sound
+
+    @property
+    def frames(self) -> int:
+        return len(self.video)
+
+    @property
+    def video_ticks(self) -> int:
+        """Length of one repetition."""
+        return round(self.frames * HZ / self.fps)
+
+
+@lru_cache(maxsize=16)
+def make_footage(
+    *,
+    frames: int = 300,
+    fps: Fraction = Fraction(30_000, 1001),
+    gop: int = 60,
+    b_frames: int = 2,
+    width: int = 320,
+    height: int = 180,
+    codec: str = "h264",
+    sound: bool = True,
+    open_gop: bool = False,
+) -> Footage:
+    """Barcoded footage. About 0.3 s for 300 frames of 320x180. `frames` should be a multiple of `gop`."""
+    encoder = _video_encoder(fps, gop, b_frames, (width, height), codec, open_gop)
+    step = Fraction(HZ) / fps
+    units = [packet for n in range(frames) for packet in encoder.encode(_picture(n, step, width, height))]
+    units += encoder.encode(None)
+    kind: annexb.VideoCodec = "h264" if codec == "h264" else "hevc"
+    sets: tuple[bytes, ...] = ()
+    video: list[Sample] = []
+    for packet in units:
+        assert packet.pts is not None and packet.dts is not None
+        unit = annexb.access_unit(kind, annexb.split(bytes(packet)))
+        own = tuple(nal for group in unit.sets for nal in group)
+        sets = sets or own
+        # x264 rounds dts of fractional rates its own way: put it on the frame grid
+        dts, pts = (round(round(t / step) * step) for t in (packet.dts, packet.pts))
+        following = round((round(packet.dts / step) + 1) * step)
+        data = annexb.length_prefixed(own + unit.nals)
+        video.append(Sample(dts, pts, following - dts, unit.sync, data))
+    seconds = Fraction(frames) / fps
+    audio = tuple(_tone(round(seconds * AUDIO_RATE))) if sound else ()
+    return Footage(codec, fps, width, height, sets, tuple(video), audio)
+
+
+def _video_encoder(
+    fps: Fraction, gop: int, b_frames: int, size: tuple[int, int], codec: str, open_gop: bool
+) -> VideoCodecContext:
+    name, option = ("libx264", "x264-params") if codec == "h264" else ("libx265", "x265-params")
+    encoder = av.CodecContext.create(name, "w")
+    assert isinstance(encoder, VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = *size, "yuv420p"
+    encoder.framerate, encoder.time_base, encoder.gop_size = fps, Fraction(1, HZ), gop
+    encoder.thread_count = 1
+    params = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={b_frames}:b-adapt=0:repeat-headers=1"
+    params += f":open-gop={int(open_gop)}" + ("" if codec == "h264" else ":log-level=none:pools=1")
+    encoder.options = {"preset": "ultrafast", option: params}
+    return encoder
+
+
+def _picture(number: int, step: Fraction, width: int, height: int) -> VideoFrame:
+    frame = VideoFrame(width, height, "yuv420p")
+    luma = frame.planes[0]
+    plane = bytearray(bytes([40 + number * 3 % 150]) * luma.buffer_size)
+    barcode.draw(plane, luma.line_size, width, number, int(number * step * 100 / 9))
+    luma.update(bytes(plane))
+    for colour in frame.planes[1:]:
+        colour.update(bytes([128]) * colour.buffer_size)
+    frame.pts, frame.time_base = round(number * step), Fraction(1, HZ)
+    return frame
+
+
+def _tone(samples: int) -> Iterator[Sample]:
+    encoder = av.CodecContext.create("aac", "w")
+    assert isinstance(encoder, AudioCodecContext)
+    encoder.sample_rate, encoder.layout, encoder.format, encoder.bit_rate = AUDIO_RATE, "mono", "fltp", 48_000
+    period = b"".join(
+        b"\0\0\0\0" if i % 96 < 48 else b"\0\0\x80>" for i in range(_AAC_SAMPLES)
+    )  # 500 Hz square
+    at = 0
+    for first in range(0, samples + _AAC_SAMPLES, _AAC_SAMPLES):
+        frame = av.AudioFrame("fltp", "mono", _AAC_SAMPLES)
+        frame.planes[0].update(period)
+        frame.sample_rate, frame.pts, frame.time_base = AUDIO_RATE, first, Fraction(1, AUDIO_RATE)
+        for packet in encoder.encode(frame):
+            if at < samples:
+                yield Sample(at, at, _AAC_SAMPLES, True, bytes(packet))
+                at += _AAC_SAMPLES
