@@ -25,7 +25,8 @@ from appliance.media.view import SegmentView
 from appliance.recordings import disk
 from appliance.recordings.cache import ChannelCache
 from appliance.recordings.channel import Channel
-from appliance.recordings.follow import Followed, Shared, follow_channel
+from appliance.recordings.follow import follow_channel
+from appliance.recordings.followed import Followed, Shared
 from appliance.recordings.model import ChannelFootage, Fact, FootageState
 from appliance.recordings.paths import open_recording
 from appliance.recordings.walks import Walks, walk_in_background

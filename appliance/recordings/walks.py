@@ -20,7 +20,7 @@ from appliance.media.view import Key, Part, SegmentView
 from appliance.recordings import disk
 from appliance.recordings.cache import lines_of
 from appliance.recordings.channel import KEEP_PARTS_US, Segment
-from appliance.recordings.follow import Followed
+from appliance.recordings.followed import Followed
 
 TABLES_KEPT: Final = 128  # of 60 s in parts of 0.2 s: 2.5 MB
 _PAUSE_SHARE: Final = 1.0  # the background rests as long as it has worked: live files come first

@@ -13,6 +13,10 @@ FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 REACHED_THROUGH: dict[str, str] = {
     # module that no test imports by name: the test that runs it, in this process or another
+    "recordings/durability.py": "tests/recordings/test_follower.py",
+    "recordings/follow.py": "tests/recordings/test_follower.py",
+    "recordings/followed.py": "tests/recordings/test_follower.py",
+    "recordings/walks.py": "tests/recordings/test_follower.py",
 }
 
 BORDERS: dict[str, str] = {

@@ -1,0 +1,103 @@
+"""What is held of one followed channel besides its index: open files, times of looks, what was told.
+
+Owns: the state the tasks of a channel share, and running its media reads in threads. Must not know: what the
+tasks do with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import trio
+
+from appliance.kernel.clock import Clock
+from appliance.kernel.signal import Signal
+from appliance.recordings.cache import ChannelCache
+from appliance.recordings.channel import Channel, Segment
+from appliance.recordings.disk import Found
+from appliance.recordings.model import Fact, FootageState
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Open:
+    """An open segment. `looked_us` is box time of the last look, `changed_s` monotonic of the last change."""
+
+    segment: Segment
+    fd: int
+    bytes: int = -1
+    mtime_ns: int = 0
+    looked_us: int | None = None
+    changed_s: float = 0.0
+    asked_closed: bool = False
+    is_closed: bool = False
+    needs_sync: bool = False
+    was_there: bool = False  # at start: its holes were told in an earlier life
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all channels share."""
+
+    recordings_dir: Path
+    clock: Clock
+    reads: trio.CapacityLimiter
+    changed: Signal
+    wake_rebuild: Signal
+    tell: Callable[[Fact], None]
+
+
+@dataclass(slots=True)
+class Followed:
+    """One followed channel and what is not in its index."""
+
+    channel: Channel
+    cache: ChannelCache
+    latency_us: int
+    shared: Shared
+    wake: Signal = field(default_factory=Signal)
+    loaded: trio.Event = field(default_factory=trio.Event)
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    sync_thread: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
+    open: dict[str, Open] = field(default_factory=dict)
+    listed: dict[str, Found] = field(default_factory=dict)
+    folder_mtime_ns: int = -1
+    rescanned_s: float = float("-inf")
+    restated_s: float = float("-inf")
+    hinted: bool = False
+    newest_part_s: float | None = None
+    durable_until_us: int | None = None
+    log_needs_sync: bool = False
+    state: FootageState = "none"
+    open_gap_us: int | None = None  # capture time at which a gap was told that is not over
+    error: str | None = None
+
+    def path(self, name: str) -> str:
+        return f"{self.channel.id}/{name}"
+
+    async def read(self, job: Callable[..., T], *args: Any) -> T:
+        """Run a media read in a thread of the reads' own limiter; a hung disk is left behind at the end."""
+        return await trio.to_thread.run_sync(job, *args, limiter=self.shared.reads, abandon_on_cancel=True)
+
+    async def append(self, lines: bytes) -> None:
+        """Add to the log before what it says is told; a state disk that refuses does not stop the index."""
+        if not lines:
+            return
+        try:
+            await self.read(self.cache.append, lines)
+            self.log_needs_sync = True
+        except OSError as error:
+            self.fail("index", error)
+
+    def fail(self, what: str, error: OSError) -> None:
+        """Say it once per reason; health shows it as long as it lasts."""
+        said = f"{what}: {error.strerror or error}"
+        if said != self.error:
+            log.warning("channel %s: %s", self.channel.id, said)
+        self.error = said

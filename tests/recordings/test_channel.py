@@ -1,0 +1,140 @@
+"""One channel in memory: whose clock is believed, and what may be asked."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from appliance.media.index import SegmentIndex, scan
+from appliance.media.table import ChannelLog
+from appliance.recordings.channel import Channel, Seen, Segment
+from tests.kit.segments import Camera
+from tests.media.test_index import opened
+
+NOW_US = 1_790_000_000_000_000
+PART_US = 200_000
+
+
+class Recorder:
+    """Writes a camera's parts and lets the channel see them at a box time of its own."""
+
+    def __init__(self, folder: Path, camera: Camera) -> None:
+        self.folder, self.camera = folder, camera
+        self.channel = Channel("cam1", UTC)
+
+    def begin(self, name: str) -> Segment:
+        (self.folder / name).write_bytes(self.camera.begin())
+        segment = self.channel.discover(name, 0, NOW_US, None)
+        self.channel.opened(segment)
+        return segment
+
+    def part(self, segment: Segment, written_us: int | None, clock_gap_us: int = 0) -> None:
+        path = self.folder / segment.name
+        with path.open("ab") as file:
+            file.write(self.camera.next_part())
+        assert segment.index is not None
+        with opened(path) as fd:
+            growth = scan(segment.index.cursor, fd, path.stat().st_size)
+        self.channel.grow(segment, growth, Seen(written_us, clock_gap_us))
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Recorder:
+    return Recorder(tmp_path, Camera(ntp_ns=(NOW_US - PART_US) * 1000))
+
+
+def test_a_part_seen_arriving_sets_the_clock(recorder: Recorder) -> None:
+    segment = recorder.begin("a.mp4")
+    recorder.part(segment, NOW_US + 30_000)
+    assert recorder.channel.video_until_us == NOW_US + 30_000
+    assert recorder.channel.is_live(segment)
+    assert recorder.channel.ntp_lag_ms() == pytest.approx(30)
+
+
+def test_a_copied_recording_keeps_the_time_it_says_and_is_not_live(recorder: Recorder) -> None:
+    segment = recorder.begin("a.mp4")
+    for number in range(5):
+        recorder.part(segment, NOW_US + 3_600_000_000 + number)
+    assert recorder.channel.video_until_us == NOW_US + 4 * PART_US
+    assert not recorder.channel.is_live(segment)
+
+
+def test_a_wall_clock_that_was_stepped_does_not_make_a_recording_a_copy(recorder: Recorder) -> None:
+    # NTP stepped the machine by an hour: MediaMTX writes wall clock, the box lives in box time
+    segment = recorder.begin("a.mp4")
+    recorder.part(segment, NOW_US - 3_600_000_000, clock_gap_us=-3_600_000_000)
+    assert recorder.channel.video_until_us == NOW_US - 3_600_000_000
+    assert recorder.channel.is_live(segment)
+
+
+def test_a_recording_nobody_saw_begin_is_anchored_by_mtxi(recorder: Recorder) -> None:
+    segment = recorder.begin("a.mp4")
+    recorder.part(segment, None)
+    assert recorder.channel.video_until_us == NOW_US
+
+
+def test_without_mtxi_the_name_tells_and_without_a_time_in_it_the_file(tmp_path: Path) -> None:
+    for name, start_us in (
+        ("2026-09-21_13-46-40.mp4", 1_789_998_400_000_000),
+        ("camera.mp4", NOW_US - PART_US),
+    ):
+        recorder = Recorder(tmp_path, Camera())
+        data = recorder.camera.begin().replace(b"mtxi", b"none")
+        (tmp_path / name).write_bytes(data)
+        segment = recorder.channel.discover(name, 0, NOW_US, None)
+        recorder.channel.opened(segment)
+        recorder.part(segment, None)
+        assert recorder.channel.coverage(0, 1 << 61, is_live=True).spans[0].start_us == start_us
+        assert recorder.channel.entry(segment).facts is not None
+
+
+def test_every_frame_before_video_until_is_there_even_with_reordered_frames(recorder: Recorder) -> None:
+    segment = recorder.begin("a.mp4")
+    recorder.part(segment, NOW_US)
+    facts = segment.facts
+    assert facts is not None and facts.end_ns is not None and segment.until_ns is not None
+    assert segment.until_ns <= facts.end_ns
+
+
+def test_times_published_in_an_earlier_life_are_not_moved_by_walking_the_file(tmp_path: Path) -> None:
+    camera = Camera(ntp_ns=(NOW_US - PART_US) * 1000)
+    first = Recorder(tmp_path, camera)
+    segment = first.begin("a.mp4")
+    for number in range(4):
+        first.part(segment, NOW_US + 40_000 + number * PART_US)
+    knots = (
+        {segment.facts.run_id: first.channel.runs[segment.facts.run_id].clock().knots()}
+        if segment.facts
+        else {}
+    )
+    again = Channel("cam1", UTC)
+    again.restore(ChannelLog(knots=knots, published={"a.mp4"}))
+    path = tmp_path / "a.mp4"
+    found = again.discover("a.mp4", path.stat().st_size, NOW_US, None)
+    index = SegmentIndex("a.mp4")
+    with opened(path) as fd:
+        index.update(fd, path.stat().st_size)
+    assert again.walked(found, index, None) == []
+    assert again.video_until_us == first.channel.video_until_us
+
+
+def test_a_run_that_began_later_is_known(recorder: Recorder) -> None:
+    segment = recorder.begin("a.mp4")
+    recorder.part(segment, NOW_US)
+    assert recorder.channel.run_begun_after(NOW_US - PART_US - 1)
+    assert not recorder.channel.run_begun_after(NOW_US - PART_US)
+    recorder.channel.forget("a.mp4")
+    assert not recorder.channel.run_begun_after(0)
+    assert recorder.channel.video_until_us is None
+
+
+def test_part_lists_of_the_last_fifteen_minutes_stay_in_memory(recorder: Recorder) -> None:
+    old = recorder.begin("a.mp4")
+    recorder.part(old, NOW_US)
+    recorder.channel.close(old)
+    recorder.camera.frame += 30 * 60 * 16
+    new = recorder.begin("b.mp4")
+    recorder.part(new, NOW_US + 16 * 60 * 1_000_000)
+    assert [segment.name for segment in recorder.channel.idle_indexes()] == ["a.mp4"]
