@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -174,3 +174,14 @@ async def running_box(
             box.port = port
             yield box
         nursery.cancel_scope.cancel()
+
+
+Running = Callable[..., AbstractAsyncContextManager[Box]]
+"""running_box with the way and the folder chosen by the fixture."""
+
+
+async def wait_until(is_true: Callable[[], bool], limit_s: float = 10.0) -> None:
+    """Poll a condition of the server that has no event of its own."""
+    with trio.fail_after(limit_s):
+        while not is_true():  # noqa: ASYNC110
+            await trio.sleep(0.005)

@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
-import trio_websocket
 
 from appliance.kernel.clock import from_rfc3339
 from appliance.live import client as client_module
-from appliance.live import direct, protocol, transport
+from appliance.live import protocol
 from appliance.web import passthrough
-from tests.live.kit import Box, Tablet, running_box
-
-Running = Callable[..., AbstractAsyncContextManager[Box]]
-
-
-@pytest.fixture(params=[True, False], ids=["direct", "plain"])
-def running(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
-    monkeypatch.setattr(direct, "CLOSE_GRACE_S", 0.2)
-    monkeypatch.setattr(transport, "CLOSE_GRACE_S", 0.2)
-
-    def run(**options: Any) -> AbstractAsyncContextManager[Box]:
-        return running_box(tmp_path, use_direct=request.param, **options)
-
-    return run
+from tests.live.kit import Running, Tablet, running_box, wait_until
 
 
 async def test_the_first_frame_says_where_the_box_stands(running: Running) -> None:
@@ -258,18 +240,6 @@ async def test_a_query_that_makes_no_sense_is_a_protocol_error(running: Running)
         assert await tablet.close_code() == (4510, "since must be a seq")
 
 
-async def test_a_flood_is_ended_with_its_reason(running: Running) -> None:
-    async with running() as box, box.connect() as tablet, box.connect() as other:
-        try:
-            for number in range(200):
-                await tablet.say(type="ping", id=number)
-        except trio_websocket.ConnectionClosed:
-            pass  # cut off while it was still sending
-        code, reason = await tablet.close_code()
-        assert (code, "20/s" in reason) == (protocol.Close.PROTOCOL, True)
-        assert (await other.command("o1", "note", text="b"))["ok"] is True
-
-
 async def test_an_outbox_of_a_minute_passes_at_once(running: Running) -> None:
     async with running() as box, box.connect() as tablet:
         for number in range(50):
@@ -327,159 +297,3 @@ async def test_the_direct_way_is_taken_only_with_the_server_we_know(
                 assert [each.is_direct for each in box.live.stats().clients] == [is_known]
                 await tablet.read_to(await box.write_events(1))
             await wait_until(lambda: box.handlers_now == 0)
-
-
-async def test_who_speaks_before_the_handshake_is_over_harms_nobody(running: Running) -> None:
-    """Bare hypercorn 0.18 dies of this, with everything it serves."""
-    async with running() as box, box.connect() as other:
-        for _ in range(20):
-            early = await trio.open_tcp_stream("127.0.0.1", box.port)
-            await early.send_all(RawClient.handshake("") + b"\x81\x80\0\0\0\0")
-            await early.receive_some(10)
-            await early.aclose()
-        assert (await other.command("o1", "note", text="b"))["ok"] is True
-
-
-# -- clients that do not behave ----------------------------------------------------------------------
-
-
-async def wait_until(is_true: Callable[[], bool], limit_s: float = 10.0) -> None:
-    """Poll a condition of the server that has no event of its own."""
-    with trio.fail_after(limit_s):
-        while not is_true():  # noqa: ASYNC110
-            await trio.sleep(0.005)
-
-
-class RawClient:
-    """A socket that has shaken hands and does only what the test says: no pongs, no reading."""
-
-    def __init__(self, stream: trio.SocketStream) -> None:
-        self.stream = stream
-        self.data = b""
-
-    @classmethod
-    async def connect(cls, port: int, query: str = "", receive_buffer: int | None = None) -> RawClient:
-        sock = trio.socket.socket()
-        if receive_buffer is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        await sock.connect(("127.0.0.1", port))
-        stream = trio.SocketStream(sock)
-        await stream.send_all(cls.handshake(query))
-        answer = b""
-        while not answer.endswith(b"\r\n\r\n"):
-            answer += await stream.receive_some(1)
-        return cls(stream)
-
-    @staticmethod
-    def handshake(query: str) -> bytes:
-        return (
-            f"GET /ws{query} HTTP/1.1\r\nHost: box\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-
-    async def say(self, text: bytes) -> None:
-        """One masked text frame (with the mask 0000)."""
-        await self.stream.send_all(bytes((0x81, 0x80 | len(text))) + bytes(4) + text)
-
-    async def read_until(self, size: int) -> None:
-        """Keep reading until `size` bytes have come, or the end."""
-        while len(self.data) < size and (part := await self.stream.receive_some(65536)):
-            self.data += bytes(part)
-
-    async def read_to_close(self) -> tuple[int, bytes]:
-        """The code of the close frame and all bytes before it."""
-        with trio.fail_after(10):
-            while (found := close_frame(self.data)) is None:
-                part = await self.stream.receive_some(65536)
-                assert part, "the connection ended without a close frame"
-                self.data += bytes(part)
-        return found
-
-
-def frames_of(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """(opcode, payload, where it starts) of every whole server frame."""
-    at = 0
-    while at + 2 <= len(data):
-        size, head = data[at + 1], 2
-        if size >= 126:
-            head = 4 if size == 126 else 10
-            size = int.from_bytes(data[at + 2 : at + head], "big")
-        if at + head + size > len(data):
-            return
-        yield data[at] & 15, data[at + head : at + head + size], at
-        at += head + size
-
-
-def close_frame(data: bytes) -> tuple[int, bytes] | None:
-    for opcode, payload, at in frames_of(data):
-        if opcode == 8:
-            return int.from_bytes(payload[:2], "big"), data[:at]
-    return None
-
-
-def seqs_of(data: bytes) -> list[int]:
-    told = [json.loads(payload) for opcode, payload, _ in frames_of(data) if opcode == 1]
-    return [message["seq"] for message in told if "seq" in message]
-
-
-async def test_a_silent_client_is_cut_off_and_one_that_answers_pings_stays(running: Running) -> None:
-    async with running(heartbeat_s=0.05) as box, box.connect() as quiet, trio.open_nursery() as nursery:
-        beats: list[Any] = []
-
-        async def listen() -> None:  # says nothing itself; its library answers pings
-            while True:
-                beats.append(await quiet.next_of("heartbeat"))
-
-        nursery.start_soon(listen)
-        silent = await RawClient.connect(box.port)
-        await silent.say(b'{"type":"ping"}')  # by the plain way only this promises to go on
-        code, _ = await silent.read_to_close()
-        await silent.stream.aclose()
-        assert code == protocol.Close.SILENT
-        heard = len(beats)
-        await wait_until(lambda: len(beats) > heard + 3)
-        nursery.cancel_scope.cancel()
-
-
-async def test_a_slow_client_reads_4010_behind_whole_frames_and_resumes_without_loss(
-    running: Running,
-) -> None:
-    async with running(user_timeout_ms=30_000) as box:
-        slow = await RawClient.connect(box.port, receive_buffer=4096)
-        await wait_until(lambda: len(box.live.stats().clients) == 1)
-        while box.live.stats().clients[0].lag < 200:
-            await box.write_events(20, size=2000)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(slow.read_until, 300_000)  # it reads on, too late
-            for _ in range(30):
-                await box.write_events(20, size=2000)
-        code, data = await slow.read_to_close()
-        await slow.stream.aclose()
-        assert code == protocol.Close.TOO_SLOW
-        seqs = seqs_of(data)
-        assert seqs == list(range(1, len(seqs) + 1))
-        missed = box.store.journal.head - len(seqs)
-        assert 0 < missed < protocol.REPLAY_MAX
-        async with box.connect(f"?since={len(seqs)}&epoch={box.store.journal.epoch}") as again:
-            assert (await again.greet())["recovered"] is True
-            await again.read_to(box.store.journal.head)
-        assert again.seqs == list(range(len(seqs) + 1, box.store.journal.head + 1))
-
-
-async def test_a_client_that_stops_reading_is_cut_off_resumably_and_harms_nobody(running: Running) -> None:
-    async with running(user_timeout_ms=200) as box, box.connect() as healthy:
-        await healthy.greet()
-        stopped = await RawClient.connect(box.port, receive_buffer=4096)
-        await wait_until(lambda: len(box.live.stats().clients) == 2)
-        slowest = 0.0
-        while len(box.live.stats().clients) == 2:
-            began = trio.current_time()
-            await healthy.read_to(await box.write_events(20, size=2000))
-            slowest = max(slowest, trio.current_time() - began)
-        assert slowest < 1.0
-        assert healthy.seqs == list(range(1, box.store.journal.head + 1))
-        await wait_until(lambda: box.handlers_now == 1)
-        await stopped.stream.aclose()
-        async with box.connect(f"?since=0&epoch={box.store.journal.epoch}") as again:
-            recovered = (await again.greet())["recovered"]
-            assert recovered is (box.store.journal.head <= protocol.REPLAY_MAX)
