@@ -23,7 +23,7 @@ import trio
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.journal import Entry, Journal
-from appliance.kernel.migrate import SCHEMA_DIR, migrate, require_safe_sqlite
+from appliance.kernel.migrate import SCHEMA_DIR, WrongDatabase, migrate, require_safe_sqlite
 from appliance.kernel.tx import ReadTx, Tx
 
 T = TypeVar("T")
@@ -115,8 +115,11 @@ class Store:
         """Open or create the database, bring the schema up to date. Synchronous: nothing runs before it."""
         require_safe_sqlite()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
-        migrate(self._db, SCHEMA_DIR)
+        try:
+            self._db = self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+            migrate(self._db, SCHEMA_DIR)
+        except (apsw.NotADBError, apsw.CorruptError, apsw.CantOpenError) as error:
+            raise WrongDatabase(f"{self.path} cannot be opened: {error}") from error
         self.journal.load(self._db)
 
     def _connect(self, flags: int) -> apsw.Connection:

@@ -1,0 +1,74 @@
+"""Layers of actors: what an inner one needs outlives it."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from appliance.kernel.actor import PATIENCE_S, running
+
+
+async def test_layers_end_from_the_inside_out() -> None:
+    ended: list[str] = []
+
+    async def actor(*, called: str, task_status: trio.TaskStatus[str]) -> None:
+        task_status.started(f"handle of {called}")
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(called)
+
+    async with (
+        running("outer", actor, called="outer") as outer,
+        running("inner", actor, called="inner") as inner,
+    ):
+        assert (outer, inner) == ("handle of outer", "handle of inner")
+    assert ended == ["inner", "outer"]
+
+
+async def test_an_actor_that_dies_takes_what_stands_on_it_along() -> None:
+    async def dies(*, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        raise ValueError("bug")
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with running("dies", dies):
+            await trio.sleep_forever()
+    assert caught.group_contains(ValueError)
+
+
+async def test_an_actor_that_cannot_start_says_why() -> None:
+    async def never(*, task_status: trio.TaskStatus[None]) -> None:
+        raise OSError("port in use")
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with running("never", never):
+            raise AssertionError("not reached")
+    assert caught.group_contains(OSError)
+
+
+async def test_finish_lets_an_actor_end_by_itself() -> None:
+    asked = trio.Event()
+    drained = False
+
+    async def drains(*, task_status: trio.TaskStatus[None]) -> None:
+        nonlocal drained
+        task_status.started()
+        await asked.wait()
+        drained = True
+
+    async with running("drains", drains, finish=asked.set):
+        pass
+    assert drained
+
+
+async def test_patience_with_an_actor_that_does_not_finish_ends(autojump_clock: MockClock) -> None:
+    async def stubborn(*, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        await trio.sleep_forever()
+
+    began_s = trio.current_time()
+    async with running("stubborn", stubborn, finish=lambda: None):
+        pass
+    assert trio.current_time() - began_s == PATIENCE_S

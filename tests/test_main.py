@@ -1,0 +1,143 @@
+"""The command's words and exit codes (contract.md section 1)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+
+from appliance import __main__ as command
+from appliance.ops.health import Part
+from tests.ops.box import Box, make_box
+
+SETTINGS = """
+[storage]
+state_dir = "{state}"
+recordings_dir = "{recordings}"
+reserve_gb = 0
+[retention]
+min_free_gb = 0
+"""
+
+
+def settings_file(folder: Path) -> Path:
+    file = folder / "appliance.toml"
+    file.write_text(SETTINGS.format(state=folder / "state", recordings=folder / "recordings"))
+    return file
+
+
+def run(*words: object) -> int:
+    return command._exit_code([str(word) for word in words])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["nope"], ["check-config"], ["serve", "--nope"], ["demo", "--cameras", "9"], ["demo", "--port", "x"]],
+)
+def test_wrong_words_are_usage_errors_on_stderr(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*words) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and "appliance --help" in said.err
+
+
+def test_version_is_one_word(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out.strip()[0].isdigit()
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    said = capsys.readouterr().out
+    for name in ("serve", "demo", "check-config", "doctor", "fsck", "export"):
+        assert name in said
+
+
+def test_a_good_file_is_ok(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check-config", settings_file(tmp_path)) == 0
+    assert capsys.readouterr().out == "ok\n"
+
+
+def test_every_error_of_a_bad_file_is_told_with_its_dotted_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text('[server]\nport = 99999\nprot = 1\n[[channels]]\nid = "Cam 1"\n[nope]\nx = 1\n')
+    for words in (["check-config", file], ["serve", "--config", file], ["fsck", "--config", file]):
+        assert run(*words) == 78
+        told = capsys.readouterr().err.splitlines()
+        paths = {line.split(":")[0] for line in told}
+        assert paths == {"server.port", "server.prot", "channels.0.id", "nope"}
+    file.write_text("[server\n")
+    assert run("check-config", file) == 78
+    assert run("check-config", tmp_path / "absent.toml") == 78
+    assert "no such file" in capsys.readouterr().err
+
+
+def test_a_box_open_to_the_network_without_pairing_does_not_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "open.toml"
+    file.write_text('[server]\nhost = "0.0.0.0"\n')
+    assert run("serve", "--config", file) == 78
+    assert 'access.mode = "open"' in capsys.readouterr().err
+
+
+def test_doctor_speaks_to_people_and_to_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {"clock": Part("ok", "fine"), "port": Part("bad", "taken", "stop it")}
+    monkeypatch.setattr(trio, "run", lambda *args: found)
+    assert run("doctor", "--config", settings_file(tmp_path)) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].split() == ["ok", "clock", "fine"]
+    assert said[1].startswith("bad") and said[1].endswith("taken -> stop it")
+    assert run("doctor", "--config", settings_file(tmp_path), "--json") == 1
+    parsed = json.loads(capsys.readouterr().out)
+    assert parsed["port"] == {"status": "bad", "detail": "taken", "hint": "stop it"}
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    return trio.run(make_box, tmp_path)
+
+
+def test_fsck_finds_and_mends(box: Box, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = ["--config", settings_file(tmp_path)]
+    assert run("fsck", *config) == 0
+    assert capsys.readouterr().out == "ok\n"
+    box.picture.unlink()
+    assert run("fsck", *config) == 1
+    assert "picture_missing" in capsys.readouterr().out
+    assert run("fsck", "--repair", *config) == 0
+    assert "1 findings, 1 repaired" in capsys.readouterr().out
+
+
+def test_export_writes_and_says_what(box: Box, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = ["--config", settings_file(tmp_path)]
+    assert run("export", box.session_id, "--format", "json", "--out", tmp_path / "out", *config) == 0
+    assert capsys.readouterr().out.startswith("1 clips, ")
+    assert (tmp_path / "out" / "manifest.json").exists()
+    assert run("export", "nobody", "--out", tmp_path / "out2", *config) == 1
+    assert capsys.readouterr().err == "error: no session nobody\n"
+    assert run("export", box.session_id, "--format", "hudl", "--out", tmp_path / "out", *config) == 2
+
+
+def in_process(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    whole = [sys.executable, "-m", "appliance", *words, "--config", str(folder / "appliance.toml")]
+    return subprocess.run(whole, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.slow
+def test_a_start_that_cannot_be_is_one_line_and_code_1(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "box.db").write_text("this is no database, it is a letter to a friend")
+    settings_file(tmp_path)
+    ended = in_process(tmp_path, "serve")
+    assert ended.returncode == 1
+    (line,) = [line for line in ended.stdout.splitlines() if '"critical"' in line]
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert json.loads(line)["event"] == "ended"
