@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 import structlog
 import trio
@@ -161,7 +162,8 @@ async def _run_channel(shared: _Shared, channel_id: str, one: _Running) -> None:
 
 async def _keep_recording(shared: _Shared, channel_id: str, source: Source) -> None:
     """Chain after chain, until cancelled."""
-    teller = _Teller(shared, channel_id, source.shown())
+    secret = source.passphrase if isinstance(source, SrtSource) else None
+    teller = _Teller(shared, channel_id, source.shown(), secret)
     backoff = Backoff(base_s=0.5, cap_s=15.0)
     while True:
         teller.received = False
@@ -235,12 +237,13 @@ async def _watch_clock(shared: _Shared, told_us: int, scope: trio.CancelScope, t
 class _Teller:
     """Turns one channel's status lines into facts."""
 
-    def __init__(self, shared: _Shared, channel_id: str, source: str) -> None:
+    def __init__(self, shared: _Shared, channel_id: str, source: str, secret: str | None = None) -> None:
         self.received = False
         self.clock_moved = False
         self.restarts = 0
         self.last_words = ""
         self._shared, self._id, self._source = shared, channel_id, source
+        self._secrets = [secret, quote(secret, safe="")] if secret else []
 
     def opened(self) -> None:
         """A chain is being started."""
@@ -251,7 +254,8 @@ class _Teller:
         """One status line of a child."""
         event = fact["event"]
         if event == "stderr":
-            self.last_words = str(fact["line"])
+            fact = {"event": event, "line": self._redacted(str(fact["line"]))}
+            self.last_words = fact["line"]
         elif event == "receiving":
             self.received = True
             self.tell("receiving")
@@ -263,6 +267,12 @@ class _Teller:
             self.tell("receiving", event.replace("_", " "), str(fact.get("hint", "")))
         say = log.debug if event in _CHATTER else log.info
         say(event, channel_id=self._id, **{name: value for name, value in fact.items() if name != "event"})
+
+    def _redacted(self, line: str) -> str:
+        """A foreign program may quote its command line back at us."""
+        for secret in self._secrets:
+            line = line.replace(secret, "***")
+        return line
 
     def tell(self, state: State, detail: str = "", hint: str = "") -> None:
         """Publish; `since_us` moves only when the state does."""

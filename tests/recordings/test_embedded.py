@@ -141,6 +141,21 @@ async def test_a_source_the_box_calls_is_called_less_and_less_often(
     assert max(gaps) > 5
 
 
+async def test_a_passphrase_a_program_quotes_back_is_not_passed_on(
+    autojump_clock: trio.testing.MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def quote_back(heard: Heard) -> None:
+        heard(
+            {"event": "stderr", "line": "cannot open srt://:8891?passphrase=correct%20horse (correct horse)"}
+        )
+
+    async with recorder(Children([quote_back]), {"cam1": "srt://:8891?passphrase=correct%20horse"}) as handle:
+        await trio.sleep(1)
+        facts = handle.facts()["cam1"]
+    assert facts.detail == "cannot open srt://:8891?passphrase=*** (***)"
+    assert "horse" not in "".join(capsys.readouterr())
+
+
 async def test_a_missing_program_is_a_fact_with_a_remedy(autojump_clock: trio.testing.MockClock) -> None:
     children = Children([be_absent])
     async with recorder(children, {"cam1": "srt://:8891"}) as handle:
