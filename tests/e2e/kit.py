@@ -1,0 +1,139 @@
+"""What the proofs of this folder share: published frames beside the truth, and what a clip really shows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+import trio
+
+from appliance.kernel.clock import from_rfc3339, to_rfc3339
+from tests.kit.camera import RecordingWriter, WrittenFrame, burned
+from tests.kit.running import Http
+
+NTSC = Fraction(30_000, 1001)
+FRAME_US = 33_367  # one frame of 29.97 fps
+AUDIO_RATE = 48_000
+PACKET = 1024  # samples of an AAC packet
+
+
+@dataclass(frozen=True)
+class Published:
+    """A frame's capture time as the API says it, and the truth about that frame."""
+
+    at_us: int
+    truth: WrittenFrame
+
+    @property
+    def error_us(self) -> int:
+        return self.at_us - self.truth.capture_us
+
+
+async def frame_times(http: Http, channel: str, start_us: int, end_us: int) -> list[int]:
+    """Capture times of the channel's frames (timeline?frames=1), us."""
+    start, end = to_rfc3339(start_us), to_rfc3339(end_us)
+    known = await http.get(f"/channels/{channel}/timeline", start=start, end=end, frames=1)
+    return [from_rfc3339(each) for each in known["frames"]]
+
+
+async def published(http: Http, channel: str, writer: RecordingWriter) -> list[Published]:
+    """Every frame on disk with its published time; waits until the box has indexed the last of them.
+
+    The k-th frame published is the k-th written: in a channel nothing comes out of order.
+    """
+    truth = writer.frames
+    span = truth[0].capture_us - 1_000_000, truth[-1].capture_us + 1_000_000
+    with trio.fail_after(10):
+        # no event tells of a part
+        while len(times := await frame_times(http, channel, *span)) < len(truth):  # noqa: ASYNC110
+            await trio.sleep(0.05)
+    return [Published(at_us, frame) for at_us, frame in zip(times, truth, strict=True)]
+
+
+def expected(frames: Sequence[Published], start_us: int, end_us: int) -> list[int]:
+    """What the clip [start_us, end_us) must show: numbers in the pictures."""
+    return [each.truth.burned for each in frames if start_us <= each.at_us < end_us]
+
+
+def span_of(clip: dict[str, Any]) -> tuple[int, int]:
+    """A clip's or play's [start, end) as the API says it, us."""
+    start_us = from_rfc3339(clip["start_time"])
+    return start_us, start_us + round(clip["duration"] * 1e6)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a player that honours edit lists shows and plays; times in seconds from the clip's start."""
+
+    times: list[float]
+    numbers: list[int]
+    sound: list[tuple[int, int]]  # (first sample, samples) of each decoded chunk
+    peaks: list[float]  # how loud each chunk is: 1 is full scale
+
+    @property
+    def samples(self) -> int:
+        return sum(count for _, count in self.sound)
+
+    def peak(self, from_s: float, until_s: float) -> float:
+        """How loud it gets in a span."""
+        chunks = zip(self.sound, self.peaks, strict=True)
+        return max(
+            p for (at, n), p in chunks if from_s <= at / AUDIO_RATE and (at + n) / AUDIO_RATE <= until_s
+        )
+
+    def sound_breaks(self) -> list[tuple[int, int]]:
+        """Where a chunk does not begin at the end of the one before: (sample, by how many samples)."""
+        ends = [at + count for at, count in self.sound]
+        return [
+            (at, at - end)
+            for end, (at, _) in zip(ends, self.sound[1:], strict=False)
+            if abs(at - end) > 1  # clip time is in ticks of the video
+        ]
+
+
+def shown(clip: bytes) -> Shown:
+    """Decode a whole clip."""
+    times, numbers = [], []
+    with av.open(io.BytesIO(clip), "r") as container:
+        for frame in container.decode(video=0):
+            read = burned(frame)
+            times.append(float(frame.time or 0))
+            numbers.append(-1 if read is None else read.frame)
+    sound, peaks = [], []
+    with av.open(io.BytesIO(clip), "r") as container:
+        for chunk in container.decode(audio=0) if container.streams.audio else ():
+            sound.append((round(float(chunk.time or 0) * AUDIO_RATE), chunk.samples))
+            peaks.append(float(np.abs(chunk.to_ndarray()).max()))
+    return Shown(times, numbers, sound, peaks)
+
+
+def picture_number(jpeg: bytes) -> int:
+    """The frame number in a JPEG."""
+    with av.open(io.BytesIO(jpeg), "r", format="jpeg_pipe") as container:
+        read = burned(next(container.decode(video=0)))
+    assert read is not None, "no barcode in the picture"
+    return read.frame
+
+
+def assert_continuous(clip: Shown, *, sound_short_s: float = 0, fps: Fraction = NTSC) -> None:
+    """Pictures one frame apart, sound without hole or overlap from the first picture to the last's end.
+
+    `sound_short_s`: how much sooner it may end, where the clip was cut at the live edge (sound of pictures
+    that B-frames brought early is not written yet). A packet at either end is no more than rounding.
+    """
+    steps = [right - left for left, right in zip(clip.times, clip.times[1:], strict=False)]
+    assert all(abs(step - 1 / fps) < 0.0015 for step in steps), steps
+    assert clip.times[0] == 0
+    assert clip.sound_breaks() == []
+    assert 0 <= clip.sound[0][0] <= PACKET
+    wanted = round(len(clip.times) / fps * AUDIO_RATE)
+    assert wanted - PACKET - sound_short_s * AUDIO_RATE <= clip.samples <= wanted + PACKET, (
+        clip.samples,
+        wanted,
+        clip.sound[0],
+    )
