@@ -30,11 +30,12 @@ class PartNote(NamedTuple):
     """What only the clock of the run needs of a part, in video ticks.
 
     `reached`: media time in decode order when the part was written, -1 without video. `leap`: a hole first
-    seen with this part, (`before`, `floor`): no later sample can be shown inside it.
+    seen with this part, (`before`, `floor`, `after`): no sample still to come is shown before `floor`, the
+    first one known is shown at `after`.
     """
 
     reached: int
-    leap: tuple[int, int] | None
+    leap: tuple[int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def next_part(pace: Pace, runs: Sequence[TrackRun]) -> tuple[Frames, PartNote, P
     return frames, PartNote(arrived, leap), pace, holes
 
 
-def _settle(pace: Pace, pts: list[int], limit: int) -> tuple[Pace, list[Hole], tuple[int, int] | None]:
+def _settle(pace: Pace, pts: list[int], limit: int) -> tuple[Pace, list[Hole], tuple[int, int, int] | None]:
     """Move `settled` on and find the holes: frames are decoded out of order, so only what no later sample
     can fill is one."""
     known = sorted([*pace.pending, *pts])
@@ -96,16 +97,16 @@ def _settle(pace: Pace, pts: list[int], limit: int) -> tuple[Pace, list[Hole], t
     if pace.settled is not None:
         settled = [pace.settled, *(at for at in settled if at > pace.settled)]
     holes: list[Hole] = []
-    leap: tuple[int, int] | None = None
+    leap: tuple[int, int, int] | None = None
     if len(settled) > 1 and max(map(sub, settled[1:], settled)) > limit:
         for left, right in pairwise(settled):
             if right - left > limit:
                 holes.append(Hole(left + pace.nominal, right))
                 if left != pace.leapt_at:
-                    leap = (left + pace.nominal, right)
+                    leap = (left + pace.nominal, right, right)
     leapt_at = pace.leapt_at
     if settled and pending and floor - settled[-1] > limit and settled[-1] != leapt_at:
         leapt_at = settled[-1]
-        leap = (leapt_at + pace.nominal, max(floor, pending[0] - pace.reorder))
+        leap = (leapt_at + pace.nominal, max(floor, pending[0] - pace.reorder), pending[0])
     newest = settled[-1] if settled else pace.settled
     return replace(pace, settled=newest, pending=tuple(pending), leapt_at=leapt_at), holes, leap

@@ -33,6 +33,7 @@ _MAX_SLEW = 0.5
 _STOOD_STILL_US = 1_000_000  # all of five seconds later than this: the source's clock stood still
 _STOOD_STILL_SPAN_US = 5_000_000
 _LEAP_BACK_US = -60_000  # at a leap an arrival this much early proves that media time ran ahead
+_LEAST_US = 1_000  # what is left of a squeezed hole, so that time rises
 _LEAP_FORWARD_US = 1_000_000  # lateness is proof only when it is more than a disk or network hiccup
 
 
@@ -47,10 +48,14 @@ class Knot(NamedTuple):
 
 
 class Leap(NamedTuple):
-    """A hole in media time: no frame lies between `before_ns` (end of the last one) and `floor_ns`."""
+    """A hole in media time: no frame lies between `before_ns` (end of the last one) and `floor_ns`.
+
+    `after_ns`: the first frame known beyond it; of B-frames some before that may still come.
+    """
 
     before_ns: int
     floor_ns: int
+    after_ns: int = -(1 << 62)
 
 
 class Arrival(NamedTuple):
@@ -208,9 +213,13 @@ class Run:
             return []  # frames were lost, time was not: the clock holds
         self._envelope.restart()
         self._learn(part)
-        target_us = part.written_us + (leap.floor_ns - part.end_ns) // 1000
         before_ns = max(leap.before_ns, self._published_ns or leap.before_ns)
-        return self._append(squeeze(self._tail(), before_ns, leap.floor_ns, target_us, self._even_rate()))
+        # Frames still to come may be shown from the floor on. Where there is no room for them in wall time,
+        # they share the squeezed stretch rather than push all that follows late.
+        full_us = self._wall_us(before_ns) + _LEAST_US - (part.written_us - part.end_ns // 1000)
+        floor_ns = max(leap.floor_ns, min(leap.after_ns, full_us * 1000))
+        target_us = part.written_us + (floor_ns - part.end_ns) // 1000
+        return self._append(squeeze(self._tail(), before_ns, floor_ns, target_us, self._even_rate()))
 
     def _steer(self, part: Arrival) -> list[Knot]:
         """The next knot, when one is due: the running one corrected by what the envelope says now."""
@@ -268,6 +277,6 @@ def squeeze(tail: Knot, before_ns: int, floor_ns: int, target_us: int, rate_ppb:
     if floor_ns <= before_ns:
         return []
     before_us = tail.wall_at(before_ns)
-    target_us = max(target_us, before_us + 1_000)
+    target_us = max(target_us, before_us + _LEAST_US)
     slow = Knot(before_ns, before_us, max(1, (target_us - before_us) * _PER_US // (floor_ns - before_ns)))
     return [slow, Knot(floor_ns, max(slow.wall_at(floor_ns), target_us), rate_ppb)]

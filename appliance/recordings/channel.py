@@ -386,6 +386,6 @@ class Channel:
 
 
 def _arrival(index: SegmentIndex, part: Part, note: PartNote) -> Arrival:
-    leap = Leap(index.run_ns(note.leap[0]), index.run_ns(note.leap[1])) if note.leap is not None else None
+    leap = Leap(*map(index.run_ns, note.leap)) if note.leap is not None else None
     start_ns, end_ns = index.run_ns(part.video_pts_min), index.run_ns(note.reached)
     return Arrival(start_ns, end_ns, index.run_ns(part.video_end), None, leap)

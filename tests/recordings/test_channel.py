@@ -11,7 +11,7 @@ from appliance.media.index import SegmentIndex, scan
 from appliance.media.table import ChannelLog
 from appliance.recordings.channel import Channel, Seen, Segment
 from tests.kit.segments import Camera
-from tests.media.test_index import opened
+from tests.media.test_index import DATA, indexed, opened
 
 NOW_US = 1_790_000_000_000_000
 PART_US = 200_000
@@ -138,3 +138,33 @@ def test_part_lists_of_the_last_fifteen_minutes_stay_in_memory(recorder: Recorde
     new = recorder.begin("b.mp4")
     recorder.part(new, NOW_US + 16 * 60 * 1_000_000)
     assert [segment.name for segment in recorder.channel.idle_indexes()] == ["a.mp4"]
+
+
+def test_the_real_leap_of_three_seconds_is_seen_live_and_taken_out_of_the_times(tmp_path: Path) -> None:
+    # samples 298-300 carry the leap in parts 6-8; each part was written when the next sample arrived
+    source = DATA / "pts_jump" / "cam1" / "2026-11-20_23-59-36-267690.mp4"
+    known, whole = indexed(source), source.read_bytes()
+    assert known.init is not None and known.init.mtxi is not None
+    ntp_us = known.init.mtxi.ntp_ns // 1000
+    path = tmp_path / "a.mp4"
+    path.write_bytes(whole[: known.init.size])
+    channel = Channel("cam1", UTC)
+    segment = channel.discover("a.mp4", 0, ntp_us, None)
+    channel.opened(segment)
+    assert segment.index is not None
+    published: dict[int, int] = {}
+    for part, written_s in zip(known.parts, [5.80, 5.96, 5.98, 6.00], strict=True):
+        path.write_bytes(whole[: part.end])
+        with opened(path) as fd:
+            growth = scan(segment.index.cursor, fd, part.end)
+        channel.grow(segment, growth, Seen(ntp_us + round(written_s * 1e6)))
+        clock = channel.clock_of(segment)
+        assert clock is not None
+        published |= {tick: clock.wall_us(segment.index.run_ns(tick)) for tick in (522_000, 536_400)}
+    clock = channel.runs[known.run_id].clock()
+    after = clock.wall_us(segment.index.run_ns(810_000))
+    assert abs(after - (ntp_us + 6_000_000)) <= 20_000  # within a frame; three seconds are gone
+    assert abs(published[536_400] - (ntp_us + 5_960_000)) <= 20_000
+    final = {tick: clock.wall_us(segment.index.run_ns(tick)) for tick in published}
+    assert final == published
+    assert [span.run_id for span in channel.coverage(0, 1 << 61, is_live=True).spans] == [known.run_id]
