@@ -285,8 +285,9 @@ async def test_a_camera_that_drops_and_returns_is_recorded_within_a_second(
             await eventually(lambda: files(tmp_path), within_s=OPEN_S, what="the first run")
             sender.stop() if leaves == "politely" else sender.drop()
             await eventually(lambda: handle.facts()["cam1"].state == "waiting", within_s=3, what="open again")
-            returned = time.monotonic()
             sender.start()
+            await eventually(lambda: handle.facts()["cam1"].state == "receiving", within_s=OPEN_S)
+            returned = time.monotonic()  # its first bytes are here; measured 0.25 s, a part and a bit
             await eventually(lambda: len(files(tmp_path)) == 2, within_s=OPEN_S, what="the second run")
             took_s = time.monotonic() - returned
         finally:
@@ -294,8 +295,7 @@ async def test_a_camera_that_drops_and_returns_is_recorded_within_a_second(
         await eventually(lambda: handle.facts()["cam1"].restarts == 2, within_s=3)
     one, two = runs(tmp_path)
     assert one.stream_id != two.stream_id and one.number == two.number == 0
-    # the sender's own start (0.3 s alone) is part of it; on a busy machine it is more
-    assert took_s < 1.5, f"{took_s:.2f} s"
+    assert took_s < 1, f"{took_s:.2f} s"
     for path in files(tmp_path):
         assert None not in burned_in(path)
 
