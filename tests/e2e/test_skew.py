@@ -1,0 +1,87 @@
+"""Sources whose clocks run fast and slow."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import trio
+
+from appliance.kernel.clock import to_rfc3339, wall_us
+from tests.e2e.kit import FRAME_US, NTSC, Published, expected, frame_times, shown
+from tests.kit.camera import RecordingWriter, make_footage
+from tests.kit.running import Http, running_box
+
+pytestmark = pytest.mark.slow
+
+S_US = 1_000_000
+PAST_S = 300  # 200 ppm are 60 ms by then: almost two frames
+LIVE_S = 3.0
+
+
+def write_past(writer: RecordingWriter, until_us: int) -> None:
+    """Every part due by now; each file was last written when its last part was due."""
+    while (due := writer.next_due_us()) <= until_us:
+        writer.write_until(due)
+        newest = max(writer.directory.glob("*.mp4"))
+        os.utime(newest, ns=(due * 1000, due * 1000))
+
+
+async def all_frames(http: Http, channel: str, writer: RecordingWriter) -> list[Published]:
+    """Every frame of a long recording with its published time."""
+    first_us, end_us = writer.frames[0].capture_us - S_US, writer.frames[-1].capture_us + S_US
+    times: list[int] = []
+    with trio.fail_after(20):
+        while len(times) < len(writer.frames):  # old segments are walked in the background
+            borders = [*range(first_us, end_us, 50 * S_US), end_us]
+            times = [at for span in pairwise(borders) for at in await frame_times(http, channel, *span)]
+    return [Published(at_us, frame) for at_us, frame in zip(times, writer.frames, strict=True)]
+
+
+async def test_sources_200_ppm_fast_and_slow_stay_within_a_frame(tmp_path: Path) -> None:
+    """Five minutes from before the box and some seconds live, in one run; clips at both ends are exact."""
+    footage = make_footage(frames=480, fps=NTSC, gop=60, b_frames=2)
+    start_us = wall_us() - PAST_S * S_US
+    writers = {
+        name: RecordingWriter(tmp_path / "recordings" / name, footage, start_us, segment_s=60, skew_ppm=ppm)
+        for name, ppm in (("fast", 200.0), ("slow", -200.0))
+    }
+    for writer in writers.values():
+        write_past(writer, wall_us())
+    recording = trio.CancelScope()
+
+    async def record() -> None:
+        with recording:
+            async with trio.open_nursery() as nursery:
+                for writer in writers.values():
+                    nursery.start_soon(partial(writer.run_live, wall_us, until_us=wall_us() + 60 * S_US))
+
+    channels = [{"id": name} for name in writers]
+    async with trio.open_nursery() as recorders:
+        recorders.start_soon(record)
+        async with running_box(tmp_path, channels=channels) as box, box.http() as http:
+            await trio.sleep(LIVE_S)  # of footage; nothing waits for the box
+            recording.cancel()
+            for name, writer in writers.items():
+                await check(http, name, writer)
+
+
+async def check(http: Http, channel: str, writer: RecordingWriter) -> None:
+    frames = await all_frames(http, channel, writer)
+    worst = max(frames, key=lambda each: abs(each.error_us))
+    assert abs(worst.error_us) < FRAME_US, (channel, worst)
+    session = await http.post("/sessions", {"name": "Skew", "type": "other"}, 201)
+    for first in (100, len(frames) // 2, len(frames) - 50):
+        start_us, end_us = frames[first].at_us, frames[first + 40].at_us
+        body = {
+            "session_id": session["id"],
+            "channel_id": channel,
+            "start_time": to_rfc3339(start_us),
+            "duration": (end_us - start_us) / 1e6,
+        }
+        clip = await http.post("/clips", body, 201)
+        played = shown((await http.media(clip["stream_url"])).content)
+        assert played.numbers == expected(frames, start_us, end_us) and len(played.numbers) == 40
