@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -83,18 +84,27 @@ def spread_ms(values_s: Sequence[float]) -> Row:
     return {key: round(value * 1000, 2) for key, value in told.items()} | {"n": len(values_s)}
 
 
-def race(methods: Mapping[str, Callable[[int], object]], rounds: int) -> list[Row]:
+def race(
+    methods: Mapping[str, Callable[[int], object]],
+    rounds: int,
+    *,
+    warm_up: int = 1,
+    tidy: Callable[[], object] = lambda: None,
+) -> list[Row]:
     """Run every method once a round; rows of median and min ms with the ratio to the first method.
 
-    The first call of each is thrown away: it opens libraries and warms caches.
+    The first `warm_up` calls of each are thrown away: they open libraries and warm caches. `tidy` runs after
+    every call and is not timed.
     """
     took: dict[str, list[float]] = {name: [] for name in methods}
-    for turn in range(rounds + 1):
+    for turn in range(rounds + warm_up):
         for name, method in methods.items():
             began = time.perf_counter()
             method(turn)
-            if turn:
-                took[name].append(time.perf_counter() - began)
+            took_s = time.perf_counter() - began
+            tidy()
+            if turn >= warm_up:
+                took[name].append(took_s)
     ours = statistics.median(next(iter(took.values())))
     return [
         {
@@ -131,6 +141,7 @@ def _cell(value: object) -> str:
 # -- footage ------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=2)
 def hd_footage(*, seconds: int, quick: bool, b_frames: int = 2) -> Any:
     """Barcoded 1080p30 of about 6 Mbit/s with a 2 s GOP and sound; with `quick` 320x180.
 
@@ -317,6 +328,57 @@ class Http:
         if not chunk:
             raise SystemExit("the daemon closed a connection")
         return chunk
+
+
+class WebSocket:
+    """One reader of /ws that answers pings."""
+
+    def __init__(self, port: int) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port))
+        self.sock.sendall(
+            b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        head = b""
+        while b"\r\n\r\n" not in head:
+            if not (byte := self.sock.recv(1)):
+                raise SystemExit(f"/ws was refused: {head!r}")
+            head += byte
+        self.sock.setblocking(False)
+        self._rest = b""
+
+    def received(self) -> list[Any]:
+        """Every message that is there now; does not wait."""
+        while True:
+            try:
+                chunk = self.sock.recv(1 << 18)
+            except BlockingIOError:
+                break
+            if not chunk:
+                raise SystemExit("the daemon closed /ws")
+            self._rest += chunk
+        found = []
+        while (message := self._take()) is not None:
+            found += [json.loads(message)] if message else []
+        return found
+
+    def _take(self) -> bytes | None:
+        """The next message; empty for a control frame, None when it is not there whole."""
+        data = self._rest
+        if len(data) < 2:
+            return None
+        length, at = data[1], 2
+        if length >= 126:
+            at = 4 if length == 126 else 10
+            if len(data) < at:
+                return None
+            length = int.from_bytes(data[2:at], "big")
+        if len(data) < at + length:
+            return None
+        self._rest = data[at + length :]
+        if data[0] & 0x0F == 9:
+            self.sock.send(b"\x8a\x80\0\0\0\0")
+        return data[at : at + length] if data[0] & 0x0F == 1 else b""
 
 
 def ffmpeg() -> str | None:
