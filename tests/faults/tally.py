@@ -1,0 +1,34 @@
+"""What rounds of a fault found out: the runner's table, a test's assertions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Tally:
+    """`lost`: answers that were given and are not there afterwards. Others are `violations`."""
+
+    rounds: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    violations: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.lost and not self.violations
+
+    def wrong(self, what: str) -> None:
+        self.violations.append(what)
+
+    def check(self, condition: object, what: str) -> None:
+        """Keep `what` as a violation unless the condition holds."""
+        if not condition:
+            self.wrong(what)
+
+    def lose(self, what: Iterable[str]) -> None:
+        """Answers that are gone."""
+        gone = list(what)
+        self.lost += len(gone)
+        self.violations += [f"lost: {each}" for each in gone[:5]]

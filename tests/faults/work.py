@@ -1,0 +1,194 @@
+"""A busy game against a store: the product's own closures, in a seeded order, and what was acknowledged.
+
+Every answer is kept with the revision it showed. After a fault, `missing` holds the acknowledged set against
+the rows: a row may be newer than the newest answer (committed, not yet answered), never older.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from appliance.clips import marks, plays
+from appliance.clips.marks import MarkRules
+from appliance.clips.model import ClipIn, CueIn, EndIn, PlayIn
+from appliance.clips.settings import ClipsSettings
+from appliance.kernel.errors import Refused
+from appliance.kernel.ids import new_uuid
+from appliance.kernel.operation import Answer, Caller, fingerprint, perform
+from appliance.kernel.store import Store
+from appliance.kernel.tx import ReadTx, Tx
+from appliance.sessions.machine import SessionEvent
+from appliance.sessions.model import SessionIn
+from appliance.sessions.store import create_session, move_session
+from appliance.tags.model import TagIn, TagPatch
+from appliance.tags.store import change_tag, create_tag, delete_tag, delete_tags_of
+from tests.kit.box import add_channel
+
+TABLES = {"session": "sessions", "play": "plays", "clip": "clips", "tag": "tags"}
+
+
+def product_rules() -> MarkRules:
+    """The rules as the daemon makes them."""
+    return MarkRules(ClipsSettings(), "UTC", lambda tx, clip_id: delete_tags_of(tx, clip_id=clip_id))
+
+
+@dataclass(frozen=True)
+class Told:
+    """One answer: the resource had this revision; 0: it was deleted."""
+
+    kind: str
+    id: str
+    rev: int
+
+
+@dataclass
+class Work:
+    """One table of people: `step` is one press of a button. `on_told` hears the number of each answer."""
+
+    store: Store
+    rnd: Random
+    on_told: Callable[[int], None] = lambda number: None
+    rules: MarkRules = field(default_factory=product_rules)
+    told: list[Told] = field(default_factory=list)
+    refused: int = 0
+    live: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in TABLES})
+    names: int = 0
+
+    async def open(self, cameras: int = 2) -> None:
+        """Channels and a session that runs."""
+
+        def channels(tx: Tx) -> None:
+            for number in range(cameras):
+                add_channel(tx, f"cam{number + 1}")
+
+        await self.store.write(channels)
+        await self.session()
+        await self.do("session", self._mover(self.live["session"][0], SessionEvent.START))
+
+    async def do(self, kind: str, closure: Callable[[Tx], Answer], *, body: object = None) -> Answer | None:
+        """One command with a key of its own; a refusal is an answer that changes nothing."""
+        self.names += 1
+        caller = Caller("coach", f"key-{id(self)}-{self.names}", fingerprint(repr(body)))
+        try:
+            answer = await perform(self.store, caller, closure)
+        except Refused:
+            self.refused += 1
+            return None
+        self._keep(kind, answer.resource)
+        return answer
+
+    def _keep(self, kind: str, resource: Any) -> None:
+        deleted = bool(resource.get("deleted"))
+        self.told.append(Told(kind, resource["id"], 0 if deleted else resource["rev"]))
+        if resource["id"] not in self.live[kind] and not deleted:
+            self.live[kind].append(resource["id"])
+        if deleted:
+            self.live[kind].remove(resource["id"])
+        for clip_id in resource.get("clip_ids", ()):
+            if clip_id not in self.live["clip"]:
+                self.live["clip"].append(clip_id)
+        self.on_told(len(self.told) - 1)
+
+    async def step(self) -> None:
+        """Something somebody does."""
+        doing = self.rnd.choices(_DOING, _WEIGHTS)[0]
+        await doing(self)
+
+    # -- what people do -----------------------------------------------------------------------------------
+
+    async def session(self) -> None:
+        body = SessionIn(name=f"Game {self.names}", type="game", id=new_uuid(), channel_ids=None)
+        await self.do("session", lambda tx: create_session(tx, _COACH, body))
+
+    async def move(self) -> None:
+        chosen = self.rnd.choice(self.live["session"])
+        await self.do("session", self._mover(chosen, self.rnd.choice(list(SessionEvent))))
+
+    def _mover(self, session_id: str, event: SessionEvent) -> Callable[[Tx], Answer]:
+        def ended(tx: Tx, completed: str) -> None:
+            plays.close_session_ghosts(tx, self.rules, completed)
+
+        return lambda tx: move_session(tx, _COACH, session_id, event, ended)
+
+    async def play(self) -> None:
+        length = self.rnd.choice((0.0, 8.0))
+        body = PlayIn(
+            session_id=self.rnd.choice(self.live["session"]), duration_seconds=length, id=new_uuid()
+        )
+        await self.do("play", lambda tx: plays.create_play(tx, _COACH, self.rules, body))
+
+    async def end_play(self) -> None:
+        if self.live["play"]:
+            chosen = self.rnd.choice(self.live["play"][-5:])
+            await self.do("play", lambda tx: plays.end_play(tx, _COACH, self.rules, chosen, EndIn()))
+
+    async def cue(self) -> None:
+        if self.live["play"]:
+            chosen = self.rnd.choice(self.live["play"])
+            await self.do("play", lambda tx: plays.cue_play(tx, _COACH, chosen, CueIn()))
+
+    async def clip(self) -> None:
+        session_id = self.rnd.choice(self.live["session"])
+        body = ClipIn(session_id=session_id, channel_id="cam1", duration_seconds=5.0, id=new_uuid())
+        await self.do("clip", lambda tx: marks.create_clip(tx, _COACH, self.rules, body))
+
+    async def star(self) -> None:
+        if self.live["clip"]:
+            chosen, on = self.rnd.choice(self.live["clip"]), self.rnd.random() < 0.7
+            await self.do("clip", lambda tx: marks.star_clip(tx, _COACH, chosen, on))
+
+    async def tag(self) -> None:
+        if self.live["clip"]:
+            chosen = self.rnd.choice(self.live["clip"])
+            body = TagIn(clip_id=chosen, down=self.rnd.randint(1, 4), notes="n" * self.rnd.randint(0, 900))
+            await self.do("tag", lambda tx: create_tag(tx, _COACH, body))
+
+    async def retag(self) -> None:
+        if self.live["tag"]:
+            chosen, body = self.rnd.choice(self.live["tag"]), TagPatch(distance=self.rnd.randint(1, 99))
+            await self.do("tag", lambda tx: change_tag(tx, _COACH, chosen, body))
+
+    async def untag(self) -> None:
+        if self.live["tag"]:
+            chosen = self.rnd.choice(self.live["tag"])
+            await self.do("tag", lambda tx: delete_tag(tx, _COACH, chosen))
+
+    async def undo_play(self) -> None:
+        if self.live["play"]:
+            chosen = self.rnd.choice(self.live["play"])
+            await self.do("play", lambda tx: plays.delete_play(tx, _COACH, self.rules, chosen))
+
+
+_COACH = Caller("coach")
+_DOING = (
+    Work.play,
+    Work.end_play,
+    Work.cue,
+    Work.clip,
+    Work.star,
+    Work.tag,
+    Work.retag,
+    Work.untag,
+    Work.undo_play,
+    Work.move,
+    Work.session,
+)
+_WEIGHTS = (8, 8, 4, 6, 6, 10, 6, 2, 1, 3, 1)
+
+
+def missing(tx: ReadTx, told: list[Told]) -> list[str]:
+    """Answers that the rows do not know of."""
+    gone: list[str] = []
+    for answer in told:
+        sql = f"SELECT rev, deleted_us FROM {TABLES[answer.kind]} WHERE id = ?"
+        row = tx.one(sql, (answer.id,))
+        if row is None:
+            gone.append(f"{answer.kind} {answer.id} is not there")
+        elif answer.rev == 0 and row["deleted_us"] is None:
+            gone.append(f"{answer.kind} {answer.id} is not deleted")
+        elif row["rev"] < answer.rev:
+            gone.append(f"{answer.kind} {answer.id} has rev {row['rev']}, told {answer.rev}")
+    return gone
