@@ -80,7 +80,7 @@ class DirectTransport:
     async def write(self, payloads: Sequence[bytes]) -> None:
         frames = b"".join(map(text_frame, payloads))
         if self._probing:
-            self._probing, frames = False, frames + PING_FRAME
+            self._probing, frames = False, PING_FRAME + frames
         await self.flush()
         self.offer(frames)
         await self.flush()

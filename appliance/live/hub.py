@@ -94,7 +94,7 @@ class Hub:
 
     def _beat(self) -> None:
         payload = protocol.heartbeat(head=self.journal.head, now_us=self.clock.now_us())
-        frames = text_frame(payload) + PING_FRAME
+        frames = PING_FRAME + text_frame(payload)  # first: a client may say goodbye on reading a text
         for client in list(self.clients):
             if not client.show_latest("heartbeat", payload, frames):
                 client.transport.probe()
