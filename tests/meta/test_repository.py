@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 BYTES_MAX = 200_000
@@ -70,3 +73,19 @@ def test_the_lock_pins_every_dependency_with_hashes() -> None:
     hashes = lock.count("--hash=sha256:")
     assert len(pins) > 50 and hashes > len(pins)
     assert not [line for line in lock.splitlines() if line.startswith("-")]
+
+
+def test_the_lock_holds_what_pyproject_asks_for() -> None:
+    """When this fails, run scripts/lock."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["test"]]
+    lock = (ROOT / "scripts/requirements.lock").read_text()
+    runtime, tests = lock.split("# --- tests only ---")
+    pins = dict(re.findall(r"^([a-z0-9-]+)==([^ ]+) \\$", lock, flags=re.MULTILINE))
+    for wanted in asked:
+        name = canonicalize_name(wanted.name)
+        assert name in pins, f"{name} is not in the lock"
+        assert wanted.specifier.contains(pins[name], prereleases=True), f"{name}=={pins[name]}"
+    for text in project["dependencies"]:
+        name = canonicalize_name(Requirement(text).name)
+        assert f"\n{name}==" in runtime and f"\n{name}==" not in tests
