@@ -33,6 +33,7 @@ from appliance.kernel.safemode import SafeMode, open_safe_mode
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.supervision import LoopWatch
 from appliance.live.broadcaster import run_live
+from appliance.live.video import READERS, LiveVideo
 from appliance.ops.clockwatch import adopt_clock, run_clock_watch
 from appliance.ops.health import Board, clock_part, safe_mode_part
 from appliance.ops.lock import hold_state
@@ -196,6 +197,8 @@ def _routes(
     ]
     if box.recordings is not None:
         domains.append(recordings_routes(box.recordings, box.clock))
+        video = LiveVideo(box.recordings, trio.CapacityLimiter(READERS))
+        domains.append(Routes("live pictures", raw=[video.route()]))
     boards.add_parts(box.board, box.metrics, box.recordings, box.recorder, box.workers, cutter)
     return domains
 
