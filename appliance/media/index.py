@@ -241,7 +241,8 @@ class SegmentIndex:
         self.keys: list[Key] = []
         self.holes: list[Hole] = []
         self.pictures: list[Picture] = []
-        self.first: int | None = None  # least pts and greatest end of what is shown, ticks; None: no video yet
+        # least pts and greatest end of what is shown, ticks; None: no video yet
+        self.first: int | None = None
         self.end: int | None = None
         self.is_closed = False
 

@@ -6,6 +6,7 @@ A thread never touches the index itself: it is given a cursor and gives back wha
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,6 +31,13 @@ class Found(NamedTuple):
     mtime_ns: int
 
 
+class Listing(NamedTuple):
+    """A channel's files, and the device of recordings_dir (None: it is not there)."""
+
+    files: dict[str, Found]
+    device: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """One look at a growing file."""
@@ -38,24 +46,34 @@ class Look:
     is_closed: bool
 
 
-def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, Found]) -> dict[str, Found]:
+def list_channel(
+    recordings_dir: Path, channel_id: str, known: Mapping[str, Found], device: int | None = None
+) -> Listing:
     """Every segment of the channel. Files in `known` are taken as they are there: only new ones are asked.
 
-    No directory yet is no file. Raises OSError.
+    No directory yet is no file. `device` is where recordings_dir was: somewhere else means that the disk is
+    away, which must not be taken for a deletion. Raises OSError.
     """
+    try:
+        here = os.stat(recordings_dir).st_dev
+    except FileNotFoundError:
+        if device is None:
+            return Listing({}, None)
+        raise
+    if device is not None and here != device:
+        raise FileNotFoundError(errno.ENOENT, "another disk is mounted here than before", str(recordings_dir))
     found: dict[str, Found] = {}
     try:
         with open_channel(recordings_dir, channel_id) as directory, os.scandir(directory) as entries:
             for entry in entries:
                 if not is_segment_name(entry.name):
                     continue
-                if entry.name in known:
-                    found[entry.name] = known[entry.name]
-                elif (one := _stat(entry)) is not None:
+                one = known[entry.name] if entry.name in known else _stat(entry)
+                if one is not None:
                     found[entry.name] = one
     except FileNotFoundError:
-        return {}
-    return found
+        found = {}
+    return Listing(found, here)
 
 
 def _stat(entry: os.DirEntry[str]) -> Found | None:

@@ -38,6 +38,7 @@ async def sync_for_ever(followed: Followed) -> None:
                 limiter=followed.sync_thread,
                 abandon_on_cancel=True,
             )
+            followed.worked("sync")
             if grown:
                 followed.durable_until_us = until_us
                 followed.shared.changed.ring()

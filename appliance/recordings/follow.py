@@ -7,12 +7,12 @@ Must not know: other channels, who is told. State changes on the trio thread; wh
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from typing import Final
 
 import trio
 
 from appliance.kernel.clock import wall_us
-from appliance.media.table import facts_line, published_line
+from appliance.media.table import ChannelLog, facts_line, published_line
 from appliance.recordings import disk
 from appliance.recordings.cache import lines_of
 from appliance.recordings.channel import Seen, Segment
@@ -55,13 +55,13 @@ async def _load(followed: Followed) -> None:
     """The cache's word on every file that is still what it was; the rest waits to be walked."""
     channel, shared = followed.channel, followed.shared
 
-    def load() -> tuple[Any, dict[str, Found]]:
+    def load() -> tuple[ChannelLog, disk.Listing]:
         remembered = followed.cache.load()
         return remembered, disk.list_channel(shared.recordings_dir, channel.id, {})
 
     while True:
         try:
-            remembered, found = await followed.read(load)
+            remembered, (found, followed.device) = await followed.read(load)
             break
         except OSError as error:
             followed.fail("recordings", error)
@@ -73,7 +73,8 @@ async def _load(followed: Followed) -> None:
         channel.discover(name, one.bytes, written_us, remembered.facts.get(name))
     followed.listed = found
     try:
-        await followed.read(followed.cache.tidy, remembered, found)
+        if found:  # an empty folder may be a disk that is not mounted yet: its past is kept
+            await followed.read(followed.cache.tidy, remembered, found)
     except OSError as error:
         followed.fail("index", error)
     newest = max(found, key=lambda name: (found[name].mtime_ns, name), default=None)
@@ -150,7 +151,7 @@ async def _take(followed: Followed, one: Open, status: os.stat_result, ask_close
         if not growth.more:
             break
     one.is_closed, one.was_there = seen.is_closed, False
-    followed.error = None
+    followed.worked("recordings")
 
 
 def _written_us(one: Open, mtime_us: int, now_us: int) -> int | None:
@@ -215,7 +216,10 @@ async def _rescan_when_due(followed: Followed) -> None:
     if restat:
         followed.restated_s = now_s
     known = {} if restat else followed.listed
-    found = await followed.read(disk.list_channel, followed.shared.recordings_dir, followed.channel.id, known)
+    root, channel_id = followed.shared.recordings_dir, followed.channel.id
+    found, device = await followed.read(disk.list_channel, root, channel_id, known, followed.device)
+    followed.device = device
+    followed.worked("recordings")
     # what was written in the same tick as our listing would not show in the directory's time again
     followed.folder_mtime_ns = mtime_ns if wall_us() * 1000 - mtime_ns > _SAME_TICK_NS else -1
     await _compare(followed, found)
@@ -264,7 +268,8 @@ async def _open(followed: Followed, segment: Segment, *, was_there: bool = False
     try:
         fd = await followed.read(open_recording, followed.shared.recordings_dir, followed.path(segment.name))
     except OSError as error:
-        followed.fail(segment.name, error)
+        followed.fail("open", error)
         return
+    followed.worked("open")
     followed.open[segment.name] = Open(segment, fd, was_there=was_there)
     followed.channel.opened(segment)

@@ -67,6 +67,7 @@ class Followed:
     sync_thread: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
     open: dict[str, Open] = field(default_factory=dict)
     listed: dict[str, Found] = field(default_factory=dict)
+    device: int | None = None  # of recordings_dir when it was there
     folder_mtime_ns: int = -1
     rescanned_s: float = float("-inf")
     restated_s: float = float("-inf")
@@ -76,7 +77,7 @@ class Followed:
     log_needs_sync: bool = False
     state: FootageState = "none"
     open_gap_us: int | None = None  # capture time at which a gap was told that is not over
-    error: str | None = None
+    errors: dict[str, str] = field(default_factory=dict)  # by what was tried: what the disk said
 
     def path(self, name: str) -> str:
         return f"{self.channel.id}/{name}"
@@ -92,12 +93,16 @@ class Followed:
         try:
             await self.read(self.cache.append, lines)
             self.log_needs_sync = True
+            self.worked("index")
         except OSError as error:
             self.fail("index", error)
 
     def fail(self, what: str, error: OSError) -> None:
-        """Say it once per reason; health shows it as long as it lasts."""
+        """Log it once per reason; health shows it until `worked`."""
         said = f"{what}: {error.strerror or error}"
-        if said != self.error:
+        if said != self.errors.get(what):
             log.warning("channel %s: %s", self.channel.id, said)
-        self.error = said
+        self.errors[what] = said
+
+    def worked(self, what: str) -> None:
+        self.errors.pop(what, None)

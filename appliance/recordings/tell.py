@@ -44,6 +44,7 @@ def parts_came(followed: Followed, one: Open, before: Piece | None, holes_before
     if followed.open_gap_us is not None:  # the parts were only late: nothing is missing after all
         start_us = followed.open_gap_us + followed.latency_us
         _tell_gap(followed, Gap(start_us, start_us, "discontinuity"))
+    judge_footage(followed)
 
 
 def _tell_gap(followed: Followed, gap: Gap) -> None:

@@ -366,6 +366,23 @@ async def test_the_file_being_written_may_be_deleted_too(box: Box) -> None:
         await until(handle, lambda: frames_seen(handle) == 6)
 
 
+async def test_a_disk_that_is_away_is_an_error_and_not_a_deletion(box: Box) -> None:
+    camera = live_camera()
+    async with box.running() as handle:
+        box.add("a.mp4", b"".join(camera.segment(2)))
+        await until(handle, lambda: frames_seen(handle) == 12)
+        away = box.recordings.with_name("away")
+        box.recordings.rename(away)
+        handle.rescan_now()
+        await eventually(lambda: handle.footage("cam1").error)
+        assert handle.footage("cam1").segments == 1
+        away.rename(box.recordings)
+        handle.rescan_now()
+        box.add("a.mp4", camera.next_part())
+        await until(handle, lambda: frames_seen(handle) == 18)
+        await eventually(lambda: handle.footage("cam1").error is None)
+
+
 async def test_folders_without_a_channel_are_named_and_not_indexed(box: Box) -> None:
     box.add("a.mp4", b"".join(live_camera().segment(1)), "stranger")
     box.add("a.mp4", b"".join(live_camera().segment(1)), "Not-An-Id")
