@@ -33,6 +33,7 @@ sys.path.insert(0, str(ROOT))
 
 Row = dict[str, Any]
 START_S = 20.0
+BOX = [sys.executable, "-m", "appliance"]  # a profiler may be put in front
 
 
 @dataclass(frozen=True)
@@ -245,14 +246,7 @@ def daemon(base: Path, channels: Sequence[str], recordings: Path | None = None) 
     """`appliance serve` from process start to SIGTERM; its log is base/log, shown when it fails to start."""
     base.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "appliance",
-        "serve",
-        "--config",
-        str(settings_file(base, port, channels, recordings)),
-    ]
+    command = [*BOX, "serve", "--config", str(settings_file(base, port, channels, recordings))]
     with open(base / "log", "wb") as log:
         began = time.perf_counter()
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

@@ -1,7 +1,7 @@
 """OUT -> clip_ready through the real daemon, while cameras are being written in real time beside it.
 
-Timed from the last byte of OUT handed to the kernel to the arrival of the last clip_ready on /ws. The cameras'
-writer is a process of its own and says when it closed which part, so that OUT = now can be told apart from
+Timed from the last byte of OUT handed to the kernel to the arrival of the last clip_ready on /ws. The writer
+of the cameras is a process of its own and says when it closed which part, so that OUT = now can be told from
 waiting for the footage. A next OUT is sent when the files of the last one are written, as in a game.
 """
 
