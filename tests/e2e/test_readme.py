@@ -10,6 +10,8 @@ import av
 import pytest
 import trio
 
+from appliance.demo import demo_settings
+from appliance.ops.fsck import check_box
 from tests.kit.running import Process
 from tests.kit.waiting import eventually
 
@@ -46,5 +48,7 @@ async def test_the_first_clip_by_hand(tmp_path: Path) -> None:
         demo.send(signal.SIGINT)
         assert await demo.ended() == 0
         await demo.leaves_nobody()
+        settings = demo_settings(tmp_path / "state", 8080, "127.0.0.1", 1)
+        assert [str(finding) for finding in await check_box(settings, False)] == []
     finally:
         demo.kill_everything()
