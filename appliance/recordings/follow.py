@@ -65,6 +65,7 @@ async def _load(followed: Followed) -> None:
             break
         except OSError as error:
             followed.fail("recordings", error)
+            followed.loaded.set()  # the others must not wait for this one
             await trio.sleep(_RETRY_S)
     channel.restore(remembered)
     gap_us = shared.clock.now_us() - wall_us()

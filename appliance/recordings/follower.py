@@ -34,6 +34,7 @@ from appliance.recordings.walks import Walks, walk_in_background
 READS: Final = 16  # design section 3: threads of media reads
 FACTS_MAX: Final = 1000  # untold facts while the database is away; beyond it the oldest are dropped
 _FOLDERS_S: Final = 5.0
+_START_S: Final = 5.0  # a disk that hangs must not keep marks from being taken
 
 Announce = Callable[[Fact], Awaitable[None]]
 log = logging.getLogger(__name__)
@@ -195,9 +196,9 @@ async def run_recordings(
 ) -> None:
     """Follow `channels` (id -> latency_ms) under `recordings_dir` until cancelled.
 
-    Start: `started(handle)` once the past of every channel is known from the cache; what the cache does not
-    know is walked in the background. `announce` is awaited with one fact at a time, in order; Unavailable is
-    tried again. Stop: cancel. Raises what `announce` raises besides.
+    Start: `started(handle)` once the past of every channel is known from the cache, at the latest after 5 s;
+    what the cache does not know is walked in the background. `announce` is awaited with one fact at a time,
+    in order; Unavailable is tried again. Stop: cancel. Raises what `announce` raises besides.
     """
     state = _State(wanted=dict(channels))
     walks = Walks(Signal())
@@ -213,8 +214,9 @@ async def run_recordings(
         follow_wanted = _Follow(state, shared, index_dir, name_timezone, nursery)
         begun = follow_wanted.adjust()
         nursery.start_soon(_announce_for_ever, state, announce, name="recordings: facts")
-        for one in begun:
-            await one.loaded.wait()
+        with trio.move_on_after(_START_S):
+            for one in begun:
+                await one.loaded.wait()
         nursery.start_soon(walk_in_background, state.followed, walks, name="recordings: walks")
         nursery.start_soon(_adjust_for_ever, follow_wanted, name="recordings: channels")
         nursery.start_soon(_name_strangers, state, shared, name="recordings: folders")
