@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
+from collections.abc import Callable
 
 import av
 
@@ -18,6 +20,8 @@ from appliance.workers import protocol, sandbox
 from appliance.workers.perform import perform
 from appliance.workers.protocol import Hello, Json, ProtocolError, Request
 from appliance.workers.rehearsal import rehearse
+
+REPORT_EVERY_S = 0.5
 
 _ENCODERS = ("libx264", "aac", "mjpeg")
 
@@ -33,7 +37,7 @@ def serve(connection: socket.socket, *, parent_pid: int, as_unit: bool) -> None:
     while (message := _receive(connection)) is not None:
         packet, descriptors = message
         try:
-            answer = _answer(packet, descriptors)
+            answer = _answer(packet, descriptors, connection)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -56,17 +60,30 @@ def _receive(connection: socket.socket) -> tuple[bytes, list[int]] | None:
     return (packet, descriptors) if packet else None
 
 
-def _answer(packet: bytes, descriptors: list[int]) -> Json:
+def _answer(packet: bytes, descriptors: list[int], connection: socket.socket) -> Json:
     request = protocol.parse_request(protocol.decode(packet))
     sandbox.limit_job(cpu_s=request.cpu_s, output_bytes=request.output_bytes)
     try:
-        return {"id": request.id, "result": perform(request, descriptors)}
+        return {"id": request.id, "result": perform(request, descriptors, _teller(request, connection))}
     except BadMedia as exc:
         return _failure(request, "bad_media", str(exc))
     except ProtocolError as exc:
         return _failure(request, "bad_request", str(exc))
     except OSError as exc:
         return _failure(request, "io", str(exc))
+
+
+def _teller(request: Request, connection: socket.socket) -> Callable[[float], None]:
+    """Tells the daemon how far the job is, at most once in REPORT_EVERY_S however often it is called."""
+    due_s = time.monotonic() + REPORT_EVERY_S
+
+    def tell(second: float) -> None:
+        nonlocal due_s
+        if time.monotonic() >= due_s:
+            due_s = time.monotonic() + REPORT_EVERY_S
+            connection.send(protocol.encode({"id": request.id, "progress": second}))
+
+    return tell
 
 
 def _failure(request: Request, code: str, detail: str) -> Json:

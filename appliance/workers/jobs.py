@@ -200,6 +200,73 @@ class ProbeJob:
 
 
 @dataclass(frozen=True, slots=True)
+class TranscodeReport:
+    """What was written into the output, as the worker tells it: probe it before publishing."""
+
+    frames: int
+    end_s: float
+    width: int
+    height: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TranscodeJob:
+    """Encode what an MP4 shows into a new one with H.264 and AAC, in the last descriptor (empty, read-write).
+
+    `frames` and `span_s` are the plan's: they size the header, the deadline and the largest output.
+    """
+
+    pieces: tuple[Piece, ...]
+    frames: int
+    span_s: float
+    preset: str = "veryfast"
+    crf: int = 20
+    threads: int = 2
+
+    kind: ClassVar[str] = "transcode"
+
+    @property
+    def wall_s(self) -> float:
+        """Twenty times slower than life is a box in trouble (measured: 1080p ultrafast is 4 times faster)."""
+        return 60.0 + 20.0 * self.span_s
+
+    @property
+    def cpu_s(self) -> int:
+        return int(self.wall_s) * self.threads
+
+    @property
+    def output_bytes(self) -> int:
+        return int(self.span_s * 25_000_000) + (16 << 20)  # 200 Mbit/s
+
+    @property
+    def moov_bytes(self) -> int:
+        """Room for the header: at most 40 bytes for a frame or for one of up to 94 AAC packets a second."""
+        return 16_384 + 40 * self.frames + int(40 * 94 * (self.span_s + 1))
+
+    def args(self) -> Json:
+        return {
+            "pieces": pieces_json(self.pieces),
+            "preset": self.preset,
+            "crf": self.crf,
+            "threads": self.threads,
+            "moov_bytes": self.moov_bytes,
+        }
+
+    def result(self, answer: Json, descriptors: Sequence[int]) -> TranscodeReport:
+        report = TranscodeReport(
+            frames=integer(answer, "frames"),
+            end_s=number(answer, "end_s"),
+            width=integer(answer, "width"),
+            height=integer(answer, "height"),
+            size_bytes=os.fstat(descriptors[-1]).st_size,
+        )
+        if report.frames < 1 or report.size_bytes < self.moov_bytes:
+            raise ProtocolError("an empty clip")
+        return report
+
+
+@dataclass(frozen=True, slots=True)
 class FenceReport:
     """What a worker could do when it tried. True = it could."""
 

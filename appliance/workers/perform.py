@@ -11,24 +11,27 @@ from typing import BinaryIO, cast
 
 from appliance.media.probe import probe
 from appliance.media.thumbnail import BadMedia, Jpeg, frame_jpeg, keyframe_jpeg
+from appliance.media.transcode import PRESETS, Recipe, transcode
 from appliance.workers.jobs import MAX_SAMPLE_BYTES, Piece, parse_piece
 from appliance.workers.protocol import Json, ProtocolError, Request, boolean, integer, number, sequence, text
-from appliance.workers.reader import PieceReader
+from appliance.workers.reader import PieceReader, Writer
 
 Descriptors = Sequence[int]
+Report = Callable[[float], None]
+"""Hears how far a long job has come, as often as it likes to tell."""
 
 
-def perform(request: Request, descriptors: Descriptors) -> Json:
+def perform(request: Request, descriptors: Descriptors, report: Report = lambda second: None) -> Json:
     """Do one job. Raises BadMedia for input that cannot be used, ProtocolError for a request that makes no
     sense.
     """
     job = _JOBS.get(request.job)
     if job is None:
         raise ProtocolError(f"no job called {request.job!r}")
-    return job(request.args, descriptors)
+    return job(request.args, descriptors, report)
 
 
-def _thumbnail(args: Json, descriptors: Descriptors) -> Json:
+def _thumbnail(args: Json, descriptors: Descriptors, _report: Report) -> Json:
     source, output = _expect(descriptors, 2)
     piece = parse_piece(args.get("piece"), 1)
     if not 0 < piece.length <= MAX_SAMPLE_BYTES:
@@ -41,29 +44,52 @@ def _thumbnail(args: Json, descriptors: Descriptors) -> Json:
     return _write_picture(jpeg, output)
 
 
-def _frame(args: Json, descriptors: Descriptors) -> Json:
+def _frame(args: Json, descriptors: Descriptors, _report: Report) -> Json:
     *inputs, output = descriptors
     reader = PieceReader(inputs, _pieces(args, len(inputs)))
     jpeg = frame_jpeg(cast(BinaryIO, reader), at_s=number(args, "at_s"), width_px=integer(args, "width_px"))
     return _write_picture(jpeg, output)
 
 
-def _probe(args: Json, descriptors: Descriptors) -> Json:
+def _probe(args: Json, descriptors: Descriptors, _report: Report) -> Json:
     reader = PieceReader(descriptors, _pieces(args, len(descriptors)))
     return asdict(probe(cast(BinaryIO, reader), decode=boolean(args, "decode")))
 
 
-def _selfcheck(args: Json, _descriptors: Descriptors) -> Json:
+def _transcode(args: Json, descriptors: Descriptors, report: Report) -> Json:
+    *inputs, output = descriptors
+    preset, crf, threads = text(args, "preset"), integer(args, "crf"), integer(args, "threads")
+    if preset not in PRESETS or not 0 <= crf <= 51 or not 1 <= threads <= 16:
+        raise ProtocolError(f"no such recipe: {preset} crf {crf} on {threads} threads")
+    reader = PieceReader(inputs, _pieces(args, len(inputs)))
+    writer = Writer(output)
+    try:
+        written = transcode(
+            cast(BinaryIO, reader),
+            cast(BinaryIO, writer),
+            Recipe(preset, crf, threads),
+            moov_bytes=integer(args, "moov_bytes"),
+            report=report,
+        )
+    except BadMedia:
+        if writer.error is not None:
+            raise writer.error from None
+        raise
+    return asdict(written)
+
+
+def _selfcheck(args: Json, _descriptors: Descriptors, _report: Report) -> Json:
     return {
         "connected": _can_connect(integer(args, "port")),
         "opened": _can_open(text(args, "path")),
     }
 
 
-_JOBS: dict[str, Callable[[Json, Descriptors], Json]] = {
+_JOBS: dict[str, Callable[[Json, Descriptors, Report], Json]] = {
     "thumbnail": _thumbnail,
     "frame": _frame,
     "probe": _probe,
+    "transcode": _transcode,
     "selfcheck": _selfcheck,
 }
 

@@ -46,7 +46,7 @@ class WorkerPoolHandle:
         job: Job[T],
         descriptors: Sequence[int],
         priority: Priority = Priority.LIVE,
-        on_progress: Callable[[float], None] = lambda share: None,
+        on_progress: Callable[[float], None] = lambda second: None,
     ) -> T:
         """Do `job` with `descriptors`, inputs first, output last; they stay the caller's to close.
 

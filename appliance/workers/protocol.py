@@ -4,7 +4,7 @@ One SOCK_SEQPACKET connection, one JSON object per packet, at most MAX_MESSAGE_B
 
     worker -> daemon   {"hello": 1, "pid": .., "sandbox": {..}, "versions": {..}, "codecs": [..]}
     daemon -> worker   {"id": 7, "job": "thumbnail", "args": {..}, "cpu_s": .., "output_bytes": ..} + fds
-    worker -> daemon   {"id": 7, "progress": 0.4}                               (any number of these)
+    worker -> daemon   {"id": 7, "progress": 2.5}                               (any number of these)
     worker -> daemon   {"id": 7, "result": {..}}  or  {"id": 7, "error": {"code": .., "detail": ..}}
 
 One job at a time. Descriptors travel by SCM_RIGHTS with the request, in the order the job's `args` count
@@ -80,8 +80,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
+    """How far a long job has come, in seconds of its media."""
+
     id: int
-    share: float
+    second: float
 
 
 @dataclass(frozen=True, slots=True)

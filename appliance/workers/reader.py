@@ -1,4 +1,4 @@
-"""Pieces of descriptors as one seekable file, read with pread.
+"""Descriptors as the file objects PyAV wants: pieces of inputs read as one file, an output written anywhere.
 
 A descriptor passed over a socket shares its position with the daemon's: so nothing here ever seeks one.
 """
@@ -65,3 +65,42 @@ class PieceReader(io.RawIOBase):
                 )
             start += piece.length
         return b""
+
+
+class Writer(io.RawIOBase):
+    """Write-only view of a descriptor, by pwrite. Does not own it. EFBIG beyond the job's limit."""
+
+    def __init__(self, output: int) -> None:
+        super().__init__()
+        self._output = output
+        self._at = 0
+        self.error: OSError | None = None
+        """Why a write failed: FFmpeg's own error does not tell a full disk from bad media."""
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: os.fstat(self._output).st_size}[whence]
+        if base + offset < 0:
+            raise ValueError("seek before the beginning")
+        self._at = base + offset
+        return self._at
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
+        done = 0
+        view = memoryview(data)
+        try:
+            while done < len(view):
+                done += os.pwrite(self._output, view[done:], self._at + done)
+        except OSError as exc:
+            self.error = exc
+            raise
+        self._at += done
+        return done

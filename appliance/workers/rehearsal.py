@@ -11,28 +11,44 @@ from fractions import Fraction
 from typing import BinaryIO, cast
 
 import av
+from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from appliance.media.probe import probe
 from appliance.media.thumbnail import frame_jpeg
+from appliance.media.transcode import Recipe, transcode
 
 
 def rehearse() -> None:
-    """Write, probe and picture one grey frame in memory. Raises what PyAV raises: the worker is of no use."""
+    """Write, probe, picture and transcode one grey frame in memory.
+
+    Raises what PyAV raises, or RuntimeError: then this worker is of no use.
+    """
     film = _tiny_film()
     facts = probe(cast(BinaryIO, io.BytesIO(film)), decode=True)
-    if [stream.frames for stream in facts.streams] != [1]:
-        raise RuntimeError(f"one frame written, {facts.streams} read")
+    if len(facts.streams) != 2 or not all(stream.frames for stream in facts.streams):
+        raise RuntimeError(f"a picture and a sound written, {facts.streams} read")
     frame_jpeg(cast(BinaryIO, io.BytesIO(film)), at_s=0.0, width_px=16)
+    recipe = Recipe("ultrafast", 23, threads=1)
+    transcode(cast(BinaryIO, io.BytesIO(film)), cast(BinaryIO, io.BytesIO()), recipe, moov_bytes=16_384)
 
 
 def _tiny_film() -> bytes:
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("mjpeg", rate=Fraction(25))
-        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuvj420p"
-        stream.codec_context.thread_count = 1
-        frame = VideoFrame(32, 32, "yuvj420p")
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        video = container.add_stream("libx264", rate=Fraction(25))
+        assert isinstance(video, VideoStream)
+        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+        video.codec_context.thread_count = 1
+        video.codec_context.options = {"preset": "ultrafast"}
+        audio = container.add_stream("aac", rate=48_000, layout="mono")
+        container.mux(video.encode(VideoFrame(32, 32, "yuv420p")))
+        sound = AudioFrame("fltp", "mono", 1024)
+        sound.sample_rate = 48_000
+        for plane in sound.planes:  # PyAV hands out memory as it was: the encoder can search in it for ever
+            plane.update(bytes(plane.buffer_size))
+        container.mux(audio.encode(sound))
+        for stream in (video, audio):
+            container.mux(stream.encode(None))
     return file.getvalue()

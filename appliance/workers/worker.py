@@ -62,7 +62,7 @@ class Worker:
         try:
             await self._send(protocol.encode(protocol.request_message(request)), descriptors)
             while isinstance(reply := await self._reply(request.id), Progress):
-                on_progress(reply.share)
+                on_progress(reply.second)
         except ProtocolError as exc:
             raise WorkerLost(f"talks nonsense: {exc}") from exc
         self._busy = False

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from appliance.workers.jobs import FrameJob, Piece, ProbeJob, ThumbnailJob
-from appliance.workers.pool import JobFailed, Picture, WorkerPoolHandle, run_worker_pool
+from appliance.workers.jobs import FrameJob, Piece, ProbeJob, ThumbnailJob, TranscodeJob
+from appliance.workers.pool import JobFailed, Picture, Priority, WorkerPoolHandle, run_worker_pool
 from tests.workers.film import FRAMES, first_keyframe, grey, make_film, mean_luma, open_file
 
 DEADLINE_S = 20.0
@@ -151,3 +151,24 @@ async def test_many_thumbnails_at_once_leave_no_descriptor(recording: Recording)
                 nursery.start_soon(pool.thumbnail, recording.job, recording.descriptor)
         assert len(os.listdir("/proc/self/fd")) == before
         assert pool.statistics().done == 31
+
+
+@pytest.mark.slow
+async def test_a_transcode_comes_back_whole_and_a_full_output_is_an_io_failure(
+    film: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = open_file(tmp_path / "film.mp4", film)
+    output = os.open(tmp_path / "out.mp4", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    job = TranscodeJob((Piece(0, 0, len(film)),), FRAMES, FRAMES / 25, "ultrafast", 23)
+    async with pool_of(1) as pool:
+        written = await pool.run(job, [source, output], Priority.BULK)
+        assert (written.frames, written.size_bytes) == (FRAMES, os.fstat(output).st_size)
+        report = await pool.run(ProbeJob((Piece(0, 0, written.size_bytes),)), [output])
+        assert report.video is not None
+        assert report.video.frames == FRAMES
+        monkeypatch.setattr(TranscodeJob, "output_bytes", 2000)
+        with pytest.raises(JobFailed) as failed:
+            await pool.run(job, [source, output], Priority.BULK)
+        assert failed.value.code == "io"
+    os.close(source)
+    os.close(output)
