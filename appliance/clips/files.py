@@ -9,6 +9,7 @@ Bulk work: one file at a time, after every live job.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +29,7 @@ log = structlog.get_logger("clip_files")
 GARBAGE_EVERY_S = 60.0
 RETRY_S = 30.0  # a full or missing disk: look again after this
 CHUNK = 8 * 1024 * 1024
+OURS = re.compile(r"(?:[0-9a-f-]{36}|thumbs)/([0-9a-f-]{36})-m\d+\.(?:mp4|jpg|partial)")
 
 
 class BytesLost(Exception):
@@ -167,10 +169,12 @@ async def run_clip_files(
 ) -> None:
     """Write the files of ready clips, one at a time, and take out the garbage, until cancelled.
 
-    Start: checks first that every virtual clip's bytes are still there (`lost` otherwise).
+    Start: takes out what a crash left half done, then checks that every virtual clip's bytes are still there
+    (`lost` otherwise).
     Raises: StoreBroken.
     """
     await trio.to_thread.run_sync(lambda: clips_dir.mkdir(parents=True, exist_ok=True))
+    await _sweep(store, clips_dir)
     await _find_lost(store, footage)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_write_files, store, footage, clips_dir, name="clip files: writing")
@@ -200,6 +204,33 @@ async def _write_file(store: Store, footage: Footage, clips_dir: Path, plan: Sto
         await trio.sleep(RETRY_S)
     else:
         await store.write(lambda tx: keep_file(tx, plan, path))
+
+
+async def _sweep(store: Store, clips_dir: Path) -> None:
+    """A crash between rename and COMMIT leaves a file that no row names; what is still wanted is written
+    again from its plan. Files of clips this database does not know are left to a person: `appliance fsck`."""
+    found = await trio.to_thread.run_sync(_our_files, clips_dir)
+    kept = await store.read(_named_files)
+    clips = await store.read(lambda tx: {row["id"] for row in tx.all("SELECT id FROM clips")})
+    left = [path for path, clip_id in found.items() if path not in kept and clip_id in clips]
+    for path in left:
+        log.info("left by a crash", file=path)
+        await trio.to_thread.run_sync(_unlink, clips_dir / path)
+
+
+def _our_files(clips_dir: Path) -> dict[str, str]:
+    """Files as this module and pictures.py name them, with the clip in the name."""
+    paths = (str(path.relative_to(clips_dir)) for path in clips_dir.glob("*/*"))
+    return {path: match[1] for path in paths if (match := OURS.fullmatch(path))}
+
+
+def _named_files(tx: ReadTx) -> set[str]:
+    """Every file some row speaks of, those of deleted clips too: a delete can be undone."""
+    sql = (
+        "SELECT path FROM garbage UNION SELECT file_path FROM plans WHERE file_path IS NOT NULL"
+        " UNION SELECT thumbnail_path FROM clips WHERE thumbnail_path IS NOT NULL"
+    )
+    return {row["path"] for row in tx.all(sql)}
 
 
 async def _find_lost(store: Store, footage: Footage) -> None:

@@ -159,3 +159,26 @@ async def test_garbage_goes_when_its_day_is_over(tmp_path: Path) -> None:
         await settled(store, lambda tx: tx.value("SELECT count(*) FROM garbage") == 0)
         assert list(clips_dir.iterdir()) == []
         nursery.cancel_scope.cancel()
+
+
+async def test_what_a_crash_left_half_done_goes_at_start_and_strangers_stay(tmp_path: Path) -> None:
+    recordings, clips = tmp_path / "recordings", tmp_path / "clips"
+    recordings.mkdir()
+    (recordings / "a.mp4").write_bytes(b"0123456789")
+    async with sim_store(tmp_path, HandClock()) as store:
+        clip_id = await make_ready(store, "a.mp4", 2, 4)
+        stranger = "00000000-0000-7000-8000-000000000000"
+        left = [f"{stranger}/{clip_id}-m7.mp4", f"thumbs/{clip_id}-m1.partial", f"thumbs/{clip_id}-m9.jpg"]
+        kept = [f"{stranger}/{stranger}-m1.mp4", f"thumbs/{stranger}-m1.jpg", "notes/readme.txt"]
+        for path in (*left, *kept):
+            (clips / path).parent.mkdir(parents=True, exist_ok=True)
+            (clips / path).write_bytes(b"x")
+        async with trio.open_nursery() as nursery:
+            await nursery.start(
+                lambda task_status: run_clip_files(
+                    store=store, footage=DiskFootage(recordings), clips_dir=clips, task_status=task_status
+                )
+            )
+            assert [path for path in left if (clips / path).exists()] == []
+            assert [path for path in kept if (clips / path).exists()] == kept
+            nursery.cancel_scope.cancel()

@@ -1,0 +1,89 @@
+"""Runs the randomised faults of tests/faults as often as asked and prints what they found.
+
+Owns: the list of faults and the table. A fault is an async function (rounds, seed, folder) -> Tally; all that
+it makes lies in a temporary folder (TMPDIR chooses the disk), which is kept when a promise broke.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+import structlog  # noqa: E402
+import trio  # noqa: E402
+
+from tests.faults.clip_cut import clip_power_cuts  # noqa: E402
+from tests.faults.power_cut import power_cuts  # noqa: E402
+from tests.faults.tally import Tally  # noqa: E402
+
+Fault = Callable[[int, int, Path], Awaitable[Tally]]
+
+FAULTS: dict[str, Fault] = {
+    "power_cut": power_cuts,
+    "clip_power_cut": clip_power_cuts,
+}
+COLUMNS = ("fault", "seed", "rounds", "acknowledged", "lost", "violations", "seconds")
+
+
+def main() -> int:
+    """The command line. 1 when anything was lost or broken."""
+    parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=50, help="of each fault")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", action="append", choices=list(FAULTS), default=[])
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.disable(logging.CRITICAL)
+    rows = [measure(name, asked.rounds, asked.seed, quiet=asked.json) for name in asked.only or FAULTS]
+    print(json.dumps(rows, indent=2) if asked.json else table(rows))
+    return int(any(row["lost"] or row["violations"] for row in rows))
+
+
+def measure(name: str, rounds: int, seed: int, *, quiet: bool) -> dict[str, Any]:
+    """One fault's row. What broke is told on stderr at once."""
+    folder = Path(tempfile.mkdtemp(prefix=f"fault-{name}-"))
+    began = time.monotonic()
+    tally = trio.run(FAULTS[name], rounds, seed, folder)
+    row = {
+        "fault": name,
+        "seed": seed,
+        "rounds": tally.rounds,
+        "acknowledged": tally.acknowledged,
+        "lost": tally.lost,
+        "violations": len(tally.violations),
+        "seconds": round(time.monotonic() - began, 1),
+        "told": tally.violations[:20],
+    }
+    if tally.is_clean:
+        shutil.rmtree(folder)
+    else:
+        print(f"{name}: see {folder}", *tally.violations[:20], sep="\n  ", file=sys.stderr)
+    if not quiet:
+        print(f"{name}: {row['rounds']} rounds in {row['seconds']} s", file=sys.stderr)
+    return row
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows in columns."""
+    cells = [list(COLUMNS), *([str(row[column]) for column in COLUMNS] for row in rows)]
+    widths = [max(len(line[at]) for line in cells) for at in range(len(COLUMNS))]
+    return "\n".join(
+        "  ".join(text.ljust(width) if not at else text.rjust(width) for at, (text, width) in columns)
+        for columns in (enumerate(zip(line, widths, strict=True)) for line in cells)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
