@@ -82,11 +82,22 @@ class Entry:
         return self.clock.wall_us(self.facts.end_ns)
 
 
+class SizeChange(NamedTuple):
+    """From `at_us` on the picture has this size (MediaMTX does not begin a new segment for it)."""
+
+    at_us: int
+    width: int
+    height: int
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
+    """`sizes`: the size at the begin of what is covered, then every change."""
+
     spans: tuple[Span, ...]
     gaps: tuple[Gap, ...]
     runs: tuple[RunSpan, ...]
+    sizes: tuple[SizeChange, ...] = ()
 
 
 class Piece(NamedTuple):
@@ -126,7 +137,12 @@ def coverage(entries: Iterable[Entry], start_us: int, end_us: int, *, is_live: b
         for span in spans
         if span.start_us < end_us and span.end_us > start_us
     ]
-    return Coverage(tuple(inside), tuple(_clipped(gaps, start_us, end_us)), _runs(pieces, start_us, end_us))
+    return Coverage(
+        tuple(inside),
+        tuple(_clipped(gaps, start_us, end_us)),
+        _runs(pieces, start_us, end_us),
+        _sizes(known, start_us, end_us),
+    )
 
 
 def pieces_of(entry: Entry) -> list[Piece]:
@@ -234,3 +250,18 @@ def _runs(pieces: Sequence[Piece], start_us: int, end_us: int) -> tuple[RunSpan,
             segments=len(names[facts.run_id]),
         )
     return tuple(found.values())
+
+
+def _sizes(entries: Sequence[Entry], start_us: int, end_us: int) -> tuple[SizeChange, ...]:
+    seen = sorted(
+        SizeChange(entry.clock.wall_us(size.at_ns), size.width, size.height)
+        for entry in entries
+        if entry.facts is not None and entry.clock is not None
+        for size in entry.facts.sizes
+    )
+    changes = [one for number, one in enumerate(seen) if not number or one[1:] != seen[number - 1][1:]]
+    before = [one for one in changes if one.at_us <= start_us][-1:]
+    return tuple(
+        one._replace(at_us=max(one.at_us, start_us))
+        for one in before + [one for one in changes if start_us < one.at_us < end_us]
+    )

@@ -99,6 +99,14 @@ class TimelineRun(BaseModel):
     segments: int
 
 
+class TimelineSize(BaseModel):
+    """From `at` on the picture has this size."""
+
+    at: str
+    width: int
+    height: int
+
+
 class Timeline(BaseModel):
     """Capture times throughout."""
 
@@ -111,6 +119,9 @@ class Timeline(BaseModel):
     spans: list[TimelineSpan]
     gaps: list[TimelineGap]
     runs: list[TimelineRun]
+    sizes: list[TimelineSize] = Field(
+        description="the size at the begin of what is covered, then every change"
+    )
     frames: list[str] | None = None
 
 
@@ -154,6 +165,10 @@ def timeline_resource(
                 "segments": run.segments,
             }
             for run in known.runs
+        ],
+        "sizes": [
+            {"at": to_rfc3339(one.at_us - late_us), "width": one.width, "height": one.height}
+            for one in known.sizes
         ],
         "frames": None if frames is None else [to_rfc3339(frame) for frame in frames],
     }

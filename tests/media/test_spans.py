@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from appliance.media.anchor import anchored
-from appliance.media.segment import SegmentFacts, facts_of
+from appliance.media.segment import SegmentFacts, Size, facts_of
 from appliance.media.spans import Entry, coverage
 from appliance.media.timeline import PPB, Knot, Leap, Run, RunClock
 from tests.media.test_index import DATA, indexed
@@ -46,6 +46,10 @@ def segment(
         holes=(),
     )
     return replace(facts, **more)  # type: ignore[arg-type]
+
+
+def as_sizes(rows: Sequence[tuple[int, int, int]]) -> tuple[Size, ...]:
+    return tuple(Size(*row) for row in rows)
 
 
 CLOCK = RunClock.of([Knot(0, T0, PPB)])
@@ -142,8 +146,8 @@ def test_files_without_mtxi_join_over_a_second_as_mediamtx_joins_them() -> None:
 
 def test_runs_are_told_with_their_size_and_number_of_segments() -> None:
     found = entries(
-        segment(0, 0, 60, sizes=((0, 640, 360),)),
-        segment(1, 60, 90, sizes=((60 * NS, 854, 480),)),
+        segment(0, 0, 60, sizes=as_sizes([(0, 640, 360)])),
+        segment(1, 60, 90, sizes=as_sizes([(60 * NS, 854, 480)])),
         segment(0, 93, 99, "bb"),
     )
     runs = coverage(found, T0, T0 + 95 * S, is_live=True).runs
@@ -152,6 +156,14 @@ def test_runs_are_told_with_their_size_and_number_of_segments() -> None:
         ("bb", 1, 0, 0),
     ]
     assert (runs[1].start_us, runs[1].end_us) == (T0 + 93 * S, T0 + 95 * S)
+
+
+def test_a_change_of_picture_size_is_told_when_it_happens_and_not_at_every_segment() -> None:
+    small, large = ((0, 640, 360),), ((60 * NS, 640, 360), (70 * NS, 854, 480))
+    found = entries(segment(0, 0, 60, sizes=as_sizes(small)), segment(1, 60, 120, sizes=as_sizes(large)))
+    sizes = coverage(found, T0 + 5 * S, T0 + 100 * S, is_live=True).sizes
+    assert sizes == ((T0 + 5 * S, 640, 360), (T0 + 70 * S, 854, 480))
+    assert coverage(found, T0 + 80 * S, T0 + 100 * S, is_live=True).sizes == ((T0 + 80 * S, 854, 480),)
 
 
 # -- segments nobody saw being written ------------------------------------------------------------------

@@ -51,6 +51,7 @@ async def test_the_timeline_tells_spans_runs_and_frames_in_capture_time(
         assert found["video_until"] == to_rfc3339(end_us)
         assert found["spans"] == [{"start": start, "end": to_rfc3339(end_us), "run_id": "11" * 16}]
         assert found["gaps"] == []
+        assert found["sizes"] == [{"at": start, "width": 640, "height": 360}]
         (run,) = found["runs"]
         assert (run["width"], run["height"], run["segments"], run["codec"]) == (640, 360, 1, "avc1")
         times = [from_rfc3339(frame) for frame in found["frames"]]
