@@ -6,10 +6,10 @@ Owns: putting the parts together, once, at start. Read dispatch.py for a request
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
-from appliance.kernel import json
 from appliance.kernel.clock import Clock
 from appliance.kernel.store import Store
 from appliance.web.api import Routes
@@ -20,8 +20,7 @@ from appliance.web.events import journal_routes
 from appliance.web.files import DOCS_DIR, STATIC_DIR, Files
 from appliance.web.gate import Gate
 from appliance.web.mount import mount
-from appliance.web.openapi import openapi_document
-from appliance.web.replies import JSON
+from appliance.web.openapi import Document, openapi_document
 
 
 def make_app(
@@ -36,8 +35,10 @@ def make_app(
     """The box's ASGI application: the domains' `routes`, the box's own, the files, /openapi.json, /docs."""
     groups = [*routes, box_routes(site), health_routes(hooks), journal_routes(store, hooks.snapshot)]
     files = Files(static_dir, DOCS_DIR)
-    document = openapi_document(groups, title=f"{site.name}: the stadium box", version=appliance_version())
-    files.add("/openapi.json", json.encode(document), JSON)
+    document = Document(
+        partial(openapi_document, groups, title=f"{site.name}: the stadium box", version=appliance_version())
+    )
+    groups = [*groups, Routes("documentation", raw=[document.route()])]
     return _assemble(groups, files, store=store, clock=clock, site=site)
 
 

@@ -80,10 +80,6 @@ class Files:
             raise method_not_allowed(method, "GET, HEAD")
         return file
 
-    def add(self, path: str, body: bytes, media_type: bytes) -> None:
-        """A file that is made rather than found."""
-        self._by_path[path] = File(body, media_type, _etag(body))
-
     def paths(self) -> list[str]:
         return sorted(self._by_path)
 
@@ -91,6 +87,11 @@ class Files:
         for target in targets:
             if path not in self._by_path and target in self._by_path:
                 self._by_path[path] = self._by_path[target]
+
+
+def made_file(body: bytes, media_type: bytes) -> File:
+    """A file that is made rather than found."""
+    return File(body, media_type, _etag(body))
 
 
 def _load(folder: Path | None) -> list[tuple[str, File]]:

@@ -16,7 +16,6 @@ from appliance.clips.pictures import DecodeKey
 from appliance.clips.plays import restore_session_clips
 from appliance.kernel.actor import running
 from appliance.kernel.clock import Clock
-from appliance.kernel.errors import Refused
 from appliance.kernel.fields import Input
 from appliance.kernel.operation import Answer
 from appliance.kernel.signal import Signal
@@ -32,7 +31,7 @@ from appliance.settings import Settings
 from appliance.tags.store import restore_tags_of
 from appliance.web.api import Ctx, Routes
 from appliance.workers.jobs import ThumbnailJob
-from appliance.workers.pool import JobFailed, Priority, WorkerPoolHandle
+from appliance.workers.pool import Priority, WorkerPoolHandle
 
 
 def make_folder(folder: Path) -> None:
@@ -205,10 +204,7 @@ def decode_key(workers: WorkerPoolHandle | None) -> DecodeKey:
         bulk: bool,
     ) -> bytes:
         job = ThumbnailJob(codec, extradata, offset, length, width_px)
-        try:
-            picture = await workers.thumbnail(job, recording, Priority.BULK if bulk else Priority.LIVE)
-        except JobFailed as failed:
-            raise Refused(409, "picture_unreadable", f"the picture cannot be decoded: {failed}") from failed
+        picture = await workers.thumbnail(job, recording, Priority.BULK if bulk else Priority.LIVE)
         return picture.data
 
     return decode
