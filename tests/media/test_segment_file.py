@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,27 +46,29 @@ def test_each_part_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert sizes == [200, 70_000, 5]
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
     """No file may pass 1,000 bytes: write(2) fails with EFBIG as it would with ENOSPC."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, before)
+    try:
+        yield
+    finally:  # at once: the test run's own log file would be cut off too
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
 
 
-def test_a_full_disk_leaves_whole_parts_only(tmp_path: Path, small_files: None) -> None:
+def test_a_full_disk_leaves_whole_parts_only(tmp_path: Path) -> None:
     files = SegmentFiles(tmp_path)
     files.apply([OpenSegment(0, 0, HEADER), WritePart(bytes(300))])
-    with pytest.raises(OSError):
+    with small_files(), pytest.raises(OSError):
         files.apply([WritePart(bytes(900))])
     assert files.path is not None and files.path.stat().st_size == 500
     assert not files.is_open
 
 
-def test_a_disk_that_stays_full_does_not_fill_with_empty_names(tmp_path: Path, small_files: None) -> None:
-    with pytest.raises(OSError):
+def test_a_disk_that_stays_full_does_not_fill_with_empty_names(tmp_path: Path) -> None:
+    with small_files(), pytest.raises(OSError):
         SegmentFiles(tmp_path).apply([OpenSegment(0, 0, bytes(1001))])
     assert [path.stat().st_size for path in tmp_path.iterdir()] == []
