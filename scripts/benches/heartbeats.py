@@ -1,0 +1,156 @@
+"""Heartbeats to the real daemon: what 50 devices cost, and what 1,000/s do to marks.
+
+Goals: 50 devices (one heartbeat each 5 s) cost < 2 % of a core; at 1,000/s over 200 connections a mark's p99
+stays within twice what it is without. Open loop: latency counts from when a request was due. Every connection
+is a channel of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import benchkit
+from benchkit import Daemon, Http, Options, Row
+
+BODY = {"ok": True, "resolution": "1920x1080", "framerate": 29.97, "bitrate": 6_000_000, "dropped_frames": 3}
+MARKS_PER_S = 20.0
+
+
+@dataclass(slots=True)
+class Device:
+    """One keep-alive connection; `due` says when each unanswered request should have been sent."""
+
+    sock: socket.socket
+    request: bytes
+    due: list[float] = field(default_factory=list)
+    rest: bytes = b""
+
+
+def devices(port: int, count: int) -> list[Device]:
+    body = json.dumps(BODY).encode()
+    found = []
+    for number in range(count):
+        sock = socket.create_connection(("127.0.0.1", port))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setblocking(False)
+        head = f"POST /channels/d{number}/heartbeat HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        found.append(Device(sock, head.encode() + body))
+    return found
+
+
+def load(
+    box: Daemon, senders: list[Device], rate: float, seconds: float, marks: bytes | None = None
+) -> tuple[list[float], list[float]]:
+    """Send `rate` heartbeats a second for `seconds`, and marks beside them; latencies of both in seconds."""
+    watch = selectors.DefaultSelector()
+    for device in senders:
+        watch.register(device.sock, selectors.EVENT_READ, device)
+    marker = Device(Http(box.port).sock, marks or b"")
+    marker.sock.setblocking(False)
+    watch.register(marker.sock, selectors.EVENT_READ, marker)
+    beats: list[float] = []
+    marked: list[float] = []
+    begin = now = time.perf_counter()
+    sent = sent_marks = 0
+    while now < begin + seconds or any(device.due for device in (*senders, marker)):
+        if now > begin + seconds + 10:
+            raise SystemExit("heartbeats were not answered")
+        while rate and sent < rate * seconds and (due := begin + sent / rate) <= now:
+            _send(senders[sent % len(senders)], due)
+            sent += 1
+        # a person's next mark waits for the answer of the one before
+        if marks and now < begin + seconds and not marker.due and begin + sent_marks / MARKS_PER_S <= now:
+            _send(marker, now)
+            sent_marks += 1
+        soon = begin + sent / rate - now if rate and sent < rate * seconds else 0.005
+        for key, _ in watch.select(max(0.0, min(soon, 0.005))):
+            _receive(key.data, marked if key.data is marker else beats)
+        now = time.perf_counter()
+    marker.sock.close()
+    return beats, marked
+
+
+def _send(device: Device, due: float) -> None:
+    device.due.append(due)
+    device.sock.send(device.request)
+
+
+def _receive(device: Device, took: list[float]) -> None:
+    data = device.rest + device.sock.recv(1 << 16)
+    while (end := data.find(b"\r\n\r\n")) >= 0:
+        head = data[:end].lower()
+        if not head.startswith(b"http/1.1 2"):
+            raise SystemExit(f"refused: {data[:500]!r}")
+        length = int(head[head.index(b"content-length:") + 15 :].split(b"\r\n", 1)[0])
+        if len(data) < end + 4 + length:
+            break
+        data = data[end + 4 + length :]
+        took.append(time.perf_counter() - device.due.pop(0))
+    device.rest = data
+
+
+def measure(options: Options) -> list[Row]:
+    seconds = 0.6 if options.quick else 8.0
+    count, rate = (20, 100.0) if options.quick else (200, 1000.0)
+    names = [f"d{number}" for number in range(count)]
+    rows: list[Row] = []
+    with benchkit.daemon(options.folder / "box", names) as box:
+        http = Http(box.port)
+        session = http.call("POST", "/sessions", {"name": "Bench", "type": "game"})["id"]
+        http.call("POST", f"/sessions/{session}/start")
+        mark = _mark(session)
+        senders = devices(box.port, count)
+        load(box, senders, rate, 0.3, mark)  # every code path once; every channel alive
+        runs = [
+            ("idle", 0.0, False),
+            ("50 devices", 10.0, False),
+            ("marks alone", 0.0, True),
+            (f"{rate:.0f}/s", rate, False),
+            (f"{rate:.0f}/s and marks", rate, True),
+            ("marks alone again", 0.0, True),
+        ]
+        for case, per_s, with_marks in runs:
+            before_s, began = box.cpu_s(), time.perf_counter()
+            beats, marked = load(
+                box, senders[: 50 if per_s == 10 else None], per_s, seconds, mark if with_marks else None
+            )
+            share = (box.cpu_s() - before_s) / (time.perf_counter() - began)
+            row: Row = {"case": case, "cpu_percent": round(share * 100, 1)}
+            row |= {f"beat_{key}": value for key, value in benchkit.spread_ms(beats).items() if beats}
+            row |= {f"mark_{key}": value for key, value in benchkit.spread_ms(marked).items() if marked}
+            rows.append(row)
+    return _with_goals(rows)
+
+
+def _mark(session: str) -> bytes:
+    """NEW PLAY on one channel: a play, a clip and two journal entries."""
+    body = json.dumps({"session_id": session, "duration_seconds": 0, "channel_ids": ["d0"]}).encode()
+    head = f"POST /plays HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+    head += "Content-Type: application/json\r\n\r\n"
+    return head.encode() + body
+
+
+def _with_goals(rows: list[Row]) -> list[Row]:
+    idle, fifty, first, _, both, second = rows
+    cost = round(fifty["cpu_percent"] - idle["cpu_percent"], 1)
+    fifty["goal"] = f"< 2 % of a core over idle: {cost}"
+    alone = (first["mark_p99_ms"] + second["mark_p99_ms"]) / 2
+    both["goal"] = f"mark's p99 within 2x: {both['mark_p99_ms'] / alone:.1f}x"
+    return rows
+
+
+def main() -> None:
+    benchkit.run("heartbeats", __doc__, {"heartbeats": measure})
+
+
+if __name__ == "__main__":
+    main()
