@@ -23,6 +23,7 @@ from appliance.clips.late import Late, find_late, recut_late
 from appliance.clips.marks import MarkRules
 from appliance.clips.planner import PlanSpan
 from appliance.kernel.clock import Clock, to_rfc3339
+from appliance.kernel.errors import Unavailable
 from appliance.kernel.journal import Entry
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store, StoreBroken
@@ -138,7 +139,7 @@ class _Desk:
         for deadline_s, kind, row_id in list(self.ghosts):
             if now_s >= deadline_s:
                 self.ghosts.remove((deadline_s, kind, row_id))
-                await self.store.write(
+                await self.store.insist(
                     partial(cuts.close_overdue, rules=self.rules, kind=kind, row_id=row_id)
                 )
 
@@ -149,13 +150,13 @@ class _Desk:
             seen = await self.footage.changed.wait_past(seen)
             for late in self.late:
                 if late.gained(self.footage):
-                    await self.store.write(partial(recut_late, late=late))
+                    await self.store.insist(partial(recut_late, late=late))
             await trio.sleep(LATE_CHECK_S)
 
     async def cut(self, waiting: Job) -> None:
         """One job, from claim to ready or failed."""
         try:
-            job = await self.store.write(lambda tx: cuts.claim(tx, waiting))
+            job = await self.store.insist(lambda tx: cuts.claim(tx, waiting))
             if job is not None:
                 await self._cut(job)
         finally:
@@ -167,15 +168,15 @@ class _Desk:
             plan = await self.plan_span(job.channel_id, job.start_us, job.end_us, job.latency_ms * 1000)
         except NoFootage:
             span = f"{to_rfc3339(job.start_us)} - {to_rfc3339(job.end_us)}"
-            await self.store.write(lambda tx: cuts.fail(tx, job, f"No footage of {job.channel_id} {span}"))
+            await self.store.insist(lambda tx: cuts.fail(tx, job, f"No footage of {job.channel_id} {span}"))
         except StoreBroken:
             raise
         except Exception as error:  # border: one clip's job
             log.exception("cut failed", clip=job.clip_id, channel=job.channel_id)
             reason = f"The recording could not be read: {error or type(error).__name__}"
-            await self.store.write(lambda tx: cuts.fail(tx, job, reason))
+            await self.store.insist(lambda tx: cuts.fail(tx, job, reason))
         else:
-            await self.store.write(lambda tx: cuts.finish(tx, job, plan))
+            await self.store.insist(lambda tx: cuts.finish(tx, job, plan))
 
 
 def _matters(entry: Entry) -> bool:
@@ -228,9 +229,12 @@ async def run_cutter(
     Start: jobs a crash left running are pending again. Stop: cancel; a job in between its transactions is
     found again at the next start. Raises: StoreBroken.
     """
-    await store.write(cuts.recover)
     desk = _Desk(store, footage, source_down, rules, clock, plan_span, clock.now_us())
     async with trio.open_nursery() as nursery:
+        try:
+            await store.write(cuts.recover)
+        except Unavailable:  # the box starts on a full disk too: health says so, and what is ready plays
+            nursery.start_soon(store.insist, cuts.recover, name="cutter: recovery")
         nursery.start_soon(desk.follow_rows, name="cutter: rows")
         task_status.started(CutterHandle(desk))
         if paused:

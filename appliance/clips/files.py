@@ -198,12 +198,12 @@ async def _write_file(store: Store, footage: Footage, clips_dir: Path, plan: Sto
         await trio.to_thread.run_sync(write_plan, plan, clips_dir / path, footage.open_fd)
     except BytesLost as error:
         log.warning("clip lost its footage", clip=plan.clip_id, reason=str(error))
-        await store.write(lambda tx: cuts.lost(tx, plan.clip_id, plan.media_rev))
+        await store.insist(lambda tx: cuts.lost(tx, plan.clip_id, plan.media_rev))
     except OSError as error:
         log.error("clip file not written", clip=plan.clip_id, reason=str(error), hint="check the clips disk")
         await trio.sleep(RETRY_S)
     else:
-        await store.write(lambda tx: keep_file(tx, plan, path))
+        await store.insist(lambda tx: keep_file(tx, plan, path))
 
 
 async def _sweep(store: Store, clips_dir: Path) -> None:
@@ -239,7 +239,7 @@ async def _find_lost(store: Store, footage: Footage) -> None:
     for plan in plans:
         if not await trio.to_thread.run_sync(_still_there, plan, footage.open_fd):
             log.warning("clip lost its footage", clip=plan.clip_id)
-            await store.write(partial(cuts.lost, clip_id=plan.clip_id, media_rev=plan.media_rev))
+            await store.insist(partial(cuts.lost, clip_id=plan.clip_id, media_rev=plan.media_rev))
 
 
 def _still_there(plan: StoredPlan, open_fd: Callable[[str], int]) -> bool:
@@ -262,7 +262,7 @@ async def _collect_garbage(store: Store, clips_dir: Path, every_s: float) -> Non
         for row in due:
             path = str(row["path"])
             await trio.to_thread.run_sync(_unlink, clips_dir / path)
-            await store.write(partial(_drop_garbage, path=path))
+            await store.insist(partial(_drop_garbage, path=path))
         await trio.sleep(every_s)
 
 

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import apsw
+import structlog
 import trio
 
+from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.journal import Entry, Journal
@@ -27,6 +29,7 @@ from appliance.kernel.migrate import SCHEMA_DIR, WrongDatabase, migrate, require
 from appliance.kernel.tx import ReadTx, Tx
 
 T = TypeVar("T")
+log = structlog.get_logger("store")
 
 BATCH_MAX = 256  # beyond this the last caller of a batch waits longer than a second batch would take
 QUEUE_MAX = 1000  # waiting closures; full: the sender waits (policy: block)
@@ -91,6 +94,20 @@ class Store:
         if request.error is not None:
             raise request.error
         return request.value  # type: ignore[return-value]  # set whenever error is None
+
+    async def insist(self, closure: Callable[[Tx], T]) -> T:
+        """`write` for actors, whose change nobody waits for: a disk that is full or refuses is waited out.
+
+        Raises what `write` raises, but Unavailable, which is tried again with growing pauses.
+        """
+        backoff = Backoff(base_s=0.2, cap_s=10.0)
+        while True:
+            try:
+                return await self.write(closure)
+            except Unavailable as error:
+                pause_s = backoff.next_s()
+                log.warning("write_put_off", reason=error.detail, again_s=round(pause_s, 1))
+                await trio.sleep(pause_s)
 
     async def read(self, query: Callable[[ReadTx], T]) -> T:
         """Run `query(tx)` on a read-only connection, inside one read transaction."""

@@ -10,6 +10,7 @@ import structlog
 import trio
 
 from appliance.kernel.clock import STEP_US, BoxClock
+from appliance.kernel.errors import Unavailable
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
 
@@ -28,7 +29,10 @@ async def adopt_clock(store: Store, clock: BoxClock) -> None:
         _keep(tx, clock.boot_id, clock.offset_us)
         return clock.offset_us
 
-    clock.offset_us = await store.write(closure)
+    try:
+        clock.offset_us = await store.write(closure)
+    except Unavailable as error:  # a full disk stops no start; only a later start of this boot takes another
+        log.warning("clock_offset_not_kept", reason=error.detail)
 
 
 async def run_clock_watch(
@@ -37,14 +41,14 @@ async def run_clock_watch(
     clock: BoxClock,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Look once a second. Start: at once. Stop: cancel. Raises: Unavailable when a step cannot be written."""
+    """Look once a second. Start: at once. Stop: cancel. A disk that refuses a step is waited out."""
     told_us = 0
     task_status.started()
     while True:
         step_us = clock.step_us()
         if abs(step_us) > STEP_US:
             is_news = abs(step_us - told_us) > STEP_US
-            followed = await store.write(lambda tx, by=step_us, news=is_news: _stepped(tx, clock, by, news))  # type: ignore[misc]
+            followed = await store.insist(lambda tx, by=step_us, news=is_news: _stepped(tx, clock, by, news))  # type: ignore[misc]
             told_us = 0 if followed else step_us
             if followed:
                 clock.offset_us += step_us

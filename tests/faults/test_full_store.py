@@ -1,0 +1,129 @@
+"""A database that refuses for a while: actors wait it out, callers are told 507 or 503, nobody dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+import trio
+
+from appliance.clips.cuts import claim, waiting_jobs
+from appliance.clips.cutter import run_cutter
+from appliance.kernel.actor import running
+from appliance.kernel.backoff import Backoff
+from appliance.kernel.clock import BoxClock
+from appliance.kernel.store import Store, StoreFull
+from appliance.kernel.tx import Tx
+from appliance.ops.clockwatch import adopt_clock
+from tests.faults.work import Work
+from tests.kit.box import KICKOFF_US, HandClock, sim_store
+from tests.kit.hand_footage import HandFootage, HandPlanner
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Backoff, "next_s", lambda self: 0.001)
+
+
+@contextmanager
+def full(store: Store) -> Iterator[None]:
+    """No page more for the database, until the end of the block."""
+    assert store._db is not None
+    pages = int(store._db.pragma("page_count"))
+    store._db.pragma("max_page_count", pages)
+    try:
+        yield
+    finally:
+        store._db.pragma("max_page_count", 1_000_000)
+
+
+async def fill(store: Store) -> None:
+    """Use up the pages that are half empty."""
+    with pytest.raises(StoreFull):
+        for number in range(1000):
+            await store.write(lambda tx, n=number: tx.append("filler", f"x:{n}", {"x": "y" * 500}))  # type: ignore[misc]
+
+
+async def test_an_actors_write_waits_until_there_is_space(tmp_path: Path) -> None:
+    async with sim_store(tmp_path, HandClock()) as store:
+        done = trio.Event()
+
+        async def actor() -> None:
+            await store.insist(lambda tx: tx.append("clip_created", "clip:a", {"x": "y" * 20_000}))
+            done.set()
+
+        async with trio.open_nursery() as nursery:
+            with full(store):
+                await fill(store)
+                nursery.start_soon(actor)
+                for _ in range(50):
+                    await trio.lowlevel.checkpoint()
+                assert not done.is_set()
+            with trio.fail_after(5):
+                await done.wait()
+
+
+async def test_the_cutter_lives_through_a_full_disk_and_cuts_afterwards(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with sim_store(tmp_path, clock) as store:
+        work = Work(store, Random(1))
+        await work.open()
+        footage = HandFootage(until_us=KICKOFF_US)
+        cutter = running(
+            "cutter",
+            run_cutter,
+            store=store,
+            footage=footage,
+            source_down=lambda channel_id: False,
+            rules=work.rules,
+            clock=clock,
+            plan_span=HandPlanner(footage),
+        )
+        async with cutter:
+            await work.clip()
+            with full(store):
+                await fill(store)
+                clock.advance(60)
+                footage.grow(KICKOFF_US + 60_000_000)
+                for _ in range(100):
+                    await trio.lowlevel.checkpoint()
+            with trio.fail_after(5):
+                while store.journal.recent(0, 10_000)[-1].type != "clip_ready":  # type: ignore[index]
+                    await store.journal.changed.wait_past(store.journal.changed.count)
+
+
+async def test_the_box_starts_on_a_full_disk_and_recovers_its_jobs_later(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with sim_store(tmp_path, clock) as store:
+        work = Work(store, Random(1))
+        await work.open()
+        await work.clip()
+
+        def claimed(tx: Tx) -> None:
+            assert claim(tx, waiting_jobs(tx)[0]) is not None
+
+        await store.write(claimed)
+        footage = HandFootage()
+        async with trio.open_nursery() as nursery:
+            with full(store):
+                await fill(store)
+                await adopt_clock(store, BoxClock.start(None, None))
+                await nursery.start(
+                    lambda task_status: run_cutter(
+                        store=store,
+                        footage=footage,
+                        source_down=lambda channel_id: False,
+                        rules=work.rules,
+                        clock=clock,
+                        plan_span=HandPlanner(footage),
+                        task_status=task_status,
+                    )
+                )
+                assert await store.read(lambda tx: tx.value("SELECT status FROM clips")) == "processing"
+            with trio.fail_after(5):
+                while await store.read(lambda tx: tx.value("SELECT status FROM clips")) != "pending":
+                    await store.journal.changed.wait_past(store.journal.changed.count)
+            nursery.cancel_scope.cancel()
