@@ -1,0 +1,68 @@
+"""Every bench runs, quickly and on small media, and says what it promises. Figures are not judged here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHES = Path(__file__).resolve().parents[2] / "scripts" / "benches"
+DEADLINE_S = 60.0
+
+PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
+    "cut": {
+        "plan": ("method", "minutes", "median_ms", "min_ms", "ratio"),
+        "exact": ("method", "media", "exact"),
+        "ready": ("case", "p50_ms", "p99_ms", "max_ms", "n"),
+    },
+    "heartbeats": {"heartbeats": ("case", "cpu_percent")},
+    "index": {
+        "start": ("case", "segments", "hours", "ready_ms", "rss_mb"),
+        "walk": ("part_s", "parts", "ms_per_hour", "us_per_part"),
+        "live": ("case", "share of a core"),
+    },
+    "start": {"start": ("what", "median_ms", "min_ms", "ratio")},
+    "store": {"writes": ("synchronous", "callers", "per_s", "p50_ms", "p99_ms", "ratio")},
+    "thumbnail": {"thumbnail": ("method", "median_ms")},
+}
+
+
+def run_bench(name: str, *words: str) -> Any:
+    command = [sys.executable, str(BENCHES / f"{name}.py"), "--quick", "--json", *words]
+    done = subprocess.run(command, capture_output=True, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    return json.loads(done.stdout)[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROMISED)
+def test_a_bench_runs_and_its_json_has_what_it_promises(name: str) -> None:
+    told = run_bench(name)
+    assert told.keys() == PROMISED[name].keys()
+    for part, columns in PROMISED[name].items():
+        assert told[part], part
+        for row in told[part]:
+            assert set(columns) <= row.keys(), (part, row)
+            assert row[columns[1]] is not None
+
+
+@pytest.mark.slow
+def test_our_cuts_are_exact_where_a_stream_copy_is_not() -> None:
+    rows = run_bench("cut", "--only", "exact")["exact"]
+    ours = [row["exact"] for row in rows if row["method"] == "ours"]
+    assert len(ours) == 4
+    assert all(exact.partition("/")[0] == exact.partition("/")[2] for exact in ours)
+    copied = next(row["exact"] for row in rows if row["method"] == "PyAV seek + copy")
+    assert copied.startswith("0/")
+
+
+def test_without_json_a_bench_prints_a_table_for_people() -> None:
+    command = [sys.executable, str(BENCHES / "store.py"), "--quick"]
+    done = subprocess.run(command, capture_output=True, timeout=DEADLINE_S, check=True)
+    lines = done.stdout.decode().splitlines()
+    assert "== store: writes" in lines
+    assert any(line.startswith("FULL") for line in lines)
