@@ -310,6 +310,11 @@ class Tablet:
         found: Event = await self.next(find, within_s=within_s, what=f"{kind} {fields}")
         return found
 
+    async def until_over(self) -> None:
+        """Until the connection has ended, from either side."""
+        while not self.is_over:
+            await self._heard.wait_past(self._heard.count)
+
     async def command(self, do: str, body: Mapping[str, Any], *, id: str = "") -> Event:
         """The `result` of a command."""
         key = id or str(uuid.uuid4())
