@@ -164,7 +164,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
         bridges.unless(box.safe.on, "pictures", pictures.run),
     ):
         routes = _routes(box, monitor, cutter, rules, delivery, pictures, planner)
-        await _serving_layer(box, routes, stop, loop, ready)
+        await _watching_layer(box, routes, stop, loop, ready)
 
 
 def _routes(
@@ -203,16 +203,12 @@ def _routes(
     return domains
 
 
-async def _serving_layer(
+async def _watching_layer(
     box: Box, domains: Sequence[Routes], stop: trio.Event, loop: LoopWatch, ready: Ready | None
 ) -> None:
-    """What watches the box and what serves people: up last, down first."""
+    """What looks after the box itself: clock, database, disks, loop; and tells systemd."""
     settings, store = box.settings, box.store
-    commands: list[Command] = [command for routes in domains for command in routes.commands]
-    site = Site(settings.site.id, settings.site.name, (settings.server.host, *settings.server.allowed_hosts))
-    hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET", ""))
-    server_stop = trio.Event()
     every_s = interval_s(dict(os.environ), os.getpid())
     async with (
         running("clock watch", run_clock_watch, store=store, clock=box.clock),
@@ -236,31 +232,44 @@ async def _serving_layer(
             every_s=every_s,
             trouble=pulse.trouble,
         ),
-        running(
-            "live", run_live, store=store, site_id=settings.site.id, clock=box.clock, commands=commands
-        ) as live,
+    ):
+        await _serving_layer(box, domains, notifier, stop, ready)
+
+
+async def _serving_layer(
+    box: Box, domains: Sequence[Routes], notifier: Notifier, stop: trio.Event, ready: Ready | None
+) -> None:
+    """What serves people: up last, down first."""
+    server, store, clock = box.settings.server, box.store, box.clock
+    commands: list[Command] = [command for routes in domains for command in routes.commands]
+    site = Site(box.settings.site.id, box.settings.site.name, (server.host, *server.allowed_hosts))
+    hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
+    local = make_local_app(
+        bridges.hook_routes(box.recordings), store=store, clock=clock, site=site, hooks=hooks
+    )
+    closing = trio.Event()
+    async with (
+        running("live", run_live, store=store, site_id=site.id, clock=clock, commands=commands) as live,
         running(
             "web",
             run_server,
             app=make_app(
                 [*domains, Routes("live", raw=[live.route()])],
                 store=store,
-                clock=box.clock,
+                clock=clock,
                 site=site,
                 hooks=hooks,
             ),
-            host=settings.server.host,
-            port=settings.server.port,
-            local_app=make_local_app(
-                bridges.hook_routes(box.recordings), store=store, clock=box.clock, site=site, hooks=hooks
-            ),
-            local_port=settings.server.local_port or None,
-            stop=server_stop,
-            finish=server_stop.set,
+            host=server.host,
+            port=server.port,
+            local_app=local,
+            local_port=server.local_port or None,
+            stop=closing,
+            finish=closing.set,
         ) as bound,
     ):
         boards.add_live(box.board, box.metrics, live)
-        log.info("ready", url=f"http://{settings.server.host}:{bound.port}", safe_mode=box.safe.on)
+        log.info("ready", url=f"http://{server.host}:{bound.port}", safe_mode=box.safe.on)
         await notifier.ready(f"serving on port {bound.port}" + (", SAFE MODE" if box.safe.on else ""))
         if ready is not None:
             await ready(bound, store)
