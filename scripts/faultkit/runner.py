@@ -24,6 +24,7 @@ import structlog  # noqa: E402
 import trio  # noqa: E402
 
 from tests.faults.clip_cut import clip_power_cuts  # noqa: E402
+from tests.faults.kills import daemon_kills, worker_kills  # noqa: E402
 from tests.faults.power_cut import power_cuts  # noqa: E402
 from tests.faults.tally import Tally  # noqa: E402
 
@@ -32,6 +33,8 @@ Fault = Callable[[int, int, Path], Awaitable[Tally]]
 FAULTS: dict[str, Fault] = {
     "power_cut": power_cuts,
     "clip_power_cut": clip_power_cuts,
+    "daemon_kill": daemon_kills,
+    "worker_kill": worker_kills,
 }
 COLUMNS = ("fault", "seed", "rounds", "acknowledged", "lost", "violations", "seconds")
 

@@ -1,0 +1,109 @@
+"""kill -9 of the daemon under load, and of a media worker in the middle of a job."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from random import Random
+
+import httpx
+import trio
+
+from appliance.ops.fsck import check_box
+from appliance.settings import load_settings
+from tests.faults.game import Game, add_up, playing
+from tests.faults.tally import Tally
+from tests.kit.waiting import children_of, eventually
+
+FSCK_EVERY = 5  # rounds: it looks twice at a running box
+
+
+async def daemon_kills(rounds: int, seed: int, folder: Path) -> Tally:
+    """`rounds` kills at random moments; after each, every answer is there and every clip is finished."""
+    tally, rnd = Tally(), Random(seed)
+    async with playing(folder, rnd) as game:
+        for number in range(rounds):
+            await trio.sleep(rnd.uniform(0.1, 0.8))
+            await game.kill()  # fails when a process of the box lives on
+            tally.lose(await game.missing())
+            tally.rounds += 1
+            await game.start()
+            if number % FSCK_EVERY == 0 or number == rounds - 1:
+                await check_running(game, tally)
+        game.is_over = True
+        await game.clips_end()
+        await trio.sleep(0.3)  # the tablets hear the last of it
+        tally.acknowledged = len(game.told)
+        tally.check(await game.stop() == 0, "the box did not end cleanly")
+        tally.lose(await game.missing())
+        await check_running(game, tally)
+    add_up(game, tally)
+    return tally
+
+
+async def check_running(game: Game, tally: Tally) -> None:
+    """`appliance fsck`, in this process."""
+    for finding in await check_box(load_settings(game.box.folder / "appliance.toml"), repair=False):
+        tally.wrong(f"fsck: {finding}")
+
+
+async def worker_kills(rounds: int, seed: int, folder: Path) -> Tally:
+    """`rounds` kills of the media worker while pictures are made; every picture is made in the end."""
+    tally, rnd = Tally(), Random(seed)
+    async with playing(folder, rnd, coaches=1) as game:
+        await eventually(lambda: len(game.clips) >= 4, within_s=20, what="clips to make pictures of")
+        for _ in range(rounds):
+            wanted = list(game.clips)[-4:]
+            async with trio.open_nursery() as nursery:
+                for clip_id in wanted:
+                    nursery.start_soon(_picture, game, clip_id, tally)
+                await trio.sleep(rnd.uniform(0, 0.03))
+                for pid in workers_of(game):
+                    os.kill(pid, signal.SIGKILL)
+            tally.rounds += 1
+        game.is_over = True
+        await game.clips_end()
+        tally.acknowledged += len(game.told)
+        await trio.sleep(0.3)
+        tally.check(await game.stop() == 0, "the box did not end cleanly")
+        tally.lose(await game.missing())
+        await check_running(game, tally)
+    add_up(game, tally)
+    return tally
+
+
+def workers_of(game: Game) -> list[int]:
+    """Media workers of the box."""
+    return [pid for pid in children_of(game.box.process.pid) if b"appliance.workers" in _words(pid)]
+
+
+def _words(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+async def _picture(game: Game, clip_id: str, tally: Tally) -> None:
+    """A JPEG of a new instant of the clip's channel, asked for until it comes."""
+    clip = game.clips[clip_id]
+    path = f"/channels/{clip['channel_id']}/frame.jpg?at={clip['start_time']}"
+    async with httpx.AsyncClient(base_url=game.box.url, timeout=20, trust_env=False) as client:
+        with trio.move_on_after(20):
+            while True:
+                answer = await client.get(path)
+                if answer.status_code == 200:
+                    tally.acknowledged += 1
+                    tally.check(answer.content[:2] == b"\xff\xd8", f"{path}: no JPEG")
+                    return
+                tally.check(_may_come_later(answer), f"{path}: {answer.status_code} {answer.text[:200]}")
+                await trio.sleep(0.05)
+        tally.wrong(f"{path}: no picture within 20 s")
+
+
+_LATER: frozenset[int] = frozenset({409, 503})
+
+
+def _may_come_later(answer: httpx.Response) -> bool:
+    return answer.status_code in _LATER
