@@ -1,0 +1,102 @@
+"""Health in words: what each layer's part says, and when it is not ok."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from appliance.wiring.boards import cutter_part, recorder_part, recordings_part, settings_part, workers_part
+
+
+@dataclass
+class Says:
+    """A handle that answers with what it was given."""
+
+    answer: Any
+    strange: tuple[str, ...] = ()
+
+    def facts(self) -> Any:
+        return self.answer
+
+    def statistics(self) -> Any:
+        return self.answer
+
+    def channel_ids(self) -> list[str]:
+        return list(self.answer)
+
+    def footage(self, channel_id: str) -> Any:
+        return self.answer[channel_id]
+
+    def strangers(self) -> tuple[str, ...]:
+        return self.strange
+
+
+@dataclass
+class Source:
+    channel_id: str
+    state: str = "receiving"
+    detail: str = ""
+    hint: str = ""
+
+
+@dataclass
+class Indexed:
+    channel_id: str = "cam1"
+    error: str | None = None
+    unreadable: tuple[tuple[str, str], ...] = ()
+    waiting: int = 0
+    segments: int = 5
+
+
+@dataclass
+class Slot:
+    up: bool
+
+
+@dataclass
+class Pool:
+    slots: list[Slot] = field(default_factory=list)
+    waiting_live: int = 0
+    waiting_bulk: int = 0
+
+
+def test_a_channel_of_the_file_that_was_deleted_is_named() -> None:
+    assert settings_part([]).status == "ok"
+    part = settings_part(["cam1"])
+    assert part.status == "warn" and "cam1" in part.detail and part.hint
+
+
+def test_a_camera_that_does_not_send_is_named_with_its_hint() -> None:
+    part = recorder_part(Says({"cam1": Source("cam1")}))  # type: ignore[arg-type]
+    assert (part.status, part.detail) == ("ok", "1 cameras send")
+    silent = Source("cam2", "waiting", "nobody calls", "start cam2")
+    part = recorder_part(Says({"cam1": Source("cam1"), "cam2": silent}))  # type: ignore[arg-type]
+    assert part.status == "warn" and part.detail == "cam2 waiting nobody calls" and part.hint == "start cam2"
+
+
+@pytest.mark.parametrize(
+    ("indexed", "strange", "status", "said"),
+    [
+        (Indexed(), (), "ok", "5 segments indexed"),
+        (Indexed(waiting=3), (), "ok", "3 to go"),
+        (Indexed(unreadable=(("a.mp4", "cut"),)), (), "warn", "a.mp4"),
+        (Indexed(), ("cam9",), "warn", "cam9"),
+        (Indexed(error="recordings: gone"), ("cam9",), "bad", "recordings: gone"),
+    ],
+)
+def test_the_index_says_its_worst(indexed: Indexed, strange: tuple[str, ...], status: str, said: str) -> None:
+    part = recordings_part(Says({"cam1": indexed}, strange))  # type: ignore[arg-type]
+    assert part.status == status and said in part.detail
+
+
+def test_without_workers_pictures_are_missing() -> None:
+    assert workers_part(Says(Pool([Slot(True), Slot(False)]))).status == "ok"  # type: ignore[arg-type]
+    assert workers_part(Says(Pool([Slot(False)]))).status == "warn"  # type: ignore[arg-type]
+
+
+def test_many_waiting_clips_ask_for_the_cameras() -> None:
+    figures = {"waiting": 3, "running": 1, "ghosts": 2}
+    assert cutter_part(Says(figures)).status == "ok"  # type: ignore[arg-type]
+    assert cutter_part(Says({**figures, "waiting": 51})).status == "warn"  # type: ignore[arg-type]
