@@ -13,15 +13,10 @@ FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 REACHED_THROUGH: dict[str, str] = {
     # module that no test imports by name: the test that runs it, in this process or another
-    "recordings/durability.py": "tests/recordings/test_follower.py",
-    "recordings/follow.py": "tests/recordings/test_follower.py",
-    "recordings/followed.py": "tests/recordings/test_follower.py",
-    "recordings/walks.py": "tests/recordings/test_follower.py",
-    "recordings/settings.py": "tests/test_settings.py",
     "clips/footage.py": "tests/clips/test_cutter.py",
     "clips/planner.py": "tests/e2e/test_external_footage.py",
     "clips/queries.py": "tests/clips/test_http.py",
-    "daemon.py": "tests/e2e/test_external_footage.py",
+    "daemon.py": "tests/e2e/test_kill.py",
     "live/border.py": "tests/live/test_hostile.py",
     "live/commands.py": "tests/live/test_ws.py",
     "live/http.py": "tests/live/test_ws.py",
@@ -33,14 +28,20 @@ REACHED_THROUGH: dict[str, str] = {
     "media/sound.py": "tests/media/test_plan.py",
     "media/splice.py": "tests/media/test_plan.py",
     "media/sps.py": "tests/media/test_params.py",
+    "recordings/durability.py": "tests/recordings/test_follower.py",
+    "recordings/follow.py": "tests/recordings/test_follower.py",
+    "recordings/followed.py": "tests/recordings/test_follower.py",
+    "recordings/settings.py": "tests/test_settings.py",
+    "recordings/walks.py": "tests/recordings/test_follower.py",
     "web/endpoint.py": "tests/web/test_app.py",
     "web/mount.py": "tests/web/test_app.py",
-    "workers/__main__.py": "tests/workers/test_pool.py",
-    "workers/child.py": "tests/workers/test_pool.py",
-    "workers/rehearsal.py": "tests/workers/test_pool.py",
+    "wiring/boards.py": "tests/e2e/test_srt.py",
+    "workers/__main__.py": "tests/workers/test_worker_process.py",
+    "workers/child.py": "tests/workers/test_worker_process.py",
+    "workers/rehearsal.py": "tests/workers/test_worker_process.py",
     "workers/sandbox.py": "tests/workers/test_worker_process.py",
     "workers/slot.py": "tests/workers/test_pool.py",
-    "workers/worker.py": "tests/workers/test_worker_process.py",
+    "workers/worker.py": "tests/workers/test_pool_processes.py",
 }
 
 BORDERS: dict[str, str] = {
