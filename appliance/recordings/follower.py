@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
@@ -27,8 +27,9 @@ from appliance.recordings.cache import ChannelCache
 from appliance.recordings.channel import Channel
 from appliance.recordings.follow import follow_channel
 from appliance.recordings.followed import Followed, Shared
-from appliance.recordings.model import ChannelFootage, Fact, FootageState
-from appliance.recordings.paths import open_recording
+from appliance.recordings.model import ChannelFootage, Fact, FootageState, StoredSegment
+from appliance.recordings.paths import open_recording, unlink_segments
+from appliance.recordings.stored import bytes_per_s, stored_segments
 from appliance.recordings.walks import Walks, walk_in_background
 
 READS: Final = 16  # design section 3: threads of media reads
@@ -63,6 +64,7 @@ class RecordingsHandle:
     recordings_dir: Path
     _state: _State
     _walks: Walks
+    _clock: Clock
 
     def want(self, channels: Mapping[str, int]) -> None:
         """Follow exactly these channels (id -> latency_ms) from now on; others go on undisturbed."""
@@ -152,6 +154,27 @@ class RecordingsHandle:
         """Descriptor of a recording by its name in a plan. Blocking; raises OSError when it is gone."""
         return open_recording(self.recordings_dir, name)
 
+    def stored(self, channel_id: str) -> Iterator[StoredSegment]:
+        """Every file of the channel, oldest first. May be left and resumed: what came since is not in it."""
+        one = self._state.followed.get(channel_id)
+        return iter(()) if one is None else stored_segments(one.channel, self._clock.now_us())
+
+    def bytes_per_s(self, channel_id: str) -> float:
+        """What the channel has been writing over the last minutes; 0.0 when it is not being recorded."""
+        one = self._state.followed.get(channel_id)
+        return 0.0 if one is None else bytes_per_s(one.channel, self._clock.now_us())
+
+    async def remove(self, channel_id: str, names: Sequence[str]) -> None:
+        """Delete these files of the channel (`<channel id>/<file>`), durably; the index forgets them at once.
+
+        No gap is told: nobody was cut off. Raises OSError.
+        """
+        segments = [name.removeprefix(f"{channel_id}/") for name in names]
+        await trio.to_thread.run_sync(
+            unlink_segments, self.recordings_dir, channel_id, segments, limiter=self.reads
+        )
+        self.rescan_now(channel_id)
+
     def statistics(self) -> dict[str, int]:
         """Figures for health: untold facts, segments waiting to be walked."""
         waiting = sum(one.channel.unwalked() for one in self._state.followed.values())
@@ -209,7 +232,7 @@ async def run_recordings(
         state.facts_rang.ring()
 
     shared = Shared(recordings_dir, clock, reads, Signal(), walks.wake, tell)
-    handle = RecordingsHandle(shared.changed, reads, recordings_dir, state, walks)
+    handle = RecordingsHandle(shared.changed, reads, recordings_dir, state, walks, clock)
     async with trio.open_nursery() as nursery:
         follow_wanted = _Follow(state, shared, index_dir, name_timezone, nursery)
         begun = follow_wanted.adjust()

@@ -67,6 +67,23 @@ class ChannelFootage:
     error: str | None  # what the disk last said when it refused
 
 
+@dataclass(frozen=True, slots=True)
+class StoredSegment:
+    """One file on the disk, as retention sees it. Wall times, latency not taken off.
+
+    `name`: `<channel id>/<file>`. `end_us` is `start_us` when the file shows nothing. `is_growing`: it is
+    being written, or was a moment ago.
+    """
+
+    channel_id: str
+    name: str
+    start_us: int
+    end_us: int
+    written_us: int
+    bytes: int
+    is_growing: bool
+
+
 class TimelineQuery(Input):
     """GET /channels/{id}/timeline."""
 

@@ -1,4 +1,4 @@
-"""Opening what lies under recordings_dir, and nothing else.
+"""Opening and unlinking what lies under recordings_dir, and nothing else.
 
 Owns: names -> descriptors without following a link out of the tree. Must not know: what is in a file.
 Names come from plans and rows of ours, directories from anybody who can write to the disk.
@@ -10,8 +10,8 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from appliance.media.names import is_segment_name
@@ -55,3 +55,19 @@ def open_segment(directory: int, segment: str) -> int:
         os.close(fd)
         raise FileNotFoundError(errno.ENOENT, "not a regular file", segment)
     return fd
+
+
+def unlink_segments(recordings_dir: Path, channel_id: str, segments: Iterable[str]) -> None:
+    """Take files out of a channel's directory, durably; those gone already are fine. Blocking.
+
+    Raises OSError; a directory that is not there is a disk that is away, and nothing was deleted.
+    """
+    if not CHANNEL_ID.fullmatch(channel_id):
+        raise FileNotFoundError(errno.ENOENT, "not a channel", channel_id)
+    with open_channel(recordings_dir, channel_id) as directory:
+        for segment in segments:
+            if not is_segment_name(segment):
+                raise FileNotFoundError(errno.ENOENT, "not a recording", segment)
+            with suppress(FileNotFoundError):
+                os.unlink(segment, dir_fd=directory)
+        os.fsync(directory)
