@@ -104,6 +104,7 @@ def finish(tx: Tx, job: Job, plan: Plan) -> bool:
     if row is None or row["attempts"] != job.attempt:
         return False
     _insert_plan(tx, job, plan)
+    supersede(tx, job.clip_id, job.media_rev)
     changes = {
         "status": CLIP.next(ClipState.PROCESSING, ClipEvent.FINISH),
         "waiting_for": None,
@@ -162,7 +163,16 @@ def lost(tx: Tx, clip_id: str, media_rev: int) -> None:
         "out_received_us": tx.now_us,
     }
     tx.update("clips", clip_id, changes)
+    supersede(tx, clip_id, row["media_rev"] + 1)
     journal_clip(tx, "clip_updated", clip_id)
+
+
+def supersede(tx: Tx, clip_id: str, media_rev: int) -> None:
+    """Every other cut of the clip has had its day from now on: it goes 24 h later (clips/files.py)."""
+    tx.run(
+        "UPDATE plans SET superseded_us = ? WHERE clip_id = ? AND media_rev <> ? AND superseded_us IS NULL",
+        (tx.now_us, clip_id, media_rev),
+    )
 
 
 def coverage(plan: Plan) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 import trio
@@ -27,6 +28,7 @@ from appliance.kernel.tx import ReadTx, Tx
 log = structlog.get_logger("clip_files")
 
 GARBAGE_EVERY_S = 60.0
+KEEP_SUPERSEDED_US = 24 * 3_600_000_000  # a player may still be in the middle of the cut before
 RETRY_S = 30.0  # a full or missing disk: look again after this
 CHUNK = 8 * 1024 * 1024
 OURS = re.compile(r"(?:[0-9a-f-]{36}|thumbs)/([0-9a-f-]{36})-m\d+\.(?:mp4|jpg|partial)")
@@ -159,13 +161,77 @@ def file_name(plan: StoredPlan) -> str:
     return f"{plan.session_id}/{plan.clip_id}-m{plan.media_rev}.mp4"
 
 
+class Commit(Protocol):
+    """store.write or store.insist."""
+
+    async def __call__(self, closure: Callable[[Tx], object]) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFiles:
+    """What others may ask of the clip files. One file is written at a time, whoever asks."""
+
+    store: Store
+    footage: Footage
+    clips_dir: Path
+    turn: trio.Lock
+
+    async def write_now(self, clip_id: str, media_rev: int) -> bool:
+        """Write a plan's file ahead of its turn. False: the disk refuses, the recordings are still needed.
+
+        True as well when there is nothing to write any more. Raises StoreBroken, Unavailable.
+        """
+        async with self.turn:
+            plan = await self.store.read(lambda tx: stored_plan(tx, clip_id, media_rev))
+            if plan is None or plan.file_path is not None:
+                return True
+            return await self._write(plan, self.store.write)
+
+    async def write_next(self) -> bool | None:
+        """Write the oldest cut without a file; None when there is none, False when the disk refuses."""
+        async with self.turn:
+            plans = await self.store.read(unwritten_plans)
+            return await self._write(plans[0], self.store.insist) if plans else None
+
+    async def _write(self, plan: StoredPlan, commit: Commit) -> bool:
+        """False when the disk refuses; a clip whose bytes are gone is settled by being cut again."""
+        path = file_name(plan)
+        try:
+            await trio.to_thread.run_sync(write_plan, plan, self.clips_dir / path, self.footage.open_fd)
+        except BytesLost as error:
+            log.warning("clip lost its footage", clip=plan.clip_id, reason=str(error))
+            await commit(lambda tx: cuts.lost(tx, plan.clip_id, plan.media_rev))
+        except OSError as error:
+            hint = "check the clips disk"
+            log.error("clip file not written", clip=plan.clip_id, reason=str(error), hint=hint)
+            return False
+        else:
+            await commit(lambda tx: keep_file(tx, plan, path))
+        return True
+
+    async def collect(self, commit: Commit) -> None:
+        """Unlink what is due now. Raises what `commit` raises, OSError."""
+        await commit(expire_superseded)
+        due = await self.store.read(
+            lambda tx: tx.all("SELECT path FROM garbage WHERE due_us <= ?", (tx.now_us,))
+        )
+        for row in due:
+            path = str(row["path"])
+            await trio.to_thread.run_sync(_unlink, self.clips_dir / path)
+            await commit(partial(_drop_garbage, path=path))
+
+    async def collect_now(self) -> None:
+        """Retention has deleted clips and needs their space. Raises StoreBroken, Unavailable, OSError."""
+        await self.collect(self.store.write)
+
+
 async def run_clip_files(
     *,
     store: Store,
     footage: Footage,
     clips_dir: Path,
     garbage_every_s: float = GARBAGE_EVERY_S,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    task_status: trio.TaskStatus[ClipFiles] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Write the files of ready clips, one at a time, and take out the garbage, until cancelled.
 
@@ -176,34 +242,22 @@ async def run_clip_files(
     await trio.to_thread.run_sync(lambda: clips_dir.mkdir(parents=True, exist_ok=True))
     await _sweep(store, clips_dir)
     await _find_lost(store, footage)
+    files = ClipFiles(store, footage, clips_dir, trio.Lock())
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_write_files, store, footage, clips_dir, name="clip files: writing")
-        nursery.start_soon(_collect_garbage, store, clips_dir, garbage_every_s, name="clip files: garbage")
-        task_status.started()
+        nursery.start_soon(_write_files, files, name="clip files: writing")
+        nursery.start_soon(_collect_garbage, files, garbage_every_s, name="clip files: garbage")
+        task_status.started(files)
 
 
-async def _write_files(store: Store, footage: Footage, clips_dir: Path) -> None:
+async def _write_files(files: ClipFiles) -> None:
+    changed = files.store.journal.changed
     while True:
-        seen = store.journal.changed.count
-        plans = await store.read(unwritten_plans)
-        if plans:
-            await _write_file(store, footage, clips_dir, plans[0])
-        else:
-            await store.journal.changed.wait_past(seen)
-
-
-async def _write_file(store: Store, footage: Footage, clips_dir: Path, plan: StoredPlan) -> None:
-    path = file_name(plan)
-    try:
-        await trio.to_thread.run_sync(write_plan, plan, clips_dir / path, footage.open_fd)
-    except BytesLost as error:
-        log.warning("clip lost its footage", clip=plan.clip_id, reason=str(error))
-        await store.insist(lambda tx: cuts.lost(tx, plan.clip_id, plan.media_rev))
-    except OSError as error:
-        log.error("clip file not written", clip=plan.clip_id, reason=str(error), hint="check the clips disk")
-        await trio.sleep(RETRY_S)
-    else:
-        await store.insist(lambda tx: keep_file(tx, plan, path))
+        seen = changed.count
+        written = await files.write_next()
+        if written is None:
+            await changed.wait_past(seen)
+        elif not written:
+            await trio.sleep(RETRY_S)
 
 
 async def _sweep(store: Store, clips_dir: Path) -> None:
@@ -256,14 +310,24 @@ def _still_there(plan: StoredPlan, open_fd: Callable[[str], int]) -> bool:
     return True
 
 
-async def _collect_garbage(store: Store, clips_dir: Path, every_s: float) -> None:
+async def _collect_garbage(files: ClipFiles, every_s: float) -> None:
     while True:
-        due = await store.read(lambda tx: tx.all("SELECT path FROM garbage WHERE due_us <= ?", (tx.now_us,)))
-        for row in due:
-            path = str(row["path"])
-            await trio.to_thread.run_sync(_unlink, clips_dir / path)
-            await store.insist(partial(_drop_garbage, path=path))
+        await files.collect(files.store.insist)
         await trio.sleep(every_s)
+
+
+def expire_superseded(tx: Tx) -> None:
+    """Cuts that a newer one replaced a day ago: their files are garbage. Never the one a clip plays."""
+    due = tx.all(
+        "SELECT plans.clip_id, plans.media_rev, plans.file_path FROM plans JOIN clips ON clips.id = clip_id"
+        " WHERE superseded_us <= ? AND plans.media_rev IS NOT clips.ready_media_rev"
+        " AND clips.deleted_us IS NULL LIMIT 200",
+        (tx.now_us - KEEP_SUPERSEDED_US,),
+    )
+    for row in due:
+        if row["file_path"] is not None:
+            tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (row["file_path"], tx.now_us))
+        tx.run("DELETE FROM plans WHERE clip_id = ? AND media_rev = ?", (row["clip_id"], row["media_rev"]))
 
 
 def _drop_garbage(tx: Tx, path: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.clips.expiry import is_kept, refuse_gone
 from appliance.clips.machine import CLIP, ClipEvent, ClipState
 from appliance.clips.model import ClipIn, ClipPatch, EndIn, Mark
 from appliance.clips.rows import clip_resource, journal_clip, load
@@ -201,6 +202,7 @@ def trim_clip(tx: Tx, row: Row, start_us: int, duration_us: int, given: str | No
             changes |= {"out_received_us": tx.now_us, "waiting_for": "footage"}
         tx.update("clips", row["id"], changes)
     else:
+        refuse_gone(tx, row, start_us, duration_us)
         recut(tx, row, changes)
 
 
@@ -266,13 +268,18 @@ def delete_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answe
     return Answer(200, {"id": clip_id, "deleted": True})
 
 
-def remove_clips(tx: Tx, rules: MarkRules, rows: Sequence[Row]) -> None:
-    """Mark deleted, give the files to the garbage in a day, then tell, with the counters after all of it."""
+def remove_clips(
+    tx: Tx, rules: MarkRules, rows: Sequence[Row], *, keep_us: int = KEEP_DELETED_US, **more: Any
+) -> None:
+    """Mark deleted, give the files to the garbage in a day, then tell, with the counters after all of it.
+
+    `more` stands in the event too: the reason, when nobody asked for the delete.
+    """
     for row in rows:
         rules.forget_tags(tx, row["id"])
         tx.update("clips", row["id"], {"deleted_us": tx.now_us})
         for path in clip_files(tx, row):
-            tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (path, tx.now_us + KEEP_DELETED_US))
+            tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (path, tx.now_us + keep_us))
     counters = {
         session_id: session_counters(tx, session_id) for session_id in {row["session_id"] for row in rows}
     }
@@ -281,9 +288,19 @@ def remove_clips(tx: Tx, rules: MarkRules, rows: Sequence[Row]) -> None:
             "session_id": row["session_id"],
             "clip_id": row["id"],
             "play_id": row["play_id"],
+            **more,
             "session": counters[row["session_id"]],
         }
         tx.append("clip_deleted", f"clip:{row['id']}", body, session_id=row["session_id"])
+
+
+def expire_clip(tx: Tx, rules: MarkRules, clip_id: str, reason: str) -> bool:
+    """Retention's delete: at once, for the space. False for a clip that has become one to keep."""
+    row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (clip_id,))
+    if row is None or is_kept(tx, row):
+        return False
+    remove_clips(tx, rules, [row], keep_us=0, reason=reason)
+    return True
 
 
 def clip_files(tx: ReadTx, row: Row) -> list[str]:

@@ -1,0 +1,43 @@
+-- Retention: what holds recordings back, and what is gone. Written by retention/store.py; `pins` by the triggers
+-- below, so that no writer of plans can forget them.
+
+CREATE TABLE pins (
+    recording TEXT NOT NULL,             -- '<channel id>/<file>': a plan without a file of its own plays bytes of it
+    clip_id   TEXT NOT NULL,             -- whose plan
+    media_rev INTEGER NOT NULL,          -- which of its plans
+    PRIMARY KEY (recording, clip_id, media_rev)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pins_by_plan ON pins (clip_id, media_rev);
+
+CREATE TABLE condemned (
+    recording TEXT PRIMARY KEY           -- told as deleted, not yet known to be off the disk: tried again until it is
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE footage_gone (
+    channel_id TEXT NOT NULL,
+    start_us   INTEGER NOT NULL,         -- wall time of the first frame deleted (latency not taken off)
+    end_us     INTEGER NOT NULL,         -- wall time after the last one; stretches that meet are one row
+    PRIMARY KEY (channel_id, start_us)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE plans ADD COLUMN superseded_us INTEGER; -- when a newer cut took its place: gone with its file a day later
+UPDATE plans SET superseded_us = created_us WHERE media_rev IS NOT (SELECT ready_media_rev FROM clips WHERE id = clip_id);
+
+INSERT INTO pins SELECT DISTINCT piece.value ->> 0, clip_id, media_rev
+    FROM plans, json_each(plans.ranges) AS piece WHERE file_path IS NULL;
+
+CREATE TRIGGER plan_pins AFTER INSERT ON plans WHEN NEW.file_path IS NULL BEGIN
+    INSERT OR IGNORE INTO pins
+        SELECT DISTINCT piece.value ->> 0, NEW.clip_id, NEW.media_rev FROM json_each(NEW.ranges) AS piece;
+END;
+CREATE TRIGGER plan_unpins AFTER UPDATE OF file_path ON plans WHEN NEW.file_path IS NOT NULL BEGIN
+    DELETE FROM pins WHERE clip_id = NEW.clip_id AND media_rev = NEW.media_rev;
+END;
+CREATE TRIGGER plan_pins_again AFTER UPDATE OF file_path ON plans
+    WHEN NEW.file_path IS NULL AND OLD.file_path IS NOT NULL BEGIN
+    INSERT OR IGNORE INTO pins
+        SELECT DISTINCT piece.value ->> 0, NEW.clip_id, NEW.media_rev FROM json_each(NEW.ranges) AS piece;
+END;
+CREATE TRIGGER plan_is_gone AFTER DELETE ON plans BEGIN
+    DELETE FROM pins WHERE clip_id = OLD.clip_id AND media_rev = OLD.media_rev;
+END;

@@ -1,0 +1,176 @@
+"""What becomes of clips whose recordings are deleted, and of cuts that a newer one replaced."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+
+from appliance.clips import cuts, marks, plays
+from appliance.clips.expiry import is_kept
+from appliance.clips.files import KEEP_SUPERSEDED_US, ClipFiles, expire_superseded, stored_plan
+from appliance.clips.model import ClipPatch, PlayPatch
+from appliance.kernel.errors import Refused
+from appliance.kernel.store import Store
+from appliance.kernel.tx import Tx
+from tests.clips.conftest import Bench
+from tests.clips.test_files import DiskFootage
+from tests.kit.box import COACH, types
+from tests.kit.hand_footage import plan_of
+
+S = 1_000_000
+
+
+async def cut(store: Store, clip_id: str) -> None:
+    """What the cutter does with a clip whose footage is there."""
+
+    def change(tx: Tx) -> None:
+        job = next(each for each in cuts.waiting_jobs(tx) if each.clip_id == clip_id)
+        claimed = cuts.claim(tx, job)
+        assert claimed is not None and cuts.finish(tx, claimed, plan_of(job.start_us, job.end_us, job.end_us))
+
+    await store.write(change)
+
+
+def trim(tx: Tx, bench: Bench, clip_id: str, seconds: float) -> None:
+    marks.change_clip(tx, COACH, bench.rules, clip_id, ClipPatch(duration_seconds=seconds))
+
+
+async def make_gone(store: Store, start_us: int, end_us: int) -> None:
+    await store.write(
+        lambda tx: tx.insert("footage_gone", {"channel_id": "cam1", "start_us": start_us, "end_us": end_us})
+    )
+
+
+async def pins(store: Store) -> list[tuple[str, int]]:
+    rows = await store.read(lambda tx: tx.all("SELECT recording, media_rev FROM pins ORDER BY media_rev"))
+    return [(row["recording"], row["media_rev"]) for row in rows]
+
+
+async def test_a_trim_whose_footage_is_gone_is_refused_and_changes_nothing(bench: Bench) -> None:
+    clip = await bench.clip(duration_seconds=10.0, start_time="2026-11-20T18:00:00Z")
+    await cut(bench.store, clip["id"])
+    before, head = await bench.row("clips", clip["id"]), bench.store.journal.head
+    start_us = before["start_us"] + 120_000  # cam1 has 120 ms of latency
+    await make_gone(bench.store, start_us + 4 * S, start_us + 8 * S)
+    with pytest.raises(Refused) as refused:
+        await bench.store.write(partial(trim, bench=bench, clip_id=clip["id"], seconds=6.0))
+    assert (refused.value.status, refused.value.code) == (409, "footage_gone")
+    assert refused.value.extra == {
+        "gone_from": "2026-11-20T18:00:04.000000Z",
+        "gone_until": "2026-11-20T18:00:08.000000Z",
+    }
+    assert refused.value.hint
+    assert await bench.row("clips", clip["id"]) == before
+    assert bench.store.journal.head == head
+    assert await bench.store.read(lambda tx: stored_plan(tx, clip["id"], 1)), "it plays on"
+
+
+async def test_a_trim_to_what_is_still_recorded_is_cut(bench: Bench) -> None:
+    clip = await bench.clip(duration_seconds=10.0, start_time="2026-11-20T18:00:00Z")
+    await cut(bench.store, clip["id"])
+    start_us = (await bench.row("clips", clip["id"]))["start_us"] + 120_000
+    await make_gone(bench.store, start_us + 4 * S, start_us + 8 * S)
+    await bench.store.write(partial(trim, bench=bench, clip_id=clip["id"], seconds=4.0))
+    assert (await bench.row("clips", clip["id"]))["status"] == "pending"
+
+
+async def test_a_trim_of_a_play_is_refused_whole(bench: Bench) -> None:
+    play = await bench.play(duration_seconds=10.0, start_time="2026-11-20T18:00:00Z")
+    rows = await bench.clips_of(play["id"])
+    await make_gone(bench.store, rows[0]["start_us"], rows[0]["start_us"] + 5 * S)
+    body = PlayPatch(duration_seconds=4.0)
+    with pytest.raises(Refused, match="footage_gone"):
+        await bench.store.write(lambda tx: plays.change_play(tx, COACH, bench.rules, play["id"], body))
+    assert await bench.clips_of(play["id"]) == rows
+
+
+async def test_a_plan_pins_its_recordings_until_it_has_a_file(bench: Bench, tmp_path: Path) -> None:
+    clip = await bench.clip(duration_seconds=5.0, start_time="2026-11-20T18:00:00Z")
+    await cut(bench.store, clip["id"])
+    assert await pins(bench.store) == [("cam1/a.mp4", 1)]
+    (tmp_path / "cam1").mkdir()
+    (tmp_path / "cam1" / "a.mp4").write_bytes(bytes(200))
+    files = ClipFiles(bench.store, DiskFootage(tmp_path), tmp_path / "clips", trio.Lock())
+    assert await files.write_now(clip["id"], 1)
+    assert await pins(bench.store) == []
+    assert await files.write_now(clip["id"], 1), "there is nothing to do any more"
+    await bench.store.write(lambda tx: tx.run("UPDATE plans SET file_path = NULL"))
+    assert await pins(bench.store) == [("cam1/a.mp4", 1)], "fsck found the file gone"
+
+
+async def test_a_file_the_disk_refuses_leaves_the_pins(bench: Bench, tmp_path: Path) -> None:
+    clip = await bench.clip(duration_seconds=5.0, start_time="2026-11-20T18:00:00Z")
+    await cut(bench.store, clip["id"])
+    (tmp_path / "cam1").mkdir()
+    (tmp_path / "cam1" / "a.mp4").write_bytes(bytes(200))
+    (tmp_path / "clips").write_text("in the way")
+    files = ClipFiles(bench.store, DiskFootage(tmp_path), tmp_path / "clips", trio.Lock())
+    assert not await files.write_now(clip["id"], 1)
+    assert await pins(bench.store) == [("cam1/a.mp4", 1)]
+    assert (await bench.row("clips", clip["id"]))["status"] == "ready"
+
+
+async def test_a_replaced_cut_goes_a_day_later_and_the_newest_never(bench: Bench, tmp_path: Path) -> None:
+    clip = await bench.clip(duration_seconds=5.0, start_time="2026-11-20T18:00:00Z")
+    (tmp_path / "cam1").mkdir()
+    (tmp_path / "cam1" / "a.mp4").write_bytes(bytes(200))
+    files = ClipFiles(bench.store, DiskFootage(tmp_path), tmp_path / "clips", trio.Lock())
+    for media_rev, seconds in ((1, 4.0), (2, 3.0), (3, None)):
+        await cut(bench.store, clip["id"])
+        if media_rev != 2:  # the second is replaced before it has a file
+            await files.write_now(clip["id"], media_rev)
+        if seconds is not None:
+            await bench.store.write(partial(trim, bench=bench, clip_id=clip["id"], seconds=seconds))
+    folder = tmp_path / "clips" / bench.session_id
+    assert sorted(path.name[-6:] for path in folder.iterdir()) == ["m1.mp4", "m3.mp4"]
+    assert await pins(bench.store) == [("cam1/a.mp4", 2)]
+    bench.clock.advance(KEEP_SUPERSEDED_US / S - 1)
+    await files.collect_now()
+    assert await bench.store.read(lambda tx: stored_plan(tx, clip["id"], 1))
+    bench.clock.advance(2)
+    await files.collect_now()
+    assert [path.name[-6:] for path in folder.iterdir()] == ["m3.mp4"]
+    assert await pins(bench.store) == []
+    bench.clock.advance(10 * KEEP_SUPERSEDED_US / S)
+    await files.collect_now()
+    plan = await bench.store.read(lambda tx: stored_plan(tx, clip["id"], 3))
+    assert plan is not None and plan.file_path is not None
+    assert (tmp_path / "clips" / plan.file_path).exists()
+
+
+async def test_the_cut_that_plays_while_a_trim_waits_is_not_replaced_yet(bench: Bench) -> None:
+    clip = await bench.clip(duration_seconds=5.0, start_time="2026-11-20T18:00:00Z")
+    await cut(bench.store, clip["id"])
+    await bench.store.write(partial(trim, bench=bench, clip_id=clip["id"], seconds=4.0))
+    bench.clock.advance(10 * KEEP_SUPERSEDED_US / S)
+    await bench.store.write(expire_superseded)
+    assert await bench.store.read(lambda tx: stored_plan(tx, clip["id"], 1))
+
+
+async def test_retention_deletes_a_clip_at_once_and_says_why(bench: Bench) -> None:
+    clip = await bench.clip(duration_seconds=5.0, start_time="2026-11-20T18:00:00Z")
+    assert await bench.store.write(lambda tx: marks.expire_clip(tx, bench.rules, clip["id"], "clip_days"))
+    assert types(bench.store)[-1] == "clip_deleted"
+    assert b'"reason":"clip_days"' in (bench.store.journal.recent(0, 100) or [])[-1].event
+    assert not await bench.store.write(lambda tx: marks.expire_clip(tx, bench.rules, clip["id"], "clip_days"))
+
+
+async def test_favourites_and_what_was_made_for_sharing_are_kept(bench: Bench) -> None:
+    starred = await bench.clip(duration_seconds=5.0)
+    play = await bench.play(duration_seconds=5.0)
+    shared, plain = await bench.clip(duration_seconds=5.0), await bench.clip(duration_seconds=5.0)
+    await bench.store.write(lambda tx: marks.star_clip(tx, COACH, starred["id"], True))
+    await bench.store.write(lambda tx: plays.star_play(tx, COACH, play["id"], True))
+    await bench.store.write(lambda tx: tx.update("clips", shared["id"], {"mode": "exact"}))
+    ids = [starred["id"], *(row["id"] for row in await bench.clips_of(play["id"])), shared["id"]]
+    for clip_id in ids:
+        row = await bench.row("clips", clip_id)
+        assert await bench.store.read(partial(is_kept, row=row))
+        assert not await bench.store.write(
+            partial(marks.expire_clip, rules=bench.rules, clip_id=clip_id, reason="x")
+        )
+    row = await bench.row("clips", plain["id"])
+    assert not await bench.store.read(partial(is_kept, row=row))
