@@ -19,7 +19,7 @@ from appliance.clips import cuts
 from appliance.clips.core import ChannelFacts, covered, footage_deadline_s, wait_is_over
 from appliance.clips.cuts import Job
 from appliance.clips.footage import Footage
-from appliance.clips.late import Late, find_late, recut_late
+from appliance.clips.late import find_late, recut_late
 from appliance.clips.marks import MarkRules
 from appliance.clips.planner import PlanSpan
 from appliance.kernel.clock import Clock, to_rfc3339
@@ -48,7 +48,6 @@ class _Desk:
     started_us: int
     waiting: dict[str, tuple[Job, float]] = field(default_factory=dict)  # clip id -> job, deadline
     ghosts: list[tuple[float, str, str]] = field(default_factory=list)  # deadline, kind, id
-    late: list[Late] = field(default_factory=list)
     running: set[str] = field(default_factory=set)
     wake: Signal = field(default_factory=Signal)
     rows_loaded: int = -1  # journal.changed.count the queue was last loaded after
@@ -69,10 +68,8 @@ class _Desk:
         cursor = journal.head
         while True:
             seen = journal.changed.count
-            jobs, ghosts, late = await self.store.read(
-                lambda tx: (cuts.waiting_jobs(tx), cuts.open_ghosts(tx), find_late(tx))
-            )
-            self._load(jobs, ghosts, late)
+            jobs, ghosts = await self.store.read(lambda tx: (cuts.waiting_jobs(tx), cuts.open_ghosts(tx)))
+            self._load(jobs, ghosts)
             self.rows_loaded = seen
             self.wake.ring()
             while True:
@@ -83,7 +80,7 @@ class _Desk:
                     break
                 self.rows_loaded = seen
 
-    def _load(self, jobs: list[Job], ghosts: list[cuts.Ghost], late: list[Late]) -> None:
+    def _load(self, jobs: list[Job], ghosts: list[cuts.Ghost]) -> None:
         now_us, now_s = self.clock.now_us(), trio.current_time()
         known = self.waiting
         self.waiting = {}
@@ -93,7 +90,6 @@ class _Desk:
             self.waiting[job.clip_id] = (job, deadline_s)
         limit_us = round(self.rules.clips.max_duration_s * 1e6)
         self.ghosts = [(now_s + (g.start_us + limit_us - now_us) / 1e6, g.kind, g.id) for g in ghosts]
-        self.late = late
 
     def _deadline_s(self, job: Job, now_us: int, now_s: float) -> float:
         return footage_deadline_s(
@@ -148,7 +144,7 @@ class _Desk:
         seen = self.footage.changed.count
         while True:
             seen = await self.footage.changed.wait_past(seen)
-            for late in self.late:
+            for late in await self.store.read(find_late):
                 if late.gained(self.footage):
                     await self.store.insist(partial(recut_late, late=late))
             await trio.sleep(LATE_CHECK_S)

@@ -23,6 +23,7 @@ CREATE TABLE plays (
     UNIQUE (session_id, number)
 ) STRICT;
 CREATE INDEX plays_by_session ON plays (session_id, start_us, id);
+CREATE INDEX plays_open ON plays (start_us) WHERE duration_us = 0 AND deleted_us IS NULL; -- ghosts to close
 
 CREATE TABLE clips (
     id            TEXT PRIMARY KEY,
@@ -62,6 +63,8 @@ CREATE TABLE clips (
 CREATE INDEX clips_by_session ON clips (session_id, deleted_us, duration_us, status); -- the session's counters
 CREATE INDEX clips_in_order ON clips (start_us, id);
 CREATE INDEX clips_by_play ON clips (play_id);
+CREATE INDEX clips_open ON clips (start_us) WHERE duration_us = 0 AND deleted_us IS NULL; -- ghosts to close
+CREATE INDEX clips_by_out ON clips (out_received_us); -- what late footage may still mend
 CREATE INDEX clips_unfinished ON clips (status) WHERE status IN ('pending', 'processing'); -- the cutter's queue
 
 CREATE TABLE plans (
