@@ -119,10 +119,11 @@ def race(
 
 
 def table(title: str, rows: Sequence[Row]) -> str:
-    """Columns in the order of their first use; a missing value is a dash."""
+    """Columns in the order of their first use, the goal last; a missing value is a dash."""
     columns: list[str] = []
     for row in rows:
         columns += [key for key in row if key not in columns]
+    columns.sort(key="goal".__eq__)
     cells = [columns, *([_cell(row.get(key)) for key in columns] for row in rows)]
     widths = [max(len(line[n]) for line in cells) for n in range(len(columns))]
     lines = [
