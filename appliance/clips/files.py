@@ -8,6 +8,7 @@ Bulk work: one file at a time, after every live job.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +32,7 @@ GARBAGE_EVERY_S = 60.0
 KEEP_SUPERSEDED_US = 24 * 3_600_000_000  # a player may still be in the middle of the cut before
 RETRY_S = 30.0  # a full or missing disk: look again after this
 CHUNK = 8 * 1024 * 1024
+_OTHER_DISK = (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)  # clips and recordings on two disks
 OURS = re.compile(r"(?:[0-9a-f-]{36}|thumbs)/([0-9a-f-]{36})-m\d+\.(?:mp4|jpg|partial)")
 
 
@@ -126,7 +128,8 @@ def copy_plan(
     out: int, header: bytes, ranges: Iterable[tuple[str, int, int]], open_fd: Callable[[str], int]
 ) -> None:
     """The clip's bytes into `out`, copied by the kernel. Blocking. Raises BytesLost, OSError."""
-    os.write(out, header)
+    while header:  # a disk that is nearly full takes less than it was given
+        header = header[os.write(out, header) :]
     for name, offset, length in ranges:
         _copy_range(out, name, offset, length, open_fd)
 
@@ -138,13 +141,23 @@ def _copy_range(out: int, name: str, offset: int, length: int, open_fd: Callable
         raise BytesLost(f"{name} is gone") from None
     try:
         while length:
-            copied = os.copy_file_range(source, out, min(length, CHUNK), offset)
+            copied = _copy(source, out, min(length, CHUNK), offset)
             if copied == 0:
                 raise BytesLost(f"{name} ends at {offset}")
             offset += copied
             length -= copied
     finally:
         os.close(source)
+
+
+def _copy(source: int, out: int, length: int, offset: int) -> int:
+    """Bytes copied by the kernel; where the disk can, they are shared and not copied at all."""
+    try:
+        return os.copy_file_range(source, out, length, offset)
+    except OSError as error:
+        if error.errno not in _OTHER_DISK:
+            raise
+    return os.sendfile(out, source, offset, length)
 
 
 def sync_directory(directory: Path) -> None:

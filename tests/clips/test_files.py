@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,21 @@ def test_a_file_is_the_header_and_the_ranges_in_order(tmp_path: Path) -> None:
     write_plan(plan, target, opener(tmp_path))
     assert target.read_bytes() == b"HEAD234abcd"
     assert [each.name for each in target.parent.iterdir()] == ["clip-m3.mp4"], "nothing unfinished is left"
+
+
+def test_recordings_on_another_disk_and_short_writes_make_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_disk(*args: object) -> int:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    write = os.write
+    monkeypatch.setattr(os, "copy_file_range", other_disk)
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:3]))
+    (tmp_path / "a.mp4").write_bytes(b"0123456789")
+    target = tmp_path / "clips" / "clip.mp4"
+    write_plan(stored((("a.mp4", 2, 3), ("a.mp4", 7, 2))), target, opener(tmp_path))
+    assert target.read_bytes() == b"HEAD23478"
 
 
 @pytest.mark.parametrize("content", [b"0123", None])
