@@ -5,6 +5,7 @@ Owns: what differs between `appliance demo` and `appliance serve`; both run the 
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -55,15 +56,34 @@ def begin_session(tx: Tx) -> str | None:
     return session_id
 
 
+def addresses(bound: Bound) -> list[str]:
+    """What a person can open: `0.0.0.0` and `::` are no addresses, they mean every one of this machine."""
+    hosts = [bound.host]
+    if bound.host in ("0.0.0.0", "::"):
+        hosts = ["127.0.0.1", *_on_the_network()]
+    return [
+        f"http://[{host}]:{bound.port}" if ":" in host else f"http://{host}:{bound.port}" for host in hosts
+    ]
+
+
+def _on_the_network() -> list[str]:
+    """The address others reach this machine by; empty without a network. Nothing is sent by this."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        try:
+            one.connect(("203.0.113.1", 9))  # any address beyond this machine (RFC 5737)
+        except OSError:
+            return []
+        return [str(one.getsockname()[0])]
+
+
 def begin_demo(say: Callable[[str], None], settings: Settings) -> Callable[[Bound, Store], Awaitable[None]]:
     """What `run_daemon` calls when everything serves: make the session, tell the person what to open."""
 
     async def ready(bound: Bound, store: Store) -> None:
         await store.write(begin_session)
-        host = f"[{bound.host}]" if ":" in bound.host else bound.host
         cameras = ", ".join(channel.id for channel in settings.channels)
         say("")
-        say(f"  The demo box runs. Open http://{host}:{bound.port}")
+        say(f"  The demo box runs. Open {' or '.join(addresses(bound))}")
         say(f"  {cameras} record; the session {SESSION_NAME!r} is active.")
         say(f"  Files are in {settings.storage.state_dir}")
         if not settings.server.is_loopback:

@@ -32,7 +32,7 @@ function draw() {
   $("session-name").textContent = now ? now.name : "No session";
   $("session-state").textContent = now ? now.status : "";
   $("session-state").className = `badge ${now?.status === "active" ? "live" : ""}`;
-  $("link").textContent = box.online ? "connected" : "reconnecting";
+  $("link").textContent = box.online ? "connected" : box.tries ? "reconnecting" : "connecting";
   $("link").className = `badge ${box.online ? "good" : "warn"}`;
   drawControls(now);
   const list = plays();

@@ -20,7 +20,7 @@ export function playCard(box, play, chosen, old, act) {
   card.className = `play ${chosen === play.id ? "chosen" : ""}`;
   const time = new Date(play.start_time).toLocaleTimeString([], { hour12: false });
   const length = play.duration
-    ? `<span>0:${play.duration.toFixed(1).padStart(4, "0")}</span>`
+    ? `<span>${lengthOf(play.duration)}</span>`
     : `<span class="live" data-since="${Date.parse(play.start_time)}"></span>`;
   card.innerHTML = `
     <button class="open" type="button" aria-label="Watch play ${play.number}">
@@ -42,6 +42,12 @@ export function playCard(box, play, chosen, old, act) {
   on(".star", "star");
   on(".undo", "undo");
   return card;
+}
+
+/** Seconds as 1:05.2. @param {number} seconds */
+function lengthOf(seconds) {
+  const tenths = Math.round(seconds * 10);
+  return `${Math.floor(tenths / 600)}:${(tenths % 600 / 10).toFixed(1).padStart(4, "0")}`;
 }
 
 /** The first angle's picture; a picture that is not made yet is asked for again a second later.
