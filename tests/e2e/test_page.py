@@ -1,0 +1,148 @@
+"""The page in a real browser: a play is marked, seen by others, and watched from its exact first frame.
+
+Opened by an address of the network where there is one: such a page is no secure context (design section 9).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from appliance.kernel.clock import from_rfc3339, to_rfc3339
+from tests.e2e.conftest import Demo
+from tests.kit.browser import (
+    PHONE,
+    TABLET,
+    errors_of,
+    executable,
+    open_page,
+    photograph,
+    picture_at,
+    plain_get,
+    until,
+)
+from tests.kit.camera import burned_in
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
+]
+MINUTE_US = 60_000_000
+
+
+@pytest.fixture(scope="module")
+def coach(browser: Browser, demo: Demo) -> Page:
+    """A tablet on the network address whose cameras are on."""
+    page = open_page(browser, demo.urls[-1])
+    expect(page.get_by_text("connected", exact=True)).to_be_visible()
+    expect(page.locator("#channels li", has_text="footage on")).to_have_count(2)
+    return page
+
+
+@pytest.fixture(scope="module")
+def play(coach: Page, browser: Browser, demo: Demo) -> dict[str, Any]:
+    """A play marked on the page: NEW PLAY, CUE, END PLAY."""
+    coach.click("#new-play")
+    card = coach.locator("#plays .play").first
+    expect(card.get_by_text("running")).to_be_visible()
+    coach.click("#cue")
+    expect(card.get_by_text("cue")).to_be_visible()
+    until(coach, "parseFloat(document.querySelector('[data-since]').textContent) > 2")
+    coach.click("#end-play")
+    expect(card.get_by_text("ready", exact=True)).to_be_visible()
+    found: dict[str, Any] = plain_get(f"{demo.urls[0]}/plays?include=clips")["items"][0]
+    return found
+
+
+def test_the_address_told_is_one_of_the_network(demo: Demo, coach: Page) -> None:
+    assert demo.urls[0].startswith("http://127.0.0.1:")
+    if len(demo.urls) > 1:
+        assert coach.evaluate("isSecureContext") is False
+
+
+def test_the_clip_plays_from_its_exact_first_frame(coach: Page, play: dict[str, Any], demo: Demo) -> None:
+    coach.locator("#plays .play .open").first.click()
+    until(coach, "document.querySelector('video')?.currentTime > 0.5")
+    first = picture_at(coach, 0)
+    assert first is not None and first.frame == expected_first(demo, play)
+    photograph(coach, "watching")
+
+
+def expected_first(demo: Demo, play: dict[str, Any]) -> int:
+    """The number of the first frame published at or after IN.
+
+    The recording says which number is its k-th frame, the timeline when its k-th frame was captured.
+    """
+    clip = play["clips"][0]
+    [segment] = sorted((demo.state / "recordings" / clip["channel_id"]).glob("*.mp4"))
+    numbers = [said.frame for said in burned_in(segment) if said is not None]
+    start_us = from_rfc3339(clip["start_time"])
+    span = f"start={to_rfc3339(start_us - MINUTE_US // 2)}&end={to_rfc3339(start_us + MINUTE_US // 2)}"
+    known = plain_get(f"{demo.urls[0]}/channels/{clip['channel_id']}/timeline?{span}&frames=1")
+    times = [from_rfc3339(each) for each in known["frames"]]
+    return next(number for at_us, number in zip(times, numbers, strict=False) if at_us >= start_us)
+
+
+def test_another_angle_shows_the_same_instant(coach: Page, play: dict[str, Any]) -> None:
+    one = picture_at(coach, 0.5)
+    coach.get_by_role("button", name="Camera 2").click()
+    until(coach, "document.querySelector('video').currentSrc.includes('cam2')")
+    other = picture_at(coach, 0.5)
+    assert one is not None and other is not None
+    assert abs(one.instant_us - other.instant_us) <= 40_000
+
+
+def test_a_second_device_sees_the_play_and_the_star(
+    browser: Browser, demo: Demo, coach: Page, play: dict[str, Any]
+) -> None:
+    phone = open_page(browser, demo.urls[0], PHONE)
+    card = phone.locator("#plays .play").first
+    expect(card.get_by_text("ready", exact=True)).to_be_visible()
+    coach.get_by_label("Star play 1").click()
+    expect(card.get_by_label("Star play 1")).to_have_attribute("aria-pressed", "true")
+    card.locator(".open").click()
+    expect(phone.locator("video")).to_be_in_viewport()
+    photograph(phone, "phone")
+    assert errors_of(phone) == []
+
+
+@pytest.mark.parametrize(
+    "size", [TABLET, PHONE, {"width": 844, "height": 390}], ids=["tablet", "phone", "flat"]
+)
+def test_nothing_is_cut_off(browser: Browser, demo: Demo, play: dict[str, Any], size: dict[str, int]) -> None:
+    """No sideways scrolling, every button tall enough for a thumb and its words inside it, marks in sight."""
+    page = open_page(browser, demo.urls[-1], size)
+    expect(page.locator("#plays .play")).to_have_count(1)
+    photograph(page, f"size-{size['width']}")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("[...document.querySelectorAll('.marks button')].every(b => b.offsetHeight >= 44)")
+    cut = "[...document.querySelectorAll('button')].filter(b => b.scrollWidth > b.clientWidth + 1)"
+    assert page.evaluate(f"{cut}.map(b => b.textContent)") == []
+    for mark in ("#last10", "#new-play", "#cue", "#end-play"):
+        expect(page.locator(mark)).to_be_in_viewport(ratio=1)
+
+
+def test_the_last_ten_seconds_are_a_play_at_once(coach: Page, play: dict[str, Any]) -> None:
+    coach.click("#last10")
+    expect(coach.locator("#plays .play")).to_have_count(2)
+    card = coach.locator("#plays .play").first
+    expect(card.get_by_text("0:10.0")).to_be_visible()
+    coach.on("dialog", lambda dialog: dialog.accept())
+    card.get_by_role("button", name="Delete play 2").click()
+    expect(coach.locator("#plays .play")).to_have_count(1)
+
+
+def test_an_open_play_says_why_it_cannot_be_watched(coach: Page, play: dict[str, Any]) -> None:
+    coach.click("#new-play")
+    coach.get_by_label("Watch play 3").click()
+    expect(coach.locator("#stage")).to_contain_text("Press END PLAY")
+    coach.get_by_role("button", name="Delete play 3").click()
+    expect(coach.locator("#stage")).to_contain_text("Tap a play")
+    photograph(coach, "after-undo")
+
+
+def test_the_page_made_no_error(coach: Page) -> None:
+    assert errors_of(coach) == []

@@ -1,0 +1,125 @@
+"""A real browser for tests: Debian's Chromium, driven by Playwright, in plain (not async) tests.
+
+Owns: starting Chromium without anything that calls home, reading the frame number out of a <video>.
+Playwright has a loop of its own: drive it from a test that is not async, or from a thread.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from appliance.media import barcode
+from appliance.media.barcode import Burned
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+TABLET = {"width": 1180, "height": 820}
+PHONE = {"width": 390, "height": 844}
+WAIT_MS = 10_000
+
+# The green channel of the top rows of what the element shows at `second`, once it is really shown.
+_TOP_ROWS = """
+async ([video, second]) => {
+  video.pause();
+  const shown = new Promise((done) => video.requestVideoFrameCallback((now, facts) => done(facts.mediaTime)));
+  video.currentTime = second + 1;  // away first: a seek to where it stands shows nothing new
+  await new Promise((done) => video.addEventListener("seeked", done, { once: true }));
+  video.currentTime = second;
+  await new Promise((done) => video.addEventListener("seeked", done, { once: true }));
+  await shown;
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0);
+  const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data;
+  let rows = "";
+  for (let at = 1; at < pixels.length; at += 4) rows += String.fromCharCode(pixels[at]);
+  return [canvas.width, btoa(rows)];
+}
+"""
+
+
+def executable() -> str | None:
+    """Debian's or Ubuntu's Chromium, None where there is none."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless browser."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def open_page(browser: Browser, url: str, size: dict[str, int] = TABLET, **options: object) -> Page:
+    """A page in a context of its own (another device), whose errors are kept by `errors_of`."""
+    context = browser.new_context(viewport={"width": size["width"], "height": size["height"]}, **options)  # type: ignore[arg-type]
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    _errors[id(page)] = errors
+    page.goto(url)
+    return page
+
+
+_errors: dict[int, list[str]] = {}
+
+
+def errors_of(page: Page) -> list[str]:
+    """Exceptions and console errors of a page since it was opened.
+
+    Without the console's word on answers such as 503: a picture that is still being made is asked for again.
+    """
+    return [each for each in _errors[id(page)] if not each.startswith("Failed to load resource")]
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait for a true value. (Playwright's own wait_for_function needs eval, which our pages forbid.)"""
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"never true: {expression}"
+        page.wait_for_timeout(20)
+
+
+def picture_at(page: Page, second: float, selector: str = "video") -> Burned | None:
+    """What the picture of a <video> at `second` says, read from its pixels; the video is paused by it."""
+    width, rows = page.evaluate(_TOP_ROWS, [page.query_selector(selector), second])
+    return barcode.read(base64.b64decode(rows), width, width)
+
+
+def photograph(page: Page, name: str) -> None:
+    """A screenshot into $E2E_PICTURES, for people; nothing without it."""
+    folder = os.environ.get("E2E_PICTURES")
+    if folder:
+        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def plain_get(url: str) -> Any:
+    """GET of JSON without a loop."""
+    answer = httpx.get(url, timeout=10, trust_env=False)
+    answer.raise_for_status()
+    return answer.json()
