@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 import structlog  # noqa: E402
 import trio  # noqa: E402
 
+from tests.faults.bad_files import bad_recordings  # noqa: E402
 from tests.faults.clip_cut import clip_power_cuts  # noqa: E402
 from tests.faults.kills import daemon_kills, worker_kills  # noqa: E402
 from tests.faults.power_cut import power_cuts  # noqa: E402
@@ -35,6 +36,7 @@ FAULTS: dict[str, Fault] = {
     "clip_power_cut": clip_power_cuts,
     "daemon_kill": daemon_kills,
     "worker_kill": worker_kills,
+    "bad_recording": bad_recordings,
 }
 COLUMNS = ("fault", "seed", "rounds", "acknowledged", "lost", "violations", "seconds")
 

@@ -59,7 +59,7 @@ async def worker_kills(rounds: int, seed: int, folder: Path) -> Tally:
                 for clip_id in wanted:
                     nursery.start_soon(_picture, game, clip_id, tally)
                 await trio.sleep(rnd.uniform(0, 0.03))
-                for pid in workers_of(game):
+                for pid in await eventually(lambda: workers_of(game), what="a worker"):
                     os.kill(pid, signal.SIGKILL)
             tally.rounds += 1
         game.is_over = True
