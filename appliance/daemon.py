@@ -20,6 +20,7 @@ from appliance.channels.http import channel_routes
 from appliance.channels.monitor import MonitorHandle, run_channel_monitor
 from appliance.clips.cutter import CutterHandle, run_cutter
 from appliance.clips.delivery import Delivery, media_routes
+from appliance.clips.exports import Exports
 from appliance.clips.files import run_clip_files
 from appliance.clips.http import clip_routes, play_routes
 from appliance.clips.marks import MarkRules
@@ -55,6 +56,7 @@ from appliance.web.app import make_app, make_local_app
 from appliance.web.common import Hooks, Site
 from appliance.web.server import Bound, run_server
 from appliance.wiring import boards, bridges
+from appliance.wiring.media import PoolJobs
 from appliance.workers.pool import WorkerPoolHandle, run_worker_pool
 from appliance.workers.unit import SOCKET_DIR
 
@@ -131,6 +133,8 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
     )
     planner = Planner(footage, box.threads)
     delivery = Delivery(footage, settings.storage.clips, box.threads)
+    assert box.workers is not None
+    exports = Exports(store, PoolJobs(box.workers), delivery, slots=max(1, settings.clips.workers - 1))
     pictures = Pictures(store, footage, bridges.decode_key(box.workers), settings.storage.clips, box.threads)
     async with (
         running(
@@ -142,6 +146,14 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             timeout_s=settings.heartbeat.timeout_s,
             footage_age_s=footage.newest_part_age_s,
         ) as monitor,
+        bridges.unless(
+            box.safe.on,
+            "clip files",
+            run_clip_files,
+            store=store,
+            footage=footage,
+            clips_dir=settings.storage.clips,
+        ),
         running(
             "cutter",
             run_cutter,
@@ -151,16 +163,9 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             rules=rules,
             clock=box.clock,
             plan_span=planner.plan_span,
+            exports=exports,
             paused=box.safe.on,
         ) as cutter,
-        bridges.unless(
-            box.safe.on,
-            "clip files",
-            run_clip_files,
-            store=store,
-            footage=footage,
-            clips_dir=settings.storage.clips,
-        ),
         bridges.unless(box.safe.on, "pictures", pictures.run),
     ):
         routes = _routes(box, monitor, cutter, rules, delivery, pictures, planner)

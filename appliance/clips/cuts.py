@@ -6,7 +6,8 @@ in between makes it nobody's, silently.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.clips.machine import CLIP, ClipEvent, ClipState
@@ -34,6 +35,14 @@ class Job:
     latency_ms: int
     out_received_us: int
     attempt: int = 0
+    mode: str = "instant"
+    session_id: str = ""
+    waiting_for: str | None = field(default=None, compare=False)  # what the row says, not what is to be cut
+
+    @property
+    def is_export(self) -> bool:
+        """Encoded anew by a worker: takes seconds to minutes, and a file of its own."""
+        return self.mode != "instant"
 
 
 def job_of(row: Row) -> Job:
@@ -46,6 +55,9 @@ def job_of(row: Row) -> Job:
         latency_ms=row["latency_ms"],
         out_received_us=row["out_received_us"] or row["created_us"],
         attempt=row["attempts"],
+        mode=row["mode"],
+        session_id=row["session_id"],
+        waiting_for=row["waiting_for"],
     )
 
 
@@ -98,12 +110,24 @@ def claim(tx: Tx, job: Job) -> Job | None:
     return job_of({**row, "attempts": row["attempts"] + 1})
 
 
-def finish(tx: Tx, job: Job, plan: Plan) -> bool:
-    """processing -> ready with its plan. False: the clip has moved on, the plan is nobody's."""
+def is_wanted(tx: ReadTx, job: Job) -> bool:
+    """True while the clip still is what this attempt was begun for."""
+    row = _current(tx, job, ClipState.PROCESSING)
+    return row is not None and row["attempts"] == job.attempt
+
+
+def finish(tx: Tx, job: Job, plan: Plan, file_path: str | None = None) -> bool:
+    """processing -> ready with its plan. False: the clip has moved on, the plan is nobody's.
+
+    With `file_path` the plan's bytes are those of that file, which is durable; a file that has become
+    nobody's is garbage from now on.
+    """
     row = _current(tx, job, ClipState.PROCESSING)
     if row is None or row["attempts"] != job.attempt:
+        if file_path is not None:
+            tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (file_path, tx.now_us))
         return False
-    _insert_plan(tx, job, plan)
+    _insert_plan(tx, job, plan, file_path)
     supersede(tx, job.clip_id, job.media_rev)
     changes = {
         "status": CLIP.next(ClipState.PROCESSING, ClipEvent.FINISH),
@@ -112,7 +136,7 @@ def finish(tx: Tx, job: Job, plan: Plan) -> bool:
         "ready_media_rev": job.media_rev,
         "coverage": json.encode(coverage(plan)).decode(),
         "preroll_us": round(plan.preroll_s * 1e6),
-        "file_path": None,
+        "file_path": file_path,
         "thumbnail_path": None,
     }
     tx.update("clips", job.clip_id, changes)
@@ -129,6 +153,31 @@ def fail(tx: Tx, job: Job, message: str) -> bool:
     tx.update("clips", job.clip_id, {"status": after, "waiting_for": None, "error_message": message})
     journal_clip(tx, "clip_failed", job.clip_id, error=message)
     return True
+
+
+def queue_for_worker(tx: Tx, jobs: Sequence[Job]) -> None:
+    """Say of exports whose footage is there that they now wait for a worker."""
+    for job in jobs:
+        row = _current(tx, job, ClipState.PENDING)
+        if row is not None and row["waiting_for"] == "footage":
+            tx.update("clips", job.clip_id, {"waiting_for": "worker"})
+            journal_clip(tx, "clip_updated", job.clip_id)
+
+
+def tell_progress(tx: Tx, job: Job, share: float) -> None:
+    """How much of an export is done, 0..1: an event and no change of the row."""
+    if is_wanted(tx, job):
+        journal_clip(tx, "clip_updated", job.clip_id, progress=share)
+
+
+def put_back(tx: Tx, job: Job) -> None:
+    """processing -> pending: the box stops, or no worker answers. Not the clip's fault, so not an attempt."""
+    if not is_wanted(tx, job):
+        return
+    after = CLIP.next(ClipState.PROCESSING, ClipEvent.PUT_BACK)
+    changes = {"status": after, "attempts": job.attempt - 1, "waiting_for": "worker"}
+    tx.update("clips", job.clip_id, changes)
+    journal_clip(tx, "clip_updated", job.clip_id)
 
 
 def recover(tx: Tx) -> None:
@@ -187,7 +236,7 @@ def coverage(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _insert_plan(tx: Tx, job: Job, plan: Plan) -> None:
+def _insert_plan(tx: Tx, job: Job, plan: Plan, file_path: str | None) -> None:
     ranges = [[each.name, each.offset, each.length] for each in plan.ranges]
     tx.insert(
         "plans",
@@ -202,6 +251,7 @@ def _insert_plan(tx: Tx, job: Job, plan: Plan) -> None:
             "width": plan.width,
             "height": plan.height,
             "codec": plan.codec,
+            "file_path": file_path,
             "created_us": tx.now_us,
         },
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,19 +19,22 @@ import trio
 from appliance.clips import cuts
 from appliance.clips.core import ChannelFacts, covered, footage_deadline_s, wait_is_over
 from appliance.clips.cuts import Job
+from appliance.clips.exports import STOP_S, BadExport, Exports
 from appliance.clips.footage import Footage
 from appliance.clips.late import find_late, recut_late
 from appliance.clips.marks import MarkRules
 from appliance.clips.planner import PlanSpan
+from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import Clock, to_rfc3339
-from appliance.kernel.errors import Unavailable
+from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.journal import Entry
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store, StoreBroken
-from appliance.media.plan import NoFootage
+from appliance.media.plan import NoFootage, Plan
 
 log = structlog.get_logger("cutter")
 
+QUEUED_AT_ONCE = 20  # exports told in one transaction that they wait for a worker
 SETTLE_S = 0.25  # an answer to OUT waits this long for a clip whose footage is there already
 LATE_CHECK_S = 2.0  # how often clips with missing footage are held against the index
 
@@ -45,10 +49,13 @@ class _Desk:
     rules: MarkRules
     clock: Clock
     plan_span: PlanSpan
+    exports: Exports | None
     started_us: int
     waiting: dict[str, tuple[Job, float]] = field(default_factory=dict)  # clip id -> job, deadline
     ghosts: list[tuple[float, str, str]] = field(default_factory=list)  # deadline, kind, id
-    running: set[str] = field(default_factory=set)
+    running: dict[str, Job] = field(default_factory=dict)
+    exports_from_s: float = -math.inf  # none is begun before this: there was no worker for the last one
+    no_worker: Backoff = field(default_factory=lambda: Backoff(base_s=2.0, cap_s=60.0))
     wake: Signal = field(default_factory=Signal)
     rows_loaded: int = -1  # journal.changed.count the queue was last loaded after
 
@@ -116,16 +123,42 @@ class _Desk:
             for job, deadline_s in list(self.waiting.values()):
                 if job.clip_id in self.running:
                     continue
-                if wait_is_over(job.end_us, self.facts(job), now_s=now_s, deadline_s=deadline_s):
-                    self.running.add(job.clip_id)
+                if not wait_is_over(job.end_us, self.facts(job), now_s=now_s, deadline_s=deadline_s):
+                    continue
+                if not job.is_export or self._may_export(now_s):
+                    self.running[job.clip_id] = job
                     jobs.start_soon(self.cut, job, name=f"cut {job.clip_id}")
             await self._close_overdue(now_s)
             with trio.move_on_at(self._next_deadline_s(now_s)):
                 await self.wake.wait_past(seen)
 
+    def _may_export(self, now_s: float) -> bool:
+        """Exports wait as rows, not in the workers' line: a crash then counts against the one under way."""
+        if self.exports is None or now_s < self.exports_from_s:
+            return False
+        return sum(job.is_export for job in self.running.values()) < self.exports.slots
+
+    async def say_queued(self) -> None:
+        """Tell of exports that are held up by others, no longer by footage."""
+        while True:
+            seen, now_s = self.wake.count, trio.current_time()
+            queued = [
+                job
+                for job, deadline_s in self.waiting.values()
+                if job.is_export and job.waiting_for == "footage" and job.clip_id not in self.running
+                if wait_is_over(job.end_us, self.facts(job), now_s=now_s, deadline_s=deadline_s)
+            ]
+            if queued:
+                some = queued[:QUEUED_AT_ONCE]
+                await self.store.insist(partial(cuts.queue_for_worker, jobs=some))
+            await self.wake.wait_past(seen)
+
     def _next_deadline_s(self, now_s: float) -> float:
         """The earliest deadline, and each second while a source is down (its silence is judged by age)."""
-        times = [at for job, at in self.waiting.values() if job.clip_id not in self.running]
+        idle = [(job, at) for job, at in self.waiting.values() if job.clip_id not in self.running]
+        times = [at for job, at in idle if at > now_s or not job.is_export]
+        if self.exports_from_s > now_s and any(job.is_export for job, _ in idle):
+            times.append(self.exports_from_s)
         times += [at for at, _, _ in self.ghosts]
         if any(self.source_down(job.channel_id) for job, _ in self.waiting.values()):
             times.append(now_s + 1.0)
@@ -156,7 +189,7 @@ class _Desk:
             if job is not None:
                 await self._cut(job)
         finally:
-            self.running.discard(waiting.clip_id)
+            del self.running[waiting.clip_id]
             self.wake.ring()
 
     async def _cut(self, job: Job) -> None:
@@ -172,7 +205,29 @@ class _Desk:
             reason = f"The recording could not be read: {error or type(error).__name__}"
             await self.store.insist(lambda tx: cuts.fail(tx, job, reason))
         else:
-            await self.store.insist(lambda tx: cuts.finish(tx, job, plan))
+            if job.is_export:
+                await self._export(job, plan)
+            else:
+                await self.store.insist(lambda tx: cuts.finish(tx, job, plan))
+
+    async def _export(self, job: Job, plan: Plan) -> None:
+        assert self.exports is not None
+        try:
+            await self.exports.make(job, plan)
+            self.no_worker.reset()
+        except Unavailable as error:
+            log.warning("export put off", clip=job.clip_id, reason=error.detail)
+            self.exports_from_s = trio.current_time() + self.no_worker.next_s()
+            await self.store.insist(lambda tx: cuts.put_back(tx, job))
+        except (Refused, BadExport, OSError) as error:
+            log.error("export failed", clip=job.clip_id, mode=job.mode, reason=str(error))
+            said = error.detail if isinstance(error, Refused) else str(error)
+            reason = f"The clip could not be encoded: {said}"
+            await self.store.insist(lambda tx: cuts.fail(tx, job, reason))
+        except trio.Cancelled:  # the box stops
+            with trio.move_on_after(STOP_S, shield=True), suppress(Unavailable):
+                await self.store.write(lambda tx: cuts.put_back(tx, job))
+            raise
 
 
 def _matters(entry: Entry) -> bool:
@@ -197,15 +252,20 @@ class CutterHandle:
 
     def _busy(self, wanted: set[str]) -> bool:
         desk = self._desk
-        ready = (
-            job.clip_id in wanted and covered(job.end_us, desk.facts(job)) for job, _ in desk.waiting.values()
-        )
-        return bool(wanted & desk.running) or any(ready)
+        waiting = [job for job, _ in desk.waiting.values() if covered(job.end_us, desk.facts(job))]
+        at_work = [*waiting, *desk.running.values()]
+        return any(job.clip_id in wanted and not job.is_export for job in at_work)
 
     def statistics(self) -> dict[str, int]:
         """Queue lengths for health and metrics."""
         desk = self._desk
-        return {"waiting": len(desk.waiting), "running": len(desk.running), "ghosts": len(desk.ghosts)}
+        known = {job.clip_id: job for job, _ in desk.waiting.values()} | desk.running
+        return {
+            "waiting": len(desk.waiting),
+            "running": len(desk.running),
+            "ghosts": len(desk.ghosts),
+            "exports": sum(job.is_export for job in known.values()),
+        }
 
 
 async def run_cutter(
@@ -216,16 +276,18 @@ async def run_cutter(
     rules: MarkRules,
     clock: Clock,
     plan_span: PlanSpan,
+    exports: Exports | None = None,
     paused: bool = False,
     task_status: trio.TaskStatus[CutterHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Cut clips until cancelled.
 
-    `paused` (safe mode): marks queue up and nothing is cut.
+    `paused` (safe mode): marks queue up and nothing is cut. Without `exports` clips of other modes than
+    instant stay pending.
     Start: jobs a crash left running are pending again. Stop: cancel; a job in between its transactions is
     found again at the next start. Raises: StoreBroken.
     """
-    desk = _Desk(store, footage, source_down, rules, clock, plan_span, clock.now_us())
+    desk = _Desk(store, footage, source_down, rules, clock, plan_span, exports, clock.now_us())
     async with trio.open_nursery() as nursery:
         try:
             await store.write(cuts.recover)
@@ -237,4 +299,5 @@ async def run_cutter(
             return
         nursery.start_soon(desk.follow_footage, name="cutter: footage")
         nursery.start_soon(desk.follow_late, name="cutter: late footage")
+        nursery.start_soon(desk.say_queued, name="cutter: queued exports")
         nursery.start_soon(desk.serve, nursery, name="cutter: queue")

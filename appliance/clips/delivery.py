@@ -1,5 +1,7 @@
 """Serving a clip's bytes: from its file when there is one, else straight out of the recordings.
 
+An export (clips/exports.py) has nothing but its file.
+
 Every byte ever served for a media_rev comes from its stored plan. A response chooses file or ranges once and
 keeps its descriptors, so a recording that is deleted meanwhile does not cut it short.
 """
@@ -14,10 +16,11 @@ from pathlib import Path
 
 import trio
 
-from appliance.clips.files import StoredPlan, stored_plan
+from appliance.clips import cuts
+from appliance.clips.files import FileLost, StoredPlan, is_lost, stored_plan
 from appliance.clips.footage import Footage
 from appliance.clips.rows import load, media_name
-from appliance.kernel.errors import Refused, not_found
+from appliance.kernel.errors import Refused, Unavailable, not_found
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 from appliance.web.api import RawRoute, Receive, Scope, Send
@@ -75,13 +78,27 @@ class Delivery:
     threads: trio.CapacityLimiter
 
     async def pieces(self, plan: StoredPlan) -> list[bytes | FileRange]:
-        """The bytes of a stored plan, in order."""
+        """The bytes of a stored plan, in order. Raises Refused 409 `footage_gone`, FileLost for an export."""
+        if plan.is_file_only:
+            return [await self._open_export(plan)]
         if plan.file_path is not None:
             path = self.clips_dir / plan.file_path
             fd = await trio.to_thread.run_sync(_open_or_none, path, limiter=self.threads)
             if fd is not None:
                 return [FileRange(fd, 0, plan.size)]
         return [plan.header, *await self.open_ranges(plan.ranges)]
+
+    async def _open_export(self, plan: StoredPlan) -> FileRange:
+        """Raises FileLost, or Unavailable when the clips' disk is away."""
+        assert plan.file_path is not None
+        fd = await trio.to_thread.run_sync(
+            _open_or_none, self.clips_dir / plan.file_path, limiter=self.threads
+        )
+        if fd is not None:
+            return FileRange(fd, 0, plan.size)
+        if await trio.to_thread.run_sync(is_lost, plan, self.clips_dir, limiter=self.threads):
+            raise FileLost(plan.file_path)
+        raise Unavailable("clips_disk", "the disk of the clips does not answer", "look at /readyz")
 
     async def open_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[FileRange]:
         """One descriptor per recording. Raises Refused 409 `footage_gone`."""
@@ -120,9 +137,19 @@ def media_routes(*, store: Store, delivery: Delivery) -> list[RawRoute]:
         scope: Scope, receive: Receive, send: Send, clip_id: str, media_rev: int | None, cache: str
     ) -> None:
         plan = await plans.get(clip_id, media_rev)
+        try:
+            pieces = await delivery.pieces(plan)
+        except FileLost as error:
+            await store.write(lambda tx: cuts.lost(tx, clip_id, plan.media_rev))
+            raise Refused(
+                409,
+                "footage_gone",
+                f"the clip's file is gone: {error}",
+                "it is made again; wait for clip_ready",
+            ) from error
         media = Media(
             size=plan.size,
-            pieces=await delivery.pieces(plan),
+            pieces=pieces,
             etag=f'"m{plan.media_rev}"',
             cache_control=cache,
             filename=f"{clip_id}.mp4",

@@ -3,7 +3,8 @@
 Rules: a ghost is a pending clip that waits for OUT. `recut` is a new cut of an ended clip (a trim, or late
 footage): it starts over from every state, and what played before plays on until the new cut is ready.
 `lost` means a power cut took bytes of a ready clip. `crash` is what a start finds of a job that was running;
-`give_up` ends a clip whose job stopped the box three times.
+`give_up` ends a clip whose job stopped the box three times. `put_back` is a job that stops without a fault of
+its own: the box is told to stop while it encodes, or no worker answers.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class ClipEvent(StrEnum):
     LOST = "lost"
     CRASH = "crash"
     GIVE_UP = "give_up"
+    PUT_BACK = "put_back"
 
 
 S, E = ClipState, ClipEvent
@@ -47,6 +49,7 @@ CLIP = Machine(
             E.LOST: ILLEGAL,
             E.CRASH: ILLEGAL,
             E.GIVE_UP: S.FAILED,
+            E.PUT_BACK: ILLEGAL,
         },
         S.PROCESSING: {
             E.CLAIM: ILLEGAL,
@@ -57,6 +60,7 @@ CLIP = Machine(
             E.LOST: ILLEGAL,
             E.CRASH: S.PENDING,
             E.GIVE_UP: ILLEGAL,
+            E.PUT_BACK: S.PENDING,
         },
         S.READY: {
             E.CLAIM: ILLEGAL,
@@ -67,6 +71,7 @@ CLIP = Machine(
             E.LOST: S.PENDING,
             E.CRASH: ILLEGAL,
             E.GIVE_UP: ILLEGAL,
+            E.PUT_BACK: ILLEGAL,
         },
         S.FAILED: {
             E.CLAIM: ILLEGAL,
@@ -77,6 +82,7 @@ CLIP = Machine(
             E.LOST: ILLEGAL,
             E.CRASH: ILLEGAL,
             E.GIVE_UP: ILLEGAL,
+            E.PUT_BACK: ILLEGAL,
         },
     },
 )

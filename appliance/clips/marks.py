@@ -120,20 +120,13 @@ def insert_clip(
     return str(clip_id)
 
 
-def refuse_other_modes(mode: str) -> str:
-    """Only `instant` is cut by this release. Raises Refused 422."""
-    if mode != "instant":
-        raise invalid("mode", f"{mode!r} is not part of this release; use 'instant'", "mode_unavailable")
-    return mode
-
-
 def create_clip(tx: Tx, caller: Caller, rules: MarkRules, body: ClipIn) -> Answer:
     """IN on one channel (V06), or a whole clip when it has a duration (V16)."""
     session = load_session(tx, body.session_id)
     known = known_mark(tx, "clip", body.id, fingerprint(body.model_dump_json()))
     if known is not None:
         return Answer(200, clip_resource(tx, known))
-    mode = refuse_other_modes(body.mode or rules.clips.mode)
+    mode = body.mode or rules.clips.mode
     start_us = start_of(tx, rules, session, body.start_time)
     columns = mark_columns(tx, caller, body, start_us, length_us(rules, body.duration_seconds))
     clip_id = insert_clip(tx, {**columns, "id": body.id}, body.channel_id, mode)
@@ -173,30 +166,32 @@ def close_ghost(tx: Tx, row: Row, duration_us: int, *, by_box: bool = False) -> 
 
 
 def change_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: ClipPatch) -> Answer:
-    """PATCH: a new title; a new start or length is a trim, on a ghost the length is OUT."""
+    """PATCH: a new title; a new start, length or mode cuts anew; on a ghost the length is OUT."""
     row = load(tx, "clip", clip_id)
     check_rev(caller, "clip", row["rev"])
     sent = body.model_dump(exclude_unset=True)
     if "title" in sent:
         tx.update("clips", clip_id, {"title": sent["title"]})
     session = load_session(tx, row["session_id"])
-    if body.mode is not None:
-        refuse_other_modes(body.mode)
-    start_us = row["start_us"]
+    start_us, mode = row["start_us"], body.mode or row["mode"]
     if body.start_time is not None:
         start_us = start_of(tx, rules, session, body.start_time)
     duration_us = row["duration_us"]
     if body.duration_seconds is not None:
         duration_us = length_us(rules, body.duration_seconds)
     given = body.start_time or row["start_time_given"]
-    if (start_us, duration_us) != (row["start_us"], row["duration_us"]):
-        trim_clip(tx, row, start_us, duration_us, given)
+    if (start_us, duration_us, mode) != (row["start_us"], row["duration_us"], row["mode"]):
+        trim_clip(tx, row, start_us, duration_us, given, mode)
     return Answer(200, journal_clip(tx, "clip_updated", clip_id))
 
 
-def trim_clip(tx: Tx, row: Row, start_us: int, duration_us: int, given: str | None) -> None:
-    """Move a clip's ends. An ended clip is cut anew under the next media_rev; the old one plays meanwhile."""
+def trim_clip(
+    tx: Tx, row: Row, start_us: int, duration_us: int, given: str | None, mode: str | None = None
+) -> None:
+    """Move a clip's ends, or make it another way. An ended clip is cut anew under the next media_rev; the old
+    one plays meanwhile."""
     changes: dict[str, Any] = {"start_us": start_us, "duration_us": duration_us, "start_time_given": given}
+    changes["mode"] = mode or row["mode"]
     if row["duration_us"] == 0:
         if duration_us:
             changes |= {"out_received_us": tx.now_us, "waiting_for": "footage"}

@@ -14,7 +14,6 @@ from appliance.clips.marks import (
     load_session,
     mark_columns,
     out_us,
-    refuse_other_modes,
     remove_clips,
     start_of,
     trim_clip,
@@ -39,9 +38,8 @@ def create_play(tx: Tx, caller: Caller, rules: MarkRules, body: PlayIn) -> Answe
     last = tx.value("SELECT max(number) FROM plays WHERE session_id = ?", (body.session_id,)) or 0
     tx.insert("plays", {**columns, "id": play_id, "number": last + 1})
     journal_play(tx, "play_created", play_id)
-    mode = refuse_other_modes(rules.clips.mode)
     for channel_id in body.channel_ids or angles(tx, session):
-        insert_clip(tx, dict(columns), channel_id, mode, play_id)
+        insert_clip(tx, dict(columns), channel_id, rules.clips.mode, play_id)
     return Answer(201, play_resource(tx, load(tx, "play", play_id)))
 
 

@@ -39,6 +39,7 @@ class ClipRow:
     ready_media_rev: int | None
     file_path: str | None
     thumbnail_path: str | None
+    media_rev: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class PlanRow:
     header_bytes: int
     ranges: tuple[tuple[str, int, int], ...]  # recording, offset, length
     file_path: str | None
+
+    @property
+    def is_file_only(self) -> bool:
+        """An export: encoded anew, so its file is all there is of it."""
+        return not self.header_bytes and not self.ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,9 @@ def _plans(facts: Facts) -> Iterator[Finding]:
     for plan in facts.plans:
         subject = f"clip:{plan.clip_id} m{plan.media_rev}"
         total = plan.header_bytes + sum(length for _, _, length in plan.ranges)
+        if plan.is_file_only:
+            yield from _export(plan, facts.clip_files, (plan.clip_id, plan.media_rev) in current)
+            continue
         if total != plan.size:
             yield Finding("plan_size", subject, f"says {plan.size} bytes, its parts are {total}")
         lost = _lost_ranges(plan, facts.recordings)
@@ -146,6 +155,19 @@ def _plans(facts: Facts) -> Iterator[Finding]:
                 yield Finding("file_wrong", subject, f"file {plan.file_path} {have}", mend=mend)
         elif (plan.clip_id, plan.media_rev) in current and lost:
             yield Finding("bytes_lost", subject, f"{lost}; the box cuts it again at its next start")
+
+
+def _export(plan: PlanRow, clip_files: Mapping[str, int], is_current: bool) -> Iterator[Finding]:
+    subject = f"clip:{plan.clip_id} m{plan.media_rev}"
+    size = None if plan.file_path is None else clip_files.get(plan.file_path)
+    if size == plan.size:
+        return
+    have = "is gone" if size is None else f"has {size} bytes instead of {plan.size}"
+    if is_current:
+        detail = f"file {plan.file_path} {have}; the box makes it again at its next start"
+        yield Finding("bytes_lost", subject, detail)
+    else:
+        yield Finding("file_wrong", subject, f"file {plan.file_path} {have}", mend="forget_plan")
 
 
 def _lost_ranges(plan: PlanRow, recordings: Mapping[str, int]) -> str:
@@ -165,6 +187,10 @@ def _files(facts: Facts) -> Iterator[Finding]:
     session_of = {clip.id: clip.session_id for clip in facts.clips}
     for plan in facts.plans:  # written but not yet committed: the next start writes it again
         known.add(f"{session_of.get(plan.clip_id, '')}/{plan.clip_id}-m{plan.media_rev}.mp4")
+    for clip in facts.clips:  # an export under way; what a crash left of it goes at the next start
+        if clip.status in ("pending", "processing"):
+            name = f"{clip.session_id}/{clip.id}-m{clip.media_rev}"
+            known.update((f"{name}.partial", f"{name}.mp4"))
     for path in sorted(set(facts.clip_files) - known):
         mend = "unlink" if OURS.fullmatch(path) else ""
         yield Finding("orphan_file", path, f"{facts.clip_files[path]} bytes nobody knows", mend=mend)

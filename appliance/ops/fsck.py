@@ -71,7 +71,7 @@ def gather(tx: ReadTx, clips: Path, recordings: Path) -> Facts:
     clip_rows = [
         ClipRow(**row)
         for row in tx.all(
-            "SELECT id, session_id, status, ready_media_rev, file_path, thumbnail_path FROM clips"
+            "SELECT id, session_id, status, ready_media_rev, file_path, thumbnail_path, media_rev FROM clips"
             " WHERE deleted_us IS NULL"
         )
     ]
@@ -173,5 +173,8 @@ def _forget(tx: Tx, finding: Finding) -> None:
         tx.run("UPDATE clips SET thumbnail_path = NULL WHERE id = ?", (clip_id,))
         return
     media_rev = int(finding.subject.rsplit(" m", 1)[1])
+    if finding.mend == "forget_plan":  # of an export that a newer cut has replaced
+        tx.run("DELETE FROM plans WHERE clip_id = ? AND media_rev = ?", (clip_id, media_rev))
+        return
     tx.run("UPDATE plans SET file_path = NULL WHERE clip_id = ? AND media_rev = ?", (clip_id, media_rev))
     tx.run("UPDATE clips SET file_path = NULL WHERE id = ? AND ready_media_rev = ?", (clip_id, media_rev))

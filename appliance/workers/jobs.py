@@ -223,13 +223,14 @@ class TranscodeJob:
     preset: str = "veryfast"
     crf: int = 20
     threads: int = 2
+    limit_s: float = 0.0  # 0: as long as any box may need
 
     kind: ClassVar[str] = "transcode"
 
     @property
     def wall_s(self) -> float:
         """Twenty times slower than life is a box in trouble (measured: 1080p ultrafast is 4 times faster)."""
-        return 60.0 + 20.0 * self.span_s
+        return self.limit_s or 60.0 + 20.0 * self.span_s
 
     @property
     def cpu_s(self) -> int:

@@ -62,6 +62,7 @@ def _transcode(args: Json, descriptors: Descriptors, report: Report) -> Json:
     if preset not in PRESETS or not 0 <= crf <= 51 or not 1 <= threads <= 16:
         raise ProtocolError(f"no such recipe: {preset} crf {crf} on {threads} threads")
     reader = PieceReader(inputs, _pieces(args, len(inputs)))
+    os.ftruncate(output, 0)  # the worker before us may have died in the middle of this job
     writer = Writer(output)
     try:
         written = transcode(

@@ -17,6 +17,7 @@ LEGAL = {
     ("ready", "lost"): "pending",
     ("processing", "crash"): "pending",
     ("pending", "give_up"): "failed",
+    ("processing", "put_back"): "pending",
 }
 
 

@@ -1,0 +1,189 @@
+"""Exports: clips of mode `exact` and `transcode`, encoded anew into a file of their own.
+
+Owns: the way from a plan to that file. A worker encodes what the plan shows; another job decodes the result
+and counts; only then it gets its name. Order: data, fsync(file), rename, fsync(directory), COMMIT. What is
+served is the file alone. Must not know: worker processes, when a clip is cut.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import structlog
+import trio
+
+from appliance.clips import cuts
+from appliance.clips.cuts import Job
+from appliance.clips.delivery import Delivery
+from appliance.clips.files import sync_directory
+from appliance.clips.jobs import Inspection, MediaJobs, Source, opened
+from appliance.kernel.errors import Refused, Unavailable
+from appliance.kernel.store import Store
+from appliance.media.plan import Plan
+
+log = structlog.get_logger("exports")
+
+TELL_EVERY_S = 1.0  # progress is journaled no more often
+STOP_S = 5.0  # what is left of the clip in a stopping box must be written within this
+_END_TOLERANCE_S = 0.05  # ticks of another time base; a frame more or less is found by counting
+
+
+class BadExport(Exception):
+    """The worker's file is not the clip. The text says in what it differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """Makes exports. `slots`: so many at a time; more would only wait in the workers' line."""
+
+    store: Store
+    jobs: MediaJobs
+    delivery: Delivery
+    slots: int
+
+    async def make(self, job: Job, plan: Plan) -> None:
+        """From the plan to ready. Returns quietly when the clip was cut anew or deleted meanwhile.
+
+        Raises Refused or BadExport (this clip cannot be made), Unavailable (no worker), OSError (the disk).
+        """
+        name = f"{job.session_id}/{job.clip_id}-m{job.media_rev}.mp4"
+        target = self.delivery.clips_dir / name
+        draft = await self._in_thread(partial(open_draft, target))
+        try:
+            if not await self._encode_while_wanted(job, plan, draft):
+                return
+            size = await self._in_thread(partial(publish, draft, target))
+        finally:
+            os.close(draft)
+            await self._drop(target.with_suffix(".partial"))
+        made = replace(plan, header=b"", ranges=(), size=size, preroll_s=0.0, codec="avc1")
+        made = replace(made, width=plan.width & ~1, height=plan.height & ~1)
+        await self.store.insist(lambda tx: cuts.finish(tx, job, made, name))
+
+    async def _encode_while_wanted(self, job: Job, plan: Plan, draft: int) -> bool:
+        """False: a trim or a delete came first and the encoder was stopped."""
+        trouble: Exception | None = None
+        is_done = False
+        reached = Reached()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, job, nursery.cancel_scope, name=f"watch {job.clip_id}")
+            nursery.start_soon(self._tell, job, plan.duration_s, reached, name=f"progress {job.clip_id}")
+            try:
+                await self._encode(job, plan, draft, reached)
+                is_done = True
+            except (Refused, Unavailable, OSError, BadExport) as error:
+                trouble = error
+            nursery.cancel_scope.cancel()
+        if trouble is not None:
+            raise trouble
+        return is_done
+
+    async def _encode(self, job: Job, plan: Plan, draft: int, reached: Reached) -> None:
+        ranges = [(each.name, each.offset, each.length) for each in plan.ranges]
+        async with opened([plan.header, *await self.delivery.open_ranges(ranges)]) as source:
+            await self.jobs.encode(
+                source,
+                draft,
+                mode=job.mode,
+                frames=plan.frames,
+                span_s=plan.duration_s,
+                on_progress=reached.set,
+            )
+        written = Source((draft,), ((0, 0, os.fstat(draft).st_size),))
+        wrong = difference(await self.jobs.inspect(written, span_s=plan.duration_s), plan)
+        if wrong is not None:
+            raise BadExport(f"the encoded clip is not the one asked for: {wrong}")
+
+    async def _watch(self, job: Job, scope: trio.CancelScope) -> None:
+        """Cancel `scope` when the clip no longer is what this job was begun for."""
+        journal, subject = self.store.journal, f"clip:{job.clip_id}"
+        cursor = journal.head
+        if not await self.store.read(lambda tx: cuts.is_wanted(tx, job)):
+            scope.cancel()
+        while True:
+            seen, entries = journal.changed.count, journal.recent(cursor)
+            cursor = journal.head
+            is_told = entries is None or any(entry.subject == subject for entry in entries)
+            if is_told and not await self.store.read(lambda tx: cuts.is_wanted(tx, job)):
+                scope.cancel()
+            await journal.changed.wait_past(seen)
+
+    async def _tell(self, job: Job, span_s: float, reached: Reached) -> None:
+        """Journal the progress, where there is some."""
+        told = 0.0
+        while True:
+            await trio.sleep(TELL_EVERY_S)
+            share = round(min(reached.second / span_s, 0.99), 3)
+            if share > told:
+                told = share
+                with suppress(Unavailable):  # a full disk: the next second will do
+                    await self.store.write(partial(cuts.tell_progress, job=job, share=share))
+
+    async def _in_thread(self, call: Callable[[], int]) -> int:
+        return await trio.to_thread.run_sync(call, limiter=self.delivery.threads)
+
+    async def _drop(self, path: Path) -> None:
+        with trio.move_on_after(STOP_S, shield=True), suppress(OSError):
+            await trio.to_thread.run_sync(
+                lambda: path.unlink(missing_ok=True), limiter=self.delivery.threads, abandon_on_cancel=True
+            )
+
+
+@dataclass(slots=True)
+class Reached:
+    """How far the encoder says it is, seconds of the clip."""
+
+    second: float = 0.0
+
+    def set(self, second: float) -> None:
+        self.second = second
+
+
+def open_draft(target: Path) -> int:
+    """An empty file beside `target`, for reading and writing. Blocking; raises OSError."""
+    if not target.parent.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sync_directory(target.parent.parent)
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    return os.open(target.with_suffix(".partial"), flags, 0o640)
+
+
+def publish(draft: int, target: Path) -> int:
+    """Give the finished draft its name, durably; returns its size. Blocking; raises OSError."""
+    os.fsync(draft)
+    target.with_suffix(".partial").rename(target)
+    sync_directory(target.parent)
+    return os.fstat(draft).st_size
+
+
+def difference(found: Inspection, plan: Plan) -> str | None:
+    """In what a file differs from what the plan shows; None when it does not."""
+    sounds = int(has_sound(plan.header))
+    size = plan.width & ~1, plan.height & ~1  # chroma is halved, so both are even
+    checks = [
+        (not found.read_error, f"it cannot be read to its end: {found.read_error}"),
+        (found.codec == "h264", f"its video is {found.codec or 'missing'}"),
+        (found.errors == 0, f"{found.errors} packets cannot be decoded"),
+        (found.frames == plan.frames, f"{found.frames} frames instead of {plan.frames}"),
+        (found.packets == found.frames, f"{found.packets - found.frames} frames are hidden"),
+        (
+            abs(found.end_s - plan.duration_s) <= _END_TOLERANCE_S,
+            f"{found.end_s:.3f} s instead of {plan.duration_s:.3f}",
+        ),
+        (
+            (found.width, found.height) == size,
+            f"pictures of {found.width}x{found.height}",
+        ),
+        (found.sounds == sounds, f"{found.sounds} sound tracks instead of {sounds}"),
+    ]
+    return next((said for holds, said in checks if not holds), None)
+
+
+def has_sound(header: bytes) -> bool:
+    """Whether a plan's header describes a sound track: an hdlr box (ISO/IEC 14496-12 8.4.3) saying so."""
+    return b"hdlr" + bytes(8) + b"soun" in header
