@@ -224,9 +224,10 @@ class _Desk:
             said = error.detail if isinstance(error, Refused) else str(error)
             reason = f"The clip could not be encoded: {said}"
             await self.store.insist(lambda tx: cuts.fail(tx, job, reason))
-        except trio.Cancelled:  # the box stops
-            with trio.move_on_after(STOP_S, shield=True), suppress(Unavailable):
-                await self.store.write(lambda tx: cuts.put_back(tx, job))
+        except BaseException:
+            if trio.current_effective_deadline() == -math.inf:  # cancelled: the box stops
+                with trio.move_on_after(STOP_S, shield=True), suppress(Unavailable):
+                    await self.store.write(lambda tx: cuts.put_back(tx, job))
             raise
 
 
