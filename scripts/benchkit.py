@@ -78,10 +78,11 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def spread_ms(values_s: Sequence[float]) -> Row:
-    """p50, p99 and max in ms, and of how many."""
+    """Least, p50, p99 and greatest in ms, and of how many. On a busy machine the least says what is ours."""
     if not values_s:
-        return {"p50_ms": None, "p99_ms": None, "max_ms": None, "n": 0}
-    told = {"p50_ms": quantile(values_s, 0.5), "p99_ms": quantile(values_s, 0.99), "max_ms": max(values_s)}
+        return {"min_ms": None, "p50_ms": None, "p99_ms": None, "max_ms": None, "n": 0}
+    told = {"min_ms": min(values_s), "p50_ms": quantile(values_s, 0.5)}
+    told |= {"p99_ms": quantile(values_s, 0.99), "max_ms": max(values_s)}
     return {key: round(value * 1000, 2) for key, value in told.items()} | {"n": len(values_s)}
 
 

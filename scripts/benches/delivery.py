@@ -254,8 +254,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--seconds", type=float, default=2.0, help="per row")
+    parser.add_argument("--quick", action="store_true", help="proves the code, not the figures")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.quick:
+        options.seconds = 0.5
     if options.serve:
         serve(options.serve)
         return
