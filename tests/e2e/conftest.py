@@ -12,9 +12,12 @@ import pytest
 import trio
 from playwright.sync_api import Browser
 
+from appliance.kernel.clock import wall_us
 from tests.e2e.game import Game, recorded_game
+from tests.e2e.kit import NTSC, write_past
 from tests.kit.browser import chromium
-from tests.kit.running import Process
+from tests.kit.camera import RecordingWriter, make_footage
+from tests.kit.running import Box, Process, serving_box
 from tests.kit.waiting import eventually
 
 
@@ -23,6 +26,27 @@ def game(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Game]:
     """The recorded game: about 12 s, once."""
     with recorded_game(tmp_path_factory.mktemp("game")) as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """A box in Madrid with eight seconds of cam1, nothing of cam2, and little patience."""
+    folder = tmp_path_factory.mktemp("box")
+    footage = make_footage(frames=480, fps=NTSC, gop=60, b_frames=2)
+    write_past(RecordingWriter(folder / "recordings" / "cam1", footage, wall_us() - 8_000_000), wall_us())
+    settings = {
+        "site": {"id": "madrid", "timezone": "Europe/Madrid"},
+        "channels": [{"id": "cam1"}, {"id": "cam2"}],
+        "clips": {"workers": 1, "coverage_wait_s": 0.4, "max_duration_s": 60},
+        "heartbeat": {"interval_s": 0.5, "timeout_s": 1.5},
+    }
+    with serving_box(folder, settings, started) as one:
+        yield one
+
+
+async def started(box: Box) -> Box:
+    await box.start()
+    return box
 
 
 @dataclass(frozen=True)

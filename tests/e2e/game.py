@@ -17,7 +17,7 @@ import trio
 from appliance.kernel.clock import to_rfc3339, wall_us
 from tests.e2e.kit import FRAME_US, NTSC, Published, published, span_of
 from tests.kit.camera import RecordingWriter, make_footage
-from tests.kit.running import Box, Event, Http, Tablet, tablet
+from tests.kit.running import Box, Event, Http, Tablet, serving_box, tablet
 
 GAME_S = 9.5
 SIDE_LATENCY_MS = 80
@@ -65,12 +65,9 @@ def recorded_game(folder: Path) -> Iterator[Game]:
         {"id": "broken"},
         {"id": "hevc"},
     ]
-    box = Box(folder, {"channels": channels, "clips": {"workers": 1, "coverage_wait_s": 5}})
-    try:
-        yield trio.run(play_game, box)
-        assert trio.run(box.stop) == 0
-    finally:
-        box.process.kill_everything()
+    settings = {"channels": channels, "clips": {"workers": 1, "coverage_wait_s": 5}}
+    with serving_box(folder, settings, play_game) as one:
+        yield one
 
 
 async def play_game(box: Box) -> Game:

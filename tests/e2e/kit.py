@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -53,6 +54,14 @@ async def published(http: Http, channel: str, writer: RecordingWriter) -> list[P
         while len(times := await frame_times(http, channel, *span)) < len(truth):  # noqa: ASYNC110
             await trio.sleep(0.05)
     return [Published(at_us, frame) for at_us, frame in zip(times, truth, strict=True)]
+
+
+def write_past(writer: RecordingWriter, until_us: int) -> None:
+    """Every part due by now; each file was last written when its last part was due."""
+    while (due := writer.next_due_us()) <= until_us:
+        writer.write_until(due)
+        newest = max(writer.directory.glob("*.mp4"))
+        os.utime(newest, ns=(due * 1000, due * 1000))
 
 
 def expected(frames: Sequence[Published], start_us: int, end_us: int) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import trio
 
 from appliance.kernel.clock import to_rfc3339, wall_us
-from tests.e2e.kit import FRAME_US, NTSC, Published, expected, frame_times, shown
+from tests.e2e.kit import FRAME_US, NTSC, Published, expected, frame_times, shown, write_past
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.running import Http, running_box
 
@@ -20,14 +19,6 @@ pytestmark = pytest.mark.slow
 S_US = 1_000_000
 PAST_S = 300  # 200 ppm are 60 ms by then: almost two frames
 LIVE_S = 3.0
-
-
-def write_past(writer: RecordingWriter, until_us: int) -> None:
-    """Every part due by now; each file was last written when its last part was due."""
-    while (due := writer.next_due_us()) <= until_us:
-        writer.write_until(due)
-        newest = max(writer.directory.glob("*.mp4"))
-        os.utime(newest, ns=(due * 1000, due * 1000))
 
 
 async def all_frames(http: Http, channel: str, writer: RecordingWriter) -> list[Published]:

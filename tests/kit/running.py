@@ -16,8 +16,8 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -192,6 +192,24 @@ class Box:
             base_url=self.url, headers={"X-Client": device}, timeout=20, trust_env=False
         ) as client:
             yield Http(client)
+
+
+@contextmanager
+def serving_box(folder: Path, settings: Mapping[str, Any], begin: Callable[[Box], Any]) -> Iterator[Any]:
+    """For fixtures that outlive a test: yields what the async `begin` returns, and stops the box at the end.
+
+    `begin` must call `box.start()`.
+    """
+    box = Box(folder, settings)
+    try:
+        yield trio.run(begin, box)
+        code = trio.run(box.stop)
+        assert code == 0, f"exit code {code}:\n{box.process.said()[-6000:]}"
+    except BaseException:
+        sys.stderr.write(f"--- the box said:\n{box.process.said()[-6000:]}\n")
+        raise
+    finally:
+        box.process.kill_everything()
 
 
 def _with_defaults(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
