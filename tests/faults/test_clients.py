@@ -1,0 +1,186 @@
+"""Clients that are stuck, slow, flooding or hostile: marks are answered meanwhile, nothing of it stays."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+import trio
+
+from appliance.ops.fsck import check_box
+from appliance.settings import load_settings
+from tests.faults.clients import (
+    BareTablet,
+    descriptors,
+    drip,
+    flood,
+    port_of,
+    pour,
+    resident_mb,
+    stuck_tablets,
+)
+from tests.kit.running import Box, Http, running_box, tablet
+from tests.kit.waiting import eventually
+
+pytestmark = pytest.mark.slow
+CHANNELS = [{"id": "cam1"}]
+PROMPT_S = 2.0  # on two busy cores; alone it is milliseconds
+
+
+async def begin(http: Http) -> str:
+    made = await http.post("/sessions", {"name": "Night", "type": "game"}, 201)
+    return str((await http.post(f"/sessions/{made['id']}/start"))["id"])
+
+
+async def mark(http: Http, session_id: str) -> str:
+    """A mark that is answered promptly."""
+    with trio.fail_after(PROMPT_S):
+        body = {"session_id": session_id, "channel_id": "cam1", "duration": 1}
+        return str((await http.post("/clips", body, 201))["id"])
+
+
+async def unharmed(box: Box, http: Http, told: list[str], before: int) -> None:
+    """Everything acknowledged is there, every descriptor came back, and the box's books are in order."""
+    for clip_id in told:
+        await http.get(f"/clips/{clip_id}")
+    await eventually(
+        lambda: descriptors(box.process.pid) <= before + 3, within_s=20, what="descriptors given back"
+    )
+    assert await box.stop() == 0
+    assert await check_box(load_settings(box.folder / "appliance.toml"), repair=False) == []
+
+
+async def test_slowloris_is_cut_and_marks_go_on(tmp_path: Path) -> None:
+    async with running_box(tmp_path, channels=CHANNELS) as box, box.http() as http:
+        session_id = await begin(http)
+        before, told = descriptors(box.process.pid), [await mark(http, session_id)]
+        request = b"GET /time HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: " + b"s" * 4000
+        lasted: list[float] = []
+
+        async def one() -> None:
+            lasted.append(await drip(port_of(box), request, 0.5))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(150):
+                nursery.start_soon(one)
+            while len(lasted) < 150:
+                told.append(await mark(http, session_id))
+                await trio.sleep(0.2)
+        assert max(lasted) < 12, "header_s is 5 s"
+        await unharmed(box, http, told, before)
+
+
+async def test_a_gigabyte_is_refused_without_being_taken_in(tmp_path: Path) -> None:
+    async with running_box(tmp_path, channels=CHANNELS) as box, box.http() as http:
+        session_id = await begin(http)
+        told = [await mark(http, session_id)]
+        before, memory = descriptors(box.process.pid), resident_mb(box.process.pid)
+        head = b"POST /clips HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+        chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+        sent, heard = await pour(
+            port_of(box), head + b"transfer-encoding: chunked\r\n\r\n", chunk, 1_000_000_000
+        )
+        assert sent < 32_000_000 and b"413" in heard.split(b"\r\n")[0]
+        sent, heard = await pour(
+            port_of(box), head + b"content-length: 1000000000\r\n\r\n", b"x" * 65536, 1_000_000_000
+        )
+        assert sent < 32_000_000 and b"413" in heard.split(b"\r\n")[0]
+        told.append(await mark(http, session_id))
+        assert resident_mb(box.process.pid) < memory + 20
+        await unharmed(box, http, told, before)
+
+
+HOSTILE = {
+    "deep": b'{"name":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+    "deep objects": b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+    "NaN": b'{"name": "x", "type": "game", "week": NaN}',
+    "Infinity": b'{"name": "x", "type": "game", "week": -Infinity}',
+    "duplicate keys": b'{"name": "x", "name": "y", "type": "game"}',
+    "half a surrogate": b'{"name": "\\ud800", "type": "game"}',
+    "not UTF-8": b'{"name": "\xff\xfe", "type": "game"}',
+    "a huge number": b'{"name": "x", "type": "game", "week": 1' + b"0" * 5_000 + b"}",
+    "cut short": b'{"name": "x", "type"',
+    "nothing but zeros": bytes(2000),
+}
+
+
+async def test_hostile_json_is_refused_at_both_doors(tmp_path: Path) -> None:
+    async with running_box(tmp_path, channels=CHANNELS) as box, box.http() as http:
+        session_id = await begin(http)
+        before, told = descriptors(box.process.pid), [await mark(http, session_id)]
+        for name, body in HOSTILE.items():
+            answer = await http.client.post(
+                "/sessions", content=body, headers={"content-type": "application/json"}
+            )
+            assert answer.status_code in (400, 422), (name, answer.status_code, answer.text)
+            client = await BareTablet.connect(port_of(box))
+            assert isinstance(client, BareTablet)
+            command = b'{"type":"command","id":"%s","do":"clip_new","body":%s}'
+            text = command % (str(uuid.uuid4()).encode(), body)
+            with trio.fail_after(5):
+                await client.read_until(2)
+                assert client.data[0] == 0x81, "a text frame: connected"
+                await client.say_long(text)
+                assert await client.ended() in (4510, None), name  # None: text that is no UTF-8
+            await trio.aclose_forcefully(client.stream)
+            told.append(await mark(http, session_id))
+        assert len((await http.get("/sessions"))["items"]) == 1
+        await unharmed(box, http, told, before)
+
+
+async def test_stuck_and_flooding_tablets_slow_nobody(tmp_path: Path) -> None:
+    async with running_box(tmp_path, channels=CHANNELS) as box, box.http() as http:
+        session_id = await begin(http)
+        told = [await mark(http, session_id)]
+        before, memory = descriptors(box.process.pid), resident_mb(box.process.pid)
+        async with stuck_tablets(box, 10), tablet(box) as good, trio.open_nursery() as nursery:
+            await eventually_clients(http, 11)
+            for _ in range(5):
+                nursery.start_soon(flooding, box)
+            for _ in range(150):
+                told.append(await mark(http, session_id))
+            await good.event("clip_created", clip_id=told[-1])
+            assert good.seqs == list(range(good.seqs[0], good.seqs[-1] + 1)), "each event once, in order"
+        assert resident_mb(box.process.pid) < memory + 40
+        await unharmed(box, http, told[-3:], before)
+
+
+async def flooding(box: Box) -> None:
+    assert await flood(box, 2000) == 4510
+
+
+async def eventually_clients(http: Http, count: int) -> None:
+    with trio.fail_after(10):
+        # another process
+        while not (await _clients(http)).startswith(f"{count} clients"):  # noqa: ASYNC110
+            await trio.sleep(0.02)
+
+
+async def _clients(http: Http) -> str:
+    return str((await http.client.get("/readyz")).json()["parts"]["clients"]["detail"])
+
+
+async def test_two_hundred_tablets_come_back_at_once(tmp_path: Path) -> None:
+    async with running_box(tmp_path, channels=CHANNELS) as box, box.http() as http:
+        session_id = await begin(http)
+        told = [await mark(http, session_id) for _ in range(20)]
+        before = descriptors(box.process.pid)
+        known = await http.get("/snapshot")
+        resume = f"?since={known['as_of_seq'] - 15}&epoch={known['epoch']}"
+        heard: list[bytes] = []
+
+        async def come_back() -> None:
+            client = await BareTablet.connect(port_of(box), resume)
+            while client.data.count(b'"seq":') < 15:
+                await client.read_until(len(client.data) + 1)
+            heard.append(client.data)
+            await trio.aclose_forcefully(client.stream)
+
+        with trio.fail_after(15):
+            async with trio.open_nursery() as nursery:
+                for _ in range(200):
+                    nursery.start_soon(come_back)
+                told.append(await mark(http, session_id))
+        assert len(heard) == 200 and all(b'"recovered":true' in each for each in heard)
+        await unharmed(box, http, told, before)
