@@ -55,7 +55,7 @@ from appliance.web.api import Command, Routes
 from appliance.web.app import make_app, make_local_app
 from appliance.web.common import Hooks, Site
 from appliance.web.server import Bound, run_server
-from appliance.wiring import boards, bridges
+from appliance.wiring import boards, bridges, keeping
 from appliance.wiring.media import PoolJobs
 from appliance.workers.pool import WorkerPoolHandle, run_worker_pool
 from appliance.workers.unit import SOCKET_DIR
@@ -153,7 +153,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             store=store,
             footage=footage,
             clips_dir=settings.storage.clips,
-        ),
+        ) as files,
         running(
             "cutter",
             run_cutter,
@@ -166,6 +166,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             exports=exports,
             paused=box.safe.on,
         ) as cutter,
+        keeping.retention(settings, store, box.recordings, files, rules, box.board, box.metrics),
         bridges.unless(box.safe.on, "pictures", pictures.run),
     ):
         routes = _routes(box, monitor, cutter, rules, delivery, pictures, planner)

@@ -1,0 +1,1 @@
+"""Retention: what goes when the disk fills or its time is over, and what never does."""

@@ -1,0 +1,363 @@
+"""The actor that keeps room on the disks: looks at them, asks `core.decide`, carries it out.
+
+Owns: when to look, the order of a deletion (rows, unlink, fsync, rows), the ballast. Must not know: what a
+recording or a clip is made of, who records. A disk that refuses, or a database that is full, ends nothing: it
+is said, and tried again at the next look.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+import structlog
+import trio
+
+from appliance.kernel.errors import Unavailable
+from appliance.kernel.signal import Signal
+from appliance.kernel.store import Store, StoreFull
+from appliance.kernel.tx import Tx
+from appliance.recordings.model import StoredSegment
+from appliance.retention import store as rows
+from appliance.retention.ballast import Ballast, ballast_bytes
+from appliance.retention.core import Decision, Doomed, Limits, OldClip, Pin, Reason, View, decide, hours_left
+
+LOOK_S: Final = 30.0
+LOOK_MIN_S: Final = 2.0
+WHOLE_S: Final = 600.0  # with room enough, only what is too old has to be found
+BATCH: Final = 20  # recordings per transaction: marks wait behind it, and the index forgets them in one turn
+ROUNDS: Final = 8  # of decisions per look: each may have to write clips first
+WRITE_S: Final = 60.0  # for the file of one clip
+STEP: Final = 500  # segments listed before others have their turn
+
+T = TypeVar("T")
+log = structlog.get_logger("retention")
+
+
+class Space(NamedTuple):
+    """The file system a folder is on."""
+
+    device: int
+    free_bytes: int
+
+
+def ask_space(folder: Path) -> Space:
+    """Free space for us, not root's reserve. Blocks; raises OSError."""
+    found = os.statvfs(folder)
+    return Space(os.stat(folder).st_dev, found.f_bavail * found.f_frsize)
+
+
+class Recordings(Protocol):
+    """What is on the disk, as the index knows it."""
+
+    def channel_ids(self) -> list[str]: ...
+
+    def stored(self, channel_id: str) -> Iterator[StoredSegment]:
+        """Oldest first; may be left and resumed."""
+        ...
+
+    def bytes_per_s(self, channel_id: str) -> float: ...
+
+    def open_fd(self, name: str) -> int:
+        """Blocking; raises OSError."""
+        ...
+
+    async def remove(self, channel_id: str, names: Sequence[str]) -> None:
+        """Unlink, durably. Raises OSError."""
+        ...
+
+
+class Clips(Protocol):
+    """The writer of clip files."""
+
+    async def write_now(self, clip_id: str, media_rev: int) -> bool: ...
+
+    async def collect_now(self) -> None: ...
+
+
+ExpireClip = Callable[[Tx, str, str], bool]
+"""Deletes a clip (id, reason) with all that hangs on it; False when it has become one to keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    state: Path
+    recordings: Path
+    clips: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the last look found. `hours` None: nothing is being recorded. `stuck`: clips whose files could
+    not be written, so that their recordings stay. `error`: what a disk or the database said."""
+
+    free_bytes: int = 0
+    deletable_bytes: int = 0
+    short_bytes: int = 0
+    bytes_per_s: float = 0.0
+    deleted_bytes: int = 0
+    has_ballast: bool = False
+    wants_ballast: bool = False
+    stuck: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def hours(self) -> float | None:
+        """Of recording, before something promised has to go."""
+        return hours_left(self.free_bytes, self.deletable_bytes, self.bytes_per_s)
+
+
+@dataclass(slots=True)
+class _Keeper:
+    """State of the running actor."""
+
+    store: Store
+    recordings: Recordings
+    clips: Clips
+    expire_clip: ExpireClip
+    folders: Folders
+    limits: Limits
+    space: Callable[[Path], Space]
+    ballast: Ballast
+    wake: Signal = field(default_factory=Signal)
+    looked: Signal = field(default_factory=Signal)
+    answered: int = -1  # the wake-up the last look was begun after
+    whole_s: float = float("-inf")  # when everything was last gone through
+    removed: set[str] = field(default_factory=set)  # in this look; the index may still name them
+    free_bytes: int = 0
+    bytes_per_s: float = 0.0
+    deleted_bytes: int = 0
+    decision: Decision | None = None
+    stuck: tuple[str, ...] = ()
+    has_ballast: bool = False
+    error: str = ""
+
+    async def run(self) -> None:
+        while True:
+            seen = self.wake.count
+            await self.look()
+            self.answered = seen
+            self.looked.ring()
+            with trio.move_on_after(self.pause_s()):
+                await self.wake.wait_past(seen)
+
+    def pause_s(self) -> float:
+        """Sooner when the reserve would be touched soon: a fast stream on a small disk."""
+        if self.bytes_per_s <= 0:
+            return LOOK_S
+        left_s = (self.free_bytes - self.limits.reserve_bytes) / self.bytes_per_s
+        return max(LOOK_MIN_S, min(LOOK_S, left_s / 4))
+
+    async def look(self) -> None:
+        """One look at everything, with all it leads to."""
+        error = ""
+        self.bytes_per_s = sum(map(self.recordings.bytes_per_s, self.recordings.channel_ids()))
+        self.removed.clear()
+        try:
+            await self._look()
+        except OSError as raised:
+            error = f"{raised.strerror or raised}" + (f": {raised.filename}" if raised.filename else "")
+        except Unavailable as raised:
+            error = raised.detail
+        if error and error != self.error:
+            log.error("retention cannot delete", reason=error)
+        self.error = error
+
+    async def _look(self) -> None:
+        try:
+            await self._adjust_ballast()
+        finally:
+            await self._execute(await self.store.read(rows.left))
+            free_bytes, clips_free_bytes = await self._ask()
+            is_short = min(free_bytes, clips_free_bytes or free_bytes) < self.limits.min_free_bytes
+            is_low = free_bytes < self.limits.reserve_bytes
+            if is_short or is_low or trio.current_time() - self.whole_s >= WHOLE_S:
+                self.whole_s = trio.current_time()
+                await self._make_room()
+
+    async def _ask(self) -> tuple[int, int | None]:
+        """Free bytes where recordings lie, and where clips lie if that is another disk."""
+
+        def ask() -> tuple[Space, Space]:
+            return self.space(self.folders.recordings), self.space(self.folders.clips)
+
+        recordings, clips = await trio.to_thread.run_sync(ask, abandon_on_cancel=True)
+        self.free_bytes = recordings.free_bytes
+        return recordings.free_bytes, None if clips.device == recordings.device else clips.free_bytes
+
+    # -- deciding ----------------------------------------------------------------------------------------
+
+    async def _make_room(self) -> None:
+        unwritable: set[tuple[str, int]] = set()
+        for _ in range(ROUNDS):
+            view = await self._view(frozenset(unwritable))
+            decision = await trio.to_thread.run_sync(decide, view, self.limits)
+            self.decision = decision
+            self.stuck = tuple(sorted({clip_id for clip_id, _ in unwritable}))
+            await self._delete(decision.footage)
+            await self._expire(decision.clips)
+            if not decision.write_first:
+                break
+            for pin in decision.write_first:
+                if not await self._write_file(pin):
+                    unwritable.add(pin[:2])
+        await self._ask()
+
+    async def _view(self, unwritable: frozenset[tuple[str, int]]) -> View:
+        free_bytes, clips_free_bytes = await self._ask()
+        footage = await self._list()
+        guard_us, clip_us = self.limits.guard_us, self.limits.clip_us
+        holds, clips, now_us = await self.store.read(
+            lambda tx: (
+                rows.read_holds(tx, guard_us),
+                rows.read_clips(tx, clip_us, guard_us),
+                tx.now_us,
+            )
+        )
+        return View(now_us, free_bytes, clips_free_bytes, footage, clips, holds, unwritable)
+
+    async def _list(self) -> list[StoredSegment]:
+        found: list[StoredSegment] = []
+        for channel_id in self.recordings.channel_ids():
+            for one in self.recordings.stored(channel_id):
+                if one.name not in self.removed:
+                    found.append(one)
+                if len(found) % STEP == 0:
+                    await trio.lowlevel.checkpoint()
+        return found
+
+    async def _write_file(self, pin: Pin) -> bool:
+        """The file of a clip that still plays out of the recordings. False: it cannot be written now."""
+        with trio.move_on_after(WRITE_S):
+            try:
+                return await self.clips.write_now(pin.clip_id, pin.media_rev)
+            except Unavailable:
+                return False
+        return False
+
+    # -- deleting ----------------------------------------------------------------------------------------
+
+    async def _delete(self, doomed: Sequence[Doomed]) -> None:
+        for at in range(0, len(doomed), BATCH):
+            await self._delete_batch(doomed[at : at + BATCH])
+
+    async def _delete_batch(self, doomed: Sequence[Doomed]) -> None:
+        there = await trio.to_thread.run_sync(self._there, doomed)
+        going = await self._write(partial(rows.condemn, doomed=there, guard_us=self.limits.guard_us))
+        for reason, group in groupby(going, key=lambda one: one.reason):
+            names = [one.segment.name for one in group]
+            log.info("footage deleted", reason=reason.value, first=names[0], last=names[-1], files=len(names))
+        self.removed.update(one.segment.name for one in going)
+        await self._execute([one.segment.name for one in going])
+        self.deleted_bytes += sum(one.segment.bytes for one in going)
+
+    def _there(self, doomed: Sequence[Doomed]) -> list[Doomed]:
+        """Those that can be opened: a disk that is away has lost nothing, and nothing must be told of it."""
+        found = []
+        for one in doomed:
+            try:
+                os.close(self.recordings.open_fd(one.segment.name))
+            except OSError:
+                continue
+            found.append(one)
+        return found
+
+    async def _execute(self, names: Sequence[str]) -> None:
+        """Unlink what was told as deleted. Raises OSError: it stays told, and is tried again."""
+        for channel_id, group in groupby(sorted(names), key=lambda name: name.partition("/")[0]):
+            going = list(group)
+            await self.recordings.remove(channel_id, going)
+            await self._write(partial(rows.executed, names=going))
+
+    async def _expire(self, clips: Sequence[OldClip]) -> None:
+        gone = 0
+        for clip in clips:
+            expire = partial(self._expire_one, clip_id=clip.clip_id)
+            if await self._write(expire):
+                gone += 1
+                self.deleted_bytes += clip.bytes
+        if gone:
+            log.info("clips deleted", reason=Reason.CLIP_DAYS.value, clips=gone)
+            with trio.move_on_after(WRITE_S):
+                await self.clips.collect_now()
+
+    def _expire_one(self, tx: Tx, clip_id: str) -> bool:
+        old = rows.read_clips(tx, self.limits.clip_us, self.limits.guard_us, clip_id)
+        may_go = any(not clip.is_kept and not clip.is_guarded for clip in old)
+        return may_go and self.expire_clip(tx, clip_id, Reason.CLIP_DAYS)
+
+    # -- the ballast -------------------------------------------------------------------------------------
+
+    async def _adjust_ballast(self) -> None:
+        def adjust() -> bool:
+            return self.ballast.adjust(self.space(self.folders.state).free_bytes)
+
+        self.has_ballast = await trio.to_thread.run_sync(adjust, abandon_on_cancel=True)
+
+    async def _write(self, closure: Callable[[Tx], T]) -> T:
+        """A full database gets the ballast's room, once. Raises Unavailable, StoreBroken."""
+        try:
+            return await self.store.write(closure)
+        except StoreFull:
+            if not await trio.to_thread.run_sync(self.ballast.give_up):
+                raise
+            self.has_ballast = False
+            log.error("ballast given up", hint="the state disk is full: free space or add a disk")
+            return await self.store.write(closure)
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionHandle:
+    """What others may ask of retention; answers from memory."""
+
+    _keeper: _Keeper
+
+    def figures(self) -> Figures:
+        keeper = self._keeper
+        decision = keeper.decision
+        return Figures(
+            free_bytes=keeper.free_bytes,
+            deletable_bytes=decision.deletable_bytes if decision else 0,
+            short_bytes=decision.short_bytes if decision else 0,
+            bytes_per_s=keeper.bytes_per_s,
+            deleted_bytes=keeper.deleted_bytes,
+            has_ballast=keeper.has_ballast,
+            wants_ballast=keeper.ballast.size_bytes > 0,
+            stuck=keeper.stuck,
+            error=keeper.error,
+        )
+
+    async def look_now(self) -> None:
+        """Have the actor look now; returns when a look begun after this call is over."""
+        keeper = self._keeper
+        keeper.wake.ring()
+        asked = keeper.wake.count
+        while keeper.answered < asked:
+            await keeper.looked.wait_past(keeper.looked.count)
+
+
+async def run_retention(
+    *,
+    store: Store,
+    recordings: Recordings,
+    clips: Clips,
+    expire_clip: ExpireClip,
+    folders: Folders,
+    limits: Limits,
+    space: Callable[[Path], Space] = ask_space,
+    task_status: trio.TaskStatus[RetentionHandle] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Keep room on the disks until cancelled.
+
+    Start: at once; the first look follows. Stop: cancel; what is between row and disk is finished at the next
+    start. Raises: StoreBroken.
+    """
+    ballast = Ballast(folders.state, ballast_bytes(limits.reserve_bytes))
+    keeper = _Keeper(store, recordings, clips, expire_clip, folders, limits, space, ballast)
+    task_status.started(RetentionHandle(keeper))
+    await keeper.run()

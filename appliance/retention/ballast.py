@@ -1,0 +1,78 @@
+"""A file that only takes space: given up when the disk of the database is full, so that rows can be deleted.
+
+SQLite needs room to write even when it deletes. Owns: one file in state_dir. Everything here blocks.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+MIB: Final = 1 << 20
+NAME: Final = "ballast"
+_FILL_AT: Final = 4  # times its size must be free before it is made again: no back and forth
+_DROP_AT: Final = 4  # it goes when less than a fourth of its size is free
+
+
+def ballast_bytes(reserve_bytes: int) -> int:
+    """A hundredth of the reserve, 8 to 64 MiB; a box that reserves nothing has none."""
+    return 0 if reserve_bytes <= 0 else max(8 * MIB, min(64 * MIB, reserve_bytes // 100))
+
+
+@dataclass(frozen=True, slots=True)
+class Ballast:
+    """`size_bytes` 0: there is none, and one an earlier setting left is removed."""
+
+    folder: Path
+    size_bytes: int
+
+    @property
+    def path(self) -> Path:
+        return self.folder / NAME
+
+    def is_there(self) -> bool:
+        try:
+            return self.path.stat().st_size >= self.size_bytes > 0
+        except OSError:
+            return False
+
+    def adjust(self, free_bytes: int) -> bool:
+        """Make it when there is room, give it up when there is none. Returns whether it is there.
+
+        Raises OSError.
+        """
+        if self.size_bytes == 0 or free_bytes < self.size_bytes // _DROP_AT:
+            self.give_up()
+        elif not self.is_there() and free_bytes >= self.size_bytes * _FILL_AT:
+            self._fill()
+        return self.is_there()
+
+    def give_up(self) -> bool:
+        """True when that made room. Raises OSError."""
+        try:
+            self.path.unlink()
+        except FileNotFoundError:
+            return False
+        self._sync_folder()
+        return True
+
+    def _fill(self) -> None:
+        """Blocks that are really taken: a hole would give nothing back."""
+        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(fd, 0, self.size_bytes)
+        except OSError:
+            self.path.unlink()
+            raise
+        finally:
+            os.close(fd)
+        self._sync_folder()
+
+    def _sync_folder(self) -> None:
+        fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

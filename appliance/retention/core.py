@@ -1,0 +1,240 @@
+"""What is deleted next, and why. Pure: rows, files and free bytes in, a decision out.
+
+Order: raw footage older than raw_days; below min_free the oldest raw footage, then unfavourited clips older
+than clip_days; below the reserve the oldest raw footage whatever its age and session. Never: favourites and
+exports, files that grow, footage a clip still needs. Wall times throughout (latency not taken off), int us.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from appliance.recordings.model import StoredSegment
+
+WRITE_FIRST_MAX: Final = 16  # clips whose files are written before anything else is decided
+FOR_EVER: Final = 1 << 62
+HOURS_WARN: Final = 3.0
+HOURS_BAD: Final = 1.0  # Frigate frees space when less than an hour of recording is left
+
+
+class Reason(StrEnum):
+    """Why something was deleted: the setting that asked for it."""
+
+    RAW_DAYS = "raw_days"
+    MIN_FREE = "min_free_gb"
+    CLIP_DAYS = "clip_days"
+    RESERVE = "reserve_gb"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The settings, in bytes and us."""
+
+    min_free_bytes: int
+    reserve_bytes: int
+    raw_us: int
+    clip_us: int
+    guard_us: int
+
+
+class Stretch(NamedTuple):
+    """[start_us, end_us) of one channel."""
+
+    channel_id: str
+    start_us: int
+    end_us: int
+
+
+class Pin(NamedTuple):
+    """A plan without a file of its own. `is_needed`: it is what its clip plays now."""
+
+    clip_id: str
+    media_rev: int
+    is_needed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OldClip:
+    """A clip with files. `is_kept`: a favourite, or made for sharing. `is_guarded`: its session needs it."""
+
+    clip_id: str
+    created_us: int
+    bytes: int
+    is_kept: bool
+    is_guarded: bool
+
+
+class Stretches:
+    """Which stretches touch another one: those of a channel, sorted and joined."""
+
+    def __init__(self, stretches: Iterable[Stretch] = ()) -> None:
+        self._starts: dict[str, list[int]] = {}
+        self._ends: dict[str, list[int]] = {}
+        for channel_id, start_us, end_us in sorted(stretches):
+            starts, ends = self._starts.setdefault(channel_id, []), self._ends.setdefault(channel_id, [])
+            if ends and start_us <= ends[-1]:
+                ends[-1] = max(ends[-1], end_us)
+            else:
+                starts.append(start_us)
+                ends.append(end_us)
+
+    def touch(self, segment: StoredSegment) -> bool:
+        """An empty file, of which only the instant is known, counts as one microsecond."""
+        starts = self._starts.get(segment.channel_id)
+        if not starts:
+            return False
+        before = bisect_left(starts, max(segment.end_us, segment.start_us + 1)) - 1
+        return before >= 0 and self._ends[segment.channel_id][before] > segment.start_us
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """What the rows say must stay."""
+
+    sessions: Stretches = field(default_factory=Stretches)  # running, or ended less than the guard ago
+    unfinished: Stretches = field(default_factory=Stretches)  # clips still to be cut
+    pins: Mapping[str, tuple[Pin, ...]] = field(default_factory=dict)  # by recording
+    condemned: frozenset[str] = frozenset()  # told as deleted already
+
+    def needed(self, segment: StoredSegment) -> bool:
+        """No reason is good enough, now: it grows, or a clip would be lost with it."""
+        return (
+            segment.is_growing
+            or segment.name in self.condemned
+            or self.unfinished.touch(segment)
+            or any(pin.is_needed for pin in self.pins.get(segment.name, ()))
+        )
+
+    def held(self, segment: StoredSegment) -> bool:
+        """Stays unless the reserve is touched."""
+        return self.needed(segment) or segment.name in self.pins or self.sessions.touch(segment)
+
+    def allow(self, segment: StoredSegment, reason: Reason) -> bool:
+        """Asked again, with fresh rows, in the transaction that condemns it."""
+        return not (self.needed(segment) if reason is Reason.RESERVE else self.held(segment))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything a decision rests on. `clips_free_bytes` None: clips lie on the recordings' disk."""
+
+    now_us: int
+    free_bytes: int
+    clips_free_bytes: int | None
+    footage: Sequence[StoredSegment]
+    clips: Sequence[OldClip]
+    holds: Holds
+    unwritable: frozenset[tuple[str, int]] = frozenset()  # plans whose file could not be written just now
+
+
+class Doomed(NamedTuple):
+    segment: StoredSegment
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """In this order: delete `footage` and `clips`; write the files of `write_first`, and decide again.
+
+    `short_bytes` is what stays missing to min_free when all of it is done; `deletable_bytes` what ordinary
+    rules could still give up after it.
+    """
+
+    footage: tuple[Doomed, ...]
+    clips: tuple[OldClip, ...]
+    write_first: tuple[Pin, ...]
+    short_bytes: int
+    deletable_bytes: int
+
+
+def decide(view: View, limits: Limits) -> Decision:
+    """See the module. Stops as soon as the aim is met."""
+    return _Deciding(view, limits).decide()
+
+
+class _Deciding:
+    """One decision in the making."""
+
+    def __init__(self, view: View, limits: Limits) -> None:
+        self.view, self.limits = view, limits
+        self.order = sorted(view.footage, key=lambda one: (one.end_us, one.start_us, one.name))
+        self.doomed: dict[str, Doomed] = {}
+        self.clips: list[OldClip] = []
+        self.write_first: dict[Pin, None] = {}
+        self.free_bytes = view.free_bytes
+
+    def decide(self) -> Decision:
+        self._expired()
+        self._oldest(Reason.MIN_FREE, self.limits.min_free_bytes)
+        if not self.write_first:
+            self._old_clips()
+            self._oldest(Reason.RESERVE, self.limits.reserve_bytes)
+        left = [one for one in self.order if one.name not in self.doomed and not self.view.holds.held(one)]
+        return Decision(
+            footage=tuple(self.doomed.values()),
+            clips=tuple(self.clips),
+            write_first=tuple(self.write_first)[:WRITE_FIRST_MAX],
+            short_bytes=max(0, self.limits.min_free_bytes - self.free_bytes),
+            deletable_bytes=sum(one.bytes for one in left),
+        )
+
+    def _expired(self) -> None:
+        """Footage copied here lately is as young as the copy: nobody has seen it yet."""
+        before_us = self.view.now_us - self.limits.raw_us
+        for segment in self.order:
+            if max(segment.end_us, segment.written_us) > before_us:
+                continue
+            if self.view.holds.allow(segment, Reason.RAW_DAYS):
+                self._doom(segment, Reason.RAW_DAYS)
+            else:
+                self._clears(segment, Reason.RAW_DAYS)
+
+    def _oldest(self, reason: Reason, aim_bytes: int) -> None:
+        for segment in self.order:
+            if self.free_bytes >= aim_bytes:
+                return
+            if segment.name in self.doomed:
+                continue
+            if self.view.holds.allow(segment, reason):
+                self._doom(segment, reason)
+            elif self._clears(segment, reason):
+                return  # it is this one's turn, once its clips have files of their own
+
+    def _old_clips(self) -> None:
+        same_disk = self.view.clips_free_bytes is None
+        free_bytes = self.free_bytes if self.view.clips_free_bytes is None else self.view.clips_free_bytes
+        for clip in sorted(self.view.clips, key=lambda one: (one.created_us, one.clip_id)):
+            if free_bytes >= self.limits.min_free_bytes:
+                break
+            is_old = clip.created_us <= self.view.now_us - self.limits.clip_us
+            if is_old and clip.bytes and not clip.is_kept and not clip.is_guarded:
+                self.clips.append(clip)
+                free_bytes += clip.bytes
+        if same_disk:
+            self.free_bytes = free_bytes
+
+    def _doom(self, segment: StoredSegment, reason: Reason) -> None:
+        self.doomed[segment.name] = Doomed(segment, reason)
+        self.free_bytes += segment.bytes
+
+    def _clears(self, segment: StoredSegment, reason: Reason) -> bool:
+        """True when nothing but clips without files stands in the way, and those can be written."""
+        holds = self.view.holds
+        pins = [pin for pin in holds.pins.get(segment.name, ()) if pin.is_needed]
+        others = segment.is_growing or segment.name in holds.condemned or holds.unfinished.touch(segment)
+        if reason is not Reason.RESERVE:
+            spare = len(pins) < len(holds.pins.get(segment.name, ()))
+            others = others or spare or holds.sessions.touch(segment)
+        if others or not pins or any(pin[:2] in self.view.unwritable for pin in pins):
+            return False
+        self.write_first.update(dict.fromkeys(pins))
+        return True
+
+
+def hours_left(free_bytes: int, deletable_bytes: int, bytes_per_s: float) -> float | None:
+    """Hours that can be recorded before something promised has to go; None: nothing is being recorded."""
+    return None if bytes_per_s <= 0 else (free_bytes + deletable_bytes) / bytes_per_s / 3600

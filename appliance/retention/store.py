@@ -1,0 +1,169 @@
+"""Retention's SQL: what the rows say must stay, and the deletions as they are told.
+
+Order of a deletion: `condemn` (rows and event, COMMIT), unlink, fsync(directory), `executed`. What a crash
+leaves between stands in `condemned` and is unlinked at the next look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+from appliance.kernel.clock import to_rfc3339
+from appliance.kernel.tx import ReadTx, Row, Tx
+from appliance.recordings.model import StoredSegment
+from appliance.retention.core import FOR_EVER, Doomed, Holds, OldClip, Pin, Reason, Stretch, Stretches
+
+LEAD_US: Final = 3600 * 1_000_000  # a mark may lie this long before its session's start (HH:MM:SS)
+GOP_US: Final = 30 * 1_000_000  # a cut needs the key frame before it; sources send one every few seconds
+DAY_US: Final = 24 * 3600 * 1_000_000  # replaced cuts and deleted clips may be asked for this long
+MEET_US: Final = 200_000  # segments of one run meet within a frame or two
+
+
+def read_holds(tx: ReadTx, guard_us: int) -> Holds:
+    """Everything that must stay, as the rows say it now."""
+    latency_us = {
+        row["id"]: row["latency_ms"] * 1000 for row in tx.all("SELECT id, latency_ms FROM channels")
+    }
+    return Holds(
+        sessions=Stretches(_sessions(tx, guard_us, latency_us)),
+        unfinished=Stretches(_unfinished(tx)),
+        pins=_pins(tx),
+        condemned=frozenset(left(tx)),
+    )
+
+
+def _sessions(tx: ReadTx, guard_us: int, latency_us: dict[str, int]) -> Iterator[Stretch]:
+    """Sessions that run, and those that ended less than the guard ago, on each of their channels."""
+    rows = tx.all(
+        "SELECT id, actual_start_us, actual_end_us, all_channels FROM sessions WHERE deleted_us IS NULL"
+        " AND actual_start_us IS NOT NULL AND (status IN ('active', 'paused') OR actual_end_us > ?)",
+        (tx.now_us - guard_us,),
+    )
+    for row in rows:
+        end_us = FOR_EVER if row["actual_end_us"] is None else row["actual_end_us"]
+        for channel_id in latency_us if row["all_channels"] else _channels_of(tx, row["id"]):
+            late_us = latency_us.get(channel_id, 0)
+            yield Stretch(channel_id, row["actual_start_us"] - LEAD_US, end_us + late_us + GOP_US)
+
+
+def _channels_of(tx: ReadTx, session_id: str) -> list[str]:
+    rows = tx.all("SELECT channel_id FROM session_channels WHERE session_id = ?", (session_id,))
+    return [row["channel_id"] for row in rows]
+
+
+def _unfinished(tx: ReadTx) -> Iterator[Stretch]:
+    """Clips nobody has cut yet, those without an OUT included."""
+    rows = tx.all(
+        "SELECT channel_id, start_us, duration_us, latency_ms FROM clips"
+        " WHERE status IN ('pending', 'processing') AND deleted_us IS NULL"
+    )
+    for row in rows:
+        start_us = row["start_us"] + row["latency_ms"] * 1000
+        end_us = start_us + row["duration_us"] + GOP_US if row["duration_us"] else FOR_EVER
+        yield Stretch(row["channel_id"], start_us - GOP_US, end_us)
+
+
+def _pins(tx: ReadTx) -> dict[str, tuple[Pin, ...]]:
+    """Plans without a file: needed while a clip plays them, spared for a day after that."""
+    rows = tx.all(
+        "SELECT recording, pins.clip_id, pins.media_rev,"
+        " clips.deleted_us IS NULL AND pins.media_rev IS clips.ready_media_rev AS is_needed"
+        " FROM pins JOIN clips ON clips.id = pins.clip_id"
+        " JOIN plans ON plans.clip_id = pins.clip_id AND plans.media_rev = pins.media_rev"
+        " WHERE coalesce(clips.deleted_us, plans.superseded_us, :now) > :now - :day",
+        {"now": tx.now_us, "day": DAY_US},
+    )
+    found: dict[str, tuple[Pin, ...]] = {}
+    for row in rows:
+        pin = Pin(row["clip_id"], row["media_rev"], bool(row["is_needed"]))
+        found[row["recording"]] = (*found.get(row["recording"], ()), pin)
+    return found
+
+
+def read_clips(tx: ReadTx, clip_us: int, guard_us: int, clip_id: str | None = None) -> list[OldClip]:
+    """Clips beyond their days (or that one, if it is), with the bytes of their files."""
+    rows = tx.all(
+        "SELECT clips.id, clips.created_us, clips.mode,"
+        " clips.is_favorite OR coalesce(plays.is_favorite, 0) AS starred,"
+        " sessions.status IN ('active', 'paused') OR sessions.actual_end_us > :guarded AS is_guarded,"
+        " (SELECT sum(size) FROM plans WHERE clip_id = clips.id AND file_path IS NOT NULL) AS bytes"
+        " FROM clips JOIN sessions ON sessions.id = clips.session_id"
+        " LEFT JOIN plays ON plays.id = clips.play_id"
+        " WHERE clips.deleted_us IS NULL AND clips.created_us <= :old"
+        " AND clips.id = coalesce(:clip, clips.id)",
+        {"old": tx.now_us - clip_us, "guarded": tx.now_us - guard_us, "clip": clip_id},
+    )
+    return [_old_clip(row) for row in rows]
+
+
+def _old_clip(row: Row) -> OldClip:
+    is_kept = row["starred"] or row["mode"] != "instant"  # the others are made for sharing: exports
+    return OldClip(row["id"], row["created_us"], row["bytes"] or 0, bool(is_kept), bool(row["is_guarded"]))
+
+
+# -- deleting ---------------------------------------------------------------------------------------------
+
+
+def condemn(tx: Tx, doomed: Sequence[Doomed], guard_us: int) -> list[Doomed]:
+    """Tell the deletion of those that may still go; returns them. One event per stretch and reason."""
+    holds = read_holds(tx, guard_us)
+    going = [one for one in doomed if holds.allow(one.segment, one.reason)]
+    for segment, _ in going:
+        tx.insert("condemned", {"recording": segment.name})
+        _remember(tx, segment)
+    going.sort(key=lambda one: (one.segment.channel_id, one.reason, one.segment.start_us))
+    for (channel_id, reason), group in groupby(going, key=lambda one: (one.segment.channel_id, one.reason)):
+        _tell(tx, channel_id, reason, [one.segment for one in group])
+    return going
+
+
+def _remember(tx: Tx, segment: StoredSegment) -> None:
+    """What is gone is known by its time: a trim that would need it is refused (clips/expiry.py)."""
+    start_us, end_us = segment.start_us, segment.end_us
+    if start_us == end_us:
+        return
+    meets = "channel_id = ? AND start_us <= ? AND end_us >= ?"
+    met = (segment.channel_id, end_us + MEET_US, start_us - MEET_US)
+    known = tx.one(f"SELECT min(start_us) AS a, max(end_us) AS b FROM footage_gone WHERE {meets}", met)
+    if known is not None and known["a"] is not None:
+        start_us, end_us = min(start_us, known["a"]), max(end_us, known["b"])
+        tx.run(f"DELETE FROM footage_gone WHERE {meets}", met)
+    tx.insert("footage_gone", {"channel_id": segment.channel_id, "start_us": start_us, "end_us": end_us})
+
+
+def _tell(tx: Tx, channel_id: str, reason: Reason, segments: Sequence[StoredSegment]) -> None:
+    """One event for each stretch without a gap, in capture time."""
+    late_us = 1000 * (tx.value("SELECT latency_ms FROM channels WHERE id = ?", (channel_id,)) or 0)
+    for stretch in _joined(segments):
+        body = {
+            "channel_id": channel_id,
+            "start": to_rfc3339(stretch[0].start_us - late_us),
+            "end": to_rfc3339(max(one.end_us for one in stretch) - late_us),
+            "bytes": sum(one.bytes for one in stretch),
+            "segments": len(stretch),
+            "reason": reason,
+        }
+        tx.append("footage_deleted", f"channel:{channel_id}", body)
+
+
+def _joined(segments: Iterable[StoredSegment]) -> list[list[StoredSegment]]:
+    stretches: list[list[StoredSegment]] = []
+    for one in segments:
+        if stretches and one.start_us <= max(each.end_us for each in stretches[-1][-2:]) + MEET_US:
+            stretches[-1].append(one)
+        else:
+            stretches.append([one])
+    return stretches
+
+
+def left(tx: ReadTx) -> list[str]:
+    """Recordings told as deleted that may still be on the disk."""
+    return [row["recording"] for row in tx.all("SELECT recording FROM condemned ORDER BY recording")]
+
+
+def executed(tx: Tx, names: Iterable[str]) -> None:
+    """They are off the disk, durably."""
+    for name in names:
+        tx.run("DELETE FROM condemned WHERE recording = ?", (name,))

@@ -1,0 +1,105 @@
+"""Retention joined to recordings, clips and health: settings in, words for people out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from appliance.clips.files import ClipFiles
+from appliance.clips.marks import MarkRules, expire_clip
+from appliance.kernel.actor import running
+from appliance.kernel.store import Store
+from appliance.ops.health import GB, Board, Part
+from appliance.ops.metrics import Metrics
+from appliance.recordings.follower import RecordingsHandle
+from appliance.retention.actor import Figures, Folders, RetentionHandle, run_retention
+from appliance.retention.core import HOURS_BAD, HOURS_WARN, Limits
+from appliance.settings import Settings
+
+DAY_US: Final = 86_400_000_000
+HOUR_US: Final = 3_600_000_000
+
+
+def limits_of(settings: Settings) -> Limits:
+    """[retention] and [storage] reserve_gb in bytes and microseconds."""
+    wanted = settings.retention
+    return Limits(
+        min_free_bytes=round(wanted.min_free_gb * GB),
+        reserve_bytes=round(settings.storage.reserve_gb * GB),
+        raw_us=round(wanted.raw_days * DAY_US),
+        clip_us=round(wanted.clip_days * DAY_US),
+        guard_us=round(wanted.session_guard_h * HOUR_US),
+    )
+
+
+@asynccontextmanager
+async def retention(
+    settings: Settings,
+    store: Store,
+    recordings: RecordingsHandle | None,
+    files: ClipFiles | None,
+    rules: MarkRules,
+    board: Board,
+    metrics: Metrics,
+) -> AsyncIterator[RetentionHandle | None]:
+    """Keep room on the disks; in safe mode nothing is known of the recordings, and nothing is deleted."""
+    if recordings is None or files is None:
+        yield None
+        return
+    storage = settings.storage
+    async with running(
+        "retention",
+        run_retention,
+        store=store,
+        recordings=recordings,
+        clips=files,
+        expire_clip=lambda tx, clip_id, reason: expire_clip(tx, rules, clip_id, reason),
+        folders=Folders(storage.state_dir, storage.recordings_dir, storage.clips),
+        limits=limits_of(settings),
+    ) as handle:
+        add_retention(board, metrics, handle)
+        yield handle
+
+
+def add_retention(board: Board, metrics: Metrics, handle: RetentionHandle) -> None:
+    """Parts `recording_hours` and `retention`, and their figures."""
+    board.add("recording_hours", lambda: hours_part(handle.figures()))
+    board.add("retention", lambda: retention_part(handle.figures()))
+    metrics.gauge(
+        "recording_hours_left",
+        "Hours of recording before footage that should be kept has to go; +Inf: nothing is recorded",
+        lambda: hours if (hours := handle.figures().hours) is not None else float("inf"),
+    )
+    metrics.gauge("recording_bytes_per_second", "All cameras together", lambda: handle.figures().bytes_per_s)
+    metrics.gauge(
+        "retention_deleted_bytes", "Deleted since the start", lambda: float(handle.figures().deleted_bytes)
+    )
+
+
+def hours_part(figures: Figures) -> Part:
+    """How long can be recorded from now on, at the rate of the last minutes."""
+    room = f"{figures.free_bytes / GB:.1f} GB free, {figures.deletable_bytes / GB:.1f} GB of old footage"
+    if figures.hours is None:
+        return Part("ok", f"nothing is being recorded; {room}")
+    detail = f"{figures.hours:.1f} h of recording left at {figures.bytes_per_s / 1e6:.2f} MB/s: {room}"
+    if figures.hours < HOURS_BAD:
+        return Part("bad", detail, "free space or add a disk now; then the oldest footage of games goes")
+    if figures.hours < HOURS_WARN:
+        return Part("warn", detail, "free space before the game, or lower the cameras' bitrate")
+    return Part("ok", detail)
+
+
+def retention_part(figures: Figures) -> Part:
+    """What retention could not do."""
+    if figures.error:
+        return Part("bad", f"cannot delete: {figures.error}", "check the disks: see `appliance doctor`")
+    if figures.stuck:
+        detail = f"the disk is too full to write the files of {len(figures.stuck)} clips; their footage stays"
+        return Part("bad", detail, "free space on the disk of the clips now")
+    if figures.short_bytes:
+        detail = f"{figures.short_bytes / GB:.1f} GB short of min_free_gb, and all that is left must be kept"
+        return Part("warn", detail, "complete sessions that are over, free space, or add a disk")
+    if figures.wants_ballast and not figures.has_ballast:
+        return Part("warn", "the ballast file is given up", "the state disk is nearly full: free space on it")
+    return Part("ok", f"{figures.deleted_bytes / GB:.1f} GB deleted since the start")
