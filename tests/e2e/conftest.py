@@ -23,7 +23,7 @@ from tests.kit.waiting import eventually
 
 @pytest.fixture(scope="session")
 def game(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Game]:
-    """The recorded game: about 12 s, once."""
+    """The recorded game: about 10 s, once."""
     with recorded_game(tmp_path_factory.mktemp("game")) as one:
         yield one
 

@@ -1,4 +1,4 @@
-"""One game of ten seconds: four cameras written live beside the real daemon, marked while it runs.
+"""One game of some seconds: four cameras written live beside the real daemon, marked while it runs.
 
 Recorded once for everybody (fixture `game`); tests look at its marks and make more of them afterwards.
 """
@@ -19,9 +19,9 @@ from tests.e2e.kit import FRAME_US, NTSC, Published, published, span_of
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.running import Box, Event, Http, Tablet, serving_box, tablet
 
-GAME_S = 9.5
+GAME_S = 7.5
 SIDE_LATENCY_MS = 80
-BREAK_S, LOST_S = 4.5, 1.0  # camera "broken": its recorder lets go here, and at least so much is lost
+BREAK_S, LOST_S = 2.9, 1.0  # camera "broken": its recorder lets go here, and at least so much is lost
 S_US = 1_000_000
 
 
@@ -65,7 +65,7 @@ def recorded_game(folder: Path) -> Iterator[Game]:
         {"id": "broken"},
         {"id": "hevc"},
     ]
-    settings = {"channels": channels, "clips": {"workers": 1, "coverage_wait_s": 5}}
+    settings = {"channels": channels, "clips": {"workers": 1, "coverage_wait_s": 3}}
     with serving_box(folder, settings, play_game) as one:
         yield one
 
@@ -123,19 +123,19 @@ async def coach(game: Game, http: Http, one: Tablet) -> None:
     game.session_id = session["id"]
     await http.post(f"/sessions/{session['id']}/start")
     of_end = {"session_id": session["id"], "channel_id": "end", "duration_seconds": 0}
-    await until(game, 2.5)
+    await until(game, 1.4)
     ghost = await http.post("/clips", of_end, 201)
     game.marks["ghost"] = ghost
-    await until(game, 4.9)
+    await until(game, 3.8)
     await http.post(f"/clips/{ghost['id']}/end")
     game.marks["ghost_ready"] = await one.event("clip_ready", clip_id=ghost["id"])
     early = await http.post("/clips", of_end, 201)
     game.marks["early_out"] = await http.post(
         f"/clips/{early['id']}/end", {"end_time": to_rfc3339(wall_us() + 1_500_000)}
     )
-    await until(game, 6.2)
+    await until(game, 4.6)
     play = await http.post("/plays", {"session_id": session["id"], "channel_ids": ["end", "side"]}, 201)
-    await until(game, 8.3)
+    await until(game, 6.6)
     game.marks["play"] = await http.post(f"/plays/{play['id']}/end")
 
 

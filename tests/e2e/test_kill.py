@@ -29,7 +29,8 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> Non
     footage = make_footage(frames=480, fps=NTSC, gop=60, b_frames=2)
     dice = Random(20261120)
     channels = [{"id": "ext"}, {"id": "syn", "input_url": "synthetic:?size=320x180"}]
-    async with running_box(tmp_path, channels=channels, recorder={"mode": "embedded"}) as box:
+    settings = {"recorder": {"mode": "embedded"}, "clips": {"workers": 1, "coverage_wait_s": 3}}
+    async with running_box(tmp_path, channels=channels, **settings) as box:
         writer = RecordingWriter(box.recordings / "ext", footage, wall_us(), segment_s=4)
         world, recording = World(box), trio.CancelScope()
         follower = Follower(world)
@@ -43,7 +44,7 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> Non
                 people.start_soon(send_heartbeats, world)
                 for end in ENDS:
                     await one_round(world, writer, dice, end)
-                await world.answered(world.answers + 20)
+                await world.answered(world.answers + 10)
                 world.is_over = True
             await end_of_game(box, world)  # the camera records on until every clip is cut
             recording.cancel()
