@@ -99,7 +99,7 @@ async def test_with_latency_set_the_api_says_when_a_picture_was_captured(tmp_pat
             first_us = await newest(http) - 6 * S_US // 5
             before = await seen(http, tmp_path, first_us, first_us + S_US)
             latency_ms = round(median(at_us - said.instant_us for at_us, said in before) / 1000)
-            assert 80 <= latency_ms < 1000, "at least what SRT itself holds back"
+            assert 40 < latency_ms < 500, "mostly the 80 ms that SRT holds back"
             await http.patch("/channels/cam1", {"latency_ms": latency_ms})
             set_us = wall_us()
             await footage_until(http, set_us + 2 * S_US)
