@@ -8,12 +8,12 @@ is said, and tried again at the next look.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 import trio
@@ -25,13 +25,25 @@ from appliance.kernel.tx import Tx
 from appliance.recordings.model import StoredSegment
 from appliance.retention import store as rows
 from appliance.retention.ballast import Ballast, ballast_bytes
-from appliance.retention.core import Decision, Doomed, Limits, OldClip, Pin, Reason, View, decide, hours_left
+from appliance.retention.core import (
+    FOR_EVER,
+    Decision,
+    Doomed,
+    Limits,
+    OldClip,
+    Pin,
+    Reason,
+    View,
+    decide,
+    pause_s,
+)
+from appliance.retention.model import Clips, ExpireClip, Figures, Folders, Recordings, Space
 
-LOOK_S: Final = 30.0
-LOOK_MIN_S: Final = 2.0
 WHOLE_S: Final = 600.0  # with room enough, only what is too old has to be found
 BATCH: Final = 20  # recordings per transaction: marks wait behind it, and the index forgets them in one turn
 ROUNDS: Final = 8  # of decisions per look: each may have to write clips first
+STEP_S: Final = 3600.0  # box time that moves this much more than the monotonic clock was set
+DOUBT_S: Final = 24 * 3600.0  # after that ages mean nothing: a day to notice that the date is wrong
 WRITE_S: Final = 60.0  # for the file of one clip
 STEP: Final = 500  # segments listed before others have their turn
 
@@ -39,77 +51,10 @@ T = TypeVar("T")
 log = structlog.get_logger("retention")
 
 
-class Space(NamedTuple):
-    """The file system a folder is on."""
-
-    device: int
-    free_bytes: int
-
-
 def ask_space(folder: Path) -> Space:
     """Free space for us, not root's reserve. Blocks; raises OSError."""
     found = os.statvfs(folder)
     return Space(os.stat(folder).st_dev, found.f_bavail * found.f_frsize)
-
-
-class Recordings(Protocol):
-    """What is on the disk, as the index knows it."""
-
-    def channel_ids(self) -> list[str]: ...
-
-    def stored(self, channel_id: str) -> Iterator[StoredSegment]:
-        """Oldest first; may be left and resumed."""
-        ...
-
-    def bytes_per_s(self, channel_id: str) -> float: ...
-
-    def open_fd(self, name: str) -> int:
-        """Blocking; raises OSError."""
-        ...
-
-    async def remove(self, channel_id: str, names: Sequence[str]) -> None:
-        """Unlink, durably. Raises OSError."""
-        ...
-
-
-class Clips(Protocol):
-    """The writer of clip files."""
-
-    async def write_now(self, clip_id: str, media_rev: int) -> bool: ...
-
-    async def collect_now(self) -> None: ...
-
-
-ExpireClip = Callable[[Tx, str, str], bool]
-"""Deletes a clip (id, reason) with all that hangs on it; False when it has become one to keep."""
-
-
-@dataclass(frozen=True, slots=True)
-class Folders:
-    state: Path
-    recordings: Path
-    clips: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What the last look found. `hours` None: nothing is being recorded. `stuck`: clips whose files could
-    not be written, so that their recordings stay. `error`: what a disk or the database said."""
-
-    free_bytes: int = 0
-    deletable_bytes: int = 0
-    short_bytes: int = 0
-    bytes_per_s: float = 0.0
-    deleted_bytes: int = 0
-    has_ballast: bool = False
-    wants_ballast: bool = False
-    stuck: tuple[str, ...] = ()
-    error: str = ""
-
-    @property
-    def hours(self) -> float | None:
-        """Of recording, before something promised has to go."""
-        return hours_left(self.free_bytes, self.deletable_bytes, self.bytes_per_s)
 
 
 @dataclass(slots=True)
@@ -136,6 +81,8 @@ class _Keeper:
     stuck: tuple[str, ...] = ()
     has_ballast: bool = False
     error: str = ""
+    lead_s: float | None = None  # box time minus the monotonic clock, when last seen
+    doubt_until_s: float = float("-inf")
 
     async def run(self) -> None:
         while True:
@@ -143,15 +90,8 @@ class _Keeper:
             await self.look()
             self.answered = seen
             self.looked.ring()
-            with trio.move_on_after(self.pause_s()):
+            with trio.move_on_after(pause_s(self.free_bytes - self.limits.reserve_bytes, self.bytes_per_s)):
                 await self.wake.wait_past(seen)
-
-    def pause_s(self) -> float:
-        """Sooner when the reserve would be touched soon: a fast stream on a small disk."""
-        if self.bytes_per_s <= 0:
-            return LOOK_S
-        left_s = (self.free_bytes - self.limits.reserve_bytes) / self.bytes_per_s
-        return max(LOOK_MIN_S, min(LOOK_S, left_s / 4))
 
     async def look(self) -> None:
         """One look at everything, with all it leads to."""
@@ -196,7 +136,8 @@ class _Keeper:
         unwritable: set[tuple[str, int]] = set()
         for _ in range(ROUNDS):
             view = await self._view(frozenset(unwritable))
-            decision = await trio.to_thread.run_sync(decide, view, self.limits)
+            limits = self._limits_at(view.now_us)
+            decision = await trio.to_thread.run_sync(decide, view, limits)
             self.decision = decision
             self.stuck = tuple(sorted({clip_id for clip_id, _ in unwritable}))
             await self._delete(decision.footage)
@@ -220,6 +161,22 @@ class _Keeper:
             )
         )
         return View(now_us, free_bytes, clips_free_bytes, footage, clips, holds, unwritable)
+
+    def _limits_at(self, now_us: int) -> Limits:
+        """The limits, without ages for a day after box time was set: the date may be wrong, and a week of
+        footage gone for it. Space is made all the same."""
+        now_s = trio.current_time()
+        lead_s = now_us / 1e6 - now_s
+        if self.lead_s is not None and abs(lead_s - self.lead_s) > STEP_S:
+            self.doubt_until_s = now_s + DOUBT_S
+            log.warning("box time was set", by_s=round(lead_s - self.lead_s), hint="is the date right?")
+        self.lead_s = lead_s
+        if not self.doubts_ages():
+            return self.limits
+        return replace(self.limits, raw_us=FOR_EVER, clip_us=FOR_EVER)
+
+    def doubts_ages(self) -> bool:
+        return trio.current_time() < self.doubt_until_s
 
     async def _list(self) -> list[StoredSegment]:
         found: list[StoredSegment] = []
@@ -328,6 +285,7 @@ class RetentionHandle:
             deleted_bytes=keeper.deleted_bytes,
             has_ballast=keeper.has_ballast,
             wants_ballast=keeper.ballast.size_bytes > 0,
+            doubts_ages=keeper.doubts_ages(),
             stuck=keeper.stuck,
             error=keeper.error,
         )

@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 from appliance.recordings.model import StoredSegment
 
 WRITE_FIRST_MAX: Final = 16  # clips whose files are written before anything else is decided
+LOOK_S: Final = 30.0
+LOOK_MIN_S: Final = 2.0
 FOR_EVER: Final = 1 << 62
 HOURS_WARN: Final = 3.0
 HOURS_BAD: Final = 1.0  # Frigate frees space when less than an hour of recording is left
@@ -233,6 +235,13 @@ class _Deciding:
             return False
         self.write_first.update(dict.fromkeys(pins))
         return True
+
+
+def pause_s(spare_bytes: int, bytes_per_s: float) -> float:
+    """Until the next look: sooner when the reserve would be touched soon, a fast stream on a small disk."""
+    if bytes_per_s <= 0:
+        return LOOK_S
+    return max(LOOK_MIN_S, min(LOOK_S, spare_bytes / bytes_per_s / 4))
 
 
 def hours_left(free_bytes: int, deletable_bytes: int, bytes_per_s: float) -> float | None:

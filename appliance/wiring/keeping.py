@@ -13,8 +13,9 @@ from appliance.kernel.store import Store
 from appliance.ops.health import GB, Board, Part
 from appliance.ops.metrics import Metrics
 from appliance.recordings.follower import RecordingsHandle
-from appliance.retention.actor import Figures, Folders, RetentionHandle, run_retention
+from appliance.retention.actor import RetentionHandle, run_retention
 from appliance.retention.core import HOURS_BAD, HOURS_WARN, Limits
+from appliance.retention.model import Figures, Folders
 from appliance.settings import Settings
 
 DAY_US: Final = 86_400_000_000
@@ -100,6 +101,8 @@ def retention_part(figures: Figures) -> Part:
     if figures.short_bytes:
         detail = f"{figures.short_bytes / GB:.1f} GB short of min_free_gb, and all that is left must be kept"
         return Part("warn", detail, "complete sessions that are over, free space, or add a disk")
+    if figures.doubts_ages:
+        return Part("warn", "box time was set: nothing is too old for a day", "check that the date is right")
     if figures.wants_ballast and not figures.has_ballast:
         return Part("warn", "the ballast file is given up", "the state disk is nearly full: free space on it")
     return Part("ok", f"{figures.deleted_bytes / GB:.1f} GB deleted since the start")

@@ -20,8 +20,9 @@ from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
 from appliance.media.plan import Range
 from appliance.recordings.model import StoredSegment
-from appliance.retention.actor import Folders, RetentionHandle, Space, run_retention
+from appliance.retention.actor import RetentionHandle, run_retention
 from appliance.retention.core import Limits
+from appliance.retention.model import Folders, Space
 from tests.kit.box import COACH, HandClock, mark_rules
 from tests.kit.hand_footage import HandFootage, plan_of
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from appliance.clips import marks
 from appliance.clips.files import stored_plan
@@ -18,6 +20,7 @@ from appliance.clips.model import ClipIn, ClipPatch
 from appliance.kernel.errors import Refused
 from appliance.kernel.store import StoreFull
 from appliance.kernel.tx import Tx
+from appliance.retention import actor
 from appliance.retention import store as rows
 from appliance.retention.actor import ask_space
 from appliance.retention.ballast import Ballast, ballast_bytes
@@ -317,6 +320,36 @@ async def test_a_database_without_room_and_ballast_is_said_and_tried_again(
         await handle.look_now()
         assert disk.removed == [name]
         assert handle.figures().error == ""
+
+
+async def test_a_date_that_was_set_makes_nothing_old_for_a_day(disk: Disk, mock_clock: MockClock) -> None:
+    """Somebody types the wrong year: a week of footage must not go for it."""
+    await session(disk)
+    name = disk.record(DAY_US)
+    async with disk.kept(replace(NO_LIMITS, raw_us=7 * DAY_US)) as handle:
+        disk.clock.advance(365 * 24 * 3600)
+        mock_clock.jump(actor.WHOLE_S)
+        await handle.look_now()
+        assert handle.figures().doubts_ages
+        assert disk.removed == []
+        disk.clock.advance(actor.DOUBT_S)
+        mock_clock.jump(actor.DOUBT_S)
+        await handle.look_now()
+        assert disk.removed == [name], "a day later it is believed"
+        assert not handle.figures().doubts_ages
+
+
+async def test_what_is_due_is_found_without_being_asked(disk: Disk, mock_clock: MockClock) -> None:
+    await session(disk)
+    name = disk.record(7 * DAY_US - MINUTE_US)
+    async with disk.kept(replace(NO_LIMITS, raw_us=7 * DAY_US)):
+        assert disk.removed == []
+        disk.clock.advance(actor.WHOLE_S)
+        mock_clock.jump(actor.WHOLE_S)
+        deadline = time.monotonic() + 5
+        while not disk.removed and time.monotonic() < deadline:
+            await trio.lowlevel.checkpoint()
+        assert disk.removed == [name]
 
 
 async def test_hours_left_count_what_may_still_be_deleted(disk: Disk) -> None:

@@ -23,6 +23,7 @@ from appliance.retention.core import (
     View,
     decide,
     hours_left,
+    pause_s,
 )
 
 S = 1_000_000
@@ -171,6 +172,14 @@ def test_an_empty_file_is_touched_by_the_stretch_it_lies_in() -> None:
 @pytest.mark.parametrize(("rate", "hours"), [(0.0, None), (1.0, 2.0), (2.0, 1.0)])
 def test_hours_left_count_what_may_be_deleted(rate: float, hours: float | None) -> None:
     assert hours_left(5400, 1800, rate) == hours
+
+
+@pytest.mark.parametrize(
+    ("spare", "rate", "pause"),
+    [(20_000, 1000.0, 5.0), (-1, 1000.0, 2.0), (10**9, 1000.0, 30.0), (0, 0.0, 30.0)],
+)
+def test_a_fast_stream_on_a_small_disk_is_looked_at_sooner(spare: int, rate: float, pause: float) -> None:
+    assert pause_s(spare, rate) == pause
 
 
 # -- by property ----------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ import pytest
 
 from appliance.kernel.store import Store, StoreFull
 from appliance.kernel.tx import Tx
-from appliance.retention.actor import Space, ask_space
+from appliance.retention.actor import ask_space
 from appliance.retention.ballast import MIB, Ballast
+from appliance.retention.model import Space
 from tests.kit.box import HandClock, add_channel, sim_store
 from tests.retention.disk import DAY_US, MINUTE_US, NO_LIMITS, Disk
 

@@ -10,8 +10,9 @@ import pytest
 import trio
 
 from appliance.kernel.clock import wall_us
-from appliance.retention.actor import Figures
-from appliance.settings import check_settings
+from appliance.ops.fsck import check_box
+from appliance.retention.model import Figures
+from appliance.settings import check_settings, load_settings
 from appliance.wiring.keeping import hours_part, limits_of, retention_part
 from tests.kit.running import running_box
 from tests.kit.waiting import eventually
@@ -51,6 +52,7 @@ def test_without_a_camera_no_hours_are_counted() -> None:
         (Figures(error="Read-only file system"), "bad", "Read-only"),
         (Figures(stuck=("a", "b")), "bad", "2 clips"),
         (Figures(short_bytes=GB), "warn", "1.0 GB short"),
+        (Figures(doubts_ages=True), "warn", "box time was set"),
         (Figures(wants_ballast=True), "warn", "ballast"),
         (Figures(wants_ballast=True, has_ballast=True), "ok", "deleted"),
     ],
@@ -94,3 +96,7 @@ async def test_the_box_deletes_what_is_too_old_and_says_so(tmp_path: Path) -> No
         assert parts["recording_hours"]["status"] == "ok"
         assert "nothing is being recorded" in parts["recording_hours"]["detail"]
         assert parts["retention"]["status"] == "ok"
+        metrics = (await http.media("/metrics")).text
+        assert "recording_hours_left +Inf" in metrics
+        assert "retention_deleted_bytes" in metrics
+    assert await check_box(load_settings(box.folder / "appliance.toml"), repair=False) == []

@@ -1,0 +1,83 @@
+"""What retention needs of others, and the figures it shows. The composition root joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from appliance.kernel.tx import Tx
+from appliance.recordings.model import StoredSegment
+from appliance.retention.core import hours_left
+
+
+class Space(NamedTuple):
+    """The file system a folder is on."""
+
+    device: int
+    free_bytes: int
+
+
+class Recordings(Protocol):
+    """What is on the disk, as the index knows it."""
+
+    def channel_ids(self) -> list[str]: ...
+
+    def stored(self, channel_id: str) -> Iterator[StoredSegment]:
+        """Oldest first; may be left and resumed."""
+        ...
+
+    def bytes_per_s(self, channel_id: str) -> float: ...
+
+    def open_fd(self, name: str) -> int:
+        """Blocking; raises OSError."""
+        ...
+
+    async def remove(self, channel_id: str, names: Sequence[str]) -> None:
+        """Unlink, durably. Raises OSError."""
+        ...
+
+
+class Clips(Protocol):
+    """The writer of clip files."""
+
+    async def write_now(self, clip_id: str, media_rev: int) -> bool: ...
+
+    async def collect_now(self) -> None: ...
+
+
+ExpireClip = Callable[[Tx, str, str], bool]
+"""Deletes a clip (id, reason) with all that hangs on it; False when it has become one to keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    state: Path
+    recordings: Path
+    clips: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the last look found. `hours` None: nothing is being recorded.
+
+    `stuck`: clips whose files could not be written, so that their recordings stay. `doubts_ages`: box time
+    was set, nothing counts as too old for a day. `error`: what a disk or the database said.
+    """
+
+    free_bytes: int = 0
+    deletable_bytes: int = 0
+    short_bytes: int = 0
+    bytes_per_s: float = 0.0
+    deleted_bytes: int = 0
+    has_ballast: bool = False
+    wants_ballast: bool = False
+    doubts_ages: bool = False
+    stuck: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def hours(self) -> float | None:
+        """Of recording, before something promised has to go."""
+        return hours_left(self.free_bytes, self.deletable_bytes, self.bytes_per_s)
