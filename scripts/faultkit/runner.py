@@ -25,6 +25,7 @@ import trio  # noqa: E402
 
 from tests.faults.bad_files import bad_recordings  # noqa: E402
 from tests.faults.clip_cut import clip_power_cuts  # noqa: E402
+from tests.faults.flapping import flaps  # noqa: E402
 from tests.faults.kills import daemon_kills, worker_kills  # noqa: E402
 from tests.faults.power_cut import power_cuts  # noqa: E402
 from tests.faults.tally import Tally  # noqa: E402
@@ -37,6 +38,7 @@ FAULTS: dict[str, Fault] = {
     "daemon_kill": daemon_kills,
     "worker_kill": worker_kills,
     "bad_recording": bad_recordings,
+    "flapping_source": flaps,
 }
 COLUMNS = ("fault", "seed", "rounds", "acknowledged", "lost", "violations", "seconds")
 
