@@ -20,6 +20,7 @@ from appliance.channels.http import channel_routes
 from appliance.channels.monitor import MonitorHandle, run_channel_monitor
 from appliance.clips.cutter import CutterHandle, run_cutter
 from appliance.clips.delivery import Delivery, media_routes
+from appliance.clips.exact import ExactFrames
 from appliance.clips.exports import Exports
 from appliance.clips.files import run_clip_files
 from appliance.clips.http import clip_routes, play_routes
@@ -134,8 +135,11 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
     planner = Planner(footage, box.threads)
     delivery = Delivery(footage, settings.storage.clips, box.threads)
     assert box.workers is not None
-    exports = Exports(store, PoolJobs(box.workers), delivery, slots=max(1, settings.clips.workers - 1))
-    pictures = Pictures(store, footage, bridges.decode_key(box.workers), settings.storage.clips, box.threads)
+    jobs = PoolJobs(box.workers)
+    exports = Exports(store, jobs, delivery, slots=max(1, settings.clips.workers - 1))
+    exact = ExactFrames(store, jobs, delivery, planner.plan_span)
+    decode_key = bridges.decode_key(box.workers)
+    pictures = Pictures(store, footage, decode_key, settings.storage.clips, box.threads, exact)
     async with (
         running(
             "channels",

@@ -13,7 +13,7 @@ from typing import Any
 from appliance.clips.machine import CLIP, ClipEvent, ClipState
 from appliance.clips.marks import MarkRules, close_ghost
 from appliance.clips.plays import box_length_us, close_play
-from appliance.clips.rows import journal_clip
+from appliance.clips.rows import drop_picture, journal_clip
 from appliance.kernel import json
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.tx import ReadTx, Row, Tx
@@ -137,7 +137,6 @@ def finish(tx: Tx, job: Job, plan: Plan, file_path: str | None = None) -> bool:
         "coverage": json.encode(coverage(plan)).decode(),
         "preroll_us": round(plan.preroll_s * 1e6),
         "file_path": file_path,
-        "thumbnail_path": None,
     }
     tx.update("clips", job.clip_id, changes)
     journal_clip(tx, "clip_ready", job.clip_id)
@@ -204,6 +203,7 @@ def lost(tx: Tx, clip_id: str, media_rev: int) -> None:
     if row is None or row["status"] != ClipState.READY or row["ready_media_rev"] != media_rev:
         return
     changes = {
+        **drop_picture(tx, row),
         "status": CLIP.next(ClipState.READY, ClipEvent.LOST),
         "media_rev": row["media_rev"] + 1,
         "ready_media_rev": None,

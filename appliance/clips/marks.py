@@ -13,7 +13,7 @@ from typing import Any
 from appliance.clips.expiry import is_kept, refuse_gone
 from appliance.clips.machine import CLIP, ClipEvent, ClipState
 from appliance.clips.model import ClipIn, ClipPatch, EndIn, Mark
-from appliance.clips.rows import clip_resource, journal_clip, load
+from appliance.clips.rows import clip_resource, drop_picture, journal_clip, load
 from appliance.clips.settings import ClipsSettings
 from appliance.clips.times import Span, refuse_ahead, resolve_start
 from appliance.kernel.errors import Refused, gone, id_reused, invalid, not_found
@@ -209,6 +209,7 @@ def recut(tx: Tx, row: Row, changes: dict[str, Any]) -> None:
         row["id"],
         {
             **changes,
+            **drop_picture(tx, row),
             "status": after,
             "media_rev": row["media_rev"] + 1,
             "attempts": 0,

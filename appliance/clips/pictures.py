@@ -1,13 +1,15 @@
-"""Pictures of clips and channels: the key frame at or before an instant, as a JPEG.
+"""Pictures of clips and channels as JPEGs: a key picture at once, the exact frame when it comes cheaply.
 
 Owns: thumbnail files under clips_dir/thumbs, and who waits for which picture. Decoding happens in a media
-worker, which gets one descriptor and one sample's place: it is handed in as `decode_key`.
+worker: of one key sample (`decode_key`), or of a short cut (clips/exact.py).
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,10 +18,13 @@ from typing import Protocol
 import structlog
 import trio
 
+from appliance.clips.exact import ExactFrames
+from appliance.clips.files import FileLost
 from appliance.clips.footage import Footage
 from appliance.clips.planner import open_once
 from appliance.clips.rows import load
 from appliance.kernel.errors import Refused, Unavailable
+from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
 from appliance.media.fmp4 import Malformed
@@ -30,10 +35,25 @@ from appliance.media.view import SegmentView
 log = structlog.get_logger("pictures")
 
 WAIT_S = 2.0  # a request for a thumbnail holds this long, then says 503 Retry-After
+FRAME_WAIT_S = 3.0  # for an exact frame; a long group of pictures on a busy box, then the key must do
+CHEAP_PREROLL_US = 2_500_000  # hidden video to decode for a first frame: about 0.5 s of one core
+HOPELESS_MAX = 10_000
+REFINE_MAX = 256  # clips whose first frame is still to be made; beyond that the oldest keep their key
 LOOK_BACK_US = 12_000_000  # the key before an instant lies within one GOP; 10 s is the longest sane one
 WIDTH_PX = 320
 FRAME_WIDTH_PX = 1280
 _DECODERS = {"avc1": "h264", "avc3": "h264", "hvc1": "hevc", "hev1": "hevc", "av01": "av1", "vp09": "vp9"}
+
+# What may come instead of a picture; none of it is news.
+_NO_PICTURE = (Refused, Unavailable, NoFootage, Malformed, FileLost, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """`is_final`: it will not be replaced by a better one."""
+
+    jpeg: bytes
+    is_final: bool
 
 
 class DecodeKey(Protocol):
@@ -63,7 +83,11 @@ class Pictures:
     decode_key: DecodeKey
     clips_dir: Path
     threads: trio.CapacityLimiter
+    exact: ExactFrames | None = None
     making: dict[str, trio.Event] = field(default_factory=dict)
+    to_refine: deque[str] = field(default_factory=lambda: deque(maxlen=REFINE_MAX))
+    hopeless: set[str] = field(default_factory=set)  # names of pictures that cannot be decoded
+    wake: Signal = field(default_factory=Signal)
 
     async def at(self, channel_id: str, at_us: int, latency_ms: int, *, width_px: int, bulk: bool) -> bytes:
         """The JPEG of the newest key picture captured at or before `at_us`.
@@ -97,35 +121,45 @@ class Pictures:
             picture = plan_frame(views, open_fd, at_us, latency_us)
             return os.dup(open_fd(picture.picture.name)), picture
 
-    async def thumbnail(self, clip_id: str) -> bytes:
-        """The clip's JPEG, made now when there is none yet.
+    async def frame(self, channel_id: str, at_us: int, latency_ms: int) -> bytes:
+        """The JPEG of the newest frame captured at or before `at_us`; where that cannot be had soon, of the
+        newest key picture. Raises as `at`."""
+        if self.exact is not None:
+            with trio.move_on_after(FRAME_WAIT_S), suppress(*_NO_PICTURE):
+                return await self.exact.at(channel_id, at_us, latency_ms, width_px=FRAME_WIDTH_PX)
+        return await self.at(channel_id, at_us, latency_ms, width_px=FRAME_WIDTH_PX, bulk=False)
+
+    async def thumbnail(self, clip_id: str) -> Thumbnail:
+        """The clip's picture: its first frame when that was made already, else the key picture before it.
 
         Raises Refused 404 or 410, Unavailable 503 when it is not there within 2 s.
         """
         row = await self.store.read(lambda tx: load(tx, "clip", clip_id))
+        exact = await self._read(exact_name(row))
+        if exact is not None:
+            return Thumbnail(exact, is_final=True)
+        self._refine_soon(row)
         with trio.move_on_after(WAIT_S):
-            return await self._thumbnail(row, bulk=False)
+            return Thumbnail(await self._key(row), is_final=False)
         raise Unavailable("thumbnail_pending", "the picture is being made", retry_after_s=1)
 
-    async def _thumbnail(self, row: Row, *, bulk: bool) -> bytes:
-        path = self.clips_dir / thumbnail_name(row)
+    async def _key(self, row: Row) -> bytes:
         while True:
-            kept = await trio.to_thread.run_sync(_read_or_none, path, limiter=self.threads)
+            kept = await self._read(key_name(row))
             if kept is not None:
                 return kept
             busy = self.making.get(row["id"])
             if busy is None:
-                return await self._make(row, path, bulk=bulk)
+                return await self._make_key(row)
             await busy.wait()
 
-    async def _make(self, row: Row, path: Path, *, bulk: bool) -> bytes:
+    async def _make_key(self, row: Row) -> bytes:
         done = self.making[row["id"]] = trio.Event()
         try:
             jpeg = await self.at(
-                row["channel_id"], row["start_us"], row["latency_ms"], width_px=WIDTH_PX, bulk=bulk
+                row["channel_id"], row["start_us"], row["latency_ms"], width_px=WIDTH_PX, bulk=False
             )
-            await trio.to_thread.run_sync(_keep, path, jpeg, limiter=self.threads)
-            await self.store.write(partial(_note, row=row, path=thumbnail_name(row)))
+            await self._keep(row, key_name(row), jpeg)
             return jpeg
         except Refused as refused:
             raise Unavailable("thumbnail_pending", refused.detail, retry_after_s=1) from refused
@@ -133,9 +167,30 @@ class Pictures:
             del self.making[row["id"]]
             done.set()
 
+    async def _keep(self, row: Row, name: str, jpeg: bytes) -> None:
+        await trio.to_thread.run_sync(_write, self.clips_dir / name, jpeg, limiter=self.threads)
+        await self.store.write(partial(note_picture, row=row, name=name))
+
+    async def _read(self, name: str) -> bytes | None:
+        return await trio.to_thread.run_sync(_read_or_none, self.clips_dir / name, limiter=self.threads)
+
+    def _refine_soon(self, row: Row) -> None:
+        """Have the clip's first frame made, where it is known and not far behind its key."""
+        is_cut = row["ready_media_rev"] == row["media_rev"] and row["preroll_us"] is not None
+        if self.exact is None or not is_cut or row["preroll_us"] > CHEAP_PREROLL_US:
+            return
+        if row["id"] not in self.to_refine and exact_name(row) not in self.hopeless:
+            self.to_refine.append(row["id"])
+            self.wake.ring()
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Make the thumbnails of clips that became ready, behind everything a person asks for."""
-        task_status.started()
+        """Pictures of clips that became ready: the key at once, the first frame when a worker is idle."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._follow, name="pictures: keys")
+            nursery.start_soon(self._refine, name="pictures: first frames")
+            task_status.started()
+
+    async def _follow(self) -> None:
         cursor = self.store.journal.head
         while True:
             seen = self.store.journal.changed.count
@@ -148,23 +203,60 @@ class Pictures:
 
     async def _prepare(self, clip_id: str) -> None:
         try:
-            row = await self.store.read(lambda tx: load(tx, "clip", clip_id))
-            await self._thumbnail(row, bulk=True)
-        except (Refused, Unavailable) as error:
+            await self.thumbnail(clip_id)
+        except _NO_PICTURE as error:
             log.info("no thumbnail yet", clip=clip_id, reason=str(error))
 
+    async def _refine(self) -> None:
+        while True:
+            seen = self.wake.count
+            while self.to_refine:
+                clip_id = self.to_refine.popleft()
+                try:
+                    await self._make_exact(clip_id)
+                except _NO_PICTURE as error:
+                    log.info("thumbnail stays the key", clip=clip_id, reason=str(error))
+            await self.wake.wait_past(seen)
 
-def thumbnail_name(row: Row) -> str:
+    async def _make_exact(self, clip_id: str) -> None:
+        assert self.exact is not None
+        row = await self.store.read(lambda tx: load(tx, "clip", clip_id))
+        if row["ready_media_rev"] != row["media_rev"] or exact_name(row) in self.hopeless:
+            return
+        if await self._read(exact_name(row)) is None:
+            try:
+                jpeg = await self.exact.first_of(clip_id, row["media_rev"], width_px=WIDTH_PX)
+            except Refused:
+                if len(self.hopeless) < HOPELESS_MAX:
+                    self.hopeless.add(exact_name(row))
+                raise
+            await self._keep(row, exact_name(row), jpeg)
+
+
+def exact_name(row: Row) -> str:
     """Relative to clips_dir; one per cut, because a trim moves IN."""
     return f"thumbs/{row['id']}-m{row['media_rev']}.jpg"
 
 
-def _note(tx: Tx, row: Row, path: str) -> None:
-    """Not journaled: thumbnail_url has been in every event since the first."""
-    tx.run(
-        "UPDATE clips SET thumbnail_path = ? WHERE id = ? AND media_rev = ?",
-        (path, row["id"], row["media_rev"]),
-    )
+def key_name(row: Row) -> str:
+    """Of the key picture, until the first frame is there."""
+    return f"thumbs/{row['id']}-m{row['media_rev']}-key.jpg"
+
+
+def note_picture(tx: Tx, row: Row, name: str) -> None:
+    """The file is there. Not journaled: thumbnail_url has been in every event since the first. What nobody
+    is shown any more is garbage."""
+    sql = "SELECT thumbnail_path FROM clips WHERE id = ? AND media_rev = ? AND deleted_us IS NULL"
+    now = tx.one(sql, (row["id"], row["media_rev"]))
+    known = None if now is None else now["thumbnail_path"]
+    if known == name:
+        return
+    if now is None or known == exact_name(row):
+        tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (name, tx.now_us))
+        return
+    if known is not None:
+        tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (known, tx.now_us))
+    tx.run("UPDATE clips SET thumbnail_path = ? WHERE id = ?", (name, row["id"]))
 
 
 def _read_or_none(path: Path) -> bytes | None:
@@ -174,7 +266,7 @@ def _read_or_none(path: Path) -> bytes | None:
         return None
 
 
-def _keep(path: Path, jpeg: bytes) -> None:
+def _write(path: Path, jpeg: bytes) -> None:
     """A picture can be made again: renamed into place, not synced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".partial")

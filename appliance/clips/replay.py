@@ -164,24 +164,31 @@ def picture_routes(pictures: Pictures) -> list[RawRoute]:
     """GET /clips/{clip_id}/thumbnail and /channels/{channel_id}/frame.jpg."""
 
     async def thumbnail(scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
-        jpeg = await pictures.thumbnail(given["clip_id"])
-        await _send_jpeg(scope, receive, send, jpeg, IMMUTABLE)
+        found = await pictures.thumbnail(given["clip_id"])
+        await _send_jpeg(scope, receive, send, found.jpeg, IMMUTABLE if found.is_final else "no-cache")
 
     async def frame(scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
         channel_id = given["channel_id"]
         latency_ms = await pictures.store.read(lambda tx: channel_latency_ms(tx, channel_id))
         at_us = _at(scope["query_string"].decode("latin-1"))
-        if at_us is None:
+        if at_us is not None:
+            jpeg = await pictures.frame(channel_id, at_us, latency_ms)
+        else:
             until_us = pictures.footage.video_until_us(channel_id)
             if until_us is None:
                 raise Refused(409, "not_yet_covered", f"no footage of {channel_id}")
-            at_us = until_us - latency_ms * 1000
-        jpeg = await pictures.at(channel_id, at_us, latency_ms, width_px=FRAME_WIDTH_PX, bulk=False)
+            newest_us = until_us - latency_ms * 1000
+            jpeg = await pictures.at(channel_id, newest_us, latency_ms, width_px=FRAME_WIDTH_PX, bulk=False)
         await _send_jpeg(scope, receive, send, jpeg, "no-store")
 
     return [
         RawRoute("GET", "/clips/{clip_id}/thumbnail", thumbnail, "The clip's picture, a JPEG."),
-        RawRoute("GET", "/channels/{channel_id}/frame.jpg", frame, "The key picture at or before ?at=."),
+        RawRoute(
+            "GET",
+            "/channels/{channel_id}/frame.jpg",
+            frame,
+            "The frame at or before ?at=; without it the newest key picture.",
+        ),
     ]
 
 

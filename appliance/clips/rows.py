@@ -103,3 +103,10 @@ def journal_play(tx: Tx, type_: str, play_id: str) -> dict[str, Any]:
     body = {"session_id": row["session_id"], "play_id": play_id, "play": resource}
     tx.append(type_, f"play:{play_id}", body, session_id=row["session_id"])
     return resource
+
+
+def drop_picture(tx: Tx, row: Row) -> dict[str, Any]:
+    """The clip's picture belongs to the cut before: its file is garbage. Returns the changes of the row."""
+    if row["thumbnail_path"] is not None:
+        tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (row["thumbnail_path"], tx.now_us))
+    return {"thumbnail_path": None}
