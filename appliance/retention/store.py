@@ -92,8 +92,9 @@ def read_clips(tx: ReadTx, clip_us: int, guard_us: int, clip_id: str | None = No
         " FROM clips JOIN sessions ON sessions.id = clips.session_id"
         " LEFT JOIN plays ON plays.id = clips.play_id"
         " WHERE clips.deleted_us IS NULL AND clips.created_us <= :old"
-        " AND clips.id = coalesce(:clip, clips.id)",
-        {"old": tx.now_us - clip_us, "guarded": tx.now_us - guard_us, "clip": clip_id},
+        + (" AND clips.id = :clip" if clip_id is not None else ""),
+        {"old": tx.now_us - clip_us, "guarded": tx.now_us - guard_us}
+        | ({"clip": clip_id} if clip_id is not None else {}),
     )
     return [_old_clip(row) for row in rows]
 

@@ -68,6 +68,18 @@ async def test_a_trim_whose_footage_is_gone_is_refused_and_changes_nothing(bench
     assert await bench.store.read(lambda tx: stored_plan(tx, clip["id"], 1)), "it plays on"
 
 
+async def test_an_export_of_deleted_footage_is_refused_too(bench: Bench) -> None:
+    clip = await bench.clip(duration_seconds=10.0, start_time="2026-11-20T18:00:00Z")
+    await cut(bench.store, clip["id"])
+    row = await bench.row("clips", clip["id"])
+    await make_gone(bench.store, row["start_us"], row["start_us"] + 4 * S)
+    with pytest.raises(Refused, match="footage_gone"):
+        await bench.store.write(
+            lambda tx: marks.change_clip(tx, COACH, bench.rules, clip["id"], ClipPatch(mode="exact"))
+        )
+    assert await bench.row("clips", clip["id"]) == row
+
+
 async def test_a_trim_to_what_is_still_recorded_is_cut(bench: Bench) -> None:
     clip = await bench.clip(duration_seconds=10.0, start_time="2026-11-20T18:00:00Z")
     await cut(bench.store, clip["id"])

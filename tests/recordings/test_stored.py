@@ -90,6 +90,27 @@ async def test_what_retention_deletes_is_forgotten_without_a_gap(box: Box) -> No
         await handle.remove("cam1", ["cam1/a.mp4"])  # once more, after a crash: it is gone already
 
 
+def test_a_deletion_is_durable_before_it_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    unlink, fsync = os.unlink, os.fsync
+
+    def note_unlink(name: str, *, dir_fd: int) -> None:
+        unlink(name, dir_fd=dir_fd)
+        done.append(f"unlink {name}")
+
+    def note_fsync(fd: int) -> None:
+        fsync(fd)
+        done.append(f"fsync {Path(os.readlink(f'/proc/self/fd/{fd}')).name}")
+
+    (tmp_path / "cam1").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / "cam1" / name).write_bytes(b"x")
+    monkeypatch.setattr(os, "unlink", note_unlink)
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    unlink_segments(tmp_path, "cam1", ["a.mp4", "b.mp4"])
+    assert done == ["unlink a.mp4", "unlink b.mp4", "fsync cam1"]
+
+
 def test_nothing_but_segments_of_channels_is_unlinked(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()

@@ -20,6 +20,7 @@ from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
 from appliance.media.plan import Range
 from appliance.recordings.model import StoredSegment
+from appliance.retention import store as rows
 from appliance.retention.actor import RetentionHandle, run_retention
 from appliance.retention.core import Limits
 from appliance.retention.model import Folders, Space
@@ -87,6 +88,8 @@ class Disk:
         await trio.lowlevel.checkpoint()
         if self.refuse is not None:
             raise self.refuse
+        told = await self.store.read(rows.left)
+        assert set(names) <= set(told), "no file goes before its row is committed"
         for name in names:
             (self.recordings / name).unlink(missing_ok=True)
             self.segments.pop(name, None)
