@@ -165,12 +165,11 @@ class _Desk:
         return max(min(times, default=math.inf), now_s + 0.001)
 
     async def _close_overdue(self, now_s: float) -> None:
-        for deadline_s, kind, row_id in list(self.ghosts):
-            if now_s >= deadline_s:
-                self.ghosts.remove((deadline_s, kind, row_id))
-                await self.store.insist(
-                    partial(cuts.close_overdue, rules=self.rules, kind=kind, row_id=row_id)
-                )
+        overdue = [ghost for ghost in self.ghosts if ghost[0] <= now_s]
+        # at once: each write wakes follow_rows, which loads a new list while the next one is written
+        self.ghosts = [ghost for ghost in self.ghosts if ghost[0] > now_s]
+        for _, kind, row_id in overdue:
+            await self.store.insist(partial(cuts.close_overdue, rules=self.rules, kind=kind, row_id=row_id))
 
     async def follow_late(self) -> None:
         """Re-cut clips whose missing footage has turned up."""

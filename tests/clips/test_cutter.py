@@ -162,6 +162,22 @@ async def test_a_ghost_nobody_ends_is_closed_by_the_box(tmp_path: Path, autojump
         assert (row["duration_us"], row["auto_closed"]) == (60 * SECOND, 1)
 
 
+async def test_ghosts_that_are_all_overdue_at_once_are_all_closed(tmp_path: Path) -> None:
+    """In real time: each close wakes a load, which reckons the other deadlines anew."""
+
+    def forget_five(tx: Tx) -> None:
+        session_id = tx.value("SELECT id FROM sessions")
+        fields = {"session_id": session_id, "channel_id": "cam1", "start_time": "2026-11-20T18:50:00Z"}
+        for _ in range(5):
+            marks.create_clip(tx, COACH, mark_rules(), ClipIn.model_validate(fields))
+
+    async with cutting(tmp_path, forget_five) as desk:
+        with trio.fail_after(5):
+            while types(desk.store).count("clip_updated") < 5:
+                await desk.store.journal.changed.wait_past(desk.store.journal.changed.count)
+    assert types(desk.store).count("clip_updated") == 5
+
+
 async def test_a_play_nobody_ends_is_closed_with_its_clips(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with cutting(tmp_path) as desk:
         body = PlayIn(session_id=desk.session_id)
