@@ -28,6 +28,7 @@ from appliance.clips.marks import MarkRules
 from appliance.clips.pictures import Pictures
 from appliance.clips.planner import Planner
 from appliance.clips.plays import close_session_ghosts, delete_session_clips
+from appliance.clips.quality import quality_routes
 from appliance.clips.replay import Replays, picture_routes
 from appliance.kernel.actor import running
 from appliance.kernel.clock import BoxClock
@@ -174,6 +175,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
         bridges.unless(box.safe.on, "pictures", pictures.run),
     ):
         routes = _routes(box, monitor, cutter, rules, delivery, pictures, planner)
+        routes.append(quality_routes(jobs, delivery))
         await _watching_layer(box, routes, stop, loop, ready)
 
 

@@ -44,7 +44,7 @@ class PlanCache:
             known = self.kept[(clip_id, media_rev)]
             await self.store.read(lambda tx: load(tx, "clip", clip_id))  # 410 for a deleted clip
             return known
-        plan = await self.store.read(lambda tx: _find(tx, clip_id, media_rev))
+        plan = await self.store.read(lambda tx: find_plan(tx, clip_id, media_rev))
         if plan.file_path is not None:  # a virtual one may get its file any moment
             self.kept[(clip_id, plan.media_rev)] = plan
             while len(self.kept) > PLANS_KEPT:
@@ -52,7 +52,8 @@ class PlanCache:
         return plan
 
 
-def _find(tx: ReadTx, clip_id: str, media_rev: int | None) -> StoredPlan:
+def find_plan(tx: ReadTx, clip_id: str, media_rev: int | None) -> StoredPlan:
+    """The plan of a media_rev, or of the newest that plays. Raises Refused 404, 409 or 410."""
     row = load(tx, "clip", clip_id)
     wanted = row["ready_media_rev"] if media_rev is None else media_rev
     if wanted is None:
