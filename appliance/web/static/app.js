@@ -1,131 +1,200 @@
-// The page: channels, session, plays; marks and watching. Plain on purpose, the full app builds on the same parts.
+// The composition root: one box, one frame, one screen at a time. Roles and the way between screens are decided here.
 
-import { Box, uuid } from "./state/box.js";
-import { playCard } from "./parts/play-card.js";
-import { channelCard } from "./parts/channel-card.js";
-import { Stage } from "./parts/stage.js";
+import { diskOfMarks } from "./state/disk.js";
+import { Box } from "./state/box.js";
+import { Figures } from "./state/figures.js";
+import { Keys } from "./state/keys.js";
+import { Marks } from "./state/marks.js";
+import { Prefetch } from "./state/prefetch.js";
+import { Prefs } from "./state/prefs.js";
+import { clipsByPlay, currentSession, overlay, playsOf } from "./state/store.js";
+import "./parts/status-line.js";
+import "./parts/mark-bar.js";
+import "./parts/notice-stack.js";
+import { openMenu } from "./parts/app-menu.js";
+import * as desk from "./screens/desk.js";
 
-const box = new Box();
-const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
-const stage = new Stage($("stage"), $("angles"), box);
+/** A screen: `enter` fills the root and says how it is updated and left.
+ * @typedef {{update?: (change: import("./state/box.js").Change) => void, tick?: (now: number) => void,
+ *   leave?: () => void}} Entered
+ * @typedef {{title: string, enter: (root: HTMLElement, ctx: Ctx, words: string[]) => Entered | Promise<Entered>}} Screen */
 
-const STEPS = {
-  scheduled: [["start", "Start"]],
-  active: [["pause", "Pause"], ["complete", "Complete"]],
-  paused: [["resume", "Resume"], ["complete", "Complete"]],
-  completed: [["reopen", "Reopen"]],
+/** Screens by hash, in the order of the tabs. `roles`: whose tabs show it; the menu shows all of them to everybody.
+ * @type {Record<string, {label: string, roles: string[], load: () => Promise<Screen>}>} */
+const SCREENS = {
+  desk: { label: "Plays", roles: ["coach", "operator", "analyst"], load: async () => desk },
+  //   live: { label: "Live", roles: ["coach", "operator", "analyst"], load: () => import("./screens/live.js") },
+  // APP2: review, operator, health
+  //   selftest: { label: "Self-test", roles: [], load: () => import("./screens/selftest.js") },
 };
 
-/** The session people work in: the newest that runs, else the newest. */
-function session() {
-  const all = [...box.rows.sessions.values()].sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
-  return all.find((each) => each.status === "active") ?? all.find((each) => each.status === "paused") ?? all[0];
+/** Side panels of the desk, by name: see README. @type {Record<string, () => Promise<unknown>>} */
+const PANELS = {
+  // "tag-board": () => import("./parts/tag-board.js"),
+};
+
+const prefs = new Prefs();
+const box = new Box({ device: prefs.get("device"), disk: diskOfMarks() });
+const session = () => currentSession(box.state, prefs.get("session"));
+const marks = new Marks(box, session);
+const figures = new Figures();
+const keys = new Keys();
+const prefetch = new Prefetch();
+
+const $ = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
+const status = /** @type {import("./parts/status-line.js").StatusLine} */ ($("status-line"));
+const bar = /** @type {import("./parts/mark-bar.js").MarkBar} */ ($("mark-bar"));
+const notices = /** @type {import("./parts/notice-stack.js").NoticeStack} */ ($("notice-stack"));
+
+/** What a screen gets. */
+const ctx = {
+  box, prefs, marks, figures, keys, prefetch, session,
+  panels: PANELS,
+  /** Every play of the session, newest first, with this device's marks laid over. */
+  plays: () => playsOf(overlay(box.state.plays, box.outbox.marks).values(), session()?.id),
+  /** Clips by play. */
+  clips: () => clipsByPlay(box.state),
+  /** The play that is open, if one is. */
+  open: () => ctx.plays().find((play) => !play.duration && !ctx.refusal(play.id)),
+  /** Why the box refused what this device marked, "" when it did not. @param {string} id */
+  refusal: (id) => box.outbox.refused().find((mark) => mark.subject === id && mark.doing === "play_new")?.error ?? "",
+  /** A short notice. @param {string} text @param {import("./parts/notice-stack.js").How} [how] */
+  say: (text, how) => notices.say(text, how),
+  /** Take a notice away. @param {string} key */
+  unsay: (key) => notices.clear(key),
+  /** To a screen, with words after it: go("desk", playId). @param {...string} words */
+  go: (...words) => {
+    location.hash = words.map(encodeURIComponent).join("/");
+  },
+  /** The last seconds, session controls and the like: a node beside the clock. @param {Node | null} node */
+  setExtra: (node) => {
+    status.extra = node;
+  },
+  screens: SCREENS,
+};
+/** @typedef {typeof ctx} Ctx */
+
+// -- the screen -------------------------------------------------------------------------------------------------------
+
+/** @type {Entered | null} */
+let entered = null;
+let where = "";
+let turn = 0;
+
+async function show() {
+  const [name = "", ...words] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  const hash = name in SCREENS ? name : location.pathname === "/selftest" ? "selftest" : "desk";
+  const mine = ++turn;
+  const screen = await SCREENS[hash].load();
+  if (mine !== turn) return;
+  entered?.leave?.();
+  entered = null;
+  marks.lookingAt = null;
+  where = hash;
+  const root = $("#main");
+  root.className = `screen ${hash}`;
+  root.replaceChildren();
+  document.title = `${screen.title} · Replay`;
+  const next = await screen.enter(root, /** @type {Ctx} */ (ctx), words);
+  if (mine !== turn) return void next.leave?.();
+  entered = next;
+  entered.update?.({ tables: new Set(["all"]), all: true });
+  drawFrame();
 }
 
-const plays = () => [...box.rows.plays.values()]
-  .filter((play) => play.session_id === session()?.id)
-  .sort((a, b) => b.number - a.number);
-const openPlay = () => plays().find((play) => play.duration === 0);
+// -- the frame --------------------------------------------------------------------------------------------------------
 
-function draw() {
+function drawFrame() {
   const now = session();
-  $("session-name").textContent = now ? now.name : "No session";
-  $("session-state").textContent = now ? now.status : "";
-  $("session-state").className = `badge ${now?.status === "active" ? "live" : ""}`;
-  $("link").textContent = box.online ? "connected" : box.tries ? "reconnecting" : "connecting";
-  $("link").className = `badge ${box.online ? "good" : "warn"}`;
-  drawControls(now);
-  const list = plays();
-  $("play-count").textContent = now ? `${list.length}` : "";
-  $("no-plays").hidden = list.length > 0;
-  keyed($("plays"), list, (play) => play.id, (play, old) => playCard(box, play, stage.playId, old, act));
-  const channels = [...box.rows.channels.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-  keyed($("channels"), channels, (each) => each.id, (each, old) => channelCard(each, old));
-  for (const id of ["new-play", "last10"]) $(id).toggleAttribute("disabled", !now);
-  for (const id of ["cue", "end-play"]) $(id).toggleAttribute("disabled", !openPlay());
-  stage.refresh();
+  status.session = now;
+  const channels = [...box.state.channels.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+  status.channels = now?.channel_ids ? channels.filter((each) => now.channel_ids?.includes(each.id)) : channels;
+  status.state = { online: box.online, rtt: box.rtt, waiting: box.outbox.waiting().length, closed: box.closed };
+  const role = prefs.get("role");
+  status.screens = Object.entries(SCREENS)
+    .filter(([hash, each]) => each.roles.includes(role) || (hash === where && each.roles.length))
+    .map(([hash, each]) => ({ hash, label: each.label, current: hash === where }));
+  const open = ctx.open();
+  bar.state = { session: now, open, seconds: prefs.get("lastSeconds"), cued: Boolean(open?.cue_time) };
+  drawBanner();
 }
 
-let controls = "";
-/** @param {any} now */
-function drawControls(now) {
-  const wanted = now ? `${now.id}:${now.status}` : "none";
-  if (wanted === controls) return;
-  controls = wanted;
-  /** @type {string[][]} */
-  const steps = now ? STEPS[/** @type {keyof typeof STEPS} */ (now.status)] : [["new", "New session"]];
-  $("session-controls").replaceChildren(...steps.map(([event, label]) => {
-    const button = document.createElement("button");
-    button.textContent = label;
-    button.onclick = () => attempt(async () => {
-      if (event === "new") await box.request("POST", "/sessions", { name: "Session", type: "other" });
-      else if (event !== "complete" || confirm("Complete the session? Open plays are ended."))
-        await box.request("POST", `/sessions/${now.id}/${event}`);
-    });
-    return button;
-  }));
-}
-
-/** Update a list in place: nothing moves under a finger that has not changed.
- * @param {HTMLElement} list @param {any[]} rows @param {(row: any) => string} key
- * @param {(row: any, old: HTMLElement | undefined) => HTMLElement} make */
-function keyed(list, rows, key, make) {
-  const old = new Map([...list.children].map((each) => [/** @type {HTMLElement} */ (each).dataset.key, each]));
-  rows.forEach((row, at) => {
-    const element = make(row, /** @type {HTMLElement | undefined} */ (old.get(key(row))));
-    element.dataset.key = key(row);
-    old.delete(key(row));
-    if (list.children[at] !== element) list.insertBefore(element, list.children[at] ?? null);
-  });
-  for (const gone of old.values()) gone.remove();
-}
-
-/** @param {() => Promise<any>} action */
-async function attempt(action) {
-  try {
-    $("notice").hidden = true;
-    return await action();
-  } catch (error) {
-    $("notice").textContent = error instanceof Error ? error.message : String(error);
-    $("notice").hidden = false;
+/** Says what is not as usual, and only when it lasts: a restart of the box under 2 s is nobody's business. */
+function drawBanner() {
+  const banner = $("#banner");
+  const away = box.lostAt && performance.now() - box.lostAt > 2000;
+  const waiting = box.outbox.waiting().length;
+  const foreign = box.outbox.foreign();
+  const text = box.closed ? `The box closed this page: ${box.closed}. Reload it.`
+    : away ? `The box does not answer. Marks are kept here${waiting ? ` (${waiting} to send)` : ""}; clips on this device play on.`
+      : foreign.length ? `${foreign.length} marks on this device belong to another box (${foreign[0].site}).` : "";
+  if (banner.dataset.text === text) return;
+  banner.dataset.text = text;
+  banner.hidden = !text;
+  banner.replaceChildren(text);
+  if (!away && !box.closed && foreign.length) {
+    const drop = document.createElement("button");
+    drop.textContent = "Forget them";
+    drop.onclick = () => foreign.forEach((mark) => box.outbox.forget(mark));
+    banner.append(drop);
   }
 }
 
-const stamp = () => ({ client_time: new Date().toISOString(), clock_offset_ms: box.offsetMs });
-
-$("new-play").onclick = () => attempt(() => box.command("play_new", {
-  id: uuid(), session_id: session().id, start_time: new Date(box.now()).toISOString(), duration_seconds: 0, ...stamp(),
-}, "/plays"));
-$("last10").onclick = () => attempt(() => box.command("play_new", {
-  id: uuid(), session_id: session().id, start_time: new Date(box.now() - 10_000).toISOString(),
-  duration_seconds: 10, ...stamp(),
-}, "/plays"));
-$("cue").onclick = () => attempt(async () => {
-  const play = openPlay();
-  await box.command("play_cue", { id: play.id, cue_time: new Date(box.now()).toISOString() }, `/plays/${play.id}/cue`);
-});
-$("end-play").onclick = () => attempt(async () => {
-  const play = openPlay();
-  await box.command("play_end", { id: play.id, end_time: new Date(box.now()).toISOString() }, `/plays/${play.id}/end`);
-});
-
-/** What a card asks for. @param {string} what @param {any} play */
-function act(what, play) {
-  attempt(async () => {
-    if (what === "watch") stage.show(play.id);
-    if (what === "star") await box.request(play.is_favorite ? "DELETE" : "POST", `/plays/${play.id}/favorite`);
-    if (what === "undo" && confirm(`Delete play ${play.number}?`)) await box.request("DELETE", `/plays/${play.id}`);
-    draw();
-  });
+/** @param {string} what @param {number} late */
+function mark(what, late) {
+  const open = ctx.open();
+  const at = marks.instant(late);
+  const refused = (/** @type {Error} */ error) => notices.say(`Not taken: ${error.message}`, { kind: "bad", seconds: 0 });
+  if (what === "new" || what === "last") {
+    // Our own next play ends the one before. Somebody else's stays open: he will end it.
+    if (what === "new" && open && (open.local || open.created_by === prefs.get("device"))) marks.end(open.id, at).catch(refused);
+    const made = marks.newPlay({ seconds: what === "last" ? prefs.get("lastSeconds") : 0, at });
+    made?.answer.catch(refused);
+    if (made) offerUndo(made.id, what === "last" ? `Last ${prefs.get("lastSeconds")} s marked` : "Play marked");
+  } else if (open && what === "cue") marks.cue(open.id, at).catch(refused);
+  else if (open && what === "end") marks.end(open.id, at).catch(refused);
 }
 
+/** @param {string} id @param {string} text */
+function offerUndo(id, text) {
+  notices.say(text, { action: "Undo", act: () => void marks.undo(id), key: "undo", seconds: 5 });
+}
+
+addEventListener("mark", (event) => {
+  const { what, late } = /** @type {CustomEvent} */ (event).detail;
+  mark(what, late);
+});
+status.addEventListener("menu", () => openMenu(ctx, where));
+keys.add([
+  { keys: ["n"], words: "New play", group: "Marks", act: () => mark("new", 0) },
+  { keys: ["c"], words: "Cue", group: "Marks", act: () => mark("cue", 0) },
+  { keys: ["e"], words: "End play", group: "Marks", act: () => mark("end", 0) },
+  { keys: ["b"], words: "Last seconds", group: "Marks", act: () => mark("last", 0) },
+  { keys: ["u"], words: "Undo the last mark", group: "Marks", act: () => marks.last && void marks.undo(marks.last) },
+  { keys: ["?"], words: "This list", group: "Page", act: () => openMenu(ctx, where) },
+]);
+
+box.addEventListener("change", (event) => {
+  drawFrame();
+  entered?.update?.(/** @type {CustomEvent} */ (event).detail);
+});
+box.addEventListener("event", (event) => {
+  const { event: heard, before } = /** @type {CustomEvent} */ (event).detail;
+  figures.take(box.state, heard, before);
+});
+prefs.addEventListener("change", (event) => {
+  if (/** @type {CustomEvent} */ (event).detail === "theme") document.documentElement.dataset.theme = prefs.get("theme");
+  drawFrame();
+  entered?.update?.({ tables: new Set(["prefs"]) });
+});
+addEventListener("hashchange", show);
 setInterval(() => {
-  $("clock").textContent = new Date(box.now()).toLocaleTimeString([], { hour12: false });
-  for (const each of document.querySelectorAll("[data-since]")) {
-    const since = Number(/** @type {HTMLElement} */ (each).dataset.since);
-    each.textContent = `${((box.now() - since) / 1000).toFixed(1)} s, running`;
-  }
+  const now = box.now();
+  status.tick(now);
+  entered?.tick?.(now);
 }, 100);
 
-box.addEventListener("change", draw);
-attempt(() => box.start());
+/** For tests and for people with a console. */
+Object.assign(window, { app: ctx });
+void show();
+void box.start();

@@ -1,61 +1,135 @@
-// One card per play, all angles: number, picture, time, readiness, star. It gets a play and emits what was asked.
+// One play, all angles: number, picture, tags in the team's words, star, readiness, mark-to-playable.
+//
+// Properties: `view` (PlayView). Emits `watch`, `star`, `undo`, each with the play.
 
-/** @param {any} clip */
-const words = (clip) => ({
-  ready: clip.coverage?.missing?.length ? "part of the footage is missing" : "ready",
-  failed: clip.error_message ?? "failed",
-  processing: "cutting",
-  pending: clip.waiting_for === "out" ? "open" : "waiting for footage",
-}[/** @type {"ready"} */ (clip.status)]);
+import { button, define, emit, h, icon, say } from "./dom.js";
+import { clockOf, figureOf, lengthOf, missingOf, stateOf, stateOfPlay, tagsOf } from "../state/words.js";
 
-/** @param {any} box @param {any} play @param {string | null} chosen @param {HTMLElement | undefined} old
- * @param {(what: string, play: any) => void} act @returns {HTMLElement} */
-export function playCard(box, play, chosen, old, act) {
-  const clips = [...box.rows.clips.values()].filter((clip) => clip.play_id === play.id)
-    .sort((a, b) => (a.channel_id < b.channel_id ? -1 : 1));
-  const look = JSON.stringify([play.rev, chosen === play.id, clips.map((clip) => [clip.rev, clip.status])]);
-  if (old?.dataset.look === look) return old;
-  const card = old ?? document.createElement("li");
-  card.dataset.look = look;
-  card.className = `play ${chosen === play.id ? "chosen" : ""}`;
-  const time = new Date(play.start_time).toLocaleTimeString([], { hour12: false });
-  const length = play.duration
-    ? `<span>${lengthOf(play.duration)}</span>`
-    : `<span class="live" data-since="${Date.parse(play.start_time)}"></span>`;
-  card.innerHTML = `
-    <button class="open" type="button" aria-label="Watch play ${play.number}">
-      <img alt="" width="112" height="72">
-      <span class="text"><b>${play.number}</b> ${time}<br>${length}${play.cue_time ? " · cue" : ""}<br>
-      <span class="dots">${clips.map((clip) =>
-        `<span class="${clip.status}" title="${clip.channel_id}: ${words(clip)}"></span>`).join("")}</span>
-      <span class="quiet">${clips.length ? words(clips.find((clip) => clip.status !== "ready") ?? clips[0]) : "no camera"}</span>
-      </span>
-    </button>
-    <button class="star" type="button" aria-pressed="${play.is_favorite}" aria-label="Star play ${play.number}">${play.is_favorite ? "★" : "☆"}</button>
-    <button class="undo" type="button" aria-label="Delete play ${play.number}">undo</button>`;
-  picture(/** @type {HTMLImageElement} */ (card.querySelector("img")), clips[0]);
-  /** @param {string} part @param {string} what */
-  const on = (part, what) => {
-    /** @type {HTMLElement} */ (card.querySelector(part)).onclick = () => act(what, play);
-  };
-  on(".open", "watch");
-  on(".star", "star");
-  on(".undo", "undo");
-  return card;
+/**
+ * @typedef {object} PlayView
+ * @property {import("../state/store.js").Play} play
+ * @property {readonly import("../state/store.js").Clip[]} clips
+ * @property {readonly import("../state/store.js").Tag[]} tags
+ * @property {boolean} chosen
+ * @property {number | null} figure seconds from mark to playable
+ * @property {string} refused why the box refused it
+ * @property {string} angle channel whose picture is shown
+ */
+
+const SURE_MS = 3000;
+
+export class PlayCard extends HTMLElement {
+  look = "";
+
+  connectedCallback() {
+    if (this.made) return;
+    const text = (/** @type {string} */ name) => h("span", { class: name });
+    this.made = {
+      image: h("img", { alt: "", width: 112, height: 63, decoding: "async" }),
+      number: h("b", { class: "number" }), words: text("words"), when: text("when"), figure: text("figure"),
+      dots: text("dots"), state: text("state"), length: text("length"),
+      star: button("Star", icon("star"), () => emit(this, "star", this.seen?.play), { class: "plain star" }),
+      undo: button("Delete", icon("trash"), () => this.askTwice(), { class: "plain undo" }),
+      open: h("button", { type: "button", class: "open plain", onclick: () => emit(this, "watch", this.seen?.play) }),
+    };
+    const { image, number, words, when, figure, dots, state, length, star, undo, open } = this.made;
+    image.onerror = () => setTimeout(() => this.picture(true), 1000);
+    open.append(
+      h("span", { class: "frame" }, image, length),
+      h("span", { class: "text" },
+        h("span", { class: "row" }, number, words),
+        h("span", { class: "row" }, when, figure),
+        h("span", { class: "row" }, dots, state)),
+    );
+    this.append(open, star, undo);
+    this.draw();
+  }
+
+  /** @param {PlayView} view */
+  set view(view) {
+    this.seen = view;
+    this.draw();
+  }
+
+  draw() {
+    const { made, seen } = this;
+    if (!made || !seen) return;
+    const { play, clips, tags, chosen, figure, refused } = seen;
+    const look = JSON.stringify([play.rev, play.duration, play.cue_time, play.is_favorite, play.local, chosen, figure, refused, seen.angle,
+      clips.map((clip) => [clip.rev, clip.status, clip.stream_url]), tags.map((tag) => tag.rev)]);
+    if (look === this.look) return;
+    this.look = look;
+    const name = play.number ? String(play.number) : "…";
+    this.classList.toggle("chosen", chosen);
+    this.classList.toggle("ghost", !play.duration);
+    say(made.number, name);
+    say(made.words, play.title || tagsOf(tags) || (play.auto_closed ? "Ended by the box" : ""));
+    say(made.when, clockOf(play.start_time) + (play.cue_time ? " ·\u00a0cue" : ""));
+    say(made.figure, figure === null ? "" : figureOf(figure));
+    made.figure.title = "From mark to playable";
+    this.drawState(play, clips, refused);
+    made.star.setAttribute("aria-pressed", String(play.is_favorite));
+    made.star.setAttribute("aria-label", `Star play ${name}`);
+    made.star.replaceChildren(icon("star", play.is_favorite));
+    made.undo.setAttribute("aria-label", `Delete play ${name}`);
+    made.open.setAttribute("aria-label", `Watch play ${name}`);
+    made.open.setAttribute("aria-current", String(chosen));
+    this.picture(false);
+  }
+
+  /** @param {import("../state/store.js").Play} play @param {readonly import("../state/store.js").Clip[]} clips
+   * @param {string} refused */
+  drawState(play, clips, refused) {
+    const made = /** @type {NonNullable<typeof this.made>} */ (this.made);
+    if (play.duration) {
+      say(made.length, lengthOf(play.duration));
+      delete made.length.dataset.since;
+    } else made.length.dataset.since = String(Date.parse(play.start_time));
+    made.length.classList.toggle("live", !play.duration);
+    made.dots.replaceChildren(...clips.map((clip) => h("i", { class: dot(clip), title: `${clip.channel_id}: ${stateOf(clip)}` })));
+    say(made.state, refused || stateOfPlay(play, clips));
+    made.state.title = clips.map((clip) => missingOf(clip)).filter(Boolean).join("\n");
+    made.state.classList.toggle("bad", Boolean(refused) || clips.some((clip) => clip.status === "failed"));
+    this.dataset.state = clips.length && clips.every((clip) => clip.stream_url) ? "ready" : play.duration ? "waiting" : "open";
+  }
+
+  /** The running clock of an open play. @param {number} now ms */
+  tick(now) {
+    const since = Number(this.made?.length.dataset.since);
+    if (since && this.made) say(this.made.length, lengthOf((now - since) / 1000));
+  }
+
+  /** The watched angle's picture. One that is not made yet is asked for again a second later.
+   * @param {boolean} again */
+  picture(again) {
+    const { made, seen } = this;
+    if (!made || !seen || !this.isConnected) return;
+    const clip = seen.clips.find((each) => each.channel_id === seen.angle) ?? seen.clips[0];
+    const wanted = clip ? clip.thumbnail_url : "";
+    if (!wanted || (wanted === made.image.dataset.of && !again)) return;
+    made.image.dataset.of = wanted;
+    made.image.src = again ? `${wanted}&again=${Date.now()}` : wanted;
+  }
+
+  /** Two presses, no dialog: the first asks. */
+  askTwice() {
+    const { made } = this;
+    if (!made) return;
+    if (made.undo.classList.contains("sure")) return emit(this, "undo", this.seen?.play);
+    made.undo.classList.add("sure");
+    made.undo.replaceChildren("Sure?");
+    setTimeout(() => {
+      made.undo.classList.remove("sure");
+      made.undo.replaceChildren(icon("trash"));
+    }, SURE_MS);
+  }
 }
 
-/** Seconds as 1:05.2. @param {number} seconds */
-function lengthOf(seconds) {
-  const tenths = Math.round(seconds * 10);
-  return `${Math.floor(tenths / 600)}:${(tenths % 600 / 10).toFixed(1).padStart(4, "0")}`;
+/** @param {import("../state/store.js").Clip} clip */
+function dot(clip) {
+  if (clip.status === "failed") return "failed";
+  if (clip.stream_url) return clip.coverage?.missing?.length ? "ready part" : "ready";
+  return clip.waiting_for === "out" ? "open" : "waiting";
 }
 
-/** The first angle's picture; a picture that is not made yet is asked for again a second later.
- * @param {HTMLImageElement} image @param {any} clip */
-function picture(image, clip) {
-  if (!clip) return;
-  image.onerror = () => setTimeout(() => {
-    if (image.isConnected) image.src = `${clip.thumbnail_url}&again=${Date.now()}`;
-  }, 1000);
-  image.src = clip.thumbnail_url;
-}
+define("play-card", PlayCard);

@@ -1,0 +1,58 @@
+// The menu: role, look, every screen, this device, the keys. A dialog, closed by a tap outside it.
+
+import { button, h, icon } from "./dom.js";
+import { ROLES } from "../state/prefs.js";
+
+/** @param {any} ctx @param {string} where */
+export function openMenu(ctx, where) {
+  const { prefs } = ctx;
+  const dialog = /** @type {HTMLDialogElement} */ (h("dialog", { class: "sheet", "aria-label": "Menu" }));
+  const close = () => dialog.close();
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("click", (event) => event.target === dialog && close());
+  const links = Object.entries(ctx.screens).map(([hash, each]) => h("a", {
+    href: `#${hash}`, onclick: close, "aria-current": hash === where ? "page" : undefined,
+  }, /** @type {any} */ (each).label));
+  dialog.append(
+    h("header", { class: "row" }, h("h2", { class: "grow" }, "Menu"), button("Close", icon("close"), close, { class: "plain" })),
+    h("nav", { class: "links", "aria-label": "All screens" }, ...links),
+    choice("I am", ROLES.map((role) => [role, role[0].toUpperCase() + role.slice(1)]), prefs.get("role"), (role) => prefs.set("role", role)),
+    choice("Look", [["light", "Sun"], ["dark", "Booth"], ["auto", "As the device"]], prefs.get("theme"), (theme) => prefs.set("theme", theme)),
+    choice("LAST button", [[5, "5 s"], [10, "10 s"], [15, "15 s"], [20, "20 s"]], prefs.get("lastSeconds"), (n) => prefs.set("lastSeconds", n)),
+    h("p", { class: "quiet" }, `This device: ${prefs.get("device")}. ${editLists(prefs.get("editLists"))}`),
+    keysOf(ctx.keys),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/** One of a few, as a row of buttons. @param {string} label @param {[any, string][]} options @param {any} now
+ * @param {(value: any) => void} set */
+function choice(label, options, now, set) {
+  const row = h("div", { class: "segments", role: "radiogroup", "aria-label": label });
+  const buttons = options.map(([value, words]) => h("button", {
+    type: "button", role: "radio", "aria-checked": String(value === now),
+    onclick: () => {
+      set(value);
+      buttons.forEach((each, at) => each.setAttribute("aria-checked", String(options[at][0] === value)));
+    },
+  }, words));
+  row.append(...buttons);
+  return h("div", { class: "field" }, h("span", { class: "label" }, label), row);
+}
+
+/** @param {string} found */
+const editLists = (found) => ({ ok: "Clips start on their exact frame.", ignored: "Clips are started by seeking (no edit lists)." }[found] ?? "");
+
+/** @param {import("../state/keys.js").Keys} keys */
+function keysOf(keys) {
+  /** @type {Map<string, HTMLElement>} */
+  const groups = new Map();
+  for (const each of keys.all) {
+    const name = each.group ?? "Here";
+    const list = groups.get(name) ?? h("dl", {});
+    groups.set(name, list);
+    list.append(h("dt", {}, ...each.keys.map((key) => h("kbd", {}, key === " " ? "Space" : key))), h("dd", {}, each.words));
+  }
+  return h("details", { class: "keys" }, h("summary", {}, "Keys"), ...[...groups].flatMap(([name, list]) => [h("h3", {}, name), list]));
+}

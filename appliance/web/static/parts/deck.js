@@ -1,0 +1,446 @@
+// The videos of a play: one <video> per angle, reused; one of them leads, the others follow its instant.
+//
+// Owns: loading, the shared time axis (seconds since the play's start), switching, stepping, keeping in step.
+// Must not know: buttons. Where a browser ignores edit lists (`ignored`) every seek adds the clip's preroll_s.
+
+import { h } from "./dom.js";
+
+/** @typedef {import("../state/store.js").Clip} Clip */
+/** @typedef {import("../state/store.js").Play} Play */
+
+const FRAME_S = 1 / 30; // until the pictures have told their own
+const FAR_S = 0.3; // followers further off are set, not pulled
+const NEAR_S = 0.02;
+const SWAP_MS = 1200; // an angle that does not show by then is shown as it is
+const AIM = 0.3; // of a frame: seeks aim into a frame, not at its edge
+
+/** One angle. */
+export class Tile {
+  /** @param {string} channel */
+  constructor(channel) {
+    this.channel = channel;
+    this.video = h("video", { playsInline: true, muted: true, preload: "auto", disableRemotePlayback: true });
+    this.video.setAttribute("playsinline", "");
+    this.video.tabIndex = -1;
+    this.label = h("span", { class: "tile-label" });
+    this.words = h("p", { class: "tile-words" });
+    this.root = h("div", { class: "tile", data: { channel } }, this.video, this.words, this.label);
+    /** @type {Clip | null} */
+    this.clip = null;
+    this.url = "";
+    this.offset = 0; // play time of the clip's first frame
+    this.hidden = 0; // media time before it, for players that ignore edit lists
+    this.frame = FRAME_S;
+    this.shown = 0; // media time of the picture shown
+    this.watch();
+  }
+
+  /** Learn the length of a frame, and which picture is shown. */
+  watch() {
+    const { video } = this;
+    if (!video.requestVideoFrameCallback) return;
+    let last = { mediaTime: -1, presentedFrames: 0 };
+    const look = (/** @type {number} */ _now, /** @type {any} */ facts) => {
+      const step = facts.mediaTime - last.mediaTime;
+      if (facts.presentedFrames === last.presentedFrames + 1 && step > 0.004 && step < 0.12 && !video.seeking) {
+        this.frame = Math.abs(step - this.frame) < 0.004 || this.frame === FRAME_S ? step : Math.min(step, this.frame);
+      }
+      last = facts;
+      this.shown = facts.mediaTime;
+      video.requestVideoFrameCallback(look);
+    };
+    video.requestVideoFrameCallback(look);
+  }
+
+  /** Media time of the picture shown. */
+  get media() {
+    const { video } = this;
+    const exact = this.shown;
+    return !video.seeking && Math.abs(exact - video.currentTime) < 0.25 ? exact : video.currentTime;
+  }
+
+  /** Play time of the picture shown. */
+  get time() {
+    return this.media - this.hidden + this.offset;
+  }
+
+  /** End of the clip, play time. */
+  get end() {
+    const { video, clip } = this;
+    const length = covered(clip) ?? (Number.isFinite(video.duration) ? video.duration - this.hidden : 0);
+    return this.offset + length;
+  }
+
+  /** @param {number} t play time */
+  to(t) {
+    const last = Math.max(this.offset, this.end - this.frame * (1 - AIM));
+    return Math.min(last, Math.max(this.offset, t)) - this.offset + this.hidden;
+  }
+
+  /** @param {number} t play time */
+  seek(t) {
+    const media = this.to(t);
+    if (Math.abs(this.video.currentTime - media) > 0.0005) this.video.currentTime = media;
+  }
+
+  /** @param {Play} play @param {Clip | null} clip @param {(url: string) => string} source @param {boolean} ignored */
+  load(play, clip, source, ignored) {
+    this.clip = clip;
+    const start = Date.parse(clip?.coverage?.start ?? clip?.start_time ?? play.start_time);
+    this.offset = (start - Date.parse(play.start_time)) / 1000;
+    this.hidden = ignored ? clip?.preroll_s ?? 0 : 0;
+    const url = clip?.stream_url ?? "";
+    if (url === this.url) return false;
+    this.url = url;
+    this.shown = 0;
+    if (url) {
+      this.video.poster = clip?.thumbnail_url ?? "";
+      this.video.src = source(url);
+    } else this.unload();
+    return true;
+  }
+
+  unload() {
+    this.url = "";
+    this.video.removeAttribute("poster");
+    if (this.video.hasAttribute("src")) {
+      this.video.removeAttribute("src");
+      this.video.load();
+    }
+  }
+
+  get ready() {
+    return this.url !== "" && this.video.readyState >= 2;
+  }
+
+  /** Everything is here. */
+  get whole() {
+    const { video } = this;
+    return video.buffered.length > 0 && video.buffered.end(video.buffered.length - 1) >= video.duration - 0.15;
+  }
+}
+
+/** Seconds of footage in the clip. @param {Clip | null} clip */
+function covered(clip) {
+  if (!clip?.coverage) return null;
+  return (Date.parse(clip.coverage.end) - Date.parse(clip.coverage.start)) / 1000;
+}
+
+/** The angles of the play that is watched. Events: `state` (playing or not), `frame` (time moved), `leader`. */
+export class Deck extends EventTarget {
+  /** @param {HTMLElement} stage @param {{source: (url: string) => string, ignored: () => boolean}} given */
+  constructor(stage, given) {
+    super();
+    this.stage = stage;
+    this.given = given;
+    /** @type {Map<string, Tile>} */
+    this.tiles = new Map();
+    /** @type {Play | null} */
+    this.play = null;
+    this.leader = "";
+    /** @type {string[]} */
+    this.visible = [];
+    this.wants = false; // a person wants it to run
+    this.rate = 1;
+    this.loop = true;
+    this.muted = true;
+    /** @type {{lo: number, hi: number} | null} */
+    this.range = null;
+    /** @type {number | null} */
+    this.target = null; // where a seek under way is to end
+    this.switching = 0;
+  }
+
+  get lead() {
+    return this.tiles.get(this.leader) ?? null;
+  }
+
+  get time() {
+    return this.target ?? this.lead?.time ?? 0;
+  }
+
+  get low() {
+    return this.range?.lo ?? this.lead?.offset ?? 0;
+  }
+
+  get high() {
+    return Math.min(this.range?.hi ?? Infinity, this.lead?.end ?? 0);
+  }
+
+  /** Show a play. The same play again takes over what changed and keeps the instant.
+   * @param {Play | null} play @param {readonly Clip[]} clips @param {string} leader @param {readonly string[]} visible */
+  set(play, clips, leader, visible) {
+    const other = play?.id !== this.play?.id;
+    const t = other ? null : this.time;
+    this.play = play;
+    if (other) {
+      this.range = null;
+      this.target = null;
+      this.switching++;
+    }
+    const shown = new Set(play ? visible : []);
+    for (const [channel, tile] of this.tiles) if (!clips.some((clip) => clip.channel_id === channel)) this.drop(channel, tile);
+    if (!play) return this.pauseAll();
+    for (const clip of clips) {
+      const tile = this.tile(clip.channel_id);
+      if (other && !shown.has(clip.channel_id)) tile.unload();
+      if (shown.has(clip.channel_id) || tile.url) {
+        if (tile.load(play, clip, this.given.source, this.given.ignored()) && tile.url) {
+          if (t !== null && t > 0) tile.seek(t);
+          else if (tile.hidden) tile.seek(tile.offset);
+          if (this.wants && shown.has(clip.channel_id)) void this.start(tile);
+        }
+      } else tile.clip = clip;
+    }
+    const before = this.leader;
+    this.visible = [...visible];
+    if (other || !this.tiles.get(before)?.ready || !this.tiles.has(before)) this.lead_(leader);
+    else if (leader !== before) this.switchTo(leader);
+    this.arrange();
+  }
+
+  /** @param {string} channel */
+  tile(channel) {
+    let tile = this.tiles.get(channel);
+    if (!tile) {
+      tile = new Tile(channel);
+      this.tiles.set(channel, tile);
+      this.stage.append(tile.root);
+      this.listen(tile);
+    }
+    return tile;
+  }
+
+  /** @param {string} channel @param {Tile} tile */
+  drop(channel, tile) {
+    tile.unload();
+    tile.root.remove();
+    this.tiles.delete(channel);
+  }
+
+  /** @param {Tile} tile */
+  listen(tile) {
+    const { video } = tile;
+    const isLead = () => tile.channel === this.leader;
+    video.addEventListener("ended", () => isLead() && this.atEnd());
+    video.addEventListener("seeked", () => isLead() && this.seekedLead());
+    for (const name of ["play", "pause", "waiting", "playing", "progress", "loadedmetadata", "error"]) {
+      video.addEventListener(name, () => isLead() && this.dispatchEvent(new Event("state")));
+    }
+    const tell = () => {
+      if (isLead()) this.moved();
+      if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(tell);
+    };
+    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(tell);
+    else video.addEventListener("timeupdate", tell);
+  }
+
+  /** A picture of the leader was shown. */
+  moved() {
+    const lead = this.lead;
+    if (!lead) return;
+    if (this.wants && this.target === null && lead.time >= this.high - lead.frame / 2 && (this.range || lead.hidden)) this.atEnd();
+    this.dispatchEvent(new Event("frame"));
+  }
+
+  atEnd() {
+    if (!this.wants) return;
+    if (this.loop) {
+      this.seek(this.low);
+      for (const tile of this.shownTiles()) void this.start(tile);
+    } else this.pause();
+  }
+
+  // -- running --------------------------------------------------------------------------------------------------------
+
+  shownTiles() {
+    return this.visible.flatMap((channel) => this.tiles.get(channel) ?? []).filter((tile) => tile.url);
+  }
+
+  get running() {
+    return this.wants;
+  }
+
+  run() {
+    this.wants = true;
+    const lead = this.lead;
+    if (lead && (lead.video.ended || lead.time >= this.high - lead.frame)) this.seek(this.low);
+    for (const tile of this.shownTiles()) void this.start(tile);
+    this.keepInStep();
+    this.dispatchEvent(new Event("state"));
+  }
+
+  pause() {
+    this.pauseAll();
+    const t = this.time;
+    for (const tile of this.shownTiles()) if (tile.channel !== this.leader) tile.seek(t + tile.frame * AIM);
+    this.dispatchEvent(new Event("state"));
+  }
+
+  pauseAll() {
+    this.wants = false;
+    for (const tile of this.tiles.values()) tile.video.pause();
+    this.dispatchEvent(new Event("state"));
+  }
+
+  /** @param {Tile} tile */
+  async start(tile) {
+    tile.video.playbackRate = this.rate;
+    tile.video.muted = this.muted || tile.channel !== this.leader;
+    try {
+      await tile.video.play();
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "NotAllowedError" && !tile.video.muted) {
+        tile.video.muted = true; // no sound without a touch: pictures first
+        await tile.video.play().catch(() => {});
+      }
+    }
+  }
+
+  /** @param {number} rate */
+  speed(rate) {
+    this.rate = rate;
+    for (const tile of this.tiles.values()) tile.video.playbackRate = rate;
+    this.dispatchEvent(new Event("state"));
+  }
+
+  /** @param {boolean} on */
+  sound(on) {
+    this.muted = !on;
+    for (const tile of this.tiles.values()) tile.video.muted = !on || tile.channel !== this.leader;
+  }
+
+  /** Followers are pulled by their rate, or set when they are far off. */
+  keepInStep() {
+    clearInterval(this.stepper);
+    this.stepper = setInterval(() => {
+      if (!this.wants) return clearInterval(this.stepper);
+      this.warm();
+      const lead = this.lead;
+      if (!lead || lead.video.seeking || lead.video.readyState < 3) return;
+      for (const tile of this.shownTiles()) {
+        if (tile === lead || tile.video.seeking) continue;
+        const off = tile.video.currentTime - tile.hidden + tile.offset - (lead.video.currentTime - lead.hidden + lead.offset);
+        if (Math.abs(off) > FAR_S) tile.seek(lead.time + 0.05 * this.rate);
+        else tile.video.playbackRate = this.rate * (Math.abs(off) > NEAR_S ? 1 - Math.max(-0.15, Math.min(0.15, off * 1.5)) : 1);
+        if (tile.video.paused && !tile.video.ended) void this.start(tile);
+      }
+    }, 200);
+  }
+
+  /** While everything shown is here, load the other angles, one at a time: a switch is then at once. */
+  warm() {
+    if (!this.shownTiles().every((tile) => tile.whole)) return;
+    const cold = [...this.tiles.values()].filter((tile) => !this.visible.includes(tile.channel));
+    if (cold.some((tile) => tile.url && !tile.whole)) return;
+    const next = cold.find((tile) => !tile.url && tile.clip?.stream_url);
+    if (next && this.play) next.load(this.play, next.clip, this.given.source, this.given.ignored());
+  }
+
+  // -- places ---------------------------------------------------------------------------------------------------------
+
+  /** To a play time. Seeks that come faster than pictures are joined. @param {number} t */
+  seek(t) {
+    const lead = this.lead;
+    if (!lead) return;
+    const to = Math.max(Math.min(lead.offset, this.low), Math.min(t, lead.end));
+    const busy = this.target !== null && lead.video.seeking;
+    this.target = to;
+    if (!busy) this.apply();
+    this.dispatchEvent(new Event("frame"));
+  }
+
+  apply() {
+    const t = /** @type {number} */ (this.target);
+    this.applied = t;
+    const lead = this.lead;
+    const before = lead?.video.currentTime;
+    for (const tile of this.shownTiles()) tile.seek(t);
+    if (lead && !lead.video.seeking && lead.video.currentTime === before) this.target = null;
+  }
+
+  seekedLead() {
+    if (this.target === null) return;
+    if (this.applied !== this.target) return this.apply();
+    this.target = null;
+    this.dispatchEvent(new Event("frame"));
+  }
+
+  /** @param {number} seconds */
+  jump(seconds) {
+    this.seek(this.time + seconds);
+  }
+
+  /** To the next or previous picture, exactly. @param {number} by frames */
+  step(by) {
+    const lead = this.lead;
+    if (!lead) return;
+    if (this.wants) this.pauseAll();
+    // From the edge of the frame shown (or wanted) into the middle of the one asked for.
+    const from = this.target !== null ? this.target - lead.frame * AIM : lead.time;
+    this.seek(from + (by + AIM) * lead.frame);
+  }
+
+  // -- angles ---------------------------------------------------------------------------------------------------------
+
+  /** @param {string} channel */
+  lead_(channel) {
+    this.leader = channel;
+    this.dispatchEvent(new Event("leader"));
+  }
+
+  /** Another angle at the same instant. What is shown stays until the new picture is there.
+   * @param {string} channel */
+  switchTo(channel) {
+    const old = this.lead;
+    const tile = this.tiles.get(channel);
+    if (!tile || !this.play) return;
+    const turn = ++this.switching;
+    if (!tile.url && tile.clip) tile.load(this.play, tile.clip, this.given.source, this.given.ignored());
+    if (!old || old === tile || this.visible.includes(old.channel) || !tile.url) return this.lead_(channel);
+    const t = this.time;
+    this.stage.classList.add("switching");
+    old.root.classList.add("leaving");
+    tile.seek(this.wants ? t + 0.03 : t + tile.frame * AIM);
+    const swap = () => {
+      if (turn !== this.switching) return;
+      clearTimeout(timer);
+      this.target = null;
+      if (this.wants) tile.seek(Math.max(tile.time, old.time));
+      this.lead_(channel);
+      old.root.classList.remove("leaving");
+      this.stage.classList.remove("switching");
+      if (!this.visible.includes(old.channel)) old.video.pause();
+      this.arrange();
+    };
+    const timer = setTimeout(swap, SWAP_MS);
+    const shown = () => (tile.video.requestVideoFrameCallback ? tile.video.requestVideoFrameCallback(swap) : swap());
+    if (this.wants) {
+      void this.start(tile);
+      shown();
+    } else if (tile.video.seeking || tile.video.readyState < 2) tile.video.addEventListener("seeked", swap, { once: true });
+    else swap();
+  }
+
+  /** Which tiles are seen, and in which order. */
+  arrange() {
+    const count = this.visible.length;
+    this.stage.dataset.up = String(count);
+    for (const [channel, tile] of this.tiles) {
+      const at = this.visible.indexOf(channel);
+      tile.root.classList.toggle("on", at >= 0);
+      tile.root.classList.toggle("leader", channel === this.leader);
+      tile.root.style.order = String(at);
+      if (at < 0 && !tile.root.classList.contains("leaving")) tile.video.pause();
+      else if (this.wants && tile.url && tile.video.paused) void this.start(tile);
+    }
+    if (this.wants) this.keepInStep();
+  }
+
+  close() {
+    clearInterval(this.stepper);
+    for (const [channel, tile] of [...this.tiles]) this.drop(channel, tile);
+    this.play = null;
+    this.wants = false;
+  }
+}

@@ -1,0 +1,44 @@
+// LAST n s, NEW PLAY, CUE, END PLAY: in reach of a thumb on every screen. Enhances the buttons that index.html has.
+//
+// Properties: session (may marks be made), open (the open play), seconds. Emits `mark` {what: last | new | cue | end,
+// late: ms since the touch}.
+
+import { define, emit, say } from "./dom.js";
+
+export class MarkBar extends HTMLElement {
+  connectedCallback() {
+    /** @param {string} id @param {string} what */
+    const wire = (id, what) => {
+      const one = /** @type {HTMLButtonElement} */ (this.querySelector(`#${id}`));
+      let touched = 0;
+      one.onpointerdown = (event) => {
+        touched = event.timeStamp;
+        one.classList.add("pressed");
+      };
+      // The touch is the mark, not its end: a thumb that rests a while must not move the play.
+      one.onclick = (event) => {
+        const late = event.detail && touched ? Math.min(1000, Math.max(0, event.timeStamp - touched)) : 0;
+        touched = 0;
+        emit(this, "mark", { what, late });
+      };
+      one.onpointerup = one.onpointercancel = one.onpointerleave = () => one.classList.remove("pressed");
+      return one;
+    };
+    this.parts = { last: wire("last10", "last"), new: wire("new-play", "new"), cue: wire("cue", "cue"), end: wire("end-play", "end") };
+  }
+
+  /** @param {{session: any, open: any, seconds: number, cued: boolean}} given */
+  set state({ session, open, seconds, cued }) {
+    if (!this.parts) return;
+    const { last, new: fresh, cue, end } = this.parts;
+    last.disabled = fresh.disabled = !session;
+    cue.disabled = end.disabled = !open;
+    say(/** @type {Element} */ (last.firstElementChild), `LAST ${seconds} s`);
+    cue.classList.toggle("done", cued);
+    fresh.classList.toggle("primary", !open);
+    end.classList.toggle("primary", Boolean(open));
+    this.classList.toggle("open", Boolean(open));
+  }
+}
+
+define("mark-bar", MarkBar);

@@ -1,0 +1,464 @@
+// The player: a play on one, two or four angles at the same instant, with everything to look closely.
+//
+// Properties: setup() once, then show(play, clips, tags), channels, autoplay. Emits `playing`, `resting`, `step-play` (±1),
+// `viewed` (clip id), `retry` (clip id), `trim` {id, start_time, duration_seconds}, `panel`, `star` (play), `back`.
+
+import { Deck } from "./deck.js";
+import { button, define, emit, h, icon, keyed, say } from "./dom.js";
+import { Gestures } from "./gestures.js";
+import "./scrub-bar.js";
+import { lengthOf, missingOf, stateOf, tagsOf } from "../state/words.js";
+
+/** @typedef {import("../state/store.js").Clip} Clip */
+/** @typedef {import("../state/store.js").Play} Play */
+/** @typedef {import("../state/store.js").Tag} Tag */
+
+const EMPTY = "Tap a play to watch it.";
+const MARGIN_S = 10; // a trim may reach so far beyond the play
+const HOLD_MS = 350; // a held button goes on by itself
+const AGAIN_MS = 110;
+const SPEEDS = [0.25, 0.5, 1];
+
+export class ReplayPlayer extends HTMLElement {
+  constructor() {
+    super();
+    /** @type {Play | null} */
+    this.play = null;
+    /** @type {readonly Clip[]} */
+    this.clips = [];
+    /** @type {readonly Tag[]} */
+    this.tags = [];
+    /** @type {Map<string, import("../state/store.js").Channel>} */
+    this.channels = new Map();
+    this.autoplay = false;
+    this.began = ""; // the play that was started already
+    /** @type {{lo: number, hi: number} | null} */
+    this.trim = null;
+    this.waitingSince = 0;
+  }
+
+  /** @param {{prefs: import("../state/prefs.js").Prefs, prefetch: import("../state/prefetch.js").Prefetch, hasPanel: () => boolean}} given */
+  setup({ prefs, prefetch, hasPanel }) {
+    this.prefs = prefs;
+    this.hasPanel = hasPanel;
+    this.stage = h("div", { class: "stage", id: "stage" });
+    this.message = h("div", { class: "message", role: "status" });
+    this.stage.append(this.message);
+    this.deck = new Deck(this.stage, { source: (url) => prefetch.source(url), ignored: () => prefs.get("editLists") === "ignored" });
+    this.deck.muted = !prefs.get("sound");
+    this.deck.loop = prefs.get("loop");
+    this.deck.addEventListener("state", () => this.drawState());
+    this.deck.addEventListener("frame", () => this.drawTime());
+    this.deck.addEventListener("leader", () => this.drawAngles());
+    this.gestures = new Gestures(this.stage, {
+      tap: (target) => this.tapped(target),
+      double: (target) => this.doubled(target),
+      swipe: (by) => emit(this, "step-play", by),
+      zoomed: () => this.deck?.lead?.video ?? null,
+    });
+    this.append(this.header(), this.stage, this.controls());
+    this.timer = setInterval(() => this.drawWaiting(), 200);
+    this.drawAll();
+  }
+
+  // -- making ---------------------------------------------------------------------------------------------------------
+
+  header() {
+    this.heading = h("h2", { class: "heading" });
+    this.angles = h("div", { class: "angles segments", id: "angles", role: "group", "aria-label": "Angles" });
+    const layout = (/** @type {1 | 2 | 4} */ n, /** @type {string} */ name, /** @type {string} */ words) => button(words, icon(name), () => this.layout(n), { class: "plain", data: { up: n } });
+    this.layouts = h("div", { class: "segments layouts", role: "group", "aria-label": "How many angles" },
+      layout(1, "one", "One angle"), layout(2, "two", "Two angles"), layout(4, "four", "Four angles"));
+    this.modes = {
+      loop: button("Loop", icon("loop"), () => this.setLoop()),
+      sound: button("Sound", icon("mute"), () => this.setSound()),
+    };
+    return h("header", { class: "over" }, this.heading, this.angles, this.layouts,
+      h("div", { class: "segments modes" }, ...Object.values(this.modes)));
+  }
+
+  controls() {
+    const jump = (/** @type {number} */ by, /** @type {string} */ words) => this.held(button(`${by < 0 ? "Back" : "On"} ${Math.abs(by)} s`, words, () => {}, { class: "jump", data: { jump: by } }), () => this.deck?.jump(by));
+    this.go = button("Play", icon("play"), () => this.toggle(), { class: "go", id: "play-pause" });
+    const frame = (/** @type {number} */ by) => this.held(button(by < 0 ? "One frame back" : "One frame on", icon(by < 0 ? "frameBack" : "frameNext"), () => {}, { data: { frame: by } }), () => this.deck?.step(by));
+    this.speeds = h("div", { class: "segments speeds", role: "group", "aria-label": "Speed" }, ...SPEEDS.map((rate) =>
+      button(`Speed ${rate}`, rate === 1 ? "1×" : `${rate}×`.replace("0.", "."), () => this.speed(rate), { data: { rate } })));
+    this.tools = {
+      panel: button("Tags", icon("pencil"), () => emit(this, "panel")),
+      trim: button("Trim", icon("scissors"), () => this.startTrim()),
+      star: button("Star", icon("star"), () => this.play && emit(this, "star", this.play)),
+      wide: button("Large picture", icon("expand"), () => this.wide()),
+    };
+    this.bar = /** @type {import("./scrub-bar.js").ScrubBar} */ (h("scrub-bar"));
+    this.bar.addEventListener("scrub", (event) => this.scrub(/** @type {any} */ (event).detail));
+    this.bar.addEventListener("handle", (event) => this.handle(/** @type {any} */ (event).detail));
+    this.trimBar = h("div", { class: "trim-bar", hidden: true }, h("span", { class: "grow" }, "Drag the handles. Every angle is cut anew."),
+      h("button", { type: "button", class: "plain", onclick: () => this.endTrim() }, "Cancel"),
+      h("button", { type: "button", class: "primary", onclick: () => this.saveTrim() }, "Save"));
+    this.missing = h("p", { class: "missing warn", hidden: true });
+    return h("footer", { class: "controls" },
+      this.missing, this.bar, this.trimBar,
+      h("div", { class: "transport" },
+        h("div", { class: "segments moves", role: "group", "aria-label": "Move" },
+          jump(-5, "−5"), jump(-1, "−1"), jump(-0.25, "−¼"), frame(-1), this.go, frame(1), jump(0.25, "+¼"), jump(1, "+1"), jump(5, "+5")),
+        this.speeds,
+        h("div", { class: "segments tools" }, ...Object.values(this.tools))));
+  }
+
+  /** Once at the press, and again and again while it is held. @param {HTMLButtonElement} one @param {() => void} act */
+  held(one, act) {
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    const stop = () => clearTimeout(timer);
+    const again = () => {
+      act();
+      timer = setTimeout(again, AGAIN_MS);
+    };
+    one.addEventListener("pointerdown", (event) => {
+      if (event.button > 0) return;
+      act();
+      timer = setTimeout(again, HOLD_MS);
+    });
+    for (const end of ["pointerup", "pointercancel", "pointerleave"]) one.addEventListener(end, stop);
+    one.addEventListener("click", (event) => event.detail === 0 && act()); // by keyboard
+    return one;
+  }
+
+  /** @returns {import("../state/keys.js").Shortcut[]} */
+  shortcuts() {
+    const deck = () => /** @type {Deck} */ (this.deck);
+    const group = "Picture";
+    return [
+      { keys: [" "], words: "Play or pause", group, act: () => this.toggle() },
+      { keys: [",", "."], words: "One frame back, on", group, act: (event) => deck().step(event.key === "," ? -1 : 1) },
+      { keys: ["ArrowLeft", "ArrowRight"], words: "1 s back, on", group, act: (event) => deck().jump(event.key === "ArrowLeft" ? -1 : 1) },
+      { keys: ["Shift+ArrowLeft", "Shift+ArrowRight"], words: "5 s back, on", group, act: (event) => deck().jump(event.key === "ArrowLeft" ? -5 : 5) },
+      { keys: ["[", "]"], words: "¼ s back, on", group, act: (event) => deck().jump(event.key === "[" ? -0.25 : 0.25) },
+      { keys: ["1", "2", "3", "4"], words: "Angle", group, act: (event) => this.angle(this.clips[Number(event.key) - 1]?.channel_id) },
+      { keys: ["v"], words: "One, two, four angles", group, act: () => this.layout(({ 1: 2, 2: 4, 4: 1 })[this.prefs?.get("layout") ?? 1] === 2 ? 2 : this.prefs?.get("layout") === 2 ? 4 : 1) },
+      { keys: ["-", "+"], words: "Slower, faster", group, act: (event) => this.speed(SPEEDS[Math.max(0, Math.min(2, SPEEDS.indexOf(deck().rate) + (event.key === "-" ? -1 : 1)))]) },
+      { keys: ["l"], words: "Loop", group, act: () => this.setLoop() },
+      { keys: ["m"], words: "Sound", group, act: () => this.setSound() },
+      { keys: ["t"], words: "Trim", group, act: () => (this.trim ? this.endTrim() : this.startTrim()) },
+      { keys: ["f"], words: "Large picture", group, act: () => this.wide() },
+      { keys: ["z"], words: "Zoom out", group, act: () => this.gestures?.reset() },
+      { keys: ["Escape"], words: "Leave trim, zoom, large picture", group, act: () => this.escape() },
+    ];
+  }
+
+  // -- showing --------------------------------------------------------------------------------------------------------
+
+  /** @param {Play | null} play @param {readonly Clip[]} clips @param {readonly Tag[]} tags */
+  show(play, clips, tags) {
+    if (play?.id !== this.play?.id) {
+      this.trim = null;
+      this.gestures?.reset();
+      this.waitingSince = performance.now();
+      this.began = "";
+    }
+    this.play = play;
+    this.clips = clips;
+    this.tags = tags;
+    this.place();
+    this.drawAll();
+  }
+
+  /** Which angle leads, which are seen; hand them to the deck. @param {string} [wanted] */
+  place(wanted) {
+    const { deck, prefs, clips, play } = this;
+    if (!deck || !prefs) return;
+    const playable = clips.filter((clip) => clip.stream_url);
+    const same = deck.play?.id === play?.id && playable.some((clip) => clip.channel_id === deck.leader);
+    const leader = [wanted, same ? deck.leader : undefined, prefs.get("angle")].find((each) => each && playable.some((clip) => clip.channel_id === each))
+      ?? playable[0]?.channel_id ?? "";
+    const others = clips.map((clip) => clip.channel_id).filter((each) => each !== leader);
+    const up = Math.min(prefs.get("layout"), Math.max(1, clips.length));
+    const seen = up === 1 ? [leader] : clips.map((clip) => clip.channel_id).filter((each) => each === leader || others.indexOf(each) < up - 1);
+    deck.set(play, clips, leader, leader ? seen : []);
+    if (play && leader && this.autoplay && this.began !== play.id) {
+      this.began = play.id;
+      this.autoplay = false;
+      deck.run();
+      const clip = playable.find((each) => each.channel_id === leader);
+      if (clip) emit(this, "viewed", clip.id);
+    }
+  }
+
+  drawAll() {
+    if (!this.deck || !this.bar) return;
+    const { play, clips, heading } = this;
+    if (heading) {
+      heading.replaceChildren(...(play ? [h("b", {}, play.number ? String(play.number) : "…"), ` ${play.title || tagsOf(this.tags)}`] : []));
+    }
+    this.classList.toggle("nothing", !play);
+    if (this.tools) {
+      this.tools.star.replaceChildren(icon("star", play?.is_favorite));
+      this.tools.star.setAttribute("aria-pressed", String(Boolean(play?.is_favorite)));
+      this.tools.panel.hidden = !this.hasPanel?.();
+      this.tools.trim.setAttribute("aria-pressed", String(Boolean(this.trim)));
+    }
+    this.drawAngles();
+    this.drawBar();
+    this.drawState();
+    this.drawWaiting();
+    const words = [...new Set(clips.map((clip) => missingOf(clip)).filter(Boolean))].join(" · ");
+    if (this.missing) {
+      this.missing.hidden = !words;
+      say(this.missing, words);
+    }
+  }
+
+  drawAngles() {
+    const { deck, angles, layouts } = this;
+    if (!deck || !angles || !layouts) return;
+    keyed(angles, this.clips, (clip) => clip.channel_id, (clip, old) => {
+      const name = this.channels.get(clip.channel_id)?.name || clip.channel_id;
+      const made = /** @type {HTMLButtonElement} */ (old ?? h("button", { type: "button", onclick: () => this.angle(clip.channel_id) }));
+      say(made, name);
+      made.disabled = !clip.stream_url;
+      made.title = stateOf(clip);
+      made.setAttribute("aria-pressed", String(clip.channel_id === deck.leader));
+      const tile = deck.tiles.get(clip.channel_id);
+      if (tile) {
+        say(tile.label, name);
+        say(tile.words, clip.stream_url ? "" : clip.error_message ?? stateOf(clip));
+      }
+      return made;
+    });
+    const up = this.prefs?.get("layout") ?? 1;
+    layouts.hidden = this.clips.length < 2;
+    for (const each of layouts.children) {
+      const n = Number(/** @type {HTMLElement} */ (each).dataset.up);
+      /** @type {HTMLElement} */ (each).hidden = n === 4 && this.clips.length < 3;
+      each.setAttribute("aria-pressed", String(n === up || (n === 2 && up === 4 && this.clips.length < 3)));
+    }
+  }
+
+  drawState() {
+    const { deck, go } = this;
+    if (!deck || !go) return;
+    const runs = deck.running;
+    if (go.dataset.runs !== String(runs)) {
+      go.dataset.runs = String(runs);
+      go.replaceChildren(icon(runs ? "pause" : "play", !runs));
+      go.setAttribute("aria-label", runs ? "Pause" : "Play");
+      go.title = runs ? "Pause" : "Play";
+      this.dispatchEvent(new Event(runs ? "playing" : "resting"));
+    }
+    for (const each of this.speeds?.children ?? []) each.setAttribute("aria-pressed", String(Number(/** @type {HTMLElement} */ (each).dataset.rate) === deck.rate));
+    this.modes?.loop.setAttribute("aria-pressed", String(deck.loop));
+    this.modes?.sound.setAttribute("aria-pressed", String(!deck.muted));
+    this.modes?.sound.replaceChildren(icon(deck.muted ? "mute" : "sound"));
+    this.drawLoaded();
+    this.drawWaiting();
+  }
+
+  drawBar() {
+    const { play, bar, deck, trim } = this;
+    if (!bar || !deck) return;
+    const length = play?.duration || 1;
+    const start = play ? Date.parse(play.start_time) : 0;
+    const clip = this.clips.find((each) => each.channel_id === deck.leader);
+    /** @param {string} at */
+    const second = (at) => (Date.parse(at) - start) / 1000;
+    bar.view = {
+      from: trim ? -MARGIN_S : 0, to: trim ? length + MARGIN_S : length, trim,
+      missing: (clip?.coverage?.missing ?? []).map((one) => [second(one.start), second(one.end)]),
+      cue: play?.cue_time ? second(play.cue_time) : null,
+      label: play ? `Position in play ${play.number}` : "Position",
+    };
+    this.drawTime();
+    this.drawLoaded();
+  }
+
+  drawTime() {
+    if (this.bar && this.deck) this.bar.time = this.deck.time;
+  }
+
+  drawLoaded() {
+    const lead = this.deck?.lead;
+    if (!lead || !this.bar) return;
+    const { buffered } = lead.video;
+    /** @type {[number, number][]} */
+    const ranges = [];
+    for (let at = 0; at < buffered.length; at++) ranges.push([buffered.start(at) - lead.hidden + lead.offset, buffered.end(at) - lead.hidden + lead.offset]);
+    this.bar.buffered = ranges;
+  }
+
+  /** Why there is no picture, and since when. */
+  drawWaiting() {
+    const { play, clips, message, deck } = this;
+    if (!message || !deck) return;
+    const playable = clips.some((clip) => clip.stream_url);
+    if (!play) return this.tell(EMPTY);
+    if (playable) {
+      const lead = deck.lead;
+      if (lead?.video.error && lead.url) return this.tell("This clip cannot be shown here. ", "Load again", () => (lead.unload(), this.place()));
+      return this.tell(lead && deck.running && lead.video.readyState < 2 ? "Loading" : "");
+    }
+    if (!play.duration) return this.tell("This play is open. Press END PLAY to watch it.");
+    if (!clips.length) return this.tell(play.local ? "Not on the box yet." : "No camera recorded this play.");
+    const failed = clips.find((clip) => clip.status === "failed");
+    if (failed) return this.tell(`${failed.error_message ?? "Not cut"}. `, "Retry", () => emit(this, "retry", failed.id));
+    const seconds = ((performance.now() - this.waitingSince) / 1000).toFixed(1);
+    this.tell(`${stateOf(clips[0])} (${seconds} s)`);
+  }
+
+  /** @param {string} text @param {string} [action] @param {() => void} [act] */
+  tell(text, action, act) {
+    const { message } = this;
+    if (!message || message.dataset.text === text) return;
+    message.dataset.text = text;
+    message.hidden = !text;
+    message.replaceChildren(text, ...(action ? [h("button", { type: "button", onclick: act }, action)] : []));
+  }
+
+  // -- doing ----------------------------------------------------------------------------------------------------------
+
+  toggle() {
+    if (!this.play || !this.deck) return;
+    if (this.deck.running) this.deck.pause();
+    else this.deck.run();
+  }
+
+  /** @param {EventTarget | null} target */
+  tapped(target) {
+    const channel = tileOf(target);
+    if (this.deck && channel && channel !== this.deck.leader) this.angle(channel);
+    else this.toggle();
+  }
+
+  /** @param {EventTarget | null} target */
+  doubled(target) {
+    this.toggle(); // the first tap's pause is taken back
+    if ((this.prefs?.get("layout") ?? 1) > 1 && tileOf(target)) this.layout(1);
+    else if (this.gestures?.scale === 1) {
+      const { x, y } = /** @type {{x: number, y: number}} */ (this.gestures.start);
+      this.gestures.zoomBy(2.5, x, y);
+    } else this.gestures?.reset();
+  }
+
+  /** @param {string | undefined} channel */
+  angle(channel) {
+    if (!channel || !this.deck) return;
+    this.gestures?.reset();
+    this.prefs?.set("angle", channel);
+    this.place(channel);
+    this.drawAll();
+  }
+
+  /** @param {1 | 2 | 4} n */
+  layout(n) {
+    this.gestures?.reset();
+    this.prefs?.set("layout", n);
+    this.place();
+    this.drawAll();
+  }
+
+  /** @param {number} rate */
+  speed(rate) {
+    this.deck?.speed(rate);
+    if (rate < 1 && this.play && !this.deck?.running) this.deck?.run();
+  }
+
+  setLoop() {
+    if (!this.deck) return;
+    this.deck.loop = !this.deck.loop;
+    this.prefs?.set("loop", this.deck.loop);
+    this.drawState();
+  }
+
+  setSound() {
+    if (!this.deck) return;
+    this.deck.sound(this.deck.muted);
+    this.prefs?.set("sound", !this.deck.muted);
+    this.drawState();
+  }
+
+  /** @param {{t?: number, by?: number, phase: string}} given */
+  scrub({ t, by, phase }) {
+    const { deck } = this;
+    if (!deck) return;
+    if (phase === "begin") {
+      this.resume = deck.running;
+      deck.pauseAll();
+    }
+    deck.seek(t ?? deck.time + (by ?? 0));
+    if (phase === "end" && this.resume && t !== undefined) deck.run();
+    if (phase === "end") this.resume = false;
+  }
+
+  startTrim() {
+    if (!this.play?.duration || !this.deck?.lead) return;
+    this.trim = { lo: 0, hi: this.play.duration };
+    this.deck.pause();
+    this.drawTrim();
+  }
+
+  /** @param {{lo: number, hi: number, t: number, phase: string}} given */
+  handle({ lo, hi, t, phase }) {
+    this.trim = { lo, hi };
+    const { deck } = this;
+    if (!deck) return;
+    deck.range = { lo: Math.max(lo, 0), hi: Math.min(hi, this.play?.duration ?? hi) };
+    deck.pauseAll();
+    deck.seek(t);
+    this.drawBar();
+    if (phase === "end") this.drawTrim();
+  }
+
+  drawTrim() {
+    if (this.trimBar) {
+      this.trimBar.hidden = !this.trim;
+      const { lo = 0, hi = 0 } = this.trim ?? {};
+      say(/** @type {Element} */ (this.trimBar.firstElementChild), `Drag the handles. ${lengthOf(hi - lo)} of ${lengthOf(this.play?.duration ?? 0)}; every angle is cut anew.`);
+    }
+    this.drawAll();
+  }
+
+  endTrim() {
+    this.trim = null;
+    if (this.deck) this.deck.range = null;
+    this.drawTrim();
+  }
+
+  saveTrim() {
+    const { play, trim } = this;
+    if (play && trim && (trim.lo !== 0 || trim.hi !== play.duration)) {
+      emit(this, "trim", {
+        id: play.id, duration_seconds: Math.round((trim.hi - trim.lo) * 1e6) / 1e6,
+        start_time: new Date(Date.parse(play.start_time) + trim.lo * 1000).toISOString(),
+      });
+    }
+    this.endTrim();
+  }
+
+  wide() {
+    const on = document.body.classList.toggle("wide");
+    this.tools?.wide.replaceChildren(icon(on ? "shrink" : "expand"));
+    this.tools?.wide.setAttribute("aria-pressed", String(on));
+  }
+
+  escape() {
+    if (this.trim) this.endTrim();
+    else if ((this.gestures?.scale ?? 1) > 1) this.gestures?.reset();
+    else if (document.body.classList.contains("wide")) this.wide();
+    else emit(this, "back");
+  }
+
+  /** There is no play further on: the picture nods. @param {number} by */
+  edge(by) {
+    this.stage?.animate?.([{ transform: "none" }, { transform: `translateX(${-by * 12}px)` }, { transform: "none" }], { duration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 110 });
+  }
+
+  close() {
+    clearInterval(this.timer);
+    this.deck?.close();
+    document.body.classList.remove("wide");
+  }
+}
+
+/** @param {EventTarget | null} target */
+const tileOf = (target) => /** @type {HTMLElement | null} */ (/** @type {Element | null} */ (target)?.closest?.(".tile"))?.dataset.channel;
+
+define("replay-player", ReplayPlayer);

@@ -1,0 +1,247 @@
+// The desk: the list of plays and the picture. What a coach has in his hand all game long.
+
+import { button, h, icon, keyed, say } from "../parts/dom.js";
+import "../parts/play-card.js";
+import "../parts/replay-player.js";
+
+/** @typedef {import("../app.js").Ctx} Ctx */
+/** @typedef {import("../state/store.js").Play} Play */
+/** @typedef {import("../state/store.js").Clip} Clip */
+
+export const title = "Plays";
+const NO_PLAY = "No play yet. Press NEW PLAY when the ball is ready, END PLAY after the whistle.";
+
+/** @param {HTMLElement} root @param {Ctx} ctx @param {string[]} words */
+export function enter(root, ctx, words) {
+  return new Desk(root, ctx, words[0] ?? "");
+}
+
+class Desk {
+  /** @param {HTMLElement} root @param {Ctx} ctx @param {string} playId */
+  constructor(root, ctx, playId) {
+    this.ctx = ctx;
+    this.root = root;
+    this.playId = playId;
+    /** @type {Play[]} */
+    this.rows = [];
+    /** @type {Play[]} */
+    this.all = [];
+    this.onlyStars = false;
+    this.touched = false; // a finger rests on the list
+    this.seen = ""; // newest play when the list was last at its top
+    this.list = h("ol", { id: "plays", tabIndex: -1, "aria-label": "Plays, newest first" });
+    this.count = h("small", { id: "play-count" });
+    this.stars = button("Only starred plays", icon("star"), () => this.filter(), { "aria-pressed": "false", class: "plain" });
+    this.newer = h("button", { type: "button", class: "newer", hidden: true, onclick: () => this.toTop() });
+    this.empty = h("p", { class: "quiet empty", id: "no-plays" });
+    this.player = /** @type {import("../parts/replay-player.js").ReplayPlayer} */ (h("replay-player", { id: "stage-box" }));
+    this.panel = h("aside", { class: "panel", hidden: true });
+    root.append(
+      h("section", { class: "list", "aria-label": "Plays" },
+        h("header", { class: "filters" }, h("h2", { class: "grow" }, "Plays ", this.count), this.stars),
+        this.list, this.empty, this.newer),
+      h("section", { class: "picture", "aria-label": "Picture" }, this.player),
+      this.panel,
+    );
+    this.wire();
+  }
+
+  wire() {
+    const { ctx, root, player, list } = this;
+    root.addEventListener("watch", (event) => this.watch(/** @type {any} */ (event).detail.id));
+    root.addEventListener("star", (event) => void ctx.marks.star(/** @type {any} */ (event).detail));
+    root.addEventListener("undo", (event) => this.undo(/** @type {any} */ (event).detail));
+    list.addEventListener("pointerdown", () => (this.touched = true));
+    this.release = () => {
+      if (!this.touched) return;
+      this.touched = false;
+      this.drawList();
+    };
+    addEventListener("pointerup", this.release);
+    addEventListener("pointercancel", this.release);
+    list.addEventListener("scroll", () => list.scrollTop < 8 && this.atTop(), { passive: true });
+    player.setup({ prefs: ctx.prefs, prefetch: ctx.prefetch, hasPanel: () => Object.keys(ctx.panels).length > 0 });
+    player.addEventListener("playing", () => ctx.prefetch.pause());
+    player.addEventListener("resting", () => ctx.prefetch.resume());
+    player.addEventListener("step-play", (event) => this.neighbour(/** @type {any} */ (event).detail));
+    player.addEventListener("viewed", (event) => void ctx.box.request("POST", `/clips/${/** @type {any} */ (event).detail}/view`).catch(() => {}));
+    player.addEventListener("retry", (event) => void ctx.marks.request("clip_retry", /** @type {any} */ (event).detail, "POST", `/clips/${/** @type {any} */ (event).detail}/retry`));
+    player.addEventListener("trim", (event) => this.trim(/** @type {any} */ (event).detail));
+    player.addEventListener("panel", () => this.togglePanel());
+    player.addEventListener("back", () => this.watch(""));
+    this.heard = (/** @type {any} */ event) => this.hear(event.detail);
+    ctx.box.addEventListener("event", this.heard);
+    this.unkey = ctx.keys.add([
+      ...player.shortcuts(),
+      { keys: ["ArrowUp", "k"], words: "Newer play", group: "Plays", act: () => this.neighbour(-1) },
+      { keys: ["ArrowDown", "j"], words: "Older play", group: "Plays", act: () => this.neighbour(1) },
+      { keys: ["s"], words: "Star", group: "Plays", act: () => this.play && void ctx.marks.star(this.play) },
+      { keys: ["Enter"], words: "Watch the newest", group: "Plays", act: () => this.newest() },
+    ]);
+    const panel = Object.keys(ctx.panels)[0];
+    if (panel && ctx.prefs.get("role") === "analyst") void this.openPanel(panel);
+  }
+
+  leave() {
+    this.ctx.box.removeEventListener("event", this.heard ?? null);
+    removeEventListener("pointerup", this.release ?? (() => {}));
+    removeEventListener("pointercancel", this.release ?? (() => {}));
+    this.unkey?.();
+    this.player.close();
+    this.ctx.prefetch.resume();
+  }
+
+  get play() {
+    return this.rows.find((each) => each.id === this.playId);
+  }
+
+  // -- drawing --------------------------------------------------------------------------------------------------------
+
+  update() {
+    this.all = this.ctx.plays();
+    this.rows = this.onlyStars ? this.all.filter((play) => play.is_favorite) : this.all;
+    this.clips = this.ctx.clips();
+    this.tags = tagsByPlay(this.ctx);
+    this.drawList();
+    this.drawPicture();
+  }
+
+  drawList() {
+    const { rows, all, clips, list, ctx } = this;
+    if (this.touched && rows.length > list.children.length) return; // nothing moves under a finger
+    const before = list.scrollTop;
+    const height = list.scrollHeight;
+    const angle = ctx.prefs.get("angle");
+    keyed(list, rows, (play) => play.id, (play, old) => {
+      const item = old ?? h("li", { class: "play" }, h("play-card"));
+      const card = /** @type {import("../parts/play-card.js").PlayCard} */ (item.firstElementChild);
+      card.view = {
+        play, angle, clips: clips?.get(play.id) ?? [], tags: this.tags?.get(play.id) ?? [],
+        chosen: play.id === this.playId, figure: ctx.figures.of(play.id), refused: ctx.refusal(play.id),
+      };
+      return item;
+    });
+    if (before > 8) list.scrollTop = before + (list.scrollHeight - height);
+    else this.atTop();
+    const fresh = rows.findIndex((play) => play.id === this.seen);
+    this.newer.hidden = !(before > 8 && fresh > 0);
+    say(this.newer, `${fresh} new`);
+    say(this.count, all.length ? String(all.length) : "");
+    this.empty.hidden = rows.length > 0;
+    say(this.empty, this.onlyStars ? "No starred play. Tap the star of a play to keep it here." : ctx.session() ? NO_PLAY : "No session yet. An operator starts one.");
+  }
+
+  drawPicture() {
+    const { player, ctx } = this;
+    const play = this.play;
+    if (this.playId && !play && this.all.every((each) => each.id !== this.playId)) this.playId = "";
+    player.channels = ctx.box.state.channels;
+    player.show(this.playId ? this.all.find((each) => each.id === this.playId) ?? null : null, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
+    const board = /** @type {any} */ (this.panel.firstElementChild);
+    if (board) Object.assign(board, { play: play ?? null, clips: this.clips?.get(this.playId) ?? [], tags: this.tags?.get(this.playId) ?? [] });
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    for (const item of this.list.children) /** @type {any} */ (item.firstElementChild).tick(now);
+  }
+
+  // -- doing ----------------------------------------------------------------------------------------------------------
+
+  /** @param {string} id */
+  watch(id) {
+    this.playId = id;
+    this.player.autoplay = true;
+    this.ctx.unsay(`ready ${id}`);
+    history.replaceState(null, "", id ? `#desk/${id}` : "#desk");
+    this.update();
+  }
+
+  newest() {
+    const found = this.rows.find((play) => this.clips?.get(play.id)?.some((clip) => clip.stream_url));
+    if (found) this.watch(found.id);
+  }
+
+  /** @param {number} by 1: older, which is below */
+  neighbour(by) {
+    const rows = this.rows;
+    const at = rows.findIndex((each) => each.id === this.playId);
+    const next = rows[at < 0 ? 0 : at + by];
+    if (!next) return void this.player.edge(by);
+    this.watch(next.id);
+    this.list.querySelector(`[data-key="${next.id}"]`)?.scrollIntoView({ block: "nearest" });
+  }
+
+  filter() {
+    this.onlyStars = !this.onlyStars;
+    this.stars.setAttribute("aria-pressed", String(this.onlyStars));
+    this.update();
+  }
+
+  toTop() {
+    this.list.scrollTop = 0;
+    this.atTop();
+  }
+
+  atTop() {
+    this.seen = this.rows[0]?.id ?? "";
+    this.newer.hidden = true;
+  }
+
+  /** @param {Play} play */
+  undo(play) {
+    const refused = this.ctx.box.outbox.refused().filter((mark) => mark.subject === play.id);
+    if (refused.length) return refused.forEach((mark) => this.ctx.box.outbox.forget(mark));
+    this.ctx.marks.undo(play.id).catch((error) => this.ctx.say(`Not deleted: ${error.message}`, { kind: "bad" }));
+  }
+
+  /** @param {{id: string, start_time: string, duration_seconds: number}} given */
+  trim({ id, ...body }) {
+    this.ctx.marks.request("play_trim", id, "PATCH", `/plays/${id}`, body)
+      .catch((error) => this.ctx.say(`Not trimmed: ${error.message}`, { kind: "bad", seconds: 0 }));
+  }
+
+  /** A clip became playable: fetch the watched angle ahead and say so. @param {{event: any, before: any}} heard */
+  hear({ event, before }) {
+    const clip = /** @type {Clip | undefined} */ (event.clip);
+    if (!clip?.play_id || !clip.stream_url || clip.stream_url === before?.stream_url) return;
+    const clips = this.clips?.get(clip.play_id) ?? [];
+    const watched = clips.find((each) => each.channel_id === this.ctx.prefs.get("angle"))?.channel_id ?? clips[0]?.channel_id;
+    if (clip.channel_id !== (watched ?? clip.channel_id)) return;
+    this.ctx.prefetch.want(clip.stream_url);
+    const play = this.ctx.box.state.plays.get(clip.play_id);
+    if (!play || before?.stream_url || clip.play_id === this.playId) return;
+    this.ctx.say(`Play ${play.number} ready`, { action: "Watch", act: () => this.watch(play.id), key: `ready ${play.id}`, kind: "good" });
+  }
+
+  togglePanel() {
+    if (!this.panel.hidden) {
+      this.panel.hidden = true;
+      this.root.classList.remove("with-panel");
+    } else void this.openPanel(Object.keys(this.ctx.panels)[0]);
+  }
+
+  /** @param {string} name the custom element that is the panel */
+  async openPanel(name) {
+    await this.ctx.panels[name]();
+    if (this.panel.firstElementChild?.localName !== name) {
+      const board = /** @type {any} */ (document.createElement(name));
+      board.ctx = this.ctx;
+      this.panel.replaceChildren(board);
+    }
+    this.panel.hidden = false;
+    this.root.classList.add("with-panel");
+    this.update();
+  }
+}
+
+/** @param {Ctx} ctx */
+function tagsByPlay(ctx) {
+  /** @type {Map<string, import("../state/store.js").Tag[]>} */
+  const found = new Map();
+  for (const tag of ctx.box.state.tags.values()) {
+    if (tag.play_id) found.set(tag.play_id, [...(found.get(tag.play_id) ?? []), tag]);
+  }
+  return found;
+}
+

@@ -1,0 +1,237 @@
+// Made by scripts/api-types from /openapi.json: do not edit. Types only; the box does not serve this file.
+
+export interface Channel {
+  id: string;
+  channel_id: string;
+  name: string;
+  input_url: string | null;
+  in_config: boolean; // true: name and input_url come from the settings file
+  status: "inactive" | "active" | "error";
+  error_cause: "timeout" | "reported" | null;
+  error_reason: string | null;
+  footage: "on" | "stalled" | "none";
+  liveness: "heartbeat" | "footage";
+  latency_ms: number;
+  last_seen_at: string | null;
+  resolution: string | null;
+  framerate: number | null;
+  bitrate: number | null;
+  dropped_frames: number | null;
+  created_at: string;
+  updated_at: string;
+  rev: number;
+}
+
+export interface Clip {
+  id: string;
+  clip_id: string;
+  session_id: string;
+  channel_id: string;
+  play_id: string | null;
+  title: string | null;
+  start_time: string; // IN: capture time on the field
+  duration: number; // seconds; 0 while it waits for OUT
+  file_path: string | null; // relative to clips_dir
+  thumbnail_path: string | null;
+  status: string;
+  is_favorite: boolean;
+  view_count: number;
+  error_message: string | null;
+  attempts: number;
+  retries: number;
+  waiting_for: "out" | "footage" | "worker" | null;
+  auto_closed: boolean;
+  mode: "instant" | "exact" | "transcode";
+  media_rev: number;
+  preroll_s: number | null; // hidden video before IN, for players that ignore edit lists
+  coverage: Coverage | null;
+  latency_ms: number;
+  start_time_given: string | null;
+  stream_url: string | null;
+  thumbnail_url: string;
+  created_at: string;
+  updated_at: string;
+  created_by: string;
+  rev: number;
+  tags?: (Record<string, any>)[] | null; // with ?include=tags
+}
+
+export interface Coverage {
+  start: string;
+  end: string;
+  missing: (Missing)[];
+}
+
+export interface Health {
+  status: string;
+}
+
+export interface Missing {
+  start: string;
+  end: string;
+  reason: string;
+}
+
+export interface Part {
+  status: "ok" | "warn" | "bad";
+  detail: string;
+  hint?: string | null; // what to do now
+}
+
+export interface Play {
+  id: string;
+  play_id: string;
+  session_id: string;
+  number: number;
+  start_time: string;
+  duration: number;
+  cue_time: string | null;
+  title: string | null;
+  is_favorite: boolean;
+  auto_closed: boolean;
+  start_time_given: string | null;
+  clip_ids: (string)[];
+  created_at: string;
+  updated_at: string;
+  created_by: string;
+  rev: number;
+  clips?: (Clip)[] | null; // with ?include=clips
+}
+
+export interface QuarterStats {
+  quarter: number;
+  total_plays: number;
+  run_pass: RunPass;
+  third_down: ThirdDown;
+}
+
+export interface Readiness {
+  status: "ok" | "warn" | "bad"; // the worst of the parts
+  parts: Record<string, Part>;
+}
+
+export interface RunPass {
+  run: number | null;
+  pass: number | null;
+  run_share: number | null;
+  pass_share: number | null;
+}
+
+export interface Session {
+  id: string;
+  session_id: string;
+  name: string;
+  type: "game" | "practice" | "scrimmage" | "other";
+  status: string;
+  opponent: string | null;
+  location: string | null;
+  season: string | null;
+  week: number | null;
+  scheduled_start: string | null;
+  actual_start: string | null;
+  actual_end: string | null;
+  channel_ids: (string)[] | null; // null: every channel of the venue
+  clip_count: number;
+  tag_count: number;
+  total_duration_seconds: number; // clips neither deleted, failed nor ghosts
+  created_at: string;
+  updated_at: string;
+  created_by: string;
+  rev: number;
+}
+
+export interface Stats {
+  session_id: string;
+  total_plays: number; // every play of the session, tagged or not
+  tagged_plays: number;
+  run_pass: RunPass;
+  third_down: ThirdDown;
+  key_plays: (string)[]; // plays that are important or a favourite, by start time
+  touchdowns: (string)[]; // clip ids, every angle, of plays with a touchdown
+  touchdown_plays: (string)[];
+  by_quarter: (QuarterStats)[];
+  by_play_type: Record<string, number> | null; // plays for each play_type, commonest spelling
+  by_result: Record<string, number> | null; // plays for each result, commonest spelling
+  as_of_seq: number;
+}
+
+export interface Tag {
+  id: string;
+  tag_id: string;
+  clip_id: string;
+  session_id: string;
+  play_id: string | null;
+  quarter: number | null;
+  down: number | null;
+  distance: number | null;
+  yard_line: number | null;
+  play_type: string | null;
+  formation: string | null;
+  result: string | null;
+  yards_gained: number | null;
+  players: (string)[];
+  labels: (string)[];
+  notes: string | null;
+  coach_notes: string | null;
+  is_important: boolean;
+  is_reviewed: boolean;
+  created_at: string;
+  updated_at: string;
+  created_by: string;
+  rev: number;
+}
+
+export interface ThirdDown {
+  attempts: number | null;
+  conversions: number | null;
+  pct: number | null;
+}
+
+export interface Timeline {
+  channel_id: string;
+  start: string;
+  end: string;
+  footage: "on" | "stalled" | "none";
+  latency_ms: number;
+  video_until: string | null; // every frame captured before it is indexed
+  spans: (TimelineSpan)[];
+  gaps: (TimelineGap)[];
+  runs: (TimelineRun)[];
+  sizes: (TimelineSize)[]; // the size at the begin of what is covered, then every change
+  frames?: (string)[] | null;
+}
+
+export interface TimelineGap {
+  start: string;
+  end: string | null; // null while it lasts
+  reason: "no_footage" | "recorder_restart" | "source_lost" | "segment_unreadable" | "segment_missing" | "discontinuity" | "indexing";
+}
+
+export interface TimelineRun {
+  run_id: string;
+  start: string;
+  end: string;
+  codec: string;
+  width: number;
+  height: number;
+  segments: number;
+}
+
+export interface TimelineSize {
+  at: string;
+  width: number;
+  height: number;
+}
+
+export interface TimelineSpan {
+  start: string;
+  end: string;
+  run_id: string;
+}
+
+export interface Version {
+  version: string;
+  python: string;
+  site_id: string;
+  site_name: string;
+}

@@ -1,0 +1,34 @@
+// Keys: a screen or a part adds what it does, with words for the list that "?" shows, and takes it away when it leaves.
+
+/** @typedef {{keys: string[], words: string, act: (event: KeyboardEvent) => void, group?: string}} Shortcut */
+
+export class Keys {
+  constructor() {
+    /** @type {Shortcut[]} */
+    this.all = [];
+    document.addEventListener("keydown", (event) => this.press(event));
+  }
+
+  /** @param {readonly Shortcut[]} more @returns {() => void} takes them away */
+  add(more) {
+    this.all.push(...more);
+    return () => {
+      this.all = this.all.filter((each) => !more.includes(each));
+    };
+  }
+
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (target.closest("input:not([type=range]), textarea, select, [contenteditable], dialog")) return;
+    const onButton = target.closest("button, a, summary, [role=slider]");
+    if (onButton && [" ", "Enter"].includes(event.key)) return;
+    if (target.closest("[role=slider]") && event.key.startsWith("Arrow")) return;
+    const name = event.shiftKey && event.key.length > 1 ? `Shift+${event.key}` : event.key;
+    const found = this.all.findLast((each) => each.keys.includes(name)) ?? this.all.findLast((each) => each.keys.includes(name.toLowerCase()));
+    if (!found) return;
+    event.preventDefault();
+    found.act(event);
+  }
+}

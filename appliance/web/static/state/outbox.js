@@ -1,0 +1,160 @@
+// Marks on their way to the box. Each has an id of its own and the time of the press; they survive a reload, are sent
+// in order, once each, and only to the box they were made for.
+//
+// Owns: the queue and its rules. Must not know: sockets (it is given `send`), IndexedDB (it is given `disk`), screens.
+
+/**
+ * @typedef {object} Mark
+ * @property {string} key idempotency key
+ * @property {number} at when it was made, ms on this device's clock
+ * @property {string} site the box it was made for
+ * @property {string} epoch the database it was made for
+ * @property {string} doing play_new, play_cue, play_end, play_star, play_undo, or another name of a request
+ * @property {string} subject id of what it is about
+ * @property {Record<string, any>} body
+ * @property {{method: string, path: string, body?: any} | null} request as HTTP; null: made from `doing` (commands)
+ * @property {"waiting" | "done" | "refused"} state
+ * @property {string} [error] why the box refused it
+ * @property {number} [tries]
+ */
+/** @typedef {{all(): Promise<Mark[]>, put(mark: Mark): Promise<void>, drop(key: string): Promise<void>}} Disk */
+/** @typedef {{ok: true, resource: any} | {ok: false, final: boolean, error: any}} Outcome */
+
+export const KEEP_MS = 24 * 3_600_000; // acknowledged marks are kept so long: a restored box may have lost them
+export const TRY_AGAIN_MS = [300, 1000, 2000, 5000];
+
+/** What is to become of a mark at this box.
+ * @param {Mark} mark @param {string} site @param {string} epoch @param {(id: string) => boolean} isKnown
+ * @returns {"send" | "again" | "other box" | "nothing"} */
+export function placed(mark, site, epoch, isKnown) {
+  if (mark.site !== site) return mark.state === "waiting" ? "other box" : "nothing";
+  if (mark.state === "waiting") return "send";
+  if (mark.state === "done" && mark.epoch !== epoch) return isKnown(mark.subject) ? "nothing" : "again";
+  return "nothing";
+}
+
+/** Is an answer of the box final? A refusal is; what time mends is not. @param {number} status */
+export const isFinal = (status) => status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+
+export class Outbox extends EventTarget {
+  /** @param {{disk: Disk, send: (mark: Mark) => Promise<Outcome>, now?: () => number,
+   *   wait?: (ms: number) => Promise<void>}} given */
+  constructor({ disk, send, now = Date.now, wait }) {
+    super();
+    this.disk = disk;
+    this.send = send;
+    this.now = now;
+    this.wait = wait ?? ((ms) => new Promise((done) => setTimeout(done, ms)));
+    /** @type {Mark[]} */
+    this.marks = [];
+    this.site = "";
+    this.epoch = "";
+    this.busy = false;
+    /** @type {Map<string, {resolve: (resource: any) => void, reject: (error: Error) => void}>} */
+    this.callers = new Map();
+  }
+
+  /** What an earlier page left. */
+  async restore() {
+    const old = await this.disk.all();
+    const known = new Set(this.marks.map((mark) => mark.key));
+    this.marks = [...old.filter((mark) => !known.has(mark.key)), ...this.marks].sort((a, b) => a.at - b.at);
+    for (const mark of this.marks) if (mark.state === "done" && this.now() - mark.at > KEEP_MS) this.forget(mark);
+    this.tell();
+  }
+
+  /** The box we are connected to. Marks for it go out; marks a restored box has lost are offered again.
+   * @param {string} site @param {string} epoch @param {(id: string) => boolean} isKnown */
+  connected(site, epoch, isKnown) {
+    this.site = site;
+    this.epoch = epoch;
+    for (const mark of this.marks) {
+      if (mark.site === "") Object.assign(mark, { site, epoch });
+      if (placed(mark, site, epoch, isKnown) === "again") Object.assign(mark, { state: "waiting", epoch });
+    }
+    this.tell();
+    void this.pump();
+  }
+
+  /** Keep a mark and send it. Resolves with what the box made of it, rejects when the box refuses it.
+   * @param {Pick<Mark, "key" | "doing" | "subject" | "body"> & Partial<Mark>} given @returns {Promise<any>} */
+  add(given) {
+    /** @type {Mark} */
+    const mark = {
+      at: this.now(), site: this.site, epoch: this.epoch, request: null, state: "waiting", ...given,
+    };
+    this.marks.push(mark);
+    const answer = new Promise((resolve, reject) => this.callers.set(mark.key, { resolve, reject }));
+    answer.catch(() => {}); // whoever does not ask sees it in the list
+    this.tell();
+    void this.keep(mark);
+    void this.pump();
+    return answer;
+  }
+
+  /** Not yet on the box, in order. */
+  waiting() {
+    return this.marks.filter((mark) => mark.state === "waiting" && mark.site === this.site);
+  }
+
+  /** Made for another box. */
+  foreign() {
+    return this.marks.filter((mark) => mark.state === "waiting" && mark.site !== this.site && this.site !== "");
+  }
+
+  /** The box said no. */
+  refused() {
+    return this.marks.filter((mark) => mark.state === "refused");
+  }
+
+  /** A person gives a mark up. @param {Mark} mark */
+  forget(mark) {
+    this.marks = this.marks.filter((each) => each !== mark);
+    void this.disk.drop(mark.key).catch(() => {});
+    this.tell();
+  }
+
+  /** One at a time and in order: CUE and END PLAY follow the NEW PLAY they belong to. */
+  async pump() {
+    if (this.busy) return;
+    this.busy = true;
+    try {
+      for (let mark; (mark = this.waiting()[0]); ) {
+        const outcome = await this.send(mark).catch((error) => ({ ok: false, final: false, error }));
+        if (this.settle(mark, /** @type {Outcome} */ (outcome))) continue;
+        const tries = (mark.tries = (mark.tries ?? 0) + 1);
+        await this.wait(TRY_AGAIN_MS[Math.min(tries, TRY_AGAIN_MS.length) - 1]);
+      }
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** @param {Mark} mark @param {Outcome} outcome @returns {boolean} is it settled */
+  settle(mark, outcome) {
+    if (!outcome.ok && !outcome.final) return false;
+    const caller = this.callers.get(mark.key);
+    this.callers.delete(mark.key);
+    mark.epoch = this.epoch;
+    if (outcome.ok) {
+      mark.state = "done";
+      caller?.resolve(outcome.resource);
+    } else {
+      mark.state = "refused";
+      mark.error = String(outcome.error?.detail ?? outcome.error?.title ?? outcome.error?.message ?? outcome.error);
+      caller?.reject(new Error(mark.error));
+    }
+    void this.keep(mark);
+    this.tell();
+    return true;
+  }
+
+  /** @param {Mark} mark */
+  async keep(mark) {
+    await this.disk.put({ ...mark }).catch(() => {}); // a full or forbidden disk must not stop a mark
+  }
+
+  tell() {
+    this.dispatchEvent(new Event("change"));
+  }
+}

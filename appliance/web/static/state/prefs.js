@@ -1,0 +1,64 @@
+// What this device keeps about itself: role, theme, the watched angle. Works without storage, then until a reload.
+
+import { uuid } from "./ids.js";
+
+export const ROLES = /** @type {const} */ (["coach", "operator", "analyst"]);
+/** @typedef {typeof ROLES[number]} Role */
+
+const DEFAULTS = {
+  role: /** @type {Role} */ ("coach"),
+  theme: /** @type {"light" | "dark" | "auto"} */ ("light"),
+  device: "",
+  angle: "", // channel watched last: it is the one fetched ahead and shown first
+  layout: /** @type {1 | 2 | 4} */ (1),
+  session: "", // chosen by hand; "" is the newest that runs
+  lastSeconds: 10,
+  loop: true,
+  sound: false,
+  editLists: /** @type {"" | "ok" | "ignored" | "unknown"} */ (""), // what the self-test of this browser found
+  editListsBy: "", // the browser it was found with
+};
+/** @typedef {typeof DEFAULTS} Values */
+
+export class Prefs extends EventTarget {
+  constructor() {
+    super();
+    /** @type {Values} */
+    this.values = { ...DEFAULTS, ...stored() };
+    if (!ROLES.includes(this.values.role)) this.values.role = "coach";
+    if (!this.values.device) this.set("device", `${kindOfDevice()}-${uuid().slice(0, 4)}`);
+  }
+
+  /** @template {keyof Values} K @param {K} name @returns {Values[K]} */
+  get(name) {
+    return this.values[name];
+  }
+
+  /** @template {keyof Values} K @param {K} name @param {Values[K]} value */
+  set(name, value) {
+    if (this.values[name] === value) return;
+    this.values[name] = value;
+    try {
+      localStorage.setItem("prefs", JSON.stringify(this.values));
+    } catch {
+      // kept until a reload
+    }
+    this.dispatchEvent(new CustomEvent("change", { detail: name }));
+  }
+}
+
+/** @returns {Partial<Values>} */
+function stored() {
+  try {
+    return JSON.parse(localStorage.getItem("prefs") ?? "{}");
+  } catch {
+    return {};
+  }
+}
+
+function kindOfDevice() {
+  const agent = navigator.userAgent;
+  if (/iPad/.test(agent) || (/Macintosh/.test(agent) && navigator.maxTouchPoints > 1)) return "ipad";
+  if (/iPhone/.test(agent)) return "iphone";
+  return /Android/.test(agent) ? "android" : "browser";
+}

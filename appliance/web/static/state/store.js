@@ -1,0 +1,152 @@
+// What this device knows of the box: a snapshot, then events in the order of seq. Plain functions, no I/O.
+//
+// Rows are the API's resources, whole, by id; they are replaced, never changed in place, so a part may compare
+// by identity. `overlay` lays this device's marks that are still under way over them.
+
+/** @typedef {import("./api").Session} Session */
+/** @typedef {import("./api").Channel} Channel */
+/** @typedef {import("./api").Play & {ghost?: boolean, local?: boolean}} Play */
+/** @typedef {import("./api").Clip} Clip */
+/** @typedef {import("./api").Tag} Tag */
+/**
+ * @typedef {object} State
+ * @property {string} site which box; "" until it has said so
+ * @property {string} epoch which database of it
+ * @property {number} seq the last event applied
+ * @property {Map<string, Session>} sessions
+ * @property {Map<string, Channel>} channels
+ * @property {Map<string, Play>} plays
+ * @property {Map<string, Clip>} clips
+ * @property {Map<string, Tag>} tags
+ */
+/** @typedef {"sessions" | "channels" | "plays" | "clips" | "tags"} Table */
+
+/** @type {Record<string, Table>} */
+const TABLE = { session: "sessions", channel: "channels", play: "plays", clip: "clips", tag: "tags" };
+
+/** @returns {State} */
+export function empty() {
+  return {
+    site: "", epoch: "", seq: 0,
+    sessions: new Map(), channels: new Map(), plays: new Map(), clips: new Map(), tags: new Map(),
+  };
+}
+
+/** Everything anew. @param {State} state @param {any} snapshot */
+export function load(state, snapshot) {
+  for (const table of Object.values(TABLE)) {
+    const rows = (snapshot[table] ?? []).map((/** @type {any} */ row) => [row.id, row]);
+    /** @type {Map<string, any>} */ (state[table]) = new Map(rows);
+  }
+  state.seq = snapshot.as_of_seq;
+  state.epoch = snapshot.epoch;
+}
+
+/** One event; the tables it changed. An event seen already changes nothing.
+ * @param {State} state @param {any} event @returns {Set<Table>} */
+export function apply(state, event) {
+  /** @type {Set<Table>} */
+  const changed = new Set();
+  if (!(event.seq > state.seq)) return changed;
+  state.seq = event.seq;
+  for (const [kind, table] of Object.entries(TABLE)) {
+    const rows = /** @type {Map<string, any>} */ (state[table]);
+    const id = event[`${kind}_id`];
+    if (event.type === `${kind}_deleted`) {
+      if (rows.delete(id)) changed.add(table);
+    } else if (event[kind]?.id) {
+      rows.set(event[kind].id, event[kind]);
+      changed.add(table);
+    } else if (kind === "session" && event.session && rows.has(id)) {
+      rows.set(id, { ...rows.get(id), ...event.session }); // counters
+      changed.add(table);
+    }
+  }
+  patchChannel(state, event, changed);
+  return changed;
+}
+
+/** channel_status and channel_footage may carry only what changed.
+ * @param {State} state @param {any} event @param {Set<Table>} changed */
+function patchChannel(state, event, changed) {
+  const known = state.channels.get(event.channel_id);
+  if (!known || event.channel || !/^channel_(status|footage)$/.test(event.type)) return;
+  const { status = known.status, footage = known.footage, reason } = event;
+  const error_reason = event.type === "channel_status" ? reason ?? null : known.error_reason;
+  state.channels.set(known.id, { ...known, status, footage, error_reason });
+  changed.add("channels");
+}
+
+/** The session people work in: the one chosen on this device while it lives, else the newest that runs, else the
+ * newest. @param {State} state @param {string | null} [chosen] @returns {Session | undefined} */
+export function currentSession(state, chosen) {
+  const mine = chosen ? state.sessions.get(chosen) : undefined;
+  if (mine) return mine;
+  const all = [...state.sessions.values()].sort((one, other) => (one.created_at < other.created_at ? 1 : -1));
+  return all.find((each) => each.status === "active") ?? all.find((each) => each.status === "paused") ?? all[0];
+}
+
+/** Newest first. A play that the box has not numbered yet is the newest.
+ * @param {Iterable<Play>} plays @param {string | undefined} sessionId @returns {Play[]} */
+export function playsOf(plays, sessionId) {
+  return [...plays].filter((play) => play.session_id === sessionId)
+    .sort((one, other) => (other.number || Infinity) - (one.number || Infinity) || order(other, one));
+}
+
+/** @param {Play} one @param {Play} other */
+const order = (one, other) => (one.start_time < other.start_time ? -1 : 1);
+
+/** Clips by play, each list in the order of channels. @param {State} state @returns {Map<string, Clip[]>} */
+export function clipsByPlay(state) {
+  /** @type {Map<string, Clip[]>} */
+  const found = new Map();
+  for (const clip of state.clips.values()) {
+    if (!clip.play_id) continue;
+    const list = found.get(clip.play_id);
+    if (list) list.push(clip);
+    else found.set(clip.play_id, [clip]);
+  }
+  for (const list of found.values()) list.sort((one, other) => (one.channel_id < other.channel_id ? -1 : 1));
+  return found;
+}
+
+/** The plays with this device's marks laid over: from the press on they are there.
+ * @param {ReadonlyMap<string, Play>} plays @param {readonly import("./outbox.js").Mark[]} marks
+ * @returns {Map<string, Play>} */
+export function overlay(plays, marks) {
+  const shown = new Map(plays);
+  for (const mark of marks) {
+    const known = shown.get(mark.subject);
+    if (mark.doing === "play_new") {
+      if (!known && mark.state !== "done") shown.set(mark.subject, ghostOf(mark));
+    } else if (known && mark.state !== "done" && mark.state !== "refused") {
+      const after = withMark(known, mark);
+      if (after) shown.set(mark.subject, after);
+      else shown.delete(mark.subject);
+    }
+  }
+  return shown;
+}
+
+/** @param {import("./outbox.js").Mark} mark @returns {Play} */
+function ghostOf(mark) {
+  const { id, session_id, start_time, duration_seconds = 0 } = mark.body;
+  return {
+    id, play_id: id, session_id, start_time, duration: duration_seconds, number: 0, cue_time: null, title: null,
+    is_favorite: false, auto_closed: false, start_time_given: null, clip_ids: [], created_at: start_time,
+    updated_at: start_time, created_by: "", rev: 0, local: true,
+  };
+}
+
+/** The play as it will be; null when it is being deleted.
+ * @param {Play} play @param {import("./outbox.js").Mark} mark @returns {Play | null} */
+function withMark(play, mark) {
+  if (mark.doing === "play_cue") return { ...play, cue_time: mark.body.cue_time };
+  if (mark.doing === "play_end" && !play.duration) {
+    const seconds = (Date.parse(mark.body.end_time) - Date.parse(play.start_time)) / 1000;
+    return { ...play, duration: Math.max(0.1, seconds) };
+  }
+  if (mark.doing === "play_star") return { ...play, is_favorite: mark.body.starred };
+  if (mark.doing === "play_undo") return null;
+  return play;
+}

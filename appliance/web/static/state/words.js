@@ -1,0 +1,66 @@
+// How times, lengths and states are said. Short, present tense, no blame.
+
+/** @typedef {import("./store.js").Clip} Clip */
+/** @typedef {import("./store.js").Play} Play */
+/** @typedef {import("./store.js").Tag} Tag */
+
+/** Time of day, in the zone of this device. @param {string | number} at */
+export function clockOf(at) {
+  const when = new Date(at);
+  return [when.getHours(), when.getMinutes(), when.getSeconds()].map((n) => String(n).padStart(2, "0")).join(":");
+}
+
+/** 1:05.2 @param {number} seconds */
+export function lengthOf(seconds) {
+  const tenths = Math.max(0, Math.round(seconds * 10));
+  return `${Math.floor(tenths / 600)}:${((tenths % 600) / 10).toFixed(1).padStart(4, "0")}`;
+}
+
+/** What a clip waits for. @param {Clip} clip */
+export function stateOf(clip) {
+  if (clip.status === "failed") return clip.error_message ?? "Not cut";
+  if (clip.status === "ready") return clip.coverage?.missing?.length ? "Part missing" : "Ready";
+  if (clip.waiting_for === "out") return "Open";
+  if (clip.waiting_for === "footage") return "Waiting for footage";
+  return clip.stream_url ? "Cutting anew" : "Cutting";
+}
+
+/** A play's state in a few words, over its angles. @param {Play} play @param {readonly Clip[]} clips */
+export function stateOfPlay(play, clips) {
+  if (play.local) return "Not on the box yet";
+  if (!play.duration) return "Open";
+  if (!clips.length) return "No camera";
+  const failed = clips.filter((clip) => clip.status === "failed");
+  const ready = clips.filter((clip) => clip.stream_url);
+  if (failed.length) return failed.length === clips.length ? "Not cut" : `${failed.length} of ${clips.length} angles failed`;
+  const waiting = clips.find((clip) => !clip.stream_url);
+  if (waiting) return ready.length ? `${ready.length} of ${clips.length} angles` : stateOf(waiting);
+  return clips.some((clip) => clip.coverage?.missing?.length) ? "Part missing" : "Ready";
+}
+
+const REASONS = /** @type {Record<string, string>} */ ({
+  no_footage: "no footage", camera_off: "camera was off", restart: "camera started again", deleted: "deleted",
+});
+/** @param {string} reason */
+export const reasonOf = (reason) => REASONS[reason] ?? reason.replaceAll("_", " ");
+
+/** What is absent from a clip, in words; "" when nothing is. @param {Clip} clip */
+export function missingOf(clip) {
+  const missing = clip.coverage?.missing ?? [];
+  return missing.map((one) => `No footage ${clockOf(one.start)}–${clockOf(one.end)}: ${reasonOf(one.reason)}`).join(". ");
+}
+
+/** The team's words for a play: "3&7 Pass". @param {readonly Tag[]} tags */
+export function tagsOf(tags) {
+  /** @type {string[]} */
+  const words = [];
+  for (const tag of tags) {
+    if (tag.down) words.push(tag.distance ? `${tag.down}&${tag.distance}` : `${tag.down}. down`);
+    for (const word of [tag.play_type, tag.formation, tag.result]) if (word) words.push(word);
+    words.push(...tag.labels);
+  }
+  return [...new Set(words)].join(" ");
+}
+
+/** Seconds from the mark to playable, small: "0.21 s". @param {number} seconds */
+export const figureOf = (seconds) => `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
