@@ -224,6 +224,10 @@ export class Deck extends EventTarget {
     const isLead = () => tile.channel === this.leader;
     video.addEventListener("ended", () => isLead() && this.atEnd());
     video.addEventListener("seeked", () => isLead() && this.seekedLead());
+    // Paused by somebody else: a headset, a call, the system. A person starts it again.
+    video.addEventListener("pause", () => {
+      if (isLead() && this.wants && !video.ended && tile.url) this.pauseAll();
+    });
     for (const name of ["play", "pause", "waiting", "playing", "progress", "loadedmetadata", "error"]) {
       video.addEventListener(name, () => isLead() && this.dispatchEvent(new Event("state")));
     }
