@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from appliance.recordings.model import StoredSegment
 
 WRITE_FIRST_MAX: Final = 16  # clips whose files are written before anything else is decided
-LOOK_S: Final = 30.0
+LOOK_S: Final = 10.0
 LOOK_MIN_S: Final = 2.0
 FOR_EVER: Final = 1 << 62
 HOURS_WARN: Final = 3.0
