@@ -14,6 +14,8 @@ import pytest
 import trio
 
 from appliance.kernel.clock import wall_us
+from appliance.ops.fsck import check_box
+from appliance.settings import load_settings
 from tests.e2e.coaches import Follower, World, mark_clips, mark_plays, send_heartbeats
 from tests.e2e.kit import NTSC, expected, frame_times, published, shown, span_of
 from tests.kit.camera import RecordingWriter, make_footage
@@ -49,6 +51,8 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> Non
             await end_of_game(box, world)  # the camera records on until every clip is cut
             recording.cancel()
             await box.stop()  # the follower's last connection ends with it
+        known = load_settings(box.folder / "appliance.toml")
+        assert [str(finding) for finding in await check_box(known, False)] == []
         await box.start()
         await check_all(box, world, follower, writer)
 
