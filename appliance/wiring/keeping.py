@@ -85,7 +85,7 @@ def hours_part(figures: Figures) -> Part:
         return Part("ok", f"nothing is being recorded; {room}")
     detail = f"{figures.hours:.1f} h of recording left at {figures.bytes_per_s / 1e6:.2f} MB/s: {room}"
     if figures.hours < HOURS_BAD:
-        return Part("bad", detail, "free space or add a disk now; then the oldest footage of games goes")
+        return Part("bad", detail, "free space or add a disk now, or footage of games goes")
     if figures.hours < HOURS_WARN:
         return Part("warn", detail, "free space before the game, or lower the cameras' bitrate")
     return Part("ok", detail)
