@@ -129,7 +129,7 @@ export class PlayCard extends HTMLElement {
 function dot(clip) {
   if (clip.status === "failed") return "failed";
   if (clip.stream_url) return clip.coverage?.missing?.length ? "ready part" : "ready";
-  return clip.waiting_for === "out" ? "open" : "waiting";
+  return clip.waiting_for === "out" ? "ongoing" : "waiting";
 }
 
 define("play-card", PlayCard);
