@@ -121,7 +121,7 @@ async def in_safe_mode(box: Box, http: Http) -> None:
     assert part["status"] == "bad" and "3 abnormal exits" in part["detail"]
     session_id = await begin(http)
     clip_id = await mark(http, session_id, "cam1", start_time=ago(3))
-    await trio.sleep(1.5)  # longer than a start takes: what would kill it again has had its time
+    await trio.sleep(1)  # longer than a start takes: what would kill it again has had its time
     assert (await http.get(f"/clips/{clip_id}"))["status"] == "pending"
     assert box.process.popen is not None and box.process.popen.poll() is None
 
