@@ -48,6 +48,7 @@ from appliance.ops.watchdog import interval_s, run_watchdog
 from appliance.recordings.embedded import RecorderHandle
 from appliance.recordings.follower import RecordingsHandle
 from appliance.recordings.http import recordings_routes
+from appliance.recordings.whep import Previews
 from appliance.sessions.http import session_routes
 from appliance.settings import Settings
 from appliance.snapshot import snapshot
@@ -173,9 +174,10 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
         ) as cutter,
         keeping.retention(settings, store, box.recordings, files, rules, box.board, box.metrics),
         bridges.unless(box.safe.on, "pictures", pictures.run),
+        bridges.whep(settings) as whep,
     ):
         routes = _routes(box, monitor, cutter, rules, delivery, pictures, planner)
-        routes.append(quality_routes(jobs, delivery))
+        routes += [quality_routes(jobs, delivery), Previews(store, whep).routes()]
         await _watching_layer(box, routes, stop, loop, ready)
 
 

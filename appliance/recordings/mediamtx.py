@@ -1,8 +1,8 @@
-"""MediaMTX as the box sees it: its control API (v3) for health, its hooks as hints.
+"""MediaMTX as the box sees it: its control API (v3) for health, its hooks as hints, its WHEP for previews.
 
 Owns: the wire formats. Must not know: channels, the index; what is recorded is learnt from the disk alone,
 because MediaMTX has no recording status, loses hooks when it crashes, and its /v3/recordings walks the disk.
-Source: MediaMTX 1.20 api/openapi.yaml, internal/defs/api_{path,srt}.go.
+Source: MediaMTX 1.20 api/openapi.yaml, internal/defs/api_{path,srt}.go; WHEP: draft-ietf-wish-whep.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from typing import Any, Final, Literal
 
 import httpx
 
-from appliance.kernel.errors import Refused, Unavailable, invalid
+from appliance.kernel.errors import Refused, Unavailable, invalid, not_found
 
+_OFFER_S: Final = 10.0  # an offer is answered when a publisher's tracks are known
+_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PASSED_ON: Final = ("link", "etag", "accept-patch", "id")
 _TIMEOUT_S: Final = 3.0  # it answers in milliseconds; a refused login is held back up to 4 s on purpose
 _MAX_PAGES: Final = 20
 _CHANNEL: Final = re.compile(r"[a-z0-9_-]{1,32}")
@@ -103,8 +106,7 @@ class Mediamtx:
             detail = f"MediaMTX does not answer: {type(error).__name__}"
             raise Unavailable("mediamtx_unreachable", detail, _HINT) from error
         if answer.status_code in (401, 403):
-            hint = "[mediamtx] read_user and read_password must be the 'appliance' user of mediamtx.yml"
-            raise Refused(502, "mediamtx_login", "MediaMTX refuses the login", hint)
+            raise _refused_login()
         if answer.status_code >= 500:
             raise Unavailable("mediamtx_error", f"MediaMTX answered {answer.status_code}", "see its log")
         if answer.status_code != 200:
@@ -133,6 +135,109 @@ async def open_mediamtx(
         yield Mediamtx(http)
 
 
+@dataclass(frozen=True, slots=True)
+class WhepAnswer:
+    """What MediaMTX said. `secret` names the session it made, "" where none was made."""
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+    secret: str = ""
+
+
+class Whep:
+    """Previews by WebRTC, for readers who hold no login. Raises Unavailable (try later) or Refused."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def offer(self, channel_id: str, sdp: bytes) -> WhepAnswer:
+        """A new session on the channel's path: 201 with the answer."""
+        answer = await self._ask("POST", f"/{channel_id}/whep", sdp, {"Content-Type": "application/sdp"})
+        if answer.status_code == 404:
+            hint = "it can be watched once its camera sends; WS /channels/{id}/live needs no WebRTC"
+            raise Unavailable("no_publisher", f"nobody is publishing to {channel_id}", hint)
+        secret = answer.headers.get("location", "").rstrip("/").rpartition("/")[2]
+        if answer.status_code != 201 or not _SECRET.fullmatch(secret):
+            raise Unavailable("mediamtx_answer", f"MediaMTX answered {answer.status_code} to an offer", _HINT)
+        return _whep_answer(answer, secret)
+
+    async def patch(
+        self, channel_id: str, secret: str, fragment: bytes, headers: Mapping[str, str]
+    ) -> WhepAnswer:
+        """Candidates found after the offer (trickle ICE)."""
+        return await self._session("PATCH", channel_id, secret, fragment, headers)
+
+    async def end(self, channel_id: str, secret: str) -> WhepAnswer:
+        return await self._session("DELETE", channel_id, secret, b"", {})
+
+    async def _session(
+        self, method: str, channel_id: str, secret: str, body: bytes, headers: Mapping[str, str]
+    ) -> WhepAnswer:
+        if not _SECRET.fullmatch(secret):
+            raise not_found("preview", "of that address")
+        answer = await self._ask(method, f"/{channel_id}/whep/{secret}", body, headers)
+        if answer.status_code == 404:
+            raise not_found("preview", "of that address")
+        return _whep_answer(answer)
+
+    async def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        try:
+            answer = await self._http.request(method, path, content=body, headers=dict(headers))
+        except httpx.TransportError as error:
+            detail = f"MediaMTX does not answer: {type(error).__name__}"
+            hint = "is MediaMTX running, and [mediamtx] webrtc_url its webrtcAddress?"
+            raise Unavailable("mediamtx_unreachable", detail, hint) from error
+        if answer.status_code in (401, 403):
+            raise _refused_login()
+        if answer.status_code >= 500:
+            raise Unavailable("mediamtx_error", f"MediaMTX answered {answer.status_code}", "see its log")
+        if 400 <= answer.status_code != 404:
+            detail = f"MediaMTX refuses: {_said(answer)}"
+            hint = "offer H.264 or Opus; B-frames and AAC are not for WebRTC: use WS /channels/{id}/live"
+            raise Refused(422, "whep_refused", detail, hint)
+        return answer
+
+
+def _whep_answer(answer: httpx.Response, secret: str = "") -> WhepAnswer:
+    kept = [(name, value) for name, value in answer.headers.multi_items() if name.lower() in _PASSED_ON]
+    content_type = answer.headers.get("content-type", "application/sdp")
+    return WhepAnswer(answer.status_code, content_type, answer.content, tuple(kept), secret)
+
+
+def _said(answer: httpx.Response) -> str:
+    """MediaMTX's own reason, {"status": "error", "error": "..."}."""
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    reason = _text(body.get("error")) if isinstance(body, dict) else None
+    return (reason or f"status {answer.status_code}")[:300]
+
+
+@asynccontextmanager
+async def open_whep(
+    webrtc_url: str, user: str = "", password: str = "", *, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[Whep]:
+    """A client for `webrtc_url` (http://127.0.0.1:8889). It connects when first asked."""
+    login = httpx.BasicAuth(user, password) if user else None
+    async with httpx.AsyncClient(
+        base_url=webrtc_url, auth=login, timeout=_OFFER_S, transport=transport, trust_env=False
+    ) as http:
+        yield Whep(http)
+
+
+def webrtc_url(api_url: str) -> str:
+    """Where the MediaMTX of this API serves WebRTC by default: the same host, port 8889. "" when unknown."""
+    try:
+        known = httpx.URL(api_url)
+    except httpx.InvalidURL:
+        return ""
+    host = f"[{known.host}]" if ":" in known.host else known.host
+    return f"{known.scheme}://{host}:8889" if host else ""
+
+
 def parse_hook(body: object) -> Hook:
     """The JSON body of POST /mediamtx/hook (config/mediamtx-hook). Raises Refused naming the field."""
     if not isinstance(body, dict):
@@ -148,6 +253,11 @@ def parse_hook(body: object) -> Hook:
     if segment is not None and (not isinstance(segment, str) or "/" in segment or len(segment) > 255):
         raise invalid("segment", "must be a file name")
     return Hook(_HOOK_EVENTS[event], path, segment)
+
+
+def _refused_login() -> Refused:
+    hint = "[mediamtx] read_user and read_password must be the 'appliance' user of mediamtx.yml"
+    return Refused(502, "mediamtx_login", "MediaMTX refuses the login", hint)
 
 
 def _path(item: Mapping[str, Any]) -> PathState:

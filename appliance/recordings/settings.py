@@ -37,6 +37,7 @@ class MediamtxSettings(Section):
     api_url: str = ""
     read_user: str = ""
     read_password: Annotated[str, Field(repr=False)] = ""
+    webrtc_url: str = ""
 
 
 class RetentionSettings(Section):

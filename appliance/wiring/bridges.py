@@ -24,7 +24,7 @@ from appliance.kernel.tx import ReadTx, Tx
 from appliance.media.view import SegmentView
 from appliance.recordings.embedded import RecorderHandle, run_embedded_recorder
 from appliance.recordings.follower import RecordingsHandle, run_recordings
-from appliance.recordings.mediamtx import parse_hook
+from appliance.recordings.mediamtx import Whep, open_whep, parse_hook, webrtc_url
 from appliance.recordings.model import Fact, FootageChanged
 from appliance.recordings.store import journal_gap
 from appliance.settings import Settings
@@ -184,6 +184,18 @@ def hook_routes(recordings: RecordingsHandle | None) -> list[Routes]:
         return Answer(200, {"heard": str(heard.event)})
 
     return [routes]
+
+
+@asynccontextmanager
+async def whep(settings: Settings) -> AsyncIterator[Whep | None]:
+    """MediaMTX's WebRTC previews; None in embedded mode and where nobody said where MediaMTX is."""
+    told = settings.mediamtx
+    url = told.webrtc_url or webrtc_url(told.api_url)
+    if settings.recorder.mode != "external" or not url:
+        yield None
+        return
+    async with open_whep(url, told.read_user, told.read_password) as client:
+        yield client
 
 
 # -- pictures --------------------------------------------------------------------------------------------
