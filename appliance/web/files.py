@@ -71,6 +71,7 @@ class Files:
             self._by_path[f"/{name}"] = file
         self._alias("/docs", "/docs/index.html")
         self._alias("/", "/index.html")
+        self._alias("/selftest", "/index.html")
         self._alias("/favicon.ico", "/favicon.svg", "/docs/favicon.svg")
 
     def find(self, method: str, path: str) -> File | None:

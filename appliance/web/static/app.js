@@ -23,9 +23,9 @@ import * as desk from "./screens/desk.js";
  * @type {Record<string, {label: string, roles: string[], load: () => Promise<Screen>}>} */
 const SCREENS = {
   desk: { label: "Plays", roles: ["coach", "operator", "analyst"], load: async () => desk },
-  //   live: { label: "Live", roles: ["coach", "operator", "analyst"], load: () => import("./screens/live.js") },
+  live: { label: "Live", roles: ["coach", "operator", "analyst"], load: () => import("./screens/live.js") },
   // APP2: review, operator, health
-  //   selftest: { label: "Self-test", roles: [], load: () => import("./screens/selftest.js") },
+  selftest: { label: "Self-test", roles: [], load: () => import("./screens/selftest.js") },
 };
 
 /** Side panels of the desk, by name: see README. @type {Record<string, () => Promise<unknown>>} */
@@ -193,6 +193,16 @@ setInterval(() => {
   status.tick(now);
   entered?.tick?.(now);
 }, 100);
+
+/** Once per browser: does it honour edit lists? The player seeks past the pre-roll where it does not. */
+async function firstStart() {
+  if (prefs.get("editLists") && prefs.get("editListsBy") === navigator.userAgent) return;
+  const { testEditLists } = await import("./state/selftest.js");
+  const { verdict } = await testEditLists();
+  prefs.set("editLists", verdict);
+  prefs.set("editListsBy", navigator.userAgent);
+}
+setTimeout(() => void firstStart(), 1500); // the first marks come first
 
 /** For tests and for people with a console. */
 Object.assign(window, { app: ctx });

@@ -3,7 +3,7 @@
 // Properties: `view` (all in seconds of the play), `time`. Emits `scrub` {t, phase: begin | move | end} and `handle`
 // {lo, hi, t, phase}.
 
-import { define, emit, h } from "./dom.js";
+import { define, emit, h, say } from "./dom.js";
 import { lengthOf } from "../state/words.js";
 
 /**
@@ -14,6 +14,8 @@ import { lengthOf } from "../state/words.js";
  * @property {number | null} cue
  * @property {{lo: number, hi: number} | null} trim
  * @property {string} label
+ * @property {(t: number) => string} [words] how a place is said; default: seconds from the left end
+ * @property {string} [end] what stands at the right end; default: the length
  */
 
 export class ScrubBar extends HTMLElement {
@@ -65,7 +67,7 @@ export class ScrubBar extends HTMLElement {
     this.track.setAttribute("aria-valuemin", from.toFixed(1));
     this.track.setAttribute("aria-valuemax", to.toFixed(1));
     this.track.setAttribute("aria-label", label);
-    if (this.total) this.total.textContent = lengthOf(trim ? trim.hi - trim.lo : to - from);
+    if (this.total) say(this.total, view.end ?? lengthOf(trim ? trim.hi - trim.lo : to - from));
     this.drawTrim(trim);
   }
 
@@ -91,7 +93,7 @@ export class ScrubBar extends HTMLElement {
   set time(t) {
     if (!this.knob || !this.track || !this.at) return;
     this.knob.style.left = `${this.share(t)}%`;
-    const words = lengthOf(Math.max(0, t - (this.seen?.trim?.lo ?? this.seen?.from ?? 0)));
+    const words = this.seen?.words?.(t) ?? lengthOf(Math.max(0, t - (this.seen?.trim?.lo ?? this.seen?.from ?? 0)));
     if (this.at.textContent === words) return;
     this.at.textContent = words;
     this.track.setAttribute("aria-valuenow", t.toFixed(1));

@@ -34,7 +34,7 @@ class Desk {
     this.stars = button("Only starred plays", icon("star"), () => this.filter(), { "aria-pressed": "false", class: "plain" });
     this.newer = h("button", { type: "button", class: "newer", hidden: true, onclick: () => this.toTop() });
     this.empty = h("p", { class: "quiet empty", id: "no-plays" });
-    this.player = /** @type {import("../parts/replay-player.js").ReplayPlayer} */ (h("replay-player", { id: "stage-box" }));
+    this.player = /** @type {import("../parts/replay-player.js").ReplayPlayer} */ (h("replay-player", { class: "player" }));
     this.panel = h("aside", { class: "panel", hidden: true });
     root.append(
       h("section", { class: "list", "aria-label": "Plays" },

@@ -1,0 +1,161 @@
+// One camera live: fragments into a <video> by Media Source Extensions (ManagedMediaSource on iPhones), kept near the edge.
+//
+// Properties: `feed` ((taker) => LiveFeed, begins when connected), `label`, `latencyMs`. `capture` is the capture time of
+// the picture shown, ms of box time. The buffer keeps the last seconds, so a short look back needs no request.
+
+import { define, h, say } from "./dom.js";
+
+const EDGE_S = 0.35; // behind the newest part: less stutters
+const FAST_S = 1.2; // further behind plays a little faster
+const JUMP_S = 4; // much further jumps
+const KEEP_S = 20;
+const DRIFT = 1.08;
+const STALLED_MS = 2500;
+
+/** @typedef {import("../state/livefeed.js").Begin} Begin */
+/** @typedef {{close(): void}} Feed */
+/** @typedef {{begin(facts: Begin): void, data(bytes: ArrayBuffer): void, lost(): void}} Taker */
+
+/** @returns {typeof MediaSource | null} */
+export function mediaSource() {
+  const found = /** @type {any} */ (window);
+  return found.ManagedMediaSource ?? found.MediaSource ?? null;
+}
+
+export class LiveView extends HTMLElement {
+  constructor() {
+    super();
+    this.video = h("video", { muted: true, playsInline: true, disableRemotePlayback: true });
+    this.video.setAttribute("playsinline", "");
+    this.video.tabIndex = -1;
+    this.name = h("span", { class: "tile-label" });
+    this.words = h("p", { class: "tile-words" });
+    this.latencyMs = 0;
+    /** @type {ArrayBuffer[]} */
+    this.queue = [];
+    /** @type {SourceBuffer | null} */
+    this.buffer = null;
+    /** @type {Begin | null} */
+    this.facts = null;
+    this.shown = 0;
+    this.lastData = 0;
+    /** @type {((taker: Taker) => Feed) | null} */
+    this.feed = null;
+    this.url = "";
+  }
+
+  connectedCallback() {
+    if (!this.video.isConnected) this.append(this.video, this.words, this.name);
+    this.open();
+    this.timer = setInterval(() => this.keepUp(), 250);
+    const look = (/** @type {number} */ _now, /** @type {{mediaTime: number}} */ facts) => {
+      this.shown = facts.mediaTime;
+      if (this.isConnected) this.video.requestVideoFrameCallback(look);
+    };
+    this.video.requestVideoFrameCallback?.(look);
+  }
+
+  disconnectedCallback() {
+    clearInterval(this.timer);
+    this.close();
+  }
+
+  /** @param {string} text */
+  set label(text) {
+    say(this.name, text);
+  }
+
+  open() {
+    if (this.source || !this.feed) return;
+    if (!mediaSource()) return say(this.words, "This browser has no live pictures. Scrub back to look.");
+    say(this.words, "Waiting for pictures");
+    this.source = this.feed(this);
+  }
+
+  close() {
+    this.source?.close();
+    this.source = undefined;
+    this.reset();
+  }
+
+  reset() {
+    this.queue = [];
+    this.buffer = null;
+    this.facts = null;
+    if (this.url) URL.revokeObjectURL(this.url);
+    this.url = "";
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+
+  // -- what the feed gives --------------------------------------------------------------------------------------------
+
+  /** @param {Begin} facts */
+  begin(facts) {
+    const Source = mediaSource();
+    if (!Source) return;
+    this.reset();
+    this.facts = facts;
+    if (!Source.isTypeSupported(facts.mime)) return say(this.words, `This browser cannot show ${facts.mime}`);
+    const media = new Source();
+    this.url = URL.createObjectURL(media);
+    media.addEventListener("sourceopen", () => {
+      if (this.facts !== facts || this.buffer) return;
+      media.duration = Infinity;
+      this.buffer = media.addSourceBuffer(facts.mime);
+      this.buffer.addEventListener("updateend", () => this.pump());
+      this.pump();
+    });
+    this.video.src = this.url;
+    void this.video.play().catch(() => {});
+  }
+
+  /** @param {ArrayBuffer} bytes */
+  data(bytes) {
+    this.lastData = performance.now();
+    this.queue.push(bytes);
+    this.pump();
+  }
+
+  lost() {
+    say(this.words, "Waiting for pictures");
+  }
+
+  pump() {
+    const { buffer, queue, video } = this;
+    if (!buffer || buffer.updating) return;
+    try {
+      const next = queue.shift();
+      if (next) buffer.appendBuffer(next);
+      else if (buffer.buffered.length && video.currentTime - buffer.buffered.start(0) > 2 * KEEP_S) buffer.remove(0, video.currentTime - KEEP_S);
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "QuotaExceededError") buffer.remove(0, Math.max(0.1, video.currentTime - 2));
+    }
+  }
+
+  // -- near the edge --------------------------------------------------------------------------------------------------
+
+  keepUp() {
+    const { video } = this;
+    const { buffered } = video;
+    if (buffered.length) {
+      const edge = buffered.end(buffered.length - 1);
+      const behind = edge - video.currentTime;
+      if (behind > JUMP_S || video.currentTime < buffered.start(0)) video.currentTime = Math.max(buffered.start(buffered.length - 1), edge - EDGE_S);
+      else video.playbackRate = behind > FAST_S ? DRIFT : 1;
+      if (video.paused) void video.play().catch(() => {});
+    }
+    const stalled = performance.now() - this.lastData > STALLED_MS;
+    say(this.words, buffered.length && !stalled ? "" : this.words.textContent || "Waiting for pictures");
+    this.classList.toggle("stalled", stalled);
+  }
+
+  /** Capture time of the picture shown, ms; null before the first. */
+  get capture() {
+    if (!this.facts || this.video.readyState < 2) return null;
+    const exact = Math.abs(this.shown - this.video.currentTime) < 1 ? this.shown : this.video.currentTime;
+    return Date.parse(this.facts.arrived_at) + (exact - this.facts.media_s) * 1000 - this.latencyMs;
+  }
+}
+
+define("live-view", LiveView);
