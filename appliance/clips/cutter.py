@@ -259,12 +259,12 @@ class CutterHandle:
     def statistics(self) -> dict[str, int]:
         """Queue lengths for health and metrics."""
         desk = self._desk
-        known = {job.clip_id: job for job, _ in desk.waiting.values()} | desk.running
+        exports = sum(job.is_export for job, _ in desk.waiting.values())
         return {
-            "waiting": len(desk.waiting),
+            "waiting": len(desk.waiting) - exports,
             "running": len(desk.running),
             "ghosts": len(desk.ghosts),
-            "exports": sum(job.is_export for job in known.values()),
+            "exports": exports,
         }
 
 

@@ -70,6 +70,8 @@ def workers_part(workers: WorkerPoolHandle) -> Part:
 def cutter_part(cutter: CutterHandle) -> Part:
     figures = cutter.statistics()
     detail = f"{figures['waiting']} clips wait, {figures['running']} are cut, {figures['ghosts']} are open"
+    if figures["exports"]:
+        detail += f", {figures['exports']} exports stand in line"
     if figures["waiting"] > BUSY_JOBS:
         return Part("warn", detail, "do the cameras send?")
     return Part("ok", detail)
@@ -92,6 +94,7 @@ def add_parts(
         board.add("workers", lambda: workers_part(workers))
     board.add("clips", lambda: cutter_part(cutter))
     metrics.gauge("clips_waiting", "Ended clips that wait for footage", _figure(cutter, "waiting"))
+    metrics.gauge("exports_waiting", "Clips that wait to be encoded anew", _figure(cutter, "exports"))
 
 
 def _figure(cutter: CutterHandle, name: str) -> Callable[[], float]:

@@ -97,6 +97,7 @@ def test_without_workers_pictures_are_missing() -> None:
 
 
 def test_many_waiting_clips_ask_for_the_cameras() -> None:
-    figures = {"waiting": 3, "running": 1, "ghosts": 2}
-    assert cutter_part(Says(figures)).status == "ok"  # type: ignore[arg-type]
+    figures = {"waiting": 3, "running": 1, "ghosts": 2, "exports": 400}
+    part = cutter_part(Says(figures))  # type: ignore[arg-type]
+    assert part.status == "ok" and part.detail.endswith("400 exports stand in line")
     assert cutter_part(Says({**figures, "waiting": 51})).status == "warn"  # type: ignore[arg-type]
