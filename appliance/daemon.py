@@ -25,6 +25,7 @@ from appliance.clips.exports import Exports
 from appliance.clips.files import run_clip_files
 from appliance.clips.http import clip_routes, play_routes
 from appliance.clips.marks import MarkRules
+from appliance.clips.owncut import OwnCuts
 from appliance.clips.pictures import Pictures
 from appliance.clips.planner import Planner
 from appliance.clips.plays import close_session_ghosts, delete_session_clips
@@ -170,6 +171,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             clock=box.clock,
             plan_span=planner.plan_span,
             exports=exports,
+            own_cuts=OwnCuts(store, settings.storage.clips, box.threads),
             paused=box.safe.on,
         ) as cutter,
         keeping.retention(settings, store, box.recordings, files, rules, box.board, box.metrics),

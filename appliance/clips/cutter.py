@@ -23,6 +23,7 @@ from appliance.clips.exports import STOP_S, BadExport, Exports
 from appliance.clips.footage import Footage
 from appliance.clips.late import find_late, recut_late
 from appliance.clips.marks import MarkRules
+from appliance.clips.owncut import OwnCuts, source_of
 from appliance.clips.planner import PlanSpan
 from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import Clock, to_rfc3339
@@ -50,6 +51,7 @@ class _Desk:
     clock: Clock
     plan_span: PlanSpan
     exports: Exports | None
+    own_cuts: OwnCuts | None
     started_us: int
     waiting: dict[str, tuple[Job, float]] = field(default_factory=dict)  # clip id -> job, deadline
     ghosts: list[tuple[float, str, str]] = field(default_factory=list)  # deadline, kind, id
@@ -193,6 +195,10 @@ class _Desk:
 
     async def _cut(self, job: Job) -> None:
         try:
+            own = await self.store.read(lambda tx: source_of(tx, job))
+            if own is not None and self.own_cuts is not None:
+                await self.own_cuts.make(job, own)
+                return
             plan = await self.plan_span(job.channel_id, job.start_us, job.end_us, job.latency_ms * 1000)
         except NoFootage:
             span = f"{to_rfc3339(job.start_us)} - {to_rfc3339(job.end_us)}"
@@ -277,6 +283,7 @@ async def run_cutter(
     clock: Clock,
     plan_span: PlanSpan,
     exports: Exports | None = None,
+    own_cuts: OwnCuts | None = None,
     paused: bool = False,
     task_status: trio.TaskStatus[CutterHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -287,7 +294,7 @@ async def run_cutter(
     Start: jobs a crash left running are pending again. Stop: cancel; a job in between its transactions is
     found again at the next start. Raises: StoreBroken.
     """
-    desk = _Desk(store, footage, source_down, rules, clock, plan_span, exports, clock.now_us())
+    desk = _Desk(store, footage, source_down, rules, clock, plan_span, exports, own_cuts, clock.now_us())
     async with trio.open_nursery() as nursery:
         try:
             await store.write(cuts.recover)

@@ -197,7 +197,7 @@ def trim_clip(
             changes |= {"out_received_us": tx.now_us, "waiting_for": "footage"}
         tx.update("clips", row["id"], changes)
     else:
-        refuse_gone(tx, row, start_us, duration_us)
+        refuse_gone(tx, row, start_us, duration_us, changes["mode"])
         recut(tx, row, changes)
 
 

@@ -1,0 +1,93 @@
+"""A trim of a clip whose recording is gone: cut from the clip's own file (media/retrim.py).
+
+Owns: when that can be done, and the new file. The old cut's file is copied with a header of the same length
+that shows less of it: what is outside stays hidden in the file, as pre-roll does.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from appliance.clips import cuts
+from appliance.clips.cuts import Job
+from appliance.clips.expiry import OwnFile, footage_is_gone, own_file
+from appliance.clips.exports import open_draft, publish
+from appliance.kernel.store import Store
+from appliance.kernel.tx import ReadTx
+from appliance.media.plan import Plan
+from appliance.media.retrim import MAX_HEADER_BYTES, Trimmed, header_size, retrim
+
+CHUNK_BYTES = 1 << 20
+
+
+def source_of(tx: ReadTx, job: Job) -> OwnFile | None:
+    """The file this job is to be cut from; None: from the recordings, as always."""
+    row = tx.one("SELECT * FROM clips WHERE id = ?", (job.clip_id,))
+    length_us = job.end_us - job.start_us
+    if row is None or footage_is_gone(tx, row, job.start_us, length_us) is None:
+        return None
+    return own_file(tx, row, job.start_us, length_us, job.mode)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCuts:
+    """Makes such cuts."""
+
+    store: Store
+    clips_dir: Path
+    threads: trio.CapacityLimiter
+
+    async def make(self, job: Job, own: OwnFile) -> None:
+        """From the old file to ready. Raises CannotTrim, Malformed, OSError."""
+        name = f"{job.session_id}/{job.clip_id}-m{job.media_rev}.mp4"
+        skip_us = max(0, job.start_us - own.start_us)
+        length_us = job.end_us - max(job.start_us, own.start_us)
+        write = partial(_write, self.clips_dir / own.path, self.clips_dir / name, skip_us, length_us)
+        shown, size = await trio.to_thread.run_sync(write, limiter=self.threads)
+        plan = _plan(own, shown, size, job.latency_ms * 1000)
+        await self.store.insist(lambda tx: cuts.finish(tx, job, plan, name))
+
+
+def _write(source: Path, target: Path, skip_us: int, length_us: int) -> tuple[Trimmed, int]:
+    """The shortened file under its name, durably. Blocking."""
+    with source.open("rb") as old:
+        start = old.read(min(MAX_HEADER_BYTES, 1 << 20))
+        size = header_size(start)
+        shown = retrim(start[:size], skip_us=skip_us, length_us=length_us)
+        draft = open_draft(target)
+        try:
+            with os.fdopen(os.dup(draft), "wb", buffering=0) as new:
+                new.write(shown.header)
+                old.seek(size)
+                while chunk := old.read(CHUNK_BYTES):
+                    view = memoryview(chunk)
+                    while view:
+                        view = view[new.write(view) :]
+            return shown, publish(draft, target)
+        finally:
+            os.close(draft)
+
+
+def _plan(own: OwnFile, shown: Trimmed, size: int, latency_us: int) -> Plan:
+    return Plan(
+        header=b"",
+        ranges=(),
+        size=size,
+        preroll_s=shown.preroll_s,
+        duration_s=(shown.end_us - shown.first_us) / 1e6,
+        frames=shown.frames,
+        media_spans=(),
+        coverage_start_us=own.start_us + shown.first_us,
+        coverage_end_us=own.start_us + shown.end_us,
+        missing=(),
+        width=shown.width,
+        height=shown.height,
+        codec=shown.codec,
+        latency_us=latency_us,
+        settled=True,
+    )
