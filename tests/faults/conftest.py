@@ -1,0 +1,14 @@
+"""Each fault test owns its garbage: what a killed connection leaves is collected while that test is blamed."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_garbage() -> Iterator[None]:
+    yield
+    gc.collect()
