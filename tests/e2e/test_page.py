@@ -55,7 +55,8 @@ def play(coach: Page, browser: Browser, demo: Demo) -> dict[str, Any]:
     expect(card.get_by_text("cue")).to_be_visible()
     until(coach, "document.querySelector('[data-since]').textContent > '0:02'")
     coach.click("#end-play")
-    expect(card.get_by_text("Ready", exact=True)).to_be_visible()
+    # not the word Ready: on a starved machine the synthetic camera leaves frames out, and the card says so
+    expect(coach.locator("#plays [data-state=ready]")).to_have_count(1)
     found: dict[str, Any] = plain_get(f"{demo.urls[0]}/plays?include=clips")["items"][0]
     return found
 
@@ -103,7 +104,7 @@ def test_a_second_device_sees_the_play_and_the_star(
 ) -> None:
     phone = open_page(browser, demo.urls[0], PHONE)
     card = phone.locator("#plays .play").first
-    expect(card.get_by_text("Ready", exact=True)).to_be_visible()
+    expect(phone.locator("#plays [data-state=ready]")).to_have_count(1)
     star = f"Star play {play['number']}"
     coach.get_by_label(star).click()
     expect(card.get_by_label(star)).to_have_attribute("aria-pressed", "true")
