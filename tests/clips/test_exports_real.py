@@ -214,3 +214,18 @@ async def test_the_source_of_a_job_is_the_clips_bytes_and_nothing_stays_open(tmp
         assert b"".join(found) == recordings.bytes_of(plan)
     assert len(os.listdir("/proc/self/fd")) == before
     recordings.close()
+
+
+async def test_what_a_dead_worker_wrote_is_not_left_behind_the_clip(tmp_path: Path) -> None:
+    film = make_film()
+    source = open_file(tmp_path / "film.mp4", film)
+    job = TranscodeJob((Piece(0, 0, len(film)),), FRAMES, FRAMES / 25, "ultrafast", 23, threads=1)
+    sizes = []
+    async with pool_of(1) as pool:
+        for before in (0, 1_000_000):
+            output = os.memfd_create("export")
+            os.pwrite(output, bytes(before), 0)
+            sizes.append((await pool.run(job, [source, output], Priority.BULK)).size_bytes)
+            os.close(output)
+    os.close(source)
+    assert sizes[0] == sizes[1]
