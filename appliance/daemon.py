@@ -215,6 +215,8 @@ def _routes(
         domains.append(recordings_routes(box.recordings, box.clock))
         video = LiveVideo(box.recordings, trio.CapacityLimiter(READERS))
         domains.append(Routes("live pictures", raw=[video.route()]))
+    else:
+        domains.append(bridges.safe_mode_routes())
     boards.add_parts(box.board, box.metrics, box.recordings, box.recorder, box.workers, cutter)
     return domains
 

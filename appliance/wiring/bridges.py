@@ -16,6 +16,7 @@ from appliance.clips.pictures import DecodeKey
 from appliance.clips.plays import restore_session_clips
 from appliance.kernel.actor import running
 from appliance.kernel.clock import Clock
+from appliance.kernel.errors import Unavailable
 from appliance.kernel.fields import Input
 from appliance.kernel.operation import Answer
 from appliance.kernel.signal import Signal
@@ -234,6 +235,20 @@ def restore_marks(tx: Tx, session_id: str, deleted_us: int) -> None:
 def footage_of(recordings: RecordingsHandle | None) -> Footage:
     """What cutting asks of: the index, or nothing at all in safe mode."""
     return NoRecordings() if recordings is None else recordings
+
+
+def safe_mode_routes() -> Routes:
+    """What the index would answer says why it does not."""
+    routes = Routes("recordings")
+
+    @routes.get("/channels/{channel_id}/timeline")
+    async def timeline(ctx: Ctx, channel_id: str) -> Answer:
+        """Off in safe mode."""
+        raise Unavailable(
+            "safe_mode", "the index is off in safe mode", "see /readyz for the reason", retry_after_s=30
+        )
+
+    return routes
 
 
 class NoRecordings:
