@@ -71,6 +71,7 @@ def _write(source: Path, target: Path, skip_us: int, length_us: int) -> tuple[Tr
             return shown, publish(draft, target)
         finally:
             os.close(draft)
+            target.with_suffix(".partial").unlink(missing_ok=True)  # what an error left behind
 
 
 def _plan(own: OwnFile, shown: Trimmed, size: int, latency_us: int) -> Plan:
