@@ -31,6 +31,7 @@ export class Tile {
     this.offset = 0; // play time of the clip's first frame
     this.hidden = 0; // media time before it, for players that ignore edit lists
     this.frame = FRAME_S;
+    this.learnt = Infinity;
     this.shown = 0; // media time of the picture shown
     this.watch();
   }
@@ -42,9 +43,8 @@ export class Tile {
     let last = { mediaTime: -1, presentedFrames: 0 };
     const look = (/** @type {number} */ _now, /** @type {any} */ facts) => {
       const step = facts.mediaTime - last.mediaTime;
-      if (facts.presentedFrames === last.presentedFrames + 1 && step > 0.004 && step < 0.12 && !video.seeking) {
-        this.frame = Math.abs(step - this.frame) < 0.004 || this.frame === FRAME_S ? step : Math.min(step, this.frame);
-      }
+      // The shortest step seen: a browser short of breath leaves pictures out.
+      if (step > 0.007 && step < 0.12 && step < this.learnt) this.frame = this.learnt = step;
       last = facts;
       this.shown = facts.mediaTime;
       video.requestVideoFrameCallback(look);

@@ -41,7 +41,7 @@ export class ReplayPlayer extends HTMLElement {
   setup({ prefs, prefetch, hasPanel }) {
     this.prefs = prefs;
     this.hasPanel = hasPanel;
-    this.stage = h("div", { class: "stage", id: "stage" });
+    this.stage = h("div", { class: "stage", id: "stage", tabIndex: -1 });
     this.message = h("div", { class: "message", role: "status" });
     this.stage.append(this.message);
     this.deck = new Deck(this.stage, { source: (url) => prefetch.source(url), ignored: () => prefs.get("editLists") === "ignored" });

@@ -153,6 +153,7 @@ class Desk {
     this.playId = id;
     this.player.autoplay = true;
     this.ctx.unsay(`ready ${id}`);
+    if (id) this.player.stage?.focus({ preventScroll: true }); // the keys are the picture's now, not the card's
     history.replaceState(null, "", id ? `#desk/${id}` : "#desk");
     this.update();
   }

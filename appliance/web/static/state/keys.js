@@ -6,6 +6,8 @@ export class Keys {
   constructor() {
     /** @type {Shortcut[]} */
     this.all = [];
+    this.byPointer = false; // a button that was tapped keeps the focus, but Space is not meant for it
+    document.addEventListener("pointerdown", () => (this.byPointer = true), true);
     document.addEventListener("keydown", (event) => this.press(event));
   }
 
@@ -19,11 +21,12 @@ export class Keys {
 
   /** @param {KeyboardEvent} event */
   press(event) {
+    if (event.key === "Tab") this.byPointer = false;
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const target = /** @type {HTMLElement} */ (event.target);
     if (target.closest("input:not([type=range]), textarea, select, [contenteditable], dialog")) return;
     const onButton = target.closest("button, a, summary, [role=slider]");
-    if (onButton && [" ", "Enter"].includes(event.key)) return;
+    if (onButton && !this.byPointer && [" ", "Enter"].includes(event.key)) return;
     if (target.closest("[role=slider]") && event.key.startsWith("Arrow")) return;
     const name = event.shiftKey && event.key.length > 1 ? `Shift+${event.key}` : event.key;
     const found = this.all.findLast((each) => each.keys.includes(name)) ?? this.all.findLast((each) => each.keys.includes(name.toLowerCase()));

@@ -8,9 +8,10 @@ export const ROOM_BYTES = 120e6;
 /** @typedef {{url: string, chunks: BlobPart[], have: number, stop: AbortController | null}} Job */
 
 export class Prefetch extends EventTarget {
-  /** @param {{fetch?: typeof fetch, room?: number}} [given] */
-  constructor({ fetch: get, room = ROOM_BYTES } = {}) {
+  /** @param {{fetch?: typeof fetch, room?: number, graceMs?: number}} [given] */
+  constructor({ fetch: get, room = ROOM_BYTES, graceMs = 60_000 } = {}) {
     super();
+    this.graceMs = graceMs;
     this.get = get ?? ((/** @type {any} */ url, /** @type {any} */ how) => fetch(url, how));
     this.room = room;
     /** @type {Job[]} newest wanted first */
@@ -91,7 +92,7 @@ export class Prefetch extends EventTarget {
       if (used <= this.room) break;
       used -= each.blob.size;
       this.held.delete(url);
-      setTimeout(() => URL.revokeObjectURL(each.url), 60_000); // whoever plays it now goes on
+      setTimeout(() => URL.revokeObjectURL(each.url), this.graceMs); // whoever plays it now goes on
     }
     this.dispatchEvent(new CustomEvent("held", { detail: job.url }));
   }

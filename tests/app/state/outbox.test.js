@@ -1,0 +1,122 @@
+// Marks reach the box once each, in order, and no other box.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isFinal, Outbox, placed } from "../../../appliance/web/static/state/outbox.js";
+
+/** A disk that remembers. */
+function memory(kept = new Map()) {
+  return {
+    kept,
+    all: async () => structuredClone([...kept.values()]),
+    put: async (mark) => void kept.set(mark.key, structuredClone(mark)),
+    drop: async (key) => void kept.delete(key),
+  };
+}
+
+/** An outbox at box "site"/"e1" whose `send` answers from a list, then ok. */
+function made({ answers = [], disk = memory() } = {}) {
+  const sent = [];
+  const send = async (mark) => {
+    sent.push(mark.key);
+    return answers.shift() ?? { ok: true, resource: { id: mark.subject } };
+  };
+  const outbox = new Outbox({ disk, send, wait: async () => {}, now: () => 1000 });
+  return { outbox, sent, disk };
+}
+
+const mark = (key, doing = "play_new", subject = key) => ({ key, doing, subject, body: {} });
+const never = () => false;
+const settled = async (outbox) => {
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  await new Promise((done) => setImmediate(done));
+  return outbox;
+};
+
+test("marks made before the box is known wait, then go out in order", async () => {
+  const { outbox, sent } = made();
+  outbox.add(mark("a"));
+  outbox.add(mark("b", "play_end", "a"));
+  await settled(outbox);
+  assert.deepEqual(sent, ["a", "b"].slice(0, sent.length));
+  outbox.connected("site", "e1", never);
+  await settled(outbox);
+  assert.deepEqual([...new Set(sent)], ["a", "b"]);
+  assert.equal(outbox.waiting().length, 0);
+});
+
+test("what time mends is tried again under the same key, and holds back what follows", async () => {
+  const lost = { ok: false, final: false, error: new Error("away") };
+  const { outbox, sent } = made({ answers: [lost, lost] });
+  outbox.connected("site", "e1", never);
+  outbox.add(mark("a"));
+  outbox.add(mark("b", "play_end", "a"));
+  await settled(outbox);
+  assert.deepEqual(sent, ["a", "a", "a", "b"]);
+});
+
+test("a refusal is final, kept with the box's words, and lets the next one pass", async () => {
+  const no = { ok: false, final: true, error: { detail: "no such session" } };
+  const { outbox, sent, disk } = made({ answers: [no] });
+  outbox.connected("site", "e1", never);
+  const answer = outbox.add(mark("a"));
+  outbox.add(mark("b"));
+  await assert.rejects(answer, /no such session/);
+  await settled(outbox);
+  assert.deepEqual(sent, ["a", "b"]);
+  assert.equal(outbox.refused()[0].error, "no such session");
+  assert.equal(disk.kept.get("a").state, "refused");
+});
+
+test("marks survive a reload", async () => {
+  const { outbox, disk } = made({ answers: Array(9).fill({ ok: false, final: false, error: "away" }) });
+  outbox.site = "site";
+  outbox.pump = async () => {};
+  outbox.add(mark("a"));
+  await settled(outbox);
+  const next = made({ disk });
+  await next.outbox.restore();
+  next.outbox.connected("site", "e1", never);
+  await settled(next.outbox);
+  assert.deepEqual(next.sent, ["a"]);
+});
+
+test("marks for one box are never sent to another", async () => {
+  const { outbox, sent } = made();
+  outbox.connected("home", "e1", never);
+  outbox.pump = async () => {};
+  outbox.add(mark("a"));
+  delete outbox.pump;
+  outbox.connected("away", "e9", never);
+  await settled(outbox);
+  assert.deepEqual(sent, []);
+  assert.equal(outbox.foreign().length, 1);
+  outbox.connected("home", "e1", never);
+  await settled(outbox);
+  assert.deepEqual(sent, ["a"]);
+});
+
+test("a box with a new epoch is offered again what it does not know", async () => {
+  const { outbox, sent } = made();
+  outbox.connected("site", "e1", never);
+  outbox.add(mark("known"));
+  outbox.add(mark("lost"));
+  await settled(outbox);
+  outbox.connected("site", "e2", (id) => id === "known");
+  await settled(outbox);
+  assert.deepEqual(sent, ["known", "lost", "lost"]);
+});
+
+test("where a mark belongs", () => {
+  const one = { site: "s", epoch: "e", state: "waiting", subject: "p" };
+  assert.equal(placed(one, "s", "e", never), "send");
+  assert.equal(placed(one, "t", "e", never), "other box");
+  assert.equal(placed({ ...one, state: "done" }, "s", "e", never), "nothing");
+  assert.equal(placed({ ...one, state: "done" }, "s", "f", never), "again");
+  assert.equal(placed({ ...one, state: "refused" }, "s", "f", never), "nothing");
+});
+
+test("which answers are final", () => {
+  assert.deepEqual([409, 410, 422].map(isFinal), [true, true, true]);
+  assert.deepEqual([200, 408, 429, 500, 503].map(isFinal), [false, false, false, false, false]);
+});

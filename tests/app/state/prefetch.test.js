@@ -1,0 +1,74 @@
+// Clips fetched ahead: two at a time, none while a clip plays, what is there is kept.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Prefetch } from "../../../appliance/web/static/state/prefetch.js";
+
+/** A fetch whose answers the test gives. */
+function network() {
+  const asked = [];
+  const get = (url, { headers, signal }) => new Promise((resolve, reject) => {
+    let push;
+    const body = new ReadableStream({ start: (stream) => (push = stream) });
+    signal.addEventListener("abort", () => {
+      reject(new DOMException("", "AbortError"));
+      try { push.error(new DOMException("", "AbortError")); } catch { /* closed */ }
+    });
+    asked.push({
+      url, range: headers?.Range, signal,
+      begin: (status = 200) => resolve(new Response(body, { status })),
+      give: (bytes) => push.enqueue(new Uint8Array(bytes)), end: () => push.close(),
+    });
+  });
+  return { asked, get };
+}
+const turn = () => new Promise((done) => setTimeout(done, 1));
+
+test("at most two at a time, the newest wanted first", async () => {
+  const { asked, get } = network();
+  const ahead = new Prefetch({ fetch: get });
+  for (const url of ["/a", "/b", "/c", "/d"]) ahead.want(url);
+  assert.deepEqual(asked.map((each) => each.url), ["/a", "/b"]);
+  asked[0].begin();
+  asked[0].give([1]);
+  asked[0].end();
+  await turn();
+  assert.deepEqual(asked.map((each) => each.url), ["/a", "/b", "/d"]);
+  assert.match(ahead.source("/a"), /^blob:/);
+  assert.equal(ahead.source("/b"), "/b");
+});
+
+test("a clip that plays has the air for itself; afterwards the rest is asked for", async () => {
+  const { asked, get } = network();
+  const ahead = new Prefetch({ fetch: get });
+  ahead.want("/a");
+  asked[0].begin();
+  asked[0].give([1, 2, 3]);
+  await turn();
+  ahead.pause();
+  await turn();
+  assert.equal(asked[0].signal.aborted, true);
+  ahead.want("/b");
+  assert.equal(asked.length, 1);
+  ahead.resume();
+  const again = asked.find((each, at) => at > 0 && each.url === "/a");
+  assert.equal(again.range, "bytes=3-");
+  again.begin(206);
+  again.give([4]);
+  again.end();
+  await turn();
+  assert.equal(await ahead.held.get("/a").blob.size, 4);
+});
+
+test("memory is bounded: what was used longest ago goes", async () => {
+  const { asked, get } = network();
+  const ahead = new Prefetch({ fetch: get, room: 5, graceMs: 0 });
+  for (const [at, url] of ["/a", "/b"].entries()) {
+    ahead.want(url);
+    asked[at].begin();
+    asked[at].give([1, 2, 3]);
+    asked[at].end();
+    await turn();
+  }
+  assert.deepEqual([...ahead.held.keys()], ["/b"]);
+});

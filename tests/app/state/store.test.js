@@ -1,0 +1,75 @@
+// The store: events in order, and this device's marks laid over.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as store from "../../../appliance/web/static/state/store.js";
+
+const play = (id, more = {}) => ({ id, session_id: "s", number: 1, start_time: "2026-01-01T10:00:00Z", duration: 0, cue_time: null, is_favorite: false, rev: 1, ...more });
+function box(rows = {}) {
+  const state = store.empty();
+  store.load(state, { as_of_seq: 5, epoch: "e", ...rows });
+  return state;
+}
+const mark = (doing, subject, body = {}, state = "waiting") => ({ key: doing, at: 0, site: "s", epoch: "e", doing, subject, body, request: null, state });
+
+test("an event puts the whole resource in place and says what changed", () => {
+  const state = box({ plays: [play("p")] });
+  const changed = store.apply(state, { type: "play_updated", seq: 6, play_id: "p", play: play("p", { number: 7 }) });
+  assert.deepEqual([...changed], ["plays"]);
+  assert.equal(state.plays.get("p")?.number, 7);
+});
+
+test("an event seen before changes nothing", () => {
+  const state = box();
+  assert.equal(store.apply(state, { type: "play_created", seq: 5, play_id: "p", play: play("p") }).size, 0);
+  assert.equal(state.plays.size, 0);
+});
+
+test("what is deleted is gone", () => {
+  const state = box({ plays: [play("p")] });
+  store.apply(state, { type: "play_deleted", seq: 6, play_id: "p" });
+  assert.equal(state.plays.size, 0);
+});
+
+test("a clip's event brings the session's counters", () => {
+  const state = box({ sessions: [{ id: "s", clip_count: 0, name: "Final" }] });
+  store.apply(state, { type: "clip_created", seq: 6, session_id: "s", clip_id: "c", clip: { id: "c" }, session: { clip_count: 1 } });
+  assert.deepEqual(state.sessions.get("s"), { id: "s", clip_count: 1, name: "Final" });
+});
+
+test("a camera's footage changes by itself", () => {
+  const state = box({ channels: [{ id: "cam1", footage: "on", status: "active", error_reason: null }] });
+  store.apply(state, { type: "channel_footage", seq: 6, channel_id: "cam1", footage: "none" });
+  assert.equal(state.channels.get("cam1")?.footage, "none");
+});
+
+test("a ghost is there from the press on, numbered by the box, newest on top", () => {
+  const shown = store.overlay(new Map([["p", play("p")]]), [mark("play_new", "q", { id: "q", session_id: "s", start_time: "2026-01-01T10:00:09Z" })]);
+  const list = store.playsOf(shown.values(), "s");
+  assert.deepEqual(list.map((each) => each.id), ["q", "p"]);
+  assert.equal(list[0].local, true);
+});
+
+test("END PLAY, CUE, star and undo are seen before the box answers", () => {
+  const rows = new Map([["p", play("p")]]);
+  const over = (/** @type {any} */ one) => store.overlay(rows, [one]).get("p");
+  assert.equal(over(mark("play_end", "p", { end_time: "2026-01-01T10:00:07.5Z" }))?.duration, 7.5);
+  assert.equal(over(mark("play_cue", "p", { cue_time: "x" }))?.cue_time, "x");
+  assert.equal(over(mark("play_star", "p", { starred: true }))?.is_favorite, true);
+  assert.equal(over(mark("play_undo", "p")), undefined);
+  assert.equal(over(mark("play_undo", "p", {}, "refused"))?.id, "p");
+});
+
+test("a refused mark leaves a ghost to be dismissed, a done one none", () => {
+  const body = { id: "q", session_id: "s", start_time: "x" };
+  assert.equal(store.overlay(new Map(), [mark("play_new", "q", body, "refused")]).size, 1);
+  assert.equal(store.overlay(new Map(), [mark("play_new", "q", body, "done")]).size, 0);
+});
+
+test("the session in work", () => {
+  const session = (id, status, created_at) => ({ id, status, created_at });
+  const state = box({ sessions: [session("a", "completed", "3"), session("b", "active", "1"), session("c", "active", "2")] });
+  assert.equal(store.currentSession(state)?.id, "c");
+  assert.equal(store.currentSession(state, "a")?.id, "a");
+  assert.equal(store.currentSession(state, "gone")?.id, "c");
+});

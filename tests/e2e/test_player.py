@@ -1,0 +1,179 @@
+"""Looking closely, in a real browser: angles at one instant, frame by frame, trims, and the watched clip fetched ahead.
+
+What is shown is read from the pictures: synthetic cameras burn their frame number and instant into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.e2e.conftest import Demo
+from tests.kit.browser import errors_of, executable, open_page, photograph, plain_get, until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
+]
+LEADER = ".tile.leader video"
+READ = f"""async () => (await import("/state/selftest.js")).burnedIn(document.querySelector("{LEADER}"))"""
+BOTH = """async () => {
+  const { burnedIn } = await import("/state/selftest.js");
+  return [...document.querySelectorAll(".tile.on video")].map(burnedIn);
+}"""
+SETTLED = f"""async () => {{
+  const video = document.querySelector("{LEADER}");
+  const deck = document.querySelector("replay-player").deck;
+  while (video.seeking || deck.target !== null || video.readyState < 2) await new Promise(requestAnimationFrame);
+  for (let turn = 0; turn < 3; turn++) await new Promise(requestAnimationFrame);
+}}"""
+
+
+def shown(page: Page) -> dict[str, float]:
+    """{frame, instantMs} of the picture that is shown, once it stands."""
+    page.evaluate(SETTLED)
+    said: dict[str, float] | None = page.evaluate(READ)
+    assert said is not None
+    return said
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, demo: Demo) -> Iterator[Page]:
+    """A tablet with a play of about two seconds, watched and paused."""
+    one = open_page(browser, demo.urls[-1])
+    expect(one.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
+    one.click("#new-play")
+    until(one, "document.querySelector('[data-since]')?.textContent > '0:02'")
+    one.click("#end-play")
+    expect(one.locator("#plays .play").get_by_text("Ready", exact=True)).to_be_visible()
+    one.locator("#plays .play .open").first.click()
+    until(one, f"document.querySelector('{LEADER}')?.currentTime > 0.6")
+    one.keyboard.press("Space")
+    yield one
+    assert errors_of(one) == []
+
+
+def test_frame_by_frame(page: Page) -> None:
+    first = shown(page)
+    for by, key in ((1, "."), (2, "."), (3, "."), (2, ","), (1, ",")):
+        page.keyboard.press(key)
+        assert shown(page)["frame"] == first["frame"] + by
+
+
+def test_another_angle_is_at_the_same_instant(page: Page) -> None:
+    one = shown(page)
+    page.keyboard.press("2")
+    expect(page.locator(".tile.leader[data-channel=cam2]")).to_be_visible()
+    other = shown(page)
+    assert abs(other["instantMs"] - one["instantMs"]) < 41
+    page.keyboard.press("1")
+    expect(page.locator(".tile.leader[data-channel=cam1]")).to_be_visible()
+    assert shown(page) == one
+
+
+def test_two_angles_run_together(page: Page) -> None:
+    page.keyboard.press("v")
+    expect(page.locator(".tile.on")).to_have_count(2)
+    page.keyboard.press("Space")
+    until(page, "[...document.querySelectorAll('.tile.on video')].every(v => !v.paused && v.currentTime > 0)")
+    apart = "(([a, b]) => Math.abs(a.currentTime - b.currentTime))([...document.querySelectorAll('.tile video')])"
+    until(page, f"{apart} < 0.06")
+    page.keyboard.press("Space")
+    page.evaluate(SETTLED)
+    one, other = page.evaluate(BOTH)
+    assert abs(one["instantMs"] - other["instantMs"]) < 41
+    photograph(page, "two-up")
+    page.get_by_role("button", name="One angle").click()
+    expect(page.locator(".tile.on")).to_have_count(1)
+
+
+def test_jumps_and_speed(page: Page) -> None:
+    page.evaluate("document.querySelector('replay-player').deck.seek(1)")
+    one = shown(page)
+    page.keyboard.press("[")
+    assert shown(page)["instantMs"] == pytest.approx(one["instantMs"] - 250, abs=41)
+    page.get_by_role("button", name="Speed 0.5").click()
+    assert page.evaluate(f"document.querySelector('{LEADER}').playbackRate") == 0.5
+    page.get_by_role("button", name="Speed 1", exact=True).click()
+    page.keyboard.press("Space")
+
+
+def test_pinch_and_pan(page: Page) -> None:
+    page.keyboard.down("Control")
+    box = page.locator("#stage").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.wheel(0, -200)
+    page.keyboard.up("Control")
+    until(page, f"document.querySelector('{LEADER}').style.transform.includes('scale(2.7')")
+    page.keyboard.press("z")
+    until(page, f"document.querySelector('{LEADER}').style.transform === ''")
+
+
+def test_a_trim_cuts_every_angle_anew(page: Page, demo: Demo) -> None:
+    play = plain_get(f"{demo.urls[0]}/plays")["items"][0]
+    page.keyboard.press("t")
+    handle = page.get_by_role("slider", name="Begin of the trim")
+    handle.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    photograph(page, "trim")
+    page.get_by_role("button", name="Save").click()
+    until(page, "[...app.box.state.clips.values()].every(clip => clip.stream_url?.includes('/m2/'))")
+    now = plain_get(f"{demo.urls[0]}/plays/{play['id']}")
+    assert now["duration"] == pytest.approx(play["duration"] - 0.5, abs=0.002)
+    page.evaluate("document.querySelector('replay-player').deck.seek(0)")
+    until(page, f"document.querySelector('{LEADER}').readyState >= 2")
+    start_ms = page.evaluate("(at) => Date.parse(at)", now["start_time"])
+    assert 0 <= shown(page)["instantMs"] - start_ms < 41
+
+
+def test_the_watched_angle_is_fetched_ahead_and_a_notice_tells(page: Page) -> None:
+    page.keyboard.press("Escape")  # nothing plays now
+    page.click("#last10")
+    notice = page.get_by_text("Play 2 ready")
+    expect(notice).to_be_visible()
+    until(page, "[...app.prefetch.held.keys()].some(url => url.endsWith('cam1.mp4'))")
+    page.get_by_role("button", name="Watch", exact=True).click()
+    until(page, f"document.querySelector('{LEADER}')?.currentSrc.startsWith('blob:')")
+    until(page, f"document.querySelector('{LEADER}').currentTime > 0.2")
+    expect(page.locator("#plays .play .figure").first).to_contain_text(" s")
+
+
+def test_older_and_newer_plays_by_keys_and_swipe(page: Page) -> None:
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".heading b")).to_have_text("1")
+    box = page.locator("#stage").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 200, box["y"] + 150)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 400, box["y"] + 155, steps=5)
+    page.mouse.up()
+    expect(page.locator(".heading b")).to_have_text("2")
+
+
+def test_a_browser_that_ignores_edit_lists_starts_exactly_too(browser: Browser, demo: Demo) -> None:
+    """Its self-test is made to say so, and its clips lose their edit lists on the way."""
+    page = open_page(browser, demo.urls[0] + "/docs")
+    page.evaluate(
+        "localStorage.setItem('prefs', JSON.stringify({editLists: 'ignored', editListsBy: navigator.userAgent}))"
+    )
+
+    def without(route: Route) -> None:
+        answer = route.fetch(headers={k: v for k, v in route.request.headers.items() if k != "range"})
+        route.fulfill(response=answer, body=answer.body().replace(b"elst", b"skip"))
+
+    page.route("**/clips/**/*.mp4", without)
+    page.goto(demo.urls[0])
+    page.locator("#plays .play .open").last.click()
+    until(page, f"document.querySelector('{LEADER}')?.currentTime > 0.6")
+    page.keyboard.press("Space")
+    page.evaluate("document.querySelector('replay-player').deck.seek(0)")
+    plays: list[dict[str, Any]] = plain_get(f"{demo.urls[0]}/plays")["items"]
+    play = next(each for each in plays if each["number"] == 1)
+    start_ms = page.evaluate("(at) => Date.parse(at)", play["start_time"])
+    assert 0 <= shown(page)["instantMs"] - start_ms < 41
