@@ -6,7 +6,7 @@ session; only for what nobody could ever cut (no such session, a start in the fu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,8 +170,7 @@ def change_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: Cl
     row = load(tx, "clip", clip_id)
     check_rev(caller, "clip", row["rev"])
     sent = body.model_dump(exclude_unset=True)
-    if "title" in sent:
-        tx.update("clips", clip_id, {"title": sent["title"]})
+    named = {"title": sent["title"]} if sent.get("title", row["title"]) != row["title"] else {}
     session = load_session(tx, row["session_id"])
     start_us, mode = row["start_us"], body.mode or row["mode"]
     if body.start_time is not None:
@@ -181,16 +180,27 @@ def change_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: Cl
         duration_us = length_us(rules, body.duration_seconds)
     given = body.start_time or row["start_time_given"]
     if (start_us, duration_us, mode) != (row["start_us"], row["duration_us"], row["mode"]):
-        trim_clip(tx, row, start_us, duration_us, given, mode)
+        trim_clip(tx, row, start_us, duration_us, given, mode, named)  # one request, one revision
+    elif named:
+        tx.update("clips", clip_id, named)
+    else:
+        return Answer(200, clip_resource(tx, row))
     return Answer(200, journal_clip(tx, "clip_updated", clip_id))
 
 
 def trim_clip(
-    tx: Tx, row: Row, start_us: int, duration_us: int, given: str | None, mode: str | None = None
+    tx: Tx,
+    row: Row,
+    start_us: int,
+    duration_us: int,
+    given: str | None,
+    mode: str | None = None,
+    also: Mapping[str, Any] | None = None,
 ) -> None:
     """Move a clip's ends, or make it another way. An ended clip is cut anew under the next media_rev; the old
-    one plays meanwhile."""
+    one plays meanwhile. `also`: other columns that change with it."""
     changes: dict[str, Any] = {"start_us": start_us, "duration_us": duration_us, "start_time_given": given}
+    changes |= also or {}
     changes["mode"] = mode or row["mode"]
     if row["duration_us"] == 0:
         if duration_us:

@@ -226,3 +226,12 @@ async def make_ready(bench: Bench, clip_id: str, file_path: str | None = None) -
         )
 
     await bench.store.write(change)
+
+
+async def test_one_patch_is_one_revision_and_one_that_changes_nothing_is_none(bench: Bench) -> None:
+    clip = await bench.clip(duration_seconds=5)
+    head = bench.store.journal.head
+    both = await patch(bench, clip["id"], duration_seconds=4, title="Sack")
+    assert (both["rev"], both["title"], both["duration"]) == (clip["rev"] + 1, "Sack", 4.0)
+    same = await patch(bench, clip["id"], duration_seconds=4, title="Sack")
+    assert same == both and bench.store.journal.head == head + 1

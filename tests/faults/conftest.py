@@ -1,4 +1,4 @@
-"""Each fault test owns its garbage: what a killed connection leaves is collected while that test is blamed."""
+"""Each fault test owns its garbage: what a killed connection leaves is collected at its end."""
 
 from __future__ import annotations
 
