@@ -27,7 +27,7 @@ class Live {
     /** @type {Map<string, LiveView>} */
     this.views = new Map();
     this.leader = "";
-    /** @type {{from: number, video: HTMLVideoElement} | null} capture time of the replay's first picture */
+    /** @type {{from: number} | null} capture time of the replay's first picture */
     this.past = null;
     /** @type {[number, number, string][]} */
     this.gaps = [];
@@ -203,7 +203,7 @@ class Live {
     const at = this.frozen + t * 1000;
     if (phase !== "end") return this.glimpse(at);
     this.frozen = 0;
-    this.to(at);
+    void this.to(at);
   }
 
   /** While the finger moves: key pictures, one request at a time. @param {number} at ms */
@@ -235,39 +235,56 @@ class Live {
     const to = at + seconds * 1000;
     const inside = this.past && to >= this.past.from && to < this.past.from + this.replay.duration * 1000;
     if (this.past && inside) this.replay.currentTime = (to - this.past.from) / 1000;
-    else this.to(to);
+    else void this.to(to);
   }
 
   /** Look at an instant: live when it is now, else the recording. @param {number} at ms @param {boolean} [run] */
-  to(at, run = true) {
+  async to(at, run = true) {
     const now = this.ctx.box.now();
     if (at > now - EDGE_S * 1000) return this.goLive();
-    const from = Math.max(at, now - 24 * 3_600_000);
-    const length = Math.min(PIECE_S, (now - EDGE_S * 1000 - from) / 1000);
-    const seconds = Math.max(0.5, Math.round(length * 1000) / 1000);
-    this.past = { from, video: this.replay };
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    const until = Math.min(at + PIECE_S * 1000, now - EDGE_S * 1000);
+    const from = await this.begins(at, until);
+    if (turn !== this.turn) return;
+    this.past = { from };
+    this.drawViews();
+    if (from >= until) return this.lost();
     this.tell("");
     this.replay.hidden = false;
+    const seconds = Math.max(0.2, Math.round(until - from) / 1000);
     this.replay.src = `/channels/${this.leader}/replay.mp4?start=${encodeURIComponent(new Date(from).toISOString())}&duration=${seconds}&wait=1`;
-    this.replay.playbackRate = this.rate ?? 1;
-    this.replay.defaultPlaybackRate = this.rate ?? 1;
+    this.replay.playbackRate = this.replay.defaultPlaybackRate = this.rate ?? 1;
     if (run) void this.replay.play().catch(() => {});
-    this.drawViews();
+  }
+
+  /** Where the footage of a span begins: a clip starts with its first picture, and the clock must know which that is.
+   * @param {number} at ms @param {number} until ms @returns {Promise<number>} */
+  async begins(at, until) {
+    try {
+      const span = `start=${new Date(at).toISOString()}&end=${new Date(until).toISOString()}`;
+      const known = /** @type {import("../state/api").Timeline} */ (await this.ctx.box.request("GET", `/channels/${this.leader}/timeline?${span}`));
+      const first = known.spans[0];
+      return first ? Math.max(at, Date.parse(first.start)) : until;
+    } catch {
+      return at;
+    }
   }
 
   /** The piece is over: the next one, or live. */
   pieceEnded() {
-    if (this.past) this.to(this.past.from + this.replay.duration * 1000);
+    if (this.past) void this.to(this.past.from + this.replay.duration * 1000);
   }
 
   lost() {
     const at = this.past?.from ?? 0;
     const gap = this.gaps.find(([start, end]) => at >= start && at < end);
     this.uncover();
+    this.replay.hidden = true;
     this.tell(`No footage at ${clockOf(at)}${gap ? `: ${reasonOf(gap[2])}` : ""}`);
   }
 
   goLive() {
+    this.turn = (this.turn ?? 0) + 1;
     this.past = null;
     this.tell("");
     this.uncover();
@@ -280,7 +297,7 @@ class Live {
   toggle() {
     if (!this.past) {
       const at = this.capture();
-      if (at !== null) this.to(at, false); // paused at the picture that was shown
+      if (at !== null) void this.to(at, false); // paused at the picture that was shown
     } else if (this.replay.paused) void this.replay.play().catch(() => {});
     else this.replay.pause();
   }
@@ -309,7 +326,7 @@ class Live {
     this.ctx.prefs.set("angle", channel);
     if (alone && this.many) this.many = false;
     this.drawAngles();
-    if (at !== null) this.to(at, !this.replay.paused); // the same instant, from there
+    if (at !== null) void this.to(at, !this.replay.paused); // the same instant, from there
     else this.drawViews();
     void this.readGaps();
   }
