@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.kit.camera import RecordingWriter, burned_in, make_footage
 from tests.recordings.tree import Box, until
 
 FPS = Fraction(25)
+real_close = os.close
 
 
 @dataclass
@@ -164,20 +164,37 @@ async def test_a_viewer_that_fell_behind_is_set_forward_to_the_newest_key(
         await viewer.leave()
 
 
+class Watched:
+    """The index, and the descriptors it gave away."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self.given: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._handle, name)
+
+    def open_fd(self, name: str) -> int:
+        self.given.append(self._handle.open_fd(name))
+        return self.given[-1]
+
+
 async def test_leaving_releases_the_recording(tmp_path: Path, footage: Any) -> None:
     box = Box(tmp_path)
     writer_into(box, footage).write_seconds(2)
-    async with box.running() as handle, trio.open_nursery() as nursery:
+    closed: list[int] = []
+    async with box.running() as handle:
         await until(handle, lambda: handle.newest_view("cam1"))
-        before = recordings_open(box)
-        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2)))
-        async with trio.open_nursery() as watching:
-            watching.start_soon(viewer.watch)
-            await until_fragments(viewer, 1)
-            assert recordings_open(box) == before + 1
-            await viewer.leave()
-        assert recordings_open(box) == before
-        nursery.cancel_scope.cancel()
+        index = Watched(handle)
+        viewer = Viewer(LiveVideo(index, trio.CapacityLimiter(2)))  # type: ignore[arg-type]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("appliance.live.video.os.close", lambda fd: (closed.append(fd), real_close(fd)))
+            async with trio.open_nursery() as watching:
+                watching.start_soon(viewer.watch)
+                await until_fragments(viewer, 1)
+                assert len(index.given) == 1 and closed == []
+                await viewer.leave()
+        assert [fd for fd in closed if fd in index.given] == index.given
 
 
 async def test_an_unknown_channel_is_refused_before_the_handshake(tmp_path: Path) -> None:
@@ -199,15 +216,6 @@ async def test_a_viewer_waits_for_the_first_footage(tmp_path: Path, footage: Any
         writer_into(box, footage).write_seconds(1)
         await until_fragments(viewer, 1)
         await viewer.leave()
-
-
-def recordings_open(box: Box) -> int:
-    """Descriptors of ours that point into the recordings."""
-    targets = []
-    for each in os.listdir("/proc/self/fd"):
-        with suppress(OSError):
-            targets.append(os.readlink(f"/proc/self/fd/{each}"))
-    return sum(target.startswith(str(box.recordings)) and target.endswith(".mp4") for target in targets)
 
 
 def parts_seen(handle: Any) -> int:

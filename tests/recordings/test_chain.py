@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from appliance.recordings.chain import STOP_S, run_chain
-from tests.kit.waiting import children_of, eventually
+from tests.kit.waiting import eventually
+from tests.recordings.family import own_children
 
 COPY = [
     sys.executable,
@@ -27,7 +28,7 @@ DEAF = [
 
 
 def no_children() -> bool:
-    return not children_of(os.getpid())
+    return not own_children()
 
 
 async def test_bytes_go_through_and_the_end_of_the_source_is_the_end(tmp_path: Path) -> None:
@@ -60,8 +61,8 @@ async def test_cancellation_lets_the_recorder_finish(tmp_path: Path) -> None:
     with trio.fail_after(10):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run_chain, source, [sys.executable, "-c", slow_end], lambda _: None)
-            await eventually(lambda: len(children_of(os.getpid())) == 2)
-            await eventually(lambda: any(b"pause" in cmdline(pid) for pid in children_of(os.getpid())))
+            await eventually(lambda: len(own_children()) == 2)
+            await eventually(lambda: any(b"pause" in cmdline(pid) for pid in own_children()))
             nursery.cancel_scope.cancel()
     assert copy.read_bytes().endswith(b"finished") and no_children()
 
@@ -79,7 +80,7 @@ async def test_children_that_do_not_listen_are_killed_in_time() -> None:
     with trio.fail_after(10):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run_chain, DEAF, DEAF, lambda _: None)
-            await eventually(lambda: len(children_of(os.getpid())) == 2)
+            await eventually(lambda: len(own_children()) == 2)
             nursery.cancel_scope.cancel()
     assert no_children() and time.monotonic() - began < STOP_S + 2
 

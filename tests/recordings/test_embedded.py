@@ -22,6 +22,7 @@ from appliance.recordings.chain import Heard
 from appliance.recordings.embedded import RecorderHandle, Runner, run_embedded_recorder
 from tests.kit.camera import SrtSender, burned_in, burned_so_far
 from tests.kit.waiting import children_of, eventually, is_alive
+from tests.recordings.family import own_children
 
 OPEN_S = 5.0
 Act = Callable[[Heard], Awaitable[None]]
@@ -269,7 +270,7 @@ async def test_the_synthetic_camera_is_recorded_at_once_and_stopping_closes_its_
     assert parse_init(path.read_bytes()).duration > 0
     frames = [b.frame if b else None for b in burned_in(path)]
     assert frames == list(range(len(frames)))
-    assert not children_of(os.getpid())
+    assert not own_children()
 
 
 @pytest.mark.slow
@@ -350,7 +351,7 @@ async def test_children_outlive_the_worker_threads_that_come_and_go(tmp_path: Pa
     """PR_SET_PDEATHSIG follows the thread that forked: it must be the main one."""
     async with recording(tmp_path, "synthetic:?size=320x180"):
         await eventually(lambda: files(tmp_path), within_s=OPEN_S)
-        pids = children_of(os.getpid())
+        pids = own_children()
         listed = await eventually(lambda: task_children(os.getpid()), within_s=1)
         assert len(pids) == 2 and set(pids) <= set(listed)
 

@@ -203,7 +203,7 @@ async def test_old_clips_go_when_no_footage_is_left_but_favourites_stay(disk: Di
         assert handle.figures().short_bytes == 2 * 506
 
 
-async def test_a_trim_of_deleted_footage_is_refused_and_the_clip_plays_from_its_file(disk: Disk) -> None:
+async def test_an_export_of_deleted_footage_is_refused_and_the_clip_plays_on(disk: Disk) -> None:
     session_id = await session(disk)
     source = disk.record(8 * DAY_US)
     clip_id = await disk.ready_clip(session_id, source)
@@ -214,7 +214,7 @@ async def test_a_trim_of_deleted_footage_is_refused_and_the_clip_plays_from_its_
         assert disk.removed == [source]
     with pytest.raises(Refused, match="footage_gone"):
         await disk.store.write(
-            lambda tx: marks.change_clip(tx, COACH, disk.rules, clip_id, ClipPatch(duration_seconds=3.0))
+            lambda tx: marks.change_clip(tx, COACH, disk.rules, clip_id, ClipPatch(mode="exact"))
         )
     plan = await disk.store.read(lambda tx: stored_plan(tx, clip_id, 1))
     assert plan is not None and plan.file_path is not None and (disk.clips / plan.file_path).exists()
