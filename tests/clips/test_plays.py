@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from appliance.clips import plays
+from functools import partial
+
+from appliance.clips import marks, plays
 from appliance.clips.model import CueIn, PlayPatch
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.tx import Tx
@@ -125,3 +127,18 @@ async def test_undoing_a_session_delete_brings_back_what_went_with_it(bench: Ben
     assert len(await bench.clips_of(late["id"])) == 2
     assert await bench.clips_of(early["id"]) == [], "deleted before, stays deleted"
     assert types(bench.store)[-3:] == ["play_updated", "clip_updated", "clip_updated"]
+
+
+async def test_a_play_that_lost_its_clips_is_told_when_its_session_comes_back(bench: Bench) -> None:
+    play = await bench.play()
+    for clip_id in play["clip_ids"]:
+        await bench.store.write(partial(marks.delete_clip, caller=COACH, rules=bench.rules, clip_id=clip_id))
+    bench.clock.advance(10)
+
+    def remove(tx: Tx) -> int:
+        plays.delete_session_clips(tx, bench.rules, bench.session_id)
+        return tx.now_us
+
+    deleted_us = await bench.store.write(remove)
+    await bench.store.write(lambda tx: plays.restore_session_clips(tx, bench.session_id, deleted_us))
+    assert types(bench.store)[-1] == "play_updated"

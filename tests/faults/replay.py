@@ -62,7 +62,8 @@ def _comparable(state: State) -> State:
 def rev_faults(entries: Iterable[Entry]) -> list[str]:
     """Subjects whose revision does not count their changes one by one.
 
-    A delete is a change without a body; a session told again with other counters keeps its revision.
+    A delete is a change that shows at most what was before. A session told again with other counters keeps
+    its revision.
     """
     newest: dict[str, int] = {}
     faults = []
@@ -70,8 +71,10 @@ def rev_faults(entries: Iterable[Entry]) -> list[str]:
         kind = entry.subject.partition(":")[0]
         if kind not in KINDS:
             continue
-        told = json.loads(entry.event).get(kind)
-        rev = newest[entry.subject] + 1 if told is None else int(told["rev"])
+        if entry.type == f"{kind}_deleted":
+            newest[entry.subject] += 1
+            continue
+        rev = int(json.loads(entry.event)[kind]["rev"])
         before = newest.get(entry.subject)
         if rev not in ((1,) if before is None else (before, before + 1)):
             faults.append(f"{entry.subject}: {entry.type} has rev {rev} after {before}")

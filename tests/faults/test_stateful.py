@@ -14,9 +14,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import hypothesis.strategies as st
+import trio
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from appliance.clips import cuts, marks, plays
 from appliance.clips.late import find_late, recut_late
@@ -34,6 +43,7 @@ from appliance.tags.store import change_tag, create_tag, delete_tag
 from appliance.wiring.bridges import restore_marks
 from tests.faults.loop import KilledStore, Portal
 from tests.faults.replay import in_rows, replayed, rev_faults
+from tests.faults.tally import Tally
 from tests.faults.work import product_rules
 from tests.kit.box import HandClock, add_channel
 from tests.kit.hand_footage import HandFootage, HandPlanner
@@ -320,7 +330,8 @@ class GameMachine(RuleBasedStateMachine):
         rows = self.box.read(in_rows)
         assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
         assert replayed(entries) == rows
-        assert rev_faults(entries) == []
+        faults = rev_faults(entries)
+        assert faults == [], faults
         model = self.model
         assert {key: each["status"] for key, each in rows["session"].items()} == model.sessions
         assert set(rows["play"]) == set(model.plays)
@@ -345,3 +356,21 @@ GameMachine.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestGame = GameMachine.TestCase
+
+
+async def any_order(rounds: int, seed: int, folder: Path) -> Tally:
+    """`rounds` games of up to 50 steps each, for scripts/faults."""
+    tally = Tally(rounds=rounds)
+    machine = hypothesis.seed(seed)(type("SeededGame", (GameMachine,), {}))
+    asked = settings(
+        GameMachine.TestCase.settings,
+        max_examples=rounds,
+        stateful_step_count=50,
+        derandomize=False,
+        database=None,
+    )
+    try:
+        await trio.to_thread.run_sync(partial(run_state_machine_as_test, machine, settings=asked))
+    except AssertionError as error:
+        tally.wrong("\n".join([str(error), *getattr(error, "__notes__", [])]))
+    return tally
