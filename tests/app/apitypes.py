@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 TARGET = "appliance/web/static/state/api.d.ts"
-HEADER = "// Made by scripts/api-types from /openapi.json: do not edit. Types only; the box does not serve this file.\n"
+HEADER = (
+    "// Made by scripts/api-types from /openapi.json: do not edit. Types only, not served.\n"
+)
 WANTED = (
-    "Channel", "Clip", "Coverage", "Health", "Missing", "Part", "Play", "QuarterStats", "Readiness", "RunPass",
-    "Session", "Stats", "Tag", "ThirdDown", "Timeline", "TimelineGap", "TimelineRun", "TimelineSize",
-    "TimelineSpan", "Version",
+    "Channel", "Clip", "Coverage", "Health", "Missing", "Part", "Play", "QuarterStats", "Readiness",
+    "RunPass", "Session", "Stats", "Tag", "ThirdDown", "Timeline", "TimelineGap", "TimelineRun",
+    "TimelineSize", "TimelineSpan", "Version",
 )  # fmt: skip
 SIMPLE = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 
@@ -25,8 +27,7 @@ def _interface(name: str, schema: Mapping[str, Any]) -> str:
     lines = [f"\nexport interface {name} {{"]
     for key, value in schema["properties"].items():
         optional = "" if key in schema.get("required", ()) else "?"
-        note = f" // {value['description']}" if "description" in value else ""
-        lines.append(f"  {key}{optional}: {_type(value)};{note}")
+        lines.append(f"  {key}{optional}: {_type(value)};")
     return "\n".join(lines) + "\n}\n"
 
 

@@ -58,9 +58,10 @@ class Demo:
     urls: list[str]
 
 
-def start_demo(folder: Path, *words: str) -> Demo:
-    """`appliance demo` on a free port; returns when it has invited people."""
-    process = Process(["demo", "--port", "0", "--state", str(folder / "state"), *words], folder / "demo.log")
+def start_demo(folder: Path, *words: str, port: int = 0) -> Demo:
+    """`appliance demo`, on a free port; returns when it has invited people."""
+    said = ["demo", "--port", str(port), "--state", str(folder / "state"), *words]
+    process = Process(said, folder / "demo.log")
     process.launch()
     trio.run(lambda: eventually(lambda: "Ctrl-C stops it" in process.said(), within_s=20, what="the demo"))
     return Demo(process, folder / "state", re.findall(r"http://\S+:\d+(?=\s)", process.said()))

@@ -1,4 +1,4 @@
-"""Live pictures on the page: how far behind, which instant is looked at, marks that mean it, the last seconds again."""
+"""Live pictures on the page: how far behind, which instant is shown, marks that mean it, the last seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking closely, in a real browser: angles at one instant, frame by frame, trims, and the watched clip fetched ahead.
+"""Looking closely, in a real browser: angles at one instant, frame by frame, trims, clips fetched ahead.
 
 What is shown is read from the pictures: synthetic cameras burn their frame number and instant into them.
 """
@@ -20,6 +20,7 @@ pytestmark = [
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
 ]
 LEADER = ".tile.leader video"
+KNOWN_MS = 15  # how well the box knows when a picture was captured
 READ = f"""async () => (await import("/state/selftest.js")).burnedIn(document.querySelector("{LEADER}"))"""
 BOTH = """async () => {
   const { burnedIn } = await import("/state/selftest.js");
@@ -28,7 +29,8 @@ BOTH = """async () => {
 SETTLED = f"""async () => {{
   const video = document.querySelector("{LEADER}");
   const deck = document.querySelector("replay-player").deck;
-  while (video.seeking || deck.target !== null || video.readyState < 2) await new Promise(requestAnimationFrame);
+  const busy = () => video.seeking || deck.target !== null || video.readyState < 2;
+  while (busy()) await new Promise(requestAnimationFrame);
   for (let turn = 0; turn < 3; turn++) await new Promise(requestAnimationFrame);
 }}"""
 
@@ -80,7 +82,9 @@ def test_two_angles_run_together(page: Page) -> None:
     expect(page.locator(".tile.on")).to_have_count(2)
     page.keyboard.press("Space")
     until(page, "[...document.querySelectorAll('.tile.on video')].every(v => !v.paused && v.currentTime > 0)")
-    apart = "(([a, b]) => Math.abs(a.currentTime - b.currentTime))([...document.querySelectorAll('.tile video')])"
+    apart = (
+        "(([a, b]) => Math.abs(a.currentTime - b.currentTime))([...document.querySelectorAll('.tile video')])"
+    )
     until(page, f"{apart} < 0.06")
     page.keyboard.press("Space")
     page.evaluate(SETTLED)
@@ -129,7 +133,7 @@ def test_a_trim_cuts_every_angle_anew(page: Page, demo: Demo) -> None:
     page.evaluate("document.querySelector('replay-player').deck.seek(0)")
     until(page, f"document.querySelector('{LEADER}').readyState >= 2")
     start_ms = page.evaluate("(at) => Date.parse(at)", now["start_time"])
-    assert 0 <= shown(page)["instantMs"] - start_ms < 41
+    assert -KNOWN_MS <= shown(page)["instantMs"] - start_ms < 41
 
 
 def test_the_watched_angle_is_fetched_ahead_and_a_notice_tells(page: Page) -> None:
@@ -159,9 +163,8 @@ def test_older_and_newer_plays_by_keys_and_swipe(page: Page) -> None:
 def test_a_browser_that_ignores_edit_lists_starts_exactly_too(browser: Browser, demo: Demo) -> None:
     """Its self-test is made to say so, and its clips lose their edit lists on the way."""
     page = open_page(browser, demo.urls[0] + "/docs")
-    page.evaluate(
-        "localStorage.setItem('prefs', JSON.stringify({editLists: 'ignored', editListsBy: navigator.userAgent}))"
-    )
+    known = "{editLists: 'ignored', editListsBy: navigator.userAgent}"
+    page.evaluate(f"localStorage.setItem('prefs', JSON.stringify({known}))")
 
     def without(route: Route) -> None:
         answer = route.fetch(headers={k: v for k, v in route.request.headers.items() if k != "range"})
@@ -176,4 +179,4 @@ def test_a_browser_that_ignores_edit_lists_starts_exactly_too(browser: Browser, 
     plays: list[dict[str, Any]] = plain_get(f"{demo.urls[0]}/plays")["items"]
     play = next(each for each in plays if each["number"] == 1)
     start_ms = page.evaluate("(at) => Date.parse(at)", play["start_time"])
-    assert 0 <= shown(page)["instantMs"] - start_ms < 41
+    assert -KNOWN_MS <= shown(page)["instantMs"] - start_ms < 41

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,21 @@ async def test_a_file_is_revalidated_by_its_etag(box: Box, static: Path) -> None
     again = await client.get("/app.js", headers={"if-none-match": f'"other", {first.headers["etag"]}'})
     assert (again.status, again.body) == (304, b"") and "content-length" not in again.headers
     assert (await client.get("/app.js", headers={"if-none-match": '"other"'})).status == 200
+
+
+async def test_text_is_packed_for_who_takes_it(box: Box, static: Path) -> None:
+    text = "export const many = 1;\n" * 100
+    (static / "app.js").write_text(text)
+    client = box.client(static_dir=static)
+    plain = await client.get("/app.js")
+    packed = await client.get("/app.js", headers={"accept-encoding": "gzip, br"})
+    assert plain.body == text.encode() and "content-encoding" not in plain.headers
+    assert gzip.decompress(packed.body) == plain.body and packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) == len(packed.body) < len(plain.body) / 3
+    assert packed.headers["vary"] == plain.headers["vary"] == "accept-encoding"
+    assert packed.headers["etag"] != plain.headers["etag"]
+    known = {"accept-encoding": "gzip", "if-none-match": packed.headers["etag"]}
+    assert (await client.get("/app.js", headers=known)).status == 304
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
-// Made by scripts/api-types from /openapi.json: do not edit. Types only; the box does not serve this file.
+// Made by scripts/api-types from /openapi.json: do not edit. Types only, not served.
 
 export interface Channel {
   id: string;
   channel_id: string;
   name: string;
   input_url: string | null;
-  in_config: boolean; // true: name and input_url come from the settings file
+  in_config: boolean;
   status: "inactive" | "active" | "error";
   error_cause: "timeout" | "reported" | null;
   error_reason: string | null;
@@ -29,9 +29,9 @@ export interface Clip {
   channel_id: string;
   play_id: string | null;
   title: string | null;
-  start_time: string; // IN: capture time on the field
-  duration: number; // seconds; 0 while it waits for OUT
-  file_path: string | null; // relative to clips_dir
+  start_time: string;
+  duration: number;
+  file_path: string | null;
   thumbnail_path: string | null;
   status: string;
   is_favorite: boolean;
@@ -43,7 +43,7 @@ export interface Clip {
   auto_closed: boolean;
   mode: "instant" | "exact" | "transcode";
   media_rev: number;
-  preroll_s: number | null; // hidden video before IN, for players that ignore edit lists
+  preroll_s: number | null;
   coverage: Coverage | null;
   latency_ms: number;
   start_time_given: string | null;
@@ -53,7 +53,7 @@ export interface Clip {
   updated_at: string;
   created_by: string;
   rev: number;
-  tags?: (Record<string, any>)[] | null; // with ?include=tags
+  tags?: (Record<string, any>)[] | null;
 }
 
 export interface Coverage {
@@ -75,7 +75,7 @@ export interface Missing {
 export interface Part {
   status: "ok" | "warn" | "bad";
   detail: string;
-  hint?: string | null; // what to do now
+  hint?: string | null;
 }
 
 export interface Play {
@@ -95,7 +95,7 @@ export interface Play {
   updated_at: string;
   created_by: string;
   rev: number;
-  clips?: (Clip)[] | null; // with ?include=clips
+  clips?: (Clip)[] | null;
 }
 
 export interface QuarterStats {
@@ -106,7 +106,7 @@ export interface QuarterStats {
 }
 
 export interface Readiness {
-  status: "ok" | "warn" | "bad"; // the worst of the parts
+  status: "ok" | "warn" | "bad";
   parts: Record<string, Part>;
 }
 
@@ -130,10 +130,10 @@ export interface Session {
   scheduled_start: string | null;
   actual_start: string | null;
   actual_end: string | null;
-  channel_ids: (string)[] | null; // null: every channel of the venue
+  channel_ids: (string)[] | null;
   clip_count: number;
   tag_count: number;
-  total_duration_seconds: number; // clips neither deleted, failed nor ghosts
+  total_duration_seconds: number;
   created_at: string;
   updated_at: string;
   created_by: string;
@@ -142,16 +142,16 @@ export interface Session {
 
 export interface Stats {
   session_id: string;
-  total_plays: number; // every play of the session, tagged or not
+  total_plays: number;
   tagged_plays: number;
   run_pass: RunPass;
   third_down: ThirdDown;
-  key_plays: (string)[]; // plays that are important or a favourite, by start time
-  touchdowns: (string)[]; // clip ids, every angle, of plays with a touchdown
+  key_plays: (string)[];
+  touchdowns: (string)[];
   touchdown_plays: (string)[];
   by_quarter: (QuarterStats)[];
-  by_play_type: Record<string, number> | null; // plays for each play_type, commonest spelling
-  by_result: Record<string, number> | null; // plays for each result, commonest spelling
+  by_play_type: Record<string, number> | null;
+  by_result: Record<string, number> | null;
   as_of_seq: number;
 }
 
@@ -193,17 +193,17 @@ export interface Timeline {
   end: string;
   footage: "on" | "stalled" | "none";
   latency_ms: number;
-  video_until: string | null; // every frame captured before it is indexed
+  video_until: string | null;
   spans: (TimelineSpan)[];
   gaps: (TimelineGap)[];
   runs: (TimelineRun)[];
-  sizes: (TimelineSize)[]; // the size at the begin of what is covered, then every change
+  sizes: (TimelineSize)[];
   frames?: (string)[] | null;
 }
 
 export interface TimelineGap {
   start: string;
-  end: string | null; // null while it lasts
+  end: string | null;
   reason: "no_footage" | "recorder_restart" | "source_lost" | "segment_unreadable" | "segment_missing" | "discontinuity" | "indexing";
 }
 

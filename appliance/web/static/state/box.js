@@ -222,7 +222,7 @@ export class Box extends EventTarget {
   /** Sleep, another network, the page brought back: do not wait for a timeout. */
   listenToDevice() {
     const wake = () => {
-      if (document.hidden) return;
+      if (document.hidden || !this.state.epoch) return; // nothing is loaded yet: start() is at it
       if (!this.socket) return this.online || this.reconnect();
       const since = performance.now();
       this.ping();

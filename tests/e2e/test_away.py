@@ -1,0 +1,117 @@
+"""The box restarts under a page, a page is closed under its marks: nothing is lost, nobody is disturbed."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+
+import pytest
+import trio
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from appliance.kernel.clock import from_rfc3339
+from tests.e2e.conftest import Demo, start_demo
+from tests.kit.browser import WAIT_MS, executable, photograph, plain_get, until
+from tests.kit.waiting import eventually
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
+]
+LEADER = ".tile.leader video"
+ONLINE = "#link[data-state=connected]"
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo on a port it gets again after a restart."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    one = start_demo(tmp_path_factory.mktemp("away"), "--cameras", "1", port=port)
+    try:
+        yield one
+    finally:
+        one.process.kill_everything()
+
+
+def stop(box: Demo) -> None:
+    box.process.send(signal.SIGTERM)
+    assert trio.run(box.process.ended) == 0
+
+
+def start(box: Demo) -> None:
+    invited = box.process.said().count("Ctrl-C stops it")
+    box.process.launch()
+    trio.run(
+        lambda: eventually(
+            lambda: box.process.said().count("Ctrl-C stops it") > invited, within_s=20, what="the demo again"
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def tablet(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1180, "height": 820})
+    context.set_default_timeout(WAIT_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def page(tablet: BrowserContext, box: Demo) -> Page:
+    """A page that watches a play whose bytes it has."""
+    page = tablet.new_page()
+    page.goto(box.urls[0])
+    expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
+    page.click("#new-play")
+    until(page, "document.querySelector('[data-since]')?.textContent > '0:01'")
+    page.click("#end-play")
+    until(page, "app.prefetch.held.size === 1")
+    page.locator("#plays .play .open").first.click()
+    until(page, f"document.querySelector('{LEADER}')?.currentTime > 0.2")
+    return page
+
+
+def test_marks_made_while_the_box_is_away_arrive_with_their_times(page: Page, box: Demo) -> None:
+    stop(box)
+    page.click("#new-play")
+    pressed = page.evaluate("app.box.now()")
+    card = page.locator("#plays .play").first
+    expect(card.get_by_text("Not on the box yet")).to_be_visible()
+    expect(page.locator("#banner")).to_be_hidden()  # a short absence is nobody's business
+    expect(page.locator("#banner")).to_contain_text("Marks are kept here")
+    photograph(page, "away")
+    one, other = (page.evaluate(f"document.querySelector('{LEADER}').currentTime") for _ in range(2))
+    until(page, f"document.querySelector('{LEADER}').currentTime !== {other}")  # it plays on
+    assert one is not None
+    page.click("#end-play")
+    start(box)
+    expect(page.locator(ONLINE)).to_be_visible()
+    expect(page.locator("#banner")).to_be_hidden()
+    expect(card.locator(".number")).to_have_text("2")
+    plays = {each["number"]: each for each in plain_get(f"{box.urls[0]}/plays")["items"]}
+    assert sorted(plays) == [1, 2]
+    assert abs(from_rfc3339(plays[2]["start_time"]) / 1000 - pressed) < 200
+    assert plays[2]["duration"] > 1
+    assert page.evaluate("app.box.reloads") == 1, "resumed by seq, without another snapshot"
+
+
+def test_marks_survive_the_page(page: Page, tablet: BrowserContext, box: Demo) -> None:
+    stop(box)
+    until(page, "!app.box.online")
+    page.click("#last10")
+    expect(page.locator("#plays .play")).to_have_count(3)
+    kept = "(await (await import('/state/disk.js')).diskOfMarks().all()).some(m => m.state === 'waiting')"
+    until(page, f"(async () => {kept})()")
+    page.close()
+    start(box)
+    later = tablet.new_page()
+    later.goto(box.urls[0])
+    expect(later.locator("#plays .play")).to_have_count(3)
+    expect(later.locator("#plays .play .number").first).to_have_text("3")
+    numbers = sorted(each["number"] for each in plain_get(f"{box.urls[0]}/plays")["items"])
+    assert numbers == [1, 2, 3]
+    later.close()

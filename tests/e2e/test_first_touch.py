@@ -1,0 +1,85 @@
+"""From nothing to a play that moves: sizes, times, types. One browser, one camera."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.app.apitypes import TARGET, api_types
+from tests.e2e.conftest import Demo
+from tests.kit.browser import errors_of, executable, open_page, plain_get, until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
+]
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "appliance/web/static"
+
+
+def test_types_of_the_api_are_those_of_the_api(demo: Demo) -> None:
+    """`scripts/api-types URL` writes the file anew."""
+    assert (ROOT / TARGET).read_text() == api_types(plain_get(f"{demo.urls[0]}/openapi.json"))
+
+
+def test_everything_a_page_loads_is_served_and_ours(demo: Demo) -> None:
+    for path in sorted(STATIC.rglob("*")):
+        if path.is_file() and path.suffix in (".js", ".css", ".html"):
+            name = path.relative_to(STATIC).as_posix()
+            assert httpx.get(f"{demo.urls[0]}/{name}", trust_env=False).status_code == 200, name
+            text = path.read_text()
+            assert "http://" not in text.replace("http://www.w3.org/2000/svg", ""), name
+            assert "randomUUID(" not in text and "serviceWorker" not in text, name
+
+
+def test_all_scripts_together_are_small(browser: Browser, demo: Demo) -> None:
+    """What travels, over every module there is, not only those the first screen needs."""
+    page = open_page(browser, demo.urls[-1])
+    names = [f"/{path.relative_to(STATIC).as_posix()}" for path in STATIC.rglob("*.js")]
+    sizes = """async (names) => {
+      for (const name of names) await (await fetch(name, { cache: "reload" })).text();
+      return performance.getEntriesByType("resource").filter((each) => each.initiatorType === "fetch")
+        .filter((each) => names.includes(new URL(each.name).pathname)).map((each) => each.encodedBodySize);
+    }"""
+    found = page.evaluate(sizes, names)
+    assert len(found) == len(names)
+    assert sum(found) < 150_000
+
+
+def test_marked_ended_tapped_and_moving_within_six_seconds(browser: Browser, demo: Demo) -> None:
+    page = open_page(browser, demo.urls[-1])
+    expect(page.locator("#new-play")).to_be_enabled(timeout=2000)
+    paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+    assert page.evaluate(paint) < 1000
+    expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
+    began = time.monotonic()
+    page.click("#new-play")
+    until(page, "document.querySelector('[data-since]')?.textContent > '0:00.9'")
+    page.click("#end-play")
+    page.locator("#plays .play .open").first.click()
+    until(page, "document.querySelector('.tile.leader video')?.currentTime > 0.1")
+    assert time.monotonic() - began < 6
+    assert errors_of(page) == []
+
+
+def test_a_press_shows_its_ghost_within_a_tenth_of_a_second(browser: Browser, demo: Demo) -> None:
+    """From the press to the card, on the page's own clock: the box is not waited for."""
+    page = open_page(browser, demo.urls[-1])
+    expect(page.locator("#new-play")).to_be_enabled()
+    took = page.evaluate(
+        """async () => {
+          const count = () => document.querySelectorAll("#plays .play").length;
+          const before = count();
+          const began = performance.now();
+          document.querySelector("#new-play").click();
+          while (count() === before) await new Promise(requestAnimationFrame);
+          return performance.now() - began;
+        }"""
+    )
+    assert took < 100
+    page.keyboard.press("u")
