@@ -41,6 +41,7 @@ HOPELESS_MAX = 10_000
 REFINE_MAX = 256  # clips whose first frame is still to be made; beyond that the oldest keep their key
 LOOK_BACK_US = 12_000_000  # the key before an instant lies within one GOP; 10 s is the longest sane one
 WIDTH_PX = 320
+KEEP_S = 5.0  # to write a few kB and their row
 FRAME_WIDTH_PX = 1280
 _DECODERS = {"avc1": "h264", "avc3": "h264", "hvc1": "hevc", "hev1": "hevc", "av01": "av1", "vp09": "vp9"}
 
@@ -168,8 +169,10 @@ class Pictures:
             done.set()
 
     async def _keep(self, row: Row, name: str, jpeg: bytes) -> None:
-        await trio.to_thread.run_sync(_write, self.clips_dir / name, jpeg, limiter=self.threads)
-        await self.store.write(partial(note_picture, row=row, name=name))
+        """The file and its row, both or neither when the box stops: a file without a row is nobody's."""
+        with trio.move_on_after(KEEP_S, shield=True):
+            await trio.to_thread.run_sync(_write, self.clips_dir / name, jpeg, limiter=self.threads)
+            await self.store.write(partial(note_picture, row=row, name=name))
 
     async def _read(self, name: str) -> bytes | None:
         return await trio.to_thread.run_sync(_read_or_none, self.clips_dir / name, limiter=self.threads)

@@ -187,6 +187,8 @@ def _files(facts: Facts) -> Iterator[Finding]:
     session_of = {clip.id: clip.session_id for clip in facts.clips}
     for plan in facts.plans:  # written but not yet committed: the next start writes it again
         known.add(f"{session_of.get(plan.clip_id, '')}/{plan.clip_id}-m{plan.media_rev}.mp4")
+        known.add(f"thumbs/{plan.clip_id}-m{plan.media_rev}.jpg")
+        known.add(f"thumbs/{plan.clip_id}-m{plan.media_rev}-key.jpg")
     for clip in facts.clips:  # an export under way; what a crash left of it goes at the next start
         if clip.status in ("pending", "processing"):
             name = f"{clip.session_id}/{clip.id}-m{clip.media_rev}"
