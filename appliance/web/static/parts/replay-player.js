@@ -14,7 +14,7 @@ import { lengthOf, missingOf, stateOf, tagsOf } from "../state/words.js";
 /** @typedef {import("../state/store.js").Tag} Tag */
 
 const EMPTY = "Tap a play to watch it.";
-const MARGIN_S = 10; // a trim may reach so far beyond the play
+const MARGIN_S = 10; // a trim may reach so far beyond the play, and not further than it is long
 const HOLD_MS = 350; // a held button goes on by itself
 const AGAIN_MS = 110;
 const SPEEDS = [0.25, 0.5, 1];
@@ -257,12 +257,13 @@ export class ReplayPlayer extends HTMLElement {
     const { play, bar, deck, trim } = this;
     if (!bar || !deck) return;
     const length = play?.duration || 1;
+    const margin = Math.min(MARGIN_S, Math.max(2, length));
     const start = play ? Date.parse(play.start_time) : 0;
     const clip = this.clips.find((each) => each.channel_id === deck.leader);
     /** @param {string} at */
     const second = (at) => (Date.parse(at) - start) / 1000;
     bar.view = {
-      from: trim ? -MARGIN_S : 0, to: trim ? length + MARGIN_S : length, trim,
+      from: trim ? -margin : 0, to: trim ? length + margin : length, trim,
       missing: (clip?.coverage?.missing ?? []).map((one) => [second(one.start), second(one.end)]),
       cue: play?.cue_time ? second(play.cue_time) : null,
       label: play ? `Position in play ${play.number}` : "Position",
