@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 TARGET = "appliance/web/static/state/api.d.ts"
-HEADER = (
-    "// Made by scripts/api-types from /openapi.json: do not edit. Types only, not served.\n"
-)
+HEADER = "// Made by scripts/api-types from /openapi.json: do not edit. Types only, not served.\n"
 WANTED = (
     "Channel", "Clip", "Coverage", "Health", "Missing", "Part", "Play", "QuarterStats", "Readiness",
     "RunPass", "Session", "Stats", "Tag", "ThirdDown", "Timeline", "TimelineGap", "TimelineRun",
