@@ -24,7 +24,7 @@ import * as desk from "./screens/desk.js";
 const SCREENS = {
   desk: { label: "Plays", roles: ["coach", "operator", "analyst"], load: async () => desk },
   live: { label: "Live", roles: ["coach", "operator", "analyst"], load: () => import("./screens/live.js") },
-  // APP2: review, operator, health
+  // review, operator and health are not built yet
   selftest: { label: "Self-test", roles: [], load: () => import("./screens/selftest.js") },
 };
 
