@@ -67,14 +67,14 @@ def test_frame_by_frame(page: Page) -> None:
 
 
 def test_another_angle_is_at_the_same_instant(page: Page) -> None:
-    one = shown(page)
-    page.keyboard.press("2")
-    expect(page.locator(".tile.leader[data-channel=cam2]")).to_be_visible()
-    other = shown(page)
-    assert abs(other["instantMs"] - one["instantMs"]) < 41
-    page.keyboard.press("1")
-    expect(page.locator(".tile.leader[data-channel=cam1]")).to_be_visible()
-    assert shown(page) == one
+    """However often it is switched, though the cameras' frames are out of phase."""
+    seen: dict[str, list[dict[str, float]]] = {"1": [shown(page)], "2": []}
+    for key in "21212":
+        page.keyboard.press(key)
+        expect(page.locator(f".tile.leader[data-channel=cam{key}]")).to_be_visible()
+        seen[key].append(shown(page))
+    assert seen["1"] == seen["1"][:1] * 3 and seen["2"] == seen["2"][:1] * 3
+    assert abs(seen["1"][0]["instantMs"] - seen["2"][0]["instantMs"]) < 41
 
 
 def test_two_angles_run_together(page: Page) -> None:

@@ -148,6 +148,8 @@ export class Deck extends EventTarget {
     this.range = null;
     /** @type {number | null} */
     this.target = null; // where a seek under way is to end
+    /** @type {number | null} */
+    this.held = null; // the instant angles are compared at while paused: each shows its picture of it
     this.switching = 0;
   }
 
@@ -176,6 +178,7 @@ export class Deck extends EventTarget {
     if (other) {
       this.range = null;
       this.target = null;
+      this.held = null;
       this.switching++;
     }
     const shown = new Set(play ? visible : []);
@@ -267,6 +270,7 @@ export class Deck extends EventTarget {
 
   run() {
     this.wants = true;
+    this.held = null;
     const lead = this.lead;
     if (lead && (lead.video.ended || lead.time >= this.high - lead.frame)) this.seek(this.low);
     for (const tile of this.shownTiles()) void this.start(tile);
@@ -350,6 +354,7 @@ export class Deck extends EventTarget {
     const to = Math.max(Math.min(lead.offset, this.low), Math.min(t, lead.end));
     const busy = this.target !== null && lead.video.seeking;
     this.target = to;
+    this.held = null;
     if (!busy) this.apply();
     this.dispatchEvent(new Event("frame"));
   }
@@ -402,10 +407,11 @@ export class Deck extends EventTarget {
     const turn = ++this.switching;
     if (!tile.url && tile.clip) tile.load(this.play, tile.clip, this.given.source, this.given.ignored());
     if (!old || old === tile || this.visible.includes(old.channel) || !tile.url) return this.lead_(channel);
-    const t = this.time;
+    // Cameras are out of phase by a part of a frame: taking the instant anew from each picture would creep away.
+    this.held ??= this.wants ? null : this.target ?? old.time + old.frame * AIM;
     this.stage.classList.add("switching");
     old.root.classList.add("leaving");
-    tile.seek(this.wants ? t + 0.03 : t + tile.frame * AIM);
+    tile.seek(this.held ?? this.time + 0.03);
     const swap = () => {
       if (turn !== this.switching) return;
       clearTimeout(timer);
