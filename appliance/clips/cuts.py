@@ -76,13 +76,16 @@ class Ghost:
 
     id: str
     kind: str
-    start_us: int
+    since_us: int  # when the box heard of it, or its start if that is later
 
 
 def open_ghosts(tx: ReadTx) -> list[Ghost]:
+    """What nobody has ended. The box's patience begins when it hears of a mark, not at the mark's start: one
+    made far back in the footage, or brought by a tablet that was away, has its OUT still to come."""
+    since = "max(start_us, created_us) AS since_us"
     rows = tx.all(
-        "SELECT id, 'play' AS kind, start_us FROM plays WHERE duration_us = 0 AND deleted_us IS NULL"
-        " UNION ALL SELECT id, 'clip', start_us FROM clips"
+        f"SELECT id, 'play' AS kind, {since} FROM plays WHERE duration_us = 0 AND deleted_us IS NULL"
+        f" UNION ALL SELECT id, 'clip', {since} FROM clips"
         " WHERE duration_us = 0 AND play_id IS NULL AND deleted_us IS NULL"
     )
     return [Ghost(**row) for row in rows]

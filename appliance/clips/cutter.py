@@ -98,7 +98,7 @@ class _Desk:
             deadline_s = before[1] if before and before[0] == job else self._deadline_s(job, now_us, now_s)
             self.waiting[job.clip_id] = (job, deadline_s)
         limit_us = round(self.rules.clips.max_duration_s * 1e6)
-        self.ghosts = [(now_s + (g.start_us + limit_us - now_us) / 1e6, g.kind, g.id) for g in ghosts]
+        self.ghosts = [(now_s + (g.since_us + limit_us - now_us) / 1e6, g.kind, g.id) for g in ghosts]
 
     def _deadline_s(self, job: Job, now_us: int, now_s: float) -> float:
         return footage_deadline_s(
