@@ -4,8 +4,9 @@
 
 Owns: when a frame is captured, H.264 and AAC by PyAV (this process opens nobody's media, it only encodes).
 Must not know: recordings. Frames lie on the grid n / fps of box time, so two cameras capture the same
-instants; the instant a frame shows, its barcode and its timestamp are one number. Late by more than a frame
-(a starved machine): frames are left out, never delayed. H.264 with a key picture a second, no B-frames.
+instants; the instant a frame shows, its barcode and its timestamp are one number. Late
+(a starved machine): frames come late, as from any encoder with a buffer, with the instant they were due; more
+than 2 s late they are left out. H.264 with a key picture a second, no B-frames.
 The sound is a quiet tone with a high pip at the start of every second of box time.
 """
 
@@ -37,6 +38,7 @@ _RATE_INDEX: Final = 3  # 48 kHz in ISO/IEC 14496-3 table 1.18
 _AAC_SAMPLES: Final = 1024
 _AAC_DELAY: Final = 1024  # samples the encoder puts before the first
 _BIT_RATE: Final = 900_000
+_LATE_US: Final = 2_000_000  # what a camera's own buffer holds, about
 
 
 class Picture:
@@ -117,6 +119,11 @@ class Camera:
     def instant_us(self, frame: int) -> int:
         return int(frame * 1_000_000 / self._fps)
 
+    def following(self, frame: int, now_us: int) -> int:
+        """The frame to capture after `frame`: the next one, or the newest when that is over 2 s late."""
+        newest = self.frame_after(now_us) - 1
+        return frame + 1 if now_us - self.instant_us(frame + 1) <= _LATE_US else newest
+
     def capture(self, frame: int, number: int) -> bytes:
         """Frame `frame` since the epoch, shown as `number`, and the sound up to it."""
         instant_us = self.instant_us(frame)
@@ -162,7 +169,7 @@ def _run(camera: Camera, offset_us: int, chunk_bytes: int) -> int:
             return left_out
         data = camera.capture(frame, number)
         _write(data + NULL_PACKET * (-len(data) % chunk_bytes // PACKET))
-        following = max(frame + 1, camera.frame_after(boottime_us() + offset_us) - 1)
+        following = camera.following(frame, boottime_us() + offset_us)
         left_out += following - frame - 1
         number += following - frame
         frame = following

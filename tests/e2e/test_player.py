@@ -51,7 +51,7 @@ def page(browser: Browser, demo: Demo) -> Iterator[Page]:
     one.click("#new-play")
     until(one, "document.querySelector('[data-since]')?.textContent > '0:02'")
     one.click("#end-play")
-    expect(one.locator("#plays .play").get_by_text("Ready", exact=True)).to_be_visible()
+    expect(one.locator("#plays [data-state=ready]")).to_have_count(1)
     one.locator("#plays .play .open").first.click()
     until(one, f"document.querySelector('{LEADER}')?.currentTime > 0.6")
     one.keyboard.press("Space")

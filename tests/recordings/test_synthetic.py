@@ -41,6 +41,18 @@ def test_two_cameras_capture_the_same_instants() -> None:
     assert one.instant_us(one.frame_after(NOW_US)) == 1_795_230_767_720_000  # on the grid of 40 ms
 
 
+@pytest.mark.parametrize(
+    ("late_us", "following"),
+    [(0, 1), (40_000, 1), (1_900_000, 1), (2_100_000, 53)],
+    ids=["in time", "a frame late", "within its buffer", "beyond its buffer"],
+)
+def test_a_starved_camera_is_late_before_it_leaves_frames_out(late_us: int, following: int) -> None:
+    camera = Camera("a", 160, 90, Fraction(25), sound=False)
+    first = camera.frame_after(NOW_US)
+    due_us = camera.instant_us(first + 1)
+    assert camera.following(first, due_us + late_us) - first == following
+
+
 def test_a_key_picture_a_second_and_no_b_frames() -> None:
     _, _, data = film(3, sound=False)
     with av.open(io.BytesIO(data), mode="r", format="mpegts") as container:
