@@ -208,7 +208,7 @@ def _routes(
         channel_routes(monitor, box.clock),
         play_routes(rules=rules, cutter=cutter),
         clip_routes(rules=rules, cutter=cutter),
-        tag_routes(),
+        tag_routes(box.settings.tagging),
         media,
     ]
     if box.recordings is not None:

@@ -19,6 +19,7 @@ from appliance.channels.settings import ChannelSettings, HeartbeatSettings
 from appliance.clips.settings import ClipsSettings
 from appliance.kernel.fields import Section
 from appliance.recordings.settings import MediamtxSettings, RecorderSettings, RetentionSettings, Zone
+from appliance.tags.template import TaggingSettings
 
 DEFAULT_PATH = Path("/etc/appliance/appliance.toml")
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -77,10 +78,6 @@ class AccessSettings(Section):
     """[access]"""
 
     mode: Literal["paired", "open"] = "paired"
-
-
-class TaggingSettings(Section):
-    """[tagging]: the team's template comes with the app."""
 
 
 class Settings(BaseSettings):

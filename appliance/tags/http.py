@@ -5,12 +5,19 @@ from __future__ import annotations
 from appliance.kernel.operation import Answer
 from appliance.tags import store
 from appliance.tags.model import Stats, Tag, TagIn, TagPage, TagPatch, TagQuery
+from appliance.tags.template import TaggingSettings, TagTemplate, template_of
 from appliance.web.api import Ctx, Routes
 
 
-def tag_routes() -> Routes:
-    """Routes of /tags, and of a session's tags and figures."""
+def tag_routes(tagging: TaggingSettings) -> Routes:
+    """Routes of /tags and of the team's template, and of a session's tags and figures."""
     routes = Routes("tags")
+    template = template_of(tagging).model_dump()
+
+    @routes.get("/tagging", returns=TagTemplate)
+    async def words(ctx: Ctx) -> Answer:
+        """The team's tag template: which buttons, in which words."""
+        return Answer(200, template)
 
     @routes.post("/tags", body=TagIn, returns=Tag, status=201)
     async def create(ctx: Ctx, body: TagIn) -> Answer:

@@ -11,10 +11,11 @@ from appliance.kernel.operation import Answer, Caller
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
 from appliance.tags.http import tag_routes
+from appliance.tags.template import TaggingSettings
 from appliance.web.api import Ctx
 from tests.kit.box import add_channel, add_session
 
-ROUTES = tag_routes()
+ROUTES = tag_routes(TaggingSettings())
 
 
 def add_play(tx: Tx, session_id: str, number: int, *, favorite: bool = False) -> str:

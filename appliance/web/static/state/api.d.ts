@@ -181,6 +181,27 @@ export interface Tag {
   rev: number;
 }
 
+export interface TagGroup {
+  field: string;
+  label: string;
+  kind: "choice" | "number" | "word" | "words" | "text";
+  key: string;
+  options: (TagOption)[];
+  low?: number | null;
+  high?: number | null;
+  carry?: "keep" | "downs" | null;
+}
+
+export interface TagOption {
+  value: number | string;
+  label: string;
+}
+
+export interface TagTemplate {
+  sport: "football" | "basketball" | "soccer";
+  groups: (TagGroup)[];
+}
+
 export interface ThirdDown {
   attempts: number | null;
   conversions: number | null;

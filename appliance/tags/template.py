@@ -1,0 +1,209 @@
+"""The team's template: which buttons an analyst gets, in the team's own words.
+
+Owns: the [tagging] settings, what each sport shows where the team said nothing, the shape of GET /tagging.
+Must not know: screens. A template offers words, it forbids none: a tag keeps whatever V24 allows.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from appliance.kernel.fields import Section
+
+Sport = Literal["football", "basketball", "soccer"]
+Words = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")], ...], Field(max_length=50)
+]
+
+
+class TaggingSettings(Section):
+    """[tagging]. An empty list means the sport's own words."""
+
+    sport: Sport = "football"
+    play_types: Words = ()
+    formations: Words = ()
+    results: Words = ()
+    players: Words = ()
+    labels: Words = ()
+
+
+class TagOption(BaseModel):
+    """One button."""
+
+    value: int | str
+    label: str
+
+
+class TagGroup(BaseModel):
+    """The buttons of one field of a tag."""
+
+    field: str = Field(description="the field of V24")
+    label: str
+    kind: Literal["choice", "number", "word", "words", "text"] = Field(
+        description="choice: one of the options; number: any whole number from low to high; word: one word,"
+        " words: several, of the options or others; text: free"
+    )
+    key: str = Field(description="the key that chooses the group; a digit then chooses its button")
+    options: list[TagOption]
+    low: int | None = None
+    high: int | None = None
+    carry: Literal["keep", "downs"] | None = Field(
+        default=None,
+        description="what the next play begins with: the same value, or what the play made of it",
+    )
+
+
+class TagTemplate(BaseModel):
+    """GET /tagging."""
+
+    sport: Sport
+    groups: list[TagGroup]
+
+
+_PLAY_TYPES: dict[Sport, Words] = {
+    "football": (
+        "Run", "Pass", "Screen", "Play action", "Kickoff", "Kick return", "Punt", "Punt return", "Field goal",
+        "Extra point",
+    ),
+    "basketball": (
+        "Half court", "Fast break", "Pick and roll", "Isolation", "Post up", "Off screen", "Cut", "Inbounds",
+        "Press",
+    ),
+    "soccer": (
+        "Build-up", "Attack", "Counter", "Press", "Defence", "Corner", "Free kick", "Throw-in", "Goal kick",
+        "Penalty",
+    ),
+}  # fmt: skip
+_FORMATIONS: dict[Sport, Words] = {
+    "football": ("Shotgun", "Pistol", "Under centre", "I", "Singleback", "Trips", "Empty", "Goal line"),
+    "basketball": ("Man", "Zone 2-3", "Zone 3-2", "Zone 1-3-1", "Box and one"),
+    "soccer": ("4-3-3", "4-4-2", "4-2-3-1", "3-5-2", "3-4-3", "5-3-2"),
+}
+_RESULTS: dict[Sport, Words] = {
+    "football": (
+        "First down", "Touchdown", "Complete", "Incomplete", "Gain", "No gain", "Sack", "Interception",
+        "Fumble", "Penalty",
+    ),
+    "basketball": (
+        "2 points", "3 points", "Free throws", "Miss", "Rebound", "Turnover", "Steal", "Block", "Foul",
+    ),
+    "soccer": (
+        "Goal", "Shot on goal", "Shot wide", "Blocked", "Cross", "Won ball", "Lost ball", "Offside", "Foul",
+    ),
+}  # fmt: skip
+_LABELS: dict[Sport, Words] = {
+    "football": ("Offence", "Defence", "Special teams", "Blitz", "Motion", "Red zone", "Teach"),
+    "basketball": ("Offence", "Defence", "Transition", "Timeout play", "Teach"),
+    "soccer": ("Ours", "Theirs", "Set piece", "Transition", "Teach"),
+}
+
+
+def template_of(said: TaggingSettings) -> TagTemplate:
+    """The template of these settings."""
+    sport = said.sport
+    downs = _downs() if sport == "football" else []
+    play_types = TagGroup(
+        field="play_type",
+        label="Play",
+        kind="word",
+        key="p",
+        options=_buttons(said.play_types or _PLAY_TYPES[sport]),
+    )
+    formations = TagGroup(
+        field="formation",
+        label="Defence" if sport == "basketball" else "Formation",
+        kind="word",
+        key="o",
+        options=_buttons(said.formations or _FORMATIONS[sport]),
+        carry="keep" if sport == "soccer" else None,  # a soccer team keeps its formation from play to play
+    )
+    results = TagGroup(
+        field="result",
+        label="Result",
+        kind="word",
+        key="r",
+        options=_buttons(said.results or _RESULTS[sport]),
+    )
+    gained = [_gained()] if sport == "football" else []
+    return TagTemplate(
+        sport=sport,
+        groups=[_period(sport), *downs, play_types, formations, results, *gained, *_always(said)],
+    )
+
+
+def _buttons(words: Words) -> list[TagOption]:
+    return [TagOption(value=word, label=word) for word in dict.fromkeys(words)]
+
+
+def _numbers(*values: int) -> list[TagOption]:
+    return [TagOption(value=value, label=str(value)) for value in values]
+
+
+def _period(sport: Sport) -> TagGroup:
+    """The field is called quarter (V24) whatever the sport calls it; 5 is any overtime."""
+    played = _numbers(1, 2) if sport == "soccer" else _numbers(1, 2, 3, 4)
+    return TagGroup(
+        field="quarter",
+        label="Half" if sport == "soccer" else "Quarter",
+        kind="choice",
+        key="q",
+        options=[*played, TagOption(value=5, label="OT")],
+        carry="keep",
+    )
+
+
+def _downs() -> list[TagGroup]:
+    return [
+        TagGroup(
+            field="down", label="Down", kind="choice", key="d", options=_numbers(1, 2, 3, 4), carry="downs"
+        ),
+        TagGroup(
+            field="distance",
+            label="Distance",
+            kind="number",
+            key="i",
+            options=_numbers(1, 2, 3, 5, 7, 10),
+            low=1,
+            high=99,
+            carry="downs",
+        ),
+        TagGroup(
+            field="yard_line",
+            label="Yard line",
+            kind="number",
+            key="y",
+            options=_numbers(-20, -35, 50, 35, 20, 10),
+            low=-50,
+            high=50,
+            carry="downs",
+        ),
+    ]
+
+
+def _gained() -> TagGroup:
+    return TagGroup(
+        field="yards_gained",
+        label="Yards gained",
+        kind="number",
+        key="g",
+        options=_numbers(0, 1, 3, 5, 10, 20),
+        low=-99,
+        high=109,
+    )
+
+
+def _always(said: TaggingSettings) -> list[TagGroup]:
+    """What every sport has."""
+    return [
+        TagGroup(field="players", label="Players", kind="words", key="w", options=_buttons(said.players)),
+        TagGroup(
+            field="labels",
+            label="Labels",
+            kind="words",
+            key="a",
+            options=_buttons(said.labels or _LABELS[said.sport]),
+        ),
+        TagGroup(field="notes", label="Notes", kind="text", key="h", options=[]),
+    ]
