@@ -98,6 +98,7 @@ async def run_daemon(
     """
     state_dir = settings.storage.state_dir
     bridges.make_folder(settings.storage.recordings_dir)
+    bridges.make_folder(settings.storage.clips)
     with hold_state(state_dir), open_safe_mode(state_dir) as safe:
         clock = BoxClock.start(None, None)
         async with open_store(state_dir / "box.db", clock) as store:
@@ -237,7 +238,7 @@ async def _watching_layer(
             run_pulse,
             store=store,
             loop=loop,
-            folders={"state": settings.storage.state_dir, "recordings": settings.storage.recordings_dir},
+            folders=keeping.folders_of(settings),
             limits=DiskLimits(settings.storage.reserve_gb * 1e9, settings.retention.min_free_gb * 1e9),
             board=box.board,
             metrics=box.metrics,
@@ -260,7 +261,8 @@ async def _serving_layer(
     """What serves people: up last, down first."""
     server, store, clock = box.settings.server, box.store, box.clock
     commands: list[Command] = [command for routes in domains for command in routes.commands]
-    site = Site(box.settings.site.id, box.settings.site.name, (server.host, *server.allowed_hosts))
+    place = box.settings.site
+    site = Site(place.id, place.name, (server.host, *server.allowed_hosts), place.timezone)
     hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
     local = make_local_app(
         bridges.hook_routes(box.recordings), store=store, clock=clock, site=site, hooks=hooks
@@ -272,7 +274,7 @@ async def _serving_layer(
             "web",
             run_server,
             app=make_app(
-                [*domains, Routes("live", raw=[live.route()])],
+                [*domains, live.routes()],
                 store=store,
                 clock=clock,
                 site=site,

@@ -141,9 +141,16 @@ def finish(tx: Tx, job: Job, plan: Plan, file_path: str | None = None) -> bool:
         "preroll_us": round(plan.preroll_s * 1e6),
         "file_path": file_path,
     }
+    if job.media_rev == 1 and row["retries"] == 0:
+        changes["ready_after_us"] = ready_after_us(job, tx.now_us)
     tx.update("clips", job.clip_id, changes)
     journal_clip(tx, "clip_ready", job.clip_id)
     return True
+
+
+def ready_after_us(job: Job, now_us: int) -> int:
+    """From OUT to playable. An OUT that names an instant to come is no earlier than that instant."""
+    return max(0, now_us - max(job.out_received_us, job.end_us))
 
 
 def fail(tx: Tx, job: Job, message: str) -> bool:

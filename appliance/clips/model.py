@@ -165,6 +165,9 @@ class Clip(BaseModel):
     preroll_s: float | None = Field(description="hidden video before IN, for players that ignore edit lists")
     coverage: Coverage | None
     latency_ms: int
+    ready_after_s: float | None = Field(
+        description="from OUT to playable, seconds, by the box; null: not yet, or not at the first try"
+    )
     start_time_given: str | None
     stream_url: str | None
     thumbnail_url: str

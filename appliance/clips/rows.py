@@ -45,6 +45,7 @@ def clip_resource(tx: ReadTx, row: Row) -> dict[str, Any]:
         "preroll_s": None if row["preroll_us"] is None else row["preroll_us"] / 1e6,
         "coverage": None if row["coverage"] is None else json.decode(row["coverage"].encode()),
         "latency_ms": row["latency_ms"],
+        "ready_after_s": None if row["ready_after_us"] is None else row["ready_after_us"] / 1e6,
         "start_time_given": row["start_time_given"],
         "stream_url": None if ready is None else f"/clips/{clip_id}/m{ready}/{media_name(row['channel_id'])}",
         "thumbnail_url": f"/clips/{clip_id}/thumbnail?m={row['media_rev']}",

@@ -11,14 +11,48 @@ from dataclasses import dataclass
 from typing import Any
 
 import trio
+from pydantic import BaseModel, Field
 
 from appliance.kernel import json
-from appliance.kernel.clock import Clock
+from appliance.kernel.clock import Clock, to_rfc3339
+from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store
 from appliance.live.commands import CommandDesk
 from appliance.live.http import Endpoint
 from appliance.live.hub import ClientStats, Hub
-from appliance.web.api import Command, RawRoute
+from appliance.web.api import Command, Ctx, RawRoute, Routes
+
+
+class LiveClient(BaseModel):
+    """A device on /ws. Its name and what it says of itself are shown, not trusted."""
+
+    device: str
+    peer: str = Field(description="its address")
+    connected_at: str
+    heard_age_s: float = Field(description="since anything came from it; more than 12 s: it is being cut off")
+    lag_events: int = Field(description="events it has not been handed yet; 0: up to date")
+    rtt_ms: float | None = Field(description="its last round trip, as it says")
+    role: str | None
+    edit_lists: str | None = Field(description="what its self-test found: ok, ignored or unknown")
+
+
+class Clients(BaseModel):
+    items: list[LiveClient]
+
+
+def client_resource(stats: ClientStats) -> dict[str, Any]:
+    """The device as the API shows it."""
+    about = stats.about
+    return {
+        "device": stats.device,
+        "peer": stats.peer,
+        "connected_at": to_rfc3339(stats.connected_us),
+        "heard_age_s": round(stats.heard_age_s, 3),
+        "lag_events": stats.lag,
+        "rtt_ms": about.rtt_ms,
+        "role": about.role,
+        "edit_lists": about.edit_lists,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +76,18 @@ class LiveHandle:
 
     def route(self) -> RawRoute:
         return RawRoute("WS", "/ws", self._endpoint.handle, "Every change as it happens, and commands.")
+
+    def routes(self) -> Routes:
+        """/ws, and who is on it."""
+        routes = Routes("live", raw=[self.route()])
+
+        @routes.get("/clients", returns=Clients, hot=True)
+        async def clients(ctx: Ctx) -> Answer:
+            """Connected devices and how far each is behind, longest connected first."""
+            found = sorted(self._hub.stats(), key=lambda each: (each.connected_us, each.device))
+            return Answer(200, {"items": [client_resource(each) for each in found]})
+
+        return routes
 
     def show_latest(self, key: str, message: Mapping[str, Any]) -> None:
         """Tell everybody something without seq of which only the newest counts (progress, levels).

@@ -19,6 +19,7 @@ from appliance.kernel.signal import Signal
 from appliance.live.protocol import (
     BACKLOG_MAX,
     REPLIES_MAX,
+    About,
     Auth,
     Bucket,
     Close,
@@ -52,6 +53,7 @@ class Client:
     transport: Transport
     journal: Journal
     cursor: int = 0
+    connected_us: int = 0  # box time at which it joined
     joined_head: int = 0  # head when it came: what it missed before does not count as being slow
     now_s: Callable[[], float] = trio.current_time
     is_idle: bool = False  # nothing waits and the writer sleeps: the fan-out may hand over at once
@@ -59,6 +61,7 @@ class Client:
     sent_events: int = 0
     commands_now: int = 0
     promises_pings: bool = False
+    about: About = field(default_factory=About)
     heard_s: float = field(default_factory=trio.current_time)
     _bucket: Bucket = field(default_factory=lambda: Bucket(trio.current_time()))
     _replies: deque[bytes] = field(default_factory=deque)
@@ -176,6 +179,7 @@ class Client:
                 continue
             if isinstance(asked, Ping):
                 self.promises_pings = True
+                self.about = asked.about or self.about
                 self.reply(desk.pong(asked))
                 continue
             await self._slots.acquire()

@@ -19,7 +19,7 @@ from appliance.kernel.journal import Entry, Journal
 from appliance.kernel.signal import Signal
 from appliance.live import protocol
 from appliance.live.client import Client
-from appliance.live.protocol import PING_FRAME, SILENT_HEARTBEATS, Close, text_frame
+from appliance.live.protocol import PING_FRAME, SILENT_HEARTBEATS, About, Close, text_frame
 
 PAGE = 64  # events per fan-out step: one write per client, and never long without a checkpoint
 TICKS = 5  # silence is looked at this often per heartbeat
@@ -35,6 +35,9 @@ class ClientStats:
     lag: int  # events behind head
     sent_events: int
     is_direct: bool
+    connected_us: int  # box time
+    heard_age_s: float  # since anything came from it, pongs included
+    about: About
 
 
 @dataclass(slots=True)
@@ -55,6 +58,7 @@ class Hub:
     def joined(self, client: Client) -> Iterator[None]:
         """The client is told everything from its cursor on for the length of the block."""
         self.opened += 1
+        client.connected_us = self.clock.now_us()
         self.clients.add(client)
         if self.is_stopping:
             client.close(Close.RESTART, RESTART)
@@ -117,6 +121,15 @@ class Hub:
 
     def stats(self) -> tuple[ClientStats, ...]:
         return tuple(
-            ClientStats(each.device, each.peer, each.lag, each.sent_events, each.transport.hears_pongs)
+            ClientStats(
+                each.device,
+                each.peer,
+                each.lag,
+                each.sent_events,
+                each.transport.hears_pongs,
+                each.connected_us,
+                each.now_s() - each.heard_s,
+                each.about,
+            )
             for each in self.clients
         )

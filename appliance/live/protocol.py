@@ -21,6 +21,8 @@ REPLAY_MAX = 2000  # missed events replayed at most; beyond that /snapshot is ch
 BACKLOG_MAX = 256  # events a connected client may be behind: 5 s of the busiest game
 REPLIES_MAX = 64  # results and pongs waiting for one client that asks faster than it reads
 ID_CHARS_MAX = 255
+WORD_CHARS_MAX = 32
+RTT_MS_MAX = 3_600_000
 RATE_PER_S = 20.0  # a person with two thumbs makes 5 messages a second
 BURST = 60.0  # a tablet that was away sends its outbox at once
 SILENT_HEARTBEATS = 2.4  # 12 s of silence at a heartbeat of 5 s
@@ -52,8 +54,21 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What a device says of itself with a ping: shown to operators, trusted by nobody.
+
+    `rtt_ms`: its last round trip. `edit_lists`: what its self-test found (ok, ignored, unknown).
+    """
+
+    rtt_ms: float | None = None
+    role: str | None = None
+    edit_lists: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     id: Any
+    about: About | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +122,28 @@ def parse_message(text: str) -> Ping | Auth | CommandFrame:
         raise ProtocolError(f"not JSON: {error}") from None
     kind = value.get("type") if isinstance(value, dict) else None
     if kind == "ping":
-        return Ping(value.get("id"))
+        return Ping(value.get("id"), _about(value.get("about")))
     if kind == "auth":
         return Auth()
     if kind == "command":
         return _command(value)
     raise ProtocolError("type must be ping, command or auth")
+
+
+def _about(value: Any) -> About | None:
+    """What can be understood of it; a word that cannot is left out, the ping counts all the same."""
+    if not isinstance(value, dict):
+        return None
+
+    def word(name: str) -> str | None:
+        said = value.get(name)
+        return said if isinstance(said, str) and len(said) <= WORD_CHARS_MAX and said.isprintable() else None
+
+    said_ms = value.get("rtt_ms")
+    rtt_ms = None
+    if isinstance(said_ms, int | float) and not isinstance(said_ms, bool) and 0 <= said_ms < RTT_MS_MAX:
+        rtt_ms = float(said_ms)
+    return About(rtt_ms, word("role"), word("edit_lists"))
 
 
 def _command(value: Mapping[str, Any]) -> CommandFrame:

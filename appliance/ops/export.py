@@ -90,10 +90,8 @@ def _shown(row: Row) -> dict[str, Any]:
             continue
         if name in _JSON_TEXT:
             found[name] = None if value is None else json.decode(value.encode())
-        elif name in ("duration_us", "preroll_us"):
-            found["duration" if name == "duration_us" else "preroll_s"] = (
-                None if value is None else value / 1e6
-            )
+        elif name in _SPANS:
+            found[_SPANS[name]] = None if value is None else value / 1e6
         elif name.endswith("_us"):
             found[_INSTANTS.get(name, name[:-3])] = None if value is None else to_rfc3339(value)
         elif name.startswith("is_") or name == "auto_closed":
@@ -103,6 +101,7 @@ def _shown(row: Row) -> dict[str, Any]:
     return found
 
 
+_SPANS = {"duration_us": "duration", "preroll_us": "preroll_s", "ready_after_us": "ready_after_s"}
 _INSTANTS = {
     "start_us": "start_time",
     "cue_us": "cue_time",

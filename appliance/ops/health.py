@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Status = Literal["ok", "warn", "bad"]
 GB = 10**9
@@ -23,14 +23,19 @@ STEP_BAD_US = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One line of /readyz and of doctor. `hint`: what to do now; None when there is nothing to do."""
+    """One line of /readyz and of doctor. `hint`: what to do now; None when there is nothing to do.
+
+    `figures`: what `detail` says, for programs (hours, bytes, seconds, counts by name); shown when given.
+    """
 
     status: Status
     detail: str
     hint: str | None = None
+    figures: Mapping[str, float | None] | None = None
 
-    def shown(self) -> dict[str, str | None]:
-        return {"status": self.status, "detail": self.detail, "hint": self.hint}
+    def shown(self) -> dict[str, Any]:
+        said: dict[str, Any] = {"status": self.status, "detail": self.detail, "hint": self.hint}
+        return said if self.figures is None else {**said, "figures": dict(self.figures)}
 
 
 Look = Callable[[], Part]
@@ -47,7 +52,7 @@ class Board:
             raise ValueError(f"two health parts named {name}")
         self._looks[name] = look
 
-    def parts(self) -> dict[str, dict[str, str | None]]:
+    def parts(self) -> dict[str, dict[str, Any]]:
         return {name: look().shown() for name, look in self._looks.items()}
 
 
@@ -66,14 +71,14 @@ def disk_part(space: DiskSpace, *, reserve_bytes: float, min_free_bytes: float) 
     if space.free_bytes < 0:
         return Part("bad", f"{space.path}: {space.error}", "mount the disk, or correct [storage]")
     free = f"{space.free_bytes / GB:.1f} GB of {space.total_bytes / GB:.1f} GB free at {space.path}"
+    figures = {"free_bytes": float(space.free_bytes), "total_bytes": float(space.total_bytes)}
     if space.free_bytes < reserve_bytes:
-        return Part(
-            "bad", f"{free}; the reserve is {reserve_bytes / GB:g} GB", "free space or add a disk now"
-        )
+        detail = f"{free}; the reserve is {reserve_bytes / GB:g} GB"
+        return Part("bad", detail, "free space or add a disk now", figures)
     if space.free_bytes < min_free_bytes:
         hint = "old footage is being deleted; a larger disk keeps more"
-        return Part("warn", f"{free}; the aim is {min_free_bytes / GB:g} GB", hint)
-    return Part("ok", free)
+        return Part("warn", f"{free}; the aim is {min_free_bytes / GB:g} GB", hint, figures)
+    return Part("ok", free, figures=figures)
 
 
 def clock_part(step_us: int) -> Part:
@@ -124,6 +129,6 @@ def safe_mode_part(on: bool, reason: str) -> Part:
     )
 
 
-def worst(parts: Mapping[str, Mapping[str, str | None]]) -> str:
+def worst(parts: Mapping[str, Mapping[str, Any]]) -> str:
     order = ("ok", "warn", "bad")
     return max((part["status"] or "ok" for part in parts.values()), key=order.index, default="ok")

@@ -33,7 +33,7 @@ def make_app(
     static_dir: Path | None = STATIC_DIR,
 ) -> Dispatcher:
     """The box's ASGI application: the domains' `routes`, the box's own, the files, /openapi.json, /docs."""
-    groups = [*routes, box_routes(site), health_routes(hooks), journal_routes(store, hooks.snapshot)]
+    groups = [*routes, box_routes(site), health_routes(hooks), journal_routes(store, hooks.snapshot, site)]
     files = Files(static_dir, DOCS_DIR)
     document = Document(
         partial(openapi_document, groups, title=f"{site.name}: the stadium box", version=appliance_version())

@@ -44,6 +44,7 @@ class Site:
     id: str = "stadium"
     name: str = "Stadium"
     hosts: tuple[str, ...] = ()  # [server] host and allowed_hosts
+    timezone: str = "UTC"  # what times are shown in, an IANA name
 
 
 class Time(BaseModel):
@@ -55,12 +56,16 @@ class Version(BaseModel):
     python: str
     site_id: str
     site_name: str
+    timezone: str = Field(description="of the site, an IANA name: what times are shown in")
 
 
 class Part(BaseModel):
     status: Literal["ok", "warn", "bad"]
     detail: str
     hint: str | None = Field(None, description="what to do now")
+    figures: dict[str, float | None] | None = Field(
+        None, description="what `detail` says, for programs: hours, bytes, seconds, counts by name"
+    )
 
 
 class Readiness(BaseModel):
@@ -80,6 +85,7 @@ def box_routes(site: Site) -> Routes:
         "python": platform.python_version(),
         "site_id": site.id,
         "site_name": site.name,
+        "timezone": site.timezone,
     }
 
     @routes.get("/time", returns=Time, hot=True)

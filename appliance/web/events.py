@@ -19,6 +19,7 @@ from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 from appliance.web.api import Ctx, RawRoute, Receive, Routes, Scope, Send
+from appliance.web.common import Site
 from appliance.web.replies import JSON, Reply, send_reply
 from appliance.web.requests import parse_query
 
@@ -35,21 +36,29 @@ class EventsQuery(Input):
     epoch: str | None = Field(None, description="of the journal `since` belongs to; another one is 410")
 
 
+class SiteFacts(BaseModel):
+    id: str
+    name: str
+    timezone: str = Field(description="what times are shown in, an IANA name")
+
+
 class Snapshot(BaseModel):
     as_of_seq: int = Field(description="follow /events or /ws from here")
     epoch: str
+    site: SiteFacts
     model_config = {"extra": "allow"}
 
 
-def journal_routes(store: Store, snapshot: Callable[[ReadTx], Mapping[str, Any]]) -> Routes:
+def journal_routes(store: Store, snapshot: Callable[[ReadTx], Mapping[str, Any]], site: Site) -> Routes:
     routes = Routes("events")
+    here = {"id": site.id, "name": site.name, "timezone": site.timezone}
 
     @routes.get(SNAPSHOT, returns=Snapshot)
     async def everything(ctx: Ctx) -> Answer:
         """Where a client starts: the resources, and the position they were read at."""
 
         def read(tx: ReadTx) -> dict[str, Any]:
-            return {**snapshot(tx), "as_of_seq": tx.head(), "epoch": store.journal.epoch}
+            return {**snapshot(tx), "site": here, "as_of_seq": tx.head(), "epoch": store.journal.epoch}
 
         return Answer(200, await ctx.read(read))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 from appliance.clips.files import ClipFiles
@@ -32,6 +33,12 @@ def limits_of(settings: Settings) -> Limits:
         clip_us=round(wanted.clip_days * DAY_US),
         guard_us=round(wanted.session_guard_h * HOUR_US),
     )
+
+
+def folders_of(settings: Settings) -> dict[str, Path]:
+    """The folders whose disks health watches, by name."""
+    storage = settings.storage
+    return {"state": storage.state_dir, "recordings": storage.recordings_dir, "clips": storage.clips}
 
 
 @asynccontextmanager
@@ -81,14 +88,20 @@ def add_retention(board: Board, metrics: Metrics, handle: RetentionHandle) -> No
 def hours_part(figures: Figures) -> Part:
     """How long can be recorded from now on, at the rate of the last minutes."""
     room = f"{figures.free_bytes / GB:.1f} GB free, {figures.deletable_bytes / GB:.1f} GB of old footage"
+    facts = {
+        "hours": figures.hours,
+        "bytes_per_s": figures.bytes_per_s,
+        "free_bytes": float(figures.free_bytes),
+        "deletable_bytes": float(figures.deletable_bytes),
+    }
     if figures.hours is None:
-        return Part("ok", f"nothing is being recorded; {room}")
+        return Part("ok", f"nothing is being recorded; {room}", figures=facts)
     detail = f"{figures.hours:.1f} h of recording left at {figures.bytes_per_s / 1e6:.2f} MB/s: {room}"
     if figures.hours < HOURS_BAD:
-        return Part("bad", detail, "free space or add a disk now, or footage of games goes")
+        return Part("bad", detail, "free space or add a disk now, or footage of games goes", facts)
     if figures.hours < HOURS_WARN:
-        return Part("warn", detail, "free space before the game, or lower the cameras' bitrate")
-    return Part("ok", detail)
+        return Part("warn", detail, "free space before the game, or lower the cameras' bitrate", facts)
+    return Part("ok", detail, figures=facts)
 
 
 def retention_part(figures: Figures) -> Part:

@@ -14,6 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from appliance.clips import marks, plays
 from appliance.clips.cutter import CutterHandle, run_cutter
 from appliance.clips.model import ClipIn, ClipPatch, EndIn, PlayIn
+from appliance.clips.rows import clip_resource
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
 from tests.kit.box import COACH, KICKOFF_US, SimClock, add_channel, add_session, mark_rules, sim_store, types
@@ -94,6 +95,7 @@ async def test_a_clip_whose_footage_is_there_is_cut_at_once(
             None,
             500_000,
         )
+        assert row["ready_after_us"] == 0
         assert types(desk.store)[-3:] == ["clip_created", "clip_processing", "clip_ready"]
         assert desk.planner.asked == [("cam1", KICKOFF_US - 10 * SECOND, KICKOFF_US - 2 * SECOND, 100_000)]
 
@@ -123,6 +125,8 @@ async def test_footage_that_never_comes_is_given_up_after_the_wait(  # V09
         row = await desk.until(clip_id, "ready")
         assert trio.current_time() == pytest.approx(15.1), "coverage_wait_s after OUT received, plus latency"
         assert '"reason":"no_footage"' in row["coverage"]
+        told = await desk.store.read(lambda tx: clip_resource(tx, row))
+        assert told["ready_after_s"] == pytest.approx(15.1), "the same figure for every tablet"
 
 
 async def test_no_footage_at_all_fails_with_words_a_person_understands(  # V26
@@ -275,6 +279,7 @@ async def test_footage_that_turns_up_late_recuts_the_clip_by_itself(
             await trio.sleep(1)
             row = await desk.row(clip_id)
         assert (row["status"], row["ready_media_rev"], row["retries"]) == ("ready", 2, 1)
+        assert row["ready_after_us"] == 15_100_000, "the first cut's, not the mending's"
         assert '"missing":[]' in row["coverage"]
 
 

@@ -12,7 +12,16 @@ from wsproto.events import Ping as PingEvent
 from wsproto.events import TextMessage
 
 from appliance.live import protocol
-from appliance.live.protocol import Bucket, Hello, Ping, ProtocolError, parse_hello, parse_message, resume
+from appliance.live.protocol import (
+    About,
+    Bucket,
+    Hello,
+    Ping,
+    ProtocolError,
+    parse_hello,
+    parse_message,
+    resume,
+)
 
 
 @given(payload=st.one_of(st.text(max_size=300), st.integers(65_500, 65_600).map("x".__mul__)))
@@ -30,6 +39,21 @@ def test_resuming_promises_only_what_is_kept_and_not_too_much(since: int, oldest
     cursor, recovered = resume(Hello(since, "e"), epoch="e", oldest=oldest, head=head)
     assert recovered is (oldest - 1 <= since <= head and head - since <= 2000)
     assert cursor == (since if recovered else head)
+
+
+@pytest.mark.parametrize(
+    ("about", "understood"),
+    [
+        ({"rtt_ms": 12, "role": "coach", "edit_lists": "ok"}, About(12.0, "coach", "ok")),
+        ({"rtt_ms": True, "role": "x" * 33, "edit_lists": "a\nb"}, About()),
+        ({"rtt_ms": -1, "battery": 3}, About()),
+        ("coach", None),
+    ],
+)
+def test_what_a_device_says_of_itself_is_taken_as_far_as_it_is_understood(
+    about: object, understood: About | None
+) -> None:
+    assert parse_message(json.dumps({"type": "ping", "id": 1, "about": about})) == Ping(1, understood)
 
 
 def test_another_epoch_or_none_is_never_resumed() -> None:

@@ -81,6 +81,8 @@ def test_the_board_asks_each_part_when_it_is_read() -> None:
     state = [Part("ok", "fine")]
     board.add("disk", lambda: state[0])
     assert board.parts() == {"disk": {"status": "ok", "detail": "fine", "hint": None}}
+    state[0] = Part("ok", "fine", figures={"free_bytes": 5.0})
+    assert board.parts()["disk"]["figures"] == {"free_bytes": 5.0}
     state[0] = Part("bad", "gone", "plug it in")
     assert worst(board.parts()) == "bad"
     assert worst({}) == "ok"

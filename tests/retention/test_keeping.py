@@ -36,6 +36,7 @@ def test_limits_are_the_settings_in_bytes_and_microseconds() -> None:
 def test_hours_of_recording_left(free_gb: int, deletable_gb: int, status: str) -> None:
     figures = Figures(free_bytes=free_gb * GB, deletable_bytes=deletable_gb * GB, bytes_per_s=1_000_000)
     part = hours_part(figures)
+    assert part.figures is not None and part.figures["hours"] == figures.hours
     assert part.status == status
     assert f"{(free_gb + deletable_gb) / 3.6:.1f} h of recording left" in part.detail
     assert (part.hint is None) == (status == "ok")

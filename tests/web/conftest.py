@@ -32,7 +32,7 @@ class Box:
             routes,
             store=self.store,
             clock=self.clock,
-            site=site or Site("box-1", "North Field"),
+            site=site or Site("box-1", "North Field", timezone="Europe/Madrid"),
             hooks=self.hooks(),
             static_dir=static_dir,
         )

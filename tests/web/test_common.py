@@ -16,6 +16,7 @@ async def test_time_is_box_time(box: Box) -> None:
 async def test_version_names_the_box(box: Box) -> None:
     about = (await box.client().get("/version")).json
     assert about["site_id"] == "box-1" and about["site_name"] == "North Field" and about["version"]
+    assert about["timezone"] == "Europe/Madrid"
 
 
 async def test_readyz_is_the_worst_of_its_parts_and_503_only_when_bad(box: Box) -> None:

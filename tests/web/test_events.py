@@ -68,5 +68,6 @@ async def test_a_snapshot_carries_the_position_to_go_on_from(box: Box) -> None:
     client = box.client()
     start = (await client.get("/snapshot")).json
     assert (start["as_of_seq"], start["epoch"], start["sessions"]) == (4, box.store.journal.epoch, [])
+    assert start["site"] == {"id": "box-1", "name": "North Field", "timezone": "Europe/Madrid"}
     await append(box, 1)
     assert [each["seq"] for each in (await client.get("/events?since=4")).json["items"]] == [5]

@@ -22,6 +22,10 @@ export interface Channel {
   rev: number;
 }
 
+export interface Clients {
+  items: (LiveClient)[];
+}
+
 export interface Clip {
   id: string;
   clip_id: string;
@@ -46,6 +50,7 @@ export interface Clip {
   preroll_s: number | null;
   coverage: Coverage | null;
   latency_ms: number;
+  ready_after_s: number | null;
   start_time_given: string | null;
   stream_url: string | null;
   thumbnail_url: string;
@@ -66,6 +71,17 @@ export interface Health {
   status: string;
 }
 
+export interface LiveClient {
+  device: string;
+  peer: string;
+  connected_at: string;
+  heard_age_s: number;
+  lag_events: number;
+  rtt_ms: number | null;
+  role: string | null;
+  edit_lists: string | null;
+}
+
 export interface Missing {
   start: string;
   end: string;
@@ -76,6 +92,7 @@ export interface Part {
   status: "ok" | "warn" | "bad";
   detail: string;
   hint?: string | null;
+  figures?: Record<string, number | null> | null;
 }
 
 export interface Play {
@@ -255,4 +272,5 @@ export interface Version {
   python: string;
   site_id: string;
   site_name: string;
+  timezone: string;
 }
