@@ -2,12 +2,12 @@
 
 import { diskOfMarks } from "./state/disk.js";
 import { Box } from "./state/box.js";
-import { Figures } from "./state/figures.js";
 import { Keys } from "./state/keys.js";
 import { Marks } from "./state/marks.js";
 import { Prefetch } from "./state/prefetch.js";
 import { Prefs } from "./state/prefs.js";
 import { clipsByPlay, currentSession, overlay, playsOf } from "./state/store.js";
+import { overlayTags, tagsByPlay } from "./state/tagging.js";
 import "./parts/status-line.js";
 import "./parts/mark-bar.js";
 import "./parts/notice-stack.js";
@@ -34,10 +34,12 @@ const PANELS = {
 };
 
 const prefs = new Prefs();
-const box = new Box({ device: prefs.get("device"), disk: diskOfMarks() });
+const box = new Box({
+  device: prefs.get("device"), disk: diskOfMarks(),
+  about: () => ({ role: prefs.get("role"), edit_lists: prefs.get("editLists") || undefined }),
+});
 const session = () => currentSession(box.state, prefs.get("session"));
 const marks = new Marks(box, session);
-const figures = new Figures();
 const keys = new Keys();
 const prefetch = new Prefetch();
 
@@ -48,12 +50,14 @@ const notices = /** @type {import("./parts/notice-stack.js").NoticeStack} */ ($(
 
 /** What a screen gets. */
 const ctx = {
-  box, prefs, marks, figures, keys, prefetch, session,
+  box, prefs, marks, keys, prefetch, session,
   panels: PANELS,
   /** Every play of the session, newest first, with this device's marks laid over. */
   plays: () => playsOf(overlay(box.state.plays, box.outbox.marks).values(), session()?.id),
   /** Clips by play. */
   clips: () => clipsByPlay(box.state),
+  /** Tags by play, oldest first, with this device's changes laid over. */
+  tags: () => tagsByPlay(overlayTags(box.state.tags, box.outbox.marks).values()),
   /** The play that is open, if one is. */
   open: () => ctx.plays().find((play) => !play.duration && !ctx.refusal(play.id)),
   /** Why the box refused what this device marked, "" when it did not. @param {string} id */
@@ -177,10 +181,6 @@ keys.add([
 box.addEventListener("change", (event) => {
   drawFrame();
   entered?.update?.(/** @type {CustomEvent} */ (event).detail);
-});
-box.addEventListener("event", (event) => {
-  const { event: heard, before } = /** @type {CustomEvent} */ (event).detail;
-  figures.take(box.state, heard, before);
 });
 prefs.addEventListener("change", (event) => {
   if (/** @type {CustomEvent} */ (event).detail === "theme") document.documentElement.dataset.theme = prefs.get("theme");

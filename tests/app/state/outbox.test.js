@@ -120,3 +120,18 @@ test("which answers are final", () => {
   assert.deepEqual([409, 410, 422].map(isFinal), [true, true, true]);
   assert.deepEqual([200, 408, 429, 500, 503].map(isFinal), [false, false, false, false, false]);
 });
+
+test("what analysts say of plays never holds up a mark", async () => {
+  /** @type {((outcome: any) => void)[]} */
+  const open = [];
+  const sent = [];
+  const outbox = new Outbox({ disk: memory(), send: (one) => (sent.push(one.key), new Promise((done) => open.push(done))), wait: async () => {} });
+  outbox.connected("site", "e1", never);
+  for (const key of ["t1", "t2"]) outbox.add(mark(key, "tag_set", "t"));
+  outbox.add(mark("a"));
+  await settled(outbox);
+  assert.deepEqual(sent, ["t1", "a"], "the mark goes while a tag is on its way, the second tag waits for the first");
+  open.forEach((done) => done({ ok: true, resource: {} }));
+  await settled(outbox);
+  assert.deepEqual(sent, ["t1", "a", "t2"]);
+});

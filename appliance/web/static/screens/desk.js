@@ -3,6 +3,7 @@
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/play-card.js";
 import "../parts/replay-player.js";
+import { readyAfter } from "../state/store.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/store.js").Play} Play */
@@ -101,7 +102,7 @@ class Desk {
     this.all = this.ctx.plays();
     this.rows = this.onlyStars ? this.all.filter((play) => play.is_favorite) : this.all;
     this.clips = this.ctx.clips();
-    this.tags = tagsByPlay(this.ctx);
+    this.tags = this.ctx.tags();
     this.drawList();
     this.drawPicture();
   }
@@ -117,7 +118,7 @@ class Desk {
       const card = /** @type {import("../parts/play-card.js").PlayCard} */ (item.firstElementChild);
       card.view = {
         play, angle, clips: clips?.get(play.id) ?? [], tags: this.tags?.get(play.id) ?? [],
-        chosen: play.id === this.playId, figure: ctx.figures.of(play.id), refused: ctx.refusal(play.id),
+        chosen: play.id === this.playId, figure: readyAfter(clips?.get(play.id) ?? []), refused: ctx.refusal(play.id),
       };
       return item;
     });
@@ -235,14 +236,3 @@ class Desk {
     this.update();
   }
 }
-
-/** @param {Ctx} ctx */
-function tagsByPlay(ctx) {
-  /** @type {Map<string, import("../state/store.js").Tag[]>} */
-  const found = new Map();
-  for (const tag of ctx.box.state.tags.values()) {
-    if (tag.play_id) found.set(tag.play_id, [...(found.get(tag.play_id) ?? []), tag]);
-  }
-  return found;
-}
-

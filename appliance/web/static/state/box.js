@@ -7,6 +7,7 @@ import * as clock from "./clock.js";
 import { uuid } from "./ids.js";
 import { isFinal, Outbox } from "./outbox.js";
 import * as store from "./store.js";
+import { setZone } from "./zone.js";
 
 const RETRY_MS = [100, 250, 500, 1000, 2000, 4000];
 const COMMAND_MS = 1000; // then the same mark goes by POST, under the same id
@@ -18,10 +19,12 @@ const FINAL_CLOSE = 4500; // from here on: do not come back
 /** @typedef {{tables: Set<string>, all?: boolean}} Change */
 
 export class Box extends EventTarget {
-  /** @param {{device: string, disk: import("./outbox.js").Disk}} given */
-  constructor({ device, disk }) {
+  /** `about`: what this device says of itself with each ping, for operators.
+   * @param {{device: string, disk: import("./outbox.js").Disk, about?: () => Record<string, string | undefined>}} given */
+  constructor({ device, disk, about = () => ({}) }) {
     super();
     this.device = device;
+    this.about = about;
     this.state = store.empty();
     this.outbox = new Outbox({ disk, send: (mark) => this.deliver(mark) });
     this.outbox.addEventListener("change", () => this.changed("marks"));
@@ -87,6 +90,7 @@ export class Box extends EventTarget {
     try {
       const snapshot = await this.request("GET", "/snapshot");
       store.load(this.state, snapshot);
+      setZone(this.state.place.timezone);
       for (const event of this.early.splice(0)) store.apply(this.state, event);
       this.reloads++;
       this.changed("all");
@@ -178,7 +182,7 @@ export class Box extends EventTarget {
     const id = uuid();
     if (this.pings.size > 8) this.pings.clear();
     this.pings.set(id, Date.now());
-    this.socket.send(JSON.stringify({ type: "ping", id }));
+    this.socket.send(JSON.stringify({ type: "ping", id, about: { ...this.about(), rtt_ms: this.rtt ?? undefined } }));
   }
 
   /** @param {any} event */
@@ -259,7 +263,12 @@ export class Box extends EventTarget {
   /** The answer may be here before its event. @param {import("./outbox.js").Mark} mark @param {any} resource
    * @returns {import("./outbox.js").Outcome} */
   learn(mark, resource) {
-    if (resource?.deleted) {
+    if (mark.doing.startsWith("tag_")) {
+      const { tags } = this.state;
+      if (resource?.deleted) tags.delete(mark.subject);
+      else if (resource && (tags.get(resource.id)?.rev ?? -1) < resource.rev) tags.set(resource.id, resource);
+      this.changed("tags");
+    } else if (resource?.deleted) {
       for (const clip of [...this.state.clips.values()]) if (clip.play_id === mark.subject) this.state.clips.delete(clip.id);
       if (this.state.plays.delete(mark.subject)) this.changed("plays");
     } else if (resource?.play_id && resource.number) {

@@ -36,6 +36,9 @@ export function placed(mark, site, epoch, isKnown) {
 /** Is an answer of the box final? A refusal is; what time mends is not. @param {number} status */
 export const isFinal = (status) => status >= 400 && status < 500 && ![408, 425, 429].includes(status);
 
+/** @param {Mark} mark */
+const isData = (mark) => mark.doing.startsWith("tag_");
+
 export class Outbox extends EventTarget {
   /** @param {{disk: Disk, send: (mark: Mark) => Promise<Outcome>, now?: () => number,
    *   wait?: (ms: number) => Promise<void>}} given */
@@ -49,7 +52,8 @@ export class Outbox extends EventTarget {
     this.marks = [];
     this.site = "";
     this.epoch = "";
-    this.busy = false;
+    /** @type {Set<boolean>} */
+    this.busy = new Set();
     /** @type {Map<string, {resolve: (resource: any) => void, reject: (error: Error) => void}>} */
     this.callers = new Map();
   }
@@ -114,19 +118,25 @@ export class Outbox extends EventTarget {
     this.tell();
   }
 
-  /** One at a time and in order: CUE and END PLAY follow the NEW PLAY they belong to. */
+  /** One at a time and in order: CUE and END PLAY follow the NEW PLAY they belong to. What analysts say of plays has
+   * a line of its own: fifty tags on their way must not hold up a mark. */
   async pump() {
-    if (this.busy) return;
-    this.busy = true;
+    await Promise.all([this.drain(false), this.drain(true)]);
+  }
+
+  /** @param {boolean} data */
+  async drain(data) {
+    if (this.busy.has(data)) return;
+    this.busy.add(data);
     try {
-      for (let mark; (mark = this.waiting()[0]); ) {
+      for (let mark; (mark = this.waiting().find((each) => isData(each) === data)); ) {
         const outcome = await this.send(mark).catch((error) => ({ ok: false, final: false, error }));
         if (this.settle(mark, /** @type {Outcome} */ (outcome))) continue;
         const tries = (mark.tries = (mark.tries ?? 0) + 1);
         await this.wait(TRY_AGAIN_MS[Math.min(tries, TRY_AGAIN_MS.length) - 1]);
       }
     } finally {
-      this.busy = false;
+      this.busy.delete(data);
     }
   }
 

@@ -13,6 +13,7 @@ const DEFAULTS = {
   layout: /** @type {1 | 2 | 4} */ (1),
   session: "", // chosen by hand; "" is the newest that runs
   lastSeconds: 10,
+  carry: true, // a play's tags begin with what follows from the play before
   loop: true,
   sound: false,
   editLists: /** @type {"" | "ok" | "ignored" | "unknown"} */ (""), // what the self-test of this browser found

@@ -1,0 +1,55 @@
+// Finding plays by what is said of them. Plain functions over rows; no DOM.
+
+/** @typedef {{play: import("./store.js").Play, said: Record<string, any>, tagged: boolean}} Row `said`: merged tags */
+/** @typedef {{text: string, starred: boolean, untagged: boolean, important: boolean, fields: Record<string, string>}} Wanted */
+
+/** Fields one may filter by. */
+export const FACETS = ["quarter", "down", "play_type", "formation", "result", "labels", "players"];
+
+/** @returns {Wanted} */
+export const everything = () => ({ text: "", starred: false, untagged: false, important: false, fields: {} });
+
+/** How a word is compared: no case, no accents, "_" and "-" are spaces. @param {any} word */
+export const plain = (word) => String(word ?? "").normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().replace(/[\s_-]+/g, " ").trim();
+
+/** How many things are asked for besides the text. @param {Wanted} wanted */
+export const asked = (wanted) => Object.values(wanted.fields).filter(Boolean).length + [wanted.untagged, wanted.important].filter(Boolean).length;
+
+/** @param {readonly Row[]} rows @param {Wanted} wanted @returns {Row[]} */
+export function matching(rows, wanted) {
+  const words = plain(wanted.text).split(" ").filter(Boolean);
+  return rows.filter((row) => (!wanted.starred || row.play.is_favorite) && (!wanted.untagged || !row.tagged)
+    && (!wanted.important || row.said.is_important)
+    && Object.entries(wanted.fields).every(([name, value]) => !value || valuesOf(row, name).includes(plain(value)))
+    && words.every((word) => hasWord(row, word)));
+}
+
+/** @param {Row} row @param {string} name @returns {string[]} */
+const valuesOf = (row, name) => [row.said[name]].flat().map(plain);
+
+/** "12" is play 12 or player 12, "q2" the quarter, "3&7" down and distance; anything else may be part of a word.
+ * @param {Row} row @param {string} word */
+function hasWord({ play, said }, word) {
+  const number = /^#?(\d+)$/.exec(word)?.[1];
+  const players = said.players.flatMap((/** @type {string} */ each) => plain(each).split(" "));
+  if (number) return String(play.number) === number || players.includes(number);
+  if (/^q\d$/.test(word)) return `q${said.quarter}` === word;
+  if (/^\d&\d*$/.test(word)) return `${said.down}&${said.distance ?? ""}`.startsWith(word);
+  return [play.title, said.play_type, said.formation, said.result, said.notes, said.coach_notes, play.created_by, ...said.labels, ...players]
+    .some((each) => plain(each).includes(word));
+}
+
+/** The values there are, for a list to choose from: [value, how many], in order.
+ * @param {readonly Row[]} rows @param {string} name @returns {[string, number][]} */
+export function facet(rows, name) {
+  /** @type {Map<string, [string, number]>} */
+  const counted = new Map();
+  for (const { said } of rows) {
+    for (const value of [said[name]].flat()) {
+      if (value === null || value === "") continue;
+      const known = counted.get(plain(value)) ?? [String(value), 0];
+      counted.set(plain(value), [known[0], known[1] + 1]);
+    }
+  }
+  return [...counted.values()].sort((one, other) => one[0].localeCompare(other[0], undefined, { numeric: true }));
+}

@@ -1,0 +1,56 @@
+// A press on the tag board on its way to the box: as marks of the outbox, so it is seen at once and never lost.
+
+import { uuid } from "./ids.js";
+import { writes } from "./tagging.js";
+
+/** @typedef {import("./tagging.js").Target} Target */
+/** @typedef {import("./api").TagTemplate} Template */
+
+/** @type {Promise<Template> | null} */
+let template = null;
+
+/** The team's template; asked for once. @param {import("./box.js").Box} box @returns {Promise<Template>} */
+export function templateOf(box) {
+  template ??= box.request("GET", "/tagging").catch((error) => {
+    template = null;
+    throw error;
+  });
+  return template;
+}
+
+/** Say these fields of these plays. @param {import("./marks.js").Marks} marks @param {readonly Target[]} targets
+ * @param {(target: Target) => Record<string, any>} fieldsOf @returns {{done: Promise<any>, undo: () => void, count: number}} */
+export function tag(marks, targets, fieldsOf) {
+  /** @type {Promise<any>[]} */
+  const answers = [];
+  /** @type {(() => void)[]} */
+  const back = [];
+  let count = 0;
+  for (const target of targets) {
+    const clip = target.clips[0];
+    const wanted = writes(target.tags, fieldsOf(target));
+    if (!clip || !wanted.length) continue;
+    count++;
+    for (const { id, fields, before } of wanted) {
+      const subject = id ?? uuid();
+      answers.push(id ? set(marks, id, fields) : make(marks, subject, clip, fields));
+      back.push(() => void (id ? set(marks, id, before) : marks.mark("tag_drop", subject, {}, { method: "DELETE", path: `/tags/${subject}` })));
+    }
+  }
+  return { done: Promise.all(answers), undo: () => back.reverse().forEach((each) => each()), count };
+}
+
+/** @param {import("./marks.js").Marks} marks @param {string} id @param {Record<string, any>} body */
+const set = (marks, id, body) => marks.mark("tag_set", id, {}, { method: "PATCH", path: `/tags/${id}`, body });
+
+/** @param {import("./marks.js").Marks} marks @param {string} id @param {import("./store.js").Clip} clip @param {Record<string, any>} fields */
+function make(marks, id, clip, fields) {
+  const facts = { play_id: clip.play_id, session_id: clip.session_id };
+  return marks.mark("tag_new", id, facts, { method: "POST", path: "/tags", body: { id, clip_id: clip.id, ...fields } });
+}
+
+/** What the box refused is said once and then forgotten: the tags shown are those of the box.
+ * @param {import("./outbox.js").Outbox} outbox */
+export function forgetRefused(outbox) {
+  for (const mark of outbox.refused()) if (mark.doing.startsWith("tag_")) outbox.forget(mark);
+}
