@@ -73,3 +73,8 @@ test("the session in work", () => {
   assert.equal(store.currentSession(state, "a")?.id, "a");
   assert.equal(store.currentSession(state, "gone")?.id, "c");
 });
+
+test("mark-to-playable is the box's figure of the first angle, the same on every tablet", () => {
+  assert.equal(store.readyAfter([]), null);
+  assert.equal(store.readyAfter([{ ready_after_s: null }, { ready_after_s: 0.31 }, { ready_after_s: 0.22 }]), 0.22);
+});

@@ -12,6 +12,7 @@
  * @typedef {object} State
  * @property {string} site which box; "" until it has said so
  * @property {string} epoch which database of it
+ * @property {{id: string, name: string, timezone: string}} place the site, as people call it
  * @property {number} seq the last event applied
  * @property {Map<string, Session>} sessions
  * @property {Map<string, Channel>} channels
@@ -27,7 +28,7 @@ const TABLE = { session: "sessions", channel: "channels", play: "plays", clip: "
 /** @returns {State} */
 export function empty() {
   return {
-    site: "", epoch: "", seq: 0,
+    site: "", epoch: "", seq: 0, place: { id: "", name: "", timezone: "" },
     sessions: new Map(), channels: new Map(), plays: new Map(), clips: new Map(), tags: new Map(),
   };
 }
@@ -40,6 +41,7 @@ export function load(state, snapshot) {
   }
   state.seq = snapshot.as_of_seq;
   state.epoch = snapshot.epoch;
+  state.place = snapshot.site ?? state.place;
 }
 
 /** One event; the tables it changed. An event seen already changes nothing.
@@ -108,6 +110,13 @@ export function clipsByPlay(state) {
   }
   for (const list of found.values()) list.sort((one, other) => (one.channel_id < other.channel_id ? -1 : 1));
   return found;
+}
+
+/** Seconds from OUT until the play's first angle could be played, measured by the box; null while it is not known.
+ * @param {readonly Clip[]} clips */
+export function readyAfter(clips) {
+  const known = clips.flatMap((clip) => (typeof clip.ready_after_s === "number" ? [clip.ready_after_s] : []));
+  return known.length ? Math.min(...known) : null;
 }
 
 /** The plays with this device's marks laid over: from the press on they are there.

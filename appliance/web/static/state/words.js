@@ -1,14 +1,12 @@
 // How times, lengths and states are said. Short, present tense, no blame.
 
+import { clockOf } from "./zone.js";
+
 /** @typedef {import("./store.js").Clip} Clip */
 /** @typedef {import("./store.js").Play} Play */
 /** @typedef {import("./store.js").Tag} Tag */
 
-/** Time of day, in the zone of this device. @param {string | number} at */
-export function clockOf(at) {
-  const when = new Date(at);
-  return [when.getHours(), when.getMinutes(), when.getSeconds()].map((n) => String(n).padStart(2, "0")).join(":");
-}
+export { clockOf };
 
 /** 1:05.2 @param {number} seconds */
 export function lengthOf(seconds) {
