@@ -7,8 +7,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 say() { printf '== %s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
-find_python() { # sets PYTHON to an interpreter that is new enough
+find_python() { # sets PYTHON to an interpreter that is new enough; a machine without any is given Debian's
     local candidate found=
+    command -v python3 > /dev/null || debian_packages python3=python3 || true
     for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do
         [ -n "$candidate" ] && command -v "$candidate" > /dev/null || continue
         found=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null) || continue
