@@ -9,6 +9,7 @@ the end.
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -251,7 +252,9 @@ def daemon(base: Path, channels: Sequence[str], recordings: Path | None = None) 
     command = [*BOX, "serve", "--config", str(settings_file(base, port, channels, recordings))]
     with open(base / "log", "wb") as log:
         began = time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=compiled_once(), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+        )
     try:
         ready_s = _ready(process, port, began, base / "log")
         yield Daemon(process, port, base, ready_s)
@@ -262,6 +265,15 @@ def daemon(base: Path, channels: Sequence[str], recordings: Path | None = None) 
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@cache
+def compiled_once() -> dict[str, str]:
+    """The environment with a folder for .pyc files: an installed box compiles when it is installed."""
+    folder = tempfile.mkdtemp(prefix="bench-pyc-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    told = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**told, "PYTHONPYCACHEPREFIX": folder}
 
 
 def _ready(process: subprocess.Popen[bytes], port: int, began: float, log: Path) -> float:

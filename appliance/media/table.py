@@ -208,33 +208,65 @@ def pack_log(
 def read_log(data: bytes) -> ChannelLog:
     """Everything the good lines of `data` say; never raises for what the bytes are."""
     log = ChannelLog(is_torn=bool(data) and not data.endswith(b"\n"))
-    for line in data.split(b"\n"):
-        if not line:
-            continue
-        log.lines += 1
+    lines = [line for line in data.split(b"\n") if line]
+    good = 0
+    for row in _rows([text for line in lines if (text := _checked(line)) is not None]):
         try:
-            _take_line(log, _unline(line))
-        except (ValueError, TypeError, KeyError, IndexError, RecursionError):  # json's and our own ways of no
-            log.bad_lines += 1
+            _take_row(log, row)
+        except _BAD_LINE:
+            continue
+        good += 1
+    log.lines, log.bad_lines = len(lines), len(lines) - good
     return log
 
 
-def _take_line(log: ChannelLog, row: list[Any]) -> None:
-    match row[0]:
-        case "f":
-            facts = _facts(row[1:])
-            log.facts[facts.name] = facts
-            log.published.add(facts.name)
-        case "p":
-            log.published.add(str(row[1]))
-        case "k":
-            media_ns, wall_us, rate_ppb = map(int, row[2:])
-            log.knots.setdefault(str(row[1]), []).append(Knot(media_ns, wall_us, rate_ppb))
-        case "d":
-            log.facts.pop(row[1], None)
-            log.published.discard(row[1])
-        case other:
-            raise ValueError(f"a line of kind {other!r}")
+_BAD_LINE: Final = (ValueError, TypeError, KeyError, IndexError, RecursionError)  # json's and our own no
+
+
+def _checked(line: bytes) -> bytes | None:
+    """The line's JSON, when its checksum is right."""
+    text = line[9:]
+    try:
+        return text if int(line[:8], 16) == crc32(text) else None
+    except ValueError:
+        return None
+
+
+def _rows(texts: list[bytes]) -> list[Any]:
+    """The value of each text; all in one call, since a start with 100 h of recordings reads 40,000 lines."""
+    try:
+        rows = json.loads(b"[" + b",".join(texts) + b"]")
+    except (ValueError, RecursionError):
+        rows = []
+    return rows if len(rows) == len(texts) else [row for text in texts for row in _row(text)]
+
+
+def _row(text: bytes) -> list[Any]:
+    try:
+        return [json.loads(text)]
+    except (ValueError, RecursionError):
+        return []
+
+
+def _take_row(log: ChannelLog, row: list[Any]) -> None:
+    version, kind, *told = row
+    if version != VERSION:
+        raise ValueError(f"a line of version {version}")
+    if kind == "k":
+        run_id, media_ns, wall_us, rate_ppb = told
+        knot = Knot(int(media_ns), int(wall_us), int(rate_ppb))
+        log.knots.setdefault(str(run_id), []).append(knot)
+    elif kind == "f":
+        facts = _facts(told)
+        log.facts[facts.name] = facts
+        log.published.add(facts.name)
+    elif kind == "p":
+        log.published.add(str(told[0]))
+    elif kind == "d":
+        log.facts.pop(told[0], None)
+        log.published.discard(told[0])
+    else:
+        raise ValueError(f"a line of kind {kind!r}")
 
 
 def _facts(row: list[Any]) -> SegmentFacts:
@@ -249,13 +281,3 @@ def _facts(row: list[Any]) -> SegmentFacts:
 def _line(row: list[Any]) -> bytes:
     text = json.dumps([VERSION, *row], separators=(",", ":")).encode()
     return b"%08x %s\n" % (crc32(text), text)
-
-
-def _unline(line: bytes) -> list[Any]:
-    text = line[9:]
-    if int(line[:8], 16) != crc32(text):
-        raise ValueError("checksum does not match")
-    version, *row = json.loads(text)
-    if version != VERSION:
-        raise ValueError(f"a line of version {version}")
-    return list(row)

@@ -246,8 +246,8 @@ class Channel:
         if run is None or facts is None or facts.first_ns is None or facts.end_ns is None:
             return
         clock = run.clock()
-        until_us = self._until_us(segment)
-        if until_us is not None and (self.video_until_us is None or until_us > self.video_until_us):
+        until_us = clock.wall_us(facts.end_ns if segment.until_ns is None else segment.until_ns)
+        if self.video_until_us is None or until_us > self.video_until_us:
             self.video_until_us = until_us
         first_us = clock.wall_us(facts.first_ns)
         self._began_us[facts.run_id] = min(first_us, self._began_us.get(facts.run_id, first_us))
