@@ -7,8 +7,8 @@ what they do.
   forked: the signal comes when that thread ends, not when the process does. So children are started on the
   daemon's main thread (`start`, about 1 ms), never through trio's own open_process, which forks in a worker
   thread that trio retires after 10 idle seconds.
-- A program that is not ours (srt-live-transmit) is started through util-linux's `setpriv --pdeathsig`, which
-  execs it: no shell, no interpreter start, one millisecond.
+- A program that is not ours (srt-live-transmit) is started through launch.py, which asks for the same and execs
+  it: no shell.
 - Each child leads a process group of its own, so Ctrl-C in a terminal reaches the daemon only.
 - A child tells what it does in JSON lines on stderr; nobody parses sentences.
 """
@@ -25,6 +25,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
+
+from appliance.recordings import launch
 
 _PR_SET_PDEATHSIG: Final = 1
 _ORPHANED: Final = 3  # exit code of a child whose parent was gone before it could ask to die with it
@@ -86,10 +88,10 @@ def foreign_command(argv: Sequence[str]) -> list[str]:
 
     stdbuf: srt-live-transmit holds output back until 4 KiB are full: 110 ms of a small picture.
     """
-    for name in ("setpriv", "stdbuf", argv[0]):
+    for name in ("stdbuf", argv[0]):
         if shutil.which(name) is None:
             raise FileNotFoundError(name)
-    return ["setpriv", "--pdeathsig", "KILL", "stdbuf", "-o0", *argv]
+    return [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), "stdbuf", "-o0", *argv]
 
 
 def start(argv: Sequence[str], *, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
