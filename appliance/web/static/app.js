@@ -24,7 +24,9 @@ import * as desk from "./screens/desk.js";
 const SCREENS = {
   desk: { label: "Plays", roles: ["coach", "operator", "analyst"], load: async () => desk },
   live: { label: "Live", roles: ["coach", "operator", "analyst"], load: () => import("./screens/live.js") },
-  // review, operator and health are not built yet
+  operator: { label: "Operator", roles: ["operator"], load: () => import("./screens/operator.js") },
+  health: { label: "Health", roles: ["operator"], load: () => import("./screens/health.js") },
+  lineup: { label: "Line up cameras", roles: [], load: () => import("./screens/lineup.js") },
   selftest: { label: "Self-test", roles: [], load: () => import("./screens/selftest.js") },
 };
 

@@ -283,6 +283,14 @@ export class Box extends EventTarget {
     return { ok: true, resource };
   }
 
+  /** An answer to a change may be here before its event. @param {"sessions" | "channels"} table @param {any} resource */
+  keep(table, resource) {
+    const rows = /** @type {Map<string, any>} */ (this.state[table]);
+    if ((rows.get(resource.id)?.rev ?? -1) >= resource.rev) return;
+    rows.set(resource.id, resource);
+    this.changed(table);
+  }
+
   /** @param {string} id @param {string} doing @param {any} body @returns {Promise<any>} null: no answer */
   command(id, doing, body) {
     if (!this.online || this.socket?.readyState !== WebSocket.OPEN) return Promise.resolve(null);

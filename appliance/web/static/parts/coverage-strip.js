@@ -1,0 +1,54 @@
+// What was recorded of one camera, as a strip: covered spans, gaps with their reasons under it.
+//
+// Property: `view` {strip, from, to} (state/coverage.js); null strip: not known yet.
+
+import { define, h, say } from "./dom.js";
+import { clockOf } from "../state/zone.js";
+
+const SHOWN = 4; // newest gaps in words; the rest are counted
+
+export class CoverageStrip extends HTMLElement {
+  look = "";
+
+  connectedCallback() {
+    if (this.track) return;
+    this.track = h("div", { class: "track", role: "img" });
+    this.from = h("span", {});
+    this.words = h("b", {}, "Looking");
+    this.to = h("span", {});
+    this.gaps = h("ul", { class: "gaps" });
+    this.append(this.track, h("div", { class: "ends" }, this.from, this.words, this.to), this.gaps);
+    this.draw();
+  }
+
+  /** @param {{strip: import("../state/coverage.js").Strip | null, from: number, to: number, name: string}} view */
+  set view(view) {
+    this.seen = view;
+    this.draw();
+  }
+
+  draw() {
+    const { track, from, words, to, gaps, seen } = this;
+    if (!track || !from || !words || !to || !gaps || !seen) return;
+    const look = JSON.stringify(seen);
+    if (look === this.look) return;
+    this.look = look;
+    const { strip, name } = seen;
+    say(from, clockOf(seen.from));
+    say(to, clockOf(seen.to));
+    say(words, strip ? strip.words : "Not known: the box did not answer");
+    track.setAttribute("aria-label", `${name}: ${words.textContent}`);
+    const piece = (/** @type {string} */ kind) => (/** @type {import("../state/coverage.js").Piece} */ { left, width, title }) => {
+      const made = h("i", { class: kind, title });
+      made.style.left = `${left}%`;
+      made.style.width = `${width}%`;
+      return made;
+    };
+    track.replaceChildren(...(strip ? [...strip.spans.map(piece("covered")), ...strip.gaps.map(piece("gap"))] : []));
+    const newest = (strip?.gaps ?? []).slice(-SHOWN).reverse();
+    const more = (strip?.gaps.length ?? 0) - newest.length;
+    gaps.replaceChildren(...newest.map((gap) => h("li", {}, gap.words)), ...(more > 0 ? [h("li", { class: "quiet" }, `and ${more} earlier`)] : []));
+  }
+}
+
+define("coverage-strip", CoverageStrip);

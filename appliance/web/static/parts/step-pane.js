@@ -1,0 +1,142 @@
+// One camera, picture by picture: a short piece of recording that is stepped through, and when each picture was captured.
+//
+// Properties: channels, channel (id), piece {channel, frames (capture times, ms), url} or {channel, words}, active.
+// Emits `pick` (channel id), `moved` (nothing), `beyond` (capture time wanted, outside of the piece).
+
+import { button, define, emit, h, icon, say } from "./dom.js";
+import { nearest } from "../state/lineup.js";
+import { clockOf } from "../state/zone.js";
+
+/** @typedef {{channel: string, frames: number[], url: string, words?: string}} PieceOfFootage */
+
+export class StepPane extends HTMLElement {
+  at = 0; // number of the picture shown
+  look = "";
+  /** @type {PieceOfFootage | undefined} */
+  piece;
+
+  connectedCallback() {
+    if (this.video) return;
+    this.select = h("select", { "aria-label": "Camera", onchange: () => emit(this, "pick", this.select?.value) });
+    this.when = h("b", { class: "instant" });
+    this.video = h("video", { muted: true, playsInline: true, preload: "auto" });
+    this.video.setAttribute("playsinline", "");
+    this.video.addEventListener("seeked", () => this.settle());
+    this.video.addEventListener("error", () => this.video?.hasAttribute("src") && this.tell("These pictures cannot be shown. Try newer pictures."));
+    this.note = h("p", { class: "message", role: "status" });
+    const step = (/** @type {string} */ label, /** @type {Node | string} */ face, /** @type {() => void} */ act, data = {}) => button(label, face, act, { data });
+    this.append(
+      h("header", { class: "row" }, this.select, this.when),
+      h("div", { class: "picture" }, this.video, this.note),
+      h("div", { class: "segments steps" },
+        step("Back 1 s", "−1 s", () => this.move(-1000)), step("Back 5 pictures", "−5", () => this.step(-5)), step("Back one picture", icon("frameBack"), () => this.step(-1), { step: "-1" }),
+        step("On one picture", icon("frameNext"), () => this.step(1), { step: "1" }), step("On 5 pictures", "+5", () => this.step(5)), step("On 1 s", "+1 s", () => this.move(1000))),
+    );
+  }
+
+  /** @param {readonly import("../state/api").Channel[]} channels */
+  set channels(channels) {
+    const look = JSON.stringify(channels.map((each) => [each.id, each.name]));
+    if (look === this.look || !this.select) return;
+    this.look = look;
+    this.select.replaceChildren(...channels.map((each) => h("option", { value: each.id }, each.name || each.id)));
+  }
+
+  /** @param {string} id */
+  set channel(id) {
+    if (this.select) this.select.value = id;
+  }
+
+  /** @param {boolean} active the keys are this one's */
+  set active(active) {
+    this.classList.toggle("active", active);
+  }
+
+  /** Show a piece at the picture nearest to `at`, ms. @param {PieceOfFootage} piece @param {number} at */
+  show(piece, at) {
+    const { video } = this;
+    if (!video) return;
+    this.piece = piece;
+    this.ready = false;
+    this.tell(piece.words ?? (piece.frames.length ? "" : "No footage then"));
+    if (!piece.frames.length) {
+      video.removeAttribute("src");
+      video.load();
+      say(/** @type {Element} */ (this.when), "");
+      return emit(this, "moved");
+    }
+    if (video.dataset.of !== piece.url) {
+      video.dataset.of = piece.url;
+      video.src = piece.url;
+    }
+    this.go(nearest(piece.frames, at));
+  }
+
+  /** The same picture, said to be captured at another time. @param {number} by ms */
+  shift(by) {
+    if (!this.piece) return;
+    this.piece = { ...this.piece, frames: this.piece.frames.map((each) => each + by) };
+    this.go(this.at);
+  }
+
+  /** Capture time of the picture shown, ms; null while none is. */
+  get capture() {
+    return (this.ready && this.piece?.frames[this.at]) || null;
+  }
+
+  /** @param {number} by pictures */
+  step(by) {
+    const frames = this.piece?.frames ?? [];
+    const to = this.at + by;
+    if (frames.length && (to < 0 || to >= frames.length)) return emit(this, "beyond", frames[this.at] + by * 40);
+    this.go(to);
+  }
+
+  /** @param {number} by ms */
+  move(by) {
+    const frames = this.piece?.frames ?? [];
+    if (!frames.length) return;
+    const to = frames[this.at] + by;
+    if (to < frames[0] || to > frames[frames.length - 1]) return emit(this, "beyond", to);
+    this.go(nearest(frames, to));
+  }
+
+  /** @param {number} at a picture's number */
+  go(at) {
+    const { piece, video } = this;
+    if (!piece?.frames.length || !video) return;
+    this.at = Math.max(0, Math.min(piece.frames.length - 1, at));
+    const { frames } = piece;
+    const next = frames[this.at + 1] ?? frames[this.at] + (frames[this.at] - frames[this.at - 1] || 40);
+    const middle = (frames[this.at] + next) / 2 - frames[0]; // of the picture's time: rounding cannot reach its neighbours
+    this.ready = Math.abs(video.currentTime - middle / 1000) < 1e-4 && video.readyState >= 2 && !video.seeking;
+    if (!this.ready) video.currentTime = middle / 1000;
+    this.draw();
+  }
+
+  settle() {
+    this.ready = !this.video?.seeking && Boolean(this.piece?.frames.length);
+    this.draw();
+  }
+
+  draw() {
+    const at = this.piece?.frames[this.at];
+    if (this.when) say(this.when, at === undefined ? "" : `${clockOf(at)}.${String(Math.floor(at % 1000)).padStart(3, "0")}`);
+    emit(this, "moved");
+  }
+
+  /** @param {string} words */
+  tell(words) {
+    if (!this.note) return;
+    say(this.note, words);
+    this.note.hidden = !words;
+  }
+
+  close() {
+    this.piece = undefined;
+    this.video?.removeAttribute("src");
+    this.video?.load();
+  }
+}
+
+define("step-pane", StepPane);

@@ -1,0 +1,114 @@
+// Health, and the checklist before the game: every part green, amber or red, with what to do. Looks every two seconds.
+
+import { h, keyed, say } from "../parts/dom.js";
+import { groupsOf, verdictOf } from "../state/health.js";
+import { clockOf } from "../state/zone.js";
+
+/** @typedef {import("../app.js").Ctx} Ctx */
+/** @typedef {import("../state/health.js").Check} Check */
+
+export const title = "Health";
+const LOOK_MS = 2000;
+/** @type {Record<import("../state/api").Part["status"], [string, string, string]>} */
+const MARKS = { ok: ["✓", "good", "well"], warn: ["▲", "warn", "look at it"], bad: ["✗", "bad", "not ready"] };
+
+/** @param {HTMLElement} root @param {Ctx} ctx */
+export function enter(root, ctx) {
+  return new Health(root, ctx);
+}
+
+class Health {
+  /** @param {HTMLElement} root @param {Ctx} ctx */
+  constructor(root, ctx) {
+    this.ctx = ctx;
+    /** @type {import("../state/api").Readiness | null} */
+    this.ready = null;
+    /** @type {import("../state/api").LiveClient[]} */
+    this.clients = [];
+    this.asked = 0; // box time of the last answer, ms
+    this.mark = h("span", { class: "verdict-mark", "aria-hidden": "true" }, "…");
+    this.words = h("h2", { id: "verdict", role: "status" }, "Asking the box");
+    this.when = h("p", { class: "quiet", id: "verdict-when" });
+    this.lists = h("div", { class: "groups" });
+    root.append(
+      h("header", { class: "verdict" }, this.mark, h("div", { class: "grow" }, this.words, this.when),
+        h("a", { class: "button", href: "#operator" }, "Operator"), h("a", { class: "button", href: "#selftest" }, "Self-test")),
+      this.lists,
+    );
+    this.look = () => void this.ask();
+    this.timer = setInterval(this.look, LOOK_MS);
+    document.addEventListener("visibilitychange", this.look);
+    this.look();
+  }
+
+  leave() {
+    clearInterval(this.timer);
+    document.removeEventListener("visibilitychange", this.look);
+    this.left = true;
+  }
+
+  update() {
+    this.draw();
+  }
+
+  async ask() {
+    if (document.hidden || this.asking) return;
+    this.asking = true;
+    const { box } = this.ctx;
+    try {
+      // A red part makes it 503; box.js hands the parts over all the same.
+      const [ready, clients] = await Promise.all([box.request("GET", "/readyz"), box.request("GET", "/clients")]);
+      this.ready = ready;
+      this.clients = clients.items;
+      this.asked = box.now();
+    } catch {
+      this.ready = null; // the connection's line says it
+    } finally {
+      this.asking = false;
+    }
+    if (!this.left) this.draw();
+  }
+
+  draw() {
+    const { box, prefs } = this.ctx;
+    const session = this.ctx.session();
+    const all = [...box.state.channels.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+    const groups = groupsOf({
+      ready: this.ready, clients: this.ready ? this.clients : [], session,
+      channels: session?.channel_ids ? all.filter((each) => session.channel_ids?.includes(each.id)) : all,
+      link: {
+        online: box.online, rtt: box.rtt, offsetMs: box.offsetMs, waiting: box.outbox.waiting().length,
+        device: prefs.get("device"), editLists: prefs.get("editLists"),
+      },
+    });
+    keyed(this.lists, groups, (group) => group.title, (group, old) => {
+      const made = old ?? h("section", { class: "group", "aria-label": group.title }, h("h3", {}, group.title), h("ul", {}));
+      keyed(/** @type {Element} */ (made.lastElementChild), group.checks, (each) => each.id, line);
+      return made;
+    });
+    if (!this.ready && !this.asked && box.online) return;
+    const { status, words } = verdictOf(groups);
+    say(this.mark, MARKS[status][0]);
+    this.mark.className = `verdict-mark ${MARKS[status][1]}`;
+    say(this.words, words);
+    this.words.dataset.status = status;
+    const site = box.state.place.name;
+    say(this.when, this.ready ? `${site} · looked at ${clockOf(this.asked)}` : `${site} · no answer${this.asked ? ` since ${clockOf(this.asked)}` : ""}`);
+  }
+}
+
+/** @param {Check} each @param {HTMLElement | undefined} old @returns {HTMLElement} */
+function line(each, old) {
+  const made = old ?? h("li", { class: "check" }, h("span", { class: "mark", role: "img" }), h("b", {}), h("span", { class: "words" }), h("span", { class: "fix" }));
+  const [mark, name, words, fix] = made.children;
+  const [sign, kind, label] = MARKS[each.status];
+  made.dataset.status = each.status;
+  made.id = `check-${each.id}`;
+  say(mark, sign);
+  mark.className = `mark ${kind}`;
+  mark.setAttribute("aria-label", label);
+  say(name, each.title);
+  say(words, each.words);
+  say(fix, each.fix);
+  return made;
+}

@@ -1,0 +1,34 @@
+// What may be done with a session in each state (the machine of appliance/sessions/machine.py), in a person's words.
+
+/** @typedef {{event: string, words: string, primary?: boolean, ask?: {words: string}}} Move */
+
+const MOVES = /** @type {Record<string, Move[]>} */ ({
+  scheduled: [{ event: "start", words: "Start", primary: true }],
+  active: [
+    { event: "pause", words: "Pause" },
+    { event: "complete", words: "Complete", ask: { words: "Plays that are still open are ended, and the session is over. It can be reopened." } },
+  ],
+  paused: [
+    { event: "resume", words: "Resume", primary: true },
+    { event: "complete", words: "Complete", ask: { words: "Plays that are still open are ended, and the session is over. It can be reopened." } },
+  ],
+  completed: [{ event: "reopen", words: "Reopen", ask: { words: "It runs again: marks go to it, and its footage is kept while it runs." } }],
+});
+
+/** @param {string} status @returns {Move[]} */
+export const movesOf = (status) => MOVES[status] ?? [];
+
+/** The one that goes on: start, pause or resume. @param {string} status */
+export const nextOf = (status) => movesOf(status).find((each) => !each.ask);
+
+/** The one that is asked about: complete or reopen. @param {string} status */
+export const endOf = (status) => movesOf(status).find((each) => each.ask);
+
+/** Those that run first, then those to come, the soonest first, then the newest that are over.
+ * @param {Iterable<import("./store.js").Session>} sessions @returns {import("./store.js").Session[]} */
+export function inOrder(sessions) {
+  const rank = (/** @type {import("./store.js").Session} */ each) => ["active", "paused", "scheduled", "completed"].indexOf(each.status);
+  const when = (/** @type {import("./store.js").Session} */ each) => (each.status === "completed" ? each.actual_end : each.scheduled_start) ?? each.created_at;
+  return [...sessions].sort((one, other) => rank(one) - rank(other)
+    || (one.status === "completed" ? -1 : 1) * (Date.parse(when(one)) - Date.parse(when(other))) || (one.id < other.id ? -1 : 1));
+}

@@ -1,0 +1,56 @@
+// A camera's footage as a strip: what is covered, what is not and why, in shares of the span shown. Plain functions.
+
+import { clockOf } from "./zone.js";
+import { reasonOf } from "./words.js";
+
+/** `left` and `width` in percent of the strip.
+ * @typedef {{left: number, width: number, title: string}} Piece
+ * @typedef {{spans: Piece[], gaps: (Piece & {words: string})[], share: number, words: string}} Strip */
+
+const SHORTEST = 0.25; // percent: a gap of a second in an hour must still be seen
+
+/** @param {import("./api").Timeline} timeline @param {number} from ms @param {number} to ms @returns {Strip} */
+export function stripOf(timeline, from, to) {
+  const whole = Math.max(1, to - from);
+  const place = (/** @type {number} */ start, /** @type {number} */ end, least = 0) => {
+    const left = Math.min(100, Math.max(0, ((start - from) / whole) * 100));
+    const right = Math.min(100, Math.max(left, ((end - from) / whole) * 100));
+    return { left: Math.min(left, 100 - least), width: Math.max(least, right - left) };
+  };
+  let covered = 0;
+  const spans = timeline.spans.map((span) => {
+    const [start, end] = [Date.parse(span.start), Date.parse(span.end)];
+    covered += Math.max(0, Math.min(end, to) - Math.max(start, from));
+    return { ...place(start, end), title: `${clockOf(start)}–${clockOf(end)}` };
+  });
+  const gaps = timeline.gaps.map((gap) => {
+    const start = Date.parse(gap.start);
+    const end = gap.end === null ? to : Date.parse(gap.end);
+    const words = `${gap.end === null ? `since ${clockOf(start)}` : `${clockOf(start)}–${clockOf(end)}`} ${reasonOf(gap.reason)} (${spell((end - start) / 1000)})`;
+    return { ...place(start, end, SHORTEST), title: words, words };
+  });
+  const share = Math.min(1, covered / whole);
+  return { spans, gaps, share, words: said(spans.length, gaps.length, share) };
+}
+
+/** @param {number} spans @param {number} gaps @param {number} share */
+function said(spans, gaps, share) {
+  if (!spans) return "No footage in this time";
+  const much = share > 0.9995 ? "All of it" : `${Math.min(99, Math.round(share * 100))} %`;
+  return `${much} recorded${gaps ? `, ${gaps} ${gaps === 1 ? "gap" : "gaps"}` : ""}`;
+}
+
+/** A length in words: "6 s", "4 min", "2.5 h". @param {number} seconds */
+export function spell(seconds) {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** Hours of recording left: "31 h", "1.5 h"; "" when nothing is recorded. @param {number | null | undefined} hours */
+export function hoursOf(hours) {
+  if (hours === null || hours === undefined) return "";
+  if (hours > 1000) return "over 1000 h";
+  return `${hours < 10 ? hours.toFixed(1) : Math.round(hours)} h`;
+}

@@ -1,0 +1,131 @@
+// What the health page says: every part green, amber or red, with what to do about it. Plain functions, no I/O.
+//
+// The box judges itself (/readyz) and its words are shown as they are; cameras and devices are judged here.
+
+/** @typedef {import("./api").Part["status"]} Status */
+/** @typedef {{id: string, title: string, status: Status, words: string, fix: string}} Check */
+/** @typedef {{title: string, checks: Check[]}} Group */
+/** @typedef {{online: boolean, rtt: number | null, offsetMs: number, waiting: number, device: string, editLists: string}} Link */
+/**
+ * @typedef {object} Known
+ * @property {import("./api").Readiness | null} ready null: the box did not answer
+ * @property {readonly import("./api").Channel[]} channels those of the session in work
+ * @property {readonly import("./api").LiveClient[]} clients
+ * @property {Link} link this device's way to the box
+ * @property {import("./api").Session | undefined} session the one in work
+ */
+
+const ROOM = /** @type {Record<string, string>} */ ({
+  recording_hours: "Recording time left", disk_recordings: "Recordings disk", disk_clips: "Clips folder",
+  disk_state: "Box's own disk", retention: "Making room",
+});
+const PICTURES = /** @type {Record<string, string>} */ ({ recorder: "Recorder", recordings: "Footage" });
+const BOX = /** @type {Record<string, string>} */ ({
+  clock: "Clock of the box", store: "Database", journal: "Journal", workers: "Media workers", clips: "Cutting clips",
+  loop: "Speed of the box", safe_mode: "Safe mode", settings: "Settings file",
+});
+const ELSEWHERE = ["clients"]; // shown device by device
+
+const RTT_WARN_MS = 250;
+const LAG_WARN = 20; // events: a quarter of a minute of a busy game
+const HEARD_WARN_S = 8; // it pings every 5 s
+const CLOCK_WARN_MS = 5000;
+
+/** Everything, in the order in which people walk through it. @param {Known} known @returns {Group[]} */
+export function groupsOf({ ready, channels, clients, link, session }) {
+  const parts = ready?.parts ?? {};
+  const named = { ...PICTURES, ...ROOM, ...BOX };
+  const others = Object.keys(parts).filter((name) => !(name in named) && !ELSEWHERE.includes(name));
+  const cameras = channels.length ? channels.map(camera) : [check("cameras", "Cameras", "bad", "There is no camera", "Add a channel to the settings file, or by POST /channels")];
+  return [
+    { title: "Pictures", checks: [...cameras, ...listed(parts, PICTURES)] },
+    { title: "Room", checks: listed(parts, ROOM) },
+    { title: "Box", checks: [work(session), ...listed(parts, BOX), ...others.map((name) => part(name, name.replaceAll("_", " "), parts[name]))] },
+    { title: "Devices", checks: [connection(link), ownClock(link), selfTest("self-test", "Clips on this device", link.editLists), ...clients.filter((each) => each.device !== link.device).map(client)] },
+  ].filter((group) => group.checks.length);
+}
+
+/** One line over all of it. @param {readonly Group[]} groups @returns {{status: Status, words: string}} */
+export function verdictOf(groups) {
+  const all = groups.flatMap((group) => group.checks);
+  const bad = all.filter((each) => each.status === "bad");
+  const warn = all.filter((each) => each.status === "warn");
+  if (bad.length) return { status: "bad", words: `Not ready: ${titles(bad)}` };
+  if (warn.length) return { status: "warn", words: `Ready, look at: ${titles(warn)}` };
+  return { status: "ok", words: "Ready for the game" };
+}
+
+/** @param {readonly Check[]} checks */
+function titles(checks) {
+  const shown = checks.slice(0, 3).map((each) => each.title).join(", ");
+  return checks.length > 3 ? `${shown} and ${checks.length - 3} more` : shown;
+}
+
+/** @param {string} id @param {string} title @param {Status} status @param {string} words @param {string} [fix] @returns {Check} */
+const check = (id, title, status, words, fix = "") => ({ id, title, status, words, fix });
+
+/** @param {Record<string, import("./api").Part>} parts @param {Record<string, string>} names */
+const listed = (parts, names) => Object.entries(names).flatMap(([name, title]) => (parts[name] ? [part(name, title, parts[name])] : []));
+
+/** @param {string} name @param {string} title @param {import("./api").Part} said */
+const part = (name, title, said) => check(name, title, said.status, sentence(said.detail), sentence(said.hint ?? ""));
+
+/** @param {string} words */
+const sentence = (words) => words && words[0].toUpperCase() + words.slice(1);
+
+/** @param {import("./api").Channel} channel */
+function camera(channel) {
+  const id = `camera-${channel.id}`;
+  const name = channel.name || channel.id;
+  const shape = [channel.resolution, channel.framerate ? `${Math.round(channel.framerate)} fps` : ""].filter(Boolean).join(", ");
+  if (channel.status === "error") return check(id, name, "bad", sentence(channel.error_reason || "reports a fault"), "Look at the camera and its cable, then switch the channel on at Operator");
+  if (channel.status === "inactive") return check(id, name, "warn", "Switched off", "Switch it on at Operator if it films today");
+  if (channel.footage === "stalled") return check(id, name, "bad", "Footage has stopped coming", "Look at the camera's power, cable and address");
+  if (channel.footage === "none") return check(id, name, "bad", "No footage yet", "Start the camera, and let it send to this box");
+  return check(id, name, "ok", `Records${shape ? `: ${shape}` : ""}${channel.latency_ms ? `, delay ${channel.latency_ms} ms` : ""}`);
+}
+
+/** @param {import("./api").Session | undefined} session */
+function work(session) {
+  if (!session) return check("session", "Session", "bad", "There is no session: plays cannot be marked", "Create one at Operator");
+  if (session.status === "active") return check("session", "Session", "ok", `${session.name} runs`);
+  const fix = session.status === "completed" ? "Create the next one at Operator" : session.status === "paused" ? "Resume it at Operator" : "Start it at Operator before the game";
+  return check("session", "Session", "warn", `${session.name} is ${session.status}`, fix);
+}
+
+/** @param {Link} link */
+function connection({ online, rtt, waiting }) {
+  const kept = waiting ? `; ${waiting} marks wait on this device` : "";
+  if (!online) return check("connection", "This device", "bad", `The box does not answer${kept}`, "Check this device's Wi-Fi; marks go on and are sent later");
+  const words = `Connected${rtt === null ? "" : `, ${Math.max(1, Math.round(rtt))} ms there and back`}${kept}`;
+  if ((rtt ?? 0) > RTT_WARN_MS) return check("connection", "This device", "warn", words, "Move nearer to the access point, or to a freer channel");
+  return check("connection", "This device", "ok", words);
+}
+
+/** @param {Link} link */
+function ownClock({ offsetMs }) {
+  const words = `${(Math.abs(offsetMs) / 1000).toFixed(1)} s ${offsetMs < 0 ? "ahead of" : "behind"} the box`;
+  if (Math.abs(offsetMs) < 50) return check("own-clock", "Clock of this device", "ok", "Agrees with the box");
+  const far = Math.abs(offsetMs) > CLOCK_WARN_MS;
+  return check("own-clock", "Clock of this device", far ? "warn" : "ok", far ? words : `${words}; marks mean the box's time`, far ? "Set its time to automatic. Marks are right all the same" : "");
+}
+
+/** @param {string} id @param {string} title @param {string | null} found @returns {Check} */
+function selfTest(id, title, found) {
+  if (found === "ok") return check(id, title, "ok", "Start on their exact picture (edit_lists: ok)");
+  if (found === "ignored") return check(id, title, "ok", "Are started by seeking (edit_lists: ignored)");
+  if (found === "unknown") return check(id, title, "warn", "The self-test could not tell (edit_lists: unknown)", "Open Self-test from the menu on that device");
+  return check(id, title, "ok", "Not tested yet: the test runs by itself");
+}
+
+/** @param {import("./api").LiveClient} client */
+function client(client) {
+  const id = `client-${client.device}-${client.connected_at}`;
+  const words = [client.rtt_ms === null ? "" : `${Math.max(1, Math.round(client.rtt_ms))} ms`, client.lag_events ? `${client.lag_events} events behind` : "up to date",
+    client.edit_lists ? `edit_lists: ${client.edit_lists}` : ""].filter(Boolean).join(", ");
+  const slow = client.lag_events > LAG_WARN || (client.rtt_ms ?? 0) > RTT_WARN_MS;
+  if (client.heard_age_s > HEARD_WARN_S) return check(id, client.device, "warn", `Silent for ${Math.round(client.heard_age_s)} s`, "Is it asleep, or out of reach of the Wi-Fi?");
+  if (slow) return check(id, client.device, "warn", words, "Move it nearer to the access point");
+  if (client.edit_lists === "unknown") return check(id, client.device, "warn", words, "Open Self-test from its menu");
+  return check(id, client.device, "ok", sentence(words));
+}

@@ -1,0 +1,47 @@
+// Two cameras show the same instant: which delays make the box agree. Plain functions.
+//
+// A picture's capture time is when it arrived minus its channel's delay (latency_ms). What one camera shows at `ours` is
+// what the other shows at `theirs`, so their delays must differ by that much more.
+
+const MOST_MS = 60_000; // what a channel may have
+
+/** @typedef {{id: string, latency_ms: number}} Delayed */
+
+/** New delays by channel, those that change alone: the second camera's, or when that would be below zero everybody
+ * else's, which keeps what was lined up before. Null: further apart than a delay can say.
+ * @param {readonly Delayed[]} channels @param {string} reference @param {string} other
+ * @param {number} ours capture time of the reference's picture, ms @param {number} theirs of the other's picture
+ * @returns {Map<string, number> | null} */
+export function lineUp(channels, reference, other, ours, theirs) {
+  const by = Math.round(theirs - ours);
+  /** @type {Map<string, number>} */
+  const after = new Map();
+  const moved = channels.find((each) => each.id === other);
+  if (!moved || reference === other || !by) return after;
+  const wanted = moved.latency_ms + by;
+  if (wanted >= 0) after.set(other, wanted);
+  else {
+    for (const each of channels) if (each.id !== other) after.set(each.id, each.latency_ms - wanted);
+    if (moved.latency_ms) after.set(other, 0);
+  }
+  return [...after.values()].some((delay) => delay > MOST_MS) ? null : after;
+}
+
+/** The nearest picture's number. @param {readonly number[]} frames capture times, ms, rising @param {number} at */
+export function nearest(frames, at) {
+  let low = 0;
+  let high = frames.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (frames[middle] < at) low = middle + 1;
+    else high = middle;
+  }
+  return low > 0 && at - frames[low - 1] < frames[low] - at ? low - 1 : Math.max(0, low);
+}
+
+/** @param {number} by ms the second camera's picture lies after the first one's @param {string} first @param {string} second */
+export function differenceOf(by, first, second) {
+  const rounded = Math.round(by);
+  if (!rounded) return `${first} and ${second} agree`;
+  return `${second} is ${Math.abs(rounded)} ms ${rounded > 0 ? "behind" : "ahead of"} ${first}`;
+}

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { groupsOf, verdictOf } from "../../../appliance/web/static/state/health.js";
+
+const part = (status, detail = "fine", hint = null) => ({ status, detail, hint });
+const camera = (id, more = {}) => ({ id, name: id, status: "active", footage: "on", error_reason: null, resolution: null, framerate: null, latency_ms: 0, ...more });
+const client = (device, more = {}) => ({ device, connected_at: "t", heard_age_s: 1, lag_events: 0, rtt_ms: 12, role: "coach", edit_lists: "ok", ...more });
+const well = () => ({
+  ready: { status: "ok", parts: { store: part("ok", "answers in 0.5 ms"), recording_hours: part("ok", "31 h"), clients: part("ok") } },
+  channels: [camera("cam1"), camera("cam2")], clients: [client("ipad-1"), client("ipad-2")],
+  link: { online: true, rtt: 9, offsetMs: 3, waiting: 0, device: "ipad-1", editLists: "ok" }, session: { name: "Final", status: "active" },
+});
+const find = (known, id) => groupsOf(known).flatMap((group) => group.checks).find((each) => each.id === id);
+
+test("all well is green and says so", () => {
+  const groups = groupsOf(well());
+  assert.deepEqual(groups.map((group) => group.title), ["Pictures", "Room", "Box", "Devices"]);
+  assert.deepEqual(verdictOf(groups), { status: "ok", words: "Ready for the game" });
+  assert.equal(groups[3].checks.length, 4, "this device's three, and the other device");
+});
+
+test("what the box says stands as it is, with its hint; a part nobody knows here is shown too", () => {
+  const known = well();
+  known.ready.parts.disk_clips = part("warn", "3 GB free", "free space");
+  known.ready.parts.cloud_link = part("bad", "no answer", "plug it in");
+  assert.deepEqual(find(known, "disk_clips"), { id: "disk_clips", title: "Clips folder", status: "warn", words: "3 GB free", fix: "Free space" });
+  assert.equal(find(known, "cloud_link").title, "cloud link");
+  assert.deepEqual(verdictOf(groupsOf(known)), { status: "bad", words: "Not ready: cloud link" });
+});
+
+test("cameras: off is amber, silent or at fault is red, each with what to do", () => {
+  for (const [more, status, words] of [
+    [{ status: "inactive" }, "warn", "Switched off"], [{ footage: "stalled" }, "bad", "Footage has stopped coming"],
+    [{ footage: "none" }, "bad", "No footage yet"], [{ status: "error", error_reason: "no heartbeat" }, "bad", "No heartbeat"],
+  ]) {
+    const found = find({ ...well(), channels: [camera("cam1", more)] }, "camera-cam1");
+    assert.deepEqual([found.status, found.words], [status, words]);
+    assert.ok(found.fix);
+  }
+  assert.equal(find({ ...well(), channels: [] }, "cameras").status, "bad");
+});
+
+test("devices: silent, slow and untested ones are amber; this one offline is red", () => {
+  for (const more of [{ heard_age_s: 11 }, { rtt_ms: 900 }, { lag_events: 40 }, { edit_lists: "unknown" }]) {
+    assert.equal(find({ ...well(), clients: [client("ipad-2", more)] }, "client-ipad-2-t").status, "warn");
+  }
+  const away = { ...well(), ready: null };
+  away.link = { ...away.link, online: false, waiting: 2 };
+  assert.match(find(away, "connection").words, /2 marks wait/);
+  assert.equal(verdictOf(groupsOf(away)).words, "Not ready: This device");
+  const off = well();
+  off.link = { ...off.link, offsetMs: -12_000 };
+  assert.equal(find(off, "own-clock").words, "12.0 s ahead of the box");
+});
+
+test("a session that does not run is said", () => {
+  assert.equal(find({ ...well(), session: undefined }, "session").status, "bad");
+  assert.equal(find({ ...well(), session: { name: "Final", status: "scheduled" } }, "session").fix, "Start it at Operator before the game");
+});
