@@ -7,8 +7,8 @@ what they do.
   forked: the signal comes when that thread ends, not when the process does. So children are started on the
   daemon's main thread (`start`, about 1 ms), never through trio's own open_process, which forks in a worker
   thread that trio retires after 10 idle seconds.
-- A program that is not ours (srt-live-transmit) is started through launch.py, which asks for the same and execs
-  it: no shell.
+- A program that is not ours (srt-live-transmit) is started through launch.py, which asks for the same and
+  execs it: no shell.
 - Each child leads a process group of its own, so Ctrl-C in a terminal reaches the daemon only.
 - A child tells what it does in JSON lines on stderr; nobody parses sentences.
 """
