@@ -180,6 +180,8 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
         bridges.whep(settings) as whep,
     ):
         routes = _routes(box, monitor, cutter, rules, delivery, pictures, planner)
+        troubles = [cutter.troubles, *([files.troubles] if files is not None else [])]
+        box.board.add("clip_disks", lambda: boards.clip_disks_part(troubles))
         routes += [quality_routes(jobs, delivery), Previews(store, whep).routes()]
         await _watching_layer(box, routes, stop, loop, ready)
 

@@ -179,12 +179,13 @@ def tell_progress(tx: Tx, job: Job, share: float) -> None:
         journal_clip(tx, "clip_updated", job.clip_id, progress=share)
 
 
-def put_back(tx: Tx, job: Job) -> None:
-    """processing -> pending: the box stops, or no worker answers. Not the clip's fault, so not an attempt."""
+def put_back(tx: Tx, job: Job, waiting_for: str = "worker") -> None:
+    """processing -> pending: the box stops, no worker answers, or a disk refuses. Not the clip's fault, so
+    not an attempt."""
     if not is_wanted(tx, job):
         return
     after = CLIP.next(ClipState.PROCESSING, ClipEvent.PUT_BACK)
-    changes = {"status": after, "attempts": job.attempt - 1, "waiting_for": "worker"}
+    changes = {"status": after, "attempts": job.attempt - 1, "waiting_for": waiting_for}
     tx.update("clips", job.clip_id, changes)
     journal_clip(tx, "clip_updated", job.clip_id)
 

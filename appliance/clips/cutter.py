@@ -25,12 +25,14 @@ from appliance.clips.late import find_late, recut_late
 from appliance.clips.marks import MarkRules
 from appliance.clips.owncut import OwnCuts, source_of
 from appliance.clips.planner import PlanSpan
+from appliance.clips.putoff import PutOff
 from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.journal import Entry
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store, StoreBroken
+from appliance.kernel.troubles import Troubles
 from appliance.media.plan import NoFootage, Plan
 
 log = structlog.get_logger("cutter")
@@ -57,6 +59,8 @@ class _Desk:
     ghosts: list[tuple[float, str, str]] = field(default_factory=list)  # deadline, kind, id
     running: dict[str, Job] = field(default_factory=dict)
     exports_from_s: float = -math.inf  # none is begun before this: there was no worker for the last one
+    put_off: PutOff = field(default_factory=PutOff)  # clips whose disk refused
+    troubles: Troubles = field(default_factory=lambda: Troubles("cutter"))
     no_worker: Backoff = field(default_factory=lambda: Backoff(base_s=2.0, cap_s=60.0))
     wake: Signal = field(default_factory=Signal)
     rows_loaded: int = -1  # journal.changed.count the queue was last loaded after
@@ -97,6 +101,8 @@ class _Desk:
             before = known.get(job.clip_id)
             deadline_s = before[1] if before and before[0] == job else self._deadline_s(job, now_us, now_s)
             self.waiting[job.clip_id] = (job, deadline_s)
+        self.put_off.keep(self.waiting.keys() | self.running.keys())
+        self._tell_when_over()
         limit_us = round(self.rules.clips.max_duration_s * 1e6)
         self.ghosts = [(now_s + (g.since_us + limit_us - now_us) / 1e6, g.kind, g.id) for g in ghosts]
 
@@ -123,7 +129,7 @@ class _Desk:
         while True:
             seen, now_s = self.wake.count, trio.current_time()
             for job, deadline_s in list(self.waiting.values()):
-                if job.clip_id in self.running:
+                if job.clip_id in self.running or now_s < self.put_off.until_s(job.clip_id):
                     continue
                 if not wait_is_over(job.end_us, self.facts(job), now_s=now_s, deadline_s=deadline_s):
                     continue
@@ -158,7 +164,10 @@ class _Desk:
     def _next_deadline_s(self, now_s: float) -> float:
         """The earliest deadline, and each second while a source is down (its silence is judged by age)."""
         idle = [(job, at) for job, at in self.waiting.values() if job.clip_id not in self.running]
-        times = [at for job, at in idle if at > now_s or not job.is_export]
+        times = [
+            max(at, self.put_off.until_s(job.clip_id)) for job, at in idle if at > now_s or not job.is_export
+        ]
+        times += [at for job, _ in idle if (at := self.put_off.until_s(job.clip_id)) > now_s]
         if self.exports_from_s > now_s and any(job.is_export for job, _ in idle):
             times.append(self.exports_from_s)
         times += [at for at, _, _ in self.ghosts]
@@ -195,6 +204,34 @@ class _Desk:
 
     async def _cut(self, job: Job) -> None:
         try:
+            await self._make(job)
+        except OSError as error:
+            await self._refused(job, error)
+        else:
+            self._settled(job)
+
+    async def _refused(self, job: Job, error: OSError) -> None:
+        """A disk refuses: tried again for ten minutes, then the clip says so."""
+        log.warning("cut put off", clip=job.clip_id, channel=job.channel_id, reason=str(error))
+        self.troubles.fail("cutting", error)
+        if self.put_off.refuse(job.clip_id):
+            await self.store.insist(partial(cuts.put_back, job=job, waiting_for="footage"))
+            return
+        reason = f"The disk refused for ten minutes: {error.strerror or error}"
+        await self.store.insist(lambda tx: cuts.fail(tx, job, reason))
+        self._settled(job)
+
+    def _settled(self, job: Job) -> None:
+        self.put_off.settle(job.clip_id)
+        self._tell_when_over()
+
+    def _tell_when_over(self) -> None:
+        if not self.put_off:
+            self.troubles.worked("cutting")
+
+    async def _make(self, job: Job) -> None:
+        """Raises OSError: nothing is known of the clip, its disk refuses."""
+        try:
             own = await self.store.read(lambda tx: source_of(tx, job))
             if own is not None and self.own_cuts is not None:
                 await self.own_cuts.make(job, own)
@@ -203,7 +240,7 @@ class _Desk:
         except NoFootage:
             span = f"{to_rfc3339(job.start_us)} - {to_rfc3339(job.end_us)}"
             await self.store.insist(lambda tx: cuts.fail(tx, job, f"No footage of {job.channel_id} {span}"))
-        except StoreBroken:
+        except (StoreBroken, OSError):
             raise
         except Exception as error:  # border: one clip's job
             log.exception("cut failed", clip=job.clip_id, channel=job.channel_id)
@@ -224,7 +261,7 @@ class _Desk:
             log.warning("export put off", clip=job.clip_id, reason=error.detail)
             self.exports_from_s = trio.current_time() + self.no_worker.next_s()
             await self.store.insist(lambda tx: cuts.put_back(tx, job))
-        except (Refused, BadExport, OSError) as error:
+        except (Refused, BadExport) as error:
             log.error("export failed", clip=job.clip_id, mode=job.mode, reason=str(error))
             said = error.detail if isinstance(error, Refused) else str(error)
             reason = f"The clip could not be encoded: {said}"
@@ -261,6 +298,11 @@ class CutterHandle:
         waiting = [job for job, _ in desk.waiting.values() if covered(job.end_us, desk.facts(job))]
         at_work = [*waiting, *desk.running.values()]
         return any(job.clip_id in wanted and not job.is_export for job in at_work)
+
+    @property
+    def troubles(self) -> Troubles:
+        """What disks said to it, for health."""
+        return self._desk.troubles
 
     def statistics(self) -> dict[str, int]:
         """Queue lengths for health and metrics."""

@@ -17,9 +17,10 @@ from pathlib import Path
 import trio
 
 from appliance.clips import cuts
-from appliance.clips.files import FileLost, StoredPlan, is_lost, stored_plan
 from appliance.clips.footage import Footage
+from appliance.clips.plans import FileLost, StoredPlan, stored_plan
 from appliance.clips.rows import load, media_name
+from appliance.clips.wholeness import is_lost
 from appliance.kernel.errors import Refused, Unavailable, not_found
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
@@ -102,13 +103,15 @@ class Delivery:
         raise Unavailable("clips_disk", "the disk of the clips does not answer", "look at /readyz")
 
     async def open_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[FileRange]:
-        """One descriptor per recording. Raises Refused 409 `footage_gone`."""
+        """One descriptor per recording. Raises Refused 409 `footage_gone`, Unavailable: the disk refuses."""
         try:
             return await trio.to_thread.run_sync(self._open_ranges, ranges, limiter=self.threads)
-        except OSError as error:
+        except FileNotFoundError as error:
             raise Refused(
                 409, "footage_gone", f"the recording is gone: {error.strerror}", "retry to cut what is left"
             ) from error
+        except OSError as error:
+            raise Unavailable("recordings_disk", f"{error.strerror}", "look at /readyz") from error
 
     def _open_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[FileRange]:
         opened: dict[str, int] = {}

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from appliance.clips.delivery import Delivery
-from appliance.clips.files import stored_plan
 from appliance.clips.jobs import MediaJobs, opened
 from appliance.clips.planner import PlanSpan
+from appliance.clips.plans import stored_plan
 from appliance.kernel.errors import not_found
 from appliance.kernel.store import Store
 

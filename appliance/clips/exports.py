@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 import trio
@@ -20,15 +21,17 @@ import trio
 from appliance.clips import cuts
 from appliance.clips.cuts import Job
 from appliance.clips.delivery import Delivery
-from appliance.clips.files import sync_directory
 from appliance.clips.jobs import Inspection, MediaJobs, Source, opened
+from appliance.clips.writing import sync_directory
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.store import Store
 from appliance.media.plan import Plan
 
+T = TypeVar("T")
 log = structlog.get_logger("exports")
 
 TELL_EVERY_S = 1.0  # progress is journaled no more often
+ROOM_BYTES = 1 << 20  # what an encoder writes at a time, generously
 STOP_S = 5.0  # what is left of the clip in a stopping box must be written within this
 _END_TOLERANCE_S = 0.05  # ticks of another time base; a frame more or less is found by counting
 
@@ -58,6 +61,11 @@ class Exports:
             if not await self._encode_while_wanted(job, plan, draft):
                 return
             size = await self._in_thread(partial(publish, draft, target))
+        except Refused as error:
+            said = await self._in_thread(partial(refusal, draft)) if error.code == "io" else None
+            if said is None:
+                raise
+            raise said from error  # the worker could not write: not the clip's fault
         finally:
             os.close(draft)
             await self._drop(target.with_suffix(".partial"))
@@ -124,7 +132,7 @@ class Exports:
                 with suppress(Unavailable):  # a full disk: the next second will do
                     await self.store.write(partial(cuts.tell_progress, job=job, share=share))
 
-    async def _in_thread(self, call: Callable[[], int]) -> int:
+    async def _in_thread(self, call: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(call, limiter=self.delivery.threads)
 
     async def _drop(self, path: Path) -> None:
@@ -151,6 +159,16 @@ def open_draft(target: Path) -> int:
         sync_directory(target.parent.parent)
     flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     return os.open(target.with_suffix(".partial"), flags, 0o640)
+
+
+def refusal(draft: int) -> OSError | None:
+    """What the disk says to a few bytes more in the draft; None: it takes them. Blocking."""
+    try:
+        os.posix_fallocate(draft, os.fstat(draft).st_size, ROOM_BYTES)
+        os.fsync(draft)
+    except OSError as error:
+        return error
+    return None
 
 
 def publish(draft: int, target: Path) -> int:

@@ -19,9 +19,9 @@ import structlog
 import trio
 
 from appliance.clips.exact import ExactFrames
-from appliance.clips.files import FileLost
 from appliance.clips.footage import Footage
 from appliance.clips.planner import open_once
+from appliance.clips.plans import FileLost
 from appliance.clips.rows import load
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.signal import Signal
@@ -160,7 +160,10 @@ class Pictures:
             jpeg = await self.at(
                 row["channel_id"], row["start_us"], row["latency_ms"], width_px=WIDTH_PX, bulk=False
             )
-            await self._keep(row, key_name(row), jpeg)
+            try:
+                await self._keep(row, key_name(row), jpeg)
+            except (OSError, Unavailable) as error:  # shown all the same, and made again for the next one
+                log.warning("picture not kept", clip=row["id"], reason=str(error))
             return jpeg
         except Refused as refused:
             raise Unavailable("thumbnail_pending", refused.detail, retry_after_s=1) from refused
@@ -265,7 +268,7 @@ def note_picture(tx: Tx, row: Row, name: str) -> None:
 def _read_or_none(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
-    except FileNotFoundError:
+    except OSError:  # not made yet, or a disk that refuses: it can be made again
         return None
 
 
@@ -273,5 +276,10 @@ def _write(path: Path, jpeg: bytes) -> None:
     """A picture can be made again: renamed into place, not synced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".partial")
-    unfinished.write_bytes(jpeg)
-    unfinished.rename(path)
+    try:
+        unfinished.write_bytes(jpeg)
+        unfinished.rename(path)
+    except OSError:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise

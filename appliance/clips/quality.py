@@ -11,9 +11,9 @@ import trio
 from pydantic import BaseModel, Field
 
 from appliance.clips.delivery import Delivery, find_plan
-from appliance.clips.files import FileLost, StoredPlan
 from appliance.clips.jobs import Inspection, MediaJobs, opened
 from appliance.clips.model import Missing
+from appliance.clips.plans import FileLost, StoredPlan
 from appliance.clips.rows import load
 from appliance.kernel import json
 from appliance.kernel.errors import Refused, Unavailable

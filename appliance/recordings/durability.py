@@ -7,12 +7,13 @@ MediaMTX never syncs (facts/reliability.md 2.5): without this a power cut takes 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Final
 
 import trio
 
 from appliance.recordings.cache import ChannelCache
-from appliance.recordings.followed import Followed
+from appliance.recordings.followed import Followed, Open
 
 SYNC_S: Final = 1.0
 
@@ -25,12 +26,12 @@ async def sync_for_ever(followed: Followed) -> None:
         until_us = followed.channel.video_until_us
         if not grown and not followed.log_needs_sync:
             continue
-        # duplicated: the look may close its own while a slow disk still writes
-        fds = [os.dup(one.fd) for one in grown]
-        for one in grown:
-            one.needs_sync = False
         needs_log, followed.log_needs_sync = followed.log_needs_sync, False
         try:
+            # duplicated: the look may close its own while a slow disk still writes
+            fds = _duplicated(grown)
+            for one in grown:
+                one.needs_sync = False
             await trio.to_thread.run_sync(
                 _sync,
                 fds,
@@ -44,6 +45,18 @@ async def sync_for_ever(followed: Followed) -> None:
                 followed.shared.changed.ring()
         except OSError as error:
             followed.fail("sync", error)
+
+
+def _duplicated(grown: Sequence[Open]) -> list[int]:
+    fds: list[int] = []
+    try:
+        for one in grown:
+            fds.append(os.dup(one.fd))
+    except OSError:
+        for fd in fds:
+            os.close(fd)
+        raise
+    return fds
 
 
 def _sync(fds: list[int], cache: ChannelCache | None) -> None:

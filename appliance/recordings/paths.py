@@ -25,13 +25,28 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 def open_recording(recordings_dir: Path, name: str) -> int:
     """Descriptor of the regular file `<channel id>/<segment>.mp4`, read-only. Blocking; raises OSError.
 
-    Raises FileNotFoundError too for a name that is none of ours, so that nobody learns what else is there.
+    FileNotFoundError means that the file is gone, or that its name is none of ours, so that nobody learns
+    what else is there. A disk that is away has lost nothing: that is another error.
     """
     channel_id, _, segment = name.partition("/")
     if not CHANNEL_ID.fullmatch(channel_id) or not is_segment_name(segment):
         raise FileNotFoundError(errno.ENOENT, "not a recording", name)
-    with open_channel(recordings_dir, channel_id) as directory:
-        return open_segment(directory, segment)
+    try:
+        with open_channel(recordings_dir, channel_id) as directory:
+            return open_segment(directory, segment)
+    except FileNotFoundError:
+        if _is_away(recordings_dir):
+            raise OSError(errno.ENODEV, "the recordings disk is away", name) from None
+        raise
+
+
+def _is_away(recordings_dir: Path) -> bool:
+    """An empty folder is a mount point without its disk: channels keep theirs when their files go."""
+    try:
+        with os.scandir(recordings_dir) as entries:
+            return next(entries, None) is None
+    except FileNotFoundError:
+        return True
 
 
 @contextmanager

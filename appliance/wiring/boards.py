@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from appliance.clips.cutter import CutterHandle
+from appliance.kernel.troubles import Troubles
 from appliance.live.broadcaster import LiveHandle
 from appliance.ops.health import Board, Part
 from appliance.ops.metrics import Metrics
@@ -75,6 +76,14 @@ def cutter_part(cutter: CutterHandle) -> Part:
     if figures["waiting"] > BUSY_JOBS:
         return Part("warn", detail, "do the cameras send?")
     return Part("ok", detail)
+
+
+def clip_disks_part(troubles: Sequence[Troubles]) -> Part:
+    """What disks said to those who cut clips and write their files; all of it is tried again."""
+    said = [str(each) for each in troubles if each]
+    if not said:
+        return Part("ok", "clips are written and deleted")
+    return Part("bad", "; ".join(said), "marks are taken; check the disks of clips and recordings")
 
 
 def add_parts(

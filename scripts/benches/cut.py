@@ -90,7 +90,7 @@ def record(folder: Path, footage: Any, seconds: int) -> Recording:
 
 
 def ours(recording: Recording) -> Cut:
-    from appliance.clips.files import copy_plan
+    from appliance.clips.writing import copy_plan
 
     def cut(first: int, count: int, target: Path) -> None:
         plan = recording.plan(first, count)

@@ -10,8 +10,9 @@ import trio
 
 from appliance.clips import cuts, marks, plays
 from appliance.clips.expiry import is_kept
-from appliance.clips.files import KEEP_SUPERSEDED_US, ClipFiles, expire_superseded, stored_plan
+from appliance.clips.files import KEEP_SUPERSEDED_US, ClipFiles, expire_superseded
 from appliance.clips.model import ClipPatch, PlayPatch
+from appliance.clips.plans import stored_plan
 from appliance.kernel.errors import Refused
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
-from appliance.clips import cuts, marks
-from appliance.clips.files import (
-    BytesLost,
-    StoredPlan,
-    file_name,
-    run_clip_files,
-    stored_plan,
-    unwritten_plans,
-    write_plan,
-)
+from appliance.clips import cuts, files, marks
+from appliance.clips.files import ClipFiles, run_clip_files
 from appliance.clips.model import ClipIn
+from appliance.clips.plans import StoredPlan, file_name, stored_plan, unwritten_plans
+from appliance.clips.writing import BytesLost, write_plan
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
 from appliance.media.plan import Range
@@ -80,7 +77,8 @@ async def make_ready(store: Store, name: str, offset: int, length: int) -> str:
     """A ready clip of one range of a recording."""
 
     def change(tx: Tx) -> str:
-        add_channel(tx, "cam1")
+        if tx.value("SELECT 1 FROM channels") is None:
+            add_channel(tx, "cam1")
         body = ClipIn(session_id=add_session(tx), channel_id="cam1", duration_seconds=5.0)
         clip = marks.create_clip(tx, COACH, mark_rules(), body).resource
         job = cuts.claim(tx, cuts.waiting_jobs(tx)[0])
@@ -191,3 +189,110 @@ async def test_what_a_crash_left_half_done_goes_at_start_and_strangers_stay(tmp_
             assert [path for path in left if (clips / path).exists()] == []
             assert [path for path in kept if (clips / path).exists()] == kept
             nursery.cancel_scope.cancel()
+
+
+# -- a disk that refuses ----------------------------------------------------------------------------------
+
+
+def refusing(error: int) -> Callable[..., Any]:
+    def refuse(*args: Any, **more: Any) -> Any:
+        raise OSError(error, os.strerror(error))
+
+    return refuse
+
+
+async def until(condition: Callable[[], object]) -> None:
+    with trio.fail_after(5):
+        while not condition():  # noqa: ASYNC110  # what a thread does rings nothing
+            await trio.sleep(0.002)
+
+
+@asynccontextmanager
+async def writing(
+    store: Store, clips_dir: Path, footage: HandFootage, **more: Any
+) -> AsyncIterator[ClipFiles]:
+    async with trio.open_nursery() as nursery:
+        yield await nursery.start(
+            lambda task_status: run_clip_files(
+                store=store,
+                footage=footage,
+                clips_dir=clips_dir,
+                garbage_every_s=0.01,
+                task_status=task_status,
+                **more,
+            )
+        )
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_disk_that_refuses_to_delete_keeps_the_row_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "old.mp4").write_bytes(b"x")
+    async with sim_store(tmp_path, HandClock()) as store:
+        await store.write(lambda tx: tx.run("INSERT INTO garbage VALUES ('old.mp4', ?)", (KICKOFF_US,)))
+        with monkeypatch.context() as broken:
+            broken.setattr(files, "unlink", refusing(errno.EROFS))
+            async with writing(store, tmp_path / "clips", HandFootage()) as clip_files:
+                await until(lambda: "Read-only file system" in str(clip_files.troubles))
+                assert await store.read(lambda tx: tx.value("SELECT count(*) FROM garbage")) == 1
+                broken.undo()
+                await until(lambda: not clip_files.troubles)
+        assert await store.read(lambda tx: tx.value("SELECT count(*) FROM garbage")) == 0
+        assert not (tmp_path / "clips" / "old.mp4").exists()
+
+
+async def test_a_clips_folder_that_cannot_be_made_is_told_until_it_can(tmp_path: Path) -> None:
+    place = tmp_path / "disk"
+    place.write_bytes(b"not a folder")
+    async with (
+        sim_store(tmp_path, HandClock()) as store,
+        writing(store, place / "clips", HandFootage()) as clip_files,
+    ):
+        assert clip_files.troubles
+        place.unlink()
+        await until(lambda: not clip_files.troubles)
+    assert (place / "clips").is_dir()
+
+
+async def test_a_recording_that_cannot_be_read_holds_up_no_other_clip(tmp_path: Path) -> None:
+    (tmp_path / "good.mp4").write_bytes(b"0123456789")
+
+    class BadSector(DiskFootage):
+        def open_fd(self, name: str) -> int:
+            if name == "bad.mp4":
+                raise OSError(errno.EIO, "Input/output error")
+            return super().open_fd(name)
+
+    async with sim_store(tmp_path, HandClock()) as store:
+        bad = await make_ready(store, "bad.mp4", 0, 5)
+        good = await make_ready(store, "good.mp4", 0, 5)
+        async with writing(store, tmp_path / "clips", BadSector(tmp_path)) as clip_files:
+            await settled(store, lambda tx: tx.value("SELECT file_path FROM clips WHERE id = ?", (good,)))
+            await until(lambda: "read: Input/output error" in str(clip_files.troubles))
+        row = await store.read(lambda tx: tx.one("SELECT * FROM clips WHERE id = ?", (bad,)))
+        assert row is not None and (row["status"], row["file_path"]) == ("ready", None), "nothing is lost yet"
+
+
+async def test_zeros_a_power_cut_left_are_bytes_that_are_lost(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"x" * 100 + bytes(600) + b"x" * 100)
+    async with sim_store(tmp_path, HandClock()) as store:
+        await make_ready(store, "a.mp4", 50, 700)
+        status = "SELECT status FROM clips"
+        async with writing(store, tmp_path / "none", NoFiles(tmp_path)):
+            assert await store.read(lambda tx: tx.value(status)) == "ready", "its length is all that is asked"
+        async with writing(store, tmp_path / "none", NoFiles(tmp_path), look_inside=True):
+            assert await store.read(lambda tx: tx.value(status)) == "pending"
+
+
+class NoFiles(DiskFootage):
+    """Recordings that can be looked at once each start and not be copied."""
+
+    asked = 0
+
+    def open_fd(self, name: str) -> int:
+        self.asked += 1
+        if self.asked > 1:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().open_fd(name)

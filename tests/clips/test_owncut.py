@@ -10,9 +10,9 @@ import trio
 
 from appliance.clips import cuts, marks
 from appliance.clips.cuts import Job
-from appliance.clips.files import StoredPlan, keep_file, stored_plan
 from appliance.clips.model import ClipIn, ClipPatch
 from appliance.clips.owncut import OwnCuts, source_of
+from appliance.clips.plans import StoredPlan, keep_file, stored_plan
 from appliance.kernel.errors import Refused
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx

@@ -21,8 +21,9 @@ import pytest
 import trio
 
 from appliance.clips import cuts, marks
-from appliance.clips.files import run_clip_files, unwritten_plans
+from appliance.clips.files import run_clip_files
 from appliance.clips.model import ClipIn
+from appliance.clips.plans import unwritten_plans
 from appliance.kernel.actor import running
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx, Tx

@@ -13,7 +13,8 @@ import pytest
 import trio
 
 from appliance.clips import files
-from appliance.clips.files import run_clip_files, unwritten_plans
+from appliance.clips.files import run_clip_files
+from appliance.clips.plans import unwritten_plans
 from appliance.kernel.actor import running
 from appliance.kernel.clock import wall_us
 from appliance.kernel.errors import Unavailable

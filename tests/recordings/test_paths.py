@@ -39,3 +39,15 @@ def test_links_and_other_things_under_a_recordings_name_are_not_opened(box: Box,
         with pytest.raises(OSError):
             open_recording(box.recordings, name)
     os.close(open_recording(box.recordings, "cam1/a.mp4"))
+
+
+def test_a_disk_that_is_away_is_no_file_that_is_gone(tmp_path: Path) -> None:
+    root = tmp_path / "recordings"
+    with pytest.raises(OSError, match="disk is away"):
+        open_recording(root, "cam1/a.mp4")
+    root.mkdir()  # a mount point without its disk
+    with pytest.raises(OSError, match="disk is away"):
+        open_recording(root, "cam1/a.mp4")
+    (root / "cam2").mkdir()
+    with pytest.raises(FileNotFoundError):
+        open_recording(root, "cam1/a.mp4")

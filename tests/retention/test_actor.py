@@ -15,8 +15,8 @@ import trio
 from trio.testing import MockClock
 
 from appliance.clips import marks
-from appliance.clips.files import stored_plan
 from appliance.clips.model import ClipIn, ClipPatch
+from appliance.clips.plans import stored_plan
 from appliance.kernel.errors import Refused
 from appliance.kernel.store import StoreFull
 from appliance.kernel.tx import Tx

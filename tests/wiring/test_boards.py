@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from appliance.wiring.boards import cutter_part, recorder_part, recordings_part, settings_part, workers_part
+from appliance.kernel.troubles import Troubles
+from appliance.wiring.boards import (
+    clip_disks_part,
+    cutter_part,
+    recorder_part,
+    recordings_part,
+    settings_part,
+    workers_part,
+)
 
 
 @dataclass
@@ -94,6 +102,14 @@ def test_the_index_says_its_worst(indexed: Indexed, strange: tuple[str, ...], st
 def test_without_workers_pictures_are_missing() -> None:
     assert workers_part(Says(Pool([Slot(True), Slot(False)]))).status == "ok"  # type: ignore[arg-type]
     assert workers_part(Says(Pool([Slot(False)]))).status == "warn"  # type: ignore[arg-type]
+
+
+def test_a_clips_disk_that_refuses_is_told_in_its_words() -> None:
+    cutter, files = Troubles("cutter"), Troubles("clip files")
+    assert clip_disks_part([cutter, files]).status == "ok"
+    files.fail("write", OSError(30, "Read-only file system"))
+    part = clip_disks_part([cutter, files])
+    assert (part.status, part.detail) == ("bad", "write: Read-only file system") and part.hint
 
 
 def test_many_waiting_clips_ask_for_the_cameras() -> None:

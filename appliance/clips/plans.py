@@ -1,0 +1,92 @@
+"""Stored plans: what a clip's media_rev is served from. Closures and queries of the `plans` table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from appliance.kernel import json
+from appliance.kernel.tx import ReadTx, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """What a clip's media_rev is served from."""
+
+    clip_id: str
+    session_id: str
+    media_rev: int
+    header: bytes
+    ranges: tuple[tuple[str, int, int], ...]
+    size: int
+    file_path: str | None
+
+    @property
+    def is_file_only(self) -> bool:
+        """An export: its file is all there is of it."""
+        return not self.header and not self.ranges
+
+
+class FileLost(Exception):
+    """The file of an export is not there, or not whole."""
+
+
+_PLAN = (
+    "SELECT plans.*, clips.session_id FROM plans JOIN clips ON clips.id = plans.clip_id"
+    " WHERE clips.deleted_us IS NULL AND "
+)
+
+
+def stored_plan(tx: ReadTx, clip_id: str, media_rev: int) -> StoredPlan | None:
+    """The plan of one media_rev of a clip that is not deleted."""
+    found = _plans(tx, _PLAN + "clip_id = ? AND plans.media_rev = ?", (clip_id, media_rev))
+    return found[0] if found else None
+
+
+def unwritten_plans(tx: ReadTx, limit: int = 1) -> list[StoredPlan]:
+    """Newest cuts without a file, oldest first."""
+    sql = _PLAN + "plans.file_path IS NULL AND plans.media_rev = clips.ready_media_rev"
+    return _plans(tx, sql + " ORDER BY plans.created_us LIMIT ?", (limit,))
+
+
+def exported_plans(tx: ReadTx) -> list[StoredPlan]:
+    """Clips that play from a file of their own, encoded anew."""
+    return _plans(tx, _PLAN + "length(header) = 0 AND plans.media_rev = clips.ready_media_rev", ())
+
+
+def _plans(tx: ReadTx, sql: str, params: Sequence[object]) -> list[StoredPlan]:
+    return [
+        StoredPlan(
+            clip_id=row["clip_id"],
+            session_id=row["session_id"],
+            media_rev=row["media_rev"],
+            header=row["header"],
+            ranges=tuple((str(n), int(o), int(k)) for n, o, k in json.decode(row["ranges"].encode())),
+            size=row["size"],
+            file_path=row["file_path"],
+        )
+        for row in tx.all(sql, params)
+    ]
+
+
+def keep_file(tx: Tx, plan: StoredPlan, path: str) -> None:
+    """The file is durable: from now on it is served instead of the ranges."""
+    tx.run(
+        "UPDATE plans SET file_path = ? WHERE clip_id = ? AND media_rev = ?",
+        (path, plan.clip_id, plan.media_rev),
+    )
+    current = tx.run(
+        "UPDATE clips SET file_path = ? WHERE id = ? AND ready_media_rev = ? AND deleted_us IS NULL",
+        (path, plan.clip_id, plan.media_rev),
+    )
+    if not current:  # deleted or cut anew while it was written
+        tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (path, tx.now_us))
+        tx.run(
+            "UPDATE plans SET file_path = NULL WHERE clip_id = ? AND media_rev = ?",
+            (plan.clip_id, plan.media_rev),
+        )
+
+
+def file_name(plan: StoredPlan) -> str:
+    """Relative to clips_dir."""
+    return f"{plan.session_id}/{plan.clip_id}-m{plan.media_rev}.mp4"
