@@ -25,7 +25,15 @@ test("a gap too short to draw is drawn all the same, inside the strip", () => {
   const [gap] = stripOf(timeline([[0, 3599]], [[3599.9, 3600, "discontinuity"]]), T, T + 3_600_000).gaps;
   assert.deepEqual([gap.left, gap.width], [99.75, 0.25]);
   assert.equal(stripOf(timeline([], []), T, T + 1000).words, "No footage in this time");
-  assert.equal(stripOf(timeline([[0, 100]], []), T, T + 100_000).words, "All of it recorded");
+  assert.equal(stripOf(timeline([[0, 100]], []), T, T + 100_000).words, "All recorded");
+});
+
+test("before the first footage there is no gap", () => {
+  setZone("UTC");
+  const strip = stripOf(timeline([[60, 98], [99, 100]], [[0, 60, "no_footage"], [98, 99, "no_footage"]]), T, T + 100_000);
+  assert.deepEqual([strip.before?.left, strip.before?.width, strip.gaps.length], [0, 60, 1]);
+  assert.equal(strip.words, "98 % recorded since 14:01:00, 1 gap");
+  assert.equal(stripOf(timeline([], [[0, null, "no_footage"]]), T, T + 100_000).gaps.length, 1);
 });
 
 test("lengths and hours in words", () => {
@@ -48,6 +56,7 @@ test("a delay cannot be below zero: then everybody else's grows, and what was li
 test("nothing to change, and too far apart", () => {
   assert.equal(lineUp(cameras(0, 0), "cam1", "cam2", T, T + 0.3)?.size, 0);
   assert.equal(lineUp(cameras(0, 0), "cam1", "cam1", T, T + 500)?.size, 0);
+  assert.equal(lineUp(cameras(0, 0), "cam1", "cam2", T, T - 19, 20)?.size, 0, "half a picture is no difference");
   assert.equal(lineUp(cameras(0, 0), "cam1", "cam2", T, T + 60_001), null);
 });
 

@@ -44,7 +44,7 @@ export class CoverageStrip extends HTMLElement {
       made.style.width = `${width}%`;
       return made;
     };
-    track.replaceChildren(...(strip ? [...strip.spans.map(piece("covered")), ...strip.gaps.map(piece("gap"))] : []));
+    track.replaceChildren(...(strip ? [...(strip.before ? [piece("before")(strip.before)] : []), ...strip.spans.map(piece("covered")), ...strip.gaps.map(piece("gap"))] : []));
     const newest = (strip?.gaps ?? []).slice(-SHOWN).reverse();
     const more = (strip?.gaps.length ?? 0) - newest.length;
     gaps.replaceChildren(...newest.map((gap) => h("li", {}, gap.words)), ...(more > 0 ? [h("li", { class: "quiet" }, `and ${more} earlier`)] : []));

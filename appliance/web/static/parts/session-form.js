@@ -33,6 +33,7 @@ export function askForSession({ channels, now }) {
     dialog.addEventListener("close", () => (dialog.remove(), resolve(answer)));
     document.body.append(dialog);
     dialog.showModal();
+    /** @type {HTMLElement | null} */ (form.querySelector("[name=name]"))?.focus();
   });
 }
 

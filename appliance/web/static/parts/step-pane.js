@@ -84,6 +84,12 @@ export class StepPane extends HTMLElement {
     return (this.ready && this.piece?.frames[this.at]) || null;
   }
 
+  /** From one picture to the next, ms. */
+  get interval() {
+    const frames = this.piece?.frames ?? [];
+    return frames.length > 1 ? (frames[frames.length - 1] - frames[0]) / (frames.length - 1) : 0;
+  }
+
   /** @param {number} by pictures */
   step(by) {
     const frames = this.piece?.frames ?? [];

@@ -41,7 +41,7 @@ class LineUp {
     root.append(
       h("header", { class: "row heading" }, h("a", { class: "button", href: "#operator" }, "Back"), h("h2", { class: "grow" }, "Line up cameras"),
         h("button", { type: "button", onclick: () => this.newest() }, "Newer pictures")),
-      h("p", { class: "quiet" }, "Step both to the same instant (the snap, a foot on the ball), then press Same. The delay of the camera on the right is set."),
+      h("p", { class: "quiet" }, "Step both to the same instant (the snap, a foot on the ball), then press Same. The delay of the second camera is set."),
       h("div", { class: "panes" }, ...this.panes),
       h("footer", { class: "row agree" }, h("div", { class: "grow" }, this.difference, this.plan), this.undo, this.same),
     );
@@ -144,17 +144,22 @@ class LineUp {
       this.same.disabled = true;
       return;
     }
-    const after = lineUp(this.channels, this.chosen[0], this.chosen[1], ours, theirs);
-    say(this.difference, differenceOf(theirs - ours, names[0], names[1]));
+    const after = lineUp(this.channels, this.chosen[0], this.chosen[1], ours, theirs, this.slack);
+    say(this.difference, differenceOf(theirs - ours, names[0], names[1], this.slack));
     const changes = [...(after ?? [])].map(([id, delay]) => `${this.name(id)}: delay ${this.delayOf(id)} → ${delay} ms`);
-    say(this.plan, after === null ? "More than a minute: is it the same play?" : changes.length ? `Same sets ${changes.join(", ")}` : "Nothing to set");
+    say(this.plan, after === null ? "More than a minute: is it the same play?" : changes.length ? `Same sets ${changes.join(", ")}` : "To less than half a picture. Step one of them if they show different instants.");
     this.same.disabled = !after?.size || Boolean(this.busy);
+  }
+
+  /** Half a picture: nearer no step can bring them. */
+  get slack() {
+    return Math.max(0.5, ...this.panes.map((pane) => pane.interval / 2));
   }
 
   async agree() {
     const [ours, theirs] = this.panes.map((pane) => pane.capture);
     if (ours === null || theirs === null || this.same.disabled) return;
-    const after = lineUp(this.channels, this.chosen[0], this.chosen[1], ours, theirs);
+    const after = lineUp(this.channels, this.chosen[0], this.chosen[1], ours, theirs, this.slack);
     if (!after?.size) return;
     const before = new Map([...after.keys()].map((id) => [id, this.delayOf(id)]));
     if (!(await this.apply(after))) return;

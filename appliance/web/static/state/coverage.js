@@ -3,9 +3,9 @@
 import { clockOf } from "./zone.js";
 import { reasonOf } from "./words.js";
 
-/** `left` and `width` in percent of the strip.
+/** `left` and `width` in percent of the strip. `before`: nothing had been recorded yet, which is no gap.
  * @typedef {{left: number, width: number, title: string}} Piece
- * @typedef {{spans: Piece[], gaps: (Piece & {words: string})[], share: number, words: string}} Strip */
+ * @typedef {{before: Piece | null, spans: Piece[], gaps: (Piece & {words: string})[], share: number, words: string}} Strip */
 
 const SHORTEST = 0.25; // percent: a gap of a second in an hour must still be seen
 
@@ -23,21 +23,24 @@ export function stripOf(timeline, from, to) {
     covered += Math.max(0, Math.min(end, to) - Math.max(start, from));
     return { ...place(start, end), title: `${clockOf(start)}–${clockOf(end)}` };
   });
-  const gaps = timeline.gaps.map((gap) => {
+  const first = timeline.spans.length ? Math.max(from, Date.parse(timeline.spans[0].start)) : to;
+  const isBefore = (/** @type {import("./api").TimelineGap} */ gap) => gap.reason === "no_footage" && Boolean(timeline.spans.length) && gap.end !== null && Date.parse(gap.end) <= first;
+  const before = timeline.gaps.some(isBefore) ? { ...place(from, first), title: `Recorded from ${clockOf(first)} on` } : null;
+  const gaps = timeline.gaps.filter((gap) => !isBefore(gap)).map((gap) => {
     const start = Date.parse(gap.start);
     const end = gap.end === null ? to : Date.parse(gap.end);
     const words = `${gap.end === null ? `since ${clockOf(start)}` : `${clockOf(start)}–${clockOf(end)}`} ${reasonOf(gap.reason)} (${spell((end - start) / 1000)})`;
     return { ...place(start, end, SHORTEST), title: words, words };
   });
-  const share = Math.min(1, covered / whole);
-  return { spans, gaps, share, words: said(spans.length, gaps.length, share) };
+  const share = Math.min(1, covered / Math.max(1, before ? to - first : whole));
+  return { before, spans, gaps, share, words: said(spans.length, gaps.length, share, before ? clockOf(first) : "") };
 }
 
-/** @param {number} spans @param {number} gaps @param {number} share */
-function said(spans, gaps, share) {
+/** @param {number} spans @param {number} gaps @param {number} share @param {string} since */
+function said(spans, gaps, share, since) {
   if (!spans) return "No footage in this time";
-  const much = share > 0.9995 ? "All of it" : `${Math.min(99, Math.round(share * 100))} %`;
-  return `${much} recorded${gaps ? `, ${gaps} ${gaps === 1 ? "gap" : "gaps"}` : ""}`;
+  const much = gaps ? `${Math.min(99, Math.round(share * 100))} %` : "All";
+  return `${much} recorded${since ? ` since ${since}` : ""}${gaps ? `, ${gaps} ${gaps === 1 ? "gap" : "gaps"}` : ""}`;
 }
 
 /** A length in words: "6 s", "4 min", "2.5 h". @param {number} seconds */

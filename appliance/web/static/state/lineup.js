@@ -11,13 +11,14 @@ const MOST_MS = 60_000; // what a channel may have
  * else's, which keeps what was lined up before. Null: further apart than a delay can say.
  * @param {readonly Delayed[]} channels @param {string} reference @param {string} other
  * @param {number} ours capture time of the reference's picture, ms @param {number} theirs of the other's picture
+ * @param {number} [slack] ms: pictures that near are the same instant as far as pictures can say
  * @returns {Map<string, number> | null} */
-export function lineUp(channels, reference, other, ours, theirs) {
+export function lineUp(channels, reference, other, ours, theirs, slack = 0.5) {
   const by = Math.round(theirs - ours);
   /** @type {Map<string, number>} */
   const after = new Map();
   const moved = channels.find((each) => each.id === other);
-  if (!moved || reference === other || !by) return after;
+  if (!moved || reference === other || Math.abs(theirs - ours) <= slack) return after;
   const wanted = moved.latency_ms + by;
   if (wanted >= 0) after.set(other, wanted);
   else {
@@ -39,9 +40,10 @@ export function nearest(frames, at) {
   return low > 0 && at - frames[low - 1] < frames[low] - at ? low - 1 : Math.max(0, low);
 }
 
-/** @param {number} by ms the second camera's picture lies after the first one's @param {string} first @param {string} second */
-export function differenceOf(by, first, second) {
+/** @param {number} by ms the second camera's picture lies after the first one's @param {string} first @param {string} second
+ * @param {number} [slack] as above */
+export function differenceOf(by, first, second, slack = 0.5) {
   const rounded = Math.round(by);
-  if (!rounded) return `${first} and ${second} agree`;
+  if (Math.abs(by) <= slack) return `${first} and ${second} agree`;
   return `${second} is ${Math.abs(rounded)} ms ${rounded > 0 ? "behind" : "ahead of"} ${first}`;
 }
