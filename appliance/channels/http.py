@@ -177,4 +177,5 @@ def _heartbeat_route(monitor: MonitorHandle, clock: Clock) -> RawRoute:
         heartbeat,
         "Say that a channel's capture is alive; the body is optional.",
         body=Heartbeat,
+        small=True,
     )

@@ -81,7 +81,8 @@ class RawRoute:
     method is "GET" (serves HEAD too), "POST" or "WS". `handler(scope, receive, send, parameters)` may raise
     Refused or Unavailable before it has answered; the dispatcher makes the problem document of it.
     `body`, `query`, `media_type` and `status` only document it: the handler reads the request itself, with
-    `read_body` and `parse_query` of web/requests.py.
+    `read_body` and `parse_query` of web/requests.py. `small`: a POST that reads its whole body and
+    then answers at once, in one message of a known length.
     """
 
     method: str
@@ -92,6 +93,7 @@ class RawRoute:
     query: type[BaseModel] | None = None
     media_type: str = "application/json"
     status: int = 200
+    small: bool = False
 
 
 @dataclass(slots=True)

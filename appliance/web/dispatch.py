@@ -81,6 +81,11 @@ class Dispatcher:
         else:
             await _lifespan(receive, send)
 
+    def is_short(self, path: str) -> bool:
+        """Whether a POST of this path is small and answered in one message (web/short.py)."""
+        raw = self.raw.find("POST", path)
+        return raw[0].small if raw is not None else self.hot.find("POST", path) is not None
+
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = header_map(scope)
         out = Outgoing(send, _request_id(headers))
