@@ -174,7 +174,11 @@ def _downs() -> list[TagGroup]:
             label="Yard line",
             kind="number",
             key="y",
-            options=_numbers(-20, -35, 50, 35, 20, 10),
+            options=[
+                *(TagOption(value=-line, label=f"Own {line}") for line in (20, 35)),
+                TagOption(value=50, label="50"),
+                *(TagOption(value=line, label=f"Opp {line}") for line in (35, 20)),
+            ],
             low=-50,
             high=50,
             carry="downs",

@@ -27,12 +27,13 @@ const SCREENS = {
   operator: { label: "Operator", roles: ["operator"], load: () => import("./screens/operator.js") },
   health: { label: "Health", roles: ["operator"], load: () => import("./screens/health.js") },
   lineup: { label: "Line up cameras", roles: [], load: () => import("./screens/lineup.js") },
+  tagging: { label: "Tagging", roles: ["analyst"], load: () => import("./screens/tagging.js") },
   selftest: { label: "Self-test", roles: [], load: () => import("./screens/selftest.js") },
 };
 
 /** Side panels of the desk, by name: see README. @type {Record<string, () => Promise<unknown>>} */
 const PANELS = {
-  // "tag-board": () => import("./parts/tag-board.js"),
+  "tag-board": () => import("./parts/tag-board.js"),
 };
 
 const prefs = new Prefs();

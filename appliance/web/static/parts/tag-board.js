@@ -1,0 +1,263 @@
+// The tag board: quick buttons from the team's template for one play, or for several at once.
+//
+// Properties: `ctx` once, then `play`, `clips`, `tags` (the desk), or `targets` (the tagging screen). A press is a mark of
+// the outbox: shown at once, sent when it can be. Nothing here asks before the next play may be marked.
+
+import { button, define, h, icon, say } from "./dom.js";
+import { makeGroup } from "./tag-group.js";
+import { forgetRefused, tag, templateOf } from "../state/tagger.js";
+import { carried, merged, pressed } from "../state/tagging.js";
+import { tagsOf } from "../state/words.js";
+
+/** @typedef {import("../app.js").Ctx} Ctx */
+/** @typedef {import("../state/api").TagGroup} Group */
+/** @typedef {import("../state/tagging.js").Target} Target */
+/** @typedef {import("../state/tagging.js").Fields} Fields */
+/** @typedef {{said: Fields, mixed: Set<string>, carried: Fields}} View what the buttons show */
+
+export class TagBoard extends HTMLElement {
+  constructor() {
+    super();
+    /** @type {Ctx | null} */
+    this.ctx = null;
+    /** @type {readonly Target[]} */
+    this.list = [];
+    /** @type {readonly Group[]} */
+    this.groups = [];
+    /** @type {Record<string, import("./tag-group.js").GroupPart>} */
+    this.made = {};
+    this.armed = ""; // the field whose buttons the digits press
+    /** @type {(() => void)[]} */
+    this.unkey = [];
+    /** Where lists and notes go instead, when the screen has a better place. @type {HTMLElement | null} */
+    this.aside = null;
+    this.due = false;
+    this.refused = (/** @type {Error} */ error) => {
+      this.ctx?.say(`Not tagged: ${error.message}`, { kind: "bad", seconds: 0, key: "not tagged" });
+      if (this.ctx) forgetRefused(this.ctx.box.outbox);
+    };
+  }
+
+  connectedCallback() {
+    if (!this.ctx) return;
+    if (!this.head) this.make();
+    this.unkey.push(this.ctx.keys.add([
+      { keys: ["!"], words: "Important", group: "Tags", act: () => this.flag("is_important") },
+      { keys: ["R"], words: "Reviewed", group: "Tags", act: () => this.flag("is_reviewed") },
+      { keys: ["Shift+Enter"], words: "Take what is carried forward", group: "Tags", act: () => this.take() },
+    ]));
+    void this.load();
+  }
+
+  disconnectedCallback() {
+    for (const each of this.unkey.splice(0)) each();
+    this.disarm();
+  }
+
+  make() {
+    this.heading = h("h2", { class: "grow" });
+    this.summary = h("p", { class: "summary" });
+    const flag = (/** @type {string} */ name, /** @type {string} */ label, /** @type {Node | string} */ face) =>
+      button(label, face, () => this.flag(name), { "aria-pressed": "false", data: { flag: name } });
+    this.flags = [flag("is_important", "Important", "!"), flag("is_reviewed", "Reviewed", icon("check"))];
+    this.keep = button("Carry forward from the play before", "Carry", () => this.toggleCarry());
+    this.offer = h("button", { type: "button", class: "offer", hidden: true, onclick: () => this.take() });
+    this.words = h("p", { class: "quiet empty", role: "status" });
+    this.body = h("div", { class: "groups" });
+    this.head = h("header", { class: "board-head" }, this.heading, ...this.flags, this.keep);
+    this.append(this.head, h("div", { class: "row said" }, this.summary, this.offer), this.words, this.body);
+  }
+
+  async load() {
+    if (!this.ctx || this.groups.length || this.loading) return;
+    this.loading = true;
+    try {
+      this.groups = (await templateOf(this.ctx.box)).groups;
+    } catch {
+      say(/** @type {Element} */ (this.words), "The tag buttons come when the box answers.");
+      return;
+    } finally {
+      this.loading = false;
+    }
+    for (const group of this.groups) {
+      this.made[group.field] = makeGroup(group, { press: (value) => this.press(group, value), set: (value) => this.write(() => ({ [group.field]: value })) });
+      const beside = ["words", "text"].includes(group.kind);
+      ((beside && this.aside) || this.body)?.append(this.made[group.field].root);
+    }
+    if (this.isConnected) {
+      this.unkey.push(this.ctx.keys.add(this.groups.map((group) => ({ keys: [group.key], words: `${group.label}, then a digit`, group: "Tags", act: () => this.arm(group) }))));
+    }
+    this.draw();
+  }
+
+  // -- what is tagged -------------------------------------------------------------------------------------------------
+
+  /** @param {import("../state/store.js").Play | null} play */
+  set play(play) {
+    this.one = play;
+    this.later();
+  }
+
+  /** @param {readonly import("../state/store.js").Clip[]} clips */
+  set clips(clips) {
+    this.oneClips = clips;
+    this.later();
+  }
+
+  /** @param {readonly import("../state/store.js").Tag[]} tags */
+  set tags(tags) {
+    this.oneTags = tags;
+    this.later();
+  }
+
+  /** @param {readonly Target[]} targets */
+  set targets(targets) {
+    this.list = targets;
+    this.draw();
+  }
+
+  /** The desk sets three properties one after the other. */
+  later() {
+    if (this.due) return;
+    this.due = true;
+    queueMicrotask(() => {
+      this.due = false;
+      this.targets = this.one ? [{ play: this.one, clips: this.oneClips ?? [], tags: this.oneTags ?? [] }] : [];
+    });
+  }
+
+  /** @returns {View} */
+  view() {
+    const every = this.list.map((target) => merged(target.tags));
+    const said = { ...merged([]), ...every[0] };
+    /** @type {Set<string>} */
+    const mixed = new Set();
+    for (const name of Object.keys(said)) {
+      if (every.every((each) => JSON.stringify(each[name]) === JSON.stringify(said[name]))) continue;
+      mixed.add(name);
+      said[name] = Array.isArray(said[name]) ? said[name].filter((/** @type {string} */ one) => every.every((each) => each[name].includes(one))) : typeof said[name] === "boolean" ? false : null;
+    }
+    return { said, mixed, carried: this.list.length === 1 ? this.carriedFor(this.list[0]) : {} };
+  }
+
+  /** @param {Target} target @returns {Fields} */
+  carriedFor(target) {
+    const { ctx } = this;
+    if (!ctx || target.tags.length || !ctx.prefs.get("carry")) return {};
+    const plays = ctx.plays();
+    const tags = ctx.tags();
+    const older = plays.slice(plays.findIndex((play) => play.id === target.play.id) + 1);
+    return carried(older.map((play) => merged(tags.get(play.id) ?? [])), this.groups);
+  }
+
+  // -- drawing --------------------------------------------------------------------------------------------------------
+
+  draw() {
+    const { ctx, list, heading, summary, words, body, offer, keep } = this;
+    if (!ctx || !heading || !summary || !words || !body || !offer || !keep) return;
+    void this.load();
+    const view = this.view();
+    const one = list.length === 1 ? list[0] : null;
+    say(heading, one ? `Play ${one.play.number || "…"}` : list.length ? `${list.length} plays` : "Tags");
+    say(summary, one ? tagsOf(one.tags) || (one.clips.length ? "Nothing tagged yet" : "") : list.length ? "Every button tags all of them." : "");
+    const missing = !list.length ? "Choose a play to tag it." : list.every((target) => !target.clips.length) ? "Tags can be added as soon as the play is on the box." : "";
+    if (!this.loading && this.groups.length) say(words, missing);
+    words.hidden = !words.textContent;
+    body.hidden = Boolean(missing);
+    if (this.aside) this.aside.hidden = Boolean(missing);
+    keep.setAttribute("aria-pressed", String(ctx.prefs.get("carry")));
+    const found = Object.keys(view.carried).length > 0;
+    offer.hidden = !found;
+    if (found) say(offer, `Take over ${wordsOf(view.carried)}`);
+    for (const each of this.flags ?? []) {
+      each.setAttribute("aria-pressed", String(view.said[/** @type {string} */ (each.dataset.flag)]));
+      each.disabled = Boolean(missing);
+    }
+    for (const group of this.groups) this.made[group.field].draw(view, this.armed === group.field);
+  }
+
+  // -- doing ----------------------------------------------------------------------------------------------------------
+
+  /** @param {(target: Target) => Fields} fieldsOf */
+  write(fieldsOf) {
+    const { ctx, list } = this;
+    if (!ctx || !list.length) return;
+    const { done, undo, count } = tag(ctx.marks, list, (target) => ({ ...(list.length === 1 ? this.carriedFor(target) : {}), ...fieldsOf(target) }));
+    done.catch(this.refused);
+    if (list.length > 1 && count) ctx.say(`${count} plays tagged`, { action: "Undo", act: undo, key: "tagged" });
+  }
+
+  /** @param {Group} group @param {any} value */
+  press(group, value) {
+    const { said } = this.view();
+    const { field, kind } = group;
+    if (kind !== "words") {
+      const after = pressed(said, group, value);
+      return this.write(() => ({ [field]: after }));
+    }
+    const all = said[field].includes(value);
+    this.write((target) => {
+      const own = merged(target.tags)[field].filter((/** @type {string} */ each) => each !== value);
+      return { [field]: all ? own : [...own, value] };
+    });
+  }
+
+  /** @param {string} name */
+  flag(name) {
+    if (!this.shown) return;
+    const { said } = this.view();
+    this.write(() => ({ [name]: !said[name] }));
+  }
+
+  /** What is carried forward is right as it is. */
+  take() {
+    if (this.shown && this.list.length === 1 && Object.keys(this.view().carried).length) this.write(() => ({}));
+  }
+
+  toggleCarry() {
+    this.ctx?.prefs.set("carry", !this.ctx.prefs.get("carry"));
+    this.draw();
+  }
+
+  get shown() {
+    return this.offsetParent !== null && this.list.length > 0;
+  }
+
+  // -- by keys --------------------------------------------------------------------------------------------------------
+
+  /** The digits press this group's buttons until one was pressed. @param {Group} group */
+  arm(group) {
+    const { ctx } = this;
+    if (!ctx || !this.shown) return;
+    this.disarm();
+    const part = this.made[group.field];
+    part.root.scrollIntoView({ block: "nearest" });
+    if (part.field && ["number", "text"].includes(group.kind)) return part.field.focus();
+    this.armed = group.field;
+    const digit = (/** @type {KeyboardEvent} */ event) => {
+      part.buttons()[(Number(event.key) + 9) % 10]?.click();
+      if (group.kind !== "words") this.disarm();
+    };
+    this.digits = ctx.keys.add([
+      { keys: [..."1234567890"], words: `${group.label}: its buttons`, group: "Tags", act: digit },
+      { keys: ["Escape", "Enter"], words: "Leave the group", group: "Tags", act: () => this.disarm() },
+    ]);
+    this.draw();
+  }
+
+  disarm() {
+    this.digits?.();
+    this.digits = undefined;
+    if (!this.armed) return;
+    this.armed = "";
+    this.draw();
+  }
+}
+
+/** "Q2 · 2&7 · Own 35" @param {Fields} fields */
+function wordsOf({ quarter, down, distance, yard_line, ...rest }) {
+  const line = yard_line === undefined ? "" : Math.abs(yard_line) === 50 ? "50" : `${yard_line < 0 ? "Own" : "Opp"} ${Math.abs(yard_line)}`;
+  return [quarter && `Q${quarter}`, down && (distance ? `${down}&${distance}` : `${down}. down`), line, ...Object.values(rest)].filter(Boolean).join(" · ");
+}
+
+define("tag-board", TagBoard);

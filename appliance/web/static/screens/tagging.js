@@ -1,0 +1,249 @@
+// Tagging: the plays with search and filters, the picture, and the board. One play at a time, or many at once.
+//
+// Words after the hash are what to look for: #tagging/result=Touchdown, or a play's id.
+
+import { button, h, icon, keyed, say } from "../parts/dom.js";
+import "../parts/play-card.js";
+import "../parts/play-filter.js";
+import "../parts/replay-player.js";
+import "../parts/tag-board.js";
+import { everything, FACETS, matching } from "../state/find.js";
+import { readyAfter } from "../state/store.js";
+import { merged } from "../state/tagging.js";
+
+/** @typedef {import("../app.js").Ctx} Ctx */
+/** @typedef {import("../state/store.js").Play} Play */
+/** @typedef {import("../state/find.js").Row} Row */
+/** @typedef {import("../state/tagging.js").Target} Target */
+
+export const title = "Tagging";
+
+/** @param {HTMLElement} root @param {Ctx} ctx @param {string[]} words */
+export function enter(root, ctx, words) {
+  return new Tagging(root, ctx, words);
+}
+
+class Tagging {
+  /** @param {HTMLElement} root @param {Ctx} ctx @param {string[]} words */
+  constructor(root, ctx, words) {
+    this.ctx = ctx;
+    this.root = root;
+    this.wanted = wantedOf(words);
+    this.playId = words.find((word) => word && !word.includes("=")) ?? "";
+    /** @type {Set<string>} plays chosen for all at once */
+    this.chosen = new Set();
+    /** @type {Row[]} */
+    this.all = [];
+    /** @type {Row[]} */
+    this.rows = [];
+    this.filter = /** @type {import("../parts/play-filter.js").PlayFilter} */ (h("play-filter"));
+    this.filter.wanted = this.wanted;
+    this.list = h("ol", { class: "tag-list", "aria-label": "Plays, newest first", tabIndex: -1 });
+    this.count = h("small", { role: "status" });
+    this.empty = h("p", { class: "quiet empty" });
+    this.bulk = h("div", { class: "bulk", role: "group", "aria-label": "All chosen plays", hidden: true });
+    this.whole = h("input", { type: "checkbox", "aria-label": "Choose all plays shown", onchange: () => this.chooseAll() });
+    this.player = /** @type {import("../parts/replay-player.js").ReplayPlayer} */ (h("replay-player", { class: "player" }));
+    this.board = /** @type {import("../parts/tag-board.js").TagBoard} */ (document.createElement("tag-board"));
+    this.board.ctx = ctx;
+    this.aside = this.board.aside = h("div", { class: "board-aside groups", role: "group", "aria-label": "Players, labels, notes" });
+    this.back = button("Back to the plays", icon("down"), () => this.show(""), { class: "to-list" });
+    root.append(
+      h("section", { class: "list", "aria-label": "Plays" }, this.filter,
+        h("header", { class: "row heads" }, h("label", { class: "pick" }, this.whole), h("h2", { class: "grow" }, "Plays ", this.count)),
+        h("div", { class: "rows" }, this.list, this.empty), this.bulk),
+      h("section", { class: "picture", "aria-label": "Picture" }, this.player),
+      h("section", { class: "board", "aria-label": "Tags" }, this.back, this.board, this.aside),
+    );
+    this.wire();
+  }
+
+  wire() {
+    const { ctx, root, player } = this;
+    const told = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
+    root.addEventListener("watch", (event) => this.show(told(event).id));
+    root.addEventListener("star", (event) => void ctx.marks.star(told(event)));
+    root.addEventListener("undo", (event) => void ctx.marks.undo(told(event).id).catch((error) => ctx.say(`Not deleted: ${error.message}`, { kind: "bad" })));
+    this.filter.addEventListener("filter", (event) => {
+      this.wanted = told(event);
+      this.draw();
+    });
+    player.setup({ prefs: ctx.prefs, prefetch: ctx.prefetch, hasPanel: () => false });
+    player.addEventListener("playing", () => ctx.prefetch.pause());
+    player.addEventListener("resting", () => ctx.prefetch.resume());
+    player.addEventListener("step-play", (event) => this.neighbour(told(event)));
+    player.addEventListener("viewed", (event) => void ctx.box.request("POST", `/clips/${told(event)}/view`).catch(() => {}));
+    player.addEventListener("retry", (event) => void ctx.marks.request("clip_retry", told(event), "POST", `/clips/${told(event)}/retry`));
+    player.addEventListener("back", () => (this.chosen.size ? this.unchoose() : this.show("")));
+    const own = player.shortcuts().filter((each) => !each.keys.includes("t")); // trimming is the desk's
+    this.unkey = ctx.keys.add([
+      ...own,
+      { keys: ["ArrowUp", "k"], words: "Newer play", group: "Plays", act: () => this.neighbour(-1) },
+      { keys: ["ArrowDown", "j"], words: "Older play", group: "Plays", act: () => this.neighbour(1) },
+      { keys: ["Enter"], words: "Next play without tags", group: "Plays", act: () => this.nextUntagged() },
+      { keys: ["s"], words: "Star, or star all chosen", group: "Plays", act: () => this.star() },
+      { keys: ["x"], words: "Choose this play", group: "Plays", act: () => this.playId && this.choose(this.playId, !this.chosen.has(this.playId)) },
+      { keys: ["X"], words: "Choose all plays shown", group: "Plays", act: () => this.chooseAll() },
+      { keys: ["/"], words: "Search", group: "Plays", act: () => this.filter.focusText() },
+    ]);
+  }
+
+  leave() {
+    this.unkey?.();
+    this.player.close();
+    this.ctx.prefetch.resume();
+  }
+
+  // -- drawing --------------------------------------------------------------------------------------------------------
+
+  update() {
+    const { ctx } = this;
+    const plays = ctx.plays();
+    this.clips = ctx.clips();
+    this.tags = ctx.tags();
+    this.all = plays.map((play) => {
+      const tags = this.tags?.get(play.id) ?? [];
+      return { play, said: merged(tags), tagged: tags.length > 0 };
+    });
+    for (const id of this.chosen) if (!plays.some((play) => play.id === id)) this.chosen.delete(id);
+    if (this.playId && !plays.some((play) => play.id === this.playId)) this.playId = "";
+    if (!this.playId && !this.entered && matchMedia("(min-width: 701px)").matches) this.playId = plays[0]?.id ?? "";
+    this.entered = true;
+    this.draw();
+  }
+
+  draw() {
+    const { ctx, root, filter, all } = this;
+    filter.rows = all;
+    this.rows = matching(all, this.wanted);
+    this.drawList();
+    const play = all.find((row) => row.play.id === this.playId)?.play ?? null;
+    this.player.channels = ctx.box.state.channels;
+    this.player.show(play, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
+    const wanted = this.chosen.size ? all.filter((row) => this.chosen.has(row.play.id)) : all.filter((row) => row.play.id === this.playId);
+    this.board.targets = wanted.map((row) => this.target(row.play));
+    root.classList.toggle("showing", Boolean(this.playId) || this.chosen.size > 0);
+    this.drawBulk();
+  }
+
+  /** @param {Play} play @returns {Target} */
+  target(play) {
+    return { play, clips: this.clips?.get(play.id) ?? [], tags: this.tags?.get(play.id) ?? [] };
+  }
+
+  drawList() {
+    const { ctx, rows, all } = this;
+    keyed(this.list, rows, (row) => row.play.id, ({ play }, old) => {
+      const item = old ?? h("li", { class: "play" }, h("label", { class: "pick" }, h("input", {
+        type: "checkbox", onchange: (/** @type {any} */ event) => this.choose(play.id, event.target.checked),
+      })), h("play-card"));
+      const box = /** @type {HTMLInputElement} */ (item.querySelector("input"));
+      box.checked = this.chosen.has(play.id);
+      box.setAttribute("aria-label", `Choose play ${play.number || "…"}`);
+      const card = /** @type {import("../parts/play-card.js").PlayCard} */ (item.lastElementChild);
+      const { clips, tags } = this.target(play);
+      card.view = {
+        play, clips, tags, angle: ctx.prefs.get("angle"), chosen: play.id === this.playId,
+        figure: readyAfter(clips), refused: ctx.refusal(play.id),
+      };
+      return item;
+    });
+    say(this.count, all.length === rows.length ? String(all.length || "") : `${rows.length} of ${all.length}`);
+    this.whole.checked = rows.length > 0 && rows.every((row) => this.chosen.has(row.play.id));
+    this.whole.disabled = !rows.length;
+    this.empty.hidden = rows.length > 0;
+    say(this.empty, all.length ? "No play says that. Change the search or the filters." : "No play yet. Press NEW PLAY when the ball is ready, tag it when there is time.");
+  }
+
+  drawBulk() {
+    const { bulk, chosen, ctx } = this;
+    bulk.hidden = !chosen.size;
+    if (!chosen.size) return bulk.replaceChildren();
+    const starred = this.chosenRows().every((row) => row.play.is_favorite);
+    const look = `${chosen.size} ${starred}`;
+    if (bulk.dataset.look === look && bulk.children.length) return;
+    bulk.dataset.look = look;
+    bulk.replaceChildren(h("b", { class: "grow" }, `${chosen.size} chosen`),
+      h("button", { type: "button", class: "star-all", onclick: () => this.star() }, icon("star", starred), starred ? "Unstar" : "Star"),
+      h("button", { type: "button", class: "plain", onclick: () => this.unchoose() }, "Done"));
+    void ctx;
+  }
+
+  /** @param {number} now */
+  tick(now) {
+    for (const item of this.list.children) /** @type {any} */ (item.lastElementChild).tick(now);
+  }
+
+  // -- doing ----------------------------------------------------------------------------------------------------------
+
+  /** @param {string} id "" is no play */
+  show(id) {
+    this.playId = id;
+    this.player.autoplay = Boolean(id);
+    if (!id) this.unchoose();
+    else this.player.stage?.focus({ preventScroll: true });
+    this.draw();
+    this.list.querySelector(`[data-key="${id}"]`)?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** @param {number} by 1: older, which is below */
+  neighbour(by) {
+    const at = this.rows.findIndex((row) => row.play.id === this.playId);
+    const next = this.rows[at < 0 ? 0 : at + by];
+    if (next) this.show(next.play.id);
+    else this.player.edge(by);
+  }
+
+  /** Onwards in time, then from the first one again. */
+  nextUntagged() {
+    const onwards = [...this.rows].reverse();
+    const at = onwards.findIndex((row) => row.play.id === this.playId);
+    const next = [...onwards.slice(at + 1), ...onwards.slice(0, at + 1)].find((row) => !row.tagged && row.play.id !== this.playId);
+    if (next) this.show(next.play.id);
+    else this.ctx.say("Every play shown has tags.", { kind: "good" });
+  }
+
+  chosenRows() {
+    return this.all.filter((row) => this.chosen.has(row.play.id));
+  }
+
+  /** @param {string} id @param {boolean} on */
+  choose(id, on) {
+    if (on) this.chosen.add(id);
+    else this.chosen.delete(id);
+    this.draw();
+  }
+
+  chooseAll() {
+    const every = this.rows.every((row) => this.chosen.has(row.play.id));
+    for (const { play } of this.rows) if (every) this.chosen.delete(play.id);
+    else this.chosen.add(play.id);
+    this.draw();
+  }
+
+  unchoose() {
+    this.chosen.clear();
+    this.draw();
+  }
+
+  /** All chosen, or the one shown: starred unless all of them are. */
+  star() {
+    const rows = this.chosen.size ? this.chosenRows() : this.all.filter((row) => row.play.id === this.playId);
+    const starred = rows.every((row) => row.play.is_favorite);
+    const changed = rows.filter((row) => row.play.is_favorite === starred);
+    for (const { play } of changed) void this.ctx.marks.star(play);
+    if (this.chosen.size) this.ctx.say(`${changed.length} plays ${starred ? "unstarred" : "starred"}`, { key: "starred" });
+  }
+}
+
+/** "result=Touchdown" and the like. @param {readonly string[]} words */
+function wantedOf(words) {
+  const wanted = everything();
+  for (const word of words) {
+    const [name, value = ""] = word.split("=");
+    if (FACETS.includes(name)) wanted.fields[name] = value;
+    else if (name === "starred" || name === "untagged" || name === "important") wanted[name] = true;
+    else if (name === "text") wanted.text = value;
+  }
+  return wanted;
+}

@@ -1,0 +1,202 @@
+"""Tags on the page: by button and by key, carried forward, found again, for many plays, seen by others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from appliance.kernel.clock import to_rfc3339, wall_us
+from tests.e2e.conftest import Demo
+from tests.kit.browser import PHONE, TABLET, errors_of, executable, open_page, photograph, plain_get, until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
+]
+UPRIGHT = {"width": 820, "height": 1180}
+PLAYS = 6
+
+
+@pytest.fixture(scope="module")
+def plays(demo: Demo) -> list[dict[str, Any]]:
+    """Six plays by another device, oldest first, without tags."""
+    [session] = plain_get(f"{demo.urls[0]}/sessions")["items"]
+    made = []
+    for at in range(PLAYS):
+        start = to_rfc3339(wall_us() - (PLAYS - at) * 300_000)
+        body = {"session_id": session["id"], "start_time": start, "duration_seconds": 0.3}
+        answer = httpx.post(f"{demo.urls[0]}/plays", json=body, trust_env=False)
+        assert answer.status_code == 201
+        made.append(answer.json())
+    return made
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, demo: Demo, plays: list[dict[str, Any]]) -> Iterator[Page]:
+    one = open_page(browser, f"{demo.urls[-1]}/#tagging")
+    expect(one.locator(".tag-list .play")).to_have_count(PLAYS)
+    yield one
+    assert errors_of(one) == []
+
+
+def choose(page: Page, number: int) -> None:
+    page.get_by_role("button", name=f"Watch play {number}", exact=True).click()
+    expect(page.locator("tag-board h2")).to_have_text(f"Play {number}")
+
+
+def group(page: Page, name: str) -> Locator:
+    return page.locator(f".tag-group[data-field={name}]")
+
+
+def pressed(page: Page, field: str) -> Locator:
+    return group(page, field).locator("[aria-pressed=true]")
+
+
+def said(demo: Demo, play: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = plain_get(f"{demo.urls[0]}/tags?play_id={play['id']}")["items"]
+    return found
+
+
+def sent(page: Page) -> None:
+    """Everything this page did is on the box."""
+    until(page, "app.box.outbox.waiting().length === 0")
+
+
+def test_a_play_is_tagged_by_buttons(page: Page, demo: Demo, plays: list[dict[str, Any]]) -> None:
+    choose(page, 1)
+    for field, word in (("quarter", "2"), ("down", "1"), ("distance", "10"), ("play_type", "Run")):
+        group(page, field).get_by_role("button", name=word, exact=True).click()
+        expect(pressed(page, field)).to_have_text(word)
+    group(page, "yards_gained").get_by_label("Yards gained, from").fill("4")
+    page.keyboard.press("Enter")
+    group(page, "players").get_by_role("textbox").fill("22 Ruiz")
+    page.keyboard.press("Enter")
+    expect(pressed(page, "players")).to_have_text("22 Ruiz")
+    expect(page.locator(".tag-list .play").last).to_contain_text("1&10 Run")
+    sent(page)
+    [tag] = said(demo, plays[0])
+    kept = {
+        "quarter": 2,
+        "down": 1,
+        "distance": 10,
+        "play_type": "Run",
+        "yards_gained": 4,
+        "players": ["22 Ruiz"],
+    }
+    assert {name: tag[name] for name in kept} == kept
+
+
+def test_the_next_play_begins_with_what_follows(page: Page, demo: Demo, plays: list[dict[str, Any]]) -> None:
+    choose(page, 2)
+    expect(page.get_by_role("button", name="Take over Q2 · 2&6")).to_be_visible()
+    expect(group(page, "down").locator(".carried")).to_have_text("2")
+    assert said(demo, plays[1]) == []  # what nobody confirmed is not kept
+    group(page, "play_type").get_by_role("button", name="Pass", exact=True).click()
+    expect(pressed(page, "down")).to_have_text("2")
+    sent(page)
+    [tag] = said(demo, plays[1])
+    assert (tag["quarter"], tag["down"], tag["distance"], tag["play_type"]) == (2, 2, 6, "Pass")
+
+
+def test_keys_do_what_buttons_do(page: Page, demo: Demo, plays: list[dict[str, Any]]) -> None:
+    choose(page, 3)
+    page.keyboard.press("r")
+    expect(group(page, "result")).to_have_class("tag-group word armed")
+    photograph(page, "tagging-armed")
+    page.keyboard.press("2")
+    expect(pressed(page, "result")).to_have_text("Touchdown")
+    page.keyboard.press("i")  # a number is typed
+    page.keyboard.type("12")
+    page.keyboard.press("Enter")
+    page.keyboard.press("!")
+    page.keyboard.press("h")
+    page.keyboard.type("Watch the safety; n and e are letters here")
+    page.keyboard.press("Escape")
+    sent(page)
+    [tag] = said(demo, plays[2])
+    assert (tag["result"], tag["distance"], tag["is_important"]) == ("Touchdown", 12, True)
+    assert tag["notes"] == "Watch the safety; n and e are letters here"
+    page.keyboard.press("r")
+    page.keyboard.press("2")  # pressed again: taken back
+    expect(pressed(page, "result")).to_have_count(0)
+    page.keyboard.press("r")
+    page.keyboard.press("2")
+    sent(page)
+    assert len(plain_get(f"{demo.urls[0]}/plays")["items"]) == PLAYS
+
+
+def test_a_mark_is_made_while_a_play_is_tagged(page: Page, demo: Demo) -> None:
+    page.click("#new-play")
+    expect(page.locator(".tag-list .play")).to_have_count(PLAYS + 1)
+    expect(page.locator("tag-board h2")).to_have_text("Play 3")
+    page.keyboard.press("u")
+    expect(page.locator(".tag-list .play")).to_have_count(PLAYS)
+
+
+def test_plays_are_found_by_words_and_by_filters(page: Page) -> None:
+    rows = page.locator(".tag-list .play")
+    page.keyboard.press("/")
+    page.keyboard.type("ruiz")
+    expect(rows).to_have_count(1)
+    page.keyboard.type(" nobody")
+    expect(page.get_by_text("No play says that")).to_be_visible()
+    page.get_by_label("Search plays").fill("")
+    page.get_by_role("button", name="Filters").click()
+    page.locator("[data-facet=result] select").select_option("Touchdown")
+    expect(rows).to_have_count(1)
+    photograph(page, "tagging-filters")
+    page.get_by_role("button", name="Show all plays").click()
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_role("button", name="Untagged").click()
+    expect(rows).to_have_count(PLAYS - 3)
+
+
+def test_many_plays_at_once(page: Page, demo: Demo, plays: list[dict[str, Any]]) -> None:
+    page.get_by_label("Choose all plays shown").check()
+    expect(page.locator("tag-board h2")).to_have_text("3 plays")
+    group(page, "labels").get_by_role("button", name="Defence").click()
+    page.get_by_role("group", name="All chosen plays").get_by_role("button", name="Star").click()
+    sent(page)
+    photograph(page, "tagging-bulk")
+    for play in plays[3:]:
+        assert said(demo, play)[0]["labels"] == ["Defence"]
+        assert plain_get(f"{demo.urls[0]}/plays/{play['id']}")["is_favorite"] is True
+    page.get_by_role("button", name="Undo").last.click()
+    sent(page)
+    assert all(said(demo, play) == [] for play in plays[3:])
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Untagged").click()
+
+
+def test_another_device_sees_the_tags_and_each_field_has_its_own_say(
+    page: Page, browser: Browser, demo: Demo, plays: list[dict[str, Any]]
+) -> None:
+    choose(page, 4)
+    other = open_page(browser, f"{demo.urls[-1]}/#tagging/{plays[3]['id']}", UPRIGHT)
+    group(page, "formation").get_by_role("button", name="Trips").click()
+    expect(pressed(other, "formation")).to_have_text("Trips")
+    group(other, "formation").get_by_role("textbox").fill("Wildcat")
+    other.keyboard.press("Enter")
+    expect(pressed(page, "formation")).to_have_text("Wildcat")
+    assert errors_of(other) == []
+
+
+@pytest.mark.parametrize("size", [TABLET, UPRIGHT, PHONE], ids=["tablet", "upright", "phone"])
+def test_nothing_is_cut_off(page: Page, size: dict[str, int]) -> None:
+    """No sideways scrolling; all is wide and tall enough for a finger, says its words whole and has a name."""
+    page.set_viewport_size({"width": size["width"], "height": size["height"]})
+    expect(page.locator("tag-board .groups").first).to_be_visible()
+    photograph(page, f"tagging-{size['width']}")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shown = "[...document.querySelectorAll('#main :is(button, input, select)')].filter(e => e.offsetParent)"
+    small = "Math.min(e.offsetHeight, e.offsetWidth) < 44 && !e.closest('label')"
+    cut = "e.scrollWidth > e.clientWidth + 1 && e.localName === 'button'"
+    out = "e.getBoundingClientRect().right > innerWidth + 1"
+    unnamed = "!(e.ariaLabel || e.textContent.trim() || e.labels?.length)"
+    wrong = f"{shown}.filter(e => {small} || {cut} || {out} || {unnamed}).map(e => e.outerHTML)"
+    assert page.evaluate(wrong) == []
