@@ -188,7 +188,7 @@ def test_another_device_sees_the_tags_and_each_field_has_its_own_say(
 
 @pytest.mark.parametrize("size", [TABLET, UPRIGHT, PHONE], ids=["tablet", "upright", "phone"])
 def test_nothing_is_cut_off(page: Page, size: dict[str, int]) -> None:
-    """No sideways scrolling; all is wide and tall enough for a finger, says its words whole and has a name."""
+    """No sideways scrolling; all is wide and tall enough for a finger, shows its words whole, has a name."""
     page.set_viewport_size({"width": size["width"], "height": size["height"]})
     expect(page.locator("tag-board .groups").first).to_be_visible()
     photograph(page, f"tagging-{size['width']}")
