@@ -34,6 +34,8 @@ from appliance.media.view import Key, Part, RunClock, SegmentView
 
 MAX_MDAT_BYTES: Final = 1 << 30  # MediaMTX gives up at 50 MB (recordMaxPartSize)
 MAX_PARTS_PER_SCAN: Final = 500  # a scan of an old file ends in ~30 ms, so that live ones get their turn
+KEEP_RUNS: Final = 300  # parts whose sample tables stay in memory: a minute of parts of 0.2 s, 300 kB
+KEEP_SAMPLES: Final = 1000  # ... and of no part with more: honest ones of 2 s have 300
 _LOOK_BYTES: Final = 4096  # holds the moof of any usual part and the mdat header after it
 _HEAD_BYTES: Final = 65536
 # Not MediaMTX's today, but legal between parts (its PR 6014 will write free and sidx).
@@ -76,6 +78,7 @@ class Growth:
     holes: Sequence[Hole] = ()
     pictures: Sequence[Picture] = ()
     more: bool = False
+    runs: Sequence[tuple[TrackRun, ...]] = ()  # of each part, all tracks; empty where it has too many samples
 
 
 class _Damage(Exception):
@@ -89,6 +92,7 @@ class _Findings:
     keys: list[Key] = field(default_factory=list)
     holes: list[Hole] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+    runs: list[tuple[TrackRun, ...]] = field(default_factory=list)
 
 
 def scan(cursor: Cursor, fd: int, size: int, max_parts: int = MAX_PARTS_PER_SCAN) -> Growth:
@@ -111,7 +115,7 @@ def scan(cursor: Cursor, fd: int, size: int, max_parts: int = MAX_PARTS_PER_SCAN
                 break
     except _Damage as damage:
         cursor = replace(cursor, damage=str(damage))
-    return Growth(cursor, found.parts, found.notes, found.keys, found.holes, found.pictures, more)
+    return Growth(cursor, found.parts, found.notes, found.keys, found.holes, found.pictures, more, found.runs)
 
 
 def _read_init(cursor: Cursor, fd: int, size: int) -> Cursor:
@@ -182,6 +186,7 @@ def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int]
         if run.data_offset < mdat_start or run.data_offset + sum(run.sizes) > end:
             raise _Damage(f"samples of the part at byte {at} lie outside it")
     after = replace(cursor, position=end, parts=cursor.parts + 1)
+    found.runs.append(runs if sum(len(run.sizes) for run in runs) <= KEEP_SAMPLES else ())
     if video is None or not mine:
         found.parts.append(Part(at, len(moof), end, -1, -1, -1, -1))
         found.notes.append(PartNote(-1, None))
@@ -241,6 +246,8 @@ class SegmentIndex:
         self.keys: list[Key] = []
         self.holes: list[Hole] = []
         self.pictures: list[Picture] = []
+        # sample tables of the newest parts, by number: what is cut is mostly what has just been written
+        self.recent: dict[int, tuple[TrackRun, ...]] = {}
         # least pts and greatest end of what is shown, ticks; None: no video yet
         self.first: int | None = None
         self.end: int | None = None
@@ -288,6 +295,9 @@ class SegmentIndex:
 
     def apply(self, growth: Growth) -> None:
         """Take in what a scan from this index's cursor found."""
+        self.recent.update((n, runs) for n, runs in enumerate(growth.runs, len(self.parts)) if runs)
+        for number in list(self.recent)[:-KEEP_RUNS]:
+            del self.recent[number]
         self.parts.extend(growth.parts)
         self.keys.extend(growth.keys)
         self.holes.extend(growth.holes)
@@ -312,7 +322,7 @@ class SegmentIndex:
         if self.init is None:
             raise ValueError(f"{self.name} has no init yet")
         parts, keys = tuple(self.parts), tuple(self.keys)
-        return SegmentView(path, self.init, self.base_ns, self.run_id, clock, parts, keys)
+        return SegmentView(path, self.init, self.base_ns, self.run_id, clock, parts, keys, self.recent)
 
 
 def was_closed(fd: int, init: Init) -> bool:

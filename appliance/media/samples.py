@@ -51,8 +51,10 @@ class PartReader:
     def _read(self, link: int, number: int) -> tuple[TrackRun, ...]:
         segment = self.links[link].segment
         part = segment.parts[number]
-        data = os.pread(self.fd(link), part.moof_size, part.offset)
-        runs = parse_moof(data, part.offset, segment.init)
+        runs = segment.recent.get(number)
+        if runs is None:
+            data = os.pread(self.fd(link), part.moof_size, part.offset)
+            runs = parse_moof(data, part.offset, segment.init)
         for run in runs:
             if run.data_offset < part.offset or run.data_offset + sum(run.sizes) > part.end:
                 raise Malformed(f"{segment.name}: samples of the part at {part.offset} lie outside it")

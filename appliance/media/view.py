@@ -5,11 +5,11 @@ Owns: Part, Key, SegmentView and what a run's clock must offer. Must not know: h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from appliance.media.fmp4 import Init
+from appliance.media.fmp4 import Init, TrackRun
 
 
 class RunClock(Protocol):
@@ -55,7 +55,8 @@ class SegmentView:
     """One segment as it was at one moment: enough to plan a cut or name a frame without asking anybody.
 
     `name` is relative to recordings_dir; `base_ns` is the run's media time at tick 0 (mtxi.DTS, else 0);
-    `run_id` is the hex StreamID, or "name:<file>" without mtxi.
+    `run_id` is the hex StreamID, or "name:<file>" without mtxi. `recent` has the sample tables of some newest
+    parts by number, as they were indexed; those of the others are read from the file.
     """
 
     name: str
@@ -65,3 +66,4 @@ class SegmentView:
     clock: RunClock
     parts: Sequence[Part]
     keys: Sequence[Key]
+    recent: Mapping[int, tuple[TrackRun, ...]] = field(default_factory=dict, compare=False, repr=False)

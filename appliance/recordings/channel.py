@@ -27,6 +27,7 @@ from appliance.media.view import Part
 # estimate lags up to 5 s (facts/mediamtx.md 1.6).
 TRUST_US: Final = 10_000_000
 _DAY_US: Final = 86_400_000_000  # MediaMTX records no longer segments
+_KEEP_RUNS_OF: Final = 2  # segments, of those in memory, that keep the sample tables of their last parts
 _NEIGHBOURS: Final = 20
 KEEP_PARTS_US: Final = 15 * 60 * 1_000_000  # part lists of this much footage stay in memory
 
@@ -146,6 +147,9 @@ class Channel:
         segment.is_open = False
         if segment.index is not None:
             segment.index.is_closed = True
+        for older in self.newest_first()[_KEEP_RUNS_OF:]:
+            if older.index is not None:
+                older.index.recent.clear()
         if segment.facts is not None:
             segment.facts = closed(segment.facts)
             segment.until_ns = segment.facts.end_ns
@@ -155,6 +159,7 @@ class Channel:
         """Take in an old segment walked whole. `following`: what the next file says of its own start."""
         segment.index = index
         index.is_closed = True
+        index.recent.clear()
         segment.facts = facts = facts_of(index)
         segment.bytes = facts.bytes
         segment.until_ns = facts.end_ns

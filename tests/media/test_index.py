@@ -7,6 +7,7 @@ import random
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 from appliance.media import boxes
 from appliance.media.index import SegmentIndex, scan, was_closed
 from appliance.media.pace import Hole
+from appliance.media.plan import make_plan
+from tests.kit.fmp4_file import START_US, StraightClock
 from tests.kit.segments import Camera, Sample, init, part
 
 DATA = Path(__file__).parents[1] / "data" / "mediamtx"
@@ -342,3 +345,37 @@ def test_no_bytes_make_a_scan_raise_or_run_away(
     index = indexed(path)
     assert len(index.parts) <= 3
     assert all(p.end <= len(whole) for p in index.parts)
+
+
+# -- sample tables at hand ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda p: p.stem)
+def test_tables_at_hand_make_the_same_plan_as_the_file(path: Path) -> None:
+    index = indexed(path)
+    view = index.view(path.name, StraightClock(START_US))
+    if not view.keys:
+        pytest.skip("goes on from a key of the segment before")
+    assert index.first is not None
+    assert set(view.recent) == set(range(len(index.parts)))
+    start_us = view.clock.wall_us(index.run_ns(index.first)) + 300_000
+    end_us = start_us + 1_400_000
+    with opened(path) as fd:
+        one, other = (
+            make_plan([seen], lambda _: fd, start_us=start_us, end_us=end_us, latency_us=0)
+            for seen in (view, replace(view, recent={}))
+        )
+    assert one == other
+
+
+def test_only_the_newest_tables_stay_and_none_of_a_part_with_too_many_samples(
+    growing: Growing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.media.index.KEEP_RUNS", 3)
+    monkeypatch.setattr("appliance.media.index.KEEP_SAMPLES", 30)
+    camera = Camera()
+    index = growing.add(camera.begin())
+    for frames in (6, 6, 6, 60, 6):
+        camera.frames_per_part = frames
+        growing.add(camera.next_part())
+    assert (len(index.parts), list(index.recent)) == (5, [1, 2, 4])
