@@ -24,8 +24,8 @@ export class Keys {
     if (event.key === "Tab") this.byPointer = false;
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const target = /** @type {HTMLElement} */ (event.target);
-    if (target.closest("input:not([type=range]), textarea, select, [contenteditable], dialog")) return;
-    const onButton = target.closest("button, a, summary, [role=slider]");
+    if (target.closest("input:not([type=range], [type=checkbox]), textarea, select, [contenteditable], dialog")) return;
+    const onButton = target.closest("button, a, summary, [role=slider], [type=checkbox]");
     if (onButton && !this.byPointer && [" ", "Enter"].includes(event.key)) return;
     if (target.closest("[role=slider]") && event.key.startsWith("Arrow")) return;
     const name = event.shiftKey && event.key.length > 1 ? `Shift+${event.key}` : event.key;
