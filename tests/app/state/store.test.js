@@ -72,6 +72,10 @@ test("the session in work", () => {
   assert.equal(store.currentSession(state)?.id, "c");
   assert.equal(store.currentSession(state, "a")?.id, "a");
   assert.equal(store.currentSession(state, "gone")?.id, "c");
+  state.sessions.set("c", session("c", "paused", "2"));
+  assert.equal(store.currentSession(state)?.id, "c", "half-time does not send marks to another session");
+  state.sessions.set("b", { ...session("b", "active", "1"), actual_start: "4" });
+  assert.equal(store.currentSession(state)?.id, "b");
 });
 
 test("mark-to-playable is the box's figure of the first angle, the same on every tablet", () => {

@@ -245,7 +245,7 @@ class Operator {
     say(this.hours, left ? hoursOf(hours) || "—" : "…");
     this.hours.className = `big ${left?.status === "ok" ? "" : left?.status ?? ""}`;
     const rate = left?.figures?.bytes_per_s ?? 0;
-    say(this.room, !left ? "The box does not say how much room is left." : hours === null || hours === undefined ? "Nothing is being recorded now." : `of recording left, at ${(rate / 1e6).toFixed(1)} MB/s`);
+    say(this.room, !left ? "The box does not say how much room is left." : hours === null || hours === undefined ? (this.channels().some((each) => each.footage === "on") ? "The box measures how fast it fills." : "Nothing is being recorded now.") : `of recording left, at ${(rate / 1e6).toFixed(1)} MB/s`);
     const disks = [["disk_recordings", "Recordings"], ["disk_clips", "Clips"], ["disk_state", "Box"]].filter(([name]) => parts[name]);
     keyed(this.disks, disks, ([name]) => name, ([name, words], old) => {
       const made = old ?? h("li", { class: "disk" }, h("b", {}), h("span", { class: "grow quiet" }), h("meter", { min: 0, max: 1 }));

@@ -17,7 +17,7 @@
 
 const ROOM = /** @type {Record<string, string>} */ ({
   recording_hours: "Recording time left", disk_recordings: "Recordings disk", disk_clips: "Clips folder",
-  disk_state: "Box's own disk", retention: "Making room",
+  clip_disks: "Clip files", disk_state: "Box's own disk", retention: "Making room",
 });
 const PICTURES = /** @type {Record<string, string>} */ ({ recorder: "Recorder", recordings: "Footage" });
 const BOX = /** @type {Record<string, string>} */ ({

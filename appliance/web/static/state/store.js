@@ -79,13 +79,14 @@ function patchChannel(state, event, changed) {
   changed.add("channels");
 }
 
-/** The session people work in: the one chosen on this device while it lives, else the newest that runs, else the
- * newest. @param {State} state @param {string | null} [chosen] @returns {Session | undefined} */
+/** The session people work in: the one chosen on this device while it lives, else the one begun last that is not over
+ * (a pause must not send marks to another one), else the newest. @param {State} state @param {string | null} [chosen] @returns {Session | undefined} */
 export function currentSession(state, chosen) {
   const mine = chosen ? state.sessions.get(chosen) : undefined;
   if (mine) return mine;
-  const all = [...state.sessions.values()].sort((one, other) => (one.created_at < other.created_at ? 1 : -1));
-  return all.find((each) => each.status === "active") ?? all.find((each) => each.status === "paused") ?? all[0];
+  const begun = (/** @type {Session} */ each) => each.actual_start ?? each.created_at;
+  const all = [...state.sessions.values()].sort((one, other) => (begun(one) < begun(other) ? 1 : -1));
+  return all.find((each) => each.status === "active" || each.status === "paused") ?? all[0];
 }
 
 /** Newest first. A play that the box has not numbered yet is the newest.

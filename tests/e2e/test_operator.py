@@ -1,0 +1,252 @@
+"""Operator, line up and health: a session's life by finger and by key, footage, delays, what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Route, expect
+
+from tests.e2e.conftest import Demo
+from tests.kit.browser import PHONE, errors_of, executable, open_page, photograph, plain_get, until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
+]
+BEHIND_MS = 400
+# When the pictures shown were captured, by what the synthetic cameras burned into them.
+TRUTH = """async () => {
+  const { burnedIn } = await import("/state/selftest.js");
+  return [...document.querySelectorAll("step-pane video")].map(video => burnedIn(video)?.instantMs ?? null);
+}"""
+BOTH_SHOWN = "[...document.querySelectorAll('step-pane')].every(pane => pane.capture)"
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, demo: Demo) -> Iterator[Page]:
+    one = open_page(browser, demo.urls[-1] + "/#operator")
+    expect(one.locator("#sessions .session")).to_have_count(1)
+    yield one
+    assert errors_of(one) == []
+
+
+def sessions(demo: Demo) -> dict[str, dict[str, Any]]:
+    """Sessions by name, as the box knows them."""
+    return {each["name"]: each for each in plain_get(f"{demo.urls[0]}/sessions")["items"]}
+
+
+def card(page: Page, name: str) -> Locator:
+    return page.locator("#sessions .session", has=page.get_by_role("heading", name=name))
+
+
+def test_a_session_by_finger_from_its_making_to_its_reopening(page: Page, demo: Demo) -> None:
+    page.click("#new-session")
+    form = page.get_by_role("dialog", name="New session")
+    form.get_by_label("Name").fill("Final")
+    form.get_by_label("Opponent").fill("Rival")
+    form.get_by_label("Begins").fill("2027-03-01T19:30")
+    form.get_by_label("Camera 2").uncheck()
+    photograph(page, "operator-form")
+    form.get_by_role("button", name="Create", exact=True).click()
+    mine = card(page, "Final v Rival")
+    expect(mine.get_by_text("scheduled")).to_be_visible()
+    made = sessions(demo)["Final"]
+    assert (made["scheduled_start"], made["channel_ids"]) == ("2027-03-01T19:30:00.000000Z", ["cam1"])
+    for press, state in (("Start", "LIVE"), ("Pause", "paused"), ("Resume", "LIVE")):
+        mine.get_by_role("button", name=f"{press} Final").click()
+        expect(mine.locator(".badge")).to_have_text(state)
+    for press, state in (("Complete", "completed"), ("Reopen", "LIVE")):
+        mine.get_by_role("button", name=f"{press} Final").click()
+        sure = page.get_by_role("dialog", name=f"{press} Final?")
+        sure.get_by_role("button", name=press).click()
+        expect(mine.locator(".badge")).to_have_text(state)
+    assert sessions(demo)["Final"]["status"] == "active"
+
+
+def test_a_question_that_is_not_answered_changes_nothing(page: Page, demo: Demo) -> None:
+    mine = card(page, "Final v Rival")
+    mine.get_by_role("button", name="Complete Final").click()
+    page.get_by_role("dialog").get_by_role("button", name="Not now").click()
+    mine.get_by_role("button", name="Complete Final").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert sessions(demo)["Final"]["status"] == "active"
+
+
+def test_a_session_by_keys_alone(page: Page, demo: Demo) -> None:
+    page.keyboard.press("a")
+    page.keyboard.type("Training")
+    page.keyboard.press("Tab")
+    page.keyboard.type("P")  # practice
+    page.get_by_role("button", name="Create and start").focus()
+    page.keyboard.press("Enter")
+    mine = card(page, "Training")
+    expect(mine.locator(".badge")).to_have_text("LIVE")
+    expect(page.locator("#session-name")).to_have_text("Training")  # the newest that runs is the one in work
+    for key, state in (("s", "paused"), ("s", "LIVE")):
+        page.keyboard.press(key)
+        expect(mine.locator(".badge")).to_have_text(state)
+    page.keyboard.press("x")
+    expect(page.get_by_role("button", name="Complete", exact=True)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(mine.locator(".badge")).to_have_text("completed")
+    assert sessions(demo)["Training"]["type"] == "practice"
+
+
+def test_what_the_box_refuses_is_said_in_its_words(page: Page, demo: Demo) -> None:
+    def somebody_was_faster(route: Route) -> None:
+        httpx.post(route.request.url, trust_env=False).raise_for_status()
+        route.continue_()
+
+    page.route("**/pause", somebody_was_faster)
+    mine = card(page, "Final v Rival")
+    mine.get_by_role("button", name="Pause Final").click()
+    expect(page.locator(".notice.bad")).to_contain_text("Not paused: a session that is paused cannot pause")
+    expect(mine.locator(".badge")).to_have_text("paused")
+    page.unroute("**/pause")
+
+
+def test_footage_is_drawn_per_camera_with_what_is_missing(page: Page, demo: Demo) -> None:
+    card(page, "Demo").get_by_role("button", name="Show Demo on this device").click()
+    cameras = page.locator("#cameras .camera")
+    expect(cameras).to_have_count(2)
+    for camera in cameras.all():
+        expect(camera.locator(".badge")).to_have_text("records")
+        expect(camera.locator("coverage-strip .covered").first).to_be_visible()
+        expect(camera.locator("coverage-strip .ends b")).to_contain_text("recorded since")
+        expect(camera.get_by_role("img", name="recorded since")).to_be_visible()
+    page.get_by_role("button", name="Session", exact=True).click()
+    began = sessions(demo)["Demo"]["actual_start"][11:19]
+    expect(page.locator("coverage-strip .ends span").first).to_have_text(began)
+    expect(page.get_by_role("region", name="Room on the disks").locator(".disk")).to_have_count(3)
+
+
+def test_connected_devices_and_how_far_behind_they_are(page: Page, browser: Browser, demo: Demo) -> None:
+    expect(page.locator("#devices")).to_contain_text("(this)")
+    other = open_page(browser, demo.urls[0] + "/#live")
+    expect(other.locator("#link[data-state=connected]")).to_be_visible()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # looks at once
+    device = other.evaluate("app.prefs.get('device')")
+    expect(page.locator("#devices .device", has_text=device)).to_contain_text("up to date")
+    other.context.close()
+
+
+def test_a_delay_is_set_by_stepping_to_the_same_instant_and_can_be_undone(page: Page, demo: Demo) -> None:
+    page.keyboard.press("l")
+    until(page, BOTH_SHOWN)
+    page.click("step-pane:last-of-type video")
+    for _ in range(BEHIND_MS // 40 // 5):
+        page.keyboard.press("ArrowRight")  # five pictures on
+    until(page, BOTH_SHOWN)
+    ours, theirs = page.evaluate(TRUTH)
+    assert abs(theirs - ours - BEHIND_MS) <= 80
+    expect(page.locator("#difference")).to_contain_text("ms behind Camera 1")
+    thought = page.evaluate("[...document.querySelectorAll('step-pane')].map(pane => pane.capture)")
+    assert abs(thought[1] - thought[0] - (theirs - ours)) <= 41
+    photograph(page, "lineup")
+
+    page.keyboard.press("Enter")
+    expect(page.locator("#difference")).to_contain_text("agree")
+    set_ms = delay(demo, "cam2")
+    assert abs(set_ms - (thought[1] - thought[0])) <= 1 and delay(demo, "cam1") == 0
+    page.click("#lineup-undo")
+    expect(page.locator("#difference")).to_contain_text(f"{set_ms} ms behind")
+    assert delay(demo, "cam2") == 0
+    page.keyboard.press("Escape")
+    expect(page.locator("#cameras")).to_be_visible()
+
+
+def delay(demo: Demo, channel: str) -> int:
+    return int(plain_get(f"{demo.urls[0]}/channels/{channel}")["latency_ms"])
+
+
+# -- health
+
+
+@pytest.fixture(scope="module")
+def health(browser: Browser, demo: Demo) -> Iterator[Page]:
+    """Opened from the status line, as people do; on a device whose clock is set to another zone."""
+    one = open_page(browser, demo.urls[-1], timezone_id="Asia/Kathmandu")
+    one.click("#link")
+    yield one
+    assert [said for said in errors_of(one) if "WebSocket" not in said] == []  # it was offline
+
+
+def test_every_part_is_named_and_green(health: Page) -> None:
+    for part in (
+        "camera-cam1",
+        "recording_hours",
+        "disk_clips",
+        "clock",
+        "store",
+        "workers",
+        "connection",
+        "self-test",
+    ):
+        expect(health.locator(f"#check-{part}")).to_have_attribute("data-status", "ok")
+    expect(health.locator("#check-self-test")).to_contain_text("edit_lists: ok")
+    photograph(health, "health")
+
+
+def test_a_camera_that_is_off_is_amber_and_one_at_fault_is_red_with_the_fix(health: Page) -> None:
+    verdict = health.locator("#verdict")
+    camera = health.locator("#check-camera-cam1")
+    say(health, "/channels/cam1/deactivate")
+    expect(camera).to_have_attribute("data-status", "warn")
+    expect(camera.locator(".fix")).to_contain_text("Switch it on at Operator")
+    expect(verdict).to_contain_text("Camera 1")
+    say(health, "/channels/cam1/activate")
+    say(health, "/channels/cam1/error", "{ reason: 'lens cap' }")
+    expect(camera).to_have_attribute("data-status", "bad")
+    expect(camera.locator(".words")).to_have_text("Lens cap")
+    expect(verdict).to_contain_text("Not ready: Camera 1")
+    photograph(health, "health-bad")
+    say(health, "/channels/cam1/activate")
+    expect(camera).to_have_attribute("data-status", "ok")
+
+
+def say(health: Page, path: str, body: str = "undefined") -> None:
+    health.evaluate(f"app.box.request('POST', '{path}', {body}).then(() => null)")
+
+
+def test_the_box_away_is_red_and_back_is_green_by_itself(health: Page) -> None:
+    health.context.set_offline(True)
+    health.evaluate("app.box.reconnect()")
+    expect(health.locator("#check-connection")).to_have_attribute("data-status", "bad")
+    expect(health.locator("#verdict")).to_contain_text("This device")
+    health.context.set_offline(False)
+    health.evaluate("app.box.reconnect()")
+    expect(health.locator("#check-connection")).to_have_attribute("data-status", "ok")
+    expect(health.locator("#check-store")).to_be_visible()
+
+
+def test_times_are_the_sites_and_not_the_devices(health: Page) -> None:
+    assert health.evaluate("app.box.state.place") == {"id": "demo", "name": "Demo", "timezone": "UTC"}
+    shown = health.locator(".status .clock").inner_text()
+    now = datetime.fromtimestamp(health.evaluate("app.box.now()") / 1000, UTC)
+    hours, minutes, seconds = (int(part) for part in shown.split(":"))
+    apart = (now.hour * 3600 + now.minute * 60 + now.second) - (hours * 3600 + minutes * 60 + seconds)
+    assert abs(apart) % 86_400 < 120, "Kathmandu is 5 h 45 min away"
+
+
+@pytest.mark.parametrize("screen", ["operator", "health", "lineup"])
+def test_nothing_is_cut_off_on_a_phone(browser: Browser, demo: Demo, screen: str) -> None:
+    page = open_page(browser, f"{demo.urls[-1]}/#{screen}", PHONE)
+    ready = {"operator": "#cameras .covered", "health": "#check-store", "lineup": "step-pane .instant"}
+    expect(page.locator(ready[screen]).first).to_be_visible()
+    photograph(page, f"phone-{screen}")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for what, where in (
+        ("e.offsetHeight < 44", "button, a, select"),
+        ("e.scrollWidth > e.clientWidth + 1", "button, h2, h3, .row"),
+    ):
+        all_ = f"[...document.querySelector('#main').querySelectorAll('{where}')]"
+        wrong = f"{all_}.filter(e => e.offsetParent && {what}).map(e => e.textContent)"
+        assert page.evaluate(wrong) == []
+    assert errors_of(page) == []
+    page.context.close()
