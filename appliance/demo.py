@@ -5,6 +5,7 @@ Owns: what differs between `appliance demo` and `appliance serve`; both run the 
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from appliance.kernel.operation import Caller
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
+from appliance.recordings.settings import known_zone
 from appliance.sessions.machine import SessionEvent
 from appliance.sessions.model import SessionIn
 from appliance.sessions.store import create_session, move_session
@@ -31,7 +33,7 @@ def demo_settings(state_dir: Path, port: int, host: str, cameras: int) -> Settin
     ]
     return check_settings(
         {
-            "site": {"id": "demo", "name": "Demo"},
+            "site": {"id": "demo", "name": "Demo", "timezone": machine_zone()},
             "server": {"host": host, "port": port, "local_port": 0},
             "storage": {
                 "state_dir": state_dir,
@@ -43,6 +45,15 @@ def demo_settings(state_dir: Path, port: int, host: str, cameras: int) -> Settin
             "channels": channels,
         }
     )
+
+
+def machine_zone(localtime: Path = Path("/etc/localtime")) -> str:
+    """The zone this machine is set to, so that a person reads his own time; UTC where it cannot be told."""
+    name = os.path.realpath(localtime).rpartition("zoneinfo/")[2]
+    try:
+        return known_zone(name)
+    except ValueError:
+        return "UTC"
 
 
 def begin_session(tx: Tx) -> str | None:

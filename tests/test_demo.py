@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.demo import begin_demo, begin_session, demo_settings
+from appliance.demo import begin_demo, begin_session, demo_settings, machine_zone
 from appliance.kernel.store import open_store
 from appliance.settings import SettingsError
 from appliance.web.server import Bound
@@ -25,6 +25,16 @@ def test_every_camera_is_synthetic_and_all_files_are_under_one_folder(tmp_path: 
         path.is_relative_to(tmp_path) for path in (storage.state_dir, storage.recordings_dir, storage.clips)
     )
     assert settings.server.local_port == 0, "two demos may run beside each other"
+
+
+@pytest.mark.parametrize(
+    ("set_to", "zone"),
+    [("/usr/share/zoneinfo/Europe/Madrid", "Europe/Madrid"), ("/usr/share/zoneinfo/Mars/Base", "UTC")],
+)
+def test_a_person_reads_his_own_time(tmp_path: Path, set_to: str, zone: str) -> None:
+    (tmp_path / "localtime").symlink_to(set_to)
+    assert machine_zone(tmp_path / "localtime") == zone
+    assert machine_zone(tmp_path / "none") == "UTC"
 
 
 def test_a_demo_may_be_shown_on_the_network(tmp_path: Path) -> None:

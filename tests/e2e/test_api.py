@@ -31,6 +31,14 @@ async def new_ghost(http: Http, session_id: str, **fields: Any) -> dict[str, Any
     return clip
 
 
+async def test_the_box_says_where_it_stands(box: Box) -> None:
+    async with box.http() as http:
+        place = (await http.get("/snapshot"))["site"]
+        assert (place["id"], place["timezone"]) == ("madrid", "Europe/Madrid")
+        about = await http.get("/version")
+        assert (about["site_id"], about["site_name"], about["timezone"]) == tuple(place.values())
+
+
 async def test_a_session_is_scheduled_with_all_its_fields(box: Box) -> None:
     """V01 V21"""
     async with box.http() as http:
