@@ -10,12 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 import trio
 
-from appliance.channels.configured import apply_config
 from appliance.channels.http import channel_routes
 from appliance.channels.monitor import MonitorHandle, run_channel_monitor
 from appliance.clips.cutter import CutterHandle, run_cutter
@@ -83,6 +81,7 @@ class Box:
     board: Board
     metrics: Metrics
     threads: trio.CapacityLimiter
+    after_cut: bool  # the machine was started anew: what was not synced may be gone
     recordings: RecordingsHandle | None = None
     recorder: RecorderHandle | None = None
     workers: WorkerPoolHandle | None = None
@@ -100,15 +99,17 @@ async def run_daemon(
     bridges.make_folder(settings.storage.recordings_dir)
     bridges.make_folder(settings.storage.clips)
     with hold_state(state_dir), open_safe_mode(state_dir) as safe:
+        keeping.make_room(state_dir)
         clock = BoxClock.start(None, None)
         async with open_store(state_dir / "box.db", clock) as store:
-            await adopt_clock(store, clock)
-            applied = await store.write(partial(apply_config, channels=settings.channels))
-            box = Box(settings, safe, clock, store, Board(), Metrics(), trio.CapacityLimiter(MEDIA_THREADS))
+            after_cut = await adopt_clock(store, clock)
+            threads = trio.CapacityLimiter(MEDIA_THREADS)
+            box = Box(settings, safe, clock, store, Board(), Metrics(), threads, after_cut)
             box.board.add("safe_mode", lambda: safe_mode_part(safe.on, safe.reason))
             box.board.add("clock", lambda: clock_part(clock.step_us()))
-            box.board.add("settings", lambda: boards.settings_part(applied.refused))
-            await _footage_layer(box, stop, loop, ready)
+            async with bridges.channels_of_the_file(settings, store) as channels:
+                box.board.add("settings", lambda: boards.settings_part(channels.applied))
+                await _footage_layer(box, stop, loop, ready)
 
 
 async def _footage_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready | None) -> None:
@@ -122,7 +123,9 @@ async def _footage_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Rea
             socket_dir=SOCKET_DIR if SOCKET_DIR.is_dir() else None,
         ) as box.workers,
         bridges.embedded_recorder(settings, store, box.clock) as box.recorder,
-        bridges.recordings_index(settings, store, box.clock, off=box.safe.on) as box.recordings,
+        bridges.recordings_index(
+            settings, store, box.clock, off=box.safe.on, after_cut=box.after_cut
+        ) as box.recordings,
     ):
         await _clips_layer(box, stop, loop, ready)
 
@@ -161,6 +164,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             store=store,
             footage=footage,
             clips_dir=settings.storage.clips,
+            look_inside=box.after_cut,
         ) as files,
         running(
             "cutter",

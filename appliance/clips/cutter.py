@@ -25,11 +25,11 @@ from appliance.clips.late import find_late, recut_late
 from appliance.clips.marks import MarkRules
 from appliance.clips.owncut import OwnCuts, source_of
 from appliance.clips.planner import PlanSpan
-from appliance.clips.putoff import PutOff
 from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.journal import Entry
+from appliance.kernel.putoff import PutOff
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store, StoreBroken
 from appliance.kernel.troubles import Troubles

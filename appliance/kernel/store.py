@@ -137,6 +137,10 @@ class Store:
             migrate(self._db, SCHEMA_DIR)
         except (apsw.NotADBError, apsw.CorruptError, apsw.CantOpenError) as error:
             raise WrongDatabase(f"{self.path} cannot be opened: {error}") from error
+        except (apsw.IOError, apsw.FullError, apsw.ReadOnlyError) as error:
+            raise StoreBroken(
+                f"{self.path} cannot be opened: {error}; is its disk full, read-only or broken?"
+            ) from error
         self.journal.load(self._db)
 
     def _connect(self, flags: int) -> apsw.Connection:

@@ -19,20 +19,25 @@ log = structlog.get_logger("clock")
 LOOK_S = 1.0
 
 
-async def adopt_clock(store: Store, clock: BoxClock) -> None:
-    """Go on with this boot's offset, or keep the one just taken. Before anything else asks the time."""
+async def adopt_clock(store: Store, clock: BoxClock) -> bool:
+    """Go on with this boot's offset, or keep the one just taken. Before anything else asks the time.
 
-    def closure(tx: Tx) -> int:
+    Returns whether the machine was started anew since the box last ran: by hand, or by a power cut.
+    """
+
+    def closure(tx: Tx) -> tuple[int, bool]:
         known = {row["key"]: row["value"] for row in tx.all("SELECT key, value FROM meta")}
         if known.get("boot_id") == clock.boot_id and "clock_offset_us" in known:
-            return int(known["clock_offset_us"])
+            return int(known["clock_offset_us"]), False
         _keep(tx, clock.boot_id, clock.offset_us)
-        return clock.offset_us
+        return clock.offset_us, "boot_id" in known
 
     try:
-        clock.offset_us = await store.write(closure)
+        clock.offset_us, is_new_boot = await store.write(closure)
     except Unavailable as error:  # a full disk stops no start; only a later start of this boot takes another
         log.warning("clock_offset_not_kept", reason=error.detail)
+        return True
+    return is_new_boot
 
 
 async def run_clock_watch(

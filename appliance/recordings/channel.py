@@ -37,7 +37,8 @@ class Segment:
     """One file. `facts` None: not walked yet. `index` None: the part list is not in memory.
 
     `until_ns`: no frame still to come is shown before this media time of the run. `is_published`: its frames
-    have been given times, in this life or an earlier one, that must not change.
+    have been given times, in this life or an earlier one, that must not change. `is_suspect`: a power cut may
+    have left it its length without its bytes.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Segment:
     until_ns: int | None = None
     is_open: bool = False
     is_published: bool = False
+    is_suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from appliance.media.fmp4 import MAX_INIT_BYTES, Init, Malformed, parse_init
-from appliance.media.index import Cursor, Growth, SegmentIndex, scan, was_closed
+from appliance.media.holes import PLAIN_SOUND, find_hole
+from appliance.media.index import MAX_PARTS_PER_SCAN, Cursor, Growth, SegmentIndex, scan, was_closed
 from appliance.media.names import is_segment_name
 from appliance.media.segment import SegmentFacts
 from appliance.media.table import KeyColumns, PartColumns
@@ -99,35 +100,54 @@ def is_channel_name(folder: str) -> bool:
     return CHANNEL_ID.fullmatch(folder) is not None
 
 
-def look(fd: int, cursor: Cursor, size: int, *, ask_closed: bool) -> Look:
+def look(fd: int, cursor: Cursor, size: int, *, ask_closed: bool, look_inside: bool = False) -> Look:
     """What has been added to an open file. Raises OSError."""
-    growth = _scan(cursor, fd, size)
+    growth = _scan(cursor, fd, size, look_inside=look_inside)
     init = growth.cursor.init
     is_closed = ask_closed and not growth.more and init is not None and was_closed(fd, init)
     return Look(growth, is_closed)
 
 
-def walk_step(recordings_dir: Path, path: str, cursor: Cursor) -> Growth:
-    """The next stretch of an old file. A file that cannot be read is damaged, with the reason."""
+def walk_step(recordings_dir: Path, path: str, cursor: Cursor, look_inside: bool = False) -> Growth:
+    """The next stretch of an old file. Raises OSError when the disk refuses: nothing is known of the file."""
     try:
         fd = open_recording(recordings_dir, path)
-    except OSError as error:
-        return Growth(replace(cursor, damage=error.strerror or str(error)))
+    except FileNotFoundError as error:
+        return given_up(cursor, error)
     try:
-        return _scan(cursor, fd, os.fstat(fd).st_size, WALK_PARTS)
-    except OSError as error:
-        return Growth(replace(cursor, damage=error.strerror or str(error)))
+        return _scan(cursor, fd, os.fstat(fd).st_size, WALK_PARTS, look_inside)
     finally:
         os.close(fd)
 
 
-def _scan(cursor: Cursor, fd: int, size: int, max_parts: int | None = None) -> Growth:
+def given_up(cursor: Cursor, error: OSError) -> Growth:
+    """A file that cannot be read is damaged, with the reason."""
+    return Growth(replace(cursor, damage=error.strerror or str(error)))
+
+
+def _scan(
+    cursor: Cursor, fd: int, size: int, max_parts: int = MAX_PARTS_PER_SCAN, look_inside: bool = False
+) -> Growth:
     try:
-        return scan(cursor, fd, size) if max_parts is None else scan(cursor, fd, size, max_parts)
+        growth = scan(cursor, fd, size, max_parts)
+        return _up_to_a_hole(cursor, fd, size, growth) if look_inside else growth
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001  # border: one recording file (design section 3)
         return Growth(replace(cursor, size=size, damage=f"{type(error).__name__}: {error}"))
+
+
+def _up_to_a_hole(cursor: Cursor, fd: int, size: int, growth: Growth) -> Growth:
+    """What lies before bytes that a power cut has taken; the rest of the file is damaged."""
+    init = growth.cursor.init
+    if init is None or (init.audio is not None and init.audio.codec in PLAIN_SOUND):
+        return growth
+    for part in growth.parts:
+        if find_hole(fd, part.offset, part.end) is not None:
+            whole = scan(cursor, fd, part.offset)
+            damage = f"a power cut took bytes after {part.offset}"
+            return replace(whole, cursor=replace(whole.cursor, size=size, damage=damage), more=False)
+    return growth
 
 
 def read_init(recordings_dir: Path, path: str) -> Init | None:

@@ -15,7 +15,7 @@ from appliance.kernel.clock import wall_us
 from appliance.media.table import ChannelLog, facts_line, published_line
 from appliance.recordings import disk
 from appliance.recordings.cache import lines_of
-from appliance.recordings.channel import Seen, Segment
+from appliance.recordings.channel import Channel, Seen, Segment
 from appliance.recordings.disk import Found
 from appliance.recordings.durability import sync_for_ever
 from appliance.recordings.followed import Followed, Open
@@ -34,6 +34,7 @@ _OPEN_MAX: Final = 3  # files followed at once; more at a time are an import, no
 _SAME_TICK_NS: Final = 50_000_000  # directory times are this coarse at worst: look again
 _RECENT_NS: Final = 60_000_000_000  # a file untouched for longer is not being recorded
 _RETRY_S: Final = 1.0
+UNSYNCED_US: Final = 300_000_000  # the kernel writes back within 30 s, a slow disk within minutes
 
 
 async def follow_channel(followed: Followed) -> None:
@@ -74,6 +75,8 @@ async def _load(followed: Followed) -> None:
     for name, one in found.items():
         written_us = one.mtime_ns // 1000 + gap_us
         channel.discover(name, one.bytes, written_us, remembered.facts.get(name))
+    if shared.after_cut:
+        _suspect(channel)
     followed.listed = found
     try:
         if found:  # an empty folder may be a disk that is not mounted yet: its past is kept
@@ -83,6 +86,13 @@ async def _load(followed: Followed) -> None:
     newest = max(found, key=lambda name: (found[name].mtime_ns, name), default=None)
     if newest is not None and channel.segments[newest].facts is None:
         await _open(followed, channel.segments[newest], was_there=True)
+
+
+def _suspect(channel: Channel) -> None:
+    """The newest segments nobody has seen closed (and synced) were being written when the power went."""
+    newest_us = max((each.written_us for each in channel.segments.values()), default=0)
+    for segment in channel.segments.values():
+        segment.is_suspect = segment.facts is None and newest_us - segment.written_us < UNSYNCED_US
 
 
 # -- looking ----------------------------------------------------------------------------------------------
@@ -143,7 +153,13 @@ async def _take(followed: Followed, one: Open, status: os.stat_result, ask_close
     while True:
         cursor = segment.index.cursor
         seen = await followed.read(
-            lambda: disk.look(one.fd, cursor, status.st_size, ask_closed=ask_closed)  # noqa: B023  # awaited here
+            lambda: disk.look(  # awaited here
+                one.fd,
+                cursor,  # noqa: B023
+                status.st_size,
+                ask_closed=ask_closed,
+                look_inside=segment.is_suspect,
+            )
         )
         growth = seen.growth
         holes = len(segment.index.holes) + (len(growth.holes) if one.was_there else 0)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import trio
 
 from appliance.kernel.clock import Clock
+from appliance.kernel.putoff import PutOff
 from appliance.kernel.signal import Signal
 from appliance.recordings.cache import ChannelCache
 from appliance.recordings.channel import Channel, Segment
@@ -51,6 +52,7 @@ class Shared:
     changed: Signal
     wake_rebuild: Signal
     tell: Callable[[Fact], None]
+    after_cut: bool = False  # the machine was started anew: what was not synced may be gone
 
 
 @dataclass(slots=True)
@@ -77,6 +79,7 @@ class Followed:
     log_needs_sync: bool = False
     state: FootageState = "none"
     open_gap_us: int | None = None  # capture time at which a gap was told that is not over
+    refused: PutOff = field(default_factory=PutOff)  # segments the disk would not let us walk
     errors: dict[str, str] = field(default_factory=dict)  # by what was tried: what the disk said
 
     def path(self, name: str) -> str:

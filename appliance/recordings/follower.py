@@ -215,13 +215,15 @@ async def run_recordings(
     clock: Clock,
     name_timezone: tzinfo,
     announce: Announce,
+    after_cut: bool = False,
     task_status: trio.TaskStatus[RecordingsHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Follow `channels` (id -> latency_ms) under `recordings_dir` until cancelled.
 
     Start: `started(handle)` once the past of every channel is known from the cache, at the latest after 5 s;
     what the cache does not know is walked in the background. `announce` is awaited with one fact at a time,
-    in order; Unavailable is tried again. Stop: cancel. Raises what `announce` raises besides.
+    in order; Unavailable is tried again. `after_cut`: the machine was started anew, and the newest files may
+    have lost what was not synced. Stop: cancel. Raises what `announce` raises besides.
     """
     state = _State(wanted=dict(channels))
     walks = Walks(Signal())
@@ -231,7 +233,7 @@ async def run_recordings(
         state.facts.append(fact)
         state.facts_rang.ring()
 
-    shared = Shared(recordings_dir, clock, reads, Signal(), walks.wake, tell)
+    shared = Shared(recordings_dir, clock, reads, Signal(), walks.wake, tell, after_cut)
     handle = RecordingsHandle(shared.changed, reads, recordings_dir, state, walks, clock)
     async with trio.open_nursery() as nursery:
         follow_wanted = _Follow(state, shared, index_dir, name_timezone, nursery)

@@ -5,8 +5,10 @@ Owns: the order of walking, tables loaded and kept for a while, views for plans.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +16,7 @@ import trio
 
 from appliance.kernel.signal import Signal
 from appliance.media.fmp4 import Init, Mtxi
-from appliance.media.index import SegmentIndex
+from appliance.media.index import Growth, SegmentIndex
 from appliance.media.table import facts_line
 from appliance.media.view import Key, Part, SegmentView
 from appliance.recordings import disk
@@ -23,6 +25,7 @@ from appliance.recordings.channel import KEEP_PARTS_US, Segment
 from appliance.recordings.followed import Followed
 
 TABLES_KEPT: Final = 128  # of 60 s in parts of 0.2 s: 2.5 MB
+_LOOK_AGAIN_S: Final = 1.0  # while a disk refuses
 _PAUSE_SHARE: Final = 1.0  # the background rests as long as it has worked: live files come first
 
 
@@ -46,7 +49,10 @@ class Walks:
         return found
 
     async def walk(self, followed: Followed, segment: Segment, *, gently: bool = False) -> None:
-        """Walk an old segment to its end, unless somebody is at it: then wait for that."""
+        """Walk an old segment to its end, unless somebody is at it: then wait for that.
+
+        Raises OSError when the disk refuses: it is tried again until `refused` gives up.
+        """
         path = followed.path(segment.name)
         while (busy := self._busy.get(path)) is not None:
             await busy.wait()
@@ -60,10 +66,9 @@ class Walks:
 
     async def _walk(self, followed: Followed, segment: Segment, path: str, *, gently: bool) -> None:
         index = SegmentIndex(segment.name)
-        root = followed.shared.recordings_dir
         while True:
             began_s = trio.current_time()
-            growth = await followed.read(disk.walk_step, root, path, index.cursor)
+            growth = await self._step(followed, segment, index)
             index.apply(growth)
             if gently:
                 await trio.sleep((trio.current_time() - began_s) * _PAUSE_SHARE)
@@ -76,7 +81,19 @@ class Walks:
         assert segment.facts is not None
         await followed.append(lines_of(index.run_id, made) + facts_line(segment.facts))
         await self._keep(followed, segment, index)
+        segment.is_suspect = False
+        followed.refused.settle(segment.name)
         followed.shared.changed.ring()
+
+    async def _step(self, followed: Followed, segment: Segment, index: SegmentIndex) -> Growth:
+        root, path = followed.shared.recordings_dir, followed.path(segment.name)
+        try:
+            return await followed.read(disk.walk_step, root, path, index.cursor, segment.is_suspect)
+        except OSError as error:
+            followed.fail("walk", error)
+            if followed.refused.refuse(segment.name):
+                raise
+            return disk.given_up(index.cursor, error)
 
     async def _next_mtxi(self, followed: Followed, segment: Segment) -> Mtxi | None:
         """What the segment after this one says of its start: it bounds how long this one really took."""
@@ -137,10 +154,26 @@ async def walk_in_background(followed: Mapping[str, Followed], walks: Walks) -> 
     while True:
         seen = walks.wake.count
         while (next_one := _newest_waiting(followed)) is not None:
-            await walks.walk(*next_one, gently=True)
-        await walks.wake.wait_past(seen)
+            with suppress(OSError):  # told, and tried again
+                await walks.walk(*next_one, gently=True)
+        is_refused = any(one.refused for one in followed.values())
+        with trio.move_on_after(_LOOK_AGAIN_S if is_refused else math.inf):
+            await walks.wake.wait_past(seen)
 
 
 def _newest_waiting(followed: Mapping[str, Followed]) -> tuple[Followed, Segment] | None:
-    waiting = [(one, found[0]) for one in followed.values() if (found := one.channel.waiting())]
+    waiting = []
+    for one in followed.values():
+        _settle(one)
+        now_s = trio.current_time()
+        due = (each for each in one.channel.waiting() if one.refused.until_s(each.name) <= now_s)
+        if (segment := next(due, None)) is not None:
+            waiting.append((one, segment))
     return max(waiting, key=lambda pair: pair[1].written_us, default=None)
+
+
+def _settle(followed: Followed) -> None:
+    """Segments that are gone or known wait for nothing; once none does, nothing is wrong."""
+    followed.refused.keep({each.name for each in followed.channel.waiting()} if followed.refused else ())
+    if not followed.refused:
+        followed.worked("walk")

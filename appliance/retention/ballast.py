@@ -6,11 +6,13 @@ SQLite needs room to write even when it deletes. Owns: one file in state_dir. Ev
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 MIB: Final = 1 << 20
+START_BYTES: Final = MIB  # SQLite cannot even open a database with a log on a disk without a free block
 NAME: Final = "ballast"
 _FILL_AT: Final = 4  # times its size must be free before it is made again: no back and forth
 _DROP_AT: Final = 4  # it goes when less than a fourth of its size is free
@@ -19,6 +21,14 @@ _DROP_AT: Final = 4  # it goes when less than a fourth of its size is free
 def ballast_bytes(reserve_bytes: int) -> int:
     """A hundredth of the reserve, 8 to 64 MiB; a box that reserves nothing has none."""
     return 0 if reserve_bytes <= 0 else max(8 * MIB, min(64 * MIB, reserve_bytes // 100))
+
+
+def make_room(folder: Path) -> None:
+    """Before the database is opened: on a full disk the ballast goes. Never stops a start. Blocking."""
+    with suppress(OSError):
+        found = os.statvfs(folder)
+        if found.f_bavail * found.f_frsize < START_BYTES:
+            Ballast(folder, 0).give_up()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from appliance.channels.configured import Applied
 from appliance.clips.cutter import CutterHandle
 from appliance.kernel.troubles import Troubles
 from appliance.live.broadcaster import LiveHandle
@@ -17,11 +18,15 @@ from appliance.workers.pool import WorkerPoolHandle
 BUSY_JOBS = 50  # clips waiting for footage: more than a game's worth of plays at once
 
 
-def settings_part(refused: Sequence[str]) -> Part:
-    """`refused`: channels of the file whose id belongs to an archived channel."""
-    if not refused:
+def settings_part(applied: Applied | None) -> Part:
+    """None: not yet, the disk of the database refuses."""
+    if applied is None:
+        return Part("bad", "the file's channels are not applied yet", "free space on the state disk")
+    if not applied.refused:
         return Part("ok", "applied")
-    return Part("warn", f"channels {', '.join(refused)} were deleted before", "give them new ids in the file")
+    return Part(
+        "warn", f"channels {', '.join(applied.refused)} were deleted before", "give them new ids in the file"
+    )
 
 
 def recorder_part(recorder: RecorderHandle) -> Part:

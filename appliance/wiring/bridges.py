@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import structlog
 import trio
 
+from appliance.channels.configured import Applied, apply_config
 from appliance.channels.store import footage_changed
 from appliance.clips.footage import Footage
 from appliance.clips.pictures import DecodeKey
@@ -33,6 +37,8 @@ from appliance.tags.store import restore_tags_of
 from appliance.web.api import Ctx, Routes
 from appliance.workers.jobs import ThumbnailJob
 from appliance.workers.pool import Priority, WorkerPoolHandle
+
+log = structlog.get_logger("wiring")
 
 
 def make_folder(folder: Path) -> None:
@@ -83,6 +89,33 @@ class HookIn(Input):
     path: str
     segment: str | None = None
     duration: str | None = None
+
+
+@dataclass(slots=True)
+class FileChannels:
+    """`applied` None: the database could not be written yet, its channels are those of the last start."""
+
+    applied: Applied | None = None
+
+
+@asynccontextmanager
+async def channels_of_the_file(settings: Settings, store: Store) -> AsyncIterator[FileChannels]:
+    """Bring the settings file's channels into the database; on a full disk, as soon as there is room."""
+    apply = partial(apply_config, channels=settings.channels)
+    channels = FileChannels()
+    try:
+        channels.applied = await store.write(apply)
+    except Unavailable as error:
+        log.error("settings not applied", reason=error.detail, hint="free space on the state disk")
+
+    async def later() -> None:
+        channels.applied = await store.insist(apply)
+
+    async with trio.open_nursery() as nursery:
+        if channels.applied is None:
+            nursery.start_soon(later, name="channels of the file")
+        yield channels
+        nursery.cancel_scope.cancel()
 
 
 # -- recording -------------------------------------------------------------------------------------------
@@ -136,7 +169,7 @@ def followed_channels(tx: ReadTx) -> dict[str, int]:
 
 @asynccontextmanager
 async def recordings_index(
-    settings: Settings, store: Store, clock: Clock, *, off: bool
+    settings: Settings, store: Store, clock: Clock, *, off: bool, after_cut: bool
 ) -> AsyncIterator[RecordingsHandle | None]:
     """The index of every channel's recordings; None in safe mode."""
     if off:
@@ -155,6 +188,7 @@ async def recordings_index(
         clock=clock,
         name_timezone=ZoneInfo(settings.recorder.name_timezone),
         announce=announce,
+        after_cut=after_cut,
     ) as recordings:
 
         async def want() -> None:

@@ -15,6 +15,7 @@ from appliance.ops.health import GB, Board, Part
 from appliance.ops.metrics import Metrics
 from appliance.recordings.follower import RecordingsHandle
 from appliance.retention.actor import RetentionHandle, run_retention
+from appliance.retention.ballast import make_room as make_room
 from appliance.retention.core import HOURS_BAD, HOURS_WARN, Limits
 from appliance.retention.model import Figures, Folders
 from appliance.settings import Settings

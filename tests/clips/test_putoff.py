@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from appliance.clips import marks
 from appliance.clips.exports import refusal
-from appliance.clips.putoff import GIVE_UP_S, PutOff
+from appliance.kernel.putoff import GIVE_UP_S
 from tests.clips.test_cutter import cutting
 from tests.kit.box import COACH, KICKOFF_US, mark_rules
 
@@ -59,19 +59,6 @@ async def test_health_says_so_until_the_clip_is_cut_or_deleted(
         await desk.store.write(lambda tx: marks.delete_clip(tx, COACH, mark_rules(), clip_id))
         await trio.sleep(60)
         assert not desk.handle.troubles
-
-
-async def test_each_clip_has_pauses_of_its_own(autojump_clock: MockClock) -> None:
-    put_off = PutOff()
-    assert put_off.until_s("a") < trio.current_time() and not put_off
-    assert put_off.refuse("a") and put_off.until_s("a") >= trio.current_time()
-    assert put_off.until_s("b") < trio.current_time()
-    await trio.sleep(GIVE_UP_S + 1)
-    assert put_off.refuse("b") and not put_off.refuse("a")
-    put_off.keep({"b"})
-    assert put_off.until_s("a") < 0 and put_off
-    put_off.settle("b")
-    assert not put_off
 
 
 def test_a_draft_says_whether_its_disk_takes_more(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Callable
 from fractions import Fraction
@@ -23,7 +24,7 @@ from appliance.kernel.tx import Tx
 from appliance.ops.fsck import check_box
 from appliance.settings import load_settings
 from tests.faults.clip_cut import DiskFootage, add_ready_clips, make_recording
-from tests.faults.disk import failing, fill, free, small_disk, traced
+from tests.faults.disk import FILLER, failing, fill, free, small_disk, traced
 from tests.kit.box import HandClock, sim_store
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.running import Box, Http, running_box
@@ -85,7 +86,31 @@ async def test_a_full_state_disk_refuses_marks_with_507_until_there_is_space(
             assert box.process.pid == pid and box.process.popen is not None
             assert box.process.popen.poll() is None, "it never ended"
             await box.stop()
+            await _starts_on_a_full_disk(box, disk, told[-3:])
             await clean(box)
+
+
+async def _starts_on_a_full_disk(box: Box, disk: Path, told: list[str]) -> None:
+    """The database can be opened; the file's new channels do not fit until there is room."""
+    fill(disk)
+    with pytest.raises(AssertionError, match="the box ended with 1"):
+        await box.start()
+    assert "is its disk full" in box.process.said().splitlines()[-1], (
+        "not even SQLite's 32 kB: said, not a bug"
+    )
+    os.truncate(disk / FILLER, (disk / FILLER).stat().st_size - 96 * 1024)
+    more = [{"id": f"cam{number}", "liveness": "heartbeat"} for number in range(1, 101)]
+    box.settings = {**box.settings, "channels": more}
+    box.write_settings()
+    await box.start()
+    async with box.http() as http:
+        assert (await _parts(http))["settings"]["status"] == "bad"
+        await all_there(http, told)
+        await http.get("/channels/cam2", 404)
+        free(disk)
+        await _part_is(http, "settings", "ok")
+        await http.get("/channels/cam100")
+    await box.stop()
 
 
 def _state_on(disk: Path) -> dict[str, Any]:
@@ -280,6 +305,15 @@ async def test_a_recording_that_cannot_be_synced_is_told_and_marks_go_on(tmp_pat
             while (await _parts(http))["recordings"]["status"] == "bad":  # noqa: ASYNC110
                 await trio.sleep(0.1)
         nursery.cancel_scope.cancel()
+
+
+async def _part_is(http: Http, part: str, status: str, *, within_s: float = 15) -> dict[str, Any]:
+    """The part of /readyz, once it has this status."""
+    with trio.move_on_after(within_s):
+        while (found := (await _parts(http))[part])["status"] != status:  # noqa: ASYNC110  # another process
+            await trio.sleep(0.05)
+        return dict(found)
+    raise AssertionError(f"{part} is {(await _parts(http))[part]}, not {status}")
 
 
 async def _parts(http: Http) -> dict[str, Any]:

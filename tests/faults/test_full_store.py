@@ -18,8 +18,11 @@ from appliance.kernel.clock import BoxClock
 from appliance.kernel.store import Store, StoreFull
 from appliance.kernel.tx import Tx
 from appliance.ops.clockwatch import adopt_clock
+from appliance.settings import check_settings
+from appliance.wiring.boards import settings_part
+from appliance.wiring.bridges import channels_of_the_file
 from tests.faults.work import Work
-from tests.kit.box import KICKOFF_US, HandClock, sim_store
+from tests.kit.box import KICKOFF_US, HandClock, add_channel, sim_store
 from tests.kit.hand_footage import HandFootage, HandPlanner
 
 
@@ -127,3 +130,24 @@ async def test_the_box_starts_on_a_full_disk_and_recovers_its_jobs_later(tmp_pat
                 while await store.read(lambda tx: tx.value("SELECT status FROM clips")) != "pending":
                     await store.journal.changed.wait_past(store.journal.changed.count)
             nursery.cancel_scope.cancel()
+
+
+async def test_channels_of_the_file_are_applied_when_there_is_room(tmp_path: Path) -> None:
+    async with sim_store(tmp_path, HandClock()) as store:
+        await store.write(lambda tx: add_channel(tx, "cam1"))
+        with full(store):
+            await fill(store)
+            settings = check_settings({"channels": [{"id": "cam1", "name": "End zone"}, {"id": "cam2"}]})
+            async with channels_of_the_file(settings, store) as channels:
+                assert settings_part(channels.applied).status == "bad"
+                names = await store.read(
+                    lambda tx: [row["name"] for row in tx.all("SELECT name FROM channels")]
+                )
+                assert names == ["cam1"]
+                assert store._db is not None
+                store._db.pragma("max_page_count", 1_000_000)
+                with trio.fail_after(5):
+                    while channels.applied is None:
+                        await store.journal.changed.wait_past(store.journal.changed.count)
+                assert (channels.applied.created, channels.applied.updated) == (["cam2"], ["cam1"])
+                assert settings_part(channels.applied).status == "ok"

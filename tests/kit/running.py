@@ -137,9 +137,13 @@ class Box:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.write_settings()
         config = self.folder / "appliance.toml"
-        config.write_text(as_toml(_with_defaults(self.folder, self.settings)))
         self.process = Process(["serve", "--config", str(config)], self.folder / "box.log")
+
+    def write_settings(self) -> None:
+        """For the next start."""
+        (self.folder / "appliance.toml").write_text(as_toml(_with_defaults(self.folder, self.settings)))
 
     @property
     def recordings(self) -> Path:

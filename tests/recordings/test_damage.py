@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from appliance.kernel.backoff import Backoff
+from appliance.kernel.putoff import PutOff
+from appliance.media import holes
+from appliance.recordings import disk, walks
+from appliance.recordings.paths import open_recording
 from tests.recordings.tree import Box, eventually, frames_seen, live_camera, until
 
 
@@ -91,3 +98,67 @@ async def test_folders_without_a_channel_are_named_and_not_indexed(box: Box) -> 
         await until(handle, lambda: handle.video_until_us("stranger"))
         handle.want({"cam1": 0})
         await eventually(lambda: handle.video_until_us("stranger") is None)
+
+
+async def test_a_file_the_disk_refuses_is_not_damaged_and_is_walked_when_it_can_be(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walks, "_LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(Backoff, "next_s", lambda self: 0.01)
+    old = box.add("2026-11-21_00-00-00.mp4", b"".join(live_camera().segment(2)))
+    os.utime(old, (0, 0))
+    box.add("2026-11-21_00-01-00.mp4", b"".join(live_camera(stream=b"\x22" * 16).segment(1)))
+
+    def bad_sector(recordings_dir: Path, name: str) -> int:
+        if name.endswith(old.name):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return open_recording(recordings_dir, name)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(disk, "open_recording", bad_sector)
+        async with box.running() as handle:
+            await eventually(lambda: "walk: Input/output error" in str(handle.footage("cam1").error))
+            await until(handle, lambda: frames_seen(handle) == 6)
+            assert handle.footage("cam1").unreadable == ()
+            with pytest.raises(OSError, match="Input/output"):
+                await handle.views("cam1", 0, 1 << 61)
+            broken.undo()
+            await eventually(lambda: handle.footage("cam1").error is None)
+            assert len(await handle.views("cam1", 0, 1 << 61)) == 2
+
+
+async def test_a_file_the_disk_goes_on_refusing_is_unreadable_with_the_reason(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PutOff, "refuse", lambda self, key: False)
+    old = box.add("2026-11-21_00-00-00.mp4", b"".join(live_camera().segment(2)))
+    os.utime(old, (0, 0))
+    box.add("2026-11-21_00-01-00.mp4", b"".join(live_camera(stream=b"\x22" * 16).segment(1)))
+
+    def bad_sector(*args: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(disk, "open_recording", bad_sector)
+    async with box.running() as handle:
+        await eventually(lambda: handle.footage("cam1").unreadable == ((old.name, "Input/output error"),))
+
+
+@pytest.mark.parametrize("age_s", [0, 120])  # followed at once, or walked
+async def test_after_a_power_cut_a_file_ends_where_its_bytes_do(
+    box: Box, age_s: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its length is there and its boxes are, some of its bytes are not: the parts before are all there is."""
+    monkeypatch.setattr(holes, "_ZEROS", bytes(100))  # these cameras' samples are zeros themselves
+    path = box.add("2026-11-21_00-00-00.mp4", b"".join(live_camera().segment(5)))
+    size = path.stat().st_size
+    for lost_bytes, frames in ((0, 30), (150, 24)):
+        with path.open("rb+") as file:
+            file.seek(size - lost_bytes)
+            file.write(bytes(lost_bytes))
+        os.utime(path, (path.stat().st_mtime - age_s,) * 2)
+        shutil.rmtree(box.index, ignore_errors=True)
+        async with box.running(after_cut=True) as handle:
+            await until(handle, lambda: frames_seen(handle) > 0)
+            await eventually(lambda: not handle.statistics()["segments_waiting"])
+            assert frames_seen(handle) == frames
+            assert bool(handle.footage("cam1").unreadable) == bool(lost_bytes)

@@ -50,7 +50,9 @@ class Box:
         self.facts.append(fact)
 
     @asynccontextmanager
-    async def running(self, *channels: str, latency_ms: int = 0) -> AsyncIterator[RecordingsHandle]:
+    async def running(
+        self, *channels: str, latency_ms: int = 0, after_cut: bool = False
+    ) -> AsyncIterator[RecordingsHandle]:
         async with trio.open_nursery() as nursery:
             handle: RecordingsHandle = await nursery.start(
                 lambda task_status: run_recordings(
@@ -60,6 +62,7 @@ class Box:
                     clock=RealClock(),
                     name_timezone=UTC,
                     announce=self.announce,
+                    after_cut=after_cut,
                     task_status=task_status,
                 )
             )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from appliance.retention.ballast import MIB, Ballast, ballast_bytes
+from appliance.retention.ballast import MIB, Ballast, ballast_bytes, make_room
 
 GB = 10**9
 
@@ -46,3 +47,17 @@ def test_a_box_that_reserves_nothing_has_none(tmp_path: Path) -> None:
     assert not none.is_there()
     assert not none.adjust(10 * GB)
     assert not none.path.exists(), "one of an earlier setting goes"
+
+
+def test_before_a_start_on_a_full_disk_the_ballast_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ballast = Ballast(tmp_path, MIB)
+    ballast.adjust(100 * MIB)
+    make_room(tmp_path)
+    assert ballast.is_there(), "there is room"
+    full = os.statvfs_result((4096, 4096, 100, 10, 10, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda folder: full)
+    make_room(tmp_path)
+    assert not ballast.is_there()
+    make_room(tmp_path / "nowhere")

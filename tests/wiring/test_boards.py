@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from appliance.channels.configured import Applied
 from appliance.kernel.troubles import Troubles
 from appliance.wiring.boards import (
     clip_disks_part,
@@ -71,8 +72,9 @@ class Pool:
 
 
 def test_a_channel_of_the_file_that_was_deleted_is_named() -> None:
-    assert settings_part([]).status == "ok"
-    part = settings_part(["cam1"])
+    assert settings_part(Applied()).status == "ok"
+    assert settings_part(None).status == "bad"
+    part = settings_part(Applied(refused=["cam1"]))
     assert part.status == "warn" and "cam1" in part.detail and part.hint
 
 

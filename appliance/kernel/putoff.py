@@ -1,6 +1,6 @@
-"""Clips whose disk refused: when each is tried again, and when that is given up.
+"""Things whose disk refused: when each is tried again, and when that is given up.
 
-Owns: the times. Must not know: rows, disks.
+Owns: the times. Must not know: disks, what is tried.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ class _Refused:
 
 @dataclass(slots=True)
 class PutOff:
-    """By clip id; times are trio's monotonic seconds."""
+    """By a name; times are trio's monotonic seconds."""
 
     _refused: dict[str, _Refused] = field(default_factory=dict)
 
-    def refuse(self, clip_id: str) -> bool:
+    def refuse(self, key: str) -> bool:
         """The disk refused again. False: it has done so for so long that nothing is to be hoped for."""
         now_s = trio.current_time()
-        one = self._refused.setdefault(clip_id, _Refused(now_s, now_s, Backoff(base_s=1.0, cap_s=20.0)))
+        one = self._refused.setdefault(key, _Refused(now_s, now_s, Backoff(base_s=1.0, cap_s=20.0)))
         if now_s - one.since_s > GIVE_UP_S:
             return False
         one.until_s = now_s + one.backoff.next_s()
         return True
 
-    def until_s(self, clip_id: str) -> float:
+    def until_s(self, key: str) -> float:
         """Not to be tried before this."""
-        one = self._refused.get(clip_id)
+        one = self._refused.get(key)
         return one.until_s if one is not None else float("-inf")
 
-    def settle(self, clip_id: str) -> None:
-        """Cut or failed."""
-        self._refused.pop(clip_id, None)
+    def settle(self, key: str) -> None:
+        """Done or given up."""
+        self._refused.pop(key, None)
 
-    def keep(self, clip_ids: Collection[str]) -> None:
+    def keep(self, keys: Collection[str]) -> None:
         """All others are nobody's any more."""
-        for clip_id in [one for one in self._refused if one not in clip_ids]:
-            del self._refused[clip_id]
+        for key in [one for one in self._refused if one not in keys]:
+            del self._refused[key]
 
     def __bool__(self) -> bool:
         return bool(self._refused)
