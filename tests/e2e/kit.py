@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -14,7 +15,8 @@ import numpy as np
 import trio
 
 from appliance.kernel.clock import from_rfc3339, to_rfc3339
-from tests.kit.camera import RecordingWriter, WrittenFrame, burned
+from tests.kit.browser import plain_get
+from tests.kit.camera import RecordingWriter, WrittenFrame, burned, burned_in
 from tests.kit.running import Http
 
 NTSC = Fraction(30_000, 1001)
@@ -67,6 +69,21 @@ def write_past(writer: RecordingWriter, until_us: int) -> None:
 def expected(frames: Sequence[Published], start_us: int, end_us: int) -> list[int]:
     """What the clip [start_us, end_us) must show: numbers in the pictures."""
     return [each.truth.burned for each in frames if start_us <= each.at_us < end_us]
+
+
+def expected_first(state: Path, url: str, play: dict[str, Any]) -> int:
+    """The number of the first frame published at or after a play's IN, in its first clip.
+
+    The recording says which number is its k-th frame, the timeline when its k-th frame was captured.
+    """
+    clip = play["clips"][0]
+    [segment] = sorted((state / "recordings" / clip["channel_id"]).glob("*.mp4"))
+    numbers = [said.frame for said in burned_in(segment) if said is not None]
+    start_us = from_rfc3339(clip["start_time"])
+    span = f"start={to_rfc3339(start_us - 30_000_000)}&end={to_rfc3339(start_us + 30_000_000)}"
+    known = plain_get(f"{url}/channels/{clip['channel_id']}/timeline?{span}&frames=1")
+    times = [from_rfc3339(each) for each in known["frames"]]
+    return next(number for at_us, number in zip(times, numbers, strict=False) if at_us >= start_us)
 
 
 def span_of(clip: dict[str, Any]) -> tuple[int, int]:

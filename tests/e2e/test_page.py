@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from appliance.kernel.clock import from_rfc3339, to_rfc3339
 from tests.e2e.conftest import Demo
+from tests.e2e.kit import expected_first
 from tests.kit.browser import (
     PHONE,
     TABLET,
@@ -25,14 +25,12 @@ from tests.kit.browser import (
     plain_get,
     until,
 )
-from tests.kit.camera import burned_in
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.browser,
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
 ]
-MINUTE_US = 60_000_000
 LEADER = ".tile.leader video"  # the angle that is watched
 
 
@@ -71,23 +69,8 @@ def test_the_clip_plays_from_its_exact_first_frame(coach: Page, play: dict[str, 
     coach.locator("#plays .play .open").first.click()
     until(coach, f"document.querySelector('{LEADER}')?.currentTime > 0.5")
     first = picture_at(coach, 0, LEADER)
-    assert first is not None and first.frame == expected_first(demo, play)
+    assert first is not None and first.frame == expected_first(demo.state, demo.urls[0], play)
     photograph(coach, "watching")
-
-
-def expected_first(demo: Demo, play: dict[str, Any]) -> int:
-    """The number of the first frame published at or after IN.
-
-    The recording says which number is its k-th frame, the timeline when its k-th frame was captured.
-    """
-    clip = play["clips"][0]
-    [segment] = sorted((demo.state / "recordings" / clip["channel_id"]).glob("*.mp4"))
-    numbers = [said.frame for said in burned_in(segment) if said is not None]
-    start_us = from_rfc3339(clip["start_time"])
-    span = f"start={to_rfc3339(start_us - MINUTE_US // 2)}&end={to_rfc3339(start_us + MINUTE_US // 2)}"
-    known = plain_get(f"{demo.urls[0]}/channels/{clip['channel_id']}/timeline?{span}&frames=1")
-    times = [from_rfc3339(each) for each in known["frames"]]
-    return next(number for at_us, number in zip(times, numbers, strict=False) if at_us >= start_us)
 
 
 def test_another_angle_shows_the_same_instant(coach: Page, play: dict[str, Any]) -> None:

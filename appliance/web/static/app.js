@@ -201,8 +201,9 @@ setInterval(() => {
 async function firstStart() {
   if (prefs.get("editLists") && prefs.get("editListsBy") === navigator.userAgent) return;
   const { testEditLists } = await import("./state/selftest.js");
-  const { verdict } = await testEditLists();
+  const { verdict, raw } = await testEditLists();
   prefs.set("editLists", verdict);
+  prefs.set("rawTimes", raw);
   prefs.set("editListsBy", navigator.userAgent);
 }
 setTimeout(() => void firstStart(), 1500); // the first marks come first

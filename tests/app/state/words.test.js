@@ -37,6 +37,8 @@ test("the test clip's pictures can be told apart by their grey", () => {
 test("the verdict on edit lists", () => {
   assert.equal(judge([HIDDEN, HIDDEN + 1]).verdict, "ok");
   assert.equal(judge([0, 0.4]).verdict, "ignored");
+  assert.deepEqual([judge([0], [HIDDEN - 3]).verdict, judge([0], [HIDDEN - 3]).raw], ["ok", true]); // a clock ahead of its picture
+  assert.equal(judge([0], [-2]).verdict, "ignored");
   assert.equal(judge([]).verdict, "unknown");
   assert.equal(judge([30]).verdict, "unknown");
 });

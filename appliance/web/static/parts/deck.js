@@ -1,134 +1,20 @@
 // The videos of a play: one <video> per angle, reused; one of them leads, the others follow its instant.
 //
 // Owns: loading, the shared time axis (seconds since the play's start), switching, stepping, keeping in step.
-// Must not know: buttons. Where a browser ignores edit lists (`ignored`) every seek adds the clip's preroll_s.
+// Must not know: buttons, and how a browser counts time: tile.js does.
 
-import { h } from "./dom.js";
+import { AIM, Tile } from "./tile.js";
 
 /** @typedef {import("../state/store.js").Clip} Clip */
 /** @typedef {import("../state/store.js").Play} Play */
 
-const FRAME_S = 1 / 30; // until the pictures have told their own
 const FAR_S = 0.3; // followers further off are set, not pulled
 const NEAR_S = 0.02;
 const SWAP_MS = 1200; // an angle that does not show by then is shown as it is
-const AIM = 0.3; // of a frame: seeks aim into a frame, not at its edge
-
-/** One angle. */
-export class Tile {
-  /** @param {string} channel */
-  constructor(channel) {
-    this.channel = channel;
-    this.video = h("video", { playsInline: true, muted: true, preload: "auto", disableRemotePlayback: true });
-    this.video.setAttribute("playsinline", "");
-    this.video.tabIndex = -1;
-    this.label = h("span", { class: "tile-label" });
-    this.words = h("p", { class: "tile-words" });
-    this.root = h("div", { class: "tile", data: { channel } }, this.video, this.words, this.label);
-    /** @type {Clip | null} */
-    this.clip = null;
-    this.url = "";
-    this.offset = 0; // play time of the clip's first frame
-    this.hidden = 0; // media time before it, for players that ignore edit lists
-    this.frame = FRAME_S;
-    this.learnt = Infinity;
-    this.shown = 0; // media time of the picture shown
-    this.watch();
-  }
-
-  /** Learn the length of a frame, and which picture is shown. */
-  watch() {
-    const { video } = this;
-    if (!video.requestVideoFrameCallback) return;
-    let last = { mediaTime: -1, presentedFrames: 0 };
-    const look = (/** @type {number} */ _now, /** @type {any} */ facts) => {
-      const step = facts.mediaTime - last.mediaTime;
-      // The shortest step seen: a browser short of breath leaves pictures out.
-      if (step > 0.007 && step < 0.12 && step < this.learnt) this.frame = this.learnt = step;
-      last = facts;
-      this.shown = facts.mediaTime;
-      video.requestVideoFrameCallback(look);
-    };
-    video.requestVideoFrameCallback(look);
-  }
-
-  /** Media time of the picture shown. */
-  get media() {
-    const { video } = this;
-    const exact = this.shown;
-    return !video.seeking && Math.abs(exact - video.currentTime) < 0.25 ? exact : video.currentTime;
-  }
-
-  /** Play time of the picture shown. */
-  get time() {
-    return this.media - this.hidden + this.offset;
-  }
-
-  /** End of the clip, play time. */
-  get end() {
-    const { video, clip } = this;
-    const length = covered(clip) ?? (Number.isFinite(video.duration) ? video.duration - this.hidden : 0);
-    return this.offset + length;
-  }
-
-  /** @param {number} t play time */
-  to(t) {
-    const last = Math.max(this.offset, this.end - this.frame * (1 - AIM));
-    return Math.min(last, Math.max(this.offset, t)) - this.offset + this.hidden;
-  }
-
-  /** @param {number} t play time */
-  seek(t) {
-    const media = this.to(t);
-    if (Math.abs(this.video.currentTime - media) > 0.0005) this.video.currentTime = media;
-  }
-
-  /** @param {Play} play @param {Clip | null} clip @param {(url: string) => string} source @param {boolean} ignored */
-  load(play, clip, source, ignored) {
-    this.clip = clip;
-    const start = Date.parse(clip?.coverage?.start ?? clip?.start_time ?? play.start_time);
-    this.offset = (start - Date.parse(play.start_time)) / 1000;
-    this.hidden = ignored ? clip?.preroll_s ?? 0 : 0;
-    const url = clip?.stream_url ?? "";
-    if (url === this.url) return false;
-    this.url = url;
-    this.shown = 0;
-    if (url) {
-      this.video.poster = clip?.thumbnail_url ?? "";
-      this.video.src = source(url);
-    } else this.unload();
-    return true;
-  }
-
-  unload() {
-    this.url = "";
-    this.video.removeAttribute("poster");
-    if (this.video.hasAttribute("src")) {
-      this.video.removeAttribute("src");
-      this.video.load();
-    }
-  }
-
-  get ready() {
-    return this.url !== "" && this.video.readyState >= 2;
-  }
-
-  /** Everything is here. */
-  get whole() {
-    const { video } = this;
-    return video.buffered.length > 0 && video.buffered.end(video.buffered.length - 1) >= video.duration - 0.15;
-  }
-}
-
-/** Seconds of footage in the clip. @param {Clip | null} clip */
-function covered(clip) {
-  if (!clip?.coverage) return null;
-  return (Date.parse(clip.coverage.end) - Date.parse(clip.coverage.start)) / 1000;
-}
 
 /** The angles of the play that is watched. Events: `state` (playing or not), `frame` (time moved), `leader`. */
 export class Deck extends EventTarget {
-  /** @param {HTMLElement} stage @param {{source: (url: string) => string, ignored: () => boolean}} given */
+  /** @param {HTMLElement} stage @param {import("./tile.js").Given} given */
   constructor(stage, given) {
     super();
     this.stage = stage;
@@ -188,7 +74,7 @@ export class Deck extends EventTarget {
       const tile = this.tile(clip.channel_id);
       if (other && !shown.has(clip.channel_id)) tile.unload();
       if (shown.has(clip.channel_id) || tile.url) {
-        if (tile.load(play, clip, this.given.source, this.given.ignored()) && tile.url) {
+        if (tile.load(play, clip) && tile.url) {
           if (t !== null && t > 0) tile.seek(t);
           else if (tile.hidden) tile.seek(tile.offset);
           if (this.wants && shown.has(clip.channel_id)) void this.start(tile);
@@ -206,7 +92,7 @@ export class Deck extends EventTarget {
   tile(channel) {
     let tile = this.tiles.get(channel);
     if (!tile) {
-      tile = new Tile(channel);
+      tile = new Tile(channel, this.given);
       this.tiles.set(channel, tile);
       this.stage.append(tile.root);
       this.listen(tile);
@@ -325,9 +211,9 @@ export class Deck extends EventTarget {
       if (!this.wants) return clearInterval(this.stepper);
       this.warm();
       const lead = this.lead;
-      if (!lead || lead.video.seeking || lead.video.readyState < 3) return;
+      if (!lead || lead.seeking || lead.video.readyState < 3) return;
       for (const tile of this.shownTiles()) {
-        if (tile === lead || tile.video.seeking) continue;
+        if (tile === lead || tile.seeking) continue;
         const off = tile.video.currentTime - tile.hidden + tile.offset - (lead.video.currentTime - lead.hidden + lead.offset);
         if (Math.abs(off) > FAR_S) tile.seek(lead.time + 0.05 * this.rate);
         else tile.video.playbackRate = this.rate * (Math.abs(off) > NEAR_S ? 1 - Math.max(-0.15, Math.min(0.15, off * 1.5)) : 1);
@@ -342,7 +228,7 @@ export class Deck extends EventTarget {
     const cold = [...this.tiles.values()].filter((tile) => !this.visible.includes(tile.channel));
     if (cold.some((tile) => tile.url && !tile.whole)) return;
     const next = cold.find((tile) => !tile.url && tile.clip?.stream_url);
-    if (next && this.play) next.load(this.play, next.clip, this.given.source, this.given.ignored());
+    if (next && this.play) next.load(this.play, next.clip);
   }
 
   // -- places ---------------------------------------------------------------------------------------------------------
@@ -352,7 +238,7 @@ export class Deck extends EventTarget {
     const lead = this.lead;
     if (!lead) return;
     const to = Math.max(Math.min(lead.offset, this.low), Math.min(t, lead.end));
-    const busy = this.target !== null && lead.video.seeking;
+    const busy = this.target !== null && lead.seeking;
     this.target = to;
     this.held = null;
     if (!busy) this.apply();
@@ -365,7 +251,7 @@ export class Deck extends EventTarget {
     const lead = this.lead;
     const before = lead?.video.currentTime;
     for (const tile of this.shownTiles()) tile.seek(t);
-    if (lead && !lead.video.seeking && lead.video.currentTime === before) this.target = null;
+    if (lead && !lead.seeking && lead.video.currentTime === before) this.target = null;
   }
 
   seekedLead() {
@@ -405,7 +291,7 @@ export class Deck extends EventTarget {
     const tile = this.tiles.get(channel);
     if (!tile || !this.play) return;
     const turn = ++this.switching;
-    if (!tile.url && tile.clip) tile.load(this.play, tile.clip, this.given.source, this.given.ignored());
+    if (!tile.url && tile.clip) tile.load(this.play, tile.clip);
     if (!old || old === tile || this.visible.includes(old.channel) || !tile.url) return this.lead_(channel);
     // Cameras are out of phase by a part of a frame: taking the instant anew from each picture would creep away.
     this.held ??= this.wants ? null : this.target ?? old.time + old.frame * AIM;
@@ -414,6 +300,7 @@ export class Deck extends EventTarget {
     tile.seek(this.held ?? this.time + 0.03);
     const swap = () => {
       if (turn !== this.switching) return;
+      this.switching++;
       clearTimeout(timer);
       this.target = null;
       if (this.wants) tile.seek(Math.max(tile.time, old.time));
@@ -424,12 +311,11 @@ export class Deck extends EventTarget {
       this.arrange();
     };
     const timer = setTimeout(swap, SWAP_MS);
-    const shown = () => (tile.video.requestVideoFrameCallback ? tile.video.requestVideoFrameCallback(swap) : swap());
     if (this.wants) {
       void this.start(tile);
-      shown();
-    } else if (tile.video.seeking || tile.video.readyState < 2) tile.video.addEventListener("seeked", swap, { once: true });
-    else swap();
+      if (tile.video.requestVideoFrameCallback) tile.video.requestVideoFrameCallback(swap);
+      else swap();
+    } else tile.settled(swap);
   }
 
   /** Which tiles are seen, and in which order. */

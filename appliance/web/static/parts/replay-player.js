@@ -44,7 +44,10 @@ export class ReplayPlayer extends HTMLElement {
     this.stage = h("div", { class: "stage", id: "stage", tabIndex: -1 });
     this.message = h("div", { class: "message", role: "status" });
     this.stage.append(this.message);
-    this.deck = new Deck(this.stage, { source: (url) => prefetch.source(url), ignored: () => prefs.get("editLists") === "ignored" });
+    this.deck = new Deck(this.stage, {
+      source: (url) => prefetch.source(url),
+      habits: () => ({ ignored: prefs.get("editLists") === "ignored", raw: prefs.get("rawTimes") }),
+    });
     this.deck.muted = !prefs.get("sound");
     this.deck.loop = prefs.get("loop");
     this.deck.addEventListener("state", () => this.drawState());

@@ -48,8 +48,9 @@ export function enter(root, ctx) {
 function tests(ctx) {
   return [
     ["Edit lists, by a clip made here", async () => {
-      const { verdict, words } = await testEditLists();
+      const { verdict, raw, words } = await testEditLists();
       ctx.prefs.set("editLists", verdict);
+      ctx.prefs.set("rawTimes", raw);
       return { ok: verdict === "unknown" ? false : verdict === "ok" ? true : null, words: `${verdict}: ${words}` };
     }],
     ["First picture exact, IN at several places after a key", () => exactIns(ctx)],

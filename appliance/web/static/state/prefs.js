@@ -17,6 +17,7 @@ const DEFAULTS = {
   loop: true,
   sound: false,
   editLists: /** @type {"" | "ok" | "ignored" | "unknown"} */ (""), // what the self-test of this browser found
+  rawTimes: false, // and does it tell pictures by their time in the file, hidden ones counted
   editListsBy: "", // the browser it was found with
 };
 /** @typedef {typeof DEFAULTS} Values */

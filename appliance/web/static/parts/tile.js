@@ -1,0 +1,179 @@
+// One angle of a play: its <video>, and how this browser counts time in it.
+//
+// Owns: loading a clip, play time <-> media time, which picture is shown and how long a frame is. What browsers do
+// differently ends here. Must not know: other angles, and whether anybody wants it to run.
+
+import { h } from "./dom.js";
+
+/** @typedef {import("../state/store.js").Clip} Clip */
+/** @typedef {import("../state/store.js").Play} Play */
+
+/** What the self-test found out. `ignored`: edit lists are, so each clip begins with its hidden pre-roll. `raw`: edit
+ * lists are honoured, but what requestVideoFrameCallback tells is the file's time, pre-roll and all (GStreamer).
+ * @typedef {{ignored: boolean, raw: boolean}} Habits
+ * @typedef {{source: (url: string) => string, habits: () => Habits}} Given */
+
+const STUCK_MS = 2000;
+const FRAME_S = 1 / 30; // until the pictures have told their own
+export const AIM = 0.3; // of a frame: seeks aim into a frame, not at its edge
+
+export class Tile {
+  /** @param {string} channel @param {Given} given */
+  constructor(channel, given) {
+    this.channel = channel;
+    this.given = given;
+    this.video = h("video", { playsInline: true, muted: true, preload: "auto", disableRemotePlayback: true });
+    this.video.setAttribute("playsinline", "");
+    this.video.tabIndex = -1;
+    this.label = h("span", { class: "tile-label" });
+    this.words = h("p", { class: "tile-words" });
+    this.root = h("div", { class: "tile", data: { channel } }, this.video, this.words, this.label);
+    /** @type {Clip | null} */
+    this.clip = null;
+    this.url = "";
+    this.offset = 0; // play time of the clip's first frame
+    this.hidden = 0; // media time before it, for players that ignore edit lists
+    this.last = -1; // the time told with the picture before, to learn from
+    this.frame = FRAME_S;
+    this.learnt = Infinity;
+    this.shown = 0; // the time told with the picture that is shown
+    /** @type {number | null} */
+    this.asked = null; // a place to seek to once the length is known
+    this.video.addEventListener("loadedmetadata", () => this.arrive());
+    this.watch();
+  }
+
+  /** Learn the length of a frame, and which picture is shown. */
+  watch() {
+    const { video } = this;
+    if (!video.requestVideoFrameCallback) return;
+    const look = (/** @type {number} */ _now, /** @type {any} */ facts) => {
+      const step = this.last < 0 ? 0 : facts.mediaTime - this.last;
+      // The shortest step seen: a browser short of breath leaves pictures out.
+      if (step > 0.007 && step < 0.12 && step < this.learnt) this.frame = this.learnt = step;
+      this.last = this.shown = facts.mediaTime;
+      video.requestVideoFrameCallback(look);
+    };
+    video.requestVideoFrameCallback(look);
+  }
+
+  /** Media time of the picture shown. */
+  get media() {
+    const { video, frame } = this;
+    // Told raw, a picture sought for has the time it was sought by: only the grid of frames says where it begins.
+    const exact = this.given.habits().raw ? Math.floor(video.currentTime / frame + 0.01) * frame : this.shown;
+    return !this.seeking && Math.abs(exact - video.currentTime) < 0.25 ? exact : video.currentTime;
+  }
+
+  /** Play time of the picture shown. */
+  get time() {
+    return this.media - this.hidden + this.offset;
+  }
+
+  /** End of the clip, play time. */
+  get end() {
+    const { video, clip } = this;
+    const length = covered(clip) ?? (Number.isFinite(video.duration) ? video.duration - this.hidden : 0);
+    return this.offset + length;
+  }
+
+  get seeking() {
+    return this.asked !== null || this.video.seeking;
+  }
+
+  /** @param {number} t play time */
+  to(t) {
+    const last = Math.max(this.offset, this.end - this.frame * (1 - AIM));
+    return Math.min(last, Math.max(this.offset, t)) - this.offset + this.hidden;
+  }
+
+  /** Asked before the length is known it waits for it: WebKit stands still when it is told to play and seek by then.
+   * @param {number} t play time */
+  seek(t) {
+    const { video } = this;
+    this.asked = this.url && video.readyState < 1 ? t : null;
+    if (this.asked !== null) return;
+    const media = this.to(t);
+    if (Math.abs(video.currentTime - media) <= 0.0005) return;
+    video.currentTime = media;
+    clearTimeout(this.stuck);
+    this.stuck = setTimeout(() => this.unstick(t, media), STUCK_MS);
+  }
+
+  /** A seek into what is here takes no time; one that does, never ends (WebKitGTK, paused in a clip's last moment): the
+   * clip is loaded again. @param {number} t play time @param {number} media */
+  unstick(t, media) {
+    const { video } = this;
+    const here = (/** @type {number} */ at) => video.buffered.start(at) <= media && media <= video.buffered.end(at);
+    if (!this.url || !video.seeking || ![...Array(video.buffered.length).keys()].some(here)) return;
+    const ran = !video.paused;
+    this.video.load();
+    this.asked = t;
+    if (ran) void video.play().catch(() => {});
+  }
+
+  arrive() {
+    if (this.asked === null) return;
+    this.seek(this.asked);
+    if (!this.video.seeking) this.video.dispatchEvent(new Event("seeked")); // it stands there already: who waits is told
+  }
+
+  /** Once, when the picture of the place asked for stands; at once when it does. @param {() => void} act */
+  settled(act) {
+    const { video } = this;
+    const names = ["seeked", "loadeddata"]; // to where it stands already it does not seek
+    const look = () => {
+      if (this.seeking || video.readyState < 2) return;
+      for (const name of names) video.removeEventListener(name, look);
+      act();
+    };
+    for (const name of names) video.addEventListener(name, look);
+    look();
+  }
+
+  /** @param {Play} play @param {Clip | null} clip @returns {boolean} is it another file */
+  load(play, clip) {
+    this.clip = clip;
+    const start = Date.parse(clip?.coverage?.start ?? clip?.start_time ?? play.start_time);
+    this.offset = (start - Date.parse(play.start_time)) / 1000;
+    this.hidden = this.given.habits().ignored ? clip?.preroll_s ?? 0 : 0;
+    const url = clip?.stream_url ?? "";
+    if (url === this.url) return false;
+    this.url = url;
+    this.asked = null;
+    this.shown = 0;
+    this.last = -1;
+    if (url) {
+      this.video.poster = clip?.thumbnail_url ?? "";
+      this.video.src = this.given.source(url);
+    } else this.unload();
+    return true;
+  }
+
+  unload() {
+    clearTimeout(this.stuck);
+    this.url = "";
+    this.asked = null;
+    this.video.removeAttribute("poster");
+    if (this.video.hasAttribute("src")) {
+      this.video.removeAttribute("src");
+      this.video.load();
+    }
+  }
+
+  get ready() {
+    return this.url !== "" && this.video.readyState >= 2;
+  }
+
+  /** Everything is here. */
+  get whole() {
+    const { video } = this;
+    return video.buffered.length > 0 && video.buffered.end(video.buffered.length - 1) >= video.duration - 0.15;
+  }
+}
+
+/** Seconds of footage in the clip. @param {Clip | null} clip */
+function covered(clip) {
+  if (!clip?.coverage) return null;
+  return (Date.parse(clip.coverage.end) - Date.parse(clip.coverage.start)) / 1000;
+}

@@ -1,0 +1,177 @@
+"""WebKit for tests, not async: Debian's WebKitGTK, the nearest relative of Safari that runs on Linux.
+
+Owns: a screen nobody sees (Xvfb), WebKitWebDriver, and as much of the W3C protocol as the tests need:
+JSON over HTTP. Pictures are decoded by GStreamer: H.264 and AAC need gstreamer1.0-libav.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+WAIT_S = 15.0
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # W3C WebDriver, section 12.1
+KEYS = {"Space": " ", "Escape": "\ue00c"}
+_BROWSERS = ("/usr/lib/*/webkit2gtk-4.*/MiniBrowser", "/usr/lib/*/webkitgtk-6.*/MiniBrowser")
+
+
+def missing() -> str:
+    """What is not here, "" when all is."""
+    tools = [name for name in ("WebKitWebDriver", "Xvfb") if shutil.which(name) is None]
+    files = {
+        "MiniBrowser": minibrowser(),
+        "gstreamer1.0-libav": glob("/usr/lib/*/gstreamer-1.0/libgstlibav.so"),
+    }
+    return " ".join(tools + [name for name, found in files.items() if not found])
+
+
+def minibrowser() -> str | None:
+    """The browser that comes with the driver, None where there is none."""
+    found = [path for pattern in _BROWSERS for path in sorted(glob(pattern))]
+    return found[0] if found else None
+
+
+class WebKit:
+    """One browser window. Elements are named by CSS selectors; waits end at a deadline."""
+
+    def __init__(self, driver: httpx.Client) -> None:
+        self._driver = driver
+        options = {"binary": minibrowser(), "args": ["--automation"]}
+        wanted = {"alwaysMatch": {"webkitgtk:browserOptions": options}}
+        self._session = f"/session/{self._ask('POST', '/session', {'capabilities': wanted})['sessionId']}"
+        self._do("POST", "/timeouts", {"script": int(WAIT_S * 1000), "pageLoad": int(WAIT_S * 1000)})
+
+    def open(self, url: str, size: tuple[int, int] = (1180, 820)) -> None:
+        """Load a page in a window of that size."""
+        self._do("POST", "/window/rect", {"width": size[0], "height": size[1]})
+        self._do("POST", "/url", {"url": url})
+
+    def reload(self) -> None:
+        self._do("POST", "/refresh", {})
+
+    def run(self, script: str) -> Any:
+        """The value of `return ...` in a page."""
+        return self._do("POST", "/execute/sync", {"script": script, "args": []})
+
+    def run_async(self, script: str) -> Any:
+        """What the body of an async function returns (W3C has callbacks for that: section 13.2.2)."""
+        body = f"(async () => {{{script}}})().then(arguments[0], (error) => arguments[0](String(error)))"
+        return self._do("POST", "/execute/async", {"script": body, "args": []})
+
+    def until(self, condition: str, *, within_s: float = WAIT_S) -> Any:
+        """Wait for a true value of an expression, and give it."""
+        deadline = time.monotonic() + within_s
+        while True:
+            value = self.run(f"return {condition}")
+            if value:
+                return value
+            assert time.monotonic() < deadline, f"never true: {condition}"
+            time.sleep(0.02)
+
+    def click(self, selector: str) -> None:
+        """A real click (with pointer events) in the middle of an element, once it is in sight."""
+        self.until(f"(document.querySelector({json.dumps(selector)})?.checkVisibility() ?? false)")
+        found = self._do("POST", "/element", {"using": "css selector", "value": selector})
+        self._do("POST", f"/element/{found[ELEMENT]}/click", {})
+
+    def press(self, key: str) -> None:
+        """A key, down and up, wherever the focus is. Names as in KEYS."""
+        value = KEYS.get(key, key)
+        strokes = [{"type": "keyDown", "value": value}, {"type": "keyUp", "value": value}]
+        self._do("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]})
+
+    def close(self) -> None:
+        self._do("DELETE", "")
+
+    def photograph(self, path: str) -> None:
+        """The window as a PNG."""
+        Path(path).write_bytes(base64.b64decode(self._do("GET", "/screenshot")))
+
+    def _do(self, method: str, path: str, body: Any = None) -> Any:
+        return self._ask(method, self._session + path, body)
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        value = self._driver.request(method, path, json=body).json()["value"]
+        if isinstance(value, dict) and "error" in value:
+            raise AssertionError(f"{method} {path}: {value['error']}: {value['message']}")
+        return value
+
+
+@contextmanager
+def webkit() -> Iterator[WebKit]:
+    """A browser of its own, with an empty profile; gone at the end with everything it started."""
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home,
+        _screen() as display,
+        _driver(Path(home), display) as client,
+    ):
+        browser = WebKit(client)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def _screen() -> Iterator[str]:
+    """A display without a monitor; it chooses its own number."""
+    reads, writes = os.pipe()
+    words = ["Xvfb", "-displayfd", str(writes), "-screen", "0", "1400x1200x24", "-nolisten", "tcp"]
+    process = subprocess.Popen(words, pass_fds=[writes], stderr=subprocess.DEVNULL, start_new_session=True)
+    os.close(writes)
+    try:
+        with os.fdopen(reads) as pipe:
+            number = pipe.readline().strip()
+        assert number, "Xvfb did not start"
+        yield f":{number}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def _driver(home: Path, display: str) -> Iterator[httpx.Client]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {f"XDG_{name}": str(home) for name in ("DATA_HOME", "CACHE_HOME", "CONFIG_HOME", "RUNTIME_DIR")}
+    # Without a session bus and a sound card: both are asked for, neither is needed.
+    quiet = {"GIO_USE_VFS": "local", "GTK_A11Y": "none", "NO_AT_BRIDGE": "1", "GSETTINGS_BACKEND": "memory"}
+    environment = os.environ | own | quiet | {"DISPLAY": display, "HOME": str(home), "GDK_BACKEND": "x11"}
+    with (home / "driver.log").open("wb") as log:
+        process = subprocess.Popen(
+            ["WebKitWebDriver", f"--port={port}"],
+            env=environment, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
+            _wait_for(client)
+            yield client
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def _wait_for(client: httpx.Client) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            client.get("/status")
+            return
+        except httpx.TransportError:
+            assert time.monotonic() < deadline, "WebKitWebDriver does not answer"
+            time.sleep(0.02)
