@@ -23,6 +23,7 @@ from appliance.clips.footage import Footage
 from appliance.clips.plans import StoredPlan, file_name, keep_file, stored_plan, unwritten_plans
 from appliance.clips.wholeness import find_lost, sweep
 from appliance.clips.writing import BytesLost, Unreadable, unlink, write_plan
+from appliance.kernel.backoff import Backoff
 from appliance.kernel.store import Store
 from appliance.kernel.troubles import Troubles
 from appliance.kernel.tx import Tx
@@ -31,7 +32,7 @@ log = structlog.get_logger("clip_files")
 
 GARBAGE_EVERY_S = 60.0
 KEEP_SUPERSEDED_US = 24 * 3_600_000_000  # a player may still be in the middle of the cut before
-RETRY_S = 30.0  # a full or missing disk: look again after this
+RETRY_S = 30.0  # a full or missing disk: look again after this at the latest
 UNREADABLE_S = 300.0  # a recording that cannot be read: the files of other clips come first
 
 
@@ -159,25 +160,32 @@ async def run_clip_files(
 
 async def _write_files(files: ClipFiles) -> None:
     changed = files.store.journal.changed
+    refused = Backoff(base_s=1.0, cap_s=RETRY_S)
     while True:
         seen = changed.count
         written = await files.write_next()
+        if written is not False:
+            refused.reset()
         if written is None:
             with trio.move_on_at(min(files.put_off.values(), default=math.inf)):
                 await changed.wait_past(seen)
         elif not written:
-            await trio.sleep(RETRY_S)
+            await trio.sleep(refused.next_s())
 
 
 async def _collect_garbage(files: ClipFiles, every_s: float) -> None:
+    refused = Backoff(base_s=1.0, cap_s=RETRY_S)
     while True:
+        pause_s = every_s
         try:
             await files.make_folder()
             await files.collect(files.store.insist)
             files.troubles.worked("delete")
+            refused.reset()
         except OSError as error:
             files.troubles.fail("delete", error, hint="check the clips disk")
-        await trio.sleep(every_s)
+            pause_s = refused.next_s()
+        await trio.sleep(pause_s)
 
 
 def expire_superseded(tx: Tx) -> None:

@@ -194,6 +194,11 @@ async def test_what_a_crash_left_half_done_goes_at_start_and_strangers_stay(tmp_
 # -- a disk that refuses ----------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "RETRY_S", 0.02)
+
+
 def refusing(error: int) -> Callable[..., Any]:
     def refuse(*args: Any, **more: Any) -> Any:
         raise OSError(error, os.strerror(error))

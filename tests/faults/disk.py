@@ -6,8 +6,10 @@ import errno
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,58 @@ async def traced(pid: int) -> None:
         await eventually(is_traced, within_s=5, what="the tracer")
     except AssertionError:
         pytest.skip("this machine does not let strace attach")
+
+
+def remount(folder: Path, how: str) -> None:
+    """`ro` or `rw`. A file system on which a file is open for writing does not become `ro`: waited for."""
+    deadline = time.monotonic() + 5
+    words = ["mount", "-o", f"remount,{how}", str(folder)]
+    while subprocess.run(words, capture_output=True, check=False).returncode:
+        assert time.monotonic() < deadline, f"{folder} does not become {how}"
+        time.sleep(0.01)
+
+
+@dataclass
+class Ext4:
+    """A disk with a file system that turns read-only under those who write to it, as after an error."""
+
+    folder: Path
+    image: Path
+
+    def mount(self) -> bool:
+        words = ["mount", "-o", "loop,errors=remount-ro", str(self.image), str(self.folder)]
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+    def break_down(self) -> None:
+        """From now on EROFS, for open files too. Only `mend` lifts it."""
+        found = subprocess.run(
+            ["findmnt", "-no", "SOURCE", str(self.folder)], capture_output=True, text=True, check=True
+        )
+        trigger = Path("/sys/fs/ext4", Path(found.stdout.strip()).name, "trigger_fs_error")
+        if not trigger.exists():
+            pytest.skip("this kernel cannot break a file system on demand")
+        trigger.write_text("1")
+
+    def mend(self) -> None:
+        """Unmount, mount. Nobody may have a file open."""
+        subprocess.run(["umount", str(self.folder)], check=True)
+        assert self.mount()
+
+
+@contextmanager
+def ext4_disk(folder: Path, megabytes: int) -> Iterator[Ext4]:
+    """Skips where there are no loop devices."""
+    folder.mkdir(parents=True)
+    disk = Ext4(folder, folder.with_name(folder.name + ".img"))
+    with disk.image.open("wb") as image:
+        image.truncate(megabytes << 20)
+    made = shutil.which("mkfs.ext4", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if os.geteuid() or made is None:
+        pytest.skip("a disk that breaks needs root and mkfs.ext4")
+    subprocess.run([made, "-q", "-F", str(disk.image)], check=True)
+    if not disk.mount():
+        pytest.skip("this machine has no loop devices")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
