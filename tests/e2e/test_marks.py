@@ -39,6 +39,9 @@ async def test_a_length_given_to_a_ghost_is_its_out(box: Box) -> None:
         assert ready["session_id"] == session["id"]
         assert ready["thumbnail_url"] == ghost["thumbnail_url"], "cut once"
         assert ready["session"]["total_duration_seconds"] == 2
+        out = next(e for e in one.events if e["type"] == "clip_updated" and e["clip_id"] == ghost["id"])
+        took_us = from_rfc3339(ready["ts"]) - from_rfc3339(out["ts"])
+        assert ready["clip"]["ready_after_s"] == took_us / 1e6, "mark-to-playable, by the box"
         later = await http.post(f"/clips/{ghost['id']}/end")
         assert later["already_ended"] is True and later["duration"] == 2
         assert len(shown((await http.media(f"/clips/{ghost['id']}/stream")).content).numbers) in (59, 60)

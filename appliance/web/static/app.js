@@ -8,6 +8,7 @@ import { Prefetch } from "./state/prefetch.js";
 import { Prefs } from "./state/prefs.js";
 import { clipsByPlay, currentSession, overlay, playsOf } from "./state/store.js";
 import { overlayTags, tagsByPlay } from "./state/tagging.js";
+import { hoursOf } from "./state/words.js";
 import "./parts/status-line.js";
 import "./parts/mark-bar.js";
 import "./parts/notice-stack.js";
@@ -190,6 +191,20 @@ prefs.addEventListener("change", (event) => {
   drawFrame();
   entered?.update?.({ tables: new Set(["prefs"]) });
 });
+let looking = false;
+
+/** The box's own state, for the status line: seldom, and when the page is looked at again. */
+async function lookAtBox() {
+  if (looking || document.hidden || !box.online) return;
+  looking = true;
+  const ready = /** @type {import("./state/api").Readiness | null} */ (await box.request("GET", "/readyz").catch(() => null));
+  status.room = ready && { words: hoursOf(ready.parts.recording_hours?.figures?.hours), status: ready.status };
+  looking = false;
+}
+document.addEventListener("visibilitychange", lookAtBox);
+setTimeout(lookAtBox, 3000); // the first marks come first
+setInterval(lookAtBox, 20_000);
+
 addEventListener("hashchange", show);
 setInterval(() => {
   const now = box.now();

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hoursOf, spell, stripOf } from "../../../appliance/web/static/state/coverage.js";
+import { spell, stripOf } from "../../../appliance/web/static/state/coverage.js";
 import { endOf, inOrder, nextOf } from "../../../appliance/web/static/state/control.js";
 import { differenceOf, lineUp, nearest } from "../../../appliance/web/static/state/lineup.js";
+import { hoursOf } from "../../../appliance/web/static/state/words.js";
 import { setZone } from "../../../appliance/web/static/state/zone.js";
 
 const T = Date.parse("2026-11-21T14:00:00Z");

@@ -19,12 +19,13 @@ export class StatusLine extends HTMLElement {
     if (this.clock) return;
     this.clock = h("time", { class: "clock" });
     this.cams = h("a", { class: "cams", href: "#health", id: "cams" });
-    this.link = h("a", { class: "link", href: "#health", id: "link", role: "status" });
+    this.link = h("a", { class: "link", href: "#health", id: "link" });
+    this.roomed = h("a", { class: "link room", href: "#health", id: "room", hidden: true });
     this.nav = h("nav", { class: "tabs", "aria-label": "Screens" });
     this.slotted = h("span", { class: "extra" });
     this.append(
       h("div", { class: "what" }, h("h1", { id: "session-name" }, "…"), h("span", { id: "session-state", class: "badge" })),
-      this.clock, this.slotted, this.cams, this.link, this.nav,
+      this.clock, this.slotted, this.cams, this.roomed, this.link, this.nav,
       button("Menu", icon("menu"), () => this.dispatchEvent(new Event("menu")), { class: "plain menu", id: "menu" }),
     );
   }
@@ -46,7 +47,7 @@ export class StatusLine extends HTMLElement {
     if (look === this.look) return;
     this.look = look;
     keyed(this.cams, channels, (each) => each.id, (each, old) => {
-      const made = old ?? h("span", {}, h("span", {}, ""), h("span", {}, ""));
+      const made = old ?? h("span", { "aria-hidden": "true" }, h("span", {}, ""), h("span", {}, ""));
       const [mark, kind] = each.status === "error" ? ["▲", "bad"] : FOOTAGE[each.footage] ?? ["○", "dim"];
       say(made.children[0], each.id);
       say(made.children[1], mark);
@@ -66,6 +67,18 @@ export class StatusLine extends HTMLElement {
     this.link.dataset.state = online ? "connected" : "reconnecting";
     this.link.className = `link ${online ? "" : "warn"}`;
     this.link.setAttribute("aria-label", online ? `Connected, ${Math.round(rtt ?? 0)} milliseconds` : "Reconnecting");
+  }
+
+  /** How the box is: hours of recording left, and the worst of its parts; null: it did not say.
+   * @param {{words: string, status: "ok" | "warn" | "bad"} | null} room */
+  set room(room) {
+    if (!this.roomed) return;
+    const well = room?.status === "ok";
+    this.roomed.hidden = !room || (well && !room.words);
+    say(this.roomed, room ? [well ? "◔" : room.status === "warn" ? "▲" : "✗", room.words].filter(Boolean).join(" ") : "");
+    this.roomed.className = `link room ${well ? "" : room?.status ?? ""}`;
+    const left = room?.words ? `${room.words} of recording left. ` : "";
+    this.roomed.setAttribute("aria-label", `${left}${well ? "The box is well" : "Something needs a look"}. Open health.`);
   }
 
   /** @param {readonly {hash: string, label: string, current: boolean}[]} screens */

@@ -11,6 +11,8 @@ import { clockOf } from "../state/zone.js";
 
 export class StepPane extends HTMLElement {
   at = 0; // number of the picture shown
+  /** Capture time asked for beyond this piece, ms. @type {number | null} */
+  wanted = null;
   look = "";
   /** @type {PieceOfFootage | undefined} */
   piece;
@@ -57,6 +59,7 @@ export class StepPane extends HTMLElement {
     const { video } = this;
     if (!video) return;
     this.piece = piece;
+    this.wanted = null;
     this.ready = false;
     this.tell(piece.words ?? (piece.frames.length ? "" : "No footage then"));
     if (!piece.frames.length) {
@@ -81,7 +84,7 @@ export class StepPane extends HTMLElement {
 
   /** Capture time of the picture shown, ms; null while none is. */
   get capture() {
-    return (this.ready && this.piece?.frames[this.at]) || null;
+    return (this.ready && this.wanted === null && this.piece?.frames[this.at]) || null;
   }
 
   /** From one picture to the next, ms. */
@@ -92,19 +95,22 @@ export class StepPane extends HTMLElement {
 
   /** @param {number} by pictures */
   step(by) {
-    const frames = this.piece?.frames ?? [];
     const to = this.at + by;
-    if (frames.length && (to < 0 || to >= frames.length)) return emit(this, "beyond", frames[this.at] + by * 40);
-    this.go(to);
+    if (this.wanted !== null || to < 0 || to >= (this.piece?.frames.length ?? 0)) this.move(by * (this.interval || 40));
+    else this.go(to);
   }
 
-  /** @param {number} by ms */
+  /** Presses while the next piece is on its way add up. @param {number} by ms */
   move(by) {
     const frames = this.piece?.frames ?? [];
     if (!frames.length) return;
-    const to = frames[this.at] + by;
-    if (to < frames[0] || to > frames[frames.length - 1]) return emit(this, "beyond", to);
-    this.go(nearest(frames, to));
+    const to = (this.wanted ?? frames[this.at]) + by;
+    if (to >= frames[0] && to <= frames[frames.length - 1]) {
+      this.wanted = null;
+      return this.go(nearest(frames, to));
+    }
+    this.wanted = to;
+    emit(this, "beyond", to);
   }
 
   /** @param {number} at a picture's number */

@@ -23,6 +23,7 @@ class LineUp {
     this.ctx = ctx;
     this.chosen = [words[0] ?? "", words[1] ?? ""];
     this.active = 1;
+    this.turns = [0, 0];
     /** Delays before the last "Same". @type {Map<string, number> | null} */
     this.before = null;
     this.panes = [0, 1].map((at) => {
@@ -114,6 +115,7 @@ class LineUp {
   async load(at, when) {
     const id = this.chosen[at];
     const pane = this.panes[at];
+    const turn = ++this.turns[at]; // an answer that was overtaken counts no more
     if (!id) return pane.show({ channel: "", frames: [], url: "", words: "This needs two cameras. Name another one in the settings file." }, when);
     const { box } = this.ctx;
     const to = Math.min(when + HALF_MS, box.now() - EDGE_MS);
@@ -121,14 +123,14 @@ class LineUp {
     const span = (/** @type {number} */ ms) => new Date(ms).toISOString();
     try {
       const known = await box.request("GET", `/channels/${id}/timeline?start=${span(from)}&end=${span(to)}&frames=1`);
-      if (this.left || this.chosen[at] !== id) return;
+      if (this.left || turn !== this.turns[at]) return;
       /** @type {string[]} */
       const said = known.frames ?? [];
       const frames = said.map((each) => exact(each));
       const url = frames.length ? `/channels/${id}/replay.mp4?start=${encodeURIComponent(said[0])}&duration=${((frames[frames.length - 1] - frames[0]) / 1000 + 0.001).toFixed(3)}&wait=1` : "";
       pane.show({ channel: id, frames, url }, when);
     } catch (error) {
-      if (!this.left) pane.show({ channel: id, frames: [], url: "", words: `Not shown: ${/** @type {Error} */ (error).message}` }, when);
+      if (!this.left && turn === this.turns[at]) pane.show({ channel: id, frames: [], url: "", words: `Not shown: ${/** @type {Error} */ (error).message}` }, when);
     }
   }
 

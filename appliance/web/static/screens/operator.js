@@ -5,7 +5,8 @@ import "../parts/coverage-strip.js";
 import { h, keyed, say } from "../parts/dom.js";
 import { askForSession } from "../parts/session-form.js";
 import { endOf, inOrder, movesOf, nextOf } from "../state/control.js";
-import { hoursOf, spell, stripOf } from "../state/coverage.js";
+import { spell, stripOf } from "../state/coverage.js";
+import { hoursOf } from "../state/words.js";
 import { clockOf, dateOf } from "../state/zone.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */

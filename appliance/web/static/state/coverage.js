@@ -50,10 +50,3 @@ export function spell(seconds) {
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;
 }
-
-/** Hours of recording left: "31 h", "1.5 h"; "" when nothing is recorded. @param {number | null | undefined} hours */
-export function hoursOf(hours) {
-  if (hours === null || hours === undefined) return "";
-  if (hours > 1000) return "over 1000 h";
-  return `${hours < 10 ? hours.toFixed(1) : Math.round(hours)} h`;
-}

@@ -64,3 +64,10 @@ export function tagsOf(tags) {
 
 /** Seconds from the mark to playable, small: "0.21 s". @param {number} seconds */
 export const figureOf = (seconds) => `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+
+/** Hours of recording left: "31 h", "1.5 h"; "" when nothing is recorded. @param {number | null | undefined} hours */
+export function hoursOf(hours) {
+  if (hours === null || hours === undefined) return "";
+  if (hours > 1000) return "over 1000 h";
+  return `${hours < 10 ? hours.toFixed(1) : Math.round(hours)} h`;
+}
