@@ -106,9 +106,25 @@ def add_parts(
         board.add("recordings", lambda: recordings_part(recordings))
     if workers is not None:
         board.add("workers", lambda: workers_part(workers))
+        metrics.gauges("worker_jobs", "Media jobs and what became of workers", "what", _jobs_of(workers))
     board.add("clips", lambda: cutter_part(cutter))
     metrics.gauge("clips_waiting", "Ended clips that wait for footage", _figure(cutter, "waiting"))
     metrics.gauge("exports_waiting", "Clips that wait to be encoded anew", _figure(cutter, "exports"))
+
+
+def _jobs_of(workers: WorkerPoolHandle) -> Callable[[], dict[str, float]]:
+    def jobs() -> dict[str, float]:
+        figures = workers.statistics()
+        return {
+            "running": sum(bool(slot.job) for slot in figures.slots),
+            "waiting": figures.waiting_live + figures.waiting_bulk,
+            "done": figures.done,
+            "failed": figures.failed,
+            "interrupted": figures.interrupted,
+            "workers_lost": figures.lost,
+        }
+
+    return jobs
 
 
 def _figure(cutter: CutterHandle, name: str) -> Callable[[], float]:

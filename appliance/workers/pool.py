@@ -25,7 +25,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PoolStatistics:
-    """A copy, taken at one moment. `lost` counts workers, `done` and `failed` jobs."""
+    """A copy, taken at one moment. `lost` counts workers, `interrupted` those of them that had a job in hand;
+    `done` and `failed` count jobs."""
 
     slots: tuple[SlotState, ...]
     waiting_live: int
@@ -33,6 +34,7 @@ class PoolStatistics:
     done: int
     failed: int
     lost: int
+    interrupted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class WorkerPoolHandle:
             done=shared.done,
             failed=shared.failed,
             lost=shared.lost,
+            interrupted=shared.interrupted,
         )
 
     async def _picture(self, job: Job[Picture], inputs: Sequence[int], priority: Priority) -> Picture:

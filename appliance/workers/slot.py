@@ -53,6 +53,7 @@ class Shared:
     done: int = 0
     failed: int = 0
     lost: int = 0
+    interrupted: int = 0
     next_id: Callable[[], int] = field(default_factory=lambda: count_up(1).__next__)
 
 
@@ -149,6 +150,7 @@ class Slot:
         self._shared.lost += 1
         self._losses_in_a_row += 1
         self._state.last_loss = reason
+        self._shared.interrupted += self._held is not None and self._held.attempts > 0
         if (ticket := self._held) is not None and (ticket.abandoned or ticket.attempts >= MAX_ATTEMPTS):
             self._shared.failed += 1
             self._drop_held(JobFailed("job_lost", f"{ticket.attempts} workers were lost on it: {reason}"))

@@ -42,7 +42,7 @@ FAULTS: dict[str, Fault] = {
     "bad_recording": bad_recordings,
     "flapping_source": flaps,
 }
-COLUMNS = ("fault", "seed", "rounds", "acknowledged", "lost", "violations", "seconds")
+COLUMNS = ("fault", "seed", "rounds", "struck", "acknowledged", "lost", "violations", "seconds")
 
 
 def main() -> int:
@@ -69,6 +69,7 @@ def measure(name: str, rounds: int, seed: int, *, quiet: bool) -> dict[str, Any]
         "fault": name,
         "seed": seed,
         "rounds": tally.rounds,
+        "struck": tally.struck,
         "acknowledged": tally.acknowledged,
         "lost": tally.lost,
         "violations": len(tally.violations),

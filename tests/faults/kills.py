@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 from random import Random
@@ -49,28 +50,60 @@ async def check_running(game: Game, tally: Tally) -> None:
 
 
 async def worker_kills(rounds: int, seed: int, folder: Path) -> Tally:
-    """`rounds` kills of the media worker while pictures are made; every picture is made in the end."""
+    """`rounds` kills of a media worker that has a job in hand; every picture is made in the end.
+
+    The pool counts the workers that died with a job in hand: `struck`, which must be `rounds`.
+    """
     tally, rnd = Tally(), Random(seed)
     async with playing(folder, rnd, coaches=1) as game:
         await eventually(lambda: len(game.clips) >= 4, within_s=20, what="clips to make pictures of")
         for _ in range(rounds):
-            wanted = list(game.clips)[-4:]
+            before = (await jobs_of(game))["interrupted"]
             async with trio.open_nursery() as nursery:
-                for clip_id in wanted:
+                for clip_id in list(game.clips)[-4:]:
                     nursery.start_soon(_picture, game, clip_id, tally)
                 await trio.sleep(rnd.uniform(0, 0.03))
-                for pid in await eventually(lambda: workers_of(game), what="a worker"):
-                    os.kill(pid, signal.SIGKILL)
+                await _kill_in_a_job(game)
             tally.rounds += 1
-        game.is_over = True
-        await game.clips_end()
-        tally.acknowledged += len(game.told)
-        await trio.sleep(0.3)
-        tally.check(await game.stop() == 0, "the box did not end cleanly")
-        tally.lose(await game.missing())
-        await check_running(game, tally)
+            tally.struck += (await jobs_of(game))["interrupted"] - before
+        tally.check(tally.struck == rounds, f"{tally.struck} of {rounds} kills hit a job")
+        await _end(game, tally)
     add_up(game, tally)
     return tally
+
+
+async def _end(game: Game, tally: Tally) -> None:
+    game.is_over = True
+    await game.clips_end()
+    tally.acknowledged += len(game.told)
+    await trio.sleep(0.3)  # the tablets hear the last of it
+    tally.check(await game.stop() == 0, "the box did not end cleanly")
+    tally.lose(await game.missing())
+    await check_running(game, tally)
+
+
+async def jobs_of(game: Game) -> dict[str, int]:
+    """The pool's own count of jobs, from /metrics."""
+    async with httpx.AsyncClient(base_url=game.box.url, timeout=20, trust_env=False) as client:
+        text = (await client.get("/metrics")).text
+    return {what: int(float(value)) for what, value in _JOBS.findall(text)}
+
+
+_JOBS = re.compile(r'worker_jobs\{what="(\w+)"\} (\S+)')
+
+
+async def _kill_in_a_job(game: Game) -> None:
+    """Stop the worker, and kill it if the pool says that it has a job in hand; else let it go on, again."""
+    with trio.fail_after(20):
+        while True:
+            for pid in workers_of(game):
+                os.kill(pid, signal.SIGSTOP)
+                # twice: an answer sent before the stop may still be on its way to the pool
+                in_hand = [(await jobs_of(game))["running"] for _ in range(2)]
+                os.kill(pid, signal.SIGKILL if all(in_hand) else signal.SIGCONT)
+                if all(in_hand):
+                    return
+            await trio.sleep(0.002)
 
 
 def workers_of(game: Game) -> list[int]:

@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Tally:
-    """`lost`: answers that were given and are not there afterwards. Others are `violations`."""
+    """`lost`: answers that were given and are not there afterwards. Others are `violations`.
+
+    `struck`: rounds in which the fault is known to have met what it was meant for.
+    """
 
     rounds: int = 0
+    struck: int = 0
     acknowledged: int = 0
     lost: int = 0
     violations: list[str] = field(default_factory=list)
