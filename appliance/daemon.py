@@ -175,6 +175,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             rules=rules,
             clock=box.clock,
             plan_span=planner.plan_span,
+            plan_together=planner.plan_together,
             exports=exports,
             own_cuts=OwnCuts(store, settings.storage.clips, box.threads),
             paused=box.safe.on,

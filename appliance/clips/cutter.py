@@ -8,7 +8,7 @@ index. One clip's failure is that clip's alone (one of the four borders that cat
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +17,7 @@ import structlog
 import trio
 
 from appliance.clips import cuts
+from appliance.clips.claims import Claims, cut_together
 from appliance.clips.core import ChannelFacts, covered, footage_deadline_s, wait_is_over
 from appliance.clips.cuts import Job
 from appliance.clips.exports import STOP_S, BadExport, Exports
@@ -24,15 +25,17 @@ from appliance.clips.footage import Footage
 from appliance.clips.late import find_late, recut_late
 from appliance.clips.marks import MarkRules
 from appliance.clips.owncut import OwnCuts, source_of
-from appliance.clips.planner import PlanSpan
+from appliance.clips.planner import PlanSpan, PlanTogether
 from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.journal import Entry
+from appliance.kernel.operation import Answer
 from appliance.kernel.putoff import PutOff
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store, StoreBroken
 from appliance.kernel.troubles import Troubles
+from appliance.kernel.tx import Tx
 from appliance.media.plan import NoFootage, Plan
 
 log = structlog.get_logger("cutter")
@@ -55,6 +58,8 @@ class _Desk:
     exports: Exports | None
     own_cuts: OwnCuts | None
     started_us: int
+    plan_together: PlanTogether | None = None
+    jobs: trio.Nursery | None = None  # None: paused
     waiting: dict[str, tuple[Job, float]] = field(default_factory=dict)  # clip id -> job, deadline
     ghosts: list[tuple[float, str, str]] = field(default_factory=list)  # deadline, kind, id
     running: dict[str, Job] = field(default_factory=dict)
@@ -126,6 +131,7 @@ class _Desk:
 
     async def serve(self, jobs: trio.Nursery) -> None:
         """Start every job whose wait is over; close ghosts nobody ended; sleep until the next deadline."""
+        self.jobs = jobs
         while True:
             seen, now_s = self.wake.count, trio.current_time()
             for job, deadline_s in list(self.waiting.values()):
@@ -200,6 +206,25 @@ class _Desk:
                 await self._cut(job)
         finally:
             del self.running[waiting.clip_id]
+            self.wake.ring()
+
+    def begin(self, claimed: Sequence[Job]) -> None:
+        """Cut what an OUT has claimed."""
+        self.running |= {job.clip_id: job for job in claimed}
+        if claimed and self.jobs is not None:
+            self.jobs.start_soon(self._cut_claimed, claimed, name=f"cut {claimed[0].clip_id} and others")
+
+    async def _cut_claimed(self, claimed: Sequence[Job]) -> None:
+        """All in one pass; what it does not get is cut by itself."""
+        assert self.plan_together is not None
+        try:
+            left = await cut_together(self.store, self.plan_together, claimed)
+            async with trio.open_nursery() as others:
+                for job in left:
+                    others.start_soon(self._cut, job, name=f"cut {job.clip_id}")
+        finally:
+            for job in claimed:
+                del self.running[job.clip_id]
             self.wake.ring()
 
     async def _cut(self, job: Job) -> None:
@@ -283,6 +308,18 @@ class CutterHandle:
 
     _desk: _Desk
 
+    async def marked(
+        self, write: Callable[[Callable[[Tx], Answer]], Awaitable[Answer]], mark: Callable[[Tx], Answer]
+    ) -> Answer:
+        """Run a mark's transaction by `write`; clips it ends whose footage is there are begun with it."""
+        desk = self._desk
+        if desk.plan_together is None or desk.jobs is None:
+            return await write(mark)
+        claims = Claims(desk.footage.video_until_us)
+        answer = await write(lambda tx: claims.take(tx, mark(tx)))
+        desk.begin(claims.jobs)  # nothing can cancel us between the commit and here: no claim is left lying
+        return answer
+
     async def settle(self, clip_ids: list[str]) -> None:
         """Wait, at most 0.25 s, until none of these clips could be cut right now: so that the answer to an
         OUT whose footage is indexed already carries a stream_url."""
@@ -324,6 +361,7 @@ async def run_cutter(
     rules: MarkRules,
     clock: Clock,
     plan_span: PlanSpan,
+    plan_together: PlanTogether | None = None,
     exports: Exports | None = None,
     own_cuts: OwnCuts | None = None,
     paused: bool = False,
@@ -332,11 +370,12 @@ async def run_cutter(
     """Cut clips until cancelled.
 
     `paused` (safe mode): marks queue up and nothing is cut. Without `exports` clips of other modes than
-    instant stay pending.
+    instant stay pending; without `plan_together` an OUT claims nothing.
     Start: jobs a crash left running are pending again. Stop: cancel; a job in between its transactions is
     found again at the next start. Raises: StoreBroken.
     """
     desk = _Desk(store, footage, source_down, rules, clock, plan_span, exports, own_cuts, clock.now_us())
+    desk.plan_together = plan_together
     async with trio.open_nursery() as nursery:
         try:
             await store.write(cuts.recover)

@@ -35,7 +35,7 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     @routes.command("clip_new", ClipIn)
     async def create(ctx: Ctx, body: ClipIn) -> Answer:
         """Mark IN on one channel; with a duration, the whole clip."""
-        answer = await ctx.write(lambda tx: marks.create_clip(tx, ctx.caller, rules, body))
+        answer = await cutter.marked(ctx.write, lambda tx: marks.create_clip(tx, ctx.caller, rules, body))
         return await _settled_clip(ctx, cutter, answer)
 
     @routes.get("/clips", query=ClipQuery, items=Clip)
@@ -62,7 +62,9 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     @routes.post("/clips/{clip_id}/end", body=EndIn, returns=Clip, body_optional=True, hot=True)
     async def end(ctx: Ctx, clip_id: str, body: EndIn | None) -> Answer:
         """Mark OUT. The first one counts."""
-        answer = await ctx.write(lambda tx: marks.end_clip(tx, ctx.caller, rules, clip_id, body or EndIn()))
+        answer = await cutter.marked(
+            ctx.write, lambda tx: marks.end_clip(tx, ctx.caller, rules, clip_id, body or EndIn())
+        )
         return await _settled_clip(ctx, cutter, answer)
 
     @routes.command("clip_end", EndCommand)
@@ -105,7 +107,7 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     @routes.command("play_new", PlayIn)
     async def create(ctx: Ctx, body: PlayIn) -> Answer:
         """NEW PLAY: one mark on every angle."""
-        answer = await ctx.write(lambda tx: plays.create_play(tx, ctx.caller, rules, body))
+        answer = await cutter.marked(ctx.write, lambda tx: plays.create_play(tx, ctx.caller, rules, body))
         return await _settled_play(ctx, cutter, answer)
 
     @routes.get("/plays", query=PlayQuery, items=Play)
@@ -131,7 +133,9 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     @routes.post("/plays/{play_id}/end", body=EndIn, returns=Play, body_optional=True, hot=True)
     async def end(ctx: Ctx, play_id: str, body: EndIn | None) -> Answer:
         """END PLAY: OUT on every angle. The first one counts."""
-        answer = await ctx.write(lambda tx: plays.end_play(tx, ctx.caller, rules, play_id, body or EndIn()))
+        answer = await cutter.marked(
+            ctx.write, lambda tx: plays.end_play(tx, ctx.caller, rules, play_id, body or EndIn())
+        )
         return await _settled_play(ctx, cutter, answer)
 
     @routes.command("play_end", EndCommand)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import trio
 
 from appliance.clips.footage import Footage
-from appliance.media.plan import Plan, make_plan
+from appliance.media.fmp4 import Malformed
+from appliance.media.plan import NoFootage, Plan, make_plan
+from appliance.media.view import SegmentView
 
 
 class PlanSpan(Protocol):
@@ -19,6 +21,23 @@ class PlanSpan(Protocol):
 
     async def __call__(self, channel_id: str, start_us: int, end_us: int, latency_us: int) -> Plan:
         """The plan of [start_us, end_us) of capture time. Raises NoFootage, OSError, Malformed."""
+        ...
+
+
+class Wanted(NamedTuple):
+    """A span of capture time on one channel."""
+
+    channel_id: str
+    start_us: int
+    end_us: int
+    latency_us: int
+
+
+class PlanTogether(Protocol):
+    """Several plans at once: all angles of a play."""
+
+    async def __call__(self, wanted: Sequence[Wanted]) -> Sequence[Plan | None]:
+        """One plan each; None where PlanSpan would raise what it declares, and will say why."""
         ...
 
 
@@ -48,10 +67,31 @@ class Planner:
 
     async def plan_span(self, channel_id: str, start_us: int, end_us: int, latency_us: int) -> Plan:
         """The plan of [start_us, end_us) of capture time. Raises NoFootage, OSError, Malformed."""
-        views = await self.footage.views(channel_id, start_us + latency_us, end_us + latency_us)
+        wanted = Wanted(channel_id, start_us, end_us, latency_us)
+        views = await self._views(wanted)
+        return await trio.to_thread.run_sync(self._plan, wanted, views, limiter=self.threads)
 
-        def plan() -> Plan:
-            with open_once(self.footage.open_fd) as open_fd:
-                return make_plan(views, open_fd, start_us=start_us, end_us=end_us, latency_us=latency_us)
+    async def plan_together(self, wanted: Sequence[Wanted]) -> list[Plan | None]:
+        """A plan for each, None where `plan_span` would raise. In one thread, one after the other: in several
+        they would only wait for each other's turn at Python."""
+        seen: list[Sequence[SegmentView]] = [()] * len(wanted)
+        for place, one in enumerate(wanted):
+            with suppress(OSError):
+                seen[place] = await self._views(one)
+        return await trio.to_thread.run_sync(self._plan_all, wanted, seen, limiter=self.threads)
 
-        return await trio.to_thread.run_sync(plan, limiter=self.threads)
+    async def _views(self, wanted: Wanted) -> Sequence[SegmentView]:
+        start_us, end_us = wanted.start_us + wanted.latency_us, wanted.end_us + wanted.latency_us
+        return await self.footage.views(wanted.channel_id, start_us, end_us)
+
+    def _plan(self, wanted: Wanted, views: Sequence[SegmentView]) -> Plan:
+        _, start_us, end_us, latency_us = wanted
+        with open_once(self.footage.open_fd) as open_fd:
+            return make_plan(views, open_fd, start_us=start_us, end_us=end_us, latency_us=latency_us)
+
+    def _plan_all(self, wanted: Sequence[Wanted], seen: Sequence[Sequence[SegmentView]]) -> list[Plan | None]:
+        plans: list[Plan | None] = [None] * len(wanted)
+        for place, (one, views) in enumerate(zip(wanted, seen, strict=True)):
+            with suppress(NoFootage, OSError, Malformed):
+                plans[place] = self._plan(one, views)
+        return plans
