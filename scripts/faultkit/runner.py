@@ -28,6 +28,7 @@ from tests.faults.clip_cut import clip_power_cuts  # noqa: E402
 from tests.faults.flapping import flaps  # noqa: E402
 from tests.faults.kills import daemon_kills, worker_kills  # noqa: E402
 from tests.faults.power_cut import power_cuts  # noqa: E402
+from tests.faults.retention_cut import retention_cuts  # noqa: E402
 from tests.faults.tally import Tally  # noqa: E402
 from tests.faults.test_stateful import any_order  # noqa: E402
 
@@ -36,6 +37,7 @@ Fault = Callable[[int, int, Path], Awaitable[Tally]]
 FAULTS: dict[str, Fault] = {
     "power_cut": power_cuts,
     "clip_power_cut": clip_power_cuts,
+    "retention_cut": retention_cuts,
     "any_order": any_order,
     "daemon_kill": daemon_kills,
     "worker_kill": worker_kills,
