@@ -34,14 +34,13 @@ export class PlayCard extends HTMLElement {
     };
     const { image, number, words, when, figure, dots, state, length, star, undo, open } = this.made;
     image.onerror = () => setTimeout(() => this.picture(true), 1000);
-    open.append(
+    // The button lies over the face: its name is short, the face is read as the text it is.
+    this.append(open, h("span", { class: "face" },
       h("span", { class: "frame" }, image, length),
       h("span", { class: "text" },
         h("span", { class: "row" }, number, words),
         h("span", { class: "row" }, when, figure),
-        h("span", { class: "row" }, dots, state)),
-    );
-    this.append(open, star, undo);
+        h("span", { class: "row" }, dots, state))), star, undo);
     this.draw();
   }
 

@@ -81,7 +81,7 @@ export class ReplayPlayer extends HTMLElement {
   }
 
   controls() {
-    const jump = (/** @type {number} */ by, /** @type {string} */ words) => this.held(button(`${by < 0 ? "Back" : "On"} ${Math.abs(by)} s`, words, () => {}, { class: "jump", data: { jump: by } }), () => this.deck?.jump(by));
+    const jump = (/** @type {number} */ by, /** @type {string} */ words) => this.held(button(`${by < 0 ? "Back" : "On"} ${words.slice(1)} s`, words, () => {}, { class: "jump", data: { jump: by } }), () => this.deck?.jump(by));
     this.go = button("Play", icon("play"), () => this.toggle(), { class: "go", id: "play-pause" });
     const frame = (/** @type {number} */ by) => this.held(button(by < 0 ? "One frame back" : "One frame on", icon(by < 0 ? "frameBack" : "frameNext"), () => {}, { data: { frame: by } }), () => this.deck?.step(by));
     this.speeds = h("div", { class: "segments speeds", role: "group", "aria-label": "Speed" }, ...SPEEDS.map((rate) =>

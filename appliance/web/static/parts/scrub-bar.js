@@ -26,13 +26,13 @@ export class ScrubBar extends HTMLElement {
     this.snap = h("span", { class: "snap", title: "Cue", hidden: true });
     this.keep = h("span", { class: "keep", hidden: true });
     this.knob = h("span", { class: "knob" });
-    this.track = h("div", { class: "track", role: "slider", tabIndex: 0, "aria-label": "Position" }, this.loaded, this.gone, this.keep, this.snap, this.knob);
+    this.track = h("div", { class: "track", role: "slider", tabIndex: 0, "aria-label": "Position", "aria-valuenow": "0.0" }, this.loaded, this.gone, this.keep, this.snap, this.knob);
     this.handles = [this.handle("lo", "Begin of the trim"), this.handle("hi", "End of the trim")];
     this.at = h("span", { class: "at" }, "0:00.0");
     this.total = h("span", { class: "total" }, "0:00.0");
-    this.append(this.at, this.track, this.total);
-    this.track.append(...this.handles);
-    this.track.addEventListener("pointerdown", (event) => this.grab(event));
+    const rail = h("div", { class: "rail" }, this.track, ...this.handles);
+    this.append(this.at, rail, this.total);
+    rail.addEventListener("pointerdown", (event) => this.grab(event));
     this.track.addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -121,8 +121,8 @@ export class ScrubBar extends HTMLElement {
     const { track } = this;
     if (!track || !this.seen || event.button > 0) return;
     event.preventDefault();
-    track.focus({ preventScroll: true });
     const end = /** @type {"lo" | "hi" | undefined} */ (/** @type {HTMLElement} */ (event.target).dataset.end);
+    (end ? /** @type {HTMLElement} */ (event.target) : track).focus({ preventScroll: true });
     track.setPointerCapture(event.pointerId);
     /** @param {PointerEvent} now */
     const where = (now) => {

@@ -47,7 +47,7 @@ export class StatusLine extends HTMLElement {
     if (look === this.look) return;
     this.look = look;
     keyed(this.cams, channels, (each) => each.id, (each, old) => {
-      const made = old ?? h("span", { "aria-hidden": "true" }, h("span", {}, ""), h("span", {}, ""));
+      const made = old ?? h("span", {}, " ", h("span", {}, ""), " ", h("span", {}, ""));
       const [mark, kind] = each.status === "error" ? ["▲", "bad"] : FOOTAGE[each.footage] ?? ["○", "dim"];
       say(made.children[0], each.id);
       say(made.children[1], mark);
@@ -56,7 +56,7 @@ export class StatusLine extends HTMLElement {
     });
     const bad = channels.filter((each) => each.status === "error" || each.footage !== "on");
     const words = bad.length ? bad.map((each) => `${each.name || each.id} ${each.footage === "on" ? each.status : each.footage}`).join(", ") : "all cameras send";
-    this.cams.setAttribute("aria-label", `Cameras: ${words}. Open health.`);
+    this.cams.setAttribute("aria-label", `${channels.map((each) => each.id).join(" ")}: ${words}. Open health.`);
   }
 
   /** @param {Link} link */
@@ -66,7 +66,7 @@ export class StatusLine extends HTMLElement {
     say(this.link, waiting ? `${face} · ${waiting} to send` : face);
     this.link.dataset.state = online ? "connected" : "reconnecting";
     this.link.className = `link ${online ? "" : "warn"}`;
-    this.link.setAttribute("aria-label", online ? `Connected, ${Math.round(rtt ?? 0)} milliseconds` : "Reconnecting");
+    this.link.setAttribute("aria-label", `${online ? "Connected" : "Reconnecting"}, ${/** @type {string} */ (this.link.textContent).replace(/[⇄…] ?/g, "")}`);
   }
 
   /** How the box is: hours of recording left, and the worst of its parts; null: it did not say.

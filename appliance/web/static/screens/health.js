@@ -27,7 +27,7 @@ class Health {
     this.clients = [];
     this.asked = 0; // box time of the last answer, ms
     this.mark = h("span", { class: "verdict-mark", "aria-hidden": "true" }, "…");
-    this.words = h("h2", { id: "verdict", role: "status" }, "Asking the box");
+    this.words = h("h2", { id: "verdict", "aria-live": "polite" }, "Asking the box");
     this.when = h("p", { class: "quiet", id: "verdict-when" });
     this.lists = h("div", { class: "groups" });
     root.append(

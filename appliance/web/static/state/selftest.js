@@ -13,6 +13,7 @@ export async function testEditLists() {
   const video = document.createElement("video");
   Object.assign(video, { muted: true, playsInline: true, preload: "auto" });
   video.setAttribute("playsinline", "");
+  video.setAttribute("aria-hidden", "true");
   video.style.cssText = "position:fixed;right:0;bottom:0;width:8px;height:8px;opacity:.01;pointer-events:none";
   document.body.append(video);
   try {
