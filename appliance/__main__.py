@@ -6,7 +6,6 @@ with settings.py, the only one that reads the environment.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import signal
@@ -23,6 +22,7 @@ import structlog
 import trio
 from cyclopts import Parameter
 
+from appliance.kernel import interpreter
 from appliance.kernel.migrate import WrongDatabase
 from appliance.kernel.store import StoreBroken
 from appliance.kernel.supervision import LoopWatch
@@ -167,7 +167,7 @@ def _exit_code(words: list[str]) -> int:
 
 def _run(settings: Settings, ready: Ready | None) -> int:
     """The daemon under signals. 0 after a clean end, 1 with the reason in the log otherwise."""
-    gc.disable()  # a start makes 100,000s of objects that stay: looking through them finds nothing
+    interpreter.begin()
     from appliance.daemon import run_daemon  # here, so that the small commands do not load all of it
 
     configure_logs(choose_style(sys.stdout, os.environ.get("JOURNAL_STREAM", "")))
@@ -188,9 +188,7 @@ def _run(settings: Settings, ready: Ready | None) -> int:
 
 
 async def _up(ready: Ready | None, bound: Bound, store: Store) -> None:
-    """Collect garbage from here on, never again among what is there now: that stood still for 0.1 s."""
-    gc.freeze()
-    gc.enable()
+    interpreter.settle()
     if ready is not None:
         await ready(bound, store)
 

@@ -1,0 +1,23 @@
+"""The settings of a process, looked at in one of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+LOOK = """
+import gc, sys
+from appliance.kernel import interpreter
+interpreter.begin()
+assert not gc.isenabled()
+kept = [[] for _ in range(1000)]
+interpreter.settle()
+assert gc.isenabled() and gc.get_threshold() == interpreter.THRESHOLDS
+assert gc.get_freeze_count() > 1000
+assert not any(each is kept for each in gc.get_objects())
+assert sys.getswitchinterval() < 0.001
+"""
+
+
+def test_what_is_there_at_the_start_is_never_looked_through_again() -> None:
+    subprocess.run([sys.executable, "-c", LOOK], check=True, timeout=30)
