@@ -29,6 +29,7 @@ const SCREENS = {
   health: { label: "Health", roles: ["operator"], load: () => import("./screens/health.js") },
   lineup: { label: "Line up cameras", roles: [], load: () => import("./screens/lineup.js") },
   tagging: { label: "Tagging", roles: ["analyst"], load: () => import("./screens/tagging.js") },
+  review: { label: "Review", roles: ["analyst"], load: () => import("./screens/review.js") },
   selftest: { label: "Self-test", roles: [], load: () => import("./screens/selftest.js") },
 };
 

@@ -71,6 +71,7 @@ export class PlayFilter extends HTMLElement {
   /** @param {string} name */
   choose(name) {
     const value = /** @type {Record<string, HTMLSelectElement>} */ (this.selects)[name].value;
+    /** @type {Record<string, HTMLSelectElement>} */ (this.selects)[name].blur(); // the keys are the page's again
     this.change({ fields: { ...this.wanted.fields, [name]: value } });
   }
 

@@ -1,0 +1,174 @@
+"""Review: the whole recording by timeline, a clip from anywhere in it, and figures of what was tagged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from appliance.kernel.clock import from_rfc3339, to_rfc3339, wall_us
+from tests.e2e.conftest import Demo
+from tests.kit.browser import PHONE, TABLET, errors_of, executable, open_page, photograph, plain_get, until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
+]
+UPRIGHT = {"width": 820, "height": 1180}
+VIDEO = "footage-view video:not([hidden])"
+TAGS = [
+    {"quarter": 1, "down": 3, "distance": 4, "play_type": "Run", "yards_gained": 6, "result": "First down"},
+    {"quarter": 1, "down": 3, "distance": 8, "play_type": "Pass", "yards_gained": 2, "result": "Complete"},
+    {"quarter": 2, "play_type": "Pass", "result": "Touchdown", "is_important": True},
+]
+# What the page thinks it shows, and what the picture says.
+LOOK = f"""async () => {{
+  const {{ burnedIn }} = await import("/state/selftest.js");
+  const said = burnedIn(document.querySelector("{VIDEO}"));
+  return [document.querySelector("footage-view").at, said?.instantMs ?? null];
+}}"""
+SETTLED = f"(v => v?.readyState > 1 && !v.seeking && v.paused)(document.querySelector('{VIDEO}'))"
+
+
+@pytest.fixture(scope="module")
+def session(demo: Demo) -> dict[str, Any]:
+    [one] = plain_get(f"{demo.urls[0]}/sessions")["items"]
+    return dict(one)
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, demo: Demo) -> Iterator[Page]:
+    one = open_page(browser, f"{demo.urls[-1]}/#review")
+    expect(one.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
+    until(one, SETTLED)
+    yield one
+    assert errors_of(one) == []
+
+
+def at(page: Page) -> float:
+    """Capture time of the picture, ms."""
+    return float(page.evaluate("document.querySelector('footage-view').at"))
+
+
+def test_the_footage_is_shown_with_its_time_and_every_camera(page: Page) -> None:
+    thought, said = page.evaluate(LOOK)
+    assert abs(thought - said) < 61
+    expect(page.locator("game-timeline .camera-row")).to_have_count(2)
+    expect(page.locator("game-timeline .leads .covered")).to_be_visible()
+
+
+def test_a_finger_and_keys_go_anywhere(page: Page) -> None:
+    box = page.locator("game-timeline .leads .covered").bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.8, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.5, y, steps=3)
+    expect(page.locator("footage-view .still")).to_be_visible()
+    page.mouse.up()
+    until(page, SETTLED)
+    expect(page.locator("footage-view .still")).to_be_hidden()
+    thought, said = page.evaluate(LOOK)
+    assert abs(thought - said) < 61
+    before = at(page)
+    page.keyboard.press("ArrowLeft")
+    until(page, SETTLED)
+    assert before - at(page) == pytest.approx(1000, abs=1)
+
+
+def test_another_camera_shows_the_same_instant(page: Page) -> None:
+    before = at(page)
+    page.keyboard.press("2")
+    until(page, SETTLED)
+    assert abs(at(page) - before) < 61
+    thought, said = page.evaluate(LOOK)
+    assert abs(thought - said) < 61
+    page.keyboard.press("1")
+    until(page, SETTLED)
+
+
+def test_a_clip_from_anywhere_plays(page: Page, demo: Demo) -> None:  # V16
+    start = at(page)
+    page.keyboard.press("i")
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="OUT: the clip ends here").click()
+    expect(page.locator(".make")).to_have_text("Make clip 0:01.0")
+    photograph(page, "review-cut")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Watch", exact=True).click()
+    until(page, "document.querySelector('.clips-pane .tile.leader video')?.currentTime > 0.1")
+    photograph(page, "review-clip")
+    [clip] = plain_get(f"{demo.urls[0]}/clips")["items"]
+    assert (clip["play_id"], clip["channel_id"], clip["duration"]) == (None, "cam1", 1.0)
+    assert abs(from_rfc3339(clip["start_time"]) / 1000 - start) < 1.5
+    page.get_by_role("button", name="Star Clip of Camera 1").click()
+    expect(page.get_by_role("button", name="Star Clip of Camera 1")).to_have_attribute("aria-pressed", "true")
+    assert plain_get(f"{demo.urls[0]}/clips/{clip['id']}")["is_favorite"] is True
+
+
+def test_of_all_cameras_it_is_a_play(page: Page, demo: Demo) -> None:
+    page.get_by_role("button", name="Footage").click()
+    until(page, SETTLED)
+    page.keyboard.press("i")
+    page.keyboard.press("a")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    until(page, "app.plays().length === 1")
+    expect(page.locator("game-timeline .lane")).to_have_text("1")
+    [play] = plain_get(f"{demo.urls[0]}/plays")["items"]
+    assert len(play["clip_ids"]) == 2 and play["duration"] == 1.0
+
+
+def test_without_tags_there_are_words_and_no_charts(page: Page) -> None:
+    page.get_by_role("button", name="Figures").click()
+    expect(page.get_by_text("2 plays, none tagged yet")).to_be_visible()
+    expect(page.locator(".chart svg")).to_have_count(0)
+
+
+def test_charts_show_what_was_tagged(page: Page, demo: Demo, session: dict[str, Any]) -> None:  # V19
+    for tag in TAGS:
+        body = {"session_id": session["id"], "start_time": to_rfc3339(wall_us() - 900_000)}
+        play = httpx.post(f"{demo.urls[0]}/plays", json={**body, "duration_seconds": 0.3}, trust_env=False)
+        said = {"clip_id": play.json()["clip_ids"][0], **tag}
+        assert httpx.post(f"{demo.urls[0]}/tags", json=said, trust_env=False).status_code == 201
+    expect(page.get_by_text("From the tags of 3 of 5 plays.")).to_be_visible()
+    share = page.get_by_label("Run and pass: Run 33 percent, Pass 67 percent")
+    expect(share).to_be_visible()
+    expect(page.get_by_label("Third downs converted: 1 of 2, 50 percent")).to_be_visible()
+    expect(page.get_by_label("Plays by period: Q1 2 plays, Q2 1 play")).to_be_visible()
+    bars = page.locator("figure", has_text="By result")
+    bars.get_by_text("As a table").click()
+    expect(bars.get_by_role("row", name="Touchdown 1")).to_be_visible()
+    photograph(page, "review-figures")
+
+
+@pytest.mark.parametrize("size", [TABLET, UPRIGHT, PHONE], ids=["tablet", "upright", "phone"])
+def test_nothing_is_cut_off(page: Page, size: dict[str, int]) -> None:
+    """No sideways scrolling; all is wide and tall enough for a finger, shows its words whole, has a name."""
+    page.set_viewport_size({"width": size["width"], "height": size["height"]})
+    for pane, shows in (("Figures", ".chart svg"), ("Clips", ".clip-list li"), ("Footage", "game-timeline")):
+        page.get_by_role("button", name=pane, exact=True).click()
+        expect(page.locator(shows).first).to_be_visible()
+        photograph(page, f"review-{pane}-{size['width']}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        shown = (
+            "[...document.querySelectorAll('#main :is(button, input, select)')].filter(e => e.offsetParent)"
+        )
+        small = "e.offsetHeight < 44 || e.offsetWidth < 40"
+        cut = "e.scrollWidth > e.clientWidth + 1 && e.localName === 'button'"
+        out = "e.getBoundingClientRect().right > innerWidth + 1"
+        unnamed = "!(e.ariaLabel || e.textContent.trim() || e.labels?.length)"
+        wrong = f"{shown}.filter(e => {small} || {cut} || {out} || {unnamed}).map(e => e.outerHTML)"
+        assert page.evaluate(wrong) == []
+
+
+def test_a_bar_leads_to_its_plays(page: Page) -> None:
+    page.set_viewport_size({"width": TABLET["width"], "height": TABLET["height"]})
+    page.get_by_role("button", name="Figures").click()
+    page.get_by_label("Touchdown: 1 play. Show them").click()
+    expect(page.locator(".tag-list .play")).to_have_count(1)
+    expect(page.locator(".tag-list")).to_contain_text("Touchdown")
