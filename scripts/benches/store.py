@@ -6,7 +6,6 @@ to say what FULL costs, not to be used (it loses acknowledged commits at a power
 
 from __future__ import annotations
 
-import gc
 import statistics
 import sys
 import time
@@ -53,11 +52,13 @@ def measure(options: Options) -> list[Row]:
 
 async def _one(folder: Path, mode: str, callers: int, seconds: float) -> Row:
     """Closed loop: every caller writes again as soon as it was answered."""
+    from appliance.kernel import interpreter
     from appliance.kernel.clock import BoxClock
     from appliance.kernel.store import open_store
     from appliance.kernel.tx import Tx
 
     took: list[float] = []
+    interpreter.begin()  # this process is set as the daemon sets itself
 
     def closure(tx: Tx) -> None:
         number = tx.value("SELECT max(id) FROM bench") or 0
@@ -74,7 +75,7 @@ async def _one(folder: Path, mode: str, callers: int, seconds: float) -> Row:
         await store.write(lambda tx: tx.run(TABLE))
         assert store._db is not None
         store._db.execute(f"PRAGMA synchronous={mode}")  # nobody else may: the product is always FULL
-        gc.freeze()  # as the daemon does when it is ready
+        interpreter.settle()
         began, cpu_s = time.perf_counter(), time.process_time()
         async with trio.open_nursery() as nursery:
             for _ in range(callers):
