@@ -22,6 +22,9 @@ from appliance.live.client import Client
 from appliance.live.protocol import PING_FRAME, SILENT_HEARTBEATS, About, Close, text_frame
 
 PAGE = 64  # events per fan-out step: one write per client, and never long without a checkpoint
+REST = 2  # the fan-out takes at most a third of the loop: marks and heartbeats come in between
+REST_MIN_S = 0.001  # below this a sleep would take longer than it says
+REST_MAX_S = 0.005  # what a page may wait for the one before
 TICKS = 5  # silence is looked at this often per heartbeat
 RESTART = "the box restarts"
 STOP_GRACE_S = 3.0  # for all clients together to be told 4001
@@ -70,15 +73,20 @@ class Hub:
             self._left.ring()
 
     async def fan_out(self) -> None:
-        """For ever: hand new events to every client. Level-triggered, a page at a time."""
+        """For ever: hand new events to every client. Level-triggered, a page at a time.
+
+        The first event after a quiet moment leaves at once. After a page it rests in proportion to what the
+        page took, so the faster events come, the more of them share one write per client.
+        """
         self._at = self.journal.head
         seen = -1
         while True:
             if self._at == self.journal.head:
                 seen = await self.journal.changed.wait_past(seen)
             else:
+                began_s = trio.current_time()
                 self._hand_over(self.journal.recent(self._at, PAGE))
-                await trio.lowlevel.checkpoint()
+                await _rest((trio.current_time() - began_s) * REST)
 
     def _hand_over(self, entries: Sequence[Entry] | None) -> None:
         """Entries after self._at; None: the ring has moved past it, every client reads for itself."""
@@ -133,3 +141,10 @@ class Hub:
             )
             for each in self.clients
         )
+
+
+async def _rest(rest_s: float) -> None:
+    if rest_s < REST_MIN_S:
+        await trio.lowlevel.checkpoint()
+    else:
+        await trio.sleep(min(rest_s, REST_MAX_S))

@@ -246,3 +246,28 @@ async def test_a_broken_message_ends_it(
         await trio.testing.wait_all_tasks_blocked()
         assert here.client.ending is not None
         assert here.client.ending[0] == 4510
+
+
+async def test_events_that_come_while_the_fan_out_rests_share_one_write(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    async with scene(tmp_path) as here:
+        here.transport.open.set()
+        here.transport.takes_offers = True
+        await here.write_events(1)
+        offered = here.transport.offered
+        assert [frames.count(b'"seq"') for frames in offered] == [1]  # at once after a quiet moment
+
+        class Slow(FakeTransport):
+            def offer(self, frames: bytes) -> bool:
+                mock_clock.jump(0.002)  # what 200 clients take
+                return here.transport.offer(frames)
+
+        here.client.transport = Slow()
+        await here.write_events(1)
+        for _ in range(5):
+            await here.write_events(1)
+        assert [frames.count(b'"seq"') for frames in offered] == [1, 1]
+        mock_clock.jump(0.0041)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [frames.count(b'"seq"') for frames in offered] == [1, 1, 5]
