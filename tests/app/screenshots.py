@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
@@ -15,6 +16,16 @@ from tests.kit.browser import chromium, open_page, until
 SIZES = {"tablet": (1180, 820), "upright": (820, 1180), "phone": (390, 844), "flat": (844, 390)}
 LEADER = "document.querySelector('.tile.leader video')"
 PLAYS = "#plays .play .open"
+TAGS = [
+    {"quarter": 2, "down": 2, "distance": 7, "play_type": "Pass", "formation": "Trips", "result": "First down"},
+    {"quarter": 1, "down": 1, "distance": 10, "play_type": "Run", "result": "Gain", "yards_gained": 3},
+]
+SAY = """async (tags) => {
+  const clips = [...app.clips().values()].map((list) => list[0]).sort((a, b) => (a.start_time < b.start_time ? 1 : -1));
+  for (const [at, tag] of tags.entries()) {
+    await app.box.request("POST", "/tags", { clip_id: clips[at + 1].id, ...tag });
+  }
+}"""
 
 
 def main(folder: Path) -> None:
@@ -43,6 +54,7 @@ def make_plays(browser: Browser, url: str) -> None:
         page.click("#end-play")
         until(page, "document.querySelector('play-card').dataset.state === 'ready'")
     page.get_by_label("Star play 2").click()
+    page.evaluate(SAY, TAGS)
     page.context.close()
 
 
@@ -72,6 +84,7 @@ def take(page: Page, folder: Path, size: str) -> None:
     page.click("#menu")
     shot("menu")
     page.keyboard.press("Escape")
+    analyse(page, shot)
     screens = page.evaluate("Object.keys(app.screens)")
     for name in screens:
         if name == "desk":
@@ -79,6 +92,54 @@ def take(page: Page, folder: Path, size: str) -> None:
         page.evaluate("(name) => app.go(name)", name)
         page.wait_for_timeout(3000)
         shot(name)
+        page.evaluate("app.prefs.set('theme', 'dark')")
+        shot(f"{name}-dark")
+        page.evaluate("app.prefs.set('theme', 'light')")
+    operate(page, shot)
+
+
+def operate(page: Page, shot: Callable[[str], None]) -> None:
+    """What an operator sees when something is to be done."""
+    page.evaluate("app.prefs.set('role', 'operator')")
+    page.evaluate("app.go('operator')")
+    page.wait_for_timeout(1000)
+    page.keyboard.press("a")
+    shot("operator-new")
+    page.keyboard.press("Escape")
+    page.keyboard.press("x")
+    shot("operator-ask")
+    page.keyboard.press("Escape")
+    page.evaluate("app.box.request('POST', '/channels/cam2/deactivate')")
+    page.evaluate("app.box.request('POST', '/channels/cam3/error', { reason: 'lens cap' })")
+    page.wait_for_timeout(500)
+    shot("operator-trouble")
+    page.evaluate("app.go('health')")
+    page.wait_for_timeout(3000)
+    shot("health-trouble")
+    for channel in ("cam2", "cam3"):
+        page.evaluate(f"app.box.request('POST', '/channels/{channel}/activate')")
+    page.evaluate("app.prefs.set('role', 'coach')")
+
+
+def analyse(page: Page, shot: Callable[[str], None]) -> None:
+    """What an analyst sees: one play, many plays, a clip being cut, clips, figures; in the sun and in the booth."""
+    page.evaluate("app.prefs.set('role', 'analyst')")
+    views = (
+        ("tagging/starred", "one", lambda: page.locator(".tag-list .open").last.click()),
+        ("tagging", "many", lambda: page.get_by_label("Choose all plays shown").check()),
+        ("review/footage", "cut", lambda: [page.keyboard.press(key) for key in ("i", "ArrowRight", "o")]),
+        ("review/clips", "clips", lambda: page.locator(".clip-list .open").first.click()),
+        ("review/figures", "figures", lambda: page.locator("summary").first.click()),
+    )
+    for where, name, act in views:
+        page.evaluate("(words) => app.go(...words)", where.split("/"))
+        page.wait_for_timeout(2500)
+        act()
+        shot(f"{where.split('/')[0]}-{name}")
+        page.evaluate("app.prefs.set('theme', 'dark')")
+        shot(f"{where.split('/')[0]}-{name}-dark")
+        page.evaluate("app.prefs.set('theme', 'light')")
+    page.evaluate("app.prefs.set('role', 'coach')")
 
 
 if __name__ == "__main__":

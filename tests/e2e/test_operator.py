@@ -77,6 +77,19 @@ def test_a_session_by_finger_from_its_making_to_its_reopening(page: Page, demo: 
     assert sessions(demo)["Final"]["status"] == "active"
 
 
+def test_an_operator_holds_the_session_on_every_screen(browser: Browser, page: Page, demo: Demo) -> None:
+    page.evaluate("app.prefs.set('role', 'operator')")
+    page.click("nav.tabs a[href='#desk']")
+    expect(page.locator("#session-name")).to_have_text("Final v Rival")
+    for press, state in (("Pause", "paused"), ("Resume", "LIVE")):
+        page.get_by_role("button", name=f"{press} Final").click()
+        expect(page.locator("#session-state")).to_have_text(state)
+    page.evaluate("app.prefs.set('role', 'coach')")
+    expect(page.locator("session-control")).to_have_count(0)
+    page.evaluate("app.go('operator')")
+    expect(page.locator("#sessions .session")).to_have_count(2)
+
+
 def test_a_question_that_is_not_answered_changes_nothing(page: Page, demo: Demo) -> None:
     mine = card(page, "Final v Rival")
     mine.get_by_role("button", name="Complete Final").click()

@@ -113,8 +113,23 @@ async function show() {
 
 // -- the frame --------------------------------------------------------------------------------------------------------
 
+/** The operator's hold of the session, in the status line: loaded when the first operator needs it. */
+async function drawControl() {
+  if (prefs.get("role") !== "operator") return document.querySelector("session-control")?.remove();
+  await import("./parts/session-control.js");
+  if (prefs.get("role") !== "operator") return;
+  const control = /** @type {import("./parts/session-control.js").SessionControl} */ (document.querySelector("session-control") ?? document.createElement("session-control"));
+  if (!control.isConnected) {
+    control.addEventListener("move", (event) => void box.request("POST", `/sessions/${session()?.id}/${/** @type {CustomEvent} */ (event).detail.event}`)
+      .then((made) => box.keep("sessions", made)).catch((error) => notices.say(`The session stays as it is: ${error.message}`, { kind: "bad" })));
+    ctx.setExtra(control);
+  }
+  control.session = session();
+}
+
 function drawFrame() {
   const now = session();
+  void drawControl();
   status.session = now;
   const channels = [...box.state.channels.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
   status.channels = now?.channel_ids ? channels.filter((each) => now.channel_ids?.includes(each.id)) : channels;

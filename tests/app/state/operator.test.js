@@ -18,7 +18,7 @@ test("a strip shows what is covered and why the rest is not", () => {
   const strip = stripOf(timeline([[-50, 40], [46, 90]], [[40, 46, "source_lost"], [90, null, "no_footage"]]), T, T + 100_000);
   assert.deepEqual(strip.spans.map(({ left, width }) => [left, width]), [[0, 40], [46, 44]]);
   assert.deepEqual(strip.gaps.map(({ left, width }) => [left, width]), [[40, 6], [90, 10]]);
-  assert.deepEqual(strip.gaps.map((gap) => gap.words), ["14:00:40–14:00:46 the camera was lost (6 s)", "since 14:01:30 no footage (10 s)"]);
+  assert.deepEqual(strip.gaps.map((gap) => gap.words), ["14:00:40–14:00:46 the camera was lost (6\u00a0s)", "since 14:01:30 no footage (10\u00a0s)"]);
   assert.equal(strip.words, "84 % recorded, 2 gaps");
 });
 
@@ -38,7 +38,7 @@ test("before the first footage there is no gap", () => {
 });
 
 test("lengths and hours in words", () => {
-  assert.deepEqual([0.4, 6, 240, 9000].map(spell), ["400 ms", "6 s", "4 min", "2.5 h"]);
+  assert.deepEqual([0.4, 6, 240, 9000].map(spell), ["400\u00a0ms", "6\u00a0s", "4\u00a0min", "2.5\u00a0h"]);
   assert.deepEqual([null, 1.52, 31.2, 5000].map(hoursOf), ["", "1.5 h", "31 h", "over 1000 h"]);
 });
 

@@ -149,7 +149,7 @@ class LineUp {
     const after = lineUp(this.channels, this.chosen[0], this.chosen[1], ours, theirs, this.slack);
     say(this.difference, differenceOf(theirs - ours, names[0], names[1], this.slack));
     const changes = [...(after ?? [])].map(([id, delay]) => `${this.name(id)}: delay ${this.delayOf(id)} → ${delay} ms`);
-    say(this.plan, after === null ? "More than a minute: is it the same play?" : changes.length ? `Same sets ${changes.join(", ")}` : "To less than half a picture. Step one of them if they show different instants.");
+    say(this.plan, after === null ? "More than a minute: is it the same play?" : changes.length ? `Same sets ${changes.join(", ")}` : "To less than half a picture");
     this.same.disabled = !after?.size || Boolean(this.busy);
   }
 

@@ -1,0 +1,28 @@
+// The operator's hold of the session, beside the clock on every screen: start, pause, resume.
+//
+// Property: session (the one in work, or undefined). Emits `move` (a Move of state/control.js).
+
+import { define, emit, h, say } from "./dom.js";
+import { nextOf } from "../state/control.js";
+
+export class SessionControl extends HTMLElement {
+  connectedCallback() {
+    if (this.go) return;
+    this.go = h("button", { type: "button", id: "session-go", hidden: true, onclick: () => this.next && emit(this, "move", this.next) });
+    this.append(this.go);
+    this.session = this.shown;
+  }
+
+  /** @param {import("../state/store.js").Session | undefined} session */
+  set session(session) {
+    this.shown = session;
+    this.next = nextOf(session?.status ?? "");
+    if (!this.go) return;
+    this.go.hidden = !this.next;
+    this.go.className = this.next?.primary ? "primary" : "";
+    say(this.go, this.next?.words ?? "");
+    this.go.setAttribute("aria-label", `${this.next?.words ?? ""} ${session?.name ?? ""}`);
+  }
+}
+
+define("session-control", SessionControl);
