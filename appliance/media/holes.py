@@ -11,17 +11,20 @@ import os
 
 SECTOR = 512  # the least a disk writes whole
 CHUNK = 1 << 20
+TELLING = 4  # so many zeros may end a recording's last sector by chance: sound ends as it likes
 PLAIN_SOUND = frozenset({"ipcm", "fpcm", "lpcm", "twos", "sowt"})  # sample entries of uncompressed sound
 
 _ZEROS = bytes(SECTOR)
 
 
 def find_hole(fd: int, start: int, end: int) -> int | None:
-    """Where in [start, end) of the file the first run of 512 zeros, or the file's end, lies; None: nowhere.
+    """Where the first 512 zeros, or the end of the file, lie in the sectors of [start, end); None: nowhere.
 
-    Blocking. Raises OSError.
+    The last sector of a file is shorter: all of it zeros is a hole too. Blocking. Raises OSError.
     """
-    at = start
+    size = os.fstat(fd).st_size
+    end = max(end, min(size, end + -end % SECTOR))
+    at = start - start % SECTOR
     while at < end:
         chunk = os.pread(fd, min(CHUNK, end - at), at)
         found = chunk.find(_ZEROS)
@@ -31,4 +34,9 @@ def find_hole(fd: int, start: int, end: int) -> int | None:
             return at
         # the run may go on in the next chunk; a short read is looked at again from where it stopped
         at += len(chunk) if at + len(chunk) >= end else max(1, len(chunk) - SECTOR + 1)
-    return None
+    return _short_sector(fd, size) if end == size else None
+
+
+def _short_sector(fd: int, size: int) -> int | None:
+    last = os.pread(fd, size % SECTOR, size - size % SECTOR)
+    return None if any(last) or len(last) < TELLING else size - len(last)

@@ -31,6 +31,7 @@ from tests.faults.power_cut import power_cuts  # noqa: E402
 from tests.faults.retention_cut import retention_cuts  # noqa: E402
 from tests.faults.tally import Tally  # noqa: E402
 from tests.faults.test_stateful import any_order  # noqa: E402
+from tests.faults.unsynced_cut import unsynced_cuts  # noqa: E402
 
 Fault = Callable[[int, int, Path], Awaitable[Tally]]
 
@@ -38,6 +39,7 @@ FAULTS: dict[str, Fault] = {
     "power_cut": power_cuts,
     "clip_power_cut": clip_power_cuts,
     "retention_cut": retention_cuts,
+    "unsynced_cut": unsynced_cuts,
     "any_order": any_order,
     "daemon_kill": daemon_kills,
     "worker_kill": worker_kills,

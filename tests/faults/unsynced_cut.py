@@ -1,0 +1,282 @@
+"""Power cuts under a recording that grows: what fdatasync has not covered is gone, zero or torn.
+
+The product indexes a live recording, syncs it, and cuts clips out of its newest parts, which nobody has
+synced yet. The machine is then started anew on copies that lost those bytes in every way a disk can: clips
+whose bytes are there are what they were, all others are cut again from what is left or say that nothing is.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import trio
+
+from appliance.clips import marks
+from appliance.clips.cutter import run_cutter
+from appliance.clips.files import run_clip_files
+from appliance.clips.model import ClipIn
+from appliance.clips.planner import Planner
+from appliance.kernel import json
+from appliance.kernel.actor import running
+from appliance.kernel.clock import wall_us
+from appliance.kernel.store import Store, open_store
+from appliance.kernel.tx import ReadTx, Tx
+from appliance.recordings import durability
+from appliance.recordings.follower import RecordingsHandle, run_recordings
+from appliance.recordings.model import Fact
+from appliance.settings import Settings
+from tests.faults.power_cut import check_fsck
+from tests.faults.retention_cut import WallClock
+from tests.faults.tally import Tally
+from tests.faults.work import product_rules
+from tests.kit.box import COACH, add_channel, add_session
+from tests.kit.camera import RecordingWriter, make_footage
+from tests.ops.box import settings_in
+
+SECTOR = 512
+MOMENTS = 3
+FATES = ("missing", "zero", "torn", "gone")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The box as it stood: a copy of its folder, and how much of each recording was synced."""
+
+    box: Path
+    synced: dict[str, int]
+
+
+@dataclass
+class Film:
+    """A box with one camera, and the moments at which its power may go."""
+
+    folder: Path
+    rnd: Random
+    synced: dict[str, int] = field(default_factory=dict)
+    moments: list[Moment] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Settings:
+        return settings_in(self.folder / "box")
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """How far each recording is synced."""
+        fdatasync = os.fdatasync
+
+        def watched(fd: int) -> None:
+            size = os.fstat(fd).st_size
+            fdatasync(fd)
+            self.synced[Path(os.readlink(f"/proc/self/fd/{fd}")).name] = size
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "fdatasync", watched)
+            patch.setattr(durability, "SYNC_S", 0.3)
+            yield
+
+    def take(self, tx: ReadTx) -> None:
+        """Inside a transaction that writes nothing: no half-written page is copied."""
+        target = self.folder / f"moment{len(self.moments)}"
+        shutil.copytree(self.settings.storage.state_dir.parent, target)
+        self.moments.append(Moment(target, dict(self.synced)))
+
+
+@asynccontextmanager
+async def box_on(settings: Settings, store: Store, clips_dir: Path, **cut: bool) -> AsyncIterator[None]:
+    """Index, cutter and clip files as the daemon joins them."""
+
+    async def announce(fact: Fact) -> None:
+        await trio.lowlevel.checkpoint()
+
+    index = running(
+        "recordings",
+        run_recordings,
+        recordings_dir=settings.storage.recordings_dir,
+        index_dir=settings.storage.state_dir / "index",
+        channels={"cam1": 0},
+        clock=WallClock(),
+        name_timezone=UTC,
+        announce=announce,
+        after_cut=bool(cut),
+    )
+    async with index as recordings:
+        files = running(
+            "clip files",
+            run_clip_files,
+            store=store,
+            footage=recordings,
+            clips_dir=clips_dir,
+            look_inside=bool(cut),
+        )
+        with trio.fail_after(10):
+            while recordings.statistics()["segments_waiting"]:  # noqa: ASYNC110  # an empty file rings nothing
+                await trio.sleep(0.005)
+        async with files, _cutter(store, recordings):
+            yield
+
+
+@asynccontextmanager
+async def _cutter(store: Store, recordings: RecordingsHandle) -> AsyncIterator[None]:
+    cutter = running(
+        "cutter",
+        run_cutter,
+        store=store,
+        footage=recordings,
+        source_down=lambda channel_id: True,  # known: what is not there does not come
+        rules=product_rules(),
+        clock=WallClock(),
+        plan_span=Planner(recordings, trio.CapacityLimiter(4)).plan_span,
+    )
+    async with cutter:
+        yield
+
+
+async def record_live(folder: Path, rnd: Random) -> Film:
+    """Clips of the newest second, cut while the camera records; none can have its file."""
+    film = Film(folder, rnd)
+    settings = film.settings
+    footage = make_footage(frames=60, fps=Fraction(30), gop=15, b_frames=0, sound=True)
+    writer = RecordingWriter(settings.storage.recordings_dir / "cam1", footage, wall_us(), segment_s=1.5)
+    no_folder = folder / "file"
+    no_folder.write_bytes(b"")
+    async with open_store(settings.storage.state_dir / "box.db", WallClock(), in_thread=False) as store:
+        session_id = await store.write(_begin)
+        with film.watching():
+            async with trio.open_nursery() as nursery, box_on(settings, store, no_folder / "clips"):
+                nursery.start_soon(lambda: writer.run_live(wall_us, until_us=wall_us() + 60_000_000))
+                for number in range(MOMENTS):
+                    await trio.sleep(rnd.uniform(0.3, 0.9) if number else 1.2)
+                    await store.write(partial(_mark, session_id=session_id))
+                    await _settled(store)
+                    await store.read(film.take)
+                nursery.cancel_scope.cancel()
+    return film
+
+
+def _begin(tx: Tx) -> str:
+    add_channel(tx, "cam1")
+    return add_session(tx)
+
+
+def _mark(tx: Tx, session_id: str) -> None:
+    body = ClipIn(session_id=session_id, channel_id="cam1", duration_seconds=0.7)
+    marks.create_clip(tx, COACH, product_rules(), body)
+
+
+def _unsettled(tx: ReadTx) -> object:
+    return tx.value("SELECT 1 FROM clips WHERE status IN ('pending', 'processing')")
+
+
+async def _settled(store: Store) -> None:
+    """Every clip is cut or failed."""
+    with trio.fail_after(20):
+        while True:
+            seen = store.journal.changed.count
+            if not await store.read(_unsettled):
+                return
+            await store.journal.changed.wait_past(seen)
+
+
+def lose(path: Path, synced: int, fate: str, rnd: Random) -> None:
+    """What was not synced, as the disk has it after the cut."""
+    data = bytearray(path.read_bytes())
+    if fate == "gone" and synced == 0:
+        path.unlink()
+        return
+    if fate in ("missing", "gone"):
+        path.write_bytes(data[: rnd.randrange(synced, len(data) + 1)])
+        return
+    first = synced + -synced % SECTOR  # the rest of a synced sector lay in a page that was written later
+    for at in range(first, len(data), SECTOR):
+        if fate == "zero" or rnd.random() < 0.5:
+            data[at : at + SECTOR] = bytes(len(data[at : at + SECTOR]))
+    path.write_bytes(data)
+
+
+async def cut_and_start(moment: Moment, rnd: Random, folder: Path, tally: Tally) -> None:
+    """The power goes at `moment`; the machine and the box start on what is left."""
+    fate = rnd.choice(FATES)
+    shutil.copytree(moment.box, folder)
+    settings = settings_in(folder)
+    originals = {path.name: path.read_bytes() for path in settings.storage.recordings_dir.rglob("*.mp4")}
+    for path in list(settings.storage.recordings_dir.rglob("*.mp4")):
+        lose(path, moment.synced.get(path.name, 0), fate, rnd)
+    left = {path.name: path.read_bytes() for path in settings.storage.recordings_dir.rglob("*.mp4")}
+    tally.rounds += 1
+    path = settings.storage.state_dir / "box.db"
+    async with open_store(path, WallClock(), in_thread=False) as store:
+        before = await store.read(_clips)
+        async with box_on(settings, store, settings.storage.clips, after_cut=True):
+            await _settled(store)
+        for row in await store.read(_clips):
+            was = next(each for each in before if each["id"] == row["id"])
+            tally.acknowledged += 1
+            wrong = _fault(was, row, originals, left)
+            tally.check(not wrong, f"{fate}: {wrong}")
+        tally.struck += any(each["media_rev"] > 1 for each in await store.read(_clips))
+    await check_fsck(settings, tally, fate)
+
+
+def _clips(tx: ReadTx) -> list[dict[str, Any]]:
+    return tx.all(
+        "SELECT clips.*, plans.ranges FROM clips LEFT JOIN plans"
+        " ON plans.clip_id = clips.id AND plans.media_rev = clips.ready_media_rev ORDER BY clips.id"
+    )
+
+
+def _fault(
+    was: dict[str, Any], row: dict[str, Any], originals: dict[str, bytes], left: dict[str, bytes]
+) -> str:
+    """What is wrong with a clip after the start."""
+    if was["status"] != "ready":
+        return ""
+    if _is_whole(was["ranges"], originals, left):
+        is_same = (row["status"], row["media_rev"]) == ("ready", was["media_rev"])
+        return "" if is_same else f"its bytes are there, and it is {row['status']} m{row['media_rev']}"
+    if row["media_rev"] == was["media_rev"]:
+        return f"its bytes are lost, and it is {row['status']} as if nothing were"
+    if row["status"] == "failed":
+        return "" if row["error_message"].startswith("No footage") else str(row["error_message"])
+    if not _says_less(was["coverage"], row["coverage"]):
+        return "it was cut again and says that nothing is missing"
+    return "" if _is_whole(row["ranges"], originals, left) else "it was cut again from bytes that are lost"
+
+
+def _says_less(was: str, now: str) -> bool:
+    """Something is missing; a single frame at an edge moves the edge and is no gap."""
+    before, after = json.decode(was.encode()), json.decode(now.encode())
+    return bool(after["missing"]) or (before["start"], before["end"]) != (after["start"], after["end"])
+
+
+def _is_whole(ranges: str, originals: dict[str, bytes], left: dict[str, bytes]) -> bool:
+    for name, offset, length in json.decode(ranges.encode()):
+        file = name.partition("/")[2]
+        if left.get(file, b"")[offset : offset + length] != originals[file][offset : offset + length]:
+            return False
+    return True
+
+
+async def unsynced_cuts(rounds: int, seed: int, folder: Path) -> Tally:
+    """`rounds` cuts, forty of each film."""
+    tally, rnd, game = Tally(), Random(seed), 0
+    while tally.rounds < rounds:
+        game += 1
+        place = folder / f"game{game}"
+        place.mkdir()
+        film = await record_live(place, rnd)
+        for number in range(min(40, rounds - tally.rounds)):
+            await cut_and_start(rnd.choice(film.moments), rnd, place / str(number), tally)
+        if tally.is_clean:
+            shutil.rmtree(place)
+    return tally
