@@ -112,13 +112,26 @@ class _Keeper:
         try:
             await self._adjust_ballast()
         finally:
-            await self._execute(await self.store.read(rows.left))
+            await self._execute(await self._unpinned(await self.store.read(rows.left)))
             free_bytes, clips_free_bytes = await self._ask()
             is_short = min(free_bytes, clips_free_bytes or free_bytes) < self.limits.min_free_bytes
             is_low = free_bytes < self.limits.reserve_bytes
             if is_short or is_low or trio.current_time() - self.whole_s >= WHOLE_S:
                 self.whole_s = trio.current_time()
                 await self._make_room()
+
+    async def _unpinned(self, names: Sequence[str]) -> list[str]:
+        """Those no clip plays. A power cut may have undone a deletion, and a clip been cut from what came
+        back: its file is written first."""
+        if not names:
+            return []
+        holds = await self.store.read(lambda tx: rows.read_holds(tx, self.limits.guard_us))
+        pinned = set[str]()
+        for name in names:
+            for pin in holds.pins.get(name, ()):
+                if pin.is_needed and not await self._write_file(pin):
+                    pinned.add(name)
+        return [name for name in names if name not in pinned]
 
     async def _ask(self) -> tuple[int, int | None]:
         """Free bytes where recordings lie, and where clips lie if that is another disk."""

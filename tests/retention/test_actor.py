@@ -368,3 +368,17 @@ def test_space_is_asked_of_the_disk_a_folder_is_on(tmp_path: Path) -> None:
     assert space.free_bytes > 0
     with pytest.raises(OSError):
         ask_space(tmp_path / "nowhere")
+
+
+async def test_a_clip_cut_from_what_a_power_cut_brought_back_gets_its_file_before_that_goes(
+    disk: Disk,
+) -> None:
+    session_id = await session(disk)
+    name = disk.record(DAY_US)
+    clip_id = await disk.ready_clip(session_id, name)
+    await disk.store.write(lambda tx: tx.insert("condemned", {"recording": name}))
+    async with disk.kept(NO_LIMITS):
+        assert disk.removed == [name] and await condemned(disk) == []
+    plan = await disk.store.read(lambda tx: stored_plan(tx, clip_id, 1))
+    assert plan is not None and plan.file_path is not None
+    assert (disk.clips / plan.file_path).stat().st_size == plan.size
