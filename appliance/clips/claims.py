@@ -15,11 +15,11 @@ import structlog
 
 from appliance.clips import cuts
 from appliance.clips.cuts import Job
-from appliance.clips.owncut import source_of
+from appliance.clips.expiry import footage_is_gone
 from appliance.clips.planner import PlanTogether, Wanted
 from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store
-from appliance.kernel.tx import Tx
+from appliance.kernel.tx import Row, Tx
 from appliance.media.plan import Plan
 
 log = structlog.get_logger("cutter")
@@ -39,15 +39,16 @@ class Claims:
         """Claim what may be cut at once of the clip or play that `answer` tells of; returns `answer`."""
         for clip_id in answer.resource.get("clip_ids", [answer.resource["id"]]):
             row = tx.one("SELECT * FROM clips WHERE id = ? AND duration_us > 0", (clip_id,))
-            if row is not None and self._is_there(tx, job := cuts.job_of(row)):
+            if row is not None and self._is_there(tx, row, job := cuts.job_of(row)):
                 claimed = cuts.claim(tx, job)
                 self.jobs.extend([] if claimed is None else [claimed])
         return answer
 
-    def _is_there(self, tx: Tx, job: Job) -> bool:
+    def _is_there(self, tx: Tx, row: Row, job: Job) -> bool:
         until_us = self.video_until_us(job.channel_id)
-        is_indexed = until_us is not None and until_us - job.latency_ms * 1000 >= job.end_us
-        return is_indexed and not job.is_export and source_of(tx, job) is None
+        if until_us is None or until_us - job.latency_ms * 1000 < job.end_us or job.is_export:
+            return False
+        return footage_is_gone(tx, row, job.start_us, job.end_us - job.start_us) is None
 
 
 async def cut_together(store: Store, plan_together: PlanTogether, claimed: Sequence[Job]) -> list[Job]:
