@@ -1,31 +1,35 @@
 """Video to many tablets: byte ranges of a file and of a virtual clip, beside nginx on the same file.
 
 Goal: at least 0.8 of nginx with 20 clients, a mark's p99 < 50 ms meanwhile, flat memory. The server runs in a
-process of its own; every client asks for one 10 MB range after the other. nginx (Debian's) is left out where
-it is not installed. Importable: `measure(...)` returns one row as a dict. Options: --json, --seconds N.
+process of its own, and so does the one who presses marks; every client asks for one 10 MB range after the
+other. nginx (Debian's) is left out where it is not installed. The ways take turns in rounds.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
 import selectors
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import benchkit
+import benchwatch
+from benchkit import Options, Row
 
 FILE_BYTES = 64 << 20
 RANGE_BYTES = 10_000_000
@@ -33,6 +37,7 @@ HEADER_BYTES = 30_000  # of a virtual clip: ftyp and moov of 12 s
 VIRTUAL_PIECES = 60  # parts of 0.2 s
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 MARK_EVERY_S = 0.01
+RSS_GROWTH_MB = 16  # flat: 20 tablets would fill this with one 1 MB buffer each
 
 
 # -- the server's process ----------------------------------------------------------------------------
@@ -42,6 +47,7 @@ def serve(path: str) -> None:
     """The box's server with /file, /virtual and /plain (the fallback), and POST /mark: one commit."""
     import trio
 
+    from appliance.kernel import interpreter
     from appliance.kernel.clock import BoxClock
     from appliance.kernel.store import open_store
     from appliance.web.ranges import FileRange, Media, send_media
@@ -76,10 +82,12 @@ def serve(path: str) -> None:
                     app, host="127.0.0.1", port=0, stop=trio.Event(), task_status=task_status
                 )
             )
+            interpreter.settle()
             print(bound.port, flush=True)
             await trio.to_thread.run_sync(sys.stdin.readline)
             nursery.cancel_scope.cancel()
 
+    interpreter.begin()
     with tempfile.TemporaryDirectory() as folder:
         trio.run(main, folder)
 
@@ -98,13 +106,13 @@ def box_server(path: Path) -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def nginx_server(path: Path) -> Iterator[tuple[int, int]]:
-    """nginx as it would be set up for this: one worker (the box has one process too), sendfile."""
+    """nginx as it would be set up for this: one process (the box has one too), sendfile."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     folder = path.parent
     (folder / "nginx.conf").write_text(
-        f"worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;\n"
+        f"master_process off; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;\n"
         "events { worker_connections 512; }\n"
         f"http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;\n"
         f"  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;\n"
@@ -174,51 +182,56 @@ class Player:
         self.left = RANGE_BYTES
 
 
-def measure(port: int, pid: int, path: str, *, clients: int, seconds: float, marks: bool) -> dict[str, Any]:
-    """One run: {"gbit_s", "rss_mb", "mark_p50_ms", "mark_p99_ms"}."""
+@dataclass(slots=True)
+class Turn:
+    """One way in one round."""
+
+    gbit_s: float
+    load_percent: float  # CPU of this process
+    box: benchwatch.Usage
+    rss_mb: int
+    marks_s: list[float]
+
+
+def turn(port: int, pid: int, path: str, *, clients: int, seconds: float, marks: bool) -> Turn:
+    """`clients` players for a while, and somebody who presses marks beside them."""
     players = [Player(port, path) for _ in range(clients)]
     watch = selectors.DefaultSelector()
     for player in players:
         watch.register(player.sock, selectors.EVENT_READ, player)
     scratch = bytearray(1 << 20)
-    stop = threading.Event()
-    took_s: list[float] = []
-    marker = threading.Thread(target=_mark, args=(port, stop, took_s)) if marks else None
-    if marker:
-        marker.start()
-    began = time.monotonic()
-    while time.monotonic() < began + seconds:
-        for key, _ in watch.select(1):
-            key.data.take(scratch)
-    lasted = time.monotonic() - began
-    rss_mb = _rss_mb(pid)
-    stop.set()
+    command = [sys.executable, __file__, "--press", str(port), str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) if marks else nullcontext() as presser:
+        if presser is not None:
+            assert presser.stdout
+            presser.stdout.readline()  # it has begun
+        used, own_s, began = benchwatch.Watch(pid), time.process_time(), time.monotonic()
+        while time.monotonic() < began + seconds:
+            for key, _ in watch.select(0.1):
+                key.data.take(scratch)
+        lasted, own_s = time.monotonic() - began, time.process_time() - own_s
+        box, rss_mb = used.taken(), _rss_mb(pid)
+        took_s = json.loads(presser.stdout.readline()) if presser is not None else []  # type: ignore[union-attr]
     for player in players:
         player.sock.close()
-    if marker:
-        marker.join()
-    row: dict[str, Any] = {
-        "clients": clients,
-        "gbit_s": round(sum(player.received for player in players) * 8 / lasted / 1e9, 1),
-        "rss_mb": rss_mb,
-    }
-    if took_s:
-        took_s.sort()
-        row["mark_p50_ms"] = round(took_s[len(took_s) // 2] * 1e3, 1)
-        row["mark_p99_ms"] = round(took_s[len(took_s) * 99 // 100] * 1e3, 1)
-    return row
+    gbit_s = sum(player.received for player in players) * 8 / lasted / 1e9
+    return Turn(gbit_s, own_s / lasted * 100, box, rss_mb, took_s)
 
 
-def _mark(port: int, stop: threading.Event, took_s: list[float]) -> None:
-    """Press a mark every 10 ms on a connection of its own: request, commit, answer."""
+def press(port: int, seconds: float) -> None:
+    """Press a mark every 10 ms on one connection: request, commit, answer. Prints what each took."""
+    took_s = []
     with socket.create_connection(("127.0.0.1", port)) as sock:
-        while not stop.wait(MARK_EVERY_S):
-            began = time.monotonic()
+        print("begun", flush=True)
+        end = time.monotonic() + seconds
+        while (began := time.monotonic()) < end:
             sock.sendall(b"POST /mark HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n")
             answer = b""
             while not answer.endswith(b"{}"):
                 answer += sock.recv(4096)
             took_s.append(time.monotonic() - began)
+            time.sleep(MARK_EVERY_S)
+    print(json.dumps(took_s), flush=True)
 
 
 def _rss_mb(pid: int) -> int:
@@ -226,57 +239,76 @@ def _rss_mb(pid: int) -> int:
     return int(found[1]) // 1024 if found else 0
 
 
-def run(seconds: float) -> list[dict[str, Any]]:
-    """Every way with 1, 8 and 20 clients; `of_nginx` is the ratio to nginx in the same run."""
-    rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "film.mp4"
-        path.write_bytes(os.urandom(1 << 20) * (FILE_BYTES >> 20))
-        has_nginx = shutil.which("nginx") is not None
-        with box_server(path) as box:
-            alone = measure(*box, "/file", clients=0, seconds=seconds, marks=True)
-            rows.append({"how": "marks alone", **alone})
-            for clients in (1, 8, 20):
-                beside = 0.0
-                if has_nginx:
-                    with nginx_server(path) as other:
-                        row = measure(*other, "/film.mp4", clients=clients, seconds=seconds, marks=False)
-                    beside = row["gbit_s"]
-                    rows.append({"how": "nginx, file", **row})
-                for how, name in (("file", "/file"), ("virtual clip", "/virtual"), ("plain ASGI", "/plain")):
-                    row = measure(*box, name, clients=clients, seconds=seconds, marks=True)
-                    ratio = round(row["gbit_s"] / beside, 2) if beside else None
-                    rows.append({"how": how, **row, "of_nginx": ratio})
-    return rows
+WAYS = (
+    ("nginx, file", "/film.mp4"),
+    ("file", "/file"),
+    ("virtual clip", "/virtual"),
+    ("plain ASGI", "/plain"),
+)
+
+
+def measure(options: Options) -> list[Row]:
+    """Every way with 1 and 20 clients; `of_nginx` is the median over rounds of the ratio within a round."""
+    seconds, rounds = (0.3, 1) if options.quick else (2.0, 4)
+    options.folder.chmod(0o755)
+    path = options.folder / "film.mp4"
+    path.write_bytes(os.urandom(1 << 20) * (FILE_BYTES >> 20))
+    with box_server(path) as box, nginx_server(path) if shutil.which("nginx") else nullcontext() as other:
+        alone = turn(*box, "/file", clients=0, seconds=seconds, marks=True)
+        rows = [_row("marks alone", 0, [alone], [])]
+        for clients in (1, 20):
+            told: dict[str, list[Turn]] = {}
+            for _ in range(rounds):
+                for way, name in WAYS if other else WAYS[1:]:
+                    ours = way != "nginx, file"
+                    server = box if ours else other
+                    assert server
+                    took = turn(*server, name, clients=clients, seconds=seconds, marks=ours)
+                    told.setdefault(way, []).append(took)
+            beside = told.pop("nginx, file", [])
+            rows += [_row("nginx, file", clients, beside, [])] if beside else []
+            rows += [_row(way, clients, turns, beside) for way, turns in told.items()]
+    return [_judged(row, rows[0]["rss_mb"]) for row in rows]
+
+
+def _row(way: str, clients: int, turns: list[Turn], beside: list[Turn]) -> Row:
+    ratios = [ours.gbit_s / theirs.gbit_s for ours, theirs in zip(turns, beside, strict=bool(beside))]
+    marks = benchkit.spread_ms([one for each in turns for one in each.marks_s])
+    return {
+        "way": way,
+        "clients": clients,
+        "gbit_s": round(statistics.median(each.gbit_s for each in turns), 1),
+        "of_nginx": round(statistics.median(ratios), 2) if ratios else None,
+        "mark_p50_ms": marks["p50_ms"],
+        "mark_p99_ms": marks["p99_ms"],
+        "mark_max_ms": marks["max_ms"],
+        "rss_mb": turns[-1].rss_mb,
+        "cpu_percent": round(statistics.median(each.box.cpu_percent for each in turns), 1),
+        "load_cpu_percent": round(statistics.median(each.load_percent for each in turns), 1),
+        "waited_percent": round(statistics.median(each.box.waited_percent for each in turns), 1),
+    }
+
+
+def _judged(row: Row, rss_before_mb: int) -> Row:
+    """The goal is one of 20 clients; plain ASGI is the fallback, for comparison."""
+    if row["clients"] == 20 and row["way"] in ("file", "virtual clip"):
+        ratio, grown_mb = row["of_nginx"] or 1.0, row["rss_mb"] - rss_before_mb
+        row["goal"] = benchwatch.verdict(
+            f"{row['of_nginx'] or '-'} of nginx, mark p99 {row['mark_p99_ms']} ms, {grown_mb} MB more; "
+            f"goal >= 0.8, < 50 ms, < {RSS_GROWTH_MB} MB",
+            met=ratio >= 0.8 and row["mark_p99_ms"] < 50 and grown_mb < RSS_GROWTH_MB,
+            waited_percent=row["waited_percent"],
+        )
+    return row
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--seconds", type=float, default=2.0, help="per row")
-    parser.add_argument("--quick", action="store_true", help="proves the code, not the figures")
-    parser.add_argument("--serve", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.quick:
-        options.seconds = 0.5
-    if options.serve:
-        serve(options.serve)
-        return
-    rows = run(options.seconds)
-    print(json.dumps({"delivery": rows}) if options.json else _table(rows))
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    lines = ["delivery        clients   Gbit/s  of nginx  mark p50 ms  mark p99 ms  RSS MB"]
-    for row in rows:
-        shown = [row.get(key) if row.get(key) is not None else "-" for key in ("of_nginx", "mark_p50_ms")]
-        last = row.get("mark_p99_ms", "-")
-        lines.append(
-            f"{row['how']:15} {row['clients']:>7} {row['gbit_s']:>8} {shown[0]:>9} {shown[1]:>12} {last:>12}"
-            f" {row['rss_mb']:>7}"
-        )
-    lines.append("goal: 20 clients, file and virtual clip >= 0.8 of nginx, mark p99 < 50 ms, RSS flat")
-    return "\n".join(lines)
+    if sys.argv[1:2] == ["--serve"]:
+        serve(sys.argv[2])
+    elif sys.argv[1:2] == ["--press"]:
+        press(int(sys.argv[2]), float(sys.argv[3]))
+    else:
+        benchkit.run("delivery", __doc__, {"delivery": measure})
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
         "exact": ("method", "media", "exact"),
         "ready": ("case", "p50_ms", "p99_ms", "max_ms", "n"),
     },
+    "delivery": {"delivery": ("way", "gbit_s", "mark_p99_ms", "load_cpu_percent", "waited_percent")},
     "heartbeats": {"heartbeats": ("case", "cpu_percent", "load_cpu_percent", "waited_percent")},
     "index": {
         "start": ("case", "segments", "hours", "ready_ms", "rss_mb"),
