@@ -45,6 +45,7 @@ const ICONS = /** @type {Record<string, string>} */ ({
   help: "M9 9.2a3 3 0 1 1 4.4 2.7c-.9.5-1.4 1.1-1.4 2.1M12 17.5v.5",
   check: "M5 12.5l4.5 4.5L19 7.5",
   down: "M6 9l6 6 6-6",
+  download: "M12 4v11M7 10.5l5 5 5-5M5 19.5h14",
 });
 
 /** An inline icon, one stroke weight. @param {string} name @param {boolean} [filled] @returns {SVGSVGElement} */

@@ -165,6 +165,7 @@ export class TagBoard extends HTMLElement {
     words.hidden = !words.textContent;
     body.hidden = Boolean(missing);
     if (this.aside) this.aside.hidden = Boolean(missing);
+    keep.hidden = list.length > 1;
     keep.setAttribute("aria-pressed", String(ctx.prefs.get("carry")));
     const found = Object.keys(view.carried).length > 0;
     offer.hidden = !found;

@@ -81,7 +81,7 @@ export class Clips {
       h("button", { type: "button", class: "open plain", onclick: () => this.watch(row.id) },
         h("img", { alt: "", width: 112, height: 63, decoding: "async", loading: "lazy" }), h("span", { class: "text" }, h("b", {}), h("span", {}), h("span", { class: "state" }))),
       button("Star", icon("star"), () => this.star(this.list.find((each) => each.id === row.id)), { class: "plain star" }),
-      h("a", { class: "button plain", download: "" }, icon("down")),
+      h("a", { class: "button plain", download: "" }, icon("download")),
       row.alone && button(`Delete ${row.name}`, icon("trash"), (event) => this.askTwice(/** @type {HTMLElement} */ (event.currentTarget), row.id), { class: "plain" }));
     const [open, star, link] = made.children;
     const [name, when, state] = /** @type {Element} */ (open.lastElementChild).children;

@@ -4,6 +4,7 @@ import { h, say } from "../parts/dom.js";
 import { barChart, columnChart, meterChart, shareChart } from "../parts/charts.js";
 import { barsOf, percent, playsWord, quartersOf } from "../state/stats.js";
 import { templateOf } from "../state/tagger.js";
+import { clockOf } from "../state/zone.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/api").Stats} Stats */
@@ -90,10 +91,12 @@ export class Figures {
   /** @param {readonly string[]} ids @param {boolean} current */
   keyPlays(ids, current) {
     if (!ids.length) return null;
-    const numbers = new Map(this.rows?.plays.map((play) => [play.id, play.number]));
-    return h("figure", { class: "chart" }, h("figcaption", {}, "Key plays"), h("div", { class: "segments" }, ...ids.filter((id) => numbers.get(id)).map((id) => {
-      const number = String(numbers.get(id));
-      return current ? h("a", { class: "button", href: `#desk/${id}`, "aria-label": `Watch play ${number}` }, number) : h("span", { class: "badge" }, number);
+    const plays = new Map(this.rows?.plays.map((play) => [play.id, `Play ${play.number}`]));
+    const alone = new Map(this.rows?.alone.map((clip) => [clip.id, `Clip ${clockOf(clip.start_time)}`]));
+    return h("figure", { class: "chart" }, h("figcaption", {}, "Key plays"), h("div", { class: "segments" }, ...ids.map((id) => {
+      const name = plays.get(id) ?? alone.get(id);
+      if (!name) return null;
+      return current ? h("a", { class: "button", href: plays.has(id) ? `#desk/${id}` : `#review/clips/${id}` }, name) : h("span", { class: "badge" }, name);
     })));
   }
 }

@@ -42,9 +42,9 @@ export class Footage {
     this.go = button("Play", icon("play", true), () => this.view.toggle(), { class: "go" });
     this.speeds = h("div", { class: "segments speeds", role: "group", "aria-label": "Speed" }, ...SPEEDS.map((rate) =>
       button(`Speed ${rate}`, `${rate}×`.replace("0.", "."), () => this.speed(rate), { data: { rate }, "aria-pressed": String(rate === 1) })));
-    this.make = h("button", { type: "button", class: "make", onclick: () => this.clip() });
+    this.make = h("button", { type: "button", class: "make", disabled: true, onclick: () => this.clip() }, "Make clip");
     this.every = h("button", { type: "button", onclick: () => this.flip() }, "All cameras");
-    this.clear = button("Forget IN and OUT", icon("close"), () => this.mark(null, null), { class: "plain" });
+    this.clear = button("Forget IN and OUT", icon("close"), () => this.mark(null, null), { class: "plain", hidden: true });
     this.root = h("section", { class: "footage player", "aria-label": "Footage" },
       h("header", { class: "over" }, this.where, this.hint, this.angles),
       this.view,
@@ -150,6 +150,7 @@ export class Footage {
   /** Ask what there is of every camera. */
   async load() {
     this.loading = true;
+    if (!this.view.spans.length) this.view.tell("Looking for footage");
     this.asked = performance.now();
     this.measure();
     const query = `start=${new Date(this.whole.from).toISOString()}&end=${new Date(this.whole.to).toISOString()}`;
@@ -301,7 +302,7 @@ export class Footage {
     const id = uuid();
     const body = { id, session_id: rows.session.id, start_time: new Date(span.from).toISOString(), duration_seconds: Math.round(span.to - span.from) / 1000 };
     const made = everyCamera ? ctx.marks.request("play_cut", id, "POST", "/plays", body) : ctx.marks.request("clip_cut", id, "POST", "/clips", { ...body, channel_id: this.leader });
-    ctx.say(`${everyCamera ? "Play" : "Clip"} of ${lengthOf(body.duration_seconds)} made`, { action: "Watch", act: () => this.review.open("clips", id), seconds: 10, key: "cut" });
+    ctx.say(`${everyCamera ? "Play" : "Clip"} of ${lengthOf(body.duration_seconds)} made`, { action: "Watch", act: () => this.review.open("clips", id), seconds: 8, key: "cut" });
     made.catch((/** @type {Error} */ error) => ctx.say(`Not made: ${error.message}`, { kind: "bad", seconds: 0, key: "cut" }));
     this.mark(null, null);
   }

@@ -32,6 +32,7 @@ class Tagging {
     this.playId = words.find((word) => word && !word.includes("=")) ?? "";
     /** @type {Set<string>} plays chosen for all at once */
     this.chosen = new Set();
+    this.manyOpen = false; // on a phone: the board instead of the list
     /** @type {Row[]} */
     this.all = [];
     /** @type {Row[]} */
@@ -47,7 +48,7 @@ class Tagging {
     this.board = /** @type {import("../parts/tag-board.js").TagBoard} */ (document.createElement("tag-board"));
     this.board.ctx = ctx;
     this.aside = this.board.aside = h("div", { class: "board-aside groups", role: "group", "aria-label": "Players, labels, notes" });
-    this.back = button("Back to the plays", icon("down"), () => this.show(""), { class: "to-list" });
+    this.back = button("Back to the plays", icon("down"), () => (this.chosen.size ? this.openMany(false) : this.show("")), { class: "to-list" });
     root.append(
       h("section", { class: "list", "aria-label": "Plays" }, this.filter,
         h("header", { class: "row heads" }, h("label", { class: "pick" }, this.whole), h("h2", { class: "grow" }, "Plays ", this.count)),
@@ -122,7 +123,9 @@ class Tagging {
     this.player.show(play, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
     const wanted = this.chosen.size ? all.filter((row) => this.chosen.has(row.play.id)) : all.filter((row) => row.play.id === this.playId);
     this.board.targets = wanted.map((row) => this.target(row.play));
-    root.classList.toggle("showing", Boolean(this.playId) || this.chosen.size > 0);
+    if (!this.chosen.size) this.manyOpen = false;
+    root.classList.toggle("showing", this.chosen.size ? this.manyOpen : Boolean(this.playId)); // matters on a phone
+    root.classList.toggle("many", this.chosen.size > 0);
     this.drawBulk();
   }
 
@@ -156,7 +159,7 @@ class Tagging {
   }
 
   drawBulk() {
-    const { bulk, chosen, ctx } = this;
+    const { bulk, chosen } = this;
     bulk.hidden = !chosen.size;
     if (!chosen.size) return bulk.replaceChildren();
     const starred = this.chosenRows().every((row) => row.play.is_favorite);
@@ -164,9 +167,9 @@ class Tagging {
     if (bulk.dataset.look === look && bulk.children.length) return;
     bulk.dataset.look = look;
     bulk.replaceChildren(h("b", { class: "grow" }, `${chosen.size} chosen`),
-      h("button", { type: "button", class: "star-all", onclick: () => this.star() }, icon("star", starred), starred ? "Unstar" : "Star"),
+      h("button", { type: "button", class: "tag-all", onclick: () => this.openMany(true) }, "Tag"),
+      h("button", { type: "button", onclick: () => this.star() }, icon("star", starred), starred ? "Unstar" : "Star"),
       h("button", { type: "button", class: "plain", onclick: () => this.unchoose() }, "Done"));
-    void ctx;
   }
 
   /** @param {number} now */
@@ -201,6 +204,12 @@ class Tagging {
     const next = [...onwards.slice(at + 1), ...onwards.slice(0, at + 1)].find((row) => !row.tagged && row.play.id !== this.playId);
     if (next) this.show(next.play.id);
     else this.ctx.say("Every play shown has tags.", { kind: "good" });
+  }
+
+  /** @param {boolean} on */
+  openMany(on) {
+    this.manyOpen = on;
+    this.draw();
   }
 
   chosenRows() {

@@ -68,12 +68,11 @@ export function pieceAt(spans, at, longest) {
   return null;
 }
 
-/** What an analyst made of a place: IN and OUT in order, or the last ten seconds.
+/** What an analyst made of a place: from IN to OUT, or to here; without IN the ten seconds before.
  * @param {number | null} start @param {number | null} end @param {number} at @returns {Span | null} null: too short */
 export function cutOf(start, end, at) {
-  const from = start ?? (end === null ? at - 10_000 : null);
   const to = end ?? at;
-  if (from === null) return null;
+  const from = start ?? to - 10_000;
   return to - from >= 200 ? { from, to } : null;
 }
 
