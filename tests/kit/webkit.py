@@ -7,7 +7,6 @@ JSON over HTTP. Pictures are decoded by GStreamer: H.264 and AAC need gstreamer1
 from __future__ import annotations
 
 import base64
-import json
 import os
 import shutil
 import signal
@@ -26,6 +25,7 @@ import httpx
 WAIT_S = 15.0
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # W3C WebDriver, section 12.1
 KEYS = {"Space": " ", "Escape": "\ue00c"}
+NOT_YET = ("no such element", "stale element reference", "element not interactable")
 _BROWSERS = ("/usr/lib/*/webkit2gtk-4.*/MiniBrowser", "/usr/lib/*/webkitgtk-6.*/MiniBrowser")
 
 
@@ -43,6 +43,10 @@ def minibrowser() -> str | None:
     """The browser that comes with the driver, None where there is none."""
     found = [path for pattern in _BROWSERS for path in sorted(glob(pattern))]
     return found[0] if found else None
+
+
+class NotYet(AssertionError):
+    """The element is not there, or not in sight."""
 
 
 class WebKit:
@@ -83,10 +87,16 @@ class WebKit:
             time.sleep(0.02)
 
     def click(self, selector: str) -> None:
-        """A real click (with pointer events) in the middle of an element, once it is in sight."""
-        self.until(f"(document.querySelector({json.dumps(selector)})?.checkVisibility() ?? false)")
-        found = self._do("POST", "/element", {"using": "css selector", "value": selector})
-        self._do("POST", f"/element/{found[ELEMENT]}/click", {})
+        """A real click (with pointer events) in the middle of an element, once it can be clicked."""
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                found = self._do("POST", "/element", {"using": "css selector", "value": selector})
+                self._do("POST", f"/element/{found[ELEMENT]}/click", {})
+                return
+            except NotYet:
+                assert time.monotonic() < deadline, f"never to be clicked: {selector}"
+                time.sleep(0.02)
 
     def press(self, key: str) -> None:
         """A key, down and up, wherever the focus is. Names as in KEYS."""
@@ -107,7 +117,8 @@ class WebKit:
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         value = self._driver.request(method, path, json=body).json()["value"]
         if isinstance(value, dict) and "error" in value:
-            raise AssertionError(f"{method} {path}: {value['error']}: {value['message']}")
+            kind = NotYet if value["error"] in NOT_YET else AssertionError
+            raise kind(f"{method} {path}: {value['error']}: {value['message']}")
         return value
 
 

@@ -10,6 +10,7 @@ import { AIM, Tile } from "./tile.js";
 
 const FAR_S = 0.3; // followers further off are set, not pulled
 const NEAR_S = 0.02;
+const AT_ONCE = 2; // downloads
 const SWAP_MS = 1200; // an angle that does not show by then is shown as it is
 
 /** The angles of the play that is watched. Events: `state` (playing or not), `frame` (time moved), `leader`. */
@@ -37,6 +38,9 @@ export class Deck extends EventTarget {
     /** @type {number | null} */
     this.held = null; // the instant angles are compared at while paused: each shows its picture of it
     this.switching = 0;
+    this.leading = ""; // the angle that is to lead
+    /** @type {number | null} */
+    this.from = null; // where what is loaded begins, null: at the beginning
   }
 
   get lead() {
@@ -72,20 +76,36 @@ export class Deck extends EventTarget {
     if (!play) return this.pauseAll();
     for (const clip of clips) {
       const tile = this.tile(clip.channel_id);
-      if (other && !shown.has(clip.channel_id)) tile.unload();
-      if (shown.has(clip.channel_id) || tile.url) {
-        if (tile.load(play, clip) && tile.url) {
-          if (t !== null && t > 0) tile.seek(t);
-          else if (tile.hidden) tile.seek(tile.offset);
-          if (this.wants && shown.has(clip.channel_id)) void this.start(tile);
-        }
-      } else tile.clip = clip;
+      tile.clip = clip;
+      if (other && (!shown.has(clip.channel_id) || clip.stream_url !== tile.url)) tile.unload();
     }
-    const before = this.leader;
     this.visible = [...visible];
+    this.leading = leader;
+    this.from = t;
+    this.loadShown();
+    const before = this.leader;
     if (other || !this.tiles.get(before)?.ready || !this.tiles.has(before)) this.lead_(leader);
     else if (leader !== before) this.switchTo(leader);
     this.arrange();
+  }
+
+  /** What is shown and what was loaded already, the leader first, at most two at a time: four at once over a narrow
+   * link would all stand still, and marks behind them. */
+  loadShown() {
+    const { play } = this;
+    if (!play) return;
+    const first = (/** @type {string} */ channel) => (channel === this.leading ? 0 : this.visible.includes(channel) ? 1 : 2);
+    for (const tile of [...this.tiles.values()].sort((one, next) => first(one.channel) - first(next.channel))) {
+      const { clip } = tile;
+      if (!clip || !(tile.url || this.visible.includes(tile.channel))) continue;
+      const busy = [...this.tiles.values()].filter((each) => each !== tile && each.loading).length;
+      if (clip.stream_url && clip.stream_url !== tile.url && busy >= AT_ONCE) continue; // when another is here
+      if (!tile.load(play, clip) || !tile.url) continue;
+      const t = this.lead && this.lead !== tile && this.lead.url ? this.time : this.from;
+      if (t !== null && t > 0) tile.seek(t);
+      else if (tile.hidden) tile.seek(tile.offset);
+      if (this.wants && this.visible.includes(tile.channel)) void this.start(tile);
+    }
   }
 
   /** @param {string} channel */
@@ -120,6 +140,7 @@ export class Deck extends EventTarget {
     for (const name of ["play", "pause", "waiting", "playing", "progress", "loadedmetadata", "error"]) {
       video.addEventListener(name, () => isLead() && this.dispatchEvent(new Event("state")));
     }
+    for (const name of ["progress", "suspend", "canplaythrough", "error"]) video.addEventListener(name, () => this.loadShown());
     const tell = () => {
       if (isLead()) this.moved();
       if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(tell);

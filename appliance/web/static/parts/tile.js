@@ -165,6 +165,12 @@ export class Tile {
     return this.url !== "" && this.video.readyState >= 2;
   }
 
+  /** Bytes are on their way, or asked for in a moment. A browser that has enough for now rests. */
+  get loading() {
+    const { video } = this;
+    return this.url !== "" && video.networkState !== 1 && !video.error && !this.whole;
+  }
+
   /** Everything is here. */
   get whole() {
     const { video } = this;

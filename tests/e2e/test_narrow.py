@@ -1,0 +1,69 @@
+"""Four angles load over 5 Mbit/s: two at a time, and a mark does not wait behind them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.conftest import Demo, start_demo
+from tests.kit.browser import executable, open_page, until
+from tests.kit.narrow import narrow_link
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
+]
+# NEW PLAY again and again while videos load: how long each took to be acknowledged; how many loaded at once.
+MARK_WHILE_LOADING = """async () => {
+  const videos = () => [...document.querySelectorAll(".tile video")];
+  const whole = (v) => v.buffered.length > 0 && v.buffered.end(v.buffered.length - 1) >= v.duration - 0.15;
+  const took = [];
+  let most = 0;
+  const watch = setInterval(() => {
+    most = Math.max(most, videos().filter((v) => v.src && v.networkState === 2 && !whole(v)).length);
+  }, 5);
+  while (videos().length < 4 || !videos().every(whole)) {
+    const began = performance.now();
+    const play = app.marks.newPlay({});
+    await play.answer;
+    took.push(performance.now() - began);
+    await app.marks.undo(play.id);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  clearInterval(watch);
+  return { took, most };
+}"""
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    one = start_demo(tmp_path_factory.mktemp("narrow"), "--cameras", "4")
+    try:
+        yield one
+    finally:
+        one.process.kill_everything()
+
+
+def test_a_mark_is_acknowledged_while_four_angles_load(browser: Browser, four: Demo) -> None:
+    port = urlsplit(four.urls[0]).port
+    assert port is not None
+    with narrow_link(port) as url:
+        page = open_page(browser, url)
+        expect(page.locator("#link[data-state=connected]")).to_be_visible()
+        expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
+        page.evaluate("app.prefs.set('layout', 4)")
+        page.evaluate("app.prefetch.pause()")  # so that all there is to load is loaded by the player
+        page.click("#last10")
+        until(page, "[...app.box.state.clips.values()].filter((clip) => clip.stream_url).length === 4")
+        page.locator("#plays .play .open").first.click()
+        found = page.evaluate(MARK_WHILE_LOADING)
+        assert found["most"] <= 2, "downloads at a time"
+        assert len(found["took"]) >= 3, "there was something to wait behind"
+        # The goal, 100 ms, is for scripts/bench narrow. Here: the socket answered, nothing went by HTTP.
+        assert statistics.median(found["took"]) < 1000
+        page.context.close()

@@ -1,0 +1,106 @@
+"""A narrow link between a browser and a box: a TCP relay, one queue a direction, drained at the link's rate.
+
+Owns: the rate, turns, and how much of a connection may stand in the queue (what a congestion window is on a
+real link: the more downloads at once, the longer everybody waits). Must not know: HTTP. Loses nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import trio
+
+PIECE = 1448  # bytes of a packet
+WINDOW = 11  # packets of a connection under way: 16 kB
+BUFFER_BYTES = 16 * 1024  # of the relay's own sockets: the box feels the link, not the relay
+Deliver = Callable[[bytes], None]
+
+
+class _Lane:
+    """One direction. Everything that goes along it stands in one line."""
+
+    def __init__(self, bits_per_s: float) -> None:
+        self._rate = bits_per_s / 8
+        self._put, self._take = trio.open_memory_channel[tuple[bytes, Deliver]](math.inf)
+
+    def put(self, piece: bytes, deliver: Deliver) -> None:
+        self._put.send_nowait((piece, deliver))
+
+    async def drain(self) -> None:
+        free = 0.0
+        async for piece, deliver in self._take:
+            free = max(free, trio.current_time()) + len(piece) / self._rate
+            await trio.sleep_until(free)
+            deliver(piece)
+
+
+async def _carry(source: trio.SocketStream, sink: trio.SocketStream, lane: _Lane) -> None:
+    """Bytes of one connection, one way, until it ends."""
+    window = trio.Semaphore(WINDOW)
+    put, take = trio.open_memory_channel[bytes](WINDOW + 1)
+
+    async def read() -> None:
+        while True:
+            await window.acquire()
+            piece = await source.receive_some(PIECE)
+            lane.put(piece, put.send_nowait)
+            if not piece:
+                return
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        async for piece in take:
+            if not piece:
+                await sink.send_eof()
+                return
+            await sink.send_all(piece)
+            window.release()
+
+
+async def _serve(port: int, bits_per_s: float, told: Callable[[int, Callable[[], None]], None]) -> None:
+    down, up = _Lane(bits_per_s), _Lane(bits_per_s)
+
+    async def relay(near: trio.SocketStream) -> None:
+        try:
+            async with await trio.open_tcp_stream("127.0.0.1", port) as far, near:
+                for stream in (near, far):
+                    stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+                    stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_carry, near, far, up)
+                    nursery.start_soon(_carry, far, near, down)
+        except* (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
+            pass  # one side has left
+
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    token = trio.lowlevel.current_trio_token()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(down.drain)
+        nursery.start_soon(up.drain)
+        told(listener.socket.getsockname()[1], lambda: token.run_sync_soon(nursery.cancel_scope.cancel))
+        await trio.serve_listeners(relay, [listener])
+
+
+@contextmanager
+def narrow_link(port: int, bits_per_s: float = 5e6) -> Iterator[str]:
+    """The address of 127.0.0.1:`port` behind a link of that rate, each way."""
+    known = threading.Event()
+    found: list[tuple[int, Callable[[], None]]] = []
+
+    def told(at: int, stop: Callable[[], None]) -> None:
+        found.append((at, stop))
+        known.set()
+
+    thread = threading.Thread(target=trio.run, args=(_serve, port, bits_per_s, told), daemon=True)
+    thread.start()
+    assert known.wait(10), "the relay did not start"
+    ((at, stop),) = found
+    try:
+        yield f"http://127.0.0.1:{at}"
+    finally:
+        stop()
+        thread.join(10)
