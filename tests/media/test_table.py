@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,13 +122,12 @@ def test_no_bytes_make_a_log_fatal(junk: bytes, at: int, flip: int) -> None:
     assert len(told) >= (2 if at >= len(good) else 0)
 
 
-def test_a_hundred_hours_are_read_in_well_under_a_second(index: SegmentIndex) -> None:
+def test_a_hundred_hours_are_read_back(index: SegmentIndex) -> None:
+    """How fast is `scripts/bench start`'s to say."""
     facts = closed(facts_of(index))
     many = [replace(facts, name=f"{number:06}.mp4", number=number) for number in range(6000)]
     knots = [("aa" * 16, Knot(n * 10**10, n * 10**7 + 1, PPB)) for n in range(36_000)]
     data = pack_log(many, knots)
-    began = time.perf_counter()
     log = read_log(data)
-    assert time.perf_counter() - began < 1.0  # 0.2 s here; the bound leaves room for a busy machine
     assert (len(log.facts), len(log.knots["aa" * 16])) == (6000, 36_000)
     assert all(isinstance(one, SegmentFacts) for one in log.facts.values())

@@ -25,6 +25,7 @@ from tests.kit.waiting import children_of, eventually, is_alive
 from tests.recordings.family import own_children
 
 OPEN_S = 5.0
+PROMPT_US = 200_000
 Act = Callable[[Heard], Awaitable[None]]
 
 
@@ -363,17 +364,21 @@ def task_children(thread: int) -> list[int]:
 
 @pytest.mark.slow
 async def test_a_frame_is_on_disk_a_part_and_the_lines_latency_after_its_capture(tmp_path: Path) -> None:
-    """Nothing on the way holds a picture back: not the sender's datagrams, not srt-live-transmit's output."""
+    """Nothing on the way holds a picture back: not the sender's datagrams, not srt-live-transmit's output.
+
+    One picture in 60 parts must be as young as that: what is held back is held back always, what a busy machine
+    delays is not.
+    """
     port = free_port()
     ages_us: list[int] = []
     async with recording(tmp_path, f"srt://:{port}?latency=80"):
         with SrtSender(port, latency_ms=80):
             [path] = await eventually(lambda: files(tmp_path), within_s=OPEN_S, what="the file")
-            for _ in range(8):
+            while min(ages_us, default=PROMPT_US) >= PROMPT_US and len(ages_us) < 60:
                 seen = path.stat().st_size
                 await eventually(lambda seen=seen: path.stat().st_size > seen, what="the next part")  # type: ignore[misc]
                 newest = burned_so_far(path)[-1]
                 assert newest is not None
                 ages_us.append(wall_us() - newest.instant_us)
     # 80 ms of SRT, 40 ms until the next picture begins; the rest is this machine and decoding to look
-    assert 110_000 < min(ages_us) < 200_000, ages_us
+    assert 110_000 < min(ages_us) < PROMPT_US, ages_us
