@@ -366,8 +366,8 @@ def task_children(thread: int) -> list[int]:
 async def test_a_frame_is_on_disk_a_part_and_the_lines_latency_after_its_capture(tmp_path: Path) -> None:
     """Nothing on the way holds a picture back: not the sender's datagrams, not srt-live-transmit's output.
 
-    One picture in 60 parts must be as young as that: what is held back is held back always, what a busy machine
-    delays is not.
+    One picture in 60 parts must be as young as that: what is held back is held back always, what a busy
+    machine delays is not.
     """
     port = free_port()
     ages_us: list[int] = []
