@@ -17,11 +17,11 @@ SIZES = {"tablet": (1180, 820), "upright": (820, 1180), "phone": (390, 844), "fl
 LEADER = "document.querySelector('.tile.leader video')"
 PLAYS = "#plays .play .open"
 TAGS = [
-    {"quarter": 2, "down": 2, "distance": 7, "play_type": "Pass", "formation": "Trips", "result": "First down"},
+    {"quarter": 2, "down": 2, "distance": 7, "play_type": "Pass", "result": "First down"},
     {"quarter": 1, "down": 1, "distance": 10, "play_type": "Run", "result": "Gain", "yards_gained": 3},
 ]
 SAY = """async (tags) => {
-  const clips = [...app.clips().values()].map((list) => list[0]).sort((a, b) => (a.start_time < b.start_time ? 1 : -1));
+  const clips = app.plays().map((play) => app.clips().get(play.id)[0]);
   for (const [at, tag] of tags.entries()) {
     await app.box.request("POST", "/tags", { clip_id: clips[at + 1].id, ...tag });
   }
@@ -122,14 +122,14 @@ def operate(page: Page, shot: Callable[[str], None]) -> None:
 
 
 def analyse(page: Page, shot: Callable[[str], None]) -> None:
-    """What an analyst sees: one play, many plays, a clip being cut, clips, figures; in the sun and in the booth."""
+    """What an analyst sees: one play, many plays, a clip being cut, clips, figures; in sun and booth."""
     page.evaluate("app.prefs.set('role', 'analyst')")
     views = (
-        ("tagging/starred", "one", lambda: page.locator(".tag-list .open").last.click()),
-        ("tagging", "many", lambda: page.get_by_label("Choose all plays shown").check()),
-        ("review/footage", "cut", lambda: [page.keyboard.press(key) for key in ("i", "ArrowRight", "o")]),
-        ("review/clips", "clips", lambda: page.locator(".clip-list .open").first.click()),
-        ("review/figures", "figures", lambda: page.locator("summary").first.click()),
+        ("tagging/starred", "one", page.locator(".tag-list .open").last.click),
+        ("tagging", "many", page.get_by_label("Choose all plays shown").check),
+        ("review/footage", "cut", page.get_by_role("button", name="OUT: the clip ends here").click),
+        ("review/clips", "clips", page.locator(".clip-list .open").first.click),
+        ("review/figures", "figures", page.locator("summary").first.click),
     )
     for where, name, act in views:
         page.evaluate("(words) => app.go(...words)", where.split("/"))
