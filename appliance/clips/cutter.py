@@ -8,6 +8,7 @@ index. One clip's failure is that clip's alone (one of the four borders that cat
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from appliance.clips import cuts
 from appliance.clips.claims import Claims, cut_together
 from appliance.clips.core import ChannelFacts, covered, footage_deadline_s, wait_is_over
 from appliance.clips.cuts import Job
+from appliance.clips.expiry import OwnFile
 from appliance.clips.exports import STOP_S, BadExport, Exports
 from appliance.clips.footage import Footage
 from appliance.clips.late import find_late, recut_late
@@ -37,6 +39,7 @@ from appliance.kernel.store import Store, StoreBroken
 from appliance.kernel.troubles import Troubles
 from appliance.kernel.tx import Tx
 from appliance.media.plan import NoFootage, Plan
+from appliance.web.ranges import FileRange
 
 log = structlog.get_logger("cutter")
 
@@ -107,7 +110,7 @@ class _Desk:
             deadline_s = before[1] if before and before[0] == job else self._deadline_s(job, now_us, now_s)
             self.waiting[job.clip_id] = (job, deadline_s)
         self.put_off.keep(self.waiting.keys() | self.running.keys())
-        self._tell_when_over()
+        self._settled()
         limit_us = round(self.rules.clips.max_duration_s * 1e6)
         self.ghosts = [(now_s + (g.since_us + limit_us - now_us) / 1e6, g.kind, g.id) for g in ghosts]
 
@@ -170,10 +173,9 @@ class _Desk:
     def _next_deadline_s(self, now_s: float) -> float:
         """The earliest deadline, and each second while a source is down (its silence is judged by age)."""
         idle = [(job, at) for job, at in self.waiting.values() if job.clip_id not in self.running]
-        times = [
-            max(at, self.put_off.until_s(job.clip_id)) for job, at in idle if at > now_s or not job.is_export
-        ]
-        times += [at for job, _ in idle if (at := self.put_off.until_s(job.clip_id)) > now_s]
+        off_s = self.put_off.until_s
+        times = [max(at, off_s(job.clip_id)) for job, at in idle if at > now_s or not job.is_export]
+        times += [at for job, _ in idle if (at := off_s(job.clip_id)) > now_s]
         if self.exports_from_s > now_s and any(job.is_export for job, _ in idle):
             times.append(self.exports_from_s)
         times += [at for at, _, _ in self.ghosts]
@@ -246,11 +248,9 @@ class _Desk:
         await self.store.insist(lambda tx: cuts.fail(tx, job, reason))
         self._settled(job)
 
-    def _settled(self, job: Job) -> None:
-        self.put_off.settle(job.clip_id)
-        self._tell_when_over()
-
-    def _tell_when_over(self) -> None:
+    def _settled(self, job: Job | None = None) -> None:
+        if job is not None:
+            self.put_off.settle(job.clip_id)
         if not self.put_off:
             self.troubles.worked("cutting")
 
@@ -258,9 +258,8 @@ class _Desk:
         """Raises OSError: nothing is known of the clip, its disk refuses."""
         try:
             own = await self.store.read(lambda tx: source_of(tx, job))
-            if own is not None and self.own_cuts is not None:
-                await self.own_cuts.make(job, own)
-                return
+            if own and self.own_cuts:
+                return await self._make_from(own, self.own_cuts, job)
             plan = await self.plan_span(job.channel_id, job.start_us, job.end_us, job.latency_ms * 1000)
         except NoFootage:
             span = f"{to_rfc3339(job.start_us)} - {to_rfc3339(job.end_us)}"
@@ -277,10 +276,20 @@ class _Desk:
             else:
                 await self.store.insist(lambda tx: cuts.finish(tx, job, plan))
 
-    async def _export(self, job: Job, plan: Plan) -> None:
+    async def _make_from(self, own: OwnFile, own_cuts: OwnCuts, job: Job) -> None:
+        """The recording is gone, the clip's file shows all of the span."""
+        if not job.is_export:
+            return await own_cuts.make(job, own)
+        plan, samples = await own_cuts.open(job, own)
+        try:
+            await self._export(job, plan, samples)
+        finally:
+            os.close(samples.fd)
+
+    async def _export(self, job: Job, plan: Plan, samples: FileRange | None = None) -> None:
         assert self.exports is not None
         try:
-            await self.exports.make(job, plan)
+            await self.exports.make(job, plan, samples)
             self.no_worker.reset()
         except Unavailable as error:
             log.warning("export put off", clip=job.clip_id, reason=error.detail)

@@ -19,12 +19,17 @@ class OwnFile:
     end_us: int
 
 
-def own_file(tx: ReadTx, row: Row, start_us: int, duration_us: int, mode: str) -> OwnFile | None:
-    """The clip's file, when it shows all of [start_us, + duration_us) without anything missing."""
-    if row["ready_media_rev"] is None or row["coverage"] is None or mode != "instant":
+def own_file(tx: ReadTx, row: Row, start_us: int, duration_us: int) -> OwnFile | None:
+    """The clip's file, when it shows all of [start_us, + duration_us) without anything missing.
+
+    Encoded bytes are no source: an export has no header in its plan, and names what it was made of.
+    """
+    if row["ready_media_rev"] is None or row["coverage"] is None:
         return None
     path = tx.value(
-        "SELECT file_path FROM plans WHERE clip_id = ? AND media_rev = ?", (row["id"], row["ready_media_rev"])
+        "SELECT file_path FROM plans WHERE clip_id = ? AND media_rev = ?"
+        " AND (length(header) > 0 OR media_spans = '[]')",
+        (row["id"], row["ready_media_rev"]),
     )
     shown = json.decode(row["coverage"].encode())
     if path is None or shown["missing"]:
@@ -53,14 +58,14 @@ def is_kept(tx: ReadTx, row: Row) -> bool:
     return bool(row["is_favorite"]) or bool(starred) or row["mode"] != "instant"
 
 
-def refuse_gone(tx: ReadTx, row: Row, start_us: int, duration_us: int, mode: str) -> None:
+def refuse_gone(tx: ReadTx, row: Row, start_us: int, duration_us: int) -> None:
     """A new cut of [start_us, + duration_us) needs recordings, or a file of the clip that shows all of it.
 
     Raises Refused 409 when some were deleted. What plays now plays on: nothing has changed.
     """
     late_us = row["latency_ms"] * 1000
     gone = footage_is_gone(tx, row, start_us, duration_us)
-    if gone is None or own_file(tx, row, start_us, duration_us, mode) is not None:
+    if gone is None or own_file(tx, row, start_us, duration_us) is not None:
         return
     span = f"{to_rfc3339(gone['start_us'] - late_us)} - {to_rfc3339(gone['end_us'] - late_us)}"
     raise Refused(

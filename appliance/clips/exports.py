@@ -26,6 +26,7 @@ from appliance.clips.writing import sync_directory
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.store import Store
 from appliance.media.plan import Plan
+from appliance.web.ranges import FileRange
 
 T = TypeVar("T")
 log = structlog.get_logger("exports")
@@ -49,8 +50,9 @@ class Exports:
     delivery: Delivery
     slots: int
 
-    async def make(self, job: Job, plan: Plan) -> None:
-        """From the plan to ready. Returns quietly when the clip was cut anew or deleted meanwhile.
+    async def make(self, job: Job, plan: Plan, samples: FileRange | None = None) -> None:
+        """From the plan to ready. `samples`: what comes after its header instead of its ranges.
+        Returns quietly when the clip was cut anew or deleted meanwhile.
 
         Raises Refused or BadExport (this clip cannot be made), Unavailable (no worker), OSError (the disk).
         """
@@ -58,7 +60,7 @@ class Exports:
         target = self.delivery.clips_dir / name
         draft = await self._in_thread(partial(open_draft, target))
         try:
-            if not await self._encode_while_wanted(job, plan, draft):
+            if not await self._encode_while_wanted(job, plan, draft, samples):
                 return
             size = await self._in_thread(partial(publish, draft, target))
         except Refused as error:
@@ -73,7 +75,7 @@ class Exports:
         made = replace(made, width=plan.width & ~1, height=plan.height & ~1)
         await self.store.insist(lambda tx: cuts.finish(tx, job, made, name))
 
-    async def _encode_while_wanted(self, job: Job, plan: Plan, draft: int) -> bool:
+    async def _encode_while_wanted(self, job: Job, plan: Plan, draft: int, samples: FileRange | None) -> bool:
         """False: a trim or a delete came first and the encoder was stopped."""
         trouble: Exception | None = None
         is_done = False
@@ -82,7 +84,7 @@ class Exports:
             nursery.start_soon(self._watch, job, nursery.cancel_scope, name=f"watch {job.clip_id}")
             nursery.start_soon(self._tell, job, plan.duration_s, reached, name=f"progress {job.clip_id}")
             try:
-                await self._encode(job, plan, draft, reached)
+                await self._encode(job, plan, draft, reached, samples)
                 is_done = True
             except (Refused, Unavailable, OSError, BadExport) as error:
                 trouble = error
@@ -91,9 +93,14 @@ class Exports:
             raise trouble
         return is_done
 
-    async def _encode(self, job: Job, plan: Plan, draft: int, reached: Reached) -> None:
+    async def _encode(
+        self, job: Job, plan: Plan, draft: int, reached: Reached, samples: FileRange | None
+    ) -> None:
         ranges = [(each.name, each.offset, each.length) for each in plan.ranges]
-        async with opened([plan.header, *await self.delivery.open_ranges(ranges)]) as source:
+        pieces = await self.delivery.open_ranges(ranges)
+        if samples is not None:
+            pieces.append(replace(samples, fd=os.dup(samples.fd)))
+        async with opened([plan.header, *pieces]) as source:
             await self.jobs.encode(
                 source,
                 draft,

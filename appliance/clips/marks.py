@@ -207,7 +207,7 @@ def trim_clip(
             changes |= {"out_received_us": tx.now_us, "waiting_for": "footage"}
         tx.update("clips", row["id"], changes)
     else:
-        refuse_gone(tx, row, start_us, duration_us, changes["mode"])
+        refuse_gone(tx, row, start_us, duration_us)
         recut(tx, row, changes)
 
 

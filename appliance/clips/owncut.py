@@ -1,13 +1,13 @@
-"""A trim of a clip whose recording is gone: cut from the clip's own file (media/retrim.py).
+"""A trim or export of a clip whose recording is gone: made from the clip's own file (media/retrim.py).
 
-Owns: when that can be done, and the new file. The old cut's file is copied with a header of the same length
-that shows less of it: what is outside stays hidden in the file, as pre-roll does.
+Owns: when that can be done, and the new file of a trim: the old cut's file with a header of the same length
+that shows less of it. What is outside stays hidden in the file, as pre-roll does.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 from appliance.media.plan import Plan
 from appliance.media.retrim import MAX_HEADER_BYTES, Trimmed, header_size, retrim
+from appliance.web.ranges import FileRange
 
 CHUNK_BYTES = 1 << 20
 
@@ -31,7 +32,7 @@ def source_of(tx: ReadTx, job: Job) -> OwnFile | None:
     length_us = job.end_us - job.start_us
     if row is None or footage_is_gone(tx, row, job.start_us, length_us) is None:
         return None
-    return own_file(tx, row, job.start_us, length_us, job.mode)
+    return own_file(tx, row, job.start_us, length_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,38 @@ class OwnCuts:
     async def make(self, job: Job, own: OwnFile) -> None:
         """From the old file to ready. Raises CannotTrim, Malformed, OSError."""
         name = f"{job.session_id}/{job.clip_id}-m{job.media_rev}.mp4"
-        skip_us = max(0, job.start_us - own.start_us)
-        length_us = job.end_us - max(job.start_us, own.start_us)
-        write = partial(_write, self.clips_dir / own.path, self.clips_dir / name, skip_us, length_us)
+        write = partial(_write, self.clips_dir / own.path, self.clips_dir / name, *_span(job, own))
         shown, size = await trio.to_thread.run_sync(write, limiter=self.threads)
         plan = _plan(own, shown, size, job.latency_ms * 1000)
         await self.store.insist(lambda tx: cuts.finish(tx, job, plan, name))
+
+    async def open(self, job: Job, own: OwnFile) -> tuple[Plan, FileRange]:
+        """What an export of the job's span is encoded from: a plan whose header goes before the range, which
+        is the caller's to close. Raises CannotTrim, Malformed, OSError."""
+        show = partial(_show, self.clips_dir / own.path, *_span(job, own))
+        shown, samples = await trio.to_thread.run_sync(show, limiter=self.threads)
+        plan = _plan(own, shown, len(shown.header) + samples.length, job.latency_ms * 1000)
+        spans = ((f"file:{own.path}", shown.first_us * 1000, shown.end_us * 1000),)
+        return replace(plan, header=shown.header, media_spans=spans), samples
+
+
+def _span(job: Job, own: OwnFile) -> tuple[int, int]:
+    """From the file's first frame to the job's, and the job's length (us)."""
+    start_us = max(job.start_us, own.start_us)
+    return start_us - own.start_us, job.end_us - start_us
+
+
+def _show(source: Path, skip_us: int, length_us: int) -> tuple[Trimmed, FileRange]:
+    """Blocking."""
+    old = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        start = os.pread(old, min(MAX_HEADER_BYTES, 1 << 20), 0)
+        size = header_size(start)
+        shown = retrim(start[:size], skip_us=skip_us, length_us=length_us)
+        return shown, FileRange(old, size, os.fstat(old).st_size - size)
+    except BaseException:
+        os.close(old)
+        raise
 
 
 def _write(source: Path, target: Path, skip_us: int, length_us: int) -> tuple[Trimmed, int]:

@@ -10,16 +10,24 @@ import trio
 
 from appliance.clips import cuts, marks
 from appliance.clips.cuts import Job
+from appliance.clips.cutter import run_cutter
+from appliance.clips.delivery import Delivery
+from appliance.clips.exports import Exports
 from appliance.clips.model import ClipIn, ClipPatch
 from appliance.clips.owncut import OwnCuts, source_of
+from appliance.clips.planner import Planner
 from appliance.clips.plans import StoredPlan, keep_file, stored_plan
+from appliance.kernel.actor import running
 from appliance.kernel.errors import Refused
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
 from appliance.media.plan import make_plan
+from appliance.wiring.media import PoolJobs
+from tests.clips.test_exports_real import pool_of
 from tests.kit.barcode import encode, play
 from tests.kit.box import COACH, HandClock, add_channel, add_session, mark_rules, sim_store
 from tests.kit.fmp4_file import START_US, Recordings
+from tests.kit.hand_footage import HandFootage
 
 S = 1_000_000
 
@@ -92,7 +100,7 @@ async def test_a_trim_inside_the_clip_is_cut_from_its_own_file(tmp_path: Path) -
     [
         {"duration_seconds": 4.0},
         {"start_time": "2026-09-21T14:13:20.5Z"},
-        {"duration_seconds": 1.0, "mode": "exact"},
+        {"duration_seconds": 4.0, "mode": "exact"},
     ],
 )
 async def test_more_than_the_file_shows_is_refused(tmp_path: Path, fields: dict[str, object]) -> None:
@@ -107,3 +115,47 @@ async def test_more_than_the_file_shows_is_refused(tmp_path: Path, fields: dict[
             await trim(store, clip_id, **fields)
         row = await trim(store, clip_id, title="unchanged")
         assert (row["status"], row["media_rev"]) == ("ready", 1)
+
+
+def holds(file: Path) -> bool:
+    """Whether this process has the file open."""
+    places = Path("/proc/self/fd").iterdir()
+    return any(place.is_symlink() and place.resolve() == file.resolve() for place in places)
+
+
+@pytest.mark.slow
+async def test_an_export_after_the_recording_was_deleted_is_made_from_the_clips_own_file(
+    tmp_path: Path,
+) -> None:
+    recordings, clips_dir = Recordings(tmp_path / "rec"), tmp_path / "clips"
+    for folder in (clips_dir, recordings.folder):
+        folder.mkdir(exist_ok=True)
+    recordings.record(encode(150, bframes=2, gop=60))
+    async with sim_store(tmp_path, HandClock(START_US + 60 * S)) as store, pool_of(1) as pool:
+        clip_id = await ready_clip(store, recordings, clips_dir)
+        recordings.close()
+        footage, threads = HandFootage(until_us=START_US + 60 * S), trio.CapacityLimiter(2)
+        cutter = running(
+            "cutter",
+            run_cutter,
+            store=store,
+            footage=footage,
+            source_down=lambda channel_id: False,
+            rules=mark_rules(),
+            clock=store.clock,
+            plan_span=Planner(footage, threads).plan_span,
+            exports=Exports(store, PoolJobs(pool), Delivery(footage, clips_dir, threads), 1),
+            own_cuts=OwnCuts(store, clips_dir, threads),
+        )
+        async with cutter:
+            row = await trim(store, clip_id, start_time="2026-09-21T14:13:21.49Z", duration=1.0, mode="exact")
+            while row["status"] not in ("ready", "failed"):
+                await store.journal.changed.wait_past(store.journal.changed.count)
+                row = await trim(store, clip_id, title="same")
+            assert (row["status"], row["error_message"], row["ready_media_rev"]) == ("ready", None, 2)
+        assert not holds(clips_dir / "old.mp4")
+        plan = await store.read(lambda tx: stored_plan(tx, clip_id, 2))
+        assert plan is not None and plan.file_path is not None and plan.is_file_only
+        assert play((clips_dir / plan.file_path).read_bytes()).numbers == list(range(45, 75))
+        with pytest.raises(Refused, match="footage_gone"):  # what was encoded is no source
+            await trim(store, clip_id, duration=0.5)

@@ -17,6 +17,7 @@ from trio.testing import MockClock
 from appliance.clips import marks
 from appliance.clips.model import ClipIn, ClipPatch
 from appliance.clips.plans import stored_plan
+from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Refused
 from appliance.kernel.store import StoreFull
 from appliance.kernel.tx import Tx
@@ -203,7 +204,7 @@ async def test_old_clips_go_when_no_footage_is_left_but_favourites_stay(disk: Di
         assert handle.figures().short_bytes == 2 * 506
 
 
-async def test_an_export_of_deleted_footage_is_refused_and_the_clip_plays_on(disk: Disk) -> None:
+async def test_an_export_of_more_than_its_file_shows_is_refused_and_the_clip_plays_on(disk: Disk) -> None:
     session_id = await session(disk)
     source = disk.record(8 * DAY_US)
     clip_id = await disk.ready_clip(session_id, source)
@@ -212,10 +213,10 @@ async def test_an_export_of_deleted_footage_is_refused_and_the_clip_plays_on(dis
     )
     async with disk.kept(replace(NO_LIMITS, raw_us=7 * DAY_US)):
         assert disk.removed == [source]
+    start_us = int(await disk.store.read(lambda tx: tx.value("SELECT start_us FROM clips")))
+    more = ClipPatch(mode="exact", start_time=to_rfc3339(start_us - 5_000_000))
     with pytest.raises(Refused, match="footage_gone"):
-        await disk.store.write(
-            lambda tx: marks.change_clip(tx, COACH, disk.rules, clip_id, ClipPatch(mode="exact"))
-        )
+        await disk.store.write(lambda tx: marks.change_clip(tx, COACH, disk.rules, clip_id, more))
     plan = await disk.store.read(lambda tx: stored_plan(tx, clip_id, 1))
     assert plan is not None and plan.file_path is not None and (disk.clips / plan.file_path).exists()
 
