@@ -80,7 +80,8 @@ class Desk {
       { keys: ["Enter"], words: "Watch the newest", group: "Plays", act: () => this.newest() },
     ]);
     const panel = Object.keys(ctx.panels)[0];
-    if (panel && ctx.prefs.get("role") === "analyst") void this.openPanel(panel);
+    const room = matchMedia("(min-width: 701px) and (min-height: 481px)").matches; // on a phone it would hide the plays
+    if (panel && room && ctx.prefs.get("role") === "analyst") void this.openPanel(panel);
   }
 
   leave() {
