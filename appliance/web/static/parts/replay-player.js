@@ -6,8 +6,11 @@
 import { Deck } from "./deck.js";
 import { button, define, emit, h, icon, keyed, say } from "./dom.js";
 import { Gestures } from "./gestures.js";
+import { held } from "./held.js";
+import { shortcutsOf, SPEEDS } from "./player-keys.js";
 import "./scrub-bar.js";
-import { lengthOf, missingOf, stateOf, tagsOf } from "../state/words.js";
+import { Trim } from "./trim.js";
+import { missingOf, stateOf, tagsOf } from "../state/words.js";
 
 /** @typedef {import("../state/store.js").Clip} Clip */
 /** @typedef {import("../state/store.js").Play} Play */
@@ -15,9 +18,6 @@ import { lengthOf, missingOf, stateOf, tagsOf } from "../state/words.js";
 
 const EMPTY = "Tap a play to watch it.";
 const MARGIN_S = 10; // a trim may reach so far beyond the play, and not further than it is long
-const HOLD_MS = 350; // a held button goes on by itself
-const AGAIN_MS = 110;
-const SPEEDS = [0.25, 0.5, 1];
 
 export class ReplayPlayer extends HTMLElement {
   constructor() {
@@ -32,8 +32,6 @@ export class ReplayPlayer extends HTMLElement {
     this.channels = new Map();
     this.autoplay = false;
     this.began = ""; // the play that was started already
-    /** @type {{lo: number, hi: number} | null} */
-    this.trim = null;
     this.waitingSince = 0;
   }
 
@@ -53,6 +51,7 @@ export class ReplayPlayer extends HTMLElement {
     this.deck.addEventListener("state", () => this.drawState());
     this.deck.addEventListener("frame", () => this.drawTime());
     this.deck.addEventListener("leader", () => this.drawAngles());
+    this.trim = new Trim({ deck: this.deck, draw: () => this.drawAll(), save: (change) => emit(this, "trim", change) });
     this.gestures = new Gestures(this.stage, {
       tap: (target) => this.tapped(target),
       double: (target) => this.doubled(target),
@@ -81,26 +80,23 @@ export class ReplayPlayer extends HTMLElement {
   }
 
   controls() {
-    const jump = (/** @type {number} */ by, /** @type {string} */ words) => this.held(button(`${by < 0 ? "Back" : "On"} ${words.slice(1)} s`, words, () => {}, { class: "jump", data: { jump: by } }), () => this.deck?.jump(by));
+    const jump = (/** @type {number} */ by, /** @type {string} */ words) => held(button(`${by < 0 ? "Back" : "On"} ${words.slice(1)} s`, words, () => {}, { class: "jump", data: { jump: by } }), () => this.deck?.jump(by));
     this.go = button("Play", icon("play"), () => this.toggle(), { class: "go", id: "play-pause" });
-    const frame = (/** @type {number} */ by) => this.held(button(by < 0 ? "One frame back" : "One frame on", icon(by < 0 ? "frameBack" : "frameNext"), () => {}, { data: { frame: by } }), () => this.deck?.step(by));
+    const frame = (/** @type {number} */ by) => held(button(by < 0 ? "One frame back" : "One frame on", icon(by < 0 ? "frameBack" : "frameNext"), () => {}, { data: { frame: by } }), () => this.deck?.step(by));
     this.speeds = h("div", { class: "segments speeds", role: "group", "aria-label": "Speed" }, ...SPEEDS.map((rate) =>
       button(`Speed ${rate}`, rate === 1 ? "1×" : `${rate}×`.replace("0.", "."), () => this.speed(rate), { data: { rate } })));
     this.tools = {
       panel: button("Tags", icon("pencil"), () => emit(this, "panel")),
-      trim: button("Trim", icon("scissors"), () => this.startTrim()),
+      trim: button("Trim", icon("scissors"), () => this.trim?.toggle()),
       star: button("Star", icon("star"), () => this.play && emit(this, "star", this.play)),
       wide: button("Large picture", icon("expand"), () => this.wide()),
     };
     this.bar = /** @type {import("./scrub-bar.js").ScrubBar} */ (h("scrub-bar"));
     this.bar.addEventListener("scrub", (event) => this.scrub(/** @type {any} */ (event).detail));
-    this.bar.addEventListener("handle", (event) => this.handle(/** @type {any} */ (event).detail));
-    this.trimBar = h("div", { class: "trim-bar", hidden: true }, h("span", { class: "grow" }, "Drag the handles. Every angle is cut anew."),
-      h("button", { type: "button", class: "plain", onclick: () => this.endTrim() }, "Cancel"),
-      h("button", { type: "button", class: "primary", onclick: () => this.saveTrim() }, "Save"));
+    this.bar.addEventListener("handle", (event) => this.trim?.handle(/** @type {any} */ (event).detail));
     this.missing = h("p", { class: "missing warn", hidden: true });
     return h("footer", { class: "controls" },
-      this.missing, this.bar, this.trimBar,
+      this.missing, this.bar, this.trim?.bar,
       h("div", { class: "transport" },
         h("div", { class: "segments moves", role: "group", "aria-label": "Move" },
           jump(-5, "−5"), jump(-1, "−1"), jump(-0.25, "−¼"), frame(-1), this.go, frame(1), jump(0.25, "+¼"), jump(1, "+1"), jump(5, "+5")),
@@ -108,45 +104,8 @@ export class ReplayPlayer extends HTMLElement {
         h("div", { class: "segments tools" }, ...Object.values(this.tools))));
   }
 
-  /** Once at the press, and again and again while it is held. @param {HTMLButtonElement} one @param {() => void} act */
-  held(one, act) {
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    let timer;
-    const stop = () => clearTimeout(timer);
-    const again = () => {
-      act();
-      timer = setTimeout(again, AGAIN_MS);
-    };
-    one.addEventListener("pointerdown", (event) => {
-      if (event.button > 0) return;
-      act();
-      timer = setTimeout(again, HOLD_MS);
-    });
-    for (const end of ["pointerup", "pointercancel", "pointerleave"]) one.addEventListener(end, stop);
-    one.addEventListener("click", (event) => event.detail === 0 && act()); // by keyboard
-    return one;
-  }
-
-  /** @returns {import("../state/keys.js").Shortcut[]} */
   shortcuts() {
-    const deck = () => /** @type {Deck} */ (this.deck);
-    const group = "Picture";
-    return [
-      { keys: [" "], words: "Play or pause", group, act: () => this.toggle() },
-      { keys: [",", "."], words: "One frame back, on", group, act: (event) => deck().step(event.key === "," ? -1 : 1) },
-      { keys: ["ArrowLeft", "ArrowRight"], words: "1 s back, on", group, act: (event) => deck().jump(event.key === "ArrowLeft" ? -1 : 1) },
-      { keys: ["Shift+ArrowLeft", "Shift+ArrowRight"], words: "5 s back, on", group, act: (event) => deck().jump(event.key === "ArrowLeft" ? -5 : 5) },
-      { keys: ["[", "]"], words: "¼ s back, on", group, act: (event) => deck().jump(event.key === "[" ? -0.25 : 0.25) },
-      { keys: ["1", "2", "3", "4"], words: "Angle", group, act: (event) => this.angle(this.clips[Number(event.key) - 1]?.channel_id) },
-      { keys: ["v"], words: "One, two, four angles", group, act: () => this.layout(({ 1: 2, 2: 4, 4: 1 })[this.prefs?.get("layout") ?? 1] === 2 ? 2 : this.prefs?.get("layout") === 2 ? 4 : 1) },
-      { keys: ["-", "+"], words: "Slower, faster", group, act: (event) => this.speed(SPEEDS[Math.max(0, Math.min(2, SPEEDS.indexOf(deck().rate) + (event.key === "-" ? -1 : 1)))]) },
-      { keys: ["l"], words: "Loop", group, act: () => this.setLoop() },
-      { keys: ["m"], words: "Sound", group, act: () => this.setSound() },
-      { keys: ["t"], words: "Trim", group, act: () => (this.trim ? this.endTrim() : this.startTrim()) },
-      { keys: ["f"], words: "Large picture", group, act: () => this.wide() },
-      { keys: ["z"], words: "Zoom out", group, act: () => this.gestures?.reset() },
-      { keys: ["Escape"], words: "Leave trim, zoom, large picture", group, act: () => this.escape() },
-    ];
+    return shortcutsOf(this);
   }
 
   // -- showing --------------------------------------------------------------------------------------------------------
@@ -154,7 +113,7 @@ export class ReplayPlayer extends HTMLElement {
   /** @param {Play | null} play @param {readonly Clip[]} clips @param {readonly Tag[]} tags */
   show(play, clips, tags) {
     if (play?.id !== this.play?.id) {
-      this.trim = null;
+      this.trim?.drop();
       this.gestures?.reset();
       this.waitingSince = performance.now();
       this.began = "";
@@ -198,7 +157,7 @@ export class ReplayPlayer extends HTMLElement {
       this.tools.star.replaceChildren(icon("star", play?.is_favorite));
       this.tools.star.setAttribute("aria-pressed", String(Boolean(play?.is_favorite)));
       this.tools.panel.hidden = !this.hasPanel?.();
-      this.tools.trim.setAttribute("aria-pressed", String(Boolean(this.trim)));
+      this.tools.trim.setAttribute("aria-pressed", String(Boolean(this.trim?.range)));
     }
     this.drawAngles();
     this.drawBar();
@@ -257,7 +216,8 @@ export class ReplayPlayer extends HTMLElement {
   }
 
   drawBar() {
-    const { play, bar, deck, trim } = this;
+    const { play, bar, deck } = this;
+    const trim = this.trim?.range ?? null;
     if (!bar || !deck) return;
     const length = play?.duration || 1;
     const margin = Math.min(MARGIN_S, Math.max(2, length));
@@ -392,51 +352,6 @@ export class ReplayPlayer extends HTMLElement {
     if (phase === "end") this.resume = false;
   }
 
-  startTrim() {
-    if (!this.play?.duration || !this.deck?.lead) return;
-    this.trim = { lo: 0, hi: this.play.duration };
-    this.deck.pause();
-    this.drawTrim();
-  }
-
-  /** @param {{lo: number, hi: number, t: number, phase: string}} given */
-  handle({ lo, hi, t, phase }) {
-    this.trim = { lo, hi };
-    const { deck } = this;
-    if (!deck) return;
-    deck.range = { lo: Math.max(lo, 0), hi: Math.min(hi, this.play?.duration ?? hi) };
-    deck.pauseAll();
-    deck.seek(t);
-    this.drawBar();
-    if (phase === "end") this.drawTrim();
-  }
-
-  drawTrim() {
-    if (this.trimBar) {
-      this.trimBar.hidden = !this.trim;
-      const { lo = 0, hi = 0 } = this.trim ?? {};
-      say(/** @type {Element} */ (this.trimBar.firstElementChild), `Drag the handles. ${lengthOf(hi - lo)} of ${lengthOf(this.play?.duration ?? 0)}; every angle is cut anew.`);
-    }
-    this.drawAll();
-  }
-
-  endTrim() {
-    this.trim = null;
-    if (this.deck) this.deck.range = null;
-    this.drawTrim();
-  }
-
-  saveTrim() {
-    const { play, trim } = this;
-    if (play && trim && (trim.lo !== 0 || trim.hi !== play.duration)) {
-      emit(this, "trim", {
-        id: play.id, duration_seconds: Math.round((trim.hi - trim.lo) * 1e6) / 1e6,
-        start_time: new Date(Date.parse(play.start_time) + trim.lo * 1000).toISOString(),
-      });
-    }
-    this.endTrim();
-  }
-
   wide() {
     const on = document.body.classList.toggle("wide");
     this.tools?.wide.replaceChildren(icon(on ? "shrink" : "expand"));
@@ -444,7 +359,7 @@ export class ReplayPlayer extends HTMLElement {
   }
 
   escape() {
-    if (this.trim) this.endTrim();
+    if (this.trim?.range) this.trim.end();
     else if ((this.gestures?.scale ?? 1) > 1) this.gestures?.reset();
     else if (document.body.classList.contains("wide")) this.wide();
     else emit(this, "back");

@@ -1,0 +1,23 @@
+// A button that acts at once, and goes on while it is held.
+
+const HOLD_MS = 350;
+const AGAIN_MS = 110;
+
+/** @param {HTMLButtonElement} one @param {() => void} act */
+export function held(one, act) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const stop = () => clearTimeout(timer);
+  const again = () => {
+    act();
+    timer = setTimeout(again, AGAIN_MS);
+  };
+  one.addEventListener("pointerdown", (event) => {
+    if (event.button > 0) return;
+    act();
+    timer = setTimeout(again, HOLD_MS);
+  });
+  for (const end of ["pointerup", "pointercancel", "pointerleave"]) one.addEventListener(end, stop);
+  one.addEventListener("click", (event) => event.detail === 0 && act()); // by keyboard
+  return one;
+}

@@ -1,0 +1,78 @@
+// Trimming a play: where it is to begin and end, by two handles on the bar; every angle is cut anew when it is saved.
+//
+// Owns: the range being chosen and the line that says so. Must not know: requests; `save` gets what is to change.
+
+import { h, say } from "./dom.js";
+import { lengthOf } from "../state/words.js";
+
+/** @typedef {import("../state/store.js").Play} Play */
+/** @typedef {{id: string, start_time: string, duration_seconds: number}} Change */
+
+export class Trim {
+  /** @param {{deck: import("./deck.js").Deck, draw: () => void, save: (change: Change) => void}} given `draw`: the range
+   * is another */
+  constructor(given) {
+    this.given = given;
+    /** @type {{lo: number, hi: number} | null} seconds of the play */
+    this.range = null;
+    this.words = h("span", { class: "grow" });
+    this.bar = h("div", { class: "trim-bar", hidden: true }, this.words,
+      h("button", { type: "button", class: "plain", onclick: () => this.end() }, "Cancel"),
+      h("button", { type: "button", class: "primary", onclick: () => this.save() }, "Save"));
+  }
+
+  get length() {
+    return this.given.deck.play?.duration ?? 0;
+  }
+
+  /** Begin with the whole play, or leave it as it is. */
+  toggle() {
+    if (this.range) return this.end();
+    if (!this.length || !this.given.deck.lead) return;
+    this.range = { lo: 0, hi: this.length };
+    this.given.deck.pause();
+    this.show();
+  }
+
+  /** A handle is dragged: the picture at it is shown. @param {{lo: number, hi: number, t: number, phase: string}} given */
+  handle({ lo, hi, t, phase }) {
+    const { deck } = this.given;
+    this.range = { lo, hi };
+    deck.range = { lo: Math.max(lo, 0), hi: Math.min(hi, this.length || hi) };
+    deck.pauseAll();
+    deck.seek(t);
+    this.given.draw();
+    if (phase === "end") this.show();
+  }
+
+  show() {
+    const { lo = 0, hi = 0 } = this.range ?? {};
+    this.bar.hidden = !this.range;
+    say(this.words, `Drag the handles. ${lengthOf(hi - lo)} of ${lengthOf(this.length)}; every angle is cut anew.`);
+    this.given.draw();
+  }
+
+  end() {
+    this.drop();
+    this.given.deck.range = null;
+    this.show();
+  }
+
+  /** Another play: nothing of this one is kept. */
+  drop() {
+    this.range = null;
+    this.bar.hidden = true;
+  }
+
+  save() {
+    const { play } = this.given.deck;
+    const { range } = this;
+    if (play && range && (range.lo !== 0 || range.hi !== play.duration)) {
+      this.given.save({
+        id: play.id, duration_seconds: Math.round((range.hi - range.lo) * 1e6) / 1e6,
+        start_time: new Date(Date.parse(play.start_time) + range.lo * 1000).toISOString(),
+      });
+    }
+    this.end();
+  }
+}
