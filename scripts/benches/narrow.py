@@ -84,8 +84,8 @@ def narrow(options: Options) -> list[Row]:
         file.truncate(FILE_BYTES)
     rows = []
     for case, count in CASES.items():
-        with box_server(path) as (port, _), narrow_link(port, LINK_BITS_PER_S) as url:
-            near = int(urlsplit(url).port or 0)
+        with box_server(path) as (port, _), narrow_link(port, LINK_BITS_PER_S) as link:
+            near = int(urlsplit(link.url).port or 0)
             with downloads(near, count):
                 took = marks(near, 5 if options.quick else 100)
         row = {"case": case, **benchkit.spread_ms(took)}

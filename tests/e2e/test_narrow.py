@@ -52,8 +52,8 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def test_a_mark_is_acknowledged_while_four_angles_load(browser: Browser, four: Demo) -> None:
     port = urlsplit(four.urls[0]).port
     assert port is not None
-    with narrow_link(port) as url:
-        page = open_page(browser, url)
+    with narrow_link(port) as link:
+        page = open_page(browser, link.url)
         expect(page.locator("#link[data-state=connected]")).to_be_visible()
         expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
         page.evaluate("app.prefs.set('layout', 4)")

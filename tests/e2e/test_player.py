@@ -5,11 +5,11 @@ What is shown is read from the pictures: synthetic cameras burn their frame numb
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.e2e.conftest import Demo
 from tests.kit.browser import errors_of, executable, open_page, photograph, plain_get, until
@@ -116,12 +116,45 @@ def test_pinch_and_pan(page: Page) -> None:
     until(page, f"document.querySelector('{LEADER}').style.transform.includes('scale(2.7')")
     page.keyboard.press("z")
     until(page, f"document.querySelector('{LEADER}').style.transform === ''")
+    middle = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    two_fingers(page, middle, (40, 80, 120))
+    until(page, f"document.querySelector('{LEADER}').style.transform.includes('scale(3)')")
+    two_fingers(page, middle, (120, 60, 20))
+    until(page, f"document.querySelector('{LEADER}').style.transform === ''")
+
+
+def two_fingers(page: Page, middle: dict[str, float], apart: Sequence[float]) -> None:
+    """Two fingers side by side, so far from the middle, one place after the other."""
+    tool = page.context.new_cdp_session(page)
+    for at, far in enumerate(apart):
+        points = [{"x": middle["x"] + side * far, "y": middle["y"], "id": side + 1} for side in (-1, 1)]
+        kind = "touchMove" if at else "touchStart"
+        tool.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    tool.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    tool.detach()
+
+
+def drag(page: Page, what: Locator, towards: Locator) -> None:
+    """Sideways, to below or above the middle of another element."""
+    one, other = what.bounding_box(), towards.bounding_box()
+    assert one is not None and other is not None
+    page.mouse.move(one["x"] + one["width"] / 2, one["y"] + one["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(other["x"] + other["width"] / 2, one["y"] + one["height"] / 2, steps=4)
+    page.mouse.up()
 
 
 def test_a_trim_cuts_every_angle_anew(page: Page, demo: Demo) -> None:
     play = plain_get(f"{demo.urls[0]}/plays")["items"][0]
     page.keyboard.press("t")
     handle = page.get_by_role("slider", name="Begin of the trim")
+    drag(page, handle, page.get_by_role("button", name="Speed 0.25"))  # which stands right of the middle
+    assert float(handle.get_attribute("aria-valuenow") or 0) > 0.5
+    drag(page, handle, page.locator("#play-pause"))  # left of it, before the play begins
+    assert float(handle.get_attribute("aria-valuenow") or 0) < 0
+    until(page, f"!document.querySelector('{LEADER}').seeking")
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
     handle.focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")

@@ -11,6 +11,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 import trio
 
@@ -20,11 +22,36 @@ BUFFER_BYTES = 16 * 1024  # of the relay's own sockets: the box feels the link, 
 Deliver = Callable[[bytes], None]
 
 
+@dataclass(frozen=True)
+class Link:
+    """A link under way, to be used from any thread."""
+
+    url: str
+    stop: Callable[[], None]
+    cut: Callable[[], None]  # nothing comes through any more, and nobody is told: a tablet out of reach
+    mend: Callable[[], None]  # what was on its way arrives now
+
+
+class _Reach:
+    """Whether anything comes through."""
+
+    def __init__(self) -> None:
+        self.back = trio.Event()
+        self.back.set()
+
+    def cut(self) -> None:
+        self.back = trio.Event()
+
+    def mend(self) -> None:
+        self.back.set()
+
+
 class _Lane:
     """One direction. Everything that goes along it stands in one line."""
 
-    def __init__(self, bits_per_s: float) -> None:
+    def __init__(self, bits_per_s: float, reach: _Reach) -> None:
         self._rate = bits_per_s / 8
+        self._reach = reach
         self._put, self._take = trio.open_memory_channel[tuple[bytes, Deliver]](math.inf)
 
     def put(self, piece: bytes, deliver: Deliver) -> None:
@@ -35,6 +62,7 @@ class _Lane:
         async for piece, deliver in self._take:
             free = max(free, trio.current_time()) + len(piece) / self._rate
             await trio.sleep_until(free)
+            await self._reach.back.wait()
             deliver(piece)
 
 
@@ -61,8 +89,9 @@ async def _carry(source: trio.SocketStream, sink: trio.SocketStream, lane: _Lane
             window.release()
 
 
-async def _serve(port: int, bits_per_s: float, told: Callable[[int, Callable[[], None]], None]) -> None:
-    down, up = _Lane(bits_per_s), _Lane(bits_per_s)
+async def _serve(port: int, bits_per_s: float, told: Callable[[Link], None]) -> None:
+    reach = _Reach()
+    down, up = _Lane(bits_per_s, reach), _Lane(bits_per_s, reach)
 
     async def relay(near: trio.SocketStream) -> None:
         try:
@@ -77,30 +106,31 @@ async def _serve(port: int, bits_per_s: float, told: Callable[[int, Callable[[],
             pass  # one side has left
 
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    token = trio.lowlevel.current_trio_token()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(down.drain)
         nursery.start_soon(up.drain)
-        told(listener.socket.getsockname()[1], lambda: token.run_sync_soon(nursery.cancel_scope.cancel))
+        soon = partial(partial, trio.lowlevel.current_trio_token().run_sync_soon)
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        told(Link(url, soon(nursery.cancel_scope.cancel), soon(reach.cut), soon(reach.mend)))
         await trio.serve_listeners(relay, [listener])
 
 
 @contextmanager
-def narrow_link(port: int, bits_per_s: float = 5e6) -> Iterator[str]:
-    """The address of 127.0.0.1:`port` behind a link of that rate, each way."""
+def narrow_link(port: int, bits_per_s: float = 5e6) -> Iterator[Link]:
+    """127.0.0.1:`port` behind a link of that rate, each way."""
     known = threading.Event()
-    found: list[tuple[int, Callable[[], None]]] = []
+    found: list[Link] = []
 
-    def told(at: int, stop: Callable[[], None]) -> None:
-        found.append((at, stop))
+    def told(link: Link) -> None:
+        found.append(link)
         known.set()
 
     thread = threading.Thread(target=trio.run, args=(_serve, port, bits_per_s, told), daemon=True)
     thread.start()
     assert known.wait(10), "the relay did not start"
-    ((at, stop),) = found
+    (link,) = found
     try:
-        yield f"http://127.0.0.1:{at}"
+        yield link
     finally:
-        stop()
+        link.stop()
         thread.join(10)
