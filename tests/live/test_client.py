@@ -254,6 +254,7 @@ async def test_events_that_come_while_the_fan_out_rests_share_one_write(
     async with scene(tmp_path) as here:
         here.transport.open.set()
         here.transport.takes_offers = True
+        await trio.testing.wait_all_tasks_blocked()  # what it had to say first is written
         await here.write_events(1)
         offered = here.transport.offered
         assert [frames.count(b'"seq"') for frames in offered] == [1]  # at once after a quiet moment
