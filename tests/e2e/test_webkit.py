@@ -99,15 +99,21 @@ def test_another_angle_is_at_the_same_instant(window: WebKit) -> None:
     assert shown(window) == one
 
 
-def test_a_star_and_the_play_are_there_after_a_reload(window: WebKit, demo: Demo) -> None:
+def test_a_star_and_a_tag_are_there_after_a_reload(window: WebKit, demo: Demo) -> None:
     number = newest_play(demo)["number"]
     star = f"#plays .play [aria-label='Star play {number}']"
     window.click(star)
+    window.click("replay-player [aria-label=Tags]")
+    window.click("tag-board .tag-group[data-field=quarter] button")
+    window.until("document.querySelector('.tag-group[data-field=quarter] [aria-pressed=true]')")
     window.until(f'document.querySelector("{star}[aria-pressed=true]")')
     window.until("app.box.outbox.waiting().length === 0")
-    assert newest_play(demo)["is_favorite"] is True
+    play = newest_play(demo)
+    assert play["is_favorite"] is True
+    assert len(plain_get(f"{demo.urls[0]}/tags?play_id={play['id']}")["items"]) == 1
     window.reload()
     window.until(f'document.querySelector("{star}[aria-pressed=true]")')
+    assert window.run("return app.box.state.tags.size") == 1
 
 
 def test_a_player_that_ignores_edit_lists_can_seek_as_it_starts(window: WebKit, demo: Demo) -> None:
