@@ -29,7 +29,7 @@ def decode(data: bytes) -> Any:
     if _depth(data) > MAX_DEPTH:
         raise BadJson(f"nested deeper than {MAX_DEPTH} levels")
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse_constant)
+        value = _DECODER.decode(data.decode("utf-8"))
         if b"\\u" in data:
             encode(value)  # half of a surrogate pair is no text: it could neither be stored nor answered
         return value
@@ -79,3 +79,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise BadJson(f"{name} is not JSON")
+
+
+# One for all: json.loads would make a new one for each text.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
