@@ -2,8 +2,10 @@
 //
 // Properties: `feed` ((taker) => LiveFeed, begins when connected), `label`, `latencyMs`. `capture` is the capture time of
 // the picture shown, ms of box time. The buffer keeps the last seconds, so a short look back needs no request.
+// `peer` ((taker) => Feed): WebRTC instead, while it gives pictures; then `capture` is null, because nobody says it. When
+// it gives none, "peerless" {words} is told and `feed` takes over.
 
-import { define, h, say } from "./dom.js";
+import { define, emit, h, say } from "./dom.js";
 
 const EDGE_S = 0.35; // behind the newest part: less stutters
 const FAST_S = 1.2; // further behind plays a little faster
@@ -11,6 +13,7 @@ const JUMP_S = 4; // much further jumps
 const KEEP_S = 20;
 const DRIFT = 1.08;
 const STALLED_MS = 2500;
+const PEERLESS_MS = 5000; // WebRTC without a picture for so long is given up
 
 /** @typedef {import("../state/livefeed.js").Begin} Begin */
 /** @typedef {{close(): void}} Feed */
@@ -41,6 +44,10 @@ export class LiveView extends HTMLElement {
     this.lastData = 0;
     /** @type {((taker: Taker) => Feed) | null} */
     this.feed = null;
+    /** @type {((taker: {stream(media: MediaStream): void, refused(words: string): void}) => Feed) | null} */
+    this.peer = null;
+    this.byPeer = false;
+    this.patienceMs = PEERLESS_MS;
     this.url = "";
   }
 
@@ -50,6 +57,7 @@ export class LiveView extends HTMLElement {
     this.timer = setInterval(() => this.keepUp(), 250);
     const look = (/** @type {number} */ _now, /** @type {{mediaTime: number}} */ facts) => {
       this.shown = facts.mediaTime;
+      if (this.byPeer) this.lastData = performance.now();
       if (this.isConnected) this.video.requestVideoFrameCallback(look);
     };
     this.video.requestVideoFrameCallback?.(look);
@@ -67,6 +75,13 @@ export class LiveView extends HTMLElement {
 
   open() {
     if (this.source || !this.feed) return;
+    this.byPeer = this.peer !== null;
+    this.lastData = performance.now();
+    if (this.peer) {
+      say(this.words, "Waiting for pictures");
+      this.source = this.peer(this);
+      return;
+    }
     if (!mediaSource()) return say(this.words, "This browser has no live pictures. Scrub back to look.");
     say(this.words, "Waiting for pictures");
     this.source = this.feed(this);
@@ -75,7 +90,31 @@ export class LiveView extends HTMLElement {
   close() {
     this.source?.close();
     this.source = undefined;
+    this.byPeer = false;
     this.reset();
+  }
+
+  // -- by WebRTC ------------------------------------------------------------------------------------------------------
+
+  /** @param {MediaStream} media */
+  stream(media) {
+    this.video.srcObject = media;
+    void this.video.play().catch(() => {});
+  }
+
+  /** @param {string} words why there are no pictures by WebRTC: the other way, then */
+  refused(words) {
+    this.close();
+    this.peer = null;
+    this.open();
+    emit(this, "peerless", { words });
+  }
+
+  keepPeer() {
+    const quiet = performance.now() - this.lastData;
+    if (quiet > this.patienceMs) return this.refused(`no picture came for ${Math.round(quiet / 1000)} s`);
+    say(this.words, this.video.readyState < 2 || quiet > STALLED_MS ? "Waiting for pictures" : "");
+    this.classList.toggle("stalled", quiet > STALLED_MS);
   }
 
   reset() {
@@ -84,6 +123,7 @@ export class LiveView extends HTMLElement {
     this.facts = null;
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = "";
+    if (this.video.srcObject) this.video.srcObject = null;
     this.video.removeAttribute("src");
     this.video.load();
   }
@@ -136,6 +176,7 @@ export class LiveView extends HTMLElement {
   // -- near the edge --------------------------------------------------------------------------------------------------
 
   keepUp() {
+    if (this.byPeer) return this.keepPeer();
     const { video } = this;
     const { buffered } = video;
     if (buffered.length) {
@@ -150,9 +191,9 @@ export class LiveView extends HTMLElement {
     this.classList.toggle("stalled", stalled);
   }
 
-  /** Capture time of the picture shown, ms; null before the first. */
+  /** Capture time of the picture shown, ms; null before the first, and by WebRTC. */
   get capture() {
-    if (!this.facts || this.video.readyState < 2) return null;
+    if (this.byPeer || !this.facts || this.video.readyState < 2) return null;
     const exact = Math.abs(this.shown - this.video.currentTime) < 1 ? this.shown : this.video.currentTime;
     return Date.parse(this.facts.arrived_at) + (exact - this.facts.media_s) * 1000 - this.latencyMs;
   }

@@ -4,6 +4,7 @@ import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/live-view.js";
 import "../parts/scrub-bar.js";
 import { LiveFeed } from "../state/livefeed.js";
+import { WhepFeed, whepOf } from "../state/whep.js";
 import { clockOf, lengthOf, reasonOf } from "../state/words.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
@@ -14,6 +15,7 @@ const BACK_S = 300; // the bar
 const PIECE_S = 30; // of replay, asked for at a time
 const EDGE_S = 1.5; // nearer to now than this is live
 const GAPS_MS = 5000;
+const UNKNOWN_MS = 2000; // by WebRTC nobody knows which picture is shown: going back begins here before now
 
 /** @param {HTMLElement} root @param {Ctx} ctx */
 export function enter(root, ctx) {
@@ -44,9 +46,12 @@ class Live {
     this.now = h("button", { type: "button", class: "now", onclick: () => this.goLive() }, "● LIVE");
     this.go = button("Pause", icon("pause"), () => this.toggle(), { class: "go" });
     this.bar = /** @type {import("../parts/scrub-bar.js").ScrubBar} */ (h("scrub-bar"));
+    this.sooner = button("Lower delay: the moment of a picture is then not known", "Lower delay", () => this.hurry(), { class: "plain sooner" });
+    this.sooner.hidden = true;
+    this.offered = ""; // the channel for which it was asked whether WebRTC is offered
     this.many = ctx.prefs.get("layout") > 1;
     root.append(h("section", { class: "live-desk player", "aria-label": "Live pictures" },
-      h("header", { class: "over" }, this.behind, this.where, this.angles, this.all),
+      h("header", { class: "over" }, this.behind, this.where, this.sooner, this.angles, this.all),
       this.stage,
       h("footer", { class: "controls" }, this.bar,
         h("div", { class: "transport" },
@@ -110,6 +115,36 @@ class Live {
     this.drawViews();
     this.drawAngles();
     if (change.all) void this.readGaps();
+    if (this.leader && !this.offered) void this.askOffered();
+  }
+
+  /** All angles or none: what the box says of one. */
+  async askOffered() {
+    this.offered = this.leader;
+    this.sooner.hidden = !(await whepOf(this.leader));
+    if (!this.sooner.hidden && this.ctx.prefs.get("lowDelay")) this.anew();
+  }
+
+  /** Lower delay, or the way on which every picture says when it was captured. */
+  hurry() {
+    this.ctx.prefs.set("lowDelay", !this.hurried);
+    this.anew();
+  }
+
+  /** Is the picture looked at one by WebRTC? */
+  get soon() {
+    return this.views.get(this.leader)?.byPeer ?? false;
+  }
+
+  get hurried() {
+    return this.past ? this.ctx.prefs.get("lowDelay") : this.soon;
+  }
+
+  /** All views from the beginning. */
+  anew() {
+    for (const view of this.views.values()) view.remove();
+    this.views.clear();
+    this.drawViews();
   }
 
   drawViews() {
@@ -124,6 +159,11 @@ class Live {
       if (!view) {
         view = /** @type {LiveView} */ (h("live-view", { class: "tile on", data: { key: channel.id } }));
         view.feed = (taker) => new LiveFeed(channel.id, taker);
+        if (!this.sooner.hidden && this.ctx.prefs.get("lowDelay")) view.peer = (taker) => new WhepFeed(channel.id, taker);
+        view.addEventListener("peerless", (event) => {
+          const { words } = /** @type {CustomEvent} */ (event).detail;
+          this.ctx.say(`No lower delay from ${channel.name || channel.id}: ${words}. The usual way goes on.`, { key: "peerless" });
+        });
         this.views.set(channel.id, view);
         this.stage.append(view);
       }
@@ -152,9 +192,10 @@ class Live {
     const at = this.capture();
     const now = this.frozen || this.ctx.box.now();
     const behind = at === null ? null : (now - at) / 1000;
-    say(this.behind, behind === null ? "…" : behind < 10 ? `${behind.toFixed(1)} s behind` : `${lengthOf(behind)} behind`);
+    say(this.behind, behind === null ? (this.soon ? "Delay not known" : "…") : behind < 10 ? `${behind.toFixed(1)} s behind` : `${lengthOf(behind)} behind`);
     say(this.where, at === null ? "" : clockOf(at));
     this.now.setAttribute("aria-pressed", String(!this.past));
+    this.sooner.setAttribute("aria-pressed", String(this.hurried));
     const runs = !this.past || !this.replay.paused;
     if (this.go.dataset.runs !== String(runs)) {
       this.go.dataset.runs = String(runs);
@@ -195,6 +236,11 @@ class Live {
     return this.views.get(this.leader)?.capture ?? null;
   }
 
+  /** Where moves begin, ms: what is looked at, or about that. */
+  get from() {
+    return this.capture() ?? (this.soon ? this.ctx.box.now() - UNKNOWN_MS : null);
+  }
+
   /** @param {{t?: number, by?: number, phase: string}} given seconds before now */
   scrub({ t, by, phase }) {
     if (t === undefined) return this.move(by ?? 0);
@@ -230,7 +276,7 @@ class Live {
 
   /** @param {number} seconds */
   move(seconds) {
-    const at = this.capture();
+    const at = this.from;
     if (at === null) return;
     const to = at + seconds * 1000;
     const inside = this.past && to >= this.past.from && to < this.past.from + this.replay.duration * 1000;
@@ -296,7 +342,7 @@ class Live {
 
   toggle() {
     if (!this.past) {
-      const at = this.capture();
+      const at = this.from;
       if (at !== null) void this.to(at, false); // paused at the picture that was shown
     } else if (this.replay.paused) void this.replay.play().catch(() => {});
     else this.replay.pause();

@@ -14,6 +14,7 @@ const DEFAULTS = {
   session: "", // chosen by hand; "" is the newest that runs
   lastSeconds: 10,
   carry: true, // a play's tags begin with what follows from the play before
+  lowDelay: false, // live by WebRTC where it is offered: sooner, but no picture says when it was captured
   loop: true,
   sound: false,
   editLists: /** @type {"" | "ok" | "ignored" | "unknown"} */ (""), // what the self-test of this browser found

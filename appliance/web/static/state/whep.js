@@ -1,0 +1,86 @@
+// Live pictures of one channel by WebRTC: /channels/{id}/whep, where the box offers it. Lower delay than by the socket,
+// but nothing says when a picture was captured. Owns the connection and the box's session; must not know players.
+
+const GATHER_MS = 1000; // candidates of a local network are there at once
+const TYPE = "application/sdp";
+
+/** Where WebRTC is offered for a channel, null where it is not, or this browser has none.
+ * @param {string} channel @returns {Promise<string | null>} */
+export async function whepOf(channel) {
+  if (!("RTCPeerConnection" in window)) return null;
+  try {
+    const answer = await fetch(`/channels/${encodeURIComponent(channel)}/live`, { cache: "no-store" });
+    return answer.ok ? (await answer.json()).whep_url : null;
+  } catch {
+    return null; // asked again when the screen is opened again
+  }
+}
+
+export class WhepFeed {
+  /** @param {string} channel @param {{stream(media: MediaStream): void, refused(words: string): void}} taker */
+  constructor(channel, taker) {
+    this.taker = taker;
+    this.session = "";
+    this.over = false;
+    this.peer = new RTCPeerConnection();
+    this.peer.ontrack = ({ streams, track }) => track.kind === "video" && !this.over && taker.stream(streams[0] ?? new MediaStream([track]));
+    this.peer.onconnectionstatechange = () => this.peer.connectionState === "failed" && this.refused("no way through the network");
+    void this.begin(channel).catch((error) => this.refused(String(error?.message ?? error)));
+  }
+
+  /** @param {string} channel */
+  async begin(channel) {
+    for (const kind of ["video", "audio"]) this.peer.addTransceiver(kind, { direction: "recvonly" });
+    await this.peer.setLocalDescription();
+    await gathered(this.peer);
+    if (this.over) return;
+    const answer = await fetch(`/channels/${encodeURIComponent(channel)}/whep`, {
+      method: "POST", headers: { "Content-Type": TYPE }, body: this.peer.localDescription?.sdp ?? "",
+    });
+    const said = await answer.text();
+    if (!answer.ok) throw new Error(wordsOf(said) || `the box answered ${answer.status}`);
+    this.session = answer.headers.get("location") ?? "";
+    if (this.over) return this.end();
+    await this.peer.setRemoteDescription({ type: "answer", sdp: said });
+  }
+
+  /** @param {string} words */
+  refused(words) {
+    if (this.over) return;
+    this.close();
+    this.taker.refused(words);
+  }
+
+  close() {
+    this.over = true;
+    this.peer.close();
+    this.end();
+  }
+
+  /** Nobody watches any more: also from a page that is going away. */
+  end() {
+    const { session } = this;
+    this.session = "";
+    if (session) void fetch(session, { method: "DELETE", keepalive: true }).catch(() => {});
+  }
+}
+
+/** @param {RTCPeerConnection} peer @returns {Promise<void>} */
+function gathered(peer) {
+  return new Promise((done) => {
+    const look = () => peer.iceGatheringState === "complete" && done();
+    peer.addEventListener("icegatheringstatechange", look);
+    setTimeout(done, GATHER_MS);
+    look();
+  });
+}
+
+/** @param {string} body of a problem (RFC 9457) */
+function wordsOf(body) {
+  try {
+    const problem = JSON.parse(body);
+    return String(problem.detail ?? problem.title ?? "");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,173 @@
+"""Lower delay on the page: real WebRTC pictures from page to page, and the usual way when there are none.
+
+The made-up MediaMTX has no WebRTC of its own: what it is offered is answered by a page that sends a canvas.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import started
+from tests.kit.browser import WAIT_MS, errors_of, executable, open_page, photograph, until
+from tests.kit.running import Box, serving_box
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
+]
+VIEW = "document.querySelector('live-view')"
+ANSWER = """async (sdp) => {
+  const canvas = document.body.appendChild(document.createElement("canvas"));
+  [canvas.width, canvas.height] = [320, 180];
+  const pen = canvas.getContext("2d");
+  let turn = 0;
+  window.drawing = setInterval(() => {
+    pen.fillStyle = `hsl(${turn++ % 360} 90% 50%)`;
+    pen.fillRect(0, 0, 320, 180);
+  }, 40);
+  const peer = (window.peer = new RTCPeerConnection());
+  await peer.setRemoteDescription({ type: "offer", sdp });
+  const media = canvas.captureStream();
+  peer.addTrack(media.getVideoTracks()[0], media);
+  await peer.setLocalDescription();
+  await new Promise((done) => {
+    const look = () => peer.iceGatheringState === "complete" && done();
+    peer.onicegatheringstatechange = look;
+    look();
+  });
+  return peer.localDescription.sdp;
+}"""
+
+
+@dataclass
+class Relay:
+    """Between the threads: the server's, which has an offer, and the test's, which owns the pages."""
+
+    offers: queue.Queue[str] = field(default_factory=queue.Queue)
+    answers: queue.Queue[str] = field(default_factory=queue.Queue)
+    ended: queue.Queue[str] = field(default_factory=queue.Queue)
+    refuses: bool = False
+    url: str = ""
+
+
+@contextmanager
+def relaying_mediamtx() -> Iterator[Relay]:
+    relay = Relay()
+
+    class Relaying(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            offer = self.rfile.read(int(self.headers["content-length"])).decode()
+            if relay.refuses:
+                return self._say(400, b'{"error": "the stream has B-frames"}')
+            relay.offers.put(offer)
+            answer = relay.answers.get(timeout=WAIT_MS / 1000)
+            self._say(201, answer.encode(), Location=f"{self.path}/s-1")
+
+        def do_DELETE(self) -> None:
+            self._say(200)
+            relay.ended.put(self.path)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Not into the test's output."""
+
+        def _say(self, status: int, body: bytes = b"", **headers: str) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Relaying)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    relay.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield relay
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def relay() -> Iterator[Relay]:
+    with relaying_mediamtx() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def box(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    settings = {"channels": [{"id": "cam1", "name": "One"}], "mediamtx": {"webrtc_url": relay.url}}
+    with serving_box(tmp_path_factory.mktemp("whep"), settings, started) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, box: Box) -> Iterator[Page]:
+    one = open_page(browser, box.url + "/#live")
+    yield one
+    assert errors_of(one) == []
+    one.context.close()
+
+
+@pytest.fixture(scope="module")
+def sender(browser: Browser) -> Page:
+    return open_page(browser, "about:blank")
+
+
+def sends(sender: Page, relay: Relay) -> None:
+    """Answers the next offer with a canvas."""
+    relay.answers.put(sender.evaluate(ANSWER, relay.offers.get(timeout=WAIT_MS / 1000)))
+
+
+def test_lower_delay_is_a_choice_and_real_pictures_come(page: Page, sender: Page, relay: Relay) -> None:
+    toggle = page.get_by_role("button", name="Lower delay")
+    expect(toggle).to_have_attribute("aria-pressed", "false")
+    toggle.click()
+    sends(sender, relay)
+    until(page, f"{VIEW}.video.videoWidth === 320 && {VIEW}.video.currentTime > 0.2")
+    expect(toggle).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#behind")).to_have_text("Delay not known")
+    expect(page.locator(".tile-words")).to_have_text("")
+    photograph(page, "live-whep")
+    assert page.evaluate("app.marks.lookingAt()") is None, "a mark means now"
+
+
+def test_back_from_there_is_the_recording(page: Page, relay: Relay) -> None:
+    """Nothing is recorded here: the words say which instant was wanted; the session at MediaMTX is over."""
+    page.get_by_role("button", name="Back 5 s").click()
+    expect(page.locator(".live-desk .message")).to_contain_text("No footage at")
+    assert relay.ended.get(timeout=WAIT_MS / 1000) == "/cam1/whep/s-1"
+
+
+def test_the_choice_is_kept_and_pictures_that_stop_bring_the_usual_way(
+    page: Page, sender: Page, relay: Relay
+) -> None:
+    page.get_by_role("button", name="● LIVE").click()
+    sends(sender, relay)
+    until(page, f"{VIEW}?.video.currentTime > 0.1")
+    sender.evaluate("clearInterval(drawing)")
+    with page.expect_websocket(lambda socket: socket.url.endswith("/channels/cam1/live")):
+        page.evaluate(f"{VIEW}.patienceMs = 300")
+    expect(page.get_by_role("log")).to_contain_text("No lower delay from One: no picture came")
+    expect(page.get_by_role("button", name="Lower delay")).to_have_attribute("aria-pressed", "false")
+    assert relay.ended.get(timeout=WAIT_MS / 1000) == "/cam1/whep/s-1"
+    assert page.evaluate("app.prefs.get('lowDelay')") is True
+
+
+def test_what_is_refused_is_said_and_the_usual_way_goes_on(page: Page, relay: Relay) -> None:
+    relay.refuses = True
+    with page.expect_websocket(lambda socket: socket.url.endswith("/channels/cam1/live")):
+        page.get_by_role("button", name="Lower delay").click()
+    expect(page.get_by_role("log")).to_contain_text("the stream has B-frames")
+    expect(page.locator(".tile-words")).to_have_text("Waiting for pictures")
+    expect(page.locator("#behind")).to_have_text("…")
