@@ -49,11 +49,22 @@ class LiveFootage(Protocol):
 
 @dataclass(slots=True)
 class _Viewer:
-    """Where one viewer is: the segment, and the number of the next part to send."""
+    """Where one viewer is: the segment, the number of the next part to send, and the one open descriptor."""
 
-    view: SegmentView
-    next_part: int
-    fd: int
+    view: SegmentView | None = None
+    next_part: int = 0
+    fd: int = -1
+
+    def turn_to(self, view: SegmentView, next_part: int, fd: int) -> None:
+        """Go on in another segment, of which `fd` is the viewer's from now on."""
+        self.leave()
+        self.view, self.next_part, self.fd = view, next_part, fd
+
+    def leave(self) -> None:
+        """Give the descriptor back, once: its number may be somebody else's the moment after."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,65 +96,55 @@ class LiveVideo:
             await send({"type": "websocket.close", "code": 4000, "reason": f"trace {trace_id}"})
 
     async def _stream(self, channel_id: str, send: Send) -> None:
-        viewer: _Viewer | None = None
+        viewer = _Viewer()
         try:
             while True:
                 seen = self.footage.changed.count
                 view = self.footage.newest_view(channel_id)
                 if view is not None:
-                    viewer = await self._catch_up(view, viewer, send)
+                    await self._catch_up(view, viewer, send)
                 await self.footage.changed.wait_past(seen)
         finally:
-            if viewer is not None:
-                os.close(viewer.fd)
+            viewer.leave()
 
-    async def _catch_up(self, view: SegmentView, viewer: _Viewer | None, send: Send) -> _Viewer:
+    async def _catch_up(self, view: SegmentView, viewer: _Viewer, send: Send) -> None:
         """Send what is new; begin (again) at the newest key when there is no going on from where he is."""
-        if viewer is None:
-            return await self._begin(view, send)
-        if viewer.view.name == view.name and len(view.parts) - viewer.next_part <= BEHIND_MAX:
+        old = viewer.view
+        if old is not None and old.name == view.name and len(view.parts) - viewer.next_part <= BEHIND_MAX:
             await self._send_parts(view, viewer, send)
-            return viewer
-        if viewer.view.name != view.name and viewer.view.run_id == view.run_id:
-            return await self._go_over(view, viewer, send)
-        os.close(viewer.fd)
-        return await self._begin(view, send)
+        elif old is not None and old.name != view.name and old.run_id == view.run_id:
+            await self._go_over(old, view, viewer, send)
+        else:
+            await self._begin(view, viewer, send)
 
-    async def _go_over(self, view: SegmentView, viewer: _Viewer, send: Send) -> _Viewer:
+    async def _go_over(self, old: SegmentView, view: SegmentView, viewer: _Viewer, send: Send) -> None:
         """From one segment of a run to the newest: first what the old one got since, so that nothing is
         missing between them, then the new one from its first part. Same run, same init, one timeline."""
-        old = viewer.view
         since_us = old.clock.wall_us(old.base_ns)
         until_us = view.clock.wall_us(view.base_ns + 1)
         between = await self.footage.views(view.name.split("/")[0], since_us, until_us)
         whole = next((each for each in between if each.name == old.name), old)
         if not _follows(old, view) or len(whole.parts) - viewer.next_part > BEHIND_MAX:
-            os.close(viewer.fd)
-            return await self._begin(view, send)
+            await self._begin(view, viewer, send)
+            return
         await self._send_parts(whole, viewer, send)
-        fd = await trio.to_thread.run_sync(self.footage.open_fd, view.name, limiter=self.threads)
-        os.close(viewer.fd)
-        viewer.view, viewer.next_part, viewer.fd = view, 0, fd
+        viewer.turn_to(view, 0, await self._open(view))
         await self._send_parts(view, viewer, send)
-        return viewer
 
-    async def _begin(self, view: SegmentView, send: Send) -> _Viewer:
-        fd = await trio.to_thread.run_sync(self.footage.open_fd, view.name, limiter=self.threads)
+    async def _begin(self, view: SegmentView, viewer: _Viewer, send: Send) -> None:
         key = view.keys[-1]
-        try:
-            init = await self._read(fd, 0, view.init.size)
-            where = view.parts[key.part]
-            data = await self._read(fd, where.offset, where.end - where.offset)
-            first = from_key(data, where, view, key)
-        except BaseException:
-            os.close(fd)
-            raise
+        viewer.turn_to(view, key.part + 1, await self._open(view))
+        init = await self._read(viewer.fd, 0, view.init.size)
+        where = view.parts[key.part]
+        data = await self._read(viewer.fd, where.offset, where.end - where.offset)
+        first = from_key(data, where, view, key)
         await _say(send, begin_message(view))
         await send({"type": "websocket.send", "bytes": init})
         await send({"type": "websocket.send", "bytes": first})
-        viewer = _Viewer(view, key.part + 1, fd)
         await self._send_parts(view, viewer, send)
-        return viewer
+
+    async def _open(self, view: SegmentView) -> int:
+        return await trio.to_thread.run_sync(self.footage.open_fd, view.name, limiter=self.threads)
 
     async def _send_parts(self, view: SegmentView, viewer: _Viewer, send: Send) -> None:
         shifts = {track.id: shift_of(view, track) for track in view.init.tracks}
