@@ -29,9 +29,10 @@ MARK_WHILE_LOADING = """async () => {
   }, 5);
   while (videos().length < 4 || !videos().every(whole)) {
     const began = performance.now();
+    const loading = videos().filter((v) => v.src && !whole(v)).length;
     const play = app.marks.newPlay({});
     await play.answer;
-    took.push(performance.now() - began);
+    if (loading > 0) took.push(performance.now() - began);
     await app.marks.undo(play.id);
     await new Promise((done) => setTimeout(done, 50));
   }
@@ -63,7 +64,7 @@ def test_a_mark_is_acknowledged_while_four_angles_load(browser: Browser, four: D
         page.locator("#plays .play .open").first.click()
         found = page.evaluate(MARK_WHILE_LOADING)
         assert found["most"] <= 2, "downloads at a time"
-        assert len(found["took"]) >= 3, "there was something to wait behind"
+        assert found["took"], "there was something to wait behind"
         # The goal, 100 ms, is for scripts/bench narrow. Here: the socket answered, nothing went by HTTP.
         assert statistics.median(found["took"]) < 1000
         page.context.close()
