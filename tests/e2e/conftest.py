@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,33 @@ def start_demo(folder: Path, *words: str, port: int = 0) -> Demo:
     process.launch()
     trio.run(lambda: eventually(lambda: "Ctrl-C stops it" in process.said(), within_s=20, what="the demo"))
     return Demo(process, folder / "state", re.findall(r"http://\S+:\d+(?=\s)", process.said()))
+
+
+def free_port() -> int:
+    """For a demo that is to get its port again after a restart."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def stop_demo(demo: Demo) -> None:
+    """As a person ends it; returns when it has ended well."""
+    demo.process.send(signal.SIGTERM)
+    assert trio.run(demo.process.ended) == 0
+
+
+def start_again(demo: Demo) -> None:
+    """Returns when it has invited people again."""
+    invited = demo.process.said().count("Ctrl-C stops it")
+    demo.process.launch()
+    trio.run(
+        lambda: eventually(
+            lambda: demo.process.said().count("Ctrl-C stops it") > invited,
+            within_s=20,
+            what="the demo again",
+        )
+    )
 
 
 @pytest.fixture(scope="module")

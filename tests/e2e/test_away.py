@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import socket
 from collections.abc import Iterator
 
 import pytest
-import trio
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from appliance.kernel.clock import from_rfc3339
-from tests.e2e.conftest import Demo, start_demo
+from tests.e2e.conftest import Demo, free_port, start_again, start_demo, stop_demo
 from tests.kit.browser import WAIT_MS, executable, photograph, plain_get, until
-from tests.kit.waiting import eventually
 
 pytestmark = [
     pytest.mark.slow,
@@ -27,29 +23,11 @@ ONLINE = "#link[data-state=connected]"
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo on a port it gets again after a restart."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    one = start_demo(tmp_path_factory.mktemp("away"), "--cameras", "1", port=port)
+    one = start_demo(tmp_path_factory.mktemp("away"), "--cameras", "1", port=free_port())
     try:
         yield one
     finally:
         one.process.kill_everything()
-
-
-def stop(box: Demo) -> None:
-    box.process.send(signal.SIGTERM)
-    assert trio.run(box.process.ended) == 0
-
-
-def start(box: Demo) -> None:
-    invited = box.process.said().count("Ctrl-C stops it")
-    box.process.launch()
-    trio.run(
-        lambda: eventually(
-            lambda: box.process.said().count("Ctrl-C stops it") > invited, within_s=20, what="the demo again"
-        )
-    )
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +54,7 @@ def page(tablet: BrowserContext, box: Demo) -> Page:
 
 
 def test_marks_made_while_the_box_is_away_arrive_with_their_times(page: Page, box: Demo) -> None:
-    stop(box)
+    stop_demo(box)
     page.click("#new-play")
     pressed = page.evaluate("app.box.now()")
     card = page.locator("#plays .play").first
@@ -88,7 +66,7 @@ def test_marks_made_while_the_box_is_away_arrive_with_their_times(page: Page, bo
     until(page, f"document.querySelector('{LEADER}').currentTime !== {other}")  # it plays on
     assert one is not None
     page.click("#end-play")
-    start(box)
+    start_again(box)
     expect(page.locator(ONLINE)).to_be_visible()
     expect(page.locator("#banner")).to_be_hidden()
     expect(card.locator(".number")).to_have_text("2")
@@ -100,14 +78,14 @@ def test_marks_made_while_the_box_is_away_arrive_with_their_times(page: Page, bo
 
 
 def test_marks_survive_the_page(page: Page, tablet: BrowserContext, box: Demo) -> None:
-    stop(box)
+    stop_demo(box)
     until(page, "!app.box.online")
     page.click("#last10")
     expect(page.locator("#plays .play")).to_have_count(3)
     kept = "(await (await import('/state/disk.js')).diskOfMarks().all()).some(m => m.state === 'waiting')"
     until(page, f"(async () => {kept})()")
     page.close()
-    start(box)
+    start_again(box)
     later = tablet.new_page()
     later.goto(box.urls[0])
     expect(later.locator("#plays .play")).to_have_count(3)

@@ -1,4 +1,5 @@
-"""The page in WebKit, the engine of iPads: marked, ended, tapped, exact, other angles, single frames, live.
+"""The page in WebKit, the engine of iPads: marked, ended, tapped, exact, other angles, single frames, live;
+beside Chromium, without a box for a while, out of reach.
 
 One window, in the order of the file. Pictures say by their burned-in barcode which they are.
 """
@@ -9,13 +10,17 @@ import os
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import Demo
+from appliance.kernel.clock import from_rfc3339
+from tests.e2e.conftest import Demo, free_port, start_again, start_demo, stop_demo
 from tests.e2e.kit import expected_first
 from tests.kit import webkit
-from tests.kit.browser import plain_get
+from tests.kit.browser import errors_of, executable, open_page, plain_get
+from tests.kit.narrow import narrow_link
 from tests.kit.webkit import WebKit
 
 pytestmark = [
@@ -32,12 +37,24 @@ SHOWN = f"""
   for (let turn = 0; turn < 4; turn++) await new Promise(requestAnimationFrame);
   return burnedIn({LEADER});
 """
+PLAYS = "document.querySelectorAll('#plays .play').length"
+NOTHING_WAITS = "app.box.outbox.waiting().length === 0"
 LIVE = """
   const { burnedIn } = await import("/state/selftest.js");
   const video = document.querySelector("live-view.leader video");
   await new Promise((shown) => video.requestVideoFrameCallback(shown));
   return [app.marks.lookingAt(), burnedIn(video).instantMs];
 """
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """As everybody's, and on a port it gets again after a restart."""
+    one = start_demo(tmp_path_factory.mktemp("demo"), "--host", "0.0.0.0", port=free_port())
+    try:
+        yield one
+    finally:
+        one.process.kill_everything()
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +124,7 @@ def test_a_star_and_a_tag_are_there_after_a_reload(window: WebKit, demo: Demo) -
     window.click("tag-board .tag-group[data-field=quarter] button")
     window.until("document.querySelector('.tag-group[data-field=quarter] [aria-pressed=true]')")
     window.until(f'document.querySelector("{star}[aria-pressed=true]")')
-    window.until("app.box.outbox.waiting().length === 0")
+    window.until(NOTHING_WAITS)
     play = newest_play(demo)
     assert play["is_favorite"] is True
     assert len(plain_get(f"{demo.urls[0]}/tags?play_id={play['id']}")["items"]) == 1
@@ -131,3 +148,62 @@ def test_live_knows_when_its_picture_was_captured(window: WebKit) -> None:
     assert min(abs(thought - said) for thought, said in off) < 41
     if folder := os.environ.get("E2E_PICTURES"):
         window.photograph(f"{folder}/webkit-live.png")
+
+
+@pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium")
+def test_what_is_marked_in_one_browser_is_seen_in_the_other(
+    window: WebKit, browser: Browser, demo: Demo
+) -> None:
+    window.run("app.go('desk')")
+    window.until(f"{PLAYS} === 1")
+    other: Page = open_page(browser, demo.urls[0])
+    plays = other.locator("#plays .play")
+    expect(plays).to_have_count(1)
+    window.click("#new-play")
+    expect(plays).to_have_count(2)
+    expect(plays.locator(".number").first).to_have_text("2")
+    window.click("#end-play")
+    other.click("#new-play")
+    window.until(f"{PLAYS} === 3 && document.querySelector('#plays .play .number')?.textContent === '3'")
+    other.click("#end-play")
+    window.until("[...app.box.state.plays.values()].every((play) => play.duration > 0)")
+    assert errors_of(other) == []
+    other.context.close()
+
+
+def test_a_restart_of_the_box_needs_no_reload(window: WebKit, demo: Demo) -> None:
+    """A mark made meanwhile is shown at once and arrives once, with its time."""
+    window.run("window.sameDocument = true")
+    known = window.run("return app.box.reloads")
+    stop_demo(demo)
+    window.until("!app.box.online")
+    pressed = window.run("return app.box.now()")
+    window.click("#last10")
+    window.until(f"{PLAYS} === 4")
+    start_again(demo)
+    window.until(f"app.box.online && {NOTHING_WAITS}")
+    assert_arrived_once(demo, 4, pressed - 10_000)
+    assert window.run("return [window.sameDocument, app.box.reloads]") == [True, known]
+
+
+def test_a_mark_made_out_of_reach_arrives_once(window: WebKit, demo: Demo) -> None:
+    with narrow_link(urlsplit(demo.urls[0]).port or 0, 50e6) as link:
+        window.open(link.url)
+        window.until(f"app.box.online && {PLAYS} === 4")
+        link.cut()
+        pressed = window.run("return app.box.now()")
+        window.click("#last10")
+        window.until("document.querySelector('#plays .play')?.textContent.includes('Not on the box yet')")
+        assert len(plain_get(f"{demo.urls[0]}/plays")["items"]) == 4
+        link.mend()
+        window.until(NOTHING_WAITS)
+        assert_arrived_once(demo, 5, pressed - 10_000)
+        assert window.run("return app.box.reloads") == 1
+        window.open("about:blank")
+
+
+def assert_arrived_once(demo: Demo, number: int, start_ms: float) -> None:
+    plays = plain_get(f"{demo.urls[0]}/plays")["items"]
+    assert sorted(play["number"] for play in plays) == list(range(1, number + 1))
+    newest = next(play for play in plays if play["number"] == number)
+    assert abs(from_rfc3339(newest["start_time"]) / 1000 - start_ms) < 300
