@@ -228,9 +228,9 @@ setInterval(() => {
   entered?.tick?.(now);
 }, 100);
 
-/** Once per browser: does it honour edit lists? The player seeks past the pre-roll where it does not. */
+/** Once per browser, until it is known: does it honour edit lists? The player seeks past the pre-roll where it does not. */
 async function firstStart() {
-  if (prefs.get("editLists") && prefs.get("editListsBy") === navigator.userAgent) return;
+  if (["ok", "ignored"].includes(prefs.get("editLists")) && prefs.get("editListsBy") === navigator.userAgent) return;
   const { testEditLists } = await import("./state/selftest.js");
   const { verdict, raw } = await testEditLists();
   prefs.set("editLists", verdict);

@@ -1,6 +1,6 @@
 // The recording of one camera as a picture: pieces of replay.mp4 one after the other, a still while a finger moves.
 //
-// Properties: `channel`, `spans` (its covered spans), `rate`. Methods: to(), glimpse(), toggle(), step(). Emits `moved` and
+// Properties: `channel`, `framerate`, `spans` (its covered spans), `rate`. Methods: to(), glimpse(), toggle(), step(). Emits `moved` and
 // `state`. `at` is the capture time of the picture shown, ms. Two videos take turns, so one piece follows the other.
 
 import { define, emit, h, say } from "./dom.js";
@@ -9,7 +9,7 @@ import { clockOf } from "../state/zone.js";
 
 const PIECE_MS = 60_000;
 const AHEAD_S = 8; // the next piece is asked for this long before the end of the one that plays
-const FRAME_S = 1 / 25;
+const FRAMERATE = 25; // until the channel has told its own
 
 /** `asked`: capture time to go to when the video has loaded that far.
  * @typedef {{video: HTMLVideoElement, piece: import("../state/review.js").Span | null, asked: number}} Reel */
@@ -18,6 +18,8 @@ export class FootageView extends HTMLElement {
   constructor() {
     super();
     this.channel = "";
+    /** @type {number | null} */
+    this.framerate = null; // of the channel
     /** @type {readonly {start: string, end: string}[]} */
     this.spans = [];
     /** @type {Reel[]} */
@@ -167,7 +169,7 @@ export class FootageView extends HTMLElement {
   /** @param {number} by frames */
   step(by) {
     this.front.video.pause();
-    this.to(this.at + by * FRAME_S * 1000, false);
+    this.to(this.at + (by * 1000) / (this.framerate || FRAMERATE), false);
   }
 
   // -- a finger on the timeline ---------------------------------------------------------------------------------------

@@ -352,7 +352,7 @@ class Live {
   step(by) {
     if (!this.past) return this.toggle();
     this.replay.pause();
-    this.replay.currentTime = Math.max(0, this.replay.currentTime + by / 25);
+    this.replay.currentTime = Math.max(0, this.replay.currentTime + by / (this.ctx.box.state.channels.get(this.leader)?.framerate || 25));
   }
 
   /** @param {number} rate */

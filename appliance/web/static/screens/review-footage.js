@@ -128,6 +128,7 @@ export class Footage {
     const { channels } = this;
     if (!channels.some((each) => each.id === this.leader)) this.leader = (channels.find((each) => each.id === this.ctx.prefs.get("angle")) ?? channels[0])?.id ?? "";
     this.view.channel = this.leader;
+    this.view.framerate = this.ctx.box.state.channels.get(this.leader)?.framerate ?? null;
     this.measure();
     if (first) void this.load();
     this.draw();
@@ -264,6 +265,7 @@ export class Footage {
     if (!id || id === this.leader) return;
     const { at, running } = this.view;
     this.leader = this.view.channel = id;
+    this.view.framerate = this.ctx.box.state.channels.get(id)?.framerate ?? null;
     this.ctx.prefs.set("angle", id);
     this.view.spans = this.known.get(id)?.spans ?? [];
     this.view.front.piece = null;
