@@ -134,10 +134,12 @@ async def test_a_recordings_disk_that_turns_read_only_stops_recording_and_nothin
                 second = await marked(http, session_id)
             assert await box.stop() == 0
             disk.mend()
+            before = set(disk.folder.rglob("*.mp4"))
             await box.start()
             async with box.http() as http:
                 await clip_is(http, first, "ready")
                 assert (await http.get(f"/clips/{second}"))["status"] in ("failed", "pending", "ready")
+                await eventually(lambda: set(disk.folder.rglob("*.mp4")) - before, what="recording again")
                 await clip_is(http, await marked(http, session_id), "ready")
             await box.stop()
             await clean(box)
