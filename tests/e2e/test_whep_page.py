@@ -138,6 +138,7 @@ def test_lower_delay_is_a_choice_and_real_pictures_come(page: Page, sender: Page
     expect(toggle).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#behind")).to_have_text("Delay not known")
     expect(page.locator(".tile-words")).to_have_text("")
+    expect(page.get_by_role("slider", name="Position")).to_have_attribute("aria-valuetext", "now")
     photograph(page, "live-whep")
     assert page.evaluate("app.marks.lookingAt()") is None, "a mark means now"
 

@@ -207,7 +207,7 @@ class Live {
       missing: this.gaps.map(([start, end]) => [(start - now) / 1000, Math.min(0, (end - now) / 1000)]),
       words: (t) => (t > -0.05 ? "now" : `−${lengthOf(-t)}`), end: "now",
     };
-    if (!this.frozen && behind !== null) this.bar.time = -behind;
+    if (!this.frozen && (behind !== null || this.soon)) this.bar.time = -(behind ?? 0.01);
     if (this.frozen && this.dragged !== undefined) this.bar.time = this.dragged;
   }
 
