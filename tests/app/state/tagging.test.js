@@ -1,10 +1,13 @@
 // Tags as people read and write them: merging, one press as changes, what the next play begins with, finding.
 
+import { webcrypto } from "node:crypto";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { everything, facet, matching } from "../../../appliance/web/static/state/find.js";
 import { tag as say } from "../../../appliance/web/static/state/tagger.js";
 import { carried, merged, nextDown, overlayTags, pressed, tagsByPlay, writes } from "../../../appliance/web/static/state/tagging.js";
+
+globalThis.crypto ??= webcrypto; // Node 18 keeps it in its module
 
 const EMPTY = { quarter: null, down: null, distance: null, yard_line: null, play_type: null, formation: null, result: null, yards_gained: null, notes: null, coach_notes: null, players: [], labels: [], is_important: false, is_reviewed: false };
 const tag = (id, fields = {}) => ({ ...EMPTY, id, play_id: "p", clip_id: "c", created_at: `2026-01-01T10:00:0${id}Z`, rev: 1, ...fields });
