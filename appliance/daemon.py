@@ -187,7 +187,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
         routes = _routes(box, monitor, cutter, rules, delivery, pictures, planner)
         troubles = [cutter.troubles, *([files.troubles] if files is not None else [])]
         box.board.add("clip_disks", lambda: boards.clip_disks_part(troubles))
-        routes += [quality_routes(jobs, delivery), Previews(store, whep).routes()]
+        routes += [quality_routes(jobs, delivery), Previews(store, whep).routes(), *_live_pictures(box, stop)]
         await _watching_layer(box, routes, stop, loop, ready)
 
 
@@ -221,12 +221,17 @@ def _routes(
     ]
     if box.recordings is not None:
         domains.append(recordings_routes(box.recordings, box.clock))
-        video = LiveVideo(box.recordings, trio.CapacityLimiter(READERS))
-        domains.append(Routes("live pictures", raw=[video.route()]))
     else:
         domains.append(bridges.safe_mode_routes())
     boards.add_parts(box.board, box.metrics, box.recordings, box.recorder, box.workers, cutter)
     return domains
+
+
+def _live_pictures(box: Box, stop: trio.Event) -> list[Routes]:
+    if box.recordings is None:
+        return []
+    video = LiveVideo(box.recordings, trio.CapacityLimiter(READERS), stop)
+    return [Routes("live pictures", raw=[video.route()])]
 
 
 async def _watching_layer(

@@ -15,8 +15,8 @@ from appliance.live.border import survive
 from appliance.live.client import Client
 from appliance.live.commands import CommandDesk
 from appliance.live.direct import DirectTransport
-from appliance.live.hub import RESTART, Hub
-from appliance.live.protocol import Close, Hello, ProtocolError, parse_hello
+from appliance.live.hub import Hub
+from appliance.live.protocol import RESTART, Close, Hello, ProtocolError, parse_hello
 from appliance.live.transport import Gone, PlainTransport
 from appliance.web.api import Receive, Scope, Send
 from appliance.web.caller import device_of

@@ -19,14 +19,13 @@ from appliance.kernel.journal import Entry, Journal
 from appliance.kernel.signal import Signal
 from appliance.live import protocol
 from appliance.live.client import Client
-from appliance.live.protocol import PING_FRAME, SILENT_HEARTBEATS, About, Close, text_frame
+from appliance.live.protocol import PING_FRAME, RESTART, SILENT_HEARTBEATS, About, Close, text_frame
 
 PAGE = 64  # events per fan-out step: one write per client, and never long without a checkpoint
 REST = 2  # the fan-out takes at most a third of the loop: marks and heartbeats come in between
 REST_MIN_S = 0.001  # below this a sleep would take longer than it says
 REST_MAX_S = 0.005  # what a page may wait for the one before
 TICKS = 5  # silence is looked at this often per heartbeat
-RESTART = "the box restarts"
 STOP_GRACE_S = 3.0  # for all clients together to be told 4001
 LEFT = 1005  # counted for a client that went by itself (RFC 6455 section 7.4.1: no status)
 

@@ -41,6 +41,9 @@ class Close(IntEnum):
     PROTOCOL = 4510
 
 
+RESTART = "the box restarts"
+
+
 class ProtocolError(Exception):
     """The client broke the protocol: its connection is closed with 4510 and this reason."""
 

@@ -19,6 +19,7 @@ from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import not_found
 from appliance.kernel.signal import Signal
 from appliance.live.border import survive
+from appliance.live.protocol import RESTART, Close
 from appliance.media.fmp4 import Malformed
 from appliance.media.live_parts import LEAD_NS, from_key, mime_of, shift_of, shifted
 from appliance.media.view import SegmentView
@@ -73,6 +74,7 @@ class LiveVideo:
 
     footage: LiveFootage
     threads: trio.CapacityLimiter
+    stopping: trio.Event  # set when the box stops: viewers are told to come back
 
     def route(self) -> RawRoute:
         return RawRoute("WS", "/channels/{channel_id}/live", self.handle, "Live pictures as fragmented MP4.")
@@ -89,11 +91,18 @@ class LiveVideo:
         async def watch() -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
+                nursery.start_soon(self._until_stopping, nursery.cancel_scope)
                 await self._stream(channel_id, send)
 
         trace_id = await survive("live pictures", channel_id, watch)
-        if trace_id is not None:
+        if self.stopping.is_set():
+            await send({"type": "websocket.close", "code": Close.RESTART, "reason": RESTART})
+        elif trace_id is not None:
             await send({"type": "websocket.close", "code": 4000, "reason": f"trace {trace_id}"})
+
+    async def _until_stopping(self, scope: trio.CancelScope) -> None:
+        await self.stopping.wait()
+        scope.cancel(reason="the box stops")
 
     async def _stream(self, channel_id: str, send: Send) -> None:
         viewer = _Viewer()

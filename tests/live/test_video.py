@@ -34,6 +34,7 @@ class Viewer:
     blocked: trio.Event | None = None
     passes: int = 0  # messages that are taken before `blocked` holds up the rest
     accepted: bool = False
+    closed: tuple[int, str] | None = None
 
     def __post_init__(self) -> None:
         self.is_stuck = trio.Event()
@@ -53,6 +54,8 @@ class Viewer:
         self.passes = max(0, self.passes - 1)
         if message["type"] == "websocket.accept":
             self.accepted = True
+        elif message["type"] == "websocket.close":
+            self.closed = (message["code"], message["reason"])
         elif "text" in message:
             self.texts.append(json.loads(message["text"]))
             self.chunks.append([])
@@ -93,7 +96,7 @@ async def test_a_viewer_gets_an_init_and_fragments_from_the_newest_key_on(
     writer.write_seconds(3.5)
     async with box.running() as handle, trio.open_nursery() as nursery:
         await until(handle, lambda: handle.newest_view("cam1"))
-        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2)))
+        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2), trio.Event()))
         nursery.start_soon(viewer.watch)
         await until_fragments(viewer, 2)
         (hello,) = viewer.texts
@@ -116,7 +119,7 @@ async def test_a_new_segment_goes_on_without_a_hole_and_without_a_new_init(
     writer.write_seconds(0.9)
     async with box.running() as handle, trio.open_nursery() as nursery:
         await until(handle, lambda: handle.newest_view("cam1"))
-        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2)))
+        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2), trio.Event()))
         nursery.start_soon(viewer.watch)
         for seconds in (1.3, 1.7, 2.4, 2.8, 3.5):
             writer.write_seconds(seconds)
@@ -132,7 +135,7 @@ async def test_a_new_run_begins_again_and_says_so(tmp_path: Path, footage: Any) 
     writer.write_seconds(1.5)
     async with box.running() as handle, trio.open_nursery() as nursery:
         await until(handle, lambda: handle.newest_view("cam1"))
-        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2)))
+        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2), trio.Event()))
         nursery.start_soon(viewer.watch)
         await until_fragments(viewer, 1)
         writer.restart(gap_s=0.5)
@@ -154,7 +157,7 @@ async def test_a_viewer_that_fell_behind_is_set_forward_to_the_newest_key(
     writer.write_seconds(0.9)
     async with box.running() as handle, trio.open_nursery() as nursery:
         await until(handle, lambda: handle.newest_view("cam1"))
-        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2)))
+        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2), trio.Event()))
         nursery.start_soon(viewer.watch)
         await until_fragments(viewer, 1)
         viewer.blocked = trio.Event()
@@ -192,7 +195,7 @@ async def test_leaving_releases_the_recording_once(tmp_path: Path, footage: Any,
     async with box.running() as handle:
         await until(handle, lambda: handle.newest_view("cam1"))
         index = Watched(handle)
-        viewer = Viewer(LiveVideo(index, trio.CapacityLimiter(2)))
+        viewer = Viewer(LiveVideo(index, trio.CapacityLimiter(2), trio.Event()))
         viewer.blocked = trio.Event()
         viewer.passes = after + 1  # the handshake's answer is one
 
@@ -214,7 +217,7 @@ async def test_leaving_releases_the_recording_once(tmp_path: Path, footage: Any,
 async def test_an_unknown_channel_is_refused_before_the_handshake(tmp_path: Path) -> None:
     box = Box(tmp_path)
     async with box.running() as handle:
-        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2)))
+        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2), trio.Event()))
         with pytest.raises(Refused) as refused:
             await viewer.watch("cam9")
         assert refused.value.status == 404 and not viewer.accepted
@@ -223,13 +226,26 @@ async def test_an_unknown_channel_is_refused_before_the_handshake(tmp_path: Path
 async def test_a_viewer_waits_for_the_first_footage(tmp_path: Path, footage: Any) -> None:
     box = Box(tmp_path)
     async with box.running() as handle, trio.open_nursery() as nursery:
-        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2)))
+        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2), trio.Event()))
         nursery.start_soon(viewer.watch)
         await trio.testing.wait_all_tasks_blocked()
         assert viewer.texts == []
         writer_into(box, footage).write_seconds(1)
         await until_fragments(viewer, 1)
         await viewer.leave()
+
+
+async def test_viewers_are_told_when_the_box_stops(tmp_path: Path, footage: Any) -> None:
+    """They do not hold it up: a restart is not to last for as long as running requests may."""
+    box, stopping = Box(tmp_path), trio.Event()
+    writer_into(box, footage).write_seconds(2)
+    async with box.running() as handle:
+        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2), stopping))
+        async with trio.open_nursery() as watching:
+            watching.start_soon(viewer.watch)
+            await until_fragments(viewer, 1)
+            stopping.set()
+    assert viewer.closed == (4001, "the box restarts")
 
 
 def parts_seen(handle: Any) -> int:
