@@ -118,7 +118,7 @@ class Channel:
         ):
             for known in (self.runs, self._is_live, self._began_us):
                 known.pop(run_id, None)
-        ends = (self._until_us(one) for one in self.newest_first())
+        ends = (self._until_us(self.segments[each]) for _, each in reversed(self._order))  # the first will do
         self.video_until_us = next((end_us for end_us in ends if end_us is not None), None)
 
     def opened(self, segment: Segment) -> None:
