@@ -124,11 +124,14 @@ export class ScrubBar extends HTMLElement {
     const end = /** @type {"lo" | "hi" | undefined} */ (/** @type {HTMLElement} */ (event.target).dataset.end);
     (end ? /** @type {HTMLElement} */ (event.target) : track).focus({ preventScroll: true });
     track.setPointerCapture(event.pointerId);
+    // A handle is held where it was gripped: it does not jump to the finger.
+    const held = end && this.seen.trim ? track.getBoundingClientRect() : null;
+    const grip = held && end && this.seen.trim ? event.clientX - held.left - (this.share(this.seen.trim[end]) / 100) * held.width : 0;
     /** @param {PointerEvent} now */
     const where = (now) => {
       const box = track.getBoundingClientRect();
       const { from, to } = /** @type {BarView} */ (this.seen);
-      return from + Math.min(1, Math.max(0, (now.clientX - box.left) / box.width)) * (to - from);
+      return from + Math.min(1, Math.max(0, (now.clientX - grip - box.left) / box.width)) * (to - from);
     };
     /** @param {PointerEvent} now @param {string} phase */
     const tell = (now, phase) => (end ? this.move(end, where(now), phase) : emit(this, "scrub", { t: where(now), phase }));

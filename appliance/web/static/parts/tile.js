@@ -48,12 +48,16 @@ export class Tile {
     const { video } = this;
     if (!video.requestVideoFrameCallback) return;
     const look = (/** @type {number} */ _now, /** @type {any} */ facts) => {
-      const step = this.last < 0 ? 0 : facts.mediaTime - this.last;
+      // Of a picture sought for a raw time is where it was sought, not where it begins: nothing to learn from.
+      const sought = this.given.habits().raw && video.paused;
+      const step = this.last < 0 || sought ? 0 : facts.mediaTime - this.last;
       // The shortest step seen: a browser short of breath leaves pictures out.
       if (step > 0.007 && step < 0.12 && step < this.learnt) this.frame = this.learnt = step;
-      this.last = this.shown = facts.mediaTime;
+      this.shown = facts.mediaTime;
+      this.last = sought ? -1 : facts.mediaTime;
       video.requestVideoFrameCallback(look);
     };
+    video.addEventListener("seeking", () => (this.last = -1));
     video.requestVideoFrameCallback(look);
   }
 
