@@ -15,6 +15,7 @@ import numpy as np
 import trio
 
 from appliance.kernel.clock import from_rfc3339, to_rfc3339
+from appliance.media.barcode import Burned
 from tests.kit.browser import plain_get
 from tests.kit.camera import RecordingWriter, WrittenFrame, burned, burned_in
 from tests.kit.running import Http
@@ -72,18 +73,31 @@ def expected(frames: Sequence[Published], start_us: int, end_us: int) -> list[in
 
 
 def expected_first(state: Path, url: str, play: dict[str, Any]) -> int:
-    """The number of the first frame published at or after a play's IN, in its first clip.
-
-    The recording says which number is its k-th frame, the timeline when its k-th frame was captured.
-    """
+    """The number of the first frame published at or after a play's IN, in its first clip."""
     clip = play["clips"][0]
-    [segment] = sorted((state / "recordings" / clip["channel_id"]).glob("*.mp4"))
-    numbers = [said.frame for said in burned_in(segment) if said is not None]
     start_us = from_rfc3339(clip["start_time"])
-    span = f"start={to_rfc3339(start_us - 30_000_000)}&end={to_rfc3339(start_us + 30_000_000)}"
-    known = plain_get(f"{url}/channels/{clip['channel_id']}/timeline?{span}&frames=1")
-    times = [from_rfc3339(each) for each in known["frames"]]
-    return next(number for at_us, number in zip(times, numbers, strict=False) if at_us >= start_us)
+    frames = published_frames(state, url, clip["channel_id"], start_us)
+    return next(said.frame for at_us, said in frames if at_us >= start_us)
+
+
+def published_frames(state: Path, url: str, channel_id: str, about_us: int) -> list[tuple[int, Burned]]:
+    """(capture time the box publishes, what is burned in) of each frame within 30 s.
+
+    The recording says what its k-th frame shows, the timeline when its k-th frame was captured. How late a
+    starved machine's synthetic camera was at its start is in both: what a page shows must agree with it.
+    """
+    [segment] = sorted((state / "recordings" / channel_id).glob("*.mp4"))
+    span = f"start={to_rfc3339(about_us - 30_000_000)}&end={to_rfc3339(about_us + 30_000_000)}"
+    known = plain_get(f"{url}/channels/{channel_id}/timeline?{span}&frames=1")
+    both = zip(known["frames"], burned_in(segment), strict=False)
+    return [(from_rfc3339(at), said) for at, said in both if said is not None]
+
+
+def captured_ms(state: Path, url: str, channel_id: str, instant_ms: float) -> float:
+    """When, by what the box publishes, the picture was captured that has this instant burned in."""
+    instant_us = round(instant_ms * 1000)
+    frames = published_frames(state, url, channel_id, instant_us)
+    return next(at_us for at_us, said in frames if said.instant_us == instant_us) / 1000
 
 
 def span_of(clip: dict[str, Any]) -> tuple[int, int]:
