@@ -22,7 +22,7 @@ LOOK = """(selector) => new Promise((done) => {
   const video = document.querySelector(selector);
   const read = async () => {
     const { burnedIn } = await import("/state/selftest.js");
-    for (let turn = 0; video.paused && turn < 4; turn++) await new Promise(requestAnimationFrame); // it is painted
+    for (let turn = 0; video.paused && turn < 4; turn++) await new Promise(requestAnimationFrame); // painted
     const thought = app.marks.lookingAt();
     done([thought, burnedIn(video)?.instantMs ?? null]);
   };
