@@ -14,6 +14,7 @@ import { h } from "./dom.js";
  * @typedef {{source: (url: string) => string, habits: () => Habits}} Given */
 
 const STUCK_MS = 2000;
+const SLOWEST_S = 1 / 23; // a frame of the slowest camera
 const FRAME_S = 1 / 30; // until the pictures have told their own
 export const AIM = 0.3; // of a frame: seeks aim into a frame, not at its edge
 
@@ -34,6 +35,7 @@ export class Tile {
     this.offset = 0; // play time of the clip's first frame
     this.hidden = 0; // media time before it, for players that ignore edit lists
     this.last = -1; // the time told with the picture before, to learn from
+    this.sought = true; // the next picture is one that was sought, or the first
     this.frame = FRAME_S;
     this.learnt = Infinity;
     this.shown = 0; // the time told with the picture that is shown
@@ -48,16 +50,19 @@ export class Tile {
     const { video } = this;
     if (!video.requestVideoFrameCallback) return;
     const look = (/** @type {number} */ _now, /** @type {any} */ facts) => {
-      // Of a picture sought for a raw time is where it was sought, not where it begins: nothing to learn from.
-      const sought = this.given.habits().raw && video.paused;
-      const step = this.last < 0 || sought ? 0 : facts.mediaTime - this.last;
+      // Told raw, the first picture after a seek or a load has the time that was sought, not the one it begins at.
+      if (this.given.habits().raw && video.paused) this.sought = true;
+      let step = this.last < 0 || this.sought ? 0 : facts.mediaTime - this.last;
+      // The grid is all there is then: a step longer than any camera's frame is that of several.
+      if (this.given.habits().raw) step /= Math.max(1, Math.ceil(step / SLOWEST_S - 0.05));
       // The shortest step seen: a browser short of breath leaves pictures out.
       if (step > 0.007 && step < 0.12 && step < this.learnt) this.frame = this.learnt = step;
       this.shown = facts.mediaTime;
-      this.last = sought ? -1 : facts.mediaTime;
+      this.last = this.sought && this.given.habits().raw ? -1 : facts.mediaTime;
+      this.sought = false;
       video.requestVideoFrameCallback(look);
     };
-    video.addEventListener("seeking", () => (this.last = -1));
+    video.addEventListener("seeking", () => Object.assign(this, { last: -1, sought: true }));
     video.requestVideoFrameCallback(look);
   }
 
@@ -147,6 +152,7 @@ export class Tile {
     this.asked = null;
     this.shown = 0;
     this.last = -1;
+    this.sought = true;
     if (url) {
       this.video.poster = clip?.thumbnail_url ?? "";
       this.video.src = this.given.source(url);
