@@ -26,6 +26,7 @@ from tests.faults.work import Told, missing
 from tests.kit.box import HandClock
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.running import Box, tablet
+from tests.kit.running import Tablet as Link
 
 CHANNELS = ("cam1", "cam2")
 HOUR_US = 3_600_000_000
@@ -39,6 +40,13 @@ class Tablet:
     seqs: list[int] = field(default_factory=list)
     epoch: str = ""
     unrecovered: int = 0
+    link: Link | None = None  # while it is connected
+
+    @property
+    def latest(self) -> int:
+        """Seq of the newest event it has heard; 0: none."""
+        heard = (self.link.seqs if self.link is not None else []) or self.seqs
+        return heard[-1] if heard else 0
 
     def faults(self) -> list[str]:
         """Events heard twice, out of order, or not at all."""
@@ -158,11 +166,12 @@ class Game:
             asked = {"since": one.seqs[-1], "epoch": one.epoch} if one.seqs else {}
             try:
                 async with tablet(self.box, **asked) as link:
-                    one.epoch = link.connected["epoch"]
+                    one.epoch, one.link = link.connected["epoch"], link
                     one.unrecovered += bool(asked) and link.connected["recovered"] is not True
                     try:
                         await link.until_over()
                     finally:
+                        one.link = None
                         one.seqs += link.seqs
             except (OSError, AssertionError, trio.BrokenResourceError, BaseExceptionGroup):
                 await trio.sleep(0.02)  # the box went while we called
@@ -176,6 +185,15 @@ class Game:
                 await trio.sleep(0.05)
             return
         self.violations.append(f"{await self._unfinished()} clips were not finished within {within_s} s")
+
+    async def tablets_hear(self, *, within_s: float = 20.0) -> None:
+        """Every tablet has every event there is by now, or that is a violation."""
+        head = (await self.say("GET", "/snapshot"))["as_of_seq"]
+        with trio.move_on_after(within_s):
+            while any(one.latest < head for one in self.tablets):  # noqa: ASYNC110  # told to another task
+                await trio.sleep(0.01)
+            return
+        self.violations.append(f"tablets are at {[one.latest for one in self.tablets]} of {head}")
 
     async def _unfinished(self) -> int:
         count = 0

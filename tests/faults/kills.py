@@ -34,7 +34,7 @@ async def daemon_kills(rounds: int, seed: int, folder: Path) -> Tally:
                 await check_running(game, tally)
         game.is_over = True
         await game.clips_end()
-        await trio.sleep(0.3)  # the tablets hear the last of it
+        await game.tablets_hear()
         tally.acknowledged = len(game.told)
         tally.check(await game.stop() == 0, "the box did not end cleanly")
         tally.lose(await game.missing())
@@ -76,7 +76,7 @@ async def _end(game: Game, tally: Tally) -> None:
     game.is_over = True
     await game.clips_end()
     tally.acknowledged += len(game.told)
-    await trio.sleep(0.3)  # the tablets hear the last of it
+    await game.tablets_hear()
     tally.check(await game.stop() == 0, "the box did not end cleanly")
     tally.lose(await game.missing())
     await check_running(game, tally)

@@ -32,6 +32,7 @@ from tests.kit.waiting import eventually, is_alive
 
 START_S = 20.0  # a loaded machine with two cores; alone it is about one second
 STOP_S = 15.0
+HANDSHAKE_S = 5.0
 Event = dict[str, Any]
 
 
@@ -377,7 +378,11 @@ async def tablet(box: Box, **query: Any) -> AsyncIterator[Tablet]:
     path = "/ws" + (f"?{urlencode(query)}" if query else "")
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     async with stream, trio.open_nursery() as nursery:  # the library leaves a stream the server ended open
-        socket = await trio_websocket.wrap_client_stream(nursery, stream, f"127.0.0.1:{port}", path)
+        socket = None
+        # A connection that breaks before its request has left is never told of: the library waits for ever.
+        with trio.move_on_after(HANDSHAKE_S):
+            socket = await trio_websocket.wrap_client_stream(nursery, stream, f"127.0.0.1:{port}", path)
+        assert socket is not None, "no handshake"
         one = Tablet(socket)
         nursery.start_soon(one.listen)
         await one.next(lambda: one.connected, what="connected")
