@@ -3,6 +3,7 @@
 // Property: `view` (TimelineView). Emits `scrub` {at, phase: begin | move | end} or {by}, and `edge` {name: start | end, at}.
 
 import { define, emit, h, keyed, say } from "./dom.js";
+import { follow } from "./gestures.js";
 import { ticksOf } from "../state/review.js";
 import { clockOf } from "../state/zone.js";
 
@@ -168,28 +169,13 @@ export class GameTimeline extends HTMLElement {
     event.preventDefault();
     field.focus({ preventScroll: true });
     const name = /** @type {HTMLElement} */ (event.target).dataset.edge;
-    field.setPointerCapture(event.pointerId);
     const { from, to } = seen.shown; // as it was when the finger came: nothing moves under it
-    /** @param {PointerEvent} now @param {string} phase */
-    const tell = (now, phase) => {
+    follow(field, event, (now, phase) => {
       const box = field.getBoundingClientRect();
       const at = from + Math.min(1, Math.max(0, (now.clientX - box.left) / box.width)) * (to - from);
       if (name) emit(this, "edge", { name, at, phase });
       else emit(this, "scrub", { at, phase });
-    };
-    /** @param {PointerEvent} now */
-    const move = (now) => tell(now, "move");
-    /** @param {PointerEvent} now */
-    const done = (now) => {
-      field.removeEventListener("pointermove", move);
-      field.removeEventListener("pointerup", done);
-      field.removeEventListener("pointercancel", done);
-      tell(now, "end");
-    };
-    field.addEventListener("pointermove", move);
-    field.addEventListener("pointerup", done);
-    field.addEventListener("pointercancel", done);
-    tell(event, "begin");
+    });
   }
 
   /** @param {KeyboardEvent} event */

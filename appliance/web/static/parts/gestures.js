@@ -122,3 +122,18 @@ export class Gestures {
     element.style.transform = this.scale === 1 ? "" : `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
   }
 }
+
+/** Follow a pointer that came down on a bar until it lifts or is taken away. It is told where it came down, too.
+ * @param {HTMLElement} field @param {PointerEvent} event @param {(now: PointerEvent, phase: "begin" | "move" | "end") => void} tell */
+export function follow(field, event, tell) {
+  field.setPointerCapture(event.pointerId);
+  const over = new AbortController();
+  const end = (/** @type {PointerEvent} */ now) => {
+    over.abort();
+    tell(now, "end");
+  };
+  field.addEventListener("pointermove", (now) => tell(now, "move"), { signal: over.signal });
+  field.addEventListener("pointerup", end, { signal: over.signal });
+  field.addEventListener("pointercancel", end, { signal: over.signal });
+  tell(event, "begin");
+}

@@ -4,6 +4,7 @@
 // {lo, hi, t, phase}.
 
 import { define, emit, h, say } from "./dom.js";
+import { follow } from "./gestures.js";
 import { lengthOf } from "../state/words.js";
 
 /**
@@ -123,7 +124,6 @@ export class ScrubBar extends HTMLElement {
     event.preventDefault();
     const end = /** @type {"lo" | "hi" | undefined} */ (/** @type {HTMLElement} */ (event.target).dataset.end);
     (end ? /** @type {HTMLElement} */ (event.target) : track).focus({ preventScroll: true });
-    track.setPointerCapture(event.pointerId);
     // A handle is held where it was gripped: it does not jump to the finger.
     const held = end && this.seen.trim ? track.getBoundingClientRect() : null;
     const grip = held && end && this.seen.trim ? event.clientX - held.left - (this.share(this.seen.trim[end]) / 100) * held.width : 0;
@@ -133,21 +133,7 @@ export class ScrubBar extends HTMLElement {
       const { from, to } = /** @type {BarView} */ (this.seen);
       return from + Math.min(1, Math.max(0, (now.clientX - grip - box.left) / box.width)) * (to - from);
     };
-    /** @param {PointerEvent} now @param {string} phase */
-    const tell = (now, phase) => (end ? this.move(end, where(now), phase) : emit(this, "scrub", { t: where(now), phase }));
-    /** @param {PointerEvent} now */
-    const move = (now) => tell(now, "move");
-    /** @param {PointerEvent} now */
-    const done = (now) => {
-      track.removeEventListener("pointermove", move);
-      track.removeEventListener("pointerup", done);
-      track.removeEventListener("pointercancel", done);
-      tell(now, "end");
-    };
-    track.addEventListener("pointermove", move);
-    track.addEventListener("pointerup", done);
-    track.addEventListener("pointercancel", done);
-    tell(event, "begin");
+    follow(track, event, (now, phase) => (end ? this.move(end, where(now), phase) : emit(this, "scrub", { t: where(now), phase })));
   }
 
   /** @param {"lo" | "hi"} end @param {number} t @param {string} phase */
