@@ -58,6 +58,15 @@ async def ready_clip(store: Store, recordings: Recordings, clips_dir: Path) -> s
     return job.clip_id
 
 
+def recorded(tmp_path: Path) -> tuple[Recordings, Path]:
+    """A recording of 150 frames, and an empty folder for clips."""
+    recordings, clips_dir = Recordings(tmp_path / "rec"), tmp_path / "clips"
+    for folder in (clips_dir, recordings.folder):
+        folder.mkdir(exist_ok=True)
+    recordings.record(encode(150, bframes=2, gop=60))
+    return recordings, clips_dir
+
+
 async def trim(store: Store, clip_id: str, **fields: object) -> Row:
     body = ClipPatch.model_validate(fields)
     rules = mark_rules()
@@ -68,10 +77,7 @@ async def trim(store: Store, clip_id: str, **fields: object) -> Row:
 
 
 async def test_a_trim_inside_the_clip_is_cut_from_its_own_file(tmp_path: Path) -> None:
-    recordings, clips_dir = Recordings(tmp_path / "rec"), tmp_path / "clips"
-    for folder in (clips_dir, recordings.folder):
-        folder.mkdir(exist_ok=True)
-    recordings.record(encode(150, bframes=2, gop=60))
+    recordings, clips_dir = recorded(tmp_path)
     async with sim_store(tmp_path, HandClock(START_US + 60 * S)) as store:
         clip_id = await ready_clip(store, recordings, clips_dir)
         recordings.close()
@@ -104,10 +110,7 @@ async def test_a_trim_inside_the_clip_is_cut_from_its_own_file(tmp_path: Path) -
     ],
 )
 async def test_more_than_the_file_shows_is_refused(tmp_path: Path, fields: dict[str, object]) -> None:
-    recordings, clips_dir = Recordings(tmp_path / "rec"), tmp_path / "clips"
-    for folder in (clips_dir, recordings.folder):
-        folder.mkdir(exist_ok=True)
-    recordings.record(encode(150, bframes=2, gop=60))
+    recordings, clips_dir = recorded(tmp_path)
     async with sim_store(tmp_path, HandClock(START_US + 60 * S)) as store:
         clip_id = await ready_clip(store, recordings, clips_dir)
         recordings.close()
@@ -127,10 +130,7 @@ def holds(file: Path) -> bool:
 async def test_an_export_after_the_recording_was_deleted_is_made_from_the_clips_own_file(
     tmp_path: Path,
 ) -> None:
-    recordings, clips_dir = Recordings(tmp_path / "rec"), tmp_path / "clips"
-    for folder in (clips_dir, recordings.folder):
-        folder.mkdir(exist_ok=True)
-    recordings.record(encode(150, bframes=2, gop=60))
+    recordings, clips_dir = recorded(tmp_path)
     async with sim_store(tmp_path, HandClock(START_US + 60 * S)) as store, pool_of(1) as pool:
         clip_id = await ready_clip(store, recordings, clips_dir)
         recordings.close()

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,16 @@ def free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     return port
+
+
+@contextmanager
+def returning_demo(folder: Path, *words: str) -> Iterator[Demo]:
+    """A demo on a port that it gets again after a restart."""
+    one = start_demo(folder, *words, port=free_port())
+    try:
+        yield one
+    finally:
+        one.process.kill_everything()
 
 
 def stop_demo(demo: Demo) -> None:

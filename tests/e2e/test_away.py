@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from appliance.kernel.clock import from_rfc3339
-from tests.e2e.conftest import Demo, free_port, start_again, start_demo, stop_demo
+from tests.e2e.conftest import Demo, returning_demo, start_again, stop_demo
 from tests.kit.browser import WAIT_MS, executable, photograph, plain_get, until
 
 pytestmark = [
@@ -22,12 +22,8 @@ ONLINE = "#link[data-state=connected]"
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo on a port it gets again after a restart."""
-    one = start_demo(tmp_path_factory.mktemp("away"), "--cameras", "1", port=free_port())
-    try:
+    with returning_demo(tmp_path_factory.mktemp("away"), "--cameras", "1") as one:
         yield one
-    finally:
-        one.process.kill_everything()
 
 
 @pytest.fixture(scope="module")

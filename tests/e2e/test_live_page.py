@@ -28,6 +28,9 @@ LOOK = """(selector) => new Promise((done) => {
   };
   if (video.paused) read(); else video.requestVideoFrameCallback(read);
 })"""
+# There is a recording to look back into.
+RECORDED = """app.box.request("GET", "/channels/cam1/timeline")
+  .then(({ spans }) => Date.parse(spans.at(-1).end) - Date.parse(spans[0].start) > 6000)"""
 LIVE = "live-view.leader video"
 PAST = "video.past"
 
@@ -63,7 +66,7 @@ def test_every_angle_at_once(page: Page) -> None:
 
 def test_paused_the_picture_stays_and_a_mark_means_it(page: Page, demo: Demo) -> None:
     until(page, "parseFloat(document.querySelector('#behind').textContent) < 2")
-    page.wait_for_timeout(2500)  # so that there is a recording of what is shown
+    until(page, RECORDED)
     page.get_by_role("button", name="Back 5 s").click()
     until(page, f"document.querySelector('{PAST}').currentTime > 0.3")
     page.keyboard.press("Space")

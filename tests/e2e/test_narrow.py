@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.conftest import Demo, start_demo
+from tests.e2e.conftest import Demo, returning_demo
 from tests.kit.browser import executable, open_page, until
 from tests.kit.narrow import narrow_link
 
@@ -43,11 +43,8 @@ MARK_WHILE_LOADING = """async () => {
 
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    one = start_demo(tmp_path_factory.mktemp("narrow"), "--cameras", "4")
-    try:
+    with returning_demo(tmp_path_factory.mktemp("narrow"), "--cameras", "4") as one:
         yield one
-    finally:
-        one.process.kill_everything()
 
 
 def test_a_mark_is_acknowledged_while_four_angles_load(browser: Browser, four: Demo) -> None:

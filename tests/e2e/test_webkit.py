@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from appliance.kernel.clock import from_rfc3339
-from tests.e2e.conftest import Demo, free_port, start_again, start_demo, stop_demo
+from tests.e2e.conftest import Demo, returning_demo, start_again, stop_demo
 from tests.e2e.kit import captured_ms, expected_first
 from tests.kit import webkit
 from tests.kit.browser import errors_of, executable, open_page, plain_get
@@ -49,12 +49,8 @@ LIVE = """
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """As everybody's, and on a port it gets again after a restart."""
-    one = start_demo(tmp_path_factory.mktemp("demo"), "--host", "0.0.0.0", port=free_port())
-    try:
+    with returning_demo(tmp_path_factory.mktemp("demo"), "--host", "0.0.0.0") as one:
         yield one
-    finally:
-        one.process.kill_everything()
 
 
 @pytest.fixture(scope="module")
