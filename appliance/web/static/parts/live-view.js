@@ -2,10 +2,12 @@
 //
 // Properties: `feed` ((taker) => LiveFeed, begins when connected), `label`, `latencyMs`. `capture` is the capture time of
 // the picture shown, ms of box time. The buffer keeps the last seconds, so a short look back needs no request.
-// `peer` ((taker) => Feed): WebRTC instead, while it gives pictures; then `capture` is null, because nobody says it. When
-// it gives none, "peerless" {words} is told and `feed` takes over.
+// `peer` ((taker) => Feed): WebRTC instead, while it gives pictures; then `boxTime` (ms of performance.now() => ms of box
+// time) makes `capture` from what the browser says of a picture. When it gives none, "peerless" {words} is told and `feed`
+// takes over.
 
 import { define, emit, h, say } from "./dom.js";
+import { leftAt } from "../state/whep.js";
 
 const EDGE_S = 0.35; // behind the newest part: less stutters
 const FAST_S = 1.2; // further behind plays a little faster
@@ -47,6 +49,10 @@ export class LiveView extends HTMLElement {
     /** @type {((taker: {stream(media: MediaStream): void, refused(words: string): void}) => Feed) | null} */
     this.peer = null;
     this.byPeer = false;
+    /** @type {number | null} of the picture shown, when it came by WebRTC: ms of performance.now() */
+    this.left = null;
+    /** @type {((steady: number) => number) | null} */
+    this.boxTime = null;
     this.patienceMs = PEERLESS_MS;
     this.url = "";
   }
@@ -55,9 +61,12 @@ export class LiveView extends HTMLElement {
     if (!this.video.isConnected) this.append(this.video, this.words, this.name);
     this.open();
     this.timer = setInterval(() => this.keepUp(), 250);
-    const look = (/** @type {number} */ _now, /** @type {{mediaTime: number}} */ facts) => {
+    const look = (/** @type {number} */ now, /** @type {{mediaTime: number, captureTime?: number, receiveTime?: number}} */ facts) => {
       this.shown = facts.mediaTime;
-      if (this.byPeer) this.lastData = performance.now();
+      if (this.byPeer) {
+        this.lastData = performance.now();
+        this.left = leftAt(facts, now);
+      }
       if (this.isConnected) this.video.requestVideoFrameCallback(look);
     };
     this.video.requestVideoFrameCallback?.(look);
@@ -91,6 +100,7 @@ export class LiveView extends HTMLElement {
     this.source?.close();
     this.source = undefined;
     this.byPeer = false;
+    this.left = null;
     this.reset();
   }
 
@@ -191,9 +201,10 @@ export class LiveView extends HTMLElement {
     this.classList.toggle("stalled", stalled);
   }
 
-  /** Capture time of the picture shown, ms; null before the first, and by WebRTC. */
+  /** Capture time of the picture shown, ms; null before the first, and where nobody says it. */
   get capture() {
-    if (this.byPeer || !this.facts || this.video.readyState < 2) return null;
+    if (this.byPeer) return this.left === null || !this.boxTime ? null : this.boxTime(this.left) - this.latencyMs;
+    if (!this.facts || this.video.readyState < 2) return null;
     const exact = Math.abs(this.shown - this.video.currentTime) < 1 ? this.shown : this.video.currentTime;
     return Date.parse(this.facts.arrived_at) + (exact - this.facts.media_s) * 1000 - this.latencyMs;
   }

@@ -159,6 +159,7 @@ class Live {
       if (!view) {
         view = /** @type {LiveView} */ (h("live-view", { class: "tile on", data: { key: channel.id } }));
         view.feed = (taker) => new LiveFeed(channel.id, taker);
+        view.boxTime = (steady) => this.ctx.box.now() - (performance.now() - steady);
         if (!this.sooner.hidden && this.ctx.prefs.get("lowDelay")) view.peer = (taker) => new WhepFeed(channel.id, taker);
         view.addEventListener("peerless", (event) => {
           const { words } = /** @type {CustomEvent} */ (event).detail;

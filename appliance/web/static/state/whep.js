@@ -1,5 +1,5 @@
-// Live pictures of one channel by WebRTC: /channels/{id}/whep, where the box offers it. Lower delay than by the socket,
-// but nothing says when a picture was captured. Owns the connection and the box's session; must not know players.
+// Live pictures of one channel by WebRTC: /channels/{id}/whep, where the box offers it. Lower delay than by the socket.
+// Owns the connection, the box's session, and when a picture left the recorder; must not know players.
 
 const GATHER_MS = 1000; // candidates of a local network are there at once
 const TYPE = "application/sdp";
@@ -14,6 +14,18 @@ export async function whepOf(channel) {
   } catch {
     return null; // asked again when the screen is opened again
   }
+}
+
+const BELIEVED_MS = 5000; // between leaving the recorder and coming here; more is a clock that is not understood
+
+/** When the recorder had a picture, ms of performance.now(). Its sender reports tell the browser (captureTime, W3C
+ * video-rvfc); before the first of them, and in browsers that do not reckon, it is when the picture had come whole: in
+ * the stadium's network that is a few ms later. The time the browser keeps pictures back for is in neither. null: the
+ * browser says nothing. @param {{captureTime?: number, receiveTime?: number}} facts @param {number} now */
+export function leftAt({ captureTime, receiveTime }, now) {
+  const latest = receiveTime ?? now;
+  if (captureTime !== undefined && captureTime <= latest && latest - captureTime < BELIEVED_MS) return captureTime;
+  return receiveTime ?? null;
 }
 
 export class WhepFeed {
