@@ -204,7 +204,7 @@ def _routes(
     replays = Replays(box.store, delivery.footage, box.clock, rules, planner.plan_span, delivery)
     media = Routes(
         "media",
-        raw=[*media_routes(store=box.store, delivery=delivery), *picture_routes(pictures), replays.route()],
+        raw=[*media_routes(store=box.store, delivery=delivery), *picture_routes(pictures)],
     )
     sessions = session_routes(
         on_complete=lambda tx, session_id: close_session_ghosts(tx, rules, session_id),
@@ -218,6 +218,7 @@ def _routes(
         clip_routes(rules=rules, cutter=cutter),
         tag_routes(box.settings.tagging),
         media,
+        replays.routes(),
     ]
     if box.recordings is not None:
         domains.append(recordings_routes(box.recordings, box.clock))

@@ -1,7 +1,8 @@
-"""Looking at a channel without marking anything: replay.mp4, frame.jpg, and a clip's thumbnail.
+"""Looking at a channel without marking anything: replay, replay.mp4, frame.jpg, and a clip's thumbnail.
 
 A replay is a plan that belongs to no clip. Its URL names start, duration and `v`, the hash of the plan: those
-bytes never change, so a player may ask for ranges of it as long as it likes.
+bytes never change, so a player may ask for ranges of it as long as it likes. Who asks for `replay` first gets
+that URL with what the bytes do not tell a player; who asks for `replay.mp4` is sent there.
 """
 
 from __future__ import annotations
@@ -18,48 +19,27 @@ from appliance.clips.footage import Footage
 from appliance.clips.marks import MarkRules
 from appliance.clips.pictures import FRAME_WIDTH_PX, Pictures
 from appliance.clips.planner import PlanSpan
+from appliance.clips.replay_model import Asked, FrozenQuery, Replay, ReplayQuery, asked_of, replay_resource
 from appliance.kernel.clock import Clock, from_rfc3339, to_rfc3339
 from appliance.kernel.errors import Refused, invalid, not_found
+from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 from appliance.media.plan import NoFootage, Plan
-from appliance.web.api import RawRoute, Receive, Scope, Send
+from appliance.web.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.web.ranges import FileRange, Media, send_media
+from appliance.web.requests import parse_query
 
-DEFAULT_S = 20.0  # "what just happened"
 HOLD_S = 15.0  # ?wait=1 holds this long for footage that is still coming
 KEPT = 64  # frozen replays: a desk of tablets scrubbing back
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A replay request, checked. Instants are capture times, microseconds."""
+class Frozen:
+    """A plan and the URL of its bytes."""
 
-    start_us: int | None
-    duration_us: int
-    v: str | None
-    wait: bool
-
-
-def read_query(query: str, rules: MarkRules) -> Asked:
-    """The query of replay.mp4. Raises Refused 422 naming the field."""
-    given = {key: values[-1] for key, values in parse_qs(query, keep_blank_values=True).items()}
-    unknown = sorted(set(given) - {"start", "duration", "v", "wait", "client"})
-    if unknown:
-        raise invalid(unknown[0], "unknown query parameter; known: start, duration, v, wait")
-    start_us = None
-    if "start" in given:
-        try:
-            start_us = from_rfc3339(given["start"].replace(" ", "+"))
-        except ValueError as error:
-            raise invalid("start", str(error)) from None
-    try:
-        seconds = float(given.get("duration", DEFAULT_S))
-    except ValueError:
-        raise invalid("duration", "must be seconds, such as 20") from None
-    if not 0 < seconds <= rules.clips.max_duration_s:
-        raise invalid("duration", f"must be more than 0 and at most {rules.clips.max_duration_s:g} seconds")
-    return Asked(start_us, round(seconds * 1e6), given.get("v"), given.get("wait") == "1")
+    url: str
+    plan: Plan
 
 
 @dataclass(slots=True)
@@ -74,35 +54,54 @@ class Replays:
     delivery: Delivery
     kept: OrderedDict[str, Plan] = field(default_factory=OrderedDict)
 
-    def route(self) -> RawRoute:
-        return RawRoute(
-            "GET", "/channels/{channel_id}/replay.mp4", self.serve, "The last seconds, or any span."
+    def routes(self) -> Routes:
+        """GET /channels/{channel_id}/replay.mp4, and what there is to know of it before it is loaded."""
+        routes = Routes("media")
+        path = "/channels/{channel_id}/replay"
+        words = "The last seconds, or any span."
+        routes.raw.append(
+            RawRoute("GET", f"{path}.mp4", self.serve, words, query=FrozenQuery, media_type="video/mp4")
         )
+
+        @routes.get(path, query=ReplayQuery, returns=Replay, hot=True)
+        async def facts(ctx: Ctx, channel_id: str, query: ReplayQuery) -> Answer:
+            """Freeze the last seconds, or any span: its URL, and when what it shows was captured."""
+            frozen = await self.freeze(channel_id, asked_of(query, self.rules))
+            return Answer(200, replay_resource(frozen.url, frozen.plan))
+
+        return routes
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
         """GET /channels/{channel_id}/replay.mp4"""
-        channel_id = given["channel_id"]
-        asked = read_query(scope["query_string"].decode("latin-1"), self.rules)
-        plan = self.kept.get(asked.v or "")
+        query = parse_query(scope["query_string"], FrozenQuery)
+        asked = asked_of(query, self.rules)
+        plan = self.kept.get(query.v or "")
         if plan is not None and asked.start_us is not None:
-            await self._send(scope, receive, send, asked.v or "", plan)
+            await self._send(scope, receive, send, query.v or "", plan)
             return
+        frozen = await self.freeze(given["channel_id"], asked)
+        headers = [
+            (b"location", frozen.url.encode()),
+            (b"cache-control", b"no-store"),
+            (b"content-length", b"0"),
+        ]
+        await send({"type": "http.response.start", "status": 307, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def freeze(self, channel_id: str, asked: Asked) -> Frozen:
+        """The plan of what is asked for, kept under its URL. Raises Refused: 404, 409 `not_yet_covered`."""
         latency_ms = await self.store.read(lambda tx: channel_latency_ms(tx, channel_id))
         start_us, duration_us = await self._span(channel_id, asked, latency_ms * 1000)
         try:
             plan = await self.plan_span(channel_id, start_us, start_us + duration_us, latency_ms * 1000)
         except NoFootage:
             raise self._not_covered(channel_id, latency_ms * 1000) from None
-        v = self._keep(plan)
-        query = {"start": to_rfc3339(start_us), "duration": f"{duration_us / 1e6:g}", "v": v}
-        location = f"/channels/{channel_id}/replay.mp4?{urlencode(query)}"
-        headers = [
-            (b"location", location.encode()),
-            (b"cache-control", b"no-store"),
-            (b"content-length", b"0"),
-        ]
-        await send({"type": "http.response.start", "status": 307, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        query = {
+            "start": to_rfc3339(start_us),
+            "duration": f"{duration_us / 1e6:.9g}",
+            "v": self._keep(plan),
+        }
+        return Frozen(f"/channels/{channel_id}/replay.mp4?{urlencode(query)}", plan)
 
     async def _span(self, channel_id: str, asked: Asked, latency_us: int) -> tuple[int, int]:
         """Start and duration, once the footage is there. Raises Refused 409 `not_yet_covered`."""

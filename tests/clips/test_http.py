@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from appliance.clips.cutter import run_cutter
 from appliance.clips.delivery import Delivery, media_routes
@@ -89,10 +90,10 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         delivery = Delivery(footage, tmp_path / "clips", threads)
         pictures = Pictures(store, footage, no_worker, tmp_path / "clips", threads)
         replays = Replays(store, footage, clock, rules, planner, delivery)
-        raw = [*media_routes(store=store, delivery=delivery), *picture_routes(pictures), replays.route()]
+        raw = [*media_routes(store=store, delivery=delivery), *picture_routes(pictures)]
         routes = [clip_routes(rules=rules, cutter=cutter), play_routes(rules=rules, cutter=cutter)]
         app = make_app(
-            [*routes, Routes("media", raw=raw)],
+            [*routes, replays.routes(), Routes("media", raw=raw)],
             store=store,
             clock=clock,
             site=Site(),
@@ -206,16 +207,69 @@ async def test_a_replay_is_frozen_by_its_url(desk: Desk) -> None:
     assert "immutable" in media.headers["cache-control"]
 
 
-async def test_a_replay_of_the_future_says_how_far_footage_reaches(desk: Desk) -> None:
+async def test_a_replays_facts_are_those_of_the_bytes_at_its_url(desk: Desk) -> None:
     desk.footage.grow(KICKOFF_US)
-    reply = await desk.client.get("/channels/cam1/replay.mp4?start=2026-11-20T18:59:55Z&duration=10")
+    query = "start=2026-11-20T18:59:50Z&duration=10"
+    facts = await desk.client.get(f"/channels/cam1/replay?{query}")
+    assert facts.status == 200 and facts.headers["cache-control"] == "no-store"
+    sent = await desk.client.get(f"/channels/cam1/replay.mp4?{query}")
+    assert facts.json == {
+        "url": sent.headers["location"],
+        "start": "2026-11-20T18:59:50.000000Z",
+        "end": "2026-11-20T19:00:00.000000Z",
+        "duration_s": 10,
+        "preroll_s": 0.5,
+        "frames": 10,
+        "missing": [],
+    }
+    media = await desk.client.get(facts.json["url"])
+    assert (media.status, media.body[:6]) == (200, b"header"), "one request, no more ways"
+
+
+async def test_the_last_seconds_end_with_the_newest_frame(desk: Desk) -> None:
+    desk.footage.grow(KICKOFF_US)
+    facts = (await desk.client.get("/channels/cam1/replay")).json
+    assert (facts["start"], facts["duration_s"]) == ("2026-11-20T18:59:40.000000Z", 20)
+    assert facts["end"] == "2026-11-20T19:00:00.000000Z"
+
+
+async def test_a_replay_tells_what_it_could_not_show(desk: Desk) -> None:
+    desk.footage.grow(KICKOFF_US)
+    desk.footage.begun_after = True  # a newer run: nothing of that time comes any more
+    facts = (await desk.client.get("/channels/cam1/replay?start=2026-11-20T18:59:55Z&duration=10")).json
+    missing = {"start": facts["end"], "end": "2026-11-20T19:00:05.000000Z", "reason": "no_footage"}
+    assert (facts["end"], facts["missing"]) == ("2026-11-20T19:00:00.000000Z", [missing])
+
+
+@pytest.mark.parametrize("door", ["replay", "replay.mp4"])
+async def test_a_replay_of_the_future_says_how_far_footage_reaches(desk: Desk, door: str) -> None:
+    desk.footage.grow(KICKOFF_US)
+    reply = await desk.client.get(f"/channels/cam1/{door}?start=2026-11-20T18:59:55Z&duration=10")
     assert (reply.status, reply.json["code"]) == (409, "not_yet_covered")
     assert reply.json["covered_until"] == "2026-11-20T19:00:00.000000Z"
 
 
-@pytest.mark.parametrize("query", ["start=yesterday", "duration=0", "duration=x", "speed=2"])
-async def test_a_bad_replay_query_names_its_field(desk: Desk, query: str) -> None:
-    reply = await desk.client.get(f"/channels/cam1/replay.mp4?{query}")
+async def test_a_replay_waits_for_footage_that_is_on_its_way(desk: Desk) -> None:
+    desk.footage.grow(KICKOFF_US)
+    answers = []
+
+    async def ask(door: str) -> None:
+        asked = f"/channels/cam1/{door}?start=2026-11-20T18:59:55Z&duration=10&wait=1"
+        answers.append((await desk.client.get(asked)).status)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, "replay")
+        nursery.start_soon(ask, "replay.mp4")
+        await trio.testing.wait_all_tasks_blocked()
+        assert answers == []
+        desk.footage.grow(KICKOFF_US + 5_000_000)
+    assert sorted(answers) == [200, 307]
+
+
+@pytest.mark.parametrize("door", ["replay", "replay.mp4"])
+@pytest.mark.parametrize("query", ["start=yesterday", "duration=0", "duration=x", "duration=601", "speed=2"])
+async def test_a_bad_replay_query_names_its_field(desk: Desk, door: str, query: str) -> None:
+    reply = await desk.client.get(f"/channels/cam1/{door}?{query}")
     assert reply.status == 422 and list(reply.wrong) == [query.split("=")[0]]
 
 
@@ -223,6 +277,7 @@ async def test_unknown_fields_and_channels_are_named(desk: Desk) -> None:
     body = {"session_id": desk.session_id, "channel_id": "cam1", "colour": "red"}
     assert "colour" in (await desk.client.post("/clips", body)).wrong
     assert (await desk.client.get("/channels/cam9/replay.mp4")).status == 404
+    assert (await desk.client.get("/channels/cam9/replay")).status == 404
 
 
 async def test_views_are_counted(desk: Desk) -> None:  # V11

@@ -127,6 +127,16 @@ export interface Readiness {
   parts: Record<string, Part>;
 }
 
+export interface Replay {
+  url: string;
+  start: string;
+  end: string;
+  duration_s: number;
+  preroll_s: number;
+  frames: number;
+  missing: (Missing)[];
+}
+
 export interface RunPass {
   run: number | null;
   pass: number | null;
