@@ -7,6 +7,9 @@ holds more of its span than its cut has, within 24 h of its OUT.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+
+import trio
 
 from appliance.clips.cuts import LATE_FOOTAGE_US
 from appliance.clips.footage import Footage
@@ -15,9 +18,11 @@ from appliance.clips.marks import recut
 from appliance.clips.rows import journal_clip
 from appliance.kernel import json
 from appliance.kernel.clock import from_rfc3339
+from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Row, Tx
 
 GAIN_US = 200_000  # one part: less is rounding at the edges of a gap
+CHECK_S = 2.0  # how often clips with missing footage are held against the index
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,17 @@ class Late:
     def gained(self, footage: Footage) -> bool:
         """True when the index now holds more of the span than the clip has."""
         return footage.covered_us(self.channel_id, self.start_us, self.end_us) > self.had_us + GAIN_US
+
+
+async def follow_late(store: Store, footage: Footage) -> None:
+    """For ever: re-cut clips whose missing footage has turned up."""
+    seen = footage.changed.count
+    while True:
+        seen = await footage.changed.wait_past(seen)
+        for late in await store.read(find_late):
+            if late.gained(footage):
+                await store.insist(partial(recut_late, late=late))
+        await trio.sleep(CHECK_S)
 
 
 def find_late(tx: ReadTx) -> list[Late]:

@@ -217,7 +217,7 @@ async def test_a_trim_while_a_cut_runs_makes_that_cut_nobodys(
             await gate.wait()
             return plan
 
-        desk.handle._desk.plan_span = slow  # type: ignore[union-attr]
+        desk.handle._cutting.plan_span = slow  # type: ignore[union-attr]
         clip_id = await desk.clip(start_time="2026-11-20T18:59:50Z", duration=8)
         await desk.until(clip_id, "processing")
         body = ClipPatch(duration_seconds=5.0)

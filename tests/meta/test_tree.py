@@ -13,9 +13,11 @@ FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 REACHED_THROUGH: dict[str, str] = {
     # module that no test imports by name: the test that runs it, in this process or another
+    "clips/cutting.py": "tests/clips/test_cutter.py",
     "clips/footage.py": "tests/clips/test_cutter.py",
     "clips/planner.py": "tests/e2e/test_external_footage.py",
     "clips/queries.py": "tests/clips/test_http.py",
+    "clips/queue.py": "tests/clips/test_cutter.py",
     "daemon.py": "tests/e2e/test_kill.py",
     "live/border.py": "tests/live/test_hostile.py",
     "live/commands.py": "tests/live/test_ws.py",
