@@ -1,4 +1,4 @@
-"""One channel's recordings in memory: segments, runs with their clocks, and what can be said of them.
+"""One channel's recordings in memory: segments in their order, and what can be said of them.
 
 Owns: the state of a channel's index and every question asked of it. Touched on the trio thread alone, never
 waits, never reads a file. Must not know: threads, directories, who asks.
@@ -7,61 +7,23 @@ waits, never reads a file. Must not know: threads, directories, who asks.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import tzinfo
 from typing import Final
 
-from appliance.media.anchor import anchored
 from appliance.media.fmp4 import Mtxi
-from appliance.media.index import Growth, SegmentIndex, ticks_to_ns
+from appliance.media.index import Growth, SegmentIndex
 from appliance.media.names import name_time_us
-from appliance.media.pace import HOLE_FRAMES, PartNote
 from appliance.media.segment import SegmentFacts, closed, facts_of
 from appliance.media.spans import Coverage, Entry, Piece, coverage, pieces_of
 from appliance.media.table import ChannelLog
-from appliance.media.timeline import PPB, Arrival, Knot, Leap, Run, RunClock
-from appliance.media.view import Part
+from appliance.media.timeline import Knot, Run, RunClock
+from appliance.recordings.clocks import Clocks, Seen, Segment
 
-# An arrival this far from what the file itself says of its time is a copy, not a recording. MediaMTX's own
-# estimate lags up to 5 s (facts/mediamtx.md 1.6).
-TRUST_US: Final = 10_000_000
 _DAY_US: Final = 86_400_000_000  # MediaMTX records no longer segments
 _KEEP_RUNS_OF: Final = 2  # segments, of those in memory, that keep the sample tables of their last parts
 _NEIGHBOURS: Final = 20
 KEEP_PARTS_US: Final = 15 * 60 * 1_000_000  # part lists of this much footage stay in memory
-
-
-@dataclass(slots=True, eq=False)
-class Segment:
-    """One file. `facts` None: not walked yet. `index` None: the part list is not in memory.
-
-    `until_ns`: no frame still to come is shown before this media time of the run. `is_published`: its frames
-    have been given times, in this life or an earlier one, that must not change. `is_suspect`: a power cut may
-    have left it its length without its bytes.
-    """
-
-    name: str
-    name_us: int | None
-    bytes: int
-    written_us: int  # box time of the file's last change
-    facts: SegmentFacts | None = None
-    index: SegmentIndex | None = None
-    until_ns: int | None = None
-    is_open: bool = False
-    is_published: bool = False
-    is_suspect: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """When growth was seen: `written_us` box time of its last part (None: long ago, or unknown).
-
-    `clock_gap_us` is box time minus the machine's wall clock, in which MediaMTX writes its times.
-    """
-
-    written_us: int | None
-    clock_gap_us: int = 0
 
 
 class Channel:
@@ -71,13 +33,12 @@ class Channel:
         self.id = channel_id
         self._zone = zone
         self.segments: dict[str, Segment] = {}
-        self.runs: dict[str, Run] = {}
+        self.clocks = Clocks()
         self._order: list[tuple[int, str]] = []  # (start, name) of segments whose start is known
         self._start_of: dict[str, int] = {}
         self._longest_us = 0
         self._waiting: set[str] = set()
         self._published: set[str] = set()  # names of an earlier life
-        self._is_live: dict[str, bool] = {}  # by run: whether its parts are seen when they are written
         self._began_us: dict[str, int] = {}  # by run: first frame known
         self.video_until_us: int | None = None
 
@@ -85,7 +46,7 @@ class Channel:
 
     def restore(self, log: ChannelLog) -> None:
         """Take the clocks of an earlier life; its facts are taken by `discover`, file by file."""
-        self.runs = {run_id: Run(run_id, knots) for run_id, knots in log.knots.items()}
+        self.clocks.restore(log.knots)
         self._published = set(log.published)
 
     def discover(self, name: str, size: int, written_us: int, remembered: SegmentFacts | None) -> Segment:
@@ -96,7 +57,7 @@ class Channel:
         self.segments[name] = segment
         if remembered is not None and remembered.bytes == size and remembered.state != "growing":
             segment.facts = remembered
-            if remembered.first_ns is None or self.run_of(segment) is not None:
+            if remembered.first_ns is None or self.clocks.of(segment) is not None:
                 self._settled(segment)
             else:
                 segment.facts = None  # its clock is lost: anchor it again
@@ -116,8 +77,8 @@ class Channel:
         if run_id is not None and not any(
             one.facts is not None and one.facts.run_id == run_id for one in self.segments.values()
         ):
-            for known in (self.runs, self._is_live, self._began_us):
-                known.pop(run_id, None)
+            self.clocks.forget(run_id)
+            self._began_us.pop(run_id, None)
         ends = (self._until_us(self.segments[each]) for _, each in reversed(self._order))  # the first will do
         self.video_until_us = next((end_us for end_us in ends if end_us is not None), None)
 
@@ -137,7 +98,7 @@ class Channel:
         made: list[Knot] = []
         video = [(p, n) for p, n in zip(growth.parts, growth.notes, strict=True) if p.video_tfdt >= 0]
         if video:
-            made = self._observe(segment, index, video, seen)
+            made = self.clocks.observe(segment, index, video, seen)
             reached = video[-1][1].reached + index.cursor.pace.lowest_cto
             segment.until_ns = index.run_ns(reached)
         segment.facts = facts_of(index)
@@ -169,79 +130,9 @@ class Channel:
         wall_us = facts.ntp_us if facts.ntp_us is not None else segment.name_us
         if facts.first_ns is not None:
             wall_us = wall_us if wall_us is not None else segment.written_us
-            made = self._anchor(segment, facts, wall_us, following)
+            made = self.clocks.anchor(segment, facts, wall_us, following)
         self._settled(segment)
         return made
-
-    def _observe(
-        self, segment: Segment, index: SegmentIndex, video: Sequence[tuple[Part, PartNote]], seen: Seen
-    ) -> list[Knot]:
-        run = self.runs.setdefault(index.run_id, Run(index.run_id))
-        arrivals = [_arrival(index, part, note) for part, note in video]
-        arrivals[-1] = arrivals[-1]._replace(written_us=seen.written_us)
-        made: list[Knot] = []
-        if not run.has_clock:
-            made += run.anchor([self._begin(segment, index, arrivals[0], arrivals[-1], seen)])
-        limit_ns = HOLE_FRAMES * ticks_to_ns(index.cursor.pace.nominal, index.timescale)
-        for arrival in arrivals:
-            if not self._trusts(run, arrival):
-                arrival = arrival._replace(written_us=None)
-            shown_ns = run.published_ns
-            if arrival.leap is None and shown_ns is not None and arrival.start_ns - shown_ns > limit_ns:
-                arrival = arrival._replace(leap=Leap(shown_ns, arrival.start_ns))
-            made += run.observe(arrival)
-        return made
-
-    def _trusts(self, run: Run, arrival: Arrival) -> bool:
-        """Whether arrivals of the run are recordings; the first one tells (a copy is hours too late)."""
-        if arrival.written_us is None:
-            return False
-        if run.run_id not in self._is_live:
-            off_us = run.clock().wall_us(arrival.end_ns) - arrival.written_us
-            self._is_live[run.run_id] = abs(off_us) <= TRUST_US
-        return self._is_live[run.run_id]
-
-    def _begin(
-        self, segment: Segment, index: SegmentIndex, first: Arrival, last: Arrival, seen: Seen
-    ) -> Knot:
-        """The first knot of a run: by its arrival if somebody saw it, else by what the file says."""
-        mtxi = index.init.mtxi if index.init is not None else None
-        told_us = mtxi.ntp_ns // 1000 if mtxi is not None else segment.name_us
-        if told_us is not None:
-            told_us += (first.start_ns - index.base_ns) // 1000 + seen.clock_gap_us
-        if last.written_us is not None:
-            seen_us = last.written_us - (last.end_ns - first.start_ns) // 1000
-            if told_us is None or abs(seen_us - told_us) <= TRUST_US:
-                return Knot(first.start_ns, seen_us, PPB)
-        if told_us is None:
-            told_us = segment.written_us - (last.shown_ns - first.start_ns) // 1000
-        return Knot(first.start_ns, told_us, PPB)
-
-    def _anchor(
-        self, segment: Segment, facts: SegmentFacts, wall_us: int, following: Mtxi | None
-    ) -> list[Knot]:
-        assert facts.first_ns is not None and facts.end_ns is not None
-        run = self.runs.setdefault(facts.run_id, Run(facts.run_id))
-        if segment.is_published and run.has_clock:
-            return []
-        segment.is_published = True
-        # at the first frame, not at the segment's start: the one before may still be shown there
-        left, knot = run.neighbours(facts.first_ns)
-        right = (knot.media_ns, knot.wall_us) if knot is not None else None
-        latest_us = segment.written_us
-        if following is not None and following.stream_id.hex() != facts.run_id:
-            latest_us = min(latest_us, following.ntp_ns // 1000)  # one recorder writes one run at a time
-        elif following is not None and right is None and following.number == (facts.number or 0) + 1:
-            right = (following.dts_ns, following.ntp_ns // 1000)
-        knots = anchored(
-            facts.first_ns,
-            wall_us + (facts.first_ns - facts.base_ns) // 1000,
-            left=left,
-            right=right,
-            leaps=[Leap(before, after) for before, after in facts.holes],
-            last=(facts.end_ns, latest_us),
-        )
-        return run.anchor(knots)
 
     # -- order -------------------------------------------------------------------------------------------
 
@@ -249,7 +140,7 @@ class Channel:
         """Facts have changed: put the segment in its place and move the edges."""
         self._place(segment)
         self._waiting.discard(segment.name)
-        run, facts = self.run_of(segment), segment.facts
+        run, facts = self.clocks.of(segment), segment.facts
         if run is None or facts is None or facts.first_ns is None or facts.end_ns is None:
             return
         clock = run.clock()
@@ -282,13 +173,8 @@ class Channel:
 
     # -- questions ---------------------------------------------------------------------------------------
 
-    def run_of(self, segment: Segment) -> Run | None:
-        """The run of a walked segment, once it has a clock."""
-        run = self.runs.get(segment.facts.run_id) if segment.facts is not None else None
-        return run if run is not None and run.has_clock else None
-
     def clock_of(self, segment: Segment) -> RunClock | None:
-        run = self.run_of(segment)
+        run = self.clocks.of(segment)
         return run.clock() if run is not None else None
 
     def entry(self, segment: Segment) -> Entry:
@@ -313,7 +199,7 @@ class Channel:
         """The run that began last."""
         if not self._began_us:
             return None
-        return self.runs.get(max(self._began_us, key=self._began_us.__getitem__))
+        return self.clocks.runs.get(max(self._began_us, key=self._began_us.__getitem__))
 
     def touching(self, start_us: int, end_us: int) -> list[Segment]:
         """Segments that may hold frames of [start_us, end_us) of wall time, and neighbours with video."""
@@ -369,13 +255,14 @@ class Channel:
         """How far the newest segment's mtxi lies behind what was seen arriving; None: nothing to compare."""
         for segment in self.newest_first()[:4]:
             clock, facts = self.clock_of(segment), segment.facts
-            if clock is not None and facts is not None and facts.ntp_us is not None and self.is_live(segment):
+            if (
+                clock is not None
+                and facts is not None
+                and facts.ntp_us is not None
+                and self.clocks.is_live(segment)
+            ):
                 return (clock.wall_us(facts.base_ns) - facts.ntp_us) / 1000
         return None
-
-    def is_live(self, segment: Segment) -> bool:
-        """Whether the segment's parts are seen as they are written."""
-        return segment.facts is not None and self._is_live.get(segment.facts.run_id, False)
 
     def newest_end_us(self) -> int | None:
         """Wall time after the newest frame; of B-frames some before it may still come."""
@@ -390,9 +277,3 @@ class Channel:
             end_us = self.entry(segment).end_us
             if end_us is None or end_us < self.video_until_us - KEEP_PARTS_US:
                 yield segment
-
-
-def _arrival(index: SegmentIndex, part: Part, note: PartNote) -> Arrival:
-    leap = Leap(*map(index.run_ns, note.leap)) if note.leap is not None else None
-    start_ns, end_ns = index.run_ns(part.video_pts_min), index.run_ns(note.reached)
-    return Arrival(start_ns, end_ns, index.run_ns(part.video_end), None, leap)

@@ -15,7 +15,8 @@ from appliance.kernel.clock import wall_us
 from appliance.media.table import ChannelLog, facts_line, published_line
 from appliance.recordings import disk
 from appliance.recordings.cache import lines_of
-from appliance.recordings.channel import Channel, Seen, Segment
+from appliance.recordings.channel import Channel
+from appliance.recordings.clocks import Seen, Segment
 from appliance.recordings.disk import Found
 from appliance.recordings.durability import sync_for_ever
 from appliance.recordings.followed import Followed, Open

@@ -18,7 +18,8 @@ from appliance.kernel.clock import Clock
 from appliance.kernel.putoff import PutOff
 from appliance.kernel.signal import Signal
 from appliance.recordings.cache import ChannelCache
-from appliance.recordings.channel import Channel, Segment
+from appliance.recordings.channel import Channel
+from appliance.recordings.clocks import Segment
 from appliance.recordings.disk import Found
 from appliance.recordings.model import Fact, FootageState
 

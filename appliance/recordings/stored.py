@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from appliance.recordings.channel import Channel, Segment
+from appliance.recordings.channel import Channel
+from appliance.recordings.clocks import Segment
 from appliance.recordings.model import StoredSegment
 
 # A file nobody has written to for this long is no longer being recorded, even if its recorder was killed

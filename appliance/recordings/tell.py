@@ -31,7 +31,7 @@ def parts_came(followed: Followed, one: Open, before: Piece | None, holes_before
     """Parts arrived: footage is on, and what was missing before them is told."""
     channel, segment = followed.channel, one.segment
     pieces = channel.pieces(segment)
-    if not pieces or not channel.is_live(segment) or segment.facts is None:
+    if not pieces or not channel.clocks.is_live(segment) or segment.facts is None:
         return
     followed.newest_part_s = trio.current_time()
     chain = pieces[-1 - max(0, len(segment.facts.holes) - holes_before) :]

@@ -21,7 +21,8 @@ from appliance.media.table import facts_line
 from appliance.media.view import Key, Part, SegmentView
 from appliance.recordings import disk
 from appliance.recordings.cache import lines_of
-from appliance.recordings.channel import KEEP_PARTS_US, Segment
+from appliance.recordings.channel import KEEP_PARTS_US
+from appliance.recordings.clocks import Segment
 from appliance.recordings.followed import Followed
 
 TABLES_KEPT: Final = 128  # of 60 s in parts of 0.2 s: 2.5 MB

@@ -9,7 +9,8 @@ import pytest
 
 from appliance.media.index import SegmentIndex, scan
 from appliance.media.table import ChannelLog
-from appliance.recordings.channel import Channel, Seen, Segment
+from appliance.recordings.channel import Channel
+from appliance.recordings.clocks import Seen, Segment
 from tests.kit.segments import Camera
 from tests.media.test_index import DATA, indexed, opened
 
@@ -49,7 +50,7 @@ def test_a_part_seen_arriving_sets_the_clock(recorder: Recorder) -> None:
     segment = recorder.begin("a.mp4")
     recorder.part(segment, NOW_US + 30_000)
     assert recorder.channel.video_until_us == NOW_US + 30_000
-    assert recorder.channel.is_live(segment)
+    assert recorder.channel.clocks.is_live(segment)
     assert recorder.channel.ntp_lag_ms() == pytest.approx(30)
 
 
@@ -58,7 +59,7 @@ def test_a_copied_recording_keeps_the_time_it_says_and_is_not_live(recorder: Rec
     for number in range(5):
         recorder.part(segment, NOW_US + 3_600_000_000 + number)
     assert recorder.channel.video_until_us == NOW_US + 4 * PART_US
-    assert not recorder.channel.is_live(segment)
+    assert not recorder.channel.clocks.is_live(segment)
 
 
 def test_a_wall_clock_that_was_stepped_does_not_make_a_recording_a_copy(recorder: Recorder) -> None:
@@ -66,7 +67,7 @@ def test_a_wall_clock_that_was_stepped_does_not_make_a_recording_a_copy(recorder
     segment = recorder.begin("a.mp4")
     recorder.part(segment, NOW_US - 3_600_000_000, clock_gap_us=-3_600_000_000)
     assert recorder.channel.video_until_us == NOW_US - 3_600_000_000
-    assert recorder.channel.is_live(segment)
+    assert recorder.channel.clocks.is_live(segment)
 
 
 def test_a_recording_nobody_saw_begin_is_anchored_by_mtxi(recorder: Recorder) -> None:
@@ -105,7 +106,7 @@ def test_times_published_in_an_earlier_life_are_not_moved_by_walking_the_file(tm
     for number in range(4):
         first.part(segment, NOW_US + 40_000 + number * PART_US)
     knots = (
-        {segment.facts.run_id: first.channel.runs[segment.facts.run_id].clock().knots()}
+        {segment.facts.run_id: first.channel.clocks.runs[segment.facts.run_id].clock().knots()}
         if segment.facts
         else {}
     )
@@ -161,7 +162,7 @@ def test_the_real_leap_of_three_seconds_is_seen_live_and_taken_out_of_the_times(
         clock = channel.clock_of(segment)
         assert clock is not None
         published |= {tick: clock.wall_us(segment.index.run_ns(tick)) for tick in (522_000, 536_400)}
-    clock = channel.runs[known.run_id].clock()
+    clock = channel.clocks.runs[known.run_id].clock()
     after = clock.wall_us(segment.index.run_ns(810_000))
     assert abs(after - (ntp_us + 6_000_000)) <= 20_000  # within a frame; three seconds are gone
     assert abs(published[536_400] - (ntp_us + 5_960_000)) <= 20_000
