@@ -114,7 +114,8 @@ class Store:
         async with self._reader_limiter:
             db = self._readers.pop() if self._readers else self._open_reader()
             try:
-                return await self._run(lambda: _read(db, query, self.clock), self._reader_threads)  # type: ignore[no-any-return]
+                found: T = await self._run(lambda: _read(db, query, self.clock), self._reader_threads)
+                return found
             finally:
                 self._readers.append(db)
 

@@ -24,7 +24,7 @@ class ReadTx:
 
     def all(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> list[Row]:
         """Every row as a dict by column name."""
-        cursor = self.db.execute(sql, params)  # type: ignore[arg-type]
+        cursor = self.db.execute(sql, params)  # type: ignore[arg-type]  # apsw takes more than it says
         try:
             names = [column[0] for column in cursor.get_description()]
         except apsw.ExecutionCompleteError:
@@ -38,7 +38,7 @@ class ReadTx:
 
     def value(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> Any:
         """First column of the first row, or None."""
-        for row in self.db.execute(sql, params):  # type: ignore[arg-type]
+        for row in self.db.execute(sql, params):  # type: ignore[arg-type]  # apsw takes more than it says
             return row[0]
         return None
 
@@ -58,7 +58,7 @@ class Tx(ReadTx):
 
     def run(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> int:
         """Execute a change; returns the number of rows changed."""
-        self.db.execute(sql, params)  # type: ignore[arg-type]
+        self.db.execute(sql, params)  # type: ignore[arg-type]  # apsw takes more than it says
         return self.db.changes()
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:

@@ -53,6 +53,7 @@ async def run_clock_watch(
         step_us = clock.step_us()
         if abs(step_us) > STEP_US:
             is_news = abs(step_us - told_us) > STEP_US
+            # mypy knows no type for the defaults of a lambda
             followed = await store.insist(lambda tx, by=step_us, news=is_news: _stepped(tx, clock, by, news))  # type: ignore[misc]
             told_us = 0 if followed else step_us
             if followed:

@@ -150,7 +150,7 @@ def _show(pulse: Pulse, store: Store, folders: Mapping[str, Path], limits: DiskL
     board.add("journal", journal)
     board.add("loop", lambda: loop_part(pulse.lag_s))
     for name in folders:
-        board.add(f"disk_{name}", lambda name=name: disk(name))  # type: ignore[misc]
+        board.add(f"disk_{name}", lambda name=name: disk(name))  # type: ignore[misc]  # mypy: defaults of a lambda
 
 
 def _count(pulse: Pulse, store: Store, metrics: Metrics) -> None:

@@ -240,7 +240,7 @@ class Connection(TCPServer):
     def __init__(
         self, app: Any, config: Config, context: WorkerContext, limits: Limits, stream: trio.SocketStream
     ) -> None:
-        super().__init__(app, config, context, ConnectionState({}), stream)  # type: ignore[arg-type]
+        super().__init__(app, config, context, ConnectionState({}), stream)  # type: ignore[arg-type]  # as stream above
         self.limits = limits
         self._idle = IdleTimer(limits.idle_s)
         self.idle_task = self._idle  # type: ignore[assignment]  # same two methods

@@ -144,7 +144,7 @@ class _Schemas:
                     (route.items, "serialization"),
                 ):
                     if model is not None:
-                        wanted[(model, mode)] = None  # type: ignore[index]
+                        wanted[(model, mode)] = None  # type: ignore[index]  # str is the wider of its two modes
             for raw in group.raw:
                 for model in (raw.body, raw.query):
                     if model is not None:

@@ -38,7 +38,7 @@ class PieceReader(io.RawIOBase):
         self._at = base + offset
         return self._at
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # what PyAV hands over
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
@@ -93,7 +93,7 @@ class Writer(io.RawIOBase):
         self._at = base + offset
         return self._at
 
-    def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
+    def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]  # what PyAV hands over
         done = 0
         view = memoryview(data)
         try:
