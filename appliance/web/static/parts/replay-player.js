@@ -58,7 +58,7 @@ export class ReplayPlayer extends HTMLElement {
       swipe: (by) => emit(this, "step-play", by),
       zoomed: () => this.deck?.lead?.video ?? null,
     });
-    this.append(this.header(), this.stage, this.controls());
+    this.append(this.header(), this.side ?? "", this.stage, this.controls());
     this.timer = setInterval(() => this.drawWaiting(), 200);
     this.drawAll();
   }
@@ -75,8 +75,8 @@ export class ReplayPlayer extends HTMLElement {
       loop: button("Loop", icon("loop"), () => this.setLoop()),
       sound: button("Sound", icon("mute"), () => this.setSound()),
     };
-    return h("header", { class: "over" }, this.heading, this.angles, this.layouts,
-      h("div", { class: "segments modes" }, ...Object.values(this.modes)));
+    this.side = h("div", { class: "side" }, this.layouts, h("div", { class: "segments modes" }, ...Object.values(this.modes)));
+    return h("header", { class: "over" }, this.heading, this.angles);
   }
 
   controls() {
@@ -86,7 +86,7 @@ export class ReplayPlayer extends HTMLElement {
     this.speeds = h("div", { class: "segments speeds", role: "group", "aria-label": "Speed" }, ...SPEEDS.map((rate) =>
       button(`Speed ${rate}`, rate === 1 ? "1×" : `${rate}×`.replace("0.", "."), () => this.speed(rate), { data: { rate } })));
     this.tools = {
-      panel: button("Tags", icon("pencil"), () => emit(this, "panel")),
+      panel: button("Tags", icon("pencil"), () => emit(this, "panel"), { class: "pencil" }),
       trim: button("Trim", icon("scissors"), () => this.trim?.toggle()),
       star: button("Star", icon("star"), () => this.play && emit(this, "star", this.play)),
       wide: button("Large picture", icon("expand"), () => this.wide()),
@@ -150,7 +150,7 @@ export class ReplayPlayer extends HTMLElement {
     if (!this.deck || !this.bar) return;
     const { play, clips, heading } = this;
     if (heading) {
-      heading.replaceChildren(...(play ? [h("b", {}, play.number ? String(play.number) : "…"), ` ${play.title || tagsOf(this.tags)}`] : []));
+      heading.replaceChildren(...(play ? [h("b", {}, play.number ? String(play.number) : "…"), h("span", {}, play.title || tagsOf(this.tags))] : []));
     }
     this.classList.toggle("nothing", !play);
     if (this.tools) {
