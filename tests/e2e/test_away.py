@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from appliance.kernel.clock import from_rfc3339
 from tests.e2e.conftest import Demo, returning_demo, start_again, stop_demo
-from tests.kit.browser import WAIT_MS, executable, photograph, plain_get, until
+from tests.kit.browser import WAIT_MS, executable, open_page, photograph, plain_get, until
+from tests.kit.narrow import narrow_link
 
 pytestmark = [
     pytest.mark.slow,
@@ -18,6 +21,18 @@ pytestmark = [
 ]
 LEADER = ".tile.leader video"
 ONLINE = "#link[data-state=connected]"
+NOTHING_WAITS = "app.box.online && app.box.outbox.waiting().length === 0"
+# ms from the last word of the box to the banner, on the page's own clock.
+TOLD_AFTER = """new Promise((done) => {
+  const banner = document.querySelector("#banner");
+  const look = () => banner.hidden || done(performance.now() - app.box.link.heard);
+  new MutationObserver(look).observe(banner, { attributes: true });
+})"""
+# What the banner says in the turn in which the browser says that it is offline.
+SAID_AT_ONCE = """new Promise((done) => {
+  const drawn = (next) => queueMicrotask(() => queueMicrotask(next));
+  addEventListener("offline", () => drawn(() => done(document.querySelector("#banner").textContent)));
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +81,7 @@ def test_marks_made_while_the_box_is_away_arrive_with_their_times(page: Page, bo
     expect(page.locator(ONLINE)).to_be_visible()
     expect(page.locator("#banner")).to_be_hidden()
     expect(card.locator(".number")).to_have_text("2")
+    until(page, NOTHING_WAITS)  # the play's end too
     plays = {each["number"]: each for each in plain_get(f"{box.urls[0]}/plays")["items"]}
     assert sorted(plays) == [1, 2]
     assert abs(from_rfc3339(plays[2]["start_time"]) / 1000 - pressed) < 200
@@ -89,3 +105,48 @@ def test_marks_survive_the_page(page: Page, tablet: BrowserContext, box: Demo) -
     numbers = sorted(each["number"] for each in plain_get(f"{box.urls[0]}/plays")["items"])
     assert numbers == [1, 2, 3]
     later.close()
+
+
+def test_silence_is_noticed_and_a_mark_of_it_arrives_once(browser: Browser, box: Demo) -> None:
+    """Out of reach of the Wi-Fi: no connection ends, nothing comes through."""
+    known = plays_of(box)
+    with narrow_link(urlsplit(box.urls[0]).port or 0, 50e6) as link:
+        page = open_page(browser, link.url)
+        expect(page.locator(ONLINE)).to_be_visible()
+        page.evaluate(f"window.told = {TOLD_AFTER}, window.sameDocument = true")
+        link.cut()
+        expect(page.locator("#banner")).to_contain_text("Marks are kept here")
+        # 4 s; 8 s at most where round trips are bad. Whoever waits for the box's heartbeat tells after 14 s.
+        assert 3000 < page.evaluate("window.told") < 9000
+        page.click("#last10")
+        expect(page.locator("#plays .play").first).to_contain_text("Not on the box yet")
+        expect(page.locator("#banner")).to_contain_text("(1 to send)")
+        assert plays_of(box) == known
+        link.mend()
+        until(page, NOTHING_WAITS)
+        expect(page.locator("#banner")).to_be_hidden()
+        assert len(plays_of(box)) == len(known) + 1
+        assert page.evaluate("[window.sameDocument, app.box.reloads]") == [True, 1]
+        page.context.close()
+
+
+def test_offline_is_said_at_once_and_online_needs_no_waiting(browser: Browser, box: Demo) -> None:
+    known = plays_of(box)
+    page = open_page(browser, box.urls[0])
+    expect(page.locator(ONLINE)).to_be_visible()
+    page.evaluate(f"window.said = {SAID_AT_ONCE}, window.sameDocument = true")
+    page.context.set_offline(True)
+    assert "Marks are kept here" in page.evaluate("window.said")
+    page.click("#last10")
+    expect(page.locator("#banner")).to_contain_text("(1 to send)")
+    page.context.set_offline(False)
+    until(page, NOTHING_WAITS)
+    expect(page.locator("#banner")).to_be_hidden()
+    assert len(plays_of(box)) == len(known) + 1
+    assert page.evaluate("[window.sameDocument, app.box.reloads]") == [True, 1]
+    page.context.close()
+
+
+def plays_of(box: Demo) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = plain_get(f"{box.urls[0]}/plays")["items"]
+    return found

@@ -249,11 +249,9 @@ def say(health: Page, path: str, body: str = "undefined") -> None:
 
 def test_the_box_away_is_red_and_back_is_green_by_itself(health: Page) -> None:
     health.context.set_offline(True)
-    health.evaluate("app.box.reconnect()")
     expect(health.locator("#check-connection")).to_have_attribute("data-status", "bad")
     expect(health.locator("#verdict")).to_contain_text("This device")
     health.context.set_offline(False)
-    health.evaluate("app.box.reconnect()")
     expect(health.locator("#check-connection")).to_have_attribute("data-status", "ok")
     expect(health.locator("#check-store")).to_be_visible()
 

@@ -146,7 +146,7 @@ function drawFrame() {
 /** Says what is not as usual, and only when it lasts: a restart of the box under 2 s is nobody's business. */
 function drawBanner() {
   const banner = $("#banner");
-  const away = box.lostAt && performance.now() - box.lostAt > 2000;
+  const { away } = box;
   const waiting = box.outbox.waiting().length;
   const foreign = box.outbox.foreign();
   const text = box.closed ? `The box closed this page: ${box.closed}. Reload it.`

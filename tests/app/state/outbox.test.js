@@ -55,6 +55,18 @@ test("what time mends is tried again under the same key, and holds back what fol
   assert.deepEqual(sent, ["a", "a", "a", "b"]);
 });
 
+test("a box that is back ends the rest between two tries", async () => {
+  const { outbox, sent } = made({ answers: [{ ok: false, final: false, error: new Error("away") }] });
+  outbox.wait = () => new Promise(() => {}); // a rest without an end of its own
+  outbox.connected("site", "e1", never);
+  outbox.add(mark("a"));
+  await settled(outbox);
+  assert.deepEqual(sent, ["a"]);
+  outbox.hurry();
+  await settled(outbox);
+  assert.deepEqual([sent, outbox.waiting().length, outbox.resting.size], [["a", "a"], 0, 0]);
+});
+
 test("a refusal is final, kept with the box's words, and lets the next one pass", async () => {
   const no = { ok: false, final: true, error: { detail: "no such session" } };
   const { outbox, sent, disk } = made({ answers: [no] });

@@ -1,20 +1,18 @@
-// The one module that talks to the box: snapshot, socket, requests, clock, and marks on their way.
+// The one module that talks to the box: snapshot, events, requests, clock, and marks on their way.
 //
-// Owns: the connection and what is known through it. Must not know: the screen. Everything else of the app gets rows
-// from here and hands marks over; it never fetches JSON itself.
+// Owns: what is known through the connection. Must not know: the screen, which socket counts (link.js). Everything else
+// of the app gets rows from here and hands marks over; it never fetches JSON itself.
 
 import * as clock from "./clock.js";
 import { uuid } from "./ids.js";
+import { Link, RETRY_MS } from "./link.js";
 import { isFinal, Outbox } from "./outbox.js";
 import * as store from "./store.js";
 import { setZone } from "./zone.js";
 
-const RETRY_MS = [100, 250, 500, 1000, 2000, 4000];
 const COMMAND_MS = 1000; // then the same mark goes by POST, under the same id
-const SILENT_MS = 12_000; // the box speaks every 5 s
-const PROBE_MS = 2000; // after sleep: an answer within this, or a new socket
 const REQUEST_MS = 15_000;
-const FINAL_CLOSE = 4500; // from here on: do not come back
+const SAMPLE_MS = 4000; // the clock needs no measure with every ping
 
 /** @typedef {{tables: Set<string>, all?: boolean}} Change */
 
@@ -30,25 +28,40 @@ export class Box extends EventTarget {
     this.outbox.addEventListener("change", () => this.changed("marks"));
     /** @type {clock.Sample[]} */
     this.samples = [];
-    this.online = false;
-    this.lostAt = 0; // performance.now() of the loss, 0 while connected
-    this.closed = ""; // why the box does not want us back
-    this.heard = 0; // performance.now() of the last frame
-    this.tries = 0;
+    this.link = new Link({
+      open: () => this.open(), take: (message) => void this.take(message), ask: () => this.ping(), kept: () => this.resend(), turned: () => this.turned(),
+    });
+    /** @type {WebSocket | null} */
+    this.greeted = null; // the socket whose box we know, with all its rows
     this.recovered = 0; // times a resume was possible, for tests and the health page
     this.reloads = 0;
-    /** @type {WebSocket | null} */
-    this.socket = null;
     /** @type {Map<string, (result: any) => void>} */
     this.results = new Map();
     /** @type {Map<string, number>} */
     this.pings = new Map();
     /** @type {any[]} */
     this.early = []; // events that came while a snapshot was loading
+    this.loads = 0;
     this.loading = false;
+    /** @type {Set<AbortController>} */
+    this.underway = new Set(); // marks that go by HTTP
     /** @type {Set<string>} */
     this.tables = new Set();
     this.marked = this.watchClocks();
+  }
+
+  get online() {
+    return this.link.state === "up" && this.link.socket === this.greeted;
+  }
+
+  /** So long that people are to know. */
+  get away() {
+    return this.link.away;
+  }
+
+  /** Why the box does not want us back. */
+  get closed() {
+    return this.link.why;
   }
 
   get rtt() {
@@ -74,79 +87,51 @@ export class Box extends EventTarget {
         await this.load();
         break;
       } catch {
-        this.lose();
+        this.link.happen("failed");
         await pause(RETRY_MS[Math.min(at, RETRY_MS.length - 1)]);
       }
     }
     await restored;
-    this.connect();
+    this.link.happen("start");
     void this.measureClock();
   }
 
   // -- the socket -----------------------------------------------------------------------------------------------------
 
+  /** Everything anew. Of two at once the later one counts: it is of the socket that counts. */
   async load() {
+    const turn = ++this.loads;
     this.loading = true;
     try {
       const snapshot = await this.request("GET", "/snapshot");
+      if (turn !== this.loads) return;
       store.load(this.state, snapshot);
       setZone(this.state.place.timezone);
       for (const event of this.early.splice(0)) store.apply(this.state, event);
       this.reloads++;
       this.changed("all");
     } finally {
-      this.loading = false;
+      if (turn === this.loads) this.loading = false;
     }
   }
 
-  connect() {
+  /** A socket that goes on where we are. */
+  open() {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const { seq, epoch } = this.state;
     const query = new URLSearchParams({ since: String(seq), epoch, client: this.device });
-    const socket = new WebSocket(`${scheme}://${location.host}/ws?${query}`);
-    this.socket = socket;
-    this.heard = performance.now();
-    socket.onmessage = (message) => {
-      this.heard = performance.now();
-      if (this.socket === socket) void this.take(JSON.parse(message.data));
-    };
-    socket.onclose = (event) => {
-      if (this.socket !== socket) return;
-      this.socket = null;
-      this.lose();
-      if (event.code >= FINAL_CLOSE && event.code < 5000) {
-        this.closed = event.reason || `closed ${event.code}`;
-        this.changed("link");
-      } else this.connectLater();
-    };
+    return new WebSocket(`${scheme}://${location.host}/ws?${query}`);
   }
 
-  connectLater() {
-    const wait = RETRY_MS[Math.min(this.tries++, RETRY_MS.length - 1)];
-    clearTimeout(this.retry);
-    this.retry = setTimeout(() => this.connect(), wait * (0.5 + Math.random() / 2)); // 18 tablets at once
-  }
-
-  /** A socket that may be dead is given up at once. */
-  reconnect() {
-    const old = this.socket;
-    this.socket = null;
-    clearTimeout(this.retry);
-    old?.close();
-    this.connect();
-  }
-
-  lose() {
-    this.online = false;
-    if (!this.lostAt) {
-      this.lostAt = performance.now();
-      setTimeout(() => this.changed("link"), 2100); // the banner comes only then
-    }
-    for (const [id, resolve] of this.results) {
-      this.results.delete(id);
-      resolve(null);
-    }
+  turned() {
+    if (this.link.state !== "up") for (const give of this.results.values()) give(null);
     this.changed("link");
+  }
+
+  /** The link is back: what still hangs on a dead connection goes again, under its id. */
+  resend() {
+    for (const each of this.underway) each.abort();
+    this.outbox.hurry();
   }
 
   /** @param {any} event */
@@ -164,25 +149,27 @@ export class Box extends EventTarget {
 
   /** @param {any} event the box says who it is */
   async greet(event) {
-    const other = this.state.site !== "" && this.state.site !== event.site_id;
-    this.state.site = event.site_id;
+    const { link, state } = this;
+    const { socket } = link;
+    const other = state.site !== "" && state.site !== event.site_id;
+    state.site = event.site_id;
     if (event.recovered === false || other) {
-      await this.load().catch(() => this.reconnect());
+      await this.load().catch(() => socket === link.socket && link.drop());
     } else if (event.recovered) this.recovered++;
-    this.online = true;
-    this.tries = 0;
-    this.lostAt = 0;
+    if (!socket || socket !== link.socket) return; // lost meanwhile
+    this.greeted = socket;
+    link.tries = 0;
     this.changed("link");
     this.ping();
-    this.outbox.connected(event.site_id, event.epoch, (id) => this.state.plays.has(id) || this.state.clips.has(id) || this.state.tags.has(id));
+    for (const each of this.underway) each.abort();
+    this.outbox.connected(event.site_id, event.epoch, (id) => state.plays.has(id) || state.clips.has(id) || state.tags.has(id));
   }
 
   ping() {
-    if (this.socket?.readyState !== WebSocket.OPEN) return;
     const id = uuid();
     if (this.pings.size > 8) this.pings.clear();
     this.pings.set(id, Date.now());
-    this.socket.send(JSON.stringify({ type: "ping", id, about: { ...this.about(), rtt_ms: this.rtt ?? undefined } }));
+    this.link.send({ type: "ping", id, about: { ...this.about(), rtt_ms: this.rtt ?? undefined } });
   }
 
   /** @param {any} event */
@@ -190,7 +177,10 @@ export class Box extends EventTarget {
     const sent = this.pings.get(event.id);
     if (sent === undefined) return;
     this.pings.delete(event.id);
-    this.samples = clock.withSample(this.samples, clock.sample(sent, Date.now(), Date.parse(event.server_time)));
+    const one = clock.sample(sent, Date.now(), Date.parse(event.server_time));
+    this.link.measured(one.rtt);
+    if (one.at - (this.samples.at(-1)?.at ?? 0) < SAMPLE_MS) return;
+    this.samples = clock.withSample(this.samples, one);
     this.changed("link");
   }
 
@@ -219,23 +209,20 @@ export class Box extends EventTarget {
         void this.measureClock();
       }
       before = after;
-      if (this.socket && performance.now() - this.heard > SILENT_MS) this.reconnect();
     }, 2000);
   }
 
   /** Sleep, another network, the page brought back: do not wait for a timeout. */
   listenToDevice() {
-    const wake = () => {
-      if (document.hidden || !this.state.epoch) return; // nothing is loaded yet: start() is at it
-      if (!this.socket) return this.online || this.reconnect();
-      const since = performance.now();
-      this.ping();
-      setTimeout(() => this.heard < since && this.socket && this.reconnect(), PROBE_MS);
-      void this.measureClock();
+    const back = (/** @type {"wake" | "online"} */ what) => {
+      if (document.hidden) return;
+      this.link.happen(what);
+      if (this.state.epoch) void this.measureClock();
     };
-    document.addEventListener("visibilitychange", wake);
-    addEventListener("pageshow", wake);
-    addEventListener("online", wake);
+    for (const name of ["visibilitychange", "resume"]) document.addEventListener(name, () => back("wake"));
+    addEventListener("pageshow", () => back("wake"));
+    addEventListener("online", () => back("online"));
+    addEventListener("offline", () => this.link.happen("offline"));
   }
 
   // -- asking ---------------------------------------------------------------------------------------------------------
@@ -254,7 +241,7 @@ export class Box extends EventTarget {
     const { method, path, body } = mark.request ?? asHttp(mark);
     try {
       // The id of the play makes it the same mark; the key is another, because the request is.
-      return this.learn(mark, await this.request(method, path, body, `${mark.key}-http`));
+      return this.learn(mark, await this.request(method, path, body, { key: `${mark.key}-http`, underway: this.underway }));
     } catch (error) {
       return { ok: false, final: error instanceof Refused && isFinal(error.status), error };
     }
@@ -293,22 +280,25 @@ export class Box extends EventTarget {
 
   /** @param {string} id @param {string} doing @param {any} body @returns {Promise<any>} null: no answer */
   command(id, doing, body) {
-    if (!this.online || this.socket?.readyState !== WebSocket.OPEN) return Promise.resolve(null);
+    if (!this.online) return Promise.resolve(null);
     return new Promise((resolve) => {
       this.results.set(id, resolve);
-      this.socket?.send(JSON.stringify({ type: "command", id, do: doing, body }));
-      setTimeout(() => resolve(null), COMMAND_MS);
+      const wait = this.link.send({ type: "command", id, do: doing, body }) ? COMMAND_MS : 0;
+      setTimeout(() => resolve(null), wait);
     }).finally(() => this.results.delete(id));
   }
 
-  /** JSON over HTTP. Throws Refused with the box's words, or what fetch throws.
-   * @param {string} method @param {string} path @param {any} [body] @param {string} [key] @returns {Promise<any>} */
-  async request(method, path, body, key = uuid()) {
+  /** JSON over HTTP. Throws Refused with the box's words, or what fetch throws. `rev`: the row must not have changed since.
+   * @param {string} method @param {string} path @param {any} [body]
+   * @param {{key?: string, rev?: number, underway?: Set<AbortController>}} [more] @returns {Promise<any>} */
+  async request(method, path, body, { key = uuid(), rev, underway } = {}) {
     /** @type {Record<string, string>} */
     const headers = { "X-Client": this.device };
     if (method !== "GET") headers["Idempotency-Key"] = key;
     if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (rev !== undefined) headers["If-Match"] = `"r${rev}"`;
     const giveUp = new AbortController();
+    underway?.add(giveUp);
     const timer = setTimeout(() => giveUp.abort(), REQUEST_MS);
     try {
       const answer = await fetch(path, {
@@ -321,6 +311,7 @@ export class Box extends EventTarget {
       return resource;
     } finally {
       clearTimeout(timer);
+      underway?.delete(giveUp);
     }
   }
 
@@ -352,5 +343,8 @@ function asHttp(mark) {
   return { method: "POST", path: `/plays/${id}/${mark.doing === "play_end" ? "end" : "cue"}`, body: rest };
 }
 
-/** @param {number} ms @returns {Promise<void>} */
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+/** Until the device is online again, at most. @param {number} ms @returns {Promise<unknown>} */
+const pause = (ms) => new Promise((done) => {
+  setTimeout(done, ms);
+  addEventListener("online", done, { once: true });
+});

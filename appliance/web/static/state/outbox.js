@@ -56,6 +56,8 @@ export class Outbox extends EventTarget {
     this.busy = new Set();
     /** @type {Map<string, {resolve: (resource: any) => void, reject: (error: Error) => void}>} */
     this.callers = new Map();
+    /** @type {Set<(value?: unknown) => void>} */
+    this.resting = new Set(); // ends of rests
   }
 
   /** What an earlier page left. */
@@ -77,6 +79,12 @@ export class Outbox extends EventTarget {
       if (placed(mark, site, epoch, isKnown) === "again") Object.assign(mark, { state: "waiting", epoch });
     }
     this.tell();
+    this.hurry();
+  }
+
+  /** The box is there: nothing waits for its turn to be tried again. */
+  hurry() {
+    for (const end of this.resting) end();
     void this.pump();
   }
 
@@ -133,11 +141,20 @@ export class Outbox extends EventTarget {
         const outcome = await this.send(mark).catch((error) => ({ ok: false, final: false, error }));
         if (this.settle(mark, /** @type {Outcome} */ (outcome))) continue;
         const tries = (mark.tries = (mark.tries ?? 0) + 1);
-        await this.wait(TRY_AGAIN_MS[Math.min(tries, TRY_AGAIN_MS.length) - 1]);
+        await this.rest(TRY_AGAIN_MS[Math.min(tries, TRY_AGAIN_MS.length) - 1]);
       }
     } finally {
       this.busy.delete(data);
     }
+  }
+
+  /** @param {number} ms */
+  async rest(ms) {
+    /** @type {(value?: unknown) => void} */
+    let end = () => {};
+    const cut = new Promise((done) => this.resting.add((end = done)));
+    await Promise.race([this.wait(ms), cut]);
+    this.resting.delete(end);
   }
 
   /** @param {Mark} mark @param {Outcome} outcome @returns {boolean} is it settled */
