@@ -22,7 +22,7 @@ def session_routes(
 
     @routes.get("/sessions", query=SessionQuery, items=Session)
     async def listing(ctx: Ctx, query: SessionQuery) -> Answer:
-        """List sessions, oldest first."""
+        """List sessions, oldest first; deleted=1: those deleted in the last 24 h, for undo."""
         return Answer(200, await ctx.read(lambda tx: store.list_sessions(tx, query)))
 
     @routes.get("/sessions/{session_id}", returns=Session)

@@ -45,6 +45,7 @@ class SessionPatch(Input):
 class SessionQuery(Page):
     type: SessionType | None = None
     status: Literal["scheduled", "active", "paused", "completed"] | None = None
+    deleted: Literal[0, 1] = Field(0, description="1: those whose delete can still be undone, instead")
 
 
 class ForceQuery(Input):

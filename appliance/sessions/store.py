@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
-from appliance.kernel.errors import Refused, gone, id_reused, invalid, not_found
+from appliance.kernel.errors import FieldError, Refused, gone, id_reused, invalid, not_found
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
 from appliance.kernel.paging import list_page
@@ -67,7 +68,11 @@ def list_sessions(tx: ReadTx, query: SessionQuery) -> dict[str, Any]:
         wanted = getattr(query, column)
         if wanted is not None:
             where.append((f"{column} = ?", (wanted,)))
-    return list_page(tx, query, table="sessions", key="created_us", where=where, resource=session_resource)
+    table = partial(list_page, tx, query, table="sessions", where=where, resource=session_resource)
+    if not query.deleted:
+        return table(key="created_us")
+    where.append(("deleted_us >= ?", (tx.now_us - UNDO_US,)))
+    return table(key="deleted_us", gone="NULL")  # a column that is never set: the deleted are what is wanted
 
 
 def create_session(tx: Tx, caller: Caller, body: SessionIn) -> Answer:
@@ -196,6 +201,7 @@ def _link_channels(tx: Tx, session_id: str, channel_ids: list[str] | None) -> No
                 "unknown_channel",
                 f"channel_ids[{at}]: no channel {channel_id}",
                 "GET /channels lists them",
+                (FieldError(f"channel_ids.{at}", f"no channel {channel_id}"),),
             )
         tx.run("INSERT OR IGNORE INTO session_channels VALUES (?, ?)", (session_id, channel_id))
 

@@ -176,6 +176,7 @@ async def test_wrong_fields_are_all_named(desk: Desk) -> None:
     assert "RFC 3339" in reply.wrong["scheduled_start"]
     unknown = await desk.client.post("/sessions", {"name": "A", "type": "game", "channel_ids": ["cam9"]})
     assert (unknown.status, unknown.json["code"]) == (422, "unknown_channel")
+    assert unknown.wrong == {"channel_ids.0": "no channel cam9"}
     assert desk.events() == []
 
 
@@ -224,6 +225,31 @@ async def test_a_delete_can_be_undone_for_a_day(desk: Desk) -> None:
     assert [each for each, _ in desk.restored] == [session["id"]]
     assert (await desk.client.get(path)).status == 200
     assert (await desk.client.post(f"{path}/restore")).status == 200, "nothing to undo is no error"
+
+
+async def test_what_was_deleted_is_listed_while_it_can_be_undone(desk: Desk) -> None:
+    one, other, kept = [await desk.add(name=name) for name in ("One", "Other", "Kept")]
+
+    async def listed(query: str = "") -> list[str]:
+        reply = await desk.client.get(f"/sessions?deleted=1{query}")
+        return [each["name"] for each in reply.json["items"]]
+
+    assert await listed() == []
+    for session in (other, one):  # in the order of their ends
+        desk.clock.advance(3600)
+        await desk.client.delete(f"/sessions/{session['id']}")
+    assert await listed() == ["Other", "One"]
+    page = (await desk.client.get("/sessions?deleted=1&limit=1")).json
+    assert await listed(f"&cursor={page['next_cursor']}") == ["One"]
+    assert page["items"][0]["updated_at"] == "2026-11-20T20:30:00.000000Z", "when it was deleted"
+    await desk.client.post(f"/sessions/{one['id']}/restore")
+    assert await listed() == ["Other"]
+    desk.clock.advance(23 * 3600 + 1)
+    assert await listed() == []
+    assert [each["id"] for each in (await desk.client.get("/sessions")).json["items"]] == [
+        one["id"],
+        kept["id"],
+    ]
 
 
 async def test_after_a_day_a_deleted_session_is_gone_for_ever(desk: Desk) -> None:
