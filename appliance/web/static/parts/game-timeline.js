@@ -18,6 +18,7 @@ import { clockOf } from "../state/zone.js";
  */
 
 const LABEL_PX = 84; // room a clock time needs
+const GRIP_PX = 44; // and IN and OUT
 
 export class GameTimeline extends HTMLElement {
   look = "";
@@ -155,6 +156,11 @@ export class GameTimeline extends HTMLElement {
       edges[name].setAttribute("aria-valuenow", String(Math.round(at / 100) / 10));
       edges[name].setAttribute("aria-valuetext", clockOf(at));
     }
+    // At the end of the field a grip stands inside of what is kept, unless the other one is there.
+    const px = (/** @type {number | null} */ at) => (this.share(at ?? 0) / 100) * (this.field?.clientWidth ?? 0);
+    const near = start !== null && end !== null && px(end) - px(start) < 2 * GRIP_PX;
+    edges.start.classList.toggle("turned", !near && px(start) < GRIP_PX);
+    edges.end.classList.toggle("turned", !near && px(end) > (this.field?.clientWidth ?? 0) - GRIP_PX);
     keep.hidden = start === null || end === null;
     if (start === null || end === null) return;
     const left = Math.max(0, this.share(start));

@@ -43,16 +43,14 @@ export class Footage {
     this.speeds = h("div", { class: "segments speeds", role: "group", "aria-label": "Speed" }, ...SPEEDS.map((rate) =>
       button(`Speed ${rate}`, `${rate}×`.replace("0.", "."), () => this.speed(rate), { data: { rate }, "aria-pressed": String(rate === 1) })));
     this.make = h("button", { type: "button", class: "make", disabled: true, onclick: () => this.clip() }, "Make clip");
-    this.every = h("button", { type: "button", onclick: () => this.flip() }, "All cameras");
+    this.every = h("button", { type: "button", class: "every", onclick: () => this.flip() }, "All cameras");
     this.clear = button("Forget IN and OUT", icon("close"), () => this.mark(null, null), { class: "plain", hidden: true });
     this.root = h("section", { class: "footage player", "aria-label": "Footage" },
       h("header", { class: "over" }, this.where, this.hint, this.angles),
       this.view,
       h("footer", { class: "controls" }, this.timeline, this.bar, this.transport(),
         h("div", { class: "cutting" },
-          h("div", { class: "segments", role: "group", "aria-label": "Closer, further" },
-            button("Further away", "−", () => this.zoom(2)), button("Closer", "+", () => this.zoom(0.5)), button("All of it", "All", () => this.zoom(1e9))),
-          h("div", { class: "segments" }, button("IN: the clip begins here", "IN", () => this.mark(this.view.at, this.cut.end)), button("OUT: the clip ends here", "OUT", () => this.mark(this.cut.start, this.view.at)), this.clear),
+          h("div", { class: "segments ends" }, button("IN: the clip begins here", "IN", () => this.mark(this.view.at, this.cut.end)), button("OUT: the clip ends here", "OUT", () => this.mark(this.cut.start, this.view.at)), this.clear),
           this.every, this.make)));
     this.wire();
   }
@@ -64,6 +62,8 @@ export class Footage {
       h("div", { class: "segments moves", role: "group", "aria-label": "Move" },
         button("Play before", icon("previous"), () => this.toPlay(-1)), jump(-30), jump(-10), jump(-1), frame(-1), this.go, frame(1), jump(1), jump(10), jump(30),
         button("Next play", icon("next"), () => this.toPlay(1))),
+      h("div", { class: "segments zoom", role: "group", "aria-label": "Closer, further" },
+        button("Further away", "−", () => this.zoom(2)), button("Closer", "+", () => this.zoom(0.5)), button("All of it", "All", () => this.zoom(1e9))),
       this.speeds);
   }
 
@@ -191,7 +191,7 @@ export class Footage {
     this.bar.view = {
       from: 0, to: (this.whole.to - this.whole.from) / 1000, trim: null, cue: null, label: "Time in the whole session",
       missing: gaps.map((gap) => /** @type {[number, number]} */ ([second(gap.start), second(gap.end)])),
-      words: () => clockOf(this.view.at), end: clockOf(this.whole.to),
+      words: () => tenthOf(this.view.at), end: clockOf(this.whole.to),
     };
     this.drawState();
     this.moved();
@@ -208,7 +208,7 @@ export class Footage {
         return this.draw();
       }
     }
-    say(this.where, `${clockOf(at)}.${Math.floor((at % 1000) / 100)}`);
+    say(this.where, tenthOf(at));
     this.timeline.view = { shown: this.shown, cameras: this.cameras ?? [], plays: this.plays ?? [], at, cut: this.cut };
     this.bar.time = (at - this.whole.from) / 1000;
     this.drawMake();
@@ -309,3 +309,6 @@ export class Footage {
     this.mark(null, null);
   }
 }
+
+/** @param {number} at ms */
+const tenthOf = (at) => `${clockOf(at)}.${Math.floor((at % 1000) / 100)}`;

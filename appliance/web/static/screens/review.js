@@ -28,6 +28,7 @@ const PANES = {
   figures: { label: "Figures", make: (ctx) => new Figures(ctx) },
 };
 const ALL = new Set(["all"]);
+const NONE = "No session yet. What is recorded in one is found here.";
 
 /** @param {HTMLElement} root @param {Ctx} ctx @param {string[]} words */
 export function enter(root, ctx, words) {
@@ -95,7 +96,8 @@ export class Review {
     }
     select.hidden = !sessions.length;
     for (const each of tabs.children) each.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (each).dataset.pane === this.name));
-    if (!session) return say(this.words, "No session yet. What is recorded in one is found here.");
+    if (!session) return say(this.words, NONE);
+    if (this.words.textContent === NONE) say(this.words, "");
     const rows = this.rowsOf(session);
     if (!this.pane) {
       this.pane = PANES[this.name].make(this.ctx, this);
