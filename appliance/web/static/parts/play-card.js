@@ -26,13 +26,13 @@ export class PlayCard extends HTMLElement {
     const text = (/** @type {string} */ name) => h("span", { class: name });
     this.made = {
       image: h("img", { alt: "", width: 112, height: 63, decoding: "async" }),
-      number: h("b", { class: "number" }), words: text("words"), when: text("when"), figure: text("figure"),
-      dots: text("dots"), state: text("state"), length: text("length"),
+      number: h("b", { class: "number" }), words: text("words"), when: text("when"), cue: text("cue"),
+      figure: text("figure"), dots: text("dots"), state: text("state"), length: text("length"),
       star: button("Star", icon("star"), () => emit(this, "star", this.seen?.play), { class: "plain star" }),
       undo: button("Delete", icon("trash"), () => this.askTwice(), { class: "plain undo" }),
       open: h("button", { type: "button", class: "open plain", onclick: () => emit(this, "watch", this.seen?.play) }),
     };
-    const { image, number, words, when, figure, dots, state, length, star, undo, open } = this.made;
+    const { image, number, words, when, cue, figure, dots, state, length, star, undo, open } = this.made;
     image.onerror = () => setTimeout(() => this.picture(true), 1000);
     // The button lies over the face: its name is short, the face is read as the text it is.
     this.append(open, h("span", { class: "face" },
@@ -40,7 +40,7 @@ export class PlayCard extends HTMLElement {
       h("span", { class: "text" },
         h("span", { class: "row" }, number, words),
         h("span", { class: "row" }, when, figure),
-        h("span", { class: "row" }, dots, state))), star, undo);
+        h("span", { class: "row" }, dots, state, cue))), star, undo);
     this.draw();
   }
 
@@ -63,7 +63,8 @@ export class PlayCard extends HTMLElement {
     this.classList.toggle("ghost", !play.duration);
     say(made.number, name);
     say(made.words, play.title || tagsOf(tags) || (play.auto_closed ? "Ended by the box" : ""));
-    say(made.when, clockOf(play.start_time) + (play.cue_time ? " ·\u00a0cue" : ""));
+    say(made.when, clockOf(play.start_time));
+    say(made.cue, play.cue_time ? "cue" : "");
     say(made.figure, figure === null ? "" : figureOf(figure));
     made.figure.title = "From mark to playable";
     this.drawState(play, clips, refused);

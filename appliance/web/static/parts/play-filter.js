@@ -18,7 +18,7 @@ export class PlayFilter extends HTMLElement {
 
   connectedCallback() {
     if (this.text) return;
-    this.text = h("input", { type: "search", placeholder: "Search: 12, pass, 3&7, Smith", "aria-label": "Search plays", autocomplete: "off", enterKeyHint: "search" });
+    this.text = h("input", { type: "search", placeholder: "Search: 12, pass, 3&7", "aria-label": "Search plays", autocomplete: "off", enterKeyHint: "search" });
     this.text.addEventListener("input", () => this.change({ text: this.text?.value ?? "" }));
     this.text.addEventListener("keydown", (event) => (event.key === "Enter" || event.key === "Escape") && this.text?.blur());
     const flip = (/** @type {"starred" | "untagged" | "important"} */ name) => () => this.change({ [name]: !this.wanted[name] });
