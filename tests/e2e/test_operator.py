@@ -141,8 +141,91 @@ def test_what_the_box_refuses_is_said_in_its_words(page: Page, demo: Demo) -> No
     page.unroute("**/pause")
 
 
+def test_two_operators_do_not_overwrite_each_other(page: Page, demo: Demo) -> None:
+    mine = card(page, "Training")
+    mine.get_by_role("button", name="Edit Training").click()
+    form = page.get_by_role("dialog", name="Edit Training")
+    expect(form.get_by_label("Name")).to_have_value("Training")
+    expect(form.get_by_label("Kind")).to_have_value("practice")
+    form.get_by_label("Opponent").fill("Green")
+    theirs = f"{demo.urls[0]}/sessions/{sessions(demo)['Training']['id']}"
+    said = {"opponent": "Blue", "location": "North", "channel_ids": ["cam1"]}
+    httpx.patch(theirs, json=said, trust_env=False).raise_for_status()
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_role("alert")).to_contain_text("Somebody else has changed it")
+    expect(form.get_by_label("Place")).to_have_value("North")
+    expect(form.get_by_label("Camera 2")).not_to_be_checked()
+    expect(form.get_by_label("Opponent")).to_have_value("Green")
+    expect(form.get_by_label("Opponent")).to_have_accessible_description("Another device says: Blue")
+    expect(form.get_by_label("Opponent")).to_be_focused()
+    photograph(page, "operator-clash")
+    form.get_by_role("button", name="Save").click()
+    expect(card(page, "Training v Green")).to_be_visible()
+    now = sessions(demo)["Training"]
+    assert (now["opponent"], now["location"], now["channel_ids"]) == ("Green", "North", ["cam1"])
+
+
+def test_what_the_box_says_of_a_field_stands_at_the_field(page: Page, demo: Demo) -> None:
+    page.keyboard.press("r")  # of the session in work
+    form = page.get_by_role("dialog", name="Edit Final")
+    name = form.get_by_label("Name")
+    name.fill("   ")
+    name.press("Enter")
+    expect(name).to_have_attribute("aria-invalid", "true")
+    expect(name).to_have_accessible_description(re.compile("at least 1 character"))
+    expect(name).to_be_focused()
+    name.fill("Grand final")
+    name.press("Enter")
+    expect(card(page, "Grand final v Rival")).to_be_visible()
+    assert sessions(demo)["Grand final"]["week"] is None
+
+
+@pytest.fixture
+def scrap(demo: Demo) -> Iterator[tuple[httpx.Client, str]]:
+    """The box as another device meets it, and the path of a session with two plays, one of them starred."""
+    with httpx.Client(base_url=demo.urls[0], trust_env=False) as box:
+        made = box.post("/sessions", json={"name": "Scrap", "type": "other"}).raise_for_status().json()
+        for _ in range(2):
+            play = box.post("/plays", json={"session_id": made["id"], "duration_seconds": 1})
+        box.post(f"/plays/{play.raise_for_status().json()['id']}/favorite").raise_for_status()
+        yield box, f"/sessions/{made['id']}"
+
+
+def test_a_deleted_session_takes_its_plays_along_and_comes_back_with_them(
+    page: Page, demo: Demo, scrap: tuple[httpx.Client, str]
+) -> None:
+    box, path = scrap
+    with_plays = f"""[...app.box.state.plays.values()]
+        .filter((play) => '{path}'.endsWith(play.session_id)).length === 2"""
+    mine = card(page, "Scrap")
+    ask = page.get_by_role("dialog", name="Delete Scrap?")
+    ask_again = page.get_by_role("dialog", name="Delete favourites too?")
+    mine.get_by_role("button", name="Delete Scrap").click()
+    expect(ask).to_contain_text("2 plays, 4 clips. Recordings stay.")
+    expect(ask.get_by_role("button", name="Not now")).to_be_focused()
+    photograph(page, "operator-delete")
+    ask.get_by_role("button", name="Delete").click()
+    ask_again.get_by_role("button", name="Not now").click()
+    assert "Scrap" in sessions(demo), "one word is not enough for favourites"
+    mine.get_by_role("button", name="Delete Scrap").click()
+    ask.get_by_role("button", name="Delete").click()
+    ask_again.get_by_role("button", name="Delete with favourites").click()
+    expect(mine).to_have_count(0)
+    page.locator(".notice", has_text="Deleted Scrap.").get_by_role("button", name="Undo").click()
+    expect(mine).to_be_visible()
+    until(page, with_plays)
+    box.delete(path, params={"force": 1}).raise_for_status()
+    expect(mine).to_have_count(0)
+    page.get_by_text("1 deleted in the last 24 hours").click()
+    photograph(page, "operator-deleted")
+    page.get_by_role("button", name="Restore Scrap").click()
+    expect(mine).to_be_visible()
+    expect(page.locator("#deleted")).to_be_hidden()
+    until(page, with_plays)
+
+
 def test_footage_is_drawn_per_camera_with_what_is_missing(page: Page, demo: Demo) -> None:
-    card(page, "Demo").get_by_role("button", name="Show Demo on this device").click()
+    card(page, "Demo").get_by_role("button", name="Show here: Demo").click()
     cameras = page.locator("#cameras .camera")
     expect(cameras).to_have_count(2)
     for camera in cameras.all():

@@ -2,18 +2,19 @@
 
 import { h } from "./dom.js";
 
-/** @param {{title: string, words: string, yes: string}} given @returns {Promise<boolean>} */
-export function ask({ title, words, yes }) {
+/** `careful`: the key that asked is not to answer it too.
+ * @param {{title: string, words: string, yes: string, careful?: boolean}} given @returns {Promise<boolean>} */
+export function ask({ title, words, yes, careful = false }) {
   const dialog = /** @type {HTMLDialogElement} */ (h("dialog", { class: "sheet ask", "aria-label": title }));
   return new Promise((resolve) => {
     let answer = false;
-    const sure = h("button", { type: "button", class: "primary", onclick: () => ((answer = true), dialog.close()) }, yes);
-    dialog.append(h("h2", {}, title), h("p", {}, words),
-      h("div", { class: "row answers" }, h("button", { type: "button", onclick: () => dialog.close() }, "Not now"), sure));
+    const no = h("button", { type: "button", onclick: () => dialog.close() }, "Not now");
+    const sure = h("button", { type: "button", class: careful ? "" : "primary", onclick: () => ((answer = true), dialog.close()) }, yes);
+    dialog.append(h("h2", {}, title), h("p", {}, words), h("div", { class: "row answers" }, no, sure));
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
     dialog.addEventListener("close", () => (dialog.remove(), resolve(answer)));
     document.body.append(dialog);
     dialog.showModal();
-    sure.focus();
+    (careful ? no : sure).focus();
   });
 }

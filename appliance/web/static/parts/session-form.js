@@ -1,56 +1,97 @@
-// The form of a new session. A dialog; what was filled in comes back as the body of POST /sessions.
+// The form of a session, new or known. A dialog that stays until what was filled in is taken, or nobody wants it any more.
 
-import { button, h, icon } from "./dom.js";
-import { fieldOf, instantOf, zoneName } from "../state/zone.js";
+import { button, h, icon, say } from "./dom.js";
+import { zoneName } from "../state/zone.js";
+
+/** @typedef {import("../state/sessions.js").Values} Values */
+/** Why it was not taken, and what the form is to hold now. @typedef {{words: string, errors?: {loc: string, msg: string}[], values?: Values}} Trouble */
+/** @typedef {(values: Values, answer: string) => Promise<Trouble | null>} Save */
 
 const TYPES = [["game", "Game"], ["practice", "Practice"], ["scrimmage", "Scrimmage"], ["other", "Other"]];
 
-/** @param {{channels: readonly import("../state/api").Channel[], now: number}} given `now`: box time, ms
- * @returns {Promise<{body: Record<string, any>, start: boolean} | null>} */
-export function askForSession({ channels, now }) {
-  const dialog = /** @type {HTMLDialogElement} */ (h("dialog", { class: "sheet session-form", "aria-label": "New session" }));
-  const field = (/** @type {string} */ name, /** @type {Record<string, any>} */ given = {}) => h("input", { name, type: "text", autocomplete: "off", maxLength: 120, ...given });
-  const chosen = channels.map((each) => h("input", { type: "checkbox", name: "channel", value: each.id, checked: true }));
-  const form = /** @type {HTMLFormElement} */ (h("form", { method: "dialog" },
-    h("header", { class: "row" }, h("h2", { class: "grow" }, "New session"), button("Close", icon("close"), () => dialog.close(), { class: "plain" })),
-    labelled("Name", field("name", { required: true })),
-    labelled("Kind", h("select", { name: "type" }, ...TYPES.map(([value, words]) => h("option", { value }, words)))),
-    labelled("Opponent", field("opponent")),
-    labelled("Place", field("location")),
-    h("div", { class: "pair" }, labelled("Season", field("season", { maxLength: 32 })), labelled("Week", field("week", { type: "number", min: "0", max: "400", inputMode: "numeric" }))),
-    labelled(`Begins (${zoneName()})`, field("scheduled_start", { type: "datetime-local", value: fieldOf(now) })),
-    h("fieldset", {}, h("legend", {}, "Cameras"), ...channels.map((each, at) => h("label", {}, chosen[at], each.name || each.id)),
-      channels.length ? null : h("p", { class: "quiet" }, "No camera yet: every camera added later belongs to it.")),
-    h("div", { class: "row answers" }, h("button", { type: "submit", value: "later" }, "Create"), h("button", { type: "submit", value: "now", class: "primary" }, "Create and start"))));
+/** @param {{title: string, channels: readonly import("../state/api").Channel[], values: Values, answers: [string, string][],
+ *   save: Save, late: (words: string) => void}} given `answers`: name and words of each button;
+ * `late`: it was not taken, and the form is closed already */
+export function openSessionForm({ title, channels, values, answers, save, late }) {
+  const dialog = /** @type {HTMLDialogElement} */ (h("dialog", { class: "sheet session-form", "aria-label": title }));
+  const form = /** @type {HTMLFormElement} */ (h("form", {}));
+  const trouble = h("p", { class: "bad", role: "alert" });
+  const fields = new Fields(channels);
+  const buttons = answers.map(([value, words], at) => h("button", { type: "submit", value, class: at === answers.length - 1 ? "primary" : "" }, words));
+  form.append(h("header", { class: "row" }, h("h2", { class: "grow" }, title), button("Close", icon("close"), () => dialog.close(), { class: "plain" })),
+    ...fields.all, trouble, h("div", { class: "row answers" }, ...buttons));
+  fields.values = values;
+  let busy = false;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (busy) return;
+    busy = true;
+    const found = await save(fields.values, /** @type {HTMLButtonElement | null} */ (event.submitter)?.value ?? "");
+    busy = false;
+    if (!found) return dialog.close();
+    if (!dialog.open) return late(found.words);
+    if (found.values) fields.values = found.values;
+    say(trouble, found.words);
+    fields.blame(found.errors ?? []);
+  });
   dialog.append(form);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  return new Promise((resolve) => {
-    /** @type {{body: Record<string, any>, start: boolean} | null} */
-    let answer = null;
-    form.addEventListener("submit", (event) => {
-      answer = { body: bodyOf(form, chosen), start: /** @type {HTMLButtonElement | null} */ (event.submitter)?.value === "now" };
-    });
-    dialog.addEventListener("close", () => (dialog.remove(), resolve(answer)));
-    document.body.append(dialog);
-    dialog.showModal();
-    /** @type {HTMLElement | null} */ (form.querySelector("[name=name]"))?.focus();
-  });
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+  fields.controls.get("name").focus();
 }
 
-/** @param {string} words @param {HTMLElement} control */
-const labelled = (words, control) => h("label", { class: "stacked" }, h("span", {}, words), control);
+class Fields {
+  /** @param {readonly import("../state/api").Channel[]} channels */
+  constructor(channels) {
+    const field = (/** @type {string} */ name, /** @type {Record<string, any>} */ more = {}) => h("input", { name, type: "text", autocomplete: "off", maxLength: 120, ...more });
+    this.ticks = channels.map((each) => /** @type {HTMLInputElement} */ (h("input", { type: "checkbox", value: each.id })));
+    this.cameras = h("fieldset", { name: "channel_ids" }, h("legend", {}, "Cameras"), ...channels.map((each, at) => h("label", {}, this.ticks[at], each.name || each.id)),
+      channels.length ? null : h("p", { class: "quiet" }, "No camera yet: every camera added later belongs to it."));
+    /** @type {Map<string, any>} */
+    this.controls = new Map([field("name", { required: true }), h("select", { name: "type" }, ...TYPES.map(([value, words]) => h("option", { value }, words))), field("opponent"), field("location"),
+      field("season", { maxLength: 32 }), field("week", { type: "number", min: "0", max: "400", inputMode: "numeric" }), field("scheduled_start", { type: "datetime-local" }), this.cameras]
+      .map((each) => [/** @type {any} */ (each).name, each]));
+    /** @type {Map<string, HTMLElement>} */
+    this.notes = new Map([...this.controls.keys()].map((name) => [name, h("small", { class: "bad", id: `note-${name}` })]));
+    const [name, type, opponent, place, season, week, begins] = ["Name", "Kind", "Opponent", "Place", "Season", "Week", `Begins (${zoneName()})`]
+      .map((words, at) => this.labelled(words, [...this.controls.keys()][at]));
+    this.all = [name, type, opponent, place, h("div", { class: "pair" }, season, week), begins, this.cameras, /** @type {HTMLElement} */ (this.notes.get("channel_ids"))];
+    for (const [name, control] of this.controls) control.addEventListener("input", () => this.note(name, ""));
+  }
 
-/** What the form says; an empty field is left out. Every camera ticked means every camera of the venue, later ones too.
- * @param {HTMLFormElement} form @param {readonly HTMLInputElement[]} chosen @returns {Record<string, any>} */
-function bodyOf(form, chosen) {
-  const said = new FormData(form);
-  const word = (/** @type {string} */ name) => String(said.get(name) ?? "").trim();
-  /** @type {Record<string, any>} */
-  const body = { name: word("name"), type: word("type") };
-  for (const name of ["opponent", "location", "season"]) if (word(name)) body[name] = word(name);
-  if (word("week")) body.week = Number(word("week"));
-  const begins = instantOf(word("scheduled_start"));
-  if (begins) body.scheduled_start = begins;
-  if (chosen.some((each) => !each.checked)) body.channel_ids = chosen.filter((each) => each.checked).map((each) => each.value);
-  return body;
+  /** @param {string} words @param {string} name */
+  labelled(words, name) {
+    return h("div", { class: "stacked" }, h("label", { class: "stacked" }, h("span", {}, words), this.controls.get(name)), this.notes.get(name));
+  }
+
+  /** @returns {Values} */
+  get values() {
+    const said = Object.fromEntries([...this.controls].map(([name, control]) => [name, String(control.value ?? "")]));
+    const every = this.ticks.every((each) => each.checked);
+    return /** @type {Values} */ (/** @type {unknown} */ ({ ...said, channel_ids: every ? null : this.ticks.filter((each) => each.checked).map((each) => each.value) }));
+  }
+
+  /** @param {Values} values */
+  set values(values) {
+    for (const [name, control] of this.controls) if (control !== this.cameras) control.value = values[/** @type {keyof Values} */ (name)];
+    for (const each of this.ticks) each.checked = values.channel_ids?.includes(each.value) ?? true;
+  }
+
+  /** Words at the fields they are about; the first of them is gone to. @param {{loc: string, msg: string}[]} errors */
+  blame(errors) {
+    for (const name of this.notes.keys()) this.note(name, errors.find((each) => each.loc.split(".")[0] === name)?.msg ?? "");
+    const first = [...this.notes.keys()].find((name) => this.notes.get(name)?.textContent);
+    if (first) (first === "channel_ids" ? this.ticks[0] : this.controls.get(first))?.focus();
+  }
+
+  /** @param {string} name @param {string} words */
+  note(name, words) {
+    const [control, note] = [this.controls.get(name), this.notes.get(name)];
+    if (note) say(note, words);
+    if (words) control.setAttribute("aria-describedby", `note-${name}`);
+    else control.removeAttribute("aria-describedby");
+    if (control !== this.cameras) control.setAttribute("aria-invalid", String(Boolean(words)));
+  }
 }

@@ -24,6 +24,9 @@ export const nextOf = (status) => movesOf(status).find((each) => !each.ask);
 /** The one that is asked about: complete or reopen. @param {string} status */
 export const endOf = (status) => movesOf(status).find((each) => each.ask);
 
+/** May it be deleted? @param {string} status */
+export const isAtRest = (status) => status === "scheduled" || status === "completed";
+
 /** Those that run first, then those to come, the soonest first, then the newest that are over.
  * @param {Iterable<import("./store.js").Session>} sessions @returns {import("./store.js").Session[]} */
 export function inOrder(sessions) {

@@ -4,14 +4,13 @@
 // Whichever speaks first counts and the other goes, so nothing is ever taken from both. Owns: sockets, patience, back-off.
 // Must not know: what frames mean, the screen, the browser (sockets and time are given).
 
-/** idle: nothing is loaded yet. up: it speaks. doubt: it owes an answer, another one is tried. away: there is none.
- * closed: the box does not want us back. @typedef {"idle" | "up" | "doubt" | "away" | "closed"} State */
-/** won: the one that is tried speaks. spoke: the one in doubt does. due: a rest is over. wake: the page is looked at again.
+/** idle: nothing is loaded yet. doubt: it owes an answer, another one is tried. closed: the box does not want us back.
+ * @typedef {"idle" | "up" | "doubt" | "away" | "closed"} State */
+/** won: the one that is tried speaks; spoke: the one in doubt; due: a rest is over.
  * @typedef {"start" | "won" | "spoke" | "late" | "ended" | "failed" | "due" | "offline" | "online" | "wake" | "refused"} Happening */
-/** @typedef {"try" | "hurry" | "rest" | "ask" | "probe" | "lose" | "suspect" | "tell" | "swap" | "keep" | "stop"} Act */
-/** @typedef {{now: () => number, later: (act: () => void, ms: number) => () => void, random: () => number}} Time */
+/** Methods of Link. @typedef {"try" | "hurry" | "rest" | "ask" | "probe" | "lose" | "suspect" | "tell" | "swap" | "keep" | "stop"} Act */
 
-/** What a happening makes of a state, and what is done about it. What is not here changes nothing.
+/** What a happening makes of a state, and what is done; what is not here changes nothing.
  * @type {Record<State, {[what in Happening]?: [State, ...Act[]]}>} */
 export const LINK = {
   idle: { start: ["away", "try"], failed: ["idle", "lose"], offline: ["idle", "tell"] },
@@ -52,22 +51,20 @@ const PATIENCE_MS = 2000; // for an answer, on a good link
 const PATIENCE_MAX_MS = 6000;
 const WOKEN_MS = 700; // after sleep: the other one is soon tried, nobody is told for it
 const STALLED_MS = 500; // a timer so late means that this page stood still, not the box
-const TOLD_AFTER_MS = { lose: 2000, suspect: 1000, tell: 0 }; // a restart of the box under 2 s is nobody's business
 const TRIPS = 8;
 const FINAL_CLOSE = 4500; // from here on: do not come back
 const OPEN = 1;
 
-/** How long an answer may take: three times the worst round trip lately but for one, for one may have been an outage.
+/** How long an answer may take: by the worst round trip lately but one, for one may have been an outage.
  * @param {readonly number[]} trips ms @param {number} [least] ms */
 export function patienceOf(trips, least = PATIENCE_MS) {
   const worst = [...trips].sort((one, other) => other - one)[1] ?? 0;
   return Math.min(PATIENCE_MAX_MS, Math.max(least, 3 * worst));
 }
 
-/** @type {Time} */
 const REAL = {
   now: () => performance.now(),
-  later: (act, ms) => {
+  later: (/** @type {() => void} */ act, /** @type {number} */ ms) => {
     const timer = setTimeout(act, ms);
     return () => clearTimeout(timer);
   },
@@ -76,9 +73,9 @@ const REAL = {
 const nothing = () => {};
 
 export class Link {
-  /** `open`: a new socket, that goes on where we are. `take`: a frame of the one that counts. `ask`: send something that is
-   * answered. `kept`: silence is over and the socket the same. `turned`: the state is another, or it is time to tell.
-   * @param {{open: () => WebSocket, take: (message: any) => void, ask: () => void, kept: () => void, turned: () => void, time?: Time}} given */
+  /** `open`: a socket that goes on where we are. `take`: a frame of the one that counts. `ask`: send what is answered.
+   * `kept`: silence is over, the socket the same. `turned`: the state is another, or it is time to tell.
+   * @param {{open: () => WebSocket, take: (message: any) => void, ask: () => void, kept: () => void, turned: () => void, time?: typeof REAL}} given */
   constructor({ time = REAL, ...given }) {
     this.given = given;
     this.time = time;
@@ -130,38 +127,47 @@ export class Link {
     const [state, ...acts] = LINK[this.state][what] ?? [];
     if (!state) return;
     this.state = state;
-    for (const act of acts) this.act(act);
+    for (const act of acts) this[act]();
     this.given.turned();
   }
 
-  /** @param {Act} act */
-  act(act) {
-    if (act === "try") this.try();
-    else if (act === "rest") this.rest();
-    else if (act === "ask") this.given.ask();
-    else if (act === "hurry") {
-      this.tries = 0;
-      if (!this.next || this.time.now() - this.triedAt > STALLED_MS) this.try(); // coming back is told three times
-    } else if (act === "probe") {
-      this.woken = true;
-      this.ask();
-    } else if (act === "swap") {
-      const old = this.socket;
-      [this.socket, this.next] = [this.next, null];
-      old?.close();
-      this.settle();
-    } else if (act === "keep") {
-      this.leave(true);
-      this.settle();
-      this.given.kept();
-    } else if (act === "stop") {
-      this.leave();
-      this.socket?.close();
-      this.socket = null;
-    } else this.tell(TOLD_AFTER_MS[act]);
+  hurry() {
+    this.tries = 0;
+    if (!this.next || this.time.now() - this.triedAt > STALLED_MS) this.try(); // coming back is told three times
   }
 
-  /** All is well. */
+  probe() {
+    this.woken = true;
+    this.ask();
+  }
+
+  swap() {
+    const old = this.socket;
+    [this.socket, this.next] = [this.next, null];
+    old?.close();
+    this.settle();
+  }
+
+  keep() {
+    this.leave(true);
+    this.settle();
+    this.given.kept();
+  }
+
+  stop() {
+    this.leave();
+    this.socket?.close();
+    this.socket = null;
+  }
+
+  lose() {
+    this.tell(2000); // a restart of the box under 2 s is nobody's business
+  }
+
+  suspect() {
+    this.tell(1000);
+  }
+
   settle() {
     this.unrest();
     this.untell();
@@ -171,8 +177,8 @@ export class Link {
     this.watch();
   }
 
-  /** @param {number} ms until people are to know */
-  tell(ms) {
+  /** @param {number} [ms] until people are to know */
+  tell(ms = 0) {
     const at = this.time.now() + ms;
     if (this.tellAt && this.tellAt <= at) return;
     this.tellAt = at;
@@ -180,8 +186,6 @@ export class Link {
     this.untell();
     this.untell = this.time.later(() => ((this.away = true), this.given.turned()), ms);
   }
-
-  // -- the socket that is tried -----------------------------------------------------------------------------------------
 
   try() {
     this.leave();
@@ -196,8 +200,7 @@ export class Link {
     this.unrest = this.time.later(() => this.happen("due"), wait * (0.5 + this.time.random() / 2)); // 18 tablets at once
   }
 
-  /** It is not needed. One that is on its way to us would be an error in the console: softly, it may arrive first.
-   * @param {boolean} [softly] */
+  /** Closed before it is there it would be an error in the console. @param {boolean} [softly] */
   leave(softly = false) {
     this.unrest();
     const old = this.next;
@@ -228,8 +231,6 @@ export class Link {
     };
     return socket;
   }
-
-  // -- silence of the one that counts -----------------------------------------------------------------------------------
 
   ask() {
     this.asked = this.time.now();
