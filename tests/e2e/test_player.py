@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.e2e.conftest import Demo
 from tests.e2e.kit import captured_ms
-from tests.kit.browser import errors_of, executable, open_page, photograph, plain_get, until
+from tests.e2e.looks import CUT_WORDS, FLAT, OVER_THE_PICTURE, UPRIGHT
+from tests.kit.browser import PHONE, TABLET, errors_of, executable, open_page, photograph, plain_get, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -200,6 +202,25 @@ def test_older_and_newer_plays_by_keys_and_swipe(page: Page) -> None:
     page.mouse.move(box["x"] + 400, box["y"] + 155, steps=5)
     page.mouse.up()
     expect(page.locator(".heading b")).to_have_text("2")
+
+
+@pytest.mark.parametrize("size", [UPRIGHT, PHONE, FLAT, TABLET], ids=["upright", "phone", "flat", "tablet"])
+def test_the_words_of_a_play_are_whole_and_nothing_lies_over_its_picture(
+    page: Page, demo: Demo, size: dict[str, int]
+) -> None:
+    words = {"down": 2, "distance": 7, "play_type": "Pass", "result": "First down"}
+    clip = page.evaluate("document.querySelector('replay-player').clips[0].id")
+    if size == UPRIGHT:
+        answer = httpx.post(f"{demo.urls[0]}/tags", json={"clip_id": clip, **words}, trust_env=False)
+        assert answer.status_code == 201
+    page.set_viewport_size({"width": size["width"], "height": size["height"]})
+    expect(page.locator("#plays .words").first).to_have_text("2&7 Pass First down")
+    for shown in ("Two angles", "One angle"):
+        page.get_by_role("button", name=shown).click()
+        page.evaluate(SETTLED)
+        assert page.evaluate(OVER_THE_PICTURE) == []
+    photograph(page, f"watching-{size['width']}")
+    assert page.evaluate(CUT_WORDS) == []
 
 
 def test_a_browser_that_ignores_edit_lists_starts_exactly_too(browser: Browser, demo: Demo) -> None:

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from appliance.kernel.clock import from_rfc3339, to_rfc3339, wall_us
 from tests.e2e.conftest import Demo
 from tests.e2e.kit import captured_ms
+from tests.e2e.looks import FLAT, OVER_THE_PICTURE, PICTURE, UPRIGHT
 from tests.kit.browser import PHONE, TABLET, errors_of, executable, open_page, photograph, plain_get, until
 
 pytestmark = [
@@ -19,7 +20,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
 ]
-UPRIGHT = {"width": 820, "height": 1180}
 VIDEO = "footage-view video:not([hidden])"
 TAGS = [
     {"quarter": 1, "down": 3, "distance": 4, "play_type": "Run", "yards_gained": 6, "result": "First down"},
@@ -161,7 +161,7 @@ def test_charts_show_what_was_tagged(page: Page, demo: Demo, session: dict[str, 
     photograph(page, "review-figures")
 
 
-@pytest.mark.parametrize("size", [TABLET, UPRIGHT, PHONE], ids=["tablet", "upright", "phone"])
+@pytest.mark.parametrize("size", [TABLET, UPRIGHT, PHONE, FLAT], ids=["tablet", "upright", "phone", "flat"])
 def test_nothing_is_cut_off(page: Page, size: dict[str, int]) -> None:
     """No sideways scrolling; all is wide and tall enough for a finger, shows its words whole, has a name."""
     page.set_viewport_size({"width": size["width"], "height": size["height"]})
@@ -179,6 +179,13 @@ def test_nothing_is_cut_off(page: Page, size: dict[str, int]) -> None:
         unnamed = "!(e.ariaLabel || e.textContent.trim() || e.labels?.length)"
         wrong = f"{shown}.filter(e => {small} || {cut} || {out} || {unnamed}).map(e => e.outerHTML)"
         assert page.evaluate(wrong) == []
+    until(page, SETTLED)
+    assert page.evaluate(OVER_THE_PICTURE) == []
+    # Without scrolling: the picture, the timeline, and what a clip is made with.
+    for part in (VIDEO, "game-timeline", ".go", ".ends", ".make"):
+        expect(page.locator(f".footage {part}")).to_be_in_viewport(ratio=1)
+    _, _, wide, _ = page.evaluate(PICTURE)
+    assert wide > size["width"] * (0.4 if size == FLAT else 0.6)
 
 
 def test_a_bar_leads_to_its_plays(page: Page) -> None:

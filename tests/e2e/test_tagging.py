@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from appliance.kernel.clock import to_rfc3339, wall_us
 from tests.e2e.conftest import Demo
+from tests.e2e.looks import CUT_WORDS, FLAT, UPRIGHT
 from tests.kit.browser import PHONE, TABLET, errors_of, executable, open_page, photograph, plain_get, until
 
 pytestmark = [
@@ -18,7 +19,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
 ]
-UPRIGHT = {"width": 820, "height": 1180}
 PLAYS = 6
 
 
@@ -186,12 +186,13 @@ def test_another_device_sees_the_tags_and_each_field_has_its_own_say(
     assert errors_of(other) == []
 
 
-@pytest.mark.parametrize("size", [TABLET, UPRIGHT, PHONE], ids=["tablet", "upright", "phone"])
+@pytest.mark.parametrize("size", [TABLET, UPRIGHT, PHONE, FLAT], ids=["tablet", "upright", "phone", "flat"])
 def test_nothing_is_cut_off(page: Page, size: dict[str, int]) -> None:
     """No sideways scrolling; all is wide and tall enough for a finger, shows its words whole, has a name."""
     page.set_viewport_size({"width": size["width"], "height": size["height"]})
     expect(page.locator("tag-board .groups").first).to_be_visible()
     photograph(page, f"tagging-{size['width']}")
+    assert page.evaluate(CUT_WORDS) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     shown = "[...document.querySelectorAll('#main :is(button, input, select)')].filter(e => e.offsetParent)"
     small = "Math.min(e.offsetHeight, e.offsetWidth) < 44 && !e.closest('label')"

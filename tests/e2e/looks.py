@@ -1,0 +1,34 @@
+"""What the eye would find wrong on a screen, asked of the browser. Expressions for Page.evaluate."""
+
+from __future__ import annotations
+
+UPRIGHT = {"width": 820, "height": 1180}
+FLAT = {"width": 844, "height": 390}  # a phone on its side
+
+# Where the picture is: [left, top, width, height] without its bands, CSS pixels.
+PICTURE = """(() => {
+  const video = document.querySelector(".tile.leader video, footage-view video:not([hidden])");
+  const { x, y, width, height } = video.getBoundingClientRect();
+  const scale = Math.min(width / video.videoWidth, height / video.videoHeight);
+  const [wide, high] = [video.videoWidth * scale, video.videoHeight * scale];
+  return [x + (width - wide) / 2, y + (height - high) / 2, wide, high];
+})()"""
+
+# Names of buttons that lie over the picture.
+OVER_THE_PICTURE = f"""(() => {{
+  const [left, top, wide, high] = {PICTURE};
+  const found = new Set();
+  for (let at = 0; at < 400; at++) {{
+    const [x, y] = [left + wide * (at % 20 + 0.5) / 20, top + high * (Math.floor(at / 20) + 0.5) / 20];
+    const button = document.elementFromPoint(x, y)?.closest("#main button");
+    if (button) found.add(button.ariaLabel || button.textContent);
+  }}
+  return [...found];
+}})()"""
+
+# Words of plays that are shown cut: at the end of a line, or after the last line there is room for.
+CUT_WORDS = """[...document.querySelectorAll(
+  "#main :is(.heading span, play-card :is(.text, .words, .when, .state, .length))")]
+  .filter((each) => each.offsetParent && getComputedStyle(each).display !== "contents")
+  .filter((each) => each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 2)
+  .map((each) => `${each.className || each.localName}: ${each.textContent}`)"""
