@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+
+import av
 import pytest
 import trio
 
 from appliance.kernel.clock import to_rfc3339
 from tests.e2e.game import Game, download, new_clip
-from tests.e2e.kit import expected, picture_number, shown
+from tests.e2e.kit import NTSC, expected, picture_number, shown
+from tests.kit.camera import burned
 from tests.kit.running import Http, Tablet, tablet
 
 pytestmark = pytest.mark.slow
@@ -129,3 +133,29 @@ async def test_the_newest_picture_and_the_last_seconds_are_there_without_a_mark(
         moved = await http.media(asked, 307)
         again = await http.media(moved.headers["location"])
         assert shown(again.content).numbers == expected(frames, start_us, end_us)
+
+
+async def test_a_replays_facts_are_those_of_its_file(game: Game) -> None:
+    """Past `preroll_s`, where edit lists are ignored, the first picture is the one captured at `start`."""
+    async with game.box.http() as http:
+        frames = await game.frames(http, "end")
+        for first, last in ((60, 90), (61, 130), (119, 150)):
+            wanted = frames[first].at_us - 5000, frames[last].at_us
+            length_s = (wanted[1] - wanted[0]) / 1e6
+            query = f"start={to_rfc3339(wanted[0])}&duration={length_s}"
+            facts = await http.get(f"/channels/end/replay?{query}")
+            moved = await http.media(f"/channels/end/replay.mp4?{query}", 307)
+            assert moved.headers["location"] == facts["url"]
+            file = (await http.media(facts["url"])).content
+            assert facts["start"] == to_rfc3339(frames[first].at_us)
+            assert (facts["frames"], facts["missing"]) == (last - first, [])
+            assert shown(file).numbers == expected(frames, *wanted)
+            assert facts["preroll_s"] == pytest.approx(hidden_s(file, frames[first].truth.burned), abs=1e-4)
+            assert facts["preroll_s"] == pytest.approx(float((first - 60) / NTSC), abs=1e-3)
+
+
+def hidden_s(file: bytes, first: int) -> float:
+    """How long pictures are shown before number `first` by a player that ignores edit lists."""
+    with av.open(io.BytesIO(file), "r", options={"ignore_editlist": "1"}) as container:
+        pictures = [(burned(frame), float(frame.time or 0)) for frame in container.decode(video=0)]
+    return next(at for said, at in pictures if said is not None and said.frame == first) - pictures[0][1]

@@ -1,18 +1,19 @@
-// The recording of one camera as a picture: pieces of replay.mp4 one after the other, a still while a finger moves.
+// The recording of one camera as a picture: pieces of it one after the other, a still while a finger moves.
 //
-// Properties: `channel`, `framerate`, `spans` (its covered spans), `rate`. Methods: to(), glimpse(), toggle(), step(). Emits `moved` and
-// `state`. `at` is the capture time of the picture shown, ms. Two videos take turns, so one piece follows the other.
+// Properties: `given` (once, before it is connected: see parts/reel.js), `channel`, `framerate`, `spans` (its covered spans),
+// `rate`. Methods: to(), glimpse(), toggle(), step(). Emits `moved` and `state`. `at` is the capture time of the picture
+// shown, ms. Two reels take turns, so one piece follows the other.
 
 import { define, emit, h, say } from "./dom.js";
+import { Reel } from "./reel.js";
 import { pieceAt } from "../state/review.js";
 import { clockOf } from "../state/zone.js";
 
-const PIECE_MS = 60_000;
-const AHEAD_S = 8; // the next piece is asked for this long before the end of the one that plays
-const FRAMERATE = 25; // until the channel has told its own
+/** @typedef {import("../state/review.js").Span} Span */
 
-/** `asked`: capture time to go to when the video has loaded that far.
- * @typedef {{video: HTMLVideoElement, piece: import("../state/review.js").Span | null, asked: number}} Reel */
+const PIECE_MS = 60_000;
+const LEAD_MS = 1000; // before a picture that stands: the pictures one steps back to
+const AHEAD_S = 8; // the next piece is asked for this long before the end of the one that plays
 
 export class FootageView extends HTMLElement {
   constructor() {
@@ -22,6 +23,8 @@ export class FootageView extends HTMLElement {
     this.framerate = null; // of the channel
     /** @type {readonly {start: string, end: string}[]} */
     this.spans = [];
+    /** @type {import("./reel.js").Given | undefined} */
+    this.given = undefined;
     /** @type {Reel[]} */
     this.reels = [];
     this.rate_ = 1;
@@ -38,23 +41,19 @@ export class FootageView extends HTMLElement {
   }
 
   disconnectedCallback() {
-    for (const each of this.reels) this.unload(each);
+    for (const each of this.reels) each.drop();
   }
 
   /** @returns {Reel} */
   reel() {
-    const video = h("video", { playsInline: true, muted: true, preload: "auto", hidden: true, disableRemotePlayback: true });
-    video.setAttribute("playsinline", "");
-    video.tabIndex = -1;
-    /** @type {Reel} */
-    const made = { video, piece: null, asked: 0 };
-    const front = () => made === this.reels[0];
+    const made = new Reel(/** @type {import("./reel.js").Given} */ (this.given), { hidden: true });
+    const { video } = made;
+    const front = () => made === this.front;
     video.addEventListener("ended", () => front() && this.next());
     video.addEventListener("timeupdate", () => front() && (this.ahead(), emit(this, "moved")));
-    video.addEventListener("loadedmetadata", () => this.seek(made, made.asked));
     for (const name of ["seeked", "playing", "loadeddata"]) video.addEventListener(name, () => front() && this.uncover());
     for (const name of ["play", "pause"]) video.addEventListener(name, () => front() && emit(this, "state"));
-    video.addEventListener("error", () => front() && made.piece && this.tell(`The box has no picture at ${clockOf(made.piece.from)}.`));
+    video.addEventListener("error", () => front() && made.piece && this.lose(made.piece.from));
     return made;
   }
 
@@ -64,13 +63,11 @@ export class FootageView extends HTMLElement {
 
   /** Capture time of the picture, ms. */
   get at() {
-    const { piece, video, asked } = this.front ?? {};
-    if (this.wanted || asked) return this.wanted || Number(asked);
-    return piece && video ? piece.from + video.currentTime * 1000 : this.place;
+    return this.wanted || (this.front?.at ?? this.place);
   }
 
   get running() {
-    return Boolean(this.front?.piece) && !this.front.video.paused;
+    return this.front?.running ?? false;
   }
 
   /** @param {number} rate */
@@ -85,62 +82,61 @@ export class FootageView extends HTMLElement {
   to(at, run) {
     this.wanted = 0;
     this.place = at;
-    const { piece, video } = this.front;
-    if (piece && at >= piece.from && at < piece.to - 40) {
-      this.seek(this.front, at);
+    const { front } = this;
+    if (front.covers(this.channel, at)) {
+      front.seek(at);
       this.tell("");
-      if (run) void video.play().catch(() => {});
-      else video.pause();
+      if (run) front.run();
+      else front.pause();
       return emit(this, "moved");
     }
     const found = pieceAt(this.spans, at, PIECE_MS);
     if (!found) return this.nothing(at);
-    this.load(this.front, found);
-    this.front.video.hidden = false;
+    const begin = Math.max(...this.spans.map(({ start }) => Date.parse(start)).filter((start) => start <= found.from));
+    const from = run ? found.from : Math.max(begin, found.from - LEAD_MS);
+    void this.load(front, { from, to: Math.min(found.to, from + PIECE_MS) }, found.from, run);
+    front.video.hidden = false;
     this.tell(found.from - at > 1000 ? `No footage until ${clockOf(found.from)}: it goes on from there.` : "");
-    if (run) void this.front.video.play().catch(() => {});
     emit(this, "moved");
-  }
-
-  /** @param {Reel} reel @param {number} at 0: nowhere */
-  seek(reel, at) {
-    const { video, piece } = reel;
-    reel.asked = video.readyState ? 0 : at;
-    if (piece && at && video.readyState) video.currentTime = Math.max(0, (at - piece.from) / 1000);
   }
 
   /** @param {number} at */
   nothing(at) {
-    this.unload(this.front);
+    this.front.drop();
     this.front.video.hidden = true;
     this.uncover();
     this.tell(this.spans.length ? `No footage at ${clockOf(at)}.` : "No footage of this camera in this session.");
     emit(this, "moved");
   }
 
-  /** @param {Reel} reel @param {import("../state/review.js").Span} piece */
-  load(reel, piece) {
-    reel.piece = piece;
-    reel.asked = 0;
-    const start = encodeURIComponent(new Date(piece.from).toISOString());
-    reel.video.src = `/channels/${this.channel}/replay.mp4?start=${start}&duration=${Math.round(piece.to - piece.from) / 1000}&wait=1`;
-    reel.video.playbackRate = reel.video.defaultPlaybackRate = this.rate_;
+  /** @param {Reel} reel @param {Span} span @param {number} at ms @param {boolean} run */
+  async load(reel, span, at, run) {
+    try {
+      if (await reel.load(this.channel, span, { at, run, rate: this.rate_ })) emit(this, "state");
+    } catch {
+      if (reel === this.front) this.lose(at);
+    }
   }
 
-  /** @param {Reel} reel */
-  unload(reel) {
-    reel.piece = null;
-    reel.asked = 0;
-    reel.video.removeAttribute("src");
-    reel.video.load();
+  /** @param {number} at ms */
+  lose(at) {
+    this.front.drop();
+    this.uncover();
+    this.tell(`The box has no picture at ${clockOf(at)}.`);
+    emit(this, "state");
   }
 
   /** Near the end of a piece the next one is fetched. */
   ahead() {
     const [{ video, piece }, other] = this.reels;
-    if (!piece || video.paused || video.duration - video.currentTime > AHEAD_S) return;
+    if (!piece || video.paused || (piece.to - this.at) / 1000 > AHEAD_S) return;
     const found = pieceAt(this.spans, piece.to + 1, PIECE_MS);
-    if (found && other.piece?.from !== found.from) this.load(other, found);
+    if (found && !this.has(other, found)) void this.load(other, found, found.from, false);
+  }
+
+  /** Is the piece here, or on its way? @param {Reel} reel @param {Span} span */
+  has(reel, span) {
+    return reel.of === this.channel && reel.span?.from === span.from;
   }
 
   next() {
@@ -148,28 +144,28 @@ export class FootageView extends HTMLElement {
     const after = old.piece?.to ?? this.place;
     const found = pieceAt(this.spans, after + 1, PIECE_MS);
     if (!found) return this.tell("The recording ends here.");
-    if (other.piece?.from !== found.from) this.load(other, found);
     this.reels = [other, old];
+    this.place = found.from;
+    if (this.has(other, found)) other.run();
+    else void this.load(other, found, found.from, true);
     other.video.hidden = false;
     old.video.hidden = true;
-    this.unload(old);
-    this.place = found.from;
+    old.drop();
     this.tell(found.from - after > 1000 ? `No footage until ${clockOf(found.from)}: it goes on from there.` : "");
-    void other.video.play().catch(() => {});
   }
 
   toggle() {
-    const { video, piece } = this.front;
-    if (!piece) this.to(this.place, true);
-    else if (video.paused && video.ended) this.next();
-    else if (video.paused) void video.play().catch(() => {});
-    else video.pause();
+    const { front } = this;
+    if (!front.span) this.to(this.place, true);
+    else if (front.running) front.pause();
+    else if (front.video.ended) this.next();
+    else front.run();
   }
 
   /** @param {number} by frames */
   step(by) {
-    this.front.video.pause();
-    this.to(this.at + (by * 1000) / (this.framerate || FRAMERATE), false);
+    this.front.pause();
+    this.to(this.at + this.front.stepped(by, this.framerate), false);
   }
 
   // -- a finger on the timeline ---------------------------------------------------------------------------------------
@@ -177,7 +173,7 @@ export class FootageView extends HTMLElement {
   /** Stills, one request at a time. @param {number} at ms */
   glimpse(at) {
     this.wanted = at;
-    this.front.video.pause();
+    this.front.pause();
     emit(this, "moved");
     const { still } = this;
     if (this.looking || !still) return;

@@ -1,13 +1,13 @@
 // One camera, picture by picture: a short piece of recording that is stepped through, and when each picture was captured.
 //
-// Properties: channels, channel (id), piece {channel, frames (capture times, ms), url} or {channel, words}, active.
+// Properties: channels, channel (id), piece {channel, frames (capture times, ms), url, hidden} or {channel, words}, active.
 // Emits `pick` (channel id), `moved` (nothing), `beyond` (capture time wanted, outside of the piece).
 
 import { button, define, emit, h, icon, say } from "./dom.js";
 import { nearest } from "../state/lineup.js";
 import { clockOf } from "../state/zone.js";
 
-/** @typedef {{channel: string, frames: number[], url: string, words?: string}} PieceOfFootage */
+/** `hidden`: media time of the first picture, s. @typedef {{channel: string, frames: number[], url: string, hidden: number, words?: string}} PieceOfFootage */
 
 export class StepPane extends HTMLElement {
   at = 0; // number of the picture shown
@@ -120,9 +120,9 @@ export class StepPane extends HTMLElement {
     this.at = Math.max(0, Math.min(piece.frames.length - 1, at));
     const { frames } = piece;
     const next = frames[this.at + 1] ?? frames[this.at] + (frames[this.at] - frames[this.at - 1] || 40);
-    const middle = (frames[this.at] + next) / 2 - frames[0]; // of the picture's time: rounding cannot reach its neighbours
-    this.ready = Math.abs(video.currentTime - middle / 1000) < 1e-4 && video.readyState >= 2 && !video.seeking;
-    if (!this.ready) video.currentTime = middle / 1000;
+    const middle = piece.hidden + ((frames[this.at] + next) / 2 - frames[0]) / 1000; // rounding cannot reach its neighbours
+    this.ready = Math.abs(video.currentTime - middle) < 1e-4 && video.readyState >= 2 && !video.seeking;
+    if (!this.ready) video.currentTime = middle;
     this.draw();
   }
 

@@ -3,6 +3,7 @@
 import { h, say } from "../parts/dom.js";
 import "../parts/step-pane.js";
 import { differenceOf, lineUp } from "../state/lineup.js";
+import { exact, habitsOf, pieceOf } from "../state/replay.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../parts/step-pane.js").StepPane} StepPane */
@@ -116,7 +117,8 @@ class LineUp {
     const id = this.chosen[at];
     const pane = this.panes[at];
     const turn = ++this.turns[at]; // an answer that was overtaken counts no more
-    if (!id) return pane.show({ channel: "", frames: [], url: "", words: "This needs two cameras. Name another one in the settings file." }, when);
+    const empty = { channel: id, frames: [], url: "", hidden: 0 };
+    if (!id) return pane.show({ ...empty, words: "This needs two cameras. Name another one in the settings file." }, when);
     const { box } = this.ctx;
     const to = Math.min(when + HALF_MS, box.now() - EDGE_MS);
     const from = Math.min(when, to) - HALF_MS;
@@ -126,11 +128,15 @@ class LineUp {
       if (this.left || turn !== this.turns[at]) return;
       /** @type {string[]} */
       const said = known.frames ?? [];
-      const frames = said.map((each) => exact(each));
-      const url = frames.length ? `/channels/${id}/replay.mp4?start=${encodeURIComponent(said[0])}&duration=${((frames[frames.length - 1] - frames[0]) / 1000 + 0.001).toFixed(3)}&wait=1` : "";
-      pane.show({ channel: id, frames, url }, when);
+      if (!said.length) return pane.show(empty, when);
+      const all = said.map((each) => exact(each));
+      const facts = await box.request("GET", `/channels/${id}/replay?start=${encodeURIComponent(said[0])}&duration=${((all[all.length - 1] - all[0]) / 1000 + 0.001).toFixed(3)}&wait=1`);
+      if (this.left || turn !== this.turns[at]) return;
+      const { url, hidden, from: first, to: end } = pieceOf(facts, habitsOf(this.ctx.prefs));
+      const frames = all.filter((each) => each >= first && each < end); // of several sizes of picture it shows one
+      pane.show(frames.length === facts.frames ? { channel: id, frames, url, hidden } : { ...empty, words: "Not shown: these pictures cannot be counted. Try newer ones." }, when);
     } catch (error) {
-      if (!this.left && turn === this.turns[at]) pane.show({ channel: id, frames: [], url: "", words: `Not shown: ${/** @type {Error} */ (error).message}` }, when);
+      if (!this.left && turn === this.turns[at]) pane.show({ ...empty, words: `Not shown: ${/** @type {Error} */ (error).message}` }, when);
     }
   }
 
@@ -139,9 +145,8 @@ class LineUp {
   draw() {
     const [ours, theirs] = this.panes.map((pane) => pane.capture);
     const names = this.chosen.map((id) => this.name(id));
-    const seeks = this.ctx.prefs.get("editLists") === "ignored";
-    if (ours === null || theirs === null || seeks) {
-      say(this.difference, seeks ? "This device cannot show exact pictures. Use another one for this." : "");
+    if (ours === null || theirs === null) {
+      say(this.difference, "");
       say(this.plan, "");
       this.same.disabled = true;
       return;
@@ -209,10 +214,4 @@ class LineUp {
   name(id) {
     return this.ctx.box.state.channels.get(id)?.name || id;
   }
-}
-
-/** Milliseconds with their fraction: Date.parse cuts microseconds off. @param {string} at */
-function exact(at) {
-  const micros = /\.(\d{3})(\d{3})/.exec(at);
-  return Date.parse(at) + (micros ? Number(micros[2]) / 1000 : 0);
 }

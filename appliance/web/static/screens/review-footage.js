@@ -6,6 +6,7 @@ import "../parts/game-timeline.js";
 import "../parts/scrub-bar.js";
 import { stripOf } from "../state/coverage.js";
 import { uuid } from "../state/ids.js";
+import { habitsOf } from "../state/replay.js";
 import { cutOf, following, inside, spanOf, zoomed } from "../state/review.js";
 import { lengthOf } from "../state/words.js";
 import { clockOf } from "../state/zone.js";
@@ -34,6 +35,7 @@ export class Footage {
     this.everyCamera = false;
     this.asked = 0; // performance.now() of the last question what there is
     this.view = /** @type {import("../parts/footage-view.js").FootageView} */ (h("footage-view", { class: "stage" }));
+    this.view.given = { ask: (path) => ctx.box.request("GET", path), habits: () => habitsOf(ctx.prefs), now: () => ctx.box.now() };
     this.timeline = /** @type {import("../parts/game-timeline.js").GameTimeline} */ (h("game-timeline"));
     this.bar = /** @type {import("../parts/scrub-bar.js").ScrubBar} */ (h("scrub-bar"));
     this.where = h("b", { class: "where" });
@@ -268,7 +270,6 @@ export class Footage {
     this.view.framerate = this.ctx.box.state.channels.get(id)?.framerate ?? null;
     this.ctx.prefs.set("angle", id);
     this.view.spans = this.known.get(id)?.spans ?? [];
-    this.view.front.piece = null;
     this.view.to(at, running);
     this.draw();
   }

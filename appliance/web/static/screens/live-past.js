@@ -1,0 +1,172 @@
+// Live, the past: the last minutes of the angle looked at, as a recording that is played, paused and stepped through.
+//
+// Owns: the piece of recording over the live pictures, the still while a finger moves or a piece is on its way, and the words
+// where there is none. Must not know: how live pictures come, bars, buttons.
+
+import { h, say } from "../parts/dom.js";
+import { Reel } from "../parts/reel.js";
+import { habitsOf } from "../state/replay.js";
+import { clockOf, reasonOf } from "../state/words.js";
+
+/** @typedef {import("../app.js").Ctx} Ctx */
+/** `channel`: the angle looked at. `live`: its live picture. `gap`: why there is no footage of an instant, "" unknown.
+ * `turned`: from live to the past, or back.
+ * @typedef {{channel: () => import("../state/api").Channel | undefined, live: () => HTMLVideoElement | undefined,
+ *   gap: (at: number) => string, turned: () => void}} Given */
+
+const PIECE_MS = 30_000; // asked for at a time
+const LEAD_MS = 1000; // before a picture that stands: the pictures one steps back to
+const EDGE_MS = 1500; // nearer to now than this is live
+const AFTER_MS = 200; // a picture of a moment ago is asked for with what comes next, not with half a minute
+
+export class Past {
+  /** @param {Ctx} ctx @param {Given} given */
+  constructor(ctx, given) {
+    this.ctx = ctx;
+    this.given = given;
+    this.on = false; // is it looked at
+    this.place = 0; // capture time last asked for, ms
+    this.lost = false; // there is no footage of it
+    this.rate = 1;
+    this.touched = false; // a finger moves
+    this.reel = new Reel({
+      ask: (path) => ctx.box.request("GET", path), habits: () => habitsOf(ctx.prefs), now: () => ctx.box.now(),
+    }, { class: "past", hidden: true });
+    this.held = h("canvas", { class: "past preview", hidden: true });
+    this.preview = h("img", { class: "past preview", alt: "", hidden: true });
+    this.note = h("p", { class: "message", role: "status", hidden: true });
+    const { video } = this.reel;
+    video.addEventListener("ended", () => this.reel.piece && void this.to(this.reel.piece.to));
+    video.addEventListener("error", () => video.hasAttribute("src") && this.lose());
+    for (const name of ["playing", "seeked", "loadeddata"]) video.addEventListener(name, () => this.uncover());
+  }
+
+  get nodes() {
+    return [this.reel.video, this.held, this.preview, this.note];
+  }
+
+  /** Capture time of the picture looked at, ms. */
+  get capture() {
+    return this.lost ? this.place : this.reel.at ?? this.place;
+  }
+
+  get running() {
+    return this.reel.running;
+  }
+
+  /** Look at an instant: live when it is now, else the recording. @param {number} at ms @param {boolean} [run] */
+  async to(at, run = true) {
+    const { reel } = this;
+    const now = this.ctx.box.now();
+    const channel = this.given.channel()?.id ?? "";
+    this.touched = false;
+    if (run && at > now - EDGE_MS) return this.end();
+    this.place = at;
+    if (this.on && reel.covers(channel, at)) {
+      reel.seek(at);
+      return run ? reel.run() : reel.pause();
+    }
+    this.begin();
+    const span = { from: run ? at : at - LEAD_MS, to: Math.min(at + PIECE_MS, Math.max(now - EDGE_MS, at + AFTER_MS)) };
+    try {
+      if (await reel.load(channel, span, { at, run, rate: this.rate })) reel.video.hidden = false;
+    } catch {
+      this.lose();
+    }
+  }
+
+  /** The picture that is shown stays until the past has one. */
+  begin() {
+    this.hold(this.on ? this.reel.video : this.given.live());
+    this.lost = false;
+    this.tell("");
+    if (this.on) return;
+    this.on = true;
+    this.given.turned();
+  }
+
+  /** Live again. */
+  end() {
+    this.reel.drop();
+    this.reel.video.hidden = this.held.hidden = this.preview.hidden = true;
+    this.tell("");
+    this.lost = this.touched = false;
+    if (!this.on) return;
+    this.on = false;
+    this.given.turned();
+  }
+
+  lose() {
+    const reason = this.given.gap(this.place);
+    this.reel.drop();
+    this.lost = true;
+    this.reel.video.hidden = this.held.hidden = this.preview.hidden = true;
+    this.tell(`No footage at ${clockOf(this.place)}${reason ? `: ${reasonOf(reason)}` : ""}`);
+  }
+
+  /** @param {HTMLVideoElement | undefined} video */
+  hold(video) {
+    if (!video || video.hidden || video.readyState < 2) return;
+    [this.held.width, this.held.height] = [video.videoWidth, video.videoHeight];
+    this.held.getContext("2d")?.drawImage(video, 0, 0);
+    this.held.hidden = false;
+  }
+
+  uncover() {
+    const { reel } = this;
+    if (this.touched || reel.loading || reel.wanted !== null || reel.video.seeking) return;
+    this.held.hidden = this.preview.hidden = true;
+  }
+
+  /** @param {string} text */
+  tell(text) {
+    this.note.hidden = !text;
+    say(this.note, text);
+  }
+
+  // -- moving ---------------------------------------------------------------------------------------------------------
+
+  /** @param {number} from ms @param {number} seconds */
+  move(from, seconds) {
+    void this.to(from + seconds * 1000, !this.on || this.lost || this.running);
+  }
+
+  /** @param {number} from ms, where live is looked at */
+  toggle(from) {
+    if (!this.on) void this.to(from, false); // the picture that was shown stays
+    else if (this.running) this.reel.pause();
+    else if (this.lost) void this.to(this.place);
+    else this.reel.run();
+  }
+
+  /** From live it goes into the past. @param {number} from ms, where live is looked at @param {number} by frames */
+  step(from, by) {
+    const ms = this.reel.stepped(by, this.given.channel()?.framerate);
+    void this.to(this.on ? this.capture + ms : from + Math.min(0, ms), false);
+  }
+
+  /** @param {number} rate */
+  speed(rate) {
+    this.rate = rate;
+    this.reel.video.playbackRate = this.reel.video.defaultPlaybackRate = rate;
+  }
+
+  /** While a finger moves: stills, one request at a time. @param {number} at ms */
+  glimpse(at) {
+    const { preview } = this;
+    this.touched = true;
+    this.sought = at;
+    if (this.glimpsing) return;
+    this.glimpsing = true;
+    const next = () => {
+      this.glimpsing = false;
+      if (this.touched && this.sought !== at) this.glimpse(/** @type {number} */ (this.sought));
+    };
+    preview.onload = () => {
+      if (this.touched) preview.hidden = false;
+      next();
+    };
+    preview.onerror = next;
+    preview.src = `/channels/${this.given.channel()?.id}/frame.jpg?at=${encodeURIComponent(new Date(at).toISOString())}`;
+  }
+}

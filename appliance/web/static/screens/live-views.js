@@ -1,0 +1,106 @@
+// Live, how pictures come: each angle by the socket, where every picture says when it was captured, or by WebRTC, which is
+// sooner, where the box offers it and this device wants it.
+//
+// Owns: the live views and the button of the choice. Must not know: the past, and which angles are to be seen.
+
+import { button, h } from "../parts/dom.js";
+import "../parts/live-view.js";
+import { LiveFeed } from "../state/livefeed.js";
+import { WhepFeed, whepOf } from "../state/whep.js";
+
+/** @typedef {import("../app.js").Ctx} Ctx */
+/** @typedef {import("../state/api").Channel} Channel */
+/** @typedef {import("../parts/live-view.js").LiveView} LiveView */
+
+export class Views {
+  /** @param {Ctx} ctx @param {HTMLElement} stage @param {() => void} draw all views again */
+  constructor(ctx, stage, draw) {
+    this.ctx = ctx;
+    this.stage = stage;
+    this.redraw = draw;
+    /** @type {Map<string, LiveView>} */
+    this.views = new Map();
+    this.leader = "";
+    this.offered = ""; // the channel for which it was asked whether WebRTC is offered
+    this.sooner = button("Lower delay: the moment of a picture is then not known", "Lower delay", () => this.hurry(), { class: "plain sooner" });
+    this.sooner.hidden = true;
+  }
+
+  /** @returns {LiveView | undefined} */
+  get leading() {
+    return this.views.get(this.leader);
+  }
+
+  /** Capture time of the picture looked at, ms; null where nobody says it. */
+  get capture() {
+    return this.leading?.capture ?? null;
+  }
+
+  /** Is the picture looked at one by WebRTC? */
+  get soon() {
+    return this.leading?.byPeer ?? false;
+  }
+
+  /** @param {readonly Channel[]} shown @param {string} leader */
+  draw(shown, leader) {
+    this.leader = leader;
+    for (const [id, view] of this.views) {
+      if (shown.some((each) => each.id === id)) continue;
+      view.remove();
+      this.views.delete(id);
+    }
+    for (const channel of shown) {
+      const view = this.views.get(channel.id) ?? this.make(channel);
+      view.label = channel.name || channel.id;
+      view.latencyMs = channel.latency_ms;
+      view.style.order = String(shown.indexOf(channel));
+      view.classList.toggle("leader", channel.id === leader);
+    }
+    this.stage.dataset.up = String(Math.max(1, shown.length));
+  }
+
+  /** @param {Channel} channel */
+  make(channel) {
+    const view = /** @type {LiveView} */ (h("live-view", { class: "tile on", data: { key: channel.id } }));
+    view.feed = (taker) => new LiveFeed(channel.id, taker);
+    view.boxTime = (steady) => this.ctx.box.now() - (performance.now() - steady);
+    if (!this.sooner.hidden && this.ctx.prefs.get("lowDelay")) view.peer = (taker) => new WhepFeed(channel.id, taker);
+    view.addEventListener("peerless", (event) => {
+      const { words } = /** @type {CustomEvent} */ (event).detail;
+      this.ctx.say(`No lower delay from ${channel.name || channel.id}: ${words}. The usual way goes on.`, { key: "peerless" });
+    });
+    this.views.set(channel.id, view);
+    this.stage.append(view);
+    return view;
+  }
+
+  /** Once, all angles or none: what the box says of one. @param {string} channel */
+  async ask(channel) {
+    if (!channel || this.offered) return;
+    this.offered = channel;
+    this.sooner.hidden = !(await whepOf(channel));
+    if (!this.sooner.hidden && this.ctx.prefs.get("lowDelay")) this.anew();
+  }
+
+  /** Lower delay, or the way on which every picture says when it was captured. */
+  hurry() {
+    this.ctx.prefs.set("lowDelay", !this.hurried);
+    this.anew();
+  }
+
+  /** Is it, or was it before the past was looked at? */
+  get hurried() {
+    return this.views.size ? this.soon : this.ctx.prefs.get("lowDelay");
+  }
+
+  /** All views from the beginning. */
+  anew() {
+    this.close();
+    this.redraw();
+  }
+
+  close() {
+    for (const view of this.views.values()) view.remove();
+    this.views.clear();
+  }
+}
