@@ -44,7 +44,8 @@ RECORDED = """(async () => {
   }
   return Math.min(both[0][1], both[1][1]) - Math.max(both[0][0], both[1][0]) > 3000;
 })()"""
-SETTLED = f"(v => v?.readyState > 1 && !v.seeking && v.paused)(document.querySelector('{VIDEO}'))"
+SETTLED = f"""(document.querySelector("footage-view")?.front?.loading === false &&
+  (v => v?.readyState > 1 && !v.seeking && v.paused)(document.querySelector("{VIDEO}")))"""
 
 
 @pytest.fixture(scope="module")
