@@ -1,7 +1,8 @@
 """Bodies out of files: page cache first, threads for the rest, and the kernel's own copy where it can.
 
 Owns: reading media without ever blocking the loop, and the zero-copy body under hypercorn (measured:
-4-6 times a copying body's rate). Must not know: ranges, headers, what the bytes mean.
+4-6 times a copying body's rate), held back by web/pacing.py where a queue would stand in front of a mark.
+Must not know: ranges, headers, what the bytes mean.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import h11
 import trio
 
+from appliance.web.pacing import INFO_BYTES, Flow, Pace, parse_info, pause_s
 from appliance.web.passthrough import Wire, wire_of
 
 STEP_BYTES = 1 << 18  # one sendfile call: 0.1 ms of the loop; with 1 MiB a mark waits three times as long
@@ -23,6 +26,8 @@ STALL_S = 30.0  # a player that pauses stops reading; after this long without a 
 TURN = (
     trio.Lock()
 )  # one step per pass of the loop, in turn: 20 of them would hold up a mark by 30 ms (measured)
+LOOK_S = 0.020  # how often a connection that is not held back is looked at; 4 us each
+FRESH_S = 1.0  # after so long without a body the network may be another
 MEDIA_READS = trio.CapacityLimiter(16)  # threads for media that is not in the page cache
 
 
@@ -95,6 +100,38 @@ def _read_all(fd: int, offset: int, length: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+class _Gate:
+    """The pace of one connection, kept from body to body."""
+
+    def __init__(self) -> None:
+        self._pace = Pace()
+        self._look_at = 0.0  # trio time
+        self._used_at = 0.0
+
+    def room(self, sock: trio.socket.SocketType, step: int) -> tuple[int, Flow | None]:
+        """Bytes of `step` that may be written now; with 0, the flow to wait for."""
+        now = trio.current_time()
+        if now - self._used_at > FRESH_S:
+            self._pace = Pace()
+        self._used_at = now
+        if self._pace.limit_bytes is None and now < self._look_at:
+            return step, None
+        self._look_at = now + LOOK_S
+        flow = _flow_of(sock)
+        room = None if flow is None else self._pace.room(flow)
+        return step if room is None else min(step, room), flow
+
+
+_GATES: WeakKeyDictionary[object, _Gate] = WeakKeyDictionary()  # of connections
+
+
+def _flow_of(sock: trio.socket.SocketType) -> Flow | None:
+    try:
+        return parse_info(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, INFO_BYTES))
+    except OSError:
+        return None  # closed, which the next write says
+
+
 class _Length:
     """Stands for a body of this length, so that h11 counts bytes that it never sees."""
 
@@ -110,6 +147,7 @@ class SendfileBody:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self._gate = _GATES.setdefault(wire.tcp, _Gate())
         self.sent = 0
 
     @classmethod
@@ -146,8 +184,9 @@ class SendfileBody:
             return
         view = memoryview(piece)
         while view:
+            room = await self._wait_room(len(view))
             try:
-                written = os.write(self._wire.socket.fileno(), view)
+                written = os.write(self._wire.socket.fileno(), view[:room])
             except BlockingIOError:
                 await self._wait_writable()
                 continue
@@ -157,9 +196,10 @@ class SendfileBody:
     async def _write_file(self, piece: FileRange) -> None:
         offset, left = piece.offset, piece.length
         while left:
-            step = min(left, STEP_BYTES)
+            ahead = min(left, STEP_BYTES)
+            step = await self._wait_room(ahead)
             if not is_cached(piece.fd, offset, step):
-                await trio.to_thread.run_sync(_read_all, piece.fd, offset, step, limiter=MEDIA_READS)
+                await trio.to_thread.run_sync(_read_all, piece.fd, offset, ahead, limiter=MEDIA_READS)
             async with TURN:
                 written = self._send_step(piece.fd, offset, step)
             if written is None:
@@ -181,6 +221,19 @@ class SendfileBody:
         if not written:
             raise Lost(f"the file ends at {offset}, {step} bytes short")
         return written
+
+    async def _wait_room(self, step: int) -> int:
+        """Bytes of `step` that may be under way beside what is. Raises Stalled when nothing is taken."""
+        room, flow = self._gate.room(self._wire.socket, step)
+        acked, until = -1, 0.0
+        while not room and flow is not None:
+            if flow.acked_bytes != acked:
+                acked, until = flow.acked_bytes, trio.current_time() + STALL_S
+            elif trio.current_time() > until:
+                raise Stalled(f"no byte taken for {STALL_S} s")
+            await trio.sleep(pause_s(flow))
+            room, flow = self._gate.room(self._wire.socket, step)
+        return room
 
     async def _wait_writable(self) -> None:
         with trio.move_on_after(STALL_S) as waiting:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from appliance.kernel.signal import Signal
 from appliance.web import sendfile
+from appliance.web.pacing import START_BYTES, Flow, parse_info
 from appliance.web.ranges import Delivery, FileRange, Media, send_media
 from tests.kit.asgi import HttpClient, serving
 from tests.web.test_ranges import is_closed
@@ -141,6 +145,85 @@ async def test_a_stalled_client_is_cut_off_while_others_go_on(
         assert {delivery.end for delivery in box.deliveries} == {"complete", "stalled"}
         await stalled.aclose()
         await other.aclose()
+
+
+# -- held back, where a queue would stand in front of marks -------------------------------------------
+
+FULL = Flow(1448, 10 << 20, 0, 0, rtt_s=0.004, least_rtt_s=0.004)  # as much under way as can be
+EMPTY = replace(FULL, in_flight_bytes=0)
+
+
+async def test_a_body_that_is_held_back_is_whole(big: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flows = itertools.cycle((FULL, FULL, EMPTY))
+    steps: list[int] = []
+    monkeypatch.setattr(sendfile, "_flow_of", lambda sock: next(flows))
+    send_step = sendfile.SendfileBody._send_step
+
+    def counted(body: sendfile.SendfileBody, fd: int, offset: int, step: int) -> int | None:
+        steps.append(step)
+        return send_step(body, fd, offset, step)
+
+    monkeypatch.setattr(sendfile.SendfileBody, "_send_step", counted)
+    box, whole = Box(pieces_of(big), True), whole_of(big)
+    async with serving(box.app) as port:
+        client = await HttpClient.connect(port)
+        assert (await client.fetch(range="bytes=90000-299999")).body == whole[90_000:300_000]
+        await client.aclose()
+    assert max(steps) <= START_BYTES
+
+
+async def test_a_body_held_back_for_a_client_that_takes_nothing_is_cut_off(
+    big: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sendfile, "STALL_S", 0.05)
+    monkeypatch.setattr(sendfile, "_flow_of", lambda sock: FULL)
+    box = Box(pieces_of(big), True)
+    async with serving(box.app) as port:
+        client = await HttpClient.connect(port)
+        await client.start()
+        assert (await box.wait_ended()).end == "stalled"
+        await client.aclose()
+
+
+async def test_a_body_held_back_ends_with_its_connection(big: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(info: bytes) -> Flow | None:
+        flow = parse_info(info)
+        return flow and replace(flow, in_flight_bytes=10 << 20)
+
+    monkeypatch.setattr(sendfile, "parse_info", full)
+    box = Box(pieces_of(big), True)
+    async with serving(box.app) as port:
+        client = await HttpClient.connect(port)
+        await client.start()
+        await client.aclose()
+        assert (await box.wait_ended()).end == "gone"
+
+
+async def test_a_kernel_that_cannot_say_holds_nobody_back(big: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sendfile, "parse_info", lambda info: None)
+    box, whole = Box(pieces_of(big), True), whole_of(big)
+    async with serving(box.app) as port:
+        client = await HttpClient.connect(port)
+        assert (await client.fetch()).body == whole
+        await client.aclose()
+
+
+async def test_a_connection_is_judged_afresh_after_a_rest(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [EMPTY]
+    monkeypatch.setattr(sendfile, "_flow_of", lambda sock: told[0])
+    gate, sock = sendfile._Gate(), trio.socket.socket()
+    most = 1 << 30
+    assert gate.room(sock, most)[0] <= START_BYTES
+    for rounds in range(1, 9):
+        told[0] = replace(EMPTY, acked_bytes=rounds << 20)
+        await trio.sleep(sendfile.LOOK_S)
+        free = gate.room(sock, most)[0] == most
+    assert free
+    await trio.sleep(2 * sendfile.FRESH_S)
+    assert gate.room(sock, most)[0] <= START_BYTES
+    sock.close()
 
 
 @both_ways
