@@ -43,7 +43,7 @@ RSS_GROWTH_MB = 16  # flat: 20 tablets would fill this with one 1 MB buffer each
 # -- the server's process ----------------------------------------------------------------------------
 
 
-def serve(path: str) -> None:
+def serve(path: str, host: str = "127.0.0.1") -> None:
     """The box's server with /file, /virtual and /plain (the fallback), and POST /mark: one commit."""
     import trio
 
@@ -79,7 +79,7 @@ def serve(path: str) -> None:
 
             bound = await nursery.start(
                 lambda task_status: run_server(
-                    app, host="127.0.0.1", port=0, stop=trio.Event(), task_status=task_status
+                    app, host=host, port=0, stop=trio.Event(), task_status=task_status
                 )
             )
             interpreter.settle()
