@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ _POLICY = (
     " media-src 'self' blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
 )
+_JSDOC = re.compile(rb"[ \t]*/\*\*.*?\*/", re.DOTALL)
+_LINE = re.compile(rb"^[ \t]*//.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class File:
     body: bytes
     media_type: bytes
     etag: bytes
-    packed: bytes = b""  # the body by gzip, made at start; empty where it saves nothing
+    packed: bytes = b""  # as it travels, by gzip, made at start; empty where that saves nothing
 
     def reply(self, headers: Mapping[bytes, bytes]) -> Reply:
         """200, packed for who takes it, or 304 when the client has these bytes already."""
@@ -118,11 +121,20 @@ def _load(folder: Path | None) -> list[tuple[str, File]]:
 
 
 def _packed(body: bytes, media_type: bytes) -> bytes:
-    """A stadium's network is crowded: text travels at a third of its size."""
+    """A stadium's network is crowded: text travels at a quarter of its size."""
     if not media_type.startswith((b"text/", b"application/", b"image/svg")):
         return b""
-    packed = gzip.compress(body, mtime=0)
+    packed = gzip.compress(without_comments(body) if b"javascript" in media_type else body, mtime=0)
     return packed if len(packed) < len(body) * 0.9 else b""
+
+
+def without_comments(script: bytes) -> bytes:
+    """A script as it travels: a quarter of ours is types and comments. Lines keep their numbers.
+
+    Knows only comments that fill a line and those of JSDoc: a test holds every script against a parser.
+    """
+    script = _JSDOC.sub(lambda found: b"\n" * found[0].count(b"\n"), script)
+    return _LINE.sub(b"", script)
 
 
 def _etag(body: bytes) -> bytes:

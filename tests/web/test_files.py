@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import gzip
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from appliance.web.files import Files
+from appliance.web.files import STATIC_DIR, Files, without_comments
 from tests.web.conftest import Box
+
+TYPESCRIPT = Path(__file__).parents[1] / "app/node_modules/typescript"
+PRINTS_ALIKE = """
+  const [where, ...files] = process.argv.slice(1);
+  const ts = require(where);
+  const printer = ts.createPrinter({ removeComments: true });
+  const parsed = (name) => ts.createSourceFile("a.js", ts.sys.readFile(name), ts.ScriptTarget.Latest);
+  const printed = (name) => printer.printFile(parsed(name));
+  for (let at = 0; at < files.length; at += 2)
+    if (printed(files[at]) !== printed(files[at + 1])) console.error(files[at]);
+  console.log(`${files.length / 2} alike`);
+"""
 
 
 @pytest.fixture
@@ -102,3 +116,32 @@ def test_what_we_ship_refers_to_no_other_host() -> None:
         text = file.body.replace(b"http://www.w3.org/", b"")
         if file.media_type.startswith((b"text/html", b"text/css", b"image/svg")):
             assert b"http://" not in text and b"https://" not in text and b'="//' not in text, path
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None or not TYPESCRIPT.exists(),
+    reason="no parser here: tests/app/check fetches it",
+)
+def test_a_script_without_its_comments_is_the_same_script(tmp_path: Path) -> None:
+    """Both print alike, parsed and without comments; lines keep their numbers."""
+    scripts = sorted(STATIC_DIR.rglob("*.js"))
+    shorter = 0
+    for at, path in enumerate(scripts):
+        whole = path.read_bytes()
+        left = without_comments(whole)
+        assert left.count(b"\n") == whole.count(b"\n")
+        shorter += len(left) < len(whole)
+        (tmp_path / f"{at}.js").write_bytes(left)
+    assert shorter > len(scripts) / 2
+    words = [item for at, path in enumerate(scripts) for item in (str(path), str(tmp_path / f"{at}.js"))]
+    done = subprocess.run(
+        ["node", "-e", PRINTS_ALIKE, str(TYPESCRIPT), *words], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == (f"{len(scripts)} alike\n", "")
+
+
+def test_what_looks_like_a_comment_inside_a_line_stays() -> None:
+    script = (
+        b'const url = "http://x"; // kept\n  // gone\nconst a = /** @type {B} */ (b);\n/** gone\n * too */\n'
+    )
+    assert without_comments(script) == b'const url = "http://x"; // kept\n\nconst a = (b);\n\n\n'
