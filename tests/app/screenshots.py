@@ -1,11 +1,16 @@
-"""Every screen at tablet and phone size, from a demo with plays: `scripts/screenshots DIR`."""
+"""Every screen at tablet and phone size, from a demo with plays: `scripts/screenshots DIR [WORD ...]`.
+
+Words choose sizes by their name, and pictures by a part of theirs: `flat review` takes what has review in its
+name, on a phone on its side.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
@@ -26,16 +31,63 @@ SAY = """async (tags) => {
     await app.box.request("POST", "/tags", { clip_id: clips[at + 1].id, ...tag });
   }
 }"""
+# What is waited for before a screen is looked at, and before any picture is taken.
+READY = {
+    "live": "document.querySelector('live-view video')?.readyState > 1",
+    "operator": "document.querySelectorAll('.panel-box li').length > 4",
+    "health": "document.querySelector('#verdict')?.dataset.status",
+    "lineup": "[...document.querySelectorAll('step-pane video')].filter(v => v.readyState > 1).length > 1",
+    "tagging": "document.querySelectorAll('.tag-list .play').length > 0",
+    "review": "document.querySelector('.review .pane')?.childElementCount > 0",
+    "selftest": "document.querySelectorAll('.selftest li').length > 5",
+}
+STILL = """(() => {
+  const seen = (each) => each.offsetParent !== null;
+  const shown = ".tile.on video, footage-view video:not([hidden])";
+  const stands = (video) => !video.currentSrc || (video.readyState > 1 && !video.seeking);
+  return document.getAnimations().every((each) => each.playState !== "running")
+    && [...document.images].filter(seen).every((each) => each.complete)
+    && [...document.querySelectorAll(shown)].filter(seen).every(stands);
+})()"""
 
 
-def main(folder: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """Takes the pictures that are wanted: all of them where nothing is said."""
+
+    page: Page
+    folder: Path
+    size: str
+    wanted: Sequence[str]
+
+    def wants(self, *names: str) -> bool:
+        return not self.wanted or any(word in name for word in self.wanted for name in names)
+
+    def shot(self, name: str) -> None:
+        if not self.wants(name):
+            return
+        until(self.page, STILL)
+        self.page.screenshot(path=str(self.folder / f"{self.size}-{name}.png"))
+        print(f"{self.size}-{name}.png")
+
+    def in_both(self, name: str) -> None:
+        self.shot(name)
+        if self.wants(f"{name}-dark"):
+            self.page.evaluate("app.prefs.set('theme', 'dark')")
+            self.shot(f"{name}-dark")
+            self.page.evaluate("app.prefs.set('theme', 'light')")
+
+
+def main(folder: Path, words: Sequence[str]) -> None:
+    sizes = [size for size in SIZES if size in words] or list(SIZES)
     with tempfile.TemporaryDirectory() as state, chromium() as browser:
         demo = start_demo(Path(state), "--cameras", "4")
         try:
             make_plays(browser, demo.urls[0])
-            for size, (width, height) in SIZES.items():
+            for size in sizes:
+                width, height = SIZES[size]
                 page = open_page(browser, demo.urls[0], {"width": width, "height": height})
-                take(page, folder, size)
+                take(Camera(page, folder, size, [word for word in words if word not in SIZES]))
                 page.context.close()
         finally:
             demo.process.send(signal.SIGINT)
@@ -58,89 +110,98 @@ def make_plays(browser: Browser, url: str) -> None:
     page.context.close()
 
 
-def take(page: Page, folder: Path, size: str) -> None:
+def take(camera: Camera) -> None:
     """The screens, one after the other."""
-
-    def shot(name: str) -> None:
-        page.wait_for_timeout(600)
-        page.screenshot(path=str(folder / f"{size}-{name}.png"))
-        print(f"{size}-{name}.png")
-
+    page = camera.page
     until(page, "document.querySelectorAll('#plays .play').length > 2")
-    shot("desk")
+    if camera.wants("desk", "player", "four", "trim", "dark", "menu"):
+        watch(camera)
+    if camera.wants("tagging-one", "tagging-many", "review-cut", "review-clips", "review-figures"):
+        analyse(camera)
+    for name in page.evaluate("Object.keys(app.screens)"):
+        if name != "desk" and camera.wants(name, f"{name}-dark"):
+            visit(page, name)
+            camera.in_both(name)
+    if camera.wants("operator-new", "operator-ask", "operator-trouble", "health-trouble"):
+        operate(camera)
+
+
+def visit(page: Page, where: str) -> None:
+    """Go to a screen; returns when it shows what it is for."""
+    page.evaluate("(words) => app.go(...words)", where.split("/"))
+    name = where.split("/")[0]
+    until(page, READY.get(name, f"document.querySelector('#main.{name}')?.childElementCount > 0"))
+
+
+def watch(camera: Camera) -> None:
+    """The desk and its player."""
+    page = camera.page
+    camera.shot("desk")
     page.locator(PLAYS).nth(1).click()
     until(page, f"{LEADER}?.currentTime > 0.5")
-    shot("player")
+    camera.shot("player")
     page.keyboard.press("v")
     page.keyboard.press("v")
-    shot("four")
+    camera.shot("four")
     page.keyboard.press("v")
     page.keyboard.press("t")
-    shot("trim")
+    camera.shot("trim")
     page.keyboard.press("Escape")
     page.evaluate("app.prefs.set('theme', 'dark')")
-    shot("dark")
+    camera.shot("dark")
     page.evaluate("app.prefs.set('theme', 'light')")
     page.click("#menu")
-    shot("menu")
+    camera.shot("menu")
     page.keyboard.press("Escape")
-    analyse(page, shot)
-    screens = page.evaluate("Object.keys(app.screens)")
-    for name in screens:
-        if name == "desk":
-            continue
-        page.evaluate("(name) => app.go(name)", name)
-        page.wait_for_timeout(3000)
-        shot(name)
-        page.evaluate("app.prefs.set('theme', 'dark')")
-        shot(f"{name}-dark")
-        page.evaluate("app.prefs.set('theme', 'light')")
-    operate(page, shot)
 
 
-def operate(page: Page, shot: Callable[[str], None]) -> None:
+def operate(camera: Camera) -> None:
     """What an operator sees when something is to be done."""
+    page = camera.page
     page.evaluate("app.prefs.set('role', 'operator')")
-    page.evaluate("app.go('operator')")
-    page.wait_for_timeout(1000)
+    visit(page, "operator")
     page.keyboard.press("a")
-    shot("operator-new")
+    camera.shot("operator-new")
     page.keyboard.press("Escape")
     page.keyboard.press("x")
-    shot("operator-ask")
+    camera.shot("operator-ask")
     page.keyboard.press("Escape")
     page.evaluate("app.box.request('POST', '/channels/cam2/deactivate')")
     page.evaluate("app.box.request('POST', '/channels/cam3/error', { reason: 'lens cap' })")
-    page.wait_for_timeout(500)
-    shot("operator-trouble")
-    page.evaluate("app.go('health')")
-    page.wait_for_timeout(3000)
-    shot("health-trouble")
+    until(page, "['cam2', 'cam3'].every((id) => app.box.state.channels.get(id).status !== 'active')")
+    camera.shot("operator-trouble")
+    visit(page, "health")
+    until(page, "document.querySelector('#verdict').dataset.status === 'bad'")
+    camera.shot("health-trouble")
     for channel in ("cam2", "cam3"):
         page.evaluate(f"app.box.request('POST', '/channels/{channel}/activate')")
+    until(page, "['cam2', 'cam3'].every((id) => app.box.state.channels.get(id).footage === 'on')")
     page.evaluate("app.prefs.set('role', 'coach')")
 
 
-def analyse(page: Page, shot: Callable[[str], None]) -> None:
+def analyse(camera: Camera) -> None:
     """What an analyst sees: one play, many plays, a clip being cut, clips, figures; in sun and booth."""
+    page = camera.page
     page.evaluate("app.prefs.set('role', 'analyst')")
-    views = (
+    out = page.get_by_role("button", name="OUT: the clip ends here")
+    views: tuple[tuple[str, str, Callable[[], None]], ...] = (
         ("tagging/starred", "one", page.locator(".tag-list .open").last.click),
         ("tagging", "many", page.get_by_label("Choose all plays shown").check),
-        ("review/footage", "cut", page.get_by_role("button", name="OUT: the clip ends here").click),
-        ("review/clips", "clips", page.locator(".clip-list .open").first.click),
+        ("review/footage", "cut", out.click),
+        ("review/clips", "clips", page.locator(".clip-list .open").nth(1).click),
         ("review/figures", "figures", page.locator("summary").first.click),
     )
     for where, name, act in views:
-        page.evaluate("(words) => app.go(...words)", where.split("/"))
-        page.wait_for_timeout(2500)
+        named = f"{where.split('/')[0]}-{name}"
+        if not camera.wants(named, f"{named}-dark"):
+            continue
+        visit(page, where)
+        if name == "cut":
+            until(page, "document.querySelector('footage-view video:not([hidden])')?.readyState > 1")
         act()
-        shot(f"{where.split('/')[0]}-{name}")
-        page.evaluate("app.prefs.set('theme', 'dark')")
-        shot(f"{where.split('/')[0]}-{name}-dark")
-        page.evaluate("app.prefs.set('theme', 'light')")
+        camera.in_both(named)
     page.evaluate("app.prefs.set('role', 'coach')")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])
