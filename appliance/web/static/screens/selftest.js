@@ -12,6 +12,8 @@ import { clockOf } from "../state/words.js";
 export const title = "Self-test";
 const INS = [0, 1, 7, 17, 24]; // pictures after a second's begin: keys, and far from keys
 const LOAD_MS = 8000;
+const PAINT_MS = 1000; // a browser that tells other times than it plays is not waited for longer
+const NEAR_S = 0.2;
 
 /** @param {HTMLElement} root @param {Ctx} ctx */
 export function enter(root, ctx) {
@@ -170,12 +172,22 @@ function load(url) {
   });
 }
 
-/** @param {HTMLVideoElement} video @param {number} at */
-function seek(video, at) {
-  return new Promise((done) => {
-    video.addEventListener("seeked", done, { once: true });
-    video.currentTime = at;
+/** Until the picture is there to be read: when `seeked` is told it may still be the one before.
+ * @param {HTMLVideoElement} video @param {number} at */
+async function seek(video, at) {
+  const sought = new Promise((done) => video.addEventListener("seeked", done, { once: true }));
+  const painted = new Promise((done) => {
+    if (!video.requestVideoFrameCallback) return requestAnimationFrame(done);
+    const look = (/** @type {number} */ _now, /** @type {{mediaTime: number}} */ facts) => {
+      if (Math.abs(facts.mediaTime - at) < NEAR_S) done(null);
+      else video.requestVideoFrameCallback(look);
+    };
+    video.requestVideoFrameCallback(look);
+    setTimeout(done, PAINT_MS);
   });
+  video.currentTime = at;
+  await sought;
+  await painted;
 }
 
 /** @param {HTMLVideoElement} video */
