@@ -33,12 +33,14 @@ SAY = """async (tags) => {
 }"""
 # What is waited for before a screen is looked at, and before any picture is taken.
 READY = {
-    "live": "document.querySelector('live-view video')?.readyState > 1",
+    "live": "/behind/.test(document.querySelector('#behind')?.textContent)",
     "operator": "document.querySelectorAll('.panel-box li').length > 4",
     "health": "document.querySelector('#verdict')?.dataset.status",
     "lineup": "[...document.querySelectorAll('step-pane video')].filter(v => v.readyState > 1).length > 1",
     "tagging": "document.querySelectorAll('.tag-list .play').length > 0",
-    "review": "document.querySelector('.review .pane')?.childElementCount > 0",
+    "review": "document.querySelector('footage-view video:not([hidden])')?.readyState > 1",
+    "review/clips": "document.querySelectorAll('.clip-list li').length > 0",
+    "review/figures": "document.querySelector('.figures .totals') !== null",
     "selftest": "document.querySelectorAll('.selftest li').length > 5",
 }
 STILL = """(() => {
@@ -130,7 +132,8 @@ def visit(page: Page, where: str) -> None:
     """Go to a screen; returns when it shows what it is for."""
     page.evaluate("(words) => app.go(...words)", where.split("/"))
     name = where.split("/")[0]
-    until(page, READY.get(name, f"document.querySelector('#main.{name}')?.childElementCount > 0"))
+    there = f"document.querySelector('#main.{name}')?.childElementCount > 0"
+    until(page, READY.get(where) or READY.get(name, there))
 
 
 def watch(camera: Camera) -> None:
@@ -196,8 +199,6 @@ def analyse(camera: Camera) -> None:
         if not camera.wants(named, f"{named}-dark"):
             continue
         visit(page, where)
-        if name == "cut":
-            until(page, "document.querySelector('footage-view video:not([hidden])')?.readyState > 1")
         act()
         camera.in_both(named)
     page.evaluate("app.prefs.set('role', 'coach')")

@@ -177,7 +177,7 @@ function load(url) {
 async function seek(video, at) {
   const sought = new Promise((done) => video.addEventListener("seeked", done, { once: true }));
   const painted = new Promise((done) => {
-    if (!video.requestVideoFrameCallback) return requestAnimationFrame(done);
+    if (!video.requestVideoFrameCallback) return void requestAnimationFrame(done);
     const look = (/** @type {number} */ _now, /** @type {{mediaTime: number}} */ facts) => {
       if (Math.abs(facts.mediaTime - at) < NEAR_S) done(null);
       else video.requestVideoFrameCallback(look);
