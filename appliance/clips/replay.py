@@ -26,6 +26,7 @@ from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 from appliance.media.plan import NoFootage, Plan
+from appliance.media.view import RunClock
 from appliance.web.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.web.ranges import FileRange, Media, send_media
 from appliance.web.requests import parse_query
@@ -67,7 +68,8 @@ class Replays:
         async def facts(ctx: Ctx, channel_id: str, query: ReplayQuery) -> Answer:
             """Freeze the last seconds, or any span: its URL, and when what it shows was captured."""
             frozen = await self.freeze(channel_id, asked_of(query, self.rules))
-            return Answer(200, replay_resource(frozen.url, frozen.plan))
+            clock = await self._clock(channel_id, frozen.plan)
+            return Answer(200, replay_resource(frozen.url, frozen.plan, clock))
 
         return routes
 
@@ -102,6 +104,12 @@ class Replays:
             "v": self._keep(plan),
         }
         return Frozen(f"/channels/{channel_id}/replay.mp4?{urlencode(query)}", plan)
+
+    async def _clock(self, channel_id: str, plan: Plan) -> RunClock | None:
+        """The clock of the run a plan begins with."""
+        start_us, end_us = plan.coverage_start_us + plan.latency_us, plan.coverage_end_us + plan.latency_us
+        views = await self.footage.views(channel_id, start_us, end_us)
+        return next((each.clock for each in views if each.run_id == plan.media_spans[0][0]), None)
 
     async def _span(self, channel_id: str, asked: Asked, latency_us: int) -> tuple[int, int]:
         """Start and duration, once the footage is there. Raises Refused 409 `not_yet_covered`."""

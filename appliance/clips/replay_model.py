@@ -6,6 +6,7 @@ Owns: the query of /channels/{id}/replay and replay.mp4, the facts of a plan. Mu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
@@ -13,11 +14,18 @@ from pydantic import BaseModel, BeforeValidator, Field
 from appliance.clips.cuts import coverage
 from appliance.clips.marks import MarkRules
 from appliance.clips.model import Missing
+from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import invalid
 from appliance.kernel.fields import Input, Instant
 from appliance.media.plan import Plan
+from appliance.media.view import RunClock
 
 DEFAULT_S = 20.0  # "what just happened"
+NS = 1_000_000_000
+STEP_NS = NS // 2  # looked at so often; the box bends a clock over seconds
+LEAST_NS = NS // 500  # a bend is told to a fraction of a frame
+EVEN_US = 2
+SAME_S = 0.001
 
 
 def _plus(value: Any) -> Any:
@@ -41,10 +49,19 @@ class FrozenQuery(ReplayQuery):
     v: str | None = Field(None, description="names a frozen plan: the bytes never change")
 
 
+class ReplayTime(BaseModel):
+    """The picture `at_s` seconds after the first one was captured at `time`."""
+
+    at_s: float
+    time: str
+
+
 class Replay(BaseModel):
     """A frozen replay, in capture times: `start` is that of the first frame shown, `end` where the last ends.
 
-    A player that ignores edit lists shows `preroll_s` seconds before `start`: it seeks past them.
+    A player that ignores edit lists shows `preroll_s` seconds before `start`: it seeks past them. Between two
+    of the `times`, which begin with `start` and finish with `end`, time goes evenly: a camera's clock runs at
+    its own pace, and is bent where the box learns it.
     """
 
     url: str
@@ -53,6 +70,7 @@ class Replay(BaseModel):
     duration_s: float
     preroll_s: float
     frames: int
+    times: list[ReplayTime]
     missing: list[Missing]
 
 
@@ -72,7 +90,51 @@ def asked_of(query: ReplayQuery, rules: MarkRules) -> Asked:
     return Asked(query.start, round(query.duration * 1e6), query.wait)
 
 
-def replay_resource(url: str, plan: Plan) -> dict[str, Any]:
+def times_of(plan: Plan, clock: RunClock | None) -> list[tuple[float, int]]:
+    """(seconds after the first frame, capture time us), so near that what lies between goes evenly to 2 us.
+
+    Over several runs or holes, or without their clock, only begin and end are known.
+    """
+    first, last = (0.0, plan.coverage_start_us), (plan.duration_s, plan.coverage_end_us)
+    (_, start_ns, end_ns), *more = plan.media_spans
+    if clock is None or more or abs((end_ns - start_ns) / NS - plan.duration_s) > SAME_S:
+        return [first, last]
+    steps = max(1, (end_ns - start_ns) // STEP_NS)
+    grid = [start_ns + (end_ns - start_ns) * each // steps for each in range(steps + 1)]
+    rough = [(at, clock.wall_us(at)) for at in grid]
+    fine = [rough[0]]
+    for point in rough[1:]:
+        fine += [*_bends(clock, fine[-1], point), point]
+    inner = _straightened(fine)[1:-1]
+    return [first, *(((at - start_ns) / NS, wall_us - plan.latency_us) for at, wall_us in inner), last]
+
+
+Point = tuple[int, int]
+
+
+def _bends(clock: RunClock, left: Point, right: Point) -> list[Point]:
+    """Points between two, until they say of the middle what the clock says."""
+    at = (left[0] + right[0]) // 2
+    middle = (at, clock.wall_us(at))
+    if right[0] - left[0] < LEAST_NS or abs(_between(left, right, at) - middle[1]) <= EVEN_US:
+        return []
+    return [*_bends(clock, left, middle), middle, *_bends(clock, middle, right)]
+
+
+def _straightened(points: list[Point]) -> list[Point]:
+    """Without those that lie between their neighbours."""
+    kept = points[:1]
+    for point, after in pairwise(points[1:]):
+        if abs(_between(kept[-1], after, point[0]) - point[1]) > EVEN_US:
+            kept.append(point)
+    return [*kept, points[-1]]
+
+
+def _between(left: Point, right: Point, at: int) -> int:
+    return left[1] + (right[1] - left[1]) * (at - left[0]) // (right[0] - left[0])
+
+
+def replay_resource(url: str, plan: Plan, clock: RunClock | None) -> dict[str, Any]:
     """The facts of a plan, as `Replay` shows them."""
     return {
         "url": url,
@@ -80,4 +142,7 @@ def replay_resource(url: str, plan: Plan) -> dict[str, Any]:
         "duration_s": plan.duration_s,
         "preroll_s": plan.preroll_s,
         "frames": plan.frames,
+        "times": [
+            {"at_s": round(at_s, 6), "time": to_rfc3339(time_us)} for at_s, time_us in times_of(plan, clock)
+        ],
     }

@@ -220,6 +220,10 @@ async def test_a_replays_facts_are_those_of_the_bytes_at_its_url(desk: Desk) -> 
         "duration_s": 10,
         "preroll_s": 0.5,
         "frames": 10,
+        "times": [
+            {"at_s": 0, "time": "2026-11-20T18:59:50.000000Z"},
+            {"at_s": 10, "time": "2026-11-20T19:00:00.000000Z"},
+        ],
         "missing": [],
     }
     media = await desk.client.get(facts.json["url"])

@@ -8,8 +8,10 @@ const OK = { ignored: false, raw: false };
 const IGNORED = { ignored: true, raw: false };
 const START = Date.parse("2026-01-01T10:00:00Z");
 const iso = (ms) => new Date(ms).toISOString();
+/** [s, ms after the start] as the box says it. */
+const times = (...pairs) => pairs.map(([at_s, ms]) => ({ at_s, time: `${iso(START + Math.floor(ms)).slice(0, -1)}${String(Math.round((ms % 1) * 1000)).padStart(3, "0")}Z` }));
 /** 50 pictures of 25 a second, the first of them 0.72 s after a key. */
-const facts = (more = {}) => ({ url: "/channels/cam1/replay.mp4?v=1", start: "2026-01-01T10:00:00.000250Z", end: "2026-01-01T10:00:02.000250Z", duration_s: 2, preroll_s: 0.72, frames: 50, missing: [], ...more });
+const facts = (more = {}) => ({ url: "/channels/cam1/replay.mp4?v=1", start: "2026-01-01T10:00:00.000250Z", end: "2026-01-01T10:00:02.000250Z", duration_s: 2, preroll_s: 0.72, frames: 50, missing: [], times: times([0, 0.25], [2, 2000.25]), ...more });
 
 test("times are read with their microseconds", () => {
   assert.equal(exact("2026-01-01T10:00:00.123456Z"), START + 123.456);
@@ -35,7 +37,7 @@ for (const [words, habits, first] of [["honoured", OK, 0], ["ignored", IGNORED, 
     let at = piece.from;
     for (const by of [1, 1, 1, -1, 5, -7, 48, 1, -1]) {
       const wanted = at + by * 40;
-      at = captureOf(piece, beginOf(piece, mediaOf(piece, at + stepOf(piece, by, 1 / 30)), null));
+      at = captureOf(piece, beginOf(piece, mediaOf(piece, stepOf(piece, at, by, 1 / 30)), null));
       const last = piece.from + 49 * 40;
       assert.ok(Math.abs(at - Math.min(last, Math.max(piece.from, wanted))) < 1e-3);
     }
@@ -57,7 +59,7 @@ test("what is told of another picture, or not told, is not believed", () => {
 });
 
 test("pictures of 29.97 a second stay whole over half a minute", () => {
-  const piece = pieceOf(facts({ duration_s: 30.03, frames: 900, end: "2026-01-01T10:00:30.030250Z" }), OK);
+  const piece = pieceOf(facts({ duration_s: 30.03, frames: 900, end: "2026-01-01T10:00:30.030250Z", times: times([0, 0.25], [30.03, 30_030.25]) }), OK);
   const frame = 1001 / 30000;
   for (let n = 0; n < 900; n++) {
     const media = mediaOf(piece, piece.from + n * frame * 1000);
@@ -66,13 +68,16 @@ test("pictures of 29.97 a second stay whole over half a minute", () => {
 });
 
 test("a camera's second need not be the box's", () => {
-  const piece = pieceOf(facts({ end: "2026-01-01T10:00:02.010250Z" }), IGNORED); // 0.5 % slow
-  for (const n of [0, 1, 25, 49]) {
-    const media = mediaOf(piece, piece.from + n * 40.2);
+  // It begins with a burst: a second of it came in 0.6 s. From then on it is 0.5 % slow.
+  const piece = pieceOf(facts({ end: "2026-01-01T10:00:01.605250Z", times: times([0, 0.25], [1, 600.25], [2, 1605.25]) }), IGNORED);
+  const captured = (/** @type {number} */ n) => piece.from + (n < 25 ? n * 24 : 600 + (n - 25) * 40.2);
+  for (let n = 0; n < 50; n++) {
+    const media = mediaOf(piece, captured(n));
     assert.equal(Math.floor((media - 0.72) / 0.04), n);
-    assert.ok(Math.abs(captureOf(piece, beginOf(piece, media, null)) - piece.from - n * 40.2) < 1e-3);
+    assert.ok(Math.abs(captureOf(piece, beginOf(piece, media, null)) - captured(n)) < 1e-3);
   }
-  assert.ok(Math.abs(stepOf(piece, 10, 1 / 30) - 402) < 1e-6);
+  assert.ok(Math.abs(stepOf(piece, captured(20), 10, 1 / 30) - captured(30)) < 1e-3);
+  assert.ok(Math.abs(stepOf(piece, captured(49), 2, 1 / 30) - captured(51)) < 1e-3, "beyond the end as it went there");
 });
 
 test("with a hole inside pictures are not counted, but instants are still right", () => {
@@ -82,7 +87,8 @@ test("with a hole inside pictures are not counted, but instants are still right"
   const media = mediaOf(piece, piece.from + 1600);
   assert.ok(media > 0.72 + 1.6 && media < 0.72 + 1.61);
   assert.equal(captureOf(piece, beginOf(piece, media, 2.32)).toFixed(3), (piece.from + 1600).toFixed(3));
-  assert.equal(stepOf(piece, -2, 1 / 25), -80, "as the channel says");
+  assert.ok(Math.abs(stepOf(piece, piece.from + 1600, -2, 1 / 25) - piece.from - 1520) < 1e-3, "as the channel says");
+  assert.equal(stepOf(null, START, -2, 1 / 25), START - 80);
   const trimmed = pieceOf(facts({ missing: [{ start: iso(START - 500), end: "2026-01-01T10:00:00.000250Z", reason: "no_footage" }] }), OK);
   assert.ok(trimmed.frame > 0, "what is missing before the first picture makes no hole");
 });

@@ -165,7 +165,7 @@ export class FootageView extends HTMLElement {
   /** @param {number} by frames */
   step(by) {
     this.front.pause();
-    this.to(this.at + this.front.stepped(by, this.framerate), false);
+    this.to(this.front.stepped(this.at, by, this.framerate), false);
   }
 
   // -- a finger on the timeline ---------------------------------------------------------------------------------------

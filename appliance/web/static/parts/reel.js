@@ -115,9 +115,10 @@ export class Reel {
     else video.currentTime = mediaOf(piece, at);
   }
 
-  /** So many pictures, ms. @param {number} by @param {number | null} [rate] of the channel, where the piece does not know */
-  stepped(by, rate) {
-    return stepOf(this.piece, by, 1 / (rate || FRAMERATE));
+  /** Capture time so many pictures on, ms. @param {number} at ms @param {number} by @param {number | null} [rate] of the
+   * channel, where the piece does not know */
+  stepped(at, by, rate) {
+    return stepOf(this.piece, at, by, 1 / (rate || FRAMERATE));
   }
 
   run() {

@@ -141,8 +141,8 @@ export class Past {
 
   /** From live it goes into the past. @param {number} from ms, where live is looked at @param {number} by frames */
   step(from, by) {
-    const ms = this.reel.stepped(by, this.given.channel()?.framerate);
-    void this.to(this.on ? this.capture + ms : from + Math.min(0, ms), false);
+    const framerate = this.given.channel()?.framerate;
+    void this.to(this.on ? this.reel.stepped(this.capture, by, framerate) : this.reel.stepped(from, Math.min(0, by), framerate), false);
   }
 
   /** @param {number} rate */

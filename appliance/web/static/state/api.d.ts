@@ -134,7 +134,13 @@ export interface Replay {
   duration_s: number;
   preroll_s: number;
   frames: number;
+  times: (ReplayTime)[];
   missing: (Missing)[];
+}
+
+export interface ReplayTime {
+  at_s: number;
+  time: string;
 }
 
 export interface RunPass {

@@ -7,9 +7,9 @@
 /** @typedef {import("./api").Replay} Replay */
 /** @typedef {{from: number, to: number}} Span ms of box time */
 /** `from`, `to`: capture times of the first picture and of the last one's end, ms. `hidden`: media time of the first
- * picture, s. `pace`: ms of capture time in a second of media time; a camera's clock is not the box's. `frame`: of a
- * picture, s; 0 where footage is missing inside, so pictures do not follow each other evenly.
- * @typedef {{url: string, from: number, to: number, hidden: number, pace: number, frame: number}} Piece */
+ * picture, s. `times`: [s after the first picture, ms] between which time goes evenly: a camera's clock is not the box's.
+ * `frame`: of a picture, s; 0 where footage is missing inside, so pictures do not follow each other evenly.
+ * @typedef {{url: string, from: number, to: number, hidden: number, times: [number, number][], frame: number}} Piece */
 /** What the self-test found out (parts/tile.js). @typedef {{ignored: boolean, raw: boolean}} Habits */
 
 export const AIM = 0.3; // of a frame: seeks aim into a picture, not at its edge
@@ -32,18 +32,19 @@ export function pieceOf(facts, { ignored }) {
   const [from, to] = [exact(facts.start), exact(facts.end)];
   const holed = facts.missing.some((gap) => exact(gap.start) < to && exact(gap.end) > from);
   const frame = holed || !facts.frames ? 0 : facts.duration_s / facts.frames;
-  return { url: facts.url, from, to, hidden: ignored ? facts.preroll_s : 0, pace: (to - from) / facts.duration_s, frame };
+  const times = facts.times.map(({ at_s, time }) => /** @type {[number, number]} */ ([at_s, exact(time)]));
+  return { url: facts.url, from, to, hidden: ignored ? facts.preroll_s : 0, times, frame };
 }
 
 /** Capture time of what is at a media time, ms; of a hidden picture the first one's. @param {Piece} piece @param {number} media */
-export const captureOf = (piece, media) => piece.from + Math.max(0, media - piece.hidden) * piece.pace;
+export const captureOf = (piece, media) => along(piece.times, 0, Math.max(0, media - piece.hidden));
 
 /** Where to seek for an instant: into the picture nearest to it. @param {Piece} piece @param {number} at capture time, ms */
 export function mediaOf(piece, at) {
-  const { frame, hidden, pace } = piece;
-  const since = Math.max(0, Math.min(at, piece.to) - piece.from) / pace;
+  const { frame, hidden } = piece;
+  const since = along(piece.times, 1, Math.max(piece.from, Math.min(at, piece.to)));
   if (!frame) return hidden + since + EDGE_S;
-  const last = Math.max(0, Math.round((piece.to - piece.from) / pace / frame) - 1);
+  const last = Math.max(0, Math.round(piece.times[piece.times.length - 1][0] / frame) - 1);
   return hidden + (Math.min(last, Math.round(since / frame)) + AIM) * frame;
 }
 
@@ -56,12 +57,25 @@ export function beginOf(piece, clock, told) {
   return piece.hidden + Math.floor((clock - piece.hidden) / piece.frame + 0.01) * piece.frame;
 }
 
-/** So many pictures further, ms. @param {Piece | null} piece @param {number} by @param {number} frame s, where the piece
- * does not know */
-export const stepOf = (piece, by, frame) => by * (piece?.frame || frame) * (piece?.pace ?? 1000);
+/** Capture time so many pictures further, ms; it may lie outside of the piece. @param {Piece | null} piece
+ * @param {number} at of a picture, ms @param {number} by @param {number} frame s, where the piece does not know */
+export function stepOf(piece, at, by, frame) {
+  if (!piece) return at + by * frame * 1000;
+  return along(piece.times, 0, along(piece.times, 1, at) + by * (piece.frame || frame));
+}
 
 /** @param {Piece | null} piece @param {number} at ms is it in there */
 export const covers = (piece, at) => piece !== null && at >= piece.from - 1 && at < piece.to - 1;
+
+/** From one time to the other, on beyond the ends as it goes there. @param {readonly [number, number][]} times rising
+ * @param {0 | 1} given which one @param {number} value */
+function along(times, given, value) {
+  let at = 1;
+  while (at < times.length - 1 && value > times[at][given]) at++;
+  const [left, right] = [times[at - 1], times[at]];
+  const other = given ? 0 : 1;
+  return left[other] + ((right[other] - left[other]) * (value - left[given])) / (right[given] - left[given]);
+}
 
 /** @param {string} channel @param {Span} span @param {boolean} [wait] for footage that is on its way */
 export function replayPath(channel, { from, to }, wait = false) {
