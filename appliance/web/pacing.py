@@ -14,15 +14,19 @@ for one: on an emulated busy channel 20 ms gave half of its rate, 40 ms about ni
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 
 QUEUE_S = 0.040  # how long our bodies may make a packet of somebody else's wait
-START_BYTES = 32 * 1024  # until a whole round trip has been seen
+START_BYTES = 16 * 1024  # until a whole round trip has been seen; the kernel begins with as much
 FREE_BYTES = 1 << 20  # under way without a queue: a fast link; no limit
 FLOOR_PACKETS = 4  # fewer, and the receiver's delayed acknowledgements set the speed
 FLOOR_BYTES_PER_S = 125_000  # however long the queue, which may be others': 1 Mbit/s a body
 FLOOR_RTT_S = 0.5  # up to here
+BORROWED_S = (
+    1.5 * QUEUE_S
+)  # a later connection's least round trip is longer than another's by a queue of ours
 CHANGE = 4.0  # at most, a round trip
 OPEN_STATES = (1, 8)  # TCP_ESTABLISHED, TCP_CLOSE_WAIT
 
@@ -66,13 +70,29 @@ def parse_info(info: bytes) -> Flow | None:
     )
 
 
+class Peer:
+    """The least round trip to one address. A connection that begins while another's body is under way sees
+    that one's queue from its first packet on, and would add its own to it."""
+
+    __slots__ = ("__weakref__", "least_rtt_s")
+
+    def __init__(self) -> None:
+        self.least_rtt_s = math.inf
+
+    def least(self, own_s: float) -> float:
+        """For a connection that has seen own_s. A much longer one is somebody else's, behind one address."""
+        self.least_rtt_s = min(self.least_rtt_s, own_s)
+        return self.least_rtt_s if own_s - self.least_rtt_s <= BORROWED_S else own_s
+
+
 class Pace:
     """The limit of one connection. `limit_bytes` None: no queue stands, the kernel decides."""
 
-    __slots__ = ("_round_ends", "limit_bytes")
+    __slots__ = ("_peer", "_round_ends", "limit_bytes")
 
-    def __init__(self) -> None:
+    def __init__(self, peer: Peer) -> None:
         self.limit_bytes: float | None = START_BYTES
+        self._peer = peer
         self._round_ends: int | None = None  # acked_bytes then
 
     def room(self, flow: Flow) -> int | None:
@@ -92,16 +112,16 @@ class Pace:
             self._round_ends = flow.acked_bytes + START_BYTES
         if flow.acked_bytes < self._round_ends:
             return
-        self._round_ends = flow.acked_bytes + max(flow.in_flight_bytes, flow.packet_bytes)
-        self.limit_bytes = next_limit(self.limit_bytes, flow)
+        self._round_ends = flow.acked_bytes + flow.in_flight_bytes + flow.packet_bytes
+        self.limit_bytes = next_limit(self.limit_bytes, flow, self._peer.least(flow.least_rtt_s))
 
 
-def next_limit(limit_bytes: float | None, flow: Flow) -> float | None:
+def next_limit(limit_bytes: float | None, flow: Flow, least_rtt_s: float) -> float | None:
     """The rule. What is under way takes rtt_s to pass; of it, what passes in the wanted time may stay.
 
     One packet more each time makes bodies that share a link alike in the end.
     """
-    wanted = (flow.least_rtt_s + QUEUE_S) / flow.rtt_s
+    wanted = (least_rtt_s + QUEUE_S) / flow.rtt_s
     if limit_bytes is None:
         if wanted >= 1:
             return None

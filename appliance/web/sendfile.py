@@ -8,16 +8,17 @@ Must not know: ranges, headers, what the bytes mean.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import h11
 import trio
 
-from appliance.web.pacing import INFO_BYTES, Flow, Pace, parse_info, pause_s
+from appliance.web.pacing import INFO_BYTES, Flow, Pace, Peer, parse_info, pause_s
 from appliance.web.passthrough import Wire, wire_of
 
 STEP_BYTES = 1 << 18  # one sendfile call: 0.1 ms of the loop; with 1 MiB a mark waits three times as long
@@ -27,7 +28,7 @@ TURN = (
     trio.Lock()
 )  # one step per pass of the loop, in turn: 20 of them would hold up a mark by 30 ms (measured)
 LOOK_S = 0.020  # how often a connection that is not held back is looked at; 4 us each
-FRESH_S = 1.0  # after so long without a body the network may be another
+FRESH_S = 1.0  # after so long without a body the kernel begins anew, and so do we
 MEDIA_READS = trio.CapacityLimiter(16)  # threads for media that is not in the page cache
 
 
@@ -103,26 +104,36 @@ def _read_all(fd: int, offset: int, length: int) -> bytes:
 class _Gate:
     """The pace of one connection, kept from body to body."""
 
-    def __init__(self) -> None:
-        self._pace = Pace()
-        self._look_at = 0.0  # trio time
-        self._used_at = 0.0
+    def __init__(self, peer: Peer) -> None:
+        self.free_until = -math.inf  # trio time: until then the kernel alone decides, and nobody asks
+        self._peer = peer
+        self._pace = Pace(peer)
+        self._asked_at = -math.inf
 
     def room(self, sock: trio.socket.SocketType, step: int) -> tuple[int, Flow | None]:
         """Bytes of `step` that may be written now; with 0, the flow to wait for."""
         now = trio.current_time()
-        if now - self._used_at > FRESH_S:
-            self._pace = Pace()
-        self._used_at = now
-        if self._pace.limit_bytes is None and now < self._look_at:
-            return step, None
-        self._look_at = now + LOOK_S
+        if now - self._asked_at > FRESH_S:
+            self._pace = Pace(self._peer)
+        self._asked_at = now
         flow = _flow_of(sock)
         room = None if flow is None else self._pace.room(flow)
-        return step if room is None else min(step, room), flow
+        if room is not None:
+            return min(step, room), flow
+        self.free_until = now + LOOK_S
+        return step, flow
 
 
 _GATES: WeakKeyDictionary[object, _Gate] = WeakKeyDictionary()  # of connections
+_PEERS: WeakValueDictionary[str, Peer] = WeakValueDictionary()  # by address, while one of its gates lives
+
+
+def _gate_of(wire: Wire) -> _Gate:
+    gate = _GATES.get(wire.tcp)
+    if gate is None:
+        address = str((wire.protocol.client or ("",))[0])
+        gate = _GATES[wire.tcp] = _Gate(_PEERS.setdefault(address, Peer()))
+    return gate
 
 
 def _flow_of(sock: trio.socket.SocketType) -> Flow | None:
@@ -147,7 +158,7 @@ class SendfileBody:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._gate = _GATES.setdefault(wire.tcp, _Gate())
+        self._gate = _gate_of(wire)
         self.sent = 0
 
     @classmethod
@@ -224,6 +235,8 @@ class SendfileBody:
 
     async def _wait_room(self, step: int) -> int:
         """Bytes of `step` that may be under way beside what is. Raises Stalled when nothing is taken."""
+        if trio.current_time() < self._gate.free_until:
+            return step
         room, flow = self._gate.room(self._wire.socket, step)
         acked, until = -1, 0.0
         while not room and flow is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import socket
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -20,6 +20,7 @@ from appliance.web.pacing import (
     START_BYTES,
     Flow,
     Pace,
+    Peer,
     next_limit,
     parse_info,
     pause_s,
@@ -35,17 +36,17 @@ QUEUED = replace(CALM, rtt_s=0.4)
 
 def test_what_takes_twice_as_long_as_wanted_is_halved() -> None:
     flow = replace(CALM, rtt_s=2 * (CALM.least_rtt_s + QUEUE_S))
-    assert next_limit(100 * PACKET, flow) == pytest.approx(51 * PACKET)
+    assert next_limit(100 * PACKET, flow, CALM.least_rtt_s) == pytest.approx(51 * PACKET)
 
 
 def test_without_a_queue_the_kernel_decides() -> None:
-    assert next_limit(None, CALM) is None
-    assert next_limit(FREE_BYTES, CALM) is None
+    assert next_limit(None, CALM, CALM.least_rtt_s) is None
+    assert next_limit(FREE_BYTES, CALM, CALM.least_rtt_s) is None
 
 
 def test_a_queue_on_a_free_connection_limits_it_by_what_is_in_flight() -> None:
     flow = replace(QUEUED, in_flight_bytes=1_000_000, unsent_bytes=4_000_000)
-    limit = next_limit(None, flow)
+    limit = next_limit(None, flow, CALM.least_rtt_s)
     assert limit is not None
     assert limit < 300_000
 
@@ -53,18 +54,26 @@ def test_a_queue_on_a_free_connection_limits_it_by_what_is_in_flight() -> None:
 def test_a_queue_of_others_leaves_each_body_its_floor() -> None:
     limit: float | None = 100 * PACKET
     for _ in range(20):
-        limit = next_limit(limit, QUEUED)
+        limit = next_limit(limit, QUEUED, CALM.least_rtt_s)
     assert limit == pytest.approx(FLOOR_BYTES_PER_S * QUEUED.rtt_s)
 
 
+def test_a_later_connection_borrows_the_least_round_trip_of_an_earlier_one() -> None:
+    peer = Peer()
+    assert peer.least(0.002) == 0.002
+    assert peer.least(0.002 + QUEUE_S) == 0.002
+    assert peer.least(0.200) == 0.200  # somebody far away behind the same address
+    assert peer.least(0.001) == 0.001
+
+
 def test_one_strange_round_trip_changes_little() -> None:
-    limit = next_limit(100 * PACKET, replace(CALM, rtt_s=30.0))
+    limit = next_limit(100 * PACKET, replace(CALM, rtt_s=30.0), CALM.least_rtt_s)
     assert limit is not None
     assert limit >= 25 * PACKET
 
 
 def test_nothing_is_learned_before_a_whole_round() -> None:
-    pace = Pace()
+    pace = Pace(Peer())
     assert pace.room(replace(CALM, in_flight_bytes=0)) == START_BYTES // PACKET * PACKET
     assert pace.room(replace(CALM, in_flight_bytes=START_BYTES)) == 0
     assert pace.limit_bytes == START_BYTES
@@ -74,7 +83,7 @@ def test_nothing_is_learned_before_a_whole_round() -> None:
 
 
 def test_a_closed_connection_is_left_to_say_so() -> None:
-    assert Pace().room(replace(CALM, in_flight_bytes=10 * START_BYTES, is_open=False)) is None
+    assert Pace(Peer()).room(replace(CALM, in_flight_bytes=10 * START_BYTES, is_open=False)) is None
 
 
 SECONDS = st.floats(1e-6, 60)
@@ -92,14 +101,14 @@ FLOWS = st.builds(
 
 @given(st.lists(FLOWS, max_size=20))
 def test_whatever_the_kernel_says_a_body_goes_on(flows: list[Flow]) -> None:
-    pace = Pace()
+    pace = Pace(Peer())
     for flow in flows:
         room = pace.room(flow)
         assert room is None or (room >= 0 and room % flow.packet_bytes == 0)
         if not flow.under_way_bytes:
             assert room != 0
         assert 0.001 <= pause_s(flow) <= 0.020
-        decided = next_limit(pace.limit_bytes, flow)
+        decided = next_limit(pace.limit_bytes, flow, flow.least_rtt_s)
         assert decided is None or decided >= FLOOR_PACKETS * flow.packet_bytes
 
 
@@ -140,7 +149,7 @@ class Body:
     """A download that never ends, over a kernel that sends all it is given."""
 
     begins_s: float
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace
     in_flight: int = 0
     acked: int = 0
     rtt_s: float = 0.0
@@ -152,7 +161,8 @@ class Body:
 
 def run_link(bits_per_s: float, base_s: float, begins_s: list[float], lasts_s: float) -> tuple[float, float]:
     """(longest wait in the queue, share of the link used), both over the second half."""
-    bodies = [Body(at) for at in begins_s]
+    peer = Peer()
+    bodies = [Body(at, Pace(peer)) for at in begins_s]
     queue: deque[tuple[int, float]] = deque()  # body, sent at
     events: list[
         tuple[float, int, int, float]
@@ -196,7 +206,8 @@ def run_link(bits_per_s: float, base_s: float, begins_s: list[float], lasts_s: f
         (5e6, 0.002, [0.0, 1.5], 0.075),
         (5e6, 0.002, [0.0, 0.0, 0.0, 0.0], 0.075),
         (20e6, 0.005, [0.0, 0.5], 0.075),
-        (5e6, 0.080, [0.0, 0.3], 0.110),  # the second takes the first one's queue for a part of the way
+        (20e6, 0.005, [0.0, 0.5, 1.0, 1.5], 0.075),
+        (5e6, 0.080, [0.0, 0.3], 0.075),
     ],
 )
 def test_a_link_is_full_and_its_queue_short(

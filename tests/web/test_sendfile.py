@@ -15,7 +15,7 @@ import trio.testing
 
 from appliance.kernel.signal import Signal
 from appliance.web import sendfile
-from appliance.web.pacing import START_BYTES, Flow, parse_info
+from appliance.web.pacing import START_BYTES, Flow, Peer, parse_info
 from appliance.web.ranges import Delivery, FileRange, Media, send_media
 from tests.kit.asgi import HttpClient, serving
 from tests.web.test_ranges import is_closed
@@ -213,7 +213,7 @@ async def test_a_connection_is_judged_afresh_after_a_rest(
 ) -> None:
     told = [EMPTY]
     monkeypatch.setattr(sendfile, "_flow_of", lambda sock: told[0])
-    gate, sock = sendfile._Gate(), trio.socket.socket()
+    gate, sock = sendfile._Gate(Peer()), trio.socket.socket()
     most = 1 << 30
     assert gate.room(sock, most)[0] <= START_BYTES
     for rounds in range(1, 9):
