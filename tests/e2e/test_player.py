@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.e2e.conftest import Demo
 from tests.e2e.kit import captured_ms
-from tests.e2e.looks import CUT_WORDS, FLAT, OVER_THE_PICTURE, UPRIGHT
+from tests.e2e.looks import CUT_WORDS, FLAT, OVER_THE_PICTURE, PICTURE, UPRIGHT
 from tests.kit.browser import PHONE, TABLET, errors_of, executable, open_page, photograph, plain_get, until
 
 pytestmark = [
@@ -221,6 +221,11 @@ def test_the_words_of_a_play_are_whole_and_nothing_lies_over_its_picture(
         assert page.evaluate(OVER_THE_PICTURE) == []
     photograph(page, f"watching-{size['width']}")
     assert page.evaluate(CUT_WORDS) == []
+    before = page.evaluate(PICTURE)
+    page.get_by_role("button", name="Large picture").click()
+    assert page.evaluate(OVER_THE_PICTURE) == []
+    assert page.evaluate(PICTURE)[2] >= before[2]
+    page.get_by_role("button", name="Large picture").click()
 
 
 def test_a_browser_that_ignores_edit_lists_starts_exactly_too(browser: Browser, demo: Demo) -> None:
