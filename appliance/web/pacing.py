@@ -24,9 +24,7 @@ FREE_BYTES = 1 << 20  # under way without a queue: a fast link; no limit
 FLOOR_PACKETS = 4  # fewer, and the receiver's delayed acknowledgements set the speed
 FLOOR_BYTES_PER_S = 125_000  # however long the queue, which may be others': 1 Mbit/s a body
 FLOOR_RTT_S = 0.5  # up to here
-BORROWED_S = (
-    1.5 * QUEUE_S
-)  # a later connection's least round trip is longer than another's by a queue of ours
+BORROWED_S = 1.5 * QUEUE_S  # a later connection sees a queue of ours, and no round trip without it
 CHANGE = 4.0  # at most, a round trip
 OPEN_STATES = (1, 8)  # TCP_ESTABLISHED, TCP_CLOSE_WAIT
 
