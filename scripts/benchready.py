@@ -17,8 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import benchbox
 import benchkit
-from benchkit import Daemon, Http, Options, Row, WebSocket
+from benchbox import Daemon, Http, WebSocket
+from benchkit import Options, Row
 
 PAST_S = 20.0  # footage there before the daemon starts
 CLIP_S = 12.0
@@ -33,7 +35,7 @@ def measure(options: Options) -> list[Row]:
     rows: list[Row] = []
     for cameras in (2,) if options.quick else (1, 4):
         base = options.folder / f"{cameras}cameras"
-        with _written(base, footage, cameras) as (names, log), benchkit.daemon(base, names) as box:
+        with _written(base, footage, cameras) as (names, log), benchbox.daemon(base, names) as box:
             rows += _marks(box, cameras, log, options)
     rows.append({"case": "one fdatasync of 4 KiB", **benchkit.spread_ms(_syncs(options.folder))})
     return rows

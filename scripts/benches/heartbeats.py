@@ -18,9 +18,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import benchbox
 import benchkit
 import benchwatch
-from benchkit import Daemon, Http, Options, Row
+from benchbox import Daemon, Http
+from benchkit import Options, Row
 
 BODY = {"ok": True, "resolution": "1920x1080", "framerate": 29.97, "bitrate": 6_000_000, "dropped_frames": 3}
 MARKS_PER_S = 50.0
@@ -122,7 +124,7 @@ def measure(options: Options) -> list[Row]:
         f"{rate:.0f}/s and marks": (rate, True),
     }
     told: dict[str, list[Slice]] = {case: [] for case in cases}
-    with benchkit.daemon(options.folder / "box", [f"d{number}" for number in range(CHANNELS)]) as box:
+    with benchbox.daemon(options.folder / "box", [f"d{number}" for number in range(CHANNELS)]) as box:
         http = Http(box.port)
         session = http.call("POST", "/sessions", {"name": "Bench", "type": "game"})["id"]
         http.call("POST", f"/sessions/{session}/start")

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import benchbox
 import benchkit
 import trio
 from benchkit import Options, Row
@@ -117,7 +118,7 @@ def measure_start(options: Options) -> list[Row]:
             rows.append({"case": case, "segments": segments, "hours": hours, **told})
         ready = []
         for _ in range(1 if options.quick else 4):
-            with benchkit.daemon(base, CHANNELS) as box:
+            with benchbox.daemon(base, CHANNELS) as box:
                 ready.append(box.ready_s)
                 rss_mb = box.rss_mb()
         ready = ready[1:] or ready  # the first one makes the database too

@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import benchbox
 import benchkit
 from benchkit import Options, Row
 
@@ -30,13 +31,13 @@ def measure(options: Options) -> list[Row]:
     took: dict[str, list[float]] = {"appliance serve -> /readyz": [], **{name: [] for name in IMPORTS}}
     rss_mb: list[float] = []
     for turn in range(rounds + 1):
-        with benchkit.daemon(options.folder / "box", ["cam1", "cam2", "cam3", "cam4"]) as box:
+        with benchbox.daemon(options.folder / "box", ["cam1", "cam2", "cam3", "cam4"]) as box:
             if turn:
                 took["appliance serve -> /readyz"].append(box.ready_s)
                 rss_mb.append(box.rss_mb())
         for name, code in IMPORTS.items():
             began = time.perf_counter()
-            environment = benchkit.compiled_once()
+            environment = benchbox.compiled_once()
             subprocess.run([sys.executable, "-c", code], cwd=benchkit.ROOT, env=environment, check=True)
             if turn:
                 took[name].append(time.perf_counter() - began)
