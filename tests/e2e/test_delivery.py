@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 
 import av
+import numpy as np
 import pytest
 import trio
 
-from appliance.kernel.clock import to_rfc3339
+from appliance.kernel.clock import from_rfc3339, to_rfc3339
 from tests.e2e.game import Game, download, new_clip
 from tests.e2e.kit import NTSC, expected, picture_number, shown
 from tests.kit.camera import burned
@@ -149,6 +150,11 @@ async def test_a_replays_facts_are_those_of_its_file(game: Game) -> None:
             file = (await http.media(facts["url"])).content
             assert facts["start"] == to_rfc3339(frames[first].at_us)
             assert (facts["frames"], facts["missing"]) == (last - first, [])
+            told_s = [each["at_s"] for each in facts["times"]]
+            told_us = [from_rfc3339(each["time"]) for each in facts["times"]]
+            for place in range(first, last):
+                at_s = float((place - first) / NTSC)
+                assert abs(np.interp(at_s, told_s, told_us) - frames[place].at_us) < 250
             assert shown(file).numbers == expected(frames, *wanted)
             assert facts["preroll_s"] == pytest.approx(hidden_s(file, frames[first].truth.burned), abs=1e-4)
             assert facts["preroll_s"] == pytest.approx(float((first - 60) / NTSC), abs=1e-3)

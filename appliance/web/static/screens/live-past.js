@@ -38,7 +38,8 @@ export class Past {
     const { video } = this.reel;
     video.addEventListener("ended", () => this.reel.piece && void this.to(this.reel.piece.to));
     video.addEventListener("error", () => video.hasAttribute("src") && this.lose());
-    for (const name of ["playing", "seeked", "loadeddata"]) video.addEventListener(name, () => this.uncover());
+    // Painted a moment after it is told of.
+    for (const name of ["playing", "seeked", "loadeddata"]) video.addEventListener(name, () => requestAnimationFrame(() => requestAnimationFrame(() => this.uncover())));
   }
 
   get nodes() {

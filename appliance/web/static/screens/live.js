@@ -13,7 +13,7 @@ import { Views } from "./live-views.js";
 export const title = "Live";
 const BACK_S = 300; // the bar
 const GAPS_MS = 5000;
-const UNKNOWN_MS = 2000; // where nobody knows which picture is shown, going back begins here before now
+const UNKNOWN_MS = 2000; // without a picture, or where nobody knows which it is, going back begins here before now
 
 /** @param {HTMLElement} root @param {Ctx} ctx */
 export function enter(root, ctx) {
@@ -184,7 +184,7 @@ class Live {
 
   /** Where moves begin, ms: what is looked at, or about that. */
   get from() {
-    return this.capture() ?? (this.views.soon ? this.ctx.box.now() - UNKNOWN_MS : null);
+    return this.capture() ?? this.ctx.box.now() - UNKNOWN_MS;
   }
 
   /** @param {{t?: number, by?: number, phase: string}} given seconds before now */
@@ -200,19 +200,16 @@ class Live {
 
   /** @param {number} seconds */
   move(seconds) {
-    const { from } = this;
-    if (from !== null) this.past.move(from, seconds);
+    this.past.move(this.from, seconds);
   }
 
   toggle() {
-    const { from } = this;
-    if (from !== null) this.past.toggle(from);
+    this.past.toggle(this.from);
   }
 
   /** @param {number} by frames */
   step(by) {
-    const { from } = this;
-    if (from !== null) this.past.step(from, by);
+    this.past.step(this.from, by);
   }
 
   /** @param {number} rate */
