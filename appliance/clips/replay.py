@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlencode
 
@@ -21,10 +23,11 @@ from appliance.clips.pictures import FRAME_WIDTH_PX, Pictures
 from appliance.clips.planner import PlanSpan
 from appliance.clips.replay_model import Asked, FrozenQuery, Replay, ReplayQuery, asked_of, replay_resource
 from appliance.kernel.clock import Clock, from_rfc3339, to_rfc3339
-from appliance.kernel.errors import Refused, invalid, not_found
+from appliance.kernel.errors import Refused, Unavailable, invalid, not_found
 from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
+from appliance.media.fmp4 import Malformed
 from appliance.media.plan import NoFootage, Plan
 from appliance.media.view import RunClock
 from appliance.web.api import Ctx, RawRoute, Receive, Routes, Scope, Send
@@ -68,7 +71,8 @@ class Replays:
         async def facts(ctx: Ctx, channel_id: str, query: ReplayQuery) -> Answer:
             """Freeze the last seconds, or any span: its URL, and when what it shows was captured."""
             frozen = await self.freeze(channel_id, asked_of(query, self.rules))
-            clock = await self._clock(channel_id, frozen.plan)
+            with readable():
+                clock = await self._clock(channel_id, frozen.plan)
             return Answer(200, replay_resource(frozen.url, frozen.plan, clock))
 
         return routes
@@ -91,11 +95,13 @@ class Replays:
         await send({"type": "http.response.body", "body": b""})
 
     async def freeze(self, channel_id: str, asked: Asked) -> Frozen:
-        """The plan of what is asked for, kept under its URL. Raises Refused: 404, 409 `not_yet_covered`."""
+        """The plan of what is asked for, kept under its URL. Raises Refused: 404, 409 `not_yet_covered`, and
+        Unavailable: 503 `recording_unreadable`."""
         latency_ms = await self.store.read(lambda tx: channel_latency_ms(tx, channel_id))
         start_us, duration_us = await self._span(channel_id, asked, latency_ms * 1000)
         try:
-            plan = await self.plan_span(channel_id, start_us, start_us + duration_us, latency_ms * 1000)
+            with readable():
+                plan = await self.plan_span(channel_id, start_us, start_us + duration_us, latency_ms * 1000)
         except NoFootage:
             raise self._not_covered(channel_id, latency_ms * 1000) from None
         query = {
@@ -157,6 +163,17 @@ class Replays:
         pieces: list[bytes | FileRange] = [plan.header, *await self.delivery.open_ranges(ranges)]
         media = Media(size=plan.size, pieces=pieces, etag=f'"{v}"', cache_control=IMMUTABLE)
         await send_media(scope, receive, send, media)
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """What a disk or a damaged file says in the block is said as an answer: 503 `recording_unreadable`."""
+    try:
+        yield
+    except (OSError, Malformed) as error:
+        raise Unavailable(
+            "recording_unreadable", f"the recording cannot be read: {error}", "look at /readyz for the disk"
+        ) from error
 
 
 def channel_latency_ms(tx: ReadTx, channel_id: str) -> int:

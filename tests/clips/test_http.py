@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class Desk:
     session_id: str
     footage: OneRecording
     clock: HandClock
+    planner: HandPlanner
 
     async def clip(self, **fields: Any) -> dict[str, Any]:
         body = {"session_id": self.session_id, "channel_id": "cam1", **fields}
@@ -99,7 +101,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
             site=Site(),
             hooks=Hooks(ready=dict, metrics=bytes, snapshot=lambda tx: {}),
         )
-        yield Desk(Client(app, device="coach"), session_id, footage, clock)
+        yield Desk(Client(app, device="coach"), session_id, footage, clock, planner)
         nursery.cancel_scope.cancel()
 
 
@@ -251,6 +253,17 @@ async def test_a_replay_of_the_future_says_how_far_footage_reaches(desk: Desk, d
     reply = await desk.client.get(f"/channels/cam1/{door}?start=2026-11-20T18:59:55Z&duration=10")
     assert (reply.status, reply.json["code"]) == (409, "not_yet_covered")
     assert reply.json["covered_until"] == "2026-11-20T19:00:00.000000Z"
+
+
+@pytest.mark.parametrize("door", ["replay", "replay.mp4"])
+async def test_a_replay_of_a_file_the_disk_refuses_says_so(desk: Desk, door: str) -> None:
+    desk.footage.grow(KICKOFF_US)
+    desk.planner.error = OSError(errno.EIO, os.strerror(errno.EIO))
+    reply = await desk.client.get(f"/channels/cam1/{door}")
+    assert (reply.status, reply.json["code"]) == (503, "recording_unreadable")
+    assert (
+        "Input/output error" in reply.json["detail"] and reply.json["hint"] == "look at /readyz for the disk"
+    )
 
 
 async def test_a_replay_waits_for_footage_that_is_on_its_way(desk: Desk) -> None:

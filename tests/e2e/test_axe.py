@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import Demo
+from tests.kit import axe
+from tests.kit.axe import bring_axe, violations
 from tests.kit.browser import executable, open_page, until
 
-AXE = Path(__file__).parents[1] / "app/node_modules/axe-core/axe.min.js"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.browser,
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
-    pytest.mark.skipif(not AXE.exists(), reason="no axe-core here: tests/app/check fetches it"),
+    axe.HERE,
 ]
 # The page of a play that is watched, and the screens as the app names them.
 SCREENS = "['desk', ...Object.keys(app.screens).filter((name) => name !== 'desk')]"
-# Until nothing was added for a while, or for as long as that takes where something always moves.
-QUIET = """() => new Promise((done) => {
-  const end = performance.now() + 1200;
-  let timer;
-  const watch = new MutationObserver(() => wait());
-  const wait = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => { watch.disconnect(); done(); }, performance.now() > end ? 0 : 150);
-  };
-  watch.observe(document.querySelector("#main"), { childList: true, subtree: true });
-  wait();
-})"""
-RUN = """async (rules) => {
-  const found = await axe.run(document, rules ? { runOnly: { type: "rule", values: rules } } : {});
-  return found.violations.flatMap(({ id, nodes }) => nodes.map((node) =>
-    `${id}: ${node.target} ${node.html.slice(0, 120)} ${node.any[0]?.message ?? ""}`));
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +34,8 @@ def page(browser: Browser, demo: Demo) -> Iterator[Page]:
     one.locator("#plays .play .open").first.click()
     until(one, "document.querySelector('.tile.leader video')?.currentTime > 0")
     one.keyboard.press("Space")
-    one.evaluate(AXE.read_text())
+    bring_axe(one)
     yield one
-
-
-def violations(page: Page, *rules: str) -> list[str]:
-    page.evaluate(QUIET)
-    found: list[str] = page.evaluate(RUN, list(rules) or None)
-    return found
 
 
 def test_every_screen_in_both_themes(page: Page) -> None:
@@ -81,4 +58,16 @@ def test_the_menu_and_the_trim(page: Page) -> None:
     page.keyboard.press("Escape")
     page.click("#menu")
     wrong += violations(page)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_forms_of_a_session(page: Page) -> None:
+    page.keyboard.press("Escape")
+    page.evaluate("app.go('operator')")
+    page.get_by_role("button", name="Edit Demo").click()
+    wrong = violations(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="New session").click()
+    wrong += violations(page)
+    page.keyboard.press("Escape")
     assert not wrong, "\n".join(wrong)

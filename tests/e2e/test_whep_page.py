@@ -18,7 +18,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import started
-from tests.kit.browser import WAIT_MS, errors_of, executable, open_page, photograph, until
+from tests.e2e.looks import FLAT, OVER_THE_PICTURE
+from tests.kit import axe
+from tests.kit.axe import bring_axe, violations
+from tests.kit.browser import PHONE, TABLET, WAIT_MS, errors_of, executable, open_page, photograph, until
 from tests.kit.running import Box, serving_box
 
 pytestmark = [
@@ -143,7 +146,7 @@ def box(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, box: Box) -> Iterator[Page]:
-    one = open_page(browser, box.url + "/#live")
+    one = open_page(browser, box.url + "/#live", bypass_csp=True)
     yield one
     assert errors_of(one) == []
     one.context.close()
@@ -181,6 +184,21 @@ def test_a_mark_means_the_picture_that_is_shown(page: Page) -> None:
     shown = [page.evaluate(LOOK) for _ in range(5)]
     assert min(abs(each["thought"] - each["drawn"]) for each in shown) < 41, shown
     expect(page.locator("#behind")).to_have_text(re.compile(r"0\.[3-9] s behind"))
+
+
+@axe.HERE
+@pytest.mark.parametrize("size", [TABLET, PHONE, FLAT], ids=["tablet", "phone", "flat"])
+def test_the_choice_has_its_place_on_every_screen(page: Page, size: dict[str, int]) -> None:
+    before = page.viewport_size
+    page.set_viewport_size({"width": size["width"], "height": size["height"]})
+    expect(page.get_by_role("button", name="Lower delay")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("button", name="● LIVE")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(OVER_THE_PICTURE) == []
+    bring_axe(page)
+    assert violations(page) == []
+    assert before is not None
+    page.set_viewport_size(before)
 
 
 def test_without_a_word_of_the_browser_a_mark_means_now(page: Page) -> None:

@@ -1,6 +1,6 @@
 // What was recorded of one camera, as a strip: covered spans, gaps with their reasons under it.
 //
-// Property: `view` {strip, from, to} (state/coverage.js); null strip: not known yet.
+// Property: `view` {strip, from, to} (state/coverage.js); strip undefined: asked for, null: the box did not say.
 
 import { define, h, say } from "./dom.js";
 import { clockOf } from "../state/zone.js";
@@ -14,14 +14,14 @@ export class CoverageStrip extends HTMLElement {
     if (this.track) return;
     this.track = h("div", { class: "track", role: "img" });
     this.from = h("span", {});
-    this.words = h("b", {}, "Looking");
+    this.words = h("b", {});
     this.to = h("span", {});
     this.gaps = h("ul", { class: "gaps" });
     this.append(this.track, h("div", { class: "ends" }, this.from, this.words, this.to), this.gaps);
     this.draw();
   }
 
-  /** @param {{strip: import("../state/coverage.js").Strip | null, from: number, to: number, name: string}} view */
+  /** @param {{strip: import("../state/coverage.js").Strip | null | undefined, from: number, to: number, name: string}} view */
   set view(view) {
     this.seen = view;
     this.draw();
@@ -34,9 +34,9 @@ export class CoverageStrip extends HTMLElement {
     if (look === this.look) return;
     this.look = look;
     const { strip, name } = seen;
-    say(from, clockOf(seen.from));
-    say(to, clockOf(seen.to));
-    say(words, strip ? strip.words : "Not known: the box did not answer");
+    say(from, strip === undefined ? "" : clockOf(seen.from));
+    say(to, strip === undefined ? "" : clockOf(seen.to));
+    say(words, strip === undefined ? "Looking" : strip?.words ?? "Not known: the box did not answer");
     track.setAttribute("aria-label", `${name}: ${words.textContent}`);
     const piece = (/** @type {string} */ kind) => (/** @type {import("../state/coverage.js").Piece} */ { left, width, title }) => {
       const made = h("i", { class: kind, title });

@@ -1,7 +1,8 @@
 // The player: a play on one, two or four angles at the same instant, with everything to look closely.
 //
-// Properties: setup() once, then show(play, clips, tags), channels, autoplay. Emits `playing`, `resting`, `step-play` (±1),
-// `viewed` (clip id), `retry` (clip id), `trim` {id, start_time, duration_seconds}, `panel`, `star` (play), `back`.
+// Properties: setup() once, then show(play, clips, tags), channels, autoplay, `idle` (said while no play is chosen). Emits
+// `playing`, `resting`, `step-play` (±1), `viewed` (clip id), `retry` (clip id), `trim` {id, start_time, duration_seconds},
+// `panel`, `star` (play), `back`.
 
 import { Deck } from "./deck.js";
 import { button, define, emit, h, icon, keyed, say } from "./dom.js";
@@ -16,7 +17,7 @@ import { missingOf, stateOf, tagsOf } from "../state/words.js";
 /** @typedef {import("../state/store.js").Play} Play */
 /** @typedef {import("../state/store.js").Tag} Tag */
 
-const EMPTY = "Tap a play to watch it.";
+export const TAP = "Tap a play to watch it.";
 const MARGIN_S = 10; // a trim may reach so far beyond the play, and not further than it is long
 
 export class ReplayPlayer extends HTMLElement {
@@ -24,6 +25,7 @@ export class ReplayPlayer extends HTMLElement {
     super();
     /** @type {Play | null} */
     this.play = null;
+    this.idle = TAP;
     /** @type {readonly Clip[]} */
     this.clips = [];
     /** @type {readonly Tag[]} */
@@ -254,7 +256,7 @@ export class ReplayPlayer extends HTMLElement {
     const { play, clips, message, deck } = this;
     if (!message || !deck) return;
     const playable = clips.some((clip) => clip.stream_url);
-    if (!play) return this.tell(EMPTY);
+    if (!play) return this.tell(this.idle);
     if (playable) {
       const lead = deck.lead;
       if (lead?.video.error && lead.url) return this.tell("This clip cannot be shown here. ", "Load again", () => (lead.unload(), this.place()));

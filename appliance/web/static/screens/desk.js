@@ -2,7 +2,7 @@
 
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/play-card.js";
-import "../parts/replay-player.js";
+import { TAP } from "../parts/replay-player.js";
 import { readyAfter } from "../state/store.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
@@ -11,6 +11,7 @@ import { readyAfter } from "../state/store.js";
 
 export const title = "Plays";
 const NO_PLAY = "No play yet. Press NEW PLAY when the ball is ready, END PLAY after the whistle.";
+const NO_SESSION = "No session yet. An operator starts one.";
 
 /** @param {HTMLElement} root @param {Ctx} ctx @param {string[]} words */
 export function enter(root, ctx, words) {
@@ -130,7 +131,7 @@ class Desk {
     say(this.newer, `${fresh} new`);
     say(this.count, all.length ? String(all.length) : "");
     this.empty.hidden = rows.length > 0;
-    say(this.empty, this.onlyStars ? "No starred play. Tap the star of a play to keep it here." : ctx.session() ? NO_PLAY : "No session yet. An operator starts one.");
+    say(this.empty, this.onlyStars ? "No starred play. Tap the star of a play to keep it here." : "No play yet.");
   }
 
   drawPicture() {
@@ -138,6 +139,7 @@ class Desk {
     const play = this.play;
     if (this.playId && !play && this.all.every((each) => each.id !== this.playId)) this.playId = "";
     player.channels = ctx.box.state.channels;
+    player.idle = this.all.length ? TAP : ctx.session() ? NO_PLAY : NO_SESSION;
     player.show(this.playId ? this.all.find((each) => each.id === this.playId) ?? null : null, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
     const board = /** @type {any} */ (this.panel.firstElementChild);
     if (board) Object.assign(board, { play: play ?? null, clips: this.clips?.get(this.playId) ?? [], tags: this.tags?.get(this.playId) ?? [] });

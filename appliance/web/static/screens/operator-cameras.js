@@ -54,7 +54,7 @@ export class Cameras {
       say(toggle, off ? "Switch on" : each.status === "error" ? "Try again" : "Switch off");
       toggle.setAttribute("aria-label", `${toggle.textContent}: ${each.name || each.id}`);
       toggle.onclick = () => void this.switch(each);
-      strip.view = { strip: this.strips.get(each.id) ?? null, from: this.from, to: this.to, name: each.name || each.id };
+      strip.view = { strip: this.strips.get(each.id), from: this.from, to: this.to, name: each.name || each.id };
       return made;
     });
     this.noCameras.hidden = channels.length > 0;
