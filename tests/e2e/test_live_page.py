@@ -211,7 +211,7 @@ def test_a_browser_that_ignores_edit_lists_shows_and_means_the_same_instants(
         page.evaluate(f"window.before = {panes}.map((pane) => pane.piece)")
         page.get_by_role("button", name="Newer pictures").click()
         until(page, f"{panes}.every((pane, at) => pane.piece !== before[at] && pane.capture)")
-        if page.evaluate(f"{panes}.every((pane) => pane.piece.hidden > 0)"):
+        if page.evaluate(f"{panes}.every((pane) => pane.piece.media[0] > pane.interval / 1000)"):
             break
     for camera in (1, 2):
         page.keyboard.press(str(camera))

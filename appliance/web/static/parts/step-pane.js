@@ -1,16 +1,22 @@
 // One camera, picture by picture: a short piece of recording that is stepped through, and when each picture was captured.
 //
-// Properties: channels, channel (id), piece {channel, frames (capture times, ms), url, hidden} or {channel, words}, active.
+// Properties: channels, channel (id), active; show(piece, at).
 // Emits `pick` (channel id), `moved` (nothing), `beyond` (capture time wanted, outside of the piece).
 
 import { button, define, emit, h, icon, say } from "./dom.js";
+import { painted } from "./painted.js";
 import { nearest } from "../state/lineup.js";
 import { clockOf } from "../state/zone.js";
 
-/** `hidden`: media time of the first picture, s. @typedef {{channel: string, frames: number[], url: string, hidden: number, words?: string}} PieceOfFootage */
+const NEAR = 0.45; // of a picture: what is told of a picture is its beginning, and not its neighbour's
+
+/** `frames`: capture times, ms. `media`: where to seek for each, s (`mediaOf` of state/replay.js). `raw`: the browser tells
+ * other times of pictures. `words`: why there is none.
+ * @typedef {{channel: string, frames: number[], media: number[], url: string, raw?: boolean, words?: string}} PieceOfFootage */
 
 export class StepPane extends HTMLElement {
   at = 0; // number of the picture shown
+  turn = 0; // of seeks: one that was overtaken says nothing
   /** Capture time asked for beyond this piece, ms. @type {number | null} */
   wanted = null;
   look = "";
@@ -23,7 +29,6 @@ export class StepPane extends HTMLElement {
     this.when = h("b", { class: "instant" });
     this.video = h("video", { muted: true, playsInline: true, preload: "auto" });
     this.video.setAttribute("playsinline", "");
-    this.video.addEventListener("seeked", () => this.settle());
     this.video.addEventListener("error", () => this.video?.hasAttribute("src") && this.tell("These pictures cannot be shown. Try newer pictures."));
     this.note = h("p", { class: "message", role: "status" });
     const step = (/** @type {string} */ label, /** @type {Node | string} */ face, /** @type {() => void} */ act, data = {}) => button(label, face, act, { data });
@@ -61,6 +66,7 @@ export class StepPane extends HTMLElement {
     this.piece = piece;
     this.wanted = null;
     this.ready = false;
+    this.turn++;
     this.tell(piece.words ?? (piece.frames.length ? "" : "No footage then"));
     if (!piece.frames.length) {
       video.removeAttribute("src");
@@ -118,16 +124,20 @@ export class StepPane extends HTMLElement {
     const { piece, video } = this;
     if (!piece?.frames.length || !video) return;
     this.at = Math.max(0, Math.min(piece.frames.length - 1, at));
-    const { frames } = piece;
-    const next = frames[this.at + 1] ?? frames[this.at] + (frames[this.at] - frames[this.at - 1] || 40);
-    const middle = piece.hidden + ((frames[this.at] + next) / 2 - frames[0]) / 1000; // rounding cannot reach its neighbours
-    this.ready = Math.abs(video.currentTime - middle) < 1e-4 && video.readyState >= 2 && !video.seeking;
-    if (!this.ready) video.currentTime = middle;
+    const to = piece.media[this.at];
+    if (this.ready && Math.abs(video.currentTime - to) < 1e-4) return this.draw();
+    this.ready = false;
+    const turn = ++this.turn;
+    const sought = new Promise((done) => video.addEventListener("seeked", done, { once: true }));
+    const shown = painted(video, to, piece.raw ? Infinity : (NEAR * (this.interval || 40)) / 1000);
+    video.currentTime = to;
+    void Promise.all([sought, shown]).then(() => turn === this.turn && this.settle());
     this.draw();
   }
 
+  /** The picture stands: what is said of it is what is seen. */
   settle() {
-    this.ready = !this.video?.seeking && Boolean(this.piece?.frames.length);
+    this.ready = Boolean(this.piece?.frames.length);
     this.draw();
   }
 

@@ -3,7 +3,7 @@
 import { h, say } from "../parts/dom.js";
 import "../parts/step-pane.js";
 import { differenceOf, lineUp } from "../state/lineup.js";
-import { exact, habitsOf, pieceOf } from "../state/replay.js";
+import { exact, habitsOf, mediaOf, pieceOf } from "../state/replay.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../parts/step-pane.js").StepPane} StepPane */
@@ -117,7 +117,7 @@ class LineUp {
     const id = this.chosen[at];
     const pane = this.panes[at];
     const turn = ++this.turns[at]; // an answer that was overtaken counts no more
-    const empty = { channel: id, frames: [], url: "", hidden: 0 };
+    const empty = { channel: id, frames: [], media: [], url: "" };
     if (!id) return pane.show({ ...empty, words: "This needs two cameras. Name another one in the settings file." }, when);
     const { box } = this.ctx;
     const to = Math.min(when + HALF_MS, box.now() - EDGE_MS);
@@ -132,9 +132,11 @@ class LineUp {
       const all = said.map((each) => exact(each));
       const facts = await box.request("GET", `/channels/${id}/replay?start=${encodeURIComponent(said[0])}&duration=${((all[all.length - 1] - all[0]) / 1000 + 0.001).toFixed(3)}&wait=1`);
       if (this.left || turn !== this.turns[at]) return;
-      const { url, hidden, from: first, to: end } = pieceOf(facts, habitsOf(this.ctx.prefs));
-      const frames = all.filter((each) => each >= first && each < end); // of several sizes of picture it shows one
-      pane.show(frames.length === facts.frames ? { channel: id, frames, url, hidden } : { ...empty, words: "Not shown: these pictures cannot be counted. Try newer ones." }, when);
+      const habits = habitsOf(this.ctx.prefs);
+      const piece = pieceOf(facts, habits);
+      const frames = all.filter((each) => each >= piece.from && each < piece.to); // of several sizes of picture it shows one
+      const media = frames.map((each) => mediaOf(piece, each));
+      pane.show(frames.length === facts.frames ? { channel: id, frames, media, url: piece.url, raw: habits.raw } : { ...empty, words: "Not shown: these pictures cannot be counted. Try newer ones." }, when);
     } catch (error) {
       if (!this.left && turn === this.turns[at]) pane.show({ ...empty, words: `Not shown: ${/** @type {Error} */ (error).message}` }, when);
     }

@@ -3,6 +3,7 @@
 
 import { h, say } from "../parts/dom.js";
 import { mediaSource } from "../parts/live-view.js";
+import { painted } from "../parts/painted.js";
 import { burnedIn, testEditLists } from "../state/selftest.js";
 import { clockOf } from "../state/words.js";
 
@@ -12,7 +13,6 @@ import { clockOf } from "../state/words.js";
 export const title = "Self-test";
 const INS = [0, 1, 7, 17, 24]; // pictures after a second's begin: keys, and far from keys
 const LOAD_MS = 8000;
-const PAINT_MS = 1000; // a browser that tells other times than it plays is not waited for longer
 const NEAR_S = 0.2;
 
 /** @param {HTMLElement} root @param {Ctx} ctx */
@@ -176,18 +176,10 @@ function load(url) {
  * @param {HTMLVideoElement} video @param {number} at */
 async function seek(video, at) {
   const sought = new Promise((done) => video.addEventListener("seeked", done, { once: true }));
-  const painted = new Promise((done) => {
-    if (!video.requestVideoFrameCallback) return void requestAnimationFrame(done);
-    const look = (/** @type {number} */ _now, /** @type {{mediaTime: number}} */ facts) => {
-      if (Math.abs(facts.mediaTime - at) < NEAR_S) done(null);
-      else video.requestVideoFrameCallback(look);
-    };
-    video.requestVideoFrameCallback(look);
-    setTimeout(done, PAINT_MS);
-  });
+  const shown = painted(video, at, NEAR_S);
   video.currentTime = at;
   await sought;
-  await painted;
+  await shown;
 }
 
 /** @param {HTMLVideoElement} video */
