@@ -115,7 +115,7 @@ def test_a_session_by_keys_alone(page: Page, demo: Demo) -> None:
     page.keyboard.type("P")  # practice
     page.get_by_role("button", name="Create and start").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_have_count(0)  # open until the box has taken it; keys are the form's till then
+    expect(page.get_by_role("dialog")).to_have_count(0)  # until then the keys are the form's
     mine = card(page, "Training")
     expect(mine.locator(".badge")).to_have_text("LIVE")
     expect(page.locator("#session-name")).to_have_text("Training")  # the newest that runs is the one in work
