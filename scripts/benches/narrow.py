@@ -29,6 +29,7 @@ from benchkit import Options, Row
 from delivery import FILE_BYTES, box_server
 
 CASES = {"nothing loads": 0, "two angles load": 2, "four angles load": 4}
+QUICK = {"two angles load": 2}
 LINK_BITS_PER_S = 5e6
 QUEUE_S = 0.4
 ROUNDS = 3
@@ -122,7 +123,7 @@ def narrow(options: Options) -> list[Row]:
 def _relayed(path: Path, options: Options) -> Iterator[Row]:
     from tests.kit.narrow import narrow_link
 
-    for case, loading in CASES.items():
+    for case, loading in (QUICK if options.quick else CASES).items():
         with box_server(path) as (port, _), narrow_link(port, LINK_BITS_PER_S) as link:
             near = int(urlsplit(link.url).port or 0)
             took, bits_per_s = turn(("127.0.0.1", near), loading, 5 if options.quick else 100)
@@ -139,9 +140,8 @@ def _behind_bottleneck(path: Path, options: Options) -> list[Row]:
     if why_not is not None:
         print(f"SKIPPED behind a real bottleneck: {why_not}", file=sys.stderr)
         return []
-    cases = {"two angles load": 2} if options.quick else CASES
     rows = []
-    for case, loading in cases.items():
+    for case, loading in (QUICK if options.quick else CASES).items():
         found: dict[bool, list[tuple[list[float], float]]] = {False: [], True: []}
         for _ in range(1 if options.quick else ROUNDS):
             for held_back, turns in found.items():

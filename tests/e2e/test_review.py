@@ -44,6 +44,7 @@ RECORDED = """(async () => {
   }
   return Math.min(both[0][1], both[1][1]) - Math.max(both[0][0], both[1][0]) > 3000;
 })()"""
+HALF_A_PICTURE_MS = 21  # moves end on the picture that is nearest, and say its very time
 SETTLED = f"""(document.querySelector("footage-view")?.front?.loading === false &&
   (v => v?.readyState > 1 && !v.seeking && v.paused)(document.querySelector("{VIDEO}")))"""
 
@@ -93,7 +94,7 @@ def test_a_finger_and_keys_go_anywhere(page: Page, demo: Demo) -> None:
     before = at(page)
     page.keyboard.press("ArrowLeft")
     until(page, SETTLED)
-    assert before - at(page) == pytest.approx(1000, abs=1)
+    assert before - at(page) == pytest.approx(1000, abs=HALF_A_PICTURE_MS)
 
 
 def test_another_camera_shows_the_same_instant(page: Page, demo: Demo) -> None:
@@ -119,7 +120,8 @@ def test_a_clip_from_anywhere_plays(page: Page, demo: Demo) -> None:  # V16
     until(page, "document.querySelector('.clips-pane .tile.leader video')?.currentTime > 0.1")
     photograph(page, "review-clip")
     [clip] = plain_get(f"{demo.urls[0]}/clips")["items"]
-    assert (clip["play_id"], clip["channel_id"], clip["duration"]) == (None, "cam1", 1.0)
+    assert (clip["play_id"], clip["channel_id"]) == (None, "cam1")
+    assert clip["duration"] == pytest.approx(1, abs=HALF_A_PICTURE_MS / 1000)
     assert abs(from_rfc3339(clip["start_time"]) / 1000 - start) < 1.5
     page.get_by_role("button", name="Star Clip of Camera 1").click()
     expect(page.get_by_role("button", name="Star Clip of Camera 1")).to_have_attribute("aria-pressed", "true")
@@ -136,7 +138,8 @@ def test_of_all_cameras_it_is_a_play(page: Page, demo: Demo) -> None:
     until(page, "app.plays().length === 1")
     expect(page.locator("game-timeline .lane")).to_have_text("1")
     [play] = plain_get(f"{demo.urls[0]}/plays")["items"]
-    assert len(play["clip_ids"]) == 2 and play["duration"] == 1.0
+    assert len(play["clip_ids"]) == 2
+    assert play["duration"] == pytest.approx(1, abs=HALF_A_PICTURE_MS / 1000)
 
 
 def test_without_tags_there_are_words_and_no_charts(page: Page) -> None:

@@ -15,6 +15,8 @@ import { h } from "./dom.js";
 
 const STUCK_MS = 2000;
 const SLOWEST_S = 1 / 23; // a frame of the slowest camera
+const ALIKE_S = 0.002;
+const STEPS = 50;
 const FRAME_S = 1 / 30; // until the pictures have told their own
 export const AIM = 0.3; // of a frame: seeks aim into a frame, not at its edge
 
@@ -38,6 +40,8 @@ export class Tile {
     this.sought = true; // the next picture is one that was sought, or the first
     this.frame = FRAME_S;
     this.learnt = Infinity;
+    /** @type {number[]} */
+    this.steps = []; // the last ones
     this.shown = 0; // the time told with the picture that is shown
     /** @type {number | null} */
     this.asked = null; // a place to seek to once the length is known
@@ -55,8 +59,12 @@ export class Tile {
       let step = this.last < 0 || this.sought ? 0 : facts.mediaTime - this.last;
       // The grid is all there is then: a step longer than any camera's frame is that of several.
       if (this.given.habits().raw) step /= Math.max(1, Math.ceil(step / SLOWEST_S - 0.05));
-      // The shortest step seen: a browser short of breath leaves pictures out.
-      if (step > 0.007 && step < 0.12 && step < this.learnt) this.frame = this.learnt = step;
+      // The shortest step seen: a browser short of breath leaves pictures out. Seen twice: one that paints a picture of
+      // before a seek after it makes a step that is none.
+      if (step > 0.007 && step < 0.12) {
+        if (step < this.learnt && this.steps.some((each) => Math.abs(each - step) < ALIKE_S)) this.frame = this.learnt = step;
+        this.steps = [...this.steps.slice(1 - STEPS), step];
+      }
       this.shown = facts.mediaTime;
       this.last = this.sought && this.given.habits().raw ? -1 : facts.mediaTime;
       this.sought = false;
