@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,22 @@ def captured_ms(state: Path, url: str, channel_id: str, instant_ms: float) -> fl
     instant_us = round(instant_ms * 1000)
     frames = published_frames(state, url, channel_id, instant_us)
     return next(at_us for at_us, said in frames if said.instant_us == instant_us) / 1000
+
+
+def assert_same_instant(state: Path, url: str, shown: dict[str, float]) -> None:
+    """Each camera shows its picture of one instant. `shown`: by channel id what is burned in, ms.
+
+    So they are less than a picture apart, by the times the box publishes: while the clock of a source that
+    has just begun is being learnt a picture is longer or shorter than the source's own step.
+    """
+    captured, longest_us = [], 0
+    for channel_id, instant_ms in shown.items():
+        frames = published_frames(state, url, channel_id, round(instant_ms * 1000))
+        times = [at_us for at_us, _ in frames]
+        at = next(n for n, (_, said) in enumerate(frames) if said.instant_us == round(instant_ms * 1000))
+        captured.append(times[at])
+        longest_us = max([longest_us, *(b - a for a, b in pairwise(times[max(0, at - 1) : at + 2]))])
+    assert max(captured) - min(captured) < longest_us + 1000, (captured, longest_us)
 
 
 def span_of(clip: dict[str, Any]) -> tuple[int, int]:

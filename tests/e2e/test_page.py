@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import Demo
-from tests.e2e.kit import captured_ms, expected_first
+from tests.e2e.kit import assert_same_instant, expected_first
 from tests.kit.browser import (
     PHONE,
     TABLET,
@@ -79,11 +79,8 @@ def test_another_angle_shows_the_same_instant(coach: Page, play: dict[str, Any],
     expect(coach.locator(".tile.leader[data-channel=cam2]")).to_be_visible()
     other = picture_at(coach, 0.5, LEADER)
     assert one is not None and other is not None
-    there, here = (
-        captured_ms(demo.state, demo.urls[0], f"cam{number}", each.instant_us / 1000)
-        for number, each in ((1, one), (2, other))
-    )
-    assert abs(there - here) < 41
+    together = {"cam1": one.instant_us / 1000, "cam2": other.instant_us / 1000}
+    assert_same_instant(demo.state, demo.urls[0], together)
 
 
 def test_a_second_device_sees_the_play_and_the_star(

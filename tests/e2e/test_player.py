@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.e2e.conftest import Demo
-from tests.e2e.kit import captured_ms
+from tests.e2e.kit import assert_same_instant, captured_ms
 from tests.e2e.looks import CUT_WORDS, FLAT, OVER_THE_PICTURE, PICTURE, UPRIGHT
 from tests.kit.browser import PHONE, TABLET, errors_of, executable, open_page, photograph, plain_get, until
 
@@ -81,8 +81,7 @@ def test_another_angle_is_at_the_same_instant(page: Page, demo: Demo) -> None:
         expect(page.locator(f".tile.leader[data-channel=cam{key}]")).to_be_visible()
         seen[key].append(shown(page))
     assert seen["1"] == seen["1"][:1] * 4 and seen["2"] == seen["2"][:1] * 3
-    one, other = (captured(demo, f"cam{key}", seen[key][0]) for key in "12")
-    assert abs(one - other) < 41
+    assert_same_instant(demo.state, demo.urls[0], {f"cam{key}": seen[key][0]["instantMs"] for key in "12"})
 
 
 def test_two_angles_run_together(page: Page, demo: Demo) -> None:
@@ -97,7 +96,8 @@ def test_two_angles_run_together(page: Page, demo: Demo) -> None:
     page.keyboard.press("Space")
     page.evaluate(SETTLED)
     one, other = page.evaluate(BOTH)
-    assert abs(captured(demo, "cam1", one) - captured(demo, "cam2", other)) < 41
+    together = {"cam1": one["instantMs"], "cam2": other["instantMs"]}
+    assert_same_instant(demo.state, demo.urls[0], together)
     photograph(page, "two-up")
     page.get_by_role("button", name="One angle").click()
     expect(page.locator(".tile.on")).to_have_count(1)

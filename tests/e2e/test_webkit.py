@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from appliance.kernel.clock import from_rfc3339
 from tests.e2e.conftest import Demo, returning_demo, start_again, stop_demo
-from tests.e2e.kit import captured_ms, expected_first
+from tests.e2e.kit import assert_same_instant, captured_ms, expected_first
 from tests.kit import webkit
 from tests.kit.browser import errors_of, executable, open_page, plain_get
 from tests.kit.narrow import narrow_link
@@ -120,11 +120,8 @@ def test_another_angle_is_at_the_same_instant(window: WebKit, demo: Demo) -> Non
     window.press("2")
     window.until("document.querySelector('.tile.leader[data-channel=cam2]')")
     other = shown(window)
-    there, here = (
-        captured_ms(demo.state, demo.urls[0], f"cam{n}", each["instantMs"])
-        for n, each in ((1, one), (2, other))
-    )
-    assert abs(there - here) < 41
+    together = {"cam1": one["instantMs"], "cam2": other["instantMs"]}
+    assert_same_instant(demo.state, demo.urls[0], together)
     window.press("1")
     window.until("document.querySelector('.tile.leader[data-channel=cam1]')")
     stands(window, one["frame"])
