@@ -6,7 +6,7 @@ Owns: when a frame is captured, H.264 and AAC by PyAV (this process opens nobody
 Must not know: recordings. Frames lie on the grid n / fps of box time, so two cameras capture the same
 instants; the instant a frame shows, its barcode and its timestamp are one number. Late
 (a starved machine): frames come late, as from any encoder with a buffer, with the instant they were due; more
-than 2 s late they are left out. H.264 with a key picture a second, no B-frames.
+than 2 s late they are left out. H.264 with a key picture a second (or every `--gop` frames), no B-frames.
 The sound is a quiet tone with a high pip at the start of every second of box time.
 """
 
@@ -44,13 +44,12 @@ _LATE_US: Final = 2_000_000  # what a camera's own buffer holds, about
 class Picture:
     """Frames to H.264 access units; one in, one out."""
 
-    def __init__(self, channel: str, width: int, height: int, fps: Fraction) -> None:
+    def __init__(self, channel: str, width: int, height: int, fps: Fraction, gop: int) -> None:
         encoder = av.CodecContext.create("libx264", "w")
         assert isinstance(encoder, VideoCodecContext)
         encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
         encoder.framerate, encoder.time_base = fps, Fraction(1, 90_000)
         encoder.bit_rate, encoder.thread_count, encoder.max_b_frames = _BIT_RATE, 1, 0
-        gop = round(fps)
         encoder.gop_size = gop
         encoder.options = {
             "preset": "ultrafast",
@@ -105,8 +104,10 @@ def _tone(n: int) -> float:
 class Camera:
     """Frame n is captured at `instant_us(n)`."""
 
-    def __init__(self, channel: str, width: int, height: int, fps: Fraction, *, sound: bool) -> None:
-        self._picture = Picture(channel, width, height, fps)
+    def __init__(
+        self, channel: str, width: int, height: int, fps: Fraction, *, sound: bool, gop: int | None = None
+    ) -> None:
+        self._picture = Picture(channel, width, height, fps, gop or round(fps))
         self._sound = Sound() if sound else None
         self._mux = Muxer("h264", sound=sound)
         self._fps = fps
@@ -152,6 +153,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=360)
     parser.add_argument("--fps", type=Fraction, default=Fraction(25), help="25, 30000/1001 ...")
+    parser.add_argument("--gop", type=int, help="frames from key picture to key picture; default: a second")
     parser.add_argument("--no-sound", action="store_true")
     parser.add_argument("--chunk", type=int, default=PACKET, help="fill each write up to a multiple of this")
     parser.add_argument("--parent", type=int, required=True)
@@ -187,7 +189,8 @@ def main() -> int:
     children.limit(memory_bytes=_MEMORY_BYTES)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody reads: end without a word
     size = (arguments.width, arguments.height)
-    camera = Camera(arguments.channel, *size, arguments.fps, sound=not arguments.no_sound)
+    sound = not arguments.no_sound
+    camera = Camera(arguments.channel, *size, arguments.fps, sound=sound, gop=arguments.gop)
     children.say("ready")
     children.say("ended", reason="stopped", left_out=_run(camera, arguments.offset_us, arguments.chunk))
     return 0

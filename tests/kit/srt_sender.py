@@ -20,12 +20,14 @@ _DATAGRAM = 7 * 188
 class SrtSender:
     """A live camera of its own clock, calling srt://127.0.0.1:port. Use `with`, or start and stop.
 
-    The burned instant is CLOCK_BOOTTIME + `offset_us` (default: the wall clock's) at capture.
+    The burned instant is CLOCK_BOOTTIME + `offset_us` (default: the wall clock's) at capture. A key picture
+    comes every `gop` frames.
     """
 
     port: int
     name: str = "SENDER"
     fps: Fraction = Fraction(25)
+    gop: int = 25
     width: int = 320
     height: int = 180
     sound: bool = True
@@ -41,6 +43,7 @@ class SrtSender:
         arguments = ["--channel", self.name, "--offset-us", str(self.offset_us), "--fps", str(self.fps)]
         # srt-live-transmit reads whole datagrams from its stdin: fill them, as real encoders do
         arguments += ["--chunk", str(_DATAGRAM), "--width", str(self.width), "--height", str(self.height)]
+        arguments += ["--gop", str(self.gop)]
         arguments += [] if self.sound else ["--no-sound"]
         secret = f"&passphrase={self.passphrase}" if self.passphrase else ""
         target = f"srt://127.0.0.1:{self.port}?mode=caller&latency={self.latency_ms}{secret}"

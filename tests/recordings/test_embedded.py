@@ -279,7 +279,7 @@ async def test_a_camera_that_drops_and_returns_is_recorded_within_a_second(
     tmp_path: Path, leaves: str
 ) -> None:
     port = free_port()
-    sender = SrtSender(port)
+    sender = SrtSender(port, gop=10)  # the first may go by while the two shake hands: the next is 0.4 s on
     async with recording(tmp_path, f"srt://:{port}?latency=80") as handle:
         sender.start()
         try:
@@ -296,9 +296,7 @@ async def test_a_camera_that_drops_and_returns_is_recorded_within_a_second(
     for path in files(tmp_path):
         assert None not in burned_in(path)
     first = burned_in(files(tmp_path)[1])[0]
-    assert first is not None and first.frame <= sender.fps, (
-        "its second key picture, a second on, at the latest"
-    )
+    assert first is not None and first.frame < sender.fps, "less than a second of its pictures is lost"
 
 
 @pytest.mark.slow
