@@ -4,6 +4,8 @@ from __future__ import annotations
 
 UPRIGHT = {"width": 820, "height": 1180}
 FLAT = {"width": 844, "height": 390}  # a phone on its side
+SMALL = {"width": 360, "height": 740}
+BARS = {"width": 390, "height": 664}  # a phone whose browser shows its own bars
 
 # Where the picture is: [left, top, width, height] without its bands, CSS pixels.
 PICTURE = """(() => {
@@ -32,3 +34,14 @@ CUT_WORDS = """[...document.querySelectorAll(
   .filter((each) => each.offsetParent && getComputedStyle(each).display !== "contents")
   .filter((each) => each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 2)
   .map((each) => `${each.className || each.localName}: ${each.textContent}`)"""
+
+# What a finger is asked to hit and is under 44 px high or wide: "name WxH". A label counts as its checkbox.
+SMALL_TARGETS = """[...document.querySelectorAll(
+  "button, a[href], select, input, textarea, summary, [role=slider], [role=button]")]
+  .filter((each) => each.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
+  .map((each) => [each, ...[each, each.closest("label") ?? each].map((one) => one.getBoundingClientRect())])
+  .filter(([, own]) => own.width && own.height)
+  .map(([each, own, label]) => [each, Math.max(own.width, label.width), Math.max(own.height, label.height)])
+  .filter(([, width, height]) => Math.min(width, height) < 43.9)
+  .map(([each, width, height]) =>
+    `${each.ariaLabel || each.textContent.trim() || each.id} ${width.toFixed(1)}x${height.toFixed(1)}`)"""

@@ -1,4 +1,4 @@
-"""Every screen under axe: labels, roles, contrast, in both themes. No violation is too small."""
+"""Every screen under axe: labels, roles, contrast, in both themes; every target at every size."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e import looks
 from tests.e2e.conftest import Demo
 from tests.kit import axe
 from tests.kit.axe import bring_axe, violations
-from tests.kit.browser import executable, open_page, until
+from tests.kit.browser import PHONE, TABLET, executable, open_page, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -50,11 +51,41 @@ def test_every_screen_in_both_themes(page: Page) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+SIZES = {
+    "tablet": TABLET,
+    "upright": looks.UPRIGHT,
+    "phone": PHONE,
+    "browser's bars": looks.BARS,
+    "small": looks.SMALL,
+    "flat": looks.FLAT,
+}
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES.keys())
+def test_every_target_is_44_px_high_and_wide(page: Page, size: dict[str, int]) -> None:
+    page.set_viewport_size({"width": size["width"], "height": size["height"]})
+    small: list[str] = []
+    for name in page.evaluate(SCREENS):
+        play = "app.plays()[0].id" if name == "desk" else "undefined"
+        page.evaluate(f"app.go('{name}', {play})")
+        until(page, f"document.querySelector('#main.{name}')?.childElementCount > 0")
+        small += [f"{name}: {each}" for each in page.evaluate(looks.SMALL_TARGETS)]
+        for tab in ("Clips", "Figures", "Footage") if name == "review" else ():
+            page.get_by_role("button", name=tab, exact=True).click()
+            small += [f"{tab}: {each}" for each in page.evaluate(looks.SMALL_TARGETS)]
+    page.evaluate("app.go('desk', app.plays()[0].id)")
+    page.locator("#menu").click()
+    small += [f"menu: {each}" for each in page.evaluate(looks.SMALL_TARGETS)]
+    page.keyboard.press("Escape")
+    page.set_viewport_size({"width": TABLET["width"], "height": TABLET["height"]})
+    assert not small, "\n".join(small)
+
+
 def test_the_menu_and_the_trim(page: Page) -> None:
     page.evaluate("app.go('desk', app.plays()[0].id)")
     until(page, "document.querySelector('.tile.leader video')?.readyState > 1")
     page.keyboard.press("t")
-    wrong = violations(page)
+    wrong = violations(page) + page.evaluate(looks.SMALL_TARGETS)
     page.keyboard.press("Escape")
     page.click("#menu")
     wrong += violations(page)
@@ -65,9 +96,9 @@ def test_the_forms_of_a_session(page: Page) -> None:
     page.keyboard.press("Escape")
     page.evaluate("app.go('operator')")
     page.get_by_role("button", name="Edit Demo").click()
-    wrong = violations(page)
+    wrong = violations(page) + page.evaluate(looks.SMALL_TARGETS)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="New session").click()
-    wrong += violations(page)
+    wrong += violations(page) + page.evaluate(looks.SMALL_TARGETS)
     page.keyboard.press("Escape")
     assert not wrong, "\n".join(wrong)

@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from appliance.kernel.clock import from_rfc3339
 from tests.e2e.conftest import Demo
 from tests.e2e.kit import captured_ms
+from tests.e2e.looks import FLAT, SMALL
 from tests.kit.browser import (
     PHONE,
     TABLET,
     WAIT_MS,
     errors_of,
     executable,
+    ignore_edit_lists,
     open_page,
     photograph,
     plain_get,
@@ -63,9 +65,7 @@ IS_LIVE = f"document.querySelector('{PAST}').hidden && app.marks.lookingAt() !==
 STANDS = f"""((video) => !video.hidden && video.readyState > 1 && !video.seeking && video.paused &&
   ![...document.querySelectorAll(".past.preview")].some((over) => !over.hidden))(
   document.querySelector("{PAST}"))"""
-ON_ITS_SIDE = {"width": 844, "height": 390}
-SMALL = {"width": 360, "height": 740}
-SIZES = {"tablet": TABLET, "phone": PHONE, "small phone": SMALL, "phone on its side": ON_ITS_SIDE}
+SIZES = {"tablet": TABLET, "phone": PHONE, "small phone": SMALL, "phone on its side": FLAT}
 # What is wrong with the buttons: too small for a finger, words cut, out of the page, over the picture.
 WRONG = """() => {
   const stage = document.querySelector(".stage").getBoundingClientRect();
@@ -182,16 +182,8 @@ def test_nothing_is_cut_off_or_lies_over_the_picture(page: Page, size: dict[str,
 def test_a_browser_that_ignores_edit_lists_shows_and_means_the_same_instants(
     browser: Browser, demo: Demo
 ) -> None:
-    """Its self-test is made to say so, and recordings lose their edit lists on the way."""
     page = open_page(browser, demo.urls[0] + "/docs")
-    known = "{editLists: 'ignored', editListsBy: navigator.userAgent}"
-    page.evaluate(f"localStorage.setItem('prefs', JSON.stringify({known}))")
-
-    def without(route: Route) -> None:
-        answer = route.fetch(headers={k: v for k, v in route.request.headers.items() if k != "range"})
-        route.fulfill(response=answer, body=answer.body().replace(b"elst", b"skip"))
-
-    page.route("**/replay.mp4*", without)
+    ignore_edit_lists(page, "**/replay.mp4*")
     page.goto(demo.urls[0] + "/#live")
     until(page, f"document.querySelector('{LIVE}')?.currentTime > 0")
     until(page, RECORDED)

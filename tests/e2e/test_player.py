@@ -10,12 +10,22 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import Demo
 from tests.e2e.kit import assert_same_instant, captured_ms
 from tests.e2e.looks import CUT_WORDS, FLAT, OVER_THE_PICTURE, PICTURE, UPRIGHT
-from tests.kit.browser import PHONE, TABLET, errors_of, executable, open_page, photograph, plain_get, until
+from tests.kit.browser import (
+    PHONE,
+    TABLET,
+    errors_of,
+    executable,
+    ignore_edit_lists,
+    open_page,
+    photograph,
+    plain_get,
+    until,
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -229,16 +239,8 @@ def test_the_words_of_a_play_are_whole_and_nothing_lies_over_its_picture(
 
 
 def test_a_browser_that_ignores_edit_lists_starts_exactly_too(browser: Browser, demo: Demo) -> None:
-    """Its self-test is made to say so, and its clips lose their edit lists on the way."""
     page = open_page(browser, demo.urls[0] + "/docs")
-    known = "{editLists: 'ignored', editListsBy: navigator.userAgent}"
-    page.evaluate(f"localStorage.setItem('prefs', JSON.stringify({known}))")
-
-    def without(route: Route) -> None:
-        answer = route.fetch(headers={k: v for k, v in route.request.headers.items() if k != "range"})
-        route.fulfill(response=answer, body=answer.body().replace(b"elst", b"skip"))
-
-    page.route("**/clips/**/*.mp4", without)
+    ignore_edit_lists(page, "**/clips/**/*.mp4")
     page.goto(demo.urls[0])
     page.locator("#plays .play .open").last.click()
     until(page, f"document.querySelector('{LEADER}')?.currentTime > 0.6")

@@ -33,7 +33,7 @@ export class MarkBar extends HTMLElement {
     const { last, new: fresh, cue, end } = this.parts;
     last.disabled = fresh.disabled = !session;
     cue.disabled = end.disabled = !open;
-    say(/** @type {Element} */ (last.firstElementChild), `LAST ${seconds} s`);
+    say(/** @type {Element} */ (last.firstElementChild), `LAST ${seconds}\u00a0s`);
     cue.classList.toggle("done", cued);
     fresh.classList.toggle("primary", !open);
     end.classList.toggle("primary", Boolean(open));

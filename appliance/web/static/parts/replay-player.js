@@ -90,7 +90,7 @@ export class ReplayPlayer extends HTMLElement {
     this.tools = {
       panel: button("Tags", icon("pencil"), () => emit(this, "panel"), { class: "pencil" }),
       trim: button("Trim", icon("scissors"), () => this.trim?.toggle()),
-      star: button("Star", icon("star"), () => this.play && emit(this, "star", this.play)),
+      star: button("Star", icon("star"), () => this.play && emit(this, "star", this.play), { class: "star" }),
       wide: button("Large picture", icon("expand"), () => this.wide()),
     };
     this.bar = /** @type {import("./scrub-bar.js").ScrubBar} */ (h("scrub-bar"));

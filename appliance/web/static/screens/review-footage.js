@@ -62,8 +62,8 @@ export class Footage {
     const frame = (/** @type {number} */ by) => button(by < 0 ? "One frame back" : "One frame on", icon(by < 0 ? "frameBack" : "frameNext"), () => this.view.step(by));
     return h("div", { class: "transport" },
       h("div", { class: "segments moves", role: "group", "aria-label": "Move" },
-        button("Play before", icon("previous"), () => this.toPlay(-1)), jump(-30), jump(-10), jump(-1), frame(-1), this.go, frame(1), jump(1), jump(10), jump(30),
-        button("Next play", icon("next"), () => this.toPlay(1))),
+        button("Play before", icon("previous"), () => this.toPlay(-1), { data: { play: -1 } }), jump(-30), jump(-10), jump(-1), frame(-1), this.go, frame(1), jump(1), jump(10), jump(30),
+        button("Next play", icon("next"), () => this.toPlay(1), { data: { play: 1 } })),
       h("div", { class: "segments zoom", role: "group", "aria-label": "Closer, further" },
         button("Further away", "−", () => this.zoom(2)), button("Closer", "+", () => this.zoom(0.5)), button("All of it", "All", () => this.zoom(1e9))),
       this.speeds);
