@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -65,6 +66,31 @@ def page(tablet: BrowserContext, box: Demo) -> Page:
     until(page, f"document.querySelector('{LEADER}')?.currentTime > 0.2")
     until(page, f"document.querySelector('{LEADER}').src.startsWith('blob:')")
     return page
+
+
+def test_a_play_cut_again_is_watched_until_the_new_bytes_are_here(page: Page, box: Demo) -> None:
+    """As when the box goes away in that moment: the new cut is known and cannot be fetched."""
+    [clip] = page.evaluate("[...app.box.state.clips.values()]")
+    page.route("**/m2/**", lambda route: route.abort())
+    src = page.evaluate(f"document.querySelector('{LEADER}').src")
+    answer = httpx.patch(f"{box.urls[0]}/clips/{clip['id']}", json={"mode": "exact"}, trust_env=False)
+    assert answer.status_code == 200
+    until(page, f"app.box.state.clips.get('{clip['id']}').stream_url.includes('/m2/')")
+    at = page.evaluate(f"document.querySelector('{LEADER}').currentTime")
+    until(page, f"document.querySelector('{LEADER}').currentTime !== {at}")
+    assert page.evaluate(f"document.querySelector('{LEADER}').src") == src
+    page.keyboard.press("Space")
+    page.evaluate("document.querySelector('replay-player').deck.seek(0.5)")
+    page.unroute("**/m2/**")
+    page.get_by_label("Star play 1").click()  # whatever is heard of the play: it is tried again
+    until(
+        page,
+        f"(v => v.src !== '{src}' && v.readyState > 1 && !v.seeking)(document.querySelector('{LEADER}'))",
+    )
+    assert page.evaluate(f"document.querySelector('{LEADER}').src").startswith("blob:")
+    assert abs(page.evaluate("document.querySelector('replay-player').deck.time") - 0.5) < 0.041
+    page.keyboard.press("Space")
+    until(page, f"document.querySelector('{LEADER}').currentTime > 0.6")
 
 
 def test_marks_made_while_the_box_is_away_arrive_with_their_times(page: Page, box: Demo) -> None:

@@ -60,6 +60,30 @@ test("a clip that plays has the air for itself; afterwards the rest is asked for
   assert.equal(await ahead.held.get("/a").blob.size, 4);
 });
 
+test("what is to replace the clip that plays comes while it plays", async () => {
+  const { asked, get } = network();
+  const ahead = new Prefetch({ fetch: get });
+  const held = [];
+  ahead.addEventListener("held", ({ detail }) => held.push(detail));
+  ahead.want("/a");
+  ahead.pause();
+  await turn();
+  ahead.want("/new", true);
+  ahead.want("/new", true);
+  ahead.want("/a"); // an other one's: not now
+  assert.deepEqual(asked.map((each) => each.url), ["/a", "/new"]);
+  ahead.pause();
+  assert.equal(asked[1].signal.aborted, false);
+  asked[1].begin();
+  asked[1].give([1]);
+  asked[1].end();
+  await turn();
+  assert.deepEqual(held, ["/new"]);
+  assert.equal(asked.length, 2);
+  ahead.want("/a", true); // it is watched by now
+  assert.equal(asked.length, 3);
+});
+
 test("memory is bounded: what was used longest ago goes", async () => {
   const { asked, get } = network();
   const ahead = new Prefetch({ fetch: get, room: 5, graceMs: 0 });

@@ -76,8 +76,9 @@ export class Deck extends EventTarget {
     if (!play) return this.pauseAll();
     for (const clip of clips) {
       const tile = this.tile(clip.channel_id);
-      tile.clip = clip;
+      tile.wanted = clip;
       if (other && (!shown.has(clip.channel_id) || clip.stream_url !== tile.url)) tile.unload();
+      if (!tile.url) tile.clip = clip;
     }
     this.visible = [...visible];
     this.leading = leader;
@@ -96,7 +97,7 @@ export class Deck extends EventTarget {
     if (!play) return;
     const first = (/** @type {string} */ channel) => (channel === this.leading ? 0 : this.visible.includes(channel) ? 1 : 2);
     for (const tile of [...this.tiles.values()].sort((one, next) => first(one.channel) - first(next.channel))) {
-      const { clip } = tile;
+      const { wanted: clip } = tile;
       if (!clip || !(tile.url || this.visible.includes(tile.channel))) continue;
       const busy = [...this.tiles.values()].filter((each) => each !== tile && each.loading).length;
       if (clip.stream_url && clip.stream_url !== tile.url && busy >= AT_ONCE) continue; // when another is here
@@ -106,6 +107,15 @@ export class Deck extends EventTarget {
       else if (tile.hidden) tile.seek(tile.offset);
       if (this.wants && this.visible.includes(tile.channel)) void this.start(tile);
     }
+  }
+
+  /** A copy is here. Whoever waited for it goes over to it, at the same instant. @param {string} url */
+  arrived(url) {
+    const waiting = [...this.tiles.values()].find((tile) => tile.url && tile.url !== url && tile.wanted?.stream_url === url);
+    if (!waiting) return;
+    waiting.brought = url;
+    this.from = this.time;
+    this.loadShown();
   }
 
   /** @param {string} channel */
@@ -248,8 +258,8 @@ export class Deck extends EventTarget {
     if (!this.shownTiles().every((tile) => tile.whole)) return;
     const cold = [...this.tiles.values()].filter((tile) => !this.visible.includes(tile.channel));
     if (cold.some((tile) => tile.url && !tile.whole)) return;
-    const next = cold.find((tile) => !tile.url && tile.clip?.stream_url);
-    if (next && this.play) next.load(this.play, next.clip);
+    const next = cold.find((tile) => !tile.url && tile.wanted?.stream_url);
+    if (next && this.play) next.load(this.play, next.wanted);
   }
 
   // -- places ---------------------------------------------------------------------------------------------------------
@@ -312,7 +322,7 @@ export class Deck extends EventTarget {
     const tile = this.tiles.get(channel);
     if (!tile || !this.play) return;
     const turn = ++this.switching;
-    if (!tile.url && tile.clip) tile.load(this.play, tile.clip);
+    if (!tile.url && tile.wanted) tile.load(this.play, tile.wanted);
     if (!old || old === tile || this.visible.includes(old.channel) || !tile.url) return this.lead_(channel);
     // Cameras are out of phase by a part of a frame: taking the instant anew from each picture would creep away.
     this.held ??= this.wants ? null : this.target ?? old.time + old.frame * AIM;

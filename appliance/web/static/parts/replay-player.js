@@ -46,8 +46,11 @@ export class ReplayPlayer extends HTMLElement {
     this.stage.append(this.message);
     this.deck = new Deck(this.stage, {
       source: (url) => prefetch.source(url),
+      bring: (url) => prefetch.want(url, true),
       habits: () => ({ ignored: prefs.get("editLists") === "ignored", raw: prefs.get("rawTimes") }),
     });
+    this.life = new AbortController();
+    prefetch.addEventListener("held", (event) => this.deck?.arrived(/** @type {CustomEvent} */ (event).detail), { signal: this.life.signal });
     this.deck.muted = !prefs.get("sound");
     this.deck.loop = prefs.get("loop");
     this.deck.addEventListener("state", () => this.drawState());
@@ -374,6 +377,7 @@ export class ReplayPlayer extends HTMLElement {
 
   close() {
     clearInterval(this.timer);
+    this.life?.abort();
     this.deck?.close();
     document.body.classList.remove("wide");
   }

@@ -11,7 +11,10 @@ import { h } from "./dom.js";
 /** What the self-test found out. `ignored`: edit lists are, so each clip begins with its hidden pre-roll. `raw`: edit
  * lists are honoured, but what requestVideoFrameCallback tells is the file's time, pre-roll and all (GStreamer).
  * @typedef {{ignored: boolean, raw: boolean}} Habits
- * @typedef {{source: (url: string) => string, habits: () => Habits}} Given */
+ * @typedef {object} Given
+ * @property {(url: string) => string} source what to play: the copy that is held here, if there is one
+ * @property {(url: string) => void} bring have a copy here; whoever made the tile hears of it
+ * @property {() => Habits} habits */
 
 const STUCK_MS = 2000;
 const SLOWEST_S = 1 / 23; // a frame of the slowest camera
@@ -32,7 +35,10 @@ export class Tile {
     this.words = h("p", { class: "tile-words" });
     this.root = h("div", { class: "tile", data: { channel } }, this.video, this.words, this.label);
     /** @type {Clip | null} */
-    this.clip = null;
+    this.clip = null; // what is shown
+    /** @type {Clip | null} */
+    this.wanted = null; // what is to be shown: the same, or cut anew
+    this.brought = ""; // the new cut that is here
     this.url = "";
     this.offset = 0; // play time of the clip's first frame
     this.hidden = 0; // media time before it, for players that ignore edit lists
@@ -150,6 +156,10 @@ export class Tile {
 
   /** @param {Play} play @param {Clip | null} clip @returns {boolean} is it another file */
   load(play, clip) {
+    if (clip && this.keeps(clip)) {
+      this.given.bring(clip.stream_url ?? "");
+      return false;
+    }
     this.clip = clip;
     const start = Date.parse(clip?.coverage?.start ?? clip?.start_time ?? play.start_time);
     this.offset = (start - Date.parse(play.start_time)) / 1000;
@@ -166,6 +176,15 @@ export class Tile {
       this.video.src = this.given.source(url);
     } else this.unload();
     return true;
+  }
+
+  /** The same span cut again (late footage, an export): what is whole here is watched until the new bytes are here too.
+   * They may never be: the box may go away in that moment. @param {Clip} clip */
+  keeps({ id, start_time, duration, stream_url: url }) {
+    const { clip } = this;
+    if (!clip || !this.url || !url || url === this.url || url === this.brought || !this.whole) return false;
+    const same = clip.id === id && clip.start_time === start_time && clip.duration === duration;
+    return same && this.given.source(url) === url;
   }
 
   unload() {

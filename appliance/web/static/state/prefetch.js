@@ -5,7 +5,7 @@
 export const AT_ONCE = 2;
 export const ROOM_BYTES = 120e6;
 
-/** @typedef {{url: string, chunks: BlobPart[], have: number, stop: AbortController | null}} Job */
+/** `now`: somebody watches what it is to replace. @typedef {{url: string, now: boolean, chunks: BlobPart[], have: number, stop: AbortController | null}} Job */
 
 export class Prefetch extends EventTarget {
   /** @param {{fetch?: typeof fetch, room?: number, graceMs?: number}} [given] */
@@ -21,10 +21,12 @@ export class Prefetch extends EventTarget {
     this.paused = false;
   }
 
-  /** @param {string} url */
-  want(url) {
-    if (this.held.has(url) || this.jobs.some((job) => job.url === url)) return;
-    this.jobs.unshift({ url, chunks: [], have: 0, stop: null });
+  /** @param {string} url @param {boolean} [now] while a clip plays, too */
+  want(url, now = false) {
+    if (this.held.has(url)) return;
+    const job = this.jobs.find((each) => each.url === url);
+    if (job) job.now ||= now;
+    else this.jobs.unshift({ url, now, chunks: [], have: 0, stop: null });
     this.jobs.splice(12);
     this.run();
   }
@@ -38,10 +40,10 @@ export class Prefetch extends EventTarget {
     return found.url;
   }
 
-  /** A clip plays: the air belongs to it. */
+  /** A clip plays: the air belongs to it, and to what is to take its place. */
   pause() {
     this.paused = true;
-    for (const job of this.jobs) job.stop?.abort();
+    for (const job of this.jobs) if (!job.now) job.stop?.abort();
   }
 
   resume() {
@@ -55,8 +57,8 @@ export class Prefetch extends EventTarget {
 
   run() {
     for (const job of this.jobs) {
-      if (this.paused || this.running >= AT_ONCE) return;
-      if (!job.stop) void this.download(job);
+      if (this.running >= AT_ONCE) return;
+      if (!job.stop && (job.now || !this.paused)) void this.download(job);
     }
   }
 
