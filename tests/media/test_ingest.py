@@ -18,6 +18,7 @@ from appliance.media.ingest import Ingest, Notice, Output
 from appliance.media.mpegts import PACKET
 from appliance.media.tsmux import Muxer, adts
 from tests.kit.camera import Footage, burned, make_footage
+from tests.kit.transport import transport_stream
 from tests.media.test_tsmux import annexb
 
 T0 = 1_795_000_000_000_000
@@ -234,22 +235,8 @@ def test_a_camera_over_the_33_bit_wrap_is_one_run() -> None:
 
 
 def test_sound_that_cannot_be_recorded_is_told_and_the_picture_is_recorded() -> None:
-    sink = io.BytesIO()
-    with av.open(sink, "w", format="mpegts") as out:
-        sound = out.add_stream("mp2", rate=48_000, layout="stereo")
-        video = out.add_stream("libx264", rate=25, options={"g": "10", "preset": "ultrafast", "bf": "0"})
-        video.width, video.height, video.pix_fmt = 160, 90, "yuv420p"
-        for n in range(30):
-            frame = av.VideoFrame(160, 90, "yuv420p")
-            frame.pts, frame.time_base = n, Fraction(1, 25)
-            out.mux(video.encode(frame))
-            tone = av.AudioFrame("s16", "stereo", 1152)
-            tone.planes[0].update(bytes(1152 * 4))
-            tone.sample_rate, tone.pts, tone.time_base = 48_000, n * 1152, Fraction(1, 48_000)
-            out.mux(sound.encode(tone))
-        out.mux(video.encode(None))
     recording = Recording(new_ingest())
-    recording.feed(sink.getvalue(), T0)
+    recording.feed(transport_stream(30, "mp2"), T0)
     recording.close()
     assert [n.facts["codec"] for n in recording.notices if n.event == "skipped"] == ["mp2"]
     assert sum(count_video(bytes(file)) for file in recording.files) == 30
@@ -283,23 +270,8 @@ def test_after_a_failed_write_another_run_begins_at_the_next_key_picture() -> No
 
 
 def test_opus_sound_is_recorded_and_plays() -> None:
-    sink = io.BytesIO()
-    with av.open(sink, "w", format="mpegts") as out:
-        video = out.add_stream("libx264", rate=25, options={"g": "10", "preset": "ultrafast", "bf": "0"})
-        sound = out.add_stream("libopus", rate=48_000, layout="stereo")
-        video.width, video.height, video.pix_fmt = 160, 90, "yuv420p"
-        for n in range(50):
-            frame = av.VideoFrame(160, 90, "yuv420p")
-            frame.pts, frame.time_base = n, Fraction(1, 25)
-            out.mux(video.encode(frame))
-            for half in (0, 1):
-                tone = av.AudioFrame("flt", "stereo", 960)
-                tone.planes[0].update(bytes(960 * 8))
-                tone.sample_rate, tone.pts, tone.time_base = 48_000, (2 * n + half) * 960, Fraction(1, 48_000)
-                out.mux(sound.encode(tone))
-        out.mux(video.encode(None))
     recording = Recording(new_ingest(segment_s=60))
-    recording.feed(sink.getvalue(), T0)
+    recording.feed(transport_stream(50, "libopus", sounds=2), T0)
     recording.close()
     [file] = recording.files
     with av.open(io.BytesIO(bytes(file)), mode="r") as container:
