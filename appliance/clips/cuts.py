@@ -244,6 +244,8 @@ def coverage(plan: Plan) -> dict[str, Any]:
             {"start": to_rfc3339(gap.start_us), "end": to_rfc3339(gap.end_us), "reason": gap.reason}
             for gap in plan.missing
         ],
+        "duration_s": plan.duration_s,
+        "frames": plan.frames,
     }
 
 

@@ -132,11 +132,17 @@ class Missing(BaseModel):
 
 
 class Coverage(BaseModel):
-    """Where the clip has video, and where it has not."""
+    """Where the clip has video, and where it has not.
+
+    `start` and `end` are capture times; `duration_s` is what a player needs to show its `frames`, null of clips
+    that were cut before the box counted.
+    """
 
     start: str
     end: str
     missing: list[Missing]
+    duration_s: float | None = None
+    frames: int | None = None
 
 
 class Clip(BaseModel):

@@ -139,9 +139,7 @@ def replay_resource(url: str, plan: Plan, clock: RunClock | None) -> dict[str, A
     return {
         "url": url,
         **coverage(plan),
-        "duration_s": plan.duration_s,
         "preroll_s": plan.preroll_s,
-        "frames": plan.frames,
         "times": [
             {"at_s": round(at_s, 6), "time": to_rfc3339(time_us)} for at_s, time_us in times_of(plan, clock)
         ],

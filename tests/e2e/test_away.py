@@ -88,7 +88,9 @@ def test_a_play_cut_again_is_watched_until_the_new_bytes_are_here(page: Page, bo
         f"(v => v.src !== '{src}' && v.readyState > 1 && !v.seeking)(document.querySelector('{LEADER}'))",
     )
     assert page.evaluate(f"document.querySelector('{LEADER}').src").startswith("blob:")
-    assert abs(page.evaluate("document.querySelector('replay-player').deck.time") - 0.5) < 0.041
+    until(
+        page, "Math.abs(document.querySelector('replay-player').deck.time - 0.5) < 0.041"
+    )  # once it is painted
     page.keyboard.press("Space")
     until(page, f"document.querySelector('{LEADER}').currentTime > 0.6")
 

@@ -36,6 +36,8 @@ async def test_a_ghost_marked_live_becomes_exactly_its_frames(game: Game) -> Non
     assert played.numbers == expected(frames, start_us, end_us) and len(played.numbers) > 60
     assert_continuous(played, sound_short_s=2 / float(NTSC))
     assert clip["coverage"]["missing"] == []
+    assert clip["coverage"]["frames"] == len(played.numbers)
+    assert abs(clip["coverage"]["duration_s"] - len(played.numbers) / float(NTSC)) < 0.001
 
 
 async def test_published_times_are_the_truth_within_a_frame(game: Game) -> None:
@@ -145,7 +147,11 @@ async def test_a_gap_of_the_recorder_is_held_and_said(game: Game) -> None:
     off_s = [abs(at_s - wanted_s) for at_s, wanted_s in zip(played.times, wanted, strict=True)]
     assert max(off_s) < 0.010, "clip time is wall time: the last frame stays for as long as the gap lasts"
     [missing] = clip["coverage"]["missing"]
-    assert missing["reason"]
+    assert missing["reason"] and clip["coverage"]["frames"] == len(played.numbers)
+    hole_s = (from_rfc3339(missing["end"]) - from_rfc3339(missing["start"])) / 1e6
+    frame_s = (clip["coverage"]["duration_s"] - hole_s) / len(played.numbers)
+    # What the app takes a frame for; the last one before the break is lost with its B-frame, within no gap.
+    assert abs(frame_s - 1 / float(NTSC)) < 0.001
     assert abs(from_rfc3339(missing["start"]) - (frames[after - 1].at_us + FRAME_US)) < 5_000
     assert abs(from_rfc3339(missing["end"]) - frames[after].at_us) < 5_000
     gap_s = (frames[after - 1].at_us + FRAME_US - start_us) / 1e6, (frames[after].at_us - start_us) / 1e6

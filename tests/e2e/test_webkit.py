@@ -101,7 +101,6 @@ def test_it_honours_edit_lists(window: WebKit) -> None:
 
 
 def test_the_clip_starts_with_its_exact_first_picture(window: WebKit, demo: Demo) -> None:
-    window.until(f"{DECK}.lead.learnt < 0.045")  # it has run long enough to know how long a frame is
     window.press("Space")
     window.until(f"{LEADER}.paused")
     window.run(f"{DECK}.seek(0)")

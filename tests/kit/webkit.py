@@ -60,12 +60,18 @@ class WebKit:
         self._do("POST", "/timeouts", {"script": int(WAIT_S * 1000), "pageLoad": int(WAIT_S * 1000)})
 
     def open(self, url: str, size: tuple[int, int] = (1180, 820)) -> None:
-        """Load a page in a window of that size."""
+        """Load a page in a window of that size, scripts and all."""
         self._do("POST", "/window/rect", {"width": size[0], "height": size[1]})
         self._do("POST", "/url", {"url": url})
+        self._loaded()
 
     def reload(self) -> None:
         self._do("POST", "/refresh", {})
+        self._loaded()
+
+    def _loaded(self) -> None:
+        """The driver's answer may come before the page's modules have run."""
+        self.until("document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
         """The value of `return ...` in a page."""

@@ -1,9 +1,10 @@
 // One angle of a play: its <video>, and how this browser counts time in it.
 //
-// Owns: loading a clip, play time <-> media time, which picture is shown and how long a frame is. What browsers do
-// differently ends here. Must not know: other angles, and whether anybody wants it to run.
+// Owns: loading a clip, play time <-> media time, which picture is shown. What browsers do differently
+// ends here. Must not know: other angles, and whether anybody wants it to run.
 
 import { h } from "./dom.js";
+import { beginOf } from "../state/replay.js";
 
 /** @typedef {import("../state/store.js").Clip} Clip */
 /** @typedef {import("../state/store.js").Play} Play */
@@ -17,10 +18,7 @@ import { h } from "./dom.js";
  * @property {() => Habits} habits */
 
 const STUCK_MS = 2000;
-const SLOWEST_S = 1 / 23; // a frame of the slowest camera
-const ALIKE_S = 0.002;
-const STEPS = 50;
-const FRAME_S = 1 / 30; // until the pictures have told their own
+const FRAME_S = 1 / 30; // where the box did not count them
 export const AIM = 0.3; // of a frame: seeks aim into a frame, not at its edge
 
 export class Tile {
@@ -42,50 +40,32 @@ export class Tile {
     this.url = "";
     this.offset = 0; // play time of the clip's first frame
     this.hidden = 0; // media time before it, for players that ignore edit lists
-    this.last = -1; // the time told with the picture before, to learn from
-    this.sought = true; // the next picture is one that was sought, or the first
     this.frame = FRAME_S;
-    this.learnt = Infinity;
-    /** @type {number[]} */
-    this.steps = []; // the last ones
-    this.shown = 0; // the time told with the picture that is shown
+    /** @type {number | null} */
+    this.told = null; // the time told with the picture that is shown
     /** @type {number | null} */
     this.asked = null; // a place to seek to once the length is known
     this.video.addEventListener("loadedmetadata", () => this.arrive());
     this.watch();
   }
 
-  /** Learn the length of a frame, and which picture is shown. */
+  /** Know which picture is shown. */
   watch() {
     const { video } = this;
     if (!video.requestVideoFrameCallback) return;
     const look = (/** @type {number} */ _now, /** @type {any} */ facts) => {
-      // Told raw, the first picture after a seek or a load has the time that was sought, not the one it begins at.
-      if (this.given.habits().raw && video.paused) this.sought = true;
-      let step = this.last < 0 || this.sought ? 0 : facts.mediaTime - this.last;
-      // The grid is all there is then: a step longer than any camera's frame is that of several.
-      if (this.given.habits().raw) step /= Math.max(1, Math.ceil(step / SLOWEST_S - 0.05));
-      // The shortest step seen: a browser short of breath leaves pictures out. Seen twice: one that paints a picture of
-      // before a seek after it makes a step that is none.
-      if (step > 0.007 && step < 0.12) {
-        if (step < this.learnt && this.steps.some((each) => Math.abs(each - step) < ALIKE_S)) this.frame = this.learnt = step;
-        this.steps = [...this.steps.slice(1 - STEPS), step];
-      }
-      this.shown = facts.mediaTime;
-      this.last = this.sought && this.given.habits().raw ? -1 : facts.mediaTime;
-      this.sought = false;
+      this.told = facts.mediaTime;
       video.requestVideoFrameCallback(look);
     };
-    video.addEventListener("seeking", () => Object.assign(this, { last: -1, sought: true }));
     video.requestVideoFrameCallback(look);
+    video.addEventListener("seeking", () => (this.told = null)); // what is told next is of another picture
   }
 
   /** Media time of the picture shown. */
   get media() {
-    const { video, frame } = this;
-    // Told raw, a picture sought for has the time it was sought by: only the grid of frames says where it begins.
-    const exact = this.given.habits().raw ? Math.floor(video.currentTime / frame + 0.01) * frame : this.shown;
-    return !this.seeking && Math.abs(exact - video.currentTime) < 0.25 ? exact : video.currentTime;
+    const { video, frame, hidden } = this;
+    if (this.seeking) return video.currentTime;
+    return beginOf({ frame, hidden }, video.currentTime, this.given.habits().raw ? null : this.told);
   }
 
   /** Play time of the picture shown. */
@@ -164,13 +144,12 @@ export class Tile {
     const start = Date.parse(clip?.coverage?.start ?? clip?.start_time ?? play.start_time);
     this.offset = (start - Date.parse(play.start_time)) / 1000;
     this.hidden = this.given.habits().ignored ? clip?.preroll_s ?? 0 : 0;
+    this.frame = frameOf(clip);
     const url = clip?.stream_url ?? "";
     if (url === this.url) return false;
     this.url = url;
     this.asked = null;
-    this.shown = 0;
-    this.last = -1;
-    this.sought = true;
+    this.told = null;
     if (url) {
       this.video.poster = clip?.thumbnail_url ?? "";
       this.video.src = this.given.source(url);
@@ -219,4 +198,14 @@ export class Tile {
 function covered(clip) {
   if (!clip?.coverage) return null;
   return (Date.parse(clip.coverage.end) - Date.parse(clip.coverage.start)) / 1000;
+}
+
+/** How long a picture of the clip lasts, s: a browser short of breath leaves some out, so they are not measured here.
+ * @param {Clip | null} clip */
+function frameOf(clip) {
+  const coverage = clip?.coverage;
+  if (!coverage?.frames || !coverage.duration_s) return FRAME_S;
+  const [start, end] = [Date.parse(coverage.start), Date.parse(coverage.end)];
+  const holes = coverage.missing.map((gap) => [Date.parse(gap.start), Date.parse(gap.end)]).filter(([from, to]) => from > start && to < end);
+  return (coverage.duration_s - holes.reduce((sum, [from, to]) => sum + to - from, 0) / 1000) / coverage.frames;
 }

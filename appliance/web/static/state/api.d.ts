@@ -65,6 +65,8 @@ export interface Coverage {
   start: string;
   end: string;
   missing: (Missing)[];
+  duration_s?: number | null;
+  frames?: number | null;
 }
 
 export interface Health {

@@ -48,9 +48,9 @@ export function mediaOf(piece, at) {
   return hidden + (Math.min(last, Math.round(since / frame)) + AIM) * frame;
 }
 
-/** Media time at which the picture shown begins. @param {Piece} piece @param {number} clock of the player
- * @param {number | null} told with the picture, null while one is sought: the grid of pictures says it then, as it does
- * where times are told raw */
+/** Media time at which the picture shown begins. @param {{frame: number, hidden: number}} piece
+ * @param {number} clock of the player @param {number | null} told with the picture, null while one is sought: the grid of
+ * pictures says it then, as it does where times are told raw */
 export function beginOf(piece, clock, told) {
   if (told !== null && Math.abs(told - clock) < NEAR_S) return told;
   if (!piece.frame || clock <= piece.hidden) return clock;
