@@ -134,8 +134,8 @@ class Missing(BaseModel):
 class Coverage(BaseModel):
     """Where the clip has video, and where it has not.
 
-    `start` and `end` are capture times; `duration_s` is what a player needs to show its `frames`, null of clips
-    that were cut before the box counted.
+    `start` and `end` are capture times; `duration_s` is what a player needs to show its `frames`, null of
+    clips that were cut before the box counted.
     """
 
     start: str

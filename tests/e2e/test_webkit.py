@@ -81,13 +81,18 @@ def newest_play(demo: Demo) -> dict[str, Any]:
 
 
 def test_marked_ended_tapped_and_moving_within_six_seconds(window: WebKit, demo: Demo) -> None:
-    """And within ten of opening the page."""
+    """And within ten of opening the page.
+
+    The play is longer than two key pictures are apart: GStreamer paints nothing after a seek to a picture
+    behind the last key of a film with an edit list (FFmpeg's own copy of our clip behaves the same; Safari has
+    no GStreamer), and the single frames below are looked at in its first pictures.
+    """
     opened = time.monotonic()
     window.open(demo.urls[-1])
     window.until(READY)
     began = time.monotonic()
     window.click("#new-play")
-    window.until("document.querySelector('[data-since]')?.textContent > '0:00.9'")
+    window.until("document.querySelector('[data-since]')?.textContent > '0:01.5'")
     window.click("#end-play")
     window.until("document.querySelector('#plays [data-state=ready]')")
     window.click("#plays .play .open")

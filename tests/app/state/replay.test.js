@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { beginOf, captureOf, covers, exact, findReplay, mediaOf, pieceOf, replayPath, stepOf } from "../../../appliance/web/static/state/replay.js";
+import { beginOf, captureOf, covers, exact, findReplay, habitsOf, mediaOf, pieceOf, replayPath, stepOf } from "../../../appliance/web/static/state/replay.js";
 
 const OK = { ignored: false, raw: false };
 const IGNORED = { ignored: true, raw: false };
@@ -12,6 +12,15 @@ const iso = (ms) => new Date(ms).toISOString();
 const times = (...pairs) => pairs.map(([at_s, ms]) => ({ at_s, time: `${iso(START + Math.floor(ms)).slice(0, -1)}${String(Math.round((ms % 1) * 1000)).padStart(3, "0")}Z` }));
 /** 50 pictures of 25 a second, the first of them 0.72 s after a key. */
 const facts = (more = {}) => ({ url: "/channels/cam1/replay.mp4?v=1", start: "2026-01-01T10:00:00.000250Z", end: "2026-01-01T10:00:02.000250Z", duration_s: 2, preroll_s: 0.72, frames: 50, missing: [], times: times([0, 0.25], [2, 2000.25]), ...more });
+
+test("until the self-test has said what a browser does, what it tells of pictures is not believed", () => {
+  const habits = (given) => habitsOf({ get: (name) => given[name] });
+  assert.deepEqual(habits({ editLists: "", rawTimes: false }), { ignored: false, raw: true });
+  assert.deepEqual(habits({ editLists: "unknown", rawTimes: false }), { ignored: false, raw: true });
+  assert.deepEqual(habits({ editLists: "ok", rawTimes: false }), OK);
+  assert.deepEqual(habits({ editLists: "ok", rawTimes: true }), { ignored: false, raw: true });
+  assert.deepEqual(habits({ editLists: "ignored", rawTimes: false }), IGNORED);
+});
 
 test("times are read with their microseconds", () => {
   assert.equal(exact("2026-01-01T10:00:00.123456Z"), START + 123.456);

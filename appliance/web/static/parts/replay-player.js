@@ -11,6 +11,7 @@ import { held } from "./held.js";
 import { shortcutsOf, SPEEDS } from "./player-keys.js";
 import "./scrub-bar.js";
 import { Trim } from "./trim.js";
+import { habitsOf } from "../state/replay.js";
 import { missingOf, stateOf, tagsOf } from "../state/words.js";
 
 /** @typedef {import("../state/store.js").Clip} Clip */
@@ -47,7 +48,7 @@ export class ReplayPlayer extends HTMLElement {
     this.deck = new Deck(this.stage, {
       source: (url) => prefetch.source(url),
       bring: (url) => prefetch.want(url, true),
-      habits: () => ({ ignored: prefs.get("editLists") === "ignored", raw: prefs.get("rawTimes") }),
+      habits: () => habitsOf(prefs),
     });
     this.life = new AbortController();
     prefetch.addEventListener("held", (event) => this.deck?.arrived(/** @type {CustomEvent} */ (event).detail), { signal: this.life.signal });

@@ -9,13 +9,10 @@ import { beginOf } from "../state/replay.js";
 /** @typedef {import("../state/store.js").Clip} Clip */
 /** @typedef {import("../state/store.js").Play} Play */
 
-/** What the self-test found out. `ignored`: edit lists are, so each clip begins with its hidden pre-roll. `raw`: edit
- * lists are honoured, but what requestVideoFrameCallback tells is the file's time, pre-roll and all (GStreamer).
- * @typedef {{ignored: boolean, raw: boolean}} Habits
- * @typedef {object} Given
+/** @typedef {object} Given
  * @property {(url: string) => string} source what to play: the copy that is held here, if there is one
  * @property {(url: string) => void} bring have a copy here; whoever made the tile hears of it
- * @property {() => Habits} habits */
+ * @property {() => import("../state/replay.js").Habits} habits */
 
 const STUCK_MS = 2000;
 const FRAME_S = 1 / 30; // where the box did not count them

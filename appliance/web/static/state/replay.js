@@ -10,7 +10,9 @@
  * picture, s. `times`: [s after the first picture, ms] between which time goes evenly: a camera's clock is not the box's.
  * `frame`: of a picture, s; 0 where footage is missing inside, so pictures do not follow each other evenly.
  * @typedef {{url: string, from: number, to: number, hidden: number, times: [number, number][], frame: number}} Piece */
-/** What the self-test found out (parts/tile.js). @typedef {{ignored: boolean, raw: boolean}} Habits */
+/** What the self-test found out of this browser. `ignored`: edit lists are, so each film begins with its hidden pre-roll.
+ * `raw`: what requestVideoFrameCallback tells is not to be believed: the file's time, pre-roll and all (GStreamer), or it
+ * is not known yet. @typedef {{ignored: boolean, raw: boolean}} Habits */
 
 export const AIM = 0.3; // of a frame: seeks aim into a picture, not at its edge
 const EDGE_S = 0.002; // off a picture's edge, where their length is not known
@@ -25,7 +27,10 @@ export function exact(at) {
 }
 
 /** @param {{get(name: "editLists"): string, get(name: "rawTimes"): boolean}} prefs @returns {Habits} */
-export const habitsOf = (prefs) => ({ ignored: prefs.get("editLists") === "ignored", raw: prefs.get("rawTimes") });
+export function habitsOf(prefs) {
+  const verdict = prefs.get("editLists");
+  return { ignored: verdict === "ignored", raw: prefs.get("rawTimes") || !["ok", "ignored"].includes(verdict) };
+}
 
 /** @param {Replay} facts @param {Habits} habits @returns {Piece} */
 export function pieceOf(facts, { ignored }) {
