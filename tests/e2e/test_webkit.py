@@ -84,8 +84,8 @@ def test_marked_ended_tapped_and_moving_within_six_seconds(window: WebKit, demo:
     """And within ten of opening the page.
 
     The play is longer than two key pictures are apart: GStreamer paints nothing after a seek to a picture
-    behind the last key of a film with an edit list (FFmpeg's own copy of our clip behaves the same; Safari has
-    no GStreamer), and the single frames below are looked at in its first pictures.
+    behind the last key of a film with an edit list (FFmpeg's own copy of our clip behaves the same; Safari
+    has no GStreamer), and the single frames below are looked at in its first pictures.
     """
     opened = time.monotonic()
     window.open(demo.urls[-1])

@@ -51,6 +51,11 @@ export class Deck extends EventTarget {
     return this.target ?? this.lead?.time ?? 0;
   }
 
+  /** Where to seek to see the same picture: into it. Its edge may be the one before it, by a rounding. */
+  get place() {
+    return this.target ?? (this.lead?.url ? this.lead.time + this.lead.frame * AIM : 0);
+  }
+
   get low() {
     return this.range?.lo ?? this.lead?.offset ?? 0;
   }
@@ -63,7 +68,7 @@ export class Deck extends EventTarget {
    * @param {Play | null} play @param {readonly Clip[]} clips @param {string} leader @param {readonly string[]} visible */
   set(play, clips, leader, visible) {
     const other = play?.id !== this.play?.id;
-    const t = other ? null : this.time;
+    const t = other ? null : this.place;
     this.play = play;
     if (other) {
       this.range = null;
@@ -102,7 +107,7 @@ export class Deck extends EventTarget {
       const busy = [...this.tiles.values()].filter((each) => each !== tile && each.loading).length;
       if (clip.stream_url && clip.stream_url !== tile.url && busy >= AT_ONCE) continue; // when another is here
       if (!tile.load(play, clip) || !tile.url) continue;
-      const t = this.lead && this.lead !== tile && this.lead.url ? this.time : this.from;
+      const t = this.lead && this.lead !== tile && this.lead.url ? this.place : this.from;
       if (t !== null && t > 0) tile.seek(t);
       else if (tile.hidden) tile.seek(tile.offset);
       if (this.wants && this.visible.includes(tile.channel)) void this.start(tile);
@@ -114,7 +119,7 @@ export class Deck extends EventTarget {
     const waiting = [...this.tiles.values()].find((tile) => tile.url && tile.url !== url && tile.wanted?.stream_url === url);
     if (!waiting) return;
     waiting.brought = url;
-    this.from = this.time;
+    this.from = this.place;
     this.loadShown();
   }
 
@@ -294,7 +299,7 @@ export class Deck extends EventTarget {
 
   /** @param {number} seconds */
   jump(seconds) {
-    this.seek(this.time + seconds);
+    this.seek(this.place + seconds);
   }
 
   /** To the next or previous picture, exactly. @param {number} by frames */
@@ -325,7 +330,7 @@ export class Deck extends EventTarget {
     if (!tile.url && tile.wanted) tile.load(this.play, tile.wanted);
     if (!old || old === tile || this.visible.includes(old.channel) || !tile.url) return this.lead_(channel);
     // Cameras are out of phase by a part of a frame: taking the instant anew from each picture would creep away.
-    this.held ??= this.wants ? null : this.target ?? old.time + old.frame * AIM;
+    this.held ??= this.wants ? null : this.place;
     this.stage.classList.add("switching");
     old.root.classList.add("leaving");
     tile.seek(this.held ?? this.time + 0.03);

@@ -65,9 +65,9 @@ export class Tile {
     return beginOf({ frame, hidden }, video.currentTime, this.given.habits().raw ? null : this.told);
   }
 
-  /** Play time of the picture shown. */
+  /** Play time of the picture shown, or of the one that is waited for. */
   get time() {
-    return this.media - this.hidden + this.offset;
+    return this.asked ?? this.media - this.hidden + this.offset;
   }
 
   /** End of the clip, play time. */
