@@ -59,6 +59,7 @@ SIZES = {
     "small": looks.SMALL,
     "flat": looks.FLAT,
 }
+PANES = {"Clips": ".clip-list li", "Figures": ".figures", "Footage": "game-timeline"}  # of Review
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES.keys())
@@ -70,8 +71,9 @@ def test_every_target_is_44_px_high_and_wide(page: Page, size: dict[str, int]) -
         page.evaluate(f"app.go('{name}', {play})")
         until(page, f"document.querySelector('#main.{name}')?.childElementCount > 0")
         small += [f"{name}: {each}" for each in page.evaluate(looks.SMALL_TARGETS)]
-        for tab in ("Clips", "Figures", "Footage") if name == "review" else ():
+        for tab, shows in PANES.items() if name == "review" else ():
             page.get_by_role("button", name=tab, exact=True).click()
+            expect(page.locator(shows).first).to_be_visible()
             small += [f"{tab}: {each}" for each in page.evaluate(looks.SMALL_TARGETS)]
     page.evaluate("app.go('desk', app.plays()[0].id)")
     page.locator("#menu").click()

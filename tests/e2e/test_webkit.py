@@ -83,9 +83,10 @@ def newest_play(demo: Demo) -> dict[str, Any]:
 def test_marked_ended_tapped_and_moving_within_six_seconds(window: WebKit, demo: Demo) -> None:
     """And within ten of opening the page.
 
-    The play is longer than two key pictures are apart: GStreamer paints nothing after a seek to a picture
-    behind the last key of a film with an edit list (FFmpeg's own copy of our clip behaves the same; Safari
-    has no GStreamer), and the single frames below are looked at in its first pictures.
+    The play is longer than a second, which lies between two key pictures: GStreamer holds the time of a key
+    in the file, hidden pre-roll and all, against the length of what is shown, and paints nothing from a key
+    that is later by that (FFmpeg's own copy of our clip too). The single frames below are a clip's first.
+    Safari has no GStreamer.
     """
     opened = time.monotonic()
     window.open(demo.urls[-1])

@@ -17,7 +17,7 @@ BINARIES = ("tests/data/",)
 
 FORBIDDEN = {
     "a developer's folder": r"(?<![\w.])/(root/\w+|home/(?!USER)\w+|work/\w+)\b",
-    "a package index": r"(index-url|extra-index|trusted-host|find-links)\s*[=:]",
+    "a package index": r"(index[-]url|extra[-]index|trusted[-]host|find[-]links)\s*[=:]",
     "an address of a package index": r"https?://[^\s\"']*/(simple|packages)/",
 }
 

@@ -5,7 +5,8 @@
 export const AT_ONCE = 2;
 export const ROOM_BYTES = 120e6;
 
-/** `now`: somebody watches what it is to replace. @typedef {{url: string, now: boolean, chunks: BlobPart[], have: number, stop: AbortController | null}} Job */
+/** `now`: somebody watches what it is to replace.
+ * @typedef {{url: string, now: boolean, chunks: BlobPart[], have: number, stop: AbortController | null}} Job */
 
 export class Prefetch extends EventTarget {
   /** @param {{fetch?: typeof fetch, room?: number, graceMs?: number}} [given] */
