@@ -66,11 +66,15 @@ def encode(
     first: int = 0,
     size: tuple[int, int] = SIZE,
     sound: bool = True,
+    extra: str = "",
 ) -> Media:
-    """`count` frames numbered from `first`; sets also in-band as MediaMTX has them, open GOP for HEVC."""
+    """`count` frames numbered from `first`; sets also in-band as MediaMTX has them, open GOP for HEVC.
+
+    `extra`: more options of x264 or x265, as "open-gop=1:bframes=2".
+    """
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
-        video: Any = container.add_stream(codec, rate=rate, options=_options(codec, gop, bframes))
+        video: Any = container.add_stream(codec, rate=rate, options=_options(codec, gop, bframes, extra))
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         video.codec_context.time_base = Fraction(1, VIDEO_HZ)
         video.codec_context.thread_count = 1
@@ -92,14 +96,13 @@ def encode(
     return _media(file.getvalue())
 
 
-def _options(codec: str, gop: int, bframes: int) -> dict[str, str]:
+def _options(codec: str, gop: int, bframes: int, extra: str) -> dict[str, str]:
     common = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={bframes}:repeat-headers=1"
+    more = f":{extra}" if extra else ""
     if codec == "libx265":
-        return {
-            "preset": "ultrafast",
-            "x265-params": common + ":open-gop=1:pools=none:frame-threads=1:log-level=none",
-        }
-    return {"preset": "veryfast", "x264-params": common + ":b-adapt=0"}
+        fixed = ":open-gop=1:pools=none:frame-threads=1:log-level=none"
+        return {"preset": "ultrafast", "x265-params": common + fixed + more}
+    return {"preset": "veryfast", "x264-params": common + ":b-adapt=0" + more}
 
 
 def _noise(seconds: float, seed: int) -> Iterator[av.AudioFrame]:
