@@ -156,6 +156,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             interval_s=settings.heartbeat.interval_s,
             timeout_s=settings.heartbeat.timeout_s,
             footage_age_s=footage.newest_part_age_s,
+            footage_from_outside=settings.recorder.mode == "external",
         ) as monitor,
         bridges.unless(
             box.safe.on,

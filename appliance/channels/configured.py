@@ -2,6 +2,8 @@
 
 The file owns name and input_url of its channels: they are applied at each start. latency_ms and liveness
 are applied when the file's value changes, so that a PATCH made during a game survives the restart.
+A channel that needs no capture device is on from the start. So is one that nobody has ever switched and that
+needs none since: its liveness has become "footage", or MediaMTX its recorder.
 A channel that left the file keeps everything and becomes the database's own: it can be changed and
 deleted then. Ids are never lost. An archived id is not revived: its old clips belong to another camera.
 """
@@ -28,11 +30,17 @@ class Applied:
     refused: list[str] = field(default_factory=list)
 
 
-def apply_config(tx: Tx, channels: Sequence[ChannelSettings]) -> Applied:
-    """Make the rows say what the file says. Run once at start, before the monitor and the recorder."""
+def apply_config(
+    tx: Tx, channels: Sequence[ChannelSettings], *, footage_from_outside: bool = False
+) -> Applied:
+    """Make the rows say what the file says. Run once at start, before the monitor and the recorder.
+
+    `footage_from_outside`: another program records every channel (recorder.mode = "external").
+    """
     applied = Applied()
     for channel in channels:
-        _apply(tx, channel, applied)
+        needs_no_device = footage_from_outside or channel.lives_by == "footage"
+        _apply(tx, channel, applied, needs_no_device=needs_no_device)
     listed = {channel.id for channel in channels}
     for row in tx.all("SELECT id FROM channels WHERE in_config = 1 ORDER BY id"):
         if row["id"] not in listed:
@@ -42,28 +50,31 @@ def apply_config(tx: Tx, channels: Sequence[ChannelSettings]) -> Applied:
     return applied
 
 
-def _apply(tx: Tx, channel: ChannelSettings, applied: Applied) -> None:
+def _apply(tx: Tx, channel: ChannelSettings, applied: Applied, *, needs_no_device: bool) -> None:
     row = tx.one("SELECT * FROM channels WHERE id = ?", (channel.id,))
     if row is None:
-        insert_channel(tx, {"id": channel.id, **_first(channel)})
+        insert_channel(tx, {"id": channel.id, **_first(channel, is_on=needs_no_device)})
         journal_channel(tx, "channel_created", channel.id)
         applied.created.append(channel.id)
     elif row["archived_us"] is not None:
         applied.refused.append(channel.id)
-    elif changes := _changes(channel, row):
-        tx.update("channels", channel.id, changes)
-        journal_channel(tx, "channel_updated", channel.id)
-        applied.updated.append(channel.id)
+    else:
+        changes = _changes(channel, row)
+        switch_on = needs_no_device and row["status"] == ChannelState.INACTIVE and row["switched_us"] is None
+        if switch_on:
+            changes["status"] = ChannelState.ACTIVE
+        if changes:
+            tx.update("channels", channel.id, changes)
+            journal_channel(tx, "channel_updated", channel.id)
+            applied.updated.append(channel.id)
 
 
-def _first(channel: ChannelSettings) -> dict[str, Any]:
-    """A channel the box records by itself is on from the start: there is no device to activate it."""
-    by_footage = channel.lives_by == "footage"
+def _first(channel: ChannelSettings, *, is_on: bool) -> dict[str, Any]:
     return {
         **_from_file(channel),
         "latency_ms": channel.latency_ms,
         "liveness": channel.lives_by,
-        "status": ChannelState.ACTIVE if by_footage else ChannelState.INACTIVE,
+        "status": ChannelState.ACTIVE if is_on else ChannelState.INACTIVE,
     }
 
 

@@ -5,6 +5,8 @@ it last reported. Times `*_s` are of one monotonic clock given by the caller; `*
 Must not know: where heartbeats come from, or how an edge is written.
 
 A channel is silent once `timeout_s` have passed since it was last heard: 29.9 s alive, 30.1 s error (V27).
+Where the footage comes from outside (MediaMTX) there may be nothing that sends heartbeats: until the first
+one has come, such a channel lives by its footage, whatever its `liveness` says.
 A timeout decided here counts at once, so it is said once; a sign of life that ends an error counts when
 its transaction has, so it may be said twice and the table takes the second as no transition.
 """
@@ -56,6 +58,7 @@ class Watch:
     deadline_s: float = math.inf
     heard_s: float = -math.inf
     last_seen_us: int | None = None
+    beat_us: int | None = None  # newest heartbeat; None: none ever came
     sent_us: int | None = None
     figures: dict[str, Any] = field(default_factory=dict)
     dirty: bool = False
@@ -64,8 +67,11 @@ class Watch:
 class Watches:
     """All channels. Every method is synchronous: nothing comes between a look and its consequence."""
 
-    def __init__(self, timeout_s: float, footage_age_s: FootageAge) -> None:
+    def __init__(
+        self, timeout_s: float, footage_age_s: FootageAge, *, footage_from_outside: bool = False
+    ) -> None:
         self.timeout_s = timeout_s
+        self._footage_from_outside = footage_from_outside
         self._footage_age_s = footage_age_s
         self._by_id: dict[str, Watch] = {}
 
@@ -77,15 +83,25 @@ class Watches:
 
     # -- what the rows say -----------------------------------------------------------------------
 
-    def learn(self, channel_id: str, state: ChannelState, liveness: str, rev: int, *, now_s: float) -> bool:
+    def learn(
+        self,
+        channel_id: str,
+        state: ChannelState,
+        liveness: str,
+        rev: int,
+        *,
+        now_s: float,
+        beat_us: int | None = None,
+    ) -> bool:
         """Follow a committed row; an older revision than the known one says nothing.
 
+        `beat_us`: its newest heartbeat, as far as the row says.
         A channel that becomes active, or lives by something else now, has a full timeout from now (V30).
         Returns whether the next deadline may have moved.
         """
         known = self._by_id.get(channel_id)
         if known is None:
-            known = self._by_id[channel_id] = Watch(state, liveness, rev)
+            known = self._by_id[channel_id] = Watch(state, liveness, rev, beat_us=beat_us)
         elif rev <= known.rev:
             return False
         elif (state, liveness) == (known.state, known.liveness):
@@ -98,10 +114,13 @@ class Watches:
     def forget(self, channel_id: str) -> None:
         self._by_id.pop(channel_id, None)
 
+    def _lives_by_footage(self, watch: Watch) -> bool:
+        return watch.liveness == "footage" or (self._footage_from_outside and watch.beat_us is None)
+
     def _first_look(self, watch: Watch, now_s: float) -> float:
         if watch.state is ChannelState.ACTIVE:
             return now_s + self.timeout_s
-        if watch.state is ChannelState.TIMED_OUT and watch.liveness == "footage":
+        if watch.state is ChannelState.TIMED_OUT and self._lives_by_footage(watch):
             return now_s + POLL_S
         return math.inf
 
@@ -124,6 +143,7 @@ class Watches:
         watch = self._by_id[channel_id]
         newest = self._is_newest(watch, beat)
         watch.last_seen_us = max(now_us, watch.last_seen_us or 0)
+        watch.beat_us = max(now_us, watch.beat_us or 0)
         watch.dirty = True
         if newest:
             watch.figures.update(beat.figures)
@@ -176,18 +196,20 @@ class Watches:
                 watch.deadline_s = now_s + GRACE_S
 
     def _look(self, channel_id: str, watch: Watch, now_s: float) -> Edge | None:
-        age_s = self._footage_age_s(channel_id) if watch.liveness == "footage" else None
+        by_footage = self._lives_by_footage(watch)
+        age_s = self._footage_age_s(channel_id) if by_footage else None
         alive = age_s is not None and age_s < self.timeout_s
         if watch.state is ChannelState.ACTIVE:
             if age_s is not None and alive:
                 watch.deadline_s = now_s + self.timeout_s - age_s
                 return None
             watch.state, watch.deadline_s = ChannelState.TIMED_OUT, math.inf
-            if watch.liveness == "footage":
+            if by_footage:
                 watch.deadline_s = now_s + POLL_S
-            return Edge(
-                channel_id, ChannelEvent.TIMEOUT, f"no {watch.liveness} for {self.timeout_s:g} seconds"
+            missed = (
+                "footage and no heartbeat" if by_footage != (watch.liveness == "footage") else watch.liveness
             )
+            return Edge(channel_id, ChannelEvent.TIMEOUT, f"no {missed} for {self.timeout_s:g} seconds")
         watch.deadline_s = now_s + POLL_S
         return self._edge(channel_id, watch, ChannelEvent.FOOTAGE, "footage") if alive else None
 
@@ -196,7 +218,7 @@ class Watches:
     def notice_footage(self, *, now_us: int) -> None:
         """Footage is a sign of life of the channels that live by it: it moves their last_seen."""
         for channel_id, watch in self._by_id.items():
-            if watch.liveness == "footage":
+            if self._lives_by_footage(watch):
                 age_s = self._footage_age_s(channel_id)
                 seen_us = None if age_s is None else now_us - int(age_s * 1_000_000)
                 if seen_us is not None and seen_us > (watch.last_seen_us or 0):
@@ -207,7 +229,8 @@ class Watches:
         watch = self._by_id.get(channel_id)
         if watch is None or watch.last_seen_us is None:
             return {}
-        return {"last_seen_us": watch.last_seen_us, **watch.figures}
+        beat = {} if watch.beat_us is None else {"heartbeat_us": watch.beat_us}
+        return {"last_seen_us": watch.last_seen_us, **beat, **watch.figures}
 
     def take_dirty(self) -> dict[str, dict[str, Any]]:
         """Reports not yet written, marked as written; `put_back` those that could not be."""

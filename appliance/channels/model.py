@@ -25,7 +25,9 @@ class ChannelIn(Input):
     name: Name
     input_url: InputUrl | None = None
     latency_ms: Latency = 0
-    liveness: Liveness | None = Field(None, description="default: footage with an input_url, else heartbeat")
+    liveness: Liveness | None = Field(
+        None, description="default: footage with an input_url, else heartbeat (footage until one came)"
+    )
 
 
 class ChannelPatch(Input):

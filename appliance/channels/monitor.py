@@ -60,7 +60,10 @@ class MonitorHandle:
     def learn(self, row: Mapping[str, Any]) -> None:
         """Follow a committed row, or a resource made of one, at once instead of by the journal."""
         state = state_of(row["status"], row["error_cause"])
-        if self._watches.learn(row["id"], state, row["liveness"], row["rev"], now_s=trio.current_time()):
+        beat_us = row.get("heartbeat_us")  # a resource does not show it: then it is known here
+        if self._watches.learn(
+            row["id"], state, row["liveness"], row["rev"], now_s=trio.current_time(), beat_us=beat_us
+        ):
             self._wake.ring()
 
     def forget(self, channel_id: str) -> None:
@@ -76,6 +79,7 @@ class MonitorHandle:
         report = self.report(resource["id"])
         if not report:
             return dict(resource)
+        report.pop("heartbeat_us", None)
         seen = to_rfc3339(report.pop("last_seen_us"))  # one format, UTC: compares as text
         return {**resource, **report, "last_seen_at": max(seen, resource["last_seen_at"] or "")}
 
@@ -99,15 +103,18 @@ async def run_channel_monitor(
     interval_s: float,
     timeout_s: float,
     footage_age_s: FootageAge,
+    footage_from_outside: bool = False,
     task_status: trio.TaskStatus[MonitorHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run until cancelled; the last reports are flushed then.
 
     Start: `started(handle)` once every channel is known; active ones have a full timeout from then.
     `footage_age_s(channel_id)`: seconds since the channel's newest part was written, None without any.
+    `footage_from_outside`: another program records; a channel that never had a heartbeat lives by footage.
     Raises: whatever the store raises but Unavailable, which is tried again.
     """
-    watches, wake = Watches(timeout_s, footage_age_s), Signal()
+    watches = Watches(timeout_s, footage_age_s, footage_from_outside=footage_from_outside)
+    wake = Signal()
     handle = MonitorHandle(interval_s, db, clock, watches, wake)
     cursor = db.journal.head
     await _follow_rows(db, handle)

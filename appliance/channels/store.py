@@ -165,6 +165,8 @@ def _move(tx: Tx, row: Row, event: ChannelEvent, reason: str | None, report: Map
         return row
     status, cause = columns_of(after)
     changes = {"status": status, "error_cause": cause, "error_reason": error_reason, **report}
+    if event in (ChannelEvent.ACTIVATE, ChannelEvent.DEACTIVATE, ChannelEvent.FATAL_FAULT):
+        changes["switched_us"] = tx.now_us
     tx.update("channels", row["id"], changes)
     if after is before:  # another fault on top of the first: no transition, but people read its reason
         journal_channel(tx, "channel_updated", row["id"])

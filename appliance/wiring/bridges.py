@@ -101,7 +101,8 @@ class FileChannels:
 @asynccontextmanager
 async def channels_of_the_file(settings: Settings, store: Store) -> AsyncIterator[FileChannels]:
     """Bring the settings file's channels into the database; on a full disk, as soon as there is room."""
-    apply = partial(apply_config, channels=settings.channels)
+    external = settings.recorder.mode == "external"
+    apply = partial(apply_config, channels=settings.channels, footage_from_outside=external)
     channels = FileChannels()
     try:
         channels.applied = await store.write(apply)

@@ -27,10 +27,10 @@ async def store(tmp_path: Path, autojump_clock: MockClock) -> AsyncIterator[Stor
         yield opened
 
 
-async def start(store: Store, *blocks: dict[str, Any]) -> Applied:
-    """One start of the box with these [[channels]] blocks."""
+async def start(store: Store, *blocks: dict[str, Any], outside: bool = False) -> Applied:
+    """One start of the box with these [[channels]] blocks; `outside`: with MediaMTX as the recorder."""
     listed = [ChannelSettings(**block) for block in blocks]
-    return await store.write(lambda tx: apply_config(tx, listed))
+    return await store.write(lambda tx: apply_config(tx, listed, footage_from_outside=outside))
 
 
 async def row(store: Store, channel_id: str = "cam1") -> dict[str, Any]:
@@ -117,3 +117,31 @@ async def test_an_archived_id_is_not_revived_and_does_not_stop_the_box(store: St
 def test_an_input_the_recorder_cannot_take_stops_the_start() -> None:
     with pytest.raises(ValidationError, match="rtsp: is not known"):
         ChannelSettings(id="cam1", input_url="rtsp://camera/1")
+
+
+async def test_a_channel_that_mediamtx_records_is_on_from_the_start(store: Store) -> None:
+    await start(store, {"id": "cam1"}, outside=True)
+    assert (await row(store))["status"] == "active"
+    assert (await row(store))["liveness"] == "heartbeat", (
+        "the default of contract.md; footage counts until one"
+    )
+
+
+@pytest.mark.parametrize("later", [{"outside": True}, {"liveness": "footage"}, {"input_url": "srt://:8891"}])
+async def test_a_channel_nobody_ever_switched_is_on_once_it_needs_no_device(
+    store: Store, later: dict[str, Any]
+) -> None:
+    await start(store, {"id": "cam1"})
+    assert (await row(store))["status"] == "inactive"
+    outside = later.pop("outside", False)
+    assert (await start(store, {"id": "cam1", **later}, outside=outside)).updated == ["cam1"]
+    assert (await row(store))["status"] == "active"
+    assert await start(store, {"id": "cam1", **later}, outside=outside) == Applied()
+
+
+@pytest.mark.parametrize("event", [ChannelEvent.DEACTIVATE, ChannelEvent.FATAL_FAULT])
+async def test_a_channel_that_was_switched_off_stays_off(store: Store, event: ChannelEvent) -> None:
+    await start(store, {"id": "cam1"}, outside=True)
+    await store.write(lambda tx: channels.command_channel(tx, Caller(), "cam1", event))
+    assert await start(store, {"id": "cam1"}, outside=True) == Applied()
+    assert (await row(store))["status"] == "inactive"

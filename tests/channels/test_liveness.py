@@ -18,9 +18,11 @@ TIMED_OUT = Edge("cam1", E.TIMEOUT, "no heartbeat for 30 seconds")
 class Table:
     """One channel "cam1", its row, and time by hand."""
 
-    def __init__(self, state: ChannelState = S.ACTIVE, liveness: str = "heartbeat") -> None:
+    def __init__(
+        self, state: ChannelState = S.ACTIVE, liveness: str = "heartbeat", *, outside: bool = False
+    ) -> None:
         self.footage_age_s: float | None = None
-        self.watches = Watches(30.0, lambda channel_id: self.footage_age_s)
+        self.watches = Watches(30.0, lambda channel_id: self.footage_age_s, footage_from_outside=outside)
         self.state, self.liveness, self.rev = state, liveness, 1
         self.watches.learn("cam1", state, liveness, 1, now_s=0.0)
 
@@ -86,7 +88,7 @@ def test_a_start_gives_every_active_channel_a_full_timeout() -> None:  # V30
 def test_a_heartbeat_on_an_inactive_channel_is_heard_and_changes_nothing() -> None:  # V30
     table = Table(S.INACTIVE)
     assert table.beat(5.0, ok=True) is None
-    assert table.watches.report("cam1") == {"last_seen_us": 5_000_000}
+    assert table.watches.report("cam1") == {"last_seen_us": 5_000_000, "heartbeat_us": 5_000_000}
     assert table.watches.next_deadline_s() == math.inf
 
 
@@ -217,7 +219,7 @@ def test_reports_are_taken_once_and_put_back_when_they_could_not_be_written() ->
     assert table.watches.take_dirty() == {}
     table.beat(1.0, framerate=25.0)
     taken = table.watches.take_dirty()
-    assert taken == {"cam1": {"last_seen_us": 1_000_000, "framerate": 25.0}}
+    assert taken == {"cam1": {"last_seen_us": 1_000_000, "heartbeat_us": 1_000_000, "framerate": 25.0}}
     assert table.watches.take_dirty() == {}
     table.watches.put_back(taken)
     assert table.watches.take_dirty() == taken
@@ -255,3 +257,40 @@ def test_edges_alternate_whatever_the_gaps_between_heartbeats(gaps: list[float])
             table.commit(back.event, at)
     long = sum(1 for gap in gaps if gap >= 30.0)
     assert edges == [E.TIMEOUT, E.HEARTBEAT] * long
+
+
+def test_footage_from_outside_keeps_a_channel_alive_until_its_first_heartbeat() -> None:
+    table = Table(outside=True)
+    table.footage_age_s = 0.1
+    assert table.due(30.1) == [] and table.due(60.1) == []
+    table.footage_age_s = 30.5
+    assert table.due(90.1) == [Edge("cam1", E.TIMEOUT, "no footage and no heartbeat for 30 seconds")]
+    table.commit(E.TIMEOUT, 90.1)
+    table.footage_age_s = 0.1
+    assert [edge.event for edge in table.due(91.0)] == [E.FOOTAGE]
+    table.commit(E.FOOTAGE, 91.0)
+    assert table.beat(100.0) is None
+    assert table.due(130.1) == [TIMED_OUT], "from its first heartbeat on they are its sign of life"
+
+
+def test_footage_of_a_box_that_records_by_itself_says_nothing_of_a_channel_that_lives_by_heartbeats() -> None:
+    table = Table()
+    table.footage_age_s = 0.1
+    assert table.due(30.1) == [TIMED_OUT]
+
+
+def test_a_heartbeat_of_an_earlier_life_still_counts_as_one() -> None:
+    watches = Watches(30.0, lambda channel_id: 0.1, footage_from_outside=True)
+    watches.learn("cam1", S.ACTIVE, "heartbeat", 1, now_s=0.0, beat_us=5)
+    assert watches.due(now_s=30.1) == [TIMED_OUT]
+
+
+def test_liveness_changed_while_silent_is_followed_at_once() -> None:
+    table = Table(outside=True)
+    table.beat(1.0)
+    table.footage_age_s = 0.1
+    assert table.due(31.1) == [TIMED_OUT]
+    table.commit(E.TIMEOUT, 31.1)
+    table.rev, table.liveness = table.rev + 1, "footage"
+    table.watches.learn("cam1", table.state, "footage", table.rev, now_s=32.0)
+    assert [edge.event for edge in table.due(32.6)] == [E.FOOTAGE]
