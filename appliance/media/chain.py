@@ -12,12 +12,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 
 from appliance.media.fmp4 import Track
 from appliance.media.view import Key, Part, SegmentView
 
 NS = 1_000_000_000
+# A picture waits in the decoder for at most 16 later ones (MaxDpbFrames; H.264 A.3.1, H.265 A.4.2): so many
+# parts of one frame each may lie between it and its place in the order shown.
+_REORDER_PARTS = 17
 _Description = tuple[int, int | bytes]
 
 
@@ -154,25 +157,24 @@ def _keys(links: tuple[Link, ...]) -> Iterable[KeyAt]:
 
 def _has_frames(link: Link) -> bool:
     """Some frame lies in the window; the segment's first video sample is taken to be its first key."""
-    first, last = link.segment.parts[link.segment.keys[0].part], _last_video_parts(link)
-    return first.video_pts_min < link.stop and max(part.video_pts_max for part in last) >= link.first
+    first = min(part.video_pts_min for part in _first_video_parts(link))
+    return first < link.stop and max(part.video_pts_max for part in _last_video_parts(link)) >= link.first
 
 
-def _last_video_parts(link: Link) -> list[Part]:
-    """The last two parts with video: with B-frames the greatest pts may be in the one before the last."""
-    found: list[Part] = []
-    for part in reversed(link.segment.parts):
-        if part.video_tfdt >= 0:
-            found.append(part)
-            if len(found) == 2:
-                break
-    return found
+def _first_video_parts(link: Link) -> Iterable[Part]:
+    """The part of the first key, and those after it that may hold pictures shown before it."""
+    first = link.segment.keys[0].part
+    return (part for part in link.segment.parts[first : first + _REORDER_PARTS] if part.video_tfdt >= 0)
+
+
+def _last_video_parts(link: Link) -> Iterable[Part]:
+    """The last parts with video: with B-frames the greatest pts may be in one before the last."""
+    return islice((part for part in reversed(link.segment.parts) if part.video_tfdt >= 0), _REORDER_PARTS)
 
 
 def _shows_before_first_key(link: Link) -> bool:
     first = link.segment.keys[0]
-    part = link.segment.parts[first.part]
-    return link.first < first.pts and part.video_pts_min < first.pts
+    return link.first < first.pts and any(x.video_pts_min < first.pts for x in _first_video_parts(link))
 
 
 def _changed(links: tuple[Link, ...], before: KeyAt, after: KeyAt) -> bool:

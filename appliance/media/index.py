@@ -321,8 +321,17 @@ class SegmentIndex:
         """A snapshot under `path` (relative to recordings_dir). Raises ValueError before there is an init."""
         if self.init is None:
             raise ValueError(f"{self.name} has no init yet")
-        parts, keys = tuple(self.parts), tuple(self.keys)
-        return SegmentView(path, self.init, self.base_ns, self.run_id, clock, parts, keys, self.recent)
+        return SegmentView(
+            path,
+            self.init,
+            self.base_ns,
+            self.run_id,
+            clock,
+            tuple(self.parts),
+            tuple(self.keys),
+            self.cursor.pace.lowest_cto,
+            self.recent,
+        )
 
 
 def was_closed(fd: int, init: Init) -> bool:

@@ -43,6 +43,7 @@ class Pace:
     """What must be remembered of the video so far to see a hole in it."""
 
     nominal: int = 0  # ticks of one frame
+    opening: int = 0  # the same as the first part had it
     reorder: int = 0  # greatest pts-dts of an undisturbed part
     lowest_cto: int = 0
     reached: int = -1  # dts after the last sample
@@ -78,6 +79,7 @@ def next_part(pace: Pace, runs: Sequence[TrackRun]) -> tuple[Frames, PartNote, P
     pace = replace(
         pace,
         nominal=nominal,
+        opening=pace.opening or nominal,
         reorder=max(pace.reorder, *ctos) if is_even else pace.reorder,
         lowest_cto=min(pace.lowest_cto, *ctos),
         reached=reached,

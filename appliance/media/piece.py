@@ -6,6 +6,7 @@ know: boxes, sound, how spans were chosen. Clip time is wall time from the first
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
@@ -96,6 +97,17 @@ def _holes(video: VideoSamples, longest: int) -> list[tuple[int, int, int]]:
     return [(place, highest[place], lowest[place + 1]) for place, delta in steps if delta > longest]
 
 
+def lift(pieces: list[Piece]) -> None:
+    """Make every composition offset of the clip at least 0, all by the same ticks.
+
+    A first frame shown before its decode time would need an edit that begins before time 0.
+    """
+    by = -min(min(piece.video.ctos) for piece in pieces)
+    if by > 0:
+        for piece in pieces:
+            piece.video.ctos = array("i", [cto + by for cto in piece.video.ctos])
+
+
 def lay_out(pieces: list[Piece]) -> None:
     """Place every piece as far from the first as wall time says, never before the end of the last one."""
     origin_us = pieces[0].wall_us(pieces[0].first)
@@ -112,5 +124,9 @@ def lay_out(pieces: list[Piece]) -> None:
 
 def end_of(piece: Piece) -> int:
     """Clip pts at which the last frame shown of a piece ends."""
-    last = piece.video.last_shown()
-    return piece.clip_pts(last) + piece.video.end - piece.video.pts[last]
+    pts, last = piece.video.pts, piece.video.last_shown()
+    end = piece.clip_pts(last) + piece.video.end - pts[last]
+    # A later picture that is there for decoding alone must not be shown: recorded times and the clip's own
+    # differ by a tick or two where a part begins.
+    after = [place for place in range(last) if pts[place] > pts[last]]
+    return min([end, *map(piece.clip_pts, after)])

@@ -21,7 +21,7 @@ from appliance.media.chain import NS, Span, find_spans, longest_group
 from appliance.media.coverage import Missing, Shown, missing_spans
 from appliance.media.moov import Range, TrackTable, build
 from appliance.media.params import KEY_HEAD_BYTES, Description, describe
-from appliance.media.piece import Piece, end_of, lay_out, squeeze_holes, to_us
+from appliance.media.piece import Piece, end_of, lay_out, lift, squeeze_holes, to_us
 from appliance.media.samples import PartReader, read_video
 from appliance.media.sound import Stretch, read_sound
 from appliance.media.splice import MAX_BYTES, as_broken_link, needs_splice
@@ -84,6 +84,7 @@ def make_plan(
         raise NoFootage(f"no frame between {start_us} and {end_us}")
     for piece in pieces:
         squeeze_holes(piece)
+    lift(pieces)
     lay_out(pieces)
     refused = [(span.begin_us - latency_us, span.end_us - latency_us) for span in spans if span not in group]
     shown = [Shown(one.start_us - latency_us, one.end_us - latency_us) for x in pieces for one in x.shown]

@@ -151,11 +151,11 @@ class _Cursor:
 
 
 def _is_past(link: Link, number: int) -> bool:
-    """No frame of this part or a later one is wanted: in decode order pts never falls below dts."""
+    """No frame of this part or a later one is wanted: dts rises, and pts falls below it by `lowest_cto`."""
     part = link.segment.parts[number]
     if part.video_tfdt < 0:
         return False
-    return part.video_pts_min >= link.stop and part.video_tfdt >= link.stop
+    return part.video_pts_min >= link.stop and part.video_tfdt + link.segment.lowest_cto >= link.stop
 
 
 def _video_runs(reader: PartReader, link: int, number: int) -> list[TrackRun]:

@@ -25,7 +25,9 @@ class SegmentFacts:
     """All media times are ns of the run. `first_ns`/`end_ns` are None when there is no video.
 
     `bytes` is the file's size when it was indexed, `indexed_bytes` the end of its last complete part.
-    `holes` are (end of the frame before, pts of the frame after).
+    `first_frame_ns` is the length of a frame at its begin (fixed by its first part), `frame_ns` at its end.
+    `lowest_cto` is the least pts - dts in video ticks, at most 0. `holes` are (end of the frame before, pts
+    of the frame after).
     """
 
     name: str
@@ -41,7 +43,9 @@ class SegmentFacts:
     parts: int
     first_ns: int | None
     end_ns: int | None
+    first_frame_ns: int
     frame_ns: int
+    lowest_cto: int
     codec: str
     stsd_id: str
     sizes: tuple[Size, ...]
@@ -67,7 +71,9 @@ def facts_of(index: SegmentIndex) -> SegmentFacts:
         parts=len(index.parts),
         first_ns=None if index.first is None else index.run_ns(index.first),
         end_ns=None if index.end is None else index.run_ns(index.end),
+        first_frame_ns=ticks_to_ns(index.cursor.pace.opening, index.timescale),
         frame_ns=ticks_to_ns(index.cursor.pace.nominal, index.timescale),
+        lowest_cto=index.cursor.pace.lowest_cto,
         codec=video.codec if video is not None else "",
         stsd_id=init.stsd_id if init is not None else "",
         sizes=tuple(Size(index.run_ns(p.pts), p.width, p.height) for p in index.pictures),

@@ -195,7 +195,7 @@ def _join(pieces: Sequence[Piece], strangers: Sequence[Stranger]) -> tuple[list[
 def _tolerance_us(left: SegmentFacts, right: SegmentFacts) -> int:
     if left.run_id != right.run_id and (left.number is None or right.number is None):
         return NAMELESS_US
-    return HOLE_FRAMES * max(left.frame_ns, right.frame_ns) // 1000
+    return HOLE_FRAMES * max(left.frame_ns, right.first_frame_ns) // 1000
 
 
 def _reason(left: Piece, right: Piece, strangers: Sequence[Stranger]) -> Reason:

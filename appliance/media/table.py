@@ -256,6 +256,9 @@ def _take_row(log: ChannelLog, row: list[Any]) -> None:
         run_id, media_ns, wall_us, rate_ppb = told
         knot = Knot(int(media_ns), int(wall_us), int(rate_ppb))
         log.knots.setdefault(str(run_id), []).append(knot)
+    elif kind == "f" and len(told) != len(_FACTS) + 2:  # an older layout: walked again, its times stay
+        log.published.add(str(told[0]))
+        log.facts.pop(told[0], None)
     elif kind == "f":
         facts = _facts(told)
         log.facts[facts.name] = facts

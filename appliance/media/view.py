@@ -56,7 +56,8 @@ class SegmentView:
 
     `name` is relative to recordings_dir; `base_ns` is the run's media time at tick 0 (mtxi.DTS, else 0);
     `run_id` is the hex StreamID, or "name:<file>" without mtxi. `recent` has the sample tables of some newest
-    parts by number, as they were indexed; those of the others are read from the file.
+    parts by number, as they were indexed; those of the others are read from the file. `lowest_cto` is the
+    least pts - dts of its video, at most 0: what a later part may still show is not before its dts by more.
     """
 
     name: str
@@ -66,4 +67,5 @@ class SegmentView:
     clock: RunClock
     parts: Sequence[Part]
     keys: Sequence[Key]
+    lowest_cto: int = 0
     recent: Mapping[int, tuple[TrackRun, ...]] = field(default_factory=dict, compare=False, repr=False)

@@ -138,7 +138,7 @@ class Walks:
                 return segment.index.view(path, clock) if segment.index and segment.index.init else None
         self._remember(path, known)
         init, parts, keys = known
-        return SegmentView(path, init, facts.base_ns, facts.run_id, clock, parts, keys)
+        return SegmentView(path, init, facts.base_ns, facts.run_id, clock, parts, keys, facts.lowest_cto)
 
     def _remember(self, path: str, known: tuple[Init, Sequence[Part], Sequence[Key]]) -> None:
         self._tables[path] = known

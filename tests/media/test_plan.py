@@ -335,3 +335,25 @@ def test_a_recording_cut_short_after_it_was_indexed_is_malformed_not_a_crash(rec
     os.truncate(recordings.folder / view.name, view.parts[2].offset + 9)
     with pytest.raises(Malformed):
         cut(recordings, 30, 50)
+
+
+@pytest.mark.parametrize("part_s", [0.001, 0.07, 0.4], ids=["a frame a part", "two", "twelve"])
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_pictures_shown_before_their_decode_time_are_in_the_clip(
+    recordings: Recordings, part_s: float, codec: str
+) -> None:
+    """CMAF and ffmpeg's negative_cts_offsets: the first pts is the first dts, B-frames fall below theirs."""
+    source = encode(150, codec=codec, bframes=3, gop=30, sound=False)
+    late = min(frame.dts for frame in source.frames)
+    frames = [frame._replace(dts=frame.dts - late) for frame in source.frames]
+    assert min(frame.pts - frame.dts for frame in frames) < 0 == frames[0].dts
+    recordings.record(replace(source, frames=frames), part_s=part_s, segment_s=2.0)
+    everything = plan_frames(recordings.views, recordings.open_fd, at_us(-9), at_us(999), LATENCY_US)
+    assert len(everything) == 150
+    for first, stop in [(40, 58), (57, 61), (59, 60), *((60 + n, 90 + n) for n in range(12)), (130, 150)]:
+        plan = plan_us(recordings, everything[first], everything[stop - 1] + 1)
+        assert play(recordings.bytes_of(plan)).numbers == list(range(first, stop))
+        assert plan.missing == ()
+    for frame in range(120, 150):  # also where the last picture shown is not the last one in the file
+        plan = plan_us(recordings, everything[frame], everything[frame] + 1)
+        assert play(recordings.bytes_of(plan)).numbers == [frame]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -131,3 +133,9 @@ def test_a_hundred_hours_are_read_back(index: SegmentIndex) -> None:
     log = read_log(data)
     assert (len(log.facts), len(log.knots["aa" * 16])) == (6000, 36_000)
     assert all(isinstance(one, SegmentFacts) for one in log.facts.values())
+
+
+def test_facts_of_an_older_layout_are_walked_again_and_keep_their_times() -> None:
+    row = json.dumps([1, "f", "a.mp4", 9, 9, "closed"], separators=(",", ":")).encode()
+    log = read_log(b"%08x %s\n" % (crc32(row), row))
+    assert (log.facts, log.published, log.bad_lines) == ({}, {"a.mp4"}, 0)
