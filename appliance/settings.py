@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from appliance.channels.settings import ChannelSettings, HeartbeatSettings
 from appliance.clips.settings import ClipsSettings
+from appliance.contradictions import contradictions
 from appliance.kernel.fields import Section
 from appliance.recordings.settings import MediamtxSettings, RecorderSettings, RetentionSettings, Zone
 from appliance.tags.template import TaggingSettings
@@ -100,12 +101,9 @@ class Settings(BaseSettings):
     tagging: TaggingSettings = TaggingSettings()
 
     @model_validator(mode="after")
-    def _channels_are_unique(self) -> Settings:
-        seen: set[str] = set()
-        for channel in self.channels:
-            if channel.id in seen:
-                raise ValueError(f"channels: id {channel.id!r} appears twice")
-            seen.add(channel.id)
+    def _nothing_contradicts(self) -> Settings:
+        if problems := contradictions(self):
+            raise SettingsError(problems)
         return self
 
     @model_validator(mode="after")

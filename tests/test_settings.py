@@ -25,7 +25,7 @@ def problems(tree: dict[str, Any]) -> list[str]:
         ({"site": {"timezone": "Mars/Olympus"}}, "site.timezone: unknown time zone 'Mars/Olympus'"),
         ({"site": {"id": "My Site"}}, "site.id: "),
         ({"channels": [{"id": "a"}, {"id": "A"}]}, "channels.1.id: "),
-        ({"channels": [{"id": "a"}, {"id": "a"}]}, "channels: id 'a' appears twice"),
+        ({"channels": [{"id": "a"}, {"id": "a"}]}, "channels.1.id: 'a' is channels.0 already"),
         ({"channels": [{"id": "a", "latency_ms": -1}]}, "channels.0.latency_ms: "),
         ({"recorder": {"mode": "cloud"}}, "recorder.mode: "),
         ({"clips": {"max_duration_s": float("inf")}}, "clips.max_duration_s: "),

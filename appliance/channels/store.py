@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.channels.inputs import default_liveness
+from appliance.channels.inputs import MAX_CHANNEL_IDS, MAX_CHANNELS, default_liveness, listener_of
 from appliance.channels.machine import CHANNEL, ChannelEvent, ChannelState, columns_of, state_of
 from appliance.channels.model import (
     ChannelIn,
@@ -15,7 +15,7 @@ from appliance.channels.model import (
     Footage,
     channel_resource,
 )
-from appliance.kernel.errors import FieldError, Refused, gone, id_reused, not_found
+from appliance.kernel.errors import FieldError, Refused, gone, id_reused, invalid, not_found
 from appliance.kernel.machine import ILLEGAL
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
 from appliance.kernel.paging import list_page
@@ -68,6 +68,8 @@ def create_channel(tx: Tx, caller: Caller, body: ChannelIn) -> Answer:
         if known["request_hash"] != request_hash:
             raise id_reused("channel", body.id)
         return Answer(200, channel_resource(known))
+    _refuse_too_many(tx)
+    _refuse_port_in_use(tx, body.id, body.input_url)
     liveness = body.liveness or default_liveness(body.input_url)
     fields = body.model_dump(include={"id", "name", "input_url", "latency_ms"})
     insert_channel(tx, {**fields, "liveness": liveness, "in_config": 0, "request_hash": request_hash})
@@ -94,8 +96,38 @@ def change_channel(tx: Tx, caller: Caller, channel_id: str, body: ChannelPatch) 
     }
     if not changes:
         return Answer(200, channel_resource(row))
+    if "input_url" in changes:
+        _refuse_port_in_use(tx, channel_id, changes["input_url"])
     tx.update("channels", channel_id, changes)
     return Answer(200, journal_channel(tx, "channel_updated", channel_id))
+
+
+def _refuse_too_many(tx: ReadTx) -> None:
+    counts = tx.one("SELECT count(*) AS ids, sum(archived_us IS NULL) AS channels FROM channels")
+    assert counts is not None
+    if (counts["channels"] or 0) >= MAX_CHANNELS:
+        raise Refused(
+            409, "too_many_channels", f"there are {MAX_CHANNELS} channels already", "delete unused channels"
+        )
+    if counts["ids"] >= MAX_CHANNEL_IDS:
+        raise Refused(
+            409,
+            "too_many_channels",
+            f"{MAX_CHANNEL_IDS} channel ids have been used, deleted ones included",
+            "change a channel that is not used any more instead of adding one",
+        )
+
+
+def _refuse_port_in_use(tx: ReadTx, channel_id: str, input_url: str | None) -> None:
+    """Two channels cannot listen on one port: the second would never be recorded."""
+    wanted = listener_of(input_url)
+    if wanted is None:
+        return
+    for row in all_channels(tx):
+        other = listener_of(row["input_url"])
+        if row["id"] != channel_id and other is not None and wanted.clashes_with(other):
+            said = f"port {wanted.port} is listened on by channel {row['id']} already"
+            raise invalid("input_url", f"{said}; use another port", "port_in_use")
 
 
 def _refuse_file_owned(channel_id: str, names: list[str]) -> None:

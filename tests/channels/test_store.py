@@ -12,9 +12,11 @@ import pytest
 from trio.testing import MockClock
 
 from appliance.channels import store as channels
+from appliance.channels.inputs import MAX_CHANNELS
 from appliance.channels.machine import ChannelEvent
-from appliance.channels.model import ChannelIn, Footage
+from appliance.channels.model import ChannelIn, ChannelPatch, Footage
 from appliance.kernel import json
+from appliance.kernel.errors import Refused
 from appliance.kernel.operation import Caller
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
@@ -91,3 +93,36 @@ async def test_the_database_refuses_an_error_without_a_cause(store: Store) -> No
 
     with pytest.raises(apsw.ConstraintError):
         await store.write(wrong)
+
+
+async def test_no_two_channels_listen_on_one_port(store: Store) -> None:
+    def added(channel_id: str, url: str) -> Any:
+        body = ChannelIn.model_validate({"id": channel_id, "name": channel_id, "input_url": url})
+        return store.write(lambda tx: channels.create_channel(tx, Caller(), body))
+
+    await added("a", "srt://:8891")
+    await added("b", "srt://:8892")
+    with pytest.raises(Refused) as refused:
+        await added("c", "srt://127.0.0.1:8891?mode=listener")
+    assert (refused.value.status, refused.value.code) == (422, "port_in_use")
+    assert refused.value.errors[0].loc == "input_url" and "channel a" in refused.value.detail
+    with pytest.raises(Refused, match="port_in_use"):
+        patch = ChannelPatch.model_validate({"input_url": "srt://:8891"})
+        await store.write(lambda tx: channels.change_channel(tx, Caller(), "b", patch))
+    await store.write(lambda tx: channels.archive_channel(tx, Caller(), "a"))
+    await added("c", "srt://:8891")
+
+
+async def test_a_box_has_room_for_so_many_channels_and_no_more(store: Store) -> None:
+    def fill(tx: Tx) -> None:
+        for number in range(MAX_CHANNELS - 1):
+            row = {"id": f"c{number}", "name": "", "latency_ms": 0, "in_config": 0, "liveness": "footage"}
+            channels.insert_channel(tx, row)
+
+    await store.write(fill)
+    body = ChannelIn.model_validate({"id": "last", "name": "Last"})
+    with pytest.raises(Refused) as refused:
+        await store.write(lambda tx: channels.create_channel(tx, Caller(), body))
+    assert (refused.value.status, refused.value.code) == (409, "too_many_channels")
+    await store.write(lambda tx: channels.archive_channel(tx, Caller(), "c0"))
+    await store.write(lambda tx: channels.create_channel(tx, Caller(), body))

@@ -1,0 +1,70 @@
+"""Settings that cannot be meant together are refused, each by the path of the key to change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.channels.inputs import MAX_CHANNELS
+from appliance.settings import SettingsError, check_settings
+
+
+def problems(tree: dict[str, Any]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        check_settings(tree)
+    return caught.value.problems
+
+
+def cameras(*urls: str) -> dict[str, Any]:
+    return {"channels": [{"id": f"cam{n}", "input_url": url} for n, url in enumerate(urls)]}
+
+
+@pytest.mark.parametrize(
+    ("tree", "path"),
+    [
+        (cameras("srt://:8891", "srt://:8892", "srt://:8891"), "channels.2.input_url"),
+        (cameras("srt://:8891", "srt://127.0.0.1:8891?mode=listener"), "channels.1.input_url"),
+        (cameras("srt://:8891?latency=200", "srt://0.0.0.0:8891?mode=listener"), "channels.1.input_url"),
+        ({"server": {"port": 9080}}, "server.local_port"),
+        ({"server": {"host": " "}}, "server.host"),
+        ({"heartbeat": {"interval_s": 5, "timeout_s": 4}}, "heartbeat.timeout_s"),
+        ({"heartbeat": {"interval_s": 5, "timeout_s": 5}}, "heartbeat.timeout_s"),
+        ({"storage": {"state_dir": "/x", "recordings_dir": "/x", "clips_dir": "/c"}}, "storage.state_dir"),
+        ({"storage": {"clips_dir": "/x/../y", "recordings_dir": "/y"}}, "storage.recordings_dir"),
+        ({"storage": {"state_dir": "/x", "clips_dir": "/x"}}, "storage.state_dir"),
+        ({"storage": {"clips_dir": "/r/clips", "recordings_dir": "/r"}}, "storage.clips_dir"),
+        ({"storage": {"state_dir": "/s", "recordings_dir": "/s/clips/r"}}, "storage.recordings_dir"),
+        ({"channels": [{"id": f"c{n}"} for n in range(10_000)]}, "channels"),
+    ],
+)
+def test_a_contradiction_is_named(tree: dict[str, Any], path: str) -> None:
+    (found,) = problems(tree)
+    assert found.startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        cameras("srt://:8891", "srt://10.0.0.9:8891"),  # the second one calls, and opens no port here
+        cameras("srt://10.0.0.1:8891?mode=listener", "srt://10.0.0.2:8891?mode=listener"),
+        {"server": {"port": 0, "local_port": 0}},
+        {"storage": {"state_dir": "/s", "recordings_dir": "/s/recordings"}},
+        {"channels": [{"id": f"c{n}"} for n in range(MAX_CHANNELS)]},
+    ],
+)
+def test_what_only_looks_like_one_is_accepted(tree: dict[str, Any]) -> None:
+    check_settings(tree)
+
+
+def test_all_of_them_are_named_at_once() -> None:
+    tree = {**cameras("srt://:1", "srt://:1"), "server": {"port": 7, "local_port": 7}}
+    assert [line.split(":")[0] for line in problems(tree)] == ["channels.1.input_url", "server.local_port"]
+
+
+def test_links_do_not_hide_one_folder_twice(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    tree = {"storage": {"state_dir": str(tmp_path / "real"), "recordings_dir": str(tmp_path / "link")}}
+    assert problems(tree)[0].startswith("storage.state_dir: ")
