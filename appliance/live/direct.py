@@ -129,7 +129,7 @@ class DirectTransport:
     async def _writable(self) -> None:
         try:
             await trio.lowlevel.wait_writable(self._wire.socket)
-        except (trio.ClosedResourceError, OSError) as error:
+        except (trio.ClosedResourceError, trio.BusyResourceError, OSError) as error:
             raise Gone(str(error)) from error
 
     # -- hypercorn -------------------------------------------------------------------------------

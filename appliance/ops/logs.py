@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO
 
@@ -21,6 +22,9 @@ Style = Literal["json", "journal", "human"]
 
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "exception": 3, "critical": 2}
 _SECRET = ("password", "token", "authorization", "secret", "cookie")
+
+GROUP_DEPTH = 100  # exception groups within each other; a daemon has about 20
+GROUP_WIDTH = 20  # exceptions shown of one group
 
 Event = MutableMapping[str, Any]
 
@@ -68,9 +72,27 @@ def configure_logs(style: Style, stream: TextIO = sys.stdout, level: int = loggi
 
 def _writers(style: Style, colours: bool) -> list[Any]:
     if style == "human":
-        return [structlog.dev.ConsoleRenderer(colors=colours)]
-    lines = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=_write_exception)]
+    lines = [
+        structlog.processors.ExceptionRenderer(_exception_text),
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+    ]
     return [_take_priority, *lines[:1], _with_priority] if style == "journal" else lines
+
+
+def _exception_text(exc_info: Any) -> str:
+    """The traceback down to its leaves. Python's own stops at ten groups within each other, and every layer
+    of the daemon is one: what had failed was the part it left out."""
+    kind, error, trace = exc_info
+    return "".join(
+        traceback.TracebackException(
+            kind, error, trace, max_group_width=GROUP_WIDTH, max_group_depth=GROUP_DEPTH
+        ).format()
+    ).rstrip("\n")
+
+
+def _write_exception(stream: TextIO, exc_info: Any) -> None:
+    stream.write("\n" + _exception_text(exc_info))
 
 
 def _stamp(logger: Any, method: str, event: Event) -> Event:

@@ -20,18 +20,13 @@ What is changed, and why:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import h11
 import structlog
 import trio
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData
-from hypercorn.protocol.events import Body, EndBody, Response, StreamClosed
-from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.h11 import H11Protocol, H11WSConnection
-from hypercorn.protocol.ws_stream import WSStream
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.trio.worker_context import WorkerContext
@@ -39,28 +34,22 @@ from hypercorn.typing import ConnectionState
 from hypercorn.utils import UnexpectedMessageError, parse_socket_addr
 from wsproto.utilities import ProtocolError as WebSocketError
 
+from appliance.web.frames import FrameMeter
+from appliance.web.http1 import Protocol
+from appliance.web.limits import Limits, Seldom
 from appliance.web.short import Exchange, parse_short, scope_of
+
+__all__ = ["GONE", "Connection", "IdleTimer", "Inbox", "Limits"]
 
 log = structlog.get_logger("web")
 
 LAST_SEND_S = 10.0
 LINGER_S = 1.0  # a refused client gets this long to see the answer before its upload is reset
 LINGER_BYTES = 4 << 20
+GONE = (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
+"""What a socket says that cannot be used (any more). Busy: another task is closing it at this moment."""
 MALFORMED = (ValueError, h11.ProtocolError, WebSocketError, UnexpectedMessageError)
-JSON_PREFIX = b"application/"  # answers whose head waits for the body; media bodies may bypass us (sendfile)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of the server. Times in seconds."""
-
-    header_s: float = 5.0  # from the first byte of a request to the end of its header
-    body_s: float = 10.0  # from there to the end of its body: 64 KiB at most
-    idle_s: float = 75.0  # keep-alive
-    stop_s: float = 5.0  # running requests get this long when the server stops
-    message_bytes: int = 64 * 1024  # of one WebSocket message from a client
-    connections: int = 1000  # together
-    per_address: int = 64  # from one address that is not this machine: a tablet with four videos has 11
+_MALFORMED_LINES, _FLOOD_LINES = Seldom(), Seldom()
 
 
 class Inbox:
@@ -117,10 +106,16 @@ class IdleTimer:
         self._idle_s = idle_s
         self._scope = trio.CancelScope()
         self.is_idle = False
+        self.since = trio.current_time()  # when the last request ended
+
+    def begin(self, first_s: float) -> None:
+        """A new connection: its first byte has its own time."""
+        self.is_idle = True
+        self.since = trio.current_time()
+        self._scope.deadline = self.since + first_s
 
     async def restart(self, task_group: object, action: object) -> None:
-        self.is_idle = True
-        self._scope.deadline = trio.current_time() + self._idle_s
+        self.begin(self._idle_s)
 
     async def stop(self) -> None:
         self.is_idle = False
@@ -132,103 +127,6 @@ class IdleTimer:
             await context.terminated.wait()
             if not self.is_idle:
                 await trio.sleep_forever()  # the answer under way ends the connection
-
-
-class Protocol(H11Protocol):
-    """HTTP/1.1 of one connection."""
-
-    _head: bytes | None = None
-    _reading: tuple[str, int] = ("", -1)
-    _deadline = math.inf
-
-    def read_deadline(self, limits: Limits) -> float:
-        """When the bytes now being waited for must have come (trio time)."""
-        phase = self._phase()
-        if (phase, self.keep_alive_requests) != self._reading:
-            self._reading = (phase, self.keep_alive_requests)
-            limit = {"header": limits.header_s, "body": limits.body_s}.get(phase, math.inf)
-            self._deadline = trio.current_time() + limit
-        return self._deadline
-
-    def _phase(self) -> str:
-        if isinstance(self.connection, H11WSConnection):
-            return "websocket"
-        if self.connection.their_state is h11.IDLE:
-            return "header" if self.connection.trailing_data[0] else "idle"
-        return "body" if self.connection.their_state is h11.SEND_BODY else "answering"
-
-    @property
-    def is_unread(self) -> bool:
-        """Whether the client may still be sending: closing now would reset what it has not read."""
-        return isinstance(self.connection, H11WSConnection) or self.connection.their_state in (
-            h11.SEND_BODY,
-            h11.ERROR,
-        )
-
-    @property
-    def is_between_requests(self) -> bool:
-        """Whether the next byte begins a request."""
-        connection = self.connection
-        return (
-            isinstance(connection, h11.Connection)
-            and self.stream is None
-            and connection.their_state is h11.IDLE
-            and connection.our_state is h11.IDLE
-            and not connection.trailing_data[0]
-        )
-
-    async def time_out(self) -> None:
-        """408 where an answer can still be given."""
-        connection = self.connection
-        if isinstance(connection, h11.Connection) and connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            await self._send_error_response(408)
-
-    async def handle(self, event: Event) -> None:
-        await super().handle(event)
-        stream = self.stream
-        if isinstance(stream, WSStream) and stream.buffer.length > stream.buffer.max_length:
-            await stream.handle(StreamClosed(stream_id=stream.stream_id))  # 1009 has been sent
-            await self.send(Closed())
-
-    async def stream_send(self, event: StreamEvent) -> None:
-        """Keep a JSON answer's head until its body comes, so that both are one write."""
-        if isinstance(event, Response | Body | EndBody) and self.stream is None:
-            return  # the connection has ended; the application may finish
-        if isinstance(event, Response) and event.status_code >= 200 and _is_json(event.headers):
-            headers = [*event.headers, *self.config.response_headers("h11")]
-            self._head = self._encoded(h11.Response(headers=headers, status_code=event.status_code))
-        elif isinstance(event, Body | EndBody):
-            head, self._head = self._head or b"", None
-            rest = h11.Data(data=event.data) if isinstance(event, Body) else h11.EndOfMessage()
-            data = head + self._encoded(rest)
-            if data:
-                await self.send(RawData(data=data))
-        else:
-            await super().stream_send(event)
-
-    def _encoded(self, event: Any) -> bytes:
-        try:
-            return self.connection.send(event) or b""
-        except h11.LocalProtocolError:
-            if self.connection.their_state is h11.ERROR:
-                return b""
-            raise
-
-    async def _check_protocol(self, event: h11.Request) -> None:
-        """No upgrade to HTTP/2: its frames would pass by every limit here."""
-
-    async def _create_stream(self, request: h11.Request) -> None:
-        """WebSocket compression is not negotiated: it costs CPU per client and lets a small frame grow."""
-        if any(name == b"sec-websocket-extensions" for name, _ in request.headers):
-            kept = [(name, value) for name, value in request.headers if name != b"sec-websocket-extensions"]
-            request = h11.Request(
-                method=request.method, target=request.target, headers=kept, http_version=request.http_version
-            )
-        await super()._create_stream(request)
-
-
-def _is_json(headers: Any) -> bool:
-    return any(name == b"content-type" and value.startswith(JSON_PREFIX) for name, value in headers)
 
 
 class Connection(TCPServer):
@@ -247,9 +145,19 @@ class Connection(TCPServer):
         self._reader = trio.CancelScope()
         self._keep_alive = trio.CancelScope()
         self._linger_until: float | None = None
+        self._frames = FrameMeter()
+        self._has_asked = False
+
+    @property
+    def waiting(self) -> tuple[bool, float] | None:
+        """(whether it has ever asked, since when it asks nothing); None while it is being served. The least
+        of these is the connection that is missed least."""
+        if not self.protocol.is_waiting:
+            return None
+        return self.protocol.keep_alive_requests > 0 or self._has_asked, self._idle.since
 
     async def run(self) -> None:
-        """Serve requests until either side closes. Never raises for anything a client sends."""
+        """Serve requests until either side closes."""
         try:
             sock = self.stream.socket
             client = parse_socket_addr(sock.family, sock.getpeername())
@@ -267,7 +175,7 @@ class Connection(TCPServer):
                     server,
                     self.protocol_send,
                 )
-                await self._idle.restart(tasks, None)
+                self._idle.begin(self.limits.first_s)
                 tasks.spawn(self._watch_idle)
                 await self._read_data()
                 self._keep_alive.cancel(reason="the connection has ended")
@@ -282,20 +190,44 @@ class Connection(TCPServer):
         self.stream.socket.close()
 
     async def protocol_send(self, event: Event) -> None:
-        if isinstance(event, Closed) and self._linger_until is None and self.protocol.is_unread:
+        """As hypercorn's, but a socket that is in use by its end is as gone as a broken one."""
+        if isinstance(event, RawData):
+            async with self.send_lock:
+                with trio.CancelScope(shield=True):
+                    is_sent = await self._send(event.data)
+            if not is_sent:
+                await self.protocol.handle(Closed())
+        elif isinstance(event, Closed) and self._linger_until is None and self.protocol.is_unread:
             await self._linger()
-        else:
-            await super().protocol_send(event)
+        elif isinstance(event, Closed):
+            await self._close()
+            await self.protocol.handle(Closed())
+        elif isinstance(event, Updated) and event.idle:
+            await self._idle.restart(None, None)
+        elif isinstance(event, Updated):
+            await self._idle.stop()
+
+    async def _send(self, data: bytes) -> bool:
+        try:
+            await self.stream.send_all(data)
+        except GONE:
+            return False
+        return True
 
     async def _linger(self) -> None:
         """Say that no more will be sent, and let the reader discard what still comes for a moment."""
-        self._linger_until = trio.current_time() + LINGER_S
-        self._reader.deadline = min(self._reader.deadline, self._linger_until)
+        self._discard()
         try:
-            await self.stream.send_eof()
-        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
+            async with self.send_lock:
+                await self.stream.send_eof()
+        except GONE:
             pass  # already gone, or about to be closed by the reader
         await self.protocol.handle(Closed())
+
+    def _discard(self) -> None:
+        """From now on nothing that comes is read, and in a moment the connection ends."""
+        self._linger_until = trio.current_time() + LINGER_S
+        self._reader.deadline = min(self._reader.deadline, self._linger_until)
 
     async def _watch_idle(self) -> None:
         with self._keep_alive:
@@ -316,12 +248,26 @@ class Connection(TCPServer):
                 left = await self._serve_short(data)
                 if left is None:
                     break
+                if self.protocol.is_websocket:
+                    left = self._unless_flood(left)
                 if left:
                     await self.protocol.handle(RawData(left))
             except MALFORMED as error:
-                log.info("malformed_input", error=repr(error))
+                if (times := _MALFORMED_LINES.take(trio.current_time())) is not None:
+                    log.info("malformed_input", error=repr(error), times=times)
                 break
         await self.protocol.handle(Closed())
+
+    def _unless_flood(self, data: bytes) -> bytes:
+        """What may be read of a WebSocket's bytes. Behind a flood the connection ends; the application has
+        LINGER_S to say why."""
+        allowed = self._frames.take(data, trio.current_time())
+        if allowed == len(data):
+            return data
+        if (times := _FLOOD_LINES.take(trio.current_time())) is not None:
+            log.warning("websocket_flood", peer=str((self.protocol.client or ("",))[0]), times=times)
+        self._discard()
+        return data[:allowed]
 
     async def _serve_short(self, data: bytes) -> bytes | None:
         """Serve the small requests that are whole in `data`. Returns the rest; None: that was the last."""
@@ -332,6 +278,7 @@ class Connection(TCPServer):
             if asked is None or not is_short(asked.path):
                 break
             await self._idle.stop()
+            self._has_asked = True
             exchange = Exchange(asked.body)
             scope = scope_of(asked, self.protocol.client, self.protocol.server)
             await app(scope, exchange.receive, exchange.send)
@@ -354,7 +301,7 @@ class Connection(TCPServer):
         with self._reader:
             try:
                 return bytes(await self.stream.receive_some(MAX_RECV))
-            except (trio.ClosedResourceError, trio.BrokenResourceError):
+            except GONE:
                 return b""
         if self._linger_until is None:
             await self.protocol.time_out()

@@ -183,7 +183,7 @@ class SendfileBody:
                 for piece in pieces:
                     await self._write_piece(piece)
                 finished = True
-            except (OSError, trio.ClosedResourceError) as error:
+            except (OSError, trio.ClosedResourceError, trio.BusyResourceError) as error:
                 raise Gone(str(error)) from error
             finally:
                 if not finished:

@@ -8,8 +8,7 @@ leave HTTP answering 200).
 from __future__ import annotations
 
 import math
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from wsgiref.handlers import format_date_time
 
@@ -19,8 +18,9 @@ from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
 
 from appliance.kernel.clock import wall_us
-from appliance.kernel.signal import Signal
-from appliance.web.connection import Connection, Limits
+from appliance.web.connection import GONE, Connection, Limits
+from appliance.web.crowd import Crowd
+from appliance.web.limits import Seldom
 from appliance.web.listeners import CannotListen, open_listeners
 
 __all__ = ["Bound", "CannotListen", "Limits", "run_server"]
@@ -34,6 +34,8 @@ _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 5\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_FULL_BODY), _FULL_BODY)
 )
+_FULL_LINES = Seldom()
+TURNED_AWAY_MAX = 64  # who may take a second to read that there is no room
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,41 +69,6 @@ class _ServerConfig(Config):
         return self._date
 
 
-@dataclass(slots=True)
-class _Crowd:
-    """Who is connected now."""
-
-    limits: Limits
-    members: set[Connection] = field(default_factory=set)
-    addresses: Counter[str] = field(default_factory=Counter)
-    changed: Signal = field(default_factory=Signal)
-
-    def has_room(self, address: str) -> bool:
-        if len(self.members) >= self.limits.connections:
-            return False
-        return _is_loopback(address) or self.addresses[address] < self.limits.per_address
-
-    def add(self, connection: Connection, address: str) -> None:
-        self.members.add(connection)
-        self.addresses[address] += 1
-
-    def remove(self, connection: Connection, address: str) -> None:
-        self.members.discard(connection)
-        self.addresses[address] -= 1
-        if not self.addresses[address]:
-            del self.addresses[address]
-        self.changed.ring()
-
-    async def wait_empty(self) -> None:
-        seen = self.changed.count
-        while self.members:
-            seen = await self.changed.wait_past(seen)
-
-    def abort(self) -> None:
-        for connection in list(self.members):
-            connection.abort()
-
-
 async def run_server(
     app: Any,
     *,
@@ -120,7 +87,7 @@ async def run_server(
     their sockets are closed. Cancelling closes everything at once.
     Raises: CannotListen, naming the setting to change.
     """
-    config, context, crowd = _ServerConfig(limits), WorkerContext(None), _Crowd(limits)
+    config, context, crowd = _ServerConfig(limits), WorkerContext(None), Crowd(limits)
     main = open_listeners(host, port, "server.port")
     local: list[trio.SocketListener] = []
     try:
@@ -157,23 +124,42 @@ class _Door:
     config: Config
     context: WorkerContext
     limits: Limits
-    crowd: _Crowd
+    crowd: Crowd
 
     async def serve(self, stream: trio.SocketStream) -> None:
+        """One accepted socket. This is the border of a connection: whatever goes wrong in it, for a reason
+        nobody has thought of, ends this connection alone."""
+        try:
+            await self._serve(stream)
+        except BaseExceptionGroup as group:
+            ours, others = group.split(Exception)
+            if ours is not None:
+                log.error("connection_failed", exc_info=ours)
+            if others is not None:
+                raise others from None  # cancelled, interrupted
+        except Exception as error:  # the border
+            log.error("connection_failed", exc_info=error)
+        finally:
+            stream.socket.close()
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
         try:
             address = str(stream.socket.getpeername()[0])
         except OSError:
-            await trio.aclose_forcefully(stream)
-            return
-        if not self.crowd.has_room(address):
-            await _turn_away(stream)
+            return  # it went between accept and here
+        if not self.crowd.make_room(address):
+            self.crowd.turned_away += 1
+            try:
+                await _turn_away(stream, address, is_brief=self.crowd.turned_away > TURNED_AWAY_MAX)
+            finally:
+                self.crowd.turned_away -= 1
             return
         connection = Connection(self.app, self.config, self.context, self.limits, stream)
         self.crowd.add(connection, address)
         try:
             await connection.run()
         finally:
-            self.crowd.remove(connection, address)
+            self.crowd.remove(connection)
 
 
 async def _accept(
@@ -186,19 +172,20 @@ async def _accept(
     await trio.serve_listeners(door.serve, listeners, handler_nursery=handlers, task_status=task_status)
 
 
-async def _turn_away(stream: trio.SocketStream) -> None:
-    log.warning("too_many_connections", peer=str(stream.socket.getpeername()[0]))
+async def _turn_away(stream: trio.SocketStream, address: str, *, is_brief: bool) -> None:
+    """503. Unless it `is_brief`, until the client has read it: closing before its request was read would
+    reset the connection and destroy the answer."""
+    if (times := _FULL_LINES.take(trio.current_time())) is not None:
+        log.warning("too_many_connections", peer=address, times=times)
     with trio.move_on_after(1):
         try:
             await stream.send_all(_FULL)
-        except trio.BrokenResourceError:
+            await stream.send_eof()
+            while not is_brief and await stream.receive_some(4096):
+                pass
+        except GONE:
             pass
-    await trio.aclose_forcefully(stream)
 
 
 def _port(listeners: list[trio.SocketListener]) -> int:
     return int(listeners[0].socket.getsockname()[1])
-
-
-def _is_loopback(address: str) -> bool:
-    return address.startswith("127.") or address in ("::1", "::ffff:127.0.0.1")

@@ -120,3 +120,24 @@ def test_the_style_follows_who_reads(tmp_path: object) -> None:
     assert choose_style(terminal, "") == "human"
     terminal.close()
     os.close(master)
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("style", ["json", "journal", "human"])
+@pytest.mark.parametrize("depth", [1, 11, 40])
+def test_what_failed_is_named_under_any_number_of_groups(style: Style, depth: int) -> None:
+    def nested(left: int) -> None:
+        try:
+            if not left:
+                raise LookupError("the leaf")
+            nested(left - 1)
+        except (LookupError, ExceptionGroup) as error:
+            raise ExceptionGroup(f"layer {left}", [error]) from None
+
+    stream = io.StringIO()
+    configure_logs(style, stream)
+    try:
+        nested(depth)
+    except ExceptionGroup as group:
+        structlog.get_logger().critical("ended", exc_info=group)
+    assert "LookupError: the leaf" in stream.getvalue()

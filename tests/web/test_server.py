@@ -209,23 +209,71 @@ async def test_the_local_listener_serves_health_and_its_own_routes_only(box: Box
         assert (await read_to_end(main)).startswith(b"HTTP/1.1 404 ")
 
 
-async def test_more_connections_than_allowed_are_told_so(box: Box) -> None:
-    async with serving(box.app(), Limits(connections=2)) as server:
-        first, second = await server.connect(), await server.connect()
-        for stream in (first, second):
-            await stream.send_all(request())
-            await read_answer(stream)
-        third = await server.connect()
-        answer = await read_to_end(third)
+async def test_when_every_connection_is_being_served_the_next_is_told_so(box: Box) -> None:
+    gate, begun = trio.Event(), trio.Event()
+    async with serving(box.app(echo_routes(gate, begun)), Limits(connections=1)) as server:
+        first = await server.connect()
+        await first.send_all(request("/echo", "POST", b"{}", connection="close"))
+        await begun.wait()
+        second = await server.connect()
+        answer = await read_to_end(second)
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert json.loads(answer.split(b"\r\n\r\n")[1])["code"] == "too_many_connections"
-        await first.send_all(request(connection="close"))
-        await read_to_end(first)
+        gate.set()
+        assert (await read_to_end(first)).startswith(b"HTTP/1.1 200 ")
         while True:  # the place is free once the server has seen the end
-            again = await server.connect()
-            await again.send_all(request(connection="close"))
-            if (await read_to_end(again)).startswith(b"HTTP/1.1 200 "):
+            third = await server.connect()
+            await third.send_all(request(connection="close"))
+            if (await read_to_end(third)).startswith(b"HTTP/1.1 200 "):
                 break
+
+
+async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_silent_longest(box: Box) -> None:
+    async with serving(box.app(), Limits(connections=3)) as server:
+        older, newer = await server.connect(), await server.connect()
+        for stream in (older, newer):
+            await stream.send_all(request())
+            await read_answer(stream)
+        half = await server.connect()
+        await half.send_all(b"GET /time HTT")
+        for gone in (half, older):
+            guest = await server.connect()
+            await guest.send_all(request())
+            assert (await read_answer(guest)).startswith(b"HTTP/1.1 200 ")
+            with trio.fail_after(2):
+                assert await read_to_end(gone) == b""
+        await newer.send_all(request())
+        assert (await read_answer(newer)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_connection_without_a_first_byte_ends_sooner_than_a_kept_one(box: Box) -> None:
+    async with serving(box.app(), Limits(first_s=0.1, idle_s=60)) as server:
+        asked, silent = await server.connect(), await server.connect()
+        await asked.send_all(request())
+        await read_answer(asked)
+        with trio.fail_after(3):
+            assert await read_to_end(silent) == b""
+        await asked.send_all(request())
+        assert (await read_answer(asked)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_what_fails_in_one_connection_ends_that_one_alone(box: Box) -> None:
+    """The border: whatever it was, also one that nobody has thought of."""
+
+    def explode(path: str) -> bool:
+        raise LookupError("an error of ours outside of every request")
+
+    app = box.app()
+    app_with_fault: Any = type("App", (), {"__call__": lambda self, *given: app(*given), "is_short": explode})
+    async with serving(app_with_fault()) as server:
+        for _ in range(3):
+            stream = await server.connect()
+            await stream.send_all(request("/hot", "POST", b"{}"))
+            with trio.fail_after(3):
+                assert await read_to_end(stream) == b""
+        stream = await server.connect()
+        await stream.send_all(request(connection="close"))
+        assert (await read_to_end(stream)).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_garbage_ends_its_own_connection_and_nothing_else(box: Box) -> None:

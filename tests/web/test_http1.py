@@ -1,0 +1,76 @@
+"""HTTP/1.1 of one connection: what malformed bytes do to a request before them, and to themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+
+from appliance.web.api import RawRoute, Routes
+from tests.web.conftest import Box
+from tests.web.sockets import read_to_end, request, serving
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request(connection="close") + b"X",
+        request().replace(b"HTTP/1.1", b"HTTP/1.0") + b"X",
+        request(connection="close") + request(),
+        request("/version", connection="close") + bytes(70_000),
+    ],
+)
+async def test_bytes_behind_a_last_request_are_discarded_and_its_answer_is_whole(
+    box: Box, asked: bytes
+) -> None:
+    """One such packet ended the daemon: a 400 raced with the answer on the socket."""
+    async with serving(box.app()) as server:
+        for _ in range(12):
+            stream = await server.connect()
+            await stream.send_all(asked)
+            answer = await read_to_end(stream)
+            assert answer.startswith(b"HTTP/1.1 200 ") and answer.count(b"HTTP/1.1 ") == 1
+            assert answer.endswith(b"}")
+            await stream.aclose()
+
+
+def slow_routes(gate: trio.Event, begun: trio.Event) -> Routes:
+    """An answer that waits for `gate`, and reads no body."""
+    routes = Routes("test")
+
+    async def slow(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:
+        begun.set()
+        await gate.wait()
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    routes.raw.append(RawRoute("GET", "/slow", slow))
+    return routes
+
+
+async def test_what_follows_a_last_request_is_not_kept_while_it_is_answered(box: Box) -> None:
+    gate, begun = trio.Event(), trio.Event()
+    async with serving(box.app(slow_routes(gate, begun))) as server:
+        stream = await server.connect()
+        await stream.send_all(request("/slow", connection="close") + b"X")
+        await begun.wait()
+        sent = 0
+        with trio.move_on_after(5):
+            while sent < 20 << 20:  # it is taken and forgotten: nobody is held up by it, no memory is used
+                await stream.send_all(bytes(1 << 20))
+                sent += 1 << 20
+        assert sent == 20 << 20
+        gate.set()
+        assert (await read_to_end(stream)).endswith(b"\r\n\r\n{}")
+
+
+async def test_a_broken_body_is_400_and_its_request_has_no_effect(box: Box) -> None:
+    async with serving(box.app()) as server:
+        stream = await server.connect()
+        await stream.send_all(
+            request("/sessions", "POST", transfer_encoding="chunked") + b"2\r\n{}\r\nzz\r\n"
+        )
+        answer = await read_to_end(stream)
+        assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
