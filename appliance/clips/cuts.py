@@ -17,6 +17,7 @@ from appliance.clips.rows import drop_picture, journal_clip
 from appliance.kernel import json
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.tx import ReadTx, Row, Tx
+from appliance.media.coverage import absent_us
 from appliance.media.plan import Plan
 
 MAX_ATTEMPTS = 3
@@ -153,13 +154,21 @@ def ready_after_us(job: Job, now_us: int) -> int:
     return max(0, now_us - max(job.out_received_us, job.end_us))
 
 
-def fail(tx: Tx, job: Job, message: str) -> bool:
-    """processing -> failed with what a person should know."""
+def shown_us(plan: Plan, start_us: int, end_us: int) -> int:
+    """How much of a span of capture time a plan shows."""
+    absent = [(each.start_us, each.end_us) for each in plan.missing]
+    return end_us - start_us - absent_us(absent, start_us, end_us)
+
+
+def fail(tx: Tx, job: Job, message: str, had_us: int = 0) -> bool:
+    """processing -> failed with what a person should know. `had_us`: how much of its span could have been
+    shown; only footage beyond that makes the box try again by itself (clips/late.py)."""
     row = _current(tx, job, ClipState.PROCESSING)
     if row is None or row["attempts"] != job.attempt:
         return False
     after = CLIP.next(ClipState.PROCESSING, ClipEvent.FAIL)
-    tx.update("clips", job.clip_id, {"status": after, "waiting_for": None, "error_message": message})
+    changes = {"status": after, "waiting_for": None, "error_message": message, "failed_had_us": had_us}
+    tx.update("clips", job.clip_id, changes)
     journal_clip(tx, "clip_failed", job.clip_id, error=message)
     return True
 
@@ -203,6 +212,7 @@ def recover(tx: Tx) -> None:
             "status": CLIP.next(state, ClipEvent.GIVE_UP),
             "waiting_for": None,
             "error_message": message,
+            "failed_had_us": row["duration_us"],  # no footage makes it worth another crash
         }
         tx.update("clips", row["id"], changes)
         journal_clip(tx, "clip_failed", row["id"], error=message)

@@ -16,7 +16,7 @@ from appliance.clips.claims import Claims
 from appliance.clips.cutting import Cutting
 from appliance.clips.exports import Exports
 from appliance.clips.footage import Footage
-from appliance.clips.late import follow_late
+from appliance.clips.late import LateFootage
 from appliance.clips.marks import MarkRules
 from appliance.clips.owncut import OwnCuts
 from appliance.clips.planner import PlanSpan, PlanTogether
@@ -67,6 +67,10 @@ class CutterHandle:
         """What disks said to it, for health."""
         return self._queue.troubles
 
+    def cut_too_often(self) -> dict[str, int]:
+        """Clips cut more than three times in the last minute without a person asking, and how often."""
+        return self._cutting.rate.too_often()
+
     def statistics(self) -> dict[str, int]:
         """Queue lengths for health and metrics."""
         return self._queue.lengths()
@@ -107,7 +111,8 @@ async def run_cutter(
         if paused:
             return
         nursery.start_soon(queue.follow_footage, name="cutter: footage")
-        nursery.start_soon(follow_late, store, footage, name="cutter: late footage")
+        late = LateFootage(store, footage, plan_span, cutting.rate)
+        nursery.start_soon(late.follow, name="cutter: late footage")
         nursery.start_soon(queue.say_queued, name="cutter: queued exports")
         handle._jobs = nursery
         nursery.start_soon(_serve, queue, cutting, nursery, name="cutter: queue")

@@ -18,7 +18,8 @@ import trio
 
 from appliance.clips import cuts
 from appliance.clips.claims import cut_together
-from appliance.clips.cuts import Job
+from appliance.clips.cut_rate import CutRate
+from appliance.clips.cuts import Job, shown_us
 from appliance.clips.expiry import OwnFile
 from appliance.clips.exports import STOP_S, BadExport, Exports
 from appliance.clips.owncut import OwnCuts, source_of
@@ -44,6 +45,7 @@ class Cutting:
     plan_together: PlanTogether | None
     exports: Exports | None
     own_cuts: OwnCuts | None
+    rate: CutRate = field(default_factory=CutRate)
     no_worker: Backoff = field(default_factory=lambda: Backoff(base_s=2.0, cap_s=60.0))
 
     async def cut(self, waiting: Job) -> None:
@@ -60,6 +62,9 @@ class Cutting:
         assert self.plan_together is not None
         try:
             left = await cut_together(self.store, self.plan_together, claimed)
+            for job in claimed:
+                if job not in left:
+                    self.rate.note(job.clip_id, _wish(job))
             async with trio.open_nursery() as others:
                 for job in left:
                     others.start_soon(self._cut, job, name=f"cut {job.clip_id}")
@@ -73,6 +78,7 @@ class Cutting:
             await self._refused(job, error)
         else:
             self.queue.settled(job)
+            self.rate.note(job.clip_id, _wish(job))
 
     async def _refused(self, job: Job, error: OSError) -> None:
         """A disk refuses: tried again for ten minutes, then the clip says so."""
@@ -85,9 +91,11 @@ class Cutting:
 
     async def _make(self, job: Job) -> None:
         """Raises OSError: nothing is known of the clip, its disk refuses."""
+        had_us = 0
         try:
             own = await self.store.read(lambda tx: source_of(tx, job))
             if own and self.own_cuts:
+                had_us = job.end_us - job.start_us  # its file shows all of it
                 return await self._make_from(own, self.own_cuts, job)
             plan = await self.plan_span(job.channel_id, job.start_us, job.end_us, job.latency_ms * 1000)
         except NoFootage:
@@ -98,7 +106,7 @@ class Cutting:
         except Exception as error:  # border: one clip's job
             log.exception("cut failed", clip=job.clip_id, channel=job.channel_id)
             reason = f"The recording could not be read: {error or type(error).__name__}"
-            await self.store.insist(lambda tx: cuts.fail(tx, job, reason))
+            await self.store.insist(lambda tx: cuts.fail(tx, job, reason, had_us))
         else:
             if job.is_export:
                 await self._export(job, plan)
@@ -128,9 +136,15 @@ class Cutting:
             log.error("export failed", clip=job.clip_id, mode=job.mode, reason=str(error))
             said = error.detail if isinstance(error, Refused) else str(error)
             reason = f"The clip could not be encoded: {said}"
-            await self.store.insist(lambda tx: cuts.fail(tx, job, reason))
+            had_us = shown_us(plan, job.start_us, job.end_us)
+            await self.store.insist(lambda tx: cuts.fail(tx, job, reason, had_us))
         except BaseException:
             if trio.current_effective_deadline() == -math.inf:  # cancelled: the box stops
                 with trio.move_on_after(STOP_S, shield=True), suppress(Unavailable):
                     await self.store.write(lambda tx: cuts.put_back(tx, job))
             raise
+
+
+def _wish(job: Job) -> tuple[int, int, str]:
+    """What a person asked for: a trim or another mode is another wish."""
+    return job.start_us, job.end_us, job.mode

@@ -29,8 +29,8 @@ class Footage(Protocol):
         """True when a recorder run began after this instant: what was missing before will not come."""
         ...
 
-    def covered_us(self, channel_id: str, start_us: int, end_us: int) -> int:
-        """How much of the span has video, microseconds."""
+    def known(self, channel_id: str, start_us: int, end_us: int) -> str:
+        """A digest of the video the index knows of in the span: the same until that changes."""
         ...
 
     async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:

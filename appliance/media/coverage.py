@@ -6,7 +6,7 @@ All times are capture times, int us.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 Reason = Literal["no_footage", "gap", "format_change"]
@@ -25,6 +25,16 @@ class Shown(NamedTuple):
 
     start_us: int
     end_us: int
+
+
+def absent_us(missing: Iterable[tuple[int, int]], start_us: int, end_us: int) -> int:
+    """How much of start_us..end_us lies in `missing` (start, end), us; what overlaps counts once."""
+    total, reached = 0, start_us
+    for begin_us, stop_us in sorted(missing):
+        begin_us, stop_us = max(begin_us, reached), min(stop_us, end_us)
+        total += max(0, stop_us - begin_us)
+        reached = max(reached, stop_us)
+    return total
 
 
 def missing_spans(

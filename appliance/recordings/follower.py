@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -132,6 +133,11 @@ class RecordingsHandle:
     def covered_us(self, channel_id: str, start_us: int, end_us: int) -> int:
         """How much of [start_us, end_us) of wall time has video, us."""
         return sum(span.end_us - span.start_us for span in self.coverage(channel_id, start_us, end_us).spans)
+
+    def known(self, channel_id: str, start_us: int, end_us: int) -> str:
+        """A digest of the video known of in [start_us, end_us) of wall time: the same until that changes."""
+        spans = self.coverage(channel_id, start_us, end_us).spans
+        return blake2b(repr(spans).encode(), digest_size=12).hexdigest()
 
     async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
         """The segments a plan of [start_us, end_us) of wall time needs, with the one before.

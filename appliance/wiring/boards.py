@@ -78,6 +78,10 @@ def cutter_part(cutter: CutterHandle) -> Part:
     detail = f"{figures['waiting']} clips wait, {figures['running']} are cut, {figures['ghosts']} are open"
     if figures["exports"]:
         detail += f", {figures['exports']} exports stand in line"
+    if often := cutter.cut_too_often():
+        told = ", ".join(f"{clip_id} {count} times" for clip_id, count in sorted(often.items())[:3])
+        hint = "delete the clip, and send us `appliance support-bundle`: the box should not do this"
+        return Part("bad", f"clips are cut again and again, within a minute: {told}; {detail}", hint)
     if figures["waiting"] > BUSY_JOBS:
         return Part("warn", detail, "do the cameras send?")
     return Part("ok", detail)

@@ -301,8 +301,8 @@ class NoRecordings:
     def run_begun_after(self, channel_id: str, instant_us: int) -> bool:
         return False
 
-    def covered_us(self, channel_id: str, start_us: int, end_us: int) -> int:
-        return 0
+    def known(self, channel_id: str, start_us: int, end_us: int) -> str:
+        return ""
 
     async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
         return ()

@@ -268,12 +268,12 @@ async def test_footage_that_turns_up_late_recuts_the_clip_by_itself(
 ) -> None:
     async with cutting(tmp_path) as desk:
         desk.footage.grow(KICKOFF_US - 4 * SECOND)
-        desk.footage.covered = 6 * SECOND
+        desk.footage.news = "6 s"
         clip_id = await desk.clip(start_time="2026-11-20T18:59:50Z", duration=10)
         row = await desk.until(clip_id, "ready")
         await trio.sleep(5)
         assert (await desk.row(clip_id))["media_rev"] == 1, "nothing gained, nothing re-cut"
-        desk.footage.covered = 10 * SECOND
+        desk.footage.news = "10 s"
         desk.footage.grow(KICKOFF_US + SECOND)
         while row["ready_media_rev"] == 1:
             await trio.sleep(1)

@@ -18,7 +18,7 @@ class HandFootage:
     age_s: float | None = 0.1
     begun_after: bool = False
     down: bool = False
-    covered: int = 0
+    news: str = ""  # what the index says it knows of any span
     changed: Signal = field(default_factory=Signal)
 
     def video_until_us(self, channel_id: str) -> int | None:
@@ -30,8 +30,8 @@ class HandFootage:
     def run_begun_after(self, channel_id: str, instant_us: int) -> bool:
         return self.begun_after
 
-    def covered_us(self, channel_id: str, start_us: int, end_us: int) -> int:
-        return self.covered
+    def known(self, channel_id: str, start_us: int, end_us: int) -> str:
+        return self.news
 
     async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
         return []

@@ -25,6 +25,10 @@ class Says:
 
     answer: Any
     strange: tuple[str, ...] = ()
+    often: dict[str, int] = field(default_factory=dict)
+
+    def cut_too_often(self) -> dict[str, int]:
+        return self.often
 
     def facts(self) -> Any:
         return self.answer
@@ -119,3 +123,9 @@ def test_many_waiting_clips_ask_for_the_cameras() -> None:
     part = cutter_part(Says(figures))  # type: ignore[arg-type]
     assert part.status == "ok" and part.detail.endswith("400 exports stand in line")
     assert cutter_part(Says({**figures, "waiting": 51})).status == "warn"  # type: ignore[arg-type]
+
+
+def test_a_clip_that_is_cut_again_and_again_is_red_and_named() -> None:
+    figures = {"waiting": 0, "running": 0, "ghosts": 0, "exports": 0}
+    part = cutter_part(Says(figures, often={"0199": 4}))  # type: ignore[arg-type]
+    assert part.status == "bad" and "0199 4 times" in part.detail and part.hint
