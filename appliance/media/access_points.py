@@ -75,6 +75,16 @@ def sample_nals(sample: bytes, length_size: int = 4) -> Iterator[bytes]:
         yield sample[begin:at]
 
 
+def is_intra_slice(nal: bytes) -> bool:
+    """Whether an H.264 slice is I or SI: it needs no other picture. False for what cannot be read."""
+    bits = Bits(nal[:32], 1)
+    try:
+        bits.ue()  # first_mb_in_slice
+        return bits.ue() % 5 in (2, 4)
+    except Malformed:
+        return False
+
+
 def is_slice(codec: VideoCodec, nal: bytes) -> bool:
     """Whether the NAL unit carries (the begin of) a slice."""
     kind = nal_type(codec, nal)

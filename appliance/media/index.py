@@ -14,15 +14,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
-from appliance.media import params
+from appliance.media.entries import Picture, Search, find_entries
 from appliance.media.fmp4 import (
     MAX_INIT_BYTES,
     MAX_MOOF_BYTES,
     Init,
     Malformed,
-    Track,
     TrackRun,
     Truncated,
     parse_init,
@@ -44,15 +43,6 @@ _SKIPPED: Final = frozenset(b"ftyp moov mdat free skip sidx styp emsg prft uuid 
 State = Literal["empty", "growing", "closed", "unreadable"]
 
 
-class Picture(NamedTuple):
-    """From the key at `pts` on, video has these parameter sets and this size in pixels."""
-
-    pts: int
-    params_id: int
-    width: int
-    height: int
-
-
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """Where a scan goes on; immutable, so a scan that fails half-way has changed nothing."""
@@ -63,7 +53,7 @@ class Cursor:
     parts: int = 0
     frames: int = 0
     pace: Pace = field(default_factory=Pace)
-    params: int = 0  # id of the newest key's parameter sets
+    search: Search = field(default_factory=Search)
     damage: str | None = None
 
 
@@ -197,38 +187,11 @@ def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int]
     found.parts.append(Part(at, len(moof), end, *frames))
     found.notes.append(note)
     found.holes.extend(holes)
-    newest = _find_keys(cursor, fd, mine, video, found)
+    entries = find_entries(cursor.search, fd, mine, video, cursor.parts)
+    found.keys.extend(entries.keys)
+    found.pictures.extend(entries.pictures)
     count = cursor.frames + sum(len(run.sizes) for run in mine)
-    return replace(after, frames=count, pace=pace, params=newest)
-
-
-def _find_keys(cursor: Cursor, fd: int, runs: list[TrackRun], video: Track, found: _Findings) -> int:
-    """Add the part's keys; returns the id of the newest parameter sets."""
-    newest = cursor.params
-    before = 0  # samples in earlier runs of this part
-    for run in runs:
-        for number in _sync_samples(run):
-            offset = run.data_offset + sum(run.sizes[:number])
-            head = os.pread(fd, min(params.KEY_HEAD_BYTES, run.sizes[number]), offset)
-            cto = run.ctos[number] if run.ctos is not None else 0
-            pts = run.tfdt + sum(run.durations[:number]) + cto
-            try:
-                params_id = params.params_id(video, head)
-                if params_id != newest:
-                    shown = params.describe(video, head)
-                    found.pictures.append(Picture(pts, params_id, shown.width, shown.height))
-            except Malformed:
-                continue  # no decoder can begin here
-            newest = params_id
-            found.keys.append(Key(pts, cursor.parts, before + number, params_id))
-        before += len(run.sizes)
-    return newest
-
-
-def _sync_samples(run: TrackRun) -> Sequence[int]:
-    if run.sync is None:
-        return range(len(run.sizes))
-    return [number for number, sync in enumerate(run.sync) if sync]
+    return replace(after, frames=count, pace=pace, search=entries.search)
 
 
 def ticks_to_ns(ticks: int, timescale: int) -> int:

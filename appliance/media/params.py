@@ -1,8 +1,9 @@
 """H.264 and HEVC parameter sets: which ones a picture is decoded with, and a sample entry that says so.
 
 MediaMTX keeps the first SPS/PPS of a file in its sample entry and writes later ones in-band, so one file may
-hold several picture sizes. Owns: reading sets from a sample entry and from the head of a key sample, a stable
-id of the set in force, the picture size, and the sample entry rebuilt. Must not know: files, indexes, clips.
+hold several picture sizes. Owns: reading sets from a sample entry and from the head of a key sample, stable
+ids of what is in force, the picture size, the sample entry rebuilt. Must not know: files, indexes, clips.
+Sets that no picture refers to (picture_sets.py) are in no id and in no rebuilt entry.
 Sources: ITU-T H.264 7.3.2, H.265 7.3, ISO/IEC 14496-15 5.3.3 and 8.3.3. All input may be hostile: Malformed.
 """
 
@@ -10,12 +11,24 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from appliance.media import boxes
+from appliance.media.access_points import is_slice, sample_nals
+from appliance.media.annexb import VideoCodec
 from appliance.media.fmp4 import Malformed, Track, read_box_header
+from appliance.media.picture_sets import (
+    H264_PPS,
+    H264_SPS,
+    HEVC_PPS,
+    HEVC_SPS,
+    HEVC_VPS,
+    Sets,
+    pps_ids,
+    referred,
+)
 from appliance.media.sps import Bits, h264_sps, hevc_sps
 
 # Enough of a key sample to see its parameter sets: they come first, before SEI and slices.
@@ -23,13 +36,25 @@ KEY_HEAD_BYTES: Final = 4096
 _VISUAL_ENTRY_BYTES: Final = 86  # box header and fixed fields before the first child box (8.5.2)
 _H264_CODECS: Final = frozenset({"avc1", "avc3"})
 _HEVC_CODECS: Final = frozenset({"hvc1", "hev1"})
-_H264_SPS, _H264_PPS = 7, 8
-_HEVC_VPS, _HEVC_SPS, _HEVC_PPS = 32, 33, 34
 _AVCC_EXTENDED: Final = frozenset({100, 110, 122, 144})
+_BLANK: Final = {
+    b"avcC": b"\1\0\0\0\xff\xe0\0",
+    b"hvcC": b"\1" + bytes(20) + b"\xff\0",
+}  # no sets, 4-byte lengths
 _MAX_SETS: Final = 64  # an SPS id reaches 31, a PPS id 255; honest streams use one or two
 
-# (NAL type, id inside that type) -> NAL bytes, emulation prevention still in
-Sets = Mapping[tuple[int, int], bytes]
+
+class KeyFacts(NamedTuple):
+    """What a key sample's parameter sets amount to, as ids that are equal in every file.
+
+    `params_id`: the same sets, so one sample description serves both. `format_id`: the same size, profile,
+    chroma and bit depth, so that one track can hold both, each with its own description.
+    """
+
+    params_id: int
+    format_id: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +68,54 @@ class Description:
     rebuilt: bool
 
 
-def params_id(track: Track, key_head: bytes) -> int:
-    """A stable 63-bit id of the parameter sets in force at a key sample; equal ids share one description.
+def key_facts(track: Track, key_head: bytes) -> KeyFacts:
+    """Ids and size of what is in force at a key sample (ids are positive, below 2^63).
 
     `key_head` is the first KEY_HEAD_BYTES (or all) of the sample; sets found there override those of the
     sample entry. Codecs without such sets are identified by their sample entry. Raises Malformed.
     """
-    if _family(track) is None:
-        return _digest(track.codec.encode(), track.stsd)
-    sets = _in_force(track, key_head)
-    return _digest(_family_bytes(track), *(sets[key] for key in sorted(sets)))
+    if codec_of(track) is None:
+        same = _digest(track.codec.encode(), track.stsd)
+        return KeyFacts(same, same, track.width, track.height)
+    return _facts(track, _in_force(track, key_head))
 
 
-def describe(track: Track, key_head: bytes) -> Description:
-    """The description for samples from this key on: the file's own unless the key carries other sets.
+def _facts(track: Track, sets: Sets) -> KeyFacts:
+    h264 = codec_of(track) == "h264"
+    family = b"h264" if h264 else b"hevc"
+    nal = _only_sps(sets)
+    sps = h264_sps(nal) if h264 else hevc_sps(nal)
+    profile = nal[1] if h264 else sps.profile[0] & 0xDF  # without the tier: it bounds bit rates alone
+    looks = repr((profile, sps.width, sps.height, sps.chroma_format, sps.luma_depth, sps.chroma_depth))
+    params_id = _digest(family, *(sets[key] for key in sorted(sets)))
+    return KeyFacts(params_id, _digest(family, looks.encode()), sps.width, sps.height)
 
-    `hev1`/`avc3` become `hvc1`/`avc1` when all sets are in the entry: Apple plays nothing else.
+
+def describe(track: Track, key_head: bytes, also_named: frozenset[int] = frozenset()) -> Description:
+    """The description for samples from this key on: the file's own unless the key refers to other sets.
+
+    `also_named` are PPS ids that pictures after the key refer to. `hev1`/`avc3` become `hvc1`/`avc1` when all
+    sets are in the entry: Apple plays nothing else. Raises Malformed.
     """
     entry = first_entry(track)
-    if _family(track) is None:
+    if codec_of(track) is None:
         return Description(entry, b"", track.width, track.height, rebuilt=False)
     config = _config(entry)
-    own = _sets_of_config(track, config)
-    sets = _in_force(track, key_head)
-    if sets == own:
-        return Description(_apple_tag(entry, own), config, track.width, track.height, rebuilt=False)
+    sets = _in_force(track, key_head, also_named)
+    if sets == _sets_of_config(track, config):
+        return Description(_apple_tag(entry, sets), config, track.width, track.height, rebuilt=False)
     return _rebuilt(track, entry, config, sets)
+
+
+def has_spare_pps(track: Track, key_head: bytes) -> bool:
+    """Whether `describe` leaves out a PPS of the file's entry that a picture after the key may yet name."""
+    if (codec := codec_of(track)) is None:
+        return False
+    kind = H264_PPS if codec == "h264" else HEVC_PPS
+    kept = _in_force(track, key_head)
+    return any(
+        key[0] == kind and key not in kept for key in _sets_of_config(track, _config(first_entry(track)))
+    )
 
 
 def first_entry(track: Track) -> bytes:
@@ -90,14 +137,11 @@ def picture_size(codec: str, sps: bytes) -> tuple[int, int]:
     return size.width, size.height
 
 
-def _family(track: Track) -> frozenset[str] | None:
+def codec_of(track: Track) -> VideoCodec | None:
+    """The codec whose NAL units the track's samples are made of; None for others."""
     if track.codec in _H264_CODECS:
-        return _H264_CODECS
-    return _HEVC_CODECS if track.codec in _HEVC_CODECS else None
-
-
-def _family_bytes(track: Track) -> bytes:
-    return b"h264" if track.codec in _H264_CODECS else b"hevc"
+        return "h264"
+    return "hevc" if track.codec in _HEVC_CODECS else None
 
 
 def _digest(*chunks: bytes) -> int:
@@ -115,16 +159,22 @@ def _config(entry: bytes) -> bytes:
     at = _VISUAL_ENTRY_BYTES
     while (header := read_box_header(entry, at)) is not None and at + header.size <= len(entry):
         if header.fourcc in (b"avcC", b"hvcC"):
-            return entry[at + header.header_size : at + header.size]
+            return entry[at + header.header_size : at + header.size] or _BLANK[header.fourcc]
         at += header.size
     raise Malformed("a sample entry without avcC or hvcC")
 
 
-def _in_force(track: Track, key_head: bytes) -> dict[tuple[int, int], bytes]:
+def _in_force(
+    track: Track, key_head: bytes, also_named: frozenset[int] = frozenset()
+) -> dict[tuple[int, int], bytes]:
+    """The sets that pictures from this key on refer to."""
+    codec = codec_of(track)
+    assert codec is not None
     config = _config(first_entry(track))
-    sets = _sets_of_config(track, config)
-    sets.update(_sets_in_band(track, _length_size(track, config), key_head))
-    return sets
+    prefix = _length_size(track, config)
+    in_band = _sets_in_band(track, prefix, key_head)
+    named = pps_ids(codec, sample_nals(key_head, prefix)) | also_named
+    return referred(codec, _sets_of_config(track, config) | in_band, named, in_band)
 
 
 def _length_size(track: Track, config: bytes) -> int:
@@ -189,34 +239,33 @@ def _sets_in_band(track: Track, length_size: int, head: bytes) -> dict[tuple[int
 
 def _nals_before_slices(track: Track, length_size: int, head: bytes) -> Iterator[bytes]:
     """NAL units of an access unit up to its first slice, as far as `head` holds them whole."""
-    h264 = track.codec in _H264_CODECS
+    codec: VideoCodec = "h264" if track.codec in _H264_CODECS else "hevc"
     at = 0
     while at + length_size < len(head):
         end = at + length_size + int.from_bytes(head[at : at + length_size], "big")
-        first = head[at + length_size]
-        is_slice = 1 <= (first & 0x1F) <= 5 if h264 else (first >> 1 & 0x3F) < 32
-        if is_slice or end > len(head):
+        nal = head[at + length_size : end]
+        if end > len(head) or not nal or is_slice(codec, nal):
             return
-        yield head[at + length_size : end]
+        yield nal
         at = end
 
 
 def _h264_id(nal: bytes) -> tuple[int, int] | None:
     kind = nal[0] & 0x1F if nal else 0
-    if kind == _H264_SPS:
+    if kind == H264_SPS:
         return kind, Bits(nal, 4).ue()
-    if kind == _H264_PPS:
+    if kind == H264_PPS:
         return kind, Bits(nal, 1).ue()
     return None
 
 
 def _hevc_id(nal: bytes) -> tuple[int, int] | None:
     kind = nal[0] >> 1 & 0x3F if len(nal) > 2 else 0
-    if kind == _HEVC_VPS:
+    if kind == HEVC_VPS:
         return kind, nal[2] >> 4
-    if kind == _HEVC_SPS:
+    if kind == HEVC_SPS:
         return kind, hevc_sps(nal).id
-    if kind == _HEVC_PPS:
+    if kind == HEVC_PPS:
         return kind, Bits(nal, 2).ue()
     return None
 
@@ -226,9 +275,9 @@ def _hevc_id(nal: bytes) -> tuple[int, int] | None:
 
 def _apple_tag(entry: bytes, sets: Sets) -> bytes:
     kinds = {kind for kind, _ in sets}
-    if entry[4:8] == b"hev1" and kinds >= {_HEVC_VPS, _HEVC_SPS, _HEVC_PPS}:
+    if entry[4:8] == b"hev1" and kinds >= {HEVC_VPS, HEVC_SPS, HEVC_PPS}:
         return entry[:4] + b"hvc1" + entry[8:]
-    if entry[4:8] == b"avc3" and kinds >= {_H264_SPS, _H264_PPS}:
+    if entry[4:8] == b"avc3" and kinds >= {H264_SPS, H264_PPS}:
         return entry[:4] + b"avc1" + entry[8:]
     return entry
 
@@ -237,20 +286,25 @@ def _rebuilt(track: Track, entry: bytes, old: bytes, sets: Sets) -> Description:
     h264 = track.codec in _H264_CODECS
     length_size = _length_size(track, old)
     config = _avcc(sets, length_size) if h264 else _hvcc(sets, length_size)
-    sps = next((nal for (kind, _), nal in sets.items() if kind in (_H264_SPS, _HEVC_SPS)), None)
-    if sps is None:
-        raise Malformed("no sequence parameter set in force")
-    width, height = picture_size(track.codec, sps)
+    width, height = picture_size(track.codec, _only_sps(sets))
     # fixed fields up to width and height, then those after them; pasp, colr, btrt told of the old picture
     fixed = entry[8:32] + struct.pack(">HH", width, height) + entry[36:_VISUAL_ENTRY_BYTES]
     body = fixed + boxes.box(b"avcC" if h264 else b"hvcC", config)
     return Description(boxes.box(b"avc1" if h264 else b"hvc1", body), config, width, height, rebuilt=True)
 
 
+def _only_sps(sets: Sets) -> bytes:
+    """The SPS of a picture; the first, where it is not known which one a picture refers to."""
+    sps = next((nal for (kind, _), nal in sets.items() if kind in (H264_SPS, HEVC_SPS)), None)
+    if sps is None or len(sps) < 4:
+        raise Malformed("no sequence parameter set in force")
+    return sps
+
+
 def _avcc(sets: Sets, length_size: int) -> bytes:
     """AVCDecoderConfigurationRecord (14496-15 5.3.3.1)."""
-    sps = [nal for (kind, _), nal in sorted(sets.items()) if kind == _H264_SPS]
-    pps = [nal for (kind, _), nal in sorted(sets.items()) if kind == _H264_PPS]
+    sps = [nal for (kind, _), nal in sorted(sets.items()) if kind == H264_SPS]
+    pps = [nal for (kind, _), nal in sorted(sets.items()) if kind == H264_PPS]
     if not sps or not pps or len(sps) > 31 or len(sps[0]) < 4:
         raise Malformed("no H.264 parameter sets in force")
     head = b"\1" + sps[0][1:4] + bytes([0xFC | length_size - 1, 0xE0 | len(sps)])
@@ -268,7 +322,7 @@ def _hvcc(sets: Sets, length_size: int) -> bytes:
     kinds = {kind: [nal for (k, _), nal in sorted(sets.items()) if k == kind] for kind in (32, 33, 34)}
     if not all(kinds.values()):
         raise Malformed("no HEVC parameter sets in force")
-    facts = hevc_sps(kinds[_HEVC_SPS][0])
+    facts = hevc_sps(kinds[HEVC_SPS][0])
     flags = facts.temporal_layers << 3 | facts.temporal_nested << 2 | length_size - 1
     head = b"\1" + facts.profile + b"\xf0\0\xfc"  # no minimum segmentation, any parallelism
     depths = bytes([0xFC | facts.chroma_format, 0xF8 | facts.luma_depth - 8, 0xF8 | facts.chroma_depth - 8])

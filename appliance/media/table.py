@@ -5,7 +5,7 @@ Both are caches of the recording itself but for one thing: knots are observed, n
 the log is append-only, each line with its own checksum, and a bad line costs that line alone.
 
 Table: magic, version, crc32 of all that follows, identity, counts, then int64 columns little-endian: 56 bytes
-a part and 32 a key, about 300 bytes per second of video in parts of 0.2 s.
+a part and 48 a key, about 300 bytes per second of video in parts of 0.2 s.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from appliance.media.segment import SegmentFacts, Size
 from appliance.media.timeline import Knot
 from appliance.media.view import Key, Part
 
-VERSION: Final = 1
+# Two of them: a table is built again from its recording, but knots that are thrown away are gone for good.
+VERSION: Final = 2
+LOG_VERSION: Final = 1
 _MAGIC: Final = b"SBPT"
 _HEAD: Final = struct.Struct("<4sII")
 _COUNTS: Final = struct.Struct("<16sII")
 _PART_COLUMNS: Final = 7
-_KEY_COLUMNS: Final = 4
+_KEY_COLUMNS: Final = 6
 
 
 class BadTable(ValueError):
@@ -100,7 +102,9 @@ def pack_table(facts: SegmentFacts, parts: Sequence[Part], keys: Sequence[Key]) 
             ),
             _PART_COLUMNS,
         ),
-        *_columns(((k.pts, k.part, k.sample, k.params_id) for k in keys), _KEY_COLUMNS),
+        *_columns(
+            ((k.pts, k.part, k.sample, k.params_id, k.format_id, k.recovery) for k in keys), _KEY_COLUMNS
+        ),
     ]
     body = _COUNTS.pack(identity(facts), len(parts), len(keys)) + b"".join(map(_to_bytes, columns))
     return _HEAD.pack(_MAGIC, VERSION, crc32(body)) + body
@@ -250,7 +254,7 @@ def _row(text: bytes) -> list[Any]:
 
 def _take_row(log: ChannelLog, row: list[Any]) -> None:
     version, kind, *told = row
-    if version != VERSION:
+    if version != LOG_VERSION:
         raise ValueError(f"a line of version {version}")
     if kind == "k":
         run_id, media_ns, wall_us, rate_ppb = told
@@ -282,5 +286,5 @@ def _facts(row: list[Any]) -> SegmentFacts:
 
 
 def _line(row: list[Any]) -> bytes:
-    text = json.dumps([VERSION, *row], separators=(",", ":")).encode()
+    text = json.dumps([LOG_VERSION, *row], separators=(",", ":")).encode()
     return b"%08x %s\n" % (crc32(text), text)

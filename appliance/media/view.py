@@ -42,12 +42,23 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A sync video sample: `sample` counts over all video runs of part number `part`, from 0."""
+    """A video sample at which decoding may begin: `sample` counts over all video runs of part `part`, from 0.
+
+    `params_id` and `format_id` as params.KeyFacts. `recovery` ticks after it pictures are right (0 but for
+    intra refresh).
+    """
 
     pts: int
     part: int
     sample: int
     params_id: int
+    format_id: int = 0
+    recovery: int = 0
+
+    @property
+    def right(self) -> int:
+        """The least pts from which on every picture is right when decoding begins here."""
+        return self.pts + self.recovery
 
 
 @dataclass(frozen=True, slots=True)

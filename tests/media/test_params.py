@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from appliance.media import boxes
 from appliance.media.fmp4 import Malformed, Track
-from appliance.media.params import describe, first_entry, params_id
+from appliance.media.params import describe, first_entry, key_facts
 from tests.kit.barcode import Media, encode, number_of
 
 SIZES = [(192, 96), (384, 192), (198, 102)]  # the last one needs cropping
@@ -72,17 +72,18 @@ def test_an_hev1_entry_with_all_sets_becomes_hvc1() -> None:
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 def test_ids_are_equal_exactly_when_the_sets_in_force_are(codec: str) -> None:
     small, large = (encode(10, codec=codec, size=size, sound=False) for size in SIZES[:2])
-    own = params_id(small.video, small.frames[0].data[:4096])
-    assert own == params_id(small.video, b"")
-    assert own == params_id(large.video, small.frames[0].data[:4096])
-    assert own != params_id(small.video, large.frames[0].data[:4096])
-    assert 0 < own < 1 << 63
+    own = key_facts(small.video, small.frames[0].data[:4096])
+    assert own == key_facts(small.video, b"")
+    assert own == key_facts(large.video, small.frames[0].data[:4096])
+    other = key_facts(small.video, large.frames[0].data[:4096])
+    assert own.params_id != other.params_id and own.format_id != other.format_id
+    assert 0 < own.params_id < 1 << 63 and 0 < own.format_id < 1 << 63
 
 
 def test_a_codec_without_sets_is_known_by_its_entry() -> None:
     entry = boxes.visual_entry(b"av01", 320, 180, boxes.box(b"av1C", b"\x81\0\0\0"))
     track = Track(1, "video", 90_000, "av01", boxes.stsd(entry), 320, 180)
-    assert params_id(track, b"anything") == params_id(track, b"")
+    assert key_facts(track, b"anything") == key_facts(track, b"")
     assert describe(track, b"anything").entry == entry
 
 
@@ -96,7 +97,7 @@ def test_damaged_sets_raise_malformed_and_nothing_else(codec: str, data: st.Data
             target[data.draw(st.integers(0, len(target) - 1))] = data.draw(st.integers(0, 255))
     track = replace(media.video, stsd=bytes(stsd))
     try:
-        params_id(track, bytes(head))
+        key_facts(track, bytes(head))
         describe(track, bytes(head))
     except Malformed:
         pass
