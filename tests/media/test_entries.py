@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from appliance.media import index as index_module
 from appliance.media.fragment import Sample
 from appliance.media.index import SegmentIndex
 from appliance.media.view import Key
@@ -55,7 +55,7 @@ def numbers(media: Media, keys: Sequence[Key]) -> list[int]:
     ],
 )
 def test_flags_that_are_wrong_change_nothing(tmp_path: Path, kind: dict[str, object], flags: str) -> None:
-    media = flagged(encode(240, sound=False, **kind), FLAGS[flags])  # type: ignore[arg-type]
+    media = flagged(encode(240, sound=False, **kind), FLAGS[flags])
     found = numbers(media, keys_of(tmp_path, media))
     every = list(range(0, 240, 30))
     # two seconds without an entry are usual: unflagged ones are looked for only then
@@ -78,13 +78,13 @@ def test_a_healthy_file_costs_one_read_per_key(tmp_path: Path, monkeypatch: pyte
     recordings.record(encode(300, gop=60, sound=False), part_s=0.2)
     name = recordings.views[0].name
     reads: list[int] = []
-    pread = index_module.os.pread
+    pread = os.pread
 
     def counted(fd: int, size: int, offset: int) -> bytes:
         reads.append(offset)
         return pread(fd, size, offset)
 
-    monkeypatch.setattr(index_module.os, "pread", counted)
+    monkeypatch.setattr(os, "pread", counted)
     index = SegmentIndex(name)
     index.update(recordings.open_fd(name), (tmp_path / name).stat().st_size)
     recordings.close()
