@@ -58,7 +58,11 @@ Config = Annotated[Path, Parameter(help="settings file")]
 @app.command
 def serve(*, config: Config = DEFAULT_PATH) -> int:
     """Run the box until SIGTERM or SIGINT; then finish what was begun and end."""
-    return _run(load_settings(config), None)
+    from appliance.ops.disk_limits import refuse_impossible
+
+    settings = load_settings(config)
+    refuse_impossible(settings)
+    return _run(settings, None)
 
 
 @app.command
@@ -82,7 +86,9 @@ def demo(
 @app.command
 def check_config(file: Path) -> int:
     """Check a settings file: `ok`, or every error with its dotted path."""
-    load_settings(file)
+    from appliance.ops.disk_limits import refuse_unreachable
+
+    refuse_unreachable(load_settings(file))
     _say("ok")
     return OK
 

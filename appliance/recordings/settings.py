@@ -47,3 +47,4 @@ class RetentionSettings(Section):
     raw_days: Annotated[float, Field(gt=0)] = 7
     clip_days: Annotated[float, Field(gt=0)] = 90
     session_guard_h: Annotated[float, Field(ge=0)] = 12
+    grace_h: Annotated[float, Field(ge=0, le=720)] = 24

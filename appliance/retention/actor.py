@@ -18,11 +18,13 @@ from typing import Final, TypeVar
 import structlog
 import trio
 
+from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store, StoreFull
 from appliance.kernel.tx import Tx
 from appliance.recordings.model import StoredSegment
+from appliance.retention import grace
 from appliance.retention import store as rows
 from appliance.retention.ballast import Ballast, ballast_bytes
 from appliance.retention.core import (
@@ -81,6 +83,10 @@ class _Keeper:
     stuck: tuple[str, ...] = ()
     has_ballast: bool = False
     error: str = ""
+    record: grace.Record | None = None  # None: not read yet
+    grace_us: int = 0
+    wanted: Limits | None = None  # what the settings say; `limits` is what holds now
+    pending: Decision | None = None  # what the figures that wait would delete at once
     lead_s: float | None = None  # box time minus the monotonic clock, when last seen
     doubt_until_s: float = float("-inf")
 
@@ -112,6 +118,7 @@ class _Keeper:
         try:
             await self._adjust_ballast()
         finally:
+            await self._settle_limits()
             await self._execute(await self._unpinned(await self.store.read(rows.left)))
             free_bytes, clips_free_bytes = await self._ask()
             is_short = min(free_bytes, clips_free_bytes or free_bytes) < self.limits.min_free_bytes
@@ -119,6 +126,23 @@ class _Keeper:
             if is_short or is_low or trio.current_time() - self.whole_s >= WHOLE_S:
                 self.whole_s = trio.current_time()
                 await self._make_room()
+
+    async def _settle_limits(self) -> None:
+        """Take the figures that hold now: stricter ones than those of the last run wait (grace.py)."""
+        assert self.wanted is not None
+        now_us, stored = await self.store.read(lambda tx: (tx.now_us, rows.read_record(tx)))
+        if self.record is None:
+            record = grace.settle(stored, self.wanted, now_us, self.grace_us)
+        else:
+            record = grace.due(self.record, now_us)
+        self.limits = record.now
+        if record != self.record:
+            for change in record.changes():
+                log.warning("retention setting waits", change=change, until=to_rfc3339(record.until_us))
+            self.whole_s = float("-inf")
+        self.record = record
+        if record != stored:
+            await self._write(partial(rows.keep_record, record=record))
 
     async def _unpinned(self, names: Sequence[str]) -> list[str]:
         """Those no clip plays. A power cut may have undone a deletion, and a clip been cut from what came
@@ -151,6 +175,8 @@ class _Keeper:
             view = await self._view(frozenset(unwritable))
             limits = self._limits_at(view.now_us)
             decision = await trio.to_thread.run_sync(decide, view, limits)
+            later = self.record.later if self.record is not None else None
+            self.pending = None if later is None else await trio.to_thread.run_sync(decide, view, later)
             self.decision = decision
             self.stuck = tuple(sorted({clip_id for clip_id, _ in unwritable}))
             await self._delete(decision.footage)
@@ -289,7 +315,7 @@ class RetentionHandle:
 
     def figures(self) -> Figures:
         keeper = self._keeper
-        decision = keeper.decision
+        decision, record = keeper.decision, keeper.record
         return Figures(
             free_bytes=keeper.free_bytes,
             deletable_bytes=decision.deletable_bytes if decision else 0,
@@ -301,6 +327,10 @@ class RetentionHandle:
             doubts_ages=keeper.doubts_ages(),
             stuck=keeper.stuck,
             error=keeper.error,
+            unmet=decision.unmet if decision else (),
+            waiting=tuple(record.changes()) if record else (),
+            waits_until_us=record.until_us if record else 0,
+            waiting_bytes=sum(one.segment.bytes for one in keeper.pending.footage) if keeper.pending else 0,
         )
 
     async def look_now(self) -> None:
@@ -320,15 +350,18 @@ async def run_retention(
     expire_clip: ExpireClip,
     folders: Folders,
     limits: Limits,
+    grace_us: int = 0,
     space: Callable[[Path], Space] = ask_space,
     task_status: trio.TaskStatus[RetentionHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Keep room on the disks until cancelled.
+    """Keep room on the disks until cancelled. `grace_us`: figures that delete more than those of the last run
+    wait so long.
 
     Start: at once; the first look follows. Stop: cancel; what is between row and disk is finished at the next
     start. Raises: StoreBroken.
     """
     ballast = Ballast(folders.state, ballast_bytes(limits.reserve_bytes))
     keeper = _Keeper(store, recordings, clips, expire_clip, folders, limits, space, ballast)
+    keeper.wanted, keeper.grace_us = limits, grace_us
     task_status.started(RetentionHandle(keeper))
     await keeper.run()

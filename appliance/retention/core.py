@@ -1,8 +1,10 @@
 """What is deleted next, and why. Pure: rows, files and free bytes in, a decision out.
 
 Order: raw footage older than raw_days; below min_free the oldest raw footage, then unfavourited clips older
-than clip_days; below the reserve the oldest raw footage whatever its age and session. Never: favourites and
-exports, files that grow, footage a clip still needs. Wall times throughout (latency not taken off), int us.
+than clip_days; below the reserve the oldest raw footage whatever its age, that of sessions last. Never:
+favourites and exports, files that grow, footage a clip still needs. A limit that the disk would not meet with
+all recordings gone asks for nothing: it is a mistake in the settings, or others fill the disk. Wall times
+throughout (latency not taken off), int us.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ WRITE_FIRST_MAX: Final = 16  # clips whose files are written before anything els
 LOOK_S: Final = 10.0
 LOOK_MIN_S: Final = 2.0
 FOR_EVER: Final = 1 << 62
+# Kept free where a limit cannot be met: a recorder of ten cameras needs minutes of room, not hours.
+FLOOR_BYTES: Final = 1_000_000_000
 HOURS_WARN: Final = 3.0
 HOURS_BAD: Final = 1.0  # Frigate frees space when less than an hour of recording is left
 
@@ -143,7 +147,8 @@ class Decision:
     """In this order: delete `footage` and `clips`; write the files of `write_first`, and decide again.
 
     `short_bytes` is what stays missing to min_free when all of it is done; `deletable_bytes` what ordinary
-    rules could still give up after it.
+    rules could still give up after it. `unmet`: limits that asked for nothing, because the disk would not
+    meet them with all recordings gone.
     """
 
     footage: tuple[Doomed, ...]
@@ -151,6 +156,7 @@ class Decision:
     write_first: tuple[Pin, ...]
     short_bytes: int
     deletable_bytes: int
+    unmet: tuple[Reason, ...] = ()
 
 
 def decide(view: View, limits: Limits) -> Decision:
@@ -168,21 +174,37 @@ class _Deciding:
         self.clips: list[OldClip] = []
         self.write_first: dict[Pin, None] = {}
         self.free_bytes = view.free_bytes
+        self.attainable_bytes = view.free_bytes + sum(one.bytes for one in view.footage)
+        if view.clips_free_bytes is None:
+            self.attainable_bytes += sum(clip.bytes for clip in view.clips)
+        self.unmet: list[Reason] = []
 
     def decide(self) -> Decision:
+        min_free_bytes = self._aim(Reason.MIN_FREE, self.limits.min_free_bytes)
+        reserve_bytes = self._aim(Reason.RESERVE, self.limits.reserve_bytes)
         self._expired()
-        self._oldest(Reason.MIN_FREE, self.limits.min_free_bytes)
+        self._oldest(Reason.MIN_FREE, min_free_bytes, self.order)
         if not self.write_first:
             self._old_clips()
-            self._oldest(Reason.RESERVE, self.limits.reserve_bytes)
+            in_session = self.view.holds.sessions.touch
+            others_first = sorted(self.order, key=in_session)  # stable: the oldest first in each half
+            self._oldest(Reason.RESERVE, reserve_bytes, others_first)
         left = [one for one in self.order if one.name not in self.doomed and not self.view.holds.held(one)]
         return Decision(
             footage=tuple(self.doomed.values()),
             clips=tuple(self.clips),
             write_first=tuple(self.write_first)[:WRITE_FIRST_MAX],
-            short_bytes=max(0, self.limits.min_free_bytes - self.free_bytes),
+            short_bytes=max(0, min_free_bytes - self.free_bytes),
             deletable_bytes=sum(one.bytes for one in left),
+            unmet=tuple(self.unmet),
         )
+
+    def _aim(self, reason: Reason, limit_bytes: int) -> int:
+        """The limit, or the floor where the limit could not be met by deleting everything."""
+        if limit_bytes <= max(self.attainable_bytes, FLOOR_BYTES):
+            return limit_bytes
+        self.unmet.append(reason)
+        return FLOOR_BYTES
 
     def _expired(self) -> None:
         """Footage copied here lately is as young as the copy: nobody has seen it yet."""
@@ -195,8 +217,8 @@ class _Deciding:
             else:
                 self._clears(segment, Reason.RAW_DAYS)
 
-    def _oldest(self, reason: Reason, aim_bytes: int) -> None:
-        for segment in self.order:
+    def _oldest(self, reason: Reason, aim_bytes: int, order: Sequence[StoredSegment]) -> None:
+        for segment in order:
             if self.free_bytes >= aim_bytes:
                 return
             if segment.name in self.doomed:

@@ -63,7 +63,9 @@ class Figures:
     """What the last look found. `hours` None: nothing is being recorded.
 
     `stuck`: clips whose files could not be written, so that their recordings stay. `doubts_ages`: box time
-    was set, nothing counts as too old for a day. `error`: what a disk or the database said.
+    was set, nothing counts as too old for a day. `error`: what a disk or the database said. `unmet`: limits
+    the disk would not meet with all recordings gone. `waiting`: settings that delete more than those of the
+    last run; from `waits_until_us` (box time) on they would delete `waiting_bytes` at once.
     """
 
     free_bytes: int = 0
@@ -76,6 +78,10 @@ class Figures:
     doubts_ages: bool = False
     stuck: tuple[str, ...] = ()
     error: str = ""
+    unmet: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    waits_until_us: int = 0
+    waiting_bytes: int = 0
 
     @property
     def hours(self) -> float | None:

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
+from appliance.kernel import json
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.recordings.model import StoredSegment
 from appliance.retention.core import FOR_EVER, Doomed, Holds, OldClip, Pin, Reason, Stretch, Stretches
+from appliance.retention.grace import Record
 
 LEAD_US: Final = 3600 * 1_000_000  # a mark may lie this long before its session's start (HH:MM:SS)
 GOP_US: Final = 30 * 1_000_000  # a cut needs the key frame before it; sources send one every few seconds
@@ -168,3 +170,25 @@ def executed(tx: Tx, names: Iterable[str]) -> None:
     """They are off the disk, durably."""
     for name in names:
         tx.run("DELETE FROM condemned WHERE recording = ?", (name,))
+
+
+# -- the figures in force -----------------------------------------------------------------------------------
+
+_LIMITS: Final = "retention_limits"
+
+
+def read_record(tx: ReadTx) -> Record | None:
+    """The limits of the last run; None on a box's first start, or where they cannot be read."""
+    text = tx.value("SELECT value FROM meta WHERE key = ?", (_LIMITS,))
+    if text is None:
+        return None
+    try:
+        return Record.from_json(json.decode(str(text).encode()))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def keep_record(tx: Tx, record: Record) -> None:
+    """Remember the limits for the next start."""
+    text = json.encode(record.to_json()).decode()
+    tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_LIMITS, text))

@@ -10,6 +10,7 @@ from typing import Final
 from appliance.clips.files import ClipFiles
 from appliance.clips.marks import MarkRules, expire_clip
 from appliance.kernel.actor import running
+from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.store import Store
 from appliance.ops.health import GB, Board, Part
 from appliance.ops.metrics import Metrics
@@ -66,6 +67,7 @@ async def retention(
         expire_clip=lambda tx, clip_id, reason: expire_clip(tx, rules, clip_id, reason),
         folders=Folders(storage.state_dir, storage.recordings_dir, storage.clips),
         limits=limits_of(settings),
+        grace_us=round(settings.retention.grace_h * HOUR_US),
     ) as handle:
         add_retention(board, metrics, handle)
         yield handle
@@ -112,6 +114,17 @@ def retention_part(figures: Figures) -> Part:
     if figures.stuck:
         detail = f"the disk is too full to write the files of {len(figures.stuck)} clips; their footage stays"
         return Part("bad", detail, "free space on the disk of the clips now")
+    if figures.unmet:
+        names = " and ".join(figures.unmet)
+        detail = f"{names} cannot be met with all recordings deleted; 1 GB is kept free instead"
+        return Part("bad", detail, f"lower {names} in the settings, or free the disk of other files")
+    if figures.waiting:
+        when = to_rfc3339(figures.waits_until_us)[:16] + "Z"
+        detail = f"changed settings take effect at {when}: {', '.join(figures.waiting)}"
+        if figures.waiting_bytes:
+            detail += f"; {figures.waiting_bytes / GB:.1f} GB of recordings are deleted then"
+        hint = "nothing to do if that was meant; otherwise correct [retention] and [storage], and restart"
+        return Part("warn", detail, hint)
     if figures.short_bytes:
         detail = f"{figures.short_bytes / GB:.1f} GB short of min_free_gb, and all that is left must be kept"
         return Part("warn", detail, "complete sessions that are over, free space, or add a disk")

@@ -145,7 +145,9 @@ class Disk:
         return ClipFiles(self.store, Recorded(self.recordings), self.clips, trio.Lock())
 
     @asynccontextmanager
-    async def kept(self, limits: Limits, *, write_clips: bool = False) -> AsyncIterator[RetentionHandle]:
+    async def kept(
+        self, limits: Limits, *, write_clips: bool = False, grace_us: int = 0
+    ) -> AsyncIterator[RetentionHandle]:
         """The actor, after its first look. `write_clips`: clip files get written by themselves too."""
         self.recordings.mkdir(exist_ok=True)
         (self.root / "state").mkdir(exist_ok=True)
@@ -153,7 +155,7 @@ class Disk:
             files = self.clip_files()
             if write_clips:
                 files = await nursery.start(self._clip_files)
-            handle: RetentionHandle = await nursery.start(self._retention, files, limits)
+            handle: RetentionHandle = await nursery.start(self._retention, files, limits, grace_us)
             await handle.look_now()
             yield handle
             nursery.cancel_scope.cancel()
@@ -163,7 +165,7 @@ class Disk:
         await run_clip_files(store=self.store, footage=footage, clips_dir=self.clips, task_status=task_status)
 
     async def _retention(
-        self, files: ClipFiles, limits: Limits, task_status: trio.TaskStatus[RetentionHandle]
+        self, files: ClipFiles, limits: Limits, grace_us: int, task_status: trio.TaskStatus[RetentionHandle]
     ) -> None:
         await run_retention(
             store=self.store,
@@ -172,6 +174,7 @@ class Disk:
             expire_clip=lambda tx, clip_id, reason: marks.expire_clip(tx, self.rules, clip_id, reason),
             folders=Folders(self.root / "state", self.recordings, self.clips),
             limits=limits,
+            grace_us=grace_us,
             space=self.ask,
             task_status=task_status,
         )

@@ -288,11 +288,39 @@ def test_each_file_goes_once_and_has_a_reason_that_holds(seen: View, given_limit
 def test_for_space_the_oldest_of_what_may_go_goes_first(seen: View, given_limits: Limits) -> None:
     decision = decide(seen, given_limits)
     doomed = {one.segment.name for one in decision.footage}
+    in_session = seen.holds.sessions.touch
     for reason in (Reason.MIN_FREE, Reason.RESERVE):
-        newest_us = max((one.segment.end_us for one in decision.footage if one.reason is reason), default=0)
+        going = [one.segment for one in decision.footage if one.reason is reason]
         for one in seen.footage:
-            if one.end_us < newest_us and one.name not in doomed:
+            # for the reserve, footage of sessions comes after all other
+            after = [other for other in going if in_session(other) or not in_session(one)]
+            if one.name not in doomed and any(one.end_us < other.end_us for other in after):
                 assert not seen.holds.allow(one, reason), "an older one was passed over"
+
+
+def test_for_the_reserve_footage_of_a_running_session_goes_last() -> None:
+    game = Holds(sessions=spans(("cam1", NOW_US - 10 * MINUTE_US, FOR_EVER)))
+    inside, other = segment(9), segment(3, channel="cam2")
+    aim = replace(LIMITS, reserve_bytes=25)
+    assert gone(decide(view(inside, other, free=15, holds=game), aim)) == [(other.name, "reserve_gb")]
+    assert gone(decide(view(inside, other, free=6, holds=game), aim)) == [
+        (other.name, "reserve_gb"),
+        (inside.name, "reserve_gb"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"), [("reserve_bytes", "reserve_gb"), ("min_free_bytes", "min_free_gb")]
+)
+def test_a_limit_that_everything_deleted_would_not_meet_deletes_nothing(field: str, reason: str) -> None:
+    gb = 10**9
+    files = [segment(age, 5 * gb) for age in range(1, 9)]
+    wrong = decide(view(*files, free=20 * gb), replace(LIMITS, **{field: 61 * gb}))
+    assert gone(wrong) == [] and wrong.unmet == (reason,)
+    crowded = decide(view(*files, free=gb // 2), replace(LIMITS, **{field: 61 * gb}))
+    assert gone(crowded) == [(files[-1].name, reason)], "a recorder still gets its room"
+    met = decide(view(*files, free=20 * gb), replace(LIMITS, **{field: 60 * gb}))
+    assert len(gone(met)) == 8 and met.unmet == ()
 
 
 @given(views(), limits)

@@ -1,0 +1,85 @@
+"""[storage] reserve_gb and [retention] min_free_gb held against the disk they are about.
+
+Owns: asking the disk, and the words. A figure larger than the disk is a mistake in the file, and would have
+the box delete every recording for an aim it cannot reach.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from appliance.ops.health import GB
+from appliance.settings import Settings, SettingsError
+
+
+class Room(NamedTuple):
+    """The file system of a folder; bytes. `ours`: what the folder holds, where it was counted."""
+
+    total: int
+    free: int
+    ours: int | None = None
+
+    @property
+    def most(self) -> int:
+        """What could be free with all recordings deleted; without `ours` the whole disk."""
+        return self.total if self.ours is None else min(self.total, self.free + self.ours)
+
+
+def refuse_impossible(settings: Settings) -> None:
+    """For a start: raises SettingsError for a limit that is no smaller than the whole disk.
+
+    A limit that only other files on the disk stand in the way of does not stop a box on the day of a game:
+    retention keeps 1 GB free instead, and /readyz is red.
+    """
+    if problems := list(_too_large(settings, room_of(settings.storage.recordings_dir))):
+        raise SettingsError(problems)
+
+
+def refuse_unreachable(settings: Settings) -> None:
+    """For check-config: raises SettingsError also where deleting all recordings would not be enough."""
+    room = room_of(settings.storage.recordings_dir, count=True)
+    if problems := list(_too_large(settings, room)):
+        raise SettingsError(problems)
+
+
+def _too_large(settings: Settings, room: Room | None) -> Iterator[str]:
+    limits = {
+        "storage.reserve_gb": settings.storage.reserve_gb,
+        "retention.min_free_gb": settings.retention.min_free_gb,
+    }
+    folder = settings.storage.recordings_dir
+    for name, limit_gb in limits.items():
+        if room is not None and limit_gb and limit_gb * GB >= room.most:
+            yield (
+                f"{name}: {limit_gb:g} GB cannot be kept free at {folder}, whose disk"
+                f" has {room.total / GB:.1f} GB, {room.free / GB:.1f} GB of them free; use at most"
+                f" {room.most / GB:.0f}, or every recording would be deleted"
+            )
+
+
+def room_of(folder: Path, *, count: bool = False) -> Room | None:
+    """The disk of `folder` or of its nearest parent that is there; `count`: with the bytes in the folder.
+
+    None where no disk answers: a disk that is not mounted is /readyz's to say.
+    """
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    try:
+        found = os.statvfs(there)
+        ours = sum(_sizes(folder)) if count else None
+    except OSError:
+        return None
+    return Room(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, ours)
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                yield os.lstat(os.path.join(parent, name)).st_size
+            except FileNotFoundError:
+                continue

@@ -1,0 +1,68 @@
+"""Figures that delete more than those of the last run wait; those that delete less hold at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from appliance.retention.core import Limits
+from appliance.retention.grace import Record, due, settle
+from tests.retention.disk import DAY_US, HOUR_US
+
+GB = 10**9
+OLD = Limits(20 * GB, 10 * GB, 7 * DAY_US, 90 * DAY_US, 12 * HOUR_US)
+NOW_US = 1_795_203_000_000_000
+
+
+def test_the_first_start_takes_the_settings_as_they_are() -> None:
+    assert settle(None, OLD, NOW_US, DAY_US) == Record(OLD)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("reserve_bytes", 500 * GB, "reserve_gb 10 -> 500"),
+        ("min_free_bytes", 21 * GB, "min_free_gb 20 -> 21"),
+        ("raw_us", DAY_US, "raw_days 7 -> 1"),
+        ("clip_us", DAY_US, "clip_days 90 -> 1"),
+        ("guard_us", 0, "session_guard_h 12 -> 0"),
+    ],
+)
+def test_a_stricter_figure_waits_its_time(field: str, value: int, said: str) -> None:
+    wanted = replace(OLD, **{field: value})
+    record = settle(Record(OLD), wanted, NOW_US, DAY_US)
+    assert record == Record(OLD, wanted, NOW_US + DAY_US)
+    assert record.changes() == [said]
+    assert due(record, NOW_US + DAY_US - 1) is record
+    assert due(record, NOW_US + DAY_US) == Record(wanted)
+
+
+def test_a_milder_figure_holds_at_once_beside_one_that_waits() -> None:
+    wanted = replace(OLD, raw_us=30 * DAY_US, reserve_bytes=50 * GB)
+    record = settle(Record(OLD), wanted, NOW_US, DAY_US)
+    assert record.now == replace(OLD, raw_us=30 * DAY_US) and record.later == wanted
+    assert settle(Record(OLD), replace(OLD, raw_us=30 * DAY_US), NOW_US, DAY_US).later is None
+
+
+def test_a_restart_does_not_begin_the_wait_again_and_a_corrected_file_ends_it() -> None:
+    wanted = replace(OLD, reserve_bytes=50 * GB)
+    record = settle(Record(OLD), wanted, NOW_US, DAY_US)
+    again = settle(record, wanted, NOW_US + HOUR_US, DAY_US)
+    assert again == record
+    assert settle(again, wanted, NOW_US + 2 * DAY_US, DAY_US) == Record(wanted), "over while the box was off"
+    assert settle(again, OLD, NOW_US + HOUR_US, DAY_US) == Record(OLD)
+    other = replace(OLD, reserve_bytes=60 * GB)
+    assert settle(again, other, NOW_US + HOUR_US, DAY_US) == Record(OLD, other, NOW_US + HOUR_US + DAY_US)
+
+
+def test_no_grace_is_none() -> None:
+    wanted = replace(OLD, reserve_bytes=50 * GB)
+    assert settle(Record(OLD), wanted, NOW_US, 0) == Record(wanted)
+
+
+def test_a_record_survives_its_way_to_the_database() -> None:
+    record = Record(OLD, replace(OLD, raw_us=1), 5)
+    assert Record.from_json(record.to_json()) == record
+    with pytest.raises((KeyError, TypeError)):
+        Record.from_json({"now": {"x": 1}, "later": None, "until_us": 0})
