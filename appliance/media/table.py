@@ -164,11 +164,13 @@ _FACTS: Final = [one.name for one in fields(SegmentFacts)][:-2]  # sizes and hol
 class ChannelLog:
     """What a channel's log says: facts by name, knots by run; `stale` lines could be dropped.
 
+    `off_us`: by run, how far the recorder's own times are ahead of box time; the newest run comes last.
     `published` are segments whose frames have been given times: no knot may be put into them any more.
     """
 
     facts: dict[str, SegmentFacts] = field(default_factory=dict)
     knots: dict[str, list[Knot]] = field(default_factory=dict)
+    off_us: dict[str, int] = field(default_factory=dict)
     published: set[str] = field(default_factory=set)
     lines: int = 0
     bad_lines: int = 0
@@ -178,7 +180,7 @@ class ChannelLog:
     def stale(self) -> int:
         """Lines that no longer say anything."""
         told = len(self.facts) + len(self.published - self.facts.keys())
-        return self.lines - told - sum(map(len, self.knots.values()))
+        return self.lines - told - len(self.off_us) - sum(map(len, self.knots.values()))
 
 
 def facts_line(facts: SegmentFacts) -> bytes:
@@ -189,6 +191,11 @@ def facts_line(facts: SegmentFacts) -> bytes:
 def knot_line(run_id: str, knot: Knot) -> bytes:
     """The run has this knot."""
     return _line(["k", run_id, *knot])
+
+
+def off_line(run_id: str, off_us: int) -> bytes:
+    """The recordings of this run claim times that are `off_us` ahead of box time."""
+    return _line(["o", run_id, off_us])
 
 
 def published_line(name: str) -> bytes:
@@ -202,10 +209,14 @@ def forget_line(name: str) -> bytes:
 
 
 def pack_log(
-    facts: Iterable[SegmentFacts], knots: Iterable[tuple[str, Knot]], published: Iterable[str] = ()
+    facts: Iterable[SegmentFacts],
+    knots: Iterable[tuple[str, Knot]],
+    published: Iterable[str] = (),
+    off_us: Iterable[tuple[str, int]] = (),
 ) -> bytes:
     """A whole log that says just this."""
     lines = [knot_line(run_id, knot) for run_id, knot in knots]
+    lines += [off_line(*off) for off in off_us]
     return b"".join([*(facts_line(one) for one in facts), *map(published_line, published), *lines])
 
 
@@ -267,6 +278,10 @@ def _take_row(log: ChannelLog, row: list[Any]) -> None:
         facts = _facts(told)
         log.facts[facts.name] = facts
         log.published.add(facts.name)
+    elif kind == "o":
+        run_id, off_us = told
+        log.off_us.pop(run_id, None)
+        log.off_us[str(run_id)] = int(off_us)
     elif kind == "p":
         log.published.add(str(told[0]))
     elif kind == "d":

@@ -47,9 +47,11 @@ class ChannelCache:
         facts = [one for name, one in log.facts.items() if name in names]
         published = [name for name in log.published if name in names and name not in log.facts]
         # a segment that was growing has no facts yet: its run is not known here, so no run can be dropped
-        runs = log.knots.keys() if published else {one.run_id for one in facts}
+        runs = set(log.knots) if published else {one.run_id for one in facts}
         knots = ((run, knot) for run in runs for knot in log.knots.get(run, ()))
-        self._replace(self._log, table.pack_log(facts, knots, published))
+        newest = next(reversed(log.off_us), None)  # tells how the recorder's clock was at last
+        offs = ((run, off) for run, off in log.off_us.items() if run in runs or run == newest)
+        self._replace(self._log, table.pack_log(facts, knots, published, offs))
 
     def append(self, lines: bytes) -> None:
         """Add lines to the log: they survive a kill when this returns, a power cut after `sync`."""

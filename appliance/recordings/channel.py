@@ -46,7 +46,7 @@ class Channel:
 
     def restore(self, log: ChannelLog) -> None:
         """Take the clocks of an earlier life; its facts are taken by `discover`, file by file."""
-        self.clocks.restore(log.knots)
+        self.clocks.restore(log.knots, log.off_us)
         self._published = set(log.published)
 
     def discover(self, name: str, size: int, written_us: int, remembered: SegmentFacts | None) -> Segment:
@@ -103,6 +103,13 @@ class Channel:
             segment.until_ns = index.run_ns(reached)
         segment.facts = facts_of(index)
         self._settled(segment)
+        return made
+
+    def conclude(self, segment: Segment) -> list[Knot]:
+        """The open segment is no recording being made: if its times are held, they are what it says."""
+        made = self.clocks.conclude(segment)
+        if made:
+            self._settled(segment)
         return made
 
     def close(self, segment: Segment) -> None:
@@ -263,6 +270,10 @@ class Channel:
             ):
                 return (clock.wall_us(facts.base_ns) - facts.ntp_us) / 1000
         return None
+
+    def claimed_off_us(self) -> int:
+        """How far the times in the newest recordings are ahead of their arrival; 0: their clock is right."""
+        return self.clocks.newest_off_us
 
     def newest_end_us(self) -> int | None:
         """Wall time after the newest frame; of B-frames some before it may still come."""

@@ -7,7 +7,7 @@ thread alone, never waits, never reads a file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from appliance.media.anchor import anchored
@@ -17,9 +17,10 @@ from appliance.media.pace import HOLE_FRAMES, PartNote
 from appliance.media.segment import SegmentFacts
 from appliance.media.timeline import PPB, Arrival, Knot, Leap, Run
 from appliance.media.view import Part
+from appliance.recordings.arrivals import Pace
 
-# An arrival this far from what the file itself says of its time is a copy, not a recording. MediaMTX's own
-# estimate lags up to 5 s (facts/mediamtx.md 1.6).
+# An arrival this near to what the file itself says of its time is a recording at once; of one further off its
+# growth must tell. MediaMTX's own estimate lags up to 5 s.
 TRUST_US: Final = 10_000_000
 
 
@@ -56,15 +57,36 @@ class Seen:
 
 
 @dataclass(slots=True)
+class _Held:
+    """Parts of a run that has no clock yet. `claimed_us`: the file's own word on the first one's begin."""
+
+    claimed_us: int | None
+    arrivals: list[Arrival] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Clocks:
-    """By run id."""
+    """By run id.
+
+    A run begins by its arrival when that is near what the file claims, or near what this recorder's clock was
+    last seen to make of it, or when the run grows in real time. Until one of it is known its parts are held:
+    they have no time. `conclude` ends that for a file that does not grow: its own word holds.
+    """
 
     runs: dict[str, Run] = field(default_factory=dict)
+    # How far the recordings' own times are ahead of box time, by run: only of recorders whose clock is wrong.
+    off_us: dict[str, int] = field(default_factory=dict)
+    newest_off_us: int = 0  # of the run that began last while we looked
+    _unlogged: list[tuple[str, int]] = field(default_factory=list)
     _is_live: dict[str, bool] = field(default_factory=dict)  # its parts are seen when they are written
+    _paces: dict[str, Pace] = field(default_factory=dict)
+    _held: dict[str, _Held] = field(default_factory=dict)
 
-    def restore(self, knots: Mapping[str, Sequence[Knot]]) -> None:
-        """Take the clocks of an earlier life."""
+    def restore(self, knots: Mapping[str, Sequence[Knot]], off_us: Mapping[str, int]) -> None:
+        """Take the clocks of an earlier life; the last of `off_us` belongs to its newest run."""
         self.runs = {run_id: Run(run_id, some) for run_id, some in knots.items()}
+        self.off_us = {run_id: off for run_id, off in off_us.items() if off}
+        self.newest_off_us = ([*off_us.values()] or [0])[-1]
 
     def of(self, segment: Segment) -> Run | None:
         """The run of a walked segment, once it has a clock."""
@@ -75,9 +97,18 @@ class Clocks:
         """Whether the segment's parts are seen as they are written."""
         return segment.facts is not None and self._is_live.get(segment.facts.run_id, False)
 
+    def is_held(self, segment: Segment) -> bool:
+        """Whether it is still open if the segment is being recorded: its frames have no time yet."""
+        return segment.facts is not None and segment.facts.run_id in self._held
+
     def forget(self, run_id: str) -> None:
-        self.runs.pop(run_id, None)
-        self._is_live.pop(run_id, None)
+        for known in (self.runs, self.off_us, self._is_live, self._paces, self._held):
+            known.pop(run_id, None)
+
+    def take_offs(self) -> list[tuple[str, int]]:
+        """(run, off_us) found since the last call, for the log; 0 where a recorder's clock is right again."""
+        taken, self._unlogged = self._unlogged, []
+        return taken
 
     def observe(
         self, segment: Segment, index: SegmentIndex, video: Sequence[tuple[Part, PartNote]], seen: Seen
@@ -86,9 +117,41 @@ class Clocks:
         run = self.runs.setdefault(index.run_id, Run(index.run_id))
         arrivals = [_arrival(index, part, note) for part, note in video]
         arrivals[-1] = arrivals[-1]._replace(written_us=seen.written_us)
+        if seen.written_us is not None and not self._is_live.get(run.run_id):
+            pace = self._paces.setdefault(run.run_id, Pace())
+            pace.add(seen.written_us, arrivals[-1].end_ns // 1000)
+        if run.has_clock:
+            return self._take_in(run, index, arrivals)
+        held = self._held.get(run.run_id)
+        if held is None:
+            claimed_us = _claimed_us(segment, index, arrivals[0], seen)
+            held = self._held[run.run_id] = _Held(claimed_us)
+        held.arrivals += arrivals
+        first = self._begin(run.run_id, held)
+        if first is None:
+            return []
+        del self._held[run.run_id]
+        return run.anchor([first]) + self._take_in(run, index, held.arrivals)
+
+    def conclude(self, segment: Segment) -> list[Knot]:
+        """The segment was not seen growing in real time: what is held of its run is when the file says."""
+        index = segment.index
+        held = self._held.pop(index.run_id, None) if index is not None else None
+        if index is None or held is None:
+            return []
+        run = self.runs[index.run_id]
+        first, last = held.arrivals[0], held.arrivals[-1]
+        length_us = (last.shown_ns - first.start_ns) // 1000
+        begin_us = segment.written_us - length_us
+        if held.claimed_us is not None:
+            end_us = held.claimed_us + length_us
+            begin_us = held.claimed_us - self._off_of(run.run_id, end_us, segment.written_us)
+        made = run.anchor([Knot(first.start_ns, begin_us, PPB)])
+        arrivals = [arrival._replace(written_us=None) for arrival in held.arrivals]
+        return made + self._take_in(run, index, arrivals)
+
+    def _take_in(self, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival]) -> list[Knot]:
         made: list[Knot] = []
-        if not run.has_clock:
-            made += run.anchor([self._begin(segment, index, arrivals[0], arrivals[-1], seen)])
         limit_ns = HOLE_FRAMES * ticks_to_ns(index.cursor.pace.nominal, index.timescale)
         for arrival in arrivals:
             if not self._trusts(run, arrival):
@@ -100,29 +163,60 @@ class Clocks:
         return made
 
     def _trusts(self, run: Run, arrival: Arrival) -> bool:
-        """Whether arrivals of the run are recordings; the first one tells (a copy is hours too late)."""
+        """Whether arrivals of a run that has a clock are recordings.
+
+        The first arrival tells when it is near the clock. Else growth in real time does, unless the times
+        published are ahead of it: they must not go back.
+        """
         if arrival.written_us is None:
             return False
-        if run.run_id not in self._is_live:
-            off_us = run.clock().wall_us(arrival.end_ns) - arrival.written_us
-            self._is_live[run.run_id] = abs(off_us) <= TRUST_US
-        return self._is_live[run.run_id]
+        is_live = self._is_live.get(run.run_id)
+        if not is_live:
+            late_us = arrival.written_us - run.clock().wall_us(arrival.end_ns)
+            if is_live is None:
+                is_live = abs(late_us) <= TRUST_US
+            elif late_us >= -TRUST_US and run.run_id in self._paces:
+                is_live = self._paces[run.run_id].is_real_time()
+            self._is_live[run.run_id] = is_live
+        if is_live:
+            self._paces.pop(run.run_id, None)
+        return is_live
 
-    def _begin(
-        self, segment: Segment, index: SegmentIndex, first: Arrival, last: Arrival, seen: Seen
-    ) -> Knot:
-        """The first knot of a run: by its arrival if somebody saw it, else by what the file says."""
-        mtxi = index.init.mtxi if index.init is not None else None
-        told_us = mtxi.ntp_ns // 1000 if mtxi is not None else segment.name_us
-        if told_us is not None:
-            told_us += (first.start_ns - index.base_ns) // 1000 + seen.clock_gap_us
-        if last.written_us is not None:
-            seen_us = last.written_us - (last.end_ns - first.start_ns) // 1000
-            if told_us is None or abs(seen_us - told_us) <= TRUST_US:
-                return Knot(first.start_ns, seen_us, PPB)
-        if told_us is None:
-            told_us = segment.written_us - (last.shown_ns - first.start_ns) // 1000
-        return Knot(first.start_ns, told_us, PPB)
+    def _begin(self, run_id: str, held: _Held) -> Knot | None:
+        """The first knot of a run by its arrival; None while it may as well be a copy."""
+        seen = [arrival for arrival in held.arrivals if arrival.written_us is not None]
+        if not seen:
+            return None
+        start_ns = held.arrivals[0].start_ns
+        late_us = min((one.written_us or 0) - one.end_ns // 1000 for one in seen)
+        begin_us = start_ns // 1000 + late_us
+        claimed_us = held.claimed_us
+        offs = () if claimed_us is None else (claimed_us - begin_us,)
+        is_near = any(abs(off) <= TRUST_US or abs(off - self.newest_off_us) <= TRUST_US for off in offs)
+        if not is_near and not self._paces[run_id].is_real_time():
+            return None
+        self._is_live[run_id] = True
+        for off in offs:
+            self._note_off(run_id, 0 if abs(off) <= TRUST_US else off)
+        return Knot(start_ns, begin_us, PPB)
+
+    def _note_off(self, run_id: str, off_us: int) -> None:
+        if off_us:
+            self.off_us[run_id] = off_us
+        if off_us or self.newest_off_us:
+            self._unlogged.append((run_id, off_us))
+        self.newest_off_us = off_us
+
+    def _off_of(self, run_id: str, end_us: int, written_us: int) -> int:
+        """By how much a file's own times are ahead, which end at `end_us` by its word.
+
+        Of another run the recorder's error is believed when the disk confirms it: the file was last written
+        when it ends.
+        """
+        if run_id in self.off_us:
+            return self.off_us[run_id]
+        is_same = abs(end_us - self.newest_off_us - written_us) <= TRUST_US
+        return self.newest_off_us if is_same and abs(end_us - written_us) > TRUST_US else 0
 
     def anchor(
         self, segment: Segment, facts: SegmentFacts, wall_us: int, following: Mtxi | None
@@ -133,6 +227,11 @@ class Clocks:
         if segment.is_published and run.has_clock:
             return []
         segment.is_published = True
+        end_us = wall_us + (facts.end_ns - facts.base_ns) // 1000
+        off_us = self._off_of(facts.run_id, end_us, segment.written_us)
+        wall_us -= off_us
+        if following is not None:
+            following = replace(following, ntp_ns=following.ntp_ns - off_us * 1000)
         # at the first frame, not at the segment's start: the one before may still be shown there
         left, knot = run.neighbours(facts.first_ns)
         right = (knot.media_ns, knot.wall_us) if knot is not None else None
@@ -150,6 +249,15 @@ class Clocks:
             last=(facts.end_ns, latest_us),
         )
         return run.anchor(knots)
+
+
+def _claimed_us(segment: Segment, index: SegmentIndex, first: Arrival, seen: Seen) -> int | None:
+    """What the file itself says of when its first part began: box time by its mtxi or its name."""
+    mtxi = index.init.mtxi if index.init is not None else None
+    claimed_us = mtxi.ntp_ns // 1000 if mtxi is not None else segment.name_us
+    if claimed_us is None:
+        return None
+    return claimed_us + (first.start_ns - index.base_ns) // 1000 + seen.clock_gap_us
 
 
 def _arrival(index: SegmentIndex, part: Part, note: PartNote) -> Arrival:

@@ -104,7 +104,8 @@ def look(fd: int, cursor: Cursor, size: int, *, ask_closed: bool, look_inside: b
     """What has been added to an open file. Raises OSError."""
     growth = _scan(cursor, fd, size, look_inside=look_inside)
     init = growth.cursor.init
-    is_closed = ask_closed and not growth.more and init is not None and was_closed(fd, init)
+    is_whole = growth.cursor.position == size  # else it is a copy that is still coming
+    is_closed = ask_closed and not growth.more and is_whole and init is not None and was_closed(fd, init)
     return Look(growth, is_closed)
 
 

@@ -6,13 +6,16 @@ Must not know: other channels, who is told. State changes on the trio thread; wh
 
 from __future__ import annotations
 
+import heapq
 import os
+from collections.abc import Sequence
 from typing import Final
 
 import trio
 
 from appliance.kernel.clock import wall_us
-from appliance.media.table import ChannelLog, facts_line, published_line
+from appliance.media.table import ChannelLog, facts_line, off_line, published_line
+from appliance.media.timeline import Knot
 from appliance.recordings import disk
 from appliance.recordings.cache import lines_of
 from appliance.recordings.channel import Channel
@@ -31,9 +34,12 @@ RESTAT_S: Final = 30.0  # sizes of every file: a damaged one may have grown
 _QUIET_S: Final = 0.3  # after this long without growth a file is asked whether it was closed
 _SUPERSEDED_S: Final = 1.0
 _FRESH_US: Final = 2_000_000  # a first look this soon after the last write is as good as having seen it
+_TICK_US: Final = 20_000  # mtimes are cut to the kernel's tick: 10 ms at worst
+_WHOLE_S: Final = 3.0  # without growth for so long, and for two of its parts, a file is not being recorded
+_IDLE_US: Final = 600_000_000  # one found at the start so long untouched need not be waited for
 _OPEN_MAX: Final = 3  # files followed at once; more at a time are an import, not a recording
-_SAME_TICK_NS: Final = 50_000_000  # directory times are this coarse at worst: look again
-_RECENT_NS: Final = 60_000_000_000  # a file untouched for longer is not being recorded
+_SAME_TICK_S: Final = 0.05  # directory times are this coarse at worst: look again
+_RECENT: Final = 3  # files, by time and by name, that are asked at each rescan whether they have grown
 _RETRY_S: Final = 1.0
 UNSYNCED_US: Final = 300_000_000  # the kernel writes back within 30 s, a slow disk within minutes
 
@@ -86,7 +92,9 @@ async def _load(followed: Followed) -> None:
         followed.fail("index", error)
     newest = max(found, key=lambda name: (found[name].mtime_ns, name), default=None)
     if newest is not None and channel.segments[newest].facts is None:
-        await _open(followed, channel.segments[newest], was_there=True)
+        segment = channel.segments[newest]
+        is_old = shared.clock.now_us() - segment.written_us > _IDLE_US
+        await _open(followed, segment, was_there=True, is_old=is_old)
 
 
 def _suspect(channel: Channel) -> None:
@@ -134,24 +142,31 @@ async def _look(followed: Followed, one: Open) -> None:
     if is_new:
         one.changed_s, one.asked_closed = now_s, False
     quiet_s = now_s - one.changed_s
-    ask_closed = not one.asked_closed and (quiet_s >= _QUIET_S or one.looked_us is None)
+    ask_closed = not one.asked_closed and (quiet_s >= _QUIET_S or one.is_first_look)
     if is_new or ask_closed:
         await _take(followed, one, status, ask_closed)
-    if one.is_closed or (quiet_s >= _SUPERSEDED_S and _is_superseded(followed, one)):
+    is_over = one.is_closed or (quiet_s >= _SUPERSEDED_S and _is_superseded(followed, one))
+    if followed.channel.clocks.is_held(one.segment) and (is_over or _is_whole(followed, one, quiet_s)):
+        await _give_times(followed, one.segment, followed.channel.conclude(one.segment))
+        followed.shared.changed.ring()
+    if is_over:
         await _finish(followed, one)
 
 
 async def _take(followed: Followed, one: Open, status: os.stat_result, ask_closed: bool) -> None:
     segment, channel = one.segment, followed.channel
     assert segment.index is not None
-    gap_us = followed.shared.clock.now_us() - wall_us()
-    written_us = _written_us(one, status.st_mtime_ns // 1000 + gap_us, followed.shared.clock.now_us())
+    now_us = followed.shared.clock.now_us()
+    gap_us = now_us - wall_us()
+    written_us = _written_us(followed, one, status, now_us)
+    one.growths += status.st_size > one.bytes
     one.bytes, one.mtime_ns = status.st_size, status.st_mtime_ns
-    one.looked_us = followed.shared.clock.now_us()
+    one.looked_us, one.is_first_look = now_us, False
     one.asked_closed = one.asked_closed or ask_closed
-    segment.bytes, segment.written_us = status.st_size, status.st_mtime_ns // 1000 + gap_us
-    before = channel.last_piece_before(segment) if segment.index.end is None else None
+    segment.bytes = status.st_size
+    segment.written_us = followed.disk_clock.box_us(status.st_mtime_ns // 1000 + gap_us)
     while True:
+        is_first = segment.index.end is None or channel.clocks.of(segment) is None
         cursor = segment.index.cursor
         seen = await followed.read(
             lambda: disk.look(  # awaited here
@@ -165,13 +180,10 @@ async def _take(followed: Followed, one: Open, status: os.stat_result, ask_close
         growth = seen.growth
         holes = len(segment.index.holes) + (len(growth.holes) if one.was_there else 0)
         made = channel.grow(segment, growth, Seen(None if growth.more else written_us, gap_us))
-        lines = lines_of(segment.index.run_id, made)
-        if growth.parts and not segment.is_published:
-            segment.is_published = True
-            lines += published_line(segment.name)
-        await followed.append(lines)
+        await _give_times(followed, segment, made)
         if growth.parts:
             one.needs_sync = True
+            before = channel.last_piece_before(segment) if is_first else None
             parts_came(followed, one, before, holes)
             followed.shared.changed.ring()
         if not growth.more:
@@ -180,23 +192,64 @@ async def _take(followed: Followed, one: Open, status: os.stat_result, ask_close
     followed.worked("recordings")
 
 
-def _written_us(one: Open, mtime_us: int, now_us: int) -> int | None:
+async def _give_times(followed: Followed, segment: Segment, made: Sequence[Knot]) -> None:
+    """Log the knots of an open segment before anybody hears of the times they give."""
+    clocks, index = followed.channel.clocks, segment.index
+    assert index is not None
+    lines = lines_of(index.run_id, made)
+    lines += b"".join(off_line(run_id, off_us) for run_id, off_us in clocks.take_offs())
+    if index.parts and not segment.is_published and clocks.of(segment) is not None:
+        segment.is_published = True
+        lines += published_line(segment.name)
+    await followed.append(lines)
+
+
+def _written_us(followed: Followed, one: Open, status: os.stat_result, now_us: int) -> int | None:
     """Box time at which the newest bytes were written: the file's own time, held against our looks."""
-    if one.looked_us is None:
-        return mtime_us if now_us - mtime_us <= _FRESH_US else None
-    return max(one.looked_us, min(mtime_us, now_us))
+    disk_clock = followed.disk_clock
+    mtime_us = status.st_mtime_ns // 1000 + now_us - wall_us()
+    if not one.is_first_look:
+        assert one.looked_us is not None
+        if status.st_size > one.bytes:
+            disk_clock.learn(mtime_us, one.looked_us, now_us)
+        return max(one.looked_us, min(disk_clock.box_us(mtime_us), now_us))
+    written_us = disk_clock.box_us(mtime_us)
+    since_us = now_us - _FRESH_US if one.looked_us is None else one.looked_us - _TICK_US
+    return min(written_us, now_us) if since_us <= written_us <= now_us + _TICK_US else None
+
+
+def _is_whole(followed: Followed, one: Open, quiet_s: float) -> bool:
+    """The file does not grow: a copy, or a recording whose recorder has gone."""
+    index = one.segment.index
+    assert index is not None
+    if one.is_old and one.growths <= 1:
+        return True
+    longest = max((part.video_end - part.video_pts_min for part in index.parts[-_RECENT:]), default=0)
+    return quiet_s >= max(_WHOLE_S, 2 * longest / index.timescale)
 
 
 def _is_superseded(followed: Followed, one: Open) -> bool:
-    """A later file has parts: the recorder is done with this one."""
-    mine = one.segment
-    return any(
-        other.segment.index is not None
-        and bool(other.segment.index.parts)
-        and (other.segment.written_us, other.segment.name) > (mine.written_us, mine.name)
-        for other in followed.open.values()
-        if other is not one
-    )
+    """A file that grew later shows that the recorder is done with this one.
+
+    A live one is given up only for its own successor or for a file that was seen growing: one that somebody
+    copied beside it says nothing.
+    """
+    is_live = followed.channel.clocks.is_live(one.segment)
+    for other in followed.open.values():
+        if other is one or other.segment.index is None or not other.segment.index.parts:
+            continue
+        if (other.changed_s, other.segment.name) <= (one.changed_s, one.segment.name):
+            continue
+        if not is_live or other.growths > 1 or _follows(one.segment, other.segment):
+            return True
+    return False
+
+
+def _follows(one: Segment, other: Segment) -> bool:
+    mine, its = one.facts, other.facts
+    if mine is None or its is None or mine.number is None or its.number is None:
+        return False
+    return its.run_id == mine.run_id and its.number > mine.number
 
 
 def _drop(followed: Followed, one: Open) -> None:
@@ -232,23 +285,33 @@ async def _finish(followed: Followed, one: Open) -> None:
 
 async def _rescan_when_due(followed: Followed) -> None:
     now_s = trio.current_time()
-    mtime_ns = _folder_mtime_ns(followed)
-    changed = mtime_ns != followed.folder_mtime_ns
-    if not (changed or followed.hinted or now_s - followed.rescanned_s >= RESCAN_S):
+    if (mtime_ns := _folder_mtime_ns(followed)) != followed.folder_mtime_ns:
+        followed.folder_mtime_ns, followed.folder_changed_s = mtime_ns, now_s
+    # what was written in the same tick as a listing would not show in the directory's time again
+    changed = followed.rescanned_s <= followed.folder_changed_s + _SAME_TICK_S
+    is_due = now_s - followed.rescanned_s >= RESCAN_S
+    if not (changed or followed.hinted or is_due):
         return
     followed.hinted = False
     followed.rescanned_s = now_s
     restat = now_s - followed.restated_s >= RESTAT_S
     if restat:
         followed.restated_s = now_s
-    known = {} if restat else followed.listed
+    known = {} if restat else _without_recent(followed) if is_due else followed.listed
     root, channel_id = followed.shared.recordings_dir, followed.channel.id
+    listed_us, followed.listed_us = followed.listed_us, followed.shared.clock.now_us()
     found, device = await followed.read(disk.list_channel, root, channel_id, known, followed.device)
     followed.device = device
     followed.worked("recordings")
-    # what was written in the same tick as our listing would not show in the directory's time again
-    followed.folder_mtime_ns = mtime_ns if wall_us() * 1000 - mtime_ns > _SAME_TICK_NS else -1
-    await _compare(followed, found)
+    await _compare(followed, found, listed_us)
+
+
+def _without_recent(followed: Followed) -> dict[str, Found]:
+    """What was listed, but for the newest files that are not open: one of them may be growing."""
+    closed = [(one.mtime_ns, name) for name, one in followed.listed.items() if name not in followed.open]
+    recent = {name for _, name in heapq.nlargest(_RECENT, closed)}
+    recent.update(heapq.nlargest(_RECENT, (name for _, name in closed)))
+    return {name: one for name, one in followed.listed.items() if name not in recent}
 
 
 def _folder_mtime_ns(followed: Followed) -> int:
@@ -258,7 +321,8 @@ def _folder_mtime_ns(followed: Followed) -> int:
         return 0
 
 
-async def _compare(followed: Followed, found: dict[str, Found]) -> None:
+async def _compare(followed: Followed, found: dict[str, Found], listed_us: int | None) -> None:
+    """Take in what came and went; `listed_us`: box time of the listing before."""
     channel = followed.channel
     if found == followed.listed:
         return
@@ -270,32 +334,39 @@ async def _compare(followed: Followed, found: dict[str, Found]) -> None:
     if gone:
         await followed.read(followed.cache.forget, gone)
     gap_us = followed.shared.clock.now_us() - wall_us()
-    now_ns = wall_us() * 1000
-    fresh: list[Segment] = []
+    fresh: list[tuple[Segment, bool]] = []
     changed = [
-        (file.mtime_ns, name, file) for name, file in found.items() if followed.listed.get(name) != file
+        (name in channel.segments, file.mtime_ns, name, file)
+        for name, file in found.items()
+        if followed.listed.get(name) != file
     ]
-    for _, name, file in sorted(changed):
+    for _, _, name, file in sorted(changed):  # those that have grown last: they count most
         segment = channel.segments.get(name)
         if segment is not None and (name in followed.open or segment.bytes == file.bytes):
             continue
-        segment = channel.discover(name, file.bytes, file.mtime_ns // 1000 + gap_us, None)
-        if now_ns - file.mtime_ns < _RECENT_NS:
-            fresh.append(segment)
+        written_us = followed.disk_clock.box_us(file.mtime_ns // 1000 + gap_us)
+        fresh.append((channel.discover(name, file.bytes, written_us, None), segment is None))
     followed.listed = found
-    for segment in fresh[-_OPEN_MAX:]:
-        await _open(followed, segment)
+    for segment, is_new in fresh[-_OPEN_MAX:]:
+        await _open(followed, segment, looked_us=listed_us if is_new else None)
     if gone or len(fresh) > _OPEN_MAX or channel.waiting():
         followed.shared.changed.ring()
         followed.shared.wake_rebuild.ring()
 
 
-async def _open(followed: Followed, segment: Segment, *, was_there: bool = False) -> None:
+async def _open(
+    followed: Followed,
+    segment: Segment,
+    *,
+    was_there: bool = False,
+    is_old: bool = False,
+    looked_us: int | None = None,
+) -> None:
     try:
         fd = await followed.read(open_recording, followed.shared.recordings_dir, followed.path(segment.name))
     except OSError as error:
         followed.fail("open", error)
         return
     followed.worked("open")
-    followed.open[segment.name] = Open(segment, fd, was_there=was_there)
+    followed.open[segment.name] = Open(segment, fd, was_there=was_there, is_old=is_old, looked_us=looked_us)
     followed.channel.opened(segment)

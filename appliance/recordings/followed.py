@@ -17,6 +17,7 @@ import trio
 from appliance.kernel.clock import Clock
 from appliance.kernel.putoff import PutOff
 from appliance.kernel.signal import Signal
+from appliance.recordings.arrivals import DiskClock
 from appliance.recordings.cache import ChannelCache
 from appliance.recordings.channel import Channel
 from appliance.recordings.clocks import Segment
@@ -29,7 +30,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Open:
-    """An open segment. `looked_us` is box time of the last look, `changed_s` monotonic of the last change."""
+    """An open segment. `changed_s` is the monotonic time of the last change, `growths` how many were seen.
+
+    `looked_us` is box time of the last look, of a file that has just appeared that of the last listing
+    without it; None: nobody knows since when its bytes are there.
+    """
 
     segment: Segment
     fd: int
@@ -37,10 +42,13 @@ class Open:
     mtime_ns: int = 0
     looked_us: int | None = None
     changed_s: float = 0.0
+    growths: int = 0
+    is_first_look: bool = True
     asked_closed: bool = False
     is_closed: bool = False
     needs_sync: bool = False
     was_there: bool = False  # at start: its holes were told in an earlier life
+    is_old: bool = False  # at start nobody had written to it for long
 
 
 @dataclass(slots=True)
@@ -72,6 +80,9 @@ class Followed:
     listed: dict[str, Found] = field(default_factory=dict)
     device: int | None = None  # of recordings_dir when it was there
     folder_mtime_ns: int = -1
+    folder_changed_s: float = float("-inf")  # since when the folder has that mtime
+    listed_us: int | None = None  # box time of the last listing
+    disk_clock: DiskClock = field(default_factory=DiskClock)
     rescanned_s: float = float("-inf")
     restated_s: float = float("-inf")
     hinted: bool = False

@@ -209,6 +209,7 @@ def _footage_of(followed: Followed) -> ChannelFootage:
         bytes=sum(segment.bytes for segment in newest),
         skew_ppm=run.skew_ppm if run is not None else 0.0,
         ntp_lag_ms=channel.ntp_lag_ms(),
+        claimed_off_us=channel.claimed_off_us(),
         error="; ".join(followed.errors.values()) or None,
     )
 

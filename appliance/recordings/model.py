@@ -47,7 +47,8 @@ class ChannelFootage:
 
     `video_until_us`: every frame before it is indexed. `durable_until_us`: and survives a power cut.
     `skew_ppm`: the source's clock against box time, positive is fast. `ntp_lag_ms`: how far MediaMTX's own
-    estimate (mtxi) lies behind what was seen arriving.
+    estimate (mtxi) lies behind what was seen arriving. `claimed_off_us`: how far the times that the newest
+    recordings claim (mtxi, name) are ahead of their arrival, when that is so far that the arrival holds.
     """
 
     channel_id: str
@@ -64,6 +65,7 @@ class ChannelFootage:
     bytes: int
     skew_ppm: float
     ntp_lag_ms: float | None
+    claimed_off_us: int
     error: str | None  # what the disk last said when it refused
 
 

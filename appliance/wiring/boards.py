@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 
 from appliance.channels.configured import Applied
 from appliance.clips.cutter import CutterHandle
+from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.troubles import Troubles
 from appliance.live.broadcaster import LiveHandle
 from appliance.ops.health import Board, Part
 from appliance.ops.metrics import Metrics
 from appliance.recordings.embedded import RecorderHandle
 from appliance.recordings.follower import RecordingsHandle
+from appliance.recordings.model import ChannelFootage
 from appliance.workers.pool import WorkerPoolHandle
 
 BUSY_JOBS = 50  # clips waiting for footage: more than a game's worth of plays at once
@@ -46,21 +48,55 @@ def recordings_part(recordings: RecordingsHandle) -> Part:
     errors = [f"{each.channel_id}: {each.error}" for each in channels if each.error]
     if errors:
         return Part("bad", "; ".join(errors), "check the recordings disk")
-    strangers = recordings.strangers()
-    if strangers:
-        return Part(
-            "warn", f"folders without a channel: {', '.join(strangers)}", "add a channel, or remove them"
-        )
-    unreadable = [name for each in channels for name, _ in each.unreadable]
-    if unreadable:
-        return Part(
-            "warn",
-            f"{len(unreadable)} unreadable files, newest {unreadable[-1]}",
-            "see /channels/{id}/timeline",
-        )
+    warnings = _recordings_warnings(channels, recordings.strangers())
+    if warnings:
+        details, hints = zip(*warnings, strict=True)
+        return Part("warn", "; ".join(details), "; ".join(hints))
     waiting = sum(each.waiting for each in channels)
     total = sum(each.segments for each in channels)
     return Part("ok", f"{total} segments indexed" + (f", {waiting} to go" if waiting else ""))
+
+
+def _recordings_warnings(
+    channels: Sequence[ChannelFootage], strangers: Sequence[str]
+) -> list[tuple[str, str]]:
+    """(detail, hint) of everything that is not as it should be, the most important first."""
+    found = [
+        (_wrong_clock(each), "set the recorder's clock and time zone; times of arrival hold until then")
+        for each in channels
+        if each.claimed_off_us
+    ]
+    if strangers:
+        found.append((f"folders without a channel: {', '.join(strangers)}", "add a channel, or remove them"))
+    unreadable = [name for each in channels for name, _ in each.unreadable]
+    if unreadable:
+        detail = f"{len(unreadable)} unreadable files, newest {unreadable[-1]}"
+        found.append((detail, "see /channels/{id}/timeline"))
+    return found
+
+
+def _wrong_clock(channel: ChannelFootage) -> str:
+    """What a channel's recordings claim, and by how much that is off."""
+    off_us = channel.claimed_off_us
+    side = "ahead" if off_us > 0 else "behind"
+    words = f"{channel.channel_id}: the recordings' clock is {_long(abs(off_us))} {side}"
+    if channel.video_until_us is None:
+        return words
+    claimed, arrived = (to_rfc3339(channel.video_until_us + each) for each in (off_us, 0))
+    return f"{words}, they claim {claimed} for what arrived at {arrived}"
+
+
+def _long(us: int) -> str:
+    """A long time in its two greatest units."""
+    seconds = round(us / 1e6)
+    for unit, small, name, small_name in (
+        (86_400, 3600, "d", "h"),
+        (3600, 60, "h", "min"),
+        (60, 1, "min", "s"),
+    ):
+        if seconds >= unit:
+            return f"{seconds // unit} {name} {seconds % unit // small} {small_name}"
+    return f"{seconds} s"
 
 
 def workers_part(workers: WorkerPoolHandle) -> Part:

@@ -22,8 +22,8 @@ class Recorder:
     """Writes a camera's parts and lets the channel see them at a box time of its own."""
 
     def __init__(self, folder: Path, camera: Camera) -> None:
-        self.folder, self.camera = folder, camera
-        self.channel = Channel("cam1", UTC)
+        self.folder, self.camera, self.zone = folder, camera, UTC
+        self.channel = Channel("cam1", self.zone)
 
     def begin(self, name: str) -> Segment:
         (self.folder / name).write_bytes(self.camera.begin())
@@ -58,6 +58,8 @@ def test_a_copied_recording_keeps_the_time_it_says_and_is_not_live(recorder: Rec
     segment = recorder.begin("a.mp4")
     for number in range(5):
         recorder.part(segment, NOW_US + 3_600_000_000 + number)
+    assert recorder.channel.clocks.is_held(segment)  # it may still turn out to be recorded now
+    recorder.channel.conclude(segment)
     assert recorder.channel.video_until_us == NOW_US + 4 * PART_US
     assert not recorder.channel.clocks.is_live(segment)
 
@@ -73,6 +75,7 @@ def test_a_wall_clock_that_was_stepped_does_not_make_a_recording_a_copy(recorder
 def test_a_recording_nobody_saw_begin_is_anchored_by_mtxi(recorder: Recorder) -> None:
     segment = recorder.begin("a.mp4")
     recorder.part(segment, None)
+    recorder.channel.conclude(segment)
     assert recorder.channel.video_until_us == NOW_US
 
 
@@ -87,6 +90,7 @@ def test_without_mtxi_the_name_tells_and_without_a_time_in_it_the_file(tmp_path:
         segment = recorder.channel.discover(name, 0, NOW_US, None)
         recorder.channel.opened(segment)
         recorder.part(segment, None)
+        recorder.channel.conclude(segment)
         assert recorder.channel.coverage(0, 1 << 61, is_live=True).spans[0].start_us == start_us
         assert recorder.channel.entry(segment).facts is not None
 

@@ -61,6 +61,8 @@ class Indexed:
     unreadable: tuple[tuple[str, str], ...] = ()
     waiting: int = 0
     segments: int = 5
+    claimed_off_us: int = 0
+    video_until_us: int | None = None
 
 
 @dataclass
@@ -97,6 +99,20 @@ def test_a_camera_that_does_not_send_is_named_with_its_hint() -> None:
         (Indexed(waiting=3), (), "ok", "3 to go"),
         (Indexed(unreadable=(("a.mp4", "cut"),)), (), "warn", "a.mp4"),
         (Indexed(), ("cam9",), "warn", "cam9"),
+        (
+            Indexed(claimed_off_us=-3_600_000_000, video_until_us=1_790_003_600_000_000),
+            (),
+            "warn",
+            "cam1: the recordings' clock is 1 h 0 min behind, they claim 2026-09-21T14:13:20.000000Z"
+            " for what arrived at 2026-09-21T15:13:20.000000Z",
+        ),
+        (
+            Indexed(claimed_off_us=15_000_000),
+            ("cam9",),
+            "warn",
+            "15 s ahead; folders without a channel: cam9",
+        ),
+        (Indexed(claimed_off_us=-(1 << 50)), (), "warn", "13031 d 5 h behind"),
         (Indexed(error="recordings: gone"), ("cam9",), "bad", "recordings: gone"),
     ],
 )

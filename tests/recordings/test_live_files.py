@@ -1,0 +1,179 @@
+"""The actor follows what grows, whatever the clocks of the disk and of the recorder say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import trio
+
+from appliance.kernel.clock import wall_us
+from appliance.recordings import follow
+from appliance.recordings.follower import RecordingsHandle
+from tests.kit.segments import Camera
+from tests.recordings.tree import PART_US, Box, eventually, frames_seen, live_camera, until
+
+S = 1_000_000
+DAY_US = 86_400 * S
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    return Box(tmp_path)
+
+
+def wrong_camera(off_us: int | None, stream: bytes = b"\x11" * 16) -> Camera:
+    """A camera whose recorder's clock is `off_us` ahead; None: it stands at 1970."""
+    camera = live_camera(stream=stream)
+    camera.ntp_ns = 0 if off_us is None else camera.ntp_ns + off_us * 1000
+    return camera
+
+
+class RealTime:
+    """Writes parts of a camera when they are due."""
+
+    def __init__(self, box: Box, camera: Camera) -> None:
+        self.box, self.camera, self.due_s = box, camera, trio.current_time()
+
+    async def write(self, name: str, parts: int, *, begin: bool = True) -> int:
+        """The parts of one file; returns the box time at which the last one was written."""
+        at_us = 0
+        for number in range(parts):
+            await trio.sleep_until(self.due_s)
+            self.due_s += PART_US / 1e6
+            data = self.camera.begin() if begin and not number else b""
+            at_us = wall_us()
+            self.box.add(name, data + self.camera.next_part())
+        return at_us
+
+
+async def is_on(handle: RecordingsHandle) -> None:
+    await until(handle, lambda: handle.footage_state("cam1") == "on")
+
+
+@pytest.mark.parametrize("ahead_s", [-90, 90, -3600])
+async def test_a_file_on_a_disk_with_another_clock_is_followed(box: Box, ahead_s: int) -> None:
+    camera = live_camera()
+
+    def stamp(path: Path) -> None:
+        now_ns = (wall_us() + ahead_s * S) * 1000
+        os.utime(path, ns=(now_ns, now_ns))
+
+    async with box.running() as handle:
+        stamp(hidden := box.add(".a.mp4", camera.begin() + camera.next_part()))
+        path = hidden.rename(hidden.with_name("a.mp4"))
+        for _ in range(9):
+            await trio.sleep(PART_US / 1e6)
+            written_us = wall_us()
+            box.add("a.mp4", camera.next_part())
+            stamp(path)
+        await until(handle, lambda: frames_seen(handle) == 60)
+        await is_on(handle)
+        assert handle.video_until_us("cam1") == pytest.approx(written_us, abs=150_000)
+        (stored,) = handle.stored("cam1")
+        assert stored.is_growing
+        assert handle.bytes_per_s("cam1") > 0
+
+
+@pytest.mark.parametrize("off_us", [None, -3600 * S, 7200 * S, 30 * S])
+async def test_a_recorder_whose_clock_is_wrong_is_live_and_named(box: Box, off_us: int | None) -> None:
+    camera = wrong_camera(off_us)
+    async with box.running() as handle:
+        recorder = RealTime(box, camera)
+        written_us = await recorder.write("a.mp4", 11)
+        await is_on(handle)
+        await until(handle, lambda: frames_seen(handle) == 66)
+        assert handle.video_until_us("cam1") == pytest.approx(written_us, abs=80_000)
+        footage = handle.footage("cam1")
+        truth_us = camera.ntp_ns // 1000 - written_us + 11 * PART_US
+        assert footage.claimed_off_us == pytest.approx(truth_us, abs=100_000)
+
+
+async def test_a_box_that_starts_beside_a_wrong_recorder_keeps_the_order_over_rotation_and_restart(
+    box: Box,
+) -> None:
+    camera = wrong_camera(-3600 * S)
+    begun_us = wall_us() - 5 * PART_US
+    box.add("a.mp4", camera.begin() + b"".join(camera.next_part() for _ in range(5)))
+    recorder = RealTime(box, camera)
+    recorder.due_s += PART_US / 1e6
+    async with box.running() as handle:
+        await recorder.write("a.mp4", 10, begin=False)
+        await is_on(handle)
+        await recorder.write("b.mp4", 3)
+        await until(handle, lambda: frames_seen(handle) == 18)
+        before = handle.coverage("cam1", begun_us - DAY_US, begun_us + DAY_US)
+        (span,) = before.spans
+        assert span.start_us == pytest.approx(begun_us, abs=150_000)
+        assert span.end_us - span.start_us == pytest.approx(18 * PART_US, abs=2000)
+        names = [stored.name for stored in handle.stored("cam1")]
+        assert names == ["cam1/a.mp4", "cam1/b.mp4"]
+        off_us = handle.footage("cam1").claimed_off_us
+    async with box.running() as handle:
+        await until(handle, lambda: handle.coverage("cam1", 0, 1 << 61).spans)
+        await until(handle, lambda: not handle.statistics()["segments_waiting"])
+        after = handle.coverage("cam1", begun_us - DAY_US, begun_us + DAY_US)
+        assert after.spans == before.spans
+        assert handle.footage("cam1").claimed_off_us == off_us
+        await recorder.write("b.mp4", 2, begin=False)
+        await is_on(handle)
+
+
+async def test_a_copy_that_grows_fast_is_not_live(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "_WHOLE_S", 0.5)
+    camera = wrong_camera(-DAY_US)
+    begun_us = camera.ntp_ns // 1000
+    async with box.running() as handle:
+        box.add("a.mp4", camera.begin())
+        for _ in range(10):
+            box.add("a.mp4", b"".join(camera.next_part() for _ in range(10)))
+            await trio.sleep(0.1)
+        await until(handle, lambda: handle.video_until_us("cam1"))
+        assert handle.video_until_us("cam1") == pytest.approx(begun_us + 100 * PART_US, abs=5)
+        assert handle.footage_state("cam1") == "none"
+        assert handle.footage("cam1").claimed_off_us == 0
+
+
+async def test_a_file_found_at_the_start_that_does_not_grow_is_when_it_says(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "_WHOLE_S", 0.3)
+    camera = wrong_camera(-3600 * S)
+    begun_us = camera.ntp_ns // 1000
+    box.add("a.mp4", b"".join(camera.segment(5)))
+    async with box.running() as handle:
+        await until(handle, lambda: handle.video_until_us("cam1"))
+        assert handle.video_until_us("cam1") == pytest.approx(begun_us + 5 * PART_US, abs=5)
+        assert handle.footage_state("cam1") == "none"
+
+
+async def test_a_growing_file_is_found_though_a_copy_is_stamped_later(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "RESCAN_S", 0.2)
+    old = wrong_camera(-DAY_US, stream=b"\x77" * 16)
+    copied = box.add("z.mp4", b"".join(old.segment(3)))
+    future_ns = (wall_us() + DAY_US) * 1000
+    os.utime(copied, ns=(future_ns, future_ns))
+    camera = live_camera()
+    box.add("a.mp4", camera.begin() + camera.next_part())
+    async with box.running() as handle:
+        await RealTime(box, camera).write("a.mp4", 8, begin=False)
+        await is_on(handle)
+        await until(handle, lambda: handle.video_until_us("cam1") > wall_us() - S)  # type: ignore[operator]
+
+
+async def test_a_copy_beside_a_live_file_does_not_end_it(box: Box) -> None:
+    camera = live_camera()
+    old = wrong_camera(-DAY_US, stream=b"\x77" * 16)
+    async with box.running() as handle:
+        box.add("a.mp4", camera.begin() + camera.next_part())
+        await is_on(handle)
+        box.add("b.mp4", b"".join(old.segment(3)))
+        await eventually(lambda: len(list(handle.stored("cam1"))) == 2)
+        await trio.sleep(
+            follow._SUPERSEDED_S + 0.3
+        )  # longer than a live file may be quiet beside its successor
+        box.add("a.mp4", camera.next_part())
+        await until(handle, lambda: handle.footage("cam1").newest_part_age_s < 0.5)  # type: ignore[operator]
