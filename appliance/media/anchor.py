@@ -26,12 +26,18 @@ def anchored(
     right: tuple[int, int] | None = None,
     leaps: Sequence[Leap] = (),
     last: tuple[int, int] | None = None,
+    is_known: bool = False,
 ) -> list[Knot]:
     """Knots for a segment that begins at media `start_ns` and wall `wall_us`.
+
+    `is_known`: the run was observed up to `left`, whose offset and skew are better than what the file says:
+    it needs no knot but for a leap.
 
     `left` the run's knot before it; `right` (media ns, wall us) where the run's next stretch begins; `last`
     (media ns, latest wall us) a time by which the end of the segment had certainly been written.
     """
+    if left is not None and is_known:
+        return _continued(left, start_ns, right or last, leaps)
     if left is not None:
         wall_us = max(wall_us, left.wall_at(start_ns), left.wall_us + 1)
     first = Knot(start_ns, wall_us, PPB)
@@ -42,6 +48,15 @@ def anchored(
         if too_late_us > _WORTH_A_LEAP_US:
             return [first, *_squeezed(first, leaps, too_late_us)]
     return [first]
+
+
+def _continued(left: Knot, start_ns: int, end: tuple[int, int] | None, leaps: Sequence[Leap]) -> list[Knot]:
+    """Only what media time leapt without real time is taken out; all else goes on as it was."""
+    if not leaps or end is None:
+        return []
+    first = Knot(start_ns, left.wall_at(start_ns), left.rate_ppb)
+    too_late_us = left.wall_at(end[0]) - end[1]
+    return _squeezed(first, leaps, too_late_us) if too_late_us > _WORTH_A_LEAP_US else []
 
 
 def _towards(first: Knot, right: tuple[int, int], leaps: Sequence[Leap]) -> list[Knot]:
@@ -61,4 +76,4 @@ def _towards(first: Knot, right: tuple[int, int], leaps: Sequence[Leap]) -> list
 def _squeezed(first: Knot, leaps: Sequence[Leap], too_late_us: int) -> list[Knot]:
     largest = max(leaps, key=lambda leap: leap.floor_ns - leap.before_ns)
     target_us = first.wall_at(largest.floor_ns) - too_late_us
-    return squeeze(first, largest.before_ns, largest.floor_ns, target_us, PPB)
+    return squeeze(first, largest.before_ns, largest.floor_ns, target_us, first.rate_ppb)

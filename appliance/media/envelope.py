@@ -4,20 +4,29 @@ Owns: the estimate (offset and skew) from noisy arrivals. Must not know: knots, 
 
 A part can only be seen late (scheduling, a slow disk, a burst after a network stall), never early. So the
 smallest recent difference is the best one, and it must be compared over a window long enough to hold a few
-undisturbed parts, yet short enough that a source clock running fast or slow does not move much inside it.
+undisturbed parts. Each difference is carried along the skew, the slope of the line that lies under them all;
+how much of a slope is believed depends on how well the differences lie on it.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from statistics import median
 
 WINDOW_US = 60_000_000
 _BUCKET_US = 2_000_000
 _MINUTE_US = 60_000_000
-_MINUTES = 12  # skew is judged over this many minutes
-_MINUTES_NEEDED = 3  # below this a few ms of jitter would read as more skew than a real clock has
-MAX_SKEW = 1e-3  # 1000 ppm: ten times the worst crystal; more is not skew but something else
+_MINUTES = 12  # the skew of a crystal is judged over this many minutes
+_MINUTES_NEEDED = 3
+_BUCKETS_NEEDED = 4  # the skew of anything else: a file played as a camera is off by per cents
+_NOISE_US = 3_000
+_SURE = 0.9  # a skew judged over minutes is given up when the last one is this sure ...
+_OTHER_US = 30_000  # ... of another that makes a frame's difference
+MAX_SKEW = 0.06  # a film shown as television is 4 % fast; more is not skew but something else
+_BETTER_US = 3_000
+_SETTLED_US = 3_000_000  # no arrival was better for as long as this
+_SETTLED_AT_LAST_US = 15_000_000
 
 
 class Envelope:
@@ -26,23 +35,47 @@ class Envelope:
     def __init__(self) -> None:
         self._buckets: deque[tuple[int, int]] = deque()  # (media_us, offset_us): the smallest of two seconds
         self._minutes: deque[tuple[int, int]] = deque(maxlen=_MINUTES)
+        self._began_us: int | None = None
+        self._best: tuple[int, int] = (0, 0)
+        self._supposed: tuple[int, int] | None = None
+        self._known_skew = 0.0
         self.skew = 0.0  # seconds the offset grows per second of media; positive: the source runs slow
+        self.is_settled = False  # the first arrivals may all have been late: until later ones say no
+
+    def suppose(self, media_us: int, offset_us: int) -> None:
+        """Take this for the offset at `media_us` until the arrivals have settled."""
+        if not self.is_settled:
+            self._supposed = (media_us, offset_us)
 
     def add(self, media_us: int, offset_us: int) -> None:
         """One part that ended at `media_us` was seen `offset_us` later; `media_us` rises by calls."""
+        bucket_is_over = bool(self._buckets) and self._buckets[-1][0] // _BUCKET_US != media_us // _BUCKET_US
+        minute_is_over = bool(self._minutes) and self._minutes[-1][0] // _MINUTE_US != media_us // _MINUTE_US
+        if bucket_is_over:
+            self._judge_skew(minute_is_over=minute_is_over)
         _lower(self._buckets, media_us, offset_us, _BUCKET_US)
         while self._buckets[0][0] < media_us - WINDOW_US:
             self._buckets.popleft()
-        minute_is_over = bool(self._minutes) and self._minutes[-1][0] // _MINUTE_US != media_us // _MINUTE_US
-        if minute_is_over:
-            self._judge_skew()
         _lower(self._minutes, media_us, offset_us, _MINUTE_US)
+        if not self.is_settled:
+            self._settle(media_us, offset_us)
+
+    def _settle(self, media_us: int, offset_us: int) -> None:
+        if self._began_us is None:
+            self._began_us, self._best = media_us, (media_us, offset_us)
+        elif offset_us < self._carried(*self._best, media_us) - _BETTER_US:
+            self._best = (media_us, offset_us)
+        since_us = media_us - self._best[0]
+        if since_us >= _SETTLED_US or media_us - self._began_us >= _SETTLED_AT_LAST_US:
+            self.is_settled, self._supposed = True, None
 
     def offset_us(self, media_us: int) -> int | None:
         """The envelope at `media_us`, every difference first carried there along the skew."""
-        if not self._buckets:
-            return None
-        return min(round(offset + self.skew * (media_us - at)) for at, offset in self._buckets)
+        known = [*self._buckets, self._supposed] if self._supposed is not None else self._buckets
+        return min((self._carried(*each, media_us) for each in known), default=None)
+
+    def _carried(self, at_us: int, offset_us: int, media_us: int) -> int:
+        return round(offset_us + self.skew * (media_us - at_us))
 
     def recent_offset_us(self, span_us: int) -> int | None:
         """The smallest difference of the newest `span_us`; None while that holds less than two buckets."""
@@ -53,19 +86,61 @@ class Envelope:
         """Forget the differences (media time has jumped), keep the skew: the crystal is the same."""
         self._buckets.clear()
         self._minutes.clear()
+        self._began_us, self._supposed, self.is_settled = None, None, False
 
-    def _judge_skew(self) -> None:
+    def know_skew(self, skew: float) -> None:
+        """What was learnt of the source's clock earlier: it holds until arrivals say otherwise."""
+        self.skew = self._known_skew = _bounded(skew)
+
+    def _judge_skew(self, *, minute_is_over: bool) -> None:
+        """Over the last minutes when they are enough for it, else over the buckets of the last minute."""
         points = list(self._minutes)
-        if len(points) < _MINUTES_NEEDED:
-            return
-        slopes = [
-            (right[1] - left[1]) / (right[0] - left[0])
-            for index, left in enumerate(points)
-            for right in points[index + 1 :]
-            if right[0] - left[0] >= _MINUTE_US // 2
-        ]
-        if slopes:
-            self.skew = max(-MAX_SKEW, min(MAX_SKEW, median(slopes)))
+        is_long = len(points) >= _MINUTES_NEEDED
+        if is_long and minute_is_over:
+            slopes = [
+                (right[1] - left[1]) / (right[0] - left[0])
+                for index, left in enumerate(points)
+                for right in points[index + 1 :]
+                if right[0] - left[0] >= _MINUTE_US // 2
+            ]
+            if slopes:
+                self.know_skew(median(slopes))
+        if len(self._buckets) >= _BUCKETS_NEEDED:
+            slope, trust = slope_under(list(self._buckets), self._known_skew)
+            is_other = trust > _SURE and abs(slope - self._known_skew) * WINDOW_US > _OTHER_US
+            if is_other or not is_long:
+                self.skew = _bounded(self._known_skew + (slope - self._known_skew) * trust)
+
+
+def _bounded(skew: float) -> float:
+    return max(-MAX_SKEW, min(MAX_SKEW, skew))
+
+
+def slope_under(points: Sequence[tuple[int, int]], expected: float = 0.0) -> tuple[float, float]:
+    """Slope of the line under all `points` (x rising) that is nearest to them, and 0..1 how far to trust it
+    rather than the slope `expected`.
+
+    The line is the edge of their lower convex hull in the middle. It is trusted when it departs from what was
+    expected by more than what the points lie above it: late arrivals and jitter make no skew.
+    """
+    hull: list[tuple[int, int]] = []
+    for point in points:
+        while len(hull) >= 2 and _is_above(hull[-2], hull[-1], point):
+            hull.pop()
+        hull.append(point)
+    middle = sum(at for at, _ in points) / len(points)
+    right = next(n for n, (at, _) in enumerate(hull) if n and (at >= middle or n == len(hull) - 1))
+    (x0, y0), (x1, y1) = hull[right - 1], hull[right]
+    slope = (y1 - y0) / (x1 - x0)
+    above_us = sum(y - y0 - slope * (x - x0) for x, y in points) / len(points)
+    departs_us = abs(slope - expected) * (points[-1][0] - points[0][0])
+    noise_us = _NOISE_US + 2 * above_us
+    return slope, departs_us**2 / (departs_us**2 + noise_us**2)
+
+
+def _is_above(left: tuple[int, int], middle: tuple[int, int], right: tuple[int, int]) -> bool:
+    """Whether `middle` lies on or above the line from `left` to `right`."""
+    return (middle[1] - left[1]) * (right[0] - left[0]) >= (right[1] - left[1]) * (middle[0] - left[0])
 
 
 def _lower(points: deque[tuple[int, int]], media_us: int, offset_us: int, width_us: int) -> None:

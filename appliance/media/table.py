@@ -157,6 +157,7 @@ def _from_bytes(data: bytes) -> array[int]:
 
 # -- the log of a channel -----------------------------------------------------------------------------------
 
+_PLAIN: Final = 3  # fields of a knot that has no slew
 _FACTS: Final = [one.name for one in fields(SegmentFacts)][:-2]  # sizes and holes come last
 
 
@@ -166,12 +167,14 @@ class ChannelLog:
 
     `off_us`: by run, how far the recorder's own times are ahead of box time; the newest run comes last.
     `published` are segments whose frames have been given times: no knot may be put into them any more.
+    `observed` are runs of which parts were seen when they were written.
     """
 
     facts: dict[str, SegmentFacts] = field(default_factory=dict)
     knots: dict[str, list[Knot]] = field(default_factory=dict)
     off_us: dict[str, int] = field(default_factory=dict)
     published: set[str] = field(default_factory=set)
+    observed: set[str] = field(default_factory=set)
     lines: int = 0
     bad_lines: int = 0
     is_torn: bool = False
@@ -180,7 +183,8 @@ class ChannelLog:
     def stale(self) -> int:
         """Lines that no longer say anything."""
         told = len(self.facts) + len(self.published - self.facts.keys())
-        return self.lines - told - len(self.off_us) - sum(map(len, self.knots.values()))
+        told += len(self.off_us) + len(self.observed)
+        return self.lines - told - sum(map(len, self.knots.values()))
 
 
 def facts_line(facts: SegmentFacts) -> bytes:
@@ -190,7 +194,12 @@ def facts_line(facts: SegmentFacts) -> bytes:
 
 def knot_line(run_id: str, knot: Knot) -> bytes:
     """The run has this knot."""
-    return _line(["k", run_id, *knot])
+    return _line(["k", run_id, *(knot if knot.slew_ns else knot[:_PLAIN])])
+
+
+def observed_line(run_id: str) -> bytes:
+    """Parts of the run were seen when they were written: its knots are observations."""
+    return _line(["w", run_id])
 
 
 def off_line(run_id: str, off_us: int) -> bytes:
@@ -213,9 +222,11 @@ def pack_log(
     knots: Iterable[tuple[str, Knot]],
     published: Iterable[str] = (),
     off_us: Iterable[tuple[str, int]] = (),
+    observed: Iterable[str] = (),
 ) -> bytes:
     """A whole log that says just this."""
-    lines = [knot_line(run_id, knot) for run_id, knot in knots]
+    lines = [observed_line(run_id) for run_id in observed]
+    lines += [knot_line(run_id, knot) for run_id, knot in knots]
     lines += [off_line(*off) for off in off_us]
     return b"".join([*(facts_line(one) for one in facts), *map(published_line, published), *lines])
 
@@ -268,8 +279,10 @@ def _take_row(log: ChannelLog, row: list[Any]) -> None:
     if version != LOG_VERSION:
         raise ValueError(f"a line of version {version}")
     if kind == "k":
-        run_id, media_ns, wall_us, rate_ppb = told
-        knot = Knot(int(media_ns), int(wall_us), int(rate_ppb))
+        run_id, *values = told
+        knot = Knot(*map(int, values))
+        if knot.rate_ppb <= 0 or knot.slew_ns < 0 or (knot.slew_ns and knot.slew_ppb <= 0):
+            raise ValueError("time would stand still or go back")
         log.knots.setdefault(str(run_id), []).append(knot)
     elif kind == "f" and len(told) != len(_FACTS) + 2:  # an older layout: walked again, its times stay
         log.published.add(str(told[0]))
@@ -282,6 +295,8 @@ def _take_row(log: ChannelLog, row: list[Any]) -> None:
         run_id, off_us = told
         log.off_us.pop(run_id, None)
         log.off_us[str(run_id)] = int(off_us)
+    elif kind == "w":
+        log.observed.add(str(told[0]))
     elif kind == "p":
         log.published.add(str(told[0]))
     elif kind == "d":

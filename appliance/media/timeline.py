@@ -3,10 +3,12 @@
 Owns: the clock of a run (one mtxi StreamID) and when a knot is due. Must not know: files, boxes, channels.
 
 A knot says: from this media time on, wall time is `wall_us` and runs at `rate_ppb` (wall ns per 1e9 media
-ns). It is made from what is known when the first part it covers arrives, at or after everything already
-published, so the wall time of a published frame never moves. Between knots errors are slewed away. Wall time
-is strictly rising. It may step forward where the source's own clock stood still, never back: where media time
-leaps ahead of real time (facts/mediamtx.md 0.2), the leap itself, which holds no frame, is squeezed.
+ns), the source's own skew. It is made from what is known when the first part it covers arrives, at or after
+everything already published, so the wall time of a published frame never moves. An error is corrected by a
+slew, a rate of its own for the first `slew_ns` of the knot. The slew ends by itself: when nothing more is
+seen (the daemon is down), all footage after it keeps the offset and the skew that were observed last. Wall
+time is strictly rising. It may step forward where the source's own clock stood still, never back: where media
+time leaps ahead of real time, the leap itself, which holds no frame, is squeezed.
 
 Media times are int ns of the run, wall times int us UTC (box time).
 """
@@ -18,18 +20,21 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from appliance.media.envelope import Envelope
+from appliance.media.envelope import MAX_SKEW, Envelope
 
 PPB = 1_000_000_000
 _PER_US = 1_000 * PPB  # media ns * rate_ppb in one wall us
-QUIET_INTERVAL_NS = 10_000_000_000  # a knot at least this often: 200 ppm are 2 ms by then
+QUIET_INTERVAL_NS = 10_000_000_000  # how often small errors are taken in: 200 ppm are 2 ms by then
 _BUSY_INTERVAL_NS = 1_000_000_000
-_SLEW_US = 4_000_000  # an error is spread over this much media time ...
-_FAST_SLEW_US = 2_000_000  # ... a large one, and any while a run settles in (it may begin with a burst)
-_SETTLING_NS = 15_000_000_000
-_LARGE_US = 200_000
-_WORTH_A_KNOT_US = 8_000  # a quarter of a frame: nearer than this the running knot is left alone
-_MAX_SLEW = 0.5
+_MOST_SLEW = 0.5
+_GENTLE_SLEW = 0.05  # the usual one: 50 ms of error are gone in a second
+_SLEW_US = 2_000_000  # a slew is as steep as it must be to end within this ...
+_SETTLING_SLEW_US = 500_000  # ... or this, while a run settles in: it may begin with a burst
+_WORTH_SETTLING_US = 2_000
+_WORTH_BUSY_US = 8_000  # a quarter of a frame: nearer than this the running knot is left alone
+_WORTH_QUIET_US = 1_000
+_WORTH_RATE_PPB = 20_000
+_NO_SLEW_US = 200
 _STOOD_STILL_US = 1_000_000  # all of five seconds later than this: the source's clock stood still
 _STOOD_STILL_SPAN_US = 5_000_000
 _LEAP_BACK_US = -60_000  # at a leap an arrival this much early proves that media time ran ahead
@@ -38,13 +43,35 @@ _LEAP_FORWARD_US = 1_000_000  # lateness is proof only when it is more than a di
 
 
 class Knot(NamedTuple):
+    """See the module. `slew_ppb` is the whole rate during the first `slew_ns`; 0, 0: no slew."""
+
     media_ns: int
     wall_us: int
     rate_ppb: int
+    slew_ns: int = 0
+    slew_ppb: int = 0
 
     def wall_at(self, media_ns: int) -> int:
         """Wall time (us) of a media time as this knot alone says it."""
-        return self.wall_us + (media_ns - self.media_ns) * self.rate_ppb // _PER_US
+        since_ns = media_ns - self.media_ns
+        if since_ns <= self.slew_ns and self.slew_ns:
+            return self.wall_us + since_ns * self.slew_ppb // _PER_US
+        return self.aim_at(media_ns)
+
+    def aim_at(self, media_ns: int) -> int:
+        """The same along the line the clock is on once the slew has ended."""
+        slewed_us = self.slew_ns * self.slew_ppb // _PER_US
+        return self.wall_us + slewed_us + (media_ns - self.media_ns - self.slew_ns) * self.rate_ppb // _PER_US
+
+
+def with_an_end(knot: Knot) -> Knot:
+    """The last knot of a run as the first release kept it, whose slew has no end of its own.
+
+    It made a knot each 10 s at the latest, so nothing later than that was published by this one.
+    """
+    if knot.slew_ns or abs(knot.rate_ppb - PPB) <= MAX_SKEW * PPB:
+        return knot
+    return Knot(knot.media_ns, knot.wall_us, PPB, QUIET_INTERVAL_NS, knot.rate_ppb)
 
 
 class Leap(NamedTuple):
@@ -72,57 +99,84 @@ class Arrival(NamedTuple):
     leap: Leap | None = None
 
 
+_Columns = tuple["array[int]", ...]  # one for each field of Knot
+
+
+def _columns(knots: Iterable[Knot]) -> _Columns:
+    rows = list(knots)
+    return tuple(array("q", (row[n] for row in rows)) for n in range(len(Knot._fields)))
+
+
 class RunClock:
     """An immutable view of the first `count` knots of a run; cheap to make, safe to hand to a thread.
 
     `media_ns` is the exact inverse: wall_us(m) >= w exactly when m >= media_ns(w).
     """
 
-    __slots__ = ("_count", "_media", "_rates", "_walls")
+    __slots__ = ("_columns", "_count")
 
-    def __init__(self, media: array[int], walls: array[int], rates: array[int], count: int) -> None:
-        self._media, self._walls, self._rates, self._count = media, walls, rates, count
+    def __init__(self, columns: _Columns, count: int) -> None:
+        self._columns, self._count = columns, count
 
     @classmethod
     def of(cls, knots: Iterable[Knot]) -> RunClock:
         """A clock through `knots` (rising in both times, at least one)."""
-        rows = list(knots)
-        columns = [array("q", column) for column in zip(*rows, strict=True)]
-        return cls(columns[0], columns[1], columns[2], len(rows))
+        columns = _columns(knots)
+        return cls(columns, len(columns[0]))
 
     def wall_us(self, media_ns: int) -> int:
-        """Wall time (us UTC) of a media time (ns); before the first knot the first rate is carried back."""
-        at = max(0, bisect_right(self._media, media_ns, 0, self._count) - 1)
-        return self._walls[at] + (media_ns - self._media[at]) * self._rates[at] // _PER_US
+        """Wall time (us UTC) of a media time (ns); before the first knot its rate is carried back."""
+        media, walls, rates, slews, slew_rates = self._columns
+        at = bisect_right(media, media_ns, 0, self._count) - 1
+        if at < 0:
+            return walls[0] + (media_ns - media[0]) * rates[0] // _PER_US
+        since_ns, slew_ns = media_ns - media[at], slews[at]
+        if since_ns <= slew_ns:
+            return walls[at] + since_ns * slew_rates[at] // _PER_US
+        return walls[at] + slew_ns * slew_rates[at] // _PER_US + (since_ns - slew_ns) * rates[at] // _PER_US
 
     def media_ns(self, wall_us: int) -> int:
         """The smallest media time (ns) whose wall time is not before `wall_us`."""
-        after = bisect_left(self._walls, wall_us, 0, self._count)
+        media, walls, rates, slews, slew_rates = self._columns
+        after = bisect_left(walls, wall_us, 0, self._count)
         at = max(0, after - 1)
-        media = self._media[at] - (self._walls[at] - wall_us) * _PER_US // self._rates[at]
-        return min(media, self._media[after]) if 0 < after < self._count else media
+        ahead_us, slewed_us = wall_us - walls[at], slews[at] * slew_rates[at] // _PER_US
+        if after == 0:
+            found = media[0] - (-ahead_us * _PER_US // rates[0])
+        elif ahead_us <= slewed_us:
+            found = media[at] - (-ahead_us * _PER_US // slew_rates[at])
+        else:
+            found = media[at] + slews[at] - ((slewed_us - ahead_us) * _PER_US // rates[at])
+        return min(found, media[after]) if 0 < after < self._count else found
 
     def knots(self) -> list[Knot]:
-        rows = zip(self._media[: self._count], self._walls, self._rates, strict=False)
-        return [Knot(*row) for row in rows]
+        return [Knot(*row) for row in zip(*(column[: self._count] for column in self._columns), strict=True)]
 
 
 class Run:
-    """The clock of one run while it grows. Not thread-safe; hand out `clock()`."""
+    """The clock of one run while it grows. Not thread-safe; hand out `clock()`.
 
-    def __init__(self, run_id: str, knots: Iterable[Knot] = ()) -> None:
+    `is_observed`: its parts have been seen when they were written, in this life or an earlier one, so what
+    follows is placed by its clock.
+    """
+
+    def __init__(self, run_id: str, knots: Iterable[Knot] = (), *, is_observed: bool = False) -> None:
         self.run_id = run_id
-        rows = sorted(knots)
-        self._media = array("q", (knot.media_ns for knot in rows))
-        self._walls = array("q", (knot.wall_us for knot in rows))
-        self._rates = array("q", (knot.rate_ppb for knot in rows))
+        self.is_observed = is_observed
+        self._columns = _columns(sorted(knots))
         self._envelope_or_none: Envelope | None = None  # most runs in memory are over: they need none
         self._published_ns: int | None = None  # frames before this have been told their wall time
 
     @property
     def _envelope(self) -> Envelope:
+        """Made at the first arrival of this life, with what an earlier one observed."""
         if self._envelope_or_none is None:
-            self._envelope_or_none = Envelope()
+            envelope = self._envelope_or_none = Envelope()
+            tail = self._knot(len(self._columns[0]) - 1)
+            if tail is not None and self.is_observed:
+                at_ns = tail.media_ns + tail.slew_ns
+                envelope.know_skew(tail.rate_ppb / PPB - 1)
+                envelope.suppose(at_ns // 1000, tail.aim_at(at_ns) - at_ns // 1000)
         return self._envelope_or_none
 
     @property
@@ -131,19 +185,24 @@ class Run:
         return 0.0 if self._envelope_or_none is None else -self._envelope_or_none.skew * 1e6
 
     @property
+    def is_settling(self) -> bool:
+        """Whether arrivals may still show that the run's first ones were late."""
+        return self._envelope_or_none is not None and not self._envelope_or_none.is_settled
+
+    @property
     def published_ns(self) -> int | None:
         """End of what was given out since this object lives; None: nothing yet."""
         return self._published_ns
 
     @property
     def has_clock(self) -> bool:
-        return bool(self._media)
+        return bool(self._columns[0])
 
     def clock(self) -> RunClock:
         """The clock as it is now. Raises ValueError when the run has no knot yet."""
-        if not self._media:
+        if not self.has_clock:
             raise ValueError(f"run {self.run_id} has no knot yet")
-        return RunClock(self._media, self._walls, self._rates, len(self._media))
+        return RunClock(self._columns, len(self._columns[0]))
 
     def anchor(self, knots: Iterable[Knot]) -> list[Knot]:
         """Put in knots of a stretch that was never published (old segments). Returns those taken.
@@ -152,25 +211,23 @@ class Run:
         """
         taken: list[Knot] = []
         for knot in knots:
-            at = bisect_left(self._media, knot.media_ns)
-            left, right = self._knot(at - 1), self._knot(at)
-            if not _rises(left, knot) or not _rises(knot, right):
+            at = bisect_left(self._columns[0], knot.media_ns)
+            if not _rises(self._knot(at - 1), knot) or not _rises(knot, self._knot(at)):
                 continue
             # new arrays, because clocks handed out share the old ones
-            self._media = self._media[:at] + array("q", [knot.media_ns]) + self._media[at:]
-            self._walls = self._walls[:at] + array("q", [knot.wall_us]) + self._walls[at:]
-            self._rates = self._rates[:at] + array("q", [knot.rate_ppb]) + self._rates[at:]
+            pairs = zip(self._columns, knot, strict=True)
+            self._columns = tuple(old[:at] + array("q", [value]) + old[at:] for old, value in pairs)
             taken.append(knot)
         return taken
 
     def neighbours(self, media_ns: int) -> tuple[Knot | None, Knot | None]:
         """The knots before and at-or-after a media time."""
-        at = bisect_left(self._media, media_ns)
+        at = bisect_left(self._columns[0], media_ns)
         return self._knot(at - 1), self._knot(at)
 
     def _knot(self, at: int) -> Knot | None:
-        if 0 <= at < len(self._media):
-            return Knot(self._media[at], self._walls[at], self._rates[at])
+        if 0 <= at < len(self._columns[0]):
+            return Knot(*(column[at] for column in self._columns))
         return None
 
     def publish(self, shown_ns: int) -> None:
@@ -180,7 +237,7 @@ class Run:
     def observe(self, part: Arrival) -> list[Knot]:
         """Take in the next part; returns the knots made for it (already in the clock)."""
         made: list[Knot] = []
-        if not self._media:
+        if not self.has_clock:
             made = self._begin(part)
         elif part.leap is not None and (leapt := self._leap(part, part.leap)):
             made = leapt
@@ -200,15 +257,13 @@ class Run:
     def _learn(self, part: Arrival) -> None:
         if part.written_us is not None:
             self._envelope.add(part.end_ns // 1000, part.written_us - part.end_ns // 1000)
-
-    def _wall_us(self, media_ns: int) -> int:
-        return self._tail().wall_at(media_ns)
+            self.is_observed = True
 
     def _leap(self, part: Arrival, leap: Leap) -> list[Knot]:
         """Knots around a hole in media time when the arrival shows that real time did not leap with it."""
         if part.written_us is None:
             return []
-        off_us = part.written_us - self._wall_us(part.end_ns)
+        off_us = part.written_us - self._tail().aim_at(part.end_ns)
         if _LEAP_BACK_US <= off_us <= _LEAP_FORWARD_US:
             return []  # frames were lost, time was not: the clock holds
         self._envelope.restart()
@@ -216,48 +271,60 @@ class Run:
         before_ns = max(leap.before_ns, self._published_ns or leap.before_ns)
         # Frames still to come may be shown from the floor on. Where there is no room for them in wall time,
         # they share the squeezed stretch rather than push all that follows late.
-        full_us = self._wall_us(before_ns) + _LEAST_US - (part.written_us - part.end_ns // 1000)
+        full_us = self._tail().wall_at(before_ns) + _LEAST_US - (part.written_us - part.end_ns // 1000)
         floor_ns = max(leap.floor_ns, min(leap.after_ns, full_us * 1000))
         target_us = part.written_us + (floor_ns - part.end_ns) // 1000
         return self._append(squeeze(self._tail(), before_ns, floor_ns, target_us, self._even_rate()))
 
     def _steer(self, part: Arrival) -> list[Knot]:
-        """The next knot, when one is due: the running one corrected by what the envelope says now."""
+        """The next knot, when one is due: what the running one is wrong by is slewed away."""
         at_ns = max(part.start_ns, self._published_ns or part.start_ns)
-        since_ns = at_ns - self._media[-1]
-        at_us = at_ns // 1000
+        tail, at_us = self._tail(), at_ns // 1000
         offset_us = self._envelope.offset_us(at_us)
-        if offset_us is None or since_ns < _BUSY_INTERVAL_NS:
+        if offset_us is None or at_ns <= tail.media_ns:
             return []
-        wall_us = self._wall_us(at_ns)
-        error_us = at_us + offset_us - wall_us
-        if since_ns < QUIET_INTERVAL_NS and abs(error_us) < _WORTH_A_KNOT_US:
+        if not self._is_due(at_ns - tail.media_ns, at_us + offset_us - tail.aim_at(at_ns), tail.rate_ppb):
             return []
+        wall_us = tail.wall_at(at_ns)
         recent_us = self._envelope.recent_offset_us(_STOOD_STILL_SPAN_US)
         if recent_us is not None and recent_us + at_us - wall_us > _STOOD_STILL_US:
             self._envelope.restart()
             self._learn(part)
             return self._append([Knot(at_ns, at_us + recent_us, self._even_rate())])
-        settling = at_ns - self._media[0] < _SETTLING_NS
-        span_us = _FAST_SLEW_US if settling or abs(error_us) > _LARGE_US else _SLEW_US
-        span_us = max(span_us, (part.shown_ns - part.start_ns) * 3 // 2000)  # long parts: no overshoot
-        slew = max(-_MAX_SLEW, min(_MAX_SLEW, error_us / span_us))
-        return self._append([Knot(at_ns, wall_us, self._even_rate() + round(slew * PPB))])
+        return self._append([self._slewed(at_ns, wall_us, at_us + offset_us - wall_us)])
+
+    def _is_due(self, since_ns: int, left_us: int, rate_ppb: int) -> bool:
+        """`left_us` is the error that will be left when the slew under way has ended."""
+        left_us, rate_off_ppb = abs(left_us), abs(self._even_rate() - rate_ppb)
+        if self.is_settling:
+            return left_us >= _WORTH_SETTLING_US
+        soon_us = left_us + rate_off_ppb * QUIET_INTERVAL_NS // _PER_US
+        if since_ns < QUIET_INTERVAL_NS:
+            return since_ns >= _BUSY_INTERVAL_NS and soon_us >= _WORTH_BUSY_US
+        return left_us >= _WORTH_QUIET_US or rate_off_ppb >= _WORTH_RATE_PPB
+
+    def _slewed(self, at_ns: int, wall_us: int, error_us: int) -> Knot:
+        """A knot at `at_ns` that makes up for `error_us` and then runs at the source's own rate."""
+        if abs(error_us) < _NO_SLEW_US:
+            return Knot(at_ns, wall_us, self._even_rate())
+        longest_us = _SETTLING_SLEW_US if self.is_settling else _SLEW_US
+        span_us = max(min(abs(error_us) / _GENTLE_SLEW, longest_us), abs(error_us) / _MOST_SLEW)
+        slew_ppb = self._even_rate() + round(error_us / span_us * PPB)
+        return Knot(at_ns, wall_us, self._even_rate(), round(span_us * 1000), slew_ppb)
 
     def _even_rate(self) -> int:
         return PPB + round(self._envelope.skew * PPB)
 
     def _tail(self) -> Knot:
-        return Knot(self._media[-1], self._walls[-1], self._rates[-1])
+        return Knot(*(column[-1] for column in self._columns))
 
     def _append(self, knots: list[Knot]) -> list[Knot]:
         made: list[Knot] = []
         for knot in knots:
-            if not _rises(self._knot(len(self._media) - 1), knot):
+            if not _rises(self._knot(len(self._columns[0]) - 1), knot):
                 continue  # nothing can have passed since the knot before
-            self._media.append(knot.media_ns)
-            self._walls.append(knot.wall_us)
-            self._rates.append(knot.rate_ppb)
+            for column, value in zip(self._columns, knot, strict=True):
+                column.append(value)
             made.append(knot)
         return made
 

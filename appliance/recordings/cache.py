@@ -51,7 +51,8 @@ class ChannelCache:
         knots = ((run, knot) for run in runs for knot in log.knots.get(run, ()))
         newest = next(reversed(log.off_us), None)  # tells how the recorder's clock was at last
         offs = ((run, off) for run, off in log.off_us.items() if run in runs or run == newest)
-        self._replace(self._log, table.pack_log(facts, knots, published, offs))
+        observed = sorted(log.observed.intersection(runs))
+        self._replace(self._log, table.pack_log(facts, knots, published, offs, observed))
 
     def append(self, lines: bytes) -> None:
         """Add lines to the log: they survive a kill when this returns, a power cut after `sync`."""

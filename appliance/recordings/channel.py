@@ -46,7 +46,7 @@ class Channel:
 
     def restore(self, log: ChannelLog) -> None:
         """Take the clocks of an earlier life; its facts are taken by `discover`, file by file."""
-        self.clocks.restore(log.knots, log.off_us)
+        self.clocks.restore(log.knots, log.off_us, log.observed)
         self._published = set(log.published)
 
     def discover(self, name: str, size: int, written_us: int, remembered: SegmentFacts | None) -> Segment:

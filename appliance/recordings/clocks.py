@@ -6,7 +6,7 @@ thread alone, never waits, never reads a file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -15,7 +15,7 @@ from appliance.media.fmp4 import Mtxi
 from appliance.media.index import SegmentIndex, ticks_to_ns
 from appliance.media.pace import HOLE_FRAMES, PartNote
 from appliance.media.segment import SegmentFacts
-from appliance.media.timeline import PPB, Arrival, Knot, Leap, Run
+from appliance.media.timeline import PPB, Arrival, Knot, Leap, Run, with_an_end
 from appliance.media.view import Part
 from appliance.recordings.arrivals import Pace
 
@@ -81,12 +81,31 @@ class Clocks:
     _is_live: dict[str, bool] = field(default_factory=dict)  # its parts are seen when they are written
     _paces: dict[str, Pace] = field(default_factory=dict)
     _held: dict[str, _Held] = field(default_factory=dict)
+    _newly_observed: list[str] = field(default_factory=list)
 
-    def restore(self, knots: Mapping[str, Sequence[Knot]], off_us: Mapping[str, int]) -> None:
-        """Take the clocks of an earlier life; the last of `off_us` belongs to its newest run."""
-        self.runs = {run_id: Run(run_id, some) for run_id, some in knots.items()}
+    def restore(
+        self,
+        knots: Mapping[str, Sequence[Knot]],
+        off_us: Mapping[str, int],
+        observed: Collection[str] = (),
+    ) -> None:
+        """Take the clocks of an earlier life; the last of `off_us` belongs to its newest run.
+
+        `observed` are runs whose parts it saw arriving.
+        """
+        for run_id, some in knots.items():
+            rows = sorted(some)
+            last, rows[-1] = rows[-1], with_an_end(rows[-1])
+            # the first release did not log which runs it observed: only a steered clock has such a rate
+            is_observed = run_id in observed or last != rows[-1]
+            self.runs[run_id] = Run(run_id, rows, is_observed=is_observed)
         self.off_us = {run_id: off for run_id, off in off_us.items() if off}
         self.newest_off_us = ([*off_us.values()] or [0])[-1]
+
+    def take_newly_observed(self) -> list[str]:
+        """Runs first observed since the last call, for the log."""
+        taken, self._newly_observed = self._newly_observed, []
+        return taken
 
     def of(self, segment: Segment) -> Run | None:
         """The run of a walked segment, once it has a clock."""
@@ -152,6 +171,7 @@ class Clocks:
 
     def _take_in(self, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival]) -> list[Knot]:
         made: list[Knot] = []
+        was_observed = run.is_observed
         limit_ns = HOLE_FRAMES * ticks_to_ns(index.cursor.pace.nominal, index.timescale)
         for arrival in arrivals:
             if not self._trusts(run, arrival):
@@ -160,6 +180,8 @@ class Clocks:
             if arrival.leap is None and shown_ns is not None and arrival.start_ns - shown_ns > limit_ns:
                 arrival = arrival._replace(leap=Leap(shown_ns, arrival.start_ns))
             made += run.observe(arrival)
+        if run.is_observed and not was_observed:
+            self._newly_observed.append(run.run_id)
         return made
 
     def _trusts(self, run: Run, arrival: Arrival) -> bool:
@@ -235,19 +257,26 @@ class Clocks:
         # at the first frame, not at the segment's start: the one before may still be shown there
         left, knot = run.neighbours(facts.first_ns)
         right = (knot.media_ns, knot.wall_us) if knot is not None else None
-        latest_us = segment.written_us
+        latest_us, wall_us = segment.written_us, wall_us + (facts.first_ns - facts.base_ns) // 1000
+        is_known = run.is_observed and left is not None
         if following is not None and following.stream_id.hex() != facts.run_id:
             latest_us = min(latest_us, following.ntp_ns // 1000)  # one recorder writes one run at a time
         elif following is not None and right is None and following.number == (facts.number or 0) + 1:
-            right = (following.dts_ns, following.ntp_ns // 1000)
+            right = (following.dts_ns, following.ntp_ns // 1000) if not is_known else None
+        elif following is not None and right is not None and run.is_observed:
+            # by how much the recorder's own times lag is known from its next file
+            lag_us = run.clock().wall_us(following.dts_ns) - following.ntp_ns // 1000
+            wall_us += lag_us if abs(lag_us) <= TRUST_US else 0
         knots = anchored(
             facts.first_ns,
-            wall_us + (facts.first_ns - facts.base_ns) // 1000,
+            wall_us,
             left=left,
             right=right,
             leaps=[Leap(before, after) for before, after in facts.holes],
             last=(facts.end_ns, latest_us),
+            is_known=is_known,
         )
+        run.publish(facts.end_ns)
         return run.anchor(knots)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import trio
 
 from appliance.kernel.clock import wall_us
-from appliance.media.table import ChannelLog, facts_line, off_line, published_line
+from appliance.media.table import ChannelLog, facts_line, observed_line, off_line, published_line
 from appliance.media.timeline import Knot
 from appliance.recordings import disk
 from appliance.recordings.cache import lines_of
@@ -198,6 +198,7 @@ async def _give_times(followed: Followed, segment: Segment, made: Sequence[Knot]
     assert index is not None
     lines = lines_of(index.run_id, made)
     lines += b"".join(off_line(run_id, off_us) for run_id, off_us in clocks.take_offs())
+    lines += b"".join(map(observed_line, clocks.take_newly_observed()))
     if index.parts and not segment.is_published and clocks.of(segment) is not None:
         segment.is_published = True
         lines += published_line(segment.name)

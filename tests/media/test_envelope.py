@@ -37,18 +37,44 @@ def test_skew_is_told_from_jitter_within_a_few_minutes(skew_ppm: int) -> None:
     assert envelope.offset_us(600 * SECOND) == pytest.approx(600 * skew_ppm, abs=4_000)
 
 
-def test_two_minutes_are_too_few_to_call_jitter_skew() -> None:
+def test_jitter_is_not_called_skew() -> None:
+    for seed in range(20):
+        rng = random.Random(seed)
+        envelope, worst = Envelope(), 0.0
+        for part in range(120 * 5):
+            envelope.add(part * SECOND // 5, rng.randrange(25_000) + (600_000 if part % 97 == 50 else 0))
+            worst = max(worst, abs(envelope.skew) if part > 50 else 0.0)
+        assert worst < 1e-3, seed
+        assert abs(envelope.skew) < 1e-4, seed
+
+
+@pytest.mark.parametrize("skew", [-0.04, -0.02, -0.003, 0.003, 0.02, 0.04])
+def test_a_source_that_is_far_off_is_known_within_seconds(skew: float) -> None:
+    rng = random.Random(3)
     envelope = Envelope()
-    for second in range(120):
-        envelope.add(second * SECOND, second * 300)
-    assert envelope.skew == 0
+    for part in range(15 * 5):
+        envelope.add(part * SECOND // 5, round(part * SECOND // 5 * skew) + rng.randrange(8_000))
+    assert envelope.skew == pytest.approx(skew, abs=0.0015)
 
 
-def test_no_source_is_believed_to_be_off_by_more_than_a_crystal_can_be() -> None:
+def test_no_source_is_believed_to_be_off_by_more_than_a_film_shown_as_television() -> None:
     envelope = Envelope()
     for second in range(600):
-        envelope.add(second * SECOND, second * 50_000)
+        envelope.add(second * SECOND, second * 200_000)
     assert envelope.skew == MAX_SKEW
+
+
+def test_what_was_supposed_holds_until_the_arrivals_have_settled() -> None:
+    envelope = Envelope()
+    envelope.suppose(0, 10_000)
+    for part, late in enumerate([300_000, 200_000, 100_000, 60_000]):
+        envelope.add(part * SECOND // 5, late)
+        assert envelope.offset_us(part * SECOND // 5) == 10_000
+    for part in range(4, 30):
+        assert not (envelope.is_settled and part < 19)
+        envelope.add(part * SECOND // 5, 60_000 + part)
+    assert envelope.is_settled
+    assert envelope.offset_us(6 * SECOND) == 60_000
 
 
 def test_after_a_leap_offsets_are_forgotten_and_skew_is_kept() -> None:

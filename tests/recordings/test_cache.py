@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
 from appliance.media.segment import SegmentFacts, closed, facts_of
-from appliance.media.table import facts_line, published_line
+from appliance.media.table import facts_line, observed_line, published_line
 from appliance.media.timeline import PPB, Knot
 from appliance.recordings.cache import ChannelCache, lines_of
 from tests.media.test_index import RECORDINGS, indexed
@@ -34,6 +36,28 @@ def test_what_was_appended_is_loaded(cache: ChannelCache) -> None:
     log = cache.load()
     assert (log.facts, log.knots) == ({"a.mp4": some_facts()}, {"aa": KNOTS})
     assert log.published == {"a.mp4", "b.mp4"}
+
+
+def test_slews_and_what_was_observed_are_kept_when_the_log_is_written_anew(cache: ChannelCache) -> None:
+    slewed = [KNOTS[0], Knot(10**10, 10**7 + 10, PPB + 20, 10**9, PPB + 10**7)]
+    cache.append(lines_of("aa", slewed) + observed_line("aa") + facts_line(some_facts()) + b"torn")
+    cache.tidy(cache.load(), {"a.mp4"})
+    log = cache.load()
+    assert (log.knots, log.observed, log.bad_lines, log.stale) == ({"aa": slewed}, {"aa"}, 0, 0)
+
+
+def test_the_log_of_the_first_release_is_read(cache: ChannelCache, tmp_path: Path) -> None:
+    line = b'3a930b87 [1,"k","aa",0,10,1000000000]\n'
+    (tmp_path / "cam1").mkdir()
+    (tmp_path / "cam1" / "log").write_bytes(line)
+    assert (cache.load().knots, cache.load().bad_lines) == ({"aa": KNOTS[:1]}, 0)
+
+
+@pytest.mark.parametrize("rest", [[0], [-5], [PPB, -1, PPB], [PPB, 5, 0], [PPB, 5, -PPB], [PPB, 1, 1, 1]])
+def test_a_knot_by_which_time_would_not_rise_is_a_bad_line(cache: ChannelCache, rest: list[int]) -> None:
+    text = json.dumps([1, "k", "aa", 0, 10, *rest], separators=(",", ":")).encode()
+    cache.append(b"%08x %s\n" % (crc32(text), text))
+    assert (cache.load().knots, cache.load().bad_lines) == ({}, 1)
 
 
 def test_a_line_cut_short_by_a_full_disk_costs_that_line_alone(

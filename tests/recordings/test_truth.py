@@ -1,0 +1,96 @@
+"""Published capture times against the truth, over stops of the daemon, in simulated time."""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_left
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.truth import S_US, START_US, Error, Feed, Sight, record
+
+MS = 1000.0
+
+
+def seen(folder: Path, feed: Feed, seconds: float, **more: Any) -> list[Error]:
+    """All frames of a camera as they were published."""
+    folder.mkdir()
+    stops = more.pop("stops", ())
+    return Sight(
+        record(feed, seconds, recorder=more.pop("recorder", "mediamtx"), **more), folder, stops
+    ).run()
+
+
+def worst_ms(errors: Sequence[Error], since_s: float, until_s: float = 1e9) -> float:
+    """The greatest error of frames shown in a stretch of time."""
+    first, last = START_US + since_s * S_US, START_US + until_s * S_US
+    return max(abs(one.error_us) / MS for one in errors if first <= one.shown_us < last)
+
+
+def apart_ms(left: Sequence[Error], right: Sequence[Error], since_s: float = 0.0) -> float:
+    """The greatest difference of two cameras' published times of one instant."""
+    times = [one.shown_us for one in right]
+    worst = 0.0
+    for one in left:
+        at = min(len(times) - 1, bisect_left(times, one.shown_us))
+        near = min((at, max(0, at - 1)), key=lambda n: abs(times[n] - one.shown_us))
+        if abs(times[near] - one.shown_us) < 50_000 and one.shown_us >= START_US + since_s * S_US:
+            worst = max(worst, abs(right[near].error_us - one.error_us) / MS)
+    return worst
+
+
+def slow_start(seconds: float, rng: random.Random) -> float:
+    """The first pictures come late and the encoder catches up over four seconds."""
+    return max(0.0, 300_000 - seconds * 75_000) + rng.uniform(0, 8_000)
+
+
+CAMERAS = [
+    Feed(fps=Fraction(25), b_frames=0, skew_ppm=300, seed=1),
+    Feed(fps=Fraction(30000, 1001), b_frames=2, skew_ppm=-300, seed=2),
+    Feed(fps=Fraction(50), b_frames=1, skew_ppm=0, seed=3),
+    Feed(fps=Fraction(60), b_frames=3, skew_ppm=-120, seed=4, late_us=slow_start),
+]
+
+
+# M3: +270 to +441 ms on one camera, -69 ms on another, -2.5 s when stopped soon after a run's start
+@pytest.mark.parametrize("stop", [(100, 102), (100, 220), (2.2, 122), (4, 64), (7, 14), (13, 133)], ids=str)
+@pytest.mark.parametrize("camera", CAMERAS, ids=lambda one: f"{float(one.fps):.0f}fps{one.skew_ppm:+.0f}")
+def test_footage_of_a_time_when_the_daemon_was_down_is_in_step(
+    tmp_path: Path, camera: Feed, stop: tuple[float, float]
+) -> None:
+    errors = seen(tmp_path / "one", camera, 240, stops=[stop], segment_s=20)
+    unknown_skew_ms = abs(camera.skew_ppm) / 1000 * (stop[1] - stop[0]) if stop[0] < 15 else 0.0
+    late_ms = 300 - (stop[0] - 0.4) * 75 if camera.late_us is slow_start else 0.0  # of the last part seen
+    frame_ms = camera.frame_us / MS
+    assert worst_ms(errors, *stop) < frame_ms + max(0.0, late_ms) + unknown_skew_ms
+    assert worst_ms(errors, stop[1] + 10) < frame_ms
+
+
+def test_two_cameras_stay_within_a_frame_of_each_other_over_restarts(tmp_path: Path) -> None:
+    stops = [(40, 42), (60, 180), (200, 201), (203, 205), (260, 290)]
+    first, second, third = (
+        seen(tmp_path / str(n), camera, 330, stops=stops, segment_s=30)
+        for n, camera in enumerate(CAMERAS[:3])
+    )
+    assert apart_ms(first, second, 30) < 1000 / 30
+    assert apart_ms(first, third, 30) < 1000 / 50
+
+
+def test_a_daemon_that_starts_again_and_again_keeps_the_time(tmp_path: Path) -> None:
+    rng = random.Random(5)
+    stops, at = [], 20.0
+    while at < 280:
+        stops.append((at, at + rng.choice([0.5, 2, 7])))
+        at = stops[-1][1] + rng.uniform(1, 12)
+    errors = seen(tmp_path / "one", CAMERAS[1], 300, stops=stops, segment_s=10)
+    assert worst_ms(errors, 10) < 1000 / 30
+
+
+@pytest.mark.parametrize("skew_ppm", [20_000, -20_000])
+def test_a_file_played_as_a_camera_two_per_cent_off_stays_in_step(tmp_path: Path, skew_ppm: float) -> None:
+    errors = seen(tmp_path / "one", Feed(skew_ppm=skew_ppm), 300, stops=[(150, 152)])
+    assert worst_ms(errors, 12) < 1000 / 30
