@@ -97,9 +97,9 @@ def edts(edits: Sequence[Edit]) -> bytes:
     return box(b"edts", full_box(b"elst", 1, 0, _U32.pack(len(edits)), rows))
 
 
-def stsd(entry: bytes) -> bytes:
-    """Sample description box with one sample entry."""
-    return full_box(b"stsd", 0, 0, _U32.pack(1), entry)
+def stsd(*entries: bytes) -> bytes:
+    """Sample description box with these sample entries."""
+    return full_box(b"stsd", 0, 0, _U32.pack(len(entries)), *entries)
 
 
 def empty_stbl(stsd_box: bytes) -> bytes:

@@ -12,16 +12,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import accumulate, groupby, islice, pairwise
+from typing import NamedTuple
 
 from appliance.media.fmp4 import Track
 from appliance.media.view import Key, Part, SegmentView
 
 NS = 1_000_000_000
+MAX_PREROLL_S = 60  # hidden pictures before the first one shown: more are neither fetched nor decoded
 # A picture waits in the decoder for at most 16 later ones (MaxDpbFrames; H.264 A.3.1, H.265 A.4.2): so many
 # parts of one frame each may lie between it and its place in the order shown.
 _REORDER_PARTS = 17
-_Description = tuple[int, int | bytes]
+_Format = tuple[int, int | bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +52,62 @@ class KeyAt:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Samples of one chain from `start` to before `stop` (None: to the end), one description throughout.
+    """Samples of one chain from `start` to before `stop` (None: to the end), one format throughout.
 
-    `begin_us` and `end_us` are wall time, within what was asked for, good enough to compare lengths.
+    `keys` are all keys from `start` on; their parameter sets may differ. `begin_us` and `end_us` are wall
+    time, within what was asked for, good enough to compare lengths.
     """
 
     links: tuple[Link, ...]
-    start: KeyAt
+    keys: tuple[KeyAt, ...]
     stop: KeyAt | None
-    description: _Description
+    format: _Format
     begin_us: int
     end_us: int
 
+    @property
+    def start(self) -> KeyAt:
+        return self.keys[0]
 
-def find_spans(segments: Iterable[SegmentView], first_us: int, stop_us: int) -> list[Span]:
-    """Every span with frames of wall time first_us <= t < stop_us, in order of wall time."""
-    spans = [
-        span for links in _chains(segments, first_us, stop_us) for span in _spans(links, first_us, stop_us)
-    ]
+
+class NoEntryBefore(NamedTuple):
+    """Footage of wall time start_us..end_us before which there is no picture to begin decoding at."""
+
+    start_us: int
+    end_us: int
+
+
+def find_spans(
+    segments: Iterable[SegmentView],
+    first_us: int,
+    stop_us: int,
+    undecodable: list[NoEntryBefore] | None = None,
+) -> list[Span]:
+    """Every span with frames of wall time first_us <= t < stop_us, in order of wall time.
+
+    What cannot be decoded is added to `undecodable`.
+    """
+    spans: list[Span] = []
+    for links in _chains(segments, first_us, stop_us):
+        mine = list(_spans(links, first_us, stop_us))
+        spans += mine
+        if undecodable is not None:
+            undecodable += _undecodable(links, mine, first_us, stop_us)
     return sorted(spans, key=lambda span: span.begin_us)
 
 
 def longest_group(spans: Sequence[Span]) -> list[Span]:
-    """The neighbouring spans of one description that together last longest."""
-    groups = [list(group) for _, group in groupby(spans, key=lambda span: span.description)]
+    """The neighbouring spans of one format that together last longest.
+
+    A span that begins at a recovery point can only be the first: a decoder that comes from other pictures
+    puts its pictures in a wrong order, and nothing hides those that are not right yet.
+    """
+    number = accumulate(
+        (one.format != before.format or not one.start.key.resets for before, one in pairwise(spans)),
+        initial=0,
+    )
+    numbered = list(zip(number, spans, strict=True))
+    groups = [[span for _, span in group] for _, group in groupby(numbered, key=lambda pair: pair[0])]
     return max(groups, key=lambda group: sum(span.end_us - span.begin_us for span in group))
 
 
@@ -86,7 +120,7 @@ def first_tick(segment: SegmentView, track: Track, wall_us: int) -> int:
 def _chains(segments: Iterable[SegmentView], first_us: int, stop_us: int) -> Iterable[tuple[Link, ...]]:
     runs: dict[str, list[SegmentView]] = {}
     for segment in segments:
-        if segment.init.video is not None and segment.keys and segment.parts:
+        if segment.init.video is not None and any(part.video_tfdt >= 0 for part in segment.parts):
             runs.setdefault(segment.run_id, []).append(segment)
     for run in runs.values():
         run.sort(key=lambda segment: (segment.base_ns, segment.name))
@@ -125,46 +159,102 @@ def _spans(links: tuple[Link, ...], first_us: int, stop_us: int) -> Iterable[Spa
     keys = list(_keys(links))
     if not keys:
         return
-    # neighbours with the same description belong to one span; the last lasts to the end of the footage
+    # neighbours with the same format belong to one span; the last lasts to the end of the footage
     starts = [place for place, at in enumerate(keys) if not place or _changed(links, keys[place - 1], at)]
     for place, following in zip(starts, [*starts[1:], None], strict=True):
         start = keys[place]
         stop = None if following is None else keys[following]
-        begin_us = max(first_us, links[start.link].wall_us(start.key.pts))
+        begin_us = max(first_us, links[start.link].wall_us(start.key.right))
         end_us = _footage_end_us(links) if stop is None else links[stop.link].wall_us(stop.key.pts)
         end_us = min(stop_us, end_us)
         if begin_us < end_us:
-            yield Span(links, start, stop, _description(links, start), begin_us, end_us)
+            mine = tuple(keys[place:following])
+            yield Span(links, mine, stop, _format(links, start), begin_us, end_us)
 
 
 def _keys(links: tuple[Link, ...]) -> Iterable[KeyAt]:
     """The key to start decoding at, then every later key before the end, in decode order."""
-    started = False
-    for number, link in enumerate(links):
-        keys = link.segment.keys
-        if not _has_frames(link):
-            continue
-        place = 0
-        if not started:
-            # by PTS: leading pictures of an open GOP come before their key and need the one before it
-            place = bisect_right(keys, link.first, key=lambda key: key.pts) - 1
-            if place < 0 and number and _shows_before_first_key(link):
-                yield KeyAt(number - 1, links[number - 1].segment.keys[-1])
-            started, place = True, max(place, 0)
-        for key in keys[place : bisect_right(keys, link.stop - 1, key=lambda key: key.pts)]:
+    wanted = [number for number, link in enumerate(links) if _has_frames(link)]
+    if not wanted or (start := _start(links, wanted[0])) is None:
+        return
+    for number in range(start.link, wanted[-1] + 1):
+        keys, link = links[number].segment.keys, links[number]
+        stop = bisect_right(keys, link.stop - 1, key=lambda key: key.pts)
+        if number == start.link:
+            yield start
+            later = (start.key.part, start.key.sample)
+            first = bisect_right(keys, later, key=lambda key: (key.part, key.sample))
+        else:
+            first = 0
+        for key in keys[first:stop]:
             yield KeyAt(number, key)
 
 
+def _start(links: tuple[Link, ...], first: int) -> KeyAt | None:
+    """The last key from which the first frame wanted is right; else the first one after it.
+
+    `first` is the number of the first link with frames wanted.
+    """
+    link = links[first]
+    keys = link.segment.keys
+    # by PTS: leading pictures of an open GOP come before their key and need the one before it
+    place = bisect_right(keys, link.first, key=lambda key: key.right) - 1
+    most = MAX_PREROLL_S * link.track.timescale
+    if place >= 0:
+        near = link.first - keys[place].pts <= most
+        return KeyAt(first, keys[place]) if near else _next_key(links, first, place + 1)
+    if not keys or _shows_before_first_key(link):
+        before = next((n for n in reversed(range(first)) if links[n].segment.keys), None)
+        if before is not None:
+            key = links[before].segment.keys[-1]
+            begin = max(link.first, min(part.video_pts_min for part in _first_video_parts(link)))
+            if begin + link.offset - (key.pts + links[before].offset) <= most:
+                return KeyAt(before, key)
+    return _next_key(links, first, 0)
+
+
+def _next_key(links: tuple[Link, ...], number: int, place: int) -> KeyAt | None:
+    while number < len(links):
+        if place < len(links[number].segment.keys):
+            return KeyAt(number, links[number].segment.keys[place])
+        number, place = number + 1, 0
+    return None
+
+
+def _undecodable(
+    links: tuple[Link, ...], spans: Sequence[Span], first_us: int, stop_us: int
+) -> Iterable[NoEntryBefore]:
+    """Frames of the chain in the window that come before the first span.
+
+    Not those that lead the chain's very first picture: what they refer to was never recorded.
+    """
+    if spans and (spans[0].begin_us <= first_us or is_first_picture(spans[0].start, links)):
+        return
+    having = [link for link in links if _has_frames(link)]
+    if not having:
+        return
+    begin_us = max(first_us, having[0].wall_us(min(p.video_pts_min for p in _first_video_parts(having[0]))))
+    end_us = spans[0].begin_us if spans else min(stop_us, _footage_end_us(links))
+    if begin_us < end_us:
+        yield NoEntryBefore(begin_us, end_us)
+
+
+def is_first_picture(at: KeyAt, links: tuple[Link, ...]) -> bool:
+    """The chain begins with this key: no picture of it was written before."""
+    if at.link or at.key.sample or at.key.recovery:
+        return False
+    return not any(part.video_tfdt >= 0 for part in islice(links[0].segment.parts, at.key.part))
+
+
 def _has_frames(link: Link) -> bool:
-    """Some frame lies in the window; the segment's first video sample is taken to be its first key."""
+    """Some frame lies in the window."""
     first = min(part.video_pts_min for part in _first_video_parts(link))
     return first < link.stop and max(part.video_pts_max for part in _last_video_parts(link)) >= link.first
 
 
 def _first_video_parts(link: Link) -> Iterable[Part]:
-    """The part of the first key, and those after it that may hold pictures shown before it."""
-    first = link.segment.keys[0].part
-    return (part for part in link.segment.parts[first : first + _REORDER_PARTS] if part.video_tfdt >= 0)
+    """The first part with video, and those after it that may hold pictures shown before it."""
+    return islice((part for part in link.segment.parts if part.video_tfdt >= 0), _REORDER_PARTS)
 
 
 def _last_video_parts(link: Link) -> Iterable[Part]:
@@ -174,16 +264,16 @@ def _last_video_parts(link: Link) -> Iterable[Part]:
 
 def _shows_before_first_key(link: Link) -> bool:
     first = link.segment.keys[0]
-    return link.first < first.pts and any(x.video_pts_min < first.pts for x in _first_video_parts(link))
+    return link.first < first.right and any(x.video_pts_min < first.right for x in _first_video_parts(link))
 
 
 def _changed(links: tuple[Link, ...], before: KeyAt, after: KeyAt) -> bool:
-    return _description(links, before) != _description(links, after)
+    return _format(links, before) != _format(links, after)
 
 
-def _description(links: tuple[Link, ...], at: KeyAt) -> _Description:
+def _format(links: tuple[Link, ...], at: KeyAt) -> _Format:
     track = links[at.link].track
-    return track.timescale, at.key.params_id or track.stsd
+    return track.timescale, at.key.format_id or track.stsd
 
 
 def _footage_end_us(links: tuple[Link, ...]) -> int:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-Reason = Literal["no_footage", "gap", "format_change"]
+Reason = Literal["no_footage", "gap", "format_change", "no_entry"]
 
 
 class Missing(NamedTuple):
-    """`no_footage`: before the first or after the last frame; `gap`: between; `format_change`: left out."""
+    """`no_footage`: before the first or after the last frame; `gap`: between; `format_change`: left out,
+    another size, profile, chroma or depth; `no_entry`: no picture to begin decoding at before it."""
 
     start_us: int
     end_us: int
@@ -39,7 +40,7 @@ def absent_us(missing: Iterable[tuple[int, int]], start_us: int, end_us: int) ->
 
 def missing_spans(
     shown: Sequence[Shown],
-    refused: Sequence[tuple[int, int]],
+    refused: Sequence[Missing],
     start_us: int,
     end_us: int,
     nominal_us: int,
@@ -47,20 +48,21 @@ def missing_spans(
     has_past: bool,
     follows: bool,
 ) -> tuple[Missing, ...]:
-    """Parts of start_us..end_us not in `shown`, in order. `refused` spans exist but decode differently.
+    """Parts of start_us..end_us not in `shown`, in order. `refused` spans exist but are not shown.
 
     A window begins and ends between two frames, and that is no absence: `has_past` says frames before the
     window exist, `follows` that one after it follows the last without a hole.
     """
-    pieces = [(*one, False) for one in shown] + [(*one, True) for one in refused]
+    pieces: list[tuple[int, int, Reason | None]] = [(*one, None) for one in shown]
+    pieces += [(start, end, reason) for start, end, reason in refused]
     found: list[Missing] = []
     position = start_us
-    for begin_us, stop_us, is_refused in sorted(pieces):
+    for begin_us, stop_us, reason in sorted(pieces, key=lambda piece: piece[:2]):
         slack = nominal_us * (3 if has_past else 1.5) if position == start_us else nominal_us
         if begin_us - position > slack:
             found.append(Missing(position, begin_us, "gap" if found or position > start_us else "no_footage"))
-        if is_refused:
-            found.append(Missing(max(begin_us, start_us), min(stop_us, end_us), "format_change"))
+        if reason is not None:
+            found.append(Missing(max(begin_us, start_us), min(stop_us, end_us), reason))
         position = max(position, stop_us)
     if not follows and end_us - position > nominal_us / 2:
         found.append(Missing(position, end_us, "no_footage"))

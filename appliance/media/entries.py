@@ -163,6 +163,8 @@ def _look(found: Found, fd: int, track: Track, codec: VideoCodec, prefix: int, p
     key = _key(found, track, head, place)
     if key is None:
         return
+    if entry.kind == "recovery":
+        key = replace(key, resets=0)
     found.search = replace(found.search, unflagged=found.search.unflagged or not place.flagged)
     if entry.recovery:
         pending = (*found.search.pending, _Pending(key, entry.recovery, key.pts))[-_MAX_PENDING:]

@@ -34,12 +34,16 @@ class Range(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """`samples` samples lying together in a source; for FILLER, `offset` counts from the filler's start."""
+    """`samples` samples lying together in a source; for FILLER, `offset` counts from the filler's start.
+
+    `description` is the number (from 1) of their entry in stsd.
+    """
 
     source: int
     offset: int
     length: int
     samples: int
+    description: int = 1
 
 
 @dataclass(slots=True)
@@ -183,11 +187,11 @@ def _compositions(ctos: array[int]) -> bytes:
 
 def _samples_per_chunk(chunks: list[Chunk]) -> bytes:
     rows: list[int] = []
-    before = -1
+    before = (-1, -1)
     for number, chunk in enumerate(chunks, start=1):
-        if chunk.samples != before:
-            rows += (number, chunk.samples, 1)
-            before = chunk.samples
+        if (chunk.samples, chunk.description) != before:
+            rows += (number, chunk.samples, chunk.description)
+            before = chunk.samples, chunk.description
     return boxes.full_box(b"stsc", 0, 0, struct.pack(f">I{len(rows)}I", len(rows) // 3, *rows))
 
 

@@ -59,13 +59,17 @@ class KeyFacts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """How to decode a span of samples: `entry` is a sample entry box, `config` the avcC/hvcC payload."""
+    """How to decode a span of samples: `entry` is a sample entry box, `config` the avcC/hvcC payload.
+
+    `params_id` is the id of the sets in it, 0 for codecs without sets.
+    """
 
     entry: bytes
     config: bytes
     width: int
     height: int
     rebuilt: bool
+    params_id: int = 0
 
 
 def key_facts(track: Track, key_head: bytes) -> KeyFacts:
@@ -87,8 +91,11 @@ def _facts(track: Track, sets: Sets) -> KeyFacts:
     sps = h264_sps(nal) if h264 else hevc_sps(nal)
     profile = nal[1] if h264 else sps.profile[0] & 0xDF  # without the tier: it bounds bit rates alone
     looks = repr((profile, sps.width, sps.height, sps.chroma_format, sps.luma_depth, sps.chroma_depth))
-    params_id = _digest(family, *(sets[key] for key in sorted(sets)))
-    return KeyFacts(params_id, _digest(family, looks.encode()), sps.width, sps.height)
+    return KeyFacts(_params_id(sets), _digest(family, looks.encode()), sps.width, sps.height)
+
+
+def _params_id(sets: Sets) -> int:
+    return _digest(*(sets[key] for key in sorted(sets)))
 
 
 def describe(track: Track, key_head: bytes, also_named: frozenset[int] = frozenset()) -> Description:
@@ -103,7 +110,8 @@ def describe(track: Track, key_head: bytes, also_named: frozenset[int] = frozens
     config = _config(entry)
     sets = _in_force(track, key_head, also_named)
     if sets == _sets_of_config(track, config):
-        return Description(_apple_tag(entry, sets), config, track.width, track.height, rebuilt=False)
+        tagged = _apple_tag(entry, sets)
+        return Description(tagged, config, track.width, track.height, False, _params_id(sets))
     return _rebuilt(track, entry, config, sets)
 
 
@@ -290,7 +298,8 @@ def _rebuilt(track: Track, entry: bytes, old: bytes, sets: Sets) -> Description:
     # fixed fields up to width and height, then those after them; pasp, colr, btrt told of the old picture
     fixed = entry[8:32] + struct.pack(">HH", width, height) + entry[36:_VISUAL_ENTRY_BYTES]
     body = fixed + boxes.box(b"avcC" if h264 else b"hvcC", config)
-    return Description(boxes.box(b"avc1" if h264 else b"hvc1", body), config, width, height, rebuilt=True)
+    rebuilt = boxes.box(b"avc1" if h264 else b"hvc1", body)
+    return Description(rebuilt, config, width, height, True, _params_id(sets))
 
 
 def _only_sps(sets: Sets) -> bytes:

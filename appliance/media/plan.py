@@ -6,7 +6,8 @@ through `open_fd`), channels, clips, databases.
 Frames of a clip are exactly those with start_us <= wall_us(pts) - latency_us < end_us. The file starts at the
 key that decodes the first of them; an edit list hides what comes before it and after the last. Clip time is
 wall time: where footage is missing inside, the last frame is held and silence is laid into the sound. Where
-the description of the video changes, the longest span of one description is the clip.
+the format of the video changes, the longest span of one format is the clip; where parameter sets alone
+change, each picture has its description.
 """
 
 from __future__ import annotations
@@ -17,21 +18,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from appliance.media import boxes
-from appliance.media.chain import NS, Span, find_spans, longest_group
+from appliance.media.chain import (
+    MAX_PREROLL_S,
+    NS,
+    NoEntryBefore,
+    Span,
+    find_spans,
+    is_first_picture,
+    longest_group,
+)
 from appliance.media.coverage import Missing, Shown, missing_spans
+from appliance.media.descriptions import Descriptions
 from appliance.media.moov import Range, TrackTable, build
-from appliance.media.params import KEY_HEAD_BYTES, Description, describe
 from appliance.media.piece import Piece, end_of, lay_out, lift, squeeze_holes, to_us
 from appliance.media.samples import PartReader, read_video
 from appliance.media.sound import Stretch, read_sound
 from appliance.media.splice import MAX_BYTES, as_broken_link, needs_splice
 from appliance.media.view import SegmentView
 
-__all__ = ["Missing", "NoFootage", "Plan", "Range", "make_plan"]
+__all__ = ["Missing", "NoEntry", "NoFootage", "Plan", "Range", "make_plan"]
 
 
 class NoFootage(Exception):
     """No decodable frame lies in the span asked for."""
+
+
+class NoEntry(NoFootage):
+    """Footage is there, but no picture at which decoding may begin; the text says so to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +88,10 @@ def make_plan(
     needed). `open_fd(name)` gives a descriptor that stays open while this runs; closing it is the caller's
     part. Blocking reads, a few per second of clip: run it in a thread. Raises NoFootage, Malformed, OSError.
     """
-    spans = find_spans(segments, start_us + latency_us, end_us + latency_us)
+    undecodable: list[NoEntryBefore] = []
+    spans = find_spans(segments, start_us + latency_us, end_us + latency_us, undecodable)
     if not spans:
-        raise NoFootage(f"no footage between {start_us} and {end_us}")
+        raise _nothing(undecodable, start_us, end_us)
     group = longest_group(spans)
     pieces = _read(group, open_fd)
     if not pieces:
@@ -86,7 +100,7 @@ def make_plan(
         squeeze_holes(piece)
     lift(pieces)
     lay_out(pieces)
-    refused = [(span.begin_us - latency_us, span.end_us - latency_us) for span in spans if span not in group]
+    refused = _refused(spans, group, undecodable, latency_us)
     shown = [Shown(one.start_us - latency_us, one.end_us - latency_us) for x in pieces for one in x.shown]
     nominal_us = to_us(pieces[0].video.nominal, pieces[0].track)
     past, follows = _has_past(pieces[0]), pieces[-1].video.more_follows
@@ -106,8 +120,29 @@ def _read(group: list[Span], open_fd: Callable[[str], int]) -> list[Piece]:
 
 def _has_past(piece: Piece) -> bool:
     """Frames before the first one shown are known: it is the footage's own pace that made it the first."""
-    start = piece.span.start
-    return piece.first > 0 or start.link > 0 or start.key is not piece.span.links[0].segment.keys[0]
+    return piece.first > 0 or not is_first_picture(piece.span.start, piece.span.links)
+
+
+def _nothing(undecodable: Sequence[NoEntryBefore], start_us: int, end_us: int) -> NoFootage:
+    if not undecodable:
+        return NoFootage(f"no footage between {start_us} and {end_us}")
+    return NoEntry(
+        "footage is there, but no picture at which decoding may begin (IDR, CRA, BLA, recovery point) in it "
+        f"or in the {MAX_PREROLL_S} s before: set the encoder to a key frame every second"
+    )
+
+
+def _refused(
+    spans: Sequence[Span], group: Sequence[Span], undecodable: Sequence[NoEntryBefore], latency_us: int
+) -> list[Missing]:
+    """Footage that is there and not shown, in capture time."""
+    found = [Missing(one.start_us, one.end_us, "no_entry") for one in undecodable]
+    found += [
+        Missing(one.begin_us, one.end_us, "no_entry" if one.format == group[0].format else "format_change")
+        for one in spans
+        if one not in group
+    ]
+    return [Missing(start - latency_us, end - latency_us, reason) for start, end, reason in found]
 
 
 def _assemble(
@@ -116,10 +151,15 @@ def _assemble(
     first, timescale = pieces[0], pieces[0].track.timescale
     origin = first.clip_pts(first.first)
     duration = end_of(pieces[-1]) - origin
-    description = _description(first)
+    descriptions = Descriptions()
+    described = [descriptions.add(piece) for piece in pieces]
+    description = descriptions.first
     names, sources = _sources(pieces)
     filler = bytearray()
-    tables = [_video_table(pieces, sources, description, boxes.Edit(duration, origin), filler)]
+    video = _blank_table(first.track.timescale, descriptions, boxes.Edit(duration, origin))
+    for piece, source, changes in zip(pieces, sources, described, strict=True):
+        _add_video(video, piece, source, changes, None if piece is first else _splice(piece, filler))
+    tables = [_finished(video)]
     stretches = [_stretch(piece, source, origin) for piece, source in zip(pieces, sources, strict=True)]
     sound = read_sound(stretches, timescale, duration, filler)
     if sound is not None:
@@ -144,13 +184,6 @@ def _assemble(
     )
 
 
-def _description(piece: Piece) -> Description:
-    """How the first key, and by choice of span every other, is decoded."""
-    link, _, _, offset = piece.video.runs[0]
-    size = min(piece.video.sizes[0], KEY_HEAD_BYTES)
-    return describe(piece.track, os.pread(piece.reader.fd(link), size, offset))
-
-
 def _sources(pieces: list[Piece]) -> tuple[list[str], list[int]]:
     """Names of all segments, and for each piece the number of its chain's first one among them."""
     names: list[str] = []
@@ -161,33 +194,41 @@ def _sources(pieces: list[Piece]) -> tuple[list[str], list[int]]:
     return names, firsts
 
 
-def _video_table(
-    pieces: list[Piece], sources: list[int], description: Description, edit: boxes.Edit, filler: bytearray
-) -> TrackTable:
-    deltas, sizes, ctos, sync = array("I"), array("I"), array("i"), bytearray()
-    table = TrackTable(
-        timescale=pieces[0].track.timescale,
-        stsd=boxes.stsd(description.entry),
-        deltas=deltas,
-        sizes=sizes,
-        ctos=None,
-        sync=None,
+def _blank_table(timescale: int, descriptions: Descriptions, edit: boxes.Edit) -> TrackTable:
+    return TrackTable(
+        timescale=timescale,
+        stsd=boxes.stsd(*descriptions.entries),
+        deltas=array("I"),
+        sizes=array("I"),
+        ctos=array("i"),
+        sync=array("I"),
         chunks=[],
         edits=[edit],
-        width=description.width,
-        height=description.height,
+        width=descriptions.first.width,
+        height=descriptions.first.height,
     )
-    for piece, source in zip(pieces, sources, strict=True):
-        deltas += piece.video.deltas
-        sizes += piece.video.sizes
-        ctos += piece.video.ctos
-        sync += piece.video.sync
-        spliced_at = None if piece is pieces[0] else _splice(piece, filler)
-        table.chunks += piece.video.chunks(source, spliced_at)
-    if any(ctos):
-        table.ctos = ctos
-    if 0 in sync:
-        table.sync = array("I", [number for number, is_key in enumerate(sync, start=1) if is_key])
+
+
+def _add_video(
+    table: TrackTable, piece: Piece, source: int, described: list[tuple[int, int]], spliced_at: int | None
+) -> None:
+    """Put a piece's samples behind those there are; a player may always begin at the first of them."""
+    assert table.ctos is not None and table.sync is not None
+    video, before = piece.video, len(table.sizes)
+    table.sync += array("I", [before + 1])
+    table.sync.extend(before + n for n, is_key in enumerate(video.sync, start=1) if is_key and n > 1)
+    table.deltas += video.deltas
+    table.sizes += video.sizes
+    table.ctos += video.ctos
+    table.chunks += video.chunks(source, described, spliced_at)
+
+
+def _finished(table: TrackTable) -> TrackTable:
+    """The same without tables that say what is so anyway."""
+    if not any(table.ctos or ()):
+        table.ctos = None
+    if table.sync is not None and len(table.sync) == len(table.sizes):
+        table.sync = None
     return table
 
 

@@ -10,12 +10,12 @@ import os
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import add
 
-from appliance.media.chain import Link, Span
+from appliance.media.chain import KeyAt, Link, Span
 from appliance.media.fmp4 import Malformed, TrackRun, parse_moof
 from appliance.media.moov import FILLER, Chunk
 
@@ -66,7 +66,8 @@ class VideoSamples:
     """Video of one span in decode order, cut to what is needed.
 
     `pts` are chain ticks as recorded (what frames are chosen by); `deltas` are the clip's own dts steps, free
-    of jitter. `shown` lists wanted samples. `runs` are (link, first sample, count, file offset). `end` is the
+    of jitter. `sync` marks the keys a player may begin at. `shown` lists wanted samples, `keys` the keys with
+    the sample each of them is. `runs` are (link, first sample, count, file offset). `end` is the
     pts at which the last frame shown ends, `nominal` a usual frame, `last_part` the last part read.
     """
 
@@ -75,6 +76,7 @@ class VideoSamples:
     sizes: array[int] = field(default_factory=lambda: array("I"))
     ctos: array[int] = field(default_factory=lambda: array("i"))
     sync: bytearray = field(default_factory=bytearray)
+    keys: list[tuple[int, KeyAt]] = field(default_factory=list)
     runs: list[tuple[int, int, int, int]] = field(default_factory=list)
     shown: list[int] = field(default_factory=list)
     nominal: int = 1
@@ -95,20 +97,30 @@ class VideoSamples:
         """The wanted sample with the greatest pts."""
         return max(self.shown, key=self.pts.__getitem__)
 
-    def chunks(self, first_source: int, spliced_at: int | None = None) -> list[Chunk]:
-        """One chunk per run; source numbers are `first_source` + link.
+    def place_of(self, sample: int) -> tuple[int, int]:
+        """(link, file offset) of a sample."""
+        link, first, _, offset = self.runs[bisect_right(self.runs, sample, key=lambda run: run[1]) - 1]
+        return link, offset + sum(self.sizes[first:sample])
 
-        `spliced_at`: the first sample is not the recording's but lies there in the header's filler.
+    def chunks(
+        self, first_source: int, described: Sequence[tuple[int, int]], spliced_at: int | None = None
+    ) -> list[Chunk]:
+        """One chunk per run and description; source numbers are `first_source` + link.
+
+        `described` are (first sample, description) in order. `spliced_at`: the first sample is not the
+        recording's but lies there in the header's filler.
         """
         found: list[Chunk] = []
-        for link, first, count, offset in self.runs:
-            size = sum(self.sizes[first : first + count])
-            if spliced_at is not None and not first:
-                own = self.sizes[0]
-                found.append(Chunk(FILLER, spliced_at, own, 1))
-                count, offset, size = count - 1, offset + own, size - own
-            if count:
-                found.append(Chunk(first_source + link, offset, size, count))
+        if spliced_at is not None:
+            found.append(Chunk(FILLER, spliced_at, self.sizes[0], 1, described[0][1]))
+        stretches = zip(described, [*(first for first, _ in described[1:]), len(self.pts)], strict=True)
+        for (begin, description), end in stretches:
+            for link, first, count, offset in self.runs:
+                lo, hi = max(first, begin, int(spliced_at is not None)), min(first + count, end)
+                if lo < hi:
+                    at = offset + sum(self.sizes[first:lo])
+                    size = sum(self.sizes[lo:hi])
+                    found.append(Chunk(first_source + link, at, size, hi - lo, description))
         return found
 
 
@@ -119,15 +131,18 @@ def read_video(reader: PartReader, span: Span, *, after_gap: bool) -> VideoSampl
     this span can hide them: they are left out.
     """
     table, raw = VideoSamples(), _Cursor()
+    firsts: dict[tuple[int, int], int] = {}  # of each part read, the number of its first sample
     link, number = span.start.link, span.start.key.part
     while link < len(reader.links) and not _is_past(reader.links[link], number):
+        firsts[link, number] = len(table.pts)
         for run in _video_runs(reader, link, number):
             _append(table, raw, reader.links[link], link, run)
         table.last_part = (link, number)
         link, number = next_part(reader.links, link, number)
     table.settled = link < len(reader.links)
-    stop = len(table.pts) if span.stop is None else _place_of_stop(table, span)
-    begin_pts = span.start.key.pts + reader.links[span.start.link].offset
+    _mark_keys(table, span, firsts)
+    stop = len(table.pts) if span.stop is None else _place_of(table, span.stop, firsts)
+    begin_pts = span.start.key.right + reader.links[span.start.link].offset
     table.shown = _wanted(reader.links, table, span.start.key.sample, stop, begin_pts)
     if not table.shown:
         return None
@@ -179,7 +194,6 @@ def _append(table: VideoSamples, raw: _Cursor, link: Link, number: int, run: Tra
         table.ctos += run.ctos
     table.deltas += run.durations
     table.sizes += run.sizes
-    table.sync += run.sync if run.sync is not None else b"\1" * count
 
 
 def _join(deltas: array[int], end: int, start: int) -> int:
@@ -191,14 +205,20 @@ def _join(deltas: array[int], end: int, start: int) -> int:
     return end + deltas[-1] - before
 
 
-def _place_of_stop(table: VideoSamples, span: Span) -> int:
-    """Number of the sample `span.stop`, or of the end when its part was not read."""
-    assert span.stop is not None
-    goal = span.stop.key.pts + span.links[span.stop.link].offset
-    for place, pts in enumerate(table.pts):
-        if pts == goal and table.sync[place] and table.link_of(place) == span.stop.link:
-            return place
-    return len(table.pts)
+def _mark_keys(table: VideoSamples, span: Span, firsts: dict[tuple[int, int], int]) -> None:
+    """The samples that are keys, by what the index says: a file's own flags may be wrong."""
+    table.sync += bytes(len(table.pts))
+    for at in span.keys:
+        place = _place_of(table, at, firsts)
+        if place < len(table.pts):
+            table.keys.append((place, at))
+            table.sync[place] = not at.key.recovery
+
+
+def _place_of(table: VideoSamples, at: KeyAt, firsts: dict[tuple[int, int], int]) -> int:
+    """Number of the sample a key is, or of the end when its part was not read."""
+    first = firsts.get((at.link, at.key.part))
+    return len(table.pts) if first is None else min(first + at.key.sample, len(table.pts))
 
 
 def _wanted(links: tuple[Link, ...], table: VideoSamples, start: int, stop: int, begin_pts: int) -> list[int]:
@@ -237,6 +257,7 @@ def _trim(table: VideoSamples, start: int) -> None:
         start = first  # the first frame is a key itself: nothing need be decoded before it
     stop = max(table.shown) + 1
     del table.pts[stop:], table.deltas[stop:], table.sizes[stop:], table.ctos[stop:], table.sync[stop:]
+    table.keys = [(place, at) for place, at in table.keys if place < stop]
     _cut_runs(table, start, stop)
     _delete(table, 0, start)
 
@@ -258,6 +279,8 @@ def _delete(table: VideoSamples, lo: int, hi: int) -> None:
     del table.pts[lo:hi], table.deltas[lo:hi], table.sizes[lo:hi], table.ctos[lo:hi], table.sync[lo:hi]
     table.runs = [(link, at - gone if at >= hi else at, n, offset) for link, at, n, offset in table.runs]
     table.shown = [place - gone if place >= hi else place for place in table.shown]
+    kept = [(place, at) for place, at in table.keys if not lo <= place < hi]
+    table.keys = [(place - gone if place >= hi else place, at) for place, at in kept]
 
 
 def _drop_leading(table: VideoSamples) -> None:

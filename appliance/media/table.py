@@ -5,7 +5,7 @@ Both are caches of the recording itself but for one thing: knots are observed, n
 the log is append-only, each line with its own checksum, and a bad line costs that line alone.
 
 Table: magic, version, crc32 of all that follows, identity, counts, then int64 columns little-endian: 56 bytes
-a part and 48 a key, about 300 bytes per second of video in parts of 0.2 s.
+a part and 56 a key, about 300 bytes per second of video in parts of 0.2 s.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MAGIC: Final = b"SBPT"
 _HEAD: Final = struct.Struct("<4sII")
 _COUNTS: Final = struct.Struct("<16sII")
 _PART_COLUMNS: Final = 7
-_KEY_COLUMNS: Final = 6
+_KEY_COLUMNS: Final = 7
 
 
 class BadTable(ValueError):
@@ -103,7 +103,8 @@ def pack_table(facts: SegmentFacts, parts: Sequence[Part], keys: Sequence[Key]) 
             _PART_COLUMNS,
         ),
         *_columns(
-            ((k.pts, k.part, k.sample, k.params_id, k.format_id, k.recovery) for k in keys), _KEY_COLUMNS
+            ((k.pts, k.part, k.sample, k.params_id, k.format_id, k.recovery, k.resets) for k in keys),
+            _KEY_COLUMNS,
         ),
     ]
     body = _COUNTS.pack(identity(facts), len(parts), len(keys)) + b"".join(map(_to_bytes, columns))

@@ -45,7 +45,8 @@ class Key:
     """A video sample at which decoding may begin: `sample` counts over all video runs of part `part`, from 0.
 
     `params_id` and `format_id` as params.KeyFacts. `recovery` ticks after it pictures are right (0 but for
-    intra refresh).
+    intra refresh). `resets`: 1 where a decoder starts anew even when other pictures came before, 0 at a
+    recovery point, whose picture order counts on from them.
     """
 
     pts: int
@@ -54,6 +55,7 @@ class Key:
     params_id: int
     format_id: int = 0
     recovery: int = 0
+    resets: int = 1
 
     @property
     def right(self) -> int:

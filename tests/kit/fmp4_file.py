@@ -70,6 +70,13 @@ class Recordings:
         self.views.append(replace(index.view(name, clock), recent={}))  # what is tested is reading the file
         return self.views[-1]
 
+    def add_file(self, name: str, media: Media, mtxi: bytes) -> SegmentView:
+        """One file of a run whose media time 0 is START_US; its tick 0 is its first picture."""
+        data = init(media, mtxi)
+        base_ns = _ns(media.frames[0].dts, VIDEO_HZ)
+        data += b"".join(_parts(media, media.frames, media.packets, base_ns, 0.4, random.Random(1)))
+        return self.add(name, data, StraightClock(START_US))
+
     def record(
         self,
         media: Media,
