@@ -98,10 +98,10 @@ async def run_daemon(
     state_dir = settings.storage.state_dir
     bridges.make_folder(settings.storage.recordings_dir)
     bridges.make_folder(settings.storage.clips)
-    with hold_state(state_dir), open_safe_mode(state_dir) as safe:
+    with hold_state(state_dir) as lock, open_safe_mode(state_dir) as safe:
         keeping.make_room(state_dir)
         clock = BoxClock.start(None, None)
-        async with open_store(state_dir / "box.db", clock) as store:
+        async with open_store(state_dir / "box.db", clock, claim=lock) as store:
             after_cut = await adopt_clock(store, clock)
             threads = trio.CapacityLimiter(MEDIA_THREADS)
             box = Box(settings, safe, clock, store, Board(), Metrics(), threads, after_cut)

@@ -65,6 +65,10 @@ class Journal:
         rows = db.execute(_SELECT + "WHERE seq > ? ORDER BY seq", (self.head - RING_MAX,))
         self._ring.extend(_entry(row) for row in rows)
 
+    def missing(self, db: apsw.Connection) -> list[Entry]:
+        """Entries in the database that were never published: committed in the moment the disk failed."""
+        return read_entries(db, self.head, RING_MAX) if self.epoch else []
+
     def publish(self, entries: Sequence[Entry]) -> None:
         """Make committed entries visible to readers. Called by the store alone, in seq order."""
         if entries:

@@ -11,21 +11,24 @@ nothing at a power cut, where NORMAL lost acknowledged commits in 93 % of cuts.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import apsw
 import structlog
 import trio
 
 from appliance.kernel.backoff import Backoff
+from appliance.kernel.batch import Request, StoreBroken, StoreFull, StoreReadOnly, commit, refuse_changes
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.journal import Entry, Journal
 from appliance.kernel.migrate import SCHEMA_DIR, WrongDatabase, migrate, require_safe_sqlite
+from appliance.kernel.state_disk import copy_database, discard_copy, refusal
 from appliance.kernel.tx import ReadTx, Tx
 
 T = TypeVar("T")
@@ -35,45 +38,52 @@ BATCH_MAX = 256  # beyond this the last caller of a batch waits longer than a se
 QUEUE_MAX = 1000  # waiting closures; full: the sender waits (policy: block)
 COMMIT_LIMIT_S = 10.0  # a COMMIT this slow is a dead disk: end, let systemd restart and alarm
 READERS = 3
+ATTACH_S = 1.0  # how often a disk that could not be written is tried again
+
+__all__ = ["Store", "StoreBroken", "StoreFull", "StoreReadOnly", "open_store"]
 
 
-class StoreBroken(Exception):
-    """The database can no longer be trusted to commit; the daemon must end (fsync errors are not retried)."""
+class Claim(Protocol):
+    """The right to write to the state folder: given up while its disk cannot be written, so that the disk can
+    be unmounted and mended under the running box."""
 
+    def release(self) -> None: ...
 
-class StoreFull(Unavailable):
-    """The disk is full: nothing of the batch was written."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "storage_full", "the disk of the database is full", "free space on the state disk", 507
-        )
-
-
-@dataclass(slots=True)
-class _Request(Generic[T]):
-    closure: Callable[[Tx], T]
-    done: trio.Event = field(default_factory=trio.Event)
-    value: T | None = None
-    error: BaseException | None = None
-    entries: list[Entry] = field(default_factory=list)
+    def take(self) -> None:
+        """Raises OSError while it cannot be had."""
+        ...
 
 
 class Store:
     """Handle to the database. `write` and `read` are all anybody needs."""
 
-    def __init__(self, path: Path, clock: Clock, *, in_thread: bool = True, vfs: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        in_thread: bool = True,
+        vfs: str | None = None,
+        claim: Claim | None = None,
+    ) -> None:
         self.path = path
+        self._claim = claim
         self.clock = clock
         self.journal = Journal(self.read)
         self._in_thread = in_thread
         self._vfs = vfs
-        self._send, self._receive = trio.open_memory_channel[_Request[Any]](QUEUE_MAX)
+        self._send, self._receive = trio.open_memory_channel[Request[Any]](QUEUE_MAX)
         self._writer_limiter = trio.CapacityLimiter(1)
         self._reader_limiter = trio.CapacityLimiter(READERS)
         self._reader_threads = trio.CapacityLimiter(READERS)
-        self._readers: list[apsw.Connection] = []
+        self._readers: list[tuple[int, apsw.Connection]] = []  # idle ones, with the generation of their file
         self._db: apsw.Connection | None = None
+        self._file = path  # what connections open: the database, or a copy while its disk cannot be written
+        self._generation = 0
+        self._tried_s = 0.0
+        self._unpublished: list[Entry] = []  # committed before the file was changed, seen by nobody yet
+        self.detached: str | None = None  # why the disk cannot be written; changes are refused meanwhile
+        self.refused = ""  # why the newest change was refused; "" after one that was written
 
     async def write(self, closure: Callable[[Tx], T]) -> T:
         """Run `closure(tx)` inside the shared transaction; return its value once that is durable.
@@ -84,7 +94,7 @@ class Store:
 
         Raises whatever the closure raised (its savepoint is rolled back), StoreFull, or StoreBroken.
         """
-        request = _Request(closure)
+        request = Request(closure)
         try:
             await self._send.send(request)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -112,12 +122,27 @@ class Store:
     async def read(self, query: Callable[[ReadTx], T]) -> T:
         """Run `query(tx)` on a read-only connection, inside one read transaction."""
         async with self._reader_limiter:
-            db = self._readers.pop() if self._readers else self._open_reader()
+            generation, db = self._take_reader()
             try:
                 found: T = await self._run(lambda: _read(db, query, self.clock), self._reader_threads)
                 return found
+            except (apsw.CorruptError, apsw.NotADBError) as error:
+                await self.write(partial(_raise, error=error))  # ends the daemon; the next start repairs it
+                raise
+            except (apsw.IOError, apsw.CantOpenError) as error:
+                raise Unavailable(
+                    "storage_unavailable", f"the database cannot be read: {error}", "see `appliance doctor`"
+                ) from error
             finally:
-                self._readers.append(db)
+                self._readers.append((generation, db))
+
+    def _take_reader(self) -> tuple[int, apsw.Connection]:
+        while self._readers:
+            generation, db = self._readers.pop()
+            if generation == self._generation:
+                return generation, db
+            _close(db)
+        return self._generation, self._open_reader()
 
     def queue_length(self) -> int:
         """Closures waiting for the writer."""
@@ -133,19 +158,25 @@ class Store:
         """Open or create the database, bring the schema up to date. Synchronous: nothing runs before it."""
         require_safe_sqlite()
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        reason = refusal(self.path.parent) if self._vfs is None and self.path.exists() else None
         try:
+            if reason is not None:
+                self._detach(reason)
+                assert self._db is not None
+                self.journal.load(self._db)
+                return
             self._db = self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
             migrate(self._db, SCHEMA_DIR)
         except (apsw.NotADBError, apsw.CorruptError, apsw.CantOpenError) as error:
             raise WrongDatabase(f"{self.path} cannot be opened: {error}") from error
-        except (apsw.IOError, apsw.FullError, apsw.ReadOnlyError) as error:
+        except (apsw.IOError, apsw.FullError, apsw.ReadOnlyError, OSError) as error:
             raise StoreBroken(
                 f"{self.path} cannot be opened: {error}; is its disk full, read-only or broken?"
             ) from error
         self.journal.load(self._db)
 
     def _connect(self, flags: int) -> apsw.Connection:
-        db = apsw.Connection(str(self.path), flags=flags, vfs=self._vfs)
+        db = apsw.Connection(str(self._file), flags=flags, vfs=self._vfs)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
             for _ in db.execute(f"PRAGMA {pragma}"):
                 pass
@@ -177,9 +208,9 @@ class Store:
                 request.error = StoreBroken("the database stopped before this was written")
                 request.done.set()
 
-    def _waiting(self, limit: int) -> list[_Request[Any]]:
+    def _waiting(self, limit: int) -> list[Request[Any]]:
         """Up to `limit` requests that are queued already."""
-        batch: list[_Request[Any]] = []
+        batch: list[Request[Any]] = []
         while len(batch) < limit:
             try:
                 batch.append(self._receive.receive_nowait())
@@ -187,7 +218,7 @@ class Store:
                 break
         return batch
 
-    async def _commit(self, batch: list[_Request[Any]]) -> None:
+    async def _commit(self, batch: list[Request[Any]]) -> None:
         broken: BaseException | None = None
         with trio.CancelScope(shield=True), trio.move_on_after(COMMIT_LIMIT_S) as limit:
             if self._in_thread:
@@ -203,82 +234,100 @@ class Store:
                 request.error = late
                 request.done.set()
             raise late
-        self.journal.publish([entry for request in batch for entry in request.entries])
+        unpublished, self._unpublished = self._unpublished, []
+        self.journal.publish([*unpublished, *(entry for request in batch for entry in request.entries)])
         for request in batch:
             request.done.set()
         if broken is not None:
             raise StoreBroken(str(broken)) from broken
 
-    def _commit_batch(self, batch: Sequence[_Request[Any]]) -> BaseException | None:
+    def _commit_batch(self, batch: Sequence[Request[Any]]) -> BaseException | None:
         """One transaction for the whole batch, in the writer's thread. Returns what must end the daemon."""
+        if self.detached is not None and self._may_attach():
+            self._attach()
         db = self._db
         assert db is not None
-        try:
-            db.execute("BEGIN IMMEDIATE")
-            for request in batch:
-                _perform(db, request, self.clock.now_us())
-            db.execute("COMMIT")
-        except BaseException as error:  # noqa: BLE001  handed to every caller of the batch, none is told yes
-            return _fail_all(db, batch, error)
+        if self.detached is not None:
+            refuse_changes(db, batch, self.clock, self.detached)
+            return None
+        before = db.total_changes()
+        fatal = commit(db, batch, self.clock)
+        refused = next((one.error for one in batch if isinstance(one.error, StoreFull | StoreReadOnly)), None)
+        if refused is not None:
+            self.refused = refused.detail
+        elif fatal is None and db.total_changes() != before:
+            self.refused = ""
+        if fatal is not None or isinstance(refused, StoreReadOnly):
+            return self._detach_if_refused(batch, fatal)
         return None
 
+    # -- a disk that cannot be written -------------------------------------------------------------
 
-# After these the connection's word is no longer good: the batch fails whole and the daemon ends.
-_FATAL = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.NoMemError, apsw.InternalError)
-
-
-class _LostTransaction(Unavailable):
-    """SQLite rolled the whole transaction back by itself, and a closure hid why."""
-
-    def __init__(self) -> None:
-        super().__init__("storage_unavailable", "the transaction was rolled back", "see `appliance doctor`")
-
-
-def _perform(db: apsw.Connection, request: _Request[Any], now_us: int) -> None:
-    tx = Tx(db, now_us)
-    db.execute("SAVEPOINT request")
-    try:
-        request.value = request.closure(tx)
-    except BaseException as error:
-        if isinstance(error, _FATAL):
-            raise
-        if db.get_autocommit():  # FULL and NOMEM undo the whole batch
-            if isinstance(error, apsw.Error):
-                raise
-            raise _LostTransaction from error
-        request.error = StoreFull() if isinstance(error, apsw.FullError) else error
-        db.execute("ROLLBACK TO request")
-    else:
-        if db.get_autocommit():
-            raise _LostTransaction
-        request.entries = tx.entries
-    db.execute("RELEASE request")
-
-
-def _fail_all(
-    db: apsw.Connection, batch: Sequence[_Request[Any]], error: BaseException
-) -> BaseException | None:
-    if not db.get_autocommit():
+    def _detach_if_refused(
+        self, batch: Sequence[Request[Any]], fatal: BaseException | None
+    ) -> BaseException | None:
+        """Go on with a copy when it is the disk that refuses; otherwise `fatal` as it is."""
+        reason = refusal(self.path.parent)
+        if reason is None:
+            return fatal
         try:
-            db.execute("ROLLBACK")
-        except apsw.Error:
-            pass  # SQLite had already rolled back
-    told: BaseException = error
-    fatal: BaseException | None = None
-    if isinstance(error, apsw.FullError):
-        told = StoreFull()
-    elif isinstance(error, apsw.ReadOnlyError | apsw.BusyError):
-        told = Unavailable(
-            "storage_unavailable", f"the database cannot be written: {error}", "see `appliance doctor`"
-        )
-    elif isinstance(error, apsw.Error):
-        fatal = error
-        told = StoreBroken(str(error))
-    for request in batch:
-        request.entries = []
-        request.value = None
-        request.error = told
-    return fatal
+            self._detach(reason)
+        except (OSError, apsw.Error) as error:
+            return fatal or error
+        for request in batch:
+            if isinstance(request.error, StoreBroken):
+                request.error = StoreReadOnly(reason)
+        return None
+
+    def _detach(self, reason: str) -> None:
+        """Read from a copy and refuse changes from now on. Raises OSError, apsw.Error."""
+        log.error("state disk cannot be written", reason=reason, hint="marks are refused until it is mended")
+        copy = copy_database(self.path)
+        try:
+            self._use(copy)
+        except BaseException:
+            discard_copy(copy)
+            raise
+        self.detached = self.refused = reason
+        self._tried_s = time.monotonic()
+        if self._claim is not None:
+            self._claim.release()
+
+    def _may_attach(self) -> bool:
+        """Whether the disk can be written again; asked once a second."""
+        if time.monotonic() - self._tried_s < ATTACH_S:
+            return False
+        self._tried_s = time.monotonic()
+        return refusal(self.path.parent) is None
+
+    def _attach(self) -> None:
+        """Back to the database itself. What still refuses leaves the copy in use."""
+        copy = self._file
+        try:
+            if self._claim is not None:
+                self._claim.take()
+            self._use(self.path)
+        except (OSError, apsw.Error, WrongDatabase) as error:
+            log.warning("state disk still refuses", reason=str(error))
+            return
+        self.detached, self.refused = None, ""
+        discard_copy(copy)
+        log.warning("state disk can be written again")
+
+    def _use(self, file: Path) -> None:
+        """Open `file` in place of what is open; readers follow when they are used next."""
+        before, self._file = self._file, file
+        try:
+            db = self._connect(apsw.SQLITE_OPEN_READWRITE)
+            migrate(db, SCHEMA_DIR)
+        except BaseException:
+            self._file = before
+            raise
+        old, self._db = self._db, db
+        self._generation += 1
+        if old is not None:
+            _close(old)
+        self._unpublished = self.journal.missing(db)
 
 
 def _read(db: apsw.Connection, query: Callable[[ReadTx], T], clock: Clock) -> T:
@@ -288,6 +337,18 @@ def _read(db: apsw.Connection, query: Callable[[ReadTx], T], clock: Clock) -> T:
     finally:
         if not db.get_autocommit():  # an I/O error may have ended it already
             db.execute("ROLLBACK")
+
+
+def _raise(tx: Tx, error: apsw.Error) -> None:
+    raise error
+
+
+def _close(db: apsw.Connection) -> None:
+    """Close without a word: on a disk that refuses, the last connection's checkpoint fails."""
+    try:
+        db.close(True)
+    except apsw.Error as error:
+        log.warning("database closed with an error", error=str(error))
 
 
 def _backup(source: apsw.Connection, target: Path) -> None:
@@ -302,10 +363,13 @@ def _backup(source: apsw.Connection, target: Path) -> None:
 
 @asynccontextmanager
 async def open_store(
-    path: Path, clock: Clock, *, in_thread: bool = True, vfs: str | None = None
+    path: Path, clock: Clock, *, in_thread: bool = True, vfs: str | None = None, claim: Claim | None = None
 ) -> AsyncIterator[Store]:
-    """The store for the length of the block. On leaving, queued closures are finished first."""
-    store = Store(path, clock, in_thread=in_thread, vfs=vfs)
+    """The store for the length of the block. On leaving, queued closures are finished first.
+
+    `claim` is held already; it is let go of while the disk cannot be written.
+    """
+    store = Store(path, clock, in_thread=in_thread, vfs=vfs, claim=claim)
     store.open()
     try:
         async with trio.open_nursery() as nursery:
@@ -315,5 +379,7 @@ async def open_store(
             finally:
                 store._send.close()
     finally:
-        for db in [*store._readers, *([store._db] if store._db else [])]:
-            db.close()
+        for db in [*(reader for _, reader in store._readers), *([store._db] if store._db else [])]:
+            _close(db)
+        if store.detached is not None:
+            discard_copy(store._file)

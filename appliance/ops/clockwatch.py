@@ -12,7 +12,7 @@ import trio
 from appliance.kernel.clock import STEP_US, BoxClock
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.store import Store
-from appliance.kernel.tx import Tx
+from appliance.kernel.tx import ReadTx, Tx
 
 log = structlog.get_logger("clock")
 
@@ -25,19 +25,20 @@ async def adopt_clock(store: Store, clock: BoxClock) -> bool:
     Returns whether the machine was started anew since the box last ran: by hand, or by a power cut.
     """
 
-    def closure(tx: Tx) -> tuple[int, bool]:
-        known = {row["key"]: row["value"] for row in tx.all("SELECT key, value FROM meta")}
-        if known.get("boot_id") == clock.boot_id and "clock_offset_us" in known:
-            return int(known["clock_offset_us"]), False
-        _keep(tx, clock.boot_id, clock.offset_us)
-        return clock.offset_us, "boot_id" in known
-
+    known = await store.read(_known)
+    if known.get("boot_id") == clock.boot_id and "clock_offset_us" in known:
+        clock.offset_us = int(known["clock_offset_us"])
+        return False
     try:
-        clock.offset_us, is_new_boot = await store.write(closure)
+        await store.write(lambda tx: _keep(tx, clock.boot_id, clock.offset_us))
     except Unavailable as error:  # a full disk stops no start; only a later start of this boot takes another
         log.warning("clock_offset_not_kept", reason=error.detail)
         return True
-    return is_new_boot
+    return "boot_id" in known
+
+
+def _known(tx: ReadTx) -> dict[str, str]:
+    return {row["key"]: row["value"] for row in tx.all("SELECT key, value FROM meta")}
 
 
 async def run_clock_watch(

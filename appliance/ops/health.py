@@ -17,6 +17,7 @@ QUEUE_WARN = 500  # half of what the store lets wait
 PROBE_WARN_S = 1.0
 PROBE_BAD_S = 10.0
 WAL_WARN_BYTES = 64 * 2**20  # a reader holds the checkpoint back
+FULL_BYTES = 16 * 2**20  # whatever the settings ask for: seconds of recording, or some hundred marks
 STEP_WARN_US = 100_000
 STEP_BAD_US = 500_000
 
@@ -72,6 +73,10 @@ def disk_part(space: DiskSpace, *, reserve_bytes: float, min_free_bytes: float) 
         return Part("bad", f"{space.path}: {space.error}", "mount the disk, or correct [storage]")
     free = f"{space.free_bytes / GB:.1f} GB of {space.total_bytes / GB:.1f} GB free at {space.path}"
     figures = {"free_bytes": float(space.free_bytes), "total_bytes": float(space.total_bytes)}
+    if space.free_bytes < FULL_BYTES:
+        return Part(
+            "bad", f"{free}: full", "free space or add a disk now: nothing more can be written", figures
+        )
     if space.free_bytes < reserve_bytes:
         detail = f"{free}; the reserve is {reserve_bytes / GB:g} GB"
         return Part("bad", detail, "free space or add a disk now", figures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -11,27 +12,60 @@ from pathlib import Path
 LOCK = "lock"
 
 
-class StateBusy(Exception):
+class StateBusy(OSError):
     """Another process holds the state folder."""
 
 
-@contextmanager
-def hold_state(state_dir: Path) -> Iterator[None]:
-    """Hold `state_dir` for the length of the block. Raises StateBusy at once, or OSError.
+class StateLock:
+    """The lock of a state folder. The kernel's: it ends with the process, however it ends; the file stays."""
 
-    The lock is the kernel's and ends with the process, however it ends; the file stays.
-    """
-    state_dir.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(state_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / LOCK
+        self._descriptor = -1
+
+    def take(self) -> None:
+        """Hold the folder. On a disk that cannot be written the file of an earlier run is locked as it is.
+
+        Raises StateBusy at once when another process holds it, or OSError.
+        """
+        self.release()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, is_writable = _open(self._path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
             by = f" (process {holder})" if holder else ""
-            raise StateBusy(f"{state_dir} is in use by another appliance{by}") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
+            os.close(descriptor)
+            raise StateBusy(f"{self._path.parent} is in use by another appliance{by}") from None
+        if is_writable:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go of the folder; nothing when it is not held."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+@contextmanager
+def hold_state(state_dir: Path) -> Iterator[StateLock]:
+    """Hold `state_dir` for the length of the block. Raises StateBusy at once, or OSError."""
+    lock = StateLock(state_dir)
+    lock.take()
+    try:
+        yield lock
     finally:
-        os.close(descriptor)
+        lock.release()
+
+
+def _open(path: Path) -> tuple[int, bool]:
+    """Descriptor of the lock file, and whether it can be written."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), True
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EIO):
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC), False

@@ -16,6 +16,7 @@ import trio
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.store import Store
 from appliance.kernel.supervision import LoopWatch
+from appliance.kernel.tx import Tx
 from appliance.ops.health import (
     PROBE_BAD_S,
     Board,
@@ -98,15 +99,21 @@ async def _look_again(store: Store, loop: LoopWatch, pulse: Pulse) -> None:
 
 
 async def _probe(store: Store, pulse: Pulse) -> None:
-    """One empty transaction through the writer: a COMMIT or a typed error is an answer."""
+    """One transaction through the writer: a COMMIT or a typed error is an answer. An empty one writes nothing
+    and succeeds on a full disk, so after a refused change it is a real one, until it succeeds."""
     began_s = trio.current_time()
     try:
-        await store.write(lambda tx: None)
+        await store.write(_write_probe if store.refused else lambda tx: None)
         pulse.probe_error = ""
     except Unavailable as error:
         pulse.probe_error = error.detail
     pulse.answered_at_s = trio.current_time()
     pulse.probe_s = pulse.answered_at_s - began_s
+
+
+def _write_probe(tx: Tx) -> None:
+    """As much as a mark writes: a row of some pages, in place of the one before."""
+    tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES ('write_probe', hex(randomblob(8192)))")
 
 
 async def _ask_disks(pulse: Pulse, folders: Mapping[str, Path], database: Path) -> None:

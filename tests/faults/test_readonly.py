@@ -16,7 +16,7 @@ from appliance.kernel.clock import wall_us
 from tests.faults.disk import ext4_disk, failing, remount, small_disk, traced
 from tests.faults.test_disk import CHANNEL, _part_is, _post_or_none, all_there, clean, new_session
 from tests.kit.camera import RecordingWriter, make_footage
-from tests.kit.running import Box, Http, running_box
+from tests.kit.running import Box, Http, running_box, tablet
 from tests.kit.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -145,7 +145,47 @@ async def test_a_recordings_disk_that_turns_read_only_stops_recording_and_nothin
             await clean(box)
 
 
-async def test_a_state_disk_that_turns_read_only_ends_the_box_and_loses_no_answer(tmp_path: Path) -> None:
+async def test_a_state_disk_that_turns_read_only_refuses_marks_and_nothing_else(tmp_path: Path) -> None:
+    channels = [{"id": "cam1", "input_url": "synthetic:?size=320x180"}]
+    with ext4_disk(tmp_path / "disk", 32) as disk:
+        storage = {"state_dir": str(disk.folder / "state"), "clips_dir": str(tmp_path / "clips")}
+        async with running_box(
+            tmp_path / "box", storage=storage, channels=channels, recorder={"mode": "embedded"}
+        ) as box:
+            pid = box.process.pid
+            async with box.http() as http:
+                session_id = await new_session(http)
+                await eventually(lambda: list(box.recordings.rglob("*.mp4")))
+                kept = [await marked(http, session_id) for _ in range(3)]
+                await clip_is(http, kept[-1], "ready")
+                disk.break_down()
+                await _state_disk_is_read_only(http, box, session_id, kept)
+            disk.mend()
+            async with box.http() as http:
+                await _part_is(http, "store", "ok", within_s=20)
+                kept.append(await marked(http, session_id))
+                await clip_is(http, kept[-1], "ready")
+                await all_there(http, kept)
+            assert box.process.pid == pid, "no restart"
+            await box.stop()
+            await clean(box)
+
+
+async def _state_disk_is_read_only(http: Http, box: Box, session_id: str, kept: list[str]) -> None:
+    answer = await _post_or_none(http, session_id)
+    assert answer is not None and answer.status_code == 503, answer
+    assert answer.json()["code"] == "storage_read_only" and "retry-after" in answer.headers
+    told = await _part_is(http, "store", "bad")
+    assert "ead-only file system" in told["detail"], told
+    await all_there(http, kept)
+    recorded = {path: path.stat().st_size for path in box.recordings.rglob("*.mp4")}
+    await eventually(lambda: _grows(box.recordings, recorded), what="recording goes on")
+    assert (await http.media("/channels/cam1/frame.jpg")).content[:2] == b"\xff\xd8"
+    async with tablet(box) as one:
+        assert one.connected["type"] == "connected"
+
+
+async def test_a_box_on_a_read_only_state_disk_starts_once_and_mends(tmp_path: Path) -> None:
     with ext4_disk(tmp_path / "disk", 32) as disk:
         box = Box(
             tmp_path / "box", {"channels": CHANNEL, "storage": {"state_dir": str(disk.folder / "state")}}
@@ -154,20 +194,24 @@ async def test_a_state_disk_that_turns_read_only_ends_the_box_and_loses_no_answe
             await box.start()
             async with box.http() as http:
                 session_id = await new_session(http)
-                told = [await marked(http, session_id) for _ in range(5)]
-                disk.break_down()
-                answer = await _post_or_none(http, session_id)
-                assert answer is None or answer.status_code in (500, 503)
-            assert await box.process.ended() == 1
-            with pytest.raises(AssertionError, match="the box ended with 1"):
-                await box.start()
-            assert "ead-only file system" in box.process.said().splitlines()[-1], "one line, no traceback"
-            disk.mend()
+                kept = [await marked(http, session_id) for _ in range(5)]
+            await box.kill()
+            disk.break_down()
             await box.start()
             async with box.http() as http:
-                await all_there(http, told)
-                await marked(http, session_id)
-            await box.stop()
+                await all_there(http, kept)
+                answer = await _post_or_none(http, session_id)
+                assert answer is not None and answer.status_code == 503
+            disk.mend()
+            async with box.http() as http:
+                await _part_is(http, "store", "ok", within_s=20)
+                kept.append(await marked(http, session_id))
+                await all_there(http, kept)
+            assert await box.stop() == 0
             await clean(box)
         finally:
             box.process.kill_everything()
+
+
+def _grows(folder: Path, before: dict[Path, int]) -> bool:
+    return any(path.stat().st_size > before.get(path, 0) for path in folder.rglob("*.mp4"))

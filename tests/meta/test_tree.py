@@ -48,7 +48,7 @@ REACHED_THROUGH: dict[str, str] = {
 
 BORDERS: dict[str, str] = {
     # who may catch everything, and why (design section 3): elsewhere a surprise ends the daemon
-    "kernel/store.py": "whatever a closure raises is handed to its caller",
+    "kernel/batch.py": "whatever a closure raises is handed to its caller",
     "recordings/disk.py": "one recording file becomes unreadable, with the reason",
 }
 

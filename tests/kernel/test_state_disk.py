@@ -1,0 +1,109 @@
+"""A state disk that turns read-only: what is there is read, changes are refused, and it mends itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import apsw
+import pytest
+import trio
+
+from appliance.kernel import state_disk
+from appliance.kernel import store as stores
+from appliance.kernel.batch import StoreReadOnly
+from appliance.kernel.store import Store, open_store
+from appliance.kernel.tx import Tx
+from tests.faults.disk import Ext4, ext4_disk
+from tests.kit.box import HandClock
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+async def disk(tmp_path: Path) -> AsyncIterator[Ext4]:
+    with ext4_disk(tmp_path / "disk", 16) as disk:
+        yield disk
+
+
+def note(tx: Tx, key: str) -> None:
+    tx.run("INSERT INTO meta VALUES (?, 'x')", (key,))
+    tx.append("noted", key, {"key": key})
+
+
+async def keys(store: Store) -> set[str]:
+    rows = await store.read(lambda tx: tx.all("SELECT key FROM meta WHERE value = 'x'"))
+    return {row["key"] for row in rows}
+
+
+async def attached(store: Store) -> None:
+    """Once the store writes to its disk again; any write asks."""
+    with trio.fail_after(10):
+        while store.detached is not None:
+            await store.write(lambda tx: None)
+            await trio.sleep(0.05)
+
+
+async def test_a_disk_that_turns_read_only_under_the_store_is_read_from_and_mends(disk: Ext4) -> None:
+    async with open_store(disk.folder / "box.db", HandClock()) as store:
+        await store.write(lambda tx: note(tx, "before"))
+        disk.break_down()
+        with pytest.raises(StoreReadOnly) as refused:
+            await store.write(lambda tx: note(tx, "lost"))
+        assert refused.value.status == 503
+        assert store.detached and store.refused
+        assert await keys(store) >= {"before"}
+        assert await store.write(lambda tx: tx.value("SELECT 7")) == 7, "what changes nothing is answered"
+        with pytest.raises(StoreReadOnly):
+            await store.write(lambda tx: note(tx, "lost too"))
+        disk.mend()
+        await attached(store)
+        await store.write(lambda tx: note(tx, "after"))
+        assert await keys(store) >= {"before", "after"} and "lost too" not in await keys(store)
+        assert store.refused == ""
+        entries = await store.journal.read(0)
+        assert [entry.seq for entry in entries] == list(range(1, store.journal.head + 1)), (
+            "no hole for readers"
+        )
+    async with open_store(disk.folder / "box.db", HandClock()) as store:
+        assert await keys(store) >= {"before", "after"}
+
+
+async def test_a_start_on_a_read_only_disk_serves_what_is_there_and_mends(disk: Ext4) -> None:
+    database = disk.folder / "box.db"
+    kept = apsw.Connection(str(database))  # stays open, so that the log is not folded in at the end
+    async with open_store(database, HandClock()) as store:
+        await store.write(lambda tx: note(tx, "in the log"))
+        epoch = store.journal.epoch
+        kept.execute("SELECT count(*) FROM meta").fetchall()
+    disk.break_down()
+    async with open_store(database, HandClock()) as store:
+        assert store.detached and (store.journal.epoch, store.journal.head) == (epoch, 1)
+        assert await keys(store) == {"in the log"}
+        copy = store._file
+        assert copy.exists() and not copy.is_relative_to(disk.folder)
+        with pytest.raises(StoreReadOnly):
+            await store.write(lambda tx: note(tx, "lost"))
+        kept.close(True)
+        disk.mend()
+        await attached(store)
+        assert not copy.exists()
+        await store.write(lambda tx: note(tx, "after"))
+        assert (await store.journal.read(0))[-1].seq == 2
+
+
+async def test_a_copy_goes_with_the_store(disk: Ext4) -> None:
+    async with open_store(disk.folder / "box.db", HandClock()):
+        pass
+    disk.break_down()
+    async with open_store(disk.folder / "box.db", HandClock()) as store:
+        copy = store._file
+        assert copy.exists()
+    assert not copy.parent.exists()
+
+
+def test_a_sound_folder_refuses_nothing_and_keeps_nothing(tmp_path: Path) -> None:
+    assert state_disk.refusal(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+    assert state_disk.refusal(tmp_path / "absent") is None, "that is not the disk's fault"
+    assert stores.ATTACH_S <= 2
