@@ -6,9 +6,10 @@ Owns: spans, gaps with their reasons, runs, from facts and clocks. Must not know
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from appliance.media.pace import HOLE_FRAMES
 from appliance.media.segment import SegmentFacts
@@ -16,14 +17,21 @@ from appliance.media.view import RunClock
 
 Reason = Literal[
     "no_footage",  # nothing was recorded yet
-    "recorder_restart",  # a new run soon after: MediaMTX restarts itself in 2 s + up to one GOP
-    "source_lost",  # a new run much later, or none yet
+    "recorder_restart",  # the recorder began anew while the camera sent on, or went down itself
+    "source_lost",  # the camera was away, or is
     "segment_unreadable",
     "segment_missing",  # a number of the run is not there
     "discontinuity",  # frames lost inside a run, or its media time leapt
     "indexing",  # the file is there and not walked yet
 ]
-RESTART_US: Final = 10_000_000  # 2 s and the longest sane GOP; a source that is really gone takes longer
+REASONS: Final[frozenset[str]] = frozenset(get_args(Reason))
+# A recorder of MediaMTX that begins anew on the same connection first waits 2 s (recorder.go, restartPause),
+# and the media time of a connection begins at 0: a run that begins before this belongs to a new connection.
+RESTART_PAUSE_NS: Final = 2_000_000_000
+RESTART_US: Final = 10_000_000  # 2 s and the longest sane GOP
+SAME_US: Final = 1_000_000  # an outage's start: MediaMTX writes up to a part more when it gives a camera up
+WHY: Final = frozenset({"recorder_restart", "source_lost", "discontinuity"})
+SAME_CLOCK_NS: Final = 1_000_000_000  # media time went on over the gap as real time did, to this much
 # MediaMTX's own tolerance where there is no mtxi (playback/segment_fmp4.go): names are cut to whole seconds.
 NAMELESS_US: Final = 1_000_000
 
@@ -41,6 +49,13 @@ class Gap(NamedTuple):
 
     start_us: int
     end_us: int | None
+    reason: Reason
+
+
+class Outage(NamedTuple):
+    """Footage stopped at this wall time, and what was seen of why."""
+
+    start_us: int
     reason: Reason
 
 
@@ -115,10 +130,19 @@ class Stranger(NamedTuple):
     reason: Reason
 
 
-def coverage(entries: Iterable[Entry], start_us: int, end_us: int, *, is_live: bool) -> Coverage:
+def coverage(
+    entries: Iterable[Entry],
+    start_us: int,
+    end_us: int,
+    *,
+    is_live: bool,
+    outages: Sequence[Outage] = (),
+    last_ended: Reason = "source_lost",
+) -> Coverage:
     """Coverage of [start_us, end_us) by all entries that may touch it, plus one neighbour on each side.
 
-    `is_live`: footage is arriving, so what lies after the last frame is not a gap but the future.
+    `is_live`: footage is arriving, so what lies after the last frame is not a gap but the future. `outages`:
+    what was seen of why footage stopped, by start; elsewhere the files tell. `last_ended`: why it has now.
     """
     known = list(entries)
     pieces = sorted((piece for entry in known for piece in pieces_of(entry)), key=lambda piece: piece[:2])
@@ -131,7 +155,8 @@ def coverage(entries: Iterable[Entry], start_us: int, end_us: int, *, is_live: b
         if not is_live:
             last = spans[-1].end_us
             later = [stranger for stranger in strangers if stranger.at_us >= last]
-            gaps.append(Gap(last, None, _strongest(later, "source_lost")))
+            gaps.append(Gap(last, None, _strongest(later, last_ended)))
+    gaps = [as_told(gap, outages) for gap in gaps]
     inside = [
         span._replace(start_us=max(span.start_us, start_us), end_us=min(span.end_us, end_us))
         for span in spans
@@ -161,6 +186,15 @@ def gap_between(left: Piece, right: Piece, strangers: Sequence[Stranger] = ()) -
     if right.start_us - left.end_us <= _tolerance_us(left.facts, right.facts):
         return None
     return Gap(left.end_us, right.start_us, _reason(left, right, strangers))
+
+
+def as_told(gap: Gap, outages: Sequence[Outage]) -> Gap:
+    """The gap with the reason it was told with while it lasted, if it was: one outage has one reason."""
+    if gap.reason not in WHY or not outages:
+        return gap
+    at = bisect_left(outages, (gap.start_us,))
+    near = [one for one in outages[max(0, at - 1) : at + 1] if abs(one.start_us - gap.start_us) <= SAME_US]
+    return gap._replace(reason=near[0].reason) if near else gap
 
 
 def _stranger(entry: Entry) -> Stranger | None:
@@ -209,8 +243,19 @@ def _reason(left: Piece, right: Piece, strangers: Sequence[Stranger]) -> Reason:
         return "segment_unreadable"
     if before.run_id == after.run_id:
         return "discontinuity" if _is_next(before, after) else "segment_missing"
-    has_runs = before.number is not None and after.number is not None
-    return "recorder_restart" if has_runs and right.start_us - left.end_us <= RESTART_US else "source_lost"
+    return _why_a_new_run(left, right)
+
+
+def _why_a_new_run(left: Piece, right: Piece) -> Reason:
+    """What the files alone say of why one run ended and another began."""
+    before, after = left.facts, right.facts
+    if before.number is None or after.number is None or before.end_ns is None or after.first_ns is None:
+        return "source_lost"
+    if after.number == 0 and after.base_ns < RESTART_PAUSE_NS:
+        return "source_lost"
+    gap_us = right.start_us - left.end_us
+    goes_on = abs(after.first_ns - before.end_ns - gap_us * 1000) <= SAME_CLOCK_NS
+    return "recorder_restart" if goes_on or gap_us <= RESTART_US else "source_lost"
 
 
 def _is_next(before: SegmentFacts, after: SegmentFacts) -> bool:

@@ -21,6 +21,7 @@ from typing import Any, Final, overload
 from zlib import crc32
 
 from appliance.media.segment import SegmentFacts, Size
+from appliance.media.spans import REASONS, Outage
 from appliance.media.timeline import Knot
 from appliance.media.view import Key, Part
 
@@ -164,7 +165,7 @@ _FACTS: Final = [one.name for one in fields(SegmentFacts)][:-2]  # sizes and hol
 
 @dataclass(slots=True)
 class ChannelLog:
-    """What a channel's log says: facts by name, knots by run; `stale` lines could be dropped.
+    """What a channel's log says: facts by name, knots by run, outages; `stale` lines could be dropped.
 
     `off_us`: by run, how far the recorder's own times are ahead of box time; the newest run comes last.
     `published` are segments whose frames have been given times: no knot may be put into them any more.
@@ -176,6 +177,7 @@ class ChannelLog:
     off_us: dict[str, int] = field(default_factory=dict)
     published: set[str] = field(default_factory=set)
     observed: set[str] = field(default_factory=set)
+    outages: list[Outage] = field(default_factory=list)
     lines: int = 0
     bad_lines: int = 0
     is_torn: bool = False
@@ -184,7 +186,7 @@ class ChannelLog:
     def stale(self) -> int:
         """Lines that no longer say anything."""
         told = len(self.facts) + len(self.published - self.facts.keys())
-        told += len(self.off_us) + len(self.observed)
+        told += len(self.off_us) + len(self.observed) + len(self.outages)
         return self.lines - told - sum(map(len, self.knots.values()))
 
 
@@ -208,6 +210,11 @@ def off_line(run_id: str, off_us: int) -> bytes:
     return _line(["o", run_id, off_us])
 
 
+def outage_line(outage: Outage) -> bytes:
+    """Footage stopped then, for this reason."""
+    return _line(["g", *outage])
+
+
 def published_line(name: str) -> bytes:
     """Frames of a growing segment have been given times. (facts_line says the same.)"""
     return _line(["p", name])
@@ -224,11 +231,13 @@ def pack_log(
     published: Iterable[str] = (),
     off_us: Iterable[tuple[str, int]] = (),
     observed: Iterable[str] = (),
+    outages: Iterable[Outage] = (),
 ) -> bytes:
     """A whole log that says just this."""
     lines = [observed_line(run_id) for run_id in observed]
     lines += [knot_line(run_id, knot) for run_id, knot in knots]
     lines += [off_line(*off) for off in off_us]
+    lines += map(outage_line, outages)
     return b"".join([*(facts_line(one) for one in facts), *map(published_line, published), *lines])
 
 
@@ -300,6 +309,11 @@ def _take_row(log: ChannelLog, row: list[Any]) -> None:
         log.observed.add(str(told[0]))
     elif kind == "p":
         log.published.add(str(told[0]))
+    elif kind == "g":
+        start_us, reason = told
+        if reason not in REASONS:
+            raise ValueError(f"a reason {reason!r}")
+        log.outages.append(Outage(int(start_us), reason))
     elif kind == "d":
         log.facts.pop(told[0], None)
         log.published.discard(told[0])

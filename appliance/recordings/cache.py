@@ -19,6 +19,7 @@ from appliance.media.timeline import Knot
 from appliance.media.view import Key, Part
 
 _COMPACT_LINES = 1000  # a log with this many dead lines, and more dead than living, is written anew
+_OUTAGES_KEPT = 10_000
 _MAX_LOG_BYTES = 1 << 30
 _MAX_TABLE_BYTES = 1 << 28
 
@@ -52,7 +53,8 @@ class ChannelCache:
         newest = next(reversed(log.off_us), None)  # tells how the recorder's clock was at last
         offs = ((run, off) for run, off in log.off_us.items() if run in runs or run == newest)
         observed = sorted(log.observed.intersection(runs))
-        self._replace(self._log, table.pack_log(facts, knots, published, offs, observed))
+        outages = sorted(log.outages)[-_OUTAGES_KEPT:]
+        self._replace(self._log, table.pack_log(facts, knots, published, offs, observed, outages))
 
     def append(self, lines: bytes) -> None:
         """Add lines to the log: they survive a kill when this returns, a power cut after `sync`."""

@@ -15,7 +15,7 @@ from appliance.media.fmp4 import Mtxi
 from appliance.media.index import Growth, SegmentIndex
 from appliance.media.names import name_time_us
 from appliance.media.segment import SegmentFacts, closed, facts_of
-from appliance.media.spans import Coverage, Entry, Piece, coverage, pieces_of
+from appliance.media.spans import Coverage, Entry, Outage, Piece, Reason, coverage, pieces_of
 from appliance.media.table import ChannelLog
 from appliance.media.timeline import Knot, Run, RunClock
 from appliance.recordings.clocks import Clocks, Seen, Segment
@@ -41,6 +41,9 @@ class Channel:
         self._published: set[str] = set()  # names of an earlier life
         self._began_us: dict[str, int] = {}  # by run: first frame known
         self.video_until_us: int | None = None
+        self.outages: list[Outage] = []  # told while they lasted, by start
+        self.arrived_us: dict[str, int] = {}  # by run: box time at which its first part was seen in this life
+        self._written_us: dict[str, int] = {}  # by run of an earlier life: when a file of it was written last
 
     # -- what is on the disk -----------------------------------------------------------------------------
 
@@ -48,6 +51,7 @@ class Channel:
         """Take the clocks of an earlier life; its facts are taken by `discover`, file by file."""
         self.clocks.restore(log.knots, log.off_us, log.observed)
         self._published = set(log.published)
+        self.outages = sorted(log.outages)
 
     def discover(self, name: str, size: int, written_us: int, remembered: SegmentFacts | None) -> Segment:
         """A file was found; `remembered` counts when the file is still what it was."""
@@ -78,7 +82,8 @@ class Channel:
             one.facts is not None and one.facts.run_id == run_id for one in self.segments.values()
         ):
             self.clocks.forget(run_id)
-            self._began_us.pop(run_id, None)
+            for by_run in (self._began_us, self.arrived_us, self._written_us):
+                by_run.pop(run_id, None)
         ends = (self._until_us(self.segments[each]) for _, each in reversed(self._order))  # the first will do
         self.video_until_us = next((end_us for end_us in ends if end_us is not None), None)
 
@@ -147,6 +152,8 @@ class Channel:
         """Facts have changed: put the segment in its place and move the edges."""
         self._place(segment)
         self._waiting.discard(segment.name)
+        if segment.facts is not None and not segment.is_open and segment.facts.parts:
+            self._written_us.setdefault(segment.facts.run_id, segment.written_us)
         run, facts = self.clocks.of(segment), segment.facts
         if run is None or facts is None or facts.first_ns is None or facts.end_ns is None:
             return
@@ -231,9 +238,18 @@ class Channel:
         end_us = self.entry(segment).end_us
         return end_us > start_us if end_us is not None else segment.facts is None
 
-    def coverage(self, start_us: int, end_us: int, *, is_live: bool) -> Coverage:
+    def coverage(
+        self, start_us: int, end_us: int, *, is_live: bool, last_ended: Reason = "source_lost"
+    ) -> Coverage:
         """Spans, gaps and runs of [start_us, end_us) of wall time."""
-        return coverage(map(self.entry, self.touching(start_us, end_us)), start_us, end_us, is_live=is_live)
+        return coverage(
+            map(self.entry, self.touching(start_us, end_us)),
+            start_us,
+            end_us,
+            is_live=is_live,
+            outages=self.outages,
+            last_ended=last_ended,
+        )
 
     def pieces(self, segment: Segment) -> list[Piece]:
         return pieces_of(self.entry(segment))
@@ -252,6 +268,14 @@ class Channel:
         """The segment that begins next."""
         at = bisect_left(self._order, (self._start_of[segment.name], segment.name)) + 1
         return self._order[at][1] if at < len(self._order) else None
+
+    def runs_since(self, instant_us: int) -> int:
+        """How many runs were first seen after this box time, those without a picture too.
+
+        Of runs of an earlier life it is known when a file of them was written last.
+        """
+        seen = {**self._written_us, **self.arrived_us}
+        return sum(at_us > instant_us for at_us in seen.values())
 
     def shown_from_us(self, segment: Segment) -> int | None:
         """Wall time of a segment's first frame; None while it has none with a clock."""

@@ -41,6 +41,7 @@ _OPEN_MAX: Final = 3  # files followed at once; more at a time are an import, no
 _SAME_TICK_S: Final = 0.05  # directory times are this coarse at worst: look again
 _RECENT: Final = 3  # files, by time and by name, that are asked at each rescan whether they have grown
 _RETRY_S: Final = 1.0
+_LAST_LINES_S: Final = 0.5
 UNSYNCED_US: Final = 300_000_000  # the kernel writes back within 30 s, a slow disk within minutes
 
 
@@ -59,6 +60,8 @@ async def follow_channel(followed: Followed) -> None:
             for one in followed.open.values():
                 os.close(one.fd)
             followed.open.clear()
+            with trio.move_on_after(_LAST_LINES_S, shield=True):
+                await followed.append(followed.take_untold())
 
 
 async def _load(followed: Followed) -> None:
@@ -114,6 +117,7 @@ async def _look_for_ever(followed: Followed) -> None:
             await _rescan_when_due(followed)
             for one in list(followed.open.values()):
                 await _look(followed, one)
+            await followed.append(followed.take_untold())
         except OSError as error:
             followed.fail("recordings", error)
             followed.folder_mtime_ns = -1
@@ -183,8 +187,11 @@ async def _take(followed: Followed, one: Open, status: os.stat_result, ask_close
         await _give_times(followed, segment, made)
         if growth.parts:
             one.needs_sync = True
+            if not one.was_there:
+                channel.arrived_us.setdefault(segment.index.run_id, followed.shared.clock.now_us())
             before = channel.last_piece_before(segment) if is_first else None
-            parts_came(followed, one, before, holes)
+            parts_came(followed, one, before, holes, parts=len(growth.parts))
+            await followed.append(followed.take_untold())
             followed.shared.changed.ring()
         if not growth.more:
             break

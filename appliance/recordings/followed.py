@@ -7,6 +7,7 @@ tasks do with it.
 from __future__ import annotations
 
 import logging
+from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ import trio
 from appliance.kernel.clock import Clock
 from appliance.kernel.putoff import PutOff
 from appliance.kernel.signal import Signal
+from appliance.media.spans import Outage, Piece, Reason
+from appliance.media.table import outage_line
 from appliance.recordings.arrivals import DiskClock
 from appliance.recordings.cache import ChannelCache
 from appliance.recordings.channel import Channel
@@ -25,6 +28,8 @@ from appliance.recordings.disk import Found
 from appliance.recordings.model import Fact, FootageState
 
 T = TypeVar("T")
+WhyEnded = Callable[[str, float], Reason | None]
+"""(channel id, trio time of its newest part) -> why nothing has come since; None: the files know as much."""
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +57,14 @@ class Open:
 
 
 @dataclass(slots=True)
+class Lone:
+    """The first part that came while a gap is open, and what there was before it."""
+
+    before: Piece | None
+    holes_before: int
+
+
+@dataclass(slots=True)
 class Shared:
     """What all channels share."""
 
@@ -62,6 +75,8 @@ class Shared:
     wake_rebuild: Signal
     tell: Callable[[Fact], None]
     after_cut: bool = False  # the machine was started anew: what was not synced may be gone
+    why_ended: WhyEnded | None = None
+    dies_with_us: bool = False  # this daemon is the recorder: a run of an earlier life ended when it did
 
 
 @dataclass(slots=True)
@@ -91,8 +106,32 @@ class Followed:
     log_needs_sync: bool = False
     state: FootageState = "none"
     open_gap_us: int | None = None  # capture time at which a gap was told that is not over
+    lone: Lone | None = None
+    untold: bytes = b""  # log lines of a task that must not write: the looking one does
     refused: PutOff = field(default_factory=PutOff)  # segments the disk would not let us walk
     errors: dict[str, str] = field(default_factory=dict)  # by what was tried: what the disk said
+
+    def tell_outage(self, start_us: int, reason: Reason) -> None:
+        """Footage stopped at this wall time. The reason told first is kept, for good."""
+        outage = Outage(start_us, reason)
+        insort(self.channel.outages, outage)
+        self.untold += outage_line(outage)
+
+    def why_ended(self) -> Reason | None:
+        """What others know of why nothing comes, as things are."""
+        why, at_s = self.shared.why_ended, self.newest_part_s
+        return why(self.channel.id, at_s) if why is not None and at_s is not None else None
+
+    def last_ended(self) -> Reason:
+        """Why the newest run ended, where nothing was told of it yet."""
+        run = self.channel.newest_run()
+        if self.shared.dies_with_us and run is not None and run.run_id not in self.channel.arrived_us:
+            return "recorder_restart"
+        return self.why_ended() or "source_lost"
+
+    def take_untold(self) -> bytes:
+        lines, self.untold = self.untold, b""
+        return lines
 
     def path(self, name: str) -> str:
         return f"{self.channel.id}/{name}"

@@ -27,7 +27,7 @@ from appliance.recordings import disk
 from appliance.recordings.cache import ChannelCache
 from appliance.recordings.channel import Channel
 from appliance.recordings.follow import follow_channel
-from appliance.recordings.followed import Followed, Shared
+from appliance.recordings.followed import Followed, Shared, WhyEnded
 from appliance.recordings.model import ChannelFootage, Fact, FootageState, StoredSegment
 from appliance.recordings.paths import open_recording, unlink_segments
 from appliance.recordings.stored import bytes_per_s, stored_segments
@@ -128,7 +128,12 @@ class RecordingsHandle:
         one = self._state.followed.get(channel_id)
         if one is None:
             return Coverage((), (), ())
-        return one.channel.coverage(start_us, end_us, is_live=one.state == "on")
+        return one.channel.coverage(start_us, end_us, is_live=one.state == "on", last_ended=one.last_ended())
+
+    def runs_since(self, channel_id: str, instant_us: int) -> int:
+        """How many runs were first seen after this box time: a connection, or a recorder, anew each."""
+        one = self._state.followed.get(channel_id)
+        return 0 if one is None else one.channel.runs_since(instant_us)
 
     def covered_us(self, channel_id: str, start_us: int, end_us: int) -> int:
         """How much of [start_us, end_us) of wall time has video, us."""
@@ -223,6 +228,8 @@ async def run_recordings(
     name_timezone: tzinfo,
     announce: Announce,
     after_cut: bool = False,
+    why_ended: WhyEnded | None = None,
+    dies_with_us: bool = False,
     task_status: trio.TaskStatus[RecordingsHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Follow `channels` (id -> latency_ms) under `recordings_dir` until cancelled.
@@ -230,7 +237,8 @@ async def run_recordings(
     Start: `started(handle)` once the past of every channel is known from the cache, at the latest after 5 s;
     what the cache does not know is walked in the background. `announce` is awaited with one fact at a time,
     in order; Unavailable is tried again. `after_cut`: the machine was started anew, and the newest files may
-    have lost what was not synced. Stop: cancel. Raises what `announce` raises besides.
+    have lost what was not synced. `why_ended`: knows why a channel's footage stopped. `dies_with_us`: this
+    daemon records. Stop: cancel. Raises what `announce` raises besides.
     """
     state = _State(wanted=dict(channels))
     walks = Walks(Signal())
@@ -240,7 +248,9 @@ async def run_recordings(
         state.facts.append(fact)
         state.facts_rang.ring()
 
-    shared = Shared(recordings_dir, clock, reads, Signal(), walks.wake, tell, after_cut)
+    shared = Shared(
+        recordings_dir, clock, reads, Signal(), walks.wake, tell, after_cut, why_ended, dies_with_us
+    )
     handle = RecordingsHandle(shared.changed, reads, recordings_dir, state, walks, clock)
     async with trio.open_nursery() as nursery:
         follow_wanted = _Follow(state, shared, index_dir, name_timezone, nursery)

@@ -10,8 +10,9 @@ from typing import Final
 
 import trio
 
-from appliance.media.spans import Gap, Piece, gap_between
-from appliance.recordings.followed import Followed, Open
+from appliance.media.spans import WHY, Gap, Piece, Reason, as_told, gap_between
+from appliance.recordings.clocks import Segment
+from appliance.recordings.followed import Followed, Lone, Open
 from appliance.recordings.model import FootageChanged, FootageState, RecordingGap
 
 STALLED_S: Final = 3.0  # three parts of one second: MediaMTX's longest usual part
@@ -27,24 +28,65 @@ async def judge_for_ever(followed: Followed) -> None:
         await trio.sleep(JUDGE_S)
 
 
-def parts_came(followed: Followed, one: Open, before: Piece | None, holes_before: int) -> None:
-    """Parts arrived: footage is on, and what was missing before them is told."""
+def parts_came(
+    followed: Followed, one: Open, before: Piece | None, holes_before: int, parts: int = 1
+) -> None:
+    """`parts` arrived: footage is on, and what was missing before them is told."""
     channel, segment = followed.channel, one.segment
-    pieces = channel.pieces(segment)
-    if not pieces or not channel.clocks.is_live(segment) or segment.facts is None:
+    if not channel.pieces(segment) or not channel.clocks.is_live(segment) or segment.facts is None:
         return
+    if followed.open_gap_us is not None and not _is_new_run(segment, before):
+        first = followed.lone is None
+        followed.lone = followed.lone or Lone(before, holes_before)
+        if first and parts == 1:
+            return  # MediaMTX writes what it still holds when it gives a camera up: no footage coming back
+        before, holes_before = followed.lone.before, followed.lone.holes_before
+    _tell_gaps(followed, one, before, holes_before)
     followed.newest_part_s = trio.current_time()
-    chain = pieces[-1 - max(0, len(segment.facts.holes) - holes_before) :]
+    judge_footage(followed)
+
+
+def _is_new_run(segment: Segment, before: Piece | None) -> bool:
+    return before is not None and segment.facts is not None and before.facts.run_id != segment.facts.run_id
+
+
+def _tell_gaps(followed: Followed, one: Open, before: Piece | None, holes_before: int) -> None:
+    """Every gap that is over with the newest parts of a file."""
+    channel, segment = followed.channel, one.segment
+    assert segment.facts is not None
+    chain = channel.pieces(segment)[-1 - max(0, len(segment.facts.holes) - holes_before) :]
     if before is not None:
         chain = [before, *chain]
     for left, right in pairwise(chain):
         gap = gap_between(left, right)
         if gap is not None and (gap.end_us or 0) - gap.start_us >= _WORTH_TELLING_US:
-            _tell_gap(followed, gap)
+            _tell_gap(followed, _with_its_reason(followed, gap, left, right))
     if followed.open_gap_us is not None:  # the parts were only late: nothing is missing after all
         start_us = followed.open_gap_us + followed.latency_us
-        _tell_gap(followed, Gap(start_us, start_us, "discontinuity"))
-    judge_footage(followed)
+        _tell_gap(followed, as_told(Gap(start_us, start_us, "discontinuity"), channel.outages))
+
+
+def _with_its_reason(followed: Followed, gap: Gap, left: Piece, right: Piece) -> Gap:
+    """The gap as it was told when it began; else with what is known of its reason besides what files say."""
+    if followed.open_gap_us is not None:
+        gap = gap._replace(start_us=followed.open_gap_us + followed.latency_us)
+    told = as_told(gap, followed.channel.outages)
+    if told is not gap or left.facts.run_id == right.facts.run_id or gap.reason not in WHY:
+        return told
+    reason = _why_it_ended(followed, left) or gap.reason
+    followed.tell_outage(gap.start_us, reason)
+    return gap._replace(reason=reason)
+
+
+def _why_it_ended(followed: Followed, left: Piece) -> Reason | None:
+    """What is known of why the run of `left` ended."""
+    if left.facts.run_id not in followed.channel.arrived_us:
+        return "recorder_restart" if followed.shared.dies_with_us else None
+    if (reason := followed.why_ended()) is not None:
+        return reason
+    old = followed.open.get(left.facts.name)
+    was_killed = old is not None and old.asked_closed and not old.is_closed
+    return "recorder_restart" if was_killed else None  # a recorder that lives finishes its file
 
 
 def _tell_gap(followed: Followed, gap: Gap) -> None:
@@ -52,7 +94,7 @@ def _tell_gap(followed: Followed, gap: Gap) -> None:
     late_us = followed.latency_us
     start_us = gap.start_us - late_us if followed.open_gap_us is None else followed.open_gap_us
     end_us = max(start_us, (gap.end_us or gap.start_us) - late_us)
-    followed.open_gap_us = None
+    followed.open_gap_us, followed.lone = None, None
     followed.shared.tell(RecordingGap(followed.channel.id, start_us, end_us, gap.reason))
 
 
@@ -68,6 +110,13 @@ def judge_footage(followed: Followed) -> None:
     followed.shared.tell(FootageChanged(followed.channel.id, state))
     end_us = followed.channel.newest_end_us()
     if was == "on" and end_us is not None and followed.open_gap_us is None:
-        followed.open_gap_us = end_us - followed.latency_us
-        followed.shared.tell(RecordingGap(followed.channel.id, followed.open_gap_us, None, "source_lost"))
+        _open_gap(followed, end_us)
     followed.shared.changed.ring()
+
+
+def _open_gap(followed: Followed, end_us: int) -> None:
+    """Footage has stopped at this wall time."""
+    gap = as_told(Gap(end_us, None, followed.last_ended()), followed.channel.outages)
+    followed.tell_outage(end_us, gap.reason)
+    followed.open_gap_us, followed.lone = end_us - followed.latency_us, None
+    followed.shared.tell(RecordingGap(followed.channel.id, followed.open_gap_us, None, gap.reason))

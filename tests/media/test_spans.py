@@ -12,7 +12,7 @@ import pytest
 
 from appliance.media.anchor import anchored
 from appliance.media.segment import SegmentFacts, Size, facts_of
-from appliance.media.spans import Entry, coverage
+from appliance.media.spans import Entry, Outage, coverage
 from appliance.media.timeline import PPB, Knot, Leap, Run, RunClock
 from tests.media.test_index import DATA, indexed
 
@@ -89,7 +89,7 @@ def test_each_kind_of_gap_has_its_reason() -> None:
         segment(2, 30, 40),
         segment(3, 41, 50),
         segment(0, 53, 60, "bb"),
-        segment(0, 90, 100, "cc", reason="zeros from byte 77 on"),
+        segment(0, 90, 100, "cc", base_ns=0, reason="zeros from byte 77 on"),
         segment(0, 103, 110, "dd"),
     )
     assert told(found, 0, 130, is_live=False) == [
@@ -250,3 +250,41 @@ def test_the_real_run_has_its_gap_where_segments_are_missing() -> None:
     assert [gap.reason for gap in known.gaps] == ["no_footage", "segment_missing"]
     assert len(known.spans) == 2
     assert len(known.runs) == 1
+
+
+def test_why_a_run_ended_is_told_by_the_media_time_the_next_one_begins_at() -> None:
+    """E9: MediaMTX's media time is that of the connection; a recorder that begins anew waits 2 s first."""
+    for base_s, gap_s, reason in (
+        (0.0, 3, "source_lost"),  # a new connection with sound
+        (1.9, 3, "source_lost"),  # one without: from its first key picture
+        (0.0, 9, "source_lost"),
+        (0.0, 300, "source_lost"),
+        (60 + 3, 3, "recorder_restart"),  # the connection went on
+        (60 + 40, 40, "recorder_restart"),  # for as long as the disk was full
+        (2.01, 3, "recorder_restart"),  # the encoder's clock began anew, and the recorder with it
+    ):
+        first, later = segment(0, 0, 60), segment(0, base_s, base_s + 10, "bb")
+        clock = RunClock.of([Knot(round(base_s * NS), T0 + (60 + gap_s) * S, PPB)])
+        found = [*entries(first), Entry("b", None, later, clock)]
+        assert told(found, 50, 60 + gap_s + 5)[1] == (60, 60 + gap_s, reason), (base_s, gap_s)
+
+
+def test_what_was_told_of_an_outage_holds_over_what_the_files_say() -> None:
+    found = entries(segment(0, 0, 50, holes=((20 * NS, 24 * NS),)), segment(0, 53, 60, "bb"))
+    outages = [
+        Outage(T0 + 20 * S, "source_lost"),
+        Outage(T0 + 50 * S - 200_000, "source_lost"),  # the recorder wrote a part more afterwards
+        Outage(T0 + 60 * S, "recorder_restart"),
+    ]
+    known = coverage(found, T0, T0 + 90 * S, is_live=False, outages=outages)
+    assert [gap.reason for gap in known.gaps] == ["source_lost", "source_lost", "recorder_restart"]
+    known = coverage(
+        found, T0, T0 + 90 * S, is_live=False, outages=outages[:1], last_ended="recorder_restart"
+    )
+    assert [gap.reason for gap in known.gaps] == ["source_lost", "recorder_restart", "recorder_restart"]
+
+
+def test_an_outage_explains_no_file_that_is_missing() -> None:
+    found = entries(segment(0, 0, 60), segment(2, 120, 180))
+    known = coverage(found, T0, T0 + 180 * S, is_live=True, outages=[Outage(T0 + 60 * S, "source_lost")])
+    assert [gap.reason for gap in known.gaps] == ["segment_missing"]

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -51,7 +52,7 @@ class Box:
 
     @asynccontextmanager
     async def running(
-        self, *channels: str, latency_ms: int = 0, after_cut: bool = False
+        self, *channels: str, latency_ms: int = 0, after_cut: bool = False, **wiring: Any
     ) -> AsyncIterator[RecordingsHandle]:
         async with trio.open_nursery() as nursery:
             handle: RecordingsHandle = await nursery.start(
@@ -63,6 +64,7 @@ class Box:
                     name_timezone=UTC,
                     announce=self.announce,
                     after_cut=after_cut,
+                    **wiring,
                     task_status=task_status,
                 )
             )
