@@ -27,6 +27,21 @@ _OTHER_TRACK_SLACK_S: Final = 1.0  # video decides when a part ends; alone, anot
 _TOLERANCE_S: Final = 0.001  # six frames of 1/30 s are 0.2 s, whatever the rounding of their timestamps
 _BTRT_VIDEO, _BTRT_AUDIO = 1_000_000, 128_825  # constants in MediaMTX too: they measure nothing
 _NON_SYNC: Final = 0x10000
+_OWN: Final = b"sbox"
+
+
+def own_stream_id(random: bytes) -> bytes:
+    """StreamID (16 bytes) of a run we record, out of 12 random ones.
+
+    It says that `mtxi.NTP` is box time, by decode time and the fastest arrival so far. MediaMTX's is the wall
+    clock, by presentation time.
+    """
+    return random[:12] + _OWN
+
+
+def is_own(stream_id: bytes) -> bool:
+    """Whether we recorded the run; one in 4e9 of MediaMTX's looks so."""
+    return stream_id.endswith(_OWN)
 
 
 class Sample(NamedTuple):

@@ -29,7 +29,7 @@ _BUSY_INTERVAL_NS = 1_000_000_000
 _MOST_SLEW = 0.5
 _GENTLE_SLEW = 0.05  # the usual one: 50 ms of error are gone in a second
 _SLEW_US = 2_000_000  # a slew is as steep as it must be to end within this ...
-_SETTLING_SLEW_US = 500_000  # ... or this, while a run settles in: it may begin with a burst
+_SETTLING_SLEW_US = 200_000  # ... or this, while a run settles in: it may begin with a burst
 _WORTH_SETTLING_US = 2_000
 _WORTH_BUSY_US = 8_000  # a quarter of a frame: nearer than this the running knot is left alone
 _WORTH_QUIET_US = 1_000
@@ -233,6 +233,10 @@ class Run:
     def publish(self, shown_ns: int) -> None:
         """Frames before `shown_ns` have been given out: no knot may be made before it any more."""
         self._published_ns = shown_ns if self._published_ns is None else max(self._published_ns, shown_ns)
+
+    def suppose(self, media_ns: int) -> None:
+        """What the clock says of `media_ns` is as good as an arrival, until the arrivals have settled."""
+        self._envelope.suppose(media_ns // 1000, self.clock().wall_us(media_ns) - media_ns // 1000)
 
     def observe(self, part: Arrival) -> list[Knot]:
         """Take in the next part; returns the knots made for it (already in the clock)."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from appliance.media.anchor import anchored
 from appliance.media.fmp4 import Mtxi
+from appliance.media.fragment import is_own
 from appliance.media.index import SegmentIndex, ticks_to_ns
 from appliance.media.pace import HOLE_FRAMES, PartNote
 from appliance.media.segment import SegmentFacts
@@ -22,6 +23,7 @@ from appliance.recordings.arrivals import Pace
 # An arrival this near to what the file itself says of its time is a recording at once; of one further off its
 # growth must tell. MediaMTX's own estimate lags up to 5 s.
 TRUST_US: Final = 10_000_000
+_LATE_US: Final = 5_000_000  # the embedded recorder waits a second for sound; a busy machine is slower
 
 
 @dataclass(slots=True, eq=False)
@@ -58,10 +60,26 @@ class Seen:
 
 @dataclass(slots=True)
 class _Held:
-    """Parts of a run that has no clock yet. `claimed_us`: the file's own word on the first one's begin."""
+    """Parts of a run that has no clock yet. `claimed_us`: the file's own word on the first one's begin.
+
+    `is_own`: that is box time, by the fastest arrival of a picture so far.
+    """
 
     claimed_us: int | None
+    is_own: bool = False
     arrivals: list[Arrival] = field(default_factory=list)
+
+    def late_us(self, begin_us: int) -> int:
+        """By how much the first parts came late, which began at `begin_us` by their arrival.
+
+        Our recorder holds them back until it knows its tracks, so its own word on when the first picture
+        came is better. MediaMTX writes at once, and what it says of a run's begin was measured 0.27 to 0.31 s
+        later than the parts themselves show.
+        """
+        if self.claimed_us is None or not self.is_own:
+            return 0
+        late_us = begin_us - self.claimed_us
+        return late_us if 0 < late_us <= _LATE_US else 0
 
 
 @dataclass(slots=True)
@@ -143,14 +161,15 @@ class Clocks:
             return self._take_in(run, index, arrivals)
         held = self._held.get(run.run_id)
         if held is None:
-            claimed_us = _claimed_us(segment, index, arrivals[0], seen)
-            held = self._held[run.run_id] = _Held(claimed_us)
+            held = self._held[run.run_id] = _claim(segment, index, arrivals[0], seen)
         held.arrivals += arrivals
         first = self._begin(run.run_id, held)
         if first is None:
             return []
         del self._held[run.run_id]
-        return run.anchor([first]) + self._take_in(run, index, held.arrivals)
+        made = run.anchor([first])
+        run.suppose(first.media_ns)
+        return made + self._take_in(run, index, held.arrivals)
 
     def conclude(self, segment: Segment) -> list[Knot]:
         """The segment was not seen growing in real time: what is held of its run is when the file says."""
@@ -220,7 +239,7 @@ class Clocks:
         self._is_live[run_id] = True
         for off in offs:
             self._note_off(run_id, 0 if abs(off) <= TRUST_US else off)
-        return Knot(start_ns, begin_us, PPB)
+        return Knot(start_ns, begin_us - held.late_us(begin_us), PPB)
 
     def _note_off(self, run_id: str, off_us: int) -> None:
         if off_us:
@@ -280,13 +299,16 @@ class Clocks:
         return run.anchor(knots)
 
 
-def _claimed_us(segment: Segment, index: SegmentIndex, first: Arrival, seen: Seen) -> int | None:
+def _claim(segment: Segment, index: SegmentIndex, first: Arrival, seen: Seen) -> _Held:
     """What the file itself says of when its first part began: box time by its mtxi or its name."""
     mtxi = index.init.mtxi if index.init is not None else None
     claimed_us = mtxi.ntp_ns // 1000 if mtxi is not None else segment.name_us
     if claimed_us is None:
-        return None
-    return claimed_us + (first.start_ns - index.base_ns) // 1000 + seen.clock_gap_us
+        return _Held(None)
+    claimed_us += (first.start_ns - index.base_ns) // 1000
+    if mtxi is not None and is_own(mtxi.stream_id):
+        return _Held(claimed_us, is_own=True)
+    return _Held(claimed_us + seen.clock_gap_us)
 
 
 def _arrival(index: SegmentIndex, part: Part, note: PartNote) -> Arrival:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.kernel.clock import boottime_us
-from appliance.media.fragment import OpenSegment
+from appliance.media.fragment import OpenSegment, own_stream_id
 from appliance.media.ingest import Ingest, Notice, Output
 from appliance.media.segment_file import SegmentFiles, segment_name
 from appliance.recordings import children
@@ -37,7 +37,9 @@ class Remux:
 
     def __init__(self, directory: Path, *, part_s: float, segment_s: float) -> None:
         self._files = SegmentFiles(directory)
-        self._ingest = Ingest(part_s=part_s, segment_s=segment_s, new_stream_id=lambda: os.urandom(16))
+        self._ingest = Ingest(
+            part_s=part_s, segment_s=segment_s, new_stream_id=lambda: own_stream_id(os.urandom(12))
+        )
         self._mute_until_us = 0
         self._begun_us = 0
         self._told_us = 0

@@ -19,6 +19,7 @@ from datetime import UTC
 from fractions import Fraction
 from typing import Final, NamedTuple
 
+from appliance.media.fragment import own_stream_id
 from appliance.media.index import Growth, SegmentIndex, scan
 from appliance.media.table import facts_line, observed_line, published_line, read_log
 from appliance.recordings.cache import lines_of
@@ -110,13 +111,24 @@ class Recording:
 
 
 def record(
-    feed: Feed, seconds: float, *, recorder: str, part_s: float = 0.2, segment_s: float = 60
+    feed: Feed,
+    seconds: float,
+    *,
+    recorder: str,
+    part_s: float = 0.2,
+    segment_s: float = 60,
+    held_s: float = 0.0,
 ) -> Recording:
-    """All of a camera's connections as MediaMTX (`mediamtx`) or the embedded recorder writes them."""
+    """All of a camera's connections as MediaMTX (`mediamtx`) or the embedded recorder writes them.
+
+    `held_s`: nothing is written so long after the first key picture came (the recorder waits for sound).
+    """
     recording = Recording()
     for number, frames in enumerate(feed.connections(seconds)):
         stream_id = random.Random(f"{feed.seed} {number}").randbytes(16)
-        _Recorder(recording, recorder, stream_id, part_s, segment_s).take(frames)
+        if recorder == "embedded":
+            stream_id = own_stream_id(stream_id)
+        _Recorder(recording, recorder, stream_id, part_s, segment_s, held_s).take(frames)
     return recording
 
 
@@ -124,8 +136,15 @@ class _Recorder:
     """One connection. A sample is held until the next one comes; the part it completes is written then."""
 
     def __init__(
-        self, recording: Recording, kind: str, stream_id: bytes, part_s: float, segment_s: float
+        self,
+        recording: Recording,
+        kind: str,
+        stream_id: bytes,
+        part_s: float,
+        segment_s: float,
+        held_s: float,
     ) -> None:
+        self._held_s, self._held_until_us = held_s, 0
         self._out, self._kind, self._stream_id = recording, kind, stream_id
         self._part, self._segment = round(part_s * HZ) - 90, round(segment_s * HZ)
 
@@ -157,10 +176,12 @@ class _Recorder:
                 held = []
                 if rotates:
                     number, name = number + 1, ""
+            if not self._held_until_us:
+                self._held_until_us = frame.arrival_us + round(self._held_s * 1e6)
             held.append((frame, told_us))
 
     def _write(self, at_us: int, name: str, data: bytes) -> None:
-        self._out.writes.append(Write(at_us, name, data))
+        self._out.writes.append(Write(max(at_us, self._held_until_us), name, data))
 
     def _bytes(self, held: list[tuple[Frame, int]], until: int, start: int, origin: int) -> bytes:
         frames = [frame for frame, _ in held]

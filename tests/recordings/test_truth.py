@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,34 @@ def test_footage_of_a_time_when_the_daemon_was_down_is_in_step(
     frame_ms = camera.frame_us / MS
     assert worst_ms(errors, *stop) < frame_ms + max(0.0, late_ms) + unknown_skew_ms
     assert worst_ms(errors, stop[1] + 10) < frame_ms
+
+
+# E5: up to 168 ms late in the first 8 s of each run, though the recorder's own time is right
+@pytest.mark.parametrize("camera", CAMERAS[:3], ids=lambda one: f"{float(one.fps):.0f}fps")
+@pytest.mark.parametrize("held_s", [0.0, 0.35, 0.95, 1.15])
+def test_parts_the_recorder_held_back_are_placed_by_its_own_word_on_their_arrival(
+    tmp_path: Path, camera: Feed, held_s: float
+) -> None:
+    camera = replace(camera, connects_s=(0.3, 20.7, 41.1))
+    errors = seen(tmp_path / "one", camera, 60, recorder="embedded", held_s=held_s, stops=[(30, 32)])
+    assert worst_ms(errors, 0) < 12
+
+
+# M4: with MediaMTX, up to 190 ms late in the first 10 s
+@pytest.mark.parametrize("camera", CAMERAS[:3], ids=lambda one: f"{float(one.fps):.0f}fps")
+@pytest.mark.parametrize("part_s", [0.2, 1.0])
+@pytest.mark.parametrize("late_ms", [80, 190])
+def test_a_run_whose_first_pictures_come_late_is_right_as_soon_as_they_are_not(
+    tmp_path: Path, camera: Feed, part_s: float, late_ms: float
+) -> None:
+    def late_us(seconds: float, rng: random.Random) -> float:
+        return max(0.0, late_ms * 1000 * (1 - seconds)) + rng.uniform(0, 8_000)
+
+    camera = replace(camera, late_us=late_us, connects_s=(0.3, 30.3))
+    errors = seen(tmp_path / "one", camera, 60, part_s=part_s, segment_s=10)
+    assert worst_ms(errors, 0) < late_ms + 12
+    for begin_s in (0.3, 30.3):
+        assert worst_ms(errors, begin_s + 2 + 2 * part_s, begin_s + 25) < 1000 / 50
 
 
 def test_two_cameras_stay_within_a_frame_of_each_other_over_restarts(tmp_path: Path) -> None:
