@@ -94,6 +94,7 @@ class Ingest:
         self.pictures = 0
         self.bytes = 0
         self._demuxer = Demuxer()
+        self._codecs: list[str] | None = None  # of all streams in the tables; None: no tables yet
         self._part_s, self._segment_s, self._new_stream_id = part_s, segment_s, new_stream_id
         self._time = StreamTime()  # one media time per connection: runs after a change of tracks go on in it
         self._run = _Run()
@@ -110,6 +111,17 @@ class Ingest:
         self._sound: _Sound | None = None
         self._sound_at: int | None = None
         self._strange = 0
+
+    def lacks(self) -> tuple[str, str]:
+        """Why no picture is recorded although bytes come: (reason, hint), both for people."""
+        if self._codecs is None:
+            return "no tables of a transport stream", "set the encoder to MPEG-TS"
+        if self._video is None:
+            sent = ", ".join(self._codecs) or "nothing"
+            return f"no video, only {sent}", "set the encoder to H.264 or HEVC"
+        if self._run.key_pts is None:
+            return "waiting for a key picture", "set the encoder to a key picture every 1 to 2 s"
+        return "no picture", "look at the camera"
 
     @property
     def lost_packets(self) -> int:
@@ -151,13 +163,11 @@ class Ingest:
         audio = next(
             (s for s in event.streams if s.codec == "aac" or (s.codec == "opus" and s.channels)), None
         )
-        codecs = [stream.codec for stream in event.streams]
-        out.append(Notice("streams", {"codecs": codecs}))
+        self._codecs = [stream.codec for stream in event.streams]
+        out.append(Notice("streams", {"codecs": self._codecs}))
         for stream in event.streams:
             if stream not in (video, audio):
                 out.append(Notice("skipped", {"codec": stream.codec, "reason": "cannot be recorded"}))
-        if video is None:
-            out.append(Notice("no_video", {"hint": "set the encoder to H.264 or HEVC", "codecs": codecs}))
         if (video, audio) != (self._video, self._audio):
             self._end_run("tracks changed", out)
             self._set_streams(video, audio)

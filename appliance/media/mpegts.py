@@ -97,6 +97,11 @@ class Demuxer:
         self._pmt_pid = -1
         self._out: list[Event] = []
 
+    @property
+    def table_pids(self) -> frozenset[int]:
+        """PIDs of the tables that are followed now: the PAT's and, once known, the PMT's."""
+        return frozenset(self._tables)
+
     def feed(self, data: bytes) -> list[Event]:
         """Events in stream order."""
         buf = self._tail + data if self._tail else data

@@ -7,7 +7,6 @@ scratch file it removes again.
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -21,6 +20,7 @@ from appliance.ops import ntp
 from appliance.ops.health import GB, Part, disk_part
 from appliance.ops.ports import tcp_port, udp_port
 from appliance.ops.pulse import disk_space
+from appliance.recordings import libsrt
 from appliance.recordings.mediamtx import open_mediamtx
 from appliance.settings import Settings
 from appliance.workers.protocol import Hello
@@ -146,13 +146,13 @@ async def _ports(settings: Settings) -> dict[str, Part]:
 
 
 async def _srt(settings: Settings) -> dict[str, Part]:
-    where = shutil.which("srt-live-transmit")
+    where = libsrt.installed()
     if where is not None:
         return {"srt_tools": Part("ok", where)}
     needed = settings.recorder.mode == "embedded" and any(
         (channel.input_url or "").startswith("srt:") for channel in settings.channels
     )
-    detail = "srt-live-transmit is not installed"
+    detail = "libsrt is not installed"
     return {"srt_tools": Part("bad" if needed else "warn", detail, "apt-get install srt-tools")}
 
 

@@ -20,20 +20,21 @@ _F_SETPIPE_SZ: Final = 1031
 _PIPE_BYTES: Final = 1 << 20  # a second of video while the remuxer's disk hesitates
 _LINE_BYTES: Final = 1 << 16
 STOP_S: Final = 2.0  # for the last part and the file's end to be written
-_SOURCE_STOP_S: Final = 0.5  # srt-live-transmit needs 0.01 s
+_SOURCE_STOP_S: Final = 0.5  # the SRT receiver looks up every 0.05 s
 _LAST_WORDS_S: Final = 1.0  # EOF of stderr follows the end at once, unless a grandchild holds it
 
 Heard = Callable[[dict[str, Any]], None]
 
 
-async def run_chain(source: Sequence[str], remux: Sequence[str], heard: Heard) -> None:
+async def run_chain(source: Sequence[str], remux: Sequence[str], heard: Heard, told: bytes = b"") -> None:
     """Run `source | remux` until either ends, then end the other; `heard` gets each status line.
 
+    `told` (at most 4 KiB) is what the source reads on its stdin: settings that no command line may show.
     Start: both processes run when this first waits. Stop: cancel; the source is stopped, the remuxer gets
     its EOF and STOP_S to finish the file. Neither process is left on return. Raises OSError when one cannot
     be started. Call on the main thread (children.py says why).
     """
-    first, second = _start(source, remux)
+    first, second = _start(source, remux, told)
     ended = trio.Event()
 
     async def watch(process: subprocess.Popen[bytes]) -> None:
@@ -60,10 +61,11 @@ async def run_chain(source: Sequence[str], remux: Sequence[str], heard: Heard) -
 
 
 def _start(
-    source: Sequence[str], remux: Sequence[str]
+    source: Sequence[str], remux: Sequence[str], told: bytes
 ) -> tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]:
     readable, writable = os.pipe()
     null = os.open(os.devnull, os.O_RDWR)
+    settings = _pipe_with(told)
     try:
         try:
             fcntl.fcntl(writable, _F_SETPIPE_SZ, _PIPE_BYTES)
@@ -71,7 +73,7 @@ def _start(
             pass  # over the user's pipe limit: the usual 64 KiB do
         second = children.start(remux, stdin=readable, stdout=null)
         try:
-            return children.start(source, stdin=null, stdout=writable), second
+            return children.start(source, stdin=settings, stdout=writable), second
         except OSError:
             second.kill()
             second.wait()
@@ -79,8 +81,16 @@ def _start(
             second.stderr.close()
             raise
     finally:
-        for descriptor in (readable, writable, null):
+        for descriptor in (readable, writable, null, settings):
             os.close(descriptor)
+
+
+def _pipe_with(data: bytes) -> int:
+    """A descriptor that gives `data` and then its end."""
+    readable, writable = os.pipe()
+    os.write(writable, data)  # less than a page: never waits
+    os.close(writable)
+    return readable
 
 
 async def _stop(first: subprocess.Popen[bytes], second: subprocess.Popen[bytes]) -> None:

@@ -7,8 +7,6 @@ what they do.
   forked: the signal comes when that thread ends, not when the process does. So children are started on the
   daemon's main thread (`start`, about 1 ms), never through trio's own open_process, which forks in a worker
   thread that trio retires after 10 idle seconds.
-- A program that is not ours (srt-live-transmit) is started through launch.py, which asks for the same and
-  execs it: no shell.
 - Each child leads a process group of its own, so Ctrl-C in a terminal reaches the daemon only.
 - A child tells what it does in JSON lines on stderr; nobody parses sentences.
 """
@@ -19,14 +17,11 @@ import ctypes
 import json
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
-
-from appliance.recordings import launch
 
 _PR_SET_PDEATHSIG: Final = 1
 _ORPHANED: Final = 3  # exit code of a child whose parent was gone before it could ask to die with it
@@ -81,17 +76,6 @@ def heard(line: bytes) -> dict[str, Any]:
 def own_command(module: str, arguments: Sequence[str]) -> list[str]:
     """argv of one of our child modules; it is told its parent, see die_with."""
     return [sys.executable, "-m", module, "--parent", str(os.getpid()), *arguments]
-
-
-def foreign_command(argv: Sequence[str]) -> list[str]:
-    """argv that runs another program so that it dies with us. FileNotFoundError names what is missing.
-
-    stdbuf: srt-live-transmit holds output back until 4 KiB are full: 110 ms of a small picture.
-    """
-    for name in ("stdbuf", argv[0]):
-        if shutil.which(name) is None:
-            raise FileNotFoundError(name)
-    return [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), "stdbuf", "-o0", *argv]
 
 
 def start(argv: Sequence[str], *, stdin: int, stdout: int) -> subprocess.Popen[bytes]:

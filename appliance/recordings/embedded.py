@@ -1,21 +1,20 @@
 """The embedded recorder: one chain of two children per channel, kept running.
 
-Owns: which chains run, when one is started again, what is known about each (waiting, receiving, down). Must
-not know: media, files (remux.py), addresses (srt.py). What is recorded is learnt from the disk like
-MediaMTX's recordings: these facts are for health only.
+Owns: which chains run, when one is started again, what is known about each. Must not know: media, files
+(remux.py), addresses (srt.py), who of several callers is recorded (callers.py). What is recorded is learnt
+from the disk like MediaMTX's recordings: these facts are for health only.
 
-A listener is opened again at once, always: the camera that calls back must find it. Backoff is for sources
-the box calls. What fails before a camera could come (port taken, program missing) is tried again twice a
-second, told as `down` with the reason.
+A listener stays open while cameras come and go; if its process ends it is opened again at once. Backoff is
+for sources the box calls. What fails before a camera could come (port taken, library missing) is tried again
+twice a second, told as `down` with the reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import quote
 
 import structlog
 import trio
@@ -27,11 +26,12 @@ from appliance.recordings import children
 from appliance.recordings.chain import Heard, run_chain
 from appliance.recordings.srt import BadInputUrl, Source, SrtSource, parse_input
 
-State = Literal["waiting", "receiving", "down"]
-Runner = Callable[[list[str], list[str], Heard], Awaitable[None]]
+State = Literal["waiting", "receiving", "silent", "unrecorded", "down"]
+Runner = Callable[[list[str], list[str], Heard, bytes], Awaitable[None]]
 
 _RETRY_S: Final = 0.5
-_MISSING_RETRY_S: Final = 5.0
+_REFUSAL_SHOWN_S: Final = 60.0
+_REFUSALS: Final = 8
 _CHATTER: Final = frozenset({"progress", "ready", "segment"})
 _CLOCK_LOOK_S: Final = 5.0
 _CLOCK_MOVED_US: Final = 5_000
@@ -40,8 +40,23 @@ log = structlog.get_logger("recorder")
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A caller that is not recorded: `count` times, last at `at_s` (trio.current_time)."""
+
+    address: str
+    reason: str
+    count: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelFacts:
-    """What is known of a channel's source. `since_us` is box time of the last change of `state`."""
+    """What is known of a channel's source. `since_us` is box time of the last change of `state`.
+
+    waiting: nobody sends. receiving: a stream comes. silent: a camera is connected and sends nothing.
+    unrecorded: a stream comes and no picture of it is recorded. down: nobody could be recorded.
+    `last_end` says who ended the last recording of this start of the daemon: the source, or the recorder.
+    """
 
     channel_id: str
     state: State
@@ -50,6 +65,8 @@ class ChannelFacts:
     restarts: int = 0  # connections that ended and starts that failed
     detail: str = ""
     hint: str = ""
+    refused: tuple[Refusal, ...] = ()
+    last_end: Literal["", "source", "recorder"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +85,12 @@ class RecorderHandle:
         self._wake.ring()
 
     def facts(self) -> dict[str, ChannelFacts]:
-        """A snapshot by channel id."""
-        return dict(self._facts)
+        """A snapshot by channel id. A refusal is in it for a minute after it last happened."""
+        since_s = trio.current_time() - _REFUSAL_SHOWN_S
+        return {
+            id: replace(one, refused=tuple(each for each in one.refused if each.at_s > since_s))
+            for id, one in self._facts.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +151,7 @@ async def _reconcile(running: dict[str, _Running], shared: _Shared, nursery: tri
     for channel_id, url in wanted.items():
         if channel_id not in running:
             one = running[channel_id] = _Running(url)
-            _Teller(shared, channel_id, "").tell("waiting", "starting")
+            _Teller(shared, channel_id, "", calls=False).tell("waiting", "starting")
             nursery.start_soon(_run_channel, shared, channel_id, one, name=f"record {channel_id}")
 
 
@@ -152,7 +173,8 @@ async def _run_channel(shared: _Shared, channel_id: str, one: _Running) -> None:
             try:
                 source = parse_input(one.url)
             except BadInputUrl as error:
-                _Teller(shared, channel_id, "").tell("down", str(error), "correct the channel's input_url")
+                teller = _Teller(shared, channel_id, "", calls=False)
+                teller.tell("down", str(error), "correct the channel's input_url")
                 await trio.sleep_forever()
             else:
                 await _keep_recording(shared, channel_id, source)
@@ -162,40 +184,35 @@ async def _run_channel(shared: _Shared, channel_id: str, one: _Running) -> None:
 
 async def _keep_recording(shared: _Shared, channel_id: str, source: Source) -> None:
     """Chain after chain, until cancelled."""
-    secret = source.passphrase if isinstance(source, SrtSource) else None
-    teller = _Teller(shared, channel_id, source.shown(), secret)
+    teller = _Teller(shared, channel_id, source.shown(), calls=isinstance(source, SrtSource))
     backoff = Backoff(base_s=0.5, cap_s=15.0)
     while True:
-        teller.received = False
+        began_s = trio.current_time()
         try:
             await _record_once(shared, channel_id, source, teller)
-            pause_s = _after(source, teller, backoff)
-        except FileNotFoundError as error:
-            teller.tell("down", f"{error} is not installed", "apt install srt-tools util-linux")
-            pause_s = _MISSING_RETRY_S
+            pause_s = _after(source, teller, backoff, lasted_s=trio.current_time() - began_s)
         except OSError as error:
             teller.tell("down", f"cannot start: {error.strerror or error}")
             pause_s = _RETRY_S
-        teller.restarts += 1
         await trio.sleep(pause_s)
 
 
-def _after(source: Source, teller: _Teller, backoff: Backoff) -> float:
+def _after(source: Source, teller: _Teller, backoff: Backoff, *, lasted_s: float) -> float:
     """A chain has ended: say what that means and give the pause before the next (s)."""
-    if teller.received:
+    if teller.served:
         backoff.reset()
     if teller.clock_moved:
         return 0.0
     if isinstance(source, SrtSource) and source.mode == "listener":
-        if teller.received:
-            return 0.0  # the camera may be calling already
-        hint = "is the port used by another program?"
+        if teller.listened and lasted_s > _RETRY_S:
+            return 0.0  # a camera may be calling already
+        hint = teller.hint or "is the port used by another program?"
         teller.tell("down", teller.last_words or "the listener ended", hint)
         return _RETRY_S
-    if teller.received:
+    if teller.served:
         teller.tell("down", "the stream ended")
         return _RETRY_S
-    teller.tell("down", teller.last_words or f"{source.shown()} does not answer")
+    teller.tell("down", teller.last_words or f"{source.shown()} does not answer", teller.hint)
     return backoff.next_s()
 
 
@@ -204,24 +221,25 @@ async def _record_once(shared: _Shared, channel_id: str, source: Source, teller:
     offset_us = shared.offset_us()
     told = ["--offset-us", str(offset_us)]
     if isinstance(source, SrtSource):
-        brings = children.foreign_command(source.command())
+        brings = children.own_command("appliance.recordings.receiver", [])
+        settings, reads = source.told(), ["--framed"]
     else:
-        brings = children.own_command(
-            "appliance.recordings.synthetic", [*source.arguments(channel_id), *told]
-        )
+        arguments = [*source.arguments(channel_id), *told]
+        brings = children.own_command("appliance.recordings.synthetic", arguments)
+        settings, reads = b"", ["--silence-s", str(source.silence_s)]
     files = ["--dir", str(shared.recordings_dir / channel_id)]
     lengths = ["--part-s", str(shared.part_s), "--segment-s", str(shared.segment_s)]
-    silence = ["--silence-s", str(source.silence_s)]
-    records = children.own_command("appliance.recordings.remux", [*files, *lengths, *silence, *told])
+    records = children.own_command("appliance.recordings.remux", [*files, *lengths, *reads, *told])
     teller.opened()
     failure: OSError | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_watch_clock, shared, offset_us, nursery.cancel_scope, teller)
         try:
-            await shared.runner(brings, records, teller.heard)
+            await shared.runner(brings, records, teller.heard, settings)
         except OSError as error:  # out of the nursery plain, not in a group
             failure = error
         nursery.cancel_scope.cancel()
+    teller.closed()
     if failure is not None:
         raise failure
 
@@ -237,49 +255,85 @@ async def _watch_clock(shared: _Shared, told_us: int, scope: trio.CancelScope, t
 class _Teller:
     """Turns one channel's status lines into facts."""
 
-    def __init__(self, shared: _Shared, channel_id: str, source: str, secret: str | None = None) -> None:
-        self.received = False
-        self.clock_moved = False
-        self.restarts = 0
-        self.last_words = ""
-        self._shared, self._id, self._source = shared, channel_id, source
-        self._secrets = [secret, quote(secret, safe="")] if secret else []
+    def __init__(self, shared: _Shared, channel_id: str, source: str, *, calls: bool) -> None:
+        self.listened = self.served = self.clock_moved = False
+        self._receives = False  # now; `served`: once since `opened`
+        self.last_words = self.hint = ""
+        self._connected = self._missed = ""
+        self._restarts = 0
+        self._last_end: Literal["", "source", "recorder"] = ""
+        self._refused: dict[tuple[str, str], Refusal] = {}
+        self._shared, self._id, self._source, self._calls = shared, channel_id, source, calls
+        self._state: tuple[State, str, str] = ("waiting", "", "")
 
     def opened(self) -> None:
         """A chain is being started."""
-        self.last_words, self.clock_moved = "", False
-        self.tell("waiting", f"waiting for {self._source}")
+        self.last_words, self.hint, self._connected = "", "", ""
+        self.listened = self.served = self.clock_moved = self._receives = False
+        self.tell("waiting", "starting")
+
+    def closed(self) -> None:
+        """A chain has ended."""
+        self._restarts += 1
+        if self._receives:
+            self._last_end = "recorder"
 
     def heard(self, fact: dict[str, Any]) -> None:
         """One status line of a child."""
         event = fact["event"]
-        if event == "stderr":
-            fact = {"event": event, "line": self._redacted(str(fact["line"]))}
-            self.last_words = fact["line"]
-        elif event == "receiving":
-            self.received = True
-            self.tell("receiving")
-        elif event == "segment":
-            self.tell("receiving")  # after a failed write: it works again
-        elif event == "write_failed":
-            self.tell("down", f"cannot write the recording: {fact.get('error')}", "free space on the disk")
-        elif event in ("no_video", "no_picture"):
-            self.tell("receiving", event.replace("_", " "), str(fact.get("hint", "")))
+        if event in ("stderr", "failed"):
+            self.last_words = str(fact.get("line") or fact.get("reason"))
+            self.hint = str(fact.get("hint", ""))
+        elif event == "listening":
+            self.listened = True
+            self.tell("waiting", self._missed)
+        elif event == "refused":
+            self._refuse(str(fact["address"]), str(fact["reason"]), int(fact["count"]))
+        else:
+            self._heard_of_stream(event, fact)
         say = log.debug if event in _CHATTER else log.info
         say(event, channel_id=self._id, **{name: value for name, value in fact.items() if name != "event"})
 
-    def _redacted(self, line: str) -> str:
-        """A foreign program may quote its command line back at us."""
-        for secret in self._secrets:
-            line = line.replace(secret, "***")
-        return line
+    def _heard_of_stream(self, event: str, fact: dict[str, Any]) -> None:
+        who = str(fact.get("address", self._connected))
+        if event == "connected" or (event == "receiving" and not self._calls):
+            self._connected, self._receives, self.served = who, True, True
+            self.tell("receiving")
+        elif not self._receives:
+            pass  # the remuxer's words of a connection that is over already
+        elif event in ("sending", "recorded", "run_started", "segment"):
+            self.tell("receiving")
+        elif event == "quiet":
+            self.tell("silent", f"{who} is connected and sends nothing", "look at the camera")
+        elif event == "not_recorded":
+            reason = f"{fact['reason']} ({who})" if who else str(fact["reason"])
+            self.tell("unrecorded", reason, str(fact.get("hint", "")))
+        elif event == "write_failed":
+            self.tell("down", f"cannot write the recording: {fact.get('error')}", "free space on the disk")
+        elif event == "disconnected":
+            self._receives, self._last_end = False, "source"
+            self._restarts += 1
+            self._missed = f"{who}: {fact['reason']}"
+            self.tell("waiting", self._missed)
+
+    def _refuse(self, address: str, reason: str, count: int) -> None:
+        before = self._refused.pop((address, reason), None)
+        total = count + (before.count if before is not None else 0)
+        self._refused[address, reason] = Refusal(address, reason, total, trio.current_time())
+        for key in list(self._refused)[:-_REFUSALS]:
+            del self._refused[key]
+        self.tell(*self._state)
 
     def tell(self, state: State, detail: str = "", hint: str = "") -> None:
         """Publish; `since_us` moves only when the state does."""
+        self._state = (state, detail, hint)
         facts, now_us = self._shared.handle._facts, self._shared.clock.now_us()
         before = facts.get(self._id)
         since_us = before.since_us if before is not None and before.state == state else now_us
-        new = ChannelFacts(self._id, state, since_us, self._source, self.restarts, detail, hint)
+        refused = tuple(self._refused.values())
+        new = ChannelFacts(
+            self._id, state, since_us, self._source, self._restarts, detail, hint, refused, self._last_end
+        )
         if new != before:
             facts[self._id] = new
             self._shared.handle.changed.ring()

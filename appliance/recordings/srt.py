@@ -1,4 +1,4 @@
-"""Where a channel's picture comes from: `input_url` read, and srt-live-transmit's command line.
+"""Where a channel's picture comes from: `input_url` read.
 
 Owns: the grammar of `input_url` with errors a person can act on. Must not know: processes, channels.
 
@@ -9,25 +9,23 @@ Owns: the grammar of `input_url` with errors a person can act on. Must not know:
 Options of srt: latency (ms, both ends agree on the larger), passphrase (10-79 characters), pbkeylen (16, 24,
 32), streamid (calling only), mode (listener, caller; follows from the host), silence (s).
 
-`silence`: a connection that had begun and brings nothing for this long is given up and the port opened
-again. srt-live-transmit itself notices a camera that vanished after 5.1 s (measured; peeridletimeo does not
-lower it) and takes no other call meanwhile, but recording must resume within a second of a camera's return.
-The price: after an outage between 1 s and 5 s the camera has to call again. `silence=6` turns it round.
+A connection ends when SRT says so: the peer ended it, or sent nothing at all for 10 s. `silence=N` ends one
+that has brought no stream for N seconds though it is alive. Neither is needed for a camera that lost its
+power and calls again: a new caller with pictures takes the port from one that has gone quiet (callers.py).
 
-A passphrase can reach srt-live-transmit on its command line only: any local account may read it there unless
-/proc is mounted with hidepid or the unit says ProtectProc=invisible (ours does). `shown()` never holds it.
+The passphrase reaches the receiver by a pipe (`told`), never by a command line. `shown()` never holds it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final, Literal
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-SILENCE_S: Final = 1.0
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 _RATES: Final = (Fraction(1), Fraction(60))
 
@@ -47,19 +45,12 @@ class SrtSource:
     passphrase: str | None = field(default=None, repr=False)
     pbkeylen: int | None = None
     streamid: str | None = None
-    silence_s: float = SILENCE_S
+    silence_s: float = 0.0  # 0: only SRT ends a connection
 
-    def command(self) -> list[str]:
-        """argv that writes the stream's bytes to stdout. `-a no`: the end of a connection is the end."""
-        options = {
-            "mode": self.mode,
-            "latency": self.latency_ms,
-            "passphrase": self.passphrase,
-            "pbkeylen": self.pbkeylen,
-            "streamid": self.streamid,
-        }
-        query = "&".join(f"{name}={quote(str(v), safe='')}" for name, v in options.items() if v is not None)
-        return ["srt-live-transmit", "-a", "no", "-q", f"srt://{self._authority()}?{query}", "file://con"]
+    def told(self) -> bytes:
+        """Settings for the receiver's stdin, the passphrase among them."""
+        names = ("mode", "host", "port", "latency_ms", "passphrase", "pbkeylen", "streamid", "silence_s")
+        return json.dumps({name: getattr(self, name) for name in names}).encode()
 
     def shown(self) -> str:
         """For logs and health: without the passphrase."""

@@ -12,7 +12,7 @@ from appliance.kernel.troubles import Troubles
 from appliance.live.broadcaster import LiveHandle
 from appliance.ops.health import Board, Part
 from appliance.ops.metrics import Metrics
-from appliance.recordings.embedded import RecorderHandle
+from appliance.recordings.embedded import ChannelFacts, RecorderHandle
 from appliance.recordings.follower import RecordingsHandle
 from appliance.recordings.model import ChannelFootage
 from appliance.workers.pool import WorkerPoolHandle
@@ -32,14 +32,34 @@ def settings_part(applied: Applied | None) -> Part:
 
 
 def recorder_part(recorder: RecorderHandle) -> Part:
-    """The embedded recorder: who sends, who does not."""
-    facts = recorder.facts().values()
-    silent = [each for each in facts if each.state != "receiving"]
-    if not silent:
+    """The embedded recorder: who is recorded, who is not and why, who was refused.
+
+    Red: something comes that is not recorded, or nothing could be. Amber: nobody sends, or one was refused.
+    """
+    facts = list(recorder.facts().values())
+    troubled = [each for each in facts if each.state != "receiving"]
+    lines = [_source_line(each) for each in troubled]
+    lines += [
+        f"{each.channel_id} refused {one.address}: {one.reason}" + (f" ({one.count} times)" * (one.count > 1))
+        for each in facts
+        for one in each.refused
+    ]
+    if not lines:
         return Part("ok", f"{len(facts)} cameras send")
-    first = silent[0]
-    detail = "; ".join(f"{each.channel_id} {each.state} {each.detail}".strip() for each in silent)
-    return Part("warn", detail, first.hint or f"start the camera of {first.channel_id}")
+    failed = [each for each in troubled if each.state != "waiting"]
+    hint = "look at who calls: address, passphrase, what it sends"
+    if troubled:
+        first = (failed or troubled)[0]
+        hint = first.hint or f"start the camera of {first.channel_id}"
+    return Part("bad" if failed else "warn", "; ".join(lines), hint)
+
+
+def _source_line(facts: ChannelFacts) -> str:
+    """One channel that is not recorded."""
+    if facts.state == "waiting":
+        return f"{facts.channel_id} waiting for {facts.source}" + (f" ({facts.detail})" * bool(facts.detail))
+    state = "not recorded" if facts.state == "unrecorded" else facts.state
+    return f"{facts.channel_id} {state}: {facts.detail}"
 
 
 def recordings_part(recordings: RecordingsHandle) -> Part:

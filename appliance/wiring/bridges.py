@@ -158,7 +158,7 @@ def source_down(recorder: RecorderHandle | None) -> Callable[[str], bool]:
 
     def known_down(channel_id: str) -> bool:
         facts = None if recorder is None else recorder.facts().get(channel_id)
-        return facts is not None and facts.state != "receiving"
+        return facts is not None and facts.state in ("waiting", "down")
 
     return known_down
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from appliance.kernel.clock import boottime_us, wall_us
 from appliance.recordings import children
 
 _DATAGRAM = 7 * 188
+_F_SETPIPE_SZ = 1031
+_PIPE_BYTES = 1 << 20  # 9 s of its picture
 
 
 @dataclass
@@ -48,6 +51,7 @@ class SrtSender:
         secret = f"&passphrase={self.passphrase}" if self.passphrase else ""
         target = f"srt://127.0.0.1:{self.port}?mode=caller&latency={self.latency_ms}{secret}"
         readable, writable = os.pipe()
+        fcntl.fcntl(writable, _F_SETPIPE_SZ, _PIPE_BYTES)  # a camera's own buffer, for `pause`
         try:
             self._processes = [
                 _quiet(
@@ -55,17 +59,9 @@ class SrtSender:
                     subprocess.DEVNULL,
                     writable,
                 ),
+                # It ends with its input, should the test be killed.
                 _quiet(
-                    children.foreign_command(
-                        [
-                            "srt-live-transmit",
-                            "-q",
-                            f"-chunk:{_DATAGRAM}",
-                            "-buffering:1",
-                            "file://con",
-                            target,
-                        ]
-                    ),
+                    ["srt-live-transmit", "-q", f"-chunk:{_DATAGRAM}", "-buffering:1", "file://con", target],
                     readable,
                     subprocess.DEVNULL,
                 ),
@@ -81,6 +77,14 @@ class SrtSender:
     def drop(self) -> None:
         """Vanish, as when the plug is pulled: the box is not told."""
         self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Send nothing, not even keepalives, until `resume`; what is captured meanwhile is sent then."""
+        self._processes[1].send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._processes[1].send_signal(signal.SIGCONT)
 
     def _end(self, number: signal.Signals) -> None:
         for process in reversed(self._processes):

@@ -254,7 +254,8 @@ def test_a_stream_without_picture_is_told() -> None:
     recording = Recording(new_ingest())
     recording.feed(sink.getvalue(), T0)
     recording.close()
-    assert recording.events() == ["streams", "skipped", "no_video"] and not recording.files
+    assert recording.events() == ["streams", "skipped"] and not recording.files
+    assert recording.ingest.lacks() == ("no video, only mp2", "set the encoder to H.264 or HEVC")
 
 
 def test_after_a_failed_write_another_run_begins_at_the_next_key_picture() -> None:

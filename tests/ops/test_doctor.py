@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from appliance.ops.doctor import (
     write_speed_part,
 )
 from appliance.ops.health import Part
+from appliance.recordings import libsrt
 from appliance.settings import Settings, check_settings
 from appliance.workers.protocol import Hello, Sandbox
 from tests.ops.box import settings_in
@@ -82,7 +82,7 @@ async def test_a_stuck_look_does_not_hold_the_report(
 async def test_a_camera_with_srt_needs_srt_tools_and_its_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(libsrt, "NAMES", ("libsrt-that-is-not-there.so",))
     channels = [{"id": "cam1", "input_url": "srt://:38891"}, {"id": "cam2", "input_url": "synthetic:"}]
     parts = await examine(with_recorder(tmp_path, channels=channels))
     assert parts["srt_tools"].status == "bad" and "apt-get install srt-tools" in (

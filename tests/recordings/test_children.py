@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import os
 import signal
-import struct
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from appliance.recordings import children, launch
+from appliance.recordings import children
 from tests.kit.waiting import children_of, eventually, is_alive
 
 # A stand-in for the daemon: starts what its argv says on its main thread, tells the child's pid, waits.
 PARENT = """
 import os, signal, subprocess, sys
 from appliance.recordings import children
+from appliance.recordings.srt import SrtSource
 argv = sys.argv[1:]
-argv = children.foreign_command(argv) if argv[0] == "sleep" else children.own_command(argv[0], argv[1:])
+argv = children.own_command(argv[0], argv[1:])
 process = children.start(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-process.stderr.readline() if argv[1] == "-m" else None
+if argv[2].endswith("receiver"):
+    settings = SrtSource("listener", "127.0.0.1", 0).told()
+    process.stdin.write(settings)
+    process.stdin.close()
+process.stderr.readline()
 print(process.pid, flush=True)
 signal.pause()
 """
@@ -32,7 +33,7 @@ signal.pause()
 @pytest.mark.parametrize(
     "argv",
     [
-        ["sleep", "1000"],
+        ["appliance.recordings.receiver"],
         ["appliance.recordings.synthetic", "--channel", "cam1", "--offset-us", "0", "--no-sound"],
         [
             "appliance.recordings.remux",
@@ -52,8 +53,6 @@ async def test_kill_9_of_the_parent_takes_the_child_with_it(argv: list[str]) -> 
     try:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        if argv[0] == "sleep":  # launch.py and stdbuf have become sleep
-            await eventually(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n", what="exec")
         assert is_alive(child) and children_of(parent.pid) == [child]
         assert os.getpgid(child) == child != os.getpgid(parent.pid)  # Ctrl-C does not reach it
     finally:
@@ -62,39 +61,6 @@ async def test_kill_9_of_the_parent_takes_the_child_with_it(argv: list[str]) -> 
         assert parent.stdout is not None
         parent.stdout.close()
     await eventually(lambda: not is_alive(child), within_s=5, what="the child to die")
-
-
-def refuse_capset() -> None:
-    """In a child before exec: what SystemCallFilter=~@privileged of the unit does to capset."""
-    libc = ctypes.CDLL(None)
-    number_of_capset = {"x86_64": 126, "aarch64": 91}[os.uname().machine]
-    refused = 0x00050000 | errno.EPERM  # SECCOMP_RET_ERRNO
-    steps = ((0x20, 0, 0, 0), (0x15, 0, 1, number_of_capset), (0x06, 0, 0, refused), (0x06, 0, 0, 0x7FFF0000))
-    program = b"".join(struct.pack("=HBBI", *step) for step in steps)
-    code = ctypes.create_string_buffer(program, len(program))
-    rules = struct.pack("@HP", len(steps), ctypes.addressof(code))
-    assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
-    assert libc.prctl(22, 2, rules, 0, 0) == 0  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
-
-
-def test_a_foreign_program_starts_where_the_unit_refuses_capset() -> None:
-    """`setpriv` did not: a camera's listener never opened on an installed box."""
-    argv = children.foreign_command(["echo", "open"])
-    run = subprocess.run(argv, preexec_fn=refuse_capset, capture_output=True, check=False)
-    assert (run.stdout, run.stderr, run.returncode) == (b"open\n", b"", 0)
-
-
-def test_a_program_that_cannot_be_started_says_why(tmp_path: Path) -> None:
-    (tmp_path / "torn").write_bytes(b"\x7fELF")
-    (tmp_path / "torn").chmod(0o755)
-    argv = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), str(tmp_path / "torn")]
-    run = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert run.returncode == 1 and run.stderr == f"{tmp_path}/torn: Exec format error\n"
-
-
-def test_a_missing_program_is_named() -> None:
-    with pytest.raises(FileNotFoundError, match="no-such-program"):
-        children.foreign_command(["no-such-program", "x"])
 
 
 def test_status_lines_are_read_back_and_foreign_words_are_kept_short() -> None:

@@ -1,10 +1,8 @@
-"""The embedded recorder: when a chain is started again, and the real thing over SRT."""
+"""The embedded recorder: when a chain is started again, what is told. Children are acted."""
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,13 +13,10 @@ from typing import Any
 import pytest
 import trio
 
-from appliance.kernel.clock import BoxClock, boottime_us, wall_us
-from appliance.media.fmp4 import Mtxi, parse_init
+from appliance.kernel.clock import boottime_us
 from appliance.recordings.chain import Heard
 from appliance.recordings.embedded import RecorderHandle, Runner, run_embedded_recorder
-from tests.kit.camera import SrtSender, burned_in, burned_so_far
-from tests.kit.waiting import children_of, eventually, is_alive
-from tests.recordings.family import own_children
+from appliance.wiring.boards import recorder_part
 
 OPEN_S = 5.0
 PROMPT_US = 200_000
@@ -33,12 +28,12 @@ class Children:
     """Stands in for processes: `script` says what each chain in turn does; the last is repeated."""
 
     script: list[Act]
-    started: list[tuple[float, list[str], list[str]]] = field(default_factory=list)
+    started: list[tuple[float, list[str], bytes]] = field(default_factory=list)
     running: int = 0
     most: int = 0
 
-    async def __call__(self, source: list[str], remux: list[str], heard: Heard) -> None:
-        self.started.append((trio.current_time(), source, remux))
+    async def __call__(self, source: list[str], remux: list[str], heard: Heard, told: bytes) -> None:
+        self.started.append((trio.current_time(), source, told))
         act = self.script[min(len(self.started), len(self.script)) - 1]
         self.running += 1
         self.most = max(self.most, self.running)
@@ -59,17 +54,22 @@ async def stay(heard: Heard) -> None:
 
 
 async def fail_at_once(heard: Heard) -> None:
-    heard({"event": "stderr", "line": "bind: in use"})
+    heard({"event": "failed", "reason": "bind: in use"})
 
 
 async def be_absent(heard: Heard) -> None:
-    raise FileNotFoundError("srt-live-transmit")
+    heard({"event": "failed", "reason": "libsrt is not installed", "hint": "apt install srt-tools"})
 
 
-def connection(seconds: float, *events: dict[str, Any]) -> Act:
+CONNECTED = {"event": "connected", "address": "10.0.0.5"}
+GONE = {"event": "disconnected", "address": "10.0.0.5", "reason": "the connection ended"}
+
+
+def port(seconds: float, *events: dict[str, Any]) -> Act:
+    """A listener: an event each second, then nothing for `seconds`."""
+
     async def act(heard: Heard) -> None:
-        await trio.sleep(1)
-        heard({"event": "receiving"})
+        heard({"event": "listening"})
         for event in events:
             await trio.sleep(1)
             heard(event)
@@ -109,15 +109,88 @@ async def recorder(
         nursery.cancel_scope.cancel()
 
 
-async def test_a_listener_is_open_again_the_moment_a_camera_left(
+async def test_a_listener_stays_open_while_cameras_come_and_go(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    children = Children([connection(10), connection(10), stay])
+    children = Children([port(99, CONNECTED, GONE, CONNECTED, GONE)])
+    async with recorder(children, {"cam1": "srt://:8891"}) as handle:
+        await trio.sleep(60)
+        facts = handle.facts()["cam1"]
+    assert len(children.started) == 1
+    assert (facts.state, facts.restarts, facts.source) == ("waiting", 2, "srt://:8891")
+    assert facts.detail == "10.0.0.5: the connection ended" and facts.last_end == "source"
+
+
+async def test_a_listener_that_breaks_is_open_again_at_once_and_the_gap_is_the_recorders(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    children = Children([port(10, CONNECTED), port(10, CONNECTED), stay])
     async with recorder(children, {"cam1": "srt://:8891"}) as handle:
         await trio.sleep(60)
         facts = handle.facts()["cam1"]
     assert children.gaps() == [11.01, 11.01]
-    assert (facts.state, facts.restarts, facts.source) == ("waiting", 2, "srt://:8891")
+    assert (facts.restarts, facts.last_end) == (2, "recorder")
+
+
+async def test_words_of_a_connection_that_is_over_change_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The two children speak through two pipes: their lines come in any order."""
+    late = {"event": "not_recorded", "reason": "waiting for a key picture", "hint": ""}
+    children = Children([port(99, CONNECTED, GONE, {"event": "receiving"}, {"event": "segment"}, late)])
+    async with recorder(children, {"cam1": "srt://:8891"}) as handle:
+        await trio.sleep(60)
+        assert handle.facts()["cam1"].state == "waiting"
+
+
+async def test_who_was_refused_is_told_with_the_reason_for_a_minute(  # E6
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    refused = {"event": "refused", "address": "10.0.0.7", "reason": "uses another passphrase", "count": 3}
+    children = Children([port(999, refused, refused)])
+    async with recorder(children, {"cam1": "srt://:8891"}) as handle:
+        await trio.sleep(5)
+        part = recorder_part(handle)
+        assert part.status == "warn"
+        assert part.detail == (
+            "cam1 waiting for srt://:8891; cam1 refused 10.0.0.7: uses another passphrase (6 times)"
+        )
+        await trio.sleep(60)
+        part = recorder_part(handle)
+        assert part.detail == "cam1 waiting for srt://:8891"
+        assert part.hint is not None and "camera of cam1" in part.hint
+
+
+@pytest.mark.parametrize(  # E2
+    ("event", "says"),
+    [
+        (
+            {
+                "event": "not_recorded",
+                "reason": "waiting for a key picture",
+                "hint": "a key picture a second",
+            },
+            "cam1 not recorded: waiting for a key picture (10.0.0.5)",
+        ),
+        ({"event": "quiet", "address": "10.0.0.5"}, "cam1 silent: 10.0.0.5 is connected and sends nothing"),
+        (
+            {"event": "write_failed", "error": "No space left on device"},
+            "cam1 down: cannot write the recording: No space left on device",
+        ),
+    ],
+)
+async def test_what_comes_and_is_not_recorded_is_red_until_it_is(
+    autojump_clock: trio.testing.MockClock, event: dict[str, Any], says: str
+) -> None:
+    children = Children([port(99, CONNECTED, event, {"event": "run_started"})])
+    async with recorder(children, {"cam1": "srt://:8891"}) as handle:
+        await trio.sleep(1.5)
+        assert recorder_part(handle).status == "ok"
+        await trio.sleep(1)
+        part = recorder_part(handle)
+        assert (part.status, part.detail) == ("bad", says) and part.hint
+        await trio.sleep(1)
+        assert recorder_part(handle).status == "ok"
 
 
 async def test_a_port_that_is_taken_is_tried_twice_a_second_and_told(
@@ -142,33 +215,30 @@ async def test_a_source_the_box_calls_is_called_less_and_less_often(
     assert max(gaps) > 5
 
 
-async def test_a_passphrase_a_program_quotes_back_is_not_passed_on(
+async def test_a_passphrase_is_in_no_command_line_and_no_fact(
     autojump_clock: trio.testing.MockClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def quote_back(heard: Heard) -> None:
-        heard(
-            {"event": "stderr", "line": "cannot open srt://:8891?passphrase=correct%20horse (correct horse)"}
-        )
-
-    async with recorder(Children([quote_back]), {"cam1": "srt://:8891?passphrase=correct%20horse"}) as handle:
+    children = Children([stay])
+    async with recorder(children, {"cam1": "srt://:8891?passphrase=correct%20horse"}) as handle:
         await trio.sleep(1)
         facts = handle.facts()["cam1"]
-    assert facts.detail == "cannot open srt://:8891?passphrase=*** (***)"
-    assert "horse" not in "".join(capsys.readouterr())
+    [(_, source, told)] = children.started
+    assert b'"correct horse"' in told and "horse" not in " ".join(source)
+    assert "horse" not in repr(facts) + "".join(capsys.readouterr())
 
 
-async def test_a_missing_program_is_a_fact_with_a_remedy(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_missing_library_is_a_fact_with_a_remedy(autojump_clock: trio.testing.MockClock) -> None:
     children = Children([be_absent])
     async with recorder(children, {"cam1": "srt://:8891"}) as handle:
         await trio.sleep(1)
         facts = handle.facts()["cam1"]
-    assert facts.state == "down" and "srt-live-transmit" in facts.detail and "apt install" in facts.hint
+    assert facts.state == "down" and "libsrt" in facts.detail and "apt install" in facts.hint
 
 
 async def test_a_bad_url_is_a_fact_of_its_channel_and_disturbs_no_other(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    children = Children([connection(100)])
+    children = Children([port(100, CONNECTED)])
     async with recorder(children, {"bad": "rtsp://x", "cam1": "srt://:8891"}) as handle:
         await trio.sleep(2)
         facts = handle.facts()
@@ -178,7 +248,7 @@ async def test_a_bad_url_is_a_fact_of_its_channel_and_disturbs_no_other(
 
 async def test_states_ring_and_since_is_when_the_state_began(autojump_clock: trio.testing.MockClock) -> None:
     failed = {"event": "write_failed", "error": "No space left on device"}
-    children = Children([connection(5, failed), stay])
+    children = Children([port(5, CONNECTED, failed), stay])
     states: list[str] = []
     async with recorder(children, {"cam1": "srt://:8891"}) as handle:
         seen = handle.changed.count
@@ -200,8 +270,8 @@ async def test_only_changed_channels_are_disturbed_and_a_port_is_free_before_it_
         handle.want({"cam1": "srt://:8891", "cam3": "srt://:8892"})
         await trio.sleep(1)
         assert set(handle.facts()) == {"cam1", "cam3"}
-        ports = [source[-2].split("?")[0] for _, source, _ in children.started]
-    assert sorted(ports) == ["srt://:8891", "srt://:8892", "srt://:8892"]
+        ports = [json.loads(told)["port"] for _, _, told in children.started]
+    assert sorted(ports) == [8891, 8892, 8892]
     assert children.most == 2 and children.running == 0
 
 
@@ -216,166 +286,3 @@ async def test_when_box_time_is_set_anew_the_children_are_told(
         await trio.sleep(20)
     offsets = [int(source[source.index("--offset-us") + 1]) for _, source, _ in children.started]
     assert len(offsets) == 2 and abs(offsets[1] - offsets[0] - 3_000_000) < 1_000
-
-
-# -- the real thing -----------------------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-@asynccontextmanager
-async def recording(directory: Path, url: str) -> AsyncIterator[RecorderHandle]:
-    clock = BoxClock.start(None, None)
-    async with trio.open_nursery() as nursery:
-
-        async def run(task_status: trio.TaskStatus[RecorderHandle]) -> None:
-            await run_embedded_recorder(
-                channels={"cam1": url},
-                recordings_dir=directory,
-                part_s=0.2,
-                segment_s=60,
-                clock=clock,
-                task_status=task_status,
-            )
-
-        yield await nursery.start(run)
-        nursery.cancel_scope.cancel()
-
-
-def files(directory: Path) -> list[Path]:
-    return sorted(directory.glob("cam1/*.mp4"))
-
-
-def all_files(directory: Path) -> list[Path]:
-    return sorted(directory.glob("*/*.mp4"))
-
-
-def runs(directory: Path) -> list[Mtxi]:
-    found = [parse_init(path.read_bytes()).mtxi for path in files(directory)]
-    return [mtxi for mtxi in found if mtxi is not None]
-
-
-@pytest.mark.slow
-async def test_the_synthetic_camera_is_recorded_at_once_and_stopping_closes_its_file(tmp_path: Path) -> None:
-    async with recording(tmp_path, "synthetic:?size=320x180") as handle:
-        [path] = await eventually(lambda: files(tmp_path), within_s=OPEN_S, what="the file")
-        await eventually(lambda: len(burned_so_far(path)) >= 10, within_s=OPEN_S, what="two parts")
-        newest = burned_in(path)[-1]
-        assert newest is not None and 0 < wall_us() - newest.instant_us < 2_000_000
-        assert handle.facts()["cam1"].state == "receiving"
-    assert parse_init(path.read_bytes()).duration > 0
-    frames = [b.frame if b else None for b in burned_in(path)]
-    assert frames == list(range(len(frames)))
-    assert not own_children()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("leaves", ["politely", "abruptly"])
-async def test_a_camera_that_drops_and_returns_is_recorded_within_a_second(
-    tmp_path: Path, leaves: str
-) -> None:
-    port = free_port()
-    sender = SrtSender(port, gop=10)  # the first may go by while the two shake hands: the next is 0.4 s on
-    async with recording(tmp_path, f"srt://:{port}?latency=80") as handle:
-        sender.start()
-        try:
-            await eventually(lambda: files(tmp_path), within_s=OPEN_S, what="the first run")
-            sender.stop() if leaves == "politely" else sender.drop()
-            await eventually(lambda: handle.facts()["cam1"].state == "waiting", within_s=3, what="open again")
-            sender.start()
-            await eventually(lambda: len(files(tmp_path)) == 2, within_s=OPEN_S, what="the second run")
-        finally:
-            sender.stop()
-        await eventually(lambda: handle.facts()["cam1"].restarts == 2, within_s=3)
-    one, two = runs(tmp_path)
-    assert one.stream_id != two.stream_id and one.number == two.number == 0
-    for path in files(tmp_path):
-        assert None not in burned_in(path)
-    first = burned_in(files(tmp_path)[1])[0]
-    assert first is not None and first.frame < sender.fps, "less than a second of its pictures is lost"
-
-
-@pytest.mark.slow
-async def test_an_encrypted_stream_is_recorded_and_one_with_another_key_is_not(tmp_path: Path) -> None:
-    port = free_port()
-    async with recording(tmp_path, f"srt://:{port}?latency=80&passphrase=correct-horse") as handle:
-        with SrtSender(port, passphrase="battery-staple"):
-            await eventually(lambda: handle.facts()["cam1"].state == "waiting", within_s=OPEN_S)
-            with trio.move_on_after(1):
-                await eventually(lambda: files(tmp_path), within_s=OPEN_S)
-        assert not files(tmp_path)
-        with SrtSender(port, passphrase="correct-horse"):
-            await eventually(lambda: files(tmp_path), within_s=OPEN_S, what="the recording")
-        assert "correct-horse" not in repr(handle.facts())
-
-
-DAEMON = """
-import sys, trio
-from pathlib import Path
-from appliance.kernel.clock import BoxClock
-from appliance.recordings.embedded import run_embedded_recorder
-trio.run(lambda: run_embedded_recorder(
-    channels={"cam1": "synthetic:?size=320x180", "cam2": f"srt://:{sys.argv[2]}"},
-    recordings_dir=Path(sys.argv[1]), part_s=0.2, segment_s=60, clock=BoxClock.start(None, None)))
-"""
-
-
-@pytest.mark.slow
-async def test_kill_9_of_the_daemon_leaves_no_process_and_a_readable_recording(tmp_path: Path) -> None:
-    port = free_port()
-    argv = [sys.executable, "-c", DAEMON, str(tmp_path), str(port)]
-    daemon = await trio.lowlevel.open_process(argv)
-    try:
-        with SrtSender(port):
-            await eventually(lambda: len(all_files(tmp_path)) == 2, within_s=OPEN_S, what="both")
-            pids = children_of(daemon.pid)
-            assert len(pids) == 4 and all(is_alive(pid) for pid in pids)
-            daemon.kill()
-            await daemon.wait()
-            await eventually(lambda: not any(is_alive(pid) for pid in pids), within_s=5, what="no orphan")
-    finally:
-        daemon.kill()
-        await daemon.wait()
-    counts = [len(frames) for frames in map(burned_in, all_files(tmp_path)) if None not in frames]
-    assert len(counts) == 2 and min(counts) >= 5
-
-
-@pytest.mark.slow
-async def test_children_outlive_the_worker_threads_that_come_and_go(tmp_path: Path) -> None:
-    """PR_SET_PDEATHSIG follows the thread that forked: it must be the main one."""
-    async with recording(tmp_path, "synthetic:?size=320x180"):
-        await eventually(lambda: files(tmp_path), within_s=OPEN_S)
-        pids = own_children()
-        listed = await eventually(lambda: task_children(os.getpid()), within_s=1)
-        assert len(pids) == 2 and set(pids) <= set(listed)
-
-
-def task_children(thread: int) -> list[int]:
-    """Processes forked by exactly this thread of ours."""
-    return [int(pid) for pid in Path(f"/proc/self/task/{thread}/children").read_text().split()]
-
-
-@pytest.mark.slow
-async def test_a_frame_is_on_disk_a_part_and_the_lines_latency_after_its_capture(tmp_path: Path) -> None:
-    """Nothing on the way holds a picture back: not the sender's datagrams, not srt-live-transmit's output.
-
-    One picture in 60 parts must be as young as that: what is held back is held back always, what a busy
-    machine delays is not.
-    """
-    port = free_port()
-    ages_us: list[int] = []
-    async with recording(tmp_path, f"srt://:{port}?latency=80"):
-        with SrtSender(port, latency_ms=80):
-            [path] = await eventually(lambda: files(tmp_path), within_s=OPEN_S, what="the file")
-            while min(ages_us, default=PROMPT_US) >= PROMPT_US and len(ages_us) < 60:
-                seen = path.stat().st_size
-                await eventually(lambda seen=seen: path.stat().st_size > seen, what="the next part")  # type: ignore[misc]
-                newest = burned_so_far(path)[-1]
-                assert newest is not None
-                ages_us.append(wall_us() - newest.instant_us)
-    # 80 ms of SRT, 40 ms until the next picture begins; the rest is this machine and decoding to look
-    assert 110_000 < min(ages_us) < PROMPT_US, ages_us

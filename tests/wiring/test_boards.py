@@ -9,6 +9,7 @@ import pytest
 
 from appliance.channels.configured import Applied
 from appliance.kernel.troubles import Troubles
+from appliance.recordings.embedded import ChannelFacts
 from appliance.wiring.boards import (
     clip_disks_part,
     cutter_part,
@@ -17,6 +18,8 @@ from appliance.wiring.boards import (
     settings_part,
     workers_part,
 )
+
+ONE = ChannelFacts("cam1", "receiving", 0, "srt://:8891")
 
 
 @dataclass
@@ -44,14 +47,6 @@ class Says:
 
     def strangers(self) -> tuple[str, ...]:
         return self.strange
-
-
-@dataclass
-class Source:
-    channel_id: str
-    state: str = "receiving"
-    detail: str = ""
-    hint: str = ""
 
 
 @dataclass
@@ -85,11 +80,12 @@ def test_a_channel_of_the_file_that_was_deleted_is_named() -> None:
 
 
 def test_a_camera_that_does_not_send_is_named_with_its_hint() -> None:
-    part = recorder_part(Says({"cam1": Source("cam1")}))  # type: ignore[arg-type]
+    part = recorder_part(Says({"cam1": ONE}))  # type: ignore[arg-type]
     assert (part.status, part.detail) == ("ok", "1 cameras send")
-    silent = Source("cam2", "waiting", "nobody calls", "start cam2")
-    part = recorder_part(Says({"cam1": Source("cam1"), "cam2": silent}))  # type: ignore[arg-type]
-    assert part.status == "warn" and part.detail == "cam2 waiting nobody calls" and part.hint == "start cam2"
+    silent = ChannelFacts("cam2", "waiting", 0, "srt://:8892", 0, "nobody calls", "start cam2")
+    part = recorder_part(Says({"cam1": ONE, "cam2": silent}))  # type: ignore[arg-type]
+    assert part.status == "warn" and part.detail == "cam2 waiting for srt://:8892 (nobody calls)"
+    assert part.hint == "start cam2"
 
 
 @pytest.mark.parametrize(

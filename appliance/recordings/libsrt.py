@@ -1,0 +1,226 @@
+"""libsrt by ctypes: as much of its C API as a receiver needs.
+
+Owns: option numbers, addresses, errors of the library (srt.h of SRT 1.5: Debian 12 and 13, Ubuntu 24.04).
+Must not know: channels, transport streams.
+
+Why not srt-live-transmit, which uses the same library: it takes one caller at a time and reads no passphrase
+but from its command line. srt-tools depends on the library, so it stays the package to install. No C callback
+is used: libffi would need memory that is written and executed, which the unit forbids.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+NAMES: Final[tuple[str, ...]] = ("libsrt-gnutls.so.1.5", "libsrt.so.1.5", "libsrt-openssl.so.1.5")
+_INVALID: Final = -1
+_MESSAGE_BYTES: Final = 1500
+_LOG_CRITICAL: Final = 2  # below, its words are one line per lost packet or refused caller
+
+_RCVSYN, _FC, _RCVBUF, _TLPKTDROP = 2, 4, 6, 31
+_PASSPHRASE, _PBKEYLEN, _PEERVERSION, _CONNTIMEO, _RCVKMSTATE = 26, 27, 35, 36, 41
+_RCVLATENCY, _STREAMID, _ENFORCEDENCRYPTION, _PEERIDLETIMEO = 43, 46, 53, 55
+_EPOLL_IN, _EPOLL_ERR = 0x1, 0x8
+_KEYS_IN_HANDSHAKE: Final = 0x010300
+_NOTHING_TO_READ: Final = 6002  # SRT_EASYNCRCV
+_BUFFER_BYTES: Final = 12 << 20  # the library's default: 5 s at 20 Mbit/s
+_BUFFER_BYTES_PER_MS: Final = 5_000  # and what `latency` holds back, at 40 Mbit/s
+_PAYLOAD_BYTES: Final = 1456
+
+KeyState = Literal["plain", "exchanging", "agreed", "no secret", "wrong secret"]
+_KEY_STATES: Final[tuple[KeyState, ...]] = ("plain", "exchanging", "agreed", "no secret", "wrong secret")
+
+
+class SrtError(Exception):
+    """What the library says of a call that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of a connection. Times in ms; None leaves the library's default."""
+
+    latency_ms: int | None = None
+    passphrase: str | None = None
+    pbkeylen: int | None = None
+    streamid: str | None = None
+    idle_ms: int = 10_000  # a peer that sends nothing at all for this long is gone
+
+
+class Statistics(ctypes.Structure):
+    """Head of SRT_TRACEBSTATS (srt.h): totals since the connection began, and the newest rates."""
+
+    _fields_ = [
+        ("ms_since_start", ctypes.c_int64),
+        ("packets_sent", ctypes.c_int64),
+        ("packets_received", ctypes.c_int64),
+        ("_sender_lost", ctypes.c_int),
+        ("packets_lost", ctypes.c_int),
+        ("_more", ctypes.c_char * 4096),
+    ]
+
+
+class _Event(ctypes.Structure):
+    _fields_ = [("fd", ctypes.c_int), ("events", ctypes.c_int)]
+
+
+class Srt:
+    """The loaded library. Raises FileNotFoundError when it is not installed.
+
+    Sockets are the library's own numbers. Nothing but `connect` waits, and `wait` as long as it is told.
+    """
+
+    def __init__(self) -> None:
+        self._lib = _load()
+        self._lib.srt_startup()
+        self._lib.srt_setloglevel(_LOG_CRITICAL)
+        self._poll = self._lib.srt_epoll_create()
+        self._buffer = ctypes.create_string_buffer(_MESSAGE_BYTES)
+
+    def listen(self, host: str, port: int, options: Options) -> int:
+        """A socket that callers are accepted from. Raises SrtError, as when the port is taken."""
+        address = _resolve(host, port)
+        listener = self._socket(options)
+        # A caller with another passphrase, or none, is let in to learn its address, and refused then.
+        self._set(listener, _ENFORCEDENCRYPTION, False)
+        self._set(listener, _RCVSYN, False)
+        self._check(self._lib.srt_bind(listener, address, len(address)), "bind")
+        self._check(self._lib.srt_listen(listener, 8), "listen")
+        self._watch(listener)
+        return listener
+
+    def accept(self, listener: int) -> tuple[int, str] | None:
+        """The next caller and its address; None when there is none now."""
+        name, size = ctypes.create_string_buffer(128), ctypes.c_int(128)
+        caller = self._lib.srt_accept(listener, name, ctypes.byref(size))
+        if caller == _INVALID:
+            return None
+        self._watch(caller)
+        return caller, _shown(name.raw[: size.value])
+
+    def connect(self, host: str, port: int, options: Options, *, timeout_ms: int) -> int:
+        """Call a source. Raises SrtError with the reason."""
+        address = _resolve(host, port)
+        caller = self._socket(options)
+        self._set(caller, _CONNTIMEO, timeout_ms)
+        if self._lib.srt_connect(caller, address, len(address)) == _INVALID:
+            reason = self._lib.srt_rejectreason_str(self._lib.srt_getrejectreason(caller))
+            raise SrtError(f"connect: {reason.decode('utf-8', 'replace')}")
+        self._set(caller, _RCVSYN, False)
+        self._watch(caller)
+        return caller
+
+    def read(self, connection: int) -> bytes | None:
+        """The next message; b"" when there is none now, None when the connection has ended."""
+        size = self._lib.srt_recvmsg(connection, self._buffer, _MESSAGE_BYTES)
+        if size > 0:
+            return self._buffer.raw[:size]
+        return b"" if self._lib.srt_getlasterror(None) == _NOTHING_TO_READ else None
+
+    def key_state(self, connection: int) -> KeyState:
+        """What the two ends agreed on about encryption."""
+        value, size = ctypes.c_int(), ctypes.c_int(4)
+        self._lib.srt_getsockflag(connection, _RCVKMSTATE, ctypes.byref(value), ctypes.byref(size))
+        return _KEY_STATES[value.value] if 0 <= value.value < len(_KEY_STATES) else "wrong secret"
+
+    def key_is_final(self, connection: int) -> bool:
+        """Was `key_state` settled when the connection began? Before SRT 1.3 keys came after it."""
+        value, size = ctypes.c_int(), ctypes.c_int(4)
+        self._lib.srt_getsockflag(connection, _PEERVERSION, ctypes.byref(value), ctypes.byref(size))
+        return value.value >= _KEYS_IN_HANDSHAKE
+
+    def packets_received(self, connection: int) -> int:
+        """Data packets since the connection began, those still waiting for earlier ones included."""
+        figures = Statistics()
+        self._lib.srt_bistats(connection, ctypes.byref(figures), 0, 1)
+        return int(figures.packets_received)
+
+    def close(self, connection: int) -> None:
+        """End it; the peer is told."""
+        self._lib.srt_close(connection)
+
+    def wait(self, timeout_ms: int) -> Sequence[int]:
+        """Sockets that have something to read, or have ended."""
+        events = (_Event * 16)()
+        count = self._lib.srt_epoll_uwait(self._poll, events, len(events), ctypes.c_int64(timeout_ms))
+        return [events[n].fd for n in range(max(0, count))]
+
+    def _socket(self, options: Options) -> int:
+        new = self._lib.srt_create_socket()
+        self._check(new, "socket")
+        # Off at the receiver: neither end gives up a packet because it is late. What arrives is recorded.
+        self._set(new, _TLPKTDROP, False)
+        room = _BUFFER_BYTES + _BUFFER_BYTES_PER_MS * (options.latency_ms or 0)
+        self._set(new, _FC, max(25_600, room // _PAYLOAD_BYTES + 1))
+        self._set(new, _RCVBUF, room)
+        self._set(new, _PEERIDLETIMEO, options.idle_ms)
+        for number, value in (
+            (_RCVLATENCY, options.latency_ms),
+            (_PASSPHRASE, options.passphrase),
+            (_PBKEYLEN, options.pbkeylen),
+            (_STREAMID, options.streamid),
+        ):
+            if value is not None:
+                self._set(new, number, value)
+        return int(new)
+
+    def _set(self, target: int, number: int, value: bool | int | str) -> None:
+        if isinstance(value, bool):
+            data = struct.pack("?", value)
+        else:
+            data = struct.pack("i", value) if isinstance(value, int) else value.encode()
+        self._check(self._lib.srt_setsockflag(target, number, data, len(data)), f"option {number}")
+
+    def _watch(self, target: int) -> None:
+        events = ctypes.c_int(_EPOLL_IN | _EPOLL_ERR)
+        self._check(self._lib.srt_epoll_add_usock(self._poll, target, ctypes.byref(events)), "epoll")
+
+    def _check(self, result: int, what: str) -> None:
+        if result == _INVALID:
+            raise SrtError(f"{what}: {self._lib.srt_getlasterror_str().decode('utf-8', 'replace')}")
+
+
+def installed() -> str | None:
+    """The library's name, None when it is not there."""
+    try:
+        return str(_load()._name)
+    except FileNotFoundError:
+        return None
+
+
+def _load() -> Any:
+    for name in NAMES:
+        try:
+            library = ctypes.CDLL(name)
+        except OSError:
+            continue
+        library.srt_getlasterror_str.restype = ctypes.c_char_p
+        library.srt_rejectreason_str.restype = ctypes.c_char_p
+        return library
+    raise FileNotFoundError("libsrt")
+
+
+def _resolve(host: str, port: int) -> bytes:
+    """sockaddr_in or sockaddr_in6 of the first address of `host`. Raises SrtError."""
+    try:
+        found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_DGRAM)
+    except OSError as error:
+        raise SrtError(f"{host}: {error.strerror or error}") from None
+    family, _, _, _, address = found[0]
+    packed = socket.inet_pton(family, str(address[0]).partition("%")[0])
+    if family == socket.AF_INET:
+        return struct.pack("=H", family) + struct.pack(">H", port) + packed + bytes(8)
+    scope = address[3] if len(address) > 3 else 0
+    return struct.pack("=H", family) + struct.pack(">HI", port, 0) + packed + struct.pack("=I", int(scope))
+
+
+def _shown(name: bytes) -> str:
+    """The address in a sockaddr, without its port: that differs at every call."""
+    family = struct.unpack_from("=H", name)[0]
+    if family == socket.AF_INET6:
+        return socket.inet_ntop(family, name[8:24])
+    return socket.inet_ntop(socket.AF_INET, name[4:8])

@@ -1,0 +1,62 @@
+"""A link that can be cut: datagrams to a port of 127.0.0.1 and back, until it is `blocked`."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+from dataclasses import dataclass, field
+from types import TracebackType
+
+_LOOK_S = 0.05
+
+
+@dataclass
+class UdpRelay:
+    """Relays to 127.0.0.1:`target` from `port` (its own choice). Blocked, it loses what comes, both ways."""
+
+    target: int
+    blocked: bool = False
+    lost: int = 0
+    port: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> UdpRelay:
+        self._near = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._near.bind(("127.0.0.1", 0))
+        self.port = self._near.getsockname()[1]
+        self._far: dict[socket.socket, tuple[str, int]] = {}
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        for one in [self._near, *self._far]:
+            one.close()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            for ready in select.select([self._near, *self._far], [], [], _LOOK_S)[0]:
+                try:
+                    data, sender = ready.recvfrom(2048)
+                except ConnectionRefusedError:
+                    continue
+                if self.blocked:
+                    self.lost += 1
+                elif ready is self._near:
+                    self._far_of(sender).send(data)
+                else:
+                    self._near.sendto(data, self._far[ready])
+
+    def _far_of(self, sender: tuple[str, int]) -> socket.socket:
+        for one, known in self._far.items():
+            if known == sender:
+                return one
+        new = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        new.connect(("127.0.0.1", self.target))
+        self._far[new] = sender
+        return new
