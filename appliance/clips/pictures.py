@@ -30,6 +30,7 @@ from appliance.kernel.tx import Row, Tx
 from appliance.media.fmp4 import Malformed
 from appliance.media.frames import KeyPicture, plan_frame
 from appliance.media.plan import NoFootage
+from appliance.media.turn import Turn
 from appliance.media.view import SegmentView
 
 log = structlog.get_logger("pictures")
@@ -69,6 +70,7 @@ class DecodeKey(Protocol):
         offset: int,
         length: int,
         width_px: int,
+        turn: Turn,
         bulk: bool,
     ) -> bytes:
         """Raises Unavailable when no worker answers, Refused when the picture cannot be decoded."""
@@ -112,6 +114,7 @@ class Pictures:
                 offset=picture.picture.offset,
                 length=picture.picture.length,
                 width_px=width_px,
+                turn=picture.turn,
                 bulk=bulk,
             )
         finally:

@@ -10,9 +10,10 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from appliance.media.turn import UNITY
+
 _U32 = struct.Struct(">I")
-_MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
-_MVHD_TAIL = b"\0\1\0\0\1\0" + bytes(10) + _MATRIX + bytes(24)  # rate 1.0, volume 1.0
+_MVHD_TAIL = b"\0\1\0\0\1\0" + bytes(10) + UNITY + bytes(24)  # rate 1.0, volume 1.0
 _UND = b"\x55\xc4\0\0"  # language 'und' and pre_defined
 ENABLED_IN_MOVIE = 3  # tkhd flags: track_enabled | track_in_movie
 EMPTY_EDIT = -1  # elst media_time: nothing of the track is presented
@@ -57,12 +58,22 @@ def mvhd(timescale: int, duration: int, next_track_id: int, version: int = 1) ->
     return full_box(b"mvhd", version, 0, head, _MVHD_TAIL, _U32.pack(next_track_id))
 
 
-def tkhd(track_id: int, duration: int, width: int, height: int, *, audio: bool, version: int = 1) -> bytes:
-    """Track header; `duration` in movie ticks, width and height in whole pixels (0 for audio)."""
+def tkhd(
+    track_id: int,
+    duration: int,
+    width: int,
+    height: int,
+    *,
+    audio: bool,
+    version: int = 1,
+    matrix: bytes = UNITY,
+) -> bytes:
+    """Track header; `duration` in movie ticks, width and height in whole pixels before `matrix` turns them
+    (0 for audio)."""
     head = struct.pack(">QQIIQ" if version else ">IIIII", 0, 0, track_id, 0, duration)
     group = struct.pack(">hhhh", 0, 1 if audio else 0, 0x100 if audio else 0, 0)
     size = struct.pack(">II", width << 16, height << 16)
-    return full_box(b"tkhd", version, ENABLED_IN_MOVIE, head, bytes(8), group, _MATRIX, size)
+    return full_box(b"tkhd", version, ENABLED_IN_MOVIE, head, bytes(8), group, matrix, size)
 
 
 def mdhd(timescale: int, duration: int, version: int = 1) -> bytes:

@@ -23,7 +23,7 @@ MAX_PREROLL_S = 60  # hidden pictures before the first one shown: more are neith
 # A picture waits in the decoder for at most 16 later ones (MaxDpbFrames; H.264 A.3.1, H.265 A.4.2): so many
 # parts of one frame each may lie between it and its place in the order shown.
 _REORDER_PARTS = 17
-_Format = tuple[int, int | bytes]
+_Format = tuple[int, bytes, int | bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +273,7 @@ def _changed(links: tuple[Link, ...], before: KeyAt, after: KeyAt) -> bool:
 
 def _format(links: tuple[Link, ...], at: KeyAt) -> _Format:
     track = links[at.link].track
-    return track.timescale, at.key.format_id or track.stsd
+    return track.timescale, track.matrix, at.key.format_id or track.stsd
 
 
 def _footage_end_us(links: tuple[Link, ...]) -> int:

@@ -30,7 +30,7 @@ _MAX_PENDING: Final = 16
 
 
 class Picture(NamedTuple):
-    """From the key at `pts` on, video has this format and this size in pixels."""
+    """From the key at `pts` on, video has this format and, as it is shown, this size in pixels."""
 
     pts: int
     format_id: int
@@ -193,7 +193,8 @@ def _key(found: Found, track: Track, head: bytes, place: _Place) -> Key | None:
     except Malformed:
         return None
     if facts.format_id != found.search.format_id:
-        found.pictures.append(Picture(place.pts, facts.format_id, facts.width, facts.height))
+        size = track.turn.size(facts.width, facts.height)
+        found.pictures.append(Picture(place.pts, facts.format_id, *size))
         found.search = replace(found.search, format_id=facts.format_id)
     return Key(place.pts, place.part, place.sample, facts.params_id, facts.format_id)
 

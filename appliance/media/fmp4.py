@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from appliance.media.moof import MAX_MOOF_BYTES, TrackRun, parse_moof
+from appliance.media.turn import AS_CODED, MATRIX_BYTES, UNITY, Turn, turn_of, usable
 from appliance.media.walk import BoxHeader, Malformed, Truncated, children, read_box_header, u32, u64
 
 __all__ = [
@@ -40,7 +41,10 @@ _KIND_OF_HANDLER: Final[dict[bytes, Kind]] = {b"vide": "video", b"soun": "audio"
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One track of an init; `stsd` is the whole box, `codec` the fourcc of its first entry."""
+    """One track of an init; `stsd` is the whole box, `codec` the fourcc of its first entry.
+
+    `width` and `height` are of the picture as coded; `matrix` (tkhd) says how it is turned when shown.
+    """
 
     id: int
     kind: Kind
@@ -53,6 +57,12 @@ class Track:
     default_duration: int = 0
     default_size: int = 0
     default_flags: int = 0
+    matrix: bytes = UNITY
+
+    @property
+    def turn(self) -> Turn:
+        """How a coded picture is put upright."""
+        return AS_CODED if self.matrix == UNITY else turn_of(struct.unpack(">9i", self.matrix))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,9 @@ class Init:
     def __post_init__(self) -> None:
         digest = hashlib.blake2s(digest_size=8)
         for track in self.tracks:
+            turned = track.matrix.hex() if track.matrix != UNITY else ""
             digest.update(repr((track.id, track.kind, track.timescale, track.stsd)).encode())
+            digest.update(turned.encode())
         object.__setattr__(self, "stsd_id", digest.hexdigest())
 
     @property
@@ -139,20 +151,20 @@ def _parse_moov(data: bytes, at: int, end: int) -> Init:
 def _with_defaults(track: Track, found: tuple[int, int, int] | None) -> Track:
     if found is None or found == (0, 0, 0):
         return track
-    return Track(
-        track.id, track.kind, track.timescale, track.codec, track.stsd, track.width, track.height, *found
-    )
+    duration, size, flags = found
+    return replace(track, default_duration=duration, default_size=size, default_flags=flags)
 
 
 def _parse_trak(data: bytes, at: int, end: int) -> Track:
     track_id = 0
-    size = (0, 0)
+    size, matrix = (0, 0), UNITY
     media: tuple[Kind, int, bytes] | None = None
     for fourcc, start, stop in children(data, at, end):
         if fourcc == b"tkhd":
             version = u32(data, start, stop) >> 24
             track_id = u32(data, start + (20 if version else 12), stop)
             size = (u32(data, stop - 8, stop) >> 16, u32(data, stop - 4, stop) >> 16)
+            matrix = _matrix(data, start, stop)
         elif fourcc == b"mdia":
             media = _parse_mdia(data, start, stop)
     if not track_id or media is None:
@@ -160,7 +172,13 @@ def _parse_trak(data: bytes, at: int, end: int) -> Track:
     kind, timescale, stsd = media
     codec, entry_size = _first_entry(stsd, kind)
     width, height = entry_size if all(entry_size) else size
-    return Track(track_id, kind, timescale, codec, stsd, width, height)
+    return Track(track_id, kind, timescale, codec, stsd, width, height, matrix=matrix)
+
+
+def _matrix(data: bytes, start: int, stop: int) -> bytes:
+    """tkhd's display matrix, which lies before its width and height."""
+    found = data[max(start, stop - 8 - MATRIX_BYTES) : stop - 8]
+    return usable(found) if len(found) == MATRIX_BYTES else UNITY
 
 
 def _parse_mdia(data: bytes, at: int, end: int) -> tuple[Kind, int, bytes]:

@@ -16,12 +16,16 @@ from appliance.media.moov import Range
 from appliance.media.params import KEY_HEAD_BYTES, describe
 from appliance.media.plan import NoFootage
 from appliance.media.samples import PartReader, read_video
+from appliance.media.turn import AS_CODED, Turn
 from appliance.media.view import Key, SegmentView
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPicture:
-    """One key sample to decode: `extradata` is the avcC/hvcC payload, `entry` the whole sample entry."""
+    """One key sample to decode: `extradata` is the avcC/hvcC payload, `entry` the whole sample entry.
+
+    `width` and `height` are as coded; `turn` puts the picture upright.
+    """
 
     picture: Range
     entry: bytes
@@ -30,6 +34,7 @@ class KeyPicture:
     width: int
     height: int
     capture_us: int
+    turn: Turn = AS_CODED
 
 
 def plan_frames(
@@ -74,7 +79,14 @@ def plan_frame(
     found = describe(track, head)
     codec = found.entry[4:8].decode("latin-1")
     return KeyPicture(
-        picture, found.entry, found.config, codec, found.width, found.height, wall_us - latency_us
+        picture=picture,
+        entry=found.entry,
+        extradata=found.config,
+        codec=codec,
+        width=found.width,
+        height=found.height,
+        capture_us=wall_us - latency_us,
+        turn=track.turn,
     )
 
 

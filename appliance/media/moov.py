@@ -17,6 +17,7 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from appliance.media import boxes
+from appliance.media.turn import UNITY
 
 # Two reads cost more than reading this many bytes nobody needs.
 _BRIDGE_BYTES: Final = 65_536
@@ -52,6 +53,7 @@ class TrackTable:
 
     `deltas` is dts to the next dts (ticks of `timescale`), `ctos` pts - dts or None when all are 0, `sync`
     the numbers (from 1) of sync samples or None when all are, `edits` as boxes.Edit. Audio has no width.
+    `width` and `height` are as coded, `matrix` is tkhd's.
     """
 
     timescale: int
@@ -64,6 +66,7 @@ class TrackTable:
     edits: list[boxes.Edit]
     width: int = 0
     height: int = 0
+    matrix: bytes = UNITY
 
     @property
     def audio(self) -> bool:
@@ -149,7 +152,7 @@ def _trak(number: int, track: TrackTable, duration: int, wide: bool) -> bytes:
     audio = track.audio
     return boxes.box(
         b"trak",
-        boxes.tkhd(number, duration, track.width, track.height, audio=audio),
+        boxes.tkhd(number, duration, track.width, track.height, audio=audio, matrix=track.matrix),
         boxes.edts(track.edits),
         boxes.mdia(track.timescale, sum(track.deltas), stbl, audio=audio),
     )

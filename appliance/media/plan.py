@@ -29,6 +29,7 @@ from appliance.media.chain import (
 )
 from appliance.media.coverage import Missing, Shown, missing_spans
 from appliance.media.descriptions import Descriptions
+from appliance.media.fmp4 import Track
 from appliance.media.moov import Range, TrackTable, build
 from appliance.media.piece import Piece, end_of, lay_out, lift, squeeze_holes, to_us
 from appliance.media.samples import PartReader, read_video
@@ -54,7 +55,8 @@ class Plan:
     `preroll_s` is hidden time before the first frame (players that ignore edit lists show it). `duration_s`
     is what is shown, holds included. `media_spans` are (run_id, start_ns, end_ns) of run media time. Coverage
     is capture time: from the first frame to the end of the last. `missing` lists what was asked for and is
-    not shown. `settled`: no part still to be written can add a frame.
+    not shown. `settled`: no part still to be written can add a frame. `width` and `height` are of the picture
+    as it is shown, turned by the recording's display matrix, which the clip keeps.
     """
 
     header: bytes
@@ -156,7 +158,7 @@ def _assemble(
     description = descriptions.first
     names, sources = _sources(pieces)
     filler = bytearray()
-    video = _blank_table(first.track.timescale, descriptions, boxes.Edit(duration, origin))
+    video = _blank_table(first.track, descriptions, boxes.Edit(duration, origin))
     for piece, source, changes in zip(pieces, sources, described, strict=True):
         _add_video(video, piece, source, changes, None if piece is first else _splice(piece, filler))
     tables = [_finished(video)]
@@ -165,6 +167,7 @@ def _assemble(
     if sound is not None:
         tables.append(sound)
     header, ranges = build(tables, names, timescale, duration, bytes(filler))
+    width, height = first.track.turn.size(description.width, description.height)
     return Plan(
         header=header,
         ranges=ranges,
@@ -176,8 +179,8 @@ def _assemble(
         coverage_start_us=coverage[0],
         coverage_end_us=coverage[1],
         missing=missing,
-        width=description.width,
-        height=description.height,
+        width=width,
+        height=height,
         codec=description.entry[4:8].decode("latin-1"),
         latency_us=latency_us,
         settled=pieces[-1].video.settled,
@@ -194,9 +197,9 @@ def _sources(pieces: list[Piece]) -> tuple[list[str], list[int]]:
     return names, firsts
 
 
-def _blank_table(timescale: int, descriptions: Descriptions, edit: boxes.Edit) -> TrackTable:
+def _blank_table(track: Track, descriptions: Descriptions, edit: boxes.Edit) -> TrackTable:
     return TrackTable(
-        timescale=timescale,
+        timescale=track.timescale,
         stsd=boxes.stsd(*descriptions.entries),
         deltas=array("I"),
         sizes=array("I"),
@@ -206,6 +209,7 @@ def _blank_table(timescale: int, descriptions: Descriptions, edit: boxes.Edit) -
         edits=[edit],
         width=descriptions.first.width,
         height=descriptions.first.height,
+        matrix=track.matrix,
     )
 
 

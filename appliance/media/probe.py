@@ -19,7 +19,7 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from appliance.media.thumbnail import BAD_MEDIA, OPEN_OPTIONS, BadMedia, describe
+from appliance.media.thumbnail import BAD_MEDIA, OPEN_OPTIONS, BadMedia, describe, turn_of_file
 
 MAX_STREAMS = 16
 _SMALL = (32, 18)
@@ -33,7 +33,8 @@ _FROZEN_DIFFERENCE = 2
 class StreamFacts:
     """Times in seconds of the file's own presentation, edit lists honoured; -1 = none.
 
-    `frames` are those shown; `packets` all stored, hidden pre-roll included.
+    `frames` are those shown; `packets` all stored, hidden pre-roll included. `width` and `height` are of the
+    picture as it is shown.
     """
 
     kind: str
@@ -65,8 +66,12 @@ def probe(file: BinaryIO, *, decode: bool) -> Facts:
     nothing can be counted: no container, or more than MAX_STREAMS streams.
     """
     try:
+        turn = turn_of_file(file)
         with av.open(file, "r", format="mp4", options=OPEN_OPTIONS, buffer_size=1 << 20) as container:
-            return _read_all(container, decode)
+            facts = _read_all(container, decode)
+        for stream in facts.streams:
+            stream.width, stream.height = turn.size(stream.width, stream.height)
+        return facts
     except BadMedia:
         raise
     except BAD_MEDIA as exc:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
 
+from appliance.media.turn import MATRIX_BYTES, turn_of
 from appliance.media.walk import Malformed, children, read_box_header, u32, u64
 
 MAX_HEADER_BYTES = 16 << 20
@@ -25,7 +26,8 @@ class CannotTrim(ValueError):
 @dataclass(frozen=True, slots=True)
 class Trimmed:
     """`first_us` and `end_us` count from the first frame the file showed: where the new first frame begins
-    and the new last one ends. `preroll_s` is hidden time before the new first frame."""
+    and the new last one ends. `preroll_s` is hidden time before the new first frame. `width` and `height` are
+    of the picture as it is shown."""
 
     header: bytes
     first_us: int
@@ -142,14 +144,17 @@ def _track(header: bytes, at: int, end: int) -> _Track:
         raise CannotTrim("a header of another version than ours")
     if u32(header, elst[0] + 4, elst[1]) != 1 or header[elst[0] + 16] & 0x80:
         raise CannotTrim("a track of more than one stretch")
+    matrix = struct.unpack(">9i", header[tkhd[1] - 8 - MATRIX_BYTES : tkhd[1] - 8])
+    size = (u32(header, tkhd[1] - 8, tkhd[1]) >> 16, u32(header, tkhd[1] - 4, tkhd[1]) >> 16)
+    width, height = turn_of(matrix).size(*size)
     return _Track(
         is_video=header[handler[0] + 8 : handler[0] + 12] == b"vide",
         timescale=u32(header, mdhd[0] + 20, mdhd[1]),
         edit_at=elst[0] + 8,
         tkhd_at=tkhd[0] + 28,
         stbl=stbl,
-        width=u32(header, tkhd[1] - 8, tkhd[1]) >> 16,
-        height=u32(header, tkhd[1] - 4, tkhd[1]) >> 16,
+        width=width,
+        height=height,
         codec=header[entry + 4 : entry + 8].decode("latin-1"),
     )
 

@@ -13,7 +13,7 @@ from appliance.media.index import SegmentIndex, State, ticks_to_ns
 
 
 class Size(NamedTuple):
-    """From media time `at_ns` of the run on the picture has this size in pixels."""
+    """From media time `at_ns` of the run on the picture, as it is shown, has this size in pixels."""
 
     at_ns: int
     width: int

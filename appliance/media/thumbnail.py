@@ -18,6 +18,8 @@ import av.error
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
+from appliance.media.turn import AS_CODED, Turn, turn_of_first_track
+
 DECODERS = ("h264", "hevc", "av1", "vp9")
 """What MediaMTX records in fMP4. Anything else a header may name is not worth its attack surface."""
 
@@ -26,6 +28,7 @@ OPEN_OPTIONS = {"probesize": "32", "analyzeduration": "0"}
 1).
 """
 
+_HEAD_BYTES = 4096  # ftyp, mvhd and the first tkhd take 300
 _MAX_PIXELS = 8192 * 4320
 _MAX_SIDE_PX = 8192
 _JPEG_QUALITY = "4"  # mjpeg's qscale: about 7 kB for 320x180
@@ -47,8 +50,11 @@ class Jpeg:
     height: int
 
 
-def keyframe_jpeg(codec: str, extradata: bytes, sample: bytes, *, width_px: int) -> Jpeg:
-    """Decode one keyframe sample and scale it to `width_px` (0 = its own size), aspect kept.
+def keyframe_jpeg(
+    codec: str, extradata: bytes, sample: bytes, *, width_px: int, turn: Turn = AS_CODED
+) -> Jpeg:
+    """Decode one keyframe sample, put it upright by `turn`, scale it to `width_px` wide (0 = its own size),
+    aspect kept.
 
     codec: FFmpeg's name, one of DECODERS. extradata: avcC, hvcC, av1C payload. sample: as stored in the MP4.
     Raises BadMedia.
@@ -56,7 +62,7 @@ def keyframe_jpeg(codec: str, extradata: bytes, sample: bytes, *, width_px: int)
     if codec not in DECODERS:
         raise BadMedia(f"no decoder for {codec!r}")
     try:
-        return _encode(_decode_one(codec, extradata, sample), width_px)
+        return _encode(_decode_one(codec, extradata, sample), width_px, turn)
     except BadMedia:
         raise
     except BAD_MEDIA as exc:
@@ -64,17 +70,18 @@ def keyframe_jpeg(codec: str, extradata: bytes, sample: bytes, *, width_px: int)
 
 
 def frame_jpeg(file: BinaryIO, *, at_s: float, width_px: int) -> Jpeg:
-    """The frame shown at `at_s` seconds of an MP4 (edit lists honoured): the last one that begins at or
-    before it.
+    """The frame shown at `at_s` seconds of an MP4 (edit lists honoured), upright: the last one that begins at
+    or before it.
 
     Decodes from the start, so hand in a short cut that begins at the keyframe. Raises BadMedia.
     """
     try:
+        turn = turn_of_file(file)
         with av.open(file, "r", format="mp4", options=OPEN_OPTIONS, buffer_size=1 << 20) as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             shown = _shown_at(container.decode(stream), at_s)
-            return _encode(shown, width_px)
+            return _encode(shown, width_px, turn)
     except BadMedia:
         raise
     except BAD_MEDIA as exc:
@@ -111,9 +118,32 @@ def _shown_at(frames: Iterator[VideoFrame], at_s: float) -> VideoFrame:
     return shown
 
 
-def _encode(frame: VideoFrame, width_px: int) -> Jpeg:
-    width, height = scaled_size(frame.width, frame.height, width_px)
-    picture = frame.reformat(width, height, "yuvj420p", interpolation="AREA")
+def turn_of_file(file: BinaryIO) -> Turn:
+    """How the pictures of an MP4 whose first track is video are put upright; leaves it at its start.
+
+    Not by side data of frames: PyAV imports numpy for them, whose threads the sandbox forbids.
+    """
+    head = file.read(_HEAD_BYTES)
+    file.seek(0)
+    return turn_of_first_track(head)
+
+
+def upright(frame: VideoFrame, turn: Turn) -> VideoFrame:
+    """`frame` (8-bit 4:2:0, even sides) with its pixels turned; times and colours are not carried along."""
+    if turn == AS_CODED:
+        return frame
+    turned = VideoFrame(*turn.size(frame.width, frame.height), frame.format.name)
+    for source, target in zip(frame.planes, turned.planes, strict=True):
+        rows = turn.plane(bytes(source), source.line_size, source.width, source.height)
+        padding = bytes(target.line_size - target.width)
+        target.update((padding.join(rows) + padding).ljust(target.buffer_size, b"\0"))
+    return turned
+
+
+def _encode(frame: VideoFrame, width_px: int, turn: Turn) -> Jpeg:
+    width, height = scaled_size(*turn.size(frame.width, frame.height), width_px)
+    coded = turn.size(width, height)
+    picture = upright(frame.reformat(*coded, "yuvj420p", interpolation="AREA"), turn)
     picture.pts = 0
     picture.pict_type = 0
     encoder = av.CodecContext.create("mjpeg", "w")

@@ -1,4 +1,4 @@
-"""An MP4 encoded anew: exactly the frames it shows and nothing hidden, playable everywhere.
+"""An MP4 encoded anew: exactly the frames it shows and nothing hidden, upright, playable everywhere.
 
 Owns the FFmpeg calls for it (PyAV), so it runs in worker processes only. Must not know: files, descriptors.
 The input is a clip as the plan lays it out, so IN and OUT are its edit list: never a seek into a recording,
@@ -22,7 +22,16 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from appliance.media.thumbnail import BAD_MEDIA, DECODERS, OPEN_OPTIONS, BadMedia, describe
+from appliance.media.thumbnail import (
+    BAD_MEDIA,
+    DECODERS,
+    OPEN_OPTIONS,
+    BadMedia,
+    describe,
+    turn_of_file,
+    upright,
+)
+from appliance.media.turn import AS_CODED, Turn
 
 _AUDIO_BITS_PER_S = 128_000
 _MAX_HOLE_S = 3600
@@ -63,11 +72,12 @@ def transcode(
     second reached, once per frame. Raises BadMedia, also when a packet cannot be decoded.
     """
     try:
+        turn = turn_of_file(source)
         with (
             av.open(source, "r", format="mp4", options=OPEN_OPTIONS, buffer_size=1 << 20) as container,
             av.open(sink, "w", format="mp4", options={"moov_size": str(moov_bytes)}) as output,
         ):
-            return _Encoding(container, output, recipe, report).run()
+            return _Encoding(container, output, turn, recipe, report).run()
     except BadMedia:
         raise
     except BAD_MEDIA as exc:
@@ -81,16 +91,17 @@ class _Encoding:
         self,
         source: InputContainer,
         sink: OutputContainer,
+        turn: Turn,
         recipe: Recipe,
         report: Callable[[float], None],
     ) -> None:
         if not source.streams.video or source.streams.video[0].codec_context.name not in DECODERS:
             raise BadMedia("no video that can be decoded")
-        self._source, self._sink, self._report = source, sink, report
+        self._source, self._sink, self._turn, self._report = source, sink, turn, report
         self._video_in = source.streams.video[0]
         self._audio_in = next(iter(source.streams.audio), None)
         self._video_in.codec_context.thread_count = recipe.threads
-        self._video = _video_stream(sink, self._video_in, recipe)
+        self._video = _video_stream(sink, self._video_in, turn, recipe)
         self._audio = _audio_stream(sink, self._audio_in) if self._audio_in is not None else None
         self._written = Written(width=self._video.width, height=self._video.height)
 
@@ -114,12 +125,9 @@ class _Encoding:
             return
         end_s = float((frame.pts + frame.duration) * frame.time_base)
         time_base, pts, duration = frame.time_base, frame.pts, frame.duration
-        if (frame.width, frame.height, frame.format.name) != (
-            self._video.width,
-            self._video.height,
-            "yuv420p",
-        ):
-            frame = frame.reformat(self._video.width, self._video.height, "yuv420p")
+        coded = self._turn.size(self._video.width, self._video.height)
+        if (frame.width, frame.height, frame.format.name) != (*coded, "yuv420p") or self._turn != AS_CODED:
+            frame = upright(frame.reformat(*coded, "yuv420p"), self._turn)
             frame.time_base, frame.pts, frame.duration = time_base, pts, duration
         frame.pict_type = 0  # the encoder's choice, not the source's
         self._sink.mux(self._video.encode(frame))
@@ -156,16 +164,16 @@ class _Encoding:
         self._written.audio_samples += frame.samples
 
 
-def _video_stream(sink: OutputContainer, source: VideoStream, recipe: Recipe) -> VideoStream:
+def _video_stream(sink: OutputContainer, source: VideoStream, turn: Turn, recipe: Recipe) -> VideoStream:
     stream = sink.add_stream("libx264", rate=source.average_rate or 30)
     assert isinstance(stream, VideoStream)
-    stream.width, stream.height = source.width & ~1, source.height & ~1
+    stream.width, stream.height = turn.size(source.width & ~1, source.height & ~1)
     stream.pix_fmt = "yuv420p"
-    _dress(stream.codec_context, source, recipe)
+    _dress(stream.codec_context, source, turn, recipe)
     return stream
 
 
-def _dress(context: VideoCodecContext, source: VideoStream, recipe: Recipe) -> None:
+def _dress(context: VideoCodecContext, source: VideoStream, turn: Turn, recipe: Recipe) -> None:
     origin = source.codec_context
     if source.time_base is not None:
         context.time_base = source.time_base  # frame times are copied to the tick, whatever their rate
@@ -174,8 +182,8 @@ def _dress(context: VideoCodecContext, source: VideoStream, recipe: Recipe) -> N
     context.options = {"preset": recipe.preset, "crf": str(recipe.crf), "bf": "0", "g": "60"}
     context.color_range, context.colorspace = origin.color_range, origin.colorspace
     context.color_primaries, context.color_trc = origin.color_primaries, origin.color_trc
-    if origin.sample_aspect_ratio:
-        context.sample_aspect_ratio = origin.sample_aspect_ratio
+    if aspect := origin.sample_aspect_ratio:
+        context.sample_aspect_ratio = 1 / aspect if turn.transposed else aspect
 
 
 def _audio_stream(sink: OutputContainer, source: AudioStream) -> AudioStream:

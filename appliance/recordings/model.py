@@ -109,6 +109,8 @@ class TimelineGap(BaseModel):
 
 
 class TimelineRun(BaseModel):
+    """`width` and `height` are of the picture as it is shown: turned by the display matrix of the file."""
+
     run_id: str
     start: str
     end: str
@@ -119,7 +121,7 @@ class TimelineRun(BaseModel):
 
 
 class TimelineSize(BaseModel):
-    """From `at` on the picture has this size."""
+    """From `at` on the picture, as it is shown, has this size."""
 
     at: str
     width: int

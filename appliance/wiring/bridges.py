@@ -26,6 +26,7 @@ from appliance.kernel.operation import Answer
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
+from appliance.media.turn import Turn
 from appliance.media.view import SegmentView
 from appliance.recordings.embedded import RecorderHandle, run_embedded_recorder
 from appliance.recordings.follower import RecordingsHandle, run_recordings
@@ -249,9 +250,10 @@ def decode_key(workers: WorkerPoolHandle | None) -> DecodeKey:
         offset: int,
         length: int,
         width_px: int,
+        turn: Turn,
         bulk: bool,
     ) -> bytes:
-        job = ThumbnailJob(codec, extradata, offset, length, width_px)
+        job = ThumbnailJob(codec, extradata, offset, length, width_px, turn)
         picture = await workers.thumbnail(job, recording, Priority.BULK if bulk else Priority.LIVE)
         return picture.data
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self, TypeVar
 
 from appliance.media.jpeg import NotAJpeg, jpeg_size
+from appliance.media.turn import AS_CODED, Turn
 from appliance.workers.protocol import (
     Json,
     ProtocolError,
@@ -79,8 +80,8 @@ DECODER_OF_SAMPLE_ENTRY = {
 
 @dataclass(frozen=True, slots=True)
 class ThumbnailJob:
-    """Decode the one keyframe sample at `offset` of input 0 and write a JPEG into input 1, at most
-    `width_px` wide.
+    """Decode the one keyframe sample at `offset` of input 0 and write a JPEG into input 1, put upright by
+    `turn`, at most `width_px` wide.
 
     codec: FFmpeg's name. extradata: payload of avcC, hvcC, av1C. 19 ms for 1080p; the deadline is for a
     stalled disk.
@@ -91,6 +92,7 @@ class ThumbnailJob:
     offset: int
     length: int
     width_px: int = 320
+    turn: Turn = AS_CODED
 
     kind: ClassVar[str] = "thumbnail"
     wall_s: ClassVar[float] = 5.0
@@ -109,6 +111,7 @@ class ThumbnailJob:
             "extradata": extradata,
             "piece": [0, self.offset, self.length],
             "width_px": self.width_px,
+            "turn": list(self.turn),
         }
 
     def result(self, answer: Json, descriptors: Sequence[int]) -> Picture:

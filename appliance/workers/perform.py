@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 from appliance.media.probe import probe
 from appliance.media.thumbnail import BadMedia, Jpeg, frame_jpeg, keyframe_jpeg
 from appliance.media.transcode import PRESETS, Recipe, transcode
+from appliance.media.turn import Turn
 from appliance.workers.jobs import MAX_SAMPLE_BYTES, Piece, parse_piece
 from appliance.workers.protocol import Json, ProtocolError, Request, boolean, integer, number, sequence, text
 from appliance.workers.reader import PieceReader, Writer
@@ -40,7 +41,9 @@ def _thumbnail(args: Json, descriptors: Descriptors, _report: Report) -> Json:
     if len(sample) != piece.length:
         raise BadMedia("the recording ends inside the keyframe")
     extradata = base64.b64decode(text(args, "extradata"), validate=True)
-    jpeg = keyframe_jpeg(text(args, "codec"), extradata, sample, width_px=integer(args, "width_px"))
+    turn = Turn(*(bool(each) for each in sequence(args, "turn")))
+    width_px = integer(args, "width_px")
+    jpeg = keyframe_jpeg(text(args, "codec"), extradata, sample, width_px=width_px, turn=turn)
     return _write_picture(jpeg, output)
 
 

@@ -109,7 +109,7 @@ def init(media: Media, mtxi: bytes = b"") -> bytes:
 
 def _trak(track: Track) -> bytes:
     audio = track.kind == "audio"
-    header = boxes.tkhd(track.id, 0, track.width, track.height, audio=audio, version=0)
+    header = boxes.tkhd(track.id, 0, track.width, track.height, audio=audio, version=0, matrix=track.matrix)
     media = boxes.mdia(track.timescale, 0, boxes.empty_stbl(track.stsd), audio=audio, version=0)
     return boxes.box(b"trak", header, media)
 
