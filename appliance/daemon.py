@@ -52,7 +52,6 @@ from appliance.sessions.http import session_routes
 from appliance.settings import Settings
 from appliance.snapshot import snapshot
 from appliance.tags.http import tag_routes
-from appliance.tags.store import delete_tags_of
 from appliance.web.api import Command, Routes
 from appliance.web.app import make_app, make_local_app
 from appliance.web.common import Hooks, Site
@@ -134,11 +133,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
     """Channels, the cutter and its files: what turns footage and marks into clips."""
     settings, store = box.settings, box.store
     footage = bridges.footage_of(box.recordings)
-    rules = MarkRules(
-        settings.clips,
-        settings.site.timezone,
-        lambda tx, clip_id: delete_tags_of(tx, clip_id=clip_id),
-    )
+    rules = MarkRules(settings.clips, settings.site.timezone, bridges.forget_tags)
     planner = Planner(footage, box.threads)
     delivery = Delivery(footage, settings.storage.clips, box.threads)
     assert box.workers is not None
@@ -166,6 +161,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             footage=footage,
             clips_dir=settings.storage.clips,
             look_inside=box.after_cut,
+            readers=delivery.readers,
         ) as files,
         running(
             "cutter",

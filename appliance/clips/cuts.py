@@ -123,30 +123,43 @@ def is_wanted(tx: ReadTx, job: Job) -> bool:
 def finish(tx: Tx, job: Job, plan: Plan, file_path: str | None = None) -> bool:
     """processing -> ready with its plan. False: the clip has moved on, the plan is nobody's.
 
-    With `file_path` the plan's bytes are those of that file, which is durable; a file that has become
-    nobody's is garbage from now on.
+    A plan of the same bytes as an earlier cut that is still there is that cut: its URL, its file and what
+    players hold of it stay good. With `file_path` the plan's bytes are those of that file, which is durable;
+    a file that has become nobody's is garbage from now on.
     """
     row = _current(tx, job, ClipState.PROCESSING)
     if row is None or row["attempts"] != job.attempt:
         if file_path is not None:
             tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (file_path, tx.now_us))
         return False
-    _insert_plan(tx, job, plan, file_path)
-    supersede(tx, job.clip_id, job.media_rev)
+    same = _same_cut(tx, job, plan)
+    if same is None:
+        _insert_plan(tx, job, plan, file_path)
+    plays = job.media_rev if same is None else same["media_rev"]
+    supersede(tx, job.clip_id, plays)
     changes = {
         "status": CLIP.next(ClipState.PROCESSING, ClipEvent.FINISH),
         "waiting_for": None,
         "error_message": None,
-        "ready_media_rev": job.media_rev,
+        "ready_media_rev": plays,
         "coverage": json.encode(coverage(plan)).decode(),
         "preroll_us": round(plan.preroll_s * 1e6),
-        "file_path": file_path,
+        "file_path": file_path if same is None else same["file_path"],
     }
     if job.media_rev == 1 and row["retries"] == 0:
         changes["ready_after_us"] = ready_after_us(job, tx.now_us)
     tx.update("clips", job.clip_id, changes)
     journal_clip(tx, "clip_ready", job.clip_id)
     return True
+
+
+def _same_cut(tx: ReadTx, job: Job, plan: Plan) -> Row | None:
+    """The clip's earlier cut with the bytes of this plan: a trim within one frame, or one that was undone."""
+    return tx.one(
+        "SELECT media_rev, file_path FROM plans WHERE clip_id = ? AND header = ? AND ranges = ?"
+        " AND length(header) > 0 ORDER BY media_rev DESC",
+        (job.clip_id, plan.header, _ranges(plan)),
+    )
 
 
 def ready_after_us(job: Job, now_us: int) -> int:
@@ -219,7 +232,7 @@ def recover(tx: Tx) -> None:
 
 
 def lost(tx: Tx, clip_id: str, media_rev: int) -> None:
-    """ready -> pending: bytes its plan points at are no longer on the disk."""
+    """ready -> pending: bytes its plan points at are no longer on the disk. The plan goes with them."""
     row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (clip_id,))
     if row is None or row["status"] != ClipState.READY or row["ready_media_rev"] != media_rev:
         return
@@ -233,16 +246,27 @@ def lost(tx: Tx, clip_id: str, media_rev: int) -> None:
         "out_received_us": tx.now_us,
     }
     tx.update("clips", clip_id, changes)
+    drop_cut(tx, clip_id, media_rev)
     supersede(tx, clip_id, row["media_rev"] + 1)
     journal_clip(tx, "clip_updated", clip_id)
 
 
 def supersede(tx: Tx, clip_id: str, media_rev: int) -> None:
-    """Every other cut of the clip has had its day from now on: it goes 24 h later (clips/files.py)."""
+    """Every other cut of the clip goes as soon as nobody plays it any more (clips/files.py)."""
     tx.run(
         "UPDATE plans SET superseded_us = ? WHERE clip_id = ? AND media_rev <> ? AND superseded_us IS NULL",
         (tx.now_us, clip_id, media_rev),
     )
+    tx.run("UPDATE plans SET superseded_us = NULL WHERE clip_id = ? AND media_rev = ?", (clip_id, media_rev))
+
+
+def drop_cut(tx: Tx, clip_id: str, media_rev: int) -> None:
+    """Forget a cut; its file is garbage."""
+    cut = clip_id, media_rev
+    path = tx.value("SELECT file_path FROM plans WHERE clip_id = ? AND media_rev = ?", cut)
+    if path is not None:
+        tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (path, tx.now_us))
+    tx.run("DELETE FROM plans WHERE clip_id = ? AND media_rev = ?", cut)
 
 
 def coverage(plan: Plan) -> dict[str, Any]:
@@ -260,14 +284,13 @@ def coverage(plan: Plan) -> dict[str, Any]:
 
 
 def _insert_plan(tx: Tx, job: Job, plan: Plan, file_path: str | None) -> None:
-    ranges = [[each.name, each.offset, each.length] for each in plan.ranges]
     tx.insert(
         "plans",
         {
             "clip_id": job.clip_id,
             "media_rev": job.media_rev,
             "header": plan.header,
-            "ranges": json.encode(ranges).decode(),
+            "ranges": _ranges(plan),
             "size": plan.size,
             "media_spans": json.encode([list(span) for span in plan.media_spans]).decode(),
             "frames": plan.frames,
@@ -278,6 +301,10 @@ def _insert_plan(tx: Tx, job: Job, plan: Plan, file_path: str | None) -> None:
             "created_us": tx.now_us,
         },
     )
+
+
+def _ranges(plan: Plan) -> str:
+    return json.encode([[each.name, each.offset, each.length] for each in plan.ranges]).decode()
 
 
 def _current(tx: ReadTx, job: Job, state: ClipState) -> Row | None:

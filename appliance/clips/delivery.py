@@ -13,13 +13,15 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import trio
 
 from appliance.clips import cuts
 from appliance.clips.footage import Footage
-from appliance.clips.plans import FileLost, StoredPlan, stored_plan
-from appliance.clips.rows import load, media_name
+from appliance.clips.plans import FileLost, StoredPlan, is_stored, stored_plan
+from appliance.clips.readers import Readers
+from appliance.clips.rows import clip_resource, load, media_name
 from appliance.clips.wholeness import is_lost
 from appliance.kernel.errors import Refused, Unavailable, not_found
 from appliance.kernel.store import Store
@@ -43,8 +45,9 @@ class PlanCache:
         if media_rev is not None and (clip_id, media_rev) in self.kept:
             self.kept.move_to_end((clip_id, media_rev))
             known = self.kept[(clip_id, media_rev)]
-            await self.store.read(lambda tx: load(tx, "clip", clip_id))  # 410 for a deleted clip
-            return known
+            if await self.store.read(lambda tx: is_stored(tx, clip_id, media_rev)):
+                return known
+            del self.kept[(clip_id, media_rev)]
         plan = await self.store.read(lambda tx: find_plan(tx, clip_id, media_rev))
         if plan.file_path is not None:  # a virtual one may get its file any moment
             self.kept[(clip_id, plan.media_rev)] = plan
@@ -66,9 +69,25 @@ def find_plan(tx: ReadTx, clip_id: str, media_rev: int | None) -> StoredPlan:
             extra={"status": row["status"], "waiting_for": row["waiting_for"]},
         )
     plan = stored_plan(tx, clip_id, wanted)
+    if plan is None and wanted == row["media_rev"] and row["status"] == "ready":
+        plan = stored_plan(tx, clip_id, row["ready_media_rev"])  # cut anew, and the same bytes as before
+    if plan is None and 0 < wanted < row["media_rev"]:
+        raise replaced(clip_resource(tx, row), wanted)
     if plan is None:
         raise not_found("media of this clip", f"m{wanted}")
     return plan
+
+
+def replaced(clip: dict[str, Any], wanted: int) -> Refused:
+    """A newer cut took its place and nobody has played it for a while. Its bytes cannot be continued by those
+    of another cut: no redirect, a player in the middle would mix them."""
+    return Refused(
+        410,
+        "replaced",
+        f"m{wanted} of this clip was replaced by a newer cut",
+        "load stream_url from the start",
+        extra={"stream_url": clip["stream_url"], "media_rev": clip["media_rev"]},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +97,7 @@ class Delivery:
     footage: Footage
     clips_dir: Path
     threads: trio.CapacityLimiter
+    readers: Readers = field(default_factory=Readers)
 
     async def pieces(self, plan: StoredPlan) -> list[bytes | FileRange]:
         """The bytes of a stored plan, in order. Raises Refused 409 `footage_gone`, FileLost for an export."""
@@ -158,7 +178,8 @@ def media_routes(*, store: Store, delivery: Delivery) -> list[RawRoute]:
             cache_control=cache,
             filename=f"{clip_id}.mp4",
         )
-        await send_media(scope, receive, send, media)
+        with delivery.readers.reading(clip_id, plan.media_rev):
+            await send_media(scope, receive, send, media)
 
     async def newest(scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
         await serve(scope, receive, send, given["clip_id"], None, "no-cache")

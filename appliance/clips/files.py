@@ -9,7 +9,7 @@ fsync(directory), drop the row. Bulk work: one file at a time, after every live 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,19 +21,23 @@ import trio
 from appliance.clips import cuts
 from appliance.clips.footage import Footage
 from appliance.clips.plans import StoredPlan, file_name, keep_file, stored_plan, unwritten_plans
+from appliance.clips.readers import Cut, Readers
 from appliance.clips.wholeness import find_lost, sweep
 from appliance.clips.writing import BytesLost, Unreadable, unlink, write_plan
 from appliance.kernel.backoff import Backoff
 from appliance.kernel.store import Store
 from appliance.kernel.troubles import Troubles
-from appliance.kernel.tx import Tx
+from appliance.kernel.tx import ReadTx, Tx
 
 log = structlog.get_logger("clip_files")
 
 GARBAGE_EVERY_S = 60.0
-KEEP_SUPERSEDED_US = 24 * 3_600_000_000  # a player may still be in the middle of the cut before
+UNREAD_US = 60_000_000  # a replaced cut nobody has read: a tablet may be about to, it was just told of it
+READ_S = 300.0  # one that was read: its player may be paused, or play what it has loaded
+AT_ONCE = 200  # replaced cuts that go in one transaction
 RETRY_S = 30.0  # a full or missing disk: look again after this at the latest
 UNREADABLE_S = 300.0  # a recording that cannot be read: the files of other clips come first
+LOST_S = 300.0  # bytes lost again so soon: the index still names them, a new cut would lose them once more
 
 
 class Commit(Protocol):
@@ -51,7 +55,10 @@ class ClipFiles:
     clips_dir: Path
     turn: trio.Lock
     troubles: Troubles = field(default_factory=lambda: Troubles("clip files"))
+    readers: Readers = field(default_factory=Readers)
+    begun_us: int = 0  # box time; what was read before is not known
     put_off: dict[tuple[str, int], float] = field(default_factory=dict)  # unreadable for now -> until when
+    lost: dict[str, float] = field(default_factory=dict)  # clip that lost its bytes -> when that may be again
 
     async def write_now(self, clip_id: str, media_rev: int) -> bool:
         """Write a plan's file ahead of its turn. False: a disk refuses, the recordings are still needed.
@@ -85,10 +92,9 @@ class ClipFiles:
         try:
             await trio.to_thread.run_sync(write_plan, plan, self.clips_dir / path, self.footage.open_fd)
         except BytesLost as error:
-            log.warning("clip lost its footage", clip=plan.clip_id, reason=str(error))
-            await commit(lambda tx: cuts.lost(tx, plan.clip_id, plan.media_rev))
+            return await self._bytes_lost(plan, error, commit)
         except Unreadable as error:  # it plays on out of the recording, as far as that goes
-            self.put_off[(plan.clip_id, plan.media_rev)] = trio.current_time() + UNREADABLE_S
+            self._put_off(plan, UNREADABLE_S)
             self.troubles.fail("read", error, clip=plan.clip_id, hint="check the recordings disk")
             return False
         except OSError as error:
@@ -101,6 +107,21 @@ class ClipFiles:
             self.troubles.worked("read")
         return True
 
+    async def _bytes_lost(self, plan: StoredPlan, error: BytesLost, commit: Commit) -> bool:
+        now_s = trio.current_time()
+        if now_s < self.lost.get(plan.clip_id, now_s):
+            self._put_off(plan, LOST_S)
+            return False
+        for clip_id in [clip_id for clip_id, until_s in self.lost.items() if until_s <= now_s]:
+            del self.lost[clip_id]
+        self.lost[plan.clip_id] = now_s + LOST_S
+        log.warning("clip lost its footage", clip=plan.clip_id, reason=str(error))
+        await commit(lambda tx: cuts.lost(tx, plan.clip_id, plan.media_rev))
+        return True
+
+    def _put_off(self, plan: StoredPlan, by_s: float) -> None:
+        self.put_off[(plan.clip_id, plan.media_rev)] = trio.current_time() + by_s
+
     async def make_folder(self) -> None:
         """Raises OSError."""
         await trio.to_thread.run_sync(lambda: self.clips_dir.mkdir(parents=True, exist_ok=True))
@@ -108,7 +129,7 @@ class ClipFiles:
 
     async def collect(self, commit: Commit) -> None:
         """Unlink what is due now; what the disk refuses keeps its row. Raises as `commit` does, OSError."""
-        await commit(expire_superseded)
+        await self._drop_replaced(commit)
         due = await self.store.read(
             lambda tx: tx.all("SELECT path FROM garbage WHERE due_us <= ?", (tx.now_us,))
         )
@@ -124,6 +145,19 @@ class ClipFiles:
         if refused is not None:
             raise refused
 
+    async def _drop_replaced(self, commit: Commit) -> None:
+        """Cuts that a newer one replaced, once nobody plays them."""
+        replaced = await self.store.read(replaced_cuts)
+        quiet = [cut for cut, since_us in replaced if self._is_quiet(*cut, since_us)]
+        if quiet:
+            await commit(partial(drop_replaced, replaced=quiet[:AT_ONCE]))
+
+    def _is_quiet(self, clip_id: str, media_rev: int, since_us: int) -> bool:
+        now_us, quiet_s = self.store.clock.now_us(), self.readers.quiet_s(clip_id, media_rev)
+        if quiet_s is None and since_us < self.begun_us:  # it may have been read in an earlier life
+            quiet_s = (now_us - self.begun_us) / 1e6
+        return now_us - since_us >= UNREAD_US and (quiet_s is None or quiet_s >= READ_S)
+
     async def collect_now(self) -> None:
         """Retention has deleted clips and needs their space. Raises StoreBroken, Unavailable, OSError."""
         await self.collect(self.store.write)
@@ -136,6 +170,7 @@ async def run_clip_files(
     clips_dir: Path,
     garbage_every_s: float = GARBAGE_EVERY_S,
     look_inside: bool = False,
+    readers: Readers | None = None,
     task_status: trio.TaskStatus[ClipFiles] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Write the files of ready clips, one at a time, and take out the garbage, until cancelled.
@@ -145,7 +180,14 @@ async def run_clip_files(
     its length without its bytes. A disk that refuses is told (`ClipFiles.troubles`) and tried again.
     Raises: StoreBroken.
     """
-    files = ClipFiles(store, footage, clips_dir, trio.Lock())
+    files = ClipFiles(
+        store,
+        footage,
+        clips_dir,
+        trio.Lock(),
+        readers=readers if readers is not None else Readers(),
+        begun_us=store.clock.now_us(),
+    )
     try:
         await files.make_folder()
         await sweep(store, clips_dir)
@@ -188,18 +230,24 @@ async def _collect_garbage(files: ClipFiles, every_s: float) -> None:
         await trio.sleep(pause_s)
 
 
-def expire_superseded(tx: Tx) -> None:
-    """Cuts that a newer one replaced a day ago: their files are garbage. Never the one a clip plays."""
-    due = tx.all(
-        "SELECT plans.clip_id, plans.media_rev, plans.file_path FROM plans JOIN clips ON clips.id = clip_id"
-        " WHERE superseded_us <= ? AND plans.media_rev IS NOT clips.ready_media_rev"
-        " AND clips.deleted_us IS NULL LIMIT 200",
-        (tx.now_us - KEEP_SUPERSEDED_US,),
-    )
-    for row in due:
-        if row["file_path"] is not None:
-            tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (row["file_path"], tx.now_us))
-        tx.run("DELETE FROM plans WHERE clip_id = ? AND media_rev = ?", (row["clip_id"], row["media_rev"]))
+_REPLACED = (
+    "SELECT clip_id, plans.media_rev, superseded_us FROM plans JOIN clips ON clips.id = clip_id"
+    " WHERE superseded_us IS NOT NULL AND plans.media_rev IS NOT clips.ready_media_rev"
+    " AND clips.deleted_us IS NULL"
+)
+
+
+def replaced_cuts(tx: ReadTx) -> list[tuple[Cut, int]]:
+    """Cuts that a newer one replaced, and since when. Never the one a clip plays."""
+    rows = tx.all(_REPLACED + " ORDER BY superseded_us")
+    return [((row["clip_id"], row["media_rev"]), row["superseded_us"]) for row in rows]
+
+
+def drop_replaced(tx: Tx, replaced: Sequence[Cut]) -> None:
+    """Forget these cuts, those of them that are still replaced ones."""
+    for clip_id, media_rev in replaced:
+        if tx.one(_REPLACED + " AND clip_id = ? AND plans.media_rev = ?", (clip_id, media_rev)) is not None:
+            cuts.drop_cut(tx, clip_id, media_rev)
 
 
 def _drop_garbage(tx: Tx, path: str) -> None:

@@ -284,6 +284,9 @@ def remove_clips(
     for row in rows:
         rules.forget_tags(tx, row["id"])
         tx.update("clips", row["id"], {"deleted_us": tx.now_us})
+        for path in replaced_files(tx, row):  # an undo brings back what it played, nothing older
+            tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (path, tx.now_us))
+        tx.run("DELETE FROM plans WHERE " + _REPLACED, (row["id"], row["ready_media_rev"]))
         for path in clip_files(tx, row):
             tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (path, tx.now_us + keep_us))
     counters = {
@@ -307,6 +310,15 @@ def expire_clip(tx: Tx, rules: MarkRules, clip_id: str, reason: str) -> bool:
         return False
     remove_clips(tx, rules, [row], keep_us=0, reason=reason)
     return True
+
+
+_REPLACED = "clip_id = ? AND media_rev IS NOT ?"
+
+
+def replaced_files(tx: ReadTx, row: Row) -> list[str]:
+    """Files of cuts the clip does not play, relative to clips_dir."""
+    sql = "SELECT file_path FROM plans WHERE file_path IS NOT NULL AND " + _REPLACED
+    return [each["file_path"] for each in tx.all(sql, (row["id"], row["ready_media_rev"]))]
 
 
 def clip_files(tx: ReadTx, row: Row) -> list[str]:

@@ -20,6 +20,7 @@ import trio
 
 from appliance.clips.exact import ExactFrames
 from appliance.clips.footage import Footage
+from appliance.clips.machine import ClipState
 from appliance.clips.planner import open_once
 from appliance.clips.plans import FileLost
 from appliance.clips.rows import load
@@ -185,7 +186,7 @@ class Pictures:
 
     def _refine_soon(self, row: Row) -> None:
         """Have the clip's first frame made, where it is known and not far behind its key."""
-        is_cut = row["ready_media_rev"] == row["media_rev"] and row["preroll_us"] is not None
+        is_cut = row["status"] == ClipState.READY and row["preroll_us"] is not None
         if self.exact is None or not is_cut or row["preroll_us"] > CHEAP_PREROLL_US:
             return
         if row["id"] not in self.to_refine and exact_name(row) not in self.hopeless:
@@ -230,11 +231,11 @@ class Pictures:
     async def _make_exact(self, clip_id: str) -> None:
         assert self.exact is not None
         row = await self.store.read(lambda tx: load(tx, "clip", clip_id))
-        if row["ready_media_rev"] != row["media_rev"] or exact_name(row) in self.hopeless:
+        if row["status"] != ClipState.READY or exact_name(row) in self.hopeless:
             return
         if await self._read(exact_name(row)) is None:
             try:
-                jpeg = await self.exact.first_of(clip_id, row["media_rev"], width_px=WIDTH_PX)
+                jpeg = await self.exact.first_of(clip_id, row["ready_media_rev"], width_px=WIDTH_PX)
             except Refused:
                 if len(self.hopeless) < HOPELESS_MAX:
                     self.hopeless.add(exact_name(row))

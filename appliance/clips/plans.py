@@ -43,6 +43,13 @@ def stored_plan(tx: ReadTx, clip_id: str, media_rev: int) -> StoredPlan | None:
     return found[0] if found else None
 
 
+def is_stored(tx: ReadTx, clip_id: str, media_rev: int) -> bool:
+    """Whether a media_rev of a clip that is not deleted can still be served."""
+    sql = "SELECT 1 FROM plans JOIN clips ON clips.id = clip_id"
+    sql += " WHERE clips.deleted_us IS NULL AND clip_id = ? AND plans.media_rev = ?"
+    return tx.value(sql, (clip_id, media_rev)) is not None
+
+
 def unwritten_plans(tx: ReadTx, limit: int = 1) -> list[StoredPlan]:
     """Newest cuts without a file, oldest first."""
     sql = _PLAN + "plans.file_path IS NULL AND plans.media_rev = clips.ready_media_rev"

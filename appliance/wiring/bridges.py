@@ -34,7 +34,7 @@ from appliance.recordings.mediamtx import Whep, open_whep, parse_hook, webrtc_ur
 from appliance.recordings.model import Fact, FootageChanged
 from appliance.recordings.store import journal_gap
 from appliance.settings import Settings
-from appliance.tags.store import restore_tags_of
+from appliance.tags.store import delete_tags_of, restore_tags_of
 from appliance.web.api import Ctx, Routes
 from appliance.workers.jobs import ThumbnailJob
 from appliance.workers.pool import Priority, WorkerPoolHandle
@@ -272,6 +272,11 @@ def restore_marks(tx: Tx, session_id: str, deleted_us: int) -> None:
 def footage_of(recordings: RecordingsHandle | None) -> Footage:
     """What cutting asks of: the index, or nothing at all in safe mode."""
     return NoRecordings() if recordings is None else recordings
+
+
+def forget_tags(tx: Tx, clip_id: str) -> object:
+    """The tags' part of deleting a clip."""
+    return delete_tags_of(tx, clip_id=clip_id)
 
 
 def safe_mode_routes() -> Routes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -9,17 +10,19 @@ import pytest
 import trio
 
 from appliance.clips import cuts, marks, plays
+from appliance.clips.delivery import PlanCache, find_plan
 from appliance.clips.expiry import is_kept
-from appliance.clips.files import KEEP_SUPERSEDED_US, ClipFiles, expire_superseded
+from appliance.clips.files import READ_S, UNREAD_US, ClipFiles
 from appliance.clips.model import ClipPatch, PlayPatch
 from appliance.clips.plans import stored_plan
+from appliance.clips.readers import Readers
 from appliance.kernel.errors import Refused
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
 from tests.clips.conftest import Bench
 from tests.clips.test_files import DiskFootage
 from tests.kit.box import COACH, types
-from tests.kit.hand_footage import plan_of
+from tests.kit.hand_footage import plan_of, with_header
 
 S = 1_000_000
 
@@ -30,7 +33,9 @@ async def cut(store: Store, clip_id: str) -> None:
     def change(tx: Tx) -> None:
         job = next(each for each in cuts.waiting_jobs(tx) if each.clip_id == clip_id)
         claimed = cuts.claim(tx, job)
-        assert claimed is not None and cuts.finish(tx, claimed, plan_of(job.start_us, job.end_us, job.end_us))
+        plan = plan_of(job.start_us, job.end_us, job.end_us)
+        plan = with_header(plan, b"%d us of" % (job.end_us - job.start_us))
+        assert claimed is not None and cuts.finish(tx, claimed, plan)
 
     await store.write(change)
 
@@ -126,41 +131,128 @@ async def test_a_file_the_disk_refuses_leaves_the_pins(bench: Bench, tmp_path: P
     assert (await bench.row("clips", clip["id"]))["status"] == "ready"
 
 
-async def test_a_replaced_cut_goes_a_day_later_and_the_newest_never(bench: Bench, tmp_path: Path) -> None:
+@dataclass
+class Cuts:
+    """A clip that is cut from a recording, trimmed and cut anew."""
+
+    bench: Bench
+    files: ClipFiles
+    clip_id: str
+
+    async def trim(self, seconds: float, *, write: bool = True) -> None:
+        """The next cut, with its file."""
+        await self.bench.store.write(partial(trim, bench=self.bench, clip_id=self.clip_id, seconds=seconds))
+        await self.cut(write=write)
+
+    async def cut(self, *, write: bool = True) -> None:
+        await cut(self.bench.store, self.clip_id)
+        row = await self.bench.row("clips", self.clip_id)
+        if write:
+            await self.files.write_now(self.clip_id, row["ready_media_rev"])
+
+    async def pass_s(self, seconds: float) -> list[str]:
+        """Time goes by, garbage is collected; the files that are left."""
+        self.bench.clock.advance(seconds)
+        await self.files.collect_now()
+        return sorted(path.name[-6:] for path in self.files.clips_dir.glob("*/*.mp4"))
+
+
+@pytest.fixture
+async def clip_cuts(bench: Bench, tmp_path: Path) -> Cuts:
     clip = await bench.clip(duration_seconds=5.0, start_time="2026-11-20T18:00:00Z")
     (tmp_path / "cam1").mkdir()
     (tmp_path / "cam1" / "a.mp4").write_bytes(bytes(200))
-    files = ClipFiles(bench.store, DiskFootage(tmp_path), tmp_path / "clips", trio.Lock())
-    for media_rev, seconds in ((1, 4.0), (2, 3.0), (3, None)):
-        await cut(bench.store, clip["id"])
-        if media_rev != 2:  # the second is replaced before it has a file
-            await files.write_now(clip["id"], media_rev)
-        if seconds is not None:
-            await bench.store.write(partial(trim, bench=bench, clip_id=clip["id"], seconds=seconds))
-    folder = tmp_path / "clips" / bench.session_id
-    assert sorted(path.name[-6:] for path in folder.iterdir()) == ["m1.mp4", "m3.mp4"]
-    assert await pins(bench.store) == [("cam1/a.mp4", 2)]
-    bench.clock.advance(KEEP_SUPERSEDED_US / S - 1)
-    await files.collect_now()
-    assert await bench.store.read(lambda tx: stored_plan(tx, clip["id"], 1))
-    bench.clock.advance(2)
-    await files.collect_now()
-    assert [path.name[-6:] for path in folder.iterdir()] == ["m3.mp4"]
-    assert await pins(bench.store) == []
-    bench.clock.advance(10 * KEEP_SUPERSEDED_US / S)
-    await files.collect_now()
-    plan = await bench.store.read(lambda tx: stored_plan(tx, clip["id"], 3))
+    readers = Readers(lambda: bench.clock.now_us() / S)
+    files = ClipFiles(bench.store, DiskFootage(tmp_path), tmp_path / "clips", trio.Lock(), readers=readers)
+    made = Cuts(bench, files, clip["id"])
+    await made.cut()
+    return made
+
+
+UNREAD_S = UNREAD_US / S
+
+
+async def test_a_replaced_cut_nobody_reads_goes_after_a_minute_and_the_newest_never(clip_cuts: Cuts) -> None:
+    await clip_cuts.trim(4.0, write=False)  # the second is replaced before it has a file
+    await clip_cuts.trim(3.0)
+    store = clip_cuts.bench.store
+    assert await clip_cuts.pass_s(UNREAD_S - 1) == ["m1.mp4", "m3.mp4"]
+    assert await pins(store) == [("cam1/a.mp4", 2)]
+    assert await clip_cuts.pass_s(2) == ["m3.mp4"]
+    assert await pins(store) == []
+    assert await clip_cuts.pass_s(1e6) == ["m3.mp4"]
+    plan = await store.read(lambda tx: stored_plan(tx, clip_cuts.clip_id, 3))
     assert plan is not None and plan.file_path is not None
-    assert (tmp_path / "clips" / plan.file_path).exists()
 
 
-async def test_the_cut_that_plays_while_a_trim_waits_is_not_replaced_yet(bench: Bench) -> None:
-    clip = await bench.clip(duration_seconds=5.0, start_time="2026-11-20T18:00:00Z")
-    await cut(bench.store, clip["id"])
-    await bench.store.write(partial(trim, bench=bench, clip_id=clip["id"], seconds=4.0))
-    bench.clock.advance(10 * KEEP_SUPERSEDED_US / S)
-    await bench.store.write(expire_superseded)
-    assert await bench.store.read(lambda tx: stored_plan(tx, clip["id"], 1))
+async def test_a_replaced_cut_stays_while_it_is_read_and_for_its_players_pause(clip_cuts: Cuts) -> None:
+    readers, clip_id = clip_cuts.files.readers, clip_cuts.clip_id
+    with readers.reading(clip_id, 1):
+        await clip_cuts.trim(4.0)
+        with readers.reading(clip_id, 1):
+            assert await clip_cuts.pass_s(2 * READ_S) == ["m1.mp4", "m2.mp4"]
+        assert await clip_cuts.pass_s(2 * READ_S) == ["m1.mp4", "m2.mp4"], "one of two has ended"
+    assert await clip_cuts.pass_s(READ_S - 1) == ["m1.mp4", "m2.mp4"]
+    assert await clip_cuts.pass_s(2) == ["m2.mp4"]
+
+
+async def test_what_was_read_before_a_restart_is_given_the_same_time(clip_cuts: Cuts) -> None:
+    await clip_cuts.trim(4.0)
+    clip_cuts.bench.clock.advance(1)
+    clip_cuts.files = replace(clip_cuts.files, begun_us=clip_cuts.bench.clock.now_us())
+    assert await clip_cuts.pass_s(READ_S - 1) == ["m1.mp4", "m2.mp4"]
+    assert await clip_cuts.pass_s(2) == ["m2.mp4"]
+
+
+async def test_a_replaced_cut_that_has_gone_is_not_served_from_memory(clip_cuts: Cuts) -> None:
+    cache, clip_id = PlanCache(clip_cuts.bench.store), clip_cuts.clip_id
+    assert (await cache.get(clip_id, 1)).media_rev == 1
+    await clip_cuts.trim(4.0)
+    assert (await cache.get(clip_id, 1)).media_rev == 1, "it plays on"
+    await clip_cuts.pass_s(UNREAD_S + 1)
+    with pytest.raises(Refused, match="replaced"):
+        await cache.get(clip_id, 1)
+    assert (clip_id, 1) not in cache.kept
+
+
+async def test_twenty_trims_leave_two_files_at_the_most(clip_cuts: Cuts) -> None:
+    for tenths in range(49, 20, -1):
+        await clip_cuts.trim(tenths / 10)
+        assert len(await clip_cuts.pass_s(UNREAD_S + 1)) <= 2
+
+
+async def test_a_trim_that_is_undone_is_the_cut_before(clip_cuts: Cuts) -> None:
+    """Its bytes are the same: URL, file and what players hold of it stay good."""
+    first = await clip_cuts.bench.row("clips", clip_cuts.clip_id)
+    await clip_cuts.trim(4.0)
+    await clip_cuts.trim(5.0)
+    row = await clip_cuts.bench.row("clips", clip_cuts.clip_id)
+    assert (row["media_rev"], row["ready_media_rev"], row["file_path"]) == (3, 1, first["file_path"])
+    assert await clip_cuts.pass_s(UNREAD_S + 1) == ["m1.mp4"], "the one between has gone"
+    read = clip_cuts.bench.store.read
+    for rev in (None, 1, 3):
+        assert (await read(partial(find_plan, clip_id=clip_cuts.clip_id, media_rev=rev))).media_rev == 1
+    with pytest.raises(Refused) as refused:
+        await read(partial(find_plan, clip_id=clip_cuts.clip_id, media_rev=2))
+    assert (refused.value.status, refused.value.code) == (410, "replaced")
+    assert str(refused.value.extra["stream_url"]).endswith("/m1/cam1.mp4")
+    with pytest.raises(Refused, match="not_found"):
+        await read(partial(find_plan, clip_id=clip_cuts.clip_id, media_rev=4))
+
+
+async def test_the_cut_that_plays_while_a_trim_waits_is_not_replaced_yet(clip_cuts: Cuts) -> None:
+    bench = clip_cuts.bench
+    await bench.store.write(partial(trim, bench=bench, clip_id=clip_cuts.clip_id, seconds=4.0))
+    assert await clip_cuts.pass_s(1e6) == ["m1.mp4"]
+
+
+async def test_a_delete_keeps_what_its_undo_needs(clip_cuts: Cuts) -> None:
+    await clip_cuts.trim(4.0)
+    bench = clip_cuts.bench
+    await bench.store.write(lambda tx: marks.delete_clip(tx, COACH, bench.rules, clip_cuts.clip_id))
+    assert await clip_cuts.pass_s(1) == ["m2.mp4"]
+    assert await clip_cuts.pass_s(marks.KEEP_DELETED_US / S - 2) == ["m2.mp4"]
+    assert await clip_cuts.pass_s(2) == []
 
 
 async def test_retention_deletes_a_clip_at_once_and_says_why(bench: Bench) -> None:

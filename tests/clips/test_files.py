@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,27 @@ async def test_a_clip_whose_recording_lost_bytes_is_cut_again(tmp_path: Path) ->
         assert row is not None
         assert (row["status"], row["media_rev"], row["ready_media_rev"]) == ("pending", 2, None)
         nursery.cancel_scope.cancel()
+
+
+async def test_bytes_lost_again_at_once_are_no_news(tmp_path: Path) -> None:
+    """The index still names what the file does not hold: the clip is not cut as fast as the disk allows."""
+    (tmp_path / "cam1.mp4").write_bytes(bytes(120))
+    async with sim_store(tmp_path, HandClock()) as store:
+        clip_id = await make_ready(store, "cam1.mp4", 100, 50)
+        async with writing(store, tmp_path / "clips", DiskFootage(tmp_path)) as clip_files:
+            await settled(store, lambda tx: tx.value("SELECT status FROM clips") == "pending")
+            clip_files.lost.setdefault(clip_id, trio.current_time() + 300)  # as when writing found it
+
+            def cut_the_same(tx: Tx) -> None:
+                job = cuts.claim(tx, cuts.waiting_jobs(tx)[0])
+                assert job is not None
+                plan = plan_of(job.start_us, job.end_us, job.end_us)
+                assert cuts.finish(tx, job, replace(plan, ranges=(Range("cam1.mp4", 100, 50),)))
+
+            await store.write(cut_the_same)
+            await until(lambda: (clip_id, 2) in clip_files.put_off)
+            row = await store.read(lambda tx: tx.one("SELECT * FROM clips WHERE id = ?", (clip_id,)))
+            assert row is not None and (row["status"], row["ready_media_rev"]) == ("ready", 2)
 
 
 async def test_garbage_goes_when_its_day_is_over(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from appliance.media.coverage import Missing, absent_us
 from appliance.media.fmp4 import Malformed
 from appliance.media.plan import NoFootage, Plan
 from tests.kit.box import COACH, KICKOFF_US, add_channel, add_session, mark_rules, sim_store, types
-from tests.kit.hand_footage import HandFootage, plan_of
+from tests.kit.hand_footage import HandFootage, plan_of, with_header
 
 S = 1_000_000
 START_US, END_US = KICKOFF_US - 20 * S, KICKOFF_US - 10 * S
@@ -81,7 +81,8 @@ class LongestGroup:
         edges = [start_us, *itertools.chain(*spans), end_us]
         gaps = zip(edges[::2], edges[1::2], strict=True)
         missing = tuple(Missing(left, right, "format_change") for left, right in gaps if left < right)
-        return replace(plan_of(start_us, end_us, end_us), missing=missing)
+        made = replace(plan_of(start_us, end_us, end_us), missing=missing)
+        return with_header(made, repr(missing).encode())
 
 
 def best(pieces: Iterable[Piece]) -> list[Piece]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from appliance.kernel.signal import Signal
 from appliance.media.plan import Missing, NoFootage, Plan, Range
@@ -51,6 +51,7 @@ class HandPlanner:
     footage: HandFootage
     asked: list[tuple[str, int, int, int]] = field(default_factory=list)
     error: Exception | None = None
+    made: list[tuple[int, int, int]] = field(default_factory=list)
 
     async def __call__(self, channel_id: str, start_us: int, end_us: int, latency_us: int) -> Plan:
         self.asked.append((channel_id, start_us, end_us, latency_us))
@@ -58,7 +59,15 @@ class HandPlanner:
             raise self.error
         if self.footage.until_us is None or self.footage.until_us - latency_us <= start_us:
             raise NoFootage("nothing there")
-        return plan_of(start_us, end_us, min(end_us, self.footage.until_us - latency_us))
+        shown = start_us, end_us, min(end_us, self.footage.until_us - latency_us)
+        if shown not in self.made:
+            self.made.append(shown)
+        return with_header(plan_of(*shown), b"header" + b"+" * self.made.index(shown))
+
+
+def with_header(plan: Plan, header: bytes) -> Plan:
+    """The same plan with other bytes before its ranges: another cut."""
+    return replace(plan, header=header, size=plan.size - len(plan.header) + len(header))
 
 
 def plan_of(start_us: int, end_us: int, covered_until_us: int) -> Plan:
