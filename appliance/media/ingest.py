@@ -61,9 +61,10 @@ class _Picture:
 
 @dataclass(slots=True)
 class _Sound:
-    """The audio track: `next_at` is where the next frame starts, in samples."""
+    """The audio track: `next_at` is where the next frame starts, `frame` the length of one, in samples."""
 
     spec: TrackSpec
+    frame: int
     next_at: int | None = None
 
 
@@ -105,6 +106,7 @@ class Ingest:
         self._spec: TrackSpec | None = None
         self._sets: tuple[bytes, ...] = ()
         self._picture: _Picture | None = None
+        self._raw_dts: int | None = None
         self._carried: list[bytes] = []
         self._step = HZ // 25
         self._adts = AdtsReader()
@@ -174,15 +176,32 @@ class Ingest:
 
     def _unit_start(self, event: UnitStart, arrival_us: int, out: list[Output]) -> None:
         if self._video is not None and event.pid == self._video.pid:
-            jumps = self._time.jumps
-            dts = self._time.place(event.pid, event.dts, arrival_us)
-            if self._time.jumps != jumps:
-                out.append(Notice("clock_jump", {"stream": "video"}))
+            if self._picture is not None and event.dts == self._raw_dts:
+                return  # fields or slices in packets of their own: still the same picture
+            self._raw_dts = event.dts
+            dts = self._place(event.pid, event.dts, arrival_us, out)
             self._release(dts, out)
             reorder = signed(event.pts - event.dts)
-            self._picture = _Picture(dts, dts + (reorder if abs(reorder) < _MAX_REORDER else 0), b"")
+            self._picture = _Picture(dts, dts + (reorder if 0 <= reorder < _MAX_REORDER else 0), b"")
         elif self._audio is not None and event.pid == self._audio.pid:
-            self._sound_at = self._time.place(event.pid, event.pts, arrival_us)
+            self._sound_at = self._place(event.pid, event.pts, arrival_us, out)
+
+    def _place(self, pid: int, raw: int, arrival_us: int, out: list[Output]) -> int:
+        """Media time of a unit; a step of the source's clock is told."""
+        jumps = self._time.jumps
+        expected, slack = None, 0
+        sound = self._sound
+        is_sound = self._audio is not None and pid == self._audio.pid
+        if is_sound and sound is not None and sound.next_at is not None:
+            expected, slack = (
+                sound.next_at * HZ // sound.spec.timescale,
+                sound.frame * HZ // sound.spec.timescale,
+            )
+        media = self._time.place(pid, raw, arrival_us, expected, slack)
+        if self._time.jumps != jumps:
+            facts = {"stream": "audio" if is_sound else "video", "by_s": round(self._time.stepped / HZ, 3)}
+            out.append(Notice("clock_jump", facts))
+        return media
 
     def _unit(self, event: Unit, out: list[Output]) -> None:
         if self._video is not None and event.pid == self._video.pid:
@@ -274,7 +293,10 @@ class Ingest:
         if self._sound is not None and self._strange < _BELIEVED_AFTER:
             return None
         self._run.restart = self._run.writer is not None
-        self._sound, self._strange = _Sound(TrackSpec(AUDIO_ID, True, frame.rate, frame.entry)), 0
+        self._sound, self._strange = (
+            _Sound(TrackSpec(AUDIO_ID, True, frame.rate, frame.entry), frame.samples),
+            0,
+        )
         return self._sound
 
     # -- the run -------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ _MEMORY_BYTES: Final = 512 << 20
 _PROGRESS_US: Final = 5_000_000
 _WRITE_RETRY_US: Final = 2_000_000  # a full disk is asked again this often, never in a loop
 _UNRECORDED_US: Final = 3_000_000  # bytes come for so long and no picture is recorded: tell why
+_JUMP_TOLD_US: Final = 1_000_000
 _PAUSE_US: Final = 1_000_000  # bytes did not come: then it is not for want of a key picture
 
 
@@ -52,6 +53,7 @@ class Remux:
         self._pictures = 0
         self._picture_us = 0
         self._unrecorded = ""
+        self._jumps = self._jump_told_us = 0
 
     def feed(self, data: bytes, now_us: int) -> None:
         if not self._fed_us:
@@ -72,7 +74,7 @@ class Remux:
     def _carry_out(self, outputs: list[Output], now_us: int) -> None:
         for output in outputs:
             if isinstance(output, Notice):
-                children.say(output.event, **output.facts)
+                self._tell(output, now_us)
                 continue
             try:
                 self._files.apply((output,))
@@ -83,6 +85,15 @@ class Remux:
                 return
             if isinstance(output, OpenSegment):
                 children.say("segment", name=segment_name(output.ntp_ns))
+
+    def _tell(self, notice: Notice, now_us: int) -> None:
+        """Say it; steps of a clock that does little else at most once a second."""
+        if notice.event == "clock_jump":
+            self._jumps += 1
+            if now_us - self._jump_told_us < _JUMP_TOLD_US:
+                return
+            notice.facts["count"], self._jumps, self._jump_told_us = self._jumps, 0, now_us
+        children.say(notice.event, **notice.facts)
 
     def _report(self, now_us: int) -> None:
         if now_us - self._told_us >= _PROGRESS_US:

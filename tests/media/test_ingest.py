@@ -7,8 +7,10 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 
 import av
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -223,6 +225,49 @@ def test_a_jump_of_the_sources_clock_loses_no_picture_and_stretches_no_time() ->
     with av.open(io.BytesIO(bytes(recording.files[0])), mode="r") as container:
         stamps = [packet.pts for packet in container.demux(video=0) if packet.pts is not None]
     assert stamps == [n * 3600 for n in range(100)]
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize("which", ["both", "pictures", "sound"])
+@pytest.mark.parametrize("step_s", [-0.1, -0.3, -0.4, -2, 0.3, 3])
+def test_a_step_of_the_clock_loses_no_picture_and_no_sound(step_s: float, which: str, b_frames: int) -> None:
+    """E4: all of it over the 33-bit wrap, with the arrival of a real line."""
+    footage = make_footage(frames=150, fps=Fraction(25), gop=25, b_frames=b_frames)
+    recording, mux = Recording(new_ingest(segment_s=60)), Muxer("h264", sound=True)
+    sounds = list(footage.audio)
+    base = 2**33 - 4 * 90_000
+    for n, sample in enumerate(footage.video):
+        step = round(step_s * 90_000) if n >= 70 else 0
+        moved = base + (step if which != "sound" else 0)
+        data = mux.video(annexb(sample.data), sample.pts + moved, sample.dts + moved, key=sample.sync)
+        moved = base + (step if which != "pictures" else 0)
+        while sounds and sounds[0].dts / 48_000 < n / 25:
+            one = sounds.pop(0)
+            data += mux.audio(adts(one.data, 3, 1), one.dts * 15 // 8 + moved)
+        recording.feed(data, T0 + n * 40_000 + n * 7919 % 15_000)
+    recording.close()
+    assert recording.frames() == list(range(150)) and len(recording.files) == 1
+    with av.open(io.BytesIO(bytes(recording.files[0])), mode="r") as container:
+        pictures = sorted(p.pts for p in container.demux(video=0) if p.pts is not None)
+    with av.open(io.BytesIO(bytes(recording.files[0])), mode="r") as container:
+        sound = [p.pts for p in container.demux(audio=0) if p.pts is not None]
+    assert {b - a for a, b in pairwise(pictures)} == {3600}
+    assert {b - a for a, b in pairwise(sound)} == {1024}
+    [jump] = [notice for notice in recording.notices if notice.event == "clock_jump"]
+    assert abs(jump.facts["by_s"] - step_s) < 0.03
+
+
+def test_slices_in_packets_of_their_own_are_one_picture() -> None:
+    recording, mux = Recording(new_ingest(segment_s=60)), Muxer("h264", sound=False)
+    for n, sample in enumerate(LIVE.video):
+        unit, stamp = annexb(sample.data), 90_000 + n * 3600
+        cut = unit.rindex(b"\0\0\0\1")
+        data = b"".join(
+            mux.video(part, stamp, stamp, key=sample.sync) for part in (unit[:cut], unit[cut:]) if part
+        )
+        recording.feed(data, T0 + n * 40_000)
+    recording.close()
+    assert recording.frames() == list(range(100)) and "clock_jump" not in recording.events()
 
 
 def test_a_camera_over_the_33_bit_wrap_is_one_run() -> None:
