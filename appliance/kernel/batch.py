@@ -78,7 +78,9 @@ def commit(db: apsw.Connection, batch: Sequence[Request[Any]], clock: Clock) -> 
     return None
 
 
-def refuse_changes(db: apsw.Connection, batch: Sequence[Request[Any]], clock: Clock, reason: str) -> None:
+def refuse_changes(
+    db: apsw.Connection, batch: Sequence[Request[Any]], clock: Clock, refuse: Callable[[], Unavailable]
+) -> None:
     """For a disk that cannot be written: a closure that changes nothing is answered, all others refused."""
     for request in batch:
         before = db.total_changes()
@@ -91,7 +93,7 @@ def refuse_changes(db: apsw.Connection, batch: Sequence[Request[Any]], clock: Cl
             if not db.get_autocommit():
                 db.execute("ROLLBACK")
         if db.total_changes() != before:
-            request.value, request.error = None, StoreReadOnly(reason)
+            request.value, request.error = None, refuse()
 
 
 def _perform(db: apsw.Connection, request: Request[Any], now_us: int) -> None:

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+PREFIX: Final = "appliance-read-only-"
 _PROBE: Final = ".writable"
 _REFUSALS: Final = (errno.EROFS, errno.EIO, errno.ENODEV, errno.ESHUTDOWN, errno.EUCLEAN)
 
@@ -41,12 +42,19 @@ def copy_database(database: Path) -> Path:
 
     Raises OSError. Nothing may be writing the database.
     """
-    folder = Path(tempfile.mkdtemp(prefix="appliance-read-only-", dir=os.environ.get("RUNTIME_DIRECTORY")))
-    for name in (database.name, f"{database.name}-wal"):
-        source = database.with_name(name)
-        if source.exists():
-            shutil.copyfile(source, folder / name)
-    return folder / database.name
+    for place in (os.environ.get("RUNTIME_DIRECTORY"), "/dev/shm", None):
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place if place and os.path.isdir(place) else None))
+        try:
+            for name in (database.name, f"{database.name}-wal"):
+                if database.with_name(name).exists():
+                    shutil.copyfile(database.with_name(name), folder / name)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            if place is None:
+                raise
+        else:
+            return folder / database.name
+    raise AssertionError("unreachable")
 
 
 def discard_copy(copy: Path) -> None:

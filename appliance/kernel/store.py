@@ -25,6 +25,7 @@ import trio
 from appliance.kernel.backoff import Backoff
 from appliance.kernel.batch import Request, StoreBroken, StoreFull, StoreReadOnly, commit, refuse_changes
 from appliance.kernel.clock import Clock
+from appliance.kernel.connection import backup, close, connect, fail, is_full, read
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.journal import Entry, Journal
 from appliance.kernel.migrate import SCHEMA_DIR, WrongDatabase, migrate, require_safe_sqlite
@@ -83,6 +84,7 @@ class Store:
         self._tried_s = 0.0
         self._unpublished: list[Entry] = []  # committed before the file was changed, seen by nobody yet
         self.detached: str | None = None  # why the disk cannot be written; changes are refused meanwhile
+        self._refuse: Callable[[], Unavailable] = StoreFull  # what a refused change is answered meanwhile
         self.refused = ""  # why the newest change was refused; "" after one that was written
 
     async def write(self, closure: Callable[[Tx], T]) -> T:
@@ -124,10 +126,10 @@ class Store:
         async with self._reader_limiter:
             generation, db = self._take_reader()
             try:
-                found: T = await self._run(lambda: _read(db, query, self.clock), self._reader_threads)
+                found: T = await self._run(lambda: read(db, query, self.clock), self._reader_threads)
                 return found
             except (apsw.CorruptError, apsw.NotADBError) as error:
-                await self.write(partial(_raise, error=error))  # ends the daemon; the next start repairs it
+                await self.write(partial(fail, error=error))  # ends the daemon; the next start repairs it
                 raise
             except (apsw.IOError, apsw.CantOpenError) as error:
                 raise Unavailable(
@@ -141,7 +143,7 @@ class Store:
             generation, db = self._readers.pop()
             if generation == self._generation:
                 return generation, db
-            _close(db)
+            close(db)
         return self._generation, self._open_reader()
 
     def queue_length(self) -> int:
@@ -150,7 +152,7 @@ class Store:
 
     async def backup(self, target: Path) -> None:
         """Copy the live database to `target` (SQLite's online backup)."""
-        await trio.to_thread.run_sync(lambda: _backup(self._open_reader(), target))
+        await trio.to_thread.run_sync(lambda: backup(self._open_reader(), target))
 
     # -- the writer ------------------------------------------------------------------------------
 
@@ -158,29 +160,33 @@ class Store:
         """Open or create the database, bring the schema up to date. Synchronous: nothing runs before it."""
         require_safe_sqlite()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        reason = refusal(self.path.parent) if self._vfs is None and self.path.exists() else None
+        is_there = self.path.exists()
         try:
-            if reason is not None:
+            if is_there and self._vfs is None and (reason := refusal(self.path.parent)) is not None:
                 self._detach(reason)
-                assert self._db is not None
-                self.journal.load(self._db)
-                return
-            self._db = self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
-            migrate(self._db, SCHEMA_DIR)
+            else:
+                self._db = self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+                migrate(self._db, SCHEMA_DIR)
         except (apsw.NotADBError, apsw.CorruptError, apsw.CantOpenError) as error:
             raise WrongDatabase(f"{self.path} cannot be opened: {error}") from error
         except (apsw.IOError, apsw.FullError, apsw.ReadOnlyError, OSError) as error:
+            self._detach_at_start(error, is_there)
+        assert self._db is not None
+        self.journal.load(self._db)
+
+    def _detach_at_start(self, error: Exception, is_there: bool) -> None:
+        """A disk without the few blocks that SQLite needs to open a database stops no start."""
+        try:
+            if not is_there or self._vfs is not None or self.detached is not None:
+                raise error
+            self._detach(str(error), is_full=is_full(self.path.parent))
+        except (OSError, apsw.Error):
             raise StoreBroken(
                 f"{self.path} cannot be opened: {error}; is its disk full, read-only or broken?"
             ) from error
-        self.journal.load(self._db)
 
     def _connect(self, flags: int) -> apsw.Connection:
-        db = apsw.Connection(str(self._file), flags=flags, vfs=self._vfs)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
-            for _ in db.execute(f"PRAGMA {pragma}"):
-                pass
-        return db
+        return connect(self._file, flags, self._vfs)
 
     def _open_reader(self) -> apsw.Connection:
         db = self._connect(apsw.SQLITE_OPEN_READWRITE)
@@ -248,7 +254,7 @@ class Store:
         db = self._db
         assert db is not None
         if self.detached is not None:
-            refuse_changes(db, batch, self.clock, self.detached)
+            refuse_changes(db, batch, self.clock, self._refuse)
             return None
         before = db.total_changes()
         fatal = commit(db, batch, self.clock)
@@ -279,7 +285,7 @@ class Store:
                 request.error = StoreReadOnly(reason)
         return None
 
-    def _detach(self, reason: str) -> None:
+    def _detach(self, reason: str, *, is_full: bool = False) -> None:
         """Read from a copy and refuse changes from now on. Raises OSError, apsw.Error."""
         log.error("state disk cannot be written", reason=reason, hint="marks are refused until it is mended")
         copy = copy_database(self.path)
@@ -289,6 +295,7 @@ class Store:
             discard_copy(copy)
             raise
         self.detached = self.refused = reason
+        self._refuse = StoreFull if is_full else partial(StoreReadOnly, reason)
         self._tried_s = time.monotonic()
         if self._claim is not None:
             self._claim.release()
@@ -326,39 +333,8 @@ class Store:
         old, self._db = self._db, db
         self._generation += 1
         if old is not None:
-            _close(old)
+            close(old)
         self._unpublished = self.journal.missing(db)
-
-
-def _read(db: apsw.Connection, query: Callable[[ReadTx], T], clock: Clock) -> T:
-    db.execute("BEGIN")
-    try:
-        return query(ReadTx(db, clock.now_us()))
-    finally:
-        if not db.get_autocommit():  # an I/O error may have ended it already
-            db.execute("ROLLBACK")
-
-
-def _raise(tx: Tx, error: apsw.Error) -> None:
-    raise error
-
-
-def _close(db: apsw.Connection) -> None:
-    """Close without a word: on a disk that refuses, the last connection's checkpoint fails."""
-    try:
-        db.close(True)
-    except apsw.Error as error:
-        log.warning("database closed with an error", error=str(error))
-
-
-def _backup(source: apsw.Connection, target: Path) -> None:
-    destination = apsw.Connection(str(target))
-    try:
-        with destination.backup("main", source, "main") as copy:
-            copy.step()
-    finally:
-        destination.close()
-        source.close()
 
 
 @asynccontextmanager
@@ -380,6 +356,6 @@ async def open_store(
                 store._send.close()
     finally:
         for db in [*(reader for _, reader in store._readers), *([store._db] if store._db else [])]:
-            _close(db)
+            close(db)
         if store.detached is not None:
             discard_copy(store._file)

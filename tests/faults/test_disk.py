@@ -78,6 +78,10 @@ async def test_a_full_state_disk_refuses_marks_with_507_until_there_is_space(
                 refused = await http.client.post(f"/sessions/{session_id}/pause")
                 assert refused.status_code == 507 and refused.json()["code"] == "storage_full"
                 assert refused.json()["hint"]
+                assert "full" in (await _part_is(http, "store", "bad"))["detail"], (
+                    "/readyz says what marks say"
+                )
+                assert "full" in (await _part_is(http, "disk_state", "bad"))["detail"]
                 await all_there(http, told[-3:])
                 await trio.sleep(1.2)  # by then every actor has tried to write: none of them ends the box
                 free(disk)
@@ -93,11 +97,13 @@ async def test_a_full_state_disk_refuses_marks_with_507_until_there_is_space(
 async def _starts_on_a_full_disk(box: Box, disk: Path, told: list[str]) -> None:
     """The database can be opened; the file's new channels do not fit until there is room."""
     fill(disk)
-    with pytest.raises(AssertionError, match="the box ended with 1"):
-        await box.start()
-    assert "is its disk full" in box.process.said().splitlines()[-1], (
-        "not even SQLite's 32 kB: said, not a bug"
-    )
+    await box.start()
+    async with box.http() as http:
+        await all_there(http, told)
+        refused = await http.client.post("/sessions", json={"name": "x", "type": "game"})
+        assert refused.status_code == 507 and refused.json()["code"] == "storage_full"
+        assert "full" in (await _part_is(http, "store", "bad"))["detail"]
+    await box.stop()
     os.truncate(disk / FILLER, (disk / FILLER).stat().st_size - 96 * 1024)
     more = [{"id": f"cam{number}", "liveness": "heartbeat"} for number in range(1, 101)]
     box.settings = {**box.settings, "channels": more}
@@ -114,7 +120,7 @@ async def _starts_on_a_full_disk(box: Box, disk: Path, told: list[str]) -> None:
 
 
 def _state_on(disk: Path) -> dict[str, Any]:
-    return {"state_dir": str(disk / "state"), "reserve_gb": 0.001}
+    return {"state_dir": str(disk / "state"), "reserve_gb": 0}
 
 
 async def eventually_posts(http: Http, session_id: str) -> None:

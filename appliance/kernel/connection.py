@@ -1,0 +1,71 @@
+"""One connection to SQLite: opening, reading, copying, closing. All of it blocks.
+
+Owns: the pragmas every connection has. Must not know: who shares it, threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import apsw
+import structlog
+
+from appliance.kernel.clock import Clock
+from appliance.kernel.tx import ReadTx, Tx
+
+T = TypeVar("T")
+log = structlog.get_logger("store")
+
+START_BYTES: Final = 1 << 20  # with less space SQLite may not even open a database with a log
+
+
+def connect(file: Path, flags: int, vfs: str | None = None) -> apsw.Connection:
+    """Raises apsw.Error."""
+    db = apsw.Connection(str(file), flags=flags, vfs=vfs)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+        for _ in db.execute(f"PRAGMA {pragma}"):
+            pass
+    return db
+
+
+def read(db: apsw.Connection, query: Callable[[ReadTx], T], clock: Clock) -> T:
+    """Run a query inside one read transaction."""
+    db.execute("BEGIN")
+    try:
+        return query(ReadTx(db, clock.now_us()))
+    finally:
+        if not db.get_autocommit():  # an I/O error may have ended it already
+            db.execute("ROLLBACK")
+
+
+def fail(tx: Tx, error: apsw.Error) -> None:
+    """A closure that meets an error a reader has met: the writer decides what follows from it."""
+    raise error
+
+
+def backup(source: apsw.Connection, target: Path) -> None:
+    """SQLite's online backup of what `source` has open; closes both."""
+    destination = apsw.Connection(str(target))
+    try:
+        with destination.backup("main", source, "main") as copy:
+            copy.step()
+    finally:
+        destination.close()
+        source.close()
+
+
+def close(db: apsw.Connection) -> None:
+    """Close, whatever the disk says: on one that refuses, the last connection's checkpoint fails."""
+    try:
+        db.close(True)
+    except apsw.Error as error:
+        log.warning("database closed with an error", error=str(error))
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk has too little space to open a database."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize < START_BYTES
