@@ -229,6 +229,7 @@ def _live_pictures(box: Box, stop: trio.Event) -> list[Routes]:
     if box.recordings is None:
         return []
     video = LiveVideo(box.recordings, trio.CapacityLimiter(READERS), stop)
+    boards.add_live_pictures(box.metrics, video.audience)
     return [Routes("live pictures", raw=[video.route()])]
 
 

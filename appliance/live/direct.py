@@ -81,8 +81,11 @@ class DirectTransport:
         frames = b"".join(map(text_frame, payloads))
         if self._probing:
             self._probing, frames = False, PING_FRAME + frames
+        await self.write_binary(frames)
+
+    async def write_binary(self, frame: bytes) -> None:
         await self.flush()
-        self.offer(frames)
+        self.offer(frame)
         await self.flush()
         await trio.lowlevel.checkpoint()
 

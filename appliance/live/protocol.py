@@ -210,12 +210,25 @@ PING_FRAME = b"\x89\x00"
 
 def text_frame(payload: bytes) -> bytes:
     """A finished, unmasked text frame: servers' frames are the same bytes for every client."""
-    size = len(payload)
+    return _frame_head(0x81, len(payload)) + payload
+
+
+def binary_frame(payload: bytes) -> bytes:
+    """The same of a binary message."""
+    return _frame_head(0x82, len(payload)) + payload
+
+
+def payload_of(frame: bytes) -> bytes:
+    """What `text_frame` or `binary_frame` was given."""
+    return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
+
+
+def _frame_head(first: int, size: int) -> bytes:
     if size < 126:
-        return bytes((0x81, size)) + payload
+        return bytes((first, size))
     if size < 1 << 16:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+        return bytes((first, 126)) + size.to_bytes(2, "big")
+    return bytes((first, 127)) + size.to_bytes(8, "big")
 
 
 def short_reason(reason: str) -> str:

@@ -13,7 +13,7 @@ from typing import Protocol
 import h11
 import trio
 
-from appliance.live.protocol import short_reason
+from appliance.live.protocol import payload_of, short_reason
 from appliance.web.api import Receive, Send
 
 CLOSE_GRACE_S = 2.0  # for the close frame to leave and the client to answer it
@@ -58,6 +58,10 @@ class Transport(Protocol):
         """Send JSON texts, one message each; always a checkpoint. Raises Gone."""
         ...
 
+    async def write_binary(self, frame: bytes) -> None:
+        """Send one finished binary frame (`binary_frame`), without a copy if possible. Raises Gone."""
+        ...
+
     async def close(self, receive: Receive, code: int, reason: str) -> None:
         """Say why, give the client CLOSE_GRACE_S to answer, end the connection."""
         ...
@@ -89,6 +93,10 @@ class PlainTransport:
             await (
                 trio.lowlevel.checkpoint()
             )  # a send to a client that has gone is none: it would freeze the box
+
+    async def write_binary(self, frame: bytes) -> None:
+        await self._send({"type": "websocket.send", "bytes": payload_of(frame)})
+        await trio.lowlevel.checkpoint()
 
     async def close(self, receive: Receive, code: int, reason: str) -> None:
         with trio.move_on_after(CLOSE_GRACE_S, shield=True):

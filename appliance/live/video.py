@@ -2,31 +2,40 @@
 
 Owns: the stream of one viewer. Text frames say what follows, binary frames are an init segment and then
 whole fragments, from a key frame on. A viewer that cannot keep up is set forward to the newest key: live
-means now. Parts are read in threads of their own limiter, one part per viewer in memory at a time.
+means now. Parts are read once for all viewers (shared_parts.py), in threads of their own limiter; of a
+viewer that does not read, at most one shared part and its socket's buffer wait, and it is dropped.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+import structlog
 import trio
 
-from appliance.kernel import json
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import not_found
 from appliance.kernel.signal import Signal
+from appliance.live.audience import Audience
 from appliance.live.border import survive
 from appliance.live.protocol import RESTART, Close
+from appliance.live.shared_parts import SharedParts
+from appliance.live.transport import Gone
+from appliance.live.viewer import QUIET_S, Dropped, Viewer
 from appliance.media.fmp4 import Malformed
 from appliance.media.live_parts import LEAD_NS, from_key, mime_of, shift_of, shifted
-from appliance.media.view import SegmentView
+from appliance.media.view import Part, SegmentView
 from appliance.web.api import RawRoute, Receive, Scope, Send
+
+log = structlog.get_logger("live")
 
 BEHIND_MAX = 15  # parts (3 s of the embedded recorder's): further back is no longer live
 READERS = 8
+PART_BYTES_MAX = 32 << 20  # a second of 250 Mbit/s; what claims to be longer is not sent live
+TRACE = 4000  # close code: an error of ours, come back
 
 
 class LiveFootage(Protocol):
@@ -48,26 +57,6 @@ class LiveFootage(Protocol):
     def open_fd(self, name: str) -> int: ...
 
 
-@dataclass(slots=True)
-class _Viewer:
-    """Where one viewer is: the segment, the number of the next part to send, and the one open descriptor."""
-
-    view: SegmentView | None = None
-    next_part: int = 0
-    fd: int = -1
-
-    def turn_to(self, view: SegmentView, next_part: int, fd: int) -> None:
-        """Go on in another segment, of which `fd` is the viewer's from now on."""
-        self.leave()
-        self.view, self.next_part, self.fd = view, next_part, fd
-
-    def leave(self) -> None:
-        """Give the descriptor back, once: its number may be somebody else's the moment after."""
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-
 @dataclass(frozen=True, slots=True)
 class LiveVideo:
     """Serves every viewer of every channel."""
@@ -75,58 +64,82 @@ class LiveVideo:
     footage: LiveFootage
     threads: trio.CapacityLimiter
     stopping: trio.Event  # set when the box stops: viewers are told to come back
+    audience: Audience = field(default_factory=Audience)
+    shared: SharedParts = field(default_factory=SharedParts)
 
     def route(self) -> RawRoute:
         return RawRoute("WS", "/channels/{channel_id}/live", self.handle, "Live pictures as fragmented MP4.")
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
-        """One viewer's life, until it leaves."""
+        """One viewer's life, until it leaves or is sent away."""
         channel_id = given["channel_id"]
         if channel_id not in self.footage.channel_ids():
             raise not_found("channel", channel_id)
-        if (await receive())["type"] != "websocket.connect":
-            return
-        await send({"type": "websocket.accept"})
+        peer = str((scope.get("client") or ("local", 0))[0])
+        try:
+            with self.audience.seat(peer):
+                if (await receive())["type"] != "websocket.connect":
+                    return
+                await self._serve(channel_id, Viewer.behind(send), receive)
+        finally:
+            if not self.audience.count:
+                self.shared.clear()
 
+    async def _serve(self, channel_id: str, viewer: Viewer, receive: Receive) -> None:
         async def watch() -> None:
+            try:
+                await viewer.accept()
+            except Gone:
+                return
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
+                nursery.start_soon(viewer.listen, receive, nursery.cancel_scope)
                 nursery.start_soon(self._until_stopping, nursery.cancel_scope)
-                await self._stream(channel_id, send)
+                await self._stream(channel_id, viewer)
 
-        trace_id = await survive("live pictures", channel_id, watch)
-        if self.stopping.is_set():
-            await send({"type": "websocket.close", "code": Close.RESTART, "reason": RESTART})
-        elif trace_id is not None:
-            await send({"type": "websocket.close", "code": 4000, "reason": f"trace {trace_id}"})
+        try:
+            trace_id = await survive("live pictures", channel_id, watch)
+            if self.stopping.is_set():
+                viewer.end(Close.RESTART, RESTART)
+            elif trace_id is not None:
+                viewer.end(TRACE, f"trace {trace_id}")
+        finally:
+            viewer.leave()
+        if (ending := viewer.ending) is not None:
+            await survive("closing", channel_id, lambda: viewer.transport.close(receive, *ending))
 
     async def _until_stopping(self, scope: trio.CancelScope) -> None:
         await self.stopping.wait()
         scope.cancel(reason="the box stops")
 
-    async def _stream(self, channel_id: str, send: Send) -> None:
-        viewer = _Viewer()
+    async def _stream(self, channel_id: str, viewer: Viewer) -> None:
+        """For ever; returns when the viewer has gone, or is to be sent away."""
         try:
             while True:
                 seen = self.footage.changed.count
                 view = self.footage.newest_view(channel_id)
                 if view is not None:
-                    await self._catch_up(view, viewer, send)
-                await self.footage.changed.wait_past(seen)
-        finally:
-            viewer.leave()
+                    await self._catch_up(view, viewer)
+                viewer.probe_when_quiet()
+                with trio.move_on_after(QUIET_S):
+                    await self.footage.changed.wait_past(seen)
+        except Gone:
+            viewer.scope.cancel(reason="the viewer left")
+        except Dropped as dropped:
+            self.audience.dropped += 1
+            log.info("viewer_dropped", channel=channel_id, reason=str(dropped))
+            viewer.end(Close.TOO_SLOW, str(dropped))
 
-    async def _catch_up(self, view: SegmentView, viewer: _Viewer, send: Send) -> None:
+    async def _catch_up(self, view: SegmentView, viewer: Viewer) -> None:
         """Send what is new; begin (again) at the newest key when there is no going on from where he is."""
         old = viewer.view
         if old is not None and old.name == view.name and len(view.parts) - viewer.next_part <= BEHIND_MAX:
-            await self._send_parts(view, viewer, send)
+            await self._send_parts(view, viewer)
         elif old is not None and old.name != view.name and old.run_id == view.run_id:
-            await self._go_over(old, view, viewer, send)
+            await self._go_over(old, view, viewer)
         else:
-            await self._begin(view, viewer, send)
+            await self._begin(view, viewer)
 
-    async def _go_over(self, old: SegmentView, view: SegmentView, viewer: _Viewer, send: Send) -> None:
+    async def _go_over(self, old: SegmentView, view: SegmentView, viewer: Viewer) -> None:
         """From one segment of a run to the newest: first what the old one got since, so that nothing is
         missing between them, then the new one from its first part. Same run, same init, one timeline."""
         since_us = old.clock.wall_us(old.base_ns)
@@ -134,38 +147,56 @@ class LiveVideo:
         between = await self.footage.views(view.name.split("/")[0], since_us, until_us)
         whole = next((each for each in between if each.name == old.name), old)
         if not _follows(old, view) or len(whole.parts) - viewer.next_part > BEHIND_MAX:
-            await self._begin(view, viewer, send)
+            await self._begin(view, viewer)
             return
-        await self._send_parts(whole, viewer, send)
+        await self._send_parts(whole, viewer)
         viewer.turn_to(view, 0, await self._open(view))
-        await self._send_parts(view, viewer, send)
+        await self._send_parts(view, viewer)
 
-    async def _begin(self, view: SegmentView, viewer: _Viewer, send: Send) -> None:
+    async def _begin(self, view: SegmentView, viewer: Viewer) -> None:
         key = view.keys[-1]
         viewer.turn_to(view, key.part + 1, await self._open(view))
-        init = await self._read(viewer.fd, 0, view.init.size)
-        where = view.parts[key.part]
-        data = await self._read(viewer.fd, where.offset, where.end - where.offset)
-        first = from_key(data, where, view, key)
-        await _say(send, begin_message(view))
-        await send({"type": "websocket.send", "bytes": init})
-        await send({"type": "websocket.send", "bytes": first})
-        await self._send_parts(view, viewer, send)
+
+        async def make_init() -> bytes:
+            return await self._read(viewer.fd, 0, view.init.size)
+
+        async def make_first() -> bytes:
+            where = view.parts[key.part]
+            return from_key(await self._read_part(viewer.fd, where), where, view, key)
+
+        same = (view.name, view.base_ns)
+        init = await self.shared.get((*same, "init"), make_init)
+        first = await self.shared.get((*same, "key", key.part, key.sample), make_first)
+        await viewer.say(begin_message(view))
+        await viewer.show(init)
+        await viewer.show(first)
+        await self._send_parts(view, viewer)
 
     async def _open(self, view: SegmentView) -> int:
         return await trio.to_thread.run_sync(self.footage.open_fd, view.name, limiter=self.threads)
 
-    async def _send_parts(self, view: SegmentView, viewer: _Viewer, send: Send) -> None:
-        shifts = {track.id: shift_of(view, track) for track in view.init.tracks}
+    async def _send_parts(self, view: SegmentView, viewer: Viewer) -> None:
         while viewer.next_part < len(view.parts):
-            where = view.parts[viewer.next_part]
-            data = await self._read(viewer.fd, where.offset, where.end - where.offset)
-            await send({"type": "websocket.send", "bytes": shifted(data, where.moof_size, shifts)})
+            await viewer.show(await self._part(view, viewer))
             viewer.next_part += 1
             viewer.view = view
-            await trio.lowlevel.checkpoint()  # sends to a viewer that has gone are none: they would not yield
+
+    async def _part(self, view: SegmentView, viewer: Viewer) -> bytes:
+        """The frame of the viewer's next part."""
+        where = view.parts[viewer.next_part]
+
+        async def make() -> bytes:
+            shifts = {track.id: shift_of(view, track) for track in view.init.tracks}
+            return shifted(await self._read_part(viewer.fd, where), where.moof_size, shifts)
+
+        return await self.shared.get((view.name, view.base_ns, "part", viewer.next_part), make)
+
+    async def _read_part(self, fd: int, where: Part) -> bytes:
+        return await self._read(fd, where.offset, where.end - where.offset)
 
     async def _read(self, fd: int, offset: int, length: int) -> bytes:
+        if length > PART_BYTES_MAX:
+            raise Dropped(f"a part of {length} bytes is too long to be shown live")
         data = await trio.to_thread.run_sync(os.pread, fd, length, offset, limiter=self.threads)
         if len(data) < length:
             raise Malformed(f"the recording ends at {offset + len(data)}")
@@ -194,14 +225,3 @@ def begin_message(view: SegmentView) -> dict[str, object]:
         "media_s": (media_ns + LEAD_NS) / 1e9,
         "arrived_at": to_rfc3339(view.clock.wall_us(media_ns)),
     }
-
-
-async def _say(send: Send, message: dict[str, object]) -> None:
-    await send({"type": "websocket.send", "text": json.encode(message).decode()})
-
-
-async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:
-    """Viewers have nothing to say; what they send is dropped until they leave."""
-    while (await receive())["type"] != "websocket.disconnect":
-        pass
-    scope.cancel(reason="the viewer left")

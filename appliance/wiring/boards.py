@@ -9,6 +9,7 @@ from appliance.channels.configured import Applied
 from appliance.clips.cutter import CutterHandle
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.troubles import Troubles
+from appliance.live.audience import Audience
 from appliance.live.broadcaster import LiveHandle
 from appliance.ops.health import Board, Part
 from appliance.ops.metrics import Metrics
@@ -189,6 +190,13 @@ def _jobs_of(workers: WorkerPoolHandle) -> Callable[[], dict[str, float]]:
 
 def _figure(cutter: CutterHandle, name: str) -> Callable[[], float]:
     return lambda: float(cutter.statistics()[name])
+
+
+def add_live_pictures(metrics: Metrics, audience: Audience) -> None:
+    """Who watches live pictures."""
+    metrics.gauge("live_viewers", "Open live pictures", lambda: float(audience.count))
+    metrics.gauge("live_viewers_refused", "Not let in since the start", lambda: float(audience.refused))
+    metrics.gauge("live_viewers_dropped", "Dropped because unread", lambda: float(audience.dropped))
 
 
 def add_live(board: Board, metrics: Metrics, live: LiveHandle) -> None:

@@ -49,6 +49,8 @@ class FakeTransport:
         await self.open.wait()
         self.written += [json.loads(payload) for payload in payloads]
 
+    async def write_binary(self, frame: bytes) -> None: ...
+
     async def close(self, receive: Any, code: int, reason: str) -> None: ...
 
 

@@ -1,0 +1,108 @@
+"""One viewer of live pictures: where it is in the recording, and what it may do.
+
+Owns: its descriptor, its transport, how long it may leave a message unread, how much it may say. Must not
+know: parts, other viewers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import trio
+
+from appliance.kernel import json
+from appliance.live.direct import DirectTransport
+from appliance.live.protocol import PING_FRAME, Bucket, Close
+from appliance.live.transport import PlainTransport, Transport, Upcalls
+from appliance.media.view import SegmentView
+from appliance.web.api import Receive, Send
+
+T = TypeVar("T")
+
+TAKE_S = 4.0  # for one message, which is 0.2 to 1 s of pictures: a link that needs longer cannot show them
+QUIET_S = 5.0  # without a picture (the camera is off) it is asked whether it is there still
+FLOOD = "a viewer has nothing to say: at most 20 messages a second"
+
+
+class Dropped(Exception):
+    """The viewer is sent away for this reason, and may come back."""
+
+
+@dataclass(slots=True, eq=False)
+class Viewer:
+    """The segment, the number of the next part to send, and the one open descriptor."""
+
+    transport: Transport
+    view: SegmentView | None = None
+    next_part: int = 0
+    fd: int = -1
+    ending: tuple[int, str] | None = None  # close code and reason; None: it left by itself
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    _bucket: Bucket = field(default_factory=lambda: Bucket(trio.current_time()))
+    _shown_s: float = field(default_factory=trio.current_time)
+
+    @classmethod
+    def behind(cls, send: Send) -> Viewer:
+        return cls(DirectTransport.behind(send) or PlainTransport(send))
+
+    async def accept(self) -> None:
+        """Finish the handshake. Raises Gone."""
+        upcalls = Upcalls(_nothing, self._spend, lambda why: self.end(Close.PROTOCOL, why), _nothing)
+        await self.transport.accept(None, upcalls)
+
+    def end(self, code: int, reason: str) -> None:
+        """Send it away. The first reason counts."""
+        if self.ending is None:
+            self.ending = (code, reason)
+        self.scope.cancel(reason=reason)
+
+    async def listen(self, receive: Receive, scope: trio.CancelScope) -> None:
+        """Viewers have nothing to say; what they send is dropped until they leave. Then cancels `scope`."""
+        with self.scope:
+            while (await receive())["type"] != "websocket.disconnect" and self._spend():
+                pass
+        scope.cancel(reason="the viewer left")
+
+    async def say(self, message: Mapping[str, object]) -> None:
+        await self._within(self.transport.write, [json.encode(message)])
+
+    async def show(self, frame: bytes) -> None:
+        """One finished binary frame. Raises Gone, or Dropped when it is not taken in TAKE_S."""
+        await self._within(self.transport.write_binary, frame)
+
+    async def _within(self, write: Callable[[T], Awaitable[None]], what: T) -> None:
+        with trio.move_on_after(TAKE_S) as patience:
+            await write(what)
+        if patience.cancelled_caught:
+            raise Dropped(f"pictures were not read for {TAKE_S:g} s")
+        self._shown_s = trio.current_time()
+
+    def probe_when_quiet(self) -> None:
+        """What is sent makes the kernel notice a viewer that has vanished. Raises Gone."""
+        if trio.current_time() - self._shown_s > QUIET_S:
+            self._shown_s = trio.current_time()
+            self.transport.offer(PING_FRAME)
+
+    def _spend(self) -> bool:
+        if self._bucket.take(trio.current_time()):
+            return True
+        self.end(Close.PROTOCOL, FLOOD)
+        return False
+
+    def turn_to(self, view: SegmentView, next_part: int, fd: int) -> None:
+        """Go on in another segment, of which `fd` is the viewer's from now on."""
+        self.leave()
+        self.view, self.next_part, self.fd = view, next_part, fd
+
+    def leave(self) -> None:
+        """Give the descriptor back, once: its number may be somebody else's the moment after."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def _nothing() -> None:
+    pass
