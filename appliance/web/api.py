@@ -80,9 +80,9 @@ class RawRoute:
 
     method is "GET" (serves HEAD too), "POST" or "WS". `handler(scope, receive, send, parameters)` may raise
     Refused or Unavailable before it has answered; the dispatcher makes the problem document of it.
-    `body`, `query`, `media_type` and `status` only document it: the handler reads the request itself, with
-    `read_body` and `parse_query` of web/requests.py. `small`: a POST that reads its whole body and
-    then answers at once, in one message of a known length.
+    `body`, `query`, `media_type`, `status` and `returns` only document it: the handler reads the request
+    itself, with `read_body` and `parse_query` of web/requests.py. `small`: a POST that reads its whole body
+    and then answers at once, in one message of a known length.
     """
 
     method: str
@@ -94,6 +94,7 @@ class RawRoute:
     media_type: str = "application/json"
     status: int = 200
     small: bool = False
+    returns: type[BaseModel] | None = None
 
 
 @dataclass(slots=True)

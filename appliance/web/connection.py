@@ -34,6 +34,7 @@ from hypercorn.typing import ConnectionState
 from hypercorn.utils import UnexpectedMessageError, parse_socket_addr
 from wsproto.utilities import ProtocolError as WebSocketError
 
+from appliance.web.crowd import Crowd
 from appliance.web.frames import FrameMeter
 from appliance.web.http1 import Protocol
 from appliance.web.limits import Limits, Seldom
@@ -106,13 +107,11 @@ class IdleTimer:
         self._idle_s = idle_s
         self._scope = trio.CancelScope()
         self.is_idle = False
-        self.since = trio.current_time()  # when the last request ended
 
     def begin(self, first_s: float) -> None:
         """A new connection: its first byte has its own time."""
         self.is_idle = True
-        self.since = trio.current_time()
-        self._scope.deadline = self.since + first_s
+        self._scope.deadline = trio.current_time() + first_s
 
     async def restart(self, task_group: object, action: object) -> None:
         self.begin(self._idle_s)
@@ -136,25 +135,17 @@ class Connection(TCPServer):
     stream: trio.SocketStream  # type: ignore[assignment]  # hypercorn names the TLS one
 
     def __init__(
-        self, app: Any, config: Config, context: WorkerContext, limits: Limits, stream: trio.SocketStream
+        self, app: Any, config: Config, context: WorkerContext, crowd: Crowd, stream: trio.SocketStream
     ) -> None:
         super().__init__(app, config, context, ConnectionState({}), stream)  # type: ignore[arg-type]  # as stream above
-        self.limits = limits
-        self._idle = IdleTimer(limits.idle_s)
+        self.crowd = crowd
+        self.limits = crowd.limits
+        self._idle = IdleTimer(self.limits.idle_s)
         self.idle_task = self._idle  # type: ignore[assignment]  # same two methods
         self._reader = trio.CancelScope()
         self._keep_alive = trio.CancelScope()
         self._linger_until: float | None = None
         self._frames = FrameMeter()
-        self._has_asked = False
-
-    @property
-    def waiting(self) -> tuple[bool, float] | None:
-        """(whether it has ever asked, since when it asks nothing); None while it is being served. The least
-        of these is the connection that is missed least."""
-        if not self.protocol.is_waiting:
-            return None
-        return self.protocol.keep_alive_requests > 0 or self._has_asked, self._idle.since
 
     async def run(self) -> None:
         """Serve requests until either side closes."""
@@ -203,9 +194,14 @@ class Connection(TCPServer):
             await self._close()
             await self.protocol.handle(Closed())
         elif isinstance(event, Updated) and event.idle:
-            await self._idle.restart(None, None)
+            await self._rest()
         elif isinstance(event, Updated):
+            self.crowd.serve(self)
             await self._idle.stop()
+
+    async def _rest(self) -> None:
+        self.crowd.rest(self)
+        await self._idle.restart(None, None)
 
     async def _send(self, data: bytes) -> bool:
         try:
@@ -278,7 +274,7 @@ class Connection(TCPServer):
             if asked is None or not is_short(asked.path):
                 break
             await self._idle.stop()
-            self._has_asked = True
+            self.crowd.serve(self)
             exchange = Exchange(asked.body)
             scope = scope_of(asked, self.protocol.client, self.protocol.server)
             await app(scope, exchange.receive, exchange.send)
@@ -287,7 +283,7 @@ class Connection(TCPServer):
             await self.protocol_send(RawData(exchange.answer(self.config.response_headers("h11"))))
             if exchange.is_last or self.context.terminated.is_set():
                 return None
-            await self._idle.restart(None, None)
+            await self._rest()
             data = asked.rest
         return data
 

@@ -22,6 +22,7 @@ from appliance.web.caller import SAFE_METHODS
 from appliance.web.endpoint import Backend, serve_route
 from appliance.web.files import Files
 from appliance.web.gate import Gate
+from appliance.web.limits import Limits
 from appliance.web.mount import REQUEST_KEY
 from appliance.web.outgoing import Outgoing
 from appliance.web.problems import unexpected
@@ -72,6 +73,8 @@ class Dispatcher:
     gate: Gate
     backend: Backend
     fallback: Asgi
+    sockets_max: int = Limits().sockets
+    sockets_now: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -125,8 +128,13 @@ class Dispatcher:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Also the ONE Exception border of WebSocket clients."""
         headers = header_map(scope)
+        self.sockets_now += 1
         try:
             self.gate.check(scope, headers, unsafe=True)
+            if self.sockets_now > self.sockets_max:
+                raise Unavailable(
+                    "too_many_sockets", f"{self.sockets_max} are open", "try again", retry_after_s=5
+                )
             found = self.raw.find("WS", scope["path"])
             if found is None:
                 raise Refused(404, "no_such_path", "no WebSocket is served here", "see /docs")
@@ -135,6 +143,8 @@ class Dispatcher:
             await _refuse_upgrade(send, problem_reply(error))
         except Exception as error:  # the border: this client is closed with 1011, the others stay
             log.error("websocket_failed", path=scope["path"], exc_info=error)
+        finally:
+            self.sockets_now -= 1
 
 
 async def _read(scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, request_id: str) -> Request:

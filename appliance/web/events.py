@@ -15,13 +15,13 @@ from appliance.kernel import json
 from appliance.kernel.errors import Refused
 from appliance.kernel.fields import Input
 from appliance.kernel.journal import PAGE_MAX, Entry, Journal
-from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
-from appliance.web.api import Ctx, RawRoute, Receive, Routes, Scope, Send
+from appliance.web.api import RawRoute, Receive, Routes, Scope, Send
 from appliance.web.common import Site
 from appliance.web.replies import JSON, Reply, send_reply
-from appliance.web.requests import parse_query
+from appliance.web.requests import Empty, parse_query
+from appliance.web.snapshots import SharedSnapshot
 
 SNAPSHOT = "/snapshot"
 
@@ -49,18 +49,32 @@ class Snapshot(BaseModel):
     model_config = {"extra": "allow"}
 
 
+class EventsPage(BaseModel):
+    items: list[dict[str, Any]] = Field(description="events as /ws sends them, in order")
+    next: int = Field(description="`since` of the page after this one")
+    as_of_seq: int
+    epoch: str
+
+
 def journal_routes(store: Store, snapshot: Callable[[ReadTx], Mapping[str, Any]], site: Site) -> Routes:
     routes = Routes("events")
     here = {"id": site.id, "name": site.name, "timezone": site.timezone}
 
-    @routes.get(SNAPSHOT, returns=Snapshot)
-    async def everything(ctx: Ctx) -> Answer:
-        """Where a client starts: the resources, and the position they were read at."""
+    shared = SharedSnapshot(store, snapshot, here)
 
-        def read(tx: ReadTx) -> dict[str, Any]:
-            return {**snapshot(tx), "site": here, "as_of_seq": tx.head(), "epoch": store.journal.epoch}
+    async def everything(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
+        parse_query(scope["query_string"], Empty)
+        await send_reply(send, Reply(200, await shared.get(), JSON, ((b"cache-control", b"no-store"),)))
 
-        return Answer(200, await ctx.read(read))
+    routes.raw.append(
+        RawRoute(
+            "GET",
+            SNAPSHOT,
+            everything,
+            "Where a client starts: the resources, and the position they were read at.",
+            returns=Snapshot,
+        )
+    )
 
     async def events(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
         query = parse_query(scope["query_string"], EventsQuery)
@@ -69,7 +83,16 @@ def journal_routes(store: Store, snapshot: Callable[[ReadTx], Mapping[str, Any]]
         entries = await journal.read(query.since, query.limit)
         await send_reply(send, _page(journal, query.since, entries))
 
-    routes.raw.append(RawRoute("GET", "/events", events, "The journal, a page at a time.", query=EventsQuery))
+    routes.raw.append(
+        RawRoute(
+            "GET",
+            "/events",
+            events,
+            "The journal, a page at a time.",
+            query=EventsQuery,
+            returns=EventsPage,
+        )
+    )
     return routes
 
 

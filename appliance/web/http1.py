@@ -17,7 +17,7 @@ from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
 from hypercorn.protocol.ws_stream import WSStream
 
-from appliance.web.limits import Limits
+from appliance.web.limits import LARGE_BYTES, Limits
 
 JSON_PREFIX = b"application/"  # answers whose head waits for the body; media bodies may bypass us (sendfile)
 
@@ -55,11 +55,6 @@ class Protocol(H11Protocol):
     def is_unread(self) -> bool:
         """Whether the client may still be sending: closing now would reset what it has not read."""
         return self.is_websocket or self.connection.their_state in (h11.SEND_BODY, h11.ERROR)
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether no request is under way, or only a part of a header has come."""
-        return self.stream is None and self._phase() in ("idle", "header")
 
     @property
     def is_between_requests(self) -> bool:
@@ -140,7 +135,7 @@ class Protocol(H11Protocol):
         """Keep a JSON answer's head until its body comes, so that both are one write."""
         if isinstance(event, Response | Body | EndBody) and self.stream is None:
             return  # the connection has ended; the application may finish
-        if isinstance(event, Response) and event.status_code >= 200 and _is_json(event.headers):
+        if isinstance(event, Response) and event.status_code >= 200 and _is_small_json(event.headers):
             headers = [*event.headers, *self.config.response_headers("h11")]
             self._head = self._encoded(h11.Response(headers=headers, status_code=event.status_code))
         elif isinstance(event, Body | EndBody):
@@ -173,5 +168,12 @@ class Protocol(H11Protocol):
         await super()._create_stream(request)
 
 
-def _is_json(headers: Any) -> bool:
-    return any(name == b"content-type" and value.startswith(JSON_PREFIX) for name, value in headers)
+def _is_small_json(headers: Any) -> bool:
+    """Whether the head is to wait for its body. A large one is written from the bytes all clients share."""
+    is_json = False
+    for name, value in headers:
+        if name == b"content-type":
+            is_json = value.startswith(JSON_PREFIX)
+        elif name == b"content-length" and len(value) >= len(b"%d" % LARGE_BYTES):
+            return int(value) < LARGE_BYTES and is_json
+    return is_json

@@ -8,6 +8,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
+LARGE_BYTES = 64 * 1024  # answers from here on are not copied for each client that reads them slowly
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -15,7 +15,9 @@ from appliance.kernel import json
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.operation import Answer
 from appliance.web.api import Send
+from appliance.web.limits import LARGE_BYTES
 from appliance.web.problems import problem_document
+from appliance.web.sendfile import Gone, SendfileBody, Stalled
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -79,9 +81,20 @@ def _next_link(path: str, query_string: str, cursor: str) -> bytes:
 
 
 async def send_reply(send: Send, reply: Reply) -> None:
-    """Send the whole of it. HEAD's body is left out by the server."""
+    """Send the whole of it. HEAD's body is left out by the server.
+
+    A large body is written from where it lies: hypercorn would copy it for every client, three times.
+    """
     await send({"type": "http.response.start", "status": reply.status, "headers": wire_headers(reply)})
-    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
+    body = SendfileBody.behind(send) if len(reply.body) >= LARGE_BYTES else None
+    if body is None or body.is_head:
+        await send({"type": "http.response.body", "body": reply.body, "more_body": False})
+        return
+    try:
+        await body.write([reply.body], len(reply.body))
+    except (Gone, Stalled):
+        return  # the connection has been closed; there is nobody to tell
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def wire_headers(reply: Reply) -> list[tuple[bytes, bytes]]:

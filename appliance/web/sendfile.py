@@ -170,6 +170,11 @@ class SendfileBody:
             return None
         return cls(wire) if getattr(wire.protocol, "_head", None) is None else None
 
+    @property
+    def is_head(self) -> bool:
+        """Whether the request is HEAD: there is no body to write."""
+        return bool(self._wire.stream.scope["method"] == "HEAD")
+
     async def write(self, pieces: Sequence[Piece], length: int) -> None:
         """All of `pieces`, `length` bytes. Raises Lost, Stalled or Gone, with the connection closed then."""
         wire = self._wire

@@ -98,7 +98,7 @@ async def run_server(
                 async with trio.open_nursery() as accepting:
                     for listeners, served in ((main, app), (local, local_app)):
                         if listeners:
-                            door = _Door(served, config, context, limits, crowd)
+                            door = _Door(served, config, context, crowd)
                             await accepting.start(_accept, door, listeners, handlers)
                     task_status.started(Bound(host, _port(main), _port(local) if local else None))
                     await stop.wait()
@@ -123,7 +123,6 @@ class _Door:
     app: Any
     config: Config
     context: WorkerContext
-    limits: Limits
     crowd: Crowd
 
     async def serve(self, stream: trio.SocketStream) -> None:
@@ -154,7 +153,7 @@ class _Door:
             finally:
                 self.crowd.turned_away -= 1
             return
-        connection = Connection(self.app, self.config, self.context, self.limits, stream)
+        connection = Connection(self.app, self.config, self.context, self.crowd, stream)
         self.crowd.add(connection, address)
         try:
             await connection.run()

@@ -12,39 +12,47 @@ from appliance.web.limits import Limits, Seldom, network_of
 
 @dataclass(eq=False)
 class Guest:
-    waiting: tuple[bool, float] | None = None
     is_aborted: bool = False
 
     def abort(self) -> None:
         self.is_aborted = True
 
 
-def crowd_of(limits: Limits, **guests: tuple[str, Guest]) -> Crowd:
-    crowd = Crowd(limits)
-    for address, guest in guests.values():
-        crowd.add(guest, address)
-    return crowd
+def guest_of(crowd: Crowd, address: str, state: str = "served") -> Guest:
+    guest = Guest()
+    crowd.add(guest, address)
+    if state != "silent":
+        crowd.serve(guest)
+    if state == "idle":
+        crowd.rest(guest)
+    return guest
 
 
 def test_the_one_missed_least_goes() -> None:
-    busy, idle, longer, never = Guest(), Guest((True, 5.0)), Guest((True, 3.0)), Guest((False, 9.0))
-    crowd = crowd_of(Limits(connections=4), a=("a", busy), b=("b", idle), c=("c", longer), d=("d", never))
-    gone = []
-    for _ in range(3):
+    crowd = Crowd(Limits(connections=5))
+    again = guest_of(crowd, "f", "idle")
+    busy, longer, idle = (
+        guest_of(crowd, *which) for which in (("a", "served"), ("c", "idle"), ("b", "idle"))
+    )
+    never = guest_of(crowd, "d", "silent")
+    crowd.serve(again)
+    crowd.rest(again)  # it asked again, so it has been silent for the shortest time
+    gone: list[Guest] = []
+    for _ in range(4):
         assert crowd.make_room("e")
-        gone.append(next(each for each in (idle, longer, never) if each.is_aborted and each not in gone))
-        crowd.add(Guest(), "e")
-    assert gone == [never, longer, idle]
+        gone += [each for each in (idle, longer, never, again) if each.is_aborted and each not in gone]
+        guest_of(crowd, "e")
+    assert gone == [never, longer, idle, again]
     assert not crowd.make_room("e"), "everybody is being served"
     assert not busy.is_aborted
 
 
 def test_an_address_at_its_limit_gives_up_a_connection_of_its_own() -> None:
-    other, own = Guest((False, 0.0)), Guest((True, 1.0))
-    crowd = crowd_of(Limits(per_address=1), a=("10.0.0.1", other), b=("10.0.0.2", own))
+    crowd = Crowd(Limits(per_address=1))
+    other, own = guest_of(crowd, "10.0.0.1", "silent"), guest_of(crowd, "10.0.0.2", "idle")
     assert crowd.make_room("10.0.0.2")
     assert own.is_aborted and not other.is_aborted
-    crowd.add(Guest(), "10.0.0.2")
+    guest_of(crowd, "10.0.0.2")
     assert not crowd.make_room("10.0.0.2")
     assert crowd.make_room("10.0.0.3")
 
@@ -54,7 +62,7 @@ def test_a_network_of_ipv6_is_counted_as_one() -> None:
     for last in range(3):
         address = f"2001:db8::{last + 1}"
         assert crowd.make_room(address)
-        crowd.add(Guest(), address)
+        guest_of(crowd, address)
     assert not crowd.make_room("2001:db8::ffff:9")
     assert crowd.make_room("2001:db8:0:1::1")
     crowd.remove(next(iter(crowd.members)))
@@ -65,19 +73,22 @@ def test_this_machine_is_bounded_by_the_whole_alone() -> None:
     crowd = Crowd(Limits(connections=3, per_address=1, per_network=1))
     for address in ("127.0.0.1", "::1", "127.0.0.1"):
         assert crowd.make_room(address)
-        crowd.add(Guest(), address)
+        guest_of(crowd, address)
     assert not crowd.make_room("127.0.0.1")
 
 
 def test_nothing_is_left_of_those_who_left() -> None:
     crowd = Crowd(Limits())
-    guests = [Guest() for _ in range(20)]
-    for number, guest in enumerate(guests):
-        crowd.add(guest, f"2001:db8:{number}::1" if number % 2 else f"10.0.0.{number}")
+    guests = [
+        guest_of(crowd, f"2001:db8:{number}::1" if number % 2 else f"10.0.0.{number}", state)
+        for number, state in enumerate(("silent", "idle", "served") * 7)
+    ]
     for guest in guests:
         crowd.remove(guest)
         crowd.remove(guest)
-    assert not crowd.members and not crowd.addresses and not crowd.networks
+        crowd.rest(guest)  # its last answer ends after it was thrown out
+    left = (crowd.members, crowd.addresses, crowd.networks, crowd.silent, crowd.idle)
+    assert not any(left)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import trio
 
-from appliance.web.api import RawRoute
+from appliance.web.api import RawRoute, Routes
 from appliance.web.dispatch import Table, path_pattern
+from tests.web.conftest import Box
+from tests.web.sockets import handshake, read_answer, request, serving
 
 
 async def nothing(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:
@@ -51,3 +54,30 @@ def test_get_serves_head_and_nothing_else() -> None:
 def test_a_parameter_is_part_of_one_segment(path: str, parameters: dict[str, str] | None) -> None:
     match = path_pattern("/clips/{id}/m{rev}/{name}.mp4").fullmatch(path)
     assert (match.groupdict() if match else None) == parameters
+
+
+async def test_sockets_leave_room_for_requests(box: Box) -> None:
+    """Each holds a connection for hours: they may not hold all."""
+    routes, hold = Routes("test"), trio.Event()
+
+    async def wait(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:
+        await send({"type": "websocket.accept"})
+        await hold.wait()
+
+    routes.raw.append(RawRoute("WS", "/wait", wait))
+    app = box.app(routes)
+    app.sockets_max = 2
+    async with serving(app) as server:
+        for _ in range(2):
+            stream = await server.connect()
+            await stream.send_all(handshake("/wait"))
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 101 ")
+        third = await server.connect()
+        await third.send_all(handshake("/wait"))
+        answer = await read_answer(third)
+        assert answer.startswith(b"HTTP/1.1 503 ") and b"too_many_sockets" in answer
+        fourth = await server.connect()
+        await fourth.send_all(request())
+        assert (await read_answer(fourth)).startswith(b"HTTP/1.1 200 ")
+        hold.set()
+    assert app.sockets_now == 0

@@ -1,0 +1,64 @@
+"""/snapshot's bytes, made once for all who ask at the same position.
+
+Owns: when a snapshot may be shared, and that only one is being made. Must not know: what is in it.
+
+Two hundred tablets that come back after a restart ask at once; made for each, that took 16 s of the
+processor and marks waited behind it. One that asks gets bytes that are at least as new as the journal was
+when it asked, so what it has written itself is always in them. Figures that are not journaled
+(`last_seen_at`, `view_count`) may be FRESH_S old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import trio
+
+from appliance.kernel import json
+from appliance.kernel.store import Store
+from appliance.kernel.tx import ReadTx
+
+FRESH_S = 1.0
+REST = 1.0  # between two, as long as the last one took: it is made in Python, beside everything else
+
+
+class SharedSnapshot:
+    """`get` gives the finished JSON."""
+
+    def __init__(
+        self, store: Store, read: Callable[[ReadTx], Mapping[str, Any]], site: Mapping[str, Any]
+    ) -> None:
+        self._store, self._read, self._site = store, read, site
+        self._making = trio.Lock()
+        self._body = b""
+        self._seq = -1
+        self._read_s = 0.0
+        self._rest_until_s = 0.0
+        self.made = 0
+
+    async def get(self) -> bytes:
+        """The snapshot at the present position, or a later one."""
+        wanted, asked_s = self._store.journal.head, trio.current_time()
+        if not self._serves(wanted, asked_s):
+            async with self._making:
+                if not self._serves(wanted, asked_s):  # who waited meanwhile shares what was made
+                    await trio.sleep_until(self._rest_until_s)
+                    await self._make()
+        return self._body
+
+    def _serves(self, wanted: int, asked_s: float) -> bool:
+        return self._seq >= wanted and self._read_s > asked_s - FRESH_S
+
+    async def _make(self) -> None:
+        began_s = trio.current_time()
+        self._seq, self._body = await self._store.read(self._encode)
+        self._read_s = began_s
+        self._rest_until_s = trio.current_time() + (trio.current_time() - began_s) * REST
+        self.made += 1
+
+    def _encode(self, tx: ReadTx) -> tuple[int, bytes]:
+        """In the reader's thread: so is the encoding."""
+        head = tx.head()
+        found = {**self._read(tx), "site": self._site, "as_of_seq": head, "epoch": self._store.journal.epoch}
+        return head, json.encode(found)
