@@ -16,6 +16,7 @@ from itertools import accumulate, groupby, islice, pairwise
 from typing import NamedTuple
 
 from appliance.media.fmp4 import Track
+from appliance.media.overlap import within
 from appliance.media.view import Key, Part, SegmentView
 
 NS = 1_000_000_000
@@ -88,11 +89,13 @@ def find_spans(
     What cannot be decoded is added to `undecodable`.
     """
     spans: list[Span] = []
-    for links in _chains(segments, first_us, stop_us):
-        mine = list(_spans(links, first_us, stop_us))
-        spans += mine
-        if undecodable is not None:
-            undecodable += _undecodable(links, mine, first_us, stop_us)
+    for chain in _chains(segments):
+        for low_us, high_us in within(chain[0].windows, first_us, stop_us):
+            links = _links(chain, low_us, high_us)
+            mine = list(_spans(links, low_us, high_us))
+            spans += mine
+            if undecodable is not None:
+                undecodable += _undecodable(links, mine, low_us, high_us)
     return sorted(spans, key=lambda span: span.begin_us)
 
 
@@ -117,7 +120,7 @@ def first_tick(segment: SegmentView, track: Track, wall_us: int) -> int:
     return -(-since_ns * track.timescale // NS)  # least t with t * NS // timescale >= since_ns
 
 
-def _chains(segments: Iterable[SegmentView], first_us: int, stop_us: int) -> Iterable[tuple[Link, ...]]:
+def _chains(segments: Iterable[SegmentView]) -> Iterable[list[SegmentView]]:
     runs: dict[str, list[SegmentView]] = {}
     for segment in segments:
         if segment.init.video is not None and any(part.video_tfdt >= 0 for part in segment.parts):
@@ -127,10 +130,10 @@ def _chains(segments: Iterable[SegmentView], first_us: int, stop_us: int) -> Ite
         chain: list[SegmentView] = []
         for segment in run:
             if chain and not _continues(chain[-1], segment):
-                yield _links(chain, first_us, stop_us)
+                yield chain
                 chain = []
             chain.append(segment)
-        yield _links(chain, first_us, stop_us)
+        yield chain
 
 
 def _continues(before: SegmentView, after: SegmentView) -> bool:

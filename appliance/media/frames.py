@@ -7,12 +7,14 @@ Frame times come from the same conversion that chooses the frames of a plan (cha
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from appliance.media.chain import Link, find_spans
 from appliance.media.fmp4 import Malformed, Track
 from appliance.media.moov import Range
+from appliance.media.overlap import EVER, within
 from appliance.media.params import KEY_HEAD_BYTES, describe
 from appliance.media.plan import NoFootage
 from appliance.media.samples import PartReader, read_video
@@ -91,16 +93,19 @@ def plan_frame(
 
 
 def _newest_key(segment: SegmentView, track: Track, wall_us: int) -> Key | None:
+    """The newest key at or before `wall_us` that is shown."""
+    shown = within(segment.windows, -EVER, wall_us + 1)
+    keys = (_last_key(segment, track, start_us, end_us) for start_us, end_us in reversed(shown))
+    return next((key for key in keys if key is not None), None)
+
+
+def _last_key(segment: SegmentView, track: Track, start_us: int, end_us: int) -> Key | None:
+    """The newest key with start_us <= wall time < end_us."""
     link = Link(segment, track, 0, 0, 0)
-    keys = segment.keys
-    lo, hi = 0, len(keys)
-    while lo < hi:
-        middle = (lo + hi) // 2
-        if link.wall_us(keys[middle].pts) <= wall_us:
-            lo = middle + 1
-        else:
-            hi = middle
-    return keys[lo - 1] if lo else None
+    place = bisect_left(segment.keys, end_us, key=lambda key: link.wall_us(key.pts))
+    if place == 0 or link.wall_us(segment.keys[place - 1].pts) < start_us:
+        return None
+    return segment.keys[place - 1]
 
 
 def _sample(

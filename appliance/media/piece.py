@@ -115,7 +115,13 @@ def lay_out(pieces: list[Piece]) -> None:
     for before, piece in pairwise(pieces):
         since_us = piece.wall_us(piece.first) - origin_us
         wanted = origin + since_us * piece.track.timescale // _US
-        pts = max(wanted, end_of(before))
+        end = end_of(before)
+        if before.clip_pts(before.video.last_shown()) < wanted < end:
+            before.video.end -= (
+                end - wanted
+            )  # another run is shown from here on: its first frame ends this one
+            end = wanted
+        pts = max(wanted, end)
         last = before.at + before.dts[-2]
         piece.at = max(pts - piece.dts[piece.first] - piece.video.ctos[piece.first], last + 1)
         piece.at = min(piece.at, last + MAX_DELTA)

@@ -7,10 +7,11 @@ Owns: spans, gaps with their reasons, runs, from facts and clocks. Must not know
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, get_args
 
+from appliance.media.overlap import Windows, within
 from appliance.media.pace import HOLE_FRAMES
 from appliance.media.segment import SegmentFacts
 from appliance.media.view import RunClock
@@ -138,14 +139,19 @@ def coverage(
     is_live: bool,
     outages: Sequence[Outage] = (),
     last_ended: Reason = "source_lost",
+    windows: Mapping[str, Windows] | None = None,
 ) -> Coverage:
     """Coverage of [start_us, end_us) by all entries that may touch it, plus one neighbour on each side.
 
     `is_live`: footage is arriving, so what lies after the last frame is not a gap but the future. `outages`:
     what was seen of why footage stopped, by start; elsewhere the files tell. `last_ended`: why it has now.
+    `windows`: when each run is shown, where runs overlap (overlap.py).
     """
     known = list(entries)
-    pieces = sorted((piece for entry in known for piece in pieces_of(entry)), key=lambda piece: piece[:2])
+    pieces = sorted(
+        (piece for entry in known for whole in pieces_of(entry) for piece in _shown(whole, windows or {})),
+        key=lambda piece: piece[:2],
+    )
     strangers = sorted(stranger for entry in known if (stranger := _stranger(entry)) is not None)
     spans, gaps = _join(pieces, strangers)
     if not spans:
@@ -179,6 +185,12 @@ def pieces_of(entry: Entry) -> list[Piece]:
     walls = [clock.wall_us(edge) for edge in edges]
     pairs = zip(walls[::2], walls[1::2], strict=True)
     return [Piece(left, right, facts) for left, right in pairs if left < right]
+
+
+def _shown(piece: Piece, windows: Mapping[str, Windows]) -> list[Piece]:
+    """What is shown of a piece where runs overlap."""
+    shown = within(windows.get(piece.facts.run_id), piece.start_us, piece.end_us)
+    return [piece._replace(start_us=start_us, end_us=end_us) for start_us, end_us in shown]
 
 
 def gap_between(left: Piece, right: Piece, strangers: Sequence[Stranger] = ()) -> Gap | None:

@@ -6,18 +6,21 @@ waits, never reads a file. Must not know: threads, directories, who asks.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Final
 
 from appliance.media.fmp4 import Mtxi
-from appliance.media.index import Growth, SegmentIndex
+from appliance.media.index import Growth, SegmentIndex, ticks_to_ns
 from appliance.media.names import name_time_us
+from appliance.media.overlap import Stretch, Windows, overlapping, windows_of
 from appliance.media.segment import SegmentFacts, closed, facts_of
 from appliance.media.spans import Coverage, Entry, Outage, Piece, Reason, coverage, pieces_of
 from appliance.media.table import ChannelLog
 from appliance.media.timeline import Knot, Run, RunClock
+from appliance.media.view import Key
 from appliance.recordings.clocks import Clocks, Seen, Segment
 
 _DAY_US: Final = 86_400_000_000  # MediaMTX records no longer segments
@@ -242,14 +245,54 @@ class Channel:
         self, start_us: int, end_us: int, *, is_live: bool, last_ended: Reason = "source_lost"
     ) -> Coverage:
         """Spans, gaps and runs of [start_us, end_us) of wall time."""
+        segments = self.touching(start_us, end_us)
         return coverage(
-            map(self.entry, self.touching(start_us, end_us)),
+            map(self.entry, segments),
             start_us,
             end_us,
             is_live=is_live,
             outages=self.outages,
             last_ended=last_ended,
+            windows=self.windows(segments),
         )
+
+    def windows(self, segments: Sequence[Segment]) -> Mapping[str, Windows]:
+        """When the runs of these segments are shown, where runs overlap; empty where none do."""
+        return windows_of(self._stretches(self.sharing(segments), with_keys=True))
+
+    def sharing(self, segments: Sequence[Segment]) -> list[Segment]:
+        """The segments that decide which run is shown; none where no run overlaps another."""
+        stretches = self._stretches(segments, with_keys=False)
+        if not overlapping(stretches):
+            return []
+        # with those that begin later, where the last of them is not over yet
+        start_us, end_us = stretches[0].start_us, max(stretch.end_us for stretch in stretches)
+        return self.touching(start_us, end_us)
+
+    def keys_of(self, segment: Segment) -> Sequence[int]:
+        """Media times of a segment's keys; empty while they must be loaded."""
+        index = segment.index
+        if index is None:
+            return segment.keys_ns
+        return _key_times(index.keys, index.base_ns, index.timescale)
+
+    def remember_keys(self, segment: Segment, keys: Sequence[Key], timescale: int) -> None:
+        """Keep the keys of a segment that shares its time with another run, for `windows`."""
+        assert segment.facts is not None
+        segment.keys_ns = _key_times(keys, segment.facts.base_ns, timescale)
+
+    def _stretches(self, segments: Sequence[Segment], *, with_keys: bool) -> list[Stretch]:
+        """What is shown of the segments, in order."""
+        found = []
+        for segment in segments:
+            clock, facts = self.clock_of(segment), segment.facts
+            if clock is None or facts is None or facts.first_ns is None or facts.end_ns is None:
+                continue
+            keys_ns = self.keys_of(segment) if with_keys else ()
+            start_us, end_us = clock.wall_us(facts.first_ns), clock.wall_us(facts.end_ns)
+            began_us = self.clocks.began_us(facts.run_id)
+            found.append(Stretch(facts.run_id, began_us, start_us, end_us, clock, keys_ns))
+        return found
 
     def pieces(self, segment: Segment) -> list[Piece]:
         return pieces_of(self.entry(segment))
@@ -312,3 +355,9 @@ class Channel:
             end_us = self.entry(segment).end_us
             if end_us is None or end_us < self.video_until_us - KEEP_PARTS_US:
                 yield segment
+
+
+def _key_times(keys: Sequence[Key], base_ns: int, timescale: int) -> Sequence[int]:
+    """Media times of the keys at which a run may be entered in the middle of a clip, if there are such."""
+    clean = [key for key in keys if key.resets and not key.recovery] or keys
+    return array("q", (base_ns + ticks_to_ns(key.pts, timescale) for key in clean))

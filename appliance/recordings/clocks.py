@@ -42,6 +42,7 @@ class Segment:
     facts: SegmentFacts | None = None
     index: SegmentIndex | None = None
     until_ns: int | None = None
+    keys_ns: Sequence[int] = ()  # media times of its keys, when runs overlap and `index` is None
     is_open: bool = False
     is_published: bool = False
     is_suspect: bool = False
@@ -130,6 +131,12 @@ class Clocks:
         run = self.runs.get(segment.facts.run_id) if segment.facts is not None else None
         return run if run is not None and run.has_clock else None
 
+    def began_us(self, run_id: str) -> int:
+        """Wall time at which the run's clock begins; it never changes once the run is over."""
+        first = self.runs[run_id].neighbours(-(1 << 62))[1]
+        assert first is not None
+        return first.wall_us
+
     def is_live(self, segment: Segment) -> bool:
         """Whether the segment's parts are seen as they are written."""
         return segment.facts is not None and self._is_live.get(segment.facts.run_id, False)
@@ -137,6 +144,14 @@ class Clocks:
     def is_held(self, segment: Segment) -> bool:
         """Whether it is still open if the segment is being recorded: its frames have no time yet."""
         return segment.facts is not None and segment.facts.run_id in self._held
+
+    def disk_agrees(self, segment: Segment) -> bool:
+        """Whether a held segment was last written when it ends by its own word: two clocks say the same."""
+        held = self._held.get(segment.facts.run_id) if segment.facts is not None else None
+        if held is None or held.claimed_us is None:
+            return False
+        length_us = (held.arrivals[-1].shown_ns - held.arrivals[0].start_ns) // 1000
+        return abs(held.claimed_us + length_us - segment.written_us) <= TRUST_US
 
     def forget(self, run_id: str) -> None:
         for known in (self.runs, self.off_us, self._is_live, self._paces, self._held):

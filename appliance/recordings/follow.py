@@ -222,7 +222,9 @@ def _written_us(followed: Followed, one: Open, status: os.stat_result, now_us: i
             disk_clock.learn(mtime_us, one.looked_us, now_us)
         return max(one.looked_us, min(disk_clock.box_us(mtime_us), now_us))
     written_us = disk_clock.box_us(mtime_us)
-    since_us = now_us - _FRESH_US if one.looked_us is None else one.looked_us - _TICK_US
+    since_us = now_us - _FRESH_US
+    if one.looked_us is not None:
+        since_us = min(since_us, one.looked_us - _TICK_US)
     return min(written_us, now_us) if since_us <= written_us <= now_us + _TICK_US else None
 
 
@@ -230,7 +232,7 @@ def _is_whole(followed: Followed, one: Open, quiet_s: float) -> bool:
     """The file does not grow: a copy, or a recording whose recorder has gone."""
     index = one.segment.index
     assert index is not None
-    if one.is_old and one.growths <= 1:
+    if one.growths <= 1 and (one.is_old or followed.channel.clocks.disk_agrees(one.segment)):
         return True
     longest = max((part.video_end - part.video_pts_min for part in index.parts[-_RECENT:]), default=0)
     return quiet_s >= max(_WHOLE_S, 2 * longest / index.timescale)
@@ -239,16 +241,18 @@ def _is_whole(followed: Followed, one: Open, quiet_s: float) -> bool:
 def _is_superseded(followed: Followed, one: Open) -> bool:
     """A file that grew later shows that the recorder is done with this one.
 
-    A live one is given up only for its own successor or for a file that was seen growing: one that somebody
+    A live one is given up only for its own successor or for one that is recorded too: a file that somebody
     copied beside it says nothing.
     """
-    is_live = followed.channel.clocks.is_live(one.segment)
+    clocks = followed.channel.clocks
+    is_live = clocks.is_live(one.segment)
     for other in followed.open.values():
         if other is one or other.segment.index is None or not other.segment.index.parts:
             continue
         if (other.changed_s, other.segment.name) <= (one.changed_s, one.segment.name):
             continue
-        if not is_live or other.growths > 1 or _follows(one.segment, other.segment):
+        is_recorded = other.growths > 1 or clocks.is_live(other.segment)
+        if not is_live or is_recorded or _follows(one.segment, other.segment):
             return True
     return False
 

@@ -152,6 +152,15 @@ class RecordingsHandle:
         one = self._state.followed.get(channel_id)
         return [] if one is None else await self._walks.views(one, start_us, end_us)
 
+    async def find_keys(self, channel_id: str, start_us: int, end_us: int) -> None:
+        """Make `coverage` of this span exact where runs overlap: what it needs may be on the disk only.
+
+        Raises OSError.
+        """
+        one = self._state.followed.get(channel_id)
+        if one is not None:
+            await self._walks.find_keys(one, start_us, end_us)
+
     def newest_view(self, channel_id: str) -> SegmentView | None:
         """The newest segment with video as it is now, for live pictures; None: none in memory."""
         one = self._state.followed.get(channel_id)

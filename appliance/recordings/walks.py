@@ -9,7 +9,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import trio
@@ -17,6 +17,7 @@ import trio
 from appliance.kernel.signal import Signal
 from appliance.media.fmp4 import Init, Mtxi
 from appliance.media.index import Growth, SegmentIndex
+from appliance.media.overlap import Windows
 from appliance.media.table import facts_line
 from appliance.media.view import Key, Part, SegmentView
 from appliance.recordings import disk
@@ -47,7 +48,24 @@ class Walks:
             view = await self._view(followed, segment)
             if view is not None:
                 found.append(view)
-        return found
+        windows = await self._windows(followed, start_us, end_us)
+        return [replace(view, windows=windows.get(view.run_id)) for view in found] if windows else found
+
+    async def find_keys(self, followed: Followed, start_us: int, end_us: int) -> None:
+        """Load what `Channel.coverage` of the span needs to tell overlapping runs apart. Raises OSError."""
+        await self._windows(followed, start_us, end_us)
+
+    async def _windows(self, followed: Followed, start_us: int, end_us: int) -> Mapping[str, Windows]:
+        """When the runs of a span are shown, where runs overlap; empty where none do."""
+        channel = followed.channel
+        for segment in channel.sharing(channel.touching(start_us, end_us)):
+            if channel.keys_of(segment):
+                continue
+            view = await self._view(followed, segment)
+            track = view.init.video if view is not None else None
+            if view is not None and track is not None:
+                channel.remember_keys(segment, view.keys, track.timescale)
+        return channel.windows(channel.touching(start_us, end_us))
 
     async def walk(self, followed: Followed, segment: Segment, *, gently: bool = False) -> None:
         """Walk an old segment to its end, unless somebody is at it: then wait for that.
