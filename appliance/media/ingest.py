@@ -3,7 +3,8 @@
 Owns: when a run begins and ends, which samples it holds, what is told about it. Must not know: files,
 processes, sockets; box time comes with the bytes.
 
-- A run begins at the first IDR (H.264) or IRAP (HEVC) picture; it ends with the stream or a change of tracks.
+- A run begins at the first picture at which decoding may begin (access_points.py): IDR, CRA, BLA, a recovery
+  point, or an intra picture that brings its parameter sets. It ends with the stream or a change of tracks.
 - A picture's sample is written when the next picture begins: then its duration is known.
 - Parameter sets stay in-band at every key picture, as MediaMTX leaves them. When they change, the run goes on
   in a new file with a true description: MediaMTX's file would lie about its second half, a new run would be
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from appliance.media import annexb, boxes
+from appliance.media.access_points import Entry, entry_of, is_intra_slice, is_slice
 from appliance.media.audio import AdtsReader, AudioFrame, opus_frames
 from appliance.media.fmp4 import Malformed, Track
 from appliance.media.fragment import Command, FragmentWriter, Sample, TrackSpec
@@ -73,6 +75,7 @@ class _Run:
     """What ends with a run. `lead` holds samples until it is known which tracks there are."""
 
     key_pts: int | None = None
+    open_start: bool = False  # pictures shown before the first refer to what came before it
     writer: FragmentWriter | None = None
     lead: list[tuple[int, Sample]] = field(default_factory=list)
     restart: bool = False  # the tracks are others now: end at the next key picture
@@ -83,6 +86,14 @@ def describe_video(codec: str, nals: tuple[bytes, ...]) -> Description:
     entry, config_kind, blank = _BLANK_CONFIG[codec]
     stsd = boxes.stsd(boxes.visual_entry(entry, 0, 0, boxes.box(config_kind, blank)))
     return describe(Track(VIDEO_ID, "video", HZ, entry.decode(), stsd, 0, 0), annexb.length_prefixed(nals))
+
+
+def _intra_with_sets(codec: str, unit: annexb.AccessUnit) -> Entry | None:
+    """An H.264 picture that is no IDR, says nothing of recovery and yet is meant to be begun at."""
+    slices = [nal for nal in unit.nals if is_slice("h264", nal)]
+    if codec == "h264" and all(unit.sets) and slices and all(map(is_intra_slice, slices)):
+        return Entry("recovery", 0, exact=False)
+    return None
 
 
 class Ingest:
@@ -219,22 +230,28 @@ class Ingest:
         if picture is None or self._video is None:
             return
         codec: annexb.VideoCodec = "h264" if self._video.codec == "h264" else "hevc"
-        unit = annexb.access_unit(codec, self._carried + annexb.split(picture.data))
+        all_nals = self._carried + annexb.split(picture.data)
+        unit = annexb.access_unit(codec, all_nals)
         if not unit.picture:  # sets or SEI sent as a unit of their own belong to the picture after them
             self._carried = [nal for kind in unit.sets for nal in kind] + list(unit.nals)[:16]
             return
         self._carried = []
         if next_dts > picture.dts:
             self._step = next_dts - picture.dts
-        if unit.sync:
-            self._key(codec, unit, picture, out)
-        if self._run.key_pts is None or (unit.leading and picture.pts < self._run.key_pts):
+        entry = entry_of(codec, all_nals) or _intra_with_sets(codec, unit)
+        if entry is not None:
+            self._key(codec, unit, picture, entry, out)
+        run = self._run
+        if run.key_pts is None or (picture.pts < run.key_pts and (unit.leading or run.open_start)):
             return  # nothing to decode it with
-        nals = (self._sets if unit.sync else ()) + unit.nals
-        sample = Sample(picture.dts, picture.pts, self._step, unit.sync, annexb.length_prefixed(nals))
+        sync = entry is not None
+        nals = (self._sets if sync else ()) + unit.nals
+        sample = Sample(picture.dts, picture.pts, self._step, sync, annexb.length_prefixed(nals))
         self._write(VIDEO_ID, sample, out)
 
-    def _key(self, codec: str, unit: annexb.AccessUnit, picture: _Picture, out: list[Output]) -> None:
+    def _key(
+        self, codec: str, unit: annexb.AccessUnit, picture: _Picture, entry: Entry, out: list[Output]
+    ) -> None:
         """A key picture: take its parameter sets over; a run may begin here."""
         found = tuple(nal for kind in unit.sets for nal in kind)
         if found and all(unit.sets) and found != self._sets and not picture.damaged:
@@ -250,7 +267,7 @@ class Ingest:
         if self._run.restart:
             self._end_run("tracks changed", out)
         if self._run.key_pts is None:
-            self._run.key_pts = picture.pts
+            self._run.key_pts, self._run.open_start = picture.pts, entry.kind == "recovery"
 
     def _describe(self, new: Description, out: list[Output]) -> None:
         self._spec = TrackSpec(VIDEO_ID, False, HZ, new.entry, new.width, new.height)

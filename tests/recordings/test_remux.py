@@ -19,7 +19,9 @@ import pytest
 from appliance.kernel.clock import boottime_us
 from appliance.media.fmp4 import parse_init
 from appliance.media.names import name_time_us
+from appliance.media.tsmux import Muxer, adts
 from appliance.recordings import children
+from appliance.recordings.framing import Kind, pack
 from tests.kit.camera import burned_in, burned_so_far, make_footage
 from tests.kit.waiting import eventually
 from tests.media.test_ingest import transport
@@ -115,6 +117,87 @@ def test_silence_after_a_beginning_ends_it(tmp_path: Path) -> None:
         send(process, STREAM)
         assert said(process)[-1]["reason"] == "silent"
     assert len(recorded(tmp_path)) == 50
+
+
+# -- frames of the SRT receiver ------------------------------------------------------------------------------
+
+
+def framed(connections: list[list[tuple[int, bytes]]]) -> bytes:
+    """Each connection's (arrival us, bytes), begun and ended."""
+    out = b""
+    for parts in connections:
+        out += pack(Kind.BEGIN, parts[0][0], b"10.0.0.5")
+        out += b"".join(pack(Kind.DATA, at_us, data) for at_us, data in parts)
+        out += pack(Kind.END, parts[-1][0], b"the connection ended")
+    return out
+
+
+def facts_of(directory: Path, data: bytes) -> list[dict[str, Any]]:
+    with remux(directory, "--framed") as process:
+        send(process, data)
+        assert process.stdin is not None
+        process.stdin.close()
+        return said(process)
+
+
+def arriving(units: Iterator[tuple[int, bytes]], first_us: int = 10**12) -> list[tuple[int, bytes]]:
+    return [(first_us + at_us, data) for at_us, data in units]
+
+
+def test_each_connection_is_a_run_and_its_bytes_arrived_when_the_receiver_got_them(tmp_path: Path) -> None:
+    two = [
+        arriving(transport(FOOTAGE, sound=True)),
+        arriving(transport(FOOTAGE, sound=True), 10**12 + 9 * 10**6),
+    ]
+    facts = facts_of(tmp_path, framed(two))
+    assert [fact["reason"] for fact in facts if fact["event"] == "ended"] == ["the connection ended"] * 2
+    assert recorded(tmp_path) == [*range(50), *range(50)] and closed(tmp_path)
+    inits = [parse_init(path.read_bytes()).mtxi for path in sorted(tmp_path.iterdir())]
+    began_us = [init.ntp_ns // 1000 - OFFSET_US for init in inits if init is not None]
+    assert [abs(at_us - 10**12 - n * 9 * 10**6) < 40_000 for n, at_us in enumerate(began_us)] == [True, True]
+    assert len({init.stream_id for init in inits if init is not None}) == 2
+
+
+def said_of_recording(facts: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [
+        (fact["event"], fact.get("reason", ""))
+        for fact in facts
+        if fact["event"] in ("not_recorded", "recorded", "run_started")
+    ]
+
+
+def test_a_stream_without_a_key_picture_is_told_within_five_seconds_and_when_one_comes(
+    tmp_path: Path,
+) -> None:
+    """E2. The camera's key pictures are 10 s apart."""
+    footage = make_footage(frames=260, fps=Fraction(25), gop=250, b_frames=0, sound=False)
+    facts = facts_of(tmp_path, framed([arriving(transport(footage, first=30))]))
+    assert said_of_recording(facts) == [
+        ("not_recorded", "waiting for a key picture"),
+        ("run_started", ""),
+        ("recorded", ""),
+    ]
+    early = arriving(transport(footage, first=30))[: 25 * 4]
+    facts = facts_of(tmp_path / "early", framed([early]))
+    assert said_of_recording(facts) == [("not_recorded", "waiting for a key picture")]
+
+
+def test_pictures_that_stop_while_sound_goes_on_are_told(tmp_path: Path) -> None:  # E2
+    mux = Muxer("h264", sound=True)
+    parts = arriving(transport(FOOTAGE, sound=True, mux=mux))
+    for n in range(5 * 25):
+        parts.append(
+            (parts[-1][0] + 40_000, mux.audio(adts(FOOTAGE.audio[0].data, 3, 1), 270_000 + n * 3600))
+        )
+    assert said_of_recording(facts_of(tmp_path, framed([parts])))[-1] == ("not_recorded", "no picture")
+
+
+def test_after_a_pause_the_first_bytes_are_no_reason_to_complain(tmp_path: Path) -> None:
+    parts = arriving(transport(FOOTAGE, sound=True))
+    later = [(at_us + (8_000_000 if n >= 25 else 0), data) for n, (at_us, data) in enumerate(parts)]
+    facts = facts_of(tmp_path, framed([later]))
+    assert said_of_recording(facts) == [("run_started", "")]
+    assert recorded(tmp_path) == list(range(50))
 
 
 def test_a_torn_stream_records_what_was_whole(tmp_path: Path) -> None:
