@@ -128,7 +128,8 @@ def read_video(reader: PartReader, span: Span, *, after_gap: bool) -> VideoSampl
     """Samples of `span` from its key to the last one wanted in decode order; None when none is wanted.
 
     `after_gap`: pictures leading the first key (open GOP) have lost what they refer to, and nothing before
-    this span can hide them: they are left out.
+    this span can hide them: they are left out. So they are after a recovery point, though hidden: Chromium's
+    decoder gives up at them (of HEVC it knows by their NAL type that they are to be skipped).
     """
     table, raw = VideoSamples(), _Cursor()
     firsts: dict[tuple[int, int], int] = {}  # of each part read, the number of its first sample
@@ -148,7 +149,7 @@ def read_video(reader: PartReader, span: Span, *, after_gap: bool) -> VideoSampl
         return None
     _measure(table, stop, raw.end or 0)
     _trim(table, span.start.key.sample)
-    if after_gap:
+    if after_gap or not _resets(table):
         _drop_leading(table)
     return table
 
@@ -281,6 +282,10 @@ def _delete(table: VideoSamples, lo: int, hi: int) -> None:
     table.shown = [place - gone if place >= hi else place for place in table.shown]
     kept = [(place, at) for place, at in table.keys if not lo <= place < hi]
     table.keys = [(place - gone if place >= hi else place, at) for place, at in kept]
+
+
+def _resets(table: VideoSamples) -> bool:
+    return not table.keys or table.keys[0][0] > 0 or bool(table.keys[0][1].key.resets)
 
 
 def _drop_leading(table: VideoSamples) -> None:
