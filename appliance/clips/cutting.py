@@ -29,7 +29,7 @@ from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.store import Store, StoreBroken
-from appliance.media.plan import NoFootage, Plan
+from appliance.media.plan import NoEntry, NoFootage, Plan
 from appliance.web.ranges import FileRange
 
 log = structlog.get_logger("cutter")
@@ -98,6 +98,9 @@ class Cutting:
                 had_us = job.end_us - job.start_us  # its file shows all of it
                 return await self._make_from(own, self.own_cuts, job)
             plan = await self.plan_span(job.channel_id, job.start_us, job.end_us, job.latency_ms * 1000)
+        except NoEntry as error:
+            reason = f"{job.channel_id}: {error}"
+            await self.store.insist(lambda tx: cuts.fail(tx, job, reason))
         except NoFootage:
             span = f"{to_rfc3339(job.start_us)} - {to_rfc3339(job.end_us)}"
             await self.store.insist(lambda tx: cuts.fail(tx, job, f"No footage of {job.channel_id} {span}"))

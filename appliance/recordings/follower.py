@@ -21,11 +21,13 @@ from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.signal import Signal
+from appliance.media.chain import MAX_PREROLL_S
 from appliance.media.spans import Coverage
 from appliance.media.view import SegmentView
 from appliance.recordings import disk
 from appliance.recordings.cache import ChannelCache
 from appliance.recordings.channel import Channel
+from appliance.recordings.clocks import Segment
 from appliance.recordings.follow import follow_channel
 from appliance.recordings.followed import Followed, Shared, WhyEnded
 from appliance.recordings.model import ChannelFootage, Fact, FootageState, StoredSegment
@@ -36,6 +38,7 @@ from appliance.recordings.walks import Walks, walk_in_background
 READS: Final = 16  # design section 3: threads of media reads
 FACTS_MAX: Final = 1000  # untold facts while the database is away; beyond it the oldest are dropped
 _FOLDERS_S: Final = 5.0
+_ENTRY_SEGMENTS: Final = 4  # looked at for an entry: more than MAX_PREROLL_S of usual ones
 _START_S: Final = 5.0  # a disk that hangs must not keep marks from being taken
 
 Announce = Callable[[Fact], Awaitable[None]]
@@ -224,8 +227,27 @@ def _footage_of(followed: Followed) -> ChannelFootage:
         skew_ppm=run.skew_ppm if run is not None else 0.0,
         ntp_lag_ms=channel.ntp_lag_ms(),
         claimed_off_us=channel.claimed_off_us(),
+        undecodable_s=_undecodable_s(newest),
         error="; ".join(followed.errors.values()) or None,
     )
+
+
+def _undecodable_s(newest_first: Sequence[Segment]) -> float:
+    """How much of a run's newest footage has no entry in it or within MAX_PREROLL_S before it, seconds."""
+    end_ns = begin_ns = None
+    run_id = ""
+    for segment in newest_first[:_ENTRY_SEGMENTS]:
+        index = segment.index
+        if index is None or index.first is None or index.end is None:
+            break
+        if run_id not in ("", index.run_id):
+            break
+        run_id = index.run_id
+        end_ns = index.run_ns(index.end) if end_ns is None else end_ns
+        begin_ns = index.run_ns(index.first)
+        if index.keys:
+            return max(0.0, (end_ns - index.run_ns(index.keys[-1].pts)) / 1e9 - MAX_PREROLL_S)
+    return 0.0 if end_ns is None or begin_ns is None else (end_ns - begin_ns) / 1e9
 
 
 async def run_recordings(

@@ -49,6 +49,7 @@ class ChannelFootage:
     `skew_ppm`: the source's clock against box time, positive is fast. `ntp_lag_ms`: how far MediaMTX's own
     estimate (mtxi) lies behind what was seen arriving. `claimed_off_us`: how far the times that the newest
     recordings claim (mtxi, name) are ahead of their arrival, when that is so far that the arrival holds.
+    `undecodable_s`: newest footage that cannot be shown, for want of a picture at which decoding may begin.
     """
 
     channel_id: str
@@ -66,6 +67,7 @@ class ChannelFootage:
     skew_ppm: float
     ntp_lag_ms: float | None
     claimed_off_us: int
+    undecodable_s: float
     error: str | None  # what the disk last said when it refused
 
 

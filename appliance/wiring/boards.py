@@ -18,6 +18,7 @@ from appliance.recordings.follower import RecordingsHandle
 from appliance.recordings.model import ChannelFootage
 from appliance.workers.pool import WorkerPoolHandle
 
+_UNDECODABLE_S = 5.0  # an encoder may take a few seconds to its first key frame
 BUSY_JOBS = 50  # clips waiting for footage: more than a game's worth of plays at once
 
 
@@ -69,6 +70,11 @@ def recordings_part(recordings: RecordingsHandle) -> Part:
     errors = [f"{each.channel_id}: {each.error}" for each in channels if each.error]
     if errors:
         return Part("bad", "; ".join(errors), "check the recordings disk")
+    stuck = [each for each in channels if each.footage == "on" and each.undecodable_s > _UNDECODABLE_S]
+    if stuck:
+        return Part(
+            "bad", "; ".join(map(_without_entry, stuck)), "set the encoder to a key frame every second"
+        )
     warnings = _recordings_warnings(channels, recordings.strangers())
     if warnings:
         details, hints = zip(*warnings, strict=True)
@@ -94,6 +100,14 @@ def _recordings_warnings(
         detail = f"{len(unreadable)} unreadable files, newest {unreadable[-1]}"
         found.append((detail, "see /channels/{id}/timeline"))
     return found
+
+
+def _without_entry(channel: ChannelFootage) -> str:
+    seconds = round(channel.undecodable_s)
+    return (
+        f"{channel.channel_id} records, but nothing of its last {seconds} s can be shown: "
+        "no picture at which decoding may begin (IDR, CRA, BLA, recovery point)"
+    )
 
 
 def _wrong_clock(channel: ChannelFootage) -> str:

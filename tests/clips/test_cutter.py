@@ -17,6 +17,7 @@ from appliance.clips.model import ClipIn, ClipPatch, EndIn, PlayIn
 from appliance.clips.rows import clip_resource
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
+from appliance.media.plan import NoEntry
 from tests.kit.box import COACH, KICKOFF_US, SimClock, add_channel, add_session, mark_rules, sim_store, types
 from tests.kit.hand_footage import HandFootage, HandPlanner
 
@@ -240,6 +241,16 @@ async def test_an_unreadable_recording_fails_that_clip_alone(
         assert row["error_message"] == "The recording could not be read: box too large"
         desk.planner.error = None
         await desk.until(await desk.clip(start_time="2026-11-20T18:59:50Z", duration=7), "ready")
+
+
+async def test_footage_nobody_can_decode_fails_with_the_reason(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with cutting(tmp_path) as desk:
+        desk.footage.grow(KICKOFF_US + SECOND)
+        desk.planner.error = NoEntry("footage is there, but no picture at which decoding may begin")
+        row = await desk.until(await desk.clip(start_time="2026-11-20T18:59:50Z", duration=8), "failed")
+        assert row["error_message"].startswith("cam1: footage is there, but no picture")
 
 
 async def test_a_job_a_crash_left_running_is_cut_after_the_start(

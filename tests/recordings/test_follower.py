@@ -48,6 +48,25 @@ async def test_parts_are_indexed_as_they_are_written(box: Box) -> None:
         assert not handle.run_begun_after("cam1", until_us)
 
 
+async def test_footage_nobody_can_decode_is_measured(box: Box) -> None:
+    """No key in it, or none for longer than a clip may decode before its first frame."""
+    camera = live_camera()
+    camera.frame = camera.frames_per_part
+    camera.gop = 10**9
+    async with box.running() as handle:
+        box.add("a.mp4", camera.begin() + b"".join(camera.next_part() for _ in range(30)))
+        await until(handle, lambda: handle.footage("cam1").undecodable_s == pytest.approx(6, abs=0.1))
+        assert handle.newest_view("cam1") is None
+        camera.gop, camera.frame = camera.frame, camera.frame
+        box.add("a.mp4", camera.next_part())
+        await until(handle, lambda: frames_seen(handle) == 186)
+        assert handle.footage("cam1").undecodable_s == 0
+        camera.gop = 10**9
+        box.add("a.mp4", b"".join(camera.next_part() for _ in range(325)))
+        await until(handle, lambda: frames_seen(handle) == 186 + 6 * 325)
+        assert handle.footage("cam1").undecodable_s == pytest.approx(5.2, abs=0.1)
+
+
 async def test_a_frame_gets_the_time_at_which_its_part_was_written(box: Box) -> None:
     camera = live_camera()
     async with box.running() as handle:

@@ -58,6 +58,8 @@ class Indexed:
     segments: int = 5
     claimed_off_us: int = 0
     video_until_us: int | None = None
+    footage: str = "on"
+    undecodable_s: float = 0.0
 
 
 @dataclass
@@ -95,6 +97,9 @@ def test_a_camera_that_does_not_send_is_named_with_its_hint() -> None:
         (Indexed(waiting=3), (), "ok", "3 to go"),
         (Indexed(unreadable=(("a.mp4", "cut"),)), (), "warn", "a.mp4"),
         (Indexed(), ("cam9",), "warn", "cam9"),
+        (Indexed(undecodable_s=4), (), "ok", "5 segments indexed"),
+        (Indexed(undecodable_s=9), (), "bad", "cam1 records, but nothing of its last 9 s can be shown"),
+        (Indexed(undecodable_s=9, footage="none"), (), "ok", "5 segments indexed"),
         (
             Indexed(claimed_off_us=-3_600_000_000, video_until_us=1_790_003_600_000_000),
             (),
