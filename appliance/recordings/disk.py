@@ -6,9 +6,8 @@ A thread never touches the index itself: it is given a cursor and gives back wha
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +32,7 @@ class Found(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """A channel's files, and the device of recordings_dir (None: it is not there)."""
+    """A channel's files, and the device they are on (None: recordings_dir is not there)."""
 
     files: dict[str, Found]
     device: int | None
@@ -47,25 +46,22 @@ class Look:
     is_closed: bool
 
 
-def list_channel(
-    recordings_dir: Path, channel_id: str, known: Mapping[str, Found], device: int | None = None
-) -> Listing:
+def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, Found]) -> Listing:
     """Every segment of the channel. Files in `known` are taken as they are there: only new ones are asked.
 
-    No directory yet is no file. `device` is where recordings_dir was: somewhere else means that the disk is
-    away, which must not be taken for a deletion. Raises OSError.
+    No directory yet is no file. Raises FileNotFoundError when recordings_dir is not there although something
+    is known, and other OSErrors of the disk.
     """
     try:
-        here = os.stat(recordings_dir).st_dev
+        device = os.stat(recordings_dir).st_dev
     except FileNotFoundError:
-        if device is None:
+        if not known:
             return Listing({}, None)
         raise
-    if device is not None and here != device:
-        raise FileNotFoundError(errno.ENOENT, "another disk is mounted here than before", str(recordings_dir))
     found: dict[str, Found] = {}
     try:
         with open_channel(recordings_dir, channel_id) as directory, os.scandir(directory) as entries:
+            device = os.fstat(directory).st_dev  # a channel's folder may be a mount of its own
             for entry in entries:
                 if not is_segment_name(entry.name):
                     continue
@@ -74,7 +70,18 @@ def list_channel(
                     found[entry.name] = one
     except FileNotFoundError:
         found = {}
-    return Listing(found, here)
+    return Listing(found, device)
+
+
+def is_other_disk(known: Collection[str], before: int | None, now: Listing) -> bool:
+    """Whether a listing shows another disk, or a mount point without one, instead of files that were deleted.
+
+    Device numbers change when the same disk is mounted again, so a known file is what makes a disk known.
+    `before`: the device on which `known` were seen; None: they were seen in an earlier life of the daemon.
+    """
+    if not known or any(name in now.files for name in known):
+        return False
+    return before is None or now.device != before
 
 
 def _stat(entry: os.DirEntry[str]) -> Found | None:

@@ -74,13 +74,18 @@ async def _load(followed: Followed) -> None:
 
     while True:
         try:
-            remembered, (found, followed.device) = await followed.read(load)
+            remembered, listing = await followed.read(load)
             break
         except OSError as error:
             followed.fail("recordings", error)
             followed.loaded.set()  # the others must not wait for this one
             await trio.sleep(_RETRY_S)
     channel.restore(remembered)
+    found = listing.files
+    if disk.is_other_disk(remembered.facts, None, listing):
+        followed.absent = frozenset(remembered.facts)
+    else:
+        followed.device = listing.device
     gap_us = shared.clock.now_us() - wall_us()
     for name, one in found.items():
         written_us = one.mtime_ns // 1000 + gap_us
@@ -89,7 +94,7 @@ async def _load(followed: Followed) -> None:
         _suspect(channel)
     followed.listed = found
     try:
-        if found:  # an empty folder may be a disk that is not mounted yet: its past is kept
+        if found and not followed.absent:
             await followed.read(followed.cache.tidy, remembered, found)
     except OSError as error:
         followed.fail("index", error)
@@ -312,10 +317,8 @@ async def _rescan_when_due(followed: Followed) -> None:
     known = {} if restat else _without_recent(followed) if is_due else followed.listed
     root, channel_id = followed.shared.recordings_dir, followed.channel.id
     listed_us, followed.listed_us = followed.listed_us, followed.shared.clock.now_us()
-    found, device = await followed.read(disk.list_channel, root, channel_id, known, followed.device)
-    followed.device = device
-    followed.worked("recordings")
-    await _compare(followed, found, listed_us)
+    listing = await followed.read(disk.list_channel, root, channel_id, known)
+    await _compare(followed, followed.there(listing), listed_us)
 
 
 def _without_recent(followed: Followed) -> dict[str, Found]:

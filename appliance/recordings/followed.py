@@ -6,6 +6,7 @@ tasks do with it.
 
 from __future__ import annotations
 
+import errno
 import logging
 from bisect import insort
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from appliance.kernel.putoff import PutOff
 from appliance.kernel.signal import Signal
 from appliance.media.spans import Outage, Piece, Reason
 from appliance.media.table import outage_line
+from appliance.recordings import disk
 from appliance.recordings.arrivals import DiskClock
 from appliance.recordings.cache import ChannelCache
 from appliance.recordings.channel import Channel
@@ -93,7 +95,8 @@ class Followed:
     sync_thread: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
     open: dict[str, Open] = field(default_factory=dict)
     listed: dict[str, Found] = field(default_factory=dict)
-    device: int | None = None  # of recordings_dir when it was there
+    device: int | None = None  # on which `listed` were seen
+    absent: frozenset[str] = frozenset()  # recordings on a disk that is not mounted now
     folder_mtime_ns: int = -1
     folder_changed_s: float = float("-inf")  # since when the folder has that mtime
     listed_us: int | None = None  # box time of the last listing
@@ -135,6 +138,21 @@ class Followed:
 
     def path(self, name: str) -> str:
         return f"{self.channel.id}/{name}"
+
+    def there(self, listing: disk.Listing) -> dict[str, Found]:
+        """What is on the channel's disk; while that is away, what was on it and what is found in its place."""
+        before = self.absent or self.listed.keys()
+        if not disk.is_other_disk(before, self.device, listing):
+            self.device, self.absent = listing.device, frozenset()
+            self.worked("mount")
+            self.worked("recordings")
+            return listing.files
+        if self.device is not None:  # at a start nobody knows whether the disk is away or was replaced
+            self.absent = self.absent or frozenset(self.listed)
+            reason = f"the disk with {len(self.absent)} recordings is not mounted; restart if it was replaced"
+            self.fail("mount", OSError(errno.ENODEV, reason))
+        kept = {name: one for name, one in self.listed.items() if name in self.absent}
+        return {**kept, **listing.files}
 
     async def read(self, job: Callable[..., T], *args: Any) -> T:
         """Run a media read in a thread of the reads' own limiter; a hung disk is left behind at the end."""

@@ -6,6 +6,7 @@ sessions, who records. Truth is the disk: directory times are hints, a rescan re
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -174,8 +175,18 @@ class RecordingsHandle:
         return None
 
     def open_fd(self, name: str) -> int:
-        """Descriptor of a recording by its name in a plan. Blocking; raises OSError when it is gone."""
-        return open_recording(self.recordings_dir, name)
+        """Descriptor of a recording by its name in a plan. Blocking.
+
+        Raises FileNotFoundError when it is gone, ENODEV while the disk it is on is away, other OSErrors.
+        """
+        try:
+            return open_recording(self.recordings_dir, name)
+        except FileNotFoundError:
+            channel_id, _, segment = name.partition("/")
+            one = self._state.followed.get(channel_id)
+            if one is None or segment not in one.absent:
+                raise
+            raise OSError(errno.ENODEV, "the disk of this recording is not mounted", name) from None
 
     def stored(self, channel_id: str) -> Iterator[StoredSegment]:
         """Every file of the channel, oldest first. May be left and resumed: what came since is not in it."""

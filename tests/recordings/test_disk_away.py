@@ -1,0 +1,125 @@
+"""A recordings disk that goes and comes back, under another device number, or replaced by another one."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.recordings.disk import Found, Listing, is_other_disk
+from appliance.recordings.follower import RecordingsHandle
+from tests.faults.disk import small_disk
+from tests.recordings.tree import Box, eventually, frames_seen, live_camera, until
+
+ONE = {"a.mp4": Found(1, 1)}
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    return Box(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("known", "before", "files", "device", "is_other"),
+    [
+        ([], 1, {}, 2, False),  # nothing is known: any disk will do
+        (["a.mp4"], 1, ONE, 2, False),  # the same disk, mounted again
+        (["a.mp4"], 1, {}, 2, True),  # a mount point without its disk
+        (["a.mp4"], 1, {"b.mp4": Found(1, 1)}, 2, True),  # ... into which a recorder writes
+        (["a.mp4"], 1, {}, 1, False),  # deleted
+        (["a.mp4"], None, {}, 1, True),  # not there at a start: nothing is known to be deleted
+        (["a.mp4"], None, ONE, 1, False),
+    ],
+)
+def test_a_known_file_makes_a_disk_known(
+    known: list[str], before: int | None, files: dict[str, Found], device: int, is_other: bool
+) -> None:
+    assert is_other_disk(known, before, Listing(files, device)) is is_other
+
+
+@pytest.fixture
+def disk(box: Box) -> Iterator[Path]:
+    """The recordings' folder as a disk of its own; swap it by unmounting and mounting."""
+    if box.recordings.exists():
+        shutil.rmtree(box.recordings)
+    with small_disk(box.recordings, 8) as folder:
+        yield folder
+
+
+def unmount(folder: Path) -> None:
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def mount(folder: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], check=True)
+
+
+def error(handle: RecordingsHandle) -> str:
+    return handle.footage("cam1").error or ""
+
+
+async def test_a_disk_that_comes_back_under_another_number_is_followed_again(
+    box: Box, disk: Path, tmp_path: Path
+) -> None:
+    camera = live_camera()
+    async with box.running() as handle:
+        box.add("a.mp4", b"".join(camera.segment(2)))
+        await until(handle, lambda: frames_seen(handle) == 12)
+        shutil.copytree(disk, tmp_path / "kept")
+        unmount(disk)
+        handle.rescan_now()
+        await eventually(lambda: "not mounted" in error(handle))
+        assert handle.footage("cam1").segments == 1 and frames_seen(handle) == 12, "nothing was deleted"
+        with pytest.raises(OSError) as refused:
+            handle.open_fd("cam1/a.mp4")
+        assert refused.value.errno == errno.ENODEV, "away, not gone"
+        mount(disk)
+        shutil.copytree(tmp_path / "kept", disk, dirs_exist_ok=True)
+        handle.rescan_now()
+        await eventually(lambda: not error(handle))
+        box.add("b.mp4", b"".join(camera.segment(1)))
+        handle.rescan_now()
+        await until(handle, lambda: handle.footage("cam1").segments == 2)
+        views = await handle.views("cam1", 0, 1 << 61)
+        assert [view.name for view in views] == ["cam1/a.mp4", "cam1/b.mp4"]
+        assert len(views[1].parts) == 1
+
+
+async def test_what_is_recorded_into_the_empty_mount_point_is_indexed_too(box: Box, disk: Path) -> None:
+    camera = live_camera()
+    async with box.running() as handle:
+        box.add("a.mp4", b"".join(camera.segment(2)))
+        await until(handle, lambda: frames_seen(handle) == 12)
+        unmount(disk)
+        box.add("b.mp4", b"".join(camera.segment(1)))
+        handle.rescan_now()
+        await until(handle, lambda: handle.footage("cam1").segments == 2)
+        assert "1 recordings is not mounted" in error(handle)
+        mount(disk)
+
+
+async def test_a_start_before_the_disk_is_mounted_forgets_nothing(
+    box: Box, disk: Path, tmp_path: Path
+) -> None:
+    async with box.running() as handle:
+        camera = live_camera()
+        box.add("a.mp4", b"".join(camera.segment(2)))
+        await until(handle, lambda: frames_seen(handle) == 12)
+        box.add("b.mp4", b"".join(camera.segment(1)))
+        await until(handle, (box.index / "cam1" / "a.mp4.idx").exists)
+    shutil.copytree(disk, tmp_path / "kept")
+    unmount(disk)
+    async with box.running() as handle:
+        assert handle.footage("cam1").segments == 0
+        with pytest.raises(OSError) as refused:
+            handle.open_fd("cam1/a.mp4")
+        assert refused.value.errno == errno.ENODEV
+        assert (box.index / "cam1" / "a.mp4.idx").exists()
+        mount(disk)
+        shutil.copytree(tmp_path / "kept", disk, dirs_exist_ok=True)
+        handle.rescan_now()
+        await until(handle, lambda: handle.footage("cam1").segments == 2)
