@@ -49,6 +49,7 @@ class Options:
     pbkeylen: int | None = None
     streamid: str | None = None
     idle_ms: int = 10_000  # a peer that sends nothing at all for this long is gone
+    give_up_late: bool = False  # TLPKTDROP: what comes later than `latency` is left out, at either end
 
 
 class Statistics(ctypes.Structure):
@@ -123,21 +124,27 @@ class Srt:
 
     def key_state(self, connection: int) -> KeyState:
         """What the two ends agreed on about encryption."""
-        value, size = ctypes.c_int(), ctypes.c_int(4)
-        self._lib.srt_getsockflag(connection, _RCVKMSTATE, ctypes.byref(value), ctypes.byref(size))
-        return _KEY_STATES[value.value] if 0 <= value.value < len(_KEY_STATES) else "wrong secret"
+        state = self._int(connection, _RCVKMSTATE)
+        return _KEY_STATES[state] if 0 <= state < len(_KEY_STATES) else "wrong secret"
 
     def key_is_final(self, connection: int) -> bool:
         """Was `key_state` settled when the connection began? Before SRT 1.3 keys came after it."""
-        value, size = ctypes.c_int(), ctypes.c_int(4)
-        self._lib.srt_getsockflag(connection, _PEERVERSION, ctypes.byref(value), ctypes.byref(size))
-        return value.value >= _KEYS_IN_HANDSHAKE
+        return self._int(connection, _PEERVERSION) >= _KEYS_IN_HANDSHAKE
 
     def packets_received(self, connection: int) -> int:
         """Data packets since the connection began, those still waiting for earlier ones included."""
         figures = Statistics()
         self._lib.srt_bistats(connection, ctypes.byref(figures), 0, 1)
         return int(figures.packets_received)
+
+    def latency_ms(self, connection: int) -> int:
+        """What the two ends agreed to hold back."""
+        return self._int(connection, _RCVLATENCY)
+
+    def _int(self, connection: int, number: int) -> int:
+        value, size = ctypes.c_int(), ctypes.c_int(4)
+        self._lib.srt_getsockflag(connection, number, ctypes.byref(value), ctypes.byref(size))
+        return value.value
 
     def close(self, connection: int) -> None:
         """End it; the peer is told."""
@@ -152,8 +159,7 @@ class Srt:
     def _socket(self, options: Options) -> int:
         new = self._lib.srt_create_socket()
         self._check(new, "socket")
-        # Off at the receiver: neither end gives up a packet because it is late. What arrives is recorded.
-        self._set(new, _TLPKTDROP, False)
+        self._set(new, _TLPKTDROP, options.give_up_late)
         room = _BUFFER_BYTES + _BUFFER_BYTES_PER_MS * (options.latency_ms or 0)
         self._set(new, _FC, max(25_600, room // _PAYLOAD_BYTES + 1))
         self._set(new, _RCVBUF, room)

@@ -6,6 +6,10 @@ Owns: the sockets of one channel, the pace of looking. Must not know: files, wha
 recorded is decided in callers.py. The passphrase comes by stdin: a command line can be read by every local
 account.
 
+No packet is given up because it is late (TLPKTDROP off): a camera then keeps what was not received and sends
+it again. A sender that has given up a packet all the same would be waited for without end; its connection is
+ended, and the port opened again with TLPKTDROP on.
+
 Status lines on stderr (children.say): listening, connected {address}, disconnected {address, reason}, quiet
 {address}, sending {address}, refused {address, reason, count}, failed {reason, hint}.
 
@@ -20,7 +24,8 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from appliance.kernel.clock import boottime_us
@@ -35,6 +40,8 @@ _BATCH_BYTES: Final = 1 << 16
 _CONNECT_MS: Final = 3_000
 _TELL_AGAIN_S: Final = 1.0
 _PLAIN_S: Final = 1.0  # callers before SRT 1.3 send their key after they connected
+_LOOK_S: Final = 1.0
+_STUCK_LOOKS: Final = 4  # beyond the latency: packets come and none can be delivered
 _ENCRYPTION: Final = {
     "wrong secret": "uses another passphrase",
     "no secret": "is encrypted, the channel has no passphrase",
@@ -80,6 +87,38 @@ class Refusals:
         self._told_s = {key: at for key, at in self._told_s.items() if now_s - at < 2 * _TELL_AGAIN_S}
 
 
+class Deliveries:
+    """Which connections receive packets and deliver none: they wait for one that is not sent again."""
+
+    def __init__(self, srt: Srt) -> None:
+        self._srt = srt
+        self._delivers: set[int] = set()  # since the last look
+        self._packets: dict[int, int] = {}
+        self._stuck: dict[int, int] = {}
+        self._looked_s = 0.0
+
+    def delivered(self, connection: int) -> None:
+        """Bytes could be read."""
+        self._delivers.add(connection)
+
+    def stuck(self, connections: Iterable[int], now_s: float) -> list[int]:
+        """Those given up. Call often; it looks once a second."""
+        if now_s - self._looked_s < _LOOK_S:
+            return []
+        self._looked_s = now_s
+        found: list[int] = []
+        packets = {each: self._srt.packets_received(each) for each in connections}
+        for each, count in packets.items():
+            waits = each not in self._delivers and count > self._packets.get(each, 0)
+            self._stuck[each] = self._stuck.get(each, 0) + 1 if waits else 0
+            if self._stuck[each] > _STUCK_LOOKS + self._srt.latency_ms(each) // 1000:
+                found.append(each)
+        self._packets = packets
+        self._stuck = {each: looks for each, looks in self._stuck.items() if each in packets}
+        self._delivers.clear()
+        return found
+
+
 class Receiver:
     """One channel's sockets."""
 
@@ -89,6 +128,7 @@ class Receiver:
         self._refusals = Refusals()
         self._open: dict[int, str] = {}  # connection -> address
         self._unagreed: dict[int, float] = {}  # since when: connections whose encryption may be wrong
+        self._deliveries = Deliveries(srt)
         self._listener: int | None = None
 
     def open(self) -> None:
@@ -113,6 +153,8 @@ class Receiver:
         for connection, since_s in list(self._unagreed.items()):
             if now_s - since_s >= _PLAIN_S and not self._is_agreed(connection):
                 self._refuse_key(connection)
+        for connection in self._deliveries.stuck(self._open, now_s):
+            self._give_up(connection, now_s)
         self._carry_out(self._callers.look(now_s))
         self._refusals.tell(now_s)
         return self._listener is not None or bool(self._open)
@@ -138,6 +180,16 @@ class Receiver:
         self._carry_out(self._callers.ended(connection, reason, time.monotonic()))
         self._close(connection)
 
+    def _give_up(self, connection: int, now_s: float) -> None:
+        """A lost packet is not sent again: from now on callers may leave packets out."""
+        self._carry_out(self._callers.ended(connection, "a lost packet was not sent again", now_s))
+        self._close(connection)
+        one = self._settings
+        if self._listener is not None and not one.options.give_up_late:
+            self._settings = replace(one, options=replace(one.options, give_up_late=True))
+            self._srt.close(self._listener)
+            self.open()
+
     def _close(self, connection: int) -> None:
         self._open.pop(connection, None)
         self._unagreed.pop(connection, None)
@@ -156,6 +208,7 @@ class Receiver:
                 return
             now_s = time.monotonic()
             if batch:
+                self._deliveries.delivered(connection)
                 data = b"".join(batch)
                 self._carry_out(self._callers.received(connection, data, boottime_us(), now_s))
             if size >= _BATCH_BYTES:

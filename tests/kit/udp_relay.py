@@ -13,12 +13,16 @@ _LOOK_S = 0.05
 
 @dataclass
 class UdpRelay:
-    """Relays to 127.0.0.1:`target` from `port` (its own choice). Blocked, it loses what comes, both ways."""
+    """Relays to 127.0.0.1:`target` from `port` (its own choice). Blocked, it loses what comes, both ways.
+
+    `swallow()`: the next SRT data packet never arrives, however often it is sent again.
+    """
 
     target: int
     blocked: bool = False
     lost: int = 0
     port: int = 0
+    _swallowed: bytes | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> UdpRelay:
@@ -38,6 +42,14 @@ class UdpRelay:
         for one in [self._near, *self._far]:
             one.close()
 
+    def swallow(self) -> None:
+        self._swallowed = b""
+
+    def _is_swallowed(self, data: bytes) -> bool:
+        if self._swallowed == b"" and not data[0] & 0x80:  # a data packet: its sequence number comes first
+            self._swallowed = data[:4]
+        return data[:4] == self._swallowed
+
     def _run(self) -> None:
         while not self._stop.is_set():
             for ready in select.select([self._near, *self._far], [], [], _LOOK_S)[0]:
@@ -45,7 +57,7 @@ class UdpRelay:
                     data, sender = ready.recvfrom(2048)
                 except ConnectionRefusedError:
                     continue
-                if self.blocked:
+                if self.blocked or self._is_swallowed(data):
                     self.lost += 1
                 elif ready is self._near:
                     self._far_of(sender).send(data)

@@ -92,6 +92,21 @@ async def test_a_pause_loses_nothing(tmp_path: Path, what: str, stall_s: float) 
     assert {b.instant_us - a.instant_us for a, b in pairwise(shown)} == {40_000}
 
 
+async def test_a_packet_that_is_never_sent_again_does_not_stop_the_recording(tmp_path: Path) -> None:  # E7
+    """An encoder that gives packets up without a word; ours waits for them, but not for ever."""
+    port = free_port()
+    async with recording(tmp_path, f"srt://:{port}?latency=80") as handle:
+        with UdpRelay(port) as relay, SrtSender(relay.port, latency_ms=80):
+            await recorded(tmp_path, 25)
+            relay.swallow()
+            await eventually(lambda: len(files(tmp_path)) == 2, within_s=12, what="the second run")
+            await recorded(tmp_path, 10)
+            relay.swallow()  # now it is left out at once
+            await recorded(tmp_path, 60)
+            assert handle.facts()["cam1"].restarts == 1
+    assert len(files(tmp_path)) == 2
+
+
 @pytest.mark.parametrize(
     ("channel", "camera", "reason"),
     [
