@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import trio
 
 from appliance.clips import cuts
 from appliance.clips.footage import Footage
-from appliance.clips.plans import FileLost, StoredPlan, is_stored, stored_plan
+from appliance.clips.plans import FileLost, StoredPlan, is_stored, note_looked, stored_plan
 from appliance.clips.readers import Readers
 from appliance.clips.rows import clip_resource, load, media_name
 from appliance.clips.wholeness import is_lost
@@ -171,6 +172,9 @@ def media_routes(*, store: Store, delivery: Delivery) -> list[RawRoute]:
                 f"the clip's file is gone: {error}",
                 "it is made again; wait for clip_ready",
             ) from error
+        if plan.is_forgotten and scope["method"] == "GET":
+            with suppress(Unavailable):  # it plays all the same
+                await store.write(lambda tx: note_looked(tx, clip_id))
         media = Media(
             size=plan.size,
             pieces=pieces,

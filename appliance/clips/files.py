@@ -20,10 +20,10 @@ import trio
 
 from appliance.clips import cuts
 from appliance.clips.footage import Footage
-from appliance.clips.plans import StoredPlan, file_name, keep_file, stored_plan, unwritten_plans
+from appliance.clips.plans import StoredPlan, file_name, keep_file, plans_to_write, stored_plan, written_twin
 from appliance.clips.readers import Cut, Readers
 from appliance.clips.wholeness import find_lost, sweep
-from appliance.clips.writing import BytesLost, Unreadable, unlink, write_plan
+from appliance.clips.writing import BytesLost, Unreadable, link_file, unlink, write_plan
 from appliance.kernel.backoff import Backoff
 from appliance.kernel.store import Store
 from appliance.kernel.troubles import Troubles
@@ -77,7 +77,7 @@ class ClipFiles:
             now_s = trio.current_time()
             for key in [key for key, until_s in self.put_off.items() if until_s <= now_s]:
                 del self.put_off[key]
-            plans = await self.store.read(lambda tx: unwritten_plans(tx, len(self.put_off) + 1))
+            plans = await self.store.read(lambda tx: plans_to_write(tx, len(self.put_off) + 1))
             due = (plan for plan in plans if (plan.clip_id, plan.media_rev) not in self.put_off)
             plan = next(due, None)
             if plan is None:
@@ -90,7 +90,9 @@ class ClipFiles:
         """False when a disk refuses; a clip whose bytes are gone is settled by being cut again."""
         path = file_name(plan)
         try:
-            await trio.to_thread.run_sync(write_plan, plan, self.clips_dir / path, self.footage.open_fd)
+            twin = await self.store.read(lambda tx: written_twin(tx, plan))
+            if twin is None or not await trio.to_thread.run_sync(self._link, twin, path, plan.size):
+                await trio.to_thread.run_sync(write_plan, plan, self.clips_dir / path, self.footage.open_fd)
         except BytesLost as error:
             return await self._bytes_lost(plan, error, commit)
         except Unreadable as error:  # it plays on out of the recording, as far as that goes
@@ -106,6 +108,13 @@ class ClipFiles:
         if not self.put_off:
             self.troubles.worked("read")
         return True
+
+    def _link(self, twin: str, path: str, size: int) -> bool:
+        """Give the file of a clip with the same bytes another name. False: it cannot be. Blocking."""
+        try:
+            return link_file(self.clips_dir / twin, self.clips_dir / path, size)
+        except OSError:  # another file system's rules, or the file has gone: it is written then
+            return False
 
     async def _bytes_lost(self, plan: StoredPlan, error: BytesLost, commit: Commit) -> bool:
         now_s = trio.current_time()

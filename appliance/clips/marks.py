@@ -1,7 +1,8 @@
 """The closures of marks: IN, OUT, trims, stars, deletes of clips.
 
 Owns: what a mark means. A mark is never refused for want of footage, of a live camera or of a running
-session; only for what nobody could ever cut (no such session, a start in the future, no length).
+session; only for what nobody could ever cut (no such session, a start in the future, no length), and where a
+device has left dozens open (open_marks.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from appliance.clips.expiry import is_kept, refuse_gone
 from appliance.clips.machine import CLIP, ClipEvent, ClipState
 from appliance.clips.model import ClipIn, ClipPatch, EndIn, Mark
+from appliance.clips.open_marks import refuse_too_many
 from appliance.clips.rows import clip_resource, drop_picture, journal_clip, load
 from appliance.clips.settings import ClipsSettings
 from appliance.clips.times import Span, refuse_ahead, resolve_start
@@ -129,6 +131,8 @@ def create_clip(tx: Tx, caller: Caller, rules: MarkRules, body: ClipIn) -> Answe
     mode = body.mode or rules.clips.mode
     start_us = start_of(tx, rules, session, body.start_time)
     columns = mark_columns(tx, caller, body, start_us, length_us(rules, body.duration_seconds))
+    if not columns["duration_us"]:
+        refuse_too_many(tx, rules.clips, caller, start_us, [body.channel_id])
     clip_id = insert_clip(tx, {**columns, "id": body.id}, body.channel_id, mode)
     return Answer(201, clip_resource(tx, load(tx, "clip", clip_id)))
 
@@ -200,7 +204,7 @@ def trim_clip(
     """Move a clip's ends, or make it another way. An ended clip is cut anew under the next media_rev; the old
     one plays meanwhile. `also`: other columns that change with it."""
     changes: dict[str, Any] = {"start_us": start_us, "duration_us": duration_us, "start_time_given": given}
-    changes |= also or {}
+    changes |= {"looked_us": row["looked_us"] or tx.now_us, **(also or {})}
     changes["mode"] = mode or row["mode"]
     if row["duration_us"] == 0:
         if duration_us:
@@ -309,6 +313,7 @@ def expire_clip(tx: Tx, rules: MarkRules, clip_id: str, reason: str) -> bool:
     if row is None or is_kept(tx, row):
         return False
     remove_clips(tx, rules, [row], keep_us=0, reason=reason)
+    tx.run("DELETE FROM plans WHERE clip_id = ?", (clip_id,))  # nothing is left that a recording is kept for
     return True
 
 

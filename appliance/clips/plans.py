@@ -20,6 +20,7 @@ class StoredPlan:
     ranges: tuple[tuple[str, int, int], ...]
     size: int
     file_path: str | None
+    is_forgotten: bool = False  # closed by the box, and nobody has looked at the clip
 
     @property
     def is_file_only(self) -> bool:
@@ -32,9 +33,14 @@ class FileLost(Exception):
 
 
 _PLAN = (
-    "SELECT plans.*, clips.session_id FROM plans JOIN clips ON clips.id = plans.clip_id"
+    "SELECT plans.*, clips.session_id, clips.id IN forgotten_clips AS is_forgotten"
+    " FROM plans JOIN clips ON clips.id = plans.clip_id"
     " WHERE clips.deleted_us IS NULL AND "
 )
+
+
+_UNWRITTEN = _PLAN + "plans.file_path IS NULL AND plans.media_rev = clips.ready_media_rev"
+_OLDEST = " ORDER BY plans.created_us LIMIT ?"
 
 
 def stored_plan(tx: ReadTx, clip_id: str, media_rev: int) -> StoredPlan | None:
@@ -52,8 +58,28 @@ def is_stored(tx: ReadTx, clip_id: str, media_rev: int) -> bool:
 
 def unwritten_plans(tx: ReadTx, limit: int = 1) -> list[StoredPlan]:
     """Newest cuts without a file, oldest first."""
-    sql = _PLAN + "plans.file_path IS NULL AND plans.media_rev = clips.ready_media_rev"
-    return _plans(tx, sql + " ORDER BY plans.created_us LIMIT ?", (limit,))
+    return _plans(tx, _UNWRITTEN + _OLDEST, (limit,))
+
+
+def plans_to_write(tx: ReadTx, limit: int = 1) -> list[StoredPlan]:
+    """Those that are to have one: a clip the box closed waits until somebody looks at it."""
+    return _plans(tx, _UNWRITTEN + " AND clips.id NOT IN forgotten_clips" + _OLDEST, (limit,))
+
+
+def note_looked(tx: Tx, clip_id: str) -> None:
+    """Somebody plays it. Not journaled: nothing anybody sees has changed."""
+    tx.run("UPDATE clips SET looked_us = ? WHERE id = ? AND looked_us IS NULL", (tx.now_us, clip_id))
+
+
+def written_twin(tx: ReadTx, plan: StoredPlan) -> str | None:
+    """The file of another clip that has exactly the bytes of this plan."""
+    rows = tx.all(
+        "SELECT other.file_path, other.header = mine.header AND other.ranges = mine.ranges AS is_same"
+        " FROM plans AS mine JOIN plans AS other ON other.size = mine.size AND other.file_path IS NOT NULL"
+        " WHERE mine.clip_id = ? AND mine.media_rev = ? AND length(mine.header) > 0",
+        (plan.clip_id, plan.media_rev),
+    )
+    return next((str(row["file_path"]) for row in rows if row["is_same"]), None)
 
 
 def exported_plans(tx: ReadTx) -> list[StoredPlan]:
@@ -71,6 +97,7 @@ def _plans(tx: ReadTx, sql: str, params: Sequence[object]) -> list[StoredPlan]:
             ranges=tuple((str(n), int(o), int(k)) for n, o, k in json.decode(row["ranges"].encode())),
             size=row["size"],
             file_path=row["file_path"],
+            is_forgotten=bool(row["is_forgotten"]),
         )
         for row in tx.all(sql, params)
     ]

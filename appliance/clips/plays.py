@@ -19,6 +19,7 @@ from appliance.clips.marks import (
     trim_clip,
 )
 from appliance.clips.model import CueIn, EndIn, PlayIn, PlayPatch
+from appliance.clips.open_marks import refuse_too_many
 from appliance.clips.rows import journal_clip, journal_play, load, play_resource
 from appliance.clips.times import refuse_ahead
 from appliance.kernel.ids import new_uuid
@@ -34,11 +35,14 @@ def create_play(tx: Tx, caller: Caller, rules: MarkRules, body: PlayIn) -> Answe
         return Answer(200, play_resource(tx, known))
     start_us = start_of(tx, rules, session, body.start_time)
     columns = mark_columns(tx, caller, body, start_us, length_us(rules, body.duration_seconds))
+    channel_ids = body.channel_ids or angles(tx, session)
+    if not columns["duration_us"]:
+        refuse_too_many(tx, rules.clips, caller, start_us, channel_ids)
     play_id = body.id or new_uuid()
     last = tx.value("SELECT max(number) FROM plays WHERE session_id = ?", (body.session_id,)) or 0
     tx.insert("plays", {**columns, "id": play_id, "number": last + 1})
     journal_play(tx, "play_created", play_id)
-    for channel_id in body.channel_ids or angles(tx, session):
+    for channel_id in channel_ids:
         insert_clip(tx, dict(columns), channel_id, rules.clips.mode, play_id)
     return Answer(201, play_resource(tx, load(tx, "play", play_id)))
 

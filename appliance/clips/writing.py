@@ -43,6 +43,19 @@ def write_plan(plan: StoredPlan, target: Path, open_fd: Callable[[str], int]) ->
     sync_directory(target.parent)
 
 
+def link_file(source: Path, target: Path, size: int) -> bool:
+    """Give `source` the name `target` too, durably. False when it is not `size` bytes. Blocking.
+
+    Each name is deleted by itself; the bytes go with the last one. Raises OSError where that cannot be.
+    """
+    if source.stat().st_size != size:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.link(source, target)  # at once under its name: a draft that shares bytes would be truncated one day
+    sync_directory(target.parent)
+    return True
+
+
 def copy_plan(
     out: int, header: bytes, ranges: Iterable[tuple[str, int, int]], open_fd: Callable[[str], int]
 ) -> None:

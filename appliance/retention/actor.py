@@ -181,7 +181,7 @@ class _Keeper:
             self.stuck = tuple(sorted({clip_id for clip_id, _ in unwritable}))
             await self._delete(decision.footage)
             await self._expire(decision.clips)
-            if not decision.write_first:
+            if not decision.write_first and not decision.again:
                 break
             for pin in decision.write_first:
                 if not await self._write_file(pin):
@@ -273,8 +273,7 @@ class _Keeper:
     async def _expire(self, clips: Sequence[OldClip]) -> None:
         gone = 0
         for clip in clips:
-            expire = partial(self._expire_one, clip_id=clip.clip_id)
-            if await self._write(expire):
+            if await self._write(partial(self._expire_one, clip=clip)):
                 gone += 1
                 self.deleted_bytes += clip.bytes
         if gone:
@@ -282,10 +281,11 @@ class _Keeper:
             with trio.move_on_after(WRITE_S):
                 await self.clips.collect_now()
 
-    def _expire_one(self, tx: Tx, clip_id: str) -> bool:
-        old = rows.read_clips(tx, self.limits.clip_us, self.limits.guard_us, clip_id)
-        may_go = any(not clip.is_kept and not clip.is_guarded for clip in old)
-        return may_go and self.expire_clip(tx, clip_id, Reason.CLIP_DAYS)
+    def _expire_one(self, tx: Tx, clip: OldClip) -> bool:
+        old = rows.read_clips(tx, self.limits.clip_us, self.limits.guard_us, clip.clip_id)
+        may_go = any(not now.is_kept and not now.is_guarded for now in old)
+        reason = Reason.MIN_FREE if clip.is_forgotten else Reason.CLIP_DAYS
+        return may_go and self.expire_clip(tx, clip.clip_id, reason)
 
     # -- the ballast -------------------------------------------------------------------------------------
 

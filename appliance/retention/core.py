@@ -65,13 +65,21 @@ class Pin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OldClip:
-    """A clip with files. `is_kept`: a favourite, or made for sharing. `is_guarded`: its session needs it."""
+    """A clip with files. `is_kept`: a favourite, or made for sharing. `is_guarded`: its session needs it.
+
+    `is_forgotten`: the box closed it and nobody has looked at it; it may be young, and have no file.
+    """
 
     clip_id: str
     created_us: int
     bytes: int
     is_kept: bool
     is_guarded: bool
+    is_forgotten: bool = False
+
+    @property
+    def may_go_first(self) -> bool:
+        return self.is_forgotten and not self.is_kept and not self.is_guarded
 
 
 class Stretches:
@@ -157,6 +165,7 @@ class Decision:
     short_bytes: int
     deletable_bytes: int
     unmet: tuple[Reason, ...] = ()
+    again: bool = False  # clips go that recordings were kept for: decide anew once they have
 
 
 def decide(view: View, limits: Limits) -> Decision:
@@ -178,13 +187,16 @@ class _Deciding:
         if view.clips_free_bytes is None:
             self.attainable_bytes += sum(clip.bytes for clip in view.clips)
         self.unmet: list[Reason] = []
+        self.forgotten = {clip.clip_id: clip for clip in view.clips if clip.is_forgotten}
+        self.again = False
 
     def decide(self) -> Decision:
         min_free_bytes = self._aim(Reason.MIN_FREE, self.limits.min_free_bytes)
         reserve_bytes = self._aim(Reason.RESERVE, self.limits.reserve_bytes)
         self._expired()
+        self._forgotten_files(min_free_bytes)
         self._oldest(Reason.MIN_FREE, min_free_bytes, self.order)
-        if not self.write_first:
+        if not self.write_first and not self.again:
             self._old_clips()
             in_session = self.view.holds.sessions.touch
             others_first = sorted(self.order, key=in_session)  # stable: the oldest first in each half
@@ -197,6 +209,7 @@ class _Deciding:
             short_bytes=max(0, min_free_bytes - self.free_bytes),
             deletable_bytes=sum(one.bytes for one in left),
             unmet=tuple(self.unmet),
+            again=self.again,
         )
 
     def _aim(self, reason: Reason, limit_bytes: int) -> int:
@@ -217,6 +230,15 @@ class _Deciding:
             else:
                 self._clears(segment, Reason.RAW_DAYS)
 
+    def _forgotten_files(self, aim_bytes: int) -> None:
+        """Before any footage: files of clips that the box closed and nobody has looked at."""
+        if self.view.clips_free_bytes is not None:
+            return
+        for clip in sorted(self.forgotten.values(), key=lambda one: (one.created_us, one.clip_id)):
+            if self.free_bytes < aim_bytes and clip.bytes and clip.may_go_first:
+                self.clips.append(clip)
+                self.free_bytes += clip.bytes
+
     def _oldest(self, reason: Reason, aim_bytes: int, order: Sequence[StoredSegment]) -> None:
         for segment in order:
             if self.free_bytes >= aim_bytes:
@@ -231,11 +253,13 @@ class _Deciding:
     def _old_clips(self) -> None:
         same_disk = self.view.clips_free_bytes is None
         free_bytes = self.free_bytes if self.view.clips_free_bytes is None else self.view.clips_free_bytes
-        for clip in sorted(self.view.clips, key=lambda one: (one.created_us, one.clip_id)):
+        order = sorted(self.view.clips, key=lambda one: (not one.is_forgotten, one.created_us, one.clip_id))
+        for clip in order:
             if free_bytes >= self.limits.min_free_bytes:
                 break
-            is_old = clip.created_us <= self.view.now_us - self.limits.clip_us
-            if is_old and clip.bytes and not clip.is_kept and not clip.is_guarded:
+            is_old = clip.created_us <= self.view.now_us - self.limits.clip_us or clip.is_forgotten
+            may_go = not clip.is_kept and not clip.is_guarded and clip not in self.clips
+            if is_old and clip.bytes and may_go:
                 self.clips.append(clip)
                 free_bytes += clip.bytes
         if same_disk:
@@ -255,7 +279,14 @@ class _Deciding:
             others = others or spare or holds.sessions.touch(segment)
         if others or not pins or any(pin[:2] in self.view.unwritable for pin in pins):
             return False
-        self.write_first.update(dict.fromkeys(pins))
+        forgotten = [self.forgotten[pin.clip_id] for pin in pins if pin.clip_id in self.forgotten]
+        if forgotten and reason is Reason.RAW_DAYS:
+            return False  # the recording once is less than each clip's file of it
+        going = [clip for clip in forgotten if clip.may_go_first]
+        self.clips += [clip for clip in going if clip not in self.clips]
+        self.again = self.again or bool(going)
+        left = {clip.clip_id for clip in going}
+        self.write_first.update({pin: None for pin in pins if pin.clip_id not in left})
         return True
 
 

@@ -85,15 +85,17 @@ def _pins(tx: ReadTx) -> dict[str, tuple[Pin, ...]]:
 
 
 def read_clips(tx: ReadTx, clip_us: int, guard_us: int, clip_id: str | None = None) -> list[OldClip]:
-    """Clips beyond their days (or that one, if it is), with the bytes of their files."""
+    """Clips beyond their days and those that are forgotten (or that one, if it is), with the bytes of their
+    files."""
     rows = tx.all(
         "SELECT clips.id, clips.created_us, clips.mode,"
+        " clips.id IN forgotten_clips AS is_forgotten,"
         " clips.is_favorite OR coalesce(plays.is_favorite, 0) AS starred,"
         " sessions.status IN ('active', 'paused') OR sessions.actual_end_us > :guarded AS is_guarded,"
         " (SELECT sum(size) FROM plans WHERE clip_id = clips.id AND file_path IS NOT NULL) AS bytes"
         " FROM clips JOIN sessions ON sessions.id = clips.session_id"
         " LEFT JOIN plays ON plays.id = clips.play_id"
-        " WHERE clips.deleted_us IS NULL AND clips.created_us <= :old"
+        " WHERE clips.deleted_us IS NULL AND (clips.created_us <= :old OR clips.id IN forgotten_clips)"
         + (" AND clips.id = :clip" if clip_id is not None else ""),
         {"old": tx.now_us - clip_us, "guarded": tx.now_us - guard_us}
         | ({"clip": clip_id} if clip_id is not None else {}),
@@ -103,7 +105,14 @@ def read_clips(tx: ReadTx, clip_us: int, guard_us: int, clip_id: str | None = No
 
 def _old_clip(row: Row) -> OldClip:
     is_kept = row["starred"] or row["mode"] != "instant"  # the others are made for sharing: exports
-    return OldClip(row["id"], row["created_us"], row["bytes"] or 0, bool(is_kept), bool(row["is_guarded"]))
+    return OldClip(
+        clip_id=row["id"],
+        created_us=row["created_us"],
+        bytes=row["bytes"] or 0,
+        is_kept=bool(is_kept),
+        is_guarded=bool(row["is_guarded"]),
+        is_forgotten=bool(row["is_forgotten"]),
+    )
 
 
 # -- deleting ---------------------------------------------------------------------------------------------

@@ -18,9 +18,11 @@ from appliance.clips.cutter import run_cutter
 from appliance.clips.delivery import Delivery, media_routes
 from appliance.clips.http import clip_routes, play_routes
 from appliance.clips.pictures import Pictures
+from appliance.clips.plans import plans_to_write
+from appliance.clips.plays import close_session_ghosts
 from appliance.clips.replay import Replays, picture_routes
 from appliance.kernel.errors import Unavailable
-from appliance.kernel.store import open_store
+from appliance.kernel.store import Store, open_store
 from appliance.media.view import SegmentView
 from appliance.web.api import Routes
 from appliance.web.app import make_app
@@ -51,6 +53,7 @@ class Desk:
     footage: OneRecording
     clock: HandClock
     planner: HandPlanner
+    store: Store
 
     async def clip(self, **fields: Any) -> dict[str, Any]:
         body = {"session_id": self.session_id, "channel_id": "cam1", **fields}
@@ -101,7 +104,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
             site=Site(),
             hooks=Hooks(ready=dict, metrics=bytes, snapshot=lambda tx: {}),
         )
-        yield Desk(Client(app, device="coach"), session_id, footage, clock, planner)
+        yield Desk(Client(app, device="coach"), session_id, footage, clock, planner, store)
         nursery.cancel_scope.cancel()
 
 
@@ -154,6 +157,22 @@ async def test_the_media_of_a_revision_is_header_and_ranges_and_never_changes(de
 async def test_media_that_is_not_there_is_404(desk: Desk, path: str) -> None:
     clip = await desk.ready_clip()
     assert (await desk.client.get(f"/clips/{clip['id']}{path}")).status == 404
+
+
+async def test_playing_what_the_box_closed_is_looking_at_it(desk: Desk) -> None:
+    desk.footage.grow(KICKOFF_US + 60_000_000)
+    clip = await desk.clip()
+    desk.clock.advance(5)
+    await desk.store.write(lambda tx: close_session_ghosts(tx, mark_rules(), desk.session_id))
+    url = f"/clips/{clip['id']}"
+    with trio.fail_after(5):
+        while (await desk.client.get(url)).json["status"] != "ready":
+            await trio.lowlevel.checkpoint()
+    for method in ("head", "get"):
+        assert await desk.store.read(plans_to_write) == []
+        reply = await desk.client.request(method.upper(), f"{url}/stream")
+        assert reply.status == 200
+    assert len(await desk.store.read(plans_to_write)) == 1
 
 
 async def test_a_clip_that_waits_says_for_what(desk: Desk) -> None:

@@ -103,6 +103,41 @@ def test_clips_go_only_when_no_raw_footage_is_left_to_give() -> None:
     assert decide(view(segment(5, 30), clips=clips), limits).clips == ()
 
 
+def test_files_of_forgotten_clips_go_before_any_footage() -> None:
+    clips = [
+        old_clip(100),
+        old_clip(2, is_forgotten=True, clip_id="b"),
+        old_clip(1, is_forgotten=True, clip_id="c"),
+        old_clip(3, is_forgotten=True, clip_id="a", is_guarded=True),
+        old_clip(3, is_forgotten=True, clip_id="d", is_kept=True),
+    ]
+    decision = decide(view(segment(5), free=0, clips=clips), replace(LIMITS, min_free_bytes=15))
+    assert [clip.clip_id for clip in decision.clips] == ["b", "c"] and gone(decision) == []
+    decision = decide(view(segment(5), free=0, clips=clips), replace(LIMITS, min_free_bytes=25))
+    assert [clip.clip_id for clip in decision.clips] == ["b", "c"]
+    assert gone(decision) == [(segment(5).name, "min_free_gb")]
+
+
+@pytest.mark.parametrize("limit", [{"min_free_bytes": 5}, {"reserve_bytes": 5}])
+def test_no_file_is_written_for_a_forgotten_clip_to_free_its_recording(limit: dict[str, int]) -> None:
+    pinned = segment(10)
+    holds = Holds(pins={pinned.name: (Pin("forgotten", 1, True), Pin("watched", 1, True))})
+    clips = [old_clip(1, 0, is_forgotten=True, clip_id="forgotten")]
+    decision = decide(view(pinned, holds=holds, clips=clips), replace(LIMITS, **limit))
+    assert [clip.clip_id for clip in decision.clips] == ["forgotten"] and decision.again
+    assert [pin.clip_id for pin in decision.write_first] == ["watched"]
+    assert gone(decision) == []
+
+
+def test_a_recording_that_forgotten_clips_play_outlives_its_days_while_there_is_room() -> None:
+    """Once it is less than a file for each of them."""
+    pinned = segment(8 * 24 * 60)
+    holds = Holds(pins={pinned.name: (Pin("forgotten", 1, True),)})
+    clips = [old_clip(8, 0, is_forgotten=True, clip_id="forgotten")]
+    decision = decide(view(pinned, holds=holds, clips=clips, free=10**12), LIMITS)
+    assert (gone(decision), decision.write_first, decision.clips) == ([], (), ())
+
+
 def test_a_disk_of_the_clips_own_is_kept_free_by_clips_alone() -> None:
     limits = replace(LIMITS, min_free_bytes=25)
     crowded = replace(view(segment(5), free=1000, clips=[old_clip(100), old_clip(120)]), clips_free_bytes=20)
