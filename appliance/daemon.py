@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 import trio
@@ -47,6 +47,7 @@ from appliance.ops.watchdog import interval_s, run_watchdog
 from appliance.recordings.embedded import RecorderHandle
 from appliance.recordings.follower import RecordingsHandle
 from appliance.recordings.http import recordings_routes
+from appliance.recordings.publishers import PublishersHandle
 from appliance.recordings.whep import Previews
 from appliance.sessions.http import session_routes
 from appliance.settings import Settings
@@ -58,6 +59,7 @@ from appliance.web.common import Hooks, Site
 from appliance.web.server import Bound, run_server
 from appliance.wiring import boards, bridges, keeping
 from appliance.wiring.media import PoolJobs
+from appliance.wiring.sources import HookCalls, Sources
 from appliance.workers.pool import WorkerPoolHandle, run_worker_pool
 from appliance.workers.unit import SOCKET_DIR
 
@@ -83,6 +85,8 @@ class Box:
     after_cut: bool  # the machine was started anew: what was not synced may be gone
     recordings: RecordingsHandle | None = None
     recorder: RecorderHandle | None = None
+    publishers: PublishersHandle | None = None
+    hooks: HookCalls = field(default_factory=HookCalls)
     workers: WorkerPoolHandle | None = None
 
 
@@ -122,8 +126,14 @@ async def _footage_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Rea
             socket_dir=SOCKET_DIR if SOCKET_DIR.is_dir() else None,
         ) as box.workers,
         bridges.embedded_recorder(settings, store, box.clock) as box.recorder,
+        bridges.publishers(settings) as box.publishers,
         bridges.recordings_index(
-            settings, store, box.clock, off=box.safe.on, after_cut=box.after_cut
+            settings,
+            store,
+            box.clock,
+            off=box.safe.on,
+            after_cut=box.after_cut,
+            why_ended=bridges.why_ended(box.recorder, box.publishers),
         ) as box.recordings,
     ):
         await _clips_layer(box, stop, loop, ready)
@@ -222,6 +232,9 @@ def _routes(
     else:
         domains.append(bridges.safe_mode_routes())
     boards.add_parts(box.board, box.metrics, box.recordings, box.recorder, box.workers, cutter)
+    sources = Sources(box.clock, monitor, box.recordings, box.recorder, box.publishers)
+    sources.add(box.board, box.metrics, box.hooks, external=box.settings.recorder.mode == "external")
+    domains.append(sources.routes())
     return domains
 
 
@@ -276,7 +289,7 @@ async def _serving_layer(
     site = Site(place.id, place.name, (server.host, *server.allowed_hosts), place.timezone)
     hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
     local = make_local_app(
-        bridges.hook_routes(box.recordings), store=store, clock=clock, site=site, hooks=hooks
+        bridges.hook_routes(box.recordings, box.hooks), store=store, clock=clock, site=site, hooks=hooks
     )
     closing = trio.Event()
     async with (

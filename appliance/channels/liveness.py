@@ -61,6 +61,7 @@ class Watch:
     beat_us: int | None = None  # newest heartbeat; None: none ever came
     sent_us: int | None = None
     figures: dict[str, Any] = field(default_factory=dict)
+    error_reason: str | None = None  # as the row says it
     dirty: bool = False
 
 

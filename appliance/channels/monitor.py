@@ -65,6 +65,18 @@ class MonitorHandle:
             row["id"], state, row["liveness"], row["rev"], now_s=trio.current_time(), beat_us=beat_us
         ):
             self._wake.ring()
+        watch = self._watches.get(row["id"])
+        if watch is not None and row["rev"] >= watch.rev:
+            watch.error_reason = row.get("error_reason")
+
+    def statuses(self) -> dict[str, tuple[str, str | None]]:
+        """(status, error_reason) of every channel as it is now."""
+        watches = {each: self._watches.get(each) for each in sorted(self._watches.ids())}
+        return {
+            channel_id: (columns_of(watch.state)[0], watch.error_reason)
+            for channel_id, watch in watches.items()
+            if watch is not None
+        }
 
     def forget(self, channel_id: str) -> None:
         """The channel was archived."""

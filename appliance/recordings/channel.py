@@ -26,6 +26,7 @@ from appliance.recordings.clocks import Clocks, Seen, Segment
 _DAY_US: Final = 86_400_000_000  # MediaMTX records no longer segments
 _KEEP_RUNS_OF: Final = 2  # segments, of those in memory, that keep the sample tables of their last parts
 _NEIGHBOURS: Final = 20
+MINUTE_US: Final = 60_000_000
 KEEP_PARTS_US: Final = 15 * 60 * 1_000_000  # part lists of this much footage stay in memory
 
 
@@ -312,13 +313,19 @@ class Channel:
         at = bisect_left(self._order, (self._start_of[segment.name], segment.name)) + 1
         return self._order[at][1] if at < len(self._order) else None
 
-    def runs_since(self, instant_us: int) -> int:
-        """How many runs were first seen after this box time, those without a picture too.
+    def run_changes(self, now_us: int, *, is_on: bool) -> int:
+        """How often another run began within the last minute, those without a picture counted too. While
+        nothing is recorded: within the last minute that was, if that was less than a day ago.
 
         Of runs of an earlier life it is known when a file of them was written last.
         """
-        seen = {**self._written_us, **self.arrived_us}
-        return sum(at_us > instant_us for at_us in seen.values())
+        seen_us = {**self._written_us, **self.arrived_us}.values()
+        if not seen_us:
+            return 0
+        until_us = now_us if is_on else max(seen_us)
+        if now_us - until_us > _DAY_US:
+            return 0
+        return max(0, sum(until_us - MINUTE_US < at_us <= until_us for at_us in seen_us) - 1)
 
     def shown_from_us(self, segment: Segment) -> int | None:
         """Wall time of a segment's first frame; None while it has none with a clock."""

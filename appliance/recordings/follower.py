@@ -134,10 +134,10 @@ class RecordingsHandle:
             return Coverage((), (), ())
         return one.channel.coverage(start_us, end_us, is_live=one.state == "on", last_ended=one.last_ended())
 
-    def runs_since(self, channel_id: str, instant_us: int) -> int:
-        """How many runs were first seen after this box time: a connection, or a recorder, anew each."""
+    def run_changes(self, channel_id: str) -> int:
+        """How often recording began anew within the last minute, or the last one that was recorded."""
         one = self._state.followed.get(channel_id)
-        return 0 if one is None else one.channel.runs_since(instant_us)
+        return 0 if one is None else one.channel.run_changes(self._clock.now_us(), is_on=one.state == "on")
 
     def covered_us(self, channel_id: str, start_us: int, end_us: int) -> int:
         """How much of [start_us, end_us) of wall time has video, us."""

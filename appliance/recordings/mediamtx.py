@@ -7,6 +7,7 @@ Source: MediaMTX 1.20 api/openapi.yaml, internal/defs/api_{path,srt}.go; WHEP: d
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -83,6 +84,15 @@ class Mediamtx:
         """All paths, those without a publisher too."""
         return [_path(item) for item in await self._all("/v3/paths/list")]
 
+    async def started(self) -> str | None:
+        """When this MediaMTX was started, in its words; another value is another process. None: not told."""
+        try:
+            return _text((await self._get("/v3/info", None)).get("started"))
+        except Refused as error:
+            if error.code == "mediamtx_login":
+                raise
+            return None
+
     async def srt_connections(self) -> list[SrtConnection]:
         """Everybody connected by SRT."""
         return [_srt_connection(item) for item in await self._all("/v3/srtconns/list")]
@@ -99,9 +109,15 @@ class Mediamtx:
                 break
         return items
 
-    async def _get(self, url: str, page: int) -> Mapping[str, Any]:
+    async def _get(self, url: str, page: int | None) -> Mapping[str, Any]:
+        params = {} if page is None else {"page": page, "itemsPerPage": 100}
         try:
-            answer = await self._http.get(url, params={"page": page, "itemsPerPage": 100})
+            answer = await self._http.get(url, params=params)
+        except httpx.TimeoutException as error:
+            detail = f"MediaMTX does not answer in {_TIMEOUT_S:g} s"
+            raise Unavailable(
+                "mediamtx_slow", detail, "is the machine overloaded? see MediaMTX's log"
+            ) from error
         except httpx.TransportError as error:
             detail = f"MediaMTX does not answer: {type(error).__name__}"
             raise Unavailable("mediamtx_unreachable", detail, _HINT) from error
@@ -298,7 +314,8 @@ def _text(value: object) -> str | None:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    number = float(value) if isinstance(value, int | float) else 0.0
+    return number if math.isfinite(number) else 0.0
 
 
 def _whole(value: object) -> int:

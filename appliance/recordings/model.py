@@ -88,6 +88,26 @@ class StoredSegment:
     is_growing: bool
 
 
+class SourceState(BaseModel):
+    """What is known of a camera's way into the recordings. null: not known."""
+
+    channel_id: str
+    status: Literal["ok", "warn", "bad"]
+    detail: str
+    hint: str | None
+    is_recorded: bool
+    is_connected: bool | None
+    address: str | None = Field(description="where the encoder calls from")
+    since: str | None = Field(description="since when it sends without a break")
+    tracks: list[str]
+    bitrate_bps: float | None
+    loss_ratio: float | None = Field(description="packets lost on the way, most of them sent again in time")
+    packets_dropped: int | None = Field(description="packets lost for good since it connected")
+    rtt_ms: float | None
+    restarts: int | None = Field(description="connections after the first since the box started")
+    run_changes: int = Field(description="recordings begun anew within the last minute")
+
+
 class TimelineQuery(Input):
     """GET /channels/{id}/timeline."""
 

@@ -7,6 +7,7 @@ or slow the last error is kept for /readyz, and it is asked again.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import trio
 from appliance.kernel.backoff import Backoff
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.signal import Signal
+from appliance.media.spans import Reason
 from appliance.recordings.mediamtx import Mediamtx, PathState, SrtConnection, open_mediamtx
 
 LOOK_S: Final = 1.0  # two answers of a few kB from the same machine: 0.3 % of a core
@@ -76,7 +78,8 @@ class _Seen:
 
     connection: str | None = None
     connected_s: float = 0.0
-    grew_s: float = 0.0
+    grew_s: float = 0.0  # the look that found more bytes than the one before
+    grew_from_s: float = -math.inf  # that one before
     connections: int = 0
     samples: deque[_Sample] = field(default_factory=deque)
 
@@ -89,6 +92,10 @@ class PublishersHandle:
     error: Unavailable | Refused | None = None
     answered_s: float | None = None  # trio time of the last good look
     took_s: float = 0.0
+    down_s: float | None = (
+        None  # trio time at which MediaMTX was last known to be down, or found started anew
+    )
+    _started: str | None = None
     paths: dict[str, Publisher] = field(default_factory=dict)
     _seen: dict[str, _Seen] = field(default_factory=dict)
 
@@ -101,25 +108,46 @@ class PublishersHandle:
         """None: MediaMTX does not answer, or does not know the path."""
         return self.paths.get(channel_id) if self.is_known else None
 
-    def sends_since(self, channel_id: str, instant_s: float) -> bool | None:
-        """Whether bytes of the channel came after this trio time; None: MediaMTX was not asked since then."""
-        seen = self._seen.get(channel_id)
-        if self.answered_s is None or self.answered_s <= instant_s:
+    def why_ended(self, channel_id: str, since_s: float) -> Reason | None:
+        """Why nothing of the channel was recorded since this trio time; None: the looks do not tell yet.
+
+        MediaMTX was down: the recorder. It takes bytes of the camera and records none: the recorder too. It
+        takes none: the camera.
+        """
+        if self.down_s is not None and self.down_s >= since_s:
+            return "recorder_restart"
+        if self.answered_s is None or self.answered_s <= since_s:
             return None
-        return seen is not None and seen.connection is not None and seen.grew_s > instant_s
+        seen = self._seen.get(channel_id)
+        if seen is None or seen.connection is None or seen.connected_s > since_s:
+            return "source_lost"
+        if seen.grew_s < self.answered_s:  # the last look found nothing new
+            return "source_lost"
+        return "recorder_restart" if seen.grew_from_s >= since_s else None
 
     def take(
-        self, paths: Sequence[PathState], callers: Sequence[SrtConnection], *, now_s: float, took_s: float
+        self,
+        paths: Sequence[PathState],
+        callers: Sequence[SrtConnection],
+        *,
+        started: str | None,
+        now_s: float,
+        took_s: float,
     ) -> None:
         """A look was answered."""
+        if self._started not in (None, started):
+            self.down_s = now_s
+        self._started = started
         by_id = {caller.id: caller for caller in callers}
         self.error, self.answered_s, self.took_s = None, now_s, took_s
         self.paths = {path.name: self._publisher(path, by_id, now_s) for path in paths}
         for gone in self._seen.keys() - self.paths.keys():
             del self._seen[gone]
 
-    def fail(self, error: Unavailable | Refused) -> None:
+    def fail(self, error: Unavailable | Refused, now_s: float) -> None:
         """A look was not answered."""
+        if error.code == "mediamtx_unreachable":
+            self.down_s = now_s
         if self.error is None or self.error.code != error.code:
             log.warning("MediaMTX is not seen", reason=error.detail, hint=error.hint)
         self.error = error
@@ -132,13 +160,14 @@ class PublishersHandle:
             return Publisher(path.name, False, restarts=max(0, seen.connections - 1))
         connection = path.source_id or path.available_since or path.name
         if connection != seen.connection:
-            seen.connection, seen.connected_s, seen.grew_s = connection, now_s, now_s
+            seen.connection, seen.connected_s = connection, now_s
+            seen.grew_s, seen.grew_from_s = now_s, -math.inf
             seen.connections += 1
             seen.samples.clear()
         caller = callers.get(path.source_id or "")
         newest = _sample(path, caller, now_s)
         if seen.samples and newest.bytes > seen.samples[-1].bytes:
-            seen.grew_s = now_s
+            seen.grew_s, seen.grew_from_s = now_s, seen.samples[-1].at_s
         seen.samples.append(newest)
         while len(seen.samples) > 2 and now_s - seen.samples[1].at_s >= WINDOW_S:
             seen.samples.popleft()
@@ -203,20 +232,21 @@ async def _look(client: Mediamtx, handle: PublishersHandle) -> None:
     began_s = trio.current_time()
     try:
         with trio.fail_after(PATIENCE_S):
+            started = await client.started()
             paths = await client.paths()
             callers = await _callers(client)
     except trio.TooSlowError:
         slow = Unavailable("mediamtx_slow", f"MediaMTX did not answer in {PATIENCE_S:g} s", "see its log")
-        handle.fail(slow)
+        handle.fail(slow, trio.current_time())
     except (Unavailable, Refused) as error:
-        handle.fail(error)
+        handle.fail(error, trio.current_time())
     else:
         now_s = trio.current_time()
-        handle.take(paths, callers, now_s=now_s, took_s=now_s - began_s)
+        handle.take(paths, callers, started=started, now_s=now_s, took_s=now_s - began_s)
 
 
 async def _callers(client: Mediamtx) -> list[SrtConnection]:
-    """None where its SRT server is off: paths say enough."""
+    """Nobody where its SRT server is off: paths say enough."""
     try:
         return await client.srt_connections()
     except Refused:

@@ -26,16 +26,20 @@ from appliance.kernel.operation import Answer
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
+from appliance.media.spans import Reason
 from appliance.media.turn import Turn
 from appliance.media.view import SegmentView
 from appliance.recordings.embedded import RecorderHandle, run_embedded_recorder
+from appliance.recordings.followed import WhyEnded
 from appliance.recordings.follower import RecordingsHandle, run_recordings
 from appliance.recordings.mediamtx import Whep, open_whep, parse_hook, webrtc_url
 from appliance.recordings.model import Fact, FootageChanged
+from appliance.recordings.publishers import PublishersHandle, run_publisher_watch
 from appliance.recordings.store import journal_gap
 from appliance.settings import Settings
 from appliance.tags.store import delete_tags_of, restore_tags_of
 from appliance.web.api import Ctx, Routes
+from appliance.wiring.sources import HookCalls
 from appliance.workers.jobs import ThumbnailJob
 from appliance.workers.pool import Priority, WorkerPoolHandle
 
@@ -164,6 +168,38 @@ def source_down(recorder: RecorderHandle | None) -> Callable[[str], bool]:
     return known_down
 
 
+@asynccontextmanager
+async def publishers(settings: Settings) -> AsyncIterator[PublishersHandle | None]:
+    """What MediaMTX says of who sends; None in embedded mode and where nobody said where its API is."""
+    told = settings.mediamtx
+    if settings.recorder.mode != "external" or not told.api_url:
+        yield None
+        return
+    async with running(
+        "publishers",
+        run_publisher_watch,
+        api_url=told.api_url,
+        user=told.read_user,
+        password=told.read_password,
+    ) as handle:
+        yield handle
+
+
+def why_ended(recorder: RecorderHandle | None, publishers: PublishersHandle | None) -> WhyEnded:
+    """Who knows why a channel's footage stopped: the recorder that runs here, or what is seen of MediaMTX."""
+
+    def why(channel_id: str, since_s: float) -> Reason | None:
+        if publishers is not None:
+            return publishers.why_ended(channel_id, since_s)
+        facts = None if recorder is None else recorder.facts().get(channel_id)
+        if facts is None:
+            return None
+        is_ours = facts.state == "down" and facts.detail.startswith("cannot")  # write, or start
+        return "recorder_restart" if is_ours else "source_lost"
+
+    return why
+
+
 def followed_channels(tx: ReadTx) -> dict[str, int]:
     """Channels whose folders are indexed: id -> latency_ms. Archived ones keep their recordings and clips."""
     return {row["id"]: row["latency_ms"] for row in tx.all("SELECT id, latency_ms FROM channels")}
@@ -171,7 +207,13 @@ def followed_channels(tx: ReadTx) -> dict[str, int]:
 
 @asynccontextmanager
 async def recordings_index(
-    settings: Settings, store: Store, clock: Clock, *, off: bool, after_cut: bool
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    *,
+    off: bool,
+    after_cut: bool,
+    why_ended: WhyEnded,
 ) -> AsyncIterator[RecordingsHandle | None]:
     """The index of every channel's recordings; None in safe mode."""
     if off:
@@ -191,6 +233,8 @@ async def recordings_index(
         name_timezone=ZoneInfo(settings.recorder.name_timezone),
         announce=announce,
         after_cut=after_cut,
+        why_ended=why_ended,
+        dies_with_us=settings.recorder.mode == "embedded",
     ) as recordings:
 
         async def want() -> None:
@@ -208,7 +252,7 @@ def journal_fact(tx: Tx, fact: Fact) -> None:
     journal_gap(tx, fact)
 
 
-def hook_routes(recordings: RecordingsHandle | None) -> list[Routes]:
+def hook_routes(recordings: RecordingsHandle | None, hooks: HookCalls) -> list[Routes]:
     """POST /mediamtx/hook: a hint to look at a folder now. Truth stays the disk: a lost hook costs 5 s."""
     routes = Routes("mediamtx")
 
@@ -216,6 +260,7 @@ def hook_routes(recordings: RecordingsHandle | None) -> list[Routes]:
     async def hook(ctx: Ctx, body: HookIn) -> Answer:
         """MediaMTX tells that a segment began or ended, or that a camera came or went."""
         heard = parse_hook(body.model_dump(exclude_none=True))
+        hooks.count(str(heard.event))
         if recordings is not None and heard.channel_id in recordings.channel_ids():
             recordings.rescan_now(heard.channel_id)
         return Answer(200, {"heard": str(heard.event)})
