@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ from appliance.ops.health import GB, Part, disk_part
 from appliance.ops.ports import tcp_port, udp_port
 from appliance.ops.pulse import disk_space
 from appliance.recordings import libsrt
-from appliance.recordings.mediamtx import open_mediamtx
+from appliance.recordings.mediamtx import RecordSettings, open_mediamtx
 from appliance.settings import Settings
 from appliance.workers.protocol import Hello
 from appliance.workers.unit import SOCKET_DIR
@@ -32,6 +32,8 @@ SPEED_BYTES = 16 * 2**20
 SYNC_WARN_S = 0.05  # a mark waits for one fsync: beyond this people feel it
 SPEED_WARN = 20e6  # bytes per second: eight cameras at 8 Mbit/s, twice over
 NEEDED_CODECS = ("h264", "hevc", "mjpeg")
+RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
+NEEDED_RMEM = 8_388_608  # udpReadBufferSize of config/mediamtx.yml
 PATIENCE_S = 30.0  # a dead disk or a stuck server must not hold the whole report
 
 Look = Callable[[Settings], Awaitable[dict[str, Part]]]
@@ -127,10 +129,70 @@ async def _mediamtx(settings: Settings) -> dict[str, Part]:
     try:
         async with open_mediamtx(login.api_url, login.read_user, login.read_password) as client:
             paths = await client.paths()
+            recordings = await client.recordings()
     except (Unavailable, Refused) as error:
         return {"mediamtx": Part("bad", error.detail, error.hint or "systemctl status mediamtx")}
+    channels = [channel.id for channel in settings.channels]
+    wrong = record_part(recordings, channels, settings.storage.recordings_dir)
     ready = sum(path.available for path in paths)
-    return {"mediamtx": Part("ok", f"{ready} of {len(paths)} paths have a publisher")}
+    return {"mediamtx": wrong or Part("ok", f"{ready} of {len(paths)} paths have a publisher")}
+
+
+def record_part(
+    configured: Sequence[RecordSettings], channels: Sequence[str], recordings_dir: Path
+) -> Part | None:
+    """What of MediaMTX's settings keeps a channel's footage from the index; None: nothing."""
+    by_name = {path.name: path for path in configured}
+    catch_all = next((path for path in configured if path.name.startswith(("all", "~"))), None)
+    for channel_id in channels:
+        path = by_name.get(channel_id, catch_all)
+        if path is None:
+            hint = f'add "{channel_id}: {{}}" to paths in mediamtx.yml'
+            return Part("bad", f"MediaMTX has no path {channel_id}: its encoder is refused", hint)
+        if not path.record:
+            return Part("bad", f"MediaMTX does not record {channel_id}", "set record: true in mediamtx.yml")
+        if path.record_format not in ("", "fmp4"):
+            detail = f"MediaMTX records {channel_id} as {path.record_format}"
+            return Part("bad", detail, "set recordFormat: fmp4 in mediamtx.yml")
+        folder = Path(path.record_path.replace("%path", channel_id)).parent
+        if path.record_path and folder != recordings_dir / channel_id:
+            hint = f"set recordPath: {recordings_dir}/%path/%Y-%m-%d_%H-%M-%S-%f%z in mediamtx.yml"
+            return Part("bad", f"MediaMTX records {channel_id} into {folder}", hint)
+    return None
+
+
+async def _network(settings: Settings) -> dict[str, Part]:
+    bytes_max = _rmem_max()
+    if bytes_max is None:
+        return {"receive_buffer": Part("warn", f"{RMEM_MAX} cannot be read", "is this Linux?")}
+    external = settings.recorder.mode == "external"
+    uses_srt = external or any((each.input_url or "").startswith("srt:") for each in settings.channels)
+    found = {"receive_buffer": receive_buffer_part(bytes_max, external=external, uses_srt=uses_srt)}
+    if external and not settings.server.local_port:
+        hint = (
+            "set server.local_port, or take the runOn lines out of mediamtx.yml; the disk is looked at anyway"
+        )
+        found["hook"] = Part("warn", "server.local_port = 0: MediaMTX's hook calls nobody", hint)
+    return found
+
+
+def _rmem_max() -> int | None:
+    try:
+        return int(RMEM_MAX.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def receive_buffer_part(bytes_max: int, *, external: bool, uses_srt: bool) -> Part:
+    """net.core.rmem_max against what config/mediamtx.yml asks for (udpReadBufferSize)."""
+    detail = f"net.core.rmem_max is {bytes_max}"
+    if bytes_max >= NEEDED_RMEM or not uses_srt:
+        return Part("ok", detail)
+    hint = f"sysctl -w net.core.rmem_max={NEEDED_RMEM}, for good in /etc/sysctl.d (scripts/install does it)"
+    if external:
+        why = f"with udpReadBufferSize: {NEEDED_RMEM} MediaMTX does not start"
+        return Part("bad", f"{detail}: {why}", hint)
+    return Part("warn", f"{detail}: bursts of SRT are lost on a busy machine", hint)
 
 
 async def _ports(settings: Settings) -> dict[str, Part]:
@@ -205,6 +267,7 @@ _LOOKS: dict[str, Look] = {
     "disks": _disks,
     "mediamtx": _mediamtx,
     "ports": _ports,
+    "receive_buffer": _network,
     "srt_tools": _srt,
     "workers": _workers,
     "cloud": _cloud,

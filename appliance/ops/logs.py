@@ -21,6 +21,8 @@ from appliance.kernel.clock import to_rfc3339, wall_us
 Style = Literal["json", "journal", "human"]
 
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "exception": 3, "critical": 2}
+# At "info" they write every request's address, and the address of a WHEP session is its only secret.
+_CHATTY = ("httpx", "httpcore")
 _SECRET = ("password", "token", "authorization", "secret", "cookie")
 
 GROUP_DEPTH = 100  # exception groups within each other; a daemon has about 20
@@ -67,6 +69,8 @@ def configure_logs(style: Style, stream: TextIO = sys.stdout, level: int = loggi
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for library in _CHATTY:
+        logging.getLogger(library).setLevel(max(level, logging.WARNING))
     logging.captureWarnings(True)
 
 

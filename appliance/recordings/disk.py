@@ -21,6 +21,7 @@ from appliance.media.table import KeyColumns, PartColumns
 from appliance.recordings.cache import ChannelCache
 from appliance.recordings.paths import CHANNEL_ID, open_channel, open_recording
 
+_OF_THE_DISK = frozenset({"lost+found", "system volume information", "recycler"})
 WALK_PARTS = 100  # of an old file at a time: 10 ms of Python, so that live channels do not wait
 
 
@@ -98,9 +99,16 @@ def list_folders(recordings_dir: Path) -> tuple[str, ...]:
     """Directories under recordings_dir that could be a channel's or are nobody's. Raises OSError."""
     try:
         with os.scandir(recordings_dir) as entries:
-            return tuple(sorted(one.name for one in entries if one.is_dir() and not one.name.startswith(".")))
+            return tuple(
+                sorted(one.name for one in entries if one.is_dir() and not _is_of_the_disk(one.name))
+            )
     except FileNotFoundError:
         return ()
+
+
+def _is_of_the_disk(name: str) -> bool:
+    """Folders that file systems, NAS boxes and desktops make at the top of a disk: nobody can remove them."""
+    return name.startswith((".", "@", "#", "$")) or name.lower() in _OF_THE_DISK
 
 
 def is_channel_name(folder: str) -> bool:

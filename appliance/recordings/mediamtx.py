@@ -66,6 +66,16 @@ class SrtConnection:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordSettings:
+    """One configured path: whether and where it is recorded. `record_path` holds %path and times."""
+
+    name: str
+    record: bool
+    record_path: str
+    record_format: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hook:
     """A hint: look at this channel's directory now."""
 
@@ -92,6 +102,10 @@ class Mediamtx:
             if error.code == "mediamtx_login":
                 raise
             return None
+
+    async def recordings(self) -> list[RecordSettings]:
+        """What its configuration says of recording, by path."""
+        return [_record_settings(item) for item in await self._all("/v3/config/paths/list")]
 
     async def srt_connections(self) -> list[SrtConnection]:
         """Everybody connected by SRT."""
@@ -292,6 +306,15 @@ def _path(item: Mapping[str, Any]) -> PathState:
         tracks=tuple(str(name) for name in names or ()),
         inbound_bytes=_whole(item.get("inboundBytes", item.get("bytesReceived"))),
         frames_in_error=_whole(item.get("inboundFramesInError")),
+    )
+
+
+def _record_settings(item: Mapping[str, Any]) -> RecordSettings:
+    return RecordSettings(
+        name=_text(item.get("name")) or "",
+        record=item.get("record") is True,
+        record_path=_text(item.get("recordPath")) or "",
+        record_format=_text(item.get("recordFormat")) or "",
     )
 
 

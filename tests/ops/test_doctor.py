@@ -15,11 +15,14 @@ from appliance.ops.doctor import (
     codecs_part,
     examine,
     measure_disk,
+    receive_buffer_part,
+    record_part,
     sandbox_part,
     write_speed_part,
 )
 from appliance.ops.health import Part
 from appliance.recordings import libsrt
+from appliance.recordings.mediamtx import RecordSettings
 from appliance.settings import Settings, check_settings
 from appliance.workers.protocol import Hello, Sandbox
 from tests.ops.box import settings_in
@@ -96,6 +99,50 @@ async def test_a_camera_with_srt_needs_srt_tools_and_its_port(
 async def test_mediamtx_matters_in_external_mode(tmp_path: Path, api_url: str, status: str) -> None:
     settings = with_recorder(tmp_path, recorder={"mode": "external"}, mediamtx={"api_url": api_url})
     assert (await examine(settings))["mediamtx"].status == status
+
+
+def test_a_receive_buffer_mediamtx_does_not_start_with_is_named_with_its_sysctl() -> None:
+    small = receive_buffer_part(212_992, external=True, uses_srt=True)
+    assert small.status == "bad" and "net.core.rmem_max is 212992" in small.detail
+    assert "sysctl -w net.core.rmem_max=8388608" in (small.hint or "")
+    assert receive_buffer_part(212_992, external=False, uses_srt=True).status == "warn"
+    assert receive_buffer_part(212_992, external=False, uses_srt=False).status == "ok"
+    assert receive_buffer_part(8_388_608, external=True, uses_srt=True).status == "ok"
+    shipped = (Path(__file__).parents[2] / "config" / "mediamtx.yml").read_text()
+    assert f"udpReadBufferSize: {doctor.NEEDED_RMEM}" in shipped
+
+
+@pytest.mark.usefixtures("no_worker")
+async def test_a_hook_without_a_port_to_call_is_told(tmp_path: Path) -> None:
+    settings = with_recorder(tmp_path, recorder={"mode": "external"}, server={"local_port": 0})
+    parts = await examine(settings)
+    assert parts["hook"].status == "warn" and "local_port = 0" in parts["hook"].detail
+    assert "receive_buffer" in parts
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({}, ""),
+        ({"name": "all_others"}, ""),
+        ({"name": "cam9"}, "no path cam1"),
+        ({"record": False}, "does not record cam1"),
+        ({"record_format": "mpegts"}, "as mpegts"),
+        ({"record_path": "/srv/other/%path/%Y%f"}, "into /srv/other/cam1"),
+        ({"record_path": "/srv/recordings/%path/%Y/%f"}, "into /srv/recordings/cam1/%Y"),
+    ],
+)
+def test_what_in_mediamtxs_settings_keeps_footage_from_the_index(changed: dict[str, Any], says: str) -> None:
+    usual = {
+        "name": "cam1",
+        "record": True,
+        "record_path": "/srv/recordings/%path/%Y",
+        "record_format": "fmp4",
+    }
+    part = record_part([RecordSettings(**{**usual, **changed})], ["cam1"], Path("/srv/recordings"))
+    assert (part is None) == (not says)
+    if part is not None:
+        assert part.status == "bad" and says in part.detail and part.hint
 
 
 @pytest.mark.parametrize(("is_synchronised", "status"), [(True, "ok"), (False, "warn"), (None, "warn")])

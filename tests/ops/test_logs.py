@@ -10,10 +10,12 @@ import warnings
 from collections.abc import Iterator
 from typing import TextIO
 
+import httpx
 import pytest
 import structlog
 
 from appliance.ops.logs import Style, choose_style, configure_logs
+from appliance.recordings.mediamtx import open_whep
 
 
 @pytest.fixture
@@ -28,6 +30,22 @@ def restored() -> Iterator[None]:
 
 def lines(stream: io.StringIO) -> list[str]:
     return stream.getvalue().splitlines()
+
+
+@pytest.mark.usefixtures("restored")
+async def test_the_secret_of_a_whep_session_is_not_in_the_log() -> None:
+    """httpx writes every address at "info", and a session's address is its secret (draft-ietf-wish-whep)."""
+    stream = io.StringIO()
+    configure_logs("json", stream)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(201, headers={"location": "/cam1/whep/s3cret"}, content=b"v=0")
+
+    async with open_whep("http://mtx", transport=httpx.MockTransport(answer)) as whep:
+        made = await whep.offer("cam1", b"v=0")
+        await whep.patch("cam1", made.secret, b"a=x", {})
+        await whep.end("cam1", made.secret)
+    assert made.secret == "s3cret" and "s3cret" not in stream.getvalue()
 
 
 @pytest.mark.usefixtures("restored")

@@ -89,6 +89,8 @@ async def test_a_folder_that_cannot_be_listed_keeps_nobody_else_from_starting(bo
 async def test_folders_without_a_channel_are_named_and_not_indexed(box: Box) -> None:
     box.add("a.mp4", b"".join(live_camera().segment(1)), "stranger")
     box.add("a.mp4", b"".join(live_camera().segment(1)), "Not-An-Id")
+    for made_by_the_disk in ("lost+found", "@eaDir", "System Volume Information", "$RECYCLE.BIN", ".Trash-0"):
+        (box.recordings / made_by_the_disk).mkdir()
     async with box.running() as handle:
         await eventually(handle.strangers)
         assert handle.strangers() == ("Not-An-Id", "stranger")

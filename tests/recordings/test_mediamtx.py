@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import threading
@@ -210,6 +211,28 @@ def test_the_hook_script_is_content_when_the_daemon_is_down() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert call_hook(port, "available", MTX_PATH="cam1") < 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "called"),
+    [
+        ("[server]\nlocal_port = {port}\n", True),
+        ("[server]\n#local_port = 1\n  local_port={port} # for the hook\n\n[site]\nid = 'x'", True),
+        ("[server]\nlocal_port = 0\n", False),
+    ],
+)
+def test_the_hook_script_calls_the_port_of_the_settings_beside_it(
+    tmp_path: Path, lines: str, called: bool
+) -> None:
+    script = shutil.copy2(CONFIG / "mediamtx-hook", tmp_path)
+    with listener(answer=True) as (port, got):
+        (tmp_path / "appliance.toml").write_text(lines.replace("{port}", str(port)))
+        env = {"PATH": os.environ["PATH"], "MTX_PATH": "cam1"}
+        subprocess.run([script, "available"], env=env, check=True, timeout=5)
+        if not called:
+            assert got == []
+            call_hook(port, "available", MTX_PATH="cam1")  # so that the listener ends
+    assert len(got) == 1
 
 
 # -- the configuration --------------------------------------------------------------------------------------
