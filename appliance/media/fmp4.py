@@ -239,7 +239,10 @@ def _parse_mvex(data: bytes, at: int, end: int) -> dict[int, tuple[int, int, int
 
 def _parse_udta(data: bytes, at: int, end: int) -> Mtxi | None:
     """MediaMTX's box, if it is there and as long as it should be; other user data is nobody's business."""
-    while (header := read_box_header(data, at)) is not None and at + header.size <= end:
+    while at + 8 <= end:  # QuickTime ends user data with four zeros
+        header = read_box_header(data, at)
+        if header is None or at + header.size > end:
+            break
         start, stop = at + header.header_size, at + header.size
         if header.fourcc == b"mtxi" and stop - start >= 44:
             stream_id, number, dts_ns, ntp_ns = struct.unpack_from(">16sQqq", data, start + 4)

@@ -20,6 +20,7 @@ from appliance.media.entries import Picture, Search, find_entries
 from appliance.media.fmp4 import (
     MAX_INIT_BYTES,
     MAX_MOOF_BYTES,
+    BoxHeader,
     Init,
     Malformed,
     TrackRun,
@@ -29,6 +30,7 @@ from appliance.media.fmp4 import (
     read_box_header,
 )
 from appliance.media.pace import Hole, Pace, PartNote, next_part
+from appliance.media.untimed import go_on, is_untimed
 from appliance.media.view import Key, Part, RunClock, SegmentView
 
 MAX_MDAT_BYTES: Final = 1 << 30  # MediaMTX gives up at 50 MB (recordMaxPartSize)
@@ -37,8 +39,14 @@ KEEP_RUNS: Final = 300  # parts whose sample tables stay in memory: a minute of 
 KEEP_SAMPLES: Final = 1000  # ... and of no part with more: honest ones of 2 s have 300
 _LOOK_BYTES: Final = 4096  # holds the moof of any usual part and the mdat header after it
 _HEAD_BYTES: Final = 65536
-# Not MediaMTX's today, but legal between parts (its PR 6014 will write free and sidx).
-_SKIPPED: Final = frozenset(b"ftyp moov mdat free skip sidx styp emsg prft uuid mfra udta".split())
+# Boxes that may stand between parts. Others are passed over too (ISO/IEC 14496-12, 4.2), once it is seen that
+# they are boxes and no garbage.
+_KNOWN: Final = frozenset(
+    b"ftyp moov moof mdat free skip sidx ssix styp emsg prft uuid mfra udta meta".split()
+)
+MAX_SKIPPED_BYTES: Final = 1 << 28  # no honest box between parts is larger: garbage is
+MAX_SKIPPED: Final = 1000  # boxes without a part between them: a file of nothing else is garbage
+_BETWEEN: Final = 100  # boxes between a moof and its mdat
 
 State = Literal["empty", "growing", "closed", "unreadable"]
 
@@ -51,6 +59,9 @@ class Cursor:
     size: int = 0  # of the file when last scanned
     init: Init | None = None
     parts: int = 0
+    skipped: int = 0  # boxes passed over since the last part
+    origin_ns: int | None = None  # least decode time of the first part, any track, ns
+    untimed: tuple[tuple[int, int], ...] = ()  # (track, ticks reached) of fragments without tfdt
     frames: int = 0
     pace: Pace = field(default_factory=Pace)
     search: Search = field(default_factory=Search)
@@ -135,32 +146,69 @@ def _next_box(cursor: Cursor, fd: int, size: int, found: _Findings) -> Cursor | 
     if header is None:
         return None
     if header.fourcc != b"moof":
-        if header.fourcc not in _SKIPPED:
-            raise _Damage(f"unknown box {header.fourcc!r} at byte {at}")
-        return replace(cursor, position=at + header.size) if at + header.size <= size else None
+        return _skip(cursor, fd, size, header)
     if header.size > MAX_MOOF_BYTES:
         raise _Damage(f"the moof at byte {at} claims {header.size} bytes")
     if at + header.size + 8 > size:
         return None
     if header.size + 16 > len(look):
         look = os.pread(fd, min(header.size + 16, size - at), at)
-    mdat_start, end = _mdat(look, at, header.size)
+    mdat_start, end = _mdat(look, at, header.size, fd, size)
     if end > size:
         return None
     return _take_part(cursor, fd, look[: header.size], (at, mdat_start, end), found)
 
 
-def _mdat(look: bytes, at: int, moof_size: int) -> tuple[int, int]:
-    """(first payload byte, end) in the file of the mdat that follows a moof."""
-    try:
-        header = read_box_header(look, moof_size)
-    except Malformed as error:
-        raise _Damage(f"after the moof at byte {at}: {error}") from error
-    if header is None:
-        return 0, 1 << 62  # not all of the header is there yet
-    if header.fourcc != b"mdat" or header.size > MAX_MDAT_BYTES:
-        raise _Damage(f"{header.fourcc!r} of {header.size} bytes after the moof at byte {at}")
-    return at + moof_size + header.header_size, at + moof_size + header.size
+def _skip(cursor: Cursor, fd: int, size: int, header: BoxHeader) -> Cursor | None:
+    """The cursor after a box that is no part; None while it is not complete."""
+    at, end = cursor.position, cursor.position + header.size
+    if cursor.skipped >= MAX_SKIPPED:
+        raise _Damage(f"more than {MAX_SKIPPED} boxes without video before byte {at}")
+    if header.fourcc not in _KNOWN:
+        _check_box(fd, size, at, header)
+    return replace(cursor, position=end, skipped=cursor.skipped + 1) if end <= size else None
+
+
+def _check_box(fd: int, size: int, at: int, header: BoxHeader) -> None:
+    """Raise when what looks like a box of an unknown type is garbage: then no box follows it."""
+    end = at + header.size
+    is_box = _is_type(header.fourcc) and header.size <= MAX_SKIPPED_BYTES
+    if is_box and end + 8 <= size:
+        try:
+            following = read_box_header(os.pread(fd, 16, end), 0)
+        except Malformed:
+            following = None
+        is_box = following is not None and _is_type(following.fourcc)
+    if not is_box:
+        raise _Damage(f"unknown box {header.fourcc!r} at byte {at}")
+
+
+def _is_type(fourcc: bytes) -> bool:
+    """Four printable characters, or QuickTime's copyright sign before three."""
+    return all(0x20 <= byte < 0x7F for byte in fourcc[1:]) and (0x20 <= fourcc[0] < 0x7F or fourcc[0] == 0xA9)
+
+
+def _mdat(look: bytes, at: int, moof_size: int, fd: int, size: int) -> tuple[int, int]:
+    """(first payload byte, end) in the file of the mdat that belongs to a moof."""
+    place, where = moof_size, at
+    for _ in range(_BETWEEN):
+        try:
+            header = read_box_header(look, place)
+        except Malformed as error:
+            raise _Damage(f"after the moof at byte {where}: {error}") from error
+        if header is None:
+            return 0, 1 << 62  # not all of the header is there yet
+        if header.fourcc == b"mdat" and header.size <= MAX_MDAT_BYTES:
+            return at + place + header.header_size, at + place + header.size
+        if header.fourcc in (b"mdat", b"moof", b"moov") or header.size > MAX_SKIPPED_BYTES:
+            raise _Damage(f"{header.fourcc!r} of {header.size} bytes after the moof at byte {where}")
+        if header.fourcc not in _KNOWN:
+            _check_box(fd, size, at + place, header)
+        at, place = at + place + header.size, 0
+        if at + 8 > size:
+            return 0, 1 << 62
+        look = os.pread(fd, 16, at)
+    raise _Damage(f"no mdat after the moof at byte {where}")
 
 
 def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int], found: _Findings) -> Cursor:
@@ -170,12 +218,20 @@ def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int]
         runs = parse_moof(moof, at, cursor.init)
     except Malformed as error:
         raise _Damage(str(error)) from error
-    video = cursor.init.video
+    init, video = cursor.init, cursor.init.video
+    if is_untimed(runs):
+        ends = dict(cursor.untimed)
+        if video is not None:
+            ends[video.id] = max(0, cursor.pace.reached)
+        runs, ends = go_on(runs, ends)
+        cursor = replace(cursor, untimed=tuple(ends.items()))
+    if cursor.origin_ns is None:
+        cursor = replace(cursor, origin_ns=_origin_ns(runs, init))
     mine = [run for run in runs if video is not None and run.track_id == video.id and len(run.sizes)]
     for run in mine:
         if run.data_offset < mdat_start or run.data_offset + sum(run.sizes) > end:
             raise _Damage(f"samples of the part at byte {at} lie outside it")
-    after = replace(cursor, position=end, parts=cursor.parts + 1)
+    after = replace(cursor, position=end, parts=cursor.parts + 1, skipped=0)
     found.runs.append(runs if sum(len(run.sizes) for run in runs) <= KEEP_SAMPLES else ())
     if video is None or not mine:
         found.parts.append(Part(at, len(moof), end, -1, -1, -1, -1))
@@ -192,6 +248,15 @@ def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int]
     found.pictures.extend(entries.pictures)
     count = cursor.frames + sum(len(run.sizes) for run in mine)
     return replace(after, frames=count, pace=pace, search=entries.search)
+
+
+def _origin_ns(runs: Sequence[TrackRun], init: Init) -> int | None:
+    """When the first part begins, on the file's own timeline."""
+    scales = {track.id: track.timescale for track in init.tracks}
+    begins = [
+        ticks_to_ns(run.tfdt, scales[run.track_id]) for run in runs if run.track_id in scales and run.sizes
+    ]
+    return min(begins, default=None)
 
 
 def ticks_to_ns(ticks: int, timescale: int) -> int:
@@ -246,6 +311,16 @@ class SegmentIndex:
     def base_ns(self) -> int:
         mtxi = self.init.mtxi if self.init is not None else None
         return mtxi.dts_ns if mtxi is not None else 0
+
+    @property
+    def named_ns(self) -> int:
+        """Media time of the run (ns) at the time that mtxi's NTP or the file's name tells.
+
+        A name tells when the file was begun. Recorders without mtxi let decode times begin at 0 in each file,
+        or go on counting over files: its first sample is what was begun with in both cases.
+        """
+        mtxi = self.init.mtxi if self.init is not None else None
+        return self.base_ns if mtxi is not None else self.base_ns + (self.cursor.origin_ns or 0)
 
     @property
     def timescale(self) -> int:

@@ -36,8 +36,9 @@ _USUAL_NAMES: Final = (b"traf", b"\0\0\0\x10tfhd\0\2\0\0", b"\0\0\0\x14tfdt\1\0\
 class TrackRun:
     """Samples of one trun in decode order; all arrays have one entry per sample.
 
-    `tfdt` is the first sample's decode time in track ticks, `data_offset` its place in the file,
-    `sync` one byte per sample (1 = random access) or None when all are, `ctos` pts-dts or None when all 0.
+    `tfdt` is the first sample's decode time in track ticks; where the fragment does not say it, `is_timed` is
+    False and it counts from the fragment's begin. `data_offset` is its place in the file, `sync` one byte per
+    sample (1 = random access) or None when all are, `ctos` pts-dts or None when all 0.
     """
 
     track_id: int
@@ -47,6 +48,7 @@ class TrackRun:
     sync: bytes | None
     ctos: array[int] | None
     data_offset: int
+    is_timed: bool = True
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class _Fragment:
     flags: int = 0
     dts: int = 0
     position: int = 0  # where data lands when a trun does not say
+    is_timed: bool = True
 
 
 def parse_moof(data: bytes, file_offset: int, init: Init | None = None) -> tuple[TrackRun, ...]:
@@ -122,7 +125,7 @@ def _any_runs(data: bytes, header: BoxHeader, file_offset: int, init: Init | Non
     for fourcc, start, stop in children(data, header.header_size, header.size):
         if fourcc != b"traf":
             continue
-        state = _Fragment(position=position)
+        state = _Fragment(position=position, is_timed=False)
         for inner, at, end in children(data, start, stop):
             if inner == b"tfhd":
                 _read_tfhd(data, at, end, state, file_offset, init)
@@ -164,6 +167,7 @@ def _read_tfhd(data: bytes, at: int, end: int, state: _Fragment, file_offset: in
 
 def _read_tfdt(data: bytes, at: int, end: int, state: _Fragment) -> None:
     wide = u32(data, at, end) >> 24
+    state.is_timed = True
     state.dts = u64(data, at + 4, end) if wide else u32(data, at + 4, end)
     if state.dts > MAX_TFDT:
         raise Malformed(f"a fragment begins at tick {state.dts}")
@@ -227,4 +231,5 @@ def _samples(
         sync=None if sync is None or 0 not in sync else sync,
         ctos=ctos,
         data_offset=position,
+        is_timed=state.is_timed,
     )

@@ -18,6 +18,7 @@ from operator import add
 from appliance.media.chain import KeyAt, Link, Span
 from appliance.media.fmp4 import Malformed, TrackRun, parse_moof
 from appliance.media.moov import FILLER, Chunk
+from appliance.media.untimed import go_on, is_untimed
 
 MAX_DELTA = 0xFFFF_FFFF
 # tfdt is cut to whole ticks, mtxi.DTS to whole ns: a part may start this far from where the last one ended
@@ -34,6 +35,7 @@ class PartReader:
         self._open_fd = open_fd
         self._runs: dict[tuple[int, int], tuple[TrackRun, ...]] = {}
         self._fds: dict[int, int] = {}
+        self._ends: dict[int, tuple[int, dict[int, int]]] = {}  # by link: parts summed up, ticks reached
 
     def runs(self, link: int, part: int) -> tuple[TrackRun, ...]:
         """All track runs of one part. Raises Malformed, also when they point outside the part."""
@@ -53,12 +55,29 @@ class PartReader:
         part = segment.parts[number]
         runs = segment.recent.get(number)
         if runs is None:
-            data = os.pread(self.fd(link), part.moof_size, part.offset)
-            runs = parse_moof(data, part.offset, segment.init)
+            runs = self._parse(link, number)
+            if is_untimed(runs):
+                runs = go_on(runs, self._reached_before(link, number))[0]
         for run in runs:
             if run.data_offset < part.offset or run.data_offset + sum(run.sizes) > part.end:
                 raise Malformed(f"{segment.name}: samples of the part at {part.offset} lie outside it")
         return runs
+
+    def _parse(self, link: int, number: int) -> tuple[TrackRun, ...]:
+        segment = self.links[link].segment
+        part = segment.parts[number]
+        data = os.pread(self.fd(link), part.moof_size, part.offset)
+        return parse_moof(data, part.offset, segment.init)
+
+    def _reached_before(self, link: int, number: int) -> dict[int, int]:
+        """Decode time that each track has reached before a part: without tfdt only a sum over all before."""
+        done, ends = self._ends.get(link, (0, {}))
+        if done > number:
+            done, ends = 0, {}
+        for before in range(done, number):
+            ends = go_on(self._parse(link, before), ends)[1]
+        self._ends[link] = number, ends
+        return ends
 
 
 @dataclass(slots=True)

@@ -145,7 +145,10 @@ class Channel:
         made: list[Knot] = []
         wall_us = facts.ntp_us if facts.ntp_us is not None else segment.name_us
         if facts.first_ns is not None:
-            wall_us = wall_us if wall_us is not None else segment.written_us
+            if wall_us is None:
+                wall_us = segment.written_us - (facts.end_ns or 0) // 1000
+            else:
+                wall_us -= (index.named_ns - index.base_ns) // 1000
             made = self.clocks.anchor(segment, facts, wall_us, following)
         self._settled(segment)
         return made

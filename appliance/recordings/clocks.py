@@ -320,7 +320,7 @@ def _claim(segment: Segment, index: SegmentIndex, first: Arrival, seen: Seen) ->
     claimed_us = mtxi.ntp_ns // 1000 if mtxi is not None else segment.name_us
     if claimed_us is None:
         return _Held(None)
-    claimed_us += (first.start_ns - index.base_ns) // 1000
+    claimed_us += (first.start_ns - index.named_ns) // 1000
     if mtxi is not None and is_own(mtxi.stream_id):
         return _Held(claimed_us, is_own=True)
     return _Held(claimed_us + seen.clock_gap_us)

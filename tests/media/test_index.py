@@ -258,7 +258,7 @@ PART = part([Sample(3000, True)] + [Sample(3000)] * 5, 0, audio=(0, 9))
         (random.Random(1).randbytes(5000), "unreadable", "where a small moov belongs"),
         (PART, "unreadable", "before any moov"),
         (INIT + bytes(5000), "unreadable", "zeros from byte"),
-        (INIT + b"\0\0\0\x20junk" + bytes(24), "unreadable", "unknown box b'junk'"),
+        (INIT + b"\0\0\0\x20junk" + bytes(99), "unreadable", "unknown box b'junk'"),
         (INIT + PART[: len(PART) // 2] + bytes(9000), "unreadable", "box"),
         (INIT + PART + bytes(9000), "growing", "zeros from byte"),
         (INIT + struct.pack(">I4s", 0x7FFFFFFF, b"moof") + bytes(99), "unreadable", "claims 2147483647"),

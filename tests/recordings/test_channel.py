@@ -11,7 +11,8 @@ from appliance.media.index import SegmentIndex, scan
 from appliance.media.table import ChannelLog
 from appliance.recordings.channel import Channel
 from appliance.recordings.clocks import Seen, Segment
-from tests.kit.segments import Camera
+from tests.kit import segments
+from tests.kit.segments import Camera, Sample
 from tests.media.test_index import DATA, indexed, opened
 
 NOW_US = 1_790_000_000_000_000
@@ -173,3 +174,31 @@ def test_the_real_leap_of_three_seconds_is_seen_live_and_taken_out_of_the_times(
     final = {tick: clock.wall_us(segment.index.run_ns(tick)) for tick in published}
     assert final == published
     assert [span.run_id for span in channel.coverage(0, 1 << 61, is_live=True).spans] == [known.run_id]
+
+
+@pytest.mark.parametrize("begin_s", [0, 60, 3600])
+@pytest.mark.parametrize("lead_ticks", [0, 9600])
+def test_without_mtxi_the_name_tells_when_the_first_sample_was_whatever_its_decode_time(
+    tmp_path: Path, begin_s: int, lead_ticks: int
+) -> None:
+    """FFmpeg's segments count on over files; MediaMTX's begin at 0, sound up to a second before video."""
+    name, start_us = "2026-09-21_13-46-40.mp4", 1_789_998_400_000_000
+    video = [Sample(3000, number == 0) for number in range(6)]
+    path = tmp_path / name
+    sound = (begin_s * 48_000, 9)
+    path.write_bytes(
+        segments.init(None)
+        + segments.part(video, begin_s * 90_000 + lead_ticks * 90_000 // 48_000, audio=sound)
+    )
+    channel = Channel("cam1", UTC)
+    index = indexed(path)
+    segment = channel.discover(name, path.stat().st_size, NOW_US, None)
+    channel.walked(segment, index, None)
+    assert channel.shown_from_us(segment) == start_us + lead_ticks * 1_000_000 // 48_000
+    live = Channel("cam1", UTC)
+    segment = live.discover(name, 0, NOW_US, None)
+    live.opened(segment)
+    with opened(path) as fd:
+        live.grow(segment, scan(segment.index.cursor, fd, path.stat().st_size), Seen(None))  # type: ignore[union-attr]
+    live.conclude(segment)
+    assert live.shown_from_us(segment) == start_us + lead_ticks * 1_000_000 // 48_000
