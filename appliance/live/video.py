@@ -26,13 +26,26 @@ from appliance.live.shared_parts import SharedParts
 from appliance.live.transport import Gone
 from appliance.live.viewer import QUIET_S, Dropped, Viewer
 from appliance.media.fmp4 import Malformed
-from appliance.media.live_parts import LEAD_NS, from_key, mime_of, shift_of, shifted
-from appliance.media.view import Part, SegmentView
+from appliance.media.live_parts import (
+    LEAD_NS,
+    description_at,
+    from_key,
+    init_with,
+    keys_of_part,
+    mime_of,
+    shift_of,
+    shifted,
+    stretch,
+)
+from appliance.media.params import Description
+from appliance.media.view import Key, Part, SegmentView
 from appliance.web.api import RawRoute, Receive, Scope, Send
 
 log = structlog.get_logger("live")
 
 BEHIND_MAX = 15  # parts (3 s of the embedded recorder's): further back is no longer live
+HISTORY_S = 30  # a stream never begins with more than this: an older key is not begun at
+DESCRIBED_MAX = 64  # sample descriptions kept for those who begin at the same key
 READERS = 8
 PART_BYTES_MAX = 32 << 20  # a second of 250 Mbit/s; what claims to be longer is not sent live
 TRACE = 4000  # close code: an error of ours, come back
@@ -66,6 +79,7 @@ class LiveVideo:
     stopping: trio.Event  # set when the box stops: viewers are told to come back
     audience: Audience = field(default_factory=Audience)
     shared: SharedParts = field(default_factory=SharedParts)
+    described: dict[tuple[object, ...], Description] = field(default_factory=dict)
 
     def route(self) -> RawRoute:
         return RawRoute("WS", "/channels/{channel_id}/live", self.handle, "Live pictures as fragmented MP4.")
@@ -132,7 +146,7 @@ class LiveVideo:
     async def _catch_up(self, view: SegmentView, viewer: Viewer) -> None:
         """Send what is new; begin (again) at the newest key when there is no going on from where he is."""
         old = viewer.view
-        if old is not None and old.name == view.name and len(view.parts) - viewer.next_part <= BEHIND_MAX:
+        if old is not None and old.name == view.name and not _may_be_set_forward(view, viewer.next_part):
             await self._send_parts(view, viewer)
         elif old is not None and old.name != view.name and old.run_id == view.run_id:
             await self._go_over(old, view, viewer)
@@ -141,7 +155,7 @@ class LiveVideo:
 
     async def _go_over(self, old: SegmentView, view: SegmentView, viewer: Viewer) -> None:
         """From one segment of a run to the newest: first what the old one got since, so that nothing is
-        missing between them, then the new one from its first part. Same run, same init, one timeline."""
+        missing between them, then the new one from its first part. Same run, same format, one timeline."""
         since_us = old.clock.wall_us(old.base_ns)
         until_us = view.clock.wall_us(view.base_ns + 1)
         between = await self.footage.views(view.name.split("/")[0], since_us, until_us)
@@ -155,41 +169,80 @@ class LiveVideo:
 
     async def _begin(self, view: SegmentView, viewer: Viewer) -> None:
         key = view.keys[-1]
+        if _age_s(view, key) > HISTORY_S:
+            await viewer.say_once({"type": "waiting", "reason": "no_entry"})
+            return
         viewer.turn_to(view, key.part + 1, await self._open(view))
-
-        async def make_init() -> bytes:
-            return await self._read(viewer.fd, 0, view.init.size)
+        viewer.leading_of = None if key.resets else key
+        await self._describe(view, viewer, key, anew=True)
 
         async def make_first() -> bytes:
-            where = view.parts[key.part]
-            return from_key(await self._read_part(viewer.fd, where), where, view, key)
+            return from_key(await self._read_part(viewer.fd, view.parts[key.part]), view, key)
 
-        same = (view.name, view.base_ns)
-        init = await self.shared.get((*same, "init"), make_init)
-        first = await self.shared.get((*same, "key", key.part, key.sample), make_first)
-        await viewer.say(begin_message(view))
-        await viewer.show(init)
-        await viewer.show(first)
+        place = (view.name, view.base_ns, "key", key.part, key.sample)
+        await viewer.show(await self.shared.get(place, make_first))
         await self._send_parts(view, viewer)
+
+    async def _describe(self, view: SegmentView, viewer: Viewer, key: Key, *, anew: bool) -> None:
+        """Send the init for the pictures from `key` on; `anew`: a stream begins, which is said before."""
+        place = (view.name, view.base_ns, key.part, key.sample)
+        description = self.described.get(place)
+        if description is None:
+            data = await self._read_part(viewer.fd, view.parts[key.part])
+            description = self.described[place] = description_at(data, view, key)
+            for old in list(self.described)[:-DESCRIBED_MAX]:
+                del self.described[old]
+
+        async def make() -> bytes:
+            return init_with(await self._read(viewer.fd, 0, view.init.size), view, description)
+
+        init = await self.shared.get((*place, "init"), make)
+        if anew:
+            await viewer.say(begin_message(view, key, description))
+        await viewer.show(init)
+        viewer.key = key
 
     async def _open(self, view: SegmentView) -> int:
         return await trio.to_thread.run_sync(self.footage.open_fd, view.name, limiter=self.threads)
 
     async def _send_parts(self, view: SegmentView, viewer: Viewer) -> None:
         while viewer.next_part < len(view.parts):
-            await viewer.show(await self._part(view, viewer))
+            await self._send_part(view, viewer, viewer.next_part)
             viewer.next_part += 1
             viewer.view = view
 
-    async def _part(self, view: SegmentView, viewer: Viewer) -> bytes:
-        """The frame of the viewer's next part."""
-        where = view.parts[viewer.next_part]
+    async def _send_part(self, view: SegmentView, viewer: Viewer, number: int) -> None:
+        """One part; where pictures come that are decoded otherwise, in pieces with an init before each."""
+        begin: Key | None = None
+        for key in keys_of_part(view, number):
+            known = viewer.key
+            if known is not None and known.params_id == key.params_id:
+                continue
+            if key.sample:
+                await viewer.show(await self._piece(view, viewer, number, begin, key))
+            anew = known is None or known.format_id != key.format_id
+            await self._describe(view, viewer, key, anew=anew)
+            begin = key
+        await viewer.show(await self._piece(view, viewer, number, begin, None))
+
+    async def _piece(
+        self, view: SegmentView, viewer: Viewer, number: int, begin: Key | None, end: Key | None
+    ) -> bytes:
+        """The frame of a part, or of the piece of it between two keys."""
+        where, leading_of = view.parts[number], viewer.leading_of
+        if leading_of is not None and where.video_pts_min >= leading_of.pts:
+            viewer.leading_of = leading_of = None
 
         async def make() -> bytes:
-            shifts = {track.id: shift_of(view, track) for track in view.init.tracks}
-            return shifted(await self._read_part(viewer.fd, where), where.moof_size, shifts)
+            data = await self._read_part(viewer.fd, where)
+            if begin is None and end is None and leading_of is None:
+                shifts = {track.id: shift_of(view, track) for track in view.init.tracks}
+                return shifted(data, where.moof_size, shifts)
+            return stretch(data, view, number, begin=begin, end=end, leading_of=leading_of)
 
-        return await self.shared.get((view.name, view.base_ns, "part", viewer.next_part), make)
+        ends = tuple(None if key is None else key.sample for key in (begin, end))
+        place = (view.name, view.base_ns, "part", number, *ends, leading_of is not None)
+        return await self.shared.get(place, make)
 
     async def _read_part(self, fd: int, where: Part) -> bytes:
         return await self._read(fd, where.offset, where.end - where.offset)
@@ -204,23 +257,44 @@ class LiveVideo:
 
 
 def _follows(old: SegmentView, new: SegmentView) -> bool:
-    """True when `new` goes on where `old` ends, under the same description."""
-    if old.init.mtxi is None or new.init.mtxi is None or old.init.stsd_id != new.init.stsd_id:
+    """True when `new` goes on where `old` ends, with tracks that one stream can hold."""
+    if old.init.mtxi is None or new.init.mtxi is None:
         return False
-    return new.init.mtxi.number == old.init.mtxi.number + 1
+    same = new.keys[0].format_id == old.keys[-1].format_id and _tracks(old) == _tracks(new)
+    return same and new.init.mtxi.number == old.init.mtxi.number + 1
 
 
-def begin_message(view: SegmentView) -> dict[str, object]:
+def _tracks(view: SegmentView) -> list[object]:
+    """What must be the same in all of a stream; the video's parameter sets may change."""
+    return [
+        (track.id, track.kind, track.timescale, track.codec, track.stsd if track.kind == "audio" else b"")
+        for track in view.init.tracks
+    ]
+
+
+def _may_be_set_forward(view: SegmentView, next_part: int) -> bool:
+    """The viewer is too far behind to be live, and there is a key after what he has got."""
+    return len(view.parts) - next_part > BEHIND_MAX and view.keys[-1].part >= next_part
+
+
+def _age_s(view: SegmentView, key: Key) -> float:
+    """How long before the newest picture a key is."""
+    newest = next((part.video_end for part in reversed(view.parts) if part.video_tfdt >= 0), key.pts)
+    assert view.init.video is not None  # a view with keys has video
+    return (newest - key.pts) / view.init.video.timescale
+
+
+def begin_message(view: SegmentView, key: Key, description: Description) -> dict[str, object]:
     """What a player needs before the init segment: the type to open, and what the timeline means.
 
     `arrived_at` is the wall time of arrival of `media_s` on the stream's timeline, latency not taken off.
     """
     video = view.init.video
     assert video is not None  # a view with keys has video
-    media_ns = view.base_ns + view.keys[-1].pts * 1_000_000_000 // video.timescale
+    media_ns = view.base_ns + key.pts * 1_000_000_000 // video.timescale
     return {
         "type": "init",
-        "mime": mime_of(view.init),
+        "mime": mime_of(view.init, description.entry),
         "run_id": view.run_id,
         "media_s": (media_ns + LEAD_NS) / 1e9,
         "arrived_at": to_rfc3339(view.clock.wall_us(media_ns)),

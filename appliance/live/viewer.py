@@ -17,7 +17,7 @@ from appliance.kernel import json
 from appliance.live.direct import DirectTransport
 from appliance.live.protocol import PING_FRAME, Bucket, Close
 from appliance.live.transport import PlainTransport, Transport, Upcalls
-from appliance.media.view import SegmentView
+from appliance.media.view import Key, SegmentView
 from appliance.web.api import Receive, Send
 
 T = TypeVar("T")
@@ -33,14 +33,21 @@ class Dropped(Exception):
 
 @dataclass(slots=True, eq=False)
 class Viewer:
-    """The segment, the number of the next part to send, and the one open descriptor."""
+    """The segment, the number of the next part to send, and the one open descriptor.
+
+    `key`: the newest one whose init was sent. `leading_of`: the stream began at this recovery point, pictures
+    shown before it are to be left out.
+    """
 
     transport: Transport
     view: SegmentView | None = None
     next_part: int = 0
     fd: int = -1
+    key: Key | None = None
+    leading_of: Key | None = None
     ending: tuple[int, str] | None = None  # close code and reason; None: it left by itself
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    _said: Mapping[str, object] | None = None
     _bucket: Bucket = field(default_factory=lambda: Bucket(trio.current_time()))
     _shown_s: float = field(default_factory=trio.current_time)
 
@@ -67,7 +74,13 @@ class Viewer:
         scope.cancel(reason="the viewer left")
 
     async def say(self, message: Mapping[str, object]) -> None:
+        self._said = message
         await self._within(self.transport.write, [json.encode(message)])
+
+    async def say_once(self, message: Mapping[str, object]) -> None:
+        """Say it unless it was the last thing said."""
+        if message != self._said:
+            await self.say(message)
 
     async def show(self, frame: bytes) -> None:
         """One finished binary frame. Raises Gone, or Dropped when it is not taken in TAKE_S."""

@@ -11,11 +11,13 @@ refuses a first fragment without a key (facts/cutting.md section 4), so the firs
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
+from appliance.media import boxes
 from appliance.media.fmp4 import Init, Malformed, Track, TrackRun, parse_moof, read_box_header
 from appliance.media.fragment import Sample, Traf, part
-from appliance.media.params import first_entry
+from appliance.media.params import KEY_HEAD_BYTES, Description, describe, first_entry
 from appliance.media.view import Key, Part, SegmentView
 
 NS = 1_000_000_000
@@ -32,21 +34,26 @@ def shift_of(view: SegmentView, track: Track) -> int:
     return ticks(view.base_ns + LEAD_NS, track)
 
 
-def mime_of(init: Init) -> str:
-    """The MIME type with codecs (RFC 6381) that MediaSource.isTypeSupported is asked with."""
-    names = [name for track in init.tracks if (name := _codec(track)) is not None]
+def mime_of(init: Init, video_entry: bytes | None = None) -> str:
+    """The MIME type with codecs (RFC 6381) that MediaSource.isTypeSupported is asked with.
+
+    `video_entry`: the sample entry that describes the video, where that is not the file's own.
+    """
+    names = [
+        _codec(track, video_entry if video_entry and track is init.video else first_entry(track))
+        for track in init.tracks
+        if track.kind != "other"
+    ]
     return f'video/mp4; codecs="{", ".join(names)}"'
 
 
-def _codec(track: Track) -> str | None:
-    if track.kind == "other":
-        return None
-    entry = first_entry(track)
+def _codec(track: Track, entry: bytes) -> str:
+    fourcc = entry[4:8].decode("latin-1")
     if track.codec in ("avc1", "avc3"):
         at = entry.find(b"avcC")
-        return f"{track.codec}.{entry[at + 5 : at + 8].hex()}" if at > 0 else track.codec
+        return f"{fourcc}.{entry[at + 5 : at + 8].hex()}" if at > 0 else fourcc
     if track.codec in ("hvc1", "hev1"):
-        return _hevc(track.codec, entry)
+        return _hevc(fourcc, entry)
     if track.codec == "mp4a":
         return "mp4a.40.2"
     return {"Opus": "opus"}.get(track.codec, track.codec)
@@ -90,35 +97,111 @@ def _shift_traf(moved: bytearray, at: int, end: int, shifts: dict[int, int]) -> 
         at += header.size
 
 
-def from_key(data: bytes, where: Part, view: SegmentView, key: Key) -> bytes:
-    """The first fragment of a stream: `data` is the part `where`, cut to begin with `key`.
+def keys_of_part(view: SegmentView, number: int) -> Sequence[Key]:
+    """The keys in part `number`, in order."""
+    keys = view.keys
+    first = bisect_left(keys, number, key=lambda key: key.part)
+    return keys[first : bisect_right(keys, number, lo=first, key=lambda key: key.part)]
+
+
+def description_at(data: bytes, view: SegmentView, key: Key) -> Description:
+    """How pictures from `key` on are decoded; `data` is its part. Raises Malformed."""
+    video = _video_of(view)
+    samples, _ = _samples(data, _runs_of(data, view.parts[key.part], view, video.id))
+    if key.sample >= len(samples):
+        raise Malformed("the key is not in its part")
+    return describe(video, samples[key.sample].data[:KEY_HEAD_BYTES])
+
+
+def init_with(init: bytes, view: SegmentView, description: Description) -> bytes:
+    """The file's ftyp+moov `init` whose video is described so: what its own entry says may be of no use."""
+    own, new = _video_of(view).stsd, boxes.stsd(description.entry)
+    at = init.find(own)
+    return init if own == new or at < 0 else _replaced(init, at, len(own), new)
+
+
+def _replaced(data: bytes, at: int, size: int, new: bytes) -> bytes:
+    """The box at `at` replaced; every box around it is made as long as it is then."""
+    made = bytearray(data[:at] + new + data[at + size :])
+    begin, end = 0, len(data)
+    while begin < at and (header := read_box_header(data[:end], begin)) is not None:
+        if begin + header.size <= at:
+            begin += header.size
+            continue
+        if header.header_size != 8:
+            raise Malformed("an init of boxes with 64-bit sizes")
+        struct.pack_into(">I", made, begin, header.size + len(new) - size)
+        begin, end = begin + 8, begin + header.size
+    return bytes(made)
+
+
+def from_key(data: bytes, view: SegmentView, key: Key) -> bytes:
+    """The first fragment of a stream: `data` is the part of `key`, cut to begin with it.
 
     Raises Malformed.
     """
-    video = view.init.video
-    if video is None:
-        raise Malformed(f"{view.name} has no video")
-    runs = parse_moof(data[: where.moof_size], 0, view.init)
-    trafs = [_video(data, video, runs, key.sample, shift_of(view, video))]
+    return stretch(data, view, key.part, begin=key, leading_of=None if key.resets else key)
+
+
+def stretch(
+    data: bytes,
+    view: SegmentView,
+    number: int,
+    *,
+    begin: Key | None = None,
+    end: Key | None = None,
+    leading_of: Key | None = None,
+) -> bytes:
+    """Samples of part `number`, from one key (or its begin) to before another (or its end), as a fragment.
+
+    Pictures shown before the key `leading_of` are left out: after a recovery point at which the stream began
+    they cannot be decoded. Raises Malformed.
+    """
+    video, where = _video_of(view), view.parts[number]
+    samples, _ = _samples(data, _runs_of(data, where, view, video.id))
+    if any(key is not None and key.sample >= len(samples) for key in (begin, end)):
+        raise Malformed("the key is not in its part")
+    first = begin.sample if begin is not None else 0
+    stop = end.sample if end is not None else len(samples)
+    entries = {key.sample for key in keys_of_part(view, number)}
+    if begin is not None:
+        entries.add(first)
+    from_pts = leading_of.pts if leading_of is not None else None
+    kept: list[Sample] = []
+    for place in range(first, stop):
+        sample = samples[place]
+        if from_pts is not None and sample.pts < from_pts:
+            continue
+        if kept and sample.dts > kept[-1].dts + kept[-1].duration:
+            kept[-1] = kept[-1]._replace(duration=sample.dts - kept[-1].dts)
+        kept.append(sample._replace(sync=place in entries))
+    trafs = [Traf(video.id, kept[0].dts + shift_of(view, video), kept)] if kept else []
     for track in view.init.tracks:
         if track.kind == "audio":
-            begin = key.pts * track.timescale // video.timescale
-            samples, first = _samples(data, [run for run in runs if run.track_id == track.id], begin)
-            if samples:
-                trafs.append(Traf(track.id, first + shift_of(view, track), samples))
+            low, high = (
+                None if key is None else key.pts * track.timescale // video.timescale for key in (begin, end)
+            )
+            heard, at = _samples(data, _runs_of(data, where, view, track.id), low, high)
+            if heard:
+                trafs.append(Traf(track.id, at + shift_of(view, track), heard))
     return part(0, trafs)
 
 
-def _video(data: bytes, track: Track, runs: Sequence[TrackRun], sample: int, shift: int) -> Traf:
-    samples, _ = _samples(data, [run for run in runs if run.track_id == track.id])
-    if sample >= len(samples):
-        raise Malformed("the key is not in its part")
-    kept = samples[sample:]
-    return Traf(track.id, kept[0].dts + shift, kept)
+def _video_of(view: SegmentView) -> Track:
+    if view.init.video is None:
+        raise Malformed(f"{view.name} has no video")
+    return view.init.video
 
 
-def _samples(data: bytes, runs: Sequence[TrackRun], begin: int | None = None) -> tuple[list[Sample], int]:
-    """Samples of one track, those that end by `begin` left out; and the first one's dts."""
+def _runs_of(data: bytes, where: Part, view: SegmentView, track_id: int) -> list[TrackRun]:
+    runs = parse_moof(data[: where.moof_size], 0, view.init)
+    return [run for run in runs if run.track_id == track_id]
+
+
+def _samples(
+    data: bytes, runs: Sequence[TrackRun], begin: int | None = None, end: int | None = None
+) -> tuple[list[Sample], int]:
+    """Samples of one track, without those that end by `begin` or after `end`; and the first one's dts."""
     found: list[Sample] = []
     for run in runs:
         dts, at = run.tfdt, run.data_offset
@@ -126,7 +209,7 @@ def _samples(data: bytes, runs: Sequence[TrackRun], begin: int | None = None) ->
             duration = run.durations[place]
             cto = run.ctos[place] if run.ctos is not None else 0
             is_sync = run.sync is None or bool(run.sync[place])
-            if begin is None or dts + duration > begin:
+            if (begin is None or dts + duration > begin) and (end is None or dts + duration <= end):
                 found.append(Sample(dts, dts + cto, duration, is_sync, data[at : at + size]))
             dts += duration
             at += size

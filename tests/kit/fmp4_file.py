@@ -72,10 +72,7 @@ class Recordings:
 
     def add_file(self, name: str, media: Media, mtxi: bytes) -> SegmentView:
         """One file of a run whose media time 0 is START_US; its tick 0 is its first picture."""
-        data = init(media, mtxi)
-        base_ns = _ns(media.frames[0].dts, VIDEO_HZ)
-        data += b"".join(_parts(media, media.frames, media.packets, base_ns, 0.4, random.Random(1)))
-        return self.add(name, data, StraightClock(START_US))
+        return self.add(name, b"".join(file_of(media, mtxi)), StraightClock(START_US))
 
     def record(
         self,
@@ -96,6 +93,13 @@ class Recordings:
             box = boxes.mtxi(bytes([run]) * 16, number, base_ns, start_us * 1000 + base_ns) if mtxi else b""
             parts = list(_parts(media, frames, packets, base_ns, part_s, rng))
             self.add(f"run{run}_{number}.mp4", init(media, box) + b"".join(parts), clock)
+
+
+def file_of(media: Media, mtxi: bytes, part_s: float = 0.4) -> list[bytes]:
+    """The init and every part of one file; its tick 0 is the first picture's dts."""
+    base_ns = _ns(media.frames[0].dts, VIDEO_HZ)
+    parts = _parts(media, media.frames, media.packets, base_ns, part_s, random.Random(1))
+    return [init(media, mtxi), *parts]
 
 
 def init(media: Media, mtxi: bytes = b"") -> bytes:

@@ -36,12 +36,10 @@ def sound(first: int, count: int = 10) -> Traf:
     return Traf(AUDIO, first, samples)
 
 
-def view_of(data: bytes, *, base_ns: int = 0) -> tuple[SegmentView, Part]:
+def view_of(data: bytes, *, base_ns: int = 0) -> SegmentView:
     moof_size = int.from_bytes(data[:4], "big")
     where = Part(0, moof_size, len(data), 9000, 9000, 24_000, 27_000)
-    return SegmentView(
-        "cam1/a.mp4", INIT, base_ns, "run", NoClock(), (where,), (Key(15_000, 0, 2, 1),)
-    ), where
+    return SegmentView("cam1/a.mp4", INIT, base_ns, "run", NoClock(), (where,), (Key(15_000, 0, 2, 1),))
 
 
 def test_a_part_keeps_its_bytes_but_for_its_decode_times() -> None:
@@ -56,8 +54,8 @@ def test_a_part_keeps_its_bytes_but_for_its_decode_times() -> None:
 
 def test_the_first_fragment_begins_with_the_key_and_its_sound() -> None:
     data = part(7, [sound(4800), frames(9000, (2,))])
-    view, where = view_of(data)
-    first = from_key(data, where, view, view.keys[0])
+    view = view_of(data)
+    first = from_key(data, view, view.keys[0])
     video, audio = sorted(parse_moof(first, 0), key=lambda run: run.track_id)
     assert INIT.video is not None
     assert video.tfdt == 15_000 + shift_of(view, INIT.video)
@@ -67,16 +65,16 @@ def test_the_first_fragment_begins_with_the_key_and_its_sound() -> None:
 
 
 def test_a_negative_start_of_the_run_still_gives_positive_decode_times() -> None:
-    view, _ = view_of(part(0, [frames(0, (0,))]), base_ns=-2_000_000_000)
+    view = view_of(part(0, [frames(0, (0,))]), base_ns=-2_000_000_000)
     assert INIT.video is not None
     assert shift_of(view, INIT.video) == ticks(LEAD_NS - 2_000_000_000, INIT.video) > 0
 
 
 def test_a_key_that_is_not_in_its_part_is_malformed() -> None:
     data = part(7, [frames(9000, (2,))])
-    view, where = view_of(data)
+    view = view_of(data)
     with pytest.raises(Malformed):
-        from_key(data, where, view, Key(15_000, 0, 6, 1))
+        from_key(data, view, Key(15_000, 0, 6, 1))
 
 
 def test_the_type_names_profile_and_level() -> None:

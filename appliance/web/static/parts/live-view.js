@@ -19,7 +19,7 @@ const PEERLESS_MS = 5000; // WebRTC without a picture for so long is given up
 
 /** @typedef {import("../state/livefeed.js").Begin} Begin */
 /** @typedef {{close(): void}} Feed */
-/** @typedef {{begin(facts: Begin): void, data(bytes: ArrayBuffer): void, lost(): void}} Taker */
+/** @typedef {{begin(facts: Begin): void, data(bytes: ArrayBuffer): void, lost(): void, waiting?(words: string): void}} Taker */
 
 /** @returns {typeof MediaSource | null} */
 export function mediaSource() {
@@ -169,6 +169,11 @@ export class LiveView extends HTMLElement {
 
   lost() {
     say(this.words, "Waiting for pictures");
+  }
+
+  /** @param {string} words why nothing can be shown yet */
+  waiting(words) {
+    say(this.words, words);
   }
 
   pump() {
