@@ -209,9 +209,10 @@ def _routes(
 ) -> list[Routes]:
     """Every domain's doors. A domain is taken out by deleting its folder and its lines in this file."""
     replays = Replays(box.store, delivery.footage, box.clock, rules, planner.plan_span, delivery)
+    zone = box.settings.site.timezone
     media = Routes(
         "media",
-        raw=[*media_routes(store=box.store, delivery=delivery), *picture_routes(pictures)],
+        raw=[*media_routes(store=box.store, delivery=delivery, zone=zone), *picture_routes(pictures)],
     )
     sessions = session_routes(
         on_complete=lambda tx, session_id: close_session_ghosts(tx, rules, session_id),

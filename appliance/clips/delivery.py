@@ -23,6 +23,7 @@ from appliance.clips.footage import Footage
 from appliance.clips.plans import FileLost, StoredPlan, is_stored, note_looked, stored_plan
 from appliance.clips.readers import Readers
 from appliance.clips.rows import clip_resource, load, media_name
+from appliance.clips.save_name import save_name
 from appliance.clips.wholeness import is_lost
 from appliance.kernel.errors import Refused, Unavailable, not_found
 from appliance.kernel.store import Store
@@ -154,7 +155,12 @@ def _open_or_none(path: Path) -> int | None:
         return None
 
 
-def media_routes(*, store: Store, delivery: Delivery) -> list[RawRoute]:
+def is_whole(scope: Scope) -> bool:
+    """Whether the clip may be saved with this request; players that seek ask for parts, again and again."""
+    return all(name != b"range" or value.startswith(b"bytes=0-") for name, value in scope["headers"])
+
+
+def media_routes(*, store: Store, delivery: Delivery, zone: str = "UTC") -> list[RawRoute]:
     """GET and HEAD of /clips/{id}/stream and /clips/{id}/m{media_rev}/{name}.mp4."""
     plans = PlanCache(store)
 
@@ -180,7 +186,7 @@ def media_routes(*, store: Store, delivery: Delivery) -> list[RawRoute]:
             pieces=pieces,
             etag=f'"m{plan.media_rev}"',
             cache_control=cache,
-            filename=f"{clip_id}.mp4",
+            filename=await store.read(lambda tx: save_name(tx, clip_id, zone)) if is_whole(scope) else None,
         )
         with delivery.readers.reading(clip_id, plan.media_rev):
             await send_media(scope, receive, send, media)

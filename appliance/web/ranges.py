@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -263,10 +264,15 @@ def _describe(media: Media) -> list[tuple[bytes, bytes]]:
     described = [(b"content-type", media.content_type.encode()), (b"accept-ranges", b"bytes")]
     if media.filename is not None:
         how = "attachment" if media.download else "inline"
-        plain = re.sub(r"[^A-Za-z0-9 ._()-]", "_", media.filename)
+        plain = re.sub(r"[^A-Za-z0-9 ._()-]+", "_", _without_accents(media.filename))
         text = f"{how}; filename=\"{plain}\"; filename*=UTF-8''{quote(media.filename, safe='')}"
         described.append((b"content-disposition", text.encode()))
     return described
+
+
+def _without_accents(text: str) -> str:
+    """Atlético is Atletico where only ASCII is understood; letters without such a form stay."""
+    return "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
 
 
 def _content_length(length: int) -> list[tuple[bytes, bytes]]:

@@ -149,6 +149,9 @@ async def test_the_media_of_a_revision_is_header_and_ranges_and_never_changes(de
     part = await desk.client.get(clip["stream_url"], headers={"range": "bytes=4-9"})
     assert (part.status, part.body) == (206, whole[4:10])
     assert part.headers["content-range"] == f"bytes 4-9/{len(whole)}"
+    assert reply.headers["content-disposition"] == (
+        "inline; filename=\"Game_18-59-50_cam1.mp4\"; filename*=UTF-8''Game_18-59-50_cam1.mp4"
+    )
     newest = await desk.client.get(f"/clips/{clip['id']}/stream")
     assert newest.body == whole and newest.headers["cache-control"] == "no-cache"
 

@@ -1,0 +1,83 @@
+"""The name a saved clip gets: `Demo_Play-81_3and8-Pass-Complete_End-zone.mp4`, of the fields that are there.
+
+Owns: what stands in it and which characters may. Must not know: how a header says it (web/ranges.py).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from appliance.kernel.clock import to_rfc3339
+from appliance.kernel.tx import ReadTx, Row
+
+MAX_BYTES = 200  # file systems take 255, and a browser adds " (1)"
+MAX_PART = 60  # characters of a name a person typed
+
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:*?\"<>|]+")  # on some system or other
+_GAPS = re.compile(r"[\s_]+")
+
+
+def save_name(tx: ReadTx, clip_id: str, zone: str) -> str:
+    """Session, play (else title, else local time of IN), tag, camera. `zone`: the site's."""
+    row = tx.one(
+        "SELECT clips.*, sessions.name AS session, plays.number, plays.title AS play_title,"
+        " channels.name AS channel FROM clips JOIN sessions ON sessions.id = clips.session_id"
+        " LEFT JOIN plays ON plays.id = clips.play_id LEFT JOIN channels ON channels.id = clips.channel_id"
+        " WHERE clips.id = ?",
+        (clip_id,),
+    )
+    if row is None:
+        return f"{clip_id}.mp4"
+    tag = tx.one(
+        "SELECT down, distance, play_type, result FROM tags WHERE deleted_us IS NULL"
+        " AND (clip_id = :clip OR play_id = :play) ORDER BY clip_id = :clip DESC, updated_us DESC, id DESC",
+        {"clip": clip_id, "play": row["play_id"]},
+    )
+    said = "" if tag is None else "-".join(filter(None, _said(tag)))
+    return joined([row["session"], _which(row, zone), said, row["channel"] or row["channel_id"]])
+
+
+def joined(parts: Sequence[str]) -> str:
+    """A file name of these parts, as long as any file system takes it."""
+    return _short("_".join(filter(None, map(clean, parts)))) + ".mp4"
+
+
+def clean(text: str) -> str:
+    """What a person typed, without what a file system or our own pattern would trip over."""
+    text = _GAPS.sub("-", _FORBIDDEN.sub(" ", unicodedata.normalize("NFC", text)).strip())
+    text = "".join(char for char in text if unicodedata.category(char) not in ("Cf", "Cs", "Co", "Cn"))
+    return text[:MAX_PART].strip("-. ")
+
+
+def _which(row: Row, zone: str) -> str:
+    title = clean(row["title"] or row["play_title"] or "")
+    if row["number"] is not None:
+        return f"Play-{row['number']}" + (f"-{title}" if title else "")
+    if title:
+        return title
+    at = datetime.fromisoformat(to_rfc3339(row["start_us"])).astimezone(ZoneInfo(zone))
+    return f"{at:%H-%M-%S}"
+
+
+def _said(tag: Row) -> list[str]:
+    """3and8, Pass, Complete."""
+    situation = ""
+    if tag["down"] is not None:
+        situation = (
+            f"{tag['down']}and{tag['distance']}" if tag["distance"] is not None else f"Down-{tag['down']}"
+        )
+    return [situation, _word(tag["play_type"]), _word(tag["result"])]
+
+
+def _word(text: str | None) -> str:
+    """Written as a person would: `touchdown` is Touchdown, `RPO` stays."""
+    part = clean(text or "")
+    return "-".join(word.capitalize() if word.islower() else word for word in part.split("-"))
+
+
+def _short(name: str) -> str:
+    return name.encode()[:MAX_BYTES].decode(errors="ignore").rstrip("-_. ")
