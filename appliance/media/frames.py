@@ -21,6 +21,8 @@ from appliance.media.samples import PartReader, read_video
 from appliance.media.turn import AS_CODED, Turn
 from appliance.media.view import Key, SegmentView
 
+STALE_US = 12_000_000  # a group is shorter; an older key shows another moment
+
 
 @dataclass(frozen=True, slots=True)
 class KeyPicture:
@@ -100,10 +102,17 @@ def _newest_key(segment: SegmentView, track: Track, wall_us: int) -> Key | None:
 
 
 def _last_key(segment: SegmentView, track: Track, start_us: int, end_us: int) -> Key | None:
-    """The newest key with start_us <= wall time < end_us."""
+    """The newest key with start_us <= wall time < end_us that is a whole picture.
+
+    Of a stream with intra refresh there may be none for long: then one of STALE_US before is not its picture.
+    """
     link = Link(segment, track, 0, 0, 0)
     place = bisect_left(segment.keys, end_us, key=lambda key: link.wall_us(key.pts))
-    if place == 0 or link.wall_us(segment.keys[place - 1].pts) < start_us:
+    newest = place
+    while place and segment.keys[place - 1].recovery:
+        place -= 1
+    oldest_us = start_us if place == newest else max(start_us, end_us - STALE_US)
+    if place == 0 or link.wall_us(segment.keys[place - 1].pts) < oldest_us:
         return None
     return segment.keys[place - 1]
 

@@ -12,8 +12,8 @@ import pytest
 from appliance.media import annexb, boxes
 from appliance.media.access_points import sample_nals
 from appliance.media.fragment import Sample
-from appliance.media.frames import plan_frames
-from appliance.media.plan import NoEntry, Plan, make_plan
+from appliance.media.frames import plan_frame, plan_frames
+from appliance.media.plan import NoEntry, NoFootage, Plan, make_plan
 from tests.kit.barcode import encode, play
 from tests.kit.fmp4_file import START_US, Recordings
 from tests.kit.odd_media import (
@@ -210,3 +210,11 @@ def test_more_preroll_than_a_minute_is_refused(recordings: Recordings) -> None:
     )
     with pytest.raises(NoEntry, match="60 s before"):
         make_plan(views, open_fd, start_us=start_us + 31_000_000, end_us=start_us + 33_000_000, latency_us=0)
+
+
+def test_a_recovery_point_of_intra_refresh_is_no_key_picture(recordings: Recordings) -> None:
+    recordings.record(encode(600, extra="intra-refresh=1", sound=False))
+    found = plan_frame(recordings.views, recordings.open_fd, START_US + 7_000_000, 0)
+    assert found.capture_us == START_US, "the IDR it began with"
+    with pytest.raises(NoFootage):
+        plan_frame(recordings.views, recordings.open_fd, START_US + 19_000_000, 0)
