@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from appliance.channels import store
 from appliance.channels.liveness import Beat
@@ -141,6 +141,12 @@ def _words(error: Any) -> str:
     return str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
 
 
+class HeartbeatAnswer(BaseModel):
+    status: str = Field(description="of the channel")
+    server_time: str
+    interval_s: float = Field(description="how often to call")
+
+
 def heartbeat_answer(status: str, now_us: int, interval_s: float) -> Mapping[str, Any]:
     """What the device is told: its channel's status, the box's time, and how often to call."""
     return {"status": status, "server_time": to_rfc3339(now_us), "interval_s": interval_s}
@@ -177,5 +183,6 @@ def _heartbeat_route(monitor: MonitorHandle, clock: Clock) -> RawRoute:
         heartbeat,
         "Say that a channel's capture is alive; the body is optional.",
         body=Heartbeat,
+        returns=HeartbeatAnswer,
         small=True,
     )

@@ -201,8 +201,20 @@ def media_routes(*, store: Store, delivery: Delivery, zone: str = "UTC") -> list
         await serve(scope, receive, send, given["clip_id"], int(rev), IMMUTABLE)
 
     return [
-        RawRoute("GET", "/clips/{clip_id}/stream", newest, "The clip's newest media, by byte ranges."),
-        RawRoute("GET", "/clips/{clip_id}/m{media_rev}/{name}", fixed, "One media_rev, immutable."),
+        RawRoute(
+            "GET",
+            "/clips/{clip_id}/stream",
+            newest,
+            "The clip's newest media, by byte ranges.",
+            media_type="video/mp4",
+        ),
+        RawRoute(
+            "GET",
+            "/clips/{clip_id}/m{media_rev}/{name}",
+            fixed,
+            "One media_rev, immutable.",
+            media_type="video/mp4",
+        ),
     ]
 
 

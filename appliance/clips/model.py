@@ -10,7 +10,8 @@ from appliance.kernel.fields import ChannelKey, Input, Instant, Uuid
 from appliance.kernel.paging import Page
 
 Mode = Literal["instant", "exact", "transcode"]
-Duration = Annotated[float, Field(ge=0, description="seconds; 0 opens a ghost that OUT ends")]
+LONGEST_S = 86_400.0  # beyond any [clips] max_duration_s, which has its own words
+Duration = Annotated[float, Field(ge=0, le=LONGEST_S, description="seconds; 0 opens a ghost that OUT ends")]
 StartTime = Annotated[
     str, Field(max_length=64, description="RFC 3339, or HH:MM:SS in the site's zone; default: now - lead_s")
 ]
@@ -26,7 +27,7 @@ class Mark(Input):
     duration_seconds: Duration = 0.0
     title: Title | None = None
     client_time: Annotated[str, Field(max_length=64)] | None = None
-    clock_offset_ms: float | None = None
+    clock_offset_ms: Annotated[float, Field(ge=-4e12, le=4e12)] | None = None  # a clock may begin in 1970
 
     @model_validator(mode="before")
     @classmethod
@@ -77,7 +78,7 @@ class CueCommand(CueIn):
 class Trim(Input):
     """PATCH of a clip or play: on a ghost duration_seconds is OUT, on an ended one a trim."""
 
-    duration_seconds: Annotated[float, Field(gt=0)] | None = None
+    duration_seconds: Annotated[float, Field(gt=0, le=LONGEST_S)] | None = None
     start_time: StartTime | None = None
     title: Title | None = None
 
@@ -108,7 +109,7 @@ class ClipQuery(Page):
     is_favorite: bool | None = None
     label: str | None = None
     result: str | None = None
-    quarter: int | None = None
+    quarter: Annotated[int, Field(ge=1, le=5)] | None = None
     include: Literal["tags"] | None = None
 
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 import trio
 
@@ -21,9 +21,17 @@ from appliance.clips.footage import Footage
 from appliance.clips.marks import MarkRules
 from appliance.clips.pictures import FRAME_WIDTH_PX, Pictures
 from appliance.clips.planner import PlanSpan
-from appliance.clips.replay_model import Asked, FrozenQuery, Replay, ReplayQuery, asked_of, replay_resource
-from appliance.kernel.clock import Clock, from_rfc3339, to_rfc3339
-from appliance.kernel.errors import Refused, Unavailable, invalid, not_found
+from appliance.clips.replay_model import (
+    Asked,
+    FrameQuery,
+    FrozenQuery,
+    Replay,
+    ReplayQuery,
+    asked_of,
+    replay_resource,
+)
+from appliance.kernel.clock import Clock, to_rfc3339
+from appliance.kernel.errors import Refused, Unavailable, not_found
 from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
@@ -64,7 +72,15 @@ class Replays:
         path = "/channels/{channel_id}/replay"
         words = "The last seconds, or any span."
         routes.raw.append(
-            RawRoute("GET", f"{path}.mp4", self.serve, words, query=FrozenQuery, media_type="video/mp4")
+            RawRoute(
+                "GET",
+                f"{path}.mp4",
+                self.serve,
+                words,
+                query=FrozenQuery,
+                media_type="video/mp4",
+                also=((307, "to the address with everything in it, whose bytes never change"),),
+            )
         )
 
         @routes.get(path, query=ReplayQuery, returns=Replay, hot=True)
@@ -194,7 +210,7 @@ def picture_routes(pictures: Pictures) -> list[RawRoute]:
     async def frame(scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
         channel_id = given["channel_id"]
         latency_ms = await pictures.store.read(lambda tx: channel_latency_ms(tx, channel_id))
-        at_us = _at(scope["query_string"].decode("latin-1"))
+        at_us = parse_query(scope["query_string"], FrameQuery).at
         if at_us is not None:
             jpeg = await pictures.frame(channel_id, at_us, latency_ms)
         else:
@@ -206,24 +222,22 @@ def picture_routes(pictures: Pictures) -> list[RawRoute]:
         await _send_jpeg(scope, receive, send, jpeg, "no-store")
 
     return [
-        RawRoute("GET", "/clips/{clip_id}/thumbnail", thumbnail, "The clip's picture, a JPEG."),
+        RawRoute(
+            "GET",
+            "/clips/{clip_id}/thumbnail",
+            thumbnail,
+            "The clip's picture, a JPEG.",
+            media_type="image/jpeg",
+        ),
         RawRoute(
             "GET",
             "/channels/{channel_id}/frame.jpg",
             frame,
             "The frame at or before ?at=; without it the newest key picture.",
+            query=FrameQuery,
+            media_type="image/jpeg",
         ),
     ]
-
-
-def _at(query: str) -> int | None:
-    given = {key: values[-1] for key, values in parse_qs(query, keep_blank_values=True).items()}
-    if "at" not in given:
-        return None
-    try:
-        return from_rfc3339(given["at"].replace(" ", "+"))
-    except ValueError as error:
-        raise invalid("at", str(error)) from None
 
 
 async def _send_jpeg(scope: Scope, receive: Receive, send: Send, jpeg: bytes, cache: str) -> None:

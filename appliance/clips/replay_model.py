@@ -39,8 +39,16 @@ class ReplayQuery(Input):
     start: Annotated[Instant, BeforeValidator(_plus)] | None = Field(
         None, description="capture time; default: so that the replay ends with the newest frame"
     )
-    duration: Annotated[float, Field(gt=0)] = Field(DEFAULT_S, description="seconds")
+    duration: Annotated[float, Field(gt=0, le=86_400)] = Field(DEFAULT_S, description="seconds")
     wait: bool = Field(False, description="1: hold until footage that is still coming is there, 15 s at most")
+
+
+class FrameQuery(Input):
+    """GET /channels/{id}/frame.jpg."""
+
+    at: Annotated[Instant, BeforeValidator(_plus)] | None = Field(
+        None, description="capture time; default: that of the newest key picture"
+    )
 
 
 class FrozenQuery(ReplayQuery):

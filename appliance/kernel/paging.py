@@ -30,7 +30,7 @@ def decode_cursor(cursor: str) -> tuple[int, str]:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         key, row_id = text.split(":", 1)
-        if len(key) > 19:  # more than SQLite's 64 bits
+        if len(key) > 18:  # of 64 bits, and 30,000 years
             raise ValueError
         return int(key), row_id
     except (ValueError, binascii.Error):

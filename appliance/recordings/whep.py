@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import BaseModel, Field
+
 from appliance.kernel import json
 from appliance.kernel.errors import Refused, not_found
 from appliance.kernel.store import Store
@@ -19,6 +21,13 @@ from appliance.web.requests import header_map, read_body
 
 _SDP = "application/sdp"
 _FRAGMENT = "application/trickle-ice-sdpfrag"
+
+
+class PreviewInfo(BaseModel):
+    channel_id: str
+    websocket_url: str = Field(description="live pictures as fragmented MP4")
+    whep: bool = Field(description="whether there is WebRTC")
+    whep_url: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +42,31 @@ class Previews:
         return Routes(
             "live pictures",
             raw=[
-                RawRoute("GET", "/channels/{channel_id}/live", self.info, "Which previews there are."),
+                RawRoute(
+                    "GET",
+                    "/channels/{channel_id}/live",
+                    self.info,
+                    "Which previews there are.",
+                    returns=PreviewInfo,
+                ),
                 RawRoute(
                     "POST",
                     "/channels/{channel_id}/whep",
                     self.offer,
                     "A WebRTC offer; 201 with the answer.",
                     media_type=_SDP,
+                    takes=_SDP,
                     status=201,
                 ),
-                RawRoute("PATCH", session, self.patch, "Trickled candidates.", media_type=_FRAGMENT),
+                RawRoute(
+                    "PATCH",
+                    session,
+                    self.patch,
+                    "Trickled candidates.",
+                    media_type=_FRAGMENT,
+                    takes=_FRAGMENT,
+                    also=((204, "taken"),),
+                ),
                 RawRoute("DELETE", session, self.end, "End the preview."),
             ],
         )

@@ -80,9 +80,9 @@ class RawRoute:
 
     method is "GET" (serves HEAD too), "POST" or "WS". `handler(scope, receive, send, parameters)` may raise
     Refused or Unavailable before it has answered; the dispatcher makes the problem document of it.
-    `body`, `query`, `media_type`, `status` and `returns` only document it: the handler reads the request
-    itself, with `read_body` and `parse_query` of web/requests.py. `small`: a POST that reads its whole body
-    and then answers at once, in one message of a known length.
+    `body`, `takes`, `query`, `media_type`, `status`, `also` and `returns` only document it: the handler
+    reads the request itself, with `read_body` and `parse_query` of web/requests.py. `small`: a POST that
+    reads its whole body and then answers at once, in one message of a known length.
     """
 
     method: str
@@ -95,6 +95,8 @@ class RawRoute:
     status: int = 200
     small: bool = False
     returns: type[BaseModel] | None = None
+    takes: str | None = None  # media type of a body that is not JSON
+    also: tuple[tuple[int, str], ...] = ()  # other successes: (status, words)
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ class EventsQuery(Input):
     """GET /events."""
 
     since: Annotated[
-        int, Field(ge=0, description="seq of the last event already seen; 0: from the beginning")
+        int, Field(ge=0, le=2**53, description="seq of the last event already seen; 0: from the beginning")
     ] = 0
     limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = 100
     epoch: str | None = Field(None, description="of the journal `since` belongs to; another one is 410")

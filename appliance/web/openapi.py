@@ -18,6 +18,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from appliance.kernel import json
 from appliance.kernel.paging import Page
 from appliance.web.api import RawRoute, Receive, Route, Routes, Scope, Send
+from appliance.web.api_links import add_links
 from appliance.web.files import File, made_file
 from appliance.web.replies import JSON, send_reply
 from appliance.web.requests import header_map
@@ -55,13 +56,13 @@ PARAMETERS: Json = {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "1 to 255 characters, quoted or not; the same key gives the same answer for 7 days",
-        "schema": {"type": "string", "maxLength": 257},
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     },
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
         "description": 'the ETag last seen, such as "r7"; 412 when the resource has changed since',
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "pattern": r'^(\*|(W/)?"r[0-9]{1,18}"|r[0-9]{1,18})$'},
     },
     "Client": {
         "name": "X-Client",
@@ -72,15 +73,35 @@ PARAMETERS: Json = {
 }
 
 _WORDS = {
-    400: "malformed JSON or header",
+    400: "malformed JSON, header or framing",
+    403: "a page of another site may not do this",
     404: "no such resource",
+    405: "not with this method; see Allow",
+    408: "the request did not come in time",
     409: "not legal in this state",
     410: "deleted, or a position that is gone",
     412: "changed since If-Match",
     413: "too large",
     415: "not JSON",
+    416: "no such bytes; see Content-Range",
+    421: "the box does not answer to this name",
     422: "a field is wrong; `errors` names it",
+    426: "a WebSocket: connect with ws://",
+    429: "too many of these are open from this address",
+    502: "MediaMTX answered something else",
     503: "not now; see Retry-After",
+    507: "the disk is full",
+}
+_ALWAYS = {400, 403, 408, 421, 503}  # of any request: framing, another site's page, a name, a full server
+_BYTES = "^(image|video|audio)/"
+_ID = {"type": "string", "format": "uuid"}
+_PATH_SCHEMAS: Json = {
+    "session_id": _ID,
+    "play_id": _ID,
+    "clip_id": _ID,
+    "tag_id": _ID,
+    "channel_id": {"type": "string", "pattern": "^[a-z0-9_-]{1,32}$"},
+    "media_rev": {"type": "string", "pattern": "^[0-9]{1,9}$"},
 }
 
 
@@ -109,12 +130,20 @@ def openapi_document(groups: Sequence[Routes], *, title: str, version: str) -> J
     """The document. Groups of the same tag are one section."""
     schemas = _Schemas(groups)
     paths: Json = {}
+    sockets = {raw.path for group in groups for raw in group.raw if raw.method == "WS"}
     for group in groups:
         for route in group.routes:
             paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, group.tag, schemas)
         for raw in group.raw:
             method = "get" if raw.method == "WS" else raw.method.lower()
-            paths.setdefault(raw.path, {})[method] = _raw_operation(raw, group.tag, schemas)
+            known = paths.setdefault(raw.path, {})
+            if method in known and raw.method == "WS":
+                known[method]["responses"]["101"] = _SOCKET  # the same address says what there is without it
+            else:
+                known[method] = _raw_operation(raw, group.tag, schemas)
+                if raw.method != "WS" and raw.path in sockets:
+                    known[method]["responses"]["101"] = _SOCKET
+    add_links(paths)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "license": {"name": "see LICENSE"}},
@@ -149,6 +178,8 @@ class _Schemas:
                 for model in (raw.body, raw.query):
                     if model is not None:
                         wanted[(model, "validation")] = None
+                if raw.returns is not None:
+                    wanted[(raw.returns, "serialization")] = None
         self._names, made = models_json_schema(list(wanted), ref_template=_REF)
         self.definitions: Json = made.get("$defs", {})
 
@@ -184,23 +215,62 @@ def _operation(route: Route, tag: str, schemas: _Schemas) -> Json:
 
 
 def _raw_operation(raw: RawRoute, tag: str, schemas: _Schemas) -> Json:
-    socket = raw.method == "WS"
-    success = (
-        {"101": {"description": "a WebSocket"}}
-        if socket
-        else {str(raw.status): {"description": "OK", "content": {raw.media_type: {"schema": {}}}}}
-    )
     operation: Json = {
         "operationId": _operation_id(raw.method, raw.path),
         "summary": raw.summary,
         "tags": [tag],
         "parameters": [*_path_parameters(raw.path), *_query_parameters(raw.query, schemas)],
-        "responses": {**success, "default": {"$ref": "#/components/responses/Problem"}},
+        "responses": {
+            **_raw_success(raw, schemas),
+            **_references(_raw_problems(raw)),
+            "default": {"$ref": "#/components/responses/Problem"},
+        },
     }
     if raw.body is not None:
         schema = schemas.of(raw.body, "validation")
         operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    elif raw.takes is not None:
+        operation["requestBody"] = {"required": True, "content": {raw.takes: {"schema": {"type": "string"}}}}
     return operation
+
+
+_SOCKET: Json = {"description": "a WebSocket"}
+
+
+def _raw_success(raw: RawRoute, schemas: _Schemas) -> Json:
+    if raw.method == "WS":
+        return {"101": _SOCKET}
+    if raw.status == 204:
+        return {"204": {"description": "done"}}
+    content = {raw.media_type: {"schema": _raw_schema(raw, schemas)}}
+    found: Json = {str(raw.status): {"description": "OK", "content": content}}
+    if re.match(_BYTES, raw.media_type):
+        found["304"] = {"description": "the client has these bytes"}
+        found["206"] = {"description": "the bytes of Range", "content": content}
+    for status, words in raw.also:
+        found[str(status)] = {"description": words}
+    return found
+
+
+def _raw_schema(raw: RawRoute, schemas: _Schemas) -> Json:
+    if raw.returns is not None:
+        return schemas.of(raw.returns, "serialization")
+    if re.match(_BYTES, raw.media_type):
+        return {"type": "string", "format": "binary", "contentMediaType": raw.media_type}
+    return {} if raw.media_type == "application/json" else {"type": "string"}
+
+
+def _raw_problems(raw: RawRoute) -> set[int]:
+    statuses = {422} if raw.query is not None or raw.body is not None else set[int]()
+    if "{" in raw.path:
+        statuses |= {404, 409, 410}
+    if raw.method == "WS":
+        statuses |= {426, 429}
+    elif raw.method != "GET":
+        statuses |= {413, 415, 502}
+    if re.match(_BYTES, raw.media_type):
+        statuses |= {412, 416}
+    return statuses
 
 
 def _success(route: Route, schemas: _Schemas) -> Json:
@@ -227,13 +297,17 @@ def _page_schema(route: Route, schemas: _Schemas) -> Json:
 
 
 def _problems(route: Route) -> Json:
-    statuses = {422, 503}
+    statuses = {422}
     if "{" in route.path:
-        statuses |= {404, 410}
+        statuses |= {404, 409, 410}
     if route.method != "GET":
-        statuses |= {400, 409, 412, 413, 415}
-    found = {str(each): {"$ref": f"#/components/responses/Problem{each}"} for each in sorted(statuses)}
-    return {**found, "default": {"$ref": "#/components/responses/Problem"}}
+        statuses |= {409, 410, 412, 413, 415, 507}
+    return {**_references(statuses), "default": {"$ref": "#/components/responses/Problem"}}
+
+
+def _references(statuses: set[int]) -> Json:
+    wanted = sorted(statuses | _ALWAYS)
+    return {str(each): {"$ref": f"#/components/responses/Problem{each}"} for each in wanted}
 
 
 def _problem(words: str) -> Json:
@@ -245,7 +319,12 @@ def _problem(words: str) -> Json:
 
 def _path_parameters(path: str) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": _PATH_SCHEMAS.get(name, {"type": "string", "pattern": "^[^/]+$"}),
+        }
         for name in re.findall(r"\{(\w+)\}", path)
     ]
 

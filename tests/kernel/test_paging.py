@@ -85,6 +85,8 @@ async def test_deleted_rows_are_not_listed(tmp_path: Path) -> None:
         base64.urlsafe_b64encode(b"abc").decode(),
         base64.urlsafe_b64encode(b"1e3:id").decode(),
         encode_cursor(10**30, "id"),
+        encode_cursor(2**63, "id"),  # 19 digits, and one more than SQLite holds
+        encode_cursor(9_999_999_999_999_999_999, "id"),
     ],
 )
 def test_a_cursor_of_somebody_else_is_refused(cursor: str) -> None:

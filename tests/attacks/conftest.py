@@ -1,0 +1,34 @@
+"""The target: ATTACK_ADDRESS=HOST:PORT, else a box of this module's own, with a camera that records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.target import Target, allow_many_sockets
+from tests.kit.running import Box, serving_box
+
+CAMERA = {
+    "channels": [{"id": "cam1", "input_url": "synthetic:"}],
+    "recorder": {"mode": "embedded", "part_s": 0.2},
+}
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    allow_many_sockets()
+    address = os.environ.get("ATTACK_ADDRESS")
+    if address:
+        yield Target.at(address)
+        return
+    folder: Path = tmp_path_factory.mktemp("attacked")
+    with serving_box(folder, CAMERA, _begin) as found:
+        yield found
+
+
+async def _begin(box: Box) -> Target:
+    await box.start()
+    return Target.at(box.url, box.process.pid)

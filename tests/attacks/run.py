@@ -1,0 +1,27 @@
+"""One attack as a process of its own: python -m tests.attacks.run NAME HOST:PORT SECONDS SEED.
+
+Says `begun` when it begins. It gives way to the box where both want the same processor: an attacker has one
+of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from random import Random
+
+import trio
+
+from tests.attacks.attacks import ATTACKS
+from tests.attacks.target import Target, allow_many_sockets
+
+
+def main(name: str, address: str, seconds: str, seed: str) -> None:
+    os.nice(10)
+    allow_many_sockets()
+    print("begun", flush=True)
+    trio.run(ATTACKS[name], Target.at(address), Random(int(seed)), float(seconds))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
