@@ -34,7 +34,7 @@ from appliance.recordings.callers import Action, Begin, Callers, Close, Drop, En
 from appliance.recordings.framing import Kind, pack
 from appliance.recordings.libsrt import Options, Srt, SrtError
 
-_MEMORY_BYTES: Final = 2 << 30  # reserved, not used: each of the library's threads reserves 72 MB
+_MEMORY_BYTES: Final = 1 << 30  # reserved, most of it not used: 8 MB of stack and an arena for each thread
 _WAIT_MS: Final = 50
 _BATCH_BYTES: Final = 1 << 16
 _CONNECT_MS: Final = 3_000
