@@ -133,6 +133,7 @@ async def _footage_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Rea
             box.clock,
             off=box.safe.on,
             after_cut=box.after_cut,
+            recorder=box.recorder,
             why_ended=bridges.why_ended(box.recorder, box.publishers),
         ) as box.recordings,
     ):

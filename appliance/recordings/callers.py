@@ -23,6 +23,7 @@ from appliance.media.mpegts import PACKET, Demuxer, Programme
 FIRST_MEDIA_S: Final = 2.0
 WEAK_S: Final = 1.0
 QUIET_S: Final = 2.0
+LOST_S: Final = 5.0
 MAX_WAITING: Final = 8
 _HELD_BYTES: Final = 16 << 20  # 6 s at 20 Mbit/s
 _NULL_PID: Final = 0x1FFF
@@ -71,10 +72,10 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """The recorded caller is connected and has sent nothing for QUIET_S (`quiet`), or sends again."""
+    """The recorded caller sends nothing for `since_s`: QUIET_S, then LOST_S; 0: it sends again."""
 
     address: str
-    quiet: bool
+    since_s: float
 
 
 Action = Begin | Forward | End | Close | Drop | Quiet
@@ -151,7 +152,7 @@ class Callers:
         self._silence_s = silence_s
         self._holder: _Caller | None = None
         self._waiting: dict[int, _Caller] = {}
-        self._quiet = False
+        self._quiet_s = 0.0  # what was told last
 
     def accepted(self, id: int, address: str, now_s: float) -> list[Action]:
         """A caller is connected. When too many wait, the one who waits longest is dropped."""
@@ -195,17 +196,18 @@ class Callers:
         if self._silence_s and silent_s >= self._silence_s:
             reason = f"silent for {self._silence_s:g} s"
             return [*out, End(holder.address, reason), Close(holder.id), *self._next(now_s)]
-        if silent_s >= QUIET_S and not self._quiet:
-            self._quiet = True
-            out.append(Quiet(holder.address, True))
+        reached_s = max((at for at in (QUIET_S, LOST_S) if silent_s >= at), default=0.0)
+        if reached_s > self._quiet_s:
+            self._quiet_s = reached_s
+            out.append(Quiet(holder.address, reached_s))
         return out
 
     def _heard(self, now_s: float) -> list[Action]:
         holder = self._holder
-        if holder is None or not self._quiet or holder.scan.stream_s != now_s:
+        if holder is None or not self._quiet_s or holder.scan.stream_s != now_s:
             return []
-        self._quiet = False
-        return [Quiet(holder.address, False)]
+        self._quiet_s = 0.0
+        return [Quiet(holder.address, 0.0)]
 
     def _decide(self, caller: _Caller, now_s: float) -> list[Action]:
         """Does `caller` take the port over now?"""
@@ -223,7 +225,7 @@ class Callers:
 
     def _take(self, caller: _Caller, now_s: float) -> list[Action]:
         self._waiting.pop(caller.id, None)
-        self._holder, self._quiet = caller, False
+        self._holder, self._quiet_s = caller, 0.0
         held, caller.held = caller.held, []
         return [Begin(caller.address), *held]
 

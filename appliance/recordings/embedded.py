@@ -23,10 +23,11 @@ from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import Clock, boottime_us
 from appliance.kernel.signal import Signal
 from appliance.recordings import children
+from appliance.recordings.callers import LOST_S
 from appliance.recordings.chain import Heard, run_chain
 from appliance.recordings.srt import BadInputUrl, Source, SrtSource, parse_input
 
-State = Literal["waiting", "receiving", "silent", "unrecorded", "down"]
+State = Literal["waiting", "receiving", "silent", "lost", "unrecorded", "down"]
 Runner = Callable[[list[str], list[str], Heard, bytes], Awaitable[None]]
 
 _RETRY_S: Final = 0.5
@@ -53,9 +54,10 @@ class Refusal:
 class ChannelFacts:
     """What is known of a channel's source. `since_us` is box time of the last change of `state`.
 
-    waiting: nobody sends. receiving: a stream comes. silent: a camera is connected and sends nothing.
-    unrecorded: a stream comes and no picture of it is recorded. down: nobody could be recorded.
-    `last_end` says who ended the last recording of this start of the daemon: the source, or the recorder.
+    waiting: nobody sends. receiving: a stream comes. silent: a camera is connected and sends nothing; it may
+    only pause. lost: the same for so long that its footage is not waited for. unrecorded: a stream comes and
+    no picture of it is recorded. down: nobody could be recorded.
+    `last_end` says who stopped recording last since the daemon's start: the source, or the recorder.
     """
 
     channel_id: str
@@ -67,6 +69,11 @@ class ChannelFacts:
     hint: str = ""
     refused: tuple[Refusal, ...] = ()
     last_end: Literal["", "source", "recorder"] = ""
+
+    @property
+    def is_down(self) -> bool:
+        """Is no footage to be expected now?"""
+        return self.state in ("waiting", "lost", "down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,20 +308,29 @@ class _Teller:
             self.tell("receiving")
         elif not self._receives:
             pass  # the remuxer's words of a connection that is over already
-        elif event in ("sending", "recorded", "run_started", "segment"):
+        elif event in ("recorded", "run_started", "segment"):
             self.tell("receiving")
         elif event == "quiet":
-            self.tell("silent", f"{who} is connected and sends nothing", "look at the camera")
+            self._quiet(who, float(fact["since_s"]))
         elif event == "not_recorded":
             reason = f"{fact['reason']} ({who})" if who else str(fact["reason"])
             self.tell("unrecorded", reason, str(fact.get("hint", "")))
         elif event == "write_failed":
+            self._last_end = "recorder"
             self.tell("down", f"cannot write the recording: {fact.get('error')}", "free space on the disk")
         elif event == "disconnected":
             self._receives, self._last_end = False, "source"
             self._restarts += 1
             self._missed = f"{who}: {fact['reason']}"
             self.tell("waiting", self._missed)
+
+    def _quiet(self, who: str, since_s: float) -> None:
+        if not since_s:
+            self.tell("receiving")
+            return
+        self._last_end = "source"
+        state: State = "lost" if since_s >= LOST_S else "silent"
+        self.tell(state, f"{who} is connected and sends nothing", "look at the camera")
 
     def _refuse(self, address: str, reason: str, count: int) -> None:
         before = self._refused.pop((address, reason), None)

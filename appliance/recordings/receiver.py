@@ -11,7 +11,7 @@ it again. A sender that has given up a packet all the same would be waited for w
 ended, and the port opened again with TLPKTDROP on.
 
 Status lines on stderr (children.say): listening, connected {address}, disconnected {address, reason}, quiet
-{address}, sending {address}, refused {address, reason, count}, failed {reason, hint}.
+{address, since_s: 0 when it sends again}, refused {address, reason, count}, failed {reason, hint}.
 
 Ends when stdout has no reader, on SIGTERM (the peers are told) and, calling, with the connection.
 """
@@ -242,7 +242,7 @@ class Receiver:
             elif isinstance(action, Close):
                 self._close(action.id)
             else:
-                children.say("quiet" if action.quiet else "sending", address=action.address)
+                children.say("quiet", address=action.address, since_s=action.since_s)
 
 
 def _write(data: bytes) -> None:

@@ -163,7 +163,7 @@ def source_down(recorder: RecorderHandle | None) -> Callable[[str], bool]:
 
     def known_down(channel_id: str) -> bool:
         facts = None if recorder is None else recorder.facts().get(channel_id)
-        return facts is not None and facts.state in ("waiting", "down")
+        return facts is not None and facts.is_down
 
     return known_down
 
@@ -194,8 +194,7 @@ def why_ended(recorder: RecorderHandle | None, publishers: PublishersHandle | No
         facts = None if recorder is None else recorder.facts().get(channel_id)
         if facts is None:
             return None
-        is_ours = facts.state == "down" and facts.detail.startswith("cannot")  # write, or start
-        return "recorder_restart" if is_ours else "source_lost"
+        return "recorder_restart" if facts.last_end == "recorder" else "source_lost"
 
     return why
 
@@ -213,9 +212,13 @@ async def recordings_index(
     *,
     off: bool,
     after_cut: bool,
+    recorder: RecorderHandle | None,
     why_ended: WhyEnded,
 ) -> AsyncIterator[RecordingsHandle | None]:
-    """The index of every channel's recordings; None in safe mode."""
+    """The index of every channel's recordings; None in safe mode.
+
+    Who waits for footage is woken when a source of `recorder` goes down or comes back.
+    """
     if off:
         yield None
         return
@@ -240,8 +243,23 @@ async def recordings_index(
         async def want() -> None:
             recordings.want(await store.read(followed_channels))
 
-        async with following(store, "channel_", want):
+        async with following(store, "channel_", want), trio.open_nursery() as nursery:
+            if recorder is not None:
+                nursery.start_soon(wake_with_sources, recorder, recordings.changed)
             yield recordings
+            nursery.cancel_scope.cancel()
+
+
+async def wake_with_sources(recorder: RecorderHandle, wake: Signal) -> None:
+    """Ring `wake` when a source goes down or comes back, until cancelled."""
+    down: set[str] = set()
+    while True:
+        seen = recorder.changed.count
+        now = {id for id, facts in recorder.facts().items() if facts.is_down}
+        if now != down:
+            down = now
+            wake.ring()
+        await recorder.changed.wait_past(seen)
 
 
 def journal_fact(tx: Tx, fact: Fact) -> None:

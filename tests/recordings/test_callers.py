@@ -11,6 +11,7 @@ from appliance.media.mpegts import PACKET
 from appliance.media.tsmux import NULL_PACKET, Muxer, adts
 from appliance.recordings.callers import (
     FIRST_MEDIA_S,
+    LOST_S,
     MAX_WAITING,
     QUIET_S,
     Action,
@@ -171,10 +172,10 @@ def test_a_pause_alone_ends_nothing_and_is_told() -> None:  # E7
     port.run(1)
     port.hang(1)
     port.run(9)
-    assert port.log == [Begin(A), Quiet(A, True)]
+    assert port.log == [Begin(A), Quiet(A, QUIET_S), Quiet(A, LOST_S)]
     port.senders[1] = sender
     port.run(1)
-    assert port.log[2:] == [Quiet(A, False)] and port.forwarded == port.sent[1]
+    assert port.log[3:] == [Quiet(A, 0)] and port.forwarded == port.sent[1]
 
 
 def test_a_stall_shorter_than_told_is_not_worth_a_word() -> None:
@@ -195,7 +196,7 @@ def test_silence_ends_a_connection_where_the_channel_says_so() -> None:  # E7
     port.run(1)
     port.hang(1)
     port.run(3.1)
-    assert port.log == [Begin(A), Quiet(A, True), End(A, "silent for 3 s"), Close(1)]
+    assert port.log == [Begin(A), Quiet(A, QUIET_S), End(A, "silent for 3 s"), Close(1)]
 
 
 def test_filling_packets_are_silence() -> None:
@@ -204,7 +205,7 @@ def test_filling_packets_are_silence() -> None:
     port.run(1)
     port.senders[1] = iter([NULL_PACKET * 7] * 1000)
     port.run(QUIET_S + 0.1)
-    assert port.log == [Begin(A), Quiet(A, True)]
+    assert port.log == [Begin(A), Quiet(A, QUIET_S)]
 
 
 def test_sound_alone_may_hold_the_port_until_somebody_sends_pictures() -> None:  # E1

@@ -172,7 +172,14 @@ async def test_who_was_refused_is_told_with_the_reason_for_a_minute(  # E6
             },
             "cam1 not recorded: waiting for a key picture (10.0.0.5)",
         ),
-        ({"event": "quiet", "address": "10.0.0.5"}, "cam1 silent: 10.0.0.5 is connected and sends nothing"),
+        (
+            {"event": "quiet", "address": "10.0.0.5", "since_s": 2.0},
+            "cam1 silent: 10.0.0.5 is connected and sends nothing",
+        ),
+        (
+            {"event": "quiet", "address": "10.0.0.5", "since_s": 5.0},
+            "cam1 lost: 10.0.0.5 is connected and sends nothing",
+        ),
         (
             {"event": "write_failed", "error": "No space left on device"},
             "cam1 down: cannot write the recording: No space left on device",
