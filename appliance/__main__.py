@@ -127,6 +127,26 @@ def fsck(*, config: Config = DEFAULT_PATH, repair: Annotated[bool, Parameter(neg
 
 
 @app.command
+def backup(file: Path, *, config: Config = DEFAULT_PATH) -> int:
+    """Copy the database to FILE, whole and durable; the box may be running."""
+    from appliance.ops.backup import backup_to
+
+    size = backup_to(load_settings(config), file)
+    _say(f"{size} bytes in {file}")
+    return OK
+
+
+@app.command
+def restore(file: Path, *, config: Config = DEFAULT_PATH) -> int:
+    """Put a backup in place of the database; the box must not be running, and the old one is kept."""
+    from appliance.ops.backup import restore_from
+
+    kept = restore_from(load_settings(config), file)
+    _say(f"restored; the database before is {kept}" if kept is not None else "restored")
+    return OK
+
+
+@app.command
 def export(
     session: Annotated[str, Parameter(help="session id")],
     *,
@@ -184,6 +204,9 @@ def _run(settings: Settings, ready: Ready | None) -> int:
         leaves = list(_leaves(group))
         if all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
             return FAILED
+        wrong = [leaf for leaf in leaves if isinstance(leaf, SettingsError)]
+        if wrong:
+            raise wrong[0] from None
         if all(isinstance(leaf, EXPECTED) for leaf in leaves):
             for leaf in leaves:
                 log.critical("ended", reason=str(leaf))

@@ -43,6 +43,7 @@ from appliance.ops.metrics import Metrics, run_journal_metrics
 from appliance.ops.notify import Notifier
 from appliance.ops.pruning import run_pruning
 from appliance.ops.pulse import DiskLimits, run_pulse
+from appliance.ops.snapshots import run_snapshots
 from appliance.ops.watchdog import interval_s, run_watchdog
 from appliance.recordings.embedded import RecorderHandle
 from appliance.recordings.follower import RecordingsHandle
@@ -57,7 +58,7 @@ from appliance.web.api import Command, Routes
 from appliance.web.app import make_app, make_local_app
 from appliance.web.common import Hooks, Site
 from appliance.web.server import Bound, run_server
-from appliance.wiring import boards, bridges, keeping
+from appliance.wiring import boards, bridges, keeping, soundness
 from appliance.wiring.media import PoolJobs
 from appliance.wiring.sources import HookCalls, Sources
 from appliance.workers.pool import WorkerPoolHandle, run_worker_pool
@@ -104,12 +105,16 @@ async def run_daemon(
     with hold_state(state_dir) as lock, open_safe_mode(state_dir) as safe:
         keeping.make_room(state_dir)
         clock = BoxClock.start(None, None)
-        async with open_store(state_dir / "box.db", clock, claim=lock) as store:
+        soundness.make_sound(settings, clock.now_us())
+        async with open_store(state_dir / soundness.DATABASE, clock, claim=lock) as store:
+            await soundness.claim_site(store, settings)
             after_cut = await adopt_clock(store, clock)
             threads = trio.CapacityLimiter(MEDIA_THREADS)
             box = Box(settings, safe, clock, store, Board(), Metrics(), threads, after_cut)
             box.board.add("safe_mode", lambda: safe_mode_part(safe.on, safe.reason))
             box.board.add("clock", lambda: clock_part(clock.step_us()))
+            report = await store.read(soundness.read_report)
+            box.board.add("database", lambda: soundness.database_part(report, state_dir))
             async with bridges.channels_of_the_file(settings, store) as channels:
                 box.board.add("settings", lambda: boards.settings_part(channels.applied))
                 await _footage_layer(box, stop, loop, ready)
@@ -258,6 +263,14 @@ async def _watching_layer(
     async with (
         running("clock watch", run_clock_watch, store=store, clock=box.clock),
         running("pruning", run_pruning, store=store),
+        running(
+            "snapshots",
+            run_snapshots,
+            store=store,
+            clock=box.clock,
+            site_id=settings.site.id,
+            folder=soundness.snapshots_of(settings),
+        ) as snapshots,
         running("journal metrics", run_journal_metrics, journal=store.journal, metrics=box.metrics),
         running(
             "pulse",
@@ -278,6 +291,7 @@ async def _watching_layer(
             trouble=pulse.trouble,
         ),
     ):
+        box.board.add("snapshots", lambda: snapshots.part(store.journal.head))
         await _serving_layer(box, domains, notifier, stop, ready)
 
 

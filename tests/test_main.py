@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import apsw
 import pytest
 import trio
 
@@ -52,7 +53,7 @@ def test_version_is_one_word(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     said = capsys.readouterr().out
-    for name in ("serve", "demo", "check-config", "doctor", "fsck", "export"):
+    for name in ("serve", "demo", "check-config", "doctor", "fsck", "export", "backup", "restore"):
         assert name in said
 
 
@@ -134,7 +135,9 @@ def in_process(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_a_start_that_cannot_be_is_one_line_and_code_1(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "box.db").write_text("this is no database, it is a letter to a friend")
+    stranger = apsw.Connection(str(tmp_path / "state" / "box.db"))
+    stranger.execute("CREATE TABLE of_another_program (x)")
+    stranger.close()
     settings_file(tmp_path)
     ended = in_process(tmp_path, "serve")
     assert ended.returncode == 1

@@ -47,14 +47,26 @@ def fail(tx: Tx, error: apsw.Error) -> None:
 
 
 def backup(source: apsw.Connection, target: Path) -> None:
-    """SQLite's online backup of what `source` has open; closes both."""
-    destination = apsw.Connection(str(target))
+    """SQLite's online backup of what `source` has open; closes both. Raises OSError."""
     try:
-        with destination.backup("main", source, "main") as copy:
-            copy.step()
-    finally:
-        destination.close()
-        source.close()
+        destination = apsw.Connection(str(target))
+        try:
+            with destination.backup("main", source, "main") as copy:
+                copy.step()
+        finally:
+            destination.close()
+            source.close()
+    except apsw.Error as error:
+        raise OSError(f"the database cannot be copied to {target}: {error}") from error
+
+
+def backup_file(database: Path, target: Path) -> None:
+    """The same of a database that this process does not have open. Raises OSError."""
+    try:
+        source = connect(database, apsw.SQLITE_OPEN_READWRITE)
+    except apsw.Error as error:
+        raise OSError(f"{database} cannot be opened: {error}") from error
+    backup(source, target)
 
 
 def close(db: apsw.Connection) -> None:

@@ -140,7 +140,7 @@ class Followed:
         return f"{self.channel.id}/{name}"
 
     def there(self, listing: disk.Listing) -> dict[str, Found]:
-        """What is on the channel's disk; while that is away, what was on it and what is found in its place."""
+        """What is on the disk; while that is away, what was on it and what is found in its place."""
         before = self.absent or self.listed.keys()
         if not disk.is_other_disk(before, self.device, listing):
             self.device, self.absent = listing.device, frozenset()

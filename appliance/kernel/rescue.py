@@ -1,0 +1,259 @@
+"""A database that is damaged, gone or cut short: moved aside, and made again from what can be read.
+
+Owns: noticing it before the database is opened, and the new database: the newest good snapshot, and over it
+every row that the damaged file still gives. Nothing is deleted: the damaged file stays beside the new one.
+Must not know: what the tables mean. Everything here blocks; it runs alone, under the state folder's lock.
+
+The new database has a new epoch, so that every reader with an old cursor loads a snapshot of the resources,
+and its journal counts on from beyond everything the old one ever said.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import apsw
+import structlog
+
+from appliance.kernel.clock import to_rfc3339
+from appliance.kernel.connection import connect
+from appliance.kernel.migrate import APPLICATION_ID, SCHEMA_DIR, WrongDatabase, migrate
+from appliance.kernel.tx import Tx
+from appliance.kernel.witness import Witness, sync_folder
+
+log = structlog.get_logger("rescue")
+
+RESCUED: Final = "database_restored"  # the event, and the key in `meta`
+_SKIP: Final = 1_000_000  # numbers the journal leaves out: more than any box writes between two snapshots
+_OWN: Final = ("meta", "journal")
+_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+_BAD: Final = (apsw.Error, OSError, UnicodeDecodeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was done, for /readyz and the log. `snapshot`: "" when there was none that could be used."""
+
+    reason: str
+    at_us: int
+    aside: str
+    snapshot: str
+    rows: int
+
+
+def trouble(path: Path, witness: Witness | None) -> str | None:
+    """What is wrong with the database at `path`; None when it can be opened (or was never made).
+
+    A file of another program is no trouble of ours: opening it says so.
+    """
+    if not path.exists() or not path.stat().st_size:
+        return None if witness is None else "the database is gone or empty, and there was one here before"
+    try:
+        db = connect(path, apsw.SQLITE_OPEN_READWRITE)
+        try:
+            if db.pragma("application_id") != APPLICATION_ID:
+                return None
+            said = _checked(db)
+            return _lost_end(db, witness) if said == "ok" else f"the database is damaged: {said}"
+        finally:
+            db.close(True)
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        return f"the database is damaged: {error}"
+    except apsw.Error:
+        return None  # the disk refuses: opening it says so
+
+
+def _checked(db: apsw.Connection, how: str = "quick_check") -> str:
+    """SQLite's own word: "ok", or the first thing that is wrong."""
+    return str(db.execute(f"PRAGMA {how}(1)").get)
+
+
+def _lost_end(db: apsw.Connection, witness: Witness | None) -> str | None:
+    epoch = db.execute("SELECT value FROM meta WHERE key = 'epoch'").get
+    head = int(db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'journal'").get)
+    if witness is None or epoch != witness.epoch or head >= witness.head:
+        return None
+    return f"the last {witness.head - head} changes or more are missing from the database (its log is gone)"
+
+
+def rescue(
+    path: Path, snapshots: Sequence[Path], reason: str, now_us: int, witness: Witness | None = None
+) -> Report:
+    """Move what is at `path` aside and put a new database in its place. `snapshots`: newest first.
+
+    Raises OSError or apsw.Error when not even an empty database can be made.
+    """
+    aside = _move_aside(path, now_us)
+    log.error("database is made again", reason=reason, aside=aside.name)
+    draft = path.with_name(f"{path.name}.draft")
+    base = next((one for one in snapshots if is_good(one)), None)
+    report = Report(reason, now_us, aside.name, base.name if base is not None else "", 0)
+    rows = _build(draft, base, aside if aside.exists() else None)
+    if rows is None:  # what was read out of the damaged file does not hold together
+        rows = _build(draft, base, None) or 0
+    if not aside.exists():
+        aside.write_text(f"{reason}\n")  # nothing was left to move: health is red until this is put away
+    report = Report(reason, now_us, aside.name, report.snapshot, rows)
+    _begin_anew(draft, report, witness, now_us)
+    os.replace(draft, path)
+    sync_folder(path.parent)
+    log.error("database made again", **asdict(report))
+    return report
+
+
+def is_good(snapshot: Path) -> bool:
+    """Whether a copy of a database is whole and ours."""
+    try:
+        # immutable: a copy is one file, and must be readable where nothing can be written
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        db = apsw.Connection(f"{snapshot.absolute().as_uri()}?immutable=1", flags=flags)
+        try:
+            return db.pragma("application_id") == APPLICATION_ID and _checked(db) == "ok"
+        finally:
+            db.close(True)
+    except apsw.Error:
+        return False
+
+
+def install(path: Path, backup: Path, now_us: int) -> Path:
+    """Put a copy of `backup` in place of the database at `path`; returns where the old one was moved.
+
+    Raises ValueError when `backup` is no good database of ours, or one that cannot be opened here; OSError.
+    """
+    if not is_good(backup):
+        raise ValueError(f"{backup} is not a whole database of this program")
+    draft = path.with_name(f"{path.name}.draft")
+    try:
+        _build(draft, backup, None)
+        _begin_anew(draft, Report("restored by hand", now_us, "", backup.name, 0), None, now_us)
+    except (apsw.Error, WrongDatabase) as error:
+        raise ValueError(f"{backup} cannot be used: {error}") from error
+    aside = _move_aside(path, now_us)
+    os.replace(draft, path)
+    sync_folder(path.parent)
+    return aside
+
+
+def _move_aside(path: Path, now_us: int) -> Path:
+    stamp = to_rfc3339(now_us)[:19].replace(":", "").replace("-", "")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    for tail in ("", "-wal"):
+        if (part := path.with_name(path.name + tail)).exists():
+            os.replace(part, aside.with_name(aside.name + tail))
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    return aside
+
+
+def _build(draft: Path, base: Path | None, damaged: Path | None) -> int | None:
+    """The draft of the new database; returns rows taken from the damaged one, None when they do not fit."""
+    for tail in ("", "-wal", "-shm"):
+        draft.with_name(draft.name + tail).unlink(missing_ok=True)
+    if base is not None:
+        shutil.copyfile(base, draft)
+    db = connect(draft, _FLAGS)
+    try:
+        migrate(db, SCHEMA_DIR)
+        rows = _salvage(db, damaged) if damaged is not None else 0
+        is_whole = _checked(db, "integrity_check") == "ok"
+        return rows if is_whole else None
+    finally:
+        db.close()  # folds the log in: the draft is one file
+
+
+def _salvage(db: apsw.Connection, damaged: Path) -> int:
+    """Every row of the damaged file that can still be read and is no older than what is there."""
+    db.execute("PRAGMA foreign_keys=OFF")
+    taken = 0
+    try:
+        old = connect(damaged, apsw.SQLITE_OPEN_READWRITE)
+    except _BAD:
+        return 0
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for table in _tables(db):
+            taken += _salvage_table(db, old, table)
+        _drop_orphans(db)
+    finally:
+        db.execute("COMMIT")
+        try:
+            old.close(True)
+        except apsw.Error:
+            pass  # it is damaged: its own checkpoint may fail
+    return taken
+
+
+def _tables(db: apsw.Connection) -> list[str]:
+    sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY rowid"
+    return [str(name) for (name,) in db.execute(sql) if name not in _OWN]
+
+
+def _salvage_table(db: apsw.Connection, old: apsw.Connection, table: str) -> int:
+    try:
+        there = {str(row[1]) for row in old.execute(f"PRAGMA table_info({table})")}
+    except _BAD:
+        return 0
+    columns = [str(row[1]) for row in db.execute(f"PRAGMA table_info({table})") if str(row[1]) in there]
+    if not columns:
+        return 0
+    is_newer = ""
+    if "rev" in columns and "id" in columns:
+        is_newer = f" WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE id = :id AND rev > :rev)"
+    names, marks = ", ".join(columns), ", ".join(f":{name}" for name in columns)
+    insert = f"INSERT OR REPLACE INTO {table} ({names}) SELECT {marks}{is_newer}"
+    taken = 0
+    for row in _readable_rows(old, table, columns):
+        try:
+            db.execute(insert, dict(zip(columns, row, strict=True)))
+            taken += 1
+        except apsw.Error:
+            continue  # a value that damage has changed beyond what the column takes
+    return taken
+
+
+def _readable_rows(old: apsw.Connection, table: str, columns: Sequence[str]) -> Iterator[tuple[object, ...]]:
+    """Rows from both ends of the table, up to where the damage is."""
+    for order in ("", " ORDER BY rowid DESC"):
+        try:
+            yield from old.execute(f"SELECT {', '.join(columns)} FROM {table}{order}")
+            return
+        except _BAD:
+            continue
+
+
+def _drop_orphans(db: apsw.Connection) -> None:
+    """Rows that point at a row which could not be read."""
+    while orphans := list(db.execute("PRAGMA foreign_key_check")):
+        for table, rowid, *_ in orphans:
+            if rowid is None:  # a table without row numbers: all of it, rather than a broken database
+                db.execute(f"DELETE FROM {table}")
+            else:
+                db.execute(f"DELETE FROM {table} WHERE rowid = ?", (rowid,))
+
+
+def _begin_anew(draft: Path, report: Report, witness: Witness | None, now_us: int) -> None:
+    db = connect(draft, _FLAGS)
+    try:
+        head = int(db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'journal'").get)
+        head = max(head, witness.head if witness is not None else 0) + _SKIP
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)", (secrets.token_hex(8),))
+        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (RESCUED, json.dumps(asdict(report))))
+        db.execute("DELETE FROM journal")
+        db.execute("DELETE FROM sqlite_sequence WHERE name = 'journal'")
+        db.execute("INSERT INTO sqlite_sequence VALUES ('journal', ?)", (head,))
+        Tx(db, now_us).append(RESCUED, "site", {"reason": report.reason, "snapshot": report.snapshot})
+        db.execute("COMMIT")
+    finally:
+        db.close()
+    descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

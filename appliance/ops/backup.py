@@ -1,0 +1,57 @@
+"""`appliance backup` and `appliance restore`: the database as one file, and back.
+
+Recordings and clip files are no part of it: clips whose files are gone are cut again from the recordings.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from appliance.kernel import connection
+from appliance.kernel.clock import BoxClock
+from appliance.kernel.rescue import install, is_good
+from appliance.kernel.witness import sync_folder
+from appliance.ops.lock import hold_state
+from appliance.settings import Settings
+
+
+class NoBackup(OSError):
+    """There is nothing to copy, or the copy is no good."""
+
+
+def backup_to(settings: Settings, file: Path) -> int:
+    """A copy of the database at `file`; returns its size in bytes. Works beside a running box.
+
+    Raises NoBackup, OSError.
+    """
+    database = settings.storage.state_dir / "box.db"
+    if not database.exists():
+        raise NoBackup(f"no database at {database}")
+    draft = file.with_name(f"{file.name}.tmp")
+    connection.backup_file(database, draft)
+    if not is_good(draft):
+        draft.unlink(missing_ok=True)
+        raise NoBackup(f"the copy of {database} is not whole: see `appliance fsck`")
+    descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(draft, file)
+    sync_folder(file.absolute().parent)
+    return file.stat().st_size
+
+
+def restore_from(settings: Settings, file: Path) -> Path | None:
+    """Put the backup `file` in place of the database, with a new epoch; returns where the old one is kept.
+
+    Raises StateBusy while the box runs, NoBackup, OSError.
+    """
+    state_dir = settings.storage.state_dir
+    with hold_state(state_dir):
+        try:
+            kept = install(state_dir / "box.db", file, BoxClock.start(None, None).now_us())
+        except ValueError as error:
+            raise NoBackup(str(error)) from error
+    return kept if kept.exists() else None

@@ -1,0 +1,122 @@
+"""Copies of the database on a schedule, and the witness that says how far it had come.
+
+Owns: when a copy is made, that it is whole before it has a name, how many are kept. What is done with them is
+in kernel/rescue.py. A disk that refuses is said in /readyz and tried again.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+import trio
+
+from appliance.kernel.clock import Clock, to_rfc3339
+from appliance.kernel.rescue import is_good
+from appliance.kernel.store import Store
+from appliance.kernel.witness import Witness, sync_folder, write_witness
+from appliance.ops.health import Part
+
+log = structlog.get_logger("snapshots")
+
+EVERY_S: Final = 600.0
+WITNESS_S: Final = 5.0
+KEEP: Final = 3
+LATE_S: Final = 3 * EVERY_S
+
+
+@dataclass(slots=True)
+class Snapshots:
+    """What the actor has done. `made_s`: monotonic time of the newest copy of this run."""
+
+    began_s: float
+    made_s: float | None = None
+    head: int = -1  # of the newest copy
+    witnessed: int = -1
+    error: str = ""
+
+    def part(self, head: int) -> Part:
+        if self.error:
+            return Part("warn", f"no copy of the database: {self.error}", "check storage.backup_dir")
+        if head != self.head and trio.current_time() - (self.made_s or self.began_s) > LATE_S:
+            return Part("warn", "the newest copy of the database is old", "see `appliance doctor`")
+        return Part("ok", f"{KEEP} copies of the database are kept, one each {EVERY_S / 60:.0f} minutes")
+
+
+def snapshot_files(folder: Path) -> list[Path]:
+    """Copies of the database in the folder, newest first."""
+    return sorted(folder.glob("box-*.db"), reverse=True)
+
+
+async def run_snapshots(
+    *,
+    store: Store,
+    clock: Clock,
+    site_id: str,
+    folder: Path,
+    task_status: trio.TaskStatus[Snapshots] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Copy the database into `folder` each ten minutes in which it changed, and keep its witness.
+
+    Start: after the first witness. Stop: cancel.
+    """
+    snapshots = Snapshots(trio.current_time())
+    await _testify(store, site_id, snapshots)
+    task_status.started(snapshots)
+    due_s = trio.current_time() + WITNESS_S  # the first one once the box serves
+    while True:
+        await trio.sleep(WITNESS_S)
+        await _testify(store, site_id, snapshots)
+        if trio.current_time() >= due_s and store.journal.head != snapshots.head and store.detached is None:
+            due_s = trio.current_time() + EVERY_S
+            await _copy(store, clock, folder, snapshots)
+
+
+async def _testify(store: Store, site_id: str, snapshots: Snapshots) -> None:
+    head = store.journal.head
+    if head == snapshots.witnessed or store.detached is not None:
+        return
+    witness = Witness(site_id, store.journal.epoch, head)
+    try:
+        await trio.to_thread.run_sync(write_witness, store.path.parent, witness)
+        snapshots.witnessed = head
+    except OSError as error:
+        log.warning("witness not written", error=str(error))
+
+
+async def _copy(store: Store, clock: Clock, folder: Path, snapshots: Snapshots) -> None:
+    head = store.journal.head
+    stamp = to_rfc3339(clock.now_us())[:19].replace(":", "").replace("-", "")
+    try:
+        await take_snapshot(store, folder / f"box-{stamp}.db")
+    except OSError as error:
+        snapshots.error = str(error)
+        log.warning("snapshot not made", error=str(error))
+        return
+    snapshots.head, snapshots.made_s, snapshots.error = head, trio.current_time(), ""
+
+
+async def take_snapshot(store: Store, target: Path) -> None:
+    """A whole, durable copy at `target`; the newest KEEP beside it stay. Raises OSError."""
+    draft = target.with_suffix(".tmp")
+    await trio.to_thread.run_sync(lambda: target.parent.mkdir(parents=True, exist_ok=True))
+    await store.backup(draft)
+    await trio.to_thread.run_sync(_finish, draft, target)
+
+
+def _finish(draft: Path, target: Path) -> None:
+    if not is_good(draft):
+        draft.unlink(missing_ok=True)
+        raise OSError(f"the copy at {draft} is not whole")
+    descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(draft, target)
+    sync_folder(target.parent)
+    for old in snapshot_files(target.parent)[KEEP:]:
+        old.unlink(missing_ok=True)

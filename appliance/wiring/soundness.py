@@ -1,0 +1,93 @@
+"""The database before it is opened: whose it is, whether it is whole, and what /readyz says of a rescue."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from appliance.kernel.clock import to_rfc3339
+from appliance.kernel.errors import Unavailable
+from appliance.kernel.rescue import RESCUED, Report, rescue, trouble
+from appliance.kernel.state_disk import refusal
+from appliance.kernel.store import Store
+from appliance.kernel.tx import ReadTx
+from appliance.kernel.witness import read_witness
+from appliance.ops.health import Part
+from appliance.ops.snapshots import snapshot_files
+from appliance.settings import Settings, SettingsError
+
+DATABASE: Final = "box.db"
+_SITE: Final = "site_id"
+
+
+def snapshots_of(settings: Settings) -> Path:
+    """Where copies of the database go: [storage] backup_dir, else beside the database."""
+    storage = settings.storage
+    return Path(storage.backup_dir) if storage.backup_dir else storage.state_dir / "snapshots"
+
+
+def make_sound(settings: Settings, now_us: int) -> None:
+    """Make the database again when it is damaged, gone or cut short. Blocking; under the state folder's lock.
+
+    Raises SettingsError when the state folder belongs to another site; OSError, apsw.Error when the disk has
+    no room for a new database. A disk that cannot be written is left alone: the store reads from a copy.
+    """
+    state_dir = settings.storage.state_dir
+    if refusal(state_dir) is not None:
+        return
+    witness = read_witness(state_dir)
+    if witness is not None:
+        _refuse_other_site(settings, witness.site_id)
+    reason = trouble(state_dir / DATABASE, witness)
+    if reason is not None:
+        rescue(state_dir / DATABASE, snapshot_files(snapshots_of(settings)), reason, now_us, witness)
+
+
+async def claim_site(store: Store, settings: Settings) -> None:
+    """Write the site's id into a database that has none. Raises SettingsError when it has another one."""
+    sql = "SELECT value FROM meta WHERE key = ?"
+    found = await store.read(lambda tx: tx.value(sql, (_SITE,)))
+    if found is not None:
+        _refuse_other_site(settings, str(found))
+        return
+    try:
+        await store.write(lambda tx: tx.run("INSERT INTO meta VALUES (?, ?)", (_SITE, settings.site.id)))
+    except Unavailable:
+        pass  # a full disk stops no start: the next one writes it
+
+
+def _refuse_other_site(settings: Settings, owner: str) -> None:
+    if owner != settings.site.id:
+        raise SettingsError(
+            [
+                f"site.id: is {settings.site.id!r}, but {settings.storage.state_dir} holds the state of site"
+                f" {owner!r}; set site.id back, or give this site a storage.state_dir of its own"
+            ]
+        )
+
+
+def read_report(tx: ReadTx) -> Report | None:
+    """The last rescue of this database; None when there was none."""
+    text = tx.value("SELECT value FROM meta WHERE key = ?", (RESCUED,))
+    try:
+        return Report(**json.loads(text)) if text is not None else None
+    except (TypeError, ValueError):
+        return None
+
+
+def database_part(report: Report | None, state_dir: Path) -> Part:
+    """Red until a person has put the damaged file away."""
+    if report is None or not report.aside or not _is_there(state_dir, report.aside):
+        return Part("ok", "whole")
+    source = f"the copy {report.snapshot}" if report.snapshot else "no copy"
+    detail = (
+        f"{to_rfc3339(report.at_us)[:19]}Z: {report.reason}; made again from {source} and {report.rows} rows"
+        " of the old file"
+    )
+    hint = f"compare the plays with the tablets, then move {report.aside} out of the state folder"
+    return Part("bad", detail, hint)
+
+
+def _is_there(state_dir: Path, aside: str) -> bool:
+    return any((state_dir / f"{aside}{tail}").exists() for tail in ("", "-wal"))

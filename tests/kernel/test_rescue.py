@@ -1,0 +1,196 @@
+"""A database that is damaged, gone or cut short: noticed, moved aside, made again from what is left."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import apsw
+import pytest
+import trio
+
+from appliance.kernel import json
+from appliance.kernel.rescue import install, is_good, rescue, trouble
+from appliance.kernel.store import Store, open_store
+from appliance.kernel.tx import Tx
+from appliance.kernel.witness import Witness
+from appliance.ops.snapshots import take_snapshot
+from tests.kit.box import HandClock, add_channel, add_session
+
+NOW_US = 1_795_203_000_000_000
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "box.db"
+
+
+def names(path: Path) -> set[str]:
+    db = apsw.Connection(str(path))
+    try:
+        return {str(name) for (name,) in db.execute("SELECT name FROM sessions")}
+    finally:
+        db.close()
+
+
+async def fill(store: Store, wanted: Sequence[str]) -> None:
+    def change(tx: Tx, name: str) -> None:
+        session_id = add_session(tx)
+        tx.update("sessions", session_id, {"name": name})
+        tx.append("session_updated", f"session:{session_id}", {"name": name})
+
+    for name in wanted:
+        await store.write(lambda tx, name=name: change(tx, name))  # type: ignore[misc]
+
+
+def make(path: Path, before: Sequence[str], after: Sequence[str] = ()) -> tuple[Path, Witness]:
+    """A database with a snapshot of the sessions `before`; `after` came later. And its witness."""
+
+    async def run() -> tuple[Path, Witness]:
+        async with open_store(path, HandClock()) as store:
+            await store.write(lambda tx: add_channel(tx, "cam1"))
+            await fill(store, before)
+            snapshot = path.parent / "snapshots" / "box-1.db"
+            await take_snapshot(store, snapshot)
+            await fill(store, after)
+            return snapshot, Witness("stadium", store.journal.epoch, store.journal.head)
+
+    return trio.run(run)
+
+
+def scribble(path: Path, at: int, count: int = 4096) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\xa5" * count)
+
+
+def page_of(path: Path, table: str) -> int:
+    db = apsw.Connection(str(path))
+    try:
+        root = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).get
+        return (int(root) - 1) * int(db.pragma("page_size"))
+    finally:
+        db.close()
+
+
+def opened(path: Path) -> tuple[str, int, list[str]]:
+    """Epoch, head and event types of the database, as a daemon would find them."""
+
+    async def run() -> tuple[str, int, list[str]]:
+        async with open_store(path, HandClock()) as store:
+            entries = await store.journal.read(0)
+            return store.journal.epoch, store.journal.head, [entry.type for entry in entries]
+
+    return trio.run(run)
+
+
+def test_a_whole_database_is_no_trouble_and_neither_is_a_first_start(path: Path) -> None:
+    assert trouble(path, None) is None
+    _, witness = make(path, ["a"])
+    assert trouble(path, witness) is None
+    assert trouble(path, None) is None
+
+
+@pytest.mark.parametrize("at", [0, 4096 * 3])
+def test_damage_is_noticed_and_what_can_be_read_is_kept(path: Path, at: int) -> None:
+    snapshot, witness = make(path, ["a", "b"], ["c"])
+    scribble(path, at or 0)
+    reason = trouble(path, witness)
+    assert reason is not None and "damaged" in reason
+    report = rescue(path, [snapshot], reason, NOW_US, witness)
+    assert names(path) >= {"a", "b"}, "nothing older than the snapshot is lost"
+    assert report.snapshot == "box-1.db" and (path.parent / report.aside).exists()
+    epoch, head, types = opened(path)
+    assert epoch != witness.epoch and head > witness.head and types == ["database_restored"]
+    assert trouble(path, None) is None and is_good(path)
+
+
+def test_rows_newer_than_the_snapshot_are_read_out_of_the_damaged_file(path: Path) -> None:
+    snapshot, witness = make(path, ["a"], ["b", "c"])
+    scribble(path, page_of(path, "journal"))
+    reason = trouble(path, witness)
+    assert reason is not None
+    report = rescue(path, [snapshot], reason, NOW_US, witness)
+    assert names(path) == {"a", "b", "c"} and report.rows >= 3
+
+
+def test_without_a_snapshot_the_damaged_file_alone_gives_what_it_can(path: Path) -> None:
+    _, witness = make(path, ["a"], ["b"])
+    scribble(path, page_of(path, "journal"))
+    report = rescue(path, [], "test", NOW_US, witness)
+    assert names(path) == {"a", "b"} and report.snapshot == ""
+
+
+@pytest.mark.parametrize("how", ["gone", "empty", "rubbish"])
+def test_a_database_that_is_not_there_any_more_comes_from_the_snapshot(path: Path, how: str) -> None:
+    snapshot, witness = make(path, ["a", "b"], ["c"])
+    path.unlink()
+    if how != "gone":
+        path.write_bytes(b"" if how == "empty" else b"no database" * 900)
+    reason = trouble(path, witness)
+    assert reason is not None
+    rescue(path, [snapshot], reason, NOW_US, witness)
+    assert names(path) == {"a", "b"} and opened(path)[1] > witness.head
+
+
+def test_a_database_without_its_log_is_noticed_by_its_witness(path: Path, tmp_path: Path) -> None:
+    snapshot, _ = make(path, ["a"])
+
+    async def lose_the_log() -> Witness:
+        async with open_store(path, HandClock()) as store:
+            await fill(store, ["b", "c"])
+            shutil.copyfile(path, tmp_path / "without.db")
+            return Witness("stadium", store.journal.epoch, store.journal.head)
+
+    witness = trio.run(lose_the_log)
+    shutil.copyfile(tmp_path / "without.db", path)
+    reason = trouble(path, witness)
+    assert reason is not None and "missing" in reason
+    rescue(path, [snapshot], reason, NOW_US, witness)
+    assert names(path) >= {"a"} and opened(path)[1] > witness.head
+    assert trouble(path, Witness("stadium", "another epoch", 10**9)) is None, (
+        "a restored one is not cut short"
+    )
+
+
+def test_a_bad_snapshot_is_passed_over(path: Path) -> None:
+    snapshot, witness = make(path, ["a"])
+    worse = snapshot.with_name("box-2.db")
+    shutil.copyfile(snapshot, worse)
+    scribble(worse, 4096)
+    path.unlink()
+    assert rescue(path, [worse, snapshot], "gone", NOW_US, witness).snapshot == "box-1.db"
+    assert names(path) == {"a"}
+
+
+def test_a_row_whose_parent_is_lost_does_not_break_the_rest(path: Path) -> None:
+    _, witness = make(path, ["a"])
+    db = apsw.Connection(str(path))
+    db.execute("INSERT INTO session_channels VALUES ('nobody', 'cam1')")
+    db.close()
+    rescue(path, [], "test", NOW_US, witness)
+    check = apsw.Connection(str(path))
+    assert list(check.execute("PRAGMA foreign_key_check")) == []
+    check.close()
+    assert names(path) == {"a"}
+
+
+def test_a_backup_is_installed_with_a_new_epoch_and_the_old_one_kept(path: Path) -> None:
+    snapshot, witness = make(path, ["a"], ["b"])
+    aside = install(path, snapshot, NOW_US)
+    assert names(path) == {"a"} and names(aside) == {"a", "b"}
+    epoch, head, _ = opened(path)
+    assert epoch != witness.epoch and head > 1000
+    with pytest.raises(ValueError, match="not a whole database"):
+        install(path, Path(__file__), NOW_US)
+
+
+def test_the_event_says_where_it_came_from(path: Path) -> None:
+    snapshot, witness = make(path, ["a"])
+    path.unlink()
+    rescue(path, [snapshot], "gone", NOW_US, witness)
+    db = apsw.Connection(str(path))
+    body = json.decode(str(db.execute("SELECT body FROM journal").get).encode())
+    db.close()
+    assert body == {"reason": "gone", "snapshot": "box-1.db"}

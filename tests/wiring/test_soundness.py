@@ -1,0 +1,55 @@
+"""Whose state folder it is, and what /readyz says of a rescue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.kernel.rescue import Report
+from appliance.kernel.witness import Witness, write_witness
+from appliance.settings import Settings, SettingsError, check_settings
+from appliance.wiring.soundness import claim_site, database_part, make_sound, snapshots_of
+from tests.kit.box import HandClock, sim_store
+
+NOW_US = 1_795_203_000_000_000
+
+
+def box(folder: Path, site: str = "stadium", **storage: str) -> Settings:
+    return check_settings({"site": {"id": site}, "storage": {"state_dir": str(folder), **storage}})
+
+
+async def test_a_state_folder_is_one_sites(tmp_path: Path) -> None:
+    async with sim_store(tmp_path, HandClock()) as store:
+        await claim_site(store, box(tmp_path))
+        await claim_site(store, box(tmp_path))
+        with pytest.raises(SettingsError, match=r"site\.id: is 'other'.*site 'stadium'"):
+            await claim_site(store, box(tmp_path, "other"))
+
+
+def test_its_witness_says_so_even_without_a_database(tmp_path: Path) -> None:
+    write_witness(tmp_path, Witness("stadium", "e", 1))
+    with pytest.raises(SettingsError, match="site 'stadium'"):
+        make_sound(box(tmp_path, "other"), NOW_US)
+    assert not (tmp_path / "box.db").exists()
+
+
+def test_a_first_start_makes_nothing_by_itself(tmp_path: Path) -> None:
+    make_sound(box(tmp_path), NOW_US)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_copies_go_where_the_settings_say(tmp_path: Path) -> None:
+    assert snapshots_of(box(tmp_path)) == tmp_path / "snapshots"
+    assert snapshots_of(box(tmp_path, backup_dir="/mnt/x")) == Path("/mnt/x")
+
+
+def test_a_rescue_is_red_until_the_old_file_is_put_away(tmp_path: Path) -> None:
+    assert database_part(None, tmp_path).status == "ok"
+    report = Report("the database is damaged", NOW_US, "box.db.damaged-1", "box-1.db", 12)
+    (tmp_path / report.aside).touch()
+    part = database_part(report, tmp_path)
+    assert part.status == "bad" and "box-1.db and 12 rows" in part.detail
+    assert part.hint is not None and report.aside in part.hint
+    (tmp_path / report.aside).unlink()
+    assert database_part(report, tmp_path).status == "ok"
