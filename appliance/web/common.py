@@ -110,7 +110,7 @@ def health_routes(hooks: Hooks) -> Routes:
         """200 while the event loop turns."""
         return Answer(200, {"status": "ok"})
 
-    @routes.get("/readyz", returns=Readiness, hot=True)
+    @routes.get("/readyz", returns=Readiness, hot=True, also=(503,))
     async def ready(ctx: Ctx) -> Answer:
         """Every part's state; 503 only when one is bad. The body is always there."""
         parts = hooks.ready()

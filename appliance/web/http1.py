@@ -28,6 +28,8 @@ class Protocol(H11Protocol):
     _head: bytes | None = None
     _reading: tuple[str, int] = ("", -1)
     _deadline = math.inf
+    _taken = 0  # bytes of the body so far
+    _length: int | None = None  # of the body; None: it is in chunks
     _is_asked = False  # a whole request has been read whose answer is not finished
 
     def read_deadline(self, limits: Limits) -> float:
@@ -68,6 +70,14 @@ class Protocol(H11Protocol):
             and not connection.trailing_data[0]
         )
 
+    @property
+    def _is_body_missing(self) -> bool:
+        """Whether the answer begins before the request has come whole."""
+        connection = self.connection
+        if not isinstance(connection, h11.Connection) or connection.their_state is not h11.SEND_BODY:
+            return False
+        return self._length is None or self._taken + len(connection.trailing_data[0]) < self._length
+
     async def time_out(self) -> None:
         """408 where an answer can still be given."""
         connection = self.connection
@@ -97,6 +107,7 @@ class Protocol(H11Protocol):
                 return
             if isinstance(event, h11.Request):
                 self._is_asked = False
+                self._taken, self._length = 0, _length_of(event)
                 await self.send(Updated(idle=False))
                 await self._create_stream(event)
             elif event is h11.PAUSED:
@@ -108,6 +119,7 @@ class Protocol(H11Protocol):
                 self._is_asked = True
                 await self.stream.handle(EndBody(stream_id=STREAM_ID))
             elif isinstance(event, h11.Data):
+                self._taken += len(event.data)
                 await self.stream.handle(Body(stream_id=STREAM_ID, data=event.data))
             elif isinstance(event, Data):
                 await self.stream.handle(event)  # of a WebSocket
@@ -135,6 +147,10 @@ class Protocol(H11Protocol):
         """Keep a JSON answer's head until its body comes, so that both are one write."""
         if isinstance(event, Response | Body | EndBody) and self.stream is None:
             return  # the connection has ended; the application may finish
+        if isinstance(event, Response) and self._is_body_missing:
+            # the connection ends with this answer, and says so: the client may not send another request
+            kept = [(name, value) for name, value in event.headers if name != b"connection"]
+            event = Response(event.stream_id, [*kept, (b"connection", b"close")], event.status_code)
         if isinstance(event, Response) and event.status_code >= 200 and _is_small_json(event.headers):
             headers = [*event.headers, *self.config.response_headers("h11")]
             self._head = self._encoded(h11.Response(headers=headers, status_code=event.status_code))
@@ -166,6 +182,10 @@ class Protocol(H11Protocol):
                 method=request.method, target=request.target, headers=kept, http_version=request.http_version
             )
         await super()._create_stream(request)
+
+
+def _length_of(request: h11.Request) -> int | None:
+    return next((int(value) for name, value in request.headers if name == b"content-length"), None)
 
 
 def _is_small_json(headers: Any) -> bool:

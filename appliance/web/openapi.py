@@ -92,7 +92,14 @@ _WORDS = {
     503: "not now; see Retry-After",
     507: "the disk is full",
 }
-_ALWAYS = {400, 403, 408, 421, 503}  # of any request: framing, another site's page, a name, a full server
+_ALWAYS = {
+    400,
+    403,
+    408,
+    421,
+    422,
+    503,
+}  # of any: framing, another site's page, a name, a query, a full server
 _BYTES = "^(image|video|audio)/"
 _ID = {"type": "string", "format": "uuid"}
 _PATH_SCHEMAS: Json = {
@@ -201,7 +208,10 @@ def _operation(route: Route, tag: str, schemas: _Schemas) -> Json:
         "summary": route.summary,
         "tags": [tag],
         "parameters": [*_path_parameters(route.path), *_query_parameters(route.query, schemas)],
-        "responses": {str(route.status): _success(route, schemas), **_problems(route)},
+        "responses": {
+            **_problems(route),
+            **{str(status): _success(route, schemas) for status in _successes(route)},
+        },
     }
     if unsafe:
         operation["parameters"] += [{"$ref": f"#/components/parameters/{name}"} for name in PARAMETERS]
@@ -261,7 +271,7 @@ def _raw_schema(raw: RawRoute, schemas: _Schemas) -> Json:
 
 
 def _raw_problems(raw: RawRoute) -> set[int]:
-    statuses = {422} if raw.query is not None or raw.body is not None else set[int]()
+    statuses = {410} if raw.query is not None else set[int]()
     if "{" in raw.path:
         statuses |= {404, 409, 410}
     if raw.method == "WS":
@@ -271,6 +281,11 @@ def _raw_problems(raw: RawRoute) -> set[int]:
     if re.match(_BYTES, raw.media_type):
         statuses |= {412, 416}
     return statuses
+
+
+def _successes(route: Route) -> list[int]:
+    """A resource that is there already is answered with 200 where a new one is 201."""
+    return [*({200} if route.status == 201 else ()), route.status, *route.also]
 
 
 def _success(route: Route, schemas: _Schemas) -> Json:
@@ -297,11 +312,11 @@ def _page_schema(route: Route, schemas: _Schemas) -> Json:
 
 
 def _problems(route: Route) -> Json:
-    statuses = {422}
-    if "{" in route.path:
+    statuses = set[int]()
+    if "{" in route.path or route.method != "GET":
         statuses |= {404, 409, 410}
     if route.method != "GET":
-        statuses |= {409, 410, 412, 413, 415, 507}
+        statuses |= {412, 413, 415, 507}
     return {**_references(statuses), "default": {"$ref": "#/components/responses/Problem"}}
 
 

@@ -9,7 +9,7 @@ import trio
 
 from appliance.web.api import RawRoute, Routes
 from tests.web.conftest import Box
-from tests.web.sockets import read_to_end, request, serving
+from tests.web.sockets import read_answer, read_to_end, request, serving
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,26 @@ async def test_a_broken_body_is_400_and_its_request_has_no_effect(box: Box) -> N
         )
         answer = await read_to_end(stream)
         assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 5], ids=["none of it", "half of it"])
+@pytest.mark.parametrize("framing", [{"content_length": "10"}, {"transfer_encoding": "chunked"}])
+async def test_an_answer_before_the_body_says_that_the_connection_ends(
+    box: Box, body: bytes, framing: dict[str, str]
+) -> None:
+    """A client that kept it would lose its next request."""
+    sent = b"%x\r\n%b\r\n" % (len(body), body) if body and "transfer_encoding" in framing else body
+    async with serving(box.app()) as server:
+        stream = await server.connect()
+        await stream.send_all(request("/nothing", "GET", b"", host="evil.example", **framing) + sent)
+        answer = await read_to_end(stream)
+    assert answer.startswith(b"HTTP/1.1 421 ") and answer.lower().count(b"\r\nconnection: close\r\n") == 1
+
+
+async def test_an_answer_before_a_body_that_has_come_keeps_the_connection(box: Box) -> None:
+    async with serving(box.app()) as server:
+        stream = await server.connect()
+        for _ in range(2):
+            await stream.send_all(request("/nothing", "POST", b"{}", host="evil.example"))
+            answer = await read_answer(stream)
+            assert answer.startswith(b"HTTP/1.1 421 ") and b"onnection:" not in answer

@@ -1,0 +1,73 @@
+"""Plays generated requests (cases.py) on a target and collects what is wrong with the answers."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import httpx
+
+from tests.attacks.cases import Case, case, faults_of
+from tests.attacks.target import Target
+
+KEPT = 30  # ids of each kind
+PARAMETERS = {"sessions": "session_id", "plays": "play_id", "clips": "clip_id", "tags": "tag_id"}
+
+
+@dataclass
+class Walk:
+    """`faults` names the request that had them; `statuses` counts answers."""
+
+    faults: list[str] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+
+
+async def walk(target: Target, rnd: Random, count: int) -> Walk:
+    """`count` requests one after another, on what the ones before have made."""
+    told = Walk()
+    async with httpx.AsyncClient(
+        base_url=f"http://{target.authority}", timeout=20, trust_env=False, follow_redirects=False
+    ) as client:
+        document = (await client.get("/openapi.json")).json()
+        known: dict[str, list[str]] = {"channel_id": ["cam1"]}
+        for number in range(count):
+            asked = case(document, rnd, known)
+            try:
+                answer = await _ask(client, asked)
+            except httpx.HTTPError as error:
+                told.faults.append(f"{_shown(asked)}: {error!r}")
+                continue
+            told.statuses[answer.status_code] += 1
+            faults = faults_of(document, asked, answer.status_code, answer.headers, answer.content)
+            told.faults += [f"{number}: {_shown(asked)}: {answer.status_code} {each}" for each in faults]
+            _learn(known, asked, answer)
+    return told
+
+
+async def _ask(client: httpx.AsyncClient, asked: Case) -> httpx.Response:
+    headers: Sequence[tuple[bytes, bytes]] = [
+        (name.encode(), value.encode("latin-1")) for name, value in asked.headers.items()
+    ]
+    return await client.request(asked.method, asked.path, headers=headers, content=asked.body)
+
+
+def _learn(known: dict[str, list[str]], asked: Case, answer: httpx.Response) -> None:
+    parameter = PARAMETERS.get(asked.template.strip("/").split("/")[0])
+    if parameter is None or answer.status_code not in (200, 201) or asked.method != "POST":
+        return
+    try:
+        found: Any = json.loads(answer.content).get("id")
+    except (ValueError, AttributeError):
+        return
+    if isinstance(found, str):
+        ids = known.setdefault(parameter, [])
+        ids.append(found)
+        del ids[:-KEPT]
+
+
+def _shown(asked: Case) -> str:
+    return f"{asked.method} {asked.path[:200]} {dict(asked.headers)!s:.200} {asked.body[:300]!r}"

@@ -1,0 +1,38 @@
+"""Requests made from the OpenAPI document: no error of the box, no status that is not in it."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from tests.attacks.cases import case
+from tests.attacks.schema import walk
+from tests.attacks.target import Target
+
+pytestmark = pytest.mark.slow
+COUNT = 1500
+
+
+async def test_answers_are_as_documented(target: Target) -> None:
+    told = await walk(target, Random(4), COUNT)
+    assert told.faults == []
+    assert told.statuses[200] + told.statuses[201] > COUNT / 20, "some were what they should be"
+    assert told.statuses[422] > COUNT / 20
+    await target.must_live()
+
+
+def test_a_case_is_the_same_for_the_same_seed() -> None:
+    document = {
+        "paths": {
+            "/a/{x}": {
+                "get": {
+                    "parameters": [{"name": "x", "in": "path", "schema": {"type": "string"}}],
+                    "responses": {"200": {}},
+                }
+            }
+        }
+    }
+    assert [case(document, Random(n), {}) for n in range(40)] == [
+        case(document, Random(n), {}) for n in range(40)
+    ]
