@@ -26,6 +26,7 @@ from appliance.recordings.clocks import Clocks, Seen, Segment
 _DAY_US: Final = 86_400_000_000  # MediaMTX records no longer segments
 _KEEP_RUNS_OF: Final = 2  # segments, of those in memory, that keep the sample tables of their last parts
 _NEIGHBOURS: Final = 20
+_NAMED_US: Final = 2_000_000  # names are cut to whole seconds, and by other clocks than NTP
 MINUTE_US: Final = 60_000_000
 KEEP_PARTS_US: Final = 15 * 60 * 1_000_000  # part lists of this much footage stay in memory
 
@@ -44,6 +45,8 @@ class Channel:
         self._waiting: set[str] = set()
         self._published: set[str] = set()  # names of an earlier life
         self._began_us: dict[str, int] = {}  # by run: first frame known
+        self._named: dict[tuple[str, int], set[str]] = {}  # files by run and number
+        self.copies: dict[str, str] = {}  # files that are ignored, each with the one of its run and number
         self.video_until_us: int | None = None
         self.outages: list[Outage] = []  # told while they lasted, by start
         self.arrived_us: dict[str, int] = {}  # by run: box time at which its first part was seen in this life
@@ -81,6 +84,7 @@ class Channel:
             return
         self._unplace(name)
         self._waiting.discard(name)
+        self._forget_copy(segment)
         run_id = segment.facts.run_id if segment.facts is not None else None
         if run_id is not None and not any(
             one.facts is not None and one.facts.run_id == run_id for one in self.segments.values()
@@ -104,22 +108,36 @@ class Channel:
         index = segment.index
         assert index is not None
         index.apply(growth)
+        segment.facts = facts_of(index)
+        self._note_copy(segment)
         made: list[Knot] = []
         video = [(p, n) for p, n in zip(growth.parts, growth.notes, strict=True) if p.video_tfdt >= 0]
-        if video:
+        had_clock = self.clocks.of(segment) is not None
+        if video and segment.name not in self.copies:
             made = self.clocks.observe(segment, index, video, seen)
             reached = video[-1][1].reached + index.cursor.pace.lowest_cto
             segment.until_ns = index.run_ns(reached)
-        segment.facts = facts_of(index)
+        if made and not had_clock:
+            self._settle_run(segment)
         self._settled(segment)
         return made
 
     def conclude(self, segment: Segment) -> list[Knot]:
         """The open segment is no recording being made: if its times are held, they are what it says."""
         made = self.clocks.conclude(segment)
-        if made:
-            self._settled(segment)
+        self._settle_run(segment)
         return made
+
+    def is_live(self, segment: Segment) -> bool:
+        """Whether the segment is being recorded: its parts are seen when they are written."""
+        return segment.name not in self.copies and self.clocks.is_live(segment)
+
+    def _settle_run(self, segment: Segment) -> None:
+        """The run of this segment has a clock from now on, which earlier files of it waited for."""
+        assert segment.facts is not None
+        for one in self.segments.values():
+            if one.facts is not None and one.facts.run_id == segment.facts.run_id:
+                self._settled(one)
 
     def close(self, segment: Segment) -> None:
         """Nothing more will be added to the file."""
@@ -157,12 +175,19 @@ class Channel:
 
     def _settled(self, segment: Segment) -> None:
         """Facts have changed: put the segment in its place and move the edges."""
+        self._note_copy(segment)
         self._place(segment)
         self._waiting.discard(segment.name)
         if segment.facts is not None and not segment.is_open and segment.facts.parts:
             self._written_us.setdefault(segment.facts.run_id, segment.written_us)
         run, facts = self.clocks.of(segment), segment.facts
-        if run is None or facts is None or facts.first_ns is None or facts.end_ns is None:
+        if (
+            segment.name in self.copies
+            or run is None
+            or facts is None
+            or facts.first_ns is None
+            or facts.end_ns is None
+        ):
             return
         clock = run.clock()
         until_us = clock.wall_us(facts.end_ns if segment.until_ns is None else segment.until_ns)
@@ -171,6 +196,37 @@ class Channel:
         first_us = clock.wall_us(facts.first_ns)
         self._began_us[facts.run_id] = min(first_us, self._began_us.get(facts.run_id, first_us))
         self._longest_us = max(self._longest_us, clock.wall_us(facts.end_ns) - first_us)
+
+    def _note_copy(self, segment: Segment) -> None:
+        """Of several files of one run and number one is the recording: all others are ignored.
+
+        It is the one that reaches furthest; of equal ones the one whose name the recorder gave.
+        """
+        facts = segment.facts
+        if facts is None or facts.number is None:
+            return
+        names = self._named.setdefault((facts.run_id, facts.number), set())
+        names.add(segment.name)
+        if len(names) > 1:
+            self._choose(names)
+
+    def _choose(self, names: Iterable[str]) -> None:
+        kept, *copies = sorted(names, key=lambda name: _copy_rank(self.segments[name]))
+        self.copies.pop(kept, None)
+        self.copies.update(dict.fromkeys(copies, kept))
+
+    def _forget_copy(self, segment: Segment) -> None:
+        self.copies.pop(segment.name, None)
+        facts = segment.facts
+        if facts is None or facts.number is None:
+            return
+        key = facts.run_id, facts.number
+        names = self._named.get(key, set())
+        names.discard(segment.name)
+        if names:
+            self._choose(names)
+        else:
+            self._named.pop(key, None)
 
     def _until_us(self, segment: Segment) -> int | None:
         clock, facts = self.clock_of(segment), segment.facts
@@ -233,7 +289,8 @@ class Channel:
             left = max(0, left - 1)
             if left == 0 or self._shows(self._order[left][1]):
                 break
-        return [self.segments[name] for _, name in self._order[left : right + 1]]
+        names = (name for _, name in self._order[left : right + 1] if name not in self.copies)
+        return [self.segments[name] for name in names]
 
     def _shows(self, name: str) -> bool:
         facts = self.segments[name].facts
@@ -371,3 +428,15 @@ def _key_times(keys: Sequence[Key], base_ns: int, timescale: int) -> Sequence[in
     """Media times of the keys at which a run may be entered in the middle of a clip, if there are such."""
     clean = [key for key in keys if key.resets and not key.recovery] or keys
     return array("q", (base_ns + ticks_to_ns(key.pts, timescale) for key in clean))
+
+
+def _copy_rank(segment: Segment) -> tuple[object, ...]:
+    """Least for the file that is the recording itself."""
+    facts = segment.facts
+    assert facts is not None
+    is_named = (
+        None not in (segment.name_us, facts.ntp_us)
+        and abs((segment.name_us or 0) - (facts.ntp_us or 0)) <= _NAMED_US
+    )
+    name = segment.name
+    return facts.reason is not None, -(facts.end_ns or 0), not is_named, len(name), name

@@ -68,6 +68,7 @@ class _Held:
 
     claimed_us: int | None
     is_own: bool = False
+    newest: str = ""  # the file that the last of them came with
     arrivals: list[Arrival] = field(default_factory=list)
 
     def late_us(self, begin_us: int) -> int:
@@ -143,7 +144,8 @@ class Clocks:
 
     def is_held(self, segment: Segment) -> bool:
         """Whether it is still open if the segment is being recorded: its frames have no time yet."""
-        return segment.facts is not None and segment.facts.run_id in self._held
+        held = self._held.get(segment.facts.run_id) if segment.facts is not None else None
+        return held is not None and held.newest == segment.name
 
     def disk_agrees(self, segment: Segment) -> bool:
         """Whether a held segment was last written when it ends by its own word: two clocks say the same."""
@@ -178,6 +180,7 @@ class Clocks:
         if held is None:
             held = self._held[run.run_id] = _claim(segment, index, arrivals[0], seen)
         held.arrivals += arrivals
+        held.newest = segment.name
         first = self._begin(run.run_id, held)
         if first is None:
             return []

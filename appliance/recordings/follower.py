@@ -169,7 +169,9 @@ class RecordingsHandle:
         """The newest segment with video as it is now, for live pictures; None: none in memory."""
         one = self._state.followed.get(channel_id)
         for segment in one.channel.newest_first()[:4] if one is not None else ():
-            clock = one.channel.clock_of(segment) if one is not None else None
+            if one is None or segment.name in one.channel.copies:
+                continue
+            clock = one.channel.clock_of(segment)
             if segment.index is not None and segment.index.keys and clock is not None:
                 return segment.index.view(f"{channel_id}/{segment.name}", clock)
         return None
@@ -238,6 +240,7 @@ def _footage_of(followed: Followed) -> ChannelFootage:
         skew_ppm=run.skew_ppm if run is not None else 0.0,
         ntp_lag_ms=channel.ntp_lag_ms(),
         claimed_off_us=channel.claimed_off_us(),
+        copies=tuple(sorted(channel.copies.items())),
         undecodable_s=_undecodable_s(newest),
         error="; ".join(followed.errors.values()) or None,
     )

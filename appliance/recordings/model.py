@@ -67,6 +67,7 @@ class ChannelFootage:
     skew_ppm: float
     ntp_lag_ms: float | None
     claimed_off_us: int
+    copies: tuple[tuple[str, str], ...]  # (ignored file, the one that has the same run and number)
     undecodable_s: float
     error: str | None  # what the disk last said when it refused
 

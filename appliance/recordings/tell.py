@@ -33,7 +33,7 @@ def parts_came(
 ) -> None:
     """`parts` arrived: footage is on, and what was missing before them is told."""
     channel, segment = followed.channel, one.segment
-    if not channel.pieces(segment) or not channel.clocks.is_live(segment) or segment.facts is None:
+    if not channel.pieces(segment) or not channel.is_live(segment) or segment.facts is None:
         return
     if followed.open_gap_us is not None and not _is_new_run(segment, before):
         first = followed.lone is None

@@ -95,6 +95,11 @@ def _recordings_warnings(
     ]
     if strangers:
         found.append((f"folders without a channel: {', '.join(strangers)}", "add a channel, or remove them"))
+    copies = [(each.channel_id, *pair) for each in channels for pair in each.copies]
+    if copies:
+        channel_id, name, kept = copies[-1]
+        detail = f"{len(copies)} files ignored: {channel_id}/{name} has the run and number of {kept}"
+        found.append((detail, "remove the copies from the recordings folder"))
     unreadable = [name for each in channels for name, _ in each.unreadable]
     if unreadable:
         detail = f"{len(unreadable)} unreadable files, newest {unreadable[-1]}"

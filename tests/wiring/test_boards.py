@@ -57,6 +57,7 @@ class Indexed:
     waiting: int = 0
     segments: int = 5
     claimed_off_us: int = 0
+    copies: tuple[tuple[str, str], ...] = ()
     video_until_us: int | None = None
     footage: str = "on"
     undecodable_s: float = 0.0
