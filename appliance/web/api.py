@@ -43,8 +43,8 @@ class Route:
     """`handler(ctx, **path_parameters, body=..., query=...)`; body and query only when a model is given.
 
     path uses {name} segments. `returns` documents the resource, `items` the resources of a list; `status` is
-    the usual success, `also` are other statuses that answer with the same resource. `hot` routes are served in front
-    of Quart with the same conventions, for requests that come many times a second (heartbeats, marks).
+    the usual success, `also` are other statuses that answer with the same resource. `hot` routes are served
+    in front of Quart with the same conventions, for requests that come often (heartbeats, marks).
     """
 
     method: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import shutil
 import sys
 import tempfile
@@ -23,6 +24,12 @@ sys.path.insert(0, str(ROOT))
 import structlog  # noqa: E402
 import trio  # noqa: E402
 
+from tests.attacks.faults import (  # noqa: E402
+    attacks_for_hours,
+    raw_bytes_for_hours,
+    requests_for_hours,
+    rounds_in,
+)
 from tests.faults.bad_files import bad_recordings  # noqa: E402
 from tests.faults.clip_cut import clip_power_cuts  # noqa: E402
 from tests.faults.flapping import flaps  # noqa: E402
@@ -45,7 +52,11 @@ FAULTS: dict[str, Fault] = {
     "worker_kill": worker_kills,
     "bad_recording": bad_recordings,
     "flapping_source": flaps,
+    "raw_bytes": raw_bytes_for_hours,
+    "attacks": attacks_for_hours,
+    "requests": requests_for_hours,
 }
+ATTACKS = ("raw_bytes", "attacks", "requests")  # with --minutes a time instead of rounds, and --address
 COLUMNS = ("fault", "seed", "rounds", "struck", "acknowledged", "lost", "violations", "seconds")
 
 
@@ -55,11 +66,18 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=50, help="of each fault")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", action="append", choices=list(FAULTS), default=[])
+    parser.add_argument("--minutes", type=float, help="of each attack, instead of rounds")
+    parser.add_argument("--address", help="HOST:PORT of the box that is attacked, instead of one of its own")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.disable(logging.CRITICAL)
-    rows = [measure(name, asked.rounds, asked.seed, quiet=asked.json) for name in asked.only or FAULTS]
+    if asked.address:
+        os.environ["ATTACK_ADDRESS"] = asked.address
+    rows = []
+    for name in asked.only or FAULTS:
+        rounds = rounds_in(asked.minutes) if asked.minutes and name in ATTACKS else asked.rounds
+        rows.append(measure(name, rounds, asked.seed, quiet=asked.json))
     print(json.dumps(rows, indent=2) if asked.json else table(rows))
     return int(any(row["lost"] or row["violations"] for row in rows))
 

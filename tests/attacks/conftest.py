@@ -8,13 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.attacks.faults import CAMERA
 from tests.attacks.target import Target, allow_many_sockets
 from tests.kit.running import Box, serving_box
-
-CAMERA = {
-    "channels": [{"id": "cam1", "input_url": "synthetic:"}],
-    "recorder": {"mode": "embedded", "part_s": 0.2},
-}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,117 @@
+"""The attacks for hours: scripts/faults --only raw_bytes --minutes 60 [--address HOST:PORT].
+
+A round is ROUND_S of one attack beside marks and newcomers, or as many generated requests as take as long.
+What must hold: every mark and newcomer is answered, the process stays the same one, and its memory at the end
+is within MEMORY_GROWTH of what it was after the first rounds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from statistics import median
+
+from tests.attacks.attacks import ATTACKS
+from tests.attacks.press import begin, press
+from tests.attacks.schema import walk
+from tests.attacks.target import Broken, Target, allow_many_sockets
+from tests.faults.tally import Tally
+from tests.kit.running import running_box
+
+ROUND_S = 10.0
+REQUESTS = 1000  # generated ones of a round
+WARM_ROUNDS = 6  # until every code path has run and every cache is filled
+MEMORY_GROWTH = 0.10
+CAMERA = {
+    "channels": [{"id": "cam1", "input_url": "synthetic:"}],
+    "recorder": {"mode": "embedded", "part_s": 0.2},
+}
+
+Round = Callable[[Target, int, str], Awaitable[tuple[int, list[str]]]]
+
+
+def rounds_in(minutes: float) -> int:
+    return max(1, round(minutes * 60 / ROUND_S))
+
+
+@asynccontextmanager
+async def attacked(folder: Path) -> AsyncIterator[Target]:
+    """ATTACK_ADDRESS, else a box of its own in `folder`."""
+    allow_many_sockets()
+    if address := os.environ.get("ATTACK_ADDRESS"):
+        yield Target.at(address)
+        return
+    async with running_box(folder, **CAMERA) as box:
+        yield Target.at(box.url, box.process.pid)
+
+
+async def raw_bytes_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
+    """The fuzzer of raw bytes alone."""
+
+    async def one(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
+        return await _press(target, "raw_bytes", number + seed, session_id)
+
+    return await _repeat(rounds, folder, one)
+
+
+async def attacks_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
+    """Every attack in turn: the mixed load."""
+    names = list(ATTACKS)
+
+    async def one(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
+        return await _press(target, names[number % len(names)], number + seed, session_id)
+
+    return await _repeat(rounds, folder, one)
+
+
+async def requests_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
+    """Requests made from the OpenAPI document."""
+
+    async def one(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
+        told = await walk(target, Random(number + seed), REQUESTS)
+        return told.statuses.total(), told.faults
+
+    return await _repeat(rounds, folder, one)
+
+
+async def _press(target: Target, name: str, seed: int, session_id: str) -> tuple[int, list[str]]:
+    try:
+        told = await press(target, name, session_id, seed, ROUND_S)
+    except Broken as broken:
+        return 0, [f"{name}, seed {seed}: {broken}"]
+    return len(told.marks_s), []
+
+
+async def _repeat(rounds: int, folder: Path, one: Round) -> Tally:
+    tally = Tally()
+    memory: list[float] = []
+    async with attacked(folder) as target:
+        session_id = await begin(target)
+        for number in range(rounds):
+            answered, faults = await one(target, number, session_id)
+            tally.rounds += 1
+            tally.struck += 1
+            tally.acknowledged += answered
+            tally.violations += faults
+            try:
+                await target.must_live()
+                memory.append(target.memory_mb() or 0)
+            except Broken as broken:
+                tally.wrong(f"round {number}: {broken}")
+                break
+    tally.violations += grown(memory)
+    return tally
+
+
+def grown(memory_mb: list[float]) -> list[str]:
+    """A violation when the last tenth of the rounds took more memory than those after warming up."""
+    if len(memory_mb) < 4 * WARM_ROUNDS:
+        return []
+    share = max(3, len(memory_mb) // 10)
+    first, last = median(memory_mb[WARM_ROUNDS : WARM_ROUNDS + share]), median(memory_mb[-share:])
+    if last <= first * (1 + MEMORY_GROWTH):
+        return []
+    return [f"memory grew from {first:.1f} to {last:.1f} MB in {len(memory_mb)} rounds"]
