@@ -31,13 +31,13 @@ from appliance.clips.quality import quality_routes
 from appliance.clips.replay import Replays, picture_routes
 from appliance.kernel.actor import running
 from appliance.kernel.clock import BoxClock
-from appliance.kernel.safemode import SafeMode, open_safe_mode
+from appliance.kernel.safemode import Memory, SafeMode, run_leaving
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.supervision import LoopWatch
 from appliance.live.broadcaster import run_live
 from appliance.live.video import READERS, LiveVideo
 from appliance.ops.clockwatch import adopt_clock, run_clock_watch
-from appliance.ops.health import Board, clock_part, safe_mode_part
+from appliance.ops.health import Board, clock_part
 from appliance.ops.lock import hold_state
 from appliance.ops.metrics import Metrics, run_journal_metrics
 from appliance.ops.notify import Notifier
@@ -78,6 +78,7 @@ class Box:
 
     settings: Settings
     safe: SafeMode
+    memory: Memory
     clock: BoxClock
     store: Store
     board: Board
@@ -102,7 +103,7 @@ async def run_daemon(
     state_dir = settings.storage.state_dir
     bridges.make_folder(settings.storage.recordings_dir)
     bridges.make_folder(settings.storage.clips)
-    with hold_state(state_dir) as lock, open_safe_mode(state_dir) as safe:
+    with hold_state(state_dir) as lock, keeping.safe_mode(state_dir) as (safe, memory):
         keeping.make_room(state_dir)
         clock = BoxClock.start(None, None)
         soundness.make_sound(settings, clock.now_us())
@@ -110,8 +111,8 @@ async def run_daemon(
             await soundness.claim_site(store, settings)
             after_cut = await adopt_clock(store, clock)
             threads = trio.CapacityLimiter(MEDIA_THREADS)
-            box = Box(settings, safe, clock, store, Board(), Metrics(), threads, after_cut)
-            box.board.add("safe_mode", lambda: safe_mode_part(safe.on, safe.reason))
+            box = Box(settings, safe, memory, clock, store, Board(), Metrics(), threads, after_cut)
+            box.board.add("safe_mode", lambda: keeping.safe_mode_line(safe))
             box.board.add("clock", lambda: clock_part(clock.step_us()))
             report = await store.read(soundness.read_report)
             box.board.add("database", lambda: soundness.database_part(report, state_dir))
@@ -136,7 +137,7 @@ async def _footage_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Rea
             settings,
             store,
             box.clock,
-            off=box.safe.on,
+            safe=box.safe,
             after_cut=box.after_cut,
             recorder=box.recorder,
             why_ended=bridges.why_ended(box.recorder, box.publishers),
@@ -148,7 +149,8 @@ async def _footage_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Rea
 async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready | None) -> None:
     """Channels, the cutter and its files: what turns footage and marks into clips."""
     settings, store = box.settings, box.store
-    footage = bridges.footage_of(box.recordings)
+    assert box.recordings is not None
+    footage = box.recordings
     rules = MarkRules(settings.clips, settings.site.timezone, bridges.forget_tags)
     planner = Planner(footage, box.threads)
     delivery = Delivery(footage, settings.storage.clips, box.threads)
@@ -169,8 +171,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             footage_age_s=footage.newest_part_age_s,
             footage_from_outside=settings.recorder.mode == "external",
         ) as monitor,
-        bridges.unless(
-            box.safe.on,
+        running(
             "clip files",
             run_clip_files,
             store=store,
@@ -178,6 +179,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             clips_dir=settings.storage.clips,
             look_inside=box.after_cut,
             readers=delivery.readers,
+            hold=box.safe.hold(keeping.FILES),
         ) as files,
         running(
             "cutter",
@@ -191,14 +193,14 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             plan_together=planner.plan_together,
             exports=exports,
             own_cuts=OwnCuts(store, settings.storage.clips, box.threads),
-            paused=box.safe.on,
+            hold=box.safe.hold(keeping.CUTTING),
         ) as cutter,
-        keeping.retention(settings, store, box.recordings, files, rules, box.board, box.metrics),
-        bridges.unless(box.safe.on, "pictures", pictures.run),
+        keeping.retention(settings, store, footage, files, rules, box.board, box.metrics, box.safe),
+        running("pictures", pictures.run, hold=box.safe.hold(keeping.FILES)),
         bridges.whep(settings) as whep,
     ):
         routes = _routes(box, monitor, cutter, rules, delivery, pictures, planner)
-        troubles = [cutter.troubles, *([files.troubles] if files is not None else [])]
+        troubles = [cutter.troubles, files.troubles]
         box.board.add("clip_disks", lambda: boards.clip_disks_part(troubles))
         routes += [quality_routes(jobs, delivery), Previews(store, whep).routes(), *_live_pictures(box, stop)]
         await _watching_layer(box, routes, stop, loop, ready)
@@ -234,10 +236,8 @@ def _routes(
         media,
         replays.routes(),
     ]
-    if box.recordings is not None:
-        domains.append(recordings_routes(box.recordings, box.clock))
-    else:
-        domains.append(bridges.safe_mode_routes())
+    assert box.recordings is not None
+    domains.append(recordings_routes(box.recordings, box.clock))
     boards.add_parts(box.board, box.metrics, box.recordings, box.recorder, box.workers, cutter)
     sources = Sources(box.clock, monitor, box.recordings, box.recorder, box.publishers)
     sources.add(box.board, box.metrics, box.hooks, external=box.settings.recorder.mode == "external")
@@ -246,8 +246,7 @@ def _routes(
 
 
 def _live_pictures(box: Box, stop: trio.Event) -> list[Routes]:
-    if box.recordings is None:
-        return []
+    assert box.recordings is not None
     video = LiveVideo(box.recordings, trio.CapacityLimiter(READERS), stop)
     boards.add_live_pictures(box.metrics, video.audience)
     return [Routes("live pictures", raw=[video.route()])]
@@ -263,6 +262,7 @@ async def _watching_layer(
     async with (
         running("clock watch", run_clock_watch, store=store, clock=box.clock),
         running("pruning", run_pruning, store=store),
+        running("safe mode", run_leaving, safe=box.safe, memory=box.memory),
         running(
             "snapshots",
             run_snapshots,
@@ -303,6 +303,7 @@ async def _serving_layer(
     commands: list[Command] = [command for routes in domains for command in routes.commands]
     place = box.settings.site
     site = Site(place.id, place.name, (server.host, *server.allowed_hosts), place.timezone)
+    assert box.recordings is not None
     hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
     local = make_local_app(
         bridges.hook_routes(box.recordings, box.hooks), store=store, clock=clock, site=site, hooks=hooks

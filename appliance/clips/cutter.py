@@ -87,13 +87,13 @@ async def run_cutter(
     plan_together: PlanTogether | None = None,
     exports: Exports | None = None,
     own_cuts: OwnCuts | None = None,
-    paused: bool = False,
+    hold: trio.Event | None = None,
     task_status: trio.TaskStatus[CutterHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Cut clips until cancelled.
 
-    `paused` (safe mode): marks queue up and nothing is cut. Without `exports` clips of other modes than
-    instant stay pending; without `plan_together` an OUT claims nothing.
+    Until `hold` is set (safe mode) marks queue up and nothing is cut. Without `exports` clips of other modes
+    than instant stay pending; without `plan_together` an OUT claims nothing.
     Start: jobs a crash left running are pending again. Stop: cancel; a job in between its transactions is
     found again at the next start. Raises: StoreBroken.
     """
@@ -108,8 +108,8 @@ async def run_cutter(
             nursery.start_soon(store.insist, cuts.recover, name="cutter: recovery")
         nursery.start_soon(queue.follow_rows, name="cutter: rows")
         task_status.started(handle)
-        if paused:
-            return
+        if hold is not None:
+            await hold.wait()
         nursery.start_soon(queue.follow_footage, name="cutter: footage")
         late = LateFootage(store, footage, plan_span, cutting.rate)
         nursery.start_soon(late.follow, name="cutter: late footage")

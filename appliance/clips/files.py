@@ -180,13 +180,15 @@ async def run_clip_files(
     garbage_every_s: float = GARBAGE_EVERY_S,
     look_inside: bool = False,
     readers: Readers | None = None,
+    hold: trio.Event | None = None,
     task_status: trio.TaskStatus[ClipFiles] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Write the files of ready clips, one at a time, and take out the garbage, until cancelled.
 
     Start, before anything is cut: takes out what a crash left half done, then checks that the bytes every
     clip plays are still there (`lost` otherwise); `look_inside` after a power cut, when a file may have kept
-    its length without its bytes. A disk that refuses is told (`ClipFiles.troubles`) and tried again.
+    its length without its bytes. Until `hold` is set (safe mode) none of that is done. A disk that refuses is
+    told (`ClipFiles.troubles`) and tried again.
     Raises: StoreBroken.
     """
     files = ClipFiles(
@@ -197,6 +199,10 @@ async def run_clip_files(
         readers=readers if readers is not None else Readers(),
         begun_us=store.clock.now_us(),
     )
+    if hold is not None and not hold.is_set():
+        task_status.started(files)
+        task_status = trio.TASK_STATUS_IGNORED
+        await hold.wait()
     try:
         await files.make_folder()
         await sweep(store, clips_dir)

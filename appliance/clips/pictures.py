@@ -193,8 +193,17 @@ class Pictures:
             self.to_refine.append(row["id"])
             self.wake.ring()
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Pictures of clips that became ready: the key at once, the first frame when a worker is idle."""
+    async def run(
+        self, *, hold: trio.Event | None = None, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Pictures of clips that became ready: the key at once, the first frame when a worker is idle.
+
+        Until `hold` is set (safe mode) only those are made that somebody asks for.
+        """
+        if hold is not None and not hold.is_set():
+            task_status.started()
+            task_status = trio.TASK_STATUS_IGNORED
+            await hold.wait()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._follow, name="pictures: keys")
             nursery.start_soon(self._refine, name="pictures: first frames")

@@ -6,7 +6,7 @@ machine: run_health (pulse.py) measures, the composition root adds what other ac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -124,13 +124,15 @@ def loop_part(lag_s: float) -> Part:
     return Part("warn" if lag_s > 0.25 else "ok", detail)
 
 
-def safe_mode_part(on: bool, reason: str) -> Part:
-    if not on:
+def safe_mode_part(off: Sequence[str], reason: str, next_in_s: float | None = None) -> Part:
+    """`off`: what is held back, in words, in the order in which it is turned on again."""
+    if not off:
         return Part("ok", "off")
+    tried = "" if next_in_s is None else f"; {off[0]}: tried again in {max(0, next_in_s) / 60:.0f} min"
     return Part(
         "bad",
-        f"{reason}: index and clip jobs are off, marks and live pictures work",
-        "send the log (journalctl -u appliance) and restart when mended",
+        f"{reason}. Held back: {', '.join(off)}{tried}. All else works, marks too",
+        "nothing to do now: parts come back by themselves. Send the log (journalctl -u appliance)",
     )
 
 

@@ -99,7 +99,7 @@ async def _load(followed: Followed) -> None:
     except OSError as error:
         followed.fail("index", error)
     newest = max(found, key=lambda name: (found[name].mtime_ns, name), default=None)
-    if newest is not None and channel.segments[newest].facts is None:
+    if newest is not None and channel.segments[newest].facts is None and not shared.only_growing:
         segment = channel.segments[newest]
         is_old = shared.clock.now_us() - segment.written_us > _IDLE_US
         await _open(followed, segment, was_there=True, is_old=is_old)

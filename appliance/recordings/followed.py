@@ -79,6 +79,7 @@ class Shared:
     after_cut: bool = False  # the machine was started anew: what was not synced may be gone
     why_ended: WhyEnded | None = None
     dies_with_us: bool = False  # this daemon is the recorder: a run of an earlier life ended when it did
+    only_growing: bool = False  # safe mode: what lies there may be what ended the box; what grows is live
 
 
 @dataclass(slots=True)

@@ -55,6 +55,7 @@ class _State:
     facts_rang: Signal = field(default_factory=Signal)
     wanted_rang: Signal = field(default_factory=Signal)
     hint_rang: Signal = field(default_factory=Signal)
+    hold: trio.Event | None = None  # safe mode: no channel is followed before it is set
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,11 @@ class RecordingsHandle:
                 return segment.index.view(f"{channel_id}/{segment.name}", clock)
         return None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether no channel is followed yet (safe mode)."""
+        return self._state.hold is not None and not self._state.hold.is_set()
+
     def open_fd(self, name: str) -> int:
         """Descriptor of a recording by its name in a plan. Blocking.
 
@@ -275,6 +281,8 @@ async def run_recordings(
     after_cut: bool = False,
     why_ended: WhyEnded | None = None,
     dies_with_us: bool = False,
+    hold: trio.Event | None = None,
+    hold_old: trio.Event | None = None,
     task_status: trio.TaskStatus[RecordingsHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Follow `channels` (id -> latency_ms) under `recordings_dir` until cancelled.
@@ -283,10 +291,11 @@ async def run_recordings(
     what the cache does not know is walked in the background. `announce` is awaited with one fact at a time,
     in order; Unavailable is tried again. `after_cut`: the machine was started anew, and the newest files may
     have lost what was not synced. `why_ended`: knows why a channel's footage stopped. `dies_with_us`: this
-    daemon records. Stop: cancel. Raises what `announce` raises besides.
+    daemon records. Until `hold` is set (safe mode) no channel is followed, and until `hold_old` is set only
+    files that grow are read. Stop: cancel. Raises what `announce` raises besides.
     """
     state = _State(wanted=dict(channels))
-    walks = Walks(Signal())
+    walks = Walks(Signal(), hold_old)
     reads = trio.CapacityLimiter(READS)
 
     def tell(fact: Fact) -> None:
@@ -294,10 +303,23 @@ async def run_recordings(
         state.facts_rang.ring()
 
     shared = Shared(
-        recordings_dir, clock, reads, Signal(), walks.wake, tell, after_cut, why_ended, dies_with_us
+        recordings_dir,
+        clock,
+        reads,
+        Signal(),
+        walks.wake,
+        tell,
+        after_cut,
+        why_ended,
+        dies_with_us,
+        only_growing=hold_old is not None and not hold_old.is_set(),
     )
     handle = RecordingsHandle(shared.changed, reads, recordings_dir, state, walks, clock)
     async with trio.open_nursery() as nursery:
+        if hold is not None and not hold.is_set():
+            task_status.started(handle)
+            task_status, state.hold = trio.TASK_STATUS_IGNORED, hold
+            await hold.wait()
         follow_wanted = _Follow(state, shared, index_dir, name_timezone, nursery)
         begun = follow_wanted.adjust()
         nursery.start_soon(_announce_for_ever, state, announce, name="recordings: facts")

@@ -27,6 +27,10 @@ def recordings_routes(recordings: RecordingsHandle, clock: Clock) -> Routes:
     @routes.get("/channels/{channel_id}/timeline", query=TimelineQuery, returns=Timeline)
     async def timeline(ctx: Ctx, channel_id: str, query: TimelineQuery) -> Answer:
         """Covered spans, gaps and runs of a channel; with frames=1 the capture time of every frame."""
+        if recordings.is_held:
+            raise Unavailable(
+                "safe_mode", "recordings are not read in safe mode", "see /readyz", retry_after_s=30
+            )
         if channel_id not in recordings.channel_ids():
             raise not_found("channel", channel_id)
         end_us = query.end if query.end is not None else clock.now_us()

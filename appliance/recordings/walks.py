@@ -36,6 +36,7 @@ class Walks:
     """Shared by the background walk and by those who ask."""
 
     wake: Signal
+    hold: trio.Event | None = None  # not set (safe mode): nothing is walked, not even when asked for
     _busy: dict[str, trio.Event] = field(default_factory=dict)
     _tables: OrderedDict[str, tuple[Init, Sequence[Part], Sequence[Key]]] = field(default_factory=OrderedDict)
 
@@ -44,12 +45,18 @@ class Walks:
         found: list[SegmentView] = []
         for segment in followed.channel.touching(start_us, end_us):
             if segment.facts is None and not segment.is_open:
+                if self.is_held:
+                    continue
                 await self.walk(followed, segment)
             view = await self._view(followed, segment)
             if view is not None:
                 found.append(view)
         windows = await self._windows(followed, start_us, end_us)
         return [replace(view, windows=windows.get(view.run_id)) for view in found] if windows else found
+
+    @property
+    def is_held(self) -> bool:
+        return self.hold is not None and not self.hold.is_set()
 
     async def find_keys(self, followed: Followed, start_us: int, end_us: int) -> None:
         """Load what `Channel.coverage` of the span needs to tell overlapping runs apart. Raises OSError."""
@@ -169,7 +176,9 @@ class Walks:
 
 
 async def walk_in_background(followed: Mapping[str, Followed], walks: Walks) -> None:
-    """Walk what waits, newest first over all channels, for ever."""
+    """Walk what waits, newest first over all channels, for ever; in safe mode once its hold is over."""
+    if walks.hold is not None:
+        await walks.hold.wait()
     while True:
         seen = walks.wake.count
         while (next_one := _newest_waiting(followed)) is not None:

@@ -351,11 +351,12 @@ async def run_retention(
     folders: Folders,
     limits: Limits,
     grace_us: int = 0,
+    hold: trio.Event | None = None,
     space: Callable[[Path], Space] = ask_space,
     task_status: trio.TaskStatus[RetentionHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Keep room on the disks until cancelled. `grace_us`: figures that delete more than those of the last run
-    wait so long.
+    wait so long. Until `hold` is set (safe mode) nothing is looked at and nothing deleted.
 
     Start: at once; the first look follows. Stop: cancel; what is between row and disk is finished at the next
     start. Raises: StoreBroken.
@@ -364,4 +365,6 @@ async def run_retention(
     keeper = _Keeper(store, recordings, clips, expire_clip, folders, limits, space, ballast)
     keeper.wanted, keeper.grace_us = limits, grace_us
     task_status.started(RetentionHandle(keeper))
+    if hold is not None:
+        await hold.wait()
     await keeper.run()

@@ -174,7 +174,7 @@ def clip_disks_part(troubles: Sequence[Troubles]) -> Part:
 def add_parts(
     board: Board,
     metrics: Metrics,
-    recordings: RecordingsHandle | None,
+    recordings: RecordingsHandle,
     recorder: RecorderHandle | None,
     workers: WorkerPoolHandle | None,
     cutter: CutterHandle,
@@ -182,8 +182,7 @@ def add_parts(
     """Put every layer that is up on the board."""
     if recorder is not None:
         board.add("recorder", lambda: recorder_part(recorder))
-    if recordings is not None:
-        board.add("recordings", lambda: recordings_part(recordings))
+    board.add("recordings", lambda: recordings_part(recordings))
     if workers is not None:
         board.add("workers", lambda: workers_part(workers))
         metrics.gauges("worker_jobs", "Media jobs and what became of workers", "what", _jobs_of(workers))

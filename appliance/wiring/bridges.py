@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -15,7 +15,6 @@ import trio
 
 from appliance.channels.configured import Applied, apply_config
 from appliance.channels.store import footage_changed
-from appliance.clips.footage import Footage
 from appliance.clips.pictures import DecodeKey
 from appliance.clips.plays import restore_session_clips
 from appliance.kernel.actor import running
@@ -23,12 +22,12 @@ from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.fields import Input
 from appliance.kernel.operation import Answer
+from appliance.kernel.safemode import SafeMode
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
 from appliance.media.spans import Reason
 from appliance.media.turn import Turn
-from appliance.media.view import SegmentView
 from appliance.recordings.embedded import RecorderHandle, run_embedded_recorder
 from appliance.recordings.followed import WhyEnded
 from appliance.recordings.follower import RecordingsHandle, run_recordings
@@ -44,6 +43,9 @@ from appliance.workers.jobs import ThumbnailJob
 from appliance.workers.pool import Priority, WorkerPoolHandle
 
 log = structlog.get_logger("wiring")
+
+RECORDINGS: Final = "all recordings, live pictures"
+OLD_RECORDINGS: Final = "recordings made before the start"
 
 
 def make_folder(folder: Path) -> None:
@@ -210,18 +212,15 @@ async def recordings_index(
     store: Store,
     clock: Clock,
     *,
-    off: bool,
+    safe: SafeMode,
     after_cut: bool,
     recorder: RecorderHandle | None,
     why_ended: WhyEnded,
-) -> AsyncIterator[RecordingsHandle | None]:
-    """The index of every channel's recordings; None in safe mode.
+) -> AsyncIterator[RecordingsHandle]:
+    """The index of every channel's recordings; in safe mode of those that grow.
 
     Who waits for footage is woken when a source of `recorder` goes down or comes back.
     """
-    if off:
-        yield None
-        return
 
     async def announce(fact: Fact) -> None:
         await store.write(lambda tx: journal_fact(tx, fact))
@@ -238,6 +237,8 @@ async def recordings_index(
         after_cut=after_cut,
         why_ended=why_ended,
         dies_with_us=settings.recorder.mode == "embedded",
+        hold=safe.hold(RECORDINGS),
+        hold_old=safe.hold(OLD_RECORDINGS),
     ) as recordings:
 
         async def want() -> None:
@@ -270,7 +271,7 @@ def journal_fact(tx: Tx, fact: Fact) -> None:
     journal_gap(tx, fact)
 
 
-def hook_routes(recordings: RecordingsHandle | None, hooks: HookCalls) -> list[Routes]:
+def hook_routes(recordings: RecordingsHandle, hooks: HookCalls) -> list[Routes]:
     """POST /mediamtx/hook: a hint to look at a folder now. Truth stays the disk: a lost hook costs 5 s."""
     routes = Routes("mediamtx")
 
@@ -279,7 +280,7 @@ def hook_routes(recordings: RecordingsHandle | None, hooks: HookCalls) -> list[R
         """MediaMTX tells that a segment began or ended, or that a camera came or went."""
         heard = parse_hook(body.model_dump(exclude_none=True))
         hooks.count(str(heard.event))
-        if recordings is not None and heard.channel_id in recordings.channel_ids():
+        if heard.channel_id in recordings.channel_ids():
             recordings.rescan_now(heard.channel_id)
         return Answer(200, {"heard": str(heard.event)})
 
@@ -323,59 +324,12 @@ def decode_key(workers: WorkerPoolHandle | None) -> DecodeKey:
     return decode
 
 
-# -- safe mode -------------------------------------------------------------------------------------------
-
-
 def restore_marks(tx: Tx, session_id: str, deleted_us: int) -> None:
     """What comes back with a session whose delete is undone: plays, clips, tags."""
     restore_session_clips(tx, session_id, deleted_us)
     restore_tags_of(tx, session_id, deleted_us)
 
 
-def footage_of(recordings: RecordingsHandle | None) -> Footage:
-    """What cutting asks of: the index, or nothing at all in safe mode."""
-    return NoRecordings() if recordings is None else recordings
-
-
 def forget_tags(tx: Tx, clip_id: str) -> object:
     """The tags' part of deleting a clip."""
     return delete_tags_of(tx, clip_id=clip_id)
-
-
-def safe_mode_routes() -> Routes:
-    """What the index would answer says why it does not."""
-    routes = Routes("recordings")
-
-    @routes.get("/channels/{channel_id}/timeline")
-    async def timeline(ctx: Ctx, channel_id: str) -> Answer:
-        """Off in safe mode."""
-        raise Unavailable(
-            "safe_mode", "the index is off in safe mode", "see /readyz for the reason", retry_after_s=30
-        )
-
-    return routes
-
-
-class NoRecordings:
-    """Footage of a box in safe mode: nothing is known, nothing changes, nothing is refused for ever."""
-
-    def __init__(self) -> None:
-        self.changed = Signal()
-
-    def video_until_us(self, channel_id: str) -> int | None:
-        return None
-
-    def newest_part_age_s(self, channel_id: str) -> float | None:
-        return None
-
-    def run_begun_after(self, channel_id: str, instant_us: int) -> bool:
-        return False
-
-    def known(self, channel_id: str, start_us: int, end_us: int) -> str:
-        return ""
-
-    async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
-        return ()
-
-    def open_fd(self, name: str) -> int:
-        raise FileNotFoundError(name)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
+
+import trio
 
 from appliance.clips.files import ClipFiles
 from appliance.clips.marks import MarkRules, expire_clip
 from appliance.kernel.actor import running
 from appliance.kernel.clock import to_rfc3339
+from appliance.kernel.safemode import Memory, SafeMode, open_safe_mode
 from appliance.kernel.store import Store
-from appliance.ops.health import GB, Board, Part
+from appliance.ops.health import GB, Board, Part, safe_mode_part
 from appliance.ops.metrics import Metrics
 from appliance.recordings.follower import RecordingsHandle
 from appliance.retention.actor import RetentionHandle, run_retention
@@ -20,9 +23,26 @@ from appliance.retention.ballast import make_room as make_room
 from appliance.retention.core import HOURS_BAD, HOURS_WARN, Limits
 from appliance.retention.model import Figures, Folders
 from appliance.settings import Settings
+from appliance.web.common import appliance_version
+from appliance.wiring.bridges import OLD_RECORDINGS, RECORDINGS
 
 DAY_US: Final = 86_400_000_000
 HOUR_US: Final = 3_600_000_000
+CUTTING: Final = "cutting of clips"
+FILES: Final = "clip files, their pictures, retention"
+
+
+def safe_mode(state_dir: Path) -> AbstractContextManager[tuple[SafeMode, Memory]]:
+    """What safe mode holds back, in the order in which it comes back. Marks, health and, unless they end the
+    box too, live pictures and frames work meanwhile."""
+    parts = (OLD_RECORDINGS, CUTTING, FILES)
+    return open_safe_mode(state_dir, parts, last_resort=RECORDINGS, version=appliance_version())
+
+
+def safe_mode_line(safe: SafeMode) -> Part:
+    """The part `safe_mode` of /readyz."""
+    next_in_s = None if safe.next_s is None else safe.next_s - trio.current_time()
+    return safe_mode_part(safe.off_parts(), safe.reason, next_in_s)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -47,16 +67,14 @@ def folders_of(settings: Settings) -> dict[str, Path]:
 async def retention(
     settings: Settings,
     store: Store,
-    recordings: RecordingsHandle | None,
-    files: ClipFiles | None,
+    recordings: RecordingsHandle,
+    files: ClipFiles,
     rules: MarkRules,
     board: Board,
     metrics: Metrics,
-) -> AsyncIterator[RetentionHandle | None]:
-    """Keep room on the disks; in safe mode nothing is known of the recordings, and nothing is deleted."""
-    if recordings is None or files is None:
-        yield None
-        return
+    safe: SafeMode,
+) -> AsyncIterator[RetentionHandle]:
+    """Keep room on the disks; while safe mode holds it back nothing is deleted."""
     storage = settings.storage
     async with running(
         "retention",
@@ -68,6 +86,7 @@ async def retention(
         folders=Folders(storage.state_dir, storage.recordings_dir, storage.clips),
         limits=limits_of(settings),
         grace_us=round(settings.retention.grace_h * HOUR_US),
+        hold=safe.hold(FILES),
     ) as handle:
         add_retention(board, metrics, handle)
         yield handle

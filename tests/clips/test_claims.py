@@ -120,7 +120,7 @@ async def cutting(tmp_path: Path, *, paused: bool = False) -> AsyncIterator[Desk
                 clock=store.clock,
                 plan_span=planner,
                 plan_together=together,
-                paused=paused,
+                hold=trio.Event() if paused else None,
                 task_status=task_status,
             )
         )

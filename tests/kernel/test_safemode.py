@@ -1,15 +1,31 @@
-"""Safe mode: three abnormal exits in two minutes, counted over restarts, forgotten by a clean end."""
+"""Safe mode: three abnormal exits in two minutes, counted over restarts, left one part at a time."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 from appliance.kernel import safemode
-from appliance.kernel.safemode import MARKER, Record, SafeMode, decide, open_safe_mode
+from appliance.kernel.safemode import (
+    AGAIN_S,
+    MARKER,
+    QUIET_S,
+    Decision,
+    Memory,
+    Record,
+    SafeMode,
+    decide,
+    open_safe_mode,
+    run_leaving,
+)
 
 SECOND = 1_000_000
+PARTS = ("old", "cutting", "files")
 
 
 def crash_starts(*at_s: float) -> list[bool]:
@@ -17,8 +33,8 @@ def crash_starts(*at_s: float) -> list[bool]:
     left: Record | None = None
     found: list[bool] = []
     for second in at_s:
-        left, mode = decide(left, boot="b", now_us=int(second * SECOND))
-        found.append(mode.on)
+        left, decision = decide(left, boot="b", now_us=int(second * SECOND))
+        found.append(decision.on)
     return found
 
 
@@ -35,18 +51,33 @@ def test_the_window_is_two_minutes_to_the_microsecond() -> None:
     assert crash_starts(0, 10, 20, 130) == [False] * 4
 
 
-def test_safe_mode_ends_by_itself_when_it_held_for_two_minutes() -> None:
+def test_a_crash_long_after_safe_mode_is_one_crash() -> None:
     assert crash_starts(0, 10, 20, 30, 400) == [False, False, False, True, False]
 
 
-def test_a_reboot_is_no_crash() -> None:
+def test_a_reboot_is_no_crash_and_another_release_begins_anew() -> None:
     left, _ = decide(Record("old boot", (1, 2, 3)), boot="b", now_us=5)
     assert left == Record("b")
+    left, decision = decide(Record("b", (1, 2, 3), version="1"), boot="b", now_us=5, version="2")
+    assert left == Record("b", version="2") and not decision.on
 
 
 def test_the_reason_names_the_count_and_the_last_error() -> None:
-    _, mode = decide(Record("b", (1, 2), "StoreBroken: disk I/O error"), boot="b", now_us=3)
-    assert mode == SafeMode(True, 3, "3 abnormal exits in 2 minutes; the last: StoreBroken: disk I/O error")
+    _, decision = decide(Record("b", (1, 2), "StoreBroken: disk I/O error"), boot="b", now_us=3)
+    assert decision == Decision(
+        True, 3, "3 abnormal exits in 2 minutes; the last: StoreBroken: disk I/O error"
+    )
+
+
+def test_a_part_that_ended_the_box_when_it_was_turned_on_is_held_back_at_the_next_start() -> None:
+    record, decision = decide(Record("b", (), "boom", trying="files"), boot="b", now_us=900 * SECOND)
+    assert decision.on and "turning on files ended the box" in decision.reason
+    assert record.ended == {"files": 1} and not record.trying
+    safe = SafeMode(decision, PARTS, PARTS, record.ended)
+    assert safe.off_parts() == ["old", "cutting", "files"]
+    assert (safe.pause_s("old"), safe.pause_s("files")) == (QUIET_S, AGAIN_S)
+    twice = SafeMode(decision, PARTS, PARTS, {"old": 2})
+    assert twice.off_parts() == ["cutting", "files", "old"] and twice.pause_s("old") == 2 * AGAIN_S
 
 
 @pytest.fixture
@@ -55,41 +86,78 @@ def one_boot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(safemode, "boottime_us", lambda: 500 * SECOND)
 
 
+@contextmanager
+def run_of(state: Path) -> Iterator[tuple[SafeMode, Memory]]:
+    with open_safe_mode(state, PARTS, last_resort="recordings") as opened:
+        yield opened
+
+
+def crash(state: Path, times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(ValueError, match="bug"), run_of(state):
+            raise ValueError("bug")
+
+
 @pytest.mark.usefixtures("one_boot")
 def test_crashes_are_remembered_over_restarts_and_a_clean_end_forgets_them(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    for _ in range(3):
-        with pytest.raises(ValueError, match="bug"), open_safe_mode(state) as mode:
-            assert not mode.on
-            raise ValueError("bug")
-    with open_safe_mode(state) as mode:
-        assert mode.on and "ValueError: bug" in mode.reason
+    crash(state, 3)
+    with run_of(state) as (safe, _):
+        assert safe.on and "ValueError: bug" in safe.reason
+        assert safe.off_parts() == list(PARTS) and safe.hold("recordings").is_set()
     assert not (state / MARKER).exists()
-    with open_safe_mode(state) as mode:
-        assert not mode.on
+    with run_of(state) as (safe, _):
+        assert not safe.on and all(safe.hold(part).is_set() for part in PARTS)
+
+
+@pytest.mark.usefixtures("one_boot")
+def test_a_box_that_ends_in_safe_mode_too_holds_back_its_last_resort(tmp_path: Path) -> None:
+    crash(tmp_path, 4)
+    with run_of(tmp_path) as (safe, _):
+        assert safe.off_parts() == ["recordings", *PARTS]
 
 
 @pytest.mark.usefixtures("one_boot")
 def test_a_killed_run_leaves_its_marker_from_the_first_moment(tmp_path: Path) -> None:
-    with open_safe_mode(tmp_path):
+    with run_of(tmp_path):
         left = (tmp_path / MARKER).read_text()
     (tmp_path / MARKER).write_text(left)  # as kill -9 would have left it
-    with open_safe_mode(tmp_path) as mode:
-        assert (mode.on, mode.exits) == (False, 1)
-
-
-@pytest.mark.parametrize(
-    "damage", ["", "{", "[]", '{"boot_id": "b"}', '{"boot_id":"b","exits_us":[null],"reason":""}']
-)
-@pytest.mark.usefixtures("one_boot")
-def test_a_damaged_marker_never_stops_a_start(tmp_path: Path, damage: str) -> None:
-    (tmp_path / MARKER).write_text(damage)
-    with open_safe_mode(tmp_path) as mode:
-        assert not mode.on
+    with run_of(tmp_path) as (safe, _):
+        assert (safe.on, safe.exits) == (False, 1)
 
 
 @pytest.mark.usefixtures("one_boot")
-def test_a_state_folder_that_cannot_be_written_never_stops_a_start(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with open_safe_mode(tmp_path / "file" / "state") as mode:
-        assert not mode.on
+@pytest.mark.parametrize("left", ["", "[]", '{"boot_id": 1}', "\x00"])
+def test_a_marker_that_cannot_be_read_is_no_marker(tmp_path: Path, left: str) -> None:
+    (tmp_path / MARKER).write_text(left)
+    with run_of(tmp_path) as (safe, _):
+        assert not safe.on
+
+
+@pytest.mark.usefixtures("one_boot")
+async def test_parts_come_back_one_at_a_time_and_the_box_is_as_before(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def in_the_loop(call, *args):  # type: ignore[no-untyped-def]  # the clock must not jump meanwhile
+        await trio.lowlevel.checkpoint()
+        return call(*args)
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", in_the_loop)
+    crash(tmp_path, 3)
+    began_s = trio.current_time()
+    with run_of(tmp_path) as (safe, memory):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(run_leaving, safe, memory)
+            for number, part in enumerate(PARTS):
+                await safe.hold(part).wait()
+                assert trio.current_time() - began_s == pytest.approx(QUIET_S * (2 * number + 1))
+                assert memory.record.trying == part, "the next start knows what was tried"
+                assert safe.off_parts() == list(PARTS[number + 1 :])
+        assert not safe.on and not memory.record.trying and not memory.record.was_safe
+        assert memory.record.exits_us == (), "what is over does not count any more"
+
+
+async def test_a_box_without_safe_mode_has_nothing_to_leave(tmp_path: Path) -> None:
+    safe = SafeMode(Decision(False), PARTS, (), {})
+    await run_leaving(safe, Memory(tmp_path / MARKER, Record("b")))
+    assert not (tmp_path / MARKER).exists()

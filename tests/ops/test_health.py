@@ -71,9 +71,10 @@ def test_the_loops_turns_are_judged(lag_s: float, status: str) -> None:
 
 
 def test_safe_mode_is_red_and_says_why() -> None:
-    part = safe_mode_part(True, "3 abnormal exits in 2 minutes")
+    part = safe_mode_part(["cutting", "files"], "3 abnormal exits in 2 minutes", 90.0)
     assert part.status == "bad" and part.detail.startswith("3 abnormal exits") and part.hint
-    assert safe_mode_part(False, "").status == "ok"
+    assert "cutting, files" in part.detail and "cutting: tried again in 2 min" in part.detail
+    assert safe_mode_part([], "").status == "ok"
 
 
 def test_the_board_asks_each_part_when_it_is_read() -> None:
