@@ -28,6 +28,9 @@ CLOSING_BUFFER_BYTES = 256 * 1024  # room for the last words to a client that do
 CONTROL_BYTES_MAX = 4096  # pongs that wait for a full socket; more are dropped
 
 
+NO_UPCALLS = Upcalls(lambda: None, lambda: False, lambda why: None, lambda: None)
+
+
 class DirectTransport:
     """See Transport. `_rest` is what the socket has not taken yet; it always ends at a frame's end."""
 
@@ -40,7 +43,7 @@ class DirectTransport:
         self._control = b""
         self._probing = False
         self._closed = False
-        self._upcalls: Upcalls
+        self._upcalls = NO_UPCALLS
 
     @classmethod
     def behind(cls, send: Send) -> DirectTransport | None:
@@ -107,6 +110,10 @@ class DirectTransport:
         if self._rest or self._control:
             with trio.CancelScope(shield=True):
                 await self._wire.abort()
+
+    def release(self) -> None:
+        self._closed = True
+        self._upcalls = NO_UPCALLS
 
     # -- the socket ------------------------------------------------------------------------------
 

@@ -47,6 +47,7 @@ class Endpoint:
         finally:
             if (ending := client.ending) is not None:
                 await survive("closing", device, lambda: transport.close(receive, *ending))
+            transport.release()
 
     async def _serve(self, scope: Scope, receive: Receive, client: Client) -> None:
         """The client's whole life; cancelled from outside, it is sent away as at a restart."""

@@ -62,6 +62,10 @@ class Transport(Protocol):
         """Send one finished binary frame (`binary_frame`), without a copy if possible. Raises Gone."""
         ...
 
+    def release(self) -> None:
+        """The client is over: forget it, so that its memory is free at once."""
+        ...
+
     async def close(self, receive: Receive, code: int, reason: str) -> None:
         """Say why, give the client CLOSE_GRACE_S to answer, end the connection."""
         ...
@@ -85,6 +89,9 @@ class PlainTransport:
         pass
 
     async def flush(self) -> None:
+        pass
+
+    def release(self) -> None:
         pass
 
     async def write(self, payloads: Sequence[bytes]) -> None:

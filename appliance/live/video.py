@@ -120,6 +120,7 @@ class LiveVideo:
             viewer.leave()
         if (ending := viewer.ending) is not None:
             await survive("closing", channel_id, lambda: viewer.transport.close(receive, *ending))
+        viewer.transport.release()
 
     async def _until_stopping(self, scope: trio.CancelScope) -> None:
         await self.stopping.wait()

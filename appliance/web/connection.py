@@ -175,6 +175,17 @@ class Connection(TCPServer):
         finally:
             with trio.move_on_after(LINGER_S, shield=True):
                 await self._close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Nobody uses this any more. Its parts refer to each other, and the collector looks for such circles
+        among old objects once in hours (kernel/interpreter.py): after a flood their memory would stay."""
+        protocol: Any = self.__dict__.pop("protocol", None)
+        if protocol is not None:
+            if protocol.last_stream is not None:
+                protocol.last_stream.__dict__.clear()
+            protocol.__dict__.clear()
+        self.__dict__.pop("_task_group", None)
 
     def abort(self) -> None:
         """Close the socket at once; whoever waits on it is released with an error."""

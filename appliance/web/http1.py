@@ -28,6 +28,7 @@ class Protocol(H11Protocol):
     _head: bytes | None = None
     _reading: tuple[str, int] = ("", -1)
     _deadline = math.inf
+    last_stream: Any = None  # hypercorn's, of the request before; kept until the connection has ended
     _taken = 0  # bytes of the body so far
     _length: int | None = None  # of the body; None: it is in chunks
     _is_asked = False  # a whole request has been read whose answer is not finished
@@ -128,6 +129,7 @@ class Protocol(H11Protocol):
         """Malformed bytes end the connection. A request that was whole before them (they follow its
         `Connection: close`, say) is answered first: its effect may have been made already, so 400 would
         not be true, and two answers must not race."""
+        error.__traceback__ = None  # its frames hold the connection, and h11's frame holds the error
         if self._is_asked and self.stream is not None:
             return  # the end of the answer ends the connection: h11 knows that the client is in error
         if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -170,6 +172,10 @@ class Protocol(H11Protocol):
             if self.connection.their_state is h11.ERROR:
                 return b""
             raise
+
+    async def _close_stream(self) -> None:
+        self.last_stream = self.stream or self.last_stream
+        await super()._close_stream()
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """No upgrade to HTTP/2: its frames would pass by every limit here."""

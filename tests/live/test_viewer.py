@@ -15,7 +15,7 @@ from appliance.live.video import LiveVideo
 from appliance.live.viewer import QUIET_S, TAKE_S, Dropped, Viewer
 from tests.kit.asgi import serving
 from tests.live.raw import RawClient, close_frame
-from tests.web.sockets import frame, handshake
+from tests.web.sockets import circles, frame, handshake
 
 
 class Socket:
@@ -35,6 +35,9 @@ class Socket:
         return True
 
     def probe(self) -> None:
+        raise AssertionError
+
+    def release(self) -> None:
         raise AssertionError
 
     async def flush(self) -> None:
@@ -116,6 +119,27 @@ async def test_a_viewer_that_talks_too_much_is_ended_with_its_reason(said: bytes
         with trio.fail_after(5):
             while video.audience.count:  # noqa: ASYNC110  # the far end of a socket
                 await trio.sleep(0.01)
+
+
+async def test_viewers_leave_no_circles_behind() -> None:
+    dark: Any = Dark()
+    video = LiveVideo(dark, trio.CapacityLimiter(1), trio.Event())
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await video.handle(scope, receive, send, {"channel_id": "cam1"})
+
+    async with serving(app) as port:
+
+        async def watch() -> None:
+            client = await trio.open_tcp_stream("127.0.0.1", port)
+            await client.send_all(handshake("/channels/cam1/live"))
+            await client.receive_some(4096)
+            await trio.aclose_forcefully(client)
+            with trio.fail_after(5):
+                while video.audience.count:  # noqa: ASYNC110  # the far end of a socket
+                    await trio.sleep(0.01)
+
+        assert await circles(watch) == []
 
 
 async def test_the_talk_of_a_calm_viewer_is_ignored() -> None:

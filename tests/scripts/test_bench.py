@@ -15,6 +15,7 @@ BENCHES = Path(__file__).resolve().parents[2] / "scripts" / "benches"
 DEADLINE_S = 60.0
 
 PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
+    "attacks": {"marks": ("attack", "idle_p95_ms", "p95_ms", "ratio", "waited_percent")},
     "cut": {
         "plan": ("method", "minutes", "median_ms", "min_ms", "ratio"),
         "exact": ("method", "media", "exact"),

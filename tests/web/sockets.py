@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -106,3 +107,25 @@ def frame(payload: bytes, opcode: int = 2, *, last: bool = True) -> bytes:
     length = len(payload)
     size = bytes((0x80 | length,)) if length < 126 else b"\xff" + length.to_bytes(8, "big")
     return bytes((opcode | 0x80 * last,)) + size + bytes(4) + payload
+
+
+OURS = {"Connection", "Protocol", "HTTPStream", "WSStream", "Inbox", "Viewer", "Client", "DirectTransport"}
+
+
+async def circles(once: Callable[[], Awaitable[None]], rounds: int = 10) -> list[str]:
+    """Names of what `once` leaves in circles: the collector looks among old objects once in hours."""
+    await once()
+    await trio.sleep(0.05)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            await once()
+        await trio.sleep(0.05)  # the server's side of the last one
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        return sorted({type(each).__name__ for each in gc.garbage} & OURS)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()

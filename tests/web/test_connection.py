@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import trio
 import trio.testing
 from hypercorn.trio.worker_context import WorkerContext
 
 from appliance.web.connection import IdleTimer, Inbox
+from tests.web.conftest import Box
+from tests.web.sockets import circles, read_to_end, request, serving
 
 BODY = {"type": "http.request", "body": b"x", "more_body": True}
 GONE = {"type": "http.disconnect"}
@@ -73,3 +76,22 @@ async def test_stopping_ends_an_idle_connection_and_not_a_busy_one(
     with trio.move_on_after(1000) as busy:
         await working.wait_expired(context)
     assert busy.cancelled_caught
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"GARBAGE\r\n\r\n", request(connection="close"), request("/version") + request(connection="close")],
+    ids=["silent", "garbage", "one request", "two requests"],
+)
+async def test_a_connection_leaves_no_circles_behind(box: Box, said: bytes) -> None:
+    """After a flood of connections their memory is free at once."""
+    async with serving(box.app()) as server:
+
+        async def once() -> None:
+            stream = await server.connect()
+            if said:
+                await stream.send_all(said)
+                await read_to_end(stream)
+            await stream.aclose()
+
+        assert await circles(once) == []
