@@ -165,8 +165,8 @@ def _rows(told: dict[str, list[Slice]]) -> list[Row]:
 
 
 def _mark(session: str) -> bytes:
-    """NEW PLAY on one channel: a play, a clip and two journal entries."""
-    body = json.dumps({"session_id": session, "duration_seconds": 0, "channel_ids": ["d0"]}).encode()
+    """A play on one channel: a play, a clip and two journal entries. It has an end: open marks are capped."""
+    body = json.dumps({"session_id": session, "duration_seconds": 1, "channel_ids": ["d0"]}).encode()
     head = f"POST /plays HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
     head += "Content-Type: application/json\r\n\r\n"
     return head.encode() + body

@@ -106,6 +106,20 @@ async def test_a_large_one_is_whole_on_a_kept_connection(box: Box, method: str) 
         assert bodies[0] == bodies[1] and json.loads(bodies[0])["as_of_seq"] == 0
 
 
+@pytest.mark.parametrize(
+    "behind", [b"X", bytes(200_000), request("/time")], ids=["a byte", "many", "a request"]
+)
+async def test_bytes_behind_it_do_not_cut_it(box: Box, behind: bytes) -> None:
+    hooks = Hooks(dict, bytes, lambda tx: {"filler": "x" * 3_000_000})
+    app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
+    async with serving(app) as server, trio.open_nursery() as nursery:
+        stream = await server.connect()
+        nursery.start_soon(stream.send_all, request("/snapshot", connection="close") + behind)
+        answer = await read_to_end(stream)
+    assert answer.startswith(b"HTTP/1.1 200 ") and answer.count(b"HTTP/1.1 ") == 1
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["as_of_seq"] == 0
+
+
 async def test_a_hundred_that_do_not_read_share_its_bytes(box: Box) -> None:
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     hooks = Hooks(dict, bytes, lambda tx: {"filler": "x" * 3_000_000})
