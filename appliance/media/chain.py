@@ -210,7 +210,7 @@ def _start(links: tuple[Link, ...], first: int) -> KeyAt | None:
         before = next((n for n in reversed(range(first)) if links[n].segment.keys), None)
         if before is not None:
             key = links[before].segment.keys[-1]
-            begin = max(link.first, min(part.video_pts_min for part in _first_video_parts(link)))
+            begin = max(link.first, min(part.video_pts_min for part in first_pictures(link)))
             if begin + link.offset - (key.pts + links[before].offset) <= most:
                 return KeyAt(before, key)
     return _next_key(links, first, 0)
@@ -236,7 +236,7 @@ def _undecodable(
     having = [link for link in links if _has_frames(link)]
     if not having:
         return
-    begin_us = max(first_us, having[0].wall_us(min(p.video_pts_min for p in _first_video_parts(having[0]))))
+    begin_us = max(first_us, having[0].wall_us(min(p.video_pts_min for p in first_pictures(having[0]))))
     end_us = spans[0].begin_us if spans else min(stop_us, _footage_end_us(links))
     if begin_us < end_us:
         yield NoEntryBefore(begin_us, end_us)
@@ -251,23 +251,23 @@ def is_first_picture(at: KeyAt, links: tuple[Link, ...]) -> bool:
 
 def _has_frames(link: Link) -> bool:
     """Some frame lies in the window."""
-    first = min(part.video_pts_min for part in _first_video_parts(link))
-    return first < link.stop and max(part.video_pts_max for part in _last_video_parts(link)) >= link.first
+    first = min(part.video_pts_min for part in first_pictures(link))
+    return first < link.stop and max(part.video_pts_max for part in last_pictures(link)) >= link.first
 
 
-def _first_video_parts(link: Link) -> Iterable[Part]:
+def first_pictures(link: Link) -> Iterable[Part]:
     """The first part with video, and those after it that may hold pictures shown before it."""
     return islice((part for part in link.segment.parts if part.video_tfdt >= 0), _REORDER_PARTS)
 
 
-def _last_video_parts(link: Link) -> Iterable[Part]:
+def last_pictures(link: Link) -> Iterable[Part]:
     """The last parts with video: with B-frames the greatest pts may be in one before the last."""
     return islice((part for part in reversed(link.segment.parts) if part.video_tfdt >= 0), _REORDER_PARTS)
 
 
 def _shows_before_first_key(link: Link) -> bool:
     first = link.segment.keys[0]
-    return link.first < first.right and any(x.video_pts_min < first.right for x in _first_video_parts(link))
+    return link.first < first.right and any(x.video_pts_min < first.right for x in first_pictures(link))
 
 
 def _changed(links: tuple[Link, ...], before: KeyAt, after: KeyAt) -> bool:
@@ -281,4 +281,4 @@ def _format(links: tuple[Link, ...], at: KeyAt) -> _Format:
 
 def _footage_end_us(links: tuple[Link, ...]) -> int:
     """Wall time at which the last frame shown by the chain ends."""
-    return max(links[-1].wall_us(part.video_end) for part in _last_video_parts(links[-1]))
+    return max(links[-1].wall_us(part.video_end) for part in last_pictures(links[-1]))

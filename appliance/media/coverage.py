@@ -12,6 +12,9 @@ from typing import Literal, NamedTuple
 Reason = Literal["no_footage", "gap", "format_change", "no_entry"]
 
 
+_WORTH_NAMING_US = 40_000  # between two stretches shown: less is rounding and jitter
+
+
 class Missing(NamedTuple):
     """`no_footage`: before the first or after the last frame; `gap`: between; `format_change`: left out,
     another size, profile, chroma or depth; `no_entry`: no picture to begin decoding at before it."""
@@ -45,21 +48,23 @@ def missing_spans(
     end_us: int,
     nominal_us: int,
     *,
-    has_past: bool,
+    continues: bool,
     follows: bool,
 ) -> tuple[Missing, ...]:
     """Parts of start_us..end_us not in `shown`, in order. `refused` spans exist but are not shown.
 
-    A window begins and ends between two frames, and that is no absence: `has_past` says frames before the
-    window exist, `follows` that one after it follows the last without a hole.
+    A window begins and ends between two frames, and that is no absence: `continues` says that a frame before
+    the window and the first one shown follow each other without a hole, `follows` that one after it follows
+    the last so.
     """
     pieces: list[tuple[int, int, Reason | None]] = [(*one, None) for one in shown]
     pieces += [(start, end, reason) for start, end, reason in refused]
     found: list[Missing] = []
     position = start_us
     for begin_us, stop_us, reason in sorted(pieces, key=lambda piece: piece[:2]):
-        slack = nominal_us * (3 if has_past else 1.5) if position == start_us else nominal_us
-        if begin_us - position > slack:
+        first = position == start_us
+        slack = 1.5 * nominal_us if first else min(nominal_us, _WORTH_NAMING_US)
+        if begin_us - position > slack and not (first and continues and reason is None):
             found.append(Missing(position, begin_us, "gap" if found or position > start_us else "no_footage"))
         if reason is not None:
             found.append(Missing(max(begin_us, start_us), min(stop_us, end_us), reason))

@@ -29,7 +29,7 @@ from appliance.media.fmp4 import (
     parse_moof,
     read_box_header,
 )
-from appliance.media.pace import Hole, Pace, PartNote, next_part
+from appliance.media.pace import Hole, Pace, PartNote, last_holes, next_part
 from appliance.media.untimed import go_on, is_untimed
 from appliance.media.view import Key, Part, RunClock, SegmentView
 
@@ -355,6 +355,10 @@ class SegmentIndex:
             if not growth.more:
                 return growth
 
+    def all_holes(self) -> list[Hole]:
+        """Those judged; of a file that is over also what can be judged no better any more."""
+        return [*self.holes, *last_holes(self.cursor.pace)] if self.is_closed else self.holes
+
     def view(self, path: str, clock: RunClock) -> SegmentView:
         """A snapshot under `path` (relative to recordings_dir). Raises ValueError before there is an init."""
         if self.init is None:
@@ -368,6 +372,8 @@ class SegmentIndex:
             tuple(self.parts),
             tuple(self.keys),
             self.cursor.pace.lowest_cto,
+            tuple(self.all_holes()),
+            (self.cursor.pace.opening, self.cursor.pace.nominal),
             self.recent,
         )
 

@@ -1,22 +1,30 @@
 """The pace of a segment's video: frame length, reordering, and the holes in media time.
 
-Owns: seeing, part by part, where more than three frames are missing. Must not know: files, boxes, wall time.
+Owns: seeing, part by part, where more than two frames are missing. Must not know: files, boxes, wall time.
 All times are video ticks. Frames are decoded out of order, so a hole is certain only once no later sample can
 be shown inside it; MediaMTX spreads a leap of pts over the durations of several samples (measured: +3 s over
 three samples and three parts), so durations alone do not show where it is.
+
+A long wait between two frames is either a loss or a camera that now sends fewer (30 to 6 fps in low light).
+It is the source's own pace when it is no longer than three of the usual frames before it, or when it is one
+of three waits in a row that are all at least a third of it. So a wait may have to be judged by the two frames
+after it; until then nothing beyond it is published (`held`), because what was published never changes.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from operator import add, sub
 from typing import Final, NamedTuple
 
 from appliance.media.fmp4 import TrackRun
 
-HOLE_FRAMES: Final = 3  # a pause of more than this many frames is a hole (facts/mediamtx.md 1.8)
+HOLE_FRAMES: Final = 3  # a wait longer than this many frames is a hole (facts/mediamtx.md 1.8)
+_USUAL_OF: Final = 5  # the usual frame is the median of so many
+# What wall time leaves of a hole whose media time a leap of the source's clock made: jitter, less than this.
+_SQUEEZED_US: Final = 40_000
 
 
 class Hole(NamedTuple):
@@ -29,27 +37,49 @@ class Hole(NamedTuple):
 class PartNote(NamedTuple):
     """What only the clock of the run needs of a part, in video ticks.
 
-    `reached`: media time in decode order when the part was written, -1 without video. `leap`: a hole first
-    seen with this part, (`before`, `floor`, `after`): no sample still to come is shown before `floor`, the
-    first one known is shown at `after`.
+    `reached`: media time in decode order when the part was written, -1 without video. `leap`: a hole, or what
+    may prove one, first seen with this part, (`before`, `floor`, `after`): no sample still to come is shown
+    before `floor`, the first one known is shown at `after`.
     """
 
     reached: int
     leap: tuple[int, int, int] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(NamedTuple):
     """What must be remembered of the video so far to see a hole in it."""
 
     nominal: int = 0  # ticks of one frame
     opening: int = 0  # the same as the first part had it
+    recent: tuple[int, ...] = ()  # the newest waits between frames that are no holes
     reorder: int = 0  # greatest pts-dts of an undisturbed part
     lowest_cto: int = 0
     reached: int = -1  # dts after the last sample
-    settled: int | None = None  # greatest pts that no later sample can come before
-    pending: tuple[int, ...] = ()  # pts above it, sorted
-    leapt_at: int | None = None  # `settled` of the newest leap told
+    settled: tuple[int, ...] = ()  # the last pts that no later sample can come before, rising
+    judged: int = 0  # so many of the waits between them are known to be holes or none
+    pending: tuple[int, ...] = ()  # pts above them, sorted
+    leapt_at: int | None = None  # the frame before the newest leap told
+
+    @property
+    def held(self) -> int | None:
+        """End of the last frame before a wait that is not judged yet; None: all is."""
+        if self.judged < len(self.settled) - 1:
+            return self.settled[self.judged] + self.nominal
+        return None
+
+    @property
+    def certain_end(self) -> int | None:
+        """End of the last frame before a wait that may be a hole, or be filled yet; None: there is none."""
+        known = (*self.settled, *self.pending)
+        for at in range(self.judged, len(known) - 1):
+            if not is_pace(known[: at + 1], known[at + 1] - known[at], self.nominal):
+                return known[at] + self.nominal
+        return None
+
+    @property
+    def floor(self) -> int:
+        """No later sample is shown before this."""
+        return self.reached + self.lowest_cto
 
 
 class Frames(NamedTuple):
@@ -67,48 +97,144 @@ def next_part(pace: Pace, runs: Sequence[TrackRun]) -> tuple[Frames, PartNote, P
     dts = [at for run in runs for at in accumulate(run.durations[:-1], initial=run.tfdt)]
     ctos = [cto for run in runs for cto in (run.ctos or bytes(len(run.sizes)))]
     pts = list(map(add, dts, ctos))
-    middle = sorted(durations)[len(durations) // 2]
-    nominal = middle if not pace.nominal or (len(durations) >= 5 and middle) else pace.nominal
-    limit = HOLE_FRAMES * max(nominal, pace.nominal)
-    is_even = max(durations) <= limit
+    if not pace.nominal:
+        middle = sorted(durations)[len(durations) // 2]
+        pace = pace._replace(nominal=middle, opening=middle, recent=(middle,) if middle else ())
+    before = pace.nominal
     pts_max = max(pts)
     last = durations[pts.index(pts_max)]
     reached = dts[-1] + durations[-1]
+    pace, holes, leap = _settle(pace, pts, reached, min(pace.lowest_cto, *ctos))
+    usual, reorder = max(before, pace.nominal), max(ctos)
+    if reorder > pace.reorder and max(durations) <= HOLE_FRAMES * usual:
+        pace = pace._replace(reorder=reorder)
     # When the next sample lies beyond a hole, decode time says nothing about when this part was written.
-    arrived = reached if durations[-1] <= limit else pts_max - pace.reorder + nominal
-    pace = replace(
-        pace,
-        nominal=nominal,
-        opening=pace.opening or nominal,
-        reorder=max(pace.reorder, *ctos) if is_even else pace.reorder,
-        lowest_cto=min(pace.lowest_cto, *ctos),
-        reached=reached,
-    )
-    pace, holes, leap = _settle(pace, pts, limit)
-    frames = Frames(dts[0], min(pts), pts_max, pts_max + (last if last <= limit else nominal))
-    return frames, PartNote(arrived, leap), pace, holes
+    is_usual = is_pace(pace.settled, durations[-1], usual)
+    arrived = reached if is_usual else pts_max - pace.reorder + pace.nominal
+    length = last if is_pace(pace.settled, last, usual) else pace.nominal
+    return Frames(dts[0], min(pts), pts_max, pts_max + length), PartNote(arrived, leap), pace, holes
 
 
-def _settle(pace: Pace, pts: list[int], limit: int) -> tuple[Pace, list[Hole], tuple[int, int, int] | None]:
+def last_holes(pace: Pace) -> list[Hole]:
+    """The holes among the waits not judged yet, once it is known that no more frames come."""
+    return _judge(pace, final=True)[1]
+
+
+def is_join(gap: int, frame: int) -> bool:
+    """Whether nothing is missing between two segments, `gap` from the end of a frame to the next one.
+
+    Any unit. One frame less than a wait, which goes from frame to frame; the half for times cut to ticks.
+    """
+    return gap <= (2 * HOLE_FRAMES - 1) * frame // 2
+
+
+def is_gap(wall_us: int, frame_us: int) -> bool:
+    """Whether a hole is `wall_us` of wall time without pictures, or one in media time alone."""
+    return wall_us > min(_SQUEEZED_US, 2 * frame_us)
+
+
+def is_pace(pts: Sequence[int], wait: int, usual: int) -> bool:
+    """Whether a wait after the last of these frames is as long as usual, or as the two before it were."""
+    if wait <= HOLE_FRAMES * usual:
+        return True
+    return len(pts) > 2 and wait <= HOLE_FRAMES * min(pts[-1] - pts[-2], pts[-2] - pts[-3])
+
+
+def median_wait(waits: Sequence[int], otherwise: int) -> int:
+    """The usual one of the newest of these waits."""
+    recent = [wait for wait in waits[-_USUAL_OF:] if wait]
+    return _median(recent) if recent else otherwise
+
+
+def _settle(
+    pace: Pace, pts: list[int], reached: int, lowest_cto: int
+) -> tuple[Pace, list[Hole], tuple[int, int, int] | None]:
     """Move `settled` on and find the holes: frames are decoded out of order, so only what no later sample
     can fill is one."""
     known = sorted([*pace.pending, *pts])
-    floor = pace.reached + pace.lowest_cto  # nothing later is shown before this
-    settled = [at for at in known if at <= floor]
-    pending = known[len(settled) :]
-    if pace.settled is not None:
-        settled = [pace.settled, *(at for at in settled if at > pace.settled)]
-    holes: list[Hole] = []
+    newest = pace.settled[-1] if pace.settled else None
+    fresh = known[: bisect_right(known, reached + lowest_cto)]
+    pending = tuple(known[len(fresh) :])
+    if newest is not None and fresh and fresh[0] <= newest:
+        fresh = [at for at in fresh if at > newest]
+    nominal, opening, recent, reorder, _, _, settled, judged, _, leapt_at = pace
+    settled = (*settled, *fresh)
+    pace = Pace(nominal, opening, recent, reorder, lowest_cto, reached, settled, judged, pending, leapt_at)
+    pace, holes, suspects = _judge(pace, final=False)
     leap: tuple[int, int, int] | None = None
-    if len(settled) > 1 and max(map(sub, settled[1:], settled)) > limit:
-        for left, right in pairwise(settled):
-            if right - left > limit:
-                holes.append(Hole(left + pace.nominal, right))
-                if left != pace.leapt_at:
-                    leap = (left + pace.nominal, right, right)
-    leapt_at = pace.leapt_at
-    if settled and pending and floor - settled[-1] > limit and settled[-1] != leapt_at:
-        leapt_at = settled[-1]
-        leap = (leapt_at + pace.nominal, max(floor, pending[0] - pace.reorder), pending[0])
-    newest = settled[-1] if settled else pace.settled
-    return replace(pace, settled=newest, pending=tuple(pending), leapt_at=leapt_at), holes, leap
+    for left, right in suspects:
+        if leapt_at is None or left > leapt_at:
+            leapt_at, leap = left, (left + pace.nominal, right, right)
+    if pace.settled and pending and (leapt_at is None or pace.settled[-1] > leapt_at):
+        last = pace.settled[-1]
+        if not is_pace(pace.settled, pace.floor - last, pace.nominal):
+            leapt_at = last
+            leap = (last + pace.nominal, max(pace.floor, pending[0] - pace.reorder), pending[0])
+    return pace if leapt_at == pace.leapt_at else pace._replace(leapt_at=leapt_at), holes, leap
+
+
+def _judge(pace: Pace, *, final: bool) -> tuple[Pace, list[Hole], list[tuple[int, int]]]:
+    """Judge the waits between settled frames in their order, as far as can be said.
+
+    Returns the holes, and all that may be one: (frame before, frame after). `final`: no frame comes any more.
+    """
+    pts = pace.settled
+    waits = list(map(sub, pts[1:], pts))
+    new = waits[pace.judged :]
+    holes: list[Hole] = []
+    suspects: list[tuple[int, int]] = []
+    at, recent, nominal = pace.judged, pace.recent, pace.nominal
+    if new and (not recent or max(new) <= HOLE_FRAMES * min(*new, *recent)):  # as nearly always
+        at, recent = len(waits), (*recent, *new)[-_USUAL_OF:]
+    while at < len(waits):
+        wait = waits[at]
+        if wait > HOLE_FRAMES * nominal:
+            verdict = _verdict(waits, at, _next_wait(pace), final=final)
+            if verdict is not True:
+                suspects.append((pts[at], pts[at + 1]))
+            if verdict is None:
+                break
+            if not verdict:
+                holes.append(Hole(pts[at] + nominal, pts[at + 1]))
+                at += 1
+                continue
+        recent = (*recent, wait)[-_USUAL_OF:]
+        nominal = _median(recent)
+        at += 1
+    if at < len(waits):
+        suspects += [pair for pair in pairwise(pts[at + 1 :]) if pair[1] - pair[0] > HOLE_FRAMES * nominal]
+    first = max(0, at - 2)
+    nominal = _median(recent) if recent else nominal
+    _, opening, _, reorder, lowest_cto, reached, _, _, pending, leapt_at = pace
+    settled, judged = pts[first:], at - first
+    after = Pace(nominal, opening, recent, reorder, lowest_cto, reached, settled, judged, pending, leapt_at)
+    return after, holes, suspects
+
+
+def _median(values: Sequence[int]) -> int:
+    return sorted(values)[len(values) // 2]
+
+
+def _next_wait(pace: Pace) -> tuple[int, int | None]:
+    """The wait after the last settled frame: how long at least, and at most where a frame beyond is known."""
+    last = pace.settled[-1]
+    return pace.floor - last, pace.pending[0] - last if pace.pending else None
+
+
+def _verdict(waits: Sequence[int], at: int, after: tuple[int, int | None], *, final: bool) -> bool | None:
+    """Whether a long wait is the source's own pace; None: not known yet. `after` as _next_wait has it."""
+    need = -(-waits[at] // HOLE_FRAMES)
+    before = [wait >= need for wait in waits[max(0, at - 2) : at][::-1]]
+    if before == [True, True]:
+        return True
+    follow: list[bool | None] = [wait >= need for wait in waits[at + 1 : at + 3]]
+    if len(follow) < 2:
+        least, most = after
+        follow.append(True if least >= need else False if most is not None and most < need else None)
+    if follow[0] is not True:
+        return False if final else follow[0]
+    if before[:1] == [True]:
+        return True
+    if len(follow) > 1 and follow[1] is not None:
+        return follow[1]
+    return True if final else None

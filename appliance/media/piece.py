@@ -7,13 +7,16 @@ know: boxes, sound, how spans were chosen. Clip time is wall time from the first
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
+from appliance.media.breaks import Break
 from appliance.media.chain import NS, Link, Span
 from appliance.media.coverage import Shown
 from appliance.media.fmp4 import Track
-from appliance.media.samples import HOLE_FRAMES, MAX_DELTA, PartReader, VideoSamples
+from appliance.media.pace import HOLE_FRAMES, is_gap
+from appliance.media.samples import MAX_DELTA, PartReader, VideoSamples
 
 # Wall and media time of a hole may differ by this much before the hole is made as long as wall time says.
 _WORTH_SQUEEZING_S = 0.04
@@ -67,34 +70,45 @@ def squeeze_holes(piece: Piece) -> None:
     A source whose clock leaps makes one sample of many seconds while hardly any wall time passes.
     """
     video, timescale = piece.video, piece.track.timescale
-    longest = HOLE_FRAMES * video.nominal
-    begin_us = piece.wall_us(piece.first)
-    for place, before, after in _holes(video, longest):
+    last = video.last_shown()
+    breaks = [one for one in video.breaks if one.after > video.pts[0] and one.before <= max(video.pts)]
+    for place, before, after in _holes(video, breaks):
         before_us, after_us = piece.wall_us_of(place, before), piece.wall_us_of(place + 1, after)
         by = (after_us - before_us) * timescale // _US - (after - before)
         if abs(by) > timescale * _WORTH_SQUEEZING_S:
             wanted = min(max(video.deltas[place] + by, video.nominal), MAX_DELTA)
             by, video.deltas[place] = wanted - video.deltas[place], wanted
             piece.squeezes.append(((before + after) // 2, by))
-        if after_us - before_us > to_us(longest, piece.track) and before >= video.pts[piece.first]:
-            piece.shown.append(Shown(begin_us, before_us + to_us(video.nominal, piece.track)))
-            begin_us = after_us
-    if video.deltas[-1] > longest:
-        video.deltas[-1] = video.nominal
-    last = video.last_shown()
-    end_us = piece.wall_us(last) + to_us(video.end - video.pts[last], piece.track)
-    piece.shown.append(Shown(begin_us, end_us))
+    if video.deltas[-1] > HOLE_FRAMES * video.nominal:
+        video.deltas[-1] = max(video.nominal, video.end - video.pts[last])
+    _note_shown(piece, breaks, last)
     piece.dts = list(accumulate(video.deltas, initial=0))
 
 
-def _holes(video: VideoSamples, longest: int) -> list[tuple[int, int, int]]:
-    """(sample, greatest pts up to it, least pts after it) for each sample lasting more than `longest`."""
-    if max(video.deltas) <= longest:
+def _note_shown(piece: Piece, breaks: Sequence[Break], last: int) -> None:
+    """What is shown, in wall time, from break to break."""
+    video = piece.video
+    begin_us = piece.wall_us(piece.first)
+    for one in breaks:
+        before_us, after_us = one.wall_us(piece.span.links)
+        inside = video.pts[piece.first] < one.before and one.after <= video.pts[last]
+        if inside and is_gap(after_us - before_us, to_us(video.nominal, piece.track)):
+            piece.shown.append(Shown(begin_us, before_us))
+            begin_us = after_us
+    end_us = piece.wall_us(last) + to_us(video.end - video.pts[last], piece.track)
+    piece.shown.append(Shown(begin_us, end_us))
+
+
+def _holes(video: VideoSamples, breaks: Sequence[Break]) -> list[tuple[int, int, int]]:
+    """(sample, greatest pts up to it, least pts after it) for each sample that lasts over a break."""
+    if not breaks:
         return []
+    longest = min(HOLE_FRAMES * video.nominal, *(one.after - one.before for one in breaks))
+    afters = {one.after for one in breaks}
     highest = list(accumulate(video.pts, max))
     lowest = list(accumulate(reversed(video.pts), min))[::-1]
-    steps = enumerate(video.deltas[:-1])
-    return [(place, highest[place], lowest[place + 1]) for place, delta in steps if delta > longest]
+    steps = [place for place, delta in enumerate(video.deltas[:-1]) if delta > longest]
+    return [(place, highest[place], lowest[place + 1]) for place in steps if lowest[place + 1] in afters]
 
 
 def lift(pieces: list[Piece]) -> None:

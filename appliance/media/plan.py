@@ -105,8 +105,15 @@ def make_plan(
     refused = _refused(spans, group, undecodable, latency_us)
     shown = [Shown(one.start_us - latency_us, one.end_us - latency_us) for x in pieces for one in x.shown]
     nominal_us = to_us(pieces[0].video.nominal, pieces[0].track)
-    past, follows = _has_past(pieces[0]), pieces[-1].video.more_follows
-    missing = missing_spans(shown, refused, start_us, end_us, nominal_us, has_past=past, follows=follows)
+    missing = missing_spans(
+        shown,
+        refused,
+        start_us,
+        end_us,
+        nominal_us,
+        continues=_continues(pieces[0]),
+        follows=pieces[-1].video.more_follows,
+    )
     return _assemble(pieces, (shown[0].start_us, shown[-1].end_us), missing, latency_us)
 
 
@@ -120,8 +127,11 @@ def _read(group: list[Span], open_fd: Callable[[str], int]) -> list[Piece]:
     return pieces
 
 
-def _has_past(piece: Piece) -> bool:
-    """Frames before the first one shown are known: it is the footage's own pace that made it the first."""
+def _continues(piece: Piece) -> bool:
+    """A frame before the first one shown is known, with no hole between: the pace made this the first."""
+    begin = piece.video.pts[piece.first]
+    if any(one.before <= begin <= one.after for one in piece.video.breaks):
+        return False
     return piece.first > 0 or not is_first_picture(piece.span.start, piece.span.links)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import add
 
+from appliance.media.breaks import Break, break_after, breaks_of, length_of_last
 from appliance.media.chain import KeyAt, Link, Span
 from appliance.media.fmp4 import Malformed, TrackRun, parse_moof
 from appliance.media.moov import FILLER, Chunk
@@ -23,8 +24,6 @@ from appliance.media.untimed import go_on, is_untimed
 MAX_DELTA = 0xFFFF_FFFF
 # tfdt is cut to whole ticks, mtxi.DTS to whole ns: a part may start this far from where the last one ended
 _JITTER_TICKS = 2
-# A frame lasting longer than this many usual ones stands for frames that are not there.
-HOLE_FRAMES = 3
 
 
 class PartReader:
@@ -87,7 +86,8 @@ class VideoSamples:
     `pts` are chain ticks as recorded (what frames are chosen by); `deltas` are the clip's own dts steps, free
     of jitter. `sync` marks the keys a player may begin at. `shown` lists wanted samples, `keys` the keys with
     the sample each of them is. `runs` are (link, first sample, count, file offset). `end` is the
-    pts at which the last frame shown ends, `nominal` a usual frame, `last_part` the last part read.
+    pts at which the last frame shown ends, `nominal` a usual frame, `breaks` those of the whole chain,
+    `last_part` the last part read.
     """
 
     pts: list[int] = field(default_factory=list)
@@ -100,6 +100,7 @@ class VideoSamples:
     shown: list[int] = field(default_factory=list)
     nominal: int = 1
     end: int = 0
+    breaks: list[Break] = field(default_factory=list)
     last_part: tuple[int, int] = (0, 0)
     settled: bool = False  # frames past the window are on disk: no later part can add one to this span
     more_follows: bool = False  # ... and they follow the last frame shown without a hole
@@ -166,7 +167,7 @@ def read_video(reader: PartReader, span: Span, *, after_gap: bool) -> VideoSampl
     table.shown = _wanted(reader.links, table, span.start.key.sample, stop, begin_pts)
     if not table.shown:
         return None
-    _measure(table, stop, raw.end or 0)
+    _measure(table, breaks_of(reader.links), stop, raw.end or 0)
     _trim(table, span.start.key.sample)
     if after_gap or not _resets(table):
         _drop_leading(table)
@@ -252,22 +253,24 @@ def _wanted(links: tuple[Link, ...], table: VideoSamples, start: int, stop: int,
     return found
 
 
-def _measure(table: VideoSamples, stop: int, reached: int) -> None:
-    """Usual frame length, and where the last frame shown ends: at the next one, unless that is far away.
+def _measure(table: VideoSamples, breaks: list[Break], stop: int, reached: int) -> None:
+    """Usual frame length, and where the last frame shown ends: at the next one, unless a break is between.
 
     `reached` is the dts read up to: all frames with a lesser pts are known.
     """
     table.nominal = max(Counter(table.deltas).most_common(1)[0][0], 1)
+    table.breaks = breaks
     last = table.last_shown()
     last_pts = table.pts[last]
     later = [pts for pts in table.pts[:stop] if pts > last_pts]
-    length = min(later) - last_pts if later else table.deltas[last]
-    if later and min(later) > reached:  # a frame before it may still come, later in decode order
-        length = min(length, table.nominal)
-    table.more_follows = (bool(later) or table.settled) and length <= HOLE_FRAMES * table.nominal
-    if not 0 < length <= HOLE_FRAMES * table.nominal:
-        length = table.nominal
-    table.end = last_pts + length
+    until = sorted(pts for pts in table.pts[:stop] if pts <= last_pts)
+    following = min(later) if later else last_pts + table.deltas[last]
+    stopped = break_after(breaks, last_pts, following + _JITTER_TICKS)
+    length = following - last_pts if stopped is None else stopped.before - last_pts
+    if not later or following > reached:  # a frame before it may still come, later in decode order
+        length = length_of_last(until, length)
+    table.more_follows = (bool(later) or table.settled) and stopped is None
+    table.end = last_pts + max(length, 1)
 
 
 def _trim(table: VideoSamples, start: int) -> None:

@@ -6,10 +6,13 @@ beyond summing them up, wall time, directories.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from appliance.media.fmp4 import Init
 from appliance.media.index import SegmentIndex, State, ticks_to_ns
+from appliance.media.view import Key, Part, RunClock, SegmentView
 
 
 class Size(NamedTuple):
@@ -53,10 +56,14 @@ class SegmentFacts:
 
 
 def facts_of(index: SegmentIndex) -> SegmentFacts:
-    """Sum an index up."""
+    """Sum an index up: of one that still grows, what can be said for good."""
     init = index.init
     mtxi = init.mtxi if init is not None else None
     video = init.video if init is not None else None
+    pace, end = index.cursor.pace, index.end
+    certain = None if index.is_closed else pace.certain_end
+    if end is not None and certain is not None:
+        end = min(end, certain)
     return SegmentFacts(
         name=index.name,
         bytes=index.cursor.size,
@@ -70,14 +77,38 @@ def facts_of(index: SegmentIndex) -> SegmentFacts:
         frames=index.frames,
         parts=len(index.parts),
         first_ns=None if index.first is None else index.run_ns(index.first),
-        end_ns=None if index.end is None else index.run_ns(index.end),
-        first_frame_ns=ticks_to_ns(index.cursor.pace.opening, index.timescale),
-        frame_ns=ticks_to_ns(index.cursor.pace.nominal, index.timescale),
-        lowest_cto=index.cursor.pace.lowest_cto,
+        end_ns=None if end is None else index.run_ns(end),
+        first_frame_ns=ticks_to_ns(pace.opening, index.timescale),
+        frame_ns=ticks_to_ns(pace.nominal, index.timescale),
+        lowest_cto=pace.lowest_cto,
         codec=video.codec if video is not None else "",
         stsd_id=init.stsd_id if init is not None else "",
         sizes=tuple(Size(index.run_ns(p.pts), p.width, p.height) for p in index.pictures),
-        holes=tuple((index.run_ns(hole.before), index.run_ns(hole.after)) for hole in index.holes),
+        holes=tuple((index.run_ns(hole.before), index.run_ns(hole.after)) for hole in index.all_holes()),
+    )
+
+
+def ticks_of(facts: SegmentFacts, ns: int, timescale: int) -> int:
+    """The video tick whose media time of the run (as run_ns makes it) is `ns`."""
+    return -(-(ns - facts.base_ns) * timescale // 1_000_000_000)
+
+
+def view_of(
+    facts: SegmentFacts, path: str, init: Init, clock: RunClock, parts: Sequence[Part], keys: Sequence[Key]
+) -> SegmentView:
+    """The view of a segment whose index is not in memory."""
+    scale = init.video.timescale if init.video is not None else 1
+    return SegmentView(
+        name=path,
+        init=init,
+        base_ns=facts.base_ns,
+        run_id=facts.run_id,
+        clock=clock,
+        parts=parts,
+        keys=keys,
+        lowest_cto=facts.lowest_cto,
+        holes=tuple((ticks_of(facts, a, scale), ticks_of(facts, b, scale)) for a, b in facts.holes),
+        frame_ticks=(facts.first_frame_ns * scale // 10**9, facts.frame_ns * scale // 10**9),
     )
 
 

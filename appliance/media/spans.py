@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, get_args
 
 from appliance.media.overlap import Windows, within
-from appliance.media.pace import HOLE_FRAMES
+from appliance.media.pace import is_gap, is_join
 from appliance.media.segment import SegmentFacts
 from appliance.media.view import RunClock
 
@@ -195,7 +195,11 @@ def _shown(piece: Piece, windows: Mapping[str, Windows]) -> list[Piece]:
 
 def gap_between(left: Piece, right: Piece, strangers: Sequence[Stranger] = ()) -> Gap | None:
     """The gap between two pieces in time order, None when they join (a normal overlap included)."""
-    if right.start_us - left.end_us <= _tolerance_us(left.facts, right.facts):
+    gap_us, one, other = right.start_us - left.end_us, left.facts, right.facts
+    if one.name == other.name:
+        if not is_gap(gap_us, min(one.first_frame_ns, one.frame_ns) // 1000):
+            return None
+    elif _joins(one, other, gap_us):
         return None
     return Gap(left.end_us, right.start_us, _reason(left, right, strangers))
 
@@ -238,10 +242,10 @@ def _join(pieces: Sequence[Piece], strangers: Sequence[Stranger]) -> tuple[list[
     return spans, gaps
 
 
-def _tolerance_us(left: SegmentFacts, right: SegmentFacts) -> int:
+def _joins(left: SegmentFacts, right: SegmentFacts, gap_us: int) -> bool:
     if left.run_id != right.run_id and (left.number is None or right.number is None):
-        return NAMELESS_US
-    return HOLE_FRAMES * max(left.frame_ns, right.first_frame_ns) // 1000
+        return gap_us <= NAMELESS_US
+    return is_join(gap_us, max(left.frame_ns, right.first_frame_ns) // 1000)
 
 
 def _reason(left: Piece, right: Piece, strangers: Sequence[Stranger]) -> Reason:

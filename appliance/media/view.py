@@ -71,6 +71,8 @@ class SegmentView:
     `run_id` is the hex StreamID, or "name:<file>" without mtxi. `recent` has the sample tables of some newest
     parts by number, as they were indexed; those of the others are read from the file. `lowest_cto` is the
     least pts - dts of its video, at most 0: what a later part may still show is not before its dts by more.
+    `holes` as pace.Hole, rising; `frame_ticks` the length of a frame at its begin and at its end, (0, 0)
+    where that is not known.
     `windows` are the stretches of wall time in which the run is shown where others overlap it (overlap.py);
     None: always.
     """
@@ -83,5 +85,7 @@ class SegmentView:
     parts: Sequence[Part]
     keys: Sequence[Key]
     lowest_cto: int = 0
+    holes: tuple[tuple[int, int], ...] = ()
+    frame_ticks: tuple[int, int] = (0, 0)
     recent: Mapping[int, tuple[TrackRun, ...]] = field(default_factory=dict, compare=False, repr=False)
     windows: tuple[tuple[int, int], ...] | None = None

@@ -115,8 +115,9 @@ class Channel:
         had_clock = self.clocks.of(segment) is not None
         if video and segment.name not in self.copies:
             made = self.clocks.observe(segment, index, video, seen)
-            reached = video[-1][1].reached + index.cursor.pace.lowest_cto
-            segment.until_ns = index.run_ns(reached)
+            pace = index.cursor.pace
+            reached = video[-1][1].reached + pace.lowest_cto
+            segment.until_ns = index.run_ns(reached if pace.held is None else min(reached, pace.held))
         if made and not had_clock:
             self._settle_run(segment)
         self._settled(segment)
@@ -148,7 +149,7 @@ class Channel:
             if older.index is not None:
                 older.index.recent.clear()
         if segment.facts is not None:
-            segment.facts = closed(segment.facts)
+            segment.facts = closed(segment.facts) if segment.index is None else facts_of(segment.index)
             segment.until_ns = segment.facts.end_ns
             self._settled(segment)
 

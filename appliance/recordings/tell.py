@@ -40,6 +40,8 @@ def parts_came(
         followed.lone = followed.lone or Lone(before, holes_before)
         if first and parts == 1:
             return  # MediaMTX writes what it still holds when it gives a camera up: no footage coming back
+        if segment.index is not None and segment.index.cursor.pace.held is not None:
+            return  # the next frame says whether something was lost or the camera sends fewer now
         before, holes_before = followed.lone.before, followed.lone.holes_before
     _tell_gaps(followed, one, before, holes_before)
     followed.newest_part_s = trio.current_time()

@@ -18,6 +18,7 @@ from appliance.kernel.signal import Signal
 from appliance.media.fmp4 import Init, Mtxi
 from appliance.media.index import Growth, SegmentIndex
 from appliance.media.overlap import Windows
+from appliance.media.segment import view_of
 from appliance.media.table import facts_line
 from appliance.media.view import Key, Part, SegmentView
 from appliance.recordings import disk
@@ -163,7 +164,7 @@ class Walks:
                 return segment.index.view(path, clock) if segment.index and segment.index.init else None
         self._remember(path, known)
         init, parts, keys = known
-        return SegmentView(path, init, facts.base_ns, facts.run_id, clock, parts, keys, facts.lowest_cto)
+        return view_of(facts, path, init, clock, parts, keys)
 
     def _remember(self, path: str, known: tuple[Init, Sequence[Part], Sequence[Key]]) -> None:
         self._tables[path] = known
