@@ -36,6 +36,14 @@ class Pace:
         while self._steps[0][0] < written_us - _KEEP_US:
             self._steps.popleft()
 
+    def keeps_step(self) -> bool:
+        """Whether the newest step came no faster than it was filmed."""
+        if len(self._steps) < 2:
+            return False
+        (before_us, media_us), (written_us, reached_us) = self._steps[-2], self._steps[-1]
+        took_us = written_us - before_us
+        return reached_us - media_us <= took_us + took_us // _SLACK_SHARE + _TICK_US
+
     def is_real_time(self) -> bool:
         """Whether the newest steps together are a recording being made."""
         if len(self._steps) <= _LONG_STEPS:

@@ -129,6 +129,12 @@ class Channel:
         self._settle_run(segment)
         return made
 
+    def settle(self, segment: Segment) -> list[Knot]:
+        """The open segment, whose times are held, did not grow for a part's length."""
+        made = self.clocks.settle(segment)
+        self._settle_run(segment)
+        return made
+
     def is_live(self, segment: Segment) -> bool:
         """Whether the segment is being recorded: its parts are seen when they are written."""
         return segment.name not in self.copies and self.clocks.is_live(segment)

@@ -53,10 +53,12 @@ class Seen:
     """When growth was seen: `written_us` box time of its last part (None: long ago, or unknown).
 
     `clock_gap_us` is box time minus the machine's wall clock, in which MediaMTX writes its times.
+    `may_be_burst`: a run that begins with it may go on at once, as a camera's buffer does.
     """
 
     written_us: int | None
     clock_gap_us: int = 0
+    may_be_burst: bool = False
 
 
 @dataclass(slots=True)
@@ -148,9 +150,9 @@ class Clocks:
         return held is not None and held.newest == segment.name
 
     def disk_agrees(self, segment: Segment) -> bool:
-        """Whether a held segment was last written when it ends by its own word: two clocks say the same."""
+        """Whether a held segment nobody saw being written was so last when it ends by its own word."""
         held = self._held.get(segment.facts.run_id) if segment.facts is not None else None
-        if held is None or held.claimed_us is None:
+        if held is None or held.claimed_us is None or any(one.written_us for one in held.arrivals):
             return False
         length_us = (held.arrivals[-1].shown_ns - held.arrivals[0].start_ns) // 1000
         return abs(held.claimed_us + length_us - segment.written_us) <= TRUST_US
@@ -172,8 +174,7 @@ class Clocks:
         arrivals = [_arrival(index, part, note) for part, note in video]
         arrivals[-1] = arrivals[-1]._replace(written_us=seen.written_us)
         if seen.written_us is not None and not self._is_live.get(run.run_id):
-            pace = self._paces.setdefault(run.run_id, Pace())
-            pace.add(seen.written_us, arrivals[-1].end_ns // 1000)
+            self._paces.setdefault(run.run_id, Pace()).add(seen.written_us, arrivals[-1].end_ns // 1000)
         if run.has_clock:
             return self._take_in(run, index, arrivals)
         held = self._held.get(run.run_id)
@@ -181,6 +182,18 @@ class Clocks:
             held = self._held[run.run_id] = _claim(segment, index, arrivals[0], seen)
         held.arrivals += arrivals
         held.newest = segment.name
+        pace = self._paces.get(run.run_id)
+        may_be_burst = seen.may_be_burst and (pace is None or not pace.keeps_step())
+        return [] if may_be_burst else self._begin_with(run, index, held)
+
+    def settle(self, segment: Segment) -> list[Knot]:
+        """Nothing more came for a part's length: the run does not begin with a burst, or that is over."""
+        assert segment.index is not None
+        run_id = segment.index.run_id
+        return self._begin_with(self.runs[run_id], segment.index, self._held[run_id])
+
+    def _begin_with(self, run: Run, index: SegmentIndex, held: _Held) -> list[Knot]:
+        """Begin the run by what is held of it, unless it may still be a copy."""
         first = self._begin(run.run_id, held)
         if first is None:
             return []
@@ -192,10 +205,13 @@ class Clocks:
     def conclude(self, segment: Segment) -> list[Knot]:
         """The segment was not seen growing in real time: what is held of its run is when the file says."""
         index = segment.index
-        held = self._held.pop(index.run_id, None) if index is not None else None
+        held = self._held.get(index.run_id) if index is not None else None
         if index is None or held is None:
             return []
         run = self.runs[index.run_id]
+        if made := self._begin_with(run, index, held):
+            return made
+        del self._held[run.run_id]
         first, last = held.arrivals[0], held.arrivals[-1]
         length_us = (last.shown_ns - first.start_ns) // 1000
         begin_us = segment.written_us - length_us
@@ -250,7 +266,9 @@ class Clocks:
         late_us = min((one.written_us or 0) - one.end_ns // 1000 for one in seen)
         begin_us = start_ns // 1000 + late_us
         claimed_us = held.claimed_us
-        offs = () if claimed_us is None else (claimed_us - begin_us,)
+        # a run that begins with a camera's buffer is claimed to begin when it came, not when it was filmed
+        burst_us = (seen[0].written_us or 0) - seen[0].end_ns // 1000 - late_us
+        offs = () if claimed_us is None else (_least(claimed_us - begin_us, burst_us),)
         is_near = any(abs(off) <= TRUST_US or abs(off - self.newest_off_us) <= TRUST_US for off in offs)
         if not is_near and not self._paces[run_id].is_real_time():
             return None
@@ -327,6 +345,11 @@ def _claim(segment: Segment, index: SegmentIndex, first: Arrival, seen: Seen) ->
     if mtxi is not None and is_own(mtxi.stream_id):
         return _Held(claimed_us, is_own=True)
     return _Held(claimed_us + seen.clock_gap_us)
+
+
+def _least(off_us: int, burst_us: int) -> int:
+    """The offset nearest to 0 out of `off_us` and all down to `burst_us` less."""
+    return max(0, off_us - burst_us) if off_us > 0 else off_us
 
 
 def _arrival(index: SegmentIndex, part: Part, note: PartNote) -> Arrival:

@@ -37,6 +37,8 @@ _FRESH_US: Final = 2_000_000  # a first look this soon after the last write is a
 _TICK_US: Final = 20_000  # mtimes are cut to the kernel's tick: 10 ms at worst
 _WHOLE_S: Final = 3.0  # without growth for so long, and for two of its parts, a file is not being recorded
 _IDLE_US: Final = 600_000_000  # one found at the start so long untouched need not be waited for
+_BURST_SHARE: Final = 0.8  # a part that comes sooner than this after another did not come as it was filmed
+_BURST_MAX_S: Final = 0.5
 _OPEN_MAX: Final = 3  # files followed at once; more at a time are an import, not a recording
 _SAME_TICK_S: Final = 0.05  # directory times are this coarse at worst: look again
 _RECENT: Final = 3  # files, by time and by name, that are asked at each rescan whether they have grown
@@ -155,9 +157,11 @@ async def _look(followed: Followed, one: Open) -> None:
     if is_new or ask_closed:
         await _take(followed, one, status, ask_closed)
     is_over = one.is_closed or (quiet_s >= _SUPERSEDED_S and _is_superseded(followed, one))
-    if followed.channel.clocks.is_held(one.segment) and (is_over or _is_whole(followed, one, quiet_s)):
-        await _give_times(followed, one.segment, followed.channel.conclude(one.segment))
-        followed.shared.changed.ring()
+    if followed.channel.clocks.is_held(one.segment):
+        if is_over or _is_whole(followed, one, quiet_s):
+            await _release(followed, one, followed.channel.conclude(one.segment))
+        elif quiet_s >= _part_s(one.segment) * _BURST_SHARE or quiet_s >= _BURST_MAX_S:
+            await _release(followed, one, followed.channel.settle(one.segment))
     if is_over:
         await _finish(followed, one)
 
@@ -188,7 +192,9 @@ async def _take(followed: Followed, one: Open, status: os.stat_result, ask_close
         )
         growth = seen.growth
         holes = len(segment.index.holes) + (len(growth.holes) if one.was_there else 0)
-        made = channel.grow(segment, growth, Seen(None if growth.more else written_us, gap_us))
+        made = channel.grow(
+            segment, growth, Seen(None if growth.more else written_us, gap_us, may_be_burst=True)
+        )
         await _give_times(followed, segment, made)
         if growth.parts:
             one.needs_sync = True
@@ -202,6 +208,28 @@ async def _take(followed: Followed, one: Open, status: os.stat_result, ask_close
             break
     one.is_closed, one.was_there = seen.is_closed, False
     followed.worked("recordings")
+
+
+async def _release(followed: Followed, one: Open, made: Sequence[Knot]) -> None:
+    """Frames that were held have times, if `made` says so."""
+    if not made:
+        return
+    segment = one.segment
+    assert segment.index is not None
+    await _give_times(followed, segment, made)
+    before = followed.channel.last_piece_before(segment)
+    parts_came(followed, one, before, len(segment.index.holes), parts=len(segment.index.parts))
+    await followed.append(followed.take_untold())
+    followed.shared.changed.ring()
+
+
+def _part_s(segment: Segment) -> float:
+    """The longest of the newest parts, s."""
+    index = segment.index
+    assert index is not None
+    return (
+        max((part.video_end - part.video_pts_min for part in index.parts[-3:]), default=0) / index.timescale
+    )
 
 
 async def _give_times(followed: Followed, segment: Segment, made: Sequence[Knot]) -> None:
@@ -235,12 +263,9 @@ def _written_us(followed: Followed, one: Open, status: os.stat_result, now_us: i
 
 def _is_whole(followed: Followed, one: Open, quiet_s: float) -> bool:
     """The file does not grow: a copy, or a recording whose recorder has gone."""
-    index = one.segment.index
-    assert index is not None
     if one.growths <= 1 and (one.is_old or followed.channel.clocks.disk_agrees(one.segment)):
         return True
-    longest = max((part.video_end - part.video_pts_min for part in index.parts[-_RECENT:]), default=0)
-    return quiet_s >= max(_WHOLE_S, 2 * longest / index.timescale)
+    return quiet_s >= max(_WHOLE_S, 2 * _part_s(one.segment))
 
 
 def _is_superseded(followed: Followed, one: Open) -> bool:

@@ -177,3 +177,29 @@ async def test_a_copy_beside_a_live_file_does_not_end_it(box: Box) -> None:
         )  # longer than a live file may be quiet beside its successor
         box.add("a.mp4", camera.next_part())
         await until(handle, lambda: handle.footage("cam1").newest_part_age_s < 0.5)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("every_s", [0.0, 0.03, 0.1])
+@pytest.mark.parametrize("is_own_word", [True, False])
+async def test_a_buffer_that_a_camera_sends_at_once_was_filmed_before_it_came(
+    box: Box, every_s: float, is_own_word: bool
+) -> None:
+    """MediaMTX's NTP is when the first picture came, our recorder's when it was filmed: neither matters."""
+    buffered = 15  # parts: 3 s
+    camera = live_camera()
+    begun_us = wall_us() - buffered * PART_US
+    camera.ntp_ns = (begun_us if is_own_word else wall_us()) * 1000
+    async with box.running() as handle:
+        box.add("a.mp4", camera.begin())
+        for _ in range(buffered):
+            box.add("a.mp4", camera.next_part())
+            await trio.sleep(every_s)
+        recorder = RealTime(box, camera)
+        recorder.due_s = trio.current_time() + PART_US / 1e6 - (buffered * every_s)
+        written_us = await recorder.write("a.mp4", 5 + round(every_s * 75), begin=False)
+        await is_on(handle)
+        await until(handle, lambda: frames_seen(handle) == camera.frame)
+        (span,) = handle.coverage("cam1", 0, 1 << 61).spans
+        assert span.start_us == pytest.approx(begun_us, abs=100_000)
+        assert span.end_us == pytest.approx(written_us, abs=100_000)
+        assert handle.footage("cam1").claimed_off_us == 0
