@@ -195,7 +195,7 @@ async def test_a_buffer_that_a_camera_sends_at_once_was_filmed_before_it_came(
             box.add("a.mp4", camera.next_part())
             await trio.sleep(every_s)
         recorder = RealTime(box, camera)
-        recorder.due_s = trio.current_time() + PART_US / 1e6 - (buffered * every_s)
+        recorder.due_s += (begun_us + (buffered + 1) * PART_US - wall_us()) / 1e6
         written_us = await recorder.write("a.mp4", 5 + round(every_s * 75), begin=False)
         await is_on(handle)
         await until(handle, lambda: frames_seen(handle) == camera.frame)
