@@ -146,10 +146,11 @@ class Callers:
     """All connections of one port. Carry out what comes back, in order.
 
     `silence_s`: a recorded caller that sends nothing for so long is ended; 0 leaves that to SRT.
+    `first_media_s`: who has sent no stream so long after it was connected is dropped.
     """
 
-    def __init__(self, silence_s: float = 0.0) -> None:
-        self._silence_s = silence_s
+    def __init__(self, silence_s: float = 0.0, first_media_s: float = FIRST_MEDIA_S) -> None:
+        self._silence_s, self._first_media_s = silence_s, first_media_s
         self._holder: _Caller | None = None
         self._waiting: dict[int, _Caller] = {}
         self._quiet_s = 0.0  # what was told last
@@ -187,7 +188,7 @@ class Callers:
         out: list[Action] = []
         for caller in list(self._waiting.values()):
             out += self._decide(caller, now_s)
-            if caller.id in self._waiting and now_s - caller.since_s >= FIRST_MEDIA_S:
+            if caller.id in self._waiting and now_s - caller.since_s >= self._first_media_s:
                 out += self._refuse(caller)
         holder = self._holder
         if holder is None or holder.scan.stream_s is None:

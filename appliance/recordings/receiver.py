@@ -30,7 +30,7 @@ from typing import Any, Final
 
 from appliance.kernel.clock import boottime_us
 from appliance.recordings import children
-from appliance.recordings.callers import Action, Begin, Callers, Close, Drop, End, Forward
+from appliance.recordings.callers import FIRST_MEDIA_S, Action, Begin, Callers, Close, Drop, End, Forward
 from appliance.recordings.framing import Kind, pack
 from appliance.recordings.libsrt import Options, Srt, SrtError
 
@@ -38,6 +38,7 @@ _MEMORY_BYTES: Final = 1 << 30  # reserved, most of it not used: 8 MB of stack a
 _WAIT_MS: Final = 50
 _BATCH_BYTES: Final = 1 << 16
 _CONNECT_MS: Final = 3_000
+_CALLED_FIRST_MEDIA_S: Final = 10.0  # a source the box calls keeps nobody else out
 _TELL_AGAIN_S: Final = 1.0
 _PLAIN_S: Final = 1.0  # callers before SRT 1.3 send their key after they connected
 _LOOK_S: Final = 1.0
@@ -124,7 +125,8 @@ class Receiver:
 
     def __init__(self, srt: Srt, settings: Settings) -> None:
         self._srt, self._settings = srt, settings
-        self._callers = Callers(settings.silence_s)
+        waits_s = FIRST_MEDIA_S if settings.mode == "listener" else _CALLED_FIRST_MEDIA_S
+        self._callers = Callers(settings.silence_s, waits_s)
         self._refusals = Refusals()
         self._open: dict[int, str] = {}  # connection -> address
         self._unagreed: dict[int, float] = {}  # since when: connections whose encryption may be wrong
