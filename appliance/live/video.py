@@ -1,9 +1,11 @@
 """Live pictures: WS /channels/{id}/live, the recording itself a part behind.
 
 Owns: the stream of one viewer. Text frames say what follows, binary frames are an init segment and then
-whole fragments, from a key frame on. A viewer that cannot keep up is set forward to the newest key: live
-means now. Parts are read once for all viewers (shared_parts.py), in threads of their own limiter; of a
-viewer that does not read, at most one shared part and its socket's buffer wait, and it is dropped.
+whole fragments, from a key frame on; with `?idr=1` an H.264 stream that is entered at a recovery point gets
+a grey IDR picture first, which Chromium's Media Source Extensions need. A viewer that cannot keep up is set
+forward to the newest key: live means now. Parts are read once for all viewers (shared_parts.py), in threads
+of their own limiter; of a viewer that does not read, at most one shared part and its socket's buffer wait,
+and it is dropped.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -94,7 +97,9 @@ class LiveVideo:
             with self.audience.seat(peer):
                 if (await receive())["type"] != "websocket.connect":
                     return
-                await self._serve(channel_id, Viewer.behind(send), receive)
+                viewer = Viewer.behind(send)
+                viewer.with_idr = b"idr=1" in scope.get("query_string", b"").split(b"&")
+                await self._serve(channel_id, viewer, receive)
         finally:
             if not self.audience.count:
                 self.shared.clear()
@@ -178,9 +183,11 @@ class LiveVideo:
         await self._describe(view, viewer, key, anew=True)
 
         async def make_first() -> bytes:
-            return from_key(await self._read_part(viewer.fd, view.parts[key.part]), view, key)
+            data = await self._read_part(viewer.fd, view.parts[key.part])
+            make = partial(from_key, data, view, key, with_idr=viewer.with_idr)
+            return await trio.to_thread.run_sync(make, limiter=self.threads)
 
-        place = (view.name, view.base_ns, "key", key.part, key.sample)
+        place = (view.name, view.base_ns, "key", key.part, key.sample, viewer.with_idr)
         await viewer.show(await self.shared.get(place, make_first))
         await self._send_parts(view, viewer)
 

@@ -36,7 +36,7 @@ class Viewer:
     """The segment, the number of the next part to send, and the one open descriptor.
 
     `key`: the newest one whose init was sent. `leading_of`: the stream began at this recovery point, pictures
-    shown before it are to be left out.
+    shown before it are to be left out. `with_idr`: its player begins at an IDR picture and nowhere else.
     """
 
     transport: Transport
@@ -45,6 +45,7 @@ class Viewer:
     fd: int = -1
     key: Key | None = None
     leading_of: Key | None = None
+    with_idr: bool = False
     ending: tuple[int, str] | None = None  # close code and reason; None: it left by itself
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     _said: Mapping[str, object] | None = None

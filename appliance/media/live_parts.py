@@ -15,9 +15,20 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from appliance.media import boxes
+from appliance.media.access_points import is_slice, sample_nals
+from appliance.media.blank_idr import blank_idr
 from appliance.media.fmp4 import Init, Malformed, Track, TrackRun, parse_moof, read_box_header
 from appliance.media.fragment import Sample, Traf, part
-from appliance.media.params import KEY_HEAD_BYTES, Description, describe, first_entry
+from appliance.media.params import (
+    KEY_HEAD_BYTES,
+    Description,
+    codec_of,
+    describe,
+    first_entry,
+    length_size,
+    sets_at,
+)
+from appliance.media.picture_sets import H264_PPS, H264_SPS
 from appliance.media.view import Key, Part, SegmentView
 
 NS = 1_000_000_000
@@ -135,12 +146,14 @@ def _replaced(data: bytes, at: int, size: int, new: bytes) -> bytes:
     return bytes(made)
 
 
-def from_key(data: bytes, view: SegmentView, key: Key) -> bytes:
+def from_key(data: bytes, view: SegmentView, key: Key, *, with_idr: bool = False) -> bytes:
     """The first fragment of a stream: `data` is the part of `key`, cut to begin with it.
 
-    Raises Malformed.
+    `with_idr`: an H.264 recovery point gets a grey IDR picture of 1 ms before it (blank_idr.py; 0.1 s of work
+    once for 1920x1080). Raises Malformed.
     """
-    return stretch(data, view, key.part, begin=key, leading_of=None if key.resets else key)
+    leading_of = None if key.resets else key
+    return stretch(data, view, key.part, begin=key, leading_of=leading_of, with_idr=with_idr)
 
 
 def stretch(
@@ -151,6 +164,7 @@ def stretch(
     begin: Key | None = None,
     end: Key | None = None,
     leading_of: Key | None = None,
+    with_idr: bool = False,
 ) -> bytes:
     """Samples of part `number`, from one key (or its begin) to before another (or its end), as a fragment.
 
@@ -175,6 +189,8 @@ def stretch(
         if kept and sample.dts > kept[-1].dts + kept[-1].duration:
             kept[-1] = kept[-1]._replace(duration=sample.dts - kept[-1].dts)
         kept.append(sample._replace(sync=place in entries))
+    if with_idr and begin is not None and not begin.resets and kept:
+        kept[:0] = _grey(video, kept[0])
     trafs = [Traf(video.id, kept[0].dts + shift_of(view, video), kept)] if kept else []
     for track in view.init.tracks:
         if track.kind == "audio":
@@ -185,6 +201,25 @@ def stretch(
             if heard:
                 trafs.append(Traf(track.id, at + shift_of(view, track), heard))
     return part(0, trafs)
+
+
+def _grey(video: Track, key: Sample) -> list[Sample]:
+    """An IDR picture just before a recovery point; none where it cannot be made or is not needed."""
+    if codec_of(video) != "h264":
+        return []
+    head = key.data[:KEY_HEAD_BYTES]
+    slices = (nal for nal in sample_nals(head, length_size(video)) if nal and is_slice("h264", nal))
+    sets = sets_at(video, head)
+    sps, pps = (
+        next((nal for (of, _), nal in sets.items() if of == kind), b"") for kind in (H264_SPS, H264_PPS)
+    )
+    idr = blank_idr(sps, pps, next(slices, b""))
+    if idr is None:
+        return []
+    size = length_size(video)
+    data = b"".join(len(nal).to_bytes(size, "big") + nal for nal in (sps, pps, idr))
+    before = max(1, video.timescale // 1000)
+    return [Sample(key.dts - before, key.pts - before, before, True, data)]
 
 
 def _video_of(view: SegmentView) -> Track:

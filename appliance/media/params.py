@@ -121,6 +121,11 @@ def describe(track: Track, key_head: bytes, also_named: frozenset[int] = frozens
     return _rebuilt(track, entry, config, sets)
 
 
+def sets_at(track: Track, key_head: bytes) -> Sets:
+    """The parameter sets in force at a key sample. Only of codecs that have them. Raises Malformed."""
+    return _in_force(track, key_head)
+
+
 def has_spare_pps(track: Track, key_head: bytes) -> bool:
     """Whether `describe` leaves out a PPS of the file's entry that a picture after the key may yet name."""
     if (codec := codec_of(track)) is None:

@@ -81,7 +81,7 @@ def h264_sps(nal: bytes) -> Sps:
         depths = (bits.ue() + 8, bits.ue() + 8)
         bits.take(1)
         if bits.take(1):
-            _skip_scaling_lists(bits, 8 if chroma != 3 else 12)
+            skip_scaling_lists(bits, 8 if chroma != 3 else 12)
         chroma = 0 if separate else chroma
     bits.ue()  # log2_max_frame_num
     _skip_pic_order(bits)
@@ -98,7 +98,8 @@ def h264_sps(nal: bytes) -> Sps:
     return _size(sps_id, width - across * (crop[0] + crop[1]), height, chroma, depths)
 
 
-def _skip_scaling_lists(bits: Bits, count: int) -> None:
+def skip_scaling_lists(bits: Bits, count: int) -> None:
+    """Past `count` scaling lists of a high profile (7.3.2.1.1.1)."""
     for number in range(count):
         if not bits.take(1):
             continue

@@ -35,6 +35,7 @@ class Viewer:
     passes: int = 0  # messages that are taken before `blocked` holds up the rest
     accepted: bool = False
     closed: tuple[int, str] | None = None
+    query: bytes = b""
 
     def __post_init__(self) -> None:
         self.is_stuck = trio.Event()
@@ -42,7 +43,8 @@ class Viewer:
 
     async def watch(self, channel_id: str = "cam1") -> None:
         await self._send.send({"type": "websocket.connect"})
-        await self.video.handle({}, self._receive.receive, self.take, {"channel_id": channel_id})
+        scope = {"query_string": self.query}
+        await self.video.handle(scope, self._receive.receive, self.take, {"channel_id": channel_id})
 
     async def leave(self) -> None:
         await self._send.send({"type": "websocket.disconnect"})

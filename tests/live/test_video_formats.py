@@ -15,6 +15,7 @@ import trio
 from appliance.kernel.clock import wall_us
 from appliance.live.video import LiveVideo
 from appliance.media import boxes
+from appliance.media.access_points import Entry, entry_of, sample_nals
 from appliance.media.fmp4 import parse_init
 from tests.kit.barcode import Media, encode, number_of
 from tests.kit.fmp4_file import file_of
@@ -38,11 +39,11 @@ class Growing:
 
 
 @asynccontextmanager
-async def watching(box: Box) -> AsyncIterator[Viewer]:
+async def watching(box: Box, query: bytes = b"") -> AsyncIterator[Viewer]:
     """A viewer, once the index has something to show."""
     async with box.running() as handle, trio.open_nursery() as nursery:
         await until(handle, lambda: handle.newest_view("cam1"))
-        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2), trio.Event()))
+        viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2), trio.Event()), query=query)
         nursery.start_soon(viewer.watch)
         yield viewer
         await viewer.leave()
@@ -125,6 +126,21 @@ async def test_an_open_group_is_entered_at_its_newest_recovery_point(tmp_path: P
         await until_number(viewer, 297)
         shown = numbers(viewer)
         assert shown[0] == 270 and shown == list(range(270, 270 + len(shown)))
+
+
+async def test_a_player_that_needs_an_idr_picture_gets_one_before_the_recovery_point(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    media = encode(300, bframes=2, extra="open-gop=1", sound=False)
+    name, chunks = Growing(box, 10).file(0, media)
+    box.add(name, b"".join(chunks))
+    async with watching(box, b"a=b&idr=1") as viewer:
+        await until_number(viewer, 297)
+        shown = numbers(viewer)
+        assert shown[1:] == list(range(270, 269 + len(shown))), "a grey picture first"
+        first = viewer.chunks[-1][1]
+        assert b"\x65" in first and entry_of("h264", sample_nals(first[first.index(b"mdat") + 4 :])) == Entry(
+            "idr"
+        )
 
 
 async def test_a_key_of_long_ago_is_waited_past_not_begun_at(tmp_path: Path) -> None:

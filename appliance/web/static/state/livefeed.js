@@ -18,7 +18,7 @@ export class LiveFeed {
 
   open() {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new WebSocket(`${scheme}://${location.host}/channels/${encodeURIComponent(this.channel)}/live`);
+    const socket = new WebSocket(`${scheme}://${location.host}/channels/${encodeURIComponent(this.channel)}/live?idr=1`);
     this.socket = socket;
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => {
