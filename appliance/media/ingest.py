@@ -6,9 +6,9 @@ processes, sockets; box time comes with the bytes.
 - A run begins at the first picture at which decoding may begin (access_points.py): IDR, CRA, BLA, a recovery
   point, or an intra picture that brings its parameter sets. It ends with the stream or a change of tracks.
 - A picture's sample is written when the next picture begins: then its duration is known.
-- Parameter sets stay in-band at every key picture, as MediaMTX leaves them. When they change, the run goes on
-  in a new file with a true description: MediaMTX's file would lie about its second half, a new run would be
-  shown as a gap that was none.
+- Parameter sets stay in-band at every key picture, as MediaMTX leaves them. When size, profile, chroma or
+  depth change with them, the run goes on in a new file with a true description: MediaMTX's file would lie
+  about its second half, a new run would be shown as a gap that was none. Other changes (VUI) stay in-band.
 - A jump of the source's clock is taken out (streamtime.py) and told; no picture is lost.
 """
 
@@ -24,7 +24,7 @@ from appliance.media.audio import AdtsReader, AudioFrame, opus_frames
 from appliance.media.fmp4 import Malformed, Track
 from appliance.media.fragment import Command, FragmentWriter, Sample, TrackSpec
 from appliance.media.mpegts import Demuxer, Event, Programme, Stream, Unit, UnitStart
-from appliance.media.params import Description, describe
+from appliance.media.params import Description, describe, key_facts
 from appliance.media.streamtime import HZ, StreamTime, signed
 
 VIDEO_ID: Final = 1
@@ -83,9 +83,13 @@ class _Run:
 
 def describe_video(codec: str, nals: tuple[bytes, ...]) -> Description:
     """Sample entry and picture size for parameter sets `nals`. Raises Malformed."""
+    return describe(_blank_track(codec), annexb.length_prefixed(nals))
+
+
+def _blank_track(codec: str) -> Track:
     entry, config_kind, blank = _BLANK_CONFIG[codec]
     stsd = boxes.stsd(boxes.visual_entry(entry, 0, 0, boxes.box(config_kind, blank)))
-    return describe(Track(VIDEO_ID, "video", HZ, entry.decode(), stsd, 0, 0), annexb.length_prefixed(nals))
+    return Track(VIDEO_ID, "video", HZ, entry.decode(), stsd, 0, 0)
 
 
 def _intra_with_sets(codec: str, unit: annexb.AccessUnit) -> Entry | None:
@@ -116,6 +120,7 @@ class Ingest:
         self._video, self._audio = video, audio
         self._spec: TrackSpec | None = None
         self._sets: tuple[bytes, ...] = ()
+        self._format_id = 0
         self._picture: _Picture | None = None
         self._raw_dts: int | None = None
         self._carried: list[bytes] = []
@@ -257,11 +262,16 @@ class Ingest:
         if found and all(unit.sets) and found != self._sets and not picture.damaged:
             try:
                 description = describe_video(codec, found)
+                format_id = key_facts(
+                    _blank_track(codec), annexb.length_prefixed(found + unit.nals)
+                ).format_id
             except Malformed as error:
                 out.append(Notice("bad_parameter_sets", {"reason": str(error)}))
             else:
                 self._sets = found
-                self._describe(description, out)
+                if format_id != self._format_id or self._run.writer is None:
+                    self._format_id = format_id
+                    self._describe(description, out)
         if self._spec is None:
             return
         if self._run.restart:

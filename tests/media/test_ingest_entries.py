@@ -14,6 +14,22 @@ from tests.media.test_ingest import T0, Recording, count_video, new_ingest
 from tests.media.test_tsmux import annexb
 
 
+def test_sets_that_alternate_without_a_change_of_picture_stay_in_one_file() -> None:
+    """An encoder that writes VUI into every second group's sets only."""
+    plain = encode(120, gop=30, sound=False)
+    with_vui = encode(120, gop=30, extra="colorprim=bt709:transfer=bt709", sound=False)
+    recording, mux = Recording(new_ingest(segment_s=60)), Muxer("h264", sound=False)
+    for n in range(120):
+        sample = (plain, with_vui)[n // 30 % 2].frames[n]
+        unit = mux.video(annexb(sample.data), 90_000 + sample.pts, 90_000 + sample.dts, key=sample.sync)
+        recording.feed(unit, T0 + n * 33_333)
+    recording.close()
+    assert numbers(recording) == list(range(120))
+    assert len(recording.files) == 1 and "picture_changed" not in recording.events()
+    sets = {nal for sample in (plain.frames[0], with_vui.frames[30]) for nal in split(annexb(sample.data))}
+    assert len({nal for nal in sets if nal[0] & 31 == 7}) == 2, "the sets did differ"
+
+
 @pytest.mark.parametrize(
     "extra", ["open-gop=1:bframes=2", "open-gop=1:bframes=0", "intra-refresh=1:bframes=0"]
 )
