@@ -19,6 +19,7 @@ from appliance.media import params
 from appliance.media.access_points import Entry, counts, entry_of, is_intra_slice, is_slice, sample_nals
 from appliance.media.annexb import VideoCodec
 from appliance.media.fmp4 import Malformed, Track, TrackRun
+from appliance.media.picture_sets import H264_PPS, H264_SPS
 from appliance.media.view import Key
 
 # Without an entry for this long, or this many times the longest distance so far, all samples are looked into.
@@ -104,6 +105,10 @@ class _Place:
         self.offset = run.data_offset + sum(run.sizes[:number])
         self.size = run.sizes[number]
 
+    def vouched_for(self, search: Search) -> bool:
+        """The file says that it is an entry, and does not say so of every sample."""
+        return self.flagged and search.flags_differ
+
 
 def _prefix(track: Track) -> int:
     try:
@@ -151,8 +156,8 @@ def _look(found: Found, fd: int, track: Track, codec: VideoCodec, prefix: int, p
     head = _head(fd, codec, prefix, place)
     nals = list(sample_nals(head, prefix))
     entry = entry_of(codec, nals)
-    if entry is None and place.flagged and found.search.flags_differ and _is_intra(codec, nals):
-        entry = Entry("recovery", 0, exact=False)  # the file vouches for what the encoder left unsaid
+    if entry is None and _is_intra(codec, nals) and (_brings_sets(nals) or place.vouched_for(found.search)):
+        entry = Entry("recovery", 0, exact=False)
     if found.search.pending:
         _count(found, codec, nals, place)
     if entry is None:
@@ -179,6 +184,11 @@ def _head(fd: int, codec: VideoCodec, prefix: int, place: _Place) -> bytes:
     if len(head) < place.size and not any(nal and is_slice(codec, nal) for nal in sample_nals(head, prefix)):
         head = os.pread(fd, min(_MAX_HEAD_BYTES, place.size), place.offset)
     return head
+
+
+def _brings_sets(nals: list[bytes]) -> bool:
+    """An H.264 encoder repeats its SPS and PPS where it means a decoder to begin."""
+    return {H264_SPS, H264_PPS} <= {nal[0] & 0x1F for nal in nals if nal}
 
 
 def _is_intra(codec: VideoCodec, nals: list[bytes]) -> bool:

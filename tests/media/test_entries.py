@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from appliance.media.access_points import sample_nals
+from appliance.media.annexb import length_prefixed
 from appliance.media.fragment import Sample
 from appliance.media.index import SegmentIndex
 from appliance.media.view import Key
@@ -104,3 +106,20 @@ def test_a_stream_without_any_entry_has_no_keys(tmp_path: Path) -> None:
     for flags in ("all", "none"):
         (tmp_path / flags).mkdir()
         assert keys_of(tmp_path / flags, flagged(body, FLAGS[flags])) == ()
+
+
+@pytest.mark.parametrize("flags", ["none", "first", "all"])
+@pytest.mark.parametrize("keeps_sets", [True, False])
+def test_an_intra_picture_with_its_sets_is_an_entry(tmp_path: Path, flags: str, keeps_sets: bool) -> None:
+    """Encoders of open groups that send no recovery point message: only their sets say where to begin."""
+    dropped = (6,) if keeps_sets else (6, 7, 8)
+    frames = []
+    for frame in encode(240, bframes=2, extra="open-gop=1", sound=False).frames:
+        nals = list(sample_nals(frame.data))
+        kept = nals if not frames else [nal for nal in nals if nal[0] & 0x1F not in dropped]
+        frames.append(frame._replace(data=length_prefixed(kept)))
+    media = flagged(
+        replace(encode(240, bframes=2, extra="open-gop=1", sound=False), frames=frames), FLAGS[flags]
+    )
+    found = numbers(media, keys_of(tmp_path, media))
+    assert found[-3:] == [150, 180, 210] if keeps_sets else found == [0]
