@@ -123,6 +123,9 @@ class Protocol(H11Protocol):
                 self._taken += len(event.data)
                 await self.stream.handle(Body(stream_id=STREAM_ID, data=event.data))
             elif isinstance(event, Data):
+                if isinstance(self.stream, WSStream) and not self.stream.handshake.accepted:
+                    await self._refuse_early()
+                    return
                 await self.stream.handle(event)  # of a WebSocket
 
     async def _refuse(self, error: h11.RemoteProtocolError) -> None:
@@ -134,6 +137,13 @@ class Protocol(H11Protocol):
             return  # the end of the answer ends the connection: h11 knows that the client is in error
         if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             await self._send_error_response(error.error_status_hint)
+        await self.send(Closed())
+
+    async def _refuse_early(self) -> None:
+        """A client that speaks before its handshake was answered. Hypercorn would answer 400 and never tell
+        the application, which would wait for its first message for ever."""
+        await self._close_stream()
+        await self._send_error_response(400)
         await self.send(Closed())
 
     async def _send_error_response(self, status_code: int) -> None:
@@ -165,12 +175,17 @@ class Protocol(H11Protocol):
         else:
             await super().stream_send(event)
 
+    async def _send_h11_event(self, event: Any) -> None:
+        data = self._encoded(event)
+        if data:
+            await self.send(RawData(data=data))
+
     def _encoded(self, event: Any) -> bytes:
         try:
             return self.connection.send(event) or b""
         except h11.LocalProtocolError:
-            if self.connection.their_state is h11.ERROR:
-                return b""
+            if self.is_websocket or self.connection.their_state is h11.ERROR:
+                return b""  # it was refused in the meantime
             raise
 
     async def _close_stream(self) -> None:

@@ -34,7 +34,7 @@ _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 5\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_FULL_BODY), _FULL_BODY)
 )
-_FULL_LINES = Seldom()
+_FULL_LINES, _FAILED_LINES = Seldom(), Seldom()
 TURNED_AWAY_MAX = 64  # who may take a second to read that there is no room
 
 
@@ -132,12 +132,13 @@ class _Door:
             await self._serve(stream)
         except BaseExceptionGroup as group:
             ours, others = group.split(Exception)
-            if ours is not None:
-                log.error("connection_failed", exc_info=ours)
+            if ours is not None and (times := _FAILED_LINES.take(trio.current_time())) is not None:
+                log.error("connection_failed", exc_info=ours, times=times)
             if others is not None:
                 raise others from None  # cancelled, interrupted
         except Exception as error:  # the border
-            log.error("connection_failed", exc_info=error)
+            if (times := _FAILED_LINES.take(trio.current_time())) is not None:
+                log.error("connection_failed", exc_info=error, times=times)
         finally:
             stream.socket.close()
 

@@ -9,7 +9,7 @@ import trio
 
 from appliance.web.api import RawRoute, Routes
 from tests.web.conftest import Box
-from tests.web.sockets import read_answer, read_to_end, request, serving
+from tests.web.sockets import frame, handshake, read_answer, read_to_end, request, serving
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,34 @@ async def test_a_broken_body_is_400_and_its_request_has_no_effect(box: Box) -> N
         )
         answer = await read_to_end(stream)
         assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("pause", [False, True], ids=["one packet", "two packets"])
+async def test_who_speaks_before_the_handshake_is_over_gets_400_and_the_application_is_told(
+    box: Box, pause: bool
+) -> None:
+    routes, begun, answered, told = Routes("test"), trio.Event(), trio.Event(), trio.Event()
+
+    async def late(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:
+        begun.set()
+        await answered.wait()
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+        told.set()
+
+    routes.raw.append(RawRoute("WS", "/late", late))
+    async with serving(box.app(routes)) as server:
+        stream = await server.connect()
+        await stream.send_all(handshake("/late") + frame(b"early") * (not pause))
+        await begun.wait()
+        if pause:
+            await stream.send_all(frame(b"early"))
+        answer = await read_to_end(stream)
+        assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
+        answered.set()
+        with trio.fail_after(3):
+            await told.wait()
 
 
 @pytest.mark.parametrize("body", [b"", b"x" * 5], ids=["none of it", "half of it"])
