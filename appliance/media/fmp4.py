@@ -99,6 +99,11 @@ class Init:
         return next((track for track in self.tracks if track.kind == "video"), None)
 
     @property
+    def sounds(self) -> tuple[Track, ...]:
+        """Every sound track in the file's order."""
+        return tuple(track for track in self.tracks if track.kind == "audio")
+
+    @property
     def audio(self) -> Track | None:
         return next((track for track in self.tracks if track.kind == "audio"), None)
 

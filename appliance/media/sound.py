@@ -1,8 +1,8 @@
 """The audio track of a clip: packets of several spans put on the clip's own timeline.
 
-Owns: which packets, look-back for the decoder, holes, the track's edit list. Must not know: how video was
-chosen, wall time. Clip time 0 is the first frame shown; audio before it is there for the decoder (and for
-players that ignore edit lists) and hidden by the edit list.
+Owns: which sound, which packets, look-back for the decoder, holes, the track's edit list. Must not know: how
+video was chosen, wall time. Clip time 0 is the first frame shown; audio before it is there for the decoder
+(and for players that ignore edit lists) and hidden by the edit list.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from appliance.media import boxes
 from appliance.media.chain import NS
@@ -49,6 +50,17 @@ class Stretch:
     squeezes: Sequence[tuple[int, int]]
 
 
+class _Packets(NamedTuple):
+    """Packets of one part: `rank` counts the sound tracks of its file, times are ns of the chain."""
+
+    link: int
+    rank: int
+    track: Track
+    run: TrackRun
+    start_ns: int
+    end_ns: int
+
+
 @dataclass(slots=True)
 class _Sound:
     """The table being built. `origin` and `cursor` are clip time in audio ticks of its two ends."""
@@ -77,26 +89,45 @@ def read_sound(
 
     `timescale` and `duration` are the video track's, which are also the movie's.
     """
-    track = next((track for one in stretches if (track := _audio_track(one)) is not None), None)
+    heard = [_packets_of(stretch, timescale) for stretch in stretches]
+    track = _chosen(stretches, heard, timescale)
     if track is None:
         return None
     sound = _Sound(track, silent_frame(track), filler)
-    for stretch in stretches:
-        own = _audio_track(stretch)
-        if own is not None and sound_id(own) == sound_id(track):
-            _add_stretch(sound, stretch, own, timescale)
+    for stretch, packets in zip(stretches, heard, strict=True):
+        mine = [one for one in packets if sound_id(one.track) == sound_id(track)]
+        _add_stretch(sound, stretch, _first_each(mine), timescale)
     edits = _edits(sound, timescale, duration)
     if not edits:
         return None
     return TrackTable(track.timescale, track.stsd, sound.deltas, sound.sizes, None, None, sound.chunks, edits)
 
 
-def _audio_track(stretch: Stretch) -> Track | None:
-    return stretch.reader.links[stretch.first_part[0]].segment.init.audio
+def _chosen(stretches: Sequence[Stretch], heard: Sequence[list[_Packets]], timescale: int) -> Track | None:
+    """The description most of the clip's sound has: one track tells one, and a packet under another's would
+    play at a wrong pitch. Of several tracks the first that has sound."""
+    lasts: dict[tuple[int, object], tuple[int, Track]] = {}
+    for stretch, packets in zip(stretches, heard, strict=True):
+        begin_ns, end_ns = (at * NS // timescale for at in (stretch.begin, stretch.end))
+        for one in packets:
+            key = one.rank, sound_id(one.track)
+            before, track = lasts.get(key, (0, one.track))
+            inside_ns = min(one.end_ns, end_ns) - max(one.start_ns, begin_ns)
+            lasts[key] = before + max(0, inside_ns), track
+    having = [(rank, -ns, track) for (rank, _), (ns, track) in lasts.items() if ns]
+    return min(having, key=lambda one: one[:2])[2] if having else None
 
 
-def _add_stretch(sound: _Sound, stretch: Stretch, track: Track, timescale: int) -> None:
-    rate = track.timescale
+def _first_each(packets: list[_Packets]) -> list[_Packets]:
+    """Of each segment the first of its tracks: two of one description are not laid over each other."""
+    first: dict[int, int] = {}
+    for one in packets:
+        first[one.link] = min(one.rank, first.get(one.link, one.rank))
+    return [one for one in packets if one.rank == first[one.link]]
+
+
+def _add_stretch(sound: _Sound, stretch: Stretch, packets: list[_Packets], timescale: int) -> None:
+    rate = sound.track.timescale
     begin = _rescale(stretch.begin, rate, timescale)
     # the first stretch brings the sound of its hidden video along: players without edit lists stay in sync
     low = begin if sound.origin is not None else _rescale(stretch.decode_from, rate, timescale)
@@ -104,12 +135,11 @@ def _add_stretch(sound: _Sound, stretch: Stretch, track: Track, timescale: int) 
     high = _rescale(stretch.end, rate, timescale)
     shift = _rescale(stretch.at, rate, timescale) - begin
     squeezes = [(_rescale(at, rate, timescale), _rescale(by, rate, timescale)) for at, by in stretch.squeezes]
-    for link, run in _runs(stretch, track, low, high):
-        offset = _offset(stretch.reader, link, rate)
-        source = stretch.first_source + link
-        for piece in _pieces(sound, run, run.tfdt + offset, low, high, [at for at, _ in squeezes]):
+    for one in packets:
+        start = one.run.tfdt + _offset(stretch.reader, one.link, rate)
+        for piece in _pieces(sound, one.run, start, low, high, [at for at, _ in squeezes]):
             moved = shift + sum(by for at, by in squeezes if piece[2] >= at)
-            _add_packets(sound, run, piece, moved, source)
+            _add_packets(sound, one.run, piece, moved, stretch.first_source + one.link)
 
 
 def _rescale(ticks: int, rate: int, timescale: int) -> int:
@@ -122,32 +152,44 @@ def _offset(reader: PartReader, link: int, rate: int) -> int:
     return _rescale(since_ns, rate, NS)
 
 
-def _runs(stretch: Stretch, track: Track, low: int, high: int) -> list[tuple[int, TrackRun]]:
-    """Audio runs in decode order that may hold packets of low..high: the video's parts and some around."""
-    reader, rate = stretch.reader, track.timescale
-
-    def of(place: tuple[int, int]) -> list[tuple[int, TrackRun]]:
-        # a track keeps its number within a run; another segment may still lack it
-        return [(place[0], run) for run in reader.runs(*place) if run.track_id == track.id and run.sizes]
-
-    found: list[tuple[int, TrackRun]] = []
+def _packets_of(stretch: Stretch, timescale: int) -> list[_Packets]:
+    """All sound in decode order that may belong to a stretch: the video's parts and some around."""
+    reader = stretch.reader
+    low_ns = stretch.decode_from * NS // timescale - int(_LOOK_BACK_S * NS)
+    high_ns = stretch.end * NS // timescale
+    found: list[_Packets] = []
     place = stretch.first_part
     while place <= stretch.last_part:
-        found += of(place)
+        found += _packets_in(reader, place)
         place = _step(reader, place, 1)
     place = stretch.first_part
     for _ in range(_MAX_PARTS_ASIDE):
         place = _step(reader, place, -1)
-        if place[0] < 0 or (found and found[0][1].tfdt + _offset(reader, found[0][0], rate) <= low):
+        if place[0] < 0 or (found and found[0].start_ns <= low_ns):
             break
-        found[:0] = of(place)
+        found[:0] = _packets_in(reader, place)
     place = stretch.last_part
     for _ in range(_MAX_PARTS_ASIDE):
         place = _step(reader, place, 1)
-        if place[0] >= len(reader.links) or (found and _end(reader, rate, *found[-1]) >= high):
+        if place[0] >= len(reader.links) or (found and found[-1].end_ns >= high_ns):
             break
-        found += of(place)
+        found += _packets_in(reader, place)
     return found
+
+
+def _packets_in(reader: PartReader, place: tuple[int, int]) -> list[_Packets]:
+    """The sound of one part. Each segment of a run may number its tracks in its own way, or have no sound."""
+    segment = reader.links[place[0]].segment
+    tracks = {track.id: (rank, track) for rank, track in enumerate(segment.init.sounds)}
+    since_ns = segment.base_ns - reader.links[0].segment.base_ns
+    found: list[_Packets] = []
+    for run in reader.runs(*place):
+        if run.sizes and run.track_id in tracks:
+            rank, track = tracks[run.track_id]
+            start = run.tfdt * NS // track.timescale + since_ns
+            end = start + sum(run.durations) * NS // track.timescale
+            found.append(_Packets(place[0], rank, track, run, start, end))
+    return sorted(found, key=lambda one: one.start_ns)
 
 
 def _step(reader: PartReader, place: tuple[int, int], by: int) -> tuple[int, int]:
@@ -158,10 +200,6 @@ def _step(reader: PartReader, place: tuple[int, int], by: int) -> tuple[int, int
     if part < 0:
         return link - 1, len(reader.links[link - 1].segment.parts) - 1 if link else 0
     return link, part
-
-
-def _end(reader: PartReader, rate: int, link: int, run: TrackRun) -> int:
-    return run.tfdt + sum(run.durations) + _offset(reader, link, rate)
 
 
 def _pieces(sound: _Sound, run: TrackRun, start: int, low: int, high: int, cuts: list[int]) -> list[_Piece]:

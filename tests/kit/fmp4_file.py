@@ -74,6 +74,16 @@ class Recordings:
         """One file of a run whose media time 0 is START_US; its tick 0 is its first picture."""
         return self.add(name, b"".join(file_of(media, mtxi)), StraightClock(START_US))
 
+    def go_on(self, *medias: Media, every_s: float, run: int = 1, part_s: float = 0.2) -> None:
+        """One run whose segments are these, `every_s` apart; the times of each begin at 0."""
+        rng = random.Random(run)
+        for number, media in enumerate(medias):
+            base_ns = round(number * every_s * NS)
+            box = boxes.mtxi(bytes([run]) * 16, number, base_ns, START_US * 1000 + base_ns)
+            parts = list(_parts(media, media.frames, media.packets, 0, part_s, rng))
+            name = f"run{run}_{number}.mp4"
+            self.add(name, init(media, box) + b"".join(parts), StraightClock(START_US))
+
     def record(
         self,
         media: Media,
