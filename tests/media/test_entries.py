@@ -113,13 +113,12 @@ def test_a_stream_without_any_entry_has_no_keys(tmp_path: Path) -> None:
 def test_an_intra_picture_with_its_sets_is_an_entry(tmp_path: Path, flags: str, keeps_sets: bool) -> None:
     """Encoders of open groups that send no recovery point message: only their sets say where to begin."""
     dropped = (6,) if keeps_sets else (6, 7, 8)
-    frames = []
-    for frame in encode(240, bframes=2, extra="open-gop=1", sound=False).frames:
+    media = encode(240, bframes=2, extra="open-gop=1", sound=False)
+    frames: list[Sample] = []
+    for frame in media.frames:
         nals = list(sample_nals(frame.data))
         kept = nals if not frames else [nal for nal in nals if nal[0] & 0x1F not in dropped]
         frames.append(frame._replace(data=length_prefixed(kept)))
-    media = flagged(
-        replace(encode(240, bframes=2, extra="open-gop=1", sound=False), frames=frames), FLAGS[flags]
-    )
+    media = flagged(replace(media, frames=frames), FLAGS[flags])
     found = numbers(media, keys_of(tmp_path, media))
     assert found[-3:] == [150, 180, 210] if keeps_sets else found == [0]

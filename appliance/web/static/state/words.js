@@ -39,6 +39,7 @@ export function stateOfPlay(play, clips) {
 const REASONS = /** @type {Record<string, string>} */ ({
   no_footage: "no footage", camera_off: "camera was off", restart: "camera started again", deleted: "deleted",
   recorder_restart: "the recorder started again", source_lost: "the camera was lost", segment_unreadable: "the file cannot be read",
+  no_entry: "no key frame to begin at", format_change: "another picture format",
   segment_missing: "the file is gone", discontinuity: "the camera jumped", indexing: "still being read",
 });
 /** @param {string} reason */
