@@ -22,7 +22,7 @@ import structlog
 import trio
 from cyclopts import Parameter
 
-from appliance.kernel import interpreter
+from appliance.kernel import allocator, interpreter
 from appliance.kernel.migrate import WrongDatabase
 from appliance.kernel.store import StoreBroken
 from appliance.kernel.supervision import LoopWatch
@@ -194,6 +194,7 @@ def _exit_code(words: list[str]) -> int:
 def _run(settings: Settings, ready: Ready | None) -> int:
     """The daemon under signals. 0 after a clean end, 1 with the reason in the log otherwise."""
     interpreter.begin()
+    allocator.begin()
     from appliance.daemon import run_daemon  # here, so that the small commands do not load all of it
 
     configure_logs(choose_style(sys.stdout, os.environ.get("JOURNAL_STREAM", "")))

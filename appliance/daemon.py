@@ -30,6 +30,7 @@ from appliance.clips.plays import close_session_ghosts, delete_session_clips
 from appliance.clips.quality import quality_routes
 from appliance.clips.replay import Replays, picture_routes
 from appliance.kernel.actor import running
+from appliance.kernel.allocator import run_giving_back
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.safemode import Memory, SafeMode, run_leaving
 from appliance.kernel.store import Store, open_store
@@ -262,6 +263,7 @@ async def _watching_layer(
     async with (
         running("clock watch", run_clock_watch, store=store, clock=box.clock),
         running("pruning", run_pruning, store=store),
+        running("allocator", run_giving_back),
         running("safe mode", run_leaving, safe=box.safe, memory=box.memory),
         running(
             "snapshots",

@@ -1,0 +1,44 @@
+"""How the C library's allocator is set for a process that runs for weeks, and giving back what it hoards.
+
+Owns: two settings of malloc and a trim once a minute. Measured under mixed load (marks, media, 10 sockets,
+two cameras) for four minutes: what was in use grew from 21 to 34 MB and stayed (the newest journal entries,
+plans, part lists: all bounded), what was free but not given back from 3 to 40 MB and went on. glibc raises
+the size from which a block is a mapping of its own whenever such a block is freed; after that media buffers
+and long lists come from the heap, and the small things that outlive them keep its pages. Elsewhere than with
+glibc nothing is done.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+import trio
+
+EVERY_S: Final = 60.0
+MAP_FROM_BYTES: Final = 128 * 1024  # glibc's own first value; setting it ends its rising
+_M_TRIM_THRESHOLD: Final = -1  # malloc.h
+_M_MMAP_THRESHOLD: Final = -3
+
+
+def begin() -> bool:
+    """Fix the sizes, before anything large was allocated. False: not this C library."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(_M_MMAP_THRESHOLD, MAP_FROM_BYTES) and mallopt(_M_TRIM_THRESHOLD, MAP_FROM_BYTES))
+
+
+def give_back() -> None:
+    """Return whole free pages to the system. Blocks for milliseconds, without Python's lock."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+async def run_giving_back(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    """Once a minute, until cancelled."""
+    task_status.started()
+    while True:
+        await trio.sleep(EVERY_S)
+        await trio.to_thread.run_sync(give_back)
