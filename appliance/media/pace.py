@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 from appliance.media.fmp4 import TrackRun
 
 HOLE_FRAMES: Final = 3  # a wait longer than this many frames is a hole (facts/mediamtx.md 1.8)
+_MOST_REORDER: Final = 17  # frames: what H.264 and HEVC allow, and one
 _USUAL_OF: Final = 5  # the usual frame is the median of so many
 # What wall time leaves of a hole whose media time a leap of the source's clock made: jitter, less than this.
 _SQUEEZED_US: Final = 40_000
@@ -100,14 +101,16 @@ def next_part(pace: Pace, runs: Sequence[TrackRun]) -> tuple[Frames, PartNote, P
     if not pace.nominal:
         middle = sorted(durations)[len(durations) // 2]
         pace = pace._replace(nominal=middle, opening=middle, recent=(middle,) if middle else ())
-    before = pace.nominal
+    before, is_known = pace.nominal, bool(pace.settled)
     pts_max = max(pts)
     last = durations[pts.index(pts_max)]
     reached = dts[-1] + durations[-1]
     pace, holes, leap = _settle(pace, pts, reached, min(pace.lowest_cto, *ctos))
     usual, reorder = max(before, pace.nominal), max(ctos)
     if reorder > pace.reorder and max(durations) <= HOLE_FRAMES * usual:
-        pace = pace._replace(reorder=reorder)
+        # a frame decoded ahead that lies beyond a leap does not tell how far frames are reordered
+        most = pace.reorder + HOLE_FRAMES * usual if is_known else _MOST_REORDER * usual
+        pace = pace._replace(reorder=max([pace.reorder, *(cto for cto in ctos if cto <= most)]))
     # When the next sample lies beyond a hole, decode time says nothing about when this part was written.
     is_usual = is_pace(pace.settled, durations[-1], usual)
     arrived = reached if is_usual else pts_max - pace.reorder + pace.nominal
@@ -170,7 +173,21 @@ def _settle(
         if not is_pace(pace.settled, pace.floor - last, pace.nominal):
             leapt_at = last
             leap = (last + pace.nominal, max(pace.floor, pending[0] - pace.reorder), pending[0])
+    if leap is None and pace.settled and pending:
+        leapt_at, leap = _ahead(pace, (pace.settled[-1], *pending))
     return pace if leapt_at == pace.leapt_at else pace._replace(leapt_at=leapt_at), holes, leap
+
+
+def _ahead(pace: Pace, known: Sequence[int]) -> tuple[int | None, tuple[int, int, int] | None]:
+    """A leap that is seen from a frame decoded ahead of those shown before it.
+
+    Of these some may still come, on both sides of the leap; what is between them is no frame's.
+    """
+    for left, right in pairwise(known):
+        is_new = pace.leapt_at is None or left > pace.leapt_at
+        if is_new and right - left > HOLE_FRAMES * pace.nominal + 2 * pace.reorder:
+            return left, (left + pace.reorder + pace.nominal, right - pace.reorder, right)
+    return pace.leapt_at, None
 
 
 def _judge(pace: Pace, *, final: bool) -> tuple[Pace, list[Hole], list[tuple[int, int]]]:

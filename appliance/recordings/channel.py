@@ -104,9 +104,47 @@ class Channel:
     # -- growth ------------------------------------------------------------------------------------------
 
     def grow(self, segment: Segment, growth: Growth, seen: Seen) -> list[Knot]:
-        """Take in what a scan of an open segment found; returns the knots made, for the log."""
+        """Take in what a scan of an open segment found; returns the knots made, for the log.
+
+        It may be deferred: then the next scan begins where this one did, or `decide` takes it in.
+        """
         index = segment.index
         assert index is not None
+        if not growth.more and self.clocks.defers(segment, growth, seen):
+            segment.deferred = growth
+            return []
+        made = self._apply_deferred(growth, segment)
+        made += self._apply(segment, index, growth, seen)
+        self.clocks.end_doubt(index.run_id)
+        return made
+
+    def decide(self, segment: Segment) -> list[Knot]:
+        """Nothing came after growth that was deferred: what is known must do. Returns the knots made."""
+        index, growth = segment.index, segment.deferred
+        if index is None or growth is None:
+            return []
+        made = self._apply_deferred(growth, segment)
+        made += self._apply(segment, index, growth, Seen(None))
+        self.clocks.end_doubt(index.run_id)
+        return made
+
+    def _apply_deferred(self, growth: Growth, newest: Segment) -> list[Knot]:
+        """Take in what an older file of the same run has deferred."""
+        mtxi = growth.cursor.init.mtxi if growth.cursor.init is not None else None
+        if mtxi is None:
+            return []
+        made: list[Knot] = []
+        for other in self.segments.values():
+            theirs = other.deferred.cursor.init if other.deferred is not None else None
+            if other is newest or other.index is None or theirs is None or theirs.mtxi is None:
+                continue
+            if theirs.mtxi.stream_id == mtxi.stream_id and theirs.mtxi.number < mtxi.number:
+                assert other.deferred is not None
+                made += self._apply(other, other.index, other.deferred, Seen(None))
+        return made
+
+    def _apply(self, segment: Segment, index: SegmentIndex, growth: Growth, seen: Seen) -> list[Knot]:
+        segment.deferred = None
         index.apply(growth)
         segment.facts = facts_of(index)
         self._note_copy(segment)

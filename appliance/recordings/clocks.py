@@ -13,7 +13,7 @@ from typing import Final
 from appliance.media.anchor import anchored
 from appliance.media.fmp4 import Mtxi
 from appliance.media.fragment import is_own
-from appliance.media.index import SegmentIndex, ticks_to_ns
+from appliance.media.index import Growth, SegmentIndex, ticks_to_ns
 from appliance.media.pace import HOLE_FRAMES, PartNote
 from appliance.media.segment import SegmentFacts
 from appliance.media.timeline import PPB, Arrival, Knot, Leap, Run, with_an_end
@@ -23,6 +23,10 @@ from appliance.recordings.arrivals import Pace
 # An arrival this near to what the file itself says of its time is a recording at once; of one further off its
 # growth must tell. MediaMTX's own estimate lags up to 5 s.
 TRUST_US: Final = 10_000_000
+_LOOKS_NEEDED: Final = 2  # beyond a leap of media time
+_LOOKS_MOST: Final = 12
+_DOUBT_US: Final = 400_000
+_BETTER_US: Final = 5_000
 _LATE_US: Final = 5_000_000  # the embedded recorder waits a second for sound; a busy machine is slower
 
 
@@ -32,7 +36,7 @@ class Segment:
 
     `until_ns`: no frame still to come is shown before this media time of the run. `is_published`: its frames
     have been given times, in this life or an earlier one, that must not change. `is_suspect`: a power cut may
-    have left it its length without its bytes.
+    have left it its length without its bytes. `deferred`: growth that is not taken in yet (`Clocks.defers`).
     """
 
     name: str
@@ -46,6 +50,7 @@ class Segment:
     is_open: bool = False
     is_published: bool = False
     is_suspect: bool = False
+    deferred: Growth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,57 @@ class Seen:
     written_us: int | None
     clock_gap_us: int = 0
     may_be_burst: bool = False
+
+
+@dataclass(slots=True)
+class _Doubt:
+    """Parts beyond a leap of media time around `leap_ns`, as they come: (media time reached, written)."""
+
+    leap_ns: int
+    looks: list[tuple[int, int]] = field(default_factory=list)
+    waited: int = 0
+
+    def see(self, reached_ns: int, written_us: int) -> None:
+        """One more look found something."""
+        self.waited += 1
+        if reached_ns > self.leap_ns:
+            self.looks.append((reached_ns, written_us))
+
+    def is_over(self) -> bool:
+        """Enough came, and the newest was no better: a burst after a stall has ended."""
+        if len(self.looks) < _LOOKS_NEEDED:
+            return self.waited >= _LOOKS_MOST
+        *older, newest = (written_us - reached_ns // 1000 for reached_ns, written_us in self.looks)
+        is_long = self.looks[-1][1] - self.looks[0][1] >= _DOUBT_US
+        return is_long and (newest > min(older) - _BETTER_US or self.waited >= _LOOKS_MOST)
+
+    def timed(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        """The arrivals with what is known of each; a leap is judged by the best one beyond it."""
+        if not self.looks:
+            return list(arrivals)
+        written = dict(self.looks)
+        late_us = min(written_us - reached_ns // 1000 for reached_ns, written_us in self.looks)
+        timed = [each._replace(written_us=written.get(each.end_ns, each.written_us)) for each in arrivals]
+        return [
+            each
+            if each.leap is None
+            else each._replace(
+                written_us=each.end_ns // 1000 + late_us, leap=_surest(each.leap, arrivals[number:])
+            )
+            for number, each in enumerate(timed)
+        ]
+
+
+def _surest(leap: Leap, arrivals: Sequence[Arrival]) -> Leap:
+    """What later parts say of the same leap: by then no frame can come inside."""
+    same = [
+        each.leap
+        for each in arrivals
+        if each.leap is not None
+        and each.leap.before_ns < leap.floor_ns
+        and leap.before_ns < each.leap.floor_ns
+    ]
+    return same[-1]
 
 
 @dataclass(slots=True)
@@ -104,6 +160,7 @@ class Clocks:
     _paces: dict[str, Pace] = field(default_factory=dict)
     _held: dict[str, _Held] = field(default_factory=dict)
     _newly_observed: list[str] = field(default_factory=list)
+    _doubts: dict[str, _Doubt] = field(default_factory=dict)
 
     def restore(
         self,
@@ -158,13 +215,53 @@ class Clocks:
         return abs(held.claimed_us + length_us - segment.written_us) <= TRUST_US
 
     def forget(self, run_id: str) -> None:
-        for known in (self.runs, self.off_us, self._is_live, self._paces, self._held):
+        for known in (self.runs, self.off_us, self._is_live, self._paces, self._held, self._doubts):
             known.pop(run_id, None)
 
     def take_offs(self) -> list[tuple[str, int]]:
         """(run, off_us) found since the last call, for the log; 0 where a recorder's clock is right again."""
         taken, self._unlogged = self._unlogged, []
         return taken
+
+    def defers(self, segment: Segment, growth: Growth, seen: Seen) -> bool:
+        """Whether these parts should wait for the next ones before they are given times.
+
+        Where media time leaps and the part beyond comes when its media time says, frames were lost, or that
+        part alone was late: a burst or not, the next arrivals tell.
+        """
+        grown = SegmentIndex(segment.name)
+        grown.cursor = growth.cursor
+        run = self.runs.get(grown.run_id)
+        if run is None or not run.has_clock or not self._is_live.get(run.run_id) or seen.written_us is None:
+            return False
+        arrivals = [_arrival(grown, part, note) for part, note in _video(growth)]
+        doubt = self._doubts.get(run.run_id)
+        if not arrivals:
+            return False
+        if doubt is None:
+            leap = self._leap_of(run, grown, arrivals)
+            if leap is None:
+                return False
+            doubt = self._doubts[run.run_id] = _Doubt((leap.before_ns + leap.floor_ns) // 2)
+        doubt.see(arrivals[-1].end_ns, seen.written_us)
+        return not doubt.is_over()
+
+    def has_nothing_beyond(self, segment: Segment) -> bool:
+        """Whether all that tells of a leap is a picture decoded ahead: what is beyond has not come yet."""
+        run_id = segment.index.run_id if segment.index is not None else ""
+        return run_id in self._doubts and not self._doubts[run_id].looks
+
+    def end_doubt(self, run_id: str) -> None:
+        """What was deferred of the run has been taken in."""
+        self._doubts.pop(run_id, None)
+
+    def _leap_of(self, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival]) -> Leap | None:
+        """The first leap of media time in or before these parts."""
+        limit_ns = HOLE_FRAMES * ticks_to_ns(index.cursor.pace.nominal, index.timescale)
+        shown_ns, first = run.published_ns, arrivals[0]
+        if first.leap is None and shown_ns is not None and first.start_ns - shown_ns > limit_ns:
+            return Leap(shown_ns, first.start_ns)
+        return next((each.leap for each in arrivals if each.leap is not None), None)
 
     def observe(
         self, segment: Segment, index: SegmentIndex, video: Sequence[tuple[Part, PartNote]], seen: Seen
@@ -176,7 +273,7 @@ class Clocks:
         if seen.written_us is not None and not self._is_live.get(run.run_id):
             self._paces.setdefault(run.run_id, Pace()).add(seen.written_us, arrivals[-1].end_ns // 1000)
         if run.has_clock:
-            return self._take_in(run, index, arrivals)
+            return self._take_in(run, index, arrivals, self._doubts.get(run.run_id))
         held = self._held.get(run.run_id)
         if held is None:
             held = self._held[run.run_id] = _claim(segment, index, arrivals[0], seen)
@@ -222,17 +319,18 @@ class Clocks:
         arrivals = [arrival._replace(written_us=None) for arrival in held.arrivals]
         return made + self._take_in(run, index, arrivals)
 
-    def _take_in(self, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival]) -> list[Knot]:
+    def _take_in(
+        self, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival], doubt: _Doubt | None = None
+    ) -> list[Knot]:
         made: list[Knot] = []
         was_observed = run.is_observed
-        limit_ns = HOLE_FRAMES * ticks_to_ns(index.cursor.pace.nominal, index.timescale)
+        if arrivals[0].leap is None:
+            leap = self._leap_of(run, index, arrivals[:1])
+            arrivals = [arrivals[0]._replace(leap=leap), *arrivals[1:]]
+        if doubt is not None:
+            arrivals = doubt.timed(arrivals)
         for arrival in arrivals:
-            if not self._trusts(run, arrival):
-                arrival = arrival._replace(written_us=None)
-            shown_ns = run.published_ns
-            if arrival.leap is None and shown_ns is not None and arrival.start_ns - shown_ns > limit_ns:
-                arrival = arrival._replace(leap=Leap(shown_ns, arrival.start_ns))
-            made += run.observe(arrival)
+            made += run.observe(arrival if self._trusts(run, arrival) else arrival._replace(written_us=None))
         if run.is_observed and not was_observed:
             self._newly_observed.append(run.run_id)
         return made
@@ -333,6 +431,11 @@ class Clocks:
         )
         run.publish(facts.end_ns)
         return run.anchor(knots)
+
+
+def _video(growth: Growth) -> list[tuple[Part, PartNote]]:
+    pairs = zip(growth.parts, growth.notes, strict=True)
+    return [(part, note) for part, note in pairs if part.video_tfdt >= 0]
 
 
 def _claim(segment: Segment, index: SegmentIndex, first: Arrival, seen: Seen) -> _Held:

@@ -32,6 +32,7 @@ _IDLE_AFTER_S: Final = 10.0  # longer than any part, so that no part of a runnin
 RESCAN_S: Final = 5.0  # names; truth even where directory times lie
 RESTAT_S: Final = 30.0  # sizes of every file: a damaged one may have grown
 _QUIET_S: Final = 0.3  # after this long without growth a file is asked whether it was closed
+_DEFERRED_S: Final = 5.0  # as much as MediaMTX lets media time leap
 _SUPERSEDED_S: Final = 1.0
 _FRESH_US: Final = 2_000_000  # a first look this soon after the last write is as good as having seen it
 _TICK_US: Final = 20_000  # mtimes are cut to the kernel's tick: 10 ms at worst
@@ -157,6 +158,11 @@ async def _look(followed: Followed, one: Open) -> None:
     if is_new or ask_closed:
         await _take(followed, one, status, ask_closed)
     is_over = one.is_closed or (quiet_s >= _SUPERSEDED_S and _is_superseded(followed, one))
+    if one.segment.deferred is not None:
+        waits = not is_over and followed.channel.clocks.has_nothing_beyond(one.segment)
+        if quiet_s < (_DEFERRED_S if waits else _SUPERSEDED_S):
+            return  # the next parts, or the next file's, may tell
+        await _decide(followed, one)
     if followed.channel.clocks.is_held(one.segment):
         if is_over or _is_whole(followed, one, quiet_s):
             await _release(followed, one, followed.channel.conclude(one.segment))
@@ -196,14 +202,8 @@ async def _take(followed: Followed, one: Open, status: os.stat_result, ask_close
             segment, growth, Seen(None if growth.more else written_us, gap_us, may_be_burst=True)
         )
         await _give_times(followed, segment, made)
-        if growth.parts:
-            one.needs_sync = True
-            if not one.was_there:
-                channel.arrived_us.setdefault(segment.index.run_id, followed.shared.clock.now_us())
-            before = channel.last_piece_before(segment) if is_first else None
-            parts_came(followed, one, before, holes, parts=len(growth.parts))
-            await followed.append(followed.take_untold())
-            followed.shared.changed.ring()
+        if growth.parts and segment.deferred is None:
+            await _tell_parts(followed, one, holes, len(growth.parts), is_first=is_first)
         if not growth.more:
             break
     one.is_closed, one.was_there = seen.is_closed, False
@@ -219,6 +219,29 @@ async def _release(followed: Followed, one: Open, made: Sequence[Knot]) -> None:
     await _give_times(followed, segment, made)
     before = followed.channel.last_piece_before(segment)
     parts_came(followed, one, before, len(segment.index.holes), parts=len(segment.index.parts))
+    await followed.append(followed.take_untold())
+    followed.shared.changed.ring()
+
+
+async def _decide(followed: Followed, one: Open) -> None:
+    """Parts that waited for later ones get their times without them."""
+    segment, channel = one.segment, followed.channel
+    assert segment.index is not None and segment.deferred is not None
+    is_first = segment.index.end is None
+    holes, parts = len(segment.index.holes), len(segment.deferred.parts)
+    await _give_times(followed, segment, channel.decide(segment))
+    await _tell_parts(followed, one, holes, parts, is_first=is_first)
+
+
+async def _tell_parts(followed: Followed, one: Open, holes: int, parts: int, *, is_first: bool) -> None:
+    """`parts` were taken in; the file had `holes` before. `is_first`: it had nothing with a time."""
+    channel, index = followed.channel, one.segment.index
+    assert index is not None
+    one.needs_sync = True
+    if not one.was_there:
+        channel.arrived_us.setdefault(index.run_id, followed.shared.clock.now_us())
+    before = channel.last_piece_before(one.segment) if is_first else None
+    parts_came(followed, one, before, holes, parts=parts)
     await followed.append(followed.take_untold())
     followed.shared.changed.ring()
 

@@ -31,6 +31,7 @@ START_US: Final = 1_790_000_000_000_000
 HZ: Final = 90_000
 S_US: Final = 1_000_000
 _LOOK_US: Final = 50_000
+_DEFERRED_US: Final = 5_000_000
 _FRESH_US: Final = 2_000_000
 
 
@@ -50,7 +51,8 @@ class Feed:
     the start of a connection comes; frames never overtake each other. `connects_s`: when it connects (the
     encoder goes on, so most connections begin inside a GOP); `starts_s` a GOP begins at its start.
 
-    `leaps`: (at second, by seconds): from then on timestamps are that much ahead.
+    `leaps`: (at second, by seconds): from then on timestamps are that much ahead. `losses`: (from, to) s of
+    which no frame arrives.
     """
 
     fps: Fraction = Fraction(30)
@@ -61,6 +63,7 @@ class Feed:
     late_us: Callable[[float, random.Random], float] = lambda _, rng: rng.uniform(0, 8_000)
     connects_s: Sequence[float] = (0.0,)
     leaps: Sequence[tuple[float, float]] = ()
+    losses: Sequence[tuple[float, float]] = ()
 
     @property
     def frame_us(self) -> float:
@@ -74,24 +77,38 @@ class Feed:
             yield list(self._frames(begin_s, end_s, rng))
 
     def _frames(self, begin_s: float, end_s: float, rng: random.Random) -> Iterator[Frame]:
-        step, rate = HZ / float(self.fps), 1 + self.skew_ppm * 1e-6
+        fps, rate = float(self.fps), 1 + self.skew_ppm * 1e-6
+        sent = [n for n in range(round(begin_s * fps), round(end_s * fps)) if not self._is_lost(n / fps)]
+        shown = [(n + self._cto(n)) / fps for n in sent]
+        pts = [round((at_s * rate + self._ahead(at_s)) * HZ) for at_s in shown]
+        # as encoders do and MediaMTX by itself: decode times are the sorted times shown, one picture earlier
+        order = sorted(pts)
+        step = HZ / fps * rate
+        dts = [round(order[0] - step), *order[:-1]] if self.b_frames else order
+        arrived_us = 0.0
+        for n, shown_s, shown_pts, decoded in zip(sent, shown, pts, dts, strict=True):
+            sent_us = START_US + n / fps * 1e6
+            arrived_us = max(arrived_us + 10, sent_us + self.late_us(n / fps - begin_s, rng))
+            is_key = n % self._gop == 0
+            yield Frame(decoded, shown_pts, is_key, round(arrived_us), START_US + shown_s * 1e6)
+
+    @property
+    def _gop(self) -> int:
         groups = max(1, round(self.gop_s * float(self.fps) / (self.b_frames + 1)))
-        gop = groups * (self.b_frames + 1) + 1 if self.b_frames else groups
-        number, arrived_us = round(begin_s * float(self.fps)), 0.0
-        while (at_s := number / float(self.fps)) < end_s:
-            place = number % gop
-            cto = 0
-            if self.b_frames:
-                cto = (
-                    1 if place == 0 else (self.b_frames + 1 if (place - 1) % (self.b_frames + 1) == 0 else 0)
-                )
-            sent_us = START_US + at_s * 1e6
-            arrived_us = max(arrived_us + 10, sent_us + self.late_us(at_s - begin_s, rng))
-            ahead = sum(by for after, by in self.leaps if at_s >= after) * HZ
-            dts = number * step * rate + ahead
-            shown_us = sent_us + cto * self.frame_us
-            yield Frame(round(dts), round(dts + cto * step * rate), place == 0, round(arrived_us), shown_us)
-            number += 1
+        return groups * (self.b_frames + 1) + 1 if self.b_frames else groups
+
+    def _cto(self, number: int) -> int:
+        """By how many frames it is shown after it is decoded: a closed GOP, each P before its B-frames."""
+        place = number % self._gop
+        if not self.b_frames or place == 0:
+            return 1 if self.b_frames else 0
+        return self.b_frames + 1 if (place - 1) % (self.b_frames + 1) == 0 else 0
+
+    def _ahead(self, shown_s: float) -> float:
+        return sum(by_s for after_s, by_s in self.leaps if shown_s >= after_s)
+
+    def _is_lost(self, at_s: float) -> bool:
+        return any(since_s <= at_s < until_s for since_s, until_s in self.losses)
 
 
 class Write(NamedTuple):
@@ -224,6 +241,7 @@ class Sight:
         self.published: dict[tuple[str, int], int] = {}
         self._fds: dict[str, int] = {}
         self._mtimes: dict[str, int] = {}
+        self._told: dict[str, int] = {}
 
     def run(self) -> list[Error]:
         """Look until the last write; the first published time of every frame, in the order of the truth."""
@@ -279,7 +297,7 @@ class Sight:
     def _restart(self, now_us: int) -> None:
         known = read_log(self.log)
         assert not known.bad_lines
-        self.channel, self._open = Channel("cam1", UTC), {}
+        self.channel, self._open, self._told = Channel("cam1", UTC), {}, {}
         self.channel.restore(known)
         for name in self._fds:
             size = os.fstat(self._fds[name]).st_size
@@ -290,6 +308,8 @@ class Sight:
 
     def _look(self, now_us: int) -> None:
         for name, (segment, size, looked_us) in list(self._open.items()):
+            if segment.deferred is not None and now_us - (looked_us or 0) > _DEFERRED_US:
+                self._decide(segment)
             status_size, mtime_us = os.fstat(self._fds[name]).st_size, self._mtimes[name]
             if status_size == size:
                 continue
@@ -306,6 +326,12 @@ class Sight:
                     break
             self._open[name] = (segment, status_size, now_us)
 
+    def _decide(self, segment: Segment) -> None:
+        index = segment.index
+        assert index is not None
+        self.log += lines_of(index.run_id, self.channel.decide(segment))
+        self._publish()
+
     def _grow(self, segment: Segment, growth: Growth, written_us: int | None) -> None:
         made = self.channel.grow(segment, growth, Seen(written_us))
         assert segment.index is not None
@@ -314,7 +340,7 @@ class Sight:
         if growth.parts and not segment.is_published:
             segment.is_published = True
             self.log += published_line(segment.name)
-        self._publish(segment, segment.index, growth)
+        self._publish()
 
     def _walk(self) -> None:
         for segment in self.channel.waiting():
@@ -329,20 +355,21 @@ class Sight:
             made = self.channel.walked(segment, index, following)
             assert segment.facts is not None
             self.log += lines_of(index.run_id, made) + facts_line(segment.facts)
-            self._publish(segment, index, None)
+            self._publish()
 
     # -- what was published ------------------------------------------------------------------------------
 
-    def _publish(self, segment: Segment, index: SegmentIndex, growth: Growth | None) -> None:
-        clock = self.channel.clock_of(segment)
-        if clock is None or index.first is None or index.end is None:
-            return
-        parts = index.parts if growth is None else growth.parts
-        for one in parts:
-            if one.video_tfdt >= 0:
-                for key in self._frames_of(index, one.video_pts_min, one.video_pts_max):
-                    if key in self._truth and key not in self.published:
-                        self.published[key] = clock.wall_us(key[1])
+    def _publish(self) -> None:
+        """Every part taken in since the last call."""
+        for segment in self.channel.segments.values():
+            index, clock = segment.index, self.channel.clock_of(segment)
+            if index is None or clock is None:
+                continue
+            for one in index.parts[self._told.get(segment.name, 0) :]:
+                if one.video_tfdt >= 0:
+                    for key in self._frames_of(index, one.video_pts_min, one.video_pts_max):
+                        self.published.setdefault(key, clock.wall_us(key[1]))
+            self._told[segment.name] = len(index.parts)
 
     def _frames_of(self, index: SegmentIndex, first: int, last: int) -> Iterator[tuple[str, int]]:
         rows = self._rows(index.run_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -97,6 +97,35 @@ def test_a_run_whose_first_pictures_come_late_is_right_as_soon_as_they_are_not(
     assert worst_ms(errors, 0) < late_ms + 12
     for begin_s in (0.3, 30.3):
         assert worst_ms(errors, begin_s + 2 + 2 * part_s, begin_s + 25) < 1000 / 50
+
+
+def late_at(at_s: float, by_s: float) -> Callable[[float, random.Random], float]:
+    """What is sent around `at_s` comes up to `by_s` late, all at once with what follows."""
+    return lambda s, rng: rng.uniform(0, 8_000) + (max(0.0, at_s + by_s - s) * S_US if s >= at_s else 0)
+
+
+# M8: a gap that was none, times 377 ms late for 10 s after media time had leapt by 3 s
+@pytest.mark.parametrize("late_s", [0.0, 0.377, 1.34, 3.0])
+@pytest.mark.parametrize("leap_s", [0.25, 0.6, 3.0, 4.9])
+@pytest.mark.parametrize("at_s", [20.0, 20.033, 20.1, 30.5])
+def test_media_time_that_leaps_makes_no_gap_and_no_lateness(
+    tmp_path: Path, at_s: float, leap_s: float, late_s: float
+) -> None:
+    camera = Feed(fps=Fraction(30), leaps=[(at_s, leap_s)], late_us=late_at(at_s, late_s), b_frames=2)
+    errors = seen(tmp_path / "one", camera, 60, segment_s=15)
+    assert worst_ms(errors, 10, at_s) < 12
+    assert worst_ms(errors, at_s, at_s + 10) < 1000 / 30
+    assert worst_ms(errors, at_s + 1) < 16
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.4, 0.9])
+@pytest.mark.parametrize("lost_s", [0.2, 1.0, 3.0, 30.0])
+def test_frames_that_were_lost_are_a_gap_and_move_nothing(
+    tmp_path: Path, lost_s: float, late_s: float
+) -> None:
+    camera = Feed(losses=[(20.1, 20.1 + lost_s)], late_us=late_at(20.1 + lost_s, late_s), b_frames=2)
+    errors = seen(tmp_path / "one", camera, 70, segment_s=15)
+    assert worst_ms(errors, 10) < 16
 
 
 def test_two_cameras_stay_within_a_frame_of_each_other_over_restarts(tmp_path: Path) -> None:
