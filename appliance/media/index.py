@@ -231,12 +231,11 @@ def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int]
     for run in mine:
         if run.data_offset < mdat_start or run.data_offset + sum(run.sizes) > end:
             raise _Damage(f"samples of the part at byte {at} lie outside it")
-    after = replace(cursor, position=end, parts=cursor.parts + 1, skipped=0)
     found.runs.append(runs if sum(len(run.sizes) for run in runs) <= KEEP_SAMPLES else ())
     if video is None or not mine:
         found.parts.append(Part(at, len(moof), end, -1, -1, -1, -1))
         found.notes.append(PartNote(-1, None))
-        return after
+        return replace(cursor, position=end, parts=cursor.parts + 1, skipped=0)
     if mine[0].tfdt < cursor.pace.reached - video.timescale:
         raise _Damage(f"media time goes back at byte {at}")
     frames, note, pace, holes = next_part(cursor.pace, mine)
@@ -247,7 +246,15 @@ def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int]
     found.keys.extend(entries.keys)
     found.pictures.extend(entries.pictures)
     count = cursor.frames + sum(len(run.sizes) for run in mine)
-    return replace(after, frames=count, pace=pace, search=entries.search)
+    return replace(
+        cursor,
+        position=end,
+        parts=cursor.parts + 1,
+        skipped=0,
+        frames=count,
+        pace=pace,
+        search=entries.search,
+    )
 
 
 def _origin_ns(runs: Sequence[TrackRun], init: Init) -> int | None:
