@@ -29,6 +29,7 @@ from appliance.media.picture_sets import (
     Sets,
     pps_ids,
     referred,
+    sps_id_of,
 )
 from appliance.media.sps import Bits, h264_sps, hevc_sps
 
@@ -127,14 +128,20 @@ def sets_at(track: Track, key_head: bytes) -> Sets:
 
 
 def has_spare_pps(track: Track, key_head: bytes) -> bool:
-    """Whether `describe` leaves out a PPS of the file's entry that a picture after the key may yet name."""
+    """Whether `describe` leaves out a PPS of the file's entry that a picture after the key may yet name.
+
+    Not one that was written for another SPS than the one in force.
+    """
     if (codec := codec_of(track)) is None:
         return False
-    kind = H264_PPS if codec == "h264" else HEVC_PPS
-    kept = _in_force(track, key_head)
-    return any(
-        key[0] == kind and key not in kept for key in _sets_of_config(track, _config(first_entry(track)))
-    )
+    sps_kind, pps_kind = (H264_SPS, H264_PPS) if codec == "h264" else (HEVC_SPS, HEVC_PPS)
+    own, kept = _sets_of_config(track, _config(first_entry(track))), _in_force(track, key_head)
+    for (kind, number), nal in own.items():
+        if kind == pps_kind and (kind, number) not in kept:
+            sps = sps_kind, sps_id_of(codec, nal)
+            if sps in own and own[sps] == kept.get(sps):
+                return True
+    return False
 
 
 def first_entry(track: Track) -> bytes:

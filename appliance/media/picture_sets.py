@@ -60,7 +60,7 @@ def referred(
     chain cannot be followed.
     """
     sps_kind, pps_kind = _KINDS[codec]
-    sps_of = {number: _sps_id(codec, nal) for (kind, number), nal in sets.items() if kind == pps_kind}
+    sps_of = {number: sps_id_of(codec, nal) for (kind, number), nal in sets.items() if kind == pps_kind}
     wanted = {sps_of[number] for number in named if (sps_kind, sps_of.get(number, -1)) in sets}
     if not wanted:
         return dict(sets)
@@ -77,7 +77,7 @@ def referred(
     return found
 
 
-def _sps_id(codec: VideoCodec, pps: bytes) -> int:
+def sps_id_of(codec: VideoCodec, pps: bytes) -> int:
     """The SPS a PPS belongs to; -1 when it cannot be read."""
     bits = Bits(pps, 1 if codec == "h264" else 2)
     try:
