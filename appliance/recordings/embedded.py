@@ -11,6 +11,7 @@ twice a second, told as `down` with the reason.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -317,7 +318,11 @@ class _Teller:
             self.tell("unrecorded", reason, str(fact.get("hint", "")))
         elif event == "write_failed":
             self._last_end = "recorder"
-            self.tell("down", f"cannot write the recording: {fact.get('error')}", "free space on the disk")
+            is_full = fact.get("errno") in (None, errno.ENOSPC, errno.EDQUOT)
+            hint = (
+                "free space on the disk" if is_full else "check the recordings disk: see `appliance doctor`"
+            )
+            self.tell("down", f"cannot write the recording: {fact.get('error')}", hint)
         elif event == "disconnected":
             self._receives, self._last_end = False, "source"
             self._restarts += 1

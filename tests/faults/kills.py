@@ -17,6 +17,7 @@ from tests.faults.game import Game, add_up, playing
 from tests.faults.tally import Tally
 from tests.kit.waiting import children_of, eventually
 
+ANSWERS = 8  # in a round before the kill
 FSCK_EVERY = 5  # rounds: it looks twice at a running box
 
 
@@ -25,7 +26,9 @@ async def daemon_kills(rounds: int, seed: int, folder: Path) -> Tally:
     tally, rnd = Tally(), Random(seed)
     async with playing(folder, rnd) as game:
         for number in range(rounds):
-            await trio.sleep(rnd.uniform(0.1, 0.8))
+            before = len(game.told)  # each kill hits people at work, however slow the machine is
+            await eventually(lambda: len(game.told) >= before + ANSWERS, within_s=60, what="work")  # noqa: B023
+            await trio.sleep(rnd.uniform(0, 0.5))
             await game.kill()  # fails when a process of the box lives on
             tally.lose(await game.missing())
             tally.rounds += 1

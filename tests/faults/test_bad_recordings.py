@@ -46,11 +46,12 @@ async def ended(http: Http, clip_id: str, *, within_s: float = 20) -> dict[str, 
             await trio.sleep(0.05)
 
 
-def record(box: Box, seconds: float = 4) -> None:
-    """Footage of cam1 that ends now."""
+def record(box: Box, seconds: float = 4) -> int:
+    """Footage of cam1 that ends now; returns when it began."""
     started_us = wall_us() - round(seconds * 1e6)
     writer = RecordingWriter(box.recordings / "cam1", make_footage(**FOOTAGE), started_us)
     writer.write_seconds(seconds)
+    return started_us
 
 
 def ago(seconds: float) -> str:
@@ -152,12 +153,12 @@ async def test_a_clip_that_kills_the_box_fails_after_three_times_and_the_rest_go
             assert failed["status"] == "failed" and "3 times" in failed["error_message"]
             waiting = (await http.get("/clips?status=pending"))["items"]
         assert await box.stop() == 0
-        record(box)
+        began_us = record(box)
         await box.start()
         async with box.http() as http:
             for clip in waiting:
                 await ended(http, clip["id"])
-            late = await mark(http, session_id, "cam1", start_time=ago(3))
+            late = await mark(http, session_id, "cam1", start_time=to_rfc3339(began_us + 1_000_000))
             assert (await ended(http, late))["status"] == "ready"
             assert (await http.client.get("/readyz")).status_code == 200
         assert await box.stop() == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.kills import daemon_kills, worker_kills
+from tests.faults.kills import ANSWERS, daemon_kills, worker_kills
 
 pytestmark = [
     pytest.mark.slow,
@@ -18,7 +18,7 @@ pytestmark = [
 async def test_kill_9_of_the_daemon_loses_no_answer_and_no_event(tmp_path: Path) -> None:
     tally = await daemon_kills(3, 1, tmp_path)
     assert tally.violations == [] and tally.lost == 0
-    assert tally.rounds == 3 and tally.acknowledged > 20
+    assert tally.rounds == 3 and tally.acknowledged >= 3 * ANSWERS
 
 
 async def test_kill_9_of_a_media_worker_costs_no_picture(tmp_path: Path) -> None:

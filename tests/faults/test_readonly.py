@@ -129,8 +129,8 @@ async def test_a_recordings_disk_that_turns_read_only_stops_recording_and_nothin
                 first = await marked(http, session_id)
                 await clip_is(http, first, "ready")
                 disk.break_down()
-                told = await _part_is(http, "recorder", "warn")
-                assert "Read-only file system" in told["detail"], told
+                told = await _part_is(http, "recorder", "bad")
+                assert "cannot write the recording" in told["detail"] and "doctor" in told["hint"], told
                 second = await marked(http, session_id)
             assert await box.stop() == 0
             disk.mend()
