@@ -24,7 +24,8 @@ _LOG_CRITICAL: Final = 2  # below, its words are one line per lost packet or ref
 
 _RCVSYN, _FC, _RCVBUF, _TLPKTDROP = 2, 4, 6, 31
 _PASSPHRASE, _PBKEYLEN, _PEERVERSION, _CONNTIMEO, _RCVKMSTATE = 26, 27, 35, 36, 41
-_RCVLATENCY, _STREAMID, _ENFORCEDENCRYPTION, _PEERIDLETIMEO = 43, 46, 53, 55
+_RCVLATENCY, _STREAMID, _ENFORCEDENCRYPTION, _IPV6ONLY, _PEERIDLETIMEO = 43, 46, 53, 54, 55
+_SOCKADDR_IN6_BYTES: Final = 28
 _EPOLL_IN, _EPOLL_ERR = 0x1, 0x8
 _KEYS_IN_HANDSHAKE: Final = 0x010300
 _NOTHING_TO_READ: Final = 6002  # SRT_EASYNCRCV
@@ -89,6 +90,8 @@ class Srt:
         # A caller with another passphrase, or none, is let in to learn its address, and refused then.
         self._set(listener, _ENFORCEDENCRYPTION, False)
         self._set(listener, _RCVSYN, False)
+        if len(address) == _SOCKADDR_IN6_BYTES:
+            self._set(listener, _IPV6ONLY, 0)  # [::] is refused until it is said what it means
         self._check(self._lib.srt_bind(listener, address, len(address)), "bind")
         self._check(self._lib.srt_listen(listener, 8), "listen")
         self._watch(listener)
