@@ -319,9 +319,7 @@ class _Teller:
         elif event == "write_failed":
             self._last_end = "recorder"
             is_full = fact.get("errno") in (None, errno.ENOSPC, errno.EDQUOT)
-            hint = (
-                "free space on the disk" if is_full else "check the recordings disk: see `appliance doctor`"
-            )
+            hint = "free space on the disk" if is_full else "check the recordings disk: `appliance doctor`"
             self.tell("down", f"cannot write the recording: {fact.get('error')}", hint)
         elif event == "disconnected":
             self._receives, self._last_end = False, "source"
