@@ -72,6 +72,11 @@ class ChannelFacts:
     last_end: Literal["", "source", "recorder"] = ""
 
     @property
+    def is_connected(self) -> bool:
+        """Is a camera connected, whatever it sends?"""
+        return self.state in ("receiving", "silent", "lost", "unrecorded")
+
+    @property
     def is_down(self) -> bool:
         """Is no footage to be expected now?"""
         return self.state in ("waiting", "lost", "down")

@@ -14,7 +14,7 @@ from appliance.kernel.clock import Clock
 from appliance.kernel.operation import Answer
 from appliance.ops.health import Board, Part
 from appliance.ops.metrics import Metrics
-from appliance.recordings.embedded import RecorderHandle
+from appliance.recordings.embedded import ChannelFacts, RecorderHandle
 from appliance.recordings.follower import RecordingsHandle
 from appliance.recordings.model import FootageState, SourceState
 from appliance.recordings.publishers import SLOW_S, Publisher, PublishersHandle
@@ -44,6 +44,9 @@ class Source:
     sends: bool | None = None
     publisher: Publisher | None = None
     restarts: int | None = None
+    trouble: Part | None = (
+        None  # what our own recorder says of it, when it is neither recorded nor just absent
+    )
 
     @property
     def is_recorded(self) -> bool:
@@ -62,6 +65,13 @@ def source_part(source: Source) -> Part:
     return _not_recorded(source)
 
 
+def recorder_trouble(facts: ChannelFacts | None) -> Part | None:
+    """What our own recorder knows of a camera that is connected and not recorded, or cannot be recorded."""
+    if facts is None or facts.state in ("waiting", "receiving"):
+        return None
+    return Part("bad", facts.detail, facts.hint or None)
+
+
 def _recorded(source: Source) -> Part:
     if source.status != "error":
         return Part("ok", _figures(source.publisher))
@@ -73,6 +83,8 @@ def _recorded(source: Source) -> Part:
 
 def _not_recorded(source: Source) -> Part:
     publisher = source.publisher
+    if source.trouble is not None:
+        return source.trouble
     if publisher is not None and publisher.is_online:
         return _unrecorded(publisher)
     fault = f"{source.error_reason}; " if source.status == "error" and source.error_reason else ""
@@ -185,7 +197,8 @@ class Sources:
         recordings, publishers = self.recordings, self.publishers
         publisher = None if publishers is None else publishers.publisher(channel_id)
         facts = None if self.recorder is None else self.recorder.facts().get(channel_id)
-        sends: bool | None = None if facts is None else facts.state == "receiving"
+        sends: bool | None = None if facts is None else facts.is_connected
+        trouble = recorder_trouble(facts)
         if publishers is not None and publishers.is_known:
             sends = publisher is not None and publisher.is_online
         restarts = publisher.restarts if publisher else facts.restarts if facts else None
@@ -203,6 +216,7 @@ class Sources:
             sends,
             publisher,
             restarts,
+            trouble,
         )
 
     def routes(self) -> Routes:

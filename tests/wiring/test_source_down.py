@@ -9,6 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from appliance.kernel.signal import Signal
 from appliance.recordings.embedded import ChannelFacts, RecorderHandle, State
 from appliance.wiring.bridges import source_down, wake_with_sources, why_ended
+from appliance.wiring.sources import Source, recorder_trouble, source_part
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,23 @@ async def test_an_outage_is_the_recorders_only_when_the_recorder_ended_it(autoju
     assert why("cam1", 0.0) == "source_lost"
     recorder._facts["cam1"] = ChannelFacts("cam1", "receiving", 0, "", last_end="recorder")
     assert why("cam1", 0.0) == "recorder_restart"
+
+
+@pytest.mark.parametrize(
+    ("state", "detail", "sends"),
+    [
+        ("unrecorded", "waiting for a key picture (10.0.0.5)", True),
+        ("silent", "10.0.0.5 is connected and sends nothing", True),
+        ("down", "cannot write the recording: No space left on device", False),
+    ],
+)
+def test_a_camera_that_is_not_recorded_is_red_with_the_recorders_reason(
+    state: State, detail: str, sends: bool
+) -> None:
+    """Not "its encoder is not connected": it is."""
+    facts = ChannelFacts("cam1", state, 0, "srt://:8891", detail=detail, hint="look at it")
+    assert facts.is_connected is sends
+    part = source_part(Source("cam1", sends=sends, trouble=recorder_trouble(facts)))
+    assert (part.status, part.detail, part.hint) == ("bad", detail, "look at it")
+    assert recorder_trouble(ChannelFacts("cam1", "receiving", 0, "")) is None
+    assert recorder_trouble(ChannelFacts("cam1", "waiting", 0, "")) is None
