@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -34,6 +35,9 @@ __all__ = [
 MAX_INIT_BYTES: Final = 1 << 20
 MAX_TRACKS: Final = 32
 _MAX_TIMESCALE: Final = 1_000_000_000
+
+MOVING: Final = frozenset({"avc1", "avc3", "hvc1", "hev1", "av01", "vp09", "vp08"})
+"""Codecs of video. Others may be cover pictures (jpeg, png; JPEG and PNG as mp4v)."""
 
 Kind = Literal["video", "audio", "other"]
 _KIND_OF_HANDLER: Final[dict[bytes, Kind]] = {b"vide": "video", b"soun": "audio"}
@@ -84,6 +88,7 @@ class Init:
     size: int
     duration: int = 0  # mvhd, in `timescale` ticks; MediaMTX patches it when it closes the file
     timescale: int = 1000
+    chosen: int = 0  # id of the video track that has samples, once that is known; see `with_samples`
     stsd_id: str = field(init=False)  # equal ids: samples can share one set of tracks
 
     def __post_init__(self) -> None:
@@ -95,8 +100,29 @@ class Init:
         object.__setattr__(self, "stsd_id", digest.hexdigest())
 
     @property
+    def videos(self) -> tuple[Track, ...]:
+        """Every video track, those of moving pictures before cover pictures; else in the file's order."""
+        found = [track for track in self.tracks if track.kind == "video"]
+        return tuple(sorted(found, key=lambda track: track.codec not in MOVING))
+
+    @property
     def video(self) -> Track | None:
-        return next((track for track in self.tracks if track.kind == "video"), None)
+        """The track that is the channel's picture."""
+        videos = self.videos
+        return next((track for track in videos if track.id == self.chosen), videos[0] if videos else None)
+
+    def with_samples(self, counts: Mapping[int, int]) -> Init:
+        """The same with its video track chosen by the first part that has some: `counts` samples by track.
+
+        A still picture is one sample; a track of another codec is none where a moving picture is announced.
+        """
+        videos = self.videos
+        if self.chosen or len(videos) < 2:
+            return self
+        moving = [track for track in videos if track.codec in MOVING] or list(videos)
+        having = [track for track in moving if counts.get(track.id)]
+        several = [track for track in having if counts[track.id] > 1]
+        return replace(self, chosen=(several or having)[0].id) if having else self
 
     @property
     def sounds(self) -> tuple[Track, ...]:

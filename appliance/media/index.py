@@ -12,6 +12,7 @@ looked at again only when it has grown. An incomplete box at the end is no damag
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -218,7 +219,11 @@ def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int]
         runs = parse_moof(moof, at, cursor.init)
     except Malformed as error:
         raise _Damage(str(error)) from error
-    init, video = cursor.init, cursor.init.video
+    init = cursor.init
+    if not init.chosen and len(init.videos) > 1:
+        init = init.with_samples(Counter(run.track_id for run in runs for _ in run.sizes))
+        cursor = replace(cursor, init=init)
+    video = init.video
     if is_untimed(runs):
         ends = dict(cursor.untimed)
         if video is not None:

@@ -29,8 +29,8 @@ class SegmentFacts:
 
     `bytes` is the file's size when it was indexed, `indexed_bytes` the end of its last complete part.
     `first_frame_ns` is the length of a frame at its begin (fixed by its first part), `frame_ns` at its end.
-    `lowest_cto` is the least pts - dts in video ticks, at most 0. `holes` are (end of the frame before, pts
-    of the frame after).
+    `video_track` is Init.chosen. `lowest_cto` is the least pts - dts in video ticks, at most 0. `holes` are
+    (end of the frame before, pts of the frame after).
     """
 
     name: str
@@ -49,6 +49,7 @@ class SegmentFacts:
     first_frame_ns: int
     frame_ns: int
     lowest_cto: int
+    video_track: int
     codec: str
     stsd_id: str
     sizes: tuple[Size, ...]
@@ -81,6 +82,7 @@ def facts_of(index: SegmentIndex) -> SegmentFacts:
         first_frame_ns=ticks_to_ns(pace.opening, index.timescale),
         frame_ns=ticks_to_ns(pace.nominal, index.timescale),
         lowest_cto=pace.lowest_cto,
+        video_track=init.chosen if init is not None else 0,
         codec=video.codec if video is not None else "",
         stsd_id=init.stsd_id if init is not None else "",
         sizes=tuple(Size(index.run_ns(p.pts), p.width, p.height) for p in index.pictures),
@@ -97,6 +99,7 @@ def view_of(
     facts: SegmentFacts, path: str, init: Init, clock: RunClock, parts: Sequence[Part], keys: Sequence[Key]
 ) -> SegmentView:
     """The view of a segment whose index is not in memory."""
+    init = replace(init, chosen=facts.video_track)
     scale = init.video.timescale if init.video is not None else 1
     return SegmentView(
         name=path,

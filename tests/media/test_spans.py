@@ -42,6 +42,7 @@ def segment(
         first_frame_ns=33_333_333,
         frame_ns=33_333_333,
         lowest_cto=0,
+        video_track=0,
         codec="avc1",
         stsd_id="x",
         sizes=(),
