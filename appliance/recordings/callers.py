@@ -155,6 +155,11 @@ class Callers:
         self._waiting: dict[int, _Caller] = {}
         self._quiet_s = 0.0  # what was told last
 
+    @property
+    def recorded(self) -> int | None:
+        """The connection that is recorded now."""
+        return None if self._holder is None else self._holder.id
+
     def accepted(self, id: int, address: str, now_s: float) -> list[Action]:
         """A caller is connected. When too many wait, the one who waits longest is dropped."""
         out: list[Action] = []

@@ -15,7 +15,7 @@ import errno
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import structlog
 import trio
@@ -26,60 +26,19 @@ from appliance.kernel.signal import Signal
 from appliance.recordings import children
 from appliance.recordings.callers import LOST_S
 from appliance.recordings.chain import Heard, run_chain
+from appliance.recordings.facts import ChannelFacts, LastEnd, Line, Refusal, State
 from appliance.recordings.srt import BadInputUrl, Source, SrtSource, parse_input
 
-State = Literal["waiting", "receiving", "silent", "lost", "unrecorded", "down"]
 Runner = Callable[[list[str], list[str], Heard, bytes], Awaitable[None]]
 
 _RETRY_S: Final = 0.5
 _REFUSAL_SHOWN_S: Final = 60.0
 _REFUSALS: Final = 8
-_CHATTER: Final = frozenset({"progress", "ready", "segment"})
+_CHATTER: Final = frozenset({"progress", "ready", "segment", "link"})
 _CLOCK_LOOK_S: Final = 5.0
 _CLOCK_MOVED_US: Final = 5_000
 
 log = structlog.get_logger("recorder")
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A caller that is not recorded: `count` times, last at `at_s` (trio.current_time)."""
-
-    address: str
-    reason: str
-    count: int
-    at_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelFacts:
-    """What is known of a channel's source. `since_us` is box time of the last change of `state`.
-
-    waiting: nobody sends. receiving: a stream comes. silent: a camera is connected and sends nothing; it may
-    only pause. lost: the same for so long that its footage is not waited for. unrecorded: a stream comes and
-    no picture of it is recorded. down: nobody could be recorded.
-    `last_end` says who stopped recording last since the daemon's start: the source, or the recorder.
-    """
-
-    channel_id: str
-    state: State
-    since_us: int
-    source: str  # without secrets
-    restarts: int = 0  # connections that ended and starts that failed
-    detail: str = ""
-    hint: str = ""
-    refused: tuple[Refusal, ...] = ()
-    last_end: Literal["", "source", "recorder"] = ""
-
-    @property
-    def is_connected(self) -> bool:
-        """Is a camera connected, whatever it sends?"""
-        return self.state in ("receiving", "silent", "lost", "unrecorded")
-
-    @property
-    def is_down(self) -> bool:
-        """Is no footage to be expected now?"""
-        return self.state in ("waiting", "lost", "down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +232,9 @@ class _Teller:
         self._receives = False  # now; `served`: once since `opened`
         self.last_words = self.hint = ""
         self._connected = self._missed = ""
+        self._line: Line | None = None
         self._restarts = 0
-        self._last_end: Literal["", "source", "recorder"] = ""
+        self._last_end: LastEnd = ""
         self._refused: dict[tuple[str, str], Refusal] = {}
         self._shared, self._id, self._source, self._calls = shared, channel_id, source, calls
         self._state: tuple[State, str, str] = ("waiting", "", "")
@@ -283,6 +243,7 @@ class _Teller:
         """A chain is being started."""
         self.last_words, self.hint, self._connected = "", "", ""
         self.listened = self.served = self.clock_moved = self._receives = False
+        self._line = None
         self.tell("waiting", "starting")
 
     def closed(self) -> None:
@@ -302,6 +263,10 @@ class _Teller:
             self.tell("waiting", self._missed)
         elif event == "refused":
             self._refuse(str(fact["address"]), str(fact["reason"]), int(fact["count"]))
+        elif event == "link":
+            names = ("bitrate_bps", "loss_ratio", "packets_dropped", "rtt_ms")
+            self._line = Line(self._connected, *[fact[name] for name in names])
+            self.tell(*self._state)
         else:
             self._heard_of_stream(event, fact)
         say = log.debug if event in _CHATTER else log.info
@@ -310,7 +275,7 @@ class _Teller:
     def _heard_of_stream(self, event: str, fact: dict[str, Any]) -> None:
         who = str(fact.get("address", self._connected))
         if event == "connected" or (event == "receiving" and not self._calls):
-            self._connected, self._receives, self.served = who, True, True
+            self._connected, self._receives, self.served, self._line = who, True, True, None
             self.tell("receiving")
         elif not self._receives:
             pass  # the remuxer's words of a connection that is over already
@@ -327,7 +292,7 @@ class _Teller:
             hint = "free space on the disk" if is_full else "check the recordings disk: `appliance doctor`"
             self.tell("down", f"cannot write the recording: {fact.get('error')}", hint)
         elif event == "disconnected":
-            self._receives, self._last_end = False, "source"
+            self._receives, self._last_end, self._line = False, "source", None
             self._restarts += 1
             self._missed = f"{who}: {fact['reason']}"
             self.tell("waiting", self._missed)
@@ -356,7 +321,16 @@ class _Teller:
         since_us = before.since_us if before is not None and before.state == state else now_us
         refused = tuple(self._refused.values())
         new = ChannelFacts(
-            self._id, state, since_us, self._source, self._restarts, detail, hint, refused, self._last_end
+            self._id,
+            state,
+            since_us,
+            self._source,
+            self._restarts,
+            detail,
+            hint,
+            refused,
+            self._last_end,
+            self._line,
         )
         if new != before:
             facts[self._id] = new

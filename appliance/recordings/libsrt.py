@@ -15,7 +15,7 @@ import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 NAMES: Final[tuple[str, ...]] = ("libsrt-gnutls.so.1.5", "libsrt.so.1.5", "libsrt-openssl.so.1.5")
 _INVALID: Final = -1
@@ -53,16 +53,42 @@ class Options:
     give_up_late: bool = False  # TLPKTDROP: what comes later than `latency` is left out, at either end
 
 
-class Statistics(ctypes.Structure):
-    """Head of SRT_TRACEBSTATS (srt.h): totals since the connection began, and the newest rates."""
+class Link(NamedTuple):
+    """Totals of a connection since it began; `rtt_ms` is the newest."""
+
+    packets: int
+    packets_lost: int
+    packets_dropped: int  # lost for good
+    bytes: int
+    rtt_ms: float
+
+
+def _fields(kind: Any, *names: str) -> list[tuple[str, Any]]:
+    return [(name, kind) for name in names]
+
+
+class _Statistics(ctypes.Structure):
+    """SRT_TRACEBSTATS (srt.h) up to the round trip; what follows is room."""
 
     _fields_ = [
-        ("ms_since_start", ctypes.c_int64),
-        ("packets_sent", ctypes.c_int64),
-        ("packets_received", ctypes.c_int64),
-        ("_sender_lost", ctypes.c_int),
-        ("packets_lost", ctypes.c_int),
-        ("_more", ctypes.c_char * 4096),
+        *_fields(ctypes.c_int64, "ms", "packets_sent", "packets"),
+        *_fields(ctypes.c_int, "_s0", "packets_lost", "_r0", "_a0", "_a1", "_n0", "_n1"),
+        *_fields(ctypes.c_int64, "_d0"),
+        *_fields(ctypes.c_int, "_s1", "packets_dropped", "_u0"),
+        *_fields(ctypes.c_uint64, "_b0", "bytes", "_b1", "_b2", "_b3", "_b4", "_b5"),
+        *_fields(ctypes.c_int64, "_p0", "_p1"),
+        *_fields(ctypes.c_int, "_l0", "_l1", "_l2", "_l3", "_l4", "_l5", "_l6", "_l7"),
+        *_fields(ctypes.c_double, "_m0", "_m1"),
+        *_fields(ctypes.c_int64, "_d1"),
+        *_fields(ctypes.c_int, "_o0"),
+        *_fields(ctypes.c_double, "_o1"),
+        *_fields(ctypes.c_int64, "_o2"),
+        *_fields(ctypes.c_int, "_o3", "_o4", "_o5"),
+        *_fields(ctypes.c_uint64, "_q0", "_q1", "_q2", "_q3", "_q4", "_q5", "_q6"),
+        *_fields(ctypes.c_double, "_w0"),
+        *_fields(ctypes.c_int, "_w1", "_w2", "_w3"),
+        *_fields(ctypes.c_double, "rtt_ms"),
+        ("_room", ctypes.c_char * 4096),
     ]
 
 
@@ -134,11 +160,11 @@ class Srt:
         """Was `key_state` settled when the connection began? Before SRT 1.3 keys came after it."""
         return self._int(connection, _PEERVERSION) >= _KEYS_IN_HANDSHAKE
 
-    def packets_received(self, connection: int) -> int:
-        """Data packets since the connection began, those still waiting for earlier ones included."""
-        figures = Statistics()
-        self._lib.srt_bistats(connection, ctypes.byref(figures), 0, 1)
-        return int(figures.packets_received)
+    def link(self, connection: int) -> Link:
+        """Figures of a connection; packets still waiting for earlier ones are counted."""
+        one = _Statistics()
+        self._lib.srt_bistats(connection, ctypes.byref(one), 0, 1)
+        return Link(one.packets, one.packets_lost, one.packets_dropped, one.bytes, one.rtt_ms)
 
     def latency_ms(self, connection: int) -> int:
         """What the two ends agreed to hold back."""

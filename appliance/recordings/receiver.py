@@ -11,7 +11,8 @@ it again. A sender that has given up a packet all the same would be waited for w
 ended, and the port opened again with TLPKTDROP on.
 
 Status lines on stderr (children.say): listening, connected {address}, disconnected {address, reason}, quiet
-{address, since_s: 0 when it sends again}, refused {address, reason, count}, failed {reason, hint}.
+{address, since_s: 0 when it sends again}, refused {address, reason, count}, failed {reason, hint},
+link {bitrate_bps, loss_ratio, packets_dropped, rtt_ms}.
 
 Ends when stdout has no reader, on SIGTERM (the peers are told) and, calling, with the connection.
 """
@@ -32,7 +33,7 @@ from appliance.kernel.clock import boottime_us
 from appliance.recordings import children
 from appliance.recordings.callers import FIRST_MEDIA_S, Action, Begin, Callers, Close, Drop, End, Forward
 from appliance.recordings.framing import Kind, pack
-from appliance.recordings.libsrt import Options, Srt, SrtError
+from appliance.recordings.libsrt import Link, Options, Srt, SrtError
 
 _MEMORY_BYTES: Final = 1 << 30  # reserved, most of it not used: 8 MB of stack and an arena for each thread
 _WAIT_MS: Final = 50
@@ -42,6 +43,7 @@ _CALLED_FIRST_MEDIA_S: Final = 10.0  # a source the box calls keeps nobody else 
 _TELL_AGAIN_S: Final = 1.0
 _PLAIN_S: Final = 1.0  # callers before SRT 1.3 send their key after they connected
 _LOOK_S: Final = 1.0
+_FIGURES_S: Final = 5.0
 _STUCK_LOOKS: Final = 4  # beyond the latency: packets come and none can be delivered
 _ENCRYPTION: Final = {
     "wrong secret": "uses another passphrase",
@@ -108,7 +110,7 @@ class Deliveries:
             return []
         self._looked_s = now_s
         found: list[int] = []
-        packets = {each: self._srt.packets_received(each) for each in connections}
+        packets = {each: self._srt.link(each).packets for each in connections}
         for each, count in packets.items():
             waits = each not in self._delivers and count > self._packets.get(each, 0)
             self._stuck[each] = self._stuck.get(each, 0) + 1 if waits else 0
@@ -118,6 +120,32 @@ class Deliveries:
         self._stuck = {each: looks for each, looks in self._stuck.items() if each in packets}
         self._delivers.clear()
         return found
+
+
+class LinkFigures:
+    """Tells of the recorded connection every five seconds how its line is."""
+
+    def __init__(self, srt: Srt) -> None:
+        self._srt = srt
+        self._before: tuple[int, float, Link] | None = None  # connection, when, what
+
+    def tell(self, connection: int | None, now_s: float) -> None:
+        before = self._before
+        if connection is None or (before is not None and before[0] != connection):
+            self._before = before = None
+        if connection is None or (before is not None and now_s - before[1] < _FIGURES_S):
+            return
+        link = self._srt.link(connection)
+        self._before = (connection, now_s, link)
+        if before is not None:
+            packets, lost = link.packets - before[2].packets, link.packets_lost - before[2].packets_lost
+            children.say(
+                "link",
+                bitrate_bps=round((link.bytes - before[2].bytes) * 8 / (now_s - before[1])),
+                loss_ratio=round(lost / max(1, packets + lost), 4),
+                packets_dropped=link.packets_dropped,
+                rtt_ms=round(link.rtt_ms, 1),
+            )
 
 
 class Receiver:
@@ -130,7 +158,7 @@ class Receiver:
         self._refusals = Refusals()
         self._open: dict[int, str] = {}  # connection -> address
         self._unagreed: dict[int, float] = {}  # since when: connections whose encryption may be wrong
-        self._deliveries = Deliveries(srt)
+        self._deliveries, self._figures = Deliveries(srt), LinkFigures(srt)
         self._listener: int | None = None
 
     def open(self) -> None:
@@ -159,6 +187,7 @@ class Receiver:
             self._give_up(connection, now_s)
         self._carry_out(self._callers.look(now_s))
         self._refusals.tell(now_s)
+        self._figures.tell(self._callers.recorded, now_s)
         return self._listener is not None or bool(self._open)
 
     def close(self) -> None:

@@ -14,7 +14,8 @@ from appliance.kernel.clock import Clock
 from appliance.kernel.operation import Answer
 from appliance.ops.health import Board, Part
 from appliance.ops.metrics import Metrics
-from appliance.recordings.embedded import ChannelFacts, RecorderHandle
+from appliance.recordings.embedded import RecorderHandle
+from appliance.recordings.facts import ChannelFacts, Line
 from appliance.recordings.follower import RecordingsHandle
 from appliance.recordings.model import FootageState, SourceState
 from appliance.recordings.publishers import SLOW_S, Publisher, PublishersHandle
@@ -63,6 +64,20 @@ def source_part(source: Source) -> Part:
     if source.is_recorded:
         return _recorded(source)
     return _not_recorded(source)
+
+
+def _publisher_of(line: Line, channel_id: str, restarts: int) -> Publisher:
+    """The line of a camera of our own recorder, in the words for MediaMTX's."""
+    return Publisher(
+        channel_id,
+        True,
+        address=line.address,
+        bitrate_bps=line.bitrate_bps,
+        loss_ratio=line.loss_ratio,
+        packets_dropped=line.packets_dropped,
+        rtt_ms=line.rtt_ms,
+        restarts=restarts,
+    )
 
 
 def recorder_trouble(facts: ChannelFacts | None) -> Part | None:
@@ -198,6 +213,8 @@ class Sources:
         publisher = None if publishers is None else publishers.publisher(channel_id)
         facts = None if self.recorder is None else self.recorder.facts().get(channel_id)
         sends: bool | None = None if facts is None else facts.is_connected
+        if facts is not None and facts.line is not None:
+            publisher = _publisher_of(facts.line, channel_id, facts.restarts)
         trouble = recorder_trouble(facts)
         if publishers is not None and publishers.is_known:
             sends = publisher is not None and publisher.is_online

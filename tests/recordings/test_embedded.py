@@ -16,6 +16,7 @@ import trio
 from appliance.kernel.clock import boottime_us
 from appliance.recordings.chain import Heard
 from appliance.recordings.embedded import RecorderHandle, Runner, run_embedded_recorder
+from appliance.recordings.facts import Line
 from appliance.wiring.boards import recorder_part
 
 OPEN_S = 5.0
@@ -141,6 +142,19 @@ async def test_words_of_a_connection_that_is_over_change_nothing(
     async with recorder(children, {"cam1": "srt://:8891"}) as handle:
         await trio.sleep(60)
         assert handle.facts()["cam1"].state == "waiting"
+
+
+async def test_figures_of_a_line_are_kept_while_its_camera_is_connected(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    figures = {"bitrate_bps": 8_000_000, "loss_ratio": 0.01, "packets_dropped": 2, "rtt_ms": 3.5}
+    children = Children([port(99, CONNECTED, {"event": "link"} | figures, GONE)])
+    async with recorder(children, {"cam1": "srt://:8891"}) as handle:
+        await trio.sleep(2.5)
+        assert handle.facts()["cam1"].line == Line("10.0.0.5", 8_000_000, 0.01, 2, 3.5)
+        assert handle.facts()["cam1"].state == "receiving"
+        await trio.sleep(1)
+        assert handle.facts()["cam1"].line is None
 
 
 async def test_who_was_refused_is_told_with_the_reason_for_a_minute(  # E6

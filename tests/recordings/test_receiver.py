@@ -103,7 +103,12 @@ async def test_a_packet_that_is_never_sent_again_does_not_stop_the_recording(tmp
             await recorded(tmp_path, 10)
             relay.swallow()  # now it is left out at once
             await recorded(tmp_path, 60)
-            assert handle.facts()["cam1"].restarts == 1
+            await eventually(lambda: handle.facts()["cam1"].line, within_s=10, what="figures of its line")
+            facts = handle.facts()["cam1"]
+            assert facts.restarts == 1 and facts.line is not None
+            assert facts.line.address == "127.0.0.1" and facts.line.packets_dropped == 1
+            assert 100_000 < facts.line.bitrate_bps < 5_000_000
+            assert 0 < facts.line.loss_ratio < 1 and 0 < facts.line.rtt_ms < 150
     assert len(files(tmp_path)) == 2
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.channels.configured import Applied
 from appliance.kernel.troubles import Troubles
-from appliance.recordings.embedded import ChannelFacts
+from appliance.recordings.facts import ChannelFacts
 from appliance.wiring.boards import (
     clip_disks_part,
     cutter_part,
