@@ -115,6 +115,20 @@ def view_of(
     )
 
 
+def goes_on(before: SegmentFacts, after: SegmentFacts) -> bool:
+    """Whether a file that was `before` is the same recording now, whole or with more to it.
+
+    A file without mtxi that its recorder had closed does not grow: with more to it it is another one.
+    """
+    place = (before.run_id, before.number, before.base_ns, before.ntp_us, before.stsd_id, before.first_ns)
+    same = place == (after.run_id, after.number, after.base_ns, after.ntp_us, after.stsd_id, after.first_ns)
+    if not before.parts:
+        return before.run_id == after.run_id
+    if after.parts == before.parts:
+        return same and (before.indexed_bytes, before.end_ns) == (after.indexed_bytes, after.end_ns)
+    return same and (before.number is not None or before.state != "closed")
+
+
 def closed(facts: SegmentFacts) -> SegmentFacts:
     """The same segment once nothing will be added to it any more."""
     return replace(facts, state="closed") if facts.state == "growing" else facts

@@ -168,6 +168,7 @@ class ChannelLog:
     """What a channel's log says: facts by name, knots by run, outages; `stale` lines could be dropped.
 
     `off_us`: by run, how far the recorder's own times are ahead of box time; the newest run comes last.
+    `stamps`: by name, the file's mtime (ns) when its facts were found.
     `published` are segments whose frames have been given times: no knot may be put into them any more.
     `observed` are runs of which parts were seen when they were written.
     """
@@ -175,6 +176,7 @@ class ChannelLog:
     facts: dict[str, SegmentFacts] = field(default_factory=dict)
     knots: dict[str, list[Knot]] = field(default_factory=dict)
     off_us: dict[str, int] = field(default_factory=dict)
+    stamps: dict[str, int] = field(default_factory=dict)
     published: set[str] = field(default_factory=set)
     observed: set[str] = field(default_factory=set)
     outages: list[Outage] = field(default_factory=list)
@@ -186,7 +188,7 @@ class ChannelLog:
     def stale(self) -> int:
         """Lines that no longer say anything."""
         told = len(self.facts) + len(self.published - self.facts.keys())
-        told += len(self.off_us) + len(self.observed) + len(self.outages)
+        told += len(self.off_us) + len(self.stamps) + len(self.observed) + len(self.outages)
         return self.lines - told - sum(map(len, self.knots.values()))
 
 
@@ -215,13 +217,18 @@ def outage_line(outage: Outage) -> bytes:
     return _line(["g", *outage])
 
 
+def stamp_line(name: str, mtime_ns: int) -> bytes:
+    """The file had this mtime when it was indexed: with another one it may have been replaced."""
+    return _line(["m", name, mtime_ns])
+
+
 def published_line(name: str) -> bytes:
     """Frames of a growing segment have been given times. (facts_line says the same.)"""
     return _line(["p", name])
 
 
 def forget_line(name: str) -> bytes:
-    """The segment is gone."""
+    """The segment is gone, and with it the clock of a file that is a run of its own."""
     return _line(["d", name])
 
 
@@ -232,12 +239,14 @@ def pack_log(
     off_us: Iterable[tuple[str, int]] = (),
     observed: Iterable[str] = (),
     outages: Iterable[Outage] = (),
+    stamps: Iterable[tuple[str, int]] = (),
 ) -> bytes:
     """A whole log that says just this."""
     lines = [observed_line(run_id) for run_id in observed]
     lines += [knot_line(run_id, knot) for run_id, knot in knots]
     lines += [off_line(*off) for off in off_us]
     lines += map(outage_line, outages)
+    lines += [stamp_line(*stamp) for stamp in stamps]
     return b"".join([*(facts_line(one) for one in facts), *map(published_line, published), *lines])
 
 
@@ -296,11 +305,16 @@ def _take_row(log: ChannelLog, row: list[Any]) -> None:
         log.knots.setdefault(str(run_id), []).append(knot)
     elif kind == "f" and len(told) != len(_FACTS) + 2:  # an older layout: walked again, its times stay
         log.published.add(str(told[0]))
-        log.facts.pop(told[0], None)
+        for known in (log.facts, log.stamps):
+            known.pop(told[0], None)
+        for by_run in (log.knots, log.off_us):
+            by_run.pop(f"name:{told[0]}", None)
     elif kind == "f":
         facts = _facts(told)
         log.facts[facts.name] = facts
         log.published.add(facts.name)
+    elif kind == "m":
+        log.stamps[str(told[0])] = int(told[1])
     elif kind == "o":
         run_id, off_us = told
         log.off_us.pop(run_id, None)

@@ -54,7 +54,8 @@ class ChannelCache:
         offs = ((run, off) for run, off in log.off_us.items() if run in runs or run == newest)
         observed = sorted(log.observed.intersection(runs))
         outages = sorted(log.outages)[-_OUTAGES_KEPT:]
-        self._replace(self._log, table.pack_log(facts, knots, published, offs, observed, outages))
+        stamps = ((name, mtime_ns) for name, mtime_ns in log.stamps.items() if name in names)
+        self._replace(self._log, table.pack_log(facts, knots, published, offs, observed, outages, stamps))
 
     def append(self, lines: bytes) -> None:
         """Add lines to the log: they survive a kill when this returns, a power cut after `sync`."""

@@ -16,7 +16,7 @@ from appliance.media.fmp4 import Mtxi
 from appliance.media.index import Growth, SegmentIndex, ticks_to_ns
 from appliance.media.names import name_time_us
 from appliance.media.overlap import Stretch, Windows, overlapping, windows_of
-from appliance.media.segment import SegmentFacts, closed, facts_of
+from appliance.media.segment import SegmentFacts, closed, facts_of, goes_on
 from appliance.media.spans import Coverage, Entry, Outage, Piece, Reason, coverage, pieces_of
 from appliance.media.table import ChannelLog
 from appliance.media.timeline import Knot, Run, RunClock
@@ -60,10 +60,26 @@ class Channel:
         self._published = set(log.published)
         self.outages = sorted(log.outages)
 
-    def discover(self, name: str, size: int, written_us: int, remembered: SegmentFacts | None) -> Segment:
-        """A file was found; `remembered` counts when the file is still what it was."""
+    def discover(
+        self,
+        name: str,
+        size: int,
+        written_us: int,
+        remembered: SegmentFacts | None,
+        *,
+        has_changed: bool = False,
+    ) -> Segment:
+        """A file was found; `remembered` counts when the file is still what it was.
+
+        `has_changed`: somebody has written to it since, or put another in its place.
+        """
         segment = Segment(name, name_time_us(name, self._zone), size, written_us)
         old = self.segments.get(name)
+        segment.before = remembered if old is None else old.facts or old.before
+        if has_changed:
+            remembered = None
+        if old is not None:
+            self._forget_copy(old)
         segment.is_published = name in self._published or (old is not None and old.is_published)
         self.segments[name] = segment
         if remembered is not None and remembered.bytes == size and remembered.state != "growing":
@@ -84,16 +100,29 @@ class Channel:
             return
         self._unplace(name)
         self._waiting.discard(name)
+        self._published.discard(name)
         self._forget_copy(segment)
-        run_id = segment.facts.run_id if segment.facts is not None else None
-        if run_id is not None and not any(
-            one.facts is not None and one.facts.run_id == run_id for one in self.segments.values()
-        ):
-            self.clocks.forget(run_id)
-            for by_run in (self._began_us, self.arrived_us, self._written_us):
-                by_run.pop(run_id, None)
+        if segment.facts is not None:
+            self._forget_run(segment.facts.run_id)
         ends = (self._until_us(self.segments[each]) for _, each in reversed(self._order))  # the first will do
         self.video_until_us = next((end_us for end_us in ends if end_us is not None), None)
+
+    def _forget_run(self, run_id: str) -> None:
+        """Forget the clock of a run, unless other files are of it."""
+        if any(one.facts is not None and one.facts.run_id == run_id for one in self.segments.values()):
+            return
+        self.clocks.forget(run_id)
+        for by_run in (self._began_us, self.arrived_us, self._written_us):
+            by_run.pop(run_id, None)
+
+    def _compare(self, segment: Segment, facts: SegmentFacts) -> None:
+        """Forget what was known of a file of this name, if it was another recording."""
+        before, segment.before = segment.before, None
+        if before is None or goes_on(before, facts):
+            return
+        segment.is_published, segment.was_replaced = False, True
+        self._published.discard(segment.name)
+        self._forget_run(before.run_id)
 
     def opened(self, segment: Segment) -> None:
         """The file is followed from now on."""
@@ -146,7 +175,11 @@ class Channel:
     def _apply(self, segment: Segment, index: SegmentIndex, growth: Growth, seen: Seen) -> list[Knot]:
         segment.deferred = None
         index.apply(growth)
-        segment.facts = facts_of(index)
+        facts = facts_of(index)
+        if segment.before is not None and facts.parts >= min(1, segment.before.parts):
+            segment.facts = None  # its run may be forgotten
+            self._compare(segment, facts)
+        segment.facts = facts
         self._note_copy(segment)
         made: list[Knot] = []
         video = [(p, n) for p, n in zip(growth.parts, growth.notes, strict=True) if p.video_tfdt >= 0]
@@ -202,7 +235,9 @@ class Channel:
         segment.index = index
         index.is_closed = True
         index.recent.clear()
-        segment.facts = facts = facts_of(index)
+        facts = facts_of(index)
+        self._compare(segment, facts)
+        segment.facts = facts
         segment.bytes = facts.bytes
         segment.until_ns = facts.end_ns
         made: list[Knot] = []

@@ -46,6 +46,8 @@ class Segment:
     facts: SegmentFacts | None = None
     index: SegmentIndex | None = None
     until_ns: int | None = None
+    before: SegmentFacts | None = None  # what the file of this name was when it was indexed last
+    was_replaced: bool = False  # ... and that was another recording: the log must forget it
     keys_ns: Sequence[int] = ()  # media times of its keys, when runs overlap and `index` is None
     is_open: bool = False
     is_published: bool = False

@@ -22,14 +22,21 @@ from appliance.recordings.cache import ChannelCache
 from appliance.recordings.paths import CHANNEL_ID, open_channel, open_recording
 
 _OF_THE_DISK = frozenset({"lost+found", "system volume information", "recycler"})
+_INIT_BYTES = 8192  # an honest one has 1 to 2 kB
+_HEAD_BYTES = 512  # of the first part: sizes of its samples, which differ where pictures do
+_MVHD_BYTES = 32  # up to its duration, the one field that recorders rewrite
 WALK_PARTS = 100  # of an old file at a time: 10 ms of Python, so that live channels do not wait
 
 
 class Found(NamedTuple):
-    """One file of a channel: size in bytes and time of its last change, ns of the machine's wall clock."""
+    """One file of a channel: size in bytes and time of its last change, ns of the disk's clock.
+
+    `inode` tells a file from another that was put in its place.
+    """
 
     bytes: int
     mtime_ns: int
+    inode: int = 0
 
 
 class Listing(NamedTuple):
@@ -41,10 +48,11 @@ class Listing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a growing file."""
+    """One look at a growing file. `head` are bytes that no recorder changes: others mean another file."""
 
     growth: Growth
     is_closed: bool
+    head: bytes = b""
 
 
 def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, Found]) -> Listing:
@@ -92,7 +100,11 @@ def _stat(entry: os.DirEntry[str]) -> Found | None:
         status = entry.stat(follow_symlinks=False)
     except FileNotFoundError:  # deleted while we looked
         return None
-    return Found(status.st_size, status.st_mtime_ns)
+    return found_of(status)
+
+
+def found_of(status: os.stat_result) -> Found:
+    return Found(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def list_folders(recordings_dir: Path) -> tuple[str, ...]:
@@ -119,9 +131,18 @@ def look(fd: int, cursor: Cursor, size: int, *, ask_closed: bool, look_inside: b
     """What has been added to an open file. Raises OSError."""
     growth = _scan(cursor, fd, size, look_inside=look_inside)
     init = growth.cursor.init
+    head = _head(fd, init) if init is not None and growth.cursor.parts else b""
     is_whole = growth.cursor.position == size  # else it is a copy that is still coming
     is_closed = ask_closed and not growth.more and is_whole and init is not None and was_closed(fd, init)
-    return Look(growth, is_closed)
+    return Look(growth, is_closed, head)
+
+
+def _head(fd: int, init: Init) -> bytes:
+    data = os.pread(fd, min(init.size, _INIT_BYTES), 0)
+    at = data.find(b"mvhd")
+    if at >= 0:
+        data = data[:at] + data[at + _MVHD_BYTES :]
+    return data + os.pread(fd, _HEAD_BYTES, init.size)
 
 
 def walk_step(recordings_dir: Path, path: str, cursor: Cursor, look_inside: bool = False) -> Growth:

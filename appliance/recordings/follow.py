@@ -14,7 +14,15 @@ from typing import Final
 import trio
 
 from appliance.kernel.clock import wall_us
-from appliance.media.table import ChannelLog, facts_line, observed_line, off_line, published_line
+from appliance.media.table import (
+    ChannelLog,
+    facts_line,
+    forget_line,
+    observed_line,
+    off_line,
+    published_line,
+    stamp_line,
+)
 from appliance.media.timeline import Knot
 from appliance.recordings import disk
 from appliance.recordings.cache import lines_of
@@ -92,7 +100,9 @@ async def _load(followed: Followed) -> None:
     gap_us = shared.clock.now_us() - wall_us()
     for name, one in found.items():
         written_us = one.mtime_ns // 1000 + gap_us
-        channel.discover(name, one.bytes, written_us, remembered.facts.get(name))
+        has_changed = remembered.stamps.get(name, one.mtime_ns) != one.mtime_ns
+        facts = remembered.facts.get(name)
+        channel.discover(name, one.bytes, written_us, facts, has_changed=has_changed)
     if shared.after_cut:
         _suspect(channel)
     followed.listed = found
@@ -146,9 +156,8 @@ async def _look(followed: Followed, one: Open) -> None:
     now_s = trio.current_time()
     status = os.fstat(one.fd)
     if status.st_nlink == 0 or status.st_size < one.bytes:
-        _drop(
-            followed, one
-        )  # deleted, replaced or begun anew behind our back: the rescan finds what is there
+        # deleted, replaced or begun anew behind our back: the rescan finds what is there
+        await _drop(followed, one)
         return
     is_new = (status.st_size, status.st_mtime_ns) != (one.bytes, one.mtime_ns)
     if is_new:
@@ -196,6 +205,10 @@ async def _take(followed: Followed, one: Open, status: os.stat_result, ask_close
                 look_inside=segment.is_suspect,
             )
         )
+        if not seen.head.startswith(one.head):
+            await _drop(followed, one)
+            return
+        one.head = seen.head
         growth = seen.growth
         holes = len(segment.index.holes) + (len(growth.holes) if one.was_there else 0)
         made = channel.grow(
@@ -259,7 +272,9 @@ async def _give_times(followed: Followed, segment: Segment, made: Sequence[Knot]
     """Log the knots of an open segment before anybody hears of the times they give."""
     clocks, index = followed.channel.clocks, segment.index
     assert index is not None
-    lines = lines_of(index.run_id, made)
+    lines = forget_line(segment.name) if segment.was_replaced else b""
+    segment.was_replaced = False
+    lines += lines_of(index.run_id, made)
     lines += b"".join(off_line(run_id, off_us) for run_id, off_us in clocks.take_offs())
     lines += b"".join(map(observed_line, clocks.take_newly_observed()))
     if index.parts and not segment.is_published and clocks.of(segment) is not None:
@@ -304,6 +319,8 @@ def _is_superseded(followed: Followed, one: Open) -> bool:
             continue
         if (other.changed_s, other.segment.name) <= (one.changed_s, one.segment.name):
             continue
+        if clocks.is_held(other.segment):
+            continue  # it has no times yet: whether something is missing between the two is not told yet
         is_recorded = other.growths > 1 or clocks.is_live(other.segment)
         if not is_live or is_recorded or _follows(one.segment, other.segment):
             return True
@@ -317,12 +334,14 @@ def _follows(one: Segment, other: Segment) -> bool:
     return its.run_id == mine.run_id and its.number > mine.number
 
 
-def _drop(followed: Followed, one: Open) -> None:
-    del followed.open[one.segment.name]
+async def _drop(followed: Followed, one: Open) -> None:
+    name = one.segment.name
+    del followed.open[name]
     os.close(one.fd)
-    followed.channel.forget(one.segment.name)
-    followed.listed.pop(one.segment.name, None)
+    followed.channel.forget(name)
+    followed.listed.pop(name, None)
     followed.hinted = True
+    await followed.append(forget_line(name))
     followed.shared.changed.ring()
 
 
@@ -333,7 +352,9 @@ async def _finish(followed: Followed, one: Open) -> None:
     del followed.open[segment.name]
     try:
         if facts is not None and index is not None:
-            line = facts_line(facts)
+            # as it was when it was looked at: what came since shows in the next listing
+            followed.listed[segment.name] = Found(one.bytes, one.mtime_ns, os.fstat(one.fd).st_ino)
+            line = facts_line(facts) + stamp_line(segment.name, one.mtime_ns)
             await followed.read(disk.finish, one.fd, followed.cache, facts, index, line)
             followed.log_needs_sync = True
     except OSError as error:
@@ -404,11 +425,13 @@ async def _compare(followed: Followed, found: dict[str, Found], listed_us: int |
         if followed.listed.get(name) != file
     ]
     for _, _, name, file in sorted(changed):  # those that have grown last: they count most
-        segment = channel.segments.get(name)
-        if segment is not None and (name in followed.open or segment.bytes == file.bytes):
-            continue
+        if name in followed.open:
+            continue  # its own looks tell
+        is_new, old = name not in channel.segments, followed.listed.get(name)
         written_us = followed.disk_clock.box_us(file.mtime_ns // 1000 + gap_us)
-        fresh.append((channel.discover(name, file.bytes, written_us, None), segment is None))
+        segment = channel.discover(name, file.bytes, written_us, None, has_changed=True)
+        if is_new or old is None or (file.inode == old.inode and file.bytes > old.bytes):
+            fresh.append((segment, is_new))
     followed.listed = found
     for segment, is_new in fresh[-_OPEN_MAX:]:
         await _open(followed, segment, looked_us=listed_us if is_new else None)

@@ -45,6 +45,7 @@ class Open:
 
     segment: Segment
     fd: int
+    head: bytes = b""  # of its first part: another one means another file under the same inode
     bytes: int = -1
     mtime_ns: int = 0
     looked_us: int | None = None
@@ -136,6 +137,11 @@ class Followed:
     def take_untold(self) -> bytes:
         lines, self.untold = self.untold, b""
         return lines
+
+    def mtime_ns(self, name: str) -> int | None:
+        """The file's time when the folder was listed last."""
+        found = self.listed.get(name)
+        return found.mtime_ns if found is not None else None
 
     def path(self, name: str) -> str:
         return f"{self.channel.id}/{name}"

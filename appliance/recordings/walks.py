@@ -19,7 +19,7 @@ from appliance.media.fmp4 import Init, Mtxi
 from appliance.media.index import Growth, SegmentIndex
 from appliance.media.overlap import Windows
 from appliance.media.segment import view_of
-from appliance.media.table import facts_line
+from appliance.media.table import facts_line, forget_line, stamp_line
 from appliance.media.view import Key, Part, SegmentView
 from appliance.recordings import disk
 from appliance.recordings.cache import lines_of
@@ -93,6 +93,8 @@ class Walks:
 
     async def _walk(self, followed: Followed, segment: Segment, path: str, *, gently: bool) -> None:
         index = SegmentIndex(segment.name)
+        self._tables.pop(path, None)
+        stamp_ns = followed.mtime_ns(segment.name)
         while True:
             began_s = trio.current_time()
             growth = await self._step(followed, segment, index)
@@ -106,7 +108,12 @@ class Walks:
             return  # deleted or written to meanwhile
         made = followed.channel.walked(segment, index, following)
         assert segment.facts is not None
-        await followed.append(lines_of(index.run_id, made) + facts_line(segment.facts))
+        lines = forget_line(segment.name) if segment.was_replaced else b""
+        segment.was_replaced = False
+        lines += lines_of(index.run_id, made) + facts_line(segment.facts)
+        if stamp_ns is not None:
+            lines += stamp_line(segment.name, stamp_ns)
+        await followed.append(lines)
         await self._keep(followed, segment, index)
         segment.is_suspect = False
         followed.refused.settle(segment.name)
