@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.clips import marks, plays, queries
+from appliance.clips import marks, plays, queries, takeback
 from appliance.clips.cutter import CutterHandle
 from appliance.clips.marks import MarkRules
 from appliance.clips.model import (
@@ -150,6 +150,21 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     @routes.command("play_cue", CueCommand)
     async def cue_command(ctx: Ctx, body: CueCommand) -> Answer:
         return await cue(ctx, body.id, CueIn.model_construct(cue_time=body.cue_time))
+
+    @routes.delete("/plays/{play_id}/cue", returns=Play)
+    async def uncue(ctx: Ctx, play_id: str) -> Answer:
+        """Take the cue away."""
+        return await ctx.write(lambda tx: takeback.uncue_play(tx, ctx.caller, play_id))
+
+    @routes.post("/plays/{play_id}/reopen", returns=Play)
+    async def reopen(ctx: Ctx, play_id: str) -> Answer:
+        """Take END back: the play waits for OUT again."""
+        return await ctx.write(lambda tx: takeback.reopen_play(tx, ctx.caller, rules, play_id))
+
+    @routes.post("/plays/{play_id}/restore", returns=Play)
+    async def restore(ctx: Ctx, play_id: str) -> Answer:
+        """Take a delete back, within 24 h: the play with its clips and tags."""
+        return await ctx.write(lambda tx: takeback.restore_play(tx, ctx.caller, rules, play_id))
 
     @routes.post("/plays/{play_id}/favorite", returns=Play)
     async def star(ctx: Ctx, play_id: str) -> Answer:

@@ -29,11 +29,12 @@ KEEP_DELETED_US = 24 * 3_600_000_000  # files of a deleted clip stay a day, in c
 
 @dataclass(frozen=True, slots=True)
 class MarkRules:
-    """The settings a mark needs, the site's zone, and the tags' part of deleting a clip."""
+    """The settings a mark needs, the site's zone, and the tags' part of deleting a clip and of undoing it."""
 
     clips: ClipsSettings
     zone: str
     forget_tags: Callable[[Tx, str], object]
+    restore_tags: Callable[[Tx, str, int], object] = lambda tx, session_id, deleted_us: None
 
 
 def load_session(tx: ReadTx, session_id: str) -> Row:

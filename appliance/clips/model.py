@@ -119,6 +119,7 @@ class OfSession(Page):
 
 class PlayQuery(Page):
     session_id: Uuid | None = None
+    deleted: Literal[0, 1] = Field(0, description="1: those whose delete can still be undone, instead")
     include: Literal["clips"] | None = None
 
 

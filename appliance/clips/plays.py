@@ -6,7 +6,6 @@ from typing import Any
 
 from appliance.clips.marks import (
     MarkRules,
-    clip_files,
     close_ghost,
     insert_clip,
     known_mark,
@@ -167,20 +166,3 @@ def delete_session_clips(tx: Tx, rules: MarkRules, session_id: str) -> None:
         remove_play(tx, rules, play)
     alone = tx.all("SELECT * FROM clips WHERE session_id = ? AND deleted_us IS NULL", (session_id,))
     remove_clips(tx, rules, alone)
-
-
-def restore_session_clips(tx: Tx, session_id: str, deleted_us: int) -> None:
-    """The clips' part of undoing a session's delete: what went with it comes back with its files."""
-    gone = "SELECT * FROM {} WHERE session_id = ? AND deleted_us = ? ORDER BY start_us, id"
-    plays = tx.all(gone.format("plays"), (session_id, deleted_us))
-    for play in plays:
-        tx.update("plays", play["id"], {"deleted_us": None})
-    clips = tx.all(gone.format("clips"), (session_id, deleted_us))
-    for clip in clips:
-        tx.update("clips", clip["id"], {"deleted_us": None})
-        for path in clip_files(tx, clip):
-            tx.run("DELETE FROM garbage WHERE path = ?", (path,))
-    for play in plays:  # those without clips too, once all clips are back: an event tells of every one
-        journal_play(tx, "play_updated", play["id"])
-    for clip in clips:
-        journal_clip(tx, "clip_updated", clip["id"])

@@ -7,6 +7,7 @@ from typing import Any
 from appliance.clips.marks import load_session
 from appliance.clips.model import ClipQuery, Include, OfSession, PlayQuery
 from appliance.clips.rows import clip_resource, load, play_resource
+from appliance.clips.takeback import UNDO_US
 from appliance.kernel.paging import list_page
 from appliance.kernel.tx import ReadTx, Row
 from appliance.tags.model import tag_resource
@@ -70,7 +71,11 @@ def list_plays(tx: ReadTx, query: PlayQuery) -> dict[str, Any]:
     if query.session_id is not None:
         where.append(("session_id = ?", (query.session_id,)))
     resource = with_clips if query.include == "clips" else play_resource
-    return list_page(tx, query, table="plays", key="start_us", where=where, resource=resource)
+    if not query.deleted:
+        return list_page(tx, query, table="plays", key="start_us", where=where, resource=resource)
+    where.append(("deleted_us >= ?", (tx.now_us - UNDO_US,)))
+    # a column that is never set: the deleted are what is wanted
+    return list_page(tx, query, table="plays", key="deleted_us", where=where, resource=resource, gone="NULL")
 
 
 def plays_of_session(tx: ReadTx, session_id: str, query: PlayQuery) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import trio
 from appliance.channels.configured import Applied, apply_config
 from appliance.channels.store import footage_changed
 from appliance.clips.pictures import DecodeKey
-from appliance.clips.plays import restore_session_clips
+from appliance.clips.takeback import restore_session_clips
 from appliance.kernel.actor import running
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable

@@ -1,0 +1,67 @@
+"""What was done to a play by mistake is taken back: END, CUE, its delete."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.clips import plays, takeback
+from appliance.clips.model import CueIn, PlayQuery
+from appliance.clips.queries import list_plays
+from appliance.kernel.errors import Refused
+from tests.clips.conftest import Bench
+from tests.kit.box import COACH
+
+
+async def test_an_end_taken_back_opens_the_play_on_every_angle(bench: Bench) -> None:
+    play = await bench.play()
+    bench.clock.advance(4)
+    await bench.end_play(play["id"])
+    for _ in range(2):
+        again = await bench.store.write(lambda tx: takeback.reopen_play(tx, COACH, bench.rules, play["id"]))
+        assert (again.status, again.resource["duration"]) == (200, 0)
+    for clip in await bench.clips_of(play["id"]):
+        assert (clip["status"], clip["waiting_for"], clip["duration_us"]) == ("pending", "out", 0)
+        assert clip["media_rev"] == 2 and clip["out_received_us"] is None
+    bench.clock.advance(3)
+    ended = await bench.end_play(play["id"])
+    assert ended["duration"] == 7
+
+
+async def test_a_play_of_long_ago_is_trimmed_not_opened(bench: Bench) -> None:
+    play = await bench.play()
+    bench.clock.advance(4)
+    await bench.end_play(play["id"])
+    bench.clock.advance(bench.rules.clips.max_duration_s)
+    with pytest.raises(Refused, match="too_long_ago"):
+        await bench.store.write(lambda tx: takeback.reopen_play(tx, COACH, bench.rules, play["id"]))
+
+
+async def test_a_cue_taken_back_is_none(bench: Bench) -> None:
+    play = await bench.play()
+    await bench.store.write(lambda tx: plays.cue_play(tx, COACH, play["id"], CueIn()))
+    for _ in range(2):
+        answer = await bench.store.write(lambda tx: takeback.uncue_play(tx, COACH, play["id"]))
+        assert answer.resource["cue_time"] is None
+
+
+async def test_a_deleted_play_is_listed_and_comes_back_with_its_clips(bench: Bench) -> None:
+    play, other = await bench.play(), await bench.play()
+    await bench.store.write(lambda tx: plays.delete_play(tx, COACH, bench.rules, play["id"]))
+    listed = await bench.store.read(lambda tx: list_plays(tx, PlayQuery(deleted=1)))
+    assert [each["id"] for each in listed["items"]] == [play["id"]]
+    for _ in range(2):
+        answer = await bench.store.write(lambda tx: takeback.restore_play(tx, COACH, bench.rules, play["id"]))
+        assert answer.status == 200 and answer.resource["number"] == 1
+    assert answer.resource["clip_ids"] == play["clip_ids"]
+    listed = await bench.store.read(lambda tx: list_plays(tx, PlayQuery()))
+    assert [each["id"] for each in listed["items"]] == [play["id"], other["id"]]
+
+
+async def test_a_delete_of_yesterday_stays(bench: Bench) -> None:
+    play = await bench.play()
+    await bench.store.write(lambda tx: plays.delete_play(tx, COACH, bench.rules, play["id"]))
+    bench.clock.advance(24 * 3600 + 1)
+    with pytest.raises(Refused) as refused:
+        await bench.store.write(lambda tx: takeback.restore_play(tx, COACH, bench.rules, play["id"]))
+    assert refused.value.status == 410
+    assert not (await bench.store.read(lambda tx: list_plays(tx, PlayQuery(deleted=1))))["items"]
