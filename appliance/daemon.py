@@ -152,7 +152,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
     settings, store = box.settings, box.store
     assert box.recordings is not None
     footage = box.recordings
-    rules = MarkRules(settings.clips, settings.site.timezone, bridges.forget_tags, bridges.restore_tags_of)
+    rules = MarkRules(settings.clips, settings.site.timezone, bridges.forget_tags, bridges.bring_back_tags)
     planner = Planner(footage, box.threads)
     delivery = Delivery(footage, settings.storage.clips, box.threads)
     assert box.workers is not None

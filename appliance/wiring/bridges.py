@@ -333,3 +333,8 @@ def restore_marks(tx: Tx, session_id: str, deleted_us: int) -> None:
 def forget_tags(tx: Tx, clip_id: str) -> object:
     """The tags' part of deleting a clip."""
     return delete_tags_of(tx, clip_id=clip_id)
+
+
+def bring_back_tags(tx: Tx, session_id: str, deleted_us: int) -> object:
+    """The tags' part of taking a delete back: those of the session that went at that instant."""
+    return restore_tags_of(tx, session_id, deleted_us)

@@ -53,7 +53,7 @@ async def test_a_deleted_play_is_listed_and_comes_back_with_its_clips(bench: Ben
         answer = await bench.store.write(lambda tx: takeback.restore_play(tx, COACH, bench.rules, play["id"]))
         assert answer.status == 200 and answer.resource["number"] == 1
     assert answer.resource["clip_ids"] == play["clip_ids"]
-    listed = await bench.store.read(lambda tx: list_plays(tx, PlayQuery()))
+    listed = await bench.store.read(lambda tx: list_plays(tx, PlayQuery(deleted=0)))
     assert [each["id"] for each in listed["items"]] == [play["id"], other["id"]]
 
 
