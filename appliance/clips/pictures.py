@@ -1,4 +1,4 @@
-"""Pictures of clips and channels as JPEGs: a key picture at once, the exact frame when it comes cheaply.
+"""Pictures of clips and channels as JPEGs: a key picture at once, the exact frame when a worker is idle.
 
 Owns: thumbnail files under clips_dir/thumbs, and who waits for which picture. Decoding happens in a media
 worker: of one key sample (`decode_key`), or of a short cut (clips/exact.py).
@@ -38,10 +38,9 @@ log = structlog.get_logger("pictures")
 
 WAIT_S = 2.0  # a request for a thumbnail holds this long, then says 503 Retry-After
 FRAME_WAIT_S = 3.0  # for an exact frame; a long group of pictures on a busy box, then the key must do
-CHEAP_PREROLL_US = 2_500_000  # hidden video to decode for a first frame: about 0.5 s of one core
 HOPELESS_MAX = 10_000
 REFINE_MAX = 256  # clips whose first frame is still to be made; beyond that the oldest keep their key
-LOOK_BACK_US = 12_000_000  # the key before an instant lies within one GOP; 10 s is the longest sane one
+LOOK_BACK_US = 12_000_000  # a key picture older than this shows another moment: better none until the frame
 WIDTH_PX = 320
 KEEP_S = 5.0  # to write a few kB and their row
 FRAME_WIDTH_PX = 1280
@@ -93,8 +92,17 @@ class Pictures:
     hopeless: set[str] = field(default_factory=set)  # names of pictures that cannot be decoded
     wake: Signal = field(default_factory=Signal)
 
-    async def at(self, channel_id: str, at_us: int, latency_ms: int, *, width_px: int, bulk: bool) -> bytes:
-        """The JPEG of the newest key picture captured at or before `at_us`.
+    async def at(
+        self,
+        channel_id: str,
+        at_us: int,
+        latency_ms: int,
+        *,
+        width_px: int,
+        bulk: bool,
+        within_us: int | None = None,
+    ) -> bytes:
+        """The JPEG of the newest key picture captured at or before `at_us`, at most `within_us` before.
 
         Raises Refused 409 `not_yet_covered`, Unavailable when no worker can.
         """
@@ -105,6 +113,10 @@ class Pictures:
             recording, picture = await trio.to_thread.run_sync(
                 self._find, views, at_us, latency_us, limiter=self.threads
             )
+            late_us = at_us - picture.capture_us
+            if within_us is not None and late_us > within_us:
+                os.close(recording)
+                raise NoFootage(f"the newest key picture is {late_us // 1_000_000} s older")
         except (NoFootage, Malformed, OSError) as error:
             raise Refused(409, "not_yet_covered", f"no picture of {channel_id} then: {error}") from error
         try:
@@ -162,7 +174,12 @@ class Pictures:
         done = self.making[row["id"]] = trio.Event()
         try:
             jpeg = await self.at(
-                row["channel_id"], row["start_us"], row["latency_ms"], width_px=WIDTH_PX, bulk=False
+                row["channel_id"],
+                row["start_us"],
+                row["latency_ms"],
+                width_px=WIDTH_PX,
+                bulk=False,
+                within_us=LOOK_BACK_US,
             )
             try:
                 await self._keep(row, key_name(row), jpeg)
@@ -185,9 +202,10 @@ class Pictures:
         return await trio.to_thread.run_sync(_read_or_none, self.clips_dir / name, limiter=self.threads)
 
     def _refine_soon(self, row: Row) -> None:
-        """Have the clip's first frame made, where it is known and not far behind its key."""
+        """Have the clip's first frame made, where it is known. Far behind its key it takes a core for seconds
+        (1080p: 5 ms a picture), one at a time and behind all that people wait for."""
         is_cut = row["status"] == ClipState.READY and row["preroll_us"] is not None
-        if self.exact is None or not is_cut or row["preroll_us"] > CHEAP_PREROLL_US:
+        if self.exact is None or not is_cut:
             return
         if row["id"] not in self.to_refine and exact_name(row) not in self.hopeless:
             self.to_refine.append(row["id"])

@@ -37,7 +37,7 @@ class PoolJobs:
         return inspection(await self.pool.run(job, source.descriptors, Priority.BULK))
 
     async def frame(self, source: Source, at_s: float, *, width_px: int, bulk: bool) -> bytes:
-        job = FrameJob(_pieces(source), at_s, width_px)
+        job = FrameJob(_pieces(source), at_s, width_px, patient=bulk)
         priority = Priority.BULK if bulk else Priority.LIVE
         return (await self.pool.frame(job, source.descriptors, priority)).data
 

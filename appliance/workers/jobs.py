@@ -120,16 +120,26 @@ class ThumbnailJob:
 
 @dataclass(frozen=True, slots=True)
 class FrameJob:
-    """The frame an MP4 shows at `at_s` as a JPEG in the last descriptor. `pieces` make the file."""
+    """The frame an MP4 shows at `at_s` as a JPEG in the last descriptor. `pieces` make the file.
+
+    `patient`: nobody waits for it, and a minute of pictures may have to be decoded for it.
+    """
 
     pieces: tuple[Piece, ...]
     at_s: float
     width_px: int = 0
+    patient: bool = False
 
     kind: ClassVar[str] = "frame"
-    wall_s: ClassVar[float] = 10.0
-    cpu_s: ClassVar[int] = 10
     output_bytes: ClassVar[int] = 8 << 20
+
+    @property
+    def wall_s(self) -> float:
+        return 60.0 if self.patient else 10.0
+
+    @property
+    def cpu_s(self) -> int:
+        return int(self.wall_s)
 
     def args(self) -> Json:
         return {"pieces": pieces_json(self.pieces), "at_s": self.at_s, "width_px": self.width_px}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,8 +81,10 @@ class Desk:
     pictures: Pictures
     start_us: int
 
-    async def clip(self, *, length_s: float = 0.5, preroll_us: int | None = None) -> Row:
-        """A ready clip that begins a little after a key."""
+    async def clip(
+        self, *, length_s: float = 0.5, preroll_us: int | None = None, behind_key_us: int = 0
+    ) -> Row:
+        """A ready clip that begins a little after a key, or says it begins `behind_key_us` later."""
         plan = await self.pictures_plan(length_s)
 
         def make(tx: Tx) -> str:
@@ -96,6 +98,7 @@ class Desk:
             assert job is not None and cuts.finish(tx, job, plan)
             if preroll_us is not None:
                 tx.run("UPDATE clips SET preroll_us = ?", (preroll_us,))
+            tx.run("UPDATE clips SET start_us = start_us + ?", (behind_key_us,))
             return clip_id
 
         return await self.row(await self.store.write(make))
@@ -112,9 +115,11 @@ class Desk:
 
     async def until(self, clip_id: str, jpeg: bytes) -> Thumbnail:
         with trio.fail_after(5):
-            while (found := await self.pictures.thumbnail(clip_id)).jpeg != jpeg:
+            while True:
+                with suppress(Unavailable):
+                    if (found := await self.pictures.thumbnail(clip_id)).jpeg == jpeg:
+                        return found
                 await trio.lowlevel.checkpoint()
-        return found
 
     async def garbage(self) -> set[str]:
         rows = await self.store.read(lambda tx: tx.all("SELECT path FROM garbage"))
@@ -169,12 +174,33 @@ async def test_where_the_first_frame_cannot_be_had_the_key_stays(tmp_path: Path)
         assert len(desk.jobs.asked) == 1, "what cannot be decoded is not tried again"
 
 
-async def test_far_behind_its_key_a_first_frame_is_too_dear(tmp_path: Path) -> None:
+async def test_far_behind_its_key_the_first_frame_still_takes_its_place(tmp_path: Path) -> None:
     async with picturing(tmp_path) as desk:
-        row = await desk.clip(preroll_us=3_000_000)
+        row = await desk.clip(preroll_us=30_000_000)
         assert (await desk.pictures.thumbnail(row["id"])).jpeg == b"key"
-        await wait_all_tasks_blocked()
-        assert desk.jobs.asked == []
+        desk.jobs.gate.set()
+        assert (await desk.until(row["id"], b"exact")).is_final
+        assert desk.jobs.asked == [(0.0, True)]
+
+
+@pytest.mark.parametrize("trouble", [None, Refused(409, "bad_media", "no frame is shown")])
+async def test_a_key_of_another_moment_is_no_thumbnail(tmp_path: Path, trouble: Refused | None) -> None:
+    """A GOP of more than 12 s: the first frame when it is there, nothing before and instead."""
+    async with picturing(tmp_path) as desk:
+        row = await desk.clip(behind_key_us=15_000_000)
+        desk.jobs.trouble = trouble
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="15 s older"):
+                await desk.pictures.thumbnail(row["id"])
+        assert desk.files() == set()
+        desk.jobs.gate.set()
+        if trouble is None:
+            assert (await desk.until(row["id"], b"exact")).is_final
+        else:
+            await wait_all_tasks_blocked()
+            with pytest.raises(Unavailable):
+                await desk.pictures.thumbnail(row["id"])
+            assert desk.files() == set() and (await desk.row(row["id"]))["thumbnail_path"] is None
 
 
 async def test_a_trim_drops_the_picture_of_the_cut_before(tmp_path: Path) -> None:
