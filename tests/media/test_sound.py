@@ -14,10 +14,11 @@ import pytest
 
 from appliance.media import boxes
 from appliance.media.fmp4 import Track, parse_init
-from appliance.media.fragment import Sample
+from appliance.media.fragment import Sample, TrackSpec, Traf, init_segment, part
+from appliance.media.params import first_entry
 from appliance.media.plan import Plan
 from tests.kit.barcode import Media, encode
-from tests.kit.fmp4_file import Recordings
+from tests.kit.fmp4_file import START_US, Recordings, StraightClock
 from tests.media.test_plan import at_us, plan_us
 
 SECONDS = 4.0
@@ -176,3 +177,28 @@ def test_a_track_that_has_another_number_in_the_next_file_goes_on(recordings: Re
     for begin_s, end_s in ((0.1, 1.9), (2.1, 4.9)):
         pitch, peak = heard.at(begin_s, end_s)
         assert pitch == pytest.approx(440, abs=8) and peak > 0.1
+
+
+@pytest.mark.parametrize("first_is_empty", [False, True])
+def test_of_two_tracks_the_first_that_has_sound_is_heard(
+    recordings: Recordings, first_is_empty: bool
+) -> None:
+    film = filmed(0, None)
+    sounds = [tone(440, track_id=3), tone(660, track_id=2)]
+    if first_is_empty:
+        sounds[0] = sounds[0][0], []
+    specs = [TrackSpec(1, False, 90_000, first_entry(film.video), 192, 96)]
+    specs += [TrackSpec(track.id, True, track.timescale, first_entry(track)) for track, _ in sounds]
+    samples = [(1, 90_000, film.frames)] + [(track.id, track.timescale, found) for track, found in sounds]
+    parts = []
+    for number in range(20):
+        trafs = []
+        for track_id, rate, found in samples:
+            mine = [each for each in found if number * rate // 5 <= each.dts < (number + 1) * rate // 5]
+            trafs += [Traf(track_id, mine[0].dts, mine)] if mine else []
+        parts.append(part(number, trafs[::-1]))
+    data = init_segment(specs, boxes.mtxi(b"\1" * 16, 0, 0, START_US * 1000)) + b"".join(parts)
+    recordings.add("a.mp4", data, StraightClock(START_US))
+    _, heard = listen(recordings, 1.0, 3.0)
+    pitch, peak = heard.at(0.1, 1.9)
+    assert pitch == pytest.approx(660 if first_is_empty else 440, abs=8) and peak > 0.1
