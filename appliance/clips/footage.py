@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from appliance.kernel.signal import Signal
+from appliance.media.spans import Gap
 from appliance.media.view import SegmentView
 
 
@@ -31,6 +32,10 @@ class Footage(Protocol):
 
     def known(self, channel_id: str, start_us: int, end_us: int) -> str:
         """A digest of the video the index knows of in the span: the same until that changes."""
+        ...
+
+    def gaps(self, channel_id: str, start_us: int, end_us: int) -> Sequence[Gap]:
+        """What of the span has no video, with the timeline's reasons."""
         ...
 
     async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import trio
 
 from appliance.clips.footage import Footage
+from appliance.media.coverage import explained
 from appliance.media.fmp4 import Malformed
 from appliance.media.plan import NoFootage, Plan, make_plan
 from appliance.media.view import SegmentView
@@ -69,7 +70,8 @@ class Planner:
         """The plan of [start_us, end_us) of capture time. Raises NoFootage, OSError, Malformed."""
         wanted = Wanted(channel_id, start_us, end_us, latency_us)
         views = await self._views(wanted)
-        return await trio.to_thread.run_sync(self._plan, wanted, views, limiter=self.threads)
+        plan = await trio.to_thread.run_sync(self._plan, wanted, views, limiter=self.threads)
+        return self._explained(plan, wanted)
 
     async def plan_together(self, wanted: Sequence[Wanted]) -> list[Plan | None]:
         """A plan for each, None where `plan_span` would raise. In one thread, one after the other: in several
@@ -78,7 +80,16 @@ class Planner:
         for place, one in enumerate(wanted):
             with suppress(OSError):
                 seen[place] = await self._views(one)
-        return await trio.to_thread.run_sync(self._plan_all, wanted, seen, limiter=self.threads)
+        plans = await trio.to_thread.run_sync(self._plan_all, wanted, seen, limiter=self.threads)
+        return [plan and self._explained(plan, one) for plan, one in zip(plans, wanted, strict=True)]
+
+    def _explained(self, plan: Plan, wanted: Wanted) -> Plan:
+        """The plan whose missing spans have the timeline's reasons."""
+        if not plan.missing:
+            return plan
+        late_us = wanted.latency_us
+        gaps = self.footage.gaps(wanted.channel_id, wanted.start_us + late_us, wanted.end_us + late_us)
+        return replace(plan, missing=explained(plan.missing, gaps, late_us))
 
     async def _views(self, wanted: Wanted) -> Sequence[SegmentView]:
         start_us, end_us = wanted.start_us + wanted.latency_us, wanted.end_us + wanted.latency_us

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-Reason = Literal["no_footage", "gap", "format_change", "no_entry"]
+from appliance.media.spans import Gap
+from appliance.media.spans import Reason as Why
+
+Reason = Literal["no_footage", "gap", "format_change", "no_entry"] | Why
 
 
 _WORTH_NAMING_US = 40_000  # between two stretches shown: less is rounding and jitter
@@ -17,7 +20,8 @@ _WORTH_NAMING_US = 40_000  # between two stretches shown: less is rounding and j
 
 class Missing(NamedTuple):
     """`no_footage`: before the first or after the last frame; `gap`: between; `format_change`: left out,
-    another size, profile, chroma or depth; `no_entry`: no picture to begin decoding at before it."""
+    another size, profile, chroma or depth; `no_entry`: no picture to begin decoding at before it. The first
+    two become the timeline's word for why there is none (`explained`)."""
 
     start_us: int
     end_us: int
@@ -29,6 +33,25 @@ class Shown(NamedTuple):
 
     start_us: int
     end_us: int
+
+
+def explained(missing: Sequence[Missing], gaps: Sequence[Gap], latency_us: int) -> tuple[Missing, ...]:
+    """`missing` with the reason of the gap it lies in, so that one outage has one word everywhere.
+
+    `gaps` are the timeline's, in wall time; what lies in none keeps its own word.
+    """
+
+    def overlap_us(one: Missing, gap: Gap) -> int:
+        end_us = one.end_us if gap.end_us is None else min(one.end_us, gap.end_us - latency_us)
+        return end_us - max(one.start_us, gap.start_us - latency_us)
+
+    def explain(one: Missing) -> Missing:
+        if one.reason not in ("no_footage", "gap"):
+            return one
+        widest = max(gaps, key=lambda gap: overlap_us(one, gap), default=None)
+        return one._replace(reason=widest.reason) if widest and overlap_us(one, widest) > 0 else one
+
+    return tuple(map(explain, missing))
 
 
 def absent_us(missing: Iterable[tuple[int, int]], start_us: int, end_us: int) -> int:

@@ -23,7 +23,7 @@ from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.signal import Signal
 from appliance.media.chain import MAX_PREROLL_S
-from appliance.media.spans import Coverage
+from appliance.media.spans import Coverage, Gap
 from appliance.media.view import SegmentView
 from appliance.recordings import disk
 from appliance.recordings.cache import ChannelCache
@@ -38,6 +38,7 @@ from appliance.recordings.walks import Walks, walk_in_background
 
 READS: Final = 16  # design section 3: threads of media reads
 FACTS_MAX: Final = 1000  # untold facts while the database is away; beyond it the oldest are dropped
+_QUIET_S: Final = 1.5  # longer than any part
 _FOLDERS_S: Final = 5.0
 _ENTRY_SEGMENTS: Final = 4  # looked at for an entry: more than MAX_PREROLL_S of usual ones
 _START_S: Final = 5.0  # a disk that hangs must not keep marks from being taken
@@ -134,6 +135,18 @@ class RecordingsHandle:
         if one is None:
             return Coverage((), (), ())
         return one.channel.coverage(start_us, end_us, is_live=one.state == "on", last_ended=one.last_ended())
+
+    def gaps(self, channel_id: str, start_us: int, end_us: int) -> Sequence[Gap]:
+        """The gaps of [start_us, end_us) of wall time, with their reasons.
+
+        A channel of which nothing came for a while has stopped, though "stalled" is told later.
+        """
+        one = self._state.followed.get(channel_id)
+        if one is None:
+            return ()
+        age_s = self.newest_part_age_s(channel_id)
+        is_live = one.state == "on" and age_s is not None and age_s < _QUIET_S
+        return one.channel.coverage(start_us, end_us, is_live=is_live, last_ended=one.last_ended()).gaps
 
     def run_changes(self, channel_id: str) -> int:
         """How often recording began anew within the last minute, or the last one that was recorded."""

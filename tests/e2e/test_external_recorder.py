@@ -12,9 +12,10 @@ import httpx
 import pytest
 import trio
 
+from appliance.kernel.clock import from_rfc3339, to_rfc3339
 from tests.e2e.conftest import free_port
 from tests.kit.mediamtx import StandIn, stand_in
-from tests.kit.running import Box, Http, running_box, tablet
+from tests.kit.running import Box, Http, Tablet, running_box, tablet
 from tests.kit.waiting import eventually
 from tests.recordings.tree import live_camera
 
@@ -125,6 +126,22 @@ async def test_readmes_way_with_mediamtx_and_what_the_box_says_when_it_breaks(tm
                 assert (over["start"], over["reason"]) == (gap["start"], gap["reason"]), (
                     "E9: one outage, one reason"
                 )
+
+
+async def said_of_clips(http: Http, one: Tablet, gap: Any) -> None:
+    """What is missing from a clip over the outage has its word."""
+    session = await http.post("/sessions", {"name": "E9", "type": "other"}, 201)
+    start_us, end_us = from_rfc3339(gap["start"]) - 500_000, from_rfc3339(gap["end"]) + 300_000
+    body = {
+        "session_id": session["id"],
+        "channel_id": "cam1",
+        "start_time": to_rfc3339(start_us),
+        "duration": (end_us - start_us) / 1e6,
+    }
+    made = await http.post("/clips", body, 201)
+    await one.event("clip_ready", clip_id=made["id"])
+    clip = await http.get(f"/clips/{made['id']}")
+    assert {each["reason"] for each in clip["coverage"]["missing"]} == {gap["reason"]}
 
 
 async def figures(http: Http) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from appliance.kernel.signal import Signal
 from appliance.media.plan import Missing, NoFootage, Plan, Range
+from appliance.media.spans import Gap
 from appliance.media.view import SegmentView
 
 
@@ -32,6 +33,9 @@ class HandFootage:
 
     def known(self, channel_id: str, start_us: int, end_us: int) -> str:
         return self.news
+
+    def gaps(self, channel_id: str, start_us: int, end_us: int) -> Sequence[Gap]:
+        return ()
 
     async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
         return []

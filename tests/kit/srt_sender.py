@@ -36,6 +36,7 @@ class SrtSender:
     sound: bool = True
     latency_ms: int = 120
     passphrase: str | None = None
+    streamid: str | None = None
     offset_us: int = field(default_factory=lambda: wall_us() - boottime_us())
 
     def __post_init__(self) -> None:
@@ -49,6 +50,7 @@ class SrtSender:
         arguments += ["--gop", str(self.gop)]
         arguments += [] if self.sound else ["--no-sound"]
         secret = f"&passphrase={self.passphrase}" if self.passphrase else ""
+        secret += f"&streamid={self.streamid}" if self.streamid else ""
         target = f"srt://127.0.0.1:{self.port}?mode=caller&latency={self.latency_ms}{secret}"
         readable, writable = os.pipe()
         fcntl.fcntl(writable, _F_SETPIPE_SZ, _PIPE_BYTES)  # a camera's own buffer, for `pause`

@@ -244,6 +244,8 @@ def test_the_shipped_configuration_says_what_the_design_decided() -> None:
     # V05 V25: ports and where cameras send
     assert {"srtAddress: :8890", "webrtcAddress: :8889", "apiAddress: 127.0.0.1:9997"} <= lines
     assert "streamid=publish:cam1:" in text
+    # M5: two encoders on one stream id must not take it from each other
+    assert {"overridePublisher: false", "readTimeout: 6s"} <= lines
     assert {"authMethod: internal", "recordPartDuration: 200ms", "recordDeleteAfter: 0s"} <= lines
     assert not any(line.startswith("authHTTP") for line in lines)
     assert "alwaysAvailable: true" not in text  # its slate would be recorded around the clock
