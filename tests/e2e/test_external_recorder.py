@@ -126,6 +126,7 @@ async def test_readmes_way_with_mediamtx_and_what_the_box_says_when_it_breaks(tm
                 assert (over["start"], over["reason"]) == (gap["start"], gap["reason"]), (
                     "E9: one outage, one reason"
                 )
+                await said_of_clips(http, one, over)
 
 
 async def said_of_clips(http: Http, one: Tablet, gap: Any) -> None:

@@ -40,6 +40,24 @@ test("cameras: off is amber, silent or at fault is red, each with what to do", (
   assert.equal(find({ ...well(), channels: [] }, "cameras").status, "bad");
 });
 
+test("a camera's line is shown beside it; what the box says of one that is not well stands as it is", () => {
+  const source = { channel_id: "cam1", status: "ok", detail: "records, 8.1 Mbit/s, 0.4 % lost, 3 ms, from 10.0.0.7:5000, connected again 2 times", hint: null };
+  const known = { ...well(), channels: [camera("cam1", { resolution: "1920x1080", latency_ms: 80 })], sources: [source] };
+  assert.deepEqual(find(known, "camera-cam1"), { id: "camera-cam1", title: "cam1", status: "ok",
+    words: "Records: 1920x1080, 8.1 Mbit/s, 0.4 % lost, 3 ms, from 10.0.0.7:5000, connected again 2 times, delay 80 ms", fix: "" });
+  known.sources = [{ ...source, detail: "records" }];
+  assert.equal(find(known, "camera-cam1").words, "Records: 1920x1080, delay 80 ms");
+  known.sources = [{ ...source, status: "bad", detail: "its recording began anew 17 times within a minute", hint: "look for a second encoder" }];
+  assert.deepEqual(find(known, "camera-cam1"), { id: "camera-cam1", title: "cam1", status: "bad",
+    words: "Its recording began anew 17 times within a minute", fix: "Look for a second encoder" });
+  assert.equal(verdictOf(groupsOf(known)).words, "Not ready: cam1");
+  known.ready.parts.cameras = part("bad", "cam1: its recording began anew", "look");
+  assert.equal(find(known, "cameras"), undefined, "cameras are shown one by one");
+  known.channels = [camera("cam1", { status: "inactive" })];
+  known.sources = [{ ...source, detail: "switched off" }];
+  assert.equal(find(known, "camera-cam1").words, "Switched off");
+});
+
 test("devices: silent, slow and untested ones are amber; this one offline is red", () => {
   for (const more of [{ heard_age_s: 11 }, { rtt_ms: 900 }, { lag_events: 40 }, { edit_lists: "unknown" }]) {
     assert.equal(find({ ...well(), clients: [client("ipad-2", more)] }, "client-ipad-2-t").status, "warn");

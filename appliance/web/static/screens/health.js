@@ -25,6 +25,8 @@ class Health {
     this.ready = null;
     /** @type {import("../state/api").LiveClient[]} */
     this.clients = [];
+    /** @type {import("../state/api").SourceState[]} */
+    this.sources = [];
     this.asked = 0; // box time of the last answer, ms
     this.mark = h("span", { class: "verdict-mark", "aria-hidden": "true" }, "…");
     this.words = h("h2", { id: "verdict", "aria-live": "polite" }, "Asking the box");
@@ -57,9 +59,10 @@ class Health {
     const { box } = this.ctx;
     try {
       // A red part makes it 503; box.js hands the parts over all the same.
-      const [ready, clients] = await Promise.all([box.request("GET", "/readyz"), box.request("GET", "/clients")]);
+      const [ready, clients, sources] = await Promise.all([box.request("GET", "/readyz"), box.request("GET", "/clients"), box.request("GET", "/sources")]);
       this.ready = ready;
       this.clients = clients.items;
+      this.sources = sources.items;
       this.asked = box.now();
     } catch {
       this.ready = null; // the connection's line says it
@@ -74,7 +77,7 @@ class Health {
     const session = this.ctx.session();
     const all = [...box.state.channels.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
     const groups = groupsOf({
-      ready: this.ready, clients: this.ready ? this.clients : [], session,
+      ready: this.ready, clients: this.ready ? this.clients : [], sources: this.ready ? this.sources : [], session,
       channels: session?.channel_ids ? all.filter((each) => session.channel_ids?.includes(each.id)) : all,
       link: {
         online: box.online, rtt: box.rtt, offsetMs: box.offsetMs, waiting: box.outbox.waiting().length,

@@ -175,6 +175,24 @@ export interface Session {
   rev: number;
 }
 
+export interface SourceState {
+  channel_id: string;
+  status: "ok" | "warn" | "bad";
+  detail: string;
+  hint: string | null;
+  is_recorded: boolean;
+  is_connected: boolean | null;
+  address: string | null;
+  since: string | null;
+  tracks: (string)[];
+  bitrate_bps: number | null;
+  loss_ratio: number | null;
+  packets_dropped: number | null;
+  rtt_ms: number | null;
+  restarts: number | null;
+  run_changes: number;
+}
+
 export interface Stats {
   session_id: string;
   total_plays: number;

@@ -10,6 +10,7 @@
  * @typedef {object} Known
  * @property {import("./api").Readiness | null} ready null: the box did not answer
  * @property {readonly import("./api").Channel[]} channels those of the session in work
+ * @property {readonly import("./api").SourceState[]} [sources] what the box knows of each camera's way into the recordings
  * @property {readonly import("./api").LiveClient[]} clients
  * @property {Link} link this device's way to the box
  * @property {import("./api").Session | undefined} session the one in work
@@ -19,12 +20,12 @@ const ROOM = /** @type {Record<string, string>} */ ({
   recording_hours: "Recording time left", disk_recordings: "Recordings disk", disk_clips: "Clips folder",
   clip_disks: "Clip files", disk_state: "Box's own disk", retention: "Making room",
 });
-const PICTURES = /** @type {Record<string, string>} */ ({ recorder: "Recorder", recordings: "Footage" });
+const PICTURES = /** @type {Record<string, string>} */ ({ recorder: "Recorder", mediamtx: "MediaMTX", recordings: "Footage" });
 const BOX = /** @type {Record<string, string>} */ ({
   clock: "Clock of the box", store: "Database", journal: "Journal", workers: "Media workers", clips: "Cutting clips",
   loop: "Speed of the box", safe_mode: "Safe mode", settings: "Settings file",
 });
-const ELSEWHERE = ["clients"]; // shown device by device
+const ELSEWHERE = ["clients", "cameras"]; // shown one by one
 
 const RTT_WARN_MS = 250;
 const LAG_WARN = 20; // events: a quarter of a minute of a busy game
@@ -32,11 +33,11 @@ const HEARD_WARN_S = 8; // it pings every 5 s
 const CLOCK_WARN_MS = 5000;
 
 /** Everything, in the order in which people walk through it. @param {Known} known @returns {Group[]} */
-export function groupsOf({ ready, channels, clients, link, session }) {
+export function groupsOf({ ready, channels, sources = [], clients, link, session }) {
   const parts = ready?.parts ?? {};
   const named = { ...PICTURES, ...ROOM, ...BOX };
   const others = Object.keys(parts).filter((name) => !(name in named) && !ELSEWHERE.includes(name));
-  const cameras = channels.length ? channels.map(camera) : [check("cameras", "Cameras", "bad", "There is no camera", "Add a channel to the settings file, or by POST /channels")];
+  const cameras = channels.length ? channels.map((each) => camera(each, sources.find((source) => source.channel_id === each.id))) : [check("cameras", "Cameras", "bad", "There is no camera", "Add a channel to the settings file, or by POST /channels")];
   return [
     { title: "Pictures", checks: [...cameras, ...listed(parts, PICTURES)] },
     { title: "Room", checks: listed(parts, ROOM) },
@@ -73,11 +74,18 @@ const part = (name, title, said) => check(name, title, said.status, sentence(sai
 /** @param {string} words */
 const sentence = (words) => words && words[0].toUpperCase() + words.slice(1);
 
-/** @param {import("./api").Channel} channel */
-function camera(channel) {
+/** The box's own words where it says that a camera is not well. @param {import("./api").Channel} channel @param {import("./api").SourceState} [source] */
+function camera(channel, source) {
+  const found = cameraAlone(channel, source?.status === "ok" ? source.detail.replace(/^records(, )?/, "") : "");
+  if (source?.status !== "bad") return found;
+  return check(found.id, found.title, "bad", sentence(source.detail), sentence(source.hint ?? found.fix));
+}
+
+/** @param {import("./api").Channel} channel @param {string} line what is known of its line */
+function cameraAlone(channel, line) {
   const id = `camera-${channel.id}`;
   const name = channel.name || channel.id;
-  const shape = [channel.resolution, channel.framerate ? `${Math.round(channel.framerate)} fps` : ""].filter(Boolean).join(", ");
+  const shape = [channel.resolution, channel.framerate ? `${Math.round(channel.framerate)} fps` : "", line].filter(Boolean).join(", ");
   if (channel.status === "error") return check(id, name, "bad", sentence(channel.error_reason || "reports a fault"), "Look at the camera and its cable, then switch the channel on at Operator");
   if (channel.status === "inactive") return check(id, name, "warn", "Switched off", "Switch it on at Operator if it films today");
   if (channel.footage === "stalled") return check(id, name, "bad", "Footage has stopped coming", "Look at the camera's power, cable and address");
