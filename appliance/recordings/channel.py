@@ -6,28 +6,26 @@ waits, never reads a file. Must not know: threads, directories, who asks.
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import tzinfo
 from typing import Final
 
 from appliance.media.fmp4 import Mtxi
-from appliance.media.index import Growth, SegmentIndex, ticks_to_ns
+from appliance.media.index import Growth, SegmentIndex
 from appliance.media.names import name_time_us
-from appliance.media.overlap import Stretch, Windows, overlapping, windows_of
 from appliance.media.segment import SegmentFacts, closed, facts_of, goes_on
 from appliance.media.spans import Coverage, Entry, Outage, Piece, Reason, coverage, pieces_of
 from appliance.media.table import ChannelLog
 from appliance.media.timeline import Knot, Run, RunClock
-from appliance.media.view import Key
-from appliance.recordings.clocks import Clocks, Seen, Segment
+from appliance.recordings.clocks import Clocks
+from appliance.recordings.copies import Copies
+from appliance.recordings.order import Order
+from appliance.recordings.run_changes import run_changes
+from appliance.recordings.segment_state import Seen, Segment
+from appliance.recordings.sharing import windows
 
 _DAY_US: Final = 86_400_000_000  # MediaMTX records no longer segments
 _KEEP_RUNS_OF: Final = 2  # segments, of those in memory, that keep the sample tables of their last parts
-_NEIGHBOURS: Final = 20
-_NAMED_US: Final = 2_000_000  # names are cut to whole seconds, and by other clocks than NTP
-MINUTE_US: Final = 60_000_000
 KEEP_PARTS_US: Final = 15 * 60 * 1_000_000  # part lists of this much footage stay in memory
 
 
@@ -39,14 +37,12 @@ class Channel:
         self._zone = zone
         self.segments: dict[str, Segment] = {}
         self.clocks = Clocks()
-        self._order: list[tuple[int, str]] = []  # (start, name) of segments whose start is known
-        self._start_of: dict[str, int] = {}
+        self._order = Order()
         self._longest_us = 0
         self._waiting: set[str] = set()
         self._published: set[str] = set()  # names of an earlier life
         self._began_us: dict[str, int] = {}  # by run: first frame known
-        self._named: dict[tuple[str, int], set[str]] = {}  # files by run and number
-        self.copies: dict[str, str] = {}  # files that are ignored, each with the one of its run and number
+        self.copies = Copies()
         self.video_until_us: int | None = None
         self.outages: list[Outage] = []  # told while they lasted, by start
         self.arrived_us: dict[str, int] = {}  # by run: box time at which its first part was seen in this life
@@ -79,7 +75,7 @@ class Channel:
         if has_changed:
             remembered = None
         if old is not None:
-            self._forget_copy(old)
+            self.copies.forget(old)
         segment.is_published = name in self._published or (old is not None and old.is_published)
         self.segments[name] = segment
         if remembered is not None and remembered.bytes == size and remembered.state != "growing":
@@ -98,13 +94,15 @@ class Channel:
         segment = self.segments.pop(name, None)
         if segment is None:
             return
-        self._unplace(name)
+        self._order.drop(name)
         self._waiting.discard(name)
         self._published.discard(name)
-        self._forget_copy(segment)
+        self.copies.forget(segment)
         if segment.facts is not None:
             self._forget_run(segment.facts.run_id)
-        ends = (self._until_us(self.segments[each]) for _, each in reversed(self._order))  # the first will do
+        ends = (
+            self._until_us(self.segments[each]) for each in self._order.newest_first()
+        )  # the first will do
         self.video_until_us = next((end_us for end_us in ends if end_us is not None), None)
 
     def _forget_run(self, run_id: str) -> None:
@@ -180,11 +178,11 @@ class Channel:
             segment.facts = None  # its run may be forgotten
             self._compare(segment, facts)
         segment.facts = facts
-        self._note_copy(segment)
+        self.copies.note(segment)
         made: list[Knot] = []
         video = [(p, n) for p, n in zip(growth.parts, growth.notes, strict=True) if p.video_tfdt >= 0]
         had_clock = self.clocks.of(segment) is not None
-        if video and segment.name not in self.copies:
+        if video and segment.name not in self.copies.ignored:
             made = self.clocks.observe(segment, index, video, seen)
             pace = index.cursor.pace
             reached = video[-1][1].reached + pace.lowest_cto
@@ -208,7 +206,7 @@ class Channel:
 
     def is_live(self, segment: Segment) -> bool:
         """Whether the segment is being recorded: its parts are seen when they are written."""
-        return segment.name not in self.copies and self.clocks.is_live(segment)
+        return segment.name not in self.copies.ignored and self.clocks.is_live(segment)
 
     def _settle_run(self, segment: Segment) -> None:
         """The run of this segment has a clock from now on, which earlier files of it waited for."""
@@ -255,14 +253,14 @@ class Channel:
 
     def _settled(self, segment: Segment) -> None:
         """Facts have changed: put the segment in its place and move the edges."""
-        self._note_copy(segment)
+        self.copies.note(segment)
         self._place(segment)
         self._waiting.discard(segment.name)
         if segment.facts is not None and not segment.is_open and segment.facts.parts:
             self._written_us.setdefault(segment.facts.run_id, segment.written_us)
         run, facts = self.clocks.of(segment), segment.facts
         if (
-            segment.name in self.copies
+            segment.name in self.copies.ignored
             or run is None
             or facts is None
             or facts.first_ns is None
@@ -277,37 +275,6 @@ class Channel:
         self._began_us[facts.run_id] = min(first_us, self._began_us.get(facts.run_id, first_us))
         self._longest_us = max(self._longest_us, clock.wall_us(facts.end_ns) - first_us)
 
-    def _note_copy(self, segment: Segment) -> None:
-        """Of several files of one run and number one is the recording: all others are ignored.
-
-        It is the one that reaches furthest; of equal ones the one whose name the recorder gave.
-        """
-        facts = segment.facts
-        if facts is None or facts.number is None:
-            return
-        names = self._named.setdefault((facts.run_id, facts.number), set())
-        names.add(segment.name)
-        if len(names) > 1:
-            self._choose(names)
-
-    def _choose(self, names: Iterable[str]) -> None:
-        kept, *copies = sorted(names, key=lambda name: _copy_rank(self.segments[name]))
-        self.copies.pop(kept, None)
-        self.copies.update(dict.fromkeys(copies, kept))
-
-    def _forget_copy(self, segment: Segment) -> None:
-        self.copies.pop(segment.name, None)
-        facts = segment.facts
-        if facts is None or facts.number is None:
-            return
-        key = facts.run_id, facts.number
-        names = self._named.get(key, set())
-        names.discard(segment.name)
-        if names:
-            self._choose(names)
-        else:
-            self._named.pop(key, None)
-
     def _until_us(self, segment: Segment) -> int | None:
         clock, facts = self.clock_of(segment), segment.facts
         if clock is None or facts is None or facts.end_ns is None:
@@ -318,15 +285,7 @@ class Channel:
         start_us = self.entry(segment).start_us
         if start_us is None:
             start_us = segment.written_us
-        if self._start_of.get(segment.name) != start_us:
-            self._unplace(segment.name)
-            insort(self._order, (start_us, segment.name))
-            self._start_of[segment.name] = start_us
-
-    def _unplace(self, name: str) -> None:
-        start_us = self._start_of.pop(name, None)
-        if start_us is not None:
-            del self._order[bisect_left(self._order, (start_us, name))]
+        self._order.place(segment.name, start_us)
 
     # -- questions ---------------------------------------------------------------------------------------
 
@@ -338,11 +297,11 @@ class Channel:
         return Entry(segment.name, segment.name_us, segment.facts, self.clock_of(segment))
 
     def newest_first(self) -> list[Segment]:
-        return [self.segments[name] for _, name in reversed(self._order)]
+        return [self.segments[name] for name in self._order.newest_first()]
 
     def waiting(self) -> list[Segment]:
         """Segments nobody has walked yet, newest first."""
-        names = sorted(self._waiting, key=lambda name: self._start_of[name], reverse=True)
+        names = sorted(self._waiting, key=self._order.start_us, reverse=True)
         return [self.segments[name] for name in names]
 
     def unwalked(self) -> int:
@@ -360,17 +319,11 @@ class Channel:
 
     def touching(self, start_us: int, end_us: int) -> list[Segment]:
         """Segments that may hold frames of [start_us, end_us) of wall time, and neighbours with video."""
-        right = bisect_left(self._order, (end_us, ""))
         longest_us = _DAY_US if self._waiting else self._longest_us
-        left = bisect_left(self._order, (start_us - longest_us, ""))
-        while left < right and not self._reaches(self._order[left][1], start_us):
-            left += 1
-        for _ in range(_NEIGHBOURS):  # past empty and broken files to one with video
-            left = max(0, left - 1)
-            if left == 0 or self._shows(self._order[left][1]):
-                break
-        names = (name for _, name in self._order[left : right + 1] if name not in self.copies)
-        return [self.segments[name] for name in names]
+        names = self._order.around(
+            start_us, end_us, longest_us, lambda name: self._reaches(name, start_us), self._shows
+        )
+        return [self.segments[name] for name in names if name not in self.copies.ignored]
 
     def _shows(self, name: str) -> bool:
         facts = self.segments[name].facts
@@ -394,54 +347,15 @@ class Channel:
             is_live=is_live,
             outages=self.outages,
             last_ended=last_ended,
-            windows=self.windows(segments),
+            windows=windows(self, segments),
         )
-
-    def windows(self, segments: Sequence[Segment]) -> Mapping[str, Windows]:
-        """When the runs of these segments are shown, where runs overlap; empty where none do."""
-        return windows_of(self._stretches(self.sharing(segments), with_keys=True))
-
-    def sharing(self, segments: Sequence[Segment]) -> list[Segment]:
-        """The segments that decide which run is shown; none where no run overlaps another."""
-        stretches = self._stretches(segments, with_keys=False)
-        if not overlapping(stretches):
-            return []
-        # with those that begin later, where the last of them is not over yet
-        start_us, end_us = stretches[0].start_us, max(stretch.end_us for stretch in stretches)
-        return self.touching(start_us, end_us)
-
-    def keys_of(self, segment: Segment) -> Sequence[int]:
-        """Media times of a segment's keys; empty while they must be loaded."""
-        index = segment.index
-        if index is None:
-            return segment.keys_ns
-        return _key_times(index.keys, index.base_ns, index.timescale)
-
-    def remember_keys(self, segment: Segment, keys: Sequence[Key], timescale: int) -> None:
-        """Keep the keys of a segment that shares its time with another run, for `windows`."""
-        assert segment.facts is not None
-        segment.keys_ns = _key_times(keys, segment.facts.base_ns, timescale)
-
-    def _stretches(self, segments: Sequence[Segment], *, with_keys: bool) -> list[Stretch]:
-        """What is shown of the segments, in order."""
-        found = []
-        for segment in segments:
-            clock, facts = self.clock_of(segment), segment.facts
-            if clock is None or facts is None or facts.first_ns is None or facts.end_ns is None:
-                continue
-            keys_ns = self.keys_of(segment) if with_keys else ()
-            start_us, end_us = clock.wall_us(facts.first_ns), clock.wall_us(facts.end_ns)
-            began_us = self.clocks.began_us(facts.run_id)
-            found.append(Stretch(facts.run_id, began_us, start_us, end_us, clock, keys_ns))
-        return found
 
     def pieces(self, segment: Segment) -> list[Piece]:
         return pieces_of(self.entry(segment))
 
     def last_piece_before(self, segment: Segment) -> Piece | None:
         """The newest stretch of video of any other segment that began before this one."""
-        at = bisect_left(self._order, (self._start_of[segment.name], segment.name))
-        for _, name in reversed(self._order[:at]):
+        for name in self._order.before(segment.name):
             if self.segments[name].facts is None:
                 return None  # what lies there is not known yet
             if pieces := self.pieces(self.segments[name]):
@@ -450,22 +364,12 @@ class Channel:
 
     def name_after(self, segment: Segment) -> str | None:
         """The segment that begins next."""
-        at = bisect_left(self._order, (self._start_of[segment.name], segment.name)) + 1
-        return self._order[at][1] if at < len(self._order) else None
+        return self._order.after(segment.name)
 
     def run_changes(self, now_us: int, *, is_on: bool) -> int:
-        """How often another run began within the last minute, those without a picture counted too. While
-        nothing is recorded: within the last minute that was, if that was less than a day ago.
-
-        Of runs of an earlier life it is known when a file of them was written last.
-        """
-        seen_us = {**self._written_us, **self.arrived_us}.values()
-        if not seen_us:
-            return 0
-        until_us = now_us if is_on else max(seen_us)
-        if now_us - until_us > _DAY_US:
-            return 0
-        return max(0, sum(until_us - MINUTE_US < at_us <= until_us for at_us in seen_us) - 1)
+        """How often another run began within the last minute that was recorded."""
+        # of runs of an earlier life it is known when a file of them was written last
+        return run_changes({**self._written_us, **self.arrived_us}.values(), now_us, is_on=is_on)
 
     def shown_from_us(self, segment: Segment) -> int | None:
         """Wall time of a segment's first frame; None while it has none with a clock."""
@@ -476,18 +380,10 @@ class Channel:
         """How far the newest segment's mtxi lies behind what was seen arriving; None: nothing to compare."""
         for segment in self.newest_first()[:4]:
             clock, facts = self.clock_of(segment), segment.facts
-            if (
-                clock is not None
-                and facts is not None
-                and facts.ntp_us is not None
-                and self.clocks.is_live(segment)
-            ):
-                return (clock.wall_us(facts.base_ns) - facts.ntp_us) / 1000
+            if clock is None or facts is None or facts.ntp_us is None or not self.clocks.is_live(segment):
+                continue
+            return (clock.wall_us(facts.base_ns) - facts.ntp_us) / 1000
         return None
-
-    def claimed_off_us(self) -> int:
-        """How far the times in the newest recordings are ahead of their arrival; 0: their clock is right."""
-        return self.clocks.newest_off_us
 
     def newest_end_us(self) -> int | None:
         """Wall time after the newest frame; of B-frames some before it may still come."""
@@ -502,21 +398,3 @@ class Channel:
             end_us = self.entry(segment).end_us
             if end_us is None or end_us < self.video_until_us - KEEP_PARTS_US:
                 yield segment
-
-
-def _key_times(keys: Sequence[Key], base_ns: int, timescale: int) -> Sequence[int]:
-    """Media times of the keys at which a run may be entered in the middle of a clip, if there are such."""
-    clean = [key for key in keys if key.resets and not key.recovery] or keys
-    return array("q", (base_ns + ticks_to_ns(key.pts, timescale) for key in clean))
-
-
-def _copy_rank(segment: Segment) -> tuple[object, ...]:
-    """Least for the file that is the recording itself."""
-    facts = segment.facts
-    assert facts is not None
-    is_named = (
-        None not in (segment.name_us, facts.ntp_us)
-        and abs((segment.name_us or 0) - (facts.ntp_us or 0)) <= _NAMED_US
-    )
-    name = segment.name
-    return facts.reason is not None, -(facts.end_ns or 0), not is_named, len(name), name

@@ -12,13 +12,14 @@ from typing import Final
 
 from appliance.media.anchor import anchored
 from appliance.media.fmp4 import Mtxi
-from appliance.media.fragment import is_own
 from appliance.media.index import Growth, SegmentIndex, ticks_to_ns
 from appliance.media.pace import HOLE_FRAMES, PartNote
 from appliance.media.segment import SegmentFacts
 from appliance.media.timeline import PPB, Arrival, Knot, Leap, Run, with_an_end
 from appliance.media.view import Part
 from appliance.recordings.arrivals import Pace
+from appliance.recordings.held import Held, claim, least_off_us
+from appliance.recordings.segment_state import Seen, Segment
 
 # An arrival this near to what the file itself says of its time is a recording at once; of one further off its
 # growth must tell. MediaMTX's own estimate lags up to 5 s.
@@ -27,45 +28,6 @@ _LOOKS_NEEDED: Final = 2  # beyond a leap of media time
 _LOOKS_MOST: Final = 12
 _DOUBT_US: Final = 400_000
 _BETTER_US: Final = 5_000
-_LATE_US: Final = 5_000_000  # the embedded recorder waits a second for sound; a busy machine is slower
-
-
-@dataclass(slots=True, eq=False)
-class Segment:
-    """One file. `facts` None: not walked yet. `index` None: the part list is not in memory.
-
-    `until_ns`: no frame still to come is shown before this media time of the run. `is_published`: its frames
-    have been given times, in this life or an earlier one, that must not change. `is_suspect`: a power cut may
-    have left it its length without its bytes. `deferred`: growth that is not taken in yet (`Clocks.defers`).
-    """
-
-    name: str
-    name_us: int | None
-    bytes: int
-    written_us: int  # box time of the file's last change
-    facts: SegmentFacts | None = None
-    index: SegmentIndex | None = None
-    until_ns: int | None = None
-    before: SegmentFacts | None = None  # what the file of this name was when it was indexed last
-    was_replaced: bool = False  # ... and that was another recording: the log must forget it
-    keys_ns: Sequence[int] = ()  # media times of its keys, when runs overlap and `index` is None
-    is_open: bool = False
-    is_published: bool = False
-    is_suspect: bool = False
-    deferred: Growth | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """When growth was seen: `written_us` box time of its last part (None: long ago, or unknown).
-
-    `clock_gap_us` is box time minus the machine's wall clock, in which MediaMTX writes its times.
-    `may_be_burst`: a run that begins with it may go on at once, as a camera's buffer does.
-    """
-
-    written_us: int | None
-    clock_gap_us: int = 0
-    may_be_burst: bool = False
 
 
 @dataclass(slots=True)
@@ -120,31 +82,6 @@ def _surest(leap: Leap, arrivals: Sequence[Arrival]) -> Leap:
 
 
 @dataclass(slots=True)
-class _Held:
-    """Parts of a run that has no clock yet. `claimed_us`: the file's own word on the first one's begin.
-
-    `is_own`: that is box time, by the fastest arrival of a picture so far.
-    """
-
-    claimed_us: int | None
-    is_own: bool = False
-    newest: str = ""  # the file that the last of them came with
-    arrivals: list[Arrival] = field(default_factory=list)
-
-    def late_us(self, begin_us: int) -> int:
-        """By how much the first parts came late, which began at `begin_us` by their arrival.
-
-        Our recorder holds them back until it knows its tracks, so its own word on when the first picture
-        came is better. MediaMTX writes at once, and what it says of a run's begin was measured 0.27 to 0.31 s
-        later than the parts themselves show.
-        """
-        if self.claimed_us is None or not self.is_own:
-            return 0
-        late_us = begin_us - self.claimed_us
-        return late_us if 0 < late_us <= _LATE_US else 0
-
-
-@dataclass(slots=True)
 class Clocks:
     """By run id.
 
@@ -160,7 +97,7 @@ class Clocks:
     _unlogged: list[tuple[str, int]] = field(default_factory=list)
     _is_live: dict[str, bool] = field(default_factory=dict)  # its parts are seen when they are written
     _paces: dict[str, Pace] = field(default_factory=dict)
-    _held: dict[str, _Held] = field(default_factory=dict)
+    _held: dict[str, Held] = field(default_factory=dict)
     _newly_observed: list[str] = field(default_factory=list)
     _doubts: dict[str, _Doubt] = field(default_factory=dict)
 
@@ -278,7 +215,7 @@ class Clocks:
             return self._take_in(run, index, arrivals, self._doubts.get(run.run_id))
         held = self._held.get(run.run_id)
         if held is None:
-            held = self._held[run.run_id] = _claim(segment, index, arrivals[0], seen)
+            held = self._held[run.run_id] = claim(segment, index, arrivals[0], seen)
         held.arrivals += arrivals
         held.newest = segment.name
         pace = self._paces.get(run.run_id)
@@ -291,7 +228,7 @@ class Clocks:
         run_id = segment.index.run_id
         return self._begin_with(self.runs[run_id], segment.index, self._held[run_id])
 
-    def _begin_with(self, run: Run, index: SegmentIndex, held: _Held) -> list[Knot]:
+    def _begin_with(self, run: Run, index: SegmentIndex, held: Held) -> list[Knot]:
         """Begin the run by what is held of it, unless it may still be a copy."""
         first = self._begin(run.run_id, held)
         if first is None:
@@ -357,7 +294,7 @@ class Clocks:
             self._paces.pop(run.run_id, None)
         return is_live
 
-    def _begin(self, run_id: str, held: _Held) -> Knot | None:
+    def _begin(self, run_id: str, held: Held) -> Knot | None:
         """The first knot of a run by its arrival; None while it may as well be a copy."""
         seen = [arrival for arrival in held.arrivals if arrival.written_us is not None]
         if not seen:
@@ -368,7 +305,7 @@ class Clocks:
         claimed_us = held.claimed_us
         # a run that begins with a camera's buffer is claimed to begin when it came, not when it was filmed
         burst_us = (seen[0].written_us or 0) - seen[0].end_ns // 1000 - late_us
-        offs = () if claimed_us is None else (_least(claimed_us - begin_us, burst_us),)
+        offs = () if claimed_us is None else (least_off_us(claimed_us - begin_us, burst_us),)
         is_near = any(abs(off) <= TRUST_US or abs(off - self.newest_off_us) <= TRUST_US for off in offs)
         if not is_near and not self._paces[run_id].is_real_time():
             return None
@@ -438,23 +375,6 @@ class Clocks:
 def _video(growth: Growth) -> list[tuple[Part, PartNote]]:
     pairs = zip(growth.parts, growth.notes, strict=True)
     return [(part, note) for part, note in pairs if part.video_tfdt >= 0]
-
-
-def _claim(segment: Segment, index: SegmentIndex, first: Arrival, seen: Seen) -> _Held:
-    """What the file itself says of when its first part began: box time by its mtxi or its name."""
-    mtxi = index.init.mtxi if index.init is not None else None
-    claimed_us = mtxi.ntp_ns // 1000 if mtxi is not None else segment.name_us
-    if claimed_us is None:
-        return _Held(None)
-    claimed_us += (first.start_ns - index.named_ns) // 1000
-    if mtxi is not None and is_own(mtxi.stream_id):
-        return _Held(claimed_us, is_own=True)
-    return _Held(claimed_us + seen.clock_gap_us)
-
-
-def _least(off_us: int, burst_us: int) -> int:
-    """The offset nearest to 0 out of `off_us` and all down to `burst_us` less."""
-    return max(0, off_us - burst_us) if off_us > 0 else off_us
 
 
 def _arrival(index: SegmentIndex, part: Part, note: PartNote) -> Arrival:

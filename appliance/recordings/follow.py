@@ -6,7 +6,6 @@ Must not know: other channels, who is told. State changes on the trio thread; wh
 
 from __future__ import annotations
 
-import heapq
 import os
 from collections.abc import Sequence
 from typing import Final
@@ -27,18 +26,16 @@ from appliance.media.timeline import Knot
 from appliance.recordings import disk
 from appliance.recordings.cache import lines_of
 from appliance.recordings.channel import Channel
-from appliance.recordings.clocks import Seen, Segment
 from appliance.recordings.disk import Found
 from appliance.recordings.durability import sync_for_ever
+from appliance.recordings.folder import open_segment, rescan_when_due
 from appliance.recordings.followed import Followed, Open
-from appliance.recordings.paths import open_recording
+from appliance.recordings.segment_state import Seen, Segment
 from appliance.recordings.tell import judge_for_ever, parts_came
 
 POLL_S: Final = 0.05
 IDLE_POLL_S: Final = 0.25  # nothing came for a while: 200 silent channels cost 11 % of a core, not 20 %
 _IDLE_AFTER_S: Final = 10.0  # longer than any part, so that no part of a running camera is seen late
-RESCAN_S: Final = 5.0  # names; truth even where directory times lie
-RESTAT_S: Final = 30.0  # sizes of every file: a damaged one may have grown
 _QUIET_S: Final = 0.3  # after this long without growth a file is asked whether it was closed
 _DEFERRED_S: Final = 5.0  # as much as MediaMTX lets media time leap
 _SUPERSEDED_S: Final = 1.0
@@ -48,9 +45,6 @@ _WHOLE_S: Final = 3.0  # without growth for so long, and for two of its parts, a
 _IDLE_US: Final = 600_000_000  # one found at the start so long untouched need not be waited for
 _BURST_SHARE: Final = 0.8  # a part that comes sooner than this after another did not come as it was filmed
 _BURST_MAX_S: Final = 0.5
-_OPEN_MAX: Final = 3  # files followed at once; more at a time are an import, not a recording
-_SAME_TICK_S: Final = 0.05  # directory times are this coarse at worst: look again
-_RECENT: Final = 3  # files, by time and by name, that are asked at each rescan whether they have grown
 _RETRY_S: Final = 1.0
 _LAST_LINES_S: Final = 0.5
 UNSYNCED_US: Final = 300_000_000  # the kernel writes back within 30 s, a slow disk within minutes
@@ -115,7 +109,7 @@ async def _load(followed: Followed) -> None:
     if newest is not None and channel.segments[newest].facts is None and not shared.only_growing:
         segment = channel.segments[newest]
         is_old = shared.clock.now_us() - segment.written_us > _IDLE_US
-        await _open(followed, segment, was_there=True, is_old=is_old)
+        await open_segment(followed, segment, was_there=True, is_old=is_old)
 
 
 def _suspect(channel: Channel) -> None:
@@ -132,7 +126,7 @@ async def _look_for_ever(followed: Followed) -> None:
     while True:
         seen = followed.wake.count
         try:
-            await _rescan_when_due(followed)
+            await rescan_when_due(followed)
             for one in list(followed.open.values()):
                 await _look(followed, one)
             await followed.append(followed.take_untold())
@@ -364,95 +358,3 @@ async def _finish(followed: Followed, one: Open) -> None:
     for idle in list(channel.idle_indexes()):
         idle.index = None
     followed.shared.changed.ring()
-
-
-# -- the directory ----------------------------------------------------------------------------------------
-
-
-async def _rescan_when_due(followed: Followed) -> None:
-    now_s = trio.current_time()
-    if (mtime_ns := _folder_mtime_ns(followed)) != followed.folder_mtime_ns:
-        followed.folder_mtime_ns, followed.folder_changed_s = mtime_ns, now_s
-    # what was written in the same tick as a listing would not show in the directory's time again
-    changed = followed.rescanned_s <= followed.folder_changed_s + _SAME_TICK_S
-    is_due = now_s - followed.rescanned_s >= RESCAN_S
-    if not (changed or followed.hinted or is_due):
-        return
-    followed.hinted = False
-    followed.rescanned_s = now_s
-    restat = now_s - followed.restated_s >= RESTAT_S
-    if restat:
-        followed.restated_s = now_s
-    known = {} if restat else _without_recent(followed) if is_due else followed.listed
-    root, channel_id = followed.shared.recordings_dir, followed.channel.id
-    listed_us, followed.listed_us = followed.listed_us, followed.shared.clock.now_us()
-    listing = await followed.read(disk.list_channel, root, channel_id, known)
-    await _compare(followed, followed.there(listing), listed_us)
-
-
-def _without_recent(followed: Followed) -> dict[str, Found]:
-    """What was listed, but for the newest files that are not open: one of them may be growing."""
-    closed = [(one.mtime_ns, name) for name, one in followed.listed.items() if name not in followed.open]
-    recent = {name for _, name in heapq.nlargest(_RECENT, closed)}
-    recent.update(heapq.nlargest(_RECENT, (name for _, name in closed)))
-    return {name: one for name, one in followed.listed.items() if name not in recent}
-
-
-def _folder_mtime_ns(followed: Followed) -> int:
-    try:
-        return os.stat(followed.shared.recordings_dir / followed.channel.id).st_mtime_ns
-    except FileNotFoundError:
-        return 0
-
-
-async def _compare(followed: Followed, found: dict[str, Found], listed_us: int | None) -> None:
-    """Take in what came and went; `listed_us`: box time of the listing before."""
-    channel = followed.channel
-    if found == followed.listed:
-        return
-    gone = [name for name in channel.segments if name not in found]
-    for name in gone:
-        channel.forget(name)
-        if (one := followed.open.pop(name, None)) is not None:
-            os.close(one.fd)
-    if gone:
-        await followed.read(followed.cache.forget, gone)
-    gap_us = followed.shared.clock.now_us() - wall_us()
-    fresh: list[tuple[Segment, bool]] = []
-    changed = [
-        (name in channel.segments, file.mtime_ns, name, file)
-        for name, file in found.items()
-        if followed.listed.get(name) != file
-    ]
-    for _, _, name, file in sorted(changed):  # those that have grown last: they count most
-        if name in followed.open:
-            continue  # its own looks tell
-        is_new, old = name not in channel.segments, followed.listed.get(name)
-        written_us = followed.disk_clock.box_us(file.mtime_ns // 1000 + gap_us)
-        segment = channel.discover(name, file.bytes, written_us, None, has_changed=True)
-        if is_new or old is None or (file.inode == old.inode and file.bytes > old.bytes):
-            fresh.append((segment, is_new))
-    followed.listed = found
-    for segment, is_new in fresh[-_OPEN_MAX:]:
-        await _open(followed, segment, looked_us=listed_us if is_new else None)
-    if gone or len(fresh) > _OPEN_MAX or channel.waiting():
-        followed.shared.changed.ring()
-        followed.shared.wake_rebuild.ring()
-
-
-async def _open(
-    followed: Followed,
-    segment: Segment,
-    *,
-    was_there: bool = False,
-    is_old: bool = False,
-    looked_us: int | None = None,
-) -> None:
-    try:
-        fd = await followed.read(open_recording, followed.shared.recordings_dir, followed.path(segment.name))
-    except OSError as error:
-        followed.fail("open", error)
-        return
-    followed.worked("open")
-    followed.open[segment.name] = Open(segment, fd, was_there=was_there, is_old=is_old, looked_us=looked_us)
-    followed.channel.opened(segment)

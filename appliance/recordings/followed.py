@@ -25,9 +25,9 @@ from appliance.recordings import disk
 from appliance.recordings.arrivals import DiskClock
 from appliance.recordings.cache import ChannelCache
 from appliance.recordings.channel import Channel
-from appliance.recordings.clocks import Segment
 from appliance.recordings.disk import Found
 from appliance.recordings.model import Fact, FootageState
+from appliance.recordings.segment_state import Segment
 
 T = TypeVar("T")
 WhyEnded = Callable[[str, float], Reason | None]

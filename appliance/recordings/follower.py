@@ -28,11 +28,11 @@ from appliance.media.view import SegmentView
 from appliance.recordings import disk
 from appliance.recordings.cache import ChannelCache
 from appliance.recordings.channel import Channel
-from appliance.recordings.clocks import Segment
 from appliance.recordings.follow import follow_channel
 from appliance.recordings.followed import Followed, Shared, WhyEnded
 from appliance.recordings.model import ChannelFootage, Fact, FootageState, StoredSegment
 from appliance.recordings.paths import open_recording, unlink_segments
+from appliance.recordings.segment_state import Segment
 from appliance.recordings.stored import bytes_per_s, stored_segments
 from appliance.recordings.walks import Walks, walk_in_background
 
@@ -171,19 +171,15 @@ class RecordingsHandle:
         return [] if one is None else await self._walks.views(one, start_us, end_us)
 
     async def find_keys(self, channel_id: str, start_us: int, end_us: int) -> None:
-        """Make `coverage` of this span exact where runs overlap: what it needs may be on the disk only.
-
-        Raises OSError.
-        """
-        one = self._state.followed.get(channel_id)
-        if one is not None:
+        """Load what makes `coverage` of this span exact where runs overlap. Raises OSError."""
+        if (one := self._state.followed.get(channel_id)) is not None:
             await self._walks.find_keys(one, start_us, end_us)
 
     def newest_view(self, channel_id: str) -> SegmentView | None:
         """The newest segment with video as it is now, for live pictures; None: none in memory."""
         one = self._state.followed.get(channel_id)
         for segment in one.channel.newest_first()[:4] if one is not None else ():
-            if one is None or segment.name in one.channel.copies:
+            if one is None or segment.name in one.channel.copies.ignored:
                 continue
             clock = one.channel.clock_of(segment)
             if segment.index is not None and segment.index.keys and clock is not None:
@@ -258,8 +254,8 @@ def _footage_of(followed: Followed) -> ChannelFootage:
         bytes=sum(segment.bytes for segment in newest),
         skew_ppm=run.skew_ppm if run is not None else 0.0,
         ntp_lag_ms=channel.ntp_lag_ms(),
-        claimed_off_us=channel.claimed_off_us(),
-        copies=tuple(sorted(channel.copies.items())),
+        claimed_off_us=channel.clocks.newest_off_us,
+        copies=tuple(sorted(channel.copies.ignored.items())),
         undecodable_s=_undecodable_s(newest),
         error="; ".join(followed.errors.values()) or None,
     )

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from appliance.recordings.channel import Channel
-from appliance.recordings.clocks import Segment
 from appliance.recordings.model import StoredSegment
+from appliance.recordings.segment_state import Segment
 
 # A file nobody has written to for this long is no longer being recorded, even if its recorder was killed
 # before it could close it.

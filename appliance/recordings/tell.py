@@ -11,9 +11,9 @@ from typing import Final
 import trio
 
 from appliance.media.spans import WHY, Gap, Piece, Reason, as_told, gap_between
-from appliance.recordings.clocks import Segment
 from appliance.recordings.followed import Followed, Lone, Open
 from appliance.recordings.model import FootageChanged, FootageState, RecordingGap
+from appliance.recordings.segment_state import Segment
 
 STALLED_S: Final = 3.0  # three parts of one second: MediaMTX's longest usual part
 NONE_S: Final = 60.0

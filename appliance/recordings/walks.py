@@ -24,8 +24,9 @@ from appliance.media.view import Key, Part, SegmentView
 from appliance.recordings import disk
 from appliance.recordings.cache import lines_of
 from appliance.recordings.channel import KEEP_PARTS_US
-from appliance.recordings.clocks import Segment
 from appliance.recordings.followed import Followed
+from appliance.recordings.segment_state import Segment
+from appliance.recordings.sharing import keys_of, remember_keys, sharing, windows
 
 TABLES_KEPT: Final = 128  # of 60 s in parts of 0.2 s: 2.5 MB
 _LOOK_AGAIN_S: Final = 1.0  # while a disk refuses
@@ -52,8 +53,8 @@ class Walks:
             view = await self._view(followed, segment)
             if view is not None:
                 found.append(view)
-        windows = await self._windows(followed, start_us, end_us)
-        return [replace(view, windows=windows.get(view.run_id)) for view in found] if windows else found
+        shown = await self._windows(followed, start_us, end_us)
+        return [replace(view, windows=shown.get(view.run_id)) for view in found] if shown else found
 
     @property
     def is_held(self) -> bool:
@@ -66,14 +67,14 @@ class Walks:
     async def _windows(self, followed: Followed, start_us: int, end_us: int) -> Mapping[str, Windows]:
         """When the runs of a span are shown, where runs overlap; empty where none do."""
         channel = followed.channel
-        for segment in channel.sharing(channel.touching(start_us, end_us)):
-            if channel.keys_of(segment):
+        for segment in sharing(channel, channel.touching(start_us, end_us)):
+            if keys_of(segment):
                 continue
             view = await self._view(followed, segment)
             track = view.init.video if view is not None else None
             if view is not None and track is not None:
-                channel.remember_keys(segment, view.keys, track.timescale)
-        return channel.windows(channel.touching(start_us, end_us))
+                remember_keys(segment, view.keys, track.timescale)
+        return windows(channel, channel.touching(start_us, end_us))
 
     async def walk(self, followed: Followed, segment: Segment, *, gently: bool = False) -> None:
         """Walk an old segment to its end, unless somebody is at it: then wait for that.

@@ -24,7 +24,7 @@ from appliance.media.index import Growth, SegmentIndex, scan
 from appliance.media.table import facts_line, observed_line, published_line, read_log
 from appliance.recordings.cache import lines_of
 from appliance.recordings.channel import Channel
-from appliance.recordings.clocks import Seen, Segment
+from appliance.recordings.segment_state import Seen, Segment
 from tests.kit.segments import Sample, init, part
 
 START_US: Final = 1_790_000_000_000_000

@@ -9,7 +9,7 @@ import pytest
 from appliance.media.table import pack_log, read_log
 from appliance.recordings.arrivals import DiskClock, Pace
 from appliance.recordings.channel import Channel
-from appliance.recordings.clocks import Segment
+from appliance.recordings.segment_state import Segment
 from tests.kit.segments import Camera
 from tests.media.test_index import indexed
 from tests.recordings.test_channel import NOW_US, PART_US, Recorder
@@ -208,8 +208,8 @@ def test_names_without_a_box_are_live_over_their_rotation(tmp_path: Path) -> Non
 def test_a_clock_that_is_set_right_is_told_no_more(tmp_path: Path) -> None:
     recorder = recorder_with(tmp_path, NOW_US - HOUR_US)
     record(recorder, recorder.begin("a.mp4"), 12)
-    assert recorder.channel.claimed_off_us() == pytest.approx(PART_US - HOUR_US, abs=1000)
+    assert recorder.channel.clocks.newest_off_us == pytest.approx(PART_US - HOUR_US, abs=1000)
     recorder.camera = Camera(ntp_ns=(NOW_US + 5 * S) * 1000, stream_id=b"\x22" * 16)
     record(recorder, recorder.begin("b.mp4"), 1, NOW_US + 5 * S + PART_US)
-    assert recorder.channel.claimed_off_us() == 0
+    assert recorder.channel.clocks.newest_off_us == 0
     assert [off for _, off in recorder.channel.clocks.take_offs()][-1] == 0

@@ -10,7 +10,7 @@ import pytest
 from appliance.media.index import SegmentIndex, scan
 from appliance.media.table import ChannelLog
 from appliance.recordings.channel import Channel
-from appliance.recordings.clocks import Seen, Segment
+from appliance.recordings.segment_state import Seen, Segment
 from tests.kit import segments
 from tests.kit.segments import Camera, Sample
 from tests.media.test_index import DATA, indexed, opened

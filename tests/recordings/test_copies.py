@@ -51,7 +51,7 @@ def test_the_recording_is_the_one_that_reaches_furthest_then_the_one_well_named(
     made = files(tmp_path, **names)
     for order in itertools.permutations(made):
         channel = walked(tmp_path, *order)
-        assert dict.fromkeys(set(made) - {kept}, kept) == channel.copies, order
+        assert dict.fromkeys(set(made) - {kept}, kept) == channel.copies.ignored, order
         (span,) = channel.coverage(0, 1 << 61, is_live=False).spans
         assert span.end_us - span.start_us == max(names.values()) * PART_US
         assert [one.name for one in channel.touching(0, 1 << 61)] == [kept]
@@ -62,10 +62,10 @@ def test_a_copy_takes_over_when_the_recording_is_deleted(tmp_path: Path) -> None
     names = files(tmp_path, **{NAMED[:-4]: 5, "copy": 5, "copy2": 5})
     channel = walked(tmp_path, *names)
     channel.forget(NAMED)
-    assert channel.copies == {"copy2.mp4": "copy.mp4"}
+    assert channel.copies.ignored == {"copy2.mp4": "copy.mp4"}
     assert [one.name for one in channel.touching(0, 1 << 61)] == ["copy.mp4"]
     channel.forget("copy.mp4")
-    assert channel.copies == {}
+    assert channel.copies.ignored == {}
 
 
 def test_other_numbers_and_other_runs_are_no_copies(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_other_numbers_and_other_runs_are_no_copies(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"".join(camera.segment(5)))
     other = Camera(ntp_ns=NOW_US * 1000, stream_id=b"\x22" * 16)
     (tmp_path / "c.mp4").write_bytes(b"".join(other.segment(5)))
-    assert walked(tmp_path, "a.mp4", "b.mp4", "c.mp4").copies == {}
+    assert walked(tmp_path, "a.mp4", "b.mp4", "c.mp4").copies.ignored == {}
 
 
 async def test_a_copy_made_while_the_camera_records_changes_nothing_but_is_named(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from appliance.kernel.clock import wall_us
-from appliance.recordings import follow
+from appliance.recordings import folder, follow
 from appliance.recordings.follower import RecordingsHandle
 from tests.kit.segments import Camera
 from tests.recordings.tree import PART_US, Box, eventually, frames_seen, live_camera, until
@@ -151,7 +151,7 @@ async def test_a_file_found_at_the_start_that_does_not_grow_is_when_it_says(
 async def test_a_growing_file_is_found_though_a_copy_is_stamped_later(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "RESCAN_S", 0.2)
+    monkeypatch.setattr(folder, "RESCAN_S", 0.2)
     old = wrong_camera(-DAY_US, stream=b"\x77" * 16)
     copied = box.add("z.mp4", b"".join(old.segment(3)))
     future_ns = (wall_us() + DAY_US) * 1000

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.recordings import follow
+from appliance.recordings import folder, follow
 from appliance.recordings.follower import RecordingsHandle
 from tests.kit.segments import Camera, init
 from tests.recordings.tree import PART_US, Box, eventually, frames_seen, live_camera, until
@@ -19,8 +19,8 @@ OLD, NEW = b"\x11" * 16, b"\x22" * 16
 
 @pytest.fixture
 def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Box:
-    monkeypatch.setattr(follow, "RESCAN_S", 0.1)
-    monkeypatch.setattr(follow, "RESTAT_S", 0.1)
+    monkeypatch.setattr(folder, "RESCAN_S", 0.1)
+    monkeypatch.setattr(folder, "RESTAT_S", 0.1)
     monkeypatch.setattr(follow, "_WHOLE_S", 0.2)
     return Box(tmp_path)
 

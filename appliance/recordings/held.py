@@ -1,0 +1,58 @@
+"""The parts of a run that has no clock yet, and what their file claims of their time.
+
+Owns: the claim (mtxi, our recorder's own word, the name). Must not know: runs that have a clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from appliance.media.fragment import is_own
+from appliance.media.index import SegmentIndex
+from appliance.media.timeline import Arrival
+from appliance.recordings.segment_state import Seen, Segment
+
+_LATE_US: Final = 5_000_000  # the embedded recorder waits a second for sound; a busy machine is slower
+
+
+@dataclass(slots=True)
+class Held:
+    """Parts of a run that has no clock yet. `claimed_us`: the file's own word on the first one's begin.
+
+    `is_own`: that is box time, by the fastest arrival of a picture so far.
+    """
+
+    claimed_us: int | None
+    is_own: bool = False
+    newest: str = ""  # the file that the last of them came with
+    arrivals: list[Arrival] = field(default_factory=list)
+
+    def late_us(self, begin_us: int) -> int:
+        """By how much the first parts came late, which began at `begin_us` by their arrival.
+
+        Our recorder holds them back until it knows its tracks, so its own word on when the first picture
+        came is better. MediaMTX writes at once, and what it says of a run's begin was measured 0.27 to 0.31 s
+        later than the parts themselves show.
+        """
+        if self.claimed_us is None or not self.is_own:
+            return 0
+        late_us = begin_us - self.claimed_us
+        return late_us if 0 < late_us <= _LATE_US else 0
+
+
+def claim(segment: Segment, index: SegmentIndex, first: Arrival, seen: Seen) -> Held:
+    """What the file itself says of when its first part began: box time by its mtxi or its name."""
+    mtxi = index.init.mtxi if index.init is not None else None
+    claimed_us = mtxi.ntp_ns // 1000 if mtxi is not None else segment.name_us
+    if claimed_us is None:
+        return Held(None)
+    claimed_us += (first.start_ns - index.named_ns) // 1000
+    if mtxi is not None and is_own(mtxi.stream_id):
+        return Held(claimed_us, is_own=True)
+    return Held(claimed_us + seen.clock_gap_us)
+
+
+def least_off_us(off_us: int, burst_us: int) -> int:
+    """The offset nearest to 0 out of `off_us` and all down to `burst_us` less."""
+    return max(0, off_us - burst_us) if off_us > 0 else off_us

@@ -1,0 +1,26 @@
+"""How often a channel's source changed: many changes a minute are two encoders that take it from each other.
+
+Owns: the counting. Must not know: where the times come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+MINUTE_US: Final = 60_000_000
+_DAY_US: Final = 86_400_000_000
+
+
+def run_changes(begun_us: Collection[int], now_us: int, *, is_on: bool) -> int:
+    """How often another run began within the last minute, those without a picture counted too. While nothing
+    is recorded: within the last minute that was, if that was less than a day ago.
+
+    `begun_us`: wall time at which each run was first seen.
+    """
+    if not begun_us:
+        return 0
+    until_us = now_us if is_on else max(begun_us)
+    if now_us - until_us > _DAY_US:
+        return 0
+    return max(0, sum(until_us - MINUTE_US < at_us <= until_us for at_us in begun_us) - 1)
