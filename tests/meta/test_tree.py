@@ -34,7 +34,6 @@ REACHED_THROUGH: dict[str, str] = {
     "recordings/follow.py": "tests/recordings/test_follower.py",
     "recordings/followed.py": "tests/recordings/test_follower.py",
     "recordings/held.py": "tests/recordings/test_arrivals.py",
-    "recordings/run_changes.py": "tests/recordings/test_publishers.py",
     "recordings/segment_state.py": "tests/recordings/test_channel.py",
     "recordings/settings.py": "tests/test_settings.py",
     "recordings/sharing.py": "tests/recordings/test_overlapping_runs.py",
