@@ -6,6 +6,7 @@ Owns: the shapes of names we accept. Must not know: the mtxi box, which wins whe
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,25 +29,41 @@ def is_segment_name(name: str) -> bool:
 def name_time_us(name: str, default_zone: tzinfo) -> int | None:
     """Start of the segment called `name` (microseconds UTC), None when the name holds no time.
 
-    A name without zone is local time in `default_zone`; of a time that occurs twice (the end of summer
-    time) the first is meant. %s wins over the calendar fields beside it.
+    Of a time that occurs twice it is the first: see `name_times_us`.
+    """
+    return next(iter(name_times_us(name, default_zone)), None)
+
+
+def name_times_us(name: str, default_zone: tzinfo) -> tuple[int, ...]:
+    """When the segment called `name` may have begun (microseconds UTC), rising; empty: it holds no time.
+
+    A name without zone is local time in `default_zone`. A time that occurs twice (the end of summer time) has
+    two, one that never occurs (its begin) is read by the clock before the change. %s wins over the calendar
+    fields beside it.
     """
     stem = name.removesuffix(SUFFIX)
     if (match := _UNIX.fullmatch(stem)) is not None:
-        return int(match["unix"]) * 1_000_000 + int(match["micro"] or 0)
+        return (int(match["unix"]) * 1_000_000 + int(match["micro"] or 0),)
     match = _DATED.fullmatch(stem)
     if match is None:
-        return None
+        return ()
     if match["unix"]:
-        return int(match["unix"]) * 1_000_000 + int(match["micro"] or 0)
+        return (int(match["unix"]) * 1_000_000 + int(match["micro"] or 0),)
     try:
         clock = f"{match['hour']}:{match['minute']}:{match['second']}"
         moment = datetime.fromisoformat(f"{match['date']}T{clock}")
         zone = _zone(match["zone"]) if match["zone"] else default_zone
-        whole = (moment.replace(tzinfo=zone) - _EPOCH) // _MICROSECOND
+        both = [(moment.replace(tzinfo=zone, fold=fold) - _EPOCH) // _MICROSECOND for fold in (0, 1)]
     except (ValueError, OverflowError):  # month 13, hour 25, zone +99:99, the year 1 east of Greenwich
-        return None
-    return whole + int(match["micro"] or 0)
+        return ()
+    micro = int(match["micro"] or 0)
+    # in the gap of spring the second reading lies before the first: no clock shows it
+    return tuple(whole + micro for whole in (both if both[0] < both[1] else both[:1]))
+
+
+def nearest(times_us: Sequence[int], wanted_us: int) -> int:
+    """Of the times a name may mean the one nearest to another witness."""
+    return min(times_us, key=lambda each: abs(each - wanted_us))
 
 
 def _zone(text: str) -> tzinfo:

@@ -12,13 +12,14 @@ from typing import Final
 
 from appliance.media.fmp4 import Mtxi
 from appliance.media.index import Growth, SegmentIndex
-from appliance.media.names import name_time_us
+from appliance.media.names import name_times_us
 from appliance.media.segment import SegmentFacts, closed, facts_of, goes_on
 from appliance.media.spans import Coverage, Entry, Outage, Piece, Reason, coverage, pieces_of
 from appliance.media.table import ChannelLog
 from appliance.media.timeline import Knot, Run, RunClock
 from appliance.recordings.clocks import Clocks
 from appliance.recordings.copies import Copies
+from appliance.recordings.named import guess_us, told_us
 from appliance.recordings.order import Order
 from appliance.recordings.run_changes import run_changes
 from appliance.recordings.segment_state import Seen, Segment
@@ -69,7 +70,8 @@ class Channel:
 
         `has_changed`: somebody has written to it since, or put another in its place.
         """
-        segment = Segment(name, name_time_us(name, self._zone), size, written_us)
+        times_us = name_times_us(name, self._zone)
+        segment = Segment(name, guess_us(times_us, written_us), size, written_us, times_us)
         old = self.segments.get(name)
         segment.before = remembered if old is None else old.facts or old.before
         if has_changed:
@@ -239,12 +241,8 @@ class Channel:
         segment.bytes = facts.bytes
         segment.until_ns = facts.end_ns
         made: list[Knot] = []
-        wall_us = facts.ntp_us if facts.ntp_us is not None else segment.name_us
         if facts.first_ns is not None:
-            if wall_us is None:
-                wall_us = segment.written_us - (facts.end_ns or 0) // 1000
-            else:
-                wall_us -= (index.named_ns - index.base_ns) // 1000
+            wall_us = told_us(self, segment, index, facts)
             made = self.clocks.anchor(segment, facts, wall_us, following)
         self._settled(segment)
         return made

@@ -10,6 +10,7 @@ from typing import Final
 
 from appliance.media.fragment import is_own
 from appliance.media.index import SegmentIndex
+from appliance.media.names import nearest
 from appliance.media.timeline import Arrival
 from appliance.recordings.segment_state import Seen, Segment
 
@@ -47,6 +48,11 @@ def claim(segment: Segment, index: SegmentIndex, first: Arrival, seen: Seen) -> 
     claimed_us = mtxi.ntp_ns // 1000 if mtxi is not None else segment.name_us
     if claimed_us is None:
         return Held(None)
+    if mtxi is None and segment.name_times_us:
+        # of the hour that occurs twice the one in which it comes, or was written last
+        written_us = segment.written_us if seen.written_us is None else seen.written_us
+        length_us = (index.run_ns(index.end or 0) - index.named_ns) // 1000
+        claimed_us = nearest(segment.name_times_us, written_us - seen.clock_gap_us - length_us)
     claimed_us += (first.start_ns - index.named_ns) // 1000
     if mtxi is not None and is_own(mtxi.stream_id):
         return Held(claimed_us, is_own=True)

@@ -25,6 +25,7 @@ class Segment:
     name_us: int | None
     bytes: int
     written_us: int  # box time of the file's last change
+    name_times_us: tuple[int, ...] = ()  # all that the name may mean: two in the hour that occurs twice
     facts: SegmentFacts | None = None
     index: SegmentIndex | None = None
     until_ns: int | None = None

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from appliance.media.names import is_segment_name, name_time_us
+from appliance.media.names import is_segment_name, name_time_us, name_times_us
 
 MADRID = ZoneInfo("Europe/Madrid")
 
@@ -42,8 +42,22 @@ def test_a_name_without_zone_is_read_in_the_configured_one() -> None:  # V05
     assert name_time_us("2026-12-01_14-00-00Z.mp4", MADRID) == at(2026, 12, 1, 14)
 
 
-def test_the_hour_that_occurs_twice_is_the_first_one() -> None:
+def test_the_hour_that_occurs_twice_is_two() -> None:
     assert name_time_us("2026-10-25_02-30-00.mp4", MADRID) == at(2026, 10, 25, 0, 30)
+    both = at(2026, 10, 25, 0, 30), at(2026, 10, 25, 1, 30)
+    assert name_times_us("2026-10-25_02-30-00.mp4", MADRID) == both
+    assert name_times_us("2026-11-01_01-30-00-000007.mp4", ZoneInfo("America/New_York")) == (
+        at(2026, 11, 1, 5, 30) + 7,
+        at(2026, 11, 1, 6, 30) + 7,
+    )
+    for name in ("2026-10-25_01-59-59.mp4", "2026-10-25_03-00-00.mp4", "2026-10-25_02-30-00+0200.mp4"):
+        assert len(name_times_us(name, MADRID)) == 1
+    assert name_times_us("camera.mp4", MADRID) == ()
+
+
+def test_the_hour_that_never_occurs_is_read_by_the_clock_before_the_change() -> None:
+    assert name_times_us("2026-03-29_02-30-00.mp4", MADRID) == (at(2026, 3, 29, 1, 30),)
+    assert name_times_us("2026-03-29_03-00-00.mp4", MADRID) == (at(2026, 3, 29, 1),)
 
 
 @pytest.mark.parametrize("name", ["camera.mp4", "2026-13-01_00-00-00.mp4", "2026-11-21_25-00-00.mp4", ".mp4"])
