@@ -33,7 +33,7 @@ def guess_us(times_us: Sequence[int], written_us: int) -> int | None:
 
 
 def told_us(channel: Channel, segment: Segment, index: SegmentIndex, facts: SegmentFacts) -> int:
-    """Wall time of the run's media time `base_ns` by the file's own word; without one it ended when written."""
+    """Wall time of media time `base_ns` by the file's own word; without one it ended when written."""
     if facts.ntp_us is not None:
         return facts.ntp_us
     end_ns = facts.end_ns or 0
