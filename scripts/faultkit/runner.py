@@ -34,6 +34,7 @@ from tests.faults.bad_files import bad_recordings  # noqa: E402
 from tests.faults.clip_cut import clip_power_cuts  # noqa: E402
 from tests.faults.flapping import flaps  # noqa: E402
 from tests.faults.kills import daemon_kills, worker_kills  # noqa: E402
+from tests.faults.mixed_load import mixed_load  # noqa: E402
 from tests.faults.power_cut import power_cuts  # noqa: E402
 from tests.faults.retention_cut import retention_cuts  # noqa: E402
 from tests.faults.tally import Tally  # noqa: E402
@@ -52,6 +53,7 @@ FAULTS: dict[str, Fault] = {
     "worker_kill": worker_kills,
     "bad_recording": bad_recordings,
     "flapping_source": flaps,
+    "mixed_load": mixed_load,  # a round is a minute
     "raw_bytes": raw_bytes_for_hours,
     "attacks": attacks_for_hours,
     "requests": requests_for_hours,
@@ -77,6 +79,7 @@ def main() -> int:
     rows = []
     for name in asked.only or FAULTS:
         rounds = rounds_in(asked.minutes) if asked.minutes and name in ATTACKS else asked.rounds
+        rounds = round(asked.minutes) if asked.minutes and name == "mixed_load" else rounds
         rows.append(measure(name, rounds, asked.seed, quiet=asked.json))
     print(json.dumps(rows, indent=2) if asked.json else table(rows))
     return int(any(row["lost"] or row["violations"] for row in rows))
