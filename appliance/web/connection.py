@@ -210,6 +210,10 @@ class Connection(TCPServer):
             self.crowd.serve(self)
             await self._idle.stop()
 
+    def stall(self, is_stalled: bool) -> None:
+        """The client does not read its answer, or reads again (web/sendfile.py)."""
+        self.crowd.stall(self, is_stalled)
+
     async def _rest(self) -> None:
         self.crowd.rest(self)
         await self._idle.restart(None, None)
@@ -257,6 +261,8 @@ class Connection(TCPServer):
                     break
                 if self.protocol.is_websocket:
                     left = self._unless_flood(left)
+                elif left:
+                    await self.crowd.turns.take()
                 if left:
                     await self.protocol.handle(RawData(left))
             except MALFORMED as error:

@@ -1,19 +1,26 @@
 """Who is connected: how many there may be, and who goes when somebody comes and it is full.
 
 Owns: the counts by address and network, and the choice of who is missed least: first who never asked
-anything, then who has been silent longest. A request, an answer or a WebSocket under way is never cut for a
-newcomer. Must not know: what a connection does. Finding the one that goes takes no search of all: a flood of
-connections finds it thousands of times a second.
+anything, then who has been silent longest, then who has not read its answer for longest, STALLED_S at least.
+A request, an answer that is read or a WebSocket is never cut for a newcomer. Must not know: what a
+connection does. Finding the one that goes takes no search of all: a flood of connections finds it thousands
+of times a second.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import trio
+
 from appliance.kernel.signal import Signal
 from appliance.web.limits import Limits, is_loopback, network_of
+
+STALLED_S = 1.0  # a tablet between two access points is away as long; it asks again
 
 
 class Member(Protocol):
@@ -25,6 +32,21 @@ class Member(Protocol):
 Members = dict[Member, None]  # in order
 
 
+class Turns:
+    """Requests that are not short begin one at a time, one in each pass of the event loop.
+
+    A pass in which fifty begin takes 20 ms or more, and a mark that came meanwhile waits for all of them;
+    so it waits for one. Nothing is slower for it: the loop never rests while somebody waits for a turn.
+    """
+
+    def __init__(self) -> None:
+        self._one = trio.Lock()
+
+    async def take(self) -> None:
+        async with self._one:
+            await trio.lowlevel.checkpoint()
+
+
 @dataclass(slots=True)
 class Crowd:
     """`members` by the address they came from. Each is in `silent` (it has not asked anything yet, oldest
@@ -34,10 +56,12 @@ class Crowd:
     members: dict[Member, str] = field(default_factory=dict)
     silent: Members = field(default_factory=dict)
     idle: Members = field(default_factory=dict)
+    stalled: dict[Member, float] = field(default_factory=dict)  # since when its socket takes nothing
     addresses: dict[str, Members] = field(default_factory=dict)
     networks: Counter[str] = field(default_factory=Counter)
     evicted: int = 0
     turned_away: int = 0  # who is being told now that there is no room
+    turns: Turns = field(default_factory=Turns)
     changed: Signal = field(default_factory=Signal)
 
     def make_room(self, address: str) -> bool:
@@ -52,24 +76,19 @@ class Crowd:
                 theirs = {each: None for each, at in self.members.items() if network_of(at) == network}
                 if not self._evict_of(theirs):
                     return False
-        return len(self.members) < limits.connections or self._evict(
-            next(iter(self.silent or self.idle), None)
-        )
+        return len(self.members) < limits.connections or self._evict_of(self.members)
 
-    def _evict_of(self, among: Members) -> bool:
-        for waiting in (self.silent, self.idle):
+    def _evict_of(self, among: Container[Member]) -> bool:
+        stalled_before = trio.current_time() - STALLED_S
+        for waiting in (self.silent, self.idle, self.stalled):
             victim = next((each for each in waiting if each in among), None)
-            if self._evict(victim):
-                return True
+            if victim is None or self.stalled.get(victim, -math.inf) > stalled_before:
+                continue
+            self.remove(victim)
+            self.evicted += 1
+            victim.abort()
+            return True
         return False
-
-    def _evict(self, victim: Member | None) -> bool:
-        if victim is None:
-            return False
-        self.remove(victim)
-        self.evicted += 1
-        victim.abort()
-        return True
 
     def add(self, member: Member, address: str) -> None:
         self.members[member] = address
@@ -88,12 +107,20 @@ class Crowd:
         if member in self.members:
             self.idle[member] = None
 
+    def stall(self, member: Member, is_stalled: bool) -> None:
+        """Its socket takes nothing more of the answer, or something again."""
+        if not is_stalled:
+            self.stalled.pop(member, None)
+        elif member in self.members:
+            self.stalled.setdefault(member, trio.current_time())
+
     def remove(self, member: Member) -> None:
         """Also one that is no member any more."""
         address = self.members.pop(member, None)
         if address is None:
             return
         self.serve(member)
+        self.stalled.pop(member, None)
         own = self.addresses[address]
         del own[member]
         if not own:

@@ -159,6 +159,7 @@ class SendfileBody:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._gate = _gate_of(wire)
+        self._note = getattr(wire.tcp, "stall", _nothing)  # whether the client reads, for a full server
         self.sent = 0
 
     @classmethod
@@ -191,6 +192,7 @@ class SendfileBody:
             except (OSError, trio.ClosedResourceError, trio.BusyResourceError) as error:
                 raise Gone(str(error)) from error
             finally:
+                self._note(False)
                 if not finished:
                     await wire.abort()
 
@@ -200,9 +202,10 @@ class SendfileBody:
             return
         view = memoryview(piece)
         while view:
-            room = await self._wait_room(len(view))
+            room = await self._wait_room(min(len(view), STEP_BYTES))
             try:
-                written = os.write(self._wire.socket.fileno(), view[:room])
+                async with TURN:
+                    written = os.write(self._wire.socket.fileno(), view[:room])
             except BlockingIOError:
                 await self._wait_writable()
                 continue
@@ -247,17 +250,26 @@ class SendfileBody:
         while not room and flow is not None:
             if flow.acked_bytes != acked:
                 acked, until = flow.acked_bytes, trio.current_time() + STALL_S
+                self._note(False)
             elif trio.current_time() > until:
                 raise Stalled(f"no byte taken for {STALL_S} s")
+            else:
+                self._note(True)
             await trio.sleep(pause_s(flow))
             room, flow = self._gate.room(self._wire.socket, step)
         return room
 
     async def _wait_writable(self) -> None:
+        self._note(True)
         with trio.move_on_after(STALL_S) as waiting:
             await trio.lowlevel.wait_writable(self._wire.socket)
+        self._note(False)
         if waiting.cancelled_caught:
             raise Stalled(f"no byte taken for {STALL_S} s")
+
+
+def _nothing(is_stalled: bool) -> None:
+    """Another server than ours does not ask."""
 
 
 def _be_patient(sock: trio.socket.SocketType) -> None:

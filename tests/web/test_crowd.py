@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+import trio
+import trio.testing
 
-from appliance.web.crowd import Crowd
+from appliance.web.crowd import STALLED_S, Crowd, Turns
 from appliance.web.limits import Limits, Seldom, network_of
 
 
@@ -28,7 +30,7 @@ def guest_of(crowd: Crowd, address: str, state: str = "served") -> Guest:
     return guest
 
 
-def test_the_one_missed_least_goes() -> None:
+async def test_the_one_missed_least_goes() -> None:
     crowd = Crowd(Limits(connections=5))
     again = guest_of(crowd, "f", "idle")
     busy, longer, idle = (
@@ -47,7 +49,28 @@ def test_the_one_missed_least_goes() -> None:
     assert not busy.is_aborted
 
 
-def test_an_address_at_its_limit_gives_up_a_connection_of_its_own() -> None:
+async def test_who_does_not_read_goes_after_a_second_and_the_longest_first(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    crowd = Crowd(Limits(connections=3))
+    longest, reads, shorter = (guest_of(crowd, each) for each in "abc")
+    crowd.stall(longest, True)
+    await trio.sleep(STALLED_S / 2)
+    crowd.stall(reads, True)
+    crowd.stall(shorter, True)
+    assert not crowd.make_room("d")
+    await trio.sleep(STALLED_S / 2)
+    crowd.stall(reads, False)
+    assert crowd.make_room("d") and longest.is_aborted
+    guest_of(crowd, "d")
+    assert not crowd.make_room("e")
+    await trio.sleep(STALLED_S)
+    assert crowd.make_room("e") and shorter.is_aborted and not reads.is_aborted
+    crowd.stall(longest, True)  # its writer notices later
+    assert not crowd.stalled
+
+
+async def test_an_address_at_its_limit_gives_up_a_connection_of_its_own() -> None:
     crowd = Crowd(Limits(per_address=1))
     other, own = guest_of(crowd, "10.0.0.1", "silent"), guest_of(crowd, "10.0.0.2", "idle")
     assert crowd.make_room("10.0.0.2")
@@ -57,7 +80,7 @@ def test_an_address_at_its_limit_gives_up_a_connection_of_its_own() -> None:
     assert crowd.make_room("10.0.0.3")
 
 
-def test_a_network_of_ipv6_is_counted_as_one() -> None:
+async def test_a_network_of_ipv6_is_counted_as_one() -> None:
     crowd = Crowd(Limits(per_network=3))
     for last in range(3):
         address = f"2001:db8::{last + 1}"
@@ -69,7 +92,7 @@ def test_a_network_of_ipv6_is_counted_as_one() -> None:
     assert crowd.make_room("2001:db8::ffff:9")
 
 
-def test_this_machine_is_bounded_by_the_whole_alone() -> None:
+async def test_this_machine_is_bounded_by_the_whole_alone() -> None:
     crowd = Crowd(Limits(connections=3, per_address=1, per_network=1))
     for address in ("127.0.0.1", "::1", "127.0.0.1"):
         assert crowd.make_room(address)
@@ -77,7 +100,7 @@ def test_this_machine_is_bounded_by_the_whole_alone() -> None:
     assert not crowd.make_room("127.0.0.1")
 
 
-def test_nothing_is_left_of_those_who_left() -> None:
+async def test_nothing_is_left_of_those_who_left() -> None:
     crowd = Crowd(Limits())
     guests = [
         guest_of(crowd, f"2001:db8:{number}::1" if number % 2 else f"10.0.0.{number}", state)
@@ -108,3 +131,22 @@ def test_networks(address: str, network: str | None) -> None:
 def test_a_flood_is_one_line_a_second_with_its_count() -> None:
     lines = Seldom()
     assert [lines.take(now) for now in (10.0, 10.1, 10.9, 11.0, 13.0)] == [1, None, None, 3, 1]
+
+
+async def test_turns_are_one_a_pass_and_in_order() -> None:
+    turns, begun = Turns(), []
+
+    async def begin(number: int) -> None:
+        await turns.take()
+        begun.append(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(20):
+            nursery.start_soon(begin, number)
+            await trio.lowlevel.checkpoint()  # so that they come in this order
+        steps = []
+        while len(begun) < 20:
+            before = len(begun)
+            await trio.lowlevel.checkpoint()
+            steps.append(len(begun) - before)
+    assert max(steps) <= 1 and begun == list(range(20))

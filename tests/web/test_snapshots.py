@@ -14,6 +14,7 @@ import trio.testing
 from appliance.kernel.tx import ReadTx, Tx
 from appliance.web.app import make_app
 from appliance.web.common import Hooks, Site
+from appliance.web.limits import Limits
 from appliance.web.snapshots import FRESH_S, SharedSnapshot
 from tests.web.conftest import Box
 from tests.web.sockets import read_to_end, request, serving
@@ -137,3 +138,19 @@ async def test_unknown_parameters_are_refused(box: Box) -> None:
     answer = await box.client().get("/snapshot?from=1")
     assert answer.status == 422 and answer.wrong == {"from": "no such parameter"}
     assert (await box.client().get("/snapshot?client=ipad")).status == 200
+
+
+async def test_downloads_that_nobody_reads_make_room(box: Box) -> None:
+    hooks = Hooks(dict, bytes, lambda tx: {"filler": "x" * 8_000_000})
+    app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
+    async with serving(app, Limits(connections=2)) as server:
+        for _ in range(2):
+            stream = await server.connect()
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            await stream.send_all(request("/snapshot"))
+            await stream.receive_some(1)
+        while True:  # 503 for a second, then there is room
+            newcomer = await server.connect()
+            await newcomer.send_all(request(connection="close"))
+            if (await read_to_end(newcomer)).startswith(b"HTTP/1.1 200 "):
+                break
