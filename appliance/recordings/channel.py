@@ -47,7 +47,7 @@ class Channel:
         self.video_until_us: int | None = None
         self.outages: list[Outage] = []  # told while they lasted, by start
         self.arrived_us: dict[str, int] = {}  # by run: box time at which its first part was seen in this life
-        self._written_us: dict[str, int] = {}  # by run of an earlier life: when a file of it was written last
+        self.written_us: dict[str, int] = {}  # by run of an earlier life: when a file of it was written last
 
     # -- what is on the disk -----------------------------------------------------------------------------
 
@@ -112,7 +112,7 @@ class Channel:
         if any(one.facts is not None and one.facts.run_id == run_id for one in self.segments.values()):
             return
         self.clocks.forget(run_id)
-        for by_run in (self._began_us, self.arrived_us, self._written_us):
+        for by_run in (self._began_us, self.arrived_us, self.written_us):
             by_run.pop(run_id, None)
 
     def _compare(self, segment: Segment, facts: SegmentFacts) -> None:
@@ -255,7 +255,7 @@ class Channel:
         self._place(segment)
         self._waiting.discard(segment.name)
         if segment.facts is not None and not segment.is_open and segment.facts.parts:
-            self._written_us.setdefault(segment.facts.run_id, segment.written_us)
+            self.written_us.setdefault(segment.facts.run_id, segment.written_us)
         run, facts = self.clocks.of(segment), segment.facts
         if (
             segment.name in self.copies.ignored
@@ -367,7 +367,7 @@ class Channel:
     def run_changes(self, now_us: int, *, is_on: bool) -> int:
         """How often another run began within the last minute that was recorded."""
         # of runs of an earlier life it is known when a file of them was written last
-        return run_changes({**self._written_us, **self.arrived_us}.values(), now_us, is_on=is_on)
+        return run_changes({**self.written_us, **self.arrived_us}.values(), now_us, is_on=is_on)
 
     def shown_from_us(self, segment: Segment) -> int | None:
         """Wall time of a segment's first frame; None while it has none with a clock."""

@@ -245,7 +245,9 @@ async def _tell_parts(followed: Followed, one: Open, holes: int, parts: int, *, 
     channel, index = followed.channel, one.segment.index
     assert index is not None
     one.needs_sync = True
-    if not one.was_there:
+    if one.was_there:
+        channel.written_us.setdefault(index.run_id, one.segment.written_us)
+    else:
         channel.arrived_us.setdefault(index.run_id, followed.shared.clock.now_us())
     before = channel.last_piece_before(one.segment) if is_first else None
     parts_came(followed, one, before, holes, parts=parts)

@@ -22,7 +22,6 @@ from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.signal import Signal
-from appliance.media.chain import MAX_PREROLL_S
 from appliance.media.spans import Coverage, Gap
 from appliance.media.view import SegmentView
 from appliance.recordings import disk
@@ -32,15 +31,14 @@ from appliance.recordings.follow import follow_channel
 from appliance.recordings.followed import Followed, Shared, WhyEnded
 from appliance.recordings.model import ChannelFootage, Fact, FootageState, StoredSegment
 from appliance.recordings.paths import open_recording, unlink_segments
-from appliance.recordings.segment_state import Segment
 from appliance.recordings.stored import bytes_per_s, stored_segments
+from appliance.recordings.summary import footage_of
 from appliance.recordings.walks import Walks, walk_in_background
 
 READS: Final = 16  # design section 3: threads of media reads
 FACTS_MAX: Final = 1000  # untold facts while the database is away; beyond it the oldest are dropped
 _QUIET_S: Final = 1.5  # longer than any part
 _FOLDERS_S: Final = 5.0
-_ENTRY_SEGMENTS: Final = 4  # looked at for an entry: more than MAX_PREROLL_S of usual ones
 _START_S: Final = 5.0  # a disk that hangs must not keep marks from being taken
 
 Announce = Callable[[Fact], Awaitable[None]]
@@ -98,7 +96,7 @@ class RecordingsHandle:
 
     def footage(self, channel_id: str) -> ChannelFootage:
         """All that is known of one channel. Raises KeyError for one that is not followed."""
-        return _footage_of(self._state.followed[channel_id])
+        return footage_of(self._state.followed[channel_id])
 
     def footage_state(self, channel_id: str) -> FootageState:
         one = self._state.followed.get(channel_id)
@@ -230,53 +228,6 @@ class RecordingsHandle:
         """Figures for health: untold facts, segments waiting to be walked."""
         waiting = sum(one.channel.unwalked() for one in self._state.followed.values())
         return {"facts_untold": len(self._state.facts), "segments_waiting": waiting}
-
-
-def _footage_of(followed: Followed) -> ChannelFootage:
-    channel = followed.channel
-    run, newest = channel.newest_run(), channel.newest_first()
-    broken = [s for s in newest if s.facts is not None and s.facts.reason is not None]
-    part_s = followed.newest_part_s
-    return ChannelFootage(
-        channel_id=channel.id,
-        footage=followed.state,
-        latency_us=followed.latency_us,
-        video_from_us=next(
-            (at for s in reversed(newest) if (at := channel.shown_from_us(s)) is not None), None
-        ),
-        video_until_us=channel.video_until_us,
-        durable_until_us=followed.durable_until_us,
-        newest_part_age_s=None if part_s is None else trio.current_time() - part_s,
-        run_id=run.run_id if run is not None else None,
-        segments=len(newest),
-        waiting=channel.unwalked(),
-        unreadable=tuple((s.name, s.facts.reason or "") for s in reversed(broken) if s.facts is not None),
-        bytes=sum(segment.bytes for segment in newest),
-        skew_ppm=run.skew_ppm if run is not None else 0.0,
-        ntp_lag_ms=channel.ntp_lag_ms(),
-        claimed_off_us=channel.clocks.newest_off_us,
-        copies=tuple(sorted(channel.copies.ignored.items())),
-        undecodable_s=_undecodable_s(newest),
-        error="; ".join(followed.errors.values()) or None,
-    )
-
-
-def _undecodable_s(newest_first: Sequence[Segment]) -> float:
-    """How much of a run's newest footage has no entry in it or within MAX_PREROLL_S before it, seconds."""
-    end_ns = begin_ns = None
-    run_id = ""
-    for segment in newest_first[:_ENTRY_SEGMENTS]:
-        index = segment.index
-        if index is None or index.first is None or index.end is None:
-            break
-        if run_id not in ("", index.run_id):
-            break
-        run_id = index.run_id
-        end_ns = index.run_ns(index.end) if end_ns is None else end_ns
-        begin_ns = index.run_ns(index.first)
-        if index.keys:
-            return max(0.0, (end_ns - index.run_ns(index.keys[-1].pts)) / 1e9 - MAX_PREROLL_S)
-    return 0.0 if end_ns is None or begin_ns is None else (end_ns - begin_ns) / 1e9
 
 
 async def run_recordings(

@@ -79,6 +79,7 @@ async def test_a_camera_that_is_unplugged_for_a_short_time_is_lost_and_nothing_e
             assert from_rfc3339(over["end"]) - from_rfc3339(over["start"]) < 10 * S_US
             assert reasons(one, over) == {"source_lost"} == {await timeline_reason(found, over)}
             await found.becomes("cameras", "ok")
+            await found.connected()
             assert (await found.source())["restarts"] == 1
         finally:
             camera.stop()
