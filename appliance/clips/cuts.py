@@ -280,6 +280,7 @@ def coverage(plan: Plan) -> dict[str, Any]:
         ],
         "duration_s": plan.duration_s,
         "frames": plan.frames,
+        "runs": len({run_id for run_id, _, _ in plan.media_spans}),
     }
 
 

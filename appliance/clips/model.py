@@ -137,7 +137,8 @@ class Coverage(BaseModel):
     """Where the clip has video, and where it has not.
 
     `start` and `end` are capture times; `duration_s` is what a player needs to show its `frames`, null of
-    clips that were cut before the box counted.
+    clips that were cut before the box counted. `runs`: recordings it is made of, one after the other; more
+    than one means that the camera connected anew, or that another one sent in its place.
     """
 
     start: str
@@ -145,6 +146,7 @@ class Coverage(BaseModel):
     missing: list[Missing]
     duration_s: float | None = None
     frames: int | None = None
+    runs: int | None = None
 
 
 class Clip(BaseModel):

@@ -78,6 +78,7 @@ class Replay(BaseModel):
     duration_s: float
     preroll_s: float
     frames: int
+    runs: int
     times: list[ReplayTime]
     missing: list[Missing]
 

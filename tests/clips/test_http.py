@@ -248,6 +248,7 @@ async def test_a_replays_facts_are_those_of_the_bytes_at_its_url(desk: Desk) -> 
             {"at_s": 0, "time": "2026-11-20T18:59:50.000000Z"},
             {"at_s": 10, "time": "2026-11-20T19:00:00.000000Z"},
         ],
+        "runs": 1,
         "missing": [],
     }
     media = await desk.client.get(facts.json["url"])

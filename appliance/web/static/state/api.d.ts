@@ -67,6 +67,7 @@ export interface Coverage {
   missing: (Missing)[];
   duration_s?: number | null;
   frames?: number | null;
+  runs?: number | null;
 }
 
 export interface Health {
@@ -136,6 +137,7 @@ export interface Replay {
   duration_s: number;
   preroll_s: number;
   frames: number;
+  runs: number;
   times: (ReplayTime)[];
   missing: (Missing)[];
 }
