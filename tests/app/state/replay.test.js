@@ -11,7 +11,7 @@ const iso = (ms) => new Date(ms).toISOString();
 /** [s, ms after the start] as the box says it. */
 const times = (...pairs) => pairs.map(([at_s, ms]) => ({ at_s, time: `${iso(START + Math.floor(ms)).slice(0, -1)}${String(Math.round((ms % 1) * 1000)).padStart(3, "0")}Z` }));
 /** 50 pictures of 25 a second, the first of them 0.72 s after a key. */
-const facts = (more = {}) => ({ url: "/channels/cam1/replay.mp4?v=1", start: "2026-01-01T10:00:00.000250Z", end: "2026-01-01T10:00:02.000250Z", duration_s: 2, preroll_s: 0.72, frames: 50, missing: [], times: times([0, 0.25], [2, 2000.25]), ...more });
+const facts = (more = {}) => ({ url: "/channels/cam1/replay.mp4?v=1", start: "2026-01-01T10:00:00.000250Z", end: "2026-01-01T10:00:02.000250Z", duration_s: 2, preroll_s: 0.72, frames: 50, runs: 1, missing: [], times: times([0, 0.25], [2, 2000.25]), ...more });
 
 test("until the self-test has said what a browser does, what it tells of pictures is not believed", () => {
   const habits = (given) => habitsOf({ get: (name) => given[name] });
