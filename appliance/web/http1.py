@@ -114,6 +114,8 @@ class Protocol(H11Protocol):
             elif event is h11.PAUSED:
                 await self.can_read.clear()
                 await self.can_read.wait()
+                if self.connection.our_state is not h11.IDLE:
+                    return  # the answer was not finished: hypercorn would wait here for ever
             elif event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed) or self.stream is None:
                 return
             elif isinstance(event, h11.EndOfMessage):

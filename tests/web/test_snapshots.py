@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import socket
+import struct
 from typing import Any
 
 import pytest
@@ -154,3 +155,24 @@ async def test_downloads_that_nobody_reads_make_room(box: Box) -> None:
             await newcomer.send_all(request(connection="close"))
             if (await read_to_end(newcomer)).startswith(b"HTTP/1.1 200 "):
                 break
+
+
+@pytest.mark.parametrize("asked", [1, 2, 20], ids=["alone", "two", "twenty"])
+async def test_who_leaves_while_its_requests_wait_in_line_leaves_nothing(box: Box, asked: int) -> None:
+    """Its second request waited for the end of the first, which never came, and held its place for ever."""
+    hooks = Hooks(dict, bytes, lambda tx: {"filler": "x" * 8_000_000})
+    app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
+    async with serving(app, Limits(connections=2)) as server:
+        for _ in range(5):
+            leaver = await server.connect()
+            leaver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            await leaver.send_all(request("/snapshot") * asked)
+            await leaver.receive_some(1)
+            leaver.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            leaver.socket.close()
+            with trio.fail_after(3):
+                while True:
+                    newcomer = await server.connect()
+                    await newcomer.send_all(request(connection="close"))
+                    if (await read_to_end(newcomer)).startswith(b"HTTP/1.1 200 "):
+                        break
