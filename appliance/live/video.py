@@ -1,8 +1,9 @@
 """Live pictures: WS /channels/{id}/live, the recording itself a part behind.
 
 Owns: the stream of one viewer. Text frames say what follows, binary frames are an init segment and then
-whole fragments, from a key frame on; with `?idr=1` an H.264 stream that is entered at a recovery point gets
-a grey IDR picture first, which Chromium's Media Source Extensions need. A viewer that cannot keep up is set
+whole fragments, from a key frame on. With `?idr=1` an H.264 stream that is entered at a recovery point gets a
+grey IDR picture first, and pictures that lead a recovery point are left out: Chromium's decoder ends with an
+error when it is made to begin there. A viewer that cannot keep up is set
 forward to the newest key: live means now. Parts are read once for all viewers (shared_parts.py), in threads
 of their own limiter; of a viewer that does not read, at most one shared part and its socket's buffer wait,
 and it is dropped.
@@ -237,6 +238,9 @@ class LiveVideo:
         self, view: SegmentView, viewer: Viewer, number: int, begin: Key | None, end: Key | None
     ) -> bytes:
         """The frame of a part, or of the piece of it between two keys."""
+        if viewer.with_idr:
+            recovery_points = [key for key in keys_of_part(view, number) if not key.resets]
+            viewer.leading_of = recovery_points[-1] if recovery_points else viewer.leading_of
         where, leading_of = view.parts[number], viewer.leading_of
         if leading_of is not None and where.video_pts_min >= leading_of.pts:
             viewer.leading_of = leading_of = None

@@ -168,8 +168,9 @@ def stretch(
 ) -> bytes:
     """Samples of part `number`, from one key (or its begin) to before another (or its end), as a fragment.
 
-    Pictures shown before the key `leading_of` are left out: after a recovery point at which the stream began
-    they cannot be decoded. Raises Malformed.
+    Pictures that follow the key `leading_of` and are shown before it are left out: after a recovery point at
+    which decoding began they cannot be decoded. Decode times stay without a gap (more than two frames are a
+    discontinuity to MSE, which then waits for a key). Raises Malformed.
     """
     video, where = _video_of(view), view.parts[number]
     samples, _ = _samples(data, _runs_of(data, where, view, video.id))
@@ -182,10 +183,15 @@ def stretch(
         entries.add(first)
     from_pts = leading_of.pts if leading_of is not None else None
     kept: list[Sample] = []
+    gap_from: int | None = None  # dts of the first of those left out at the begin
     for place in range(first, stop):
         sample = samples[place]
-        if from_pts is not None and sample.pts < from_pts:
+        after = leading_of is not None and (leading_of.part != number or place > leading_of.sample)
+        if after and from_pts is not None and sample.pts < from_pts:
+            gap_from = sample.dts if gap_from is None else gap_from
             continue
+        if not kept and gap_from is not None:
+            sample = sample._replace(dts=gap_from, duration=sample.duration + sample.dts - gap_from)
         if kept and sample.dts > kept[-1].dts + kept[-1].duration:
             kept[-1] = kept[-1]._replace(duration=sample.dts - kept[-1].dts)
         kept.append(sample._replace(sync=place in entries))
