@@ -96,6 +96,18 @@ async def unread_downloads(target: Target, rnd: Random, seconds: float) -> None:
     await _crowd(target, VIEWERS, asked, seconds, receive_buffer=UNREAD_BUFFER)
 
 
+async def leaves_in_line(target: Target, rnd: Random, seconds: float) -> None:
+    """Clients that ask for much, several times in one packet, and break off."""
+    asked = target.request("/openapi.json", keep=True) * 20
+
+    async def leaver(dice: Random) -> None:
+        async with _connected(target, UNREAD_BUFFER) as stream:
+            await stream.send_all(asked)
+            await stream.receive_some(1)
+
+    await _many(_again(leaver), rnd, seconds, 16)
+
+
 async def unread_sockets(target: Target, rnd: Random, seconds: float) -> None:
     """Tablets that shake hands, ask much and never read."""
     asked = target.handshake("/ws?since=0")
@@ -157,6 +169,7 @@ ATTACKS: dict[str, Attack] = {
     "endless_bodies": endless_bodies,
     "unread_viewers": unread_viewers,
     "unread_downloads": unread_downloads,
+    "leaves_in_line": leaves_in_line,
     "unread_sockets": unread_sockets,
     "ping_flood": ping_flood,
     "viewer_flood": viewer_flood,

@@ -72,6 +72,7 @@ class Marker:
 async def press(target: Target, name: str, session_id: str, seed: int, seconds: float) -> Pressed:
     """The attack for this long, in a process of its own, beside marks and newcomers. Raises Broken."""
     told = Pressed(memory_before_mb=target.memory_mb())
+    before = target.descriptors()
     marker = Marker(target, session_id)
     await marker.mark()
     try:
@@ -87,6 +88,7 @@ async def press(target: Target, name: str, session_id: str, seed: int, seconds: 
     finally:
         marker.close()
     await target.must_live()
+    await target.must_free(before)
     told.memory_after_mb = target.memory_mb()
     return told
 

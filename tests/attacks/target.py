@@ -14,6 +14,7 @@ import trio
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 ANSWER_S = 5.0
+SPARE = 30  # clips that are being cut, readers of the database
 DESCRIPTORS = 8192  # the attacker's own
 
 
@@ -101,6 +102,18 @@ class Target:
             return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
         except (OSError, IndexError):
             raise Broken("the box's process has ended") from None
+
+    def descriptors(self) -> int:
+        """Open ones of the box's own process; 0 where it cannot be seen."""
+        return 0 if self.pid is None else len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    async def must_free(self, before: int, *, within_s: float = 10.0) -> None:
+        """Raises Broken unless what an attack opened is closed again."""
+        with trio.move_on_after(within_s):
+            while self.descriptors() > before + SPARE:  # noqa: ASYNC110  # another process
+                await trio.sleep(0.05)
+            return
+        raise Broken(f"{self.descriptors()} descriptors are open where {before} were before the attack")
 
     async def must_live(self) -> None:
         """Raises Broken unless the same process serves a newcomer."""

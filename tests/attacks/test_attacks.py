@@ -14,7 +14,7 @@ from tests.attacks.raw import play
 from tests.attacks.target import Target
 
 pytestmark = pytest.mark.slow
-SECONDS = 1.2
+SECONDS = 1.0
 GROWTH_MB = 40.0  # in all of an attack's time; unread viewers once took 170 MB by the first 64
 
 
