@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from appliance.media.timeline import PPB, Knot, Leap, squeeze
 
+_SLACK_US = 2_000_000
 _WORTH_A_LEAP_US = 100_000  # MediaMTX's NTP itself steps by +-20 ms from segment to segment
 _MIN_RATE, _MAX_RATE = PPB * 9 // 10, PPB * 11 // 10
 _PER_US = 1_000 * PPB
@@ -37,7 +38,7 @@ def anchored(
     (media ns, latest wall us) a time by which the end of the segment had certainly been written.
     """
     if left is not None and is_known:
-        return _continued(left, start_ns, right or last, leaps)
+        return _continued(left, right or last, leaps)
     if left is not None:
         wall_us = max(wall_us, left.wall_at(start_ns), left.wall_us + 1)
     first = Knot(start_ns, wall_us, PPB)
@@ -45,18 +46,28 @@ def anchored(
         return _towards(first, right, leaps)
     if last is not None and leaps:
         too_late_us = first.wall_at(last[0]) - last[1]
-        if too_late_us > _WORTH_A_LEAP_US:
+        if is_leapt(leaps, too_late_us):
             return [first, *_squeezed(first, leaps, too_late_us)]
     return [first]
 
 
-def _continued(left: Knot, start_ns: int, end: tuple[int, int] | None, leaps: Sequence[Leap]) -> list[Knot]:
+def is_leapt(leaps: Sequence[Leap], too_late_us: int) -> bool:
+    """Whether a leap of media time explains that a file ends this much later than it was written.
+
+    More than leapt is some other error: of a disk's clock, of a recorder's.
+    """
+    if not leaps:
+        return False
+    most_us = max((leap.floor_ns - leap.before_ns) // 1000 for leap in leaps)
+    return _WORTH_A_LEAP_US < too_late_us <= most_us + _SLACK_US
+
+
+def _continued(left: Knot, end: tuple[int, int] | None, leaps: Sequence[Leap]) -> list[Knot]:
     """Only what media time leapt without real time is taken out; all else goes on as it was."""
     if not leaps or end is None:
         return []
-    first = Knot(start_ns, left.wall_at(start_ns), left.rate_ppb)
     too_late_us = left.wall_at(end[0]) - end[1]
-    return _squeezed(first, leaps, too_late_us) if too_late_us > _WORTH_A_LEAP_US else []
+    return _squeezed(left, leaps, too_late_us) if is_leapt(leaps, too_late_us) else []
 
 
 def _towards(first: Knot, right: tuple[int, int], leaps: Sequence[Leap]) -> list[Knot]:

@@ -302,6 +302,16 @@ class Channel:
         names = sorted(self._waiting, key=self._order.start_us, reverse=True)
         return [self.segments[name] for name in names]
 
+    def to_be_known_before(self, segment: Segment, index: SegmentIndex) -> list[Segment]:
+        """Segments to walk before this one, oldest first, as it ends later than it was written.
+
+        Media time may have leapt in one of them: then the run's clock does not reach this one as it is.
+        """
+        if not self.clocks.ends_early(segment, index):
+            return []
+        start_us = self._order.start_us(segment.name)
+        return [each for each in self.waiting()[::-1] if self._order.start_us(each.name) < start_us]
+
     def unwalked(self) -> int:
         """Segments of which nothing is known yet: those waiting, and open ones before their first look."""
         return sum(segment.facts is None for segment in self.segments.values())

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from appliance.media.anchor import anchored
+from appliance.media.anchor import anchored, is_leapt
 from appliance.media.fmp4 import Mtxi
 from appliance.media.index import Growth, SegmentIndex, ticks_to_ns
 from appliance.media.pace import HOLE_FRAMES, PartNote
@@ -25,6 +25,7 @@ from appliance.recordings.segment_state import Seen, Segment
 # growth must tell. MediaMTX's own estimate lags up to 5 s.
 TRUST_US: Final = 10_000_000
 _LOOKS_NEEDED: Final = 2  # beyond a leap of media time
+_EARLY_US: Final = 100_000
 _LOOKS_MOST: Final = 12
 _DOUBT_US: Final = 400_000
 _BETTER_US: Final = 5_000
@@ -67,6 +68,12 @@ class _Doubt:
             )
             for number, each in enumerate(timed)
         ]
+
+
+def _leaps_between(arrivals: Sequence[Arrival]) -> list[Leap]:
+    """The leaps of media time between parts, each as the last part told it."""
+    told = [(each.leap, number) for number, each in enumerate(arrivals) if each.leap is not None]
+    return list({_surest(leap, arrivals[number:]): None for leap, number in told})
 
 
 def _surest(leap: Leap, arrivals: Sequence[Arrival]) -> Leap:
@@ -171,12 +178,12 @@ class Clocks:
         grown = SegmentIndex(segment.name)
         grown.cursor = growth.cursor
         run = self.runs.get(grown.run_id)
-        if run is None or not run.has_clock or not self._is_live.get(run.run_id) or seen.written_us is None:
-            return False
         arrivals = [_arrival(grown, part, note) for part, note in _video(growth)]
-        doubt = self._doubts.get(run.run_id)
-        if not arrivals:
+        if run is None or not run.has_clock or seen.written_us is None or not arrivals:
             return False
+        if not self._is_live.get(run.run_id):
+            return self._comes_early(segment, run, arrivals[-1].end_ns, seen.written_us)
+        doubt = self._doubts.get(run.run_id)
         if doubt is None:
             leap = self._leap_of(run, grown, arrivals)
             if leap is None:
@@ -184,6 +191,27 @@ class Clocks:
             doubt = self._doubts[run.run_id] = _Doubt((leap.before_ns + leap.floor_ns) // 2)
         doubt.see(arrivals[-1].end_ns, seen.written_us)
         return not doubt.is_over()
+
+    def _comes_early(self, segment: Segment, run: Run, end_ns: int, written_us: int) -> bool:
+        """Whether a file of an observed run comes earlier than can be, so that media time leapt before it.
+
+        Where, the files of the time when nobody looked will tell: they are being walked.
+        """
+        is_new = segment.index is None or segment.index.end is None
+        if not is_new or segment.is_published or not run.is_observed:
+            return False
+        if run.clock().wall_us(end_ns) - written_us < _EARLY_US:
+            return False
+        segment.waited += 1
+        return segment.waited <= _LOOKS_MOST
+
+    def ends_early(self, segment: Segment, index: SegmentIndex) -> bool:
+        """Whether a file nobody saw being written ends later by its run's clock than it was written."""
+        run = self.runs.get(index.run_id)
+        if run is None or not run.is_observed or not run.has_clock or index.end is None:
+            return False
+        end_ns = index.run_ns(index.cursor.pace.reached)
+        return run.clock().wall_us(end_ns) - segment.written_us >= _EARLY_US
 
     def has_nothing_beyond(self, segment: Segment) -> bool:
         """Whether all that tells of a leap is a picture decoded ahead: what is beyond has not come yet."""
@@ -212,7 +240,8 @@ class Clocks:
         if seen.written_us is not None and not self._is_live.get(run.run_id):
             self._paces.setdefault(run.run_id, Pace()).add(seen.written_us, arrivals[-1].end_ns // 1000)
         if run.has_clock:
-            return self._take_in(run, index, arrivals, self._doubts.get(run.run_id))
+            made = self._unseen_leap(segment, run, arrivals) if run.published_ns is None else []
+            return made + self._take_in(run, index, arrivals, self._doubts.get(run.run_id))
         held = self._held.get(run.run_id)
         if held is None:
             held = self._held[run.run_id] = claim(segment, index, arrivals[0], seen)
@@ -230,12 +259,12 @@ class Clocks:
 
     def _begin_with(self, run: Run, index: SegmentIndex, held: Held) -> list[Knot]:
         """Begin the run by what is held of it, unless it may still be a copy."""
-        first = self._begin(run.run_id, held)
-        if first is None:
+        knots = self._begin(run.run_id, held)
+        if not knots:
             return []
         del self._held[run.run_id]
-        made = run.anchor([first])
-        run.suppose(first.media_ns)
+        made = run.anchor(knots)
+        run.suppose(knots[-1].media_ns)
         return made + self._take_in(run, index, held.arrivals)
 
     def conclude(self, segment: Segment) -> list[Knot]:
@@ -254,7 +283,10 @@ class Clocks:
         if held.claimed_us is not None:
             end_us = held.claimed_us + length_us
             begin_us = held.claimed_us - self._off_of(run.run_id, end_us, segment.written_us)
-        made = run.anchor([Knot(first.start_ns, begin_us, PPB)])
+        latest = (last.end_ns, segment.written_us)
+        made = run.anchor(
+            anchored(first.start_ns, begin_us, leaps=_leaps_between(held.arrivals), last=latest)
+        )
         arrivals = [arrival._replace(written_us=None) for arrival in held.arrivals]
         return made + self._take_in(run, index, arrivals)
 
@@ -273,6 +305,18 @@ class Clocks:
         if run.is_observed and not was_observed:
             self._newly_observed.append(run.run_id)
         return made
+
+    def _unseen_leap(self, segment: Segment, run: Run, arrivals: Sequence[Arrival]) -> list[Knot]:
+        """Squeeze what media time leapt while nobody looked, by when the file was last written."""
+        written_us = arrivals[-1].written_us
+        last = (arrivals[-1].end_ns, segment.written_us if written_us is None else written_us)
+        tail, _ = run.neighbours(1 << 62)
+        leaps = [
+            leap for leap in _leaps_between(arrivals) if tail is not None and leap.before_ns > tail.media_ns
+        ]
+        if tail is None or not leaps:
+            return []
+        return run.anchor(anchored(leaps[0].before_ns, 0, left=tail, last=last, leaps=leaps, is_known=True))
 
     def _trusts(self, run: Run, arrival: Arrival) -> bool:
         """Whether arrivals of a run that has a clock are recordings.
@@ -294,25 +338,28 @@ class Clocks:
             self._paces.pop(run.run_id, None)
         return is_live
 
-    def _begin(self, run_id: str, held: Held) -> Knot | None:
-        """The first knot of a run by its arrival; None while it may as well be a copy."""
+    def _begin(self, run_id: str, held: Held) -> list[Knot]:
+        """The first knots of a run by its arrival; none while it may as well be a copy."""
         seen = [arrival for arrival in held.arrivals if arrival.written_us is not None]
         if not seen:
-            return None
+            return []
         start_ns = held.arrivals[0].start_ns
         late_us = min((one.written_us or 0) - one.end_ns // 1000 for one in seen)
         begin_us = start_ns // 1000 + late_us
-        claimed_us = held.claimed_us
+        claimed_us, leaps = held.claimed_us, _leaps_between(held.arrivals)
+        if claimed_us is not None and is_leapt(leaps, claimed_us - begin_us):
+            self._is_live[run_id] = True  # it ends when it came, and begins when it says
+            return anchored(start_ns, claimed_us, leaps=leaps, last=(0, late_us))
         # a run that begins with a camera's buffer is claimed to begin when it came, not when it was filmed
         burst_us = (seen[0].written_us or 0) - seen[0].end_ns // 1000 - late_us
         offs = () if claimed_us is None else (least_off_us(claimed_us - begin_us, burst_us),)
         is_near = any(abs(off) <= TRUST_US or abs(off - self.newest_off_us) <= TRUST_US for off in offs)
         if not is_near and not self._paces[run_id].is_real_time():
-            return None
+            return []
         self._is_live[run_id] = True
         for off in offs:
             self._note_off(run_id, 0 if abs(off) <= TRUST_US else off)
-        return Knot(start_ns, begin_us - held.late_us(begin_us), PPB)
+        return [Knot(start_ns, begin_us - held.late_us(begin_us), PPB)]
 
     def _note_off(self, run_id: str, off_us: int) -> None:
         if off_us:

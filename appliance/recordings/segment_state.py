@@ -18,7 +18,8 @@ class Segment:
 
     `until_ns`: no frame still to come is shown before this media time of the run. `is_published`: its frames
     have been given times, in this life or an earlier one, that must not change. `is_suspect`: a power cut may
-    have left it its length without its bytes. `deferred`: growth that is not taken in yet (`Clocks.defers`).
+    have left it its length without its bytes. `deferred`: growth that is not taken in yet (`Clocks.defers`),
+    after `waited` looks.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Segment:
     is_published: bool = False
     is_suspect: bool = False
     deferred: Growth | None = None
+    waited: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,9 @@ class Walks:
                 await trio.sleep((trio.current_time() - began_s) * _PAUSE_SHARE)
             if not growth.more:
                 break
+        for older in followed.channel.to_be_known_before(segment, index):
+            if older.facts is None and not older.is_open:
+                await self.walk(followed, older, gently=gently)
         following = await self._next_mtxi(followed, segment)
         if followed.channel.segments.get(segment.name) is not segment or segment.is_open:
             return  # deleted or written to meanwhile

@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 
 from appliance.media.fragment import own_stream_id
 from appliance.media.index import Growth, SegmentIndex, scan
+from appliance.media.segment import facts_of
 from appliance.media.table import facts_line, observed_line, published_line, read_log
 from appliance.recordings.cache import lines_of
 from appliance.recordings.channel import Channel
@@ -344,18 +345,24 @@ class Sight:
 
     def _walk(self) -> None:
         for segment in self.channel.waiting():
-            index = SegmentIndex(segment.name)
-            index.update(self._fds[segment.name], os.fstat(self._fds[segment.name]).st_size)
-            after = self.channel.name_after(segment)
-            following = None
-            if after is not None:
-                other = SegmentIndex(after)
-                other.update(self._fds[after], os.fstat(self._fds[after]).st_size)
-                following = other.init.mtxi if other.init is not None else None
-            made = self.channel.walked(segment, index, following)
-            assert segment.facts is not None
-            self.log += lines_of(index.run_id, made) + facts_line(segment.facts)
-            self._publish()
+            if segment.facts is None:
+                self._walk_one(segment)
+
+    def _walk_one(self, segment: Segment) -> None:
+        index = self._indexed(segment.name)
+        for older in self.channel.to_be_known_before(segment, index):
+            if older.facts is None:
+                self._walk_one(older)
+        after = self.channel.name_after(segment)
+        init = self._indexed(after).init if after is not None else None
+        made = self.channel.walked(segment, index, init.mtxi if init is not None else None)
+        self.log += lines_of(index.run_id, made) + facts_line(facts_of(index))
+        self._publish()
+
+    def _indexed(self, name: str) -> SegmentIndex:
+        index = SegmentIndex(name)
+        index.update(self._fds[name], os.fstat(self._fds[name]).st_size)
+        return index
 
     # -- what was published ------------------------------------------------------------------------------
 

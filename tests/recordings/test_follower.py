@@ -14,7 +14,7 @@ from appliance.kernel.clock import wall_us
 from appliance.media.plan import make_plan
 from appliance.recordings import disk, tell
 from appliance.recordings.model import FootageChanged, RecordingGap
-from tests.kit.segments import init
+from tests.kit.segments import Camera, init
 from tests.media.test_index import DATA
 from tests.recordings.tree import PART_NS, Box, eventually, frames_seen, live_camera, until
 
@@ -245,6 +245,35 @@ async def test_facts_wait_for_a_database_that_is_away(box: Box, monkeypatch: pyt
         await until(handle, lambda: handle.footage_state("cam1") == "on")
         await eventually(lambda: box.facts)
     assert box.facts == [FootageChanged("cam1", "on")]
+
+
+def leapt(camera: Camera, leap_s: float) -> bytes:
+    """A file of three seconds, and three more beyond a leap of media time."""
+    data = b"".join(camera.segment(15))
+    camera.frame += round(leap_s * 30)
+    return data + b"".join(camera.next_part() for _ in range(15))
+
+
+@pytest.mark.parametrize("leap_s", [0.5, 3, 7200])
+@pytest.mark.parametrize("is_growing", [False, True])
+async def test_a_leap_in_the_newest_file_at_the_start_moves_nothing(
+    box: Box, leap_s: float, is_growing: bool
+) -> None:
+    camera = live_camera(behind_us=5_800_000)
+    begin_us = camera.ntp_ns // 1000
+    if not is_growing:
+        camera.ntp_ns -= 3_600_000_000_000
+        begin_us -= 3_600_000_000
+    path = box.add("a.mp4", leapt(camera, leap_s))
+    os.utime(path, ns=((begin_us + 6_000_000) * 1000,) * 2)
+    async with box.running() as handle:
+        if is_growing:
+            box.add("a.mp4", camera.next_part())
+        await until(handle, lambda: handle.video_until_us("cam1"))
+        known = handle.coverage("cam1", begin_us - 10_000_000, begin_us + 9_000_000_000)
+        end_us = begin_us + 6_000_000 + (200_000 if is_growing else 0)
+        assert known.spans[0].start_us == pytest.approx(begin_us, abs=20_000)
+        assert known.spans[-1].end_us == pytest.approx(end_us, abs=100_000)
 
 
 # -- the past -----------------------------------------------------------------------------------------

@@ -118,6 +118,17 @@ def test_media_time_that_leaps_makes_no_gap_and_no_lateness(
     assert worst_ms(errors, at_s + 1) < 16
 
 
+@pytest.mark.parametrize("leap_s", [0.4, 3.0, 4.9])
+@pytest.mark.parametrize("stop", [(18, 24), (18, 45), (20, 22)], ids=str)
+def test_media_time_that_leaps_while_the_daemon_is_down_moves_nothing(
+    tmp_path: Path, stop: tuple[float, float], leap_s: float
+) -> None:
+    camera = Feed(leaps=[(21.1, leap_s)], b_frames=2)
+    for segment_s in (10, 60):
+        errors = seen(tmp_path / str(segment_s), camera, 70, stops=[stop], segment_s=segment_s)
+        assert worst_ms(errors, 10) < 1000 / 30
+
+
 @pytest.mark.parametrize("late_s", [0.0, 0.4, 0.9])
 @pytest.mark.parametrize("lost_s", [0.2, 1.0, 3.0, 30.0])
 def test_frames_that_were_lost_are_a_gap_and_move_nothing(
