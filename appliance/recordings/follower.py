@@ -29,7 +29,6 @@ from appliance.recordings.cache import ChannelCache
 from appliance.recordings.channel import Channel
 from appliance.recordings.follow import follow_channel
 from appliance.recordings.followed import Followed, Shared, WhyEnded
-from appliance.recordings.footage_facts import footage_of
 from appliance.recordings.model import ChannelFootage, Fact, FootageState, StoredSegment
 from appliance.recordings.paths import open_recording, unlink_segments
 from appliance.recordings.stored import bytes_per_s, stored_segments

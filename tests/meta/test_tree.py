@@ -34,7 +34,6 @@ REACHED_THROUGH: dict[str, str] = {
     "recordings/durability.py": "tests/recordings/test_follower.py",
     "recordings/follow.py": "tests/recordings/test_follower.py",
     "recordings/followed.py": "tests/recordings/test_follower.py",
-    "recordings/footage_facts.py": "tests/recordings/test_follower.py",
     "recordings/held.py": "tests/recordings/test_arrivals.py",
     "recordings/segment_state.py": "tests/recordings/test_channel.py",
     "recordings/settings.py": "tests/test_settings.py",

@@ -6,8 +6,10 @@ import { Keys } from "./state/keys.js";
 import { Marks } from "./state/marks.js";
 import { Prefetch } from "./state/prefetch.js";
 import { Prefs } from "./state/prefs.js";
-import { clipsByPlay, currentSession, overlay, playsOf } from "./state/store.js";
+import { clipsByPlay, overlay, playsOf } from "./state/store.js";
 import { overlayTags, tagsByPlay } from "./state/tagging.js";
+import { Undo } from "./state/undo.js";
+import { titleOf, Working } from "./state/working.js";
 import { hoursOf } from "./state/words.js";
 import "./parts/status-line.js";
 import "./parts/mark-bar.js";
@@ -38,13 +40,17 @@ const PANELS = {
   "tag-board": () => import("./parts/tag-board.js"),
 };
 
+const UNDO_S = 8;
+
 const prefs = new Prefs();
 const box = new Box({
   device: prefs.get("device"), disk: diskOfMarks(),
   about: () => ({ role: prefs.get("role"), edit_lists: prefs.get("editLists") || undefined }),
 });
-const session = () => currentSession(box.state, prefs.get("session"));
+const working = new Working({ get: () => prefs.get("session"), set: (id) => prefs.set("session", id) });
+const session = () => working.current(box.state);
 const marks = new Marks(box, session);
+const undo = new Undo();
 const keys = new Keys();
 const prefetch = new Prefetch();
 
@@ -55,7 +61,7 @@ const notices = /** @type {import("./parts/notice-stack.js").NoticeStack} */ ($(
 
 /** What a screen gets. */
 const ctx = {
-  box, prefs, marks, keys, prefetch, session,
+  box, prefs, marks, keys, prefetch, session, working,
   panels: PANELS,
   /** Every play of the session, newest first, with this device's marks laid over. */
   plays: () => playsOf(overlay(box.state.plays, box.outbox.marks).values(), session()?.id),
@@ -63,8 +69,17 @@ const ctx = {
   clips: () => clipsByPlay(box.state),
   /** Tags by play, oldest first, with this device's changes laid over. */
   tags: () => tagsByPlay(overlayTags(box.state.tags, box.outbox.marks).values()),
-  /** The play that is open, if one is. */
-  open: () => ctx.plays().find((play) => !play.duration && !ctx.refusal(play.id)),
+  /** This device's open play, if it has one: CUE and END are its. Somebody else's is ended on its card. */
+  open: () => ctx.plays().find((play) => !play.duration && ctx.isOwn(play) && !ctx.refusal(play.id)),
+  /** @param {import("./state/store.js").Play} play */
+  isOwn: (play) => Boolean(play.local) || play.created_by === prefs.get("device"),
+  /** Say what was done, with Undo for some seconds; the key "u" takes it back later too.
+   * @param {string} words @param {() => Promise<unknown>} back */
+  did: (words, back) => {
+    const refused = (/** @type {Error} */ error) => notices.say(`Not undone: ${error.message}`, { kind: "bad", seconds: 0 });
+    const action = undo.did(words, () => back().catch(refused));
+    notices.say(words, { action: "Undo", act: () => void undo.back(action), key: "undo", seconds: UNDO_S });
+  },
   /** Why the box refused what this device marked, "" when it did not. @param {string} id */
   refusal: (id) => box.outbox.refused().find((mark) => mark.subject === id && mark.doing === "play_new")?.error ?? "",
   /** A short notice. @param {string} text @param {import("./parts/notice-stack.js").How} [how] */
@@ -100,15 +115,25 @@ async function show() {
   entered = null;
   marks.lookingAt = null;
   where = hash;
-  const root = $("#main");
-  root.className = `screen ${hash}`;
-  root.replaceChildren();
+  const root = freshRoot(hash);
   document.title = `${screen.title} · Replay`;
   const next = await screen.enter(root, /** @type {Ctx} */ (ctx), words);
   if (mine !== turn) return void next.leave?.();
   entered = next;
   entered.update?.({ tables: new Set(["all"]), all: true });
   drawFrame();
+}
+
+/** A new element for each screen: what a screen listens to on it goes with it. A question of the one before is over.
+ * @param {string} hash */
+function freshRoot(hash) {
+  for (const dialog of document.querySelectorAll("dialog[open]")) /** @type {HTMLDialogElement} */ (dialog).close();
+  const root = document.createElement("main");
+  root.id = "main";
+  root.tabIndex = -1;
+  root.className = `screen ${hash}`;
+  $("#main").replaceWith(root);
+  return root;
 }
 
 // -- the frame --------------------------------------------------------------------------------------------------------
@@ -170,20 +195,45 @@ function mark(what, late) {
   const at = marks.instant(late);
   const refused = (/** @type {Error} */ error) => notices.say(`Not taken: ${error.message}`, { kind: "bad", seconds: 0 });
   if (what === "new" || what === "last") {
-    // Our own next play ends the one before. Somebody else's stays open: he will end it.
-    if (what === "new" && open && (open.local || open.created_by === prefs.get("device"))) marks.end(open.id, at).catch(refused);
+    if (marks.isBounce()) return;
+    // Our own next play ends the one before. Somebody else's stays open.
+    if (what === "new" && open) marks.end(open.id, at).catch(refused);
     const made = marks.newPlay({ seconds: what === "last" ? prefs.get("lastSeconds") : 0, at });
     made?.answer.catch(refused);
-    if (made) offerUndo(made.id, what === "last" ? `Last ${prefs.get("lastSeconds")} s marked` : "Play marked");
-  } else if (open && what === "cue") marks.cue(open.id, at).catch(refused);
-  else if (open && what === "end") marks.end(open.id, at).catch(refused);
+    if (made) ctx.did(what === "last" ? `Last ${prefs.get("lastSeconds")} s marked` : "Play marked", () => marks.undo(made.id));
+  } else if (open && what === "cue") {
+    marks.cue(open.id, at).catch(refused);
+    ctx.did(`Play ${nameOf(open)}: cue set`, () => marks.uncue(open.id, open.cue_time));
+  } else if (open && what === "end") endPlay(open, at);
 }
 
-/** @param {string} id @param {string} text */
-function offerUndo(id, text) {
-  notices.say(text, { action: "Undo", act: () => void marks.undo(id), key: "undo", seconds: 5 });
+/** END, by the mark bar or on a play's card. @param {import("./state/store.js").Play} play @param {number} [at] */
+function endPlay(play, at = marks.instant()) {
+  marks.end(play.id, at).catch((error) => notices.say(`Not taken: ${error.message}`, { kind: "bad", seconds: 0 }));
+  ctx.did(`Play ${nameOf(play)} ended`, () => marks.reopen(play.id));
 }
 
+/** @param {import("./state/store.js").Play} play */
+const nameOf = (play) => (play.number ? String(play.number) : "").trim() || "now";
+
+function takeBack() {
+  const action = undo.back();
+  if (action) notices.say(`Undone: ${action.words}`, { key: "undo", seconds: UNDO_S });
+}
+
+/** A session began elsewhere: offered, never swapped in. */
+function offerSession() {
+  const other = working.offered(box.state);
+  if (!other) return notices.clear("session");
+  if (other.id === offeredId) return;
+  offeredId = other.id;
+  notices.say(`${titleOf(other)} has begun`, {
+    action: "Go there", act: () => working.choose(other.id), gone: () => working.decline(other.id), key: "session", seconds: 0,
+  });
+}
+let offeredId = "";
+
+addEventListener("end-play", (event) => endPlay(/** @type {CustomEvent} */ (event).detail));
 addEventListener("mark", (event) => {
   const { what, late } = /** @type {CustomEvent} */ (event).detail;
   mark(what, late);
@@ -194,12 +244,13 @@ keys.add([
   { keys: ["c"], words: "Cue", group: "Marks", act: () => mark("cue", 0) },
   { keys: ["e"], words: "End play", group: "Marks", act: () => mark("end", 0) },
   { keys: ["b"], words: "Last seconds", group: "Marks", act: () => mark("last", 0) },
-  { keys: ["u"], words: "Undo the last mark", group: "Marks", act: () => marks.last && void marks.undo(marks.last) },
+  { keys: ["u"], words: "Undo the last action", group: "Marks", act: takeBack },
   { keys: ["?"], words: "This list", group: "Page", act: () => openMenu(ctx, where) },
 ]);
 
 box.addEventListener("change", (event) => {
   drawFrame();
+  if (box.state.sessions.size) offerSession();
   entered?.update?.(/** @type {CustomEvent} */ (event).detail);
 });
 prefs.addEventListener("change", (event) => {

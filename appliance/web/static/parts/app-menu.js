@@ -2,6 +2,7 @@
 
 import { button, h, icon } from "./dom.js";
 import { ROLES } from "../state/prefs.js";
+import { choices, titleOf } from "../state/working.js";
 
 /** @param {any} ctx @param {string} where */
 export function openMenu(ctx, where) {
@@ -16,6 +17,7 @@ export function openMenu(ctx, where) {
   dialog.append(
     h("header", { class: "row" }, h("h2", { class: "grow" }, "Menu"), button("Close", icon("close"), close, { class: "plain" })),
     h("nav", { class: "links", "aria-label": "All screens" }, ...links),
+    sessionsOf(ctx),
     choice("I am", ROLES.map((role) => [role, role[0].toUpperCase() + role.slice(1)]), prefs.get("role"), (role) => prefs.set("role", role)),
     choice("Look", [["light", "Sun"], ["dark", "Booth"], ["auto", "As the device"]], prefs.get("theme"), (theme) => prefs.set("theme", theme)),
     choice("LAST button", [[5, "5 s"], [10, "10 s"], [15, "15 s"], [20, "20 s"]], prefs.get("lastSeconds"), (n) => prefs.set("lastSeconds", n)),
@@ -24,6 +26,17 @@ export function openMenu(ctx, where) {
   );
   document.body.append(dialog);
   dialog.showModal();
+}
+
+/** Which session this device works in. @param {any} ctx */
+function sessionsOf(ctx) {
+  const now = ctx.session()?.id ?? "";
+  const options = choices(ctx.box.state).map((each) => h("option", { value: each.id, selected: each.id === now },
+    `${titleOf(each)}${each.status === "active" ? " (live)" : ` (${each.status})`}`));
+  if (!options.length) return h("p", { class: "quiet" }, "No session yet. An operator starts one.");
+  const select = /** @type {HTMLSelectElement} */ (h("select", { id: "choose-session" }, ...options));
+  select.onchange = () => ctx.working.choose(select.value);
+  return h("label", { class: "field" }, h("span", { class: "label" }, "Session"), select);
 }
 
 /** One of a few, as a row of buttons. @param {string} label @param {[any, string][]} options @param {any} now

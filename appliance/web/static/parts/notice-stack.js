@@ -1,8 +1,10 @@
-// Short notices at the edge: what became ready, what the box refused, with one thing to do about it.
+// Short notices in one line above the mark bar: what became ready, what the box refused, with one thing to do about it.
 
 import { button, define, h, icon } from "./dom.js";
 
-/** @typedef {{kind?: "good" | "bad" | "plain", action?: string, act?: () => void, seconds?: number, key?: string}} How */
+/** `gone`: it was dismissed by hand. `patient`: waits behind what offers to take an action back, instead of replacing it.
+ * @typedef {{kind?: "good" | "bad" | "plain", action?: string, act?: () => void, seconds?: number, key?: string,
+ *   gone?: () => void, patient?: boolean}} How */
 
 export class NoticeStack extends HTMLElement {
   connectedCallback() {
@@ -15,16 +17,19 @@ export class NoticeStack extends HTMLElement {
     for (const old of [...this.children]) if (/** @type {HTMLElement} */ (old).dataset.key === key) old.remove();
   }
 
-  /** @param {string} text @param {How} [how] @returns {() => void} takes it away */
-  say(text, { kind = "plain", action, act, seconds = 6, key = text } = {}) {
+  /** One line: the newest takes the place of the one before, which waits behind it when it has no time limit.
+   * @param {string} text @param {How} [how] @returns {() => void} takes it away */
+  say(text, { kind = "plain", action, act, seconds = 6, key = text, gone, patient = false } = {}) {
     this.clear(key);
-    while (this.children.length > 2) this.firstElementChild?.remove();
+    const waits = patient && /** @type {HTMLElement | null} */ (this.lastElementChild)?.dataset.key === "undo";
+    if (!waits) for (const old of [...this.children]) if (/** @type {HTMLElement} */ (old).dataset.stays !== "true") old.remove();
     const away = () => one.remove();
-    const one = h("div", { class: `notice ${kind}`, data: { key } }, h("span", { class: "grow" }, text));
+    const one = h("div", { class: `notice ${kind}`, data: { key, stays: String(!seconds) } }, h("span", { class: "grow" }, text));
     if (action) one.append(h("button", { type: "button", onclick: () => (away(), act?.()) }, action));
-    one.append(button("Dismiss", icon("close"), away, { class: "plain" }));
-    this.append(one);
-    if (seconds) setTimeout(away, seconds * 1000);
+    one.append(button("Dismiss", icon("close"), () => (away(), gone?.()), { class: "plain" }));
+    if (waits) this.prepend(one);
+    else this.append(one);
+    if (seconds) setTimeout(away, seconds * (waits ? 2000 : 1000));
     return away;
   }
 }

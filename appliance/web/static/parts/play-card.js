@@ -1,6 +1,6 @@
 // One play, all angles: number, picture, tags in the team's words, star, readiness, mark-to-playable.
 //
-// Properties: `view` (PlayView). Emits `watch`, `star`, `undo`, each with the play.
+// Properties: `view` (PlayView). Emits `watch`, `star`, `undo`, `end-play`, each with the play.
 
 import { button, define, emit, h, icon, say } from "./dom.js";
 import { clockOf, figureOf, lengthOf, missingOf, stateOf, stateOfPlay, tagsOf } from "../state/words.js";
@@ -16,8 +16,6 @@ import { clockOf, figureOf, lengthOf, missingOf, stateOf, stateOfPlay, tagsOf } 
  * @property {string} angle channel whose picture is shown
  */
 
-const SURE_MS = 3000;
-
 export class PlayCard extends HTMLElement {
   look = "";
 
@@ -29,10 +27,11 @@ export class PlayCard extends HTMLElement {
       number: h("b", { class: "number" }), words: text("words"), when: text("when"), cue: text("cue"),
       figure: text("figure"), dots: text("dots"), state: text("state"), length: text("length"),
       star: button("Star", icon("star"), () => emit(this, "star", this.seen?.play), { class: "plain star" }),
-      undo: button("Delete", icon("trash"), () => this.askTwice(), { class: "plain undo" }),
+      undo: button("Delete", icon("trash"), () => emit(this, "undo", this.seen?.play), { class: "plain undo" }),
+      end: h("button", { type: "button", class: "end", hidden: true, onclick: () => emit(this, "end-play", this.seen?.play) }, "End"),
       open: h("button", { type: "button", class: "open plain", onclick: () => emit(this, "watch", this.seen?.play) }),
     };
-    const { image, number, words, when, cue, figure, dots, state, length, star, undo, open } = this.made;
+    const { image, number, words, when, cue, figure, dots, state, length, star, undo, end, open } = this.made;
     image.onerror = () => setTimeout(() => this.picture(true), 1000);
     // The button lies over the face: its name is short, the face is read as the text it is.
     this.append(open, h("span", { class: "face" },
@@ -40,7 +39,7 @@ export class PlayCard extends HTMLElement {
       h("span", { class: "text" },
         h("span", { class: "row" }, number, words),
         h("span", { class: "row" }, when, figure),
-        h("span", { class: "row" }, dots, state, cue))), star, undo);
+        h("span", { class: "row" }, dots, state, cue))), end, star, undo);
     this.draw();
   }
 
@@ -72,6 +71,8 @@ export class PlayCard extends HTMLElement {
     made.star.setAttribute("aria-label", `Star play ${name}`);
     made.star.replaceChildren(icon("star", play.is_favorite));
     made.undo.setAttribute("aria-label", `Delete play ${name}`);
+    made.end.hidden = Boolean(play.duration);
+    made.end.setAttribute("aria-label", `End play ${name}`);
     made.open.setAttribute("aria-label", `Watch play ${name}`);
     made.open.setAttribute("aria-current", String(chosen));
     this.picture(false);
@@ -109,19 +110,6 @@ export class PlayCard extends HTMLElement {
     if (!wanted || (wanted === made.image.dataset.of && !again)) return;
     made.image.dataset.of = wanted;
     made.image.src = again ? `${wanted}&again=${Date.now()}` : wanted;
-  }
-
-  /** Two presses, no dialog: the first asks. */
-  askTwice() {
-    const { made } = this;
-    if (!made) return;
-    if (made.undo.classList.contains("sure")) return emit(this, "undo", this.seen?.play);
-    made.undo.classList.add("sure");
-    made.undo.replaceChildren("Sure?");
-    setTimeout(() => {
-      made.undo.classList.remove("sure");
-      made.undo.replaceChildren(icon("trash"));
-    }, SURE_MS);
   }
 }
 

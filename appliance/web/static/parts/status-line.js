@@ -4,6 +4,7 @@
 // extra (a node the role puts in place, such as the session's controls). Emits `menu`.
 
 import { button, define, h, icon, keyed, say } from "./dom.js";
+import { titleOf } from "../state/working.js";
 import { clockOf } from "../state/words.js";
 
 /** @typedef {{online: boolean, rtt: number | null, waiting: number, closed: string}} Link */
@@ -32,7 +33,7 @@ export class StatusLine extends HTMLElement {
 
   /** @param {import("../state/store.js").Session | undefined} session */
   set session(session) {
-    const name = session ? title(session) : "No session";
+    const name = session ? titleOf(session) : "No session";
     say(/** @type {Element} */ (this.querySelector("#session-name")), name);
     const state = /** @type {HTMLElement} */ (this.querySelector("#session-state"));
     say(state, session ? (session.status === "active" ? "LIVE" : session.status) : "");
@@ -101,11 +102,6 @@ export class StatusLine extends HTMLElement {
   tick(now) {
     if (this.clock) say(this.clock, clockOf(now));
   }
-}
-
-/** "Atletico v Rival · Q2" @param {import("../state/store.js").Session} session */
-function title(session) {
-  return session.opponent ? `${session.name} v ${session.opponent}` : session.name;
 }
 
 define("status-line", StatusLine);

@@ -4,6 +4,7 @@ import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/play-card.js";
 import { TAP } from "../parts/replay-player.js";
 import { readyAfter } from "../state/store.js";
+import { deletePlay, starPlay, trimPlay } from "./deeds.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/store.js").Play} Play */
@@ -51,8 +52,8 @@ class Desk {
   wire() {
     const { ctx, root, player, list } = this;
     root.addEventListener("watch", (event) => this.watch(/** @type {any} */ (event).detail.id));
-    root.addEventListener("star", (event) => void ctx.marks.star(/** @type {any} */ (event).detail));
-    root.addEventListener("undo", (event) => this.undo(/** @type {any} */ (event).detail));
+    root.addEventListener("star", (event) => starPlay(ctx, /** @type {any} */ (event).detail));
+    root.addEventListener("undo", (event) => deletePlay(ctx, /** @type {any} */ (event).detail));
     list.addEventListener("pointerdown", () => (this.touched = true));
     this.release = () => {
       if (!this.touched) return;
@@ -68,7 +69,7 @@ class Desk {
     player.addEventListener("step-play", (event) => this.neighbour(/** @type {any} */ (event).detail));
     player.addEventListener("viewed", (event) => void ctx.box.request("POST", `/clips/${/** @type {any} */ (event).detail}/view`).catch(() => {}));
     player.addEventListener("retry", (event) => void ctx.marks.request("clip_retry", /** @type {any} */ (event).detail, "POST", `/clips/${/** @type {any} */ (event).detail}/retry`));
-    player.addEventListener("trim", (event) => this.trim(/** @type {any} */ (event).detail));
+    player.addEventListener("trim", (event) => trimPlay(ctx, /** @type {any} */ (event).detail));
     player.addEventListener("panel", () => this.togglePanel());
     player.addEventListener("back", () => this.watch(""));
     this.heard = (/** @type {any} */ event) => this.hear(event.detail);
@@ -77,7 +78,7 @@ class Desk {
       ...player.shortcuts(),
       { keys: ["ArrowUp", "k"], words: "Newer play", group: "Plays", act: () => this.neighbour(-1) },
       { keys: ["ArrowDown", "j"], words: "Older play", group: "Plays", act: () => this.neighbour(1) },
-      { keys: ["s"], words: "Star", group: "Plays", act: () => this.play && void ctx.marks.star(this.play) },
+      { keys: ["s"], words: "Star", group: "Plays", act: () => this.play && starPlay(ctx, this.play) },
       { keys: ["Enter"], words: "Watch the newest", group: "Plays", act: () => this.newest() },
     ]);
     const panel = Object.keys(ctx.panels)[0];
@@ -193,19 +194,6 @@ class Desk {
     this.newer.hidden = true;
   }
 
-  /** @param {Play} play */
-  undo(play) {
-    const refused = this.ctx.box.outbox.refused().filter((mark) => mark.subject === play.id);
-    if (refused.length) return refused.forEach((mark) => this.ctx.box.outbox.forget(mark));
-    this.ctx.marks.undo(play.id).catch((error) => this.ctx.say(`Not deleted: ${error.message}`, { kind: "bad" }));
-  }
-
-  /** @param {{id: string, start_time: string, duration_seconds: number}} given */
-  trim({ id, ...body }) {
-    this.ctx.marks.request("play_trim", id, "PATCH", `/plays/${id}`, body)
-      .catch((error) => this.ctx.say(`Not trimmed: ${error.message}`, { kind: "bad", seconds: 0 }));
-  }
-
   /** A clip became playable: fetch the watched angle ahead and say so. @param {{event: any, before: any}} heard */
   hear({ event, before }) {
     const clip = /** @type {Clip | undefined} */ (event.clip);
@@ -215,8 +203,8 @@ class Desk {
     if (clip.channel_id !== (watched ?? clip.channel_id)) return;
     this.ctx.prefetch.want(clip.stream_url);
     const play = this.ctx.box.state.plays.get(clip.play_id);
-    if (!play || before?.stream_url || clip.play_id === this.playId) return;
-    this.ctx.say(`Play ${play.number} ready`, { action: "Watch", act: () => this.watch(play.id), key: `ready ${play.id}`, kind: "good" });
+    if (!play || before?.stream_url || clip.play_id === this.playId || !this.ctx.plays().some((each) => each.id === play.id)) return;
+    this.ctx.say(`Play ${play.number} ready`, { action: "Watch", act: () => this.watch(play.id), key: `ready ${play.id}`, kind: "good", patient: true });
   }
 
   togglePanel() {

@@ -10,6 +10,7 @@ import "../parts/tag-board.js";
 import { everything, FACETS, matching } from "../state/find.js";
 import { readyAfter } from "../state/store.js";
 import { merged } from "../state/tagging.js";
+import { deletePlay, starPlay } from "./deeds.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/store.js").Play} Play */
@@ -63,8 +64,8 @@ class Tagging {
     const { ctx, root, player } = this;
     const told = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
     root.addEventListener("watch", (event) => this.show(told(event).id));
-    root.addEventListener("star", (event) => void ctx.marks.star(told(event)));
-    root.addEventListener("undo", (event) => void ctx.marks.undo(told(event).id).catch((error) => ctx.say(`Not deleted: ${error.message}`, { kind: "bad" })));
+    root.addEventListener("star", (event) => starPlay(ctx, told(event)));
+    root.addEventListener("undo", (event) => deletePlay(ctx, told(event)));
     this.filter.addEventListener("filter", (event) => {
       this.wanted = told(event);
       this.draw();

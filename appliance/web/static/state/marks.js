@@ -2,6 +2,8 @@
 
 import { uuid } from "./ids.js";
 
+export const BOUNCE_MS = 400;
+
 export class Marks {
   /** @param {import("./box.js").Box} box @param {() => import("./store.js").Session | undefined} session */
   constructor(box, session) {
@@ -10,7 +12,7 @@ export class Marks {
     /** Capture time of the picture looked at, ms of box time, while there is one: else marks mean now.
      * @type {(() => number | null) | null} */
     this.lookingAt = null;
-    this.last = ""; // the play this device marked last, for undo
+    this.pressedAt = -Infinity; // of the last mark that made a play
   }
 
   /** The instant a press means. @param {number} [late] ms since the touch */
@@ -23,13 +25,19 @@ export class Marks {
     const session = this.session();
     if (!session) return null;
     const id = uuid();
-    this.last = id;
     return {
       id,
       answer: this.mark("play_new", id, {
         id, session_id: session.id, start_time: iso(at - seconds * 1000), duration_seconds: seconds, ...this.stamp(),
       }),
     };
+  }
+
+  /** A second press at once is the same press: a thumb that bounces makes no second play. @param {number} [now] ms */
+  isBounce(now = performance.now()) {
+    const bounces = now - this.pressedAt < BOUNCE_MS;
+    if (!bounces) this.pressedAt = now;
+    return bounces;
   }
 
   /** CUE: the snap; the last press counts. @param {string} id @param {number} [at] ms */
@@ -42,6 +50,22 @@ export class Marks {
     return this.mark("play_end", id, { id, end_time: iso(at) });
   }
 
+  /** CUE taken back: to the one before, or none. @param {string} id @param {string | null} before */
+  uncue(id, before) {
+    if (before) return this.mark("play_cue", id, { id, cue_time: before });
+    return this.mark("play_uncue", id, {}, { method: "DELETE", path: `/plays/${id}/cue` });
+  }
+
+  /** END taken back: the play is open again. @param {string} id */
+  reopen(id) {
+    return this.mark("play_reopen", id, {}, { method: "POST", path: `/plays/${id}/reopen` });
+  }
+
+  /** A delete taken back. @param {string} id */
+  restore(id) {
+    return this.mark("play_restore", id, {}, { method: "POST", path: `/plays/${id}/restore` });
+  }
+
   /** @param {import("./store.js").Play} play */
   star(play) {
     const starred = !play.is_favorite;
@@ -51,7 +75,6 @@ export class Marks {
 
   /** Undo: the play goes, on every angle. @param {string} id */
   undo(id) {
-    if (this.last === id) this.last = "";
     return this.mark("play_undo", id, {}, { method: "DELETE", path: `/plays/${id}` });
   }
 

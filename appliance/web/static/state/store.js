@@ -157,6 +157,8 @@ function withMark(play, mark) {
     return { ...play, duration: Math.max(0.1, seconds) };
   }
   if (mark.doing === "play_star") return { ...play, is_favorite: mark.body.starred };
+  if (mark.doing === "play_uncue") return { ...play, cue_time: null };
+  if (mark.doing === "play_reopen") return { ...play, duration: 0 };
   if (mark.doing === "play_undo") return null;
   return play;
 }

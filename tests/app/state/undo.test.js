@@ -1,0 +1,32 @@
+// One stack of what can be taken back.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Marks } from "../../../appliance/web/static/state/marks.js";
+import { Undo } from "../../../appliance/web/static/state/undo.js";
+
+test("the last action is taken back first, each once", () => {
+  /** @type {string[]} */
+  const done = [];
+  const undo = new Undo();
+  const first = undo.did("new", () => done.push("new"));
+  undo.did("end", () => done.push("end"));
+  assert.equal(undo.back()?.words, "end");
+  assert.equal(undo.back(first)?.words, "new");
+  assert.equal(undo.back(first), undefined);
+  assert.equal(undo.back(), undefined);
+  assert.deepEqual(done, ["end", "new"]);
+});
+
+test("only the last twenty are kept", () => {
+  const undo = new Undo();
+  for (let n = 0; n < 30; n++) undo.did(String(n), () => {});
+  assert.equal(undo.actions.length, 20);
+  assert.equal(undo.actions[0].words, "10");
+});
+
+test("a second press at once is the same press", () => {
+  const marks = new Marks(/** @type {any} */ ({}), () => undefined);
+  assert.deepEqual([0, 120, 399, 401, 500, 900].map((at) => marks.isBounce(1000 + at)), [false, true, true, false, true, false]);
+});

@@ -1,0 +1,205 @@
+"""Several people at one game: each ends and takes back what is his own, and stays in his own session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from playwright.sync_api import Browser, Page, TimeoutError, expect
+
+from tests.e2e.conftest import Demo
+from tests.kit.browser import errors_of, executable, open_page, plain_get
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
+]
+COUNTED = """() => {
+  const counts = { ...window.counted, videos: document.querySelectorAll("video").length };
+  return counts;
+}"""
+# Counts what a page holds: listeners on what outlives a screen, timers that repeat, sockets that are open.
+COUNT = """
+  const counted = window.counted = { listeners: 0, timers: 0, sockets: 0 };
+  const app = () => Object.values(window.app ?? {}).filter((each) => each instanceof EventTarget);
+  const lasting = (target) => [window, document, document.body, ...app()].includes(target);
+  const { addEventListener, removeEventListener } = EventTarget.prototype;
+  const known = window.known = new Map();
+  const setOf = (target) => known.get(target) ?? known.set(target, new Map()).get(target);
+  const count = () => (counted.listeners = [...known.values()].reduce((sum, each) => sum + each.size, 0));
+  EventTarget.prototype.addEventListener = function (type, act, how) {
+    const target = this ?? window;
+    if (act && !how?.once && lasting(target)) {
+      const id = `${type} ${(act.serial ??= Math.random())}`;
+      setOf(target).set(id, type);
+      how?.signal && addEventListener.call(how.signal, "abort", () => (setOf(target).delete(id), count()));
+      count();
+    }
+    return addEventListener.call(target, type, act, how);
+  };
+  EventTarget.prototype.removeEventListener = function (type, act, how) {
+    const target = this ?? window;
+    if (act?.serial) setOf(target).delete(`${type} ${act.serial}`);
+    count();
+    return removeEventListener.call(target, type, act, how);
+  };
+  const { setInterval, clearInterval } = window;
+  const timers = new Set();
+  const told = (id) => ((counted.timers = timers.size), id);
+  window.setInterval = (...words) => {
+    const id = setInterval(...words);
+    timers.add(id);
+    return told(id);
+  };
+  window.clearInterval = (id) => {
+    clearInterval(id);
+    timers.delete(id);
+    told(id);
+  };
+  const Plain = WebSocket;
+  window.WebSocket = class extends Plain {
+    constructor(...words) {
+      super(...words);
+      counted.sockets++;
+      addEventListener.call(this, "close", () => counted.sockets--);
+    }
+  };
+"""
+SHOWS = "name => document.querySelector('#main').classList.contains(name)"
+
+
+def post(url: str, body: object = None, method: str = "POST") -> Any:
+    data = json.dumps(body or {}).encode()
+    request = Request(url, data=data, headers={"content-type": "application/json"}, method=method)
+    with urlopen(request, timeout=20) as answer:
+        return json.loads(answer.read() or b"null")
+
+
+def opened(browser: Browser, demo: Demo) -> Page:
+    page = open_page(browser, demo.urls[0])
+    expect(page.locator("#link[data-state=connected]")).to_be_visible()
+    return page
+
+
+@pytest.fixture(scope="module")
+def one(browser: Browser, demo: Demo) -> Page:
+    return opened(browser, demo)
+
+
+@pytest.fixture
+def other(browser: Browser, demo: Demo) -> Iterator[Page]:
+    page = opened(browser, demo)
+    yield page
+    assert errors_of(page) == []
+    page.close()
+
+
+def cards(page: Page) -> Any:
+    return page.locator("#plays .play")
+
+
+def test_end_and_cue_are_ones_own_and_others_are_ended_on_their_card(one: Page, other: Page) -> None:
+    one.click("#new-play")
+    expect(cards(other)).to_have_count(1)
+    expect(other.locator("#end-play")).to_be_disabled()
+    expect(other.locator("#cue")).to_be_disabled()
+    other.click("#new-play")
+    expect(cards(one)).to_have_count(2)
+    other.click("#end-play")
+    expect(cards(one).first.locator(".end")).to_be_hidden()
+    expect(cards(one).nth(1).locator(".end")).to_be_visible()
+    expect(one.locator("#end-play")).to_be_enabled()
+    cards(other).nth(1).get_by_role("button", name="End play 1").click()
+    expect(one.locator("#end-play")).to_be_disabled()
+    expect(one.locator("#plays .ghost")).to_have_count(0)
+
+
+def test_a_second_press_at_once_is_the_same_press(one: Page) -> None:
+    before = cards(one).count()
+    one.evaluate("for (let n = 0; n < 2; n++) document.querySelector('#new-play').click()")
+    expect(cards(one)).to_have_count(before + 1)
+    one.click("#end-play")
+    expect(one.locator("#plays .ghost")).to_have_count(0)
+
+
+def test_undo_takes_back_the_last_action_whatever_it_was(one: Page, demo: Demo) -> None:
+    before = cards(one).count()
+    newest = cards(one).first
+    number = newest.locator(".number").inner_text()
+    notice = one.locator(".notice:last-child")
+    expect(notice).to_contain_text("ended")
+    one.keyboard.press("u")  # END
+    expect(newest.locator("[data-since]")).to_be_visible()
+    expect(one.locator("#end-play")).to_be_enabled()
+    one.click("#cue")
+    expect(notice).to_contain_text("cue set")
+    notice.get_by_role("button", name="Undo").click()
+    expect(newest.get_by_text("cue", exact=True)).to_have_count(0)
+    one.click("#end-play")
+    newest.get_by_label(f"Star play {number}").click()
+    expect(notice).to_contain_text("starred")
+    one.keyboard.press("u")
+    expect(newest.get_by_label(f"Star play {number}")).to_have_attribute("aria-pressed", "false")
+    newest.locator(".undo").click()
+    expect(notice).to_contain_text(f"Play {number} deleted")
+    expect(cards(one)).to_have_count(before - 1)
+    notice.get_by_role("button", name="Undo").click()
+    expect(cards(one)).to_have_count(before)
+    assert len(plain_get(f"{demo.urls[0]}/plays")["items"]) == before
+
+
+def test_a_session_that_begins_elsewhere_is_offered_and_not_swapped_in(
+    one: Page, other: Page, demo: Demo
+) -> None:
+    before = cards(one).count()
+    name = one.locator("#session-name").inner_text()
+    made = post(f"{demo.urls[0]}/sessions", {"name": "Second team", "type": "practice"})
+    post(f"{demo.urls[0]}/sessions/{made['id']}/start")
+    expect(one.locator(".notice")).to_contain_text("Second team has begun")
+    expect(one.locator("#session-name")).to_have_text(name)
+    expect(cards(one)).to_have_count(before)
+    other.locator(".notice").get_by_role("button", name="Go there").click()
+    expect(other.locator("#session-name")).to_have_text("Second team")
+    expect(cards(other)).to_have_count(0)
+    other.click("#menu")
+    other.locator("#choose-session").select_option(label=f"{name} (live)")
+    other.keyboard.press("Escape")
+    expect(other.locator("#session-name")).to_have_text(name)
+    post(f"{demo.urls[0]}/sessions/{made['id']}/complete")
+    expect(one.locator("#session-name")).to_have_text(name)
+
+
+def test_leaving_a_screen_leaves_nothing(browser: Browser, demo: Demo) -> None:
+    page = browser.new_context(viewport={"width": 1180, "height": 820}).new_page()
+    page.add_init_script(COUNT)
+    page.goto(demo.urls[0])
+    expect(page.locator("#link[data-state=connected]")).to_be_visible()
+    screens = ["live", "desk", "tagging", "review", "operator", "health", "desk"]
+
+    def round_trip() -> dict[str, int]:
+        for screen in screens:
+            page.evaluate("name => { location.hash = name; }", screen)
+            page.wait_for_function(SHOWS, arg=screen)
+        page.wait_for_function("() => window.counted.sockets === 1")
+        found: dict[str, int] = page.evaluate(COUNTED)
+        return found
+
+    round_trip()
+    first = round_trip()
+    for _ in range(6):
+        round_trip()
+    same = f"first => JSON.stringify(({COUNTED})()) === JSON.stringify(first)"
+    try:
+        page.wait_for_function(same, arg=first)  # what a screen began may still be on its way out
+    except TimeoutError:
+        types = "[...known.values()].flatMap((each) => [...each.values()]).sort().join(' ')"
+        raise AssertionError(f"{first} became {page.evaluate(COUNTED)}: {page.evaluate(types)}") from None
+    page.close()
+
+
+def test_no_page_made_an_error(one: Page) -> None:
+    assert errors_of(one) == []
