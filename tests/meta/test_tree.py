@@ -37,7 +37,6 @@ REACHED_THROUGH: dict[str, str] = {
     "recordings/held.py": "tests/recordings/test_arrivals.py",
     "recordings/segment_state.py": "tests/recordings/test_channel.py",
     "recordings/settings.py": "tests/test_settings.py",
-    "recordings/summary.py": "tests/recordings/test_follower.py",
     "recordings/sharing.py": "tests/recordings/test_overlapping_runs.py",
     "recordings/walks.py": "tests/recordings/test_follower.py",
     "web/endpoint.py": "tests/web/test_app.py",

@@ -12,7 +12,7 @@ import pytest
 from appliance.media.index import scan
 from appliance.media.spans import gap_between
 from appliance.recordings.channel import Channel
-from appliance.recordings.clocks import Seen
+from appliance.recordings.segment_state import Seen
 from tests.kit.segments import Sample, init, part
 from tests.media.test_index import opened
 

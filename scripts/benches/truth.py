@@ -1,0 +1,145 @@
+"""Published capture times against the truth: at a begin, steady, over restarts, between angles.
+
+    scripts/bench truth [--json] [--quick] [--only steady|restarts|angles]
+
+Time is simulated: a camera with a clock of its own, its recorder, its disk, and the real index that looks at
+the files (tests/kit/truth.py), so half an hour takes seconds. Truth is when a picture was captured; an error
+is the published time less that, in ms; goals in the last column.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import benchkit
+from benchkit import Options, Row
+
+FIRST_S = 10.0
+RESTARTS = {"2 s": (60.0, 62.0), "2 min": (60.0, 180.0)}
+
+
+def _late(seconds: float, rng: random.Random) -> float:
+    """A network of some ms, a disk that stalls now and then, an encoder that starts 0.15 s late."""
+    stall_us = 300_000 if rng.random() < 0.002 else 0
+    return max(0.0, 150_000 * (1 - seconds)) + rng.uniform(0, 8_000) + stall_us
+
+
+def cameras() -> dict[str, Any]:
+    """By what is special about them; all connect inside a GOP."""
+    from tests.kit.truth import Feed
+
+    one = Feed(late_us=_late, connects_s=(0.7,))
+    return {
+        "25 fps": replace(one, fps=Fraction(25), seed=1),
+        "29.97 fps, 2 B-frames": replace(one, fps=Fraction(30_000, 1001), b_frames=2, seed=2),
+        "50 fps, 1 B-frame, +300 ppm": replace(one, fps=Fraction(50), b_frames=1, skew_ppm=300, seed=3),
+        "60 fps, 3 B-frames, -300 ppm": replace(one, fps=Fraction(60), b_frames=3, skew_ppm=-300, seed=4),
+        "30 fps, 2 % fast": replace(one, skew_ppm=20_000, seed=5),
+        "30 fps, 2 % slow": replace(one, skew_ppm=-20_000, seed=6),
+    }
+
+
+def seen(options: Options, feed: Any, seconds: float, **more: Any) -> list[Any]:
+    """Every frame as it was published; raises when a published time moved."""
+    from tests.kit.truth import Sight, record
+
+    folder = options.folder / f"truth{random.random()}"
+    folder.mkdir()
+    recorder, stops = more.pop("recorder", "mediamtx"), more.pop("stops", ())
+    held_s = 0.93 if recorder == "embedded" else 0.0
+    return Sight(record(feed, seconds, recorder=recorder, held_s=held_s), folder, stops).run()
+
+
+def worst_ms(errors: Sequence[Any], since_s: float, until_s: float = 1e9) -> float:
+    from tests.kit.truth import START_US
+
+    first, last = START_US + since_s * 1e6, START_US + until_s * 1e6
+    return round(max(abs(one.error_us) for one in errors if first <= one.shown_us < last) / 1000, 1)
+
+
+def measure_steady(options: Options) -> list[Row]:
+    """The first ten seconds of a run, and from half a minute on."""
+    seconds = 60 if options.quick else 1800
+    rows = []
+    for name, feed in cameras().items():
+        for recorder in ("mediamtx", "embedded"):
+            errors = seen(options, feed, seconds, recorder=recorder)
+            frame_ms = round(feed.frame_us / 1000, 1)
+            rows.append(
+                {
+                    "camera": name,
+                    "recorder": recorder,
+                    "first 10 s": worst_ms(errors, 0, FIRST_S),
+                    "steady": worst_ms(errors, 30),
+                    "goal": f"< 80, < {frame_ms}",
+                }
+            )
+    return rows
+
+
+def measure_restarts(options: Options) -> list[Row]:
+    """The daemon is down, the recorder goes on: footage of that time, and after it."""
+    rows = []
+    for name, feed in list(cameras().items())[: 2 if options.quick else None]:
+        for label, (down_s, up_s) in RESTARTS.items():
+            errors = seen(options, feed, up_s + 60, stops=[(down_s, up_s)])
+            rows.append(
+                {
+                    "camera": name,
+                    "down": label,
+                    "of that time": worst_ms(errors, down_s, up_s),
+                    "after": worst_ms(errors, up_s),
+                    "goal": f"< {round(feed.frame_us / 1000, 1)}",
+                }
+            )
+    return rows
+
+
+def measure_angles(options: Options) -> list[Row]:
+    """Two cameras' times of one instant, at its worst: from the first frame, and once both have settled."""
+    stops = list(RESTARTS.values())[:1] + [(100.0, 220.0)]
+    names = list(cameras())[: 2 if options.quick else 4]
+    runs = {name: seen(options, cameras()[name], 280, stops=stops) for name in names}
+    rows = []
+    for number, left in enumerate(names):
+        for right in names[number + 1 :]:
+            frame_us = max(cameras()[left].frame_us, cameras()[right].frame_us)
+            rows.append(
+                {
+                    "angles": f"{left} / {right}",
+                    "always": apart_ms(runs[left], runs[right], 0),
+                    "after 10 s": apart_ms(runs[left], runs[right], FIRST_S),
+                    "goal": f"< {round(frame_us / 1000, 1)}",
+                }
+            )
+    return rows
+
+
+def apart_ms(left: Sequence[Any], right: Sequence[Any], since_s: float) -> float:
+    from tests.kit.truth import START_US
+
+    times = [one.shown_us for one in right]
+    worst = 0.0
+    for one in left:
+        at = min(len(times) - 1, bisect_left(times, one.shown_us))
+        if abs(times[at] - one.shown_us) < 50_000 and one.shown_us >= START_US + since_s * 1e6:
+            worst = max(worst, abs(right[at].error_us - one.error_us))
+    return round(worst / 1000, 1)
+
+
+def main() -> None:
+    parts = {"steady": measure_steady, "restarts": measure_restarts, "angles": measure_angles}
+    benchkit.run("truth", __doc__, parts)
+
+
+if __name__ == "__main__":
+    main()
