@@ -1,8 +1,8 @@
 """A grey IDR picture in front of an H.264 stream that begins at a recovery point.
 
 Owns: one coded picture of nothing, for given parameter sets. Must not know: streams, boxes, who asks.
-Chromium 156's Media Source Extensions drop every picture up to the first IDR, whatever a file's flags say:
-of an open GOP they show nothing, for ever. The recovery point after the grey picture needs none of it. Every
+Chromium 156's Media Source Extensions buffer nothing of a stream with intra refresh that has no IDR, whatever
+its flags say. The recovery point after the grey picture needs none of it. Every
 macroblock is Intra_16x16 of DC prediction without residual. Interlaced coding, 4:4:4 and slice groups are
 not made: None. Source: ITU-T H.264 7.3.2, 7.3.3, 7.3.5, 9.3.
 """

@@ -188,7 +188,10 @@ def stretch(
         sample = samples[place]
         after = leading_of is not None and (leading_of.part != number or place > leading_of.sample)
         if after and from_pts is not None and sample.pts < from_pts:
-            gap_from = sample.dts if gap_from is None else gap_from
+            if kept:
+                kept[-1] = kept[-1]._replace(duration=kept[-1].duration + sample.duration)
+            elif gap_from is None:
+                gap_from = sample.dts
             continue
         if not kept and gap_from is not None:
             sample = sample._replace(dts=gap_from, duration=sample.duration + sample.dts - gap_from)

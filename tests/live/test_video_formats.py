@@ -16,7 +16,7 @@ from appliance.kernel.clock import wall_us
 from appliance.live.video import LiveVideo
 from appliance.media import boxes
 from appliance.media.access_points import Entry, entry_of, sample_nals
-from appliance.media.fmp4 import parse_init
+from appliance.media.fmp4 import TrackRun, parse_init, parse_moof
 from tests.kit.barcode import Media, encode, number_of
 from tests.kit.fmp4_file import file_of
 from tests.kit.odd_media import PLACEHOLDER, alternating, described_as
@@ -56,6 +56,10 @@ def numbers(viewer: Viewer) -> list[int]:
 
 def inits(viewer: Viewer) -> list[bytes]:
     return [chunk for chunk in viewer.chunks[-1] if chunk[4:8] == b"ftyp"]
+
+
+def runs_of(fragments: list[bytes]) -> list[TrackRun]:
+    return [run for fragment in fragments for run in parse_moof(fragment, 0)]
 
 
 async def until_number(viewer: Viewer, number: int) -> None:
