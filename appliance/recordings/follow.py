@@ -127,8 +127,11 @@ async def _look_for_ever(followed: Followed) -> None:
         seen = followed.wake.count
         try:
             await rescan_when_due(followed)
+            was_undecided = followed.is_undecided()
             for one in list(followed.open.values()):
                 await _look(followed, one)
+            if was_undecided and not followed.is_undecided():
+                followed.shared.wake_rebuild.ring()
             await followed.append(followed.take_untold())
         except OSError as error:
             followed.fail("recordings", error)

@@ -12,7 +12,7 @@ from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import trio
 
@@ -29,6 +29,7 @@ from appliance.recordings.disk import Found
 from appliance.recordings.model import Fact, FootageState
 from appliance.recordings.segment_state import Segment
 
+DECIDED_S: Final = 10.0  # an open file has shown by then whether it grows in real time
 T = TypeVar("T")
 WhyEnded = Callable[[str, float], Reason | None]
 """(channel id, trio time of its newest part) -> why nothing has come since; None: the files know as much."""
@@ -52,6 +53,7 @@ class Open:
     changed_s: float = 0.0
     growths: int = 0
     is_first_look: bool = True
+    opened_s: float = field(default_factory=trio.current_time)
     asked_closed: bool = False
     is_closed: bool = False
     needs_sync: bool = False
@@ -137,6 +139,18 @@ class Followed:
     def take_untold(self) -> bytes:
         lines, self.untold = self.untold, b""
         return lines
+
+    def is_undecided(self) -> bool:
+        """Whether a file is open of which it will be known soon if it is being recorded.
+
+        What it says of its recorder's clock counts for older files too: they wait for it.
+        """
+        soon_s = trio.current_time() - DECIDED_S
+        is_held = self.channel.clocks.is_held
+        return any(
+            one.opened_s > soon_s and (one.is_first_look or is_held(one.segment))
+            for one in self.open.values()
+        )
 
     def mtime_ns(self, name: str) -> int | None:
         """The file's time when the folder was listed last."""

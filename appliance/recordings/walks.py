@@ -196,8 +196,8 @@ async def walk_in_background(followed: Mapping[str, Followed], walks: Walks) -> 
         while (next_one := _newest_waiting(followed)) is not None:
             with suppress(OSError):  # told, and tried again
                 await walks.walk(*next_one, gently=True)
-        is_refused = any(one.refused for one in followed.values())
-        with trio.move_on_after(_LOOK_AGAIN_S if is_refused else math.inf):
+        is_put_off = any(one.refused or one.is_undecided() for one in followed.values())
+        with trio.move_on_after(_LOOK_AGAIN_S if is_put_off else math.inf):
             await walks.wake.wait_past(seen)
 
 
@@ -205,6 +205,8 @@ def _newest_waiting(followed: Mapping[str, Followed]) -> tuple[Followed, Segment
     waiting = []
     for one in followed.values():
         _settle(one)
+        if one.is_undecided():
+            continue
         now_s = trio.current_time()
         due = (each for each in one.channel.waiting() if one.refused.until_s(each.name) <= now_s)
         if (segment := next(due, None)) is not None:
