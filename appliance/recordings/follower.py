@@ -32,6 +32,7 @@ from appliance.recordings.followed import Followed, Shared, WhyEnded
 from appliance.recordings.model import ChannelFootage, Fact, FootageState, StoredSegment
 from appliance.recordings.paths import open_recording, unlink_segments
 from appliance.recordings.stored import bytes_per_s, stored_segments
+from appliance.recordings.summary import footage_of
 from appliance.recordings.walks import Walks, walk_in_background
 
 READS: Final = 16  # design section 3: threads of media reads
