@@ -70,6 +70,7 @@ class ChannelFootage:
     copies: tuple[tuple[str, str], ...]  # (ignored file, the one that has the same run and number)
     undecodable_s: float
     error: str | None  # what the disk last said when it refused
+    is_settling: bool = False  # the newest run began or leapt moments ago: its arrivals are still compared
 
 
 @dataclass(frozen=True, slots=True)

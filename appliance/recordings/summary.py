@@ -39,6 +39,7 @@ def footage_of(followed: Followed) -> ChannelFootage:
         unreadable=tuple((s.name, s.facts.reason or "") for s in reversed(broken) if s.facts is not None),
         bytes=sum(segment.bytes for segment in newest),
         skew_ppm=run.skew_ppm if run is not None else 0.0,
+        is_settling=run is not None and run.is_settling,
         ntp_lag_ms=channel.ntp_lag_ms(),
         claimed_off_us=channel.clocks.newest_off_us,
         copies=tuple(sorted(channel.copies.ignored.items())),
