@@ -18,74 +18,14 @@ from appliance.media.segment import SegmentFacts
 from appliance.media.timeline import PPB, Arrival, Knot, Leap, Run, with_an_end
 from appliance.media.view import Part
 from appliance.recordings.arrivals import Pace
+from appliance.recordings.doubt import LOOKS_MOST, Doubt, leaps_between
 from appliance.recordings.held import Held, claim, least_off_us
 from appliance.recordings.segment_state import Seen, Segment
 
 # An arrival this near to what the file itself says of its time is a recording at once; of one further off its
 # growth must tell. MediaMTX's own estimate lags up to 5 s.
 TRUST_US: Final = 10_000_000
-_LOOKS_NEEDED: Final = 2  # beyond a leap of media time
 _EARLY_US: Final = 100_000
-_LOOKS_MOST: Final = 12
-_DOUBT_US: Final = 400_000
-_BETTER_US: Final = 5_000
-
-
-@dataclass(slots=True)
-class _Doubt:
-    """Parts beyond a leap of media time around `leap_ns`, as they come: (media time reached, written)."""
-
-    leap_ns: int
-    looks: list[tuple[int, int]] = field(default_factory=list)
-    waited: int = 0
-
-    def see(self, reached_ns: int, written_us: int) -> None:
-        """One more look found something."""
-        self.waited += 1
-        if reached_ns > self.leap_ns:
-            self.looks.append((reached_ns, written_us))
-
-    def is_over(self) -> bool:
-        """Enough came, and the newest was no better: a burst after a stall has ended."""
-        if len(self.looks) < _LOOKS_NEEDED:
-            return self.waited >= _LOOKS_MOST
-        *older, newest = (written_us - reached_ns // 1000 for reached_ns, written_us in self.looks)
-        is_long = self.looks[-1][1] - self.looks[0][1] >= _DOUBT_US
-        return is_long and (newest > min(older) - _BETTER_US or self.waited >= _LOOKS_MOST)
-
-    def timed(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
-        """The arrivals with what is known of each; a leap is judged by the best one beyond it."""
-        if not self.looks:
-            return list(arrivals)
-        written = dict(self.looks)
-        late_us = min(written_us - reached_ns // 1000 for reached_ns, written_us in self.looks)
-        timed = [each._replace(written_us=written.get(each.end_ns, each.written_us)) for each in arrivals]
-        return [
-            each
-            if each.leap is None
-            else each._replace(
-                written_us=each.end_ns // 1000 + late_us, leap=_surest(each.leap, arrivals[number:])
-            )
-            for number, each in enumerate(timed)
-        ]
-
-
-def _leaps_between(arrivals: Sequence[Arrival]) -> list[Leap]:
-    """The leaps of media time between parts, each as the last part told it."""
-    told = [(each.leap, number) for number, each in enumerate(arrivals) if each.leap is not None]
-    return list({_surest(leap, arrivals[number:]): None for leap, number in told})
-
-
-def _surest(leap: Leap, arrivals: Sequence[Arrival]) -> Leap:
-    """What later parts say of the same leap: by then no frame can come inside."""
-    same = [
-        each.leap
-        for each in arrivals
-        if each.leap is not None
-        and each.leap.before_ns < leap.floor_ns
-        and leap.before_ns < each.leap.floor_ns
-    ]
-    return same[-1]
 
 
 @dataclass(slots=True)
@@ -106,7 +46,7 @@ class Clocks:
     _paces: dict[str, Pace] = field(default_factory=dict)
     _held: dict[str, Held] = field(default_factory=dict)
     _newly_observed: list[str] = field(default_factory=list)
-    _doubts: dict[str, _Doubt] = field(default_factory=dict)
+    _doubts: dict[str, Doubt] = field(default_factory=dict)
 
     def restore(
         self,
@@ -188,7 +128,7 @@ class Clocks:
             leap = self._leap_of(run, grown, arrivals)
             if leap is None:
                 return False
-            doubt = self._doubts[run.run_id] = _Doubt((leap.before_ns + leap.floor_ns) // 2)
+            doubt = self._doubts[run.run_id] = Doubt((leap.before_ns + leap.floor_ns) // 2)
         doubt.see(arrivals[-1].end_ns, seen.written_us)
         return not doubt.is_over()
 
@@ -203,7 +143,7 @@ class Clocks:
         if run.clock().wall_us(end_ns) - written_us < _EARLY_US:
             return False
         segment.waited += 1
-        return segment.waited <= _LOOKS_MOST
+        return segment.waited <= LOOKS_MOST
 
     def ends_early(self, segment: Segment, index: SegmentIndex) -> bool:
         """Whether a file nobody saw being written ends later by its run's clock than it was written."""
@@ -284,14 +224,12 @@ class Clocks:
             end_us = held.claimed_us + length_us
             begin_us = held.claimed_us - self._off_of(run.run_id, end_us, segment.written_us)
         latest = (last.end_ns, segment.written_us)
-        made = run.anchor(
-            anchored(first.start_ns, begin_us, leaps=_leaps_between(held.arrivals), last=latest)
-        )
+        made = run.anchor(anchored(first.start_ns, begin_us, leaps=leaps_between(held.arrivals), last=latest))
         arrivals = [arrival._replace(written_us=None) for arrival in held.arrivals]
         return made + self._take_in(run, index, arrivals)
 
     def _take_in(
-        self, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival], doubt: _Doubt | None = None
+        self, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival], doubt: Doubt | None = None
     ) -> list[Knot]:
         made: list[Knot] = []
         was_observed = run.is_observed
@@ -312,7 +250,7 @@ class Clocks:
         last = (arrivals[-1].end_ns, segment.written_us if written_us is None else written_us)
         tail, _ = run.neighbours(1 << 62)
         leaps = [
-            leap for leap in _leaps_between(arrivals) if tail is not None and leap.before_ns > tail.media_ns
+            leap for leap in leaps_between(arrivals) if tail is not None and leap.before_ns > tail.media_ns
         ]
         if tail is None or not leaps:
             return []
@@ -346,7 +284,7 @@ class Clocks:
         start_ns = held.arrivals[0].start_ns
         late_us = min((one.written_us or 0) - one.end_ns // 1000 for one in seen)
         begin_us = start_ns // 1000 + late_us
-        claimed_us, leaps = held.claimed_us, _leaps_between(held.arrivals)
+        claimed_us, leaps = held.claimed_us, leaps_between(held.arrivals)
         if claimed_us is not None and is_leapt(leaps, claimed_us - begin_us):
             self._is_live[run_id] = True  # it ends when it came, and begins when it says
             return anchored(start_ns, claimed_us, leaps=leaps, last=(0, late_us))

@@ -38,6 +38,7 @@ REACHED_THROUGH: dict[str, str] = {
     "recordings/segment_state.py": "tests/recordings/test_channel.py",
     "recordings/settings.py": "tests/test_settings.py",
     "recordings/sharing.py": "tests/recordings/test_overlapping_runs.py",
+    "recordings/doubt.py": "tests/recordings/test_truth.py",
     "recordings/summary.py": "tests/recordings/test_follower.py",
     "recordings/walks.py": "tests/recordings/test_follower.py",
     "web/endpoint.py": "tests/web/test_app.py",
