@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from functools import cache
 from pathlib import Path
 
 import apsw
@@ -34,6 +35,12 @@ def numbered(directory: Path) -> list[tuple[int, Path]]:
     if [number for number, _ in found] != list(range(1, len(found) + 1)):
         raise WrongDatabase(f"schema files in {directory.name} are not numbered 0001.. without gaps")
     return found
+
+
+@cache
+def newest_schema() -> int:
+    """The version an open database has."""
+    return len(numbered(SCHEMA_DIR))
 
 
 def migrate(db: apsw.Connection, directory: Path) -> None:

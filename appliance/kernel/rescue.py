@@ -24,7 +24,7 @@ import structlog
 
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.connection import connect
-from appliance.kernel.migrate import APPLICATION_ID, SCHEMA_DIR, WrongDatabase, migrate
+from appliance.kernel.migrate import APPLICATION_ID, SCHEMA_DIR, WrongDatabase, migrate, newest_schema
 from appliance.kernel.tx import Tx
 from appliance.kernel.witness import Witness, sync_folder
 
@@ -51,23 +51,54 @@ class Report:
 def trouble(path: Path, witness: Witness | None) -> str | None:
     """What is wrong with the database at `path`; None when it can be opened (or was never made).
 
-    A file of another program is no trouble of ours: opening it says so.
+    A file of another program where none of ours was before is no trouble of ours: opening it says so. After
+    `suspect` the whole check is made, which takes longer: the quick one compares no index with its table.
     """
     if not path.exists() or not path.stat().st_size:
         return None if witness is None else "the database is gone or empty, and there was one here before"
     try:
         db = connect(path, apsw.SQLITE_OPEN_READWRITE)
         try:
-            if db.pragma("application_id") != APPLICATION_ID:
-                return None
-            said = _checked(db)
-            return _lost_end(db, witness) if said == "ok" else f"the database is damaged: {said}"
+            if (reason := _wrong_header(db, witness)) is not None:
+                return reason or None
+            how = "integrity_check" if _suspicion(path).exists() else "quick_check"
+            result = _checked(db, how)
+            return _lost_end(db, witness) if result == "ok" else f"the database is damaged: {result}"
         finally:
             db.close(True)
-    except (apsw.CorruptError, apsw.NotADBError) as error:
+    except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError) as error:
         return f"the database is damaged: {error}"
     except apsw.Error:
         return None  # the disk refuses: opening it says so
+
+
+def suspect(path: Path) -> None:
+    """SQLite has found the open database damaged: the next start looks closer. A disk that refuses is let."""
+    try:
+        _suspicion(path).touch()
+    except OSError as error:
+        log.warning("suspicion not written", error=str(error))
+
+
+def clear_suspicion(path: Path) -> None:
+    """The database has been looked at. Raises OSError."""
+    _suspicion(path).unlink(missing_ok=True)
+
+
+def _suspicion(path: Path) -> Path:
+    return path.with_name(f"{path.name}.suspect")
+
+
+def _wrong_header(db: apsw.Connection, witness: Witness | None) -> str | None:
+    """What cannot be read of the header's owner and version; "" for a file that was never ours."""
+    if db.pragma("application_id") != APPLICATION_ID:
+        return "" if witness is None else "the header of the database is damaged: it names another program"
+    version = int(db.pragma("user_version"))
+    if witness is None or not witness.schema:
+        return None
+    if version < witness.schema or version > max(witness.schema, newest_schema()):
+        return f"the header of the database is damaged: schema {version}, which was {witness.schema}"
+    return None
 
 
 def _checked(db: apsw.Connection, how: str = "quick_check") -> str:
@@ -88,24 +119,67 @@ def rescue(
 ) -> Report:
     """Move what is at `path` aside and put a new database in its place. `snapshots`: newest first.
 
-    Raises OSError or apsw.Error when not even an empty database can be made.
+    Raises OSError when not even an empty database can be made.
     """
-    aside = _move_aside(path, now_us)
+    aside = _aside(path, now_us)
     log.error("database is made again", reason=reason, aside=aside.name)
     draft = path.with_name(f"{path.name}.draft")
     base = next((one for one in snapshots if is_good(one)), None)
-    report = Report(reason, now_us, aside.name, base.name if base is not None else "", 0)
-    rows = _build(draft, base, aside if aside.exists() else None)
-    if rows is None:  # what was read out of the damaged file does not hold together
-        rows = _build(draft, base, None) or 0
+    damaged = path if path.exists() and path.stat().st_size else None
+    try:
+        rows = _build(draft, base, damaged)
+        if rows is None:  # what was read out of the damaged file does not hold together
+            rows = _build(draft, base, None) or 0
+        report = Report(reason, now_us, aside.name, base.name if base is not None else "", rows)
+        _begin_anew(draft, report, witness, now_us)
+    except (apsw.Error, OSError) as error:  # the disk has no room for it: the damaged file stays where it is
+        _remove(draft)
+        raise OSError(f"{path} is damaged and cannot be made again: {error}") from error
+    _swap(path, draft, aside)
     if not aside.exists():
         aside.write_text(f"{reason}\n")  # nothing was left to move: health is red until this is put away
-    report = Report(reason, now_us, aside.name, report.snapshot, rows)
-    _begin_anew(draft, report, witness, now_us)
-    os.replace(draft, path)
-    sync_folder(path.parent)
     log.error("database made again", **asdict(report))
     return report
+
+
+def finish_swap(path: Path, now_us: int) -> None:
+    """Complete what a power cut interrupted between moving the old database away and its successor in place.
+
+    Raises OSError.
+    """
+    successor = _successor(path)
+    if not successor.exists():
+        return
+    if path.exists():
+        _remove(successor)  # nothing was moved yet: the database is judged anew
+    else:
+        _swap(path, successor, _aside(path, now_us))
+
+
+def _successor(path: Path) -> Path:
+    return path.with_name(f"{path.name}.successor")
+
+
+def _aside(path: Path, now_us: int) -> Path:
+    stamp = to_rfc3339(now_us)[:19].replace(":", "").replace("-", "")
+    return path.with_name(f"{path.name}.damaged-{stamp}")
+
+
+def _swap(path: Path, draft: Path, aside: Path) -> None:
+    """Move what is at `path` to `aside` and the finished `draft` in its place; `finish_swap` completes it."""
+    os.replace(draft, _successor(path))
+    sync_folder(path.parent)
+    for tail in ("", "-wal"):  # a log of the old one would be replayed into the new one
+        if (part := path.with_name(path.name + tail)).exists():
+            os.replace(part, aside.with_name(aside.name + tail))
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    os.replace(_successor(path), path)
+    sync_folder(path.parent)
+
+
+def _remove(database: Path) -> None:
+    for tail in ("", "-wal", "-shm"):
+        database.with_name(database.name + tail).unlink(missing_ok=True)
 
 
 def is_good(snapshot: Path) -> bool:
@@ -115,7 +189,7 @@ def is_good(snapshot: Path) -> bool:
         flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
         db = apsw.Connection(f"{snapshot.absolute().as_uri()}?immutable=1", flags=flags)
         try:
-            return db.pragma("application_id") == APPLICATION_ID and _checked(db) == "ok"
+            return db.pragma("application_id") == APPLICATION_ID and _checked(db, "integrity_check") == "ok"
         finally:
             db.close(True)
     except apsw.Error:
@@ -135,26 +209,14 @@ def install(path: Path, backup: Path, now_us: int) -> Path:
         _begin_anew(draft, Report("restored by hand", now_us, "", backup.name, 0), None, now_us)
     except (apsw.Error, WrongDatabase) as error:
         raise ValueError(f"{backup} cannot be used: {error}") from error
-    aside = _move_aside(path, now_us)
-    os.replace(draft, path)
-    sync_folder(path.parent)
-    return aside
-
-
-def _move_aside(path: Path, now_us: int) -> Path:
-    stamp = to_rfc3339(now_us)[:19].replace(":", "").replace("-", "")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
-    for tail in ("", "-wal"):
-        if (part := path.with_name(path.name + tail)).exists():
-            os.replace(part, aside.with_name(aside.name + tail))
-    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    aside = _aside(path, now_us)
+    _swap(path, draft, aside)
     return aside
 
 
 def _build(draft: Path, base: Path | None, damaged: Path | None) -> int | None:
     """The draft of the new database; returns rows taken from the damaged one, None when they do not fit."""
-    for tail in ("", "-wal", "-shm"):
-        draft.with_name(draft.name + tail).unlink(missing_ok=True)
+    _remove(draft)
     if base is not None:
         shutil.copyfile(base, draft)
     db = connect(draft, _FLAGS)

@@ -29,6 +29,7 @@ from appliance.kernel.connection import backup, close, connect, fail, is_full, r
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.journal import Entry, Journal
 from appliance.kernel.migrate import SCHEMA_DIR, WrongDatabase, migrate, require_safe_sqlite
+from appliance.kernel.rescue import suspect
 from appliance.kernel.state_disk import copy_database, discard_copy, refusal
 from appliance.kernel.tx import ReadTx, Tx
 
@@ -258,6 +259,8 @@ class Store:
             return None
         before = db.total_changes()
         fatal = commit(db, batch, self.clock)
+        if isinstance(fatal, apsw.CorruptError | apsw.NotADBError):
+            suspect(self.path)
         refused = next((one.error for one in batch if isinstance(one.error, StoreFull | StoreReadOnly)), None)
         if refused is not None:
             self.refused = refused.detail

@@ -17,19 +17,24 @@ NAME: Final = "box.json"
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """`head`: newest journal seq known to be durable; `epoch`: the life of the database it belongs to."""
+    """`head`: newest journal seq known to be durable; `epoch`: the life of the database it belongs to.
+
+    `schema`: the schema's version then; 0 where an older release did not say.
+    """
 
     site_id: str
     epoch: str
     head: int
+    schema: int = 0
 
 
 def read_witness(state_dir: Path) -> Witness | None:
     """None when there is none, or none that can be read."""
     try:
         found = json.loads((state_dir / NAME).read_text())
-        return Witness(str(found["site_id"]), str(found["epoch"]), int(found["head"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        schema = int(found.get("schema", 0))
+        return Witness(str(found["site_id"]), str(found["epoch"]), int(found["head"]), schema)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -15,6 +15,7 @@ import structlog
 import trio
 
 from appliance.kernel.clock import Clock, to_rfc3339
+from appliance.kernel.migrate import newest_schema
 from appliance.kernel.rescue import is_good
 from appliance.kernel.store import Store
 from appliance.kernel.witness import Witness, sync_folder, write_witness
@@ -79,7 +80,7 @@ async def _testify(store: Store, site_id: str, snapshots: Snapshots) -> None:
     head = store.journal.head
     if head == snapshots.witnessed or store.detached is not None:
         return
-    witness = Witness(site_id, store.journal.epoch, head)
+    witness = Witness(site_id, store.journal.epoch, head, newest_schema())
     try:
         await trio.to_thread.run_sync(write_witness, store.path.parent, witness)
         snapshots.witnessed = head

@@ -8,7 +8,7 @@ from typing import Final
 
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Unavailable
-from appliance.kernel.rescue import RESCUED, Report, rescue, trouble
+from appliance.kernel.rescue import RESCUED, Report, clear_suspicion, finish_swap, rescue, trouble
 from appliance.kernel.state_disk import refusal
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
@@ -30,8 +30,9 @@ def snapshots_of(settings: Settings) -> Path:
 def make_sound(settings: Settings, now_us: int) -> None:
     """Make the database again when it is damaged, gone or cut short. Blocking; under the state folder's lock.
 
-    Raises SettingsError when the state folder belongs to another site; OSError, apsw.Error when the disk has
-    no room for a new database. A disk that cannot be written is left alone: the store reads from a copy.
+    Raises SettingsError when the state folder belongs to another site; OSError when the disk has no room for
+    a new database: nothing has been moved then. A disk that cannot be written is left alone: the store reads
+    from a copy.
     """
     state_dir = settings.storage.state_dir
     if refusal(state_dir) is not None:
@@ -39,9 +40,12 @@ def make_sound(settings: Settings, now_us: int) -> None:
     witness = read_witness(state_dir)
     if witness is not None:
         _refuse_other_site(settings, witness.site_id)
-    reason = trouble(state_dir / DATABASE, witness)
+    database = state_dir / DATABASE
+    finish_swap(database, now_us)
+    reason = trouble(database, witness)
     if reason is not None:
-        rescue(state_dir / DATABASE, snapshot_files(snapshots_of(settings)), reason, now_us, witness)
+        rescue(database, snapshot_files(snapshots_of(settings)), reason, now_us, witness)
+    clear_suspicion(database)
 
 
 async def claim_site(store: Store, settings: Settings) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -11,8 +13,9 @@ import pytest
 import trio
 
 from appliance.kernel import json
-from appliance.kernel.rescue import install, is_good, rescue, trouble
-from appliance.kernel.store import Store, open_store
+from appliance.kernel.migrate import WrongDatabase, newest_schema
+from appliance.kernel.rescue import finish_swap, install, is_good, rescue, trouble
+from appliance.kernel.store import Store, StoreBroken, open_store
 from appliance.kernel.tx import Tx
 from appliance.kernel.witness import Witness
 from appliance.ops.snapshots import take_snapshot
@@ -54,7 +57,7 @@ def make(path: Path, before: Sequence[str], after: Sequence[str] = ()) -> tuple[
             snapshot = path.parent / "snapshots" / "box-1.db"
             await take_snapshot(store, snapshot)
             await fill(store, after)
-            return snapshot, Witness("stadium", store.journal.epoch, store.journal.head)
+            return snapshot, Witness("stadium", store.journal.epoch, store.journal.head, newest_schema())
 
     return trio.run(run)
 
@@ -141,7 +144,7 @@ def test_a_database_without_its_log_is_noticed_by_its_witness(path: Path, tmp_pa
         async with open_store(path, HandClock()) as store:
             await fill(store, ["b", "c"])
             shutil.copyfile(path, tmp_path / "without.db")
-            return Witness("stadium", store.journal.epoch, store.journal.head)
+            return Witness("stadium", store.journal.epoch, store.journal.head, newest_schema())
 
     witness = trio.run(lose_the_log)
     shutil.copyfile(tmp_path / "without.db", path)
@@ -194,3 +197,110 @@ def test_the_event_says_where_it_came_from(path: Path) -> None:
     body = json.decode(str(db.execute("SELECT body FROM journal").get).encode())
     db.close()
     assert body == {"reason": "gone", "snapshot": "box-1.db"}
+
+
+@pytest.mark.parametrize("at", [47, 60, 63, 68, 71])  # file format, user_version, application_id
+@pytest.mark.parametrize("value", [0x03, 0xA5])
+def test_a_damaged_header_is_damage_and_no_other_program(path: Path, at: int, value: int) -> None:
+    snapshot, witness = make(path, ["a"], ["b"])
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(bytes([value]))
+    reason = trouble(path, witness)
+    if at == 47 and value == 0x03:
+        assert reason is None and names(path) == {"a", "b"}, "an older format that SQLite reads as well"
+        return
+    assert reason is not None and "damaged" in reason
+    rescue(path, [snapshot], reason, NOW_US, witness)
+    assert names(path) >= {"a"} and opened(path)[0] != witness.epoch
+    assert trouble(path, None) is None
+
+
+def test_a_file_too_short_for_a_header_is_no_new_box(path: Path) -> None:
+    snapshot, witness = make(path, ["a"])
+    path.write_bytes(b"\0")
+    reason = trouble(path, witness)
+    assert reason is not None
+    rescue(path, [snapshot], reason, NOW_US, witness)
+    assert names(path) == {"a"}
+
+
+def test_the_database_of_a_newer_release_is_refused_and_not_made_again(path: Path) -> None:
+    _, witness = make(path, ["a"])
+    newer = replace(witness, schema=newest_schema() + 1)
+    db = apsw.Connection(str(path))
+    db.execute(f"PRAGMA user_version={newer.schema}")
+    db.close()
+    assert trouble(path, newer) is None
+    with pytest.raises(WrongDatabase, match="newer"):
+        opened(path)
+
+
+def break_index(path: Path) -> None:
+    """As many keys in the journal's index by time as before, all of them wrong."""
+    db = apsw.Connection(str(path))
+    wanted = db.execute("SELECT sql FROM sqlite_schema WHERE name = 'journal_by_time'").get
+    for sql in (str(wanted).replace("ts_us", "seq"), wanted):
+        db.execute("PRAGMA writable_schema=ON")
+        db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'journal_by_time'", (sql,))
+        db.execute("PRAGMA writable_schema=RESET")
+        if sql != wanted:
+            db.execute("REINDEX journal_by_time")
+    db.close()
+
+
+def test_an_index_with_wrong_keys_is_found_by_the_start_after_it_ended_the_box(path: Path) -> None:
+    snapshot, witness = make(path, ["a"], ["b"])
+    break_index(path)
+    shutil.copyfile(path, snapshot)
+    assert trouble(path, witness) is None, "the quick check compares no index with its table"
+
+    async def use_it() -> None:
+        with pytest.RaisesGroup(StoreBroken):
+            async with open_store(path, HandClock()) as store:
+                with pytest.raises(StoreBroken):
+                    await store.write(lambda tx: tx.run("DELETE FROM journal WHERE seq > 0"))
+                await trio.sleep_forever()
+
+    trio.run(use_it)
+    reason = trouble(path, witness)
+    assert reason is not None and "index" in reason
+    rescue(path, [snapshot], reason, NOW_US, witness)
+    assert names(path) == {"a", "b"}, "a snapshot of the same damage is passed over"
+    assert opened(path)[2] == ["database_restored"]
+    assert trouble(path, None) is None
+
+
+def test_a_rescue_that_is_interrupted_anywhere_is_completed_by_the_next_start(path: Path) -> None:
+    """Each rename of the swap is the last thing done before the power goes."""
+    for steps in range(6):
+        shutil.rmtree(path.parent, ignore_errors=True)
+        snapshot, witness = make(path, ["a"], ["b"])
+        scribble(path, page_of(path, "journal"))
+        shutil.copyfile(path, path.with_name("box.db-wal"))  # rubbish that must not meet the new one
+        reason = trouble(path, witness)
+        assert reason is not None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "replace", PowerCut(steps))
+            try:
+                rescue(path, [snapshot], reason, NOW_US, witness)
+            except KeyboardInterrupt:
+                pass
+        finish_swap(path, NOW_US + 1_000_000)
+        if (again := trouble(path, witness)) is not None:
+            rescue(path, [snapshot], again, NOW_US + 1_000_000, witness)
+        assert names(path) == {"a", "b"}, steps
+        assert trouble(path, None) is None and opened(path)[0] != witness.epoch, steps
+
+
+class PowerCut:
+    """`os.replace` that works so many times."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def __call__(self, source: Path, target: Path) -> None:
+        if self.steps == 0:
+            raise KeyboardInterrupt
+        self.steps -= 1
+        source.rename(target)
