@@ -3,6 +3,7 @@
 import { diskOfMarks } from "./state/disk.js";
 import { Box } from "./state/box.js";
 import { Keys } from "./state/keys.js";
+import { camerasOf, channelsOf, groupsOf, linkOf, lookAt, verdictOf } from "./state/health.js";
 import { Marks } from "./state/marks.js";
 import { Prefetch } from "./state/prefetch.js";
 import { Prefs } from "./state/prefs.js";
@@ -104,6 +105,9 @@ const ctx = {
 let entered = null;
 let where = "";
 let turn = 0;
+let looking = false;
+/** What the box last said of itself. @type {import("./state/health.js").Looked} */
+let looked = { ready: null, clients: [], sources: [] };
 
 async function show() {
   const [name = "", ...words] = location.hash.slice(1).split("/").map(decodeURIComponent);
@@ -156,8 +160,7 @@ function drawFrame() {
   const now = session();
   void drawControl();
   status.session = now;
-  const channels = [...box.state.channels.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
-  status.channels = now?.channel_ids ? channels.filter((each) => now.channel_ids?.includes(each.id)) : channels;
+  drawHealth(now);
   status.state = { online: box.online, rtt: box.rtt, waiting: box.outbox.waiting().length, closed: box.closed };
   const role = prefs.get("role");
   status.screens = Object.entries(SCREENS)
@@ -166,6 +169,16 @@ function drawFrame() {
   const open = ctx.open();
   bar.state = { session: now, open, seconds: prefs.get("lastSeconds"), cued: Boolean(open?.cue_time) };
   drawBanner();
+}
+
+/** What the health page says, by the same judgement: a camera that is off or at fault is seen on every screen.
+ * @param {import("./state/store.js").Session | undefined} now */
+function drawHealth(now) {
+  const channels = channelsOf(box.state.channels.values(), now);
+  const { ready, clients, sources } = looked;
+  status.cameras = camerasOf(channels, sources).map((check, at) => ({ id: channels[at].id, check }));
+  const { status: worst, words } = verdictOf(groupsOf({ ready, channels, sources, clients, session: now, link: { ...linkOf(ctx), online: !box.away } }));
+  status.room = ready && { words: hoursOf(ready.parts.recording_hours?.figures?.hours), status: worst, verdict: words };
 }
 
 /** Says what is not as usual, and only when it lasts: a restart of the box under 2 s is nobody's business. */
@@ -258,15 +271,14 @@ prefs.addEventListener("change", (event) => {
   drawFrame();
   entered?.update?.({ tables: new Set(["prefs"]) });
 });
-let looking = false;
 
 /** The box's own state, for the status line: seldom, and when the page is looked at again. */
 async function lookAtBox() {
   if (looking || document.hidden || !box.online) return;
   looking = true;
-  const ready = /** @type {import("./state/api").Readiness | null} */ (await box.request("GET", "/readyz").catch(() => null));
-  status.room = ready && { words: hoursOf(ready.parts.recording_hours?.figures?.hours), status: ready.status };
+  looked = await lookAt(box).catch(() => ({ ready: null, clients: [], sources: [] }));
   looking = false;
+  drawFrame();
 }
 document.addEventListener("visibilitychange", lookAtBox);
 setTimeout(lookAtBox, 3000); // the first marks come first

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { groupsOf, verdictOf } from "../../../appliance/web/static/state/health.js";
+import { camerasOf, channelsOf, groupsOf, verdictOf } from "../../../appliance/web/static/state/health.js";
 
 const part = (status, detail = "fine", hint = null) => ({ status, detail, hint });
 const camera = (id, more = {}) => ({ id, name: id, status: "active", footage: "on", error_reason: null, resolution: null, framerate: null, latency_ms: 0, ...more });
@@ -74,4 +74,14 @@ test("devices: silent, slow and untested ones are amber; this one offline is red
 test("a session that does not run is said", () => {
   assert.equal(find({ ...well(), session: undefined }, "session").status, "bad");
   assert.equal(find({ ...well(), session: { name: "Final", status: "scheduled" } }, "session").fix, "Start it at Operator before the game");
+});
+
+test("the status line has the same judgement of cameras, for those of the session alone", () => {
+  const all = [camera("cam3"), camera("cam1", { status: "inactive" }), camera("cam2", { status: "error", error_reason: "lens cap" })];
+  const shown = channelsOf(all, { channel_ids: ["cam1", "cam2"] });
+  assert.deepEqual(shown.map((each) => each.id), ["cam1", "cam2"]);
+  assert.deepEqual(camerasOf(shown), groupsOf({ ...well(), channels: shown })[0].checks.slice(0, 2));
+  assert.deepEqual(camerasOf(shown).map((each) => each.status), ["warn", "bad"]);
+  assert.equal(channelsOf(all, undefined).length, 3);
+  assert.equal(channelsOf(all, { channel_ids: null }).length, 3);
 });

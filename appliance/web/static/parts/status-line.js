@@ -1,6 +1,6 @@
 // The line on top: always true. Session, clock, cameras, the way to the box; navigation at its end.
 //
-// Properties: session, channels, link {online, rtt, waiting, closed}, now (() => ms), screens [{hash, label, current}],
+// Properties: session, cameras (the health page's checks), state {online, rtt, waiting, closed}, room, screens [{hash, label, current}],
 // extra (a node the role puts in place, such as the session's controls). Emits `menu`.
 
 import { button, define, h, icon, keyed, say } from "./dom.js";
@@ -9,9 +9,9 @@ import { clockOf } from "../state/words.js";
 
 /** @typedef {{online: boolean, rtt: number | null, waiting: number, closed: string}} Link */
 
-const FOOTAGE = /** @type {Record<string, [string, string]>} */ ({
-  on: ["●", "good"], stalled: ["▲", "warn"], none: ["○", "dim"],
-});
+/** @typedef {import("../state/health.js").Check} Check */
+
+const MARKS = /** @type {Record<Check["status"], [string, string]>} */ ({ ok: ["●", "good"], warn: ["▲", "warn"], bad: ["✗", "bad"] });
 
 export class StatusLine extends HTMLElement {
   look = "";
@@ -41,23 +41,24 @@ export class StatusLine extends HTMLElement {
     state.hidden = !session;
   }
 
-  /** @param {readonly import("../state/store.js").Channel[]} channels */
-  set channels(channels) {
+  /** Each camera of the session, as the health page judges it. @param {readonly {id: string, check: Check}[]} cameras */
+  set cameras(cameras) {
     if (!this.cams) return;
-    const look = JSON.stringify(channels.map((each) => [each.id, each.status, each.footage]));
+    const look = JSON.stringify(cameras);
     if (look === this.look) return;
     this.look = look;
-    keyed(this.cams, channels, (each) => each.id, (each, old) => {
+    keyed(this.cams, cameras, (each) => each.id, ({ id, check }, old) => {
       const made = old ?? h("span", {}, " ", h("span", {}, ""), " ", h("span", {}, ""));
-      const [mark, kind] = each.status === "error" ? ["▲", "bad"] : FOOTAGE[each.footage] ?? ["○", "dim"];
-      say(made.children[0], each.id);
+      const [mark, kind] = MARKS[check.status];
+      say(made.children[0], id);
       say(made.children[1], mark);
       made.children[1].className = kind;
       return made;
     });
-    const bad = channels.filter((each) => each.status === "error" || each.footage !== "on");
-    const words = bad.length ? bad.map((each) => `${each.name || each.id} ${each.footage === "on" ? each.status : each.footage}`).join(", ") : "all cameras send";
-    this.cams.setAttribute("aria-label", `${channels.map((each) => each.id).join(" ")}: ${words}. Open health.`);
+    const unwell = cameras.filter(({ check }) => check.status !== "ok");
+    const words = unwell.map(({ check }) => `${check.title}: ${check.words}`).join(", ") || (cameras.length ? "all cameras send" : "no camera");
+    this.cams.setAttribute("aria-label", `${cameras.map((each) => each.id).join(" ")}: ${words}. Open health.`);
+    this.cams.title = words;
   }
 
   /** @param {Link} link */
@@ -70,8 +71,8 @@ export class StatusLine extends HTMLElement {
     this.link.setAttribute("aria-label", `${online ? "Connected" : "Reconnecting"}, ${/** @type {string} */ (this.link.textContent).replace(/[⇄…] ?/g, "")}`);
   }
 
-  /** How the box is: hours of recording left, and the worst of its parts; null: it did not say.
-   * @param {{words: string, status: "ok" | "warn" | "bad"} | null} room */
+  /** Hours of recording left, and what the health page says over everything; null: the box did not say.
+   * @param {{words: string, status: Check["status"], verdict: string} | null} room */
   set room(room) {
     if (!this.roomed) return;
     const well = room?.status === "ok";
@@ -79,7 +80,7 @@ export class StatusLine extends HTMLElement {
     say(this.roomed, room ? [well ? "◔" : room.status === "warn" ? "▲" : "✗", room.words].filter(Boolean).join(" ") : "");
     this.roomed.className = `link room ${well ? "" : room?.status ?? ""}`;
     const left = room?.words ? `${room.words} of recording left. ` : "";
-    this.roomed.setAttribute("aria-label", `${left}${well ? "The box is well" : "Something needs a look"}. Open health.`);
+    this.roomed.setAttribute("aria-label", `${left}${well ? "The box is well" : room?.verdict ?? ""}. Open health.`);
   }
 
   /** @param {readonly {hash: string, label: string, current: boolean}[]} screens */

@@ -1,7 +1,7 @@
 // Health, and the checklist before the game: every part green, amber or red, with what to do. Looks every two seconds.
 
 import { h, keyed, say } from "../parts/dom.js";
-import { groupsOf, verdictOf } from "../state/health.js";
+import { channelsOf, groupsOf, linkOf, lookAt, verdictOf } from "../state/health.js";
 import { clockOf } from "../state/zone.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
@@ -23,9 +23,9 @@ class Health {
     this.ctx = ctx;
     /** @type {import("../state/api").Readiness | null} */
     this.ready = null;
-    /** @type {import("../state/api").LiveClient[]} */
+    /** @type {readonly import("../state/api").LiveClient[]} */
     this.clients = [];
-    /** @type {import("../state/api").SourceState[]} */
+    /** @type {readonly import("../state/api").SourceState[]} */
     this.sources = [];
     this.asked = 0; // box time of the last answer, ms
     this.mark = h("span", { class: "verdict-mark", "aria-hidden": "true" }, "…");
@@ -56,14 +56,10 @@ class Health {
   async ask() {
     if (document.hidden || this.asking) return;
     this.asking = true;
-    const { box } = this.ctx;
     try {
-      // A red part makes it 503; box.js hands the parts over all the same.
-      const [ready, clients, sources] = await Promise.all([box.request("GET", "/readyz"), box.request("GET", "/clients"), box.request("GET", "/sources")]);
-      this.ready = ready;
-      this.clients = clients.items;
-      this.sources = sources.items;
-      this.asked = box.now();
+      const { ready, clients, sources } = await lookAt(this.ctx.box);
+      Object.assign(this, { ready, clients, sources });
+      this.asked = this.ctx.box.now();
     } catch {
       this.ready = null; // the connection's line says it
     } finally {
@@ -73,16 +69,11 @@ class Health {
   }
 
   draw() {
-    const { box, prefs } = this.ctx;
+    const { box } = this.ctx;
     const session = this.ctx.session();
-    const all = [...box.state.channels.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
     const groups = groupsOf({
       ready: this.ready, clients: this.ready ? this.clients : [], sources: this.ready ? this.sources : [], session,
-      channels: session?.channel_ids ? all.filter((each) => session.channel_ids?.includes(each.id)) : all,
-      link: {
-        online: box.online, rtt: box.rtt, offsetMs: box.offsetMs, waiting: box.outbox.waiting().length,
-        device: prefs.get("device"), editLists: prefs.get("editLists"),
-      },
+      channels: channelsOf(box.state.channels.values(), session), link: linkOf(this.ctx),
     });
     keyed(this.lists, groups, (group) => group.title, (group, old) => {
       const made = old ?? h("section", { class: "group", "aria-label": group.title }, h("h3", {}, group.title), h("ul", {}));

@@ -1,6 +1,8 @@
-// What the health page says: every part green, amber or red, with what to do about it. Plain functions, no I/O.
+// What the health page and the status line say: every part green, amber or red, with what to do about it. Plain functions; `lookAt` asks.
 //
 // The box judges itself (/readyz) and its words are shown as they are; cameras and devices are judged here.
+
+import { titleOf } from "./working.js";
 
 /** @typedef {import("./api").Part["status"]} Status */
 /** @typedef {{id: string, title: string, status: Status, words: string, fix: string}} Check */
@@ -37,7 +39,7 @@ export function groupsOf({ ready, channels, sources = [], clients, link, session
   const parts = ready?.parts ?? {};
   const named = { ...PICTURES, ...ROOM, ...BOX };
   const others = Object.keys(parts).filter((name) => !(name in named) && !ELSEWHERE.includes(name));
-  const cameras = channels.length ? channels.map((each) => camera(each, sources.find((source) => source.channel_id === each.id))) : [check("cameras", "Cameras", "bad", "There is no camera", "Add a channel to the settings file, or by POST /channels")];
+  const cameras = channels.length ? camerasOf(channels, sources) : [check("cameras", "Cameras", "bad", "There is no camera", "Add a channel to the settings file, or by POST /channels")];
   return [
     { title: "Pictures", checks: [...cameras, ...listed(parts, PICTURES)] },
     { title: "Room", checks: listed(parts, ROOM) },
@@ -45,6 +47,22 @@ export function groupsOf({ ready, channels, sources = [], clients, link, session
     { title: "Devices", checks: [connection(link), ownClock(link), selfTest("self-test", "Clips on this device", link.editLists), ...clients.filter((each) => each.device !== link.device).map(client)] },
   ].filter((group) => group.checks.length);
 }
+
+/** What the box says of itself. @typedef {{ready: import("./api").Readiness | null, clients: readonly import("./api").LiveClient[],
+ *   sources: readonly import("./api").SourceState[]}} Looked */
+
+/** Ask the box. A red part makes it 503; box.js hands the parts over all the same. Throws when it does not answer.
+ * @param {{request: (method: string, path: string) => Promise<any>}} box @returns {Promise<Looked>} */
+export async function lookAt(box) {
+  const [ready, clients, sources] = await Promise.all(["/readyz", "/clients", "/sources"].map((path) => box.request("GET", path)));
+  return { ready, clients: clients.items, sources: sources.items };
+}
+
+/** This device's way to the box. @param {{box: import("./box.js").Box, prefs: import("./prefs.js").Prefs}} ctx @returns {Link} */
+export const linkOf = ({ box, prefs }) => ({
+  online: box.online, rtt: box.rtt, offsetMs: box.offsetMs, waiting: box.outbox.waiting().length,
+  device: prefs.get("device"), editLists: prefs.get("editLists"),
+});
 
 /** One line over all of it. @param {readonly Group[]} groups @returns {{status: Status, words: string}} */
 export function verdictOf(groups) {
@@ -74,6 +92,14 @@ const part = (name, title, said) => check(name, title, said.status, sentence(sai
 /** @param {string} words */
 const sentence = (words) => words && words[0].toUpperCase() + words.slice(1);
 
+/** Each camera as the health page and the status line judge it, in the order given.
+ * @param {readonly import("./api").Channel[]} channels @param {readonly import("./api").SourceState[]} [sources] @returns {Check[]} */
+export const camerasOf = (channels, sources = []) => channels.map((each) => camera(each, sources.find((source) => source.channel_id === each.id)));
+
+/** Those of the session, by id: without a session, or with one of every camera, all. @param {Iterable<import("./api").Channel>} all
+ * @param {import("./api").Session | undefined} session */
+export const channelsOf = (all, session) => [...all].filter((each) => session?.channel_ids?.includes(each.id) ?? true).sort((one, other) => (one.id < other.id ? -1 : 1));
+
 /** The box's own words where it says that a camera is not well. @param {import("./api").Channel} channel @param {import("./api").SourceState} [source] */
 function camera(channel, source) {
   const found = cameraAlone(channel, source?.status === "ok" ? source.detail.replace(/^records(, )?/, "") : "");
@@ -96,9 +122,9 @@ function cameraAlone(channel, line) {
 /** @param {import("./api").Session | undefined} session */
 function work(session) {
   if (!session) return check("session", "Session", "bad", "There is no session: plays cannot be marked", "Create one at Operator");
-  if (session.status === "active") return check("session", "Session", "ok", `${session.name} runs`);
+  if (session.status === "active") return check("session", "Session", "ok", `${titleOf(session)} runs`);
   const fix = session.status === "completed" ? "Create the next one at Operator" : session.status === "paused" ? "Resume it at Operator" : "Start it at Operator before the game";
-  return check("session", "Session", "warn", `${session.name} is ${session.status}`, fix);
+  return check("session", "Session", "warn", `${titleOf(session)} is ${session.status}`, fix);
 }
 
 /** @param {Link} link */
