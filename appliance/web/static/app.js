@@ -106,6 +106,7 @@ let entered = null;
 let where = "";
 let turn = 0;
 let looking = false;
+let again = false; // what is being asked for is older than what made us ask again
 /** What the box last said of itself. @type {import("./state/health.js").Looked} */
 let looked = { ready: null, clients: [], sources: [] };
 
@@ -264,7 +265,9 @@ keys.add([
 box.addEventListener("change", (event) => {
   drawFrame();
   if (box.state.sessions.size) offerSession();
-  entered?.update?.(/** @type {CustomEvent} */ (event).detail);
+  const { detail } = /** @type {CustomEvent<import("./state/box.js").Change>} */ (event);
+  entered?.update?.(detail);
+  if (detail.tables.has("channels") && looked.ready) void lookAtBox();
 });
 prefs.addEventListener("change", (event) => {
   if (/** @type {CustomEvent} */ (event).detail === "theme") document.documentElement.dataset.theme = prefs.get("theme");
@@ -272,13 +275,15 @@ prefs.addEventListener("change", (event) => {
   entered?.update?.({ tables: new Set(["prefs"]) });
 });
 
-/** The box's own state, for the status line: seldom, and when the page is looked at again. */
+/** The box's own state, for the status line: seldom, when the page is looked at again, and when a camera changed. */
 async function lookAtBox() {
+  again = looking;
   if (looking || document.hidden || !box.online) return;
   looking = true;
   looked = await lookAt(box).catch(() => ({ ready: null, clients: [], sources: [] }));
   looking = false;
   drawFrame();
+  if (again) void lookAtBox();
 }
 document.addEventListener("visibilitychange", lookAtBox);
 setTimeout(lookAtBox, 3000); // the first marks come first
