@@ -158,17 +158,14 @@ class Channel:
         return made
 
     def _apply_deferred(self, growth: Growth, newest: Segment) -> list[Knot]:
-        """Take in what an older file of the same run has deferred."""
-        mtxi = growth.cursor.init.mtxi if growth.cursor.init is not None else None
-        if mtxi is None:
-            return []
+        """Take in what older files of the same run have deferred."""
         made: list[Knot] = []
+        mine = growth.cursor.init.mtxi if growth.cursor.init is not None else None
         for other in self.segments.values():
-            theirs = other.deferred.cursor.init if other.deferred is not None else None
-            if other is newest or other.index is None or theirs is None or theirs.mtxi is None:
+            if other is newest or other.deferred is None or other.index is None or mine is None:
                 continue
-            if theirs.mtxi.stream_id == mtxi.stream_id and theirs.mtxi.number < mtxi.number:
-                assert other.deferred is not None
+            theirs = other.deferred.cursor.init.mtxi if other.deferred.cursor.init is not None else None
+            if theirs and theirs.stream_id == mine.stream_id and theirs.number < mine.number:
                 made += self._apply(other, other.index, other.deferred, Seen(None))
         return made
 
@@ -303,13 +300,8 @@ class Channel:
         return [self.segments[name] for name in names]
 
     def to_be_known_before(self, segment: Segment, index: SegmentIndex) -> list[Segment]:
-        """Segments to walk before this one, oldest first, as it ends later than it was written.
-
-        Media time may have leapt in one of them: then the run's clock does not reach this one as it is.
-        """
-        if not self.clocks.ends_early(segment, index):
-            return []
-        start_us = self._order.start_us(segment.name)
+        """Segments to walk first, oldest first: this one ends later than written, one of them may leap."""
+        start_us = self._order.start_us(segment.name) if self.clocks.ends_early(segment, index) else 0
         return [each for each in self.waiting()[::-1] if self._order.start_us(each.name) < start_us]
 
     def unwalked(self) -> int:

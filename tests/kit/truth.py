@@ -243,6 +243,9 @@ class Sight:
         self._fds: dict[str, int] = {}
         self._mtimes: dict[str, int] = {}
         self._told: dict[str, int] = {}
+        self._sorted: dict[str, list[int]] = {}
+        for run_id, at_ns in sorted(self._truth):
+            self._sorted.setdefault(run_id, []).append(at_ns)
 
     def run(self) -> list[Error]:
         """Look until the last write; the first published time of every frame, in the order of the truth."""
@@ -379,21 +382,12 @@ class Sight:
             self._told[segment.name] = len(index.parts)
 
     def _frames_of(self, index: SegmentIndex, first: int, last: int) -> Iterator[tuple[str, int]]:
-        rows = self._rows(index.run_id)
+        rows = self._sorted[index.run_id]
         low, high = index.run_ns(first) - 1000, index.run_ns(last) + 1000
         at = bisect_left(rows, low)
         while at < len(rows) and rows[at] <= high:
             yield index.run_id, rows[at]
             at += 1
-
-    def _rows(self, run_id: str) -> list[int]:
-        if not hasattr(self, "_sorted"):
-            self._sorted: dict[str, list[int]] = {}
-            for run, at_ns in self._truth:
-                self._sorted.setdefault(run, []).append(at_ns)
-            for rows in self._sorted.values():
-                rows.sort()
-        return self._sorted[run_id]
 
     def _check(self) -> None:
         last_us: dict[str, int] = {}
@@ -404,6 +398,3 @@ class Sight:
             if at_us <= last_us.get(run_id, 0):
                 raise Moved(f"{run_id} {at_ns}: time goes back")
             last_us[run_id] = at_us
-
-
-__all__ = ["Error", "Feed", "Frame", "Moved", "Recording", "Sight", "record"]
