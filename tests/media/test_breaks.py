@@ -12,7 +12,7 @@ import pytest
 from appliance.media.frames import plan_frames
 from tests.kit.barcode import Media, encode, play
 from tests.kit.fmp4_file import Recordings
-from tests.media.test_plan import LATENCY_US, at_us, plan_us
+from tests.media.test_plan import LATENCY_US, ROUNDING_US, at_us, plan_us
 
 
 @pytest.fixture
