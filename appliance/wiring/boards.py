@@ -184,12 +184,31 @@ def add_parts(
     if recorder is not None:
         board.add("recorder", lambda: recorder_part(recorder))
     board.add("recordings", lambda: recordings_part(recordings))
+    add_clocks(metrics, recordings)
     if workers is not None:
         board.add("workers", lambda: workers_part(workers))
         metrics.gauges("worker_jobs", "Media jobs and what became of workers", "what", _jobs_of(workers))
     board.add("clips", lambda: cutter_part(cutter))
     metrics.gauge("clips_waiting", "Ended clips that wait for footage", _figure(cutter, "waiting"))
     metrics.gauge("exports_waiting", "Clips that wait to be encoded anew", _figure(cutter, "exports"))
+
+
+def add_clocks(metrics: Metrics, recordings: RecordingsHandle) -> None:
+    """How the cameras' clocks run: what published times rest on."""
+
+    def of(figure: Callable[[ChannelFootage], float | None]) -> Callable[[], dict[str, float]]:
+        def ask() -> dict[str, float]:
+            figures = {each: figure(recordings.footage(each)) for each in recordings.channel_ids()}
+            return {name: value for name, value in figures.items() if value is not None}
+
+        return ask
+
+    skew = "The camera's clock against box time, parts per million; positive is fast"
+    metrics.gauges("channel_clock_skew_ppm", skew, "channel", of(lambda each: each.skew_ppm))
+    lag = "How far the recorder's own time lies behind the arrival of its footage, ms"
+    metrics.gauges("channel_recorder_lag_ms", lag, "channel", of(lambda each: each.ntp_lag_ms))
+    settling = "1 while a new recording's clock is still compared with its arrivals"
+    metrics.gauges("channel_clock_settling", settling, "channel", of(lambda each: float(each.is_settling)))
 
 
 def _jobs_of(workers: WorkerPoolHandle) -> Callable[[], dict[str, float]]:

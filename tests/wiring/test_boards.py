@@ -9,8 +9,10 @@ import pytest
 
 from appliance.channels.configured import Applied
 from appliance.kernel.troubles import Troubles
+from appliance.ops.metrics import Metrics
 from appliance.recordings.facts import ChannelFacts
 from appliance.wiring.boards import (
+    add_clocks,
     clip_disks_part,
     cutter_part,
     recorder_part,
@@ -61,6 +63,13 @@ class Indexed:
     video_until_us: int | None = None
     footage: str = "on"
     undecodable_s: float = 0.0
+
+
+@dataclass
+class Clocks:
+    skew_ppm: float
+    ntp_lag_ms: float | None = None
+    is_settling: bool = True
 
 
 @dataclass
@@ -147,3 +156,13 @@ def test_a_clip_that_is_cut_again_and_again_is_red_and_named() -> None:
     figures = {"waiting": 0, "running": 0, "ghosts": 0, "exports": 0}
     part = cutter_part(Says(figures, often={"0199": 4}))  # type: ignore[arg-type]
     assert part.status == "bad" and "0199 4 times" in part.detail and part.hint
+
+
+def test_the_clocks_of_cameras_are_figures() -> None:
+    """How they run, for those who keep figures; what is not known is not shown."""
+    metrics = Metrics()
+    add_clocks(metrics, Says({"cam1": Clocks(120.5)}))  # type: ignore[arg-type]
+    text = metrics.render().decode()
+    assert 'channel_clock_skew_ppm{channel="cam1"} 120.5' in text
+    assert 'channel_clock_settling{channel="cam1"} 1.0' in text
+    assert 'channel_recorder_lag_ms{channel="cam1"}' not in text
