@@ -15,6 +15,13 @@ from appliance.media.timeline import PPB, Knot, Leap, squeeze
 
 _SLACK_US = 2_000_000
 _WORTH_A_LEAP_US = 100_000  # MediaMTX's NTP itself steps by +-20 ms from segment to segment
+# MediaMTX's NTP of a run's first sample is 75 to 190 ms late (measured): no arrival before it was faster.
+_FIRST_LATE_US = 250_000
+_REAL_SKEW = 1_000  # one over this: cameras' clocks are off by less
+_BETWEEN_FILES_NS = (
+    400_000_000  # files of one run are nearer: sound begins a file up to 0.2 s before its picture
+)
+_END_NS = 1_000_000
 _MIN_RATE, _MAX_RATE = PPB * 9 // 10, PPB * 11 // 10
 _PER_US = 1_000 * PPB
 
@@ -28,11 +35,14 @@ def anchored(
     leaps: Sequence[Leap] = (),
     last: tuple[int, int] | None = None,
     is_known: bool = False,
+    begins_run: bool = False,
 ) -> list[Knot]:
     """Knots for a segment that begins at media `start_ns` and wall `wall_us`.
 
     `is_known`: the run was observed up to `left`, whose offset and skew are better than what the file says:
     it needs no knot but for a leap.
+
+    `begins_run`: its own word is of the run's first sample, which is late more often than a source is fast.
 
     `left` the run's knot before it; `right` (media ns, wall us) where the run's next stretch begins; `last`
     (media ns, latest wall us) a time by which the end of the segment had certainly been written.
@@ -43,7 +53,9 @@ def anchored(
         wall_us = max(wall_us, left.wall_at(start_ns), left.wall_us + 1)
     first = Knot(start_ns, wall_us, PPB)
     if right is not None and right[0] > start_ns and right[1] > wall_us:
-        return _towards(first, right, leaps)
+        if begins_run and left is None and not leaps:
+            first = _not_late(first, right)
+        return _towards(first, right, leaps, last[0] if last is not None else right[0])
     if last is not None and leaps:
         too_late_us = first.wall_at(last[0]) - last[1]
         if is_leapt(leaps, too_late_us):
@@ -70,18 +82,38 @@ def _continued(left: Knot, end: tuple[int, int] | None, leaps: Sequence[Leap]) -
     return _squeezed(left, leaps, too_late_us) if is_leapt(leaps, too_late_us) else []
 
 
-def _towards(first: Knot, right: tuple[int, int], leaps: Sequence[Leap]) -> list[Knot]:
+def _towards(first: Knot, right: tuple[int, int], leaps: Sequence[Leap], end_ns: int) -> list[Knot]:
     media_ns, wall_us = right
     too_late_us = first.wall_at(media_ns) - wall_us
+    between = Leap(end_ns, media_ns)
+    if media_ns - end_ns > _BETWEEN_FILES_NS and is_leapt([between], too_late_us):
+        return _leapt_after(first, right, between, too_late_us)
     knots = [first]
     if leaps and too_late_us > _WORTH_A_LEAP_US:
         knots += _squeezed(first, leaps, too_late_us)
-    tail = knots[-1]
-    rate = (wall_us - tail.wall_us) * _PER_US // max(1, media_ns - tail.media_ns)
-    # Rates far from one are no clock: MediaMTX's NTP was reset in between. Going back must be ruled out only.
-    rate = max(1, rate) if rate < _MIN_RATE else min(rate, _MAX_RATE)
-    knots[-1] = Knot(tail.media_ns, tail.wall_us, rate)
+    knots[-1] = _aimed(knots[-1], right)
     return knots
+
+
+def _aimed(tail: Knot, right: tuple[int, int]) -> Knot:
+    rate = (right[1] - tail.wall_us) * _PER_US // max(1, right[0] - tail.media_ns)
+    # Rates far from one are no clock: MediaMTX's NTP was reset in between. Going back must be ruled out only.
+    return tail._replace(rate_ppb=max(1, rate) if rate < _MIN_RATE else min(rate, _MAX_RATE))
+
+
+def _leapt_after(first: Knot, right: tuple[int, int], between: Leap, too_late_us: int) -> list[Knot]:
+    """Media time leapt between this file and the next: what was really lost there stays, the rest goes."""
+    lost_us = max(0, (between.floor_ns - between.before_ns) // 1000 - too_late_us)
+    aimed = _aimed(first, (between.before_ns, right[1] - lost_us))
+    over_ns = between.before_ns - _END_NS  # inside the last picture
+    return [aimed, _aimed(Knot(over_ns, aimed.wall_at(over_ns), PPB), right)]
+
+
+def _not_late(first: Knot, right: tuple[int, int]) -> Knot:
+    """The run's first knot, earlier by what only a source far too fast would explain otherwise."""
+    late_us = first.wall_at(right[0]) - right[1]
+    skew_us = (right[0] - first.media_ns) // 1_000 // _REAL_SKEW
+    return first._replace(wall_us=first.wall_us - late_us) if skew_us < late_us <= _FIRST_LATE_US else first
 
 
 def _squeezed(first: Knot, leaps: Sequence[Leap], too_late_us: int) -> list[Knot]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 from appliance.media.envelope import MAX_SKEW, Envelope
@@ -208,17 +209,32 @@ class Run:
         """Put in knots of a stretch that was never published (old segments). Returns those taken.
 
         A knot that would make wall time go back, here or at its neighbours, is refused rather than moved.
+        Knots of a stretch are taken together where they fit together: its first alone may lead past the next.
         """
+        together = list(knots)
+        if together and self._fit(together):
+            self._put(bisect_left(self._columns[0], together[0].media_ns), together)
+            return together
         taken: list[Knot] = []
-        for knot in knots:
-            at = bisect_left(self._columns[0], knot.media_ns)
-            if not _rises(self._knot(at - 1), knot) or not _rises(knot, self._knot(at)):
-                continue
-            # new arrays, because clocks handed out share the old ones
-            pairs = zip(self._columns, knot, strict=True)
-            self._columns = tuple(old[:at] + array("q", [value]) + old[at:] for old, value in pairs)
-            taken.append(knot)
+        for knot in together:
+            if self._fit([knot]):
+                self._put(bisect_left(self._columns[0], knot.media_ns), [knot])
+                taken.append(knot)
         return taken
+
+    def _fit(self, knots: list[Knot]) -> bool:
+        """Whether time rises over these knots and those beside them, with no other knot between."""
+        at = bisect_left(self._columns[0], knots[0].media_ns)
+        following = self._knot(at)
+        if following is not None and following.media_ns <= knots[-1].media_ns:
+            return False
+        line = [self._knot(at - 1), *knots, following]
+        return all(_rises(left, right) for left, right in pairwise(line))
+
+    def _put(self, at: int, knots: list[Knot]) -> None:
+        # new arrays, because clocks handed out share the old ones
+        columns = zip(self._columns, zip(*knots, strict=True), strict=True)
+        self._columns = tuple(old[:at] + array("q", values) + old[at:] for old, values in columns)
 
     def neighbours(self, media_ns: int) -> tuple[Knot | None, Knot | None]:
         """The knots before and at-or-after a media time."""

@@ -352,6 +352,7 @@ class Clocks:
             leaps=[Leap(before, after) for before, after in facts.holes],
             last=(facts.end_ns, latest_us),
             is_known=is_known,
+            begins_run=facts.number == 0,
         )
         run.publish(facts.end_ns)
         return run.anchor(knots)

@@ -204,6 +204,20 @@ def test_old_segments_may_be_anchored_in_any_order(order: list[int]) -> None:
     assert all(left < right for left, right in itertools.pairwise(walls))
 
 
+@pytest.mark.parametrize(("late_ms", "length_s"), [(75, 10), (189, 11.5), (190, 60)])
+def test_the_late_first_word_of_an_old_run_does_not_bend_its_clock(late_ms: int, length_s: float) -> None:
+    """MediaMTX's first NTP is late: 8 s of the first file were 8.08 s of pictures."""
+    begin_us, right = T0 + late_ms * 1000, (round(length_s * NS), T0 + round(length_s * S))
+    assert anchored(0, begin_us, right=right, begins_run=True) == [Knot(0, T0, NS)]
+
+
+@pytest.mark.parametrize("skew", [0.0003, 0.03])
+def test_an_old_run_of_a_fast_source_keeps_its_rate(skew: float) -> None:
+    right = (60 * NS, T0 + round(60 * S * (1 - skew)))
+    [knot] = anchored(0, T0, right=right, begins_run=True)
+    assert knot.wall_us == T0 and abs(knot.rate_ppb / NS - (1 - skew)) < 1e-6
+
+
 def test_a_leap_in_an_old_segment_is_taken_out_where_it_is() -> None:
     leap = Leap(20 * NS, 23 * NS)
     run = Run("aa")
@@ -212,6 +226,45 @@ def test_a_leap_in_an_old_segment_is_taken_out_where_it_is() -> None:
     assert clock.wall_us(19 * NS) == T0 + 19 * S
     assert abs(clock.wall_us(23 * NS) - T0 - 20 * S) < 1_100
     assert abs(clock.wall_us(62 * NS) - T0 - 59 * S) < 1_100
+
+
+@pytest.mark.parametrize("leap_s", [1, 3, 10])
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_a_leap_is_taken_out_whichever_file_is_read_first(leap_s: int, order: list[int]) -> None:
+    run, next_ns = Run("aa"), (10 + leap_s) * NS
+    leaps = [Leap(6 * NS, (6 + leap_s) * NS)]
+    for number in order:
+        begin = (next_ns, T0 + 10 * S) if number else (0, T0)
+        left, _ = run.neighbours(begin[0])
+        following = None if number else (next_ns, T0 + 10 * S)
+        run.anchor(anchored(*begin, left=left, right=following, leaps=[] if number else leaps))
+    clock = run.clock()
+    for media_s, wall_s in [
+        (0, 0),
+        (5, 5),
+        (6 + leap_s, 6),
+        (9 + leap_s, 9),
+        (10 + leap_s, 10),
+        (11 + leap_s, 11),
+    ]:
+        assert abs(clock.wall_us(media_s * NS) - T0 - wall_s * S) < 1_100, media_s
+
+
+@pytest.mark.parametrize("leap_s", [1, 3, 10])
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+@pytest.mark.parametrize("lost_s", [0, 0.5])
+def test_a_leap_between_two_files_does_not_bend_the_first(
+    leap_s: int, order: list[int], lost_s: float
+) -> None:
+    run, following = Run("aa"), (round((6 + leap_s + lost_s) * NS), T0 + round((6 + lost_s) * S))
+    begins = [(0, T0), following]
+    for number in order:
+        left, _ = run.neighbours(begins[number][0])
+        last = ((6 + 14 * number) * NS, T0 + 20 * S)
+        run.anchor(anchored(*begins[number], left=left, right=None if number else following, last=last))
+    clock = run.clock()
+    for media_s, wall_s in [(0, 0), (3, 3), (5.96, 5.96), (6 + leap_s + lost_s, 6 + lost_s)]:
+        assert abs(clock.wall_us(round(media_s * NS)) - T0 - wall_s * S) < 2_100, media_s
 
 
 def test_frames_lost_in_an_old_segment_leave_its_clock_alone() -> None:
