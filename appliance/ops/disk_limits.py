@@ -6,17 +6,20 @@ the box delete every recording for an aim it cannot reach.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from appliance.ops.health import GB
 from appliance.settings import Settings, SettingsError
 
+_RECORDING: Final = ".mp4"
+
 
 class Room(NamedTuple):
-    """The file system of a folder; bytes. `ours`: what the folder holds, where it was counted."""
+    """The file system of a folder; bytes. `ours`: what its recordings hold, where they were counted."""
 
     total: int
     free: int
@@ -56,12 +59,12 @@ def _too_large(settings: Settings, room: Room | None) -> Iterator[str]:
             yield (
                 f"{name}: {limit_gb:g} GB cannot be kept free at {folder}, whose disk"
                 f" has {room.total / GB:.1f} GB, {room.free / GB:.1f} GB of them free; use at most"
-                f" {room.most / GB:.0f}, or every recording would be deleted"
+                f" {math.floor(room.most / GB * 10) / 10:g}, or every recording would be deleted"
             )
 
 
 def room_of(folder: Path, *, count: bool = False) -> Room | None:
-    """The disk of `folder` or of its nearest parent that is there; `count`: with the bytes in the folder.
+    """The disk of `folder` or of its nearest parent that is there; `count`: with its recordings' bytes.
 
     None where no disk answers: a disk that is not mounted is /readyz's to say.
     """
@@ -79,6 +82,8 @@ def room_of(folder: Path, *, count: bool = False) -> Room | None:
 def _sizes(folder: Path) -> Iterator[int]:
     for parent, _, names in os.walk(folder):
         for name in names:
+            if not name.endswith(_RECORDING):
+                continue  # what else lies there is not ours to delete
             try:
                 yield os.lstat(os.path.join(parent, name)).st_size
             except FileNotFoundError:

@@ -132,7 +132,8 @@ class _Keeper:
         assert self.wanted is not None
         now_us, stored = await self.store.read(lambda tx: (tx.now_us, rows.read_record(tx)))
         if self.record is None:
-            record = grace.settle(stored, self.wanted, now_us, self.grace_us)
+            await self._ask()
+            record = grace.settle(stored, self.wanted, now_us, self.grace_us, self.free_bytes)
         else:
             record = grace.due(self.record, now_us)
         self.limits = record.now

@@ -7,10 +7,10 @@ the last ones wait, and /readyz says what they would delete and when.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from appliance.retention.core import Limits
+from appliance.retention.core import FLOOR_BYTES, Limits
 
 _GB: Final = 10**9
 _UNITS: Final = {
@@ -52,20 +52,24 @@ class Record:
         return [f"{name} {old:g} -> {new:g}" for name, old, new in pairs if old != new]
 
 
-def settle(stored: Record | None, wanted: Limits, now_us: int, grace_us: int) -> Record:
+def settle(
+    stored: Record | None, wanted: Limits, now_us: int, grace_us: int, free_bytes: int = FLOOR_BYTES
+) -> Record:
     """The record of a run that begins at `now_us` (box time) with the settings `wanted`.
 
-    The first run of a box takes them as they are. Later every figure that deletes less holds at once, and one
-    that deletes more after `grace_us`; a restart in between does not begin the wait again.
+    Every figure that deletes less holds at once, and one that deletes more after `grace_us`; a restart in
+    between does not begin the wait again. The first run, of a new box or of one whose state was lost, keeps
+    as much free as there is, `free_bytes`, or 1 GB where that is more: recordings may be there already.
     """
-    if stored is None or grace_us <= 0:
+    if grace_us <= 0:
         return Record(wanted)
-    before = due(stored, now_us).now
+    before = due(stored, now_us).now if stored is not None else _as_it_is(wanted, free_bytes)
     mild = _milder(before, wanted)
     if mild == wanted:
         return Record(wanted)
-    waits_already = stored.later == wanted and stored.until_us > now_us
-    return Record(mild, wanted, stored.until_us if waits_already else now_us + grace_us)
+    if stored is not None and stored.later == wanted and stored.until_us > now_us:
+        return Record(mild, wanted, stored.until_us)
+    return Record(mild, wanted, now_us + grace_us)
 
 
 def due(record: Record, now_us: int) -> Record:
@@ -73,6 +77,15 @@ def due(record: Record, now_us: int) -> Record:
     if record.later is not None and now_us >= record.until_us:
         return Record(record.later)
     return record
+
+
+def _as_it_is(wanted: Limits, free_bytes: int) -> Limits:
+    most = max(free_bytes, FLOOR_BYTES)
+    return replace(
+        wanted,
+        min_free_bytes=min(wanted.min_free_bytes, most),
+        reserve_bytes=min(wanted.reserve_bytes, most),
+    )
 
 
 def _milder(one: Limits, other: Limits) -> Limits:

@@ -45,6 +45,7 @@ def test_what_is_recorded_counts_as_room_that_can_be_made(tmp_path: Path) -> Non
     folder = tmp_path / "r" / "x" / "cam1"
     folder.mkdir(parents=True)
     (folder / "a.mp4").write_bytes(os.urandom(1000))
+    (folder / "other.iso").write_bytes(os.urandom(1000))  # retention does not delete it
     room = room_of(tmp_path / "r" / "x", count=True)
     assert room is not None and room.ours == 1000 and room.most == min(room.total, room.free + 1000)
     assert Room(100, 60, 50).most == 100

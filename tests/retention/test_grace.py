@@ -16,7 +16,15 @@ NOW_US = 1_795_203_000_000_000
 
 
 def test_the_first_start_takes_the_settings_as_they_are() -> None:
-    assert settle(None, OLD, NOW_US, DAY_US) == Record(OLD)
+    assert settle(None, OLD, NOW_US, DAY_US, 100 * GB) == Record(OLD)
+
+
+@pytest.mark.parametrize(("free", "kept"), [(15 * GB, 15 * GB), (0, GB)])
+def test_a_first_start_deletes_nothing_to_reach_a_figure_at_once(free: int, kept: int) -> None:
+    record = settle(None, OLD, NOW_US, DAY_US, free)
+    now = replace(OLD, min_free_bytes=kept, reserve_bytes=min(kept, OLD.reserve_bytes))
+    assert record == Record(now, OLD, NOW_US + DAY_US)
+    assert settle(None, OLD, NOW_US, 0, free) == Record(OLD)
 
 
 @pytest.mark.parametrize(

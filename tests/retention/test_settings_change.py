@@ -56,3 +56,14 @@ async def test_a_figure_that_is_corrected_in_time_deletes_nothing(disk: Disk) ->
         disk.clock.advance(2 * 86_400)
         await handle.look_now()
         assert disk.removed == [] and handle.figures().waiting == ()
+
+
+async def test_the_first_start_with_a_disk_of_recordings_deletes_none_of_them_for_a_day(disk: Disk) -> None:
+    names = [disk.record(DAY_US + number * MINUTE_US) for number in range(3)]
+    disk.room = 2 * 10**9  # above the 1 GB that is kept free in any case
+    wanted = reserve(disk.room - 1500)
+    async with disk.kept(wanted, grace_us=DAY_US) as handle:
+        assert disk.removed == [] and handle.figures().waiting
+        disk.clock.advance(86_400)
+        await handle.look_now()
+        assert len(disk.removed) == 2 and set(disk.removed) < set(names)
