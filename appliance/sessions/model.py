@@ -68,6 +68,7 @@ class Session(BaseModel):
     actual_start: str | None
     actual_end: str | None
     channel_ids: list[str] | None = Field(description="null: every channel of the venue")
+    play_count: int
     clip_count: int
     tag_count: int
     total_duration_seconds: float = Field(description="clips neither deleted, failed nor ghosts")
@@ -78,7 +79,7 @@ class Session(BaseModel):
 
 
 def session_counters(tx: ReadTx, session_id: str) -> dict[str, Any]:
-    """clip_count, tag_count and total_duration_seconds: computed, never stored (design section 2)."""
+    """play_count, clip_count, tag_count and total_duration_seconds: computed, never stored (design section 2)."""
     row = tx.one(
         "SELECT count(*) AS clips,"
         " coalesce(sum(duration_us) FILTER (WHERE status <> 'failed'), 0) AS duration_us"
@@ -87,4 +88,10 @@ def session_counters(tx: ReadTx, session_id: str) -> dict[str, Any]:
     )
     assert row is not None  # an aggregate always has one row
     tags = tx.value("SELECT count(*) FROM tags WHERE session_id = ? AND deleted_us IS NULL", (session_id,))
-    return {"clip_count": row["clips"], "tag_count": tags, "total_duration_seconds": row["duration_us"] / 1e6}
+    plays = tx.value("SELECT count(*) FROM plays WHERE session_id = ? AND deleted_us IS NULL", (session_id,))
+    return {
+        "play_count": plays,
+        "clip_count": row["clips"],
+        "tag_count": tags,
+        "total_duration_seconds": row["duration_us"] / 1e6,
+    }

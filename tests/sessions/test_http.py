@@ -47,6 +47,7 @@ async def test_a_session_is_scheduled_with_every_field_of_the_contract(desk: Des
         "actual_start": None,
         "actual_end": None,
         "channel_ids": None,
+        "play_count": 0,
         "clip_count": 0,
         "tag_count": 0,
         "total_duration_seconds": 0.0,

@@ -19,6 +19,8 @@ test("nothing is said of a play that is not true", () => {
   assert.equal(stateOfPlay({ duration: 0 }, []), "Open");
   assert.equal(stateOfPlay(play, []), "No camera");
   assert.equal(stateOfPlay(play, [clip({})]), "Waiting for footage");
+  assert.equal(stateOfPlay({ duration: 0 }, [clip({ waiting_for: "out" })]), "Open");
+  assert.equal(stateOfPlay(play, [clip({ waiting_for: "out" })]), "Ended, not on the box yet", "END is pressed, the box is away");
   const ready = { status: "ready", waiting_for: null, stream_url: "/x" };
   assert.equal(stateOfPlay(play, [clip(ready), clip({})]), "1 of 2 angles");
   assert.equal(stateOfPlay(play, [clip(ready), clip({ status: "failed" })]), "1 of 2 angles failed");

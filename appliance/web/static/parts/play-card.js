@@ -87,7 +87,7 @@ export class PlayCard extends HTMLElement {
       delete made.length.dataset.since;
     } else made.length.dataset.since = String(Date.parse(play.start_time));
     made.length.classList.toggle("live", !play.duration);
-    made.dots.replaceChildren(...clips.map((clip) => h("i", { class: dot(clip), title: `${clip.channel_id}: ${stateOf(clip)}` })));
+    made.dots.replaceChildren(...clips.map((clip) => h("i", { class: dot(clip), title: `${clip.channel_id}: ${stateOf(clip, play)}` })));
     say(made.state, refused || stateOfPlay(play, clips));
     made.state.title = clips.map((clip) => missingOf(clip)).filter(Boolean).join("\n");
     made.state.classList.toggle("bad", Boolean(refused) || clips.some((clip) => clip.status === "failed"));

@@ -10,7 +10,9 @@ import { Gestures } from "./gestures.js";
 import { held } from "./held.js";
 import { shortcutsOf, SPEEDS } from "./player-keys.js";
 import "./scrub-bar.js";
+import { watchShape } from "./shape.js";
 import { Trim } from "./trim.js";
+import { channelsOf } from "../state/health.js";
 import { habitsOf } from "../state/replay.js";
 import { missingOf, stateOf, tagsOf } from "../state/words.js";
 
@@ -33,6 +35,8 @@ export class ReplayPlayer extends HTMLElement {
     this.tags = [];
     /** @type {Map<string, import("../state/store.js").Channel>} */
     this.channels = new Map();
+    /** What the keys 1, 2, ... show: the session's cameras, in their order. @type {readonly string[]} */
+    this.order = [];
     this.autoplay = false;
     this.began = ""; // the play that was started already
     this.waitingSince = 0;
@@ -45,6 +49,7 @@ export class ReplayPlayer extends HTMLElement {
     this.stage = h("div", { class: "stage", id: "stage", tabIndex: -1 });
     this.message = h("div", { class: "message", role: "status" });
     this.stage.append(this.message);
+    watchShape(this.stage);
     this.deck = new Deck(this.stage, {
       source: (url) => prefetch.source(url),
       bring: (url) => prefetch.want(url, true),
@@ -108,6 +113,20 @@ export class ReplayPlayer extends HTMLElement {
           jump(-5, "−5"), jump(-1, "−1"), jump(-0.25, "−¼"), frame(-1), this.go, frame(1), jump(0.25, "+¼"), jump(1, "+1"), jump(5, "+5")),
         this.speeds,
         h("div", { class: "segments tools" }, ...Object.values(this.tools))));
+  }
+
+  /** The box's cameras, and those of the session, in their order. @param {Map<string, import("../state/store.js").Channel>} all
+   * @param {import("../state/store.js").Session | undefined} session */
+  know(all, session) {
+    this.channels = all;
+    this.order = channelsOf(all.values(), session).map((each) => each.id);
+  }
+
+  /** By number: a camera keeps its own while another one is missing. @param {number} at from 0 */
+  camera(at) {
+    const others = this.clips.map((clip) => clip.channel_id).filter((each) => !this.order.includes(each));
+    const channel = [...this.order, ...others][at];
+    if (this.clips.some((clip) => clip.channel_id === channel && clip.stream_url)) this.angle(channel);
   }
 
   shortcuts() {
@@ -184,12 +203,12 @@ export class ReplayPlayer extends HTMLElement {
       const made = /** @type {HTMLButtonElement} */ (old ?? h("button", { type: "button", onclick: () => this.angle(clip.channel_id) }));
       say(made, name);
       made.disabled = !clip.stream_url;
-      made.title = stateOf(clip);
+      made.title = stateOf(clip, this.play);
       made.setAttribute("aria-pressed", String(clip.channel_id === deck.leader));
       const tile = deck.tiles.get(clip.channel_id);
       if (tile) {
         say(tile.label, name);
-        say(tile.words, clip.stream_url ? "" : clip.error_message ?? stateOf(clip));
+        say(tile.words, clip.stream_url ? "" : clip.error_message ?? stateOf(clip, this.play));
       }
       return made;
     });
@@ -271,7 +290,7 @@ export class ReplayPlayer extends HTMLElement {
     const failed = clips.find((clip) => clip.status === "failed");
     if (failed) return this.tell(`${failed.error_message ?? "Not cut"}. `, "Retry", () => emit(this, "retry", failed.id));
     const seconds = ((performance.now() - this.waitingSince) / 1000).toFixed(1);
-    this.tell(`${stateOf(clips[0])} (${seconds} s)`);
+    this.tell(`${stateOf(clips[0], play)} (${seconds} s)`);
   }
 
   /** @param {string} text @param {string} [action] @param {() => void} [act] */

@@ -1,7 +1,7 @@
 // One camera, picture by picture: a short piece of recording that is stepped through, and when each picture was captured.
 //
 // Properties: channels, channel (id), active; show(piece, at).
-// Emits `pick` (channel id), `moved` (nothing), `beyond` (capture time wanted, outside of the piece).
+// Emits `pick` (channel id), `moved` (nothing), `stepped` (by a person), `beyond` (capture time wanted, outside of the piece).
 
 import { button, define, emit, h, icon, say } from "./dom.js";
 import { painted } from "./painted.js";
@@ -101,6 +101,7 @@ export class StepPane extends HTMLElement {
 
   /** @param {number} by pictures */
   step(by) {
+    emit(this, "stepped");
     const to = this.at + by;
     if (this.wanted !== null || to < 0 || to >= (this.piece?.frames.length ?? 0)) this.move(by * (this.interval || 40));
     else this.go(to);
@@ -108,6 +109,7 @@ export class StepPane extends HTMLElement {
 
   /** Presses while the next piece is on its way add up. @param {number} by ms */
   move(by) {
+    emit(this, "stepped");
     const frames = this.piece?.frames ?? [];
     if (!frames.length) return;
     const to = (this.wanted ?? frames[this.at]) + by;

@@ -34,15 +34,14 @@ export class Trim {
     this.show();
   }
 
-  /** A handle is dragged: the picture at it is shown. @param {{lo: number, hi: number, t: number, phase: string}} given */
-  handle({ lo, hi, t, phase }) {
+  /** A handle is dragged: the picture at it is shown. @param {{lo: number, hi: number, t: number}} given */
+  handle({ lo, hi, t }) {
     const { deck } = this.given;
     this.range = { lo, hi };
     deck.range = { lo: Math.max(lo, 0), hi: Math.min(hi, this.length || hi) };
     deck.pauseAll();
     deck.seek(t);
-    this.given.draw();
-    if (phase === "end") this.show();
+    this.show();
   }
 
   show() {

@@ -31,6 +31,8 @@ class Desk {
     this.all = [];
     this.onlyStars = false;
     this.touched = false; // a finger rests on the list
+    /** Plays whose "ready" is said. @type {Set<string>} */
+    this.announced = new Set();
     this.seen = ""; // newest play when the list was last at its top
     this.list = h("ol", { id: "plays", tabIndex: -1, "aria-label": "Plays, newest first" });
     this.count = h("small", { id: "play-count" });
@@ -91,6 +93,7 @@ class Desk {
     removeEventListener("pointerup", this.release ?? (() => {}));
     removeEventListener("pointercancel", this.release ?? (() => {}));
     this.unkey?.();
+    for (const id of this.announced) this.ctx.unsay(`ready ${id}`); // what it offers is on this screen
     this.player.close();
     this.ctx.prefetch.resume();
   }
@@ -106,8 +109,15 @@ class Desk {
     this.rows = this.onlyStars ? this.all.filter((play) => play.is_favorite) : this.all;
     this.clips = this.ctx.clips();
     this.tags = this.ctx.tags();
+    for (const id of this.announced) if (!this.all.some((play) => play.id === id)) this.unsay(id);
     this.drawList();
     this.drawPicture();
+  }
+
+  /** A play that is undone is not offered any longer. @param {string} id */
+  unsay(id) {
+    this.announced.delete(id);
+    this.ctx.unsay(`ready ${id}`);
   }
 
   drawList() {
@@ -139,7 +149,7 @@ class Desk {
     const { player, ctx } = this;
     const play = this.play;
     if (this.playId && !play && this.all.every((each) => each.id !== this.playId)) this.playId = "";
-    player.channels = ctx.box.state.channels;
+    player.know(ctx.box.state.channels, ctx.session());
     player.idle = this.all.length ? TAP : ctx.session() ? NO_PLAY : NO_SESSION;
     player.show(this.playId ? this.all.find((each) => each.id === this.playId) ?? null : null, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
     const board = /** @type {any} */ (this.panel.firstElementChild);
@@ -157,7 +167,7 @@ class Desk {
   watch(id) {
     this.playId = id;
     this.player.autoplay = true;
-    this.ctx.unsay(`ready ${id}`);
+    this.unsay(id);
     if (id) this.player.stage?.focus({ preventScroll: true }); // the keys are the picture's now, not the card's
     history.replaceState(null, "", id ? `#desk/${id}` : "#desk");
     this.update();
@@ -204,6 +214,7 @@ class Desk {
     this.ctx.prefetch.want(clip.stream_url);
     const play = this.ctx.box.state.plays.get(clip.play_id);
     if (!play || before?.stream_url || clip.play_id === this.playId || !this.ctx.plays().some((each) => each.id === play.id)) return;
+    this.announced.add(play.id);
     this.ctx.say(`Play ${play.number} ready`, { action: "Watch", act: () => this.watch(play.id), key: `ready ${play.id}`, kind: "good", patient: true });
   }
 

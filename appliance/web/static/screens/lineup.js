@@ -25,12 +25,14 @@ class LineUp {
     this.chosen = [words[0] ?? "", words[1] ?? ""];
     this.active = 1;
     this.turns = [0, 0];
+    this.compared = false; // a person has stepped: until then nobody says what the two pictures have to do with each other
     /** Delays before the last "Same". @type {Map<string, number> | null} */
     this.before = null;
     this.panes = [0, 1].map((at) => {
       const pane = /** @type {StepPane} */ (h("step-pane", { class: "step-pane", "aria-label": at ? "Camera to set" : "Camera to compare with", role: "group" }));
       pane.addEventListener("pick", (event) => this.pick(at, /** @type {any} */ (event).detail));
       pane.addEventListener("moved", () => this.draw());
+      pane.addEventListener("stepped", () => (this.compared = true));
       pane.addEventListener("beyond", (event) => void this.load(at, /** @type {any} */ (event).detail));
       pane.addEventListener("pointerdown", () => this.focus(at));
       pane.addEventListener("focusin", () => this.focus(at));
@@ -102,12 +104,14 @@ class LineUp {
     const when = this.panes[at].capture ?? this.ctx.box.now() - AGO_MS;
     if (id === this.chosen[1 - at]) this.chosen[1 - at] = this.chosen[at]; // they change places
     this.chosen[at] = id;
+    this.compared = false;
     this.panes.forEach((pane, each) => (pane.channel = this.chosen[each]));
     void this.load(0, when);
     void this.load(1, when);
   }
 
   newest() {
+    this.compared = false;
     const when = this.ctx.box.now() - AGO_MS;
     this.panes.forEach((_, at) => void this.load(at, when));
   }
@@ -147,9 +151,9 @@ class LineUp {
   draw() {
     const [ours, theirs] = this.panes.map((pane) => pane.capture);
     const names = this.chosen.map((id) => this.name(id));
-    if (ours === null || theirs === null) {
+    if (ours === null || theirs === null || !this.compared) {
       say(this.difference, "");
-      say(this.plan, "");
+      say(this.plan, ours === null || theirs === null ? "" : "Nothing compared yet");
       this.same.disabled = true;
       return;
     }

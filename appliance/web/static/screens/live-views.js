@@ -5,6 +5,7 @@
 
 import { button, h } from "../parts/dom.js";
 import "../parts/live-view.js";
+import { watchShape } from "../parts/shape.js";
 import { LiveFeed } from "../state/livefeed.js";
 import { WhepFeed, whepOf } from "../state/whep.js";
 
@@ -17,6 +18,7 @@ export class Views {
   constructor(ctx, stage, draw) {
     this.ctx = ctx;
     this.stage = stage;
+    watchShape(stage);
     this.redraw = draw;
     /** @type {Map<string, LiveView>} */
     this.views = new Map();

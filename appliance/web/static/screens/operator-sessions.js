@@ -5,6 +5,7 @@ import { button, h, icon, keyed, say } from "../parts/dom.js";
 import { openSessionForm } from "../parts/session-form.js";
 import { inOrder, isAtRest, movesOf } from "../state/control.js";
 import { uuid } from "../state/ids.js";
+import { titleOf } from "../state/working.js";
 import { bodyOf, changesOf, goesWith, rebase, valuesOf } from "../state/sessions.js";
 import { dateOf, fieldOf } from "../state/zone.js";
 import { wordsOf } from "./operator.js";
@@ -45,7 +46,7 @@ export class Sessions {
       const [head, facts, moves] = /** @type {Element[]} */ ([...made.children]);
       made.classList.toggle("current", each.id === current);
       made.dataset.status = each.status;
-      say(head.children[0], each.opponent ? `${each.name} v ${each.opponent}` : each.name);
+      say(head.children[0], titleOf(each));
       say(head.children[1], each.status === "active" ? "LIVE" : each.status);
       head.children[1].className = `badge ${each.status === "active" ? "live" : each.status === "paused" ? "warn" : "dim"}`;
       say(facts, factsOf(each));
@@ -98,7 +99,7 @@ export class Sessions {
   }
 
   create() {
-    const { box, prefs } = this.ctx;
+    const { box } = this.ctx;
     const empty = { name: "", type: "game", opponent: "", location: "", season: "", week: "", scheduled_start: fieldOf(box.now()), channel_ids: null };
     let [sent, id] = ["", ""]; // sent again as it was, it is the same session
     this.form("New session", empty, [["later", "Create"], ["now", "Create and start"]], async (values, answer) => {
@@ -109,8 +110,8 @@ export class Sessions {
       } catch (error) {
         return troubleOf(error);
       }
-      if (answer === "now") prefs.set("session", "");
       const begun = answer !== "now" || (await this.send("Created, but not started", "POST", `/sessions/${id}/start`));
+      if (begun && answer === "now") this.ctx.working.choose(id);
       if (begun) this.ctx.say(`${values.name} ${answer === "now" ? "runs" : "is scheduled"}`, { kind: "good" });
       return null;
     });
@@ -190,6 +191,6 @@ const words = (values, field) => (field === "channel_ids" ? values.channel_ids?.
 function factsOf(session) {
   const { status, actual_start: began, actual_end: ended, scheduled_start: planned } = session;
   const when = status === "completed" && ended ? `over since ${dateOf(ended)}` : began ? `since ${dateOf(began)}` : planned ? `begins ${dateOf(planned)}` : "not scheduled";
-  const clips = session.clip_count ? `${session.clip_count} clips` : "no clip yet";
-  return [session.type, session.location, when, clips].filter(Boolean).join(" · ");
+  const plays = session.play_count === 1 ? "1 play" : session.play_count ? `${session.play_count} plays` : "no play yet";
+  return [session.type, session.location, when, plays].filter(Boolean).join(" · ");
 }

@@ -70,7 +70,7 @@ export class Clips {
     this.empty.hidden = this.list.length > 0;
     say(this.empty, "No clip yet. Mark plays, or make clips from the footage: IN, OUT, Make clip.");
     const row = this.list.find((each) => each.id === this.id);
-    this.player.channels = this.ctx.box.state.channels;
+    this.player.know(this.ctx.box.state.channels, this.ctx.session());
     this.player.show(row?.play ?? null, row?.clips ?? [], this.tags?.get(this.id) ?? []);
   }
 

@@ -2,6 +2,7 @@
 //
 // #review, #review/clips, #review/figures. Each pane is a module of its own; this one knows the session and its rows.
 
+import { titleOf } from "../state/working.js";
 import { h, say } from "../parts/dom.js";
 import { Clips } from "./review-clips.js";
 import { Figures } from "./review-figures.js";
@@ -92,7 +93,7 @@ export class Review {
     const look = JSON.stringify([sessions.map((each) => [each.id, each.name, each.opponent, whenOf(each)]), session?.id]);
     if (look !== select.dataset.look) {
       select.dataset.look = look;
-      select.replaceChildren(...sessions.map((each) => h("option", { value: each.id, selected: each.id === session?.id }, `${dateOf(whenOf(each))} ${each.opponent ? `${each.name} v ${each.opponent}` : each.name}`)));
+      select.replaceChildren(...sessions.map((each) => h("option", { value: each.id, selected: each.id === session?.id }, `${dateOf(whenOf(each))} ${titleOf(each)}`)));
     }
     select.hidden = !sessions.length;
     for (const each of tabs.children) each.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (each).dataset.pane === this.name));

@@ -120,7 +120,7 @@ class Tagging {
     this.rows = matching(all, this.wanted);
     this.drawList();
     const play = all.find((row) => row.play.id === this.playId)?.play ?? null;
-    this.player.channels = ctx.box.state.channels;
+    this.player.know(ctx.box.state.channels, ctx.session());
     this.player.show(play, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
     const wanted = this.chosen.size ? all.filter((row) => this.chosen.has(row.play.id)) : all.filter((row) => row.play.id === this.playId);
     this.board.targets = wanted.map((row) => this.target(row.play));

@@ -168,6 +168,7 @@ export interface Session {
   actual_start: string | null;
   actual_end: string | null;
   channel_ids: (string)[] | null;
+  play_count: number;
   clip_count: number;
   tag_count: number;
   total_duration_seconds: number;

@@ -14,11 +14,11 @@ export function lengthOf(seconds) {
   return `${Math.floor(tenths / 600)}:${((tenths % 600) / 10).toFixed(1).padStart(4, "0")}`;
 }
 
-/** What a clip waits for. @param {Clip} clip */
-export function stateOf(clip) {
+/** What a clip waits for. An END of this device that is on its way counts. @param {Clip} clip @param {Play | null} [play] */
+export function stateOf(clip, play) {
   if (clip.status === "failed") return clip.error_message ?? "Not cut";
   if (clip.status === "ready") return clip.coverage?.missing?.length ? "Part missing" : "Ready";
-  if (clip.waiting_for === "out") return "Open";
+  if (clip.waiting_for === "out") return play?.duration ? "Ended, not on the box yet" : "Open";
   if (clip.waiting_for === "footage") return "Waiting for footage";
   return clip.stream_url ? "Cutting anew" : "Cutting";
 }
@@ -32,7 +32,7 @@ export function stateOfPlay(play, clips) {
   const ready = clips.filter((clip) => clip.stream_url);
   if (failed.length) return failed.length === clips.length ? "Not cut" : `${failed.length} of ${clips.length} angles failed`;
   const waiting = clips.find((clip) => !clip.stream_url);
-  if (waiting) return ready.length ? `${ready.length} of ${clips.length} angles` : stateOf(waiting);
+  if (waiting) return ready.length ? `${ready.length} of ${clips.length} angles` : stateOf(waiting, play);
   return clips.some((clip) => clip.coverage?.missing?.length) ? "Part missing" : "Ready";
 }
 
