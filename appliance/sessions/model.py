@@ -79,7 +79,7 @@ class Session(BaseModel):
 
 
 def session_counters(tx: ReadTx, session_id: str) -> dict[str, Any]:
-    """play_count, clip_count, tag_count and total_duration_seconds: computed, never stored (design section 2)."""
+    """Counts of plays, clips and tags, and total_duration_seconds: computed, never stored (design 2)."""
     row = tx.one(
         "SELECT count(*) AS clips,"
         " coalesce(sum(duration_us) FILTER (WHERE status <> 'failed'), 0) AS duration_us"
