@@ -77,16 +77,25 @@ def _folders(settings: Settings) -> Iterator[str]:
         "storage.recordings_dir": _real(storage.recordings_dir),
         "storage.clips_dir": _real(storage.clips),
     }
+    copies = storage.backup_dir or folders["storage.state_dir"] / "snapshots"
+    folders["storage.backup_dir"] = _real(Path(copies))
     for name, folder in folders.items():
         for other, its_folder in folders.items():
             if name > other and folder == its_folder:
                 yield f"{name}: {folder} is {other} as well; each needs a folder of its own"
     recordings = folders["storage.recordings_dir"]
-    for name in ("storage.state_dir", "storage.clips_dir"):
+    written = ["storage.state_dir", "storage.clips_dir"]
+    if storage.backup_dir:
+        written.append("storage.backup_dir")
+    for name in written:
         if recordings in folders[name].parents:
             yield f"{name}: {folders[name]} lies inside storage.recordings_dir, whose folders are cameras"
     if folders["storage.clips_dir"] in recordings.parents:
         yield f"storage.recordings_dir: {recordings} lies inside storage.clips_dir; use another folder"
+    index = folders["storage.state_dir"] / "index"
+    for name, folder in folders.items():
+        if index == folder or index in folder.parents:
+            yield f"{name}: {folder} is where the index of the recordings is kept; use another folder"
 
 
 def _real(folder: Path) -> Path:

@@ -36,6 +36,10 @@ def cameras(*urls: str) -> dict[str, Any]:
         ({"storage": {"state_dir": "/x", "clips_dir": "/x"}}, "storage.state_dir"),
         ({"storage": {"clips_dir": "/r/clips", "recordings_dir": "/r"}}, "storage.clips_dir"),
         ({"storage": {"state_dir": "/s", "recordings_dir": "/s/clips/r"}}, "storage.recordings_dir"),
+        ({"storage": {"backup_dir": "/b", "clips_dir": "/b"}}, "storage.clips_dir"),
+        ({"storage": {"backup_dir": "/r/copies", "recordings_dir": "/r"}}, "storage.backup_dir"),
+        ({"storage": {"state_dir": "/s", "clips_dir": "/s/snapshots"}}, "storage.clips_dir"),
+        ({"storage": {"state_dir": "/s", "clips_dir": "/s/index/cam1"}}, "storage.clips_dir"),
         ({"channels": [{"id": f"c{n}"} for n in range(10_000)]}, "channels"),
     ],
 )
@@ -51,6 +55,7 @@ def test_a_contradiction_is_named(tree: dict[str, Any], path: str) -> None:
         cameras("srt://10.0.0.1:8891?mode=listener", "srt://10.0.0.2:8891?mode=listener"),
         {"server": {"port": 0, "local_port": 0}},
         {"storage": {"state_dir": "/s", "recordings_dir": "/s/recordings"}},
+        {"storage": {"state_dir": "/s", "backup_dir": "/s/copies"}},
         {"channels": [{"id": f"c{n}"} for n in range(MAX_CHANNELS)]},
     ],
 )
