@@ -177,6 +177,30 @@ def test_no_word_is_broken_with_six_cameras_on_a_phone(browser: Browser, page: P
     phone.close()
 
 
+def test_the_operator_brings_a_deleted_play_back(page: Page, demo: Demo) -> None:
+    made = play(demo)
+    expect(page.locator(".notice", has_text=f"Play {made['number']} ready")).to_be_visible()
+    before = cards(page).count()
+    page.evaluate("app.go('operator')")
+    tell(demo, f"/plays/{made['id']}", method="DELETE")
+    row = page.locator("#deleted-plays li", has_text=f"Play {made['number']}").first
+    expect(row).to_contain_text("Demo")
+    row.get_by_role("button", name=f"Restore play {made['number']}").click()
+    expect(row).to_have_count(0)
+    page.evaluate("app.go('desk')")
+    expect(cards(page)).to_have_count(before)
+
+
+def test_a_clip_is_saved_under_its_name(page: Page) -> None:
+    page.evaluate("app.go('review', 'clips')")
+    save = page.locator(".clip-list a[download]:visible").first
+    expect(save).to_be_visible()
+    with page.expect_download() as saved:
+        save.click()
+    assert re.fullmatch(r"Demo_Play-\d+.*\.mp4", saved.value.suggested_filename)
+    page.evaluate("app.go('desk')")
+
+
 def test_the_status_line_says_of_each_camera_what_health_says(page: Page, demo: Demo) -> None:
     line = page.locator("#cams")
     for state, body, words in (

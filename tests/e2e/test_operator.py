@@ -168,6 +168,7 @@ def test_two_operators_do_not_overwrite_each_other(page: Page, demo: Demo) -> No
 
 
 def test_what_the_box_says_of_a_field_stands_at_the_field(page: Page, demo: Demo) -> None:
+    page.get_by_role("button", name="Show here: Final").click()
     page.keyboard.press("r")  # of the session in work
     form = page.get_by_role("dialog", name="Edit Final")
     name = form.get_by_label("Name")
@@ -344,7 +345,8 @@ def test_the_status_line_says_how_long_can_be_recorded_and_leads_to_health(healt
     until(health, f"({look}, document.querySelector('#room').textContent.includes(' h'))")
     room = health.locator("#room")
     expect(room).to_have_attribute("href", "#health")
-    expect(room).to_have_attribute("aria-label", re.compile("h of recording left. The box is well"))
+    verdict = re.escape(health.locator("#verdict").inner_text())
+    expect(room).to_have_attribute("aria-label", re.compile(f"h of recording left. {verdict}. Open health"))
 
 
 def test_times_are_the_sites_and_not_the_devices(health: Page, demo: Demo) -> None:

@@ -49,7 +49,18 @@ def choose(page: Page, number: int) -> None:
     expect(page.locator("tag-board h2")).to_have_text(f"Play {number}")
 
 
+PAGES = {
+    "Situation": ("quarter", "down", "distance", "yard_line"),
+    "Play": ("play_type", "formation"),
+    "Result": ("result", "yards_gained"),
+}
+
+
 def group(page: Page, name: str) -> Locator:
+    """A field of the board, on its page; players, labels and notes stand beside it."""
+    for label, fields in PAGES.items():
+        if name in fields:
+            page.locator("tag-board .pages").get_by_role("button", name=label, exact=True).click()
     return page.locator(f".tag-group[data-field={name}]")
 
 
@@ -105,8 +116,9 @@ def test_the_next_play_begins_with_what_follows(page: Page, demo: Demo, plays: l
 
 def test_keys_do_what_buttons_do(page: Page, demo: Demo, plays: list[dict[str, Any]]) -> None:
     choose(page, 3)
-    page.keyboard.press("r")
-    expect(group(page, "result")).to_have_class("tag-group word armed")
+    page.keyboard.press("r")  # its page is turned to
+    expect(page.locator(".tag-group[data-field=result]")).to_be_visible()
+    expect(page.locator(".tag-group[data-field=result]")).to_have_class("tag-group word armed")
     photograph(page, "tagging-armed")
     page.keyboard.press("2")
     expect(pressed(page, "result")).to_have_text("Touchdown")
@@ -133,9 +145,10 @@ def test_keys_do_what_buttons_do(page: Page, demo: Demo, plays: list[dict[str, A
 def test_a_mark_is_made_while_a_play_is_tagged(page: Page, demo: Demo) -> None:
     page.click("#new-play")
     expect(page.locator(".tag-list .play")).to_have_count(PLAYS + 1)
-    expect(page.locator("tag-board h2")).to_have_text("Play 3")
+    expect(page.locator("tag-board h2")).to_have_text("Play 7")
     page.keyboard.press("u")
     expect(page.locator(".tag-list .play")).to_have_count(PLAYS)
+    expect(page.locator("tag-board h2")).to_have_text("Play 3")
 
 
 def test_plays_are_found_by_words_and_by_filters(page: Page) -> None:
@@ -166,8 +179,10 @@ def test_many_plays_at_once(page: Page, demo: Demo, plays: list[dict[str, Any]])
     for play in plays[3:]:
         assert said(demo, play)[0]["labels"] == ["Defence"]
         assert plain_get(f"{demo.urls[0]}/plays/{play['id']}")["is_favorite"] is True
-    page.get_by_role("button", name="Undo").last.click()
+    page.keyboard.press("u")  # the star
+    page.keyboard.press("u")  # and the tags
     sent(page)
+    assert not any(plain_get(f"{demo.urls[0]}/plays/{play['id']}")["is_favorite"] for play in plays[3:])
     assert all(said(demo, play) == [] for play in plays[3:])
     page.get_by_role("button", name="Done").click()
     page.get_by_role("button", name="Untagged").click()
@@ -201,3 +216,33 @@ def test_nothing_is_cut_off(page: Page, size: dict[str, int]) -> None:
     unnamed = "!(e.ariaLabel || e.textContent.trim() || e.labels?.length)"
     wrong = f"{shown}.filter(e => {small} || {cut} || {out} || {unnamed}).map(e => e.outerHTML)"
     assert page.evaluate(wrong) == []
+
+
+def test_the_board_follows_the_running_play_and_enter_goes_to_older_ones(page: Page, demo: Demo) -> None:
+    page.set_viewport_size({"width": TABLET["width"], "height": TABLET["height"]})
+    heading = page.locator("tag-board h2")
+    choose(page, 2)
+    cards = page.locator(".tag-list .play")
+    before = cards.count()
+    page.click("#new-play")
+    expect(cards).to_have_count(before + 1)
+    expect(page.locator(".tag-list .number").first).not_to_have_text("…")
+    newest, older = page.locator(".tag-list .number").all_inner_texts()[:2]
+    expect(heading).to_have_text(f"Play {newest}")
+    page.click("#end-play")
+    page.keyboard.press("Enter")
+    expect(heading).to_have_text(f"Play {older}")  # the next older one without tags, and not play 1
+
+
+@pytest.mark.parametrize("screen", ["tagging", "desk"])
+def test_each_page_of_the_board_is_in_sight(browser: Browser, demo: Demo, screen: str) -> None:
+    own = open_page(browser, f"{demo.urls[-1]}/#desk")
+    own.evaluate("screen => { app.prefs.set('role', 'analyst'); app.go('health'); }", screen)
+    expect(own.locator("#verdict")).to_be_visible()
+    own.evaluate("screen => app.go(screen)", screen)
+    for label, fields in PAGES.items():
+        for field in fields:
+            expect(group(own, field)).to_be_visible()
+            expect(group(own, field).locator("button").last).to_be_in_viewport(ratio=1)
+        photograph(own, f"board-{screen}-{label}")
+    own.close()

@@ -129,7 +129,9 @@ test("where a mark belongs", () => {
 });
 
 test("which answers are final", () => {
-  assert.deepEqual([409, 410, 422].map(isFinal), [true, true, true]);
+  assert.deepEqual([409, 410, 422].map((status) => isFinal(status)), [true, true, true]);
+  assert.equal(isFinal(409, { code: "too_many_open" }), false);
+  assert.equal(isFinal(409, { code: "conflict" }), true);
   assert.deepEqual([200, 408, 429, 500, 503].map(isFinal), [false, false, false, false, false]);
 });
 
@@ -146,4 +148,19 @@ test("what analysts say of plays never holds up a mark", async () => {
   open.forEach((done) => done({ ok: true, resource: {} }));
   await settled(outbox);
   assert.deepEqual(sent, ["t1", "a", "t2"]);
+});
+
+test("a play for which there is no room waits with its marks; an END passes it and makes room", async () => {
+  const no = { ok: false, final: false, error: { code: "too_many_open" } };
+  const { outbox, sent } = made({ answers: [no, no] });
+  outbox.wait = () => new Promise(() => {}); // a rest without an end of its own
+  outbox.connected("site", "e1", never);
+  outbox.add({ ...mark("new"), subject: "p2" });
+  outbox.add({ ...mark("cue"), subject: "p2" });
+  await settled(outbox);
+  assert.deepEqual(sent, ["new"]);
+  outbox.add({ ...mark("end"), subject: "p1" });
+  await settled(outbox);
+  assert.deepEqual(sent, ["new", "new", "end", "new", "cue"]);
+  assert.deepEqual([outbox.waiting().length, outbox.refused().length], [0, 0]);
 });

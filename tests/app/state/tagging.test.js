@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { everything, facet, matching } from "../../../appliance/web/static/state/find.js";
 import { tag as say } from "../../../appliance/web/static/state/tagger.js";
-import { carried, merged, nextDown, overlayTags, pressed, tagsByPlay, writes } from "../../../appliance/web/static/state/tagging.js";
+import { Beginnings, PAGES, carried, merged, nextDown, nextUntagged, overlayTags, pageOf, pressed, tagsByPlay, writes } from "../../../appliance/web/static/state/tagging.js";
 
 globalThis.crypto ??= webcrypto; // Node 18 keeps it in its module
 
@@ -112,4 +112,31 @@ test("filters are joined, words compared as the box does", () => {
   assert.deepEqual([found({ starred: true }), found({ untagged: true }), found({ fields: { result: "first_down" } }), found({ fields: { quarter: "1", play_type: "Run" } }), found({ fields: { labels: "blitz" } })], [[7], [3], [12], [7], [7]]);
   assert.deepEqual(facet(ROWS, "quarter"), [["1", 1], ["2", 1]]);
   assert.deepEqual(facet(ROWS, "labels"), [["Blitz", 1]]);
+});
+
+test("the board follows a play that begins, and no play that was there or comes back", () => {
+  const plays = (...ids) => ids.map((id) => ({ id }));
+  const beginnings = new Beginnings();
+  assert.equal(beginnings.look(plays("b", "a")), "");
+  assert.equal(beginnings.look(plays("c", "b", "a")), "c");
+  assert.equal(beginnings.look(plays("c", "b", "a")), "");
+  assert.equal(beginnings.look(plays("b", "a")), "", "undone");
+  assert.equal(beginnings.look(plays("c", "b", "a")), "", "and restored");
+  assert.equal(beginnings.look(plays("e", "d", "c")), "e", "two at once: the newest");
+  const empty = new Beginnings();
+  assert.equal(empty.look([]), "");
+  assert.equal(empty.look(plays("a")), "a");
+});
+
+test("the next play without tags is the next older one, then the newest", () => {
+  const rows = [["d", true], ["c", false], ["b", false], ["a", false]].map(([id, tagged]) => ({ play: { id }, tagged }));
+  const next = (from) => nextUntagged(rows, from)?.play.id;
+  assert.deepEqual(["d", "c", "b", "a", ""].map(next), ["c", "b", "a", "c", "c"]);
+  assert.equal(nextUntagged([rows[0]], "d"), undefined);
+  assert.equal(nextUntagged([rows[1]], "c"), undefined, "it alone is left");
+});
+
+test("every field has a page", () => {
+  assert.deepEqual(["down", "formation", "result", "notes", "whatever comes"].map(pageOf), ["situation", "play", "result", "result", "result"]);
+  assert.deepEqual(PAGES.map((page) => page.label), ["Situation", "Play", "Result"]);
 });

@@ -80,7 +80,7 @@ export class StatusLine extends HTMLElement {
     say(this.roomed, room ? [well ? "◔" : room.status === "warn" ? "▲" : "✗", room.words].filter(Boolean).join(" ") : "");
     this.roomed.className = `link room ${well ? "" : room?.status ?? ""}`;
     const left = room?.words ? `${room.words} of recording left. ` : "";
-    this.roomed.setAttribute("aria-label", `${left}${well ? "The box is well" : room?.verdict ?? ""}. Open health.`);
+    this.roomed.setAttribute("aria-label", `${left}${room?.verdict ?? ""}. Open health.`);
   }
 
   /** @param {readonly {hash: string, label: string, current: boolean}[]} screens */

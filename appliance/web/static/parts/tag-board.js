@@ -6,7 +6,7 @@
 import { button, define, h, icon, say } from "./dom.js";
 import { makeGroup } from "./tag-group.js";
 import { forgetRefused, tag, templateOf } from "../state/tagger.js";
-import { carried, merged, pressed } from "../state/tagging.js";
+import { carried, merged, PAGES, pageOf, pressed } from "../state/tagging.js";
 import { tagsOf } from "../state/words.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
@@ -32,6 +32,8 @@ export class TagBoard extends HTMLElement {
     /** Where lists and notes go instead, when the screen has a better place. @type {HTMLElement | null} */
     this.aside = null;
     this.due = false;
+    this.page = PAGES[0].name;
+    this.about = ""; // the play the page was turned for
     this.refused = (/** @type {Error} */ error) => {
       this.ctx?.say(`Not tagged: ${error.message}`, { kind: "bad", seconds: 0, key: "not tagged" });
       if (this.ctx) forgetRefused(this.ctx.box.outbox);
@@ -65,7 +67,9 @@ export class TagBoard extends HTMLElement {
     this.words = h("p", { class: "quiet empty", role: "status" });
     this.body = h("div", { class: "groups" });
     this.head = h("header", { class: "board-head" }, this.heading, ...this.flags, this.keep);
-    this.append(this.head, h("div", { class: "row said" }, this.summary, this.offer), this.words, this.body);
+    this.pages = h("div", { class: "segments pages", role: "group", "aria-label": "Pages" },
+      ...PAGES.map(({ name, label }) => h("button", { type: "button", data: { page: name }, onclick: () => this.turn(name) }, label)));
+    this.append(this.head, h("div", { class: "row said" }, this.summary, this.offer), this.pages, this.words, this.body);
   }
 
   async load() {
@@ -165,6 +169,10 @@ export class TagBoard extends HTMLElement {
     words.hidden = !words.textContent;
     body.hidden = Boolean(missing);
     if (this.aside) this.aside.hidden = Boolean(missing);
+    if (this.pages) this.pages.hidden = Boolean(missing);
+    const about = list.map((target) => target.play.id).join();
+    if (about !== this.about) this.page = PAGES[0].name; // another play is told from its beginning
+    this.about = about;
     keep.hidden = list.length > 1;
     keep.setAttribute("aria-pressed", String(ctx.prefs.get("carry")));
     const found = Object.keys(view.carried).length > 0;
@@ -174,10 +182,21 @@ export class TagBoard extends HTMLElement {
       each.setAttribute("aria-pressed", String(view.said[/** @type {string} */ (each.dataset.flag)]));
       each.disabled = Boolean(missing);
     }
-    for (const group of this.groups) this.made[group.field].draw(view, this.armed === group.field);
+    for (const each of this.pages?.children ?? []) each.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (each).dataset.page === this.page));
+    for (const group of this.groups) {
+      const { root } = this.made[group.field];
+      root.hidden = root.parentElement === this.body && pageOf(group.field) !== this.page;
+      this.made[group.field].draw(view, this.armed === group.field);
+    }
   }
 
   // -- doing ----------------------------------------------------------------------------------------------------------
+
+  /** @param {string} page */
+  turn(page) {
+    this.page = page;
+    this.draw();
+  }
 
   /** @param {(target: Target) => Fields} fieldsOf */
   write(fieldsOf) {
@@ -185,7 +204,7 @@ export class TagBoard extends HTMLElement {
     if (!ctx || !list.length) return;
     const { done, undo, count } = tag(ctx.marks, list, (target) => ({ ...(list.length === 1 ? this.carriedFor(target) : {}), ...fieldsOf(target) }));
     done.catch(this.refused);
-    if (list.length > 1 && count) ctx.say(`${count} plays tagged`, { action: "Undo", act: undo, key: "tagged" });
+    if (count) ctx.did(list.length > 1 ? `${count} plays tagged` : `Play ${list[0].play.number} tagged`, async () => undo());
   }
 
   /** @param {Group} group @param {any} value */
@@ -232,6 +251,7 @@ export class TagBoard extends HTMLElement {
     if (!ctx || !this.shown) return;
     this.disarm();
     const part = this.made[group.field];
+    this.turn(pageOf(group.field));
     part.root.scrollIntoView({ block: "nearest" });
     if (part.field && ["number", "text"].includes(group.kind)) return part.field.focus();
     this.armed = group.field;

@@ -4,6 +4,7 @@ import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/play-card.js";
 import { TAP } from "../parts/replay-player.js";
 import { readyAfter } from "../state/store.js";
+import { Beginnings } from "../state/tagging.js";
 import { deletePlay, starPlay, trimPlay } from "./deeds.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
@@ -33,6 +34,8 @@ class Desk {
     this.touched = false; // a finger rests on the list
     /** Plays whose "ready" is said. @type {Set<string>} */
     this.announced = new Set();
+    this.boardId = playId; // what is tagged: the play watched, or one that began since
+    this.beginnings = new Beginnings();
     this.seen = ""; // newest play when the list was last at its top
     this.list = h("ol", { id: "plays", tabIndex: -1, "aria-label": "Plays, newest first" });
     this.count = h("small", { id: "play-count" });
@@ -109,6 +112,7 @@ class Desk {
     this.rows = this.onlyStars ? this.all.filter((play) => play.is_favorite) : this.all;
     this.clips = this.ctx.clips();
     this.tags = this.ctx.tags();
+    this.boardId = this.beginnings.look(this.all) || this.boardId;
     for (const id of this.announced) if (!this.all.some((play) => play.id === id)) this.unsay(id);
     this.drawList();
     this.drawPicture();
@@ -153,7 +157,8 @@ class Desk {
     player.idle = this.all.length ? TAP : ctx.session() ? NO_PLAY : NO_SESSION;
     player.show(this.playId ? this.all.find((each) => each.id === this.playId) ?? null : null, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
     const board = /** @type {any} */ (this.panel.firstElementChild);
-    if (board) Object.assign(board, { play: play ?? null, clips: this.clips?.get(this.playId) ?? [], tags: this.tags?.get(this.playId) ?? [] });
+    const tagged = this.all.find((each) => each.id === this.boardId) ?? play ?? this.all[0] ?? null;
+    if (board) Object.assign(board, { play: tagged, clips: this.clips?.get(tagged?.id ?? "") ?? [], tags: this.tags?.get(tagged?.id ?? "") ?? [] });
   }
 
   /** @param {number} now */
@@ -166,6 +171,7 @@ class Desk {
   /** @param {string} id */
   watch(id) {
     this.playId = id;
+    if (id) this.boardId = id;
     this.player.autoplay = true;
     this.unsay(id);
     if (id) this.player.stage?.focus({ preventScroll: true }); // the keys are the picture's now, not the card's

@@ -3,6 +3,7 @@
 import { endOf, isAtRest, nextOf } from "../state/control.js";
 import { Cameras } from "./operator-cameras.js";
 import { Devices } from "./operator-devices.js";
+import { DeletedPlays } from "./operator-plays.js";
 import { Sessions } from "./operator-sessions.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
@@ -42,7 +43,8 @@ class Operator {
     this.cameras = new Cameras({ ctx, send, look: this.look });
     this.sessions = new Sessions({ ctx, send, cameras: this.cameras });
     this.devices = new Devices(ctx);
-    root.append(this.sessions.panel, this.cameras.panel, ...this.devices.panels);
+    this.deleted = new DeletedPlays(ctx);
+    root.append(this.sessions.panel, this.cameras.panel, ...this.devices.panels, this.deleted.panel);
     this.timer = setInterval(this.look, LOOK_MS);
     document.addEventListener("visibilitychange", this.look);
     this.unkey = this.keys();
@@ -79,6 +81,7 @@ class Operator {
   update({ tables, all }) {
     if (all || tables.has("sessions") || tables.has("prefs")) this.sessions.draw();
     if (all || tables.has("channels") || tables.has("sessions")) this.cameras.draw();
+    if (all || tables.has("plays")) void this.deleted.look();
     if (all) this.look();
   }
 

@@ -9,7 +9,7 @@ import "../parts/replay-player.js";
 import "../parts/tag-board.js";
 import { everything, FACETS, matching } from "../state/find.js";
 import { readyAfter } from "../state/store.js";
-import { merged } from "../state/tagging.js";
+import { Beginnings, merged, nextUntagged } from "../state/tagging.js";
 import { deletePlay, starPlay } from "./deeds.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
@@ -31,6 +31,8 @@ class Tagging {
     this.root = root;
     this.wanted = wantedOf(words);
     this.playId = words.find((word) => word && !word.includes("=")) ?? "";
+    this.boardId = this.playId; // what is tagged: the play shown, or one that began since
+    this.beginnings = new Beginnings();
     /** @type {Set<string>} plays chosen for all at once */
     this.chosen = new Set();
     this.manyOpen = false; // on a phone: the board instead of the list
@@ -110,7 +112,9 @@ class Tagging {
     for (const id of this.chosen) if (!plays.some((play) => play.id === id)) this.chosen.delete(id);
     if (this.playId && !plays.some((play) => play.id === this.playId)) this.playId = "";
     if (!this.playId && !this.entered && matchMedia("(min-width: 701px)").matches) this.playId = plays[0]?.id ?? "";
+    if (!this.entered) this.boardId = this.playId;
     this.entered = true;
+    this.boardId = this.beginnings.look(plays) || (plays.some((play) => play.id === this.boardId) ? this.boardId : this.playId);
     this.draw();
   }
 
@@ -122,7 +126,7 @@ class Tagging {
     const play = all.find((row) => row.play.id === this.playId)?.play ?? null;
     this.player.know(ctx.box.state.channels, ctx.session());
     this.player.show(play, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
-    const wanted = this.chosen.size ? all.filter((row) => this.chosen.has(row.play.id)) : all.filter((row) => row.play.id === this.playId);
+    const wanted = this.chosen.size ? all.filter((row) => this.chosen.has(row.play.id)) : all.filter((row) => row.play.id === this.boardId);
     this.board.targets = wanted.map((row) => this.target(row.play));
     if (!this.chosen.size) this.manyOpen = false;
     root.classList.toggle("showing", this.chosen.size ? this.manyOpen : Boolean(this.playId)); // matters on a phone
@@ -183,6 +187,7 @@ class Tagging {
   /** @param {string} id "" is no play */
   show(id) {
     this.playId = id;
+    this.boardId = id;
     this.player.autoplay = Boolean(id);
     if (!id) this.unchoose();
     else this.player.stage?.focus({ preventScroll: true });
@@ -198,11 +203,8 @@ class Tagging {
     else this.player.edge(by);
   }
 
-  /** Onwards in time, then from the first one again. */
   nextUntagged() {
-    const onwards = [...this.rows].reverse();
-    const at = onwards.findIndex((row) => row.play.id === this.playId);
-    const next = [...onwards.slice(at + 1), ...onwards.slice(0, at + 1)].find((row) => !row.tagged && row.play.id !== this.playId);
+    const next = nextUntagged(this.rows, this.boardId);
     if (next) this.show(next.play.id);
     else this.ctx.say("Every play shown has tags.", { kind: "good" });
   }
@@ -242,7 +244,9 @@ class Tagging {
     const starred = rows.every((row) => row.play.is_favorite);
     const changed = rows.filter((row) => row.play.is_favorite === starred);
     for (const { play } of changed) void this.ctx.marks.star(play);
-    if (this.chosen.size) this.ctx.say(`${changed.length} plays ${starred ? "unstarred" : "starred"}`, { key: "starred" });
+    if (!changed.length) return;
+    const words = this.chosen.size ? `${changed.length} plays ${starred ? "unstarred" : "starred"}` : `Play ${changed[0].play.number} ${starred ? "unstarred" : "starred"}`;
+    this.ctx.did(words, () => Promise.all(changed.map(({ play }) => this.ctx.marks.star({ ...play, is_favorite: !starred }))));
   }
 }
 

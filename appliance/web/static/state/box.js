@@ -234,7 +234,7 @@ export class Box extends EventTarget {
       const result = await this.command(mark.key, mark.doing, mark.body);
       if (result) {
         if (result.ok) return this.learn(mark, result.resource);
-        const final = isFinal(result.error.status ?? 400);
+        const final = isFinal(result.error.status ?? 400, result.error);
         return { ok: false, final, error: result.error };
       }
     }
@@ -243,7 +243,7 @@ export class Box extends EventTarget {
       // The id of the play makes it the same mark; the key is another, because the request is.
       return this.learn(mark, await this.request(method, path, body, { key: `${mark.key}-http`, underway: this.underway }));
     } catch (error) {
-      return { ok: false, final: error instanceof Refused && isFinal(error.status), error };
+      return { ok: false, final: error instanceof Refused && isFinal(error.status, error.problem), error };
     }
   }
 

@@ -33,8 +33,14 @@ export function placed(mark, site, epoch, isKnown) {
   return "nothing";
 }
 
-/** Is an answer of the box final? A refusal is; what time mends is not. @param {number} status */
-export const isFinal = (status) => status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+const FULL = "too_many_open";
+
+/** Is an answer of the box final? A refusal is; what time mends is not: too many open plays are fewer when one ends.
+ * @param {number} status @param {{code?: string} | null} [problem] */
+export const isFinal = (status, problem) => status >= 400 && status < 500 && ![408, 425, 429].includes(status) && problem?.code !== FULL;
+
+/** @param {any} error of a command or of a request */
+const codeOf = (error) => error?.code ?? error?.problem?.code;
 
 /** @param {Mark} mark */
 const isData = (mark) => mark.doing.startsWith("tag_");
@@ -58,6 +64,7 @@ export class Outbox extends EventTarget {
     this.callers = new Map();
     /** @type {Set<(value?: unknown) => void>} */
     this.resting = new Set(); // ends of rests
+    this.full = false; // it waits for room: another mark is tried at once
   }
 
   /** What an earlier page left. */
@@ -100,7 +107,8 @@ export class Outbox extends EventTarget {
     answer.catch(() => {}); // whoever does not ask sees it in the list
     this.tell();
     void this.keep(mark);
-    void this.pump();
+    if (this.full) this.hurry();
+    else void this.pump();
     return answer;
   }
 
@@ -137,9 +145,26 @@ export class Outbox extends EventTarget {
     if (this.busy.has(data)) return;
     this.busy.add(data);
     try {
-      for (let mark; (mark = this.waiting().find((each) => isData(each) === data)); ) {
-        const outcome = await this.send(mark).catch((error) => ({ ok: false, final: false, error }));
-        if (this.settle(mark, /** @type {Outcome} */ (outcome))) continue;
+      /** Plays for which there is no room yet: marks of others pass, they may make it. @type {Set<string>} */
+      const aside = new Set();
+      for (let line; (line = this.waiting().filter((each) => isData(each) === data)).length; ) {
+        const mark = line.find((each) => !aside.has(each.subject));
+        if (!mark) {
+          aside.clear();
+          this.full = true;
+          await this.rest(TRY_AGAIN_MS[TRY_AGAIN_MS.length - 1]);
+          this.full = false;
+          continue;
+        }
+        const outcome = /** @type {Outcome} */ (await this.send(mark).catch((error) => ({ ok: false, final: false, error })));
+        if (this.settle(mark, outcome)) {
+          aside.clear();
+          continue;
+        }
+        if (!outcome.ok && codeOf(outcome.error) === FULL) {
+          aside.add(mark.subject);
+          continue;
+        }
         const tries = (mark.tries = (mark.tries ?? 0) + 1);
         await this.rest(TRY_AGAIN_MS[Math.min(tries, TRY_AGAIN_MS.length) - 1]);
       }

@@ -143,3 +143,36 @@ export function nextDown(last) {
 const toGoal = (line) => (line < 0 ? 100 + line : line);
 /** @param {number} yards */
 const fromGoal = (yards) => (yards > 50 ? yards - 100 : yards);
+
+/** The three pages of the board, in the order in which a play is told. @type {readonly {name: string, label: string, fields: readonly string[]}[]} */
+export const PAGES = [
+  { name: "situation", label: "Situation", fields: ["quarter", "down", "distance", "yard_line"] },
+  { name: "play", label: "Play", fields: ["play_type", "formation"] },
+  { name: "result", label: "Result", fields: [] }, // and every field that no other page has
+];
+
+/** @param {string} field */
+export const pageOf = (field) => (PAGES.find((page) => page.fields.includes(field)) ?? PAGES[PAGES.length - 1]).name;
+
+/** Notices when a play begins; what was there at first, or comes back, did not begin. */
+export class Beginnings {
+  /** @type {Set<string> | null} */
+  known = null;
+
+  /** The id of the play that began since the last look, or "". @param {readonly {id: string}[]} plays newest first */
+  look(plays) {
+    const { known } = this;
+    this.known ??= new Set();
+    const newest = plays[0]?.id ?? "";
+    const began = Boolean(known && newest && !known.has(newest));
+    for (const each of plays) this.known.add(each.id);
+    return began ? newest : "";
+  }
+}
+
+/** The next play without tags: towards the oldest, then from the newest again. @template {{play: {id: string}, tagged: boolean}} R
+ * @param {readonly R[]} rows newest first @param {string} from @returns {R | undefined} */
+export function nextUntagged(rows, from) {
+  const at = rows.findIndex((row) => row.play.id === from);
+  return [...rows.slice(at + 1), ...rows.slice(0, Math.max(0, at))].find((row) => !row.tagged);
+}
