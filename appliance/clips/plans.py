@@ -87,6 +87,16 @@ def exported_plans(tx: ReadTx) -> list[StoredPlan]:
     return _plans(tx, _PLAN + "length(header) = 0 AND plans.media_rev = clips.ready_media_rev", ())
 
 
+def without_plan(tx: ReadTx) -> list[tuple[str, int]]:
+    """(clip id, media_rev) of clips that are ready by a plan which is not there: damage took its row."""
+    sql = (
+        "SELECT id, ready_media_rev FROM clips WHERE status = 'ready' AND ready_media_rev IS NOT NULL"
+        " AND deleted_us IS NULL AND NOT EXISTS (SELECT 1 FROM plans WHERE plans.clip_id = clips.id"
+        " AND plans.media_rev = clips.ready_media_rev)"
+    )
+    return [(row["id"], row["ready_media_rev"]) for row in tx.all(sql)]
+
+
 def _plans(tx: ReadTx, sql: str, params: Sequence[object]) -> list[StoredPlan]:
     return [
         StoredPlan(

@@ -16,7 +16,7 @@ import trio
 
 from appliance.clips import cuts
 from appliance.clips.footage import Footage
-from appliance.clips.plans import StoredPlan, exported_plans, unwritten_plans
+from appliance.clips.plans import StoredPlan, exported_plans, unwritten_plans, without_plan
 from appliance.clips.writing import unlink
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
@@ -58,7 +58,12 @@ def _named_files(tx: ReadTx) -> set[str]:
 
 
 async def find_lost(store: Store, footage: Footage, clips_dir: Path, *, look_inside: bool) -> None:
-    """A power cut may have taken bytes a clip plays: those clips are cut again. Raises StoreBroken."""
+    """A power cut may have taken bytes a clip plays, and a damaged database the plan they are found by: those
+    clips are cut again. Raises StoreBroken.
+    """
+    for clip_id, media_rev in await store.read(without_plan):
+        log.warning("clip lost its plan", clip=clip_id)
+        await store.insist(partial(cuts.lost, clip_id=clip_id, media_rev=media_rev))
     plans = await store.read(lambda tx: unwritten_plans(tx, limit=100_000))
     for plan in plans:
         if not await trio.to_thread.run_sync(is_whole, plan, footage.open_fd, look_inside):

@@ -17,6 +17,7 @@ from appliance.clips import cuts, files, marks
 from appliance.clips.files import ClipFiles, run_clip_files
 from appliance.clips.model import ClipIn
 from appliance.clips.plans import StoredPlan, file_name, stored_plan, unwritten_plans
+from appliance.clips.wholeness import find_lost
 from appliance.clips.writing import BytesLost, write_plan
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
@@ -137,6 +138,19 @@ async def test_a_clip_whose_recording_lost_bytes_is_cut_again(tmp_path: Path) ->
         assert row is not None
         assert (row["status"], row["media_rev"], row["ready_media_rev"]) == ("pending", 2, None)
         nursery.cancel_scope.cancel()
+
+
+async def test_a_clip_whose_plan_damage_has_taken_is_cut_again(tmp_path: Path) -> None:
+    (tmp_path / "cam1.mp4").write_bytes(bytes(200))
+    async with sim_store(tmp_path, HandClock()) as store:
+        kept = await make_ready(store, "cam1.mp4", 100, 50)
+        clip_id = await make_ready(store, "cam1.mp4", 100, 50)
+        await store.write(lambda tx: tx.run("DELETE FROM plans WHERE clip_id = ?", (clip_id,)))
+        await find_lost(store, DiskFootage(tmp_path), tmp_path / "clips", look_inside=False)
+        rows = await store.read(lambda tx: {row["id"]: row for row in tx.all("SELECT * FROM clips")})
+        assert rows[kept]["status"] == "ready"
+        assert (rows[clip_id]["status"], rows[clip_id]["media_rev"]) == ("pending", 2)
+        assert [job.clip_id for job in await store.read(cuts.waiting_jobs)] == [clip_id]
 
 
 async def test_bytes_lost_again_at_once_are_no_news(tmp_path: Path) -> None:
