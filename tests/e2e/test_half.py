@@ -177,9 +177,31 @@ def test_no_word_is_broken_with_six_cameras_on_a_phone(browser: Browser, page: P
     phone.close()
 
 
+def test_ready_plays_are_shown_out_of_reach_on_every_angle(page: Page, demo: Demo) -> None:
+    """Kept on the device, marked on the card, also while one plays and loops."""
+    cards(page).first.locator(".open").click()
+    until(page, "document.querySelector('replay-player').deck.running")
+    made = [play(demo), play(demo)]
+    expect(page.locator("#plays .here", has_text="⤓")).to_have_count(cards(page).count())
+    until(page, "[...app.clips().values()].flat().every(clip => app.prefetch.held.has(clip.stream_url))")
+    pictures = "[...app.clips().values()].map(own => own[0].thumbnail_url)"
+    until(page, f"{pictures}.every(url => app.prefetch.held.has(url))")
+    page.context.set_offline(True)
+    for each in made:
+        card = page.locator(f"#plays [data-key='{each['id']}'] .open")
+        card.click()
+        for camera in ("Camera 1", "Camera 2"):
+            page.get_by_role("button", name=camera).click()
+            until(page, "document.querySelector('.tile.leader video').currentTime > 0.05")
+            assert page.locator(".tile.leader video").evaluate("each => each.src").startswith("blob:")
+    page.context.set_offline(False)
+    expect(page.locator("#link[data-state=connected]")).to_be_visible()
+    page.keyboard.press("Escape")
+
+
 def test_the_operator_brings_a_deleted_play_back(page: Page, demo: Demo) -> None:
     made = play(demo)
-    expect(page.locator(".notice", has_text=f"Play {made['number']} ready")).to_be_visible()
+    expect(page.locator(f"#plays [data-key='{made['id']}'] .state")).to_have_text("Ready")
     before = cards(page).count()
     page.evaluate("app.go('operator')")
     tell(demo, f"/plays/{made['id']}", method="DELETE")

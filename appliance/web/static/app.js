@@ -5,7 +5,7 @@ import { Box } from "./state/box.js";
 import { Keys } from "./state/keys.js";
 import { camerasOf, channelsOf, groupsOf, linkOf, lookAt, verdictOf } from "./state/health.js";
 import { Marks } from "./state/marks.js";
-import { Prefetch } from "./state/prefetch.js";
+import { Prefetch, wishesOf } from "./state/prefetch.js";
 import { Prefs } from "./state/prefs.js";
 import { clipsByPlay, overlay, playsOf } from "./state/store.js";
 import { overlayTags, tagsByPlay } from "./state/tagging.js";
@@ -267,6 +267,7 @@ box.addEventListener("change", (event) => {
   if (box.state.sessions.size) offerSession();
   const { detail } = /** @type {CustomEvent<import("./state/box.js").Change>} */ (event);
   entered?.update?.(detail);
+  if (detail.all || ["plays", "clips", "sessions"].some((table) => detail.tables.has(table))) keepAhead();
   if (detail.tables.has("channels") && looked.ready) void lookAtBox();
 });
 prefs.addEventListener("change", (event) => {
@@ -274,6 +275,9 @@ prefs.addEventListener("change", (event) => {
   drawFrame();
   entered?.update?.({ tables: new Set(["prefs"]) });
 });
+
+/** The last plays of the session are kept on this device: they play when the box is out of reach. */
+const keepAhead = () => prefetch.wish(wishesOf(ctx.plays(), ctx.clips(), prefs.get("angle")));
 
 /** The box's own state, for the status line: seldom, when the page is looked at again, and when a camera changed. */
 async function lookAtBox() {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Prefetch } from "../../../appliance/web/static/state/prefetch.js";
+import { Prefetch, wishesOf } from "../../../appliance/web/static/state/prefetch.js";
 
 /** A fetch whose answers the test gives. */
 function network() {
@@ -95,4 +95,55 @@ test("memory is bounded: what was used longest ago goes", async () => {
     await turn();
   }
   assert.deepEqual([...ahead.held.keys()], ["/b"]);
+});
+
+test("the last plays are wished for: pictures, the watched angle of each, then the other angles", () => {
+  const clip = (play, channel, more) => ({ channel_id: channel, stream_url: `/${play}${channel}`, thumbnail_url: `/t${play}${channel}`, ...more });
+  const plays = Array.from({ length: 25 }, (_, at) => ({ id: String(at) }));
+  const clips = new Map(plays.map(({ id }) => [id, [clip(id, "a"), clip(id, "b")]]));
+  clips.set("1", [clip("1", "a", { stream_url: null })]);
+  clips.delete("2");
+  const wishes = wishesOf(plays, clips, "b");
+  assert.deepEqual([wishes[0], wishes[18], wishes[36]], ["/t0b", "/0b", "/0a"]);
+  assert.deepEqual([wishes.length, wishes.at(-1)], [54, "/19a"]);
+  assert.equal(wishesOf(plays, clips, "gone")[18], "/0a");
+});
+
+test("wishes are fetched in order, kept before all else, and end where the room ends", async () => {
+  const asked = [];
+  const size = { "/1": 3, "/2": 3, "/3": 3, "/0": 3, "/x": 2 };
+  const get = async (url) => (asked.push(url), new Response(new Uint8Array(size[url]), { headers: { "content-length": String(size[url]) } }));
+  const ahead = new Prefetch({ fetch: get, room: 8, graceMs: 0 });
+  ahead.want("/x");
+  await turn();
+  ahead.wish(["/1", "/2", "/3"]);
+  await turn();
+  await turn();
+  assert.deepEqual([...ahead.held.keys()].sort(), ["/1", "/2", "/x"]);
+  assert.equal(ahead.full, true);
+  const before = asked.length;
+  ahead.wish(["/1", "/2", "/3"]);
+  ahead.resume();
+  await turn();
+  assert.equal(asked.length, before, "nothing is fetched over and over");
+  ahead.wish(["/0", "/1", "/2"]);
+  await turn();
+  await turn();
+  assert.deepEqual([...ahead.held.keys()].sort(), ["/0", "/1"], "a new play; the last wish and what nobody wished for gave way");
+});
+
+test("a wish that failed is tried again later, and not while a clip has the air", async () => {
+  const asked = [];
+  const ahead = new Prefetch({ fetch: async (url) => (asked.push(url), Promise.reject(new TypeError("away"))) });
+  ahead.pause();
+  ahead.wish(["/1"]);
+  assert.deepEqual(asked, []);
+  ahead.resume();
+  await turn();
+  assert.deepEqual([asked, [...ahead.failed]], [["/1"], ["/1"]]);
+  ahead.failed.clear();
+  ahead.run();
+  await turn();
+  assert.deepEqual(asked, ["/1", "/1"]);
+  clearTimeout(ahead.later);
 });

@@ -14,6 +14,8 @@ import { clockOf, figureOf, lengthOf, missingOf, stateOf, stateOfPlay, tagsOf } 
  * @property {number | null} figure seconds from mark to playable
  * @property {string} refused why the box refused it
  * @property {string} angle channel whose picture is shown
+ * @property {number} [kept] angles that are on this device
+ * @property {(url: string) => string} [source] of a picture: the copy on this device, if there is one
  */
 
 export class PlayCard extends HTMLElement {
@@ -25,21 +27,22 @@ export class PlayCard extends HTMLElement {
     this.made = {
       image: h("img", { alt: "", width: 112, height: 63, decoding: "async" }),
       number: h("b", { class: "number" }), words: text("words"), when: text("when"), cue: text("cue"),
-      figure: text("figure"), dots: text("dots"), state: text("state"), length: text("length"),
+      figure: text("figure"), dots: text("dots"), state: text("state"), here: text("here"), length: text("length"),
       star: button("Star", icon("star"), () => emit(this, "star", this.seen?.play), { class: "plain star" }),
       undo: button("Delete", icon("trash"), () => emit(this, "undo", this.seen?.play), { class: "plain undo" }),
       end: h("button", { type: "button", class: "end", hidden: true, onclick: () => emit(this, "end-play", this.seen?.play) }, "End"),
       open: h("button", { type: "button", class: "open plain", onclick: () => emit(this, "watch", this.seen?.play) }),
     };
-    const { image, number, words, when, cue, figure, dots, state, length, star, undo, end, open } = this.made;
-    image.onerror = () => setTimeout(() => this.picture(true), 1000);
+    const { image, number, words, when, cue, figure, dots, state, here, length, star, undo, end, open } = this.made;
+    image.onload = () => (this.misses = 0);
+    image.onerror = () => this.missed();
     // The button lies over the face: its name is short, the face is read as the text it is.
     this.append(open, h("span", { class: "face" },
       h("span", { class: "frame" }, image, length),
       h("span", { class: "text" },
         h("span", { class: "row" }, number, words),
         h("span", { class: "row" }, when, figure),
-        h("span", { class: "row" }, dots, state, cue))), end, star, undo);
+        h("span", { class: "row" }, dots, state, here, cue))), end, star, undo);
     this.draw();
   }
 
@@ -53,7 +56,7 @@ export class PlayCard extends HTMLElement {
     const { made, seen } = this;
     if (!made || !seen) return;
     const { play, clips, tags, chosen, figure, refused } = seen;
-    const look = JSON.stringify([play.rev, play.duration, play.cue_time, play.is_favorite, play.local, chosen, figure, refused, seen.angle,
+    const look = JSON.stringify([play.rev, play.duration, play.cue_time, play.is_favorite, play.local, chosen, figure, refused, seen.angle, seen.kept,
       clips.map((clip) => [clip.rev, clip.status, clip.stream_url]), tags.map((tag) => tag.rev)]);
     if (look === this.look) return;
     this.look = look;
@@ -66,6 +69,8 @@ export class PlayCard extends HTMLElement {
     say(made.cue, play.cue_time ? "cue" : "");
     say(made.figure, figure === null ? "" : figureOf(figure));
     made.figure.title = "From mark to playable";
+    say(made.here, seen.kept ? "⤓" : "");
+    made.here.title = seen.kept ? `Kept on this device: ${seen.kept} of ${clips.length} angles` : "";
     this.drawState(play, clips, refused);
     made.star.setAttribute("aria-pressed", String(play.is_favorite));
     made.star.setAttribute("aria-label", `Star play ${name}`);
@@ -100,6 +105,14 @@ export class PlayCard extends HTMLElement {
     if (since && this.made) say(this.made.length, lengthOf((now - since) / 1000));
   }
 
+  /** No broken picture is shown; it is asked for again, ever more seldom: the clip may never be cut. */
+  missed() {
+    this.made?.image.removeAttribute("src");
+    clearTimeout(this.again);
+    this.again = setTimeout(() => this.picture(true), Math.min(30_000, 1000 * 2 ** (this.misses ?? 0)));
+    this.misses = (this.misses ?? 0) + 1;
+  }
+
   /** The watched angle's picture. One that is not made yet is asked for again a second later.
    * @param {boolean} again */
   picture(again) {
@@ -109,7 +122,8 @@ export class PlayCard extends HTMLElement {
     const wanted = clip ? clip.thumbnail_url : "";
     if (!wanted || (wanted === made.image.dataset.of && !again)) return;
     made.image.dataset.of = wanted;
-    made.image.src = again ? `${wanted}&again=${Date.now()}` : wanted;
+    const here = seen.source?.(wanted) ?? wanted;
+    made.image.src = here !== wanted || !again ? here : `${wanted}&again=${Date.now()}`;
   }
 }
 

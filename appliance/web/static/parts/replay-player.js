@@ -40,6 +40,7 @@ export class ReplayPlayer extends HTMLElement {
     this.autoplay = false;
     this.began = ""; // the play that was started already
     this.waitingSince = 0;
+    this.needs = false; // the air, for what is watched
   }
 
   /** @param {{prefs: import("../state/prefs.js").Prefs, prefetch: import("../state/prefetch.js").Prefetch, hasPanel: () => boolean}} given */
@@ -70,7 +71,7 @@ export class ReplayPlayer extends HTMLElement {
       zoomed: () => this.deck?.lead?.video ?? null,
     });
     this.append(this.header(), this.side ?? "", this.stage, this.controls());
-    this.timer = setInterval(() => this.drawWaiting(), 200);
+    this.timer = setInterval(() => (this.drawWaiting(), this.drawAir()), 200);
     this.drawAll();
   }
 
@@ -230,14 +231,23 @@ export class ReplayPlayer extends HTMLElement {
       go.replaceChildren(icon(runs ? "pause" : "play", !runs));
       go.setAttribute("aria-label", runs ? "Pause" : "Play");
       go.title = runs ? "Pause" : "Play";
-      this.dispatchEvent(new Event(runs ? "playing" : "resting"));
     }
+    this.drawAir();
     for (const each of this.speeds?.children ?? []) each.setAttribute("aria-pressed", String(Number(/** @type {HTMLElement} */ (each).dataset.rate) === deck.rate));
     this.modes?.loop.setAttribute("aria-pressed", String(deck.loop));
     this.modes?.sound.setAttribute("aria-pressed", String(!deck.muted));
     this.modes?.sound.replaceChildren(icon(deck.muted ? "mute" : "sound"));
     this.drawLoaded();
     this.drawWaiting();
+  }
+
+  /** The air is the picture's while it runs and is not here as a whole: what loops from memory needs none. */
+  drawAir() {
+    const { deck } = this;
+    const needs = Boolean(deck?.running && !deck.shownTiles().every((tile) => tile.whole));
+    if (needs === this.needs) return;
+    this.needs = needs;
+    this.dispatchEvent(new Event(needs ? "playing" : "resting"));
   }
 
   drawBar() {

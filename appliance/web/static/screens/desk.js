@@ -20,6 +20,9 @@ export function enter(root, ctx, words) {
   return new Desk(root, ctx, words[0] ?? "");
 }
 
+/** Angles of a play that are on this device. @param {Ctx} ctx @param {readonly Clip[]} clips */
+const keptOf = (ctx, clips) => clips.filter((clip) => clip.stream_url && ctx.prefetch.held.has(clip.stream_url)).length;
+
 class Desk {
   /** @param {HTMLElement} root @param {Ctx} ctx @param {string} playId */
   constructor(root, ctx, playId) {
@@ -79,6 +82,8 @@ class Desk {
     player.addEventListener("back", () => this.watch(""));
     this.heard = (/** @type {any} */ event) => this.hear(event.detail);
     ctx.box.addEventListener("event", this.heard);
+    this.keeps = () => this.clips && this.drawList();
+    ctx.prefetch.addEventListener("held", this.keeps);
     this.unkey = ctx.keys.add([
       ...player.shortcuts(),
       { keys: ["ArrowUp", "k"], words: "Newer play", group: "Plays", act: () => this.neighbour(-1) },
@@ -93,6 +98,7 @@ class Desk {
 
   leave() {
     this.ctx.box.removeEventListener("event", this.heard ?? null);
+    this.ctx.prefetch.removeEventListener("held", this.keeps ?? null);
     removeEventListener("pointerup", this.release ?? (() => {}));
     removeEventListener("pointercancel", this.release ?? (() => {}));
     this.unkey?.();
@@ -136,6 +142,7 @@ class Desk {
       card.view = {
         play, angle, clips: clips?.get(play.id) ?? [], tags: this.tags?.get(play.id) ?? [],
         chosen: play.id === this.playId, figure: readyAfter(clips?.get(play.id) ?? []), refused: ctx.refusal(play.id),
+        kept: keptOf(ctx, clips?.get(play.id) ?? []), source: (url) => ctx.prefetch.source(url),
       };
       return item;
     });

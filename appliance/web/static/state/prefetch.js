@@ -1,12 +1,26 @@
 // Clips fetched ahead, as blobs: at most two at a time, none while a clip plays, the newest wanted first.
 //
-// A clip here starts at once and plays through a restart of the box. Memory is bounded; the one used longest ago goes.
+// A clip here starts at once and plays through a restart of the box. What is wished for is kept before all else, the first
+// of it before the last; of other things the one used longest ago goes. Memory is bounded.
 
 export const AT_ONCE = 2;
-export const ROOM_BYTES = 120e6;
+export const ROOM_BYTES = 240e6;
+export const PLAYS_KEPT = 20;
+const AGAIN_MS = 5000; // what failed is tried again
 
 /** `now`: somebody watches what it is to replace.
  * @typedef {{url: string, now: boolean, chunks: BlobPart[], have: number, stop: AbortController | null}} Job */
+
+/** What a device keeps of its session, most wanted first: the pictures of the cards, the watched angle of each of the last
+ * plays, then their other angles. @param {readonly {id: string}[]} plays newest first
+ * @param {ReadonlyMap<string, readonly import("./store.js").Clip[]>} clips by play @param {string} angle the watched channel
+ * @returns {string[]} addresses */
+export function wishesOf(plays, clips, angle) {
+  const ready = plays.slice(0, PLAYS_KEPT).map((play) => (clips.get(play.id) ?? []).filter((clip) => clip.stream_url));
+  const first = ready.flatMap((own) => own.find((clip) => clip.channel_id === angle) ?? own[0] ?? []);
+  const rest = ready.flat().filter((clip) => !first.includes(clip));
+  return [...first.map((clip) => clip.thumbnail_url), ...[...first, ...rest].map((clip) => clip.stream_url ?? "")].filter(Boolean);
+}
 
 export class Prefetch extends EventTarget {
   /** @param {{fetch?: typeof fetch, room?: number, graceMs?: number}} [given] */
@@ -20,6 +34,23 @@ export class Prefetch extends EventTarget {
     /** @type {Map<string, {blob: Blob, url: string}>} in the order of use */
     this.held = new Map();
     this.paused = false;
+    /** @type {readonly string[]} most wanted first */
+    this.wished = [];
+    this.full = false; // there is no room for the next wish
+    /** @type {Set<string>} */
+    this.failed = new Set();
+  }
+
+  /** Keep these before all else, fetched when nothing else is. @param {readonly string[]} urls most wanted first */
+  wish(urls) {
+    if (urls.join() === this.wished.join()) return;
+    this.wished = urls;
+    this.full = false;
+    this.run();
+  }
+
+  get used() {
+    return [...this.held.values()].reduce((sum, each) => sum + each.blob.size, 0);
   }
 
   /** @param {string} url @param {boolean} [now] while a clip plays, too */
@@ -61,6 +92,11 @@ export class Prefetch extends EventTarget {
       if (this.running >= AT_ONCE) return;
       if (!job.stop && (job.now || !this.paused)) void this.download(job);
     }
+    if (this.paused || this.full) return;
+    const next = this.wished.find((url) => !this.held.has(url) && !this.failed.has(url) && this.jobs.every((job) => job.url !== url));
+    if (!next) return;
+    this.jobs.push({ url: next, now: false, chunks: [], have: 0, stop: null });
+    this.run();
   }
 
   /** @param {Job} job what it has is kept over a pause: the rest is asked for as a range */
@@ -69,35 +105,63 @@ export class Prefetch extends EventTarget {
     try {
       const headers = job.have ? { Range: `bytes=${job.have}-` } : undefined;
       const answer = await this.get(job.url, { headers, signal: job.stop.signal, priority: "low" });
-      if (!answer.ok || !answer.body) return this.drop(job);
+      if (!answer.ok || !answer.body) return this.fail(job);
+      if (!this.hasRoom(job.url, Number(answer.headers.get("content-length") ?? 0))) return this.drop(job);
       if (answer.status === 200) Object.assign(job, { chunks: [], have: 0 });
       const reader = answer.body.getReader();
       for (let piece; !(piece = await reader.read()).done; ) {
         job.chunks.push(/** @type {Uint8Array<ArrayBuffer>} */ (piece.value));
         job.have += piece.value.length;
       }
-      this.keep(job);
+      this.keep(job, answer.headers.get("content-type") ?? "video/mp4");
     } catch {
-      if (!job.stop?.signal.aborted) this.drop(job);
+      if (!job.stop?.signal.aborted) this.fail(job);
     } finally {
+      if (!this.jobs.includes(job)) job.stop?.abort(); // what is not wanted any longer is not read on
       job.stop = null;
       this.run();
     }
   }
 
-  /** @param {Job} job */
-  keep(job) {
+  /** Can it be kept without giving up something that is wished for more? @param {string} url @param {number} bytes */
+  hasRoom(url, bytes) {
+    const rank = this.wished.indexOf(url);
+    if (rank < 0) return true; // asked for by a person
+    const before = this.wished.slice(0, rank).reduce((sum, each) => sum + (this.held.get(each)?.blob.size ?? 0), 0);
+    if (before + bytes <= this.room) return true;
+    this.full = true;
+    return false;
+  }
+
+  /** What goes first: what nobody wished for, by its last use; then the last wishes. @param {string} kept not this one */
+  victims(kept) {
+    const others = [...this.held.keys()].filter((url) => !this.wished.includes(url) && url !== kept);
+    return [...others, ...[...this.wished].reverse().filter((url) => this.held.has(url))];
+  }
+
+  /** @param {Job} job @param {string} type of its bytes */
+  keep(job, type) {
     this.drop(job);
-    const blob = new Blob(job.chunks, { type: "video/mp4" });
+    const blob = new Blob(job.chunks, { type });
     this.held.set(job.url, { blob, url: URL.createObjectURL(blob) });
-    let used = [...this.held.values()].reduce((sum, each) => sum + each.blob.size, 0);
-    for (const [url, each] of this.held) {
-      if (used <= this.room) break;
+    let { used } = this;
+    for (const url of this.victims(job.url)) {
+      const each = this.held.get(url);
+      if (used <= this.room || !each) break;
       used -= each.blob.size;
       this.held.delete(url);
+      if (this.wished.includes(url)) this.full = true;
       setTimeout(() => URL.revokeObjectURL(each.url), this.graceMs); // whoever plays it now goes on
     }
     this.dispatchEvent(new CustomEvent("held", { detail: job.url }));
+  }
+
+  /** Not now: a wish is tried again in a while. @param {Job} job */
+  fail(job) {
+    this.drop(job);
+    this.failed.add(job.url);
+    clearTimeout(this.later);
+    this.later = setTimeout(() => (this.failed.clear(), this.run()), AGAIN_MS);
   }
 
   /** @param {Job} job */
