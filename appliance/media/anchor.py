@@ -18,7 +18,7 @@ _WORTH_A_LEAP_US = 100_000  # MediaMTX's NTP itself steps by +-20 ms from segmen
 # MediaMTX's NTP of a run's first sample is 75 to 190 ms late (measured): no arrival before it was faster.
 _FIRST_LATE_US = 250_000
 _REAL_SKEW = 1_000  # one over this: cameras' clocks are off by less
-_BETWEEN_FILES_NS = (
+BETWEEN_FILES_NS = (
     400_000_000  # files of one run are nearer: sound begins a file up to 0.2 s before its picture
 )
 _END_NS = 1_000_000
@@ -86,7 +86,7 @@ def _towards(first: Knot, right: tuple[int, int], leaps: Sequence[Leap], end_ns:
     media_ns, wall_us = right
     too_late_us = first.wall_at(media_ns) - wall_us
     between = Leap(end_ns, media_ns)
-    if media_ns - end_ns > _BETWEEN_FILES_NS and is_leapt([between], too_late_us):
+    if media_ns - end_ns > BETWEEN_FILES_NS and is_leapt([between], too_late_us):
         return _leapt_after(first, right, between, too_late_us)
     knots = [first]
     if leaps and too_late_us > _WORTH_A_LEAP_US:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from appliance.media.anchor import anchored, is_leapt
+from appliance.media.anchor import BETWEEN_FILES_NS, anchored, is_leapt
 from appliance.media.fmp4 import Mtxi
 from appliance.media.index import Growth, SegmentIndex, ticks_to_ns
 from appliance.media.pace import HOLE_FRAMES, PartNote
@@ -180,7 +180,8 @@ class Clocks:
         if seen.written_us is not None and not self._is_live.get(run.run_id):
             self._paces.setdefault(run.run_id, Pace()).add(seen.written_us, arrivals[-1].end_ns // 1000)
         if run.has_clock:
-            made = self._unseen_leap(segment, run, arrivals) if run.published_ns is None else []
+            is_live = self._is_live.get(run.run_id)
+            made = [] if is_live else self._unseen_leap(segment, run, index, arrivals)
             return made + self._take_in(run, index, arrivals, self._doubts.get(run.run_id))
         held = self._held.get(run.run_id)
         if held is None:
@@ -244,14 +245,16 @@ class Clocks:
             self._newly_observed.append(run.run_id)
         return made
 
-    def _unseen_leap(self, segment: Segment, run: Run, arrivals: Sequence[Arrival]) -> list[Knot]:
+    def _unseen_leap(
+        self, segment: Segment, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival]
+    ) -> list[Knot]:
         """Squeeze what media time leapt while nobody looked, by when the file was last written."""
         written_us = arrivals[-1].written_us
         last = (arrivals[-1].end_ns, segment.written_us if written_us is None else written_us)
         tail, _ = run.neighbours(1 << 62)
-        leaps = [
-            leap for leap in leaps_between(arrivals) if tail is not None and leap.before_ns > tail.media_ns
-        ]
+        before = self._leap_of(run, index, arrivals[:1])  # between the file known before and this one
+        found = [*([before] if before is not None else []), *leaps_between(arrivals)]
+        leaps = [leap for leap in found if tail is not None and leap.before_ns > tail.media_ns]
         if tail is None or not leaps:
             return []
         return run.anchor(anchored(leaps[0].before_ns, 0, left=tail, last=last, leaps=leaps, is_known=True))
@@ -324,7 +327,7 @@ class Clocks:
         assert facts.first_ns is not None and facts.end_ns is not None
         run = self.runs.setdefault(facts.run_id, Run(facts.run_id))
         if segment.is_published and run.has_clock:
-            return []
+            return self._leapt_since(segment, facts, run)
         segment.is_published = True
         end_us = wall_us + (facts.end_ns - facts.base_ns) // 1000
         off_us = self._off_of(facts.run_id, end_us, segment.written_us)
@@ -349,13 +352,39 @@ class Clocks:
             wall_us,
             left=left,
             right=right,
-            leaps=[Leap(before, after) for before, after in facts.holes],
+            leaps=_leaps_of(facts, run.published_ns if is_known else None),
             last=(facts.end_ns, latest_us),
             is_known=is_known,
             begins_run=facts.number == 0,
         )
         run.publish(facts.end_ns)
         return run.anchor(knots)
+
+    def _leapt_since(self, segment: Segment, facts: SegmentFacts, run: Run) -> list[Knot]:
+        """Squeeze a leap in the part of a file that came after the box had last published of it."""
+        assert facts.end_ns is not None
+        tail, knot = run.neighbours(facts.end_ns)
+        leaps = [
+            leap for leap in _leaps_of(facts, None) if tail is not None and leap.before_ns > tail.media_ns
+        ]
+        made: list[Knot] = []
+        if tail is not None and leaps and run.is_observed:
+            right = (knot.media_ns, knot.wall_us) if knot is not None else None
+            last = (facts.end_ns, segment.written_us)
+            made = anchored(
+                leaps[0].before_ns, 0, left=tail, right=right, leaps=leaps, last=last, is_known=True
+            )
+        run.publish(facts.end_ns)
+        return run.anchor(made)
+
+
+def _leaps_of(facts: SegmentFacts, known_ns: int | None) -> list[Leap]:
+    """Holes in a file's media time, and before it where the run is known up to `known_ns`."""
+    leaps = [Leap(before, after) for before, after in facts.holes]
+    first_ns = facts.first_ns
+    if known_ns is not None and first_ns is not None and first_ns - known_ns > BETWEEN_FILES_NS:
+        leaps.append(Leap(known_ns, first_ns))
+    return leaps
 
 
 def _video(growth: Growth) -> list[tuple[Part, PartNote]]:

@@ -120,10 +120,11 @@ def test_media_time_that_leaps_makes_no_gap_and_no_lateness(
 
 @pytest.mark.parametrize("leap_s", [0.4, 3.0, 4.9])
 @pytest.mark.parametrize("stop", [(18, 24), (18, 45), (20, 22)], ids=str)
+@pytest.mark.parametrize("at_s", [20.0, 21.1, 18.0, 17.8])  # 20: between two files; 17.8: not yet decided
 def test_media_time_that_leaps_while_the_daemon_is_down_moves_nothing(
-    tmp_path: Path, stop: tuple[float, float], leap_s: float
+    tmp_path: Path, at_s: float, stop: tuple[float, float], leap_s: float
 ) -> None:
-    camera = Feed(leaps=[(21.1, leap_s)], b_frames=2)
+    camera = Feed(leaps=[(at_s, leap_s)], b_frames=2)
     for segment_s in (10, 60):
         errors = seen(tmp_path / str(segment_s), camera, 70, stops=[stop], segment_s=segment_s)
         assert worst_ms(errors, 10) < 1000 / 30
