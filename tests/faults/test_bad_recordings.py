@@ -13,6 +13,7 @@ from appliance.kernel.clock import to_rfc3339, wall_us
 from appliance.ops.fsck import check_box
 from appliance.settings import load_settings
 from tests.faults.bad_files import KINDS, bad_recordings, good_segment
+from tests.faults.test_disk import _part_is
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.running import Box, Http, running_box
 
@@ -78,8 +79,7 @@ async def test_every_kind_of_broken_file_beside_a_camera(tmp_path: Path) -> None
         bad_clip = await mark(http, session_id, "bad", start_time=ago(300))
         assert (await ended(http, good_clip))["status"] == "ready"
         assert (await ended(http, bad_clip))["status"] == "failed"
-        parts = (await http.client.get("/readyz")).json()["parts"]
-        assert parts["recordings"]["status"] == "warn" and "unreadable" in parts["recordings"]["detail"]
+        assert "unreadable" in (await _part_is(http, "recordings", "warn"))["detail"]
         assert box.process.pid == pid and not await box.stop()
         assert await check_box(load_settings(box.folder / "appliance.toml"), repair=False) == []
 

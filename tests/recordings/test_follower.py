@@ -358,8 +358,8 @@ async def test_a_damaged_cache_is_built_again(box: Box, damage: str) -> None:
             handle, lambda: not handle.statistics()["segments_waiting"] and handle.video_until_us("cam1")
         )
         again = handle.coverage("cam1", 0, 1 << 61)
-        for old, new in zip(known.spans, again.spans, strict=True):
-            assert abs(old.start_us - new.start_us) <= 1 and abs(old.end_us - new.end_us) <= 1
+        for old, new in zip(known.spans, again.spans, strict=True):  # two clocks are read one after the other
+            assert abs(old.start_us - new.start_us) < 100 and abs(old.end_us - new.end_us) < 100
         views = await handle.views("cam1", 0, 1 << 61)
         assert [len(view.parts) for view in views] == [2, 1, 2]
 
