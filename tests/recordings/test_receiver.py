@@ -48,9 +48,9 @@ async def board(handle: RecorderHandle, says: str, *, within_s: float = 5.0) -> 
 
 async def recorded(directory: Path, pictures: int) -> Path:
     """Wait until the newest file holds so many."""
-    await eventually(lambda: files(directory), within_s=10, what="a file")
+    await eventually(lambda: files(directory), within_s=30, what="a file")
     path = files(directory)[-1]
-    await eventually(lambda: len(burned_so_far(path)) >= pictures, within_s=10, what=f"{pictures} pictures")
+    await eventually(lambda: len(burned_so_far(path)) >= pictures, within_s=30, what=f"{pictures} pictures")
     return path
 
 
