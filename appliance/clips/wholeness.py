@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from appliance.clips.footage import Footage
 from appliance.clips.plans import StoredPlan, exported_plans, unwritten_plans, without_plan
 from appliance.clips.writing import unlink
 from appliance.kernel.store import Store
-from appliance.kernel.tx import ReadTx
+from appliance.kernel.tx import ReadTx, Tx
 from appliance.media.holes import PLAIN_SOUND, find_hole
 
 log = structlog.get_logger("clip_files")
@@ -40,6 +40,16 @@ async def sweep(store: Store, clips_dir: Path) -> None:
     for path in left:
         log.info("left by a crash", file=path)
         await trio.to_thread.run_sync(unlink, clips_dir / path)
+    if found:  # else the disk is away
+        await store.insist(partial(_forget_pictures, found=found.keys()))
+
+
+def _forget_pictures(tx: Tx, found: Collection[str]) -> None:
+    """Pictures that are not there, as after the database was made again from an older copy: made again."""
+    sql = "SELECT id, thumbnail_path FROM clips WHERE thumbnail_path IS NOT NULL"
+    gone = [row["id"] for row in tx.all(sql) if row["thumbnail_path"] not in found]
+    for clip_id in gone:
+        tx.run("UPDATE clips SET thumbnail_path = NULL WHERE id = ?", (clip_id,))
 
 
 def _our_files(clips_dir: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from appliance.clips import cuts, files, marks
 from appliance.clips.files import ClipFiles, run_clip_files
 from appliance.clips.model import ClipIn
 from appliance.clips.plans import StoredPlan, file_name, stored_plan, unwritten_plans
-from appliance.clips.wholeness import find_lost
+from appliance.clips.wholeness import find_lost, sweep
 from appliance.clips.writing import BytesLost, write_plan
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
@@ -151,6 +152,29 @@ async def test_a_clip_whose_plan_damage_has_taken_is_cut_again(tmp_path: Path) -
         assert rows[kept]["status"] == "ready"
         assert (rows[clip_id]["status"], rows[clip_id]["media_rev"]) == ("pending", 2)
         assert [job.clip_id for job in await store.read(cuts.waiting_jobs)] == [clip_id]
+
+
+def give_picture(tx: Tx, clip_id: str, path: str) -> None:
+    tx.run("UPDATE clips SET thumbnail_path = ? WHERE id = ?", (path, clip_id))
+
+
+async def test_a_picture_that_is_not_there_is_forgotten_unless_the_disk_is_away(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    async with sim_store(tmp_path, HandClock()) as store:
+        names = []
+        for _ in range(2):
+            clip_id = await make_ready(store, "cam1.mp4", 100, 50)
+            names.append(f"thumbs/{clip_id}-m1.jpg")
+            await store.write(partial(give_picture, clip_id=clip_id, path=names[-1]))
+        clips.mkdir()
+        await sweep(store, clips)
+        there = "SELECT thumbnail_path FROM clips WHERE thumbnail_path IS NOT NULL"
+        assert len(await store.read(lambda tx: tx.all(there))) == 2
+        (clips / "thumbs").mkdir()
+        (clips / names[0]).write_bytes(b"jpeg")
+        await sweep(store, clips)
+        assert [row["thumbnail_path"] for row in await store.read(lambda tx: tx.all(there))] == names[:1]
+        assert (clips / names[0]).exists()
 
 
 async def test_bytes_lost_again_at_once_are_no_news(tmp_path: Path) -> None:
