@@ -239,6 +239,8 @@ def _salvage(db: apsw.Connection, damaged: Path) -> int:
         return 0
     db.execute("BEGIN IMMEDIATE")
     try:
+        if _is_older(old, db):  # it lost its log: the snapshot has all of it, and what came after
+            return 0
         for table in _tables(db):
             taken += _salvage_table(db, old, table)
         _drop_orphans(db)
@@ -249,6 +251,15 @@ def _salvage(db: apsw.Connection, damaged: Path) -> int:
         except apsw.Error:
             pass  # it is damaged: its own checkpoint may fail
     return taken
+
+
+def _is_older(old: apsw.Connection, db: apsw.Connection) -> bool:
+    sql = "SELECT (SELECT value FROM meta WHERE key = 'epoch'), coalesce(max(seq), 0) FROM sqlite_sequence"
+    try:
+        (epoch, head), (our_epoch, our_head) = (one.execute(sql).get for one in (old, db))
+    except _BAD:
+        return False
+    return bool(epoch == our_epoch and head < our_head)
 
 
 def _tables(db: apsw.Connection) -> list[str]:

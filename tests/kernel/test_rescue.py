@@ -157,6 +157,24 @@ def test_a_database_without_its_log_is_noticed_by_its_witness(path: Path, tmp_pa
     )
 
 
+def test_a_file_older_than_the_snapshot_gives_no_rows(path: Path, tmp_path: Path) -> None:
+    _, witness = make(path, ["a"])
+    shutil.copyfile(path, tmp_path / "older.db")
+
+    async def go_on() -> None:
+        async with open_store(path, HandClock()) as store:
+            await fill(store, ["b"])
+            await store.write(lambda tx: tx.run("UPDATE sessions SET location = 'later'"))  # rev stays
+            await take_snapshot(store, path.parent / "snapshots" / "box-2.db")
+
+    trio.run(go_on)
+    shutil.copyfile(tmp_path / "older.db", path)
+    rescue(path, [path.parent / "snapshots" / "box-2.db"], "log gone", NOW_US, witness)
+    db = apsw.Connection(str(path))
+    assert [place for (place,) in db.execute("SELECT location FROM sessions")] == ["later", "later"]
+    db.close()
+
+
 def test_a_bad_snapshot_is_passed_over(path: Path) -> None:
     snapshot, witness = make(path, ["a"])
     worse = snapshot.with_name("box-2.db")
