@@ -42,8 +42,15 @@ def copy_database(database: Path) -> Path:
 
     Raises OSError. Nothing may be writing the database.
     """
-    for place in (os.environ.get("RUNTIME_DIRECTORY"), "/dev/shm", None):
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place if place and os.path.isdir(place) else None))
+    in_memory = (os.environ.get("RUNTIME_DIRECTORY"), "/dev/shm")
+    places = [place for place in in_memory if place and os.path.isdir(place)]
+    for place in (*places, None):
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+        except OSError:
+            if place is None:
+                raise
+            continue
         try:
             for name in (database.name, f"{database.name}-wal"):
                 if database.with_name(name).exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -107,3 +108,16 @@ def test_a_sound_folder_refuses_nothing_and_keeps_nothing(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
     assert state_disk.refusal(tmp_path / "absent") is None, "that is not the disk's fault"
     assert stores.ATTACH_S <= 2
+
+
+def test_the_copy_lies_in_memory_where_temporary_files_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "box.db").write_bytes(b"rows")
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "read only, as the state disk is"))
+    copy = state_disk.copy_database(tmp_path / "box.db")
+    try:
+        assert copy.read_bytes() == b"rows"
+    finally:
+        state_disk.discard_copy(copy)
