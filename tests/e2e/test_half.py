@@ -21,10 +21,20 @@ pytestmark = [
 ]
 
 
+# Both cameras have recorded the last three seconds but one: plays of them can be cut.
+RECORDED = """Promise.all(["cam1", "cam2"].map(async (id) => {
+  const ago = (ms) => new Date(app.box.now() - ms).toISOString();
+  const span = `start=${ago(4000)}&end=${ago(3000)}&frames=1`;
+  const { frames } = await app.box.request("GET", `/channels/${id}/timeline?${span}`);
+  return (frames ?? []).length > 20;
+})).then((each) => each.every(Boolean))"""
+
+
 @pytest.fixture(scope="module")
 def page(browser: Browser, demo: Demo) -> Iterator[Page]:
     one = open_page(browser, demo.urls[0])
     expect(one.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
+    until(one, RECORDED)
     yield one
     assert [each for each in errors_of(one) if "WebSocket" not in each] == []  # it was offline
 
@@ -181,7 +191,7 @@ def test_ready_plays_are_shown_out_of_reach_on_every_angle(page: Page, demo: Dem
     """Kept on the device, marked on the card, also while one plays and loops."""
     cards(page).first.locator(".open").click()
     until(page, "document.querySelector('replay-player').deck.running")
-    made = [play(demo), play(demo)]
+    made = [play(demo, 1.5, 3.0), play(demo, 1.5, 3.0)]
     expect(page.locator("#plays .here", has_text="⤓")).to_have_count(cards(page).count())
     until(page, "[...app.clips().values()].flat().every(clip => app.prefetch.held.has(clip.stream_url))")
     pictures = "[...app.clips().values()].map(own => own[0].thumbnail_url)"
