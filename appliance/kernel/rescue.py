@@ -196,6 +196,20 @@ def is_good(snapshot: Path) -> bool:
         return False
 
 
+def publish_copy(draft: Path, target: Path) -> None:
+    """Give a copy its name once it is whole and durable; one that is not whole is removed. Raises OSError."""
+    if not is_good(draft):
+        draft.unlink(missing_ok=True)
+        raise OSError(f"the copy at {draft} is not whole: see `appliance fsck`")
+    descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(draft, target)
+    sync_folder(target.absolute().parent)
+
+
 def install(path: Path, backup: Path, now_us: int) -> Path:
     """Put a copy of `backup` in place of the database at `path`; returns where the old one was moved.
 

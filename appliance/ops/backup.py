@@ -5,13 +5,11 @@ Recordings and clip files are no part of it: clips whose files are gone are cut 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from appliance.kernel import connection
 from appliance.kernel.clock import BoxClock
-from appliance.kernel.rescue import install, is_good
-from appliance.kernel.witness import sync_folder
+from appliance.kernel.rescue import install, publish_copy
 from appliance.ops.lock import hold_state
 from appliance.settings import Settings
 
@@ -30,16 +28,7 @@ def backup_to(settings: Settings, file: Path) -> int:
         raise NoBackup(f"no database at {database}")
     draft = file.with_name(f"{file.name}.tmp")
     connection.backup_file(database, draft)
-    if not is_good(draft):
-        draft.unlink(missing_ok=True)
-        raise NoBackup(f"the copy of {database} is not whole: see `appliance fsck`")
-    descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.replace(draft, file)
-    sync_folder(file.absolute().parent)
+    publish_copy(draft, file)
     return file.stat().st_size
 
 

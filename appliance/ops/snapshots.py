@@ -6,7 +6,6 @@ in kernel/rescue.py. A disk that refuses is said in /readyz and tried again.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,9 +15,9 @@ import trio
 
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.migrate import newest_schema
-from appliance.kernel.rescue import is_good
+from appliance.kernel.rescue import publish_copy
 from appliance.kernel.store import Store
-from appliance.kernel.witness import Witness, sync_folder, write_witness
+from appliance.kernel.witness import Witness, write_witness
 from appliance.ops.health import Part
 
 log = structlog.get_logger("snapshots")
@@ -109,15 +108,6 @@ async def take_snapshot(store: Store, target: Path) -> None:
 
 
 def _finish(draft: Path, target: Path) -> None:
-    if not is_good(draft):
-        draft.unlink(missing_ok=True)
-        raise OSError(f"the copy at {draft} is not whole")
-    descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.replace(draft, target)
-    sync_folder(target.parent)
+    publish_copy(draft, target)
     for old in snapshot_files(target.parent)[KEEP:]:
         old.unlink(missing_ok=True)
