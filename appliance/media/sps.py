@@ -65,6 +65,8 @@ class Sps:
 def _size(sps_id: int, width: int, height: int, chroma: int, depths: tuple[int, int]) -> Sps:
     if not (0 < width <= _MAX_PICTURE and 0 < height <= _MAX_PICTURE):
         raise Malformed(f"a picture of {width}x{height}")
+    if chroma > 3 or not all(8 <= depth <= 16 for depth in depths):
+        raise Malformed(f"a picture of {depths[0]} and {depths[1]} bits, chroma format {chroma}")
     return Sps(sps_id, width, height, chroma, *depths)
 
 

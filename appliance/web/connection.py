@@ -20,6 +20,7 @@ What is changed, and why:
 from __future__ import annotations
 
 import math
+import select
 from typing import Any
 
 import h11
@@ -190,6 +191,15 @@ class Connection(TCPServer):
     def abort(self) -> None:
         """Close the socket at once; whoever waits on it is released with an error."""
         self.stream.socket.close()
+
+    def has_bytes(self) -> bool:
+        """Whether the socket holds something that was not read yet (or has ended)."""
+        descriptor = self.stream.socket.fileno()
+        if descriptor < 0:
+            return False
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(0))
 
     async def protocol_send(self, event: Event) -> None:
         """As hypercorn's, but a socket that is in use by its end is as gone as a broken one."""

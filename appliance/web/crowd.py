@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 import trio
@@ -20,6 +21,8 @@ import trio
 from appliance.kernel.signal import Signal
 from appliance.web.limits import Limits, is_loopback, network_of
 
+GREETING_S = 1.0  # from the connection to the first request: a moment for a browser, and for a busy loop
+LOOKS = 64  # of the longest silent, for one that has really sent nothing
 STALLED_S = 1.0  # a tablet between two access points is away as long; it asks again
 
 
@@ -27,6 +30,10 @@ class Member(Protocol):
     """What the crowd asks of a connection."""
 
     def abort(self) -> None: ...
+
+    def has_bytes(self) -> bool:
+        """Whether something has come that was not read yet: in a flood the loop is late with everybody."""
+        ...
 
 
 Members = dict[Member, None]  # in order
@@ -47,6 +54,10 @@ class Turns:
             await trio.lowlevel.checkpoint()
 
 
+def _first(waiting: Iterable[Member], among: Container[Member]) -> Member | None:
+    return next((each for each in waiting if each in among), None)
+
+
 @dataclass(slots=True)
 class Crowd:
     """`members` by the address they came from. Each is in `silent` (it has not asked anything yet, oldest
@@ -54,7 +65,7 @@ class Crowd:
 
     limits: Limits
     members: dict[Member, str] = field(default_factory=dict)
-    silent: Members = field(default_factory=dict)
+    silent: dict[Member, float] = field(default_factory=dict)  # with the time it came
     idle: Members = field(default_factory=dict)
     stalled: dict[Member, float] = field(default_factory=dict)  # since when its socket takes nothing
     addresses: dict[str, Members] = field(default_factory=dict)
@@ -80,8 +91,7 @@ class Crowd:
 
     def _evict_of(self, among: Container[Member]) -> bool:
         stalled_before = trio.current_time() - STALLED_S
-        for waiting in (self.silent, self.idle, self.stalled):
-            victim = next((each for each in waiting if each in among), None)
+        for victim in (self._silent_of(among), _first(self.idle, among), _first(self.stalled, among)):
             if victim is None or self.stalled.get(victim, -math.inf) > stalled_before:
                 continue
             self.remove(victim)
@@ -90,9 +100,18 @@ class Crowd:
             return True
         return False
 
+    def _silent_of(self, among: Container[Member]) -> Member | None:
+        """Who has been silent longest. Among many that keep their place after an answer, one that came just
+        now has a moment to ask."""
+        came_before = math.inf
+        if len(self.silent) < len(self.idle):
+            came_before = trio.current_time() - GREETING_S
+        oldest = ((each, at) for each, at in islice(self.silent.items(), LOOKS) if each in among)
+        return next((each for each, at in oldest if at <= came_before and not each.has_bytes()), None)
+
     def add(self, member: Member, address: str) -> None:
         self.members[member] = address
-        self.silent[member] = None
+        self.silent[member] = trio.current_time()
         self.addresses.setdefault(address, {})[member] = None
         if (network := network_of(address)) is not None:
             self.networks[network] += 1

@@ -14,6 +14,7 @@ from tests.attacks.target import Target, close_all
 Attack = Callable[[Target, Random, float], Awaitable[object]]
 
 SILENT = 1100  # more than the box allows
+BACK_S = 0.3  # before one that was thrown out calls again
 VIEWERS = 300
 UNREAD_BUFFER = 2048
 PING = b"\x89\x80\0\0\0\0"
@@ -223,7 +224,7 @@ async def _send_and_leave(target: Target, said: bytes, *, read: bool) -> None:
 async def _crowd(
     target: Target, count: int, said: bytes, seconds: float, *, receive_buffer: int | None = None
 ) -> None:
-    """`count` connections that say this and do nothing more; who was thrown out comes back."""
+    """`count` connections that say this and do nothing more; who was thrown out comes back a moment later."""
     streams: list[trio.SocketStream] = []
 
     async def one(dice: Random) -> None:
@@ -238,6 +239,7 @@ async def _crowd(
         finally:
             streams.remove(stream)
             stream.socket.close()
+        await trio.sleep(BACK_S)
 
     try:
         await _many(_again(one), Random(count), seconds, count)

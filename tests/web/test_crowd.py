@@ -8,16 +8,20 @@ import pytest
 import trio
 import trio.testing
 
-from appliance.web.crowd import STALLED_S, Crowd, Turns
+from appliance.web.crowd import GREETING_S, STALLED_S, Crowd, Turns
 from appliance.web.limits import Limits, Seldom, network_of
 
 
 @dataclass(eq=False)
 class Guest:
     is_aborted: bool = False
+    sent: bool = False
 
     def abort(self) -> None:
         self.is_aborted = True
+
+    def has_bytes(self) -> bool:
+        return self.sent
 
 
 def guest_of(crowd: Crowd, address: str, state: str = "served") -> Guest:
@@ -30,13 +34,14 @@ def guest_of(crowd: Crowd, address: str, state: str = "served") -> Guest:
     return guest
 
 
-async def test_the_one_missed_least_goes() -> None:
+async def test_the_one_missed_least_goes(autojump_clock: trio.testing.MockClock) -> None:
     crowd = Crowd(Limits(connections=5))
     again = guest_of(crowd, "f", "idle")
     busy, longer, idle = (
         guest_of(crowd, *which) for which in (("a", "served"), ("c", "idle"), ("b", "idle"))
     )
     never = guest_of(crowd, "d", "silent")
+    await trio.sleep(GREETING_S)
     crowd.serve(again)
     crowd.rest(again)  # it asked again, so it has been silent for the shortest time
     gone: list[Guest] = []
@@ -150,3 +155,18 @@ async def test_turns_are_one_a_pass_and_in_order() -> None:
             await trio.lowlevel.checkpoint()
             steps.append(len(begun) - before)
     assert max(steps) <= 1 and begun == list(range(20))
+
+
+async def test_who_came_just_now_has_a_moment_to_ask_among_many_that_keep_their_place() -> None:
+    crowd = Crowd(Limits(connections=4))
+    kept = [guest_of(crowd, "a", "idle") for _ in range(3)]
+    newcomer = guest_of(crowd, "b", "silent")
+    assert crowd.make_room("c") and kept[0].is_aborted and not newcomer.is_aborted
+
+
+async def test_who_has_sent_what_the_loop_has_not_read_is_not_silent() -> None:
+    crowd = Crowd(Limits(connections=3))
+    first, second, third = (guest_of(crowd, each, "silent") for each in "abc")
+    first.sent = True
+    assert crowd.make_room("d") and second.is_aborted
+    assert not first.is_aborted and not third.is_aborted
