@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from appliance.kernel.operation import Answer
+from appliance.web import crowd
 from appliance.web.api import RawRoute, Routes
 from appliance.web.listeners import USER_TIMEOUT_MS
 from appliance.web.requests import header_map, read_body
@@ -228,7 +229,10 @@ async def test_when_every_connection_is_being_served_the_next_is_told_so(box: Bo
                 break
 
 
-async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_silent_longest(box: Box) -> None:
+async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_silent_longest(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crowd, "GREETING_S", 0.0)
     async with serving(box.app(), Limits(connections=3)) as server:
         older, newer = await server.connect(), await server.connect()
         for stream in (older, newer):
@@ -236,6 +240,8 @@ async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_sile
             await read_answer(stream)
         half = await server.connect()
         await half.send_all(b"GET /time HTT")
+        await newer.send_all(request())  # once it is answered, what half sent has been read
+        await read_answer(newer)
         for gone in (half, older):
             guest = await server.connect()
             await guest.send_all(request())
