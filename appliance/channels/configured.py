@@ -2,8 +2,9 @@
 
 The file owns name and input_url of its channels: they are applied at each start. latency_ms and liveness
 are applied when the file's value changes, so that a PATCH made during a game survives the restart.
-A channel that needs no capture device is on from the start. So is one that nobody has ever switched and that
-needs none since: its liveness has become "footage", or MediaMTX its recorder.
+A channel that needs no capture device is on from the start. So is one that has come to need
+none, unless a request has activated or deactivated it before: its liveness has
+become "footage", or MediaMTX its recorder.
 A channel that left the file keeps everything and becomes the database's own: it can be changed and
 deleted then. Ids are never lost. An archived id is not revived: its old clips belong to another camera.
 """

@@ -125,7 +125,7 @@ def finish(tx: Tx, job: Job, plan: Plan, file_path: str | None = None) -> bool:
 
     A plan of the same bytes as an earlier cut that is still there is that cut: its URL, its file and what
     players hold of it stay good. With `file_path` the plan's bytes are those of that file, which is durable;
-    a file that has become nobody's is garbage from now on.
+    a file that no plan names any more is deleted by the sweep.
     """
     row = _current(tx, job, ClipState.PROCESSING)
     if row is None or row["attempts"] != job.attempt:
@@ -252,7 +252,7 @@ def lost(tx: Tx, clip_id: str, media_rev: int) -> None:
 
 
 def supersede(tx: Tx, clip_id: str, media_rev: int) -> None:
-    """Every other cut of the clip goes as soon as nobody plays it any more (clips/files.py)."""
+    """Every other cut of the clip is deleted once it is no longer played (clips/files.py)."""
     tx.run(
         "UPDATE plans SET superseded_us = ? WHERE clip_id = ? AND media_rev <> ? AND superseded_us IS NULL",
         (tx.now_us, clip_id, media_rev),

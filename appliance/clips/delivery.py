@@ -81,8 +81,8 @@ def find_plan(tx: ReadTx, clip_id: str, media_rev: int | None) -> StoredPlan:
 
 
 def replaced(clip: dict[str, Any], wanted: int) -> Refused:
-    """A newer cut took its place and nobody has played it for a while. Its bytes cannot be continued by those
-    of another cut: no redirect, a player in the middle would mix them."""
+    """A newer cut took its place, and this one was deleted because it was no longer played.
+    No redirect: a player in the middle would mix the bytes of two cuts."""
     return Refused(
         410,
         "replaced",
