@@ -82,9 +82,10 @@ def _with_its_reason(followed: Followed, gap: Gap, left: Piece, right: Piece) ->
 
 def _why_it_ended(followed: Followed, left: Piece) -> Reason | None:
     """What is known of why the run of `left` ended."""
-    if left.facts.run_id not in followed.channel.arrived_us:
-        return "recorder_restart" if followed.shared.dies_with_us else None
-    if (reason := followed.why_ended()) is not None:
+    is_of_this_life = left.facts.run_id in followed.channel.arrived_us
+    if not is_of_this_life and followed.shared.dies_with_us:
+        return "recorder_restart"
+    if is_of_this_life and (reason := followed.why_ended()) is not None:
         return reason
     old = followed.open.get(left.facts.name)
     was_killed = old is not None and old.asked_closed and not old.is_closed

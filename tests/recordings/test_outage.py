@@ -146,17 +146,24 @@ async def test_parts_that_were_only_late_leave_no_gap(box: Box) -> None:
 
 
 @pytest.mark.parametrize("is_finished", [True, False])
+@pytest.mark.parametrize("was_there", [True, False])
 async def test_a_recorder_that_was_killed_did_not_finish_its_file(
-    box: Box, monkeypatch: pytest.MonkeyPatch, is_finished: bool
+    box: Box, monkeypatch: pytest.MonkeyPatch, is_finished: bool, was_there: bool
 ) -> None:
-    """An outage over before it was told: a camera that calls again, or MediaMTX after a kill -9."""
+    """An outage over before it was told: a camera that calls again, or MediaMTX after a kill -9.
+
+    `was_there`: the box began while the camera was away.
+    """
     monkeypatch.setattr(tell, "STALLED_S", 60.0)  # however slow the machine is: not told before it is over
     first = live_camera(behind_us=2_000_000)
-    async with box.running() as handle:
-        mtxi = (first.stream_id, 0, 0, first.ntp_ns)
-        path = box.add("a.new", init(mtxi, duration_ms=200 if is_finished else 0) + first.next_part())
-        os.utime(path, ns=(1, first.ntp_ns + PART_US * 1000))  # written two seconds ago
+    mtxi = (first.stream_id, 0, 0, first.ntp_ns)
+    path = box.add("a.new", init(mtxi, duration_ms=200 if is_finished else 0) + first.next_part())
+    os.utime(path, ns=(1, first.ntp_ns + PART_US * 1000))  # written two seconds ago
+    if was_there:
         path.rename(path.with_name("a.mp4"))
+    async with box.running() as handle:
+        if not was_there:
+            path.rename(path.with_name("a.mp4"))
         await until(handle, lambda: handle.video_until_us("cam1"))
         await eventually(lambda: not is_open(handle, "a.mp4") or asked_in_vain(handle, "a.mp4"))
         await record(box, handle, "b.mp4", live_camera(stream=ANOTHER))

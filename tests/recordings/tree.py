@@ -68,6 +68,8 @@ class Box:
                     task_status=task_status,
                 )
             )
+            for one in list(handle._state.followed.values()):
+                await one.loaded.wait()  # what is added now was not there at the start
             yield handle
             nursery.cancel_scope.cancel()
 
