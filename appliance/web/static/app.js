@@ -209,7 +209,7 @@ function mark(what, late) {
   const at = marks.instant(late);
   const refused = (/** @type {Error} */ error) => notices.say(`Not taken: ${error.message}`, { kind: "bad", seconds: 0 });
   if (what === "new" || what === "last") {
-    if (marks.isBounce()) return;
+    if (marks.isBounce(what, performance.now() - late)) return;
     // Our own next play ends the one before. Somebody else's stays open.
     if (what === "new" && open) marks.end(open.id, at).catch(refused);
     const made = marks.newPlay({ seconds: what === "last" ? prefs.get("lastSeconds") : 0, at });

@@ -26,7 +26,17 @@ test("only the last twenty are kept", () => {
   assert.equal(undo.actions[0].words, "10");
 });
 
-test("a second press at once is the same press", () => {
-  const marks = new Marks(/** @type {any} */ ({}), () => undefined);
-  assert.deepEqual([0, 120, 399, 401, 500, 900].map((at) => marks.isBounce(1000 + at)), [false, true, true, false, true, false]);
+/** A mark bar whose marks go nowhere. */
+const bar = () => new Marks(/** @type {any} */ ({ outbox: { add: async () => ({}) } }), () => undefined);
+
+test("a second press of the same button at once is the same press", () => {
+  const marks = bar();
+  assert.deepEqual([0, 120, 399, 401, 500, 900].map((at) => marks.isBounce("new", 1000 + at)), [false, true, true, false, true, false]);
+});
+
+test("another button, and the same one after Undo, is another press however soon it comes", async () => {
+  const marks = bar();
+  assert.deepEqual(["last", "new", "new"].map((what) => marks.isBounce(what, 1000)), [false, false, true]);
+  await marks.undo("1");
+  assert.equal(marks.isBounce("new", 1001), false);
 });

@@ -12,7 +12,7 @@ export class Marks {
     /** Capture time of the picture looked at, ms of box time, while there is one: else marks mean now.
      * @type {(() => number | null) | null} */
     this.lookingAt = null;
-    this.pressedAt = -Infinity; // of the last mark that made a play
+    this.pressed = { what: "", at: -Infinity }; // the button of the last mark that made a play, and when
   }
 
   /** The instant a press means. @param {number} [late] ms since the touch */
@@ -33,10 +33,11 @@ export class Marks {
     };
   }
 
-  /** A second press at once is the same press: a thumb that bounces makes no second play. @param {number} [now] ms */
-  isBounce(now = performance.now()) {
-    const bounces = now - this.pressedAt < BOUNCE_MS;
-    if (!bounces) this.pressedAt = now;
+  /** A second press of the same button at once is the same press: a thumb that bounces makes no second play.
+   * @param {string} what the button @param {number} at of the touch, ms of performance.now() */
+  isBounce(what, at) {
+    const bounces = what === this.pressed.what && at - this.pressed.at < BOUNCE_MS;
+    if (!bounces) this.pressed = { what, at };
     return bounces;
   }
 
@@ -75,6 +76,7 @@ export class Marks {
 
   /** Undo: the play goes, on every angle. @param {string} id */
   undo(id) {
+    this.pressed = { what: "", at: -Infinity }; // the next press is meant, however soon
     return this.mark("play_undo", id, {}, { method: "DELETE", path: `/plays/${id}` });
   }
 
