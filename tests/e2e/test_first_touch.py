@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import signal
 from pathlib import Path
 
 import httpx
@@ -51,38 +51,29 @@ def test_all_scripts_together_are_small(browser: Browser, demo: Demo) -> None:
     assert sum(found) < 150_000
 
 
-def test_marked_ended_tapped_and_moving_within_six_seconds(browser: Browser, demo: Demo) -> None:
-    """And within ten of opening the page."""
-    opened = time.monotonic()
+def test_marked_ended_tapped_and_moving(browser: Browser, demo: Demo) -> None:
+    """From nothing. How long it takes: `scripts/bench touch`."""
     page = open_page(browser, demo.urls[-1])
-    expect(page.locator("#new-play")).to_be_enabled(timeout=2000)
-    paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-    assert page.evaluate(paint) < 1000
+    expect(page.locator("#new-play")).to_be_enabled()
     expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
-    began = time.monotonic()
     page.click("#new-play")
     until(page, "document.querySelector('[data-since]')?.textContent > '0:00.9'")
     page.click("#end-play")
     page.locator("#plays .play .open").first.click()
     until(page, "document.querySelector('.tile.leader video')?.currentTime > 0.1")
-    assert time.monotonic() - began < 6
-    assert time.monotonic() - opened < 10
     assert errors_of(page) == []
 
 
-def test_a_press_shows_its_ghost_within_a_tenth_of_a_second(browser: Browser, demo: Demo) -> None:
-    """From the press to the card, on the page's own clock: the box is not waited for."""
+def test_a_press_shows_its_ghost_before_the_box_has_heard_of_it(browser: Browser, demo: Demo) -> None:
     page = open_page(browser, demo.urls[-1])
     expect(page.locator("#new-play")).to_be_enabled()
-    took = page.evaluate(
-        """async () => {
-          const count = () => document.querySelectorAll("#plays .play").length;
-          const before = count();
-          const began = performance.now();
-          document.querySelector("#new-play").click();
-          while (count() === before) await new Promise(requestAnimationFrame);
-          return performance.now() - began;
-        }"""
-    )
-    assert took < 100
+    ghosts = page.locator("#plays .play [data-since]")
+    demo.process.send(signal.SIGSTOP)
+    try:
+        page.locator("#new-play").click()
+        expect(ghosts).to_have_count(1)
+    finally:
+        demo.process.send(signal.SIGCONT)
     page.keyboard.press("u")
+    expect(ghosts).to_have_count(0)
+    assert errors_of(page) == []

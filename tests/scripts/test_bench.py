@@ -33,6 +33,7 @@ PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
     "start": {"start": ("what", "median_ms", "min_ms", "ratio")},
     "store": {"writes": ("synchronous", "callers", "per_s", "p50_ms", "p99_ms", "ratio")},
     "thumbnail": {"thumbnail": ("method", "median_ms")},
+    "touch": {"touch": ("engine", "what", "median_ms", "max_ms", "n", "goal")},
     "truth": {
         "steady": ("camera", "first 10 s"),
         "restarts": ("camera", "after"),
