@@ -12,8 +12,9 @@ from typing import cast
 
 from appliance.kernel.clock import Clock
 from appliance.kernel.store import Store
+from appliance.kernel.version import appliance_version
 from appliance.web.api import Routes
-from appliance.web.common import Hooks, Site, appliance_version, box_routes, health_routes
+from appliance.web.common import Hooks, Site, box_routes, health_routes
 from appliance.web.dispatch import Asgi, Dispatcher, Table
 from appliance.web.endpoint import Backend
 from appliance.web.events import journal_routes

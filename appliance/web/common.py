@@ -8,7 +8,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -16,6 +15,7 @@ from pydantic import BaseModel, Field
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.operation import Answer
 from appliance.kernel.tx import ReadTx
+from appliance.kernel.version import appliance_version
 from appliance.web.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.web.replies import Reply, send_reply
 
@@ -124,10 +124,3 @@ def health_routes(hooks: Hooks) -> Routes:
         RawRoute("GET", "/metrics", metrics, "Figures for Prometheus.", media_type="text/plain")
     )
     return routes
-
-
-def appliance_version() -> str:
-    try:
-        return version("appliance")
-    except PackageNotFoundError:
-        return "unknown"

@@ -15,6 +15,7 @@ from appliance.kernel.actor import running
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.safemode import Memory, SafeMode, open_safe_mode
 from appliance.kernel.store import Store
+from appliance.kernel.version import appliance_version
 from appliance.ops.health import GB, Board, Part, safe_mode_part
 from appliance.ops.metrics import Metrics
 from appliance.recordings.follower import RecordingsHandle
@@ -23,7 +24,6 @@ from appliance.retention.ballast import make_room as make_room
 from appliance.retention.core import HOURS_BAD, HOURS_WARN, Limits
 from appliance.retention.model import Figures, Folders
 from appliance.settings import Settings
-from appliance.web.common import appliance_version
 from appliance.wiring.bridges import OLD_RECORDINGS, RECORDINGS
 
 DAY_US: Final = 86_400_000_000
