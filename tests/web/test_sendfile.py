@@ -185,6 +185,26 @@ async def test_a_body_held_back_for_a_client_that_takes_nothing_is_cut_off(
         await client.aclose()
 
 
+async def test_a_client_that_takes_nothing_is_looked_at_ever_more_seldom(
+    big: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Flow] = []
+
+    def looked_at(sock: object) -> Flow:
+        looks.append(FULL)
+        return FULL
+
+    monkeypatch.setattr(sendfile, "STALL_S", 0.5)
+    monkeypatch.setattr(sendfile, "_flow_of", looked_at)
+    box = Box(pieces_of(big), True)
+    async with serving(box.app) as port:
+        client = await HttpClient.connect(port)
+        await client.start()
+        assert (await box.wait_ended()).end == "stalled"
+        await client.aclose()
+    assert len(looks) <= 14, "1, 2, 4 .. 128 ms, then 200 ms apart"  # A5
+
+
 async def test_a_body_held_back_ends_with_its_connection(big: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(info: bytes) -> Flow | None:
         flow = parse_info(info)
