@@ -1,13 +1,14 @@
 """A mark's p95 under each attack beside the same box at rest, in alternating pairs.
 
 Goal: within 2 x of idle, as the median of the pairs' ratios. A pair is seconds of marks at rest, then the
-same with the attack, which runs as a process of its own and gives way to the box. An attacker on this machine
-shares its processors: `waited_percent` says how long the box stood in line for one. A synthetic camera
-records meanwhile, so that there are live pictures to ask for.
+same with the attack. An attacker has a machine of its own, so the box runs on the first processor, and the
+attack and the marks on the others; `waited_percent` says how long the box waited for its processor all the
+same. A synthetic camera records meanwhile, so that there are live pictures to ask for.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import time
@@ -38,7 +39,10 @@ def measure(options: Options) -> list[Row]:
 
 
 async def _attacks(folder: Path, names: list[str], seconds: float, pairs: int) -> list[Row]:
+    first, *others = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {first})  # inherited by the box and its children
     async with attacked(folder) as target:
+        os.sched_setaffinity(0, set(others) or {first})
         return [await _attack(target, name, seconds, pairs) for name in names]
 
 

@@ -17,6 +17,7 @@ from tests.attacks.target import Target, allow_many_sockets
 
 
 def main(name: str, address: str, seconds: str, seed: str) -> None:
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # also where the bench was put in front
     os.nice(10)
     allow_many_sockets()
     print("begun", flush=True)
