@@ -95,12 +95,18 @@ class Hub:
             client.take_events(after if frames else -1, self._at, frames, len(entries or ()))
 
     async def pulse(self) -> None:
-        """For ever: heartbeats with a ping, and the end of those who answer neither."""
+        """For ever: heartbeats with a ping, and the end of those who answer neither.
+
+        After this box itself stood still nobody is judged for a tick: what came meanwhile is still unread.
+        """
+        tick_s = self.heartbeat_s / TICKS
         while True:
             self._beat()
             for _ in range(TICKS):
-                await trio.sleep(self.heartbeat_s / TICKS)
-                for client in list(self.clients):
+                due_s = trio.current_time() + tick_s
+                await trio.sleep_until(due_s)
+                stood_still = trio.current_time() - due_s > tick_s
+                for client in () if stood_still else list(self.clients):
                     client.check_silence(self.heartbeat_s * SILENT_HEARTBEATS)
 
     def _beat(self) -> None:

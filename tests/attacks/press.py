@@ -12,10 +12,10 @@ from pathlib import Path
 
 import trio
 
-from tests.attacks.target import Broken, Ended, Target, exchange
+from tests.attacks.target import ANSWER_S, Broken, Ended, Target, exchange
 
 EVERY_S = 0.1
-MARK_S = 5.0
+MARK_S = ANSWER_S
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -30,11 +30,12 @@ from appliance.workers.pool import JobFailed, Priority, WorkerPoolHandle, run_wo
 from tests.kit.box import COACH, HandClock, add_channel, add_session, mark_rules, sim_store
 from tests.kit.fmp4_file import Recordings
 from tests.kit.hand_footage import HandFootage
+from tests.kit.waiting import LIMIT_S
 from tests.media.test_plan_real import key_us, recordings_of
 from tests.workers.film import FRAMES, make_film, open_file
 
 pytestmark = pytest.mark.slow  # each starts worker processes: 0.3 s and more
-DEADLINE_S = 30.0
+DEADLINE_S = 2 * LIMIT_S
 
 
 class Disk(HandFootage):

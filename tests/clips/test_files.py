@@ -25,6 +25,7 @@ from appliance.kernel.tx import ReadTx, Tx
 from appliance.media.plan import Range
 from tests.kit.box import COACH, KICKOFF_US, HandClock, add_channel, add_session, mark_rules, sim_store
 from tests.kit.hand_footage import HandFootage, plan_of
+from tests.kit.waiting import LIMIT_S
 
 
 class DiskFootage(HandFootage):
@@ -97,7 +98,7 @@ async def make_ready(store: Store, name: str, offset: int, length: int) -> str:
 
 async def settled(store: Store, question: Callable[[ReadTx], object]) -> None:
     """Wait until the question is answered with something true."""
-    with trio.fail_after(5):
+    with trio.fail_after(LIMIT_S):
         while not await store.read(question):
             await trio.lowlevel.checkpoint()
 
@@ -267,7 +268,7 @@ def refusing(error: int) -> Callable[..., Any]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(LIMIT_S):
         while not condition():  # noqa: ASYNC110  # what a thread does rings nothing
             await trio.sleep(0.002)
 

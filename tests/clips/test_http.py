@@ -30,6 +30,7 @@ from appliance.web.common import Hooks, Site
 from tests.kit.box import KICKOFF_US, HandClock, add_channel, add_session, mark_rules
 from tests.kit.client import Client
 from tests.kit.hand_footage import HandFootage, HandPlanner
+from tests.kit.waiting import LIMIT_S
 
 RECORDING = bytes(range(256)) * 4
 
@@ -168,7 +169,7 @@ async def test_playing_what_the_box_closed_is_looking_at_it(desk: Desk) -> None:
     desk.clock.advance(5)
     await desk.store.write(lambda tx: close_session_ghosts(tx, mark_rules(), desk.session_id))
     url = f"/clips/{clip['id']}"
-    with trio.fail_after(5):
+    with trio.fail_after(LIMIT_S):
         while (await desk.client.get(url)).json["status"] != "ready":
             await trio.lowlevel.checkpoint()
     for method in ("head", "get"):

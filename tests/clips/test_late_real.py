@@ -21,6 +21,7 @@ from appliance.recordings.follower import RecordingsHandle, run_recordings
 from appliance.recordings.model import Fact
 from tests.kit.box import COACH, add_channel, add_session, mark_rules, types
 from tests.kit.camera import RecordingWriter, make_footage
+from tests.kit.waiting import LIMIT_S
 
 LOOKS = 20
 S = 1_000_000
@@ -82,7 +83,7 @@ async def test_a_clip_over_a_change_of_size_is_cut_once(
             )
         )
         start_us, end_us = filmed_us - 7 * S, filmed_us - S // 10
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             while covered_us(handle, start_us, end_us) < 6.89 * S:  # noqa: ASYNC110  # a walk may ring before
                 await trio.sleep(0.01)
         planner = Counted(handle, handle.reads)
@@ -106,7 +107,7 @@ async def test_a_clip_over_a_change_of_size_is_cut_once(
             }
         )
         await store.write(lambda tx: marks.create_clip(tx, COACH, mark_rules(), body))
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             while True:
                 seen = store.journal.changed.count
                 if (await the_clip(store))["status"] == "ready":

@@ -32,6 +32,7 @@ from appliance.wiring.media import PoolJobs
 from tests.clips.test_exports_real import Disk, first_key_us, pool_of
 from tests.kit.box import COACH, HandClock, add_channel, add_session, mark_rules, sim_store
 from tests.kit.fmp4_file import Recordings
+from tests.kit.waiting import LIMIT_S
 from tests.media.test_plan_real import recordings_of
 
 
@@ -114,7 +115,7 @@ class Desk:
         return row
 
     async def until(self, clip_id: str, jpeg: bytes) -> Thumbnail:
-        with trio.fail_after(5):
+        with trio.fail_after(LIMIT_S):
             while True:
                 with suppress(Unavailable):
                     if (found := await self.pictures.thumbnail(clip_id)).jpeg == jpeg:
@@ -154,7 +155,7 @@ async def test_the_key_comes_at_once_and_the_first_frame_takes_its_place(tmp_pat
         assert (await desk.row(row["id"]))["thumbnail_path"] == f"thumbs/{row['id']}-m1-key.jpg"
         desk.jobs.gate.set()
         assert (await desk.until(row["id"], b"exact")).is_final
-        with trio.fail_after(5):  # the file is there a moment before the row says so
+        with trio.fail_after(LIMIT_S):  # the file is there a moment before the row says so
             while (after := await desk.row(row["id"]))["thumbnail_path"] != f"thumbs/{row['id']}-m1.jpg":
                 await trio.lowlevel.checkpoint()
         assert after["rev"] == row["rev"], "thumbnail_url was right from the start"

@@ -17,6 +17,7 @@ import trio
 
 from appliance.kernel.signal import Signal
 from tests.kit.running import Box, Event, tablet
+from tests.kit.waiting import PLAIN
 
 Resource = dict[str, Any]
 
@@ -34,9 +35,7 @@ class World:
     changed: Signal = field(default_factory=Signal)
     is_up: trio.Event = field(default_factory=trio.Event)
     is_over: bool = False
-    client: httpx.AsyncClient = field(
-        default_factory=lambda: httpx.AsyncClient(timeout=10, trust_env=False, verify=False)
-    )
+    client: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(**PLAIN, verify=False))
 
     async def answered(self, count: int) -> None:
         """Until so many answers have come in all."""

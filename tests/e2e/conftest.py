@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tests.e2e.game import Game, recorded_game
 from tests.e2e.kit import NTSC, write_past
 from tests.kit.browser import chromium
 from tests.kit.camera import RecordingWriter, make_footage
+from tests.kit.ports import free_port
 from tests.kit.running import Box, Process, serving_box
 from tests.kit.waiting import eventually
 
@@ -65,16 +65,8 @@ def start_demo(folder: Path, *words: str, port: int = 0) -> Demo:
     said = ["demo", "--port", str(port), "--state", str(folder / "state"), *words]
     process = Process(said, folder / "demo.log")
     process.launch()
-    trio.run(lambda: eventually(lambda: "Ctrl-C stops it" in process.said(), within_s=20, what="the demo"))
+    trio.run(lambda: eventually(lambda: "Ctrl-C stops it" in process.said(), what="the demo"))
     return Demo(process, folder / "state", re.findall(r"http://\S+:\d+(?=\s)", process.said()))
-
-
-def free_port() -> int:
-    """For a demo that is to get its port again after a restart."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
 
 
 @contextmanager
@@ -100,7 +92,6 @@ def start_again(demo: Demo) -> None:
     trio.run(
         lambda: eventually(
             lambda: demo.process.said().count("Ctrl-C stops it") > invited,
-            within_s=20,
             what="the demo again",
         )
     )

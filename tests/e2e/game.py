@@ -34,6 +34,7 @@ class Game:
     writers: dict[str, RecordingWriter]
     session_id: str = ""
     marks: dict[str, Any] = field(default_factory=dict)  # answers by name
+    pressed_us: dict[str, tuple[int, int]] = field(default_factory=dict)  # between these, by name of the mark
     heard: dict[str, list[Event]] = field(default_factory=dict)  # events by tablet
     late_us: int = 0  # the worst lateness of the writers themselves
 
@@ -124,14 +125,17 @@ async def coach(game: Game, http: Http, one: Tablet) -> None:
     await http.post(f"/sessions/{session['id']}/start")
     of_end = {"session_id": session["id"], "channel_id": "end", "duration_seconds": 0}
     await until(game, 1.4)
+    before_us = wall_us()
     ghost = await http.post("/clips", of_end, 201)
-    game.marks["ghost"] = ghost
+    game.marks["ghost"], game.pressed_us["in"] = ghost, (before_us, wall_us())
     await until(game, 3.8)
+    before_us = wall_us()
     await http.post(f"/clips/{ghost['id']}/end")
+    game.pressed_us["out"] = before_us, wall_us()
     game.marks["ghost_ready"] = await one.event("clip_ready", clip_id=ghost["id"])
     early = await http.post("/clips", of_end, 201)
     game.marks["early_out"] = await http.post(
-        f"/clips/{early['id']}/end", {"end_time": to_rfc3339(wall_us() + 1_500_000)}
+        f"/clips/{early['id']}/end", {"end_time": to_rfc3339(wall_us() + 2_500_000)}
     )
     await until(game, 4.6)
     play = await http.post("/plays", {"session_id": session["id"], "channel_ids": ["end", "side"]}, 201)

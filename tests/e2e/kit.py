@@ -20,6 +20,7 @@ from appliance.media.barcode import Burned
 from tests.kit.browser import plain_get
 from tests.kit.camera import RecordingWriter, WrittenFrame, burned, burned_in
 from tests.kit.running import Http
+from tests.kit.waiting import LIMIT_S
 
 NTSC = Fraction(30_000, 1001)
 FRAME_US = 33_367  # one frame of 29.97 fps
@@ -53,7 +54,7 @@ async def published(http: Http, channel: str, writer: RecordingWriter) -> list[P
     """
     truth = writer.frames
     span = truth[0].capture_us - 1_000_000, truth[-1].capture_us + 1_000_000
-    with trio.fail_after(10):
+    with trio.fail_after(LIMIT_S):
         # no event tells of a part
         while len(times := await frame_times(http, channel, *span)) < len(truth):  # noqa: ASYNC110
             await trio.sleep(0.05)

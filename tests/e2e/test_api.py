@@ -21,6 +21,11 @@ V24 |= {"result", "yards_gained", "players", "labels", "notes", "coach_notes", "
 PROBLEM = {"type", "title", "status", "detail", "code", "hint"}
 
 
+def is_between(before_us: int, time: str) -> bool:
+    """Was the box's time between a reading of the wall clock and now? To a second: the two may differ."""
+    return before_us - 1_000_000 < from_rfc3339(time) < wall_us() + 1_000_000
+
+
 async def new_session(http: Http, **fields: Any) -> dict[str, Any]:
     session: dict[str, Any] = await http.post("/sessions", {"name": "Final", "type": "game", **fields}, 201)
     return session
@@ -71,7 +76,7 @@ async def test_a_session_goes_its_way_and_every_tablet_hears_it(box: Box) -> Non
                 heard = await change(each, now["rev"])
                 assert heard["type"] == event and heard["session"] == now
             if move == "start":
-                assert abs(from_rfc3339(now["actual_start"]) - before_us) < 1_000_000
+                assert is_between(before_us, now["actual_start"])
             assert (now["actual_end"] is not None) == (status == "completed")
 
 
@@ -107,15 +112,13 @@ async def test_a_capture_device_makes_its_channel_active_and_keeps_it_so(box: Bo
         assert (await http.post("/channels/beat/heartbeat"))["status"] == "inactive"
         assert (await http.post("/channels/beat/activate"))["status"] == "active"
         report = {"ok": True, "resolution": "1920x1080", "framerate": 29.97, "bitrate": 6_000_000}
+        before_us = wall_us()
         answer = await http.post("/channels/beat/heartbeat", report)
         assert answer["status"] == "active" and answer["interval_s"] == 0.5
-        assert abs(from_rfc3339(answer["server_time"]) - wall_us()) < 1_000_000
+        assert is_between(before_us, answer["server_time"])
         await one.event("channel_status", channel_id="beat", status="error")
         assert (await http.post("/channels/beat/heartbeat"))["status"] == "active"
-        await one.next(
-            lambda: told()[-1] == "active",
-            what="active again",
-        )
+        await one.next(lambda: len(told()) > 2, what="active again")
         # a slow test may miss the time limit once more: two tellings of one state are what must not be
         assert told()[:3] == ["active", "error", "active"], "one broadcast for each transition"
         assert all(before != after for before, after in pairwise(told()))

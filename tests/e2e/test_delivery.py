@@ -14,6 +14,7 @@ from tests.e2e.game import Game, download, new_clip
 from tests.e2e.kit import NTSC, expected, picture_number, shown
 from tests.kit.camera import burned
 from tests.kit.running import Http, Tablet, tablet
+from tests.kit.waiting import LIMIT_S
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +94,7 @@ async def test_the_file_has_the_bytes_that_were_served_before_it_existed(game: G
 
 async def has_file(http: Http, clip_id: str) -> str:
     """The clip's file_path, once it was written; no event tells of it."""
-    with trio.fail_after(10):
+    with trio.fail_after(LIMIT_S):
         while (path := (await http.get(f"/clips/{clip_id}"))["file_path"]) is None:  # noqa: ASYNC110
             await trio.sleep(0.05)
     return str(path)
@@ -107,7 +108,7 @@ async def test_a_thumbnail_is_the_key_picture_and_then_the_first_frame(game: Gam
             jpeg = await http.media(clip["thumbnail_url"])
             assert jpeg.headers["content-type"] == "image/jpeg"
             assert picture_number(jpeg.content) in (place - place % 60, place)
-            with trio.fail_after(10):
+            with trio.fail_after(LIMIT_S):
                 # no event tells of a picture
                 while picture_number(jpeg.content) != place:
                     await trio.sleep(0.05)

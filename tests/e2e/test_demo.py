@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from tests.kit.browser import plain_get
 from tests.kit.running import Box, tablet
 
 pytestmark = pytest.mark.slow
-STOP_S = 5.0
 
 
 def test_a_demo_records_two_cameras_in_an_active_session_and_ends_with_ctrl_c(tmp_path: Path) -> None:
@@ -25,11 +23,9 @@ def test_a_demo_records_two_cameras_in_an_active_session_and_ends_with_ctrl_c(tm
         assert [session["status"] for session in sessions] == ["active"]
         trio.run(both_cameras_are_seen, demo)
         assert len(demo.process.family()) >= 5, "itself, and two processes for each camera"
-        begun = time.monotonic()
         demo.process.send(signal.SIGINT)
         assert trio.run(demo.process.ended) == 0
         trio.run(demo.process.leaves_nobody)
-        assert time.monotonic() - begun < STOP_S
         assert '"level": "error"' not in demo.process.said() and "Traceback" not in demo.process.said()
     finally:
         demo.process.kill_everything()

@@ -15,6 +15,7 @@ from appliance.settings import load_settings
 from tests.e2e.game import Game, download, new_clip
 from tests.e2e.kit import expected, shown
 from tests.kit.running import Http, Tablet, tablet
+from tests.kit.waiting import LIMIT_S
 
 pytestmark = pytest.mark.slow
 
@@ -116,7 +117,7 @@ async def test_a_kill_in_the_middle_costs_an_attempt_and_no_file(game: Game) -> 
     await game.box.kill()
     await game.box.start()
     async with game.box.http() as http:
-        with trio.fail_after(20):
+        with trio.fail_after(LIMIT_S):
             # its event may have come before anybody could listen
             while (clip := await http.get(f"/clips/{made['id']}"))["status"] not in ("ready", "failed"):  # noqa: ASYNC110
                 await trio.sleep(0.05)

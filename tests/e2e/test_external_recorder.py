@@ -13,10 +13,10 @@ import pytest
 import trio
 
 from appliance.kernel.clock import from_rfc3339, to_rfc3339
-from tests.e2e.conftest import free_port
 from tests.kit.mediamtx import StandIn, stand_in
+from tests.kit.ports import free_port
 from tests.kit.running import Box, Http, Tablet, running_box, tablet
-from tests.kit.waiting import eventually
+from tests.kit.waiting import LIMIT_S, PLAIN, eventually
 from tests.recordings.tree import live_camera
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,7 @@ async def part(http: Http, name: str) -> Any:
     return answer.json()["parts"][name]
 
 
-async def becomes(http: Http, name: str, status: str, words: str = "", *, within_s: float = 10.0) -> Any:
+async def becomes(http: Http, name: str, status: str, words: str = "", *, within_s: float = LIMIT_S) -> Any:
     """The part once it says so."""
     found: dict[str, Any] = {}
     with trio.move_on_after(within_s):
@@ -110,7 +110,7 @@ async def test_readmes_way_with_mediamtx_and_what_the_box_says_when_it_breaks(tm
                 await figures(http)
             # E2: the encoder sends on, and nothing reaches the disk any more
             async with sending(mediamtx):
-                said = await becomes(http, "cameras", "bad", "MediaMTX records nothing", within_s=5.0)
+                said = await becomes(http, "cameras", "bad", "MediaMTX records nothing")
                 assert "192.168.10.7:50123" in said["detail"] and said["hint"]
                 gap = await one.event("recording_gap", channel_id="cam1", end=None)
                 assert gap["reason"] == "recorder_restart"
@@ -152,7 +152,7 @@ async def figures(http: Http) -> None:
         [cam1] = [each for each in (await http.get("/sources"))["items"] if each["channel_id"] == "cam1"]
         return cam1 if cam1["bitrate_bps"] else None
 
-    with trio.fail_after(5):
+    with trio.fail_after(LIMIT_S):
         while not (cam1 := await known()):  # noqa: ASYNC110  # there is no event for it
             await trio.sleep(0.1)
     assert cam1["status"] == "ok" and cam1["is_recorded"] and cam1["is_connected"]
@@ -168,7 +168,7 @@ async def test_a_dead_mediamtx_two_encoders_and_the_hook(tmp_path: Path) -> None
     with stand_in() as mediamtx:
         given = settings(mediamtx, server={"port": 0, "local_port": local_port})
         async with running_box(tmp_path, **given) as box, box.http() as http:
-            async with httpx.AsyncClient(trust_env=False) as local:
+            async with httpx.AsyncClient(**PLAIN) as local:
                 body = {"event": "segment-create", "path": "cam1", "segment": "a.mp4"}
                 answer = await local.post(f"http://127.0.0.1:{local_port}/mediamtx/hook", json=body)
                 assert answer.status_code == 200

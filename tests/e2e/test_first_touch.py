@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from tests.app.apitypes import TARGET, api_types
 from tests.e2e.conftest import Demo
 from tests.kit.browser import errors_of, executable, open_page, plain_get, until
+from tests.kit.waiting import PLAIN
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,7 +32,7 @@ def test_everything_a_page_loads_is_served_and_ours(demo: Demo) -> None:
     for path in sorted(STATIC.rglob("*")):
         if path.is_file() and path.suffix in (".js", ".css", ".html"):
             name = path.relative_to(STATIC).as_posix()
-            assert httpx.get(f"{demo.urls[0]}/{name}", trust_env=False).status_code == 200, name
+            assert httpx.get(f"{demo.urls[0]}/{name}", **PLAIN).status_code == 200, name
             text = path.read_text()
             assert "http://" not in text.replace("http://www.w3.org/2000/svg", ""), name
             assert "randomUUID(" not in text and "serviceWorker" not in text, name

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 from appliance.kernel.clock import to_rfc3339, wall_us
 from tests.e2e.conftest import Demo
 from tests.kit.browser import PHONE, errors_of, executable, open_page, photograph, plain_get, until
+from tests.kit.waiting import PLAIN
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,7 +41,7 @@ def page(browser: Browser, demo: Demo) -> Iterator[Page]:
 
 
 def tell(demo: Demo, path: str, body: object = None, method: str = "POST") -> Any:
-    answer = httpx.request(method, f"{demo.urls[0]}{path}", json=body, trust_env=False)
+    answer = httpx.request(method, f"{demo.urls[0]}{path}", json=body, **PLAIN)
     answer.raise_for_status()
     return answer.json() if answer.content else None
 
@@ -71,11 +72,11 @@ def test_ended_while_the_box_is_away_is_not_called_open(page: Page) -> None:
     expect(cards(page).first.locator(".state")).to_have_text("Open")
     until(page, "app.prefs.get('editLists')")  # the browser's test of itself loads a file
     page.context.set_offline(True)
-    expect(page.locator("#banner")).to_be_visible(timeout=20_000)
+    expect(page.locator("#banner")).to_be_visible()
     page.click("#end-play")
     expect(cards(page).first.locator(".state")).to_have_text("Ended, not on the box yet")
     page.context.set_offline(False)
-    expect(cards(page).first.locator(".state")).to_have_text(re.compile("Ready|Part missing"), timeout=20_000)
+    expect(cards(page).first.locator(".state")).to_have_text(re.compile("Ready|Part missing"))
 
 
 def test_a_question_ends_with_its_screen(page: Page) -> None:
@@ -192,6 +193,8 @@ def test_ready_plays_are_shown_out_of_reach_on_every_angle(page: Page, demo: Dem
     cards(page).first.locator(".open").click()
     until(page, "document.querySelector('replay-player').deck.running")
     made = [play(demo, 1.5, 3.0), play(demo, 1.5, 3.0)]
+    for each in made:
+        expect(page.locator(f"#plays [data-key='{each['id']}'][data-state=ready]")).to_be_visible()
     expect(page.locator("#plays .here", has_text="⤓")).to_have_count(cards(page).count())
     until(page, "[...app.clips().values()].flat().every(clip => app.prefetch.held.has(clip.stream_url))")
     pictures = "[...app.clips().values()].map(own => own[0].thumbnail_url)"
@@ -211,7 +214,7 @@ def test_ready_plays_are_shown_out_of_reach_on_every_angle(page: Page, demo: Dem
 
 def test_the_operator_brings_a_deleted_play_back(page: Page, demo: Demo) -> None:
     made = play(demo)
-    expect(page.locator(f"#plays [data-key='{made['id']}'] .state")).to_have_text("Ready")
+    expect(page.locator(f"#plays [data-key='{made['id']}'][data-state=ready]")).to_be_visible()
     before = cards(page).count()
     page.evaluate("app.go('operator')")
     tell(demo, f"/plays/{made['id']}", method="DELETE")

@@ -20,6 +20,7 @@ from tests.e2e.coaches import Follower, World, mark_clips, mark_plays, send_hear
 from tests.e2e.kit import NTSC, expected, frame_times, published, shown, span_of
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.running import Box, Http, running_box
+from tests.kit.waiting import LIMIT_S
 
 pytestmark = [
     pytest.mark.slow,
@@ -78,7 +79,8 @@ async def one_round(world: World, writer: RecordingWriter, dice: Random, end: st
     """Work for a while, end the box, start again: what was published has kept its times."""
     await world.answered(world.answers + dice.randint(20, 45))
     async with world.box.http() as http:
-        with trio.fail_after(30):  # a new run's first times are told once its arrivals have been compared
+        # a new run's first times are told once its arrivals have been compared
+        with trio.fail_after(LIMIT_S):
             while not (before := await times_so_far(http, writer)):  # noqa: ASYNC110  # another process
                 await trio.sleep(0.05)
     await trio.sleep(dice.uniform(0, 0.1))
@@ -101,7 +103,7 @@ async def end_of_game(box: Box, world: World) -> None:
     """Complete the session; every clip of the camera that went on must become ready."""
     async with box.http() as http:
         await http.post(f"/sessions/{world.session_id}/complete")
-        with trio.fail_after(30):
+        with trio.fail_after(LIMIT_S):
             while await unfinished(http, world):  # noqa: ASYNC110  # the follower has the events
                 await trio.sleep(0.1)
 

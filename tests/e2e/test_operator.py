@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.e2e.conftest import Demo
 from tests.kit.browser import PHONE, errors_of, executable, open_page, photograph, plain_get, until
+from tests.kit.waiting import PLAIN
 
 pytestmark = [
     pytest.mark.slow,
@@ -132,7 +133,7 @@ def test_a_session_by_keys_alone(page: Page, demo: Demo) -> None:
 
 def test_what_the_box_refuses_is_said_in_its_words(page: Page, demo: Demo) -> None:
     def somebody_was_faster(route: Route) -> None:
-        httpx.post(route.request.url, trust_env=False).raise_for_status()
+        httpx.post(route.request.url, **PLAIN).raise_for_status()
         route.continue_()
 
     page.route("**/pause", somebody_was_faster)
@@ -152,7 +153,7 @@ def test_two_operators_do_not_overwrite_each_other(page: Page, demo: Demo) -> No
     form.get_by_label("Opponent").fill("Green")
     theirs = f"{demo.urls[0]}/sessions/{sessions(demo)['Training']['id']}"
     said = {"opponent": "Blue", "location": "North", "channel_ids": ["cam1"]}
-    httpx.patch(theirs, json=said, trust_env=False).raise_for_status()
+    httpx.patch(theirs, json=said, **PLAIN).raise_for_status()
     form.get_by_role("button", name="Save").click()
     expect(form.get_by_role("alert")).to_contain_text("Somebody else has changed it")
     expect(form.get_by_label("Place")).to_have_value("North")
@@ -186,7 +187,7 @@ def test_what_the_box_says_of_a_field_stands_at_the_field(page: Page, demo: Demo
 @pytest.fixture
 def scrap(demo: Demo) -> Iterator[tuple[httpx.Client, str]]:
     """The box as another device meets it, and the path of a session with two plays, one of them starred."""
-    with httpx.Client(base_url=demo.urls[0], trust_env=False) as box:
+    with httpx.Client(base_url=demo.urls[0], **PLAIN) as box:
         made = box.post("/sessions", json={"name": "Scrap", "type": "other"}).raise_for_status().json()
         for _ in range(2):
             play = box.post("/plays", json={"session_id": made["id"], "duration_seconds": 1})
@@ -345,8 +346,11 @@ def test_the_status_line_says_how_long_can_be_recorded_and_leads_to_health(healt
     until(health, f"({look}, document.querySelector('#room').textContent.includes(' h'))")
     room = health.locator("#room")
     expect(room).to_have_attribute("href", "#health")
-    verdict = re.escape(health.locator("#verdict").inner_text())
-    expect(room).to_have_attribute("aria-label", re.compile(f"h of recording left. {verdict}. Open health"))
+    both = "[document.querySelector('#verdict').innerText, document.querySelector('#room').ariaLabel]"
+    until(
+        health,
+        f"(([verdict, room]) => room.includes(`h of recording left. ${{verdict}}. Open health`))({both})",
+    )
 
 
 def test_times_are_the_sites_and_not_the_devices(health: Page, demo: Demo) -> None:

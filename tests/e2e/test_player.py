@@ -5,6 +5,7 @@ What is shown is read from the pictures: synthetic cameras burn their frame numb
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.kit.browser import (
     plain_get,
     until,
 )
+from tests.kit.waiting import LIMIT_S, PLAIN
 
 pytestmark = [
     pytest.mark.slow,
@@ -38,6 +40,7 @@ BOTH = """async () => {
   const { burnedIn } = await import("/state/selftest.js");
   return [...document.querySelectorAll(".tile.on video")].map(burnedIn);
 }"""
+BEGIN = "document.querySelector('[aria-label=\"Begin of the trim\"]').ariaValueNow"
 SETTLED = """async () => {
   const videos = [...document.querySelectorAll(".tile.on video")];
   const deck = document.querySelector("replay-player").deck;
@@ -53,6 +56,14 @@ def shown(page: Page) -> dict[str, float]:
     said: dict[str, float] | None = page.evaluate(READ)
     assert said is not None
     return said
+
+
+def stands(page: Page, frame: float) -> dict[str, float]:
+    """Wait for this picture: a starved browser paints some time after it says that it has sought."""
+    deadline = time.monotonic() + LIMIT_S
+    while (picture := shown(page))["frame"] != frame:
+        assert time.monotonic() < deadline, f"picture {picture} stands, not {frame}"
+    return picture
 
 
 def captured(demo: Demo, channel_id: str, picture: dict[str, float]) -> float:
@@ -80,18 +91,18 @@ def test_frame_by_frame(page: Page) -> None:
     first = shown(page)
     for by, key in ((1, "."), (2, "."), (3, "."), (2, ","), (1, ",")):
         page.keyboard.press(key)
-        assert shown(page)["frame"] == first["frame"] + by
+        stands(page, first["frame"] + by)
 
 
 def test_another_angle_is_at_the_same_instant(page: Page, demo: Demo) -> None:
     """However often it is switched, though the cameras' frames are out of phase."""
-    seen: dict[str, list[dict[str, float]]] = {"1": [shown(page)], "2": []}
+    seen = {"1": shown(page)}
     for key in "212121":
         page.keyboard.press(key)
         expect(page.locator(f".tile.leader[data-channel=cam{key}]")).to_be_visible()
-        seen[key].append(shown(page))
-    assert seen["1"] == seen["1"][:1] * 4 and seen["2"] == seen["2"][:1] * 3
-    assert_same_instant(demo.state, demo.urls[0], {f"cam{key}": seen[key][0]["instantMs"] for key in "12"})
+        first = seen.setdefault(key, shown(page))
+        assert stands(page, first["frame"]) == first
+    assert_same_instant(demo.state, demo.urls[0], {f"cam{key}": seen[key]["instantMs"] for key in "12"})
 
 
 def test_two_angles_run_together(page: Page, demo: Demo) -> None:
@@ -168,9 +179,9 @@ def test_a_trim_cuts_every_angle_anew(page: Page, demo: Demo) -> None:
     page.keyboard.press("t")
     handle = page.get_by_role("slider", name="Begin of the trim")
     drag(page, handle, 1)  # against the other one, which stays in reach
-    assert float(handle.get_attribute("aria-valuenow") or 0) > 1
+    until(page, f"{BEGIN} > 1")
     drag(page, handle, 0)  # before the play begins
-    assert float(handle.get_attribute("aria-valuenow") or 0) < 0
+    until(page, f"{BEGIN} < 0")
     until(page, f"!document.querySelector('{LEADER}').seeking")
     page.keyboard.press("Escape")
     page.keyboard.press("t")
@@ -221,7 +232,7 @@ def test_the_words_of_a_play_are_whole_and_nothing_lies_over_its_picture(
     words = {"down": 2, "distance": 7, "play_type": "Pass", "result": "First down"}
     clip = page.evaluate("document.querySelector('replay-player').clips[0].id")
     if size == UPRIGHT:
-        answer = httpx.post(f"{demo.urls[0]}/tags", json={"clip_id": clip, **words}, trust_env=False)
+        answer = httpx.post(f"{demo.urls[0]}/tags", json={"clip_id": clip, **words}, **PLAIN)
         assert answer.status_code == 201
     page.set_viewport_size({"width": size["width"], "height": size["height"]})
     expect(page.locator("#plays .words").first).to_have_text("2&7 Pass First down")

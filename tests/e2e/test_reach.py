@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from appliance.kernel.clock import from_rfc3339
 from tests.e2e.conftest import Demo
-from tests.kit.browser import errors_of, executable, open_page, plain_get, until
+from tests.kit.browser import errors_of, executable, open_page, plain_get, press, until
 from tests.kit.narrow import Link, narrow_link
+from tests.kit.waiting import PLAIN
 
 pytestmark = [
     pytest.mark.slow,
@@ -42,9 +43,8 @@ def page(browser: Browser, link: Link) -> Iterator[Page]:
 def test_a_mark_made_out_of_reach_arrives_once_with_its_time(page: Page, link: Link, demo: Demo) -> None:
     """Nobody tells the page: the socket stays silent, after a second the mark tries its second way too."""
     link.cut()
-    pressed = page.evaluate("app.box.now()")
     with page.expect_request(lambda request: request.method == "POST"):
-        page.click("#new-play")
+        before, after = press(page, "#new-play")
         expect(page.locator(PLAYS)).to_have_count(1)
         expect(page.locator(PLAYS).first).to_contain_text("Not on the box yet")
     assert plain_get(f"{demo.urls[0]}/plays")["items"] == []
@@ -54,7 +54,7 @@ def test_a_mark_made_out_of_reach_arrives_once_with_its_time(page: Page, link: L
     page.click("#end-play")
     until(page, NOTHING_WAITS)
     [play] = plain_get(f"{demo.urls[0]}/plays")["items"]
-    assert abs(from_rfc3339(play["start_time"]) / 1000 - pressed) < 300
+    assert before - 1 <= from_rfc3339(play["start_time"]) / 1000 <= after + 1
     assert page.evaluate("app.box.reloads") == 1
 
 
@@ -63,7 +63,7 @@ def test_a_page_put_aside_catches_up(page: Page, demo: Demo) -> None:
     tool = page.context.new_cdp_session(page)
     tool.send("Page.setWebLifecycleState", {"state": "frozen"})
     session = plain_get(f"{demo.urls[0]}/sessions")["items"][0]["id"]
-    made = httpx.post(f"{demo.urls[0]}/plays", json={"session_id": session}, timeout=10, trust_env=False)
+    made = httpx.post(f"{demo.urls[0]}/plays", json={"session_id": session}, **PLAIN)
     assert made.status_code == 201
     tool.send("Page.setWebLifecycleState", {"state": "active"})
     expect(page.locator(PLAYS)).to_have_count(2)

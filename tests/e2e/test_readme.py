@@ -37,7 +37,7 @@ async def test_the_first_clip_by_hand(tmp_path: Path) -> None:
     demo = Process(words, tmp_path / "log")
     demo.launch()
     try:
-        await eventually(lambda: "Ctrl-C stops it" in demo.said(), within_s=30, what="the demo's invitation")
+        await eventually(lambda: "Ctrl-C stops it" in demo.said(), what="the demo's invitation")
         found = re.search(r"Open (http://\S+)", demo.said())
         assert found is not None
         with trio.fail_after(60):

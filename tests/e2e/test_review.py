@@ -14,6 +14,7 @@ from tests.e2e.conftest import Demo
 from tests.e2e.kit import captured_ms, published_frames
 from tests.e2e.looks import BARS, FLAT, OVER_THE_PICTURE, PICTURE, SMALL_TARGETS, UPRIGHT
 from tests.kit.browser import PHONE, TABLET, errors_of, executable, open_page, photograph, plain_get, until
+from tests.kit.waiting import PLAIN
 
 pytestmark = [
     pytest.mark.slow,
@@ -135,6 +136,7 @@ def test_a_clip_from_anywhere_plays(page: Page, demo: Demo) -> None:  # V16
     assert abs(from_rfc3339(clip["start_time"]) / 1000 - start) < 1.5
     page.get_by_role("button", name="Star Clip of Camera 1").click()
     expect(page.get_by_role("button", name="Star Clip of Camera 1")).to_have_attribute("aria-pressed", "true")
+    until(page, "app.box.outbox.waiting().length === 0")  # shown before the box has it
     assert plain_get(f"{demo.urls[0]}/clips/{clip['id']}")["is_favorite"] is True
 
 
@@ -164,9 +166,9 @@ def test_without_tags_there_are_words_and_no_charts(page: Page) -> None:
 def test_charts_show_what_was_tagged(page: Page, demo: Demo, session: dict[str, Any]) -> None:  # V19
     for tag in TAGS:
         body = {"session_id": session["id"], "start_time": to_rfc3339(wall_us() - 900_000)}
-        play = httpx.post(f"{demo.urls[0]}/plays", json={**body, "duration_seconds": 0.3}, trust_env=False)
+        play = httpx.post(f"{demo.urls[0]}/plays", json={**body, "duration_seconds": 0.3}, **PLAIN)
         said = {"clip_id": play.json()["clip_ids"][0], **tag}
-        assert httpx.post(f"{demo.urls[0]}/tags", json=said, trust_env=False).status_code == 201
+        assert httpx.post(f"{demo.urls[0]}/tags", json=said, **PLAIN).status_code == 201
     expect(page.get_by_text("From the tags of 3 of 5 plays.")).to_be_visible()
     share = page.get_by_label("Run and pass: Run 33 percent, Pass 67 percent")
     expect(share).to_be_visible()

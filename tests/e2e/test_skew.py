@@ -13,6 +13,7 @@ from appliance.kernel.clock import to_rfc3339, wall_us
 from tests.e2e.kit import FRAME_US, NTSC, Published, expected, frame_times, shown, write_past
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.running import Http, running_box
+from tests.kit.waiting import LIMIT_S
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +26,7 @@ async def all_frames(http: Http, channel: str, writer: RecordingWriter) -> list[
     """Every frame of a long recording with its published time."""
     first_us, end_us = writer.frames[0].capture_us - S_US, writer.frames[-1].capture_us + S_US
     times: list[int] = []
-    with trio.fail_after(20):
+    with trio.fail_after(LIMIT_S):
         while len(times) < len(writer.frames):  # old segments are walked in the background
             borders = [*range(first_us, end_us, 50 * S_US), end_us]
             times = [at for span in pairwise(borders) for at in await frame_times(http, channel, *span)]

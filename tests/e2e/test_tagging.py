@@ -13,6 +13,7 @@ from appliance.kernel.clock import to_rfc3339, wall_us
 from tests.e2e.conftest import Demo
 from tests.e2e.looks import CUT_WORDS, FLAT, UPRIGHT
 from tests.kit.browser import PHONE, TABLET, errors_of, executable, open_page, photograph, plain_get, until
+from tests.kit.waiting import PLAIN
 
 pytestmark = [
     pytest.mark.slow,
@@ -30,7 +31,7 @@ def plays(demo: Demo) -> list[dict[str, Any]]:
     for at in range(PLAYS):
         start = to_rfc3339(wall_us() - (PLAYS - at) * 300_000)
         body = {"session_id": session["id"], "start_time": start, "duration_seconds": 0.3}
-        answer = httpx.post(f"{demo.urls[0]}/plays", json=body, trust_env=False)
+        answer = httpx.post(f"{demo.urls[0]}/plays", json=body, **PLAIN)
         assert answer.status_code == 201
         made.append(answer.json())
     return made

@@ -18,6 +18,7 @@ from appliance.media.plan import NoFootage
 from appliance.recordings.follower import RecordingsHandle
 from tests.faults.tally import Tally
 from tests.kit.segments import Camera
+from tests.kit.waiting import LIMIT_S
 from tests.recordings.tree import Box, frames_seen, live_camera, until
 
 HOUR_US = 3_600_000_000
@@ -108,12 +109,12 @@ async def bad_recordings(rounds: int, seed: int, folder: Path) -> Tally:
 
 async def _looked_at(handle: RecordingsHandle, where: str, tally: Tally) -> None:
     """The new file is listed, and nothing waits to be read."""
-    with trio.move_on_after(10) as limit:
+    with trio.move_on_after(LIMIT_S) as limit:
         handle.rescan_now("cam1")
         while handle.footage("cam1").segments < tally.rounds or handle.statistics()["segments_waiting"]:
             with trio.move_on_after(0.05):
                 await handle.changed.wait_past(handle.changed.count)
-    tally.check(not limit.cancelled_caught, f"{where}: the file was not read within 10 s")
+    tally.check(not limit.cancelled_caught, f"{where}: the file was not read within {LIMIT_S} s")
 
 
 async def _plan(planner: Planner, rnd: Random, where: str, tally: Tally) -> None:
@@ -123,7 +124,7 @@ async def _plan(planner: Planner, rnd: Random, where: str, tally: Tally) -> None
         return
     start_us = until_us - rnd.randrange(60_000_000)
     try:
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             plan = await planner.plan_span("cam1", start_us, start_us + rnd.randrange(1, 20_000_000), 0)
     except (NoFootage, Malformed, OSError):
         return

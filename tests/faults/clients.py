@@ -48,9 +48,8 @@ def port_of(box: Box) -> int:
     return int(box.url.rpartition(":")[2])
 
 
-async def drip(port: int, request: bytes, every_s: float) -> float:
-    """A byte now and then until the box ends it; how long that took, seconds."""
-    began_s = trio.current_time()
+async def drip(port: int, request: bytes, every_s: float) -> None:
+    """A byte now and then until the box ends it."""
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     async with stream, trio.open_nursery() as nursery:
 
@@ -70,7 +69,6 @@ async def drip(port: int, request: bytes, every_s: float) -> float:
             await trio.sleep_forever()
         except trio.BrokenResourceError:
             nursery.cancel_scope.cancel()
-    return trio.current_time() - began_s
 
 
 async def pour(port: int, head: bytes, chunk: bytes, limit_bytes: int) -> tuple[int, bytes]:

@@ -34,6 +34,7 @@ from tests.faults.tally import Tally
 from tests.faults.work import product_rules
 from tests.kit.box import COACH, KICKOFF_US, HandClock, add_channel, add_session
 from tests.kit.hand_footage import HandFootage, plan_of
+from tests.kit.waiting import LIMIT_S
 from tests.ops.box import settings_in
 
 RECORDING = bytes(range(256)) * 4
@@ -161,7 +162,7 @@ async def start_on(settings: Settings, rnd: Random, tally: Tally, where: str) ->
             "clip files", run_clip_files, store=store, footage=footage, clips_dir=settings.storage.clips
         )
         async with files:
-            with trio.fail_after(10):
+            with trio.fail_after(LIMIT_S):
                 await _all_written(store)
         for row in await store.read(_served):
             tally.acknowledged += 1
@@ -204,7 +205,7 @@ async def record_files(folder: Path, rnd: Random) -> Drill:
         )
         with drill.watching():
             async with files:
-                with trio.fail_after(10):
+                with trio.fail_after(LIMIT_S):
                     await _all_written(store)
     return drill
 

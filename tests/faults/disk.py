@@ -74,7 +74,7 @@ async def traced(pid: int) -> None:
         return all("TracerPid:\t0" not in (task / "status").read_text() for task in tasks)
 
     try:
-        await eventually(is_traced, within_s=5, what="the tracer")
+        await eventually(is_traced, what="the tracer")
     except AssertionError:
         pytest.skip("this machine does not let strace attach")
 

@@ -12,6 +12,7 @@ import trio
 from tests.faults.clients import descriptors, resident_mb
 from tests.faults.tally import Tally
 from tests.kit.segments import Camera
+from tests.kit.waiting import LIMIT_S
 from tests.recordings.tree import Box, live_camera
 
 WARM = 50  # flaps after which nothing may grow any more
@@ -29,12 +30,12 @@ async def flaps(rounds: int, seed: int, folder: Path) -> Tally:
             data = camera.begin() + (camera.next_part() if rnd.random() < 0.9 else b"")
             box.add(f"{number:06}.mp4", data)
             _forget_old(box, number)
-            with trio.move_on_after(10) as limit:
+            with trio.move_on_after(LIMIT_S) as limit:
                 handle.rescan_now("cam1")
                 while handle.footage("cam1").segments < min(number + 1, _KEEP):
                     with trio.move_on_after(0.01):
                         await handle.changed.wait_past(handle.changed.count)
-            tally.check(not limit.cancelled_caught, f"flap {number} was not seen within 10 s")
+            tally.check(not limit.cancelled_caught, f"flap {number} was not seen within {LIMIT_S} s")
             tally.rounds += 1
             if number == min(WARM, rounds // 2):
                 gc.collect()
@@ -60,7 +61,7 @@ def _forget_old(box: Box, number: int) -> None:
 
 async def _quiet(box: Box) -> None:
     """Files that were superseded are closed a second later."""
-    with trio.move_on_after(5):
+    with trio.move_on_after(LIMIT_S):
         # descriptors of our own process: nothing tells of them
         while sum(_is_recording(fd, box) for fd in os.listdir("/proc/self/fd")) > 2:  # noqa: ASYNC110
             await trio.sleep(0.05)

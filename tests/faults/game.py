@@ -27,6 +27,7 @@ from tests.kit.box import HandClock
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.running import Box, tablet
 from tests.kit.running import Tablet as Link
+from tests.kit.waiting import LIMIT_S, PLAIN
 
 CHANNELS = ("cam1", "cam2")
 HOUR_US = 3_600_000_000
@@ -103,7 +104,7 @@ class Game:
         while True:
             await self.up.wait()
             try:
-                async with httpx.AsyncClient(base_url=self.box.url, timeout=10, trust_env=False) as client:
+                async with httpx.AsyncClient(base_url=self.box.url, **PLAIN) as client:
                     headers = {"Idempotency-Key": key, "X-Client": "coach"}
                     answer = await client.request(method, path, json=body, headers=headers)
             except httpx.TransportError:
@@ -150,7 +151,7 @@ class Game:
         while not self.is_over:
             await self.up.wait()
             try:
-                async with httpx.AsyncClient(base_url=self.box.url, timeout=5, trust_env=False) as client:
+                async with httpx.AsyncClient(base_url=self.box.url, **PLAIN) as client:
                     while True:
                         await client.post(f"/channels/{channel}/heartbeat", json={"framerate": 30})
                         await trio.sleep(0.05)
@@ -178,7 +179,7 @@ class Game:
 
     # -- what must be so in the end -----------------------------------------------------------------------
 
-    async def clips_end(self, *, within_s: float = 20.0) -> None:
+    async def clips_end(self, *, within_s: float = LIMIT_S) -> None:
         """Every clip of an ended play is cut or says why not."""
         with trio.move_on_after(within_s):
             while await self._unfinished():  # noqa: ASYNC110  # asked of another process
@@ -186,7 +187,7 @@ class Game:
             return
         self.violations.append(f"{await self._unfinished()} clips were not finished within {within_s} s")
 
-    async def tablets_hear(self, *, within_s: float = 20.0) -> None:
+    async def tablets_hear(self, *, within_s: float = LIMIT_S) -> None:
         """Every tablet has every event there is by now, or that is a violation."""
         head = (await self.say("GET", "/snapshot"))["as_of_seq"]
         with trio.move_on_after(within_s):

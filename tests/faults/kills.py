@@ -15,7 +15,7 @@ from appliance.ops.fsck import check_box
 from appliance.settings import load_settings
 from tests.faults.game import Game, add_up, playing
 from tests.faults.tally import Tally
-from tests.kit.waiting import children_of, eventually
+from tests.kit.waiting import LIMIT_S, PLAIN, children_of, eventually
 
 ANSWERS = 8  # in a round before the kill
 FSCK_EVERY = 5  # rounds: it looks twice at a running box
@@ -27,7 +27,7 @@ async def daemon_kills(rounds: int, seed: int, folder: Path) -> Tally:
     async with playing(folder, rnd) as game:
         for number in range(rounds):
             before = len(game.told)  # each kill hits people at work, however slow the machine is
-            await eventually(lambda: len(game.told) >= before + ANSWERS, within_s=60, what="work")  # noqa: B023
+            await eventually(lambda: len(game.told) >= before + ANSWERS, what="work")  # noqa: B023
             await trio.sleep(rnd.uniform(0, 0.5))
             await game.kill()  # fails when a process of the box lives on
             tally.lose(await game.missing())
@@ -59,7 +59,7 @@ async def worker_kills(rounds: int, seed: int, folder: Path) -> Tally:
     """
     tally, rnd = Tally(), Random(seed)
     async with playing(folder, rnd, coaches=1) as game:
-        await eventually(lambda: len(game.clips) >= 4, within_s=20, what="clips to make pictures of")
+        await eventually(lambda: len(game.clips) >= 4, what="clips to make pictures of")
         for _ in range(rounds):
             before = (await jobs_of(game))["interrupted"]
             async with trio.open_nursery() as nursery:
@@ -87,7 +87,7 @@ async def _end(game: Game, tally: Tally) -> None:
 
 async def jobs_of(game: Game) -> dict[str, int]:
     """The pool's own count of jobs, from /metrics."""
-    async with httpx.AsyncClient(base_url=game.box.url, timeout=20, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=game.box.url, **PLAIN) as client:
         text = (await client.get("/metrics")).text
     return {what: int(float(value)) for what, value in _JOBS.findall(text)}
 
@@ -97,7 +97,7 @@ _JOBS = re.compile(r'worker_jobs\{what="(\w+)"\} (\S+)')
 
 async def _kill_in_a_job(game: Game) -> None:
     """Stop the worker, and kill it if the pool says that it has a job in hand; else let it go on, again."""
-    with trio.fail_after(20):
+    with trio.fail_after(LIMIT_S):
         while True:
             for pid in workers_of(game):
                 os.kill(pid, signal.SIGSTOP)
@@ -125,8 +125,8 @@ async def _picture(game: Game, clip_id: str, tally: Tally) -> None:
     """A JPEG of a new instant of the clip's channel, asked for until it comes."""
     clip = game.clips[clip_id]
     path = f"/channels/{clip['channel_id']}/frame.jpg?at={clip['start_time']}"
-    async with httpx.AsyncClient(base_url=game.box.url, timeout=20, trust_env=False) as client:
-        with trio.move_on_after(20):
+    async with httpx.AsyncClient(base_url=game.box.url, **PLAIN) as client:
+        with trio.move_on_after(LIMIT_S):
             while True:
                 answer = await client.get(path)
                 if answer.status_code == 200:
@@ -135,7 +135,7 @@ async def _picture(game: Game, clip_id: str, tally: Tally) -> None:
                     return
                 tally.check(_may_come_later(answer), f"{path}: {answer.status_code} {answer.text[:200]}")
                 await trio.sleep(0.05)
-        tally.wrong(f"{path}: no picture within 20 s")
+        tally.wrong(f"{path}: no picture within {LIMIT_S} s")
 
 
 _LATER: frozenset[int] = frozenset({409, 503})

@@ -41,6 +41,7 @@ from tests.faults.work import product_rules
 from tests.kit.box import COACH, add_channel, add_session
 from tests.kit.hand_footage import plan_of
 from tests.kit.segments import Camera
+from tests.kit.waiting import LIMIT_S
 from tests.ops.box import settings_in
 
 RECORDINGS = 6
@@ -165,7 +166,7 @@ async def keeping(
                 task_status=task_status,
             )
         )
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             while recordings.statistics()["segments_waiting"]:
                 await recordings.changed.wait_past(recordings.changed.count)
         retention: RetentionHandle = await nursery.start(
@@ -181,7 +182,7 @@ async def keeping(
                 task_status=task_status,
             )
         )
-        with trio.fail_after(20):
+        with trio.fail_after(LIMIT_S):
             await retention.look_now()
         yield recordings, retention
         nursery.cancel_scope.cancel()

@@ -16,6 +16,7 @@ from tests.faults.bad_files import KINDS, bad_recordings, good_segment
 from tests.faults.test_disk import _part_is
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.running import Box, Http, running_box
+from tests.kit.waiting import LIMIT_S
 
 pytestmark = pytest.mark.slow
 CHANNELS = [{"id": "cam1"}, {"id": "bad"}]
@@ -38,7 +39,7 @@ async def mark(http: Http, session_id: str, channel: str, **fields: Any) -> str:
     return str((await http.post("/clips", body, 201))["id"])
 
 
-async def ended(http: Http, clip_id: str, *, within_s: float = 20) -> dict[str, Any]:
+async def ended(http: Http, clip_id: str, *, within_s: float = LIMIT_S) -> dict[str, Any]:
     with trio.fail_after(within_s):
         while True:
             clip: dict[str, Any] = await http.get(f"/clips/{clip_id}")

@@ -28,7 +28,7 @@ from tests.faults.disk import FILLER, failing, fill, free, small_disk, traced
 from tests.kit.box import HandClock, sim_store
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.running import Box, Http, running_box
-from tests.kit.waiting import eventually
+from tests.kit.waiting import LIMIT_S, eventually
 from tests.ops.box import settings_in
 
 pytestmark = pytest.mark.slow
@@ -124,7 +124,7 @@ def _state_on(disk: Path) -> dict[str, Any]:
 
 
 async def eventually_posts(http: Http, session_id: str) -> None:
-    with trio.fail_after(15):
+    with trio.fail_after(LIMIT_S):
         # another process
         while (await http.client.post(f"/sessions/{session_id}/pause")).status_code != 200:  # noqa: ASYNC110
             await trio.sleep(0.05)
@@ -182,7 +182,7 @@ async def test_a_full_clips_disk_delays_files_and_nothing_else(
                 assert len(await store.read(lambda tx: unwritten_plans(tx, 10))) == 3
                 assert not list(disk.rglob("*.partial")), "a try leaves nothing"
                 free(disk)
-                with trio.fail_after(10):
+                with trio.fail_after(LIMIT_S):
                     while await store.read(unwritten_plans):  # noqa: ASYNC110  # a file raises no event
                         await trio.sleep(0.01)
         assert len(list(disk.rglob("*.mp4"))) == 3
@@ -215,7 +215,7 @@ def _clip(session_id: str) -> dict[str, Any]:
 
 
 async def _footage_is(http: Http, state: str) -> None:
-    with trio.fail_after(25):
+    with trio.fail_after(LIMIT_S):
         while (await http.get("/channels/syn"))["footage"] != state:  # noqa: ASYNC110  # another process
             await trio.sleep(0.1)
 
@@ -302,18 +302,18 @@ async def test_a_recording_that_cannot_be_synced_is_told_and_marks_go_on(tmp_pat
         recording = (await eventually(lambda: list(box.recordings.rglob("*.mp4"))))[0]
         with failing(box.process.pid, recording, "fdatasync", "EIO", tmp_path / "trace"):
             await traced(box.process.pid)
-            with trio.fail_after(10):
+            with trio.fail_after(LIMIT_S):
                 while (await _parts(http))["recordings"]["status"] != "bad":  # noqa: ASYNC110
                     await trio.sleep(0.1)
             assert "sync" in (await _parts(http))["recordings"]["detail"]
             await http.post("/clips", {**_clip(session_id), "channel_id": "cam1"}, 201)
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             while (await _parts(http))["recordings"]["status"] == "bad":  # noqa: ASYNC110
                 await trio.sleep(0.1)
         nursery.cancel_scope.cancel()
 
 
-async def _part_is(http: Http, part: str, status: str, *, within_s: float = 15) -> dict[str, Any]:
+async def _part_is(http: Http, part: str, status: str, *, within_s: float = LIMIT_S) -> dict[str, Any]:
     """The part of /readyz, once it has this status."""
     with trio.move_on_after(within_s):
         while (found := (await _parts(http))[part])["status"] != status:  # noqa: ASYNC110  # another process

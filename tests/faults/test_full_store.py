@@ -24,6 +24,7 @@ from appliance.wiring.bridges import channels_of_the_file
 from tests.faults.work import Work
 from tests.kit.box import KICKOFF_US, HandClock, add_channel, sim_store
 from tests.kit.hand_footage import HandFootage, HandPlanner
+from tests.kit.waiting import LIMIT_S
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +66,7 @@ async def test_an_actors_write_waits_until_there_is_space(tmp_path: Path) -> Non
                 for _ in range(50):
                     await trio.lowlevel.checkpoint()
                 assert not done.is_set()
-            with trio.fail_after(5):
+            with trio.fail_after(LIMIT_S):
                 await done.wait()
 
 
@@ -93,7 +94,7 @@ async def test_the_cutter_lives_through_a_full_disk_and_cuts_afterwards(tmp_path
                 footage.grow(KICKOFF_US + 60_000_000)
                 for _ in range(100):
                     await trio.lowlevel.checkpoint()
-            with trio.fail_after(5):
+            with trio.fail_after(LIMIT_S):
                 while store.journal.recent(0, 10_000)[-1].type != "clip_ready":  # type: ignore[index]
                     await store.journal.changed.wait_past(store.journal.changed.count)
 
@@ -126,7 +127,7 @@ async def test_the_box_starts_on_a_full_disk_and_recovers_its_jobs_later(tmp_pat
                     )
                 )
                 assert await store.read(lambda tx: tx.value("SELECT status FROM clips")) == "processing"
-            with trio.fail_after(5):
+            with trio.fail_after(LIMIT_S):
                 while await store.read(lambda tx: tx.value("SELECT status FROM clips")) != "pending":
                     await store.journal.changed.wait_past(store.journal.changed.count)
             nursery.cancel_scope.cancel()
@@ -146,7 +147,7 @@ async def test_channels_of_the_file_are_applied_when_there_is_room(tmp_path: Pat
                 assert names == ["cam1"]
                 assert store._db is not None
                 store._db.pragma("max_page_count", 1_000_000)
-                with trio.fail_after(5):
+                with trio.fail_after(LIMIT_S):
                     while channels.applied is None:  # set a turn after the commit that rings
                         await trio.lowlevel.checkpoint()
                 assert (channels.applied.created, channels.applied.updated) == (["cam2"], ["cam1"])

@@ -17,7 +17,7 @@ from tests.faults.disk import ext4_disk, failing, remount, small_disk, traced
 from tests.faults.test_disk import CHANNEL, _part_is, _post_or_none, all_there, clean, new_session
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.running import Box, Http, running_box, tablet
-from tests.kit.waiting import eventually
+from tests.kit.waiting import LIMIT_S, eventually
 
 pytestmark = pytest.mark.slow
 HOUR_US = 3_600_000_000
@@ -42,7 +42,7 @@ async def marked(http: Http, session_id: str, **more: Any) -> str:
 
 
 async def clip_is(http: Http, clip_id: str, status: str) -> dict[str, Any]:
-    with trio.fail_after(20):
+    with trio.fail_after(LIMIT_S):
         while (clip := await http.get(f"/clips/{clip_id}"))["status"] != status:  # noqa: ASYNC110
             await trio.sleep(0.05)
         return dict(clip)
@@ -71,9 +71,9 @@ async def test_a_clips_disk_that_refuses_delays_files_and_exports_and_clips_play
             assert (await http.get(f"/clips/{export}"))["status"] in ("pending", "processing")
 
             remount(disk, "rw")
-            await _part_is(http, "clip_disks", "ok", within_s=40)
+            await _part_is(http, "clip_disks", "ok")
             await clip_is(http, export, "ready")
-            await eventually(lambda: list(disk.rglob(f"{instant}-m1.mp4")), within_s=40, what="the file")
+            await eventually(lambda: list(disk.rglob(f"{instant}-m1.mp4")), what="the file")
             await _clips_disk_with_errors(box, http, disk, session_id, tmp_path / "trace")
             await box.stop()
             await clean(box)
@@ -88,7 +88,7 @@ async def _clips_disk_with_errors(box: Box, http: Http, disk: Path, session_id: 
         await clip_is(http, wanted, "ready")
         assert "Input/output error" in (await _part_is(http, "clip_disks", "bad"))["detail"]
         assert not unfinished.with_suffix(".mp4").exists(), "what was not synced gets no name"
-    await _part_is(http, "clip_disks", "ok", within_s=40)
+    await _part_is(http, "clip_disks", "ok")
     await eventually(unfinished.with_suffix(".mp4").exists, what="the file")
 
 
@@ -162,7 +162,7 @@ async def test_a_state_disk_that_turns_read_only_refuses_marks_and_nothing_else(
                 await _state_disk_is_read_only(http, box, session_id, kept)
             disk.mend()
             async with box.http() as http:
-                await _part_is(http, "store", "ok", within_s=20)
+                await _part_is(http, "store", "ok")
                 kept.append(await marked(http, session_id))
                 await clip_is(http, kept[-1], "ready")
                 await all_there(http, kept)
@@ -204,7 +204,7 @@ async def test_a_box_on_a_read_only_state_disk_starts_once_and_mends(tmp_path: P
                 assert answer is not None and answer.status_code == 503
             disk.mend()
             async with box.http() as http:
-                await _part_is(http, "store", "ok", within_s=20)
+                await _part_is(http, "store", "ok")
                 kept.append(await marked(http, session_id))
                 await all_there(http, kept)
             assert await box.stop() == 0

@@ -43,7 +43,7 @@ async def test_after_three_kills_live_pictures_frames_and_marks_work(tmp_path: P
             await _part_is(http, "safe_mode", "ok")
             async with tablet(box) as one:
                 if (await http.get(f"/clips/{clip_id}"))["status"] == "pending":
-                    await one.next(lambda: cut_of(one, clip_id), within_s=30)
+                    await one.next(lambda: cut_of(one, clip_id))
         await box.stop()
         await clean(box)
     finally:

@@ -23,6 +23,7 @@ from tests.faults.flapping import flaps
 from tests.kit.running import Box as RealBox
 from tests.kit.running import Http, running_box
 from tests.kit.segments import Camera
+from tests.kit.waiting import LIMIT_S
 from tests.recordings.tree import Box, RealClock, until
 
 pytestmark = pytest.mark.slow
@@ -56,7 +57,7 @@ async def test_a_recording_that_jumps_or_changes_its_size_while_it_grows_is_cut_
                 handle.rescan_now()
                 await trio.lowlevel.checkpoint()
         planner = Planner(handle, trio.CapacityLimiter(2))
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             while True:
                 seen = handle.changed.count
                 if await _all_frames(handle, planner) >= least:
@@ -164,7 +165,7 @@ async def test_a_step_of_the_wall_clock_moves_no_mark_and_is_told(
         clip = await http.post(f"/clips/{ghost['id']}/end")
         assert 0 < clip["duration"] < 30
         await http.post(f"/sessions/{session['id']}/complete")
-        with trio.fail_after(10):  # no session runs: box time may follow
+        with trio.fail_after(LIMIT_S):  # no session runs: box time may follow
             # another process
             while abs(await _box_time_us(http) - wall_us() - step_s * S_US) > 2 * S_US:  # noqa: ASYNC110
                 await trio.sleep(0.1)
@@ -172,7 +173,7 @@ async def test_a_step_of_the_wall_clock_moves_no_mark_and_is_told(
 
 
 async def _clock_step(http: Http) -> dict[str, Any]:
-    with trio.fail_after(10):
+    with trio.fail_after(LIMIT_S):
         while True:
             events = (await http.get("/events?since=0&limit=1000"))["items"]
             found: list[dict[str, Any]] = [each for each in events if each["type"] == "clock_step"]

@@ -42,6 +42,7 @@ from tests.faults.tally import Tally
 from tests.faults.work import product_rules
 from tests.kit.box import COACH, add_channel, add_session
 from tests.kit.camera import RecordingWriter, make_footage
+from tests.kit.waiting import LIMIT_S
 from tests.ops.box import settings_in
 
 SECTOR = 512
@@ -119,7 +120,7 @@ async def box_on(settings: Settings, store: Store, clips_dir: Path, **cut: bool)
             clips_dir=clips_dir,
             look_inside=bool(cut),
         )
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             while recordings.statistics()["segments_waiting"]:  # noqa: ASYNC110  # an empty file rings nothing
                 await trio.sleep(0.005)
         async with files, _cutter(store, recordings):
@@ -180,7 +181,7 @@ def _unsettled(tx: ReadTx) -> object:
 
 async def _settled(store: Store) -> None:
     """Every clip is cut or failed."""
-    with trio.fail_after(20):
+    with trio.fail_after(LIMIT_S):
         while True:
             seen = store.journal.changed.count
             if not await store.read(_unsettled):

@@ -14,6 +14,7 @@ from appliance.kernel.journal import Entry, event_bytes
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Tx
 from tests.kit.clock import KICKOFF_US, FakeClock
+from tests.kit.waiting import LIMIT_S
 
 
 async def add(store: Store, count: int) -> None:
@@ -111,7 +112,7 @@ async def test_a_reader_at_the_head_gets_nothing_and_is_woken_by_the_next_commit
             await store.journal.changed.wait_past(seen)
             got.extend(seqs(await store.journal.read(1)))
 
-        with trio.fail_after(5):
+        with trio.fail_after(LIMIT_S):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(follow)
                 await wait_all_tasks_blocked()

@@ -6,13 +6,14 @@ import trio
 from trio.testing import assert_checkpoints, wait_all_tasks_blocked
 
 from appliance.kernel.signal import Signal
+from tests.kit.waiting import LIMIT_S
 
 
 async def test_a_change_before_the_wait_is_not_lost() -> None:
     signal = Signal()
     seen = signal.count
     signal.ring()
-    with trio.fail_after(1):
+    with trio.fail_after(LIMIT_S):
         assert await signal.wait_past(seen) == 1
 
 

@@ -17,6 +17,7 @@ from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Tx
 from tests.faults.disk import Ext4, ext4_disk
 from tests.kit.box import HandClock
+from tests.kit.waiting import LIMIT_S
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,7 @@ async def keys(store: Store) -> set[str]:
 
 async def attached(store: Store) -> None:
     """Once the store writes to its disk again; any write asks."""
-    with trio.fail_after(10):
+    with trio.fail_after(LIMIT_S):
         while store.detached is not None:
             await store.write(lambda tx: None)
             await trio.sleep(0.05)

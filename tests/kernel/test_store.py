@@ -17,6 +17,7 @@ from appliance.kernel.errors import Refused, Unavailable, not_found
 from appliance.kernel.store import QUEUE_MAX, Store, StoreBroken, StoreFull, open_store
 from appliance.kernel.tx import ReadTx, Tx
 from tests.kit.clock import FakeClock
+from tests.kit.waiting import LIMIT_S
 
 
 def put(key: str, value: str = "x") -> Callable[[Tx], str]:
@@ -172,7 +173,7 @@ async def test_a_commit_over_the_limit_ends_with_store_broken(
     monkeypatch.setattr(store_module, "COMMIT_LIMIT_S", 0.01)
     gate = Gate()
     told: dict[str, Any] = {}
-    with pytest.raises(BaseExceptionGroup) as caught, trio.fail_after(5):
+    with pytest.raises(BaseExceptionGroup) as caught, trio.fail_after(LIMIT_S):
         async with open_store(tmp_path / "box.db", FakeClock()) as store:
             await outcome(store, gate, told, "slow")
             await trio.sleep_forever()
@@ -191,7 +192,7 @@ async def test_a_full_queue_behind_a_dead_writer_empties(tmp_path: Path) -> None
         raise apsw.IOError("disk I/O error")
 
     callers = QUEUE_MAX + 300
-    with pytest.raises(BaseExceptionGroup), trio.fail_after(10):
+    with pytest.raises(BaseExceptionGroup), trio.fail_after(LIMIT_S):
         async with open_store(tmp_path / "box.db", FakeClock()) as store, trio.open_nursery() as nursery:
             nursery.start_soon(outcome, store, then_breaks, told, "first")
             await gate.wait_reached()
@@ -307,6 +308,6 @@ async def test_the_loop_store_of_simulated_time_is_the_same_store(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with open_store(tmp_path / "box.db", FakeClock(), in_thread=False) as store:
-        with trio.fail_after(1):
+        with trio.fail_after(LIMIT_S):
             assert await store.write(put("a")) == "a"
             assert await store.read(keys) == ["a"]

@@ -11,6 +11,7 @@ import trio
 from appliance.kernel.backoff import Backoff
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.supervision import STABLE_S, LoopWatch, supervise
+from tests.kit.waiting import LIMIT_S
 
 DOWN = Unavailable("mediamtx_down", "no answer")
 
@@ -78,7 +79,7 @@ async def test_cancelling_stops_a_waiting_actor(autojump_clock: trio.testing.Moc
     async def actor() -> None:
         raise DOWN
 
-    with trio.fail_after(1):
+    with trio.fail_after(LIMIT_S):
         async with trio.open_nursery() as nursery:
             record = supervise(nursery, "x", actor, backoff=Backoff(base_s=3600, cap_s=3600))
             await trio.testing.wait_all_tasks_blocked()

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from appliance.media import barcode
 from appliance.media.barcode import Burned
+from tests.kit.waiting import LIMIT_S, PLAIN
 
 FLAGS = (
     "--no-sandbox",
@@ -32,7 +33,8 @@ FLAGS = (
 )
 TABLET = {"width": 1180, "height": 820}
 PHONE = {"width": 390, "height": 844}
-WAIT_MS = 10_000
+WAIT_MS = LIMIT_S * 1000
+expect.set_options(timeout=WAIT_MS)  # its own, 5 s, is less than cameras and a browser need on a busy machine
 
 # The green channel of the top rows of what the element shows at `second`, once it is really shown.
 _TOP_ROWS = """
@@ -99,10 +101,21 @@ def errors_of(page: Page) -> list[str]:
 
 def until(page: Page, expression: str) -> None:
     """Wait for a true value. (Playwright's own wait_for_function needs eval, which our pages forbid.)"""
-    deadline = time.monotonic() + WAIT_MS / 1000
+    deadline = time.monotonic() + LIMIT_S
     while not page.evaluate(expression):
         assert time.monotonic() < deadline, f"never true: {expression}"
         page.wait_for_timeout(20)
+
+
+def press(page: Page, selector: str) -> tuple[float, float]:
+    """A click; the page's box time before and after it, ms: what it marks lies between."""
+    script = """(selector) => {
+      const before = app.box.now();
+      document.querySelector(selector).click();
+      return [before, app.box.now()];
+    }"""
+    before, after = page.evaluate(script, selector)
+    return before, after
 
 
 def picture_at(page: Page, second: float, selector: str = "video") -> Burned | None:
@@ -120,7 +133,7 @@ def photograph(page: Page, name: str) -> None:
 
 def plain_get(url: str) -> Any:
     """GET of JSON without a loop."""
-    answer = httpx.get(url, timeout=10, trust_env=False)
+    answer = httpx.get(url, **PLAIN)
     answer.raise_for_status()
     return answer.json()
 

@@ -29,11 +29,9 @@ import trio_websocket
 from wsproto.utilities import LocalProtocolError
 
 from appliance.kernel.signal import Signal
-from tests.kit.waiting import eventually, is_alive
+from tests.kit.waiting import LIMIT_S, PLAIN, eventually, is_alive
 
-START_S = 20.0  # a loaded machine with two cores; alone it is about one second
-STOP_S = 15.0
-HANDSHAKE_S = 5.0
+HANDSHAKE_S = 20.0  # one that broke before its request has left is given up after it
 Event = dict[str, Any]
 
 
@@ -71,7 +69,7 @@ class Process:
         assert self.popen is not None
         self.popen.send_signal(number)
 
-    async def ended(self, *, within_s: float = STOP_S) -> int:
+    async def ended(self, *, within_s: float = LIMIT_S) -> int:
         """Its exit code, once it has ended."""
         popen = self.popen
         assert popen is not None
@@ -85,7 +83,7 @@ class Process:
         mark = f"E2E_MARKER={self.marker}\0".encode()
         return {pid for pid in _processes() if mark in _proc(pid, "environ") or told in _proc(pid, "cmdline")}
 
-    async def leaves_nobody(self, *, within_s: float = 5.0) -> None:
+    async def leaves_nobody(self, *, within_s: float = LIMIT_S) -> None:
         """After its end: fails when a process it started lives on."""
         await eventually(lambda: not self.family(), within_s=within_s, what="no process left behind")
 
@@ -159,7 +157,7 @@ class Box:
         """Start, or start again; returns when it serves."""
         known = self._readies()
         self.process.launch()
-        found = await eventually(lambda: self._new_ready(known), within_s=START_S, what="ready in the log")
+        found = await eventually(lambda: self._new_ready(known), what="ready in the log")
         self.url = found
 
     def _new_ready(self, known: int) -> str:
@@ -194,9 +192,7 @@ class Box:
     @asynccontextmanager
     async def http(self, device: str = "test") -> AsyncIterator[Http]:
         """A client of this box, whichever port it has now."""
-        async with httpx.AsyncClient(
-            base_url=self.url, headers={"X-Client": device}, timeout=20, trust_env=False
-        ) as client:
+        async with httpx.AsyncClient(base_url=self.url, headers={"X-Client": device}, **PLAIN) as client:
             yield Http(client)
 
 
@@ -312,7 +308,7 @@ class Tablet:
     def seqs(self) -> list[int]:
         return [event["seq"] for event in self.events]
 
-    async def next(self, find: Callable[[], Any], *, within_s: float = 15.0, what: str = "") -> Any:
+    async def next(self, find: Callable[[], Any], *, within_s: float = LIMIT_S, what: str = "") -> Any:
         """The first true value of `find`, asked after each frame."""
         with trio.move_on_after(within_s):
             while not (found := find()):
@@ -324,7 +320,7 @@ class Tablet:
         heard = [event["type"] for event in self.events[-20:]]
         raise AssertionError(f"{what or 'it'} was not heard; last: {heard}")
 
-    async def event(self, kind: str, *, within_s: float = 15.0, **fields: Any) -> Event:
+    async def event(self, kind: str, *, within_s: float = LIMIT_S, **fields: Any) -> Event:
         """The first event of this type with these fields, heard already or still to come."""
 
         def find() -> Event | None:

@@ -6,15 +6,20 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import trio
 
 Found = TypeVar("Found")
 _LOOK_S = 0.005
 
+LIMIT_S: Final = 60.0
+"""How long a test waits for what a process, a browser, a socket or a disk does. No claim: a slow machine may
+need much of it, and what hangs fails with its own words."""
+PLAIN: Final[dict[str, Any]] = {"timeout": LIMIT_S, "trust_env": False}  # of httpx
 
-async def eventually(look: Callable[[], Found], *, within_s: float = 10.0, what: str = "") -> Found:
+
+async def eventually(look: Callable[[], Found], *, within_s: float = LIMIT_S, what: str = "") -> Found:
     """The first true value of `look`, asked every 5 ms. Fails the test after `within_s`."""
     deadline = time.monotonic() + within_s
     while not (found := look()):

@@ -22,7 +22,7 @@ from typing import Any
 
 import httpx
 
-WAIT_S = 15.0
+WAIT_S = 60.0
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # W3C WebDriver, section 12.1
 KEYS = {"Space": " ", "Escape": "\ue00c"}
 NOT_YET = ("no such element", "stale element reference", "element not interactable")

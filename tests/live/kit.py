@@ -22,6 +22,7 @@ from appliance.kernel.tx import Tx
 from appliance.live.broadcaster import LiveHandle, run_live
 from appliance.web.api import Command, Ctx
 from tests.kit.asgi import serving
+from tests.kit.waiting import LIMIT_S
 
 
 class NoteIn(Input):
@@ -102,7 +103,7 @@ class Tablet:
 
     async def next(self) -> dict[str, Any]:
         """The next frame of any type."""
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             message: dict[str, Any] = json.loads(await self.ws.get_message())
         if "seq" in message:
             self.seqs.append(message["seq"])

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import trio
 
+from tests.kit.waiting import LIMIT_S
+
 
 class RawClient:
     """A socket that has shaken hands and does only what the test says: no pongs, no reading."""
@@ -51,7 +53,7 @@ class RawClient:
 
     async def read_to_close(self) -> tuple[int, bytes]:
         """The code of the close frame and all bytes before it; nothing may follow it."""
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             while (found := close_frame(self.data)) is None:
                 part = await self.stream.receive_some(65536)
                 assert part, "the connection ended without a close frame"

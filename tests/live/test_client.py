@@ -174,6 +174,26 @@ async def test_twelve_seconds_of_silence_end_a_client(
         assert here.client.ending == (4408, "nothing heard for 12 s")
 
 
+async def test_a_box_that_stood_still_does_not_blame_its_clients(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    """What a client said meanwhile has not been read yet."""
+    async with scene(tmp_path) as here:
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(20)
+        await trio.testing.wait_all_tasks_blocked()
+        assert here.client.ending is None
+        here.client.upcalls().heard()
+        for _ in range(11):
+            mock_clock.jump(1)
+            await trio.testing.wait_all_tasks_blocked()
+        assert here.client.ending is None
+        for _ in range(3):
+            mock_clock.jump(1)
+            await trio.testing.wait_all_tasks_blocked()
+        assert here.client.ending == (4408, "nothing heard for 12 s")
+
+
 async def test_any_sign_of_life_counts(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
     async with scene(tmp_path) as here:
         for _ in range(5):

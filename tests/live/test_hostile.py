@@ -9,6 +9,7 @@ import trio
 import trio_websocket
 
 from appliance.live import direct, protocol, transport
+from tests.kit.waiting import LIMIT_S
 from tests.live.kit import Running, wait_until
 from tests.live.raw import RawClient, seqs_of
 
@@ -37,7 +38,7 @@ async def test_a_flood_is_ended_with_its_reason(running: Running) -> None:
 
 
 async def test_a_silent_client_is_cut_off_and_one_that_answers_pings_stays(running: Running) -> None:
-    async with running(heartbeat_s=0.05) as box, box.connect() as quiet, trio.open_nursery() as nursery:
+    async with running(heartbeat_s=0.5) as box, box.connect() as quiet, trio.open_nursery() as nursery:
         beats: list[Any] = []
 
         async def listen() -> None:  # says nothing itself; its library answers pings
@@ -103,7 +104,7 @@ async def test_a_ping_frame_is_answered_with_its_payload(running: Running) -> No
     async with running() as box:
         client = await RawClient.connect(box.port)
         await client.say(b"are you there", opcode=9)
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             while b"\x8a\x0dare you there" not in client.data:  # FIN and pong, 13 bytes
                 client.data += bytes(await client.stream.receive_some(65536))
         await client.stream.aclose()
@@ -115,7 +116,7 @@ async def test_a_goodbye_is_answered_and_the_connection_ends(running: Running) -
         await client.say((1000).to_bytes(2, "big"), opcode=8)
         code, _ = await client.read_to_close()
         assert code == 1000
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             assert await client.stream.receive_some(1) == b""
         await client.stream.aclose()
         await wait_until(lambda: box.handlers_now == 0)

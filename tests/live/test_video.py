@@ -18,6 +18,7 @@ from appliance.kernel.clock import from_rfc3339, wall_us
 from appliance.kernel.errors import Refused
 from appliance.live.video import BEHIND_MAX, LiveVideo
 from tests.kit.camera import RecordingWriter, burned_in, make_footage
+from tests.kit.waiting import LIMIT_S
 from tests.recordings.tree import Box, until
 
 FPS = Fraction(25)
@@ -256,7 +257,7 @@ def parts_seen(handle: Any) -> int:
 
 
 async def until_fragments(viewer: Viewer, count: int) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(LIMIT_S):
         while viewer.fragments() < count:  # noqa: ASYNC110  # the far end of a socket has nothing to wait on
             await trio.sleep(0.005)
 
@@ -264,7 +265,7 @@ async def until_fragments(viewer: Viewer, count: int) -> None:
 async def until_shown(viewer: Viewer, number: int) -> None:
     """Wait until the frame is among what was sent."""
     seen = -1
-    with trio.fail_after(5):
+    with trio.fail_after(LIMIT_S):
         while True:
             if viewer.fragments() != seen:
                 seen = viewer.fragments()

@@ -20,6 +20,7 @@ from appliance.media.fmp4 import TrackRun, parse_init, parse_moof
 from tests.kit.barcode import Media, encode, number_of
 from tests.kit.fmp4_file import file_of
 from tests.kit.odd_media import PLACEHOLDER, alternating, described_as
+from tests.kit.waiting import LIMIT_S
 from tests.live.test_video import Viewer
 from tests.recordings.tree import Box, until
 
@@ -64,7 +65,7 @@ def runs_of(fragments: list[bytes]) -> list[TrackRun]:
 
 async def until_number(viewer: Viewer, number: int) -> None:
     seen = -1
-    with trio.fail_after(5):
+    with trio.fail_after(LIMIT_S):
         while True:
             count = len(viewer.chunks[-1]) if viewer.chunks else 0
             if count != seen and count > 1:
@@ -154,7 +155,7 @@ async def test_a_key_of_long_ago_is_waited_past_not_begun_at(tmp_path: Path) -> 
     name, chunks = Growing(box, 64).file(0, replace(media, frames=slow))
     box.add(name, b"".join(chunks))
     async with watching(box) as viewer:
-        with trio.fail_after(5):
+        with trio.fail_after(LIMIT_S):
             while not viewer.texts:  # noqa: ASYNC110  # the far end of a socket has nothing to wait on
                 await trio.sleep(0.005)
         assert viewer.texts == [{"type": "waiting", "reason": "no_entry"}] and viewer.chunks == [[]]

@@ -14,6 +14,7 @@ from appliance.live.transport import Upcalls
 from appliance.live.video import LiveVideo
 from appliance.live.viewer import QUIET_S, TAKE_S, Dropped, Viewer
 from tests.kit.asgi import serving
+from tests.kit.waiting import LIMIT_S
 from tests.live.raw import RawClient, close_frame
 from tests.web.sockets import circles, frame, handshake
 
@@ -108,7 +109,7 @@ async def test_a_viewer_that_talks_too_much_is_ended_with_its_reason(said: bytes
         heard = await client.receive_some(4096)
         assert heard.startswith(b"HTTP/1.1 101 ")
         await client.send_all(said * int(BURST * 30))
-        with trio.fail_after(5):
+        with trio.fail_after(LIMIT_S):
             data = heard.partition(b"\r\n\r\n")[2]
             while (found := close_frame(data)) is None:
                 part = await client.receive_some(65536)
@@ -116,7 +117,7 @@ async def test_a_viewer_that_talks_too_much_is_ended_with_its_reason(said: bytes
                 data += bytes(part)
         assert found[0] == Close.PROTOCOL
         await trio.aclose_forcefully(client)
-        with trio.fail_after(5):
+        with trio.fail_after(LIMIT_S):
             while video.audience.count:  # noqa: ASYNC110  # the far end of a socket
                 await trio.sleep(0.01)
 
@@ -135,7 +136,7 @@ async def test_viewers_leave_no_circles_behind() -> None:
             await client.send_all(handshake("/channels/cam1/live"))
             await client.receive_some(4096)
             await trio.aclose_forcefully(client)
-            with trio.fail_after(5):
+            with trio.fail_after(LIMIT_S):
                 while video.audience.count:  # noqa: ASYNC110  # the far end of a socket
                     await trio.sleep(0.01)
 
@@ -154,6 +155,6 @@ async def test_the_talk_of_a_calm_viewer_is_ignored() -> None:
         await client.send_all(handshake("/channels/cam1/live"))
         await client.receive_some(4096)
         await client.send_all(frame(b"hello", opcode=1) * 10 + RawClient.frame(b"there?", opcode=9))
-        with trio.fail_after(5):
+        with trio.fail_after(LIMIT_S):
             assert bytes(await client.receive_some(100)) == b"\x8a\x06there?"
         await trio.aclose_forcefully(client)

@@ -249,7 +249,7 @@ async def test_an_outbox_of_a_minute_passes_at_once(running: Running) -> None:
 
 
 async def test_heartbeats_and_latest_values_come_without_seq(running: Running) -> None:
-    async with running(heartbeat_s=0.05) as box, box.connect() as tablet:
+    async with running(heartbeat_s=0.5) as box, box.connect() as tablet:
         await tablet.greet()
         beat = await tablet.next_of("heartbeat")
         assert (beat["head"], set(beat)) == (0, {"type", "server_time", "head"})

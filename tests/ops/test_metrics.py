@@ -14,6 +14,7 @@ from appliance.kernel.journal import Entry, event_bytes
 from appliance.kernel.store import open_store
 from appliance.ops.metrics import MARKS_MAX, MarkReader, Metrics, run_journal_metrics
 from tests.kit.clock import KICKOFF_US, FakeClock
+from tests.kit.waiting import LIMIT_S
 
 SECOND = 1_000_000
 
@@ -114,7 +115,7 @@ async def test_the_journal_feeds_the_figures(tmp_path: Path) -> None:
 
         await nursery.start(run)
         await store.write(lambda tx: tx.append("clip_failed", "clip:x", {"error": "x"}))
-        with trio.fail_after(5):
+        with trio.fail_after(LIMIT_S):
             while figure(metrics, "clips_failed_total") != 1:
                 await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()

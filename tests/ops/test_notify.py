@@ -10,10 +10,11 @@ import structlog
 import trio
 
 from appliance.ops.notify import Notifier
+from tests.kit.waiting import LIMIT_S
 
 
 async def heard(listener: trio.socket.SocketType) -> str:
-    with trio.fail_after(2):
+    with trio.fail_after(LIMIT_S):
         return (await listener.recv(4096)).decode()
 
 

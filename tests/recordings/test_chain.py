@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
-from appliance.recordings.chain import STOP_S, run_chain
-from tests.kit.waiting import eventually
+from appliance.recordings.chain import run_chain
+from tests.kit.waiting import LIMIT_S, eventually
 from tests.recordings.family import own_children
 
 COPY = [
@@ -33,7 +32,7 @@ def no_children() -> bool:
 
 async def test_bytes_go_through_and_the_end_of_the_source_is_the_end(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    with trio.fail_after(10):
+    with trio.fail_after(LIMIT_S):
         await run_chain(["seq", "200000"], [*COPY, str(copy)], lambda _: None)
     assert copy.read_bytes() == b"".join(b"%d\n" % n for n in range(1, 200_001)) and no_children()
 
@@ -41,13 +40,13 @@ async def test_bytes_go_through_and_the_end_of_the_source_is_the_end(tmp_path: P
 async def test_status_lines_of_both_are_heard(tmp_path: Path) -> None:
     heard: list[dict[str, Any]] = []
     say = 'import os; os.write(2, b\'plain words\\n{"event":"hello"}\\nno newline\')'
-    with trio.fail_after(10):
+    with trio.fail_after(LIMIT_S):
         await run_chain([sys.executable, "-c", say], ["cat"], heard.append)
     assert heard == [{"event": "stderr", "line": "plain words"}, {"event": "hello"}]
 
 
 async def test_when_the_recorder_ends_the_source_is_ended_too() -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(LIMIT_S):
         await run_chain(["sleep", "1000"], ["true"], lambda _: None)
     assert no_children()
 
@@ -58,7 +57,7 @@ async def test_cancellation_lets_the_recorder_finish(tmp_path: Path) -> None:
     slow_end = (
         f"import sys; data = sys.stdin.buffer.read(); open({str(copy)!r}, 'wb').write(data + b'finished')"
     )
-    with trio.fail_after(10):
+    with trio.fail_after(LIMIT_S):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run_chain, source, [sys.executable, "-c", slow_end], lambda _: None)
             await eventually(lambda: len(own_children()) == 2)
@@ -75,14 +74,13 @@ def cmdline(pid: int) -> bytes:
 
 
 @pytest.mark.slow
-async def test_children_that_do_not_listen_are_killed_in_time() -> None:
-    began = time.monotonic()
-    with trio.fail_after(10):
+async def test_children_that_do_not_listen_are_killed() -> None:
+    with trio.fail_after(LIMIT_S):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run_chain, DEAF, DEAF, lambda _: None)
             await eventually(lambda: len(own_children()) == 2)
             nursery.cancel_scope.cancel()
-    assert no_children() and time.monotonic() - began < STOP_S + 2
+    assert no_children(), "deaf to SIGTERM, they would stay for ever"
 
 
 async def test_what_cannot_be_started_leaves_nothing_behind() -> None:

@@ -60,7 +60,7 @@ async def test_kill_9_of_the_parent_takes_the_child_with_it(argv: list[str]) -> 
         parent.wait()
         assert parent.stdout is not None
         parent.stdout.close()
-    await eventually(lambda: not is_alive(child), within_s=5, what="the child to die")
+    await eventually(lambda: not is_alive(child), what="the child to die")
 
 
 def test_status_lines_are_read_back_and_foreign_words_are_kept_short() -> None:

@@ -12,6 +12,7 @@ import trio
 
 from appliance.recordings.channel import Channel
 from tests.kit.segments import Camera
+from tests.kit.waiting import LIMIT_S
 from tests.media.test_index import indexed
 from tests.recordings.test_channel import NOW_US, PART_US
 from tests.recordings.tree import Box, eventually, frames_seen, live_camera, until
@@ -106,7 +107,7 @@ async def test_copies_are_known_after_a_restart(tmp_path: Path) -> None:
     names = files(folder, **{NAMED[:-4]: 5, "copy": 5})
     for _ in range(2):
         async with box.running() as handle:
-            with trio.fail_after(10):
+            with trio.fail_after(LIMIT_S):
                 await eventually(lambda: handle.footage("cam1").copies)
             assert handle.footage("cam1").copies == ((names[1], names[0]),)
             assert len(list(handle.stored("cam1"))) == 2

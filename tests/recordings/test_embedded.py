@@ -19,8 +19,6 @@ from appliance.recordings.embedded import RecorderHandle, Runner, run_embedded_r
 from appliance.recordings.facts import Line
 from appliance.wiring.boards import recorder_part
 
-OPEN_S = 5.0
-PROMPT_US = 200_000
 Act = Callable[[Heard], Awaitable[None]]
 
 

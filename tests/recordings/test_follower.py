@@ -16,7 +16,15 @@ from appliance.recordings import disk, tell
 from appliance.recordings.model import FootageChanged, RecordingGap
 from tests.kit.segments import Camera, init
 from tests.media.test_index import DATA
-from tests.recordings.tree import PART_NS, Box, eventually, frames_seen, live_camera, until
+from tests.recordings.tree import (
+    PART_NS,
+    Box,
+    eventually,
+    fallen_silent,
+    frames_seen,
+    live_camera,
+    until,
+)
 
 
 @pytest.fixture
@@ -34,11 +42,9 @@ async def test_parts_are_indexed_as_they_are_written(box: Box) -> None:
         assert handle.footage_state("cam1") == "none"
         box.add("a.mp4", camera.begin() + camera.next_part())
         await until(handle, lambda: frames_seen(handle) == 6)
-        began = wall_us()
         for expected in (12, 18, 24):
             box.add("a.mp4", camera.next_part())
             await until(handle, lambda expected=expected: frames_seen(handle) == expected)  # type: ignore[misc]
-        assert wall_us() - began < 1_500_000
         await until(handle, lambda: handle.footage_state("cam1") == "on")
         assert handle.newest_part_age_s("cam1") is not None
         until_us = handle.video_until_us("cam1")
@@ -143,7 +149,6 @@ async def test_two_channels_do_not_wait_for_each_other(box: Box) -> None:
 async def test_a_disk_that_hangs_for_one_channel_stops_neither_the_others_nor_the_alarm(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tell, "STALLED_S", 0.3)
     hung, let_go = "a-that-hangs", threading.Event()
     usual = disk.look
     fds: set[str] = set()
@@ -151,7 +156,7 @@ async def test_a_disk_that_hangs_for_one_channel_stops_neither_the_others_nor_th
     def look(fd: int, *rest: Any, **more: Any) -> disk.Look:
         name = os.readlink(f"/proc/self/fd/{fd}")
         if hung in name and fds:
-            let_go.wait(20)
+            let_go.wait()
         fds.add(name)
         return usual(fd, *rest, **more)
 
@@ -166,7 +171,8 @@ async def test_a_disk_that_hangs_for_one_channel_stops_neither_the_others_nor_th
             for number in range(4):
                 box.add("b.mp4", two.next_part() if number else two.begin() + two.next_part(), "cam2")
                 await until(handle, lambda number=number: frames_seen(handle, "cam2") == 6 * (number + 1))  # type: ignore[misc]
-            await until(handle, lambda: handle.footage_state("cam1") == "stalled")
+            await fallen_silent(handle)
+            assert handle.footage_state("cam1") == "stalled"
     finally:
         let_go.set()
 
@@ -214,19 +220,19 @@ async def test_a_recorder_restart_is_told_with_both_ends(box: Box) -> None:
 async def test_a_source_that_falls_silent_is_stalled_and_its_gap_ends_when_it_returns(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tell, "STALLED_S", 0.3)
     monkeypatch.setattr(tell, "_WORTH_TELLING_US", 100_000)
     camera = live_camera()
     async with box.running() as handle:
         box.add("a.mp4", b"".join(camera.segment(1)))
         await until(handle, lambda: handle.footage_state("cam1") == "on")
         end_us = handle.video_until_us("cam1")
-        await until(handle, lambda: handle.footage_state("cam1") == "stalled")
+        await fallen_silent(handle)
         await until(handle, lambda: box.facts and isinstance(box.facts[-1], RecordingGap))
+        await eventually(lambda: wall_us() - (end_us or 0) > 700_000)  # what comes now reaches not back to it
         again = live_camera(stream=b"\x22" * 16)
         box.add("b.mp4", b"".join(again.segment(1)))
         await until(handle, lambda: handle.footage_state("cam1") == "on")
-        await until(handle, lambda: len(box.facts) == 5)
+        await eventually(lambda: len(box.facts) == 5)
     assert end_us is not None
     begun, over = (fact for fact in box.facts if isinstance(fact, RecordingGap))
     assert (begun.start_us, begun.end_us, begun.reason) == (end_us, None, "source_lost")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,16 +13,15 @@ from appliance.recordings import tell
 from appliance.recordings.follower import RecordingsHandle
 from appliance.recordings.model import RecordingGap
 from tests.kit.segments import Camera, init
-from tests.recordings.tree import PART_US, Box, eventually, live_camera, until
+from tests.recordings.tree import PART_US, Box, eventually, fallen_silent, live_camera, until
 
 ANOTHER = b"\x22" * 16
 
 
 @pytest.fixture
-def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
-    monkeypatch.setattr(tell, "STALLED_S", 0.3)
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Box:
     monkeypatch.setattr(tell, "_WORTH_TELLING_US", 100_000)
-    yield Box(tmp_path)
+    return Box(tmp_path)
 
 
 def gaps(box: Box) -> list[RecordingGap]:
@@ -38,7 +36,8 @@ async def record(box: Box, handle: RecordingsHandle, name: str, camera: Camera, 
 
 async def stop(box: Box, handle: RecordingsHandle) -> RecordingGap:
     """Wait until the silence is told."""
-    await until(handle, lambda: handle.footage_state("cam1") == "stalled")
+    await fallen_silent(handle)
+    assert handle.footage_state("cam1") == "stalled"
     await eventually(lambda: gaps(box) and gaps(box)[-1].end_us is None)
     return gaps(box)[-1]
 
@@ -148,13 +147,12 @@ async def test_parts_that_were_only_late_leave_no_gap(box: Box) -> None:
 @pytest.mark.parametrize("is_finished", [True, False])
 @pytest.mark.parametrize("was_there", [True, False])
 async def test_a_recorder_that_was_killed_did_not_finish_its_file(
-    box: Box, monkeypatch: pytest.MonkeyPatch, is_finished: bool, was_there: bool
+    box: Box, is_finished: bool, was_there: bool
 ) -> None:
     """An outage over before it was told: a camera that calls again, or MediaMTX after a kill -9.
 
     `was_there`: the box began while the camera was away.
     """
-    monkeypatch.setattr(tell, "STALLED_S", 60.0)  # however slow the machine is: not told before it is over
     first = live_camera(behind_us=2_000_000)
     mtxi = (first.stream_id, 0, 0, first.ntp_ns)
     path = box.add("a.new", init(mtxi, duration_ms=200 if is_finished else 0) + first.next_part())
@@ -171,7 +169,6 @@ async def test_a_recorder_that_was_killed_did_not_finish_its_file(
         [gap] = gaps(box)
         assert gap.reason == ("source_lost" if is_finished else "recorder_restart")
         assert timeline(handle, gap) == [gap.reason]
-    monkeypatch.setattr(tell, "STALLED_S", 0.3)  # `indexed` waits for the silence after the restart
     async with box.running() as handle:
         await indexed(handle)
         assert timeline(handle, gap) == [gap.reason]
@@ -189,7 +186,7 @@ def asked_in_vain(handle: RecordingsHandle, name: str) -> bool:
 async def indexed(handle: RecordingsHandle) -> None:
     """The past is known, and what was written a moment before the start is no longer taken for news."""
     await eventually(lambda: handle.footage("cam1").segments and not handle.footage("cam1").waiting)
-    await eventually(lambda: handle.footage_state("cam1") != "on")
+    await fallen_silent(handle)
 
 
 async def test_a_box_that_records_by_itself_knows_that_its_own_end_was_the_outage(box: Box) -> None:

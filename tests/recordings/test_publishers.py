@@ -15,6 +15,7 @@ from appliance.recordings import publishers
 from appliance.recordings.mediamtx import PathState, SrtConnection
 from appliance.recordings.publishers import Publisher, PublishersHandle, run_publisher_watch
 from tests.kit.mediamtx import StandIn, stand_in
+from tests.kit.waiting import LIMIT_S
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ async def watching(url: str, user: str = "", password: str = "") -> AsyncIterato
 
 
 async def looked(handle: PublishersHandle, until: Callable[[], Any]) -> Any:
-    with trio.fail_after(10):
+    with trio.fail_after(LIMIT_S):
         while not (found := until()):
             await handle.looked.wait_past(handle.looked.count)
         return found

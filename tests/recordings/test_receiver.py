@@ -15,9 +15,10 @@ import trio
 from appliance.recordings.embedded import RecorderHandle
 from appliance.wiring.boards import recorder_part
 from tests.kit.camera import SrtSender, burned_in, burned_so_far
+from tests.kit.ports import free_udp_port
 from tests.kit.udp_relay import UdpRelay
-from tests.kit.waiting import eventually
-from tests.recordings.test_embedded_srt import files, free_port, recording
+from tests.kit.waiting import LIMIT_S, eventually
+from tests.recordings.test_embedded_srt import files, recording
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def caller(port: int, data: bytes = b"", *, options: str = "") -> Iterator[subpr
             process.kill()
 
 
-async def board(handle: RecorderHandle, says: str, *, within_s: float = 5.0) -> str:
+async def board(handle: RecorderHandle, says: str, *, within_s: float = LIMIT_S) -> str:
     """Wait until the board says so; the whole line."""
     await eventually(
         lambda: says in recorder_part(handle).detail, within_s=within_s, what=f"{says!r} on the board"
@@ -48,14 +49,14 @@ async def board(handle: RecorderHandle, says: str, *, within_s: float = 5.0) -> 
 
 async def recorded(directory: Path, pictures: int) -> Path:
     """Wait until the newest file holds so many."""
-    await eventually(lambda: files(directory), within_s=30, what="a file")
+    await eventually(lambda: files(directory), what="a file")
     path = files(directory)[-1]
-    await eventually(lambda: len(burned_so_far(path)) >= pictures, within_s=30, what=f"{pictures} pictures")
+    await eventually(lambda: len(burned_so_far(path)) >= pictures, what=f"{pictures} pictures")
     return path
 
 
 async def test_a_silent_caller_does_not_lock_the_port(tmp_path: Path) -> None:  # E1
-    port = free_port()
+    port = free_udp_port()
     async with recording(tmp_path, f"srt://:{port}?latency=80") as handle:
         with caller(port), SrtSender(port):
             await recorded(tmp_path, 10)
@@ -72,7 +73,7 @@ async def test_a_silent_caller_does_not_lock_the_port(tmp_path: Path) -> None:  
 @pytest.mark.parametrize("what", ["the camera pauses", "the link is cut"])
 async def test_a_pause_loses_nothing(tmp_path: Path, what: str, stall_s: float) -> None:  # E7
     """What is captured during the pause arrives after it, in the same run."""
-    port = free_port()
+    port = free_udp_port()
     async with recording(tmp_path, f"srt://:{port}?latency=80") as handle:
         with UdpRelay(port) as relay, SrtSender(relay.port, latency_ms=80) as sender:
             path = await recorded(tmp_path, 25)
@@ -94,21 +95,21 @@ async def test_a_pause_loses_nothing(tmp_path: Path, what: str, stall_s: float) 
 
 async def test_a_packet_that_is_never_sent_again_does_not_stop_the_recording(tmp_path: Path) -> None:  # E7
     """An encoder that gives packets up without a word; ours waits for them, but not for ever."""
-    port = free_port()
+    port = free_udp_port()
     async with recording(tmp_path, f"srt://:{port}?latency=80") as handle:
         with UdpRelay(port) as relay, SrtSender(relay.port, latency_ms=80):
             await recorded(tmp_path, 25)
             relay.swallow()
-            await eventually(lambda: len(files(tmp_path)) == 2, within_s=12, what="the second run")
+            await eventually(lambda: len(files(tmp_path)) == 2, what="the second run")
             await recorded(tmp_path, 10)
             relay.swallow()  # now it is left out at once
             await recorded(tmp_path, 60)
-            await eventually(lambda: handle.facts()["cam1"].line, within_s=10, what="figures of its line")
+            await eventually(lambda: handle.facts()["cam1"].line, what="figures of its line")
             facts = handle.facts()["cam1"]
             assert facts.restarts == 1 and facts.line is not None
             assert facts.line.address == "127.0.0.1" and facts.line.packets_dropped == 1
             assert 100_000 < facts.line.bitrate_bps < 5_000_000
-            assert 0 < facts.line.loss_ratio < 1 and 0 < facts.line.rtt_ms < 150
+            assert 0 < facts.line.loss_ratio < 1 and 0 < facts.line.rtt_ms < 1000
     assert len(files(tmp_path)) == 2
 
 
@@ -123,7 +124,7 @@ async def test_a_packet_that_is_never_sent_again_does_not_stop_the_recording(tmp
 async def test_a_refused_caller_is_named_with_the_reason(  # E6
     tmp_path: Path, channel: str, camera: str | None, reason: str
 ) -> None:
-    port = free_port()
+    port = free_udp_port()
     async with recording(tmp_path, f"srt://:{port}?latency=80{channel}") as handle:
         with SrtSender(port, passphrase=camera):
             detail = await board(handle, "refused")
@@ -137,7 +138,7 @@ async def test_a_refused_caller_is_named_with_the_reason(  # E6
 
 
 async def test_a_passphrase_is_in_no_command_line_and_no_environment(tmp_path: Path) -> None:  # E8
-    port = free_port()
+    port = free_udp_port()
     async with recording(tmp_path, f"srt://:{port}?latency=80&passphrase={SECRET}") as handle:
         with SrtSender(port, passphrase=SECRET) as sender:
             await recorded(tmp_path, 5)
@@ -161,12 +162,12 @@ def holders(secret: bytes, *, but: set[int]) -> list[str]:
 
 
 async def test_sound_alone_is_told_and_a_camera_takes_the_port_from_it(tmp_path: Path) -> None:  # E1, E2
-    port = free_port()
+    port = free_udp_port()
     sound = ["ffmpeg", "-v", "quiet", "-re", "-f", "lavfi", "-i", "sine", "-c:a", "aac", "-f", "mpegts"]
     process = subprocess.Popen([*sound, f"srt://127.0.0.1:{port}?mode=caller"])  # noqa: ASYNC220
     try:
         async with recording(tmp_path, f"srt://:{port}?latency=80") as handle:
-            detail = await board(handle, "not recorded", within_s=6)
+            detail = await board(handle, "not recorded")
             assert detail == "cam1 not recorded: no video, only aac (127.0.0.1)"
             assert recorder_part(handle).status == "bad" and not files(tmp_path)
             with SrtSender(port):
@@ -178,7 +179,7 @@ async def test_sound_alone_is_told_and_a_camera_takes_the_port_from_it(tmp_path:
 
 
 async def test_a_source_the_box_calls_is_recorded_and_its_end_told(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_udp_port()
     serve: Callable[[], subprocess.Popen[bytes]] = lambda: subprocess.Popen(  # noqa: E731
         [
             *("ffmpeg", "-v", "quiet", "-re", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25"),
@@ -190,10 +191,10 @@ async def test_a_source_the_box_calls_is_recorded_and_its_end_told(tmp_path: Pat
     try:
         url = f"srt://127.0.0.1:{port}?passphrase={SECRET}"
         async with recording(tmp_path, url) as handle:
-            await eventually(lambda: files(tmp_path), within_s=15, what="the recording")
+            await eventually(lambda: files(tmp_path), what="the recording")
             assert handle.facts()["cam1"].state == "receiving"
             process.terminate()
-            await eventually(lambda: handle.facts()["cam1"].state == "down", within_s=12, what="its end")
+            await eventually(lambda: handle.facts()["cam1"].state == "down", what="its end")
             assert not recorder_part(handle).detail.count(SECRET)
     finally:
         process.kill()

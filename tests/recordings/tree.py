@@ -16,9 +16,11 @@ from appliance.kernel.errors import Unavailable
 from appliance.recordings.follower import RecordingsHandle, run_recordings
 from appliance.recordings.model import Fact
 from tests.kit.segments import Camera
+from tests.kit.waiting import LIMIT_S
 
 PART_US = 200_000
 PART_NS = PART_US * 1000
+PATIENT_S = 30.0  # for tell.STALLED_S: longer than a busy machine is away
 
 
 class RealClock:
@@ -82,7 +84,7 @@ class Box:
 
 
 async def until(handle: RecordingsHandle, condition: Callable[[], object]) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(LIMIT_S):
         seen = -1
         while not condition():
             seen = await handle.changed.wait_past(seen)
@@ -90,9 +92,25 @@ async def until(handle: RecordingsHandle, condition: Callable[[], object]) -> No
 
 async def eventually(condition: Callable[[], object]) -> None:
     """For what no signal tells; bounded."""
-    with trio.fail_after(5):
+    with trio.fail_after(LIMIT_S):
         while not condition():  # noqa: ASYNC110  # there is nothing to wait on
             await trio.sleep(0.01)
+
+
+async def fallen_silent(handle: RecordingsHandle, channel: str = "cam1") -> None:
+    """Wait until its footage is no longer taken for coming: its newest part is made PATIENT_S old.
+
+    Half a minute is left until the state is `none`. A short limit would do the same to a test whose machine
+    stands still for a moment.
+    """
+    followed = handle._state.followed[channel]
+
+    def is_silent() -> bool:
+        if followed.newest_part_s is not None:
+            followed.newest_part_s = min(followed.newest_part_s, trio.current_time() - PATIENT_S)
+        return handle.footage_state(channel) != "on"
+
+    await eventually(is_silent)
 
 
 def live_camera(number: int = 0, *, behind_us: int = 0, stream: bytes = b"\x11" * 16) -> Camera:

@@ -15,7 +15,7 @@ from appliance.retention.model import Figures
 from appliance.settings import check_settings, load_settings
 from appliance.wiring.keeping import hours_part, limits_of, retention_part
 from tests.kit.running import running_box
-from tests.kit.waiting import eventually
+from tests.kit.waiting import LIMIT_S, eventually
 from tests.recordings.tree import live_camera
 
 GB = 10**9
@@ -85,7 +85,7 @@ async def told(http: Any) -> list[dict[str, Any]]:
 async def test_the_box_deletes_what_is_too_old_and_says_so(tmp_path: Path) -> None:
     old, young = footage(tmp_path / "recordings", 8, 1), footage(tmp_path / "recordings", 1, 2)
     async with running_box(tmp_path, channels=[{"id": "cam1", "name": "One"}]) as box, box.http() as http:
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             while not (events := await told(http)):  # noqa: ASYNC110  # another process
                 await trio.sleep(0.02)
         assert [(one["channel_id"], one["reason"], one["segments"]) for one in events] == [

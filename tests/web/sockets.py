@@ -11,8 +11,9 @@ from typing import Any
 import trio
 
 from appliance.web.server import Bound, Limits, run_server
+from tests.kit.waiting import LIMIT_S
 
-QUICK = Limits(header_s=0.15, body_s=0.15, idle_s=0.15, stop_s=0.3)
+QUICK = Limits(header_s=1.0, body_s=1.0, idle_s=1.0, stop_s=1.0)  # a busy machine may be away for less
 PATIENT = Limits()
 
 App = Callable[..., Awaitable[Any]]
@@ -52,7 +53,7 @@ async def serving(app: App, limits: Limits = PATIENT, **options: Any) -> AsyncIt
         await run_server(app, stop=stop, limits=limits, task_status=task_status, **options)
         done.set()
 
-    with trio.fail_after(10):
+    with trio.fail_after(LIMIT_S):
         async with trio.open_nursery() as nursery:
             bound = await nursery.start(run)
             running = Running(bound, stop, done)

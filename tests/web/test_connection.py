@@ -10,6 +10,7 @@ import trio.testing
 from hypercorn.trio.worker_context import WorkerContext
 
 from appliance.web.connection import IdleTimer, Inbox
+from tests.kit.waiting import LIMIT_S
 from tests.web.conftest import Box
 from tests.web.sockets import circles, read_to_end, request, serving
 
@@ -23,7 +24,7 @@ async def test_a_disconnect_does_not_wait_behind_a_full_inbox() -> None:
         for _ in range(3):
             nursery.start_soon(inbox.put, BODY)
         await trio.testing.wait_all_tasks_blocked()
-        with trio.fail_after(1):
+        with trio.fail_after(LIMIT_S):
             await inbox.put(GONE)
     assert [(await inbox.receive())["type"] for _ in range(4)] == ["http.request"] * 2 + [
         "http.disconnect"
@@ -37,7 +38,7 @@ async def test_messages_for_an_application_that_has_returned_are_dropped() -> No
         nursery.start_soon(inbox.put, BODY)
         await trio.testing.wait_all_tasks_blocked()
         inbox.close()
-    with trio.fail_after(1):
+    with trio.fail_after(LIMIT_S):
         await inbox.put(BODY)
         await inbox.put(GONE)
 
@@ -69,7 +70,7 @@ async def test_stopping_ends_an_idle_connection_and_not_a_busy_one(
     timer, context = IdleTimer(75), WorkerContext(None)
     await timer.restart(None, None)
     await context.terminated.set()
-    with trio.fail_after(1):
+    with trio.fail_after(LIMIT_S):
         await timer.wait_expired(context)
     working = IdleTimer(75)
     await working.stop()

@@ -16,6 +16,7 @@ from appliance.web.server import run_server
 from tests.attacks.packets import script
 from tests.attacks.raw import play
 from tests.attacks.target import Target
+from tests.kit.waiting import LIMIT_S
 from tests.web.conftest import Box
 from tests.web.sample import sample_routes
 
@@ -51,7 +52,7 @@ async def test_nothing_fails_and_nothing_is_left(box: Box, lines: list[Any], see
                 for _ in range(TOGETHER):
                     clients.start_soon(client, target)
             await target.ask("/time")
-        with trio.fail_after(10):
+        with trio.fail_after(LIMIT_S):
             while app.sockets_now:  # noqa: ASYNC110  # the far ends of sockets
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()

@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from appliance.web.api import RawRoute, Routes
+from tests.kit.waiting import LIMIT_S
 from tests.web.conftest import Box
 from tests.web.sockets import frame, handshake, read_answer, read_to_end, request, serving
 
@@ -57,7 +58,7 @@ async def test_what_follows_a_last_request_is_not_kept_while_it_is_answered(box:
         await stream.send_all(request("/slow", connection="close") + b"X")
         await begun.wait()
         sent = 0
-        with trio.move_on_after(5):
+        with trio.move_on_after(LIMIT_S):
             while sent < 20 << 20:  # it is taken and forgotten: nobody is held up by it, no memory is used
                 await stream.send_all(bytes(1 << 20))
                 sent += 1 << 20
@@ -100,7 +101,7 @@ async def test_who_speaks_before_the_handshake_is_over_gets_400_and_the_applicat
         answer = await read_to_end(stream)
         assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
         answered.set()
-        with trio.fail_after(3):
+        with trio.fail_after(LIMIT_S):
             await told.wait()
 
 

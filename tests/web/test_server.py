@@ -18,6 +18,7 @@ from appliance.web.api import RawRoute, Routes
 from appliance.web.listeners import USER_TIMEOUT_MS
 from appliance.web.requests import header_map, read_body
 from appliance.web.server import CannotListen, Limits, run_server
+from tests.kit.waiting import LIMIT_S
 from tests.web.conftest import Box
 from tests.web.sockets import PATIENT, QUICK, handshake, read_answer, read_to_end, request, serving
 
@@ -27,7 +28,7 @@ async def test_connection_close_is_honoured_at_once(box: Box) -> None:
         for path in ("/time", "/version", "/nothing"):  # hot, Quart, Quart's 404
             stream = await server.connect()
             await stream.send_all(request(path, connection="close"))
-            with trio.fail_after(2):
+            with trio.fail_after(LIMIT_S):
                 answer = await read_to_end(stream)
             assert answer.startswith(b"HTTP/1.1 ") and answer.endswith(b"}")
             await stream.aclose()
@@ -39,7 +40,7 @@ async def test_keep_alive_serves_many_requests_and_ends_after_the_idle_time(box:
         for path in ("/time", "/version", "/time"):
             await stream.send_all(request(path))
             assert (await read_answer(stream)).startswith(b"HTTP/1.1 200 ")
-        with trio.fail_after(2):
+        with trio.fail_after(LIMIT_S):
             assert await read_to_end(stream) == b""
         await stream.aclose()
 
@@ -48,7 +49,7 @@ async def test_a_request_sent_a_byte_at_a_time_is_cut(box: Box) -> None:
     async with serving(box.app(), QUICK) as server:
         stream = await server.connect()
         sent = 0
-        with trio.move_on_after(3) as limit:
+        with trio.move_on_after(LIMIT_S) as limit:
             try:
                 for byte in request("/time", x_padding="x" * 400):
                     await stream.send_all(bytes([byte]))
@@ -123,7 +124,7 @@ async def test_a_refused_request_with_an_unread_body_does_not_hang_its_connectio
         stream = await server.connect()
         body = b"x" * (3 << 20)
         await stream.send_all(request("/time", "GET", body))
-        with trio.fail_after(3):
+        with trio.fail_after(LIMIT_S):
             answer = await read_to_end(stream)
         assert answer.startswith(b"HTTP/1.1 200 ")
         await stream.aclose()
@@ -151,7 +152,7 @@ async def test_stopping_is_bounded_when_a_request_never_ends(box: Box) -> None:
         stream = await server.connect()
         await stream.send_all(request("/echo", "POST", b"{}"))
         await begun.wait()
-        with trio.fail_after(3):
+        with trio.fail_after(LIMIT_S):
             await server.stop()
         assert await read_to_end(stream) == b""
 
@@ -246,18 +247,18 @@ async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_sile
             guest = await server.connect()
             await guest.send_all(request())
             assert (await read_answer(guest)).startswith(b"HTTP/1.1 200 ")
-            with trio.fail_after(2):
+            with trio.fail_after(LIMIT_S):
                 assert await read_to_end(gone) == b""
         await newer.send_all(request())
         assert (await read_answer(newer)).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_a_connection_without_a_first_byte_ends_sooner_than_a_kept_one(box: Box) -> None:
-    async with serving(box.app(), Limits(first_s=0.1, idle_s=60)) as server:
+    async with serving(box.app(), Limits(first_s=1.0, idle_s=60)) as server:
         asked, silent = await server.connect(), await server.connect()
         await asked.send_all(request())
         await read_answer(asked)
-        with trio.fail_after(3):
+        with trio.fail_after(LIMIT_S):
             assert await read_to_end(silent) == b""
         await asked.send_all(request())
         assert (await read_answer(asked)).startswith(b"HTTP/1.1 200 ")
@@ -275,7 +276,7 @@ async def test_what_fails_in_one_connection_ends_that_one_alone(box: Box) -> Non
         for _ in range(3):
             stream = await server.connect()
             await stream.send_all(request("/hot", "POST", b"{}"))
-            with trio.fail_after(3):
+            with trio.fail_after(LIMIT_S):
                 assert await read_to_end(stream) == b""
         stream = await server.connect()
         await stream.send_all(request(connection="close"))
@@ -306,7 +307,7 @@ async def test_garbage_ends_its_own_connection_and_nothing_else(box: Box) -> Non
                 await stream.send_eof()
             except (trio.BrokenResourceError, OSError):
                 pass
-            with trio.fail_after(3):
+            with trio.fail_after(LIMIT_S):
                 await read_to_end(stream)
             await stream.aclose()
         stream = await server.connect()

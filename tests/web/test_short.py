@@ -14,6 +14,7 @@ from appliance.kernel.errors import Refused
 from appliance.web.api import RawRoute, Receive, Routes, Scope, Send
 from appliance.web.replies import json_reply, send_reply
 from appliance.web.short import Exchange, parse_short
+from tests.kit.waiting import LIMIT_S
 from tests.web.conftest import Box
 from tests.web.sample import sample_routes
 from tests.web.sockets import QUICK, read_answer, read_to_end, request, serving
@@ -153,7 +154,7 @@ async def test_a_connection_ends_where_the_answer_says_so_or_is_none(
     async with serving(box.app(failing_routes())) as server:
         stream = await server.connect()
         await stream.send_all(post("/fail", body))
-        with trio.fail_after(5):
+        with trio.fail_after(LIMIT_S):
             assert (await read_to_end(stream))[:13] == status
 
 
@@ -162,7 +163,7 @@ async def test_idle_time_counts_from_the_last_short_answer(box: Box) -> None:
         stream = await server.connect()
         await stream.send_all(post())
         assert b" 201 " in await read_answer(stream)
-        with trio.fail_after(5):
+        with trio.fail_after(LIMIT_S):
             assert await read_to_end(stream) == b""
 
 
@@ -182,5 +183,5 @@ async def test_a_stop_waits_for_the_short_request_under_way(box: Box) -> None:
         server.ask_to_stop()
         await trio.testing.wait_all_tasks_blocked()
         finish.set()
-        with trio.fail_after(5):
+        with trio.fail_after(LIMIT_S):
             assert (await read_to_end(stream)).endswith(b"\r\n\r\n{}")

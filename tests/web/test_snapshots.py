@@ -17,6 +17,7 @@ from appliance.web.app import make_app
 from appliance.web.common import Hooks, Site
 from appliance.web.limits import Limits
 from appliance.web.snapshots import FRESH_S, SharedSnapshot
+from tests.kit.waiting import LIMIT_S
 from tests.web.conftest import Box
 from tests.web.sockets import read_to_end, request, serving
 from tests.web.test_events import append
@@ -170,7 +171,7 @@ async def test_who_leaves_while_its_requests_wait_in_line_leaves_nothing(box: Bo
             await leaver.receive_some(1)
             leaver.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             leaver.socket.close()
-            with trio.fail_after(3):
+            with trio.fail_after(LIMIT_S):
                 while True:
                     newcomer = await server.connect()
                     await newcomer.send_all(request(connection="close"))

@@ -14,9 +14,10 @@ import trio
 
 from appliance.workers.jobs import FrameJob, Piece, ProbeJob, ThumbnailJob, TranscodeJob
 from appliance.workers.pool import JobFailed, Picture, Priority, WorkerPoolHandle, run_worker_pool
+from tests.kit.waiting import LIMIT_S
 from tests.workers.film import FRAMES, first_keyframe, grey, make_film, mean_luma, open_file
 
-DEADLINE_S = 20.0
+DEADLINE_S = LIMIT_S
 
 
 @asynccontextmanager

@@ -19,9 +19,10 @@ from appliance.workers.jobs import FenceReport, ProbeJob, SelfcheckJob, Thumbnai
 from appliance.workers.perform import perform
 from appliance.workers.protocol import Done, Failed, Hello, Json, Reply, Request
 from appliance.workers.spawn import spawn
+from tests.kit.waiting import LIMIT_S
 from tests.workers.film import first_keyframe, make_film, open_file
 
-DEADLINE_S = 20.0
+DEADLINE_S = LIMIT_S
 
 
 class Talk:

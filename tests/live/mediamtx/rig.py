@@ -10,7 +10,6 @@ import base64
 import hashlib
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,8 +20,8 @@ from typing import Any
 import trio
 
 from appliance.kernel.clock import from_rfc3339, wall_us
-from tests.e2e.conftest import free_port
 from tests.kit.camera import SrtSender
+from tests.kit.ports import free_port, free_udp_port
 from tests.kit.running import Box, Http, running_box
 from tests.kit.waiting import eventually
 
@@ -31,12 +30,6 @@ BINARY = os.environ.get("MEDIAMTX_BIN", "")
 CAMERAS = ("cam1", "cam2")
 S_US = 1_000_000
 READY_S = 10.0
-
-
-def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def hashed(password: str) -> str:
