@@ -135,6 +135,17 @@ class Desk:
 
         return await self.store.write(change)
 
+    async def mark_over(self, *have: Piece, **fields: Any) -> None:
+        """The clip, of footage that is there already."""
+        self.footage.have = list(have)
+        await self.mark(**fields)
+
+    async def look(self, times: int, every_s: float = 2) -> None:
+        """As often the footage says that it has changed."""
+        for _ in range(times):
+            self.footage.changed.ring()
+            await trio.sleep(every_s)
+
     async def row(self) -> Row:
         row = await self.store.read(lambda tx: tx.one("SELECT * FROM clips"))
         assert row is not None
@@ -214,16 +225,12 @@ async def _any_order(folder: Path, pieces: list[Piece], steps: list[str]) -> Non
                     if step == "restart":
                         break
         async with desk.cutter():
-            for _ in range(40):
-                desk.footage.changed.ring()
-                await trio.sleep(2)
+            await desk.look(40)
         final, cuts = shown_s(await desk.row()), desk.cuts()
         assert cuts <= 1 + news
         assert final >= length(best(desk.footage.have)) - GAIN_US / S, "what has turned up is shown"
         async with desk.cutter() as cutter:
-            for _ in range(100):
-                desk.footage.changed.ring()
-                await trio.sleep(3)
+            await desk.look(100, 3)
             assert desk.cuts() == cuts, "without news for five minutes"
             assert cutter.cut_too_often() == {}
 
@@ -236,12 +243,9 @@ async def test_a_clip_over_a_format_change_is_cut_once_and_planned_twice(
 ) -> None:
     """The index covers both formats, the clip shows one of them: that is no news (M1)."""
     async with desk_in(tmp_path) as desk:
-        desk.footage.have = [Piece(0, 4, "A"), Piece(4, 10, "B")]
-        await desk.mark()
+        await desk.mark_over(Piece(0, 4, "A"), Piece(4, 10, "B"))
         async with desk.cutter():
-            for _ in range(100):
-                desk.footage.changed.ring()
-                await trio.sleep(2)
+            await desk.look(100)
         row = await desk.row()
         assert (row["media_rev"], row["status"], desk.cuts(), desk.planner.asked) == (1, "ready", 1, 2)
         for _ in range(3):
@@ -256,8 +260,7 @@ async def test_growing_footage_is_waited_for_and_then_cut_once(
 ) -> None:
     """A file that is copied here part by part: one new cut, not one for each part."""
     async with desk_in(tmp_path) as desk:
-        desk.footage.have = [Piece(0, 4, "A")]
-        await desk.mark()
+        await desk.mark_over(Piece(0, 4, "A"))
         async with desk.cutter():
             await trio.sleep(10)
             for tenth in range(40, 100):
@@ -273,8 +276,7 @@ async def test_mending_shows_in_one_step_and_keeps_what_out_was(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with desk_in(tmp_path) as desk:
-        desk.footage.have = [Piece(0, 4, "A")]
-        await desk.mark()
+        await desk.mark_over(Piece(0, 4, "A"))
         async with desk.cutter():
             await trio.sleep(10)
             before = await desk.row()
@@ -288,12 +290,9 @@ async def test_mending_shows_in_one_step_and_keeps_what_out_was(
 
 async def test_a_failed_clip_is_mended_by_footage_alone(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with desk_in(tmp_path) as desk:
-        desk.footage.have = [Piece(0, 10, "")]
-        await desk.mark()
+        await desk.mark_over(Piece(0, 10, ""))
         async with desk.cutter():
-            for _ in range(50):
-                desk.footage.changed.ring()
-                await trio.sleep(2)
+            await desk.look(50)
             assert (desk.cuts(), desk.planner.asked) == (1, 2)
             desk.footage.put(Piece(3, 8, "A"))
             await trio.sleep(10)
@@ -318,12 +317,9 @@ async def test_an_export_that_cannot_be_encoded_is_tried_again_for_more_footage_
     async with desk_in(tmp_path) as desk:
         exports = NeverWhole()
         desk.exports = exports  # type: ignore[assignment]
-        desk.footage.have = [Piece(0, 8, "A")]
-        await desk.mark(mode="exact")
+        await desk.mark_over(Piece(0, 8, "A"), mode="exact")
         async with desk.cutter():
-            for _ in range(50):
-                desk.footage.changed.ring()
-                await trio.sleep(2)
+            await desk.look(50)
             assert exports.made == 1
             desk.footage.put(Piece(8, 10, ""))
             await trio.sleep(10)
@@ -337,13 +333,10 @@ async def test_a_clip_that_stopped_the_box_is_not_tried_by_itself(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with desk_in(tmp_path) as desk:
-        desk.footage.have = [Piece(0, 10, "A")]
-        await desk.mark()
+        await desk.mark_over(Piece(0, 10, "A"))
         await desk.store.write(lambda tx: tx.run("UPDATE clips SET status = 'processing', attempts = 3"))
         async with desk.cutter():
-            for _ in range(20):
-                desk.footage.changed.ring()
-                await trio.sleep(2)
+            await desk.look(20)
         assert ((await desk.row())["status"], desk.planner.asked) == ("failed", 0)
 
 
@@ -352,16 +345,13 @@ async def test_late_footage_that_cannot_be_read_is_tried_once(
     tmp_path: Path, autojump_clock: MockClock, error: Exception
 ) -> None:
     async with desk_in(tmp_path) as desk:
-        desk.footage.have = [Piece(0, 4, "A")]
-        await desk.mark()
+        await desk.mark_over(Piece(0, 4, "A"))
         async with desk.cutter():
             await trio.sleep(10)
             desk.planner.error = error
             asked = desk.planner.asked
             desk.footage.put(Piece(4, 10, "A"))
-            for _ in range(20):
-                desk.footage.changed.ring()
-                await trio.sleep(2)
+            await desk.look(20)
         assert desk.planner.asked == asked + 1
         row = await desk.row()
         assert (row["status"], row["media_rev"]) == ("ready", 1), "what plays plays on"
@@ -371,8 +361,7 @@ async def test_a_disk_that_refuses_is_asked_again_until_it_answers(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with desk_in(tmp_path) as desk:
-        desk.footage.have = [Piece(0, 4, "A")]
-        await desk.mark()
+        await desk.mark_over(Piece(0, 4, "A"))
         async with desk.cutter():
             await trio.sleep(10)
             desk.planner.error = OSError("the disk refuses")

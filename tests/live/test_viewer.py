@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -91,69 +93,67 @@ class Dark:
         return None
 
 
+@asynccontextmanager
+async def watching() -> AsyncIterator[tuple[LiveVideo, int]]:
+    """Live pictures of the camera that is off, and the port they are at."""
+    dark: Any = Dark()
+    video = LiveVideo(dark, trio.CapacityLimiter(1), trio.Event())
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await video.handle(scope, receive, send, {"channel_id": "cam1"})
+
+    async with serving(app) as port:
+        yield video, port
+
+
+async def viewer_at(port: int) -> tuple[trio.SocketStream, bytes]:
+    """A viewer who has shaken hands, and what it has heard."""
+    client = await trio.open_tcp_stream("127.0.0.1", port)
+    await client.send_all(handshake("/channels/cam1/live"))
+    heard = bytes(await client.receive_some(4096))
+    assert heard.startswith(b"HTTP/1.1 101 ")
+    return client, heard.partition(b"\r\n\r\n")[2]
+
+
+async def all_left(video: LiveVideo) -> None:
+    with trio.fail_after(LIMIT_S):
+        while video.audience.count:  # noqa: ASYNC110  # the far end of a socket
+            await trio.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     "said",
     [frame(b"hello", opcode=1), frame(b"", opcode=2), frame(b"", opcode=9), frame(b"x", opcode=9)],
     ids=["text", "empty", "ping", "ping with words"],
 )
 async def test_a_viewer_that_talks_too_much_is_ended_with_its_reason(said: bytes) -> None:
-    dark: Any = Dark()
-    video = LiveVideo(dark, trio.CapacityLimiter(1), trio.Event())
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await video.handle(scope, receive, send, {"channel_id": "cam1"})
-
-    async with serving(app) as port:
-        client = await trio.open_tcp_stream("127.0.0.1", port)
-        await client.send_all(handshake("/channels/cam1/live"))
-        heard = await client.receive_some(4096)
-        assert heard.startswith(b"HTTP/1.1 101 ")
+    async with watching() as (video, port):
+        client, data = await viewer_at(port)
         await client.send_all(said * int(BURST * 30))
         with trio.fail_after(LIMIT_S):
-            data = heard.partition(b"\r\n\r\n")[2]
             while (found := close_frame(data)) is None:
                 part = await client.receive_some(65536)
                 assert part, "ended without a reason"
                 data += bytes(part)
         assert found[0] == Close.PROTOCOL
         await trio.aclose_forcefully(client)
-        with trio.fail_after(LIMIT_S):
-            while video.audience.count:  # noqa: ASYNC110  # the far end of a socket
-                await trio.sleep(0.01)
+        await all_left(video)
 
 
 async def test_viewers_leave_no_circles_behind() -> None:
-    dark: Any = Dark()
-    video = LiveVideo(dark, trio.CapacityLimiter(1), trio.Event())
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await video.handle(scope, receive, send, {"channel_id": "cam1"})
-
-    async with serving(app) as port:
+    async with watching() as (video, port):
 
         async def watch() -> None:
-            client = await trio.open_tcp_stream("127.0.0.1", port)
-            await client.send_all(handshake("/channels/cam1/live"))
-            await client.receive_some(4096)
+            client, _ = await viewer_at(port)
             await trio.aclose_forcefully(client)
-            with trio.fail_after(LIMIT_S):
-                while video.audience.count:  # noqa: ASYNC110  # the far end of a socket
-                    await trio.sleep(0.01)
+            await all_left(video)
 
         assert await circles(watch) == []
 
 
 async def test_the_talk_of_a_calm_viewer_is_ignored() -> None:
-    dark: Any = Dark()
-    video = LiveVideo(dark, trio.CapacityLimiter(1), trio.Event())
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await video.handle(scope, receive, send, {"channel_id": "cam1"})
-
-    async with serving(app) as port:
-        client = await trio.open_tcp_stream("127.0.0.1", port)
-        await client.send_all(handshake("/channels/cam1/live"))
-        await client.receive_some(4096)
+    async with watching() as (_, port):
+        client, _ = await viewer_at(port)
         await client.send_all(frame(b"hello", opcode=1) * 10 + RawClient.frame(b"there?", opcode=9))
         with trio.fail_after(LIMIT_S):
             assert bytes(await client.receive_some(100)) == b"\x8a\x06there?"
