@@ -8,14 +8,17 @@ serves reads; it is thrown away once the disk can be written again.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 PREFIX: Final = "appliance-read-only-"
 _PROBE: Final = ".writable"
+_LOCK: Final = "lock"
 _REFUSALS: Final = (errno.EROFS, errno.EIO, errno.ENODEV, errno.ESHUTDOWN, errno.EUCLEAN)
 
 
@@ -37,33 +40,78 @@ def refusal(folder: Path) -> str | None:
     return None
 
 
-def copy_database(database: Path) -> Path:
-    """A copy of the database and its log in a new temporary folder; the folder's `discard_copy` removes it.
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of the database. `lock`: held as long as it is used, so that a later start knows it from one
+    that a killed process left behind."""
+
+    path: Path
+    lock: int
+
+
+def copy_database(database: Path) -> Copy:
+    """A copy of the database and its log in a new temporary folder; `discard_copy` removes it.
 
     Raises OSError. Nothing may be writing the database.
     """
-    in_memory = (os.environ.get("RUNTIME_DIRECTORY"), "/dev/shm")
-    places = [place for place in in_memory if place and os.path.isdir(place)]
-    for place in (*places, None):
+    for place in (*_in_memory(), None):
         try:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
         except OSError:
             if place is None:
                 raise
             continue
+        lock = -1
         try:
+            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
             for name in (database.name, f"{database.name}-wal"):
                 if database.with_name(name).exists():
                     shutil.copyfile(database.with_name(name), folder / name)
         except OSError:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder, lock)
             if place is None:
                 raise
         else:
-            return folder / database.name
+            return Copy(folder / database.name, lock)
     raise AssertionError("unreachable")
 
 
-def discard_copy(copy: Path) -> None:
+def discard_copy(copy: Copy) -> None:
     """Remove what `copy_database` made."""
-    shutil.rmtree(copy.parent, ignore_errors=True)
+    _remove(copy.path.parent, copy.lock)
+
+
+def remove_left_copies() -> list[Path]:
+    """Remove copies whose process was killed, which would fill the memory; returns their folders. Blocking.
+
+    Those of other users and of running processes stay, and so does whatever has not the lock of a copy.
+    """
+    removed = []
+    for place in (*_in_memory(), tempfile.gettempdir()):
+        for folder in Path(place).glob(f"{PREFIX}*"):
+            try:
+                if folder.lstat().st_uid != os.geteuid() or folder.is_symlink():
+                    continue
+                lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except OSError:
+                continue
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(lock)
+                continue
+            _remove(folder, lock)
+            removed.append(folder)
+    return removed
+
+
+def _in_memory() -> list[str]:
+    places = (os.environ.get("RUNTIME_DIRECTORY"), "/dev/shm")
+    return [place for place in places if place and os.path.isdir(place)]
+
+
+def _remove(folder: Path, lock: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if lock >= 0:
+        os.close(lock)

@@ -30,7 +30,7 @@ from appliance.kernel.errors import Unavailable
 from appliance.kernel.journal import Entry, Journal
 from appliance.kernel.migrate import SCHEMA_DIR, WrongDatabase, migrate, require_safe_sqlite
 from appliance.kernel.rescue import suspect
-from appliance.kernel.state_disk import copy_database, discard_copy, refusal
+from appliance.kernel.state_disk import Copy, copy_database, discard_copy, refusal
 from appliance.kernel.tx import ReadTx, Tx
 
 T = TypeVar("T")
@@ -81,6 +81,7 @@ class Store:
         self._readers: list[tuple[int, apsw.Connection]] = []  # idle ones, with the generation of their file
         self._db: apsw.Connection | None = None
         self._file = path  # what connections open: the database, or a copy while its disk cannot be written
+        self._copy: Copy | None = None  # what `_file` is meanwhile
         self._generation = 0
         self._tried_s = 0.0
         self._unpublished: list[Entry] = []  # committed before the file was changed, seen by nobody yet
@@ -293,10 +294,11 @@ class Store:
         log.error("state disk cannot be written", reason=reason, hint="marks are refused until it is mended")
         copy = copy_database(self.path)
         try:
-            self._use(copy)
+            self._use(copy.path)
         except BaseException:
             discard_copy(copy)
             raise
+        self._copy = copy
         self.detached = self.refused = reason
         self._refuse = StoreFull if is_full else partial(StoreReadOnly, reason)
         self._tried_s = time.monotonic()
@@ -312,7 +314,6 @@ class Store:
 
     def _attach(self) -> None:
         """Back to the database itself. What still refuses leaves the copy in use."""
-        copy = self._file
         try:
             if self._claim is not None:
                 self._claim.take()
@@ -321,8 +322,13 @@ class Store:
             log.warning("state disk still refuses", reason=str(error))
             return
         self.detached, self.refused = None, ""
-        discard_copy(copy)
+        self._discard_copy()
         log.warning("state disk can be written again")
+
+    def _discard_copy(self) -> None:
+        if self._copy is not None:
+            discard_copy(self._copy)
+            self._copy = None
 
     def _use(self, file: Path) -> None:
         """Open `file` in place of what is open; readers follow when they are used next."""
@@ -360,5 +366,4 @@ async def open_store(
     finally:
         for db in [*(reader for _, reader in store._readers), *([store._db] if store._db else [])]:
             close(db)
-        if store.detached is not None:
-            discard_copy(store._file)
+        store._discard_copy()

@@ -9,7 +9,7 @@ from typing import Final
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.rescue import RESCUED, Report, clear_suspicion, finish_swap, rescue, trouble
-from appliance.kernel.state_disk import refusal
+from appliance.kernel.state_disk import refusal, remove_left_copies
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 from appliance.kernel.witness import read_witness
@@ -35,6 +35,7 @@ def make_sound(settings: Settings, now_us: int) -> None:
     from a copy.
     """
     state_dir = settings.storage.state_dir
+    remove_left_copies()
     if refusal(state_dir) is not None:
         return
     witness = read_witness(state_dir)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -119,6 +121,48 @@ def test_the_copy_lies_in_memory_where_temporary_files_cannot_be_made(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "read only, as the state disk is"))
     copy = state_disk.copy_database(tmp_path / "box.db")
     try:
-        assert copy.read_bytes() == b"rows"
+        assert copy.path.read_bytes() == b"rows"
     finally:
         state_disk.discard_copy(copy)
+
+
+_COPY_AND_WAIT = """
+import sys
+from pathlib import Path
+from appliance.kernel.state_disk import copy_database
+print(copy_database(Path(sys.argv[1])).path.parent, flush=True)
+sys.stdin.read()
+"""
+
+
+def copying(database: Path) -> tuple[subprocess.Popen[str], Path]:
+    """A process that has made a copy and uses it."""
+    command = [sys.executable, "-c", _COPY_AND_WAIT, str(database)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, Path(process.stdout.readline().strip())
+
+
+def test_the_copy_of_a_killed_process_goes_at_the_next_start_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "box.db").write_bytes(b"rows")
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(memory))
+    strange = memory / f"{state_disk.PREFIX}strange"
+    strange.mkdir()
+    (strange / "notes").write_bytes(b"somebody's")
+    linked = memory / f"{state_disk.PREFIX}linked"
+    killed, left = copying(tmp_path / "box.db")
+    running, used = copying(tmp_path / "box.db")
+    linked.symlink_to(used)
+    with killed, running:
+        assert (left / "box.db").exists() and left.parent == memory
+        killed.kill()
+        killed.wait()
+        removed = state_disk.remove_left_copies()
+        assert left in removed and used not in removed
+        assert not left.exists() and (used / "box.db").exists() and (strange / "notes").exists()
+        running.kill()
+    assert used in state_disk.remove_left_copies()
