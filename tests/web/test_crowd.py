@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -45,10 +46,10 @@ async def test_the_one_missed_least_goes(autojump_clock: trio.testing.MockClock)
     crowd.serve(again)
     crowd.rest(again)  # it asked again, so it has been silent for the shortest time
     gone: list[Guest] = []
-    for _ in range(4):
-        assert crowd.make_room("e")
+    for newcomer in "wxyz":
+        assert crowd.make_room(newcomer)
         gone += [each for each in (idle, longer, never, again) if each.is_aborted and each not in gone]
-        guest_of(crowd, "e")
+        guest_of(crowd, newcomer)
     assert gone == [never, longer, idle, again]
     assert not crowd.make_room("e"), "everybody is being served"
     assert not busy.is_aborted
@@ -72,7 +73,7 @@ async def test_who_does_not_read_goes_after_a_second_and_the_longest_first(
     await trio.sleep(STALLED_S)
     assert crowd.make_room("e") and shorter.is_aborted and not reads.is_aborted
     crowd.stall(longest, True)  # its writer notices later
-    assert not crowd.stalled
+    assert not any(group.stalled for group in crowd.groups.values())
 
 
 async def test_an_address_at_its_limit_gives_up_a_connection_of_its_own() -> None:
@@ -115,8 +116,8 @@ async def test_nothing_is_left_of_those_who_left() -> None:
         crowd.remove(guest)
         crowd.remove(guest)
         crowd.rest(guest)  # its last answer ends after it was thrown out
-    left = (crowd.members, crowd.addresses, crowd.networks, crowd.silent, crowd.idle)
-    assert not any(left)
+    left = (crowd.members, crowd.addresses, crowd.groups, crowd.by_size, crowd.silent, crowd.idle)
+    assert not any(left) and not crowd.largest
 
 
 @pytest.mark.parametrize(
@@ -170,3 +171,65 @@ async def test_who_has_sent_what_the_loop_has_not_read_is_not_silent() -> None:
     first.sent = True
     assert crowd.make_room("d") and second.is_aborted
     assert not first.is_aborted and not third.is_aborted
+
+
+# -- fairness: who holds most goes first --------------------------------------------------------------------
+
+STORM = (
+    ["127.0.0.1"] * 1100,
+    [f"10.0.{n % 20}.9" for n in range(1280)],
+    [f"2001:db8:0:{n % 5}::{n}" for n in range(1280)],
+)
+
+
+def storm(crowd: Crowd, addresses: Sequence[str], calls: int, state: str) -> int:
+    """Calls of these addresses in turn, without a pause; how many got in."""
+    got_in = 0
+    for number in range(calls):
+        address = addresses[number % len(addresses)]
+        if crowd.make_room(address):
+            guest_of(crowd, address, state)
+            got_in += 1
+    return got_in
+
+
+@pytest.mark.parametrize("addresses", STORM)
+@pytest.mark.parametrize("state", ["silent", "idle"])
+async def test_a_storm_that_calls_again_at_once_throws_out_nobody_else(
+    addresses: Sequence[str], state: str
+) -> None:
+    crowd = Crowd(Limits())
+    assert storm(crowd, addresses, 1300, state) >= 1000 and len(crowd.members) == 1000
+    newcomers = ["192.168.7.7", "192.168.7.8", "2001:db8:7::7"]
+    guests = []
+    for address in newcomers:
+        assert crowd.make_room(address)
+        guests.append(guest_of(crowd, address, "silent"))  # its request is still on the way
+        assert storm(crowd, addresses, 2200, state) >= 2000
+    assert not any(guest.is_aborted for guest in guests)
+
+
+async def test_within_an_address_a_place_lasts_until_as_many_have_come_after_it() -> None:
+    crowd = Crowd(Limits(connections=100))
+    for _ in range(100):
+        guest_of(crowd, "127.0.0.1", "silent")
+    assert crowd.make_room("127.0.0.1")
+    newcomer = guest_of(crowd, "127.0.0.1", "silent")
+    for _ in range(99):
+        assert crowd.make_room("127.0.0.1")
+        guest_of(crowd, "127.0.0.1", "silent")
+    assert not newcomer.is_aborted
+    assert crowd.make_room("127.0.0.1") and newcomer.is_aborted
+
+
+async def test_who_holds_no_more_than_others_takes_nothing_from_them(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    crowd = Crowd(Limits(connections=3))
+    guest_of(crowd, "a")
+    silent, idle = guest_of(crowd, "b", "silent"), guest_of(crowd, "c", "idle")
+    assert not crowd.make_room("a"), "each holds one; a's own is being served"
+    assert [silent.is_aborted, idle.is_aborted] == [False, False]
+    await trio.sleep(GREETING_S)
+    assert crowd.make_room("a")
+    assert [silent.is_aborted, idle.is_aborted] == [True, False], "it had its moment to ask"
