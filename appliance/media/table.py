@@ -15,7 +15,7 @@ import json
 import struct
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from typing import Any, Final, overload
 from zlib import crc32
@@ -171,6 +171,7 @@ class ChannelLog:
     `stamps`: by name, the file's mtime (ns) when its facts were found.
     `published` are segments whose frames have been given times: no knot may be put into them any more.
     `observed` are runs of which parts were seen when they were written.
+    `disks`: by name, the file system it was on; `disk`: the one that was there last.
     """
 
     facts: dict[str, SegmentFacts] = field(default_factory=dict)
@@ -180,6 +181,8 @@ class ChannelLog:
     published: set[str] = field(default_factory=set)
     observed: set[str] = field(default_factory=set)
     outages: list[Outage] = field(default_factory=list)
+    disks: dict[str, str] = field(default_factory=dict)
+    disk: str | None = None
     lines: int = 0
     bad_lines: int = 0
     is_torn: bool = False
@@ -217,6 +220,11 @@ def outage_line(outage: Outage) -> bytes:
     return _line(["g", *outage])
 
 
+def disk_line(disk: str) -> bytes:
+    """Facts from here on are of files on this file system."""
+    return _line(["v", disk])
+
+
 def stamp_line(name: str, mtime_ns: int) -> bytes:
     """The file had this mtime when it was indexed: with another one it may have been replaced."""
     return _line(["m", name, mtime_ns])
@@ -240,14 +248,22 @@ def pack_log(
     observed: Iterable[str] = (),
     outages: Iterable[Outage] = (),
     stamps: Iterable[tuple[str, int]] = (),
+    disks: Mapping[str, str] | None = None,
+    disk: str | None = None,
 ) -> bytes:
     """A whole log that says just this."""
+    on: dict[str | None, list[bytes]] = {None: []}  # facts without a file system come before all others
+    for one in facts:
+        on.setdefault((disks or {}).get(one.name), []).append(facts_line(one))
+    told = [line for where, each in on.items() for line in (*([disk_line(where)] if where else ()), *each)]
+    if disk is not None:
+        told.append(disk_line(disk))
     lines = [observed_line(run_id) for run_id in observed]
     lines += [knot_line(run_id, knot) for run_id, knot in knots]
     lines += [off_line(*off) for off in off_us]
     lines += map(outage_line, outages)
     lines += [stamp_line(*stamp) for stamp in stamps]
-    return b"".join([*(facts_line(one) for one in facts), *map(published_line, published), *lines])
+    return b"".join([*told, *map(published_line, published), *lines])
 
 
 def read_log(data: bytes) -> ChannelLog:
@@ -313,6 +329,8 @@ def _take_row(log: ChannelLog, row: list[Any]) -> None:
         facts = _facts(told)
         log.facts[facts.name] = facts
         log.published.add(facts.name)
+        if log.disk is not None:
+            log.disks[facts.name] = log.disk
     elif kind == "m":
         log.stamps[str(told[0])] = int(told[1])
     elif kind == "o":
@@ -328,6 +346,8 @@ def _take_row(log: ChannelLog, row: list[Any]) -> None:
         if reason not in REASONS:
             raise ValueError(f"a reason {reason!r}")
         log.outages.append(Outage(int(start_us), reason))
+    elif kind == "v":
+        log.disk = str(told[0])
     elif kind == "d":
         log.facts.pop(told[0], None)
         log.published.discard(told[0])

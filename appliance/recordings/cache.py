@@ -55,7 +55,8 @@ class ChannelCache:
         observed = sorted(log.observed.intersection(runs))
         outages = sorted(log.outages)[-_OUTAGES_KEPT:]
         stamps = ((name, mtime_ns) for name, mtime_ns in log.stamps.items() if name in names)
-        self._replace(self._log, table.pack_log(facts, knots, published, offs, observed, outages, stamps))
+        packed = table.pack_log(facts, knots, published, offs, observed, outages, stamps, log.disks, log.disk)
+        self._replace(self._log, packed)
 
     def append(self, lines: bytes) -> None:
         """Add lines to the log: they survive a kill when this returns, a power cut after `sync`."""

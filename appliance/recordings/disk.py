@@ -7,7 +7,7 @@ A thread never touches the index itself: it is given a cursor and gives back wha
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -40,10 +40,15 @@ class Found(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """A channel's files, and the device they are on (None: recordings_dir is not there)."""
+    """A channel's files, and the device they are on (None: recordings_dir is not there).
+
+    `disk`: what the file system calls itself, which outlives a start of the machine where a device number may
+    not.
+    """
 
     files: dict[str, Found]
     device: int | None
+    disk: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, Foun
     """
     try:
         device = os.stat(recordings_dir).st_dev
+        disk = _disk_id(os.statvfs(recordings_dir), device)
     except FileNotFoundError:
         if not known:
             return Listing({}, None)
@@ -71,6 +77,7 @@ def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, Foun
     try:
         with open_channel(recordings_dir, channel_id) as directory, os.scandir(directory) as entries:
             device = os.fstat(directory).st_dev  # a channel's folder may be a mount of its own
+            disk = _disk_id(os.fstatvfs(directory), device)
             for entry in entries:
                 if not is_segment_name(entry.name):
                     continue
@@ -79,7 +86,29 @@ def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, Foun
                     found[entry.name] = one
     except FileNotFoundError:
         found = {}
-    return Listing(found, device)
+    return Listing(found, device, disk)
+
+
+def _disk_id(told: os.statvfs_result, device: int) -> str:
+    """Of ext4, btrfs and the like a digest of their UUID; others tell nothing."""
+    return f"{told.f_fsid & (1 << 64) - 1:x}" if told.f_fsid else f"device {device}"
+
+
+def absent_at_start(known: Iterable[str], disks: Mapping[str, str], now: Listing) -> frozenset[str]:
+    """Of the recordings known from an earlier life those whose disk is not there now.
+
+    What is missing from the disk it was on has been deleted. A disk is known by its name (`disks`, by
+    recording) or by any recording that is there; one of which neither is known is away, not emptied.
+    """
+    groups: dict[str | None, set[str]] = {}
+    for name in known:
+        groups.setdefault(disks.get(name), set()).add(name)
+    away = (
+        names
+        for disk, names in groups.items()
+        if (disk is None or disk != now.disk) and names.isdisjoint(now.files)
+    )
+    return frozenset().union(*away)
 
 
 def is_other_disk(known: Collection[str], before: int | None, now: Listing) -> bool:

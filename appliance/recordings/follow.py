@@ -87,10 +87,12 @@ async def _load(followed: Followed) -> None:
             await trio.sleep(_RETRY_S)
     channel.restore(remembered)
     found = listing.files
-    if disk.is_other_disk(remembered.facts, None, listing):
-        followed.absent = frozenset(remembered.facts)
-    else:
+    followed.disk_id = remembered.disk
+    followed.miss(disk.absent_at_start(remembered.facts, remembered.disks, listing))
+    if not followed.absent:
         followed.device = listing.device
+    followed.note_disk(listing)
+    await followed.append(followed.take_untold())
     gap_us = shared.clock.now_us() - wall_us()
     for name, one in found.items():
         written_us = one.mtime_ns // 1000 + gap_us

@@ -20,7 +20,7 @@ from appliance.kernel.clock import Clock
 from appliance.kernel.putoff import PutOff
 from appliance.kernel.signal import Signal
 from appliance.media.spans import Outage, Piece, Reason
-from appliance.media.table import outage_line
+from appliance.media.table import disk_line, outage_line
 from appliance.recordings import disk
 from appliance.recordings.arrivals import DiskClock
 from appliance.recordings.cache import ChannelCache
@@ -100,6 +100,7 @@ class Followed:
     open: dict[str, Open] = field(default_factory=dict)
     listed: dict[str, Found] = field(default_factory=dict)
     device: int | None = None  # on which `listed` were seen
+    disk_id: str | None = None  # the file system that the log names last
     absent: frozenset[str] = frozenset()  # recordings on a disk that is not mounted now
     folder_mtime_ns: int = -1
     folder_changed_s: float = float("-inf")  # since when the folder has that mtime
@@ -162,18 +163,33 @@ class Followed:
 
     def there(self, listing: disk.Listing) -> dict[str, Found]:
         """What is on the disk; while that is away, what was on it and what is found in its place."""
+        self.note_disk(listing)
         before = self.absent or self.listed.keys()
         if not disk.is_other_disk(before, self.device, listing):
             self.device, self.absent = listing.device, frozenset()
             self.worked("mount")
             self.worked("recordings")
             return listing.files
-        if self.device is not None:  # at a start nobody knows whether the disk is away or was replaced
-            self.absent = self.absent or frozenset(self.listed)
-            reason = f"the disk with {len(self.absent)} recordings is not mounted; restart if it was replaced"
-            self.fail("mount", OSError(errno.ENODEV, reason))
+        self.miss(self.absent or frozenset(self.listed))
         kept = {name: one for name, one in self.listed.items() if name in self.absent}
         return {**kept, **listing.files}
+
+    def miss(self, names: frozenset[str]) -> None:
+        """The disk with these recordings is not there; they are neither forgotten nor looked for
+        elsewhere."""
+        self.absent = names
+        if names:
+            reason = (
+                f"the disk with {len(names)} recordings is not mounted; if it was replaced for good, move the"
+                f" folder index/{self.channel.id} out of the state folder and restart"
+            )
+            self.fail("mount", OSError(errno.ENODEV, reason))
+
+    def note_disk(self, listing: disk.Listing) -> None:
+        """Have the log say on which file system the files are that it tells of from here on."""
+        if listing.files and listing.disk is not None and listing.disk != self.disk_id:
+            self.disk_id = listing.disk
+            self.untold += disk_line(listing.disk)
 
     async def read(self, job: Callable[..., T], *args: Any) -> T:
         """Run a media read in a thread of the reads' own limiter; a hung disk is left behind at the end."""

@@ -199,9 +199,14 @@ class RecordingsHandle:
         except FileNotFoundError:
             channel_id, _, segment = name.partition("/")
             one = self._state.followed.get(channel_id)
-            if one is None or segment not in one.absent:
+            is_away = segment in one.absent if one is not None else self._is_a_disk_away()
+            if not is_away:
                 raise
             raise OSError(errno.ENODEV, "the disk of this recording is not mounted", name) from None
+
+    def _is_a_disk_away(self) -> bool:
+        """Of a channel that is not followed nobody knows what was there."""
+        return any(one.absent for one in self._state.followed.values())
 
     def stored(self, channel_id: str) -> Iterator[StoredSegment]:
         """Every file of the channel, oldest first. May be left and resumed: what came since is not in it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.recordings.disk import Found, Listing, is_other_disk
+from appliance.recordings.disk import Found, Listing, absent_at_start, is_other_disk
 from appliance.recordings.follower import RecordingsHandle
 from tests.faults.disk import small_disk
 from tests.recordings.tree import Box, eventually, frames_seen, live_camera, until
@@ -114,6 +114,7 @@ async def test_a_start_before_the_disk_is_mounted_forgets_nothing(
     shutil.copytree(disk, tmp_path / "kept")
     unmount(disk)
     async with box.running() as handle:
+        assert "disk with 1 recordings is not mounted" in error(handle), "said at a start too"
         assert handle.footage("cam1").segments == 0
         with pytest.raises(OSError) as refused:
             handle.open_fd("cam1/a.mp4")
@@ -123,3 +124,87 @@ async def test_a_start_before_the_disk_is_mounted_forgets_nothing(
         shutil.copytree(tmp_path / "kept", disk, dirs_exist_ok=True)
         handle.rescan_now()
         await until(handle, lambda: handle.footage("cam1").segments == 2)
+        assert not error(handle)
+
+
+async def recorded_and_stopped(box: Box) -> None:
+    """Two segments on the disk, the first of them in the index."""
+    async with box.running() as handle:
+        camera = live_camera()
+        box.add("a.mp4", b"".join(camera.segment(2)))
+        await until(handle, lambda: frames_seen(handle) == 12)
+        box.add("b.mp4", b"".join(camera.segment(1)))
+        await until(handle, (box.index / "cam1" / "a.mp4.idx").exists)
+
+
+async def test_recordings_deleted_while_the_box_was_down_are_no_missing_disk(box: Box, disk: Path) -> None:
+    await recorded_and_stopped(box)
+    for path in (disk / "cam1").iterdir():
+        path.unlink()
+    async with box.running() as handle:
+        assert not error(handle) and handle.footage("cam1").segments == 0
+        with pytest.raises(FileNotFoundError):
+            handle.open_fd("cam1/a.mp4")
+
+
+async def test_what_was_recorded_into_the_mount_point_hides_no_missing_disk(
+    box: Box, disk: Path, tmp_path: Path
+) -> None:
+    """Over any number of starts: the disk's recordings are neither deleted nor forgotten."""
+    await recorded_and_stopped(box)
+    shutil.copytree(disk, tmp_path / "kept")
+    unmount(disk)
+    async with box.running() as handle:
+        camera = live_camera()
+        box.add("c.mp4", b"".join(camera.segment(2)))
+        await until(handle, lambda: frames_seen(handle) == 12)
+        box.add("d.mp4", b"".join(camera.segment(1)))
+        await until(handle, (box.index / "cam1" / "c.mp4.idx").exists)
+    for _ in range(2):
+        async with box.running() as handle:
+            assert "disk with 1 recordings is not mounted" in error(handle)
+            await until(handle, lambda: handle.footage("cam1").segments == 2)
+            with pytest.raises(OSError) as refused:
+                handle.open_fd("cam1/a.mp4")
+            assert refused.value.errno == errno.ENODEV
+            assert (box.index / "cam1" / "a.mp4.idx").exists()
+    mount(disk)
+    shutil.copytree(tmp_path / "kept", disk, dirs_exist_ok=True)
+    async with box.running() as handle:
+        assert "a.mp4" in [one.name.rpartition("/")[2] for one in handle.stored("cam1")]
+
+
+async def test_of_a_channel_nobody_follows_nothing_is_gone_while_a_disk_is_away(box: Box, disk: Path) -> None:
+    """Clips of an archived channel play from its recordings too."""
+    await recorded_and_stopped(box)
+    unmount(disk)
+    (disk / "archived").mkdir()  # in the mount point
+    async with box.running() as handle:
+        with pytest.raises(OSError) as refused:
+            handle.open_fd("archived/a.mp4")
+        assert refused.value.errno == errno.ENODEV
+        mount(disk)
+
+
+@pytest.mark.parametrize(
+    ("known", "disks", "now", "absent"),
+    [
+        ("a", {"a": "one"}, Listing({}, 1, "one"), ""),  # deleted
+        ("a", {"a": "one"}, Listing({}, 1, "two"), "a"),
+        ("a", {"a": "one"}, Listing({}, None), "a"),  # no folder
+        (
+            "ab",
+            {"a": "one", "b": "one"},
+            Listing({"b": ONE["a.mp4"]}, 1, "two"),
+            "",
+        ),  # renamed; a was deleted
+        ("ab", {"a": "one", "b": "two"}, Listing({"b": ONE["a.mp4"]}, 1, "two"), "a"),
+        ("ab", {"b": "two"}, Listing({"b": ONE["a.mp4"]}, 1, "two"), "a"),  # a: an older release told no disk
+        ("a", {}, Listing({"b": ONE["a.mp4"]}, 1, "two"), "a"),
+        ("", {}, Listing({}, 1, "two"), ""),
+    ],
+)
+def test_a_disk_is_known_by_its_name_or_by_what_is_on_it(
+    known: str, disks: dict[str, str], now: Listing, absent: str
+) -> None:
+    assert absent_at_start(known, disks, now) == set(absent)
