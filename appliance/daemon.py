@@ -203,6 +203,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
         routes = _routes(box, monitor, cutter, rules, delivery, pictures, planner)
         troubles = [cutter.troubles, files.troubles]
         box.board.add("clip_disks", lambda: boards.clip_disks_part(troubles))
+        box.board.add("clip_files", lambda: boards.clip_files_part(files.kept))
         routes += [quality_routes(jobs, delivery), Previews(store, whep).routes(), *_live_pictures(box, stop)]
         await _watching_layer(box, routes, stop, loop, ready)
 

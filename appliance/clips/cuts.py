@@ -134,7 +134,7 @@ def finish(tx: Tx, job: Job, plan: Plan, file_path: str | None = None) -> bool:
         return False
     same = _same_cut(tx, job, plan)
     if same is None:
-        _insert_plan(tx, job, plan, file_path)
+        insert_plan(tx, job, plan, file_path)
     plays = job.media_rev if same is None else same["media_rev"]
     supersede(tx, job.clip_id, plays)
     changes = {
@@ -284,7 +284,10 @@ def coverage(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _insert_plan(tx: Tx, job: Job, plan: Plan, file_path: str | None) -> None:
+def insert_plan(tx: Tx, job: Job, plan: Plan, file_path: str | None) -> None:
+    """The cut's row. A file that plays waits for no deleting, whatever a row of an earlier life says."""
+    if file_path is not None:
+        tx.run("DELETE FROM garbage WHERE path = ?", (file_path,))
     tx.insert(
         "plans",
         {

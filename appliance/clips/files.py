@@ -22,7 +22,8 @@ from appliance.clips import cuts
 from appliance.clips.footage import Footage
 from appliance.clips.plans import StoredPlan, file_name, keep_file, plans_to_write, stored_plan, written_twin
 from appliance.clips.readers import Cut, Readers
-from appliance.clips.wholeness import find_lost, sweep
+from appliance.clips.strays import Kept, count_aside, spare_what_an_older_copy_condemns, sweep
+from appliance.clips.wholeness import find_lost
 from appliance.clips.writing import BytesLost, Unreadable, link_file, unlink, write_plan
 from appliance.kernel.backoff import Backoff
 from appliance.kernel.store import Store
@@ -56,6 +57,7 @@ class ClipFiles:
     turn: trio.Lock
     troubles: Troubles = field(default_factory=lambda: Troubles("clip files"))
     readers: Readers = field(default_factory=Readers)
+    kept: Kept = field(default_factory=Kept)
     begun_us: int = 0  # box time; what was read before is not known
     put_off: dict[tuple[str, int], float] = field(default_factory=dict)  # unreadable for now -> until when
     lost: dict[str, float] = field(default_factory=dict)  # clip that lost its bytes -> when that may be again
@@ -185,11 +187,10 @@ async def run_clip_files(
 ) -> None:
     """Write the files of ready clips, one at a time, and take out the garbage, until cancelled.
 
-    Start, before anything is cut: takes out what a crash left half done, then checks that the bytes every
-    clip plays are still there (`lost` otherwise); `look_inside` after a power cut, when a file may have kept
-    its length without its bytes. Until `hold` is set (safe mode) none of that is done. A disk that refuses is
-    told (`ClipFiles.troubles`) and tried again.
-    Raises: StoreBroken.
+    Start, before anything is cut: settles files that no row names (strays.py), then checks that the bytes
+    every clip plays are still there (`lost` otherwise); `look_inside` after a power cut, when a file may have
+    kept its length without its bytes. Until `hold` is set (safe mode) none of that is done. A disk that
+    refuses is told (`ClipFiles.troubles`) and tried again. Raises: StoreBroken.
     """
     files = ClipFiles(
         store,
@@ -203,9 +204,11 @@ async def run_clip_files(
         task_status.started(files)
         task_status = trio.TASK_STATUS_IGNORED
         await hold.wait()
+    await store.insist(spare_what_an_older_copy_condemns)
     try:
         await files.make_folder()
-        await sweep(store, clips_dir)
+        files.kept.unknown = await sweep(store, clips_dir)
+        await count_aside(store, clips_dir, files.kept)
     except OSError as error:  # what is left lying is found again at the next start
         files.troubles.fail("folder", error, hint="check the clips disk")
     await find_lost(store, footage, clips_dir, look_inside=look_inside)
@@ -237,6 +240,7 @@ async def _collect_garbage(files: ClipFiles, every_s: float) -> None:
         try:
             await files.make_folder()
             await files.collect(files.store.insist)
+            await count_aside(files.store, files.clips_dir, files.kept)
             files.troubles.worked("delete")
             refused.reset()
         except OSError as error:

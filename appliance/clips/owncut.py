@@ -48,7 +48,7 @@ class OwnCuts:
         name = f"{job.session_id}/{job.clip_id}-m{job.media_rev}.mp4"
         write = partial(_write, self.clips_dir / own.path, self.clips_dir / name, *_span(job, own))
         shown, size = await trio.to_thread.run_sync(write, limiter=self.threads)
-        plan = _plan(own, shown, size, job.latency_ms * 1000)
+        plan = file_plan(own, shown, size, job.latency_ms * 1000)
         await self.store.insist(lambda tx: cuts.finish(tx, job, plan, name))
 
     async def open(self, job: Job, own: OwnFile) -> tuple[Plan, FileRange]:
@@ -56,7 +56,7 @@ class OwnCuts:
         is the caller's to close. Raises CannotTrim, Malformed, OSError."""
         show = partial(_show, self.clips_dir / own.path, *_span(job, own))
         shown, samples = await trio.to_thread.run_sync(show, limiter=self.threads)
-        plan = _plan(own, shown, len(shown.header) + samples.length, job.latency_ms * 1000)
+        plan = file_plan(own, shown, len(shown.header) + samples.length, job.latency_ms * 1000)
         spans = ((f"file:{own.path}", shown.first_us * 1000, shown.end_us * 1000),)
         return replace(plan, header=shown.header, media_spans=spans), samples
 
@@ -101,7 +101,8 @@ def _write(source: Path, target: Path, skip_us: int, length_us: int) -> tuple[Tr
             target.with_suffix(".partial").unlink(missing_ok=True)  # what an error left behind
 
 
-def _plan(own: OwnFile, shown: Trimmed, size: int, latency_us: int) -> Plan:
+def file_plan(own: OwnFile, shown: Trimmed, size: int, latency_us: int) -> Plan:
+    """The plan of a clip that plays from `own` alone: without a header, ranges and spans of a recording."""
     return Plan(
         header=b"",
         ranges=(),

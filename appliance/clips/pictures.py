@@ -294,6 +294,7 @@ def note_picture(tx: Tx, row: Row, name: str) -> None:
     if known is not None:
         tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (known, tx.now_us))
     tx.run("UPDATE clips SET thumbnail_path = ? WHERE id = ?", (name, row["id"]))
+    tx.run("DELETE FROM garbage WHERE path = ?", (name,))  # of an earlier life of the database
 
 
 def _read_or_none(path: Path) -> bytes | None:

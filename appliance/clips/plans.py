@@ -115,6 +115,7 @@ def _plans(tx: ReadTx, sql: str, params: Sequence[object]) -> list[StoredPlan]:
 
 def keep_file(tx: Tx, plan: StoredPlan, path: str) -> None:
     """The file is durable: from now on it is served instead of the ranges."""
+    tx.run("DELETE FROM garbage WHERE path = ?", (path,))  # of an earlier life of the database
     tx.run(
         "UPDATE plans SET file_path = ? WHERE clip_id = ? AND media_rev = ?",
         (path, plan.clip_id, plan.media_rev),

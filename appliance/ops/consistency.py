@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 OURS = re.compile(r"([0-9a-f-]{36}/[0-9a-f-]{36}-m\d+|thumbs/.+)\.(mp4|jpg|partial|tmp)")
+UNFINISHED = (".partial", ".tmp")
+ASIDE = "aside/"  # what the box keeps for a while, and counts in /readyz
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,5 +196,7 @@ def _files(facts: Facts) -> Iterator[Finding]:
             name = f"{clip.session_id}/{clip.id}-m{clip.media_rev}"
             known.update((f"{name}.partial", f"{name}.mp4"))
     for path in sorted(set(facts.clip_files) - known):
-        mend = "unlink" if OURS.fullmatch(path) else ""
+        if path.startswith(ASIDE):
+            continue
+        mend = ("unlink" if path.endswith(UNFINISHED) else "set_aside") if OURS.fullmatch(path) else ""
         yield Finding("orphan_file", path, f"{facts.clip_files[path]} bytes nobody knows", mend=mend)

@@ -1,7 +1,8 @@
 """`appliance fsck`: gathers the facts consistency.py judges, and mends what is safe to mend.
 
 Safe means: nothing that was ever shown is lost by it. A picture or file that is gone is forgotten (it is
-made again from the plan); a file nobody knows is deleted. The rest is for a person.
+made again from the plan); an unfinished file nobody knows is deleted; a finished one is moved to the folder
+`aside` of the clips, where the box keeps it for a week more and says so. The rest is for a person.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from appliance.kernel import json
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx, Row, Tx
-from appliance.ops.consistency import ClipRow, Facts, Finding, JournalFacts, PlanRow, check, repaired
+from appliance.ops.consistency import ASIDE, ClipRow, Facts, Finding, JournalFacts, PlanRow, check, repaired
 from appliance.ops.lock import StateBusy, hold_state
 from appliance.settings import Settings
 
@@ -159,11 +160,27 @@ async def _mend(store: Store, settings: Settings, finding: Finding) -> Finding:
     if finding.mend == "unlink":
         path = settings.storage.clips / finding.subject
         await trio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
+    elif finding.mend == "set_aside":
+        if not await trio.to_thread.run_sync(_set_aside, settings.storage.clips, finding.subject):
+            return finding
     elif finding.mend:
         await store.write(partial(_forget, finding=finding))
     else:
         return finding
     return repaired(finding)
+
+
+def _set_aside(clips: Path, subject: str) -> bool:
+    """As clips/strays.py does at a start, which counts what is there. False: an older one is there and
+    stays."""
+    target = clips / ASIDE / subject
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(clips / subject, target)
+    except FileExistsError:
+        return False
+    (clips / subject).unlink()
+    return True
 
 
 def _forget(tx: Tx, finding: Finding) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from appliance.channels.configured import Applied
 from appliance.clips.cutter import CutterHandle
+from appliance.clips.strays import Kept
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.troubles import Troubles
 from appliance.live.audience import Audience
@@ -170,6 +171,19 @@ def clip_disks_part(troubles: Sequence[Troubles]) -> Part:
     if not said:
         return Part("ok", "clips are written and deleted")
     return Part("bad", "; ".join(said), "marks are taken; check the disks of clips and recordings")
+
+
+def clip_files_part(kept: Kept) -> Part:
+    """Files that the database does not know: kept, and said as long as they are there."""
+    said = []
+    if kept.aside:
+        until = f" until {to_rfc3339(kept.until_us)[:10]}" if kept.until_us is not None else ""
+        said.append(f"{kept.aside} finished files that no clip names are kept in clips_dir/aside{until}")
+    if kept.unknown:
+        said.append(f"{kept.unknown} files are of clips the database does not know")
+    if not said:
+        return Part("ok", "every file belongs to a clip")
+    return Part("warn", "; ".join(said), "the database is older than they are: copy what is wanted elsewhere")
 
 
 def add_parts(

@@ -18,7 +18,8 @@ from appliance.clips import cuts, files, marks
 from appliance.clips.files import ClipFiles, run_clip_files
 from appliance.clips.model import ClipIn
 from appliance.clips.plans import StoredPlan, file_name, stored_plan, unwritten_plans
-from appliance.clips.wholeness import find_lost, sweep
+from appliance.clips.strays import sweep
+from appliance.clips.wholeness import find_lost
 from appliance.clips.writing import BytesLost, write_plan
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
@@ -236,7 +237,7 @@ async def test_what_a_crash_left_half_done_goes_at_start_and_strangers_stay(tmp_
     async with sim_store(tmp_path, HandClock()) as store:
         clip_id = await make_ready(store, "a.mp4", 2, 4)
         stranger = "00000000-0000-7000-8000-000000000000"
-        left = [f"{stranger}/{clip_id}-m7.mp4", f"thumbs/{clip_id}-m1.partial", f"thumbs/{clip_id}-m9.jpg"]
+        left = [f"{stranger}/{clip_id}-m7.partial", f"thumbs/{clip_id}-m1.partial"]
         kept = [f"{stranger}/{stranger}-m1.mp4", f"thumbs/{stranger}-m1.jpg", "notes/readme.txt"]
         for path in (*left, *kept):
             (clips / path).parent.mkdir(parents=True, exist_ok=True)
