@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from appliance.kernel.clock import to_rfc3339, wall_us
 from tests.e2e.conftest import Demo
-from tests.e2e.looks import CUT_WORDS, FLAT, UPRIGHT
+from tests.e2e.looks import BARS, CUT_WORDS, FLAT, SMALL, UPRIGHT
 from tests.kit.browser import PHONE, TABLET, errors_of, executable, open_page, photograph, plain_get, until
 from tests.kit.waiting import PLAIN
 
@@ -54,11 +54,12 @@ PAGES = {
     "Situation": ("quarter", "down", "distance", "yard_line"),
     "Play": ("play_type", "formation"),
     "Result": ("result", "yards_gained"),
+    "More": ("players", "labels", "notes"),
 }
 
 
 def group(page: Page, name: str) -> Locator:
-    """A field of the board, on its page; players, labels and notes stand beside it."""
+    """A field of the board, on its page."""
     for label, fields in PAGES.items():
         if name in fields:
             page.locator("tag-board .pages").get_by_role("button", name=label, exact=True).click()
@@ -235,15 +236,139 @@ def test_the_board_follows_the_running_play_and_enter_goes_to_older_ones(page: P
     expect(heading).to_have_text(f"Play {older}")  # the next older one without tags, and not play 1
 
 
+# Wrong on a page of the board: not whole in sight, too small, words not whole, under something, scrolled.
+FAULTS = """(() => {
+  const board = document.querySelector("tag-board");
+  const parts = [board, document.querySelector(".board-aside")].filter((each) => each?.offsetParent);
+  const keys = parts.flatMap((part) => [...part.querySelectorAll("button, input, textarea")])
+    .filter((each) => each.offsetParent);
+  const name = (each) => each.ariaLabel || each.textContent;
+  const box = (each) => each.getBoundingClientRect();
+  const main = box(document.querySelector("#main"));
+  const outside = keys.filter((each) => {
+    const { left, top, right, bottom } = box(each);
+    return left < -0.5 || right > innerWidth + 0.5 || top < main.top - 0.5 || bottom > main.bottom + 0.5;
+  });
+  const small = keys.filter((each) => box(each).width < 43.9 || box(each).height < 43.9);
+  const torn = keys.filter((each) => [...each.childNodes].filter((one) => one.data).some((text) => {
+    const lines = (from, to) => {
+      const range = document.createRange();
+      range.setStart(text, from);
+      range.setEnd(text, to);
+      return new Set([...range.getClientRects()].map((one) => Math.round(one.top))).size;
+    };
+    const words = [...text.data.matchAll(/\\S+/g)];
+    return words.some((word) => lines(word.index, word.index + word[0].length) > 1)
+      || each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1;
+  }));
+  const covered = keys.filter((each) => {
+    const { left, top, width, height } = box(each);
+    const found = document.elementFromPoint(left + width / 2, top + height / 2);
+    return !each.contains(found);
+  });
+  const scrolls = [...parts, ...document.querySelectorAll("#main .panel, #main .board, tag-board .groups")]
+    .filter((each) => each.offsetParent && each.scrollHeight > each.clientHeight + 1);
+  const wrong = [outside, small, torn, covered].map((each) => each.map(name));
+  return [...wrong, scrolls.map((each) => each.className)];
+})()"""
+PHONES = [PHONE, SMALL, BARS]
+SIZES = [*PHONES, TABLET, UPRIGHT]
+
+
+def with_board(page: Page, screen: str, size: dict[str, int]) -> None:
+    """The board of the newest play, as an analyst opens it there: on a phone by its key."""
+    page.evaluate("app.prefs.set('role', 'analyst')")
+    page.evaluate("screen => app.go('health')", screen)
+    expect(page.locator("#verdict")).to_be_visible()
+    page.evaluate("screen => app.go(screen)", screen)
+    page.locator("#main.tagging .open, #main.desk .open").first.click()
+    board = page.locator("tag-board")
+    if screen == "desk" and size in PHONES:
+        page.get_by_role("button", name="Tags", exact=True).click()
+    expect(board.locator(".tag-group").first).to_be_visible()
+
+
 @pytest.mark.parametrize("screen", ["tagging", "desk"])
-def test_each_page_of_the_board_is_in_sight(browser: Browser, demo: Demo, screen: str) -> None:
-    own = open_page(browser, f"{demo.urls[-1]}/#desk")
-    own.evaluate("screen => { app.prefs.set('role', 'analyst'); app.go('health'); }", screen)
-    expect(own.locator("#verdict")).to_be_visible()
-    own.evaluate("screen => app.go(screen)", screen)
+@pytest.mark.parametrize("size", SIZES, ids=[f"{size['width']}x{size['height']}" for size in SIZES])
+def test_each_page_of_the_board_is_whole_in_sight(
+    browser: Browser, demo: Demo, plays: list[dict[str, Any]], size: dict[str, int], screen: str
+) -> None:
+    """Three pages of large keys and one of what is typed, under a notice too; nothing is scrolled."""
+    own = open_page(browser, f"{demo.urls[-1]}/#desk", size)
+    expect(own.locator("#plays .play")).not_to_have_count(0)
+    with_board(own, screen, size)
+    own.evaluate("app.say('Play 41 ready', { action: 'Watch', seconds: 0 })")
     for label, fields in PAGES.items():
         for field in fields:
             expect(group(own, field)).to_be_visible()
-            expect(group(own, field).locator("button").last).to_be_in_viewport(ratio=1)
-        photograph(own, f"board-{screen}-{label}")
-    own.close()
+        photograph(own, f"board-{screen}-{size['width']}x{size['height']}-{label}")
+        assert own.evaluate(FAULTS) == [[], [], [], [], []], label
+    own.context.close()
+
+
+@pytest.mark.parametrize("screen", ["tagging", "desk"])
+@pytest.mark.parametrize("size", PHONES, ids=[f"{size['width']}x{size['height']}" for size in PHONES])
+def test_on_a_phone_the_board_follows_the_running_play(
+    browser: Browser, demo: Demo, plays: list[dict[str, Any]], size: dict[str, int], screen: str
+) -> None:
+    own = open_page(browser, f"{demo.urls[-1]}/#desk", size)
+    expect(own.locator("#plays .play")).not_to_have_count(0)
+    with_board(own, screen, size)
+    group(own, "result")
+    before = max(play["number"] for play in plain_get(f"{demo.urls[0]}/plays")["items"])
+    own.click("#new-play")
+    heading = own.locator("tag-board h2")
+    expect(heading).to_have_text(f"Play {before + 1}")
+    expect(own.locator("tag-board .pages [aria-pressed=true]")).to_have_text("Situation")
+    group(own, "down").get_by_role("button", name="3", exact=True).click()
+    expect(pressed(own, "down")).to_have_text("3")
+    own.get_by_role("button", name="Picture", exact=True).click()
+    expect(own.locator("replay-player .stage")).to_be_in_viewport(ratio=1)
+    expect(own.locator("replay-player .message")).to_contain_text("This play is open")
+    own.get_by_role("button", name="Play", exact=True).first.click()
+    expect(group(own, "play_type")).to_be_visible()
+    own.click("#end-play")
+    own.keyboard.press("Enter")
+    expect(heading).not_to_have_text("Play 1")
+    sent(own)
+    own.context.close()
+
+
+def test_what_is_typed_is_said_of_the_play_it_was_begun_for(
+    browser: Browser, demo: Demo, plays: list[dict[str, Any]]
+) -> None:
+    """A play begins under a note, and under a finger that is down: the board follows after it."""
+    own = open_page(browser, f"{demo.urls[-1]}/#tagging", PHONE)
+    own.get_by_role("button", name="Watch play 5", exact=True).click()
+    heading = own.locator("tag-board h2")
+    expect(heading).to_have_text("Play 5")
+    session = plays[4]["session_id"]
+    before = max(play["number"] for play in plain_get(f"{demo.urls[0]}/plays")["items"])
+
+    def begin() -> None:
+        body = {"session_id": session, "duration_seconds": 0}
+        made = httpx.post(f"{demo.urls[0]}/plays", json=body, trust_env=False).json()
+        until(own, f"app.plays().some((play) => play.id === '{made['id']}')")
+        httpx.post(f"{demo.urls[0]}/plays/{made['id']}/end", trust_env=False)
+
+    note = group(own, "notes").get_by_role("textbox")
+    note.fill("Late motion")
+    begin()
+    expect(heading).to_have_text("Play 5")
+    note.blur()
+    expect(heading).to_have_text(f"Play {before + 1}")
+    sent(own)
+    assert [tag["notes"] for tag in said(demo, plays[4])] == ["Late motion"]
+    key = group(own, "play_type").get_by_role("button", name="Screen", exact=True)
+    at = key.bounding_box()
+    assert at is not None
+    own.mouse.move(at["x"] + 20, at["y"] + 20)
+    own.mouse.down()
+    begin()
+    own.mouse.up()
+    expect(heading).to_have_text(f"Play {before + 2}")
+    sent(own)
+    marked = {play["number"]: play["id"] for play in plain_get(f"{demo.urls[0]}/plays")["items"]}
+    assert [tag["play_type"] for tag in said(demo, {"id": marked[before + 1]})] == ["Screen"]
+    assert said(demo, {"id": marked[before + 2]}) == []
+    own.context.close()

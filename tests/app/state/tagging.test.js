@@ -137,6 +137,6 @@ test("the next play without tags is the next older one, then the newest", () => 
 });
 
 test("every field has a page", () => {
-  assert.deepEqual(["down", "formation", "result", "notes", "whatever comes"].map(pageOf), ["situation", "play", "result", "result", "result"]);
-  assert.deepEqual(PAGES.map((page) => page.label), ["Situation", "Play", "Result"]);
+  assert.deepEqual(["down", "formation", "result", "notes", "whatever comes"].map(pageOf), ["situation", "play", "result", "more", "result"]);
+  assert.deepEqual(PAGES.map((page) => page.label), ["Situation", "Play", "Result", "More"]);
 });

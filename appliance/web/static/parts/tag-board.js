@@ -1,12 +1,13 @@
 // The tag board: quick buttons from the team's template for one play, or for several at once.
 //
 // Properties: `ctx` once, then `play`, `clips`, `tags` (the desk), or `targets` (the tagging screen). A press is a mark of
-// the outbox: shown at once, sent when it can be. Nothing here asks before the next play may be marked.
+// the outbox: shown at once, sent when it can be. Nothing here asks before the next play may be marked. Emits `look` (on or
+// off: the picture instead of the keys, where both have no room) and `close-tags`.
 
-import { button, define, h, icon, say } from "./dom.js";
+import { button, define, emit, h, icon, say } from "./dom.js";
 import { makeGroup } from "./tag-group.js";
 import { forgetRefused, tag, templateOf } from "../state/tagger.js";
-import { carried, merged, PAGES, pageOf, pressed } from "../state/tagging.js";
+import { carried, isEmpty, merged, PAGES, pageOf, pressed } from "../state/tagging.js";
 import { tagsOf } from "../state/words.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
@@ -32,6 +33,11 @@ export class TagBoard extends HTMLElement {
     /** Where lists and notes go instead, when the screen has a better place. @type {HTMLElement | null} */
     this.aside = null;
     this.due = false;
+    this.closable = false; // it is a panel that can be put away
+    this.looking = false; // the picture is shown instead of the keys
+    this.touched = false; // a finger rests on a key
+    /** What is to be tagged once the finger is lifted, or the field left. @type {readonly Target[] | null} */
+    this.next = null;
     this.page = PAGES[0].name;
     this.about = ""; // the play the page was turned for
     this.refused = (/** @type {Error} */ error) => {
@@ -43,6 +49,7 @@ export class TagBoard extends HTMLElement {
   connectedCallback() {
     if (!this.ctx) return;
     if (!this.head) this.make();
+    this.holdWhileUsed();
     this.unkey.push(this.ctx.keys.add([
       { keys: ["!"], words: "Important", group: "Tags", act: () => this.flag("is_important") },
       { keys: ["R"], words: "Reviewed", group: "Tags", act: () => this.flag("is_reviewed") },
@@ -53,7 +60,34 @@ export class TagBoard extends HTMLElement {
 
   disconnectedCallback() {
     for (const each of this.unkey.splice(0)) each();
+    this.life?.abort();
+    this.next = null;
     this.disarm();
+  }
+
+  /** What is typed, or pressed by a finger that is down, is said of the play that was there when it began: a play that
+   * begins meanwhile is shown after it. */
+  holdWhileUsed() {
+    this.life = new AbortController();
+    const { signal } = this.life;
+    const released = () => setTimeout(() => {
+      this.touched = false;
+      this.follow();
+    });
+    for (const part of [this, this.aside]) {
+      part?.addEventListener("pointerdown", () => (this.touched = true), { signal });
+      part?.addEventListener("focusout", () => setTimeout(() => this.follow()), { signal });
+    }
+    for (const name of ["pointerup", "pointercancel"]) addEventListener(name, released, { signal });
+  }
+
+  get held() {
+    const field = document.activeElement?.closest("input, textarea");
+    return this.touched || Boolean(field && (this.contains(field) || this.aside?.contains(field)));
+  }
+
+  follow() {
+    if (this.next && !this.held) this.targets = this.next;
   }
 
   make() {
@@ -66,7 +100,9 @@ export class TagBoard extends HTMLElement {
     this.offer = h("button", { type: "button", class: "offer", hidden: true, onclick: () => this.take() });
     this.words = h("p", { class: "quiet empty", role: "status" });
     this.body = h("div", { class: "groups" });
-    this.head = h("header", { class: "board-head" }, this.heading, ...this.flags, this.keep);
+    this.sight = button("Picture", icon("play"), () => this.look(!this.looking), { class: "look", "aria-pressed": "false" });
+    this.close = button("Close the tags", icon("close"), () => emit(this, "close-tags"), { class: "plain", hidden: !this.closable });
+    this.head = h("header", { class: "board-head" }, this.heading, ...this.flags, this.keep, this.sight, this.close);
     this.pages = h("div", { class: "segments pages", role: "group", "aria-label": "Pages" },
       ...PAGES.map(({ name, label }) => h("button", { type: "button", data: { page: name }, onclick: () => this.turn(name) }, label)));
     this.append(this.head, h("div", { class: "row said" }, this.summary, this.offer), this.pages, this.words, this.body);
@@ -116,6 +152,8 @@ export class TagBoard extends HTMLElement {
 
   /** @param {readonly Target[]} targets */
   set targets(targets) {
+    this.next = aboutOf(targets) !== this.about && this.held ? targets : null;
+    if (this.next) return;
     this.list = targets;
     this.draw();
   }
@@ -170,9 +208,12 @@ export class TagBoard extends HTMLElement {
     body.hidden = Boolean(missing);
     if (this.aside) this.aside.hidden = Boolean(missing);
     if (this.pages) this.pages.hidden = Boolean(missing);
-    const about = list.map((target) => target.play.id).join();
-    if (about !== this.about) this.page = PAGES[0].name; // another play is told from its beginning
+    const about = aboutOf(list);
+    if (about !== this.about || (this.page === "more" && !this.hasMore)) this.page = PAGES[0].name; // told from its beginning
     this.about = about;
+    this.dataset.page = this.page;
+    this.classList.toggle("beside", Boolean(this.aside));
+    if (this.aside) this.aside.dataset.page = this.page;
     keep.hidden = list.length > 1;
     keep.setAttribute("aria-pressed", String(ctx.prefs.get("carry")));
     const found = Object.keys(view.carried).length > 0;
@@ -182,7 +223,13 @@ export class TagBoard extends HTMLElement {
       each.setAttribute("aria-pressed", String(view.said[/** @type {string} */ (each.dataset.flag)]));
       each.disabled = Boolean(missing);
     }
-    for (const each of this.pages?.children ?? []) each.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (each).dataset.page === this.page));
+    for (const each of this.pages?.children ?? []) {
+      const { page = "" } = /** @type {HTMLElement} */ (each).dataset;
+      each.setAttribute("aria-pressed", String(page === this.page));
+      const told = this.groups.some(({ field }) => pageOf(field) === page && !isEmpty(view.said[field]));
+      each.classList.toggle("told", told);
+      each.setAttribute("aria-description", told ? "tagged" : "");
+    }
     for (const group of this.groups) {
       const { root } = this.made[group.field];
       root.hidden = root.parentElement === this.body && pageOf(group.field) !== this.page;
@@ -195,7 +242,22 @@ export class TagBoard extends HTMLElement {
   /** @param {string} page */
   turn(page) {
     this.page = page;
+    this.look(false);
     this.draw();
+  }
+
+  /** @param {boolean} on the picture instead of the keys */
+  look(on) {
+    if (on === this.looking) return;
+    this.looking = on;
+    this.sight?.setAttribute("aria-pressed", String(on));
+    emit(this, "look", on);
+  }
+
+  /** Has what is typed a page of its own here? Where there is room it stands beside the keys. */
+  get hasMore() {
+    const tab = /** @type {HTMLElement | null | undefined} */ (this.pages?.querySelector("[data-page=more]"));
+    return !this.aside || tab?.offsetParent != null;
   }
 
   /** @param {(target: Target) => Fields} fieldsOf */
@@ -251,7 +313,7 @@ export class TagBoard extends HTMLElement {
     if (!ctx || !this.shown) return;
     this.disarm();
     const part = this.made[group.field];
-    this.turn(pageOf(group.field));
+    if (pageOf(group.field) !== "more" || this.hasMore) this.turn(pageOf(group.field));
     part.root.scrollIntoView({ block: "nearest" });
     if (part.field && ["number", "text"].includes(group.kind)) return part.field.focus();
     this.armed = group.field;
@@ -274,6 +336,9 @@ export class TagBoard extends HTMLElement {
     this.draw();
   }
 }
+
+/** Which plays. @param {readonly Target[]} targets */
+const aboutOf = (targets) => targets.map((target) => target.play.id).join();
 
 /** "Q2 · 2&7 · Own 35" @param {Fields} fields */
 function wordsOf({ quarter, down, distance, yard_line, ...rest }) {

@@ -62,6 +62,8 @@ class Desk {
     root.addEventListener("watch", (event) => this.watch(/** @type {any} */ (event).detail.id));
     root.addEventListener("star", (event) => starPlay(ctx, /** @type {any} */ (event).detail));
     root.addEventListener("undo", (event) => deletePlay(ctx, /** @type {any} */ (event).detail));
+    root.addEventListener("close-tags", () => this.togglePanel());
+    root.addEventListener("look", (event) => this.look(/** @type {any} */ (event).detail));
     list.addEventListener("pointerdown", () => (this.touched = true));
     this.release = () => {
       if (!this.touched) return;
@@ -163,7 +165,7 @@ class Desk {
     player.know(ctx.box.state.channels, ctx.session());
     player.idle = this.all.length ? TAP : ctx.session() ? NO_PLAY : NO_SESSION;
     player.show(this.playId ? this.all.find((each) => each.id === this.playId) ?? null : null, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
-    const board = /** @type {any} */ (this.panel.firstElementChild);
+    const { board } = this;
     const tagged = this.all.find((each) => each.id === this.boardId) ?? play ?? this.all[0] ?? null;
     if (board) Object.assign(board, { play: tagged, clips: this.clips?.get(tagged?.id ?? "") ?? [], tags: this.tags?.get(tagged?.id ?? "") ?? [] });
   }
@@ -235,7 +237,18 @@ class Desk {
     if (!this.panel.hidden) {
       this.panel.hidden = true;
       this.root.classList.remove("with-panel");
+      this.board?.look(false);
     } else void this.openPanel(Object.keys(this.ctx.panels)[0]);
+  }
+
+  get board() {
+    return /** @type {any} */ (this.panel.firstElementChild);
+  }
+
+  /** On a phone: the picture of the play that is tagged, instead of the keys. @param {boolean} on */
+  look(on) {
+    this.root.classList.toggle("looking", on);
+    if (on && this.boardId && this.boardId !== this.playId) this.watch(this.boardId);
   }
 
   /** @param {string} name the custom element that is the panel */
@@ -244,6 +257,7 @@ class Desk {
     if (this.panel.firstElementChild?.localName !== name) {
       const board = /** @type {any} */ (document.createElement(name));
       board.ctx = this.ctx;
+      board.closable = true;
       this.panel.replaceChildren(board);
     }
     this.panel.hidden = false;

@@ -66,6 +66,7 @@ class Tagging {
     const { ctx, root, player } = this;
     const told = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
     root.addEventListener("watch", (event) => this.show(told(event).id));
+    root.addEventListener("look", (event) => this.look(told(event)));
     root.addEventListener("star", (event) => starPlay(ctx, told(event)));
     root.addEventListener("undo", (event) => deletePlay(ctx, told(event)));
     this.filter.addEventListener("filter", (event) => {
@@ -188,11 +189,18 @@ class Tagging {
   show(id) {
     this.playId = id;
     this.boardId = id;
+    if (!id) this.board.look(false);
     this.player.autoplay = Boolean(id);
     if (!id) this.unchoose();
     else this.player.stage?.focus({ preventScroll: true });
     this.draw();
     this.list.querySelector(`[data-key="${id}"]`)?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** On a phone: the picture of the play that is tagged, instead of the keys. @param {boolean} on */
+  look(on) {
+    this.root.classList.toggle("looking", on);
+    if (on && this.boardId && this.boardId !== this.playId) this.show(this.boardId);
   }
 
   /** @param {number} by 1: older, which is below */

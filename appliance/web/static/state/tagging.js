@@ -66,7 +66,7 @@ export function writes(tags, fields) {
 }
 
 /** @param {any} value */
-const isEmpty = (value) => value === null || value === undefined || value === false || value === "" || (Array.isArray(value) && !value.length);
+export const isEmpty = (value) => value === null || value === undefined || value === false || value === "" || (Array.isArray(value) && !value.length);
 /** @param {any} one @param {any} other */
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
@@ -144,15 +144,16 @@ const toGoal = (line) => (line < 0 ? 100 + line : line);
 /** @param {number} yards */
 const fromGoal = (yards) => (yards > 50 ? yards - 100 : yards);
 
-/** The three pages of the board, in the order in which a play is told. @type {readonly {name: string, label: string, fields: readonly string[]}[]} */
+/** The pages of the board: three of large keys, in the order in which a play is told, and one of what is typed. @type {readonly {name: string, label: string, fields: readonly string[]}[]} */
 export const PAGES = [
   { name: "situation", label: "Situation", fields: ["quarter", "down", "distance", "yard_line"] },
   { name: "play", label: "Play", fields: ["play_type", "formation"] },
   { name: "result", label: "Result", fields: [] }, // and every field that no other page has
+  { name: "more", label: "More", fields: ["players", "labels", "notes", "coach_notes"] },
 ];
 
 /** @param {string} field */
-export const pageOf = (field) => (PAGES.find((page) => page.fields.includes(field)) ?? PAGES[PAGES.length - 1]).name;
+export const pageOf = (field) => PAGES.find((page) => page.fields.includes(field))?.name ?? "result";
 
 /** Notices when a play begins; what was there at first, or comes back, did not begin. */
 export class Beginnings {
