@@ -14,12 +14,17 @@ from collections import deque
 from collections.abc import Sequence
 from statistics import median
 
+_Points = deque[tuple[int, int]] | list[tuple[int, int]]
+
 WINDOW_US = 60_000_000
 _BUCKET_US = 2_000_000
 _MINUTE_US = 60_000_000
 _MINUTES = 12  # the skew of a crystal is judged over this many minutes
 _MINUTES_NEEDED = 3
 _BUCKETS_NEEDED = 4  # the skew of anything else: a file played as a camera is off by per cents
+_EARLY_US = 200_000  # until there are so many, arrivals one by one: a slow source is 20 ms off after a second
+_EARLY_NEEDED = 3
+_EARLY_SPAN_US = 800_000
 _NOISE_US = 3_000
 _SURE = 0.9  # a skew judged over minutes is given up when the last one is this sure ...
 _OTHER_US = 30_000  # ... of another that makes a frame's difference
@@ -35,17 +40,22 @@ class Envelope:
     def __init__(self) -> None:
         self._buckets: deque[tuple[int, int]] = deque()  # (media_us, offset_us): the smallest of two seconds
         self._minutes: deque[tuple[int, int]] = deque(maxlen=_MINUTES)
+        self._early: list[tuple[int, int]] = []  # the same of the first seconds, nearly one by one
+        self._has_leapt = False
         self._began_us: int | None = None
         self._best: tuple[int, int] = (0, 0)
-        self._supposed: tuple[int, int] | None = None
+        self._supposed: tuple[int, int, int] | None = None
         self._known_skew = 0.0
         self.skew = 0.0  # seconds the offset grows per second of media; positive: the source runs slow
         self.is_settled = False  # the first arrivals may all have been late: until later ones say no
 
-    def suppose(self, media_us: int, offset_us: int) -> None:
-        """Take this for the offset at `media_us` until the arrivals have settled."""
+    def suppose(self, media_us: int, offset_us: int, until_us: int | None = None) -> None:
+        """Take this for the offset at `media_us` until the arrivals have settled.
+
+        `until_us`: it is the least of all up to there, of which it is not known when it was.
+        """
         if not self.is_settled:
-            self._supposed = (media_us, offset_us)
+            self._supposed = (media_us, media_us if until_us is None else until_us, offset_us)
 
     def add(self, media_us: int, offset_us: int) -> None:
         """One part that ended at `media_us` was seen `offset_us` later; `media_us` rises by calls."""
@@ -57,6 +67,11 @@ class Envelope:
         while self._buckets[0][0] < media_us - WINDOW_US:
             self._buckets.popleft()
         _lower(self._minutes, media_us, offset_us, _MINUTE_US)
+        if len(self._buckets) < _BUCKETS_NEEDED and not self._has_leapt:
+            _lower(self._early, media_us, offset_us, _EARLY_US)
+            self._judge_early()
+        else:
+            self._early.clear()
         if not self.is_settled:
             self._settle(media_us, offset_us)
 
@@ -71,8 +86,11 @@ class Envelope:
 
     def offset_us(self, media_us: int) -> int | None:
         """The envelope at `media_us`, every difference first carried there along the skew."""
-        known = [*self._buckets, self._supposed] if self._supposed is not None else self._buckets
-        return min((self._carried(*each, media_us) for each in known), default=None)
+        offsets = [self._carried(*each, media_us) for each in self._buckets]
+        if self._supposed is not None:
+            since_us, until_us, offset_us = self._supposed
+            offsets.append(self._carried(since_us if self.skew > 0 else until_us, offset_us, media_us))
+        return min(offsets, default=None)
 
     def _carried(self, at_us: int, offset_us: int, media_us: int) -> int:
         return round(offset_us + self.skew * (media_us - at_us))
@@ -86,11 +104,21 @@ class Envelope:
         """Forget the differences (media time has jumped), keep the skew: the crystal is the same."""
         self._buckets.clear()
         self._minutes.clear()
+        self._has_leapt = True
         self._began_us, self._supposed, self.is_settled = None, None, False
 
     def know_skew(self, skew: float) -> None:
         """What was learnt of the source's clock earlier: it holds until arrivals say otherwise."""
         self.skew = self._known_skew = _bounded(skew)
+
+    def _judge_early(self) -> None:
+        """In the first seconds a slow source alone must be known: of a fast one the newest arrival is the
+        best, and first arrivals that are late look fast."""
+        points = self._early
+        if len(points) < _EARLY_NEEDED or points[-1][0] - points[0][0] < _EARLY_SPAN_US:
+            return
+        slope, trust = slope_under(points, self._known_skew)
+        self.skew = _bounded(self._known_skew + max(0.0, slope - self._known_skew) * trust)
 
     def _judge_skew(self, *, minute_is_over: bool) -> None:
         """Over the last minutes when they are enough for it, else over the buckets of the last minute."""
@@ -121,7 +149,8 @@ def slope_under(points: Sequence[tuple[int, int]], expected: float = 0.0) -> tup
     rather than the slope `expected`.
 
     The line is the edge of their lower convex hull in the middle. It is trusted when it departs from what was
-    expected by more than what the points lie above it: late arrivals and jitter make no skew.
+    expected by more than what two thirds of the points lie above it, over the time of these: jitter makes no
+    skew, and neither do the others, arrivals after a stall or the first of a run, make a skew doubtful.
     """
     hull: list[tuple[int, int]] = []
     for point in points:
@@ -132,9 +161,11 @@ def slope_under(points: Sequence[tuple[int, int]], expected: float = 0.0) -> tup
     right = next(n for n, (at, _) in enumerate(hull) if n and (at >= middle or n == len(hull) - 1))
     (x0, y0), (x1, y1) = hull[right - 1], hull[right]
     slope = (y1 - y0) / (x1 - x0)
-    above_us = sum(y - y0 - slope * (x - x0) for x, y in points) / len(points)
-    departs_us = abs(slope - expected) * (points[-1][0] - points[0][0])
-    noise_us = _NOISE_US + 2 * above_us
+    above = [y - y0 - slope * (x - x0) for x, y in points]
+    usual_us = sorted(above)[2 * len(above) // 3]
+    near = [x for (x, _), above_us in zip(points, above, strict=True) if above_us <= usual_us]
+    departs_us = abs(slope - expected) * (near[-1] - near[0])
+    noise_us = _NOISE_US + 1.5 * usual_us
     return slope, departs_us**2 / (departs_us**2 + noise_us**2)
 
 
@@ -143,7 +174,7 @@ def _is_above(left: tuple[int, int], middle: tuple[int, int], right: tuple[int, 
     return (middle[1] - left[1]) * (right[0] - left[0]) >= (right[1] - left[1]) * (middle[0] - left[0])
 
 
-def _lower(points: deque[tuple[int, int]], media_us: int, offset_us: int, width_us: int) -> None:
+def _lower(points: _Points, media_us: int, offset_us: int, width_us: int) -> None:
     """Keep the smallest difference of each `width_us` of media time."""
     if points and points[-1][0] // width_us == media_us // width_us:
         if offset_us < points[-1][1]:

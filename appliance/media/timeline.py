@@ -250,9 +250,11 @@ class Run:
         """Frames before `shown_ns` have been given out: no knot may be made before it any more."""
         self._published_ns = shown_ns if self._published_ns is None else max(self._published_ns, shown_ns)
 
-    def suppose(self, media_ns: int) -> None:
-        """What the clock says of `media_ns` is as good as an arrival, until the arrivals have settled."""
-        self._envelope.suppose(media_ns // 1000, self.clock().wall_us(media_ns) - media_ns // 1000)
+    def suppose(self, media_ns: int, until_ns: int) -> None:
+        """Until the arrivals have settled, what the clock says of `media_ns` is as good as the best of them up
+        to `until_ns`."""
+        offset_us = self.clock().wall_us(media_ns) - media_ns // 1000
+        self._envelope.suppose(media_ns // 1000, offset_us, until_ns // 1000)
 
     def observe(self, part: Arrival) -> list[Knot]:
         """Take in the next part; returns the knots made for it (already in the clock)."""

@@ -205,7 +205,7 @@ class Clocks:
             return []
         del self._held[run.run_id]
         made = run.anchor(knots)
-        run.suppose(knots[-1].media_ns)
+        run.suppose(knots[-1].media_ns, max(knots[-1].media_ns, held.arrivals[-1].end_ns))
         return made + self._take_in(run, index, held.arrivals)
 
     def conclude(self, segment: Segment) -> list[Knot]:

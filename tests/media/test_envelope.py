@@ -92,3 +92,32 @@ def test_a_lasting_delay_shows_in_the_newest_seconds() -> None:
         envelope.add(second * SECOND, 1_000 if second < 20 else 9_000_000)
     assert envelope.offset_us(30 * SECOND) == 1_000
     assert envelope.recent_offset_us(5 * SECOND) == 9_000_000
+
+
+@pytest.mark.parametrize("part_us", [200_000, 500_000, 1_000_000])
+@pytest.mark.parametrize("skew", [0.01, 0.02, 0.05])
+def test_a_slow_source_is_known_in_its_first_seconds_though_its_first_part_came_late(
+    skew: float, part_us: int
+) -> None:
+    rng = random.Random(5)
+    envelope = Envelope()
+    for part in range(4_000_000 // part_us):
+        late_us = 400_000 if not part else rng.randrange(4_000)
+        envelope.add(part * part_us, round(part * part_us * skew) + late_us)
+    assert envelope.skew == pytest.approx(skew, rel=0.45)
+    assert envelope.skew < skew * 1.3
+
+
+def test_first_arrivals_that_come_late_are_not_called_a_fast_source() -> None:
+    envelope = Envelope()
+    for part in range(35):
+        envelope.add(part * SECOND // 5, max(0, 300_000 - part * 15_000))
+        assert envelope.skew == 0
+
+
+@pytest.mark.parametrize("skew", [-0.03, 0.03])
+def test_what_was_the_least_of_a_stretch_is_carried_from_its_later_end_for_a_fast_source(skew: float) -> None:
+    envelope = Envelope()
+    envelope.know_skew(skew)
+    envelope.suppose(0, 10_000, SECOND)
+    assert envelope.offset_us(2 * SECOND) == 10_000 + round(skew * (2 if skew > 0 else 1) * SECOND)
