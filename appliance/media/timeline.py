@@ -251,8 +251,8 @@ class Run:
         self._published_ns = shown_ns if self._published_ns is None else max(self._published_ns, shown_ns)
 
     def suppose(self, media_ns: int, until_ns: int) -> None:
-        """Until the arrivals have settled, what the clock says of `media_ns` is as good as the best of them up
-        to `until_ns`."""
+        """What the clock says of `media_ns` is as good as the best arrival up to `until_ns`: it holds until
+        the arrivals have settled."""
         offset_us = self.clock().wall_us(media_ns) - media_ns // 1000
         self._envelope.suppose(media_ns // 1000, offset_us, until_ns // 1000)
 
