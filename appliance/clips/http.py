@@ -31,7 +31,7 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     """Routes of /clips, and the /ws commands clip_new and clip_end."""
     routes = Routes("clips")
 
-    @routes.post("/clips", body=ClipIn, returns=Clip, status=201, hot=True)
+    @routes.post("/clips", body=ClipIn, returns=Clip, status=201, hot=True, do="clip_new")
     @routes.command("clip_new", ClipIn)
     async def create(ctx: Ctx, body: ClipIn) -> Answer:
         """Mark IN on one channel; with a duration, the whole clip."""
@@ -59,7 +59,9 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
         answer = await ctx.write(lambda tx: marks.change_clip(tx, ctx.caller, rules, clip_id, body))
         return await _settled_clip(ctx, cutter, answer)
 
-    @routes.post("/clips/{clip_id}/end", body=EndIn, returns=Clip, body_optional=True, hot=True)
+    @routes.post(
+        "/clips/{clip_id}/end", body=EndIn, returns=Clip, body_optional=True, hot=True, do="clip_end"
+    )
     async def end(ctx: Ctx, clip_id: str, body: EndIn | None) -> Answer:
         """Mark OUT. The first one counts."""
         answer = await cutter.marked(
@@ -103,7 +105,7 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     """Routes of /plays, and the /ws commands play_new, play_cue and play_end."""
     routes = Routes("plays")
 
-    @routes.post("/plays", body=PlayIn, returns=Play, status=201, hot=True)
+    @routes.post("/plays", body=PlayIn, returns=Play, status=201, hot=True, do="play_new")
     @routes.command("play_new", PlayIn)
     async def create(ctx: Ctx, body: PlayIn) -> Answer:
         """NEW PLAY: one mark on every angle."""
@@ -130,7 +132,9 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
         """Change the title, or trim every angle."""
         return await ctx.write(lambda tx: plays.change_play(tx, ctx.caller, rules, play_id, body))
 
-    @routes.post("/plays/{play_id}/end", body=EndIn, returns=Play, body_optional=True, hot=True)
+    @routes.post(
+        "/plays/{play_id}/end", body=EndIn, returns=Play, body_optional=True, hot=True, do="play_end"
+    )
     async def end(ctx: Ctx, play_id: str, body: EndIn | None) -> Answer:
         """END PLAY: OUT on every angle. The first one counts."""
         answer = await cutter.marked(
@@ -142,7 +146,9 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     async def end_command(ctx: Ctx, body: EndCommand) -> Answer:
         return await end(ctx, body.id, EndIn.model_construct(end_time=body.end_time))
 
-    @routes.post("/plays/{play_id}/cue", body=CueIn, returns=Play, body_optional=True, hot=True)
+    @routes.post(
+        "/plays/{play_id}/cue", body=CueIn, returns=Play, body_optional=True, hot=True, do="play_cue"
+    )
     async def cue(ctx: Ctx, play_id: str, body: CueIn | None) -> Answer:
         """CUE: the snap. The last press counts."""
         return await ctx.write(lambda tx: plays.cue_play(tx, ctx.caller, play_id, body or CueIn()))

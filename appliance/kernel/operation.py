@@ -46,6 +46,14 @@ def fingerprint(*parts: str | bytes) -> str:
     return made.hexdigest()
 
 
+def command_fingerprint(do: str, body: Mapping[str, Any]) -> str:
+    """Identity of a command: the same over /ws and by its HTTP route, in whatever order its fields come.
+
+    A tablet that gets no answer one way sends it the other way under the same key; both may arrive.
+    """
+    return fingerprint(do, json.encode(dict(sorted(body.items()))))
+
+
 def check_rev(caller: Caller, kind: str, rev: int) -> None:
     """412 when the caller sent If-Match for another revision."""
     if caller.if_match is not None and caller.if_match != rev:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from appliance.kernel import json
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import FieldError, Refused, Unavailable
-from appliance.kernel.operation import Answer, Caller, fingerprint
+from appliance.kernel.operation import Answer, Caller, command_fingerprint
 from appliance.kernel.store import Store
 from appliance.live import protocol
 from appliance.live.border import survive
@@ -67,5 +66,5 @@ class CommandDesk:
                 (FieldError("do", "no such command"),),
             )
         body = validate(command.body, asked.body)
-        caller = Caller(device, asked.id, fingerprint(asked.do, json.encode(asked.body)))
+        caller = Caller(device, asked.id, command_fingerprint(asked.do, asked.body))
         return await command.run(Ctx(self._store, self._clock, caller), body=body)

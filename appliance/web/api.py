@@ -44,7 +44,8 @@ class Route:
 
     path uses {name} segments. `returns` documents the resource, `items` the resources of a list; `status` is
     the usual success, `also` are other statuses that answer with the same resource. `hot` routes are served
-    in front of Quart with the same conventions, for requests that come often (heartbeats, marks).
+    in front of Quart with the same conventions, for requests that come often (heartbeats, marks). `do` names
+    the /ws command that is the same operation; the route's one path parameter is the command's `id`.
     """
 
     method: str
@@ -59,6 +60,7 @@ class Route:
     items: type[BaseModel] | None = None
     hot: bool = False
     also: tuple[int, ...] = ()
+    do: str = ""
 
 
 @dataclass(frozen=True, slots=True)

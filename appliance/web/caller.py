@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import parse_qsl
 
-from appliance.kernel.operation import Caller, fingerprint
+from appliance.kernel import json
+from appliance.kernel.operation import Caller, command_fingerprint, fingerprint
 from appliance.web.problems import bad_header
 from appliance.web.requests import Request
 
@@ -60,13 +62,28 @@ def key_of(headers: Mapping[bytes, bytes]) -> str | None:
     return key
 
 
-def caller_of(request: Request) -> Caller:
-    """The caller of an HTTP request. Raises Refused 400 for headers that mean nothing."""
+def caller_of(request: Request, do: str = "", parameters: Mapping[str, str] = MappingProxyType({})) -> Caller:
+    """The caller of an HTTP request. Raises Refused 400 for headers that mean nothing.
+
+    `do`: the /ws command that the route is the other way of, with its path parameters.
+    """
     device = device_of(request.headers, request.query_string, request.peer)
     if request.method in SAFE_METHODS:
         return Caller(device)
     key = key_of(request.headers)
-    mark = (
-        "" if key is None else fingerprint(request.method, request.path, request.query_string, request.body)
-    )
+    mark = "" if key is None else _identity(request, do, parameters)
     return Caller(device, key, mark, if_match_of(request.headers))
+
+
+def _identity(request: Request, do: str, parameters: Mapping[str, str]) -> str:
+    """What the key belongs to: the command where there is one, else the request as it was sent."""
+    if do:
+        try:
+            body = json.decode(request.body) if request.body.strip() else {}
+        except json.BadJson:
+            body = None  # refused when it is read
+        if isinstance(body, dict):
+            for value in parameters.values():
+                body["id"] = value
+            return command_fingerprint(do, body)
+    return fingerprint(request.method, request.path, request.query_string, request.body)

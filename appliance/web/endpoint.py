@@ -32,7 +32,7 @@ async def serve_route(
 ) -> Reply:
     """The reply, also when it is a no. Anything unexpected passes through to the border."""
     try:
-        ctx = Ctx(backend.store, backend.clock, caller_of(request))
+        ctx = Ctx(backend.store, backend.clock, caller_of(request, route.do, parameters))
         answer = await route.handler(ctx, **_arguments(route, request, parameters))
     except (Refused, Unavailable) as error:
         return problem_reply(error)

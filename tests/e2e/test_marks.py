@@ -107,6 +107,36 @@ async def test_every_playback_counts_once(box: Box) -> None:
         assert (await http.get(f"/clips/{clip['id']}"))["view_count"] == 2
 
 
+@pytest.mark.parametrize("late", ["by_ws", "by_http"])
+async def test_a_mark_that_arrives_both_ways_is_done_once(box: Box, late: str) -> None:
+    """A tablet out of reach sends it over /ws, then by HTTP under the same key; one may come much later."""
+    async with box.http("tablet") as http, tablet(box, client="tablet") as one:
+        session = await new_session(http)
+        made = await one.command("play_new", {"session_id": session["id"]}, id=f"{late}-new")
+        assert made["ok"], made
+        play = made["resource"]
+        path, when = f"/plays/{play['id']}", to_rfc3339(wall_us())
+
+        async def mark(do: str, field: str, way: str) -> dict[str, Any]:
+            if way == "by_ws":
+                body = {field: when, "id": play["id"]}
+                return dict((await one.command(do, body, id=f"{late}-{do}"))["resource"])
+            answer = await http.post(f"{path}/{do[5:]}", {field: when}, Idempotency_Key=f"{late}-{do}")
+            return dict(answer)
+
+        early = "by_http" if late == "by_ws" else "by_ws"
+        for do, field, back in (("play_cue", "cue_time", "cue"), ("play_end", "end_time", "reopen")):
+            await mark(do, field, early)
+            send = http.delete(f"{path}/{back}") if back == "cue" else http.post(f"{path}/{back}")
+            taken_back = await send
+            await mark(do, field, late)
+            assert (await http.get(path))["rev"] == taken_back["rev"]
+        now = await http.get(path)
+        assert (now["cue_time"], now["duration"]) == (None, 0)
+        again = {"session_id": session["id"]}
+        assert (await http.post("/plays", again, 201, Idempotency_Key=f"{late}-new"))["id"] == play["id"]
+
+
 async def failed(one: Tablet, clip_id: str, times: int) -> list[dict[str, Any]]:
     def find() -> list[dict[str, Any]] | None:
         found = [e for e in one.events if e["type"] == "clip_failed" and e["clip_id"] == clip_id]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appliance.kernel.errors import Refused
+from appliance.kernel.operation import command_fingerprint
 from appliance.web.caller import caller_of, device_of, if_match_of, key_of, sanitised
 from appliance.web.requests import Request
 
@@ -58,6 +59,20 @@ def test_the_key_belongs_to_method_path_query_and_body() -> None:
     assert same == caller_of(request()) and same.key == "k"
     for change in ({"path": "/plays"}, {"query_string": "a=1"}, {"body": b"{ }"}, {"method": "PATCH"}):
         assert caller_of(request(**change)).fingerprint != same.fingerprint
+
+
+def test_the_key_of_a_mark_belongs_to_its_command_whichever_way_it_comes() -> None:
+    id = {"play_id": "p1"}
+    end = request(path="/plays/p1/end", body=b'{"end_time":"23:10:00"}')
+    over_ws = command_fingerprint("play_end", {"end_time": "23:10:00", "id": "p1"})
+    assert caller_of(end, "play_end", id).fingerprint == over_ws
+    assert caller_of(request(body=b" "), "play_end", id).fingerprint == command_fingerprint(
+        "play_end", {"id": "p1"}
+    )
+    assert caller_of(end, "play_end", {"play_id": "p2"}).fingerprint != over_ws
+    assert caller_of(end, "play_cue", id).fingerprint != over_ws
+    for nonsense in (b"{", b"[1]"):  # is refused when it is read
+        assert caller_of(request(body=nonsense), "play_end", id).key == "k"
 
 
 def test_conditions_of_a_safe_request_are_not_read() -> None:

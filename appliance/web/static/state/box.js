@@ -240,8 +240,8 @@ export class Box extends EventTarget {
     }
     const { method, path, body } = mark.request ?? asHttp(mark);
     try {
-      // The id of the play makes it the same mark; the key is another, because the request is.
-      return this.learn(mark, await this.request(method, path, body, { key: `${mark.key}-http`, underway: this.underway }));
+      // The same key: what was sent over the socket may still arrive, and is done once whichever way comes first.
+      return this.learn(mark, await this.request(method, path, body, { key: mark.key, underway: this.underway }));
     } catch (error) {
       return { ok: false, final: error instanceof Refused && isFinal(error.status, error.problem), error };
     }
