@@ -111,6 +111,7 @@ export class FootageView extends HTMLElement {
 
   /** @param {Reel} reel @param {Span} span @param {number} at ms @param {boolean} run */
   async load(reel, span, at, run) {
+    if (!this.isConnected) return; // nobody would ever see it, and nobody end it
     try {
       if (await reel.load(this.channel, span, { at, run, rate: this.rate_ })) emit(this, "state");
     } catch {

@@ -99,6 +99,7 @@ class Desk {
   }
 
   leave() {
+    this.left = true;
     this.ctx.box.removeEventListener("event", this.heard ?? null);
     this.ctx.prefetch.removeEventListener("held", this.keeps ?? null);
     removeEventListener("pointerup", this.release ?? (() => {}));
@@ -254,6 +255,7 @@ class Desk {
   /** @param {string} name the custom element that is the panel */
   async openPanel(name) {
     await this.ctx.panels[name]();
+    if (this.left) return;
     if (this.panel.firstElementChild?.localName !== name) {
       const board = /** @type {any} */ (document.createElement(name));
       board.ctx = this.ctx;

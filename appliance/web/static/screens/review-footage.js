@@ -104,6 +104,7 @@ export class Footage {
   }
 
   leave() {
+    this.left = true;
     clearInterval(this.timer);
     this.unkey?.();
     this.ctx.marks.lookingAt = null;
@@ -162,6 +163,7 @@ export class Footage {
       if (known) this.known.set(id, known);
     }));
     this.loading = false;
+    if (this.left) return;
     const had = this.view.spans.length;
     this.view.spans = this.known.get(this.leader)?.spans ?? [];
     if (!had) this.begin();

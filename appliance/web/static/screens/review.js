@@ -58,6 +58,7 @@ export class Review {
   }
 
   leave() {
+    this.left = true;
     this.unkey();
     this.pane?.leave();
   }
@@ -139,7 +140,7 @@ export class Review {
       say(this.words, `Not loaded: ${/** @type {Error} */ (error).message}`);
       return;
     }
-    if (id === this.session?.id) this.update({ tables: ALL });
+    if (!this.left && id === this.session?.id) this.update({ tables: ALL });
   }
 
   tick() {
