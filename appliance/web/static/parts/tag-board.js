@@ -266,7 +266,7 @@ export class TagBoard extends HTMLElement {
     if (!ctx || !list.length) return;
     const { done, undo, count } = tag(ctx.marks, list, (target) => ({ ...(list.length === 1 ? this.carriedFor(target) : {}), ...fieldsOf(target) }));
     done.catch(this.refused);
-    if (count) ctx.did(list.length > 1 ? `${count} plays tagged` : `Play ${list[0].play.number} tagged`, async () => undo());
+    if (count) keepUndo(ctx, list.length > 1 ? `${count} plays tagged` : `Play ${list[0].play.number} tagged`, undo);
   }
 
   /** @param {Group} group @param {any} value */
@@ -339,6 +339,10 @@ export class TagBoard extends HTMLElement {
 
 /** Which plays. @param {readonly Target[]} targets */
 const aboutOf = (targets) => targets.map((target) => target.play.id).join();
+
+/** Not a closure of the board: what can be undone is known for twenty actions, a board that was left must not be.
+ * @param {Ctx} ctx @param {string} words @param {() => void} undo */
+const keepUndo = (ctx, words, undo) => ctx.did(words, async () => undo());
 
 /** "Q2 · 2&7 · Own 35" @param {Fields} fields */
 function wordsOf({ quarter, down, distance, yard_line, ...rest }) {

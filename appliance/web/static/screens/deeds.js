@@ -1,13 +1,19 @@
 // What a person does to a play, the same on every screen that shows plays: each is said, and taken back by Undo.
+//
+// What takes it back is kept for twenty actions. Made here, it keeps no screen that was left meanwhile.
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/store.js").Play} Play */
 
 /** @param {Ctx} ctx @param {Play} play */
 export function starPlay(ctx, play) {
-  void ctx.marks.star(play);
-  const words = `Play ${play.number}: ${play.is_favorite ? "star taken away" : "starred"}`;
-  ctx.did(words, () => ctx.marks.star({ ...play, is_favorite: !play.is_favorite }));
+  starPlays(ctx, [play], `Play ${play.number}: ${play.is_favorite ? "star taken away" : "starred"}`);
+}
+
+/** Star, or take the star away, where it is not so yet. @param {Ctx} ctx @param {readonly Play[]} plays @param {string} words */
+export function starPlays(ctx, plays, words) {
+  for (const play of plays) void ctx.marks.star(play);
+  ctx.did(words, () => Promise.all(plays.map((play) => ctx.marks.star({ ...play, is_favorite: !play.is_favorite }))));
 }
 
 /** One that the box refused is only here: it goes without a word. @param {Ctx} ctx @param {Play} play */

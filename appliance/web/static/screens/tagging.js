@@ -10,7 +10,7 @@ import "../parts/tag-board.js";
 import { everything, FACETS, matching } from "../state/find.js";
 import { readyAfter } from "../state/store.js";
 import { Beginnings, merged, nextUntagged } from "../state/tagging.js";
-import { deletePlay, starPlay } from "./deeds.js";
+import { deletePlay, starPlay, starPlays } from "./deeds.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/store.js").Play} Play */
@@ -251,10 +251,9 @@ class Tagging {
     const rows = this.chosen.size ? this.chosenRows() : this.all.filter((row) => row.play.id === this.playId);
     const starred = rows.every((row) => row.play.is_favorite);
     const changed = rows.filter((row) => row.play.is_favorite === starred);
-    for (const { play } of changed) void this.ctx.marks.star(play);
     if (!changed.length) return;
     const words = this.chosen.size ? `${changed.length} plays ${starred ? "unstarred" : "starred"}` : `Play ${changed[0].play.number} ${starred ? "unstarred" : "starred"}`;
-    this.ctx.did(words, () => Promise.all(changed.map(({ play }) => this.ctx.marks.star({ ...play, is_favorite: !starred }))));
+    starPlays(this.ctx, changed.map(({ play }) => play), words);
   }
 }
 

@@ -37,6 +37,8 @@ export class Box extends EventTarget {
     this.reloads = 0;
     /** @type {Map<string, (result: any) => void>} */
     this.results = new Map();
+    /** Of marks that are not settled, come when nobody waited for them any longer. @type {Map<string, any>} */
+    this.late = new Map();
     /** @type {Map<string, number>} */
     this.pings = new Map();
     /** @type {any[]} */
@@ -139,12 +141,20 @@ export class Box extends EventTarget {
     if (event.type === "connected") return this.greet(event);
     if (event.type === "heartbeat") return this.ping();
     if (event.type === "pong") return this.pong(event);
-    if (event.type === "result") return void this.results.get(event.id)?.(event);
+    if (event.type === "result") return this.hear(event);
     if (!event.seq) return;
     if (this.loading) return void this.early.push(event);
     const before = event.clip_id ? this.state.clips.get(event.clip_id) : undefined;
     for (const table of store.apply(this.state, event)) this.changed(table);
     this.dispatchEvent(new CustomEvent("event", { detail: { event, before } }));
+  }
+
+  /** The answer to a command. One that comes late is an answer all the same: the mark is not sent again.
+   * @param {any} result */
+  hear(result) {
+    const give = this.results.get(result.id);
+    if (give) give(result);
+    else if (this.outbox.waiting().some((mark) => mark.key === result.id)) this.late.set(result.id, result);
   }
 
   /** @param {any} event the box says who it is */
@@ -154,6 +164,7 @@ export class Box extends EventTarget {
     const other = state.site !== "" && state.site !== event.site_id;
     state.site = event.site_id;
     if (event.recovered === false || other) {
+      this.late.clear(); // they were of another database
       await this.load().catch(() => socket === link.socket && link.drop());
     } else if (event.recovered) this.recovered++;
     if (!socket || socket !== link.socket) return; // lost meanwhile
@@ -231,7 +242,8 @@ export class Box extends EventTarget {
    * @param {import("./outbox.js").Mark} mark @returns {Promise<import("./outbox.js").Outcome>} */
   async deliver(mark) {
     if (!mark.request) {
-      const result = await this.command(mark.key, mark.doing, mark.body);
+      const result = this.late.get(mark.key) ?? (await this.command(mark.key, mark.doing, mark.body));
+      this.late.delete(mark.key);
       if (result) {
         if (result.ok) return this.learn(mark, result.resource);
         const final = isFinal(result.error.status ?? 400, result.error);

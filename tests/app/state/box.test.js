@@ -1,0 +1,45 @@
+// A command over the socket, and what becomes of an answer that comes when nobody waits for it any longer.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Box } from "../../../appliance/web/static/state/box.js";
+
+const nothing = { all: async () => [], put: async () => {}, drop: async () => {} };
+
+/** A connected box, and what was sent: over the socket, by HTTP. Requests are never answered but given up by hand. */
+function made() {
+  const box = new Box({ device: "ipad-1", disk: nothing });
+  clearInterval(box.marked);
+  const sent = { commands: [], requests: [] };
+  const socket = { readyState: 1, close() {}, send: (text) => sent.commands.push(JSON.parse(text).id) };
+  box.link.state = "up";
+  box.link.socket = box.greeted = socket;
+  box.outbox.wait = async () => {};
+  globalThis.fetch = (path, { headers, signal }) => {
+    sent.requests.push(headers["Idempotency-Key"]);
+    return new Promise((_, lost) => signal.addEventListener("abort", () => lost(new Error("given up"))));
+  };
+  return { box, sent };
+}
+
+const until = async (look) => {
+  while (!look()) await new Promise((done) => setTimeout(done, 5));
+};
+const cue = { key: "k1", doing: "play_cue", subject: "p1", body: { id: "p1", cue_time: "2026-11-20T19:00:00Z" } };
+
+test("an answer that comes late settles the mark: it is not sent again", async () => {
+  const { box, sent } = made();
+  const answer = box.outbox.add(cue);
+  await until(() => sent.requests.length); // a second without an answer: by HTTP
+  box.hear({ type: "result", id: "k1", ok: true, resource: { id: "p1" } });
+  box.resend(); // the link speaks again: what hangs on a dead connection is given up
+  assert.deepEqual(await answer, { id: "p1" });
+  assert.deepEqual(sent, { commands: ["k1"], requests: ["k1"] });
+  assert.equal(box.late.size, 0);
+});
+
+test("an answer to a mark that is settled is kept nowhere", () => {
+  const { box } = made();
+  box.hear({ type: "result", id: "k0", ok: true, resource: {} });
+  assert.equal(box.late.size, 0);
+});
