@@ -163,7 +163,8 @@ def look(fd: int, cursor: Cursor, size: int, *, ask_closed: bool, look_inside: b
     head = _head(fd, init) if init is not None and growth.cursor.parts else b""
     is_whole = growth.cursor.position == size  # else it is a copy that is still coming
     is_closed = ask_closed and not growth.more and is_whole and init is not None and was_closed(fd, init)
-    return Look(growth, is_closed, head)
+    # what came after `size` was asked was written before the file was closed
+    return Look(growth, is_closed and os.fstat(fd).st_size == size, head)
 
 
 def _head(fd: int, init: Init) -> bytes:

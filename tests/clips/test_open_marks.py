@@ -200,9 +200,7 @@ async def test_clips_of_the_same_bytes_share_one_file_and_each_may_go(
     assert len({path.stat().st_ino for path in paths}) == 1, "written once"
     assert paths[0].read_bytes() == b"20000000 us" + bytes(range(100, 150))
     for clip_id in ids[:39]:
-        await bench.store.write(
-            lambda tx, clip_id=clip_id: marks.expire_clip(tx, bench.rules, clip_id, "x")  # type: ignore[misc]
-        )
+        await bench.store.write(partial(marks.expire_clip, rules=bench.rules, clip_id=clip_id, reason="x"))
     await files.collect_now()
     [left] = files.clips_dir.glob("*/*.mp4")
     assert left.name == f"{ids[39]}-m1.mp4" and left.stat().st_nlink == 1

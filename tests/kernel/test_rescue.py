@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -44,7 +45,7 @@ async def fill(store: Store, wanted: Sequence[str]) -> None:
         tx.append("session_updated", f"session:{session_id}", {"name": name})
 
     for name in wanted:
-        await store.write(lambda tx, name=name: change(tx, name))  # type: ignore[misc]
+        await store.write(partial(change, name=name))
 
 
 def make(path: Path, before: Sequence[str], after: Sequence[str] = ()) -> tuple[Path, Witness]:

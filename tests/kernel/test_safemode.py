@@ -23,6 +23,7 @@ from appliance.kernel.safemode import (
     open_safe_mode,
     run_leaving,
 )
+from tests.kit.box import in_the_loop
 
 SECOND = 1_000_000
 PARTS = ("old", "cutting", "files")
@@ -138,10 +139,6 @@ def test_a_marker_that_cannot_be_read_is_no_marker(tmp_path: Path, left: str) ->
 async def test_parts_come_back_one_at_a_time_and_the_box_is_as_before(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def in_the_loop(call, *args):  # type: ignore[no-untyped-def]  # the clock must not jump meanwhile
-        await trio.lowlevel.checkpoint()
-        return call(*args)
-
     monkeypatch.setattr(trio.to_thread, "run_sync", in_the_loop)
     crash(tmp_path, 3)
     began_s = trio.current_time()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import trio
 
@@ -18,6 +18,7 @@ from appliance.kernel.tx import Tx
 from appliance.sessions.model import SessionIn
 from appliance.sessions.store import create_session
 
+Result = TypeVar("Result")
 KICKOFF_US = from_rfc3339("2026-11-20T19:00:00Z")
 COACH = Caller(device="coach-ipad")
 
@@ -51,6 +52,12 @@ async def sim_store(tmp_path: Path, clock: Clock | None = None) -> AsyncIterator
     """A store whose writer runs in the loop, so that mock clocks may jump. Default clock: trio's."""
     async with open_store(tmp_path / "box.db", clock or SimClock(), in_thread=False) as store:
         yield store
+
+
+async def in_the_loop(call: Callable[..., Result], *args: Any, **ignored: Any) -> Result:
+    """For trio.to_thread.run_sync in simulated time: the clock jumps while a thread works."""
+    await trio.lowlevel.checkpoint()
+    return call(*args)
 
 
 def add_channel(tx: Tx, channel_id: str, *, status: str = "active", latency_ms: int = 0) -> None:

@@ -13,16 +13,12 @@ from appliance.kernel.rescue import is_good
 from appliance.kernel.witness import read_witness
 from appliance.ops import snapshots
 from appliance.ops.snapshots import EVERY_S, KEEP, run_snapshots, snapshot_files
-from tests.kit.box import HandClock, sim_store
+from tests.kit.box import HandClock, in_the_loop, sim_store
 
 
 async def test_each_ten_minutes_in_which_something_changed_leave_a_copy(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def in_the_loop(call, *args, **kwargs):  # type: ignore[no-untyped-def]  # the clock must not jump
-        await trio.lowlevel.checkpoint()
-        return call(*args)
-
     monkeypatch.setattr(trio.to_thread, "run_sync", in_the_loop)
     clock, folder = HandClock(), tmp_path / "copies"
     async with (

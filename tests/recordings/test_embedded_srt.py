@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,10 @@ async def recording(directory: Path, url: str) -> AsyncIterator[RecorderHandle]:
 
         yield await nursery.start(run)
         nursery.cancel_scope.cancel()
+
+
+def has_grown(path: Path, size: int) -> bool:
+    return path.stat().st_size > size
 
 
 def files(directory: Path) -> list[Path]:
@@ -170,7 +175,7 @@ async def test_a_frame_is_on_disk_a_part_and_the_lines_latency_after_its_capture
             [path] = await eventually(lambda: files(tmp_path), what="the file")
             while min(ages_us, default=PROMPT_US) >= PROMPT_US and len(ages_us) < 60:
                 seen = path.stat().st_size
-                await eventually(lambda seen=seen: path.stat().st_size > seen, what="the next part")  # type: ignore[misc]
+                await eventually(partial(has_grown, path, seen), what="the next part")
                 written_us = path.stat().st_mtime_ns // 1000
                 newest = burned_so_far(path)[-1]
                 assert newest is not None

@@ -24,6 +24,7 @@ from tests.recordings.tree import (
     frames_seen,
     live_camera,
     until,
+    until_frames,
 )
 
 
@@ -44,7 +45,7 @@ async def test_parts_are_indexed_as_they_are_written(box: Box) -> None:
         await until(handle, lambda: frames_seen(handle) == 6)
         for expected in (12, 18, 24):
             box.add("a.mp4", camera.next_part())
-            await until(handle, lambda expected=expected: frames_seen(handle) == expected)  # type: ignore[misc]
+            await until_frames(handle, expected)
         await until(handle, lambda: handle.footage_state("cam1") == "on")
         assert handle.newest_part_age_s("cam1") is not None
         until_us = handle.video_until_us("cam1")
@@ -170,7 +171,7 @@ async def test_a_disk_that_hangs_for_one_channel_stops_neither_the_others_nor_th
             box.add(f"{hung}.mp4", one.next_part())
             for number in range(4):
                 box.add("b.mp4", two.next_part() if number else two.begin() + two.next_part(), "cam2")
-                await until(handle, lambda number=number: frames_seen(handle, "cam2") == 6 * (number + 1))  # type: ignore[misc]
+                await until_frames(handle, 6 * (number + 1), "cam2")
             await fallen_silent(handle)
             assert handle.footage_state("cam1") == "stalled"
     finally:
@@ -337,7 +338,7 @@ async def test_published_times_survive_a_kill_in_the_middle_of_a_segment(box: Bo
     async with box.running() as handle:
         for number in range(3):
             box.add("a.mp4", camera.begin() + camera.next_part() if not number else camera.next_part())
-            await until(handle, lambda number=number: frames_seen(handle) == 6 * (number + 1))  # type: ignore[misc]
+            await until_frames(handle, 6 * (number + 1))
         view = handle.newest_view("cam1")
         assert view is not None
         times = [view.clock.wall_us(at) for at in range(0, 3 * PART_NS, PART_NS // 6)]

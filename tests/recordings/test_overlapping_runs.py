@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -62,9 +63,9 @@ class Cut:
             assert left[1] <= right[0]
 
 
-async def cut(handle: RecordingsHandle, start_s: float, end_s: float) -> Cut:
-    start_us, end_us = START_US + round(start_s * S), START_US + round(end_s * S)
-    views = await handle.views("cam1", start_us, end_us)
+@contextmanager
+def opening(handle: RecordingsHandle) -> Iterator[Callable[[str], int]]:
+    """Descriptors by name, closed with the block."""
     opened: dict[str, int] = {}
 
     def open_fd(name: str) -> int:
@@ -73,12 +74,19 @@ async def cut(handle: RecordingsHandle, start_s: float, end_s: float) -> Cut:
         return opened[name]
 
     try:
-        plan = make_plan(views, open_fd, start_us=start_us, end_us=end_us, latency_us=0)
-        published = plan_frames(views, open_fd, start_us, end_us, 0)
-        body = b"".join(os.pread(open_fd(one.name), one.length, one.offset) for one in plan.ranges)
+        yield open_fd
     finally:
         for fd in opened.values():
             os.close(fd)
+
+
+async def cut(handle: RecordingsHandle, start_s: float, end_s: float) -> Cut:
+    start_us, end_us = START_US + round(start_s * S), START_US + round(end_s * S)
+    views = await handle.views("cam1", start_us, end_us)
+    with opening(handle) as open_fd:
+        plan = make_plan(views, open_fd, start_us=start_us, end_us=end_us, latency_us=0)
+        published = plan_frames(views, open_fd, start_us, end_us, 0)
+        body = b"".join(os.pread(open_fd(one.name), one.length, one.offset) for one in plan.ranges)
     played = play(plan.header + body)
     spans = handle.coverage("cam1", start_us, end_us).spans
     return Cut(
@@ -168,15 +176,8 @@ async def test_the_same_is_decided_after_a_restart_and_for_the_key_picture(box: 
         assert (again.numbers, again.published) == (before.numbers, before.published)
         views = await handle.views("cam1", START_US, START_US + 10 * S)
         for at_s, run in ((4.5, 1), (4.9, 1), (5.1, 2), (7.5, 2)):
-            fds: list[int] = []
-
-            def open_fd(name: str) -> int:
-                fds.append(handle.open_fd(name))  # noqa: B023
-                return fds[-1]  # noqa: B023
-
-            key = plan_frame(views, open_fd, START_US + round(at_s * S), 0)
-            for fd in fds:
-                os.close(fd)
+            with opening(handle) as open_fd:
+                key = plan_frame(views, open_fd, START_US + round(at_s * S), 0)
             assert key.picture.name.startswith(f"cam1/run{run}_"), at_s
 
 

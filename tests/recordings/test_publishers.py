@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -50,6 +51,10 @@ def one(handle: PublishersHandle) -> Publisher:
     return handle.publisher("cam1") or Publisher("cam1", False)
 
 
+def is_connected(handle: PublishersHandle, caller: str) -> bool:
+    return one(handle).connection == caller
+
+
 async def test_who_sends_is_seen_with_address_tracks_and_line(mediamtx: StandIn) -> None:
     async with watching(mediamtx.url) as handle:
         await looked(handle, lambda: handle.is_known)
@@ -68,7 +73,7 @@ async def test_an_encoder_that_connects_again_is_counted(mediamtx: StandIn) -> N
     async with watching(mediamtx.url) as handle:
         for number, caller in enumerate("abc"):
             mediamtx.connect("cam1", caller)
-            await looked(handle, lambda caller=caller: one(handle).connection == caller)  # type: ignore[misc]
+            await looked(handle, partial(is_connected, handle, caller))
             assert one(handle).restarts == number
         mediamtx.disconnect("cam1")
         await looked(handle, lambda: not one(handle).is_online)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -164,7 +164,7 @@ def holders(secret: bytes, *, but: set[int]) -> list[str]:
 async def test_sound_alone_is_told_and_a_camera_takes_the_port_from_it(tmp_path: Path) -> None:  # E1, E2
     port = free_udp_port()
     sound = ["ffmpeg", "-v", "quiet", "-re", "-f", "lavfi", "-i", "sine", "-c:a", "aac", "-f", "mpegts"]
-    process = subprocess.Popen([*sound, f"srt://127.0.0.1:{port}?mode=caller"])  # noqa: ASYNC220
+    process = subprocess.Popen([*sound, f"srt://127.0.0.1:{port}?mode=caller"])  # noqa: ASYNC220  # it is started in no time
     try:
         async with recording(tmp_path, f"srt://:{port}?latency=80") as handle:
             detail = await board(handle, "not recorded")
@@ -180,14 +180,10 @@ async def test_sound_alone_is_told_and_a_camera_takes_the_port_from_it(tmp_path:
 
 async def test_a_source_the_box_calls_is_recorded_and_its_end_told(tmp_path: Path) -> None:
     port = free_udp_port()
-    serve: Callable[[], subprocess.Popen[bytes]] = lambda: subprocess.Popen(  # noqa: E731
-        [
-            *("ffmpeg", "-v", "quiet", "-re", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25"),
-            *("-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "0", "-f", "mpegts"),
-            f"srt://127.0.0.1:{port}?mode=listener&passphrase={SECRET}",
-        ]
-    )
-    process = serve()
+    argv = ["ffmpeg", "-v", "quiet", "-re", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25"]
+    argv += ["-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "0", "-f", "mpegts"]
+    argv += [f"srt://127.0.0.1:{port}?mode=listener&passphrase={SECRET}"]
+    process = subprocess.Popen(argv)  # noqa: ASYNC220  # it is started in no time
     try:
         url = f"srt://127.0.0.1:{port}?passphrase={SECRET}"
         async with recording(tmp_path, url) as handle:

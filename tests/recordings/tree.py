@@ -113,6 +113,11 @@ async def fallen_silent(handle: RecordingsHandle, channel: str = "cam1") -> None
     await eventually(is_silent)
 
 
+async def until_frames(handle: RecordingsHandle, count: int, channel: str = "cam1") -> None:
+    """Wait until so many frames of its newest file are indexed."""
+    await until(handle, lambda: frames_seen(handle, channel) == count)
+
+
 def live_camera(number: int = 0, *, behind_us: int = 0, stream: bytes = b"\x11" * 16) -> Camera:
     """A camera whose first part of 0.2 s is complete now."""
     return Camera(ntp_ns=(wall_us() - PART_US - behind_us) * 1000, number=number, stream_id=stream)
