@@ -43,6 +43,7 @@ class DirectTransport:
         self._control = b""
         self._probing = False
         self._closed = False
+        self._said_goodbye = False
         self._upcalls = NO_UPCALLS
 
     @classmethod
@@ -63,6 +64,8 @@ class DirectTransport:
         stream._send_wsproto_event = self._take_over
 
     def offer(self, frames: bytes) -> bool:
+        if self._said_goodbye:
+            raise Gone("nothing may follow a close frame")
         if self._rest or self._control:
             return False
         self._rest = memoryview(frames)
@@ -101,6 +104,7 @@ class DirectTransport:
                 self._control += self._wire.stream.connection.send(
                     CloseConnection(code, short_reason(reason))
                 )
+                self._said_goodbye = True
                 self._limit_buffer(CLOSING_BUFFER_BYTES)
                 await self.flush()
                 await until_disconnect(receive)
@@ -172,5 +176,6 @@ class DirectTransport:
             if not self.offer(data) and len(self._control) + len(data) <= CONTROL_BYTES_MAX:
                 self._control += data
                 self._upcalls.wake()
+            self._said_goodbye = self._said_goodbye or isinstance(event, CloseConnection)
         except (LocalProtocolError, Gone):
             pass  # nobody is there to be answered
