@@ -39,6 +39,7 @@ from appliance.retention.core import (
     decide,
     pause_s,
 )
+from appliance.retention.met import meet
 from appliance.retention.model import Clips, ExpireClip, Figures, Folders, Recordings, Space
 
 WHOLE_S: Final = 600.0  # with room enough, only what is too old has to be found
@@ -87,6 +88,7 @@ class _Keeper:
     grace_us: int = 0
     wanted: Limits | None = None  # what the settings say; `limits` is what holds now
     pending: Decision | None = None  # what the figures that wait would delete at once
+    met_us: dict[str, int] = field(default_factory=dict)  # channels whose earlier recordings wait (met.py)
     lead_s: float | None = None  # box time minus the monotonic clock, when last seen
     doubt_until_s: float = float("-inf")
 
@@ -130,7 +132,14 @@ class _Keeper:
     async def _settle_limits(self) -> None:
         """Take the figures that hold now: stricter ones than those of the last run wait (grace.py)."""
         assert self.wanted is not None
-        now_us, stored = await self.store.read(lambda tx: (tx.now_us, rows.read_record(tx)))
+        now_us, stored, stored_met = await self.store.read(
+            lambda tx: (tx.now_us, rows.read_record(tx), rows.read_met(tx))
+        )
+        folder, channels = str(self.folders.recordings), self.recordings.channel_ids()
+        met = meet(stored_met, folder, channels, now_us)
+        if (waiting := met.waiting(now_us, self.grace_us)) != self.met_us:
+            self.whole_s = float("-inf")
+        self.met_us = waiting
         if self.record is None:
             await self._ask()
             record = grace.settle(stored, self.wanted, now_us, self.grace_us, self.free_bytes)
@@ -142,8 +151,8 @@ class _Keeper:
                 log.warning("retention setting waits", change=change, until=to_rfc3339(record.until_us))
             self.whole_s = float("-inf")
         self.record = record
-        if record != stored:
-            await self._write(partial(rows.keep_record, record=record))
+        if record != stored or met != stored_met:
+            await self._write(partial(rows.keep_record, record=record, met=met))
 
     async def _unpinned(self, names: Sequence[str]) -> list[str]:
         """Those no clip plays. A power cut may have undone a deletion, and a clip been cut from what came
@@ -168,6 +177,19 @@ class _Keeper:
         self.free_bytes = recordings.free_bytes
         return recordings.free_bytes, None if clips.device == recordings.device else clips.free_bytes
 
+    def found(self) -> list[str]:
+        """Channels with recordings that only their wait keeps."""
+        doomed = self.pending.footage if self.pending is not None else ()
+        channels = {one.segment.channel_id for one in doomed if one.segment.channel_id in self.met_us}
+        return [f"recordings of {channel_id} that were there before" for channel_id in sorted(channels)]
+
+    def waits_until_us(self) -> int:
+        """When the last of what waits is over."""
+        ends = [us + self.grace_us for us in self.met_us.values()] if self.found() else []
+        if self.record is not None and self.record.later is not None:
+            ends.append(self.record.until_us)
+        return max(ends, default=0)
+
     # -- deciding ----------------------------------------------------------------------------------------
 
     async def _make_room(self) -> None:
@@ -177,7 +199,10 @@ class _Keeper:
             limits = self._limits_at(view.now_us)
             decision = await trio.to_thread.run_sync(decide, view, limits)
             later = self.record.later if self.record is not None else None
-            self.pending = None if later is None else await trio.to_thread.run_sync(decide, view, later)
+            self.pending = None
+            if later is not None or self.met_us:
+                freed = replace(view, holds=replace(view.holds, met_us={}))
+                self.pending = await trio.to_thread.run_sync(decide, freed, later or limits)
             self.decision = decision
             self.stuck = tuple(sorted({clip_id for clip_id, _ in unwritable}))
             await self._delete(decision.footage)
@@ -200,6 +225,7 @@ class _Keeper:
                 tx.now_us,
             )
         )
+        holds = replace(holds, met_us=self.met_us)
         return View(now_us, free_bytes, clips_free_bytes, footage, clips, holds, unwritable)
 
     def _limits_at(self, now_us: int) -> Limits:
@@ -329,8 +355,8 @@ class RetentionHandle:
             stuck=keeper.stuck,
             error=keeper.error,
             unmet=decision.unmet if decision else (),
-            waiting=tuple(record.changes()) if record else (),
-            waits_until_us=record.until_us if record else 0,
+            waiting=(*(record.changes() if record else ()), *keeper.found()),
+            waits_until_us=keeper.waits_until_us(),
             waiting_bytes=sum(one.segment.bytes for one in keeper.pending.footage) if keeper.pending else 0,
         )
 

@@ -113,6 +113,7 @@ class Holds:
     unfinished: Stretches = field(default_factory=Stretches)  # clips still to be cut
     pins: Mapping[str, tuple[Pin, ...]] = field(default_factory=dict)  # by recording
     condemned: frozenset[str] = frozenset()  # told as deleted already
+    met_us: Mapping[str, int] = field(default_factory=dict)  # channels just met: what is older waits (met.py)
 
     def needed(self, segment: StoredSegment) -> bool:
         """No reason is good enough, now: it grows, or a clip would be lost with it."""
@@ -125,7 +126,12 @@ class Holds:
 
     def held(self, segment: StoredSegment) -> bool:
         """Stays unless the reserve is touched."""
-        return self.needed(segment) or segment.name in self.pins or self.sessions.touch(segment)
+        return (
+            self.needed(segment)
+            or segment.name in self.pins
+            or segment.written_us < self.met_us.get(segment.channel_id, 0)
+            or self.sessions.touch(segment)
+        )
 
     def allow(self, segment: StoredSegment, reason: Reason) -> bool:
         """Asked again, with fresh rows, in the transaction that condemns it."""

@@ -16,6 +16,7 @@ from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.recordings.model import StoredSegment
 from appliance.retention.core import FOR_EVER, Doomed, Holds, OldClip, Pin, Reason, Stretch, Stretches
 from appliance.retention.grace import Record
+from appliance.retention.met import Met
 
 LEAD_US: Final = 3600 * 1_000_000  # a mark may lie this long before its session's start (HH:MM:SS)
 GOP_US: Final = 30 * 1_000_000  # a cut needs the key frame before it; sources send one every few seconds
@@ -184,6 +185,7 @@ def executed(tx: Tx, names: Iterable[str]) -> None:
 # -- the figures in force -----------------------------------------------------------------------------------
 
 _LIMITS: Final = "retention_limits"
+_MET: Final = "retention_channels"
 
 
 def read_record(tx: ReadTx) -> Record | None:
@@ -197,7 +199,19 @@ def read_record(tx: ReadTx) -> Record | None:
         return None
 
 
-def keep_record(tx: Tx, record: Record) -> None:
-    """Remember the limits for the next start."""
-    text = json.encode(record.to_json()).decode()
-    tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_LIMITS, text))
+def read_met(tx: ReadTx) -> Met | None:
+    """Which channels' recordings retention knows; None before the first look, or if that cannot be read."""
+    text = tx.value("SELECT value FROM meta WHERE key = ?", (_MET,))
+    if text is None:
+        return None
+    try:
+        return Met.from_json(json.decode(str(text).encode()))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def keep_record(tx: Tx, record: Record, met: Met) -> None:
+    """Remember the limits and the channels for the next start."""
+    for key, value in ((_LIMITS, record.to_json()), (_MET, met.to_json())):
+        text = json.encode(value).decode()
+        tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, text))
