@@ -43,6 +43,24 @@ async def silent_sockets(target: Target, rnd: Random, seconds: float) -> None:
     await _crowd(target, SILENT, b"", seconds)
 
 
+async def storm(target: Target, rnd: Random, seconds: float) -> None:
+    """The same from one address, called again at once: whoever comes from another one must not lose its
+    place."""
+
+    async def caller(dice: Random) -> None:
+        while True:
+            try:
+                stream = await target.connect(as_stranger=True)
+                try:
+                    await stream.receive_some(1)
+                finally:
+                    stream.socket.close()
+            except (OSError, trio.BrokenResourceError):
+                await trio.lowlevel.checkpoint()
+
+    await _many(caller, rnd, seconds, SILENT)
+
+
 async def half_headers(target: Target, rnd: Random, seconds: float) -> None:
     """Connections that begin a request and stop."""
     await _crowd(target, SILENT, b"GET /time HTTP/1.1\r\nHo", seconds)
@@ -164,6 +182,7 @@ ATTACKS: dict[str, Attack] = {
     "raw_bytes": raw_bytes,
     "one_byte_behind": one_byte_behind,
     "silent_sockets": silent_sockets,
+    "storm": storm,
     "half_headers": half_headers,
     "kept_connections": kept_connections,
     "slow_bodies": slow_bodies,

@@ -16,6 +16,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 ANSWER_S = 20.0  # of a box that is being attacked on a slow machine; one that hangs never answers
 SPARE = 30  # clips that are being cut, readers of the database
 DESCRIPTORS = 8192  # the attacker's own
+STRANGER = "127.0.0.9"
 
 
 class Broken(AssertionError):
@@ -36,13 +37,18 @@ class Target:
         host, _, port = address.removeprefix("http://").rstrip("/").rpartition(":")
         return cls(host.strip("[]"), int(port), pid)
 
-    async def connect(self, receive_buffer: int | None = None) -> trio.SocketStream:
-        """Raises OSError when nobody accepts."""
+    async def connect(
+        self, receive_buffer: int | None = None, *, as_stranger: bool = False
+    ) -> trio.SocketStream:
+        """Raises OSError when nobody accepts. `as_stranger`: from another address of this machine, where the
+        target is on it."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         sock = trio.socket.socket(family, socket.SOCK_STREAM)
         try:
             if receive_buffer is not None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            if as_stranger and self.host.startswith("127."):
+                await sock.bind((STRANGER, 0))
             await sock.connect((self.host, self.port))
         except BaseException:
             sock.close()
