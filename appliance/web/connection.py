@@ -264,6 +264,7 @@ class Connection(TCPServer):
                 break
             if self._linger_until is not None:
                 discarded += len(data)
+                await self.crowd.turns.take()
                 continue
             try:
                 left = await self._serve_short(data)
@@ -304,7 +305,8 @@ class Connection(TCPServer):
             self.crowd.serve(self)
             exchange = Exchange(asked.body)
             scope = scope_of(asked, self.protocol.client, self.protocol.server)
-            await app(scope, exchange.receive, exchange.send)
+            with self.crowd.turns.mark():
+                await app(scope, exchange.receive, exchange.send)
             if not exchange.is_whole:
                 return None
             await self.protocol_send(RawData(exchange.answer(self.config.response_headers("h11"))))

@@ -22,6 +22,7 @@ import trio
 
 from appliance.kernel.signal import Signal
 from appliance.web.limits import Limits, is_loopback, network_of
+from appliance.web.turns import Turns
 
 GREETING_S = 1.0  # from the connection to the first request: a moment for a browser, and for a busy loop
 LOOKS = 64  # of the longest silent, for one that has really sent nothing; of networks that hold the same
@@ -39,21 +40,6 @@ class Member(Protocol):
 
 
 Members = dict[Member, None]  # in order
-
-
-class Turns:
-    """Requests that are not short begin one at a time, one in each pass of the event loop.
-
-    A pass in which fifty begin takes 20 ms or more, and a mark that came meanwhile waits for all of them;
-    so it waits for one. Nothing is slower for it: the loop never rests while somebody waits for a turn.
-    """
-
-    def __init__(self) -> None:
-        self._one = trio.Lock()
-
-    async def take(self) -> None:
-        async with self._one:
-            await trio.lowlevel.checkpoint()
 
 
 Since = tuple[Member, float]

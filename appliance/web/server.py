@@ -147,6 +147,7 @@ class _Door:
             address = str(stream.socket.getpeername()[0])
         except OSError:
             return  # it went between accept and here
+        await self.crowd.turns.take()
         if not self.crowd.make_room(address):
             self.crowd.turned_away += 1
             try:

@@ -20,7 +20,7 @@ from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 
 FRESH_S = 1.0
-REST = 1.0  # between two, as long as the last one took: it is made in Python, beside everything else
+REST = 4.0  # times as long as the last one took: it is made in Python, beside everything else
 
 
 class SharedSnapshot:

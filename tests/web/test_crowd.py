@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from appliance.web.crowd import GREETING_S, STALLED_S, Crowd, Turns
+from appliance.web.crowd import GREETING_S, STALLED_S, Crowd
 from appliance.web.limits import Limits, Seldom, network_of
 
 
@@ -137,25 +137,6 @@ def test_networks(address: str, network: str | None) -> None:
 def test_a_flood_is_one_line_a_second_with_its_count() -> None:
     lines = Seldom()
     assert [lines.take(now) for now in (10.0, 10.1, 10.9, 11.0, 13.0)] == [1, None, None, 3, 1]
-
-
-async def test_turns_are_one_a_pass_and_in_order() -> None:
-    turns, begun = Turns(), []
-
-    async def begin(number: int) -> None:
-        await turns.take()
-        begun.append(number)
-
-    async with trio.open_nursery() as nursery:
-        for number in range(20):
-            nursery.start_soon(begin, number)
-            await trio.lowlevel.checkpoint()  # so that they come in this order
-        steps = []
-        while len(begun) < 20:
-            before = len(begun)
-            await trio.lowlevel.checkpoint()
-            steps.append(len(begun) - before)
-    assert max(steps) <= 1 and begun == list(range(20))
 
 
 async def test_who_came_just_now_has_a_moment_to_ask_among_many_that_keep_their_place() -> None:
