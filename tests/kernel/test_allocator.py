@@ -38,3 +38,31 @@ assert mib() - before < held - 20, f"{held:.0f} MiB before, {mib() - before:.0f}
 
 def test_what_is_freed_between_things_that_stay_is_given_back() -> None:
     subprocess.run([sys.executable, "-c", LOOK], check=True, timeout=30)
+
+
+THREADS = """
+import threading
+from pathlib import Path
+from appliance.kernel import allocator
+
+assert allocator.begin()
+together = threading.Barrier(12)
+
+def work():
+    kept = [b"x" * 3000 for _ in range(300)]
+    together.wait()  # all of them have allocated, and none has ended
+
+threads = [threading.Thread(target=work) for _ in range(12)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+starts = [int(line.split("-")[0], 16) for line in Path("/proc/self/maps").read_text().splitlines()]
+# glibc puts arenas at multiples of 64 MiB, and nothing else stands there.
+arenas = [start for start in starts if start % (64 << 20) == 0 and start]
+assert len(arenas) < allocator.ARENAS, f"{len(arenas)} beside the main one"
+"""
+
+
+def test_threads_share_two_arenas() -> None:
+    subprocess.run([sys.executable, "-c", THREADS], check=True, timeout=30)
