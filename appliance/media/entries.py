@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Final, NamedTuple
@@ -47,8 +47,7 @@ class _Pending(NamedTuple):
     highest: int
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(NamedTuple):
     """What is known of a file's entries so far; immutable, as the cursor it is part of.
 
     `newest`: dts of the newest entry, or of the first sample; `longest`: the greatest distance between two.
@@ -75,6 +74,30 @@ class Found:
     pictures: list[Picture] = field(default_factory=list)
 
 
+def is_quiet(search: Search, runs: Sequence[TrackRun], timescale: int) -> bool:
+    """Whether no sample of a part is looked into, as nearly always: none is flagged, no entry is overdue.
+
+    False where only `find_entries` can tell.
+    """
+    if (
+        len(runs) > 1
+        or search.newest is None
+        or search.unflagged
+        or search.pending
+        or not search.flags_differ
+    ):
+        return False
+    run = runs[0]
+    if run.sync is None or 1 in run.sync:
+        return False
+    return search.newest + _patience(search, timescale) > run.tfdt + sum(run.durations)
+
+
+def _patience(search: Search, timescale: int) -> float:
+    """How long after an entry the next one is waited for, ticks."""
+    return min(max(_PATIENCE_S * timescale, _PATIENCE_FACTOR * search.longest), _MOST_PATIENCE_S * timescale)
+
+
 def find_entries(search: Search, fd: int, runs: list[TrackRun], track: Track, part: int) -> Found:
     """The keys of a part whose video is `runs`. OSError passes through; unreadable samples are no key."""
     found = Found(search)
@@ -83,7 +106,7 @@ def find_entries(search: Search, fd: int, runs: list[TrackRun], track: Track, pa
     before = 0  # samples in earlier runs of this part
     for run in runs:
         if run.sync is not None and not found.search.flags_differ:
-            found.search = replace(found.search, flags_differ=True)
+            found.search = found.search._replace(flags_differ=True)
         for number in _candidates(found, run, track):
             place = _Place(run, number, part, before + number)
             if codec is None:
@@ -144,8 +167,7 @@ def _next_unflagged(search: Search, run: TrackRun, track: Track, start: int) -> 
         return count
     if search.unflagged or search.pending or search.newest is None:
         return start
-    patience = max(_PATIENCE_S * track.timescale, _PATIENCE_FACTOR * search.longest)
-    due = search.newest + min(patience, _MOST_PATIENCE_S * track.timescale)
+    due = search.newest + _patience(search, track.timescale)
     if due > run.tfdt + sum(run.durations):
         return count
     return bisect_left(list(accumulate(run.durations, initial=run.tfdt))[:count], due, start)
@@ -153,8 +175,7 @@ def _next_unflagged(search: Search, run: TrackRun, track: Track, start: int) -> 
 
 def _look(found: Found, fd: int, track: Track, codec: VideoCodec, prefix: int, place: _Place) -> None:
     """Look into one sample; add it when it is an entry."""
-    head = _head(fd, codec, prefix, place)
-    nals = list(sample_nals(head, prefix))
+    head, nals = _head(fd, codec, prefix, place)
     entry = entry_of(codec, nals)
     if entry is None and _is_intra(codec, nals) and (_brings_sets(nals) or place.vouched_for(found.search)):
         entry = Entry("recovery", 0, exact=False)
@@ -163,27 +184,29 @@ def _look(found: Found, fd: int, track: Track, codec: VideoCodec, prefix: int, p
     if entry is None:
         search = found.search
         newest = place.dts if search.newest is None else search.newest
-        found.search = replace(search, newest=newest, mistaken=search.mistaken + place.flagged)
+        found.search = search._replace(newest=newest, mistaken=search.mistaken + place.flagged)
         return
-    key = _key(found, track, head, place)
+    key = _key(found, track, head, place, nals)
     if key is None:
         return
     if entry.kind == "recovery":
         key = replace(key, resets=0)
-    found.search = replace(found.search, unflagged=found.search.unflagged or not place.flagged)
+    found.search = found.search._replace(unflagged=found.search.unflagged or not place.flagged)
     if entry.recovery:
         pending = (*found.search.pending, _Pending(key, entry.recovery, key.pts))[-_MAX_PENDING:]
-        found.search = replace(found.search, pending=pending)
+        found.search = found.search._replace(pending=pending)
     else:
         _add(found, key, place.dts)
 
 
-def _head(fd: int, codec: VideoCodec, prefix: int, place: _Place) -> bytes:
-    """The sample's first bytes, up to and into its first slice."""
+def _head(fd: int, codec: VideoCodec, prefix: int, place: _Place) -> tuple[bytes, list[bytes]]:
+    """The sample's first bytes, up to and into its first slice, and the NAL units in them."""
     head = os.pread(fd, min(params.KEY_HEAD_BYTES, place.size), place.offset)
-    if len(head) < place.size and not any(nal and is_slice(codec, nal) for nal in sample_nals(head, prefix)):
+    nals = list(sample_nals(head, prefix))
+    if len(head) < place.size and not any(nal and is_slice(codec, nal) for nal in nals):
         head = os.pread(fd, min(_MAX_HEAD_BYTES, place.size), place.offset)
-    return head
+        nals = list(sample_nals(head, prefix))
+    return head, nals
 
 
 def _brings_sets(nals: list[bytes]) -> bool:
@@ -196,16 +219,18 @@ def _is_intra(codec: VideoCodec, nals: list[bytes]) -> bool:
     return codec == "h264" and bool(slices) and all(map(is_intra_slice, slices))
 
 
-def _key(found: Found, track: Track, head: bytes, place: _Place) -> Key | None:
+def _key(
+    found: Found, track: Track, head: bytes, place: _Place, nals: Sequence[bytes] | None = None
+) -> Key | None:
     """The key at a place, its parameter sets looked up; None where no decoder can begin."""
     try:
-        facts = params.key_facts(track, head)
+        facts = params.key_facts(track, head, nals)
     except Malformed:
         return None
     if facts.format_id != found.search.format_id:
         size = track.turn.size(facts.width, facts.height)
         found.pictures.append(Picture(place.pts, facts.format_id, *size))
-        found.search = replace(found.search, format_id=facts.format_id)
+        found.search = found.search._replace(format_id=facts.format_id)
     return Key(place.pts, place.part, place.sample, facts.params_id, facts.format_id)
 
 
@@ -216,8 +241,8 @@ def _add(found: Found, key: Key | None, dts: int) -> None:
     search = found.search
     distance = dts - search.newest if search.newest is not None and search.found else 0
     found.keys.append(key)
-    found.search = replace(
-        search, newest=dts, longest=max(search.longest, distance), found=search.found + 1, pending=()
+    found.search = search._replace(
+        newest=dts, longest=max(search.longest, distance), found=search.found + 1, pending=()
     )
 
 
@@ -234,5 +259,5 @@ def _count(found: Found, codec: VideoCodec, nals: list[bytes], place: _Place) ->
             continue
         waiting.clear()  # older points are right later than this one: nobody needs them
         found.keys.append(replace(one.key, recovery=highest - one.key.pts))
-        found.search = replace(found.search, found=found.search.found + 1, newest=place.dts)
-    found.search = replace(found.search, pending=tuple(waiting))
+        found.search = found.search._replace(found=found.search.found + 1, newest=place.dts)
+    found.search = found.search._replace(pending=tuple(waiting))

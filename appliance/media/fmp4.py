@@ -90,6 +90,10 @@ class Init:
     timescale: int = 1000
     chosen: int = 0  # id of the video track that has samples, once that is known; see `with_samples`
     stsd_id: str = field(init=False)  # equal ids: samples can share one set of tracks
+    # Every video track, those of moving pictures before cover pictures, and the channel's picture of them:
+    # found once here, since each part and each look at a growing file asks.
+    videos: tuple[Track, ...] = field(init=False, repr=False, compare=False)
+    video: Track | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         digest = hashlib.blake2s(digest_size=8)
@@ -98,18 +102,11 @@ class Init:
             digest.update(repr((track.id, track.kind, track.timescale, track.stsd)).encode())
             digest.update(turned.encode())
         object.__setattr__(self, "stsd_id", digest.hexdigest())
-
-    @property
-    def videos(self) -> tuple[Track, ...]:
-        """Every video track, those of moving pictures before cover pictures; else in the file's order."""
         found = [track for track in self.tracks if track.kind == "video"]
-        return tuple(sorted(found, key=lambda track: track.codec not in MOVING))
-
-    @property
-    def video(self) -> Track | None:
-        """The track that is the channel's picture."""
-        videos = self.videos
-        return next((track for track in videos if track.id == self.chosen), videos[0] if videos else None)
+        videos = tuple(sorted(found, key=lambda track: track.codec not in MOVING))
+        object.__setattr__(self, "videos", videos)
+        video = next((track for track in videos if track.id == self.chosen), videos[0] if videos else None)
+        object.__setattr__(self, "video", video)
 
     def with_samples(self, counts: Mapping[int, int]) -> Init:
         """The same with its video track chosen by the first part that has some: `counts` samples by track.

@@ -14,10 +14,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
 
-from appliance.media.entries import Picture, Search, find_entries
+from appliance.media.entries import Picture, Search, find_entries, is_quiet
 from appliance.media.fmp4 import (
     MAX_INIT_BYTES,
     MAX_MOOF_BYTES,
@@ -52,8 +52,7 @@ _BETWEEN: Final = 100  # boxes between a moof and its mdat
 State = Literal["empty", "growing", "closed", "unreadable"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """Where a scan goes on; immutable, so a scan that fails half-way has changed nothing."""
 
     position: int = 0
@@ -64,8 +63,8 @@ class Cursor:
     origin_ns: int | None = None  # least decode time of the first part, any track, ns
     untimed: tuple[tuple[int, int], ...] = ()  # (track, ticks reached) of fragments without tfdt
     frames: int = 0
-    pace: Pace = field(default_factory=Pace)
-    search: Search = field(default_factory=Search)
+    pace: Pace = Pace()
+    search: Search = Search()
     damage: str | None = None
 
 
@@ -100,11 +99,12 @@ class _Findings:
 def scan(cursor: Cursor, fd: int, size: int, max_parts: int = MAX_PARTS_PER_SCAN) -> Growth:
     """Walk on from `cursor` to the last complete part below `size` bytes. OSError passes through."""
     if size < cursor.position:
-        cursor = replace(cursor, damage=f"the file shrank from {cursor.size} to {size} bytes", size=size)
-        return Growth(cursor)
+        return Growth(
+            cursor._replace(damage=f"the file shrank from {cursor.size} to {size} bytes", size=size)
+        )
     if cursor.damage is not None and size == cursor.size:
         return Growth(cursor)
-    cursor = replace(cursor, damage=None, size=size)
+    cursor = cursor._replace(damage=None, size=size)
     found = _Findings()
     more = False
     try:
@@ -116,7 +116,7 @@ def scan(cursor: Cursor, fd: int, size: int, max_parts: int = MAX_PARTS_PER_SCAN
                 more = cursor.position < size
                 break
     except _Damage as damage:
-        cursor = replace(cursor, damage=str(damage))
+        cursor = cursor._replace(damage=str(damage))
     return Growth(cursor, found.parts, found.notes, found.keys, found.holes, found.pictures, more, found.runs)
 
 
@@ -131,7 +131,7 @@ def _read_init(cursor: Cursor, fd: int, size: int) -> Cursor:
             return cursor  # still being written
         except Malformed as error:
             raise _Damage(str(error)) from error
-        return replace(cursor, init=init, position=init.size)
+        return cursor._replace(init=init, position=init.size)
     raise _Damage(f"no moov in the first {MAX_INIT_BYTES} bytes")
 
 
@@ -167,7 +167,7 @@ def _skip(cursor: Cursor, fd: int, size: int, header: BoxHeader) -> Cursor | Non
         raise _Damage(f"more than {MAX_SKIPPED} boxes without video before byte {at}")
     if header.fourcc not in _KNOWN:
         _check_box(fd, size, at, header)
-    return replace(cursor, position=end, skipped=cursor.skipped + 1) if end <= size else None
+    return cursor._replace(position=end, skipped=cursor.skipped + 1) if end <= size else None
 
 
 def _check_box(fd: int, size: int, at: int, header: BoxHeader) -> None:
@@ -213,53 +213,74 @@ def _mdat(look: bytes, at: int, moof_size: int, fd: int, size: int) -> tuple[int
 
 
 def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int], found: _Findings) -> Cursor:
-    assert cursor.init is not None
     at, mdat_start, end = where
+    init = cursor.init
+    assert init is not None
     try:
-        runs = parse_moof(moof, at, cursor.init)
+        runs = parse_moof(moof, at, init)
     except Malformed as error:
         raise _Damage(str(error)) from error
-    init = cursor.init
-    if not init.chosen and len(init.videos) > 1:
-        init = init.with_samples(Counter(run.track_id for run in runs for _ in run.sizes))
-        cursor = replace(cursor, init=init)
-    video = init.video
-    if is_untimed(runs):
-        ends = dict(cursor.untimed)
-        if video is not None:
-            ends[video.id] = max(0, cursor.pace.reached)
-        runs, ends = go_on(runs, ends)
-        cursor = replace(cursor, untimed=tuple(ends.items()))
-    if cursor.origin_ns is None:
-        cursor = replace(cursor, origin_ns=_origin_ns(runs, init))
-    mine = [run for run in runs if video is not None and run.track_id == video.id and len(run.sizes)]
-    for run in mine:
-        if run.data_offset < mdat_start or run.data_offset + sum(run.sizes) > end:
-            raise _Damage(f"samples of the part at byte {at} lie outside it")
-    found.runs.append(runs if sum(len(run.sizes) for run in runs) <= KEEP_SAMPLES else ())
+    if cursor.origin_ns is None or is_untimed(runs) or (len(init.videos) > 1 and not init.chosen):
+        cursor, init, runs = _first_seen(cursor, init, runs)
+    video, pace = init.video, cursor.pace
+    video_id = video.id if video is not None else None
+    mine: list[TrackRun] = []
+    samples = frames = 0
+    for run in runs:
+        count = len(run.sizes)
+        samples += count
+        if run.track_id == video_id and count:
+            if run.data_offset < mdat_start or run.data_offset + sum(run.sizes) > end:
+                raise _Damage(f"samples of the part at byte {at} lie outside it")
+            frames += count
+            mine.append(run)
+    found.runs.append(runs if samples <= KEEP_SAMPLES else ())
     if video is None or not mine:
         found.parts.append(Part(at, len(moof), end, -1, -1, -1, -1))
         found.notes.append(PartNote(-1, None))
-        return replace(cursor, position=end, parts=cursor.parts + 1, skipped=0)
-    if mine[0].tfdt < cursor.pace.reached - video.timescale:
+        return cursor._replace(position=end, parts=cursor.parts + 1, skipped=0)
+    if mine[0].tfdt < pace.reached - video.timescale:
         raise _Damage(f"media time goes back at byte {at}")
-    frames, note, pace, holes = next_part(cursor.pace, mine)
-    found.parts.append(Part(at, len(moof), end, *frames))
+    times, note, pace, holes = next_part(pace, mine)
+    found.parts.append(Part(at, len(moof), end, *times))
     found.notes.append(note)
-    found.holes.extend(holes)
-    entries = find_entries(cursor.search, fd, mine, video, cursor.parts)
-    found.keys.extend(entries.keys)
-    found.pictures.extend(entries.pictures)
-    count = cursor.frames + sum(len(run.sizes) for run in mine)
-    return replace(
-        cursor,
-        position=end,
-        parts=cursor.parts + 1,
-        skipped=0,
-        frames=count,
-        pace=pace,
-        search=entries.search,
+    search = cursor.search
+    if holes:
+        found.holes.extend(holes)
+    if not is_quiet(search, mine, video.timescale):
+        entries = find_entries(search, fd, mine, video, cursor.parts)
+        found.keys.extend(entries.keys)
+        found.pictures.extend(entries.pictures)
+        search = entries.search
+    # not _replace: one call for each part of an old file
+    return Cursor(
+        end,
+        cursor.size,
+        init,
+        cursor.parts + 1,
+        0,
+        cursor.origin_ns,
+        cursor.untimed,
+        cursor.frames + frames,
+        pace,
+        search,
+        cursor.damage,
     )
+
+
+def _first_seen(
+    cursor: Cursor, init: Init, runs: tuple[TrackRun, ...]
+) -> tuple[Cursor, Init, tuple[TrackRun, ...]]:
+    """What a file's first part tells, its video track and begin, and decode times that a part leaves out."""
+    if not init.chosen and len(init.videos) > 1:
+        init = init.with_samples(Counter(run.track_id for run in runs for _ in run.sizes))
+    ends = dict(cursor.untimed)
+    if is_untimed(runs):
+        if init.video is not None:
+            ends[init.video.id] = max(0, cursor.pace.reached)
+        runs, ends = go_on(runs, ends)
+    origin_ns = _origin_ns(runs, init) if cursor.origin_ns is None else cursor.origin_ns
+    return cursor._replace(init=init, untimed=tuple(ends.items()), origin_ns=origin_ns), init, runs
 
 
 def _origin_ns(runs: Sequence[TrackRun], init: Init) -> int | None:
@@ -346,8 +367,9 @@ class SegmentIndex:
     def apply(self, growth: Growth) -> None:
         """Take in what a scan from this index's cursor found."""
         self.recent.update((n, runs) for n, runs in enumerate(growth.runs, len(self.parts)) if runs)
-        for number in list(self.recent)[:-KEEP_RUNS]:
-            del self.recent[number]
+        if len(self.recent) > KEEP_RUNS:
+            for number in list(self.recent)[:-KEEP_RUNS]:
+                del self.recent[number]
         self.parts.extend(growth.parts)
         self.keys.extend(growth.keys)
         self.holes.extend(growth.holes)

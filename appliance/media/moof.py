@@ -11,7 +11,7 @@ import struct
 import sys
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from appliance.media.walk import BoxHeader, Malformed, Truncated, children, read_box_header, u32, u64
 
@@ -32,8 +32,7 @@ _USUAL_TRAF: Final = struct.Struct(">I 4s 12s I 12s Q I 4s I I i")
 _USUAL_NAMES: Final = (b"traf", b"\0\0\0\x10tfhd\0\2\0\0", b"\0\0\0\x14tfdt\1\0\0\0", b"trun")
 
 
-@dataclass(frozen=True, slots=True)
-class TrackRun:
+class TrackRun(NamedTuple):
     """Samples of one trun in decode order; all arrays have one entry per sample.
 
     `tfdt` is the first sample's decode time in track ticks; where the fragment does not say it, `is_timed` is
@@ -111,11 +110,37 @@ def _usual_runs(data: bytes, end: int, file_offset: int) -> tuple[TrackRun, ...]
         ):
             return None
         first = at + _USUAL_TRAF.size
-        state = _Fragment(track_id, dts=tfdt)
-        runs.append(_samples(data[first : first + table], count, flags, None, state, file_offset + offset))
+        raw = data[first : first + table]
+        runs.append(_usual_run(raw, stride, flags, (track_id, tfdt, file_offset + offset)))
         room -= count
         at += size
     return tuple(runs)
+
+
+def _usual_run(raw: bytes, stride: int, flags: int, place: tuple[int, int, int]) -> TrackRun:
+    """The run of a table that has durations and sizes, flags and composition offsets where `flags` say so.
+
+    `place` is (track id, tfdt, data offset).
+    """
+    track_id, tfdt, offset = place
+    table = _words(raw)
+    sync: bytes | None = None
+    ctos: array[int] | None = None
+    if flags & 0x400:
+        sync = raw[9 :: 4 * stride].translate(_SYNC_OF_FLAG_BYTE)
+        if 0 not in sync:
+            sync = None
+    if flags & 0x800:
+        ctos = array("i", table[stride - 1 :: stride].tobytes())
+    return TrackRun(track_id, tfdt, table[::stride], table[1::stride], sync, ctos, offset)
+
+
+def _words(raw: bytes) -> array[int]:
+    """Big-endian 32-bit fields."""
+    table = array("I", raw)
+    if _NATIVE_IS_LITTLE:
+        table.byteswap()
+    return table
 
 
 def _any_runs(data: bytes, header: BoxHeader, file_offset: int, init: Init | None) -> tuple[TrackRun, ...]:
@@ -203,9 +228,7 @@ def _samples(
     raw: bytes, count: int, flags: int, first_flags: int | None, state: _Fragment, position: int
 ) -> TrackRun:
     """The per-sample table by columns: one slice per field, no object per sample."""
-    table = array("I", raw)
-    if _NATIVE_IS_LITTLE:
-        table.byteswap()
+    table = _words(raw)
     stride = (flags >> 8 & 0xF).bit_count()
     column = 0
     durations = sizes = None

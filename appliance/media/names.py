@@ -53,12 +53,15 @@ def name_times_us(name: str, default_zone: tzinfo) -> tuple[int, ...]:
         clock = f"{match['hour']}:{match['minute']}:{match['second']}"
         moment = datetime.fromisoformat(f"{match['date']}T{clock}")
         zone = _zone(match["zone"]) if match["zone"] else default_zone
-        both = [(moment.replace(tzinfo=zone, fold=fold) - _EPOCH) // _MICROSECOND for fold in (0, 1)]
+        first = moment.replace(tzinfo=zone) - _EPOCH
+        second = moment.replace(tzinfo=zone, fold=1) - _EPOCH
     except (ValueError, OverflowError):  # month 13, hour 25, zone +99:99, the year 1 east of Greenwich
         return ()
     micro = int(match["micro"] or 0)
     # in the gap of spring the second reading lies before the first: no clock shows it
-    return tuple(whole + micro for whole in (both if both[0] < both[1] else both[:1]))
+    if second <= first:
+        return (first // _MICROSECOND + micro,)
+    return first // _MICROSECOND + micro, second // _MICROSECOND + micro
 
 
 def nearest(times_us: Sequence[int], wanted_us: int) -> int:

@@ -94,28 +94,38 @@ class Frames(NamedTuple):
 
 def next_part(pace: Pace, runs: Sequence[TrackRun]) -> tuple[Frames, PartNote, Pace, list[Hole]]:
     """Take in the video runs of the next part (at least one sample)."""
-    durations = [duration for run in runs for duration in run.durations]
-    dts = [at for run in runs for at in accumulate(run.durations[:-1], initial=run.tfdt)]
-    ctos = [cto for run in runs for cto in (run.ctos or bytes(len(run.sizes)))]
-    pts = list(map(add, dts, ctos))
+    durations, ctos, dts = _joined(runs)
+    reached = dts.pop()
+    pts = list(map(add, dts, ctos)) if ctos else dts
     if not pace.nominal:
         middle = sorted(durations)[len(durations) // 2]
         pace = pace._replace(nominal=middle, opening=middle, recent=(middle,) if middle else ())
     before, is_known = pace.nominal, bool(pace.settled)
-    pts_max = max(pts)
+    pts_min, pts_max = min(pts), max(pts)
     last = durations[pts.index(pts_max)]
-    reached = dts[-1] + durations[-1]
-    pace, holes, leap = _settle(pace, pts, reached, min(pace.lowest_cto, *ctos))
-    usual, reorder = max(before, pace.nominal), max(ctos)
+    lowest_cto, reorder = (min(pace.lowest_cto, *ctos), max(ctos)) if ctos else (pace.lowest_cto, 0)
+    pace, holes, leap = _settle(pace, pts, reached, lowest_cto)
+    usual = max(before, pace.nominal)
     if reorder > pace.reorder and max(durations) <= HOLE_FRAMES * usual:
         # a frame decoded ahead that lies beyond a leap does not tell how far frames are reordered
         most = pace.reorder + HOLE_FRAMES * usual if is_known else _MOST_REORDER * usual
-        pace = pace._replace(reorder=max([pace.reorder, *(cto for cto in ctos if cto <= most)]))
+        pace = pace._replace(reorder=max([pace.reorder, *(cto for cto in ctos or () if cto <= most)]))
     # When the next sample lies beyond a hole, decode time says nothing about when this part was written.
     is_usual = is_pace(pace.settled, durations[-1], usual)
     arrived = reached if is_usual else pts_max - pace.reorder + pace.nominal
     length = last if is_pace(pace.settled, last, usual) else pace.nominal
-    return Frames(dts[0], min(pts), pts_max, pts_max + length), PartNote(arrived, leap), pace, holes
+    return Frames(dts[0], pts_min, pts_max, pts_max + length), PartNote(arrived, leap), pace, holes
+
+
+def _joined(runs: Sequence[TrackRun]) -> tuple[Sequence[int], Sequence[int] | None, list[int]]:
+    """Durations, composition offsets (None: all 0), and decode times with one more after the last."""
+    if len(runs) == 1:
+        run = runs[0]
+        return run.durations, run.ctos, list(accumulate(run.durations, initial=run.tfdt))
+    durations = [duration for run in runs for duration in run.durations]
+    ctos = [cto for run in runs for cto in (run.ctos or bytes(len(run.sizes)))]
+    dts = [at for run in runs for at in accumulate(run.durations[:-1], initial=run.tfdt)]
+    return durations, ctos, [*dts, dts[-1] + durations[-1]]
 
 
 def last_holes(pace: Pace) -> list[Hole]:
@@ -155,12 +165,22 @@ def _settle(
     """Move `settled` on and find the holes: frames are decoded out of order, so only what no later sample
     can fill is one."""
     known = sorted([*pace.pending, *pts])
-    newest = pace.settled[-1] if pace.settled else None
-    fresh = known[: bisect_right(known, reached + lowest_cto)]
-    pending = tuple(known[len(fresh) :])
-    if newest is not None and fresh and fresh[0] <= newest:
-        fresh = [at for at in fresh if at > newest]
     nominal, opening, recent, reorder, _, _, settled, judged, _, leapt_at = pace
+    end = bisect_right(known, reached + lowest_cto)
+    start = bisect_right(known, settled[-1]) if settled else 0
+    fresh, pending = tuple(known[start:end]), tuple(known[end:])
+    if recent and judged == len(settled) - 1 and start <= end:
+        line = (*settled[-1:], *known[start:])
+        waits = list(map(sub, line[1:], line))
+        if waits and max(waits) <= HOLE_FRAMES * min(*waits, *recent):  # as nearly always
+            if fresh:
+                settled = (*settled, *fresh)[-3:]
+                recent = (*recent, *waits[: len(fresh)])[-_USUAL_OF:]
+                nominal, judged = _median(recent), len(settled) - 1
+            even = Pace(
+                nominal, opening, recent, reorder, lowest_cto, reached, settled, judged, pending, leapt_at
+            )
+            return even, [], None
     settled = (*settled, *fresh)
     pace = Pace(nominal, opening, recent, reorder, lowest_cto, reached, settled, judged, pending, leapt_at)
     pace, holes, suspects = _judge(pace, final=False)

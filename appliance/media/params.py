@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -74,11 +74,12 @@ class Description:
     params_id: int = 0
 
 
-def key_facts(track: Track, key_head: bytes) -> KeyFacts:
+def key_facts(track: Track, key_head: bytes, nals: Sequence[bytes] | None = None) -> KeyFacts:
     """Ids and size of what is in force at a key sample (ids are positive, below 2^63).
 
     `key_head` is the first KEY_HEAD_BYTES (or all) of the sample; sets found there override those of the
-    sample entry. Codecs without such sets are identified by their sample entry. Raises Malformed.
+    sample entry. Codecs without such sets are identified by their sample entry. `nals` are those of
+    `key_head` where the caller has them already. Raises Malformed.
     """
     codec = codec_of(track)
     if codec is None:
@@ -86,7 +87,7 @@ def key_facts(track: Track, key_head: bytes) -> KeyFacts:
         return KeyFacts(same, same, track.width, track.height)
     prefix = length_size(track)
     in_band = tuple(_sets_before_slices(codec, prefix, key_head))
-    return _facts(track, in_band, pps_ids(codec, sample_nals(key_head, prefix)))
+    return _facts(track, in_band, pps_ids(codec, nals or sample_nals(key_head, prefix)))
 
 
 @lru_cache(maxsize=256)  # one key is as the one before it: 50 us saved of 80, a tenth of what a walk takes

@@ -9,6 +9,8 @@ Sources: ITU-T H.264 7.3.2.2 and 7.3.3; H.265 7.3.2.3.1 and 7.3.6.1. Hostile inp
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import lru_cache
 from typing import Final
 
 from appliance.media.access_points import is_slice
@@ -23,6 +25,7 @@ _KINDS: Final[dict[VideoCodec, tuple[int, int]]] = {
     "hevc": (HEVC_SPS, HEVC_PPS),
 }
 _SLICE_HEAD: Final = 32  # bytes that hold everything up to the PPS id
+_USUAL_SLICE_HEAD: Final = 4  # nearly always as many are enough
 
 # (NAL type, id inside that type) -> NAL bytes, emulation prevention still in
 Sets = Mapping[tuple[int, int], bytes]
@@ -34,19 +37,21 @@ def pps_ids(codec: VideoCodec, nals: Iterable[bytes]) -> frozenset[int]:
     for nal in nals:
         if nal and is_slice(codec, nal):
             try:
-                found.add(_pps_id(codec, nal))
+                found.add(_pps_id(codec, nal[:_USUAL_SLICE_HEAD]))
             except Malformed:
-                continue
+                with suppress(Malformed):
+                    found.add(_pps_id(codec, nal[:_SLICE_HEAD]))
     return frozenset(found)
 
 
-def _pps_id(codec: VideoCodec, nal: bytes) -> int:
-    bits = Bits(nal[:_SLICE_HEAD], 1 if codec == "h264" else 2)
+@lru_cache(maxsize=1024)  # a picture has up to 16 slices, and those of the next key begin with the same bits
+def _pps_id(codec: VideoCodec, head: bytes) -> int:
+    bits = Bits(head, 1 if codec == "h264" else 2)
     if codec == "h264":
         bits.ue()  # first_mb_in_slice
         bits.ue()  # slice_type
     else:
-        bits.take(2 if 16 <= nal_type(codec, nal) <= 23 else 1)  # first_slice, no_output_of_prior_pics
+        bits.take(2 if 16 <= nal_type(codec, head) <= 23 else 1)  # first_slice, no_output_of_prior_pics
     return bits.ue()
 
 

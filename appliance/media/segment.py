@@ -99,7 +99,8 @@ def view_of(
     facts: SegmentFacts, path: str, init: Init, clock: RunClock, parts: Sequence[Part], keys: Sequence[Key]
 ) -> SegmentView:
     """The view of a segment whose index is not in memory."""
-    init = replace(init, chosen=facts.video_track)
+    if init.chosen != facts.video_track:
+        init = replace(init, chosen=facts.video_track)
     scale = init.video.timescale if init.video is not None else 1
     return SegmentView(
         name=path,

@@ -17,6 +17,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields
+from sys import intern
 from typing import Any, Final, overload
 from zlib import crc32
 
@@ -160,7 +161,10 @@ def _from_bytes(data: bytes) -> array[int]:
 # -- the log of a channel -----------------------------------------------------------------------------------
 
 _PLAIN: Final = 3  # fields of a knot that has no slew
+_BATCH_BYTES: Final = 1 << 16
 _FACTS: Final = [one.name for one in fields(SegmentFacts)][:-2]  # sizes and holes come last
+# texts that are the same in thousands of segments: one object each
+_SHARED: Final = [_FACTS.index(name) for name in ("state", "run_id", "codec", "stsd_id")]
 
 
 @dataclass(slots=True)
@@ -269,16 +273,27 @@ def pack_log(
 def read_log(data: bytes) -> ChannelLog:
     """Everything the good lines of `data` say; never raises for what the bytes are."""
     log = ChannelLog(is_torn=bool(data) and not data.endswith(b"\n"))
-    lines = [line for line in data.split(b"\n") if line]
     good = 0
-    for row in _rows([text for line in lines if (text := _checked(line)) is not None]):
-        try:
-            _take_row(log, row)
-        except _BAD_LINE:
-            continue
-        good += 1
-    log.lines, log.bad_lines = len(lines), len(lines) - good
+    for lines in _lines(data):
+        log.lines += len(lines)
+        for row in _rows([text for line in lines if (text := _checked(line)) is not None]):
+            try:
+                _take_row(log, row)
+            except _BAD_LINE:
+                continue
+            good += 1
+    log.bad_lines = log.lines - good
     return log
+
+
+def _lines(data: bytes) -> Iterator[list[bytes]]:
+    """The lines, some hundred at a time: as objects all of them would take many times their bytes."""
+    at = 0
+    while at < len(data):
+        end = data.find(b"\n", at + _BATCH_BYTES)
+        end = len(data) if end < 0 else end
+        yield [line for line in data[at:end].split(b"\n") if line]
+        at = end
 
 
 _BAD_LINE: Final = (ValueError, TypeError, KeyError, IndexError, RecursionError)  # json's and our own no
@@ -294,7 +309,7 @@ def _checked(line: bytes) -> bytes | None:
 
 
 def _rows(texts: list[bytes]) -> list[Any]:
-    """The value of each text; all in one call, since a start with 100 h of recordings reads 40,000 lines."""
+    """The value of each text; many in one call, since a start with 100 h of recordings reads 40,000 lines."""
     try:
         rows = json.loads(b"[" + b",".join(texts) + b"]")
     except (ValueError, RecursionError):
@@ -310,16 +325,14 @@ def _row(text: bytes) -> list[Any]:
 
 
 def _take_row(log: ChannelLog, row: list[Any]) -> None:
-    version, kind, *told = row
+    version, kind = row[0], row[1]
     if version != LOG_VERSION:
         raise ValueError(f"a line of version {version}")
     if kind == "k":
-        run_id, *values = told
-        knot = Knot(*map(int, values))
-        if knot.rate_ppb <= 0 or knot.slew_ns < 0 or (knot.slew_ns and knot.slew_ppb <= 0):
-            raise ValueError("time would stand still or go back")
-        log.knots.setdefault(str(run_id), []).append(knot)
-    elif kind == "f" and len(told) != len(_FACTS) + 2:  # an older layout: walked again, its times stay
+        _take_knot(log, row)
+        return
+    told = row[2:]
+    if kind == "f" and len(told) != len(_FACTS) + 2:  # an older layout: walked again, its times stay
         log.published.add(str(told[0]))
         for known in (log.facts, log.stamps):
             known.pop(told[0], None)
@@ -355,13 +368,30 @@ def _take_row(log: ChannelLog, row: list[Any]) -> None:
         raise ValueError(f"a line of kind {kind!r}")
 
 
+def _take_knot(log: ChannelLog, row: list[Any]) -> None:
+    if len(row) == 3 + _PLAIN:  # nearly all lines of a log are this one
+        _, _, run_id, media_ns, wall_us, rate_ppb = row
+        knot = Knot(int(media_ns), int(wall_us), int(rate_ppb))
+    else:
+        run_id, *values = row[2:]
+        knot = Knot(*map(int, values))
+    if knot[2] <= 0 or (knot[3] and (knot.slew_ns < 0 or knot.slew_ppb <= 0)):
+        raise ValueError("time would stand still or go back")
+    knots = log.knots.get(run_id)
+    if knots is None:
+        knots = log.knots.setdefault(str(run_id), [])
+    knots.append(knot)
+
+
 def _facts(row: list[Any]) -> SegmentFacts:
     *plain, sizes, holes = row
-    told = dict(zip(_FACTS, plain, strict=True))
-    if not isinstance(told["name"], str):
+    if not isinstance(plain[0], str):
         raise TypeError("facts without a name")
-    pairs = tuple((int(before), int(after)) for before, after in holes)
-    return SegmentFacts(**told, sizes=tuple(Size(*size) for size in sizes), holes=pairs)
+    for at in _SHARED:
+        plain[at] = intern(plain[at])
+    plain.append(tuple([Size(*size) for size in sizes]))
+    plain.append(tuple([(int(before), int(after)) for before, after in holes]))
+    return SegmentFacts(*plain)
 
 
 def _line(row: list[Any]) -> bytes:

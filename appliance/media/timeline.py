@@ -104,8 +104,8 @@ _Columns = tuple["array[int]", ...]  # one for each field of Knot
 
 
 def _columns(knots: Iterable[Knot]) -> _Columns:
-    rows = list(knots)
-    return tuple(array("q", (row[n] for row in rows)) for n in range(len(Knot._fields)))
+    columns = tuple(array("q", column) for column in zip(*knots, strict=True))
+    return columns or tuple(array("q") for _ in Knot._fields)
 
 
 class RunClock:

@@ -6,13 +6,12 @@ Owns: that sum (ISO/IEC 14496-12 section 8.8.12: the box may be left out). Must 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from appliance.media.moof import TrackRun
 
 
 def is_untimed(runs: Sequence[TrackRun]) -> bool:
-    return not all(run.is_timed for run in runs)
+    return False in [run.is_timed for run in runs]
 
 
 def go_on(runs: Sequence[TrackRun], ends: Mapping[int, int]) -> tuple[tuple[TrackRun, ...], dict[int, int]]:
@@ -25,7 +24,7 @@ def go_on(runs: Sequence[TrackRun], ends: Mapping[int, int]) -> tuple[tuple[Trac
     moved = []
     for run in runs:
         if not run.is_timed:
-            run = replace(run, tfdt=begins.get(run.track_id, 0) + run.tfdt)
+            run = run._replace(tfdt=begins.get(run.track_id, 0) + run.tfdt)
         reached[run.track_id] = run.tfdt + sum(run.durations)
         moved.append(run)
     return tuple(moved), reached

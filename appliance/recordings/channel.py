@@ -249,26 +249,24 @@ class Channel:
     def _settled(self, segment: Segment) -> None:
         """Facts have changed: put the segment in its place and move the edges."""
         self.copies.note(segment)
-        self._place(segment)
         self._waiting.discard(segment.name)
-        if segment.facts is not None and not segment.is_open and segment.facts.parts:
-            self.written_us.setdefault(segment.facts.run_id, segment.written_us)
-        run, facts = self.clocks.of(segment), segment.facts
-        if (
-            segment.name in self.copies.ignored
-            or run is None
-            or facts is None
-            or facts.first_ns is None
-            or facts.end_ns is None
-        ):
+        clock, facts = self.clock_of(segment), segment.facts
+        if facts is not None and not segment.is_open and facts.parts:
+            self.written_us.setdefault(facts.run_id, segment.written_us)
+        if clock is None or facts is None or facts.first_ns is None or facts.end_ns is None:
+            self._place(segment)
             return
-        clock = run.clock()
-        until_us = clock.wall_us(facts.end_ns if segment.until_ns is None else segment.until_ns)
+        first_us = clock.wall_us(facts.first_ns)
+        self._order.place(segment.name, first_us)
+        if segment.name in self.copies.ignored:
+            return
+        end_us = until_us = clock.wall_us(facts.end_ns)
+        if segment.until_ns is not None and segment.until_ns != facts.end_ns:
+            until_us = clock.wall_us(segment.until_ns)
         if self.video_until_us is None or until_us > self.video_until_us:
             self.video_until_us = until_us
-        first_us = clock.wall_us(facts.first_ns)
         self._began_us[facts.run_id] = min(first_us, self._began_us.get(facts.run_id, first_us))
-        self._longest_us = max(self._longest_us, clock.wall_us(facts.end_ns) - first_us)
+        self._longest_us = max(self._longest_us, end_us - first_us)
 
     def _until_us(self, segment: Segment) -> int | None:
         clock, facts = self.clock_of(segment), segment.facts

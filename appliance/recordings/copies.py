@@ -17,30 +17,41 @@ class Copies:
 
     def __init__(self) -> None:
         self.ignored: dict[str, str] = {}
-        self._named: dict[tuple[str, int], dict[str, Segment]] = {}
+        # By run and number: the file, as nearly always, or by name all that are it. 100 h have 6,000.
+        self._named: dict[str, dict[int, Segment | dict[str, Segment]]] = {}
 
     def note(self, segment: Segment) -> None:
         """The facts of a segment are known, or have changed."""
         facts = segment.facts
         if facts is None or facts.number is None:
             return
-        named = self._named.setdefault((facts.run_id, facts.number), {})
-        named[segment.name] = segment
-        if len(named) > 1:
-            self._choose(named)
+        of_run = self._named.setdefault(facts.run_id, {})
+        known = of_run.setdefault(facts.number, segment)
+        if known is segment:
+            return
+        if isinstance(known, Segment):
+            known = of_run[facts.number] = {known.name: known}
+        known[segment.name] = segment
+        if len(known) > 1:
+            self._choose(known)
 
     def forget(self, segment: Segment) -> None:
         self.ignored.pop(segment.name, None)
         facts = segment.facts
         if facts is None or facts.number is None:
             return
-        key = facts.run_id, facts.number
-        named = self._named.get(key, {})
-        named.pop(segment.name, None)
-        if named:
-            self._choose(named)
-        else:
-            self._named.pop(key, None)
+        of_run = self._named.get(facts.run_id, {})
+        known = of_run.get(facts.number)
+        if isinstance(known, dict):
+            known.pop(segment.name, None)
+            if known:
+                self._choose(known)
+                return
+        elif known is None or known.name != segment.name:
+            return
+        del of_run[facts.number]
+        if not of_run:
+            del self._named[facts.run_id]
 
     def _choose(self, named: dict[str, Segment]) -> None:
         kept, *copies = (segment.name for segment in sorted(named.values(), key=_rank))

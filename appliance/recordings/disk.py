@@ -189,7 +189,7 @@ def walk_step(recordings_dir: Path, path: str, cursor: Cursor, look_inside: bool
 
 def given_up(cursor: Cursor, error: OSError) -> Growth:
     """A file that cannot be read is damaged, with the reason."""
-    return Growth(replace(cursor, damage=error.strerror or str(error)))
+    return Growth(cursor._replace(damage=error.strerror or str(error)))
 
 
 def _scan(
@@ -201,7 +201,7 @@ def _scan(
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001  # border: one recording file (design section 3)
-        return Growth(replace(cursor, size=size, damage=f"{type(error).__name__}: {error}"))
+        return Growth(cursor._replace(size=size, damage=f"{type(error).__name__}: {error}"))
 
 
 def _up_to_a_hole(cursor: Cursor, fd: int, size: int, growth: Growth) -> Growth:
@@ -213,7 +213,7 @@ def _up_to_a_hole(cursor: Cursor, fd: int, size: int, growth: Growth) -> Growth:
         if find_hole(fd, part.offset, part.end) is not None:
             whole = scan(cursor, fd, part.offset)
             damage = f"a power cut took bytes after {part.offset}"
-            return replace(whole, cursor=replace(whole.cursor, size=size, damage=damage), more=False)
+            return replace(whole, cursor=whole.cursor._replace(size=size, damage=damage), more=False)
     return growth
 
 
