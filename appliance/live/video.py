@@ -25,7 +25,7 @@ from appliance.kernel.errors import not_found
 from appliance.kernel.signal import Signal
 from appliance.live.audience import Audience
 from appliance.live.border import survive
-from appliance.live.protocol import RESTART, Close
+from appliance.live.protocol import RESTART, Close, binary_frame
 from appliance.live.shared_parts import SharedParts
 from appliance.live.transport import Gone
 from appliance.live.viewer import QUIET_S, Dropped, Viewer
@@ -40,6 +40,8 @@ from appliance.media.live_parts import (
     shift_of,
     shifted,
     stretch,
+    tracks_in,
+    tracks_shown,
 )
 from appliance.media.params import Description
 from appliance.media.view import Key, Part, SegmentView
@@ -50,6 +52,8 @@ log = structlog.get_logger("live")
 BEHIND_MAX = 15  # parts (3 s of the embedded recorder's): further back is no longer live
 HISTORY_S = 30  # a stream never begins with more than this: an older key is not begun at
 DESCRIBED_MAX = 64  # sample descriptions kept for those who begin at the same key
+SOUND_PARTS = 10  # before and after a key: 2 s of the embedded recorder's
+EMPTY = binary_frame(b"")  # a part with nothing of what is shown
 READERS = 8
 PART_BYTES_MAX = 32 << 20  # a second of 250 Mbit/s; what claims to be longer is not sent live
 TRACE = 4000  # close code: an error of ours, come back
@@ -83,7 +87,7 @@ class LiveVideo:
     stopping: trio.Event  # set when the box stops: viewers are told to come back
     audience: Audience = field(default_factory=Audience)
     shared: SharedParts = field(default_factory=SharedParts)
-    described: dict[tuple[object, ...], Description] = field(default_factory=dict)
+    described: dict[tuple[object, ...], tuple[Description, int]] = field(default_factory=dict)
 
     def route(self) -> RawRoute:
         return RawRoute("WS", "/channels/{channel_id}/live", self.handle, "Live pictures as fragmented MP4.")
@@ -185,31 +189,51 @@ class LiveVideo:
 
         async def make_first() -> bytes:
             data = await self._read_part(viewer.fd, view.parts[key.part])
-            make = partial(from_key, data, view, key, with_idr=viewer.with_idr)
+            make = partial(from_key, data, view, key, with_idr=viewer.with_idr, sound=viewer.sound)
             return await trio.to_thread.run_sync(make, limiter=self.threads)
 
-        place = (view.name, view.base_ns, "key", key.part, key.sample, viewer.with_idr)
+        place = (view.name, view.base_ns, "key", key.part, key.sample, viewer.with_idr, viewer.sound)
         await viewer.show(await self.shared.get(place, make_first))
         await self._send_parts(view, viewer)
 
     async def _describe(self, view: SegmentView, viewer: Viewer, key: Key, *, anew: bool) -> None:
         """Send the init for the pictures from `key` on; `anew`: a stream begins, which is said before."""
-        place = (view.name, view.base_ns, key.part, key.sample)
-        description = self.described.get(place)
-        if description is None:
-            data = await self._read_part(viewer.fd, view.parts[key.part])
-            description = self.described[place] = description_at(data, view, key)
-            for old in list(self.described)[:-DESCRIBED_MAX]:
-                del self.described[old]
+        description, sound = await self._description_of(view, viewer.fd, key)
+        viewer.sound = sound = sound if anew else viewer.sound
 
         async def make() -> bytes:
-            return init_with(await self._read(viewer.fd, 0, view.init.size), view, description)
+            return init_with(await self._read(viewer.fd, 0, view.init.size), view, description, sound=sound)
 
-        init = await self.shared.get((*place, "init"), make)
+        init = await self.shared.get((*_place(view, key), sound, "init"), make)
         if anew:
-            await viewer.say(begin_message(view, key, description))
+            await viewer.say(begin_message(view, key, description, sound))
         await viewer.show(init)
         viewer.key = key
+
+    async def _description_of(self, view: SegmentView, fd: int, key: Key) -> tuple[Description, int]:
+        """How pictures from `key` on are decoded, and the sound track that is to be heard with them."""
+        place = _place(view, key)
+        known = self.described.get(place)
+        if known is None:
+            data = await self._read_part(fd, view.parts[key.part])
+            sound = await self._find_sound(view, fd, key.part)
+            known = self.described[place] = description_at(data, view, key), sound
+            for old in list(self.described)[:-DESCRIBED_MAX]:
+                del self.described[old]
+        return known
+
+    async def _find_sound(self, view: SegmentView, fd: int, number: int) -> int:
+        """The first sound track with sound around this part; 0: what is announced does not come.
+
+        Sound comes in bursts: one part may have none of it.
+        """
+        heard: set[int] = set()
+        sounds = [track.id for track in view.init.sounds]
+        for where in view.parts[max(0, number - SOUND_PARTS) : number + SOUND_PARTS] if sounds else ():
+            heard |= tracks_in(await self._read(fd, where.offset, where.moof_size), view.init)
+            if sounds[0] in heard:
+                break
+        return next((each for each in sounds if each in heard), 0)
 
     async def _open(self, view: SegmentView) -> int:
         return await trio.to_thread.run_sync(self.footage.open_fd, view.name, limiter=self.threads)
@@ -225,19 +249,25 @@ class LiveVideo:
         begin: Key | None = None
         for key in keys_of_part(view, number):
             known = viewer.key
-            if known is not None and known.params_id == key.params_id:
+            has_begun = not viewer.sound and await self._has_sound(view, viewer, key)
+            if known is not None and known.params_id == key.params_id and not has_begun:
                 continue
             if key.sample:
-                await viewer.show(await self._piece(view, viewer, number, begin, key))
-            anew = known is None or known.format_id != key.format_id
+                await self._show_piece(view, viewer, number, begin, key)
+            anew = has_begun or known is None or known.format_id != key.format_id
             await self._describe(view, viewer, key, anew=anew)
+            if anew:
+                viewer.leading_of = None if key.resets else key
             begin = key
-        await viewer.show(await self._piece(view, viewer, number, begin, None))
+        await self._show_piece(view, viewer, number, begin, None)
 
-    async def _piece(
+    async def _has_sound(self, view: SegmentView, viewer: Viewer, key: Key) -> bool:
+        return bool(view.init.sounds) and (await self._description_of(view, viewer.fd, key))[1] != 0
+
+    async def _show_piece(
         self, view: SegmentView, viewer: Viewer, number: int, begin: Key | None, end: Key | None
-    ) -> bytes:
-        """The frame of a part, or of the piece of it between two keys."""
+    ) -> None:
+        """Send a part, or the piece of it between two keys."""
         if viewer.with_idr:
             recovery_points = [key for key in keys_of_part(view, number) if not key.resets]
             viewer.leading_of = recovery_points[-1] if recovery_points else viewer.leading_of
@@ -245,16 +275,21 @@ class LiveVideo:
         if leading_of is not None and where.video_pts_min >= leading_of.pts:
             viewer.leading_of = leading_of = None
 
+        sound = viewer.sound
+
         async def make() -> bytes:
             data = await self._read_part(viewer.fd, where)
-            if begin is None and end is None and leading_of is None:
+            has_more = len(tracks_shown(view.init, sound)) < len(view.init.tracks)
+            if begin is None and end is None and leading_of is None and not has_more:
                 shifts = {track.id: shift_of(view, track) for track in view.init.tracks}
                 return shifted(data, where.moof_size, shifts)
-            return stretch(data, view, number, begin=begin, end=end, leading_of=leading_of)
+            return stretch(data, view, number, begin=begin, end=end, leading_of=leading_of, sound=sound)
 
         ends = tuple(None if key is None else key.sample for key in (begin, end))
-        place = (view.name, view.base_ns, "part", number, *ends, leading_of is not None)
-        return await self.shared.get(place, make)
+        place = (view.name, view.base_ns, "part", number, *ends, leading_of is not None, sound)
+        frame = await self.shared.get(place, make)
+        if frame != EMPTY:
+            await viewer.show(frame)
 
     async def _read_part(self, fd: int, where: Part) -> bytes:
         return await self._read(fd, where.offset, where.end - where.offset)
@@ -266,6 +301,10 @@ class LiveVideo:
         if len(data) < length:
             raise Malformed(f"the recording ends at {offset + len(data)}")
         return data
+
+
+def _place(view: SegmentView, key: Key) -> tuple[object, ...]:
+    return view.name, view.base_ns, key.part, key.sample
 
 
 def _follows(old: SegmentView, new: SegmentView) -> bool:
@@ -281,6 +320,7 @@ def _tracks(view: SegmentView) -> list[object]:
     return [
         (track.id, track.kind, track.timescale, track.codec, track.stsd if track.kind == "audio" else b"")
         for track in view.init.tracks
+        if track is view.init.video or track.kind == "audio"
     ]
 
 
@@ -296,7 +336,7 @@ def _age_s(view: SegmentView, key: Key) -> float:
     return (newest - key.pts) / view.init.video.timescale
 
 
-def begin_message(view: SegmentView, key: Key, description: Description) -> dict[str, object]:
+def begin_message(view: SegmentView, key: Key, description: Description, sound: int) -> dict[str, object]:
     """What a player needs before the init segment: the type to open, and what the timeline means.
 
     `arrived_at` is the wall time of arrival of `media_s` on the stream's timeline, latency not taken off.
@@ -306,7 +346,7 @@ def begin_message(view: SegmentView, key: Key, description: Description) -> dict
     media_ns = view.base_ns + key.pts * 1_000_000_000 // video.timescale
     return {
         "type": "init",
-        "mime": mime_of(view.init, description.entry),
+        "mime": mime_of(view.init, description.entry, sound=sound),
         "run_id": view.run_id,
         "media_s": (media_ns + LEAD_NS) / 1e9,
         "arrived_at": to_rfc3339(view.clock.wall_us(media_ns)),

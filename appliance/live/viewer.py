@@ -35,8 +35,9 @@ class Dropped(Exception):
 class Viewer:
     """The segment, the number of the next part to send, and the one open descriptor.
 
-    `key`: the newest one whose init was sent. `leading_of`: the stream began at this recovery point, pictures
-    shown before it are to be left out. `with_idr`: its player begins at an IDR picture and nowhere else.
+    `key`: the newest one whose init was sent. `sound`: id of the sound track it gets, 0 for none.
+    `leading_of`: the stream began at this recovery point, pictures shown before it are to be left out.
+    `with_idr`: its player begins at an IDR picture and nowhere else.
     """
 
     transport: Transport
@@ -46,6 +47,7 @@ class Viewer:
     key: Key | None = None
     leading_of: Key | None = None
     with_idr: bool = False
+    sound: int = 0
     ending: tuple[int, str] | None = None  # close code and reason; None: it left by itself
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     _said: Mapping[str, object] | None = None

@@ -3,6 +3,10 @@
 Owns: what MSE needs that a recording does not have: a first fragment that starts with a key, decode times
 that go on over segment borders, a codecs string. Must not know: sockets, who watches.
 
+A stream has the channel's picture and one sound track, whatever else the file has (cover pictures, a second
+film, further sound tracks, data): a browser may refuse what it cannot decode, and waits for what is announced
+and does not come.
+
 Every fragment's decode time is the run's media time plus LEAD_NS, so all clients share the same bytes and
 a new segment of the run needs nothing new. Parts start mid-GOP (MediaMTX does not align them); Chromium
 refuses a first fragment without a key (facts/cutting.md section 4), so the first one is rebuilt.
@@ -30,6 +34,7 @@ from appliance.media.params import (
 )
 from appliance.media.picture_sets import H264_PPS, H264_SPS
 from appliance.media.view import Key, Part, SegmentView
+from appliance.media.walk import children, u32
 
 NS = 1_000_000_000
 LEAD_NS = 60 * NS  # mtxi.DTS may be negative (facts/mediamtx.md 1.3), a decode time may not
@@ -45,15 +50,31 @@ def shift_of(view: SegmentView, track: Track) -> int:
     return ticks(view.base_ns + LEAD_NS, track)
 
 
-def mime_of(init: Init, video_entry: bytes | None = None) -> str:
+def tracks_shown(init: Init, sound: int | None = None) -> list[Track]:
+    """The tracks of a live stream in the file's order: the channel's picture and the sound track of this id.
+
+    0: no sound; None: the first sound track.
+    """
+    heard = init.audio.id if sound is None and init.audio is not None else sound
+    return [
+        track for track in init.tracks if track is init.video or (track.kind == "audio" and track.id == heard)
+    ]
+
+
+def tracks_in(moof: bytes, init: Init) -> set[int]:
+    """Ids of the tracks that have samples in a part. Raises Malformed."""
+    return {run.track_id for run in parse_moof(moof, 0, init) if run.sizes}
+
+
+def mime_of(init: Init, video_entry: bytes | None = None, *, sound: int | None = None) -> str:
     """The MIME type with codecs (RFC 6381) that MediaSource.isTypeSupported is asked with.
 
-    `video_entry`: the sample entry that describes the video, where that is not the file's own.
+    `video_entry`: the sample entry that describes the video, where that is not the file's own. `sound`: see
+    `tracks_shown`.
     """
     names = [
         _codec(track, video_entry if video_entry and track is init.video else first_entry(track))
-        for track in init.tracks
-        if track.kind != "other"
+        for track in tracks_shown(init, sound)
     ]
     return f'video/mp4; codecs="{", ".join(names)}"'
 
@@ -124,11 +145,38 @@ def description_at(data: bytes, view: SegmentView, key: Key) -> Description:
     return describe(video, samples[key.sample].data[:KEY_HEAD_BYTES])
 
 
-def init_with(init: bytes, view: SegmentView, description: Description) -> bytes:
-    """The file's ftyp+moov `init` whose video is described so: what its own entry says may be of no use."""
+def init_with(init: bytes, view: SegmentView, description: Description, *, sound: int | None = None) -> bytes:
+    """The file's ftyp+moov `init` with the tracks shown alone, its video described so.
+
+    What the file's own entry says may be of no use.
+    """
+    shown = {track.id for track in tracks_shown(view.init, sound)}
+    if shown != {track.id for track in view.init.tracks}:
+        init = _of_tracks(init, 0, len(init), shown)
     own, new = _video_of(view).stsd, boxes.stsd(description.entry)
     at = init.find(own)
     return init if own == new or at < 0 else _replaced(init, at, len(own), new)
+
+
+def _of_tracks(data: bytes, at: int, end: int, ids: set[int]) -> bytes:
+    """The boxes of data[at:end] without what belongs to other tracks than these."""
+    kept = []
+    for fourcc, start, stop in children(data, at, end):
+        if fourcc in (b"moov", b"mvex"):
+            kept.append(boxes.box(fourcc, _of_tracks(data, start, stop, ids)))
+        elif fourcc == b"trex":
+            kept += [boxes.box(fourcc, data[start:stop])] if u32(data, start + 4, stop) in ids else []
+        elif fourcc != b"trak" or _track_id(data, start, stop) in ids:
+            kept.append(boxes.box(fourcc, data[start:stop]))
+    return b"".join(kept)
+
+
+def _track_id(data: bytes, at: int, end: int) -> int:
+    """Of a trak: its tkhd says it."""
+    for fourcc, start, stop in children(data, at, end):
+        if fourcc == b"tkhd":
+            return u32(data, start + (20 if data[start] else 12), stop)
+    raise Malformed("a trak lacks tkhd")
 
 
 def _replaced(data: bytes, at: int, size: int, new: bytes) -> bytes:
@@ -146,14 +194,16 @@ def _replaced(data: bytes, at: int, size: int, new: bytes) -> bytes:
     return bytes(made)
 
 
-def from_key(data: bytes, view: SegmentView, key: Key, *, with_idr: bool = False) -> bytes:
+def from_key(
+    data: bytes, view: SegmentView, key: Key, *, with_idr: bool = False, sound: int | None = None
+) -> bytes:
     """The first fragment of a stream: `data` is the part of `key`, cut to begin with it.
 
     `with_idr`: an H.264 recovery point gets a grey IDR picture of 1 ms before it (blank_idr.py; 0.1 s of work
     once for 1920x1080). Raises Malformed.
     """
     leading_of = None if key.resets else key
-    return stretch(data, view, key.part, begin=key, leading_of=leading_of, with_idr=with_idr)
+    return stretch(data, view, key.part, begin=key, leading_of=leading_of, with_idr=with_idr, sound=sound)
 
 
 def stretch(
@@ -165,9 +215,11 @@ def stretch(
     end: Key | None = None,
     leading_of: Key | None = None,
     with_idr: bool = False,
+    sound: int | None = None,
 ) -> bytes:
     """Samples of part `number`, from one key (or its begin) to before another (or its end), as a fragment.
 
+    Of the tracks shown alone; no bytes where they have none (Chromium refuses a fragment of no track).
     Pictures that follow the key `leading_of` and are shown before it are left out: after a recovery point at
     which decoding began they cannot be decoded. Decode times stay without a gap (more than two frames are a
     discontinuity to MSE, which then waits for a key). Raises Malformed.
@@ -201,15 +253,15 @@ def stretch(
     if with_idr and begin is not None and not begin.resets and kept:
         kept[:0] = _grey(video, kept[0])
     trafs = [Traf(video.id, kept[0].dts + shift_of(view, video), kept)] if kept else []
-    for track in view.init.tracks:
-        if track.kind == "audio":
+    for track in tracks_shown(view.init, sound):
+        if track is not video:
             low, high = (
                 None if key is None else key.pts * track.timescale // video.timescale for key in (begin, end)
             )
             heard, at = _samples(data, _runs_of(data, where, view, track.id), low, high)
             if heard:
                 trafs.append(Traf(track.id, at + shift_of(view, track), heard))
-    return part(0, trafs)
+    return part(0, trafs) if trafs else b""
 
 
 def _grey(video: Track, key: Sample) -> list[Sample]:
