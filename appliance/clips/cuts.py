@@ -17,7 +17,7 @@ from appliance.clips.rows import drop_picture, journal_clip
 from appliance.kernel import json
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.tx import ReadTx, Row, Tx
-from appliance.media.coverage import absent_us
+from appliance.media.coverage import Missing, absent_us
 from appliance.media.plan import Plan
 
 MAX_ATTEMPTS = 3
@@ -274,14 +274,18 @@ def coverage(plan: Plan) -> dict[str, Any]:
     return {
         "start": to_rfc3339(plan.coverage_start_us),
         "end": to_rfc3339(plan.coverage_end_us),
-        "missing": [
-            {"start": to_rfc3339(gap.start_us), "end": to_rfc3339(gap.end_us), "reason": gap.reason}
-            for gap in plan.missing
-        ],
+        "missing": missing_resource(plan.missing),
         "duration_s": plan.duration_s,
         "frames": plan.frames,
         "runs": len({run_id for run_id, _, _ in plan.media_spans}),
     }
+
+
+def missing_resource(missing: Sequence[Missing]) -> list[dict[str, str]]:
+    return [
+        {"start": to_rfc3339(each.start_us), "end": to_rfc3339(each.end_us), "reason": each.reason}
+        for each in missing
+    ]
 
 
 def insert_plan(tx: Tx, job: Job, plan: Plan, file_path: str | None) -> None:

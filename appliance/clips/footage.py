@@ -31,7 +31,8 @@ class Footage(Protocol):
         ...
 
     def known(self, channel_id: str, start_us: int, end_us: int) -> str:
-        """A digest of the video the index knows of in the span: the same until that changes."""
+        """A digest of what the index knows of the span: the same until there is other video, or another
+        reason for what is missing."""
         ...
 
     def gaps(self, channel_id: str, start_us: int, end_us: int) -> Sequence[Gap]:

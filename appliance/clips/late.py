@@ -4,6 +4,9 @@ A clip that was cut with something missing, or failed for want of footage, is cu
 of its OUT, when a plan of its span made now would show more than its last cut could. What the index covers
 decides nothing: it also covers what a plan has to leave out (another format, a gap inside a segment).
 
+The reason of what a clip lacks is the timeline's too: an outage that had just begun when the clip was cut may
+have got its reason a moment later. Then the clip's words are brought up to date; its bytes stay as they are.
+
 Owns: when such a plan is made. That needs news: what the index knows of the span differs from what it knew
 at the last look (`late_known`, in the row, so that a restart is no news), and has stood still for one look.
 It is noted before the plan is made: footage that stops the box is not tried for ever. Each cut of this kind
@@ -12,6 +15,7 @@ shows at least GAIN_US more than the one before, so their number is bounded what
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -31,7 +35,7 @@ from appliance.kernel.clock import from_rfc3339
 from appliance.kernel.putoff import PutOff
 from appliance.kernel.store import Store, StoreBroken
 from appliance.kernel.tx import ReadTx, Row, Tx
-from appliance.media.coverage import absent_us
+from appliance.media.coverage import Missing, absent_us, explained
 from appliance.media.plan import NoFootage, Plan
 
 log = structlog.get_logger("cutter")
@@ -56,6 +60,7 @@ class Late:
     mode: str
     had_us: int
     known: str | None
+    missing: tuple[Missing, ...] = ()
 
     def known_now(self, footage: Footage) -> str:
         """What the index knows of the span and of the key frame before it."""
@@ -120,31 +125,44 @@ class LateFootage:
             self.put_off.settle(late.clip_id)
             if late.gains(plan):
                 await self._mend(late, plan)
+            else:
+                await self._reword(late)
         await trio.sleep(PAUSE_S)
 
     async def _mend(self, late: Late, plan: Plan) -> None:
         if await self.store.insist(partial(mend, late=late, plan=plan)):
             self.rate.note(late.clip_id, (late.start_us, late.end_us, late.mode))
 
+    async def _reword(self, late: Late) -> None:
+        """The clip lacks what it lacked: have it say why in the timeline's words."""
+        start_us, end_us = late.start_us + late.latency_us, late.end_us + late.latency_us
+        gaps = self.footage.gaps(late.channel_id, start_us, end_us)
+        missing = explained(late.missing, gaps, late.latency_us)
+        if missing != late.missing:
+            await self.store.insist(partial(reword, late=late, missing=missing))
+
 
 def find_late(tx: ReadTx) -> list[Late]:
-    """Clips of the last 24 h that a new plan could show more of."""
+    """Clips of the last 24 h that lack footage."""
     rows = tx.all(
         "SELECT * FROM clips WHERE deleted_us IS NULL AND out_received_us > ? AND"
         " (status = 'failed' OR (status = 'ready' AND json_array_length(coverage, '$.missing') > 0))",
         (tx.now_us - LATE_FOOTAGE_US,),
     )
     found = (_late(row) for row in rows)
-    return [late for late in found if late.end_us - late.start_us > late.had_us + GAIN_US]
+    return [late for late in found if late.missing or late.end_us - late.start_us > late.had_us + GAIN_US]
 
 
 def _late(row: Row) -> Late:
     start_us, end_us = row["start_us"], row["start_us"] + row["duration_us"]
     had_us = row["failed_had_us"] or 0
+    missing: tuple[Missing, ...] = ()
     if row["status"] == ClipState.READY:
-        missing = json.decode(row["coverage"].encode())["missing"]
-        absent = [(from_rfc3339(one["start"]), from_rfc3339(one["end"])) for one in missing]
-        had_us = row["duration_us"] - absent_us(absent, start_us, end_us)
+        missing = tuple(
+            Missing(from_rfc3339(each["start"]), from_rfc3339(each["end"]), each["reason"])
+            for each in json.decode(row["coverage"].encode())["missing"]
+        )
+        had_us = row["duration_us"] - absent_us([each[:2] for each in missing], start_us, end_us)
     return Late(
         clip_id=row["id"],
         media_rev=row["media_rev"],
@@ -155,12 +173,23 @@ def _late(row: Row) -> Late:
         mode=row["mode"],
         had_us=had_us,
         known=row["late_known"],
+        missing=missing,
     )
 
 
 def note_known(tx: Tx, clip_id: str, known: str | None) -> None:
     """Not journaled: nothing anybody sees has changed."""
     tx.run("UPDATE clips SET late_known = ? WHERE id = ?", (known, clip_id))
+
+
+def reword(tx: Tx, late: Late, missing: Sequence[Missing]) -> None:
+    """The clip's `coverage.missing` with other reasons; nothing when the clip has moved on."""
+    row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (late.clip_id,))
+    if row is None or row["media_rev"] != late.media_rev or row["status"] != ClipState.READY:
+        return
+    coverage = {**json.decode(row["coverage"].encode()), "missing": cuts.missing_resource(missing)}
+    tx.update("clips", late.clip_id, {"coverage": json.encode(coverage).decode()})
+    journal_clip(tx, "clip_updated", late.clip_id)
 
 
 def mend(tx: Tx, late: Late, plan: Plan) -> bool:

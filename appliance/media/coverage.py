@@ -15,6 +15,7 @@ from appliance.media.spans import Reason as Why
 Reason = Literal["no_footage", "gap", "format_change", "no_entry"] | Why
 
 
+_OF_THE_CLIP = frozenset({"format_change", "no_entry"})  # there is video, the clip cannot show it
 _WORTH_NAMING_US = 40_000  # between two stretches shown: less is rounding and jitter
 
 
@@ -38,7 +39,8 @@ class Shown(NamedTuple):
 def explained(missing: Sequence[Missing], gaps: Sequence[Gap], latency_us: int) -> tuple[Missing, ...]:
     """`missing` with the reason of the gap it lies in, so that one outage has one word everywhere.
 
-    `gaps` are the timeline's, in wall time; what lies in none keeps its own word.
+    `gaps` are the timeline's, in wall time; what lies in none keeps its own word. A reason of the timeline is
+    replaced too: of an outage that has just begun it may be known a moment later only.
     """
 
     def overlap_us(one: Missing, gap: Gap) -> int:
@@ -46,7 +48,7 @@ def explained(missing: Sequence[Missing], gaps: Sequence[Gap], latency_us: int) 
         return end_us - max(one.start_us, gap.start_us - latency_us)
 
     def explain(one: Missing) -> Missing:
-        if one.reason not in ("no_footage", "gap"):
+        if one.reason in _OF_THE_CLIP:
             return one
         widest = max(gaps, key=lambda gap: overlap_us(one, gap), default=None)
         return one._replace(reason=widest.reason) if widest and overlap_us(one, widest) > 0 else one

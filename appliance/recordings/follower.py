@@ -156,9 +156,11 @@ class RecordingsHandle:
         return sum(span.end_us - span.start_us for span in self.coverage(channel_id, start_us, end_us).spans)
 
     def known(self, channel_id: str, start_us: int, end_us: int) -> str:
-        """A digest of the video known of in [start_us, end_us) of wall time: the same until that changes."""
-        spans = self.coverage(channel_id, start_us, end_us).spans
-        return blake2b(repr(spans).encode(), digest_size=12).hexdigest()
+        """A digest of what is known of [start_us, end_us) of wall time: the same until there is other video,
+        or another reason for what is missing."""
+        known = self.coverage(channel_id, start_us, end_us)
+        reasons = [(gap.start_us, gap.reason) for gap in known.gaps]
+        return blake2b(repr((known.spans, reasons)).encode(), digest_size=12).hexdigest()
 
     async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
         """The segments a plan of [start_us, end_us) of wall time needs, with the one before.

@@ -25,7 +25,7 @@ from appliance.kernel import json
 from appliance.kernel.clock import from_rfc3339
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
-from appliance.media.coverage import Missing, absent_us
+from appliance.media.coverage import Missing, Reason, absent_us
 from appliance.media.fmp4 import Malformed
 from appliance.media.plan import NoFootage, Plan
 from tests.kit.box import COACH, KICKOFF_US, add_channel, add_session, mark_rules, sim_store, types
@@ -51,7 +51,7 @@ class Pieces(HandFootage):
     have: list[Piece] = field(default_factory=list)
 
     def known(self, channel_id: str, start_us: int, end_us: int) -> str:
-        return repr(sorted(one[:2] for one in self.have))
+        return repr((sorted(one[:2] for one in self.have), self.told))
 
     def put(self, piece: Piece) -> None:
         self.have.append(piece)
@@ -69,6 +69,7 @@ class LongestGroup:
     footage: Pieces
     asked: int = 0
     error: Exception | None = None
+    reason: Reason = "format_change"
 
     async def __call__(self, channel_id: str, start_us: int, end_us: int, latency_us: int) -> Plan:
         self.asked += 1
@@ -80,7 +81,7 @@ class LongestGroup:
         spans = [(start_us + round(one.start * S), start_us + round(one.end * S)) for one in shown]
         edges = [start_us, *itertools.chain(*spans), end_us]
         gaps = zip(edges[::2], edges[1::2], strict=True)
-        missing = tuple(Missing(left, right, "format_change") for left, right in gaps if left < right)
+        missing = tuple(Missing(left, right, self.reason) for left, right in gaps if left < right)
         made = replace(plan_of(start_us, end_us, end_us), missing=missing)
         return with_header(made, repr(missing).encode())
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC
 from fractions import Fraction
 from pathlib import Path
@@ -11,12 +14,16 @@ import trio
 
 from appliance.clips import late, marks
 from appliance.clips.cutter import run_cutter
+from appliance.clips.marks import MarkRules
 from appliance.clips.model import ClipIn
 from appliance.clips.planner import Planner
 from appliance.kernel.clock import BoxClock, to_rfc3339, wall_us
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Row
 from appliance.media.plan import Plan
+from appliance.media.spans import Reason
+from appliance.recordings import tell
+from appliance.recordings.followed import WhyEnded
 from appliance.recordings.follower import RecordingsHandle, run_recordings
 from appliance.recordings.model import Fact
 from tests.kit.box import COACH, add_channel, add_session, mark_rules, types
@@ -42,6 +49,8 @@ def film(folder: Path) -> int:
 
 
 class Counted(Planner):
+    """Counts its plans."""
+
     asked = 0
 
     async def plan_span(self, channel_id: str, start_us: int, end_us: int, latency_us: int) -> Plan:
@@ -63,62 +72,113 @@ async def the_clip(store: Store) -> Row:
     return row
 
 
-async def test_a_clip_over_a_change_of_size_is_cut_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(late, "CHECK_S", 0.02)
-    filmed_us, clock = film(tmp_path / "cam1"), BoxClock.start(None, None)
-    async with open_store(tmp_path / "box.db", clock) as store, trio.open_nursery() as nursery:
+@dataclass
+class Desk:
+    """The real index and the real cutter over a folder of recordings."""
+
+    store: Store
+    handle: RecordingsHandle
+    planner: Counted
+    session_id: str
+
+    async def clip(self, start_us: int, end_us: int, rules: MarkRules) -> None:
+        """Mark it, and wait until it is ready."""
+        body = ClipIn.model_validate(
+            {
+                "session_id": self.session_id,
+                "channel_id": "cam1",
+                "start_time": to_rfc3339(start_us),
+                "duration_seconds": (end_us - start_us) / 1e6,
+            }
+        )
+        await self.store.write(lambda tx: marks.create_clip(tx, COACH, rules, body))
+        await self.until(lambda row: row["status"] == "ready")
+
+    async def until(self, condition: Callable[[Row], bool]) -> Row:
+        """The clip, once it is so."""
+        with trio.fail_after(LIMIT_S):
+            while True:
+                seen = self.store.journal.changed.count
+                if condition(row := await the_clip(self.store)):
+                    return row
+                await self.store.journal.changed.wait_past(seen)
+
+
+@asynccontextmanager
+async def desk_over(folder: Path, rules: MarkRules, why_ended: WhyEnded | None = None) -> AsyncIterator[Desk]:
+    clock = BoxClock.start(None, None)
+    async with open_store(folder / "box.db", clock) as store, trio.open_nursery() as nursery:
         await store.write(lambda tx: add_channel(tx, "cam1"))
         session_id = await store.write(add_session)
         handle: RecordingsHandle = await nursery.start(
             lambda task_status: run_recordings(
-                recordings_dir=tmp_path,
-                index_dir=tmp_path / "index",
+                recordings_dir=folder,
+                index_dir=folder / "index",
                 channels={"cam1": 0},
                 clock=clock,
                 name_timezone=UTC,
                 announce=announce,
+                why_ended=why_ended,
                 task_status=task_status,
             )
         )
-        start_us, end_us = filmed_us - 7 * S, filmed_us - S // 10
-        with trio.fail_after(LIMIT_S):
-            while covered_us(handle, start_us, end_us) < 6.89 * S:  # noqa: ASYNC110  # a walk may ring before
-                await trio.sleep(0.01)
         planner = Counted(handle, handle.reads)
         await nursery.start(
             lambda task_status: run_cutter(
                 store=store,
                 footage=handle,
                 source_down=lambda channel_id: False,
-                rules=mark_rules(),
+                rules=rules,
                 clock=clock,
                 plan_span=planner.plan_span,
                 task_status=task_status,
             )
         )
-        body = ClipIn.model_validate(
-            {
-                "session_id": session_id,
-                "channel_id": "cam1",
-                "start_time": to_rfc3339(start_us),
-                "duration_seconds": (end_us - start_us) / 1e6,
-            }
-        )
-        await store.write(lambda tx: marks.create_clip(tx, COACH, mark_rules(), body))
-        with trio.fail_after(LIMIT_S):
-            while True:
-                seen = store.journal.changed.count
-                if (await the_clip(store))["status"] == "ready":
-                    break
-                await store.journal.changed.wait_past(seen)
-        for _ in range(LOOKS):
-            handle.changed.ring()
-            await trio.sleep(0.03)
-        row = await the_clip(store)
-        assert '"reason":"format_change"' in row["coverage"]
-        assert covered_us(handle, start_us, end_us) > 6.89 * S, "the index covers what the clip cannot show"
-        assert (row["media_rev"], types(store).count("clip_ready")) == (1, 1)
-        assert Counted.asked == 2, "the cut, and one look at whether there is more"
+        yield Desk(store, handle, planner, session_id)
         nursery.cancel_scope.cancel()
+
+
+async def test_a_clip_over_a_change_of_size_is_cut_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(late, "CHECK_S", 0.02)
+    monkeypatch.setattr(Counted, "asked", 0)
+    filmed_us = film(tmp_path / "cam1")
+    async with desk_over(tmp_path, mark_rules()) as desk:
+        start_us, end_us = filmed_us - 7 * S, filmed_us - S // 10
+        with trio.fail_after(LIMIT_S):
+            while covered_us(desk.handle, start_us, end_us) < 6.89 * S:  # noqa: ASYNC110  # a walk may ring before
+                await trio.sleep(0.01)
+        await desk.clip(start_us, end_us, mark_rules())
+        for _ in range(LOOKS):
+            desk.handle.changed.ring()
+            await trio.sleep(0.03)
+        row = await the_clip(desk.store)
+        assert '"reason":"format_change"' in row["coverage"]
+        covered = covered_us(desk.handle, start_us, end_us)
+        assert covered > 6.89 * S, "the index covers what the clip cannot show"
+        assert (row["media_rev"], types(desk.store).count("clip_ready")) == (1, 1)
+        assert Counted.asked == 2, "the cut, and one look at whether there is more"
+
+
+async def test_a_clip_cut_before_the_outage_had_a_reason_says_it_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E9: what MediaMTX's API tells after the cut; the clip is not cut again."""
+    monkeypatch.setattr(late, "CHECK_S", 0.02)
+    monkeypatch.setattr(tell, "STALLED_S", 60.0)  # no outage is told before the clip is cut
+    rules, known = mark_rules(coverage_wait_s=1), list[Reason]()
+    footage = make_footage(frames=90, fps=Fraction(30), gop=30, b_frames=0, sound=False)
+    start_us = wall_us() - 3 * S
+    writer = RecordingWriter(tmp_path / "cam1", footage, start_us)
+    async with desk_over(tmp_path, rules, lambda channel_id, since_s: known[0] if known else None) as desk:
+        writer.write_seconds(3)
+        with trio.fail_after(LIMIT_S):
+            while covered_us(desk.handle, start_us, start_us + 3 * S) < 2.5 * S:  # noqa: ASYNC110  # see above
+                await trio.sleep(0.01)
+        await desk.clip(start_us, start_us + 4 * S, rules)
+        known.append("recorder_restart")
+        monkeypatch.setattr(tell, "STALLED_S", 0.1)
+        row = await desk.until(lambda row: '"reason":"recorder_restart"' in row["coverage"])
+        assert (row["status"], row["media_rev"], row["retries"]) == ("ready", 1, 0)
+        assert types(desk.store).count("clip_ready") == 1

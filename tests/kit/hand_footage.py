@@ -20,6 +20,7 @@ class HandFootage:
     begun_after: bool = False
     down: bool = False
     news: str = ""  # what the index says it knows of any span
+    told: Sequence[Gap] = ()  # of any span
     changed: Signal = field(default_factory=Signal)
 
     def video_until_us(self, channel_id: str) -> int | None:
@@ -35,7 +36,7 @@ class HandFootage:
         return self.news
 
     def gaps(self, channel_id: str, start_us: int, end_us: int) -> Sequence[Gap]:
-        return ()
+        return self.told
 
     async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
         return []
