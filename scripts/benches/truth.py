@@ -1,22 +1,28 @@
 """Published capture times against the truth: at a begin, steady, over restarts, between angles.
 
-    scripts/bench truth [--json] [--quick] [--only steady|restarts|angles]
+    scripts/bench truth [--json] [--quick] [--only steady|restarts|angles|real]
 
-Time is simulated: a camera with a clock of its own, its recorder, its disk, and the real index that looks at
-the files (tests/kit/truth.py), so half an hour takes seconds. Truth is when a picture was captured; an error
-is the published time less that, in ms; goals in the last column.
+Time is simulated but for `real`: a camera with a clock of its own, its recorder, its disk, and the real index
+that looks at the files (tests/kit/truth.py), so half an hour takes seconds. Truth is when a picture was
+captured; an error is the published time less that, in ms; goals in the last column.
+
+`real` (tests/kit/real_truth.py) sends two cameras by SRT through the embedded recorder of a real daemon, and
+with MEDIAMTX_BIN=/path/to/mediamtx through MediaMTX, stops the daemon for 2 s, and reads clips: what the
+picture of each frame says against its published time.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from bisect import bisect_left
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -136,8 +142,90 @@ def apart_ms(left: Sequence[Any], right: Sequence[Any], since_s: float) -> float
     return round(worst / 1000, 1)
 
 
+def measure_real(options: Options) -> list[Row]:
+    """Two cameras through each recorder there is; both connect inside a GOP, also after the restart."""
+    import trio
+
+    recorders: dict[str, Any] = {"embedded": _embedded}
+    if os.environ.get("MEDIAMTX_BIN"):
+        recorders["mediamtx"] = _mediamtx
+    rows = []
+    for recorder, begin in recorders.items():
+        folder = options.folder / recorder
+        folder.mkdir()
+        figures, apart = trio.run(begin, folder, options.quick)
+        for channel, told in figures.items():
+            rows.append(
+                {
+                    "camera": REAL[channel].name,
+                    "recorder": recorder,
+                    "first 10 s": told.first_ms,
+                    "steady": told.steady_ms,
+                    "over a restart": told.after_ms,
+                    "two angles": apart,
+                    "frames": told.frames,
+                    "goal": f"< 80, < {1000 / float(REAL[channel].fps):.1f}",
+                }
+            )
+    return rows
+
+
+class Real(NamedTuple):
+    """A camera of the part `real`."""
+
+    name: str
+    fps: Fraction
+    b_frames: int
+
+
+REAL = {
+    "cam1": Real("25 fps, 2 B-frames", Fraction(25), 2),
+    "cam2": Real("60 fps, 3 B-frames", Fraction(60), 3),
+}
+
+
+async def _embedded(folder: Path, quick: bool) -> Any:
+    from tests.kit.running import running_box
+    from tests.live.mediamtx.rig import free_udp_port
+
+    urls = {channel: f"srt://127.0.0.1:{free_udp_port()}?mode=caller&latency=120" for channel in REAL}
+    channels = [
+        {"id": channel, "input_url": f"srt://:{url.split(':')[2].split('?')[0]}?latency=120"}
+        for channel, url in urls.items()
+    ]
+    async with running_box(folder / "box", channels=channels, recorder={"mode": "embedded"}) as box:
+        return await _watch(box, folder, urls, quick)
+
+
+async def _mediamtx(folder: Path, quick: bool) -> Any:
+    from tests.live.mediamtx.rig import rig
+
+    async with rig(folder, cameras=list(REAL)) as found:
+        target = f"srt://127.0.0.1:{found.mediamtx.srt_port}?mode=caller&latency=120&streamid="
+        urls = {channel: f"{target}publish:{channel}:{channel}:{channel}secret" for channel in REAL}
+        return await _watch(found.box, folder, urls, quick)
+
+
+async def _watch(box: Any, folder: Path, urls: dict[str, str], quick: bool) -> Any:
+    from tests.kit.film_sender import FilmSender
+    from tests.kit.real_truth import watch
+
+    lengths = {"before_s": 2.0, "after_s": 1.0} if quick else {"before_s": 35.0, "after_s": 20.0}
+    with ExitStack() as stack:
+        cameras = {}
+        for channel, one in REAL.items():
+            cameras[channel] = FilmSender(urls[channel], fps=one.fps, b_frames=one.b_frames)
+            stack.enter_context(cameras[channel])
+        return await watch(box, cameras, folder, down_s=2.0, **lengths)
+
+
 def main() -> None:
-    parts = {"steady": measure_steady, "restarts": measure_restarts, "angles": measure_angles}
+    parts = {
+        "steady": measure_steady,
+        "restarts": measure_restarts,
+        "angles": measure_angles,
+        "real": measure_real,
+    }
     benchkit.run("truth", __doc__, parts)
 
 

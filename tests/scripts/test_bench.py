@@ -38,6 +38,7 @@ PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
         "steady": ("camera", "first 10 s"),
         "restarts": ("camera", "after"),
         "angles": ("angles", "always"),
+        "real": ("camera", "first 10 s", "steady", "over a restart", "two angles"),
     },
 }
 
