@@ -169,14 +169,15 @@ async def test_a_clip_cut_before_the_outage_had_a_reason_says_it_later(
     monkeypatch.setattr(tell, "STALLED_S", 60.0)  # no outage is told before the clip is cut
     rules, known = mark_rules(coverage_wait_s=1), list[Reason]()
     footage = make_footage(frames=90, fps=Fraction(30), gop=30, b_frames=0, sound=False)
-    start_us = wall_us() - 3 * S
-    writer = RecordingWriter(tmp_path / "cam1", footage, start_us)
     async with desk_over(tmp_path, rules, lambda channel_id, since_s: known[0] if known else None) as desk:
+        writer = RecordingWriter(tmp_path / "cam1", footage, wall_us() - 3 * S)
         writer.write_seconds(3)
         with trio.fail_after(LIMIT_S):
-            while covered_us(desk.handle, start_us, start_us + 3 * S) < 2.5 * S:  # noqa: ASYNC110  # see above
+            while covered_us(desk.handle, 0, wall_us() + 60 * S) < 2.5 * S:  # noqa: ASYNC110  # see above
                 await trio.sleep(0.01)
-        await desk.clip(start_us, start_us + 4 * S, rules)
+        until_us = desk.handle.video_until_us("cam1")  # by its arrival: the machine may be busy
+        assert until_us is not None
+        await desk.clip(until_us - 2 * S, until_us + S, rules)
         known.append("recorder_restart")
         monkeypatch.setattr(tell, "STALLED_S", 0.1)
         row = await desk.until(lambda row: '"reason":"recorder_restart"' in row["coverage"])
