@@ -88,6 +88,7 @@ class _Keeper:
     grace_us: int = 0
     wanted: Limits | None = None  # what the settings say; `limits` is what holds now
     pending: Decision | None = None  # what the figures that wait would delete at once
+    is_first_run: bool = False
     met_us: dict[str, int] = field(default_factory=dict)  # channels whose earlier recordings wait (met.py)
     lead_s: float | None = None  # box time minus the monotonic clock, when last seen
     doubt_until_s: float = float("-inf")
@@ -132,11 +133,13 @@ class _Keeper:
     async def _settle_limits(self) -> None:
         """Take the figures that hold now: stricter ones than those of the last run wait (grace.py)."""
         assert self.wanted is not None
-        now_us, stored, stored_met = await self.store.read(
-            lambda tx: (tx.now_us, rows.read_record(tx), rows.read_met(tx))
+        now_us, stored, stored_met, of_the_file = await self.store.read(
+            lambda tx: (tx.now_us, rows.read_record(tx), rows.read_met(tx), rows.channels_of_the_file(tx))
         )
-        folder, channels = str(self.folders.recordings), self.recordings.channel_ids()
-        met = meet(stored_met, folder, channels, now_us)
+        if self.record is None and stored_met is None:
+            self.is_first_run = True
+        first, channels = of_the_file if self.is_first_run else (), self.recordings.channel_ids()
+        met = meet(stored_met, str(self.folders.recordings), channels, now_us, first)
         if (waiting := met.waiting(now_us, self.grace_us)) != self.met_us:
             self.whole_s = float("-inf")
         self.met_us = waiting
@@ -180,7 +183,7 @@ class _Keeper:
     def found(self) -> list[str]:
         """Channels with recordings that only their wait keeps."""
         doomed = self.pending.footage if self.pending is not None else ()
-        channels = {one.segment.channel_id for one in doomed if one.segment.channel_id in self.met_us}
+        channels = {one.segment.channel_id for one in doomed}.intersection(self.met_us)
         return [f"recordings of {channel_id} that were there before" for channel_id in sorted(channels)]
 
     def waits_until_us(self) -> int:

@@ -33,9 +33,12 @@ class Met:
         return {one: us for one, us in self.since_us.items() if 0 < us <= now_us < us + grace_us}
 
 
-def meet(stored: Met | None, folder: str, channels: Iterable[str], now_us: int) -> Met:
-    """What is known once `channels` are followed in `folder`."""
+def meet(
+    stored: Met | None, folder: str, channels: Iterable[str], now_us: int, first: Iterable[str] = ()
+) -> Met:
+    """What is known once `channels` are followed in `folder`. `first`: channels of a first start, some of
+    which may come up a moment later."""
     if stored is None:
-        return Met(folder, dict.fromkeys(channels, 0))
+        return Met(folder, dict.fromkeys((*channels, *first), 0))
     known = stored.since_us if stored.folder == folder else {}
-    return Met(folder, {**dict.fromkeys(channels, now_us), **known})
+    return Met(folder, {**dict.fromkeys(channels, now_us), **dict.fromkeys(first, 0), **known})

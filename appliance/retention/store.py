@@ -210,6 +210,10 @@ def read_met(tx: ReadTx) -> Met | None:
         return None
 
 
+def channels_of_the_file(tx: ReadTx) -> list[str]:
+    return [row["id"] for row in tx.all("SELECT id FROM channels WHERE in_config = 1 ORDER BY id")]
+
+
 def keep_record(tx: Tx, record: Record, met: Met) -> None:
     """Remember the limits and the channels for the next start."""
     for key, value in ((_LIMITS, record.to_json()), (_MET, met.to_json())):

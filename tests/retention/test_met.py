@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock
 
+from appliance.retention import store as rows
 from appliance.retention.met import Met, meet
 from appliance.wiring.keeping import retention_part
 from tests.kit.box import HandClock, add_channel, sim_store
@@ -63,6 +64,19 @@ async def test_a_first_start_needs_no_wait(disk: Disk) -> None:
         assert disk.removed == [old] and handle.figures().waiting == ()
 
 
+async def test_a_channel_of_the_file_that_comes_up_late_in_the_first_run_is_one_of_the_first_start(
+    disk: Disk,
+) -> None:
+    async with disk.kept(WEEK, grace_us=DAY_US) as handle:
+        await disk.store.write(lambda tx: tx.run("UPDATE channels SET in_config = 1"))
+        old = disk.record(OLD_US)
+        disk.clock.advance(601)
+        await handle.look_now()
+        await handle.look_now()
+        assert handle.figures().waiting == () and disk.removed in ([], [old])
+        assert await disk.store.read(rows.read_met) == Met(str(disk.recordings), {"cam1": 0})
+
+
 def test_each_channel_is_met_once_in_each_folder() -> None:
     met = meet(None, "/a", ["one"], 5)
     assert met == Met("/a", {"one": 0})
@@ -71,4 +85,7 @@ def test_each_channel_is_met_once_in_each_folder() -> None:
     assert met.waiting(7, HOUR_US) == {"two": 7} and met.waiting(7 + HOUR_US, HOUR_US) == {}
     assert meet(met, "/a", ["two"], 9) == met, "a channel that is away for a while is known"
     assert meet(met, "/b", ["one", "two"], 9).since_us == {"one": 9, "two": 9}
+    assert meet(met, "/a", ["three"], 9, ["three", "four"]).since_us["three"] == 0, (
+        "a first start, a bit later"
+    )
     assert Met.from_json(met.to_json()) == met
