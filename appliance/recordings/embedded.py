@@ -21,7 +21,7 @@ import structlog
 import trio
 
 from appliance.kernel.backoff import Backoff
-from appliance.kernel.clock import Clock, boottime_us
+from appliance.kernel.clock import Clock, apart_us, boottime_us
 from appliance.kernel.signal import Signal
 from appliance.recordings import children
 from appliance.recordings.callers import LOST_S
@@ -76,7 +76,7 @@ class _Shared:
 
     def offset_us(self) -> int:
         """Box time minus CLOCK_BOOTTIME: what children tell the time by."""
-        return self.clock.now_us() - boottime_us()
+        return apart_us(self.clock.now_us, boottime_us)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from typing import Final
 
 import trio
 
-from appliance.kernel.clock import wall_us
+from appliance.kernel.clock import ahead_of_wall_us
 from appliance.recordings import disk
 from appliance.recordings.disk import Found
 from appliance.recordings.followed import Followed, Open
@@ -73,7 +73,7 @@ async def _compare(followed: Followed, found: dict[str, Found], listed_us: int |
             os.close(one.fd)
     if gone:
         await followed.read(followed.cache.forget, gone)
-    gap_us = followed.shared.clock.now_us() - wall_us()
+    gap_us = ahead_of_wall_us(followed.shared.clock)
     fresh: list[tuple[Segment, bool]] = []
     changed = [
         (name in channel.segments, file.mtime_ns, name, file)

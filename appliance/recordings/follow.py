@@ -12,7 +12,7 @@ from typing import Final
 
 import trio
 
-from appliance.kernel.clock import wall_us
+from appliance.kernel.clock import ahead_of_wall_us
 from appliance.media.table import (
     ChannelLog,
     facts_line,
@@ -93,7 +93,7 @@ async def _load(followed: Followed) -> None:
         followed.device = listing.device
     followed.note_disk(listing)
     await followed.append(followed.take_untold())
-    gap_us = shared.clock.now_us() - wall_us()
+    gap_us = ahead_of_wall_us(shared.clock)
     for name, one in found.items():
         written_us = one.mtime_ns // 1000 + gap_us
         has_changed = remembered.stamps.get(name, one.mtime_ns) != one.mtime_ns
@@ -184,8 +184,8 @@ async def _take(followed: Followed, one: Open, status: os.stat_result, ask_close
     segment, channel = one.segment, followed.channel
     assert segment.index is not None
     now_us = followed.shared.clock.now_us()
-    gap_us = now_us - wall_us()
-    written_us = _written_us(followed, one, status, now_us)
+    gap_us = ahead_of_wall_us(followed.shared.clock)
+    written_us = _written_us(followed, one, status, now_us, gap_us)
     one.growths += status.st_size > one.bytes
     one.bytes, one.mtime_ns = status.st_size, status.st_mtime_ns
     one.looked_us, one.is_first_look = now_us, False
@@ -284,10 +284,15 @@ async def _give_times(followed: Followed, segment: Segment, made: Sequence[Knot]
     await followed.append(lines)
 
 
-def _written_us(followed: Followed, one: Open, status: os.stat_result, now_us: int) -> int | None:
-    """Box time at which the newest bytes were written: the file's own time, held against our looks."""
+def _written_us(
+    followed: Followed, one: Open, status: os.stat_result, now_us: int, gap_us: int
+) -> int | None:
+    """Box time at which the newest bytes were written: the file's own time, held against our looks.
+
+    `gap_us`: by how much box time is ahead of the wall clock.
+    """
     disk_clock = followed.disk_clock
-    mtime_us = status.st_mtime_ns // 1000 + now_us - wall_us()
+    mtime_us = status.st_mtime_ns // 1000 + gap_us
     if not one.is_first_look:
         assert one.looked_us is not None
         if status.st_size > one.bytes:

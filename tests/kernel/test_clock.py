@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.kernel import clock as clock_module
-from appliance.kernel.clock import MAX_US, BoxClock, boot_id, from_rfc3339, optional_rfc3339, to_rfc3339
+from appliance.kernel.clock import (
+    MAX_US,
+    BoxClock,
+    apart_us,
+    boot_id,
+    from_rfc3339,
+    optional_rfc3339,
+    to_rfc3339,
+)
 
 
 class Machine:
@@ -63,6 +71,31 @@ def test_resync_follows_the_wall_clock(machine: Machine) -> None:
     machine.wall_us += 7_000_000
     clock.resync()
     assert (clock.step_us(), clock.now_us()) == (0, machine.wall_us)
+
+
+def test_two_clocks_are_compared_though_the_machine_is_away_between_two_readings() -> None:
+    """Every reading takes 1 us; during some of the first ones something else runs for 7 ms."""
+    now_us, readings = 0, 0
+
+    def reading(ahead_us: int) -> int:
+        nonlocal now_us, readings
+        readings += 1
+        now_us += 7000 if readings in (2, 3, 5, 9) else 1
+        return now_us + ahead_us
+
+    assert apart_us(lambda: reading(5_000_000), lambda: reading(0)) == 5_000_000
+    assert readings == 12, "asked again until the readings are near each other"
+
+
+def test_on_a_machine_that_is_always_slow_the_best_comparison_counts() -> None:
+    now_us, steps_us = 0, iter([300, 300, 90, 10, 10, 400] * 50)
+
+    def reading(ahead_us: int) -> int:
+        nonlocal now_us
+        now_us += next(steps_us)
+        return now_us + ahead_us
+
+    assert apart_us(lambda: reading(-70), lambda: reading(0)) == pytest.approx(-70, abs=200)
 
 
 def test_this_machine_has_a_boot_id() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from types import TracebackType
 
-from appliance.kernel.clock import boottime_us, wall_us
+from appliance.kernel.clock import apart_us, boottime_us, wall_us
 from appliance.recordings import children
 
 _DATAGRAM = 7 * 188
@@ -37,7 +37,7 @@ class SrtSender:
     latency_ms: int = 120
     passphrase: str | None = None
     streamid: str | None = None
-    offset_us: int = field(default_factory=lambda: wall_us() - boottime_us())
+    offset_us: int = field(default_factory=lambda: apart_us(wall_us, boottime_us))
 
     def __post_init__(self) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []
