@@ -5,6 +5,8 @@ Owns: the query of /channels/{id}/replay and replay.mp4, the facts of a plan. Mu
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Any
@@ -106,16 +108,28 @@ def times_of(plan: Plan, clock: RunClock | None) -> list[tuple[float, int]]:
     """
     first, last = (0.0, plan.coverage_start_us), (plan.duration_s, plan.coverage_end_us)
     (_, start_ns, end_ns), *more = plan.media_spans
-    if clock is None or more or abs((end_ns - start_ns) / NS - plan.duration_s) > SAME_S:
+    course = plan.course or ((0.0, start_ns), (1.0, start_ns + NS))
+    end_s = _file_s(course, end_ns)
+    if clock is None or more or abs(end_s - plan.duration_s) > SAME_S:
         return [first, last]
-    steps = max(1, (end_ns - start_ns) // STEP_NS)
-    grid = [start_ns + (end_ns - start_ns) * each // steps for each in range(steps + 1)]
-    rough = [(at, clock.wall_us(at)) for at in grid]
-    fine = [rough[0]]
-    for point in rough[1:]:
-        fine += [*_bends(clock, fine[-1], point), point]
-    inner = _straightened(fine)[1:-1]
-    return [first, *(((at - start_ns) / NS, wall_us - plan.latency_us) for at, wall_us in inner), last]
+    inner: list[Point] = []
+    edges = [start_ns, *(at for _, at in course[1:-1]), end_ns]
+    for begin_ns, until_ns in pairwise(edges):  # between two of them the file's time and the run's go evenly
+        steps = max(1, (until_ns - begin_ns) // STEP_NS)
+        grid = [begin_ns + (until_ns - begin_ns) * each // steps for each in range(steps + 1)]
+        rough = [(at, clock.wall_us(at)) for at in grid]
+        fine = [rough[0]]
+        for point in rough[1:]:
+            fine += [*_bends(clock, fine[-1], point), point]
+        inner += _straightened(fine)[1:]
+    return [first, *((_file_s(course, at), wall_us - plan.latency_us) for at, wall_us in inner[:-1]), last]
+
+
+def _file_s(course: Sequence[tuple[float, int]], media_ns: int) -> float:
+    """Seconds in the file of a media time of the run."""
+    at = bisect_right(course, media_ns, 1, len(course) - 1, key=lambda point: point[1])
+    (left_s, left_ns), (right_s, right_ns) = course[at - 1], course[at]
+    return left_s + (right_s - left_s) * (media_ns - left_ns) / (right_ns - left_ns)
 
 
 Point = tuple[int, int]

@@ -10,9 +10,11 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+from operator import add, sub
 
 from appliance.media.breaks import Break
 from appliance.media.chain import NS, Link, Span
+from appliance.media.clip_time import ClipTime, clip_time
 from appliance.media.coverage import Shown
 from appliance.media.fmp4 import Track
 from appliance.media.pace import HOLE_FRAMES, is_gap
@@ -20,12 +22,18 @@ from appliance.media.samples import MAX_DELTA, PartReader, VideoSamples
 
 # Wall and media time of a hole may differ by this much before the hole is made as long as wall time says.
 _WORTH_SQUEEZING_S = 0.04
+_NEAR_S = 0.02  # what a source may be off over the whole clip and is left so, or half a frame if that is less
+_SAME_RUNS_FRAMES = 2
 _US = 1_000_000
 
 
 @dataclass(slots=True)
 class Piece:
-    """One span of the clip. `at` is the clip's dts of its first sample, `dts` counts on from there."""
+    """One span of the clip. `at` is the clip's dts of its first sample, `dts` counts on from there.
+
+    `length` is how long the last frame is shown, ticks of clip time. `course`: where the source's clock is
+    off, from its own ticks after the first frame shown to clip time.
+    """
 
     span: Span
     reader: PartReader
@@ -35,6 +43,8 @@ class Piece:
     dts: list[int] = field(default_factory=list)
     squeezes: list[tuple[int, int]] = field(default_factory=list)
     shown: list[Shown] = field(default_factory=list)
+    length: int = 0
+    course: ClipTime | None = None
 
     @property
     def track(self) -> Track:
@@ -82,7 +92,38 @@ def squeeze_holes(piece: Piece) -> None:
     if video.deltas[-1] > HOLE_FRAMES * video.nominal:
         video.deltas[-1] = max(video.nominal, video.end - video.pts[last])
     _note_shown(piece, breaks, last)
+    piece.length = video.end - video.pts[last]
     piece.dts = list(accumulate(video.deltas, initial=0))
+
+
+def follow_wall(piece: Piece) -> None:
+    """Place the pictures of a source whose clock is off where wall time says: 4 s of it last 4 s.
+
+    Wall time is asked once a second: what lies between goes evenly.
+    """
+    video, timescale = piece.video, piece.track.timescale
+    begin, begin_us = piece.dts[piece.first] + video.ctos[piece.first], piece.wall_us(piece.first)
+    last = video.last_shown()
+
+    def point(place: int) -> tuple[int, int]:
+        wall = (piece.wall_us(place) - begin_us) * timescale // _US
+        return piece.dts[place] + video.ctos[place] - begin, wall
+
+    places = [piece.first, *video.shown[:: max(1, timescale // video.nominal)], last]
+    points = sorted(point(place) for place in places)
+    near = min(video.nominal // 2, round(timescale * _NEAR_S))
+    course = piece.course = clip_time(points, near)
+    if course is None:
+        return
+    end = points[-1][0]
+    piece.length = max(1, course.at(end + piece.length) - course.at(end))
+    shown_at = course.of(at - begin for at in map(add, piece.dts, video.ctos))
+    decoded = list(
+        accumulate(course.of(at - begin for at in piece.dts), lambda before, at: max(before + 1, at))
+    )
+    video.deltas = array("I", map(sub, decoded[1:], decoded))
+    video.ctos = array("i", map(sub, shown_at, decoded))
+    piece.dts = [at - decoded[0] for at in decoded]
 
 
 def _note_shown(piece: Piece, breaks: Sequence[Break], last: int) -> None:
@@ -122,6 +163,18 @@ def lift(pieces: list[Piece]) -> None:
             piece.video.ctos = array("i", [cto + by for cto in piece.video.ctos])
 
 
+def join_runs(pieces: list[Piece]) -> None:
+    """Where another run takes over at its own picture of a moment, the run before is shown until then: its
+    clock says a frame or two less, but no moment is missing (overlap.py)."""
+    for before, piece in pairwise(pieces):
+        one, other = before.span.links[0].segment, piece.span.links[0].segment
+        if one.run_id == other.run_id or one.windows is None or not before.video.more_follows:
+            continue
+        last, next_us = before.shown[-1], piece.shown[0].start_us
+        if 0 < next_us - last.end_us <= _SAME_RUNS_FRAMES * to_us(before.video.nominal, before.track):
+            before.shown[-1] = last._replace(end_us=next_us)
+
+
 def lay_out(pieces: list[Piece]) -> None:
     """Place every piece as far from the first as wall time says, never before the end of the last one."""
     origin_us = pieces[0].wall_us(pieces[0].first)
@@ -131,9 +184,9 @@ def lay_out(pieces: list[Piece]) -> None:
         wanted = origin + since_us * piece.track.timescale // _US
         end = end_of(before)
         if before.clip_pts(before.video.last_shown()) < wanted < end:
-            before.video.end -= (
-                end - wanted
-            )  # another run is shown from here on: its first frame ends this one
+            # another run is shown from here on: its first frame ends this one
+            before.video.end -= end - wanted
+            before.length -= end - wanted
             end = wanted
         pts = max(wanted, end)
         last = before.at + before.dts[-2]
@@ -145,7 +198,7 @@ def lay_out(pieces: list[Piece]) -> None:
 def end_of(piece: Piece) -> int:
     """Clip pts at which the last frame shown of a piece ends."""
     pts, last = piece.video.pts, piece.video.last_shown()
-    end = piece.clip_pts(last) + piece.video.end - pts[last]
+    end = piece.clip_pts(last) + piece.length
     # A later picture that is there for decoding alone must not be shown: recorded times and the clip's own
     # differ by a tick or two where a part begins.
     after = [place for place in range(last) if pts[place] > pts[last]]

@@ -5,7 +5,8 @@ through `open_fd`), channels, clips, databases.
 
 Frames of a clip are exactly those with start_us <= wall_us(pts) - latency_us < end_us. The file starts at the
 key that decodes the first of them; an edit list hides what comes before it and after the last. Clip time is
-wall time: where footage is missing inside, the last frame is held and silence is laid into the sound. Where
+wall time: where footage is missing inside, the last frame is held and silence is laid into the sound; where a
+source's clock is off by more than half a frame over the clip, frames last as long as they really did. Where
 the format of the video changes, the longest span of one format is the clip; where parameter sets alone
 change, each picture has its description.
 """
@@ -31,7 +32,7 @@ from appliance.media.coverage import Missing, Shown, missing_spans
 from appliance.media.descriptions import Descriptions
 from appliance.media.fmp4 import Track
 from appliance.media.moov import Range, TrackTable, build
-from appliance.media.piece import Piece, end_of, lay_out, lift, squeeze_holes, to_us
+from appliance.media.piece import Piece, end_of, follow_wall, join_runs, lay_out, lift, squeeze_holes, to_us
 from appliance.media.samples import PartReader, read_video
 from appliance.media.sound import Stretch, read_sound
 from appliance.media.splice import MAX_BYTES, as_broken_link, needs_splice
@@ -56,7 +57,9 @@ class Plan:
     is what is shown, holds included. `media_spans` are (run_id, start_ns, end_ns) of run media time. Coverage
     is capture time: from the first frame to the end of the last. `missing` lists what was asked for and is
     not shown. `settled`: no part still to be written can add a frame. `width` and `height` are of the picture
-    as it is shown, turned by the recording's display matrix, which the clip keeps.
+    as it is shown, turned by the recording's display matrix, which the clip keeps. `course`: where one run's
+    clock is off, (seconds after the first frame, its media time in ns) between which both go evenly; empty
+    where a second of the one is a second of the other.
     """
 
     header: bytes
@@ -74,6 +77,7 @@ class Plan:
     codec: str
     latency_us: int
     settled: bool
+    course: tuple[tuple[float, int], ...] = ()
 
 
 def make_plan(
@@ -100,6 +104,8 @@ def make_plan(
         raise NoFootage(f"no frame between {start_us} and {end_us}")
     for piece in pieces:
         squeeze_holes(piece)
+        follow_wall(piece)
+    join_runs(pieces)
     lift(pieces)
     lay_out(pieces)
     refused = _refused(spans, group, undecodable, latency_us)
@@ -194,6 +200,7 @@ def _assemble(
         codec=description.entry[4:8].decode("latin-1"),
         latency_us=latency_us,
         settled=pieces[-1].video.settled,
+        course=_course(pieces),
     )
 
 
@@ -271,7 +278,16 @@ def _stretch(piece: Piece, source: int, origin: int) -> Stretch:
         end=piece.video.end,
         at=piece.clip_pts(piece.first) - origin,
         squeezes=[(at, by) for at, by in piece.squeezes if at >= piece.video.pts[piece.first]],
+        course=piece.course,
     )
+
+
+def _course(pieces: Sequence[Piece]) -> tuple[tuple[float, int], ...]:
+    first = pieces[0]
+    if len(pieces) > 1 or first.course is None or first.squeezes:
+        return ()
+    begin_ns, timescale = first.media_ns(first.first), first.track.timescale
+    return tuple((clip / timescale, begin_ns + own * NS // timescale) for own, clip in first.course.points)
 
 
 def _media_span(piece: Piece) -> tuple[str, int, int]:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from appliance.media import boxes
 from appliance.media.chain import NS
+from appliance.media.clip_time import ClipTime
 from appliance.media.fmp4 import Track, TrackRun
 from appliance.media.moov import FILLER, Chunk, TrackTable
 from appliance.media.samples import MAX_DELTA, PartReader
@@ -28,6 +29,11 @@ _LOOK_BACK_S = 0.1
 _MAX_PARTS_ASIDE = 16
 _MAX_SILENT_FRAMES = 50_000  # 18 minutes at 48 kHz
 _HOLE_PACKETS = 3  # a packet lasting longer than this many usual ones stands before a hole
+# Players play a packet at its own pitch whatever duration the file gives it, so where a source's clock is off
+# a packet is left out or played twice from time to time. Sound is never further from its picture than this,
+# or than half a packet: a source 300 ppm off is left alone for a minute.
+_OFF_PICTURE_S = 0.02
+_LOOK_S = 0.2
 _Piece = tuple[int, int, int]
 
 
@@ -36,7 +42,8 @@ class Stretch:
     """Video of one span as sound must follow it; ticks are video ticks.
 
     Chain ticks: `decode_from` (the key), `begin` (first frame shown), `end`. `at` is the clip time of
-    `begin`. `squeezes` are (chain tick, ticks added to clip time after it).
+    `begin`. `squeezes` are (chain tick, ticks added to clip time after it); `course` leads from there to clip
+    time, both counted from `begin`, where the source's clock is off.
     """
 
     reader: PartReader
@@ -48,6 +55,7 @@ class Stretch:
     end: int
     at: int
     squeezes: Sequence[tuple[int, int]]
+    course: ClipTime | None = None
 
 
 class _Packets(NamedTuple):
@@ -135,11 +143,20 @@ def _add_stretch(sound: _Sound, stretch: Stretch, packets: list[_Packets], times
     high = _rescale(stretch.end, rate, timescale)
     shift = _rescale(stretch.at, rate, timescale) - begin
     squeezes = [(_rescale(at, rate, timescale), _rescale(by, rate, timescale)) for at, by in stretch.squeezes]
+    origin, course = begin + shift, stretch.course and stretch.course.rescaled(rate, timescale)
     for one in packets:
         start = one.run.tfdt + _offset(stretch.reader, one.link, rate)
-        for piece in _pieces(sound, one.run, start, low, high, [at for at, _ in squeezes]):
-            moved = shift + sum(by for at, by in squeezes if piece[2] >= at)
-            _add_packets(sound, one.run, piece, moved, stretch.first_source + one.link)
+        cuts = [at for at, _ in squeezes]
+        if course is not None:
+            cuts += range(start, start + sum(one.run.durations), round(_LOOK_S * rate))
+        for piece in _pieces(sound, one.run, start, low, high, cuts):
+            at = piece[2] + shift + sum(by for at, by in squeezes if piece[2] >= at)
+            source = stretch.first_source + one.link
+            if course is not None:
+                at = origin + course.at(at - origin)
+                _keep_near(sound, one.run, piece, at, source)
+            else:
+                _add_packets(sound, one.run, piece, at, source)
 
 
 def _rescale(ticks: int, rate: int, timescale: int) -> int:
@@ -219,10 +236,27 @@ def _pieces(sound: _Sound, run: TrackRun, start: int, low: int, high: int, cuts:
     return [(a, b, times[a]) for a, b in pairwise(sorted(marks))]
 
 
-def _add_packets(sound: _Sound, run: TrackRun, piece: _Piece, moved: int, source: int) -> None:
-    """Append packets of a piece, `moved` onto clip time; what overlaps earlier sound is left out."""
+def _keep_near(sound: _Sound, run: TrackRun, piece: _Piece, at: int, source: int) -> None:
+    """Append packets of a piece right behind those before, as long as that is near `at`, where clip time has
+    them; else some are left out, or the first is played twice."""
     lo, hi, start = piece
-    at = start + moved
+    packet = sound.typical(run)
+    most = max(round(_OFF_PICTURE_S * sound.track.timescale), packet // 2)
+    late = 0 if sound.origin is None else at - sound.cursor
+    if late > most + 2 * packet or (late > most and packet < most // 4):
+        _add_packets(sound, run, piece, at, source)  # no drift: sound is missing
+        return
+    if late > most:
+        _add_packets(sound, run, (lo, lo + 1, start), sound.cursor, source)
+    elif late < -most:
+        lo = min(hi, lo + round(-late / packet))
+    if lo < hi:
+        _add_packets(sound, run, (lo, hi, start), at if sound.origin is None else sound.cursor, source)
+
+
+def _add_packets(sound: _Sound, run: TrackRun, piece: _Piece, at: int, source: int) -> None:
+    """Append packets of a piece, the first at clip time `at`; what overlaps earlier sound is left out."""
+    lo, hi, _ = piece
     if sound.origin is None:
         sound.origin = sound.cursor = at
     tolerance = sound.track.timescale // 1000  # rounding of joins, far below a packet

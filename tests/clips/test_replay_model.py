@@ -103,3 +103,18 @@ def test_over_a_hole_only_its_ends_are_told() -> None:
     assert times_of(held, clock) == times_of(plan, None) == ends
     squeezed = replace(plan, media_spans=(("run", 0, round(9e9)),))
     assert times_of(squeezed, clock) == ends
+
+
+def test_of_a_source_whose_clock_is_off_every_frame_has_its_published_time() -> None:
+    """The file goes by wall time in two straight stretches; the clock has a bend that is not in the file."""
+    clock = clock_of((0, 0, 0.98), (10, 9.8, 1.03), (10.4, 10.212, 1.02))
+    plan = plan_from(0, 20, clock)
+    length_s = (plan.coverage_end_us - plan.coverage_start_us) / 1e6
+    course = ((0.0, 0), (9.8, 10_000_000_000), (length_s, 20_000_000_000))
+    plan = replace(plan, course=course, duration_s=length_s)
+    times = times_of(plan, clock)
+    assert [times[0], times[-1]] == [(0.0, plan.coverage_start_us), (length_s, plan.coverage_end_us)]
+    for frame in range(500):
+        media_s = frame * 0.04
+        at_s = media_s * 0.98 if media_s < 10 else 9.8 + (media_s - 10) * (length_s - 9.8) / 10
+        assert abs(said(times, at_s) - (clock.wall_us(round(media_s * 1e9)) - LATE_US)) < 250

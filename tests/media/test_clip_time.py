@@ -1,0 +1,130 @@
+"""Clips of sources whose clock is off: clip time is wall time, of pictures and of sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from appliance.media.clip_time import clip_time
+from appliance.media.frames import plan_frames
+from appliance.media.plan import Plan, make_plan
+from appliance.media.timeline import PPB, Knot, RunClock
+from tests.kit.barcode import AUDIO_HZ, Played, Sound, encode, play
+from tests.kit.fmp4_file import START_US, Recordings
+
+S_US = 1_000_000
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Iterator[Recordings]:
+    made = Recordings(tmp_path)
+    yield made
+    made.close()
+
+
+def off_by(skew: float) -> RunClock:
+    """The clock of a source that is so much fast."""
+    return RunClock.of([Knot(0, START_US, round(PPB / (1 + skew)))])
+
+
+def cut(recordings: Recordings, start_s: float, end_s: float) -> tuple[Plan, Played, list[float]]:
+    """A clip, played, and when its frames were captured by what is published, s after the first."""
+    start_us, end_us = START_US + round(start_s * S_US), START_US + round(end_s * S_US)
+    plan = make_plan(recordings.views, recordings.open_fd, start_us=start_us, end_us=end_us, latency_us=0)
+    published = plan_frames(recordings.views, recordings.open_fd, start_us, end_us, 0)
+    played = play(recordings.bytes_of(plan))
+    return plan, played, [(at_us - published[0]) / S_US for at_us in published]
+
+
+MEDIA: list[dict[str, Any]] = [
+    {"bframes": 0, "gop": 30},
+    {"bframes": 2, "gop": 60},
+    {"bframes": 3, "gop": 30, "codec": "libx265"},
+    {"bframes": 2, "gop": 50, "rate": Fraction(50)},
+]
+
+
+@pytest.mark.parametrize("skew", [-0.05, -0.02, 0.01, 0.02, 0.05])
+@pytest.mark.parametrize("media", MEDIA, ids=["no b-frames", "b-frames", "hevc open gop", "50 fps"])
+def test_four_seconds_of_a_source_whose_clock_is_off_last_four_seconds(
+    recordings: Recordings, media: dict[str, Any], skew: float
+) -> None:
+    frame_s = float(1 / media.get("rate", 30))
+    recordings.record(encode(round(5 / frame_s), **media), clock=off_by(skew), segment_s=2)
+    plan, played, published = cut(recordings, 0.3, 4.3)
+    assert plan.missing == ()
+    assert 4 - frame_s < plan.duration_s < 4 + frame_s
+    assert len(played.frames) == plan.frames == len(published)
+    assert played.numbers == list(range(played.numbers[0], played.numbers[0] + plan.frames))
+    for (time_s, _), published_s in zip(played.frames, published, strict=True):
+        assert time_s == pytest.approx(published_s, abs=0.001)
+    assert plan.preroll_s < 2.2
+
+
+@pytest.mark.parametrize("skew", [-0.05, -0.02, -0.005, 0.005, 0.02, 0.05])
+def test_sound_stays_with_its_picture_and_keeps_its_pitch(recordings: Recordings, skew: float) -> None:
+    media = encode(360, gop=30)
+    assert media.sound is not None
+    recordings.record(media, clock=off_by(skew), part_s=1.0)
+    plan, played, _ = cut(recordings, 1, 11)
+    begin_s = (plan.coverage_start_us - START_US) / S_US
+    sound = played.pcm()
+    assert sound.shape[1] == pytest.approx(10 * AUDIO_HZ, abs=2 * PACKET)
+    places_s = [0.5 + 0.1 * n for n in range(90)]
+    found = []
+    for at_s in places_s:
+        begin = round(at_s * AUDIO_HZ)
+        whole = found_at(sound[0, begin : begin + 256], media.sound[0], (begin_s + at_s) * (1 + skew))
+        found += [] if whole is None else [whole / (1 + skew) - begin_s - at_s]
+    assert len(found) > 0.8 * len(places_s), "the rest lies where a packet was left out or played twice"
+    assert max(map(abs, found)) < 0.033
+
+
+PACKET = 1024
+
+
+def found_at(heard: Sound, source: Sound, near_s: float) -> float | None:
+    """Where in the source, s, this sound is; None: not the same, three packets left and right."""
+    low = max(0, round(near_s * AUDIO_HZ) - 3 * PACKET)
+    around = source[low : low + 6 * PACKET + len(heard)]
+    at = int(np.argmax(np.correlate(around, heard, "valid")))
+    is_same = np.corrcoef(around[at : at + len(heard)], heard)[0, 1] > 0.99
+    return (low + at) / AUDIO_HZ if is_same else None
+
+
+@pytest.mark.parametrize("skew", [-300e-6, 0, 300e-6])
+def test_a_usual_clock_changes_nothing(recordings: Recordings, skew: float) -> None:
+    recordings.record(encode(180, bframes=2, gop=30), clock=off_by(skew))
+    plan, played, _ = cut(recordings, 1.01, 5.01)
+    assert plan.course == ()
+    steps = {round((after - before) * 90_000) for (before, _), (after, _) in pairwise(played.frames)}
+    assert steps == {3000}
+
+
+def test_two_runs_of_one_clip_each_follow_their_own_clock(recordings: Recordings) -> None:
+    """The second begins 3 s after the first, by wall time: a fast source whose camera called again."""
+    recordings.record(encode(90, gop=30), clock=off_by(0.02))
+    later = RunClock.of([Knot(0, START_US + 3 * S_US, round(PPB / 0.98))])
+    recordings.record(encode(90, gop=30, first=500), run=2, clock=later)
+    plan, played, published = cut(recordings, 0, 6)
+    assert len(played.frames) == len(published) > 170
+    assert plan.duration_s == pytest.approx(6, abs=0.034)
+    for (time_s, _), published_s in zip(played.frames, published, strict=True):
+        assert time_s == pytest.approx(published_s, abs=0.002)
+
+
+def test_a_line_has_few_points_and_is_near_to_all() -> None:
+    bent = [(own, own if own < 5000 else 5000 + (own - 5000) * 11 // 10) for own in range(0, 10_001, 100)]
+    line = clip_time(bent, 20)
+    assert line is not None and len(line.points) <= 4
+    assert all(abs(line.at(own) - wall) <= 20 for own, wall in bent)
+    assert line.of([9000, 100, 9000, -100]) == [line.at(9000), line.at(100), line.at(9000), line.at(-100)]
+    assert clip_time(bent, 500) is None
+    assert clip_time([(0, 0), (0, 700), (50, 600)], 20) is not None, "what does not rise is left out"
+    assert clip_time([(0, 0)], 20) is None
