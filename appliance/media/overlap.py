@@ -6,6 +6,10 @@ Runs overlap when a camera sends its pre-event buffer at once, when a recorder's
 recorders write one channel. The run that began first is shown to its end. A run that goes on from there is
 shown from its last key at or before that end, because nothing of it can be decoded before a key. What a
 query decides for an instant depends on the footage around that instant alone, never on the query.
+
+The clocks of two runs differ by some ms, and one moment must not be shown twice where one run takes over from
+another. A key of the run before that is near to the one entered is the same picture, recorded twice: the run
+before is shown up to it. Without one, its last picture is left out when it is only half a frame before.
 """
 
 from __future__ import annotations
@@ -21,13 +25,16 @@ from appliance.media.view import RunClock
 EVER: Final = 1 << 62
 _JOIN_US: Final = 150_000  # stretches of one run this near are one: segments overlap or miss by some frames
 _SLACK_US: Final = 17_000  # a key within half a frame after the end of the run before is where it ends
+_SAME_PICTURE: Final = 0.6  # of a frame: two pictures no further apart are of one moment
+_SAME_KEY: Final = 2.0  # frames: keys of two runs no further apart, and none nearer, are one picture
 
 Windows = tuple[tuple[int, int], ...]  # wall us, [start, end), rising
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Video of one segment: wall time, and the run's media time of its keys (empty: not known)."""
+    """Video of one segment: wall time, and the run's media time of its keys (empty: not known). `frame_us` is
+    the length of its frames (0: not known)."""
 
     run_id: str
     began_us: int  # of the run: who began first is shown
@@ -35,6 +42,7 @@ class Stretch:
     end_us: int
     clock: RunClock
     keys_ns: Sequence[int]
+    frame_us: int = 0
 
     def key_at(self, wall_us: int) -> int | None:
         """Wall time of the last key at or before `wall_us`."""
@@ -73,8 +81,12 @@ def windows_of(stretches: Sequence[Stretch]) -> Mapping[str, Windows]:
     shares = _at_keys(_shares(runs), runs)
     found: dict[str, list[tuple[int, int]]] = {run_id: [] for run_id in runs}
     starts = [-EVER, *(share.start_us for share in shares[1:]), EVER]
-    for share, (start_us, end_us) in zip(shares, pairwise(starts), strict=True):
+    for number, (share, (start_us, end_us)) in enumerate(zip(shares, pairwise(starts), strict=True)):
         # up to the next share, so that a run may grow meanwhile
+        if number + 1 < len(shares):
+            end_us = max(
+                start_us, _moment_before(runs[share.run_id], runs[shares[number + 1].run_id], end_us)
+            )
         found[share.run_id].append((start_us, end_us))
     return {run_id: tuple(windows) for run_id, windows in found.items()}
 
@@ -108,6 +120,21 @@ def _shares(runs: Mapping[str, Sequence[Stretch]]) -> list[_Share]:
         else:
             shares.append(_Share(low_us, high_us, run_id))
     return shares
+
+
+def _moment_before(before: Sequence[Stretch], after: Sequence[Stretch], wall_us: int) -> int:
+    """Where a run ends so that none of its pictures is of the moment at which the next one begins."""
+    last = next((one for one in reversed(before) if one.start_us < wall_us), before[0])
+    entered = next((one for one in reversed(after) if one.start_us <= wall_us), after[0])
+    frame_us = min(last.frame_us, entered.frame_us)
+    same_us = round(_SAME_PICTURE * frame_us)
+    if not frame_us or last.end_us - last.frame_us <= wall_us - same_us:
+        return wall_us  # its last picture lies before
+    keys = [key for key in (_key_at(before, wall_us), _key_after(before, wall_us)) if key is not None]
+    nearest_us = min(keys, key=lambda key: abs(key - wall_us), default=EVER)
+    if abs(nearest_us - wall_us) <= _SAME_KEY * frame_us:
+        return min(nearest_us, wall_us)
+    return wall_us - same_us
 
 
 def _extents(stretches: Sequence[Stretch]) -> list[tuple[int, int]]:

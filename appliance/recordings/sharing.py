@@ -57,7 +57,8 @@ def _stretches(channel: Channel, segments: Sequence[Segment], *, with_keys: bool
         keys_ns = keys_of(segment) if with_keys else ()
         start_us, end_us = clock.wall_us(facts.first_ns), clock.wall_us(facts.end_ns)
         began_us = channel.clocks.began_us(facts.run_id)
-        found.append(Stretch(facts.run_id, began_us, start_us, end_us, clock, keys_ns))
+        frame_us = (facts.frame_ns or facts.first_frame_ns) // 1000
+        found.append(Stretch(facts.run_id, began_us, start_us, end_us, clock, keys_ns, frame_us))
     return found
 
 

@@ -13,14 +13,22 @@ S = 1_000_000
 
 
 def stretch(
-    run: str, start_s: float, end_s: float, *, gop_s: float = 1.0, began_s: float | None = None
+    run: str,
+    start_s: float,
+    end_s: float,
+    *,
+    gop_s: float = 1.0,
+    began_s: float | None = None,
+    frame_us: int = 0,
 ) -> Stretch:
     """A segment with keys from its begin on; media time is wall time plus 100 s."""
     start_us, end_us = round(start_s * S), round(end_s * S)
     began_us = start_us if began_s is None else round(began_s * S)
     keys_us = range(start_us, end_us, round(gop_s * S)) if gop_s else ()
     clock = RunClock.of([Knot(0, -100 * S, PPB)])
-    return Stretch(run, began_us, start_us, end_us, clock, [(at + 100 * S) * 1000 for at in keys_us])
+    return Stretch(
+        run, began_us, start_us, end_us, clock, [(at + 100 * S) * 1000 for at in keys_us], frame_us
+    )
 
 
 def shown(*stretches: Stretch, until_s: float = 100) -> list[tuple[float, float, str]]:
@@ -112,3 +120,21 @@ def test_a_growing_run_is_shown_on_beyond_what_is_known_of_it() -> None:
 def test_two_runs_that_began_at_once_are_told_apart_by_their_names(order: int) -> None:
     runs = [stretch("a", 0, 6), stretch("b", 0, 6)][::order]
     assert dict(windows_of(runs))["b"] == ()
+
+
+@pytest.mark.parametrize(
+    ("late_s", "ends_s"),
+    [(0, 6), (0.01, 6), (0.02, 6), (0.06, 6), (-0.02, 5.98), (-0.06, 5.94)],
+)
+def test_the_run_before_ends_where_the_next_ones_first_picture_is_in_it(late_s: float, ends_s: float) -> None:
+    """Both have a key of the same moment, by clocks that differ."""
+    runs = [stretch("a", 0, 6.4, frame_us=40_000), stretch("b", 4 + late_s, 10, frame_us=40_000)]
+    assert shown(*runs) == [(0, ends_s, "a"), (6 + late_s, 100, "b")]
+
+
+def test_without_such_a_key_a_picture_half_a_frame_before_is_of_the_same_moment() -> None:
+    before = stretch("a", 0.5, 6.4, gop_s=4, frame_us=40_000)
+    assert shown(before, stretch("b", 4, 10, frame_us=20_000)) == [(0, 5.988, "a"), (6, 100, "b")]
+    assert shown(before, stretch("b", 4, 10)) == [(0, 6, "a"), (6, 100, "b")], "frames of unknown length"
+    ended = stretch("a", 0, 6, gop_s=4, frame_us=40_000)
+    assert shown(ended, stretch("b", 4, 10, frame_us=40_000)) == [(0, 6, "a"), (6, 100, "b")]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -191,3 +192,36 @@ async def test_a_size_that_differs_between_overlapping_runs_keeps_the_longest(bo
         (missing,) = found.plan.missing
         assert missing.reason == "format_change"
         assert (missing.start_us - START_US) / S == pytest.approx(6, abs=0.04)
+
+
+# of recordings of pictures that are all keys it cannot be told which of two near ones is the same
+OFF_FRAMES = [-1.5, -1, -0.5, -0.25, 0, 0.25, 0.5, 0.55, 0.75, 1, 1.5]
+STREAMS = [(30, 0, "libx264", 30), (20, 2, "libx264", 50), (1, 0, "libx264", 30), (25, 3, "libx265", 25)]
+
+
+@pytest.mark.parametrize(
+    ("stream", "off_frames"),
+    [(stream, off) for stream in STREAMS for off in OFF_FRAMES if stream[0] > 1 or off < 0.6],
+    ids=str,
+)
+async def test_no_moment_is_shown_twice_where_the_clocks_of_two_runs_differ(
+    box: Box, stream: tuple[int, int, str, int], off_frames: float
+) -> None:
+    """One camera recorded twice; the second run is entered where the first goes on for some frames."""
+    gop, bframes, codec, fps = stream
+    frame_s, rate = 1 / fps, Fraction(fps)
+    moments = encode(6 * fps, gop=gop, bframes=bframes, codec=codec, rate=rate)
+    again = encode(4 * fps, gop=gop, bframes=bframes, codec=codec, rate=rate, first=2 * fps)
+    last = 4 * fps + 7
+    record(box, 1, 0, replace(moments, frames=moments.frames[:last]))
+    record(box, 2, 2 + off_frames * frame_s, again)
+    async with box.running() as handle:
+        await all_walked(handle, 2)
+        found = await cut(handle, 1 - 0.001, 5 - 0.001)
+        assert len(found.runs) == 2
+        steps = [right - left for left, right in pairwise(found.numbers)]
+        assert min(steps) >= 1, "a moment twice"
+        # where the second run is early, its clock leaves no room for the moments before
+        assert sum(steps) - len(steps) <= max(0, -off_frames) + 1
+        assert found.plan.missing == ()
+        assert found.plan.duration_s < 4 + frame_s + 0.001
