@@ -117,7 +117,7 @@ def describe(track: Track, key_head: bytes, also_named: frozenset[int] = frozens
         return Description(entry, b"", track.width, track.height, rebuilt=False)
     config = _config(entry)
     sets = _in_force(track, key_head, also_named)
-    if sets == _sets_of_config(track, config):
+    if sets == _own_sets(track):
         tagged = _apple_tag(entry, sets)
         return Description(tagged, config, track.width, track.height, False, _params_id(sets))
     return _rebuilt(track, entry, config, sets)
@@ -136,7 +136,7 @@ def has_spare_pps(track: Track, key_head: bytes) -> bool:
     if (codec := codec_of(track)) is None:
         return False
     sps_kind, pps_kind = (H264_SPS, H264_PPS) if codec == "h264" else (HEVC_SPS, HEVC_PPS)
-    own, kept = _sets_of_config(track, _config(first_entry(track))), _in_force(track, key_head)
+    own, kept = _own_sets(track), _in_force(track, key_head)
     for (kind, number), nal in own.items():
         if kind == pps_kind and (kind, number) not in kept:
             sps = sps_kind, sps_id_of(codec, nal)
@@ -192,9 +192,7 @@ def _config(entry: bytes) -> bytes:
     raise Malformed("a sample entry without avcC or hvcC")
 
 
-def _in_force(
-    track: Track, key_head: bytes, also_named: frozenset[int] = frozenset()
-) -> dict[tuple[int, int], bytes]:
+def _in_force(track: Track, key_head: bytes, also_named: frozenset[int] = frozenset()) -> Sets:
     """The sets that pictures from this key on refer to."""
     codec = codec_of(track)
     assert codec is not None
@@ -203,14 +201,13 @@ def _in_force(
     return _counting(track, in_band, pps_ids(codec, sample_nals(key_head, prefix)) | also_named)
 
 
-def _counting(
-    track: Track, in_band: tuple[bytes, ...], named: frozenset[int]
-) -> dict[tuple[int, int], bytes]:
+@lru_cache(maxsize=64)  # the same for nearly every key of a run
+def _counting(track: Track, in_band: tuple[bytes, ...], named: frozenset[int]) -> Sets:
     """The sets that count when `in_band` comes with a picture whose slices name the PPS ids `named`."""
     codec = codec_of(track)
     assert codec is not None
     repeated = _by_id(track, in_band)
-    return referred(codec, _sets_of_config(track, _config(first_entry(track))) | repeated, named, repeated)
+    return referred(codec, {**_own_sets(track), **repeated}, named, repeated)
 
 
 def _length_size(track: Track, config: bytes) -> int:
@@ -218,6 +215,12 @@ def _length_size(track: Track, config: bytes) -> int:
     if len(config) <= at:
         raise Malformed("a decoder configuration is cut short")
     return (config[at] & 3) + 1
+
+
+@lru_cache(maxsize=64)
+def _own_sets(track: Track) -> Sets:
+    """The parameter sets in the file's own sample entry. Raises Malformed."""
+    return _sets_of_config(track, _config(first_entry(track)))
 
 
 def _sets_of_config(track: Track, config: bytes) -> dict[tuple[int, int], bytes]:

@@ -11,6 +11,7 @@ Source: ISO/IEC 14496-3 4.4.2 (AAC LC syntax).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from appliance.media.fmp4 import Malformed, Track, read_box_header
@@ -51,6 +52,7 @@ def silent_frame(track: Track) -> bytes | None:
     return None if fields is None or short else _packed(fields)
 
 
+@lru_cache(maxsize=64)  # asked for every run of packets of every clip
 def _specific_of(track: Track) -> bytes:
     if track.codec != "mp4a":
         return b""
