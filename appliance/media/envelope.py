@@ -86,7 +86,8 @@ class Envelope:
 
     def offset_us(self, media_us: int) -> int | None:
         """The envelope at `media_us`, every difference first carried there along the skew."""
-        offsets = [self._carried(*each, media_us) for each in self._buckets]
+        skew = self.skew
+        offsets = [round(offset + skew * (media_us - at)) for at, offset in self._buckets]
         if self._supposed is not None:
             since_us, until_us, offset_us = self._supposed
             offsets.append(self._carried(since_us if self.skew > 0 else until_us, offset_us, media_us))

@@ -61,7 +61,7 @@ def facts_of(index: SegmentIndex) -> SegmentFacts:
     init = index.init
     mtxi = init.mtxi if init is not None else None
     video = init.video if init is not None else None
-    pace, end = index.cursor.pace, index.end
+    pace, end, scale = index.cursor.pace, index.end, index.timescale
     certain = None if index.is_closed else pace.certain_end
     if end is not None and certain is not None:
         end = min(end, certain)
@@ -79,14 +79,14 @@ def facts_of(index: SegmentIndex) -> SegmentFacts:
         parts=len(index.parts),
         first_ns=None if index.first is None else index.run_ns(index.first),
         end_ns=None if end is None else index.run_ns(end),
-        first_frame_ns=ticks_to_ns(pace.opening, index.timescale),
-        frame_ns=ticks_to_ns(pace.nominal, index.timescale),
+        first_frame_ns=ticks_to_ns(pace.opening, scale),
+        frame_ns=ticks_to_ns(pace.nominal, scale),
         lowest_cto=pace.lowest_cto,
         video_track=init.chosen if init is not None else 0,
         codec=video.codec if video is not None else "",
         stsd_id=init.stsd_id if init is not None else "",
-        sizes=tuple(Size(index.run_ns(p.pts), p.width, p.height) for p in index.pictures),
-        holes=tuple((index.run_ns(hole.before), index.run_ns(hole.after)) for hole in index.all_holes()),
+        sizes=tuple([Size(index.run_ns(p.pts), p.width, p.height) for p in index.pictures]),
+        holes=tuple([(index.run_ns(hole.before), index.run_ns(hole.after)) for hole in index.all_holes()]),
     )
 
 

@@ -21,6 +21,7 @@ from appliance.recordings.clocks import Clocks
 from appliance.recordings.copies import Copies
 from appliance.recordings.named import guess_us, told_us
 from appliance.recordings.order import Order
+from appliance.recordings.part_times import video_of
 from appliance.recordings.run_changes import run_changes
 from appliance.recordings.segment_state import Seen, Segment
 from appliance.recordings.sharing import windows
@@ -41,6 +42,7 @@ class Channel:
         self._order = Order()
         self._longest_us = 0
         self._waiting: set[str] = set()
+        self._deferring: dict[str, Segment] = {}  # those with growth that is not taken in yet
         self._published: set[str] = set()  # names of an earlier life
         self._began_us: dict[str, int] = {}  # by run: first frame known
         self.copies = Copies()
@@ -78,6 +80,7 @@ class Channel:
             remembered = None
         if old is not None:
             self.copies.forget(old)
+            self._deferring.pop(name, None)
         segment.is_published = name in self._published or (old is not None and old.is_published)
         self.segments[name] = segment
         if remembered is not None and remembered.bytes == size and remembered.state != "growing":
@@ -98,6 +101,7 @@ class Channel:
             return
         self._order.drop(name)
         self._waiting.discard(name)
+        self._deferring.pop(name, None)
         self._published.discard(name)
         self.copies.forget(segment)
         if segment.facts is not None:
@@ -141,6 +145,7 @@ class Channel:
         assert index is not None
         if not growth.more and self.clocks.defers(segment, growth, seen):
             segment.deferred = growth
+            self._deferring[segment.name] = segment
             return []
         made = self._apply_deferred(growth, segment)
         made += self._apply(segment, index, growth, seen)
@@ -161,7 +166,7 @@ class Channel:
         """Take in what older files of the same run have deferred."""
         made: list[Knot] = []
         mine = growth.cursor.init.mtxi if growth.cursor.init is not None else None
-        for other in self.segments.values():
+        for other in list(self._deferring.values()):
             if other is newest or other.deferred is None or other.index is None or mine is None:
                 continue
             theirs = other.deferred.cursor.init.mtxi if other.deferred.cursor.init is not None else None
@@ -171,6 +176,7 @@ class Channel:
 
     def _apply(self, segment: Segment, index: SegmentIndex, growth: Growth, seen: Seen) -> list[Knot]:
         segment.deferred = None
+        self._deferring.pop(segment.name, None)
         index.apply(growth)
         facts = facts_of(index)
         if segment.before is not None and facts.parts >= min(1, segment.before.parts):
@@ -179,7 +185,7 @@ class Channel:
         segment.facts = facts
         self.copies.note(segment)
         made: list[Knot] = []
-        video = [(p, n) for p, n in zip(growth.parts, growth.notes, strict=True) if p.video_tfdt >= 0]
+        video = video_of(growth)
         had_clock = self.clocks.of(segment) is not None
         if video and segment.name not in self.copies.ignored:
             made = self.clocks.observe(segment, index, video, seen)

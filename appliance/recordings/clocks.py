@@ -10,16 +10,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from appliance.media.anchor import BETWEEN_FILES_NS, anchored, is_leapt
+from appliance.media.anchor import anchored, is_leapt
 from appliance.media.fmp4 import Mtxi
-from appliance.media.index import Growth, SegmentIndex, ticks_to_ns
-from appliance.media.pace import HOLE_FRAMES, PartNote
+from appliance.media.index import Growth, SegmentIndex
+from appliance.media.pace import PartNote
 from appliance.media.segment import SegmentFacts
 from appliance.media.timeline import PPB, Arrival, Knot, Leap, Run, with_an_end
 from appliance.media.view import Part
 from appliance.recordings.arrivals import Pace
 from appliance.recordings.doubt import LOOKS_MOST, Doubt, leaps_between
 from appliance.recordings.held import Held, claim, least_off_us
+from appliance.recordings.part_times import arrival_of, hole_ns, leaps_of, video_of
 from appliance.recordings.segment_state import Seen, Segment
 
 # An arrival this near to what the file itself says of its time is a recording at once; of one further off its
@@ -115,12 +116,15 @@ class Clocks:
         Where media time leaps and the part beyond comes when its media time says, frames were lost, or that
         part alone was late: a burst or not, the next arrivals tell.
         """
+        if seen.written_us is None or not growth.parts:
+            return False
         grown = SegmentIndex(segment.name)
         grown.cursor = growth.cursor
         run = self.runs.get(grown.run_id)
-        arrivals = [_arrival(grown, part, note) for part, note in _video(growth)]
-        if run is None or not run.has_clock or seen.written_us is None or not arrivals:
+        video = video_of(growth)
+        if run is None or not run.has_clock or not video or self._goes_on(run, grown, video):
             return False
+        arrivals = [arrival_of(grown, part, note) for part, note in video]
         if not self._is_live.get(run.run_id):
             return self._comes_early(segment, run, arrivals[-1].end_ns, seen.written_us)
         doubt = self._doubts.get(run.run_id)
@@ -131,6 +135,15 @@ class Clocks:
             doubt = self._doubts[run.run_id] = Doubt((leap.before_ns + leap.floor_ns) // 2)
         doubt.see(arrivals[-1].end_ns, seen.written_us)
         return not doubt.is_over()
+
+    def _goes_on(self, run: Run, index: SegmentIndex, video: Sequence[tuple[Part, PartNote]]) -> bool:
+        """Whether the parts of a live run follow what was given out of it, with no leap in or before them."""
+        shown_ns = run.published_ns
+        if shown_ns is None or run.run_id in self._doubts or not self._is_live.get(run.run_id):
+            return False
+        if any(note.leap is not None for _, note in video):
+            return False
+        return index.run_ns(video[0][0].video_pts_min) - shown_ns <= hole_ns(index)
 
     def _comes_early(self, segment: Segment, run: Run, end_ns: int, written_us: int) -> bool:
         """Whether a file of an observed run comes earlier than can be, so that media time leapt before it.
@@ -164,9 +177,8 @@ class Clocks:
 
     def _leap_of(self, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival]) -> Leap | None:
         """The first leap of media time in or before these parts."""
-        limit_ns = HOLE_FRAMES * ticks_to_ns(index.cursor.pace.nominal, index.timescale)
         shown_ns, first = run.published_ns, arrivals[0]
-        if first.leap is None and shown_ns is not None and first.start_ns - shown_ns > limit_ns:
+        if first.leap is None and shown_ns is not None and first.start_ns - shown_ns > hole_ns(index):
             return Leap(shown_ns, first.start_ns)
         return next((each.leap for each in arrivals if each.leap is not None), None)
 
@@ -174,8 +186,8 @@ class Clocks:
         self, segment: Segment, index: SegmentIndex, video: Sequence[tuple[Part, PartNote]], seen: Seen
     ) -> list[Knot]:
         """Take in parts as they come; returns the knots made."""
-        run = self.runs.setdefault(index.run_id, Run(index.run_id))
-        arrivals = [_arrival(index, part, note) for part, note in video]
+        run = self._run(index.run_id)
+        arrivals = [arrival_of(index, part, note) for part, note in video]
         arrivals[-1] = arrivals[-1]._replace(written_us=seen.written_us)
         if seen.written_us is not None and not self._is_live.get(run.run_id):
             self._paces.setdefault(run.run_id, Pace()).add(seen.written_us, arrivals[-1].end_ns // 1000)
@@ -191,6 +203,12 @@ class Clocks:
         pace = self._paces.get(run.run_id)
         may_be_burst = seen.may_be_burst and (pace is None or not pace.keeps_step())
         return [] if may_be_burst else self._begin_with(run, index, held)
+
+    def _run(self, run_id: str) -> Run:
+        run = self.runs.get(run_id)
+        if run is None:
+            run = self.runs[run_id] = Run(run_id)
+        return run
 
     def settle(self, segment: Segment) -> list[Knot]:
         """Nothing more came for a part's length: the run does not begin with a burst, or that is over."""
@@ -234,8 +252,7 @@ class Clocks:
     ) -> list[Knot]:
         made: list[Knot] = []
         was_observed = run.is_observed
-        if arrivals[0].leap is None:
-            leap = self._leap_of(run, index, arrivals[:1])
+        if arrivals[0].leap is None and (leap := self._leap_of(run, index, arrivals[:1])) is not None:
             arrivals = [arrivals[0]._replace(leap=leap), *arrivals[1:]]
         if doubt is not None:
             arrivals = doubt.timed(arrivals)
@@ -325,7 +342,7 @@ class Clocks:
     ) -> list[Knot]:
         """Give a file nobody saw being written its times, unless it has them. `following`: as in `walked`."""
         assert facts.first_ns is not None and facts.end_ns is not None
-        run = self.runs.setdefault(facts.run_id, Run(facts.run_id))
+        run = self._run(facts.run_id)
         if segment.is_published and run.has_clock:
             return self._leapt_since(segment, facts, run)
         segment.is_published = True
@@ -352,7 +369,7 @@ class Clocks:
             wall_us,
             left=left,
             right=right,
-            leaps=_leaps_of(facts, run.published_ns if is_known else None),
+            leaps=leaps_of(facts, run.published_ns if is_known else None),
             last=(facts.end_ns, latest_us),
             is_known=is_known,
             begins_run=facts.number == 0,
@@ -365,7 +382,7 @@ class Clocks:
         assert facts.end_ns is not None
         tail, knot = run.neighbours(facts.end_ns)
         leaps = [
-            leap for leap in _leaps_of(facts, None) if tail is not None and leap.before_ns > tail.media_ns
+            leap for leap in leaps_of(facts, None) if tail is not None and leap.before_ns > tail.media_ns
         ]
         made: list[Knot] = []
         if tail is not None and leaps and run.is_observed:
@@ -376,23 +393,3 @@ class Clocks:
             )
         run.publish(facts.end_ns)
         return run.anchor(made)
-
-
-def _leaps_of(facts: SegmentFacts, known_ns: int | None) -> list[Leap]:
-    """Holes in a file's media time, and before it where the run is known up to `known_ns`."""
-    leaps = [Leap(before, after) for before, after in facts.holes]
-    first_ns = facts.first_ns
-    if known_ns is not None and first_ns is not None and first_ns - known_ns > BETWEEN_FILES_NS:
-        leaps.append(Leap(known_ns, first_ns))
-    return leaps
-
-
-def _video(growth: Growth) -> list[tuple[Part, PartNote]]:
-    pairs = zip(growth.parts, growth.notes, strict=True)
-    return [(part, note) for part, note in pairs if part.video_tfdt >= 0]
-
-
-def _arrival(index: SegmentIndex, part: Part, note: PartNote) -> Arrival:
-    leap = Leap(*map(index.run_ns, note.leap)) if note.leap is not None else None
-    start_ns, end_ns = index.run_ns(part.video_pts_min), index.run_ns(note.reached)
-    return Arrival(start_ns, end_ns, index.run_ns(part.video_end), None, leap)

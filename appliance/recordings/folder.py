@@ -56,7 +56,7 @@ def _without_recent(followed: Followed) -> dict[str, Found]:
 
 def _folder_mtime_ns(followed: Followed) -> int:
     try:
-        return os.stat(followed.shared.recordings_dir / followed.channel.id).st_mtime_ns
+        return os.stat(followed.folder).st_mtime_ns
     except FileNotFoundError:
         return 0
 

@@ -275,10 +275,13 @@ async def _give_times(followed: Followed, segment: Segment, made: Sequence[Knot]
     assert index is not None
     lines = forget_line(segment.name) if segment.was_replaced else b""
     segment.was_replaced = False
-    lines += lines_of(index.run_id, made)
-    lines += b"".join(off_line(run_id, off_us) for run_id, off_us in clocks.take_offs())
-    lines += b"".join(map(observed_line, clocks.take_newly_observed()))
-    if index.parts and not segment.is_published and clocks.of(segment) is not None:
+    if made:
+        lines += lines_of(index.run_id, made)
+    if offs := clocks.take_offs():
+        lines += b"".join(off_line(run_id, off_us) for run_id, off_us in offs)
+    if observed := clocks.take_newly_observed():
+        lines += b"".join(map(observed_line, observed))
+    if not segment.is_published and index.parts and clocks.of(segment) is not None:
         segment.is_published = True
         lines += published_line(segment.name)
     await followed.append(lines)

@@ -118,6 +118,10 @@ class Followed:
     untold: bytes = b""  # log lines of a task that must not write: the looking one does
     refused: PutOff = field(default_factory=PutOff)  # segments the disk would not let us walk
     errors: dict[str, str] = field(default_factory=dict)  # by what was tried: what the disk said
+    folder: str = field(init=False)  # asked 20 times a second: not put together each time
+
+    def __post_init__(self) -> None:
+        self.folder = str(self.shared.recordings_dir / self.channel.id)
 
     def tell_outage(self, start_us: int, reason: Reason) -> None:
         """Footage stopped at this wall time. The reason told first is kept, for good."""

@@ -5,6 +5,7 @@ Owns: when a state changes and which gaps are worth an event. Must not know: fil
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -33,7 +34,8 @@ def parts_came(
 ) -> None:
     """`parts` arrived: footage is on, and what was missing before them is told."""
     channel, segment = followed.channel, one.segment
-    if not channel.pieces(segment) or not channel.is_live(segment) or segment.facts is None:
+    pieces = channel.pieces(segment)
+    if not pieces or not channel.is_live(segment) or segment.facts is None:
         return
     if followed.open_gap_us is not None and not _is_new_run(segment, before):
         first = followed.lone is None
@@ -43,7 +45,8 @@ def parts_came(
         if segment.index is not None and segment.index.cursor.pace.held is not None:
             return  # the next frame says whether something was lost or the camera sends fewer now
         before, holes_before = followed.lone.before, followed.lone.holes_before
-    _tell_gaps(followed, one, before, holes_before)
+    fresh = pieces[-1 - max(0, len(segment.facts.holes) - holes_before) :]
+    _tell_gaps(followed, fresh if before is None else [before, *fresh])
     followed.newest_part_s = trio.current_time()
     judge_footage(followed)
 
@@ -52,20 +55,15 @@ def _is_new_run(segment: Segment, before: Piece | None) -> bool:
     return before is not None and segment.facts is not None and before.facts.run_id != segment.facts.run_id
 
 
-def _tell_gaps(followed: Followed, one: Open, before: Piece | None, holes_before: int) -> None:
-    """Every gap that is over with the newest parts of a file."""
-    channel, segment = followed.channel, one.segment
-    assert segment.facts is not None
-    chain = channel.pieces(segment)[-1 - max(0, len(segment.facts.holes) - holes_before) :]
-    if before is not None:
-        chain = [before, *chain]
+def _tell_gaps(followed: Followed, chain: Sequence[Piece]) -> None:
+    """Every gap that is over with the newest parts of a file: those between the pieces of `chain`."""
     for left, right in pairwise(chain):
         gap = gap_between(left, right)
         if gap is not None and (gap.end_us or 0) - gap.start_us >= _WORTH_TELLING_US:
             _tell_gap(followed, _with_its_reason(followed, gap, left, right))
     if followed.open_gap_us is not None:  # the parts were only late: nothing is missing after all
         start_us = followed.open_gap_us + followed.latency_us
-        _tell_gap(followed, as_told(Gap(start_us, start_us, "discontinuity"), channel.outages))
+        _tell_gap(followed, as_told(Gap(start_us, start_us, "discontinuity"), followed.channel.outages))
 
 
 def _with_its_reason(followed: Followed, gap: Gap, left: Piece, right: Piece) -> Gap:
