@@ -243,7 +243,8 @@ class Sources:
         async def sources(ctx: Ctx) -> Answer:
             """Every camera's way into the recordings: who sends, how well, and whether it is recorded."""
             items = [source_resource(source) for source in self.all()]
-            return Answer(200, {"items": items, "next_cursor": None})
+            as_of_seq = await ctx.read(lambda tx: tx.head())
+            return Answer(200, {"items": items, "next_cursor": None, "as_of_seq": as_of_seq})
 
         return routes
 

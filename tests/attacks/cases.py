@@ -181,8 +181,25 @@ def faults_of(document: Json, asked: Case, status: int, headers: Mapping[str, st
         found.append(f"{media} instead of {', '.join(response['content'])}")
     if media.endswith("json") and body and not _is_json(body):
         found.append("no JSON")
+    elif media.endswith("json") and body and asked.method != "HEAD":
+        schema = response.get("content", {}).get(media, {}).get("schema", {})
+        found += [f"lacks {name}" for name in _lacking(document, schema, json.loads(body))]
     if status >= 400 and media == "application/problem+json" and not re.search(rb'"code":"\w+"', body):
         found.append("a problem without a code")
+    return found
+
+
+def _lacking(document: Json, schema: Json, value: Any) -> list[str]:
+    """Names that are required and not there, in the answer and in the resources of a list."""
+    schema = _resolved(document, schema)
+    if isinstance(value, list):
+        return [name for each in value[:5] for name in _lacking(document, schema.get("items", {}), each)]
+    if not isinstance(value, dict):
+        return []
+    found = [name for name in schema.get("required", ()) if name not in value]
+    for name, of in schema.get("properties", {}).items():
+        if name in value:
+            found += [f"{name}.{each}" for each in _lacking(document, of, value[name])]
     return found
 
 
