@@ -182,12 +182,29 @@ def _remove(database: Path) -> None:
         database.with_name(database.name + tail).unlink(missing_ok=True)
 
 
+def fact_of(snapshot: Path, key: str) -> str | None:
+    """What `meta` of a copy says of `key`; None: nothing, or it cannot be read."""
+    try:
+        db = _open_copy(snapshot)
+        try:
+            found = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).get
+            return None if found is None else str(found)
+        finally:
+            db.close(True)
+    except _BAD:
+        return None
+
+
+def _open_copy(snapshot: Path) -> apsw.Connection:
+    # immutable: a copy is one file, and must be readable where nothing can be written
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    return apsw.Connection(f"{snapshot.absolute().as_uri()}?immutable=1", flags=flags)
+
+
 def is_good(snapshot: Path) -> bool:
     """Whether a copy of a database is whole and ours."""
     try:
-        # immutable: a copy is one file, and must be readable where nothing can be written
-        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        db = apsw.Connection(f"{snapshot.absolute().as_uri()}?immutable=1", flags=flags)
+        db = _open_copy(snapshot)
         try:
             return db.pragma("application_id") == APPLICATION_ID and _checked(db, "integrity_check") == "ok"
         finally:

@@ -15,7 +15,7 @@ import trio
 
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.migrate import newest_schema
-from appliance.kernel.rescue import publish_copy
+from appliance.kernel.rescue import fact_of, publish_copy
 from appliance.kernel.store import Store
 from appliance.kernel.witness import Witness, write_witness
 from appliance.ops.health import Part
@@ -25,6 +25,7 @@ log = structlog.get_logger("snapshots")
 EVERY_S: Final = 600.0
 WITNESS_S: Final = 5.0
 KEEP: Final = 3
+SITE: Final = "site_id"  # the key in `meta`
 LATE_S: Final = 3 * EVERY_S
 
 
@@ -46,9 +47,11 @@ class Snapshots:
         return Part("ok", f"{KEEP} copies of the database are kept, one each {EVERY_S / 60:.0f} minutes")
 
 
-def snapshot_files(folder: Path) -> list[Path]:
-    """Copies of the database in the folder, newest first."""
-    return sorted(folder.glob("box-*.db"), reverse=True)
+def snapshot_files(folder: Path, site_id: str | None = None) -> list[Path]:
+    """Copies of the database in the folder, newest first. With `site_id` those of that site, and those that
+    do not say whose they are: several boxes may keep theirs on one disk."""
+    found = sorted(folder.glob("box-*.db"), reverse=True)
+    return found if site_id is None else [one for one in found if fact_of(one, SITE) in (None, site_id)]
 
 
 async def run_snapshots(
@@ -72,7 +75,7 @@ async def run_snapshots(
         await _testify(store, site_id, snapshots)
         if trio.current_time() >= due_s and store.journal.head != snapshots.head and store.detached is None:
             due_s = trio.current_time() + EVERY_S
-            await _copy(store, clock, folder, snapshots)
+            await _copy(store, clock, folder, site_id, snapshots)
 
 
 async def _testify(store: Store, site_id: str, snapshots: Snapshots) -> None:
@@ -87,11 +90,11 @@ async def _testify(store: Store, site_id: str, snapshots: Snapshots) -> None:
         log.warning("witness not written", error=str(error))
 
 
-async def _copy(store: Store, clock: Clock, folder: Path, snapshots: Snapshots) -> None:
+async def _copy(store: Store, clock: Clock, folder: Path, site_id: str, snapshots: Snapshots) -> None:
     head = store.journal.head
     stamp = to_rfc3339(clock.now_us())[:19].replace(":", "").replace("-", "")
     try:
-        await take_snapshot(store, folder / f"box-{stamp}.db")
+        await take_snapshot(store, folder / f"box-{stamp}.db", site_id)
     except OSError as error:
         snapshots.error = str(error)
         log.warning("snapshot not made", error=str(error))
@@ -99,15 +102,19 @@ async def _copy(store: Store, clock: Clock, folder: Path, snapshots: Snapshots) 
     snapshots.head, snapshots.made_s, snapshots.error = head, trio.current_time(), ""
 
 
-async def take_snapshot(store: Store, target: Path) -> None:
-    """A whole, durable copy at `target`; the newest KEEP beside it stay. Raises OSError."""
+async def take_snapshot(store: Store, target: Path, site_id: str | None = None) -> None:
+    """A whole, durable copy at `target`; the newest KEEP beside it stay, with `site_id` those of the site and
+    all of others.
+
+    Raises OSError.
+    """
     draft = target.with_suffix(".tmp")
     await trio.to_thread.run_sync(lambda: target.parent.mkdir(parents=True, exist_ok=True))
     await store.backup(draft)
-    await trio.to_thread.run_sync(_finish, draft, target)
+    await trio.to_thread.run_sync(_finish, draft, target, site_id)
 
 
-def _finish(draft: Path, target: Path) -> None:
+def _finish(draft: Path, target: Path, site_id: str | None) -> None:
     publish_copy(draft, target)
-    for old in snapshot_files(target.parent)[KEEP:]:
+    for old in snapshot_files(target.parent, site_id)[KEEP:]:
         old.unlink(missing_ok=True)

@@ -8,17 +8,16 @@ from typing import Final
 
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Unavailable
-from appliance.kernel.rescue import RESCUED, Report, clear_suspicion, finish_swap, rescue, trouble
+from appliance.kernel.rescue import RESCUED, Report, clear_suspicion, fact_of, finish_swap, rescue, trouble
 from appliance.kernel.state_disk import refusal, remove_left_copies
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 from appliance.kernel.witness import read_witness
 from appliance.ops.health import Part
-from appliance.ops.snapshots import snapshot_files
+from appliance.ops.snapshots import SITE, snapshot_files
 from appliance.settings import Settings, SettingsError
 
 DATABASE: Final = "box.db"
-_SITE: Final = "site_id"
 
 
 def snapshots_of(settings: Settings) -> Path:
@@ -39,25 +38,45 @@ def make_sound(settings: Settings, now_us: int) -> None:
     if refusal(state_dir) is not None:
         return
     witness = read_witness(state_dir)
-    if witness is not None:
-        _refuse_other_site(settings, witness.site_id)
     database = state_dir / DATABASE
+    owner = witness.site_id if witness is not None else _owner_of_copies(state_dir)
+    if owner is not None:
+        _refuse_other_site(settings, owner)
     finish_swap(database, now_us)
     reason = trouble(database, witness)
+    if reason is None and witness is None and _was_here_before(state_dir, database):
+        reason = "the database is gone or empty, and this folder holds the state of a box"
     if reason is not None:
-        rescue(database, snapshot_files(snapshots_of(settings)), reason, now_us, witness)
+        copies = snapshot_files(snapshots_of(settings), settings.site.id)
+        rescue(database, copies, reason, now_us, witness)
     clear_suspicion(database)
+
+
+def _owner_of_copies(state_dir: Path) -> str | None:
+    """Whose the newest copy of a database in the state folder is; None where there is none that says it."""
+    owners = (fact_of(copy, SITE) for copy in snapshot_files(state_dir / "snapshots"))
+    return next((owner for owner in owners if owner is not None), None)
+
+
+def _was_here_before(state_dir: Path, database: Path) -> bool:
+    """Whether there is no database although a box ran on this folder: its copies or its index are there.
+
+    The witness may be gone with the database. A first start makes both after the database.
+    """
+    if database.exists() and database.stat().st_size:
+        return False
+    return any(any(state_dir.glob(each)) for each in ("snapshots/box-*.db", "index/*/log"))
 
 
 async def claim_site(store: Store, settings: Settings) -> None:
     """Write the site's id into a database that has none. Raises SettingsError when it has another one."""
     sql = "SELECT value FROM meta WHERE key = ?"
-    found = await store.read(lambda tx: tx.value(sql, (_SITE,)))
+    found = await store.read(lambda tx: tx.value(sql, (SITE,)))
     if found is not None:
         _refuse_other_site(settings, str(found))
         return
     try:
-        await store.write(lambda tx: tx.run("INSERT INTO meta VALUES (?, ?)", (_SITE, settings.site.id)))
+        await store.write(lambda tx: tx.run("INSERT INTO meta VALUES (?, ?)", (SITE, settings.site.id)))
     except Unavailable:
         pass  # a full disk stops no start: the next one writes it
 

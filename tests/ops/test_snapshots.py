@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from trio.testing import MockClock
 
 from appliance.kernel.actor import running
 from appliance.kernel.rescue import is_good
+from appliance.kernel.tx import Tx
 from appliance.kernel.witness import read_witness
 from appliance.ops import snapshots
 from appliance.ops.snapshots import EVERY_S, KEEP, run_snapshots, snapshot_files
@@ -43,7 +45,25 @@ async def test_a_disk_that_refuses_copies_is_said_and_ends_nothing(tmp_path: Pat
     (tmp_path / "copies").write_text("a file where a folder should be")
     async with sim_store(tmp_path, HandClock()) as store:
         with pytest.raises(OSError):
-            await snapshots.take_snapshot(store, tmp_path / "copies" / "box-1.db")
+            await snapshots.take_snapshot(store, tmp_path / "copies" / "box-1.db", "x")
         handle = snapshots.Snapshots(trio.current_time())
-        await snapshots._copy(store, HandClock(), tmp_path / "copies", handle)
+        await snapshots._copy(store, HandClock(), tmp_path / "copies", "x", handle)
         assert handle.part(1).status == "warn" and "copies" in handle.part(1).detail
+
+
+async def test_the_copies_of_another_site_on_the_same_disk_stay(tmp_path: Path) -> None:
+    async with sim_store(tmp_path, HandClock()) as store:
+        for number in range(6):
+            site = "xy"[number % 2]
+            await store.write(partial(name_site, site=site))
+            await snapshots.take_snapshot(store, tmp_path / "copies" / f"box-{number}.db", site)
+        for number in (6, 7, 8):
+            await store.write(partial(name_site, site="x"))
+            await snapshots.take_snapshot(store, tmp_path / "copies" / f"box-{number}.db", "x")
+    numbers = [path.stem for path in snapshot_files(tmp_path / "copies")]
+    assert numbers == ["box-8", "box-7", "box-6", "box-5", "box-3", "box-1"]
+    assert [path.stem for path in snapshot_files(tmp_path / "copies", "y")] == ["box-5", "box-3", "box-1"]
+
+
+def name_site(tx: Tx, site: str) -> None:
+    tx.run("INSERT OR REPLACE INTO meta VALUES ('site_id', ?)", (site,))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import apsw
 import pytest
 
 from appliance.kernel.rescue import Report
 from appliance.kernel.witness import Witness, write_witness
+from appliance.ops.snapshots import take_snapshot
 from appliance.settings import Settings, SettingsError, check_settings
-from appliance.wiring.soundness import claim_site, database_part, make_sound, snapshots_of
+from appliance.wiring.soundness import claim_site, database_part, make_sound, read_report, snapshots_of
 from tests.kit.box import HandClock, sim_store
 
 NOW_US = 1_795_203_000_000_000
@@ -29,6 +31,57 @@ async def test_a_state_folder_is_one_sites(tmp_path: Path) -> None:
 
 def test_its_witness_says_so_even_without_a_database(tmp_path: Path) -> None:
     write_witness(tmp_path, Witness("stadium", "e", 1))
+    with pytest.raises(SettingsError, match="site 'stadium'"):
+        make_sound(box(tmp_path, "other"), NOW_US)
+    assert not (tmp_path / "box.db").exists()
+
+
+async def copied(folder: Path, copies: Path, site: str) -> None:
+    """A box of that site has run on `folder`, and kept a copy; then its database and witness were lost."""
+    settings = box(folder, site, backup_dir=str(copies))
+    async with sim_store(folder, HandClock()) as store:
+        await claim_site(store, settings)
+        await store.write(lambda tx: tx.run("INSERT INTO meta VALUES ('of', ?)", (site,)))
+        await take_snapshot(store, copies / f"box-{site}.db", site)
+    (folder / "index" / "cam1").mkdir(parents=True)
+    (folder / "index" / "cam1" / "log").touch()
+    (folder / "box.db").unlink()
+
+
+def made_from(folder: Path) -> str | None:
+    """Whose copy the database was made from."""
+    db = apsw.Connection(str(folder / "box.db"))
+    try:
+        return db.execute("SELECT value FROM meta WHERE key = 'of'").get  # type: ignore[no-any-return]
+    finally:
+        db.close()
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file"])
+async def test_a_database_that_went_with_its_witness_is_missed(tmp_path: Path, left: str) -> None:
+    state, copies = tmp_path / "state", tmp_path / "copies"
+    state.mkdir()
+    await copied(state, copies, "stadium")
+    if left == "an empty file":
+        (state / "box.db").touch()
+    make_sound(box(state, backup_dir=str(copies)), NOW_US)
+    assert made_from(state) == "stadium"
+    async with sim_store(state, HandClock()) as store:
+        report = await store.read(read_report)
+    assert database_part(report, state).status == "bad"
+
+
+async def test_the_copy_of_another_site_is_never_taken(tmp_path: Path) -> None:
+    ours, theirs, copies = tmp_path / "ours", tmp_path / "theirs", tmp_path / "copies"
+    for folder, site in ((ours, "stadium"), (theirs, "yonder")):
+        folder.mkdir()
+        await copied(folder, copies, site)  # box-yonder.db is the newest by name
+    make_sound(box(ours, backup_dir=str(copies)), NOW_US)
+    assert made_from(ours) == "stadium"
+
+
+async def test_copies_in_the_state_folder_say_whose_it_is(tmp_path: Path) -> None:
+    await copied(tmp_path, tmp_path / "snapshots", "stadium")
     with pytest.raises(SettingsError, match="site 'stadium'"):
         make_sound(box(tmp_path, "other"), NOW_US)
     assert not (tmp_path / "box.db").exists()
