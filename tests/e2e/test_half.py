@@ -194,7 +194,7 @@ def test_ready_plays_are_shown_out_of_reach_on_every_angle(page: Page, demo: Dem
     until(page, "document.querySelector('replay-player').deck.running")
     made = [play(demo, 1.5, 3.0), play(demo, 1.5, 3.0)]
     for each in made:
-        expect(page.locator(f"#plays [data-key='{each['id']}'][data-state=ready]")).to_be_visible()
+        expect(page.locator(f"#plays [data-key='{each['id']}'] [data-state=ready]")).to_be_visible()
     expect(page.locator("#plays .here", has_text="⤓")).to_have_count(cards(page).count())
     until(page, "[...app.clips().values()].flat().every(clip => app.prefetch.held.has(clip.stream_url))")
     pictures = "[...app.clips().values()].map(own => own[0].thumbnail_url)"
@@ -214,7 +214,7 @@ def test_ready_plays_are_shown_out_of_reach_on_every_angle(page: Page, demo: Dem
 
 def test_the_operator_brings_a_deleted_play_back(page: Page, demo: Demo) -> None:
     made = play(demo)
-    expect(page.locator(f"#plays [data-key='{made['id']}'][data-state=ready]")).to_be_visible()
+    expect(page.locator(f"#plays [data-key='{made['id']}'] [data-state=ready]")).to_be_visible()
     before = cards(page).count()
     page.evaluate("app.go('operator')")
     tell(demo, f"/plays/{made['id']}", method="DELETE")

@@ -160,7 +160,11 @@ async def test_a_clip_without_footage_fails_can_be_retried_and_heals_when_footag
         assert (again["status"], again["retries"], again["error_message"]) == ("pending", 1, None)
         await failed(one, clip["id"], 2)
         footage = make_footage(frames=480, fps=NTSC, gop=60, b_frames=2)
-        write_past(RecordingWriter(box.recordings / "cam2", footage, start_us - S_US), start_us + 4 * S_US)
+        staged = box.folder / "staged"  # what is seen growing is of now
+        write_past(RecordingWriter(staged, footage, start_us - S_US), start_us + 4 * S_US)
+        (box.recordings / "cam2").mkdir(exist_ok=True)
+        for path in sorted(staged.iterdir()):
+            path.rename(box.recordings / "cam2" / path.name)
         ready = await one.event("clip_ready", clip_id=clip["id"])
         assert ready["clip"]["coverage"]["missing"] == []
         assert len(shown((await http.media(ready["clip"]["stream_url"])).content).numbers) in (59, 60)

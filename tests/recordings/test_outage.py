@@ -9,6 +9,7 @@ import pytest
 
 from appliance.kernel.clock import wall_us
 from appliance.media.spans import Reason
+from appliance.media.table import read_log
 from appliance.recordings import tell
 from appliance.recordings.follower import RecordingsHandle
 from appliance.recordings.model import RecordingGap
@@ -48,6 +49,11 @@ def timeline(handle: RecordingsHandle, gap: RecordingGap) -> list[str]:
     return [one.reason for one in known.gaps if abs(one.start_us - gap.start_us) <= 300_000]
 
 
+async def is_noted(box: Box) -> None:
+    """The outage is in the index's log: a daemon that ends does not wait long for a slow disk."""
+    await eventually(lambda: read_log((box.index / "cam1" / "log").read_bytes()).outages)
+
+
 async def lasted(gap: RecordingGap, us: int) -> None:
     """The outage is this long: no part that is written now reaches back to its begin."""
     await eventually(lambda: wall_us() - gap.start_us > us)
@@ -77,6 +83,7 @@ async def test_an_outage_ends_with_the_reason_it_began_with(
         over = gaps(box)[1]
         assert (over.start_us, over.reason) == (begun.start_us, begun.reason) and over.end_us is not None
         assert timeline(handle, begun) == [begun.reason]
+        await is_noted(box)
     async with box.running() as handle:
         await indexed(handle)
         assert timeline(handle, begun) == [begun.reason], "the next life knows too"
@@ -86,6 +93,7 @@ async def test_an_outage_that_outlives_the_daemon_keeps_its_reason(box: Box) -> 
     async with box.running(why_ended=lambda channel_id, since_s: "recorder_restart") as handle:
         await record(box, handle, "a.mp4", live_camera())
         begun = await stop(box, handle)
+        await is_noted(box)
     async with box.running() as handle:
         await indexed(handle)
         assert timeline(handle, begun) == ["recorder_restart"]
@@ -169,6 +177,7 @@ async def test_a_recorder_that_was_killed_did_not_finish_its_file(
         [gap] = gaps(box)
         assert gap.reason == ("source_lost" if is_finished else "recorder_restart")
         assert timeline(handle, gap) == [gap.reason]
+        await is_noted(box)
     async with box.running() as handle:
         await indexed(handle)
         assert timeline(handle, gap) == [gap.reason]
