@@ -26,6 +26,7 @@ from appliance.retention import store as rows
 from appliance.retention.actor import ask_space
 from appliance.retention.ballast import Ballast, ballast_bytes
 from tests.kit.box import COACH, HandClock, add_channel, add_session, sim_store
+from tests.kit.waiting import LIMIT_S
 from tests.retention.disk import DAY_US, HOUR_US, MINUTE_US, NO_LIMITS, Disk
 
 
@@ -347,7 +348,7 @@ async def test_what_is_due_is_found_without_being_asked(disk: Disk, mock_clock: 
         assert disk.removed == []
         disk.clock.advance(actor.WHOLE_S)
         mock_clock.jump(actor.WHOLE_S)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + LIMIT_S
         while not disk.removed and time.monotonic() < deadline:
             await trio.lowlevel.checkpoint()
         assert disk.removed == [name]

@@ -18,7 +18,7 @@ import trio
 from appliance.workers.jobs import ThumbnailJob
 from appliance.workers.pool import WorkerPoolHandle, run_worker_pool
 from tests.workers.film import first_keyframe, make_film, open_file
-from tests.workers.test_pool_processes import DEADLINE_S, pids, wait_for_workers
+from tests.workers.test_pool_processes import DEADLINE_S, pids, thumbnail_by_the_next, wait_for_workers
 
 COMMAND = [sys.executable, "-I", "-m", "appliance.workers"]
 
@@ -88,7 +88,7 @@ async def test_hanging_up_kills_even_a_stopped_worker(
             await wait_for_workers(pool)
             (victim,) = pids(pool)
             os.kill(victim, signal.SIGSTOP)
-            await pool.thumbnail(job, recording)  # by the next worker of the same unit
+            await thumbnail_by_the_next(pool, job, recording, monkeypatch)  # of the same unit
             assert pids(pool) != [victim]
             with pytest.raises(ProcessLookupError):
                 os.kill(victim, 0)
