@@ -16,6 +16,9 @@ from typing import Final, NamedTuple
 
 PACKET: Final = 188
 MAX_UNIT_BYTES: Final = 16 << 20
+_KNOWN_AFTER: Final = (
+    8  # units: by then a multiplexer that puts other packets between those of one has done so
+)
 _CODEC_OF_TYPE: Final = {0x1B: "h264", 0x24: "hevc", 0x0F: "aac", 0x03: "mp2", 0x04: "mp2", 0x11: "aac-latm"}
 _CODEC_OF_TYPE_MORE: Final = {0x81: "ac3", 0x87: "eac3", 0x02: "mpeg2video", 0x33: "vvc"}
 
@@ -70,6 +73,8 @@ class _Elementary:
     dts: int | None = None
     damaged: bool = False
     stuffed: bool = False  # the newest packet was filled up: its PES ends there
+    units: int = 0  # handed out
+    mixed: bool = False  # packets of other streams came between those of one unit
 
     def drop(self) -> None:
         self.chunks, self.size, self.open, self.started = [], 0, False, False
@@ -95,6 +100,7 @@ class Demuxer:
         self._sections: dict[int, _Section] = {}
         self._programme: tuple[Stream, ...] = ()
         self._pmt_pid = -1
+        self._pid = self._pid_before = -1  # of the newest packet of any stream, and of the one before
         self._out: list[Event] = []
 
     @property
@@ -117,9 +123,16 @@ class Demuxer:
         return out
 
     def flush(self) -> list[Event]:
-        """The stream ended: units whose end was seen come out, torn ones do not."""
+        """The stream ended: units whose end was seen come out, torn ones do not.
+
+        Where a PES says no length its end is seen by a packet that is filled up, or by one of another stream
+        behind it, if this multiplexer puts none between the packets of a unit. A unit that fills its last
+        packet and is the very end of all looks like a torn one, and is taken for one.
+        """
         for stream in self._streams.values():
-            if stream.open and stream.started and not stream.wanted and stream.stuffed and not stream.damaged:
+            followed = stream.pid != self._pid and not stream.mixed and stream.units >= _KNOWN_AFTER
+            is_whole = stream.stuffed or followed
+            if stream.open and stream.started and not stream.wanted and is_whole and not stream.damaged:
                 self._finish(stream)
         out, self._out = self._out, []
         return out
@@ -140,6 +153,7 @@ class Demuxer:
     def _packet(self, buf: bytes, at: int) -> None:
         first, flags = buf[at + 1], buf[at + 3]
         pid = (first & 0x1F) << 8 | buf[at + 2]
+        self._pid_before, self._pid = self._pid, pid
         stream = self._streams.get(pid)
         table = None if stream is not None else self._tables.get(pid)
         if first & 0x80 or flags & 0xC0 or (stream is None and table is None):
@@ -167,6 +181,8 @@ class Demuxer:
         if buf[at + 1] & 0x40:
             self._finish(stream)
             stream.open, stream.damaged = True, False
+        elif stream.open and self._pid_before != stream.pid:
+            stream.mixed = True
         if stream.open:
             stream.chunks.append(buf[body:end])
             stream.size += end - body
@@ -200,6 +216,7 @@ class Demuxer:
             if stream.wanted:
                 data = data[: stream.wanted]
             self._out.append(Unit(stream.pid, stream.pts, stream.dts, data, damaged))
+            stream.units += 1
         stream.drop()
 
     def _pat_packet(self, buf: bytes, body: int, end: int, begins: bool) -> None:

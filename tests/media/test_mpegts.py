@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.media.mpegts import PACKET, Demuxer, Event, Programme, Stream, Unit, UnitStart, crc32
-from appliance.media.tsmux import AUDIO_PID, VIDEO_PID, Muxer, adts
+from appliance.media.tsmux import AUDIO_PID, NULL_PACKET, VIDEO_PID, Muxer, adts
 from tests.kit.transport import transport_stream
 
 AU = [b"\0\0\0\1\x67" + bytes([n]) * (50 + 997 * n) for n in range(8)]
@@ -111,6 +112,36 @@ def test_a_torn_last_unit_is_not_handed_out_at_the_end() -> None:
     whole, mux = Demuxer(), Muxer("h264", sound=False)
     events = whole.feed(mux.video(b"\0\0\1\x65" + b"x" * 70_000, 0, 0, key=True)) + whole.flush()
     assert len(units(events, VIDEO_PID)) == 1
+
+
+def unlengthed(count: int) -> list[list[bytes]]:
+    """The packets of pictures of unknown length, each of which ends where a packet does."""
+
+    def picture(mux: Muxer, n: int, size: int) -> list[bytes]:
+        data = mux.video(b"\0\0\1\x41" + b"x" * size, n * 3600, n * 3600, key=True)
+        return [data[at : at + PACKET] for at in range(0, len(data), PACKET)]
+
+    sizes = range(70_000, 70_000 + PACKET)
+    size = next(each for each in sizes if not picture(Muxer("h264", sound=False), 0, each)[-1][3] & 0x20)
+    mux = Muxer("h264", sound=False)
+    return [picture(mux, n, size) for n in range(count)]
+
+
+@pytest.mark.parametrize("behind", [NULL_PACKET, b"\x47\x01\x01\x10" + b"s" * 184], ids=["filler", "sound"])
+def test_the_last_picture_is_whole_when_another_stream_goes_on_behind_it(behind: bytes) -> None:
+    """It fills its last packet: nothing in itself says that it ends there."""
+    pictures = unlengthed(12)
+    data = b"".join(b"".join(each) + behind for each in pictures)
+    demuxer = Demuxer()
+    assert len(units(demuxer.feed(data) + demuxer.flush(), VIDEO_PID)) == 12
+    torn = Demuxer()
+    assert len(units(torn.feed(data[: -len(behind) - PACKET]) + torn.flush(), VIDEO_PID)) == 11
+
+
+def test_a_multiplexer_that_mixes_packets_says_nothing_by_the_last_of_another_stream() -> None:
+    data = b"".join(packet + NULL_PACKET for picture in unlengthed(12) for packet in picture)
+    demuxer = Demuxer()
+    assert len(units(demuxer.feed(data) + demuxer.flush(), VIDEO_PID)) == 11
 
 
 def test_new_tables_are_told_once() -> None:
