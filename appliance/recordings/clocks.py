@@ -19,7 +19,7 @@ from appliance.media.timeline import PPB, Arrival, Knot, Leap, Run, with_an_end
 from appliance.media.view import Part
 from appliance.recordings.arrivals import Pace
 from appliance.recordings.doubt import LOOKS_MOST, Doubt, leaps_between
-from appliance.recordings.held import Held, claim, least_off_us
+from appliance.recordings.held import Held, claim, least_off_us, was_finished
 from appliance.recordings.part_times import arrival_of, hole_ns, leaps_of, video_of
 from appliance.recordings.segment_state import Seen, Segment
 
@@ -218,7 +218,7 @@ class Clocks:
 
     def _begin_with(self, run: Run, index: SegmentIndex, held: Held) -> list[Knot]:
         """Begin the run by what is held of it, unless it may still be a copy."""
-        knots = self._begin(run.run_id, held)
+        knots = self._begin(run.run_id, held, was_finished(index))
         if not knots:
             return []
         del self._held[run.run_id]
@@ -257,7 +257,8 @@ class Clocks:
         if doubt is not None:
             arrivals = doubt.timed(arrivals)
         for arrival in arrivals:
-            made += run.observe(arrival if self._trusts(run, arrival) else arrival._replace(written_us=None))
+            is_trusted = self._trusts(run, arrival, was_finished(index))
+            made += run.observe(arrival if is_trusted else arrival._replace(written_us=None))
         if run.is_observed and not was_observed:
             self._newly_observed.append(run.run_id)
         return made
@@ -276,7 +277,7 @@ class Clocks:
             return []
         return run.anchor(anchored(leaps[0].before_ns, 0, left=tail, last=last, leaps=leaps, is_known=True))
 
-    def _trusts(self, run: Run, arrival: Arrival) -> bool:
+    def _trusts(self, run: Run, arrival: Arrival, is_copy: bool) -> bool:
         """Whether arrivals of a run that has a clock are recordings.
 
         The first arrival tells when it is near the clock. Else growth in real time does, unless the times
@@ -289,15 +290,15 @@ class Clocks:
             late_us = arrival.written_us - run.clock().wall_us(arrival.end_ns)
             if is_live is None:
                 is_live = abs(late_us) <= TRUST_US
-            elif late_us >= -TRUST_US and run.run_id in self._paces:
+            elif late_us >= -TRUST_US and run.run_id in self._paces and not is_copy:
                 is_live = self._paces[run.run_id].is_real_time()
             self._is_live[run.run_id] = is_live
         if is_live:
             self._paces.pop(run.run_id, None)
         return is_live
 
-    def _begin(self, run_id: str, held: Held) -> list[Knot]:
-        """The first knots of a run by its arrival; none while it may as well be a copy."""
+    def _begin(self, run_id: str, held: Held, is_copy: bool) -> list[Knot]:
+        """The first knots of a run by its arrival; none while it may as well be a copy, or `is_copy`."""
         seen = [arrival for arrival in held.arrivals if arrival.written_us is not None]
         if not seen:
             return []
@@ -312,7 +313,7 @@ class Clocks:
         burst_us = (seen[0].written_us or 0) - seen[0].end_ns // 1000 - late_us
         offs = () if claimed_us is None else (least_off_us(claimed_us - begin_us, burst_us),)
         is_near = any(abs(off) <= TRUST_US or abs(off - self.newest_off_us) <= TRUST_US for off in offs)
-        if not is_near and not self._paces[run_id].is_real_time():
+        if not is_near and (is_copy or not self._paces[run_id].is_real_time()):
             return []
         self._is_live[run_id] = True
         for off in offs:

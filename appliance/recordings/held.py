@@ -59,6 +59,11 @@ def claim(segment: Segment, index: SegmentIndex, first: Arrival, seen: Seen) -> 
     return Held(claimed_us + seen.clock_gap_us)
 
 
+def was_finished(index: SegmentIndex) -> bool:
+    """Its head has said since we first saw it how long the recording is, which recorders write at the end."""
+    return index.init is not None and index.init.mtxi is not None and index.init.duration != 0
+
+
 def least_off_us(off_us: int, burst_us: int) -> int:
     """The offset nearest to 0 out of `off_us` and all down to `burst_us` less."""
     return max(0, off_us - burst_us) if off_us > 0 else off_us

@@ -116,6 +116,7 @@ class Camera:
     dts_ns: int = 0
     ntp_ns: int = 1_790_000_000_000_000_000
     number: int = 0
+    duration_ms: int = 0  # in the head from the begin: of a finished file
     frame: int = field(default=0, init=False)
     sequence: int = field(default=0, init=False)
     started_at: int = field(default=0, init=False)
@@ -126,7 +127,7 @@ class Camera:
         elapsed_ns = self.frame * self.frame_ticks * 100_000 // 9
         mtxi = (self.stream_id, self.number, self.dts_ns + elapsed_ns, self.ntp_ns + elapsed_ns)
         self.number += 1
-        return init(mtxi)
+        return init(mtxi, duration_ms=self.duration_ms)
 
     def next_part(self) -> bytes:
         frames = range(self.frame, self.frame + self.frames_per_part)

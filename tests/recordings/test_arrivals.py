@@ -122,6 +122,23 @@ def test_a_copy_that_grows_faster_keeps_the_time_it_says(tmp_path: Path, claimed
 
 
 @pytest.mark.parametrize("claimed_us", WRONG)
+@pytest.mark.parametrize("rate", [0.95, 1.0, 1.05])
+def test_a_copy_at_the_pace_of_a_recording_is_told_by_the_length_in_its_head(
+    tmp_path: Path, claimed_us: int, rate: float
+) -> None:
+    """Recorders write that when they close a file: what has it and still grows is not being recorded."""
+    recorder = recorder_with(tmp_path, claimed_us)
+    recorder.camera.duration_ms = 12_000
+    segment = recorder.begin("a.mp4")
+    for number in range(60):
+        recorder.part(segment, NOW_US + round(number * PART_US / rate))
+    recorder.channel.conclude(segment)
+    assert not recorder.channel.clocks.is_live(segment)
+    assert recorder.channel.video_until_us == claimed_us + 60 * PART_US
+    assert recorder.channel.clocks.newest_off_us == 0
+
+
+@pytest.mark.parametrize("claimed_us", WRONG)
 def test_later_files_and_runs_of_a_wrong_clock_are_live_at_once_and_in_order(
     tmp_path: Path, claimed_us: int
 ) -> None:
