@@ -17,11 +17,12 @@ from typing import Final, NamedTuple
 import av
 import trio
 
-from appliance.kernel.clock import boottime_us, from_rfc3339, to_rfc3339, wall_us
+from appliance.kernel.clock import apart_us, boottime_us, from_rfc3339, to_rfc3339, wall_us
 from tests.e2e.kit import frame_times
 from tests.kit.barcoded import burned
 from tests.kit.film_sender import FilmSender
 from tests.kit.running import Box, Http
+from tests.kit.waiting import LIMIT_S
 
 S_US: Final = 1_000_000
 _SETTLED_S: Final = 12.0  # of a run: steady from here on
@@ -132,7 +133,7 @@ async def _seen(
         "duration": (end_us - start_us) / 1e6,
     }
     clip = await http.post("/clips", body, 201)
-    with trio.fail_after(20):
+    with trio.fail_after(LIMIT_S):
         while (clip := await http.get(f"/clips/{clip['id']}"))["status"] != "ready":  # noqa: ASYNC110
             await trio.sleep(0.05)
     file = folder / f"{clip['id']}.mp4"
@@ -141,7 +142,7 @@ async def _seen(
         pictures = [burned(frame) for frame in container.decode(video=0)]
     file.unlink()
     times = await frame_times(http, channel, start_us, end_us)
-    offset_us = wall_us() - boottime_us()
+    offset_us = apart_us(wall_us, boottime_us)
     found = []
     for at_us, said in zip(times, pictures, strict=True):
         assert said is not None, "a picture without its number"
