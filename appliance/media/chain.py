@@ -103,7 +103,10 @@ def longest_group(spans: Sequence[Span]) -> list[Span]:
     """The neighbouring spans of one format that together last longest.
 
     A span that begins at a recovery point can only be the first: a decoder that comes from other pictures
-    puts its pictures in a wrong order, and nothing hides those that are not right yet.
+    puts its pictures in a wrong order, and nothing hides those that are not right yet. Measured with x264's
+    open groups put behind another run (FFmpeg 8.1): with 2 B-frames one or two pictures were lost or out of
+    order, with 1 and 3 none; it depends on the picture order counts of both runs. An IDR picture put between
+    them would be shown.
     """
     number = accumulate(
         (one.format != before.format or not one.start.key.resets for before, one in pairwise(spans)),

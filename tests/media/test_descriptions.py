@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,18 @@ def test_more_preroll_than_a_minute_is_refused(recordings: Recordings) -> None:
     )
     with pytest.raises(NoEntry, match="60 s before"):
         make_plan(views, open_fd, start_us=start_us + 31_000_000, end_us=start_us + 33_000_000, latency_us=0)
+
+
+def test_hevc_with_intra_refresh_has_its_one_idr_to_begin_at(recordings: Recordings) -> None:
+    """x265 marks no recovery points: a minute after its IDR there is nothing to begin at, and it is said."""
+    extra = "intra-refresh=1:open-gop=0"  # two pictures a second
+    recordings.record(
+        encode(150, codec="libx265", gop=4000, rate=Fraction(2), extra=extra, sound=False), part_s=2
+    )
+    plan, numbers = cut(recordings, 110 * 15, 118 * 15)
+    assert numbers == list(range(110, 118)) and 54 < plan.preroll_s < 56 and plan.missing == ()
+    with pytest.raises(NoEntry, match="in the 60 s before: set the encoder to a key frame every second"):
+        cut(recordings, 124 * 15, 140 * 15)
 
 
 def test_a_recovery_point_of_intra_refresh_is_no_key_picture(recordings: Recordings) -> None:
