@@ -1,7 +1,8 @@
 """The web app's files, read once at start.
 
-Owns: which paths are files, their types and ETags, and the policy of a page. Nothing of a request's path
-ever reaches the file system: a path is a key of a dictionary, so there is no traversal to defend against.
+Owns: which paths are files, their types and ETags, how long a browser may keep them, and the policy of a
+page. Nothing of a request's path ever reaches the file system: a path is a key of a dictionary, so there is
+no traversal to defend against.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import gzip
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from appliance.web.problems import method_not_allowed
@@ -39,6 +40,10 @@ _POLICY = (
     " media-src 'self' blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
 )
+_ADDRESS = re.compile(rb'(href|src)="/([^"]+)"')
+# A page is kept so long; whenever it reaches the box it asks for a newer one. A build's files never change.
+_PAGE_CACHE = b"private, max-age=2592000"
+_BUILD_CACHE = b"private, max-age=31536000, immutable"
 _JSDOC = re.compile(rb"[ \t]*/\*\*.*?\*/", re.DOTALL)
 _LINE = re.compile(rb"^[ \t]*//.*$", re.MULTILINE)
 
@@ -51,10 +56,11 @@ class File:
     media_type: bytes
     etag: bytes
     packed: bytes = b""  # as it travels, by gzip, made at start; empty where that saves nothing
+    cache_control: bytes = b"no-cache"
 
     def reply(self, headers: Mapping[bytes, bytes]) -> Reply:
         """200, packed for who takes it, or 304 when the client has these bytes already."""
-        own = [(b"etag", self.etag), (b"cache-control", b"no-cache")]
+        own = [(b"etag", self.etag), (b"cache-control", self.cache_control)]
         body = self.body
         if self.packed:
             own.append((b"vary", b"accept-encoding"))
@@ -78,9 +84,7 @@ class Files:
         self._by_path: dict[str, File] = {}
         for name, file in _load(docs_dir):
             self._by_path[f"/docs/{name}"] = file
-        for name, file in _load(static_dir):
-            self._by_path[f"/static/{name}"] = file
-            self._by_path[f"/{name}"] = file
+        self._add_app(dict(_load(static_dir)))
         self._alias("/docs", "/docs/index.html")
         self._alias("/", "/index.html")
         self._alias("/selftest", "/index.html")
@@ -96,6 +100,23 @@ class Files:
     def paths(self) -> list[str]:
         return sorted(self._by_path)
 
+    def _add_app(self, files: Mapping[str, File]) -> None:
+        """Each file by its name, and by the name of this build, where it never changes and is not asked for.
+
+        So a page that a tablet has in its cache opens, with all its scripts, while the box is away. It asks
+        itself whether the box has a newer one (`app.js`).
+        """
+        build = hashlib.sha256(
+            b"".join(b"%s %s" % (n.encode(), f.etag) for n, f in files.items())
+        ).hexdigest()[:16]
+        for name, file in files.items():
+            if name.endswith(".html"):
+                body = _of_build(file.body, build, files)
+                file = replace(made_file(body, file.media_type), cache_control=_PAGE_CACHE)
+            else:
+                self._by_path[f"/v/{build}/{name}"] = replace(file, cache_control=_BUILD_CACHE)
+            self._by_path[f"/static/{name}"] = self._by_path[f"/{name}"] = file
+
     def _alias(self, path: str, *targets: str) -> None:
         for target in targets:
             if path not in self._by_path and target in self._by_path:
@@ -105,6 +126,17 @@ class Files:
 def made_file(body: bytes, media_type: bytes) -> File:
     """A file that is made rather than found."""
     return File(body, media_type, _etag(body), _packed(body, media_type))
+
+
+def _of_build(page: bytes, build: str, files: Mapping[str, File]) -> bytes:
+    """The page with the addresses of this build."""
+
+    def named(found: re.Match[bytes]) -> bytes:
+        known = found[2].decode() in files
+        return b'%s="/v/%s/%s"' % (found[1], build.encode(), found[2]) if known else found[0]
+
+    page = page.replace(b"<html ", b'<html data-build="%s" ' % build.encode(), 1)
+    return _ADDRESS.sub(named, page)
 
 
 def _load(folder: Path | None) -> list[tuple[str, File]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -62,6 +63,24 @@ async def test_a_file_is_revalidated_by_its_etag(box: Box, static: Path) -> None
     again = await client.get("/app.js", headers={"if-none-match": f'"other", {first.headers["etag"]}'})
     assert (again.status, again.body) == (304, b"") and "content-length" not in again.headers
     assert (await client.get("/app.js", headers={"if-none-match": '"other"'})).status == 200
+
+
+async def test_a_page_names_files_that_never_change(box: Box, static: Path) -> None:
+    """So a tablet opens it from its cache while the box is away."""
+    (static / "index.html").write_text(
+        '<html lang="en"><link href="/parts/clip.css"><script src="/app.js"></script><a href="/docs">'
+    )
+    page = await box.client(static_dir=static).get("/")
+    build = re.search(r'<html data-build="(\w+)"', page.body.decode())
+    assert build is not None and page.headers["cache-control"] == "private, max-age=2592000"
+    named = f"/v/{build[1]}"
+    assert f'href="{named}/parts/clip.css"' in page.body.decode() and 'href="/docs"' in page.body.decode()
+    script = await box.client(static_dir=static).get(f"{named}/app.js")
+    assert script.body == b"export const a = 1;" and "immutable" in script.headers["cache-control"]
+    assert (await box.client(static_dir=static).get("/v/0123456789abcdef/app.js")).status == 404
+    (static / "parts" / "clip.css").write_text("b{}")
+    other = await box.client(static_dir=static).get("/")
+    assert build[1] not in other.body.decode() and other.headers["etag"] != page.headers["etag"]
 
 
 async def test_text_is_packed_for_who_takes_it(box: Box, static: Path) -> None:

@@ -1,17 +1,17 @@
 // The composition root: one box, one frame, one screen at a time. Roles and the way between screens are decided here.
 
-import { diskOfMarks } from "./state/disk.js";
+import { diskOfMarks, diskOfPlays } from "./state/disk.js";
 import { Box } from "./state/box.js";
 import { Keys } from "./state/keys.js";
 import { camerasOf, channelsOf, groupsOf, linkOf, lookAt, verdictOf } from "./state/health.js";
 import { Marks } from "./state/marks.js";
-import { Prefetch, wishesOf } from "./state/prefetch.js";
+import { Prefetch, roomOf, spaceOf, wishesOf } from "./state/prefetch.js";
 import { Prefs } from "./state/prefs.js";
 import { clipsByPlay, overlay, playsOf } from "./state/store.js";
 import { overlayTags, tagsByPlay } from "./state/tagging.js";
 import { Undo } from "./state/undo.js";
 import { titleOf, Working } from "./state/working.js";
-import { hoursOf } from "./state/words.js";
+import { hoursOf, playName } from "./state/words.js";
 import "./parts/status-line.js";
 import "./parts/mark-bar.js";
 import "./parts/notice-stack.js";
@@ -43,9 +43,12 @@ const PANELS = {
 
 const UNDO_S = 8;
 
+const KEEP_ROWS_MS = 1000;
+
 const prefs = new Prefs();
+const plays = diskOfPlays();
 const box = new Box({
-  device: prefs.get("device"), disk: diskOfMarks(),
+  device: prefs.get("device"), disk: diskOfMarks(), rows: plays.rows,
   about: () => ({ role: prefs.get("role"), edit_lists: prefs.get("editLists") || undefined }),
 });
 const working = new Working({ get: () => prefs.get("session"), set: (id) => prefs.set("session", id) });
@@ -53,7 +56,7 @@ const session = () => working.current(box.state);
 const marks = new Marks(box, session);
 const undo = new Undo();
 const keys = new Keys();
-const prefetch = new Prefetch();
+const prefetch = new Prefetch({ disk: plays.media });
 
 const $ = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
 const status = /** @type {import("./parts/status-line.js").StatusLine} */ ($("status-line"));
@@ -75,11 +78,12 @@ const ctx = {
   /** @param {import("./state/store.js").Play} play */
   isOwn: (play) => Boolean(play.local) || play.created_by === prefs.get("device"),
   /** Say what was done, with Undo for some seconds; the key "u" takes it back later too.
-   * @param {string} words @param {() => Promise<unknown>} back */
-  did: (words, back) => {
+   * @param {string} words @param {() => Promise<unknown>} back
+   * @param {import("./parts/notice-stack.js").How} [how] what the notice offers instead of Undo */
+  did: (words, back, how) => {
     const refused = (/** @type {Error} */ error) => notices.say(`Not undone: ${error.message}`, { kind: "bad", seconds: 0 });
     const action = undo.did(words, () => back().catch(refused));
-    notices.say(words, { action: "Undo", act: () => void undo.back(action), key: "undo", seconds: UNDO_S });
+    notices.say(words, { action: "Undo", act: () => void undo.back(action), key: "undo", seconds: UNDO_S, ...how });
   },
   /** Why the box refused what this device marked, "" when it did not. @param {string} id */
   refusal: (id) => box.outbox.refused().find((mark) => mark.subject === id && mark.doing === "play_new")?.error ?? "",
@@ -114,8 +118,9 @@ async function show() {
   const [name = "", ...words] = location.hash.slice(1).split("/").map(decodeURIComponent);
   const hash = name in SCREENS ? name : location.pathname === "/selftest" ? "selftest" : "desk";
   const mine = ++turn;
-  const screen = await SCREENS[hash].load();
+  const screen = await SCREENS[hash].load().catch(() => null);
   if (mine !== turn) return;
+  if (!screen) return missing();
   entered?.leave?.();
   entered = null;
   marks.lookingAt = null;
@@ -127,6 +132,13 @@ async function show() {
   entered = next;
   entered.update?.({ tables: new Set(["all"]), all: true });
   drawFrame();
+}
+
+/** This device has not kept that screen, and the box does not give it: stay, or begin at the desk, which is always here. */
+function missing() {
+  notices.say("This screen opens when the box answers.", { kind: "bad", key: "missing" });
+  history.replaceState(null, "", `#${where || "desk"}`);
+  if (!where) void show();
 }
 
 /** A new element for each screen: what a screen listens to on it goes with it. A question of the one before is over.
@@ -168,9 +180,18 @@ function drawFrame() {
     .filter(([hash, each]) => each.roles.includes(role) || (hash === where && each.roles.length))
     .map(([hash, each]) => ({ hash, label: each.label, current: hash === where }));
   const open = ctx.open();
+  guard(box.away && !box.closed);
   bar.state = { session: now, open, seconds: prefs.get("lastSeconds"), cued: Boolean(open?.cue_time) };
   drawBanner();
 }
+
+/** A reload needs the box, and without it there is no page any more: the browser asks first, where it can.
+ * @param {boolean} on */
+function guard(on) {
+  if (on) addEventListener("beforeunload", stay);
+  else removeEventListener("beforeunload", stay);
+}
+const stay = (/** @type {Event} */ event) => event.preventDefault();
 
 /** What the health page says, by the same judgement: a camera that is off or at fault is seen on every screen.
  * @param {import("./state/store.js").Session | undefined} now */
@@ -214,21 +235,20 @@ function mark(what, late) {
     if (what === "new" && open) marks.end(open.id, at).catch(refused);
     const made = marks.newPlay({ seconds: what === "last" ? prefs.get("lastSeconds") : 0, at });
     made?.answer.catch(refused);
-    if (made) ctx.did(what === "last" ? `Last ${prefs.get("lastSeconds")} s marked` : "Play marked", () => marks.undo(made.id));
+    const ended = what === "new" ? open : undefined; // by the same press: both are taken back
+    const back = () => Promise.all([marks.undo(/** @type {any} */ (made).id), ended && marks.reopen(ended.id)]);
+    if (made) ctx.did(what === "last" ? `Last ${prefs.get("lastSeconds")} s marked` : "Play marked", back);
   } else if (open && what === "cue") {
     marks.cue(open.id, at).catch(refused);
-    ctx.did(`Play ${nameOf(open)}: cue set`, () => marks.uncue(open.id, open.cue_time));
+    ctx.did(`${playName(open)}: cue set`, () => marks.uncue(open.id, open.cue_time));
   } else if (open && what === "end") endPlay(open, at);
 }
 
 /** END, by the mark bar or on a play's card. @param {import("./state/store.js").Play} play @param {number} [at] */
 function endPlay(play, at = marks.instant()) {
   marks.end(play.id, at).catch((error) => notices.say(`Not taken: ${error.message}`, { kind: "bad", seconds: 0 }));
-  ctx.did(`Play ${nameOf(play)} ended`, () => marks.reopen(play.id));
+  ctx.did(`${playName(play)} ended`, () => marks.reopen(play.id));
 }
-
-/** @param {import("./state/store.js").Play} play */
-const nameOf = (play) => (play.number ? String(play.number) : "").trim() || "now";
 
 function takeBack() {
   const action = undo.back();
@@ -246,6 +266,17 @@ function offerSession() {
   });
 }
 let offeredId = "";
+
+/** The session in work was deleted elsewhere: nobody finds another list before him without a word. */
+function tellOfLostSession() {
+  const now = session();
+  const lost = worked && worked.id !== now?.id && !box.state.sessions.has(worked.id) ? worked : null;
+  worked = now;
+  if (!lost || where === "operator") return; // there it is in the list of deleted ones
+  notices.say(`${titleOf(lost)} was deleted${now ? `. This is ${titleOf(now)}` : ""}`, { key: "session lost", seconds: 0 });
+}
+/** @type {import("./state/store.js").Session | undefined} */
+let worked;
 
 addEventListener("end-play", (event) => endPlay(/** @type {CustomEvent} */ (event).detail));
 addEventListener("mark", (event) => {
@@ -265,9 +296,13 @@ keys.add([
 box.addEventListener("change", (event) => {
   drawFrame();
   if (box.state.sessions.size) offerSession();
+  tellOfLostSession();
   const { detail } = /** @type {CustomEvent<import("./state/box.js").Change>} */ (event);
   entered?.update?.(detail);
   if (detail.all || ["plays", "clips", "sessions"].some((table) => detail.tables.has(table))) keepAhead();
+  if (detail.all || ["plays", "clips", "sessions", "channels", "tags"].some((table) => detail.tables.has(table))) keepRowsSoon();
+  if (box.online && !wasOnline) void lookForNewerPage();
+  wasOnline = box.online;
   if (detail.tables.has("channels") && looked.ready) void lookAtBox();
 });
 prefs.addEventListener("change", (event) => {
@@ -278,6 +313,28 @@ prefs.addEventListener("change", (event) => {
 
 /** The last plays of the session are kept on this device: they play when the box is out of reach. */
 const keepAhead = () => prefetch.wish(wishesOf(ctx.plays(), ctx.clips(), prefs.get("angle")));
+const keepRows = () => void box.keepRows(session()?.id ?? "");
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let rowsDue;
+function keepRowsSoon() {
+  rowsDue ??= setTimeout(() => (keepRows(), (rowsDue = undefined)), KEEP_ROWS_MS);
+}
+addEventListener("pagehide", keepRows);
+
+/** A page from this device's cache may be an older one than the box has. Nobody has used it yet: the newer one comes at once. */
+let wasOnline = false;
+async function lookForNewerPage() {
+  const now = await fetch("/", { cache: "no-cache" }).then((answer) => answer.text(), () => "");
+  const build = /data-build="(\w+)"/.exec(now)?.[1];
+  if (!build || build === document.documentElement.dataset.build) return;
+  if (navigator.userActivation?.hasBeenActive === false) return location.reload();
+  notices.say("The box has a newer version of this page", { action: "Load it", act: () => location.reload(), key: "newer", seconds: 0 });
+}
+
+/** All screens are here before they are needed: they open without the box, too. */
+async function fetchScreens() {
+  for (const load of [...Object.values(SCREENS).map((each) => each.load), ...Object.values(PANELS)]) await load().catch(() => {});
+}
 
 /** The box's own state, for the status line: seldom, when the page is looked at again, and when a camera changed. */
 async function lookAtBox() {
@@ -315,5 +372,8 @@ setTimeout(() => void firstStart(), 1500); // the first marks come first
 
 /** For tests and for people with a console. */
 Object.assign(window, { app: ctx });
+setTimeout(() => void fetchScreens(), 5000); // the first marks come first
+void prefetch.restore().then(spaceOf).then(({ memoryGb, freeBytes }) =>
+  prefetch.resize(roomOf({ memoryGb, freeBytes: freeBytes && freeBytes + prefetch.used })));
 void show();
 void box.start();

@@ -164,3 +164,21 @@ test("a play for which there is no room waits with its marks; an END passes it a
   assert.deepEqual(sent, ["new", "new", "end", "new", "cue"]);
   assert.deepEqual([outbox.waiting().length, outbox.refused().length], [0, 0]);
 });
+
+test("while no box is reached marks are for the one known last: they count, wait, and go to no other", async () => {
+  const { outbox, sent } = made();
+  outbox.expect("site", "e1");
+  outbox.add(mark("a"));
+  await settled(outbox);
+  assert.deepEqual([sent, outbox.waiting().length, outbox.foreign().length], [[], 1, 0]);
+  outbox.connected("other", "e9", never);
+  await settled(outbox);
+  assert.deepEqual([sent, outbox.waiting().length, outbox.foreign().length], [[], 0, 1]);
+  outbox.connected("site", "e1", never);
+  await settled(outbox);
+  assert.deepEqual(sent, ["a"]);
+  outbox.expect("third", "e3"); // too late: the box is known
+  outbox.add(mark("b"));
+  await settled(outbox);
+  assert.deepEqual(sent, ["a", "b"]);
+});

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Prefetch, wishesOf } from "../../../appliance/web/static/state/prefetch.js";
+import { Prefetch, ROOM_BYTES, roomOf, spaceOf, wishesOf } from "../../../appliance/web/static/state/prefetch.js";
 
 /** A fetch whose answers the test gives. */
 function network() {
@@ -146,4 +146,84 @@ test("a wish that failed is tried again later, and not while a clip has the air"
   await turn();
   assert.deepEqual(asked, ["/1", "/1"]);
   clearTimeout(ahead.later);
+});
+
+test("the cap in bytes follows what the device has: its memory, and half of what its disk has free", () => {
+  const gb = 1e9;
+  assert.equal(roomOf({}), ROOM_BYTES, "by plain HTTP a browser tells neither");
+  assert.deepEqual([0.25, 1, 4, 8, 64].map((memoryGb) => roomOf({ memoryGb })), [60e6, 60e6, 240e6, 480e6, 480e6]);
+  assert.deepEqual([0, 0.1, 10].map((free) => roomOf({ freeBytes: free * gb })), [0, 50e6, ROOM_BYTES]);
+  assert.equal(roomOf({ memoryGb: 8, freeBytes: 0.2 * gb }), 100e6);
+});
+
+test("what the device does not say, or refuses to say, is not known", async () => {
+  assert.deepEqual(await spaceOf({}), { memoryGb: undefined, freeBytes: undefined });
+  assert.deepEqual(await spaceOf({ deviceMemory: 4, storage: { estimate: async () => ({ quota: 9, usage: 2 }) } }), { memoryGb: 4, freeBytes: 7 });
+  assert.deepEqual(await spaceOf({ storage: { estimate: async () => Promise.reject(new TypeError("no")) } }), { memoryGb: undefined, freeBytes: undefined });
+});
+
+/** A disk for media that keeps copies. */
+function diskOf(kept = new Map()) {
+  return {
+    kept,
+    all: async () => [...kept].map(([url, blob]) => ({ url, blob })),
+    put: async (url, blob) => (kept.set(url, blob), new Blob([blob])),
+    drop: async (url) => void kept.delete(url),
+  };
+}
+const threeBytes = async () => new Response(new Uint8Array(3), { headers: { "content-length": "3" } });
+const plays = ["/play5", "/play4", "/play3", "/play2", "/play1"];
+const settled = async () => { for (let at = 0; at < 12; at++) await turn(); };
+
+test("a smaller cap lets the oldest play go first, here and on the disk", async () => {
+  const disk = diskOf();
+  const ahead = new Prefetch({ fetch: threeBytes, room: 15, graceMs: 0, disk });
+  await ahead.restore();
+  ahead.wish(plays);
+  await settled();
+  assert.deepEqual([[...ahead.held.keys()], [...disk.kept.keys()], ahead.used], [plays, plays, 15]);
+  ahead.resize(7);
+  assert.deepEqual([[...ahead.held.keys()], ahead.used], [plays.slice(0, 2), 6]);
+  await settled();
+  assert.deepEqual([...disk.kept.keys()], plays.slice(0, 2));
+  ahead.wish(["/play6", ...plays]);
+  await settled();
+  assert.deepEqual([...ahead.held.keys()].sort(), ["/play5", "/play6"], "and a new play takes the place of the oldest");
+});
+
+test("the next page has what this one kept, and asks for nothing of it again", async () => {
+  const disk = diskOf();
+  const first = new Prefetch({ fetch: threeBytes, graceMs: 0, disk });
+  await first.restore();
+  first.wish(plays);
+  await settled();
+  const asked = [];
+  const next = new Prefetch({ fetch: async (url) => (asked.push(url), threeBytes()), disk });
+  next.wish(plays);
+  assert.deepEqual(asked, [], "before the disk has said what is here, nothing is asked for");
+  await next.restore();
+  await settled();
+  assert.deepEqual(asked, []);
+  assert.match(next.source("/play1"), /^blob:/);
+});
+
+test("a disk that is silent, full or forbidden costs nothing", async () => {
+  const broken = { all: () => new Promise(() => {}), put: async () => Promise.reject(new DOMException("", "QuotaExceededError")), drop: async () => Promise.reject(new Error("no")) };
+  const ahead = new Prefetch({ fetch: threeBytes, room: 6, graceMs: 0, disk: broken });
+  await ahead.restore(async () => {});
+  ahead.wish(plays);
+  await settled();
+  assert.deepEqual([...ahead.held.keys()], plays.slice(0, 2));
+});
+
+test("a copy somebody plays stays where it is; others move out of memory", async () => {
+  const disk = diskOf();
+  const ahead = new Prefetch({ fetch: threeBytes, graceMs: 0, disk });
+  await ahead.restore();
+  const given = [];
+  ahead.addEventListener("held", ({ detail }) => detail === "/play5" && given.push(ahead.source("/play5")));
+  ahead.wish(plays.slice(0, 2));
+  await settled();
+  assert.equal(ahead.source("/play5"), given[0]);
+  assert.notEqual(ahead.held.get("/play4").blob, disk.kept.get("/play4"), "the disk's own copy");
 });

@@ -82,3 +82,32 @@ test("mark-to-playable is the box's figure of the first angle, the same on every
   assert.equal(store.readyAfter([]), null);
   assert.equal(store.readyAfter([{ ready_after_s: null }, { ready_after_s: 0.31 }, { ready_after_s: 0.22 }]), 0.22);
 });
+
+test("what is kept over a reload is the session in work, whole, and is replaced by the first snapshot", () => {
+  const rows = {
+    sessions: [{ id: "s", name: "Final" }, { id: "t", name: "Other" }], channels: [{ id: "cam1" }], plays: [play("p"), play("q", { session_id: "t" })],
+    clips: [{ id: "c", session_id: "s", play_id: "p" }, { id: "d", session_id: "t", play_id: "q" }], tags: [{ id: "x", session_id: "s" }, { id: "y", session_id: "t" }],
+    site: { id: "madrid", name: "Madrid", timezone: "Europe/Madrid" },
+  };
+  const state = box(rows);
+  assert.equal(store.keptOf(state, "s", 0), null, "of which box is not known yet");
+  state.site = "madrid";
+  assert.equal(store.keptOf(state, "gone", 0), null);
+  const kept = structuredClone(store.keptOf(state, "s", 250));
+  assert.deepEqual([kept.site, kept.epoch, kept.offsetMs], ["madrid", "e", 250]);
+  const later = store.empty();
+  store.recall(later, kept);
+  const ids = (map) => [...map.keys()];
+  assert.deepEqual([ids(later.sessions), ids(later.plays), ids(later.clips), ids(later.tags), ids(later.channels)], [["s"], ["p"], ["c"], ["x"], ["cam1"]]);
+  assert.deepEqual([later.seq, later.epoch, later.site, later.place.timezone], [0, "", "", "Europe/Madrid"]);
+  store.load(later, { as_of_seq: 9, epoch: "e", ...rows });
+  assert.deepEqual([ids(later.plays), later.seq], [["p", "q"], 9]);
+});
+
+test("a trim on its way is the play's new place and length", () => {
+  const trim = { ...mark("play_trim", "p"), request: { method: "PATCH", path: "/plays/p", body: { start_time: "2026-01-01T10:00:02Z", duration_seconds: 3 } } };
+  const plays = new Map([["p", play("p", { duration: 9 })]]);
+  const shown = store.overlay(plays, [trim]).get("p");
+  assert.deepEqual([shown.start_time, shown.duration], ["2026-01-01T10:00:02Z", 3]);
+  assert.equal(store.overlay(plays, [{ ...trim, state: "refused" }]).get("p").duration, 9);
+});

@@ -13,14 +13,19 @@ import { setZone } from "./zone.js";
 const COMMAND_MS = 1000; // then the same mark goes by POST, under the same id
 const REQUEST_MS = 15_000;
 const SAMPLE_MS = 4000; // the clock needs no measure with every ping
+const RECALL_MS = 1500; // a box that has not answered by then is away: what this device keeps is shown
 
 /** @typedef {{tables: Set<string>, all?: boolean}} Change */
+/** @typedef {{load(): Promise<import("./store.js").Kept | null>, save(kept: import("./store.js").Kept): Promise<void>}} RowDisk */
 
 export class Box extends EventTarget {
   /** `about`: what this device says of itself with each ping, for operators.
-   * @param {{device: string, disk: import("./outbox.js").Disk, about?: () => Record<string, string | undefined>}} given */
-  constructor({ device, disk, about = () => ({}) }) {
+   * @param {{device: string, disk: import("./outbox.js").Disk, rows?: RowDisk, about?: () => Record<string, string | undefined>}} given */
+  constructor({ device, disk, rows, about = () => ({}) }) {
     super();
+    this.rows = rows;
+    this.recalled = false;
+    this.assumedMs = 0; // offset of the box's clock when an earlier page measured it
     this.device = device;
     this.about = about;
     this.state = store.empty();
@@ -72,7 +77,7 @@ export class Box extends EventTarget {
 
   /** Offset of the box's clock to this device's, ms. */
   get offsetMs() {
-    return clock.best(this.samples, Date.now())?.offset ?? 0;
+    return clock.best(this.samples, Date.now())?.offset ?? this.assumedMs;
   }
 
   /** Box time now, ms. */
@@ -84,18 +89,40 @@ export class Box extends EventTarget {
   async start() {
     this.listenToDevice();
     const restored = this.outbox.restore();
+    const late = setTimeout(() => void this.recall(), RECALL_MS);
     for (let at = 0; ; at++) {
       try {
         await this.load();
+        clearTimeout(late);
         break;
       } catch {
-        this.link.happen("failed");
+        void this.recall();
         await pause(RETRY_MS[Math.min(at, RETRY_MS.length - 1)]);
       }
     }
     await restored;
     this.link.happen("start");
     void this.measureClock();
+  }
+
+  /** The box is not there: what an earlier page kept of it is shown, and marked in. */
+  async recall() {
+    this.link.happen("failed");
+    if (this.recalled) return;
+    this.recalled = true;
+    const kept = await this.rows?.load();
+    if (!kept || this.reloads) return;
+    store.recall(this.state, kept);
+    setZone(this.state.place.timezone);
+    this.assumedMs = kept.offsetMs;
+    this.outbox.expect(kept.site, kept.epoch);
+    this.changed("all");
+  }
+
+  /** For a page that is opened while the box is away. @param {string} session the one in work */
+  async keepRows(session) {
+    const kept = this.reloads ? store.keptOf(this.state, session, this.offsetMs) : null;
+    if (kept) await this.rows?.save(kept).catch(() => {}); // a full or forbidden disk
   }
 
   // -- the socket -----------------------------------------------------------------------------------------------------

@@ -1,33 +1,62 @@
-// Marks kept in IndexedDB. In a browser that forbids it (a private window) they live as long as the page.
+// What this device keeps over a reload, in IndexedDB: marks on their way, the rows of its session, the bytes of its last plays.
+// In a browser that forbids it (a private window) they live as long as the page.
+//
+// The Cache API, navigator.storage and service workers are for secure contexts: a page by plain HTTP has none of them.
 
-const NAME = "marks";
-
-/** @returns {import("./outbox.js").Disk} */
-export function diskOfMarks() {
+/** A database by name, opened when it is first used. @param {string} name @param {Record<string, IDBObjectStoreParameters>} stores */
+function database(name, stores) {
   /** @type {Promise<IDBDatabase> | null} */
   let opened = null;
   const open = () => (opened ??= new Promise((resolve, reject) => {
-    const asked = indexedDB.open("box", 1);
-    asked.onupgradeneeded = () => asked.result.createObjectStore(NAME, { keyPath: "key" });
+    const asked = indexedDB.open(name, 1);
+    asked.onupgradeneeded = () => Object.entries(stores).forEach(([store, how]) => asked.result.createObjectStore(store, how));
     asked.onsuccess = () => resolve(asked.result);
     asked.onerror = () => reject(asked.error);
   }));
 
-  /** @template T @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => IDBRequest<T>} use
+  /** @template T @param {string} store @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => IDBRequest<T>} use
    * @returns {Promise<T>} */
-  async function run(mode, use) {
+  return async function run(store, mode, use) {
     const base = await open();
     return new Promise((resolve, reject) => {
-      const transaction = base.transaction(NAME, mode);
-      const asked = use(transaction.objectStore(NAME));
+      const transaction = base.transaction(store, mode);
+      const asked = use(transaction.objectStore(store));
       transaction.oncomplete = () => resolve(asked.result);
       transaction.onerror = transaction.onabort = () => reject(transaction.error);
     });
-  }
+  };
+}
 
+/** @returns {import("./outbox.js").Disk} */
+export function diskOfMarks() {
+  const run = database("box", { marks: { keyPath: "key" } });
   return {
-    all: () => run("readonly", (store) => store.getAll()).catch(() => []),
-    put: async (mark) => void (await run("readwrite", (store) => store.put(mark))),
-    drop: async (key) => void (await run("readwrite", (store) => store.delete(key))),
+    all: () => run("marks", "readonly", (store) => store.getAll()).catch(() => []),
+    put: async (mark) => void (await run("marks", "readwrite", (store) => store.put(mark))),
+    drop: async (key) => void (await run("marks", "readwrite", (store) => store.delete(key))),
+  };
+}
+
+/** The rows this device showed last, and the media of its last plays: a page that is opened while the box is away shows them.
+ * @returns {{rows: import("./box.js").RowDisk, media: import("./prefetch.js").MediaDisk}} */
+export function diskOfPlays() {
+  const run = database("kept", { rows: {}, media: { keyPath: "url" } });
+  return {
+    rows: {
+      load: () => run("rows", "readonly", (store) => store.get("last")).then((rows) => rows ?? null, () => null),
+      save: async (rows) => void (await run("rows", "readwrite", (store) => store.put(rows, "last"))),
+    },
+    media: {
+      all: async () => {
+        const found = await run("media", "readonly", (store) => store.getAll());
+        return found.sort((one, other) => one.at - other.at).map(({ url, blob }) => ({ url, blob }));
+      },
+      // What is read back lies on the disk, not in memory.
+      put: async (url, blob) => {
+        await run("media", "readwrite", (store) => store.put({ url, blob, at: Date.now() }));
+        return run("media", "readonly", (store) => store.get(url)).then((found) => found?.blob ?? null);
+      },
+      drop: async (url) => void (await run("media", "readwrite", (store) => store.delete(url))),
+    },
   };
 }

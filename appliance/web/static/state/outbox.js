@@ -58,6 +58,8 @@ export class Outbox extends EventTarget {
     this.marks = [];
     this.site = "";
     this.epoch = "";
+    /** The box this device knew last, while none is reached: marks are for it, and wait. @type {{site: string, epoch: string} | null} */
+    this.expected = null;
     /** @type {Set<boolean>} */
     this.busy = new Set();
     /** @type {Map<string, {resolve: (resource: any) => void, reject: (error: Error) => void}>} */
@@ -76,11 +78,23 @@ export class Outbox extends EventTarget {
     this.tell();
   }
 
+  /** @param {string} site @param {string} epoch of the box this device knew last */
+  expect(site, epoch) {
+    if (!this.site) this.expected = { site, epoch };
+    this.tell();
+  }
+
+  /** The box marks are made for. */
+  get home() {
+    return this.site || this.expected?.site || "";
+  }
+
   /** The box we are connected to. Marks for it go out; marks a restored box has lost are offered again.
    * @param {string} site @param {string} epoch @param {(id: string) => boolean} isKnown */
   connected(site, epoch, isKnown) {
     this.site = site;
     this.epoch = epoch;
+    this.expected = null;
     for (const mark of this.marks) {
       if (mark.site === "") Object.assign(mark, { site, epoch });
       if (placed(mark, site, epoch, isKnown) === "again") Object.assign(mark, { state: "waiting", epoch });
@@ -100,7 +114,7 @@ export class Outbox extends EventTarget {
   add(given) {
     /** @type {Mark} */
     const mark = {
-      at: this.now(), site: this.site, epoch: this.epoch, request: null, state: "waiting", ...given,
+      at: this.now(), site: this.home, epoch: this.epoch || (this.expected?.epoch ?? ""), request: null, state: "waiting", ...given,
     };
     this.marks.push(mark);
     const answer = new Promise((resolve, reject) => this.callers.set(mark.key, { resolve, reject }));
@@ -114,12 +128,12 @@ export class Outbox extends EventTarget {
 
   /** Not yet on the box, in order. */
   waiting() {
-    return this.marks.filter((mark) => mark.state === "waiting" && mark.site === this.site);
+    return this.marks.filter((mark) => mark.state === "waiting" && mark.site === this.home);
   }
 
   /** Made for another box. */
   foreign() {
-    return this.marks.filter((mark) => mark.state === "waiting" && mark.site !== this.site && this.site !== "");
+    return this.marks.filter((mark) => mark.state === "waiting" && mark.site !== this.home && this.home !== "");
   }
 
   /** The box said no. */
@@ -137,6 +151,7 @@ export class Outbox extends EventTarget {
   /** One at a time and in order: CUE and END PLAY follow the NEW PLAY they belong to. What analysts say of plays has
    * a line of its own: fifty tags on their way must not hold up a mark. */
   async pump() {
+    if (this.expected) return; // whoever answers there may be another box
     await Promise.all([this.drain(false), this.drain(true)]);
   }
 

@@ -1,12 +1,36 @@
 // Clips fetched ahead, as blobs: at most two at a time, none while a clip plays, the newest wanted first.
 //
-// A clip here starts at once and plays through a restart of the box. What is wished for is kept before all else, the first
-// of it before the last; of other things the one used longest ago goes. Memory is bounded.
+// A clip here starts at once and plays through a restart of the box, and through a reload of the page where the browser
+// lets it be kept on disk. What is wished for is kept before all else, the first of it before the last; of other things the
+// one used longest ago goes. What is kept is bounded in bytes by what the device has.
 
 export const AT_ONCE = 2;
-export const ROOM_BYTES = 240e6;
+export const ROOM_BYTES = 240e6; // where the device does not say what it has
+const PER_GB = 60e6; // of its memory
+const LEAST_BYTES = 60e6;
+const MOST_BYTES = 480e6;
 export const PLAYS_KEPT = 20;
 const AGAIN_MS = 5000; // what failed is tried again
+const DISK_MS = 3000; // a disk that has not answered by then is done without
+
+/** What outlives the page. `put` returns the copy that lies on the disk.
+ * @typedef {{all(): Promise<{url: string, blob: Blob}[]>, put(url: string, blob: Blob): Promise<Blob | null>,
+ *   drop(url: string): Promise<void>}} MediaDisk */
+/** `used`: its address was given away. @typedef {{blob: Blob, url: string, used: boolean}} Kept */
+
+/** Bytes to keep, by what the device says: a sixteenth of its memory, and not more than half of what its disk has free for
+ * this page. Both are told in a secure context alone; by plain HTTP it is ROOM_BYTES.
+ * @param {{memoryGb?: number, freeBytes?: number}} device */
+export function roomOf({ memoryGb, freeBytes = Infinity }) {
+  const byMemory = memoryGb === undefined ? ROOM_BYTES : Math.min(MOST_BYTES, Math.max(LEAST_BYTES, memoryGb * PER_GB));
+  return Math.min(byMemory, freeBytes / 2);
+}
+
+/** What this device says it has. @param {any} [device] navigator */
+export async function spaceOf(device = navigator) {
+  const said = await device.storage?.estimate?.().catch(() => null);
+  return { memoryGb: device.deviceMemory, freeBytes: said ? Math.max(0, said.quota - said.usage) : undefined };
+}
 
 /** `now`: somebody watches what it is to replace.
  * @typedef {{url: string, now: boolean, chunks: BlobPart[], have: number, stop: AbortController | null}} Job */
@@ -23,15 +47,17 @@ export function wishesOf(plays, clips, angle) {
 }
 
 export class Prefetch extends EventTarget {
-  /** @param {{fetch?: typeof fetch, room?: number, graceMs?: number}} [given] */
-  constructor({ fetch: get, room = ROOM_BYTES, graceMs = 60_000 } = {}) {
+  /** @param {{fetch?: typeof fetch, room?: number, graceMs?: number, disk?: MediaDisk | null}} [given] */
+  constructor({ fetch: get, room = ROOM_BYTES, graceMs = 60_000, disk = null } = {}) {
     super();
+    this.disk = disk;
+    this.restored = !disk; // until then nobody knows what is here already
     this.graceMs = graceMs;
     this.get = get ?? ((/** @type {any} */ url, /** @type {any} */ how) => fetch(url, how));
     this.room = room;
     /** @type {Job[]} newest wanted first */
     this.jobs = [];
-    /** @type {Map<string, {blob: Blob, url: string}>} in the order of use */
+    /** @type {Map<string, Kept>} in the order of use */
     this.held = new Map();
     this.paused = false;
     /** @type {readonly string[]} most wanted first */
@@ -46,6 +72,24 @@ export class Prefetch extends EventTarget {
     if (urls.join() === this.wished.join()) return;
     this.wished = urls;
     this.full = false;
+    this.run();
+  }
+
+  /** What an earlier page left. @param {(ms: number) => Promise<unknown>} [wait] */
+  async restore(wait = (ms) => new Promise((done) => setTimeout(done, ms))) {
+    const found = this.disk?.all().catch(() => []) ?? [];
+    const kept = /** @type {{url: string, blob: Blob}[]} */ ((await Promise.race([found, wait(DISK_MS)])) ?? []);
+    for (const { url, blob } of kept) if (!this.held.has(url)) this.held.set(url, { blob, url: URL.createObjectURL(blob), used: false });
+    this.restored = true;
+    this.resize(this.room);
+    this.dispatchEvent(new CustomEvent("held", { detail: "" }));
+  }
+
+  /** @param {number} room bytes */
+  resize(room) {
+    this.full = this.full && room <= this.room;
+    this.room = room;
+    this.letGo();
     this.run();
   }
 
@@ -69,6 +113,7 @@ export class Prefetch extends EventTarget {
     if (!found) return url;
     this.held.delete(url);
     this.held.set(url, found);
+    found.used = true;
     return found.url;
   }
 
@@ -88,6 +133,7 @@ export class Prefetch extends EventTarget {
   }
 
   run() {
+    if (!this.restored) return;
     for (const job of this.jobs) {
       if (this.running >= AT_ONCE) return;
       if (!job.stop && (job.now || !this.paused)) void this.download(job);
@@ -143,17 +189,36 @@ export class Prefetch extends EventTarget {
   keep(job, type) {
     this.drop(job);
     const blob = new Blob(job.chunks, { type });
-    this.held.set(job.url, { blob, url: URL.createObjectURL(blob) });
+    this.held.set(job.url, { blob, url: URL.createObjectURL(blob), used: false });
+    this.letGo(job.url);
+    if (this.held.has(job.url)) void this.store(job.url);
+    this.dispatchEvent(new CustomEvent("held", { detail: job.url }));
+  }
+
+  /** Down to the room there is. @param {string} [kept] came just now */
+  letGo(kept = "") {
     let { used } = this;
-    for (const url of this.victims(job.url)) {
+    for (const url of this.victims(kept)) {
       const each = this.held.get(url);
       if (used <= this.room || !each) break;
       used -= each.blob.size;
       this.held.delete(url);
+      void this.disk?.drop(url).catch(() => {});
       if (this.wished.includes(url)) this.full = true;
       setTimeout(() => URL.revokeObjectURL(each.url), this.graceMs); // whoever plays it now goes on
     }
-    this.dispatchEvent(new CustomEvent("held", { detail: job.url }));
+  }
+
+  /** For the next page, and out of memory: nobody was given the address of the copy in memory yet. A disk that is full or
+   * forbidden changes nothing for this page. @param {string} url */
+  async store(url) {
+    const entry = this.held.get(url);
+    if (!entry || !this.disk) return;
+    const blob = await this.disk.put(url, entry.blob).catch(() => null);
+    if (this.held.get(url) !== entry) return void this.disk.drop(url).catch(() => {}); // it went meanwhile
+    if (!blob || entry.used) return;
+    URL.revokeObjectURL(entry.url);
+    this.held.set(url, { blob, url: URL.createObjectURL(blob), used: false });
   }
 
   /** Not now: a wish is tried again in a while. @param {Job} job */

@@ -44,6 +44,24 @@ export function load(state, snapshot) {
   state.place = snapshot.site ?? state.place;
 }
 
+/** What a device keeps over a reload: the session it works in, with all that is shown of it.
+ * @typedef {{site: string, epoch: string, offsetMs: number, snapshot: any}} Kept
+ * @param {State} state @param {string} session its id @param {number} offsetMs of the box's clock @returns {Kept | null} */
+export function keptOf(state, session, offsetMs) {
+  const own = state.sessions.get(session);
+  if (!state.site || !own) return null;
+  const of = (/** @type {Map<string, any>} */ rows) => [...rows.values()].filter((row) => row.session_id === session);
+  const { site, epoch, place } = state;
+  const snapshot = { site: place, sessions: [own], channels: [...state.channels.values()], plays: of(state.plays), clips: of(state.clips), tags: of(state.tags) };
+  return { site, epoch, offsetMs, snapshot };
+}
+
+/** Show what was kept, while the box has not been reached yet: its first snapshot takes the place of all of it.
+ * @param {State} state @param {Kept} kept */
+export function recall(state, kept) {
+  load(state, { ...kept.snapshot, as_of_seq: 0, epoch: "" });
+}
+
 /** One event; the tables it changed. An event seen already changes nothing.
  * @param {State} state @param {any} event @returns {Set<Table>} */
 export function apply(state, event) {
@@ -157,6 +175,10 @@ function withMark(play, mark) {
     return { ...play, duration: Math.max(0.1, seconds) };
   }
   if (mark.doing === "play_star") return { ...play, is_favorite: mark.body.starred };
+  if (mark.doing === "play_trim") {
+    const { start_time = play.start_time, duration_seconds = play.duration } = mark.request?.body ?? {};
+    return { ...play, start_time, duration: duration_seconds };
+  }
   if (mark.doing === "play_uncue") return { ...play, cue_time: null };
   if (mark.doing === "play_reopen") return { ...play, duration: 0 };
   if (mark.doing === "play_undo") return null;

@@ -14,6 +14,9 @@ export function lengthOf(seconds) {
   return `${Math.floor(tenths / 600)}:${((tenths % 600) / 10).toFixed(1).padStart(4, "0")}`;
 }
 
+/** "Play 12"; one that is not on the box yet has no number. @param {{number: number}} play */
+export const playName = ({ number }) => (number ? `Play ${number}` : "This play");
+
 /** What a clip waits for. An END of this device that is on its way counts. @param {Clip} clip @param {Play | null} [play] */
 export function stateOf(clip, play) {
   if (clip.status === "failed") return clip.error_message ?? "Not cut";

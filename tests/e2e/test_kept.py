@@ -1,0 +1,159 @@
+"""A page that is opened anew while the box is away: it shows the plays this device keeps, and takes marks.
+
+Of a page by plain HTTP nothing stands between it and the network (no service worker): it opens from the
+browser's cache, as from an address, a home screen or a tab that was put away. A reload by hand asks the box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.e2e.conftest import Demo, returning_demo, start_again, stop_demo
+from tests.kit import webkit
+from tests.kit.browser import WAIT_MS, executable, photograph, plain_get, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+PLAYS = 3
+ALL_KEPT = """(async () => {
+  const { diskOfPlays } = await import("/state/disk.js");
+  const { rows, media } = diskOfPlays();
+  const kept = new Set((await media.all()).map((each) => each.url));
+  const last = await rows.load();
+  const clips = [...app.clips().values()].flat();
+  const pictures = [...app.clips().values()].map(([clip]) => clip.thumbnail_url);
+  const rowed = (url) => last?.snapshot.clips.some((each) => each.stream_url === url);
+  return clips.length === COUNT && pictures.every((url) => kept.has(url))
+    && clips.every(({ stream_url: url }) => url && kept.has(url) && rowed(url));
+})()""".replace("COUNT", str(2 * PLAYS))
+LEADER = "document.querySelector('.tile.leader video')"
+SCREENS_HERE = """performance.getEntriesByType("resource").filter((each) =>
+  /screens\\/(live|tagging|review|selftest)\\.js/.test(each.name)).length === 4"""
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """With three plays of two angles each."""
+    with returning_demo(tmp_path_factory.mktemp("kept"), "--host", "0.0.0.0") as one:
+        yield one
+
+
+def make_plays(page: Page) -> None:
+    expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
+    for number in range(1, PLAYS + 1):
+        page.click("#new-play")
+        until(page, "document.querySelector('[data-since]')?.textContent > '0:01'")
+        page.click("#end-play")
+        expect(page.locator("#plays .play[data-key] .number").first).to_have_text(str(number))
+    until(page, "[...app.box.state.clips.values()].every((clip) => clip.coverage?.missing.length === 0)")
+
+
+@pytest.fixture(scope="module")
+def tablet(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1180, "height": 820})
+    context.set_default_timeout(WAIT_MS)
+    yield context
+    context.close()
+
+
+def assert_plays_are_shown(page: Page) -> None:
+    """Each is there, with its picture, and runs on both angles from what the device keeps."""
+    cards = page.locator("#plays .play")
+    expect(cards).to_have_count(PLAYS)
+    expect(page.locator("#plays .here", has_text="⤓")).to_have_count(PLAYS)
+    until(page, "[...document.querySelectorAll('#plays img')].every((each) => each.naturalWidth > 0)")
+    for at in range(PLAYS):
+        cards.nth(at).locator(".open").click()
+        for camera in ("Camera 1", "Camera 2"):
+            page.get_by_role("button", name=camera, exact=True).click()
+            until(page, f"{LEADER}.currentTime > 0.05 && {LEADER}.src.startsWith('blob:')")
+
+
+@pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium")
+def test_a_page_opened_while_the_box_is_away_shows_and_marks(tablet: BrowserContext, box: Demo) -> None:
+    first = tablet.new_page()
+    first.goto(box.urls[-1])  # by the network's name of it: no secure context
+    assert first.evaluate("isSecureContext") is False
+    make_plays(first)
+    until(first, ALL_KEPT)
+    until(first, SCREENS_HERE)
+    first.evaluate("app.box.samples = [{ at: Date.now(), rtt: 1, offset: 90_000 }]")  # a clock far off
+    first.evaluate("app.box.changed('plays')")
+    offset = "(await (await import('/state/disk.js')).diskOfPlays().rows.load()).offsetMs === 90_000"
+    until(first, f"(async () => {offset})()")
+    stop_demo(box)
+    first.close()
+    page = tablet.new_page()
+    page.goto(box.urls[-1])
+    assert_plays_are_shown(page)
+    expect(page.locator("#banner")).to_contain_text("Marks are kept here")
+    assert abs(page.evaluate("app.box.now() - Date.now()") - 90_000) < 5, "marks mean the box's time"
+    photograph(page, "kept-away")
+    page.click("#last10")
+    expect(page.locator("#plays .play")).to_have_count(PLAYS + 1)
+    expect(page.locator("#banner")).to_contain_text("(1 to send)")
+    page.evaluate("app.go('tagging')")
+    expect(page.locator(".tag-list .play")).to_have_count(PLAYS + 1)
+    page.evaluate("app.go('desk')")
+    start_again(box)
+    expect(page.locator("#link[data-state=connected]")).to_be_visible()
+    until(page, "app.box.outbox.waiting().length === 0")
+    expect(page.locator("#banner")).to_be_hidden()
+    found = plain_get(f"{box.urls[0]}/plays")["items"]
+    assert sorted(play["number"] for play in found) == list(range(1, PLAYS + 2))
+    page.close()
+
+
+@pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium")
+def test_a_reload_by_hand_is_asked_about_while_the_box_is_away(tablet: BrowserContext, box: Demo) -> None:
+    page = tablet.new_page()
+    page.goto(box.urls[-1])
+    expect(page.locator("#link[data-state=connected]")).to_be_visible()
+    page.locator("#plays .play .open").first.click()
+    asked: list[str] = []
+
+    def refuse(dialog: Any) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
+    page.evaluate("window.sameDocument = true")
+    stop_demo(box)
+    expect(page.locator("#banner")).to_contain_text("Marks are kept here")
+    page.evaluate("setTimeout(() => location.reload())")
+    until(page, "window.sameDocument")
+    start_again(box)
+    expect(page.locator("#link[data-state=connected]")).to_be_visible()
+    assert asked == ["beforeunload"]
+    assert page.evaluate("window.sameDocument")
+    page.evaluate("setTimeout(() => location.reload())")
+    expect(page.locator("#link[data-state=connected]")).to_be_visible()
+    page.wait_for_function("() => !window.sameDocument")
+    assert asked == ["beforeunload"], "nobody is asked while the box is there"
+    page.close()
+
+
+@pytest.mark.skipif(webkit.missing() != "", reason=f"no WebKit here: {webkit.missing()}")
+def test_in_webkit_too(box: Demo) -> None:
+    with webkit.webkit() as window:
+        window.open(box.urls[-1])
+        window.until("app.box.online && document.querySelectorAll('#plays .play').length > 3")
+        window.until(
+            "[...app.clips().values()].flat().every((clip) => app.prefetch.held.has(clip.stream_url))"
+        )
+        window.until(f"{SCREENS_HERE}")
+        window.run_async(
+            "const { media } = (await import('/state/disk.js')).diskOfPlays();"
+            "while ((await media.all()).length < 12) await new Promise(requestAnimationFrame);"
+        )
+        window.open("about:blank")
+        stop_demo(box)
+        window.open(box.urls[-1])
+        window.until("document.querySelectorAll('#plays .play').length > 3")
+        window.click("#plays .play .open")
+        window.until(f"{LEADER}?.currentTime > 0.05 && {LEADER}.src.startsWith('blob:')")
+        window.open("about:blank")
+        start_again(box)
