@@ -78,6 +78,11 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
         """Delete a clip; its files stay for a day."""
         return await ctx.write(lambda tx: marks.delete_clip(tx, ctx.caller, rules, clip_id))
 
+    @routes.post("/clips/{clip_id}/restore", returns=Clip)
+    async def restore(ctx: Ctx, clip_id: str) -> Answer:
+        """Take a delete back, within 24 h: the clip with its tags."""
+        return await ctx.write(lambda tx: takeback.restore_clip(tx, ctx.caller, rules, clip_id))
+
     @routes.post("/clips/{clip_id}/favorite", returns=Clip)
     async def star(ctx: Ctx, clip_id: str) -> Answer:
         """Star a clip."""

@@ -1,7 +1,7 @@
 """Taking back what was done to a play: END, CUE, and its delete.
 
 A press that was a mistake is as quickly taken back: an END opens the play again, a CUE goes, a deleted play
-comes back with its clips and tags as long as its files are kept.
+or clip comes back with its tags as long as its files are kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from appliance.clips.machine import CLIP, ClipEvent, ClipState
 from appliance.clips.marks import MarkRules, clip_files
 from appliance.clips.plays import clips_of
-from appliance.clips.rows import drop_picture, journal_clip, journal_play, load, play_resource
+from appliance.clips.rows import clip_resource, drop_picture, journal_clip, journal_play, load, play_resource
 from appliance.kernel.errors import Refused, gone, not_found
 from appliance.kernel.operation import Answer, Caller, check_rev
 from appliance.kernel.tx import Row, Tx
@@ -92,6 +92,29 @@ def restore_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answ
     bring_back(tx, [row], clips)
     rules.restore_tags(tx, row["session_id"], deleted_us)
     return Answer(200, play_resource(tx, load(tx, "play", play_id)))
+
+
+def restore_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answer:
+    """A delete taken back: the clip and the tags that went with it. Repeating it changes nothing.
+
+    Raises Refused 404, 410 after 24 h or when its play or session is deleted too.
+    """
+    row = tx.one("SELECT * FROM clips WHERE id = ?", (clip_id,))
+    if row is None:
+        raise not_found("clip", clip_id)
+    check_rev(caller, "clip", row["rev"])
+    deleted_us = row["deleted_us"]
+    if deleted_us is None:
+        return Answer(200, clip_resource(tx, row))
+    above = tx.all(
+        "SELECT deleted_us FROM sessions WHERE id = ? UNION ALL SELECT deleted_us FROM plays WHERE id = ?",
+        (row["session_id"], row["play_id"]),
+    )
+    if tx.now_us - deleted_us > UNDO_US or any(each["deleted_us"] is not None for each in above):
+        raise gone("clip", clip_id)
+    bring_back(tx, [], [row])
+    rules.restore_tags(tx, row["session_id"], deleted_us)
+    return Answer(200, clip_resource(tx, load(tx, "clip", clip_id)))
 
 
 def bring_back(tx: Tx, plays: Sequence[Row], clips: Sequence[Row]) -> None:

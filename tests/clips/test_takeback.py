@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.clips import plays, takeback
+from appliance.clips import marks, plays, takeback
 from appliance.clips.model import CueIn, PlayQuery
 from appliance.clips.queries import list_plays
 from appliance.kernel.errors import Refused
@@ -65,3 +65,24 @@ async def test_a_delete_of_yesterday_stays(bench: Bench) -> None:
         await bench.store.write(lambda tx: takeback.restore_play(tx, COACH, bench.rules, play["id"]))
     assert refused.value.status == 410
     assert not (await bench.store.read(lambda tx: list_plays(tx, PlayQuery(deleted=1))))["items"]
+
+
+async def test_a_deleted_clip_comes_back(bench: Bench) -> None:
+    play = await bench.play()
+    clip_id = play["clip_ids"][0]
+    await bench.store.write(lambda tx: marks.delete_clip(tx, COACH, bench.rules, clip_id))
+    for _ in range(2):
+        answer = await bench.store.write(lambda tx: takeback.restore_clip(tx, COACH, bench.rules, clip_id))
+        assert (answer.status, answer.resource["id"]) == (200, clip_id)
+    assert len(await bench.clips_of(play["id"])) == len(play["clip_ids"])
+
+
+async def test_a_clip_of_a_deleted_play_stays_deleted(bench: Bench) -> None:
+    play = await bench.play()
+    await bench.store.write(lambda tx: plays.delete_play(tx, COACH, bench.rules, play["id"]))
+    for clip_id, status in ((play["clip_ids"][0], 410), ("nobody", 404)):
+        with pytest.raises(Refused) as refused:
+            await bench.store.write(
+                lambda tx, clip_id=clip_id: takeback.restore_clip(tx, COACH, bench.rules, clip_id)
+            )
+        assert refused.value.status == status

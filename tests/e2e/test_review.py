@@ -140,6 +140,34 @@ def test_a_clip_from_anywhere_plays(page: Page, demo: Demo) -> None:  # V16
     assert plain_get(f"{demo.urls[0]}/clips/{clip['id']}")["is_favorite"] is True
 
 
+def test_a_clip_deleted_by_mistake_comes_back(page: Page, demo: Demo) -> None:
+    """One tap deletes, Undo brings it back; its star and its making are taken back the same way."""
+    rows = page.locator(".clip-list li")
+    notice = page.locator(".notice")
+    page.get_by_role("button", name="Delete Clip of Camera 1").click()
+    expect(rows).to_have_count(0)
+    expect(notice).to_contain_text("Clip of Camera 1 deleted")
+    notice.get_by_role("button", name="Undo").click()
+    expect(rows).to_have_count(1)
+    star = page.get_by_role("button", name="Star Clip of Camera 1")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "false")
+    expect(notice).to_contain_text("star taken away")
+    page.keyboard.press("u")
+    expect(star).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Footage").click()
+    until(page, SETTLED)
+    page.keyboard.press("i")
+    page.keyboard.press("ArrowRight")
+    until(page, SETTLED)
+    page.keyboard.press("Enter")
+    until(page, "app.box.state.clips.size === 2")
+    page.keyboard.press("u")
+    until(page, "app.box.state.clips.size === 1")
+    until(page, "app.box.outbox.waiting().length === 0")
+    assert len(plain_get(f"{demo.urls[0]}/clips")["items"]) == 1
+
+
 def test_of_all_cameras_it_is_a_play(page: Page, demo: Demo) -> None:
     page.get_by_role("button", name="Footage").click()
     until(page, SETTLED)

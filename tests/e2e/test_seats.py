@@ -157,6 +157,42 @@ def test_undo_takes_back_the_last_action_whatever_it_was(one: Page, demo: Demo) 
     assert len(plain_get(f"{demo.urls[0]}/plays")["items"]) == before
 
 
+def test_undo_of_a_new_play_opens_the_one_it_ended(one: Page, demo: Demo) -> None:
+    one.click("#new-play")
+    expect(cards(one).first.locator(".number")).not_to_have_text("…")
+    number = cards(one).first.locator(".number").inner_text()
+    before = cards(one).count()
+    one.evaluate("app.marks.pressed = { what: '', at: -Infinity }")  # as after half a second
+    one.click("#new-play")
+    expect(cards(one)).to_have_count(before + 1)
+    one.keyboard.press("u")
+    expect(cards(one)).to_have_count(before)
+    expect(cards(one).first.locator(".number")).to_have_text(number)
+    expect(cards(one).first.locator("[data-since]")).to_be_visible()
+    expect(one.locator("#end-play")).to_be_enabled()
+    one.click("#end-play")
+    until(one, "app.box.outbox.waiting().length === 0")
+    open_ones = [each for each in plain_get(f"{demo.urls[0]}/plays")["items"] if not each["duration"]]
+    assert open_ones == []
+
+
+def test_two_taps_at_once_delete_one_play(one: Page, demo: Demo) -> None:
+    """The next card is under the finger when the second tap comes."""
+    for _ in range(2):
+        one.evaluate("app.marks.pressed = { what: '', at: -Infinity }")
+        one.click("#last10")
+    expect(one.locator("#plays .number", has_text="…")).to_have_count(0)
+    before = cards(one).count()
+    at = cards(one).nth(1).locator(".undo").bounding_box()
+    assert at is not None
+    one.mouse.dblclick(at["x"] + 20, at["y"] + 20, delay=5)
+    expect(cards(one)).to_have_count(before - 1)
+    until(one, "app.box.outbox.waiting().length === 0")
+    assert len(plain_get(f"{demo.urls[0]}/plays")["items"]) == before - 1
+    one.keyboard.press("u")
+    expect(cards(one)).to_have_count(before)
+
+
 def test_a_session_that_begins_elsewhere_is_offered_and_not_swapped_in(
     one: Page, other: Page, demo: Demo
 ) -> None:
@@ -176,6 +212,16 @@ def test_a_session_that_begins_elsewhere_is_offered_and_not_swapped_in(
     expect(other.locator("#session-name")).to_have_text(name)
     post(f"{demo.urls[0]}/sessions/{made['id']}/complete")
     expect(one.locator("#session-name")).to_have_text(name)
+
+
+def test_a_session_deleted_elsewhere_is_told(browser: Browser, demo: Demo) -> None:
+    made = post(f"{demo.urls[0]}/sessions", {"name": "By mistake", "type": "practice"})
+    page = opened(browser, demo)
+    page.evaluate("id => app.working.choose(id)", made["id"])
+    expect(page.locator("#session-name")).to_have_text("By mistake")
+    post(f"{demo.urls[0]}/sessions/{made['id']}", method="DELETE")
+    expect(page.locator(".notice", has_text="By mistake was deleted")).to_contain_text("This is")
+    page.close()
 
 
 def test_leaving_a_screen_leaves_nothing(browser: Browser, demo: Demo) -> None:

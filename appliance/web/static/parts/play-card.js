@@ -3,6 +3,7 @@
 // Properties: `view` (PlayView). Emits `watch`, `star`, `undo`, `end-play`, each with the play.
 
 import { button, define, emit, h, icon, say } from "./dom.js";
+import { Presses } from "../state/press.js";
 import { clockOf, figureOf, lengthOf, missingOf, stateOf, stateOfPlay, tagsOf } from "../state/words.js";
 
 /**
@@ -18,6 +19,9 @@ import { clockOf, figureOf, lengthOf, missingOf, stateOf, stateOfPlay, tagsOf } 
  * @property {(url: string) => string} [source] of a picture: the copy on this device, if there is one
  */
 
+/** Of all cards: a play that is deleted makes way for the next one, under the same finger. */
+const presses = new Presses();
+
 export class PlayCard extends HTMLElement {
   look = "";
 
@@ -28,8 +32,8 @@ export class PlayCard extends HTMLElement {
       image: h("img", { alt: "", width: 112, height: 63, decoding: "async" }),
       number: h("b", { class: "number" }), words: text("words"), when: text("when"), cue: text("cue"),
       figure: text("figure"), dots: text("dots"), state: text("state"), here: text("here"), length: text("length"),
-      star: button("Star", icon("star"), () => emit(this, "star", this.seen?.play), { class: "plain star" }),
-      undo: button("Delete", icon("trash"), () => emit(this, "undo", this.seen?.play), { class: "plain undo" }),
+      star: button("Star", icon("star"), (event) => this.once("star", `star ${this.seen?.play.id}`, event), { class: "plain star" }),
+      undo: button("Delete", icon("trash"), (event) => this.once("undo", "delete", event), { class: "plain undo" }),
       end: h("button", { type: "button", class: "end", hidden: true, onclick: () => emit(this, "end-play", this.seen?.play) }, "End"),
       open: h("button", { type: "button", class: "open plain", onclick: () => emit(this, "watch", this.seen?.play) }),
     };
@@ -44,6 +48,11 @@ export class PlayCard extends HTMLElement {
         h("span", { class: "row" }, when, figure),
         h("span", { class: "row" }, dots, state, here, cue))), end, star, undo);
     this.draw();
+  }
+
+  /** @param {string} name @param {string} what @param {MouseEvent} event */
+  once(name, what, event) {
+    if (!presses.isBounce(what, event.timeStamp)) emit(this, name, this.seen?.play);
   }
 
   /** @param {PlayView} view */

@@ -43,8 +43,10 @@ export class ReplayPlayer extends HTMLElement {
     this.needs = false; // the air, for what is watched
   }
 
-  /** @param {{prefs: import("../state/prefs.js").Prefs, prefetch: import("../state/prefetch.js").Prefetch, hasPanel: () => boolean}} given */
-  setup({ prefs, prefetch, hasPanel }) {
+  /** @param {{prefs: import("../state/prefs.js").Prefs, prefetch: import("../state/prefetch.js").Prefetch, hasPanel: () => boolean,
+   *   endsHere: (play: Play) => boolean}} given `endsHere`: END PLAY of the mark bar ends this play */
+  setup({ prefs, prefetch, hasPanel, endsHere }) {
+    this.endsHere = endsHere;
     this.prefs = prefs;
     this.hasPanel = hasPanel;
     this.stage = h("div", { class: "stage", id: "stage", tabIndex: -1 });
@@ -295,7 +297,7 @@ export class ReplayPlayer extends HTMLElement {
       if (lead?.video.error && lead.url) return this.tell("This clip cannot be shown here. ", "Load again", () => (lead.unload(), this.place()));
       return this.tell(lead && deck.running && lead.video.readyState < 2 ? "Loading" : "");
     }
-    if (!play.duration) return this.tell("This play is open. Press END PLAY to watch it.");
+    if (!play.duration) return this.tell(`This play is open. ${this.endsHere?.(play) ? "Press END PLAY" : "End it on its card"} to watch it.`);
     if (!clips.length) return this.tell(play.local ? "Not on the box yet." : "No camera recorded this play.");
     const failed = clips.find((clip) => clip.status === "failed");
     if (failed) return this.tell(`${failed.error_message ?? "Not cut"}. `, "Retry", () => emit(this, "retry", failed.id));

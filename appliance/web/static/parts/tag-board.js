@@ -8,7 +8,7 @@ import { button, define, emit, h, icon, say } from "./dom.js";
 import { makeGroup } from "./tag-group.js";
 import { forgetRefused, tag, templateOf } from "../state/tagger.js";
 import { carried, isEmpty, merged, PAGES, pageOf, pressed } from "../state/tagging.js";
-import { tagsOf } from "../state/words.js";
+import { playName, tagsOf } from "../state/words.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/api").TagGroup} Group */
@@ -266,7 +266,7 @@ export class TagBoard extends HTMLElement {
     if (!ctx || !list.length) return;
     const { done, undo, count } = tag(ctx.marks, list, (target) => ({ ...(list.length === 1 ? this.carriedFor(target) : {}), ...fieldsOf(target) }));
     done.catch(this.refused);
-    if (count) keepUndo(ctx, list.length > 1 ? `${count} plays tagged` : `Play ${list[0].play.number} tagged`, undo);
+    if (count) keepUndo(ctx, list.length > 1 ? `${count} plays tagged` : `${playName(list[0].play)} tagged`, undo);
   }
 
   /** @param {Group} group @param {any} value */

@@ -2,12 +2,14 @@
 //
 // What takes it back is kept for twenty actions. Made here, it keeps no screen that was left meanwhile.
 
+import { playName } from "../state/words.js";
+
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/store.js").Play} Play */
 
 /** @param {Ctx} ctx @param {Play} play */
 export function starPlay(ctx, play) {
-  starPlays(ctx, [play], `Play ${play.number}: ${play.is_favorite ? "star taken away" : "starred"}`);
+  starPlays(ctx, [play], `${playName(play)}: ${play.is_favorite ? "star taken away" : "starred"}`);
 }
 
 /** Star, or take the star away, where it is not so yet. @param {Ctx} ctx @param {readonly Play[]} plays @param {string} words */
@@ -21,7 +23,34 @@ export function deletePlay(ctx, play) {
   const refused = ctx.box.outbox.refused().filter((mark) => mark.subject === play.id);
   if (refused.length) return refused.forEach((mark) => ctx.box.outbox.forget(mark));
   ctx.marks.undo(play.id).catch((error) => ctx.say(`Not deleted: ${error.message}`, { kind: "bad" }));
-  ctx.did(play.number ? `Play ${play.number} deleted` : "Play deleted", () => ctx.marks.restore(play.id));
+  ctx.did(`${playName(play)} deleted`, () => ctx.marks.restore(play.id));
+}
+
+/** Made from the footage: a clip, or a play of every camera. @param {Ctx} ctx @param {string} id @param {boolean} isPlay
+ * @param {string} words @param {import("../parts/notice-stack.js").How} how */
+export function madeClip(ctx, id, isPlay, words, how) {
+  ctx.did(words, () => (isPlay ? ctx.marks.undo(id) : ctx.marks.request("clip_drop", id, "DELETE", `/clips/${id}`)), how);
+}
+
+/** A clip made by itself. @param {Ctx} ctx @param {import("../state/store.js").Clip} clip @param {string} name */
+export function starClip(ctx, clip, name) {
+  const set = (/** @type {boolean} */ on) => ctx.marks.request("clip_star", clip.id, on ? "POST" : "DELETE", `/clips/${clip.id}/favorite`);
+  set(!clip.is_favorite).catch((/** @type {Error} */ error) => ctx.say(`Not done: ${error.message}`, { kind: "bad", seconds: 0 }));
+  ctx.did(`${name}: ${clip.is_favorite ? "star taken away" : "starred"}`, () => set(clip.is_favorite));
+}
+
+/** @param {Ctx} ctx @param {string} id of a clip made by itself @param {string} name */
+export function deleteClip(ctx, id, name) {
+  ctx.marks.request("clip_drop", id, "DELETE", `/clips/${id}`).catch((/** @type {Error} */ error) => ctx.say(`Not deleted: ${error.message}`, { kind: "bad", seconds: 0 }));
+  ctx.did(`${name} deleted`, () => ctx.marks.request("clip_restore", id, "POST", `/clips/${id}/restore`));
+}
+
+/** @param {Ctx} ctx @param {import("../state/store.js").Clip} clip made by itself @param {string} name
+ * @param {{start_time: string, duration_seconds: number}} body */
+export function trimClip(ctx, clip, name, body) {
+  const trim = (/** @type {object} */ to) => ctx.marks.request("clip_trim", clip.id, "PATCH", `/clips/${clip.id}`, to);
+  trim(body).catch((/** @type {Error} */ error) => ctx.say(`Not trimmed: ${error.message}`, { kind: "bad", seconds: 0 }));
+  ctx.did(`${name} trimmed`, () => trim({ start_time: clip.start_time, duration_seconds: clip.duration }));
 }
 
 /** @param {Ctx} ctx @param {{id: string, start_time: string, duration_seconds: number}} given */
@@ -29,5 +58,5 @@ export function trimPlay(ctx, { id, ...body }) {
   const before = ctx.box.state.plays.get(id);
   const trim = (/** @type {object} */ to) => ctx.marks.request("play_trim", id, "PATCH", `/plays/${id}`, to);
   trim(body).catch((error) => ctx.say(`Not trimmed: ${error.message}`, { kind: "bad", seconds: 0 }));
-  if (before) ctx.did(`Play ${before.number} trimmed`, () => trim({ start_time: before.start_time, duration_seconds: before.duration }));
+  if (before) ctx.did(`${playName(before)} trimmed`, () => trim({ start_time: before.start_time, duration_seconds: before.duration }));
 }

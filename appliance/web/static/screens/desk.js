@@ -73,7 +73,7 @@ class Desk {
     addEventListener("pointerup", this.release);
     addEventListener("pointercancel", this.release);
     list.addEventListener("scroll", () => list.scrollTop < 8 && this.atTop(), { passive: true });
-    player.setup({ prefs: ctx.prefs, prefetch: ctx.prefetch, hasPanel: () => Object.keys(ctx.panels).length > 0 });
+    player.setup({ prefs: ctx.prefs, prefetch: ctx.prefetch, hasPanel: () => Object.keys(ctx.panels).length > 0, endsHere: (play) => ctx.open()?.id === play.id });
     player.addEventListener("playing", () => ctx.prefetch.pause());
     player.addEventListener("resting", () => ctx.prefetch.resume());
     player.addEventListener("step-play", (event) => this.neighbour(/** @type {any} */ (event).detail));

@@ -2,8 +2,10 @@
 
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/replay-player.js";
+import { Presses } from "../state/press.js";
 import { lengthOf, stateOf, stateOfPlay, tagsOf } from "../state/words.js";
 import { clockOf } from "../state/zone.js";
+import { deleteClip, starClip, starPlay, trimClip, trimPlay } from "./deeds.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("./review.js").Rows} Rows */
@@ -11,7 +13,10 @@ import { clockOf } from "../state/zone.js";
 /** @typedef {import("../state/store.js").Clip} Clip */
 /** A play, or a clip made alone dressed as one. @typedef {{id: string, name: string, play: Play, clips: Clip[], alone: Clip | null}} Row */
 
-const SURE_MS = 3000;
+const AGAIN_MS = 5000; // a picture that failed
+
+/** A clip that is deleted makes way for the next one, under the same finger. */
+const presses = new Presses();
 
 export class Clips {
   /** @param {Ctx} ctx @param {import("./review.js").Review} review */
@@ -26,8 +31,10 @@ export class Clips {
     this.root = h("section", { class: "clips-pane", "aria-label": "Clips" }, h("div", { class: "clips-list" }, this.items, this.empty), h("div", { class: "picture" }, this.player));
     const { player } = this;
     const told = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
-    player.setup({ prefs: ctx.prefs, prefetch: ctx.prefetch, hasPanel: () => false });
+    player.setup({ prefs: ctx.prefs, prefetch: ctx.prefetch, hasPanel: () => false, endsHere: (play) => ctx.open()?.id === play.id });
     player.autoplay = Boolean(this.id);
+    player.addEventListener("playing", () => ctx.prefetch.pause());
+    player.addEventListener("resting", () => ctx.prefetch.resume());
     player.addEventListener("step-play", (event) => this.neighbour(told(event)));
     player.addEventListener("viewed", (event) => void ctx.box.request("POST", `/clips/${told(event)}/view`).catch(() => {}));
     player.addEventListener("retry", (event) => this.ask("clip_retry", told(event), "POST", `/clips/${told(event)}/retry`));
@@ -45,6 +52,7 @@ export class Clips {
   leave() {
     this.unkey();
     this.player.close();
+    this.ctx.prefetch.resume();
   }
 
   /** @param {Rows} rows */
@@ -76,13 +84,14 @@ export class Clips {
 
   /** @param {Row} row @param {HTMLElement | undefined} old */
   item(row, old) {
+    const { ctx } = this;
     const clip = row.clips.find((each) => each.channel_id === this.ctx.prefs.get("angle")) ?? row.clips[0];
     const made = old ?? h("li", {},
       h("button", { type: "button", class: "open plain", onclick: () => this.watch(row.id) },
-        h("img", { alt: "", width: 112, height: 63, decoding: "async", loading: "lazy" }), h("span", { class: "text" }, h("b", {}), h("span", {}), h("span", { class: "state" }))),
+        h("img", { alt: "", width: 112, height: 63, decoding: "async", loading: "lazy", onerror: (/** @type {any} */ event) => this.missed(event.target) }), h("span", { class: "text" }, h("b", {}), h("span", {}), h("span", { class: "state" }))),
       button("Star", icon("star"), () => this.star(this.list.find((each) => each.id === row.id)), { class: "plain star" }),
       h("a", { class: "button plain", download: "" }, icon("download")),
-      row.alone && button(`Delete ${row.name}`, icon("trash"), (event) => this.askTwice(/** @type {HTMLElement} */ (event.currentTarget), row.id), { class: "plain" }));
+      row.alone && button(`Delete ${row.name}`, icon("trash"), (event) => !presses.isBounce("delete", event.timeStamp) && deleteClip(ctx, row.id, row.name), { class: "plain" }));
     const [open, star, link] = made.children;
     const [name, when, state] = /** @type {Element} */ (open.lastElementChild).children;
     say(name, row.name);
@@ -95,11 +104,24 @@ export class Clips {
     if (star.getAttribute("data-on") !== String(row.play.is_favorite)) star.replaceChildren(icon("star", row.play.is_favorite));
     star.setAttribute("data-on", String(row.play.is_favorite));
     const image = /** @type {HTMLImageElement} */ (open.firstElementChild);
-    if (clip?.stream_url && image.getAttribute("src") !== clip.thumbnail_url) image.src = clip.thumbnail_url;
+    if (clip?.stream_url && image.dataset.of !== clip.thumbnail_url) {
+      image.dataset.of = clip.thumbnail_url;
+      image.src = ctx.prefetch.source(clip.thumbnail_url);
+    }
     /** @type {HTMLElement} */ (link).hidden = !clip?.stream_url;
     link.setAttribute("href", clip?.stream_url ?? "#");
     link.setAttribute("aria-label", `Download ${row.name}`);
     return made;
+  }
+
+  /** A picture that is not made yet, or a box that is away: asked for again. @param {HTMLImageElement} image */
+  missed(image) {
+    const { of = "" } = image.dataset;
+    image.removeAttribute("src");
+    setTimeout(() => {
+      const here = this.ctx.prefetch.source(of);
+      if (image.isConnected && image.dataset.of === of) image.src = here === of ? `${of}&again=${Date.now()}` : here;
+    }, AGAIN_MS);
   }
 
   // -- doing ----------------------------------------------------------------------------------------------------------
@@ -124,25 +146,15 @@ export class Clips {
   /** @param {Row | undefined} row */
   star(row) {
     if (!row) return;
-    if (!row.alone) return void this.ctx.marks.star(row.play);
-    this.ask("clip_star", row.id, row.play.is_favorite ? "DELETE" : "POST", `/clips/${row.id}/favorite`);
+    if (row.alone) starClip(this.ctx, row.alone, row.name);
+    else starPlay(this.ctx, row.play);
   }
 
   /** @param {{id: string, start_time: string, duration_seconds: number}} given */
   trim({ id, ...body }) {
-    const alone = this.list.find((row) => row.id === id)?.alone;
-    this.ask(alone ? "clip_trim" : "play_trim", id, "PATCH", `/${alone ? "clips" : "plays"}/${id}`, body);
-  }
-
-  /** Two presses: the first asks. @param {HTMLElement} one @param {string} id */
-  askTwice(one, id) {
-    if (one.classList.contains("sure")) return this.ask("clip_drop", id, "DELETE", `/clips/${id}`);
-    one.classList.add("sure");
-    one.replaceChildren("Sure?");
-    setTimeout(() => {
-      one.classList.remove("sure");
-      one.replaceChildren(icon("trash"));
-    }, SURE_MS);
+    const row = this.list.find((each) => each.id === id);
+    if (row?.alone) trimClip(this.ctx, row.alone, row.name, body);
+    else trimPlay(this.ctx, { id, ...body });
   }
 
   /** @param {string} doing @param {string} id @param {string} method @param {string} path @param {any} [body] */

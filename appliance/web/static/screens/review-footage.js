@@ -10,6 +10,7 @@ import { habitsOf } from "../state/replay.js";
 import { cutOf, following, inside, spanOf, zoomed } from "../state/review.js";
 import { lengthOf } from "../state/words.js";
 import { clockOf } from "../state/zone.js";
+import { madeClip } from "./deeds.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("./review.js").Rows} Rows */
@@ -307,7 +308,8 @@ export class Footage {
     const id = uuid();
     const body = { id, session_id: rows.session.id, start_time: new Date(span.from).toISOString(), duration_seconds: Math.round(span.to - span.from) / 1000 };
     const made = everyCamera ? ctx.marks.request("play_cut", id, "POST", "/plays", body) : ctx.marks.request("clip_cut", id, "POST", "/clips", { ...body, channel_id: this.leader });
-    ctx.say(`${everyCamera ? "Play" : "Clip"} of ${lengthOf(body.duration_seconds)} made`, { action: "Watch", act: () => this.review.open("clips", id), seconds: 8, key: "cut" });
+    const words = `${everyCamera ? "Play" : "Clip"} of ${lengthOf(body.duration_seconds)} made`;
+    madeClip(ctx, id, everyCamera, words, { action: "Watch", act: () => this.review.open("clips", id) });
     made.catch((/** @type {Error} */ error) => ctx.say(`Not made: ${error.message}`, { kind: "bad", seconds: 0, key: "cut" }));
     this.mark(null, null);
   }

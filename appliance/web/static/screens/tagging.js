@@ -10,6 +10,7 @@ import "../parts/tag-board.js";
 import { everything, FACETS, matching } from "../state/find.js";
 import { readyAfter } from "../state/store.js";
 import { Beginnings, merged, nextUntagged } from "../state/tagging.js";
+import { playName } from "../state/words.js";
 import { deletePlay, starPlay, starPlays } from "./deeds.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
@@ -73,7 +74,7 @@ class Tagging {
       this.wanted = told(event);
       this.draw();
     });
-    player.setup({ prefs: ctx.prefs, prefetch: ctx.prefetch, hasPanel: () => false });
+    player.setup({ prefs: ctx.prefs, prefetch: ctx.prefetch, hasPanel: () => false, endsHere: (play) => ctx.open()?.id === play.id });
     player.addEventListener("playing", () => ctx.prefetch.pause());
     player.addEventListener("resting", () => ctx.prefetch.resume());
     player.addEventListener("step-play", (event) => this.neighbour(told(event)));
@@ -252,7 +253,7 @@ class Tagging {
     const starred = rows.every((row) => row.play.is_favorite);
     const changed = rows.filter((row) => row.play.is_favorite === starred);
     if (!changed.length) return;
-    const words = this.chosen.size ? `${changed.length} plays ${starred ? "unstarred" : "starred"}` : `Play ${changed[0].play.number} ${starred ? "unstarred" : "starred"}`;
+    const words = this.chosen.size ? `${changed.length} plays ${starred ? "unstarred" : "starred"}` : `${playName(changed[0].play)} ${starred ? "unstarred" : "starred"}`;
     starPlays(this.ctx, changed.map(({ play }) => play), words);
   }
 }

@@ -2,6 +2,8 @@
 
 /** @typedef {{keys: string[], words: string, act: (event: KeyboardEvent) => void, group?: string}} Shortcut */
 
+const HELD = /^(Shift\+)?Arrow|^[,.[\]+-]$/; // moving goes on while the key is held; all else happens once
+
 export class Keys {
   constructor() {
     /** @type {Shortcut[]} */
@@ -32,6 +34,6 @@ export class Keys {
     const found = this.all.findLast((each) => each.keys.includes(name)) ?? this.all.findLast((each) => each.keys.includes(name.toLowerCase()));
     if (!found) return;
     event.preventDefault();
-    found.act(event);
+    if (!event.repeat || HELD.test(name)) found.act(event);
   }
 }
