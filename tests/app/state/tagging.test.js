@@ -4,7 +4,7 @@ import { webcrypto } from "node:crypto";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { everything, facet, matching } from "../../../appliance/web/static/state/find.js";
-import { tag as say } from "../../../appliance/web/static/state/tagger.js";
+import { tag as say, templateOf } from "../../../appliance/web/static/state/tagger.js";
 import { Beginnings, PAGES, carried, merged, nextDown, nextUntagged, overlayTags, pageOf, pressed, tagsByPlay, writes } from "../../../appliance/web/static/state/tagging.js";
 
 globalThis.crypto ??= webcrypto; // Node 18 keeps it in its module
@@ -139,4 +139,15 @@ test("the next play without tags is the next older one, then the newest", () => 
 test("every field has a page", () => {
   assert.deepEqual(["down", "formation", "result", "notes", "whatever comes"].map(pageOf), ["situation", "play", "result", "more", "result"]);
   assert.deepEqual(PAGES.map((page) => page.label), ["Situation", "Play", "Result", "More"]);
+});
+
+test("the template of the last time stands in while the box is away", async () => {
+  const kept = new Map();
+  globalThis.localStorage = { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => void kept.set(name, value) };
+  const lost = async () => Promise.reject(new TypeError("away"));
+  await assert.rejects(templateOf({ away: true, request: lost }), /away/);
+  const given = { sport: "football", groups: [] };
+  assert.deepEqual(await templateOf({ away: false, request: async () => given }), given);
+  assert.deepEqual(await templateOf({ away: true, request: lost }), given);
+  delete globalThis.localStorage;
 });

@@ -9,13 +9,36 @@ import { writes } from "./tagging.js";
 /** @type {Promise<Template> | null} */
 let template = null;
 
-/** The team's template; asked for once. @param {import("./box.js").Box} box @returns {Promise<Template>} */
+/** The team's template; asked for once. While the box is away it is the one this device had last.
+ * @param {Pick<import("./box.js").Box, "away" | "request">} box @returns {Promise<Template>} */
 export function templateOf(box) {
-  template ??= box.request("GET", "/tagging").catch((error) => {
+  const kept = keptTemplate();
+  if (box.away && kept) return Promise.resolve(kept);
+  template ??= box.request("GET", "/tagging").then(keepTemplate).catch((error) => {
     template = null;
+    if (kept) return kept;
     throw error;
   });
   return template;
+}
+
+/** @returns {Template | null} */
+function keptTemplate() {
+  try {
+    return JSON.parse(localStorage.getItem("tagging") ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Template} given */
+function keepTemplate(given) {
+  try {
+    localStorage.setItem("tagging", JSON.stringify(given));
+  } catch {
+    // asked for again by the next page
+  }
+  return given;
 }
 
 /** Say these fields of these plays. @param {import("./marks.js").Marks} marks @param {readonly Target[]} targets
