@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from appliance.clips import marks, plays, takeback
@@ -81,8 +83,7 @@ async def test_a_clip_of_a_deleted_play_stays_deleted(bench: Bench) -> None:
     play = await bench.play()
     await bench.store.write(lambda tx: plays.delete_play(tx, COACH, bench.rules, play["id"]))
     for clip_id, status in ((play["clip_ids"][0], 410), ("nobody", 404)):
+        restore = partial(takeback.restore_clip, caller=COACH, rules=bench.rules, clip_id=clip_id)
         with pytest.raises(Refused) as refused:
-            await bench.store.write(
-                lambda tx, clip_id=clip_id: takeback.restore_clip(tx, COACH, bench.rules, clip_id)
-            )
+            await bench.store.write(restore)
         assert refused.value.status == status

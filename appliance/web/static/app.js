@@ -308,6 +308,7 @@ box.addEventListener("change", (event) => {
 prefs.addEventListener("change", (event) => {
   if (/** @type {CustomEvent} */ (event).detail === "theme") document.documentElement.dataset.theme = prefs.get("theme");
   drawFrame();
+  tellOfLostSession();
   entered?.update?.({ tables: new Set(["prefs"]) });
 });
 
