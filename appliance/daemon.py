@@ -180,6 +180,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             clips_dir=settings.storage.clips,
             look_inside=box.after_cut,
             readers=delivery.readers,
+            disk=delivery.disk,
             hold=box.safe.hold(keeping.FILES),
         ) as files,
         running(

@@ -19,6 +19,7 @@ from typing import Any
 import trio
 
 from appliance.clips import cuts
+from appliance.clips.clips_disk import ClipsDisk
 from appliance.clips.footage import Footage
 from appliance.clips.plans import FileLost, StoredPlan, is_stored, note_looked, stored_plan
 from appliance.clips.readers import Readers
@@ -100,6 +101,7 @@ class Delivery:
     clips_dir: Path
     threads: trio.CapacityLimiter
     readers: Readers = field(default_factory=Readers)
+    disk: ClipsDisk = field(default_factory=ClipsDisk)
 
     async def pieces(self, plan: StoredPlan) -> list[bytes | FileRange]:
         """The bytes of a stored plan, in order. Raises Refused 409 `footage_gone`, FileLost for an export."""
@@ -120,7 +122,9 @@ class Delivery:
         )
         if fd is not None:
             return FileRange(fd, 0, plan.size)
-        if await trio.to_thread.run_sync(is_lost, plan, self.clips_dir, limiter=self.threads):
+        if not self.disk.is_away and await trio.to_thread.run_sync(
+            is_lost, plan, self.clips_dir, limiter=self.threads
+        ):
             raise FileLost(plan.file_path)
         raise Unavailable("clips_disk", "the disk of the clips does not answer", "look at /readyz")
 

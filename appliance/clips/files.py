@@ -8,6 +8,7 @@ fsync(directory), drop the row. Bulk work: one file at a time, after every live 
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import structlog
 import trio
 
 from appliance.clips import cuts
+from appliance.clips.clips_disk import ClipsDisk
 from appliance.clips.footage import Footage
 from appliance.clips.plans import StoredPlan, file_name, keep_file, plans_to_write, stored_plan, written_twin
 from appliance.clips.readers import Cut, Readers
@@ -58,6 +60,7 @@ class ClipFiles:
     troubles: Troubles = field(default_factory=lambda: Troubles("clip files"))
     readers: Readers = field(default_factory=Readers)
     kept: Kept = field(default_factory=Kept)
+    disk: ClipsDisk = field(default_factory=ClipsDisk)
     begun_us: int = 0  # box time; what was read before is not known
     put_off: dict[tuple[str, int], float] = field(default_factory=dict)  # unreadable for now -> until when
     lost: dict[str, float] = field(default_factory=dict)  # clip that lost its bytes -> when that may be again
@@ -90,6 +93,8 @@ class ClipFiles:
 
     async def _write(self, plan: StoredPlan, commit: Commit) -> bool:
         """False when a disk refuses; a clip whose bytes are gone is settled by being cut again."""
+        if self.disk.is_away:  # the mount point is no place for it
+            return False
         path = file_name(plan)
         try:
             twin = await self.store.read(lambda tx: written_twin(tx, plan))
@@ -138,6 +143,14 @@ class ClipFiles:
         await trio.to_thread.run_sync(lambda: self.clips_dir.mkdir(parents=True, exist_ok=True))
         self.troubles.worked("folder")
 
+    async def settle(self) -> None:
+        """What a start does once the disk is there: see strays.py. Raises OSError, StoreBroken."""
+        await self.make_folder()
+        if not await self.disk.look(self.store, self.clips_dir):
+            raise OSError(errno.ENODEV, "the disk with the clips is not mounted")
+        self.kept.unknown = await sweep(self.store, self.clips_dir)
+        await count_aside(self.store, self.clips_dir, self.kept)
+
     async def collect(self, commit: Commit) -> None:
         """Unlink what is due now; what the disk refuses keeps its row. Raises as `commit` does, OSError."""
         await self._drop_replaced(commit)
@@ -182,6 +195,7 @@ async def run_clip_files(
     garbage_every_s: float = GARBAGE_EVERY_S,
     look_inside: bool = False,
     readers: Readers | None = None,
+    disk: ClipsDisk | None = None,
     hold: trio.Event | None = None,
     task_status: trio.TaskStatus[ClipFiles] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -198,6 +212,7 @@ async def run_clip_files(
         clips_dir,
         trio.Lock(),
         readers=readers if readers is not None else Readers(),
+        disk=disk if disk is not None else ClipsDisk(),
         begun_us=store.clock.now_us(),
     )
     if hold is not None and not hold.is_set():
@@ -206,12 +221,10 @@ async def run_clip_files(
         await hold.wait()
     await store.insist(spare_what_an_older_copy_condemns)
     try:
-        await files.make_folder()
-        files.kept.unknown = await sweep(store, clips_dir)
-        await count_aside(store, clips_dir, files.kept)
+        await files.settle()
     except OSError as error:  # what is left lying is found again at the next start
         files.troubles.fail("folder", error, hint="check the clips disk")
-    await find_lost(store, footage, clips_dir, look_inside=look_inside)
+    await find_lost(store, footage, clips_dir, look_inside=look_inside, is_away=files.disk.is_away)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_write_files, files, name="clip files: writing")
         nursery.start_soon(_collect_garbage, files, garbage_every_s, name="clip files: garbage")
@@ -238,6 +251,8 @@ async def _collect_garbage(files: ClipFiles, every_s: float) -> None:
     while True:
         pause_s = every_s
         try:
+            if files.disk.is_away:
+                await files.settle()
             await files.make_folder()
             await files.collect(files.store.insist)
             await count_aside(files.store, files.clips_dir, files.kept)

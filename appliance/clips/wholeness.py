@@ -22,9 +22,11 @@ from appliance.media.holes import PLAIN_SOUND, find_hole
 log = structlog.get_logger("clip_files")
 
 
-async def find_lost(store: Store, footage: Footage, clips_dir: Path, *, look_inside: bool) -> None:
+async def find_lost(
+    store: Store, footage: Footage, clips_dir: Path, *, look_inside: bool, is_away: bool = False
+) -> None:
     """A power cut may have taken bytes a clip plays, and a damaged database the plan they are found by: those
-    clips are cut again. Raises StoreBroken.
+    clips are cut again. `is_away`: the clips' disk is, so no file is lost. Raises StoreBroken.
     """
     for clip_id, media_rev in await store.read(without_plan):
         log.warning("clip lost its plan", clip=clip_id)
@@ -35,7 +37,7 @@ async def find_lost(store: Store, footage: Footage, clips_dir: Path, *, look_ins
             log.warning("clip lost its footage", clip=plan.clip_id)
             await store.insist(partial(cuts.lost, clip_id=plan.clip_id, media_rev=plan.media_rev))
     for plan in await store.read(exported_plans):
-        if await trio.to_thread.run_sync(is_lost, plan, clips_dir):
+        if not is_away and await trio.to_thread.run_sync(is_lost, plan, clips_dir):
             log.warning("clip lost its file", clip=plan.clip_id, file=plan.file_path)
             await store.insist(partial(cuts.lost, clip_id=plan.clip_id, media_rev=plan.media_rev))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from appliance.kernel.file_system import file_system_id
 from appliance.media.fmp4 import MAX_INIT_BYTES, Init, Malformed, parse_init
 from appliance.media.holes import PLAIN_SOUND, find_hole
 from appliance.media.index import MAX_PARTS_PER_SCAN, Cursor, Growth, SegmentIndex, scan, was_closed
@@ -68,7 +69,7 @@ def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, Foun
     """
     try:
         device = os.stat(recordings_dir).st_dev
-        disk = _disk_id(os.statvfs(recordings_dir), device)
+        disk = file_system_id(os.statvfs(recordings_dir), device)
     except FileNotFoundError:
         if not known:
             return Listing({}, None)
@@ -77,7 +78,7 @@ def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, Foun
     try:
         with open_channel(recordings_dir, channel_id) as directory, os.scandir(directory) as entries:
             device = os.fstat(directory).st_dev  # a channel's folder may be a mount of its own
-            disk = _disk_id(os.fstatvfs(directory), device)
+            disk = file_system_id(os.fstatvfs(directory), device)
             for entry in entries:
                 if not is_segment_name(entry.name):
                     continue
@@ -87,11 +88,6 @@ def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, Foun
     except FileNotFoundError:
         found = {}
     return Listing(found, device, disk)
-
-
-def _disk_id(told: os.statvfs_result, device: int) -> str:
-    """Of ext4, btrfs and the like a digest of their UUID; others tell nothing."""
-    return f"{told.f_fsid & (1 << 64) - 1:x}" if told.f_fsid else f"device {device}"
 
 
 def absent_at_start(known: Iterable[str], disks: Mapping[str, str], now: Listing) -> frozenset[str]:

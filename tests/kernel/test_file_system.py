@@ -1,0 +1,21 @@
+"""A file system has one name, and another one another."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from appliance.kernel.file_system import file_system_id, file_system_of
+
+
+def test_folders_of_one_file_system_tell_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    assert file_system_of(tmp_path) == file_system_of(tmp_path / "a")
+    assert file_system_of(tmp_path) != file_system_of(Path("/proc"))
+
+
+def test_one_that_tells_nothing_of_itself_is_known_by_its_device(tmp_path: Path) -> None:
+    told = os.statvfs(tmp_path)
+    assert file_system_id(told, 7) == (f"{told.f_fsid & (1 << 64) - 1:x}" if told.f_fsid else "device 7")
+    silent = os.statvfs_result((*tuple(told), 0))
+    assert file_system_id(silent, 7) == "device 7"
