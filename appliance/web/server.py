@@ -147,7 +147,6 @@ class _Door:
             address = str(stream.socket.getpeername()[0])
         except OSError:
             return  # it went between accept and here
-        await self.crowd.turns.take()
         if not self.crowd.make_room(address):
             self.crowd.turned_away += 1
             try:
@@ -156,8 +155,9 @@ class _Door:
                 self.crowd.turned_away -= 1
             return
         connection = Connection(self.app, self.config, self.context, self.crowd, stream)
-        self.crowd.add(connection, address)
+        self.crowd.add(connection, address)  # before its turn: who waits counts too
         try:
+            await self.crowd.turns.take()
             await connection.run()
         finally:
             self.crowd.remove(connection)

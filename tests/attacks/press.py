@@ -45,6 +45,7 @@ class Marker:
         body = json.dumps({"session_id": session_id, "channel_id": channel, "duration": 1}).encode()
         self._request = target.request("/clips", "POST", body, keep=True)
         self._stream: trio.SocketStream | None = None
+        self._made: list[str] = []
 
     async def mark(self) -> float:
         """One mark; seconds from asking to the whole answer. Raises Broken."""
@@ -60,8 +61,15 @@ class Marker:
                     continue
                 if status != 201:
                     raise Broken(f"a mark was answered {status}: {answer[:300]!r}")
+                self._made.append(json.loads(answer)["id"])
                 return trio.current_time() - began_s
         raise Broken(f"a mark was not answered within {MARK_S} s")
+
+    async def delete(self) -> None:
+        """What was marked, so that the data stay as many as those of a game. Raises Broken."""
+        for clip_id in self._made:
+            await self._target.ask(f"/clips/{clip_id}", "DELETE")
+        self._made.clear()
 
     def close(self) -> None:
         if self._stream is not None:
@@ -88,6 +96,7 @@ async def press(target: Target, name: str, session_id: str, seed: int, seconds: 
     finally:
         marker.close()
     await target.must_live()
+    await marker.delete()
     await target.must_free(before)
     told.memory_after_mb = target.memory_mb()
     return told

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from appliance.kernel.operation import Answer
-from appliance.web import crowd
+from appliance.web import crowd, turns
 from appliance.web.api import RawRoute, Routes
 from appliance.web.listeners import USER_TIMEOUT_MS
 from appliance.web.requests import header_map, read_body
@@ -251,6 +251,30 @@ async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_sile
                 assert await read_to_end(gone) == b""
         await newer.send_all(request())
         assert (await read_answer(newer)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_who_waits_for_a_mark_to_be_answered_has_a_place_like_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "GIVE_WAY_S", 1e6)
+    monkeypatch.setattr(crowd, "GREETING_S", 0.0)
+    begun = trio.Event()
+
+    class Marks:
+        def is_short(self, path: str) -> bool:
+            return True
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            begun.set()
+            await trio.sleep_forever()
+
+    async with serving(Marks(), Limits(connections=3, stop_s=0.1)) as server:
+        mark = await server.connect()
+        await mark.send_all(request("/mark", "POST", b"{}"))
+        await begun.wait()
+        guests = [await server.connect() for _ in range(4)]
+        with trio.fail_after(LIMIT_S):
+            assert await read_to_end(guests[0]) == b""  # A7: nobody waits outside of the count
 
 
 async def test_a_connection_without_a_first_byte_ends_sooner_than_a_kept_one(box: Box) -> None:
