@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from appliance.channels.inputs import MAX_CHANNELS, Listener, listener_of
 
@@ -23,6 +24,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_channels(settings),
         *_listeners(settings),
         *_server(settings),
+        *_mediamtx(settings),
         *_heartbeat(settings),
         *_folders(settings),
     ]
@@ -59,6 +61,19 @@ def _server(settings: Settings) -> Iterator[str]:
         yield f"server.local_port: {server.local_port} is server.port as well; use another, or 0 for none"
     if server.host == "" or server.host.isspace():
         yield 'server.host: is empty; use "127.0.0.1", or "0.0.0.0" for every address of the machine'
+
+
+def _mediamtx(settings: Settings) -> Iterator[str]:
+    """The box as its own recorder: it would ask itself for MediaMTX's state for ever."""
+    own = {settings.server.port: "server.port", settings.server.local_port: "server.local_port"}
+    for name in ("api_url", "webrtc_url"):
+        try:
+            url = urlsplit(getattr(settings.mediamtx, name))
+            host, port = url.hostname or "", url.port or 0
+        except ValueError:
+            continue
+        if port in own and port and (host == "localhost" or host == "::1" or host.startswith("127.")):
+            yield f"mediamtx.{name}: port {port} is {own[port]} of this box; name the port of MediaMTX"
 
 
 def _heartbeat(settings: Settings) -> Iterator[str]:

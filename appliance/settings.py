@@ -67,7 +67,7 @@ class StorageSettings(Section):
     state_dir: Path = Path("/var/lib/appliance")
     recordings_dir: Path = Path("/srv/recordings")
     clips_dir: Path | None = None
-    reserve_gb: Annotated[float, Field(ge=0)] = 10
+    reserve_gb: Annotated[float, Field(ge=0, le=1e9)] = 10
     backup_dir: str = ""
 
     @property

@@ -43,8 +43,9 @@ class MediamtxSettings(Section):
 class RetentionSettings(Section):
     """[retention]"""
 
-    min_free_gb: Annotated[float, Field(ge=0)] = 20
-    raw_days: Annotated[float, Field(gt=0)] = 7
-    clip_days: Annotated[float, Field(gt=0)] = 90
-    session_guard_h: Annotated[float, Field(ge=0)] = 12
+    # the upper bounds mean "for ever"; what is larger does not fit into 64 bits of microseconds
+    min_free_gb: Annotated[float, Field(ge=0, le=1e9)] = 20
+    raw_days: Annotated[float, Field(gt=0, le=1e6)] = 7
+    clip_days: Annotated[float, Field(gt=0, le=1e6)] = 90
+    session_guard_h: Annotated[float, Field(ge=0, le=1e6)] = 12
     grace_h: Annotated[float, Field(ge=0, le=720)] = 24
