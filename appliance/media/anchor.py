@@ -34,6 +34,7 @@ def anchored(
     right: tuple[int, int] | None = None,
     leaps: Sequence[Leap] = (),
     last: tuple[int, int] | None = None,
+    is_bound: bool = False,
     is_known: bool = False,
     begins_run: bool = False,
 ) -> list[Knot]:
@@ -45,7 +46,9 @@ def anchored(
     `begins_run`: its own word is of the run's first sample, which is late more often than a source is fast.
 
     `left` the run's knot before it; `right` (media ns, wall us) where the run's next stretch begins; `last`
-    (media ns, latest wall us) a time by which the end of the segment had certainly been written.
+    (media ns, latest wall us) a time by which the end of the segment had certainly been written; `is_bound`:
+    perhaps long before. Then a leap that such a time asks for is taken to be one whole: a loss of pictures in
+    the same moment would be chance.
     """
     if left is not None and is_known:
         return _continued(left, right or last, leaps)
@@ -59,7 +62,8 @@ def anchored(
     if last is not None and leaps:
         too_late_us = first.wall_at(last[0]) - last[1]
         if is_leapt(leaps, too_late_us):
-            return [first, *_squeezed(first, leaps, too_late_us)]
+            most_us = max((leap.floor_ns - leap.before_ns) // 1000 for leap in leaps)
+            return [first, *_squeezed(first, leaps, max(too_late_us, most_us) if is_bound else too_late_us)]
     return [first]
 
 

@@ -25,6 +25,7 @@ from appliance.recordings.part_times import video_of
 from appliance.recordings.run_changes import run_changes
 from appliance.recordings.segment_state import Seen, Segment
 from appliance.recordings.sharing import windows
+from appliance.recordings.told import beside, following, lag_ms
 
 _DAY_US: Final = 86_400_000_000  # MediaMTX records no longer segments
 _KEEP_RUNS_OF: Final = 2  # segments, of those in memory, that keep the sample tables of their last parts
@@ -76,8 +77,7 @@ class Channel:
         segment = Segment(name, guess_us(times_us, written_us), size, written_us, times_us)
         old = self.segments.get(name)
         segment.before = remembered if old is None else old.facts or old.before
-        if has_changed:
-            remembered = None
+        remembered = None if has_changed else remembered
         if old is not None:
             self.copies.forget(old)
             self._deferring.pop(name, None)
@@ -106,9 +106,7 @@ class Channel:
         self.copies.forget(segment)
         if segment.facts is not None:
             self._forget_run(segment.facts.run_id)
-        ends = (
-            self._until_us(self.segments[each]) for each in self._order.newest_first()
-        )  # the first will do
+        ends = (self._until_us(each) for each in self.newest_first())  # the first will do
         self.video_until_us = next((end_us for end_us in ends if end_us is not None), None)
 
     def _forget_run(self, run_id: str) -> None:
@@ -147,8 +145,7 @@ class Channel:
             segment.deferred = growth
             self._deferring[segment.name] = segment
             return []
-        made = self._apply_deferred(growth, segment)
-        made += self._apply(segment, index, growth, seen)
+        made = self._apply_deferred(growth, segment) + self._apply(segment, index, growth, seen)
         self.clocks.end_doubt(index.run_id)
         return made
 
@@ -157,8 +154,7 @@ class Channel:
         index, growth = segment.index, segment.deferred
         if index is None or growth is None:
             return []
-        made = self._apply_deferred(growth, segment)
-        made += self._apply(segment, index, growth, Seen(None))
+        made = self._apply_deferred(growth, segment) + self._apply(segment, index, growth, Seen(None))
         self.clocks.end_doubt(index.run_id)
         return made
 
@@ -199,7 +195,7 @@ class Channel:
 
     def conclude(self, segment: Segment) -> list[Knot]:
         """The open segment is no recording being made: if its times are held, they are what it says."""
-        made = self.clocks.conclude(segment)
+        made = self.clocks.conclude(segment, following(self, segment), beside(self, segment))
         self._settle_run(segment)
         return made
 
@@ -233,8 +229,8 @@ class Channel:
             segment.until_ns = segment.facts.end_ns
             self._settled(segment)
 
-    def walked(self, segment: Segment, index: SegmentIndex, following: Mtxi | None) -> list[Knot]:
-        """Take in an old segment walked whole. `following`: what the next file says of its own start."""
+    def walked(self, segment: Segment, index: SegmentIndex, after: Mtxi | None) -> list[Knot]:
+        """Take in an old segment walked whole. `after`: what the next file says of its own start."""
         segment.index = index
         index.is_closed = True
         index.recent.clear()
@@ -246,7 +242,7 @@ class Channel:
         made: list[Knot] = []
         if facts.first_ns is not None:
             wall_us = told_us(self, segment, index, facts)
-            made = self.clocks.anchor(segment, facts, wall_us, following)
+            made = self.clocks.anchor(segment, facts, wall_us, after, beside(self, segment))
         self._settled(segment)
         return made
 
@@ -317,9 +313,8 @@ class Channel:
 
     def newest_run(self) -> Run | None:
         """The run that began last."""
-        if not self._began_us:
-            return None
-        return self.clocks.runs.get(max(self._began_us, key=self._began_us.__getitem__))
+        newest = max(self._began_us, key=self._began_us.__getitem__, default=None)
+        return self.clocks.runs.get(newest) if newest is not None else None
 
     def touching(self, start_us: int, end_us: int) -> list[Segment]:
         """Segments that may hold frames of [start_us, end_us) of wall time, and neighbours with video."""
@@ -370,6 +365,10 @@ class Channel:
         """The segment that begins next."""
         return self._order.after(segment.name)
 
+    def near(self, segment: Segment, count: int) -> list[Segment]:
+        """So many segments before this one and after it."""
+        return [self.segments[name] for name in self._order.near(segment.name, count)]
+
     def run_changes(self, now_us: int, *, is_on: bool) -> int:
         """How often another run began within the last minute that was recorded."""
         # of runs of an earlier life it is known when a file of them was written last
@@ -382,12 +381,7 @@ class Channel:
 
     def ntp_lag_ms(self) -> float | None:
         """How far the newest segment's mtxi lies behind what was seen arriving; None: nothing to compare."""
-        for segment in self.newest_first()[:4]:
-            clock, facts = self.clock_of(segment), segment.facts
-            if clock is None or facts is None or facts.ntp_us is None or not self.clocks.is_live(segment):
-                continue
-            return (clock.wall_us(facts.base_ns) - facts.ntp_us) / 1000
-        return None
+        return lag_ms(self)
 
     def newest_end_us(self) -> int | None:
         """Wall time after the newest frame; of B-frames some before it may still come."""

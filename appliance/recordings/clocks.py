@@ -11,22 +11,23 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from appliance.media.anchor import anchored, is_leapt
+from appliance.media.claims import Claim
 from appliance.media.fmp4 import Mtxi
 from appliance.media.index import Growth, SegmentIndex
 from appliance.media.pace import PartNote
 from appliance.media.segment import SegmentFacts
-from appliance.media.timeline import PPB, Arrival, Knot, Leap, Run, with_an_end
+from appliance.media.timeline import PPB, Arrival, Knot, Run, with_an_end
 from appliance.media.view import Part
 from appliance.recordings.arrivals import Pace
-from appliance.recordings.doubt import LOOKS_MOST, Doubt, leaps_between
+from appliance.recordings.doubt import EARLY_US, Doubt, comes_early, leap_before, leaps_between
 from appliance.recordings.held import Held, claim, least_off_us, was_finished
 from appliance.recordings.part_times import arrival_of, hole_ns, leaps_of, video_of
 from appliance.recordings.segment_state import Seen, Segment
+from appliance.recordings.told import Told
 
 # An arrival this near to what the file itself says of its time is a recording at once; of one further off its
 # growth must tell. MediaMTX's own estimate lags up to 5 s.
 TRUST_US: Final = 10_000_000
-_EARLY_US: Final = 100_000
 
 
 @dataclass(slots=True)
@@ -126,10 +127,10 @@ class Clocks:
             return False
         arrivals = [arrival_of(grown, part, note) for part, note in video]
         if not self._is_live.get(run.run_id):
-            return self._comes_early(segment, run, arrivals[-1].end_ns, seen.written_us)
+            return comes_early(segment, run, arrivals[-1].end_ns, seen.written_us)
         doubt = self._doubts.get(run.run_id)
         if doubt is None:
-            leap = self._leap_of(run, grown, arrivals)
+            leap = leap_before(run, grown, arrivals)
             if leap is None:
                 return False
             doubt = self._doubts[run.run_id] = Doubt((leap.before_ns + leap.floor_ns) // 2)
@@ -145,26 +146,13 @@ class Clocks:
             return False
         return index.run_ns(video[0][0].video_pts_min) - shown_ns <= hole_ns(index)
 
-    def _comes_early(self, segment: Segment, run: Run, end_ns: int, written_us: int) -> bool:
-        """Whether a file of an observed run comes earlier than can be, so that media time leapt before it.
-
-        Where, the files of the time when nobody looked will tell: they are being walked.
-        """
-        is_new = segment.index is None or segment.index.end is None
-        if not is_new or segment.is_published or not run.is_observed:
-            return False
-        if run.clock().wall_us(end_ns) - written_us < _EARLY_US:
-            return False
-        segment.waited += 1
-        return segment.waited <= LOOKS_MOST
-
     def ends_early(self, segment: Segment, index: SegmentIndex) -> bool:
         """Whether a file nobody saw being written ends later by its run's clock than it was written."""
         run = self.runs.get(index.run_id)
         if run is None or not run.is_observed or not run.has_clock or index.end is None:
             return False
         end_ns = index.run_ns(index.cursor.pace.reached)
-        return run.clock().wall_us(end_ns) - segment.written_us >= _EARLY_US
+        return run.clock().wall_us(end_ns) - segment.written_us >= EARLY_US
 
     def has_nothing_beyond(self, segment: Segment) -> bool:
         """Whether all that tells of a leap is a picture decoded ahead: what is beyond has not come yet."""
@@ -174,13 +162,6 @@ class Clocks:
     def end_doubt(self, run_id: str) -> None:
         """What was deferred of the run has been taken in."""
         self._doubts.pop(run_id, None)
-
-    def _leap_of(self, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival]) -> Leap | None:
-        """The first leap of media time in or before these parts."""
-        shown_ns, first = run.published_ns, arrivals[0]
-        if first.leap is None and shown_ns is not None and first.start_ns - shown_ns > hole_ns(index):
-            return Leap(shown_ns, first.start_ns)
-        return next((each.leap for each in arrivals if each.leap is not None), None)
 
     def observe(
         self, segment: Segment, index: SegmentIndex, video: Sequence[tuple[Part, PartNote]], seen: Seen
@@ -226,8 +207,13 @@ class Clocks:
         run.suppose(knots[-1].media_ns, max(knots[-1].media_ns, held.arrivals[-1].end_ns))
         return made + self._take_in(run, index, held.arrivals)
 
-    def conclude(self, segment: Segment) -> list[Knot]:
-        """The segment was not seen growing in real time: what is held of its run is when the file says."""
+    def conclude(
+        self, segment: Segment, following: Mtxi | None = None, beside: Sequence[Claim] = ()
+    ) -> list[Knot]:
+        """The segment was not seen growing in real time: what is held of its run is when the file says.
+
+        `following` and `beside` as in `anchor`.
+        """
         index = segment.index
         held = self._held.get(index.run_id) if index is not None else None
         if index is None or held is None:
@@ -236,14 +222,19 @@ class Clocks:
         if made := self._begin_with(run, index, held):
             return made
         del self._held[run.run_id]
-        first, last = held.arrivals[0], held.arrivals[-1]
-        length_us = (last.shown_ns - first.start_ns) // 1000
-        begin_us = segment.written_us - length_us
+        first, last, leaps = held.arrivals[0], held.arrivals[-1], leaps_between(held.arrivals)
+        begin_us = segment.written_us - (last.shown_ns - first.start_ns) // 1000
+        told = Told(Claim(first.start_ns // 1000, begin_us), beside, following, segment.written_us)
+        off_us = 0
         if held.claimed_us is not None:
-            end_us = held.claimed_us + length_us
-            begin_us = held.claimed_us - self._off_of(run.run_id, end_us, segment.written_us)
-        latest = (last.end_ns, segment.written_us)
-        made = run.anchor(anchored(first.start_ns, begin_us, leaps=leaps_between(held.arrivals), last=latest))
+            told = replace(told, own=told.own._replace(wall_us=held.claimed_us))
+            begin_us = told.begin_us(last.shown_ns, [(leap.before_ns, leap.floor_ns) for leap in leaps])
+            end_us = begin_us + (last.shown_ns - first.start_ns) // 1000
+            off_us = self._off_of(run.run_id, end_us, segment.written_us)
+            begin_us -= off_us
+        latest_us, is_bound = told.latest_us(run.run_id, off_us)
+        latest = (last.end_ns, latest_us)
+        made = run.anchor(anchored(first.start_ns, begin_us, leaps=leaps, last=latest, is_bound=is_bound))
         arrivals = [arrival._replace(written_us=None) for arrival in held.arrivals]
         return made + self._take_in(run, index, arrivals)
 
@@ -252,7 +243,7 @@ class Clocks:
     ) -> list[Knot]:
         made: list[Knot] = []
         was_observed = run.is_observed
-        if arrivals[0].leap is None and (leap := self._leap_of(run, index, arrivals[:1])) is not None:
+        if arrivals[0].leap is None and (leap := leap_before(run, index, arrivals[:1])) is not None:
             arrivals = [arrivals[0]._replace(leap=leap), *arrivals[1:]]
         if doubt is not None:
             arrivals = doubt.timed(arrivals)
@@ -270,7 +261,7 @@ class Clocks:
         written_us = arrivals[-1].written_us
         last = (arrivals[-1].end_ns, segment.written_us if written_us is None else written_us)
         tail, _ = run.neighbours(1 << 62)
-        before = self._leap_of(run, index, arrivals[:1])  # between the file known before and this one
+        before = leap_before(run, index, arrivals[:1])  # between the file known before and this one
         found = [*([before] if before is not None else []), *leaps_between(arrivals)]
         leaps = [leap for leap in found if tail is not None and leap.before_ns > tail.media_ns]
         if tail is None or not leaps:
@@ -339,32 +330,40 @@ class Clocks:
         return self.newest_off_us if is_same and abs(end_us - written_us) > TRUST_US else 0
 
     def anchor(
-        self, segment: Segment, facts: SegmentFacts, wall_us: int, following: Mtxi | None
+        self,
+        segment: Segment,
+        facts: SegmentFacts,
+        wall_us: int,
+        following: Mtxi | None,
+        beside: Sequence[Claim] = (),
     ) -> list[Knot]:
-        """Give a file nobody saw being written its times, unless it has them. `following`: as in `walked`."""
+        """Give a file nobody saw being written its times, unless it has them. `following`: as in `walked`.
+
+        `beside`: what the nearest files of its run claim.
+        """
         assert facts.first_ns is not None and facts.end_ns is not None
         run = self._run(facts.run_id)
         if segment.is_published and run.has_clock:
             return self._leapt_since(segment, facts, run)
         segment.is_published = True
+        told = Told(Claim(facts.base_ns // 1000, wall_us), beside, following, segment.written_us)
+        wall_us = told.begin_us(facts.end_ns, facts.holes)
         end_us = wall_us + (facts.end_ns - facts.base_ns) // 1000
         off_us = self._off_of(facts.run_id, end_us, segment.written_us)
         wall_us -= off_us
-        if following is not None:
-            following = replace(following, ntp_ns=following.ntp_ns - off_us * 1000)
         # at the first frame, not at the segment's start: the one before may still be shown there
         left, knot = run.neighbours(facts.first_ns)
         right = (knot.media_ns, knot.wall_us) if knot is not None else None
-        latest_us, wall_us = segment.written_us, wall_us + (facts.first_ns - facts.base_ns) // 1000
+        wall_us += (facts.first_ns - facts.base_ns) // 1000
         is_known = run.is_observed and left is not None
-        if following is not None and following.stream_id.hex() != facts.run_id:
-            latest_us = min(latest_us, following.ntp_ns // 1000)  # one recorder writes one run at a time
-        elif following is not None and right is None and following.number == (facts.number or 0) + 1:
-            right = (following.dts_ns, following.ntp_ns // 1000) if not is_known else None
-        elif following is not None and right is not None and run.is_observed:
+        if right is None and not is_known:
+            right = told.next_us(facts.run_id, (facts.number or 0) + 1, off_us)
+        elif right is not None and run.is_observed and following is not None:
             # by how much the recorder's own times lag is known from its next file
-            lag_us = run.clock().wall_us(following.dts_ns) - following.ntp_ns // 1000
+            after = told.next_us(facts.run_id, following.number, off_us)
+            lag_us = run.clock().wall_us(after[0]) - after[1] if after is not None else 0
             wall_us += lag_us if abs(lag_us) <= TRUST_US else 0
+        latest_us, is_bound = told.latest_us(facts.run_id, off_us)
         knots = anchored(
             facts.first_ns,
             wall_us,
@@ -372,6 +371,7 @@ class Clocks:
             right=right,
             leaps=leaps_of(facts, run.published_ns if is_known else None),
             last=(facts.end_ns, latest_us),
+            is_bound=is_bound,
             is_known=is_known,
             begins_run=facts.number == 0,
         )

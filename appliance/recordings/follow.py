@@ -32,6 +32,7 @@ from appliance.recordings.folder import open_segment, rescan_when_due
 from appliance.recordings.followed import Followed, Open
 from appliance.recordings.segment_state import Seen, Segment
 from appliance.recordings.tell import judge_for_ever, parts_came
+from appliance.recordings.walks import read_claims
 
 POLL_S: Final = 0.05
 IDLE_POLL_S: Final = 0.25  # nothing came for a while: 200 silent channels cost 11 % of a core, not 20 %
@@ -173,6 +174,7 @@ async def _look(followed: Followed, one: Open) -> None:
         await _decide(followed, one)
     if followed.channel.clocks.is_held(one.segment):
         if is_over or _is_whole(followed, one, quiet_s):
+            await read_claims(followed, one.segment)
             await _release(followed, one, followed.channel.conclude(one.segment))
         elif quiet_s >= _part_s(one.segment) * _BURST_SHARE or quiet_s >= _BURST_MAX_S:
             await _release(followed, one, followed.channel.settle(one.segment))

@@ -46,6 +46,12 @@ class Order:
         at = self._at(name) + 1
         return self._rows[at][1] if at < len(self._rows) else None
 
+    def near(self, name: str, count: int) -> list[str]:
+        """The `count` names before this one and after it, the nearest first."""
+        at = self._at(name)
+        around = [*self._rows[max(0, at - count) : at][::-1], *self._rows[at + 1 : at + 1 + count]]
+        return [each for _, each in around]
+
     def _at(self, name: str) -> int:
         return bisect_left(self._rows, (self._start_of[name], name))
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from appliance.media.fmp4 import Mtxi
 from appliance.media.index import Growth, SegmentIndex
 from appliance.media.segment import SegmentFacts
 
@@ -19,7 +21,7 @@ class Segment:
     `until_ns`: no frame still to come is shown before this media time of the run. `is_published`: its frames
     have been given times, in this life or an earlier one, that must not change. `is_suspect`: a power cut may
     have left it its length without its bytes. `deferred`: growth that is not taken in yet (`Clocks.defers`),
-    after `waited` looks.
+    after `waited` looks. `claim`: its mtxi, as far as it was read before the file is walked; False: not yet.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Segment:
     is_suspect: bool = False
     deferred: Growth | None = None
     waited: int = 0
+    claim: Mtxi | Literal[False] | None = False
 
 
 @dataclass(frozen=True, slots=True)

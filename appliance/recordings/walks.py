@@ -15,7 +15,7 @@ from typing import Final
 import trio
 
 from appliance.kernel.signal import Signal
-from appliance.media.fmp4 import Init, Mtxi
+from appliance.media.fmp4 import Init
 from appliance.media.index import Growth, SegmentIndex
 from appliance.media.overlap import Windows
 from appliance.media.segment import view_of
@@ -27,6 +27,7 @@ from appliance.recordings.channel import KEEP_PARTS_US
 from appliance.recordings.followed import Followed
 from appliance.recordings.segment_state import Segment
 from appliance.recordings.sharing import keys_of, remember_keys, sharing, windows
+from appliance.recordings.told import following, unread_beside
 
 TABLES_KEPT: Final = 128  # of 60 s in parts of 0.2 s: 2.5 MB
 _LOOK_AGAIN_S: Final = 1.0  # while a disk refuses
@@ -107,10 +108,11 @@ class Walks:
         for older in followed.channel.to_be_known_before(segment, index):
             if older.facts is None and not older.is_open:
                 await self.walk(followed, older, gently=gently)
-        following = await self._next_mtxi(followed, segment)
+        await read_claims(followed, segment)
+        after = following(followed.channel, segment)
         if followed.channel.segments.get(segment.name) is not segment or segment.is_open:
             return  # deleted or written to meanwhile
-        made = followed.channel.walked(segment, index, following)
+        made = followed.channel.walked(segment, index, after)
         assert segment.facts is not None
         lines = forget_line(segment.name) if segment.was_replaced else b""
         segment.was_replaced = False
@@ -132,14 +134,6 @@ class Walks:
             if followed.refused.refuse(segment.name):
                 raise
             return disk.given_up(index.cursor, error)
-
-    async def _next_mtxi(self, followed: Followed, segment: Segment) -> Mtxi | None:
-        """What the segment after this one says of its start: it bounds how long this one really took."""
-        name = followed.channel.name_after(segment)
-        if name is None:
-            return None
-        init = await followed.read(disk.read_init, followed.shared.recordings_dir, followed.path(name))
-        return init.mtxi if init is not None else None
 
     async def _keep(self, followed: Followed, segment: Segment, index: SegmentIndex) -> None:
         """Its table goes to the disk; its part list stays only while it is recent."""
@@ -185,6 +179,13 @@ class Walks:
 
     def forget(self, path: str) -> None:
         self._tables.pop(path, None)
+
+
+async def read_claims(followed: Followed, segment: Segment) -> None:
+    """Read what the files beside this one claim of their times, each file once."""
+    for each in unread_beside(followed.channel, segment):
+        init = await followed.read(disk.read_init, followed.shared.recordings_dir, followed.path(each.name))
+        each.claim = init.mtxi if init is not None else None
 
 
 async def walk_in_background(followed: Mapping[str, Followed], walks: Walks) -> None:

@@ -3,9 +3,7 @@
 - `Feed` says when each frame was shown, decoded and when it arrived at the recorder (us of box time).
 - `mediamtx` and `embedded` write what arrives into files as those recorders do, each with its own `mtxi`.
 - `Sight` lets the real index (`Channel`, its log) look at the files, with stops of the daemon, and keeps the
-  first published time of every frame; a time that moves later is an error.
-
-Nothing waits: half an hour of a camera takes some seconds.
+  first published time of every frame; a time that moves later is an error. Nothing waits.
 """
 
 from __future__ import annotations
@@ -26,6 +24,7 @@ from appliance.media.table import facts_line, observed_line, published_line, rea
 from appliance.recordings.cache import lines_of
 from appliance.recordings.channel import Channel
 from appliance.recordings.segment_state import Seen, Segment
+from appliance.recordings.told import following, unread_beside
 from tests.kit.segments import Sample, init, part
 
 START_US: Final = 1_790_000_000_000_000
@@ -279,8 +278,9 @@ class Sight:
         return self.errors()
 
     def errors(self) -> list[Error]:
-        found = [Error(self._truth[key], at - self._truth[key], key[0]) for key, at in self.published.items()]
-        return sorted(found)
+        return sorted(
+            Error(self._truth[key], at - self._truth[key], key[0]) for key, at in self.published.items()
+        )
 
     # -- what recordings/follow.py does ----------------------------------------------------------------------
 
@@ -331,9 +331,8 @@ class Sight:
             self._open[name] = (segment, status_size, now_us)
 
     def _decide(self, segment: Segment) -> None:
-        index = segment.index
-        assert index is not None
-        self.log += lines_of(index.run_id, self.channel.decide(segment))
+        assert segment.index is not None
+        self.log += lines_of(segment.index.run_id, self.channel.decide(segment))
         self._publish()
 
     def _grow(self, segment: Segment, growth: Growth, written_us: int | None) -> None:
@@ -353,18 +352,18 @@ class Sight:
 
     def _walk_one(self, segment: Segment) -> None:
         index = self._indexed(segment.name)
-        for older in self.channel.to_be_known_before(segment, index):
-            if older.facts is None:
-                self._walk_one(older)
-        after = self.channel.name_after(segment)
-        init = self._indexed(after).init if after is not None else None
-        made = self.channel.walked(segment, index, init.mtxi if init is not None else None)
+        older = self.channel.to_be_known_before(segment, index)
+        for each in (each for each in older if each.facts is None):
+            self._walk_one(each)
+        for beside in unread_beside(self.channel, segment):
+            init = self._indexed(beside.name).init
+            beside.claim = init.mtxi if init is not None else None
+        made = self.channel.walked(segment, index, following(self.channel, segment))
         self.log += lines_of(index.run_id, made) + facts_line(facts_of(index))
         self._publish()
 
     def _indexed(self, name: str) -> SegmentIndex:
-        index = SegmentIndex(name)
-        index.update(self._fds[name], os.fstat(self._fds[name]).st_size)
+        (index := SegmentIndex(name)).update(self._fds[name], os.fstat(self._fds[name]).st_size)
         return index
 
     # -- what was published ------------------------------------------------------------------------------

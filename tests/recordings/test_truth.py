@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.truth import S_US, START_US, Error, Feed, Sight, record
+from tests.kit.truth import S_US, START_US, Error, Feed, Recording, Sight, record
 
 MS = 1000.0
 
@@ -186,3 +186,37 @@ def test_a_source_that_is_per_cents_off_is_in_step_from_its_first_seconds(
 def start_late(seconds: float, rng: random.Random) -> float:
     """A network of some ms; the encoder's first second comes 0.15 s late and catches up."""
     return max(0.0, 150_000 * (1 - seconds)) + rng.uniform(0, 8_000)
+
+
+def claiming(recording: Recording, run: int, number: int, late_s: float) -> Recording:
+    """The recording with one file whose mtxi says that it began so much later."""
+    runs: list[bytes] = []
+
+    def odd(data: bytes) -> bytes:
+        at = data.find(b"mtxi")
+        if at < 0:
+            return data
+        stream_id, found = data[at + 8 : at + 24], int.from_bytes(data[at + 24 : at + 32], "big")
+        if stream_id not in runs:
+            runs.append(stream_id)
+        if (runs.index(stream_id), found) != (run, number):
+            return data
+        ntp_ns = int.from_bytes(data[at + 40 : at + 48], "big") + round(late_s * 1e9)
+        return data[: at + 40] + ntp_ns.to_bytes(8, "big") + data[at + 48 :]
+
+    return Recording([write._replace(data=odd(write.data)) for write in recording.writes], recording.truth)
+
+
+# a late NTP of a run's second file moved it by as much, in footage nobody saw
+@pytest.mark.parametrize("late_s", [0.3, 2.0, 4.9])
+@pytest.mark.parametrize("number", [0, 1, 4, 6, 7])
+@pytest.mark.parametrize("connects_s", [(0.3, 42.3), (0.3,)], ids=["another run", "the same run"])
+def test_one_files_odd_claim_moves_nothing_in_footage_nobody_saw(
+    tmp_path: Path, connects_s: Sequence[float], number: int, late_s: float
+) -> None:
+    """The daemon first starts while the run after this one is recorded, or at the end of this one."""
+    camera = Feed(connects_s=connects_s, gop_s=1)
+    recording = claiming(record(camera, 50, recorder="mediamtx", segment_s=5), 0, number, late_s)
+    errors = Sight(recording, tmp_path, [(0, 46)]).run()
+    assert min(one.shown_us for one in errors) < START_US + 2 * S_US
+    assert worst_ms(errors, 0) < 1000 / 30

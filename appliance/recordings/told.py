@@ -1,0 +1,108 @@
+"""When a file nobody saw being written was recorded, by what is said of it: itself, its neighbours, the disk.
+
+Owns: which of these is believed. Must not know: knots, what a run observed (clocks.py), reading files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from appliance.media.anchor import BETWEEN_FILES_NS
+from appliance.media.claims import NEIGHBOURS, Claim, believed_us, is_written_then
+from appliance.media.fmp4 import Mtxi
+from appliance.media.fragment import is_own
+from appliance.media.spans import RESTART_PAUSE_NS
+from appliance.recordings.segment_state import Segment
+
+if TYPE_CHECKING:
+    from appliance.recordings.channel import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is said of a file nobody saw being written: by itself (`own`, of its begin), by the nearest of its
+    run, by the file after it, by the disk."""
+
+    own: Claim
+    beside: Sequence[Claim]
+    following: Mtxi | None
+    written_us: int
+
+    def begin_us(self, end_ns: int, holes: Sequence[tuple[int, int]]) -> int:
+        """Wall time of its begin. It ends at `end_ns`; `holes` in its media time may be leaps."""
+        if not self.beside:
+            return self.own.wall_us
+        length_us = end_ns // 1000 - self.own.media_us
+        leapt_us = sum(after_ns - before_ns for before_ns, after_ns in holes) // 1000
+        next_us = min((one.media_us for one in self.beside if one.media_us > self.own.media_us), default=None)
+        if next_us is not None and next_us - end_ns // 1000 > BETWEEN_FILES_NS // 1000:
+            leapt_us += next_us - end_ns // 1000
+        return believed_us(
+            self.own, self.beside, lambda at_us: is_written_then(at_us + length_us, self.written_us), leapt_us
+        )
+
+    def next_us(self, run_id: str, number: int, off_us: int) -> tuple[int, int] | None:
+        """Where the file after it begins (media ns, wall us), if that goes on with its run."""
+        following = self.following
+        if following is None or following.stream_id.hex() != run_id or following.number != number:
+            return None
+        claim = Claim(following.dts_ns // 1000, following.ntp_ns // 1000)
+        others = [self.own, *(one for one in self.beside if one != claim)]
+        return following.dts_ns, believed_us(claim, others, lambda _: None) - off_us
+
+    def latest_us(self, run_id: str, off_us: int) -> tuple[int, bool]:
+        """When its end had been written at the latest, and whether that may be long after."""
+        following = self.following
+        if following is None or following.stream_id.hex() == run_id:
+            return self.written_us, False
+        # one recorder writes one run at a time, and MediaMTX's rests before it begins anew on a connection
+        begun_us = following.ntp_ns // 1000 - off_us
+        is_anew = following.number == 0 and following.dts_ns >= RESTART_PAUSE_NS
+        if is_anew and not is_own(following.stream_id):
+            begun_us -= RESTART_PAUSE_NS // 1000
+        return (begun_us, True) if begun_us < self.written_us else (self.written_us, False)
+
+
+def unread_beside(channel: Channel, segment: Segment) -> list[Segment]:
+    """Neighbours whose `claim` must be read before this segment is walked or concluded."""
+    return [each for each in channel.near(segment, NEIGHBOURS) if mtxi_of(each) is False]
+
+
+def beside(channel: Channel, segment: Segment) -> list[Claim]:
+    """What the nearest files of a segment's run claim, as far as it is known."""
+    assert segment.facts is not None
+    run_id, ignored = segment.facts.run_id, channel.copies.ignored
+    near = (mtxi_of(each) for each in channel.near(segment, NEIGHBOURS) if each.name not in ignored)
+    told = [one for one in near if one and one.stream_id.hex() == run_id]
+    return [Claim(one.dts_ns // 1000, one.ntp_ns // 1000) for one in told]
+
+
+def following(channel: Channel, segment: Segment) -> Mtxi | None:
+    """What the segment that begins next says of its start."""
+    name = channel.name_after(segment)
+    return (mtxi_of(channel.segments[name]) or None) if name is not None else None
+
+
+def mtxi_of(segment: Segment) -> Mtxi | Literal[False] | None:
+    """What a file says of itself; False: that is not known yet."""
+    init = segment.index.init if segment.index is not None else None
+    if init is not None:
+        return init.mtxi
+    facts = segment.facts
+    if facts is None:
+        return segment.claim
+    if facts.ntp_us is None or facts.number is None:
+        return None
+    return Mtxi(bytes.fromhex(facts.run_id), facts.number, facts.base_ns, facts.ntp_us * 1000)
+
+
+def lag_ms(channel: Channel) -> float | None:
+    """How far the newest segment's mtxi lies behind what was seen arriving; None: nothing to compare."""
+    for segment in channel.newest_first()[:4]:
+        clock, facts = channel.clock_of(segment), segment.facts
+        if clock is None or facts is None or facts.ntp_us is None or not channel.clocks.is_live(segment):
+            continue
+        return (clock.wall_us(facts.base_ns) - facts.ntp_us) / 1000
+    return None

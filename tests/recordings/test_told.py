@@ -1,0 +1,108 @@
+"""Footage nobody saw being written, copied onto the disk later: what its files say together."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from appliance.media.spans import Coverage
+from appliance.recordings.channel import Channel
+from tests.kit import segments
+from tests.kit.segments import Sample
+from tests.media.test_index import indexed
+from tests.recordings.tree import Box, until
+
+S = 1_000_000
+BEGUN_US = 1_790_000_000 * S
+COPIED_US = BEGUN_US + 3600 * S
+ONE, OTHER = b"\x01" * 16, b"\x02" * 16
+
+
+def leaping(path: Path, leap_s: float) -> None:
+    """Ten seconds at 30 fps whose media time leaps ahead after six, and no second is missing."""
+    data = segments.init((ONE, 0, 0, BEGUN_US * 1000))
+    after = round(leap_s * 90_000)
+    for number in range(50):
+        ticks = [3000 * (6 * number + n) for n in range(6)]
+        samples = [Sample(3000, at % 90_000 == 0) for at in ticks]
+        if number == 29:
+            samples[-1] = Sample(3000 + after)
+        data += segments.part(samples, ticks[0] + (after if number >= 30 else 0), sequence=number)
+    path.write_bytes(data)
+
+
+def following(path: Path, begins_s: float, media_s: float) -> None:
+    """The run after it, four seconds long: it begins `begins_s` after the first one did, at its `media_s`."""
+    ntp_ns = BEGUN_US * 1000 + round(begins_s * 1e9)
+    data = segments.init((OTHER, 0, round(media_s * 1e9), ntp_ns))
+    for number in range(20):
+        samples = [Sample(3000, (6 * number + n) % 30 == 0) for n in range(6)]
+        data += segments.part(samples, 3000 * 6 * number, sequence=number)
+    path.write_bytes(data)
+
+
+# it kept a gap of 1.97 s that was none; seen live there was none
+CASES = [
+    (3.0, 12.0, 2.005),  # MediaMTX begins anew: it rests for 2 s, and here the next picture is a key
+    (3.0, 12.9, 2.9),
+    (4.9, 12.3, 2.3),
+    (1.5, 12.5, 40.0),
+    (0.6, 12.2, 2.2),
+    (3.0, 10.5, 0.0),  # the camera called again
+    (4.9, 12.0, 0.0),
+]
+
+
+def assert_no_gap_but_the_last(known: Coverage, begins_s: float) -> None:
+    (first, second), gaps = known.spans, known.gaps
+    assert first.start_us == pytest.approx(BEGUN_US, abs=1000)
+    assert first.end_us == pytest.approx(BEGUN_US + 10 * S, abs=33_000)
+    assert second.start_us == pytest.approx(BEGUN_US + begins_s * S, abs=1000)
+    assert [gap.reason for gap in gaps] in (["recorder_restart"], ["source_lost"])
+
+
+@pytest.mark.parametrize(("leap_s", "begins_s", "media_s"), CASES)
+def test_a_leap_in_copied_files_is_taken_out_by_the_run_that_came_after(
+    tmp_path: Path, leap_s: float, begins_s: float, media_s: float
+) -> None:
+    leaping(tmp_path / "a.mp4", leap_s)
+    following(tmp_path / "b.mp4", begins_s, media_s)
+    channel = Channel("cam1", UTC)
+    for name in ("a.mp4", "b.mp4"):
+        channel.discover(name, (tmp_path / name).stat().st_size, COPIED_US, None)
+    newer = indexed(tmp_path / "b.mp4")
+    channel.walked(channel.segments["b.mp4"], newer, None)
+    assert newer.init is not None
+    channel.walked(channel.segments["a.mp4"], indexed(tmp_path / "a.mp4"), newer.init.mtxi)
+    assert_no_gap_but_the_last(channel.coverage(BEGUN_US, COPIED_US, is_live=True), begins_s)
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+async def test_files_copied_beside_a_running_box_are_placed_like_those_it_finds(
+    tmp_path: Path, was_there: bool
+) -> None:
+    box = Box(tmp_path)
+    folder = box.recordings / "cam1"
+    folder.mkdir(parents=True)
+
+    began = [datetime.fromtimestamp(at / S, UTC) for at in (BEGUN_US, BEGUN_US + 12 * S)]
+    names = [f"{at:%Y-%m-%d_%H-%M-%S}.mp4" for at in began]
+
+    def copy() -> None:
+        leaping(tmp_path / names[0], 3.0)
+        following(tmp_path / names[1], 12.0, 2.005)
+        for name in names:
+            os.replace(tmp_path / name, folder / name)
+
+    if was_there:
+        copy()
+    async with box.running() as handle:
+        if not was_there:
+            copy()
+            handle.rescan_now()
+        await until(handle, lambda: len(handle.coverage("cam1", BEGUN_US, COPIED_US).runs) == 2)
+        await until(handle, lambda: not handle.statistics()["segments_waiting"])
+        assert_no_gap_but_the_last(handle.coverage("cam1", BEGUN_US, BEGUN_US + 15 * S), 12.0)
