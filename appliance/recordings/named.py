@@ -26,8 +26,8 @@ _HOUR_US: Final = 3_600_000_000
 
 def guess_us(times_us: Sequence[int], written_us: int) -> int | None:
     """When a file begins of which nothing but name and last write is known."""
-    if not times_us:
-        return None
+    if len(times_us) < 2:
+        return times_us[0] if times_us else None
     before = [each for each in times_us if 0 <= written_us + _TOUCH_US - each <= _HOUR_US]
     return max(before, default=times_us[0])
 
