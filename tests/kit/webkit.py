@@ -24,7 +24,7 @@ import httpx
 
 WAIT_S = 60.0
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # W3C WebDriver, section 12.1
-KEYS = {"Space": " ", "Escape": "\ue00c"}
+KEYS = {"Space": " ", "Escape": "\ue00c", "ArrowLeft": "\ue012"}
 NOT_YET = ("no such element", "stale element reference", "element not interactable")
 _BROWSERS = ("/usr/lib/*/webkit2gtk-4.*/MiniBrowser", "/usr/lib/*/webkitgtk-6.*/MiniBrowser")
 
@@ -52,8 +52,8 @@ class NotYet(AssertionError):
 class WebKit:
     """One browser window. Elements are named by CSS selectors; waits end at a deadline."""
 
-    def __init__(self, driver: httpx.Client) -> None:
-        self._driver = driver
+    def __init__(self, driver: httpx.Client, pid: int) -> None:
+        self._driver, self._pid = driver, pid
         options = {"binary": minibrowser(), "args": ["--automation"]}
         wanted = {"alwaysMatch": {"webkitgtk:browserOptions": options}}
         self._session = f"/session/{self._ask('POST', '/session', {'capabilities': wanted})['sessionId']}"
@@ -110,6 +110,18 @@ class WebKit:
         strokes = [{"type": "keyDown", "value": value}, {"type": "keyUp", "value": value}]
         self._do("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]})
 
+    def page_processes(self) -> list[int]:
+        """Processes that run pages, of all that the driver started: they are in its session."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                name, _, rest = stat.read_text().partition(" (")[2].rpartition(") ")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if name.startswith("WebKitWebProc") and int(rest.split()[3]) == self._pid:
+                found.append(int(stat.parent.name))
+        return found
+
     def close(self) -> None:
         self._do("DELETE", "")
 
@@ -134,9 +146,9 @@ def webkit() -> Iterator[WebKit]:
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home,
         _screen() as display,
-        _driver(Path(home), display) as client,
+        _driver(Path(home), display) as (client, pid),
     ):
-        browser = WebKit(client)
+        browser = WebKit(client, pid)
         try:
             yield browser
         finally:
@@ -161,7 +173,7 @@ def _screen() -> Iterator[str]:
 
 
 @contextmanager
-def _driver(home: Path, display: str) -> Iterator[httpx.Client]:
+def _driver(home: Path, display: str) -> Iterator[tuple[httpx.Client, int]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -177,7 +189,7 @@ def _driver(home: Path, display: str) -> Iterator[httpx.Client]:
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
             _wait_for(client)
-            yield client
+            yield client, process.pid
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()

@@ -23,6 +23,8 @@ export async function testEditLists() {
   } catch (error) {
     return { verdict: "unknown", raw: false, words: `The test clip did not play: ${error instanceof Error ? error.message : error}` };
   } finally {
+    video.removeAttribute("src"); // taken out of the page alone it would play on
+    video.load();
     video.remove();
     URL.revokeObjectURL(url);
   }
