@@ -33,6 +33,7 @@ from tests.attacks.faults import (  # noqa: E402
 from tests.faults.bad_files import bad_recordings  # noqa: E402
 from tests.faults.clip_cut import clip_power_cuts  # noqa: E402
 from tests.faults.flapping import flaps  # noqa: E402
+from tests.faults.half import half_chromium, half_webkit  # noqa: E402
 from tests.faults.kills import daemon_kills, worker_kills  # noqa: E402
 from tests.faults.mixed_load import mixed_load  # noqa: E402
 from tests.faults.power_cut import power_cuts  # noqa: E402
@@ -54,6 +55,8 @@ FAULTS: dict[str, Fault] = {
     "bad_recording": bad_recordings,
     "flapping_source": flaps,
     "mixed_load": mixed_load,  # a round is a minute
+    "half_chromium": half_chromium,  # a round is a mark that makes a play
+    "half_webkit": half_webkit,
     "raw_bytes": raw_bytes_for_hours,
     "attacks": attacks_for_hours,
     "requests": requests_for_hours,

@@ -1,0 +1,314 @@
+"""A half of a game in real browsers: a coach, a second coach and an operator, each with a tablet of his own.
+
+What happens meanwhile: another session begins and ends, one tablet loses its link, all of them do, the box is
+started again. Owns: the order of what is done. A round is a mark that makes a play: a whole half is
+scripts/faults --only half_webkit --rounds 40.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import trio
+
+from tests.e2e.conftest import Demo, returning_demo, start_again, stop_demo
+from tests.faults.half_checks import Held, check_flat, check_journal, check_plays, check_sent, held_of
+from tests.faults.half_people import Marked, Person
+from tests.faults.tally import Tally
+from tests.kit.app_page import app_pages
+from tests.kit.browser import plain_get
+
+WHO = ("coach", "second coach", "operator")
+READY = "document.querySelector(\"#cams[aria-label*='all cameras send']\") && app.box.online && app.session()"
+# A play is cut from what is recorded: every camera has begun.
+RECORDED = "[...app.box.state.channels.values()].every((each) => each.footage === 'on')"
+NOTICE = ".notice[data-key=session] button"
+
+
+@dataclass
+class Half:
+    """A half under way: of `session`, beside `second` and one that is `empty`. `turn` counts plays."""
+
+    demo: Demo
+    people: list[Person]
+    ledger: dict[str, Marked]
+    tally: Tally
+    turn: int
+    session: str = ""
+    second: str = ""
+    empty: str = ""
+    held: list[dict[str, Held]] = field(default_factory=list)  # by person, each time it was looked at
+
+    # -- the box and the network --------------------------------------------------------------------------
+
+    def tell(self, path: str, body: object = None) -> Any:
+        """By another device, past the tablets."""
+        headers = {"X-Client": "laptop"}
+        answer = httpx.post(
+            f"{self.demo.urls[0]}{path}", json=body, headers=headers, timeout=10, trust_env=False
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    def person(self, by: int) -> Person:
+        """Roles go round, so that everybody does everything."""
+        return self.people[(self.turn + by) % len(self.people)]
+
+    def plays(self, session: str = "") -> list[Marked]:
+        return [
+            play
+            for play in self.ledger.values()
+            if play.session == (session or self.session) and not play.deleted
+        ]
+
+    def caught_up(self) -> None:
+        """Every tablet has sent what it had to send, and shows what all have done."""
+        for person in self.people:
+            person.settled()
+        head = plain_get(f"{self.demo.urls[0]}/snapshot")["as_of_seq"]
+        for person in self.people:
+            person.page.until(f"app.box.state.seq >= {head}")
+            person.sees(self.plays())
+
+    def begin(self) -> None:
+        self.session = plain_get(f"{self.demo.urls[0]}/sessions")["items"][0]["id"]
+        self.empty = self.tell("/sessions", {"name": "Next week", "type": "practice"})["id"]
+        for person in self.people:
+            person.page.until(READY)
+            person.page.until(RECORDED)
+            if person.page.who == "operator":
+                person.page.ask("(app.prefs.set('role', 'operator'), true)")
+
+    def one_loses_its_link(self) -> None:
+        """Nobody tells it; the others play on. Its first mark goes both ways, and both arrive in the end."""
+        away, other = self.person(0), self.person(1)
+        mine = away.new()
+        away.settled()
+        away.page.link.cut()
+        away.cue(mine)
+        theirs = other.new()
+        other.end(theirs)
+        away.end(mine)
+        away.star(mine)
+        away.new()
+        away.undo()
+        away.lost()
+        away.page.link.mend()
+        self.caught_up()
+
+    def all_lose_their_links(self) -> None:
+        for person in self.people:
+            person.page.link.cut()
+        for person in self.people:
+            play = person.new()
+            person.cue(play)
+            person.end(play)
+            person.undo()
+            person.end(play)
+        for person in self.people:
+            person.lost()
+        for person in self.people:
+            person.page.link.mend()
+        self.caught_up()
+
+    def the_box_starts_again(self, *, killed: bool) -> None:
+        """Under an open play, and marks are made meanwhile."""
+        open_play = self.person(0).new()
+        if killed:
+            self.demo.process.kill_everything()
+        else:
+            stop_demo(self.demo)
+        self.person(0).end(open_play)
+        for person in self.people:
+            person.lost()
+            person.last().footage = False
+        start_again(self.demo)
+        self.caught_up()
+
+    def another_session_begins(self) -> None:
+        """Everybody is told and stays; one goes there, marks a play, and comes back."""
+        self.second = self.tell("/sessions", {"name": "Second team", "type": "practice"})["id"]
+        self.tell(f"/sessions/{self.second}/start")
+        for person in self.people:
+            person.page.until(f"document.querySelector('{NOTICE}')")
+            person.sees(self.plays())
+        guest = self.person(2)
+        guest.page.click(NOTICE)
+        guest.page.until(f"app.session().id === '{self.second}'")
+        guest.sees(self.plays(self.second))
+        guest.end(guest.new())
+        guest.sees(self.plays(self.second))
+        guest.choose(self.session)
+        self.caught_up()
+
+    def another_session_ends(self) -> None:
+        self.tell(f"/sessions/{self.second}/complete")
+        self.caught_up()
+        for person in self.people:
+            self.tally.check(
+                person.page.ask("app.session().id") == self.session,
+                f"{person.page.who} was taken to another session",
+            )
+
+    def look(self) -> None:
+        """What each page holds, seen in the session without plays: what it shows of plays is gone by then."""
+        first = self.held[0] if self.held else {}
+        look = partial(held_of, empty=self.empty, session=self.session)
+        self.held.append({each.page.who: look(each, first=first.get(each.page.who)) for each in self.people})
+        self.caught_up()
+
+    # -- plays --------------------------------------------------------------------------------------------
+
+    def simple(self) -> Marked:
+        play = self.person(0).new()
+        self.person(0).end(play)
+        return play
+
+    def cued(self) -> Marked:
+        person = self.person(0)
+        play = person.new()
+        person.cue(play)
+        person.end(play)
+        return play
+
+    def last_seconds(self) -> Marked:
+        return self.person(0).last()
+
+    def ended_by_another(self) -> Marked:
+        play = self.person(0).new()
+        self.caught_up()
+        self.person(1).end_on_card(play)
+        self.caught_up()
+        return play
+
+    def end_taken_back(self) -> Marked:
+        person = self.person(0)
+        play = person.new()
+        person.end(play)
+        person.undo()
+        person.end(play)
+        return play
+
+    def undone(self) -> Marked:
+        self.person(0).new()
+        self.caught_up()
+        self.person(0).undo()
+        return self.simple()
+
+    def cue_taken_back(self) -> Marked:
+        person = self.person(0)
+        play = person.new()
+        person.cue(play)
+        person.undo()
+        person.end(play)
+        return play
+
+    def all_at_once(self) -> Marked:
+        made = [person.new() for person in self.people]
+        for person, play in zip(self.people, made, strict=True):
+            person.end(play)
+        return made[0]
+
+    # -- what is done to them -----------------------------------------------------------------------------
+
+    def look_closely(self, play: Marked, kind: int) -> None:
+        """What is seen of a play makes somebody act: each kind once in eight plays."""
+        one, other = self.person(1), self.person(2)
+        if kind == 0:
+            one.star(play)
+        elif kind == 1:
+            one.tag(play, 1 + self.turn % 3)
+        elif kind == 2:
+            other.trim(play)
+        elif kind == 3:
+            other.star(play)
+            other.undo()
+        elif kind == 4:
+            one.delete(play)
+            one.undo()
+        elif kind == 5:
+            one.tag(play, 1)
+            self.caught_up()
+            other.tag(play, 2)
+        elif kind == 6:
+            other.tag(play, 4)
+            other.undo()
+        elif kind == 7:
+            one.delete(play)
+
+    def play_on(self, marks: int) -> None:
+        """Plays, and what is done to them, until so many have been marked."""
+        styles: list[Callable[[], Marked]] = [
+            self.simple, self.cued, self.last_seconds, self.ended_by_another,
+            self.end_taken_back, self.undone, self.cue_taken_back, self.all_at_once,
+        ]  # fmt: skip
+        while len(self.ledger) < marks:
+            play = styles[self.turn % 8]()
+            self.caught_up()
+            self.look_closely(play, (self.turn + self.turn // 8) % 8)
+            self.caught_up()
+            self.turn += 1
+
+    def run(self, marks: int, *, is_long: bool) -> None:
+        """The whole half; `is_long`: and the box is killed once more."""
+        self.begin()
+        part = marks // 6
+        self.play_on(part)
+        self.look()
+        self.another_session_begins()
+        self.play_on(2 * part)
+        self.one_loses_its_link()
+        self.play_on(3 * part)
+        self.the_box_starts_again(killed=False)
+        self.play_on(4 * part)
+        self.all_lose_their_links()
+        self.another_session_ends()
+        self.play_on(5 * part)
+        if is_long:
+            self.the_box_starts_again(killed=True)
+        self.play_on(marks)
+        self.look()
+
+    def check(self) -> None:
+        """Everything that must be so in the end. The box is stopped by it."""
+        check_plays(self.demo, self.people, self.ledger, self.tally)
+        check_sent(self.people, self.tally)
+        check_flat(self.held, self.tally)
+        self.people.clear()
+        stop_demo(self.demo)
+        trio.run(partial(check_journal, self.demo.state, self.ledger, self.tally))
+
+
+def half(
+    engines: dict[str, str], marks: int, seed: int, folder: Path, *, is_long: bool
+) -> tuple[Half, Tally]:
+    """Play it and check it. `engines`: "chromium" or "webkit", by who holds the tablet."""
+    tally, ledger = Tally(), dict[str, Marked]()
+    folder.mkdir(parents=True, exist_ok=True)
+    with returning_demo(folder) as demo, app_pages(engines, demo.urls[0]) as pages:
+        played = Half(demo, [Person(page, ledger) for page in pages], ledger, tally, seed - 1)
+        played.run(marks, is_long=is_long)
+        played.check()
+    tally.rounds = tally.struck = len(ledger)
+    tally.acknowledged = sum(len(play.acts) for play in ledger.values())
+    return played, tally
+
+
+async def half_in(engine: str, rounds: int, seed: int, folder: Path) -> Tally:
+    """Three tablets of one engine; a round is a mark that makes a play. What each page holds is printed."""
+    engines = dict.fromkeys(WHO, engine)
+    played, tally = await trio.to_thread.run_sync(partial(half, engines, rounds, seed, folder, is_long=True))
+    for number, held in enumerate(played.held):
+        for who, each in held.items():
+            print(f"{engine}, {who}, look {number + 1}: {each.words()}", file=sys.stderr)
+    return tally
+
+
+half_chromium = partial(half_in, "chromium")
+half_webkit = partial(half_in, "webkit")
