@@ -49,7 +49,7 @@ def held_of(person: Person, empty: str, session: str, first: Held | None) -> Hel
     """Every screen once, then at rest in a session without plays; as soon as it is no more than at first."""
     page = person.page
     for screen in SCREENS:
-        person.goes(screen)
+        page.goes(screen)
     person.choose(empty)
     person.sees([])
     page.at_rest()

@@ -207,13 +207,6 @@ class Person:
         self.page.click("dialog [aria-label=Close]")
         self.page.until(f"!document.querySelector('dialog') && app.session().id === '{session}'")
 
-    def goes(self, screen: str) -> None:
-        self.page.ask(f"(app.go('{screen}'), true)")
-        shown = f"document.querySelector('#main').classList.contains('{screen}')"
-        self.page.until(
-            shown, show="[location.hash, document.querySelector('#main').className, window.wrong]"
-        )
-
     # -- waiting ------------------------------------------------------------------------------------------
 
     def settled(self) -> None:

@@ -72,6 +72,13 @@ class AppPage(ABC):
             self.rest()
         return value
 
+    def goes(self, screen: str) -> None:
+        """To a screen; tapped again where its module did not come."""
+        shown = f"document.querySelector('#main').classList.contains('{screen}')"
+        asked = f"location.hash.slice(1).split('/')[0] === '{screen}' || app.go('{screen}')"
+        self.ask(f"(app.go('{screen}'), true)")
+        self.until(f"{shown} || ({asked}, false)", show="[location.hash, window.wrong]")
+
     def at_rest(self) -> None:
         """Nothing is asked, one socket is open, no player runs that nobody sees."""
         self.until(f"JSON.stringify({AT_REST}) === '[0,1,0]'", show=AT_REST)
