@@ -80,18 +80,18 @@ async def watch(
             await _reaches(http, channel, until_us)
         settled_us = began_us + round(min(_SETTLED_S, before_s / 2) * S_US)
         for channel, sender in cameras.items():
-            steady = await _seen(http, folder, channel, sender, settled_us, down_us)
+            steady = await seen(http, folder, channel, sender, settled_us, down_us)
             delay_us = median(each.error_us for each in steady)
             await http.patch(f"/channels/{channel}", {"latency_ms": round(delay_us / 1000)})
-        seen = {
+        shown = {
             channel: [
-                *await _seen(http, folder, channel, sender, began_us - 5 * S_US, down_us),
-                *await _seen(http, folder, channel, sender, down_us, until_us - S_US),
+                *await seen(http, folder, channel, sender, began_us - 5 * S_US, down_us),
+                *await seen(http, folder, channel, sender, down_us, until_us - S_US),
             ]
             for channel, sender in cameras.items()
         }
-    figures = {channel: _figures(frames, settled_us, down_us) for channel, frames in seen.items()}
-    return figures, _apart_ms(*seen.values())
+    figures = {channel: _figures(frames, settled_us, down_us) for channel, frames in shown.items()}
+    return figures, _apart_ms(*shown.values())
 
 
 def _figures(frames: Sequence[Shown], settled_us: int, down_us: int) -> Figures:
@@ -121,7 +121,7 @@ def _apart_ms(left: Sequence[Shown], right: Sequence[Shown] = ()) -> float:
     return round(worst / 1000, 1)
 
 
-async def _seen(
+async def seen(
     http: Http, folder: Path, channel: str, sender: FilmSender, start_us: int, end_us: int
 ) -> list[Shown]:
     """Every frame of [start, end): its published time and, from its picture in a clip, its true one."""
