@@ -25,7 +25,7 @@ from appliance.recordings.part_times import video_of
 from appliance.recordings.run_changes import run_changes
 from appliance.recordings.segment_state import Seen, Segment
 from appliance.recordings.sharing import windows
-from appliance.recordings.told import beside, following, lag_ms
+from appliance.recordings.told import beside, following, know_end_before, lag_ms
 
 _DAY_US: Final = 86_400_000_000  # MediaMTX records no longer segments
 _KEEP_RUNS_OF: Final = 2  # segments, of those in memory, that keep the sample tables of their last parts
@@ -184,6 +184,7 @@ class Channel:
         video = video_of(growth)
         had_clock = self.clocks.of(segment) is not None
         if video and segment.name not in self.copies.ignored:
+            know_end_before(self, segment)
             made = self.clocks.observe(segment, index, video, seen)
             pace = index.cursor.pace
             reached = video[-1][1].reached + pace.lowest_cto
@@ -241,6 +242,7 @@ class Channel:
         segment.until_ns = facts.end_ns
         made: list[Knot] = []
         if facts.first_ns is not None:
+            know_end_before(self, segment)
             wall_us = told_us(self, segment, index, facts)
             made = self.clocks.anchor(segment, facts, wall_us, after, beside(self, segment))
         self._settled(segment)

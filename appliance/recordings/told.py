@@ -70,6 +70,21 @@ def unread_beside(channel: Channel, segment: Segment) -> list[Segment]:
     return [each for each in channel.near(segment, NEIGHBOURS) if mtxi_of(each) is False]
 
 
+def know_end_before(channel: Channel, segment: Segment) -> None:
+    """Tell a run known from an earlier life where its footage before this file ended.
+
+    Media time may have leapt between the two while nobody looked.
+    """
+    facts = segment.facts
+    run = channel.clocks.runs.get(facts.run_id) if facts is not None else None
+    if facts is None or facts.number is None or run is None or run.published_ns is not None:
+        return
+    for each in channel.near(segment, NEIGHBOURS):
+        before = each.facts
+        if before is not None and (before.run_id, before.number) == (facts.run_id, facts.number - 1):
+            run.publish(before.end_ns or before.base_ns)
+
+
 def beside(channel: Channel, segment: Segment) -> list[Claim]:
     """What the nearest files of a segment's run claim, as far as it is known."""
     assert segment.facts is not None

@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from appliance.media.index import Cursor, scan
+from appliance.media.segment import facts_of
 from appliance.media.spans import Coverage
+from appliance.media.table import ChannelLog
+from appliance.media.timeline import PPB, Knot
 from appliance.recordings.channel import Channel
+from appliance.recordings.segment_state import Seen
 from tests.kit import segments
 from tests.kit.segments import Sample
-from tests.media.test_index import indexed
+from tests.media.test_index import indexed, opened
 from tests.recordings.tree import Box, until
 
 S = 1_000_000
@@ -106,3 +111,38 @@ async def test_files_copied_beside_a_running_box_are_placed_like_those_it_finds(
         await until(handle, lambda: len(handle.coverage("cam1", BEGUN_US, COPIED_US).runs) == 2)
         await until(handle, lambda: not handle.statistics()["segments_waiting"])
         assert_no_gap_but_the_last(handle.coverage("cam1", BEGUN_US, BEGUN_US + 15 * S), 12.0)
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize("leap_s", [4.0, 60.0, 7200.0])
+def test_a_leap_between_two_files_of_a_known_run_is_taken_out_though_nothing_grows_any_more(
+    tmp_path: Path, leap_s: float, is_open: bool
+) -> None:
+    """The daemon was down, the recorder has ended since: the disk tells when the second file was written."""
+    paths = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    for number, path in enumerate(paths):
+        media_ns = number * round((4 + leap_s) * 1e9)
+        data = segments.init((ONE, number, media_ns, BEGUN_US * 1000 + number * 4_000_000_000))
+        for at in range(20):
+            samples = [Sample(3000, (6 * at + n) % 30 == 0) for n in range(6)]
+            data += segments.part(samples, 3000 * 6 * at, sequence=at)
+        path.write_bytes(data)
+    first, second = map(indexed, paths)
+    first.is_closed = True
+    run_id = first.run_id
+    channel = Channel("cam1", UTC)
+    log = ChannelLog(knots={run_id: [Knot(0, BEGUN_US, PPB)]}, observed={run_id})
+    log.facts["a.mp4"] = facts_of(first)
+    channel.restore(log)
+    channel.discover("a.mp4", paths[0].stat().st_size, BEGUN_US + 4 * S, log.facts["a.mp4"])
+    segment = channel.discover("b.mp4", paths[1].stat().st_size, BEGUN_US + 8 * S, None)
+    if is_open:
+        channel.opened(segment)
+        with opened(paths[1]) as fd:
+            channel.grow(segment, scan(Cursor(), fd, paths[1].stat().st_size), Seen(None))
+        channel.close(segment)
+    else:
+        channel.walked(segment, second, None)
+    known = channel.coverage(BEGUN_US, BEGUN_US + 8000 * S, is_live=True)
+    assert known.gaps == ()
+    assert known.spans[-1].end_us == pytest.approx(BEGUN_US + 8 * S, abs=33_000)
