@@ -52,12 +52,10 @@ export function diskOfPlays() {
         const blobOf = (/** @type {any} */ body, /** @type {string} */ type) => (body instanceof Blob ? body : new Blob([body], { type }));
         return found.sort((one, other) => one.at - other.at).map(({ url, body, type }) => ({ url, blob: blobOf(body, type) }));
       },
-      // A blob that is read back lies on the disk, not in memory. WebKit takes none in a private window: there, bytes.
+      // WebKit takes no blob in a private window: there, bytes.
       put: async (url, blob) => {
         const write = (/** @type {Blob | ArrayBuffer} */ body) => run("media", "readwrite", (store) => store.put({ url, body, type: blob.type, at: Date.now() }));
         await write(blob).catch(async () => write(await blob.arrayBuffer()));
-        const { body } = await run("media", "readonly", (store) => store.get(url)) ?? {};
-        return body instanceof Blob ? body : null;
       },
       drop: async (url) => void (await run("media", "readwrite", (store) => store.delete(url))),
     },

@@ -13,10 +13,10 @@ export const PLAYS_KEPT = 20;
 const AGAIN_MS = 5000; // what failed is tried again
 const DISK_MS = 3000; // a disk that has not answered by then is done without
 
-/** What outlives the page. `put` returns the copy that lies on the disk.
- * @typedef {{all(): Promise<{url: string, blob: Blob}[]>, put(url: string, blob: Blob): Promise<Blob | null>,
+/** What outlives the page.
+ * @typedef {{all(): Promise<{url: string, blob: Blob}[]>, put(url: string, blob: Blob): Promise<void>,
  *   drop(url: string): Promise<void>}} MediaDisk */
-/** `used`: its address was given away. @typedef {{blob: Blob, url: string, used: boolean}} Kept */
+/** @typedef {{blob: Blob, url: string}} Kept */
 
 /** Bytes to keep, by what the device says: a sixteenth of its memory, and not more than half of what its disk has free for
  * this page. Both are told in a secure context alone; by plain HTTP it is ROOM_BYTES.
@@ -79,7 +79,7 @@ export class Prefetch extends EventTarget {
   async restore(wait = (ms) => new Promise((done) => setTimeout(done, ms))) {
     const found = this.disk?.all().catch(() => []) ?? [];
     const kept = /** @type {{url: string, blob: Blob}[]} */ ((await Promise.race([found, wait(DISK_MS)])) ?? []);
-    for (const { url, blob } of kept) if (!this.held.has(url)) this.held.set(url, { blob, url: URL.createObjectURL(blob), used: false });
+    for (const { url, blob } of kept) if (!this.held.has(url)) this.held.set(url, { blob, url: URL.createObjectURL(blob) });
     this.restored = true;
     this.resize(this.room);
     this.dispatchEvent(new CustomEvent("held", { detail: "" }));
@@ -113,7 +113,6 @@ export class Prefetch extends EventTarget {
     if (!found) return url;
     this.held.delete(url);
     this.held.set(url, found);
-    found.used = true;
     return found.url;
   }
 
@@ -189,7 +188,7 @@ export class Prefetch extends EventTarget {
   keep(job, type) {
     this.drop(job);
     const blob = new Blob(job.chunks, { type });
-    this.held.set(job.url, { blob, url: URL.createObjectURL(blob), used: false });
+    this.held.set(job.url, { blob, url: URL.createObjectURL(blob) });
     this.letGo(job.url);
     if (this.held.has(job.url)) void this.store(job.url);
     this.dispatchEvent(new CustomEvent("held", { detail: job.url }));
@@ -209,16 +208,13 @@ export class Prefetch extends EventTarget {
     }
   }
 
-  /** For the next page, and out of memory: nobody was given the address of the copy in memory yet. A disk that is full or
-   * forbidden changes nothing for this page. @param {string} url */
+  /** For the next page. This one goes on with its own copy: whoever plays it must not lose it. A disk that is full or
+   * forbidden changes nothing here. @param {string} url */
   async store(url) {
     const entry = this.held.get(url);
     if (!entry || !this.disk) return;
-    const blob = await this.disk.put(url, entry.blob).catch(() => null);
-    if (this.held.get(url) !== entry) return void this.disk.drop(url).catch(() => {}); // it went meanwhile
-    if (!blob || entry.used) return;
-    URL.revokeObjectURL(entry.url);
-    this.held.set(url, { blob, url: URL.createObjectURL(blob), used: false });
+    await this.disk.put(url, entry.blob).catch(() => {});
+    if (this.held.get(url) !== entry) void this.disk.drop(url).catch(() => {}); // it went meanwhile
   }
 
   /** Not now: a wish is tried again in a while. @param {Job} job */
