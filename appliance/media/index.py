@@ -1,6 +1,6 @@
 """The index of one segment: every complete part, found by walking the file once and on while it grows.
 
-Owns: which bytes of a file are parts, their video times and keys, and why a file is damaged.
+Owns: which bytes of a file are parts, their video times and keys.
 Must not know: directories, wall time, other segments, threads.
 
 `scan` only reads and returns what it found as values (run it in a thread); `SegmentIndex.apply` takes that in
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
+from appliance.media.between import MAX_SKIPPED, Damage, check_box, find_mdat
 from appliance.media.entries import Picture, Search, find_entries, is_quiet
 from appliance.media.fmp4 import (
     MAX_INIT_BYTES,
@@ -34,20 +35,11 @@ from appliance.media.pace import Hole, Pace, PartNote, last_holes, next_part
 from appliance.media.untimed import go_on, is_untimed
 from appliance.media.view import Key, Part, RunClock, SegmentView
 
-MAX_MDAT_BYTES: Final = 1 << 30  # MediaMTX gives up at 50 MB (recordMaxPartSize)
 MAX_PARTS_PER_SCAN: Final = 500  # a scan of an old file ends in ~30 ms, so that live ones get their turn
 KEEP_RUNS: Final = 300  # parts whose sample tables stay in memory: a minute of parts of 0.2 s, 300 kB
 KEEP_SAMPLES: Final = 1000  # ... and of no part with more: honest ones of 2 s have 300
 _LOOK_BYTES: Final = 4096  # holds the moof of any usual part and the mdat header after it
 _HEAD_BYTES: Final = 65536
-# Boxes that may stand between parts. Others are passed over too (ISO/IEC 14496-12, 4.2), once it is seen that
-# they are boxes and no garbage.
-_KNOWN: Final = frozenset(
-    b"ftyp moov moof mdat free skip sidx ssix styp emsg prft uuid mfra udta meta".split()
-)
-MAX_SKIPPED_BYTES: Final = 1 << 28  # no honest box between parts is larger: garbage is
-MAX_SKIPPED: Final = 1000  # boxes without a part between them: a file of nothing else is garbage
-_BETWEEN: Final = 100  # boxes between a moof and its mdat
 
 State = Literal["empty", "growing", "closed", "unreadable"]
 
@@ -82,10 +74,6 @@ class Growth:
     runs: Sequence[tuple[TrackRun, ...]] = ()  # of each part, all tracks; empty where it has too many samples
 
 
-class _Damage(Exception):
-    """The file cannot be walked past this point; never leaves this module."""
-
-
 @dataclass(slots=True)
 class _Findings:
     parts: list[Part] = field(default_factory=list)
@@ -115,7 +103,7 @@ def scan(cursor: Cursor, fd: int, size: int, max_parts: int = MAX_PARTS_PER_SCAN
             if len(found.parts) >= max_parts:
                 more = cursor.position < size
                 break
-    except _Damage as damage:
+    except Damage as damage:
         cursor = cursor._replace(damage=str(damage))
     return Growth(cursor, found.parts, found.notes, found.keys, found.holes, found.pictures, more, found.runs)
 
@@ -130,9 +118,9 @@ def _read_init(cursor: Cursor, fd: int, size: int) -> Cursor:
                 continue
             return cursor  # still being written
         except Malformed as error:
-            raise _Damage(str(error)) from error
+            raise Damage(str(error)) from error
         return cursor._replace(init=init, position=init.size)
-    raise _Damage(f"no moov in the first {MAX_INIT_BYTES} bytes")
+    raise Damage(f"no moov in the first {MAX_INIT_BYTES} bytes")
 
 
 def _next_box(cursor: Cursor, fd: int, size: int, found: _Findings) -> Cursor | None:
@@ -143,18 +131,18 @@ def _next_box(cursor: Cursor, fd: int, size: int, found: _Findings) -> Cursor | 
         header = read_box_header(look, 0)
     except Malformed as error:
         zeros = not any(look[:16])
-        raise _Damage(f"zeros from byte {at} on" if zeros else f"at byte {at}: {error}") from error
+        raise Damage(f"zeros from byte {at} on" if zeros else f"at byte {at}: {error}") from error
     if header is None:
         return None
     if header.fourcc != b"moof":
         return _skip(cursor, fd, size, header)
     if header.size > MAX_MOOF_BYTES:
-        raise _Damage(f"the moof at byte {at} claims {header.size} bytes")
+        raise Damage(f"the moof at byte {at} claims {header.size} bytes")
     if at + header.size + 8 > size:
         return None
     if header.size + 16 > len(look):
         look = os.pread(fd, min(header.size + 16, size - at), at)
-    mdat_start, end = _mdat(look, at, header.size, fd, size)
+    mdat_start, end = find_mdat(look, at, header.size, fd, size)
     if end > size:
         return None
     return _take_part(cursor, fd, look[: header.size], (at, mdat_start, end), found)
@@ -164,52 +152,9 @@ def _skip(cursor: Cursor, fd: int, size: int, header: BoxHeader) -> Cursor | Non
     """The cursor after a box that is no part; None while it is not complete."""
     at, end = cursor.position, cursor.position + header.size
     if cursor.skipped >= MAX_SKIPPED:
-        raise _Damage(f"more than {MAX_SKIPPED} boxes without video before byte {at}")
-    if header.fourcc not in _KNOWN:
-        _check_box(fd, size, at, header)
+        raise Damage(f"more than {MAX_SKIPPED} boxes without video before byte {at}")
+    check_box(fd, size, at, header)
     return cursor._replace(position=end, skipped=cursor.skipped + 1) if end <= size else None
-
-
-def _check_box(fd: int, size: int, at: int, header: BoxHeader) -> None:
-    """Raise when what looks like a box of an unknown type is garbage: then no box follows it."""
-    end = at + header.size
-    is_box = _is_type(header.fourcc) and header.size <= MAX_SKIPPED_BYTES
-    if is_box and end + 8 <= size:
-        try:
-            following = read_box_header(os.pread(fd, 16, end), 0)
-        except Malformed:
-            following = None
-        is_box = following is not None and _is_type(following.fourcc)
-    if not is_box:
-        raise _Damage(f"unknown box {header.fourcc!r} at byte {at}")
-
-
-def _is_type(fourcc: bytes) -> bool:
-    """Four printable characters, or QuickTime's copyright sign before three."""
-    return all(0x20 <= byte < 0x7F for byte in fourcc[1:]) and (0x20 <= fourcc[0] < 0x7F or fourcc[0] == 0xA9)
-
-
-def _mdat(look: bytes, at: int, moof_size: int, fd: int, size: int) -> tuple[int, int]:
-    """(first payload byte, end) in the file of the mdat that belongs to a moof."""
-    place, where = moof_size, at
-    for _ in range(_BETWEEN):
-        try:
-            header = read_box_header(look, place)
-        except Malformed as error:
-            raise _Damage(f"after the moof at byte {where}: {error}") from error
-        if header is None:
-            return 0, 1 << 62  # not all of the header is there yet
-        if header.fourcc == b"mdat" and header.size <= MAX_MDAT_BYTES:
-            return at + place + header.header_size, at + place + header.size
-        if header.fourcc in (b"mdat", b"moof", b"moov") or header.size > MAX_SKIPPED_BYTES:
-            raise _Damage(f"{header.fourcc!r} of {header.size} bytes after the moof at byte {where}")
-        if header.fourcc not in _KNOWN:
-            _check_box(fd, size, at + place, header)
-        at, place = at + place + header.size, 0
-        if at + 8 > size:
-            return 0, 1 << 62
-        look = os.pread(fd, 16, at)
-    raise _Damage(f"no mdat after the moof at byte {where}")
 
 
 def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int], found: _Findings) -> Cursor:
@@ -219,7 +164,7 @@ def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int]
     try:
         runs = parse_moof(moof, at, init)
     except Malformed as error:
-        raise _Damage(str(error)) from error
+        raise Damage(str(error)) from error
     if cursor.origin_ns is None or is_untimed(runs) or (len(init.videos) > 1 and not init.chosen):
         cursor, init, runs = _first_seen(cursor, init, runs)
     video, pace = init.video, cursor.pace
@@ -231,7 +176,7 @@ def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int]
         samples += count
         if run.track_id == video_id and count:
             if run.data_offset < mdat_start or run.data_offset + sum(run.sizes) > end:
-                raise _Damage(f"samples of the part at byte {at} lie outside it")
+                raise Damage(f"samples of the part at byte {at} lie outside it")
             frames += count
             mine.append(run)
     found.runs.append(runs if samples <= KEEP_SAMPLES else ())
@@ -240,7 +185,7 @@ def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int]
         found.notes.append(PartNote(-1, None))
         return cursor._replace(position=end, parts=cursor.parts + 1, skipped=0)
     if mine[0].tfdt < pace.reached - video.timescale:
-        raise _Damage(f"media time goes back at byte {at}")
+        raise Damage(f"media time goes back at byte {at}")
     times, note, pace, holes = next_part(pace, mine)
     found.parts.append(Part(at, len(moof), end, *times))
     found.notes.append(note)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from appliance.media import boxes
+from appliance.media.between import MAX_SKIPPED, MAX_SKIPPED_BYTES
 from appliance.media.fmp4 import MAX_INIT_BYTES, parse_init
-from appliance.media.index import MAX_SKIPPED, MAX_SKIPPED_BYTES
 from appliance.media.plan import make_plan
 from tests.kit.barcode import encode, play
 from tests.kit.fmp4_file import START_US, Recordings, StraightClock
