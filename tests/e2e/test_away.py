@@ -126,7 +126,8 @@ def test_marks_survive_the_page(page: Page, tablet: BrowserContext, box: Demo) -
     until(page, "!app.box.online")
     page.click("#last10")
     expect(page.locator("#plays .play")).to_have_count(3)
-    kept = "(await (await import('/state/disk.js')).diskOfMarks().all()).some(m => m.state === 'waiting')"
+    module = "import(`/v/${document.documentElement.dataset.build}/state/disk.js`)"  # as the page has it
+    kept = f"(await (await {module}).diskOfMarks().all()).some(m => m.state === 'waiting')"
     until(page, f"(async () => {kept})()")
     page.close()
     start_again(box)
