@@ -155,9 +155,9 @@ class _Door:
                 self.crowd.turned_away -= 1
             return
         connection = Connection(self.app, self.config, self.context, self.crowd, stream)
-        self.crowd.add(connection, address)  # before its turn: who waits counts too
+        self.crowd.add(connection, address)  # before it gives way: who waits counts too
         try:
-            await self.crowd.turns.take()
+            await self.crowd.turns.give_way()
             await connection.run()
         finally:
             self.crowd.remove(connection)

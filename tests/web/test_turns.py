@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 import trio.testing
 
-from appliance.web.turns import GIVE_WAY_S, Turns
+from appliance.web.turns import GIVE_WAY_S, SAVED_S, SHARE, Turns
 
 
 async def test_turns_are_one_a_pass_and_in_order() -> None:
@@ -68,3 +68,32 @@ async def test_marks_without_a_pause_do_not_keep_others_waiting(
         await turns.take()
         assert trio.current_time() <= 0.01 + 0.01
         nursery.cancel_scope.cancel()
+
+
+async def test_slow_marks_leave_the_others_half_of_the_time(autojump_clock: trio.testing.MockClock) -> None:
+    """A disk that takes a second for each commit: turns are not one each 50 ms."""
+    turns, taken = Turns(), []
+
+    async def others() -> None:
+        while True:
+            await turns.take()
+            taken.append(trio.current_time())
+            await trio.sleep(0.001)  # of the test's clock: what was begun
+
+    async with trio.open_nursery() as nursery:
+        with turns.mark():
+            nursery.start_soon(others)
+            await trio.sleep(2)
+            nursery.cancel_scope.cancel()
+    waited_s = 2 - 0.001 * len(taken)
+    assert waited_s <= SAVED_S + 2 * SHARE + GIVE_WAY_S
+
+
+async def test_a_new_connection_waits_in_no_line(autojump_clock: trio.testing.MockClock) -> None:
+    turns = Turns()
+    async with trio.open_nursery() as nursery:
+        with turns.mark():
+            for _ in range(1000):
+                nursery.start_soon(turns.give_way)
+            await trio.sleep(GIVE_WAY_S + 0.001)
+            assert not nursery.child_tasks
