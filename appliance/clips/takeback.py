@@ -97,7 +97,7 @@ def restore_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answ
 def restore_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answer:
     """A delete taken back: the clip and the tags that went with it. Repeating it changes nothing.
 
-    Raises Refused 404, 410 after 24 h or when its play or session is deleted too.
+    Raises Refused 404, 410 after 24 h, when its play or session is deleted too, or its bytes went with it.
     """
     row = tx.one("SELECT * FROM clips WHERE id = ?", (clip_id,))
     if row is None:
@@ -110,11 +110,20 @@ def restore_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answ
         "SELECT deleted_us FROM sessions WHERE id = ? UNION ALL SELECT deleted_us FROM plays WHERE id = ?",
         (row["session_id"], row["play_id"]),
     )
-    if tx.now_us - deleted_us > UNDO_US or any(each["deleted_us"] is not None for each in above):
+    is_under = any(each["deleted_us"] is not None for each in above)
+    if tx.now_us - deleted_us > UNDO_US or is_under or _has_expired(tx, row):
         raise gone("clip", clip_id)
     bring_back(tx, [], [row])
     rules.restore_tags(tx, row["session_id"], deleted_us)
     return Answer(200, clip_resource(tx, load(tx, "clip", clip_id)))
+
+
+def _has_expired(tx: Tx, clip: Row) -> bool:
+    """Whether retention deleted the clip: what it showed went at once, and nothing is left to come back."""
+    if clip["ready_media_rev"] is None:
+        return False
+    sql = "SELECT 1 FROM plans WHERE clip_id = ? AND media_rev = ?"
+    return tx.value(sql, (clip["id"], clip["ready_media_rev"])) is None
 
 
 def bring_back(tx: Tx, plays: Sequence[Row], clips: Sequence[Row]) -> None:

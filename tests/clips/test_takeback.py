@@ -6,12 +6,14 @@ from functools import partial
 
 import pytest
 
-from appliance.clips import marks, plays, takeback
+from appliance.clips import cuts, marks, plays, takeback
 from appliance.clips.model import CueIn, PlayQuery
 from appliance.clips.queries import list_plays
 from appliance.kernel.errors import Refused
+from appliance.kernel.tx import Tx
 from tests.clips.conftest import Bench
 from tests.kit.box import COACH
+from tests.kit.hand_footage import plan_of
 
 
 async def test_an_end_taken_back_opens_the_play_on_every_angle(bench: Bench) -> None:
@@ -77,6 +79,23 @@ async def test_a_deleted_clip_comes_back(bench: Bench) -> None:
         answer = await bench.store.write(lambda tx: takeback.restore_clip(tx, COACH, bench.rules, clip_id))
         assert (answer.status, answer.resource["id"]) == (200, clip_id)
     assert len(await bench.clips_of(play["id"])) == len(play["clip_ids"])
+
+
+async def test_a_clip_that_retention_expired_stays_deleted(bench: Bench) -> None:
+    clip = await bench.clip(duration_seconds=2.0)
+
+    def cut(tx: Tx) -> None:
+        job = cuts.claim(tx, cuts.waiting_jobs(tx)[0])
+        assert job is not None and cuts.finish(tx, job, plan_of(job.start_us, job.end_us, job.end_us))
+
+    await bench.store.write(cut)
+    restore = partial(takeback.restore_clip, caller=COACH, rules=bench.rules, clip_id=clip["id"])
+    await bench.store.write(lambda tx: marks.delete_clip(tx, COACH, bench.rules, clip["id"]))
+    assert (await bench.store.write(restore)).status == 200
+    assert await bench.store.write(lambda tx: marks.expire_clip(tx, bench.rules, clip["id"], "space"))
+    with pytest.raises(Refused) as refused:
+        await bench.store.write(restore)
+    assert refused.value.status == 410 and (await bench.row("clips", clip["id"]))["deleted_us"] is not None
 
 
 async def test_a_clip_of_a_deleted_play_stays_deleted(bench: Bench) -> None:
