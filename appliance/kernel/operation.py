@@ -69,7 +69,7 @@ async def perform(store: Store, caller: Caller, closure: Callable[[Tx], Answer])
     def once(tx: Tx) -> Answer:
         known = tx.one("SELECT * FROM idempotency WHERE device = ? AND key = ?", (caller.device, key))
         if known is not None:
-            if known["fingerprint"] != caller.fingerprint:
+            if known["fingerprint"] not in ("", caller.fingerprint):  # "": of before an upgrade, 0012
                 raise Refused(
                     422,
                     "key_reused",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.kernel.errors import Refused, not_found
+from appliance.kernel.migrate import SCHEMA_DIR
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint, perform
 from appliance.kernel.store import open_store
 from appliance.kernel.tx import Tx
@@ -44,6 +45,15 @@ async def test_the_same_key_for_another_request_is_refused(tmp_path: Path) -> No
         with pytest.raises(Refused) as caught:
             await perform(store, replace(CALLER, fingerprint=fingerprint("other")), count_up)
         assert (caught.value.status, caught.value.code) == (422, "key_reused")
+
+
+async def test_a_key_of_before_an_upgrade_is_answered_whatever_its_fingerprint_is_now(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+        await perform(store, CALLER, count_up)
+        blank = (SCHEMA_DIR / "0012_fingerprints.sql").read_text()
+        await store.write(lambda tx: tx.run(blank))
+        again = await perform(store, replace(CALLER, fingerprint=fingerprint("as made now")), count_up)
+        assert (again.status, again.resource, store.journal.head) == (201, {"n": "0+"}, 1)
 
 
 async def test_keys_of_two_devices_never_meet(tmp_path: Path) -> None:
