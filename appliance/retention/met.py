@@ -41,4 +41,5 @@ def meet(
     if stored is None:
         return Met(folder, dict.fromkeys((*channels, *first), 0))
     known = stored.since_us if stored.folder == folder else {}
+    known = {one: min(us, now_us) for one, us in known.items()}  # met while the clock was ahead: from now on
     return Met(folder, {**dict.fromkeys(channels, now_us), **dict.fromkeys(first, 0), **known})

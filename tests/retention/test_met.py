@@ -89,3 +89,10 @@ def test_each_channel_is_met_once_in_each_folder() -> None:
         "a first start, a bit later"
     )
     assert Met.from_json(met.to_json()) == met
+
+
+def test_a_channel_met_while_the_clock_was_ahead_waits_from_when_the_clock_is_right() -> None:
+    met = Met("/a", {"one": 0, "two": 900})
+    met = meet(met, "/a", ["one", "two"], 100)
+    assert met.since_us == {"one": 0, "two": 100} and met.waiting(100, 50) == {"two": 100}
+    assert meet(met, "/a", ["two"], 150) == met and met.waiting(150, 50) == {}
