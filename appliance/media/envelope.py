@@ -14,17 +14,12 @@ from collections import deque
 from collections.abc import Sequence
 from statistics import median
 
-_Points = deque[tuple[int, int]] | list[tuple[int, int]]
-
 WINDOW_US = 60_000_000
 _BUCKET_US = 2_000_000
 _MINUTE_US = 60_000_000
 _MINUTES = 12  # the skew of a crystal is judged over this many minutes
 _MINUTES_NEEDED = 3
 _BUCKETS_NEEDED = 4  # the skew of anything else: a file played as a camera is off by per cents
-_EARLY_US = 200_000  # until there are so many, arrivals one by one: a slow source is 20 ms off after a second
-_EARLY_NEEDED = 3
-_EARLY_SPAN_US = 800_000
 _NOISE_US = 3_000
 _SURE = 0.9  # a skew judged over minutes is given up when the last one is this sure ...
 _OTHER_US = 30_000  # ... of another that makes a frame's difference
@@ -40,8 +35,6 @@ class Envelope:
     def __init__(self) -> None:
         self._buckets: deque[tuple[int, int]] = deque()  # (media_us, offset_us): the smallest of two seconds
         self._minutes: deque[tuple[int, int]] = deque(maxlen=_MINUTES)
-        self._early: list[tuple[int, int]] = []  # the same of the first seconds, nearly one by one
-        self._has_leapt = False
         self._began_us: int | None = None
         self._best: tuple[int, int] = (0, 0)
         self._supposed: tuple[int, int, int] | None = None
@@ -67,11 +60,6 @@ class Envelope:
         while self._buckets[0][0] < media_us - WINDOW_US:
             self._buckets.popleft()
         _lower(self._minutes, media_us, offset_us, _MINUTE_US)
-        if len(self._buckets) < _BUCKETS_NEEDED and not self._has_leapt:
-            _lower(self._early, media_us, offset_us, _EARLY_US)
-            self._judge_early()
-        else:
-            self._early.clear()
         if not self.is_settled:
             self._settle(media_us, offset_us)
 
@@ -105,21 +93,11 @@ class Envelope:
         """Forget the differences (media time has jumped), keep the skew: the crystal is the same."""
         self._buckets.clear()
         self._minutes.clear()
-        self._has_leapt = True
         self._began_us, self._supposed, self.is_settled = None, None, False
 
     def know_skew(self, skew: float) -> None:
         """What was learnt of the source's clock earlier: it holds until arrivals say otherwise."""
         self.skew = self._known_skew = _bounded(skew)
-
-    def _judge_early(self) -> None:
-        """In the first seconds a slow source alone must be known: of a fast one the newest arrival is the
-        best, and first arrivals that are late look fast."""
-        points = self._early
-        if len(points) < _EARLY_NEEDED or points[-1][0] - points[0][0] < _EARLY_SPAN_US:
-            return
-        slope, trust = slope_under(points, self._known_skew)
-        self.skew = _bounded(self._known_skew + max(0.0, slope - self._known_skew) * trust)
 
     def _judge_skew(self, *, minute_is_over: bool) -> None:
         """Over the last minutes when they are enough for it, else over the buckets of the last minute."""
@@ -175,7 +153,7 @@ def _is_above(left: tuple[int, int], middle: tuple[int, int], right: tuple[int, 
     return (middle[1] - left[1]) * (right[0] - left[0]) >= (right[1] - left[1]) * (middle[0] - left[0])
 
 
-def _lower(points: _Points, media_us: int, offset_us: int, width_us: int) -> None:
+def _lower(points: deque[tuple[int, int]], media_us: int, offset_us: int, width_us: int) -> None:
     """Keep the smallest difference of each `width_us` of media time."""
     if points and points[-1][0] // width_us == media_us // width_us:
         if offset_us < points[-1][1]:

@@ -7,8 +7,10 @@ import random
 import pytest
 
 from appliance.media.envelope import MAX_SKEW, Envelope
+from appliance.media.timeline import Arrival, Run
 
 SECOND = 1_000_000
+NOW_US = 1_790_000_000 * SECOND
 
 
 def test_the_smallest_difference_of_the_last_minute_is_the_offset() -> None:
@@ -94,20 +96,6 @@ def test_a_lasting_delay_shows_in_the_newest_seconds() -> None:
     assert envelope.recent_offset_us(5 * SECOND) == 9_000_000
 
 
-@pytest.mark.parametrize("part_us", [200_000, 500_000, 1_000_000])
-@pytest.mark.parametrize("skew", [0.01, 0.02, 0.05])
-def test_a_slow_source_is_known_in_its_first_seconds_though_its_first_part_came_late(
-    skew: float, part_us: int
-) -> None:
-    rng = random.Random(5)
-    envelope = Envelope()
-    for part in range(4_000_000 // part_us):
-        late_us = 400_000 if not part else rng.randrange(4_000)
-        envelope.add(part * part_us, round(part * part_us * skew) + late_us)
-    assert envelope.skew == pytest.approx(skew, rel=0.45)
-    assert envelope.skew < skew * 1.3
-
-
 def test_first_arrivals_that_come_late_are_not_called_a_fast_source() -> None:
     envelope = Envelope()
     for part in range(35):
@@ -121,3 +109,19 @@ def test_what_was_the_least_of_a_stretch_is_carried_from_its_later_end_for_a_fas
     envelope.know_skew(skew)
     envelope.suppose(0, 10_000, SECOND)
     assert envelope.offset_us(2 * SECOND) == 10_000 + round(skew * (2 if skew > 0 else 1) * SECOND)
+
+
+@pytest.mark.parametrize("stop_us", [1_200_000, 2_000_000, 3_000_000, 5_000_000])
+@pytest.mark.parametrize("jitter_us", [0, 5_000, 20_000])
+@pytest.mark.parametrize("rising_us", [0, 40_000])
+def test_seconds_of_arrivals_make_no_lasting_rate(rising_us: int, jitter_us: int, stop_us: int) -> None:
+    """A daemon that saw only the first seconds: what is recorded a minute later keeps its time."""
+    for seed in range(50):
+        rng, run = random.Random(seed), Run("one")
+        for end_us in range(SECOND // 5, stop_us + 1, SECOND // 5):
+            late_us = min(rising_us, end_us * rising_us // 800_000) + rng.randrange(jitter_us + 1)
+            written_us = NOW_US + end_us + late_us
+            run.observe(Arrival((end_us - SECOND // 5) * 1000, end_us * 1000, end_us * 1000, written_us))
+        later_us = stop_us + 60 * SECOND
+        first_us = rising_us // 4  # by so much even the first part is late
+        assert 0 <= run.clock().wall_us(later_us * 1000) - NOW_US - later_us <= first_us + jitter_us + 1_000
