@@ -99,24 +99,25 @@ def squeeze_holes(piece: Piece) -> None:
 def follow_wall(piece: Piece) -> None:
     """Place the pictures of a source whose clock is off where wall time says: 4 s of it last 4 s.
 
-    Wall time is asked once a second: what lies between goes evenly.
+    Wall time is asked once a second, then for each frame: a clock set or slewed within a second must not be
+    smeared over it.
     """
     video, timescale = piece.video, piece.track.timescale
     begin, begin_us = piece.dts[piece.first] + video.ctos[piece.first], piece.wall_us(piece.first)
-    last = video.last_shown()
 
     def point(place: int) -> tuple[int, int]:
         wall = (piece.wall_us(place) - begin_us) * timescale // _US
         return piece.dts[place] + video.ctos[place] - begin, wall
 
-    places = [piece.first, *video.shown[:: max(1, timescale // video.nominal)], last]
-    points = sorted(point(place) for place in places)
+    end = point(video.last_shown())
     near = min(video.nominal // 2, round(timescale * _NEAR_S))
-    course = piece.course = clip_time(points, near)
+    a_second = max(1, timescale // video.nominal)
+    if clip_time([(0, 0), *map(point, video.shown[::a_second]), end], near) is None:
+        return
+    course = piece.course = clip_time([(0, 0), *map(point, video.shown), end], near)
     if course is None:
         return
-    end = points[-1][0]
-    piece.length = max(1, course.at(end + piece.length) - course.at(end))
+    piece.length = max(1, course.at(end[0] + piece.length) - course.at(end[0]))
     shown_at = course.of(at - begin for at in map(add, piece.dts, video.ctos))
     decoded = list(
         accumulate(course.of(at - begin for at in piece.dts), lambda before, at: max(before + 1, at))

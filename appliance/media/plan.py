@@ -287,7 +287,8 @@ def _course(pieces: Sequence[Piece]) -> tuple[tuple[float, int], ...]:
     if len(pieces) > 1 or first.course is None or first.squeezes:
         return ()
     begin_ns, timescale = first.media_ns(first.first), first.track.timescale
-    return tuple((clip / timescale, begin_ns + own * NS // timescale) for own, clip in first.course.points)
+    own, clip = first.course.own, first.course.wall
+    return (0.0, begin_ns), (clip / timescale, begin_ns + own * NS // timescale)
 
 
 def _media_span(piece: Piece) -> tuple[str, int, int]:

@@ -119,12 +119,56 @@ def test_two_runs_of_one_clip_each_follow_their_own_clock(recordings: Recordings
         assert time_s == pytest.approx(published_s, abs=0.002)
 
 
-def test_a_line_has_few_points_and_is_near_to_all() -> None:
-    bent = [(own, own if own < 5000 else 5000 + (own - 5000) * 11 // 10) for own in range(0, 10_001, 100)]
-    line = clip_time(bent, 20)
-    assert line is not None and len(line.points) <= 4
-    assert all(abs(line.at(own) - wall) <= 20 for own, wall in bent)
-    assert line.of([9000, 100, 9000, -100]) == [line.at(9000), line.at(100), line.at(9000), line.at(-100)]
-    assert clip_time(bent, 500) is None
-    assert clip_time([(0, 0), (0, 700), (50, 600)], 20) is not None, "what does not rise is left out"
-    assert clip_time([(0, 0)], 20) is None
+def test_only_an_even_course_is_followed() -> None:
+    even = [(own, own * 102 // 100) for own in range(0, 10_001, 100)]
+    line = clip_time(even, 20)
+    assert line is not None and line.of([10_000, 500, 0, -100]) == [10_200, 510, 0, -102]
+    assert clip_time(even, 200) is None, "near enough"
+    assert clip_time([(own, wall + 21 * (own == 5000)) for own, wall in even], 20) is None
+    assert clip_time([(own, own + own // 1001) for own in range(0, 1_000_001, 100)], 20) is None, "a crystal"
+    assert clip_time([(0, 0), (50, 0)], 20) is None and clip_time([(0, 0)], 20) is None
+
+
+UNEVEN = {
+    "set 1.5 s on": [Knot(0, START_US, PPB), Knot(2_500_000_000, START_US + 4 * S_US, PPB)],
+    "slewed by 100 ms": [
+        Knot(0, START_US, PPB),
+        Knot(2_500_000_000, START_US + 2_500_000, PPB, 200 * S_US, PPB // 2),
+    ],
+    "settling": [Knot(0, START_US, PPB, 700 * S_US, PPB * 6 // 7)],
+    "settling of a fast one": [
+        Knot(0, START_US, PPB),
+        Knot(2 * 10**9, START_US + 2 * S_US, PPB * 100 // 102),
+    ],
+}
+
+
+@pytest.mark.parametrize("knots", UNEVEN.values(), ids=UNEVEN)
+def test_a_clock_set_or_slewed_inside_a_clip_changes_no_table(
+    recordings: Recordings, knots: list[Knot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings.record(encode(180, bframes=2, gop=30), clock=RunClock.of(knots))
+    same_as_without_course(recordings, 0.3, 5.3, monkeypatch)
+
+
+@pytest.mark.parametrize("skew", [-300e-6, 300e-6])
+def test_a_crystal_changes_no_table_of_a_long_clip(
+    recordings: Recordings, skew: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings.record(encode(5500, gop=30), clock=off_by(skew), segment_s=60)
+    same_as_without_course(recordings, 1, 181, monkeypatch)
+
+
+def same_as_without_course(
+    recordings: Recordings, start_s: float, end_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_us, end_us = START_US + round(start_s * S_US), START_US + round(end_s * S_US)
+
+    def planned() -> Plan:
+        return make_plan(recordings.views, recordings.open_fd, start_us=start_us, end_us=end_us, latency_us=0)
+
+    plan = planned()
+    monkeypatch.setattr("appliance.media.plan.follow_wall", lambda _: None)
+    without = planned()
+    assert plan.course == ()
+    assert recordings.bytes_of(plan) == recordings.bytes_of(without)
