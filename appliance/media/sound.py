@@ -31,7 +31,7 @@ _MAX_SILENT_FRAMES = 50_000  # 18 minutes at 48 kHz
 _HOLE_PACKETS = 3  # a packet lasting longer than this many usual ones stands before a hole
 # Players play a packet at its own pitch whatever duration the file gives it, so where a source's clock is off
 # a packet is left out or played twice from time to time. Sound is never further from its picture than this,
-# or than half a packet: a source 300 ppm off is left alone for a minute.
+# or than half a packet.
 _OFF_PICTURE_S = 0.02
 _LOOK_S = 0.2
 _Piece = tuple[int, int, int]
@@ -143,20 +143,23 @@ def _add_stretch(sound: _Sound, stretch: Stretch, packets: list[_Packets], times
     high = _rescale(stretch.end, rate, timescale)
     shift = _rescale(stretch.at, rate, timescale) - begin
     squeezes = [(_rescale(at, rate, timescale), _rescale(by, rate, timescale)) for at, by in stretch.squeezes]
-    origin, course = begin + shift, stretch.course and stretch.course.rescaled(rate, timescale)
+    origin, course = begin + shift, stretch.course
+    follows: int | None = None  # where the next piece begins when no sound is missing before it
     for one in packets:
         start = one.run.tfdt + _offset(stretch.reader, one.link, rate)
         cuts = [at for at, _ in squeezes]
         if course is not None:
-            cuts += range(start, start + sum(one.run.durations), round(_LOOK_S * rate))
+            end = min(start + sum(one.run.durations), high)
+            cuts += range(max(start, low), end, max(1, round(_LOOK_S * rate)))
         for piece in _pieces(sound, one.run, start, low, high, cuts):
             at = piece[2] + shift + sum(by for at, by in squeezes if piece[2] >= at)
-            source = stretch.first_source + one.link
+            add, source = _add_packets, stretch.first_source + one.link
             if course is not None:
+                if follows is not None and abs(at - follows) <= rate // 1000:
+                    add = _keep_near
+                follows = at + sum(_durations(sound, one.run, piece))
                 at = origin + course.at(at - origin)
-                _keep_near(sound, one.run, piece, at, source)
-            else:
-                _add_packets(sound, one.run, piece, at, source)
+            add(sound, one.run, piece, at, source)
 
 
 def _rescale(ticks: int, rate: int, timescale: int) -> int:
@@ -254,6 +257,14 @@ def _keep_near(sound: _Sound, run: TrackRun, piece: _Piece, at: int, source: int
         _add_packets(sound, run, (lo, hi, start), at if sound.origin is None else sound.cursor, source)
 
 
+def _durations(sound: _Sound, run: TrackRun, piece: _Piece) -> array[int]:
+    """How long the packets of a piece last, without the hole that the last may stand before."""
+    durations = run.durations[piece[0] : piece[1]]
+    if durations[-1] > _HOLE_PACKETS * sound.typical(run):
+        durations[-1] = sound.typical(run)
+    return durations
+
+
 def _add_packets(sound: _Sound, run: TrackRun, piece: _Piece, at: int, source: int) -> None:
     """Append packets of a piece, the first at clip time `at`; what overlaps earlier sound is left out."""
     lo, hi, _ = piece
@@ -266,9 +277,7 @@ def _add_packets(sound: _Sound, run: TrackRun, piece: _Piece, at: int, source: i
         return
     if at > sound.cursor + tolerance:
         _fill(sound, at - sound.cursor)
-    durations = run.durations[lo:hi]
-    if durations[-1] > _HOLE_PACKETS * sound.typical(run):
-        durations[-1] = sound.typical(run)
+    durations = _durations(sound, run, (lo, hi, at))
     first = run.data_offset + sum(run.sizes[:lo])
     sound.chunks.append(Chunk(source, first, sum(run.sizes[lo:hi]), hi - lo))
     sound.sizes += run.sizes[lo:hi]
