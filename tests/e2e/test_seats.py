@@ -8,27 +8,16 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import Demo
-from tests.kit import webkit
-from tests.kit.app_page import AppPage, ChromiumPage, app_pages
 from tests.kit.browser import errors_of, executable, open_page, plain_get, until
-from tests.kit.counting import HELD, LISTENERS, SENT, no_more
 from tests.kit.waiting import LIMIT_S
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.browser,
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
-]
-SCREENS = ("live", "desk", "tagging", "review", "operator", "lineup", "health", "desk")
-ENGINES = [
-    "chromium",
-    pytest.param(
-        "webkit",
-        marks=pytest.mark.skipif(webkit.missing() != "", reason=f"no WebKit here: {webkit.missing()}"),
-    ),
 ]
 
 
@@ -181,63 +170,6 @@ def test_a_session_deleted_elsewhere_is_told(browser: Browser, demo: Demo) -> No
     post(f"{demo.urls[0]}/sessions/{made['id']}", method="DELETE")
     expect(page.locator(".notice", has_text="By mistake was deleted")).to_contain_text("This is")
     page.close()
-
-
-def round_trip(page: AppPage) -> dict[str, int]:
-    """Through eight screens, a play running on the desk; what the page holds then."""
-    for screen in SCREENS:
-        page.goes(screen)
-        if screen == "desk":
-            page.click("#plays .play .open")
-            page.until("document.querySelector('.tile.leader video')?.currentTime > 0")
-    page.at_rest()
-    held: dict[str, int] = page.ask(HELD)
-    return held
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("engine", ENGINES)
-def test_leaving_a_screen_leaves_nothing(engine: str, demo: Demo) -> None:
-    """56 changes of screen: no listener, timer, socket or player more, and a press is one request."""
-    with app_pages({"coach": engine}, demo.urls[0]) as [page]:
-        page.until("app.box.online && app.session()")
-        page.click("#last10")
-        page.until("[...app.clips().values()].some((clips) => clips.every((clip) => clip.stream_url))")
-        round_trip(page)
-        first = round_trip(page)
-        for _ in range(5):
-            round_trip(page)
-        page.until(no_more(first), show=f"[{HELD}, {LISTENERS}]")  # what a screen began may be on its way out
-        known = len(page.ask(SENT))
-        page.click("#plays .play .star")
-        page.until("document.querySelector('#plays .play .star').getAttribute('aria-pressed') === 'true'")
-        page.click("#plays .play .undo")
-        page.until("app.box.outbox.waiting().length === 0")
-        assert [(each["what"].split()[0], each["needless"]) for each in page.ask(SENT)[known:]] == [
-            ("POST", 0),
-            ("DELETE", 0),
-        ]
-
-
-def test_what_comes_after_a_screen_was_left_begins_nothing(demo: Demo) -> None:
-    """The answer that a screen waited for: no player without a screen, and marks do not mean its picture."""
-    with app_pages({"coach": "chromium"}, demo.urls[0]) as [tablet]:
-        assert isinstance(tablet, ChromiumPage)
-        page, held, asked = tablet.page, list[Route](), list[str]()
-        page.route("**/timeline?*", lambda route: held.append(route))  # noqa: PLW0108  # it sets an attribute of it
-        tablet.until("app.box.online && app.session()")
-        tablet.ask("(app.go('review'), true)")
-        while len(held) < 2:  # one of each camera; a test that hangs is ended
-            tablet.rest()
-        page.on("request", lambda request: asked.append(request.url))
-        tablet.goes("desk")
-        for route in list(held):
-            route.continue_()
-        tablet.until("window.asking === 0")
-        for _ in range(10):
-            tablet.rest()
-        assert [url for url in asked if "/replay" in url] == []
-        assert tablet.ask("[window.unseen(), app.marks.lookingAt]") == [0, None]
 
 
 def test_no_page_made_an_error(one: Page) -> None:
