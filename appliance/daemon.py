@@ -160,7 +160,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
     exports = Exports(store, jobs, delivery, slots=max(1, settings.clips.workers - 1))
     exact = ExactFrames(store, jobs, delivery, planner.plan_span)
     decode_key = bridges.decode_key(box.workers)
-    pictures = Pictures(store, footage, decode_key, settings.storage.clips, box.threads, exact)
+    pictures = Pictures(store, footage, decode_key, settings.storage.clips, box.threads, exact, delivery.disk)
     async with (
         running(
             "channels",
@@ -194,7 +194,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             plan_span=planner.plan_span,
             plan_together=planner.plan_together,
             exports=exports,
-            own_cuts=OwnCuts(store, settings.storage.clips, box.threads),
+            own_cuts=OwnCuts(store, settings.storage.clips, box.threads, delivery.disk),
             hold=box.safe.hold(keeping.CUTTING),
         ) as cutter,
         keeping.retention(settings, store, footage, files, rules, box.board, box.metrics, box.safe),

@@ -1,45 +1,146 @@
-"""Is the disk of clips_dir the one that the rows speak of?
+"""Is the disk of clips_dir the one that the rows speak of? Asked before every write and delete.
 
 A mount point without its disk fills with the files of new clips, and all others look lost: an export, whose
-file is all there is of it, would be given up. So the database remembers the file system; under another one,
-with most files missing, nothing is lost, deleted or adopted until the disk is back. A disk that was copied
-has the files.
+file is all there is of it, would be given up. So the database remembers the file system, and where it was
+mounted. A folder that lies on the disk around its mount point is a bare one: nothing is lost, written,
+deleted or adopted until the disk is back. Another disk is a new one: what is not on it is made again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import errno
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+import structlog
 import trio
 
 from appliance.kernel.file_system import file_system_of
 from appliance.kernel.store import Store
-from appliance.kernel.tx import ReadTx
+from appliance.kernel.tx import ReadTx, Tx
 
-_KEY = "clips_disk"  # in `meta`
+log = structlog.get_logger("clip_files")
+
+_KEY = "clips_disk"  # in `meta`: which file system
+_PLACE = "clips_disk_place"  # the folder, and on the next line where its disk is mounted
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lies at clips_dir. `root`: where it is mounted. `is_own`: not the system's disk or the state's."""
+
+    file_system: str
+    device: int
+    root: str
+    is_own: bool
 
 
 @dataclass(slots=True)
 class ClipsDisk:
-    """What was found last; shared by all who would take a missing file for a lost one."""
+    """What was found last; shared by all who write or delete there, or take a missing file for a lost one."""
 
     is_away: bool = False
+    is_known: bool = False  # it was looked at
+    is_new: bool = False  # it is another one than before, without all that was on that
+    device: int | None = None
+    under_way: set[str] = field(default_factory=set)  # files being made: their names without the ending
+
+    @property
+    def is_there(self) -> bool:
+        """A file that is missing is a lost one."""
+        return self.is_known and not self.is_away
 
     async def look(self, store: Store, clips_dir: Path) -> bool:
-        """Find out; returns whether the disk is there. Raises OSError, StoreBroken."""
-        now = await trio.to_thread.run_sync(file_system_of, clips_dir)
-        known, named = await store.read(
-            lambda tx: (tx.value("SELECT value FROM meta WHERE key = ?", (_KEY,)), _named(tx))
+        """Find out; whether the disk is there. Clears no `is_away`: that is for whoever has swept it.
+
+        Raises OSError, StoreBroken.
+        """
+        found = await trio.to_thread.run_sync(_find, clips_dir, store.path.parent)
+        known, place, named = await store.read(
+            lambda tx: (_meta(tx, _KEY), _meta(tx, _PLACE), _named(tx)),
         )
-        if known != now:
-            there = await trio.to_thread.run_sync(_count, clips_dir, named)
-            if known is not None and there * 2 < len(named):
+        now = (found.file_system, f"{clips_dir}\n{found.root}")
+        if (known, place) != now:
+            missing: list[str] = []
+            is_other = known not in (None, found.file_system)
+            if is_other or place not in (None, now[1]):
+                missing = await trio.to_thread.run_sync(_missing, clips_dir, named)
+            if is_other and len(missing) * 2 > len(named) and is_bare(place, clips_dir, found):
                 self.is_away = True
                 return False
-            await store.insist(lambda tx: tx.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_KEY, now)))
-        self.is_away = False
+            if missing:
+                log.warning("another clips disk", missing=len(missing))
+                await trio.to_thread.run_sync(_begin, clips_dir)
+                self.is_new = True
+            await store.insist(partial(_accept, now=now, missing=missing))
+        self.is_known, self.device = True, found.device
         return True
+
+    async def require(self, clips_dir: Path) -> None:
+        """Raises OSError while the disk is away, also when it went since the last look."""
+        if not self.is_away and self.device is not None:
+            self.is_away = await trio.to_thread.run_sync(device_of, clips_dir) != self.device
+        if self.is_away:
+            raise OSError(errno.ENODEV, "the disk with the clips is not mounted")
+
+    @asynccontextmanager
+    async def writing(self, clips_dir: Path, name: str) -> AsyncIterator[None]:
+        """The block makes this file, until its row names it. Raises OSError as `require`."""
+        await self.require(clips_dir)
+        made = without_ending(name)
+        self.under_way.add(made)
+        try:
+            yield
+        finally:
+            self.under_way.discard(made)
+
+
+def without_ending(name: str) -> str:
+    """A file and its draft have it in common."""
+    return name.rpartition(".")[0]
+
+
+def is_bare(place: str | None, clips_dir: Path, found: Found) -> bool:
+    """Whether what is there is the disk around the mount point. `place` is None: of before that was noted."""
+    if place is None:
+        return not found.is_own
+    folder, _, root = place.partition("\n")
+    if folder != str(clips_dir):  # it was moved
+        return False
+    return root != found.root and Path(root).is_relative_to(found.root)
+
+
+def device_of(folder: Path) -> int:
+    """Of the folder, or of where it would be made. Blocking; raises OSError."""
+    try:
+        return os.stat(folder).st_dev
+    except FileNotFoundError:
+        if folder == folder.parent:
+            raise
+        return device_of(folder.parent)
+
+
+def _find(clips_dir: Path, state_dir: Path) -> Found:
+    device = device_of(clips_dir)
+    root = clips_dir.resolve()
+    while root != root.parent and device_of(root.parent) == device:
+        root = root.parent
+    is_own = device not in (device_of(Path("/")), device_of(state_dir))
+    return Found(file_system_of(clips_dir), device, str(root), is_own)
+
+
+def _begin(clips_dir: Path) -> None:
+    """An empty folder counts as a mount point (wholeness.py)."""
+    (clips_dir / "thumbs").mkdir(exist_ok=True)
+
+
+def _meta(tx: ReadTx, key: str) -> str | None:
+    value = tx.value("SELECT value FROM meta WHERE key = ?", (key,))
+    return None if value is None else str(value)
 
 
 def _named(tx: ReadTx) -> list[str]:
@@ -47,5 +148,18 @@ def _named(tx: ReadTx) -> list[str]:
     return [row["file_path"] for row in tx.all(sql)]
 
 
-def _count(clips_dir: Path, names: list[str]) -> int:
-    return sum((clips_dir / name).exists() for name in names)
+def _missing(clips_dir: Path, names: Sequence[str]) -> list[str]:
+    return [name for name in names if not (clips_dir / name).exists()]
+
+
+def _accept(tx: Tx, now: tuple[str, str], missing: Sequence[str]) -> None:
+    """Clips that recordings hold play from these and get their files anew; of others wholeness.py decides."""
+    for key, value in zip((_KEY, _PLACE), now, strict=True):
+        tx.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+    names = frozenset(missing)
+    sql = "SELECT clip_id, media_rev, file_path FROM plans WHERE file_path IS NOT NULL AND length(header) > 0"
+    for row in [each for each in tx.all(sql) if each["file_path"] in names]:
+        cut = row["clip_id"], row["media_rev"]
+        tx.run("UPDATE plans SET file_path = NULL WHERE clip_id = ? AND media_rev = ?", cut)
+        clip = row["clip_id"], row["file_path"]
+        tx.run("UPDATE clips SET file_path = NULL WHERE id = ? AND file_path = ?", clip)

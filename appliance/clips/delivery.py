@@ -122,7 +122,7 @@ class Delivery:
         )
         if fd is not None:
             return FileRange(fd, 0, plan.size)
-        if not self.disk.is_away and await trio.to_thread.run_sync(
+        if self.disk.is_there and await trio.to_thread.run_sync(
             is_lost, plan, self.clips_dir, limiter=self.threads
         ):
             raise FileLost(plan.file_path)

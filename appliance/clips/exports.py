@@ -57,6 +57,10 @@ class Exports:
         Raises Refused or BadExport (this clip cannot be made), Unavailable (no worker), OSError (the disk).
         """
         name = f"{job.session_id}/{job.clip_id}-m{job.media_rev}.mp4"
+        async with self.delivery.disk.writing(self.delivery.clips_dir, name):
+            await self._make(job, plan, samples, name)
+
+    async def _make(self, job: Job, plan: Plan, samples: FileRange | None, name: str) -> None:
         target = self.delivery.clips_dir / name
         draft = await self._in_thread(partial(open_draft, target))
         try:

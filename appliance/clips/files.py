@@ -97,6 +97,7 @@ class ClipFiles:
             return False
         path = file_name(plan)
         try:
+            await self.disk.require(self.clips_dir)
             twin = await self.store.read(lambda tx: written_twin(tx, plan))
             if twin is None or not await trio.to_thread.run_sync(self._link, twin, path, plan.size):
                 await trio.to_thread.run_sync(write_plan, plan, self.clips_dir / path, self.footage.open_fd)
@@ -145,14 +146,24 @@ class ClipFiles:
 
     async def settle(self) -> None:
         """What a start does once the disk is there: see strays.py. Raises OSError, StoreBroken."""
-        await self.make_folder()
-        if not await self.disk.look(self.store, self.clips_dir):
-            raise OSError(errno.ENODEV, "the disk with the clips is not mounted")
-        self.kept.unknown = await sweep(self.store, self.clips_dir)
-        await count_aside(self.store, self.clips_dir, self.kept)
+        async with self.turn:
+            await self.make_folder()
+            if not await self.disk.look(self.store, self.clips_dir):
+                raise OSError(errno.ENODEV, "the disk with the clips is not mounted")
+            self.kept.is_new_disk = self.disk.is_new
+            self.kept.unknown = await sweep(self.store, self.clips_dir, self.disk.under_way)
+            await count_aside(self.store, self.clips_dir, self.kept)
+            self.disk.is_away = False
+
+    async def look_again(self) -> None:
+        """The disk may be back, or another one be there. Raises OSError, StoreBroken."""
+        await self.settle()
+        async with self.turn:
+            await find_lost(self.store, self.footage, self.clips_dir, look_inside=False)
 
     async def collect(self, commit: Commit) -> None:
         """Unlink what is due now; what the disk refuses keeps its row. Raises as `commit` does, OSError."""
+        await self.disk.require(self.clips_dir)
         await self._drop_replaced(commit)
         due = await self.store.read(
             lambda tx: tx.all("SELECT path FROM garbage WHERE due_us <= ?", (tx.now_us,))
@@ -224,7 +235,7 @@ async def run_clip_files(
         await files.settle()
     except OSError as error:  # what is left lying is found again at the next start
         files.troubles.fail("folder", error, hint="check the clips disk")
-    await find_lost(store, footage, clips_dir, look_inside=look_inside, is_away=files.disk.is_away)
+    await find_lost(store, footage, clips_dir, look_inside=look_inside, is_away=not files.disk.is_there)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_write_files, files, name="clip files: writing")
         nursery.start_soon(_collect_garbage, files, garbage_every_s, name="clip files: garbage")
@@ -251,8 +262,8 @@ async def _collect_garbage(files: ClipFiles, every_s: float) -> None:
     while True:
         pause_s = every_s
         try:
-            if files.disk.is_away:
-                await files.settle()
+            if not files.disk.is_there:
+                await files.look_again()
             await files.make_folder()
             await files.collect(files.store.insist)
             await count_aside(files.store, files.clips_dir, files.kept)

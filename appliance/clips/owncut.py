@@ -7,13 +7,14 @@ that shows less of it. What is outside stays hidden in the file, as pre-roll doe
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import trio
 
 from appliance.clips import cuts
+from appliance.clips.clips_disk import ClipsDisk
 from appliance.clips.cuts import Job
 from appliance.clips.expiry import OwnFile, footage_is_gone, own_file
 from appliance.clips.exports import open_draft, publish
@@ -42,14 +43,16 @@ class OwnCuts:
     store: Store
     clips_dir: Path
     threads: trio.CapacityLimiter
+    disk: ClipsDisk = field(default_factory=ClipsDisk)
 
     async def make(self, job: Job, own: OwnFile) -> None:
         """From the old file to ready. Raises CannotTrim, Malformed, OSError."""
         name = f"{job.session_id}/{job.clip_id}-m{job.media_rev}.mp4"
         write = partial(_write, self.clips_dir / own.path, self.clips_dir / name, *_span(job, own))
-        shown, size = await trio.to_thread.run_sync(write, limiter=self.threads)
-        plan = file_plan(own, shown, size, job.latency_ms * 1000)
-        await self.store.insist(lambda tx: cuts.finish(tx, job, plan, name))
+        async with self.disk.writing(self.clips_dir, name):
+            shown, size = await trio.to_thread.run_sync(write, limiter=self.threads)
+            plan = file_plan(own, shown, size, job.latency_ms * 1000)
+            await self.store.insist(lambda tx: cuts.finish(tx, job, plan, name))
 
     async def open(self, job: Job, own: OwnFile) -> tuple[Plan, FileRange]:
         """What an export of the job's span is encoded from: a plan whose header goes before the range, which

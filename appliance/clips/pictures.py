@@ -18,6 +18,7 @@ from typing import Protocol
 import structlog
 import trio
 
+from appliance.clips.clips_disk import ClipsDisk
 from appliance.clips.exact import ExactFrames
 from appliance.clips.footage import Footage
 from appliance.clips.machine import ClipState
@@ -87,6 +88,7 @@ class Pictures:
     clips_dir: Path
     threads: trio.CapacityLimiter
     exact: ExactFrames | None = None
+    disk: ClipsDisk = field(default_factory=ClipsDisk)
     making: dict[str, trio.Event] = field(default_factory=dict)
     to_refine: deque[str] = field(default_factory=lambda: deque(maxlen=REFINE_MAX))
     hopeless: set[str] = field(default_factory=set)  # names of pictures that cannot be decoded
@@ -195,8 +197,9 @@ class Pictures:
     async def _keep(self, row: Row, name: str, jpeg: bytes) -> None:
         """The file and its row, both or neither when the box stops: a file without a row is nobody's."""
         with trio.move_on_after(KEEP_S, shield=True):
-            await trio.to_thread.run_sync(_write, self.clips_dir / name, jpeg, limiter=self.threads)
-            await self.store.write(partial(note_picture, row=row, name=name))
+            async with self.disk.writing(self.clips_dir, name):
+                await trio.to_thread.run_sync(_write, self.clips_dir / name, jpeg, limiter=self.threads)
+                await self.store.write(partial(note_picture, row=row, name=name))
 
     async def _read(self, name: str) -> bytes | None:
         return await trio.to_thread.run_sync(_read_or_none, self.clips_dir / name, limiter=self.threads)

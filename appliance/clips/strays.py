@@ -20,6 +20,7 @@ import structlog
 import trio
 
 from appliance.clips import cuts
+from appliance.clips.clips_disk import without_ending
 from appliance.clips.cuts import Job
 from appliance.clips.expiry import OwnFile
 from appliance.clips.machine import CLIP, ClipEvent, ClipState
@@ -74,21 +75,25 @@ class Kept:
     aside: int = 0
     until_us: int | None = None
     unknown: int = 0
+    is_new_disk: bool = False  # since this start
 
 
-async def sweep(store: Store, clips_dir: Path) -> int:
-    """At a start: every file of ours gets a row, is kept aside, or (unfinished) goes. Returns how many
-    finished files belong to clips the database does not know.
+async def sweep(store: Store, clips_dir: Path, under_way: Collection[str] = ()) -> int:
+    """At a start, and when the disk is back: every file of ours gets a row, is kept aside, or (unfinished)
+    goes; but those that jobs `under_way` make. Returns how many finished files belong to clips the database
+    does not know.
 
     Raises OSError, StoreBroken.
     """
+    pictures = await store.read(_pictures)  # before the files: what is made from now on is not missed
     found = await trio.to_thread.run_sync(_our_files, clips_dir)
+    spared = frozenset(under_way)  # after the files, before the rows: what is done by now has its row
     kept = await store.read(_named_files)
     clips = await store.read(lambda tx: {row["id"] for row in tx.all("SELECT id FROM clips")})
     left = [each for each in found if each.path not in kept]
-    ours = [each for each in left if each.clip_id in clips]
+    ours = [each for each in left if each.clip_id in clips and without_ending(each.path) not in spared]
     for stray in ours:
-        if not stray.is_finished:
+        if not stray.is_finished and without_ending(stray.path) not in under_way:  # nor begun since
             log.info("left by a crash", file=stray.path)
             await trio.to_thread.run_sync(unlink, clips_dir / stray.path)
     # files first: a clip that is ready again by its file keeps its picture
@@ -98,7 +103,8 @@ async def sweep(store: Store, clips_dir: Path) -> int:
             await trio.to_thread.run_sync(move_aside, clips_dir, stray.path)
     await _register(store, await trio.to_thread.run_sync(_aside_files, clips_dir))
     if found:  # else the disk is away
-        await store.insist(partial(_forget_pictures, found={each.path for each in found}))
+        gone = pictures - {each.path for each in found}
+        await store.insist(partial(_forget_pictures, gone=gone))
     return sum(each.is_finished and each.clip_id not in clips for each in left)
 
 
@@ -147,11 +153,15 @@ def _named_files(tx: ReadTx) -> set[str]:
     return {row["path"] for row in tx.all(sql)}
 
 
-def _forget_pictures(tx: Tx, found: Collection[str]) -> None:
+def _pictures(tx: ReadTx) -> set[str]:
+    sql = "SELECT thumbnail_path FROM clips WHERE thumbnail_path IS NOT NULL"
+    return {row["thumbnail_path"] for row in tx.all(sql)}
+
+
+def _forget_pictures(tx: Tx, gone: Collection[str]) -> None:
     """Pictures that are not there, as after the database was made again from an older copy: made again."""
-    sql = "SELECT id, thumbnail_path FROM clips WHERE thumbnail_path IS NOT NULL"
-    gone = [row["id"] for row in tx.all(sql) if row["thumbnail_path"] not in found]
-    for clip_id in gone:
+    rows = tx.all("SELECT id, thumbnail_path FROM clips WHERE thumbnail_path IS NOT NULL")
+    for clip_id in [row["id"] for row in rows if row["thumbnail_path"] in gone]:
         tx.run("UPDATE clips SET thumbnail_path = NULL WHERE id = ?", (clip_id,))
 
 

@@ -174,8 +174,13 @@ def clip_disks_part(troubles: Sequence[Troubles]) -> Part:
 
 
 def clip_files_part(kept: Kept) -> Part:
-    """Files that the database does not know: kept, and said as long as they are there."""
-    said = []
+    """Files that the database does not know: kept, and said as long as they are there. A new disk: said until
+    the next start."""
+    said, hint = [], "the database is older than they are: copy what is wanted elsewhere"
+    if kept.is_new_disk and not kept.aside and not kept.unknown:
+        hint = "copy the files of the disk before into clips_dir, or leave it"
+    if kept.is_new_disk:
+        said.append("clips_dir lies on another disk than before: what is not on it is made again")
     if kept.aside:
         until = f" until {to_rfc3339(kept.until_us)[:10]}" if kept.until_us is not None else ""
         said.append(f"{kept.aside} finished files that no clip names are kept in clips_dir/aside{until}")
@@ -183,7 +188,7 @@ def clip_files_part(kept: Kept) -> Part:
         said.append(f"{kept.unknown} files are of clips the database does not know")
     if not said:
         return Part("ok", "every file belongs to a clip")
-    return Part("warn", "; ".join(said), "the database is older than they are: copy what is wanted elsewhere")
+    return Part("warn", "; ".join(said), hint)
 
 
 def add_parts(

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from appliance.clips import cuts, marks
+from appliance.clips.clips_disk import ClipsDisk
 from appliance.clips.delivery import Delivery, media_routes
 from appliance.clips.files import run_clip_files
 from appliance.clips.model import ClipIn
@@ -98,7 +99,7 @@ async def serving(tmp_path: Path) -> AsyncIterator[tuple[Client, Store, Row]]:
     clips = tmp_path / "clips"
     async with open_store(tmp_path / "box.db", HandClock()) as store:
         row = await make_export(store, clips)
-        delivery = Delivery(HandFootage(), clips, trio.CapacityLimiter(1))
+        delivery = Delivery(HandFootage(), clips, trio.CapacityLimiter(1), disk=ClipsDisk(is_known=True))
         raw = media_routes(store=store, delivery=delivery)
         hooks = Hooks(ready=dict, metrics=bytes, snapshot=lambda tx: {})
         app = make_app([Routes("media", raw=raw)], store=store, clock=store.clock, site=Site(), hooks=hooks)
