@@ -90,8 +90,7 @@ async def _load(followed: Followed) -> None:
     found = listing.files
     followed.disk_id = remembered.disk
     followed.miss(disk.absent_at_start(remembered.facts, remembered.disks, listing))
-    if not followed.absent:
-        followed.device = listing.device
+    followed.device = listing.device
     followed.note_disk(listing)
     await followed.append(followed.take_untold())
     gap_us = ahead_of_wall_us(shared.clock)

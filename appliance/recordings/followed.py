@@ -99,9 +99,9 @@ class Followed:
     sync_thread: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
     open: dict[str, Open] = field(default_factory=dict)
     listed: dict[str, Found] = field(default_factory=dict)
-    device: int | None = None  # on which `listed` were seen
+    device: int | None = None  # on which those of `listed` that are not away were seen
     disk_id: str | None = None  # the file system that the log names last
-    absent: frozenset[str] = frozenset()  # recordings on a disk that is not mounted now
+    away: tuple[tuple[frozenset[str], int | None], ...] = ()  # of each disk not mounted now: files, device
     folder_mtime_ns: int = -1
     folder_changed_s: float = float("-inf")  # since when the folder has that mtime
     listed_us: int | None = None  # box time of the last listing
@@ -166,23 +166,38 @@ class Followed:
         return f"{self.channel.id}/{name}"
 
     def there(self, listing: disk.Listing) -> dict[str, Found]:
-        """What is on the disk; while that is away, what was on it and what is found in its place."""
+        """What is on the disk; while one is away, what was on it and what is found in its place.
+
+        Each disk is judged on its own: one may go while another is away.
+        """
         self.note_disk(listing)
-        before = self.absent or self.listed.keys()
-        if not disk.is_other_disk(before, self.device, listing):
-            self.device, self.absent = listing.device, frozenset()
+        here = frozenset(self.listed.keys() - self.absent)
+        away = [*self.away, (here, self.device)]
+        away = [one for one in away if disk.is_other_disk(*one, listing)]
+        if listing.device is not None:  # another disk is here; the next may get the number of one away
+            away = [(names, None) for names, _ in away]
+        self.away, self.device = tuple(away), listing.device
+        if not self.away:
             self.worked("mount")
             self.worked("recordings")
             return listing.files
-        self.miss(self.absent or frozenset(self.listed))
-        kept = {name: one for name, one in self.listed.items() if name in self.absent}
-        return {**kept, **listing.files}
+        self._say_away()
+        absent = self.absent
+        return {**{name: one for name, one in self.listed.items() if name in absent}, **listing.files}
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """Recordings on disks that are not mounted now."""
+        return frozenset[str]().union(*(names for names, _ in self.away))
 
     def miss(self, names: frozenset[str]) -> None:
-        """The disk with these recordings is not there; they are neither forgotten nor looked for
+        """At a start the disk with these recordings is not there; they are neither forgotten nor looked for
         elsewhere."""
-        self.absent = names
-        if names:
+        self.away = ((names, None),) if names else ()
+        self._say_away()
+
+    def _say_away(self) -> None:
+        if names := self.absent:
             reason = (
                 f"the disk with {len(names)} recordings is not mounted; if it was replaced for good, move the"
                 f" folder index/{self.channel.id} out of the state folder and restart"

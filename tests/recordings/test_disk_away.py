@@ -102,6 +102,44 @@ async def test_what_is_recorded_into_the_empty_mount_point_is_indexed_too(box: B
         mount(disk)
 
 
+async def test_a_second_disk_that_goes_while_one_is_away_is_not_forgotten(
+    box: Box, disk: Path, tmp_path: Path
+) -> None:
+    """A backup disk is mounted in the first one's place and goes too; each comes back."""
+    camera = live_camera()
+
+    async def without(count: int) -> None:
+        handle.rescan_now()
+        await eventually(lambda: f"disk with {count} recordings is not mounted" in error(handle))
+
+    async def with_segments(count: int) -> None:
+        handle.rescan_now()
+        await until(handle, lambda: handle.footage("cam1").segments == count)
+
+    async with box.running() as handle:
+        box.add("a.mp4", b"".join(camera.segment(2)))
+        await until(handle, lambda: frames_seen(handle) == 12)
+        shutil.copytree(disk, tmp_path / "one")
+        unmount(disk)
+        await without(1)
+        mount(disk)
+        box.add("b.mp4", b"".join(camera.segment(1)))
+        await with_segments(2)
+        shutil.copytree(disk, tmp_path / "two")
+        unmount(disk)
+        await without(2)
+        mount(disk)
+        shutil.copytree(tmp_path / "two", disk, dirs_exist_ok=True)
+        await without(1)
+        assert handle.footage("cam1").segments == 2
+        unmount(disk)
+        await without(2)
+        mount(disk)
+        shutil.copytree(tmp_path / "one", disk, dirs_exist_ok=True)
+        await without(1)
+        assert handle.footage("cam1").segments == 2
+
+
 async def test_a_start_before_the_disk_is_mounted_forgets_nothing(
     box: Box, disk: Path, tmp_path: Path
 ) -> None:
