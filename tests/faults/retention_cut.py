@@ -120,6 +120,11 @@ class Shelf:
             patch.setattr(os, "fsync", watched_fsync)
             yield
 
+    def unlinks(self) -> list[int]:
+        """The operations in front of which a recording has just been deleted."""
+        notes = ((at, op.at - _FIRST_EVENT) for at, op in enumerate(self.tape.ops, 1) if op.kind == "note")
+        return [at for at, event in notes if event >= 0 and self.events[event][0] == "unlink"]
+
     def disk_at(self, cut: int, rnd: Random) -> tuple[set[str], dict[str, bytes]]:
         """Recordings and clip files as the cut leaves them."""
         there, leaving, made = set(self.recordings), set[str](), dict[str, bytes]()
@@ -276,14 +281,15 @@ def _clip_fault(row: Any, shelf: Shelf, settings: Settings) -> str:
 
 
 async def retention_cuts(rounds: int, seed: int, folder: Path) -> Tally:
-    """`rounds` cuts around deletions, fifteen of each."""
+    """`rounds` cuts around deletions, fifteen of each; at least half of them strike."""
     tally, rnd, game = Tally(), Random(seed), 0
     while tally.rounds < rounds:
         game += 1
         place = folder / f"game{game}"
         shelf, began = await record_deleting(place / "box")
         for number in range(min(15, rounds - tally.rounds)):
-            cut = rnd.randrange(began, len(shelf.tape.ops) + 1)
+            # every other one in the middle of the deletions, so that each run of this strikes there
+            cut = rnd.randrange(began, len(shelf.tape.ops) + 1) if number % 2 else rnd.choice(shelf.unlinks())
             await cut_and_start(shelf, cut, rnd, place / str(number), tally)
         if tally.is_clean:
             shutil.rmtree(place)
