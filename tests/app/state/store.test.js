@@ -111,3 +111,14 @@ test("a trim on its way is the play's new place and length", () => {
   assert.deepEqual([shown.start_time, shown.duration], ["2026-01-01T10:00:02Z", 3]);
   assert.equal(store.overlay(plays, [{ ...trim, state: "refused" }]).get("p").duration, 9);
 });
+
+test("a delete and its Undo, both on their way: the play is there", () => {
+  const rows = new Map([["p", play("p")]]);
+  const [undo, restore] = [mark("play_undo", "p"), mark("play_restore", "p")];
+  const star = mark("play_star", "p", { starred: true });
+  assert.equal(store.overlay(rows, [star, undo, restore]).get("p")?.is_favorite, true);
+  assert.equal(store.overlay(rows, [undo, restore, undo]).has("p"), false);
+  assert.equal(store.overlay(rows, [undo, { ...restore, state: "refused" }]).has("p"), false);
+  const made = mark("play_new", "q", { id: "q", session_id: "s", start_time: "x" });
+  assert.equal(store.overlay(new Map(), [made, mark("play_undo", "q"), mark("play_restore", "q")]).get("q")?.local, true);
+});

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { empty } from "../../../appliance/web/static/state/store.js";
+import { empty, load, recall } from "../../../appliance/web/static/state/store.js";
 import { choices, titleOf, Working } from "../../../appliance/web/static/state/working.js";
 
 /** @param {any[]} sessions */
@@ -70,4 +70,27 @@ test("those that run are to be chosen first", () => {
 test("an opponent in the name is not said twice", () => {
   assert.equal(titleOf(session("x", "active", 1, { name: "Atletico v Rival", opponent: "Rival" })), "Atletico v Rival");
   assert.equal(titleOf(session("x", "active", 1, { name: "Week 3", opponent: "Rival" })), "Week 3 v Rival");
+});
+
+test("rows that are only recalled decide nothing: the box answers late, and another game runs", () => {
+  for (const status of ["completed", "active"]) {
+    const held = kept("last week");
+    const working = new Working(held);
+    const state = empty();
+    const old = session("last week", status, 1);
+    recall(state, { site: "s", epoch: "e", offsetMs: 0, snapshot: { sessions: [old] } });
+    assert.equal(working.current(state)?.id, "last week");
+    load(state, { as_of_seq: 9, epoch: "e", sessions: [session("last week", "completed", 1), session("today", "active", 2)] });
+    assert.equal(state.recalled, false);
+    assert.equal(working.current(state)?.id, "today");
+    assert.equal(held.box.id, "today");
+  }
+});
+
+test("what is recalled while nothing else is known does not take the place of the choice", () => {
+  const held = kept("chosen");
+  const state = empty();
+  recall(state, { site: "s", epoch: "e", offsetMs: 0, snapshot: { sessions: [session("other", "completed", 1)] } });
+  assert.equal(new Working(held).current(state)?.id, "other");
+  assert.equal(held.box.id, "chosen");
 });

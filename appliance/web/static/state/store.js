@@ -14,6 +14,7 @@
  * @property {string} epoch which database of it
  * @property {{id: string, name: string, timezone: string}} place the site, as people call it
  * @property {number} seq the last event applied
+ * @property {boolean} recalled the rows are an earlier page's: the box has not been reached yet
  * @property {Map<string, Session>} sessions
  * @property {Map<string, Channel>} channels
  * @property {Map<string, Play>} plays
@@ -28,7 +29,7 @@ const TABLE = { session: "sessions", channel: "channels", play: "plays", clip: "
 /** @returns {State} */
 export function empty() {
   return {
-    site: "", epoch: "", seq: 0, place: { id: "", name: "", timezone: "" },
+    site: "", epoch: "", seq: 0, recalled: false, place: { id: "", name: "", timezone: "" },
     sessions: new Map(), channels: new Map(), plays: new Map(), clips: new Map(), tags: new Map(),
   };
 }
@@ -41,6 +42,7 @@ export function load(state, snapshot) {
   }
   state.seq = snapshot.as_of_seq;
   state.epoch = snapshot.epoch;
+  state.recalled = false;
   state.place = snapshot.site ?? state.place;
 }
 
@@ -60,6 +62,7 @@ export function keptOf(state, session, offsetMs) {
  * @param {State} state @param {Kept} kept */
 export function recall(state, kept) {
   load(state, { ...kept.snapshot, as_of_seq: 0, epoch: "" });
+  state.recalled = true;
 }
 
 /** One event; the tables it changed. An event seen already changes nothing.
@@ -143,14 +146,18 @@ export function readyAfter(clips) {
  * @returns {Map<string, Play>} */
 export function overlay(plays, marks) {
   const shown = new Map(plays);
+  /** @type {Map<string, Play>} */
+  const going = new Map();
   for (const mark of marks) {
+    const gone = mark.doing === "play_restore" && mark.state === "waiting" ? going.get(mark.subject) : undefined;
     const known = shown.get(mark.subject);
-    if (mark.doing === "play_new") {
+    if (gone) shown.set(mark.subject, gone);
+    else if (mark.doing === "play_new") {
       if (!known && mark.state !== "done") shown.set(mark.subject, ghostOf(mark));
     } else if (known && mark.state !== "done" && mark.state !== "refused") {
       const after = withMark(known, mark);
       if (after) shown.set(mark.subject, after);
-      else shown.delete(mark.subject);
+      else if (shown.delete(mark.subject)) going.set(mark.subject, known);
     }
   }
   return shown;

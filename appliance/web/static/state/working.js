@@ -17,15 +17,16 @@ export class Working {
     this.declined = new Set();
   }
 
-  /** The session in work; the first one known is taken and kept. @param {State} state @returns {Session | undefined} */
+  /** The session in work; the first one known is taken and kept. What is only recalled decides nothing: the box may
+   * answer late, and run another one. @param {State} state @returns {Session | undefined} */
   current(state) {
     const mine = state.sessions.get(this.kept.get());
     if (mine && (this.began || RUNS.includes(mine.status))) {
-      this.began = true;
+      this.began ||= !state.recalled;
       return mine;
     }
     const found = currentSession(state);
-    if (!found) return undefined;
+    if (!found || state.recalled) return found;
     this.began = true;
     this.choose(found.id);
     return found;
