@@ -215,3 +215,48 @@ test("a disk that is silent, full or forbidden costs nothing", async () => {
   await settled();
   assert.deepEqual([...ahead.held.keys()], plays.slice(0, 2));
 });
+
+test("a copy that cannot be read goes, here and on the disk; fetched anew once, then it is the box's to give", async () => {
+  const disk = diskOf();
+  const asked = [];
+  const ahead = new Prefetch({ fetch: async (url) => (asked.push(url), threeBytes()), graceMs: 0, disk });
+  await ahead.restore();
+  ahead.pause();
+  ahead.wish(["/a"]);
+  ahead.resume();
+  await settled();
+  const first = ahead.source("/a");
+  ahead.pause();
+  ahead.reject("/a", first);
+  assert.equal(ahead.source("/a"), "/a");
+  await settled();
+  assert.deepEqual([...disk.kept], []);
+  ahead.resume();
+  await settled();
+  const second = ahead.source("/a");
+  assert.match(second, /^blob:/);
+  ahead.reject("/a", first);
+  assert.equal(ahead.source("/a"), second, "who still shows the old copy does not cost the new one");
+  ahead.reject("/a", second);
+  await settled();
+  assert.deepEqual([ahead.source("/a"), asked, [...disk.kept]], ["/a", ["/a", "/a"], []]);
+});
+
+test("what a late disk has is known when it comes, and is within the cap", async () => {
+  const disk = diskOf(new Map(["/old", "/play4", "/play5"].map((url) => [url, new Blob([new Uint8Array(3)])])));
+  let answer;
+  const late = { ...disk, all: () => new Promise((done) => (answer = async () => done(await disk.all()))) };
+  const ahead = new Prefetch({ fetch: threeBytes, room: 9, graceMs: 0, disk: late });
+  const held = [];
+  ahead.addEventListener("held", ({ detail }) => held.push(detail));
+  await ahead.restore(async () => {});
+  ahead.wish(["/play5"]);
+  await settled();
+  const own = ahead.source("/play5");
+  ahead.room = 6;
+  await answer();
+  await settled();
+  assert.deepEqual([[...ahead.held.keys()], [...disk.kept.keys()].sort()], [["/play4", "/play5"], ["/play4", "/play5"]]);
+  assert.equal(ahead.source("/play5"), own, "what this page has fetched stays");
+  assert.deepEqual(held, ["", "/play5", ""]);
+});

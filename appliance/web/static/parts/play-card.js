@@ -17,6 +17,7 @@ import { clockOf, figureOf, lengthOf, missingOf, stateOf, stateOfPlay, tagsOf } 
  * @property {string} angle channel whose picture is shown
  * @property {number} [kept] angles that are on this device
  * @property {(url: string) => string} [source] of a picture: the copy on this device, if there is one
+ * @property {(url: string, source: string) => void} [reject] that copy cannot be read
  */
 
 /** Of all cards: a play that is deleted makes way for the next one, under the same finger. */
@@ -116,7 +117,9 @@ export class PlayCard extends HTMLElement {
 
   /** No broken picture is shown; it is asked for again, ever more seldom: the clip may never be cut. */
   missed() {
-    this.made?.image.removeAttribute("src");
+    const { image } = this.made ?? {};
+    if (image?.src.startsWith("blob:")) this.seen?.reject?.(image.dataset.of ?? "", image.src);
+    image?.removeAttribute("src");
     clearTimeout(this.again);
     this.again = setTimeout(() => this.picture(true), Math.min(30_000, 1000 * 2 ** (this.misses ?? 0)));
     this.misses = (this.misses ?? 0) + 1;

@@ -56,6 +56,7 @@ export class ReplayPlayer extends HTMLElement {
     this.deck = new Deck(this.stage, {
       source: (url) => prefetch.source(url),
       bring: (url) => prefetch.want(url, true),
+      reject: (url, source) => prefetch.reject(url, source),
       habits: () => habitsOf(prefs),
     });
     this.life = new AbortController();

@@ -12,6 +12,7 @@ import { beginOf } from "../state/replay.js";
 /** @typedef {object} Given
  * @property {(url: string) => string} source what to play: the copy that is held here, if there is one
  * @property {(url: string) => void} bring have a copy here; whoever made the tile hears of it
+ * @property {(url: string, source: string) => void} reject the copy cannot be read: it is given up
  * @property {() => import("../state/replay.js").Habits} habits */
 
 const STUCK_MS = 2000;
@@ -43,6 +44,7 @@ export class Tile {
     /** @type {number | null} */
     this.asked = null; // a place to seek to once the length is known
     this.video.addEventListener("loadedmetadata", () => this.arrive());
+    this.video.addEventListener("error", () => this.failed());
     this.watch();
   }
 
@@ -108,6 +110,19 @@ export class Tile {
     if (!this.url || !video.seeking || ![...Array(video.buffered.length).keys()].some(here)) return;
     const ran = !video.paused;
     this.video.load();
+    this.asked = t;
+    if (ran) void video.play().catch(() => {});
+  }
+
+  /** A copy that cannot be read: what the box gives takes its place, from the same picture on. */
+  failed() {
+    const { video, url } = this;
+    const { src } = video;
+    if (!url || !src.startsWith("blob:")) return;
+    this.given.reject(url, src);
+    const t = this.time;
+    const ran = !video.paused;
+    video.src = this.given.source(url);
     this.asked = t;
     if (ran) void video.play().catch(() => {});
   }

@@ -117,6 +117,7 @@ export class Clips {
   /** A picture that is not made yet, or a box that is away: asked for again. @param {HTMLImageElement} image */
   missed(image) {
     const { of = "" } = image.dataset;
+    if (image.src.startsWith("blob:")) this.ctx.prefetch.reject(of, image.src);
     image.removeAttribute("src");
     setTimeout(() => {
       const here = this.ctx.prefetch.source(of);

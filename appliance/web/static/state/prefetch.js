@@ -65,6 +65,8 @@ export class Prefetch extends EventTarget {
     this.full = false; // there is no room for the next wish
     /** @type {Set<string>} */
     this.failed = new Set();
+    /** How often a copy of it could not be read. @type {Map<string, number>} */
+    this.rejected = new Map();
   }
 
   /** Keep these before all else, fetched when nothing else is. @param {readonly string[]} urls most wanted first */
@@ -75,13 +77,22 @@ export class Prefetch extends EventTarget {
     this.run();
   }
 
-  /** What an earlier page left. @param {(ms: number) => Promise<unknown>} [wait] */
+  /** What an earlier page left. A disk that is late is not waited for; what it has is known then, and counted.
+   * @param {(ms: number) => Promise<unknown>} [wait] */
   async restore(wait = (ms) => new Promise((done) => setTimeout(done, ms))) {
-    const found = this.disk?.all().catch(() => []) ?? [];
-    const kept = /** @type {{url: string, blob: Blob}[]} */ ((await Promise.race([found, wait(DISK_MS)])) ?? []);
-    for (const { url, blob } of kept) if (!this.held.has(url)) this.held.set(url, { blob, url: URL.createObjectURL(blob) });
+    const found = this.disk?.all().then((kept) => this.know(kept), () => {});
+    await Promise.race([found, wait(DISK_MS)]);
     this.restored = true;
     this.resize(this.room);
+    this.dispatchEvent(new CustomEvent("held", { detail: "" }));
+  }
+
+  /** What is fetched or used in this page is younger. @param {readonly {url: string, blob: Blob}[]} kept oldest first */
+  know(kept) {
+    const old = kept.filter(({ url }) => !this.held.has(url) && !this.rejected.has(url) && this.jobs.every((job) => !job.stop || job.url !== url));
+    this.held = new Map([...old.map(({ url, blob }) => /** @type {[string, Kept]} */ ([url, { blob, url: URL.createObjectURL(blob) }])), ...this.held]);
+    if (!this.restored) return; // in time
+    this.letGo();
     this.dispatchEvent(new CustomEvent("held", { detail: "" }));
   }
 
@@ -116,6 +127,17 @@ export class Prefetch extends EventTarget {
     return found.url;
   }
 
+  /** The copy that was played or shown cannot be read: it goes. What is unreadable a second time is the box's to give.
+   * @param {string} url @param {string} source of the copy: a newer one stays */
+  reject(url, source) {
+    if (this.held.get(url)?.url !== source) return;
+    this.held.delete(url);
+    this.rejected.set(url, (this.rejected.get(url) ?? 0) + 1);
+    void this.disk?.drop(url).catch(() => {});
+    URL.revokeObjectURL(source);
+    this.run();
+  }
+
   /** A clip plays: the air belongs to it, and to what is to take its place. */
   pause() {
     this.paused = true;
@@ -138,7 +160,8 @@ export class Prefetch extends EventTarget {
       if (!job.stop && (job.now || !this.paused)) void this.download(job);
     }
     if (this.paused || this.full) return;
-    const next = this.wished.find((url) => !this.held.has(url) && !this.failed.has(url) && this.jobs.every((job) => job.url !== url));
+    const good = (/** @type {string} */ url) => !this.failed.has(url) && (this.rejected.get(url) ?? 0) < 2;
+    const next = this.wished.find((url) => !this.held.has(url) && good(url) && this.jobs.every((job) => job.url !== url));
     if (!next) return;
     this.jobs.push({ url: next, now: false, chunks: [], have: 0, stop: null });
     this.run();
