@@ -18,10 +18,10 @@ export function starPlays(ctx, plays, words) {
   ctx.did(words, () => Promise.all(plays.map((play) => ctx.marks.star({ ...play, is_favorite: !play.is_favorite }))));
 }
 
-/** One that the box refused is only here: it goes without a word. @param {Ctx} ctx @param {Play} play */
+/** One whose NEW PLAY the box refused is only here: it goes without a word. @param {Ctx} ctx @param {Play} play */
 export function deletePlay(ctx, play) {
   const refused = ctx.box.outbox.refused().filter((mark) => mark.subject === play.id);
-  if (refused.length) return refused.forEach((mark) => ctx.box.outbox.forget(mark));
+  if (refused.some((mark) => mark.doing === "play_new")) return refused.forEach((mark) => ctx.box.outbox.forget(mark));
   ctx.marks.undo(play.id).catch((error) => ctx.say(`Not deleted: ${error.message}`, { kind: "bad" }));
   ctx.did(`${playName(play)} deleted`, () => ctx.marks.restore(play.id));
 }
@@ -48,14 +48,17 @@ export function deleteClip(ctx, id, name) {
 /** @param {Ctx} ctx @param {import("../state/store.js").Clip} clip made by itself @param {string} name
  * @param {{start_time: string, duration_seconds: number}} body */
 export function trimClip(ctx, clip, name, body) {
+  const trims = ctx.box.outbox.waiting().filter((mark) => mark.doing === "clip_trim" && mark.subject === clip.id);
+  const before = trims.at(-1)?.request?.body ?? { start_time: clip.start_time, duration_seconds: clip.duration };
   const trim = (/** @type {object} */ to) => ctx.marks.request("clip_trim", clip.id, "PATCH", `/clips/${clip.id}`, to);
   trim(body).catch((/** @type {Error} */ error) => ctx.say(`Not trimmed: ${error.message}`, { kind: "bad", seconds: 0 }));
-  ctx.did(`${name} trimmed`, () => trim({ start_time: clip.start_time, duration_seconds: clip.duration }));
+  ctx.did(`${name} trimmed`, () => trim(before));
 }
 
-/** @param {Ctx} ctx @param {{id: string, start_time: string, duration_seconds: number}} given */
+/** Undo goes back to what was shown: an earlier trim may be on its way yet.
+ * @param {Ctx} ctx @param {{id: string, start_time: string, duration_seconds: number}} given */
 export function trimPlay(ctx, { id, ...body }) {
-  const before = ctx.box.state.plays.get(id);
+  const before = ctx.plays().find((play) => play.id === id);
   const trim = (/** @type {object} */ to) => ctx.marks.request("play_trim", id, "PATCH", `/plays/${id}`, to);
   trim(body).catch((error) => ctx.say(`Not trimmed: ${error.message}`, { kind: "bad", seconds: 0 }));
   if (before) ctx.did(`${playName(before)} trimmed`, () => trim({ start_time: before.start_time, duration_seconds: before.duration }));

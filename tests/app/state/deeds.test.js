@@ -1,0 +1,59 @@
+// What takes back what was done to a play: the box may be away meanwhile.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { deletePlay, trimClip, trimPlay } from "../../../appliance/web/static/screens/deeds.js";
+import { Marks } from "../../../appliance/web/static/state/marks.js";
+import { Outbox } from "../../../appliance/web/static/state/outbox.js";
+import { overlay } from "../../../appliance/web/static/state/store.js";
+
+const nothing = { all: async () => [], put: async () => {}, drop: async () => {} };
+const play = { id: "p", number: 1, session_id: "s", start_time: "2026-01-01T10:00:00Z", duration: 9 };
+
+/** An app whose box does not answer, and what it would take back. */
+function made() {
+  const outbox = new Outbox({ disk: nothing, send: () => new Promise(() => {}) });
+  const box = { outbox, state: { plays: new Map([["p", play]]) } };
+  const backs = [];
+  const plays = () => [...overlay(box.state.plays, outbox.marks).values()];
+  return { backs, outbox, plays, ctx: { box, plays, marks: new Marks(box, () => undefined), did: (_, back) => backs.push(back), say: () => {} } };
+}
+
+const spanOf = ({ start_time, duration }) => [start_time, duration];
+
+test("Undo of a second trim goes back to the first", () => {
+  const { ctx, backs, plays } = made();
+  trimPlay(ctx, { id: "p", start_time: "2026-01-01T10:00:01Z", duration_seconds: 7 });
+  trimPlay(ctx, { id: "p", start_time: "2026-01-01T10:00:02Z", duration_seconds: 5 });
+  assert.deepEqual(spanOf(plays()[0]), ["2026-01-01T10:00:02Z", 5]);
+  void backs[1]();
+  assert.deepEqual(spanOf(plays()[0]), ["2026-01-01T10:00:01Z", 7]);
+  void backs[0]();
+  assert.deepEqual(spanOf(plays()[0]), ["2026-01-01T10:00:00Z", 9]);
+});
+
+test("Undo of a second trim of a clip made by itself, too", () => {
+  const { ctx, backs, outbox } = made();
+  const clip = { id: "c", start_time: "2026-01-01T10:00:00Z", duration: 9 };
+  const bodies = [{ start_time: "2026-01-01T10:00:01Z", duration_seconds: 7 }, { start_time: "2026-01-01T10:00:02Z", duration_seconds: 5 }];
+  for (const body of bodies) trimClip(ctx, clip, "Clip", body);
+  void backs[1]();
+  assert.deepEqual(outbox.marks.at(-1).request.body, bodies[0]);
+  void backs[0]();
+  assert.deepEqual(outbox.marks.at(-1).request.body, { start_time: clip.start_time, duration_seconds: 9 });
+});
+
+test("a play is deleted though a trim of it was refused", () => {
+  const { ctx, outbox, plays } = made();
+  outbox.marks.push({ key: "k", doing: "play_trim", subject: "p", state: "refused", body: {}, request: {} });
+  deletePlay(ctx, play);
+  assert.equal(outbox.marks.at(-1).doing, "play_undo");
+  assert.deepEqual(plays(), []);
+});
+
+test("one whose NEW PLAY was refused is only here: it goes without a word", () => {
+  const { ctx, outbox, backs } = made();
+  outbox.marks.push({ key: "k", doing: "play_new", subject: "q", state: "refused", body: {}, request: null });
+  deletePlay(ctx, { ...play, id: "q" });
+  assert.deepEqual([outbox.marks, backs], [[], []]);
+});
