@@ -44,6 +44,29 @@ _ADDRESS = re.compile(rb'(href|src)="/([^"]+)"')
 # A page is kept so long; whenever it reaches the box it asks for a newer one. A build's files never change.
 _PAGE_CACHE = b"private, max-age=2592000"
 _BUILD_CACHE = b"private, max-age=31536000, immutable"
+# A kept page of another build names what its browser has let go: in its place, what brings this build's page.
+# Once for each build: a page that comes back as it was says so.
+_OTHER_BUILD = re.compile(r"/v/[0-9a-f]+/(app|theme)\.js")
+_RENEW = b"""(function () {
+  const build = document.documentElement.dataset.build;
+  const renewed = function () {
+    try {
+      if (sessionStorage.getItem("renewed") === build) return true;
+      sessionStorage.setItem("renewed", build);
+      return false;
+    } catch (error) {
+      return true;
+    }
+  };
+  const look = function () {
+    const again = function () { setTimeout(look, 2000); };
+    fetch("/", { cache: "reload" }).then(function () { location.reload(); }, again);
+  };
+  const words = document.querySelector("main p");
+  if (!renewed()) look();
+  else if (words) words.textContent = "The box has another version of this page. Reload it.";
+})();
+"""
 _JSDOC = re.compile(rb"[ \t]*/\*\*.*?\*/", re.DOTALL)
 _LINE = re.compile(rb"^[ \t]*//.*$", re.MULTILINE)
 
@@ -82,6 +105,7 @@ class Files:
 
     def __init__(self, static_dir: Path | None = STATIC_DIR, docs_dir: Path | None = DOCS_DIR) -> None:
         self._by_path: dict[str, File] = {}
+        self._renew = replace(made_file(_RENEW, TYPES[".js"]), cache_control=b"no-store")
         for name, file in _load(docs_dir):
             self._by_path[f"/docs/{name}"] = file
         self._add_app(dict(_load(static_dir)))
@@ -93,6 +117,8 @@ class Files:
     def find(self, method: str, path: str) -> File | None:
         """Raises Refused 405 for a method other than GET and HEAD on a file's path."""
         file = self._by_path.get(path)
+        if file is None and _OTHER_BUILD.fullmatch(path):
+            file = self._renew
         if file is not None and method not in ("GET", "HEAD"):
             raise method_not_allowed(method, "GET, HEAD")
         return file

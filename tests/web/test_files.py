@@ -24,6 +24,18 @@ PRINTS_ALIKE = """
     if (printed(files[at]) !== printed(files[at + 1])) console.error(files[at]);
   console.log(`${files.length / 2} alike`);
 """
+RENEWS = """
+  const words = { textContent: "" };
+  const kept = new Map();
+  let reloads = 0;
+  Object.assign(globalThis, {
+    document: { documentElement: { dataset: { build: "old" } }, querySelector: () => words },
+    sessionStorage: { getItem: (key) => kept.get(key) ?? null, setItem: (key, to) => kept.set(key, to) },
+    location: { reload: () => reloads++ }, fetch: async () => {},
+  });
+  for (let at = 0; at < 4; at++) (0, eval)(process.argv[1]);
+  setTimeout(() => console.log(reloads, words.textContent));
+"""
 
 
 @pytest.fixture
@@ -77,10 +89,33 @@ async def test_a_page_names_files_that_never_change(box: Box, static: Path) -> N
     assert f'href="{named}/parts/clip.css"' in page.body.decode() and 'href="/docs"' in page.body.decode()
     script = await box.client(static_dir=static).get(f"{named}/app.js")
     assert script.body == b"export const a = 1;" and "immutable" in script.headers["cache-control"]
-    assert (await box.client(static_dir=static).get("/v/0123456789abcdef/app.js")).status == 404
     (static / "parts" / "clip.css").write_text("b{}")
     other = await box.client(static_dir=static).get("/")
     assert build[1] not in other.body.decode() and other.headers["etag"] != page.headers["etag"]
+
+
+async def test_a_kept_page_of_another_build_is_renewed(box: Box, static: Path) -> None:
+    """It names files of its build that its browser may have let go: nothing of them is here."""
+    client = box.client(static_dir=static)
+    for name in ("app.js", "theme.js"):
+        script = await client.get(f"/v/0123456789abcdef/{name}")
+        assert (script.status, script.headers["cache-control"]) == (200, "no-store")
+        assert script.headers["content-type"] == "text/javascript; charset=utf-8"
+        assert b"location.reload()" in script.body and b"sessionStorage" in script.body
+    for name in ("parts/clip.css", "state/box.js", "x/app.js", "app.js/"):
+        assert (await client.get(f"/v/0123456789abcdef/{name}")).status == 404
+    assert (await client.get("/v/../app.js")).status == 404
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no node here")
+def test_a_page_is_renewed_once() -> None:
+    """Its two scripts, then the page that came back the same: one reload."""
+    file = Files().find("GET", "/v/0123456789abcdef/app.js")
+    assert file is not None
+    done = subprocess.run(
+        ["node", "-e", RENEWS, file.body.decode()], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("1 The box has another version of this page. Reload it.\n", "")
 
 
 async def test_text_is_packed_for_who_takes_it(box: Box, static: Path) -> None:
