@@ -146,6 +146,7 @@ class Desk {
         play, angle, clips: clips?.get(play.id) ?? [], tags: this.tags?.get(play.id) ?? [],
         chosen: play.id === this.playId, figure: readyAfter(clips?.get(play.id) ?? []), refused: ctx.refusal(play.id),
         kept: keptOf(ctx, clips?.get(play.id) ?? []), source: (url) => ctx.prefetch.source(url),
+        reject: (url, source) => ctx.prefetch.reject(url, source),
       };
       return item;
     });
@@ -254,8 +255,9 @@ class Desk {
 
   /** @param {string} name the custom element that is the panel */
   async openPanel(name) {
-    await this.ctx.panels[name]();
+    const here = await this.ctx.panels[name]().then(() => true, () => false);
     if (this.left) return;
+    if (!here) return void this.ctx.say("This screen opens when the box answers.", { kind: "bad", key: "missing" });
     if (this.panel.firstElementChild?.localName !== name) {
       const board = /** @type {any} */ (document.createElement(name));
       board.ctx = this.ctx;
