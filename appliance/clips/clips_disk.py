@@ -116,12 +116,20 @@ def is_bare(place: str | None, clips_dir: Path, found: Found) -> bool:
 
 def device_of(folder: Path) -> int:
     """Of the folder, or of where it would be made. Blocking; raises OSError."""
-    try:
-        return os.stat(folder).st_dev
-    except FileNotFoundError:
-        if folder == folder.parent:
-            raise
-        return device_of(folder.parent)
+    return os.stat(_standing(folder)).st_dev
+
+
+def _standing(folder: Path) -> Path:
+    """The folder, or the nearest around it that there is. Raises OSError."""
+    while True:
+        try:
+            os.stat(folder)
+        except FileNotFoundError:
+            if folder == folder.parent:
+                raise
+            folder = folder.parent
+        else:
+            return folder
 
 
 def _find(clips_dir: Path, state_dir: Path) -> Found:
@@ -130,12 +138,12 @@ def _find(clips_dir: Path, state_dir: Path) -> Found:
     while root != root.parent and device_of(root.parent) == device:
         root = root.parent
     is_own = device not in (device_of(Path("/")), device_of(state_dir))
-    return Found(file_system_of(clips_dir), device, str(root), is_own)
+    return Found(file_system_of(_standing(clips_dir)), device, str(root), is_own)
 
 
 def _begin(clips_dir: Path) -> None:
     """An empty folder counts as a mount point (wholeness.py)."""
-    (clips_dir / "thumbs").mkdir(exist_ok=True)
+    (clips_dir / "thumbs").mkdir(parents=True, exist_ok=True)
 
 
 def _meta(tx: ReadTx, key: str) -> str | None:

@@ -147,9 +147,9 @@ class ClipFiles:
     async def settle(self) -> None:
         """What a start does once the disk is there: see strays.py. Raises OSError, StoreBroken."""
         async with self.turn:
-            await self.make_folder()
             if not await self.disk.look(self.store, self.clips_dir):
                 raise OSError(errno.ENODEV, "the disk with the clips is not mounted")
+            await self.make_folder()
             self.kept.is_new_disk = self.disk.is_new
             self.kept.unknown = await sweep(self.store, self.clips_dir, self.disk.under_way)
             await count_aside(self.store, self.clips_dir, self.kept)
@@ -264,6 +264,7 @@ async def _collect_garbage(files: ClipFiles, every_s: float) -> None:
         try:
             if not files.disk.is_there:
                 await files.look_again()
+            await files.disk.require(files.clips_dir)  # else the folder would be made where the disk was
             await files.make_folder()
             await files.collect(files.store.insist)
             await count_aside(files.store, files.clips_dir, files.kept)

@@ -197,6 +197,25 @@ async def test_clips_that_recordings_hold_get_their_files_on_the_new_disk(
 
 
 @pytest.mark.slow
+async def test_the_folder_is_not_made_where_the_disk_went_from(tmp_path: Path, clips: Path) -> None:
+    inner = clips / "clips"
+    recordings, _ = recorded(tmp_path)
+    async with sim_store(tmp_path, HandClock(NOW_US)) as store:
+        await mark(store)
+        await cut(store, recordings, inner)
+        async with started(store, inner) as files:
+            assert files.disk.is_there
+            unmount(clips)
+            await eventually(lambda: files.disk.is_away and files.troubles)
+            with pytest.raises(OSError, match="not mounted"):
+                await files.look_again()
+            assert os.listdir(clips) == []
+            mount(clips)
+            await eventually(lambda: files.disk.is_there and not files.troubles)
+            assert inner.is_dir()
+
+
+@pytest.mark.slow
 async def test_nothing_is_written_or_deleted_where_the_disk_went_from(tmp_path: Path, clips: Path) -> None:
     recordings, _ = recorded(tmp_path)
     async with sim_store(tmp_path, HandClock(NOW_US)) as store:
