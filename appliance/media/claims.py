@@ -4,7 +4,7 @@ Owns: choosing between a file's own claim and what its neighbours say of it. Mus
 
 A recorder writes into each file when its first sample came (mtxi: NTP at DTS). One such time can be late by
 seconds while those of the files before and after agree. A recorder whose estimate was set anew is no odd one:
-all files after it agree with it.
+all files after it agree with it, and with one before that all files before it.
 """
 
 from __future__ import annotations
@@ -43,11 +43,13 @@ def believed_us(
     """
     if not others:
         return own.wall_us
-    told_us = _line_through_most([own, *others])(own.media_us)
+    slope, told_us = _line_through_most(own, others)
     late_us = own.wall_us - told_us
     if abs(late_us) <= _AGREES_US or 0 < late_us <= leapt_us + _AGREES_US:
         return own.wall_us
     by_own, by_others = is_likely(own.wall_us), is_likely(told_us)
+    if _is_of_a_side(own, others, slope) and not (by_own is False and by_others):
+        return own.wall_us
     is_between = min(others).media_us < own.media_us < max(others).media_us
     if late_us < 0 and not is_between and not by_others:
         return own.wall_us  # media time may have leapt before it
@@ -63,16 +65,24 @@ def is_written_then(end_us: int, written_us: int) -> bool | None:
     return True if written_us - end_us <= _SOON_US else None
 
 
-def _line_through_most(claims: Sequence[Claim]) -> Callable[[int], int]:
-    """Wall time by the line that most claims agree with, the flattest of these; the own one's where none has
-    more than half of them. Of two claims it is the other one's."""
-    own, *others = claims
+def _is_of_a_side(own: Claim, others: Sequence[Claim], slope: float) -> bool:
+    """Whether all files before it, or all after it, agree with it: then the clock was set beside it, or media
+    time leapt. An odd claim agrees with none."""
+    after = [own, *(one for one in others if one.media_us > own.media_us)]
+    before = [own, *(one for one in others if one.media_us < own.media_us)]
+    return any(1 < len(side) == _agreeing(side, own, slope) for side in (before, after))
+
+
+def _line_through_most(own: Claim, others: Sequence[Claim]) -> tuple[float, int]:
+    """Slope of the line that most claims agree with, the flattest of these, and the own file's wall time by
+    it; the own claim where none has more than half of them. Of two claims it is the other one's."""
     if len(others) == 1:
-        return lambda media_us: media_us + others[0].offset_us
+        return 0.0, own.media_us + others[0].offset_us
+    claims = [own, *others]
     best, slope, at = max(_lines(claims), key=lambda line: (line[0], -abs(line[1])))
     if 2 * best <= len(claims):
         at, slope = own, 0.0
-    return lambda media_us: round(media_us + at.offset_us + slope * (media_us - at.media_us))
+    return slope, round(own.media_us + at.offset_us + slope * (own.media_us - at.media_us))
 
 
 def _lines(claims: Sequence[Claim]) -> Iterator[tuple[int, float, Claim]]:

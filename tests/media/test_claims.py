@@ -60,6 +60,23 @@ def test_an_estimate_that_was_set_anew_holds_from_then_on() -> None:
     assert [round(error_us(told, number) / S) for number in range(10)] == [0] * 5 + [5] * 5
 
 
+@pytest.mark.parametrize("is_copied", [True, False])
+@pytest.mark.parametrize("step_s", [-3, -0.3, 0.3, 3])
+@pytest.mark.parametrize("count", [3, 4, 5, 6, 9])
+def test_all_files_are_believed_when_one_step_parts_them(count: int, step_s: float, is_copied: bool) -> None:
+    """A leap of media time (-) or a clock set anew (+) before each of the files."""
+    for at in range(1, count):
+        told = claims(count, off=dict.fromkeys(range(at, count), step_s))
+        for number in range(count):
+            wanted_us = step_s * S if number >= at else 0.0
+            alone = number == (0 if step_s < 0 else count - 1) and at in (1, count - 1)
+            if alone and (is_copied or abs(step_s) < 1):
+                continue  # one file late, or all others: only leaps tell, or the disk
+            written_us = None if is_copied else NOW + number * 60 * S + 60 * S + round(wanted_us) + 60_000
+            got_us = error_us(told, number, written_us=written_us)
+            assert got_us == pytest.approx(wanted_us, abs=51_000), (at, number)
+
+
 def test_the_disk_decides_between_two_and_whether_the_last_was_set_anew() -> None:
     two = claims(2, off={1: 0.5})
     assert error_us(two, 1, written_us=NOW + 120 * S + 50_000) < 51_000
