@@ -29,6 +29,11 @@ ALL_KEPT = """(async () => {
   return clips.length === COUNT && pictures.every((url) => kept.has(url))
     && clips.every(({ stream_url: url }) => url && kept.has(url) && rowed(url));
 })()""".replace("COUNT", str(2 * PLAYS))
+SPOIL = """(async () => {
+  const { media } = (await import("/state/disk.js")).diskOfPlays();
+  const spoilt = ({ type }) => new Blob(["spoilt"], { type });
+  for (const { url, blob } of await media.all()) await media.put(url, spoilt(blob));
+})()"""
 LEADER = "document.querySelector('.tile.leader video')"
 SCREENS_HERE = """performance.getEntriesByType("resource").filter((each) =>
   /screens\\/(live|tagging|review|selftest)\\.js/.test(each.name)).length === 4"""
@@ -136,6 +141,24 @@ def test_a_reload_by_hand_is_asked_about_while_the_box_is_away(tablet: BrowserCo
     expect(page.locator("#link[data-state=connected]")).to_be_visible()
     page.wait_for_function("() => !window.sameDocument")
     assert asked == ["beforeunload"], "nobody is asked while the box is there"
+    page.close()
+
+
+@pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium")
+def test_a_kept_copy_that_cannot_be_read_is_taken_from_the_box(tablet: BrowserContext, box: Demo) -> None:
+    page = tablet.new_page()
+    page.goto(box.urls[-1])
+    expect(page.locator("#link[data-state=connected]")).to_be_visible()
+    until(page, "app.prefetch.held.size > 0")
+    page.evaluate(SPOIL)
+    page.reload()
+    until(page, "[...document.querySelectorAll('#plays img')].some((each) => each.naturalWidth > 0)")
+    page.locator("#plays .play .open").last.click()
+    until(page, f"{LEADER}.currentTime > 0.05")
+    until(page, "[...app.prefetch.rejected.keys()].some((url) => /\\/clips\\/.*m[0-9]/.test(url))")
+    page.evaluate("void (app.panels['tag-board'] = () => Promise.reject(new TypeError('away')))")
+    page.get_by_role("button", name="Tags", exact=True).click()
+    expect(page.get_by_text("This screen opens when the box answers.")).to_be_visible()
     page.close()
 
 
