@@ -197,7 +197,8 @@ def test_ready_plays_are_shown_out_of_reach_on_every_angle(page: Page, demo: Dem
         expect(page.locator(f"#plays [data-key='{each['id']}'] [data-state=ready]")).to_be_visible()
     expect(page.locator("#plays .here", has_text="⤓")).to_have_count(cards(page).count())
     until(page, "[...app.clips().values()].flat().every(clip => app.prefetch.held.has(clip.stream_url))")
-    pictures = "[...app.clips().values()].map(own => own[0].thumbnail_url)"
+    shown = "own => (own.find(clip => clip.channel_id === app.prefs.get('angle')) ?? own[0]).thumbnail_url"
+    pictures = f"[...app.clips().values()].map({shown})"  # as the cards choose it
     until(page, f"{pictures}.every(url => app.prefetch.held.has(url))")
     page.context.set_offline(True)
     for each in made:
