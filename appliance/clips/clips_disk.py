@@ -55,7 +55,7 @@ class ClipsDisk:
         return self.is_known and not self.is_away
 
     async def look(self, store: Store, clips_dir: Path) -> bool:
-        """Find out; whether the disk is there. Clears no `is_away`: that is for whoever has swept it.
+        """Check the disk; True when it is there. Does not clear `is_away`: the caller does, after its sweep.
 
         Raises OSError, StoreBroken.
         """

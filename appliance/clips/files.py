@@ -215,7 +215,7 @@ async def run_clip_files(
     Start, before anything is cut: settles files that no row names (strays.py), then checks that the bytes
     every clip plays are still there (`lost` otherwise); `look_inside` after a power cut, when a file may have
     kept its length without its bytes. Until `hold` is set (safe mode) none of that is done. A disk that
-    refuses is told (`ClipFiles.troubles`) and tried again. Raises: StoreBroken.
+    refuses is reported (`ClipFiles.troubles`) and tried again. Raises: StoreBroken.
     """
     files = ClipFiles(
         store,

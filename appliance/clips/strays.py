@@ -37,7 +37,7 @@ from appliance.media.walk import Malformed
 log = structlog.get_logger("clip_files")
 
 ASIDE: Final = "aside"  # folder in clips_dir; the paths in it are those the files had
-ASIDE_US: Final = 7 * 24 * 3_600_000_000  # from one game to the next: somebody looks at /readyz by then
+ASIDE_US: Final = 7 * 24 * 3_600_000_000  # from one game to the next: an operator reads /readyz in that time
 _DELETED_US: Final = 24 * 3_600_000_000  # as long as files of a deleted clip are kept
 _LENGTH_US: Final = 250_000  # a file is as long as its clip, to a frame of the slowest camera
 _WHOLE_US: Final = 1 << 50
@@ -70,7 +70,7 @@ class _Wanted:
 
 @dataclass(slots=True)
 class Kept:
-    """For /readyz: files kept aside, until when (box time), and files of clips nobody knows."""
+    """For /readyz: files kept aside, until when (box time), and files whose clip has no row."""
 
     aside: int = 0
     until_us: int | None = None
@@ -238,7 +238,7 @@ def _plan_of_file(path: Path, wanted: _Wanted) -> Plan | None:
     if wanted.frames is not None and job.is_export:
         shown, size = Trimmed(b"", 0, wanted.length_us, wanted.frames, 0.0, 0, 0, "avc1"), path.stat().st_size
     elif job.is_export:
-        return None  # nobody counted its frames: it is encoded again
+        return None  # its number of frames is unknown: the clip is encoded again
     else:
         try:
             shown, size = _read(path)
