@@ -19,8 +19,10 @@ What is changed, and why:
 
 from __future__ import annotations
 
+import fcntl
 import math
-import select
+import sys
+import termios
 from typing import Any
 
 import h11
@@ -193,13 +195,13 @@ class Connection(TCPServer):
         self.stream.socket.close()
 
     def has_bytes(self) -> bool:
-        """Whether the socket holds something that was not read yet (or has ended)."""
+        """Whether the socket holds bytes that were not read yet. Its end does not count: who has left waits
+        for nothing."""
         descriptor = self.stream.socket.fileno()
         if descriptor < 0:
             return False
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(0))
+        unread = fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))
+        return int.from_bytes(unread, sys.byteorder) > 0
 
     async def protocol_send(self, event: Event) -> None:
         """As hypercorn's, but a socket that is in use by its end is as gone as a broken one."""

@@ -10,7 +10,7 @@ from tests.faults.mixed_load import mixed_load
 
 pytestmark = [
     pytest.mark.slow,
-    # a request that the end of the load cuts short
+    # requests that the end of the load cuts short
     pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning"),
 ]
 

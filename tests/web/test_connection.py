@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import socket
 
 import pytest
 import trio
 import trio.testing
+from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
 
-from appliance.web.connection import IdleTimer, Inbox
+from appliance.web.connection import Connection, IdleTimer, Inbox, Limits
+from appliance.web.crowd import Crowd
 from tests.kit.waiting import LIMIT_S
 from tests.web.conftest import Box
 from tests.web.sockets import circles, read_to_end, request, serving
@@ -96,3 +99,33 @@ async def test_a_connection_leaves_no_circles_behind(box: Box, said: bytes) -> N
             await stream.aclose()
 
         assert await circles(once) == []
+
+
+async def test_who_has_left_keeps_no_place_by_what_its_socket_says() -> None:
+    """A flood that ends leaves a thousand sockets readable: each at its end, none with a request."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        client = await trio.testing.open_stream_to_socket_listener(listener)
+        served = await listener.accept()
+        limits = Limits()
+        asked = Connection(None, Config(), WorkerContext(None), Crowd(limits), served)
+        assert not asked.has_bytes()
+        await client.send_all(b"G")
+        assert asked.has_bytes()
+        await client.send_eof()
+        with trio.fail_after(LIMIT_S):
+            await trio.lowlevel.wait_readable(served.socket.fileno())
+        assert asked.has_bytes(), "a request whose sender says no more is a request"
+        assert await served.receive_some() == b"G"
+        await _ended(served)
+        assert not asked.has_bytes()
+        await trio.aclose_forcefully(client)
+        await trio.aclose_forcefully(served)
+        assert not asked.has_bytes()
+
+
+async def _ended(stream: trio.SocketStream) -> None:
+    """Return once the end of the stream has come, and leave it there."""
+    with trio.fail_after(LIMIT_S):
+        await trio.lowlevel.wait_readable(stream.socket.fileno())
+        assert await stream.socket.recv(1, socket.MSG_PEEK) == b""

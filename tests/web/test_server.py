@@ -253,6 +253,22 @@ async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_sile
         assert (await read_answer(newer)).startswith(b"HTTP/1.1 200 ")
 
 
+async def test_when_a_crowd_leaves_at_once_the_next_is_served(box: Box) -> None:
+    """The server sees the ends of a hundred connections and the newcomer's request in one pass."""
+    async with serving(box.app(), Limits(connections=100)) as server:
+        for _ in range(5):
+            others = [await server.connect() for _ in range(100)]
+            for stream in others:
+                stream.socket.close()
+            with socket.create_connection(
+                ("127.0.0.1", server.bound.port)
+            ) as made:  # the server waits meanwhile
+                newcomer = trio.SocketStream(trio.socket.from_stdlib_socket(made.dup()))
+            async with newcomer:
+                await newcomer.send_all(request(connection="close"))
+                assert (await read_to_end(newcomer)).startswith(b"HTTP/1.1 200 ")
+
+
 async def test_who_waits_for_a_mark_to_be_answered_has_a_place_like_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
