@@ -18,6 +18,7 @@ from appliance.channels.liveness import Beat, Edge, FootageAge, Watches
 from appliance.channels.machine import columns_of, state_of
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.errors import Unavailable
+from appliance.kernel.follow import Follower, follow
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row
@@ -128,23 +129,19 @@ async def run_channel_monitor(
     watches = Watches(timeout_s, footage_age_s, footage_from_outside=footage_from_outside)
     wake = Signal()
     handle = MonitorHandle(interval_s, db, clock, watches, wake)
-    cursor = db.journal.head
+    follower = follow(db.journal)
     await _follow_rows(db, handle)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_follow_journal, db, handle, cursor, name="channels: journal")
+        nursery.start_soon(_follow_journal, db, handle, follower, name="channels: journal")
         nursery.start_soon(_watch_deadlines, db, handle, name="channels: deadlines")
         nursery.start_soon(_flush_regularly, db, handle, name="channels: flush")
         task_status.started(handle)
 
 
-async def _follow_journal(db: Store, handle: MonitorHandle, cursor: int) -> None:
+async def _follow_journal(db: Store, handle: MonitorHandle, follower: Follower) -> None:
     while True:
-        seen = db.journal.changed.count
-        while entries := await db.journal.read(cursor):
-            cursor = entries[-1].seq
-            if any(entry.subject.startswith("channel:") for entry in entries):
-                await _follow_rows(db, handle)
-        await db.journal.changed.wait_past(seen)
+        await follower.wait_for(lambda entry: entry.subject.startswith("channel:"))
+        await _follow_rows(db, handle)
 
 
 async def _follow_rows(db: Store, handle: MonitorHandle) -> None:

@@ -57,9 +57,9 @@ class CutterHandle:
         """Wait, at most 0.25 s, until none of these clips could be cut right now: so that the answer to an
         OUT whose footage is indexed already carries a stream_url."""
         queue, wanted = self._queue, set(clip_ids)
-        asked = queue.store.journal.changed.count
+        asked = queue.store.journal.head
         with trio.move_on_after(SETTLE_S):
-            while queue.rows_loaded < asked or queue.is_busy(wanted):
+            while queue.loaded_to < asked or queue.is_busy(wanted):
                 await queue.wake.wait_past(queue.wake.count)
 
     @property

@@ -24,6 +24,7 @@ from appliance.clips.delivery import Delivery
 from appliance.clips.jobs import Inspection, MediaJobs, Source, opened
 from appliance.clips.writing import sync_directory
 from appliance.kernel.errors import Refused, Unavailable
+from appliance.kernel.follow import follow
 from appliance.kernel.store import Store
 from appliance.media.plan import Plan
 from appliance.web.ranges import FileRange
@@ -120,17 +121,10 @@ class Exports:
 
     async def _watch(self, job: Job, scope: trio.CancelScope) -> None:
         """Cancel `scope` when the clip no longer is what this job was begun for."""
-        journal, subject = self.store.journal, f"clip:{job.clip_id}"
-        cursor = journal.head
-        if not await self.store.read(lambda tx: cuts.is_wanted(tx, job)):
-            scope.cancel()
-        while True:
-            seen, entries = journal.changed.count, journal.recent(cursor)
-            cursor = journal.head
-            is_told = entries is None or any(entry.subject == subject for entry in entries)
-            if is_told and not await self.store.read(lambda tx: cuts.is_wanted(tx, job)):
-                scope.cancel()
-            await journal.changed.wait_past(seen)
+        follower, subject = follow(self.store.journal), f"clip:{job.clip_id}"
+        while await self.store.read(lambda tx: cuts.is_wanted(tx, job)):
+            await follower.wait_for(lambda entry: entry.subject == subject)
+        scope.cancel()
 
     async def _tell(self, job: Job, span_s: float, reached: Reached) -> None:
         """Journal the progress, where there is some."""

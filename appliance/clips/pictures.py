@@ -26,6 +26,7 @@ from appliance.clips.planner import open_once
 from appliance.clips.plans import FileLost
 from appliance.clips.rows import load
 from appliance.kernel.errors import Refused, Unavailable
+from appliance.kernel.follow import follow
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
@@ -231,15 +232,10 @@ class Pictures:
             task_status.started()
 
     async def _follow(self) -> None:
-        cursor = self.store.journal.head
-        while True:
-            seen = self.store.journal.changed.count
-            for entry in await self.store.journal.read(cursor):
-                cursor = entry.seq
+        async for entries in follow(self.store.journal):
+            for entry in entries:
                 if entry.type == "clip_ready":
                     await self._prepare(entry.subject.removeprefix("clip:"))
-            if cursor >= self.store.journal.head:
-                await self.store.journal.changed.wait_past(seen)
 
     async def _prepare(self, clip_id: str) -> None:
         try:

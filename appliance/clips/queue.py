@@ -21,6 +21,7 @@ from appliance.clips.cuts import Job
 from appliance.clips.footage import Footage
 from appliance.clips.marks import MarkRules
 from appliance.kernel.clock import Clock
+from appliance.kernel.follow import follow
 from appliance.kernel.journal import Entry
 from appliance.kernel.putoff import PutOff
 from appliance.kernel.signal import Signal
@@ -50,27 +51,26 @@ class Queue:
     put_off: PutOff = field(default_factory=PutOff)  # clips whose disk refused
     troubles: Troubles = field(default_factory=lambda: Troubles("cutter"))
     wake: Signal = field(default_factory=Signal)
-    rows_loaded: int = -1  # journal.changed.count the queue was last loaded after
+    loaded_to: int = -1  # the queue holds what the journal's entries up to this seq made of the rows
 
     # -- what it holds --------------------------------------------------------------------------
 
     async def follow_rows(self) -> None:
         """Keep the queue equal to the rows: reload whenever the journal says a clip or play changed."""
-        journal = self.store.journal
-        cursor = journal.head
+        follower = follow(self.store.journal)
         while True:
-            seen = journal.changed.count
+            loaded_to = follower.cursor
             jobs, ghosts = await self.store.read(lambda tx: (cuts.waiting_jobs(tx), cuts.open_ghosts(tx)))
             self._load(jobs, ghosts)
-            self.rows_loaded = seen
-            self.wake.ring()
-            while True:
-                await journal.changed.wait_past(seen)
-                seen, entries = journal.changed.count, journal.recent(cursor)
-                cursor = journal.head
-                if entries is None or any(_matters(entry) for entry in entries):
-                    break
-                self.rows_loaded = seen
+            self._set_loaded_to(loaded_to)
+            await follower.wait()
+            while not follower.skip(_matters):
+                self._set_loaded_to(follower.cursor)
+                await follower.wait()
+
+    def _set_loaded_to(self, seq: int) -> None:
+        self.loaded_to = seq
+        self.wake.ring()
 
     def _load(self, jobs: list[Job], ghosts: list[cuts.Ghost]) -> None:
         now_us, now_s = self.clock.now_us(), trio.current_time()

@@ -8,14 +8,15 @@ how bytes reach a client, what commands do.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import trio
 
 from appliance.kernel.clock import Clock
-from appliance.kernel.journal import Entry, Journal
+from appliance.kernel.follow import follow
+from appliance.kernel.journal import Journal
 from appliance.kernel.signal import Signal
 from appliance.live import protocol
 from appliance.live.client import Client
@@ -54,7 +55,6 @@ class Hub:
     closed: Counter[int] = field(default_factory=Counter)
     is_stopping: bool = False
     _left: Signal = field(default_factory=Signal)
-    _at: int = 0
 
     @contextmanager
     def joined(self, client: Client) -> Iterator[None]:
@@ -77,22 +77,15 @@ class Hub:
         The first event after a quiet moment leaves at once. After a page it rests in proportion to what the
         page took, so the faster events come, the more of them share one write per client.
         """
-        self._at = self.journal.head
-        seen = -1
+        follower = follow(self.journal)
         while True:
-            if self._at == self.journal.head:
-                seen = await self.journal.changed.wait_past(seen)
-            else:
-                began_s = trio.current_time()
-                self._hand_over(self.journal.recent(self._at, PAGE))
-                await _rest((trio.current_time() - began_s) * REST)
-
-    def _hand_over(self, entries: Sequence[Entry] | None) -> None:
-        """Entries after self._at; None: the ring has moved past it, every client reads for itself."""
-        after, self._at = self._at, entries[-1].seq if entries else self.journal.head
-        frames = b"".join([text_frame(entry.event) for entry in entries or ()])
-        for client in list(self.clients):
-            client.take_events(after if frames else -1, self._at, frames, len(entries or ()))
+            await follower.wait()
+            began_s, after = trio.current_time(), follower.cursor
+            entries = follower.take(PAGE)  # None: too many for memory, every client reads for itself
+            frames = b"".join([text_frame(entry.event) for entry in entries or ()])
+            for client in list(self.clients):
+                client.take_events(after if frames else -1, follower.cursor, frames, len(entries or ()))
+            await _rest((trio.current_time() - began_s) * REST)
 
     async def pulse(self) -> None:
         """For ever: heartbeats with a ping, and the end of those who answer neither.

@@ -110,7 +110,11 @@ def store_part(*, queue: int, probe_s: float | None, silent_s: float, error: str
     return Part("ok", detail)
 
 
-def journal_part(*, head: int, oldest: int, wal_bytes: int) -> Part:
+def journal_part(*, head: int, oldest: int, wal_bytes: int, lost: Sequence[str] = ()) -> Part:
+    """`lost`: durable cursors that entries were pruned past."""
+    if lost:
+        detail = f"entries were deleted before {', '.join(lost)} had them: away for over 90 days, or 2 GB"
+        return Part("bad", detail, "nothing: it starts again from a snapshot as soon as it is online")
     detail = f"{head - oldest + 1} entries up to {head}, write-ahead log {wal_bytes / 2**20:.1f} MiB"
     if wal_bytes > WAL_WARN_BYTES:
         return Part("warn", detail, "a reader holds the log open; restart the box after the game")

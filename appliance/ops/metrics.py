@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from appliance.kernel import json
 from appliance.kernel.clock import from_rfc3339
+from appliance.kernel.follow import follow
 from appliance.kernel.journal import Entry, Journal
 
 READY_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0)
@@ -91,15 +92,11 @@ async def run_journal_metrics(
 ) -> None:
     """Count what the journal tells, from now on. Start: at once. Stop: cancel. Raises: StoreBroken."""
     reader = MarkReader(metrics)
-    at = journal.head
-    seen = journal.changed.count
+    follower = follow(journal)
     task_status.started()
-    while True:
-        seen = await journal.changed.wait_past(seen)
-        while entries := await journal.read(at):
-            at = entries[-1].seq
-            for entry in entries:
-                reader.take(entry)
+    async for entries in follower:
+        for entry in entries:
+            reader.take(entry)
 
 
 class MarkReader:

@@ -1,26 +1,33 @@
-"""Taking out what is too old to be of use: journal entries after 30 days, idempotency keys after 7.
+"""Taking out what is too old to be of use: journal entries and idempotency keys.
 
-Owns: the deleting, in small closures that never hold up a mark. Readers with durable cursors (the cloud)
-come later and will hold the journal back, up to 90 days.
+Owns: the rules, and the deleting in small closures that never hold up a mark. A journal entry goes after 30
+days, or later when a durable cursor has not passed it yet; after 90 days, or when the journal is larger than
+2 GB, it goes in any case, and a cursor it was still needed for is marked `needs_resync`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
 import trio
 
 from appliance.kernel.errors import Unavailable
+from appliance.kernel.follow import all_cursors, mark_pruned
 from appliance.kernel.operation import KEEP_KEYS_S
 from appliance.kernel.store import Store
-from appliance.kernel.tx import Tx
+from appliance.kernel.tx import ReadTx, Tx
 
 log = structlog.get_logger("pruning")
 
 KEEP_JOURNAL_S = 30 * 24 * 3600
+KEEP_FOR_CURSORS_S = 90 * 24 * 3600
+JOURNAL_MAX_BYTES = 2e9
 EVERY_S = 3600.0
 BATCH = 200  # rows per closure: well under a millisecond
+SAMPLE = 1000  # of the newest entries: the size of all is estimated by their mean
+ROW_BYTES = 120  # of an entry beside its body: columns, and its share of pages and indexes
 
 
 async def run_pruning(*, store: Store, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -38,11 +45,11 @@ async def prune(store: Store) -> None:
     """Delete everything that is due now."""
     while await store.write(partial(_prune_keys, keep_us=KEEP_KEYS_S * 1_000_000)):
         pass
-    while True:
-        oldest = await store.write(partial(_prune_journal, keep_us=KEEP_JOURNAL_S * 1_000_000))
-        if oldest is None:
-            return
-        store.journal.oldest = oldest
+    due_to = await store.read(_journal_due_to)
+    while (pruned := await store.write(partial(_prune_journal, due_to=due_to))) is not None:
+        store.journal.oldest, lost = pruned
+        for name in lost:
+            log.error("cursor_needs_resync", cursor=name, oldest=store.journal.oldest)
 
 
 def _prune_keys(tx: Tx, keep_us: int) -> int:
@@ -51,10 +58,32 @@ def _prune_keys(tx: Tx, keep_us: int) -> int:
     return tx.run(sql, (tx.now_us - keep_us, BATCH))
 
 
-def _prune_journal(tx: Tx, keep_us: int) -> int | None:
-    """The new oldest seq, or None when nothing was due. The newest entry stays: head is read from it."""
-    newest = tx.value("SELECT max(seq) FROM journal")
-    due = f"SELECT seq FROM journal WHERE ts_us < ? AND seq < {newest or 0} ORDER BY seq LIMIT ?"
-    if not tx.run(f"DELETE FROM journal WHERE seq IN ({due})", (tx.now_us - keep_us, BATCH)):
+def _journal_due_to(tx: ReadTx) -> int:
+    """The seq up to which entries are due; 0: none is. Never the newest entry: the head is read from it."""
+    newest = tx.value("SELECT max(seq) FROM journal") or 0
+    passed = min((cursor.seq for cursor in all_cursors(tx) if not cursor.needs_resync), default=newest)
+    due_to = _too_large_to(tx)
+    for seq, ts_us in tx.db.execute("SELECT seq, ts_us FROM journal WHERE seq > ? ORDER BY seq", (due_to,)):
+        age_s = (tx.now_us - int(str(ts_us))) / 1e6
+        if age_s > (KEEP_JOURNAL_S if int(str(seq)) <= passed else KEEP_FOR_CURSORS_S):
+            due_to = int(str(seq))
+        elif age_s >= 0:  # below 0 the clock was set back since: the entries after it tell its age
+            break
+    return min(due_to, newest - 1)
+
+
+def _too_large_to(tx: ReadTx) -> int:
+    """The seq up to which entries go because the journal is larger than JOURNAL_MAX_BYTES; 0: it is not."""
+    first, last = (tx.value(f"SELECT {end}(seq) FROM journal") or 0 for end in ("min", "max"))
+    sample = f"SELECT body FROM journal ORDER BY seq DESC LIMIT {SAMPLE}"
+    each = ROW_BYTES + float(tx.value(f"SELECT avg(length(body)) FROM ({sample})") or 0)
+    return max(0, int(last - JOURNAL_MAX_BYTES / each)) if last - first + 1 > JOURNAL_MAX_BYTES / each else 0
+
+
+def _prune_journal(tx: Tx, due_to: int) -> tuple[int, Sequence[str]] | None:
+    """(new oldest seq, cursors it came too early for), or None when nothing was due."""
+    due = "SELECT seq FROM journal WHERE seq <= ? ORDER BY seq LIMIT ?"
+    if not tx.run(f"DELETE FROM journal WHERE seq IN ({due})", (due_to, BATCH)):
         return None
-    return int(tx.value("SELECT min(seq) FROM journal"))
+    oldest = int(tx.value("SELECT min(seq) FROM journal"))
+    return oldest, mark_pruned(tx, oldest)

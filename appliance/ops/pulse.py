@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import trio
 
 from appliance.kernel.errors import Unavailable
+from appliance.kernel.follow import all_cursors
 from appliance.kernel.store import Store
 from appliance.kernel.supervision import LoopWatch
 from appliance.kernel.tx import Tx
@@ -44,6 +46,7 @@ class Pulse:
     answered_at_s: float = 0.0
     disks: dict[str, DiskSpace] = field(default_factory=dict)
     wal_bytes: int = 0
+    lost_cursors: tuple[str, ...] = ()
 
     def trouble(self) -> str | None:
         """Why the watchdog must not be fed, or None. Disk full is no reason: the store still answers."""
@@ -81,6 +84,7 @@ async def run_pulse(
     pulse = Pulse(answered_at_s=trio.current_time())
     await _probe(store, pulse)
     await _ask_disks(pulse, folders, store.path)
+    await _ask_cursors(pulse, store)
     _show(pulse, store, folders, limits, board)
     _count(pulse, store, metrics)
     task_status.started(pulse)
@@ -89,6 +93,7 @@ async def run_pulse(
         while True:
             await trio.sleep(DISK_S)
             await _ask_disks(pulse, folders, store.path)
+            await _ask_cursors(pulse, store)
 
 
 async def _look_again(store: Store, loop: LoopWatch, pulse: Pulse) -> None:
@@ -122,6 +127,12 @@ async def _ask_disks(pulse: Pulse, folders: Mapping[str, Path], database: Path) 
     pulse.wal_bytes = await trio.to_thread.run_sync(_wal_bytes, database, abandon_on_cancel=True)
 
 
+async def _ask_cursors(pulse: Pulse, store: Store) -> None:
+    with suppress(Unavailable):  # said by the store's own part
+        cursors = await store.read(all_cursors)
+        pulse.lost_cursors = tuple(cursor.name for cursor in cursors if cursor.needs_resync)
+
+
 def disk_space(folder: Path) -> DiskSpace:
     """Free space for us (not root's reserve) where `folder` is. Blocks."""
     try:
@@ -151,7 +162,8 @@ def _show(pulse: Pulse, store: Store, folders: Mapping[str, Path], limits: DiskL
         )
 
     def journal() -> Part:
-        return journal_part(head=store.journal.head, oldest=store.journal.oldest, wal_bytes=pulse.wal_bytes)
+        head, oldest = store.journal.head, store.journal.oldest
+        return journal_part(head=head, oldest=oldest, wal_bytes=pulse.wal_bytes, lost=pulse.lost_cursors)
 
     board.add("store", database)
     board.add("journal", journal)

@@ -21,6 +21,7 @@ from appliance.kernel.actor import running
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.fields import Input
+from appliance.kernel.follow import follow
 from appliance.kernel.operation import Answer
 from appliance.kernel.safemode import SafeMode
 from appliance.kernel.signal import Signal
@@ -70,21 +71,16 @@ async def unless(
 async def following(store: Store, prefix: str, look: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Call `look` now and whenever an entry whose type starts with `prefix` was committed."""
 
-    async def follow() -> None:
-        cursor = store.journal.head
+    follower = follow(store.journal)
+
+    async def look_again() -> None:
         while True:
-            seen = store.journal.changed.count
-            entries = await store.journal.read(cursor)
-            if entries:
-                cursor = entries[-1].seq
-                if any(entry.type.startswith(prefix) for entry in entries):
-                    await look()
-            else:
-                await store.journal.changed.wait_past(seen)
+            await follower.wait_for(lambda entry: entry.type.startswith(prefix))
+            await look()
 
     await look()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(follow, name=f"following {prefix}*")
+        nursery.start_soon(look_again, name=f"following {prefix}*")
         yield
         nursery.cancel_scope.cancel()
 

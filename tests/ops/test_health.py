@@ -63,6 +63,8 @@ def test_the_store_is_judged_by_its_answers(
 def test_a_log_that_cannot_shrink_is_told() -> None:
     assert journal_part(head=10, oldest=1, wal_bytes=1 << 20).detail.startswith("10 entries up to 10")
     assert journal_part(head=10, oldest=1, wal_bytes=65 << 20).status == "warn"
+    behind = journal_part(head=10, oldest=8, wal_bytes=0, lost=["scoring"])
+    assert behind.status == "bad" and "scoring" in behind.detail
 
 
 @pytest.mark.parametrize(("lag_s", "status"), [(0.01, "ok"), (0.3, "warn"), (2.5, "bad")])

@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
+from appliance.kernel.follow import all_cursors, move_cursor, place_cursor
 from appliance.kernel.operation import Answer, Caller, perform
-from appliance.ops.pruning import BATCH, prune
+from appliance.kernel.store import Store
+from appliance.ops import pruning
+from appliance.ops.pruning import BATCH, ROW_BYTES, prune
 from tests.kit.box import HandClock, sim_store
 
 DAY_S = 24 * 3600
@@ -51,3 +56,79 @@ async def test_idempotency_keys_go_after_seven_days(tmp_path: Path) -> None:
         await prune(store)
         await once()
         assert len(runs) == 2
+
+
+async def add(store: Store, count: int) -> None:
+    for _ in range(count):
+        await store.write(lambda tx: tx.append("x", "x:1", {}))
+
+
+async def left(store: Store) -> list[int]:
+    return [row["seq"] for row in await store.read(lambda tx: tx.all("SELECT seq FROM journal ORDER BY seq"))]
+
+
+async def lost(store: Store) -> list[str]:
+    return [cursor.name for cursor in await store.read(all_cursors) if cursor.needs_resync]
+
+
+async def test_what_a_durable_cursor_has_not_passed_stays_for_ninety_days(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with sim_store(tmp_path, clock) as store:
+        await add(store, 10)
+        await store.write(lambda tx: place_cursor(tx, "scoring", 4))
+        await store.write(lambda tx: place_cursor(tx, "logging", 8))
+        clock.advance(31 * DAY_S)
+        await prune(store)
+        assert await left(store) == [5, 6, 7, 8, 9, 10]
+        await store.write(lambda tx: move_cursor(tx, "scoring", 7))
+        await prune(store)
+        assert await left(store) == [8, 9, 10] and await lost(store) == []
+        clock.advance(60 * DAY_S)
+        await prune(store)
+        assert await left(store) == [10] and store.journal.oldest == 10
+        assert await lost(store) == ["logging", "scoring"]
+
+
+async def test_a_cursor_that_is_lost_holds_nothing_more(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with sim_store(tmp_path, clock) as store:
+        await add(store, 3)
+        await store.write(lambda tx: place_cursor(tx, "scoring", 0))
+        clock.advance(91 * DAY_S)
+        await prune(store)
+        assert await lost(store) == ["scoring"]
+        await add(store, 3)
+        clock.advance(31 * DAY_S)
+        await prune(store)
+        assert await left(store) == [6]
+
+
+async def test_a_journal_that_is_too_large_goes_from_its_oldest_whoever_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with sim_store(tmp_path) as store:
+        await add(store, 50)
+        await store.write(lambda tx: place_cursor(tx, "scoring", 5))
+        monkeypatch.setattr(pruning, "JOURNAL_MAX_BYTES", 20.5 * (ROW_BYTES + 2))  # a body here: {}
+        await prune(store)
+        assert await left(store) == list(range(30, 51))
+        assert await lost(store) == ["scoring"]
+        await prune(store)
+        assert len(await left(store)) == 21
+
+
+async def test_entries_of_a_clock_that_was_set_back_go_with_those_after_them(tmp_path: Path) -> None:
+    """They look as if they were of next year: neither the first to go nor there for ever, and no hole."""
+    clock = HandClock()
+    async with sim_store(tmp_path, clock) as store:
+        await add(store, 2)
+        clock.advance(400 * DAY_S)
+        await add(store, 2)
+        clock.advance(-400 * DAY_S)
+        await add(store, 2)
+        await prune(store)
+        assert await left(store) == [1, 2, 3, 4, 5, 6]
+        clock.advance(31 * DAY_S)
+        await add(store, 1)
+        await prune(store)
+        assert await left(store) == [7]

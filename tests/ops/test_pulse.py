@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from appliance.kernel.follow import mark_pruned, place_cursor
 from appliance.kernel.store import Store, StoreFull, open_store
 from appliance.kernel.supervision import LoopWatch
 from appliance.ops.health import Board
@@ -53,6 +54,16 @@ async def test_all_parts_are_there_and_good_from_the_start(tmp_path: Path) -> No
             "disk_free_bytes{folder=",
         ):
             assert f"\n{name}" in figures
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_reader_that_was_pruned_past_is_red(tmp_path: Path) -> None:
+    board = Board()
+    async with open_store(tmp_path / "box.db", FakeClock()) as store, trio.open_nursery() as nursery:
+        await store.write(lambda tx: place_cursor(tx, "scoring", 3))
+        await store.write(lambda tx: mark_pruned(tx, 9))
+        await start(nursery, store, board, tmp_path, Metrics())
+        assert board.parts()["journal"]["status"] == "bad" and "scoring" in board.parts()["journal"]["detail"]
         nursery.cancel_scope.cancel()
 
 

@@ -1,0 +1,132 @@
+"""Reading the journal with a cursor: in memory for actors, as a row for whoever must not miss an entry.
+
+Owns: the waiting and the cursors. A `Follower` ends with its process. A durable cursor (table `cursors`) is
+moved in a transaction once everything up to it has arrived where it goes; pruning keeps what lies past it.
+Must not know: what an entry means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import trio
+
+from appliance.kernel.journal import PAGE_MAX, Entry, Journal
+from appliance.kernel.tx import ReadTx, Tx
+
+
+class Follower:
+    """A cursor in memory. `cursor`: seq of the last entry that was handed out. For one task."""
+
+    __slots__ = ("_journal", "cursor")
+
+    def __init__(self, journal: Journal, cursor: int) -> None:
+        self._journal = journal
+        self.cursor = cursor
+
+    def __aiter__(self) -> Follower:
+        return self
+
+    async def __anext__(self) -> list[Entry]:
+        """The next page, oldest entry first, never empty: waits until there is one. Every entry is handed
+        out once. Raises: what `Store.read` raises, when the page is no longer in memory."""
+        while True:
+            await self.wait()
+            entries = await self._journal.read(self.cursor)
+            if entries:
+                self.cursor = entries[-1].seq
+                return entries
+
+    async def wait(self) -> None:
+        """Return as soon as there is an entry past the cursor; always a checkpoint."""
+        if self._journal.head > self.cursor:
+            await trio.lowlevel.checkpoint()
+        while self._journal.head <= self.cursor:
+            await self._journal.changed.wait_past(self._journal.changed.count)
+
+    def take(self, limit: int = PAGE_MAX) -> list[Entry] | None:
+        """What memory holds past the cursor, without waiting: a page, or nothing. None: so many came that
+        memory no longer holds them all; the cursor is at the journal's head then."""
+        entries = self._journal.recent(self.cursor, limit)
+        if entries is None:
+            self.cursor = self._journal.head
+        elif entries:
+            self.cursor = entries[-1].seq
+        return entries
+
+    async def wait_for(self, matters: Callable[[Entry], bool]) -> None:
+        """Return when an entry past the cursor matters, or may have: it is no longer in memory. The cursor is
+        at the journal's head then, so that many changes are one."""
+        is_over = False
+        while not is_over:
+            await self.wait()
+            is_over = self.skip(matters)
+
+    def skip(self, matters: Callable[[Entry], bool]) -> bool:
+        """Move the cursor to the journal's head; True: an entry on the way mattered, or may have."""
+        did = False
+        while self._journal.head > self.cursor:
+            entries = self.take()
+            did = did or entries is None or any(map(matters, entries))
+        return did
+
+
+def follow(journal: Journal, cursor: int | None = None) -> Follower:
+    """A follower of every entry past `cursor`; None: past what is committed now."""
+    return Follower(journal, journal.head if cursor is None else cursor)
+
+
+# -- durable cursors ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A row of `cursors`. `seq`: everything up to it has arrived. `moved_us`: when that was last said, box
+    time. `needs_resync`: entries past it were pruned, its owner starts again from a snapshot."""
+
+    name: str
+    seq: int
+    moved_us: int
+    needs_resync: bool
+
+
+def place_cursor(tx: Tx, name: str, seq: int) -> None:
+    """Begin, or begin again, at `seq` (of the snapshot that was sent): `needs_resync` is over."""
+    tx.run(
+        "INSERT INTO cursors (name, seq, moved_us) VALUES (?, ?, ?) ON CONFLICT (name)"
+        " DO UPDATE SET seq = excluded.seq, moved_us = excluded.moved_us, needs_resync = 0",
+        (name, seq, tx.now_us),
+    )
+
+
+def move_cursor(tx: Tx, name: str, seq: int) -> None:
+    """Everything up to `seq` has arrived. Never moves back. Raises LookupError: no such cursor, or it needs a
+    resync."""
+    if not tx.run(
+        "UPDATE cursors SET seq = max(seq, ?), moved_us = ? WHERE name = ? AND NOT needs_resync",
+        (seq, tx.now_us, name),
+    ):
+        raise LookupError(f"no cursor {name} that goes on from where it is")
+
+
+def remove_cursor(tx: Tx, name: str) -> None:
+    """Its owner is gone; it holds the journal no longer."""
+    tx.run("DELETE FROM cursors WHERE name = ?", (name,))
+
+
+def find_cursor(tx: ReadTx, name: str) -> Cursor | None:
+    return next((cursor for cursor in all_cursors(tx) if cursor.name == name), None)
+
+
+def all_cursors(tx: ReadTx) -> list[Cursor]:
+    rows = tx.all("SELECT name, seq, moved_us, needs_resync FROM cursors ORDER BY name")
+    return [Cursor(row["name"], row["seq"], row["moved_us"], bool(row["needs_resync"])) for row in rows]
+
+
+def mark_pruned(tx: Tx, oldest: int) -> Sequence[str]:
+    """The journal begins at `oldest` now: names of the cursors that cannot go on, from now on."""
+    lost = tx.all("SELECT name FROM cursors WHERE seq < ? AND NOT needs_resync ORDER BY name", (oldest - 1,))
+    for row in lost:
+        tx.run("UPDATE cursors SET needs_resync = 1 WHERE name = ?", (row["name"],))
+    return [row["name"] for row in lost]

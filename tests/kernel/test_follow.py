@@ -1,0 +1,150 @@
+"""Followers in memory, and cursors as rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from appliance.kernel import journal as journal_module
+from appliance.kernel.follow import (
+    Cursor,
+    all_cursors,
+    find_cursor,
+    follow,
+    mark_pruned,
+    move_cursor,
+    place_cursor,
+    remove_cursor,
+)
+from appliance.kernel.journal import PAGE_MAX, Entry
+from appliance.kernel.store import Store
+from appliance.kernel.tx import Tx
+from tests.kit.box import KICKOFF_US, HandClock, sim_store
+from tests.kit.waiting import LIMIT_S
+
+
+async def add(store: Store, *types: str) -> None:
+    def closure(tx: Tx) -> None:
+        for type_ in types:
+            tx.append(type_, f"{type_}:1", {})
+
+    await store.write(closure)
+
+
+def is_clip(entry: Entry) -> bool:
+    return entry.type == "clip"
+
+
+async def test_every_entry_is_handed_out_once_from_now_on(tmp_path: Path) -> None:
+    """Also when they are pages, and when they come while the one before is worked on."""
+    async with sim_store(tmp_path) as store, trio.open_nursery() as nursery:
+        await add(store, "before")
+        seen: list[int] = []
+        follower = follow(store.journal)
+
+        async def work() -> None:
+            async for entries in follower:
+                assert entries
+                seen.extend(entry.seq for entry in entries)
+                if len(seen) == 1:
+                    await add(store, "meanwhile")
+
+        nursery.start_soon(work)
+        await wait_all_tasks_blocked()
+        assert seen == []
+        await add(store, "first")
+        await add(store, *["many"] * (2 * PAGE_MAX + 1))
+        with trio.fail_after(LIMIT_S):
+            while len(seen) < 2 * PAGE_MAX + 3:
+                await trio.lowlevel.checkpoint()
+        assert seen == list(range(2, 2 * PAGE_MAX + 5))
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_that_begins_in_the_past_reads_what_memory_no_longer_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "RING_MAX", 4)
+    async with sim_store(tmp_path) as store:
+        await add(store, *["old"] * 9)
+        entries = await anext(follow(store.journal, 2))
+        assert [entry.seq for entry in entries] == [3, 4, 5, 6, 7, 8, 9]
+
+
+async def test_cancelled_while_it_waits_it_misses_nothing(tmp_path: Path) -> None:
+    async with sim_store(tmp_path) as store:
+        follower = follow(store.journal)
+        with trio.move_on_after(0):
+            await anext(follower)
+        await add(store, "clip")
+        assert [entry.seq for entry in await anext(follower)] == [1]
+
+
+async def test_waiting_for_what_matters_passes_over_the_rest_and_many_are_one(tmp_path: Path) -> None:
+    async with sim_store(tmp_path) as store, trio.open_nursery() as nursery:
+        follower, woken = follow(store.journal), 0
+
+        async def work() -> None:
+            nonlocal woken
+            while True:
+                await follower.wait_for(is_clip)
+                assert follower.cursor == store.journal.head
+                woken += 1
+
+        nursery.start_soon(work)
+        await wait_all_tasks_blocked()
+        await add(store, "tag", "tag")
+        await wait_all_tasks_blocked()
+        assert woken == 0 and follower.cursor == 2
+        await add(store, "clip", *["tag"] * (PAGE_MAX + 5), "clip")
+        await wait_all_tasks_blocked()
+        assert woken == 1
+        await add(store, *["tag"] * (PAGE_MAX + 5), "clip")  # what matters is on a later page
+        await wait_all_tasks_blocked()
+        assert woken == 2
+        nursery.cancel_scope.cancel()
+
+
+async def test_more_than_memory_holds_may_have_mattered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "RING_MAX", 4)
+    async with sim_store(tmp_path) as store:
+        store.journal._ring = type(store.journal._ring)(maxlen=4)
+        follower, other = follow(store.journal), follow(store.journal)
+        await add(store, *["tag"] * 5)
+        assert other.take() is None and other.cursor == 5 and other.take() == []
+        with trio.fail_after(LIMIT_S):
+            await follower.wait_for(is_clip)
+        assert follower.cursor == 5
+
+
+async def test_a_durable_cursor_moves_forward_alone(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with sim_store(tmp_path, clock) as store:
+        await store.write(lambda tx: place_cursor(tx, "scoring", 7))
+        clock.advance(5)
+        await store.write(lambda tx: move_cursor(tx, "scoring", 12))
+        await store.write(lambda tx: move_cursor(tx, "scoring", 9))  # an answer that comes late
+        assert await store.read(all_cursors) == [Cursor("scoring", 12, KICKOFF_US + 5_000_000, False)]
+        await store.write(lambda tx: remove_cursor(tx, "scoring"))
+        assert await store.read(lambda tx: find_cursor(tx, "scoring")) is None
+        with pytest.raises(LookupError, match="scoring"):
+            await store.write(lambda tx: move_cursor(tx, "scoring", 13))
+
+
+async def test_a_cursor_that_was_pruned_past_goes_on_only_from_a_snapshot(tmp_path: Path) -> None:
+    async with sim_store(tmp_path) as store:
+        for name, seq in (("behind", 3), ("at the border", 9), ("ahead", 12)):
+            await store.write(lambda tx, name=name, seq=seq: place_cursor(tx, name, seq))  # type: ignore[misc]
+        assert await store.write(lambda tx: mark_pruned(tx, 10)) == ["behind"]
+        assert await store.write(lambda tx: mark_pruned(tx, 10)) == [], "said once"
+        with pytest.raises(LookupError):  # it cannot tell what is missing
+            await store.write(lambda tx: move_cursor(tx, "behind", 20))
+        await store.write(lambda tx: place_cursor(tx, "behind", 40))
+        await store.write(lambda tx: move_cursor(tx, "behind", 41))
+        found = await store.read(lambda tx: find_cursor(tx, "behind"))
+        assert found is not None and (found.seq, found.needs_resync) == (41, False)
