@@ -31,6 +31,7 @@ TOLD_AFTER = """new Promise((done) => {
   new MutationObserver(look).observe(banner, { attributes: true });
 })"""
 WHOLE = "[...app.box.state.clips.values()].every((clip) => clip.coverage?.missing.length === 0)"
+HERE = "[...app.box.state.clips.values()].every((clip) => app.prefetch.held.has(clip.stream_url))"
 # What the banner says in the turn in which the browser says that it is offline.
 SAID_AT_ONCE = """new Promise((done) => {
   const drawn = (next) => queueMicrotask(() => queueMicrotask(next));
@@ -62,7 +63,7 @@ def page(tablet: BrowserContext, box: Demo) -> Page:
     until(page, "document.querySelector('[data-since]')?.textContent > '0:01'")
     page.click("#end-play")
     until(page, WHOLE)  # one that lacks footage is cut again: other bytes
-    until(page, "app.prefetch.held.size > 0")
+    until(page, HERE)  # its picture may be here before it
     page.locator("#plays .play .open").first.click()
     until(page, f"document.querySelector('{LEADER}')?.currentTime > 0.2")
     until(page, f"document.querySelector('{LEADER}').src.startsWith('blob:')")

@@ -64,11 +64,14 @@ def runs_of(fragments: list[bytes]) -> list[TrackRun]:
 
 
 async def until_number(viewer: Viewer, number: int) -> None:
-    seen = -1
+    seen = (0, 0)
     with trio.fail_after(LIMIT_S):
         while True:
-            count = len(viewer.chunks[-1]) if viewer.chunks else 0
-            if count != seen and count > 1:
+            count = (
+                len(viewer.chunks),
+                len(viewer.chunks[-1]) if viewer.chunks else 0,
+            )  # streams, of the last
+            if count != seen and count[1] > 1:
                 seen = count
                 if number in numbers(viewer):
                     return
