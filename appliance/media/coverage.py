@@ -17,6 +17,9 @@ Reason = Literal["no_footage", "gap", "format_change", "no_entry"] | Why
 
 _OF_THE_CLIP = frozenset({"format_change", "no_entry"})  # there is video, the clip cannot show it
 _WORTH_NAMING_US = 40_000  # between two stretches shown: less is rounding and jitter
+# The last picture is shown whole when it ends at most this late after the end asked for: a frame at 25 fps. A
+# longer one, of a camera that sends few, ends where it was asked.
+_WHOLE_US = 40_000
 
 
 class Missing(NamedTuple):
@@ -34,6 +37,11 @@ class Shown(NamedTuple):
 
     start_us: int
     end_us: int
+
+
+def ends_us(picture_ends_us: int, end_us: int) -> int:
+    """Where the last picture of a window that ends at `end_us` ends in the clip, when its own end is this."""
+    return end_us if picture_ends_us - end_us > _WHOLE_US else picture_ends_us
 
 
 def explained(missing: Sequence[Missing], gaps: Sequence[Gap], latency_us: int) -> tuple[Missing, ...]:

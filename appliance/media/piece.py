@@ -15,7 +15,7 @@ from operator import add, sub
 from appliance.media.breaks import Break
 from appliance.media.chain import NS, Link, Span
 from appliance.media.clip_time import ClipTime, clip_time
-from appliance.media.coverage import Shown
+from appliance.media.coverage import Shown, ends_us
 from appliance.media.fmp4 import Track
 from appliance.media.pace import HOLE_FRAMES, is_gap
 from appliance.media.samples import MAX_DELTA, PartReader, VideoSamples
@@ -72,6 +72,17 @@ class Piece:
 def to_us(ticks: int, track: Track) -> int:
     """Ticks of a track as us, floor."""
     return ticks * _US // track.timescale
+
+
+def end_in_time(piece: Piece, end_us: int) -> None:
+    """Cut the last picture where the wall time asked for ends, if it lasts far beyond that."""
+    video, timescale = piece.video, piece.track.timescale
+    last = video.last_shown()
+    begins_us = piece.wall_us(last)
+    whole_us = begins_us + to_us(video.end - video.pts[last], piece.track)
+    until_us = ends_us(whole_us, end_us)
+    if until_us < whole_us:
+        video.end = video.pts[last] + max(1, -((begins_us - until_us) * timescale // _US))
 
 
 def squeeze_holes(piece: Piece) -> None:

@@ -3,7 +3,8 @@
 Owns: the public Plan and how spans, tables, sound and header make one. Must not know: files on disk (it reads
 through `open_fd`), channels, clips, databases.
 
-Frames of a clip are exactly those with start_us <= wall_us(pts) - latency_us < end_us. The file starts at the
+Frames of a clip are exactly those with start_us <= wall_us(pts) - latency_us < end_us; the last one is shown
+whole, or to end_us where it would last over 40 ms longer (coverage.ends_us). The file starts at the
 key that decodes the first of them; an edit list hides what comes before it and after the last. Clip time is
 wall time: where footage is missing inside, the last frame is held and silence is laid into the sound; where a
 source's clock is off by more than half a frame over the clip, frames last as long as they really did. Where
@@ -32,7 +33,17 @@ from appliance.media.coverage import Missing, Shown, missing_spans
 from appliance.media.descriptions import Descriptions
 from appliance.media.fmp4 import Track
 from appliance.media.moov import Range, TrackTable, build
-from appliance.media.piece import Piece, end_of, follow_wall, join_runs, lay_out, lift, squeeze_holes, to_us
+from appliance.media.piece import (
+    Piece,
+    end_in_time,
+    end_of,
+    follow_wall,
+    join_runs,
+    lay_out,
+    lift,
+    squeeze_holes,
+    to_us,
+)
 from appliance.media.samples import PartReader, read_video
 from appliance.media.sound import Stretch, read_sound
 from appliance.media.splice import MAX_BYTES, as_broken_link, needs_splice
@@ -103,6 +114,7 @@ def make_plan(
     if not pieces:
         raise NoFootage(f"no frame between {start_us} and {end_us}")
     for piece in pieces:
+        end_in_time(piece, end_us + latency_us)
         squeeze_holes(piece)
         follow_wall(piece)
     join_runs(pieces)

@@ -19,7 +19,7 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from appliance.media.thumbnail import BAD_MEDIA, OPEN_OPTIONS, BadMedia, describe, turn_of_file
+from appliance.media.thumbnail import BAD_MEDIA, OPEN_OPTIONS, BadMedia, describe, shown_for, turn_of_file
 
 MAX_STREAMS = 16
 _SMALL = (32, 18)
@@ -102,7 +102,7 @@ class _Counter:
         self.facts = StreamFacts(stream.type, context.name if context else "")
         if isinstance(context, VideoCodecContext):
             self.facts.width, self.facts.height = context.width, context.height
-        self._last_small = b""
+        self._stream, self._last_small = stream, b""
 
     def add(self, packet: Packet[Stream], decode: bool) -> None:
         if packet.size:  # the empty ones at the end flush the decoders
@@ -126,7 +126,8 @@ class _Counter:
         facts.frames += 1
         if frame.pts is not None and frame.time_base is not None:
             start = float(frame.pts * frame.time_base)
-            end = start + float(frame.duration * frame.time_base)
+            length = shown_for(frame, self._stream) if isinstance(frame, VideoFrame) else frame.duration
+            end = start + float(length * frame.time_base)
             facts.start_s = start if facts.start_s < 0 else min(facts.start_s, start)
             facts.end_s = max(facts.end_s, end)
         if isinstance(frame, VideoFrame):

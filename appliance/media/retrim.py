@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
 
+from appliance.media.coverage import ends_us
 from appliance.media.turn import MATRIX_BYTES, turn_of
 from appliance.media.walk import Malformed, children, read_box_header, u32, u64
 
@@ -120,7 +121,10 @@ class _Shown:
         if not chosen:
             raise CannotTrim("no frame of the clip lies in the new span")
         first = chosen[0]
-        end = next((pts for pts in visible if pts > chosen[-1]), until)
+        whole = next((pts for pts in visible if pts > chosen[-1]), until)
+        whole_us, asked_us = (whole - begin) * _US // track.timescale, skip_us + length_us
+        is_cut = ends_us(whole_us, asked_us) < whole_us
+        end = begin - (-asked_us * track.timescale // _US) if is_cut else whole
         result = Trimmed(
             header=b"",
             first_us=(first - begin) * _US // track.timescale,

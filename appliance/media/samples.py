@@ -167,7 +167,8 @@ def read_video(reader: PartReader, span: Span, *, after_gap: bool) -> VideoSampl
     table.shown = _wanted(reader.links, table, span.start.key.sample, stop, begin_pts)
     if not table.shown:
         return None
-    _measure(table, breaks_of(reader.links), stop, raw.end or 0)
+    beyond = _certain_pts(reader.links[link], number) if table.settled and span.stop is None else None
+    _measure(table, breaks_of(reader.links), stop, raw.end or 0, beyond)
     _trim(table, span.start.key.sample)
     if after_gap or not _resets(table):
         _drop_leading(table)
@@ -253,16 +254,28 @@ def _wanted(links: tuple[Link, ...], table: VideoSamples, start: int, stop: int,
     return found
 
 
-def _measure(table: VideoSamples, breaks: list[Break], stop: int, reached: int) -> None:
+def _certain_pts(link: Link, number: int) -> int | None:
+    """Chain pts of the first frame of a part, if none that is shown before it can come after it."""
+    part = link.segment.parts[number]
+    is_first = part.video_pts_min <= part.video_tfdt + link.segment.lowest_cto
+    return part.video_pts_min + link.offset if is_first else None
+
+
+def _measure(
+    table: VideoSamples, breaks: list[Break], stop: int, reached: int, beyond: int | None = None
+) -> None:
     """Usual frame length, and where the last frame shown ends: at the next one, unless a break is between.
 
-    `reached` is the dts read up to: all frames with a lesser pts are known.
+    `reached` is the dts read up to: all frames with a lesser pts are known. `beyond`: the first of all that
+    were not read.
     """
     table.nominal = max(Counter(table.deltas).most_common(1)[0][0], 1)
     table.breaks = breaks
     last = table.last_shown()
     last_pts = table.pts[last]
     later = [pts for pts in table.pts[:stop] if pts > last_pts]
+    if not later and beyond is not None:
+        later, reached = [beyond], beyond
     until = sorted(pts for pts in table.pts[:stop] if pts <= last_pts)
     following = min(later) if later else last_pts + table.deltas[last]
     stopped = break_after(breaks, last_pts, following + _JITTER_TICKS)

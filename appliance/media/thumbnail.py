@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import av
 import av.error
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
@@ -92,6 +93,15 @@ def describe(exc: BaseException) -> str:
     """One line for a person; FFmpeg's own texts carry an errno and a file name nobody asked for."""
     text = getattr(exc, "strerror", None) or str(exc) or "no reason given"
     return f"{type(exc).__name__}: {text}"
+
+
+def shown_for(frame: VideoFrame, stream: Stream) -> int:
+    """Ticks a decoded frame is shown for: to the end of the edit list when that cuts it, which its own
+    duration does not say."""
+    if frame.pts is None or stream.duration is None or frame.time_base != stream.time_base:
+        return frame.duration
+    left = stream.duration - frame.pts
+    return left if 0 < left < frame.duration else frame.duration
 
 
 def _decode_one(codec: str, extradata: bytes, sample: bytes) -> VideoFrame:

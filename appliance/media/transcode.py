@@ -28,6 +28,7 @@ from appliance.media.thumbnail import (
     OPEN_OPTIONS,
     BadMedia,
     describe,
+    shown_for,
     turn_of_file,
     upright,
 )
@@ -123,12 +124,13 @@ class _Encoding:
     def _add_picture(self, frame: VideoFrame) -> None:
         if frame.pts is None or frame.time_base is None or frame.pts < 0:
             return
-        end_s = float((frame.pts + frame.duration) * frame.time_base)
-        time_base, pts, duration = frame.time_base, frame.pts, frame.duration
+        time_base, pts, duration = frame.time_base, frame.pts, shown_for(frame, self._video_in)
+        end_s = float((pts + duration) * time_base)
         coded = self._turn.size(self._video.width, self._video.height)
         if (frame.width, frame.height, frame.format.name) != (*coded, "yuv420p") or self._turn != AS_CODED:
             frame = upright(frame.reformat(*coded, "yuv420p"), self._turn)
-            frame.time_base, frame.pts, frame.duration = time_base, pts, duration
+            frame.time_base, frame.pts = time_base, pts
+        frame.duration = duration
         frame.pict_type = 0  # the encoder's choice, not the source's
         self._sink.mux(self._video.encode(frame))
         self._written.frames += 1
