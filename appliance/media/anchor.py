@@ -95,11 +95,12 @@ def _towards(first: Knot, right: tuple[int, int], leaps: Sequence[Leap], end_ns:
     knots = [first]
     if leaps and too_late_us > _WORTH_A_LEAP_US:
         knots += _squeezed(first, leaps, too_late_us)
-    knots[-1] = _aimed(knots[-1], right)
+    knots[-1] = aimed(knots[-1], right)
     return knots
 
 
-def _aimed(tail: Knot, right: tuple[int, int]) -> Knot:
+def aimed(tail: Knot, right: tuple[int, int]) -> Knot:
+    """The last knot before `right` (media ns, wall us), so that its clock reaches that, as far as one may."""
     rate = (right[1] - tail.wall_us) * _PER_US // max(1, right[0] - tail.media_ns)
     # Rates far from one are no clock: MediaMTX's NTP was reset in between. Going back must be ruled out only.
     return tail._replace(rate_ppb=max(1, rate) if rate < _MIN_RATE else min(rate, _MAX_RATE))
@@ -108,9 +109,9 @@ def _aimed(tail: Knot, right: tuple[int, int]) -> Knot:
 def _leapt_after(first: Knot, right: tuple[int, int], between: Leap, too_late_us: int) -> list[Knot]:
     """Media time leapt between this file and the next: what was really lost there stays, the rest goes."""
     lost_us = max(0, (between.floor_ns - between.before_ns) // 1000 - too_late_us)
-    aimed = _aimed(first, (between.before_ns, right[1] - lost_us))
+    led = aimed(first, (between.before_ns, right[1] - lost_us))
     over_ns = between.before_ns - _END_NS  # inside the last picture
-    return [aimed, _aimed(Knot(over_ns, aimed.wall_at(over_ns), PPB), right)]
+    return [led, aimed(Knot(over_ns, led.wall_at(over_ns), PPB), right)]
 
 
 def _not_late(first: Knot, right: tuple[int, int]) -> Knot:

@@ -18,9 +18,10 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from sys import intern
-from typing import Any, Final, overload
+from typing import Any, Final
 from zlib import crc32
 
+from appliance.media.columns import KeyColumns, PartColumns
 from appliance.media.segment import SegmentFacts, Size
 from appliance.media.spans import REASONS, Outage
 from appliance.media.timeline import Knot
@@ -38,54 +39,6 @@ _KEY_COLUMNS: Final = 7
 
 class BadTable(ValueError):
     """Not a table of this segment as it is now: build it again."""
-
-
-class PartColumns(Sequence[Part]):
-    """Parts kept as columns; a Part is made when asked for."""
-
-    __slots__ = ("_columns",)
-
-    def __init__(self, columns: Sequence[array[int]]) -> None:
-        self._columns = columns
-
-    def __len__(self) -> int:
-        return len(self._columns[0])
-
-    @overload
-    def __getitem__(self, index: int) -> Part: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Part]: ...
-    def __getitem__(self, index: int | slice) -> Part | Sequence[Part]:
-        if isinstance(index, slice):
-            return PartColumns([column[index] for column in self._columns])
-        return Part(*(column[index] for column in self._columns))
-
-    def __iter__(self) -> Iterator[Part]:
-        return (Part(*row) for row in zip(*self._columns, strict=True))
-
-
-class KeyColumns(Sequence[Key]):
-    """Keys kept as columns."""
-
-    __slots__ = ("_columns",)
-
-    def __init__(self, columns: Sequence[array[int]]) -> None:
-        self._columns = columns
-
-    def __len__(self) -> int:
-        return len(self._columns[0])
-
-    @overload
-    def __getitem__(self, index: int) -> Key: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Key]: ...
-    def __getitem__(self, index: int | slice) -> Key | Sequence[Key]:
-        if isinstance(index, slice):
-            return KeyColumns([column[index] for column in self._columns])
-        return Key(*(column[index] for column in self._columns))
-
-    def __iter__(self) -> Iterator[Key]:
-        return (Key(*row) for row in zip(*self._columns, strict=True))
 
 
 def identity(facts: SegmentFacts) -> bytes:
@@ -207,6 +160,11 @@ def facts_line(facts: SegmentFacts) -> bytes:
 def knot_line(run_id: str, knot: Knot) -> bytes:
     """The run has this knot."""
     return _line(["k", run_id, *(knot if knot.slew_ns else knot[:_PLAIN])])
+
+
+def placed_anew_line(run_id: str, first_ns: int, end_ns: int) -> bytes:
+    """From here to before there the run has other knots than it had: those of the lines after this one."""
+    return _line(["u", run_id, first_ns, end_ns])
 
 
 def observed_line(run_id: str) -> bytes:
@@ -350,6 +308,9 @@ def _take_row(log: ChannelLog, row: list[Any]) -> None:
         run_id, off_us = told
         log.off_us.pop(run_id, None)
         log.off_us[str(run_id)] = int(off_us)
+    elif kind == "u":
+        run_id, first_ns, end_ns = told
+        log.knots[run_id] = [x for x in log.knots.get(run_id, ()) if not first_ns <= x.media_ns < end_ns]
     elif kind == "w":
         log.observed.add(str(told[0]))
     elif kind == "p":

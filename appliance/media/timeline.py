@@ -222,6 +222,11 @@ class Run:
                 taken.append(knot)
         return taken
 
+    def replace(self, first_ns: int, end_ns: int, knots: Iterable[Knot]) -> None:
+        """Put these knots in the place of those from `first_ns` to before `end_ns`."""
+        others = [one for one in self.clock().knots() if not first_ns <= one.media_ns < end_ns]
+        self._columns = _columns(sorted([*others, *knots]))
+
     def _fit(self, knots: list[Knot]) -> bool:
         """Whether time rises over these knots and those beside them, with no other knot between."""
         at = bisect_left(self._columns[0], knots[0].media_ns)

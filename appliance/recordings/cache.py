@@ -13,10 +13,12 @@ from collections.abc import Container, Iterable
 from pathlib import Path
 
 from appliance.media import table
+from appliance.media.columns import KeyColumns, PartColumns
 from appliance.media.segment import SegmentFacts
-from appliance.media.table import ChannelLog, KeyColumns, PartColumns
+from appliance.media.table import ChannelLog
 from appliance.media.timeline import Knot
 from appliance.media.view import Key, Part
+from appliance.recordings.placing import Correction
 
 _COMPACT_LINES = 1000  # a log with this many dead lines, and more dead than living, is written anew
 _OUTAGES_KEPT = 10_000
@@ -119,3 +121,11 @@ class ChannelCache:
 def lines_of(run_id: str, knots: Iterable[Knot]) -> bytes:
     """Log lines of new knots."""
     return b"".join(table.knot_line(run_id, knot) for knot in knots)
+
+
+def corrected_lines(corrections: Iterable[Correction]) -> bytes:
+    """Log lines of files placed anew."""
+    return b"".join(
+        table.placed_anew_line(one.run_id, one.first_ns, one.end_ns) + lines_of(one.run_id, one.knots)
+        for one in corrections
+    )

@@ -6,7 +6,6 @@ waits, never reads a file. Must not know: threads, directories, who asks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import tzinfo
 from typing import Final
 
@@ -19,13 +18,14 @@ from appliance.media.table import ChannelLog
 from appliance.media.timeline import Knot, Run, RunClock
 from appliance.recordings.clocks import Clocks
 from appliance.recordings.copies import Copies
+from appliance.recordings.corrections import Corrections
 from appliance.recordings.named import guess_us, told_us
 from appliance.recordings.order import Order
 from appliance.recordings.part_times import video_of
 from appliance.recordings.run_changes import run_changes
 from appliance.recordings.segment_state import Seen, Segment
 from appliance.recordings.sharing import windows
-from appliance.recordings.told import beside, following, know_end_before, lag_ms
+from appliance.recordings.told import know_end_before
 
 _DAY_US: Final = 86_400_000_000  # MediaMTX records no longer segments
 _KEEP_RUNS_OF: Final = 2  # segments, of those in memory, that keep the sample tables of their last parts
@@ -47,6 +47,7 @@ class Channel:
         self._published: set[str] = set()  # names of an earlier life
         self._began_us: dict[str, int] = {}  # by run: first frame known
         self.copies = Copies()
+        self.corrections = Corrections()
         self.video_until_us: int | None = None
         self.outages: list[Outage] = []  # told while they lasted, by start
         self.arrived_us: dict[str, int] = {}  # by run: box time at which its first part was seen in this life
@@ -106,8 +107,7 @@ class Channel:
         self.copies.forget(segment)
         if segment.facts is not None:
             self._forget_run(segment.facts.run_id)
-        ends = (self._until_us(each) for each in self.newest_first())  # the first will do
-        self.video_until_us = next((end_us for end_us in ends if end_us is not None), None)
+        self.video_until_us = self._newest_until_us()
 
     def _forget_run(self, run_id: str) -> None:
         """Forget the clock of a run, unless other files are of it."""
@@ -174,12 +174,14 @@ class Channel:
         segment.deferred = None
         self._deferring.pop(segment.name, None)
         index.apply(growth)
-        facts = facts_of(index)
+        facts, was_known = facts_of(index), segment.facts is not None
         if segment.before is not None and facts.parts >= min(1, segment.before.parts):
             segment.facts = None  # its run may be forgotten
             self._compare(segment, facts)
         segment.facts = facts
         self.copies.note(segment)
+        if not was_known:
+            self._correct_beside(segment)
         made: list[Knot] = []
         video = video_of(growth)
         had_clock = self.clocks.of(segment) is not None
@@ -196,7 +198,7 @@ class Channel:
 
     def conclude(self, segment: Segment) -> list[Knot]:
         """The open segment is no recording being made: if its times are held, they are what it says."""
-        made = self.clocks.conclude(segment, following(self, segment), beside(self, segment))
+        made = self.clocks.conclude(segment, *self.corrections.note(self, segment))
         self._settle_run(segment)
         return made
 
@@ -244,9 +246,17 @@ class Channel:
         if facts.first_ns is not None:
             know_end_before(self, segment)
             wall_us = told_us(self, segment, index, facts)
-            made = self.clocks.anchor(segment, facts, wall_us, after, beside(self, segment))
+            made = self.clocks.anchor(segment, facts, wall_us, *self.corrections.note(self, segment, after))
         self._settled(segment)
+        self._correct_beside(segment)
         return made
+
+    def _correct_beside(self, newer: Segment) -> None:
+        """Files nobody saw being written may stand elsewhere, now that this one is known."""
+        for each in self.corrections.find(self, newer):
+            self._began_us.pop(each.facts.run_id if each.facts is not None else "", None)
+            self.video_until_us = self._newest_until_us()
+            self._settle_run(each)
 
     # -- order -------------------------------------------------------------------------------------------
 
@@ -277,6 +287,10 @@ class Channel:
         if clock is None or facts is None or facts.end_ns is None:
             return None
         return clock.wall_us(facts.end_ns if segment.until_ns is None else segment.until_ns)
+
+    def _newest_until_us(self) -> int | None:
+        ends = (self._until_us(each) for each in self.newest_first())  # the first will do
+        return next((end_us for end_us in ends if end_us is not None), None)
 
     def _place(self, segment: Segment) -> None:
         start_us = self.entry(segment).start_us
@@ -372,8 +386,7 @@ class Channel:
         return [self.segments[name] for name in self._order.near(segment.name, count)]
 
     def run_changes(self, now_us: int, *, is_on: bool) -> int:
-        """How often another run began within the last minute that was recorded."""
-        # of runs of an earlier life it is known when a file of them was written last
+        """How often another run began (of an earlier life: was written last) in the last minute recorded."""
         return run_changes({**self.written_us, **self.arrived_us}.values(), now_us, is_on=is_on)
 
     def shown_from_us(self, segment: Segment) -> int | None:
@@ -381,20 +394,7 @@ class Channel:
         entry = self.entry(segment)
         return entry.start_us if entry.end_us is not None else None
 
-    def ntp_lag_ms(self) -> float | None:
-        """How far the newest segment's mtxi lies behind what was seen arriving; None: nothing to compare."""
-        return lag_ms(self)
-
     def newest_end_us(self) -> int | None:
         """Wall time after the newest frame; of B-frames some before it may still come."""
         ends = (self.entry(segment).end_us for segment in self.newest_first())
         return next((end_us for end_us in ends if end_us is not None), None)
-
-    def idle_indexes(self) -> Iterable[Segment]:
-        """Closed segments whose part list is in memory although they are older than KEEP_PARTS_US."""
-        for segment in self.segments.values():
-            if segment.index is None or segment.is_open or self.video_until_us is None:
-                continue
-            end_us = self.entry(segment).end_us
-            if end_us is None or end_us < self.video_until_us - KEEP_PARTS_US:
-                yield segment

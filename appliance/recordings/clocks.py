@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from appliance.media.anchor import anchored, is_leapt
 from appliance.media.claims import Claim
@@ -22,12 +21,9 @@ from appliance.recordings.arrivals import Pace
 from appliance.recordings.doubt import EARLY_US, Doubt, comes_early, leap_before, leaps_between
 from appliance.recordings.held import Held, claim, least_off_us, was_finished
 from appliance.recordings.part_times import arrival_of, hole_ns, leaps_of, video_of
+from appliance.recordings.placing import Correction, Word, corrected, knots_by_word
 from appliance.recordings.segment_state import Seen, Segment
-from appliance.recordings.told import Told
-
-# An arrival this near to what the file itself says of its time is a recording at once; of one further off its
-# growth must tell. MediaMTX's own estimate lags up to 5 s.
-TRUST_US: Final = 10_000_000
+from appliance.recordings.told import TRUST_US, Told
 
 
 @dataclass(slots=True)
@@ -346,37 +342,18 @@ class Clocks:
         if segment.is_published and run.has_clock:
             return self._leapt_since(segment, facts, run)
         segment.is_published = True
-        told = Told(Claim(facts.base_ns // 1000, wall_us), beside, following, segment.written_us)
-        wall_us = told.begin_us(facts.end_ns, facts.holes)
-        end_us = wall_us + (facts.end_ns - facts.base_ns) // 1000
-        off_us = self._off_of(facts.run_id, end_us, segment.written_us)
-        wall_us -= off_us
+        word = Word(wall_us, following, beside)
         # at the first frame, not at the segment's start: the one before may still be shown there
-        left, knot = run.neighbours(facts.first_ns)
-        right = (knot.media_ns, knot.wall_us) if knot is not None else None
-        wall_us += (facts.first_ns - facts.base_ns) // 1000
-        is_known = run.is_observed and left is not None
-        if right is None and not is_known:
-            right = told.next_us(facts.run_id, (facts.number or 0) + 1, off_us)
-        elif right is not None and run.is_observed and following is not None:
-            # by how much the recorder's own times lag is known from its next file
-            after = told.next_us(facts.run_id, following.number, off_us)
-            lag_us = run.clock().wall_us(after[0]) - after[1] if after is not None else 0
-            wall_us += lag_us if abs(lag_us) <= TRUST_US else 0
-        latest_us, is_bound = told.latest_us(facts.run_id, off_us)
-        knots = anchored(
-            facts.first_ns,
-            wall_us,
-            left=left,
-            right=right,
-            leaps=leaps_of(facts, run.published_ns if is_known else None),
-            last=(facts.end_ns, latest_us),
-            is_bound=is_bound,
-            is_known=is_known,
-            begins_run=facts.number == 0,
-        )
+        knots = knots_by_word(segment, facts, run, word, run.neighbours(facts.first_ns), self._off_of)
         run.publish(facts.end_ns)
         return run.anchor(knots)
+
+    def correct(self, segment: Segment, facts: SegmentFacts, before: Word, now: Word) -> Correction | None:
+        """Place a file nobody saw being written anew, if what is said of it `now` shows it to stand wrong."""
+        run = self.runs.get(facts.run_id)
+        if run is None or not run.has_clock or run.is_observed or run.run_id in self._held:
+            return None
+        return corrected(run, segment, facts, (before, now), self._off_of)
 
     def _leapt_since(self, segment: Segment, facts: SegmentFacts, run: Run) -> list[Knot]:
         """Squeeze a leap in the part of a file that came after the box had last published of it."""

@@ -24,8 +24,8 @@ from appliance.media.table import (
 )
 from appliance.media.timeline import Knot
 from appliance.recordings import disk
-from appliance.recordings.cache import lines_of
-from appliance.recordings.channel import Channel
+from appliance.recordings.cache import corrected_lines, lines_of
+from appliance.recordings.channel import KEEP_PARTS_US, Channel
 from appliance.recordings.disk import Found
 from appliance.recordings.durability import sync_for_ever
 from appliance.recordings.folder import open_segment, rescan_when_due
@@ -278,6 +278,7 @@ async def _give_times(followed: Followed, segment: Segment, made: Sequence[Knot]
     segment.was_replaced = False
     if made:
         lines += lines_of(index.run_id, made)
+    lines += corrected_lines(followed.channel.corrections.take())
     if offs := clocks.take_offs():
         lines += b"".join(off_line(run_id, off_us) for run_id, off_us in offs)
     if observed := clocks.take_newly_observed():
@@ -371,6 +372,16 @@ async def _finish(followed: Followed, one: Open) -> None:
         followed.fail("index", error)
     finally:
         os.close(one.fd)
-    for idle in list(channel.idle_indexes()):
+    for idle in idle_indexes(channel):
         idle.index = None
     followed.shared.changed.ring()
+
+
+def idle_indexes(channel: Channel) -> list[Segment]:
+    """Closed segments whose part list is in memory although they are older than KEEP_PARTS_US."""
+    if channel.video_until_us is None:
+        return []
+    from_us = channel.video_until_us - KEEP_PARTS_US
+    known = [each for each in channel.segments.values() if each.index is not None and not each.is_open]
+    ends = [(each, channel.entry(each).end_us) for each in known]
+    return [each for each, end_us in ends if end_us is None or end_us < from_us]

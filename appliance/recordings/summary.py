@@ -14,6 +14,7 @@ from appliance.media.chain import MAX_PREROLL_S
 from appliance.recordings.followed import Followed
 from appliance.recordings.model import ChannelFootage
 from appliance.recordings.segment_state import Segment
+from appliance.recordings.told import lag_ms
 
 _ENTRY_SEGMENTS: Final = 4  # looked at for an entry: more than MAX_PREROLL_S of usual ones
 
@@ -40,7 +41,7 @@ def footage_of(followed: Followed) -> ChannelFootage:
         bytes=sum(segment.bytes for segment in newest),
         skew_ppm=run.skew_ppm if run is not None else 0.0,
         is_settling=run is not None and run.is_settling,
-        ntp_lag_ms=channel.ntp_lag_ms(),
+        ntp_lag_ms=lag_ms(channel),
         claimed_off_us=channel.clocks.newest_off_us,
         copies=tuple(sorted(channel.copies.ignored.items())),
         undecodable_s=_undecodable_s(newest),

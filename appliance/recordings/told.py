@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from appliance.media.anchor import BETWEEN_FILES_NS
 from appliance.media.claims import NEIGHBOURS, Claim, believed_us, is_written_then
@@ -18,6 +18,11 @@ from appliance.recordings.segment_state import Segment
 
 if TYPE_CHECKING:
     from appliance.recordings.channel import Channel
+
+
+# An arrival this near to what the file itself says of its time is a recording at once; of one further off its
+# growth must tell. MediaMTX's own estimate lags up to 5 s.
+TRUST_US: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)

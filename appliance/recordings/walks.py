@@ -22,7 +22,7 @@ from appliance.media.segment import view_of
 from appliance.media.table import facts_line, forget_line, stamp_line
 from appliance.media.view import Key, Part, SegmentView
 from appliance.recordings import disk
-from appliance.recordings.cache import lines_of
+from appliance.recordings.cache import corrected_lines, lines_of
 from appliance.recordings.channel import KEEP_PARTS_US
 from appliance.recordings.followed import Followed
 from appliance.recordings.segment_state import Segment
@@ -116,6 +116,7 @@ class Walks:
         assert segment.facts is not None
         lines = forget_line(segment.name) if segment.was_replaced else b""
         segment.was_replaced = False
+        lines += corrected_lines(followed.channel.corrections.take())
         lines += lines_of(index.run_id, made) + facts_line(segment.facts)
         if stamp_ns is not None:
             lines += stamp_line(segment.name, stamp_ns)

@@ -29,6 +29,7 @@ from appliance.recordings.model import Fact
 from tests.kit.box import COACH, add_channel, add_session, mark_rules, types
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.waiting import LIMIT_S
+from tests.recordings.test_told import BEGUN_US, following, leaping
 
 LOOKS = 20
 S = 1_000_000
@@ -183,3 +184,26 @@ async def test_a_clip_cut_before_the_outage_had_a_reason_says_it_later(
         row = await desk.until(lambda row: '"reason":"recorder_restart"' in row["coverage"])
         assert (row["status"], row["media_rev"], row["retries"]) == ("ready", 1, 0)
         assert types(desk.store).count("clip_ready") == 1
+
+
+async def test_a_clip_over_copied_files_is_cut_again_when_the_next_one_tells_of_a_leap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first file leaps by three seconds; that no picture is missing there the second one tells."""
+    monkeypatch.setattr(late, "CHECK_S", 0.02)
+    folder = tmp_path / "cam1"
+    folder.mkdir()
+    leaping(tmp_path / "a.mp4", 3.0)
+    following(tmp_path / "b.mp4", 12.0, 2.005)
+    async with desk_over(tmp_path, mark_rules()) as desk:
+        (tmp_path / "a.mp4").rename(folder / "a.mp4")
+        with trio.fail_after(LIMIT_S):
+            while not covered_us(desk.handle, BEGUN_US, BEGUN_US + 20 * S):  # noqa: ASYNC110  # see above
+                await trio.sleep(0.01)
+        await desk.clip(BEGUN_US + 4 * S, BEGUN_US + 8 * S, mark_rules())
+        first = await the_clip(desk.store)
+        assert '"missing":[{' in first["coverage"] and first["media_rev"] == 1
+        (tmp_path / "b.mp4").rename(folder / "b.mp4")
+        row = await desk.until(lambda row: row["media_rev"] == 2 and row["status"] == "ready")
+        assert '"missing":[]' in row["coverage"]
+        assert types(desk.store).count("clip_ready") == 2

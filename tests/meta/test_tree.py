@@ -23,6 +23,7 @@ REACHED_THROUGH: dict[str, str] = {
     "live/commands.py": "tests/live/test_ws.py",
     "live/http.py": "tests/live/test_ws.py",
     "media/chain.py": "tests/media/test_plan.py",
+    "media/columns.py": "tests/media/test_table.py",
     "media/coverage.py": "tests/media/test_plan.py",
     "media/piece.py": "tests/media/test_plan.py",
     "media/samples.py": "tests/media/test_plan.py",

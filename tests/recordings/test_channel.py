@@ -10,7 +10,9 @@ import pytest
 from appliance.media.index import SegmentIndex, scan
 from appliance.media.table import ChannelLog
 from appliance.recordings.channel import Channel
+from appliance.recordings.follow import idle_indexes
 from appliance.recordings.segment_state import Seen, Segment
+from appliance.recordings.told import lag_ms
 from tests.kit import segments
 from tests.kit.segments import Camera, Sample
 from tests.media.test_index import DATA, indexed, opened
@@ -52,7 +54,7 @@ def test_a_part_seen_arriving_sets_the_clock(recorder: Recorder) -> None:
     recorder.part(segment, NOW_US + 30_000)
     assert recorder.channel.video_until_us == NOW_US + 30_000
     assert recorder.channel.clocks.is_live(segment)
-    assert recorder.channel.ntp_lag_ms() == pytest.approx(30)
+    assert lag_ms(recorder.channel) == pytest.approx(30)
 
 
 def test_a_copied_recording_keeps_the_time_it_says_and_is_not_live(recorder: Recorder) -> None:
@@ -144,7 +146,7 @@ def test_part_lists_of_the_last_fifteen_minutes_stay_in_memory(recorder: Recorde
     new = recorder.begin("b.mp4")
     recorder.part(new, NOW_US + 16 * 60 * 1_000_000)
     recorder.channel.decide(new)
-    assert [segment.name for segment in recorder.channel.idle_indexes()] == ["a.mp4"]
+    assert [segment.name for segment in idle_indexes(recorder.channel)] == ["a.mp4"]
 
 
 def test_the_real_leap_of_three_seconds_is_seen_live_and_taken_out_of_the_times(tmp_path: Path) -> None:
