@@ -158,7 +158,7 @@ def test_a_kept_copy_that_cannot_be_read_is_taken_from_the_box(tablet: BrowserCo
     until(page, "[...app.prefetch.rejected.keys()].some((url) => /\\/clips\\/.*m[0-9]/.test(url))")
     page.evaluate("void (app.panels['tag-board'] = () => Promise.reject(new TypeError('away')))")
     page.get_by_role("button", name="Tags", exact=True).click()
-    expect(page.get_by_text("This screen opens when the box answers.")).to_be_visible()
+    expect(page.locator(".notice[data-key=late]")).to_contain_text("The tag board is not on this device")
     page.close()
 
 

@@ -44,6 +44,8 @@ const PANELS = {
 const UNDO_S = 8;
 
 const KEEP_ROWS_MS = 1000;
+const LATE_MS = 2000; // what did not load is tried again
+const LATE_MAX_MS = 30_000;
 
 const prefs = new Prefs();
 const plays = diskOfPlays();
@@ -67,6 +69,8 @@ const notices = /** @type {import("./parts/notice-stack.js").NoticeStack} */ ($(
 const ctx = {
   box, prefs, marks, keys, prefetch, session, working,
   panels: PANELS,
+  /** Has the box said what there is? Until then nothing is missing, and nothing began: rows may be those of an earlier page, or none. */
+  known: () => box.state.epoch !== "",
   /** Every play of the session, newest first, with this device's marks laid over. */
   plays: () => playsOf(overlay(box.state.plays, box.outbox.marks).values(), session()?.id),
   /** Clips by play. */
@@ -91,6 +95,10 @@ const ctx = {
   say: (text, how) => notices.say(text, how),
   /** Take a notice away. @param {string} key */
   unsay: (key) => notices.clear(key),
+  /** A part of the page that this device has not kept and the box did not give. @param {string} what "Review" @param {() => void} again */
+  late: (what, again) => comesLate(what, again),
+  /** It came. */
+  came: () => forgetLate(),
   /** To a screen, with words after it: go("desk", playId). @param {...string} words */
   go: (...words) => {
     location.hash = words.map(encodeURIComponent).join("/");
@@ -120,7 +128,8 @@ async function show() {
   const mine = ++turn;
   const screen = await SCREENS[hash].load().catch(() => null);
   if (mine !== turn) return;
-  if (!screen) return missing();
+  if (!screen) return missing(hash);
+  if (late?.what === SCREENS[hash].label) forgetLate();
   entered?.leave?.();
   entered = null;
   marks.lookingAt = null;
@@ -134,11 +143,38 @@ async function show() {
   drawFrame();
 }
 
-/** This device has not kept that screen, and the box does not give it: stay, or begin at the desk, which is always here. */
-function missing() {
-  notices.say("This screen opens when the box answers.", { kind: "bad", key: "missing" });
+/** This device has not kept that screen, and the box does not give it: stay, or begin at the desk, which is always here.
+ * @param {string} name of the screen */
+function missing(name) {
+  const wanted = location.hash;
   history.replaceState(null, "", `#${where || "desk"}`);
   if (!where) void show();
+  comesLate(SCREENS[name].label, () => {
+    history.replaceState(null, "", wanted);
+    void show();
+  });
+}
+
+/** Said once; tried again when the box is back, by hand, and ever more seldom by itself, until it comes or a person turns to
+ * something else. @param {string} what @param {() => void} again */
+function comesLate(what, again) {
+  const tries = late?.what === what ? late.tries + 1 : 0;
+  clearTimeout(lateTimer);
+  late = { what, again, tries };
+  lateTimer = setTimeout(tryLate, Math.min(LATE_MAX_MS, LATE_MS * 2 ** tries));
+  if (!document.querySelector("[data-key=late]")) {
+    notices.say(`${what} is not on this device: it opens when the box answers`, { kind: "bad", key: "late", seconds: 0, action: "Try again", act: tryLate, gone: forgetLate });
+  }
+}
+/** @type {{what: string, again: () => void, tries: number} | null} */
+let late = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let lateTimer;
+const tryLate = () => void late?.again();
+function forgetLate() {
+  late = null;
+  clearTimeout(lateTimer);
+  notices.clear("late");
 }
 
 /** A new element for each screen: what a screen listens to on it goes with it. A question of the one before is over.
@@ -158,8 +194,8 @@ function freshRoot(hash) {
 /** The operator's hold of the session, in the status line: loaded when the first operator needs it. */
 async function drawControl() {
   if (prefs.get("role") !== "operator") return document.querySelector("session-control")?.remove();
-  await import("./parts/session-control.js");
-  if (prefs.get("role") !== "operator") return;
+  const here = await import("./parts/session-control.js").catch(() => null); // by the next change, then
+  if (!here || prefs.get("role") !== "operator") return;
   const control = /** @type {import("./parts/session-control.js").SessionControl} */ (document.querySelector("session-control") ?? document.createElement("session-control"));
   if (!control.isConnected) {
     control.addEventListener("move", (event) => void box.request("POST", `/sessions/${session()?.id}/${/** @type {CustomEvent} */ (event).detail.event}`)
@@ -183,6 +219,7 @@ function drawFrame() {
   guard(box.away && !box.closed);
   bar.state = { session: now, open, seconds: prefs.get("lastSeconds"), cued: Boolean(open?.cue_time) };
   drawBanner();
+  tellOfStorage();
 }
 
 /** A reload needs the box, and without it there is no page any more: the browser asks first, where it can.
@@ -203,6 +240,16 @@ function drawHealth(now) {
   status.room = ready && { words: hoursOf(ready.parts.recording_hours?.figures?.hours), status: worst, verdict: words };
 }
 
+/** Said once, and again when it has changed: without the browser's storage a reload loses what is not on the box yet. */
+function tellOfStorage() {
+  const { kept } = box.outbox;
+  if (kept === storage) return;
+  storage = kept;
+  if (kept) notices.clear("storage");
+  else notices.say("This browser's storage does not answer: marks are kept only while this page stays open", { key: "storage", seconds: 0 });
+}
+let storage = true;
+
 /** Says what is not as usual, and only when it lasts: a restart of the box under 2 s is nobody's business. */
 function drawBanner() {
   const banner = $("#banner");
@@ -210,7 +257,7 @@ function drawBanner() {
   const waiting = box.outbox.waiting().length;
   const foreign = box.outbox.foreign();
   const text = box.closed ? `The box closed this page: ${box.closed}. Reload it.`
-    : away ? `The box does not answer. Marks are kept here${waiting ? ` (${waiting} to send)` : ""}; clips on this device play on.`
+    : away ? `The box does not answer. Marks are kept here${box.outbox.kept ? "" : " while this page stays open"}${waiting ? ` (${waiting} to send)` : ""}; clips on this device play on.`
       : foreign.length ? `${foreign.length} marks on this device belong to another box (${foreign[0].site}).` : "";
   if (banner.dataset.text === text) return;
   banner.dataset.text = text;
@@ -301,7 +348,10 @@ box.addEventListener("change", (event) => {
   entered?.update?.(detail);
   if (detail.all || ["plays", "clips", "sessions"].some((table) => detail.tables.has(table))) keepAhead();
   if (detail.all || ["plays", "clips", "sessions", "channels", "tags"].some((table) => detail.tables.has(table))) keepRowsSoon();
-  if (box.online && !wasOnline) void lookForNewerPage();
+  if (box.online && !wasOnline) {
+    tryLate();
+    void lookForNewerPage();
+  }
   wasOnline = box.online;
   if (detail.tables.has("channels") && looked.ready) void lookAtBox();
 });
@@ -351,7 +401,10 @@ document.addEventListener("visibilitychange", lookAtBox);
 setTimeout(lookAtBox, 3000); // the first marks come first
 setInterval(lookAtBox, 20_000);
 
-addEventListener("hashchange", show);
+addEventListener("hashchange", () => {
+  forgetLate();
+  void show();
+});
 setInterval(() => {
   const now = box.now();
   status.tick(now);
@@ -362,8 +415,9 @@ setInterval(() => {
  * @param {number} againMs after so long, when it was too busy to play the test clip */
 async function firstStart(againMs = 10_000) {
   if (["ok", "ignored"].includes(prefs.get("editLists")) && prefs.get("editListsBy") === navigator.userAgent) return;
-  const { testEditLists } = await import("./state/selftest.js");
-  const { verdict, raw } = await testEditLists();
+  const test = await import("./state/selftest.js").catch(() => null);
+  if (!test) return void setTimeout(() => void firstStart(againMs * 2), againMs);
+  const { verdict, raw } = await test.testEditLists();
   prefs.set("editLists", verdict);
   prefs.set("rawTimes", raw);
   prefs.set("editListsBy", navigator.userAgent);

@@ -8,7 +8,7 @@ const client = (device, more = {}) => ({ device, connected_at: "t", heard_age_s:
 const well = () => ({
   ready: { status: "ok", parts: { store: part("ok", "answers in 0.5 ms"), recording_hours: part("ok", "31 h"), clients: part("ok") } },
   channels: [camera("cam1"), camera("cam2")], clients: [client("ipad-1"), client("ipad-2")],
-  link: { online: true, rtt: 9, offsetMs: 3, waiting: 0, device: "ipad-1", editLists: "ok" }, session: { name: "Final", status: "active" },
+  link: { online: true, rtt: 9, offsetMs: 3, waiting: 0, device: "ipad-1", editLists: "ok", kept: true }, session: { name: "Final", status: "active" },
 });
 const find = (known, id) => groupsOf(known).flatMap((group) => group.checks).find((each) => each.id === id);
 
@@ -16,7 +16,7 @@ test("all well is green and says so", () => {
   const groups = groupsOf(well());
   assert.deepEqual(groups.map((group) => group.title), ["Pictures", "Room", "Box", "Devices"]);
   assert.deepEqual(verdictOf(groups), { status: "ok", words: "Ready for the game" });
-  assert.equal(groups[3].checks.length, 4, "this device's three, and the other device");
+  assert.equal(groups[3].checks.length, 5, "this device's four, and the other device");
 });
 
 test("what the box says stands as it is, with its hint; a part nobody knows here is shown too", () => {
@@ -26,6 +26,13 @@ test("what the box says stands as it is, with its hint; a part nobody knows here
   assert.deepEqual(find(known, "disk_clips"), { id: "disk_clips", title: "Clips folder", status: "warn", words: "3 GB free", fix: "Free space" });
   assert.equal(find(known, "cloud_link").title, "cloud link");
   assert.deepEqual(verdictOf(groupsOf(known)), { status: "bad", words: "Not ready: cloud link" });
+});
+
+test("a browser that keeps no marks over a reload is amber", () => {
+  const known = well();
+  known.link.kept = false;
+  assert.equal(find(known, "own-disk").status, "warn");
+  assert.deepEqual(verdictOf(groupsOf(known)), { status: "warn", words: "Ready, look at: Marks on this device" });
 });
 
 test("cameras: off is amber, silent or at fault is red, each with what to do", () => {

@@ -93,6 +93,54 @@ test("marks survive a reload", async () => {
   assert.deepEqual(next.sent, ["a"]);
 });
 
+test("a disk that does not answer holds nothing up, and what it has goes out when it comes", async () => {
+  const old = { ...mark("old"), at: 1, site: "site", epoch: "e1", request: null, state: "waiting" };
+  const lost = { ...mark("lost"), at: 2, site: "site", epoch: "e0", request: null, state: "done" };
+  let answer = () => {};
+  const disk = { ...memory(), all: () => new Promise((done) => (answer = () => done([old, lost]))) };
+  const { outbox, sent } = made({ disk });
+  assert.equal(outbox.kept, true); // nothing is said before its time is over
+  await outbox.restore(async () => {});
+  assert.equal(outbox.kept, false);
+  outbox.connected("site", "e1", never);
+  outbox.add(mark("new"));
+  await settled(outbox);
+  assert.deepEqual(sent, ["new"]);
+  answer();
+  await settled(outbox);
+  assert.deepEqual(sent, ["new", "old", "lost"]);
+  assert.equal(outbox.kept, true);
+});
+
+test("a disk that refuses is told of, and gets what it did not take once it takes again", async () => {
+  let full = true;
+  const disk = memory();
+  const { put } = disk;
+  disk.put = async (one) => (full ? Promise.reject(new Error("full")) : put(one));
+  const { outbox, sent } = made({ disk });
+  let told = 0;
+  outbox.addEventListener("change", () => told++);
+  await outbox.restore();
+  outbox.connected("site", "e1", never);
+  outbox.pump = async () => {};
+  outbox.add(mark("a"));
+  const before = told;
+  await settled(outbox);
+  assert.deepEqual([outbox.kept, told > before, sent], [false, true, []]);
+  outbox.add(mark("b"));
+  full = false;
+  outbox.add(mark("c"));
+  await settled(outbox);
+  assert.equal(outbox.kept, true);
+  assert.deepEqual([...disk.kept.keys()].sort(), ["a", "b", "c"]);
+});
+
+test("a disk that cannot be read is told of", async () => {
+  const { outbox } = made({ disk: { ...memory(), all: () => Promise.reject(new Error("private window")) } });
+  await outbox.restore();
+  assert.equal(outbox.kept, false);
+});
+
 test("marks for one box are never sent to another", async () => {
   const { outbox, sent } = made();
   outbox.connected("home", "e1", never);

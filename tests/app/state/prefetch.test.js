@@ -216,30 +216,53 @@ test("a disk that is silent, full or forbidden costs nothing", async () => {
   assert.deepEqual([...ahead.held.keys()], plays.slice(0, 2));
 });
 
-test("a copy that cannot be read goes, here and on the disk; fetched anew once, then it is the box's to give", async () => {
+test("a copy that failed once is given once more; then another takes its place, ever more seldom", async () => {
   const disk = diskOf();
   const asked = [];
-  const ahead = new Prefetch({ fetch: async (url) => (asked.push(url), threeBytes()), graceMs: 0, disk });
+  let clock = 0;
+  const ahead = new Prefetch({ fetch: async (url) => (asked.push(url), threeBytes()), graceMs: 0, disk, now: () => clock });
   await ahead.restore();
-  ahead.pause();
   ahead.wish(["/a"]);
-  ahead.resume();
   await settled();
   const first = ahead.source("/a");
-  ahead.pause();
-  ahead.reject("/a", first);
-  assert.equal(ahead.source("/a"), "/a");
-  await settled();
-  assert.deepEqual([...disk.kept], []);
+  const again = await ahead.retry("/a", first);
+  assert.match(again, /^blob:/);
+  assert.notEqual(again, first);
+  assert.deepEqual([ahead.source("/a"), asked.length, disk.kept.size], [again, 1, 1], "nothing is given up, and nothing fetched");
+  ahead.pause(); // it plays, and the box may be away
+  assert.equal(await ahead.retry("/a", again), "/a");
+  assert.deepEqual([ahead.source("/a"), disk.kept.size], [again, 1], "it stays until another is here");
   ahead.resume();
   await settled();
   const second = ahead.source("/a");
-  assert.match(second, /^blob:/);
-  ahead.reject("/a", first);
-  assert.equal(ahead.source("/a"), second, "who still shows the old copy does not cost the new one");
-  ahead.reject("/a", second);
+  assert.deepEqual([asked.length, second !== again, /^blob:/.test(second)], [2, true, true]);
+  assert.equal(await ahead.retry("/a", again), second, "who still shows the old copy does not cost the new one");
+  for (let times = 0; times < 2; times++) await ahead.retry("/a", ahead.source("/a"));
   await settled();
-  assert.deepEqual([ahead.source("/a"), asked, [...disk.kept]], ["/a", ["/a", "/a"], []]);
+  assert.equal(asked.length, 2, "not at once a second time");
+  clock = 5000;
+  ahead.run();
+  await settled();
+  assert.equal(asked.length, 3, "and not given up either");
+});
+
+test("a copy whose bytes are gone goes at once, and one nobody wishes for any longer when it fails", async () => {
+  const disk = diskOf();
+  const gone = Object.assign(new Blob([new Uint8Array(3)]), { arrayBuffer: () => Promise.reject(new DOMException("", "NotReadableError")) });
+  disk.kept.set("/a", gone);
+  const ahead = new Prefetch({ fetch: threeBytes, graceMs: 0, disk });
+  await ahead.restore();
+  ahead.pause();
+  ahead.wish(["/a"]);
+  assert.equal(await ahead.retry("/a", ahead.source("/a")), "/a");
+  assert.deepEqual([ahead.held.size, disk.kept.size], [0, 0]);
+  ahead.resume();
+  await settled();
+  assert.match(ahead.source("/a"), /^blob:/);
+  ahead.wish([]);
+  await ahead.retry("/a", ahead.source("/a"));
+  assert.equal(await ahead.retry("/a", ahead.source("/a")), "/a");
+  assert.equal(ahead.held.size, 0);
 });
 
 test("what a late disk has is known when it comes, and is within the cap", async () => {

@@ -15,7 +15,7 @@ const SWAP_MS = 1200; // an angle that does not show by then is shown as it is
 
 /** The angles of the play that is watched. Events: `state` (playing or not), `frame` (time moved), `leader`. */
 export class Deck extends EventTarget {
-  /** @param {HTMLElement} stage @param {import("./tile.js").Given} given */
+  /** @param {HTMLElement} stage @param {Omit<import("./tile.js").Given, "runs">} given */
   constructor(stage, given) {
     super();
     this.stage = stage;
@@ -127,7 +127,7 @@ export class Deck extends EventTarget {
   tile(channel) {
     let tile = this.tiles.get(channel);
     if (!tile) {
-      tile = new Tile(channel, this.given);
+      tile = new Tile(channel, { ...this.given, runs: () => this.wants && this.visible.includes(channel) });
       this.tiles.set(channel, tile);
       this.stage.append(tile.root);
       this.listen(tile);
@@ -148,9 +148,9 @@ export class Deck extends EventTarget {
     const isLead = () => tile.channel === this.leader;
     video.addEventListener("ended", () => isLead() && this.atEnd());
     video.addEventListener("seeked", () => isLead() && this.seekedLead());
-    // Paused by somebody else: a headset, a call, the system. A person starts it again.
+    // Paused by somebody else: a headset, a call, the system. A person starts it again. (A browser also pauses what it cannot load.)
     video.addEventListener("pause", () => {
-      if (isLead() && this.wants && !video.ended && tile.url) this.pauseAll();
+      if (isLead() && this.wants && !video.ended && tile.url && !tile.failing) this.pauseAll();
     });
     for (const name of ["play", "pause", "waiting", "playing", "progress", "loadedmetadata", "error"]) {
       video.addEventListener(name, () => isLead() && this.dispatchEvent(new Event("state")));

@@ -17,7 +17,7 @@ import { clockOf, figureOf, lengthOf, missingOf, stateOf, stateOfPlay, tagsOf } 
  * @property {string} angle channel whose picture is shown
  * @property {number} [kept] angles that are on this device
  * @property {(url: string) => string} [source] of a picture: the copy on this device, if there is one
- * @property {(url: string, source: string) => void} [reject] that copy cannot be read
+ * @property {(url: string, source: string) => Promise<unknown>} [retry] that copy cannot be shown
  */
 
 /** Of all cards: a play that is deleted makes way for the next one, under the same finger. */
@@ -118,7 +118,7 @@ export class PlayCard extends HTMLElement {
   /** No broken picture is shown; it is asked for again, ever more seldom: the clip may never be cut. */
   missed() {
     const { image } = this.made ?? {};
-    if (image?.src.startsWith("blob:")) this.seen?.reject?.(image.dataset.of ?? "", image.src);
+    if (image?.src.startsWith("blob:")) void this.seen?.retry?.(image.dataset.of ?? "", image.src);
     image?.removeAttribute("src");
     clearTimeout(this.again);
     this.again = setTimeout(() => this.picture(true), Math.min(30_000, 1000 * 2 ** (this.misses ?? 0)));

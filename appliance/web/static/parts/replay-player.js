@@ -1,6 +1,7 @@
 // The player: a play on one, two or four angles at the same instant, with everything to look closely.
 //
-// Properties: setup() once, then show(play, clips, tags), channels, autoplay, `idle` (said while no play is chosen). Emits
+// Properties: setup() once, then show(play, clips, tags), channels, autoplay, `idle` (said while no play is chosen), `reach`
+// (does the box answer). Emits
 // `playing`, `resting`, `step-play` (±1), `viewed` (clip id), `retry` (clip id), `trim` {id, start_time, duration_seconds},
 // `panel`, `star` (play), `back`.
 
@@ -20,6 +21,7 @@ import { missingOf, stateOf, tagsOf } from "../state/words.js";
 /** @typedef {import("../state/store.js").Play} Play */
 /** @typedef {import("../state/store.js").Tag} Tag */
 
+export const ASKING = "Waiting for the box.";
 export const TAP = "Tap a play to watch it.";
 const MARGIN_S = 10; // a trim may reach so far beyond the play, and not further than it is long
 
@@ -41,6 +43,13 @@ export class ReplayPlayer extends HTMLElement {
     this.began = ""; // the play that was started already
     this.waitingSince = 0;
     this.needs = false; // the air, for what is watched
+    this.reached = true;
+  }
+
+  /** Does the box answer? What it did not give meanwhile is asked for at once. @param {boolean} reached */
+  set reach(reached) {
+    if (reached && !this.reached) for (const tile of this.deck?.tiles.values() ?? []) tile.recover();
+    this.reached = reached;
   }
 
   /** @param {{prefs: import("../state/prefs.js").Prefs, prefetch: import("../state/prefetch.js").Prefetch, hasPanel: () => boolean,
@@ -56,7 +65,7 @@ export class ReplayPlayer extends HTMLElement {
     this.deck = new Deck(this.stage, {
       source: (url) => prefetch.source(url),
       bring: (url) => prefetch.want(url, true),
-      reject: (url, source) => prefetch.reject(url, source),
+      retry: (url, source) => prefetch.retry(url, source),
       habits: () => habitsOf(prefs),
     });
     this.life = new AbortController();
@@ -295,6 +304,7 @@ export class ReplayPlayer extends HTMLElement {
     if (!play) return this.tell(this.idle);
     if (playable) {
       const lead = deck.lead;
+      if (lead?.video.error && lead.url && !this.reached) return this.tell("This clip is not on this device. It comes when the box answers.");
       if (lead?.video.error && lead.url) return this.tell("This clip cannot be shown here. ", "Load again", () => (lead.unload(), this.place()));
       return this.tell(lead && deck.running && lead.video.readyState < 2 ? "Loading" : "");
     }

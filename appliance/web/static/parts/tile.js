@@ -12,10 +12,13 @@ import { beginOf } from "../state/replay.js";
 /** @typedef {object} Given
  * @property {(url: string) => string} source what to play: the copy that is held here, if there is one
  * @property {(url: string) => void} bring have a copy here; whoever made the tile hears of it
- * @property {(url: string, source: string) => void} reject the copy cannot be read: it is given up
+ * @property {(url: string, source: string) => Promise<string>} retry the copy cannot be shown: what to show instead
+ * @property {() => boolean} runs is it to run
  * @property {() => import("../state/replay.js").Habits} habits */
 
 const STUCK_MS = 2000;
+const AGAIN_MS = 1000; // what the box did not give is asked for again, twice as late each time
+const AGAIN_MAX_MS = 30_000;
 const FRAME_S = 1 / 30; // where the box did not count them
 export const AIM = 0.3; // of a frame: seeks aim into a frame, not at its edge
 
@@ -43,8 +46,14 @@ export class Tile {
     this.told = null; // the time told with the picture that is shown
     /** @type {number | null} */
     this.asked = null; // a place to seek to once the length is known
+    this.failing = false; // since an error, until a picture is here
+    this.misses = 0; // times in a row that the box did not give it
     this.video.addEventListener("loadedmetadata", () => this.arrive());
-    this.video.addEventListener("error", () => this.failed());
+    this.video.addEventListener("loadeddata", () => {
+      this.failing = false;
+      this.misses = 0;
+    });
+    this.video.addEventListener("error", () => void this.failed());
     this.watch();
   }
 
@@ -114,17 +123,35 @@ export class Tile {
     if (ran) void video.play().catch(() => {});
   }
 
-  /** A copy that cannot be read: what the box gives takes its place, from the same picture on. */
-  failed() {
+  /** A copy that cannot be shown: once more, or what the box gives takes its place. What the box does not give is asked for
+   * again, ever more seldom: it may be away. */
+  async failed() {
     const { video, url } = this;
     const { src } = video;
-    if (!url || !src.startsWith("blob:")) return;
-    this.given.reject(url, src);
+    if (!url) return;
+    this.failing = true;
+    if (!src.startsWith("blob:")) return this.tryLater();
+    const next = await this.given.retry(url, src);
+    if (this.url === url && video.src === src) this.restart(next);
+  }
+
+  tryLater() {
+    clearTimeout(this.later);
+    this.later = setTimeout(() => this.recover(), Math.min(AGAIN_MAX_MS, AGAIN_MS * 2 ** this.misses++));
+  }
+
+  /** What could not be loaded, from the same picture on. */
+  recover() {
+    if (this.url && this.video.error) this.restart(this.given.source(this.url));
+  }
+
+  /** @param {string} source of the same clip */
+  restart(source) {
+    const { video } = this;
     const t = this.time;
-    const ran = !video.paused;
-    video.src = this.given.source(url);
+    video.src = source;
     this.asked = t;
-    if (ran) void video.play().catch(() => {});
+    if (this.given.runs()) void video.play().catch(() => {});
   }
 
   arrive() {
@@ -162,6 +189,9 @@ export class Tile {
     this.url = url;
     this.asked = null;
     this.told = null;
+    this.misses = 0;
+    this.failing = false;
+    clearTimeout(this.later);
     if (url) {
       this.video.poster = clip?.thumbnail_url ?? "";
       this.video.src = this.given.source(url);
@@ -180,6 +210,7 @@ export class Tile {
 
   unload() {
     clearTimeout(this.stuck);
+    clearTimeout(this.later);
     this.url = "";
     this.asked = null;
     this.video.removeAttribute("poster");

@@ -2,7 +2,7 @@
 
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/play-card.js";
-import { TAP } from "../parts/replay-player.js";
+import { ASKING, TAP } from "../parts/replay-player.js";
 import { readyAfter } from "../state/store.js";
 import { Beginnings } from "../state/tagging.js";
 import { deletePlay, starPlay, trimPlay } from "./deeds.js";
@@ -121,7 +121,7 @@ class Desk {
     this.rows = this.onlyStars ? this.all.filter((play) => play.is_favorite) : this.all;
     this.clips = this.ctx.clips();
     this.tags = this.ctx.tags();
-    this.boardId = this.beginnings.look(this.all) || this.boardId;
+    if (this.all.length || this.ctx.known()) this.boardId = this.beginnings.look(this.all) || this.boardId;
     for (const id of this.announced) if (!this.all.some((play) => play.id === id)) this.unsay(id);
     this.drawList();
     this.drawPicture();
@@ -146,7 +146,7 @@ class Desk {
         play, angle, clips: clips?.get(play.id) ?? [], tags: this.tags?.get(play.id) ?? [],
         chosen: play.id === this.playId, figure: readyAfter(clips?.get(play.id) ?? []), refused: ctx.refusal(play.id),
         kept: keptOf(ctx, clips?.get(play.id) ?? []), source: (url) => ctx.prefetch.source(url),
-        reject: (url, source) => ctx.prefetch.reject(url, source),
+        retry: (url, source) => ctx.prefetch.retry(url, source),
       };
       return item;
     });
@@ -156,16 +156,17 @@ class Desk {
     this.newer.hidden = !(before > 8 && fresh > 0);
     say(this.newer, `${fresh} new`);
     say(this.count, all.length ? String(all.length) : "");
-    this.empty.hidden = rows.length > 0;
+    this.empty.hidden = rows.length > 0 || !(ctx.known() || ctx.session());
     say(this.empty, this.onlyStars ? "No starred play. Tap the star of a play to keep it here." : "No play yet.");
   }
 
   drawPicture() {
     const { player, ctx } = this;
     const play = this.play;
-    if (this.playId && !play && this.all.every((each) => each.id !== this.playId)) this.playId = "";
+    if (this.playId && !play && ctx.known() && this.all.every((each) => each.id !== this.playId)) this.playId = "";
+    player.reach = ctx.box.online;
     player.know(ctx.box.state.channels, ctx.session());
-    player.idle = this.all.length ? TAP : ctx.session() ? NO_PLAY : NO_SESSION;
+    player.idle = this.all.length ? TAP : ctx.session() ? NO_PLAY : ctx.known() ? NO_SESSION : ASKING;
     player.show(this.playId ? this.all.find((each) => each.id === this.playId) ?? null : null, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
     const { board } = this;
     const tagged = this.all.find((each) => each.id === this.boardId) ?? play ?? this.all[0] ?? null;
@@ -257,7 +258,8 @@ class Desk {
   async openPanel(name) {
     const here = await this.ctx.panels[name]().then(() => true, () => false);
     if (this.left) return;
-    if (!here) return void this.ctx.say("This screen opens when the box answers.", { kind: "bad", key: "missing" });
+    if (!here) return this.ctx.late("The tag board", () => void (this.left || this.openPanel(name)));
+    this.ctx.came();
     if (this.panel.firstElementChild?.localName !== name) {
       const board = /** @type {any} */ (document.createElement(name));
       board.ctx = this.ctx;

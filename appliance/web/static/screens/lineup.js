@@ -79,6 +79,7 @@ class LineUp {
   update({ tables, all }) {
     if (!all && !tables.has("channels")) return;
     const { channels } = this;
+    if (!channels.length && !this.ctx.known()) return; // the box has not said yet which there are
     const known = (/** @type {string} */ id) => channels.some((each) => each.id === id);
     if (!known(this.chosen[0])) this.chosen[0] = channels[0]?.id ?? "";
     if (!known(this.chosen[1])) this.chosen[1] = channels.find((each) => each.id !== this.chosen[0])?.id ?? "";

@@ -78,6 +78,7 @@ export class Clips {
     this.empty.hidden = this.list.length > 0;
     say(this.empty, "No clip yet. Mark plays, or make clips from the footage: IN, OUT, Make clip.");
     const row = this.list.find((each) => each.id === this.id);
+    this.player.reach = this.ctx.box.online;
     this.player.know(this.ctx.box.state.channels, this.ctx.session());
     this.player.show(row?.play ?? null, row?.clips ?? [], this.tags?.get(this.id) ?? []);
   }
@@ -117,7 +118,7 @@ export class Clips {
   /** A picture that is not made yet, or a box that is away: asked for again. @param {HTMLImageElement} image */
   missed(image) {
     const { of = "" } = image.dataset;
-    if (image.src.startsWith("blob:")) this.ctx.prefetch.reject(of, image.src);
+    if (image.src.startsWith("blob:")) void this.ctx.prefetch.retry(of, image.src);
     image.removeAttribute("src");
     setTimeout(() => {
       const here = this.ctx.prefetch.source(of);

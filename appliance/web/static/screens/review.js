@@ -10,6 +10,7 @@ import { Footage } from "./review-footage.js";
 import { everythingOf } from "../state/review.js";
 import { playsOf } from "../state/store.js";
 import { tagsByPlay } from "../state/tagging.js";
+import { ASKING } from "../parts/replay-player.js";
 import { dateOf } from "../state/zone.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
@@ -98,8 +99,8 @@ export class Review {
     }
     select.hidden = !sessions.length;
     for (const each of tabs.children) each.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (each).dataset.pane === this.name));
-    if (!session) return say(this.words, NONE);
-    if (this.words.textContent === NONE) say(this.words, "");
+    if (!session) return say(this.words, this.ctx.known() ? NONE : ASKING);
+    if ([NONE, ASKING].includes(this.words.textContent ?? "")) say(this.words, "");
     const rows = this.rowsOf(session);
     if (!this.pane) {
       this.pane = PANES[this.name].make(this.ctx, this);

@@ -5,7 +5,7 @@
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/play-card.js";
 import "../parts/play-filter.js";
-import "../parts/replay-player.js";
+import { ASKING, TAP } from "../parts/replay-player.js";
 import "../parts/tag-board.js";
 import { everything, FACETS, matching } from "../state/find.js";
 import { readyAfter } from "../state/store.js";
@@ -112,7 +112,8 @@ class Tagging {
       return { play, said: merged(tags), tagged: tags.length > 0 };
     });
     for (const id of this.chosen) if (!plays.some((play) => play.id === id)) this.chosen.delete(id);
-    if (this.playId && !plays.some((play) => play.id === this.playId)) this.playId = "";
+    if (!plays.length && !ctx.known()) return this.draw(); // nothing is missing, and nothing begins
+    if (this.playId && ctx.known() && !plays.some((play) => play.id === this.playId)) this.playId = "";
     if (!this.playId && !this.entered && matchMedia("(min-width: 701px)").matches) this.playId = plays[0]?.id ?? "";
     if (!this.entered) this.boardId = this.playId;
     this.entered = true;
@@ -126,6 +127,8 @@ class Tagging {
     this.rows = matching(all, this.wanted);
     this.drawList();
     const play = all.find((row) => row.play.id === this.playId)?.play ?? null;
+    this.player.reach = ctx.box.online;
+    this.player.idle = ctx.known() || ctx.session() ? TAP : ASKING;
     this.player.know(ctx.box.state.channels, ctx.session());
     this.player.show(play, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
     const wanted = this.chosen.size ? all.filter((row) => this.chosen.has(row.play.id)) : all.filter((row) => row.play.id === this.boardId);
@@ -161,7 +164,7 @@ class Tagging {
     say(this.count, all.length === rows.length ? String(all.length || "") : `${rows.length} of ${all.length}`);
     this.whole.checked = rows.length > 0 && rows.every((row) => this.chosen.has(row.play.id));
     this.whole.disabled = !rows.length;
-    this.empty.hidden = rows.length > 0;
+    this.empty.hidden = rows.length > 0 || !(ctx.known() || ctx.session());
     say(this.empty, all.length ? "No play says that. Change the search or the filters." : "No play yet. Press NEW PLAY when the ball is ready, tag it when there is time.");
   }
 

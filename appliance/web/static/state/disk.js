@@ -3,35 +3,65 @@
 //
 // The Cache API, navigator.storage and service workers are for secure contexts: a page by plain HTTP has none of them.
 
-/** A database by name, opened when it is first used. @param {string} name @param {Record<string, IDBObjectStoreParameters>} stores */
+const OPEN_MS = 3000; // an open that is not answered by then is asked for once more by whoever comes next
+
+/** A database by name, opened when it is first used, and again when the browser has closed it (a tablet in the background, a
+ * disk that was full, cleared data): a use that fails on a connection of an earlier use is tried on a new one.
+ * @param {string} name @param {Record<string, IDBObjectStoreParameters>} stores */
 function database(name, stores) {
   /** @type {Promise<IDBDatabase> | null} */
   let opened = null;
-  const open = () => (opened ??= new Promise((resolve, reject) => {
-    const asked = indexedDB.open(name, 1);
-    asked.onupgradeneeded = () => Object.entries(stores).forEach(([store, how]) => asked.result.createObjectStore(store, how));
-    asked.onsuccess = () => resolve(asked.result);
-    asked.onerror = () => reject(asked.error);
-  }));
+  const forget = (/** @type {Promise<IDBDatabase>} */ mine) => {
+    if (opened === mine) opened = null;
+  };
+  const open = () => {
+    if (opened) return opened;
+    /** @type {Promise<IDBDatabase>} */
+    const mine = new Promise((resolve, reject) => {
+      const asked = indexedDB.open(name, 1);
+      asked.onupgradeneeded = () => Object.entries(stores).forEach(([store, how]) => asked.result.createObjectStore(store, how));
+      asked.onerror = () => reject(asked.error);
+      asked.onsuccess = () => {
+        const base = asked.result;
+        base.onclose = () => forget(mine);
+        base.onversionchange = () => (base.close(), forget(mine));
+        resolve(base);
+      };
+    });
+    const late = setTimeout(forget, OPEN_MS, mine);
+    mine.then(() => clearTimeout(late), () => forget(mine));
+    return (opened = mine);
+  };
 
   /** @template T @param {string} store @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => IDBRequest<T>} use
    * @returns {Promise<T>} */
   return async function run(store, mode, use) {
-    const base = await open();
-    return new Promise((resolve, reject) => {
-      const transaction = base.transaction(store, mode);
-      const asked = use(transaction.objectStore(store));
-      transaction.oncomplete = () => resolve(asked.result);
-      transaction.onerror = transaction.onabort = () => reject(transaction.error);
+    const earlier = opened;
+    const attempt = async () => transact(await open(), store, mode, use);
+    return attempt().catch((error) => {
+      if (!earlier) throw error;
+      forget(earlier);
+      return attempt();
     });
   };
+}
+
+/** @template T @param {IDBDatabase} base @param {string} store @param {IDBTransactionMode} mode
+ * @param {(store: IDBObjectStore) => IDBRequest<T>} use @returns {Promise<T>} */
+function transact(base, store, mode, use) {
+  return new Promise((resolve, reject) => {
+    const transaction = base.transaction(store, mode);
+    const asked = use(transaction.objectStore(store));
+    transaction.oncomplete = () => resolve(asked.result);
+    transaction.onerror = transaction.onabort = () => reject(transaction.error);
+  });
 }
 
 /** @returns {import("./outbox.js").Disk} */
 export function diskOfMarks() {
   const run = database("box", { marks: { keyPath: "key" } });
   return {
-    all: () => run("marks", "readonly", (store) => store.getAll()).catch(() => []),
+    all: () => run("marks", "readonly", (store) => store.getAll()),
     put: async (mark) => void (await run("marks", "readwrite", (store) => store.put(mark))),
     drop: async (key) => void (await run("marks", "readwrite", (store) => store.delete(key))),
   };

@@ -7,7 +7,7 @@ import { titleOf } from "./working.js";
 /** @typedef {import("./api").Part["status"]} Status */
 /** @typedef {{id: string, title: string, status: Status, words: string, fix: string}} Check */
 /** @typedef {{title: string, checks: Check[]}} Group */
-/** @typedef {{online: boolean, rtt: number | null, offsetMs: number, waiting: number, device: string, editLists: string}} Link */
+/** @typedef {{online: boolean, rtt: number | null, offsetMs: number, waiting: number, device: string, editLists: string, kept: boolean}} Link */
 /**
  * @typedef {object} Known
  * @property {import("./api").Readiness | null} ready null: the box did not answer
@@ -44,7 +44,7 @@ export function groupsOf({ ready, channels, sources = [], clients, link, session
     { title: "Pictures", checks: [...cameras, ...listed(parts, PICTURES)] },
     { title: "Room", checks: listed(parts, ROOM) },
     { title: "Box", checks: [work(session), ...listed(parts, BOX), ...others.map((name) => part(name, name.replaceAll("_", " "), parts[name]))] },
-    { title: "Devices", checks: [connection(link), ownClock(link), selfTest("self-test", "Clips on this device", link.editLists), ...clients.filter((each) => each.device !== link.device).map(client)] },
+    { title: "Devices", checks: [connection(link), ownDisk(link), ownClock(link), selfTest("self-test", "Clips on this device", link.editLists), ...clients.filter((each) => each.device !== link.device).map(client)] },
   ].filter((group) => group.checks.length);
 }
 
@@ -61,7 +61,7 @@ export async function lookAt(box) {
 /** This device's way to the box. @param {{box: import("./box.js").Box, prefs: import("./prefs.js").Prefs}} ctx @returns {Link} */
 export const linkOf = ({ box, prefs }) => ({
   online: box.online, rtt: box.rtt, offsetMs: box.offsetMs, waiting: box.outbox.waiting().length,
-  device: prefs.get("device"), editLists: prefs.get("editLists"),
+  device: prefs.get("device"), editLists: prefs.get("editLists"), kept: box.outbox.kept,
 });
 
 /** One line over all of it. @param {readonly Group[]} groups @returns {{status: Status, words: string}} */
@@ -134,6 +134,12 @@ function connection({ online, rtt, waiting }) {
   const words = `Connected${rtt === null ? "" : `, ${Math.max(1, Math.round(rtt))} ms there and back`}${kept}`;
   if ((rtt ?? 0) > RTT_WARN_MS) return check("connection", "This device", "warn", words, "Move nearer to the access point, or to a freer channel");
   return check("connection", "This device", "ok", words);
+}
+
+/** @param {Link} link */
+function ownDisk({ kept }) {
+  if (kept) return check("own-disk", "Marks on this device", "ok", "Are kept over a reload until the box has them");
+  return check("own-disk", "Marks on this device", "warn", "Are kept only while this page stays open: the browser's storage does not take them", "Leave a private window, or make room on the device. Do not reload while marks wait");
 }
 
 /** @param {Link} link */

@@ -1,6 +1,8 @@
 // Marks on their way to the box. Each has an id of its own and the time of the press; they survive a reload, are sent
 // in order, once each, and only to the box they were made for.
 //
+// A disk that does not answer holds nothing up: `kept` says whether a reload would lose marks, for people to be told.
+//
 // Owns: the queue and its rules. Must not know: sockets (it is given `send`), IndexedDB (it is given `disk`), screens.
 
 /**
@@ -22,6 +24,7 @@
 
 export const KEEP_MS = 24 * 3_600_000; // acknowledged marks are kept so long: a restored box may have lost them
 export const TRY_AGAIN_MS = [300, 1000, 2000, 5000];
+const DISK_MS = 3000; // a disk that has not answered by then is done without
 
 /** What is to become of a mark at this box.
  * @param {Mark} mark @param {string} site @param {string} epoch @param {(id: string) => boolean} isKnown
@@ -67,15 +70,36 @@ export class Outbox extends EventTarget {
     /** @type {Set<(value?: unknown) => void>} */
     this.resting = new Set(); // ends of rests
     this.full = false; // it waits for room: another mark is tried at once
+    /** Does the box have it? As the last box said. @type {(id: string) => boolean} */
+    this.isKnown = () => false;
+    this.joined = false; // what an earlier page left is here
+    this.readable = true; // it is, or may still come in time
+    /** Marks the disk has not taken. @type {Set<Mark>} */
+    this.unkept = new Set();
   }
 
-  /** What an earlier page left. */
-  async restore() {
-    const old = await this.disk.all();
+  /** Would marks outlive this page? */
+  get kept() {
+    return this.readable && !this.unkept.size;
+  }
+
+  /** What an earlier page left. A disk that is late is not waited for: what it has joins when it comes.
+   * @param {(ms: number) => Promise<unknown>} [patience] */
+  async restore(patience = pause) {
+    const found = this.disk.all().then((old) => this.join(old), () => {});
+    await Promise.race([found, patience(DISK_MS)]);
+    this.readable = this.joined;
+    this.tell();
+  }
+
+  /** @param {readonly Mark[]} old */
+  join(old) {
     const known = new Set(this.marks.map((mark) => mark.key));
     this.marks = [...old.filter((mark) => !known.has(mark.key)), ...this.marks].sort((a, b) => a.at - b.at);
     for (const mark of this.marks) if (mark.state === "done" && this.now() - mark.at > KEEP_MS) this.forget(mark);
-    this.tell();
+    this.joined = this.readable = true;
+    if (this.site) this.connected(this.site, this.epoch, this.isKnown); // it came late
+    else this.tell();
   }
 
   /** @param {string} site @param {string} epoch of the box this device knew last */
@@ -94,6 +118,7 @@ export class Outbox extends EventTarget {
   connected(site, epoch, isKnown) {
     this.site = site;
     this.epoch = epoch;
+    this.isKnown = isKnown;
     this.expected = null;
     for (const mark of this.marks) {
       if (mark.site === "") Object.assign(mark, { site, epoch });
@@ -144,6 +169,7 @@ export class Outbox extends EventTarget {
   /** A person gives a mark up. @param {Mark} mark */
   forget(mark) {
     this.marks = this.marks.filter((each) => each !== mark);
+    this.unkept.delete(mark);
     void this.disk.drop(mark.key).catch(() => {});
     this.tell();
   }
@@ -216,12 +242,23 @@ export class Outbox extends EventTarget {
     return true;
   }
 
-  /** @param {Mark} mark */
+  /** A full, forbidden or silent disk must not stop a mark. Once it takes one it gets what it did not take before.
+   * @param {Mark} mark */
   async keep(mark) {
-    await this.disk.put({ ...mark }).catch(() => {}); // a full or forbidden disk must not stop a mark
+    const missed = () => this.unkept.has(mark) || (this.unkept.add(mark), this.tell());
+    const late = setTimeout(missed, DISK_MS);
+    const taken = await this.disk.put({ ...mark }).then(() => true, () => false);
+    clearTimeout(late);
+    if (!taken) return void missed();
+    if (this.unkept.delete(mark)) this.tell();
+    const [next] = this.unkept;
+    if (next) void this.keep(next);
   }
 
   tell() {
     this.dispatchEvent(new Event("change"));
   }
 }
+
+/** @param {number} ms @returns {Promise<unknown>} */
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));

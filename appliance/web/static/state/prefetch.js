@@ -11,12 +11,13 @@ const LEAST_BYTES = 60e6;
 const MOST_BYTES = 480e6;
 export const PLAYS_KEPT = 20;
 const AGAIN_MS = 5000; // what failed is tried again
+const AGAIN_MAX_MS = 600_000; // a copy that fails each time is replaced ever more seldom
 const DISK_MS = 3000; // a disk that has not answered by then is done without
 
 /** What outlives the page.
  * @typedef {{all(): Promise<{url: string, blob: Blob}[]>, put(url: string, blob: Blob): Promise<void>,
  *   drop(url: string): Promise<void>}} MediaDisk */
-/** @typedef {{blob: Blob, url: string}} Kept */
+/** `again`: it is shown under its second name. @typedef {{blob: Blob, url: string, again?: boolean}} Kept */
 
 /** Bytes to keep, by what the device says: a sixteenth of its memory, and not more than half of what its disk has free for
  * this page. Both are told in a secure context alone; by plain HTTP it is ROOM_BYTES.
@@ -47,9 +48,10 @@ export function wishesOf(plays, clips, angle) {
 }
 
 export class Prefetch extends EventTarget {
-  /** @param {{fetch?: typeof fetch, room?: number, graceMs?: number, disk?: MediaDisk | null}} [given] */
-  constructor({ fetch: get, room = ROOM_BYTES, graceMs = 60_000, disk = null } = {}) {
+  /** @param {{fetch?: typeof fetch, room?: number, graceMs?: number, disk?: MediaDisk | null, now?: () => number}} [given] */
+  constructor({ fetch: get, room = ROOM_BYTES, graceMs = 60_000, disk = null, now = Date.now } = {}) {
     super();
+    this.now = now;
     this.disk = disk;
     this.restored = !disk; // until then nobody knows what is here already
     this.graceMs = graceMs;
@@ -65,7 +67,8 @@ export class Prefetch extends EventTarget {
     this.full = false; // there is no room for the next wish
     /** @type {Set<string>} */
     this.failed = new Set();
-    /** How often a copy of it could not be read. @type {Map<string, number>} */
+    /** Copies that could not be shown: how often, and when another is fetched (null: it is here).
+     * @type {Map<string, {times: number, due: number | null}>} */
     this.rejected = new Map();
   }
 
@@ -127,15 +130,50 @@ export class Prefetch extends EventTarget {
     return found.url;
   }
 
-  /** The copy that was played or shown cannot be read: it goes. What is unreadable a second time is the box's to give.
-   * @param {string} url @param {string} source of the copy: a newer one stays */
-  reject(url, source) {
-    if (this.held.get(url)?.url !== source) return;
-    this.held.delete(url);
-    this.rejected.set(url, (this.rejected.get(url) ?? 0) + 1);
-    void this.disk?.drop(url).catch(() => {});
-    URL.revokeObjectURL(source);
-    this.run();
+  /** A copy could not be played or shown. A browser that is short of memory, or was in the background, fails on a good one
+   * too: the same bytes are given once more. When they cannot be shown either, another copy takes its place as soon as it is
+   * here; bytes that cannot be read go at once. @param {string} url @param {string} source of the copy: a newer one stays
+   * @returns {Promise<string>} what to show instead */
+  async retry(url, source) {
+    const entry = this.held.get(url);
+    if (entry?.url !== source) return this.source(url);
+    const bytes = await entry.blob.arrayBuffer().catch(() => null);
+    if (this.held.get(url) !== entry || entry.url !== source) return this.source(url);
+    const readable = bytes?.byteLength === entry.blob.size;
+    if (readable && !entry.again) {
+      const blob = new Blob([bytes], { type: entry.blob.type });
+      Object.assign(entry, { blob, url: URL.createObjectURL(blob), again: true });
+      this.revoke(source);
+      return entry.url;
+    }
+    if (!readable || !this.wished.includes(url)) {
+      this.held.delete(url);
+      void this.disk?.drop(url).catch(() => {});
+      this.revoke(source);
+    }
+    this.replace(url);
+    return url;
+  }
+
+  /** Fetch another copy: now, ever later the more often it failed. @param {string} url */
+  replace(url) {
+    const { times = 0, due = null } = this.rejected.get(url) ?? {};
+    if (due !== null) return; // it is on its way
+    const wait = times ? Math.min(AGAIN_MAX_MS, AGAIN_MS * 2 ** (times - 1)) : 0;
+    this.rejected.set(url, { times: times + 1, due: this.now() + wait });
+    if (wait) setTimeout(() => this.run(), wait);
+    else this.run();
+  }
+
+  /** Is there no copy of it, or one that is to be replaced by now? @param {string} url */
+  lacks(url) {
+    const due = this.rejected.get(url)?.due ?? null;
+    return due === null ? !this.held.has(url) : due <= this.now();
+  }
+
+  /** Whoever shows it goes on. @param {string} source of a copy that is not given any longer */
+  revoke(source) {
+    setTimeout(() => URL.revokeObjectURL(source), this.graceMs);
   }
 
   /** A clip plays: the air belongs to it, and to what is to take its place. */
@@ -160,8 +198,7 @@ export class Prefetch extends EventTarget {
       if (!job.stop && (job.now || !this.paused)) void this.download(job);
     }
     if (this.paused || this.full) return;
-    const good = (/** @type {string} */ url) => !this.failed.has(url) && (this.rejected.get(url) ?? 0) < 2;
-    const next = this.wished.find((url) => !this.held.has(url) && good(url) && this.jobs.every((job) => job.url !== url));
+    const next = this.wished.find((url) => this.lacks(url) && !this.failed.has(url) && this.jobs.every((job) => job.url !== url));
     if (!next) return;
     this.jobs.push({ url: next, now: false, chunks: [], have: 0, stop: null });
     this.run();
@@ -211,6 +248,11 @@ export class Prefetch extends EventTarget {
   keep(job, type) {
     this.drop(job);
     const blob = new Blob(job.chunks, { type });
+    const rejected = this.rejected.get(job.url);
+    if (rejected) rejected.due = null;
+    const before = this.held.get(job.url);
+    if (before) this.revoke(before.url);
+    this.held.delete(job.url);
     this.held.set(job.url, { blob, url: URL.createObjectURL(blob) });
     this.letGo(job.url);
     if (this.held.has(job.url)) void this.store(job.url);
@@ -227,7 +269,7 @@ export class Prefetch extends EventTarget {
       this.held.delete(url);
       void this.disk?.drop(url).catch(() => {});
       if (this.wished.includes(url)) this.full = true;
-      setTimeout(() => URL.revokeObjectURL(each.url), this.graceMs); // whoever plays it now goes on
+      this.revoke(each.url);
     }
   }
 

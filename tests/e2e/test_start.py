@@ -1,0 +1,207 @@
+"""How a page begins, and goes on, when what it needs is late or gone: rows, storage, a screen, a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+
+from tests.e2e.conftest import Demo
+from tests.kit.browser import WAIT_MS, executable, until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
+]
+LEADER = "document.querySelector('.tile.leader video')"
+# Databases that were opened, so that a test can close them as a browser does in the background.
+OPENED = """
+  window.opened = [];
+  const { open } = IDBFactory.prototype;
+  IDBFactory.prototype.open = function (...words) {
+    const asked = open.apply(this, words);
+    asked.addEventListener("success", () => opened.push(asked.result));
+    return asked;
+  };
+"""
+SILENT = """
+  const { open } = IDBFactory.prototype;
+  IDBFactory.prototype.open = function () {
+    return { answer: (...words) => open.apply(window.indexedDB, words) };  // and never does
+  };
+"""
+KEPT_MARKS = """(async () => {
+  const { diskOfMarks } = await import("/state/disk.js");
+  return (await diskOfMarks().all()).map((mark) => mark.doing);
+})()"""
+
+
+@pytest.fixture
+def tablet(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1180, "height": 820})
+    context.set_default_timeout(WAIT_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def plays(browser: Browser, demo: Demo) -> list[str]:
+    """Ids of three plays that can be watched, oldest first."""
+    page = browser.new_page()
+    page.goto(demo.urls[0])
+    expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
+    made = []
+    for number in range(1, 4):
+        page.click("#new-play")
+        until(page, "document.querySelector('[data-since]')?.textContent > '0:01'")
+        page.click("#end-play")
+        until(page, f"app.plays()[0].number === {number}")
+        made.append(page.evaluate("app.plays()[0].id"))
+    until(page, "[...app.clips().values()].every((clips) => clips.every((clip) => clip.stream_url))")
+    page.close()
+    return made
+
+
+def held_back(page: Page, pattern: str) -> list[Route]:
+    """Requests that wait until they are let go."""
+    waiting = list[Route]()
+    page.route(pattern, lambda route: waiting.append(route))  # noqa: PLW0108  # it sets an attribute of it
+    return waiting
+
+
+@pytest.mark.parametrize(
+    ("screen", "shown"),
+    [
+        ("desk", "replay-player .heading b"),
+        ("tagging", "tag-board h2"),
+        ("review/clips", ".clip-list .chosen"),
+    ],
+)
+def test_an_address_means_its_play_however_late_the_rows_are(
+    tablet: BrowserContext, demo: Demo, plays: list[str], screen: str, shown: str
+) -> None:
+    page = tablet.new_page()
+    waiting = held_back(page, "**/snapshot")
+    page.goto(f"{demo.urls[0]}/#{screen}/{plays[1]}")
+    until(page, f"window.app && document.querySelector('#main.{screen.partition('/')[0]}')")
+    expect(page.locator("#main")).to_contain_text("Waiting for the box.")
+    while not waiting:
+        page.wait_for_timeout(20)
+    waiting[0].continue_()
+    expect(page.locator(shown)).to_contain_text("2")
+    assert "No session yet" not in page.inner_text("#main")
+
+
+def test_a_play_that_is_there_at_the_start_does_not_begin(
+    tablet: BrowserContext, demo: Demo, plays: list[str]
+) -> None:
+    """The board of a page whose rows came after its screen stays on the play it was opened for."""
+    page = tablet.new_page()
+    waiting = held_back(page, "**/snapshot")
+    page.goto(f"{demo.urls[0]}/#tagging/{plays[0]}")
+    until(page, "window.app && document.querySelector('#main.tagging')")
+    while not waiting:
+        page.wait_for_timeout(20)
+    waiting[0].continue_()
+    expect(page.locator("tag-board h2")).to_have_text("Play 1")
+
+
+def test_a_storage_that_never_answers_holds_nothing_up_and_is_told(
+    tablet: BrowserContext, demo: Demo
+) -> None:
+    page = tablet.new_page()
+    page.add_init_script(SILENT)
+    page.goto(f"{demo.urls[0]}/#health")
+    expect(page.locator("#link[data-state=connected]")).to_be_visible()
+    expect(page.locator("#check-own-disk .mark.warn")).to_be_visible()
+    expect(page.locator(".notice", has_text="marks are kept only while this page stays open")).to_be_visible()
+    page.click("#last10")
+    until(page, "app.box.outbox.waiting().length === 0 && app.plays()[0].number > 0")
+    page.keyboard.press("u")
+    until(page, "app.box.outbox.waiting().length === 0")
+    tablet.set_offline(True)
+    expect(page.locator("#banner")).to_contain_text("Marks are kept here while this page stays open")
+
+
+def test_marks_are_kept_after_the_browser_has_closed_the_database(tablet: BrowserContext, demo: Demo) -> None:
+    """By hand (InvalidStateError at the next use), and as browsers do it (the event `close`)."""
+    page = tablet.new_page()
+    page.add_init_script(f"{{{OPENED}}}")
+    page.goto(demo.urls[0])
+    expect(page.locator("#link[data-state=connected]")).to_be_visible()
+    until(page, "opened.length >= 2")
+    page.evaluate(KEPT_MARKS)  # the module that looks is here
+    tablet.set_offline(True)
+    expect(page.locator("#banner")).to_be_visible()
+    for close in ("base.close()", "(base.close(), base.dispatchEvent(new Event('close')))"):
+        page.evaluate(f"opened.forEach((base) => {close})")
+        before = page.evaluate(f"{KEPT_MARKS}.then((all) => all.length)")
+        page.click("#last10")
+        until(page, f"{KEPT_MARKS}.then((all) => all.length === {before} + 1)")
+        page.keyboard.press("u")
+        until(page, f"{KEPT_MARKS}.then((all) => all.length === {before} + 2)")
+        assert page.evaluate("app.box.outbox.kept")
+    tablet.set_offline(False)
+    until(page, "app.box.outbox.waiting().length === 0")
+
+
+def test_a_screen_that_did_not_load_is_tried_again(tablet: BrowserContext, demo: Demo) -> None:
+    """By hand, and by itself; what a person turned to meanwhile stays."""
+    page = tablet.new_page()
+    page.route("**/screens/review.js", lambda route: route.abort())
+    page.route("**/parts/tag-board.js", lambda route: route.abort())
+    page.goto(f"{demo.urls[0]}/#review/clips")
+    notice = page.locator(".notice[data-key=late]")
+    expect(notice).to_contain_text("Review is not on this device")
+    expect(page.locator("#main.desk")).to_be_visible()
+    page.unroute("**/screens/review.js")
+    notice.get_by_role("button", name="Try again").click()
+    expect(page.locator("#main.review .clip-list")).to_be_visible()
+    expect(notice).to_have_count(0)
+    page.evaluate("app.go('tagging')")
+    expect(notice).to_contain_text("Tagging is not on this device")
+    expect(page.locator("#main.review")).to_be_visible()
+    page.evaluate("app.go('live')")
+    expect(page.locator("#main.live")).to_be_visible()
+    expect(notice).to_have_count(0)
+    page.evaluate("app.go('tagging')")
+    expect(notice).to_be_visible()
+    page.unroute("**/parts/tag-board.js")  # a part that the screen needs
+    expect(page.locator("#main.tagging tag-board")).to_be_visible()
+    expect(notice).to_have_count(0)
+
+
+def test_a_kept_copy_that_failed_once_is_shown_all_the_same(
+    tablet: BrowserContext, demo: Demo, plays: list[str]
+) -> None:
+    """Its name is forgotten, as by a browser short of memory: with the box away there is nothing else."""
+    page = tablet.new_page()
+    page.goto(demo.urls[0])
+    held = "[...app.clips().values()].flat().every((clip) => app.prefetch.held.has(clip.stream_url))"
+    until(page, f"app.plays().length && {held}")
+    tablet.set_offline(True)
+    expect(page.locator("#banner")).to_be_visible()
+    page.evaluate("for (const { url } of app.prefetch.held.values()) URL.revokeObjectURL(url)")
+    for play in plays:
+        page.locator(f"#plays [data-key='{play}'] .open").click()
+        until(page, f"{LEADER}?.currentTime > 0.05 && {LEADER}.src.startsWith('blob:')")
+    tablet.set_offline(False)
+
+
+def test_a_clip_the_box_did_not_give_comes_when_it_answers(
+    tablet: BrowserContext, demo: Demo, plays: list[str]
+) -> None:
+    """Nobody presses anything: one that the device has not kept, asked for while the box is away."""
+    page = tablet.new_page()
+    page.route("**/clips/**", lambda route: route.abort())
+    page.goto(demo.urls[0])
+    until(page, "app.box.online && app.plays().length")
+    tablet.set_offline(True)
+    expect(page.locator("#banner")).to_be_visible()
+    page.locator(f"#plays [data-key='{plays[0]}'] .open").click()
+    expect(page.locator(".message")).to_contain_text("It comes when the box answers")
+    page.unroute("**/clips/**")
+    tablet.set_offline(False)
+    until(page, f"{LEADER}.currentTime > 0.05")
