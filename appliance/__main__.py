@@ -25,10 +25,10 @@ from cyclopts import Parameter
 from appliance.kernel import allocator, interpreter
 from appliance.kernel.migrate import WrongDatabase
 from appliance.kernel.store import StoreBroken
-from appliance.kernel.supervision import LoopWatch
 from appliance.kernel.version import appliance_version
 from appliance.ops.lock import StateBusy
 from appliance.ops.logs import choose_style, configure_logs
+from appliance.ops.loopwatch import LoopWatch
 from appliance.settings import DEFAULT_PATH, Settings, SettingsError, check_settings, load_settings
 from appliance.web.listeners import CannotListen
 

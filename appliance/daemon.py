@@ -34,12 +34,12 @@ from appliance.kernel.allocator import run_giving_back
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.safemode import Memory, SafeMode, run_leaving
 from appliance.kernel.store import Store, open_store
-from appliance.kernel.supervision import LoopWatch
 from appliance.live.broadcaster import run_live
 from appliance.live.video import READERS, LiveVideo
 from appliance.ops.clockwatch import adopt_clock, run_clock_watch
 from appliance.ops.health import Board, clock_part
 from appliance.ops.lock import hold_state
+from appliance.ops.loopwatch import LoopWatch
 from appliance.ops.metrics import Metrics, run_journal_metrics
 from appliance.ops.notify import Notifier
 from appliance.ops.pruning import run_pruning
@@ -202,8 +202,8 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
         bridges.whep(settings) as whep,
     ):
         routes = _routes(box, monitor, cutter, rules, delivery, pictures, planner)
-        troubles = [cutter.troubles, files.troubles]
-        box.board.add("clip_disks", lambda: boards.clip_disks_part(troubles))
+        disk_errors = [cutter.disk_errors, files.disk_errors]
+        box.board.add("clip_disks", lambda: boards.clip_disks_part(disk_errors))
         box.board.add("clip_files", lambda: boards.clip_files_part(files.kept))
         routes += [quality_routes(jobs, delivery), Previews(store, whep).routes(), *_live_pictures(box, stop)]
         await _watching_layer(box, routes, stop, loop, ready)

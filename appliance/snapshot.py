@@ -9,11 +9,12 @@ from typing import Any
 
 from appliance.channels.model import channel_resource
 from appliance.clips.rows import clip_resource, play_resource
+from appliance.kernel.clock import DAY_US
 from appliance.kernel.tx import ReadTx
 from appliance.sessions.store import session_resource
 from appliance.tags.model import tag_resource
 
-TOUCHED_US = 24 * 3_600_000_000
+TOUCHED_US = DAY_US
 _CURRENT = (
     "session_id IN (SELECT id FROM sessions WHERE deleted_us IS NULL AND"
     " (status IN ('active', 'paused') OR updated_us > :since OR"

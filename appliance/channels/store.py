@@ -15,10 +15,11 @@ from appliance.channels.model import (
     Footage,
     channel_resource,
 )
-from appliance.kernel.errors import FieldError, Refused, gone, id_reused, invalid, not_found
+from appliance.kernel.errors import FieldError, Refused, invalid
 from appliance.kernel.machine import ILLEGAL
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
 from appliance.kernel.paging import list_page
+from appliance.kernel.rows import known_row, load_row
 from appliance.kernel.tx import ReadTx, Row, Tx
 
 FILE_OWNED = ("name", "input_url")
@@ -26,12 +27,7 @@ FILE_OWNED = ("name", "input_url")
 
 def load_channel(tx: ReadTx, channel_id: str) -> Row:
     """The row. Raises Refused 404, or 410 for one that was archived."""
-    row = tx.one("SELECT * FROM channels WHERE id = ?", (channel_id,))
-    if row is None:
-        raise not_found("channel", channel_id)
-    if row["archived_us"] is not None:
-        raise gone("channel", channel_id)
-    return row
+    return load_row(tx, "channel", channel_id, gone="archived_us")
 
 
 def get_channel(tx: ReadTx, channel_id: str) -> dict[str, Any]:
@@ -61,12 +57,8 @@ def all_channels(tx: ReadTx) -> list[Row]:
 def create_channel(tx: Tx, caller: Caller, body: ChannelIn) -> Answer:
     """A new inactive channel, or the same one again for the same id and body."""
     request_hash = fingerprint(body.model_dump_json())
-    known = tx.one("SELECT * FROM channels WHERE id = ?", (body.id,))
+    known = known_row(tx, "channel", body.id, request_hash, gone="archived_us")
     if known is not None:
-        if known["archived_us"] is not None:
-            raise gone("channel", body.id)
-        if known["request_hash"] != request_hash:
-            raise id_reused("channel", body.id)
         return Answer(200, channel_resource(known))
     _refuse_too_many(tx)
     _refuse_port_in_use(tx, body.id, body.input_url)

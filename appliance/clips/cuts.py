@@ -15,13 +15,13 @@ from appliance.clips.marks import MarkRules, close_ghost
 from appliance.clips.plays import box_length_us, close_play
 from appliance.clips.rows import drop_picture, journal_clip
 from appliance.kernel import json
-from appliance.kernel.clock import to_rfc3339
+from appliance.kernel.clock import DAY_US, to_rfc3339
 from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.media.coverage import Missing, absent_us
 from appliance.media.plan import Plan
 
 MAX_ATTEMPTS = 3
-LATE_FOOTAGE_US = 24 * 3_600_000_000  # footage found within a day of a clip's OUT re-cuts it by itself
+LATE_FOOTAGE_US = DAY_US  # footage found within a day of a clip's OUT re-cuts it by itself
 
 
 @dataclass(frozen=True, slots=True)

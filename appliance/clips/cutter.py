@@ -24,8 +24,8 @@ from appliance.clips.queue import Queue
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.operation import Answer
+from appliance.kernel.retry import DiskErrors
 from appliance.kernel.store import Store
-from appliance.kernel.troubles import Troubles
 from appliance.kernel.tx import Tx
 
 SETTLE_S = 0.25  # an answer to OUT waits this long for a clip whose footage is there already
@@ -63,9 +63,9 @@ class CutterHandle:
                 await queue.wake.wait_past(queue.wake.count)
 
     @property
-    def troubles(self) -> Troubles:
+    def disk_errors(self) -> DiskErrors:
         """What disks said to it, for health."""
-        return self._queue.troubles
+        return self._queue.disk_errors
 
     def cut_too_often(self) -> dict[str, int]:
         """Clips cut more than three times in the last minute without a person asking, and how often."""

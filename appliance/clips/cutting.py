@@ -25,9 +25,9 @@ from appliance.clips.exports import STOP_S, BadExport, Exports
 from appliance.clips.owncut import OwnCuts, source_of
 from appliance.clips.planner import PlanSpan, PlanTogether
 from appliance.clips.queue import Queue
-from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Refused, Unavailable
+from appliance.kernel.retry import Backoff
 from appliance.kernel.store import Store, StoreBroken
 from appliance.media.plan import NoEntry, NoFootage, Plan
 from appliance.web.ranges import FileRange

@@ -23,10 +23,11 @@ from appliance.clips.clips_disk import ClipsDisk
 from appliance.clips.footage import Footage
 from appliance.clips.plans import FileLost, StoredPlan, is_stored, note_looked, stored_plan
 from appliance.clips.readers import Readers
-from appliance.clips.rows import clip_resource, load, media_name
+from appliance.clips.rows import clip_resource, media_name
 from appliance.clips.save_name import save_name
 from appliance.clips.wholeness import is_lost
 from appliance.kernel.errors import Refused, Unavailable, not_found
+from appliance.kernel.rows import load_row
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 from appliance.web.api import RawRoute, Receive, Scope, Send
@@ -61,7 +62,7 @@ class PlanCache:
 
 def find_plan(tx: ReadTx, clip_id: str, media_rev: int | None) -> StoredPlan:
     """The plan of a media_rev, or of the newest that plays. Raises Refused 404, 409 or 410."""
-    row = load(tx, "clip", clip_id)
+    row = load_row(tx, "clip", clip_id)
     wanted = row["ready_media_rev"] if media_rev is None else media_rev
     if wanted is None:
         raise Refused(

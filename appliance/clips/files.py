@@ -27,9 +27,8 @@ from appliance.clips.readers import Cut, Readers
 from appliance.clips.strays import Kept, count_aside, spare_what_an_older_copy_condemns, sweep
 from appliance.clips.wholeness import find_lost
 from appliance.clips.writing import BytesLost, Unreadable, link_file, unlink, write_plan
-from appliance.kernel.backoff import Backoff
+from appliance.kernel.retry import Backoff, DiskErrors
 from appliance.kernel.store import Store
-from appliance.kernel.troubles import Troubles
 from appliance.kernel.tx import ReadTx, Tx
 
 log = structlog.get_logger("clip_files")
@@ -57,7 +56,7 @@ class ClipFiles:
     footage: Footage
     clips_dir: Path
     turn: trio.Lock
-    troubles: Troubles = field(default_factory=lambda: Troubles("clip files"))
+    disk_errors: DiskErrors = field(default_factory=lambda: DiskErrors("clip files"))
     readers: Readers = field(default_factory=Readers)
     kept: Kept = field(default_factory=Kept)
     disk: ClipsDisk = field(default_factory=ClipsDisk)
@@ -86,7 +85,7 @@ class ClipFiles:
             due = (plan for plan in plans if (plan.clip_id, plan.media_rev) not in self.put_off)
             plan = next(due, None)
             if plan is None:
-                self.troubles.worked("write")
+                self.disk_errors.clear("write")
                 return None
             written = await self._write(plan, self.store.insist)
             return written or (plan.clip_id, plan.media_rev) in self.put_off
@@ -105,16 +104,16 @@ class ClipFiles:
             return await self._bytes_lost(plan, error, commit)
         except Unreadable as error:  # it plays on out of the recording, as far as that goes
             self._put_off(plan, UNREADABLE_S)
-            self.troubles.fail("read", error, clip=plan.clip_id, hint="check the recordings disk")
+            self.disk_errors.record("read", error, clip=plan.clip_id, hint="check the recordings disk")
             return False
         except OSError as error:
-            self.troubles.fail("write", error, clip=plan.clip_id, hint="check the clips disk")
+            self.disk_errors.record("write", error, clip=plan.clip_id, hint="check the clips disk")
             return False
         else:
-            self.troubles.worked("write")
+            self.disk_errors.clear("write")
             await commit(lambda tx: keep_file(tx, plan, path))
         if not self.put_off:
-            self.troubles.worked("read")
+            self.disk_errors.clear("read")
         return True
 
     def _link(self, twin: str, path: str, size: int) -> bool:
@@ -142,7 +141,7 @@ class ClipFiles:
     async def make_folder(self) -> None:
         """Raises OSError."""
         await trio.to_thread.run_sync(lambda: self.clips_dir.mkdir(parents=True, exist_ok=True))
-        self.troubles.worked("folder")
+        self.disk_errors.clear("folder")
 
     async def settle(self) -> None:
         """What a start does once the disk is there: see strays.py. Raises OSError, StoreBroken."""
@@ -215,7 +214,7 @@ async def run_clip_files(
     Start, before anything is cut: settles files that no row names (strays.py), then checks that the bytes
     every clip plays are still there (`lost` otherwise); `look_inside` after a power cut, when a file may have
     kept its length without its bytes. Until `hold` is set (safe mode) none of that is done. A disk that
-    refuses is reported (`ClipFiles.troubles`) and tried again. Raises: StoreBroken.
+    refuses is reported (`ClipFiles.disk_errors`) and tried again. Raises: StoreBroken.
     """
     files = ClipFiles(
         store,
@@ -234,7 +233,7 @@ async def run_clip_files(
     try:
         await files.settle()
     except OSError as error:  # what is left lying is found again at the next start
-        files.troubles.fail("folder", error, hint="check the clips disk")
+        files.disk_errors.record("folder", error, hint="check the clips disk")
     await find_lost(store, footage, clips_dir, look_inside=look_inside, is_away=not files.disk.is_there)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_write_files, files, name="clip files: writing")
@@ -268,10 +267,10 @@ async def _collect_garbage(files: ClipFiles, every_s: float) -> None:
             await files.make_folder()
             await files.collect(files.store.insist)
             await count_aside(files.store, files.clips_dir, files.kept)
-            files.troubles.worked("delete")
+            files.disk_errors.clear("delete")
             refused.reset()
         except OSError as error:
-            files.troubles.fail("delete", error, hint="check the clips disk")
+            files.disk_errors.record("delete", error, hint="check the clips disk")
             pause_s = refused.next_s()
         await trio.sleep(pause_s)
 

@@ -32,7 +32,7 @@ from appliance.clips.planner import PlanSpan
 from appliance.clips.rows import journal_clip
 from appliance.kernel import json
 from appliance.kernel.clock import from_rfc3339
-from appliance.kernel.putoff import PutOff
+from appliance.kernel.retry import RetrySchedule
 from appliance.kernel.store import Store, StoreBroken
 from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.media.coverage import Missing, absent_us, explained
@@ -80,7 +80,7 @@ class LateFootage:
     plan_span: PlanSpan
     rate: CutRate
     before: dict[str, str] = field(default_factory=dict)
-    put_off: PutOff = field(default_factory=PutOff)  # clips whose recordings' disk refused
+    retries: RetrySchedule = field(default_factory=RetrySchedule)  # clips whose recordings' disk refused
 
     async def follow(self) -> None:
         """For ever: cut clips again whose missing footage has turned up."""
@@ -100,29 +100,29 @@ class LateFootage:
         changed = [late for late in lacking if now[late.clip_id] != late.known]
         still = [late for late in changed if self.before.get(late.clip_id) == now[late.clip_id]]
         self.before = now
-        self.put_off.keep(now.keys())
+        self.retries.retain(now.keys())
         for late in still:
             await self._hold(late, now[late.clip_id])
-        return len(still) == len(changed) and not self.put_off
+        return len(still) == len(changed) and not self.retries
 
     async def _hold(self, late: Late, known: str) -> None:
-        if trio.current_time() < self.put_off.until_s(late.clip_id):
+        if trio.current_time() < self.retries.not_before_s(late.clip_id):
             return
         note = partial(note_known, clip_id=late.clip_id)
         await self.store.insist(partial(note, known=known))
         try:
             plan = await self.plan_span(late.channel_id, late.start_us, late.end_us, late.latency_us)
         except NoFootage:
-            self.put_off.settle(late.clip_id)
+            self.retries.forget(late.clip_id)
         except StoreBroken:
             raise
         except OSError:
-            if self.put_off.refuse(late.clip_id):
+            if self.retries.postpone(late.clip_id):
                 await self.store.insist(partial(note, known=None))
         except Exception:  # border: one clip's job. What cannot be read now waits for other news
             log.exception("late footage cannot be read", clip=late.clip_id)
         else:
-            self.put_off.settle(late.clip_id)
+            self.retries.forget(late.clip_id)
             if late.gains(plan):
                 await self._mend(late, plan)
             else:

@@ -15,12 +15,13 @@ from appliance.clips.expiry import is_kept, refuse_gone
 from appliance.clips.machine import CLIP, ClipEvent, ClipState
 from appliance.clips.model import ClipIn, ClipPatch, EndIn, Mark
 from appliance.clips.open_marks import refuse_too_many
-from appliance.clips.rows import clip_resource, drop_picture, journal_clip, load
+from appliance.clips.rows import clip_resource, drop_picture, journal_clip
 from appliance.clips.settings import ClipsSettings
 from appliance.clips.times import Span, refuse_ahead, resolve_start
-from appliance.kernel.errors import Refused, gone, id_reused, invalid, not_found
+from appliance.kernel.errors import Refused, invalid
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
+from appliance.kernel.rows import known_row, load_row
 from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.sessions.model import session_counters
 
@@ -35,16 +36,6 @@ class MarkRules:
     zone: str
     forget_tags: Callable[[Tx, str], object]
     restore_tags: Callable[[Tx, str, int], object] = lambda tx, session_id, deleted_us: None
-
-
-def load_session(tx: ReadTx, session_id: str) -> Row:
-    """The session a mark belongs to; marks are accepted in every state. Raises Refused 404 or 410."""
-    row = tx.one("SELECT * FROM sessions WHERE id = ?", (session_id,))
-    if row is None:
-        raise not_found("session", session_id)
-    if row["deleted_us"] is not None:
-        raise gone("session", session_id)
-    return row
 
 
 def start_of(tx: Tx, rules: MarkRules, session: Row, given: str | None) -> int:
@@ -62,18 +53,6 @@ def length_us(rules: MarkRules, seconds: float, loc: str = "duration_seconds") -
             loc, f"{seconds:g} s is longer than the {rules.clips.max_duration_s:g} s allowed", "too_long"
         )
     return round(seconds * 1e6)
-
-
-def known_mark(tx: Tx, kind: str, wanted: str | None, request_hash: str) -> Row | None:
-    """The row a repeated creation means. Raises Refused: deleted, or another body."""
-    row = tx.one(f"SELECT * FROM {kind}s WHERE id = ?", (wanted,)) if wanted else None
-    if row is None:
-        return None
-    if row["deleted_us"] is not None:
-        raise gone(kind, row["id"])
-    if row["request_hash"] != request_hash:
-        raise id_reused(kind, row["id"])
-    return row
 
 
 def mark_columns(tx: Tx, caller: Caller, body: Mark, start_us: int, duration_us: int) -> dict[str, Any]:
@@ -125,8 +104,8 @@ def insert_clip(
 
 def create_clip(tx: Tx, caller: Caller, rules: MarkRules, body: ClipIn) -> Answer:
     """IN on one channel (V06), or a whole clip when it has a duration (V16)."""
-    session = load_session(tx, body.session_id)
-    known = known_mark(tx, "clip", body.id, fingerprint(body.model_dump_json()))
+    session = load_row(tx, "session", body.session_id)
+    known = known_row(tx, "clip", body.id, fingerprint(body.model_dump_json()))
     if known is not None:
         return Answer(200, clip_resource(tx, known))
     mode = body.mode or rules.clips.mode
@@ -135,7 +114,7 @@ def create_clip(tx: Tx, caller: Caller, rules: MarkRules, body: ClipIn) -> Answe
     if not columns["duration_us"]:
         refuse_too_many(tx, rules.clips, caller, start_us, [body.channel_id])
     clip_id = insert_clip(tx, {**columns, "id": body.id}, body.channel_id, mode)
-    return Answer(201, clip_resource(tx, load(tx, "clip", clip_id)))
+    return Answer(201, clip_resource(tx, load_row(tx, "clip", clip_id)))
 
 
 def out_us(tx: Tx, rules: MarkRules, row: Row, body: EndIn) -> int:
@@ -151,7 +130,7 @@ def out_us(tx: Tx, rules: MarkRules, row: Row, body: EndIn) -> int:
 
 def end_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: EndIn) -> Answer:
     """OUT (V07). The first wins; a later one changes nothing and says so."""
-    row = load(tx, "clip", clip_id)
+    row = load_row(tx, "clip", clip_id)
     if row["duration_us"]:
         return Answer(200, {**clip_resource(tx, row), "already_ended": True})
     check_rev(caller, "clip", row["rev"])
@@ -172,11 +151,11 @@ def close_ghost(tx: Tx, row: Row, duration_us: int, *, by_box: bool = False) -> 
 
 def change_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: ClipPatch) -> Answer:
     """PATCH: a new title; a new start, length or mode cuts anew; on a ghost the length is OUT."""
-    row = load(tx, "clip", clip_id)
+    row = load_row(tx, "clip", clip_id)
     check_rev(caller, "clip", row["rev"])
     sent = body.model_dump(exclude_unset=True)
     named = {"title": sent["title"]} if sent.get("title", row["title"]) != row["title"] else {}
-    session = load_session(tx, row["session_id"])
+    session = load_row(tx, "session", row["session_id"])
     start_us, mode = row["start_us"], body.mode or row["mode"]
     if body.start_time is not None:
         start_us = start_of(tx, rules, session, body.start_time)
@@ -237,7 +216,7 @@ def recut(tx: Tx, row: Row, changes: dict[str, Any]) -> None:
 
 def star_clip(tx: Tx, caller: Caller, clip_id: str, is_favorite: bool) -> Answer:
     """Star or unstar; repeating it changes nothing."""
-    row = load(tx, "clip", clip_id)
+    row = load_row(tx, "clip", clip_id)
     check_rev(caller, "clip", row["rev"])
     if bool(row["is_favorite"]) == is_favorite:
         return Answer(200, clip_resource(tx, row))
@@ -247,7 +226,7 @@ def star_clip(tx: Tx, caller: Caller, clip_id: str, is_favorite: bool) -> Answer
 
 def retry_clip(tx: Tx, caller: Caller, clip_id: str) -> Answer:
     """failed -> pending (V26). Raises Refused 409 in every other state."""
-    row = load(tx, "clip", clip_id)
+    row = load_row(tx, "clip", clip_id)
     check_rev(caller, "clip", row["rev"])
     after = CLIP.next(ClipState(row["status"]), ClipEvent.RETRY)
     tx.update(
@@ -267,13 +246,13 @@ def retry_clip(tx: Tx, caller: Caller, clip_id: str) -> Answer:
 
 def view_clip(tx: Tx, clip_id: str) -> Answer:
     """One more playback (V11). Not journaled: it changes nothing anybody waits for."""
-    row = load(tx, "clip", clip_id)
+    row = load_row(tx, "clip", clip_id)
     tx.run("UPDATE clips SET view_count = view_count + 1 WHERE id = ?", (clip_id,))
     return Answer(200, {"id": clip_id, "view_count": row["view_count"] + 1})
 
 
 def delete_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answer:
-    row = load(tx, "clip", clip_id)
+    row = load_row(tx, "clip", clip_id)
     check_rev(caller, "clip", row["rev"])
     remove_clips(tx, rules, [row])
     return Answer(200, {"id": clip_id, "deleted": True})

@@ -22,14 +22,15 @@ from appliance.clips.clips_disk import ClipsDisk
 from appliance.clips.exact import ExactFrames
 from appliance.clips.footage import Footage
 from appliance.clips.machine import ClipState
-from appliance.clips.planner import open_once
 from appliance.clips.plans import FileLost
-from appliance.clips.rows import load
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.follow import follow
+from appliance.kernel.rows import load_row
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
+from appliance.media.codecs import DECODER_OF_SAMPLE_ENTRY
+from appliance.media.files import open_once
 from appliance.media.fmp4 import Malformed
 from appliance.media.frames import KeyPicture, plan_frame
 from appliance.media.plan import NoFootage
@@ -46,7 +47,6 @@ LOOK_BACK_US = 12_000_000  # a key picture older than this shows another moment:
 WIDTH_PX = 320
 KEEP_S = 5.0  # to write a few kB and their row
 FRAME_WIDTH_PX = 1280
-_DECODERS = {"avc1": "h264", "avc3": "h264", "hvc1": "hevc", "hev1": "hevc", "av01": "av1", "vp09": "vp9"}
 
 # What may come instead of a picture; none of it is news.
 _NO_PICTURE = (Refused, Unavailable, NoFootage, Malformed, FileLost, OSError)
@@ -125,7 +125,7 @@ class Pictures:
         try:
             return await self.decode_key(
                 recording,
-                codec=_DECODERS.get(picture.codec, picture.codec),
+                codec=DECODER_OF_SAMPLE_ENTRY.get(picture.codec, picture.codec),
                 extradata=picture.extradata,
                 offset=picture.picture.offset,
                 length=picture.picture.length,
@@ -154,7 +154,7 @@ class Pictures:
 
         Raises Refused 404 or 410, Unavailable 503 when it is not there within 2 s.
         """
-        row = await self.store.read(lambda tx: load(tx, "clip", clip_id))
+        row = await self.store.read(lambda tx: load_row(tx, "clip", clip_id))
         exact = await self._read(exact_name(row))
         if exact is not None:
             return Thumbnail(exact, is_final=True)
@@ -256,7 +256,7 @@ class Pictures:
 
     async def _make_exact(self, clip_id: str) -> None:
         assert self.exact is not None
-        row = await self.store.read(lambda tx: load(tx, "clip", clip_id))
+        row = await self.store.read(lambda tx: load_row(tx, "clip", clip_id))
         if row["status"] != ClipState.READY or exact_name(row) in self.hopeless:
             return
         if await self._read(exact_name(row)) is None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -12,6 +11,7 @@ import trio
 
 from appliance.clips.footage import Footage
 from appliance.media.coverage import explained
+from appliance.media.files import open_once
 from appliance.media.fmp4 import Malformed
 from appliance.media.plan import NoFootage, Plan, make_plan
 from appliance.media.view import SegmentView
@@ -40,23 +40,6 @@ class PlanTogether(Protocol):
     async def __call__(self, wanted: Sequence[Wanted]) -> Sequence[Plan | None]:
         """One plan each; None where PlanSpan would raise what it declares, and will say why."""
         ...
-
-
-@contextmanager
-def open_once(open_fd: Callable[[str], int]) -> Iterator[Callable[[str], int]]:
-    """`open_fd` that opens each recording once; all are closed at the end of the block."""
-    opened: dict[str, int] = {}
-
-    def get(name: str) -> int:
-        if name not in opened:
-            opened[name] = open_fd(name)
-        return opened[name]
-
-    try:
-        yield get
-    finally:
-        for fd in opened.values():
-            os.close(fd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,7 @@ from appliance.clips.marks import (
     MarkRules,
     close_ghost,
     insert_clip,
-    known_mark,
     length_us,
-    load_session,
     mark_columns,
     out_us,
     remove_clips,
@@ -19,17 +17,18 @@ from appliance.clips.marks import (
 )
 from appliance.clips.model import CueIn, EndIn, PlayIn, PlayPatch
 from appliance.clips.open_marks import refuse_too_many
-from appliance.clips.rows import journal_clip, journal_play, load, play_resource
+from appliance.clips.rows import journal_clip, journal_play, play_resource
 from appliance.clips.times import refuse_ahead
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
+from appliance.kernel.rows import known_row, load_row
 from appliance.kernel.tx import ReadTx, Row, Tx
 
 
 def create_play(tx: Tx, caller: Caller, rules: MarkRules, body: PlayIn) -> Answer:
     """NEW PLAY: the play and a clip for each angle, in one transaction, parents first in the journal."""
-    session = load_session(tx, body.session_id)
-    known = known_mark(tx, "play", body.id, fingerprint(body.model_dump_json()))
+    session = load_row(tx, "session", body.session_id)
+    known = known_row(tx, "play", body.id, fingerprint(body.model_dump_json()))
     if known is not None:
         return Answer(200, play_resource(tx, known))
     start_us = start_of(tx, rules, session, body.start_time)
@@ -43,7 +42,7 @@ def create_play(tx: Tx, caller: Caller, rules: MarkRules, body: PlayIn) -> Answe
     journal_play(tx, "play_created", play_id)
     for channel_id in channel_ids:
         insert_clip(tx, dict(columns), channel_id, rules.clips.mode, play_id)
-    return Answer(201, play_resource(tx, load(tx, "play", play_id)))
+    return Answer(201, play_resource(tx, load_row(tx, "play", play_id)))
 
 
 def angles(tx: ReadTx, session: Row) -> list[str]:
@@ -64,7 +63,7 @@ def clips_of(tx: ReadTx, play_id: str) -> list[Row]:
 
 def end_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str, body: EndIn) -> Answer:
     """END PLAY: OUT on every angle that is still open."""
-    row = load(tx, "play", play_id)
+    row = load_row(tx, "play", play_id)
     if row["duration_us"]:
         return Answer(200, {**play_resource(tx, row), "already_ended": True})
     check_rev(caller, "play", row["rev"])
@@ -85,7 +84,7 @@ def close_play(tx: Tx, row: Row, duration_us: int, *, by_box: bool = False) -> d
 
 def cue_play(tx: Tx, caller: Caller, play_id: str, body: CueIn) -> Answer:
     """CUE: the snap. The last press counts."""
-    row = load(tx, "play", play_id)
+    row = load_row(tx, "play", play_id)
     check_rev(caller, "play", row["rev"])
     cue_us = tx.now_us if body.cue_time is None else refuse_ahead("cue_time", body.cue_time, tx.now_us)
     tx.update("plays", play_id, {"cue_us": cue_us})
@@ -94,9 +93,9 @@ def cue_play(tx: Tx, caller: Caller, play_id: str, body: CueIn) -> Answer:
 
 def change_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str, body: PlayPatch) -> Answer:
     """PATCH: a new title, or a trim of every angle at once."""
-    row = load(tx, "play", play_id)
+    row = load_row(tx, "play", play_id)
     check_rev(caller, "play", row["rev"])
-    session = load_session(tx, row["session_id"])
+    session = load_row(tx, "session", row["session_id"])
     start_us = row["start_us"]
     if body.start_time is not None:
         start_us = start_of(tx, rules, session, body.start_time)
@@ -119,7 +118,7 @@ def change_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str, body: Pl
 
 
 def star_play(tx: Tx, caller: Caller, play_id: str, is_favorite: bool) -> Answer:
-    row = load(tx, "play", play_id)
+    row = load_row(tx, "play", play_id)
     check_rev(caller, "play", row["rev"])
     if bool(row["is_favorite"]) == is_favorite:
         return Answer(200, play_resource(tx, row))
@@ -129,7 +128,7 @@ def star_play(tx: Tx, caller: Caller, play_id: str, is_favorite: bool) -> Answer
 
 def delete_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answer:
     """DELETE is undo: the play and its clips go, its number is not given again."""
-    row = load(tx, "play", play_id)
+    row = load_row(tx, "play", play_id)
     check_rev(caller, "play", row["rev"])
     remove_play(tx, rules, row)
     return Answer(200, {"id": play_id, "deleted": True})

@@ -14,10 +14,10 @@ from appliance.clips.delivery import Delivery, find_plan
 from appliance.clips.jobs import Inspection, MediaJobs, opened
 from appliance.clips.model import Missing
 from appliance.clips.plans import FileLost, StoredPlan
-from appliance.clips.rows import load
 from appliance.kernel import json
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.operation import Answer
+from appliance.kernel.rows import load_row
 from appliance.kernel.tx import ReadTx, Row
 from appliance.web.api import Ctx, Routes
 
@@ -68,7 +68,7 @@ def quality_routes(jobs: MediaJobs, delivery: Delivery) -> Routes:
 
 def _ready(tx: ReadTx, clip_id: str) -> tuple[Row, StoredPlan, int]:
     """The clip, what it plays, and how many frames that was planned to show. Raises Refused 404, 409, 410."""
-    row = load(tx, "clip", clip_id)
+    row = load_row(tx, "clip", clip_id)
     plan = find_plan(tx, clip_id, None)
     sql = "SELECT frames FROM plans WHERE clip_id = ? AND media_rev = ?"
     return row, plan, int(tx.value(sql, (clip_id, plan.media_rev)))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.clips.marks import load_session
 from appliance.clips.model import ClipQuery, Include, OfSession, PlayQuery
-from appliance.clips.rows import clip_resource, load, play_resource
-from appliance.clips.takeback import UNDO_US
+from appliance.clips.rows import clip_resource, play_resource
 from appliance.kernel.paging import list_page
+from appliance.kernel.rows import UNDO_US, load_row
 from appliance.kernel.tx import ReadTx, Row
 from appliance.tags.model import tag_resource
 
@@ -16,7 +15,7 @@ _TAGGED = "EXISTS (SELECT 1 FROM tags WHERE tags.clip_id = clips.id AND tags.del
 
 
 def get_clip(tx: ReadTx, clip_id: str, query: Include) -> dict[str, Any]:
-    row = load(tx, "clip", clip_id)
+    row = load_row(tx, "clip", clip_id)
     return with_tags(tx, row) if query.include == "tags" else clip_resource(tx, row)
 
 
@@ -47,14 +46,14 @@ def list_clips(tx: ReadTx, query: ClipQuery) -> dict[str, Any]:
 
 
 def clips_of_session(tx: ReadTx, session_id: str, query: OfSession) -> dict[str, Any]:
-    load_session(tx, session_id)
+    load_row(tx, "session", session_id)
     return list_clips(
         tx, ClipQuery(session_id=session_id, limit=query.limit, cursor=query.cursor, include=query.include)
     )
 
 
 def get_play(tx: ReadTx, play_id: str, query: Include) -> dict[str, Any]:
-    row = load(tx, "play", play_id)
+    row = load_row(tx, "play", play_id)
     return with_clips(tx, row) if query.include == "clips" else play_resource(tx, row)
 
 
@@ -79,5 +78,5 @@ def list_plays(tx: ReadTx, query: PlayQuery) -> dict[str, Any]:
 
 
 def plays_of_session(tx: ReadTx, session_id: str, query: PlayQuery) -> dict[str, Any]:
-    load_session(tx, session_id)
+    load_row(tx, "session", session_id)
     return list_plays(tx, query.model_copy(update={"session_id": session_id}))

@@ -23,10 +23,9 @@ from appliance.clips.marks import MarkRules
 from appliance.kernel.clock import Clock
 from appliance.kernel.follow import follow
 from appliance.kernel.journal import Entry
-from appliance.kernel.putoff import PutOff
+from appliance.kernel.retry import DiskErrors, RetrySchedule
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store
-from appliance.kernel.troubles import Troubles
 
 log = structlog.get_logger("cutter")
 
@@ -48,8 +47,8 @@ class Queue:
     ghosts: list[tuple[float, str, str]] = field(default_factory=list)  # deadline, kind, id
     running: dict[str, Job] = field(default_factory=dict)
     exports_from_s: float = -math.inf  # none is begun before this: there was no worker for the last one
-    put_off: PutOff = field(default_factory=PutOff)  # clips whose disk refused
-    troubles: Troubles = field(default_factory=lambda: Troubles("cutter"))
+    retries: RetrySchedule = field(default_factory=RetrySchedule)  # clips whose disk refused
+    disk_errors: DiskErrors = field(default_factory=lambda: DiskErrors("cutter"))
     wake: Signal = field(default_factory=Signal)
     loaded_to: int = -1  # the queue holds what the journal's entries up to this seq made of the rows
 
@@ -80,7 +79,7 @@ class Queue:
             before = known.get(job.clip_id)
             deadline_s = before[1] if before and before[0] == job else self._deadline_s(job, now_us, now_s)
             self.waiting[job.clip_id] = (job, deadline_s)
-        self.put_off.keep(self.waiting.keys() | self.running.keys())
+        self.retries.retain(self.waiting.keys() | self.running.keys())
         self.settled()
         limit_us = round(self.rules.clips.max_duration_s * 1e6)
         self.ghosts = [(now_s + (g.since_us + limit_us - now_us) / 1e6, g.kind, g.id) for g in ghosts]
@@ -135,7 +134,7 @@ class Queue:
         """Jobs whose wait is over. Each is running from here on, until `done`."""
         found: list[Job] = []
         for job, deadline_s in self.waiting.values():
-            if job.clip_id in self.running or now_s < self.put_off.until_s(job.clip_id):
+            if job.clip_id in self.running or now_s < self.retries.not_before_s(job.clip_id):
                 continue
             if not wait_is_over(job.end_us, self.facts(job), now_s=now_s, deadline_s=deadline_s):
                 continue
@@ -157,7 +156,7 @@ class Queue:
     def next_deadline_s(self, now_s: float) -> float:
         """The earliest deadline, and each second while a source is down (its silence is judged by age)."""
         idle = [(job, at) for job, at in self.waiting.values() if job.clip_id not in self.running]
-        off_s = self.put_off.until_s
+        off_s = self.retries.not_before_s
         times = [max(at, off_s(job.clip_id)) for job, at in idle if at > now_s or not job.is_export]
         times += [at for job, _ in idle if (at := off_s(job.clip_id)) > now_s]
         if self.exports_from_s > now_s and any(job.is_export for job, _ in idle):
@@ -195,15 +194,15 @@ class Queue:
     def refuse(self, job: Job, error: OSError) -> bool:
         """Note it. False: it has refused for so long that the clip has to say so."""
         log.warning("cut put off", clip=job.clip_id, channel=job.channel_id, reason=str(error))
-        self.troubles.fail("cutting", error)
-        return self.put_off.refuse(job.clip_id)
+        self.disk_errors.record("cutting", error)
+        return self.retries.postpone(job.clip_id)
 
     def settled(self, job: Job | None = None) -> None:
         """Its disk did not refuse, or it is a refused one's no more."""
         if job is not None:
-            self.put_off.settle(job.clip_id)
-        if not self.put_off:
-            self.troubles.worked("cutting")
+            self.retries.forget(job.clip_id)
+        if not self.retries:
+            self.disk_errors.clear("cutting")
 
 
 def _matters(entry: Entry) -> bool:

@@ -6,19 +6,9 @@ from typing import Any
 
 from appliance.kernel import json
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
-from appliance.kernel.errors import gone, not_found
+from appliance.kernel.rows import load_row
 from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.sessions.model import session_counters
-
-
-def load(tx: ReadTx, kind: str, row_id: str) -> Row:
-    """The clip or play row. Raises Refused 404, or 410 for one that was deleted."""
-    row = tx.one(f"SELECT * FROM {kind}s WHERE id = ?", (row_id,))
-    if row is None:
-        raise not_found(kind, row_id)
-    if row["deleted_us"] is not None:
-        raise gone(kind, row_id)
-    return row
 
 
 def media_name(channel_id: str) -> str:
@@ -83,7 +73,7 @@ def play_resource(tx: ReadTx, row: Row) -> dict[str, Any]:
 
 def journal_clip(tx: Tx, type_: str, clip_id: str, **more: Any) -> dict[str, Any]:
     """Append the whole clip after its change; returns the resource."""
-    row = load(tx, "clip", clip_id)
+    row = load_row(tx, "clip", clip_id)
     resource = clip_resource(tx, row)
     body = {
         "session_id": row["session_id"],
@@ -99,7 +89,7 @@ def journal_clip(tx: Tx, type_: str, clip_id: str, **more: Any) -> dict[str, Any
 
 def journal_play(tx: Tx, type_: str, play_id: str) -> dict[str, Any]:
     """Append the whole play after its change; returns the resource."""
-    row = load(tx, "play", play_id)
+    row = load_row(tx, "play", play_id)
     resource = play_resource(tx, row)
     body = {"session_id": row["session_id"], "play_id": play_id, "play": resource}
     tx.append(type_, f"play:{play_id}", body, session_id=row["session_id"])

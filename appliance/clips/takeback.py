@@ -12,12 +12,11 @@ from typing import Any
 from appliance.clips.machine import CLIP, ClipEvent, ClipState
 from appliance.clips.marks import MarkRules, clip_files
 from appliance.clips.plays import clips_of
-from appliance.clips.rows import clip_resource, drop_picture, journal_clip, journal_play, load, play_resource
+from appliance.clips.rows import clip_resource, drop_picture, journal_clip, journal_play, play_resource
 from appliance.kernel.errors import Refused, gone, not_found
 from appliance.kernel.operation import Answer, Caller, check_rev
+from appliance.kernel.rows import UNDO_US, load_row
 from appliance.kernel.tx import Row, Tx
-
-UNDO_US = 24 * 3_600_000_000  # as long as the files of a deleted clip are kept
 
 
 def reopen_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answer:
@@ -25,7 +24,7 @@ def reopen_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answe
 
     Raises Refused 409 for one that began so long ago that the box would end it at once.
     """
-    row = load(tx, "play", play_id)
+    row = load_row(tx, "play", play_id)
     check_rev(caller, "play", row["rev"])
     if not row["duration_us"]:
         return Answer(200, play_resource(tx, row))
@@ -63,7 +62,7 @@ def _reopen_clip(tx: Tx, clip: Row) -> None:
 
 def uncue_play(tx: Tx, caller: Caller, play_id: str) -> Answer:
     """CUE taken back. Repeating it changes nothing."""
-    row = load(tx, "play", play_id)
+    row = load_row(tx, "play", play_id)
     check_rev(caller, "play", row["rev"])
     if row["cue_us"] is None:
         return Answer(200, play_resource(tx, row))
@@ -91,7 +90,7 @@ def restore_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answ
     )
     bring_back(tx, [row], clips)
     rules.restore_tags(tx, row["session_id"], deleted_us)
-    return Answer(200, play_resource(tx, load(tx, "play", play_id)))
+    return Answer(200, play_resource(tx, load_row(tx, "play", play_id)))
 
 
 def restore_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answer:
@@ -115,7 +114,7 @@ def restore_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answ
         raise gone("clip", clip_id)
     bring_back(tx, [], [row])
     rules.restore_tags(tx, row["session_id"], deleted_us)
-    return Answer(200, clip_resource(tx, load(tx, "clip", clip_id)))
+    return Answer(200, clip_resource(tx, load_row(tx, "clip", clip_id)))
 
 
 def _has_expired(tx: Tx, clip: Row) -> bool:

@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+S_US = 1_000_000
+HOUR_US = 3_600_000_000
+DAY_US = 86_400_000_000
 MAX_US = 253_402_300_800_000_000  # the end of year 9999, the last that RFC 3339 can write
 _NEAR_US = 4  # two readings so near each other are taken for one
 _READINGS = 32

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from typing import NewType
 
 import uuid_utils
-
-SessionId = NewType("SessionId", str)
-ChannelId = NewType("ChannelId", str)
-ClipId = NewType("ClipId", str)
-PlayId = NewType("PlayId", str)
-TagId = NewType("TagId", str)
 
 
 def new_uuid() -> str:

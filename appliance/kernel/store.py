@@ -22,7 +22,6 @@ import apsw
 import structlog
 import trio
 
-from appliance.kernel.backoff import Backoff
 from appliance.kernel.batch import Request, StoreBroken, StoreFull, StoreReadOnly, commit, refuse_changes
 from appliance.kernel.clock import Clock
 from appliance.kernel.connection import backup, close, connect, fail, is_full, read
@@ -30,6 +29,7 @@ from appliance.kernel.errors import Unavailable
 from appliance.kernel.journal import Entry, Journal
 from appliance.kernel.migrate import SCHEMA_DIR, WrongDatabase, migrate, require_safe_sqlite
 from appliance.kernel.rescue import suspect
+from appliance.kernel.retry import Backoff
 from appliance.kernel.state_disk import Copy, copy_database, discard_copy, refusal
 from appliance.kernel.tx import ReadTx, Tx
 

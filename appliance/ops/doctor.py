@@ -23,9 +23,10 @@ from appliance.ops.pulse import disk_space
 from appliance.recordings import libsrt
 from appliance.recordings.mediamtx import RecordSettings, open_mediamtx
 from appliance.settings import Settings
-from appliance.workers.protocol import Hello
+from appliance.workers.jobs import FenceReport, SelfcheckJob
+from appliance.workers.protocol import Done, Hello, Request
 from appliance.workers.unit import SOCKET_DIR
-from appliance.workers.worker import WorkerLost, open_worker
+from appliance.workers.worker import Worker, WorkerLost, open_worker
 
 SYNCS = 20
 SPEED_BYTES = 16 * 2**20
@@ -222,11 +223,25 @@ async def _workers(settings: Settings) -> dict[str, Part]:
     sockets = sorted(SOCKET_DIR.glob("*")) if SOCKET_DIR.is_dir() else []
     try:
         async with open_worker(sockets[0] if sockets else None) as worker:
-            hello = worker.hello
+            hello, tried = worker.hello, await _try_out(worker)
     except (WorkerLost, OSError) as error:
         lost = Part("bad", f"no media worker: {error}", "pictures and exact cuts need one: see the log")
         return {"codecs": lost, "workers": lost}
-    return {"codecs": codecs_part(hello), "workers": sandbox_part(hello)}
+    return {"codecs": codecs_part(hello), "workers": sandbox_part(hello, tried)}
+
+
+async def _try_out(worker: Worker) -> FenceReport:
+    """Let the worker try to get out: to a port of ours, and to a file that every account can read."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        job = SelfcheckJob(listener.socket.getsockname()[1], "/proc/self/status")
+        request = Request(1, job.kind, job.args(), job.cpu_s, job.output_bytes)
+        with trio.move_on_after(job.wall_s):
+            reply = await worker.run(request, [], lambda _: None)
+            if isinstance(reply, Done):
+                return job.result(reply.result, [])
+            raise WorkerLost(f"its self-check failed: {reply.detail}")
+    raise WorkerLost(f"its self-check took longer than {job.wall_s:g} s")
 
 
 def codecs_part(hello: Hello) -> Part:
@@ -237,8 +252,9 @@ def codecs_part(hello: Hello) -> Part:
     return Part("ok", f"{versions}: {', '.join(hello.codecs)}")
 
 
-def sandbox_part(hello: Hello) -> Part:
-    """What holds a worker in. A unit's fences are systemd's; a child of ours makes its own."""
+def sandbox_part(hello: Hello, tried: FenceReport) -> Part:
+    """What holds a worker in, by what it says, and whether it holds: `tried` is what the worker could do.
+    A unit's fences are systemd's; a child of ours makes its own."""
     box = hello.sandbox
     kind = "a systemd unit" if box.as_unit else "a child process (development)"
     open_doors = [
@@ -252,6 +268,17 @@ def sandbox_part(hello: Hello) -> Part:
         if is_open
     ]
     detail = f"{kind}, network {box.network}, Landlock {box.landlock_abi or 'none'}"
+    broken = [
+        name
+        for name, got_out in (
+            ("network", tried.connected and box.network != "open"),
+            ("files", tried.opened and box.landlock_abi > 0),
+        )
+        if got_out
+    ]
+    if broken:
+        hint = "stop using this box for footage of strangers, and send this report"
+        return Part("bad", f"{detail}; the fence does not hold: {', '.join(broken)}", hint)
     if open_doors:
         hint = "run workers as appliance-worker@.service on a kernel with Landlock"
         return Part("warn", f"{detail}; not fenced: {', '.join(open_doors)}", hint)

@@ -17,7 +17,6 @@ import trio
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.follow import all_cursors
 from appliance.kernel.store import Store
-from appliance.kernel.supervision import LoopWatch
 from appliance.kernel.tx import Tx
 from appliance.ops.health import (
     PROBE_BAD_S,
@@ -29,6 +28,7 @@ from appliance.ops.health import (
     loop_part,
     store_part,
 )
+from appliance.ops.loopwatch import LoopWatch
 from appliance.ops.metrics import Metrics
 
 LOOK_S = 1.0

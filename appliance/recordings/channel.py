@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import Final
 
+from appliance.kernel.clock import DAY_US
 from appliance.media.fmp4 import Mtxi
 from appliance.media.index import Growth, SegmentIndex
 from appliance.media.names import name_times_us
@@ -27,7 +28,6 @@ from appliance.recordings.segment_state import Seen, Segment
 from appliance.recordings.sharing import windows
 from appliance.recordings.told import know_end_before
 
-_DAY_US: Final = 86_400_000_000  # MediaMTX records no longer segments
 _KEEP_RUNS_OF: Final = 2  # segments, of those in memory, that keep the sample tables of their last parts
 KEEP_PARTS_US: Final = 15 * 60 * 1_000_000  # part lists of this much footage stay in memory
 
@@ -334,7 +334,7 @@ class Channel:
 
     def touching(self, start_us: int, end_us: int) -> list[Segment]:
         """Segments that may hold frames of [start_us, end_us) of wall time, and neighbours with video."""
-        longest_us = _DAY_US if self._waiting else self._longest_us
+        longest_us = DAY_US if self._waiting else self._longest_us  # no segment is longer
         names = self._order.around(
             start_us, end_us, longest_us, lambda name: self._reaches(name, start_us), self._shows
         )

@@ -13,7 +13,6 @@ what they do.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import resource
@@ -23,16 +22,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-_PR_SET_PDEATHSIG: Final = 1
+from appliance.kernel.process import die_with_parent
+
 _ORPHANED: Final = 3  # exit code of a child whose parent was gone before it could ask to die with it
 
 
 def die_with(parent_pid: int) -> None:
     """Have the kernel kill this process when the thread that started it ends; exit if it already has."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    if os.getppid() != parent_pid:
+    if not die_with_parent(parent_pid):
         sys.exit(_ORPHANED)
 
 

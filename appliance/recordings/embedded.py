@@ -20,8 +20,8 @@ from typing import Any, Final
 import structlog
 import trio
 
-from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import Clock, apart_us, boottime_us
+from appliance.kernel.retry import Backoff
 from appliance.kernel.signal import Signal
 from appliance.recordings import children
 from appliance.recordings.callers import LOST_S

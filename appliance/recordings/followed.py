@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 import trio
 
 from appliance.kernel.clock import Clock
-from appliance.kernel.putoff import PutOff
+from appliance.kernel.retry import RetrySchedule
 from appliance.kernel.signal import Signal
 from appliance.media.spans import Outage, Piece, Reason
 from appliance.media.table import disk_line, outage_line
@@ -116,7 +116,7 @@ class Followed:
     open_gap_us: int | None = None  # capture time at which a gap was told that is not over
     lone: Lone | None = None
     untold: bytes = b""  # log lines of a task that must not write: the looking one does
-    refused: PutOff = field(default_factory=PutOff)  # segments the disk would not let us walk
+    retries: RetrySchedule = field(default_factory=RetrySchedule)  # segments the disk would not let us walk
     errors: dict[str, str] = field(default_factory=dict)  # by what was tried: what the disk said
     folder: str = field(init=False)  # asked 20 times a second: not put together each time
 

@@ -18,9 +18,9 @@ from typing import Final
 
 import trio
 
-from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
+from appliance.kernel.retry import Backoff
 from appliance.kernel.signal import Signal
 from appliance.media.spans import Coverage, Gap
 from appliance.media.view import SegmentView

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 
 import trio
@@ -10,6 +9,7 @@ import trio
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable, invalid, not_found
 from appliance.kernel.operation import Answer
+from appliance.media.files import open_once
 from appliance.media.fmp4 import Malformed
 from appliance.media.frames import plan_frames
 from appliance.recordings.follower import RecordingsHandle
@@ -60,18 +60,8 @@ async def _frames(
         views = await recordings.views(channel_id, start_us + late_us, end_us + late_us)
 
         def read() -> list[int]:
-            opened: dict[str, int] = {}
-
-            def open_fd(name: str) -> int:
-                if name not in opened:
-                    opened[name] = recordings.open_fd(name)
-                return opened[name]
-
-            try:
+            with open_once(recordings.open_fd) as open_fd:
                 return plan_frames(views, open_fd, start_us, end_us, late_us)
-            finally:
-                for fd in opened.values():
-                    os.close(fd)
 
         return await trio.to_thread.run_sync(read, limiter=recordings.reads)
     except (OSError, Malformed) as error:

@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 import structlog
 import trio
 
-from appliance.kernel.backoff import Backoff
 from appliance.kernel.errors import Refused, Unavailable
+from appliance.kernel.retry import Backoff
 from appliance.kernel.signal import Signal
 from appliance.media.spans import Reason
 from appliance.recordings.mediamtx import Mediamtx, PathState, SrtConnection, open_mediamtx

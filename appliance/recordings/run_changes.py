@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
+from appliance.kernel.clock import DAY_US
+
 MINUTE_US: Final = 60_000_000
-_DAY_US: Final = 86_400_000_000
 
 
 def run_changes(begun_us: Collection[int], now_us: int, *, is_on: bool) -> int:
@@ -21,6 +22,6 @@ def run_changes(begun_us: Collection[int], now_us: int, *, is_on: bool) -> int:
     if not begun_us:
         return 0
     until_us = now_us if is_on else max(begun_us)
-    if now_us - until_us > _DAY_US:
+    if now_us - until_us > DAY_US:
         return 0
     return max(0, sum(until_us - MINUTE_US < at_us <= until_us for at_us in begun_us) - 1)

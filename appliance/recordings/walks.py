@@ -123,7 +123,7 @@ class Walks:
         await followed.append(lines)
         await self._keep(followed, segment, index)
         segment.is_suspect = False
-        followed.refused.settle(segment.name)
+        followed.retries.forget(segment.name)
         followed.shared.changed.ring()
 
     async def _step(self, followed: Followed, segment: Segment, index: SegmentIndex) -> Growth:
@@ -132,7 +132,7 @@ class Walks:
             return await followed.read(disk.walk_step, root, path, index.cursor, segment.is_suspect)
         except OSError as error:
             followed.fail("walk", error)
-            if followed.refused.refuse(segment.name):
+            if followed.retries.postpone(segment.name):
                 raise
             return disk.given_up(index.cursor, error)
 
@@ -198,7 +198,7 @@ async def walk_in_background(followed: Mapping[str, Followed], walks: Walks) -> 
         while (next_one := _newest_waiting(followed)) is not None:
             with suppress(OSError):  # told, and tried again
                 await walks.walk(*next_one, gently=True)
-        is_put_off = any(one.refused or one.is_undecided() for one in followed.values())
+        is_put_off = any(one.retries or one.is_undecided() for one in followed.values())
         with trio.move_on_after(_LOOK_AGAIN_S if is_put_off else math.inf):
             await walks.wake.wait_past(seen)
 
@@ -210,7 +210,7 @@ def _newest_waiting(followed: Mapping[str, Followed]) -> tuple[Followed, Segment
         if one.is_undecided():
             continue
         now_s = trio.current_time()
-        due = (each for each in one.channel.waiting() if one.refused.until_s(each.name) <= now_s)
+        due = (each for each in one.channel.waiting() if one.retries.not_before_s(each.name) <= now_s)
         if (segment := next(due, None)) is not None:
             waiting.append((one, segment))
     return max(waiting, key=lambda pair: pair[1].written_us, default=None)
@@ -218,6 +218,6 @@ def _newest_waiting(followed: Mapping[str, Followed]) -> tuple[Followed, Segment
 
 def _settle(followed: Followed) -> None:
     """Segments that are gone or known wait for nothing; once none does, nothing is wrong."""
-    followed.refused.keep({each.name for each in followed.channel.waiting()} if followed.refused else ())
-    if not followed.refused:
+    followed.retries.retain({each.name for each in followed.channel.waiting()} if followed.retries else ())
+    if not followed.retries:
         followed.worked("walk")

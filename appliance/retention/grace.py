@@ -10,15 +10,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from appliance.kernel.clock import DAY_US, HOUR_US
 from appliance.retention.core import FLOOR_BYTES, Limits
 
 _GB: Final = 10**9
 _UNITS: Final = {
     "min_free_bytes": ("min_free_gb", _GB),
     "reserve_bytes": ("reserve_gb", _GB),
-    "raw_us": ("raw_days", 86_400_000_000),
-    "clip_us": ("clip_days", 86_400_000_000),
-    "guard_us": ("session_guard_h", 3_600_000_000),
+    "raw_us": ("raw_days", DAY_US),
+    "clip_us": ("clip_days", DAY_US),
+    "guard_us": ("session_guard_h", HOUR_US),
 }
 _LARGER_DELETES_MORE: Final = ("min_free_bytes", "reserve_bytes")
 

@@ -11,16 +11,16 @@ from itertools import groupby
 from typing import Final
 
 from appliance.kernel import json
-from appliance.kernel.clock import to_rfc3339
+from appliance.kernel.clock import HOUR_US, to_rfc3339
+from appliance.kernel.rows import UNDO_US
 from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.recordings.model import StoredSegment
 from appliance.retention.core import FOR_EVER, Doomed, Holds, OldClip, Pin, Reason, Stretch, Stretches
 from appliance.retention.grace import Record
 from appliance.retention.met import Met
 
-LEAD_US: Final = 3600 * 1_000_000  # a mark may lie this long before its session's start (HH:MM:SS)
+LEAD_US: Final = HOUR_US  # a mark may lie this long before its session's start (HH:MM:SS)
 GOP_US: Final = 30 * 1_000_000  # a cut needs the key frame before it; sources send one every few seconds
-DAY_US: Final = 24 * 3600 * 1_000_000  # replaced cuts and deleted clips may be asked for this long
 MEET_US: Final = 200_000  # segments of one run meet within a frame or two
 
 
@@ -76,7 +76,7 @@ def _pins(tx: ReadTx) -> dict[str, tuple[Pin, ...]]:
         " FROM pins JOIN clips ON clips.id = pins.clip_id"
         " JOIN plans ON plans.clip_id = pins.clip_id AND plans.media_rev = pins.media_rev"
         " WHERE coalesce(clips.deleted_us, plans.superseded_us, :now) > :now - :day",
-        {"now": tx.now_us, "day": DAY_US},
+        {"now": tx.now_us, "day": UNDO_US},
     )
     found: dict[str, tuple[Pin, ...]] = {}
     for row in rows:

@@ -7,15 +7,14 @@ from functools import partial
 from typing import Any
 
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
-from appliance.kernel.errors import FieldError, Refused, gone, id_reused, invalid, not_found
+from appliance.kernel.errors import FieldError, Refused, gone, invalid, not_found
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
 from appliance.kernel.paging import list_page
+from appliance.kernel.rows import UNDO_US, known_row, load_row
 from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.sessions.machine import SESSION, SESSION_EVENT_TYPE, SessionEvent, SessionState
 from appliance.sessions.model import SessionIn, SessionPatch, SessionQuery, session_counters
-
-UNDO_US = 24 * 3_600_000_000  # as long as the files of a deleted session are kept
 
 Restore = Callable[[Tx, str, int], None]
 """Another domain's part of undoing a delete: (tx, session id, deleted_us)."""
@@ -48,18 +47,8 @@ def session_resource(tx: ReadTx, row: Row) -> dict[str, Any]:
     }
 
 
-def load_session(tx: ReadTx, session_id: str) -> Row:
-    """The row. Raises Refused 404, or 410 for one that was deleted."""
-    row = tx.one("SELECT * FROM sessions WHERE id = ?", (session_id,))
-    if row is None:
-        raise not_found("session", session_id)
-    if row["deleted_us"] is not None:
-        raise gone("session", session_id)
-    return row
-
-
 def get_session(tx: ReadTx, session_id: str) -> dict[str, Any]:
-    return session_resource(tx, load_session(tx, session_id))
+    return session_resource(tx, load_row(tx, "session", session_id))
 
 
 def list_sessions(tx: ReadTx, query: SessionQuery) -> dict[str, Any]:
@@ -78,12 +67,7 @@ def list_sessions(tx: ReadTx, query: SessionQuery) -> dict[str, Any]:
 def create_session(tx: Tx, caller: Caller, body: SessionIn) -> Answer:
     """A new scheduled session, or the same one again for the same id and body."""
     request_hash = fingerprint(body.model_dump_json())
-    known = tx.one("SELECT * FROM sessions WHERE id = ?", (body.id,)) if body.id else None
-    if known is not None:
-        if known["deleted_us"] is not None:
-            raise gone("session", known["id"])
-        if known["request_hash"] != request_hash:
-            raise id_reused("session", known["id"])
+    if (known := known_row(tx, "session", body.id, request_hash)) is not None:
         return Answer(200, session_resource(tx, known))
     session_id = body.id or new_uuid()
     fields = body.model_dump(include={"name", "type", "opponent", "location", "season", "week"})
@@ -106,7 +90,7 @@ def create_session(tx: Tx, caller: Caller, body: SessionIn) -> Answer:
 
 
 def change_session(tx: Tx, caller: Caller, session_id: str, body: SessionPatch) -> Answer:
-    row = load_session(tx, session_id)
+    row = load_row(tx, "session", session_id)
     check_rev(caller, "session", row["rev"])
     sent = body.model_dump(exclude_unset=True)
     for required in ("name", "type"):
@@ -127,7 +111,7 @@ def move_session(
     tx: Tx, caller: Caller, session_id: str, event: SessionEvent, on_complete: Cascade
 ) -> Answer:
     """One transition of the machine. `on_complete` lets the clips close their ghosts with it."""
-    row = load_session(tx, session_id)
+    row = load_row(tx, "session", session_id)
     check_rev(caller, "session", row["rev"])
     changes: dict[str, Any] = {"status": SESSION.next(SessionState(row["status"]), event)}
     if event is SessionEvent.START:
@@ -145,7 +129,7 @@ def move_session(
 
 def delete_session(tx: Tx, caller: Caller, session_id: str, *, force: bool, cascade: Cascade) -> Answer:
     """Delete with plays, clips and tags; recordings stay. Refused while it runs or holds favourites."""
-    row = load_session(tx, session_id)
+    row = load_row(tx, "session", session_id)
     check_rev(caller, "session", row["rev"])
     if row["status"] in (SessionState.ACTIVE, SessionState.PAUSED):
         raise Refused(

@@ -9,28 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from appliance.kernel.errors import FieldError, Refused, gone, id_reused, not_found
+from appliance.kernel.errors import FieldError, Refused, gone
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
 from appliance.kernel.paging import list_page
+from appliance.kernel.rows import known_row, load_row
 from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.sessions.model import session_counters
 from appliance.tags.model import FIELDS, TagIn, TagPage, TagPatch, TagQuery, tag_columns, tag_resource
 from appliance.tags.statistics import MERGED, ClipFact, TagFact, session_stats
 
 
-def load_tag(tx: ReadTx, tag_id: str) -> Row:
-    """The row. Raises Refused 404, or 410 for one that was deleted."""
-    row = tx.one("SELECT * FROM tags WHERE id = ?", (tag_id,))
-    if row is None:
-        raise not_found("tag", tag_id)
-    if row["deleted_us"] is not None:
-        raise gone("tag", tag_id)
-    return row
-
-
 def get_tag(tx: ReadTx, tag_id: str) -> dict[str, Any]:
-    return tag_resource(load_tag(tx, tag_id))
+    return tag_resource(load_row(tx, "tag", tag_id))
 
 
 def list_tags(tx: ReadTx, query: TagQuery) -> dict[str, Any]:
@@ -47,38 +38,14 @@ def list_tags(tx: ReadTx, query: TagQuery) -> dict[str, Any]:
 
 def tags_of_session(tx: ReadTx, session_id: str, page: TagPage) -> dict[str, Any]:
     """A page of a session's tags. Raises Refused 404 or 410."""
-    require_session(tx, session_id)
+    load_row(tx, "session", session_id)
     return list_tags(tx, TagQuery(session_id=session_id, limit=page.limit, cursor=page.cursor))
-
-
-def all_tags(tx: ReadTx, session_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Every tag of these sessions, for the snapshot."""
-    marks = ", ".join("?" * len(session_ids))
-    rows = tx.all(
-        f"SELECT * FROM tags WHERE session_id IN ({marks}) AND deleted_us IS NULL ORDER BY created_us, id",
-        session_ids,
-    )
-    return [tag_resource(row) for row in rows]
-
-
-def require_session(tx: ReadTx, session_id: str) -> None:
-    """Raises Refused 404, or 410 for a deleted one."""
-    row = tx.one("SELECT deleted_us FROM sessions WHERE id = ?", (session_id,))
-    if row is None:
-        raise not_found("session", session_id)
-    if row["deleted_us"] is not None:
-        raise gone("session", session_id)
 
 
 def create_tag(tx: Tx, caller: Caller, body: TagIn) -> Answer:
     """A new tag of a clip in any state, or the same one again for the same id and body."""
     request_hash = fingerprint(body.model_dump_json())
-    known = tx.one("SELECT * FROM tags WHERE id = ?", (body.id,)) if body.id else None
-    if known is not None:
-        if known["deleted_us"] is not None:
-            raise gone("tag", known["id"])
-        if known["request_hash"] != request_hash:
-            raise id_reused("tag", known["id"])
+    if (known := known_row(tx, "tag", body.id, request_hash)) is not None:
         return Answer(200, tag_resource(known))
     clip = _clip_to_tag(tx, body.clip_id)
     tag_id = body.id or new_uuid()
@@ -116,7 +83,7 @@ def _clip_to_tag(tx: ReadTx, clip_id: str) -> Row:
 
 def change_tag(tx: Tx, caller: Caller, tag_id: str, body: TagPatch) -> Answer:
     """Merge per field: what was not sent stays, so two analysts do not overwrite each other. null clears."""
-    row = load_tag(tx, tag_id)
+    row = load_row(tx, "tag", tag_id)
     check_rev(caller, "tag", row["rev"])
     sent = tag_columns(body.model_dump(exclude_unset=True))
     changes = {column: value for column, value in sent.items() if value != row[column]}
@@ -127,7 +94,7 @@ def change_tag(tx: Tx, caller: Caller, tag_id: str, body: TagPatch) -> Answer:
 
 
 def delete_tag(tx: Tx, caller: Caller, tag_id: str) -> Answer:
-    row = load_tag(tx, tag_id)
+    row = load_row(tx, "tag", tag_id)
     check_rev(caller, "tag", row["rev"])
     _delete(tx, [row])
     return Answer(200, {"id": tag_id, "deleted": True})
@@ -170,7 +137,7 @@ def _delete(tx: Tx, rows: Sequence[Row]) -> None:
 
 
 def _journal(tx: Tx, type_: str, tag_id: str) -> dict[str, Any]:
-    row = load_tag(tx, tag_id)
+    row = load_row(tx, "tag", tag_id)
     return _append(tx, type_, row, session_counters(tx, row["session_id"]))
 
 
@@ -200,7 +167,7 @@ _CLIPS = (
 
 def read_stats(tx: ReadTx, session_id: str) -> dict[str, Any]:
     """The session's figures: model.Stats. Raises Refused 404 or 410."""
-    require_session(tx, session_id)
+    load_row(tx, "session", session_id)
     clips = [
         ClipFact(row["id"], row["play_id"], row["start_us"], bool(row["is_favorite"]))
         for row in tx.all(_CLIPS, (session_id,))

@@ -9,7 +9,7 @@ from appliance.channels.configured import Applied
 from appliance.clips.cutter import CutterHandle
 from appliance.clips.strays import Kept
 from appliance.kernel.clock import to_rfc3339
-from appliance.kernel.troubles import Troubles
+from appliance.kernel.retry import DiskErrors
 from appliance.live.audience import Audience
 from appliance.live.broadcaster import LiveHandle
 from appliance.ops.health import Board, Part
@@ -165,9 +165,9 @@ def cutter_part(cutter: CutterHandle) -> Part:
     return Part("ok", detail)
 
 
-def clip_disks_part(troubles: Sequence[Troubles]) -> Part:
+def clip_disks_part(disk_errors: Sequence[DiskErrors]) -> Part:
     """What disks said to those who cut clips and write their files; all of it is tried again."""
-    said = [str(each) for each in troubles if each]
+    said = [str(each) for each in disk_errors if each]
     if not said:
         return Part("ok", "clips are written and deleted")
     return Part("bad", "; ".join(said), "marks are taken; check the disks of clips and recordings")

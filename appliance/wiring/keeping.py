@@ -12,7 +12,7 @@ import trio
 from appliance.clips.files import ClipFiles
 from appliance.clips.marks import MarkRules, expire_clip
 from appliance.kernel.actor import running
-from appliance.kernel.clock import to_rfc3339
+from appliance.kernel.clock import DAY_US, to_rfc3339
 from appliance.kernel.safemode import Memory, SafeMode, open_safe_mode
 from appliance.kernel.store import Store
 from appliance.kernel.version import appliance_version
@@ -26,7 +26,6 @@ from appliance.retention.model import Figures, Folders
 from appliance.settings import Settings
 from appliance.wiring.bridges import OLD_RECORDINGS, RECORDINGS
 
-DAY_US: Final = 86_400_000_000
 HOUR_US: Final = 3_600_000_000
 CUTTING: Final = "cutting of clips"
 FILES: Final = "clip files, their pictures, retention"

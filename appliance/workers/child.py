@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import av
 
+from appliance.kernel.process import die_with_parent
 from appliance.media.thumbnail import DECODERS, BadMedia
 from appliance.workers import protocol, sandbox
 from appliance.workers.perform import perform
@@ -28,7 +29,7 @@ _ENCODERS = ("libx264", "aac", "mjpeg")
 
 def serve(connection: socket.socket, *, parent_pid: int, as_unit: bool) -> None:
     """Work until the daemon closes `connection`."""
-    if not sandbox.die_with_parent(parent_pid):
+    if not die_with_parent(parent_pid):
         return
     rehearse()
     fence = sandbox.enter(as_unit=as_unit)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self, TypeVar
 
+from appliance.media.codecs import DECODER_OF_SAMPLE_ENTRY
 from appliance.media.jpeg import NotAJpeg, jpeg_size
 from appliance.media.turn import AS_CODED, Turn
 from appliance.workers.protocol import (
@@ -65,17 +66,6 @@ class Picture:
     data: bytes
     width: int
     height: int
-
-
-DECODER_OF_SAMPLE_ENTRY = {
-    "avc1": "h264",
-    "avc3": "h264",
-    "hvc1": "hevc",
-    "hev1": "hevc",
-    "av01": "av1",
-    "vp09": "vp9",
-}
-"""FFmpeg's name for the codec of an MP4 sample entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +280,7 @@ class FenceReport:
 
 @dataclass(frozen=True, slots=True)
 class SelfcheckJob:
-    """Try to get out: connect to `port` on loopback, open `path`. For `doctor` and the tests."""
+    """Try to get out: connect to `port` on loopback, open `path`. For `appliance doctor` and the tests."""
 
     port: int
     path: str

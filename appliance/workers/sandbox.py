@@ -15,6 +15,7 @@ import signal
 import socket
 from pathlib import Path
 
+from appliance.kernel.process import request_parent_death_signal
 from appliance.workers.protocol import Sandbox
 
 MEMORY_BYTES = 1 << 30
@@ -25,7 +26,7 @@ terabytes.
 _OPEN_FILES = 96  # MAX_DESCRIPTORS of one job, the connection, and room for the interpreter
 
 # linux/prctl.h
-_PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2
+_PR_GET_PDEATHSIG = 2
 _PR_SET_NO_NEW_PRIVS, _PR_GET_NO_NEW_PRIVS = 38, 39
 _PR_SET_MDWE, _PR_GET_MDWE = 65, 66
 # linux/sched.h
@@ -56,15 +57,6 @@ class _CapHeader(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 
 
-def die_with_parent(parent_pid: int) -> bool:
-    """Ask for SIGKILL when the thread that started us ends. False when the parent is gone already.
-
-    The parent is checked after the request: had it died in between, the signal would never come.
-    """
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    return os.getppid() == parent_pid
-
-
 def enter(*, as_unit: bool) -> Sandbox:
     """Switch on all layers and report them. Everything opened before stays usable, nothing can be opened
     after. Raises RuntimeError when other threads run.
@@ -75,7 +67,7 @@ def enter(*, as_unit: bool) -> Sandbox:
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _libc.prctl(_PR_SET_MDWE, 1, 0, 0, 0)
     _drop_capabilities()
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a change of credentials clears it
+    request_parent_death_signal()  # again: the change of credentials cleared it
     _set_limits()
     no_capabilities = _holds_no_capability()  # read before /proc is out of reach
     landlock_abi = _forbid_paths()

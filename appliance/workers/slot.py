@@ -13,8 +13,8 @@ from pathlib import Path
 
 import trio
 
-from appliance.kernel.backoff import Backoff
 from appliance.kernel.errors import Unavailable
+from appliance.kernel.retry import Backoff
 from appliance.workers.protocol import Done, Failed, Hello, ProtocolError, Request
 from appliance.workers.queue import JobFailed, JobQueue, Ticket
 from appliance.workers.worker import Worker, WorkerLost, open_worker

@@ -112,7 +112,7 @@ async def test_an_export_on_a_disk_that_is_away_is_not_given_up(tmp_path: Path, 
         (clips / "new" / "clip.mp4").write_bytes(b"of another clip")
         for _ in range(2):
             async with started(store, clips) as files:
-                assert files.disk.is_away and "not mounted" in str(files.troubles)
+                assert files.disk.is_away and "not mounted" in str(files.disk_errors)
                 row = await clip_row(store)
                 assert (row["status"], row["media_rev"]) == ("ready", 1)
                 delivery = Delivery(HandFootage(), clips, trio.CapacityLimiter(1), disk=files.disk)
@@ -123,7 +123,7 @@ async def test_an_export_on_a_disk_that_is_away_is_not_given_up(tmp_path: Path, 
         async with started(store, clips) as files:
             mount(clips)
             shutil.copytree(tmp_path / "kept", clips, dirs_exist_ok=True)
-            await eventually(lambda: not files.disk.is_away and not files.troubles)
+            await eventually(lambda: not files.disk.is_away and not files.disk_errors)
             assert path.exists()
 
 
@@ -167,7 +167,7 @@ async def test_an_empty_disk_in_its_place_is_accepted_and_filled_anew(
                 assert files.disk.is_away
                 mount(clips)
             await gone(store, "SELECT 1 FROM clips WHERE status = 'ready'")
-            await eventually(lambda: not files.disk.is_away and not files.troubles)
+            await eventually(lambda: not files.disk.is_away and not files.disk_errors)
             assert not path.exists() and (await clip_row(store))["status"] == "pending"
             part = clip_files_part(files.kept)
             assert part.status == "warn" and "another disk" in part.detail
@@ -206,12 +206,12 @@ async def test_the_folder_is_not_made_where_the_disk_went_from(tmp_path: Path, c
         async with started(store, inner) as files:
             assert files.disk.is_there
             unmount(clips)
-            await eventually(lambda: files.disk.is_away and files.troubles)
+            await eventually(lambda: files.disk.is_away and files.disk_errors)
             with pytest.raises(OSError, match="not mounted"):
                 await files.look_again()
             assert os.listdir(clips) == []
             mount(clips)
-            await eventually(lambda: files.disk.is_there and not files.troubles)
+            await eventually(lambda: files.disk.is_there and not files.disk_errors)
             assert inner.is_dir()
 
 

@@ -21,11 +21,12 @@ from appliance.clips.jobs import opened
 from appliance.clips.model import ClipIn
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
+from appliance.media.codecs import DECODER_OF_SAMPLE_ENTRY
 from appliance.media.frames import plan_frame
 from appliance.media.plan import Plan, make_plan
 from appliance.wiring import media
 from appliance.wiring.media import PoolJobs, transcode_job
-from appliance.workers.jobs import DECODER_OF_SAMPLE_ENTRY, Piece, ThumbnailJob, TranscodeJob
+from appliance.workers.jobs import Piece, ThumbnailJob, TranscodeJob
 from appliance.workers.pool import JobFailed, Priority, WorkerPoolHandle, run_worker_pool
 from tests.kit.box import COACH, HandClock, add_channel, add_session, mark_rules, sim_store
 from tests.kit.fmp4_file import Recordings

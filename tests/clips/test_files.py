@@ -302,10 +302,10 @@ async def test_a_disk_that_refuses_to_delete_keeps_the_row_and_is_tried_again(
         with monkeypatch.context() as broken:
             broken.setattr(files, "unlink", refusing(errno.EROFS))
             async with writing(store, tmp_path / "clips", HandFootage()) as clip_files:
-                await until(lambda: "Read-only file system" in str(clip_files.troubles))
+                await until(lambda: "Read-only file system" in str(clip_files.disk_errors))
                 assert await store.read(lambda tx: tx.value("SELECT count(*) FROM garbage")) == 1
                 broken.undo()
-                await until(lambda: not clip_files.troubles)
+                await until(lambda: not clip_files.disk_errors)
         assert await store.read(lambda tx: tx.value("SELECT count(*) FROM garbage")) == 0
         assert not (tmp_path / "clips" / "old.mp4").exists()
 
@@ -317,9 +317,9 @@ async def test_a_clips_folder_that_cannot_be_made_is_told_until_it_can(tmp_path:
         sim_store(tmp_path, HandClock()) as store,
         writing(store, place / "clips", HandFootage()) as clip_files,
     ):
-        assert clip_files.troubles
+        assert clip_files.disk_errors
         place.unlink()
-        await until(lambda: not clip_files.troubles)
+        await until(lambda: not clip_files.disk_errors)
     assert (place / "clips").is_dir()
 
 
@@ -337,7 +337,7 @@ async def test_a_recording_that_cannot_be_read_holds_up_no_other_clip(tmp_path: 
         good = await make_ready(store, "good.mp4", 0, 5)
         async with writing(store, tmp_path / "clips", BadSector(tmp_path)) as clip_files:
             await settled(store, lambda tx: tx.value("SELECT file_path FROM clips WHERE id = ?", (good,)))
-            await until(lambda: "read: Input/output error" in str(clip_files.troubles))
+            await until(lambda: "read: Input/output error" in str(clip_files.disk_errors))
         row = await store.read(lambda tx: tx.one("SELECT * FROM clips WHERE id = ?", (bad,)))
         assert row is not None and (row["status"], row["file_path"]) == ("ready", None), "nothing is lost yet"
 

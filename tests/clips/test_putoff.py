@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from appliance.clips import marks
 from appliance.clips.exports import refusal
-from appliance.kernel.putoff import GIVE_UP_S
+from appliance.kernel.retry import GIVE_UP_S
 from tests.clips.test_cutter import cutting
 from tests.kit.box import COACH, KICKOFF_US, mark_rules
 
@@ -55,10 +55,10 @@ async def test_health_says_so_until_the_clip_is_cut_or_deleted(
         assert desk.handle is not None
         clip_id = await desk.clip(start_time="2026-11-20T18:59:50Z", duration=8)
         await trio.sleep(60)
-        assert str(desk.handle.troubles) == "cutting: Input/output error"
+        assert str(desk.handle.disk_errors) == "cutting: Input/output error"
         await desk.store.write(lambda tx: marks.delete_clip(tx, COACH, mark_rules(), clip_id))
         await trio.sleep(60)
-        assert not desk.handle.troubles
+        assert not desk.handle.disk_errors
 
 
 def test_a_draft_says_whether_its_disk_takes_more(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import trio
 from appliance.clips.cuts import claim, waiting_jobs
 from appliance.clips.cutter import run_cutter
 from appliance.kernel.actor import running
-from appliance.kernel.backoff import Backoff
 from appliance.kernel.clock import BoxClock
+from appliance.kernel.retry import Backoff
 from appliance.kernel.store import Store, StoreFull
 from appliance.kernel.tx import Tx
 from appliance.ops.clockwatch import adopt_clock

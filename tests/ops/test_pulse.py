@@ -12,8 +12,8 @@ from trio.testing import MockClock
 
 from appliance.kernel.follow import mark_pruned, place_cursor
 from appliance.kernel.store import Store, StoreFull, open_store
-from appliance.kernel.supervision import LoopWatch
 from appliance.ops.health import Board
+from appliance.ops.loopwatch import LoopWatch
 from appliance.ops.metrics import Metrics
 from appliance.ops.pulse import DiskLimits, Pulse, disk_space, run_pulse
 from tests.kit.clock import FakeClock

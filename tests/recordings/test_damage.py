@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.kernel.backoff import Backoff
-from appliance.kernel.putoff import PutOff
+from appliance.kernel.retry import Backoff, RetrySchedule
 from appliance.media import holes
 from appliance.recordings import disk, walks
 from appliance.recordings.paths import open_recording
@@ -132,7 +131,7 @@ async def test_a_file_the_disk_refuses_is_not_damaged_and_is_walked_when_it_can_
 async def test_a_file_the_disk_goes_on_refusing_is_unreadable_with_the_reason(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PutOff, "refuse", lambda self, key: False)
+    monkeypatch.setattr(RetrySchedule, "postpone", lambda self, key: False)
     old = box.add("2026-11-21_00-00-00.mp4", b"".join(live_camera().segment(2)))
     os.utime(old, (0, 0))
     box.add("2026-11-21_00-01-00.mp4", b"".join(live_camera(stream=b"\x22" * 16).segment(1)))

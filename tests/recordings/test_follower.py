@@ -244,7 +244,7 @@ async def test_a_source_that_falls_silent_is_stalled_and_its_gap_ends_when_it_re
 
 
 async def test_facts_wait_for_a_database_that_is_away(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appliance.kernel.backoff.Backoff.next_s", lambda self: 0.01)
+    monkeypatch.setattr("appliance.kernel.retry.Backoff.next_s", lambda self: 0.01)
     box.refuse = 3
     camera = live_camera()
     async with box.running() as handle:

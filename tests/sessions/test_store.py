@@ -10,6 +10,7 @@ import pytest
 
 from appliance.kernel.errors import Refused
 from appliance.kernel.operation import Caller
+from appliance.kernel.rows import load_row
 from appliance.kernel.tx import Tx
 from appliance.sessions.machine import SESSION, SessionEvent, SessionState
 from appliance.sessions.model import SessionIn, SessionPatch
@@ -18,7 +19,6 @@ from appliance.sessions.store import (
     create_session,
     delete_session,
     get_session,
-    load_session,
     move_session,
 )
 from tests.kit.box import add_channel
@@ -54,7 +54,7 @@ async def test_an_illegal_cell_changes_no_row_and_appends_nothing(
     # V28
     session_id = await desk.run(new)
     await desk.run(lambda tx: put_into(tx, session_id, state))
-    before = await desk.run(lambda tx: dict(load_session(tx, session_id)))
+    before = await desk.run(lambda tx: dict(load_row(tx, "session", session_id)))
     head = desk.store.journal.head
 
     def move(tx: Tx) -> Any:
@@ -68,7 +68,7 @@ async def test_an_illegal_cell_changes_no_row_and_appends_nothing(
     else:
         with pytest.raises(Refused):
             await desk.run(move)
-        assert await desk.run(lambda tx: dict(load_session(tx, session_id))) == before
+        assert await desk.run(lambda tx: dict(load_row(tx, "session", session_id))) == before
         assert desk.store.journal.head == head
 
 

@@ -221,12 +221,6 @@ async def test_a_deleted_clip_or_session_takes_its_tags_with_it(game: Game) -> N
         await game.store.write(partial(tags.delete_tags_of))
 
 
-async def test_the_snapshot_has_every_tag_of_its_sessions(game: Game) -> None:
-    made = [await game.tag(game.side), await game.tag(game.alone)]
-    assert await game.store.read(lambda tx: tags.all_tags(tx, [game.session_id])) == made
-    assert await game.store.read(lambda tx: tags.all_tags(tx, [])) == []
-
-
 # -- statistics ------------------------------------------------------------------------------------
 
 

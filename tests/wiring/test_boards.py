@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from appliance.channels.configured import Applied
-from appliance.kernel.troubles import Troubles
+from appliance.kernel.retry import DiskErrors
 from appliance.ops.metrics import Metrics
 from appliance.recordings.facts import ChannelFacts
 from appliance.wiring.boards import (
@@ -143,9 +143,9 @@ def test_without_workers_pictures_are_missing() -> None:
 
 
 def test_a_clips_disk_that_refuses_is_told_in_its_words() -> None:
-    cutter, files = Troubles("cutter"), Troubles("clip files")
+    cutter, files = DiskErrors("cutter"), DiskErrors("clip files")
     assert clip_disks_part([cutter, files]).status == "ok"
-    files.fail("write", OSError(30, "Read-only file system"))
+    files.record("write", OSError(30, "Read-only file system"))
     part = clip_disks_part([cutter, files])
     assert (part.status, part.detail) == ("bad", "write: Read-only file system") and part.hint
 
