@@ -10,7 +10,7 @@ from appliance.demo import begin_demo, begin_session, demo_settings, machine_zon
 from appliance.kernel.store import open_store
 from appliance.settings import SettingsError
 from appliance.web.server import Bound
-from tests.kit.clock import FakeClock
+from tests.kit.clock import HandClock
 
 
 def test_every_camera_is_synthetic_and_all_files_are_under_one_folder(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_wrong_port_is_a_settings_error(tmp_path: Path) -> None:
 
 
 async def test_the_session_is_made_once_and_is_active(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         session_id = await store.write(begin_session)
         assert session_id is not None
         assert await store.write(begin_session) is None
@@ -58,7 +58,7 @@ async def test_the_session_is_made_once_and_is_active(tmp_path: Path) -> None:
 
 
 async def test_a_new_session_follows_a_completed_one(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await store.write(begin_session)
         await store.write(lambda tx: tx.run("UPDATE sessions SET status = 'completed'"))
         assert await store.write(begin_session) is not None
@@ -75,7 +75,7 @@ async def test_a_new_session_follows_a_completed_one(tmp_path: Path) -> None:
 async def test_the_person_is_told_what_to_open(tmp_path: Path, host: str, url: str, warns: bool) -> None:
     said: list[str] = []
     settings = demo_settings(tmp_path, 0, host, 2)
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await begin_demo(said.append, settings)(Bound(host, 8081, None), store)
     text = "\n".join(said)
     assert url in text and "cam1, cam2" in text and "Ctrl-C" in text

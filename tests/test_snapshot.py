@@ -5,7 +5,8 @@ from pathlib import Path
 from appliance.clips import plays
 from appliance.clips.model import PlayIn
 from appliance.snapshot import snapshot
-from tests.kit.box import COACH, HandClock, add_channel, add_session, mark_rules, sim_store
+from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
+from tests.kit.clock import HandClock
 
 
 async def test_the_snapshot_holds_all_channels_and_sessions_and_what_is_current(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from appliance.clips.model import ClipIn, EndIn, PlayIn
 from appliance.kernel.operation import Caller
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
-from tests.kit.box import COACH, HandClock, add_channel, add_session, mark_rules, sim_store
+from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
+from tests.kit.clock import HandClock
 
 
 @dataclass

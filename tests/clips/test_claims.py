@@ -20,7 +20,8 @@ from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
 from appliance.media.plan import NoFootage, Plan
-from tests.kit.box import COACH, KICKOFF_US, add_channel, add_session, mark_rules, sim_store, types
+from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store, types
+from tests.kit.clock import KICKOFF_US
 from tests.kit.hand_footage import HandFootage, HandPlanner
 
 RULES = mark_rules(coverage_wait_s=15, max_duration_s=60)

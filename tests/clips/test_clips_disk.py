@@ -30,7 +30,8 @@ from tests.clips.test_http import no_worker
 from tests.clips.test_owncut import recorded
 from tests.clips.test_strays import NOW_US, clip_row, cut, mark, started
 from tests.faults.disk import small_disk
-from tests.kit.box import HandClock, sim_store
+from tests.kit.box import sim_store
+from tests.kit.clock import HandClock
 from tests.kit.fmp4_file import Recordings
 from tests.kit.hand_footage import HandFootage, plan_of
 from tests.kit.waiting import LIMIT_S, eventually

@@ -18,7 +18,8 @@ from appliance.clips.rows import clip_resource
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
 from appliance.media.plan import NoEntry
-from tests.kit.box import COACH, KICKOFF_US, SimClock, add_channel, add_session, mark_rules, sim_store, types
+from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store, types
+from tests.kit.clock import KICKOFF_US, SimClock
 from tests.kit.hand_footage import HandFootage, HandPlanner
 
 SECOND = 1_000_000

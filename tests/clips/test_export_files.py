@@ -21,8 +21,9 @@ from appliance.kernel.tx import Row, Tx
 from appliance.web.api import Routes
 from appliance.web.app import make_app
 from appliance.web.common import Hooks, Site
-from tests.kit.box import COACH, HandClock, add_channel, add_session, mark_rules, sim_store
+from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
 from tests.kit.client import Client
+from tests.kit.clock import HandClock
 from tests.kit.hand_footage import HandFootage, plan_of
 
 FILM = b"encoded anew"

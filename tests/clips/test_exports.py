@@ -24,7 +24,8 @@ from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.journal import Entry
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row
-from tests.kit.box import COACH, KICKOFF_US, add_channel, add_session, mark_rules, sim_store
+from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
+from tests.kit.clock import KICKOFF_US
 from tests.kit.hand_footage import HandFootage, HandPlanner, plan_of
 
 SECOND = 1_000_000

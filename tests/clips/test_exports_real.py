@@ -28,7 +28,8 @@ from appliance.wiring import media
 from appliance.wiring.media import PoolJobs, transcode_job
 from appliance.workers.jobs import Piece, ThumbnailJob, TranscodeJob
 from appliance.workers.pool import JobFailed, Priority, WorkerPoolHandle, run_worker_pool
-from tests.kit.box import COACH, HandClock, add_channel, add_session, mark_rules, sim_store
+from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
+from tests.kit.clock import HandClock
 from tests.kit.fmp4_file import Recordings
 from tests.kit.hand_footage import HandFootage
 from tests.kit.waiting import LIMIT_S

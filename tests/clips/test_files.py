@@ -24,7 +24,8 @@ from appliance.clips.writing import BytesLost, write_plan
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
 from appliance.media.plan import Range
-from tests.kit.box import COACH, KICKOFF_US, HandClock, add_channel, add_session, mark_rules, sim_store
+from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
+from tests.kit.clock import KICKOFF_US, HandClock
 from tests.kit.hand_footage import HandFootage, plan_of
 from tests.kit.waiting import LIMIT_S
 

@@ -18,7 +18,7 @@ from appliance.kernel.operation import Caller
 from appliance.kernel.store import open_store
 from appliance.kernel.tx import ReadTx
 from appliance.snapshot import snapshot
-from tests.kit.box import HandClock
+from tests.kit.clock import HandClock
 
 GROW = re.compile(r"SCAN (plans|clips|plays|tags|journal)$")  # without an index: every row there is
 HOT: dict[str, Callable[[ReadTx], object]] = {

@@ -28,8 +28,9 @@ from appliance.media.view import SegmentView
 from appliance.web.api import Routes
 from appliance.web.app import make_app
 from appliance.web.common import Hooks, Site
-from tests.kit.box import KICKOFF_US, HandClock, add_channel, add_session, mark_rules
+from tests.kit.box import add_channel, add_session, mark_rules
 from tests.kit.client import Client
+from tests.kit.clock import KICKOFF_US, HandClock
 from tests.kit.hand_footage import HandFootage, HandPlanner
 from tests.kit.waiting import LIMIT_S
 

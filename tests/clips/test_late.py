@@ -28,7 +28,8 @@ from appliance.kernel.tx import Row, Tx
 from appliance.media.coverage import Missing, Reason, absent_us
 from appliance.media.fmp4 import Malformed
 from appliance.media.plan import NoFootage, Plan
-from tests.kit.box import COACH, KICKOFF_US, add_channel, add_session, mark_rules, sim_store, types
+from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store, types
+from tests.kit.clock import KICKOFF_US
 from tests.kit.hand_footage import HandFootage, plan_of, with_header
 
 S = 1_000_000

@@ -15,7 +15,8 @@ from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Caller
 from appliance.kernel.tx import Tx
 from tests.clips.conftest import Bench
-from tests.kit.box import COACH, KICKOFF_US, mark_rules, types
+from tests.kit.box import COACH, mark_rules, types
+from tests.kit.clock import KICKOFF_US
 
 
 async def test_in_makes_a_ghost_that_is_not_queued(bench: Bench) -> None:  # V06

@@ -19,7 +19,8 @@ from appliance.kernel.operation import Caller
 from appliance.kernel.tx import Tx
 from tests.clips.conftest import Bench
 from tests.clips.test_files import DiskFootage
-from tests.kit.box import KICKOFF_US, mark_rules
+from tests.kit.box import mark_rules
+from tests.kit.clock import KICKOFF_US
 from tests.kit.hand_footage import plan_of, with_header
 
 S = 1_000_000

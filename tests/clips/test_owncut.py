@@ -25,7 +25,8 @@ from appliance.media.plan import make_plan
 from appliance.wiring.media import PoolJobs
 from tests.clips.test_exports_real import pool_of
 from tests.kit.barcode import encode, play
-from tests.kit.box import COACH, HandClock, add_channel, add_session, mark_rules, sim_store
+from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
+from tests.kit.clock import HandClock
 from tests.kit.fmp4_file import START_US, Recordings
 from tests.kit.hand_footage import HandFootage
 

@@ -30,7 +30,8 @@ from appliance.media.view import SegmentView
 from appliance.wiring.bridges import decode_key
 from appliance.wiring.media import PoolJobs
 from tests.clips.test_exports_real import Disk, first_key_us, pool_of
-from tests.kit.box import COACH, HandClock, add_channel, add_session, mark_rules, sim_store
+from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
+from tests.kit.clock import HandClock
 from tests.kit.fmp4_file import Recordings
 from tests.kit.waiting import LIMIT_S
 from tests.media.test_plan_real import recordings_of

@@ -13,7 +13,8 @@ from appliance.clips import marks
 from appliance.clips.exports import refusal
 from appliance.kernel.retry import GIVE_UP_S
 from tests.clips.test_cutter import cutting
-from tests.kit.box import COACH, KICKOFF_US, mark_rules
+from tests.kit.box import COACH, mark_rules
+from tests.kit.clock import KICKOFF_US
 
 EIO = OSError(errno.EIO, os.strerror(errno.EIO))
 SECOND = 1_000_000

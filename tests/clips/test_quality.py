@@ -24,8 +24,9 @@ from appliance.web.app import make_app
 from appliance.web.common import Hooks, Site
 from appliance.wiring.media import PoolJobs
 from tests.clips.test_exports_real import first_key_us, pool_of
-from tests.kit.box import COACH, HandClock, add_channel, add_session, mark_rules
+from tests.kit.box import COACH, add_channel, add_session, mark_rules
 from tests.kit.client import Client, Reply
+from tests.kit.clock import HandClock
 from tests.kit.hand_footage import HandFootage
 from tests.media.test_plan_real import recordings_of
 

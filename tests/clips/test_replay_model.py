@@ -12,7 +12,8 @@ from appliance.kernel.errors import Refused
 from appliance.media.plan import Plan
 from appliance.media.timeline import Knot, RunClock
 from appliance.web.requests import parse_query
-from tests.kit.box import KICKOFF_US, mark_rules
+from tests.kit.box import mark_rules
+from tests.kit.clock import KICKOFF_US
 from tests.kit.hand_footage import plan_of
 
 LATE_US = 120_000

@@ -23,7 +23,8 @@ from appliance.media.plan import make_plan
 from appliance.wiring.boards import clip_files_part
 from tests.clips.test_owncut import recorded
 from tests.kit.barcode import play
-from tests.kit.box import COACH, HandClock, add_channel, add_session, mark_rules, sim_store
+from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
+from tests.kit.clock import HandClock
 from tests.kit.fmp4_file import START_US, Recordings
 from tests.kit.hand_footage import HandFootage
 from tests.kit.waiting import eventually

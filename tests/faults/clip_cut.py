@@ -32,7 +32,8 @@ from appliance.settings import Settings
 from tests.faults.power_cut import check_fsck
 from tests.faults.tally import Tally
 from tests.faults.work import product_rules
-from tests.kit.box import COACH, KICKOFF_US, HandClock, add_channel, add_session
+from tests.kit.box import COACH, add_channel, add_session
+from tests.kit.clock import KICKOFF_US, HandClock
 from tests.kit.hand_footage import HandFootage, plan_of
 from tests.kit.waiting import LIMIT_S
 from tests.ops.box import settings_in

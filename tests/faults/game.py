@@ -23,8 +23,8 @@ from appliance.kernel.safemode import MARKER
 from appliance.kernel.store import open_store
 from tests.faults.tally import Tally
 from tests.faults.work import Told, missing
-from tests.kit.box import HandClock
 from tests.kit.camera import RecordingWriter, make_footage
+from tests.kit.clock import HandClock
 from tests.kit.running import Box, tablet
 from tests.kit.running import Tablet as Link
 from tests.kit.waiting import LIMIT_S, PLAIN

@@ -17,8 +17,8 @@ from appliance.kernel.store import open_store
 from tests.e2e.conftest import Demo
 from tests.faults.half_people import Marked, Person, acts_of
 from tests.faults.tally import Tally
-from tests.kit.box import HandClock
 from tests.kit.browser import plain_get
+from tests.kit.clock import HandClock
 from tests.kit.counting import HELD, SENT
 from tests.kit.waiting import LIMIT_S
 

@@ -25,7 +25,7 @@ from appliance.settings import Settings
 from tests.faults.tally import Tally
 from tests.faults.tape import Survive, Tape, TapeVfs
 from tests.faults.work import Work, missing
-from tests.kit.box import KICKOFF_US, HandClock
+from tests.kit.clock import KICKOFF_US, HandClock
 from tests.kit.hand_footage import HandFootage, HandPlanner
 from tests.ops.box import settings_in
 

@@ -25,8 +25,9 @@ from appliance.ops.fsck import check_box
 from appliance.settings import load_settings
 from tests.faults.clip_cut import DiskFootage, add_ready_clips, make_recording
 from tests.faults.disk import FILLER, failing, fill, free, small_disk, traced
-from tests.kit.box import HandClock, sim_store
+from tests.kit.box import sim_store
 from tests.kit.camera import RecordingWriter, make_footage
+from tests.kit.clock import HandClock
 from tests.kit.running import Box, Http, running_box
 from tests.kit.waiting import LIMIT_S, eventually
 from tests.ops.box import settings_in

@@ -22,7 +22,8 @@ from appliance.settings import check_settings
 from appliance.wiring.boards import settings_part
 from appliance.wiring.bridges import channels_of_the_file
 from tests.faults.work import Work
-from tests.kit.box import KICKOFF_US, HandClock, add_channel, sim_store
+from tests.kit.box import add_channel, sim_store
+from tests.kit.clock import KICKOFF_US, HandClock
 from tests.kit.hand_footage import HandFootage, HandPlanner
 from tests.kit.waiting import LIMIT_S
 

@@ -46,7 +46,8 @@ from tests.faults.loop import KilledStore, Portal
 from tests.faults.replay import in_rows, replayed, rev_faults
 from tests.faults.tally import Tally
 from tests.faults.work import product_rules
-from tests.kit.box import HandClock, add_channel
+from tests.kit.box import add_channel
+from tests.kit.clock import HandClock
 from tests.kit.hand_footage import HandFootage, HandPlanner
 
 COACH = Caller("coach")

@@ -22,7 +22,8 @@ from appliance.kernel.follow import (
 from appliance.kernel.journal import PAGE_MAX, Entry
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
-from tests.kit.box import KICKOFF_US, HandClock, sim_store
+from tests.kit.box import sim_store
+from tests.kit.clock import KICKOFF_US, HandClock
 from tests.kit.waiting import LIMIT_S
 
 

@@ -13,7 +13,7 @@ from appliance.kernel import journal as journal_module
 from appliance.kernel.journal import Entry, event_bytes
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Tx
-from tests.kit.clock import KICKOFF_US, FakeClock
+from tests.kit.clock import KICKOFF_US, HandClock
 from tests.kit.waiting import LIMIT_S
 
 
@@ -34,14 +34,14 @@ def test_event_is_flat_json_with_type_seq_and_ts_first() -> None:
     assert json.loads(event) == {
         "type": "clip_ready",
         "seq": 7,
-        "ts": "2026-11-20T19:30:00.000000Z",
+        "ts": "2026-11-20T19:00:00.000000Z",
         "clip_id": "c1",
     }
     assert json.loads(event_bytes("clock_step", 8, KICKOFF_US, b"{}"))["seq"] == 8
 
 
 async def test_entries_come_in_seq_order_with_all_their_fields(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await add(store, 3)
         entries = await store.journal.read(0)
         assert seqs(entries) == [1, 2, 3]
@@ -59,7 +59,7 @@ async def test_ring_and_sqlite_give_the_same_entries_on_both_sides_of_the_seam(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_module, "RING_MAX", 10)
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         for _ in range(5):
             await add(store, 5)
         assert store.journal.recent(14) is None, "15 has left the ring"
@@ -72,11 +72,11 @@ async def test_ring_and_sqlite_give_the_same_entries_on_both_sides_of_the_seam(
 
 
 async def test_a_restart_reads_head_epoch_and_ring_again(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await add(store, 4)
         epoch, entries = store.journal.epoch, await store.journal.read(0)
         assert len(epoch) == 16
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         assert (store.journal.epoch, store.journal.head, store.journal.oldest) == (epoch, 4, 1)
         assert store.journal.recent(0) == entries
         await add(store, 1)
@@ -85,24 +85,24 @@ async def test_a_restart_reads_head_epoch_and_ring_again(tmp_path: Path) -> None
 
 async def test_two_databases_have_two_epochs(tmp_path: Path) -> None:
     async with (
-        open_store(tmp_path / "a.db", FakeClock()) as one,
-        open_store(tmp_path / "b.db", FakeClock()) as two,
+        open_store(tmp_path / "a.db", HandClock()) as one,
+        open_store(tmp_path / "b.db", HandClock()) as two,
     ):
         assert one.journal.epoch != two.journal.epoch
 
 
 async def test_pruned_numbers_never_return(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await add(store, 3)
         await store.write(lambda tx: tx.run("DELETE FROM journal"))
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         assert (store.journal.head, store.journal.oldest) == (3, 4)
         await add(store, 1)
         assert seqs(await store.journal.read(3)) == [4]
 
 
 async def test_a_reader_at_the_head_gets_nothing_and_is_woken_by_the_next_commit(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await add(store, 1)
         seen = store.journal.changed.count
         got: list[int] = []
@@ -122,7 +122,7 @@ async def test_a_reader_at_the_head_gets_nothing_and_is_woken_by_the_next_commit
 
 
 async def test_a_commit_without_entries_wakes_nobody(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         seen = store.journal.changed.count
         await store.write(lambda tx: tx.run("UPDATE meta SET value = value"))
         assert store.journal.changed.count == seen

@@ -12,7 +12,7 @@ from appliance.kernel.migrate import SCHEMA_DIR
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint, perform
 from appliance.kernel.store import open_store
 from appliance.kernel.tx import Tx
-from tests.kit.clock import FakeClock
+from tests.kit.clock import HandClock
 
 CALLER = Caller(device="tablet-1", key="k1", fingerprint=fingerprint("POST", "/clips", b"{}"))
 
@@ -25,7 +25,7 @@ def count_up(tx: Tx) -> Answer:
 
 
 async def test_the_same_key_has_one_effect_and_the_same_answer(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         first = await perform(store, CALLER, count_up)
         again = await perform(store, CALLER, count_up)
         assert (again.status, again.resource) == (first.status, first.resource) == (201, {"n": "0+"})
@@ -33,14 +33,14 @@ async def test_the_same_key_has_one_effect_and_the_same_answer(tmp_path: Path) -
 
 
 async def test_the_answer_survives_a_restart(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await perform(store, CALLER, count_up)
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         assert (await perform(store, CALLER, count_up)).resource == {"n": "0+"}
 
 
 async def test_the_same_key_for_another_request_is_refused(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await perform(store, CALLER, count_up)
         with pytest.raises(Refused) as caught:
             await perform(store, replace(CALLER, fingerprint=fingerprint("other")), count_up)
@@ -48,7 +48,7 @@ async def test_the_same_key_for_another_request_is_refused(tmp_path: Path) -> No
 
 
 async def test_a_key_of_before_an_upgrade_is_answered_whatever_its_fingerprint_is_now(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await perform(store, CALLER, count_up)
         blank = (SCHEMA_DIR / "0012_fingerprints.sql").read_text()
         await store.write(lambda tx: tx.run(blank))
@@ -57,14 +57,14 @@ async def test_a_key_of_before_an_upgrade_is_answered_whatever_its_fingerprint_i
 
 
 async def test_keys_of_two_devices_never_meet(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await perform(store, CALLER, count_up)
         other = await perform(store, replace(CALLER, device="tablet-2"), count_up)
         assert other.resource == {"n": "0++"}
 
 
 async def test_without_a_key_every_request_is_its_own(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await perform(store, Caller(), count_up)
         assert (await perform(store, Caller(), count_up)).resource == {"n": "0++"}
 
@@ -74,7 +74,7 @@ async def test_a_refusal_is_not_kept_so_that_a_mended_world_may_answer(tmp_path:
         count_up(tx)
         raise not_found("clip", "x")
 
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         with pytest.raises(Refused):
             await perform(store, CALLER, refuse)
         assert (await perform(store, CALLER, count_up)).resource == {"n": "0+"}

@@ -16,7 +16,7 @@ from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx, Row
 from appliance.sessions.model import SessionIn
 from appliance.sessions.store import create_session
-from tests.kit.clock import FakeClock
+from tests.kit.clock import HandClock
 
 
 def name_of(tx: ReadTx, row: Row) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def names(listed: dict[str, Any]) -> list[str]:
 
 
 async def test_pages_hold_every_row_once_in_order(tmp_path: Path) -> None:
-    clock = FakeClock()
+    clock = HandClock()
     async with open_store(tmp_path / "box.db", clock) as store:
         for n in range(7):
             await add(store, f"s{n}")
@@ -61,7 +61,7 @@ async def test_pages_hold_every_row_once_in_order(tmp_path: Path) -> None:
 
 
 async def test_a_list_says_the_journal_position_it_was_read_at(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         assert (await page(store))["as_of_seq"] == 0
         await add(store, "a")
         listed = await page(store)
@@ -69,7 +69,7 @@ async def test_a_list_says_the_journal_position_it_was_read_at(tmp_path: Path) -
 
 
 async def test_deleted_rows_are_not_listed(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await add(store, "a")
         await store.write(lambda tx: tx.run("UPDATE sessions SET deleted_us = 1"))
         assert names(await page(store)) == []

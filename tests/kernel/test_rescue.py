@@ -20,7 +20,8 @@ from appliance.kernel.store import Store, StoreBroken, open_store
 from appliance.kernel.tx import Tx
 from appliance.kernel.witness import Witness
 from appliance.ops.snapshots import take_snapshot
-from tests.kit.box import HandClock, add_channel, add_session
+from tests.kit.box import add_channel, add_session
+from tests.kit.clock import HandClock
 
 NOW_US = 1_795_203_000_000_000
 

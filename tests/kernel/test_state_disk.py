@@ -18,7 +18,7 @@ from appliance.kernel.batch import StoreReadOnly
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Tx
 from tests.faults.disk import Ext4, ext4_disk
-from tests.kit.box import HandClock
+from tests.kit.clock import HandClock
 from tests.kit.waiting import LIMIT_S
 
 pytestmark = pytest.mark.slow

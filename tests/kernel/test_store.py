@@ -16,7 +16,7 @@ from appliance.kernel import store as store_module
 from appliance.kernel.errors import Refused, Unavailable, not_found
 from appliance.kernel.store import QUEUE_MAX, Store, StoreBroken, StoreFull, open_store
 from appliance.kernel.tx import ReadTx, Tx
-from tests.kit.clock import FakeClock
+from tests.kit.clock import HandClock
 from tests.kit.waiting import LIMIT_S
 
 
@@ -72,7 +72,7 @@ async def one_batch(store: Store, closures: dict[str, Callable[[Tx], Any]]) -> d
 
 
 async def test_write_returns_the_closures_value_once_it_is_on_disk(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         assert await store.write(put("a")) == "a"
         other = apsw.Connection(str(tmp_path / "box.db"))
         assert other.execute("SELECT count(*) FROM meta WHERE key = 'a'").get == 1
@@ -80,7 +80,7 @@ async def test_write_returns_the_closures_value_once_it_is_on_disk(tmp_path: Pat
 
 
 async def test_waiting_closures_share_one_transaction(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         rings = store.journal.changed.count
         told = await one_batch(store, {f"k{n}": put(f"k{n}") for n in range(20)})
         assert told == {f"k{n}": f"k{n}" for n in range(20)}
@@ -92,7 +92,7 @@ async def test_a_bad_closure_takes_only_its_own_work_back(tmp_path: Path) -> Non
         put("half")(tx)
         raise not_found("clip", "x")
 
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         told = await one_batch(store, {"a": put("a"), "bad": half_done, "twice": put("a"), "b": put("b")})
         assert told["a"] == "a" and told["b"] == "b"
         assert isinstance(told["bad"], Refused) and told["bad"].status == 404
@@ -105,7 +105,7 @@ async def test_a_rolled_back_closure_leaves_no_gap_in_the_journal(tmp_path: Path
         put("half")(tx)
         raise ValueError("after the append")
 
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await one_batch(store, {"a": put("a"), "bad": half_done, "b": put("b")})
         entries = await store.journal.read(0)
         assert [(entry.seq, entry.subject) for entry in entries] == [(1, "clip:a"), (2, "clip:b")]
@@ -113,7 +113,7 @@ async def test_a_rolled_back_closure_leaves_no_gap_in_the_journal(tmp_path: Path
 
 async def test_disk_full_on_the_sixth_of_twelve_leaves_exactly_what_was_acknowledged(tmp_path: Path) -> None:
     """SQLITE_FULL may undo the whole transaction: then no caller of the batch may be told yes."""
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await store.write(put("before"))
 
         def fill(tx: Tx) -> str:
@@ -145,7 +145,7 @@ async def test_a_transaction_lost_inside_a_closure_fails_the_whole_batch(tmp_pat
         tx.run("ROLLBACK")
         return "fine"
 
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         for bad in (loses, hides):
             told = await one_batch(store, {"a": put("a"), "bad": bad, "b": put("b")})
             assert [type(each).__mro__[1] for each in told.values()] == [Unavailable] * 3
@@ -160,7 +160,7 @@ async def test_an_io_error_ends_the_store_and_everybody_is_told(tmp_path: Path) 
 
     told: dict[str, Any] = {}
     with pytest.raises(BaseExceptionGroup) as caught:
-        async with open_store(tmp_path / "box.db", FakeClock()) as store:
+        async with open_store(tmp_path / "box.db", HandClock()) as store:
             told = await one_batch(store, {"a": put("a"), "bad": broken_disk, "b": put("b")})
             await trio.sleep_forever()
     assert caught.group_contains(StoreBroken)
@@ -174,7 +174,7 @@ async def test_a_commit_over_the_limit_ends_with_store_broken(
     gate = Gate()
     told: dict[str, Any] = {}
     with pytest.raises(BaseExceptionGroup) as caught, trio.fail_after(LIMIT_S):
-        async with open_store(tmp_path / "box.db", FakeClock()) as store:
+        async with open_store(tmp_path / "box.db", HandClock()) as store:
             await outcome(store, gate, told, "slow")
             await trio.sleep_forever()
     gate.open.set()
@@ -193,7 +193,7 @@ async def test_a_full_queue_behind_a_dead_writer_empties(tmp_path: Path) -> None
 
     callers = QUEUE_MAX + 300
     with pytest.raises(BaseExceptionGroup), trio.fail_after(LIMIT_S):
-        async with open_store(tmp_path / "box.db", FakeClock()) as store, trio.open_nursery() as nursery:
+        async with open_store(tmp_path / "box.db", HandClock()) as store, trio.open_nursery() as nursery:
             nursery.start_soon(outcome, store, then_breaks, told, "first")
             await gate.wait_reached()
             for n in range(callers):
@@ -205,7 +205,7 @@ async def test_a_full_queue_behind_a_dead_writer_empties(tmp_path: Path) -> None
 
 
 async def test_cancelling_before_the_closure_is_queued_leaves_nothing(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         with trio.CancelScope() as scope:
             scope.cancel()
             await store.write(put("a"))
@@ -214,7 +214,7 @@ async def test_cancelling_before_the_closure_is_queued_leaves_nothing(tmp_path: 
 
 
 async def test_cancelling_after_the_closure_is_queued_still_tells_the_outcome(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         gate = Gate()
         told: dict[str, Any] = {}
         async with trio.open_nursery() as nursery:
@@ -240,7 +240,7 @@ async def test_leaving_finishes_what_is_queued_and_refuses_what_comes_late(tmp_p
     told: dict[str, Any] = {}
     gate = Gate()
     async with trio.open_nursery() as callers:
-        async with open_store(tmp_path / "box.db", FakeClock()) as store:
+        async with open_store(tmp_path / "box.db", HandClock()) as store:
             callers.start_soon(store.write, gate)
             await gate.wait_reached()
             callers.start_soon(outcome, store, put("queued"), told, "queued")
@@ -252,7 +252,7 @@ async def test_leaving_finishes_what_is_queued_and_refuses_what_comes_late(tmp_p
 
 
 async def test_a_read_sees_one_snapshot_while_writers_go_on(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await store.write(put("a"))
         first_look = threading.Event()
         written = threading.Event()
@@ -276,14 +276,14 @@ async def test_a_read_sees_one_snapshot_while_writers_go_on(tmp_path: Path) -> N
 
 
 async def test_a_reader_cannot_write(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         with pytest.raises(apsw.ReadOnlyError):
             await store.read(lambda tx: tx.db.execute("DELETE FROM meta"))
         assert await store.read(lambda tx: tx.value("SELECT count(*) FROM meta")) == 1
 
 
 async def test_all_of_a_transaction_shares_one_instant(tmp_path: Path) -> None:
-    clock = FakeClock()
+    clock = HandClock()
     async with open_store(tmp_path / "box.db", clock) as store:
 
         def two_entries(tx: Tx) -> None:
@@ -291,23 +291,23 @@ async def test_all_of_a_transaction_shares_one_instant(tmp_path: Path) -> None:
             clock.advance(1)
             tx.append("clip_created", "clip:b", {})
 
-        began_us = clock.us
+        began_us = clock.now_us()
         await store.write(two_entries)
         assert [entry.ts_us for entry in await store.journal.read(0)] == [began_us, began_us]
 
 
 async def test_a_backup_is_a_whole_database(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock()) as store:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
         await store.write(put("a"))
         await store.backup(tmp_path / "copy.db")
-    async with open_store(tmp_path / "copy.db", FakeClock()) as copy:
+    async with open_store(tmp_path / "copy.db", HandClock()) as copy:
         assert await copy.read(keys) == ["a"]
 
 
 async def test_the_loop_store_of_simulated_time_is_the_same_store(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with open_store(tmp_path / "box.db", FakeClock(), in_thread=False) as store:
+    async with open_store(tmp_path / "box.db", HandClock(), in_thread=False) as store:
         with trio.fail_after(LIMIT_S):
             assert await store.write(put("a")) == "a"
             assert await store.read(keys) == ["a"]

@@ -11,40 +11,16 @@ import trio
 
 from appliance.clips.marks import MarkRules
 from appliance.clips.settings import ClipsSettings
-from appliance.kernel.clock import Clock, from_rfc3339
+from appliance.kernel.clock import Clock
 from appliance.kernel.operation import Caller
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Tx
 from appliance.sessions.model import SessionIn
 from appliance.sessions.store import create_session
+from tests.kit.clock import SimClock
 
 Result = TypeVar("Result")
-KICKOFF_US = from_rfc3339("2026-11-20T19:00:00Z")
 COACH = Caller(device="coach-ipad")
-
-
-class SimClock:
-    """Box time that moves with trio's clock; a test that jumps takes `autojump_clock` itself."""
-
-    def __init__(self, start_us: int = KICKOFF_US) -> None:
-        self._zero_s = trio.current_time()
-        self._start_us = start_us
-
-    def now_us(self) -> int:
-        return self._start_us + round((trio.current_time() - self._zero_s) * 1e6)
-
-
-class HandClock:
-    """Box time that moves only when told."""
-
-    def __init__(self, start_us: int = KICKOFF_US) -> None:
-        self._now_us = start_us
-
-    def now_us(self) -> int:
-        return self._now_us
-
-    def advance(self, seconds: float) -> None:
-        self._now_us += round(seconds * 1e6)
 
 
 @asynccontextmanager

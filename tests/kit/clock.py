@@ -1,20 +1,33 @@
-"""A clock that moves only when a test says so."""
+"""Box time of tests: it moves by hand, or with trio's clock. Both begin at the kick-off."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import trio
 
-KICKOFF_US = 1_795_203_000_000_000  # 2026-11-20T19:30:00Z
+from appliance.kernel.clock import from_rfc3339
+
+KICKOFF_US = from_rfc3339("2026-11-20T19:00:00Z")
 
 
-@dataclass(slots=True)
-class FakeClock:
-    """Box time by hand, microseconds UTC."""
+class SimClock:
+    """Box time that moves with trio's clock; a test that jumps takes `autojump_clock` itself."""
 
-    us: int = KICKOFF_US
+    def __init__(self, start_us: int = KICKOFF_US) -> None:
+        self._zero_s = trio.current_time()
+        self._start_us = start_us
 
     def now_us(self) -> int:
-        return self.us
+        return self._start_us + round((trio.current_time() - self._zero_s) * 1e6)
+
+
+class HandClock:
+    """Box time that moves only when told."""
+
+    def __init__(self, start_us: int = KICKOFF_US) -> None:
+        self._now_us = start_us
+
+    def now_us(self) -> int:
+        return self._now_us
 
     def advance(self, seconds: float) -> None:
-        self.us += round(seconds * 1e6)
+        self._now_us += round(seconds * 1e6)

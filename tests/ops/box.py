@@ -11,7 +11,7 @@ from appliance.kernel.ids import new_uuid
 from appliance.kernel.store import open_store
 from appliance.kernel.tx import Tx
 from appliance.settings import Settings, check_settings
-from tests.kit.clock import KICKOFF_US, FakeClock
+from tests.kit.clock import KICKOFF_US, HandClock
 
 HEADER = b"header of the clip "
 RECORDING = bytes(range(256)) * 8
@@ -54,14 +54,14 @@ async def make_box(folder: Path) -> Box:
     for path, data in ((box.clip_file, CLIP_BYTES), (box.picture, b"jpeg")):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    async with open_store(box.settings.storage.state_dir / "box.db", FakeClock()) as store:
+    async with open_store(box.settings.storage.state_dir / "box.db", HandClock()) as store:
         await store.write(partial(_fill, box=box))
     return box
 
 
 async def change(box: Box, sql: str, *params: object) -> None:
     """Change a row behind everybody's back."""
-    async with open_store(box.settings.storage.state_dir / "box.db", FakeClock()) as store:
+    async with open_store(box.settings.storage.state_dir / "box.db", HandClock()) as store:
         await store.write(lambda tx: tx.run(sql, params))
 
 

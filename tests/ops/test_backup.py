@@ -10,7 +10,8 @@ import trio
 from appliance.kernel.store import open_store
 from appliance.ops.backup import NoBackup, backup_to, restore_from
 from appliance.ops.lock import StateBusy, hold_state
-from tests.kit.box import HandClock, add_channel
+from tests.kit.box import add_channel
+from tests.kit.clock import HandClock
 from tests.ops.box import settings_in
 
 

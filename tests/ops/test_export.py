@@ -22,7 +22,7 @@ async def test_manifest_and_files_hold_the_session(tmp_path: Path) -> None:
     assert (manifest["session"]["id"], manifest["session"]["name"]) == (box.session_id, "Game")
     assert [len(manifest[kind]) for kind in ("plays", "clips", "tags")] == [1, 2, 1]
     clip = next(each for each in manifest["clips"] if each["id"] == box.clip_id)
-    assert (clip["start_time"], clip["duration"]) == ("2026-11-20T19:30:00.000000Z", 2.0)
+    assert (clip["start_time"], clip["duration"]) == ("2026-11-20T19:00:00.000000Z", 2.0)
     assert clip["coverage"] == {"start": "a", "end": "b", "missing": []}
     assert (out / clip["file"]).read_bytes() == CLIP_BYTES
     assert manifest["tags"][0]["labels"] == ["key"]

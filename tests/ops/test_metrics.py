@@ -13,7 +13,7 @@ from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.journal import Entry, event_bytes
 from appliance.kernel.store import open_store
 from appliance.ops.metrics import MARKS_MAX, MarkReader, Metrics, run_journal_metrics
-from tests.kit.clock import KICKOFF_US, FakeClock
+from tests.kit.clock import KICKOFF_US, HandClock
 from tests.kit.waiting import LIMIT_S
 
 SECOND = 1_000_000
@@ -108,7 +108,7 @@ def test_gauges_are_asked_at_each_scrape() -> None:
 
 async def test_the_journal_feeds_the_figures(tmp_path: Path) -> None:
     metrics = Metrics()
-    async with open_store(tmp_path / "box.db", FakeClock()) as store, trio.open_nursery() as nursery:
+    async with open_store(tmp_path / "box.db", HandClock()) as store, trio.open_nursery() as nursery:
 
         async def run(*, task_status: trio.TaskStatus[None]) -> None:
             await run_journal_metrics(journal=store.journal, metrics=metrics, task_status=task_status)

@@ -9,7 +9,8 @@ from appliance.kernel.operation import Answer, Caller, perform
 from appliance.kernel.store import Store
 from appliance.ops import pruning
 from appliance.ops.pruning import BATCH, ROW_BYTES, prune
-from tests.kit.box import HandClock, sim_store
+from tests.kit.box import sim_store
+from tests.kit.clock import HandClock
 
 DAY_S = 24 * 3600
 

@@ -16,7 +16,7 @@ from appliance.ops.health import Board
 from appliance.ops.loopwatch import LoopWatch
 from appliance.ops.metrics import Metrics
 from appliance.ops.pulse import DiskLimits, Pulse, disk_space, run_pulse
-from tests.kit.clock import FakeClock
+from tests.kit.clock import HandClock
 
 LIMITS = DiskLimits(0, 0)
 
@@ -40,7 +40,7 @@ async def start(nursery: trio.Nursery, store: Store, board: Board, folder: Path,
 
 async def test_all_parts_are_there_and_good_from_the_start(tmp_path: Path) -> None:
     board, metrics = Board(), Metrics()
-    async with open_store(tmp_path / "box.db", FakeClock()) as store, trio.open_nursery() as nursery:
+    async with open_store(tmp_path / "box.db", HandClock()) as store, trio.open_nursery() as nursery:
         pulse = await start(nursery, store, board, tmp_path, metrics)
         parts = board.parts()
         assert set(parts) == {"store", "journal", "loop", "disk_state"}
@@ -59,7 +59,7 @@ async def test_all_parts_are_there_and_good_from_the_start(tmp_path: Path) -> No
 
 async def test_a_reader_that_was_pruned_past_is_red(tmp_path: Path) -> None:
     board = Board()
-    async with open_store(tmp_path / "box.db", FakeClock()) as store, trio.open_nursery() as nursery:
+    async with open_store(tmp_path / "box.db", HandClock()) as store, trio.open_nursery() as nursery:
         await store.write(lambda tx: place_cursor(tx, "scoring", 3))
         await store.write(lambda tx: mark_pruned(tx, 9))
         await start(nursery, store, board, tmp_path, Metrics())
@@ -70,7 +70,7 @@ async def test_a_reader_that_was_pruned_past_is_red(tmp_path: Path) -> None:
 async def test_a_full_disk_is_red_but_feeds_the_watchdog(tmp_path: Path, mock_clock: MockClock) -> None:
     """A restart would not make space, and the marks people press would be lost meanwhile."""
     board, metrics = Board(), Metrics()
-    clock = FakeClock()
+    clock = HandClock()
     async with (
         open_store(tmp_path / "box.db", clock, in_thread=False) as store,
         trio.open_nursery() as nursery,

@@ -15,7 +15,8 @@ from appliance.kernel.tx import Tx
 from appliance.kernel.witness import read_witness
 from appliance.ops import snapshots
 from appliance.ops.snapshots import EVERY_S, KEEP, run_snapshots, snapshot_files
-from tests.kit.box import HandClock, in_the_loop, sim_store
+from tests.kit.box import in_the_loop, sim_store
+from tests.kit.clock import HandClock
 
 
 async def test_each_ten_minutes_in_which_something_changed_leave_a_copy(

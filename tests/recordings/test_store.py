@@ -9,7 +9,8 @@ import trio.testing
 from appliance.kernel import json
 from appliance.recordings.model import RecordingGap
 from appliance.recordings.store import journal_gap
-from tests.kit.box import KICKOFF_US, add_channel, sim_store
+from tests.kit.box import add_channel, sim_store
+from tests.kit.clock import KICKOFF_US
 
 
 async def test_a_gap_is_journaled_when_it_begins_and_again_with_its_end(

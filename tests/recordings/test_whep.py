@@ -18,8 +18,9 @@ from appliance.settings import check_settings
 from appliance.web.app import make_app
 from appliance.web.common import Hooks, Site
 from appliance.wiring import bridges
-from tests.kit.box import HandClock, add_channel
+from tests.kit.box import add_channel
 from tests.kit.client import Client, Reply
+from tests.kit.clock import HandClock
 
 OFFER, ANSWER = b"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\n", b"v=0\r\no=- 2 2 IN IP4 10.0.0.5\r\n"
 SECRET = "6f1f9b1e-5d0a-4a53-9a2c-0f8f6b1d2c3e"

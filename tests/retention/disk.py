@@ -24,7 +24,8 @@ from appliance.retention import store as rows
 from appliance.retention.actor import RetentionHandle, run_retention
 from appliance.retention.core import Limits
 from appliance.retention.model import Folders, Space
-from tests.kit.box import COACH, HandClock, mark_rules
+from tests.kit.box import COACH, mark_rules
+from tests.kit.clock import HandClock
 from tests.kit.hand_footage import HandFootage, plan_of
 
 S = 1_000_000

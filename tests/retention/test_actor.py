@@ -25,7 +25,8 @@ from appliance.retention import actor
 from appliance.retention import store as rows
 from appliance.retention.actor import ask_space
 from appliance.retention.ballast import Ballast, ballast_bytes
-from tests.kit.box import COACH, HandClock, add_channel, add_session, sim_store
+from tests.kit.box import COACH, add_channel, add_session, sim_store
+from tests.kit.clock import HandClock
 from tests.kit.waiting import LIMIT_S
 from tests.retention.disk import DAY_US, HOUR_US, MINUTE_US, NO_LIMITS, Disk
 

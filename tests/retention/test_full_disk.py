@@ -16,7 +16,8 @@ from appliance.kernel.tx import Tx
 from appliance.retention.actor import ask_space
 from appliance.retention.ballast import MIB, Ballast
 from appliance.retention.model import Space
-from tests.kit.box import HandClock, add_channel, sim_store
+from tests.kit.box import add_channel, sim_store
+from tests.kit.clock import HandClock
 from tests.retention.disk import DAY_US, MINUTE_US, NO_LIMITS, Disk
 
 SIZE = 44 * MIB

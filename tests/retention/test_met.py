@@ -12,7 +12,8 @@ from trio.testing import MockClock
 from appliance.retention import store as rows
 from appliance.retention.met import Met, meet
 from appliance.wiring.keeping import retention_part
-from tests.kit.box import HandClock, add_channel, sim_store
+from tests.kit.box import add_channel, sim_store
+from tests.kit.clock import HandClock
 from tests.retention.disk import DAY_US, HOUR_US, NO_LIMITS, Disk
 
 WEEK = replace(NO_LIMITS, raw_us=7 * DAY_US)

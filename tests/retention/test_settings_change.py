@@ -11,7 +11,8 @@ from trio.testing import MockClock
 
 from appliance.retention.core import Limits
 from appliance.wiring.keeping import retention_part
-from tests.kit.box import HandClock, add_channel, sim_store
+from tests.kit.box import add_channel, sim_store
+from tests.kit.clock import HandClock
 from tests.retention.disk import DAY_US, MINUTE_US, NO_LIMITS, Disk
 
 

@@ -15,7 +15,7 @@ from appliance.sessions.http import session_routes
 from appliance.web.app import make_app
 from appliance.web.common import Hooks, Site
 from tests.kit.client import Client
-from tests.kit.clock import FakeClock
+from tests.kit.clock import HandClock
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Desk:
     """The box with its sessions, a coach's client, and what the cascades were called with."""
 
     store: Store
-    clock: FakeClock
+    clock: HandClock
     client: Client
     completed: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    clock = FakeClock()
+    clock = HandClock()
     completed: list[str] = []
     deleted: list[str] = []
     restored: list[tuple[str, int]] = []

@@ -51,8 +51,8 @@ async def test_a_session_is_scheduled_with_every_field_of_the_contract(desk: Des
         "clip_count": 0,
         "tag_count": 0,
         "total_duration_seconds": 0.0,
-        "created_at": "2026-11-20T19:30:00.000000Z",
-        "updated_at": "2026-11-20T19:30:00.000000Z",
+        "created_at": "2026-11-20T19:00:00.000000Z",
+        "updated_at": "2026-11-20T19:00:00.000000Z",
         "created_by": "coach",
         "rev": 1,
     }
@@ -64,10 +64,10 @@ async def test_a_game_runs_from_start_to_end(desk: Desk) -> None:
     desk.clock.advance(10)
     started = await desk.client.post(f"/sessions/{session_id}/start")
     assert (started.status, started.json["status"]) == (200, "active")
-    assert started.json["actual_start"] == "2026-11-20T19:30:10.000000Z"
+    assert started.json["actual_start"] == "2026-11-20T19:00:10.000000Z"
     desk.clock.advance(7200)
     ended = await desk.client.post(f"/sessions/{session_id}/complete")
-    assert (ended.json["status"], ended.json["actual_end"]) == ("completed", "2026-11-20T21:30:10.000000Z")
+    assert (ended.json["status"], ended.json["actual_end"]) == ("completed", "2026-11-20T21:00:10.000000Z")
     assert desk.events() == ["session_created", "session_start", "session_end"]
     assert desk.completed == [session_id]
 
@@ -242,7 +242,7 @@ async def test_what_was_deleted_is_listed_while_it_can_be_undone(desk: Desk) -> 
     assert await listed() == ["Other", "One"]
     page = (await desk.client.get("/sessions?deleted=1&limit=1")).json
     assert await listed(f"&cursor={page['next_cursor']}") == ["One"]
-    assert page["items"][0]["updated_at"] == "2026-11-20T20:30:00.000000Z", "when it was deleted"
+    assert page["items"][0]["updated_at"] == "2026-11-20T20:00:00.000000Z", "when it was deleted"
     await desk.client.post(f"/sessions/{one['id']}/restore")
     assert await listed() == ["Other"]
     desk.clock.advance(23 * 3600 + 1)

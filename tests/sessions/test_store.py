@@ -103,7 +103,7 @@ async def test_reopen_clears_the_end_and_keeps_the_first_start(desk: Desk) -> No
     for event in SessionEvent.START, SessionEvent.COMPLETE, SessionEvent.REOPEN:
         desk.clock.advance(60)
         answer = await desk.run(lambda tx, event=event: move_session(tx, COACH, session_id, event, nothing))
-    assert answer.resource["actual_start"] == "2026-11-20T19:31:00.000000Z"
+    assert answer.resource["actual_start"] == "2026-11-20T19:01:00.000000Z"
     assert answer.resource["actual_end"] is None
 
 

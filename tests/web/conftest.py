@@ -16,7 +16,7 @@ from appliance.web.app import make_app, make_local_app
 from appliance.web.common import Hooks, Site
 from appliance.web.dispatch import Dispatcher
 from tests.kit.client import Client
-from tests.kit.clock import FakeClock
+from tests.kit.clock import HandClock
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Box:
     """What a test changes and looks at."""
 
     store: Store
-    clock: FakeClock
+    clock: HandClock
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def app(self, *routes: Routes, site: Site | None = None, static_dir: Path | None = None) -> Dispatcher:
@@ -58,6 +58,6 @@ def _snapshot(tx: ReadTx) -> Mapping[str, Any]:
 
 @pytest.fixture
 async def box(tmp_path: Path) -> AsyncIterator[Box]:
-    clock = FakeClock()
+    clock = HandClock()
     async with open_store(tmp_path / "box.db", clock, in_thread=False) as store:
         yield Box(store, clock)

@@ -8,9 +8,9 @@ from tests.web.conftest import Box
 
 async def test_time_is_box_time(box: Box) -> None:
     client = box.client()
-    assert (await client.get("/time")).json == {"server_time": "2026-11-20T19:30:00.000000Z"}
+    assert (await client.get("/time")).json == {"server_time": "2026-11-20T19:00:00.000000Z"}
     box.clock.advance(1.5)
-    assert (await client.get("/time")).json == {"server_time": "2026-11-20T19:30:01.500000Z"}
+    assert (await client.get("/time")).json == {"server_time": "2026-11-20T19:00:01.500000Z"}
 
 
 async def test_version_names_the_box(box: Box) -> None:

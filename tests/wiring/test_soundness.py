@@ -12,7 +12,8 @@ from appliance.kernel.witness import Witness, write_witness
 from appliance.ops.snapshots import take_snapshot
 from appliance.settings import Settings, SettingsError, check_settings
 from appliance.wiring.soundness import claim_site, database_part, make_sound, read_report, snapshots_of
-from tests.kit.box import HandClock, sim_store
+from tests.kit.box import sim_store
+from tests.kit.clock import HandClock
 
 NOW_US = 1_795_203_000_000_000
 
