@@ -27,6 +27,10 @@ MAX_SKEW = 0.06  # a film shown as television is 4 % fast; more is not skew but 
 _BETTER_US = 3_000
 _SETTLED_US = 3_000_000  # no arrival was better for as long as this
 _SETTLED_AT_LAST_US = 15_000_000
+_EARLY_US = 2_900_000  # before this much of a run nothing is said of its pace: 3 % are 87 ms by then
+_EARLY_THIRDS = 3
+_EARLY_MOST = 200
+_LEAST_RISE = 0.001  # honest crystals are off by less
 
 
 class Envelope:
@@ -39,6 +43,9 @@ class Envelope:
         self._best: tuple[int, int] = (0, 0)
         self._supposed: tuple[int, int, int] | None = None
         self._known_skew = 0.0
+        # all differences, until a skew was judged; what these seconds show moves the offset and is no skew
+        self._early: deque[tuple[int, int]] | None = deque(maxlen=_EARLY_MOST)
+        self._early_skew = 0.0
         self.skew = 0.0  # seconds the offset grows per second of media; positive: the source runs slow
         self.is_settled = False  # the first arrivals may all have been late: until later ones say no
 
@@ -56,6 +63,10 @@ class Envelope:
         minute_is_over = bool(self._minutes) and self._minutes[-1][0] // _MINUTE_US != media_us // _MINUTE_US
         if bucket_is_over:
             self._judge_skew(minute_is_over=minute_is_over)
+        if self._early is not None:
+            self._early.append((media_us, offset_us))
+            begin = [(self._supposed[0], self._supposed[2])] if self._supposed is not None else []
+            self._early_skew = 0.0 if self._known_skew else rise_of([*begin, *self._early])
         _lower(self._buckets, media_us, offset_us, _BUCKET_US)
         while self._buckets[0][0] < media_us - WINDOW_US:
             self._buckets.popleft()
@@ -74,11 +85,13 @@ class Envelope:
 
     def offset_us(self, media_us: int) -> int | None:
         """The envelope at `media_us`, every difference first carried there along the skew."""
-        skew = self.skew
-        offsets = [round(offset + skew * (media_us - at)) for at, offset in self._buckets]
+        skew, points = self.skew, self._buckets
+        if self._early is not None and self._early_skew:
+            skew, points = self._early_skew, self._early
+        offsets = [round(offset + skew * (media_us - at)) for at, offset in points]
         if self._supposed is not None:
             since_us, until_us, offset_us = self._supposed
-            offsets.append(self._carried(since_us if self.skew > 0 else until_us, offset_us, media_us))
+            offsets.append(round(offset_us + skew * (media_us - (since_us if skew > 0 else until_us))))
         return min(offsets, default=None)
 
     def _carried(self, at_us: int, offset_us: int, media_us: int) -> int:
@@ -93,6 +106,9 @@ class Envelope:
         """Forget the differences (media time has jumped), keep the skew: the crystal is the same."""
         self._buckets.clear()
         self._minutes.clear()
+        if self._early is not None:
+            self._early.clear()
+            self._early_skew = 0.0
         self._began_us, self._supposed, self.is_settled = None, None, False
 
     def know_skew(self, skew: float) -> None:
@@ -113,6 +129,7 @@ class Envelope:
             if slopes:
                 self.know_skew(median(slopes))
         if len(self._buckets) >= _BUCKETS_NEEDED:
+            self._early, self._early_skew = None, 0.0
             slope, trust = slope_under(list(self._buckets), self._known_skew)
             is_other = trust > _SURE and abs(slope - self._known_skew) * WINDOW_US > _OTHER_US
             if is_other or not is_long:
@@ -146,6 +163,31 @@ def slope_under(points: Sequence[tuple[int, int]], expected: float = 0.0) -> tup
     departs_us = abs(slope - expected) * (near[-1] - near[0])
     noise_us = _NOISE_US + 1.5 * usual_us
     return slope, departs_us**2 / (departs_us**2 + noise_us**2)
+
+
+def rise_of(points: Sequence[tuple[int, int]]) -> float:
+    """How fast differences (at, offset; `at` rising) rise all along, 0 where they do not: what the first
+    seconds of a source that is slow by per cents show.
+
+    The least of each third of the time counts, and of the two slopes between these the smaller one, less what
+    jitter may make of it. A delay that rose once, however steeply, has a third after it that does not rise.
+    """
+    first_us, span_us = points[0][0], points[-1][0] - points[0][0]
+    if span_us < _EARLY_US:
+        return 0.0
+    least: list[tuple[int, int]] = []
+    for third in range(_EARLY_THIRDS):
+        low, high = (first_us + span_us * (third + side) // _EARLY_THIRDS for side in (0, 1))
+        mine = [point for point in points if low <= point[0] < high + (third == _EARLY_THIRDS - 1)]
+        least.append(min(mine, key=lambda point: point[1], default=points[0]))
+    (x0, y0), (x1, y1), (x2, y2) = least
+    if not x0 < x1 < x2:
+        return 0.0
+    slope = min((y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1))
+    above = sorted(y - y0 - slope * (x - x0) for x, y in points)
+    noise_us = max(0.0, above[len(above) // 2]) * _EARLY_THIRDS / len(points)  # of the least of a third
+    rate = slope - 4 * noise_us / (x2 - x0)
+    return min(MAX_SKEW, rate) if rate > _LEAST_RISE else 0.0
 
 
 def _is_above(left: tuple[int, int], middle: tuple[int, int], right: tuple[int, int]) -> bool:

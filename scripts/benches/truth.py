@@ -1,6 +1,6 @@
 """Published capture times against the truth: at a begin, steady, over restarts, between angles.
 
-    scripts/bench truth [--json] [--quick] [--only steady|restarts|angles|real]
+    scripts/bench truth [--json] [--quick] [--only=steady|restarts|angles|real]
 
 Time is simulated but for `real`: a camera with a clock of its own, its recorder, its disk, and the real index
 that looks at the files (tests/kit/truth.py), so half an hour takes seconds. Truth is when a picture was

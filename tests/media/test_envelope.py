@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from statistics import fmean
 
 import pytest
 
-from appliance.media.envelope import MAX_SKEW, Envelope
-from appliance.media.timeline import Arrival, Run
+from appliance.media.envelope import MAX_SKEW, Envelope, rise_of
+from appliance.media.timeline import PPB, Arrival, Run
 
 SECOND = 1_000_000
 NOW_US = 1_790_000_000 * SECOND
@@ -125,3 +127,81 @@ def test_seconds_of_arrivals_make_no_lasting_rate(rising_us: int, jitter_us: int
         later_us = stop_us + 60 * SECOND
         first_us = rising_us // 4  # by so much even the first part is late
         assert 0 <= run.clock().wall_us(later_us * 1000) - NOW_US - later_us <= first_us + jitter_us + 1_000
+
+
+def observed(
+    late: Callable[[int, random.Random], int], seconds: float, seed: int = 1, part_us: int = 200_000
+) -> Run:
+    """A run of which so much was seen; `late` by media time (us)."""
+    rng, run = random.Random(seed), Run("one")
+    for end_us in range(part_us, round(seconds * SECOND) + 1, part_us):
+        written_us = NOW_US + end_us + late(end_us, rng)
+        run.observe(Arrival((end_us - part_us) * 1000, end_us * 1000, end_us * 1000, written_us))
+    return run
+
+
+@pytest.mark.parametrize("part_us", [100_000, 200_000, 500_000, 1_000_000])
+@pytest.mark.parametrize(("skew", "within_us"), [(0.01, 65_000), (0.02, 65_000), (0.03, 95_000)])
+def test_a_slow_source_is_followed_in_its_first_seconds_at_no_lasting_rate(
+    skew: float, within_us: int, part_us: int
+) -> None:
+    for seed in range(20):
+        run = observed(lambda at, rng: round(at * skew) + rng.randrange(8_000), 7, seed, part_us)
+        [*_, tail] = run.clock().knots()
+        assert tail.rate_ppb == PPB
+        late_us = NOW_US + round(7 * SECOND * (1 + skew)) - run.clock().wall_us(7 * SECOND * 1000)
+        assert abs(late_us) < within_us, (seed, late_us)
+
+
+def test_what_the_first_seconds_showed_is_forgotten_once_there_is_an_estimate_that_lasts() -> None:
+    """A delay that rose for six seconds and then stayed: from then on only the slope over minutes counts."""
+    envelope, without = Envelope(), Envelope()
+    without.know_skew(1e-12)  # of a clock that is known the first seconds say nothing
+    apart_us = []
+    for part in range(5 * 30):
+        at = part * SECOND // 5
+        for one in (envelope, without):
+            one.add(at, min(120_000, at // 50))
+        apart_us.append((envelope.offset_us(at) or 0) - (without.offset_us(at) or 0))
+    assert apart_us[5 * 6] == pytest.approx(120_000, abs=2_000)
+    assert max(map(abs, apart_us[5 * 9 :])) <= 1
+
+
+def test_the_first_seconds_of_a_known_clock_say_nothing_of_its_rate() -> None:
+    envelope = Envelope()
+    envelope.know_skew(1e-5)
+    for part in range(5 * 6):
+        envelope.add(part * SECOND // 5, part * 4_000)
+    assert envelope.offset_us(6 * SECOND) == 60
+
+
+@pytest.mark.parametrize("jitter_us", [0, 8_000, 25_000])
+@pytest.mark.parametrize("seconds", [3, 5, 8])
+def test_a_delay_that_rose_once_is_no_slow_source(jitter_us: int, seconds: int) -> None:
+    made_us = []
+    for seed in range(100):
+        rng = random.Random(seed)
+        for rose_us in (200_000, 800_000, seconds * SECOND // 3):
+            points = [
+                (at, min(40_000, at * 40_000 // rose_us) + rng.randrange(jitter_us + 1))
+                for at in range(0, seconds * SECOND, 200_000)
+            ]
+            made_us.append(rise_of(points) * seconds * SECOND)
+    # never more than the delay rose, and nearly always nothing
+    assert max(made_us) <= (40_000 + jitter_us if jitter_us else 0) and fmean(made_us) <= 1_500
+
+
+def test_jitter_and_stalls_rise_hardly_ever() -> None:
+    rises = []
+    for seed in range(300):
+        rng = random.Random(seed)
+        lates = [rng.randrange(25_000) + (300_000 if rng.random() < 0.02 else 0) for _ in range(25)]
+        rises.append(rise_of([(at * SECOND // 5, late) for at, late in enumerate(lates)]) * 5)
+    assert sum(rise > 0.002 for rise in rises) <= 15 and max(rises) < 0.02
+
+
+def test_a_stall_and_the_burst_after_it_do_not_rise() -> None:
+    points = [(at * SECOND // 5, 1_000) for at in range(15)]
+    for late_us in (2_000_000, 1_800_000, 1_500_000, 900_000, 100_000, 2_000):
+        points.append((points[-1][0] + SECOND // 5, late_us))
+        assert rise_of(points) == 0.0

@@ -166,8 +166,8 @@ def test_a_file_played_as_a_camera_two_per_cent_off_stays_in_step(tmp_path: Path
     assert worst_ms(errors, 12) < 1000 / 30
 
 
-# Goal of the figures: 80 ms. A source that is slower than 1 % is off by what it loses until its rate is known
-# (2 %: 137 ms): a slope of less than some seconds, taken for its rate, put all later footage off by 900 ms.
+# Goal of the figures: 80 ms. A slow source is off by what it loses until it shows. The rate that lasts is
+# known later: a slope of some seconds, taken for it, put all footage after a stop off by 900 ms.
 @pytest.mark.parametrize("recorder", ["mediamtx", "embedded"])
 @pytest.mark.parametrize("part_s", [0.2, 0.5, 1.0])
 @pytest.mark.parametrize(
@@ -180,11 +180,11 @@ def test_a_source_that_is_per_cents_off_is_in_step_from_its_first_seconds(
     camera = Feed(skew_ppm=skew_ppm, b_frames=b_frames, seed=6, late_us=start_late, connects_s=(0.7,))
     held_s = 0.93 if recorder == "embedded" else 0.0
     errors = seen(tmp_path / "one", camera, 40, recorder=recorder, part_s=part_s, held_s=held_s)
-    assert worst_ms(errors, 0, 10.7) < max(80, -skew_ppm * RATE_KNOWN_S / 1000)
+    assert worst_ms(errors, 0, 10.7) < max(80, -skew_ppm * SHOWS_S / 1000)
     assert worst_ms(errors, 14) < 1000 / 30
 
 
-RATE_KNOWN_S = 8
+SHOWS_S = 3.5
 
 
 def start_late(seconds: float, rng: random.Random) -> float:
