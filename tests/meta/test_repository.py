@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -24,16 +27,34 @@ FORBIDDEN = {
 
 def files() -> list[str]:
     """What git knows or would add; without git (a release) everything but what was built."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    listed = _listed_by_git() if shutil.which("git") else None
+    return [name for name in (_walked() if listed is None else listed) if (ROOT / name).is_file()]
+
+
+def _listed_by_git() -> list[str] | None:
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return listed.stdout.splitlines() if listed.returncode == 0 else None
+
+
+def _walked() -> list[str]:
+    built = [line.strip("/\n") for line in (ROOT / ".gitignore").read_text().splitlines() if line]
+    found: list[str] = []
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if not _matches(name, [*built, ".git"])]
+        found += [os.path.relpath(Path(folder, name), ROOT) for name in names if not _matches(name, built)]
+    return found
+
+
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def test_without_git_the_same_files_are_looked_at() -> None:
+    listed = _listed_by_git() if shutil.which("git") else None
+    if listed is None:
+        pytest.skip("no git here to compare with")
+    assert {name for name in listed if (ROOT / name).is_file()} <= set(_walked())
 
 
 def test_no_file_is_big() -> None:
