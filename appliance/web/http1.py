@@ -89,6 +89,8 @@ class Protocol(H11Protocol):
         if isinstance(event, RawData) and self.connection.their_state is h11.ERROR:
             return  # what follows malformed bytes is not kept while the answer before them is made
         await super().handle(event)
+        if isinstance(event, Closed):
+            await self.can_read.set()  # the answer was given up, so its end wakes no reader
         stream = self.stream
         if isinstance(stream, WSStream) and stream.buffer.length > stream.buffer.max_length:
             await stream.handle(StreamClosed(stream_id=stream.stream_id))  # 1009 has been sent
@@ -111,9 +113,13 @@ class Protocol(H11Protocol):
                 self._taken, self._length = 0, _length_of(event)
                 await self.send(Updated(idle=False))
                 await self._create_stream(event)
+                if self.stream is not None and self.stream.closed:
+                    await self._end_refused()
+                    return
             elif event is h11.PAUSED:
-                await self.can_read.clear()
-                await self.can_read.wait()
+                if self.stream is not None:  # else there is no answer whose end would wake this
+                    await self.can_read.clear()
+                    await self.can_read.wait()
                 if self.connection.our_state is not h11.IDLE:
                     return  # the answer was not finished: hypercorn would wait here for ever
             elif event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed) or self.stream is None:
@@ -146,6 +152,12 @@ class Protocol(H11Protocol):
         the application, which would wait for its first message for ever."""
         await self._close_stream()
         await self._send_error_response(400)
+        await self.send(Closed())
+
+    async def _end_refused(self) -> None:
+        """After a handshake that is none: hypercorn has answered 400 without an application, and so nothing
+        would ever end the answer and let go of the connection."""
+        await self._close_stream()
         await self.send(Closed())
 
     async def _send_error_response(self, status_code: int) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+import socket
+import struct
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from appliance.web.api import RawRoute, Routes
 from tests.kit.waiting import LIMIT_S
@@ -37,8 +42,15 @@ async def test_bytes_behind_a_last_request_are_discarded_and_its_answer_is_whole
 
 
 def slow_routes(gate: trio.Event, begun: trio.Event) -> Routes:
-    """An answer that waits for `gate`, and reads no body."""
+    """An answer that waits for `gate`, and reads no body; another that is given up in the middle."""
     routes = Routes("test")
+
+    async def stopped(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:
+        begun.set()
+        await gate.wait()
+        headers = [(b"content-type", b"text/plain"), (b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"1", "more_body": True})
 
     async def slow(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:
         begun.set()
@@ -48,6 +60,7 @@ def slow_routes(gate: trio.Event, begun: trio.Event) -> Routes:
         await send({"type": "http.response.body", "body": b"{}"})
 
     routes.raw.append(RawRoute("GET", "/slow", slow))
+    routes.raw.append(RawRoute("GET", "/stopped", stopped))
     return routes
 
 
@@ -105,6 +118,26 @@ async def test_who_speaks_before_the_handshake_is_over_gets_400_and_the_applicat
             await told.wait()
 
 
+_BAD_HANDSHAKES = {
+    "HTTP/1.0": handshake("/ws").replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "no key": re.sub(rb"Sec-WebSocket-Key: [^\r]+\r\n", b"", handshake("/ws")),
+    "an old version": handshake("/ws").replace(b"Version: 13", b"Version: 8"),
+    "a body": handshake("/ws", "Content-Length: 5").replace(b"Version: 13", b"Version: 8"),
+}
+
+
+@pytest.mark.parametrize("behind", [b"", b"X", frame(b"hello", 1), request(), bytes(70_000)])
+@pytest.mark.parametrize("said", _BAD_HANDSHAKES.values(), ids=_BAD_HANDSHAKES)
+async def test_a_handshake_that_is_none_ends_its_connection(box: Box, said: bytes, behind: bytes) -> None:
+    """Hypercorn answers 400 by itself and goes on waiting for an application that was never begun: such a
+    connection held its place for ever, whether its client had left or not, and a thousand filled the box."""
+    async with serving(box.app()) as server:
+        stream = await server.connect()
+        await stream.send_all(said + behind)
+        answer = await read_to_end(stream)
+        assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
+
+
 @pytest.mark.parametrize("body", [b"", b"x" * 5], ids=["none of it", "half of it"])
 @pytest.mark.parametrize("framing", [{"content_length": "10"}, {"transfer_encoding": "chunked"}])
 async def test_an_answer_before_the_body_says_that_the_connection_ends(
@@ -126,3 +159,32 @@ async def test_an_answer_before_a_body_that_has_come_keeps_the_connection(box: B
             await stream.send_all(request("/nothing", "POST", b"{}", host="evil.example"))
             answer = await read_answer(stream)
             assert answer.startswith(b"HTTP/1.1 421 ") and b"onnection:" not in answer
+
+
+_BEHIND = {"a request": request(), "bytes": b"X", "many": bytes(70_000)}
+
+
+@pytest.mark.parametrize("behind", _BEHIND.values(), ids=_BEHIND)
+@pytest.mark.parametrize("path", ["/time", "/version", "/nothing", "/slow", "/stopped"])
+async def test_who_resets_with_more_behind_its_request_holds_no_place(
+    box: Box, path: str, behind: bytes
+) -> None:
+    """An answer that finds its socket gone recycles nothing. The reader waited for that for ever, and a
+    thousand such packets filled the box."""
+    gate, begun = trio.Event(), trio.Event()
+    async with serving(box.app(slow_routes(gate, begun))) as server:
+        before = trio.lowlevel.current_statistics().tasks_living
+        for _ in range(5):
+            stream = await server.connect()
+            await stream.send_all(request())
+            await read_answer(stream)
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.write(stream.socket.fileno(), request(path) + behind)
+            stream.socket.close()
+        if path in ("/slow", "/stopped"):
+            await begun.wait()
+            await trio.testing.wait_all_tasks_blocked()  # the readers have come to what follows
+            gate.set()
+        with trio.fail_after(LIMIT_S):
+            while trio.lowlevel.current_statistics().tasks_living > before:  # noqa: ASYNC110  # the far end
+                await trio.sleep(0.01)
