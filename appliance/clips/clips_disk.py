@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-import trio
 
 from appliance.kernel.file_system import file_system_of
 from appliance.kernel.store import Store
+from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx, Tx
 
 log = structlog.get_logger("clip_files")
@@ -59,7 +59,7 @@ class ClipsDisk:
 
         Raises OSError, StoreBroken.
         """
-        found = await trio.to_thread.run_sync(_find, clips_dir, store.path.parent)
+        found = await in_thread(_find, clips_dir, store.path.parent)
         known, place, named = await store.read(
             lambda tx: (_meta(tx, _KEY), _meta(tx, _PLACE), _named(tx)),
         )
@@ -68,13 +68,13 @@ class ClipsDisk:
             missing: list[str] = []
             is_other = known not in (None, found.file_system)
             if is_other or place not in (None, now[1]):
-                missing = await trio.to_thread.run_sync(_missing, clips_dir, named)
+                missing = await in_thread(_missing, clips_dir, named)
             if is_other and len(missing) * 2 > len(named) and is_bare(place, clips_dir, found):
                 self.is_away = True
                 return False
             if missing:
                 log.warning("another clips disk", missing=len(missing))
-                await trio.to_thread.run_sync(_begin, clips_dir)
+                await in_thread(_begin, clips_dir)
                 self.is_new = True
             await store.insist(partial(_accept, now=now, missing=missing))
         self.is_known, self.device = True, found.device
@@ -83,7 +83,7 @@ class ClipsDisk:
     async def require(self, clips_dir: Path) -> None:
         """Raises OSError while the disk is away, also when it went since the last look."""
         if not self.is_away and self.device is not None:
-            self.is_away = await trio.to_thread.run_sync(device_of, clips_dir) != self.device
+            self.is_away = await in_thread(device_of, clips_dir) != self.device
         if self.is_away:
             raise OSError(errno.ENODEV, "the disk with the clips is not mounted")
 

@@ -29,6 +29,7 @@ from appliance.clips.wholeness import is_lost
 from appliance.kernel.errors import Refused, Unavailable, not_found
 from appliance.kernel.rows import load_row
 from appliance.kernel.store import Store
+from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx
 from appliance.web.api import RawRoute, Receive, Scope, Send
 from appliance.web.ranges import FileRange, Media, send_media
@@ -110,7 +111,7 @@ class Delivery:
             return [await self._open_export(plan)]
         if plan.file_path is not None:
             path = self.clips_dir / plan.file_path
-            fd = await trio.to_thread.run_sync(_open_or_none, path, limiter=self.threads)
+            fd = await in_thread(_open_or_none, path, limiter=self.threads)
             if fd is not None:
                 return [FileRange(fd, 0, plan.size)]
         return [plan.header, *await self.open_ranges(plan.ranges)]
@@ -118,21 +119,17 @@ class Delivery:
     async def _open_export(self, plan: StoredPlan) -> FileRange:
         """Raises FileLost, or Unavailable when the clips' disk is away."""
         assert plan.file_path is not None
-        fd = await trio.to_thread.run_sync(
-            _open_or_none, self.clips_dir / plan.file_path, limiter=self.threads
-        )
+        fd = await in_thread(_open_or_none, self.clips_dir / plan.file_path, limiter=self.threads)
         if fd is not None:
             return FileRange(fd, 0, plan.size)
-        if self.disk.is_there and await trio.to_thread.run_sync(
-            is_lost, plan, self.clips_dir, limiter=self.threads
-        ):
+        if self.disk.is_there and await in_thread(is_lost, plan, self.clips_dir, limiter=self.threads):
             raise FileLost(plan.file_path)
         raise Unavailable("clips_disk", "the disk of the clips does not answer", "look at /readyz")
 
     async def open_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[FileRange]:
         """One descriptor per recording. Raises Refused 409 `footage_gone`, Unavailable: the disk refuses."""
         try:
-            return await trio.to_thread.run_sync(self._open_ranges, ranges, limiter=self.threads)
+            return await in_thread(self._open_ranges, ranges, limiter=self.threads)
         except FileNotFoundError as error:
             raise Refused(
                 409, "footage_gone", f"the recording is gone: {error.strerror}", "retry to cut what is left"

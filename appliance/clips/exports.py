@@ -26,6 +26,7 @@ from appliance.clips.writing import sync_directory
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.follow import follow
 from appliance.kernel.store import Store
+from appliance.kernel.threads import in_thread
 from appliance.media.plan import Plan
 from appliance.web.ranges import FileRange
 
@@ -95,7 +96,10 @@ class Exports:
                 trouble = error
             nursery.cancel_scope.cancel()
         if trouble is not None:
-            raise trouble
+            try:
+                raise trouble
+            finally:
+                del trouble  # else this frame and the error keep each other
         return is_done
 
     async def _encode(
@@ -138,11 +142,11 @@ class Exports:
                     await self.store.write(partial(cuts.tell_progress, job=job, share=share))
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
-        return await trio.to_thread.run_sync(call, limiter=self.delivery.threads)
+        return await in_thread(call, limiter=self.delivery.threads)
 
     async def _drop(self, path: Path) -> None:
         with trio.move_on_after(STOP_S, shield=True), suppress(OSError):
-            await trio.to_thread.run_sync(
+            await in_thread(
                 lambda: path.unlink(missing_ok=True), limiter=self.delivery.threads, abandon_on_cancel=True
             )
 

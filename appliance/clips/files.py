@@ -29,6 +29,7 @@ from appliance.clips.wholeness import find_lost
 from appliance.clips.writing import BytesLost, Unreadable, link_file, unlink, write_plan
 from appliance.kernel.retry import Backoff, DiskErrors
 from appliance.kernel.store import Store
+from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx, Tx
 
 log = structlog.get_logger("clip_files")
@@ -98,8 +99,8 @@ class ClipFiles:
         try:
             await self.disk.require(self.clips_dir)
             twin = await self.store.read(lambda tx: written_twin(tx, plan))
-            if twin is None or not await trio.to_thread.run_sync(self._link, twin, path, plan.size):
-                await trio.to_thread.run_sync(write_plan, plan, self.clips_dir / path, self.footage.open_fd)
+            if twin is None or not await in_thread(self._link, twin, path, plan.size):
+                await in_thread(write_plan, plan, self.clips_dir / path, self.footage.open_fd)
         except BytesLost as error:
             return await self._bytes_lost(plan, error, commit)
         except Unreadable as error:  # it plays on out of the recording, as far as that goes
@@ -140,7 +141,7 @@ class ClipFiles:
 
     async def make_folder(self) -> None:
         """Raises OSError."""
-        await trio.to_thread.run_sync(lambda: self.clips_dir.mkdir(parents=True, exist_ok=True))
+        await in_thread(lambda: self.clips_dir.mkdir(parents=True, exist_ok=True))
         self.disk_errors.clear("folder")
 
     async def settle(self) -> None:
@@ -171,13 +172,16 @@ class ClipFiles:
         for row in due:
             path = str(row["path"])
             try:
-                await trio.to_thread.run_sync(unlink, self.clips_dir / path)
+                await in_thread(unlink, self.clips_dir / path)
             except OSError as error:
                 refused = error
             else:
                 await commit(partial(_drop_garbage, path=path))
         if refused is not None:
-            raise refused
+            try:
+                raise refused
+            finally:
+                del refused  # else this frame and the error keep each other
 
     async def _drop_replaced(self, commit: Commit) -> None:
         """Cuts that a newer one replaced, once nobody plays them."""

@@ -19,6 +19,7 @@ from appliance.clips.cuts import Job
 from appliance.clips.expiry import OwnFile, footage_is_gone, own_file
 from appliance.clips.exports import open_draft, publish
 from appliance.kernel.store import Store
+from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx
 from appliance.media.plan import Plan
 from appliance.media.retrim import MAX_HEADER_BYTES, Trimmed, header_size, retrim
@@ -50,7 +51,7 @@ class OwnCuts:
         name = f"{job.session_id}/{job.clip_id}-m{job.media_rev}.mp4"
         write = partial(_write, self.clips_dir / own.path, self.clips_dir / name, *_span(job, own))
         async with self.disk.writing(self.clips_dir, name):
-            shown, size = await trio.to_thread.run_sync(write, limiter=self.threads)
+            shown, size = await in_thread(write, limiter=self.threads)
             plan = file_plan(own, shown, size, job.latency_ms * 1000)
             await self.store.insist(lambda tx: cuts.finish(tx, job, plan, name))
 
@@ -58,7 +59,7 @@ class OwnCuts:
         """What an export of the job's span is encoded from: a plan whose header goes before the range, which
         is the caller's to close. Raises CannotTrim, Malformed, OSError."""
         show = partial(_show, self.clips_dir / own.path, *_span(job, own))
-        shown, samples = await trio.to_thread.run_sync(show, limiter=self.threads)
+        shown, samples = await in_thread(show, limiter=self.threads)
         plan = file_plan(own, shown, len(shown.header) + samples.length, job.latency_ms * 1000)
         spans = ((f"file:{own.path}", shown.first_us * 1000, shown.end_us * 1000),)
         return replace(plan, header=shown.header, media_spans=spans), samples

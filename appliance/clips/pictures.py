@@ -28,6 +28,7 @@ from appliance.kernel.follow import follow
 from appliance.kernel.rows import load_row
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store
+from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import Row, Tx
 from appliance.media.codecs import DECODER_OF_SAMPLE_ENTRY
 from appliance.media.files import open_once
@@ -113,9 +114,7 @@ class Pictures:
         wall_us = at_us + latency_us
         views = await self.footage.views(channel_id, wall_us - LOOK_BACK_US, wall_us + 1)
         try:
-            recording, picture = await trio.to_thread.run_sync(
-                self._find, views, at_us, latency_us, limiter=self.threads
-            )
+            recording, picture = await in_thread(self._find, views, at_us, latency_us, limiter=self.threads)
             late_us = at_us - picture.capture_us
             if within_us is not None and late_us > within_us:
                 os.close(recording)
@@ -199,11 +198,11 @@ class Pictures:
         """The file and its row, both or neither when the box stops: a file without a row is nobody's."""
         with trio.move_on_after(KEEP_S, shield=True):
             async with self.disk.writing(self.clips_dir, name):
-                await trio.to_thread.run_sync(_write, self.clips_dir / name, jpeg, limiter=self.threads)
+                await in_thread(_write, self.clips_dir / name, jpeg, limiter=self.threads)
                 await self.store.write(partial(note_picture, row=row, name=name))
 
     async def _read(self, name: str) -> bytes | None:
-        return await trio.to_thread.run_sync(_read_or_none, self.clips_dir / name, limiter=self.threads)
+        return await in_thread(_read_or_none, self.clips_dir / name, limiter=self.threads)
 
     def _refine_soon(self, row: Row) -> None:
         """Have the clip's first frame made, where it is known. Far behind its key it takes a core for seconds

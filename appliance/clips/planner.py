@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import trio
 
 from appliance.clips.footage import Footage
+from appliance.kernel.threads import in_thread
 from appliance.media.coverage import explained
 from appliance.media.files import open_once
 from appliance.media.fmp4 import Malformed
@@ -53,7 +54,7 @@ class Planner:
         """The plan of [start_us, end_us) of capture time. Raises NoFootage, OSError, Malformed."""
         wanted = Wanted(channel_id, start_us, end_us, latency_us)
         views = await self._views(wanted)
-        plan = await trio.to_thread.run_sync(self._plan, wanted, views, limiter=self.threads)
+        plan = await in_thread(self._plan, wanted, views, limiter=self.threads)
         return self._explained(plan, wanted)
 
     async def plan_together(self, wanted: Sequence[Wanted]) -> list[Plan | None]:
@@ -63,7 +64,7 @@ class Planner:
         for place, one in enumerate(wanted):
             with suppress(OSError):
                 seen[place] = await self._views(one)
-        plans = await trio.to_thread.run_sync(self._plan_all, wanted, seen, limiter=self.threads)
+        plans = await in_thread(self._plan_all, wanted, seen, limiter=self.threads)
         return [plan and self._explained(plan, one) for plan, one in zip(plans, wanted, strict=True)]
 
     def _explained(self, plan: Plan, wanted: Wanted) -> Plan:

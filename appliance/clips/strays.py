@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-import trio
 
 from appliance.clips import cuts
 from appliance.clips.clips_disk import without_ending
@@ -29,6 +28,7 @@ from appliance.clips.pictures import exact_name, key_name
 from appliance.clips.writing import sync_directory, unlink
 from appliance.kernel import json
 from appliance.kernel.store import Store
+from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.media.plan import Plan
 from appliance.media.retrim import MAX_HEADER_BYTES, CannotTrim, Trimmed, header_size, retrim
@@ -86,7 +86,7 @@ async def sweep(store: Store, clips_dir: Path, under_way: Collection[str] = ()) 
     Raises OSError, StoreBroken.
     """
     pictures = await store.read(_pictures)  # before the files: what is made from now on is not missed
-    found = await trio.to_thread.run_sync(_our_files, clips_dir)
+    found = await in_thread(_our_files, clips_dir)
     spared = frozenset(under_way)  # after the files, before the rows: what is done by now has its row
     kept = await store.read(_named_files)
     clips = await store.read(lambda tx: {row["id"] for row in tx.all("SELECT id FROM clips")})
@@ -95,13 +95,13 @@ async def sweep(store: Store, clips_dir: Path, under_way: Collection[str] = ()) 
     for stray in ours:
         if not stray.is_finished and without_ending(stray.path) not in under_way:  # nor begun since
             log.info("left by a crash", file=stray.path)
-            await trio.to_thread.run_sync(unlink, clips_dir / stray.path)
+            await in_thread(unlink, clips_dir / stray.path)
     # files first: a clip that is ready again by its file keeps its picture
     for stray in sorted(ours, key=lambda each: each.kind != "mp4"):
         if stray.is_finished and not await _adopt(store, clips_dir, stray):
             log.warning("finished file without a row kept aside", file=stray.path)
-            await trio.to_thread.run_sync(move_aside, clips_dir, stray.path)
-    await _register(store, await trio.to_thread.run_sync(_aside_files, clips_dir))
+            await in_thread(move_aside, clips_dir, stray.path)
+    await _register(store, await in_thread(_aside_files, clips_dir))
     if found:  # else the disk is away
         gone = pictures - {each.path for each in found}
         await store.insist(partial(_forget_pictures, gone=gone))
@@ -110,7 +110,7 @@ async def sweep(store: Store, clips_dir: Path, under_way: Collection[str] = ()) 
 
 async def count_aside(store: Store, clips_dir: Path, kept: Kept) -> None:
     """Bring the figures for /readyz up to date: a person may have put the files away. Raises OSError."""
-    there = set(await trio.to_thread.run_sync(_aside_files, clips_dir))
+    there = set(await in_thread(_aside_files, clips_dir))
     sql = "SELECT path, due_us FROM garbage WHERE path LIKE ?"
     rows = await store.read(lambda tx: tx.all(sql, (f"{ASIDE}/%",)))
     due = [row["due_us"] for row in rows if row["path"] in there]
@@ -174,16 +174,14 @@ async def _adopt(store: Store, clips_dir: Path, stray: Stray) -> bool:
         return await store.insist(partial(_name_picture, stray=stray))
     plan = await store.read(partial(_plan_without_file, stray=stray))
     if plan is not None:
-        if not await trio.to_thread.run_sync(
-            _begins_with, clips_dir / stray.path, plan["header"], plan["size"]
-        ):
+        if not await in_thread(_begins_with, clips_dir / stray.path, plan["header"], plan["size"]):
             return False
         log.info("file of a plan found", file=stray.path)
         return await store.insist(partial(_name_file, stray=stray))
     wanted = await store.read(partial(_cut_wanted, stray=stray))
     if wanted is None:
         return False
-    made = await trio.to_thread.run_sync(_plan_of_file, clips_dir / stray.path, wanted)
+    made = await in_thread(_plan_of_file, clips_dir / stray.path, wanted)
     if made is None:
         return False
     log.warning("clip adopted from its file", clip=stray.clip_id, file=stray.path)

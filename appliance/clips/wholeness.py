@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-import trio
 
 from appliance.clips import cuts
 from appliance.clips.footage import Footage
 from appliance.clips.plans import StoredPlan, exported_plans, unwritten_plans, without_plan
 from appliance.kernel.store import Store
+from appliance.kernel.threads import in_thread
 from appliance.media.holes import PLAIN_SOUND, find_hole
 
 log = structlog.get_logger("clip_files")
@@ -33,11 +33,11 @@ async def find_lost(
         await store.insist(partial(cuts.lost, clip_id=clip_id, media_rev=media_rev))
     plans = await store.read(lambda tx: unwritten_plans(tx, limit=100_000))
     for plan in plans:
-        if not await trio.to_thread.run_sync(is_whole, plan, footage.open_fd, look_inside):
+        if not await in_thread(is_whole, plan, footage.open_fd, look_inside):
             log.warning("clip lost its footage", clip=plan.clip_id)
             await store.insist(partial(cuts.lost, clip_id=plan.clip_id, media_rev=plan.media_rev))
     for plan in await store.read(exported_plans):
-        if not is_away and await trio.to_thread.run_sync(is_lost, plan, clips_dir):
+        if not is_away and await in_thread(is_lost, plan, clips_dir):
             log.warning("clip lost its file", clip=plan.clip_id, file=plan.file_path)
             await store.insist(partial(cuts.lost, clip_id=plan.clip_id, media_rev=plan.media_rev))
 

@@ -18,17 +18,20 @@ from typing import Final
 
 import trio
 
+from appliance.kernel.threads import in_thread
+
 EVERY_S: Final = 60.0
 MAP_FROM_BYTES: Final = 128 * 1024  # glibc's own first value; setting it ends its rising
 _M_TRIM_THRESHOLD: Final = -1  # malloc.h
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 ARENAS: Final = 2
+_LIBC = ctypes.CDLL(None)  # once: each one is a new class, and a circle
 
 
 def begin() -> bool:
     """Fix sizes and arenas, before threads or anything large. False: not this C library."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(_LIBC, "mallopt", None)
     if mallopt is None:
         return False
     wanted = {
@@ -41,7 +44,7 @@ def begin() -> bool:
 
 def give_back() -> None:
     """Return whole free pages to the system. Blocks for milliseconds, without Python's lock."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = getattr(_LIBC, "malloc_trim", None)
     if trim is not None:
         trim(0)
 
@@ -51,4 +54,4 @@ async def run_giving_back(*, task_status: trio.TaskStatus[None] = trio.TASK_STAT
     task_status.started()
     while True:
         await trio.sleep(EVERY_S)
-        await trio.to_thread.run_sync(give_back)
+        await in_thread(give_back)

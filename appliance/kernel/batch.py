@@ -65,6 +65,16 @@ class Request(Generic[T]):
     error: BaseException | None = None
     entries: list[Entry] = field(default_factory=list)
 
+    def result(self) -> T:
+        """What the closure returned; raises what it raised. Once."""
+        error, self.error = self.error, None
+        if error is None:
+            return self.value  # type: ignore[return-value]  # set whenever error is None
+        try:
+            raise error
+        finally:
+            del error  # else frame, error and request keep each other
+
 
 def commit(db: apsw.Connection, batch: Sequence[Request[Any]], clock: Clock) -> BaseException | None:
     """Run and commit the whole batch. Blocks. Returns what must end the daemon, None when nothing must."""

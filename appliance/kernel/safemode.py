@@ -19,6 +19,7 @@ import structlog
 import trio
 
 from appliance.kernel.clock import boot_id, boottime_us
+from appliance.kernel.threads import in_thread
 
 log = structlog.get_logger("safemode")
 
@@ -128,14 +129,14 @@ async def run_leaving(
         safe.next_s = trio.current_time() + pause_s
         await trio.sleep(pause_s)
         log.warning("safe mode turns a part on", part=part)
-        await trio.to_thread.run_sync(memory.note, {"trying": part})
+        await in_thread(memory.note, {"trying": part})
         safe.hold(part).set()
         safe.next_s = None
         await trio.sleep(QUIET_S)
         ended = {name: times for name, times in memory.record.ended.items() if name != part}
-        await trio.to_thread.run_sync(memory.note, {"trying": "", "ended": ended})
+        await in_thread(memory.note, {"trying": "", "ended": ended})
     if memory.record.was_safe:
-        await trio.to_thread.run_sync(memory.note, {"was_safe": False, "exits_us": ()})
+        await in_thread(memory.note, {"was_safe": False, "exits_us": ()})
         log.warning("safe mode is over")
 
 

@@ -31,6 +31,7 @@ from appliance.kernel.migrate import SCHEMA_DIR, WrongDatabase, migrate, require
 from appliance.kernel.rescue import suspect
 from appliance.kernel.retry import Backoff
 from appliance.kernel.state_disk import Copy, copy_database, discard_copy, refusal
+from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx, Tx
 
 T = TypeVar("T")
@@ -105,9 +106,7 @@ class Store:
             raise Unavailable("stopping", "the box is stopping", "try again in a moment") from None
         with trio.CancelScope(shield=True):
             await request.done.wait()
-        if request.error is not None:
-            raise request.error
-        return request.value  # type: ignore[return-value]  # set whenever error is None
+        return request.result()
 
     async def insist(self, closure: Callable[[Tx], T]) -> T:
         """`write` for actors, whose change nobody waits for: a disk that is full or refuses is waited out.
@@ -154,7 +153,7 @@ class Store:
 
     async def backup(self, target: Path) -> None:
         """Copy the live database to `target` (SQLite's online backup)."""
-        await trio.to_thread.run_sync(lambda: backup(self._open_reader(), target))
+        await in_thread(lambda: backup(self._open_reader(), target))
 
     # -- the writer ------------------------------------------------------------------------------
 
@@ -198,7 +197,7 @@ class Store:
     async def _run(self, call: Callable[[], Any], limiter: trio.CapacityLimiter) -> Any:
         """In a thread; simulated-time tests run it in the loop (a thread looks idle to trio's mock clock)."""
         if self._in_thread:
-            return await trio.to_thread.run_sync(call, limiter=limiter)
+            return await in_thread(call, limiter=limiter)
         await trio.lowlevel.checkpoint()
         return call()
 
@@ -230,7 +229,7 @@ class Store:
         broken: BaseException | None = None
         with trio.CancelScope(shield=True), trio.move_on_after(COMMIT_LIMIT_S) as limit:
             if self._in_thread:
-                broken = await trio.to_thread.run_sync(
+                broken = await in_thread(
                     self._commit_batch, batch, limiter=self._writer_limiter, abandon_on_cancel=True
                 )
             else:

@@ -98,9 +98,13 @@ class Hub:
             for _ in range(TICKS):
                 due_s = trio.current_time() + tick_s
                 await trio.sleep_until(due_s)
-                stood_still = trio.current_time() - due_s > tick_s
-                for client in () if stood_still else list(self.clients):
-                    client.check_silence(self.heartbeat_s * SILENT_HEARTBEATS)
+                if trio.current_time() - due_s <= tick_s:
+                    self._check_silence()
+
+    def _check_silence(self) -> None:
+        """A function of its own: a loop's last client would be kept while `pulse` sleeps."""
+        for client in list(self.clients):
+            client.check_silence(self.heartbeat_s * SILENT_HEARTBEATS)
 
     def _beat(self) -> None:
         payload = protocol.heartbeat(head=self.journal.head, now_us=self.clock.now_us())

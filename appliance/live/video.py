@@ -23,6 +23,7 @@ import trio
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import not_found
 from appliance.kernel.signal import Signal
+from appliance.kernel.threads import in_thread
 from appliance.live.audience import Audience
 from appliance.live.border import survive
 from appliance.live.protocol import RESTART, Close, binary_frame
@@ -190,7 +191,7 @@ class LiveVideo:
         async def make_first() -> bytes:
             data = await self._read_part(viewer.fd, view.parts[key.part])
             make = partial(from_key, data, view, key, with_idr=viewer.with_idr, sound=viewer.sound)
-            return await trio.to_thread.run_sync(make, limiter=self.threads)
+            return await in_thread(make, limiter=self.threads)
 
         place = (view.name, view.base_ns, "key", key.part, key.sample, viewer.with_idr, viewer.sound)
         await viewer.show(await self.shared.get(place, make_first))
@@ -236,7 +237,7 @@ class LiveVideo:
         return next((each for each in sounds if each in heard), 0)
 
     async def _open(self, view: SegmentView) -> int:
-        return await trio.to_thread.run_sync(self.footage.open_fd, view.name, limiter=self.threads)
+        return await in_thread(self.footage.open_fd, view.name, limiter=self.threads)
 
     async def _send_parts(self, view: SegmentView, viewer: Viewer) -> None:
         while viewer.next_part < len(view.parts):
@@ -297,7 +298,7 @@ class LiveVideo:
     async def _read(self, fd: int, offset: int, length: int) -> bytes:
         if length > PART_BYTES_MAX:
             raise Dropped(f"a part of {length} bytes is too long to be shown live")
-        data = await trio.to_thread.run_sync(os.pread, fd, length, offset, limiter=self.threads)
+        data = await in_thread(os.pread, fd, length, offset, limiter=self.threads)
         if len(data) < length:
             raise Malformed(f"the recording ends at {offset + len(data)}")
         return data

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import trio
 
 from appliance.kernel.errors import Refused, Unavailable
+from appliance.kernel.threads import in_thread
 from appliance.ops import ntp
 from appliance.ops.health import GB, Part, disk_part
 from appliance.ops.ports import tcp_port, udp_port
@@ -72,7 +73,7 @@ async def _disks(settings: Settings) -> dict[str, Part]:
         ("state", settings.storage.state_dir),
         ("recordings", settings.storage.recordings_dir),
     ):
-        found[f"disk_{name}"] = await trio.to_thread.run_sync(_disk, folder, settings, abandon_on_cancel=True)
+        found[f"disk_{name}"] = await in_thread(_disk, folder, settings, abandon_on_cancel=True)
     return found
 
 

@@ -13,11 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import trio
-
 from appliance.kernel import json
 from appliance.kernel.clock import BoxClock, to_rfc3339
 from appliance.kernel.store import open_store
+from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx, Row
 from appliance.settings import Settings
 
@@ -51,7 +50,7 @@ async def export_session(settings: Settings, session_id: str, out: Path) -> Repo
     if found is None:  # raised outside the block, which would wrap it in a group
         raise ExportError(f"no session {session_id}")
     manifest, plans = found
-    return await trio.to_thread.run_sync(write_session, manifest, plans, settings, out)
+    return await in_thread(write_session, manifest, plans, settings, out)
 
 
 def read_session(tx: ReadTx, session_id: str) -> tuple[dict[str, Any], dict[str, Row]] | None:

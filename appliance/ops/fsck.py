@@ -18,6 +18,7 @@ import trio
 from appliance.kernel import json
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.store import Store, open_store
+from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.ops.consistency import ASIDE, ClipRow, Facts, Finding, JournalFacts, PlanRow, check, repaired
 from appliance.ops.lock import StateBusy, hold_state
@@ -159,9 +160,9 @@ def _database(tx: ReadTx) -> list[str]:
 async def _mend(store: Store, settings: Settings, finding: Finding) -> Finding:
     if finding.mend == "unlink":
         path = settings.storage.clips / finding.subject
-        await trio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
+        await in_thread(lambda: path.unlink(missing_ok=True))
     elif finding.mend == "set_aside":
-        if not await trio.to_thread.run_sync(_set_aside, settings.storage.clips, finding.subject):
+        if not await in_thread(_set_aside, settings.storage.clips, finding.subject):
             return finding
     elif finding.mend:
         await store.write(partial(_forget, finding=finding))

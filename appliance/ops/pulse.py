@@ -17,6 +17,7 @@ import trio
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.follow import all_cursors
 from appliance.kernel.store import Store
+from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import Tx
 from appliance.ops.health import (
     PROBE_BAD_S,
@@ -123,8 +124,8 @@ def _write_probe(tx: Tx) -> None:
 
 async def _ask_disks(pulse: Pulse, folders: Mapping[str, Path], database: Path) -> None:
     for name, folder in folders.items():
-        pulse.disks[name] = await trio.to_thread.run_sync(disk_space, folder, abandon_on_cancel=True)
-    pulse.wal_bytes = await trio.to_thread.run_sync(_wal_bytes, database, abandon_on_cancel=True)
+        pulse.disks[name] = await in_thread(disk_space, folder, abandon_on_cancel=True)
+    pulse.wal_bytes = await in_thread(_wal_bytes, database, abandon_on_cancel=True)
 
 
 async def _ask_cursors(pulse: Pulse, store: Store) -> None:

@@ -17,6 +17,7 @@ from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.migrate import newest_schema
 from appliance.kernel.rescue import fact_of, publish_copy
 from appliance.kernel.store import Store
+from appliance.kernel.threads import in_thread
 from appliance.kernel.witness import Witness, write_witness
 from appliance.ops.health import Part
 
@@ -84,7 +85,7 @@ async def _testify(store: Store, site_id: str, snapshots: Snapshots) -> None:
         return
     witness = Witness(site_id, store.journal.epoch, head, newest_schema())
     try:
-        await trio.to_thread.run_sync(write_witness, store.path.parent, witness)
+        await in_thread(write_witness, store.path.parent, witness)
         snapshots.witnessed = head
     except OSError as error:
         log.warning("witness not written", error=str(error))
@@ -109,9 +110,9 @@ async def take_snapshot(store: Store, target: Path, site_id: str | None = None) 
     Raises OSError.
     """
     draft = target.with_suffix(".tmp")
-    await trio.to_thread.run_sync(lambda: target.parent.mkdir(parents=True, exist_ok=True))
+    await in_thread(lambda: target.parent.mkdir(parents=True, exist_ok=True))
     await store.backup(draft)
-    await trio.to_thread.run_sync(_finish, draft, target, site_id)
+    await in_thread(_finish, draft, target, site_id)
 
 
 def _finish(draft: Path, target: Path, site_id: str | None) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 import trio
 
+from appliance.kernel.threads import in_thread
 from appliance.recordings.cache import ChannelCache
 from appliance.recordings.followed import Followed, Open
 
@@ -32,7 +33,7 @@ async def sync_for_ever(followed: Followed) -> None:
             fds = _duplicated(grown)
             for one in grown:
                 one.needs_sync = False
-            await trio.to_thread.run_sync(
+            await in_thread(
                 _sync,
                 fds,
                 followed.cache if needs_log else None,

@@ -213,7 +213,10 @@ async def _record_once(shared: _Shared, channel_id: str, source: Source, teller:
         nursery.cancel_scope.cancel()
     teller.closed()
     if failure is not None:
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # else this frame and the error keep each other
 
 
 async def _watch_clock(shared: _Shared, told_us: int, scope: trio.CancelScope, teller: _Teller) -> None:

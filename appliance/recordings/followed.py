@@ -19,6 +19,7 @@ import trio
 from appliance.kernel.clock import Clock
 from appliance.kernel.retry import RetrySchedule
 from appliance.kernel.signal import Signal
+from appliance.kernel.threads import in_thread
 from appliance.media.spans import Outage, Piece, Reason
 from appliance.media.table import disk_line, outage_line
 from appliance.recordings import disk
@@ -212,7 +213,7 @@ class Followed:
 
     async def read(self, job: Callable[..., T], *args: Any) -> T:
         """Run a media read in a thread of the reads' own limiter; a hung disk is left behind at the end."""
-        return await trio.to_thread.run_sync(job, *args, limiter=self.shared.reads, abandon_on_cancel=True)
+        return await in_thread(job, *args, limiter=self.shared.reads, abandon_on_cancel=True)
 
     async def append(self, lines: bytes) -> None:
         """Add to the log before what it says is told; a state disk that refuses does not stop the index."""

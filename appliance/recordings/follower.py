@@ -22,6 +22,7 @@ from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.retry import Backoff
 from appliance.kernel.signal import Signal
+from appliance.kernel.threads import in_thread
 from appliance.media.spans import Coverage, Gap
 from appliance.media.view import SegmentView
 from appliance.recordings import disk
@@ -226,9 +227,7 @@ class RecordingsHandle:
         No gap is told: nobody was cut off. Raises OSError.
         """
         segments = [name.removeprefix(f"{channel_id}/") for name in names]
-        await trio.to_thread.run_sync(
-            unlink_segments, self.recordings_dir, channel_id, segments, limiter=self.reads
-        )
+        await in_thread(unlink_segments, self.recordings_dir, channel_id, segments, limiter=self.reads)
         self.rescan_now(channel_id)
 
     def statistics(self) -> dict[str, int]:
@@ -342,7 +341,7 @@ async def _name_strangers(state: _State, shared: Shared) -> None:
     while True:
         seen = state.hint_rang.count
         try:
-            folders = await trio.to_thread.run_sync(
+            folders = await in_thread(
                 disk.list_folders, shared.recordings_dir, limiter=shared.reads, abandon_on_cancel=True
             )
             state.strangers = tuple(name for name in folders if name not in state.wanted)

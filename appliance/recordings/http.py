@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import trio
-
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable, invalid, not_found
 from appliance.kernel.operation import Answer
+from appliance.kernel.threads import in_thread
 from appliance.media.files import open_once
 from appliance.media.fmp4 import Malformed
 from appliance.media.frames import plan_frames
@@ -63,7 +62,7 @@ async def _frames(
             with open_once(recordings.open_fd) as open_fd:
                 return plan_frames(views, open_fd, start_us, end_us, late_us)
 
-        return await trio.to_thread.run_sync(read, limiter=recordings.reads)
+        return await in_thread(read, limiter=recordings.reads)
     except (OSError, Malformed) as error:
         raise Unavailable(
             "recording_unreadable", f"the recording cannot be read: {error}", "look at /readyz for the disk"

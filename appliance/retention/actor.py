@@ -22,6 +22,7 @@ from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store, StoreFull
+from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import Tx
 from appliance.recordings.model import StoredSegment
 from appliance.retention import grace
@@ -176,7 +177,7 @@ class _Keeper:
         def ask() -> tuple[Space, Space]:
             return self.space(self.folders.recordings), self.space(self.folders.clips)
 
-        recordings, clips = await trio.to_thread.run_sync(ask, abandon_on_cancel=True)
+        recordings, clips = await in_thread(ask, abandon_on_cancel=True)
         self.free_bytes = recordings.free_bytes
         return recordings.free_bytes, None if clips.device == recordings.device else clips.free_bytes
 
@@ -200,12 +201,12 @@ class _Keeper:
         for _ in range(ROUNDS):
             view = await self._view(frozenset(unwritable))
             limits = self._limits_at(view.now_us)
-            decision = await trio.to_thread.run_sync(decide, view, limits)
+            decision = await in_thread(decide, view, limits)
             later = self.record.later if self.record is not None else None
             self.pending = None
             if later is not None or self.met_us:
                 freed = replace(view, holds=replace(view.holds, met_us={}))
-                self.pending = await trio.to_thread.run_sync(decide, freed, later or limits)
+                self.pending = await in_thread(decide, freed, later or limits)
             self.decision = decision
             self.stuck = tuple(sorted({clip_id for clip_id, _ in unwritable}))
             await self._delete(decision.footage)
@@ -273,7 +274,7 @@ class _Keeper:
             await self._delete_batch(doomed[at : at + BATCH])
 
     async def _delete_batch(self, doomed: Sequence[Doomed]) -> None:
-        there = await trio.to_thread.run_sync(self._there, doomed)
+        there = await in_thread(self._there, doomed)
         going = await self._write(partial(rows.condemn, doomed=there, guard_us=self.limits.guard_us))
         for reason, group in groupby(going, key=lambda one: one.reason):
             names = [one.segment.name for one in group]
@@ -320,17 +321,16 @@ class _Keeper:
     # -- the ballast -------------------------------------------------------------------------------------
 
     async def _adjust_ballast(self) -> None:
-        def adjust() -> bool:
-            return self.ballast.adjust(self.space(self.folders.state).free_bytes)
-
-        self.has_ballast = await trio.to_thread.run_sync(adjust, abandon_on_cancel=True)
+        self.has_ballast = await in_thread(
+            lambda: self.ballast.adjust(self.space(self.folders.state).free_bytes), abandon_on_cancel=True
+        )
 
     async def _write(self, closure: Callable[[Tx], T]) -> T:
         """A full database gets the ballast's room, once. Raises Unavailable, StoreBroken."""
         try:
             return await self.store.write(closure)
         except StoreFull:
-            if not await trio.to_thread.run_sync(self.ballast.give_up):
+            if not await in_thread(self.ballast.give_up):
                 raise
             self.has_ballast = False
             log.error("ballast given up", hint="the state disk is full: free space or add a disk")

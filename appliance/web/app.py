@@ -20,7 +20,7 @@ from appliance.web.endpoint import Backend
 from appliance.web.events import journal_routes
 from appliance.web.files import DOCS_DIR, STATIC_DIR, Files
 from appliance.web.gate import Gate
-from appliance.web.mount import mount
+from appliance.web.mount import OrdinaryRoutes
 from appliance.web.openapi import Document, openapi_document
 
 
@@ -60,8 +60,9 @@ def _assemble(
     return Dispatcher(
         raw=Table(raw),
         hot=Table([route for route in ordinary if route.hot]),
+        ordinary=Table([route for route in ordinary if not route.hot]),
         files=files,
         gate=Gate(site.hosts),
         backend=backend,
-        fallback=cast(Asgi, mount(ordinary, raw, backend)),
+        fallback=cast(Asgi, OrdinaryRoutes(backend)),
     )

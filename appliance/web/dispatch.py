@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -23,9 +23,9 @@ from appliance.web.endpoint import Backend, serve_route
 from appliance.web.files import Files
 from appliance.web.gate import Gate
 from appliance.web.limits import Limits
-from appliance.web.mount import REQUEST_KEY
+from appliance.web.mount import leave_found
 from appliance.web.outgoing import Outgoing
-from appliance.web.problems import unexpected
+from appliance.web.problems import method_not_allowed, no_such_path, unexpected
 from appliance.web.replies import Reply, document_reply, problem_reply, send_reply, wire_headers
 from appliance.web.requests import ClientGone, Request, header_map, read_body
 
@@ -54,6 +54,10 @@ class Table(Generic[T]):
                 return route, match.groupdict()
         return None
 
+    def methods(self, path: str) -> set[str]:
+        """With which it is served."""
+        return {method for method in self._by_method if self.find(method, path) is not None}
+
 
 def path_pattern(path: str) -> re.Pattern[str]:
     """/clips/{clip_id}/stream as a pattern; a parameter is one path segment or a part of one."""
@@ -69,6 +73,7 @@ class Dispatcher:
 
     raw: Table[RawRoute]
     hot: Table[Route]
+    ordinary: Table[Route]
     files: Files
     gate: Gate
     backend: Backend
@@ -122,8 +127,28 @@ class Dispatcher:
         if hot is not None:
             await send_reply(out, await serve_route(hot[0], self.backend, request, hot[1]))
             return
-        scope[REQUEST_KEY] = request
+        found = self.ordinary.find(method, path)
+        if found is None:
+            await send_reply(out, self._not_served(method, path))
+            return
+        leave_found(scope, *found, request)
         await self.fallback(scope, _already_read(receive), out)
+
+    def _not_served(self, method: str, path: str) -> Reply:
+        """OPTIONS, a WebSocket's path without an upgrade, another method's path, or nothing at all."""
+        methods = self.raw.methods(path) | self.hot.methods(path) | self.ordinary.methods(path)
+        if not methods:
+            return problem_reply(no_such_path(path))
+        if "WS" in methods:
+            methods = methods - {"WS"} | {"GET", "HEAD"}
+            if method in methods:
+                refusal = Refused(426, "upgrade_required", f"{path} is a WebSocket", "connect with ws://")
+                reply = problem_reply(refusal)
+                return replace(reply, headers=(*reply.headers, (b"upgrade", b"websocket")))
+        allowed = ", ".join(sorted({*methods, "OPTIONS"}))
+        if method == "OPTIONS":
+            return Reply(200, b"", headers=((b"allow", allowed.encode("ascii")),))
+        return problem_reply(method_not_allowed(method, allowed))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Also the ONE Exception border of WebSocket clients."""

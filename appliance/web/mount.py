@@ -1,77 +1,56 @@
 """The ordinary routes on quart-trio.
 
-Owns: everything Quart. Each route becomes one rule whose view is web/endpoint.py; Quart finds the rule,
-answers OPTIONS, and says 404 and 405. Errors of ours pass through it to the dispatcher's border.
+Owns: everything Quart. Its part of a request begins when the dispatcher has found the route: Quart's own
+router leaves a circle of objects behind with every request (its matching function refers to itself), and
+more with every 404 and 405 (an exception that holds the request that holds it), which the collector finds
+among old objects only rarely (kernel/interpreter.py). Errors of ours pass through to the dispatcher's border.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
 
-from quart import Response, request
+from quart import Response
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException
 
 from appliance.kernel.errors import Refused
-from appliance.web.api import RawRoute, Route
+from appliance.web.api import Route, Scope
 from appliance.web.endpoint import Backend, serve_route
-from appliance.web.problems import method_not_allowed, no_such_path
 from appliance.web.replies import Reply, problem_reply
 from appliance.web.requests import Request
 
-REQUEST_KEY = "appliance.request"  # where the dispatcher leaves the read request in the ASGI scope
+_FOUND_KEY = "appliance.found"  # in the ASGI scope: the route, its parameters, the request that was read
 
 
-def mount(routes: Iterable[Route], raw: Iterable[RawRoute], backend: Backend) -> QuartTrio:
-    """A Quart app with every route. Raw routes are named too, so that 405 and OPTIONS know them."""
-    app = QuartTrio("appliance", static_folder=None, template_folder=None)
-    app.config.update(
-        PROPAGATE_EXCEPTIONS=True, RESPONSE_TIMEOUT=None, BODY_TIMEOUT=None, MAX_CONTENT_LENGTH=None
-    )
-    app.url_map.merge_slashes = False
-    app.url_map.strict_slashes = True
-    for at, route in enumerate(routes):
-        app.add_url_rule(_rule(route.path), f"route{at}", _view(route, backend), methods=[route.method])
-    for at, each in enumerate(raw):
-        method = "GET" if each.method == "WS" else each.method
-        app.add_url_rule(_rule(each.path), f"raw{at}", _only_raw(each), methods=[method])
-    app.register_error_handler(HTTPException, _no)
-    return app
+def leave_found(scope: Scope, route: Route, parameters: dict[str, str], request: Request) -> None:
+    """Say which route Quart is to serve."""
+    scope[_FOUND_KEY] = (route, parameters, request)
 
 
-def _rule(path: str) -> str:
-    return path.replace("{", "<").replace("}", ">")
+class OrdinaryRoutes(QuartTrio):
+    """Serves the route that `leave_found` named in the scope."""
 
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(import_name="appliance", static_folder=None, template_folder=None)
+        self._backend = backend
+        self.config.update(
+            PROPAGATE_EXCEPTIONS=True, RESPONSE_TIMEOUT=None, BODY_TIMEOUT=None, MAX_CONTENT_LENGTH=None
+        )
+        self.register_error_handler(HTTPException, _no)
 
-def _view(route: Route, backend: Backend) -> Callable[..., Awaitable[Response]]:
-    async def view(**parameters: str) -> Response:
-        read = cast(Request, cast(Any, request.scope)[REQUEST_KEY])
-        return _response(await serve_route(route, backend, read, parameters))
+    def create_url_adapter(self, request: Any) -> None:
+        """No router: nothing is looked up here."""
+        return
 
-    return view
-
-
-def _only_raw(route: RawRoute) -> Callable[..., Awaitable[Response]]:
-    """What is left for Quart of a path the dispatcher serves: a WebSocket's path asked without upgrade."""
-
-    async def view(**_: str) -> Response:
-        refusal = Refused(426, "upgrade_required", f"{route.path} is a WebSocket", "connect with ws://")
-        response = _response(problem_reply(refusal))
-        response.headers["Upgrade"] = "websocket"
-        return response
-
-    return view
+    async def dispatch_request(self, request_context: Any = None) -> Response:
+        """The view. Quart's hooks run around it as around any other."""
+        route, parameters, request = cast(Any, request_context.request.scope)[_FOUND_KEY]
+        return _response(await serve_route(route, self._backend, request, parameters))
 
 
 async def _no(error: HTTPException) -> Response:
-    """Quart's own refusals: no rule, or a rule for other methods."""
-    path, method = request.path, request.method
-    if isinstance(error, NotFound):
-        return _response(problem_reply(no_such_path(path)))
-    if isinstance(error, MethodNotAllowed):
-        allowed = ", ".join(sorted(error.valid_methods or ()))
-        return _response(problem_reply(method_not_allowed(method, allowed)))
+    """Quart's own refusals."""
     return _response(
         problem_reply(Refused(error.code or 400, "bad_request", error.description or error.name))
     )

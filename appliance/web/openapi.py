@@ -17,6 +17,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from appliance.kernel import json
 from appliance.kernel.paging import Page
+from appliance.kernel.threads import in_thread
 from appliance.web.api import RawRoute, Receive, Route, Routes, Scope, Send
 from appliance.web.api_links import add_links
 from appliance.web.files import File, made_file
@@ -129,7 +130,7 @@ class Document:
     async def _serve(self, scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
         async with self._making:
             if self._file is None:
-                self._file = await trio.to_thread.run_sync(lambda: made_file(json.encode(self.make()), JSON))
+                self._file = await in_thread(lambda: made_file(json.encode(self.make()), JSON))
         await send_reply(send, self._file.reply(header_map(scope)))
 
 

@@ -160,7 +160,10 @@ class _PlainBody:
                 error = Stalled()
             nursery.cancel_scope.cancel()
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # else this frame and the error keep each other
         if self.sent < length:
             raise Gone
 

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 import h11
 import trio
 
+from appliance.kernel.threads import in_thread
 from appliance.web.pacing import INFO_BYTES, Flow, Pace, Peer, parse_info, pause_s
 from appliance.web.passthrough import Wire, wire_of
 
@@ -75,9 +76,7 @@ async def read_range(wanted: FileRange) -> bytes:
     """Exactly these bytes: in the loop when cached, else in a thread. Raises Lost."""
     data = _read_cached(wanted.fd, wanted.offset, wanted.length)
     if data is None:
-        data = await trio.to_thread.run_sync(
-            _read_all, wanted.fd, wanted.offset, wanted.length, limiter=MEDIA_READS
-        )
+        data = await in_thread(_read_all, wanted.fd, wanted.offset, wanted.length, limiter=MEDIA_READS)
     return data
 
 
@@ -221,7 +220,7 @@ class SendfileBody:
             ahead = min(left, STEP_BYTES)
             step = await self._wait_room(ahead)
             if not is_cached(piece.fd, offset, step):
-                await trio.to_thread.run_sync(_read_all, piece.fd, offset, ahead, limiter=MEDIA_READS)
+                await in_thread(_read_all, piece.fd, offset, ahead, limiter=MEDIA_READS)
             async with TURN:
                 written = self._send_step(piece.fd, offset, step)
             if written is None:

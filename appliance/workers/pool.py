@@ -61,9 +61,7 @@ class WorkerPoolHandle:
         finally:
             if not ticket.done.is_set():
                 queue.abandon(ticket)
-        if ticket.error is not None:
-            raise ticket.error
-        return cast(T, ticket.answer)
+        return cast(T, ticket.result())
 
     async def thumbnail(
         self, job: ThumbnailJob, recording: int, priority: Priority = Priority.LIVE

@@ -69,6 +69,16 @@ class Ticket:
             os.close(descriptor)
         self.done.set()
 
+    def result(self) -> object:
+        """The answer, once; raises the error."""
+        error, self.error = self.error, None
+        if error is None:
+            return self.answer
+        try:
+            raise error
+        finally:
+            del error  # else frame, error and ticket keep each other
+
 
 class JobQueue:
     """The line in front of `workers` workers."""

@@ -55,6 +55,7 @@ BORDERS: dict[str, str] = {
     "kernel/batch.py:commit": "whatever it was is handed to every caller of the batch",
     "kernel/batch.py:refuse_changes": "whatever a closure raises is handed to its caller",
     "kernel/batch.py:_perform": "whatever a closure raises is handed to its caller",
+    "kernel/threads.py:_Outcome.of": "raised again where the call was made",
     "live/border.py:survive": "one WebSocket ends, with a trace id",
     "recordings/disk.py:_scan": "one recording file becomes unreadable, with the reason",
     "web/dispatch.py:Dispatcher._http": "one request is answered 500, with a trace id",

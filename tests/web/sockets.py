@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import trio
@@ -110,22 +110,32 @@ def frame(payload: bytes, opcode: int = 2, *, last: bool = True) -> bytes:
     return bytes((opcode | 0x80 * last,)) + size + bytes(4) + payload
 
 
-OURS = {"Connection", "Protocol", "HTTPStream", "WSStream", "Inbox", "Viewer", "Client", "DirectTransport"}
+SERVING = ("appliance", "h11", "hypercorn", "quart", "quart_trio", "werkzeug", "wsproto")
 
 
 async def circles(once: Callable[[], Awaitable[None]], rounds: int = 10) -> list[str]:
     """Names of what `once` leaves in circles: the collector looks among old objects once in hours."""
     await once()
     await trio.sleep(0.05)
-    gc.collect()
-    gc.disable()
-    try:
+    with garbage() as left:
         for _ in range(rounds):
             await once()
         await trio.sleep(0.05)  # the server's side of the last one
+    return left
+
+
+@contextmanager
+def garbage() -> Iterator[list[str]]:
+    """In the list, after the block: the types of what serves requests that only the collector would free."""
+    left: list[str] = []
+    gc.collect()
+    gc.disable()
+    try:
+        yield left
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
-        return sorted({type(each).__name__ for each in gc.garbage} & OURS)
+        types = {type(each) for each in gc.garbage}
+        left += sorted(each.__name__ for each in types if each.__module__.partition(".")[0] in SERVING)
     finally:
         gc.set_debug(0)
         gc.garbage.clear()

@@ -84,8 +84,18 @@ async def test_stopping_ends_an_idle_connection_and_not_a_busy_one(
 
 @pytest.mark.parametrize(
     "said",
-    [b"", b"GARBAGE\r\n\r\n", request(connection="close"), request("/version") + request(connection="close")],
-    ids=["silent", "garbage", "one request", "two requests"],
+    [
+        b"",
+        b"GARBAGE\r\n\r\n",
+        request(connection="close"),
+        request("/version") + request(connection="close"),
+        request("/nothing", connection="close"),
+        request("/version", "PUT", connection="close"),
+        request("/version", "OPTIONS", connection="close"),
+        request("/version?x=1", connection="close"),
+        request("/ws", connection="close"),
+    ],
+    ids=["silent", "garbage", "hot", "two", "404", "405", "options", "422", "no upgrade"],
 )
 async def test_a_connection_leaves_no_circles_behind(box: Box, said: bytes) -> None:
     """After a flood of connections their memory is free at once."""

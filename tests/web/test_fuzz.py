@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from functools import partial
 from random import Random
@@ -12,6 +13,7 @@ import structlog
 import trio
 
 from appliance.live.broadcaster import run_live
+from appliance.web.connection import Connection
 from appliance.web.server import run_server
 from tests.attacks.packets import script
 from tests.attacks.raw import play
@@ -19,6 +21,7 @@ from tests.attacks.target import Target
 from tests.kit.waiting import LIMIT_S
 from tests.web.conftest import Box
 from tests.web.sample import sample_routes
+from tests.web.sockets import garbage
 
 SCRIPTS = 200
 TOGETHER = 32
@@ -29,6 +32,11 @@ def lines() -> Iterator[list[Any]]:
     """What is logged."""
     with structlog.testing.capture_logs() as captured:
         yield captured
+
+
+def connections() -> int:
+    """That exist, ended or not."""
+    return sum(type(each) is Connection for each in gc.get_objects())
 
 
 @pytest.mark.slow
@@ -47,14 +55,16 @@ async def test_nothing_fails_and_nothing_is_left(box: Box, lines: list[Any], see
         app = box.app(sample_routes(), live.routes())
         bound = await nursery.start(partial(run_server, app, host="127.0.0.1", port=0, stop=trio.Event()))
         target = Target("127.0.0.1", bound.port)
-        with trio.fail_after(60):
-            async with trio.open_nursery() as clients:
-                for _ in range(TOGETHER):
-                    clients.start_soon(client, target)
-            await target.ask("/time")
-        with trio.fail_after(LIMIT_S):
-            while app.sockets_now:  # noqa: ASYNC110  # the far ends of sockets
-                await trio.sleep(0.01)
+        with garbage() as left:
+            with trio.fail_after(60):
+                async with trio.open_nursery() as clients:
+                    for _ in range(TOGETHER):
+                        clients.start_soon(client, target)
+                await target.ask("/time")
+            with trio.fail_after(LIMIT_S):
+                while app.sockets_now or connections():  # noqa: ASYNC110  # the far ends of sockets
+                    await trio.sleep(0.01)
+        assert left == []
         nursery.cancel_scope.cancel()
     failed = [line for line in lines if line["log_level"] in ("error", "critical")]
     assert failed == []
