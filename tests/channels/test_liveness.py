@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,15 @@ def test_silence_is_an_error_after_thirty_seconds_and_is_said_once() -> None:  #
     table.commit(E.TIMEOUT, 130.2)
     assert table.due(1000.0) == []
     assert table.watches.next_deadline_s() == math.inf
+
+
+@pytest.mark.parametrize("rev", [0, 1])
+def test_a_stale_row_does_not_undo_a_timeout(rev: int) -> None:
+    """It was read before the timeout is written: the channel would look alive for another 30 s."""
+    table = Table()
+    assert table.due(30.0) == [TIMED_OUT]
+    assert not table.watches.learn("cam1", S.ACTIVE, "heartbeat", rev, now_s=30.0)
+    assert table.watch_state is S.TIMED_OUT and table.due(1000.0) == []
 
 
 def test_any_heartbeat_ends_a_timeout() -> None:  # V27
