@@ -25,15 +25,17 @@ E = TypeVar("E", bound=StrEnum)
 
 
 class Machine(Generic[S, E]):
-    """A checked table. Construction fails when a cell is missing."""
+    """A checked table. Construction fails when a cell is missing, or is of no event."""
 
     def __init__(
         self, name: str, states: type[S], events: type[E], table: Mapping[S, Mapping[E, S | Cell]]
     ) -> None:
         for state in states:
-            missing = set(events) - set(table.get(state, {}))
-            if missing:
+            cells = set(table.get(state, {}))
+            if missing := set(events) - cells:
                 raise ValueError(f"{name} machine: state {state} lacks {sorted(missing)}")
+            if unknown := cells - set(events):
+                raise ValueError(f"{name} machine: state {state} has cells of no event: {sorted(unknown)}")
         self.name = name
         self.states = states
         self.events = events

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,12 @@ def test_a_dead_end_says_so() -> None:
 def test_a_missing_cell_fails_at_construction() -> None:
     with pytest.raises(ValueError, match=r"shut lacks .*pull"):
         Machine("door", Door, Act, {**TABLE, Door.SHUT: {Act.PUSH: ILLEGAL}})
+
+
+def test_a_cell_of_no_event_fails_at_construction() -> None:
+    row: dict[Any, Door | Cell] = {Act.PUSH: ILLEGAL, Act.PULL: ILLEGAL, "shove": Door.OPEN}
+    with pytest.raises(ValueError, match=r"shut has cells of no event: \['shove'\]"):
+        Machine("door", Door, Act, {**TABLE, Door.SHUT: row})
 
 
 def test_the_diagram_draws_every_legal_cell_and_no_other() -> None:
