@@ -2,7 +2,8 @@
 
 A round is ROUND_S of one attack beside marks and newcomers, or as many generated requests as take as long.
 What must hold: every mark and newcomer is answered, the process stays the same one, and its memory at the end
-is within MEMORY_GROWTH of what it was after WARM_ROUNDS; a shorter run says nothing of memory.
+is within MEMORY_GROWTH of what it was after WARM_ROUNDS; a shorter run says nothing of memory. Descriptors go
+back after each round to what they were before the first one.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ async def _repeat(rounds: int, folder: Path, one: Round) -> Tally:
     memory: list[float] = []
     async with attacked(folder) as target:
         session_id = await begin(target)
+        at_first = target.descriptors()
         for number in range(rounds):
             answered, faults = await one(target, number, session_id)
             tally.rounds += 1
@@ -98,6 +100,7 @@ async def _repeat(rounds: int, folder: Path, one: Round) -> Tally:
             tally.violations += faults
             try:
                 await target.must_live()
+                await target.must_free(at_first)  # of all rounds: a few that stay of each add up
                 memory.append(target.memory_mb() or 0)
             except Broken as broken:
                 tally.wrong(f"round {number}: {broken}")
