@@ -15,7 +15,7 @@ BENCHES = Path(__file__).resolve().parents[2] / "scripts" / "benches"
 DEADLINE_S = 150.0
 
 PROMISED: dict[str, dict[str, tuple[str, ...]]] = {
-    "attacks": {"marks": ("attack", "idle_p95_ms", "p95_ms", "ratio", "waited_percent")},
+    "attacks": {"marks": ("attack", "ratio", "goal", "newcomer_ms", "newcomer_p95_ms", "newcomer_goal")},
     "cut": {
         "plan": ("method", "minutes", "median_ms", "min_ms", "ratio"),
         "exact": ("method", "media", "exact"),
