@@ -145,6 +145,7 @@ class Connection(TCPServer):
         self.limits = crowd.limits
         self._idle = IdleTimer(self.limits.idle_s)
         self.idle_task = self._idle  # type: ignore[assignment]  # same two methods
+        self._greeting = trio.CancelScope()
         self._reader = trio.CancelScope()
         self._keep_alive = trio.CancelScope()
         self._linger_until: float | None = None
@@ -153,32 +154,53 @@ class Connection(TCPServer):
     async def run(self) -> None:
         """Serve requests until either side closes."""
         try:
-            sock = self.stream.socket
-            client = parse_socket_addr(sock.family, sock.getpeername())
-            server = parse_socket_addr(sock.family, sock.getsockname())
-            async with Tasks() as tasks:
-                self._task_group = tasks
-                self.protocol = Protocol(
-                    self.app,
-                    self.config,
-                    self.context,
-                    tasks,
-                    ConnectionState(self.state),
-                    False,
-                    client,
-                    server,
-                    self.protocol_send,
-                )
-                self._idle.begin(self.limits.first_s)
-                tasks.spawn(self._watch_idle)
-                await self._read_data()
-                self._keep_alive.cancel(reason="the connection has ended")
+            if data := await self._first_bytes():
+                await self.crowd.turns.give_way()
+                await self._serve(data)
         except OSError:
             pass  # the peer went between accept and here
         finally:
             with trio.move_on_after(LINGER_S, shield=True):
                 await self._close()
             self._let_go()
+
+    async def _first_bytes(self) -> bytes:
+        """What the client says first; empty when that takes too long, or the server stops. Until then a
+        connection is a socket and a task: a flood of silent ones costs a third of what it would otherwise."""
+        with self._greeting:
+            self._greeting.deadline = trio.current_time() + self.limits.first_s
+            if self.context.terminated.is_set():
+                return b""
+            try:
+                return bytes(await self.stream.receive_some(MAX_RECV))
+            except GONE:
+                pass
+        return b""
+
+    async def _serve(self, first: bytes) -> None:
+        sock = self.stream.socket
+        client = parse_socket_addr(sock.family, sock.getpeername())
+        server = parse_socket_addr(sock.family, sock.getsockname())
+        async with Tasks() as tasks:
+            self._task_group = tasks
+            self.protocol = Protocol(
+                self.app,
+                self.config,
+                self.context,
+                tasks,
+                ConnectionState(self.state),
+                False,
+                client,
+                server,
+                self.protocol_send,
+            )
+            tasks.spawn(self._watch_idle)
+            await self._read_data(first)
+            self._keep_alive.cancel(reason="the connection has ended")
+
+    def stop(self) -> None:
+        """The server stops: end now, if nothing was ever asked. Others end by `context.terminated`."""
+        self._greeting.cancel(reason="the server stops")
 
     def _let_go(self) -> None:
         """Nobody uses this any more. Its parts refer to each other, and the collector looks for such circles
@@ -258,31 +280,34 @@ class Connection(TCPServer):
             with trio.CancelScope(shield=True):  # nothing here waits for the peer
                 await self._initiate_server_close()
 
-    async def _read_data(self) -> None:
-        discarded = 0
-        while discarded < LINGER_BYTES:
-            data = await self._receive()
-            if not data:
-                break
+    async def _read_data(self, first: bytes) -> None:  # type: ignore[override]  # hypercorn's reads it itself
+        data, discarded = first, 0
+        while data and discarded < LINGER_BYTES:
             if self._linger_until is not None:
                 discarded += len(data)
                 await self.crowd.turns.take()
-                continue
-            try:
-                left = await self._serve_short(data)
-                if left is None:
-                    break
-                if self.protocol.is_websocket:
-                    left = self._unless_flood(left)
-                elif left:
-                    await self.crowd.turns.take()
-                if left:
-                    await self.protocol.handle(RawData(left))
-            except MALFORMED as error:
-                if (times := _MALFORMED_LINES.take(trio.current_time())) is not None:
-                    log.info("malformed_input", error=repr(error), times=times)
+            elif not await self._take(data):
                 break
+            data = await self._receive()
         await self.protocol.handle(Closed())
+
+    async def _take(self, data: bytes) -> bool:
+        """Serve what has come. False: nothing more is to be read."""
+        try:
+            left = await self._serve_short(data)
+            if left is None:
+                return False
+            if self.protocol.is_websocket:
+                left = self._unless_flood(left)
+            elif left:
+                await self.crowd.turns.take()
+            if left:
+                await self.protocol.handle(RawData(left))
+        except MALFORMED as error:
+            if (times := _MALFORMED_LINES.take(trio.current_time())) is not None:
+                log.info("malformed_input", error=repr(error), times=times)
+            return False
+        return True
 
     def _unless_flood(self, data: bytes) -> bytes:
         """What may be read of a WebSocket's bytes. Behind a flood the connection ends; the application has

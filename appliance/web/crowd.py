@@ -34,6 +34,10 @@ class Member(Protocol):
 
     def abort(self) -> None: ...
 
+    def stop(self) -> None:
+        """The server stops: who has asked nothing ends at once."""
+        ...
+
     def has_bytes(self) -> bool:
         """Whether something has come that was not read yet: in a flood the loop is late with everybody."""
         ...
@@ -202,6 +206,11 @@ class Crowd:
         seen = self.changed.count
         while self.members:
             seen = await self.changed.wait_past(seen)
+
+    def stop(self) -> None:
+        """End those that have asked nothing."""
+        for member in list(self.silent):
+            member.stop()
 
     def abort(self) -> None:
         for member in list(self.members):

@@ -22,6 +22,7 @@ from appliance.web.connection import GONE, Connection, Limits
 from appliance.web.crowd import Crowd
 from appliance.web.limits import Seldom
 from appliance.web.listeners import CannotListen, open_listeners
+from appliance.web.turns import Turns
 
 __all__ = ["Bound", "CannotListen", "Limits", "run_server"]
 
@@ -104,6 +105,7 @@ async def run_server(
                     await stop.wait()
                     accepting.cancel_scope.cancel(reason="the server stops")
                 await context.terminated.set()
+                crowd.stop()
                 with trio.move_on_after(limits.stop_s) as patience:
                     await crowd.wait_empty()
                 if patience.cancelled_caught:
@@ -155,9 +157,8 @@ class _Door:
                 self.crowd.turned_away -= 1
             return
         connection = Connection(self.app, self.config, self.context, self.crowd, stream)
-        self.crowd.add(connection, address)  # before it gives way: who waits counts too
+        self.crowd.add(connection, address)
         try:
-            await self.crowd.turns.give_way()
             await connection.run()
         finally:
             self.crowd.remove(connection)
@@ -170,7 +171,23 @@ async def _accept(
     *,
     task_status: trio.TaskStatus[Any],
 ) -> None:
-    await trio.serve_listeners(door.serve, listeners, handler_nursery=handlers, task_status=task_status)
+    paced = [_PacedListener(listener, door.crowd.turns) for listener in listeners]
+    await trio.serve_listeners(door.serve, paced, handler_nursery=handlers, task_status=task_status)
+
+
+class _PacedListener(trio.abc.Listener[trio.SocketStream]):
+    """Accepts nobody while a mark is answered: a connection in the kernel's queue costs the mark nothing, and
+    one that is accepted some passes of the event loop."""
+
+    def __init__(self, listener: trio.SocketListener, turns: Turns) -> None:
+        self._listener, self._turns = listener, turns
+
+    async def accept(self) -> trio.SocketStream:
+        await self._turns.admit()
+        return await self._listener.accept()
+
+    async def aclose(self) -> None:
+        await self._listener.aclose()
 
 
 async def _turn_away(stream: trio.SocketStream, address: str, *, is_brief: bool) -> None:

@@ -26,7 +26,7 @@ class Turns:
     def __init__(self) -> None:
         self._one = trio.Lock()
         self._marks: dict[object, trio.Event] = {}  # under way
-        self._saved_s, self._counted_s = SAVED_S, 0.0
+        self._requests, self._newcomers = _Share(), _Share()
 
     @contextmanager
     def mark(self) -> Iterator[None]:
@@ -42,13 +42,19 @@ class Turns:
     async def take(self) -> None:
         """Return when it is the caller's turn to begin."""
         async with self._one:
-            began_s = trio.current_time()
-            self._saved_s = min(SAVED_S, self._saved_s + (began_s - self._counted_s) * SHARE)
-            self._counted_s = began_s
-            if self._marks and self._saved_s > 0:
-                await self._give_way(min(GIVE_WAY_S, self._saved_s))
-                self._saved_s -= trio.current_time() - began_s
+            await self._within(self._requests)
             await trio.lowlevel.checkpoint()
+
+    async def admit(self) -> None:
+        """Return when a listener may accept its next connection."""
+        await self._within(self._newcomers)
+
+    async def _within(self, share: _Share) -> None:
+        left_s = share.left_s()
+        if self._marks and left_s > 0:
+            began_s = trio.current_time()
+            await self._give_way(min(GIVE_WAY_S, left_s))
+            share.spend(trio.current_time() - began_s)
 
     async def give_way(self) -> None:
         """For a new connection, which waits beside others and in no line: for the marks under way now."""
@@ -59,3 +65,19 @@ class Turns:
         with trio.move_on_after(most_s):
             for done in list(self._marks.values()):
                 await done.wait()
+
+
+class _Share:
+    """The time that may be spent giving way, seconds."""
+
+    def __init__(self) -> None:
+        self._saved_s, self._counted_s = SAVED_S, 0.0
+
+    def left_s(self) -> float:
+        now_s = trio.current_time()
+        self._saved_s = min(SAVED_S, self._saved_s + (now_s - self._counted_s) * SHARE)
+        self._counted_s = now_s
+        return self._saved_s
+
+    def spend(self, seconds: float) -> None:
+        self._saved_s -= seconds

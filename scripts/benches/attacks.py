@@ -1,10 +1,11 @@
 """A mark's p95 under each attack beside the same box at rest, in alternating pairs; and how newcomers fare.
 
 Goals: a mark within 2 x of idle, as the median of the pairs' ratios; a newcomer (a tablet that comes back: a
-connection and one answer) within NEWCOMER_MS in 95 of 100 cases, and within half of that in the median. A pair
-is seconds of marks at rest, then the same with the attack. An attacker has a machine of its own, so the box runs
-on the first processor, and the attack and the marks on the others; `waited_percent` says how long the box waited
-for its processor all the same. A synthetic camera records meanwhile, so that there are live pictures to ask for.
+connection and one answer) within NEWCOMER_MS in 95 of 100 cases, and within half of that in the median. A
+pair is seconds of marks at rest, then the same with the attack. An attacker has a machine of its own, so the
+box runs on the first processor, and the attack and the marks on the others; `waited_percent` says how long
+the box waited for its processor all the same. A synthetic camera records meanwhile, so that there are live
+pictures to ask for.
 """
 
 from __future__ import annotations

@@ -18,6 +18,9 @@ class Guest:
     is_aborted: bool = False
     sent: bool = False
 
+    def stop(self) -> None:
+        raise AssertionError("the server does not stop here")
+
     def abort(self) -> None:
         self.is_aborted = True
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from appliance.kernel.operation import Answer
-from appliance.web import crowd, turns
+from appliance.web import crowd
 from appliance.web.api import RawRoute, Routes
 from appliance.web.listeners import USER_TIMEOUT_MS
 from appliance.web.requests import header_map, read_body
@@ -133,13 +134,13 @@ async def test_a_refused_request_with_an_unread_body_does_not_hang_its_connectio
 async def test_stopping_finishes_the_running_request_and_closes_the_idle_ones(box: Box) -> None:
     gate, begun = trio.Event(), trio.Event()
     async with serving(box.app(echo_routes(gate, begun)), PATIENT) as server:
-        idle, busy = await server.connect(), await server.connect()
+        idle, busy, silent = [await server.connect() for _ in range(3)]
         await idle.send_all(request("/time"))
         await read_answer(idle)
         await busy.send_all(request("/echo", "POST", b"{}"))
         await begun.wait()
         server.ask_to_stop()
-        assert await read_to_end(idle) == b""
+        assert await read_to_end(idle) == b"" and await read_to_end(silent) == b""
         with pytest.raises(OSError):
             await server.connect()
         gate.set()
@@ -267,30 +268,6 @@ async def test_when_a_crowd_leaves_at_once_the_next_is_served(box: Box) -> None:
             async with newcomer:
                 await newcomer.send_all(request(connection="close"))
                 assert (await read_to_end(newcomer)).startswith(b"HTTP/1.1 200 ")
-
-
-async def test_who_waits_for_a_mark_to_be_answered_has_a_place_like_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(turns, "GIVE_WAY_S", 1e6)
-    monkeypatch.setattr(crowd, "GREETING_S", 0.0)
-    begun = trio.Event()
-
-    class Marks:
-        def is_short(self, path: str) -> bool:
-            return True
-
-        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-            begun.set()
-            await trio.sleep_forever()
-
-    async with serving(Marks(), Limits(connections=3, stop_s=0.1)) as server:
-        mark = await server.connect()
-        await mark.send_all(request("/mark", "POST", b"{}"))
-        await begun.wait()
-        guests = [await server.connect() for _ in range(4)]
-        with trio.fail_after(LIMIT_S):
-            assert await read_to_end(guests[0]) == b""  # A7: nobody waits outside of the count
 
 
 async def test_a_connection_without_a_first_byte_ends_sooner_than_a_kept_one(box: Box) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Awaitable, Callable
+
+import pytest
 import trio
 import trio.testing
 
@@ -43,10 +47,13 @@ async def test_nothing_begins_while_a_mark_is_answered() -> None:
     assert sorted(begun) == [0, 1, 2]
 
 
-async def test_a_mark_that_takes_long_holds_nobody_up(autojump_clock: trio.testing.MockClock) -> None:
+@pytest.mark.parametrize("way", [Turns.take, Turns.admit])
+async def test_a_mark_that_takes_long_holds_nobody_up(
+    autojump_clock: trio.testing.MockClock, way: Callable[[Turns], Awaitable[None]]
+) -> None:
     turns = Turns()
     with turns.mark():
-        await turns.take()
+        await way(turns)
         assert trio.current_time() == GIVE_WAY_S
 
 
@@ -70,13 +77,16 @@ async def test_marks_without_a_pause_do_not_keep_others_waiting(
         nursery.cancel_scope.cancel()
 
 
-async def test_slow_marks_leave_the_others_half_of_the_time(autojump_clock: trio.testing.MockClock) -> None:
+@pytest.mark.parametrize("way", [Turns.take, Turns.admit])
+async def test_slow_marks_leave_the_others_half_of_the_time(
+    autojump_clock: trio.testing.MockClock, way: Callable[[Turns], Awaitable[None]]
+) -> None:
     """A disk that takes a second for each commit: turns are not one each 50 ms."""
     turns, taken = Turns(), []
 
     async def others() -> None:
         while True:
-            await turns.take()
+            await way(turns)
             taken.append(trio.current_time())
             await trio.sleep(0.001)  # of the test's clock: what was begun
 
@@ -97,3 +107,13 @@ async def test_a_new_connection_waits_in_no_line(autojump_clock: trio.testing.Mo
                 nursery.start_soon(turns.give_way)
             await trio.sleep(GIVE_WAY_S + 0.001)
             assert not nursery.child_tasks
+
+
+async def test_requests_do_not_use_up_what_newcomers_may_wait(autojump_clock: trio.testing.MockClock) -> None:
+    turns = Turns()
+    with turns.mark():
+        for _ in range(10):
+            await turns.take()
+        began_s = trio.current_time()
+        await turns.admit()
+        assert math.isclose(trio.current_time() - began_s, GIVE_WAY_S)
