@@ -14,6 +14,7 @@ from appliance.media.names import nearest
 from appliance.media.segment import SegmentFacts
 from appliance.media.spans import Entry
 from appliance.recordings.segment_state import Segment
+from appliance.recordings.told import own_us
 
 if TYPE_CHECKING:
     from appliance.recordings.channel import Channel
@@ -34,8 +35,8 @@ def guess_us(times_us: Sequence[int], written_us: int) -> int | None:
 
 def told_us(channel: Channel, segment: Segment, index: SegmentIndex, facts: SegmentFacts) -> int:
     """Wall time of media time `base_ns` by the file's own word; without one it ended when written."""
-    if facts.ntp_us is not None:
-        return facts.ntp_us
+    if (begin_us := own_us(segment)) is not None:
+        return begin_us
     end_ns = facts.end_ns or 0
     segment.name_us = _begin_us(channel, segment, (end_ns - index.named_ns) // 1000)
     if segment.name_us is None:

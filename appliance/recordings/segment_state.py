@@ -12,6 +12,7 @@ from typing import Literal
 from appliance.media.fmp4 import Mtxi
 from appliance.media.index import Growth, SegmentIndex
 from appliance.media.segment import SegmentFacts
+from appliance.recordings.part_times import Early
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +42,7 @@ class Segment:
     deferred: Growth | None = None
     waited: int = 0
     claim: Mtxi | Literal[False] | None = False
+    early: Early | None = None  # what its pictures tell of its mtxi; None: not known
 
 
 @dataclass(frozen=True, slots=True)
