@@ -65,5 +65,5 @@ async def _plans(plan_together: PlanTogether, claimed: Sequence[Job]) -> Sequenc
     try:
         return await plan_together(spans)
     except Exception:  # border: one clip's job, and which one it is shows when each is cut by itself
-        log.exception("cuts failed together", clips=[job.clip_id for job in claimed])
+        log.exception("cuts_failed_together", clips=[job.clip_id for job in claimed])
         return [None] * len(claimed)

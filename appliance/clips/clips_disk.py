@@ -73,7 +73,7 @@ class ClipsDisk:
                 self.is_away = True
                 return False
             if missing:
-                log.warning("another clips disk", missing=len(missing))
+                log.warning("another_clips_disk", missing=len(missing))
                 await in_thread(_begin, clips_dir)
                 self.is_new = True
             await store.insist(partial(_accept, now=now, missing=missing))

@@ -107,7 +107,7 @@ class Cutting:
         except (StoreBroken, OSError):
             raise
         except Exception as error:  # border: one clip's job
-            log.exception("cut failed", clip=job.clip_id, channel=job.channel_id)
+            log.exception("cut_failed", clip=job.clip_id, channel=job.channel_id)
             reason = f"The recording could not be read: {error or type(error).__name__}"
             await self.store.insist(lambda tx: cuts.fail(tx, job, reason, had_us))
         else:
@@ -132,11 +132,11 @@ class Cutting:
             await self.exports.make(job, plan, samples)
             self.no_worker.reset()
         except Unavailable as error:
-            log.warning("export put off", clip=job.clip_id, reason=error.detail)
+            log.warning("export_put_off", clip=job.clip_id, reason=error.detail)
             self.queue.exports_from_s = trio.current_time() + self.no_worker.next_s()
             await self.store.insist(lambda tx: cuts.put_back(tx, job))
         except (Refused, BadExport) as error:
-            log.error("export failed", clip=job.clip_id, mode=job.mode, reason=str(error))
+            log.error("export_failed", clip=job.clip_id, mode=job.mode, reason=str(error))
             said = error.detail if isinstance(error, Refused) else str(error)
             reason = f"The clip could not be encoded: {said}"
             had_us = shown_us(plan, job.start_us, job.end_us)

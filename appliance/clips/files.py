@@ -132,7 +132,7 @@ class ClipFiles:
         for clip_id in [clip_id for clip_id, until_s in self.lost.items() if until_s <= now_s]:
             del self.lost[clip_id]
         self.lost[plan.clip_id] = now_s + LOST_S
-        log.warning("clip lost its footage", clip=plan.clip_id, reason=str(error))
+        log.warning("clip_lost_its_footage", clip=plan.clip_id, reason=str(error))
         await commit(lambda tx: cuts.lost(tx, plan.clip_id, plan.media_rev))
         return True
 

@@ -120,7 +120,7 @@ class LateFootage:
             if self.retries.postpone(late.clip_id):
                 await self.store.insist(partial(note, known=None))
         except Exception:  # border: one clip's job. What cannot be read now waits for other news
-            log.exception("late footage cannot be read", clip=late.clip_id)
+            log.exception("late_footage_cannot_be_read", clip=late.clip_id)
         else:
             self.retries.forget(late.clip_id)
             if late.gains(plan):

@@ -186,7 +186,7 @@ class Pictures:
             try:
                 await self._keep(row, key_name(row), jpeg)
             except (OSError, Unavailable) as error:  # shown all the same, and made again for the next one
-                log.warning("picture not kept", clip=row["id"], reason=str(error))
+                log.warning("picture_not_kept", clip=row["id"], reason=str(error))
             return jpeg
         except Refused as refused:
             raise Unavailable("thumbnail_pending", refused.detail, retry_after_s=1) from refused
@@ -240,7 +240,7 @@ class Pictures:
         try:
             await self.thumbnail(clip_id)
         except _NO_PICTURE as error:
-            log.info("no thumbnail yet", clip=clip_id, reason=str(error))
+            log.info("no_thumbnail_yet", clip=clip_id, reason=str(error))
 
     async def _refine(self) -> None:
         while True:
@@ -250,7 +250,7 @@ class Pictures:
                 try:
                     await self._make_exact(clip_id)
                 except _NO_PICTURE as error:
-                    log.info("thumbnail stays the key", clip=clip_id, reason=str(error))
+                    log.info("thumbnail_stays_the_key", clip=clip_id, reason=str(error))
             await self.wake.wait_past(seen)
 
     async def _make_exact(self, clip_id: str) -> None:

@@ -193,7 +193,7 @@ class Queue:
 
     def refuse(self, job: Job, error: OSError) -> bool:
         """Note it. False: it has refused for so long that the clip has to say so."""
-        log.warning("cut put off", clip=job.clip_id, channel=job.channel_id, reason=str(error))
+        log.warning("cut_put_off", clip=job.clip_id, channel=job.channel_id, reason=str(error))
         self.disk_errors.record("cutting", error)
         return self.retries.postpone(job.clip_id)
 

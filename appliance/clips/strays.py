@@ -94,12 +94,12 @@ async def sweep(store: Store, clips_dir: Path, under_way: Collection[str] = ()) 
     ours = [each for each in left if each.clip_id in clips and without_ending(each.path) not in spared]
     for stray in ours:
         if not stray.is_finished and without_ending(stray.path) not in under_way:  # nor begun since
-            log.info("left by a crash", file=stray.path)
+            log.info("left_by_a_crash", file=stray.path)
             await in_thread(unlink, clips_dir / stray.path)
     # files first: a clip that is ready again by its file keeps its picture
     for stray in sorted(ours, key=lambda each: each.kind != "mp4"):
         if stray.is_finished and not await _adopt(store, clips_dir, stray):
-            log.warning("finished file without a row kept aside", file=stray.path)
+            log.warning("finished_file_without_a_row_kept_aside", file=stray.path)
             await in_thread(move_aside, clips_dir, stray.path)
     await _register(store, await in_thread(_aside_files, clips_dir))
     if found:  # else the disk is away
@@ -176,7 +176,7 @@ async def _adopt(store: Store, clips_dir: Path, stray: Stray) -> bool:
     if plan is not None:
         if not await in_thread(_begins_with, clips_dir / stray.path, plan["header"], plan["size"]):
             return False
-        log.info("file of a plan found", file=stray.path)
+        log.info("file_of_a_plan_found", file=stray.path)
         return await store.insist(partial(_name_file, stray=stray))
     wanted = await store.read(partial(_cut_wanted, stray=stray))
     if wanted is None:
@@ -184,7 +184,7 @@ async def _adopt(store: Store, clips_dir: Path, stray: Stray) -> bool:
     made = await in_thread(_plan_of_file, clips_dir / stray.path, wanted)
     if made is None:
         return False
-    log.warning("clip adopted from its file", clip=stray.clip_id, file=stray.path)
+    log.warning("clip_adopted_from_its_file", clip=stray.clip_id, file=stray.path)
     return await store.insist(partial(_take_over, stray=stray, plan=made))
 
 

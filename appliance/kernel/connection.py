@@ -74,7 +74,7 @@ def close(db: apsw.Connection) -> None:
     try:
         db.close(True)
     except apsw.Error as error:
-        log.warning("database closed with an error", error=str(error))
+        log.warning("database_closed_with_an_error", error=str(error))
 
 
 def is_full(folder: Path) -> bool:

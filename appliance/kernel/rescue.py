@@ -77,7 +77,7 @@ def suspect(path: Path) -> None:
     try:
         _suspicion(path).touch()
     except OSError as error:
-        log.warning("suspicion not written", error=str(error))
+        log.warning("suspicion_not_written", error=str(error))
 
 
 def clear_suspicion(path: Path) -> None:
@@ -122,7 +122,7 @@ def rescue(
     Raises OSError when not even an empty database can be made.
     """
     aside = _aside(path, now_us)
-    log.error("database is made again", reason=reason, aside=aside.name)
+    log.error("database_is_made_again", reason=reason, aside=aside.name)
     draft = path.with_name(f"{path.name}.draft")
     base = next((one for one in snapshots if is_good(one)), None)
     damaged = path if path.exists() and path.stat().st_size else None
@@ -138,7 +138,7 @@ def rescue(
     _swap(path, draft, aside)
     if not aside.exists():
         aside.write_text(f"{reason}\n")  # nothing was left to move: health is red until this is put away
-    log.error("database made again", **asdict(report))
+    log.error("database_made_again", **asdict(report))
     return report
 
 

@@ -128,7 +128,7 @@ async def run_leaving(
         pause_s = safe.pause_s(part)
         safe.next_s = trio.current_time() + pause_s
         await trio.sleep(pause_s)
-        log.warning("safe mode turns a part on", part=part)
+        log.warning("safe_mode_turns_a_part_on", part=part)
         await in_thread(memory.note, {"trying": part})
         safe.hold(part).set()
         safe.next_s = None
@@ -137,7 +137,7 @@ async def run_leaving(
         await in_thread(memory.note, {"trying": "", "ended": ended})
     if memory.record.was_safe:
         await in_thread(memory.note, {"was_safe": False, "exits_us": ()})
-        log.warning("safe mode is over")
+        log.warning("safe_mode_is_over")
 
 
 class Memory:

@@ -290,7 +290,7 @@ class Store:
 
     def _detach(self, reason: str, *, is_full: bool = False) -> None:
         """Read from a copy and refuse changes from now on. Raises OSError, apsw.Error."""
-        log.error("state disk cannot be written", reason=reason, hint="marks are refused until it is mended")
+        log.error("state_disk_cannot_be_written", reason=reason, hint="marks are refused until it is mended")
         copy = copy_database(self.path)
         try:
             self._use(copy.path)
@@ -318,11 +318,11 @@ class Store:
                 self._claim.take()
             self._use(self.path)
         except (OSError, apsw.Error, WrongDatabase) as error:
-            log.warning("state disk still refuses", reason=str(error))
+            log.warning("state_disk_still_refuses", reason=str(error))
             return
         self.detached, self.refused = None, ""
         self._discard_copy()
-        log.warning("state disk can be written again")
+        log.warning("state_disk_can_be_written_again")
 
     def _discard_copy(self) -> None:
         if self._copy is not None:

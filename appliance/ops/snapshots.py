@@ -88,7 +88,7 @@ async def _testify(store: Store, site_id: str, snapshots: Snapshots) -> None:
         await in_thread(write_witness, store.path.parent, witness)
         snapshots.witnessed = head
     except OSError as error:
-        log.warning("witness not written", error=str(error))
+        log.warning("witness_not_written", error=str(error))
 
 
 async def _copy(store: Store, clock: Clock, folder: Path, site_id: str, snapshots: Snapshots) -> None:
@@ -98,7 +98,7 @@ async def _copy(store: Store, clock: Clock, folder: Path, site_id: str, snapshot
         await take_snapshot(store, folder / f"box-{stamp}.db", site_id)
     except OSError as error:
         snapshots.error = str(error)
-        log.warning("snapshot not made", error=str(error))
+        log.warning("snapshot_not_made", error=str(error))
         return
     snapshots.head, snapshots.made_s, snapshots.error = head, trio.current_time(), ""
 

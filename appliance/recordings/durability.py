@@ -40,12 +40,12 @@ async def sync_for_ever(followed: Followed) -> None:
                 limiter=followed.sync_thread,
                 abandon_on_cancel=True,
             )
-            followed.worked("sync")
+            followed.disk_errors.clear("sync")
             if grown:
                 followed.durable_until_us = until_us
                 followed.shared.changed.ring()
         except OSError as error:
-            followed.fail("sync", error)
+            followed.disk_errors.record("sync", error)
 
 
 def _duplicated(grown: Sequence[Open]) -> list[int]:

@@ -107,8 +107,8 @@ async def open_segment(
     try:
         fd = await followed.read(open_recording, followed.shared.recordings_dir, followed.path(segment.name))
     except OSError as error:
-        followed.fail("open", error)
+        followed.disk_errors.record("open", error)
         return
-    followed.worked("open")
+    followed.disk_errors.clear("open")
     followed.open[segment.name] = Open(segment, fd, was_there=was_there, is_old=is_old, looked_us=looked_us)
     followed.channel.opened(segment)

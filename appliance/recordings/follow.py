@@ -83,7 +83,7 @@ async def _load(followed: Followed) -> None:
             remembered, listing = await followed.read(load)
             break
         except OSError as error:
-            followed.fail("recordings", error)
+            followed.disk_errors.record("recordings", error)
             followed.loaded.set()  # the others must not wait for this one
             await trio.sleep(_RETRY_S)
     channel.restore(remembered)
@@ -106,7 +106,7 @@ async def _load(followed: Followed) -> None:
         if found and not followed.absent:
             await followed.read(followed.cache.tidy, remembered, found)
     except OSError as error:
-        followed.fail("index", error)
+        followed.disk_errors.record("index", error)
     newest = max(found, key=lambda name: (found[name].mtime_ns, name), default=None)
     if newest is not None and channel.segments[newest].facts is None and not shared.only_growing:
         segment = channel.segments[newest]
@@ -136,7 +136,7 @@ async def _look_for_ever(followed: Followed) -> None:
                 followed.shared.wake_rebuild.ring()
             await followed.append(followed.take_untold())
         except OSError as error:
-            followed.fail("recordings", error)
+            followed.disk_errors.record("recordings", error)
             followed.folder_mtime_ns = -1
             with trio.move_on_after(_RETRY_S):
                 await followed.wake.wait_past(seen)
@@ -220,7 +220,7 @@ async def _take(followed: Followed, one: Open, status: os.stat_result, ask_close
         if not growth.more:
             break
     one.is_closed, one.was_there = seen.is_closed, False
-    followed.worked("recordings")
+    followed.disk_errors.clear("recordings")
 
 
 async def _release(followed: Followed, one: Open, made: Sequence[Knot]) -> None:
@@ -369,7 +369,7 @@ async def _finish(followed: Followed, one: Open) -> None:
             await followed.read(disk.finish, one.fd, followed.cache, facts, index, line)
             followed.log_needs_sync = True
     except OSError as error:
-        followed.fail("index", error)
+        followed.disk_errors.record("index", error)
     finally:
         os.close(one.fd)
     for idle in idle_indexes(channel):

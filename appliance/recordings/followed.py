@@ -7,7 +7,6 @@ tasks do with it.
 from __future__ import annotations
 
 import errno
-import logging
 from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import Any, Final, TypeVar
 import trio
 
 from appliance.kernel.clock import Clock
-from appliance.kernel.retry import RetrySchedule
+from appliance.kernel.retry import DiskErrors, RetrySchedule
 from appliance.kernel.signal import Signal
 from appliance.kernel.threads import in_thread
 from appliance.media.spans import Outage, Piece, Reason
@@ -34,7 +33,6 @@ DECIDED_S: Final = 10.0  # an open file has shown by then whether it grows in re
 T = TypeVar("T")
 WhyEnded = Callable[[str, float], Reason | None]
 """(channel id, trio time of its newest part) -> why nothing has come since; None: the files know as much."""
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -118,11 +116,12 @@ class Followed:
     lone: Lone | None = None
     untold: bytes = b""  # log lines of a task that must not write: the looking one does
     retries: RetrySchedule = field(default_factory=RetrySchedule)  # segments the disk would not let us walk
-    errors: dict[str, str] = field(default_factory=dict)  # by what was tried: what the disk said
+    disk_errors: DiskErrors = field(init=False)
     folder: str = field(init=False)  # asked 20 times a second: not put together each time
 
     def __post_init__(self) -> None:
         self.folder = str(self.shared.recordings_dir / self.channel.id)
+        self.disk_errors = DiskErrors(f"recordings of {self.channel.id}")
 
     def tell_outage(self, start_us: int, reason: Reason) -> None:
         """Footage stopped at this wall time. The reason told first is kept, for good."""
@@ -179,8 +178,8 @@ class Followed:
             away = [(names, None) for names, _ in away]
         self.away, self.device = tuple(away), listing.device
         if not self.away:
-            self.worked("mount")
-            self.worked("recordings")
+            self.disk_errors.clear("mount")
+            self.disk_errors.clear("recordings")
             return listing.files
         self._say_away()
         absent = self.absent
@@ -203,7 +202,7 @@ class Followed:
                 f"the disk with {len(names)} recordings is not mounted; if it was replaced for good, move the"
                 f" folder index/{self.channel.id} out of the state folder and restart"
             )
-            self.fail("mount", OSError(errno.ENODEV, reason))
+            self.disk_errors.record("mount", OSError(errno.ENODEV, reason))
 
     def note_disk(self, listing: disk.Listing) -> None:
         """Have the log say on which file system the files are that it tells of from here on."""
@@ -222,16 +221,6 @@ class Followed:
         try:
             await self.read(self.cache.append, lines)
             self.log_needs_sync = True
-            self.worked("index")
+            self.disk_errors.clear("index")
         except OSError as error:
-            self.fail("index", error)
-
-    def fail(self, what: str, error: OSError) -> None:
-        """Log it once per reason; health shows it until `worked`."""
-        said = f"{what}: {error.strerror or error}"
-        if said != self.errors.get(what):
-            log.warning("channel %s: %s", self.channel.id, said)
-        self.errors[what] = said
-
-    def worked(self, what: str) -> None:
-        self.errors.pop(what, None)
+            self.disk_errors.record("index", error)

@@ -7,7 +7,6 @@ sessions, who records. Truth is the disk: directory times are hints, a rescan re
 from __future__ import annotations
 
 import errno
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+import structlog
 import trio
 
 from appliance.kernel.clock import Clock
@@ -43,7 +43,7 @@ _FOLDERS_S: Final = 5.0
 _START_S: Final = 5.0  # a disk that hangs must not keep marks from being taken
 
 Announce = Callable[[Fact], Awaitable[None]]
-log = logging.getLogger(__name__)
+log = structlog.get_logger("recordings")
 
 
 @dataclass(slots=True)
@@ -346,7 +346,7 @@ async def _name_strangers(state: _State, shared: Shared) -> None:
             )
             state.strangers = tuple(name for name in folders if name not in state.wanted)
         except OSError as error:
-            log.warning("recordings_dir cannot be listed: %s", error)
+            log.warning("recordings_dir_not_listed", reason=str(error))
         with trio.move_on_after(_FOLDERS_S):
             await state.hint_rang.wait_past(seen)
 

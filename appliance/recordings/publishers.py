@@ -149,7 +149,7 @@ class PublishersHandle:
         if error.code == "mediamtx_unreachable":
             self.down_s = now_s
         if self.error is None or self.error.code != error.code:
-            log.warning("MediaMTX is not seen", reason=error.detail, hint=error.hint)
+            log.warning("mediamtx_is_not_seen", reason=error.detail, hint=error.hint)
         self.error = error
 
     def _publisher(self, path: PathState, callers: Mapping[str, SrtConnection], now_s: float) -> Publisher:

@@ -45,7 +45,7 @@ def footage_of(followed: Followed) -> ChannelFootage:
         claimed_off_us=channel.clocks.newest_off_us,
         copies=tuple(sorted(channel.copies.ignored.items())),
         undecodable_s=_undecodable_s(newest),
-        error="; ".join(followed.errors.values()) or None,
+        error=str(followed.disk_errors) or None,
     )
 
 

@@ -131,7 +131,7 @@ class Walks:
         try:
             return await followed.read(disk.walk_step, root, path, index.cursor, segment.is_suspect)
         except OSError as error:
-            followed.fail("walk", error)
+            followed.disk_errors.record("walk", error)
             if followed.retries.postpone(segment.name):
                 raise
             return disk.given_up(index.cursor, error)
@@ -146,7 +146,7 @@ class Walks:
         try:
             await followed.read(followed.cache.save_table, facts, index.parts, index.keys)
         except OSError as error:
-            followed.fail("index", error)
+            followed.disk_errors.record("index", error)
         end_us, until_us = channel.entry(segment).end_us, channel.video_until_us
         if end_us is None or until_us is None or end_us < until_us - KEEP_PARTS_US:
             self._remember(followed.path(segment.name), (index.init, tuple(index.parts), tuple(index.keys)))
@@ -220,4 +220,4 @@ def _settle(followed: Followed) -> None:
     """Segments that are gone or known wait for nothing; once none does, nothing is wrong."""
     followed.retries.retain({each.name for each in followed.channel.waiting()} if followed.retries else ())
     if not followed.retries:
-        followed.worked("walk")
+        followed.disk_errors.clear("walk")

@@ -115,7 +115,7 @@ class _Keeper:
         except Unavailable as raised:
             error = raised.detail
         if error and error != self.error:
-            log.error("retention cannot delete", reason=error)
+            log.error("retention_cannot_delete", reason=error)
         self.error = error
 
     async def _look(self) -> None:
@@ -152,7 +152,7 @@ class _Keeper:
         self.limits = record.now
         if record != self.record:
             for change in record.changes():
-                log.warning("retention setting waits", change=change, until=to_rfc3339(record.until_us))
+                log.warning("retention_setting_waits", change=change, until=to_rfc3339(record.until_us))
             self.whole_s = float("-inf")
         self.record = record
         if record != stored or met != stored_met:
@@ -239,7 +239,7 @@ class _Keeper:
         lead_s = now_us / 1e6 - now_s
         if self.lead_s is not None and abs(lead_s - self.lead_s) > STEP_S:
             self.doubt_until_s = now_s + DOUBT_S
-            log.warning("box time was set", by_s=round(lead_s - self.lead_s), hint="is the date right?")
+            log.warning("box_time_was_set", by_s=round(lead_s - self.lead_s), hint="is the date right?")
         self.lead_s = lead_s
         if not self.doubts_ages():
             return self.limits
@@ -278,7 +278,7 @@ class _Keeper:
         going = await self._write(partial(rows.condemn, doomed=there, guard_us=self.limits.guard_us))
         for reason, group in groupby(going, key=lambda one: one.reason):
             names = [one.segment.name for one in group]
-            log.info("footage deleted", reason=reason.value, first=names[0], last=names[-1], files=len(names))
+            log.info("footage_deleted", reason=reason.value, first=names[0], last=names[-1], files=len(names))
         self.removed.update(one.segment.name for one in going)
         await self._execute([one.segment.name for one in going])
         self.deleted_bytes += sum(one.segment.bytes for one in going)
@@ -308,7 +308,7 @@ class _Keeper:
                 gone += 1
                 self.deleted_bytes += clip.bytes
         if gone:
-            log.info("clips deleted", reason=Reason.CLIP_DAYS.value, clips=gone)
+            log.info("clips_deleted", reason=Reason.CLIP_DAYS.value, clips=gone)
             with trio.move_on_after(WRITE_S):
                 await self.clips.collect_now()
 
@@ -333,7 +333,7 @@ class _Keeper:
             if not await in_thread(self.ballast.give_up):
                 raise
             self.has_ballast = False
-            log.error("ballast given up", hint="the state disk is full: free space or add a disk")
+            log.error("ballast_given_up", hint="the state disk is full: free space or add a disk")
             return await self.store.write(closure)
 
 

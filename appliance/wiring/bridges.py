@@ -110,7 +110,7 @@ async def channels_of_the_file(settings: Settings, store: Store) -> AsyncIterato
     try:
         channels.applied = await store.write(apply)
     except Unavailable as error:
-        log.error("settings not applied", reason=error.detail, hint="free space on the state disk")
+        log.error("settings_not_applied", reason=error.detail, hint="free space on the state disk")
 
     async def later() -> None:
         channels.applied = await store.insist(apply)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
 
 from appliance.clips import cuts
 from appliance.clips.cuts import Job
+from appliance.kernel.tx import Tx
 from tests.clips.conftest import Bench
 from tests.kit.clock import KICKOFF_US
 from tests.kit.hand_footage import plan_of
@@ -34,14 +36,14 @@ async def test_the_result_of_an_attempt_that_was_begun_again_does_not_count(
     assert second is not None and second.attempt == 2
     before, head = await bench.row("clips", clip_id), bench.store.journal.head
     plan = plan_of(KICKOFF_US - 10 * S_US, KICKOFF_US - 5 * S_US, KICKOFF_US)
-    late = {
+    results: dict[str, Callable[[Tx], bool | None]] = {
         "finish": partial(cuts.finish, job=first, plan=plan),
         "finish with a file": partial(cuts.finish, job=first, plan=plan, file_path="late.mp4"),
         "fail": partial(cuts.fail, job=first, message="late"),
         "put back": partial(cuts.put_back, job=first),
         "progress": partial(cuts.tell_progress, job=first, share=0.5),
-    }[result]
-    assert not await bench.store.write(late)
+    }
+    assert not await bench.store.write(results[result])
     assert await bench.row("clips", clip_id) == before and bench.store.journal.head == head
     assert await bench.store.read(lambda tx: tx.value("SELECT count(*) FROM plans")) == 0
     garbage = await bench.store.read(lambda tx: tx.all("SELECT * FROM garbage"))
