@@ -1,7 +1,6 @@
-"""C1: what a screen leaves behind when somebody goes to another one.
+"""C1: what a screen leaves behind when somebody goes to another one, on both engines.
 
-Apart from the other tests: each of these starts a browser of its own. WebKitGTK gave the same counts, but its
-driver sometimes stops answering after dozens of changes, so it is not held to them here.
+Apart from the other tests: each of these starts a browser of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import pytest
 from playwright.sync_api import Route
 
 from tests.e2e.conftest import Demo
+from tests.kit import webkit
 from tests.kit.app_page import AppPage, ChromiumPage, app_pages
 from tests.kit.browser import executable
 from tests.kit.counting import HELD, LISTENERS, SENT, no_more
@@ -18,6 +18,13 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.browser,
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
+]
+ENGINES = [
+    "chromium",
+    pytest.param(
+        "webkit",
+        marks=pytest.mark.skipif(webkit.missing() != "", reason=f"no WebKit here: {webkit.missing()}"),
+    ),
 ]
 SCREENS = ("live", "desk", "tagging", "review", "operator", "lineup", "health", "desk")
 
@@ -34,9 +41,10 @@ def round_trip(page: AppPage) -> dict[str, int]:
     return held
 
 
-def test_leaving_a_screen_leaves_nothing(demo: Demo) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_leaving_a_screen_leaves_nothing(engine: str, demo: Demo) -> None:
     """56 changes of screen: no listener, timer, socket or player more, and a press is one request."""
-    with app_pages({"coach": "chromium"}, demo.urls[0]) as [page]:
+    with app_pages({"coach": engine}, demo.urls[0]) as [page]:
         page.until("app.box.online && app.session()")
         page.click("#last10")
         page.until("[...app.clips().values()].some((clips) => clips.every((clip) => clip.stream_url))")

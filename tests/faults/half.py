@@ -118,8 +118,9 @@ class Half:
         self.caught_up()
 
     def the_box_starts_again(self, *, killed: bool) -> None:
-        """Under an open play, and marks are made meanwhile."""
+        """Under an open play, some of it recorded, and marks are made meanwhile."""
         open_play = self.person(0).new()
+        self.person(0).is_recorded(open_play)
         if killed:
             self.demo.process.kill_everything()
         else:
@@ -255,25 +256,41 @@ class Half:
             self.caught_up()
             self.turn += 1
 
-    def run(self, marks: int, *, is_long: bool) -> None:
-        """The whole half; `is_long`: and the box is killed once more."""
+    def run(self, marks: int) -> None:
+        """The whole half, looked at after each quarter."""
         self.begin()
-        part = marks // 6
-        self.play_on(part)
+        quarter = marks // 4
+        self.play_on(quarter)
         self.look()
         self.another_session_begins()
-        self.play_on(2 * part)
+        self.play_on(marks * 3 // 8)
         self.one_loses_its_link()
-        self.play_on(3 * part)
+        self.play_on(2 * quarter)
+        self.look()
         self.the_box_starts_again(killed=False)
-        self.play_on(4 * part)
+        self.play_on(marks * 5 // 8)
         self.all_lose_their_links()
         self.another_session_ends()
-        self.play_on(5 * part)
-        if is_long:
-            self.the_box_starts_again(killed=True)
+        self.play_on(3 * quarter)
+        self.look()
+        self.the_box_starts_again(killed=True)
         self.play_on(marks)
         self.look()
+
+    def run_short(self) -> None:
+        """Each of what may lose a play once, each gesture once; the long one looks at what pages hold."""
+        self.begin()
+        self.another_session_begins()
+        for kind, style in enumerate((self.end_taken_back, self.cued)):
+            play = style()
+            self.caught_up()
+            self.look_closely(play, 2 * kind)
+            self.turn += 1
+        self.one_loses_its_link()
+        self.the_box_starts_again(killed=True)
+        self.another_session_ends()
+        self.look_closely(self.undone(), 5)
+        self.caught_up()
 
     def check(self) -> None:
         """Everything that must be so in the end. The box is stopped by it."""
@@ -285,15 +302,13 @@ class Half:
         trio.run(partial(check_journal, self.demo.state, self.ledger, self.tally))
 
 
-def half(
-    engines: dict[str, str], marks: int, seed: int, folder: Path, *, is_long: bool
-) -> tuple[Half, Tally]:
-    """Play it and check it. `engines`: "chromium" or "webkit", by who holds the tablet."""
+def half(engines: dict[str, str], marks: int, seed: int, folder: Path) -> tuple[Half, Tally]:
+    """Play it and check it. `engines`: "chromium" or "webkit", by person. `marks` 0: the short one."""
     tally, ledger = Tally(), dict[str, Marked]()
     folder.mkdir(parents=True, exist_ok=True)
     with returning_demo(folder) as demo, app_pages(engines, demo.urls[0]) as pages:
         played = Half(demo, [Person(page, ledger) for page in pages], ledger, tally, seed - 1)
-        played.run(marks, is_long=is_long)
+        played.run(marks) if marks else played.run_short()
         played.check()
     tally.rounds = tally.struck = len(ledger)
     tally.acknowledged = sum(len(play.acts) for play in ledger.values())
@@ -303,7 +318,7 @@ def half(
 async def half_in(engine: str, rounds: int, seed: int, folder: Path) -> Tally:
     """Three tablets of one engine; a round is a mark that makes a play. What each page holds is printed."""
     engines = dict.fromkeys(WHO, engine)
-    played, tally = await trio.to_thread.run_sync(partial(half, engines, rounds, seed, folder, is_long=True))
+    played, tally = await trio.to_thread.run_sync(half, engines, rounds, seed, folder)
     for number, held in enumerate(played.held):
         for who, each in held.items():
             print(f"{engine}, {who}, look {number + 1}: {each.words()}", file=sys.stderr)

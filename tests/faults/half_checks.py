@@ -23,8 +23,10 @@ from tests.kit.counting import HELD, SENT
 from tests.kit.waiting import LIMIT_S
 
 SCREENS = ("live", "desk", "tagging", "review", "operator", "lineup", "health", "desk")
-KEPT = ("detached", "handlers")
+KEPT = ("nodes", "detached", "handlers")
 NODES_MORE = 60  # of nodes and handlers: what the engine keeps itself; no screen fits into it
+# Bytes a page may have more after the last quarter than after the second: rows of as many plays, and noise.
+MEMORY_MORE = {"heap": 1.5e6, "private": 60e6}
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,16 @@ def held_of(person: Person, empty: str, session: str, first: Held | None) -> Hel
 
 
 def check_flat(held: Sequence[dict[str, Held]], tally: Tally) -> None:
-    """Listeners, timers, sockets, videos are as many as at the first look; nothing that was shown is kept."""
-    for who, first in held[0].items():
-        last = held[-1][who]
+    """Listeners, timers, sockets, videos, nodes are as many as at the first look: nothing shown is kept.
+
+    Memory at the last look is what it was at the second.
+    """
+    for who in held[0] if held else ():
+        first, second, last = held[0][who], held[1][who], held[-1][who]
         tally.check(not last.more_than(first), f"{who}: {first.words()} became {last.words()}")
+        for name, more in MEMORY_MORE.items():
+            then, now = second.memory.get(name, 0), last.memory.get(name, 0)
+            tally.check(now <= then + more, f"{who}: {name} {then / 1e6:.1f} MB became {now / 1e6:.1f}")
 
 
 def check_plays(demo: Demo, people: Sequence[Person], ledger: dict[str, Marked], tally: Tally) -> None:

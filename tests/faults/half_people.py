@@ -24,6 +24,13 @@ BACK = {
     "tag": "untag",
 }
 BACK |= {"retag": "retag"}
+RECORDED_OF = """(async () => {
+  const start = app.plays().find((play) => play.id === "%s").start_time;
+  const span = `start=${start}&end=${new Date(app.box.now()).toISOString()}&frames=1`;
+  const cameras = [...app.box.state.channels.keys()];
+  const answers = cameras.map((id) => app.box.request("GET", `/channels/${id}/timeline?${span}`));
+  return (await Promise.all(answers)).every(({ frames }) => (frames ?? []).length > 5);
+})()"""
 PLAYER = "document.querySelector('replay-player')"
 SHOWN = "[...document.querySelectorAll('#plays .play')].map((each) => each.dataset.key)"
 WAITING = """[app.box.link.state, app.box.online, app.box.underway.size,
@@ -94,6 +101,10 @@ class Person:
     def runs(self, play: Marked) -> None:
         """Until the play is long enough, by the clock on its card."""
         self.page.until(f"{card(play)}.querySelector('.length').textContent > '{SHORTEST}'")
+
+    def is_recorded(self, play: Marked) -> None:
+        """Until the box has footage of it on every camera."""
+        self.page.until(RECORDED_OF % play.id)
 
     def cue(self, play: Marked) -> None:
         self.page.click("#cue")

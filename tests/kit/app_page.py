@@ -118,11 +118,22 @@ class ChromiumPage(AppPage):
         for _ in range(3):  # what a finalizer lets go of is garbage of the next round
             self._tool.send("HeapProfiler.collectGarbage")
         told = {each["name"]: each["value"] for each in self._tool.send("Performance.getMetrics")["metrics"]}
-        detached = told["Nodes"] - self.ask(NODES)
-        return {"heap": told["JSHeapUsedSize"], "detached": detached, "handlers": told["JSEventListeners"]}
+        nodes = self.ask(NODES)
+        return {
+            "heap": told["JSHeapUsedSize"],
+            "nodes": nodes,
+            "detached": told["Nodes"] - nodes,
+            "handlers": told["JSEventListeners"],
+        }
 
 
 class WebKitPage(AppPage):
+    """Does nothing while a player begins: GStreamer 1.22 deadlocks if one goes before its type is found.
+
+    The page's thread then waits for good in gst_pad_set_active (of gst_element_change_state), the threads
+    "webkitwebsrc" and "typefind:sink" in g_cond_wait, and the driver too: 4 of 5 runs of 56 screens.
+    """
+
     engine = "WebKit"
 
     def __init__(self, who: str, link: Link, window: WebKit) -> None:
@@ -133,13 +144,22 @@ class WebKitPage(AppPage):
     def ask(self, expression: str) -> Any:
         return self.window.run(f"return {expression}")
 
+    def goes(self, screen: str) -> None:
+        self._players_have_begun()
+        super().goes(screen)
+
+    def _players_have_begun(self) -> None:
+        self.until("window.beginning() === 0")
+
     def click(self, selector: str) -> None:
+        self._players_have_begun()
         self.until(
             f"document.querySelector({json.dumps(selector)})?.disabled === false"
         )  # the driver does not wait
         self.window.click(selector)
 
     def press(self, key: str) -> None:
+        self._players_have_begun()
         self.window.press(key)
 
     def rest(self) -> None:
@@ -147,7 +167,8 @@ class WebKitPage(AppPage):
 
     def memory(self) -> dict[str, float]:
         """Nothing asks this engine for its heap, or to collect it: what its processes have for themselves."""
-        return {"private": sum(private_bytes(pid) for pid in self.window.page_processes())}
+        private = sum(private_bytes(pid) for pid in self.window.page_processes())
+        return {"private": private, "nodes": self.ask(NODES)}
 
 
 def open_counted(window: WebKit, url: str) -> None:

@@ -107,10 +107,14 @@ COUNT = """
   };
   // Players that nobody sees: taken out of the page, and still with something to load or play.
   const lives = (video) => !video.isConnected && (video.hasAttribute("src") || video.srcObject);
-  window.unseen = () => {
-    made = made.filter((each) => each.deref());
-    return made.filter((each) => lives(each.deref())).length;
-  };
+  const there = () => (made = made.filter((each) => each.deref())).map((each) => each.deref());
+  window.unseen = () => there().filter(lives).length;
+  // Players without a picture yet, and angles that are about to be loaded.
+  const begins = (video) => video.hasAttribute("src") && video.readyState < 2 && !video.error;
+  const cold = (tile) => tile.wanted?.stream_url && !tile.ready;
+  const due = ({ deck }) => deck?.running && [...deck.tiles.values()].some(cold);
+  const players = () => [...document.querySelectorAll("replay-player")];
+  window.beginning = () => there().filter(begins).length + players().filter(due).length;
 """
 HELD = "({ ...window.counted, videos: document.querySelectorAll('video').length, unseen: window.unseen() })"
 # The kinds of the listeners that are there, for a test that fails.

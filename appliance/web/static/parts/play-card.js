@@ -16,8 +16,8 @@ import { clockOf, figureOf, lengthOf, missingOf, stateOf, stateOfPlay, tagsOf } 
  * @property {string} refused why the box refused it
  * @property {string} angle channel whose picture is shown
  * @property {number} [kept] angles that are on this device
- * @property {(url: string) => string} [source] of a picture: the copy on this device, if there is one
- * @property {(url: string, source: string) => Promise<unknown>} [retry] that copy cannot be shown
+ * @property {Pick<import("../state/prefetch.js").Prefetch, "source" | "retry">} [copies] pictures on this device. No closures of a
+ *   screen: a browser may keep the picture of a card that is gone, and with it what the card knows
  */
 
 /** Of all cards: a play that is deleted makes way for the next one, under the same finger. */
@@ -118,7 +118,7 @@ export class PlayCard extends HTMLElement {
   /** No broken picture is shown; it is asked for again, ever more seldom: the clip may never be cut. */
   missed() {
     const { image } = this.made ?? {};
-    if (image?.src.startsWith("blob:")) void this.seen?.retry?.(image.dataset.of ?? "", image.src);
+    if (image?.src.startsWith("blob:")) void this.seen?.copies?.retry(image.dataset.of ?? "", image.src);
     image?.removeAttribute("src");
     clearTimeout(this.again);
     this.again = setTimeout(() => this.picture(true), Math.min(30_000, 1000 * 2 ** (this.misses ?? 0)));
@@ -134,7 +134,7 @@ export class PlayCard extends HTMLElement {
     const wanted = clip ? clip.thumbnail_url : "";
     if (!wanted || (wanted === made.image.dataset.of && !again)) return;
     made.image.dataset.of = wanted;
-    const here = seen.source?.(wanted) ?? wanted;
+    const here = seen.copies?.source(wanted) ?? wanted;
     made.image.src = here !== wanted || !again ? here : `${wanted}&again=${Date.now()}`;
   }
 }

@@ -145,8 +145,7 @@ class Desk {
       card.view = {
         play, angle, clips: clips?.get(play.id) ?? [], tags: this.tags?.get(play.id) ?? [],
         chosen: play.id === this.playId, figure: readyAfter(clips?.get(play.id) ?? []), refused: ctx.refusal(play.id),
-        kept: keptOf(ctx, clips?.get(play.id) ?? []), source: (url) => ctx.prefetch.source(url),
-        retry: (url, source) => ctx.prefetch.retry(url, source),
+        kept: keptOf(ctx, clips?.get(play.id) ?? []), copies: ctx.prefetch,
       };
       return item;
     });
