@@ -15,6 +15,7 @@ import structlog
 
 from appliance.kernel.clock import Clock
 from appliance.kernel.tx import ReadTx, Tx
+from appliance.kernel.witness import note_closed
 
 T = TypeVar("T")
 log = structlog.get_logger("store")
@@ -67,6 +68,7 @@ def backup_file(database: Path, target: Path) -> None:
     except apsw.Error as error:
         raise OSError(f"{database} cannot be opened: {error}") from error
     backup(source, target)
+    note_closed(database)
 
 
 def close(db: apsw.Connection) -> None:

@@ -26,7 +26,7 @@ from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.connection import connect
 from appliance.kernel.migrate import APPLICATION_ID, SCHEMA_DIR, WrongDatabase, migrate, newest_schema
 from appliance.kernel.tx import Tx
-from appliance.kernel.witness import Witness, sync_folder
+from appliance.kernel.witness import Witness, log_bytes, note_closed, sync_folder
 
 log = structlog.get_logger("rescue")
 
@@ -56,6 +56,7 @@ def trouble(path: Path, witness: Witness | None) -> str | None:
     """
     if not path.exists() or not path.stat().st_size:
         return None if witness is None else "the database is gone or empty, and there was one here before"
+    log_now = log_bytes(path)  # opening makes a new one
     try:
         db = connect(path, apsw.SQLITE_OPEN_READWRITE)
         try:
@@ -63,9 +64,10 @@ def trouble(path: Path, witness: Witness | None) -> str | None:
                 return reason or None
             how = "integrity_check" if _suspicion(path).exists() else "quick_check"
             result = _checked(db, how)
-            return _lost_end(db, witness) if result == "ok" else f"the database is damaged: {result}"
+            return _lost_end(db, witness, log_now) if result == "ok" else f"the database is damaged: {result}"
         finally:
             db.close(True)
+            note_closed(path)
     except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError) as error:
         return f"the database is damaged: {error}"
     except apsw.Error:
@@ -106,10 +108,14 @@ def _checked(db: apsw.Connection, how: str = "quick_check") -> str:
     return str(db.execute(f"PRAGMA {how}(1)").get)
 
 
-def _lost_end(db: apsw.Connection, witness: Witness | None) -> str | None:
+def _lost_end(db: apsw.Connection, witness: Witness | None, log_now: int) -> str | None:
     epoch = db.execute("SELECT value FROM meta WHERE key = 'epoch'").get
     head = int(db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'journal'").get)
-    if witness is None or epoch != witness.epoch or head >= witness.head:
+    if witness is None or epoch != witness.epoch:
+        return None
+    if log_now < 0 <= witness.log or log_now == 0 < witness.log:
+        return "the log of the database is gone: changes of the last seconds or more are missing"
+    if head >= witness.head:
         return None
     return f"the last {witness.head - head} changes or more are missing from the database (its log is gone)"
 

@@ -33,6 +33,7 @@ from appliance.kernel.retry import Backoff
 from appliance.kernel.state_disk import Copy, copy_database, discard_copy, refusal
 from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx, Tx
+from appliance.kernel.witness import note_closed
 
 T = TypeVar("T")
 log = structlog.get_logger("store")
@@ -365,4 +366,5 @@ async def open_store(
     finally:
         for db in [*(reader for _, reader in store._readers), *([store._db] if store._db else [])]:
             close(db)
+        note_closed(path)
         store._discard_copy()

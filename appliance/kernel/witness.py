@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,13 +20,16 @@ NAME: Final = "box.json"
 class Witness:
     """`head`: newest journal seq known to be durable; `epoch`: the life of the database it belongs to.
 
-    `schema`: the schema's version then; 0 where an older release did not say.
+    `schema`: the schema's version then; 0 where an older release did not say. `log`: bytes of the write-ahead
+    log then; -1: the database was closed, which removes its log, or an older release did not say. A run that
+    does not end leaves its log, so one that is gone is noticed however little the database changed since.
     """
 
     site_id: str
     epoch: str
     head: int
     schema: int = 0
+    log: int = -1
 
 
 def read_witness(state_dir: Path) -> Witness | None:
@@ -33,7 +37,8 @@ def read_witness(state_dir: Path) -> Witness | None:
     try:
         found = json.loads((state_dir / NAME).read_text())
         schema = int(found.get("schema", 0))
-        return Witness(str(found["site_id"]), str(found["epoch"]), int(found["head"]), schema)
+        log = int(found.get("log", -1))
+        return Witness(str(found["site_id"]), str(found["epoch"]), int(found["head"]), schema, log)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -47,6 +52,22 @@ def write_witness(state_dir: Path, witness: Witness) -> None:
         os.fsync(file.fileno())
     os.replace(draft, state_dir / NAME)
     sync_folder(state_dir)
+
+
+def log_bytes(database: Path) -> int:
+    """Of the write-ahead log beside the database; -1: there is none."""
+    try:
+        return Path(f"{database}-wal").stat().st_size
+    except OSError:
+        return -1
+
+
+def note_closed(database: Path) -> None:
+    """After a close: say that the log went with it, and was not lost. Disks that refuse are let."""
+    witness = read_witness(database.parent)
+    if witness is not None and witness.log >= 0 and log_bytes(database) < 0:
+        with suppress(OSError):
+            write_witness(database.parent, replace(witness, log=-1))
 
 
 def sync_folder(folder: Path) -> None:

@@ -18,7 +18,7 @@ from appliance.kernel.migrate import newest_schema
 from appliance.kernel.rescue import fact_of, publish_copy
 from appliance.kernel.store import Store
 from appliance.kernel.threads import in_thread
-from appliance.kernel.witness import Witness, write_witness
+from appliance.kernel.witness import Witness, log_bytes, write_witness
 from appliance.ops.health import Part
 
 log = structlog.get_logger("snapshots")
@@ -83,7 +83,7 @@ async def _testify(store: Store, site_id: str, snapshots: Snapshots) -> None:
     head = store.journal.head
     if head == snapshots.witnessed or store.detached is not None:
         return
-    witness = Witness(site_id, store.journal.epoch, head, newest_schema())
+    witness = Witness(site_id, store.journal.epoch, head, newest_schema(), log_bytes(store.path))
     try:
         await in_thread(write_witness, store.path.parent, witness)
         snapshots.witnessed = head

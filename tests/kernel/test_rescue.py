@@ -14,11 +14,12 @@ import pytest
 import trio
 
 from appliance.kernel import json
+from appliance.kernel.connection import backup_file
 from appliance.kernel.migrate import WrongDatabase, newest_schema
 from appliance.kernel.rescue import finish_swap, install, is_good, rescue, trouble
 from appliance.kernel.store import Store, StoreBroken, open_store
 from appliance.kernel.tx import Tx
-from appliance.kernel.witness import Witness
+from appliance.kernel.witness import Witness, log_bytes, read_witness, write_witness
 from appliance.ops.snapshots import take_snapshot
 from tests.kit.box import add_channel, add_session
 from tests.kit.clock import HandClock
@@ -157,6 +158,65 @@ def test_a_database_without_its_log_is_noticed_by_its_witness(path: Path, tmp_pa
     assert trouble(path, Witness("stadium", "another epoch", 10**9)) is None, (
         "a restored one is not cut short"
     )
+
+
+def killed(path: Path, folder: Path) -> Path:
+    """The database in `folder` as a kill leaves it right after a change that no witness has seen."""
+
+    async def run() -> None:
+        async with open_store(path, HandClock()) as store:
+            await fill(store, ["b"])
+            head, log = store.journal.head, log_bytes(path)
+            await fill(store, ["c"])
+            for name in ("box.db", "box.db-wal"):
+                shutil.copyfile(path.with_name(name), folder / name)
+            write_witness(folder, Witness("stadium", store.journal.epoch, head, newest_schema(), log))
+
+    folder.mkdir()
+    trio.run(run)
+    return folder / "box.db"
+
+
+@pytest.mark.parametrize("how", ["gone", "empty", "with all files of it"])
+def test_a_log_that_is_gone_is_noticed_however_new_its_changes_are(
+    path: Path, tmp_path: Path, how: str
+) -> None:
+    make(path, ["a"])
+    there = killed(path, tmp_path / "killed")
+    witness = read_witness(there.parent)
+    assert witness is not None and witness.log > 0
+    shutil.copyfile(there, tmp_path / "as it was.db")
+    # all that the witness knows of has come into the database: its head alone says nothing
+    at_witness = replace(witness, head=0)
+    there.with_name("box.db-wal").unlink()
+    if how == "empty":
+        there.with_name("box.db-wal").touch()
+    if how == "with all files of it":
+        there.with_name("box.db-shm").touch()
+    reason = trouble(there, at_witness)
+    assert reason is not None and "log" in reason
+    report = rescue(there, [], reason, NOW_US, witness)
+    assert report.rows and opened(there)[1] > witness.head
+
+
+def test_a_log_that_a_close_removed_is_not_missed(path: Path, tmp_path: Path) -> None:
+    make(path, ["a"])
+    there = killed(path, tmp_path / "killed")
+    backup_file(there, tmp_path / "copy.db")  # a tool beside the stopped box: its close removes the log
+    assert log_bytes(there) < 0 and trouble(there, read_witness(there.parent)) is None
+
+    again = killed(path, tmp_path / "again")
+    assert trouble(again, read_witness(again.parent)) is None  # a look, and a start that goes no further
+    assert trouble(again, read_witness(again.parent)) is None
+
+    third = killed(path, tmp_path / "third")
+
+    async def look() -> None:
+        async with open_store(third, HandClock()):
+            pass
+
+    trio.run(look)
+    assert trouble(third, read_witness(third.parent)) is None and names(third) >= {"a", "b", "c"}
 
 
 def test_a_file_older_than_the_snapshot_gives_no_rows(path: Path, tmp_path: Path) -> None:
