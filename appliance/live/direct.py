@@ -101,9 +101,10 @@ class DirectTransport:
         with trio.move_on_after(CLOSE_GRACE_S, shield=True):
             try:
                 self._end_hypercorns_side()
-                self._control += self._wire.stream.connection.send(
-                    CloseConnection(code, short_reason(reason))
-                )
+                connection = getattr(self._wire.stream, "connection", None)
+                if connection is None:
+                    raise Gone("it left before its handshake was answered")
+                self._control += connection.send(CloseConnection(code, short_reason(reason)))
                 self._said_goodbye = True
                 self._limit_buffer(CLOSING_BUFFER_BYTES)
                 await self.flush()

@@ -297,6 +297,8 @@ class Connection(TCPServer):
             left = await self._serve_short(data)
             if left is None:
                 return False
+            if left:
+                await self._idle.stop()  # a request has begun: waiting for its turn is not idle time
             if self.protocol.is_websocket:
                 left = self._unless_flood(left)
             elif left:
@@ -347,8 +349,6 @@ class Connection(TCPServer):
         """What came; empty at the end, and when it took too long."""
         until = self._linger_until
         deadline = self.protocol.read_deadline(self.limits) if until is None else until
-        if deadline < math.inf:
-            await self._idle.stop()  # a request has begun: it has its own time
         self._reader = trio.CancelScope(deadline=deadline)
         with self._reader:
             try:

@@ -12,7 +12,7 @@ from appliance.web import crowd, turns
 from appliance.web.server import Limits
 from tests.kit.waiting import LIMIT_S
 from tests.web.conftest import Box
-from tests.web.sockets import Running, read_to_end, request, serving
+from tests.web.sockets import Running, read_answer, read_to_end, request, serving
 
 
 async def test_who_waits_for_a_mark_to_be_answered_has_a_place_like_others(
@@ -90,3 +90,35 @@ async def test_nobody_is_accepted_while_a_mark_is_answered(monkeypatch: pytest.M
         gate.set()
         with trio.fail_after(LIMIT_S):
             await asked.wait()
+
+
+@pytest.mark.parametrize("before", [b"", request("/quick", "POST", b"{}")], ids=["first", "kept"])
+async def test_a_request_that_waits_for_its_turn_is_not_idle(
+    monkeypatch: pytest.MonkeyPatch, box: Box, before: bytes
+) -> None:
+    """On a machine that stood still for seconds, requests that had been read were dropped unanswered."""
+    for figure in ("GIVE_WAY_S", "SAVED_S", "SHARE"):
+        monkeypatch.setattr(turns, figure, 1e6)
+    app, gate, begun = box.app(), trio.Event(), trio.Event()
+
+    class Marks:
+        def is_short(self, path: str) -> bool:
+            return path in ("/mark", "/quick")
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            if scope["path"] == "/mark":
+                begun.set()
+                await gate.wait()
+            await app(scope, receive, send)
+
+    async with serving(Marks(), Limits(first_s=1.0, idle_s=1.0)) as server:
+        mark, asking = await server.connect(), await server.connect()
+        if before:
+            await asking.send_all(before)
+            await read_answer(asking)
+        await mark.send_all(request("/mark", "POST", b"{}"))
+        await begun.wait()
+        await asking.send_all(before + request(connection="close"))
+        await trio.sleep(1.2)  # longer than either limit
+        gate.set()
+        assert b"HTTP/1.1 200 " in await read_to_end(asking)
