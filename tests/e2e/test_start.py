@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.e2e.conftest import Demo
-from tests.kit.browser import WAIT_MS, executable, until
+from tests.e2e.looks import SMALL
+from tests.kit.browser import PHONE, TABLET, WAIT_MS, executable, photograph, until
+from tests.kit.waiting import PLAIN
 
 pytestmark = [
     pytest.mark.slow,
@@ -16,6 +19,16 @@ pytestmark = [
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
 ]
 LEADER = "document.querySelector('.tile.leader video')"
+# What of the status line is cut off, or lies over what stands before it.
+CROWDED = """(() => {
+  const line = document.querySelector("status-line");
+  const names = "h1, .badge, .clock, .cams, .link, .tabs a, .menu, session-control button";
+  const parts = [...line.querySelectorAll(names)]
+    .filter((each) => each.offsetParent && each.getBoundingClientRect().width);
+  const boxes = parts.map((each) => [each, each.getBoundingClientRect()]);
+  return boxes.filter(([, box], at) => box.left < -0.5 || box.right > innerWidth + 0.5
+    || boxes.slice(0, at).some(([, other]) => other.right > box.left + 0.5)).map(([each]) => each.outerHTML);
+})()"""
 # Databases that were opened, so that a test can close them as a browser does in the background.
 OPENED = """
   window.opened = [];
@@ -205,3 +218,39 @@ def test_a_clip_the_box_did_not_give_comes_when_it_answers(
     page.unroute("**/clips/**")
     tablet.set_offline(False)
     until(page, f"{LEADER}.currentTime > 0.05")
+
+
+@pytest.mark.parametrize("size", [PHONE, SMALL, TABLET], ids=["phone", "small", "tablet"])
+def test_the_status_line_has_room_for_what_it_says_while_the_box_is_away(
+    tablet: BrowserContext, demo: Demo, size: dict[str, int]
+) -> None:
+    """Two marks to send, and no hours of a box that does not answer."""
+    page = tablet.new_page()
+    page.set_viewport_size({"width": size["width"], "height": size["height"]})
+    page.goto(demo.urls[0])
+    until(page, "app.box.online && document.querySelector('#room').textContent")
+    tablet.set_offline(True)
+    expect(page.locator("#banner")).to_be_visible()
+    page.click("#last10")
+    page.keyboard.press("u")
+    expect(page.locator("#banner")).to_contain_text("(2 to send)")
+    photograph(page, f"away-{size['width']}")
+    assert page.evaluate(CROWDED) == []
+    assert page.locator("#session-name").bounding_box()["width"] > 40  # type: ignore[index]
+    expect(page.locator("#room")).to_be_hidden()
+    tablet.set_offline(False)
+    until(page, "app.box.online && app.box.outbox.waiting().length === 0")
+
+
+def test_a_watched_play_that_another_device_deletes_goes_with_a_word(
+    tablet: BrowserContext, demo: Demo, plays: list[str]
+) -> None:
+    page = tablet.new_page()
+    page.goto(f"{demo.urls[0]}/#desk/{plays[2]}")
+    expect(page.locator("replay-player .heading b")).to_have_text("3")
+    httpx.delete(f"{demo.urls[0]}/plays/{plays[2]}", **PLAIN).raise_for_status()
+    expect(page.locator(".notice", has_text="Play 3 was deleted on another device")).to_be_visible()
+    httpx.post(f"{demo.urls[0]}/plays/{plays[2]}/restore", **PLAIN).raise_for_status()
+    page.locator(f"#plays [data-key='{plays[2]}'] .undo").click()
+    expect(page.locator(".notice[data-key=undo]")).to_contain_text("Play 3 deleted")
+    expect(page.locator(".notice", has_text="on another device")).to_have_count(0)

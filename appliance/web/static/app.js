@@ -237,7 +237,7 @@ function drawHealth(now) {
   const { ready, clients, sources } = looked;
   status.cameras = camerasOf(channels, sources).map((check, at) => ({ id: channels[at].id, check }));
   const { status: worst, words } = verdictOf(groupsOf({ ready, channels, sources, clients, session: now, link: { ...linkOf(ctx), online: !box.away } }));
-  status.room = ready && { words: hoursOf(ready.parts.recording_hours?.figures?.hours), status: worst, verdict: words };
+  status.room = box.away ? null : ready && { words: hoursOf(ready.parts.recording_hours?.figures?.hours), status: worst, verdict: words };
 }
 
 /** Said once, and again when it has changed: without the browser's storage a reload loses what is not on the box yet. */
@@ -304,11 +304,14 @@ function takeBack() {
 
 /** A session began elsewhere: offered, never swapped in. */
 function offerSession() {
+  const now = session();
   const other = working.offered(box.state);
   if (!other) return notices.clear("session");
   if (other.id === offeredId) return;
   offeredId = other.id;
-  notices.say(`${titleOf(other)} has begun`, {
+  const since = now?.actual_start ?? now?.created_at ?? "";
+  const words = (other.actual_start ?? other.created_at) > since ? "has begun" : "is running";
+  notices.say(`${titleOf(other)} ${words}`, {
     action: "Go there", act: () => working.choose(other.id), gone: () => working.decline(other.id), key: "session", seconds: 0,
   });
 }

@@ -20,7 +20,9 @@ export class StatusLine extends HTMLElement {
     if (this.clock) return;
     this.clock = h("time", { class: "clock" });
     this.cams = h("a", { class: "cams", href: "#health", id: "cams" });
-    this.link = h("a", { class: "link", href: "#health", id: "link" });
+    this.trip = h("span", {});
+    this.queue = h("span", { class: "queue" });
+    this.link = h("a", { class: "link", href: "#health", id: "link" }, this.trip, this.queue);
     this.roomed = h("a", { class: "link room", href: "#health", id: "room", hidden: true });
     this.nav = h("nav", { class: "tabs", "aria-label": "Screens" });
     this.slotted = h("span", { class: "extra" });
@@ -63,9 +65,10 @@ export class StatusLine extends HTMLElement {
 
   /** @param {Link} link */
   set state({ online, rtt, waiting, closed }) {
-    if (!this.link) return;
+    if (!this.link || !this.trip || !this.queue) return;
     const face = closed ? "closed" : online ? (rtt === null ? "⇄" : `⇄ ${Math.max(1, Math.round(rtt))} ms`) : "⇄ …";
-    say(this.link, waiting ? `${face} · ${waiting} to send` : face);
+    say(this.trip, face);
+    say(this.queue, waiting ? ` · ${waiting} to send` : ""); // on a phone the banner says it
     this.link.dataset.state = online ? "connected" : "reconnecting";
     this.link.className = `link ${online ? "" : "warn"}`;
     this.link.setAttribute("aria-label", `${online ? "Connected" : "Reconnecting"}, ${/** @type {string} */ (this.link.textContent).replace(/[⇄…] ?/g, "")}`);

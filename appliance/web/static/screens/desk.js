@@ -5,6 +5,7 @@ import "../parts/play-card.js";
 import { ASKING, TAP } from "../parts/replay-player.js";
 import { readyAfter } from "../state/store.js";
 import { Beginnings } from "../state/tagging.js";
+import { playName } from "../state/words.js";
 import { deletePlay, starPlay, trimPlay } from "./deeds.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
@@ -162,7 +163,7 @@ class Desk {
   drawPicture() {
     const { player, ctx } = this;
     const play = this.play;
-    if (this.playId && !play && ctx.known() && this.all.every((each) => each.id !== this.playId)) this.playId = "";
+    if (this.playId && !play && ctx.known() && this.all.every((each) => each.id !== this.playId)) this.lost();
     player.reach = ctx.box.online;
     player.know(ctx.box.state.channels, ctx.session());
     player.idle = this.all.length ? TAP : ctx.session() ? NO_PLAY : ctx.known() ? NO_SESSION : ASKING;
@@ -170,6 +171,14 @@ class Desk {
     const { board } = this;
     const tagged = this.all.find((each) => each.id === this.boardId) ?? play ?? this.all[0] ?? null;
     if (board) Object.assign(board, { play: tagged, clips: this.clips?.get(tagged?.id ?? "") ?? [], tags: this.tags?.get(tagged?.id ?? "") ?? [] });
+  }
+
+  /** The play that was watched is gone. Deleted by another device, its picture does not go without a word. */
+  lost() {
+    const { ctx, player, playId } = this;
+    const own = ctx.box.outbox.marks.some((mark) => mark.doing === "play_undo" && mark.subject === playId);
+    if (player.play?.id === playId && !own && !ctx.box.state.plays.has(playId)) ctx.say(`${playName(player.play)} was deleted on another device`, { key: "deleted" });
+    this.playId = "";
   }
 
   /** @param {number} now */
