@@ -25,9 +25,9 @@ from tests.kit.waiting import LIMIT_S
 SCREENS = ("live", "desk", "tagging", "review", "operator", "lineup", "health", "desk")
 KEPT = ("nodes", "detached", "handlers")
 NODES_MORE = 60  # of nodes and handlers: what the engine keeps itself; no screen fits into it
-# Bytes a page may have more after the last quarter than after the second: rows of as many plays, and noise. WebKit is
-# not asked to collect, and takes memory for players up to some 400 MB (120 MB at first, 274 after 120 clips in a page
-# without the app, 404 to 407 after 70 screens of it), at which it stays: 80 MB of that lie within a half.
+# Bytes a page may have more after the last quarter than after the second: rows of as many plays, and noise.
+# WebKit is not asked to collect, and takes memory for players until it has some 400 MB, where it stays: 120 MB
+# at first, 274 after 120 clips in a page without the app, 404 to 407 after 70 screens of it.
 MEMORY_MORE = {"heap": 1.5e6, "private": 120e6}
 
 
