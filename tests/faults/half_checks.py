@@ -26,7 +26,7 @@ SCREENS = ("live", "desk", "tagging", "review", "operator", "lineup", "health", 
 KEPT = ("nodes", "detached", "handlers")
 NODES_MORE = 60  # of nodes and handlers: what the engine keeps itself; no screen fits into it
 # Bytes a page may have more after the last quarter than after the second: rows of as many plays, and noise.
-# WebKit is not asked to collect, and takes memory for players until it has some 400 MB, where it stays: 120 MB
+# WebKit is not asked to collect, and takes memory for players until it has 400 MB, where it stays: 120 MB
 # at first, 274 after 120 clips in a page without the app, 404 to 407 after 70 screens of it.
 MEMORY_MORE = {"heap": 1.5e6, "private": 120e6}
 
