@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -238,7 +239,9 @@ def test_the_status_line_has_room_for_what_it_says_while_the_box_is_away(
     assert page.evaluate(CROWDED) == []
     assert page.locator("#session-name").bounding_box()["width"] > 40  # type: ignore[index]
     expect(page.locator("#room")).to_be_hidden()
+    expect(page.locator("#cams")).to_have_attribute("aria-label", re.compile("Not known: the box does not"))
     tablet.set_offline(False)
+    expect(page.locator("#cams")).to_have_attribute("aria-label", re.compile("all cameras send"))
     until(page, "app.box.online && app.box.outbox.waiting().length === 0")
 
 

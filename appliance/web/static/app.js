@@ -235,7 +235,7 @@ const stay = (/** @type {Event} */ event) => event.preventDefault();
 function drawHealth(now) {
   const channels = channelsOf(box.state.channels.values(), now);
   const { ready, clients, sources } = looked;
-  status.cameras = camerasOf(channels, sources).map((check, at) => ({ id: channels[at].id, check }));
+  status.cameras = camerasOf(channels, sources, box.away).map((check, at) => ({ id: channels[at].id, check }));
   const { status: worst, words } = verdictOf(groupsOf({ ready, channels, sources, clients, session: now, link: { ...linkOf(ctx), online: !box.away } }));
   status.room = box.away ? null : ready && { words: hoursOf(ready.parts.recording_hours?.figures?.hours), status: worst, verdict: words };
 }

@@ -8,7 +8,7 @@ const client = (device, more = {}) => ({ device, connected_at: "t", heard_age_s:
 const well = () => ({
   ready: { status: "ok", parts: { store: part("ok", "answers in 0.5 ms"), recording_hours: part("ok", "31 h"), clients: part("ok") } },
   channels: [camera("cam1"), camera("cam2")], clients: [client("ipad-1"), client("ipad-2")],
-  link: { online: true, rtt: 9, offsetMs: 3, waiting: 0, device: "ipad-1", editLists: "ok", kept: true }, session: { name: "Final", status: "active" },
+  link: { online: true, rtt: 9, offsetMs: 3, waiting: 0, device: "ipad-1", editLists: "ok", kept: true, away: false }, session: { name: "Final", status: "active" },
 });
 const find = (known, id) => groupsOf(known).flatMap((group) => group.checks).find((each) => each.id === id);
 
@@ -26,6 +26,13 @@ test("what the box says stands as it is, with its hint; a part nobody knows here
   assert.deepEqual(find(known, "disk_clips"), { id: "disk_clips", title: "Clips folder", status: "warn", words: "3 GB free", fix: "Free space" });
   assert.equal(find(known, "cloud_link").title, "cloud link");
   assert.deepEqual(verdictOf(groupsOf(known)), { status: "bad", words: "Not ready: cloud link" });
+});
+
+test("cameras of a box that is away are not called well", () => {
+  const known = well();
+  known.link.away = true;
+  assert.deepEqual([find(known, "camera-cam1").status, find(known, "camera-cam1").words], ["warn", "Not known: the box does not answer"]);
+  assert.deepEqual(camerasOf(known.channels, [], true).map((each) => each.status), ["warn", "warn"]);
 });
 
 test("a browser that keeps no marks over a reload is amber", () => {

@@ -7,7 +7,7 @@ import { titleOf } from "./working.js";
 /** @typedef {import("./api").Part["status"]} Status */
 /** @typedef {{id: string, title: string, status: Status, words: string, fix: string}} Check */
 /** @typedef {{title: string, checks: Check[]}} Group */
-/** @typedef {{online: boolean, rtt: number | null, offsetMs: number, waiting: number, device: string, editLists: string, kept: boolean}} Link */
+/** @typedef {{online: boolean, rtt: number | null, offsetMs: number, waiting: number, device: string, editLists: string, kept: boolean, away: boolean}} Link */
 /**
  * @typedef {object} Known
  * @property {import("./api").Readiness | null} ready null: the box did not answer
@@ -39,7 +39,7 @@ export function groupsOf({ ready, channels, sources = [], clients, link, session
   const parts = ready?.parts ?? {};
   const named = { ...PICTURES, ...ROOM, ...BOX };
   const others = Object.keys(parts).filter((name) => !(name in named) && !ELSEWHERE.includes(name));
-  const cameras = channels.length ? camerasOf(channels, sources) : [check("cameras", "Cameras", "bad", "There is no camera", "Add a channel to the settings file, or by POST /channels")];
+  const cameras = channels.length ? camerasOf(channels, sources, link.away) : [check("cameras", "Cameras", "bad", "There is no camera", "Add a channel to the settings file, or by POST /channels")];
   return [
     { title: "Pictures", checks: [...cameras, ...listed(parts, PICTURES)] },
     { title: "Room", checks: listed(parts, ROOM) },
@@ -61,7 +61,7 @@ export async function lookAt(box) {
 /** This device's way to the box. @param {{box: import("./box.js").Box, prefs: import("./prefs.js").Prefs}} ctx @returns {Link} */
 export const linkOf = ({ box, prefs }) => ({
   online: box.online, rtt: box.rtt, offsetMs: box.offsetMs, waiting: box.outbox.waiting().length,
-  device: prefs.get("device"), editLists: prefs.get("editLists"), kept: box.outbox.kept,
+  device: prefs.get("device"), editLists: prefs.get("editLists"), kept: box.outbox.kept, away: box.away,
 });
 
 /** One line over all of it. @param {readonly Group[]} groups @returns {{status: Status, words: string}} */
@@ -92,9 +92,14 @@ const part = (name, title, said) => check(name, title, said.status, sentence(sai
 /** @param {string} words */
 const sentence = (words) => words && words[0].toUpperCase() + words.slice(1);
 
-/** Each camera as the health page and the status line judge it, in the order given.
- * @param {readonly import("./api").Channel[]} channels @param {readonly import("./api").SourceState[]} [sources] @returns {Check[]} */
-export const camerasOf = (channels, sources = []) => channels.map((each) => camera(each, sources.find((source) => source.channel_id === each.id)));
+/** Each camera as the health page and the status line judge it, in the order given. What the box said before it went away is
+ * not said of now. @param {readonly import("./api").Channel[]} channels @param {readonly import("./api").SourceState[]} [sources]
+ * @param {boolean} [away] @returns {Check[]} */
+export const camerasOf = (channels, sources = [], away = false) => channels.map((each) =>
+  away ? unknown(each) : camera(each, sources.find((source) => source.channel_id === each.id)));
+
+/** @param {import("./api").Channel} channel */
+const unknown = ({ id, name }) => check(`camera-${id}`, name || id, "warn", "Not known: the box does not answer");
 
 /** Those of the session, by id: without a session, or with one of every camera, all. @param {Iterable<import("./api").Channel>} all
  * @param {import("./api").Session | undefined} session */
