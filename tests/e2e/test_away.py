@@ -109,6 +109,9 @@ def test_marks_made_while_the_box_is_away_arrive_with_their_times(page: Page, bo
     one, other = (page.evaluate(f"document.querySelector('{LEADER}').currentTime") for _ in range(2))
     until(page, f"document.querySelector('{LEADER}').currentTime !== {other}")  # it plays on
     assert one is not None
+    until(
+        page, "document.querySelector('[data-since]').textContent > '0:01'"
+    )  # so long, however late it was told
     page.click("#end-play")
     start_again(box)
     expect(page.locator(ONLINE)).to_be_visible()
