@@ -149,12 +149,14 @@ class Connection(TCPServer):
         self._reader = trio.CancelScope()
         self._keep_alive = trio.CancelScope()
         self._linger_until: float | None = None
+        self._waits_its_turn = False  # with bytes that were read
         self._frames = FrameMeter()
 
     async def run(self) -> None:
         """Serve requests until either side closes."""
         try:
             if data := await self._first_bytes():
+                self._waits_its_turn = True
                 await self.crowd.turns.give_way()
                 await self._serve(data)
         except OSError:
@@ -217,8 +219,10 @@ class Connection(TCPServer):
         self.stream.socket.close()
 
     def has_bytes(self) -> bool:
-        """Whether the socket holds bytes that were not read yet. Its end does not count: who has left waits
-        for nothing."""
+        """Whether there are bytes that were not read yet, or wait for their turn. The socket's end does not
+        count: who has left waits for nothing."""
+        if self._waits_its_turn:
+            return True
         descriptor = self.stream.socket.fileno()
         if descriptor < 0:
             return False
@@ -288,7 +292,9 @@ class Connection(TCPServer):
                 await self.crowd.turns.take()
             elif not await self._take(data):
                 break
+            self._waits_its_turn = False
             data = await self._receive()
+            self._waits_its_turn = True
         await self.protocol.handle(Closed())
 
     async def _take(self, data: bytes) -> bool:

@@ -92,6 +92,36 @@ async def test_nobody_is_accepted_while_a_mark_is_answered(monkeypatch: pytest.M
             await asked.wait()
 
 
+async def test_who_waits_for_its_turn_with_a_request_keeps_its_place(
+    monkeypatch: pytest.MonkeyPatch, box: Box
+) -> None:
+    monkeypatch.setattr(turns, "GIVE_WAY_S", 1e6)
+    monkeypatch.setattr(crowd, "GREETING_S", 0.0)
+    app, gate, begun = box.app(), trio.Event(), trio.Event()
+
+    class Marks:
+        def is_short(self, path: str) -> bool:
+            return path == "/mark"
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            if scope["path"] == "/mark":
+                begun.set()
+                await gate.wait()
+            await app(scope, receive, send)
+
+    async with serving(Marks(), Limits(connections=3)) as server:
+        mark = await server.connect()
+        await mark.send_all(request("/mark", "POST", b"{}"))
+        await begun.wait()
+        asking = await server.connect()
+        await asking.send_all(request(connection="close"))
+        silent = [await server.connect() for _ in range(4)]
+        with trio.fail_after(LIMIT_S):
+            assert [await read_to_end(each) for each in silent[:3]] == [b""] * 3
+        gate.set()
+        assert (await read_to_end(asking)).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("before", [b"", request("/quick", "POST", b"{}")], ids=["first", "kept"])
 async def test_a_request_that_waits_for_its_turn_is_not_idle(
     monkeypatch: pytest.MonkeyPatch, box: Box, before: bytes
