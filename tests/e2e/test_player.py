@@ -66,6 +66,17 @@ def stands(page: Page, frame: float) -> dict[str, float]:
     return picture
 
 
+def begins_at(page: Page, demo: Demo, start_time: str) -> None:
+    """Wait until the play shows its first picture at its begin: a starved browser loads a cut, seeks and
+    paints long after it was told to."""
+    start_ms = page.evaluate("(at) => Date.parse(at)", start_time)
+    deadline, late_ms = time.monotonic() + LIMIT_S, -1.0
+    while not 0 <= late_ms < 41:
+        assert time.monotonic() < deadline, f"the first picture is {late_ms} ms after the begin"
+        page.evaluate("document.querySelector('replay-player').deck.seek(0)")
+        late_ms = captured(demo, "cam1", shown(page)) - start_ms
+
+
 def captured(demo: Demo, channel_id: str, picture: dict[str, float]) -> float:
     """When a picture was captured, as the box publishes it, ms."""
     return captured_ms(demo.state, demo.urls[0], channel_id, picture["instantMs"])
@@ -193,10 +204,7 @@ def test_a_trim_cuts_every_angle_anew(page: Page, demo: Demo) -> None:
     until(page, "[...app.box.state.clips.values()].every(clip => clip.stream_url?.includes('/m2/'))")
     now = plain_get(f"{demo.urls[0]}/plays/{play['id']}")
     assert now["duration"] == pytest.approx(play["duration"] - 0.5, abs=0.002)
-    page.evaluate("document.querySelector('replay-player').deck.seek(0)")
-    until(page, f"document.querySelector('{LEADER}').readyState >= 2")
-    start_ms = page.evaluate("(at) => Date.parse(at)", now["start_time"])
-    assert 0 <= captured(demo, "cam1", shown(page)) - start_ms < 41
+    begins_at(page, demo, now["start_time"])
 
 
 def test_the_watched_angle_is_fetched_ahead_and_a_notice_tells(page: Page) -> None:
@@ -256,8 +264,5 @@ def test_a_browser_that_ignores_edit_lists_starts_exactly_too(browser: Browser, 
     page.locator("#plays .play .open").last.click()
     until(page, f"document.querySelector('{LEADER}')?.currentTime > 0.6")
     page.keyboard.press("Space")
-    page.evaluate("document.querySelector('replay-player').deck.seek(0)")
     plays: list[dict[str, Any]] = plain_get(f"{demo.urls[0]}/plays")["items"]
-    play = next(each for each in plays if each["number"] == 1)
-    start_ms = page.evaluate("(at) => Date.parse(at)", play["start_time"])
-    assert 0 <= captured(demo, "cam1", shown(page)) - start_ms < 41
+    begins_at(page, demo, next(each for each in plays if each["number"] == 1)["start_time"])
