@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from appliance.kernel.clock import wall_us
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx, Tx
 from appliance.recordings import durability
+from appliance.recordings.cache import ChannelCache
 from appliance.recordings.follower import RecordingsHandle, run_recordings
 from appliance.recordings.model import Fact
 from appliance.settings import Settings
@@ -66,6 +68,7 @@ class Film:
     rnd: Random
     synced: dict[str, int] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
+    may_sync: threading.Event = field(default_factory=threading.Event)
 
     @property
     def settings(self) -> Settings:
@@ -81,10 +84,26 @@ class Film:
             fdatasync(fd)
             self.synced[Path(os.readlink(f"/proc/self/fd/{fd}")).name] = size
 
+        sync = durability._sync
+
+        def held(fds: list[int], cache: ChannelCache | None) -> None:
+            self.may_sync.wait()
+            sync(fds, cache)
+
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(os, "fdatasync", watched)
+            patch.setattr(durability, "_sync", held)
             patch.setattr(durability, "SYNC_S", 0.3)
             yield
+
+    async def fall_behind(self) -> None:
+        """From now on no growing file is synced, and a part is written that has not been."""
+        self.may_sync.clear()
+        folder = self.settings.storage.recordings_dir / "cam1"
+        known = sum(path.stat().st_size for path in folder.glob("*.mp4"))
+        with trio.fail_after(LIMIT_S):
+            while sum(path.stat().st_size for path in folder.glob("*.mp4")) == known:  # noqa: ASYNC110
+                await trio.sleep(0.01)
 
     def take(self, tx: ReadTx) -> None:
         """Inside a transaction that writes nothing: no half-written page is copied."""
@@ -156,11 +175,15 @@ async def record_live(folder: Path, rnd: Random) -> Film:
         with film.watching():
             async with trio.open_nursery() as nursery, box_on(settings, store, no_folder / "clips"):
                 nursery.start_soon(lambda: writer.run_live(wall_us, until_us=wall_us() + 60_000_000))
-                for number in range(MOMENTS):
-                    await trio.sleep(rnd.uniform(0.3, 0.9) if number else 1.2)
-                    await store.write(partial(_mark, session_id=session_id))
-                    await _settled(store)
-                    await store.read(film.take)
+                try:
+                    for number in range(MOMENTS):
+                        film.may_sync.set()
+                        await trio.sleep(rnd.uniform(0.3, 0.9) if number else 1.2)
+                        await film.fall_behind()
+                        await _clip_now(store, session_id, film)
+                        await store.read(film.take)
+                finally:
+                    film.may_sync.set()  # the box ends when its threads do
                 nursery.cancel_scope.cancel()
     return film
 
@@ -168,6 +191,22 @@ async def record_live(folder: Path, rnd: Random) -> Film:
 def _begin(tx: Tx) -> str:
     add_channel(tx, "cam1")
     return add_session(tx)
+
+
+async def _clip_now(store: Store, session_id: str, film: Film) -> None:
+    """A clip of the newest second that is ready and has bytes that are not synced.
+
+    Another one where the camera was late, on a busy machine, or a finished file was synced whole.
+    """
+    has_such = False
+    with trio.fail_after(LIMIT_S):
+        while not has_such:
+            await store.write(partial(_mark, session_id=session_id))
+            await _settled(store)
+            newest = (await store.read(_clips))[-1]
+            ranges = json.decode(newest["ranges"].encode()) if newest["status"] == "ready" else []
+            ends = [(name.partition("/")[2], offset + length) for name, offset, length in ranges]
+            has_such = any(end > film.synced.get(name, 0) for name, end in ends)
 
 
 def _mark(tx: Tx, session_id: str) -> None:
@@ -189,30 +228,33 @@ async def _settled(store: Store) -> None:
             await store.journal.changed.wait_past(seen)
 
 
-def lose(path: Path, synced: int, fate: str, rnd: Random) -> None:
-    """What was not synced, as the disk has it after the cut."""
+def lose(path: Path, synced: int, fate: str, rnd: Random, *, whole: bool = False) -> None:
+    """What was not synced, as the disk has it after the cut: some of it, or `whole`."""
     data = bytearray(path.read_bytes())
     if fate == "gone" and synced == 0:
         path.unlink()
         return
     if fate in ("missing", "gone"):
-        path.write_bytes(data[: rnd.randrange(synced, len(data) + 1)])
+        path.write_bytes(data[: synced if whole else rnd.randrange(synced, len(data) + 1)])
         return
     first = synced + -synced % SECTOR  # the rest of a synced sector lay in a page that was written later
     for at in range(first, len(data), SECTOR):
-        if fate == "zero" or rnd.random() < 0.5:
+        if whole or fate == "zero" or rnd.random() < 0.5:
             data[at : at + SECTOR] = bytes(len(data[at : at + SECTOR]))
     path.write_bytes(data)
 
 
-async def cut_and_start(moment: Moment, rnd: Random, folder: Path, tally: Tally) -> None:
-    """The power goes at `moment`; the machine and the box start on what is left."""
+async def cut_and_start(
+    moment: Moment, rnd: Random, folder: Path, tally: Tally, *, strikes: bool = False
+) -> None:
+    """The power goes at `moment`; the machine and the box start on what is left. `strikes`: nothing that was
+    not synced is, so the newest clip has lost bytes."""
     fate = rnd.choice(FATES)
     shutil.copytree(moment.box, folder)
     settings = settings_in(folder)
     originals = {path.name: path.read_bytes() for path in settings.storage.recordings_dir.rglob("*.mp4")}
     for path in list(settings.storage.recordings_dir.rglob("*.mp4")):
-        lose(path, moment.synced.get(path.name, 0), fate, rnd)
+        lose(path, moment.synced.get(path.name, 0), fate, rnd, whole=strikes)
     left = {path.name: path.read_bytes() for path in settings.storage.recordings_dir.rglob("*.mp4")}
     tally.rounds += 1
     path = settings.storage.state_dir / "box.db"
@@ -244,6 +286,7 @@ def _fault(
         return ""
     if _is_whole(was["ranges"], originals, left):
         is_same = (row["status"], row["media_rev"]) == ("ready", was["media_rev"])
+        is_same |= row["status"] == "ready" and _says_less(row["coverage"], was["coverage"])  # late footage
         return "" if is_same else f"its bytes are there, and it is {row['status']} m{row['media_rev']}"
     if row["media_rev"] == was["media_rev"]:
         return f"its bytes are lost, and it is {row['status']} as if nothing were"
@@ -277,7 +320,8 @@ async def unsynced_cuts(rounds: int, seed: int, folder: Path) -> Tally:
         place.mkdir()
         film = await record_live(place, rnd)
         for number in range(min(40, rounds - tally.rounds)):
-            await cut_and_start(rnd.choice(film.moments), rnd, place / str(number), tally)
+            moment, strikes = rnd.choice(film.moments), number % 2 == 0
+            await cut_and_start(moment, rnd, place / str(number), tally, strikes=strikes)
         if tally.is_clean:
             shutil.rmtree(place)
     return tally
