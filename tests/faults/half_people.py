@@ -35,6 +35,9 @@ PLAYER = "document.querySelector('replay-player')"
 SHOWN = "[...document.querySelectorAll('#plays .play')].map((each) => each.dataset.key)"
 WAITING = """[app.box.link.state, app.box.online, app.box.underway.size,
   app.box.outbox.waiting().map((mark) => [mark.doing, mark.tries])]"""
+PICTURE = """[[...document.querySelectorAll("video")].map((video) => [video.src, video.readyState,
+  video.networkState, video.error?.message, video.currentTime, video.paused]), [...app.prefetch.rejected],
+  document.querySelector("replay-player .message")?.textContent, location.hash, window.wrong]"""
 LEADER = "document.querySelector('.tile.leader video')"
 
 
@@ -163,7 +166,8 @@ class Person:
         """Until its first angle shows a picture."""
         self.page.until(f"app.clips().get('{play.id}')?.some((clip) => clip.stream_url)")
         self.page.click(f"{at(play)} .open")
-        self.page.until(f"{PLAYER}.play?.id === '{play.id}' && {LEADER}?.readyState >= 2")
+        shown = f"{PLAYER}.play?.id === '{play.id}' && {LEADER}?.readyState >= 2"
+        self.page.until(shown, show=PICTURE)
         self.views += 1
 
     def back(self) -> None:
