@@ -155,6 +155,14 @@ class ClipFiles:
             await count_aside(self.store, self.clips_dir, self.kept)
             self.disk.is_away = False
 
+    async def look_at_disk(self) -> None:
+        """For a run that begins in safe mode: nothing is swept or made, but nothing is written either to the
+        mount point of a disk that is away. Raises StoreBroken."""
+        try:
+            self.disk.is_away = not await self.disk.look(self.store, self.clips_dir)
+        except OSError as error:
+            self.disk_errors.record("folder", error, hint="check the clips disk")
+
     async def look_again(self) -> None:
         """The disk may be back, or another one be there. Raises OSError, StoreBroken."""
         await self.settle()
@@ -217,8 +225,8 @@ async def run_clip_files(
 
     Start, before anything is cut: settles files that no row names (strays.py), then checks that the bytes
     every clip plays are still there (`lost` otherwise); `look_inside` after a power cut, when a file may have
-    kept its length without its bytes. Until `hold` is set (safe mode) none of that is done. A disk that
-    refuses is reported (`ClipFiles.disk_errors`) and tried again. Raises: StoreBroken.
+    kept its length without its bytes. Until `hold` is set (safe mode) the disk is looked at and no more. A
+    disk that refuses is reported (`ClipFiles.disk_errors`) and tried again. Raises: StoreBroken.
     """
     files = ClipFiles(
         store,
@@ -230,7 +238,9 @@ async def run_clip_files(
         begun_us=store.clock.now_us(),
     )
     if hold is not None and not hold.is_set():
+        files.disk.is_away = True  # until it was looked at
         task_status.started(files)
+        await files.look_at_disk()
         task_status = trio.TASK_STATUS_IGNORED
         await hold.wait()
     await store.insist(spare_what_an_older_copy_condemns)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from appliance.clips.clips_disk import ClipsDisk, Found, is_bare
 from appliance.clips.delivery import Delivery
@@ -287,3 +288,32 @@ async def test_an_export_is_not_given_up_before_the_disk_was_looked_at(tmp_path:
     delivery.disk.is_known = True
     with pytest.raises(FileLost):
         await delivery.pieces(plan)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_mounted", [True, False])
+async def test_safe_mode_writes_nothing_to_a_bare_mount_point(
+    tmp_path: Path, clips: Path, is_mounted: bool
+) -> None:
+    recordings, _ = recorded(tmp_path)
+    async with sim_store(tmp_path, HandClock(NOW_US)) as store:
+        await mark(store)
+        await cut(store, recordings, clips)
+        async with started(store, clips):
+            pass
+        if not is_mounted:
+            unmount(clips)
+        run = partial(run_clip_files, store=store, footage=HandFootage(), clips_dir=clips, hold=trio.Event())
+        async with running("clip files", run) as files:
+            if is_mounted:
+                await eventually(lambda: files.disk.is_there)
+            async with files.turn:
+                await trio.testing.wait_all_tasks_blocked()
+            if is_mounted:
+                await files.disk.require(clips)
+                return
+            for _ in range(3):
+                with pytest.raises(OSError, match="not mounted"):
+                    await files.disk.require(clips)
+        assert os.listdir(clips) == []
+        mount(clips)
