@@ -28,6 +28,8 @@ WHO = ("coach", "second coach", "operator")
 READY = "document.querySelector(\"#cams[aria-label*='all cameras send']\") && app.box.online && app.session()"
 # A play is cut from what is recorded: every camera has begun.
 RECORDED = "[...app.box.state.channels.values()].every((each) => each.footage === 'on')"
+# Every clip is ready, or the box has said why it is not.
+CUT = "[...app.box.state.clips.values()].every((clip) => clip.stream_url || clip.status === 'failed')"
 NOTICE = ".notice[data-key=session] button"
 
 
@@ -294,6 +296,7 @@ class Half:
 
     def check(self) -> None:
         """Everything that must be so in the end. The box is stopped by it."""
+        self.people[0].page.until(CUT)
         check_plays(self.demo, self.people, self.ledger, self.tally)
         check_sent(self.people, self.tally)
         check_flat(self.held, self.tally)
