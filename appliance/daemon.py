@@ -16,19 +16,19 @@ import trio
 
 from appliance.channels.http import channel_routes
 from appliance.channels.monitor import MonitorHandle, run_channel_monitor
-from appliance.clips.cutter import CutterHandle, run_cutter
-from appliance.clips.delivery import Delivery, media_routes
-from appliance.clips.exact import ExactFrames
-from appliance.clips.exports import Exports
-from appliance.clips.files import run_clip_files
+from appliance.clips.cutting.cutter import CutterHandle, run_cutter
+from appliance.clips.cutting.exports import Exports
+from appliance.clips.cutting.from_own_file import OwnCuts
+from appliance.clips.cutting.planner import Planner
+from appliance.clips.files.delivery import Delivery, media_routes
+from appliance.clips.housekeeping.actor import run_clip_files
 from appliance.clips.http import clip_routes, play_routes
-from appliance.clips.marks import MarkRules
-from appliance.clips.owncut import OwnCuts
-from appliance.clips.pictures import Pictures
-from appliance.clips.planner import Planner
-from appliance.clips.plays import close_session_ghosts, delete_session_clips
-from appliance.clips.quality import quality_routes
-from appliance.clips.replay import Replays, picture_routes
+from appliance.clips.records.marks import MarkRules
+from appliance.clips.records.plays import close_session_ghosts, delete_session_clips
+from appliance.clips.viewing.exact_frames import ExactFrames
+from appliance.clips.viewing.quality import quality_routes
+from appliance.clips.viewing.replay import Replays, picture_routes
+from appliance.clips.viewing.thumbnails import Pictures
 from appliance.kernel.actor import running
 from appliance.kernel.allocator import run_giving_back
 from appliance.kernel.clock import BoxClock

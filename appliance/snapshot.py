@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from appliance.channels.model import channel_resource
-from appliance.clips.rows import clip_resource, play_resource
+from appliance.clips.records.rows import clip_resource, play_resource
 from appliance.kernel.clock import DAY_US
 from appliance.kernel.tx import ReadTx
 from appliance.sessions.store import session_resource

@@ -156,8 +156,8 @@ def _encode_hd(frames: int, b_frames: int) -> tuple[tuple[bytes, ...], tuple[Any
     import av
     from av.video.codeccontext import VideoCodecContext
 
-    from appliance.media import annexb
-    from appliance.media.fragment import Sample
+    from appliance.media.bitstream import annexb
+    from appliance.media.mp4.fragment import Sample
 
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, VideoCodecContext)

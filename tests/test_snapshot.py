@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from appliance.clips import plays
 from appliance.clips.model import PlayIn
+from appliance.clips.records import plays
 from appliance.snapshot import snapshot
 from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
 from tests.kit.clock import HandClock

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.clips import marks, plays, queries, takeback
-from appliance.clips.cutter import CutterHandle
-from appliance.clips.marks import MarkRules
+from appliance.clips.cutting.cutter import CutterHandle
 from appliance.clips.model import (
     Clip,
     ClipIn,
@@ -23,6 +21,8 @@ from appliance.clips.model import (
     PlayPatch,
     PlayQuery,
 )
+from appliance.clips.records import marks, plays, queries, takeback
+from appliance.clips.records.marks import MarkRules
 from appliance.kernel.operation import Answer
 from appliance.web.api import Ctx, Routes
 

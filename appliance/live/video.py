@@ -30,8 +30,8 @@ from appliance.live.protocol import RESTART, Close, binary_frame
 from appliance.live.shared_parts import SharedParts
 from appliance.live.transport import Gone
 from appliance.live.viewer import QUIET_S, Dropped, Viewer
-from appliance.media.fmp4 import Malformed
-from appliance.media.live_parts import (
+from appliance.media.bitstream.params import Description
+from appliance.media.cut.live_parts import (
     LEAD_NS,
     description_at,
     from_key,
@@ -44,8 +44,8 @@ from appliance.media.live_parts import (
     tracks_in,
     tracks_shown,
 )
-from appliance.media.params import Description
-from appliance.media.view import Key, Part, SegmentView
+from appliance.media.index.view import Key, Part, SegmentView
+from appliance.media.mp4.fmp4 import Malformed
 from appliance.web.api import RawRoute, Receive, Scope, Send
 
 log = structlog.get_logger("live")

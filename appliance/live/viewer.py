@@ -17,7 +17,7 @@ from appliance.kernel import json
 from appliance.live.direct import DirectTransport
 from appliance.live.protocol import PING_FRAME, Bucket, Close
 from appliance.live.transport import PlainTransport, Transport, Upcalls
-from appliance.media.view import Key, SegmentView
+from appliance.media.index.view import Key, SegmentView
 from appliance.web.api import Receive, Send
 
 T = TypeVar("T")

@@ -172,8 +172,8 @@ async def _mend(store: Store, settings: Settings, finding: Finding) -> Finding:
 
 
 def _set_aside(clips: Path, subject: str) -> bool:
-    """As clips/strays.py does at a start, which counts what is there. False: an older one is there and
-    stays."""
+    """As clips/housekeeping/strays.py does at a start, which counts what is there. False: an older one is
+    there and stays."""
     target = clips / ASIDE / subject
     target.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,8 +1,8 @@
 """The index on disk: `index_dir/<channel>/log` and one table per closed segment beside it.
 
 Owns: writing and reading those files. All of it blocks: run it in a thread. Must not know: the recordings,
-what the bytes mean (media/table.py). What is bad is left out and built again; only a disk that cannot be
-written raises, and then only OSError.
+what the bytes mean (media/index/table.py). What is bad is left out and built again; only a disk that
+cannot be written raises, and then only OSError.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import os
 from collections.abc import Container, Iterable
 from pathlib import Path
 
-from appliance.media import table
-from appliance.media.columns import KeyColumns, PartColumns
-from appliance.media.segment import SegmentFacts
-from appliance.media.table import ChannelLog
-from appliance.media.timeline import Knot
-from appliance.media.view import Key, Part
+from appliance.media.clock.timeline import Knot
+from appliance.media.index import table
+from appliance.media.index.columns import KeyColumns, PartColumns
+from appliance.media.index.segment import SegmentFacts
+from appliance.media.index.table import ChannelLog
+from appliance.media.index.view import Key, Part
 from appliance.recordings.placing import Correction
 
 _COMPACT_LINES = 1000  # a log with this many dead lines, and more dead than living, is written anew

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from appliance.media.mpegts import PACKET, Demuxer, Programme
+from appliance.media.ingest.mpegts import PACKET, Demuxer, Programme
 
 FIRST_MEDIA_S: Final = 2.0
 WEAK_S: Final = 1.0

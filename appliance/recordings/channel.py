@@ -10,13 +10,13 @@ from datetime import tzinfo
 from typing import Final
 
 from appliance.kernel.clock import DAY_US
-from appliance.media.fmp4 import Mtxi
-from appliance.media.index import Growth, SegmentIndex
-from appliance.media.names import name_times_us
-from appliance.media.segment import SegmentFacts, closed, facts_of, goes_on
-from appliance.media.spans import Coverage, Entry, Outage, Piece, Reason, coverage, pieces_of
-from appliance.media.table import ChannelLog
-from appliance.media.timeline import Knot, Run, RunClock
+from appliance.media.clock.names import name_times_us
+from appliance.media.clock.timeline import Knot, Run, RunClock
+from appliance.media.index.index import Growth, SegmentIndex
+from appliance.media.index.segment import SegmentFacts, closed, facts_of, goes_on
+from appliance.media.index.spans import Coverage, Entry, Outage, Piece, Reason, coverage, pieces_of
+from appliance.media.index.table import ChannelLog
+from appliance.media.mp4.fmp4 import Mtxi
 from appliance.recordings.clocks import Clocks
 from appliance.recordings.copies import Copies
 from appliance.recordings.corrections import Corrections

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from appliance.media.anchor import anchored, is_leapt
-from appliance.media.claims import Claim
-from appliance.media.fmp4 import Mtxi
-from appliance.media.index import Growth, SegmentIndex
-from appliance.media.pace import PartNote
-from appliance.media.segment import SegmentFacts
-from appliance.media.timeline import PPB, Arrival, Knot, Run, with_an_end
-from appliance.media.view import Part
+from appliance.media.clock.anchor import anchored, is_leapt
+from appliance.media.clock.claims import Claim
+from appliance.media.clock.timeline import PPB, Arrival, Knot, Run, with_an_end
+from appliance.media.index.index import Growth, SegmentIndex
+from appliance.media.index.pace import PartNote
+from appliance.media.index.segment import SegmentFacts
+from appliance.media.index.view import Part
+from appliance.media.mp4.fmp4 import Mtxi
 from appliance.recordings.arrivals import Pace
 from appliance.recordings.doubt import EARLY_US, Doubt, comes_early, leap_before, leaps_between
 from appliance.recordings.held import Held, claim, least_off_us, was_finished

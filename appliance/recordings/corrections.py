@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from appliance.media.claims import NEIGHBOURS, Claim
-from appliance.media.fmp4 import Mtxi
-from appliance.media.segment import SegmentFacts
-from appliance.media.timeline import RunClock
+from appliance.media.clock.claims import NEIGHBOURS, Claim
+from appliance.media.clock.timeline import RunClock
+from appliance.media.index.segment import SegmentFacts
+from appliance.media.mp4.fmp4 import Mtxi
 from appliance.recordings.part_times import NOT_EARLY, early_of
 from appliance.recordings.placing import Correction, Word
 from appliance.recordings.segment_state import Segment

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from appliance.kernel.file_system import file_system_id
-from appliance.media.columns import KeyColumns, PartColumns
-from appliance.media.fmp4 import MAX_INIT_BYTES, Init, Malformed, parse_init
-from appliance.media.holes import PLAIN_SOUND, find_hole
-from appliance.media.index import MAX_PARTS_PER_SCAN, Cursor, Growth, SegmentIndex, scan, was_closed
-from appliance.media.names import is_segment_name
-from appliance.media.segment import SegmentFacts
+from appliance.media.clock.names import is_segment_name
+from appliance.media.index.columns import KeyColumns, PartColumns
+from appliance.media.index.holes import PLAIN_SOUND, find_hole
+from appliance.media.index.index import MAX_PARTS_PER_SCAN, Cursor, Growth, SegmentIndex, scan, was_closed
+from appliance.media.index.segment import SegmentFacts
+from appliance.media.mp4.fmp4 import MAX_INIT_BYTES, Init, Malformed, parse_init
 from appliance.recordings.cache import ChannelCache
 from appliance.recordings.paths import CHANNEL_ID, open_channel, open_recording
 

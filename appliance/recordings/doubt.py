@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from appliance.media.index import SegmentIndex
-from appliance.media.timeline import Arrival, Leap, Run
+from appliance.media.clock.timeline import Arrival, Leap, Run
+from appliance.media.index.index import SegmentIndex
 from appliance.recordings.part_times import hole_ns
 from appliance.recordings.segment_state import Segment
 

@@ -13,7 +13,8 @@ from typing import Final
 import trio
 
 from appliance.kernel.clock import ahead_of_wall_us
-from appliance.media.table import (
+from appliance.media.clock.timeline import Knot
+from appliance.media.index.table import (
     ChannelLog,
     facts_line,
     forget_line,
@@ -22,7 +23,6 @@ from appliance.media.table import (
     published_line,
     stamp_line,
 )
-from appliance.media.timeline import Knot
 from appliance.recordings import disk
 from appliance.recordings.cache import corrected_lines, lines_of
 from appliance.recordings.channel import KEEP_PARTS_US, Channel

@@ -19,8 +19,8 @@ from appliance.kernel.clock import Clock
 from appliance.kernel.retry import DiskErrors, RetrySchedule
 from appliance.kernel.signal import Signal
 from appliance.kernel.threads import in_thread
-from appliance.media.spans import Outage, Piece, Reason
-from appliance.media.table import disk_line, outage_line
+from appliance.media.index.spans import Outage, Piece, Reason
+from appliance.media.index.table import disk_line, outage_line
 from appliance.recordings import disk
 from appliance.recordings.arrivals import DiskClock
 from appliance.recordings.cache import ChannelCache

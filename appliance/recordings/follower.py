@@ -23,8 +23,8 @@ from appliance.kernel.errors import Unavailable
 from appliance.kernel.retry import Backoff
 from appliance.kernel.signal import Signal
 from appliance.kernel.threads import in_thread
-from appliance.media.spans import Coverage, Gap
-from appliance.media.view import SegmentView
+from appliance.media.index.spans import Coverage, Gap
+from appliance.media.index.view import SegmentView
 from appliance.recordings import disk
 from appliance.recordings.cache import ChannelCache
 from appliance.recordings.channel import Channel

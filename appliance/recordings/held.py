@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from appliance.media.fragment import is_own
-from appliance.media.index import SegmentIndex
-from appliance.media.names import nearest
-from appliance.media.timeline import Arrival
+from appliance.media.clock.names import nearest
+from appliance.media.clock.timeline import Arrival
+from appliance.media.index.index import SegmentIndex
+from appliance.media.mp4.fragment import is_own
 from appliance.recordings.segment_state import Seen, Segment
 
 _LATE_US: Final = 5_000_000  # the embedded recorder waits a second for sound; a busy machine is slower

@@ -8,9 +8,9 @@ from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable, invalid, not_found
 from appliance.kernel.operation import Answer
 from appliance.kernel.threads import in_thread
+from appliance.media.cut.frames import plan_frames
 from appliance.media.files import open_once
-from appliance.media.fmp4 import Malformed
-from appliance.media.frames import plan_frames
+from appliance.media.mp4.fmp4 import Malformed
 from appliance.recordings.follower import RecordingsHandle
 from appliance.recordings.model import Timeline, TimelineQuery, timeline_resource
 from appliance.web.api import Ctx, Routes

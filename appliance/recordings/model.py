@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
 from appliance.kernel.fields import Input, Instant
-from appliance.media.spans import Coverage, Reason
+from appliance.media.index.spans import Coverage, Reason
 
 FootageState = Literal["on", "stalled", "none"]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from appliance.media.index import SegmentIndex
-from appliance.media.names import nearest
-from appliance.media.segment import SegmentFacts
-from appliance.media.spans import Entry
+from appliance.media.clock.names import nearest
+from appliance.media.index.index import SegmentIndex
+from appliance.media.index.segment import SegmentFacts
+from appliance.media.index.spans import Entry
 from appliance.recordings.segment_state import Segment
 from appliance.recordings.told import own_us
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from appliance.media.anchor import BETWEEN_FILES_NS
-from appliance.media.fmp4 import Mtxi
-from appliance.media.fragment import is_own
-from appliance.media.index import Growth, SegmentIndex, ticks_to_ns
-from appliance.media.pace import HOLE_FRAMES, PartNote
-from appliance.media.segment import SegmentFacts
-from appliance.media.timeline import Arrival, Leap
-from appliance.media.view import Key, Part
+from appliance.media.clock.anchor import BETWEEN_FILES_NS
+from appliance.media.clock.timeline import Arrival, Leap
+from appliance.media.index.index import Growth, SegmentIndex, ticks_to_ns
+from appliance.media.index.pace import HOLE_FRAMES, PartNote
+from appliance.media.index.segment import SegmentFacts
+from appliance.media.index.view import Key, Part
+from appliance.media.mp4.fmp4 import Mtxi
+from appliance.media.mp4.fragment import is_own
 
 _FIRST_NS: Final = 100_000_000  # with B-frames the second picture is the one furthest ahead
 

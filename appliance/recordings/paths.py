@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from appliance.media.names import is_segment_name
+from appliance.media.clock.names import is_segment_name
 
 CHANNEL_ID = re.compile(r"[a-z0-9_-]{1,32}")  # contract.md section 2
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

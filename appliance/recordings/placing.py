@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from appliance.media.anchor import aimed, anchored
-from appliance.media.claims import Claim
-from appliance.media.fmp4 import Mtxi
-from appliance.media.segment import SegmentFacts
-from appliance.media.timeline import PPB, Knot, Run
+from appliance.media.clock.anchor import aimed, anchored
+from appliance.media.clock.claims import Claim
+from appliance.media.clock.timeline import PPB, Knot, Run
+from appliance.media.index.segment import SegmentFacts
+from appliance.media.mp4.fmp4 import Mtxi
 from appliance.recordings.part_times import leaps_of
 from appliance.recordings.segment_state import Segment
 from appliance.recordings.told import TRUST_US, Told

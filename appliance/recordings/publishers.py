@@ -19,7 +19,7 @@ import trio
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.retry import Backoff
 from appliance.kernel.signal import Signal
-from appliance.media.spans import Reason
+from appliance.media.index.spans import Reason
 from appliance.recordings.mediamtx import Mediamtx, PathState, SrtConnection, open_mediamtx
 
 LOOK_S: Final = 1.0  # two answers of a few kB from the same machine: 0.3 % of a core

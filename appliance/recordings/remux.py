@@ -2,7 +2,7 @@
 
     python -m appliance.recordings.remux --dir DIR --part-s 0.2 --segment-s 60 --offset-us N --parent PID
 
-Owns: reading, the clock it was told, the files. What a recording is lives in media/ingest.py.
+Owns: reading, the clock it was told, the files. What a recording is lives in media/ingest/ingest.py.
 Must not know: where the stream comes from. stdin is one connection's bytes, or with --framed connections one
 after the other (framing.py), each with the instants its bytes arrived. Ends at EOF, on SIGTERM (both write
 what is whole and close the file) or when a stream that had begun falls silent for --silence-s.
@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Final
 
 from appliance.kernel.clock import boottime_us
-from appliance.media.fragment import OpenSegment, own_stream_id
-from appliance.media.ingest import Ingest, Notice, Output
-from appliance.media.segment_file import SegmentFiles, segment_name
+from appliance.media.ingest.ingest import Ingest, Notice, Output
+from appliance.media.ingest.segment_file import SegmentFiles, segment_name
+from appliance.media.mp4.fragment import OpenSegment, own_stream_id
 from appliance.recordings import children
 from appliance.recordings.framing import FrameReader, Kind
 

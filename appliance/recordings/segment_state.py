@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from appliance.media.fmp4 import Mtxi
-from appliance.media.index import Growth, SegmentIndex
-from appliance.media.segment import SegmentFacts
+from appliance.media.index.index import Growth, SegmentIndex
+from appliance.media.index.segment import SegmentFacts
+from appliance.media.mp4.fmp4 import Mtxi
 from appliance.recordings.part_times import Early
 
 

@@ -1,4 +1,4 @@
-"""When each run of a channel is shown where runs overlap: what media/overlap.py decides by, from the index.
+"""When each run of a channel is shown where runs overlap: what media/index/overlap.py decides by.
 
 Owns: which segments decide, and their keys. Must not know: files; what is missing is loaded by walks.py.
 """
@@ -9,9 +9,9 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from appliance.media.index import ticks_to_ns
-from appliance.media.overlap import Stretch, Windows, overlapping, windows_of
-from appliance.media.view import Key
+from appliance.media.index.index import ticks_to_ns
+from appliance.media.index.overlap import Stretch, Windows, overlapping, windows_of
+from appliance.media.index.view import Key
 from appliance.recordings.segment_state import Segment
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Final
 
 import trio
 
-from appliance.media.chain import MAX_PREROLL_S
+from appliance.media.index.chain import MAX_PREROLL_S
 from appliance.recordings.followed import Followed
 from appliance.recordings.model import ChannelFootage
 from appliance.recordings.segment_state import Segment

@@ -27,8 +27,8 @@ from av.audio.codeccontext import AudioCodecContext
 from av.video.codeccontext import VideoCodecContext
 
 from appliance.kernel.clock import boottime_us
-from appliance.media.mpegts import PACKET
-from appliance.media.tsmux import NULL_PACKET, Muxer, adts
+from appliance.media.ingest.mpegts import PACKET
+from appliance.media.ingest.tsmux import NULL_PACKET, Muxer, adts
 from appliance.recordings import children
 from appliance.recordings.scene import Scene
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from appliance.media.anchor import BETWEEN_FILES_NS
-from appliance.media.claims import NEIGHBOURS, Claim, believed_us, is_written_then
-from appliance.media.fmp4 import Mtxi
-from appliance.media.fragment import is_own
-from appliance.media.spans import RESTART_PAUSE_NS
+from appliance.media.clock.anchor import BETWEEN_FILES_NS
+from appliance.media.clock.claims import NEIGHBOURS, Claim, believed_us, is_written_then
+from appliance.media.index.spans import RESTART_PAUSE_NS
+from appliance.media.mp4.fmp4 import Mtxi
+from appliance.media.mp4.fragment import is_own
 from appliance.recordings.part_times import is_estimate
 from appliance.recordings.segment_state import Segment
 

@@ -15,12 +15,12 @@ from typing import Final
 import trio
 
 from appliance.kernel.signal import Signal
-from appliance.media.fmp4 import Init
-from appliance.media.index import Growth, SegmentIndex
-from appliance.media.overlap import Windows
-from appliance.media.segment import view_of
-from appliance.media.table import facts_line, forget_line, stamp_line
-from appliance.media.view import Key, Part, SegmentView
+from appliance.media.index.index import Growth, SegmentIndex
+from appliance.media.index.overlap import Windows
+from appliance.media.index.segment import view_of
+from appliance.media.index.table import facts_line, forget_line, stamp_line
+from appliance.media.index.view import Key, Part, SegmentView
+from appliance.media.mp4.fmp4 import Init
 from appliance.recordings import disk
 from appliance.recordings.cache import corrected_lines, lines_of
 from appliance.recordings.channel import KEEP_PARTS_US

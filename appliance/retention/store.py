@@ -133,7 +133,7 @@ def condemn(tx: Tx, doomed: Sequence[Doomed], guard_us: int) -> list[Doomed]:
 
 
 def _remember(tx: Tx, segment: StoredSegment) -> None:
-    """What is gone is known by its time: a trim that would need it is refused (clips/expiry.py)."""
+    """What is gone is known by its time: a trim that would need it is refused (clips/records/expiry.py)."""
     start_us, end_us = segment.start_us, segment.end_us
     if start_us == end_us:
         return

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from appliance.channels.configured import Applied
-from appliance.clips.cutter import CutterHandle
-from appliance.clips.strays import Kept
+from appliance.clips.cutting.cutter import CutterHandle
+from appliance.clips.housekeeping.strays import Kept
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.retry import DiskErrors
 from appliance.live.audience import Audience

@@ -15,8 +15,8 @@ import trio
 
 from appliance.channels.configured import Applied, apply_config
 from appliance.channels.store import footage_changed
-from appliance.clips.pictures import DecodeKey
-from appliance.clips.takeback import restore_session_clips
+from appliance.clips.records.takeback import restore_session_clips
+from appliance.clips.viewing.thumbnails import DecodeKey
 from appliance.kernel.actor import running
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
@@ -27,8 +27,8 @@ from appliance.kernel.safemode import SafeMode
 from appliance.kernel.signal import Signal
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
-from appliance.media.spans import Reason
-from appliance.media.turn import Turn
+from appliance.media.index.spans import Reason
+from appliance.media.mp4.turn import Turn
 from appliance.recordings.embedded import RecorderHandle, run_embedded_recorder
 from appliance.recordings.followed import WhyEnded
 from appliance.recordings.follower import RecordingsHandle, run_recordings

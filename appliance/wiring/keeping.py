@@ -9,8 +9,8 @@ from typing import Final
 
 import trio
 
-from appliance.clips.files import ClipFiles
-from appliance.clips.marks import MarkRules, expire_clip
+from appliance.clips.housekeeping.actor import ClipFiles
+from appliance.clips.records.marks import MarkRules, expire_clip
 from appliance.kernel.actor import running
 from appliance.kernel.clock import DAY_US, to_rfc3339
 from appliance.kernel.safemode import Memory, SafeMode, open_safe_mode

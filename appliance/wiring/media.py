@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from appliance.clips.jobs import Inspection, Source
+from appliance.clips.cutting.media_jobs import Inspection, Source
 from appliance.workers.jobs import FrameJob, Piece, ProbeJob, ProbeReport, StreamReport, TranscodeJob
 from appliance.workers.pool import Priority, WorkerPoolHandle
 

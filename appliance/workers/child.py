@@ -16,7 +16,7 @@ from collections.abc import Callable
 import av
 
 from appliance.kernel.process import die_with_parent
-from appliance.media.thumbnail import DECODERS, BadMedia
+from appliance.media.decode.thumbnail import DECODERS, BadMedia
 from appliance.workers import protocol, sandbox
 from appliance.workers.perform import perform
 from appliance.workers.protocol import Hello, Json, ProtocolError, Request

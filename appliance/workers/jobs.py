@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self, TypeVar
 
-from appliance.media.codecs import DECODER_OF_SAMPLE_ENTRY
-from appliance.media.jpeg import NotAJpeg, jpeg_size
-from appliance.media.turn import AS_CODED, Turn
+from appliance.media.decode.jpeg import NotAJpeg, jpeg_size
+from appliance.media.mp4.codecs import DECODER_OF_SAMPLE_ENTRY
+from appliance.media.mp4.turn import AS_CODED, Turn
 from appliance.workers.protocol import (
     Json,
     ProtocolError,

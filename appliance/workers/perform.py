@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import BinaryIO, cast
 
-from appliance.media.probe import probe
-from appliance.media.thumbnail import BadMedia, Jpeg, frame_jpeg, keyframe_jpeg
-from appliance.media.transcode import PRESETS, Recipe, transcode
-from appliance.media.turn import Turn
+from appliance.media.decode.probe import probe
+from appliance.media.decode.thumbnail import BadMedia, Jpeg, frame_jpeg, keyframe_jpeg
+from appliance.media.decode.transcode import PRESETS, Recipe, transcode
+from appliance.media.mp4.turn import Turn
 from appliance.workers.jobs import MAX_SAMPLE_BYTES, Piece, parse_piece
 from appliance.workers.protocol import Json, ProtocolError, Request, boolean, integer, number, sequence, text
 from appliance.workers.reader import PieceReader, Writer

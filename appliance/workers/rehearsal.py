@@ -15,9 +15,9 @@ from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from appliance.media.probe import probe
-from appliance.media.thumbnail import frame_jpeg
-from appliance.media.transcode import Recipe, transcode
+from appliance.media.decode.probe import probe
+from appliance.media.decode.thumbnail import frame_jpeg
+from appliance.media.decode.transcode import Recipe, transcode
 
 
 def rehearse() -> None:

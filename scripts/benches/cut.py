@@ -49,8 +49,8 @@ class Recording:
 
     def plan(self, first: int, count: int) -> Any:
         """Our plan, as the daemon makes it."""
-        from appliance.clips.planner import open_once
-        from appliance.media.plan import make_plan
+        from appliance.clips.cutting.planner import open_once
+        from appliance.media.cut.plan import make_plan
 
         start_us, end_us = self.published_us(first), self.published_us(first + count)
         with open_once(self.open_fd) as open_fd:
@@ -70,7 +70,7 @@ class Recording:
 
 def record(folder: Path, footage: Any, seconds: int) -> Recording:
     """`seconds` of the footage repeated in one segment, on the disk and in the page cache."""
-    from appliance.media.index import SegmentIndex
+    from appliance.media.index.index import SegmentIndex
     from tests.kit.camera import RecordingWriter
     from tests.kit.fmp4_file import StraightClock
 
@@ -90,7 +90,7 @@ def record(folder: Path, footage: Any, seconds: int) -> Recording:
 
 
 def ours(recording: Recording) -> Cut:
-    from appliance.clips.writing import copy_plan
+    from appliance.clips.files.write_plan import copy_plan
 
     def cut(first: int, count: int, target: Path) -> None:
         plan = recording.plan(first, count)

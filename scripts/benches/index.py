@@ -52,12 +52,12 @@ def fill(recordings: Path, index: Path, segments: int) -> None:
 
     The cache is written as the index itself writes it; walking 100 h to get it would take minutes.
     """
-    from appliance.media.fmp4 import parse_init
-    from appliance.media.index import SegmentIndex
-    from appliance.media.segment import closed, facts_of
-    from appliance.media.segment_file import segment_name
-    from appliance.media.table import facts_line, knot_line
-    from appliance.media.timeline import PPB, Knot
+    from appliance.media.clock.timeline import PPB, Knot
+    from appliance.media.index.index import SegmentIndex
+    from appliance.media.index.segment import closed, facts_of
+    from appliance.media.index.table import facts_line, knot_line
+    from appliance.media.ingest.segment_file import segment_name
+    from appliance.media.mp4.fmp4 import parse_init
     from appliance.recordings.cache import ChannelCache
 
     model = one_segment(recordings.parent / "model", part_s=0.2)
@@ -200,7 +200,7 @@ def _rss_mb() -> float:
 
 def measure_walk(options: Options) -> list[Row]:
     """From nothing to every part and key of one file, page cache warm."""
-    from appliance.media.index import SegmentIndex
+    from appliance.media.index.index import SegmentIndex
 
     minutes = 1 if options.quick else 20
     rows = []

@@ -25,7 +25,7 @@ MINUTES = 10
 
 def measure(options: Options) -> list[Row]:
     """Rows of one recording of ten minutes, page cache warm, the workers up."""
-    from appliance.media.index import SegmentIndex
+    from appliance.media.index.index import SegmentIndex
     from tests.kit.camera import RecordingWriter
     from tests.kit.fmp4_file import StraightClock
 
@@ -46,7 +46,7 @@ def measure(options: Options) -> list[Row]:
 
 async def _beside(path: Path, view: Any, seconds: int, options: Options) -> list[Row]:
     from appliance.kernel.actor import running
-    from appliance.media.frames import plan_frame
+    from appliance.media.cut.frames import plan_frame
     from appliance.workers.jobs import ThumbnailJob
     from appliance.workers.pool import WorkerPoolHandle, run_worker_pool
 

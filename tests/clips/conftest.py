@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from appliance.clips import marks, plays
-from appliance.clips.marks import MarkRules
 from appliance.clips.model import ClipIn, EndIn, PlayIn
+from appliance.clips.records import marks, plays
+from appliance.clips.records.marks import MarkRules
 from appliance.kernel.operation import Caller
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import trio
 
-from appliance.clips import cuts, marks
-from appliance.clips.clips_disk import ClipsDisk
-from appliance.clips.delivery import Delivery, media_routes
-from appliance.clips.files import run_clip_files
+from appliance.clips.files.clips_disk import ClipsDisk
+from appliance.clips.files.delivery import Delivery, media_routes
+from appliance.clips.housekeeping.actor import run_clip_files
 from appliance.clips.model import ClipIn
+from appliance.clips.records import cut_states as cuts
+from appliance.clips.records import marks
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Row, Tx
 from appliance.web.api import Routes

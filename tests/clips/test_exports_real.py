@@ -14,16 +14,17 @@ import av
 import pytest
 import trio
 
-from appliance.clips import cuts, marks
-from appliance.clips.delivery import Delivery
-from appliance.clips.exports import BadExport, Exports
-from appliance.clips.jobs import opened
+from appliance.clips.cutting.exports import BadExport, Exports
+from appliance.clips.cutting.media_jobs import opened
+from appliance.clips.files.delivery import Delivery
 from appliance.clips.model import ClipIn
+from appliance.clips.records import cut_states as cuts
+from appliance.clips.records import marks
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
-from appliance.media.codecs import DECODER_OF_SAMPLE_ENTRY
-from appliance.media.frames import plan_frame
-from appliance.media.plan import Plan, make_plan
+from appliance.media.cut.frames import plan_frame
+from appliance.media.cut.plan import Plan, make_plan
+from appliance.media.mp4.codecs import DECODER_OF_SAMPLE_ENTRY
 from appliance.wiring import media
 from appliance.wiring.media import PoolJobs, transcode_job
 from appliance.workers.jobs import Piece, ThumbnailJob, TranscodeJob

@@ -10,9 +10,9 @@ from typing import Any
 import apsw
 import pytest
 
-from appliance.clips.files import replaced_cuts
-from appliance.clips.open_marks import refuse_too_many
-from appliance.clips.plans import plans_to_write
+from appliance.clips.housekeeping.actor import replaced_cuts
+from appliance.clips.records.open_marks import refuse_too_many
+from appliance.clips.records.stored_plans import plans_to_write
 from appliance.clips.settings import ClipsSettings
 from appliance.kernel.operation import Caller
 from appliance.kernel.store import open_store

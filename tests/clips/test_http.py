@@ -14,17 +14,17 @@ import pytest
 import trio
 import trio.testing
 
-from appliance.clips import cutter as cutter_module
-from appliance.clips.cutter import run_cutter
-from appliance.clips.delivery import Delivery, media_routes
+from appliance.clips.cutting import cutter as cutter_module
+from appliance.clips.cutting.cutter import run_cutter
+from appliance.clips.files.delivery import Delivery, media_routes
 from appliance.clips.http import clip_routes, play_routes
-from appliance.clips.pictures import Pictures
-from appliance.clips.plans import plans_to_write
-from appliance.clips.plays import close_session_ghosts
-from appliance.clips.replay import Replays, picture_routes
+from appliance.clips.records.plays import close_session_ghosts
+from appliance.clips.records.stored_plans import plans_to_write
+from appliance.clips.viewing.replay import Replays, picture_routes
+from appliance.clips.viewing.thumbnails import Pictures
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.store import Store, open_store
-from appliance.media.view import SegmentView
+from appliance.media.index.view import SegmentView
 from appliance.web.api import Routes
 from appliance.web.app import make_app
 from appliance.web.common import Hooks, Site

@@ -12,16 +12,17 @@ from pathlib import Path
 import pytest
 import trio
 
-from appliance.clips import late, marks
-from appliance.clips.cutter import run_cutter
-from appliance.clips.marks import MarkRules
+from appliance.clips.cutting import late
+from appliance.clips.cutting.cutter import run_cutter
+from appliance.clips.cutting.planner import Planner
 from appliance.clips.model import ClipIn
-from appliance.clips.planner import Planner
+from appliance.clips.records import marks
+from appliance.clips.records.marks import MarkRules
 from appliance.kernel.clock import BoxClock, to_rfc3339, wall_us
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Row
-from appliance.media.plan import Plan
-from appliance.media.spans import Reason
+from appliance.media.cut.plan import Plan
+from appliance.media.index.spans import Reason
 from appliance.recordings import tell
 from appliance.recordings.followed import WhyEnded
 from appliance.recordings.follower import RecordingsHandle, run_recordings

@@ -10,9 +10,9 @@ from trio.testing import MockClock
 
 from appliance.kernel import json
 from appliance.kernel.tx import Row
-from appliance.media.coverage import Reason
-from appliance.media.spans import Gap
-from tests.clips.test_late import START_US, Piece, S, desk_in
+from appliance.media.cut.coverage import Reason
+from appliance.media.index.spans import Gap
+from tests.clips.cutting.test_late import START_US, Piece, S, desk_in
 from tests.kit.box import types
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from appliance.clips import cuts, marks
 from appliance.clips.model import ClipPatch
+from appliance.clips.records import cut_states as cuts
+from appliance.clips.records import marks
 from tests.clips.conftest import Bench
 from tests.kit.box import COACH, mark_rules
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import trio
 from trio.testing import MockClock
 
-from appliance.clips import marks
-from appliance.clips.exports import refusal
+from appliance.clips.cutting.exports import refusal
+from appliance.clips.records import marks
 from appliance.kernel.retry import GIVE_UP_S
-from tests.clips.test_cutter import cutting
+from tests.clips.cutting.test_cutter import cutting
 from tests.kit.box import COACH, mark_rules
 from tests.kit.clock import KICKOFF_US
 

@@ -10,7 +10,7 @@ import random
 import pytest
 
 from appliance.kernel.clock import from_rfc3339, to_rfc3339
-from appliance.media.fmp4 import parse_init
+from appliance.media.mp4.fmp4 import parse_init
 from tests.e2e.game import LOST_S, S_US, Game, download, new_clip
 from tests.e2e.kit import FRAME_US, NTSC, PACKET, assert_continuous, expected, shown, span_of
 from tests.kit.running import tablet

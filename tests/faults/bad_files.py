@@ -12,9 +12,9 @@ from random import Random
 
 import trio
 
-from appliance.clips.planner import Planner
-from appliance.media.fmp4 import Malformed
-from appliance.media.plan import NoFootage
+from appliance.clips.cutting.planner import Planner
+from appliance.media.cut.plan import NoFootage
+from appliance.media.mp4.fmp4 import Malformed
 from appliance.recordings.follower import RecordingsHandle
 from tests.faults.tally import Tally
 from tests.kit.segments import Camera

@@ -20,14 +20,15 @@ from typing import Any
 import pytest
 import trio
 
-from appliance.clips import cuts, marks
-from appliance.clips.files import run_clip_files
+from appliance.clips.housekeeping.actor import run_clip_files
 from appliance.clips.model import ClipIn
-from appliance.clips.plans import unwritten_plans
+from appliance.clips.records import cut_states as cuts
+from appliance.clips.records import marks
+from appliance.clips.records.stored_plans import unwritten_plans
 from appliance.kernel.actor import running
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx, Tx
-from appliance.media.plan import Range
+from appliance.media.cut.plan import Range
 from appliance.settings import Settings
 from tests.faults.power_cut import check_fsck
 from tests.faults.tally import Tally

@@ -16,7 +16,7 @@ from random import Random
 import apsw
 import trio
 
-from appliance.clips.cutter import run_cutter
+from appliance.clips.cutting.cutter import run_cutter
 from appliance.kernel.actor import running
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from appliance.clips.rows import clip_resource, play_resource
+from appliance.clips.records.rows import clip_resource, play_resource
 from appliance.kernel.journal import Entry
 from appliance.kernel.tx import ReadTx
 from appliance.sessions.store import session_resource

@@ -21,13 +21,14 @@ from typing import Any
 import pytest
 import trio
 
-from appliance.clips import cuts, marks
-from appliance.clips.files import run_clip_files
+from appliance.clips.housekeeping.actor import run_clip_files
 from appliance.clips.model import ClipIn
+from appliance.clips.records import cut_states as cuts
+from appliance.clips.records import marks
 from appliance.kernel.clock import wall_us
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx, Tx
-from appliance.media.plan import Range
+from appliance.media.cut.plan import Range
 from appliance.recordings.follower import RecordingsHandle, run_recordings
 from appliance.recordings.model import Fact
 from appliance.retention.actor import RetentionHandle, run_retention

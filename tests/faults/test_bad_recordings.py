@@ -87,7 +87,7 @@ async def test_every_kind_of_broken_file_beside_a_camera(tmp_path: Path) -> None
 
 DEADLY_PLAN = """
 import os, signal
-from appliance.clips.planner import Planner
+from appliance.clips.cutting.planner import Planner
 plan = Planner.plan_span
 async def plan_span(self, channel_id, *span):
     if channel_id == "bad":

@@ -13,9 +13,9 @@ import httpx
 import pytest
 import trio
 
-from appliance.clips import files
-from appliance.clips.files import run_clip_files
-from appliance.clips.plans import unwritten_plans
+from appliance.clips.housekeeping import actor as files
+from appliance.clips.housekeeping.actor import run_clip_files
+from appliance.clips.records.stored_plans import unwritten_plans
 from appliance.kernel.actor import running
 from appliance.kernel.clock import wall_us
 from appliance.kernel.errors import Unavailable

@@ -10,8 +10,8 @@ from random import Random
 import pytest
 import trio
 
-from appliance.clips.cuts import claim, waiting_jobs
-from appliance.clips.cutter import run_cutter
+from appliance.clips.cutting.cutter import run_cutter
+from appliance.clips.records.cut_states import claim, waiting_jobs
 from appliance.kernel.actor import running
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.retry import Backoff

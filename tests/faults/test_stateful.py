@@ -27,15 +27,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from appliance.clips import cuts, marks, plays
-from appliance.clips.cuts import shown_us
-from appliance.clips.late import find_late, mend
+from appliance.clips.cutting.late import find_late, mend
 from appliance.clips.model import ClipIn, ClipPatch, CueIn, EndIn, PlayIn, PlayPatch
+from appliance.clips.records import cut_states as cuts
+from appliance.clips.records import marks, plays
+from appliance.clips.records.cut_states import shown_us
 from appliance.kernel.errors import Refused
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller
 from appliance.kernel.tx import Tx
-from appliance.media.plan import NoFootage
+from appliance.media.cut.plan import NoFootage
 from appliance.sessions.machine import SESSION, SessionEvent, SessionState
 from appliance.sessions.model import SessionIn
 from appliance.sessions.store import create_session, delete_session, move_session, restore_session

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import trio
 
-from appliance.clips.planner import Planner
+from appliance.clips.cutting.planner import Planner
 from appliance.kernel.clock import from_rfc3339, wall_us
-from appliance.media.plan import NoFootage
+from appliance.media.cut.plan import NoFootage
 from appliance.ops.fsck import check_box
 from appliance.recordings.follower import RecordingsHandle, run_recordings
 from appliance.settings import load_settings

@@ -23,11 +23,11 @@ from typing import Any
 import pytest
 import trio
 
-from appliance.clips import marks
-from appliance.clips.cutter import run_cutter
-from appliance.clips.files import run_clip_files
+from appliance.clips.cutting.cutter import run_cutter
+from appliance.clips.cutting.planner import Planner
+from appliance.clips.housekeeping.actor import run_clip_files
 from appliance.clips.model import ClipIn
-from appliance.clips.planner import Planner
+from appliance.clips.records import marks
 from appliance.kernel import json
 from appliance.kernel.actor import running
 from appliance.kernel.clock import wall_us

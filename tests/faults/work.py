@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from appliance.clips import marks, plays
-from appliance.clips.marks import MarkRules
 from appliance.clips.model import ClipIn, CueIn, EndIn, PlayIn
+from appliance.clips.records import marks, plays
+from appliance.clips.records.marks import MarkRules
 from appliance.clips.settings import ClipsSettings
 from appliance.kernel.errors import Refused
 from appliance.kernel.ids import new_uuid

@@ -17,9 +17,9 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from appliance.media import boxes
-from appliance.media.fmp4 import Track, parse_init
-from appliance.media.fragment import Sample
+from appliance.media.mp4 import boxes
+from appliance.media.mp4.fmp4 import Track, parse_init
+from appliance.media.mp4.fragment import Sample
 
 Pixels = npt.NDArray[np.uint8]
 Sound = npt.NDArray[np.float32]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import trio
 
-from appliance.clips.marks import MarkRules
+from appliance.clips.records.marks import MarkRules
 from appliance.clips.settings import ClipsSettings
 from appliance.kernel.clock import Clock
 from appliance.kernel.operation import Caller

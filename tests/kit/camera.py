@@ -15,10 +15,10 @@ from pathlib import Path
 
 import trio
 
-from appliance.media import boxes
-from appliance.media.fragment import CloseSegment, Command, FragmentWriter, Sample, TrackSpec, WritePart
-from appliance.media.ingest import AUDIO_ID, VIDEO_ID, describe_video
-from appliance.media.segment_file import SegmentFiles
+from appliance.media.ingest.ingest import AUDIO_ID, VIDEO_ID, describe_video
+from appliance.media.ingest.segment_file import SegmentFiles
+from appliance.media.mp4 import boxes
+from appliance.media.mp4.fragment import CloseSegment, Command, FragmentWriter, Sample, TrackSpec, WritePart
 from tests.kit.barcoded import AUDIO_RATE as AUDIO_RATE
 from tests.kit.barcoded import HZ as HZ
 from tests.kit.barcoded import Footage as Footage

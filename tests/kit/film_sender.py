@@ -21,8 +21,8 @@ from types import TracebackType
 from typing import IO, Final, NamedTuple
 
 from appliance.kernel.clock import boottime_us
-from appliance.media.mpegts import PACKET
-from appliance.media.tsmux import NULL_PACKET, Muxer, adts
+from appliance.media.ingest.mpegts import PACKET
+from appliance.media.ingest.tsmux import NULL_PACKET, Muxer, adts
 from appliance.recordings import children
 from tests.kit.barcoded import AUDIO_RATE, HZ, Footage, make_footage
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
-from appliance.media import boxes
-from appliance.media.fmp4 import Track
-from appliance.media.fragment import Sample, Traf, part
-from appliance.media.index import SegmentIndex
-from appliance.media.plan import Plan
-from appliance.media.view import RunClock, SegmentView
+from appliance.media.cut.plan import Plan
+from appliance.media.index.index import SegmentIndex
+from appliance.media.index.view import RunClock, SegmentView
+from appliance.media.mp4 import boxes
+from appliance.media.mp4.fmp4 import Track
+from appliance.media.mp4.fragment import Sample, Traf, part
 from tests.kit.barcode import AUDIO_HZ, VIDEO_HZ, Media
 
 NS = 1_000_000_000

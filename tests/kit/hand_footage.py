@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from appliance.kernel.signal import Signal
-from appliance.media.plan import Missing, NoFootage, Plan, Range
-from appliance.media.spans import Gap
-from appliance.media.view import SegmentView
+from appliance.media.cut.plan import Missing, NoFootage, Plan, Range
+from appliance.media.index.spans import Gap
+from appliance.media.index.view import SegmentView
 
 
 @dataclass

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from appliance.media import annexb, boxes
-from appliance.media.access_points import sample_nals
-from appliance.media.fmp4 import Track
-from appliance.media.fragment import Sample
-from appliance.media.params import describe
+from appliance.media.bitstream import annexb
+from appliance.media.bitstream.access_points import sample_nals
+from appliance.media.bitstream.params import describe
+from appliance.media.mp4 import boxes
+from appliance.media.mp4.fmp4 import Track
+from appliance.media.mp4.fragment import Sample
 from tests.kit.barcode import Media, encode
 
 # Two streams of one encoder that differ in their VUI alone: same ids, other bytes.

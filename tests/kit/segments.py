@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from appliance.media import boxes
+from appliance.media.mp4 import boxes
 
 VIDEO, AUDIO = 1, 2
 VIDEO_HZ, AUDIO_HZ = 90_000, 48_000

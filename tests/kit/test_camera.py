@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.media.fmp4 import Mtxi, parse_init
+from appliance.media.mp4.fmp4 import Mtxi, parse_init
 from tests.kit.camera import Footage, RecordingWriter, burned_in, make_footage
 
 START_US = 1_790_000_000_000_000

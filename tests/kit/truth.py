@@ -17,10 +17,10 @@ from datetime import UTC
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from appliance.media.fragment import own_stream_id
-from appliance.media.index import Growth, SegmentIndex, scan
-from appliance.media.segment import facts_of
-from appliance.media.table import facts_line, observed_line, published_line, read_log
+from appliance.media.index.index import Growth, SegmentIndex, scan
+from appliance.media.index.segment import facts_of
+from appliance.media.index.table import facts_line, observed_line, published_line, read_log
+from appliance.media.mp4.fragment import own_stream_id
 from appliance.recordings.cache import lines_of
 from appliance.recordings.channel import Channel
 from appliance.recordings.segment_state import Seen, Segment

@@ -14,9 +14,9 @@ import trio
 
 from appliance.kernel.clock import wall_us
 from appliance.live.video import LiveVideo
-from appliance.media import boxes
-from appliance.media.access_points import Entry, entry_of, sample_nals
-from appliance.media.fmp4 import TrackRun, parse_init, parse_moof
+from appliance.media.bitstream.access_points import Entry, entry_of, sample_nals
+from appliance.media.mp4 import boxes
+from appliance.media.mp4.fmp4 import TrackRun, parse_init, parse_moof
 from tests.kit.barcode import Media, encode, number_of
 from tests.kit.fmp4_file import file_of
 from tests.kit.odd_media import PLACEHOLDER, alternating, described_as

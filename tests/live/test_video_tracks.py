@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from appliance.kernel.clock import wall_us
-from appliance.media import boxes
-from appliance.media.fmp4 import Track, parse_init
-from appliance.media.fragment import Sample, TrackSpec, Traf, init_segment, part
-from appliance.media.params import first_entry
+from appliance.media.bitstream.params import first_entry
+from appliance.media.mp4 import boxes
+from appliance.media.mp4.fmp4 import Track, parse_init
+from appliance.media.mp4.fragment import Sample, TrackSpec, Traf, init_segment, part
 from tests.kit.barcode import AUDIO_HZ, VIDEO_HZ, encode
 from tests.live.test_video import Viewer
 from tests.live.test_video_formats import inits, numbers, runs_of, until_number, watching

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from appliance.media.plan import Plan, make_plan
-from appliance.media.probe import probe
-from appliance.media.retrim import header_size, retrim
-from appliance.media.transcode import Recipe, transcode
+from appliance.media.cut.plan import Plan, make_plan
+from appliance.media.cut.retrim import header_size, retrim
+from appliance.media.decode.probe import probe
+from appliance.media.decode.transcode import Recipe, transcode
 from tests.kit import segments
 from tests.kit.barcode import VIDEO_HZ, encode, play
 from tests.kit.fmp4_file import START_US, Recordings, StraightClock

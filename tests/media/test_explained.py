@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from appliance.media.coverage import Missing, explained
-from appliance.media.spans import Gap, Reason
+from appliance.media.cut.coverage import Missing, explained
+from appliance.media.index.spans import Gap, Reason
 
 T0 = 1_790_000_000_000_000
 S = 1_000_000

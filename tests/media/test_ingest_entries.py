@@ -7,11 +7,11 @@ import io
 import av
 import pytest
 
-from appliance.media.annexb import split
-from appliance.media.tsmux import Muxer
+from appliance.media.bitstream.annexb import split
+from appliance.media.ingest.tsmux import Muxer
 from tests.kit.barcode import encode, number_of
-from tests.media.test_ingest import T0, Recording, count_video, new_ingest
-from tests.media.test_tsmux import annexb
+from tests.media.ingest.test_ingest import T0, Recording, count_video, new_ingest
+from tests.media.ingest.test_tsmux import annexb
 
 
 def test_sets_that_alternate_without_a_change_of_picture_stay_in_one_file() -> None:

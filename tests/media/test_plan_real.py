@@ -10,10 +10,10 @@ from pathlib import Path
 import av
 import pytest
 
-from appliance.media.frames import plan_frames
-from appliance.media.index import SegmentIndex
-from appliance.media.plan import NoFootage, make_plan
-from appliance.media.view import SegmentView
+from appliance.media.cut.frames import plan_frames
+from appliance.media.cut.plan import NoFootage, make_plan
+from appliance.media.index.index import SegmentIndex
+from appliance.media.index.view import SegmentView
 from tests.kit.fmp4_file import Recordings, StraightClock
 
 DATA = Path(__file__).parents[1] / "data" / "mediamtx"

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from appliance.media import sound as tested
-from appliance.media.clip_time import ClipTime
-from appliance.media.moof import TrackRun
-from appliance.media.sound import Stretch
+from appliance.media.cut import sound as tested
+from appliance.media.cut.clip_time import ClipTime
+from appliance.media.cut.sound import Stretch
+from appliance.media.mp4.moof import TrackRun
 
 VIDEO = 90_000
 PACKET = 1024

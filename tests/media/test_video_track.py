@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from appliance.media import boxes
-from appliance.media.fragment import Sample, TrackSpec, Traf, init_segment, part
-from appliance.media.index import SegmentIndex
-from appliance.media.params import first_entry
-from appliance.media.segment import facts_of, view_of
+from appliance.media.bitstream.params import first_entry
+from appliance.media.index.index import SegmentIndex
+from appliance.media.index.segment import facts_of, view_of
+from appliance.media.mp4 import boxes
+from appliance.media.mp4.fragment import Sample, TrackSpec, Traf, init_segment, part
 from tests.kit.barcode import VIDEO_HZ, encode, play
 from tests.kit.fmp4_file import START_US, Recordings, StraightClock
-from tests.media.test_plan import LATENCY_US, at_us, plan_us
+from tests.media.cut.test_plan import LATENCY_US, at_us, plan_us
 
 FILM = encode(90, bframes=2, sound=False)
 OTHER = encode(90, first=1000, sound=False, size=(96, 48))

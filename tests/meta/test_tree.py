@@ -15,20 +15,20 @@ FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 REACHED_THROUGH: dict[str, str] = {
     # module that no test imports by name: the test that runs it, in this process or another
-    "clips/cutting.py": "tests/clips/test_cutter.py",
-    "clips/footage.py": "tests/clips/test_cutter.py",
-    "clips/queue.py": "tests/clips/test_cutter.py",
+    "clips/cutting/job.py": "tests/clips/cutting/test_cutter.py",
+    "clips/files/footage.py": "tests/clips/cutting/test_cutter.py",
+    "clips/cutting/queue.py": "tests/clips/cutting/test_cutter.py",
     "daemon.py": "tests/e2e/test_kill.py",
     "live/border.py": "tests/live/test_hostile.py",
     "live/commands.py": "tests/live/test_ws.py",
     "live/http.py": "tests/live/test_ws.py",
-    "media/chain.py": "tests/media/test_plan.py",
-    "media/columns.py": "tests/media/test_table.py",
-    "media/piece.py": "tests/media/test_plan.py",
-    "media/samples.py": "tests/media/test_plan.py",
-    "media/silence.py": "tests/media/test_plan.py",
-    "media/splice.py": "tests/media/test_plan.py",
-    "media/sps.py": "tests/media/test_params.py",
+    "media/index/chain.py": "tests/media/cut/test_plan.py",
+    "media/index/columns.py": "tests/media/index/test_table.py",
+    "media/cut/piece.py": "tests/media/cut/test_plan.py",
+    "media/cut/samples.py": "tests/media/cut/test_plan.py",
+    "media/cut/silence.py": "tests/media/cut/test_plan.py",
+    "media/bitstream/splice.py": "tests/media/cut/test_plan.py",
+    "media/bitstream/sps.py": "tests/media/bitstream/test_params.py",
     "recordings/clocks.py": "tests/recordings/test_channel.py",
     "recordings/held.py": "tests/recordings/test_arrivals.py",
     "recordings/settings.py": "tests/test_settings.py",
@@ -49,9 +49,9 @@ REACHED_MAX = 27
 BORDERS: dict[str, str] = {
     # who may catch everything, and what it costs then: elsewhere a surprise ends the daemon
     "__main__.py:_run": "the process ends with the reason in the log",
-    "clips/claims.py:_plans": "each of these clips is cut by itself",
-    "clips/cutting.py:Cutting._make": "one clip fails, with the reason",
-    "clips/late.py:LateFootage._hold": "one clip stays as it is until there is other news",
+    "clips/cutting/claims.py:_plans": "each of these clips is cut by itself",
+    "clips/cutting/job.py:Cutting._make": "one clip fails, with the reason",
+    "clips/cutting/late.py:LateFootage._hold": "one clip stays as it is until there is other news",
     "kernel/batch.py:commit": "whatever it was is handed to every caller of the batch",
     "kernel/batch.py:refuse_changes": "whatever a closure raises is handed to its caller",
     "kernel/batch.py:_perform": "whatever a closure raises is handed to its caller",
@@ -110,6 +110,21 @@ def test_the_list_of_reached_modules_is_true_and_only_gets_shorter() -> None:
 def test_no_file_is_long() -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in sources()}
     assert {name: lines for name, lines in lengths.items() if lines > FILE_LINES_MAX} == {}
+
+
+ROOMS_OF = ("clips", "media")  # the other folders follow
+ROOM_FILES_MAX = 12
+
+
+@pytest.mark.parametrize("folder", ROOMS_OF)
+def test_a_room_is_small_and_says_what_it_is_for(folder: str) -> None:
+    rooms = [path for path in (ROOT / "appliance" / folder).rglob("*") if (path / "__init__.py").exists()]
+    assert len(rooms) > 4
+    for room in (ROOT / "appliance" / folder, *rooms):
+        files = [path.name for path in room.glob("*.py") if path.name != "__init__.py"]
+        assert len(files) <= ROOM_FILES_MAX, room
+        readme = (room / "README.md").read_text()
+        assert [name for name in files if name not in readme] == []
 
 
 def span(node: ast.stmt) -> int:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from appliance.media.table import pack_log, read_log
+from appliance.media.index.table import pack_log, read_log
 from appliance.recordings.arrivals import DiskClock, Pace
 from appliance.recordings.channel import Channel
 from appliance.recordings.segment_state import Segment
 from tests.kit.segments import Camera
-from tests.media.test_index import indexed
+from tests.media.index.test_index import indexed
 from tests.recordings.test_channel import NOW_US, PART_US, Recorder
 
 S = 1_000_000

@@ -10,11 +10,11 @@ from zlib import crc32
 
 import pytest
 
-from appliance.media.segment import SegmentFacts, closed, facts_of
-from appliance.media.table import facts_line, observed_line, published_line
-from appliance.media.timeline import PPB, Knot
+from appliance.media.clock.timeline import PPB, Knot
+from appliance.media.index.segment import SegmentFacts, closed, facts_of
+from appliance.media.index.table import facts_line, observed_line, published_line
 from appliance.recordings.cache import ChannelCache, lines_of
-from tests.media.test_index import RECORDINGS, indexed
+from tests.media.index.test_index import RECORDINGS, indexed
 
 KNOTS = [Knot(0, 10, PPB), Knot(10**10, 10**7 + 10, PPB)]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from appliance.media.mpegts import PACKET
-from appliance.media.tsmux import NULL_PACKET, Muxer, adts
+from appliance.media.ingest.mpegts import PACKET
+from appliance.media.ingest.tsmux import NULL_PACKET, Muxer, adts
 from appliance.recordings.callers import (
     FIRST_MEDIA_S,
     LOST_S,

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from appliance.media.index import SegmentIndex, scan
-from appliance.media.table import ChannelLog
+from appliance.media.index.index import SegmentIndex, scan
+from appliance.media.index.table import ChannelLog
 from appliance.recordings.channel import Channel
 from appliance.recordings.follow import idle_indexes
 from appliance.recordings.segment_state import Seen, Segment
 from appliance.recordings.told import lag_ms
 from tests.kit import segments
 from tests.kit.segments import Camera, Sample
-from tests.media.test_index import DATA, indexed, opened
+from tests.media.index.test_index import DATA, indexed, opened
 
 NOW_US = 1_790_000_000_000_000
 PART_US = 200_000

@@ -13,7 +13,7 @@ import trio
 from appliance.recordings.channel import Channel
 from tests.kit.segments import Camera
 from tests.kit.waiting import LIMIT_S
-from tests.media.test_index import indexed
+from tests.media.index.test_index import indexed
 from tests.recordings.test_channel import NOW_US, PART_US
 from tests.recordings.tree import Box, eventually, frames_seen, live_camera, until
 

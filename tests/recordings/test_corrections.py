@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from appliance.media.index import Cursor, scan
-from appliance.media.segment import SegmentFacts, facts_of
-from appliance.media.table import facts_line, knot_line, observed_line, read_log
-from appliance.media.timeline import Knot
+from appliance.media.clock.timeline import Knot
+from appliance.media.index.index import Cursor, scan
+from appliance.media.index.segment import SegmentFacts, facts_of
+from appliance.media.index.table import facts_line, knot_line, observed_line, read_log
 from appliance.recordings.cache import corrected_lines, lines_of
 from appliance.recordings.channel import Channel
 from appliance.recordings.placing import Correction
@@ -19,7 +19,7 @@ from appliance.recordings.segment_state import Seen
 from appliance.recordings.told import following as after_it
 from tests.kit import segments
 from tests.kit.segments import Sample
-from tests.media.test_index import indexed, opened
+from tests.media.index.test_index import indexed, opened
 from tests.recordings.test_told import (
     BEGUN_US,
     CASES,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from appliance.kernel.retry import Backoff, RetrySchedule
-from appliance.media import holes
+from appliance.media.index import holes
 from appliance.recordings import disk, walks
 from appliance.recordings.paths import open_recording
 from tests.recordings.tree import Box, eventually, frames_seen, live_camera, until

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from appliance.kernel.clock import BoxClock, wall_us
-from appliance.media.fmp4 import Mtxi, parse_init
+from appliance.media.mp4.fmp4 import Mtxi, parse_init
 from appliance.recordings.embedded import RecorderHandle, run_embedded_recorder
 from tests.kit.camera import SrtSender, burned_in, burned_so_far
 from tests.kit.ports import free_udp_port

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from appliance.kernel.clock import wall_us
-from appliance.media.plan import make_plan
+from appliance.media.cut.plan import make_plan
 from appliance.recordings import disk, tell
 from appliance.recordings.model import FootageChanged, RecordingGap
 from tests.kit.segments import Camera, init
-from tests.media.test_index import DATA
+from tests.media.index.test_index import DATA
 from tests.recordings.tree import (
     PART_NS,
     Box,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.media.index import Cursor
+from appliance.media.index.index import Cursor
 from appliance.recordings.disk import look
 from tests.kit.segments import Camera, init
 

@@ -20,7 +20,7 @@ import pytest
 import trio
 
 from appliance.kernel.errors import Refused, Unavailable
-from appliance.media.names import name_time_us
+from appliance.media.clock.names import name_time_us
 from appliance.recordings.mediamtx import Hook, Mediamtx, _path, _srt_connection, open_mediamtx, parse_hook
 from tests.kit.ports import free_port
 from tests.kit.waiting import LIMIT_S

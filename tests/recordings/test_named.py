@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from appliance.media.index import scan
+from appliance.media.index.index import scan
 from appliance.recordings.channel import Channel
 from appliance.recordings.segment_state import Seen
 from tests.kit import segments
 from tests.kit.segments import Camera
-from tests.media.test_index import indexed, opened
+from tests.media.index.test_index import indexed, opened
 
 S = 1_000_000
 LENGTH_S = 115  # seconds that do not divide the hour: no name comes twice

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from appliance.kernel.clock import wall_us
-from appliance.media.spans import Reason
-from appliance.media.table import read_log
+from appliance.media.index.spans import Reason
+from appliance.media.index.table import read_log
 from appliance.recordings import tell
 from appliance.recordings.follower import RecordingsHandle
 from appliance.recordings.model import RecordingGap

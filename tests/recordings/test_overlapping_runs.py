@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.media.frames import plan_frame, plan_frames
-from appliance.media.plan import Plan, make_plan
+from appliance.media.cut.frames import plan_frame, plan_frames
+from appliance.media.cut.plan import Plan, make_plan
 from appliance.recordings.follower import RecordingsHandle
 from tests.kit.barcode import Media, encode, play
 from tests.kit.fmp4_file import START_US, Recordings

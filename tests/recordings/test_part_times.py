@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from appliance.media.anchor import BETWEEN_FILES_NS
-from appliance.media.fragment import own_stream_id
-from appliance.media.index import SegmentIndex, scan
-from appliance.media.pace import HOLE_FRAMES, PartNote
-from appliance.media.segment import facts_of
-from appliance.media.timeline import Leap
-from appliance.media.view import Part
+from appliance.media.clock.anchor import BETWEEN_FILES_NS
+from appliance.media.clock.timeline import Leap
+from appliance.media.index.index import SegmentIndex, scan
+from appliance.media.index.pace import HOLE_FRAMES, PartNote
+from appliance.media.index.segment import facts_of
+from appliance.media.index.view import Part
+from appliance.media.mp4.fragment import own_stream_id
 from appliance.recordings.part_times import Early, arrival_of, early_of, hole_ns, leaps_of, video_of
 from tests.kit.segments import Camera, Sample, init, part
 

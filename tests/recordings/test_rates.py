@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from appliance.media.index import scan
-from appliance.media.spans import gap_between
+from appliance.media.index.index import scan
+from appliance.media.index.spans import gap_between
 from appliance.recordings.channel import Channel
 from appliance.recordings.segment_state import Seen
 from tests.kit.segments import Sample, init, part
-from tests.media.test_index import opened
+from tests.media.index.test_index import opened
 
 NOW_US = 1_790_000_000_000_000
 S_US = 1_000_000

@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 
 from appliance.kernel.clock import boottime_us
-from appliance.media.fmp4 import parse_init
-from appliance.media.names import name_time_us
-from appliance.media.tsmux import Muxer, adts
+from appliance.media.clock.names import name_time_us
+from appliance.media.ingest.tsmux import Muxer, adts
+from appliance.media.mp4.fmp4 import parse_init
 from appliance.recordings import children
 from appliance.recordings.framing import Kind, pack
 from tests.kit.camera import burned_in, burned_so_far, make_footage
 from tests.kit.waiting import LIMIT_S, eventually
-from tests.media.test_ingest import transport
+from tests.media.ingest.test_ingest import transport
 
 OFFSET_US = 1_700_000_000_000_000  # box time of these tests is nobody's wall clock
 FOOTAGE = make_footage(frames=50, fps=Fraction(25), gop=25, b_frames=0)

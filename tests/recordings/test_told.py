@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from appliance.media.index import Cursor, scan
-from appliance.media.segment import facts_of
-from appliance.media.spans import Coverage
-from appliance.media.table import ChannelLog
-from appliance.media.timeline import PPB, Knot
+from appliance.media.clock.timeline import PPB, Knot
+from appliance.media.index.index import Cursor, scan
+from appliance.media.index.segment import facts_of
+from appliance.media.index.spans import Coverage
+from appliance.media.index.table import ChannelLog
 from appliance.recordings.channel import Channel
 from appliance.recordings.segment_state import Seen
 from appliance.recordings.told import following as after_it
 from tests.kit import segments
 from tests.kit.segments import Sample
-from tests.media.test_index import indexed, opened
+from tests.media.index.test_index import indexed, opened
 from tests.recordings.tree import Box, until
 
 S = 1_000_000

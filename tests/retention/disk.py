@@ -11,14 +11,15 @@ from typing import Any
 
 import trio
 
-from appliance.clips import cuts, marks
-from appliance.clips.files import ClipFiles, run_clip_files
-from appliance.clips.marks import MarkRules
+from appliance.clips.housekeeping.actor import ClipFiles, run_clip_files
 from appliance.clips.model import ClipIn
+from appliance.clips.records import cut_states as cuts
+from appliance.clips.records import marks
+from appliance.clips.records.marks import MarkRules
 from appliance.kernel import json
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
-from appliance.media.plan import Range
+from appliance.media.cut.plan import Range
 from appliance.recordings.model import StoredSegment
 from appliance.retention import store as rows
 from appliance.retention.actor import RetentionHandle, run_retention

@@ -14,9 +14,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from appliance.clips import marks
 from appliance.clips.model import ClipIn, ClipPatch
-from appliance.clips.plans import stored_plan
+from appliance.clips.records import marks
+from appliance.clips.records.stored_plans import stored_plan
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Refused
 from appliance.kernel.store import StoreFull

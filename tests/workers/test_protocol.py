@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.media.thumbnail import keyframe_jpeg
+from appliance.media.decode.thumbnail import keyframe_jpeg
 from appliance.workers import jobs, protocol
 from appliance.workers.protocol import Done, Failed, Hello, Progress, ProtocolError, Request, Sandbox
 from tests.workers.film import first_keyframe, make_film

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from appliance.media.frames import plan_frame
-from appliance.media.index import SegmentIndex
-from appliance.media.view import SegmentView
+from appliance.media.cut.frames import plan_frame
+from appliance.media.index.index import SegmentIndex
+from appliance.media.index.view import SegmentView
 from appliance.workers.jobs import ThumbnailJob
 from tests.workers.test_pool_processes import pool_of
 

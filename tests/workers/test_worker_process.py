@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.media.jpeg import jpeg_size
+from appliance.media.decode.jpeg import jpeg_size
 from appliance.workers import protocol
 from appliance.workers.jobs import FenceReport, ProbeJob, SelfcheckJob, ThumbnailJob
 from appliance.workers.perform import perform

@@ -1,0 +1,48 @@
+"""What cutting asks of the recordings. The composition root passes something that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from appliance.kernel.signal import Signal
+from appliance.media.index.spans import Gap
+from appliance.media.index.view import SegmentView
+
+
+class Footage(Protocol):
+    """All instants here are wall times (latency not taken off), microseconds of box time."""
+
+    @property
+    def changed(self) -> Signal:
+        """Rings when anything was indexed, lost or found."""
+        ...
+
+    def video_until_us(self, channel_id: str) -> int | None:
+        """Wall time up to which video is indexed; None: no footage at all."""
+        ...
+
+    def newest_part_age_s(self, channel_id: str) -> float | None:
+        """Seconds since the newest part came, monotonic; None: none came since the daemon started."""
+        ...
+
+    def run_begun_after(self, channel_id: str, instant_us: int) -> bool:
+        """True when a recorder run began after this instant: what was missing before will not come."""
+        ...
+
+    def known(self, channel_id: str, start_us: int, end_us: int) -> str:
+        """A digest of what the index knows of the span: the same until there is other video, or another
+        reason for what is missing."""
+        ...
+
+    def gaps(self, channel_id: str, start_us: int, end_us: int) -> Sequence[Gap]:
+        """What of the span has no video, with the timeline's reasons."""
+        ...
+
+    async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
+        """The segments a plan of this span needs, with the key frame before it."""
+        ...
+
+    def open_fd(self, name: str) -> int:
+        """Open a recording for reading by its name in a plan. Blocking; raises OSError when it is gone."""
+        ...

@@ -1,0 +1,314 @@
+"""The audio track of a clip: packets of several spans put on the clip's own timeline.
+
+Owns: which sound, which packets, look-back for the decoder, holes, the track's edit list. Must not know: how
+video was chosen, wall time. Clip time 0 is the first frame shown; audio before it is there for the decoder
+(and for players that ignore edit lists) and hidden by the edit list.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+from appliance.media.cut.clip_time import ClipTime
+from appliance.media.cut.samples import MAX_DELTA, PartReader
+from appliance.media.cut.silence import SAMPLES_PER_FRAME, silent_frame, sound_id
+from appliance.media.index.chain import NS
+from appliance.media.mp4 import boxes
+from appliance.media.mp4.fmp4 import Track, TrackRun
+from appliance.media.mp4.moov import FILLER, Chunk, TrackTable
+
+# Enough for two AAC packets at 22 kHz and for Opus's 80 ms of pre-skip.
+_LOOK_BACK_S = 0.1
+# Sound may be written this many parts before or after the picture it belongs to (skew is below a second).
+_MAX_PARTS_ASIDE = 16
+_MAX_SILENT_FRAMES = 50_000  # 18 minutes at 48 kHz
+_HOLE_PACKETS = 3  # a packet lasting longer than this many usual ones stands before a hole
+# Players play a packet at its own pitch whatever duration the file gives it, so where a source's clock is off
+# a packet is left out or played twice from time to time. Sound is never further from its picture than this,
+# or than half a packet.
+_OFF_PICTURE_S = 0.02
+_LOOK_S = 0.2
+_Piece = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Video of one span as sound must follow it; ticks are video ticks.
+
+    Chain ticks: `decode_from` (the key), `begin` (first frame shown), `end`. `at` is the clip time of
+    `begin`. `squeezes` are (chain tick, ticks added to clip time after it); `course` leads from there to clip
+    time, both counted from `begin`, where the source's clock is off.
+    """
+
+    reader: PartReader
+    first_source: int
+    first_part: tuple[int, int]
+    last_part: tuple[int, int]
+    decode_from: int
+    begin: int
+    end: int
+    at: int
+    squeezes: Sequence[tuple[int, int]]
+    course: ClipTime | None = None
+
+
+class _Packets(NamedTuple):
+    """Packets of one part: `rank` counts the sound tracks of its file, times are ns of the chain."""
+
+    link: int
+    rank: int
+    track: Track
+    run: TrackRun
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(slots=True)
+class _Sound:
+    """The table being built. `origin` and `cursor` are clip time in audio ticks of its two ends."""
+
+    track: Track
+    silence: bytes | None
+    filler: bytearray
+    origin: int | None = None
+    cursor: int = 0
+    deltas: array[int] = field(default_factory=lambda: array("I"))
+    sizes: array[int] = field(default_factory=lambda: array("I"))
+    chunks: list[Chunk] = field(default_factory=list)
+    _typical: int = 0
+
+    def typical(self, run: TrackRun) -> int:
+        """Ticks of a usual packet, learnt from the first run seen."""
+        if not self._typical:
+            self._typical = max(Counter(run.durations).most_common(1)[0][0], 1)
+        return self._typical
+
+
+def read_sound(
+    stretches: Sequence[Stretch], timescale: int, duration: int, filler: bytearray
+) -> TrackTable | None:
+    """The audio table, or None when the clip has no sound. Silent packets are appended to `filler`.
+
+    `timescale` and `duration` are the video track's, which are also the movie's.
+    """
+    heard = [_packets_of(stretch, timescale) for stretch in stretches]
+    track = _chosen(stretches, heard, timescale)
+    if track is None:
+        return None
+    sound = _Sound(track, silent_frame(track), filler)
+    for stretch, packets in zip(stretches, heard, strict=True):
+        mine = [one for one in packets if sound_id(one.track) == sound_id(track)]
+        _add_stretch(sound, stretch, _first_each(mine), timescale)
+    edits = _edits(sound, timescale, duration)
+    if not edits:
+        return None
+    return TrackTable(track.timescale, track.stsd, sound.deltas, sound.sizes, None, None, sound.chunks, edits)
+
+
+def _chosen(stretches: Sequence[Stretch], heard: Sequence[list[_Packets]], timescale: int) -> Track | None:
+    """The description most of the clip's sound has: one track tells one, and a packet under another's would
+    play at a wrong pitch. Of several tracks the first that has sound."""
+    lasts: dict[tuple[int, object], tuple[int, Track]] = {}
+    for stretch, packets in zip(stretches, heard, strict=True):
+        begin_ns, end_ns = (at * NS // timescale for at in (stretch.begin, stretch.end))
+        for one in packets:
+            key = one.rank, sound_id(one.track)
+            before, track = lasts.get(key, (0, one.track))
+            inside_ns = min(one.end_ns, end_ns) - max(one.start_ns, begin_ns)
+            lasts[key] = before + max(0, inside_ns), track
+    having = [(rank, -ns, track) for (rank, _), (ns, track) in lasts.items() if ns]
+    return min(having, key=lambda one: one[:2])[2] if having else None
+
+
+def _first_each(packets: list[_Packets]) -> list[_Packets]:
+    """Of each segment the first of its tracks: two of one description are not laid over each other."""
+    first: dict[int, int] = {}
+    for one in packets:
+        first[one.link] = min(one.rank, first.get(one.link, one.rank))
+    return [one for one in packets if one.rank == first[one.link]]
+
+
+def _add_stretch(sound: _Sound, stretch: Stretch, packets: list[_Packets], timescale: int) -> None:
+    rate = sound.track.timescale
+    begin = _rescale(stretch.begin, rate, timescale)
+    # the first stretch brings the sound of its hidden video along: players without edit lists stay in sync
+    low = begin if sound.origin is not None else _rescale(stretch.decode_from, rate, timescale)
+    low -= int(_LOOK_BACK_S * rate) if sound.origin is None else 0
+    high = _rescale(stretch.end, rate, timescale)
+    shift = _rescale(stretch.at, rate, timescale) - begin
+    squeezes = [(_rescale(at, rate, timescale), _rescale(by, rate, timescale)) for at, by in stretch.squeezes]
+    origin, course = begin + shift, stretch.course
+    follows: int | None = None  # where the next piece begins when no sound is missing before it
+    for one in packets:
+        start = one.run.tfdt + _offset(stretch.reader, one.link, rate)
+        cuts = [at for at, _ in squeezes]
+        if course is not None:
+            end = min(start + sum(one.run.durations), high)
+            cuts += range(max(start, low), end, max(1, round(_LOOK_S * rate)))
+        for piece in _pieces(sound, one.run, start, low, high, cuts):
+            at = piece[2] + shift + sum(by for at, by in squeezes if piece[2] >= at)
+            add, source = _add_packets, stretch.first_source + one.link
+            if course is not None:
+                if follows is not None and abs(at - follows) <= rate // 1000:
+                    add = _keep_near
+                follows = at + sum(_durations(sound, one.run, piece))
+                at = origin + course.at(at - origin)
+            add(sound, one.run, piece, at, source)
+
+
+def _rescale(ticks: int, rate: int, timescale: int) -> int:
+    return (ticks * rate + timescale // 2) // timescale
+
+
+def _offset(reader: PartReader, link: int, rate: int) -> int:
+    """Audio ticks of a segment to audio ticks of its chain."""
+    since_ns = reader.links[link].segment.base_ns - reader.links[0].segment.base_ns
+    return _rescale(since_ns, rate, NS)
+
+
+def _packets_of(stretch: Stretch, timescale: int) -> list[_Packets]:
+    """All sound in decode order that may belong to a stretch: the video's parts and some around."""
+    reader = stretch.reader
+    low_ns = stretch.decode_from * NS // timescale - int(_LOOK_BACK_S * NS)
+    high_ns = stretch.end * NS // timescale
+    found: list[_Packets] = []
+    place = stretch.first_part
+    while place <= stretch.last_part:
+        found += _packets_in(reader, place)
+        place = _step(reader, place, 1)
+    place = stretch.first_part
+    for _ in range(_MAX_PARTS_ASIDE):
+        place = _step(reader, place, -1)
+        if place[0] < 0 or (found and found[0].start_ns <= low_ns):
+            break
+        found[:0] = _packets_in(reader, place)
+    place = stretch.last_part
+    for _ in range(_MAX_PARTS_ASIDE):
+        place = _step(reader, place, 1)
+        if place[0] >= len(reader.links) or (found and found[-1].end_ns >= high_ns):
+            break
+        found += _packets_in(reader, place)
+    return found
+
+
+def _packets_in(reader: PartReader, place: tuple[int, int]) -> list[_Packets]:
+    """The sound of one part. Each segment of a run may number its tracks in its own way, or have no sound."""
+    segment = reader.links[place[0]].segment
+    tracks = {track.id: (rank, track) for rank, track in enumerate(segment.init.sounds)}
+    since_ns = segment.base_ns - reader.links[0].segment.base_ns
+    found: list[_Packets] = []
+    for run in reader.runs(*place):
+        if run.sizes and run.track_id in tracks:
+            rank, track = tracks[run.track_id]
+            start = run.tfdt * NS // track.timescale + since_ns
+            end = start + sum(run.durations) * NS // track.timescale
+            found.append(_Packets(place[0], rank, track, run, start, end))
+    return sorted(found, key=lambda one: one.start_ns)
+
+
+def _step(reader: PartReader, place: tuple[int, int], by: int) -> tuple[int, int]:
+    """The part before or after a place; link -1 or len(links) outside the chain."""
+    link, part = place[0], place[1] + by
+    if part >= len(reader.links[link].segment.parts):
+        return link + 1, 0
+    if part < 0:
+        return link - 1, len(reader.links[link - 1].segment.parts) - 1 if link else 0
+    return link, part
+
+
+def _pieces(sound: _Sound, run: TrackRun, start: int, low: int, high: int, cuts: list[int]) -> list[_Piece]:
+    """(first packet, packet after the last, start tick) of what lies in low..high, parted at `cuts`.
+
+    A packet far longer than usual stands before a hole: what follows it is a piece of its own.
+    """
+    times = list(accumulate(run.durations, initial=start))
+    lo = bisect_right(times, low, 1) - 1  # the packet that contains `low`, or the first
+    hi = bisect_left(times, high, 0, len(run.durations))
+    if lo >= hi:
+        return []
+    marks = {lo, hi, *(bisect_left(times, cut, lo, hi) for cut in cuts)}
+    longest = _HOLE_PACKETS * sound.typical(run)
+    if max(run.durations) > longest:
+        marks |= {place + 1 for place in range(lo, hi) if run.durations[place] > longest}
+    return [(a, b, times[a]) for a, b in pairwise(sorted(marks))]
+
+
+def _keep_near(sound: _Sound, run: TrackRun, piece: _Piece, at: int, source: int) -> None:
+    """Append packets of a piece right behind those before, as long as that is near `at`, where clip time has
+    them; else some are left out, or the first is played twice."""
+    lo, hi, start = piece
+    packet = sound.typical(run)
+    most = max(round(_OFF_PICTURE_S * sound.track.timescale), packet // 2)
+    late = 0 if sound.origin is None else at - sound.cursor
+    if late > most + 2 * packet or (late > most and packet < most // 4):
+        _add_packets(sound, run, piece, at, source)  # no drift: sound is missing
+        return
+    if late > most:
+        _add_packets(sound, run, (lo, lo + 1, start), sound.cursor, source)
+    elif late < -most:
+        lo = min(hi, lo + round(-late / packet))
+    if lo < hi:
+        _add_packets(sound, run, (lo, hi, start), at if sound.origin is None else sound.cursor, source)
+
+
+def _durations(sound: _Sound, run: TrackRun, piece: _Piece) -> array[int]:
+    """How long the packets of a piece last, without the hole that the last may stand before."""
+    durations = run.durations[piece[0] : piece[1]]
+    if durations[-1] > _HOLE_PACKETS * sound.typical(run):
+        durations[-1] = sound.typical(run)
+    return durations
+
+
+def _add_packets(sound: _Sound, run: TrackRun, piece: _Piece, at: int, source: int) -> None:
+    """Append packets of a piece, the first at clip time `at`; what overlaps earlier sound is left out."""
+    lo, hi, _ = piece
+    if sound.origin is None:
+        sound.origin = sound.cursor = at
+    tolerance = sound.track.timescale // 1000  # rounding of joins, far below a packet
+    while lo < hi and at < sound.cursor - tolerance:
+        at, lo = at + run.durations[lo], lo + 1
+    if lo == hi:
+        return
+    if at > sound.cursor + tolerance:
+        _fill(sound, at - sound.cursor)
+    durations = _durations(sound, run, (lo, hi, at))
+    first = run.data_offset + sum(run.sizes[:lo])
+    sound.chunks.append(Chunk(source, first, sum(run.sizes[lo:hi]), hi - lo))
+    sound.sizes += run.sizes[lo:hi]
+    sound.deltas += durations
+    sound.cursor += sum(durations)
+
+
+def _fill(sound: _Sound, gap: int) -> None:
+    """Carry the track over `gap` ticks without sound: silent packets, and the rest by a longer delta."""
+    count = min(gap // SAMPLES_PER_FRAME, _MAX_SILENT_FRAMES)
+    if sound.silence is not None and count:
+        sound.chunks.append(Chunk(FILLER, len(sound.filler), count * len(sound.silence), count))
+        sound.filler += sound.silence * count
+        sound.sizes += array("I", [len(sound.silence)]) * count
+        sound.deltas += array("I", [SAMPLES_PER_FRAME]) * count
+        sound.cursor += count * SAMPLES_PER_FRAME
+        gap -= count * SAMPLES_PER_FRAME
+    stretched = min(sound.deltas[-1] + gap, MAX_DELTA)
+    sound.cursor += stretched - sound.deltas[-1]
+    sound.deltas[-1] = stretched
+
+
+def _edits(sound: _Sound, timescale: int, duration: int) -> list[boxes.Edit]:
+    """Hide what comes before clip time 0, or begin late; empty when nothing can be heard."""
+    if sound.origin is None:
+        return []
+    rate = sound.track.timescale
+    late = max(sound.origin, 0)
+    end = min(_rescale(sound.cursor, timescale, rate), duration)
+    begin = _rescale(late, timescale, rate)
+    if end <= begin:
+        return []
+    shown = boxes.Edit(end - begin, late - sound.origin)
+    return [boxes.Edit(begin, boxes.EMPTY_EDIT), shown] if begin else [shown]

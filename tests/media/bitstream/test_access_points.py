@@ -1,0 +1,84 @@
+"""Entries are found by NAL type and recovery point, in what real encoders write and in hostile bytes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.media.bitstream.access_points import Entry, counts, entry_of, sample_entry, sample_nals
+from appliance.media.bitstream.annexb import VideoCodec
+from tests.kit.barcode import encode
+
+IDR = Entry("idr")
+
+
+def entries(codec: VideoCodec, count: int = 70, *, bframes: int = 0, extra: str = "") -> dict[int, Entry]:
+    """What each picture (by number in output order) is as an entry, where it is one."""
+    library = "libx264" if codec == "h264" else "libx265"
+    media = encode(count, codec=library, bframes=bframes, extra=extra, sound=False)
+    found = {sample.pts // 3000: sample_entry(codec, sample.data) for sample in media.frames}
+    return {number: entry for number, entry in found.items() if entry is not None}
+
+
+def test_closed_groups_are_entered_at_their_idr() -> None:
+    assert entries("h264", bframes=2) == {0: IDR, 30: IDR, 60: IDR}
+    assert entries("hevc", bframes=2, extra="open-gop=0") == {0: IDR, 30: IDR, 60: IDR}
+
+
+def test_open_groups_are_entered_at_recovery_points_and_cra_pictures() -> None:
+    recovery = Entry("recovery", 0, exact=True)
+    assert entries("h264", bframes=2, extra="open-gop=1") == {0: IDR, 30: recovery, 60: recovery}
+    assert entries("hevc", bframes=2) == {0: IDR, 30: Entry("cra"), 60: Entry("cra")}
+
+
+def test_intra_refresh_is_right_only_some_pictures_later() -> None:
+    found = entries("h264", extra="intra-refresh=1")
+    assert found[0] == IDR and found.keys() == {0, 30, 60}
+    assert found[30].kind == "recovery" and 8 <= found[30].recovery <= 12  # 12 columns of macroblocks
+
+
+@pytest.mark.parametrize(
+    ("nal_kind", "expected"),
+    [(16, "bla"), (18, "bla"), (19, "idr"), (20, "idr"), (21, "cra"), (0, None), (9, None), (1, None)],
+)
+def test_hevc_picture_kinds(nal_kind: int, expected: str | None) -> None:
+    found = entry_of("hevc", [bytes([nal_kind << 1, 1, 0x80])])
+    assert (found.kind if found is not None else None) == expected
+
+
+def test_a_recovery_point_behind_long_messages_and_in_hevc() -> None:
+    user_data = bytes([5, 255, 45]) + b"u" * 300
+    point = bytes([6, 1, 0b0110_1000])  # ue 011 -> 2, exact 0
+    slice_ = bytes([0x41, 0x9A])
+    assert entry_of("h264", [b"\x06" + user_data + point + b"\x80", slice_]) == Entry("recovery", 2, False)
+    # se 00101 -> -2: pictures before it are right already
+    point = bytes([6, 1, 0b0010_1100])
+    hevc = [bytes([39 << 1, 1]) + point + b"\x80", bytes([2, 1, 0x80])]
+    assert entry_of("hevc", hevc) == Entry("recovery", 0, True)
+
+
+def test_a_message_after_the_slice_is_of_the_next_picture() -> None:
+    point = b"\x06\x06\x01\xc4\x80"
+    assert entry_of("h264", [b"\x41\x9a", point]) is None
+    assert entry_of("h264", [point, b"\x41\x9a"]) == Entry("recovery", 0, True)
+    assert entry_of("h264", [point]) is None
+
+
+def test_reference_pictures_count_in_h264_every_picture_in_hevc() -> None:
+    media = encode(20, bframes=2, extra="b-pyramid=0", sound=False)
+    counted = [s.pts // 3000 for s in media.frames if counts("h264", sample_nals(s.data))]
+    assert counted[:4] == [0, 3, 6, 9]
+    assert counts("hevc", [b"\x02\x01"])
+
+
+def test_the_head_of_a_sample_is_enough() -> None:
+    media = encode(70, bframes=2, extra="open-gop=1", sound=False)
+    key = next(sample for sample in media.frames if sample.pts == 30 * 3000)
+    assert sample_entry("h264", key.data[:120]) == Entry("recovery", 0, True)
+
+
+@given(st.sampled_from(["h264", "hevc"]), st.binary(max_size=60), st.sampled_from([1, 2, 4]))
+def test_any_bytes_end_in_an_answer(codec: VideoCodec, data: bytes, length_size: int) -> None:
+    found = sample_entry(codec, data, length_size)
+    assert found is None or 0 <= found.recovery <= 1 << 16

@@ -1,0 +1,98 @@
+"""Which of the files of a run is believed when they do not agree on when they were recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from appliance.media.clock.claims import Claim, believed_us, is_written_then
+
+S = 1_000_000
+NOW = 1_790_000_000 * S
+
+
+def claims(count: int, *, off: dict[int, float] | None = None, skew: float = 0.0) -> list[Claim]:
+    """Files of a minute; each steps by some ms, as MediaMTX's do. `off`: (file, s) by which one is odd."""
+    made = []
+    for number in range(count):
+        media_us = number * 60 * S
+        odd_us = round((off or {}).get(number, 0) * S)
+        step_us = (number * 7919 % 41 - 20) * 1000
+        made.append(Claim(media_us, NOW + media_us + round(media_us * skew) + step_us + odd_us))
+    return made
+
+
+def error_us(all_of: Sequence[Claim], number: int, **more: int | None) -> int:
+    """How far the file is placed from where it was recorded, by its three neighbours on each side."""
+    own = all_of[number]
+    beside = [one for at, one in enumerate(all_of) if at != number and abs(at - number) <= 3]
+    written_us = more.get("written_us")
+
+    def is_likely(at_us: int) -> bool | None:
+        return None if written_us is None else is_written_then(at_us + 60 * S, written_us)
+
+    return believed_us(own, beside, is_likely, more.get("leapt_us") or 0) - NOW - own.media_us
+
+
+@pytest.mark.parametrize("late_s", [0.2, 0.4, 1.5, 4.9, 60])
+@pytest.mark.parametrize("odd", range(10))
+def test_one_file_of_ten_whose_claim_is_late_is_placed_by_the_others(odd: int, late_s: float) -> None:
+    told = claims(10, off={odd: late_s})
+    assert all(abs(error_us(told, number)) <= 51_000 for number in range(10))
+
+
+@pytest.mark.parametrize("early_s", [0.2, 3])
+def test_a_claim_that_is_early_is_not_believed_where_files_on_both_sides_agree(early_s: float) -> None:
+    told = claims(10, off={4: -early_s})
+    assert all(abs(error_us(told, number)) <= 51_000 for number in range(10))
+
+
+@pytest.mark.parametrize("skew", [-0.02, 0.0003, 0.02])
+def test_the_line_of_a_source_that_is_off_is_no_oddity(skew: float) -> None:
+    for told in (claims(10, skew=skew), claims(10, skew=skew, off={1: 1.5})):
+        for number in range(10):
+            assert abs(error_us(told, number) - number * 60 * S * skew) <= 120_000
+
+
+def test_an_estimate_that_was_set_anew_holds_from_then_on() -> None:
+    told = claims(10, off=dict.fromkeys(range(5, 10), 5))
+    assert [round(error_us(told, number) / S) for number in range(10)] == [0] * 5 + [5] * 5
+
+
+@pytest.mark.parametrize("is_copied", [True, False])
+@pytest.mark.parametrize("step_s", [-3, -0.3, 0.3, 3])
+@pytest.mark.parametrize("count", [3, 4, 5, 6, 9])
+def test_all_files_are_believed_when_one_step_parts_them(count: int, step_s: float, is_copied: bool) -> None:
+    """A leap of media time (-) or a clock set anew (+) before each of the files."""
+    for at in range(1, count):
+        told = claims(count, off=dict.fromkeys(range(at, count), step_s))
+        for number in range(count):
+            wanted_us = step_s * S if number >= at else 0.0
+            alone = number == (0 if step_s < 0 else count - 1) and at in (1, count - 1)
+            if alone and (is_copied or abs(step_s) < 1):
+                continue  # one file late, or all others: only leaps tell, or the disk
+            written_us = None if is_copied else NOW + number * 60 * S + 60 * S + round(wanted_us) + 60_000
+            got_us = error_us(told, number, written_us=written_us)
+            assert got_us == pytest.approx(wanted_us, abs=51_000), (at, number)
+
+
+def test_the_disk_decides_between_two_and_whether_the_last_was_set_anew() -> None:
+    two = claims(2, off={1: 0.5})
+    assert error_us(two, 1, written_us=NOW + 120 * S + 50_000) < 51_000
+    assert error_us(two, 1) > 400_000, "nothing tells"
+    last = claims(5, off={4: 5})
+    assert error_us(last, 4, written_us=NOW + 305 * S + 50_000) > 4 * S
+    assert error_us(last, 4, written_us=NOW + 300 * S + 50_000) < 51_000
+
+
+def test_media_time_that_leaps_makes_no_file_odd() -> None:
+    """Each file after the leap says 3 s less; those before are right."""
+    told = claims(6, off=dict.fromkeys(range(1, 6), -3))
+    assert abs(error_us(told, 0, leapt_us=3 * S)) <= 20_000
+    told = claims(6, off={5: -3})
+    assert error_us(told, 5) == pytest.approx(-3 * S, abs=20_000)
+
+
+def test_a_file_alone_is_believed() -> None:
+    assert error_us(claims(1, off={0: 7}), 0) == pytest.approx(7 * S, abs=20_000)

@@ -1,0 +1,140 @@
+"""Which run is shown where several have footage of the same time."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from appliance.media.clock.timeline import PPB, Knot, RunClock
+from appliance.media.index.overlap import EVER, Stretch, windows_of, within
+
+S = 1_000_000
+
+
+def stretch(
+    run: str,
+    start_s: float,
+    end_s: float,
+    *,
+    gop_s: float = 1.0,
+    began_s: float | None = None,
+    frame_us: int = 0,
+) -> Stretch:
+    """A segment with keys from its begin on; media time is wall time plus 100 s."""
+    start_us, end_us = round(start_s * S), round(end_s * S)
+    began_us = start_us if began_s is None else round(began_s * S)
+    keys_us = range(start_us, end_us, round(gop_s * S)) if gop_s else ()
+    clock = RunClock.of([Knot(0, -100 * S, PPB)])
+    return Stretch(
+        run, began_us, start_us, end_us, clock, [(at + 100 * S) * 1000 for at in keys_us], frame_us
+    )
+
+
+def shown(*stretches: Stretch, until_s: float = 100) -> list[tuple[float, float, str]]:
+    """(from, to, run) in seconds, up to `until_s`; the order of the segments must not matter."""
+    told = []
+    for given in (list(stretches), list(reversed(stretches))):
+        windows = windows_of(given)
+        rows = sorted(
+            (low / S, high / S, run)
+            for run, some in windows.items()
+            for low, high in within(some, 0, round(until_s * S))
+        )
+        assert all(left[1] <= right[0] for left, right in pairwise(rows)), "two at once"
+        told.append(rows)
+    assert told[0] == told[1]
+    return told[0]
+
+
+def test_runs_that_do_not_overlap_are_shown_whole() -> None:
+    assert windows_of([stretch("a", 0, 6), stretch("b", 6, 10), stretch("a", 11, 12, began_s=0)]) == {}
+    assert within(None, 3, 5) == [(3, 5)]
+
+
+def test_the_run_that_began_first_is_shown_to_its_end() -> None:
+    assert shown(stretch("a", 0, 6), stretch("b", 4, 10)) == [(0, 6, "a"), (6, 100, "b")]
+
+
+def test_the_next_run_is_entered_at_its_last_key_before_that_end() -> None:
+    assert shown(stretch("a", 0, 6.4), stretch("b", 4, 10)) == [(0, 6, "a"), (6, 100, "b")]
+    assert shown(stretch("a", 0, 6.4), stretch("b", 4, 10, gop_s=4)) == [(0, 4, "a"), (4, 100, "b")]
+
+
+def test_clocks_that_differ_by_some_frames_cost_no_group_of_pictures() -> None:
+    """A reconnect whose first frame seems to come 50 ms before the last one of the run before."""
+    assert shown(stretch("a", 0, 6.05), stretch("b", 6, 10, gop_s=4)) == [(0, 6, "a"), (6, 100, "b")]
+    later = shown(stretch("a", 0, 5.99), stretch("b", 5, 10, gop_s=1))
+    assert later == [(0, 6, "a"), (6, 100, "b")], "half a frame after the end is the end"
+
+
+def test_a_run_inside_another_is_not_shown() -> None:
+    assert shown(stretch("a", 0, 60), stretch("b", 10, 20)) == [(0, 100, "a")]
+
+
+def test_what_one_run_lacks_another_shows() -> None:
+    found = shown(stretch("a", 0, 10), stretch("a", 20, 30, began_s=0), stretch("b", 5, 40))
+    assert found == [(0, 10, "a"), (10, 20, "b"), (20, 30, "a"), (30, 100, "b")]
+
+
+def test_the_begin_of_the_run_counts_not_that_of_its_segment() -> None:
+    found = shown(stretch("a", 60, 120, began_s=0), stretch("b", 30, 90))
+    assert found == [(0, 60, "b"), (60, 100, "a")]
+
+
+def test_a_run_too_short_to_leave_another_for_is_left_out() -> None:
+    found = shown(stretch("a", 5.5, 5.9, began_s=0), stretch("b", 4, 10, gop_s=2))
+    assert found == [(0, 100, "b")]
+
+
+def test_a_run_without_a_key_in_time_is_entered_at_its_next_one() -> None:
+    found = shown(
+        stretch("a", 4, 5.5, began_s=0), stretch("b", 3, 9, gop_s=5, began_s=1), stretch("c", 0, 4.5)
+    )
+    assert found[0] == (0, 4, "c") or found[0][2] == "c"
+    assert [run for _, _, run in found] == ["c", "a", "b"]
+    assert found[-1][0] == 8
+
+
+def test_many_short_runs_one_over_the_other() -> None:
+    runs = [stretch(f"{n:02}", n * 0.5, n * 0.5 + 0.55, gop_s=1) for n in range(20)]
+    found = shown(*runs, until_s=10)
+    assert [(low, run) for low, _, run in found] == [(n * 0.5, f"{n:02}") for n in range(20)]
+
+
+def test_what_is_decided_for_an_instant_does_not_depend_on_what_lies_far_off() -> None:
+    runs = [stretch("a", 0, 6.2), stretch("b", 4, 10.7, gop_s=2), stretch("c", 9, 20), stretch("d", 19.5, 30)]
+    whole = shown(*runs, until_s=30)
+    for first in range(len(runs)):
+        for last in range(first + 2, len(runs) + 1):
+            some = runs[first:last]
+            inner = [row for row in whole if row[2] in {one.run_id for one in some[1:-1]}]
+            assert set(inner) <= set(shown(*some, until_s=30)), (first, last)
+
+
+def test_a_growing_run_is_shown_on_beyond_what_is_known_of_it() -> None:
+    assert dict(windows_of([stretch("a", 0, 6), stretch("b", 4, 10)]))["b"] == ((6 * S, EVER),)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_runs_that_began_at_once_are_told_apart_by_their_names(order: int) -> None:
+    runs = [stretch("a", 0, 6), stretch("b", 0, 6)][::order]
+    assert dict(windows_of(runs))["b"] == ()
+
+
+@pytest.mark.parametrize(
+    ("late_s", "ends_s"),
+    [(0, 6), (0.01, 6), (0.02, 6), (0.06, 6), (-0.02, 5.98), (-0.06, 5.94)],
+)
+def test_the_run_before_ends_where_the_next_ones_first_picture_is_in_it(late_s: float, ends_s: float) -> None:
+    """Both have a key of the same moment, by clocks that differ."""
+    runs = [stretch("a", 0, 6.4, frame_us=40_000), stretch("b", 4 + late_s, 10, frame_us=40_000)]
+    assert shown(*runs) == [(0, ends_s, "a"), (6 + late_s, 100, "b")]
+
+
+def test_without_such_a_key_a_picture_half_a_frame_before_is_of_the_same_moment() -> None:
+    before = stretch("a", 0.5, 6.4, gop_s=4, frame_us=40_000)
+    assert shown(before, stretch("b", 4, 10, frame_us=20_000)) == [(0, 5.988, "a"), (6, 100, "b")]
+    assert shown(before, stretch("b", 4, 10)) == [(0, 6, "a"), (6, 100, "b")], "frames of unknown length"
+    ended = stretch("a", 0, 6, gop_s=4, frame_us=40_000)
+    assert shown(ended, stretch("b", 4, 10, frame_us=40_000)) == [(0, 6, "a"), (6, 100, "b")]

@@ -1,0 +1,29 @@
+"""Fragments that do not say when they begin."""
+
+from __future__ import annotations
+
+from array import array
+
+from appliance.media.mp4.moof import TrackRun
+from appliance.media.mp4.untimed import go_on, is_untimed
+
+
+def run(track: int, tfdt: int, *durations: int, timed: bool = False) -> TrackRun:
+    sizes = array("I", [1] * len(durations))
+    return TrackRun(track, tfdt, array("I", durations), sizes, None, None, 0, timed)
+
+
+def test_each_track_goes_on_where_it_ended() -> None:
+    runs, ends = go_on([run(1, 0, 10, 10), run(2, 0, 7)], {})
+    assert [one.tfdt for one in runs] == [0, 0]
+    runs, ends = go_on([run(2, 0, 7), run(1, 0, 10), run(1, 10, 10)], ends)
+    assert [(one.track_id, one.tfdt) for one in runs] == [(2, 7), (1, 20), (1, 30)]
+    assert ends == {1: 40, 2: 14}
+
+
+def test_a_time_that_is_told_counts() -> None:
+    told = run(1, 500, 10, timed=True)
+    assert not is_untimed([told]) and is_untimed([told, run(2, 0, 7)])
+    runs, ends = go_on([told, run(2, 0, 7)], {1: 20, 2: 14})
+    assert [one.tfdt for one in runs] == [500, 14]
+    assert ends == {1: 510, 2: 21}
