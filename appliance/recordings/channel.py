@@ -245,8 +245,8 @@ class Channel:
         made: list[Knot] = []
         if facts.first_ns is not None:
             know_end_before(self, segment)
-            said = self.corrections.note(self, segment, after)
-            made = self.clocks.anchor(segment, facts, told_us(self, segment, index, facts), *said)
+            wall_us = told_us(self, segment, index, facts)
+            made = self.clocks.anchor(segment, facts, wall_us, *self.corrections.note(self, segment, after))
         self._settled(segment)
         self._correct_beside(segment)
         return made

@@ -23,7 +23,7 @@ from appliance.recordings.held import Held, claim, least_off_us, was_finished
 from appliance.recordings.part_times import arrival_of, hole_ns, leaps_of, video_of
 from appliance.recordings.placing import Correction, Word, corrected, knots_by_word
 from appliance.recordings.segment_state import Seen, Segment
-from appliance.recordings.told import TRUST_US, Told, early_us
+from appliance.recordings.told import TRUST_US, Told
 
 
 @dataclass(slots=True)
@@ -223,7 +223,7 @@ class Clocks:
         told = Told(Claim(first.start_ns // 1000, begin_us), beside, following, segment.written_us)
         off_us = 0
         if held.claimed_us is not None:
-            told = replace(told, own=told.own._replace(wall_us=held.claimed_us + early_us(segment)))
+            told = replace(told, own=told.own._replace(wall_us=held.claimed_us))
             begin_us = told.begin_us(last.shown_ns, [(leap.before_ns, leap.floor_ns) for leap in leaps])
             end_us = begin_us + (last.shown_ns - first.start_ns) // 1000
             off_us = self._off_of(run.run_id, end_us, segment.written_us)

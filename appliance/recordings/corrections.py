@@ -14,10 +14,9 @@ from appliance.media.clock.claims import NEIGHBOURS, Claim
 from appliance.media.clock.timeline import RunClock
 from appliance.media.index.segment import SegmentFacts
 from appliance.media.mp4.fmp4 import Mtxi
-from appliance.recordings.part_times import NOT_EARLY, early_of
 from appliance.recordings.placing import Correction, Word
 from appliance.recordings.segment_state import Segment
-from appliance.recordings.told import beside, following, is_by_decode_time, own_us
+from appliance.recordings.told import beside, following
 
 if TYPE_CHECKING:
     from appliance.recordings.channel import Channel
@@ -36,10 +35,7 @@ class Corrections:
 
     def note(self, channel: Channel, segment: Segment, after: Mtxi | None = None) -> Said:
         """What is said of a file now, when it is placed. `after`: by the next one, where that is known."""
-        if segment.index is not None:
-            early = early_of(segment.index)
-            segment.early = NOT_EARLY if any(early) and is_by_decode_time(channel, segment) else early
-        said = (following(channel, segment) or after, beside(channel, segment))
+        said = (after or following(channel, segment), beside(channel, segment))
         self._said[segment.name] = said
         while len(self._said) > _REMEMBERED:
             self._said.popitem(last=False)
@@ -73,8 +69,8 @@ class Corrections:
         if now == before:
             return None
         self.note(channel, segment)
-        begin_us = own_us(segment)
-        if begin_us is None:  # where its name put it
+        own_us = facts.ntp_us
+        if own_us is None:  # where its name put it
             first_ns = facts.first_ns or 0
-            begin_us = clock.wall_us(first_ns) - (first_ns - facts.base_ns) // 1000
-        return Word(begin_us, *before), Word(begin_us, *now)
+            own_us = clock.wall_us(first_ns) - (first_ns - facts.base_ns) // 1000
+        return Word(own_us, *before), Word(own_us, *now)

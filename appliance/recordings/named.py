@@ -14,7 +14,6 @@ from appliance.media.index.index import SegmentIndex
 from appliance.media.index.segment import SegmentFacts
 from appliance.media.index.spans import Entry
 from appliance.recordings.segment_state import Segment
-from appliance.recordings.told import own_us
 
 if TYPE_CHECKING:
     from appliance.recordings.channel import Channel
@@ -35,8 +34,8 @@ def guess_us(times_us: Sequence[int], written_us: int) -> int | None:
 
 def told_us(channel: Channel, segment: Segment, index: SegmentIndex, facts: SegmentFacts) -> int:
     """Wall time of media time `base_ns` by the file's own word; without one it ended when written."""
-    if (begin_us := own_us(segment)) is not None:
-        return begin_us
+    if facts.ntp_us is not None:
+        return facts.ntp_us
     end_ns = facts.end_ns or 0
     segment.name_us = _begin_us(channel, segment, (end_ns - index.named_ns) // 1000)
     if segment.name_us is None:

@@ -12,7 +12,6 @@ from typing import Literal
 from appliance.media.index.index import Growth, SegmentIndex
 from appliance.media.index.segment import SegmentFacts
 from appliance.media.mp4.fmp4 import Mtxi
-from appliance.recordings.part_times import Early
 
 
 @dataclass(slots=True, eq=False)
@@ -42,7 +41,6 @@ class Segment:
     deferred: Growth | None = None
     waited: int = 0
     claim: Mtxi | Literal[False] | None = False
-    early: Early | None = None  # what its pictures tell of its mtxi; None: not known
 
 
 @dataclass(frozen=True, slots=True)

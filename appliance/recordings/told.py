@@ -6,7 +6,7 @@ Owns: which of these is believed. Must not know: knots, what a run observed (clo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from appliance.media.clock.anchor import BETWEEN_FILES_NS
@@ -14,7 +14,6 @@ from appliance.media.clock.claims import NEIGHBOURS, Claim, believed_us, is_writ
 from appliance.media.index.spans import RESTART_PAUSE_NS
 from appliance.media.mp4.fmp4 import Mtxi
 from appliance.media.mp4.fragment import is_own
-from appliance.recordings.part_times import is_estimate
 from appliance.recordings.segment_state import Segment
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 # An arrival this near to what the file itself says of its time is a recording at once; of one further off its
 # growth must tell. MediaMTX's own estimate lags up to 5 s.
 TRUST_US: Final = 10_000_000
-
-_SAME_US: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ def beside(channel: Channel, segment: Segment) -> list[Claim]:
     """What the nearest files of a segment's run claim, as far as it is known."""
     assert segment.facts is not None
     run_id, ignored = segment.facts.run_id, channel.copies.ignored
-    near = (claim_of(each, segment) for each in channel.near(segment, NEIGHBOURS) if each.name not in ignored)
+    near = (mtxi_of(each) for each in channel.near(segment, NEIGHBOURS) if each.name not in ignored)
     told = [one for one in near if one and one.stream_id.hex() == run_id]
     return [Claim(one.dts_ns // 1000, one.ntp_ns // 1000) for one in told]
 
@@ -105,7 +102,7 @@ def beside(channel: Channel, segment: Segment) -> list[Claim]:
 def following(channel: Channel, segment: Segment) -> Mtxi | None:
     """What the segment that begins next says of its start."""
     name = channel.name_after(segment)
-    return (claim_of(channel.segments[name], segment) or None) if name is not None else None
+    return (mtxi_of(channel.segments[name]) or None) if name is not None else None
 
 
 def mtxi_of(segment: Segment) -> Mtxi | Literal[False] | None:
@@ -119,40 +116,6 @@ def mtxi_of(segment: Segment) -> Mtxi | Literal[False] | None:
     if facts.ntp_us is None or facts.number is None:
         return None
     return Mtxi(bytes.fromhex(facts.run_id), facts.number, facts.base_ns, facts.ntp_us * 1000)
-
-
-def claim_of(segment: Segment, like: Segment) -> Mtxi | Literal[False] | None:
-    """The same, right by what is known of the pictures of that file, or of another of its run (`like`)."""
-    mtxi = mtxi_of(segment)
-    if not mtxi or not is_estimate(mtxi):
-        return mtxi
-    early_us = segment.early.own_us if segment.early is not None else like.early.later_us if like.early else 0
-    return replace(mtxi, ntp_ns=mtxi.ntp_ns + early_us * 1000) if early_us else mtxi
-
-
-def is_by_decode_time(channel: Channel, segment: Segment) -> bool:
-    """Whether the claims of a run go by decode times: then they agree with that of its very first picture."""
-    run_id, files = run_of(segment), [segment, *channel.near(segment, NEIGHBOURS)]
-    claims = [mtxi for each in files if (mtxi := mtxi_of(each)) and mtxi.stream_id.hex() == run_id]
-    offsets_us = [(is_estimate(one), (one.ntp_ns - one.dts_ns) // 1000) for one in claims]
-    firsts = [offset for is_later, offset in offsets_us if not is_later]
-    return any(abs(at - first) < _SAME_US for is_later, at in offsets_us if is_later for first in firsts)
-
-
-def run_of(segment: Segment) -> str:
-    mtxi = mtxi_of(segment)
-    return mtxi.stream_id.hex() if mtxi else ""
-
-
-def own_us(segment: Segment) -> int | None:
-    """Wall time of a file's begin by its own mtxi."""
-    mtxi = mtxi_of(segment)
-    return mtxi.ntp_ns // 1000 + early_us(segment) if mtxi else None
-
-
-def early_us(segment: Segment) -> int:
-    """By how much a file's own mtxi is early, as far as that is known."""
-    return segment.early.own_us if segment.early is not None else 0
 
 
 def lag_ms(channel: Channel) -> float | None:

@@ -224,17 +224,3 @@ def test_one_files_odd_claim_moves_nothing_in_footage_nobody_saw(
     errors = Sight(recording, tmp_path, [(0, 46)]).run()
     assert min(one.shown_us for one in errors) < START_US + 2 * S_US
     assert worst_ms(errors, 0) < 1000 / 30
-
-
-# times of later files were up to three pictures early: MediaMTX's NTP goes by when a picture is shown
-@pytest.mark.parametrize("connects_s", [(0.7, 42.3), (0.0, 42.3)], ids=["inside a group", "at a key"])
-@pytest.mark.parametrize("fps", [10, 25, 30, 60])
-@pytest.mark.parametrize("b_frames", [1, 2, 3])
-def test_files_with_b_frames_that_nobody_saw_being_written_are_in_step(
-    tmp_path: Path, b_frames: int, fps: int, connects_s: Sequence[float]
-) -> None:
-    """The first run is over when the daemon first starts."""
-    camera = Feed(fps=Fraction(fps), b_frames=b_frames, seed=3, connects_s=connects_s, gop_s=1)
-    recording = record(camera, 50, recorder="mediamtx", segment_s=5)
-    errors = Sight(recording, tmp_path, [(0, 46)]).run()
-    assert worst_ms(errors, 0, 42) < 15
