@@ -50,9 +50,9 @@ def make_plays(page: Page) -> None:
     expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
     for number in range(1, PLAYS + 1):
         page.click("#new-play")
-        until(page, "document.querySelector('[data-since]')?.textContent > '0:01'")
-        page.click("#end-play")
         expect(page.locator("#plays .play[data-key] .number").first).to_have_text(str(number))
+        until(page, "document.querySelector('#plays .play [data-since]')?.textContent > '0:01'")  # its own
+        page.click("#end-play")
     until(page, "[...app.box.state.clips.values()].every((clip) => clip.coverage?.missing.length === 0)")
 
 
