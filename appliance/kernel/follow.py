@@ -1,4 +1,4 @@
-"""Reading the journal with a cursor: in memory for actors, as a row for whoever must not miss an entry.
+"""Reading the journal with a cursor: in memory for actors, as a row for readers that must not miss an entry.
 
 Owns: the waiting and the cursors. A `Follower` ends with its process. A durable cursor (table `cursors`) is
 moved in a transaction once everything up to it has arrived where it goes; pruning keeps what lies past it.

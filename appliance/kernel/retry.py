@@ -15,7 +15,7 @@ import trio
 
 log = structlog.get_logger("retry")
 
-GIVE_UP_S = 600.0  # a disk that was pulled or remounted is back by then; a bad sector is bad for ever
+GIVE_UP_S = 600.0  # a disk that was removed or remounted is back by then; a bad sector does not recover
 
 
 @dataclass(slots=True)

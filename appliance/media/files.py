@@ -1,4 +1,4 @@
-"""Recordings by name, as whoever reads several of them needs them."""
+"""Opening recordings by name: each file once, all closed together."""
 
 from __future__ import annotations
 
