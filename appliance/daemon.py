@@ -36,6 +36,8 @@ from appliance.kernel.safemode import Memory, SafeMode, run_leaving
 from appliance.kernel.store import Store, open_store
 from appliance.live.broadcaster import run_live
 from appliance.live.video import READERS, LiveVideo
+from appliance.mediamtx.http import Previews
+from appliance.mediamtx.publishers import PublishersHandle
 from appliance.ops.clockwatch import adopt_clock, run_clock_watch
 from appliance.ops.health import Board, clock_part
 from appliance.ops.lock import hold_state
@@ -46,11 +48,9 @@ from appliance.ops.pruning import run_pruning
 from appliance.ops.pulse import DiskLimits, run_pulse
 from appliance.ops.snapshots import run_snapshots
 from appliance.ops.watchdog import interval_s, run_watchdog
-from appliance.recordings.embedded import RecorderHandle
-from appliance.recordings.follower import RecordingsHandle
+from appliance.recorder.embedded import RecorderHandle
+from appliance.recordings.actor import RecordingsHandle
 from appliance.recordings.http import recordings_routes
-from appliance.recordings.publishers import PublishersHandle
-from appliance.recordings.whep import Previews
 from appliance.sessions.http import session_routes
 from appliance.settings import Settings
 from appliance.snapshot import snapshot

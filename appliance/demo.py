@@ -10,10 +10,10 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from appliance.kernel.fields import known_zone
 from appliance.kernel.operation import Caller
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
-from appliance.recordings.settings import known_zone
 from appliance.sessions.machine import SessionEvent
 from appliance.sessions.model import SessionIn
 from appliance.sessions.store import create_session, move_session

@@ -18,8 +18,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from appliance.channels.settings import ChannelSettings, HeartbeatSettings
 from appliance.clips.settings import ClipsSettings
 from appliance.contradictions import contradictions
-from appliance.kernel.fields import Section
-from appliance.recordings.settings import MediamtxSettings, RecorderSettings, RetentionSettings, Zone
+from appliance.kernel.fields import Section, Zone
+from appliance.mediamtx.settings import MediamtxSettings
+from appliance.recorder.settings import RecorderSettings
+from appliance.retention.settings import RetentionSettings
 from appliance.tags.template import TaggingSettings
 
 DEFAULT_PATH = Path("/etc/appliance/appliance.toml")

@@ -1,7 +1,7 @@
 """Where a channel's footage comes from: what may be sent and shown, and what keeps such a channel alive.
 
 Pure, without the database: the settings tree is checked with it before anything starts. The grammar of an
-address is the recorder's (recordings/srt.py): one door must not take what the other cannot open.
+address is the recorder's (recorder/input_url.py): one door must not take what the other cannot open.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 
 from pydantic import AfterValidator, Field
 
-from appliance.recordings.srt import BadInputUrl, SrtSource, parse_input
+from appliance.recorder.input_url import BadInputUrl, SrtSource, parse_input
 
 Liveness = Literal["heartbeat", "footage"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -38,3 +39,15 @@ Uuid = Annotated[str, AfterValidator(canonical_uuid), WithJsonSchema({"type": "s
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 ChannelKey = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
+
+
+def known_zone(name: str) -> str:
+    """The name itself. Raises ValueError for a zone this machine does not know."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"unknown time zone {name!r}; use a name such as Europe/Madrid") from None
+    return name
+
+
+Zone = Annotated[str, AfterValidator(known_zone)]

@@ -17,12 +17,12 @@ import trio
 
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.threads import in_thread
+from appliance.mediamtx.client import RecordSettings, open_mediamtx
 from appliance.ops import ntp
 from appliance.ops.health import GB, Part, disk_part
 from appliance.ops.ports import tcp_port, udp_port
 from appliance.ops.pulse import disk_space
-from appliance.recordings import libsrt
-from appliance.recordings.mediamtx import RecordSettings, open_mediamtx
+from appliance.recorder.srt import libsrt
 from appliance.settings import Settings
 from appliance.workers.jobs import FenceReport, SelfcheckJob
 from appliance.workers.protocol import Done, Hello, Request

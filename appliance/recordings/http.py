@@ -11,7 +11,7 @@ from appliance.kernel.threads import in_thread
 from appliance.media.cut.frames import plan_frames
 from appliance.media.files import open_once
 from appliance.media.mp4.fmp4 import Malformed
-from appliance.recordings.follower import RecordingsHandle
+from appliance.recordings.actor import RecordingsHandle
 from appliance.recordings.model import Timeline, TimelineQuery, timeline_resource
 from appliance.web.api import Ctx, Routes
 

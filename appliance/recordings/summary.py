@@ -11,10 +11,10 @@ from typing import Final
 import trio
 
 from appliance.media.index.chain import MAX_PREROLL_S
-from appliance.recordings.followed import Followed
+from appliance.recordings.channel.neighbours import lag_ms
+from appliance.recordings.following.channel_state import Followed
 from appliance.recordings.model import ChannelFootage
 from appliance.recordings.segment_state import Segment
-from appliance.recordings.told import lag_ms
 
 _ENTRY_SEGMENTS: Final = 4  # looked at for an entry: more than MAX_PREROLL_S of usual ones
 

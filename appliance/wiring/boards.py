@@ -14,9 +14,9 @@ from appliance.live.audience import Audience
 from appliance.live.broadcaster import LiveHandle
 from appliance.ops.health import Board, Part
 from appliance.ops.metrics import Metrics
-from appliance.recordings.embedded import RecorderHandle
-from appliance.recordings.facts import ChannelFacts
-from appliance.recordings.follower import RecordingsHandle
+from appliance.recorder.embedded import RecorderHandle
+from appliance.recorder.source_facts import ChannelFacts
+from appliance.recordings.actor import RecordingsHandle
 from appliance.recordings.model import ChannelFootage
 from appliance.workers.pool import WorkerPoolHandle
 

@@ -29,13 +29,14 @@ from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
 from appliance.media.index.spans import Reason
 from appliance.media.mp4.turn import Turn
-from appliance.recordings.embedded import RecorderHandle, run_embedded_recorder
-from appliance.recordings.followed import WhyEnded
-from appliance.recordings.follower import RecordingsHandle, run_recordings
-from appliance.recordings.mediamtx import Whep, open_whep, parse_hook, webrtc_url
+from appliance.mediamtx.hook import parse_hook
+from appliance.mediamtx.publishers import PublishersHandle, run_publisher_watch
+from appliance.mediamtx.whep import Whep, open_whep, webrtc_url
+from appliance.recorder.embedded import RecorderHandle, run_embedded_recorder
+from appliance.recordings.actor import RecordingsHandle, run_recordings
+from appliance.recordings.following.channel_state import WhyEnded
+from appliance.recordings.gap_events import journal_gap
 from appliance.recordings.model import Fact, FootageChanged
-from appliance.recordings.publishers import PublishersHandle, run_publisher_watch
-from appliance.recordings.store import journal_gap
 from appliance.settings import Settings
 from appliance.tags.store import delete_tags_of, restore_tags_of
 from appliance.web.api import Ctx, Routes

@@ -18,7 +18,7 @@ from appliance.kernel.store import Store
 from appliance.kernel.version import appliance_version
 from appliance.ops.health import GB, Board, Part, safe_mode_part
 from appliance.ops.metrics import Metrics
-from appliance.recordings.follower import RecordingsHandle
+from appliance.recordings.actor import RecordingsHandle
 from appliance.retention.actor import RetentionHandle, run_retention
 from appliance.retention.ballast import make_room as make_room
 from appliance.retention.core import HOURS_BAD, HOURS_WARN, Limits

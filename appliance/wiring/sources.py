@@ -12,13 +12,13 @@ from typing import Any, Final
 from appliance.channels.monitor import MonitorHandle
 from appliance.kernel.clock import Clock
 from appliance.kernel.operation import Answer
+from appliance.mediamtx.publishers import SLOW_S, Publisher, PublishersHandle
 from appliance.ops.health import Board, Part
 from appliance.ops.metrics import Metrics
-from appliance.recordings.embedded import RecorderHandle
-from appliance.recordings.facts import ChannelFacts, Line
-from appliance.recordings.follower import RecordingsHandle
+from appliance.recorder.embedded import RecorderHandle
+from appliance.recorder.source_facts import ChannelFacts, Line
+from appliance.recordings.actor import RecordingsHandle
 from appliance.recordings.model import FootageState, SourceState
-from appliance.recordings.publishers import SLOW_S, Publisher, PublishersHandle
 from appliance.web.api import Ctx, Routes
 
 RUN_CHANGES_BAD: Final = 5  # in a minute: a camera on a bad line reconnects less often

@@ -58,7 +58,7 @@ def fill(recordings: Path, index: Path, segments: int) -> None:
     from appliance.media.index.table import facts_line, knot_line
     from appliance.media.ingest.segment_file import segment_name
     from appliance.media.mp4.fmp4 import parse_init
-    from appliance.recordings.cache import ChannelCache
+    from appliance.recordings.following.cache import ChannelCache
 
     model = one_segment(recordings.parent / "model", part_s=0.2)
     data = model.read_bytes()
@@ -166,7 +166,7 @@ def child(recordings: Path, index: Path, seconds: float) -> None:
 def _index(recordings: Path, index: Path) -> Any:
     from appliance.kernel.actor import running
     from appliance.kernel.clock import BoxClock
-    from appliance.recordings.follower import run_recordings
+    from appliance.recordings.actor import run_recordings
 
     async def announce(_fact: object) -> None:
         return

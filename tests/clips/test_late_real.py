@@ -23,14 +23,14 @@ from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Row
 from appliance.media.cut.plan import Plan
 from appliance.media.index.spans import Reason
-from appliance.recordings import tell
-from appliance.recordings.followed import WhyEnded
-from appliance.recordings.follower import RecordingsHandle, run_recordings
+from appliance.recordings.actor import RecordingsHandle, run_recordings
+from appliance.recordings.following import footage_facts
+from appliance.recordings.following.channel_state import WhyEnded
 from appliance.recordings.model import Fact
 from tests.kit.box import COACH, add_channel, add_session, mark_rules, types
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.waiting import LIMIT_S
-from tests.recordings.test_told import BEGUN_US, following, leaping
+from tests.recordings.clocks.test_file_times import BEGUN_US, following, leaping
 
 LOOKS = 20
 S = 1_000_000
@@ -168,7 +168,7 @@ async def test_a_clip_cut_before_the_outage_had_a_reason_says_it_later(
 ) -> None:
     """E9: what MediaMTX's API tells after the cut; the clip is not cut again."""
     monkeypatch.setattr(late, "CHECK_S", 0.02)
-    monkeypatch.setattr(tell, "STALLED_S", 60.0)  # no outage is told before the clip is cut
+    monkeypatch.setattr(footage_facts, "STALLED_S", 60.0)  # no outage is told before the clip is cut
     rules, known = mark_rules(coverage_wait_s=1), list[Reason]()
     footage = make_footage(frames=90, fps=Fraction(30), gop=30, b_frames=0, sound=False)
     async with desk_over(tmp_path, rules, lambda channel_id, since_s: known[0] if known else None) as desk:
@@ -181,7 +181,7 @@ async def test_a_clip_cut_before_the_outage_had_a_reason_says_it_later(
         assert until_us is not None
         await desk.clip(until_us - 2 * S, until_us + S, rules)
         known.append("recorder_restart")
-        monkeypatch.setattr(tell, "STALLED_S", 0.1)
+        monkeypatch.setattr(footage_facts, "STALLED_S", 0.1)
         row = await desk.until(lambda row: '"reason":"recorder_restart"' in row["coverage"])
         assert (row["status"], row["media_rev"], row["retries"]) == ("ready", 1, 0)
         assert types(desk.store).count("clip_ready") == 1

@@ -16,7 +16,7 @@ import numpy as np
 import trio
 
 from appliance.kernel.clock import from_rfc3339, to_rfc3339
-from appliance.media.barcode import Burned
+from appliance.recorder.synthetic.barcode import Burned
 from tests.kit.browser import plain_get
 from tests.kit.camera import RecordingWriter, WrittenFrame, burned, burned_in
 from tests.kit.running import Http

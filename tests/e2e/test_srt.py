@@ -17,7 +17,7 @@ import pytest
 import trio
 
 from appliance.kernel.clock import from_rfc3339, to_rfc3339, wall_us
-from appliance.media.barcode import Burned
+from appliance.recorder.synthetic.barcode import Burned
 from tests.e2e.kit import frame_times
 from tests.kit.camera import SrtSender, burned
 from tests.kit.ports import free_udp_port

@@ -15,7 +15,7 @@ import trio
 from appliance.clips.cutting.planner import Planner
 from appliance.media.cut.plan import NoFootage
 from appliance.media.mp4.fmp4 import Malformed
-from appliance.recordings.follower import RecordingsHandle
+from appliance.recordings.actor import RecordingsHandle
 from tests.faults.tally import Tally
 from tests.kit.segments import Camera
 from tests.kit.waiting import LIMIT_S

@@ -29,7 +29,7 @@ from appliance.kernel.clock import wall_us
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx, Tx
 from appliance.media.cut.plan import Range
-from appliance.recordings.follower import RecordingsHandle, run_recordings
+from appliance.recordings.actor import RecordingsHandle, run_recordings
 from appliance.recordings.model import Fact
 from appliance.retention.actor import RetentionHandle, run_retention
 from appliance.retention.core import Limits

@@ -107,7 +107,7 @@ Planner.plan_span = plan_span
 
 DEADLY_SCAN = """
 import os, signal
-from appliance.recordings import disk
+from appliance.recordings.following import disk
 scan = disk.scan
 def deadly(cursor, fd, *more):
     if b"POISON" in os.pread(fd, 64, 0):

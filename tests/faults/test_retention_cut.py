@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.recordings import follower
+from appliance.recordings import actor
 from tests.faults.retention_cut import retention_cuts
 
 pytestmark = pytest.mark.slow
@@ -31,6 +31,6 @@ async def test_a_deletion_that_is_not_synced_is_found_out(
             os.unlink(segment, dir_fd=directory)
         os.close(directory)
 
-    monkeypatch.setattr(follower, "unlink_segments", unlink_lazily)
+    monkeypatch.setattr(actor, "unlink_segments", unlink_lazily)
     tally = await retention_cuts(5, 1, tmp_path)
     assert any("the rows say otherwise" in wrong for wrong in tally.violations)

@@ -17,7 +17,7 @@ from appliance.clips.cutting.planner import Planner
 from appliance.kernel.clock import from_rfc3339, wall_us
 from appliance.media.cut.plan import NoFootage
 from appliance.ops.fsck import check_box
-from appliance.recordings.follower import RecordingsHandle, run_recordings
+from appliance.recordings.actor import RecordingsHandle, run_recordings
 from appliance.settings import load_settings
 from tests.faults.flapping import flaps
 from tests.kit.running import Box as RealBox

@@ -33,9 +33,9 @@ from appliance.kernel.actor import running
 from appliance.kernel.clock import wall_us
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx, Tx
-from appliance.recordings import durability
-from appliance.recordings.cache import ChannelCache
-from appliance.recordings.follower import RecordingsHandle, run_recordings
+from appliance.recordings.actor import RecordingsHandle, run_recordings
+from appliance.recordings.following import fdatasync as durability
+from appliance.recordings.following.cache import ChannelCache
 from appliance.recordings.model import Fact
 from appliance.settings import Settings
 from tests.faults.power_cut import check_fsck

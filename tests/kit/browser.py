@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
-from appliance.media import barcode
-from appliance.media.barcode import Burned
+from appliance.recorder.synthetic import barcode
+from appliance.recorder.synthetic.barcode import Burned
 from tests.kit.waiting import LIMIT_S, PLAIN
 
 FLAGS = (

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 
+from appliance.mediamtx.client import RecordSettings
 from appliance.ops import doctor
 from appliance.ops.doctor import (
     clock_sync_part,
@@ -21,8 +22,7 @@ from appliance.ops.doctor import (
     write_speed_part,
 )
 from appliance.ops.health import Part
-from appliance.recordings import libsrt
-from appliance.recordings.mediamtx import RecordSettings
+from appliance.recorder.srt import libsrt
 from appliance.settings import Settings, check_settings
 from appliance.workers.jobs import FenceReport
 from appliance.workers.protocol import Hello, Sandbox

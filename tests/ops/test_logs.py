@@ -14,8 +14,8 @@ import httpx
 import pytest
 import structlog
 
+from appliance.mediamtx.whep import open_whep
 from appliance.ops.logs import Style, choose_style, configure_logs
-from appliance.recordings.mediamtx import open_whep
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 
 from appliance.kernel.retry import Backoff, RetrySchedule
 from appliance.media.index import holes
-from appliance.recordings import disk, walks
-from appliance.recordings.paths import open_recording
+from appliance.recordings.following import disk, walks
+from appliance.recordings.following.paths import open_recording
 from tests.recordings.tree import Box, eventually, frames_seen, live_camera, until
 
 

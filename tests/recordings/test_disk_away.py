@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.recordings.disk import Found, Listing, absent_at_start, is_other_disk
-from appliance.recordings.follower import RecordingsHandle
+from appliance.recordings.actor import RecordingsHandle
+from appliance.recordings.following.disk import Found, Listing, absent_at_start, is_other_disk
 from tests.faults.disk import small_disk
 from tests.recordings.tree import Box, eventually, frames_seen, live_camera, until
 

@@ -11,7 +11,7 @@ import pytest
 
 from appliance.kernel.clock import from_rfc3339, to_rfc3339
 from appliance.kernel.store import open_store
-from appliance.recordings.follower import RecordingsHandle
+from appliance.recordings.actor import RecordingsHandle
 from appliance.recordings.http import recordings_routes
 from appliance.web.app import make_app
 from appliance.web.common import Hooks, Site

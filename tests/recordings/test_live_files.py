@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from appliance.kernel.clock import wall_us
-from appliance.recordings import folder, follow
-from appliance.recordings.follower import RecordingsHandle
+from appliance.recordings.actor import RecordingsHandle
+from appliance.recordings.following import folder, follow_channel
 from tests.kit.segments import Camera
 from tests.recordings.tree import PART_US, Box, eventually, frames_seen, live_camera, until
 
@@ -157,7 +157,7 @@ async def test_a_box_that_starts_beside_a_wrong_recorder_keeps_the_order_over_ro
 
 
 async def test_a_copy_that_grows_fast_is_not_live(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "_WHOLE_S", 0.5)
+    monkeypatch.setattr(follow_channel, "_WHOLE_S", 0.5)
     camera = wrong_camera(-DAY_US)
     begun_us = camera.ntp_ns // 1000
     async with box.running() as handle:
@@ -174,7 +174,7 @@ async def test_a_copy_that_grows_fast_is_not_live(box: Box, monkeypatch: pytest.
 async def test_a_file_found_at_the_start_that_does_not_grow_is_when_it_says(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "_WHOLE_S", 0.3)
+    monkeypatch.setattr(follow_channel, "_WHOLE_S", 0.3)
     camera = wrong_camera(-3600 * S)
     begun_us = camera.ntp_ns // 1000
     box.add("a.mp4", b"".join(camera.segment(5)))
@@ -211,7 +211,7 @@ async def test_a_copy_beside_a_live_file_does_not_end_it(box: Box) -> None:
         box.add("b.mp4", b"".join(old.segment(3)))
         await eventually(lambda: len(list(handle.stored("cam1"))) == 2)
         await trio.sleep(
-            follow._SUPERSEDED_S + 0.3
+            follow_channel._SUPERSEDED_S + 0.3
         )  # longer than a live file may be quiet beside its successor
         before_s = trio.current_time()
         box.add("a.mp4", camera.next_part())

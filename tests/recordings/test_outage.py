@@ -10,8 +10,8 @@ import pytest
 from appliance.kernel.clock import wall_us
 from appliance.media.index.spans import Reason
 from appliance.media.index.table import read_log
-from appliance.recordings import tell
-from appliance.recordings.follower import RecordingsHandle
+from appliance.recordings.actor import RecordingsHandle
+from appliance.recordings.following import footage_facts
 from appliance.recordings.model import RecordingGap
 from tests.kit.segments import Camera, init
 from tests.recordings.tree import PART_US, Box, eventually, fallen_silent, live_camera, until
@@ -21,7 +21,7 @@ ANOTHER = b"\x22" * 16
 
 @pytest.fixture
 def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Box:
-    monkeypatch.setattr(tell, "_WORTH_TELLING_US", 100_000)
+    monkeypatch.setattr(footage_facts, "_WORTH_TELLING_US", 100_000)
     return Box(tmp_path)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from appliance.media.cut.frames import plan_frame, plan_frames
 from appliance.media.cut.plan import Plan, make_plan
-from appliance.recordings.follower import RecordingsHandle
+from appliance.recordings.actor import RecordingsHandle
 from tests.kit.barcode import Media, encode, play
 from tests.kit.fmp4_file import START_US, Recordings
 from tests.recordings.tree import Box, until

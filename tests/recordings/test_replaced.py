@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.recordings import folder, follow
-from appliance.recordings.follower import RecordingsHandle
+from appliance.recordings.actor import RecordingsHandle
+from appliance.recordings.following import folder, follow_channel
 from tests.kit.segments import Camera, init
 from tests.recordings.tree import PART_US, Box, eventually, frames_seen, live_camera, until
 
@@ -21,7 +21,7 @@ OLD, NEW = b"\x11" * 16, b"\x22" * 16
 def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Box:
     monkeypatch.setattr(folder, "RESCAN_S", 0.1)
     monkeypatch.setattr(folder, "RESTAT_S", 0.1)
-    monkeypatch.setattr(follow, "_WHOLE_S", 0.2)
+    monkeypatch.setattr(follow_channel, "_WHOLE_S", 0.2)
     return Box(tmp_path)
 
 
@@ -110,7 +110,7 @@ def _length_us(handle: RecordingsHandle) -> int:
 async def test_an_open_file_that_is_rewritten_between_two_looks_is_noticed(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "POLL_S", 0.3)
+    monkeypatch.setattr(follow_channel, "POLL_S", 0.3)
     async with box.running() as handle:
         path = box.add("a.mp4", b"".join(live_camera(stream=OLD).segment(2)))
         await until(handle, lambda: frames_seen(handle) == 12)

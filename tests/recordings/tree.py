@@ -13,7 +13,7 @@ import trio
 
 from appliance.kernel.clock import wall_us
 from appliance.kernel.errors import Unavailable
-from appliance.recordings.follower import RecordingsHandle, run_recordings
+from appliance.recordings.actor import RecordingsHandle, run_recordings
 from appliance.recordings.model import Fact
 from tests.kit.segments import Camera
 from tests.kit.waiting import LIMIT_S

@@ -10,7 +10,7 @@ import pytest
 from appliance.channels.configured import Applied
 from appliance.kernel.retry import DiskErrors
 from appliance.ops.metrics import Metrics
-from appliance.recordings.facts import ChannelFacts
+from appliance.recorder.source_facts import ChannelFacts
 from appliance.wiring.boards import (
     add_clocks,
     clip_disks_part,

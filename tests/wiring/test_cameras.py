@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from appliance.kernel.errors import Unavailable
-from appliance.recordings.mediamtx import PathState
-from appliance.recordings.publishers import Publisher, PublishersHandle
+from appliance.mediamtx.client import PathState
+from appliance.mediamtx.publishers import Publisher, PublishersHandle
 from appliance.wiring.sources import (
     HookCalls,
     Source,

@@ -7,8 +7,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from appliance.kernel.signal import Signal
-from appliance.recordings.embedded import RecorderHandle
-from appliance.recordings.facts import ChannelFacts, State
+from appliance.recorder.embedded import RecorderHandle
+from appliance.recorder.source_facts import ChannelFacts, State
 from appliance.wiring.bridges import source_down, wake_with_sources, why_ended
 from appliance.wiring.sources import Source, recorder_trouble, source_part
 

@@ -82,7 +82,7 @@ export function judge(told, clock = told) {
 /** @param {readonly number[]} some */
 const middle = (some) => [...some].sort((one, other) => one - other)[Math.floor(some.length / 2)];
 
-/** The barcode that synthetic cameras burn in (appliance/media/barcode.py says how). Null where there is none.
+/** The barcode that synthetic cameras burn in (appliance/recorder/synthetic/barcode.py says how). Null where there is none.
  * @param {HTMLVideoElement | HTMLImageElement} picture @returns {{frame: number, instantMs: number} | null} */
 export function burnedIn(picture) {
   const width = picture instanceof HTMLVideoElement ? picture.videoWidth : picture.naturalWidth;

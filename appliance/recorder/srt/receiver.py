@@ -1,0 +1,314 @@
+"""Child process: an SRT port, or an SRT source that is called; frames (framing.py) on stdout.
+
+    python -m appliance.recorder.srt.receiver --parent PID     settings as one JSON object on stdin
+
+Owns: the sockets of one channel, the pace of looking. Must not know: files, what a recording is. Who is
+recorded is decided in callers.py. The passphrase comes by stdin: a command line can be read by every local
+account.
+
+No packet is given up because it is late (TLPKTDROP off): a camera then keeps what was not received and sends
+it again. A sender that has given up a packet all the same would be waited for without end; its connection is
+ended, and the port opened again with TLPKTDROP on.
+
+Status lines on stderr (children.say): listening, connected {address}, disconnected {address, reason}, quiet
+{address, since_s: 0 when it sends again}, refused {address, reason, count}, failed {reason, hint},
+link {bitrate_bps, loss_ratio, packets_dropped, rtt_ms}.
+
+Ends when stdout has no reader, on SIGTERM (the peers are told) and, calling, with the connection.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from appliance.kernel.clock import boottime_us
+from appliance.recorder import children
+from appliance.recorder.framing import Kind, pack
+from appliance.recorder.srt.callers import FIRST_MEDIA_S, Action, Begin, Callers, Close, Drop, End, Forward
+from appliance.recorder.srt.libsrt import Link, Options, Srt, SrtError
+
+_MEMORY_BYTES: Final = 1 << 30  # reserved, most of it not used: 8 MB of stack and an arena for each thread
+_WAIT_MS: Final = 50
+_BATCH_BYTES: Final = 1 << 16
+_CONNECT_MS: Final = 3_000
+_CALLED_FIRST_MEDIA_S: Final = 10.0  # a source the box calls keeps nobody else out
+_TELL_AGAIN_S: Final = 1.0
+_PLAIN_S: Final = 1.0  # callers before SRT 1.3 send their key after they connected
+_LOOK_S: Final = 1.0
+_FIGURES_S: Final = 5.0
+_STUCK_LOOKS: Final = 4  # beyond the latency: packets come and none can be delivered
+_ENCRYPTION: Final = {
+    "wrong secret": "uses another passphrase",
+    "no secret": "is encrypted, the channel has no passphrase",
+    "plain": "is not encrypted, the channel has a passphrase",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What stdin says; see srt.SrtSource."""
+
+    mode: str
+    host: str
+    port: int
+    options: Options
+    silence_s: float
+
+
+def read_settings(text: str) -> Settings:
+    """Settings as `SrtSource.told` writes them."""
+    told: dict[str, Any] = json.loads(text)
+    options = Options(told["latency_ms"], told["passphrase"], told["pbkeylen"], told["streamid"])
+    return Settings(told["mode"], told["host"], told["port"], options, told["silence_s"])
+
+
+class Refusals:
+    """Tells who was refused and why: each address and reason at most once a second, with a count."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, str], int] = {}
+        self._told_s: dict[tuple[str, str], float] = {}
+
+    def add(self, address: str, reason: str) -> None:
+        self._waiting[address, reason] = self._waiting.get((address, reason), 0) + 1
+
+    def tell(self, now_s: float) -> None:
+        """Say what is due."""
+        for key, count in list(self._waiting.items()):
+            if now_s - self._told_s.get(key, -_TELL_AGAIN_S) >= _TELL_AGAIN_S:
+                children.say("refused", address=key[0], reason=key[1], count=count)
+                del self._waiting[key]
+                self._told_s[key] = now_s
+        self._told_s = {key: at for key, at in self._told_s.items() if now_s - at < 2 * _TELL_AGAIN_S}
+
+
+class Deliveries:
+    """Which connections receive packets and deliver none: they wait for one that is not sent again."""
+
+    def __init__(self, srt: Srt) -> None:
+        self._srt = srt
+        self._delivers: set[int] = set()  # since the last look
+        self._packets: dict[int, int] = {}
+        self._stuck: dict[int, int] = {}
+        self._looked_s = 0.0
+
+    def delivered(self, connection: int) -> None:
+        """Bytes could be read."""
+        self._delivers.add(connection)
+
+    def stuck(self, connections: Iterable[int], now_s: float) -> list[int]:
+        """Those given up. Call often; it looks once a second."""
+        if now_s - self._looked_s < _LOOK_S:
+            return []
+        self._looked_s = now_s
+        found: list[int] = []
+        packets = {each: self._srt.link(each).packets for each in connections}
+        for each, count in packets.items():
+            waits = each not in self._delivers and count > self._packets.get(each, 0)
+            self._stuck[each] = self._stuck.get(each, 0) + 1 if waits else 0
+            if self._stuck[each] > _STUCK_LOOKS + self._srt.latency_ms(each) // 1000:
+                found.append(each)
+        self._packets = packets
+        self._stuck = {each: looks for each, looks in self._stuck.items() if each in packets}
+        self._delivers.clear()
+        return found
+
+
+class LinkFigures:
+    """Tells of the recorded connection every five seconds how its line is."""
+
+    def __init__(self, srt: Srt) -> None:
+        self._srt = srt
+        self._before: tuple[int, float, Link] | None = None  # connection, when, what
+
+    def tell(self, connection: int | None, now_s: float) -> None:
+        before = self._before
+        if connection is None or (before is not None and before[0] != connection):
+            self._before = before = None
+        if connection is None or (before is not None and now_s - before[1] < _FIGURES_S):
+            return
+        link = self._srt.link(connection)
+        self._before = (connection, now_s, link)
+        if before is not None:
+            packets, lost = link.packets - before[2].packets, link.packets_lost - before[2].packets_lost
+            children.say(
+                "link",
+                bitrate_bps=round((link.bytes - before[2].bytes) * 8 / (now_s - before[1])),
+                loss_ratio=round(lost / max(1, packets + lost), 4),
+                packets_dropped=link.packets_dropped,
+                rtt_ms=round(link.rtt_ms, 1),
+            )
+
+
+class Receiver:
+    """One channel's sockets."""
+
+    def __init__(self, srt: Srt, settings: Settings) -> None:
+        self._srt, self._settings = srt, settings
+        waits_s = FIRST_MEDIA_S if settings.mode == "listener" else _CALLED_FIRST_MEDIA_S
+        self._callers = Callers(settings.silence_s, waits_s)
+        self._refusals = Refusals()
+        self._open: dict[int, str] = {}  # connection -> address
+        self._unagreed: dict[int, float] = {}  # since when: connections whose encryption may be wrong
+        self._deliveries, self._figures = Deliveries(srt), LinkFigures(srt)
+        self._listener: int | None = None
+
+    def open(self) -> None:
+        """Listen, or call. Raises SrtError."""
+        one = self._settings
+        if one.mode == "listener":
+            self._listener = self._srt.listen(one.host, one.port, one.options)
+            children.say("listening")
+            return
+        called = self._srt.connect(one.host, one.port, one.options, timeout_ms=_CONNECT_MS)
+        self._accepted(called, one.host)
+
+    def step(self) -> bool:
+        """Wait for something, at most 50 ms, and deal with it. False: there is nothing left to wait for."""
+        for ready in self._srt.wait(_WAIT_MS):
+            if ready == self._listener:
+                if (new := self._srt.accept(ready)) is not None:
+                    self._accepted(*new)
+            elif ready in self._open:
+                self._read(ready)
+        now_s = time.monotonic()
+        for connection, since_s in list(self._unagreed.items()):
+            if now_s - since_s >= _PLAIN_S and not self._is_agreed(connection):
+                self._refuse_key(connection)
+        for connection in self._deliveries.stuck(self._open, now_s):
+            self._give_up(connection, now_s)
+        self._carry_out(self._callers.look(now_s))
+        self._refusals.tell(now_s)
+        self._figures.tell(self._callers.recorded, now_s)
+        return self._listener is not None or bool(self._open)
+
+    def close(self) -> None:
+        """End every connection; the peers are told."""
+        for connection in [*self._open, *([self._listener] if self._listener is not None else [])]:
+            self._srt.close(connection)
+
+    def _accepted(self, connection: int, address: str) -> None:
+        self._open[connection] = address
+        self._unagreed[connection] = time.monotonic()
+        wrong = self._srt.key_state(connection) in ("wrong secret", "no secret")
+        if wrong or (self._srt.key_is_final(connection) and not self._is_agreed(connection)):
+            self._refuse_key(connection)
+        else:
+            self._carry_out(self._callers.accepted(connection, address, time.monotonic()))
+
+    def _refuse_key(self, connection: int) -> None:
+        """The two ends do not agree about encryption."""
+        reason = _ENCRYPTION.get(self._srt.key_state(connection), "encryption failed")
+        self._refusals.add(self._open[connection], reason)
+        self._carry_out(self._callers.ended(connection, reason, time.monotonic()))
+        self._close(connection)
+
+    def _give_up(self, connection: int, now_s: float) -> None:
+        """A lost packet is not sent again: from now on callers may leave packets out."""
+        self._carry_out(self._callers.ended(connection, "a lost packet was not sent again", now_s))
+        self._close(connection)
+        one = self._settings
+        if self._listener is not None and not one.options.give_up_late:
+            self._settings = replace(one, options=replace(one.options, give_up_late=True))
+            self._srt.close(self._listener)
+            self.open()
+
+    def _close(self, connection: int) -> None:
+        self._open.pop(connection, None)
+        self._unagreed.pop(connection, None)
+        self._srt.close(connection)
+
+    def _read(self, connection: int) -> None:
+        """Everything that can be read now, as one batch or several."""
+        while True:
+            batch: list[bytes] = []
+            size = 0
+            while size < _BATCH_BYTES and (message := self._srt.read(connection)):
+                batch.append(message)
+                size += len(message)
+            if batch and connection in self._unagreed and not self._is_agreed(connection):
+                self._refuse_key(connection)
+                return
+            now_s = time.monotonic()
+            if batch:
+                self._deliveries.delivered(connection)
+                data = b"".join(batch)
+                self._carry_out(self._callers.received(connection, data, boottime_us(), now_s))
+            if size >= _BATCH_BYTES:
+                continue
+            if message is None:
+                self._carry_out(self._callers.ended(connection, "the connection ended", now_s))
+                self._close(connection)
+            return
+
+    def _is_agreed(self, connection: int) -> bool:
+        """Is the connection encrypted as the channel wants it?"""
+        wanted = "plain" if self._settings.options.passphrase is None else "agreed"
+        if self._srt.key_state(connection) != wanted:
+            return False
+        self._unagreed.pop(connection, None)
+        return True
+
+    def _carry_out(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Forward):
+                _write(pack(Kind.DATA, action.arrival_us, action.data))
+            elif isinstance(action, Begin):
+                children.say("connected", address=action.address)
+                _write(pack(Kind.BEGIN, boottime_us(), action.address.encode()))
+            elif isinstance(action, End):
+                _write(pack(Kind.END, boottime_us(), action.reason.encode()))
+                children.say("disconnected", address=action.address, reason=action.reason)
+            elif isinstance(action, Drop):
+                self._refusals.add(action.address, action.reason)
+                self._close(action.id)
+            elif isinstance(action, Close):
+                self._close(action.id)
+            else:
+                children.say("quiet", address=action.address, since_s=action.since_s)
+
+
+def _write(data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(1, view) :]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="appliance.recorder.srt.receiver")
+    parser.add_argument("--parent", type=int, required=True)
+    children.die_with(parser.parse_args().parent)
+    children.limit(memory_bytes=_MEMORY_BYTES)
+    settings = read_settings(sys.stdin.read())
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no reader: end without a word
+    try:
+        receiver = Receiver(Srt(), settings)
+    except FileNotFoundError:
+        children.say("failed", reason="libsrt is not installed", hint="apt install srt-tools")
+        return 1
+    stopped: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: stopped.append(number))
+    try:
+        receiver.open()
+        while not stopped and receiver.step():
+            pass
+    except SrtError as error:
+        children.say("failed", reason=str(error))
+        return 1
+    receiver.close()
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    # Not sys.exit: the library's threads would be waited for, a second and more.
+    os._exit(code)

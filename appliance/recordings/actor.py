@@ -1,0 +1,368 @@
+"""The actor that keeps the index of all recordings, and the handle through which everybody asks it.
+
+Owns: which channels are followed, folders without a channel, the telling of facts. Must not know: clips,
+sessions, who records. Truth is the disk: directory times are hints, a rescan repairs.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+import structlog
+import trio
+
+from appliance.kernel.clock import Clock
+from appliance.kernel.errors import Unavailable
+from appliance.kernel.retry import Backoff
+from appliance.kernel.signal import Signal
+from appliance.kernel.threads import in_thread
+from appliance.media.index.spans import Coverage, Gap
+from appliance.media.index.view import SegmentView
+from appliance.recordings.channel.channel_index import Channel
+from appliance.recordings.following import disk
+from appliance.recordings.following.cache import ChannelCache
+from appliance.recordings.following.channel_state import Followed, Shared, WhyEnded
+from appliance.recordings.following.follow_channel import follow_channel
+from appliance.recordings.following.paths import open_recording, unlink_segments
+from appliance.recordings.following.walks import Walks, walk_in_background
+from appliance.recordings.model import ChannelFootage, Fact, FootageState, StoredSegment
+from appliance.recordings.storage import bytes_per_s, stored_segments
+from appliance.recordings.summary import footage_of
+
+READS: Final = 16  # design section 3: threads of media reads
+FACTS_MAX: Final = 1000  # untold facts while the database is away; beyond it the oldest are dropped
+_QUIET_S: Final = 1.5  # longer than any part
+_FOLDERS_S: Final = 5.0
+_START_S: Final = 5.0  # a disk that hangs must not keep marks from being taken
+
+Announce = Callable[[Fact], Awaitable[None]]
+log = structlog.get_logger("recordings")
+
+
+@dataclass(slots=True)
+class _State:
+    followed: dict[str, Followed] = field(default_factory=dict)
+    wanted: dict[str, int] = field(default_factory=dict)
+    strangers: tuple[str, ...] = ()
+    facts: deque[Fact] = field(default_factory=lambda: deque(maxlen=FACTS_MAX))
+    facts_rang: Signal = field(default_factory=Signal)
+    wanted_rang: Signal = field(default_factory=Signal)
+    hint_rang: Signal = field(default_factory=Signal)
+    hold: trio.Event | None = None  # safe mode: no channel is followed before it is set
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingsHandle:
+    """Answers from memory unless it says async. Instants are wall times (latency not taken off), int us.
+
+    A channel nobody wants is a channel without footage. Everything is asked on the trio thread but `open_fd`.
+    """
+
+    changed: Signal  # rings when anything was indexed, lost or found
+    reads: trio.CapacityLimiter  # threads for media reads: a hung disk stops no API call
+    recordings_dir: Path
+    _state: _State
+    _walks: Walks
+    _clock: Clock
+
+    def want(self, channels: Mapping[str, int]) -> None:
+        """Follow exactly these channels (id -> latency_ms) from now on; others go on undisturbed."""
+        self._state.wanted = dict(channels)
+        for channel_id, latency_ms in channels.items():
+            if (followed := self._state.followed.get(channel_id)) is not None:
+                followed.latency_us = latency_ms * 1000
+        self._state.wanted_rang.ring()
+
+    def rescan_now(self, channel_id: str | None = None) -> None:
+        """A hint that a file came or went (MediaMTX's hooks)."""
+        for one in self._state.followed.values():
+            if channel_id is None or one.channel.id == channel_id:
+                one.hinted = True
+                one.wake.ring()
+        self._state.hint_rang.ring()
+
+    def channel_ids(self) -> list[str]:
+        return list(self._state.followed)
+
+    def strangers(self) -> tuple[str, ...]:
+        """Folders under recordings_dir that belong to no channel, for /readyz."""
+        return self._state.strangers
+
+    def footage(self, channel_id: str) -> ChannelFootage:
+        """All that is known of one channel. Raises KeyError for one that is not followed."""
+        return footage_of(self._state.followed[channel_id])
+
+    def footage_state(self, channel_id: str) -> FootageState:
+        one = self._state.followed.get(channel_id)
+        return one.state if one is not None else "none"
+
+    def video_until_us(self, channel_id: str) -> int | None:
+        """Every frame before this wall time is indexed; None: no footage at all."""
+        one = self._state.followed.get(channel_id)
+        return one.channel.video_until_us if one is not None else None
+
+    def durable_until_us(self, channel_id: str) -> int | None:
+        """Every frame before this wall time also survives a power cut; None: nothing was synced yet."""
+        one = self._state.followed.get(channel_id)
+        return one.durable_until_us if one is not None else None
+
+    def last_part_mono(self, channel_id: str) -> float | None:
+        """trio time at which the newest part with video came; None: none since the daemon started."""
+        one = self._state.followed.get(channel_id)
+        return one.newest_part_s if one is not None else None
+
+    def newest_part_age_s(self, channel_id: str) -> float | None:
+        """Seconds since then."""
+        at_s = self.last_part_mono(channel_id)
+        return None if at_s is None else trio.current_time() - at_s
+
+    def run_begun_after(self, channel_id: str, instant_us: int) -> bool:
+        """True when a recorder run began after this wall time: what was missing before will not come."""
+        one = self._state.followed.get(channel_id)
+        return one is not None and one.channel.run_begun_after(instant_us)
+
+    def coverage(self, channel_id: str, start_us: int, end_us: int) -> Coverage:
+        """Spans, gaps with reasons and runs of [start_us, end_us) of wall time."""
+        one = self._state.followed.get(channel_id)
+        if one is None:
+            return Coverage((), (), ())
+        return one.channel.coverage(start_us, end_us, is_live=one.state == "on", last_ended=one.last_ended())
+
+    def gaps(self, channel_id: str, start_us: int, end_us: int) -> Sequence[Gap]:
+        """The gaps of [start_us, end_us) of wall time, with their reasons.
+
+        A channel of which nothing came for a while has stopped, though "stalled" is told later.
+        """
+        one = self._state.followed.get(channel_id)
+        if one is None:
+            return ()
+        age_s = self.newest_part_age_s(channel_id)
+        is_live = one.state == "on" and age_s is not None and age_s < _QUIET_S
+        return one.channel.coverage(start_us, end_us, is_live=is_live, last_ended=one.last_ended()).gaps
+
+    def run_changes(self, channel_id: str) -> int:
+        """How often recording began anew within the last minute, or the last one that was recorded."""
+        one = self._state.followed.get(channel_id)
+        return 0 if one is None else one.channel.run_changes(self._clock.now_us(), is_on=one.state == "on")
+
+    def covered_us(self, channel_id: str, start_us: int, end_us: int) -> int:
+        """How much of [start_us, end_us) of wall time has video, us."""
+        return sum(span.end_us - span.start_us for span in self.coverage(channel_id, start_us, end_us).spans)
+
+    def known(self, channel_id: str, start_us: int, end_us: int) -> str:
+        """A digest of what is known of [start_us, end_us) of wall time: the same until there is other video,
+        or another reason for what is missing."""
+        known = self.coverage(channel_id, start_us, end_us)
+        reasons = [(gap.start_us, gap.reason) for gap in known.gaps]
+        return blake2b(repr((known.spans, reasons)).encode(), digest_size=12).hexdigest()
+
+    async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
+        """The segments a plan of [start_us, end_us) of wall time needs, with the one before.
+
+        Loads tables, and walks a segment nobody has walked yet, in a thread. Raises OSError.
+        """
+        one = self._state.followed.get(channel_id)
+        return [] if one is None else await self._walks.views(one, start_us, end_us)
+
+    async def find_keys(self, channel_id: str, start_us: int, end_us: int) -> None:
+        """Load what makes `coverage` of this span exact where runs overlap. Raises OSError."""
+        if (one := self._state.followed.get(channel_id)) is not None:
+            await self._walks.find_keys(one, start_us, end_us)
+
+    def newest_view(self, channel_id: str) -> SegmentView | None:
+        """The newest segment with video as it is now, for live pictures; None: none in memory."""
+        one = self._state.followed.get(channel_id)
+        for segment in one.channel.newest_first()[:4] if one is not None else ():
+            if one is None or segment.name in one.channel.copies.ignored:
+                continue
+            clock = one.channel.clock_of(segment)
+            if segment.index is not None and segment.index.keys and clock is not None:
+                return segment.index.view(f"{channel_id}/{segment.name}", clock)
+        return None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether no channel is followed yet (safe mode)."""
+        return self._state.hold is not None and not self._state.hold.is_set()
+
+    def open_fd(self, name: str) -> int:
+        """Descriptor of a recording by its name in a plan. Blocking.
+
+        Raises FileNotFoundError when it is gone, ENODEV while the disk it is on is away, other OSErrors.
+        """
+        try:
+            return open_recording(self.recordings_dir, name)
+        except FileNotFoundError:
+            channel_id, _, segment = name.partition("/")
+            one = self._state.followed.get(channel_id)
+            is_away = segment in one.absent if one is not None else self._is_a_disk_away()
+            if not is_away:
+                raise
+            raise OSError(errno.ENODEV, "the disk of this recording is not mounted", name) from None
+
+    def _is_a_disk_away(self) -> bool:
+        """Of a channel that is not followed nobody knows what was there."""
+        return any(one.absent for one in self._state.followed.values())
+
+    def stored(self, channel_id: str) -> Iterator[StoredSegment]:
+        """Every file of the channel, oldest first. May be left and resumed: what came since is not in it."""
+        one = self._state.followed.get(channel_id)
+        return iter(()) if one is None else stored_segments(one.channel, self._clock.now_us())
+
+    def bytes_per_s(self, channel_id: str) -> float:
+        """What the channel has been writing over the last minutes; 0.0 when it is not being recorded."""
+        one = self._state.followed.get(channel_id)
+        return 0.0 if one is None else bytes_per_s(one.channel, self._clock.now_us())
+
+    async def remove(self, channel_id: str, names: Sequence[str]) -> None:
+        """Delete these files of the channel (`<channel id>/<file>`), durably; the index forgets them at once.
+
+        No gap is told: nobody was cut off. Raises OSError.
+        """
+        segments = [name.removeprefix(f"{channel_id}/") for name in names]
+        await in_thread(unlink_segments, self.recordings_dir, channel_id, segments, limiter=self.reads)
+        self.rescan_now(channel_id)
+
+    def statistics(self) -> dict[str, int]:
+        """Figures for health: untold facts, segments waiting to be walked."""
+        waiting = sum(one.channel.unwalked() for one in self._state.followed.values())
+        return {"facts_untold": len(self._state.facts), "segments_waiting": waiting}
+
+
+async def run_recordings(
+    *,
+    recordings_dir: Path,
+    index_dir: Path,
+    channels: Mapping[str, int],
+    clock: Clock,
+    name_timezone: tzinfo,
+    announce: Announce,
+    after_cut: bool = False,
+    why_ended: WhyEnded | None = None,
+    dies_with_us: bool = False,
+    hold: trio.Event | None = None,
+    hold_old: trio.Event | None = None,
+    task_status: trio.TaskStatus[RecordingsHandle] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Follow `channels` (id -> latency_ms) under `recordings_dir` until cancelled.
+
+    Start: `started(handle)` once the past of every channel is known from the cache, at the latest after 5 s;
+    what the cache does not know is walked in the background. `announce` is awaited with one fact at a time,
+    in order; Unavailable is tried again. `after_cut`: the machine was started anew, and the newest files may
+    have lost what was not synced. `why_ended`: knows why a channel's footage stopped. `dies_with_us`: this
+    daemon records. Until `hold` is set (safe mode) no channel is followed, and until `hold_old` is set only
+    files that grow are read. Stop: cancel. Raises what `announce` raises besides.
+    """
+    state = _State(wanted=dict(channels))
+    walks = Walks(Signal(), hold_old)
+    reads = trio.CapacityLimiter(READS)
+
+    def tell(fact: Fact) -> None:
+        state.facts.append(fact)
+        state.facts_rang.ring()
+
+    shared = Shared(
+        recordings_dir,
+        clock,
+        reads,
+        Signal(),
+        walks.wake,
+        tell,
+        after_cut,
+        why_ended,
+        dies_with_us,
+        only_growing=hold_old is not None and not hold_old.is_set(),
+    )
+    handle = RecordingsHandle(shared.changed, reads, recordings_dir, state, walks, clock)
+    async with trio.open_nursery() as nursery:
+        if hold is not None and not hold.is_set():
+            task_status.started(handle)
+            task_status, state.hold = trio.TASK_STATUS_IGNORED, hold
+            await hold.wait()
+        follow_wanted = _Follow(state, shared, index_dir, name_timezone, nursery)
+        begun = follow_wanted.adjust()
+        nursery.start_soon(_announce_for_ever, state, announce, name="recordings: facts")
+        with trio.move_on_after(_START_S):
+            for one in begun:
+                await one.loaded.wait()
+        nursery.start_soon(walk_in_background, state.followed, walks, name="recordings: walks")
+        nursery.start_soon(_adjust_for_ever, follow_wanted, name="recordings: channels")
+        nursery.start_soon(_name_strangers, state, shared, name="recordings: folders")
+        task_status.started(handle)
+
+
+@dataclass(frozen=True, slots=True)
+class _Follow:
+    """Starts and ends the tasks of single channels."""
+
+    state: _State
+    shared: Shared
+    index_dir: Path
+    zone: tzinfo
+    nursery: trio.Nursery
+
+    def adjust(self) -> list[Followed]:
+        """Follow what is wanted and nothing else; returns those begun."""
+        followed, wanted = self.state.followed, self.state.wanted
+        for channel_id in [one for one in followed if one not in wanted]:
+            followed.pop(channel_id).scope.cancel(reason="the channel is not wanted any more")
+        begun = []
+        for channel_id, latency_ms in wanted.items():
+            if channel_id not in followed:
+                one = Followed(
+                    Channel(channel_id, self.zone),
+                    ChannelCache(self.index_dir / channel_id),
+                    latency_ms * 1000,
+                    self.shared,
+                )
+                followed[channel_id] = one
+                self.nursery.start_soon(follow_channel, one, name=f"recordings: {channel_id}")
+                begun.append(one)
+        return begun
+
+
+async def _adjust_for_ever(follow: _Follow) -> None:
+    seen = -1
+    while True:
+        seen = await follow.state.wanted_rang.wait_past(seen)
+        follow.adjust()
+        follow.state.hint_rang.ring()
+
+
+async def _name_strangers(state: _State, shared: Shared) -> None:
+    """Look now and then which folders belong to nobody."""
+    while True:
+        seen = state.hint_rang.count
+        try:
+            folders = await in_thread(
+                disk.list_folders, shared.recordings_dir, limiter=shared.reads, abandon_on_cancel=True
+            )
+            state.strangers = tuple(name for name in folders if name not in state.wanted)
+        except OSError as error:
+            log.warning("recordings_dir_not_listed", reason=str(error))
+        with trio.move_on_after(_FOLDERS_S):
+            await state.hint_rang.wait_past(seen)
+
+
+async def _announce_for_ever(state: _State, announce: Announce) -> None:
+    backoff = Backoff()
+    while True:
+        seen = state.facts_rang.count
+        while state.facts:
+            fact = state.facts[0]
+            try:
+                await announce(fact)
+            except Unavailable:
+                await trio.sleep(backoff.next_s())
+                continue
+            backoff.reset()
+            if state.facts and state.facts[0] is fact:  # else it was dropped meanwhile
+                state.facts.popleft()
+        await state.facts_rang.wait_past(seen)

@@ -1,0 +1,61 @@
+"""What the files of a channel say of each other's times.
+
+Owns: which neighbours are asked. Must not know: whose word is believed (clocks/file_times.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from appliance.media.clock.claims import NEIGHBOURS, Claim
+from appliance.media.mp4.fmp4 import Mtxi
+from appliance.recordings.clocks.file_times import mtxi_of
+from appliance.recordings.segment_state import Segment
+
+if TYPE_CHECKING:
+    from appliance.recordings.channel.channel_index import Channel
+
+
+def unread_beside(channel: Channel, segment: Segment) -> list[Segment]:
+    """Neighbours whose `claim` must be read before this segment is walked or concluded."""
+    return [each for each in channel.near(segment, NEIGHBOURS) if mtxi_of(each) is False]
+
+
+def know_end_before(channel: Channel, segment: Segment) -> None:
+    """Tell a run known from an earlier life where its footage before this file ended.
+
+    Media time may have leapt between the two while nobody looked.
+    """
+    facts = segment.facts
+    run = channel.clocks.runs.get(facts.run_id) if facts is not None else None
+    if facts is None or facts.number is None or run is None or run.published_ns is not None:
+        return
+    for each in channel.near(segment, NEIGHBOURS):
+        before = each.facts
+        if before is not None and (before.run_id, before.number) == (facts.run_id, facts.number - 1):
+            run.publish(before.end_ns or before.base_ns)
+
+
+def beside(channel: Channel, segment: Segment) -> list[Claim]:
+    """What the nearest files of a segment's run claim, as far as it is known."""
+    assert segment.facts is not None
+    run_id, ignored = segment.facts.run_id, channel.copies.ignored
+    near = (mtxi_of(each) for each in channel.near(segment, NEIGHBOURS) if each.name not in ignored)
+    told = [one for one in near if one and one.stream_id.hex() == run_id]
+    return [Claim(one.dts_ns // 1000, one.ntp_ns // 1000) for one in told]
+
+
+def following(channel: Channel, segment: Segment) -> Mtxi | None:
+    """What the segment that begins next says of its start."""
+    name = channel.name_after(segment)
+    return (mtxi_of(channel.segments[name]) or None) if name is not None else None
+
+
+def lag_ms(channel: Channel) -> float | None:
+    """How far the newest segment's mtxi lies behind what was seen arriving; None: nothing to compare."""
+    for segment in channel.newest_first()[:4]:
+        clock, facts = channel.clock_of(segment), segment.facts
+        if clock is None or facts is None or facts.ntp_us is None or not channel.clocks.is_live(segment):
+            continue
+        return (clock.wall_us(facts.base_ns) - facts.ntp_us) / 1000
+    return None

@@ -1,0 +1,373 @@
+"""The clocks of a channel's runs: what time a frame was, from seeing it come or from what its file says.
+
+Owns: the runs of one channel and their knots. Must not know: order, coverage, who asks. Touched on the trio
+thread alone, never waits, never reads a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from appliance.media.clock.anchor import anchored, is_leapt
+from appliance.media.clock.claims import Claim
+from appliance.media.clock.timeline import PPB, Arrival, Knot, Run, with_an_end
+from appliance.media.index.index import Growth, SegmentIndex
+from appliance.media.index.pace import PartNote
+from appliance.media.index.segment import SegmentFacts
+from appliance.media.index.view import Part
+from appliance.media.mp4.fmp4 import Mtxi
+from appliance.recordings.clocks.arrivals import Pace
+from appliance.recordings.clocks.file_times import TRUST_US, Told
+from appliance.recordings.clocks.part_times import arrival_of, hole_ns, leaps_of, video_of
+from appliance.recordings.clocks.pending_parts import Held, claim, least_off_us, was_finished
+from appliance.recordings.clocks.placement import Correction, Word, corrected, knots_by_word
+from appliance.recordings.clocks.time_leaps import EARLY_US, Doubt, comes_early, leap_before, leaps_between
+from appliance.recordings.segment_state import Seen, Segment
+
+
+@dataclass(slots=True)
+class Clocks:
+    """By run id.
+
+    A run begins by its arrival when that is near what the file claims, or near what this recorder's clock was
+    last seen to make of it, or when the run grows in real time. Until one of it is known its parts are held:
+    they have no time. `conclude` ends that for a file that does not grow: its own word holds.
+    """
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    # How far the recordings' own times are ahead of box time, by run: only of recorders whose clock is wrong.
+    off_us: dict[str, int] = field(default_factory=dict)
+    newest_off_us: int = 0  # of the run that began last while we looked
+    _unlogged: list[tuple[str, int]] = field(default_factory=list)
+    _is_live: dict[str, bool] = field(default_factory=dict)  # its parts are seen when they are written
+    _paces: dict[str, Pace] = field(default_factory=dict)
+    _held: dict[str, Held] = field(default_factory=dict)
+    _newly_observed: list[str] = field(default_factory=list)
+    _doubts: dict[str, Doubt] = field(default_factory=dict)
+
+    def restore(
+        self,
+        knots: Mapping[str, Sequence[Knot]],
+        off_us: Mapping[str, int],
+        observed: Collection[str] = (),
+    ) -> None:
+        """Take the clocks of an earlier life; the last of `off_us` belongs to its newest run.
+
+        `observed` are runs whose parts it saw arriving.
+        """
+        for run_id, some in knots.items():
+            rows = sorted(some)
+            last, rows[-1] = rows[-1], with_an_end(rows[-1])
+            # the first release did not log which runs it observed: only a steered clock has such a rate
+            is_observed = run_id in observed or last != rows[-1]
+            self.runs[run_id] = Run(run_id, rows, is_observed=is_observed)
+        self.off_us = {run_id: off for run_id, off in off_us.items() if off}
+        self.newest_off_us = ([*off_us.values()] or [0])[-1]
+
+    def take_newly_observed(self) -> list[str]:
+        """Runs first observed since the last call, for the log."""
+        taken, self._newly_observed = self._newly_observed, []
+        return taken
+
+    def of(self, segment: Segment) -> Run | None:
+        """The run of a walked segment, once it has a clock."""
+        run = self.runs.get(segment.facts.run_id) if segment.facts is not None else None
+        return run if run is not None and run.has_clock else None
+
+    def began_us(self, run_id: str) -> int:
+        """Wall time at which the run's clock begins; it never changes once the run is over."""
+        first = self.runs[run_id].neighbours(-(1 << 62))[1]
+        assert first is not None
+        return first.wall_us
+
+    def is_live(self, segment: Segment) -> bool:
+        """Whether the segment's parts are seen as they are written."""
+        return segment.facts is not None and self._is_live.get(segment.facts.run_id, False)
+
+    def is_held(self, segment: Segment) -> bool:
+        """Whether it is still open if the segment is being recorded: its frames have no time yet."""
+        held = self._held.get(segment.facts.run_id) if segment.facts is not None else None
+        return held is not None and held.newest == segment.name
+
+    def disk_agrees(self, segment: Segment) -> bool:
+        """Whether a held segment nobody saw being written was so last when it ends by its own word."""
+        held = self._held.get(segment.facts.run_id) if segment.facts is not None else None
+        if held is None or held.claimed_us is None or any(one.written_us for one in held.arrivals):
+            return False
+        length_us = (held.arrivals[-1].shown_ns - held.arrivals[0].start_ns) // 1000
+        return abs(held.claimed_us + length_us - segment.written_us) <= TRUST_US
+
+    def forget(self, run_id: str) -> None:
+        for known in (self.runs, self.off_us, self._is_live, self._paces, self._held, self._doubts):
+            known.pop(run_id, None)
+
+    def take_offs(self) -> list[tuple[str, int]]:
+        """(run, off_us) found since the last call, for the log; 0 where a recorder's clock is right again."""
+        taken, self._unlogged = self._unlogged, []
+        return taken
+
+    def defers(self, segment: Segment, growth: Growth, seen: Seen) -> bool:
+        """Whether these parts should wait for the next ones before they are given times.
+
+        Where media time leaps and the part beyond comes when its media time says, frames were lost, or that
+        part alone was late: a burst or not, the next arrivals tell.
+        """
+        if seen.written_us is None or not growth.parts:
+            return False
+        grown = SegmentIndex(segment.name)
+        grown.cursor = growth.cursor
+        run = self.runs.get(grown.run_id)
+        video = video_of(growth)
+        if run is None or not run.has_clock or not video or self._goes_on(run, grown, video):
+            return False
+        arrivals = [arrival_of(grown, part, note) for part, note in video]
+        if not self._is_live.get(run.run_id):
+            return comes_early(segment, run, arrivals[-1].end_ns, seen.written_us)
+        doubt = self._doubts.get(run.run_id)
+        if doubt is None:
+            leap = leap_before(run, grown, arrivals)
+            if leap is None:
+                return False
+            doubt = self._doubts[run.run_id] = Doubt((leap.before_ns + leap.floor_ns) // 2)
+        doubt.see(arrivals[-1].end_ns, seen.written_us)
+        return not doubt.is_over()
+
+    def _goes_on(self, run: Run, index: SegmentIndex, video: Sequence[tuple[Part, PartNote]]) -> bool:
+        """Whether the parts of a live run follow what was given out of it, with no leap in or before them."""
+        shown_ns = run.published_ns
+        if shown_ns is None or run.run_id in self._doubts or not self._is_live.get(run.run_id):
+            return False
+        if any(note.leap is not None for _, note in video):
+            return False
+        return index.run_ns(video[0][0].video_pts_min) - shown_ns <= hole_ns(index)
+
+    def ends_early(self, segment: Segment, index: SegmentIndex) -> bool:
+        """Whether a file nobody saw being written ends later by its run's clock than it was written."""
+        run = self.runs.get(index.run_id)
+        if run is None or not run.is_observed or not run.has_clock or index.end is None:
+            return False
+        end_ns = index.run_ns(index.cursor.pace.reached)
+        return run.clock().wall_us(end_ns) - segment.written_us >= EARLY_US
+
+    def has_nothing_beyond(self, segment: Segment) -> bool:
+        """Whether all that tells of a leap is a picture decoded ahead: what is beyond has not come yet."""
+        run_id = segment.index.run_id if segment.index is not None else ""
+        return run_id in self._doubts and not self._doubts[run_id].looks
+
+    def end_doubt(self, run_id: str) -> None:
+        """What was deferred of the run has been taken in."""
+        self._doubts.pop(run_id, None)
+
+    def observe(
+        self, segment: Segment, index: SegmentIndex, video: Sequence[tuple[Part, PartNote]], seen: Seen
+    ) -> list[Knot]:
+        """Take in parts as they come; returns the knots made."""
+        run = self._run(index.run_id)
+        arrivals = [arrival_of(index, part, note) for part, note in video]
+        arrivals[-1] = arrivals[-1]._replace(written_us=seen.written_us)
+        if seen.written_us is not None and not self._is_live.get(run.run_id):
+            self._paces.setdefault(run.run_id, Pace()).add(seen.written_us, arrivals[-1].end_ns // 1000)
+        if run.has_clock:
+            is_live = self._is_live.get(run.run_id)
+            made = [] if is_live else self._unseen_leap(segment, run, index, arrivals)
+            return made + self._take_in(run, index, arrivals, self._doubts.get(run.run_id))
+        held = self._held.get(run.run_id)
+        if held is None:
+            held = self._held[run.run_id] = claim(segment, index, arrivals[0], seen)
+        held.arrivals += arrivals
+        held.newest = segment.name
+        pace = self._paces.get(run.run_id)
+        may_be_burst = seen.may_be_burst and (pace is None or not pace.keeps_step())
+        return [] if may_be_burst else self._begin_with(run, index, held)
+
+    def _run(self, run_id: str) -> Run:
+        run = self.runs.get(run_id)
+        if run is None:
+            run = self.runs[run_id] = Run(run_id)
+        return run
+
+    def settle(self, segment: Segment) -> list[Knot]:
+        """Nothing more came for a part's length: the run does not begin with a burst, or that is over."""
+        assert segment.index is not None
+        run_id = segment.index.run_id
+        return self._begin_with(self.runs[run_id], segment.index, self._held[run_id])
+
+    def _begin_with(self, run: Run, index: SegmentIndex, held: Held) -> list[Knot]:
+        """Begin the run by what is held of it, unless it may still be a copy."""
+        knots = self._begin(run.run_id, held, was_finished(index))
+        if not knots:
+            return []
+        del self._held[run.run_id]
+        made = run.anchor(knots)
+        run.suppose(knots[-1].media_ns, max(knots[-1].media_ns, held.arrivals[-1].end_ns))
+        return made + self._take_in(run, index, held.arrivals)
+
+    def conclude(
+        self, segment: Segment, following: Mtxi | None = None, beside: Sequence[Claim] = ()
+    ) -> list[Knot]:
+        """The segment was not seen growing in real time: what is held of its run is when the file says.
+
+        `following` and `beside` as in `anchor`.
+        """
+        index = segment.index
+        held = self._held.get(index.run_id) if index is not None else None
+        if index is None or held is None:
+            return []
+        run = self.runs[index.run_id]
+        if made := self._begin_with(run, index, held):
+            return made
+        del self._held[run.run_id]
+        first, last, leaps = held.arrivals[0], held.arrivals[-1], leaps_between(held.arrivals)
+        begin_us = segment.written_us - (last.shown_ns - first.start_ns) // 1000
+        told = Told(Claim(first.start_ns // 1000, begin_us), beside, following, segment.written_us)
+        off_us = 0
+        if held.claimed_us is not None:
+            told = replace(told, own=told.own._replace(wall_us=held.claimed_us))
+            begin_us = told.begin_us(last.shown_ns, [(leap.before_ns, leap.floor_ns) for leap in leaps])
+            end_us = begin_us + (last.shown_ns - first.start_ns) // 1000
+            off_us = self._off_of(run.run_id, end_us, segment.written_us)
+            begin_us -= off_us
+        latest_us, is_bound = told.latest_us(run.run_id, off_us)
+        latest = (last.end_ns, latest_us)
+        made = run.anchor(anchored(first.start_ns, begin_us, leaps=leaps, last=latest, is_bound=is_bound))
+        arrivals = [arrival._replace(written_us=None) for arrival in held.arrivals]
+        return made + self._take_in(run, index, arrivals)
+
+    def _take_in(
+        self, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival], doubt: Doubt | None = None
+    ) -> list[Knot]:
+        made: list[Knot] = []
+        was_observed = run.is_observed
+        if arrivals[0].leap is None and (leap := leap_before(run, index, arrivals[:1])) is not None:
+            arrivals = [arrivals[0]._replace(leap=leap), *arrivals[1:]]
+        if doubt is not None:
+            arrivals = doubt.timed(arrivals)
+        for arrival in arrivals:
+            is_trusted = self._trusts(run, arrival, was_finished(index))
+            made += run.observe(arrival if is_trusted else arrival._replace(written_us=None))
+        if run.is_observed and not was_observed:
+            self._newly_observed.append(run.run_id)
+        return made
+
+    def _unseen_leap(
+        self, segment: Segment, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival]
+    ) -> list[Knot]:
+        """Squeeze what media time leapt while nobody looked, by when the file was last written."""
+        written_us = arrivals[-1].written_us
+        last = (arrivals[-1].end_ns, segment.written_us if written_us is None else written_us)
+        tail, _ = run.neighbours(1 << 62)
+        before = leap_before(run, index, arrivals[:1])  # between the file known before and this one
+        found = [*([before] if before is not None else []), *leaps_between(arrivals)]
+        leaps = [leap for leap in found if tail is not None and leap.before_ns > tail.media_ns]
+        if tail is None or not leaps:
+            return []
+        return run.anchor(anchored(leaps[0].before_ns, 0, left=tail, last=last, leaps=leaps, is_known=True))
+
+    def _trusts(self, run: Run, arrival: Arrival, is_copy: bool) -> bool:
+        """Whether arrivals of a run that has a clock are recordings.
+
+        The first arrival tells when it is near the clock. Else growth in real time does, unless the times
+        published are ahead of it: they must not go back.
+        """
+        if arrival.written_us is None:
+            return False
+        is_live = self._is_live.get(run.run_id)
+        if not is_live:
+            late_us = arrival.written_us - run.clock().wall_us(arrival.end_ns)
+            if is_live is None:
+                is_live = abs(late_us) <= TRUST_US
+            elif late_us >= -TRUST_US and run.run_id in self._paces and not is_copy:
+                is_live = self._paces[run.run_id].is_real_time()
+            self._is_live[run.run_id] = is_live
+        if is_live:
+            self._paces.pop(run.run_id, None)
+        return is_live
+
+    def _begin(self, run_id: str, held: Held, is_copy: bool) -> list[Knot]:
+        """The first knots of a run by its arrival; none while it may as well be a copy, or `is_copy`."""
+        seen = [arrival for arrival in held.arrivals if arrival.written_us is not None]
+        if not seen:
+            return []
+        start_ns = held.arrivals[0].start_ns
+        late_us = min((one.written_us or 0) - one.end_ns // 1000 for one in seen)
+        begin_us = start_ns // 1000 + late_us
+        claimed_us, leaps = held.claimed_us, leaps_between(held.arrivals)
+        if claimed_us is not None and is_leapt(leaps, claimed_us - begin_us):
+            self._is_live[run_id] = True  # it ends when it came, and begins when it says
+            return anchored(start_ns, claimed_us, leaps=leaps, last=(0, late_us))
+        # a run that begins with a camera's buffer is claimed to begin when it came, not when it was filmed
+        burst_us = (seen[0].written_us or 0) - seen[0].end_ns // 1000 - late_us
+        offs = () if claimed_us is None else (least_off_us(claimed_us - begin_us, burst_us),)
+        is_near = any(abs(off) <= TRUST_US or abs(off - self.newest_off_us) <= TRUST_US for off in offs)
+        if not is_near and (is_copy or not self._paces[run_id].is_real_time()):
+            return []
+        self._is_live[run_id] = True
+        for off in offs:
+            self._note_off(run_id, 0 if abs(off) <= TRUST_US else off)
+        return [Knot(start_ns, begin_us - held.late_us(begin_us), PPB)]
+
+    def _note_off(self, run_id: str, off_us: int) -> None:
+        if off_us:
+            self.off_us[run_id] = off_us
+        if off_us or self.newest_off_us:
+            self._unlogged.append((run_id, off_us))
+        self.newest_off_us = off_us
+
+    def _off_of(self, run_id: str, end_us: int, written_us: int) -> int:
+        """By how much a file's own times are ahead, which end at `end_us` by its word.
+
+        Of another run the recorder's error is believed when the disk confirms it: the file was last written
+        when it ends.
+        """
+        if run_id in self.off_us:
+            return self.off_us[run_id]
+        is_same = abs(end_us - self.newest_off_us - written_us) <= TRUST_US
+        return self.newest_off_us if is_same and abs(end_us - written_us) > TRUST_US else 0
+
+    def anchor(
+        self,
+        segment: Segment,
+        facts: SegmentFacts,
+        wall_us: int,
+        following: Mtxi | None,
+        beside: Sequence[Claim] = (),
+    ) -> list[Knot]:
+        """Give a file nobody saw being written its times, unless it has them. `following`: as in `walked`.
+
+        `beside`: what the nearest files of its run claim.
+        """
+        assert facts.first_ns is not None and facts.end_ns is not None
+        run = self._run(facts.run_id)
+        if segment.is_published and run.has_clock:
+            return self._leapt_since(segment, facts, run)
+        segment.is_published = True
+        word = Word(wall_us, following, beside)
+        # at the first frame, not at the segment's start: the one before may still be shown there
+        knots = knots_by_word(segment, facts, run, word, run.neighbours(facts.first_ns), self._off_of)
+        run.publish(facts.end_ns)
+        return run.anchor(knots)
+
+    def correct(self, segment: Segment, facts: SegmentFacts, before: Word, now: Word) -> Correction | None:
+        """Place a file nobody saw being written anew, if what is said of it `now` shows it to stand wrong."""
+        run = self.runs.get(facts.run_id)
+        if run is None or not run.has_clock or run.is_observed or run.run_id in self._held:
+            return None
+        return corrected(run, segment, facts, (before, now), self._off_of)
+
+    def _leapt_since(self, segment: Segment, facts: SegmentFacts, run: Run) -> list[Knot]:
+        """Squeeze a leap in the part of a file that came after the box had last published of it."""
+        assert facts.end_ns is not None
+        tail, knot = run.neighbours(facts.end_ns)
+        leaps = [
+            leap for leap in leaps_of(facts, None) if tail is not None and leap.before_ns > tail.media_ns
+        ]
+        made: list[Knot] = []
+        if tail is not None and leaps and run.is_observed:
+            right = (knot.media_ns, knot.wall_us) if knot is not None else None
+            last = (facts.end_ns, segment.written_us)
+            made = anchored(
+                leaps[0].before_ns, 0, left=tail, right=right, leaps=leaps, last=last, is_known=True
+            )
+        run.publish(facts.end_ns)
+        return run.anchor(made)

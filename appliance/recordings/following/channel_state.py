@@ -1,0 +1,226 @@
+"""What is held of one followed channel besides its index: open files, times of looks, what was told.
+
+Owns: the state the tasks of a channel share, and running its media reads in threads. Must not know: what the
+tasks do with it.
+"""
+
+from __future__ import annotations
+
+import errno
+from bisect import insort
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import trio
+
+from appliance.kernel.clock import Clock
+from appliance.kernel.retry import DiskErrors, RetrySchedule
+from appliance.kernel.signal import Signal
+from appliance.kernel.threads import in_thread
+from appliance.media.index.spans import Outage, Piece, Reason
+from appliance.media.index.table import disk_line, outage_line
+from appliance.recordings.channel.channel_index import Channel
+from appliance.recordings.clocks.arrivals import DiskClock
+from appliance.recordings.following import disk
+from appliance.recordings.following.cache import ChannelCache
+from appliance.recordings.following.disk import Found
+from appliance.recordings.model import Fact, FootageState
+from appliance.recordings.segment_state import Segment
+
+DECIDED_S: Final = 10.0  # an open file has shown by then whether it grows in real time
+T = TypeVar("T")
+WhyEnded = Callable[[str, float], Reason | None]
+"""(channel id, trio time of its newest part) -> why nothing has come since; None: the files know as much."""
+
+
+@dataclass(slots=True)
+class Open:
+    """An open segment. `changed_s` is the monotonic time of the last change, `growths` how many were seen.
+
+    `looked_us` is box time of the last look, of a file that has just appeared that of the last listing
+    without it; None: nobody knows since when its bytes are there.
+    """
+
+    segment: Segment
+    fd: int
+    head: bytes = b""  # of its first part: another one means another file under the same inode
+    bytes: int = -1
+    mtime_ns: int = 0
+    looked_us: int | None = None
+    changed_s: float = 0.0
+    growths: int = 0
+    is_first_look: bool = True
+    opened_s: float = field(default_factory=trio.current_time)
+    asked_closed: bool = False
+    is_closed: bool = False
+    needs_sync: bool = False
+    was_there: bool = False  # at start: its holes were told in an earlier life
+    is_old: bool = False  # at start nobody had written to it for long
+
+
+@dataclass(slots=True)
+class Lone:
+    """The first part that came while a gap is open, and what there was before it."""
+
+    before: Piece | None
+    holes_before: int
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all channels share."""
+
+    recordings_dir: Path
+    clock: Clock
+    reads: trio.CapacityLimiter
+    changed: Signal
+    wake_rebuild: Signal
+    tell: Callable[[Fact], None]
+    after_cut: bool = False  # the machine was started anew: what was not synced may be gone
+    why_ended: WhyEnded | None = None
+    dies_with_us: bool = False  # this daemon is the recorder: a run of an earlier life ended when it did
+    only_growing: bool = False  # safe mode: what lies there may be what ended the box; what grows is live
+
+
+@dataclass(slots=True)
+class Followed:
+    """One followed channel and what is not in its index."""
+
+    channel: Channel
+    cache: ChannelCache
+    latency_us: int
+    shared: Shared
+    wake: Signal = field(default_factory=Signal)
+    loaded: trio.Event = field(default_factory=trio.Event)
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    sync_thread: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
+    open: dict[str, Open] = field(default_factory=dict)
+    listed: dict[str, Found] = field(default_factory=dict)
+    device: int | None = None  # on which those of `listed` that are not away were seen
+    disk_id: str | None = None  # the file system that the log names last
+    away: tuple[tuple[frozenset[str], int | None], ...] = ()  # of each disk not mounted now: files, device
+    folder_mtime_ns: int = -1
+    folder_changed_s: float = float("-inf")  # since when the folder has that mtime
+    listed_us: int | None = None  # box time of the last listing
+    disk_clock: DiskClock = field(default_factory=DiskClock)
+    rescanned_s: float = float("-inf")
+    restated_s: float = float("-inf")
+    hinted: bool = False
+    newest_part_s: float | None = None
+    durable_until_us: int | None = None
+    log_needs_sync: bool = False
+    state: FootageState = "none"
+    open_gap_us: int | None = None  # capture time at which a gap was told that is not over
+    lone: Lone | None = None
+    untold: bytes = b""  # log lines of a task that must not write: the looking one does
+    retries: RetrySchedule = field(default_factory=RetrySchedule)  # segments the disk would not let us walk
+    disk_errors: DiskErrors = field(init=False)
+    folder: str = field(init=False)  # asked 20 times a second: not put together each time
+
+    def __post_init__(self) -> None:
+        self.folder = str(self.shared.recordings_dir / self.channel.id)
+        self.disk_errors = DiskErrors(f"recordings of {self.channel.id}")
+
+    def tell_outage(self, start_us: int, reason: Reason) -> None:
+        """Footage stopped at this wall time. The reason told first is kept, for good."""
+        outage = Outage(start_us, reason)
+        insort(self.channel.outages, outage)
+        self.untold += outage_line(outage)
+
+    def why_ended(self) -> Reason | None:
+        """What others know of why nothing comes, as things are."""
+        why, at_s = self.shared.why_ended, self.newest_part_s
+        return why(self.channel.id, at_s) if why is not None and at_s is not None else None
+
+    def last_ended(self) -> Reason:
+        """Why the newest run ended, where nothing was told of it yet."""
+        run = self.channel.newest_run()
+        if self.shared.dies_with_us and run is not None and run.run_id not in self.channel.arrived_us:
+            return "recorder_restart"
+        return self.why_ended() or "source_lost"
+
+    def take_untold(self) -> bytes:
+        lines, self.untold = self.untold, b""
+        return lines
+
+    def is_undecided(self) -> bool:
+        """Whether a file is open of which it will be known soon if it is being recorded.
+
+        What it says of its recorder's clock counts for older files too: they wait for it.
+        """
+        soon_s = trio.current_time() - DECIDED_S
+        is_held = self.channel.clocks.is_held
+        return any(
+            one.opened_s > soon_s and (one.is_first_look or is_held(one.segment))
+            for one in self.open.values()
+        )
+
+    def mtime_ns(self, name: str) -> int | None:
+        """The file's time when the folder was listed last."""
+        found = self.listed.get(name)
+        return found.mtime_ns if found is not None else None
+
+    def path(self, name: str) -> str:
+        return f"{self.channel.id}/{name}"
+
+    def there(self, listing: disk.Listing) -> dict[str, Found]:
+        """What is on the disk; while one is away, what was on it and what is found in its place.
+
+        Each disk is judged on its own: one may go while another is away.
+        """
+        self.note_disk(listing)
+        here = frozenset(self.listed.keys() - self.absent)
+        away = [*self.away, (here, self.device)]
+        away = [one for one in away if disk.is_other_disk(*one, listing)]
+        if listing.device is not None:  # another disk is here; the next may get the number of one away
+            away = [(names, None) for names, _ in away]
+        self.away, self.device = tuple(away), listing.device
+        if not self.away:
+            self.disk_errors.clear("mount")
+            self.disk_errors.clear("recordings")
+            return listing.files
+        self._say_away()
+        absent = self.absent
+        return {**{name: one for name, one in self.listed.items() if name in absent}, **listing.files}
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """Recordings on disks that are not mounted now."""
+        return frozenset[str]().union(*(names for names, _ in self.away))
+
+    def miss(self, names: frozenset[str]) -> None:
+        """At a start the disk with these recordings is not there; they are neither forgotten nor looked for
+        elsewhere."""
+        self.away = ((names, None),) if names else ()
+        self._say_away()
+
+    def _say_away(self) -> None:
+        if names := self.absent:
+            reason = (
+                f"the disk with {len(names)} recordings is not mounted; if it was replaced for good, move the"
+                f" folder index/{self.channel.id} out of the state folder and restart"
+            )
+            self.disk_errors.record("mount", OSError(errno.ENODEV, reason))
+
+    def note_disk(self, listing: disk.Listing) -> None:
+        """Have the log say on which file system the files are that it tells of from here on."""
+        if listing.files and listing.disk is not None and listing.disk != self.disk_id:
+            self.disk_id = listing.disk
+            self.untold += disk_line(listing.disk)
+
+    async def read(self, job: Callable[..., T], *args: Any) -> T:
+        """Run a media read in a thread of the reads' own limiter; a hung disk is left behind at the end."""
+        return await in_thread(job, *args, limiter=self.shared.reads, abandon_on_cancel=True)
+
+    async def append(self, lines: bytes) -> None:
+        """Add to the log before what it says is told; a state disk that refuses does not stop the index."""
+        if not lines:
+            return
+        try:
+            await self.read(self.cache.append, lines)
+            self.log_needs_sync = True
+            self.disk_errors.clear("index")
+        except OSError as error:
+            self.disk_errors.record("index", error)

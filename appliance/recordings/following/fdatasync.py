@@ -1,0 +1,71 @@
+"""Footage that survives a power cut: fdatasync of what grew, once a second.
+
+Owns: when a channel's growing files are synced, and up to where its video is durable. Must not know: parts.
+MediaMTX never syncs (facts/reliability.md 2.5): without this a power cut takes up to 30 s of every camera.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from appliance.kernel.threads import in_thread
+from appliance.recordings.following.cache import ChannelCache
+from appliance.recordings.following.channel_state import Followed, Open
+
+SYNC_S: Final = 1.0
+
+
+async def sync_for_ever(followed: Followed) -> None:
+    """One sync at a time per channel, in a thread of its own: a slow disk delays nobody else."""
+    while True:
+        await trio.sleep(SYNC_S)
+        grown = [one for one in followed.open.values() if one.needs_sync]
+        until_us = followed.channel.video_until_us
+        if not grown and not followed.log_needs_sync:
+            continue
+        needs_log, followed.log_needs_sync = followed.log_needs_sync, False
+        try:
+            # duplicated: the look may close its own while a slow disk still writes
+            fds = _duplicated(grown)
+            for one in grown:
+                one.needs_sync = False
+            await in_thread(
+                _sync,
+                fds,
+                followed.cache if needs_log else None,
+                limiter=followed.sync_thread,
+                abandon_on_cancel=True,
+            )
+            followed.disk_errors.clear("sync")
+            if grown:
+                followed.durable_until_us = until_us
+                followed.shared.changed.ring()
+        except OSError as error:
+            followed.disk_errors.record("sync", error)
+
+
+def _duplicated(grown: Sequence[Open]) -> list[int]:
+    fds: list[int] = []
+    try:
+        for one in grown:
+            fds.append(os.dup(one.fd))
+    except OSError:
+        for fd in fds:
+            os.close(fd)
+        raise
+    return fds
+
+
+def _sync(fds: list[int], cache: ChannelCache | None) -> None:
+    try:
+        for fd in fds:
+            os.fdatasync(fd)
+        if cache is not None:
+            cache.sync()
+    finally:
+        for fd in fds:
+            os.close(fd)
