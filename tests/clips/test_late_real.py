@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -18,7 +19,9 @@ from appliance.clips.cutting.planner import Planner
 from appliance.clips.model import ClipIn
 from appliance.clips.records import marks
 from appliance.clips.records.marks import MarkRules
+from appliance.clips.viewing.thumbnails import Pictures
 from appliance.kernel.clock import BoxClock, to_rfc3339, wall_us
+from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Row
 from appliance.media.cut.plan import Plan
@@ -83,8 +86,8 @@ class Desk:
     planner: Counted
     session_id: str
 
-    async def clip(self, start_us: int, end_us: int, rules: MarkRules) -> None:
-        """Mark it, and wait until it is ready."""
+    async def clip(self, start_us: int, end_us: int, rules: MarkRules, status: str = "ready") -> None:
+        """Mark it, and wait until it is `status`."""
         body = ClipIn.model_validate(
             {
                 "session_id": self.session_id,
@@ -94,7 +97,7 @@ class Desk:
             }
         )
         await self.store.write(lambda tx: marks.create_clip(tx, COACH, rules, body))
-        await self.until(lambda row: row["status"] == "ready")
+        await self.until(lambda row: row["status"] == status)
 
     async def until(self, condition: Callable[[Row], bool]) -> Row:
         """The clip, once it is so."""
@@ -208,3 +211,36 @@ async def test_a_clip_over_copied_files_is_cut_again_when_the_next_one_tells_of_
         row = await desk.until(lambda row: row["media_rev"] == 2 and row["status"] == "ready")
         assert '"missing":[]' in row["coverage"]
         assert types(desk.store).count("clip_ready") == 2
+
+
+async def key(recording: int, **job: Any) -> bytes:
+    return b"key"
+
+
+async def test_a_clip_without_footage_says_it_has_no_picture_until_its_footage_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A channel that was never recorded: its picture is waited for no longer than its footage."""
+    monkeypatch.setattr(late, "CHECK_S", 0.02)
+    rules = mark_rules(coverage_wait_s=0.1)
+    filmed_us = film(tmp_path / "elsewhere")
+    async with desk_over(tmp_path, rules) as desk:
+        pictures = Pictures(desk.store, desk.handle, key, tmp_path / "clips", desk.handle.reads)
+        await desk.clip(filmed_us - 2 * S, filmed_us - S, rules, "failed")
+        clip_id = (await the_clip(desk.store))["id"]
+        for _ in range(2):
+            with pytest.raises(Refused, match="No footage of cam1") as told:
+                await pictures.thumbnail(clip_id)
+            assert (told.value.status, told.value.code) == (409, "no_picture")
+        (tmp_path / "elsewhere").rename(tmp_path / "cam1")
+        await desk.until(lambda row: row["status"] == "ready")
+        assert (await pictures.thumbnail(clip_id)).jpeg == b"key"
+
+
+async def test_a_clip_that_waits_for_its_first_footage_is_pending_with_its_picture(tmp_path: Path) -> None:
+    rules = mark_rules()
+    async with desk_over(tmp_path, rules) as desk:
+        pictures = Pictures(desk.store, desk.handle, key, tmp_path / "clips", desk.handle.reads)
+        await desk.clip(wall_us() - S, wall_us(), rules, "pending")
+        with pytest.raises(Unavailable, match="thumbnail_pending"):
+            await pictures.thumbnail((await the_clip(desk.store))["id"])

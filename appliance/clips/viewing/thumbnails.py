@@ -93,7 +93,7 @@ class Pictures:
     disk: ClipsDisk = field(default_factory=ClipsDisk)
     making: dict[str, trio.Event] = field(default_factory=dict)
     to_refine: deque[str] = field(default_factory=lambda: deque(maxlen=REFINE_MAX))
-    hopeless: set[str] = field(default_factory=set)  # names of pictures that cannot be decoded
+    hopeless: dict[str, str] = field(default_factory=dict)  # name of a picture that cannot be decoded -> why
     wake: Signal = field(default_factory=Signal)
 
     async def at(
@@ -151,7 +151,8 @@ class Pictures:
     async def thumbnail(self, clip_id: str) -> Thumbnail:
         """The clip's picture: its first frame when that was made already, else the key picture before it.
 
-        Raises Refused 404 or 410, Unavailable 503 when it is not there within 2 s.
+        Raises Refused 404 or 410, Refused 409 `no_picture` when the clip has none, Unavailable 503 when it is
+        not there within 2 s.
         """
         row = await self.store.read(lambda tx: load_row(tx, "clip", clip_id))
         exact = await self._read(exact_name(row))
@@ -189,10 +190,22 @@ class Pictures:
                 log.warning("picture_not_kept", clip=row["id"], reason=str(error))
             return jpeg
         except Refused as refused:
-            raise Unavailable("thumbnail_pending", refused.detail, retry_after_s=1) from refused
+            raise self._why_none(row, refused) from refused
         finally:
             del self.making[row["id"]]
             done.set()
+
+    def _why_none(self, row: Row, refused: Refused) -> Refused | Unavailable:
+        """What is said of a clip without a key picture: none will come of itself, or wait for one."""
+        reason = (
+            row["error_message"] if row["status"] == ClipState.FAILED else self.hopeless.get(exact_name(row))
+        )
+        if reason is None:
+            return Unavailable("thumbnail_pending", refused.detail, retry_after_s=1)
+        hint = "footage that turns up later brings it: wait for clip_ready"
+        return Refused(
+            409, "no_picture", f"the clip has no picture: {reason}", hint, extra={"status": row["status"]}
+        )
 
     async def _keep(self, row: Row, name: str, jpeg: bytes) -> None:
         """The file and its row, both or neither when the box stops: a file without a row is nobody's."""
@@ -261,9 +274,11 @@ class Pictures:
         if await self._read(exact_name(row)) is None:
             try:
                 jpeg = await self.exact.first_of(clip_id, row["ready_media_rev"], width_px=WIDTH_PX)
-            except Refused:
-                if len(self.hopeless) < HOPELESS_MAX:
-                    self.hopeless.add(exact_name(row))
+            except Refused as refused:
+                if (
+                    len(self.hopeless) < HOPELESS_MAX and refused.code != "footage_gone"
+                ):  # a disk may come back
+                    self.hopeless[exact_name(row)] = refused.detail
                 raise
             await self._keep(row, exact_name(row), jpeg)
 
