@@ -5,7 +5,8 @@ every row that the damaged file still gives. Nothing is deleted: the damaged fil
 Must not know: what the tables mean. Everything here blocks; it runs alone, under the state folder's lock.
 
 The new database has a new epoch, so that every reader with an old cursor loads a snapshot of the resources,
-and its journal counts on from beyond everything the old one ever said.
+and its journal counts on from beyond everything the old one ever said. Counters of rows that were given out
+(media_rev) go on from beyond `FLOOR`: what was counted after the copy was made is not known.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from appliance.kernel.witness import Witness, log_bytes, note_closed, sync_folde
 log = structlog.get_logger("rescue")
 
 RESCUED: Final = "database_restored"  # the event, and the key in `meta`
+FLOOR: Final = "counter_floor"  # key in `meta`: no number that counts up within a row has reached this before
+_FLOOR_FROM_US: Final = 1_767_225_600_000_000  # 2026-01-01
 _SKIP: Final = 1_000_000  # numbers the journal leaves out: more than any box writes between two snapshots
 _OWN: Final = ("meta", "journal")
 _FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
@@ -137,7 +140,7 @@ def rescue(
         if rows is None:  # what was read out of the damaged file does not hold together
             rows = _build(draft, base, None) or 0
         report = Report(reason, now_us, aside.name, base.name if base is not None else "", rows)
-        _begin_anew(draft, report, witness, now_us)
+        _begin_anew(draft, path, report, witness, now_us)
     except (apsw.Error, OSError) as error:  # the disk has no room for it: the damaged file stays where it is
         _remove(draft)
         raise OSError(f"{path} is damaged and cannot be made again: {error}") from error
@@ -243,7 +246,7 @@ def install(path: Path, backup: Path, now_us: int) -> Path:
     draft = path.with_name(f"{path.name}.draft")
     try:
         _build(draft, backup, None)
-        _begin_anew(draft, Report("restored by hand", now_us, "", backup.name, 0), None, now_us)
+        _begin_anew(draft, path, Report("restored by hand", now_us, "", backup.name, 0), None, now_us)
     except (apsw.Error, WrongDatabase) as error:
         raise ValueError(f"{backup} cannot be used: {error}") from error
     aside = _aside(path, now_us)
@@ -347,13 +350,22 @@ def _drop_orphans(db: apsw.Connection) -> None:
                 db.execute(f"DELETE FROM {table} WHERE rowid = ?", (rowid,))
 
 
-def _begin_anew(draft: Path, report: Report, witness: Witness | None, now_us: int) -> None:
+def _floor(db: apsw.Connection, replaced: Path, now_us: int) -> int:
+    """Beyond what counters of rows may have reached since the copy was made: the seconds since 2026, because
+    nothing counts faster; where the clock has gone back, a step beyond the floors there were."""
+    of_copy = db.execute("SELECT value FROM meta WHERE key = ?", (FLOOR,)).get
+    floors = [int(floor) for floor in (of_copy, fact_of(replaced, FLOOR)) if floor is not None]
+    return max([(now_us - _FLOOR_FROM_US) // 1_000_000, *(floor + _SKIP for floor in (0, *floors))])
+
+
+def _begin_anew(draft: Path, replaced: Path, report: Report, witness: Witness | None, now_us: int) -> None:
     db = connect(draft, _FLAGS)
     try:
         head = int(db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'journal'").get)
         head = max(head, witness.head if witness is not None else 0) + _SKIP
         db.execute("BEGIN IMMEDIATE")
         db.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)", (secrets.token_hex(8),))
+        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (FLOOR, str(_floor(db, replaced, now_us))))
         db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (RESCUED, json.dumps(asdict(report))))
         db.execute("DELETE FROM journal")
         db.execute("DELETE FROM sqlite_sequence WHERE name = 'journal'")

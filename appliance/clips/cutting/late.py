@@ -33,6 +33,7 @@ from appliance.clips.records.rows import journal_clip
 from appliance.kernel import json
 from appliance.kernel.clock import from_rfc3339
 from appliance.kernel.retry import RetrySchedule
+from appliance.kernel.rows import load_row
 from appliance.kernel.store import Store, StoreBroken
 from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.media.cut.coverage import Missing, absent_us, explained
@@ -210,4 +211,4 @@ def mend(tx: Tx, late: Late, plan: Plan) -> bool:
         return True
     claimed = {"status": CLIP.next(ClipState.PENDING, ClipEvent.CLAIM), "attempts": 1}
     tx.run("UPDATE clips SET status = ?, attempts = ? WHERE id = ?", (*claimed.values(), row["id"]))
-    return cuts.finish(tx, job_of({**row, **claimed, "media_rev": row["media_rev"] + 1}), plan)
+    return cuts.finish(tx, job_of(load_row(tx, "clip", row["id"])), plan)

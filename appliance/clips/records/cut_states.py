@@ -12,6 +12,7 @@ from typing import Any
 
 from appliance.clips.records.machine import CLIP, ClipEvent, ClipState
 from appliance.clips.records.marks import MarkRules, close_ghost
+from appliance.clips.records.media_revs import first_media_rev, next_media_rev
 from appliance.clips.records.plays import box_length_us, close_play
 from appliance.clips.records.rows import drop_picture, journal_clip
 from appliance.kernel import json
@@ -107,11 +108,11 @@ def claim(tx: Tx, job: Job) -> Job | None:
     if row is None:
         return None
     after = CLIP.next(ClipState.PENDING, ClipEvent.CLAIM)
-    tx.update(
-        "clips", job.clip_id, {"status": after, "attempts": row["attempts"] + 1, "waiting_for": "worker"}
-    )
+    changes = {"status": after, "attempts": row["attempts"] + 1, "waiting_for": "worker"}
+    changes["media_rev"] = max(row["media_rev"], first_media_rev(tx))
+    tx.update("clips", job.clip_id, changes)
     journal_clip(tx, "clip_processing", job.clip_id)
-    return job_of({**row, "attempts": row["attempts"] + 1})
+    return job_of({**row, **changes})
 
 
 def is_wanted(tx: ReadTx, job: Job) -> bool:
@@ -146,7 +147,8 @@ def finish(tx: Tx, job: Job, plan: Plan, file_path: str | None = None) -> bool:
         "preroll_us": round(plan.preroll_s * 1e6),
         "file_path": file_path if same is None else same["file_path"],
     }
-    if job.media_rev == 1 and row["retries"] == 0:
+    is_first = row["ready_media_rev"] is None and row["ready_after_us"] is None and row["retries"] == 0
+    if is_first and job.media_rev == first_media_rev(tx):
         changes["ready_after_us"] = ready_after_us(job, tx.now_us)
     tx.update("clips", job.clip_id, changes)
     journal_clip(tx, "clip_ready", job.clip_id)
@@ -239,7 +241,7 @@ def lost(tx: Tx, clip_id: str, media_rev: int) -> None:
     changes = {
         **drop_picture(tx, row),
         "status": CLIP.next(ClipState.READY, ClipEvent.LOST),
-        "media_rev": row["media_rev"] + 1,
+        "media_rev": (coming := next_media_rev(tx, row)),
         "ready_media_rev": None,
         "attempts": 0,
         "waiting_for": "footage",
@@ -247,7 +249,7 @@ def lost(tx: Tx, clip_id: str, media_rev: int) -> None:
     }
     tx.update("clips", clip_id, changes)
     drop_cut(tx, clip_id, media_rev)
-    supersede(tx, clip_id, row["media_rev"] + 1)
+    supersede(tx, clip_id, coming)
     journal_clip(tx, "clip_updated", clip_id)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from appliance.clips.model import ClipIn, ClipPatch, EndIn, Mark
 from appliance.clips.records.expiry import is_kept, refuse_gone
 from appliance.clips.records.machine import CLIP, ClipEvent, ClipState
+from appliance.clips.records.media_revs import next_media_rev
 from appliance.clips.records.open_marks import refuse_too_many
 from appliance.clips.records.rows import clip_resource, drop_picture, journal_clip
 from appliance.clips.records.times import Span, refuse_ahead, resolve_start
@@ -205,7 +206,7 @@ def recut(tx: Tx, row: Row, changes: dict[str, Any]) -> None:
             **changes,
             **drop_picture(tx, row),
             "status": after,
-            "media_rev": row["media_rev"] + 1,
+            "media_rev": next_media_rev(tx, row),
             "attempts": 0,
             "error_message": None,
             "waiting_for": "footage",

@@ -11,6 +11,7 @@ from typing import Any
 
 from appliance.clips.records.machine import CLIP, ClipEvent, ClipState
 from appliance.clips.records.marks import MarkRules, clip_files
+from appliance.clips.records.media_revs import next_media_rev
 from appliance.clips.records.plays import clips_of
 from appliance.clips.records.rows import (
     clip_resource,
@@ -54,7 +55,7 @@ def _reopen_clip(tx: Tx, clip: Row) -> None:
         **drop_picture(tx, clip),
         "status": CLIP.next(ClipState(clip["status"]), ClipEvent.RECUT),
         "duration_us": 0,
-        "media_rev": clip["media_rev"] + 1,
+        "media_rev": next_media_rev(tx, clip),
         "attempts": 0,
         "error_message": None,
         "waiting_for": "out",

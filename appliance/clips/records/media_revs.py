@@ -1,0 +1,22 @@
+"""Numbers of cuts: a media_rev names the same bytes for ever, also after a restore from an older copy.
+
+What was cut after that copy was made is not known, but tablets keep it under its URL. So every cut after a
+restore, the first of a clip too (a tablet may send an IN again that the copy lacks), has a number beyond the
+floor that the restore has set.
+"""
+
+from __future__ import annotations
+
+from appliance.kernel.rescue import FLOOR
+from appliance.kernel.tx import ReadTx, Row
+
+
+def first_media_rev(tx: ReadTx) -> int:
+    """The least number a cut may have now: 1 in a database that was never restored."""
+    floor = tx.value("SELECT value FROM meta WHERE key = ?", (FLOOR,))
+    return 1 if floor is None else int(floor) + 1
+
+
+def next_media_rev(tx: ReadTx, row: Row) -> int:
+    """Of the clip's next cut."""
+    return max(int(row["media_rev"]) + 1, first_media_rev(tx))
