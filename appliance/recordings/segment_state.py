@@ -48,9 +48,11 @@ class Seen:
     """When growth was seen: `written_us` box time of its last part (None: long ago, or unknown).
 
     `clock_gap_us` is box time minus the machine's wall clock, in which MediaMTX writes its times.
-    `may_be_burst`: a run that begins with it may go on at once, as a camera's buffer does.
+    `may_be_burst`: a run that begins with it may go on at once, as a camera's buffer does. `begun_us`: box
+    time by which the first byte of its file had come (`Channel._begun_us`).
     """
 
     written_us: int | None
     clock_gap_us: int = 0
     may_be_burst: bool = False
+    begun_us: int | None = None

@@ -6,6 +6,7 @@ Owns: the claim (mtxi, our recorder's own word, the name). Must not know: runs t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from appliance.media.clock.names import nearest
@@ -15,6 +16,8 @@ from appliance.media.mp4.fragment import is_own
 from appliance.recordings.segment_state import Seen, Segment
 
 _LATE_US: Final = 5_000_000  # the embedded recorder waits a second for sound; a busy machine is slower
+# How much earlier than the arrivals the file before may put a run: more is a clock that was set, or a leap.
+_BEGUN_US: Final = 150_000
 
 
 @dataclass(slots=True)
@@ -28,6 +31,22 @@ class Held:
     is_own: bool = False
     newest: str = ""  # the file that the last of them came with
     arrivals: list[Arrival] = field(default_factory=list)
+    base_ns: int = 0  # media time of the file's begin ...
+    begun_us: int | None = None  # ... and the box time by which that had come
+
+    def offset_us(self) -> int:
+        """Box time less media time by the arrival that was least late. Raises ValueError when none was seen.
+
+        A box that starts beside a recording sees its first part on a machine that is busy with the start; the
+        file before was last written when this one began, which can be late too, but never early.
+        """
+        seen = [arrival for arrival in self.arrivals if arrival.written_us is not None]
+        least_us = min((one.written_us or 0) - one.end_ns // 1000 for one in seen)
+        if self.begun_us is not None:
+            begun_us = self.begun_us - self.base_ns // 1000
+            if least_us - _BEGUN_US <= begun_us < least_us:
+                return begun_us
+        return least_us
 
     def late_us(self, begin_us: int) -> int:
         """By how much the first parts came late, which began at `begin_us` by their arrival.
@@ -45,9 +64,11 @@ class Held:
 def claim(segment: Segment, index: SegmentIndex, first: Arrival, seen: Seen) -> Held:
     """What the file itself says of when its first part began: box time by its mtxi or its name."""
     mtxi = index.init.mtxi if index.init is not None else None
+    base_ns = mtxi.dts_ns if mtxi is not None else 0
+    held = partial(Held, base_ns=base_ns, begun_us=seen.begun_us)
     claimed_us = mtxi.ntp_ns // 1000 if mtxi is not None else segment.name_us
     if claimed_us is None:
-        return Held(None)
+        return held(None)
     if mtxi is None and segment.name_times_us:
         # of the hour that occurs twice the one in which it comes, or was written last
         written_us = segment.written_us if seen.written_us is None else seen.written_us
@@ -55,8 +76,8 @@ def claim(segment: Segment, index: SegmentIndex, first: Arrival, seen: Seen) -> 
         claimed_us = nearest(segment.name_times_us, written_us - seen.clock_gap_us - length_us)
     claimed_us += (first.start_ns - index.named_ns) // 1000
     if mtxi is not None and is_own(mtxi.stream_id):
-        return Held(claimed_us, is_own=True)
-    return Held(claimed_us + seen.clock_gap_us)
+        return held(claimed_us, is_own=True)
+    return held(claimed_us + seen.clock_gap_us)
 
 
 def was_finished(index: SegmentIndex) -> bool:

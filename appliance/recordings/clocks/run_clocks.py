@@ -290,7 +290,7 @@ class Clocks:
         if not seen:
             return []
         start_ns = held.arrivals[0].start_ns
-        late_us = min((one.written_us or 0) - one.end_ns // 1000 for one in seen)
+        late_us = held.offset_us()
         begin_us = start_ns // 1000 + late_us
         claimed_us, leaps = held.claimed_us, leaps_between(held.arrivals)
         if claimed_us is not None and is_leapt(leaps, claimed_us - begin_us):

@@ -57,6 +57,27 @@ def test_a_part_seen_arriving_sets_the_clock(recorder: Recorder) -> None:
     assert lag_ms(recorder.channel) == pytest.approx(30)
 
 
+@pytest.mark.parametrize(
+    ("before_us", "late_us"),
+    [
+        (0, 0),  # the file before was last written when this one began
+        (10_000, 10_000),
+        (60_000, 40_000),  # the first part seen was less late
+        (-500_000, 40_000),  # a clock that was set, or a leap between the two files
+    ],
+)
+def test_a_box_that_starts_beside_a_recording_goes_by_the_file_before_if_that_was_less_late(
+    tmp_path: Path, before_us: int, late_us: int
+) -> None:
+    recorder = Recorder(tmp_path, Camera(ntp_ns=(NOW_US - PART_US) * 1000))
+    before, name = "2026-09-21_14-13-19-800000.mp4", "2026-09-21_14-13-20-000000.mp4"
+    (tmp_path / before).write_bytes(b"".join(recorder.camera.segment(1)))
+    recorder.channel.discover(before, 1, NOW_US + before_us, None)
+    segment = recorder.begin(name)
+    recorder.part(segment, NOW_US + PART_US + 40_000)
+    assert recorder.channel.video_until_us == NOW_US + PART_US + late_us
+
+
 def test_a_copied_recording_keeps_the_time_it_says_and_is_not_live(recorder: Recorder) -> None:
     segment = recorder.begin("a.mp4")
     for number in range(5):
