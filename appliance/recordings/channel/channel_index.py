@@ -6,7 +6,6 @@ waits, never reads a file. Must not know: threads, directories, who asks.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import tzinfo
 from typing import Final
 
@@ -21,7 +20,7 @@ from appliance.media.mp4.fmp4 import Mtxi
 from appliance.recordings.channel.corrections import Corrections
 from appliance.recordings.channel.duplicates import Copies
 from appliance.recordings.channel.local_names import guess_us, told_us
-from appliance.recordings.channel.neighbours import know_end_before, mtxi_of
+from appliance.recordings.channel.neighbours import know_end_before, with_begin
 from appliance.recordings.channel.overlaps import windows
 from appliance.recordings.channel.run_changes import run_changes
 from appliance.recordings.channel.segment_order import Order
@@ -188,9 +187,7 @@ class Channel:
         had_clock = self.clocks.of(segment) is not None
         if video and segment.name not in self.copies.ignored:
             know_end_before(self, segment)
-            if (begun_us := self._begun_us(segment)) is not None:
-                seen = replace(seen, begun_us=begun_us)
-            made = self.clocks.observe(segment, index, video, seen)
+            made = self.clocks.observe(segment, index, video, with_begin(self, segment, seen))
             pace = index.cursor.pace
             reached = video[-1][1].reached + pace.lowest_cto
             segment.until_ns = index.run_ns(reached if pace.held is None else min(reached, pace.held))
@@ -198,17 +195,6 @@ class Channel:
             self._settle_run(segment)
         self._settled(segment)
         return made
-
-    def _begun_us(self, segment: Segment) -> int | None:
-        """Box time by which the segment's first byte had come: its run's file before was last written then.
-
-        None where that is not known, or no longer of use because the run has a clock.
-        """
-        mtxi = mtxi_of(segment)
-        if not mtxi or mtxi.number == 0 or self.clocks.of(segment) is not None:
-            return None
-        name = next(iter(self._order.before(segment.name)), None)
-        return self.segments[name].written_us if name is not None else None
 
     def conclude(self, segment: Segment) -> list[Knot]:
         """The open segment is no recording being made: if its times are held, they are what it says."""

@@ -5,12 +5,13 @@ Owns: which neighbours are asked. Must not know: whose word is believed (clocks/
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from appliance.media.clock.claims import NEIGHBOURS, Claim
 from appliance.media.mp4.fmp4 import Mtxi
 from appliance.recordings.clocks.file_times import mtxi_of
-from appliance.recordings.segment_state import Segment
+from appliance.recordings.segment_state import Seen, Segment
 
 if TYPE_CHECKING:
     from appliance.recordings.channel.channel_index import Channel
@@ -34,6 +35,18 @@ def know_end_before(channel: Channel, segment: Segment) -> None:
         before = each.facts
         if before is not None and (before.run_id, before.number) == (facts.run_id, facts.number - 1):
             run.publish(before.end_ns or before.base_ns)
+
+
+def with_begin(channel: Channel, segment: Segment, seen: Seen) -> Seen:
+    """Growth of a run that has no clock, with the time by which the segment's first byte had come.
+
+    The file before it in its run was last written then.
+    """
+    mtxi, before = mtxi_of(segment), channel.near(segment, 1)[:1]
+    if channel.clocks.of(segment) is not None or not mtxi or mtxi.number == 0 or not before:
+        return seen
+    is_before = channel.name_after(segment) != before[0].name
+    return replace(seen, begun_us=before[0].written_us) if is_before else seen
 
 
 def beside(channel: Channel, segment: Segment) -> list[Claim]:
