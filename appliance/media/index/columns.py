@@ -6,55 +6,37 @@ Owns: reading them as sequences. Must not know: how they are stored (table.py).
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from typing import overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar, overload
 
 from appliance.media.index.view import Key, Part
 
-
-class PartColumns(Sequence[Part]):
-    """Parts kept as columns; a Part is made when asked for."""
-
-    __slots__ = ("_columns",)
-
-    def __init__(self, columns: Sequence[array[int]]) -> None:
-        self._columns = columns
-
-    def __len__(self) -> int:
-        return len(self._columns[0])
-
-    @overload
-    def __getitem__(self, index: int) -> Part: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Part]: ...
-    def __getitem__(self, index: int | slice) -> Part | Sequence[Part]:
-        if isinstance(index, slice):
-            return PartColumns([column[index] for column in self._columns])
-        return Part(*(column[index] for column in self._columns))
-
-    def __iter__(self) -> Iterator[Part]:
-        return (Part(*row) for row in zip(*self._columns, strict=True))
+Row = TypeVar("Row")
 
 
-class KeyColumns(Sequence[Key]):
-    """Keys kept as columns."""
+class Columns(Sequence[Row]):
+    """Rows kept as one array per field; `make` makes a row when it is asked for."""
 
-    __slots__ = ("_columns",)
+    __slots__ = ("_columns", "_make")
 
-    def __init__(self, columns: Sequence[array[int]]) -> None:
-        self._columns = columns
+    def __init__(self, make: Callable[..., Row], columns: Sequence[array[int]]) -> None:
+        self._make, self._columns = make, columns
 
     def __len__(self) -> int:
         return len(self._columns[0])
 
     @overload
-    def __getitem__(self, index: int) -> Key: ...
+    def __getitem__(self, index: int) -> Row: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Key]: ...
-    def __getitem__(self, index: int | slice) -> Key | Sequence[Key]:
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
         if isinstance(index, slice):
-            return KeyColumns([column[index] for column in self._columns])
-        return Key(*(column[index] for column in self._columns))
+            return Columns(self._make, [column[index] for column in self._columns])
+        return self._make(*(column[index] for column in self._columns))
 
-    def __iter__(self) -> Iterator[Key]:
-        return (Key(*row) for row in zip(*self._columns, strict=True))
+    def __iter__(self) -> Iterator[Row]:
+        return (self._make(*row) for row in zip(*self._columns, strict=True))
+
+
+PartColumns = Columns[Part]
+KeyColumns = Columns[Key]

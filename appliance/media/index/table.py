@@ -22,7 +22,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from appliance.media.clock.timeline import Knot
-from appliance.media.index.columns import KeyColumns, PartColumns
+from appliance.media.index.columns import Columns, KeyColumns, PartColumns
 from appliance.media.index.segment import SegmentFacts, Size
 from appliance.media.index.spans import REASONS, Outage
 from appliance.media.index.view import Key, Part
@@ -86,7 +86,7 @@ def unpack_table(data: bytes, facts: SegmentFacts) -> tuple[PartColumns, KeyColu
     for length in lengths:
         columns.append(_from_bytes(data[at : at + 8 * length]))
         at += 8 * length
-    return PartColumns(columns[:_PART_COLUMNS]), KeyColumns(columns[_PART_COLUMNS:])
+    return Columns(Part, columns[:_PART_COLUMNS]), Columns(Key, columns[_PART_COLUMNS:])
 
 
 def _columns(rows: Iterable[tuple[int, ...]], width: int) -> list[array[int]]:
