@@ -10,7 +10,7 @@ import { Prefs } from "./state/prefs.js";
 import { clipsByPlay, overlay, playsOf } from "./state/store.js";
 import { overlayTags, tagsByPlay } from "./state/tagging.js";
 import { Undo } from "./state/undo.js";
-import { titleOf, Working } from "./state/working.js";
+import { badgeOf, titleOf, Working } from "./state/working.js";
 import { hoursOf, playName } from "./state/words.js";
 import "./parts/status-line.js";
 import "./parts/mark-bar.js";
@@ -209,6 +209,7 @@ function drawFrame() {
   const now = session();
   void drawControl();
   status.session = now;
+  status.badge = now ? badgeOf(now, box.away) : null;
   drawHealth(now);
   status.state = { online: box.online, rtt: box.rtt, waiting: box.outbox.waiting().length, closed: box.closed };
   const role = prefs.get("role");

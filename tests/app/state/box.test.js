@@ -43,3 +43,12 @@ test("an answer to a mark that is settled is kept nowhere", () => {
   box.hear({ type: "result", id: "k0", ok: true, resource: {} });
   assert.equal(box.late.size, 0);
 });
+
+test("when the box last spoke is known, in its time; of a page that it never spoke to it is not", async () => {
+  const { box } = made();
+  box.assumedMs = 60_000;
+  assert.equal(box.heardAt, 0);
+  const before = box.now();
+  await box.take({ type: "result", id: "k0", ok: true, resource: {} });
+  assert.ok(before <= box.heardAt && box.heardAt <= box.now());
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setZone } from "../../../appliance/web/static/state/zone.js";
 import { camerasOf, channelsOf, groupsOf, verdictOf } from "../../../appliance/web/static/state/health.js";
 
 const part = (status, detail = "fine", hint = null) => ({ status, detail, hint });
@@ -8,7 +9,7 @@ const client = (device, more = {}) => ({ device, connected_at: "t", heard_age_s:
 const well = () => ({
   ready: { status: "ok", parts: { store: part("ok", "answers in 0.5 ms"), recording_hours: part("ok", "31 h"), clients: part("ok") } },
   channels: [camera("cam1"), camera("cam2")], clients: [client("ipad-1"), client("ipad-2")],
-  link: { online: true, rtt: 9, offsetMs: 3, waiting: 0, device: "ipad-1", editLists: "ok", kept: true, away: false }, session: { name: "Final", status: "active" },
+  link: { online: true, rtt: 9, offsetMs: 3, waiting: 0, device: "ipad-1", editLists: "ok", kept: true, away: false, heardAt: Date.parse("2026-11-21T14:23:10Z") }, session: { name: "Final", status: "active" },
 });
 const find = (known, id) => groupsOf(known).flatMap((group) => group.checks).find((each) => each.id === id);
 
@@ -33,6 +34,33 @@ test("cameras of a box that is away are not called well", () => {
   known.link.away = true;
   assert.deepEqual([find(known, "camera-cam1").status, find(known, "camera-cam1").words], ["warn", "Not known: the box does not answer"]);
   assert.deepEqual(camerasOf(known.channels, [], true).map((each) => each.status), ["warn", "warn"]);
+});
+
+test("nothing that a box said before it went away is said of now, and since when is", () => {
+  setZone("UTC");
+  const known = well();
+  known.link = { ...known.link, online: false, away: true };
+  assert.equal(find(known, "connection").words, "The box has not answered since 14:23:10");
+  for (const status of ["active", "paused", "scheduled", "completed"]) {
+    const found = find({ ...known, session: { name: "Final", status } }, "session");
+    assert.deepEqual([found.status, found.words], ["warn", `Final was ${status} when the box last answered, at 14:23:10`]);
+  }
+  assert.equal(find({ ...known, session: undefined }, "session").words, "Not known: the box does not answer");
+  assert.equal(find({ ...known, channels: [] }, "cameras").words, "Not known: the box does not answer");
+  const ids = groupsOf(known).flatMap((group) => group.checks).map((each) => each.id);
+  assert.deepEqual(ids, ["camera-cam1", "camera-cam2", "session", "connection", "own-disk", "own-clock", "self-test"]);
+  assert.match(find(known, "own-clock").words, /^Agreed/);
+  const verdict = verdictOf(groupsOf(known));
+  assert.deepEqual([verdict.status, verdict.words], ["bad", "Not ready: This device"]);
+});
+
+test("a page that has not heard the box yet says no time", () => {
+  const known = well();
+  known.ready = null;
+  known.link = { ...known.link, online: false, away: true, heardAt: 0 };
+  assert.equal(find(known, "connection").words, "The box does not answer");
+  assert.equal(find(known, "session").words, "Final was active when the box last answered an earlier page");
+  assert.equal(find(known, "own-clock").words, "Is compared when the box answers");
 });
 
 test("a browser that keeps no marks over a reload is amber", () => {

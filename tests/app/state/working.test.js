@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { empty, load, recall } from "../../../appliance/web/static/state/store.js";
-import { choices, titleOf, Working } from "../../../appliance/web/static/state/working.js";
+import { badgeOf, choices, titleOf, Working } from "../../../appliance/web/static/state/working.js";
 
 /** @param {any[]} sessions */
 function stateOf(...sessions) {
@@ -93,4 +93,10 @@ test("what is recalled while nothing else is known does not take the place of th
   recall(state, { site: "s", epoch: "e", offsetMs: 0, snapshot: { sessions: [session("other", "completed", 1)] } });
   assert.equal(new Working(held).current(state)?.id, "other");
   assert.equal(held.box.id, "chosen");
+});
+
+test("a session that runs is not said to run while the box is away", () => {
+  const badges = (away) => ["active", "paused", "scheduled", "completed"].map((status) => badgeOf(session("a", status, 1), away));
+  assert.deepEqual(badges(false), [["LIVE", "live"], ["paused", "warn"], ["scheduled", "dim"], ["completed", "dim"]]);
+  assert.deepEqual(badges(true), [["LIVE?", "warn"], ["paused?", "warn"], ["scheduled", "dim"], ["completed", "dim"]]);
 });

@@ -1,6 +1,6 @@
 // The line on top: always true. Session, clock, cameras, the way to the box; navigation at its end.
 //
-// Properties: session, cameras (the health page's checks), state {online, rtt, waiting, closed}, room, screens [{hash, label, current}],
+// Properties: session, badge ([words, colour] of its state), cameras (the health page's checks), state {online, rtt, waiting, closed}, room, screens [{hash, label, current}],
 // extra (a node the role puts in place, such as the session's controls). Emits `menu`.
 
 import { button, define, h, icon, keyed, say } from "./dom.js";
@@ -37,10 +37,15 @@ export class StatusLine extends HTMLElement {
   set session(session) {
     const name = session ? titleOf(session) : "No session";
     say(/** @type {Element} */ (this.querySelector("#session-name")), name);
+  }
+
+  /** @param {[string, string] | null} badge */
+  set badge(badge) {
     const state = /** @type {HTMLElement} */ (this.querySelector("#session-state"));
-    say(state, session ? (session.status === "active" ? "LIVE" : session.status) : "");
-    state.className = `badge ${session?.status === "active" ? "live" : session?.status === "paused" ? "warn" : ""}`;
-    state.hidden = !session;
+    const [words, kind] = badge ?? ["", ""];
+    say(state, words);
+    state.className = `badge ${kind}`;
+    state.hidden = !badge;
   }
 
   /** Each camera of the session, as the health page judges it. @param {readonly {id: string, check: Check}[]} cameras */

@@ -71,8 +71,9 @@ class Health {
   draw() {
     const { box } = this.ctx;
     const session = this.ctx.session();
+    const ready = box.away ? null : this.ready;
     const groups = groupsOf({
-      ready: this.ready, clients: this.ready ? this.clients : [], sources: this.ready ? this.sources : [], session,
+      ready, clients: ready ? this.clients : [], sources: ready ? this.sources : [], session,
       channels: channelsOf(box.state.channels.values(), session), link: linkOf(this.ctx),
     });
     keyed(this.lists, groups, (group) => group.title, (group, old) => {
@@ -80,14 +81,16 @@ class Health {
       keyed(/** @type {Element} */ (made.lastElementChild), group.checks, (each) => each.id, line);
       return made;
     });
-    if (!this.ready && !this.asked && box.online) return;
+    if (!ready && !this.asked && box.online) return;
     const { status, words } = verdictOf(groups);
     say(this.mark, MARKS[status][0]);
     this.mark.className = `verdict-mark ${MARKS[status][1]}`;
     say(this.words, words);
     this.words.dataset.status = status;
     const site = box.state.place.name;
-    say(this.when, this.ready ? `${site} · looked at ${clockOf(this.asked)}` : `${site} · no answer${this.asked ? ` since ${clockOf(this.asked)}` : ""}`);
+    const heardAt = box.heardAt || this.asked;
+    const when = ready ? `looked at ${clockOf(this.asked)}` : `no answer${heardAt ? ` since ${clockOf(heardAt)}` : ""}`;
+    say(this.when, [site, when].filter(Boolean).join(" · "));
   }
 }
 

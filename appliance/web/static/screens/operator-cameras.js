@@ -45,11 +45,12 @@ export class Cameras {
         h("div", { class: "row" }, h("h3", {}), h("span", { class: "badge" }), h("span", { class: "grow facts" }), h("button", { type: "button", class: "switch" })), h("coverage-strip"));
       const [head, strip] = /** @type {any[]} */ ([...made.children]);
       const [name, badge, facts, toggle] = head.children;
-      const [words, kind] = stateOfCamera(each);
+      const { away } = this.ctx.box;
+      const [words, kind] = away ? ["not known", "warn"] : stateOfCamera(each);
       say(name, each.name || each.id);
       say(badge, words);
       badge.className = `badge ${kind}`;
-      say(facts, factsOfCamera(each));
+      say(facts, away ? "The box does not answer" : factsOfCamera(each));
       const off = each.status === "inactive";
       say(toggle, off ? "Switch on" : each.status === "error" ? "Try again" : "Switch off");
       toggle.setAttribute("aria-label", `${toggle.textContent}: ${each.name || each.id}`);
@@ -81,6 +82,12 @@ export class Cameras {
     const session = this.ctx.session();
     if (this.range || !session?.actual_start) return [now - (this.range || 3600) * 1000, now];
     return [Date.parse(session.actual_start), session.actual_end ? Date.parse(session.actual_end) : now];
+  }
+
+  /** What is recorded is not known any longer. */
+  forget() {
+    for (const id of this.strips.keys()) this.strips.set(id, null);
+    this.draw();
   }
 
   /** @param {Channel[]} channels @param {any[]} timelines of them, null where there is none @param {number} from ms @param {number} to ms */

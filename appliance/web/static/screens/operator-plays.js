@@ -23,8 +23,9 @@ export class DeletedPlays {
     const { box } = this.ctx;
     const found = await box.request("GET", "/plays?deleted=1&limit=200").catch(() => null);
     if (!found || turn !== this.turn) return;
+    const gone = (/** @type {Play} */ each) => !box.state.plays.has(each.id) && box.state.sessions.has(each.session_id); // else it comes back with its session
     /** @type {Play[]} */
-    const rows = found.items.filter((/** @type {Play} */ each) => !box.state.plays.has(each.id)).reverse();
+    const rows = found.items.filter(gone).reverse();
     this.none.hidden = rows.length > 0;
     keyed(this.list, rows, (each) => each.id, (each, old) => old ?? this.row(each));
   }

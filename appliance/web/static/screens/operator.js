@@ -28,6 +28,7 @@ class Operator {
     this.ctx = ctx;
     this.left = false;
     this.turn = 0;
+    this.away = false; // as it was drawn
     /** @type {Send} */
     const send = async (failed, method, path, body) => {
       try {
@@ -79,10 +80,21 @@ class Operator {
 
   /** @param {import("../state/box.js").Change} change */
   update({ tables, all }) {
-    if (all || tables.has("sessions") || tables.has("prefs")) this.sessions.draw();
-    if (all || tables.has("channels") || tables.has("sessions")) this.cameras.draw();
-    if (all || tables.has("plays")) void this.deleted.look();
+    const { away } = this.ctx.box;
+    const turned = away !== this.away;
+    this.away = away;
+    if (turned && away) this.unknown();
+    if (all || turned || tables.has("sessions") || tables.has("prefs")) this.sessions.draw();
+    if (all || turned || tables.has("channels") || tables.has("sessions")) this.cameras.draw();
+    if (all || tables.has("plays") || tables.has("sessions")) void this.deleted.look();
     if (all) this.look();
+  }
+
+  /** What was asked for before is not so now: its next answer may be long in coming. */
+  unknown() {
+    this.cameras.forget();
+    this.devices.drawRoom(null, false);
+    this.devices.drawDevices([]);
   }
 
   /** What no event tells: footage, room, devices. */

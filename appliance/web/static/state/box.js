@@ -38,6 +38,7 @@ export class Box extends EventTarget {
     });
     /** @type {WebSocket | null} */
     this.greeted = null; // the socket whose box we know, with all its rows
+    this.heardMs = 0; // when the box last spoke, by this device's clock; 0: not to this page
     this.recovered = 0; // times a resume was possible, for tests and the health page
     this.reloads = 0;
     /** @type {Map<string, (result: any) => void>} */
@@ -64,6 +65,11 @@ export class Box extends EventTarget {
   /** So long that people are to know. */
   get away() {
     return this.link.away;
+  }
+
+  /** Box time when the box last spoke to this page, ms; 0: it has not. */
+  get heardAt() {
+    return this.heardMs && this.heardMs + this.offsetMs;
   }
 
   /** Why the box does not want us back. */
@@ -165,6 +171,7 @@ export class Box extends EventTarget {
 
   /** @param {any} event */
   async take(event) {
+    this.heardMs = Date.now();
     if (event.type === "connected") return this.greet(event);
     if (event.type === "heartbeat") return this.ping();
     if (event.type === "pong") return this.pong(event);

@@ -3,11 +3,13 @@
 // The box judges itself (/readyz) and its words are shown as they are; cameras and devices are judged here.
 
 import { titleOf } from "./working.js";
+import { clockOf } from "./zone.js";
 
 /** @typedef {import("./api").Part["status"]} Status */
 /** @typedef {{id: string, title: string, status: Status, words: string, fix: string}} Check */
 /** @typedef {{title: string, checks: Check[]}} Group */
-/** @typedef {{online: boolean, rtt: number | null, offsetMs: number, waiting: number, device: string, editLists: string, kept: boolean, away: boolean}} Link */
+/** @typedef {{online: boolean, rtt: number | null, offsetMs: number, waiting: number, device: string, editLists: string, kept: boolean, away: boolean, heardAt: number}} Link
+ * `heardAt`: box time when the box last spoke to this page, ms; 0: it has not. */
 /**
  * @typedef {object} Known
  * @property {import("./api").Readiness | null} ready null: the box did not answer
@@ -29,22 +31,25 @@ const BOX = /** @type {Record<string, string>} */ ({
 });
 const ELSEWHERE = ["clients", "cameras"]; // shown one by one
 
+const UNKNOWN = "Not known: the box does not answer";
 const RTT_WARN_MS = 250;
 const LAG_WARN = 20; // events: a quarter of a minute of a busy game
 const HEARD_WARN_S = 8; // it pings every 5 s
 const CLOCK_WARN_MS = 5000;
 
-/** Everything, in the order in which people walk through it. @param {Known} known @returns {Group[]} */
+/** Everything, in the order in which people walk through it. Nothing that the box said before it went away is said of now.
+ * @param {Known} known @returns {Group[]} */
 export function groupsOf({ ready, channels, sources = [], clients, link, session }) {
-  const parts = ready?.parts ?? {};
+  const parts = (!link.away && ready?.parts) || {};
+  const others = link.away ? [] : clients.filter((each) => each.device !== link.device);
   const named = { ...PICTURES, ...ROOM, ...BOX };
-  const others = Object.keys(parts).filter((name) => !(name in named) && !ELSEWHERE.includes(name));
-  const cameras = channels.length ? camerasOf(channels, sources, link.away) : [check("cameras", "Cameras", "bad", "There is no camera", "Add a channel to the settings file, or by POST /channels")];
+  const unnamed = Object.keys(parts).filter((name) => !(name in named) && !ELSEWHERE.includes(name));
+  const cameras = channels.length ? camerasOf(channels, sources, link.away) : [noCamera(link)];
   return [
     { title: "Pictures", checks: [...cameras, ...listed(parts, PICTURES)] },
     { title: "Room", checks: listed(parts, ROOM) },
-    { title: "Box", checks: [work(session), ...listed(parts, BOX), ...others.map((name) => part(name, name.replaceAll("_", " "), parts[name]))] },
-    { title: "Devices", checks: [connection(link), ownDisk(link), ownClock(link), selfTest("self-test", "Clips on this device", link.editLists), ...clients.filter((each) => each.device !== link.device).map(client)] },
+    { title: "Box", checks: [work(session, link), ...listed(parts, BOX), ...unnamed.map((name) => part(name, name.replaceAll("_", " "), parts[name]))] },
+    { title: "Devices", checks: [connection(link), ownDisk(link), ownClock(link), selfTest("self-test", "Clips on this device", link.editLists), ...others.map(client)] },
   ].filter((group) => group.checks.length);
 }
 
@@ -61,7 +66,7 @@ export async function lookAt(box) {
 /** This device's way to the box. @param {{box: import("./box.js").Box, prefs: import("./prefs.js").Prefs}} ctx @returns {Link} */
 export const linkOf = ({ box, prefs }) => ({
   online: box.online, rtt: box.rtt, offsetMs: box.offsetMs, waiting: box.outbox.waiting().length,
-  device: prefs.get("device"), editLists: prefs.get("editLists"), kept: box.outbox.kept, away: box.away,
+  device: prefs.get("device"), editLists: prefs.get("editLists"), kept: box.outbox.kept, away: box.away, heardAt: box.heardAt,
 });
 
 /** One line over all of it. @param {readonly Group[]} groups @returns {{status: Status, words: string}} */
@@ -99,7 +104,7 @@ export const camerasOf = (channels, sources = [], away = false) => channels.map(
   away ? unknown(each) : camera(each, sources.find((source) => source.channel_id === each.id)));
 
 /** @param {import("./api").Channel} channel */
-const unknown = ({ id, name }) => check(`camera-${id}`, name || id, "warn", "Not known: the box does not answer");
+const unknown = ({ id, name }) => check(`camera-${id}`, name || id, "warn", UNKNOWN);
 
 /** Those of the session, by id: without a session, or with one of every camera, all. @param {Iterable<import("./api").Channel>} all
  * @param {import("./api").Session | undefined} session */
@@ -124,8 +129,18 @@ function cameraAlone(channel, line) {
   return check(id, name, "ok", `Records${shape ? `: ${shape}` : ""}${channel.latency_ms ? `, delay ${channel.latency_ms} ms` : ""}`);
 }
 
-/** @param {import("./api").Session | undefined} session */
-function work(session) {
+/** @param {Link} link */
+function noCamera({ away }) {
+  if (away) return check("cameras", "Cameras", "warn", UNKNOWN);
+  return check("cameras", "Cameras", "bad", "There is no camera", "Add a channel to the settings file, or by POST /channels");
+}
+
+/** When the box last answered, in words. @param {Link} link */
+const lastHeard = ({ heardAt }) => (heardAt ? `when the box last answered, at ${clockOf(heardAt)}` : "when the box last answered an earlier page");
+
+/** @param {import("./api").Session | undefined} session @param {Link} link */
+function work(session, link) {
+  if (link.away) return check("session", "Session", "warn", session ? `${titleOf(session)} was ${session.status} ${lastHeard(link)}` : UNKNOWN);
   if (!session) return check("session", "Session", "bad", "There is no session: plays cannot be marked", "Create one at Operator");
   if (session.status === "active") return check("session", "Session", "ok", `${titleOf(session)} runs`);
   const fix = session.status === "completed" ? "Create the next one at Operator" : session.status === "paused" ? "Resume it at Operator" : "Start it at Operator before the game";
@@ -133,9 +148,9 @@ function work(session) {
 }
 
 /** @param {Link} link */
-function connection({ online, rtt, waiting }) {
+function connection({ online, rtt, waiting, heardAt }) {
   const kept = waiting ? `; ${waiting} marks wait on this device` : "";
-  if (!online) return check("connection", "This device", "bad", `The box does not answer${kept}`, "Check this device's Wi-Fi; marks go on and are sent later");
+  if (!online) return check("connection", "This device", "bad", `${heardAt ? `The box has not answered since ${clockOf(heardAt)}` : "The box does not answer"}${kept}`, "Check this device's Wi-Fi; marks go on and are sent later");
   const words = `Connected${rtt === null ? "" : `, ${Math.max(1, Math.round(rtt))} ms there and back`}${kept}`;
   if ((rtt ?? 0) > RTT_WARN_MS) return check("connection", "This device", "warn", words, "Move nearer to the access point, or to a freer channel");
   return check("connection", "This device", "ok", words);
@@ -148,9 +163,10 @@ function ownDisk({ kept }) {
 }
 
 /** @param {Link} link */
-function ownClock({ offsetMs }) {
+function ownClock({ offsetMs, away, heardAt }) {
+  if (away && !heardAt) return check("own-clock", "Clock of this device", "ok", "Is compared when the box answers");
   const words = `${(Math.abs(offsetMs) / 1000).toFixed(1)} s ${offsetMs < 0 ? "ahead of" : "behind"} the box`;
-  if (Math.abs(offsetMs) < 50) return check("own-clock", "Clock of this device", "ok", "Agrees with the box");
+  if (Math.abs(offsetMs) < 50) return check("own-clock", "Clock of this device", "ok", away ? "Agreed with the box when it last answered" : "Agrees with the box");
   const far = Math.abs(offsetMs) > CLOCK_WARN_MS;
   return check("own-clock", "Clock of this device", far ? "warn" : "ok", far ? words : `${words}; marks mean the box's time`, far ? "Set its time to automatic. Marks are right all the same" : "");
 }

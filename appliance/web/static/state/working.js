@@ -56,6 +56,15 @@ export class Working {
   }
 }
 
+/** A session's state as a badge: words and colour. A box that is away may have paused or ended it meanwhile.
+ * @param {Session} session @param {boolean} away @returns {[string, string]} */
+export function badgeOf({ status }, away) {
+  const runs = RUNS.includes(status);
+  const words = status === "active" ? "LIVE" : status;
+  if (away && runs) return [`${words}?`, "warn"];
+  return [words, status === "active" ? "live" : runs ? "warn" : "dim"];
+}
+
 /** Sessions to choose from: those that run, then the newest. @param {State} state @returns {Session[]} */
 export function choices(state) {
   const begun = (/** @type {Session} */ each) => each.actual_start ?? each.scheduled_start ?? each.created_at;
