@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import trio
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page, expect
 
 from appliance.kernel.clock import wall_us
 from tests.e2e.game import Game, recorded_game
 from tests.e2e.kit import NTSC, write_past
+from tests.e2e.own import Session, own_page, own_session
 from tests.kit.browser import chromium
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.ports import free_port
@@ -112,4 +113,19 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as one:
+        yield one
+
+
+@pytest.fixture
+def session(demo: Demo) -> Iterator[Session]:
+    """A running session of this test alone at the file's demo."""
+    with own_session(demo.urls[0]) as one:
+        yield one
+
+
+@pytest.fixture
+def page(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
+    """A coach's tablet of this test alone, at the desk, connected; it must make no error."""
+    with own_page(browser, demo.urls[0], session) as one:
+        expect(one.locator("#link[data-state=connected]")).to_be_visible()
         yield one

@@ -5,6 +5,7 @@ from __future__ import annotations
 UPRIGHT = {"width": 820, "height": 1180}
 FLAT = {"width": 844, "height": 390}  # a phone on its side
 SMALL = {"width": 360, "height": 740}
+WIDE = {"width": 1920, "height": 1080}  # a screen in the booth
 BARS = {"width": 390, "height": 664}  # a phone whose browser shows its own bars
 
 # Where the picture is: [left, top, width, height] without its bands, CSS pixels.

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
 
-import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
-from appliance.kernel.clock import to_rfc3339, wall_us
-from tests.e2e.conftest import Demo
-from tests.kit.browser import PHONE, errors_of, executable, open_page, photograph, plain_get, until
-from tests.kit.waiting import PLAIN
+from tests.e2e.own import Session, own_session, recorded_until
+from tests.kit.browser import PHONE, executable, photograph, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -22,47 +19,25 @@ pytestmark = [
 ]
 
 
-# Both cameras have recorded the last three seconds but one: plays of them can be cut.
-RECORDED = """Promise.all(["cam1", "cam2"].map(async (id) => {
-  const ago = (ms) => new Date(app.box.now() - ms).toISOString();
-  const span = `start=${ago(4000)}&end=${ago(3000)}&frames=1`;
-  const { frames } = await app.box.request("GET", `/channels/${id}/timeline?${span}`);
-  return (frames ?? []).length > 20;
-})).then((each) => each.every(Boolean))"""
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, demo: Demo) -> Iterator[Page]:
-    one = open_page(browser, demo.urls[0])
-    expect(one.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
-    until(one, RECORDED)
-    yield one
-    assert [each for each in errors_of(one) if "WebSocket" not in each] == []  # it was offline
-
-
-def tell(demo: Demo, path: str, body: object = None, method: str = "POST") -> Any:
-    answer = httpx.request(method, f"{demo.urls[0]}{path}", json=body, **PLAIN)
-    answer.raise_for_status()
-    return answer.json() if answer.content else None
-
-
 def cards(page: Page) -> Locator:
     return page.locator("#plays .play")
 
 
-def play(demo: Demo, seconds: float = 0.5, ago_s: float = 1.5) -> dict[str, Any]:
-    """A whole play by another device."""
-    [session] = [each for each in plain_get(f"{demo.urls[0]}/sessions")["items"] if each["name"] == "Demo"]
-    start = to_rfc3339(wall_us() - int(ago_s * 1e6))
-    body = {"session_id": session["id"], "start_time": start, "duration_seconds": seconds}
-    return dict(tell(demo, "/plays", body))
+@contextmanager
+def out_of_reach(page: Page) -> Iterator[None]:
+    """The device has no network meanwhile; its sockets say so in the console."""
+    page.context.set_offline(True)
+    expect(page.locator("#banner")).to_be_visible()
+    yield
+    page.context.set_offline(False)
 
 
-def test_an_undone_play_is_not_offered(page: Page, demo: Demo) -> None:
-    made = play(demo)
+def test_an_undone_play_is_not_offered(page: Page, session: Session) -> None:
+    recorded_until(session.url, 1)
+    made = session.play()
     notice = page.locator(".notice", has_text="Play 1 ready")
     expect(notice).to_be_visible()
-    tell(demo, f"/plays/{made['id']}", method="DELETE")
+    session.tell(f"/plays/{made['id']}", method="DELETE")
     expect(notice).to_have_count(0)
     expect(cards(page)).to_have_count(0)
 
@@ -70,12 +45,9 @@ def test_an_undone_play_is_not_offered(page: Page, demo: Demo) -> None:
 def test_ended_while_the_box_is_away_is_not_called_open(page: Page) -> None:
     page.click("#new-play")
     expect(cards(page).first.locator(".state")).to_have_text("Open")
-    until(page, "app.prefs.get('editLists')")  # the browser's test of itself loads a file
-    page.context.set_offline(True)
-    expect(page.locator("#banner")).to_be_visible()
-    page.click("#end-play")
-    expect(cards(page).first.locator(".state")).to_have_text("Ended, not on the box yet")
-    page.context.set_offline(False)
+    with out_of_reach(page):
+        page.click("#end-play")
+        expect(cards(page).first.locator(".state")).to_have_text("Ended, not on the box yet")
     expect(cards(page).first.locator(".state")).to_have_text(re.compile("Ready|Part missing"))
 
 
@@ -96,21 +68,21 @@ def test_nothing_is_said_to_agree_before_anybody_compared(page: Page) -> None:
     expect(page.locator("#same")).to_be_disabled()
     page.keyboard.press(".")
     expect(page.locator("#difference")).not_to_have_text("")
-    page.evaluate("app.go('desk')")
 
 
-def test_the_operator_reads_plays_and_an_opponent_once(page: Page, demo: Demo) -> None:
-    tell(demo, "/sessions", {"name": "Atletico v Rival", "type": "game", "opponent": "Rival"})
-    page.evaluate("app.go('operator')")
-    expect(page.get_by_role("heading", name="Atletico v Rival", exact=True)).to_be_visible()
-    expect(page.locator("#sessions .session", has_text="Demo").locator("p")).to_contain_text("· 1 play")
-    page.evaluate("app.go('review')")
-    options = page.locator("main select option")
-    expect(options.filter(has_text="Rival")).to_have_text([re.compile("[0-9] Atletico v Rival$")])
-    page.evaluate("app.go('desk')")
+def test_the_operator_reads_plays_and_an_opponent_once(page: Page, session: Session) -> None:
+    session.play()
+    with own_session(session.url, "Atletico v Rival", opponent="Rival"):
+        page.evaluate("app.go('operator')")
+        expect(page.get_by_role("heading", name="Atletico v Rival", exact=True)).to_be_visible()
+        expect(page.locator("#sessions .current p")).to_contain_text("· 1 play")
+        page.evaluate("app.go('review')")
+        options = page.locator("main select option")
+        expect(options.filter(has_text="Rival")).to_have_text([re.compile("[0-9] Atletico v Rival$")])
 
 
-def test_a_trim_says_its_length_while_it_is_dragged(page: Page) -> None:
+def test_a_trim_says_its_length_while_it_is_dragged(page: Page, session: Session) -> None:
+    session.ready_play()
     cards(page).first.locator(".open").click()
     until(page, "document.querySelector('.tile.leader video')?.readyState >= 2")
     page.keyboard.press("t")
@@ -125,11 +97,12 @@ def test_a_trim_says_its_length_while_it_is_dragged(page: Page) -> None:
     page.mouse.move(spot["x"] + spot["width"] - 104, spot["y"] + 22, steps=3)
     expect(words).not_to_have_text(before)
     page.mouse.up()
-    page.keyboard.press("Escape")
 
 
-def test_two_angles_stand_where_they_are_largest(page: Page) -> None:
+def test_two_angles_stand_where_they_are_largest(page: Page, session: Session) -> None:
     """Above each other in a pane that is higher than wide, side by side in a wide one."""
+    session.ready_play()
+    cards(page).first.locator(".open").click()
     expect(page.locator("#angles button:enabled")).to_have_count(2)
     page.get_by_role("button", name="Two angles").click()
     tops = "[...document.querySelectorAll('.tile.on')].map(each => each.getBoundingClientRect().top)"
@@ -137,10 +110,12 @@ def test_two_angles_stand_where_they_are_largest(page: Page) -> None:
         page.set_viewport_size(ViewportSize(width=width, height=height))
         until(page, f"(([one, other]) => (one === other) === {str(same).lower()})({tops})")
     photograph(page, "two-up-tall")
-    page.get_by_role("button", name="One angle").click()
 
 
-def test_a_key_keeps_its_camera_while_another_is_missing(page: Page, demo: Demo) -> None:
+def test_a_key_keeps_its_camera_while_another_is_missing(page: Page, session: Session) -> None:
+    session.ready_play()
+    cards(page).first.locator(".open").click()
+    expect(page.locator("#angles button:enabled")).to_have_count(2)
     leader = page.locator("#angles [aria-pressed=true]")
     page.keyboard.press("2")
     expect(leader).to_have_text("Camera 2")
@@ -153,13 +128,12 @@ def test_a_key_keeps_its_camera_while_another_is_missing(page: Page, demo: Demo)
     expect(leader).to_have_text("Camera 2")
     page.keyboard.press("2")
     expect(leader).to_have_text("Camera 2")
-    page.evaluate("app.go('live')")
-    expect(page.locator(".live-desk")).to_be_visible()
-    page.evaluate("app.go('desk')")
 
 
-def test_no_word_is_broken_with_six_cameras_on_a_phone(browser: Browser, page: Page, demo: Demo) -> None:
-    phone = open_page(browser, demo.urls[0], PHONE)
+def test_no_word_is_broken_with_six_cameras_on_a_phone(page: Page, session: Session) -> None:
+    phone = page
+    phone.set_viewport_size(ViewportSize(width=PHONE["width"], height=PHONE["height"]))
+    session.ready_play()
     cards(phone).first.locator(".open").click()
     expect(phone.locator("#angles button:enabled")).to_have_count(2)
     broken = """() => {
@@ -185,14 +159,14 @@ def test_no_word_is_broken_with_six_cameras_on_a_phone(browser: Browser, page: P
         phone.set_viewport_size(ViewportSize(width=size["width"], height=size["height"]))
         assert phone.evaluate(broken) == 0, size
         photograph(phone, f"six-cameras-{size['width']}")
-    phone.close()
 
 
-def test_ready_plays_are_shown_out_of_reach_on_every_angle(page: Page, demo: Demo) -> None:
+def test_ready_plays_are_shown_out_of_reach_on_every_angle(page: Page, session: Session) -> None:
     """Kept on the device, marked on the card, also while one plays and loops."""
+    session.ready_play()
     cards(page).first.locator(".open").click()
     until(page, "document.querySelector('replay-player').deck.running")
-    made = [play(demo, 1.5, 3.0), play(demo, 1.5, 3.0)]
+    made = [session.ready_play(1.5), session.ready_play(1.5)]
     for each in made:
         expect(page.locator(f"#plays [data-key='{each['id']}'] [data-state=ready]")).to_be_visible()
     expect(page.locator("#plays .here", has_text="⤓")).to_have_count(cards(page).count())
@@ -200,55 +174,58 @@ def test_ready_plays_are_shown_out_of_reach_on_every_angle(page: Page, demo: Dem
     shown = "own => (own.find(clip => clip.channel_id === app.prefs.get('angle')) ?? own[0]).thumbnail_url"
     pictures = f"[...app.clips().values()].map({shown})"  # as the cards choose it
     until(page, f"{pictures}.every(url => app.prefetch.held.has(url))")
-    page.context.set_offline(True)
-    for each in made:
-        card = page.locator(f"#plays [data-key='{each['id']}'] .open")
-        card.click()
-        for camera in ("Camera 1", "Camera 2"):
-            page.get_by_role("button", name=camera).click()
-            until(page, "document.querySelector('.tile.leader video').currentTime > 0.05")
-            assert page.locator(".tile.leader video").evaluate("each => each.src").startswith("blob:")
-    page.context.set_offline(False)
-    expect(page.locator("#link[data-state=connected]")).to_be_visible()
-    page.keyboard.press("Escape")
+    with out_of_reach(page):
+        for each in made:
+            page.locator(f"#plays [data-key='{each['id']}'] .open").click()
+            for camera in ("Camera 1", "Camera 2"):
+                page.get_by_role("button", name=camera).click()
+                until(page, "document.querySelector('.tile.leader video').currentTime > 0.05")
+                assert page.locator(".tile.leader video").evaluate("each => each.src").startswith("blob:")
 
 
-def test_the_operator_brings_a_deleted_play_back(page: Page, demo: Demo) -> None:
-    made = play(demo)
-    expect(page.locator(f"#plays [data-key='{made['id']}'] [data-state=ready]")).to_be_visible()
-    before = cards(page).count()
+def test_the_operator_brings_a_deleted_play_back(page: Page, session: Session) -> None:
+    made = session.play()
+    expect(cards(page)).to_have_count(1)
     page.evaluate("app.go('operator')")
-    tell(demo, f"/plays/{made['id']}", method="DELETE")
-    row = page.locator("#deleted-plays li", has_text=f"Play {made['number']}").first
-    expect(row).to_contain_text("Demo")
+    session.tell(f"/plays/{made['id']}", method="DELETE")
+    row = page.locator(f"#deleted-plays [data-key='{made['id']}']")
+    expect(row).to_contain_text(session.name)
     row.get_by_role("button", name=f"Restore play {made['number']}").click()
     expect(row).to_have_count(0)
     page.evaluate("app.go('desk')")
-    expect(cards(page)).to_have_count(before)
+    expect(cards(page)).to_have_count(1)
 
 
-def test_a_clip_is_saved_under_its_name(page: Page) -> None:
+def test_a_clip_is_saved_under_its_name(page: Page, session: Session) -> None:
+    session.ready_play()
     page.evaluate("app.go('review', 'clips')")
     save = page.locator(".clip-list a[download]:visible").first
     expect(save).to_be_visible()
     with page.expect_download() as saved:
         save.click()
-    assert re.fullmatch(r"Demo_Play-\d+.*\.mp4", saved.value.suggested_filename)
-    page.evaluate("app.go('desk')")
+    assert re.fullmatch(rf"{session.name}_Play-1.*\.mp4", saved.value.suggested_filename)
 
 
-def test_the_status_line_says_of_each_camera_what_health_says(page: Page, demo: Demo) -> None:
+@pytest.mark.parametrize(
+    ("state", "body", "words", "mark"),
+    [
+        ("deactivate", None, r"Camera 2: Switched off", "▲"),
+        ("error", {"reason": "lens cap"}, r"Camera 2: Lens cap.*", "✗"),  # the box may say more of it
+    ],
+    ids=["off", "at fault"],
+)
+def test_the_status_line_says_of_each_camera_what_health_says(
+    page: Page, session: Session, state: str, body: object, words: str, mark: str
+) -> None:
     line = page.locator("#cams")
-    for state, body, words in (
-        ("deactivate", None, r"Camera 2: Switched off"),
-        ("error", {"reason": "lens cap"}, r"Camera 2: Lens cap.*"),  # the box may say more of it
-    ):
-        tell(demo, f"/channels/cam2/{state}", body)
+    try:
+        session.tell(f"/channels/cam2/{state}", body)
         said = re.compile(rf"cam1 cam2: {words}\. Open health\.")
         expect(line).to_have_attribute("aria-label", said)
-        expect(line.locator(":scope > span").nth(1)).to_have_text("cam2 " + ("▲" if body is None else "✗"))
+        expect(line.locator(":scope > span").nth(1)).to_have_text(f"cam2 {mark}")
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         room = re.compile(f"{'Ready, look at' if body is None else 'Not ready'}: .*Camera 2")
         expect(page.locator("#room")).to_have_attribute("aria-label", room)
-        tell(demo, "/channels/cam2/activate")
-        expect(line).to_have_attribute("aria-label", "cam1 cam2: all cameras send. Open health.")
+    finally:
+        session.tell("/channels/cam2/activate")
+    expect(line).to_have_attribute("aria-label", "cam1 cam2: all cameras send. Open health.")

@@ -13,7 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.e2e.conftest import Demo
-from tests.kit.browser import PHONE, errors_of, executable, open_page, photograph, plain_get, until
+from tests.e2e.own import Session, own_page, own_session, recorded_until, remove, tell
+from tests.kit.browser import PHONE, executable, photograph, plain_get, until
 from tests.kit.waiting import PLAIN
 
 pytestmark = [
@@ -31,17 +32,27 @@ TRUTH = """async () => {
 BOTH_SHOWN = "[...document.querySelectorAll('step-pane')].filter(pane => pane.capture).length === 2"
 
 
-@pytest.fixture(scope="module")
-def page(browser: Browser, demo: Demo) -> Iterator[Page]:
-    one = open_page(browser, demo.urls[-1] + "/#operator")
-    expect(one.locator("#sessions .session")).to_have_count(1)
-    yield one
-    assert errors_of(one) == []
+@pytest.fixture
+def page(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
+    """Of an operator, at the sessions."""
+    with own_page(browser, demo.urls[-1], session, "#operator") as one:
+        expect(card(one, session.name)).to_be_visible()
+        yield one
 
 
 def sessions(demo: Demo) -> dict[str, dict[str, Any]]:
     """Sessions by name, as the box knows them."""
     return {each["name"]: each for each in plain_get(f"{demo.urls[0]}/sessions")["items"]}
+
+
+@pytest.fixture
+def others(demo: Demo) -> Iterator[None]:
+    """Sessions that the test makes on the page are deleted after it."""
+    known = {each["id"] for each in plain_get(f"{demo.urls[0]}/sessions")["items"]}
+    yield
+    for each in plain_get(f"{demo.urls[0]}/sessions")["items"]:
+        if each["id"] not in known:
+            remove(demo.urls[0], each["id"])
 
 
 def zone(demo: Demo) -> ZoneInfo:
@@ -61,6 +72,7 @@ def card(page: Page, name: str) -> Locator:
     return page.locator("#sessions .session", has=page.get_by_role("heading", name=name))
 
 
+@pytest.mark.usefixtures("others")
 def test_a_session_by_finger_from_its_making_to_its_reopening(page: Page, demo: Demo) -> None:
     page.click("#new-session")
     form = page.get_by_role("dialog", name="New session")
@@ -78,6 +90,12 @@ def test_a_session_by_finger_from_its_making_to_its_reopening(page: Page, demo: 
     for press, state in (("Start", "LIVE"), ("Pause", "paused"), ("Resume", "LIVE")):
         mine.get_by_role("button", name=f"{press} Final").click()
         expect(mine.locator(".badge")).to_have_text(state)
+    mine.get_by_role("button", name="Complete Final").click()
+    page.get_by_role("dialog").get_by_role("button", name="Not now").click()
+    mine.get_by_role("button", name="Complete Final").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert sessions(demo)["Final"]["status"] == "active", "a question that is not answered changes nothing"
     for press, state in (("Complete", "completed"), ("Reopen", "LIVE")):
         mine.get_by_role("button", name=f"{press} Final").click()
         sure = page.get_by_role("dialog", name=f"{press} Final?")
@@ -86,30 +104,20 @@ def test_a_session_by_finger_from_its_making_to_its_reopening(page: Page, demo: 
     assert sessions(demo)["Final"]["status"] == "active"
 
 
-def test_an_operator_holds_the_session_on_every_screen(browser: Browser, page: Page, demo: Demo) -> None:
-    page.get_by_role("button", name="Show here: Final").click()  # a session that begins is not swapped in
-    page.evaluate("app.prefs.set('role', 'operator')")
-    page.click("nav.tabs a[href='#desk']")
-    expect(page.locator("#session-name")).to_have_text("Final v Rival")
-    for press, state in (("Pause", "paused"), ("Resume", "LIVE")):
-        page.get_by_role("button", name=f"{press} Final").click()
-        expect(page.locator("#session-state")).to_have_text(state)
-    page.evaluate("app.prefs.set('role', 'coach')")
-    expect(page.locator("session-control")).to_have_count(0)
-    page.evaluate("app.go('operator')")
-    expect(page.locator("#sessions .session")).to_have_count(2)
+def test_an_operator_holds_the_session_on_every_screen(page: Page, session: Session) -> None:
+    with own_session(session.url, "Final", opponent="Rival"):  # a session that begins is not swapped in
+        page.get_by_role("button", name="Show here: Final").click()
+        page.evaluate("app.prefs.set('role', 'operator')")
+        page.click("nav.tabs a[href='#desk']")
+        expect(page.locator("#session-name")).to_have_text("Final v Rival")
+        for press, state in (("Pause", "paused"), ("Resume", "LIVE")):
+            page.get_by_role("button", name=f"{press} Final").click()
+            expect(page.locator("#session-state")).to_have_text(state)
+        page.evaluate("app.prefs.set('role', 'coach')")
+        expect(page.locator("session-control")).to_have_count(0)
 
 
-def test_a_question_that_is_not_answered_changes_nothing(page: Page, demo: Demo) -> None:
-    mine = card(page, "Final v Rival")
-    mine.get_by_role("button", name="Complete Final").click()
-    page.get_by_role("dialog").get_by_role("button", name="Not now").click()
-    mine.get_by_role("button", name="Complete Final").click()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_have_count(0)
-    assert sessions(demo)["Final"]["status"] == "active"
-
-
+@pytest.mark.usefixtures("others")
 def test_a_session_by_keys_alone(page: Page, demo: Demo) -> None:
     page.keyboard.press("a")
     page.keyboard.type("Training")
@@ -131,29 +139,27 @@ def test_a_session_by_keys_alone(page: Page, demo: Demo) -> None:
     assert sessions(demo)["Training"]["type"] == "practice"
 
 
-def test_what_the_box_refuses_is_said_in_its_words(page: Page, demo: Demo) -> None:
+def test_what_the_box_refuses_is_said_in_its_words(page: Page, session: Session) -> None:
     def somebody_was_faster(route: Route) -> None:
         httpx.post(route.request.url, **PLAIN).raise_for_status()
         route.continue_()
 
     page.route("**/pause", somebody_was_faster)
-    mine = card(page, "Final v Rival")
-    mine.get_by_role("button", name="Pause Final").click()
+    mine = card(page, session.name)
+    mine.get_by_role("button", name=f"Pause {session.name}").click()
     expect(page.locator(".notice.bad")).to_contain_text("Not paused: a session that is paused cannot pause")
     expect(mine.locator(".badge")).to_have_text("paused")
-    page.unroute("**/pause")
 
 
-def test_two_operators_do_not_overwrite_each_other(page: Page, demo: Demo) -> None:
-    mine = card(page, "Training")
-    mine.get_by_role("button", name="Edit Training").click()
-    form = page.get_by_role("dialog", name="Edit Training")
-    expect(form.get_by_label("Name")).to_have_value("Training")
-    expect(form.get_by_label("Kind")).to_have_value("practice")
+def test_two_operators_do_not_overwrite_each_other(page: Page, session: Session) -> None:
+    mine = card(page, session.name)
+    mine.get_by_role("button", name=f"Edit {session.name}").click()
+    form = page.get_by_role("dialog", name=f"Edit {session.name}")
+    expect(form.get_by_label("Name")).to_have_value(session.name)
+    expect(form.get_by_label("Kind")).to_have_value("game")
     form.get_by_label("Opponent").fill("Green")
-    theirs = f"{demo.urls[0]}/sessions/{sessions(demo)['Training']['id']}"
-    said = {"opponent": "Blue", "location": "North", "channel_ids": ["cam1"]}
-    httpx.patch(theirs, json=said, **PLAIN).raise_for_status()
+    theirs = {"opponent": "Blue", "location": "North", "channel_ids": ["cam1"]}
+    session.tell(f"/sessions/{session.id}", theirs, method="PATCH")
     form.get_by_role("button", name="Save").click()
     expect(form.get_by_role("alert")).to_contain_text("Somebody else has changed it")
     expect(form.get_by_label("Place")).to_have_value("North")
@@ -163,15 +169,14 @@ def test_two_operators_do_not_overwrite_each_other(page: Page, demo: Demo) -> No
     expect(form.get_by_label("Opponent")).to_be_focused()
     photograph(page, "operator-clash")
     form.get_by_role("button", name="Save").click()
-    expect(card(page, "Training v Green")).to_be_visible()
-    now = sessions(demo)["Training"]
+    expect(card(page, f"{session.name} v Green")).to_be_visible()
+    now = session.row()
     assert (now["opponent"], now["location"], now["channel_ids"]) == ("Green", "North", ["cam1"])
 
 
-def test_what_the_box_says_of_a_field_stands_at_the_field(page: Page, demo: Demo) -> None:
-    page.get_by_role("button", name="Show here: Final").click()
+def test_what_the_box_says_of_a_field_stands_at_the_field(page: Page, session: Session) -> None:
     page.keyboard.press("r")  # of the session in work
-    form = page.get_by_role("dialog", name="Edit Final")
+    form = page.get_by_role("dialog", name=f"Edit {session.name}")
     name = form.get_by_label("Name")
     name.fill("   ")
     name.press("Enter")
@@ -180,25 +185,25 @@ def test_what_the_box_says_of_a_field_stands_at_the_field(page: Page, demo: Demo
     expect(name).to_be_focused()
     name.fill("Grand final")
     name.press("Enter")
-    expect(card(page, "Grand final v Rival")).to_be_visible()
-    assert sessions(demo)["Grand final"]["week"] is None
+    expect(card(page, "Grand final")).to_be_visible()
+    assert (session.row()["name"], session.row()["week"]) == ("Grand final", None)
 
 
 @pytest.fixture
-def scrap(demo: Demo) -> Iterator[tuple[httpx.Client, str]]:
-    """The box as another device meets it, and the path of a session with two plays, one of them starred."""
-    with httpx.Client(base_url=demo.urls[0], **PLAIN) as box:
-        made = box.post("/sessions", json={"name": "Scrap", "type": "other"}).raise_for_status().json()
-        for _ in range(2):
-            play = box.post("/plays", json={"session_id": made["id"], "duration_seconds": 1})
-        box.post(f"/plays/{play.raise_for_status().json()['id']}/favorite").raise_for_status()
-        yield box, f"/sessions/{made['id']}"
+def scrap(demo: Demo) -> Iterator[Session]:
+    """Another session, which is over: with two plays, one of them starred."""
+    with own_session(demo.urls[0], "Scrap") as one:
+        one.play()
+        one.tell(f"/plays/{one.play()['id']}/favorite")
+        one.tell(f"/sessions/{one.id}/complete")
+        yield one
 
 
 def test_a_deleted_session_takes_its_plays_along_and_comes_back_with_them(
-    page: Page, demo: Demo, scrap: tuple[httpx.Client, str]
+    page: Page, demo: Demo, scrap: Session
 ) -> None:
-    box, path = scrap
+    path = f"/sessions/{scrap.id}"
+    scrap_plays = [play["id"] for play in scrap.plays()]
     with_plays = f"""[...app.box.state.plays.values()]
         .filter((play) => '{path}'.endsWith(play.session_id)).length === 2"""
     mine = card(page, "Scrap")
@@ -218,18 +223,21 @@ def test_a_deleted_session_takes_its_plays_along_and_comes_back_with_them(
     page.locator(".notice", has_text="Deleted Scrap.").get_by_role("button", name="Undo").click()
     expect(mine).to_be_visible()
     until(page, with_plays)
-    box.delete(path, params={"force": 1}).raise_for_status()
+    scrap.tell(f"{path}?force=1", method="DELETE")
     expect(mine).to_have_count(0)
-    page.get_by_text("1 deleted in the last 24 hours").click()
+    of_it = [f"[data-key='{play}']" for play in scrap_plays]
+    expect(page.locator(f"#deleted-plays :is({', '.join(of_it)})")).to_have_count(0)  # they come with it
+    page.locator("#deleted summary").click()
     photograph(page, "operator-deleted")
-    page.get_by_role("button", name="Restore Scrap").click()
+    gone = page.locator("#deleted li", has_text="Scrap")
+    gone.first.get_by_role("button", name="Restore Scrap").click()  # the newest
     expect(mine).to_be_visible()
-    expect(page.locator("#deleted")).to_be_hidden()
     until(page, with_plays)
+    page.reload()
+    expect(mine).to_be_visible()
 
 
-def test_footage_is_drawn_per_camera_with_what_is_missing(page: Page, demo: Demo) -> None:
-    card(page, "Demo").get_by_role("button", name="Show here: Demo").click()
+def test_footage_is_drawn_per_camera_with_what_is_missing(page: Page, demo: Demo, session: Session) -> None:
     cameras = page.locator("#cameras .camera")
     expect(cameras).to_have_count(2)
     for camera in cameras.all():
@@ -238,22 +246,33 @@ def test_footage_is_drawn_per_camera_with_what_is_missing(page: Page, demo: Demo
         expect(camera.locator("coverage-strip .ends b")).to_contain_text("recorded since")
         expect(camera.get_by_role("img", name="recorded since")).to_be_visible()
     page.get_by_role("button", name="Session", exact=True).click()
-    began = datetime.fromisoformat(sessions(demo)["Demo"]["actual_start"]).astimezone(zone(demo))
+    began = datetime.fromisoformat(session.row()["actual_start"]).astimezone(zone(demo))
     expect(page.locator("coverage-strip .ends span").first).to_have_text(f"{began:%H:%M:%S}")
     expect(page.get_by_role("region", name="Room on the disks").locator(".disk")).to_have_count(3)
 
 
-def test_connected_devices_and_how_far_behind_they_are(page: Page, browser: Browser, demo: Demo) -> None:
+def test_connected_devices_and_how_far_behind_they_are(
+    page: Page, browser: Browser, demo: Demo, session: Session
+) -> None:
     expect(page.locator("#devices")).to_contain_text("(this)")
-    other = open_page(browser, demo.urls[0] + "/#live")
-    expect(other.locator("#link[data-state=connected]")).to_be_visible()
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # looks at once
-    device = other.evaluate("app.prefs.get('device')")
-    expect(page.locator("#devices .device", has_text=device)).to_contain_text("up to date")
-    other.context.close()
+    with own_page(browser, demo.urls[0], session, "#live") as other:
+        expect(other.locator("#link[data-state=connected]")).to_be_visible()
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # looks at once
+        device = other.evaluate("app.prefs.get('device')")
+        expect(page.locator("#devices .device", has_text=device)).to_contain_text("up to date")
 
 
+@pytest.fixture
+def delays(demo: Demo) -> Iterator[None]:
+    """Cameras have no delay again after the test."""
+    yield
+    for channel in ("cam1", "cam2"):
+        tell(demo.urls[0], f"/channels/{channel}", {"latency_ms": 0}, method="PATCH")
+
+
+@pytest.mark.usefixtures("delays")
 def test_a_delay_is_set_by_stepping_to_the_same_instant_and_can_be_undone(page: Page, demo: Demo) -> None:
+    recorded_until(demo.urls[0], 3)
     page.keyboard.press("l")
     until(page, BOTH_SHOWN)
     apart = f"({TRUTH})().then(([ours, theirs]) => theirs - ours)"
@@ -286,71 +305,90 @@ def delay(demo: Demo, channel: str) -> int:
 # -- health
 
 
-@pytest.fixture(scope="module")
-def health(browser: Browser, demo: Demo) -> Iterator[Page]:
+@pytest.fixture
+def health(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
     """Opened from the status line, as people do; on a device whose clock is set to another zone."""
-    one = open_page(browser, demo.urls[-1], timezone_id="Asia/Kathmandu")
-    one.click("#link")
-    yield one
-    assert [said for said in errors_of(one) if "WebSocket" not in said] == []  # it was offline
+    with own_page(browser, demo.urls[-1], session, timezone_id="Asia/Kathmandu") as one:
+        one.click("#link")
+        yield one
+
+
+def status_of(health: Page, part: str, status: str) -> None:
+    expect(health.locator(f"#check-{part}")).to_have_attribute("data-status", status)
 
 
 def test_every_part_is_named_and_green(health: Page) -> None:
-    for part in (
-        "camera-cam1",
-        "recording_hours",
-        "disk_clips",
-        "clock",
-        "store",
-        "workers",
-        "connection",
-        "self-test",
-    ):
-        expect(health.locator(f"#check-{part}")).to_have_attribute("data-status", "ok")
+    """And the status line says how long can be recorded, the verdict, and leads here."""
+    for part in ("camera-cam1", "recording_hours", "disk_clips", "clock", "store", "workers", "connection"):
+        status_of(health, part, "ok")
+    status_of(health, "self-test", "ok")
     expect(health.locator("#check-self-test")).to_contain_text("edit_lists: ok")
     photograph(health, "health")
-
-
-def test_a_camera_that_is_off_is_amber_and_one_at_fault_is_red_with_the_fix(health: Page) -> None:
-    verdict = health.locator("#verdict")
-    camera = health.locator("#check-camera-cam1")
-    say(health, "/channels/cam1/deactivate")
-    expect(camera).to_have_attribute("data-status", "warn")
-    expect(camera.locator(".fix")).to_contain_text("Switch it on at Operator")
-    expect(verdict).to_contain_text("Camera 1")
-    say(health, "/channels/cam1/activate")
-    say(health, "/channels/cam1/error", "{ reason: 'lens cap' }")
-    expect(camera).to_have_attribute("data-status", "bad")
-    expect(camera.locator(".words")).to_contain_text("Lens cap")
-    expect(verdict).to_contain_text("Not ready: Camera 1")
-    photograph(health, "health-bad")
-    say(health, "/channels/cam1/activate")
-    expect(camera).to_have_attribute("data-status", "ok")
-
-
-def say(health: Page, path: str, body: str = "undefined") -> None:
-    health.evaluate(f"app.box.request('POST', '{path}', {body}).then(() => null)")
-
-
-def test_the_box_away_is_red_and_back_is_green_by_itself(health: Page) -> None:
-    health.context.set_offline(True)
-    expect(health.locator("#check-connection")).to_have_attribute("data-status", "bad")
-    expect(health.locator("#verdict")).to_contain_text("This device")
-    health.context.set_offline(False)
-    expect(health.locator("#check-connection")).to_have_attribute("data-status", "ok")
-    expect(health.locator("#check-store")).to_be_visible()
-
-
-def test_the_status_line_says_how_long_can_be_recorded_and_leads_to_health(health: Page) -> None:
     look = "document.dispatchEvent(new Event('visibilitychange'))"
     until(health, f"({look}, document.querySelector('#room').textContent.includes(' h'))")
-    room = health.locator("#room")
-    expect(room).to_have_attribute("href", "#health")
+    expect(health.locator("#room")).to_have_attribute("href", "#health")
     both = "[document.querySelector('#verdict').innerText, document.querySelector('#room').ariaLabel]"
     until(
         health,
         f"(([verdict, room]) => room.includes(`h of recording left. ${{verdict}}. Open health`))({both})",
     )
+
+
+def test_a_camera_that_is_off_is_amber_and_one_at_fault_is_red_with_the_fix(
+    health: Page, session: Session
+) -> None:
+    verdict = health.locator("#verdict")
+    camera = health.locator("#check-camera-cam1")
+    status_of(health, "camera-cam1", "ok")
+    try:
+        session.tell("/channels/cam1/deactivate")
+        status_of(health, "camera-cam1", "warn")
+        expect(camera.locator(".fix")).to_contain_text("Switch it on at Operator")
+        expect(verdict).to_contain_text("Camera 1")
+        session.tell("/channels/cam1/activate")
+        session.tell("/channels/cam1/error", {"reason": "lens cap"})
+        status_of(health, "camera-cam1", "bad")
+        expect(camera.locator(".words")).to_contain_text("Lens cap")
+        expect(verdict).to_contain_text("Not ready: Camera 1")
+        photograph(health, "health-bad")
+    finally:
+        session.tell("/channels/cam1/activate")
+    status_of(health, "camera-cam1", "ok")
+
+
+def test_the_box_away_is_red_and_nothing_it_said_before_is_said_of_now(
+    health: Page, session: Session
+) -> None:
+    """Since when is said; back it is green by itself. The sessions and cameras of Operator say the same."""
+    line, badge = health.locator("#check-session"), health.locator("#session-state")
+    for screen, shown in (("operator", "#cameras .camera"), ("health", "#check-session")):  # both are here
+        health.evaluate("(name) => app.go(name)", screen)
+        expect(health.locator(shown).first).to_be_visible()
+    status_of(health, "session", "ok")
+    expect(health.locator("#check-store")).to_be_visible()
+    expect(badge).to_have_text("LIVE")
+    health.context.set_offline(True)
+    status_of(health, "connection", "bad")
+    since = re.compile(r"The box has not answered since \d\d:\d\d:\d\d")
+    expect(health.locator("#check-connection .words")).to_have_text(since)
+    expect(line.locator(".words")).to_have_text(re.compile(f"{session.name} was active when the box last"))
+    expect(health.locator("#check-store")).to_have_count(0)
+    expect(health.locator("#check-own-clock .words")).not_to_contain_text("Agrees")
+    expect(health.locator("#verdict")).to_contain_text("This device")
+    expect(health.locator("#verdict-when")).to_contain_text("no answer since")
+    expect(badge).to_have_text("LIVE?")
+    photograph(health, "health-away")
+    health.evaluate("app.go('operator')")
+    expect(card(health, session.name).locator(".badge")).to_have_text("LIVE?")
+    expect(health.locator("#cameras .camera").first).to_contain_text("The box does not answer")
+    photograph(health, "operator-away")
+    health.context.set_offline(False)
+    expect(card(health, session.name).locator(".badge")).to_have_text("LIVE")
+    expect(health.locator("#cameras .badge").first).to_have_text("records")
+    health.evaluate("app.go('health')")
+    status_of(health, "connection", "ok")
+    status_of(health, "session", "ok")
+    expect(health.locator("#check-store")).to_be_visible()
 
 
 def test_times_are_the_sites_and_not_the_devices(health: Page, demo: Demo) -> None:
@@ -360,20 +398,19 @@ def test_times_are_the_sites_and_not_the_devices(health: Page, demo: Demo) -> No
     assert min(apart_s, 86_400 - apart_s) < 120, "the device is set to Kathmandu, a quarter of an hour off"
 
 
-def test_nothing_is_cut_off_on_a_phone(browser: Browser, demo: Demo) -> None:
-    page = open_page(browser, f"{demo.urls[-1]}/#operator", PHONE)
-    ready = {"operator": "#cameras .covered", "health": "#check-store", "lineup": "step-pane .instant"}
-    for screen, what in ready.items():
-        page.evaluate("(name) => app.go(name)", screen)
-        expect(page.locator(what).first).to_be_visible()
-        photograph(page, f"phone-{screen}")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        for wrong, where in (
-            ("e.offsetHeight < 44", "button, a, select"),
-            ("e.scrollWidth > e.clientWidth + 1", "button, h2, h3, .row"),
-        ):
-            all_ = f"[...document.querySelector('#main').querySelectorAll('{where}')]"
-            found = f"{all_}.filter(e => e.offsetParent && {wrong}).map(e => e.textContent)"
-            assert page.evaluate(found) == []
-    assert errors_of(page) == []
-    page.context.close()
+def test_nothing_is_cut_off_on_a_phone(browser: Browser, demo: Demo, session: Session) -> None:
+    recorded_until(demo.urls[0], 3)
+    with own_page(browser, demo.urls[-1], session, "#operator", size=PHONE) as page:
+        ready = {"operator": "#cameras .covered", "health": "#check-store", "lineup": "step-pane .instant"}
+        for screen, what in ready.items():
+            page.evaluate("(name) => app.go(name)", screen)
+            expect(page.locator(what).first).to_be_visible()
+            photograph(page, f"phone-{screen}")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            for wrong, where in (
+                ("e.offsetHeight < 44", "button, a, select"),
+                ("e.scrollWidth > e.clientWidth + 1", "button, h2, h3, .row"),
+            ):
+                all_ = f"[...document.querySelector('#main').querySelectorAll('{where}')]"
+                found = f"{all_}.filter(e => e.offsetParent && {wrong}).map(e => e.textContent)"
+                assert page.evaluate(found) == []

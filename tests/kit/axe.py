@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Page
 
 _AXE = Path(__file__).parents[1] / "app/node_modules/axe-core/axe.min.js"
-HERE = pytest.mark.skipif(not _AXE.exists(), reason="no axe-core here: tests/app/check fetches it")
+IS_HERE = _AXE.exists()
+HERE = pytest.mark.skipif(not IS_HERE, reason="no axe-core here: tests/app/check fetches it")
 # Until nothing was added for a while, or for as long as that takes where something always moves.
 _QUIET = """() => new Promise((done) => {
   const end = performance.now() + 1200;

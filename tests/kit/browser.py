@@ -7,16 +7,17 @@ Playwright has a loop of its own: drive it from a test that is not async, or fro
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from appliance.recorder.synthetic import barcode
 from appliance.recorder.synthetic.barcode import Burned
@@ -35,6 +36,13 @@ TABLET = {"width": 1180, "height": 820}
 PHONE = {"width": 390, "height": 844}
 WAIT_MS = LIMIT_S * 1000
 expect.set_options(timeout=WAIT_MS)  # its own, 5 s, is less than cameras and a browser need on a busy machine
+
+KEEP_PREFS = """(() => {
+  if (location.protocol.startsWith("http") && !localStorage.getItem("prefs")) {
+    const tested = { editLists: "ok", editListsBy: navigator.userAgent };
+    localStorage.setItem("prefs", JSON.stringify({ ...tested, ...%s }));
+  }
+})()"""
 
 # The green channel of the top rows of what the element shows at `second`, once it is really shown.
 _TOP_ROWS = """
@@ -75,11 +83,29 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def open_page(browser: Browser, url: str, size: dict[str, int] = TABLET, **options: object) -> Page:
-    """A page in a context of its own (another device), whose errors are kept by `errors_of`."""
+def open_device(
+    browser: Browser,
+    size: dict[str, int] = TABLET,
+    prefs: Mapping[str, object] | None = None,
+    **options: object,
+) -> BrowserContext:
+    """Another device, without a page. `prefs`: what it keeps of itself, self-test done; None: it is new."""
     context = browser.new_context(viewport={"width": size["width"], "height": size["height"]}, **options)  # type: ignore[arg-type]
     context.set_default_timeout(WAIT_MS)
-    page = context.new_page()
+    if prefs is not None:
+        context.add_init_script(KEEP_PREFS % json.dumps(prefs))
+    return context
+
+
+def open_page(
+    browser: Browser,
+    url: str,
+    size: dict[str, int] = TABLET,
+    prefs: Mapping[str, object] | None = None,
+    **options: object,
+) -> Page:
+    """A page of another device (`open_device`), whose errors are kept by `errors_of`."""
+    page = open_device(browser, size, prefs, **options).new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
@@ -136,6 +162,19 @@ def plain_get(url: str) -> Any:
     answer = httpx.get(url, **PLAIN)
     answer.raise_for_status()
     return answer.json()
+
+
+def without_edit_lists(page: Page, films: str) -> None:
+    """The films of this address pattern lose their edit lists on the way, as in a browser that ignores them.
+
+    The page's preference `editLists` must say "ignored": its self-test would find out otherwise.
+    """
+
+    def without(route: Route) -> None:
+        answer = route.fetch(headers={k: v for k, v in route.request.headers.items() if k != "range"})
+        route.fulfill(response=answer, body=answer.body().replace(b"elst", b"skip"))
+
+    page.route(films, without)
 
 
 def ignore_edit_lists(page: Page, films: str) -> None:

@@ -1,0 +1,146 @@
+"""What a browser test has for itself at a box that a whole file shares: a session, its plays, a page.
+
+Owns: sessions that are made for one test and deleted after it, pages that know their session from their first
+script on. Must not know: what is tested.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from appliance.kernel.clock import from_rfc3339, to_rfc3339, wall_us
+from tests.kit.browser import TABLET, errors_of, open_device, open_page, plain_get
+from tests.kit.waiting import LIMIT_S, PLAIN
+
+
+def tell(url: str, path: str, body: object = None, method: str = "POST") -> Any:
+    """A request by another device; its answer."""
+    answer = httpx.request(method, url + path, json=body, **PLAIN)
+    answer.raise_for_status()
+    return answer.json() if answer.content else None
+
+
+@dataclass(frozen=True)
+class Session:
+    """A running session of one test. What is asked here is asked by another device than the test's page."""
+
+    url: str
+    id: str
+    name: str
+
+    def tell(self, path: str, body: object = None, method: str = "POST") -> Any:
+        return tell(self.url, path, body, method)
+
+    def row(self) -> dict[str, Any]:
+        return dict(plain_get(f"{self.url}/sessions/{self.id}"))
+
+    def plays(self, include: str = "") -> list[dict[str, Any]]:
+        """Its plays, newest first. `include`: "clips"."""
+        query = f"session_id={self.id}" + (f"&include={include}" if include else "")
+        return list(plain_get(f"{self.url}/plays?{query}")["items"])
+
+    def clips(self) -> list[dict[str, Any]]:
+        return list(plain_get(f"{self.url}/clips?session_id={self.id}")["items"])
+
+    def tags(self, play: dict[str, Any]) -> list[dict[str, Any]]:
+        return list(plain_get(f"{self.url}/tags?play_id={play['id']}")["items"])
+
+    def play(self, seconds: float = 0.5, ago_s: float = 1.5) -> dict[str, Any]:
+        """A whole play that began so long ago; its footage may be on its way."""
+        start = to_rfc3339(wall_us() - round(ago_s * 1e6))
+        body = {"session_id": self.id, "start_time": start, "duration_seconds": seconds}
+        return dict(self.tell("/plays", body))
+
+    def ready_play(self, seconds: float = 0.5) -> dict[str, Any]:
+        """A play of footage that is there on every camera, with its clips, all of them whole."""
+        end_us = recorded_until(self.url, seconds)
+        body = {"session_id": self.id, "start_time": to_rfc3339(end_us - round(seconds * 1e6))}
+        made = self.tell("/plays", {**body, "duration_seconds": seconds})
+        deadline = time.monotonic() + LIMIT_S
+        while not whole(play := plain_get(f"{self.url}/plays/{made['id']}?include=clips")):
+            assert time.monotonic() < deadline, play
+            time.sleep(0.02)
+        return dict(play)
+
+
+def whole(play: dict[str, Any]) -> bool:
+    """Every clip can be watched and lacks nothing."""
+    return all(clip["stream_url"] and not clip["coverage"]["missing"] for clip in play["clips"])
+
+
+@contextmanager
+def own_session(url: str, name: str = "Game", **fields: object) -> Iterator[Session]:
+    """A session that runs; nothing of it is left, and no page is offered it later."""
+    made = tell(url, "/sessions", {"name": name, "type": "game", **fields})
+    tell(url, f"/sessions/{made['id']}/start")
+    try:
+        yield Session(url, made["id"], name)
+    finally:
+        remove(url, made["id"])
+
+
+def remove(url: str, session_id: str) -> None:
+    """End and delete a session, with what is in it; one that is gone is gone."""
+    httpx.post(f"{url}/sessions/{session_id}/complete", **PLAIN)  # refused where it does not run
+    answer = httpx.delete(f"{url}/sessions/{session_id}", params={"force": 1}, **PLAIN)
+    assert answer.status_code in (200, 204, 404, 410), answer.text
+
+
+@contextmanager
+def own_page(
+    browser: Browser,
+    url: str,
+    session: Session | None,
+    where: str = "",
+    *,
+    size: dict[str, int] = TABLET,
+    prefs: dict[str, object] | None = None,
+    **options: object,
+) -> Iterator[Page]:
+    """A page of another device that works in the session.
+
+    It must make no error but of its socket, as when the box is away. Its browser is known to honour edit
+    lists: the self-test has its own tests and is not run once more.
+    """
+    known = {"session": session.id if session else "", **(prefs or {})}
+    page = open_page(browser, f"{url}/{where}", size, known, **options)
+    try:
+        yield page
+        assert [each for each in errors_of(page) if "WebSocket" not in each] == []
+    finally:
+        page.context.close()
+
+
+@contextmanager
+def own_device(browser: Browser, session: Session) -> Iterator[BrowserContext]:
+    """A device that works in the session and opens its pages when the test says so."""
+    context = open_device(browser, prefs={"session": session.id})
+    try:
+        yield context
+    finally:
+        context.close()
+
+
+def recorded_until(url: str, seconds: float) -> int:
+    """Until when every camera has footage without a hole, box time, us; waits until it is as long."""
+    deadline = time.monotonic() + LIMIT_S
+    while True:
+        spans = [last_span(url, each["id"]) for each in plain_get(f"{url}/channels")["items"]]
+        start_us, end_us = max(start for start, _ in spans), min(end for _, end in spans)
+        if end_us - start_us > seconds * 1e6:
+            return end_us
+        assert time.monotonic() < deadline, spans
+        time.sleep(0.05)
+
+
+def last_span(url: str, channel_id: str) -> tuple[int, int]:
+    """The newest footage of a channel without a hole; (0, 0): none."""
+    spans = plain_get(f"{url}/channels/{channel_id}/timeline")["spans"]
+    return (from_rfc3339(spans[-1]["start"]), from_rfc3339(spans[-1]["end"])) if spans else (0, 0)
