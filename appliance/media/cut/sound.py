@@ -209,7 +209,9 @@ def _packets_in(reader: PartReader, place: tuple[int, int]) -> list[_Packets]:
             start = run.tfdt * NS // track.timescale + since_ns
             end = start + sum(run.durations) * NS // track.timescale
             found.append(_Packets(place[0], rank, track, run, start, end))
-    return sorted(found, key=lambda one: one.start_ns)
+    if len(found) > 1:
+        found.sort(key=lambda packets: packets.start_ns)
+    return found
 
 
 def _step(reader: PartReader, place: tuple[int, int], by: int) -> tuple[int, int]:
@@ -236,6 +238,8 @@ def _pieces(sound: _Sound, run: TrackRun, start: int, low: int, high: int, cuts:
     longest = _HOLE_PACKETS * sound.typical(run)
     if max(run.durations) > longest:
         marks |= {place + 1 for place in range(lo, hi) if run.durations[place] > longest}
+    if len(marks) == 2:
+        return [(lo, hi, times[lo])]
     return [(a, b, times[a]) for a, b in pairwise(sorted(marks))]
 
 

@@ -175,7 +175,10 @@ def _tables(track: TrackTable, wide: bool) -> Iterable[bytes]:
 
 
 def _run_lengths(fourcc: bytes, values: array[int]) -> bytes:
-    runs = [number for value, same in groupby(values) for number in (sum(1 for _ in same), value)]
+    if values and values.count(values[0]) == len(values):
+        runs = [len(values), values[0]]
+    else:
+        runs = [number for value, same in groupby(values) for number in (len(list(same)), value)]
     return boxes.full_box(fourcc, 0, 0, struct.pack(f">I{len(runs)}I", len(runs) // 2, *runs))
 
 
