@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from hashlib import blake2b
@@ -40,6 +40,7 @@ READS: Final = 16  # design section 3: threads of media reads
 FACTS_MAX: Final = 1000  # untold facts while the database is away; beyond it the oldest are dropped
 _QUIET_S: Final = 1.5  # longer than any part
 _FOLDERS_S: Final = 5.0
+_FORGET_S: Final = 5.0  # the next listing comes within 0.1 s; on a disk that hangs, later
 _START_S: Final = 5.0  # a disk that hangs must not keep marks from being taken
 
 Announce = Callable[[Fact], Awaitable[None]]
@@ -222,13 +223,17 @@ class RecordingsHandle:
         return 0.0 if one is None else bytes_per_s(one.channel, self._clock.now_us())
 
     async def remove(self, channel_id: str, names: Sequence[str]) -> None:
-        """Delete these files of the channel (`<channel id>/<file>`), durably; the index forgets them at once.
+        """Delete these files of the channel (`<channel id>/<file>`), durably, and wait until the index has
+        forgotten them (5 s at most, on a disk that hangs).
 
         No gap is told: nobody was cut off. Raises OSError.
         """
         segments = [name.removeprefix(f"{channel_id}/") for name in names]
         await in_thread(unlink_segments, self.recordings_dir, channel_id, segments, limiter=self.reads)
         self.rescan_now(channel_id)
+        if (one := self._state.followed.get(channel_id)) is not None:
+            with trio.move_on_after(_FORGET_S):
+                await _forgotten(one, segments)
 
     def statistics(self) -> dict[str, int]:
         """Figures for health: untold facts, segments waiting to be walked."""
@@ -326,6 +331,12 @@ class _Follow:
                 self.nursery.start_soon(follow_channel, one, name=f"recordings: {channel_id}")
                 begun.append(one)
         return begun
+
+
+async def _forgotten(followed: Followed, names: Iterable[str]) -> None:
+    """Wait until the index has none of these files, but for those on a disk that is not mounted."""
+    while any(name in followed.channel.segments and name not in followed.absent for name in names):
+        await followed.shared.changed.wait_past(followed.shared.changed.count)
 
 
 async def _adjust_for_ever(follow: _Follow) -> None:
