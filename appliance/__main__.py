@@ -29,13 +29,13 @@ from appliance.kernel.version import appliance_version
 from appliance.ops.lock import StateBusy
 from appliance.ops.logs import choose_style, configure_logs
 from appliance.ops.loopwatch import LoopWatch
+from appliance.server.connections.listeners import CannotListen
 from appliance.settings import DEFAULT_PATH, Settings, SettingsError, check_settings, load_settings
-from appliance.web.listeners import CannotListen
 
 if TYPE_CHECKING:
     from appliance.daemon import Ready
     from appliance.kernel.store import Store
-    from appliance.web.server import Bound
+    from appliance.server.connections.server import Bound
 
     Daemon = Callable[..., Awaitable[None]]
 

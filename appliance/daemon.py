@@ -29,6 +29,7 @@ from appliance.clips.viewing.exact_frames import ExactFrames
 from appliance.clips.viewing.quality import quality_routes
 from appliance.clips.viewing.replay import Replays, picture_routes
 from appliance.clips.viewing.thumbnails import Pictures
+from appliance.http.api import Command, Routes
 from appliance.kernel.actor import running
 from appliance.kernel.allocator import run_giving_back
 from appliance.kernel.clock import BoxClock
@@ -51,14 +52,13 @@ from appliance.ops.watchdog import interval_s, run_watchdog
 from appliance.recorder.embedded import RecorderHandle
 from appliance.recordings.actor import RecordingsHandle
 from appliance.recordings.http import recordings_routes
+from appliance.server.app import make_app, make_local_app
+from appliance.server.box_routes import Hooks, Site
+from appliance.server.connections.server import Bound, run_server
 from appliance.sessions.http import session_routes
 from appliance.settings import Settings
 from appliance.snapshot import snapshot
 from appliance.tags.http import tag_routes
-from appliance.web.api import Command, Routes
-from appliance.web.app import make_app, make_local_app
-from appliance.web.common import Hooks, Site
-from appliance.web.server import Bound, run_server
 from appliance.wiring import boards, bridges, keeping, soundness
 from appliance.wiring.media import PoolJobs
 from appliance.wiring.sources import HookCalls, Sources

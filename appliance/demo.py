@@ -14,11 +14,11 @@ from appliance.kernel.fields import known_zone
 from appliance.kernel.operation import Caller
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
+from appliance.server.connections.server import Bound
 from appliance.sessions.machine import SessionEvent
 from appliance.sessions.model import SessionIn
 from appliance.sessions.store import create_session, move_session
 from appliance.settings import Settings, check_settings
-from appliance.web.server import Bound
 
 SESSION_NAME = "Demo"
 

@@ -8,8 +8,8 @@ import pytest
 
 from appliance.demo import begin_demo, begin_session, demo_settings, machine_zone
 from appliance.kernel.store import open_store
+from appliance.server.connections.server import Bound
 from appliance.settings import SettingsError
-from appliance.web.server import Bound
 from tests.kit.clock import HandClock
 
 

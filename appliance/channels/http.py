@@ -20,11 +20,11 @@ from appliance.channels.model import (
     Heartbeat,
 )
 from appliance.channels.monitor import MonitorHandle
+from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.kernel import json
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.errors import FieldError, Refused
 from appliance.kernel.operation import Answer
-from appliance.web.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 
 
 def channel_routes(monitor: MonitorHandle, clock: Clock) -> Routes:

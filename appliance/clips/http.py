@@ -23,8 +23,8 @@ from appliance.clips.model import (
 )
 from appliance.clips.records import marks, plays, queries, takeback
 from appliance.clips.records.marks import MarkRules
+from appliance.http.api import Ctx, Routes
 from appliance.kernel.operation import Answer
-from appliance.web.api import Ctx, Routes
 
 
 def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:

@@ -13,6 +13,7 @@ from typing import Any
 import trio
 from pydantic import BaseModel, Field
 
+from appliance.http.api import Command, Ctx, RawRoute, Routes
 from appliance.kernel import json
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.operation import Answer
@@ -20,7 +21,6 @@ from appliance.kernel.store import Store
 from appliance.live.commands import CommandDesk
 from appliance.live.http import Endpoint
 from appliance.live.hub import ClientStats, Hub
-from appliance.web.api import Command, Ctx, RawRoute, Routes
 
 
 class LiveClient(BaseModel):

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import trio
 
+from appliance.http.api import Receive
 from appliance.kernel.journal import Journal
 from appliance.kernel.signal import Signal
 from appliance.live.protocol import (
@@ -29,7 +30,6 @@ from appliance.live.protocol import (
     parse_message,
 )
 from appliance.live.transport import Gone, Transport, Upcalls
-from appliance.web.api import Receive
 
 PAGE = 128  # events per write: about 80 kB, the most that is half-sent when a client is cut off
 COMMANDS_MAX = 8  # of one client at work; its next message waits, so that a flood waits for itself alone

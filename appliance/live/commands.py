@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from appliance.http.api import Command, Ctx
+from appliance.http.problems import problem_document, unexpected
+from appliance.http.requests import validate
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import FieldError, Refused, Unavailable
 from appliance.kernel.operation import Answer, Caller, command_fingerprint
@@ -15,9 +18,6 @@ from appliance.kernel.store import Store
 from appliance.live import protocol
 from appliance.live.border import survive
 from appliance.live.protocol import CommandFrame, Ping
-from appliance.web.api import Command, Ctx
-from appliance.web.problems import problem_document, unexpected
-from appliance.web.requests import validate
 
 
 class CommandDesk:

@@ -18,10 +18,10 @@ from wsproto.events import CloseConnection, Pong
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
+from appliance.http.api import Receive, Send
+from appliance.http.passthrough import Wire, wire_of
 from appliance.live.protocol import PING_FRAME, TOO_LARGE, Close, short_reason, text_frame
 from appliance.live.transport import CLOSE_GRACE_S, Gone, Upcalls, send_accept, until_disconnect
-from appliance.web.api import Receive, Send
-from appliance.web.passthrough import Wire, wire_of
 
 SEND_BUFFER_BYTES = 128 * 1024  # what the kernel keeps for one client; Linux doubles it
 CLOSING_BUFFER_BYTES = 256 * 1024  # room for the last words to a client that does not read

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import trio
 
+from appliance.http.api import Receive, Scope, Send
+from appliance.http.caller import device_of
+from appliance.http.requests import header_map
 from appliance.live import protocol
 from appliance.live.border import survive
 from appliance.live.client import Client
@@ -18,9 +21,6 @@ from appliance.live.direct import DirectTransport
 from appliance.live.hub import Hub
 from appliance.live.protocol import RESTART, Close, Hello, ProtocolError, parse_hello
 from appliance.live.transport import Gone, PlainTransport
-from appliance.web.api import Receive, Scope, Send
-from appliance.web.caller import device_of
-from appliance.web.requests import header_map
 
 
 @dataclass(frozen=True, slots=True)

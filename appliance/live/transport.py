@@ -13,8 +13,8 @@ from typing import Protocol
 import h11
 import trio
 
+from appliance.http.api import Receive, Send
 from appliance.live.protocol import payload_of, short_reason
-from appliance.web.api import Receive, Send
 
 CLOSE_GRACE_S = 2.0  # for the close frame to leave and the client to answer it
 

@@ -20,6 +20,7 @@ from typing import Protocol
 import structlog
 import trio
 
+from appliance.http.api import RawRoute, Receive, Scope, Send
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import not_found
 from appliance.kernel.signal import Signal
@@ -46,7 +47,6 @@ from appliance.media.cut.live_parts import (
 )
 from appliance.media.index.view import Key, Part, SegmentView
 from appliance.media.mp4.fmp4 import Malformed
-from appliance.web.api import RawRoute, Receive, Scope, Send
 
 log = structlog.get_logger("live")
 

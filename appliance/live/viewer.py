@@ -13,12 +13,12 @@ from typing import TypeVar
 
 import trio
 
+from appliance.http.api import Receive, Send
 from appliance.kernel import json
 from appliance.live.direct import DirectTransport
 from appliance.live.protocol import PING_FRAME, Bucket, Close
 from appliance.live.transport import PlainTransport, Transport, Upcalls
 from appliance.media.index.view import Key, SegmentView
-from appliance.web.api import Receive, Send
 
 T = TypeVar("T")
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
+from appliance.http.api import RawRoute, Receive, Routes, Scope, Send
+from appliance.http.requests import header_map, read_body
 from appliance.kernel import json
 from appliance.kernel.errors import Refused, not_found
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 from appliance.mediamtx.whep import Whep, WhepAnswer
-from appliance.web.api import RawRoute, Receive, Routes, Scope, Send
-from appliance.web.requests import header_map, read_body
 
 _SDP = "application/sdp"
 _FRAGMENT = "application/trickle-ice-sdpfrag"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from appliance.http.api import Ctx, Routes
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable, invalid, not_found
 from appliance.kernel.operation import Answer
@@ -13,7 +14,6 @@ from appliance.media.files import open_once
 from appliance.media.mp4.fmp4 import Malformed
 from appliance.recordings.actor import RecordingsHandle
 from appliance.recordings.model import Timeline, TimelineQuery, timeline_resource
-from appliance.web.api import Ctx, Routes
 
 DEFAULT_SPAN_US = 10 * 60 * 1_000_000
 FRAMES_SPAN_US = 60 * 1_000_000  # contract.md section 3: 3,600 frames at 60 fps, 10 ms of reading

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from appliance.http.api import Ctx, Handler, Routes
 from appliance.kernel.operation import Answer
 from appliance.sessions import store
 from appliance.sessions.machine import SessionEvent
 from appliance.sessions.model import ForceQuery, Session, SessionIn, SessionPatch, SessionQuery
-from appliance.web.api import Ctx, Handler, Routes
 
 
 def session_routes(

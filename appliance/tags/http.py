@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from appliance.http.api import Ctx, Routes
 from appliance.kernel.operation import Answer
 from appliance.tags import store
 from appliance.tags.model import Stats, Tag, TagIn, TagPage, TagPatch, TagQuery
 from appliance.tags.template import TaggingSettings, TagTemplate, template_of
-from appliance.web.api import Ctx, Routes
 
 
 def tag_routes(tagging: TaggingSettings) -> Routes:

@@ -17,6 +17,7 @@ from appliance.channels.configured import Applied, apply_config
 from appliance.channels.store import footage_changed
 from appliance.clips.records.takeback import restore_session_clips
 from appliance.clips.viewing.thumbnails import DecodeKey
+from appliance.http.api import Ctx, Routes
 from appliance.kernel.actor import running
 from appliance.kernel.clock import Clock
 from appliance.kernel.errors import Unavailable
@@ -39,7 +40,6 @@ from appliance.recordings.gap_events import journal_gap
 from appliance.recordings.model import Fact, FootageChanged
 from appliance.settings import Settings
 from appliance.tags.store import delete_tags_of, restore_tags_of
-from appliance.web.api import Ctx, Routes
 from appliance.wiring.sources import HookCalls
 from appliance.workers.jobs import ThumbnailJob
 from appliance.workers.pool import Priority, WorkerPoolHandle

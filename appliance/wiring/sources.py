@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from appliance.channels.monitor import MonitorHandle
+from appliance.http.api import Ctx, Routes
 from appliance.kernel.clock import Clock
 from appliance.kernel.operation import Answer
 from appliance.mediamtx.publishers import SLOW_S, Publisher, PublishersHandle
@@ -19,7 +20,6 @@ from appliance.recorder.embedded import RecorderHandle
 from appliance.recorder.source_facts import ChannelFacts, Line
 from appliance.recordings.actor import RecordingsHandle
 from appliance.recordings.model import FootageState, SourceState
-from appliance.web.api import Ctx, Routes
 
 RUN_CHANGES_BAD: Final = 5  # in a minute: a camera on a bad line reconnects less often
 UNRECORDED_S: Final = 3.0  # connected for so long, and nothing recorded: a GOP is 1 to 2 s

@@ -47,11 +47,11 @@ def serve(path: str, host: str = "127.0.0.1") -> None:
     """The box's server with /file, /virtual and /plain (the fallback), and POST /mark: one commit."""
     import trio
 
+    from appliance.http.ranges import FileRange, Media, send_media
     from appliance.kernel import interpreter
     from appliance.kernel.clock import BoxClock
     from appliance.kernel.store import open_store
-    from appliance.web.ranges import FileRange, Media, send_media
-    from appliance.web.server import run_server
+    from appliance.server.connections.server import run_server
 
     def media_of(kind: str) -> Media:
         fd = os.open(path, os.O_RDONLY)

@@ -46,7 +46,7 @@ def serve(rate: float, seconds: float, use_direct: bool) -> None:
     from appliance.kernel.clock import BoxClock
     from appliance.kernel.store import open_store
     from appliance.live.broadcaster import run_live
-    from appliance.web.server import run_server
+    from appliance.server.connections.server import run_server
 
     async def produce(store: Any) -> None:
         due = trio.current_time()

@@ -4,7 +4,7 @@ Goal: acknowledged in < 100 ms (p50) while angles load, two at a time as the app
 what it would be without that rule. Two links:
 - a relay (tests/kit/narrow.py): one queue a direction, 16 kB of each connection in it;
 - tbf (tests/kit/bottleneck.py; root only): the kernel's own queue, which holds 400 ms and which TCP fills;
-  with and without the box's rule (appliance/web/pacing.py), turn about. `of_link`: the video's share of it.
+  with and without the box's rule (appliance/http/pacing.py), turn about. `of_link`: the video's share of it.
 """
 
 from __future__ import annotations
@@ -178,7 +178,8 @@ def view(path: str, held_back: bool, loading: int, count: int) -> None:
 
 def serve(path: str, held_back: bool) -> None:
     """The box's process: delivery's, with the congestion control a box has, with the rule or without."""
-    from appliance.web import listeners, pacing
+    from appliance.http import pacing
+    from appliance.server.connections import listeners
 
     listen = listeners._listen
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-TARGET = "appliance/web/static/state/api.d.ts"
+TARGET = "appliance/app/state/api.d.ts"
 HEADER = "// Made by scripts/api-types from /openapi.json: do not edit. Types only, not served.\n"
 WANTED = (
     "Channel", "Clients", "Clip", "Coverage", "Health", "LiveClient", "Missing", "Part", "Play",

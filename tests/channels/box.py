@@ -12,10 +12,10 @@ import trio
 
 from appliance.channels.http import channel_routes
 from appliance.channels.monitor import MonitorHandle, run_channel_monitor
+from appliance.http.api import Ctx, Routes
 from appliance.kernel import json
 from appliance.kernel.operation import Answer, Caller
 from appliance.kernel.store import Store
-from appliance.web.api import Ctx, Routes
 from tests.kit.box import sim_store
 
 

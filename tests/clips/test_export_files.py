@@ -17,11 +17,11 @@ from appliance.clips.housekeeping.actor import run_clip_files
 from appliance.clips.model import ClipIn
 from appliance.clips.records import cut_states as cuts
 from appliance.clips.records import marks
+from appliance.http.api import Routes
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Row, Tx
-from appliance.web.api import Routes
-from appliance.web.app import make_app
-from appliance.web.common import Hooks, Site
+from appliance.server.app import make_app
+from appliance.server.box_routes import Hooks, Site
 from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
 from tests.kit.client import Client
 from tests.kit.clock import HandClock

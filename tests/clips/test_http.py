@@ -22,12 +22,12 @@ from appliance.clips.records.plays import close_session_ghosts
 from appliance.clips.records.stored_plans import plans_to_write
 from appliance.clips.viewing.replay import Replays, picture_routes
 from appliance.clips.viewing.thumbnails import Pictures
+from appliance.http.api import Routes
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.store import Store, open_store
 from appliance.media.index.view import SegmentView
-from appliance.web.api import Routes
-from appliance.web.app import make_app
-from appliance.web.common import Hooks, Site
+from appliance.server.app import make_app
+from appliance.server.box_routes import Hooks, Site
 from tests.kit.box import add_channel, add_session, mark_rules
 from tests.kit.client import Client
 from tests.kit.clock import KICKOFF_US, HandClock

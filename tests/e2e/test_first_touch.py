@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
 ]
 ROOT = Path(__file__).parents[2]
-STATIC = ROOT / "appliance/web/static"
+STATIC = ROOT / "appliance/app"
 
 
 def test_types_of_the_api_are_those_of_the_api(demo: Demo) -> None:

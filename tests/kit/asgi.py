@@ -11,8 +11,8 @@ from typing import Any
 import h11
 import trio
 
-from appliance.web import listeners
-from appliance.web.server import run_server
+from appliance.server.connections import listeners
+from appliance.server.connections.server import run_server
 
 Message = dict[str, Any]
 App = Callable[..., Awaitable[Any]]

@@ -13,6 +13,7 @@ import trio
 import trio_websocket
 from pydantic import Field
 
+from appliance.http.api import Command, Ctx
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.errors import Refused
 from appliance.kernel.fields import Input
@@ -20,7 +21,6 @@ from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Tx
 from appliance.live.broadcaster import LiveHandle, run_live
-from appliance.web.api import Command, Ctx
 from tests.kit.asgi import serving
 from tests.kit.waiting import LIMIT_S
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from appliance.kernel.clock import from_rfc3339
-from appliance.web.app import make_app
-from appliance.web.common import Hooks, Site
+from appliance.server.app import make_app
+from appliance.server.box_routes import Hooks, Site
 from tests.kit.client import Client
 from tests.live.kit import Running, wait_until
 

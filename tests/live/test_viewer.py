@@ -18,7 +18,7 @@ from appliance.live.viewer import QUIET_S, TAKE_S, Dropped, Viewer
 from tests.kit.asgi import serving
 from tests.kit.waiting import LIMIT_S
 from tests.live.raw import RawClient, close_frame
-from tests.web.sockets import circles, frame, handshake
+from tests.server.sockets import circles, frame, handshake
 
 
 class Socket:

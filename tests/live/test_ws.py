@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import trio
 
+from appliance.http import passthrough
 from appliance.kernel.clock import from_rfc3339
 from appliance.live import client as client_module
 from appliance.live import protocol
-from appliance.web import passthrough
 from tests.live.kit import Running, Tablet, running_box, wait_until
 
 

@@ -14,9 +14,9 @@ import pytest
 from appliance.kernel.store import open_store
 from appliance.mediamtx.http import Previews
 from appliance.mediamtx.whep import Whep, open_whep, webrtc_url
+from appliance.server.app import make_app
+from appliance.server.box_routes import Hooks, Site
 from appliance.settings import check_settings
-from appliance.web.app import make_app
-from appliance.web.common import Hooks, Site
 from appliance.wiring import bridges
 from tests.kit.box import add_channel
 from tests.kit.client import Client, Reply

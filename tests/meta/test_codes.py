@@ -1,4 +1,4 @@
-"""Every code of a problem document is in the table of appliance/web/README.md, and no other."""
+"""Every code of a problem document is in the table of appliance/http/README.md, and no other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_table_of_codes_has_every_code_once() -> None:
         for path in sorted((ROOT / "appliance").rglob("*.py"))
         for code in codes_in(ast.parse(path.read_text()))
     }
-    text = (ROOT / "appliance/web/README.md").read_text()
+    text = (ROOT / "appliance/http/README.md").read_text()
     table = text.partition("## The codes of problem documents")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     told = re.findall(r"`(\w+)`", " ".join(rows))

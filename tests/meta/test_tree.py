@@ -35,8 +35,8 @@ REACHED_THROUGH: dict[str, str] = {
     "recordings/channel/overlaps.py": "tests/recordings/test_overlapping_runs.py",
     "recordings/clocks/time_leaps.py": "tests/recordings/test_truth.py",
     "recordings/summary.py": "tests/recordings/test_actor.py",
-    "web/endpoint.py": "tests/web/test_app.py",
-    "web/mount.py": "tests/web/test_app.py",
+    "server/endpoint.py": "tests/server/test_app.py",
+    "server/mount.py": "tests/server/test_app.py",
     "workers/__main__.py": "tests/workers/test_worker_process.py",
     "workers/child.py": "tests/workers/test_worker_process.py",
     "workers/rehearsal.py": "tests/workers/test_worker_process.py",
@@ -58,9 +58,9 @@ BORDERS: dict[str, str] = {
     "kernel/threads.py:_Outcome.of": "raised again where the call was made",
     "live/border.py:survive": "one WebSocket ends, with a trace id",
     "recordings/following/disk.py:_scan": "one recording file becomes unreadable, with the reason",
-    "web/dispatch.py:Dispatcher._http": "one request is answered 500, with a trace id",
-    "web/dispatch.py:Dispatcher._websocket": "one WebSocket ends, with a trace id",
-    "web/server.py:_Door.serve": "one connection ends",
+    "server/dispatch.py:Dispatcher._http": "one request is answered 500, with a trace id",
+    "server/dispatch.py:Dispatcher._websocket": "one WebSocket ends, with a trace id",
+    "server/connections/server.py:_Door.serve": "one connection ends",
 }
 EVERYTHING = {"Exception", "BaseException", "ExceptionGroup", "BaseExceptionGroup"}
 
@@ -118,7 +118,15 @@ def test_no_file_is_long() -> None:
     assert {name: lines for name, lines in lengths.items() if lines > FILE_LINES_MAX} == {}
 
 
-ROOMS_OF = ("clips", "media", "mediamtx", "recorder", "recordings")  # the other folders follow
+ROOMS_OF = (
+    "clips",
+    "http",
+    "media",
+    "mediamtx",
+    "recorder",
+    "recordings",
+    "server",
+)
 ROOM_FILES_MAX = 12
 
 

@@ -13,8 +13,8 @@ from appliance.kernel.clock import from_rfc3339, to_rfc3339
 from appliance.kernel.store import open_store
 from appliance.recordings.actor import RecordingsHandle
 from appliance.recordings.http import recordings_routes
-from appliance.web.app import make_app
-from appliance.web.common import Hooks, Site
+from appliance.server.app import make_app
+from appliance.server.box_routes import Hooks, Site
 from tests.kit.client import Client
 from tests.recordings.tree import PART_US, Box, RealClock, frames_seen, live_camera, until
 

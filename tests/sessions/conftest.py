@@ -11,9 +11,9 @@ import pytest
 
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Tx
+from appliance.server.app import make_app
+from appliance.server.box_routes import Hooks, Site
 from appliance.sessions.http import session_routes
-from appliance.web.app import make_app
-from appliance.web.common import Hooks, Site
 from tests.kit.client import Client
 from tests.kit.clock import HandClock
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.http.api import Ctx
 from appliance.kernel import json
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller
@@ -12,7 +13,6 @@ from appliance.kernel.store import Store
 from appliance.kernel.tx import Tx
 from appliance.tags.http import tag_routes
 from appliance.tags.template import TaggingSettings
-from appliance.web.api import Ctx
 from tests.kit.box import add_channel, add_session
 
 ROUTES = tag_routes(TaggingSettings())

@@ -23,12 +23,12 @@ from appliance.clips.files.delivery import Delivery
 from appliance.clips.files.write_plan import sync_directory
 from appliance.clips.records import cut_states as cuts
 from appliance.clips.records.cut_states import Job
+from appliance.http.ranges import FileRange
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.follow import follow
 from appliance.kernel.store import Store
 from appliance.kernel.threads import in_thread
 from appliance.media.cut.plan import Plan
-from appliance.web.ranges import FileRange
 
 T = TypeVar("T")
 log = structlog.get_logger("exports")

@@ -18,12 +18,12 @@ from appliance.clips.files.clips_disk import ClipsDisk
 from appliance.clips.records import cut_states as cuts
 from appliance.clips.records.cut_states import Job
 from appliance.clips.records.expiry import OwnFile, footage_is_gone, own_file
+from appliance.http.ranges import FileRange
 from appliance.kernel.store import Store
 from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx
 from appliance.media.cut.plan import Plan
 from appliance.media.cut.retrim import MAX_HEADER_BYTES, Trimmed, header_size, retrim
-from appliance.web.ranges import FileRange
 
 CHUNK_BYTES = 1 << 20
 

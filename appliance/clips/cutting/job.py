@@ -25,12 +25,12 @@ from appliance.clips.cutting.queue import Queue
 from appliance.clips.records import cut_states as cuts
 from appliance.clips.records.cut_states import Job, shown_us
 from appliance.clips.records.expiry import OwnFile
+from appliance.http.ranges import FileRange
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.retry import Backoff
 from appliance.kernel.store import Store, StoreBroken
 from appliance.media.cut.plan import NoEntry, NoFootage, Plan
-from appliance.web.ranges import FileRange
 
 log = structlog.get_logger("cutter")
 

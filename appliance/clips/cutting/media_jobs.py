@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from appliance.web.ranges import FileRange
+from appliance.http.ranges import FileRange
 
 
 @dataclass(frozen=True, slots=True)

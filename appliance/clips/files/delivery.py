@@ -26,13 +26,13 @@ from appliance.clips.files.save_name import save_name
 from appliance.clips.records import cut_states as cuts
 from appliance.clips.records.rows import clip_resource, media_name
 from appliance.clips.records.stored_plans import FileLost, StoredPlan, is_stored, note_looked, stored_plan
+from appliance.http.api import RawRoute, Receive, Scope, Send
+from appliance.http.ranges import FileRange, Media, send_media
 from appliance.kernel.errors import Refused, Unavailable, not_found
 from appliance.kernel.rows import load_row
 from appliance.kernel.store import Store
 from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx
-from appliance.web.api import RawRoute, Receive, Scope, Send
-from appliance.web.ranges import FileRange, Media, send_media
 
 IMMUTABLE = "private, max-age=31536000, immutable"
 PLANS_KEPT = 512  # about 8 kB each: every clip of a game

@@ -1,6 +1,6 @@
 """The name a saved clip gets: `Demo_Play-81_3and8-Pass-Complete_End-zone.mp4`, of the fields that are there.
 
-Owns: what stands in it and which characters may. Must not know: how a header says it (web/ranges.py).
+Owns: what stands in it and which characters may. Must not know: how a header says it (http/ranges.py).
 """
 
 from __future__ import annotations

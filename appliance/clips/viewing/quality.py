@@ -14,12 +14,12 @@ from appliance.clips.cutting.media_jobs import Inspection, MediaJobs, opened
 from appliance.clips.files.delivery import Delivery, find_plan
 from appliance.clips.model import Missing
 from appliance.clips.records.stored_plans import FileLost, StoredPlan
+from appliance.http.api import Ctx, Routes
 from appliance.kernel import json
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.operation import Answer
 from appliance.kernel.rows import load_row
 from appliance.kernel.tx import ReadTx, Row
-from appliance.web.api import Ctx, Routes
 
 HOLD_S = 120.0  # ten minutes of 1080p decode in less on an idle box; behind an export it may take longer
 

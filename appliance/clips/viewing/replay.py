@@ -30,6 +30,9 @@ from appliance.clips.viewing.replay_model import (
     replay_resource,
 )
 from appliance.clips.viewing.thumbnails import FRAME_WIDTH_PX, Pictures
+from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
+from appliance.http.ranges import FileRange, Media, send_media
+from appliance.http.requests import parse_query
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.errors import Refused, Unavailable, not_found
 from appliance.kernel.operation import Answer
@@ -38,9 +41,6 @@ from appliance.kernel.tx import ReadTx
 from appliance.media.cut.plan import NoFootage, Plan
 from appliance.media.index.view import RunClock
 from appliance.media.mp4.fmp4 import Malformed
-from appliance.web.api import Ctx, RawRoute, Receive, Routes, Scope, Send
-from appliance.web.ranges import FileRange, Media, send_media
-from appliance.web.requests import parse_query
 
 HOLD_S = 15.0  # ?wait=1 holds this long for footage that is still coming
 KEPT = 64  # frozen replays: a desk of tablets scrubbing back

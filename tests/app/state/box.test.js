@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Box } from "../../../appliance/web/static/state/box.js";
+import { Box } from "../../../appliance/app/state/box.js";
 
 const nothing = { all: async () => [], put: async () => {}, drop: async () => {} };
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as clock from "../../../appliance/web/static/state/clock.js";
+import * as clock from "../../../appliance/app/state/clock.js";
 
 test("an offset is measured at the middle of the round trip", () => {
   assert.deepEqual(clock.sample(1000, 1040, 6020), { at: 1040, rtt: 40, offset: 5000 });

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deletePlay, trimClip, trimPlay } from "../../../appliance/web/static/screens/deeds.js";
-import { Marks } from "../../../appliance/web/static/state/marks.js";
-import { Outbox } from "../../../appliance/web/static/state/outbox.js";
-import { overlay } from "../../../appliance/web/static/state/store.js";
+import { deletePlay, trimClip, trimPlay } from "../../../appliance/app/screens/deeds.js";
+import { Marks } from "../../../appliance/app/state/marks.js";
+import { Outbox } from "../../../appliance/app/state/outbox.js";
+import { overlay } from "../../../appliance/app/state/store.js";
 
 const nothing = { all: async () => [], put: async () => {}, drop: async () => {} };
 const play = { id: "p", number: 1, session_id: "s", start_time: "2026-01-01T10:00:00Z", duration: 9 };

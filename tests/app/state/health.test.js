@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setZone } from "../../../appliance/web/static/state/zone.js";
-import { camerasOf, channelsOf, groupsOf, verdictOf } from "../../../appliance/web/static/state/health.js";
+import { setZone } from "../../../appliance/app/state/zone.js";
+import { camerasOf, channelsOf, groupsOf, verdictOf } from "../../../appliance/app/state/health.js";
 
 const part = (status, detail = "fine", hint = null) => ({ status, detail, hint });
 const camera = (id, more = {}) => ({ id, name: id, status: "active", footage: "on", error_reason: null, resolution: null, framerate: null, latency_ms: 0, ...more });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { IDLE_MS, LINK, Link, patienceOf, RETRY_MS } from "../../../appliance/web/static/state/link.js";
+import { IDLE_MS, LINK, Link, patienceOf, RETRY_MS } from "../../../appliance/app/state/link.js";
 
 /** A clock that goes when it is told to. */
 class Hand {

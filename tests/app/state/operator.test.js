@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { spell, stripOf } from "../../../appliance/web/static/state/coverage.js";
-import { endOf, inOrder, nextOf } from "../../../appliance/web/static/state/control.js";
-import { differenceOf, lineUp, nearest } from "../../../appliance/web/static/state/lineup.js";
-import { hoursOf } from "../../../appliance/web/static/state/words.js";
-import { setZone } from "../../../appliance/web/static/state/zone.js";
+import { spell, stripOf } from "../../../appliance/app/state/coverage.js";
+import { endOf, inOrder, nextOf } from "../../../appliance/app/state/control.js";
+import { differenceOf, lineUp, nearest } from "../../../appliance/app/state/lineup.js";
+import { hoursOf } from "../../../appliance/app/state/words.js";
+import { setZone } from "../../../appliance/app/state/zone.js";
 
 const T = Date.parse("2026-11-21T14:00:00Z");
 const at = (seconds) => new Date(T + seconds * 1000).toISOString();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isFinal, Outbox, placed } from "../../../appliance/web/static/state/outbox.js";
+import { isFinal, Outbox, placed } from "../../../appliance/app/state/outbox.js";
 
 /** A disk that remembers. */
 function memory(kept = new Map()) {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Prefetch, ROOM_BYTES, roomOf, spaceOf, wishesOf } from "../../../appliance/web/static/state/prefetch.js";
+import { Prefetch, ROOM_BYTES, roomOf, spaceOf, wishesOf } from "../../../appliance/app/state/prefetch.js";
 
 /** A fetch whose answers the test gives. */
 function network() {

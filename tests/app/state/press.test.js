@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 globalThis.document ??= new EventTarget();
-const { Presses } = await import("../../../appliance/web/static/state/press.js");
-const { Keys } = await import("../../../appliance/web/static/state/keys.js");
+const { Presses } = await import("../../../appliance/app/state/press.js");
+const { Keys } = await import("../../../appliance/app/state/keys.js");
 
 test("a second press of the same kind at once is the same press; another kind is not, nor a later one", () => {
   const presses = new Presses();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { beginOf, captureOf, covers, exact, findReplay, habitsOf, mediaOf, pieceOf, replayPath, stepOf } from "../../../appliance/web/static/state/replay.js";
+import { beginOf, captureOf, covers, exact, findReplay, habitsOf, mediaOf, pieceOf, replayPath, stepOf } from "../../../appliance/app/state/replay.js";
 
 const OK = { ignored: false, raw: false };
 const IGNORED = { ignored: true, raw: false };

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cutOf, everythingOf, following, inside, pieceAt, spanOf, ticksOf, zoomed } from "../../../appliance/web/static/state/review.js";
-import { barsOf, percent, quartersOf } from "../../../appliance/web/static/state/stats.js";
+import { cutOf, everythingOf, following, inside, pieceAt, spanOf, ticksOf, zoomed } from "../../../appliance/app/state/review.js";
+import { barsOf, percent, quartersOf } from "../../../appliance/app/state/stats.js";
 
 const at = (clock) => Date.parse(`2026-01-01T${clock}Z`);
 const iso = (clock) => `2026-01-01T${clock}Z`;

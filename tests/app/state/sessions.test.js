@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bodyOf, changesOf, goesWith, rebase, valuesOf } from "../../../appliance/web/static/state/sessions.js";
-import { setZone } from "../../../appliance/web/static/state/zone.js";
+import { bodyOf, changesOf, goesWith, rebase, valuesOf } from "../../../appliance/app/state/sessions.js";
+import { setZone } from "../../../appliance/app/state/zone.js";
 
 setZone("Europe/Madrid");
 const KNOWN = ["cam1", "cam2"];

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as store from "../../../appliance/web/static/state/store.js";
+import * as store from "../../../appliance/app/state/store.js";
 
 const play = (id, more = {}) => ({ id, session_id: "s", number: 1, start_time: "2026-01-01T10:00:00Z", duration: 0, cue_time: null, is_favorite: false, rev: 1, ...more });
 function box(rows = {}) {

@@ -3,9 +3,9 @@
 import { webcrypto } from "node:crypto";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { everything, facet, matching } from "../../../appliance/web/static/state/find.js";
-import { tag as say, templateOf } from "../../../appliance/web/static/state/tagger.js";
-import { Beginnings, PAGES, carried, merged, nextDown, nextUntagged, overlayTags, pageOf, pressed, tagsByPlay, writes } from "../../../appliance/web/static/state/tagging.js";
+import { everything, facet, matching } from "../../../appliance/app/state/find.js";
+import { tag as say, templateOf } from "../../../appliance/app/state/tagger.js";
+import { Beginnings, PAGES, carried, merged, nextDown, nextUntagged, overlayTags, pageOf, pressed, tagsByPlay, writes } from "../../../appliance/app/state/tagging.js";
 
 globalThis.crypto ??= webcrypto; // Node 18 keeps it in its module
 

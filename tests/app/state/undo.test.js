@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Marks } from "../../../appliance/web/static/state/marks.js";
-import { Undo } from "../../../appliance/web/static/state/undo.js";
+import { Marks } from "../../../appliance/app/state/marks.js";
+import { Undo } from "../../../appliance/app/state/undo.js";
 
 test("the last action is taken back first, each once", () => {
   /** @type {string[]} */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { leftAt } from "../../../appliance/web/static/state/whep.js";
+import { leftAt } from "../../../appliance/app/state/whep.js";
 
 test("the sender's reports tell when a picture left the recorder", () => {
   assert.equal(leftAt({ captureTime: 900, receiveTime: 940 }, 1200), 900);

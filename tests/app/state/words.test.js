@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judge } from "../../../appliance/web/static/state/selftest.js";
-import { HIDDEN, greyOf, pictureOf, testClip } from "../../../appliance/web/static/state/testclip.js";
-import { figureOf, lengthOf, missingOf, stateOfPlay, tagsOf } from "../../../appliance/web/static/state/words.js";
+import { judge } from "../../../appliance/app/state/selftest.js";
+import { HIDDEN, greyOf, pictureOf, testClip } from "../../../appliance/app/state/testclip.js";
+import { figureOf, lengthOf, missingOf, stateOfPlay, tagsOf } from "../../../appliance/app/state/words.js";
 
 test("lengths and figures", () => {
   assert.deepEqual([8.4, 0, 65.25, 59.96].map(lengthOf), ["0:08.4", "0:00.0", "1:05.3", "1:00.0"]);

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { empty, load, recall } from "../../../appliance/web/static/state/store.js";
-import { badgeOf, choices, titleOf, Working } from "../../../appliance/web/static/state/working.js";
+import { empty, load, recall } from "../../../appliance/app/state/store.js";
+import { badgeOf, choices, titleOf, Working } from "../../../appliance/app/state/working.js";
 
 /** @param {any[]} sessions */
 function stateOf(...sessions) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { clockOf, dateOf, fieldOf, instantOf, setZone, zoneName } from "../../../appliance/web/static/state/zone.js";
+import { clockOf, dateOf, fieldOf, instantOf, setZone, zoneName } from "../../../appliance/app/state/zone.js";
 
 afterEach(() => setZone("UTC"));
 

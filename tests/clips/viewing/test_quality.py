@@ -21,8 +21,8 @@ from appliance.clips.viewing.quality import quality_routes
 from appliance.kernel.store import open_store
 from appliance.kernel.tx import Tx
 from appliance.media.cut.plan import Plan, make_plan
-from appliance.web.app import make_app
-from appliance.web.common import Hooks, Site
+from appliance.server.app import make_app
+from appliance.server.box_routes import Hooks, Site
 from appliance.wiring.media import PoolJobs
 from tests.clips.test_exports_real import first_key_us, pool_of
 from tests.kit.box import COACH, add_channel, add_session, mark_rules

@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 
 from appliance.clips.viewing.replay_model import DEFAULT_S, FrozenQuery, ReplayQuery, asked_of, times_of
+from appliance.http.requests import parse_query
 from appliance.kernel.errors import Refused
 from appliance.media.clock.timeline import Knot, RunClock
 from appliance.media.cut.plan import Plan
-from appliance.web.requests import parse_query
 from tests.kit.box import mark_rules
 from tests.kit.clock import KICKOFF_US
 from tests.kit.hand_footage import plan_of

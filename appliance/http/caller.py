@@ -1,0 +1,89 @@
+"""Who asks, and under which conditions: device, Idempotency-Key, If-Match.
+
+Owns: the meaning of these headers. Must not know: routes. The device is shown and kept as created_by; it
+is not trusted before pairing exists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from urllib.parse import parse_qsl
+
+from appliance.http.problems import bad_header
+from appliance.http.requests import Request
+from appliance.kernel import json
+from appliance.kernel.operation import Caller, command_fingerprint, fingerprint
+
+MAX_DEVICE_CHARS = 64
+MAX_KEY_CHARS = 255
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_REV = re.compile(rb'(?:W/)?"r(\d{1,18})"|r(\d{1,18})')
+
+
+def device_of(headers: Mapping[bytes, bytes], query_string: str | bytes, peer: str) -> str:
+    """The name a client gave itself (`X-Client`, else `client=`), else the address it came from."""
+    named = headers.get(b"x-client", b"").decode("utf-8", "replace")
+    if not named:
+        text = query_string.decode("latin-1") if isinstance(query_string, bytes) else query_string
+        if "client=" in text:
+            named = dict(parse_qsl(text, max_num_fields=None)).get("client", "")
+    return sanitised(named) or peer
+
+
+def sanitised(name: str) -> str:
+    """Printable, single-spaced, at most 64 characters."""
+    return " ".join("".join(each if each.isprintable() else " " for each in name).split())[:MAX_DEVICE_CHARS]
+
+
+def if_match_of(headers: Mapping[bytes, bytes]) -> int | None:
+    """The rev the client has seen; None without the header and for `*`. Raises Refused 400 on nonsense."""
+    sent = headers.get(b"if-match", b"").strip()
+    if not sent or sent == b"*":
+        return None
+    match = _REV.fullmatch(sent)
+    if match is None:
+        raise bad_header("If-Match", 'must be one ETag such as "r7", or *')
+    return int(match[1] or match[2])
+
+
+def key_of(headers: Mapping[bytes, bytes]) -> str | None:
+    """The Idempotency-Key, with or without its quotes. Raises Refused 400 when it is empty or too long."""
+    sent = headers.get(b"idempotency-key")
+    if sent is None:
+        return None
+    key = sent.decode("latin-1").strip()
+    if len(key) >= 2 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not 1 <= len(key) <= MAX_KEY_CHARS or not key.isprintable():
+        raise bad_header("Idempotency-Key", f"must have 1 to {MAX_KEY_CHARS} printable characters")
+    return key
+
+
+def caller_of(request: Request, do: str = "", parameters: Mapping[str, str] = MappingProxyType({})) -> Caller:
+    """The caller of an HTTP request. Raises Refused 400 for headers that mean nothing.
+
+    `do`: the /ws command that the route is the other way of, with its path parameters.
+    """
+    device = device_of(request.headers, request.query_string, request.peer)
+    if request.method in SAFE_METHODS:
+        return Caller(device)
+    key = key_of(request.headers)
+    mark = "" if key is None else _identity(request, do, parameters)
+    return Caller(device, key, mark, if_match_of(request.headers))
+
+
+def _identity(request: Request, do: str, parameters: Mapping[str, str]) -> str:
+    """What the key belongs to: the command where there is one, else the request as it was sent."""
+    if do:
+        try:
+            body = json.decode(request.body) if request.body.strip() else {}
+        except json.BadJson:
+            body = None  # refused when it is read
+        if isinstance(body, dict):
+            for value in parameters.values():
+                body["id"] = value
+            return command_fingerprint(do, body)
+    return fingerprint(request.method, request.path, request.query_string, request.body)

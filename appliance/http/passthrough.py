@@ -1,0 +1,73 @@
+"""What lies under an ASGI `send`: hypercorn 0.18's objects down to the TCP socket.
+
+Owns: the one walk from `send` to the socket, and the check that these internals are the ones we know.
+Anything else (another version, TLS, HTTP/2, another server, a test) answers None, and the caller uses
+plain ASGI. Used by http/sendfile.py and live/direct.py; nobody else may look behind `send`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import trio
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.http_stream import HTTPStream
+from hypercorn.protocol.ws_stream import WSStream
+from hypercorn.trio.tcp_server import TCPServer
+
+KNOWN_HYPERCORN = "0.18.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One HTTP/1.1 connection: `stream` speaks ASGI, `protocol` HTTP, `tcp` owns the socket."""
+
+    stream: Any  # HTTPStream or WSStream
+    protocol: Any  # H11Protocol
+    tcp: Any  # TCPServer
+
+    @property
+    def socket(self) -> trio.socket.SocketType:
+        found: trio.socket.SocketType = self.tcp.stream.socket
+        return found
+
+    @property
+    def is_websocket(self) -> bool:
+        return isinstance(self.stream, WSStream)
+
+    async def abort(self) -> None:
+        """Close the socket at once. Whoever waits on it, hypercorn included, is released."""
+        await trio.aclose_forcefully(self.tcp.stream)
+
+
+@cache
+def is_known_hypercorn() -> bool:
+    try:
+        return version("hypercorn") == KNOWN_HYPERCORN
+    except PackageNotFoundError:
+        return False
+
+
+def wire_of(send: object) -> Wire | None:
+    """The connection behind `send`, or None when it is not exactly what we know.
+
+    A wrapper around hypercorn's `send` is looked through when it sets `__wrapped__` (functools.wraps does).
+    """
+    while (inner := getattr(send, "__wrapped__", None)) is not None:
+        send = inner
+    stream = getattr(send, "__self__", None)
+    if not is_known_hypercorn() or not isinstance(stream, HTTPStream | WSStream):
+        return None
+    protocol = getattr(stream.send, "__self__", None)
+    if not isinstance(protocol, H11Protocol):
+        return None
+    tcp: Any = getattr(protocol.send, "__self__", None)
+    stream_is_plain = isinstance(tcp, TCPServer) and isinstance(
+        getattr(tcp, "stream", None), trio.SocketStream
+    )
+    if not stream_is_plain or not isinstance(tcp.send_lock, trio.Lock):
+        return None
+    return Wire(stream, protocol, tcp)

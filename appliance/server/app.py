@@ -1,0 +1,68 @@
+"""The web application: routes of every domain, and the conventions all of them share.
+
+Owns: putting the parts together, once, at start. Read dispatch.py for a request's way through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from appliance.http.api import Routes
+from appliance.kernel.clock import Clock
+from appliance.kernel.store import Store
+from appliance.kernel.version import appliance_version
+from appliance.server.box_routes import Hooks, Site, box_routes, health_routes
+from appliance.server.dispatch import Asgi, Dispatcher, Table
+from appliance.server.endpoint import Backend
+from appliance.server.events import journal_routes
+from appliance.server.gate import Gate
+from appliance.server.mount import OrdinaryRoutes
+from appliance.server.openapi import Document, openapi_document
+from appliance.server.pages import APP_DIR, DOCS_DIR, Files
+
+
+def make_app(
+    routes: Sequence[Routes],
+    *,
+    store: Store,
+    clock: Clock,
+    site: Site,
+    hooks: Hooks,
+    static_dir: Path | None = APP_DIR,
+) -> Dispatcher:
+    """The box's ASGI application: the domains' `routes`, the box's own, the files, /openapi.json, /docs."""
+    groups = [*routes, box_routes(site), health_routes(hooks), journal_routes(store, hooks.snapshot, site)]
+    files = Files(static_dir, DOCS_DIR)
+    document = Document(
+        partial(openapi_document, groups, title=f"{site.name}: the stadium box", version=appliance_version())
+    )
+    groups = [*groups, Routes("documentation", raw=[document.route()])]
+    return _assemble(groups, files, store=store, clock=clock, site=site)
+
+
+def make_local_app(
+    routes: Sequence[Routes], *, store: Store, clock: Clock, site: Site, hooks: Hooks
+) -> Dispatcher:
+    """What the local listener serves: health, metrics, and the given `routes` (/mediamtx/hook)."""
+    groups = [*routes, health_routes(hooks)]
+    return _assemble(groups, Files(None, None), store=store, clock=clock, site=site)
+
+
+def _assemble(
+    groups: Sequence[Routes], files: Files, *, store: Store, clock: Clock, site: Site
+) -> Dispatcher:
+    backend = Backend(store, clock)
+    ordinary = [route for group in groups for route in group.routes]
+    raw = [each for group in groups for each in group.raw]
+    return Dispatcher(
+        raw=Table(raw),
+        hot=Table([route for route in ordinary if route.hot]),
+        ordinary=Table([route for route in ordinary if not route.hot]),
+        files=files,
+        gate=Gate(site.hosts),
+        backend=backend,
+        fallback=cast(Asgi, OrdinaryRoutes(backend)),
+    )

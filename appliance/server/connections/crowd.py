@@ -1,0 +1,217 @@
+"""Who is connected: how many there may be, and who goes when somebody comes and it is full.
+
+Owns: the counts by address and network, and the choice of who goes. First by whose it is: of the address
+(IPv6: the /64) that holds most, and never of one that holds no more than the newcomer's will. So an address
+that holds fewer than others never loses a place to them, however fast they call again, unless it asks nothing
+for GREETING_S. Then by who is missed least: who never asked anything, then who has been silent longest, then
+who has not read its answer for longest, STALLED_S at least. So within one address a place is safe until as
+many silent ones have come after it as the address holds. A request, an answer that is read or a WebSocket is
+never cut for a newcomer. Must not know: what a connection does. Finding the one that goes takes no search of
+all: a flood of connections finds it thousands of times a second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Protocol
+
+import trio
+
+from appliance.http.limits import Limits, is_loopback, network_of
+from appliance.kernel.signal import Signal
+from appliance.server.connections.turns import Turns
+
+GREETING_S = 1.0  # from the connection to the first request: a moment for a browser, and for a busy loop
+LOOKS = 64  # of the longest silent, for one that has really sent nothing; of networks that hold the same
+STALLED_S = 1.0  # a tablet between two access points is away as long; it asks again
+
+
+class Member(Protocol):
+    """What the crowd asks of a connection."""
+
+    def abort(self) -> None: ...
+
+    def stop(self) -> None:
+        """The server stops: who has asked nothing ends at once."""
+        ...
+
+    def has_bytes(self) -> bool:
+        """Whether something has come that was not read yet: in a flood the loop is late with everybody."""
+        ...
+
+
+Members = dict[Member, None]  # in order
+
+
+Since = tuple[Member, float]
+
+
+def _longest(waiting: Mapping[Member, float], among: Container[Member], until: float) -> Since | None:
+    first = next((each for each in waiting.items() if each[0] in among), None)
+    return first if first is not None and first[1] <= until else None
+
+
+def _longest_silent(waiting: Mapping[Member, float], among: Container[Member], until: float) -> Since | None:
+    oldest = (each for each in islice(waiting.items(), LOOKS) if each[0] in among and each[1] <= until)
+    return next((each for each in oldest if not each[0].has_bytes()), None)
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """The connections of one address, or of one IPv6 /64. Each is in `silent` (it has not asked anything
+    yet), in `idle` (between requests), or in neither: it is being served. Values: since when; in that
+    order."""
+
+    size: int = 0
+    silent: dict[Member, float] = field(default_factory=dict)
+    idle: dict[Member, float] = field(default_factory=dict)
+    stalled: dict[Member, float] = field(default_factory=dict)  # its socket takes nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    address: str
+    name: str  # of its group
+    group: Group
+
+
+@dataclass(slots=True)
+class Crowd:
+    """`by_size`: the groups that hold so many connections; `largest`: the greatest key."""
+
+    limits: Limits
+    members: dict[Member, Place] = field(default_factory=dict)
+    addresses: dict[str, Members] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    by_size: dict[int, dict[Group, None]] = field(default_factory=dict)
+    largest: int = 0
+    silent: dict[Member, float] = field(default_factory=dict)  # of all groups
+    idle: int = 0  # of all groups
+    evicted: int = 0
+    turned_away: int = 0  # who is being told now that there is no room
+    turns: Turns = field(default_factory=Turns)
+    changed: Signal = field(default_factory=Signal)
+
+    def make_room(self, address: str) -> bool:
+        """Room for one more from `address`, made where it must be; False: everybody is being served."""
+        limits, network = self.limits, network_of(address)
+        group = self.groups.get(network or address)
+        if group is not None and not is_loopback(address):
+            own = self.addresses.get(address, {})
+            if len(own) >= limits.per_address and not self._evict_of([group], own):
+                return False
+            if network is not None and group.size >= limits.per_network and not self._evict_of([group]):
+                return False
+        return len(self.members) < limits.connections or self._evict_for(group)
+
+    def _evict_for(self, newcomers: Group | None) -> bool:
+        """Of those that hold most; of the newcomer's own where no other holds more; then who has had its
+        moment to ask and has not."""
+        held = newcomers.size if newcomers is not None else 0
+        for size in range(self.largest, held, -1):
+            if size in self.by_size and self._evict_of(self.by_size[size]):
+                return True
+        if newcomers is not None and self._evict_of([newcomers]):
+            return True
+        mute = _longest_silent(self.silent, self.members, trio.current_time() - GREETING_S)
+        return mute is not None and self._evict(mute[0])
+
+    def _evict_of(self, groups: Iterable[Group], among: Container[Member] | None = None) -> bool:
+        among = self.members if among is None else among
+        groups = iter(groups)
+        while looked := list(islice(groups, LOOKS)):
+            victim = self._missed_least(looked, among)
+            if victim is not None:
+                return self._evict(victim)
+        return False
+
+    def _evict(self, victim: Member) -> bool:
+        self.remove(victim)
+        self.evicted += 1
+        victim.abort()
+        return True
+
+    def _missed_least(self, groups: list[Group], among: Container[Member]) -> Member | None:
+        now = trio.current_time()
+        # among many that keep their place after an answer, one that came just now has a moment to ask
+        came_before = now - GREETING_S if len(self.silent) < self.idle else math.inf
+        found = [_longest_silent(group.silent, among, came_before) for group in groups]
+        found = found if any(found) else [_longest(group.idle, among, math.inf) for group in groups]
+        found = found if any(found) else [_longest(group.stalled, among, now - STALLED_S) for group in groups]
+        return min((each for each in found if each is not None), key=lambda each: each[1], default=(None, 0))[
+            0
+        ]
+
+    def add(self, member: Member, address: str) -> None:
+        name = network_of(address) or address
+        group = self.groups.setdefault(name, Group())
+        self.members[member] = Place(address, name, group)
+        self.addresses.setdefault(address, {})[member] = None
+        group.silent[member] = self.silent[member] = trio.current_time()
+        self._resize(group, 1)
+
+    def _resize(self, group: Group, by: int) -> None:
+        if group.size:
+            del self.by_size[group.size][group]
+            if not self.by_size[group.size]:
+                del self.by_size[group.size]
+        group.size += by
+        if group.size:
+            self.by_size.setdefault(group.size, {})[group] = None
+        if group.size > self.largest or self.largest not in self.by_size:
+            self.largest = group.size
+
+    def serve(self, member: Member) -> None:
+        """A whole request of it has come."""
+        if (place := self.members.get(member)) is not None:
+            place.group.silent.pop(member, None)
+            self.silent.pop(member, None)
+            self.idle -= place.group.idle.pop(member, None) is not None
+
+    def rest(self, member: Member) -> None:
+        """Its request has been answered, it may ask again."""
+        if (place := self.members.get(member)) is not None:
+            self.idle += member not in place.group.idle
+            place.group.idle[member] = trio.current_time()
+
+    def stall(self, member: Member, is_stalled: bool) -> None:
+        """Its socket takes nothing more of the answer, or something again."""
+        if (place := self.members.get(member)) is None:
+            return
+        if is_stalled:
+            place.group.stalled.setdefault(member, trio.current_time())
+        else:
+            place.group.stalled.pop(member, None)
+
+    def remove(self, member: Member) -> None:
+        """Also one that is no member any more."""
+        self.serve(member)
+        place = self.members.pop(member, None)
+        if place is None:
+            return
+        place.group.stalled.pop(member, None)
+        own = self.addresses[place.address]
+        del own[member]
+        if not own:
+            del self.addresses[place.address]
+        self._resize(place.group, -1)
+        if not place.group.size:
+            del self.groups[place.name]
+        self.changed.ring()
+
+    async def wait_empty(self) -> None:
+        seen = self.changed.count
+        while self.members:
+            seen = await self.changed.wait_past(seen)
+
+    def stop(self) -> None:
+        """End those that have asked nothing."""
+        for member in list(self.silent):
+            member.stop()
+
+    def abort(self) -> None:
+        for member in list(self.members):
+            member.abort()

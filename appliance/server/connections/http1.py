@@ -1,0 +1,234 @@
+"""HTTP/1.1 of one connection: hypercorn 0.18's `H11Protocol` with the answers and ends we want.
+
+Owns: what is said of malformed input, deadlines by what is being read, one write per JSON answer. Must not
+know: sockets, routes. server/connections/connection.py says why each change is made.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import h11
+import trio
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.events import Body, Data, EndBody, Response, StreamClosed
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
+from hypercorn.protocol.ws_stream import WSStream
+
+from appliance.http.limits import LARGE_BYTES, Limits
+
+JSON_PREFIX = b"application/"  # answers whose head waits for the body; media bodies may bypass us (sendfile)
+
+
+class Protocol(H11Protocol):
+    """HTTP/1.1 of one connection."""
+
+    _head: bytes | None = None
+    _reading: tuple[str, int] = ("", -1)
+    _deadline = math.inf
+    last_stream: Any = None  # hypercorn's, of the request before; kept until the connection has ended
+    _taken = 0  # bytes of the body so far
+    _length: int | None = None  # of the body; None: it is in chunks
+    _is_asked = False  # a whole request has been read whose answer is not finished
+
+    def read_deadline(self, limits: Limits) -> float:
+        """When the bytes now being waited for must have come (trio time)."""
+        phase = self._phase()
+        if (phase, self.keep_alive_requests) != self._reading:
+            self._reading = (phase, self.keep_alive_requests)
+            limit = {"header": limits.header_s, "body": limits.body_s}.get(phase, math.inf)
+            self._deadline = trio.current_time() + limit
+        return self._deadline
+
+    def _phase(self) -> str:
+        if self.is_websocket:
+            return "websocket"
+        connection = self.connection
+        if connection.their_state is h11.IDLE:
+            return "header" if connection.trailing_data[0] else "idle"
+        return "body" if connection.their_state is h11.SEND_BODY else "answering"
+
+    @property
+    def is_websocket(self) -> bool:
+        return isinstance(self.connection, H11WSConnection)
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the client may still be sending: closing now would reset what it has not read."""
+        return self.is_websocket or self.connection.their_state in (h11.SEND_BODY, h11.ERROR)
+
+    @property
+    def is_between_requests(self) -> bool:
+        """Whether the next byte begins a request."""
+        connection = self.connection
+        return (
+            isinstance(connection, h11.Connection)
+            and self.stream is None
+            and connection.their_state is h11.IDLE
+            and connection.our_state is h11.IDLE
+            and not connection.trailing_data[0]
+        )
+
+    @property
+    def _is_body_missing(self) -> bool:
+        """Whether the answer begins before the request has come whole."""
+        connection = self.connection
+        if not isinstance(connection, h11.Connection) or connection.their_state is not h11.SEND_BODY:
+            return False
+        return self._length is None or self._taken + len(connection.trailing_data[0]) < self._length
+
+    async def time_out(self) -> None:
+        """408 where an answer can still be given."""
+        connection = self.connection
+        if isinstance(connection, h11.Connection) and connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            await self._send_error_response(408)
+
+    async def handle(self, event: Event) -> None:
+        if isinstance(event, RawData) and self.connection.their_state is h11.ERROR:
+            return  # what follows malformed bytes is not kept while the answer before them is made
+        await super().handle(event)
+        if isinstance(event, Closed):
+            await self.can_read.set()  # the answer was given up, so its end wakes no reader
+        stream = self.stream
+        if isinstance(stream, WSStream) and stream.buffer.length > stream.buffer.max_length:
+            await stream.handle(StreamClosed(stream_id=stream.stream_id))  # 1009 has been sent
+            await self.send(Closed())
+
+    async def _handle_events(self) -> None:
+        """All that has been read. Differs from hypercorn's in what malformed bytes do: `_refuse`."""
+        while True:
+            if self.connection.they_are_waiting_for_100_continue:
+                await self._send_h11_event(
+                    h11.InformationalResponse(status_code=100, headers=self.config.response_headers("h11"))
+                )
+            try:
+                event: Any = self.connection.next_event()
+            except h11.RemoteProtocolError as error:
+                await self._refuse(error)
+                return
+            if isinstance(event, h11.Request):
+                self._is_asked = False
+                self._taken, self._length = 0, _length_of(event)
+                await self.send(Updated(idle=False))
+                await self._create_stream(event)
+                if self.stream is not None and self.stream.closed:
+                    await self._end_refused()
+                    return
+            elif event is h11.PAUSED:
+                if self.stream is not None:  # else there is no answer whose end would wake this
+                    await self.can_read.clear()
+                    await self.can_read.wait()
+                if self.connection.our_state is not h11.IDLE:
+                    return  # the answer was not finished: hypercorn would wait here for ever
+            elif event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed) or self.stream is None:
+                return
+            elif isinstance(event, h11.EndOfMessage):
+                self._is_asked = True
+                await self.stream.handle(EndBody(stream_id=STREAM_ID))
+            elif isinstance(event, h11.Data):
+                self._taken += len(event.data)
+                await self.stream.handle(Body(stream_id=STREAM_ID, data=event.data))
+            elif isinstance(event, Data):
+                if isinstance(self.stream, WSStream) and not self.stream.handshake.accepted:
+                    await self._refuse_early()
+                    return
+                await self.stream.handle(event)  # of a WebSocket
+
+    async def _refuse(self, error: h11.RemoteProtocolError) -> None:
+        """Malformed bytes end the connection. A request that was whole before them (they follow its
+        `Connection: close`, say) is answered first: its effect may have been made already, so 400 would
+        not be true, and two answers must not race."""
+        error.__traceback__ = None  # its frames hold the connection, and h11's frame holds the error
+        if self._is_asked and self.stream is not None:
+            return  # the end of the answer ends the connection: h11 knows that the client is in error
+        if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            await self._send_error_response(error.error_status_hint)
+        await self.send(Closed())
+
+    async def _refuse_early(self) -> None:
+        """A client that speaks before its handshake was answered. Hypercorn would answer 400 and never tell
+        the application, which would wait for its first message for ever."""
+        await self._close_stream()
+        await self._send_error_response(400)
+        await self.send(Closed())
+
+    async def _end_refused(self) -> None:
+        """After a handshake that is none: hypercorn has answered 400 without an application, and so nothing
+        would ever end the answer and let go of the connection."""
+        await self._close_stream()
+        await self.send(Closed())
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """An empty answer as one write, so that nothing of another one comes between its parts."""
+        fields = [(b"content-length", b"0"), (b"connection", b"close")]
+        headers = [*fields, *self.config.response_headers("h11")]
+        data = self._encoded(h11.Response(status_code=status_code, headers=headers))
+        data += self._encoded(h11.EndOfMessage())
+        if data:
+            await self.send(RawData(data=data))
+
+    async def stream_send(self, event: StreamEvent) -> None:
+        """Keep a JSON answer's head until its body comes, so that both are one write."""
+        if isinstance(event, Response | Body | EndBody) and self.stream is None:
+            return  # the connection has ended; the application may finish
+        if isinstance(event, Response) and self._is_body_missing:
+            # the connection ends with this answer, and says so: the client may not send another request
+            kept = [(name, value) for name, value in event.headers if name != b"connection"]
+            event = Response(event.stream_id, [*kept, (b"connection", b"close")], event.status_code)
+        if isinstance(event, Response) and event.status_code >= 200 and _is_small_json(event.headers):
+            headers = [*event.headers, *self.config.response_headers("h11")]
+            self._head = self._encoded(h11.Response(headers=headers, status_code=event.status_code))
+        elif isinstance(event, Body | EndBody):
+            head, self._head = self._head or b"", None
+            rest = h11.Data(data=event.data) if isinstance(event, Body) else h11.EndOfMessage()
+            data = head + self._encoded(rest)
+            if data:
+                await self.send(RawData(data=data))
+        else:
+            await super().stream_send(event)
+
+    async def _send_h11_event(self, event: Any) -> None:
+        data = self._encoded(event)
+        if data:
+            await self.send(RawData(data=data))
+
+    def _encoded(self, event: Any) -> bytes:
+        try:
+            return self.connection.send(event) or b""
+        except h11.LocalProtocolError:
+            if self.is_websocket or self.connection.their_state is h11.ERROR:
+                return b""  # it was refused in the meantime
+            raise
+
+    async def _close_stream(self) -> None:
+        self.last_stream = self.stream or self.last_stream
+        await super()._close_stream()
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """No upgrade to HTTP/2: its frames would pass by every limit here."""
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        """WebSocket compression is not negotiated: it costs CPU per client and lets a small frame grow."""
+        if any(name == b"sec-websocket-extensions" for name, _ in request.headers):
+            kept = [(name, value) for name, value in request.headers if name != b"sec-websocket-extensions"]
+            request = h11.Request(
+                method=request.method, target=request.target, headers=kept, http_version=request.http_version
+            )
+        await super()._create_stream(request)
+
+
+def _length_of(request: h11.Request) -> int | None:
+    return next((int(value) for name, value in request.headers if name == b"content-length"), None)
+
+
+def _is_small_json(headers: Any) -> bool:
+    """Whether the head is to wait for its body. A large one is written from the bytes all clients share."""
+    is_json = False
+    for name, value in headers:
+        if name == b"content-type":
+            is_json = value.startswith(JSON_PREFIX)
+        elif name == b"content-length" and len(value) >= len(b"%d" % LARGE_BYTES):
+            return int(value) < LARGE_BYTES and is_json
+    return is_json

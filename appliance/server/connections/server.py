@@ -1,0 +1,209 @@
+"""The web server: two listeners, hypercorn's connections behind them, and a bounded stop.
+
+Owns: sockets that listen, hypercorn's settings, how many connections there may be. Must not know: what is
+served. Lifespan is not run: the composition root owns every actor (one that dies in Quart's nursery would
+leave HTTP answering 200).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+from wsgiref.handlers import format_date_time
+
+import structlog
+import trio
+from hypercorn.config import Config
+from hypercorn.trio.worker_context import WorkerContext
+
+from appliance.http.limits import Seldom
+from appliance.kernel.clock import wall_us
+from appliance.server.connections.connection import GONE, Connection, Limits
+from appliance.server.connections.crowd import Crowd
+from appliance.server.connections.listeners import CannotListen, open_listeners
+from appliance.server.connections.turns import Turns
+
+__all__ = ["Bound", "CannotListen", "Limits", "run_server"]
+
+log = structlog.get_logger("web")
+
+_FULL_BODY = (
+    b'{"type":"about:blank","title":"Service Unavailable","status":503,"code":"too_many_connections"}'
+)
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 5\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_FULL_BODY), _FULL_BODY)
+)
+_FULL_LINES, _FAILED_LINES = Seldom(), Seldom()
+TURNED_AWAY_MAX = 64  # who may take a second to read that there is no room
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where the server listens."""
+
+    host: str
+    port: int
+    local_port: int | None  # None: the local listener is off
+
+
+class _ServerConfig(Config):
+    """Hypercorn's settings with the Date header made once a second."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.accesslog = None
+        self.errorlog = None
+        self.include_server_header = False
+        self.h11_max_incomplete_size = 16 * 1024  # bytes of one request's header
+        self.websocket_max_message_size = limits.message_bytes
+        self.keep_alive_timeout = math.inf  # server/connections/connection.py keeps the time
+        self.keep_alive_max_requests = 1 << 60
+        self._second = -1
+        self._date: list[tuple[bytes, bytes]] = []
+
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
+        second = wall_us() // 1_000_000
+        if second != self._second:
+            self._second = second
+            self._date = [(b"date", format_date_time(second).encode("ascii"))]
+        return self._date
+
+
+async def run_server(
+    app: Any,
+    *,
+    host: str,
+    port: int,
+    local_app: Any = None,
+    local_port: int | None = None,
+    stop: trio.Event,
+    limits: Limits = Limits(),  # noqa: B008  frozen
+    task_status: trio.TaskStatus[Bound] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `app` on host:port, and `local_app` on 127.0.0.1:local_port (None: off), until `stop`.
+
+    Start: `task_status` gets the bound ports once both listen (port 0 takes a free one).
+    Stop: set `stop`; listening ends, idle connections close, running requests have limits.stop_s, then
+    their sockets are closed. Cancelling closes everything at once.
+    Raises: CannotListen, naming the setting to change.
+    """
+    config, context, crowd = _ServerConfig(limits), WorkerContext(None), Crowd(limits)
+    main = open_listeners(host, port, "server.port")
+    local: list[trio.SocketListener] = []
+    try:
+        if local_app is not None and local_port is not None:
+            local = open_listeners("127.0.0.1", local_port, "server.local_port")
+        async with trio.open_nursery() as handlers:
+            try:
+                async with trio.open_nursery() as accepting:
+                    for listeners, served in ((main, app), (local, local_app)):
+                        if listeners:
+                            door = _Door(served, config, context, crowd)
+                            await accepting.start(_accept, door, listeners, handlers)
+                    task_status.started(Bound(host, _port(main), _port(local) if local else None))
+                    await stop.wait()
+                    accepting.cancel_scope.cancel(reason="the server stops")
+                await context.terminated.set()
+                crowd.stop()
+                with trio.move_on_after(limits.stop_s) as patience:
+                    await crowd.wait_empty()
+                if patience.cancelled_caught:
+                    log.warning("requests_cut_at_stop", connections=len(crowd.members))
+            finally:
+                crowd.abort()
+                handlers.cancel_scope.cancel(reason="the server stops")
+    finally:
+        for listener in (*main, *local):
+            listener.socket.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """What one listener's connections are made of."""
+
+    app: Any
+    config: Config
+    context: WorkerContext
+    crowd: Crowd
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        """One accepted socket. This is the border of a connection: whatever goes wrong in it, for a reason
+        nobody has thought of, ends this connection alone."""
+        try:
+            await self._serve(stream)
+        except BaseExceptionGroup as group:
+            ours, others = group.split(Exception)
+            if ours is not None and (times := _FAILED_LINES.take(trio.current_time())) is not None:
+                log.error("connection_failed", exc_info=ours, times=times)
+            if others is not None:
+                raise others from None  # cancelled, interrupted
+        except Exception as error:  # the border
+            if (times := _FAILED_LINES.take(trio.current_time())) is not None:
+                log.error("connection_failed", exc_info=error, times=times)
+        finally:
+            stream.socket.close()
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        try:
+            address = str(stream.socket.getpeername()[0])
+        except OSError:
+            return  # it went between accept and here
+        if not self.crowd.make_room(address):
+            self.crowd.turned_away += 1
+            try:
+                await _turn_away(stream, address, is_brief=self.crowd.turned_away > TURNED_AWAY_MAX)
+            finally:
+                self.crowd.turned_away -= 1
+            return
+        connection = Connection(self.app, self.config, self.context, self.crowd, stream)
+        self.crowd.add(connection, address)
+        try:
+            await connection.run()
+        finally:
+            self.crowd.remove(connection)
+
+
+async def _accept(
+    door: _Door,
+    listeners: list[trio.SocketListener],
+    handlers: trio.Nursery,
+    *,
+    task_status: trio.TaskStatus[Any],
+) -> None:
+    paced = [_PacedListener(listener, door.crowd.turns) for listener in listeners]
+    await trio.serve_listeners(door.serve, paced, handler_nursery=handlers, task_status=task_status)
+
+
+class _PacedListener(trio.abc.Listener[trio.SocketStream]):
+    """Accepts nobody while a mark is answered: a connection in the kernel's queue costs the mark nothing, and
+    one that is accepted some passes of the event loop."""
+
+    def __init__(self, listener: trio.SocketListener, turns: Turns) -> None:
+        self._listener, self._turns = listener, turns
+
+    async def accept(self) -> trio.SocketStream:
+        await self._turns.admit()
+        return await self._listener.accept()
+
+    async def aclose(self) -> None:
+        await self._listener.aclose()
+
+
+async def _turn_away(stream: trio.SocketStream, address: str, *, is_brief: bool) -> None:
+    """503. Unless it `is_brief`, until the client has read it: closing before its request was read would
+    reset the connection and destroy the answer."""
+    if (times := _FULL_LINES.take(trio.current_time())) is not None:
+        log.warning("too_many_connections", peer=address, times=times)
+    with trio.move_on_after(1):
+        try:
+            await stream.send_all(_FULL)
+            await stream.send_eof()
+            while not is_brief and await stream.receive_some(4096):
+                pass
+        except GONE:
+            pass
+
+
+def _port(listeners: list[trio.SocketListener]) -> int:
+    return int(listeners[0].socket.getsockname()[1])

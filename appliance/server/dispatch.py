@@ -1,0 +1,230 @@
+"""The front of the web server: one ASGI application before everything else.
+
+Owns: which of raw route, hot route, file or Quart serves a request; reading bodies within bounds; and two
+of the four Exception borders of design section 3: one HTTP request, one WebSocket client. Must not know:
+any domain, or what a route does.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import structlog
+import trio
+
+from appliance.http.api import RawRoute, Receive, Route, Scope, Send
+from appliance.http.caller import SAFE_METHODS
+from appliance.http.limits import Limits
+from appliance.http.outgoing import Outgoing
+from appliance.http.problems import method_not_allowed, no_such_path, unexpected
+from appliance.http.replies import Reply, document_reply, problem_reply, send_reply, wire_headers
+from appliance.http.requests import ClientGone, Request, header_map, read_body
+from appliance.kernel.errors import Refused, Unavailable
+from appliance.server.endpoint import Backend, serve_route
+from appliance.server.gate import Gate
+from appliance.server.mount import leave_found
+from appliance.server.pages import Files
+
+log = structlog.get_logger("web")
+
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+T = TypeVar("T", RawRoute, Route)
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+class Table(Generic[T]):
+    """Routes by method and path; `find` gives the route and its path parameters."""
+
+    def __init__(self, routes: Sequence[T]) -> None:
+        self._by_method: dict[str, list[tuple[re.Pattern[str], T]]] = {}
+        for route in sorted(routes, key=lambda each: each.path.count("{")):  # literal paths win
+            entry = (path_pattern(route.path), route)
+            for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+                self._by_method.setdefault(method, []).append(entry)
+
+    def find(self, method: str, path: str) -> tuple[T, dict[str, str]] | None:
+        for pattern, route in self._by_method.get(method, ()):
+            match = pattern.fullmatch(path)
+            if match is not None:
+                return route, match.groupdict()
+        return None
+
+    def methods(self, path: str) -> set[str]:
+        """With which it is served."""
+        return {method for method in self._by_method if self.find(method, path) is not None}
+
+
+def path_pattern(path: str) -> re.Pattern[str]:
+    """/clips/{clip_id}/stream as a pattern; a parameter is one path segment or a part of one."""
+    parts = re.split(r"\{(\w+)\}", path)
+    return re.compile(
+        "".join(f"(?P<{part}>[^/]+)" if at % 2 else re.escape(part) for at, part in enumerate(parts))
+    )
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """The ASGI application `make_app` returns."""
+
+    raw: Table[RawRoute]
+    hot: Table[Route]
+    ordinary: Table[Route]
+    files: Files
+    gate: Gate
+    backend: Backend
+    fallback: Asgi
+    sockets_max: int = Limits().sockets
+    sockets_now: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await _lifespan(receive, send)
+
+    def is_short(self, path: str) -> bool:
+        """Whether a POST of this path is small and answered in one message (server/connections/short.py)."""
+        raw = self.raw.find("POST", path)
+        return raw[0].small if raw is not None else self.hot.find("POST", path) is not None
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = header_map(scope)
+        out = Outgoing(send, _request_id(headers))
+        try:
+            self.gate.check(scope, headers, unsafe=scope["method"] not in SAFE_METHODS)
+            await self._serve(scope, headers, receive, out)
+        except ClientGone:
+            return
+        except (Refused, Unavailable) as error:
+            await _finish(out, problem_reply(error))
+        except trio.TooSlowError:
+            log.warning("client_stuck", path=scope["path"], request_id=out.request_id)
+        except Exception as error:  # the border: one request fails, the box goes on
+            log.error("request_failed", path=scope["path"], trace_id=out.request_id, exc_info=error)
+            await _finish(out, document_reply(500, unexpected(out.request_id)))
+
+    async def _serve(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, out: Outgoing
+    ) -> None:
+        method, path = scope["method"], scope["path"]
+        raw = self.raw.find(method, path)
+        if raw is not None:
+            await raw[0].handler(scope, receive, out, raw[1])
+            return
+        file = self.files.find(method, path)
+        if file is not None:
+            await send_reply(out, file.reply(headers))
+            return
+        request = await _read(scope, headers, receive, out.request_id)
+        hot = self.hot.find(method, path)
+        if hot is not None:
+            await send_reply(out, await serve_route(hot[0], self.backend, request, hot[1]))
+            return
+        found = self.ordinary.find(method, path)
+        if found is None:
+            await send_reply(out, self._not_served(method, path))
+            return
+        leave_found(scope, *found, request)
+        await self.fallback(scope, _already_read(receive), out)
+
+    def _not_served(self, method: str, path: str) -> Reply:
+        """OPTIONS, a WebSocket's path without an upgrade, another method's path, or nothing at all."""
+        methods = self.raw.methods(path) | self.hot.methods(path) | self.ordinary.methods(path)
+        if not methods:
+            return problem_reply(no_such_path(path))
+        if "WS" in methods:
+            methods = methods - {"WS"} | {"GET", "HEAD"}
+            if method in methods:
+                refusal = Refused(426, "upgrade_required", f"{path} is a WebSocket", "connect with ws://")
+                reply = problem_reply(refusal)
+                return replace(reply, headers=(*reply.headers, (b"upgrade", b"websocket")))
+        allowed = ", ".join(sorted({*methods, "OPTIONS"}))
+        if method == "OPTIONS":
+            return Reply(200, b"", headers=((b"allow", allowed.encode("ascii")),))
+        return problem_reply(method_not_allowed(method, allowed))
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Also the ONE Exception border of WebSocket clients."""
+        headers = header_map(scope)
+        self.sockets_now += 1
+        try:
+            self.gate.check(scope, headers, unsafe=True)
+            if self.sockets_now > self.sockets_max:
+                raise Unavailable(
+                    "too_many_sockets", f"{self.sockets_max} are open", "try again", retry_after_s=5
+                )
+            found = self.raw.find("WS", scope["path"])
+            if found is None:
+                raise Refused(404, "no_such_path", "no WebSocket is served here", "see /docs")
+            await found[0].handler(scope, receive, send, found[1])
+        except (Refused, Unavailable) as error:
+            await _refuse_upgrade(send, problem_reply(error))
+        except Exception as error:  # the border: this client is closed with 1011, the others stay
+            log.error("websocket_failed", path=scope["path"], exc_info=error)
+        finally:
+            self.sockets_now -= 1
+
+
+async def _read(scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, request_id: str) -> Request:
+    peer = scope.get("client") or ("local", 0)
+    method = scope["method"]
+    return Request(
+        method,
+        scope["path"],
+        scope["query_string"].decode("latin-1"),
+        headers,
+        b"" if method in SAFE_METHODS else await read_body(headers, receive),
+        str(peer[0]),
+        request_id,
+    )
+
+
+def _already_read(receive: Receive) -> Receive:
+    """A `receive` for Quart: an empty body, then whatever comes (the disconnect)."""
+    first = True
+
+    async def replay() -> Any:
+        nonlocal first
+        if first:
+            first = False
+            return {"type": "http.request", "body": b"", "more_body": False}
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return message
+
+    return replay
+
+
+async def _finish(out: Outgoing, reply: Reply) -> None:
+    """Answer, unless an answer has begun: then the server closes the unfinished connection."""
+    if not out.started:
+        await send_reply(out, reply)
+
+
+async def _refuse_upgrade(send: Send, reply: Reply) -> None:
+    headers = [*wire_headers(reply), (b"connection", b"close")]
+    await send({"type": "websocket.http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": reply.body, "more_body": False})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Nothing starts or stops with the web server: the composition root owns every actor."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def _request_id(headers: Mapping[bytes, bytes]) -> str:
+    """The client's own id when it is harmless to log, else a new one."""
+    sent = headers.get(b"x-request-id", b"")
+    return sent.decode("ascii") if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)

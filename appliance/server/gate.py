@@ -1,0 +1,89 @@
+"""Who may talk to the box by name: the Host allow-list and the Origin check.
+
+Owns: the two checks that keep other sites' pages from reaching a box inside the stadium network (DNS
+rebinding, cross-site requests). Must not know: routes, roles. Pairing and tokens will stand beside this.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+
+from appliance.http.api import Scope
+from appliance.kernel.errors import Refused
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_HOST = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?", re.IGNORECASE)
+_REMEMBER = 256  # host headers whose verdict is kept; a box has a handful
+
+
+class Gate:
+    """`check` raises Refused for a request that another site, or a rebound name, made."""
+
+    def __init__(self, hosts: Iterable[str]) -> None:
+        """`hosts`: the bound host and [server] allowed_hosts, names or addresses, without ports."""
+        self._names = LOOPBACK_NAMES | {_bare(each) for each in hosts if each not in ("", "0.0.0.0", "::")}
+        self._known: dict[tuple[bytes, str], bool] = {}
+
+    def check(self, scope: Scope, headers: Mapping[bytes, bytes], *, unsafe: bool) -> None:
+        host = headers.get(b"host", b"")
+        server = scope.get("server") or ("", 0)
+        if host and not self._allows(host, str(server[0])):
+            shown = host.decode("latin-1")[:100]
+            raise Refused(
+                421,
+                "unknown_host",
+                f"this box does not answer to the name {shown}",
+                f"use its address, or add {_bare(shown)!r} to server.allowed_hosts",
+            )
+        origin = headers.get(b"origin")
+        if unsafe and origin is not None and not is_same_origin(origin, host):
+            raise Refused(
+                403,
+                "cross_origin",
+                f"a page of {origin.decode('latin-1')[:100]} may not do this here",
+                "open the box's own page",
+            )
+
+    def _allows(self, host: bytes, server: str) -> bool:
+        verdict = self._known.get((host, server))
+        if verdict is None:
+            text = host.decode("latin-1").strip()
+            verdict = _HOST.fullmatch(text) is not None and self._decide(_bare(text), server)
+            if len(self._known) < _REMEMBER:
+                self._known[(host, server)] = verdict
+        return verdict
+
+    def _decide(self, name: str, server: str) -> bool:
+        """A literal address is this machine's when the connection came in on it: no name was resolved."""
+        if name in self._names:
+            return True
+        literal = _address(name)
+        return literal is not None and (literal.is_loopback or literal == _address(server))
+
+
+def is_same_origin(origin: bytes, host: bytes) -> bool:
+    """Whether a page at `origin` was loaded from `host` (default ports may be left out)."""
+    scheme, found, authority = origin.lower().partition(b"://")
+    if not found or scheme not in (b"http", b"https"):
+        return False
+    port = b":80" if scheme == b"http" else b":443"
+    return authority.removesuffix(port) == host.lower().removesuffix(port)
+
+
+def _bare(host: str) -> str:
+    """The name or address without port and brackets, in lower case."""
+    host = host.strip().lower().rstrip(".")
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host if host.count(":") > 1 else host.partition(":")[0].rstrip(".")
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        found = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return mapped or found

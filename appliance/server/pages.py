@@ -1,0 +1,200 @@
+"""The web app's files, read once at start.
+
+Owns: which paths are files, their types and ETags, how long a browser may keep them, and the policy of a
+page. Nothing of a request's path ever reaches the file system: a path is a key of a dictionary, so there is
+no traversal to defend against.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from appliance.http.problems import method_not_allowed
+from appliance.http.replies import Reply
+
+TYPES = {
+    ".html": b"text/html; charset=utf-8",
+    ".js": b"text/javascript; charset=utf-8",
+    ".mjs": b"text/javascript; charset=utf-8",
+    ".css": b"text/css; charset=utf-8",
+    ".json": b"application/json",
+    ".webmanifest": b"application/manifest+json",
+    ".svg": b"image/svg+xml",
+    ".png": b"image/png",
+    ".jpg": b"image/jpeg",
+    ".ico": b"image/x-icon",
+    ".woff2": b"font/woff2",
+    ".txt": b"text/plain; charset=utf-8",
+}
+DOCS_DIR = Path(__file__).parent / "docs"
+APP_DIR = Path(__file__).parents[1] / "app"
+_NOT_SERVED = "package.json"  # of the app's tools
+
+# Everything a page loads comes from the box; older WebKit does not count ws: as 'self', so it is named.
+_POLICY = (
+    "default-src 'self'; connect-src 'self' ws://{host} wss://{host}; img-src 'self' data: blob:;"
+    " media-src 'self' blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'"
+)
+_ADDRESS = re.compile(rb'(href|src)="/([^"]+)"')
+# A page is kept so long; whenever it reaches the box it asks for a newer one. A build's files never change.
+_PAGE_CACHE = b"private, max-age=2592000"
+_BUILD_CACHE = b"private, max-age=31536000, immutable"
+# A kept page of another build names what its browser has let go: in its place, what brings this build's page.
+# Once for each build: a page that comes back as it was says so.
+_OTHER_BUILD = re.compile(r"/v/[0-9a-f]+/(app|theme)\.js")
+_RENEW = b"""(function () {
+  const build = document.documentElement.dataset.build;
+  const renewed = function () {
+    try {
+      if (sessionStorage.getItem("renewed") === build) return true;
+      sessionStorage.setItem("renewed", build);
+      return false;
+    } catch (error) {
+      return true;
+    }
+  };
+  const look = function () {
+    const again = function () { setTimeout(look, 2000); };
+    fetch("/", { cache: "reload" }).then(function () { location.reload(); }, again);
+  };
+  const words = document.querySelector("main p");
+  if (!renewed()) look();
+  else if (words) words.textContent = "The box has another version of this page. Reload it.";
+})();
+"""
+_JSDOC = re.compile(rb"[ \t]*/\*\*.*?\*/", re.DOTALL)
+_LINE = re.compile(rb"^[ \t]*//.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file's bytes and headers."""
+
+    body: bytes
+    media_type: bytes
+    etag: bytes
+    packed: bytes = b""  # as it travels, by gzip, made at start; empty where that saves nothing
+    cache_control: bytes = b"no-cache"
+
+    def reply(self, headers: Mapping[bytes, bytes]) -> Reply:
+        """200, packed for who takes it, or 304 when the client has these bytes already."""
+        own = [(b"etag", self.etag), (b"cache-control", self.cache_control)]
+        body = self.body
+        if self.packed:
+            own.append((b"vary", b"accept-encoding"))
+            if b"gzip" in headers.get(b"accept-encoding", b""):
+                body = self.packed
+                own[0] = (b"etag", self.etag[:-1] + b'-gz"')  # other bytes, another name
+                own.append((b"content-encoding", b"gzip"))
+        if self.media_type.startswith(b"text/html"):
+            host = headers.get(b"host", b"localhost").decode("latin-1")
+            own.append((b"content-security-policy", _POLICY.format(host=host).encode("latin-1")))
+        seen = [each.strip() for each in headers.get(b"if-none-match", b"").split(b",")]
+        if own[0][1] in seen or b"*" in seen:
+            return Reply(304, b"", self.media_type, tuple(own))
+        return Reply(200, body, self.media_type, tuple(own))
+
+
+class Files:
+    """Files by URL path: the app at / and at /static/, the API's page at /docs."""
+
+    def __init__(self, static_dir: Path | None = APP_DIR, docs_dir: Path | None = DOCS_DIR) -> None:
+        self._by_path: dict[str, File] = {}
+        self._renew = replace(made_file(_RENEW, TYPES[".js"]), cache_control=b"no-store")
+        for name, file in _load(docs_dir):
+            self._by_path[f"/docs/{name}"] = file
+        self._add_app(dict(_load(static_dir)))
+        self._alias("/docs", "/docs/index.html")
+        self._alias("/", "/index.html")
+        self._alias("/selftest", "/index.html")
+        self._alias("/favicon.ico", "/favicon.svg", "/docs/favicon.svg")
+
+    def find(self, method: str, path: str) -> File | None:
+        """Raises Refused 405 for a method other than GET and HEAD on a file's path."""
+        file = self._by_path.get(path)
+        if file is None and _OTHER_BUILD.fullmatch(path):
+            file = self._renew
+        if file is not None and method not in ("GET", "HEAD"):
+            raise method_not_allowed(method, "GET, HEAD")
+        return file
+
+    def paths(self) -> list[str]:
+        return sorted(self._by_path)
+
+    def _add_app(self, files: Mapping[str, File]) -> None:
+        """Each file by its name, and by the name of this build, where it never changes and is not asked for.
+
+        So a page that a tablet has in its cache opens, with all its scripts, while the box is away. It asks
+        itself whether the box has a newer one (`app.js`).
+        """
+        build = hashlib.sha256(
+            b"".join(b"%s %s" % (n.encode(), f.etag) for n, f in files.items())
+        ).hexdigest()[:16]
+        for name, file in files.items():
+            if name.endswith(".html"):
+                body = _of_build(file.body, build, files)
+                file = replace(made_file(body, file.media_type), cache_control=_PAGE_CACHE)
+            else:
+                self._by_path[f"/v/{build}/{name}"] = replace(file, cache_control=_BUILD_CACHE)
+            self._by_path[f"/static/{name}"] = self._by_path[f"/{name}"] = file
+
+    def _alias(self, path: str, *targets: str) -> None:
+        for target in targets:
+            if path not in self._by_path and target in self._by_path:
+                self._by_path[path] = self._by_path[target]
+
+
+def made_file(body: bytes, media_type: bytes) -> File:
+    """A file that is made rather than found."""
+    return File(body, media_type, _etag(body), _packed(body, media_type))
+
+
+def _of_build(page: bytes, build: str, files: Mapping[str, File]) -> bytes:
+    """The page with the addresses of this build."""
+
+    def named(found: re.Match[bytes]) -> bytes:
+        known = found[2].decode() in files
+        return b'%s="/v/%s/%s"' % (found[1], build.encode(), found[2]) if known else found[0]
+
+    page = page.replace(b"<html ", b'<html data-build="%s" ' % build.encode(), 1)
+    return _ADDRESS.sub(named, page)
+
+
+def _load(folder: Path | None) -> list[tuple[str, File]]:
+    """Every file of a known type below `folder`, with its relative path. Other types are not served."""
+    if folder is None or not folder.is_dir():
+        return []
+    found = []
+    for path in sorted(folder.rglob("*")):
+        media_type = TYPES.get(path.suffix) if path.name != _NOT_SERVED else None
+        if media_type is not None and path.is_file() and not path.is_symlink():
+            body = path.read_bytes()
+            found.append((path.relative_to(folder).as_posix(), made_file(body, media_type)))
+    return found
+
+
+def _packed(body: bytes, media_type: bytes) -> bytes:
+    """A stadium's network is crowded: text travels at a quarter of its size."""
+    if not media_type.startswith((b"text/", b"application/", b"image/svg")):
+        return b""
+    packed = gzip.compress(without_comments(body) if b"javascript" in media_type else body, mtime=0)
+    return packed if len(packed) < len(body) * 0.9 else b""
+
+
+def without_comments(script: bytes) -> bytes:
+    """A script as it travels: a quarter of ours is types and comments. Lines keep their numbers.
+
+    Knows only comments that fill a line and those of JSDoc: a test holds every script against a parser.
+    """
+    script = _JSDOC.sub(lambda found: b"\n" * found[0].count(b"\n"), script)
+    return _LINE.sub(b"", script)
+
+
+def _etag(body: bytes) -> bytes:
+    return b'"%s"' % hashlib.sha256(body).hexdigest()[:20].encode()

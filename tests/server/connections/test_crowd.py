@@ -1,0 +1,219 @@
+"""Who goes when it is full, and by what a client is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+import trio
+import trio.testing
+
+from appliance.http.limits import Limits, Seldom, network_of
+from appliance.server.connections.crowd import GREETING_S, STALLED_S, Crowd
+
+
+@dataclass(eq=False)
+class Guest:
+    is_aborted: bool = False
+    sent: bool = False
+
+    def stop(self) -> None:
+        raise AssertionError("the server does not stop here")
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def has_bytes(self) -> bool:
+        return self.sent
+
+
+def guest_of(crowd: Crowd, address: str, state: str = "served") -> Guest:
+    guest = Guest()
+    crowd.add(guest, address)
+    if state != "silent":
+        crowd.serve(guest)
+    if state == "idle":
+        crowd.rest(guest)
+    return guest
+
+
+async def test_the_one_missed_least_goes(autojump_clock: trio.testing.MockClock) -> None:
+    crowd = Crowd(Limits(connections=5))
+    again = guest_of(crowd, "f", "idle")
+    busy, longer, idle = (
+        guest_of(crowd, *which) for which in (("a", "served"), ("c", "idle"), ("b", "idle"))
+    )
+    never = guest_of(crowd, "d", "silent")
+    await trio.sleep(GREETING_S)
+    crowd.serve(again)
+    crowd.rest(again)  # it asked again, so it has been silent for the shortest time
+    gone: list[Guest] = []
+    for newcomer in "wxyz":
+        assert crowd.make_room(newcomer)
+        gone += [each for each in (idle, longer, never, again) if each.is_aborted and each not in gone]
+        guest_of(crowd, newcomer)
+    assert gone == [never, longer, idle, again]
+    assert not crowd.make_room("e"), "everybody is being served"
+    assert not busy.is_aborted
+
+
+async def test_who_does_not_read_goes_after_a_second_and_the_longest_first(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    crowd = Crowd(Limits(connections=3))
+    longest, reads, shorter = (guest_of(crowd, each) for each in "abc")
+    crowd.stall(longest, True)
+    await trio.sleep(STALLED_S / 2)
+    crowd.stall(reads, True)
+    crowd.stall(shorter, True)
+    assert not crowd.make_room("d")
+    await trio.sleep(STALLED_S / 2)
+    crowd.stall(reads, False)
+    assert crowd.make_room("d") and longest.is_aborted
+    guest_of(crowd, "d")
+    assert not crowd.make_room("e")
+    await trio.sleep(STALLED_S)
+    assert crowd.make_room("e") and shorter.is_aborted and not reads.is_aborted
+    crowd.stall(longest, True)  # its writer notices later
+    assert not any(group.stalled for group in crowd.groups.values())
+
+
+async def test_an_address_at_its_limit_gives_up_a_connection_of_its_own() -> None:
+    crowd = Crowd(Limits(per_address=1))
+    other, own = guest_of(crowd, "10.0.0.1", "silent"), guest_of(crowd, "10.0.0.2", "idle")
+    assert crowd.make_room("10.0.0.2")
+    assert own.is_aborted and not other.is_aborted
+    guest_of(crowd, "10.0.0.2")
+    assert not crowd.make_room("10.0.0.2")
+    assert crowd.make_room("10.0.0.3")
+
+
+async def test_a_network_of_ipv6_is_counted_as_one() -> None:
+    crowd = Crowd(Limits(per_network=3))
+    for last in range(3):
+        address = f"2001:db8::{last + 1}"
+        assert crowd.make_room(address)
+        guest_of(crowd, address)
+    assert not crowd.make_room("2001:db8::ffff:9")
+    assert crowd.make_room("2001:db8:0:1::1")
+    crowd.remove(next(iter(crowd.members)))
+    assert crowd.make_room("2001:db8::ffff:9")
+
+
+async def test_this_machine_is_bounded_by_the_whole_alone() -> None:
+    crowd = Crowd(Limits(connections=3, per_address=1, per_network=1))
+    for address in ("127.0.0.1", "::1", "127.0.0.1"):
+        assert crowd.make_room(address)
+        guest_of(crowd, address)
+    assert not crowd.make_room("127.0.0.1")
+
+
+async def test_nothing_is_left_of_those_who_left() -> None:
+    crowd = Crowd(Limits())
+    guests = [
+        guest_of(crowd, f"2001:db8:{number}::1" if number % 2 else f"10.0.0.{number}", state)
+        for number, state in enumerate(("silent", "idle", "served") * 7)
+    ]
+    for guest in guests:
+        crowd.remove(guest)
+        crowd.remove(guest)
+        crowd.rest(guest)  # its last answer ends after it was thrown out
+    left = (crowd.members, crowd.addresses, crowd.groups, crowd.by_size, crowd.silent, crowd.idle)
+    assert not any(left) and not crowd.largest
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("10.0.0.1", None),
+        ("::ffff:10.0.0.1", None),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("somewhere", None),
+    ],
+)
+def test_networks(address: str, network: str | None) -> None:
+    assert network_of(address) == network
+
+
+def test_a_flood_is_one_line_a_second_with_its_count() -> None:
+    lines = Seldom()
+    assert [lines.take(now) for now in (10.0, 10.1, 10.9, 11.0, 13.0)] == [1, None, None, 3, 1]
+
+
+async def test_who_came_just_now_has_a_moment_to_ask_among_many_that_keep_their_place() -> None:
+    crowd = Crowd(Limits(connections=4))
+    kept = [guest_of(crowd, "a", "idle") for _ in range(3)]
+    newcomer = guest_of(crowd, "b", "silent")
+    assert crowd.make_room("c") and kept[0].is_aborted and not newcomer.is_aborted
+
+
+async def test_who_has_sent_what_the_loop_has_not_read_is_not_silent() -> None:
+    crowd = Crowd(Limits(connections=3))
+    first, second, third = (guest_of(crowd, each, "silent") for each in "abc")
+    first.sent = True
+    assert crowd.make_room("d") and second.is_aborted
+    assert not first.is_aborted and not third.is_aborted
+
+
+# -- fairness: who holds most goes first --------------------------------------------------------------------
+
+STORM = (
+    ["127.0.0.1"] * 1100,
+    [f"10.0.{n % 20}.9" for n in range(1280)],
+    [f"2001:db8:0:{n % 5}::{n}" for n in range(1280)],
+)
+
+
+def storm(crowd: Crowd, addresses: Sequence[str], calls: int, state: str) -> int:
+    """Calls of these addresses in turn, without a pause; how many got in."""
+    got_in = 0
+    for number in range(calls):
+        address = addresses[number % len(addresses)]
+        if crowd.make_room(address):
+            guest_of(crowd, address, state)
+            got_in += 1
+    return got_in
+
+
+@pytest.mark.parametrize("addresses", STORM)
+@pytest.mark.parametrize("state", ["silent", "idle"])
+async def test_a_storm_that_calls_again_at_once_throws_out_nobody_else(
+    addresses: Sequence[str], state: str
+) -> None:
+    crowd = Crowd(Limits())
+    assert storm(crowd, addresses, 1300, state) >= 1000 and len(crowd.members) == 1000
+    newcomers = ["192.168.7.7", "192.168.7.8", "2001:db8:7::7"]
+    guests = []
+    for address in newcomers:
+        assert crowd.make_room(address)
+        guests.append(guest_of(crowd, address, "silent"))  # its request is still on the way
+        assert storm(crowd, addresses, 2200, state) >= 2000
+    assert not any(guest.is_aborted for guest in guests)
+
+
+async def test_within_an_address_a_place_lasts_until_as_many_have_come_after_it() -> None:
+    crowd = Crowd(Limits(connections=100))
+    for _ in range(100):
+        guest_of(crowd, "127.0.0.1", "silent")
+    assert crowd.make_room("127.0.0.1")
+    newcomer = guest_of(crowd, "127.0.0.1", "silent")
+    for _ in range(99):
+        assert crowd.make_room("127.0.0.1")
+        guest_of(crowd, "127.0.0.1", "silent")
+    assert not newcomer.is_aborted
+    assert crowd.make_room("127.0.0.1") and newcomer.is_aborted
+
+
+async def test_who_holds_no_more_than_others_takes_nothing_from_them(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    crowd = Crowd(Limits(connections=3))
+    guest_of(crowd, "a")
+    silent, idle = guest_of(crowd, "b", "silent"), guest_of(crowd, "c", "idle")
+    assert not crowd.make_room("a"), "each holds one; a's own is being served"
+    assert [silent.is_aborted, idle.is_aborted] == [False, False]
+    await trio.sleep(GREETING_S)
+    assert crowd.make_room("a")
+    assert [silent.is_aborted, idle.is_aborted] == [True, False], "it had its moment to ask"

@@ -1,0 +1,119 @@
+"""Marks first; everything else begins one in each pass of the event loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trio
+import trio.testing
+
+from appliance.server.connections.turns import GIVE_WAY_S, SAVED_S, SHARE, Turns
+
+
+async def test_turns_are_one_a_pass_and_in_order() -> None:
+    turns, begun = Turns(), []
+
+    async def begin(number: int) -> None:
+        await turns.take()
+        begun.append(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(20):
+            nursery.start_soon(begin, number)
+            await trio.lowlevel.checkpoint()  # so that they come in this order
+        steps = []
+        while len(begun) < 20:
+            before = len(begun)
+            await trio.lowlevel.checkpoint()
+            steps.append(len(begun) - before)
+    assert max(steps) <= 1 and begun == list(range(20))
+
+
+async def test_nothing_begins_while_a_mark_is_answered() -> None:
+    turns, begun = Turns(), []
+
+    async def begin(number: int) -> None:
+        await turns.take()
+        begun.append(number)
+
+    async with trio.open_nursery() as nursery:
+        with turns.mark():
+            for number in range(3):
+                nursery.start_soon(begin, number)
+            await trio.testing.wait_all_tasks_blocked()
+            assert begun == []
+    assert sorted(begun) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("way", [Turns.take, Turns.admit])
+async def test_a_mark_that_takes_long_holds_nobody_up(
+    autojump_clock: trio.testing.MockClock, way: Callable[[Turns], Awaitable[None]]
+) -> None:
+    turns = Turns()
+    with turns.mark():
+        await way(turns)
+        assert trio.current_time() == GIVE_WAY_S
+
+
+async def test_marks_without_a_pause_do_not_keep_others_waiting(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Of marks that follow one another, a turn waits for those it found."""
+    turns = Turns()
+
+    async def marks() -> None:
+        while True:
+            with turns.mark():
+                await trio.sleep(0.01)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(marks)
+            await trio.sleep(0.005)  # of the test's clock: one is always under way
+        await turns.take()
+        assert trio.current_time() <= 0.01 + 0.01
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("way", [Turns.take, Turns.admit])
+async def test_slow_marks_leave_the_others_half_of_the_time(
+    autojump_clock: trio.testing.MockClock, way: Callable[[Turns], Awaitable[None]]
+) -> None:
+    """A disk that takes a second for each commit: turns are not one each 50 ms."""
+    turns, taken = Turns(), []
+
+    async def others() -> None:
+        while True:
+            await way(turns)
+            taken.append(trio.current_time())
+            await trio.sleep(0.001)  # of the test's clock: what was begun
+
+    async with trio.open_nursery() as nursery:
+        with turns.mark():
+            nursery.start_soon(others)
+            await trio.sleep(2)
+            nursery.cancel_scope.cancel()
+    waited_s = 2 - 0.001 * len(taken)
+    assert waited_s <= SAVED_S + 2 * SHARE + GIVE_WAY_S
+
+
+async def test_a_new_connection_waits_in_no_line(autojump_clock: trio.testing.MockClock) -> None:
+    turns = Turns()
+    async with trio.open_nursery() as nursery:
+        with turns.mark():
+            for _ in range(1000):
+                nursery.start_soon(turns.give_way)
+            await trio.sleep(GIVE_WAY_S + 0.001)
+            assert not nursery.child_tasks
+
+
+async def test_requests_do_not_use_up_what_newcomers_may_wait(autojump_clock: trio.testing.MockClock) -> None:
+    turns = Turns()
+    with turns.mark():
+        for _ in range(10):
+            await turns.take()
+        began_s = trio.current_time()
+        await turns.admit()
+        assert math.isclose(trio.current_time() - began_s, GIVE_WAY_S)

@@ -1,0 +1,201 @@
+"""The web app's files."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from appliance.server.pages import APP_DIR, Files, without_comments
+from tests.server.conftest import Box
+
+TYPESCRIPT = Path(__file__).parents[1] / "app/node_modules/typescript"
+PRINTS_ALIKE = """
+  const [where, ...files] = process.argv.slice(1);
+  const ts = require(where);
+  const printer = ts.createPrinter({ removeComments: true });
+  const parsed = (name) => ts.createSourceFile("a.js", ts.sys.readFile(name), ts.ScriptTarget.Latest);
+  const printed = (name) => printer.printFile(parsed(name));
+  for (let at = 0; at < files.length; at += 2)
+    if (printed(files[at]) !== printed(files[at + 1])) console.error(files[at]);
+  console.log(`${files.length / 2} alike`);
+"""
+RENEWS = """
+  const words = { textContent: "" };
+  const kept = new Map();
+  let reloads = 0;
+  Object.assign(globalThis, {
+    document: { documentElement: { dataset: { build: "old" } }, querySelector: () => words },
+    sessionStorage: { getItem: (key) => kept.get(key) ?? null, setItem: (key, to) => kept.set(key, to) },
+    location: { reload: () => reloads++ }, fetch: async () => {},
+  });
+  for (let at = 0; at < 4; at++) (0, eval)(process.argv[1]);
+  setTimeout(() => console.log(reloads, words.textContent));
+"""
+
+
+@pytest.fixture
+def static(tmp_path: Path) -> Path:
+    root = tmp_path / "static"
+    (root / "parts").mkdir(parents=True)
+    (tmp_path / "secret.txt").write_text("hunter2")
+    (root / "index.html").write_text("<!doctype html><title>app</title>")
+    (root / "app.js").write_text("export const a = 1;")
+    (root / "parts" / "clip.css").write_text("a{}")
+    (root / "notes.md").write_text("not for clients")
+    (root / "leak.txt").symlink_to(tmp_path / "secret.txt")
+    return root
+
+
+async def test_files_have_their_types_and_the_root_is_the_app(box: Box, static: Path) -> None:
+    client = box.client(static_dir=static)
+    for path, kind in (
+        ("/", "text/html; charset=utf-8"),
+        ("/index.html", "text/html; charset=utf-8"),
+        ("/app.js", "text/javascript; charset=utf-8"),
+        ("/static/app.js", "text/javascript; charset=utf-8"),
+        ("/static/parts/clip.css", "text/css; charset=utf-8"),
+        ("/favicon.ico", "image/svg+xml"),
+        ("/docs", "text/html; charset=utf-8"),
+        ("/docs/docs.js", "text/javascript; charset=utf-8"),
+        ("/openapi.json", "application/json"),
+    ):
+        reply = await client.get(path)
+        assert (reply.status, reply.headers["content-type"]) == (200, kind), path
+
+
+async def test_a_file_is_revalidated_by_its_etag(box: Box, static: Path) -> None:
+    client = box.client(static_dir=static)
+    first = await client.get("/app.js")
+    assert first.headers["cache-control"] == "no-cache"
+    again = await client.get("/app.js", headers={"if-none-match": f'"other", {first.headers["etag"]}'})
+    assert (again.status, again.body) == (304, b"") and "content-length" not in again.headers
+    assert (await client.get("/app.js", headers={"if-none-match": '"other"'})).status == 200
+
+
+async def test_a_page_names_files_that_never_change(box: Box, static: Path) -> None:
+    """So a tablet opens it from its cache while the box is away."""
+    (static / "index.html").write_text(
+        '<html lang="en"><link href="/parts/clip.css"><script src="/app.js"></script><a href="/docs">'
+    )
+    page = await box.client(static_dir=static).get("/")
+    build = re.search(r'<html data-build="(\w+)"', page.body.decode())
+    assert build is not None and page.headers["cache-control"] == "private, max-age=2592000"
+    named = f"/v/{build[1]}"
+    assert f'href="{named}/parts/clip.css"' in page.body.decode() and 'href="/docs"' in page.body.decode()
+    script = await box.client(static_dir=static).get(f"{named}/app.js")
+    assert script.body == b"export const a = 1;" and "immutable" in script.headers["cache-control"]
+    (static / "parts" / "clip.css").write_text("b{}")
+    other = await box.client(static_dir=static).get("/")
+    assert build[1] not in other.body.decode() and other.headers["etag"] != page.headers["etag"]
+
+
+async def test_a_kept_page_of_another_build_is_renewed(box: Box, static: Path) -> None:
+    """It names files of its build that its browser may have let go: nothing of them is here."""
+    client = box.client(static_dir=static)
+    for name in ("app.js", "theme.js"):
+        script = await client.get(f"/v/0123456789abcdef/{name}")
+        assert (script.status, script.headers["cache-control"]) == (200, "no-store")
+        assert script.headers["content-type"] == "text/javascript; charset=utf-8"
+        assert b"location.reload()" in script.body and b"sessionStorage" in script.body
+    for name in ("parts/clip.css", "state/box.js", "x/app.js", "app.js/"):
+        assert (await client.get(f"/v/0123456789abcdef/{name}")).status == 404
+    assert (await client.get("/v/../app.js")).status == 404
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no node here")
+def test_a_page_is_renewed_once() -> None:
+    """Its two scripts, then the page that came back the same: one reload."""
+    file = Files().find("GET", "/v/0123456789abcdef/app.js")
+    assert file is not None
+    done = subprocess.run(
+        ["node", "-e", RENEWS, file.body.decode()], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("1 The box has another version of this page. Reload it.\n", "")
+
+
+async def test_text_is_packed_for_who_takes_it(box: Box, static: Path) -> None:
+    text = "export const many = 1;\n" * 100
+    (static / "app.js").write_text(text)
+    client = box.client(static_dir=static)
+    plain = await client.get("/app.js")
+    packed = await client.get("/app.js", headers={"accept-encoding": "gzip, br"})
+    assert plain.body == text.encode() and "content-encoding" not in plain.headers
+    assert gzip.decompress(packed.body) == plain.body and packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) == len(packed.body) < len(plain.body) / 3
+    assert packed.headers["vary"] == plain.headers["vary"] == "accept-encoding"
+    assert packed.headers["etag"] != plain.headers["etag"]
+    known = {"accept-encoding": "gzip", "if-none-match": packed.headers["etag"]}
+    assert (await client.get("/app.js", headers=known)).status == 304
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../secret.txt",
+        "/static/../../secret.txt",
+        "/static/..%2f..%2fsecret.txt",
+        "/%2e%2e/secret.txt",
+        "//etc/passwd",
+        "/static//etc/passwd",
+        "/leak.txt",
+        "/notes.md",
+        "/parts",
+        "/app.js\x00.html",
+        "/static/",
+    ],
+)
+async def test_nothing_else_is_reachable(box: Box, static: Path, path: str) -> None:
+    reply = await box.client(static_dir=static).get(path)
+    assert reply.status == 404 and b"hunter2" not in reply.body
+
+
+async def test_a_page_may_load_from_the_box_alone(box: Box, static: Path) -> None:
+    policy = (await box.client(static_dir=static).get("/")).headers["content-security-policy"]
+    assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
+    assert "connect-src 'self' ws://127.0.0.1:8080 wss://127.0.0.1:8080" in policy
+    assert "http://" not in policy.replace("ws://127", "") and "*" not in policy
+
+
+def test_what_we_ship_refers_to_no_other_host() -> None:
+    """A stadium may have no internet: every page must be whole without it."""
+    files = Files()
+    for path in files.paths():
+        file = files.find("GET", path)
+        assert file is not None
+        text = file.body.replace(b"http://www.w3.org/", b"")
+        if file.media_type.startswith((b"text/html", b"text/css", b"image/svg")):
+            assert b"http://" not in text and b"https://" not in text and b'="//' not in text, path
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None or not TYPESCRIPT.exists(),
+    reason="no parser here: tests/app/check fetches it",
+)
+def test_a_script_without_its_comments_is_the_same_script(tmp_path: Path) -> None:
+    """Both print alike, parsed and without comments; lines keep their numbers."""
+    scripts = sorted(APP_DIR.rglob("*.js"))
+    shorter = 0
+    for at, path in enumerate(scripts):
+        whole = path.read_bytes()
+        left = without_comments(whole)
+        assert left.count(b"\n") == whole.count(b"\n")
+        shorter += len(left) < len(whole)
+        (tmp_path / f"{at}.js").write_bytes(left)
+    assert shorter > len(scripts) / 2
+    words = [item for at, path in enumerate(scripts) for item in (str(path), str(tmp_path / f"{at}.js"))]
+    done = subprocess.run(
+        ["node", "-e", PRINTS_ALIKE, str(TYPESCRIPT), *words], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == (f"{len(scripts)} alike\n", "")
+
+
+def test_what_looks_like_a_comment_inside_a_line_stays() -> None:
+    script = (
+        b'const url = "http://x"; // kept\n  // gone\nconst a = /** @type {B} */ (b);\n/** gone\n * too */\n'
+    )
+    assert without_comments(script) == b'const url = "http://x"; // kept\n\nconst a = (b);\n\n\n'
