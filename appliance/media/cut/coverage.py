@@ -20,6 +20,9 @@ _WORTH_NAMING_US = 40_000  # between two stretches shown: less is rounding and j
 # The last picture is shown whole when it ends at most this late after the end asked for: a frame at 25 fps. A
 # longer one, of a camera that sends few, ends where it was asked.
 _WHOLE_US = 40_000
+# The window begins in a frame refused: less than this share of a frame of it is the end of that one alone, which
+# was captured before the window and is not wanted. Less than 1: times are rounded to ticks and us.
+_FRAME_SHARE = 0.9
 
 
 class Missing(NamedTuple):
@@ -99,7 +102,7 @@ def missing_spans(
         slack = 1.5 * nominal_us if first else min(nominal_us, _WORTH_NAMING_US)
         if begin_us - position > slack and not (first and continues and reason is None):
             found.append(Missing(position, begin_us, "gap" if found or position > start_us else "no_footage"))
-        if reason is not None:
+        if reason is not None and (begin_us > start_us or stop_us - start_us >= _FRAME_SHARE * nominal_us):
             found.append(Missing(max(begin_us, start_us), min(stop_us, end_us), reason))
         position = max(position, stop_us)
     if not follows and end_us - position > nominal_us / 2:

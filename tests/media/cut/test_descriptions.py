@@ -199,6 +199,11 @@ def test_footage_without_an_entry_says_so(recordings: Recordings) -> None:
     plan, numbers = cut(recordings, 10, 100)
     assert numbers == list(range(60, 100))
     assert [gap.reason for gap in plan.missing] == ["no_entry"]
+    for before in (0.0001, 0.5, 0.8):  # of a frame: 59 is captured before the window, and so not of it
+        plan, numbers = cut(recordings, 60.5 - before, 100)
+        assert numbers == list(range(60, 100)) and plan.missing == ()
+    plan, numbers = cut(recordings, 59.499, 100)
+    assert [gap.reason for gap in plan.missing] == ["no_entry"], "frame 59 is of the window"
 
 
 def test_more_preroll_than_a_minute_is_refused(recordings: Recordings) -> None:
