@@ -7,11 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.app.apitypes import TARGET, api_types
 from tests.e2e.conftest import Demo
-from tests.kit.browser import errors_of, executable, open_page, plain_get, until
+from tests.kit.browser import executable, open_page, plain_get, until
 from tests.kit.waiting import PLAIN
 
 pytestmark = [
@@ -40,7 +40,7 @@ def test_everything_a_page_loads_is_served_and_ours(demo: Demo) -> None:
 
 def test_all_scripts_together_are_small(browser: Browser, demo: Demo) -> None:
     """What travels, over every module there is, not only those the first screen needs."""
-    page = open_page(browser, demo.urls[-1])
+    page = open_page(browser, demo.urls[-1], prefs={})
     names = [f"/{path.relative_to(STATIC).as_posix()}" for path in STATIC.rglob("*.js")]
     sizes = """async (names) => {
       for (const name of names) await (await fetch(name, { cache: "reload" })).text();
@@ -48,13 +48,13 @@ def test_all_scripts_together_are_small(browser: Browser, demo: Demo) -> None:
         .filter((each) => names.includes(new URL(each.name).pathname)).map((each) => each.encodedBodySize);
     }"""
     found = page.evaluate(sizes, names)
+    page.context.close()
     assert len(found) == len(names)
     assert sum(found) < 150_000
 
 
-def test_marked_ended_tapped_and_moving(browser: Browser, demo: Demo) -> None:
+def test_marked_ended_tapped_and_moving(page: Page) -> None:
     """From nothing. How long it takes: `scripts/bench touch`."""
-    page = open_page(browser, demo.urls[-1])
     expect(page.locator("#new-play")).to_be_enabled()
     expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
     page.click("#new-play")
@@ -62,11 +62,9 @@ def test_marked_ended_tapped_and_moving(browser: Browser, demo: Demo) -> None:
     page.click("#end-play")
     page.locator("#plays .play .open").first.click()
     until(page, "document.querySelector('.tile.leader video')?.currentTime > 0.1")
-    assert errors_of(page) == []
 
 
-def test_a_press_shows_its_ghost_before_the_box_has_heard_of_it(browser: Browser, demo: Demo) -> None:
-    page = open_page(browser, demo.urls[-1])
+def test_a_press_shows_its_ghost_before_the_box_has_heard_of_it(page: Page, demo: Demo) -> None:
     expect(page.locator("#new-play")).to_be_enabled()
     ghosts = page.locator("#plays .play [data-since]")
     demo.process.send(signal.SIGSTOP)
@@ -77,4 +75,3 @@ def test_a_press_shows_its_ghost_before_the_box_has_heard_of_it(browser: Browser
         demo.process.send(signal.SIGCONT)
     page.keyboard.press("u")
     expect(ghosts).to_have_count(0)
-    assert errors_of(page) == []

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from appliance.kernel.clock import from_rfc3339
 from tests.e2e.conftest import Demo
-from tests.kit.browser import errors_of, executable, open_page, plain_get, press, until
+from tests.e2e.own import Session, own_page
+from tests.kit.browser import executable, press, until
 from tests.kit.narrow import Link, narrow_link
-from tests.kit.waiting import PLAIN
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,48 +23,47 @@ PLAYS = "#plays .play"
 NOTHING_WAITS = "app.box.outbox.waiting().length === 0"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def link(demo: Demo) -> Iterator[Link]:
     with narrow_link(urlsplit(demo.urls[0]).port or 0, 50e6) as one:
         yield one
 
 
-@pytest.fixture(scope="module")
-def page(browser: Browser, link: Link) -> Iterator[Page]:
-    one = open_page(browser, link.url)
-    expect(one.locator("#link[data-state=connected]")).to_be_visible()
-    expect(one.locator("#new-play")).to_be_enabled()
-    one.evaluate("window.sameDocument = true")
-    yield one
-    assert errors_of(one) == []
+@pytest.fixture
+def page(browser: Browser, link: Link, session: Session) -> Iterator[Page]:
+    with own_page(browser, link.url, session) as one:
+        expect(one.locator("#link[data-state=connected]")).to_be_visible()
+        expect(one.locator("#new-play")).to_be_enabled()
+        one.evaluate("window.sameDocument = true")
+        yield one
 
 
-def test_a_mark_made_out_of_reach_arrives_once_with_its_time(page: Page, link: Link, demo: Demo) -> None:
+def test_a_mark_made_out_of_reach_arrives_once_with_its_time(
+    page: Page, link: Link, session: Session
+) -> None:
     """Nobody tells the page: the socket stays silent, after a second the mark tries its second way too."""
     link.cut()
     with page.expect_request(lambda request: request.method == "POST"):
         before, after = press(page, "#new-play")
         expect(page.locator(PLAYS)).to_have_count(1)
         expect(page.locator(PLAYS).first).to_contain_text("Not on the box yet")
-    assert plain_get(f"{demo.urls[0]}/plays")["items"] == []
+    assert session.plays() == []
     link.mend()
     until(page, NOTHING_WAITS)
     expect(page.locator(f"{PLAYS} .number")).to_have_text("1")
     page.click("#end-play")
     until(page, NOTHING_WAITS)
-    [play] = plain_get(f"{demo.urls[0]}/plays")["items"]
+    [play] = session.plays()
     assert before - 1 <= from_rfc3339(play["start_time"]) / 1000 <= after + 1
     assert page.evaluate("app.box.reloads") == 1
 
 
-def test_a_page_put_aside_catches_up(page: Page, demo: Demo) -> None:
+def test_a_page_put_aside_catches_up(page: Page, session: Session) -> None:
     """Frozen, as a tablet freezes a page whose lid is closed; meanwhile another device marks a play."""
     tool = page.context.new_cdp_session(page)
     tool.send("Page.setWebLifecycleState", {"state": "frozen"})
-    session = plain_get(f"{demo.urls[0]}/sessions")["items"][0]["id"]
-    made = httpx.post(f"{demo.urls[0]}/plays", json={"session_id": session}, **PLAIN)
-    assert made.status_code == 201
+    session.tell("/plays", {"session_id": session.id})
     tool.send("Page.setWebLifecycleState", {"state": "active"})
-    expect(page.locator(PLAYS)).to_have_count(2)
+    expect(page.locator(PLAYS)).to_have_count(1)
     expect(page.locator("#banner")).to_be_hidden()
     assert page.evaluate("[window.sameDocument, app.box.reloads]") == [True, 1]
