@@ -20,7 +20,7 @@ _WORTH_NAMING_US = 40_000  # between two stretches shown: less is rounding and j
 # The last picture is shown whole when it ends at most this late after the end asked for: a frame at 25 fps. A
 # longer one, of a camera that sends few, ends where it was asked.
 _WHOLE_US = 40_000
-# The window begins in a frame refused: less than this share of a frame is the end of that one alone, which was
+# The window begins in a frame refused: less than this share of a frame is the end of that one alone. It was
 # captured before the window and is not wanted. Less than 1: times are rounded to ticks and us.
 _FRAME_SHARE = 0.9
 
