@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from appliance.kernel.clock import wall_us
 from appliance.recordings.actor import RecordingsHandle
 from appliance.recordings.following import folder, follow_channel
 from tests.kit.segments import Camera, init
@@ -101,6 +103,46 @@ async def test_a_file_without_mtxi_that_is_replaced_has_a_new_clock(box: Box) ->
         await eventually(lambda: abs(_length_us(handle) - 5 * PART_US // 2) < 10)
         views = await handle.views("cam1", 0, 1 << 61)
         assert [len(view.parts) for view in views] == [5]
+
+
+@pytest.mark.parametrize("is_off", [False, True], ids=["running", "off"])
+@pytest.mark.parametrize("is_over", [False, True], ids=["growing", "over"])
+async def test_a_replaced_file_without_mtxi_has_no_knots_of_the_old_one_after_a_restart(
+    box: Box, is_off: bool, is_over: bool
+) -> None:
+    """The old one was recorded 3 s after its name says; the new one, a copy, is when its name says."""
+    named_us = (wall_us() - 3_000_000) // 1_000_000 * 1_000_000
+    name = datetime.fromtimestamp(named_us / 1e6, UTC).strftime("%Y-%m-%d_%H-%M-%S.mp4")
+    old, new = Camera(), Camera(frame_ticks=1500)
+    copy = init(None, duration_ms=500) + b"".join(new.next_part() for _ in range(5))
+
+    def begun_us(handle: RecordingsHandle) -> int:
+        return round(next((span.start_us for span in handle.coverage("cam1", 0, 1 << 61).spans), 0), -3)
+
+    async with box.running() as handle:
+        path = box.add(name, init(None) + old.next_part())
+        await until(handle, lambda: begun_us(handle) > named_us + 1_500_000)
+        if is_over:  # its recorder has gone on to the next file
+            after = live_camera()
+            box.add("9.mp4", after.begin() + after.next_part())
+            await eventually((box.index / "cam1" / f"{name}.idx").exists)
+            (box.recordings / "cam1" / "9.mp4").unlink()
+        if not is_off:
+            put_copy(path, copy)
+            await until(handle, lambda: begun_us(handle) == named_us)
+    if is_off:
+        put_copy(path, copy)
+    async with box.running() as handle:
+        await until(handle, lambda: abs(_length_us(handle) - 5 * PART_US // 2) < 10)
+        assert begun_us(handle) == named_us
+
+
+def put_copy(path: Path, data: bytes) -> None:
+    """In the place of another file; not written just now, as a recording is."""
+    new = path.with_name(".new")
+    new.write_bytes(data)
+    os.utime(new, (wall_us() / 1e6 + 3600,) * 2)
+    new.rename(path)
 
 
 def _length_us(handle: RecordingsHandle) -> int:

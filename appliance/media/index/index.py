@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
+from zlib import crc32
 
 from appliance.media.index.between import MAX_SKIPPED, Damage, check_box, find_mdat
 from appliance.media.index.entries import Picture, Search, find_entries, is_quiet
@@ -58,6 +59,7 @@ class Cursor(NamedTuple):
     pace: Pace = Pace()
     search: Search = Search()
     damage: str | None = None
+    head: int | None = None  # checksum of how the first part begins: its sample sizes and first bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,8 @@ def _next_box(cursor: Cursor, fd: int, size: int, found: _Findings) -> Cursor | 
     mdat_start, end = find_mdat(look, at, header.size, fd, size)
     if end > size:
         return None
+    if cursor.head is None:
+        cursor = cursor._replace(head=crc32(look[: end - at]))
     return _take_part(cursor, fd, look[: header.size], (at, mdat_start, end), found)
 
 
@@ -210,6 +214,7 @@ def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int]
         pace,
         search,
         cursor.damage,
+        cursor.head,
     )
 
 
@@ -240,6 +245,11 @@ def _origin_ns(runs: Sequence[TrackRun], init: Init) -> int | None:
 def ticks_to_ns(ticks: int, timescale: int) -> int:
     """Track ticks as ns, floor: every frame time in the system is made by this one rounding."""
     return ticks * 1_000_000_000 // timescale
+
+
+def run_of_name(name: str) -> str:
+    """How the ids begin of the runs that files of this name without mtxi are."""
+    return f"name:{name}"
 
 
 class SegmentIndex:
@@ -281,9 +291,12 @@ class SegmentIndex:
 
     @property
     def run_id(self) -> str:
-        """Hex StreamID; a file without mtxi is a run of its own."""
+        """Hex StreamID; a file without mtxi is a run of its own. Another file under its name is another run,
+        which begins with other pictures."""
         mtxi = self.init.mtxi if self.init is not None else None
-        return mtxi.stream_id.hex() if mtxi is not None else f"name:{self.name}"
+        if mtxi is not None:
+            return mtxi.stream_id.hex()
+        return run_of_name(self.name) + ("" if self.cursor.head is None else f":{self.cursor.head:08x}")
 
     @property
     def base_ns(self) -> int:

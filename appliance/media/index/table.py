@@ -23,6 +23,7 @@ from zlib import crc32
 
 from appliance.media.clock.timeline import Knot
 from appliance.media.index.columns import Columns, KeyColumns, PartColumns
+from appliance.media.index.index import run_of_name
 from appliance.media.index.segment import SegmentFacts, Size
 from appliance.media.index.spans import REASONS, Outage
 from appliance.media.index.view import Key, Part
@@ -294,8 +295,6 @@ def _take_row(log: ChannelLog, row: list[Any]) -> None:
         log.published.add(str(told[0]))
         for known in (log.facts, log.stamps):
             known.pop(told[0], None)
-        for by_run in (log.knots, log.off_us):
-            by_run.pop(f"name:{told[0]}", None)
     elif kind == "f":
         facts = _facts(told)
         log.facts[facts.name] = facts
@@ -323,8 +322,13 @@ def _take_row(log: ChannelLog, row: list[Any]) -> None:
     elif kind == "v":
         log.disk = str(told[0])
     elif kind == "d":
-        log.facts.pop(told[0], None)
-        log.published.discard(told[0])
+        name = str(told[0])
+        gone, own = log.facts.pop(name, None), run_of_name(name)
+        log.published.discard(name)
+        for by_run in (log.knots, log.off_us):
+            by_run.pop(own, None)
+            if gone is not None and gone.run_id.startswith(own):
+                by_run.pop(gone.run_id, None)
     else:
         raise ValueError(f"a line of kind {kind!r}")
 

@@ -68,9 +68,10 @@ class SegmentView:
     """One segment as it was at one moment: enough to plan a cut or name a frame without asking anybody.
 
     `name` is relative to recordings_dir; `base_ns` is the run's media time at tick 0 (mtxi.DTS, else 0);
-    `run_id` is the hex StreamID, or "name:<file>" without mtxi. `recent` has the sample tables of some newest
-    parts by number, as they were indexed; those of the others are read from the file. `lowest_cto` is the
-    least pts - dts of its video, at most 0: what a later part may still show is not before its dts by more.
+    `run_id` is the hex StreamID, or "name:<file>:<checksum>" without mtxi. `recent` has the sample tables of
+    some newest parts by number, as they were indexed; those of the others are read from the file.
+    `lowest_cto` is the least pts - dts of its video, at most 0: what a later part may still show is not
+    before its dts by more.
     `holes` as pace.Hole, rising; `frame_ticks` the length of a frame at its begin and at its end, (0, 0)
     where that is not known.
     `windows` are the stretches of wall time in which the run is shown where others overlap it (overlap.py);

@@ -112,6 +112,15 @@ def test_a_log_tells_the_last_word_on_every_segment_and_all_knots(index: Segment
     assert (again.facts, again.knots, again.stale) == (log.facts, log.knots, 0)
 
 
+def test_a_file_that_is_a_run_of_its_own_takes_its_knots_with_it(index: SegmentIndex) -> None:
+    """Whatever comes under its name later begins anew; a run of several files goes on."""
+    knot = Knot(1, 2, PPB)
+    mine = replace(facts_of(index), name="a.mp4", run_id="name:a.mp4:12345678")
+    told = facts_line(mine) + facts_line(replace(mine, name="b.mp4", run_id="aa"))
+    told += knot_line(mine.run_id, knot) + knot_line("aa", knot)
+    assert read_log(told + forget_line("a.mp4") + forget_line("b.mp4")).knots == {"aa": [knot]}
+
+
 def test_a_log_torn_by_a_power_cut_loses_its_last_line_only(index: SegmentIndex) -> None:
     whole = b"".join(knot_line("aa", Knot(at, at + 1, PPB)) for at in range(1, 4))
     log = read_log(whole[:-7])
