@@ -193,8 +193,8 @@ def _exit_code(words: list[str]) -> int:
 
 def _run(settings: Settings, ready: Ready | None) -> int:
     """The daemon under signals. 0 after a clean end, 1 with the reason in the log otherwise."""
-    interpreter.begin()
-    allocator.begin()
+    interpreter.configure()
+    allocator.configure()
     from appliance.daemon import run_daemon  # here, so that the small commands do not load all of it
 
     configure_logs(choose_style(sys.stdout, os.environ.get("JOURNAL_STREAM", "")))
@@ -218,7 +218,7 @@ def _run(settings: Settings, ready: Ready | None) -> int:
 
 
 async def _up(ready: Ready | None, bound: Bound, store: Store) -> None:
-    interpreter.settle()
+    interpreter.freeze()
     if ready is not None:
         await ready(bound, store)
 

@@ -31,9 +31,9 @@ from appliance.clips.viewing.replay import Replays, picture_routes
 from appliance.clips.viewing.thumbnails import Pictures
 from appliance.http.api import Command, Routes
 from appliance.kernel.actor import running
-from appliance.kernel.allocator import run_giving_back
+from appliance.kernel.allocator import run_trimming
 from appliance.kernel.clock import BoxClock
-from appliance.kernel.safemode import Memory, SafeMode, run_leaving
+from appliance.kernel.safemode import MarkerFile, SafeMode, run_leaving
 from appliance.kernel.store import Store, open_store
 from appliance.live.broadcaster import run_live
 from appliance.live.video import READERS, LiveVideo
@@ -79,7 +79,7 @@ class Box:
 
     settings: Settings
     safe: SafeMode
-    memory: Memory
+    marker_file: MarkerFile
     clock: BoxClock
     store: Store
     board: Board
@@ -104,7 +104,7 @@ async def run_daemon(
     state_dir = settings.storage.state_dir
     bridges.make_folder(settings.storage.recordings_dir)
     bridges.make_folder(settings.storage.clips)
-    with hold_state(state_dir) as lock, keeping.safe_mode(state_dir) as (safe, memory):
+    with hold_state(state_dir) as lock, keeping.safe_mode(state_dir) as (safe, marker_file):
         keeping.make_room(state_dir)
         clock = BoxClock.start(None, None)
         soundness.make_sound(settings, clock.now_us())
@@ -112,7 +112,7 @@ async def run_daemon(
             await soundness.claim_site(store, settings)
             after_cut = await adopt_clock(store, clock)
             threads = trio.CapacityLimiter(MEDIA_THREADS)
-            box = Box(settings, safe, memory, clock, store, Board(), Metrics(), threads, after_cut)
+            box = Box(settings, safe, marker_file, clock, store, Board(), Metrics(), threads, after_cut)
             box.board.add("safe_mode", lambda: keeping.safe_mode_line(safe))
             box.board.add("clock", lambda: clock_part(clock.step_us()))
             report = await store.read(soundness.read_report)
@@ -265,8 +265,8 @@ async def _watching_layer(
     async with (
         running("clock watch", run_clock_watch, store=store, clock=box.clock),
         running("pruning", run_pruning, store=store),
-        running("allocator", run_giving_back),
-        running("safe mode", run_leaving, safe=box.safe, memory=box.memory),
+        running("allocator", run_trimming),
+        running("safe mode", run_leaving, safe=box.safe, marker_file=box.marker_file),
         running(
             "snapshots",
             run_snapshots,

@@ -65,7 +65,7 @@ class MonitorHandle:
         if self._watches.learn(
             row["id"], state, row["liveness"], row["rev"], now_s=trio.current_time(), beat_us=beat_us
         ):
-            self._wake.ring()
+            self._wake.notify()
         watch = self._watches.get(row["id"])
         if watch is not None and row["rev"] >= watch.rev:
             watch.error_reason = row.get("error_reason")

@@ -1,8 +1,7 @@
-"""Actors as layers: what an inner layer needs is alive until the inner layer has ended.
+"""Start and stop actors in nested layers: a layer's actor runs until everything nested inside it has ended.
 
-A composition root nests `async with running(...)`. Leaving a block ends that actor alone, after everything
-inside it has ended. An actor that dies cancels what is inside it and its error goes up: nothing lives on
-without its ground.
+A composition root nests `async with running(...)`. Leaving a block ends its actor after everything inside the
+block has ended. If an actor fails, everything nested inside it is cancelled and the error propagates.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ from typing import Any
 
 import trio
 
-PATIENCE_S = 10.0  # for an actor that ends by itself when asked
+PATIENCE_S = 10.0  # seconds an actor has to end by itself after `finish`
 
 
 @asynccontextmanager
 async def running(
     name: str, run: Callable[..., Awaitable[Any]], *, finish: Callable[[], None] | None = None, **wiring: Any
 ) -> AsyncIterator[Any]:
-    """Start `run(**wiring, task_status=...)`; the value it reports is the block's handle.
+    """Start `run(**wiring, task_status=...)`; yields the value that `run` passes to `task_status.started()`.
 
-    On leaving, `finish` asks the actor to end by itself and it has 10 s for that; without `finish`, or
-    after that, it is cancelled. Raises what the actor raises, in a group (trio nurseries do).
+    On leaving, `finish` is called and the actor has 10 s to end by itself; without `finish`, or after that
+    time, it is cancelled. Raises what the actor raises, in an exception group (as trio nurseries do).
     """
     ended = trio.Event()
 
@@ -41,4 +40,4 @@ async def running(
             finish()
             with trio.move_on_after(PATIENCE_S):
                 await ended.wait()
-        nursery.cancel_scope.cancel(reason=f"{name}: its layer ends")
+        nursery.cancel_scope.cancel(reason=f"{name}: the block was left")

@@ -1,4 +1,4 @@
-"""One transaction for many callers: each closure in a savepoint of its own, all answered together.
+"""One transaction for many callers: each closure has its own savepoint, all are answered together.
 
 Owns: what a failed closure or a failed transaction means for every caller of the batch. Must not know: when a
 batch is made, threads, which file the connection has open.
@@ -20,7 +20,7 @@ from appliance.kernel.tx import Tx
 
 T = TypeVar("T")
 
-# After these the connection's word is no longer good: the batch fails whole and the daemon ends.
+# After these errors the connection cannot be trusted: the whole batch fails and the daemon ends.
 FATAL = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.NoMemError, apsw.InternalError)
 
 
@@ -49,7 +49,7 @@ class StoreReadOnly(Unavailable):
 
 
 class _LostTransaction(Unavailable):
-    """SQLite rolled the whole transaction back by itself, and a closure hid why."""
+    """SQLite rolled the whole transaction back by itself, and a closure swallowed the error."""
 
     def __init__(self) -> None:
         super().__init__("storage_unavailable", "the transaction was rolled back", "see `appliance doctor`")
@@ -57,7 +57,7 @@ class _LostTransaction(Unavailable):
 
 @dataclass(slots=True)
 class Request(Generic[T]):
-    """One waiting closure; `done` is set once `value` or `error` says how it ended."""
+    """One waiting closure; `done` is set once `value` or `error` holds its outcome."""
 
     closure: Callable[[Tx], T]
     done: trio.Event = field(default_factory=trio.Event)
@@ -66,24 +66,24 @@ class Request(Generic[T]):
     entries: list[Entry] = field(default_factory=list)
 
     def result(self) -> T:
-        """What the closure returned; raises what it raised. Once."""
+        """What the closure returned; raises what it raised. Call once."""
         error, self.error = self.error, None
         if error is None:
             return self.value  # type: ignore[return-value]  # set whenever error is None
         try:
             raise error
         finally:
-            del error  # else frame, error and request keep each other
+            del error  # breaks the reference cycle frame - error - request
 
 
 def commit(db: apsw.Connection, batch: Sequence[Request[Any]], clock: Clock) -> BaseException | None:
-    """Run and commit the whole batch. Blocks. Returns what must end the daemon, None when nothing must."""
+    """Run and commit the whole batch. Blocks. Returns the error that must end the daemon, or None."""
     try:
         db.execute("BEGIN IMMEDIATE")
         for request in batch:
             _perform(db, request, clock.now_us())
         db.execute("COMMIT")
-    except BaseException as error:  # noqa: BLE001  handed to every caller of the batch, none is told yes
+    except BaseException as error:  # noqa: BLE001  passed to every caller of the batch
         return _fail_all(db, batch, error)
     return None
 
@@ -91,13 +91,13 @@ def commit(db: apsw.Connection, batch: Sequence[Request[Any]], clock: Clock) -> 
 def refuse_changes(
     db: apsw.Connection, batch: Sequence[Request[Any]], clock: Clock, refuse: Callable[[], Unavailable]
 ) -> None:
-    """For a disk that cannot be written: a closure that changes nothing is answered, all others refused."""
+    """For a disk that cannot be written: a closure that only reads is answered, all others are refused."""
     for request in batch:
         before = db.total_changes()
         db.execute("BEGIN")
         try:
             request.value = request.closure(Tx(db, clock.now_us()))
-        except BaseException as error:  # noqa: BLE001  handed to the caller
+        except BaseException as error:  # noqa: BLE001  passed to the caller
             request.error = error
         finally:
             if not db.get_autocommit():
@@ -114,7 +114,7 @@ def _perform(db: apsw.Connection, request: Request[Any], now_us: int) -> None:
     except BaseException as error:
         if isinstance(error, FATAL):
             raise
-        if db.get_autocommit():  # FULL and NOMEM undo the whole batch
+        if db.get_autocommit():  # SQLITE_FULL and SQLITE_NOMEM roll back the whole batch
             if isinstance(error, apsw.Error):
                 raise
             raise _LostTransaction from error

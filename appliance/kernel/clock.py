@@ -1,10 +1,10 @@
-"""Box time: one steady UTC clock for everything the box says.
+"""Box time: one steady UTC clock for every time that the box stores or sends.
 
-Owns: the reading of the machine's clocks. Nobody else may ask the operating system for the time
-(ruff bans `time.time` and `datetime.now` elsewhere), so that a wall-clock step during a game changes
-no mark, no deadline and no journal entry.
+Owns: reading the machine's clocks. No other module may ask the operating system for the time (ruff bans
+`time.time` and `datetime.now` elsewhere), so that a wall-clock step during a game changes no mark, no
+deadline and no journal entry.
 
-Box time = CLOCK_BOOTTIME + an offset taken from the wall clock at boot and kept with the boot id.
+Box time = CLOCK_BOOTTIME + an offset taken from the wall clock at boot and stored with the boot id.
 Instants are int microseconds UTC since the epoch (`*_us`). Deadlines use trio's own monotonic clock.
 """
 
@@ -23,15 +23,15 @@ S_US = 1_000_000
 HOUR_US = 3_600_000_000
 DAY_US = 86_400_000_000
 MAX_US = 253_402_300_800_000_000  # the end of year 9999, the last that RFC 3339 can write
-_NEAR_US = 4  # two readings so near each other are taken for one
+_NEAR_US = 4  # two readings at most this far apart count as simultaneous
 _READINGS = 32
-STEP_US = 500_000  # a wall clock further than this from box time is a step worth an event (design section 6)
+STEP_US = 500_000  # a wall clock further than this from box time is reported as a step (design section 6)
 
 _RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|z|[+-]\d{2}:\d{2})")
 
 
 class Clock(Protocol):
-    """What actors and closures may ask."""
+    """The clock that actors and closures use."""
 
     def now_us(self) -> int:
         """Box time now, microseconds UTC."""
@@ -44,19 +44,19 @@ def boottime_us() -> int:
 
 
 def wall_us() -> int:
-    """The machine's wall clock, which NTP or a person may step."""
+    """The machine's wall clock, which NTP or an operator may step."""
     return time.time_ns() // 1000
 
 
-def apart_us(one: Callable[[], int], other: Callable[[], int]) -> int:
-    """How far clock `one` is ahead of clock `other`, us.
+def apart_us(first: Callable[[], int], second: Callable[[], int]) -> int:
+    """How far clock `first` is ahead of clock `second`, us.
 
-    A busy machine may do something else between two readings, for longer than a picture lasts: of several
-    attempts the one counts whose readings were nearest to each other.
+    The process may be preempted between two readings, for longer than a frame lasts: of several attempts the
+    one with the shortest time between its readings is used.
     """
     took_us, ahead_us = 1 << 62, 0
     for _ in range(_READINGS):
-        before, now, after = other(), one(), other()
+        before, now, after = second(), first(), second()
         if after - before < took_us:
             took_us, ahead_us = after - before, now - (before + after) // 2
         if took_us <= _NEAR_US:
@@ -65,12 +65,13 @@ def apart_us(one: Callable[[], int], other: Callable[[], int]) -> int:
 
 
 def ahead_of_wall_us(clock: Clock) -> int:
-    """By how much box time is ahead of the machine's wall clock: what turns a file's time into box time."""
+    """How far box time is ahead of the machine's wall clock: converts a file's modification time to box
+    time."""
     return apart_us(clock.now_us, wall_us)
 
 
 def boot_id() -> str:
-    """Identity of this boot: an offset to CLOCK_BOOTTIME is only good within it."""
+    """Identity of this boot: an offset to CLOCK_BOOTTIME is valid only within it."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
@@ -83,7 +84,7 @@ class BoxClock:
 
     @classmethod
     def start(cls, stored_boot_id: str | None, stored_offset_us: int | None) -> BoxClock:
-        """Go on with the stored offset when this is still the same boot, else take the wall clock's."""
+        """Use the stored offset if the machine has not rebooted since, else take the wall clock's."""
         current = boot_id()
         if stored_boot_id == current and stored_offset_us is not None:
             return cls(current, stored_offset_us)
@@ -97,7 +98,7 @@ class BoxClock:
         return apart_us(wall_us, self.now_us)
 
     def resync(self) -> None:
-        """Follow the wall clock again. The caller makes sure that no session is active."""
+        """Set box time to the wall clock. The caller makes sure that no session is active."""
         self.offset_us += self.step_us()
 
 

@@ -1,6 +1,6 @@
 """One connection to SQLite: opening, reading, copying, closing. All of it blocks.
 
-Owns: the pragmas every connection has. Must not know: who shares it, threads.
+Owns: the pragmas that every connection has. Must not know: who shares it, threads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from appliance.kernel.witness import note_closed
 T = TypeVar("T")
 log = structlog.get_logger("store")
 
-START_BYTES: Final = 1 << 20  # with less space SQLite may not even open a database with a log
+START_BYTES: Final = 1 << 20  # with less free space SQLite may not even open a database with a WAL
 
 
 def connect(file: Path, flags: int, vfs: str | None = None) -> apsw.Connection:
@@ -38,12 +38,12 @@ def read(db: apsw.Connection, query: Callable[[ReadTx], T], clock: Clock) -> T:
     try:
         return query(ReadTx(db, clock.now_us()))
     finally:
-        if not db.get_autocommit():  # an I/O error may have ended it already
+        if not db.get_autocommit():  # an I/O error may have ended the transaction already
             db.execute("ROLLBACK")
 
 
 def fail(tx: Tx, error: apsw.Error) -> None:
-    """A closure that meets an error a reader has met: the writer decides what follows from it."""
+    """A closure that raises `error`, met by a reader: so the writer decides whether the daemon must end."""
     raise error
 
 
@@ -62,7 +62,7 @@ def backup(source: apsw.Connection, target: Path) -> None:
 
 
 def backup_file(database: Path, target: Path) -> None:
-    """The same of a database that this process does not have open. Raises OSError."""
+    """`backup` for a database that this process does not have open. Raises OSError."""
     try:
         source = connect(database, apsw.SQLITE_OPEN_READWRITE)
     except apsw.Error as error:
@@ -72,7 +72,7 @@ def backup_file(database: Path, target: Path) -> None:
 
 
 def close(db: apsw.Connection) -> None:
-    """Close, whatever the disk says: on one that refuses, the last connection's checkpoint fails."""
+    """Close, ignoring errors of the disk: closing the last connection runs a checkpoint, which may fail."""
     try:
         db.close(True)
     except apsw.Error as error:
@@ -80,6 +80,6 @@ def close(db: apsw.Connection) -> None:
 
 
 def is_full(folder: Path) -> bool:
-    """Whether the disk has too little space to open a database."""
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize < START_BYTES
+    """Whether the disk has too little free space to open a database."""
+    stats = os.statvfs(folder)
+    return stats.f_bavail * stats.f_frsize < START_BYTES

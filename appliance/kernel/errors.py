@@ -1,7 +1,8 @@
-"""The two ways an answer can be no: `Refused` (do not try again as it is) and `Unavailable` (do).
+"""The two kinds of error answer: `Refused` (the same request can never succeed) and `Unavailable` (it may
+succeed later).
 
-Owns: the shape every edge turns into a problem document (RFC 9457). What a person reads carries a
-`hint`: what to do now. Codes are part of the API: add, never rename.
+Owns: what every edge turns into a problem document (RFC 9457). `hint` is for people: what to do now. Codes
+are part of the API: add, never rename.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Refused(Exception):
 
 @dataclass
 class Unavailable(Exception):
-    """Something the request needs is not there now; the same request may succeed later."""
+    """Something the request needs is not available now; the same request may succeed later."""
 
     code: str
     detail: str
@@ -57,7 +58,7 @@ def gone(kind: str, wanted: str) -> Refused:
 
 
 def invalid(loc: str, msg: str, code: str = "invalid", **extra: Any) -> Refused:
-    """422 for one field."""
+    """A 422 about one field."""
     return Refused(422, code, f"{loc}: {msg}", errors=(FieldError(loc, msg),), extra=extra)
 
 

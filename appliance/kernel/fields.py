@@ -1,4 +1,4 @@
-"""Field types of requests, shared by every domain, so that one rule reads the same everywhere."""
+"""Field types of requests, shared by every domain, so that one rule behaves the same everywhere."""
 
 from __future__ import annotations
 

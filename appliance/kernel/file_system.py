@@ -1,4 +1,4 @@
-"""What a file system calls itself: another one under the same path is another disk, or a bare mount point."""
+"""The identity of a file system, to notice another disk, or a bare mount point, under the same path."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 
-def file_system_id(told: os.statvfs_result, device: int) -> str:
-    """Of ext4, btrfs and the like a digest of their UUID, which outlives a start of the machine where a
-    device number may not; others tell nothing."""
-    return f"{told.f_fsid & (1 << 64) - 1:x}" if told.f_fsid else f"device {device}"
+def file_system_id(stats: os.statvfs_result, device: int) -> str:
+    """For ext4, btrfs and others a digest of their UUID, which survives a reboot; a device number may not,
+    and is used only where the file system reports no id."""
+    return f"{stats.f_fsid & (1 << 64) - 1:x}" if stats.f_fsid else f"device {device}"
 
 
 def file_system_of(folder: Path) -> str:
-    """Blocking; raises OSError."""
+    """The id of the file system that holds `folder`. Blocking; raises OSError."""
     return file_system_id(os.statvfs(folder), os.stat(folder).st_dev)

@@ -1,8 +1,8 @@
 """Reading the journal with a cursor: in memory for actors, as a row for readers that must not miss an entry.
 
 Owns: the waiting and the cursors. A `Follower` ends with its process. A durable cursor (table `cursors`) is
-moved in a transaction once everything up to it has arrived where it goes; pruning keeps what lies past it.
-Must not know: what an entry means.
+moved in a transaction once everything up to it has been delivered; pruning keeps the entries past it. Must
+not know: what an entry means.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from appliance.kernel.tx import ReadTx, Tx
 
 
 class Follower:
-    """A cursor in memory. `cursor`: seq of the last entry that was handed out. For one task."""
+    """A cursor in memory. `cursor`: seq of the last entry that was returned. For one task."""
 
     __slots__ = ("_journal", "cursor")
 
@@ -29,8 +29,8 @@ class Follower:
         return self
 
     async def __anext__(self) -> list[Entry]:
-        """The next page, oldest entry first, never empty: waits until there is one. Every entry is handed
-        out once. Raises: what `Store.read` raises, when the page is no longer in memory."""
+        """The next page, oldest entry first, never empty: waits until there is one. Returns each entry once.
+        Raises what `Store.read` raises, when the page is no longer in memory."""
         while True:
             await self.wait()
             entries = await self._journal.read(self.cursor)
@@ -46,8 +46,8 @@ class Follower:
             await self._journal.changed.wait_past(self._journal.changed.count)
 
     def take(self, limit: int = PAGE_MAX) -> list[Entry] | None:
-        """What memory holds past the cursor, without waiting: a page, or nothing. None: so many came that
-        memory no longer holds them all; the cursor is at the journal's head then."""
+        """The entries in memory past the cursor, without waiting: a page, or an empty list. None: memory no
+        longer holds all of them; the cursor is then at the journal's head."""
         entries = self._journal.recent(self.cursor, limit)
         if entries is None:
             self.cursor = self._journal.head
@@ -56,15 +56,15 @@ class Follower:
         return entries
 
     async def wait_for(self, matters: Callable[[Entry], bool]) -> None:
-        """Return when an entry past the cursor matters, or may have: it is no longer in memory. The cursor is
-        at the journal's head then, so that many changes are one."""
+        """Return when an entry past the cursor matters, or may have mattered but is no longer in memory. The
+        cursor is then at the journal's head, so that many changes cause one return."""
         is_over = False
         while not is_over:
             await self.wait()
             is_over = self.skip(matters)
 
     def skip(self, matters: Callable[[Entry], bool]) -> bool:
-        """Move the cursor to the journal's head; True: an entry on the way mattered, or may have."""
+        """Move the cursor to the journal's head; True: an entry passed on the way mattered, or may have."""
         did = False
         while self._journal.head > self.cursor:
             entries = self.take()
@@ -82,8 +82,8 @@ def follow(journal: Journal, cursor: int | None = None) -> Follower:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A row of `cursors`. `seq`: everything up to it has arrived. `moved_us`: when that was last said, box
-    time. `needs_resync`: entries past it were pruned, its owner starts again from a snapshot."""
+    """A row of `cursors`. `seq`: everything up to it has been delivered. `moved_us`: box time of the last
+    move. `needs_resync`: entries past it were pruned; its owner must start again from a snapshot."""
 
     name: str
     seq: int
@@ -92,7 +92,8 @@ class Cursor:
 
 
 def place_cursor(tx: Tx, name: str, seq: int) -> None:
-    """Begin, or begin again, at `seq` (of the snapshot that was sent): `needs_resync` is over."""
+    """Create the cursor, or set it, at `seq` (the seq of the snapshot that was sent); clears
+    `needs_resync`."""
     tx.run(
         "INSERT INTO cursors (name, seq, moved_us) VALUES (?, ?, ?) ON CONFLICT (name)"
         " DO UPDATE SET seq = excluded.seq, moved_us = excluded.moved_us, needs_resync = 0",
@@ -101,17 +102,17 @@ def place_cursor(tx: Tx, name: str, seq: int) -> None:
 
 
 def move_cursor(tx: Tx, name: str, seq: int) -> None:
-    """Everything up to `seq` has arrived. Never moves back. Raises LookupError: no such cursor, or it needs a
-    resync."""
+    """Record that everything up to `seq` has been delivered. Never moves back. Raises LookupError: no such
+    cursor, or it needs a resync."""
     if not tx.run(
         "UPDATE cursors SET seq = max(seq, ?), moved_us = ? WHERE name = ? AND NOT needs_resync",
         (seq, tx.now_us, name),
     ):
-        raise LookupError(f"no cursor {name} that goes on from where it is")
+        raise LookupError(f"no cursor {name} that can be moved")
 
 
 def remove_cursor(tx: Tx, name: str) -> None:
-    """Its owner is gone; it holds the journal no longer."""
+    """Delete the cursor; the journal is no longer kept for it."""
     tx.run("DELETE FROM cursors WHERE name = ?", (name,))
 
 
@@ -125,7 +126,7 @@ def all_cursors(tx: ReadTx) -> list[Cursor]:
 
 
 def mark_pruned(tx: Tx, oldest: int) -> Sequence[str]:
-    """The journal begins at `oldest` now: names of the cursors that cannot go on, from now on."""
+    """Mark the cursors that lost entries because the journal begins at `oldest` now; returns their names."""
     lost = tx.all("SELECT name FROM cursors WHERE seq < ? AND NOT needs_resync ORDER BY name", (oldest - 1,))
     for row in lost:
         tx.run("UPDATE cursors SET needs_resync = 1 WHERE name = ?", (row["name"],))

@@ -18,6 +18,6 @@ def canonical_uuid(text: str) -> str:
         made: str | None = str(uuid.UUID(text))
     except ValueError:
         made = None
-    if made is None or made != text.lower():  # uuid.UUID also takes braces, urn: and underscores
+    if made is None or made != text.lower():  # uuid.UUID also accepts braces, urn: and underscores
         raise ValueError("must be a UUID such as 0193b2f0-7c1e-7a55-9d3e-1f2a3b4c5d6e")
     return made

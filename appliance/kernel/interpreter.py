@@ -1,14 +1,14 @@
-"""How CPython is set for a box that must answer in milliseconds.
+"""CPython's settings for a service that must answer in milliseconds.
 
-Owns: the collector's and the interpreter lock's settings of this process. Measured with 1,000 heartbeats/s
-and marks beside them, nothing else on the machine (scripts/bench heartbeats):
+Owns: the settings of this process for the garbage collector and the interpreter lock (GIL). Measured with
+1,000 heartbeats/s and marks beside them, nothing else on the machine (scripts/bench heartbeats):
 
-- A thread that computes (walking a recording, planning a cut) keeps the lock for 5 ms by default each time
-  the loop wants it back, and the loop gives it away at every system call: marks took 30 ms where they take
-  5 ms with half a millisecond.
-- A full collection looked through everything there is: 80 to 270 ms in which nothing else happened, every few
-  seconds. What is there at the start stays; it is never looked through. What comes later is looked through
-  rarely: nearly all of a request is freed by reference counts.
+- The event loop releases the GIL at every system call. A thread that computes (walking a recording, planning
+a cut) then holds it for 5 ms by default before the loop gets it back: marks took 30 ms. With a switch
+interval of 0.5 ms they take 5 ms.
+- A full garbage collection visits every object: 80 to 270 ms without any other work, every few seconds.
+Objects that exist at the end of the start are frozen and never visited. Later ones are visited rarely:
+reference counts free nearly all objects of a request.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ SWITCH_S = 0.0005
 THRESHOLDS = (5000, 10, 100)  # allocations; young collections per middle one; middle ones per full one
 
 
-def begin() -> None:
-    """Before anything is imported or built: 100,000s of objects that stay."""
+def configure() -> None:
+    """Turn collection off while the daemon imports and builds: 100,000s of objects that stay."""
     sys.setswitchinterval(SWITCH_S)
     gc.disable()
 
 
-def settle() -> None:
-    """Everything is up: collect from here on, and never among what is there now."""
+def freeze() -> None:
+    """Call when everything is started: collect from now on, but never visit the objects that exist now."""
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)
     gc.enable()

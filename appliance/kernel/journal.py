@@ -1,8 +1,8 @@
 """The journal: every change, once, in order; everything that leaves the box reads it with a cursor.
 
-Owns: the ring of the newest 4,096 committed entries, encoded once and shared by all readers, and the
-reading of older ones from SQLite. Entries are written by `Tx.append` inside the change's transaction.
-Must not know: what an entry means, or who reads it.
+Owns: the ring buffer of the newest 4,096 committed entries, each encoded once and shared by all readers, and
+reading older ones from SQLite. Entries are written by `Tx.append` inside the change's transaction. Must not
+know: what an entry means, or who reads it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import apsw
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.signal import Signal
 
-RING_MAX = 4096  # about 40 minutes of a busy game: a tablet that slept through half-time resumes from memory
+RING_MAX = 4096  # about 40 minutes of a busy game: a tablet that was off during half-time resumes from memory
 PAGE_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One committed change. `event` is the finished JSON text of the event."""
+    """One committed change. `event` is the event's encoded JSON text."""
 
     seq: int
     ts_us: int
@@ -45,7 +45,7 @@ Read = Callable[[Callable[[Any], list[Entry]]], Awaitable[list[Entry]]]
 
 
 class Journal:
-    """Reader's side. `changed` rings after every commit that appended."""
+    """The read side. `changed` is notified after every commit that appended."""
 
     def __init__(self, read: Read) -> None:
         self._read = read
@@ -66,7 +66,7 @@ class Journal:
         self._ring.extend(_entry(row) for row in rows)
 
     def missing(self, db: apsw.Connection) -> list[Entry]:
-        """Entries in the database that were never published: committed in the moment the disk failed."""
+        """Entries in the database that were never published: committed just before the disk failed."""
         return read_entries(db, self.head, RING_MAX) if self.epoch else []
 
     def publish(self, entries: Sequence[Entry]) -> None:
@@ -74,10 +74,10 @@ class Journal:
         if entries:
             self._ring.extend(entries)
             self.head = entries[-1].seq
-            self.changed.ring()
+            self.changed.notify()
 
     def recent(self, since: int, limit: int = PAGE_MAX) -> list[Entry] | None:
-        """Entries after `since` when the ring still holds all of them, else None (use `read`)."""
+        """Entries after `since` if the ring still holds all of them, else None (use `read`)."""
         if since >= self.head:
             return []
         if not self._ring or self._ring[0].seq > since + 1:

@@ -1,12 +1,13 @@
-"""JSON in and out, with one set of rules for every door.
+"""JSON encoding and decoding, with the same rules for every interface.
 
-Out: compact UTF-8. In: duplicate keys, NaN and Infinity are refused (two readers of such a text may
-understand different things), depth and size are bounded before anything is built.
+Encoding: compact UTF-8. Decoding refuses duplicate keys, NaN and Infinity (two readers of such a text may
+understand different things); depth and size are checked before anything is built.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any, NoReturn
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -31,7 +32,7 @@ def decode(data: bytes) -> Any:
     try:
         value = _DECODER.decode(data.decode("utf-8"))
         if b"\\u" in data:
-            encode(value)  # half of a surrogate pair is no text: it could neither be stored nor answered
+            encode(value)  # a lone surrogate is not text: it could neither be stored nor sent back
         return value
     except PydanticSerializationError:
         raise BadJson("an escaped surrogate stands alone") from None
@@ -44,8 +45,8 @@ def decode(data: bytes) -> Any:
 
 
 def _depth(data: bytes) -> int:
-    """Upper bound of the nesting depth: brackets inside strings count too, which only errs to the safe side
-    beyond 32 unbalanced brackets in one text."""
+    """Upper bound of the nesting depth. Brackets inside strings count too: a text with more than 32
+    unbalanced brackets in strings is refused although it is valid."""
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return 0
     depth = deepest = 0
@@ -71,9 +72,7 @@ def _depth(data: bytes) -> int:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        seen: set[str] = set()
-        # add() gives None, and that is the point
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
         raise BadJson(f"key {twice!r} appears twice")
     return made
 
@@ -82,5 +81,5 @@ def _refuse_constant(name: str) -> NoReturn:
     raise BadJson(f"{name} is not JSON")
 
 
-# One for all: json.loads would make a new one for each text.
+# One decoder for all texts: json.loads would build a new one each time.
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)

@@ -1,8 +1,8 @@
 """State machines as tables: state -> event -> state, every cell filled.
 
-Rule 1: all that decides whether a transition is legal stands in the table of a domain's `machine.py`.
+Rule 1: everything that decides whether a transition is legal is in the table of a domain's `machine.py`.
 Rule 2: an ILLEGAL cell raises and changes nothing.
-Rule 3: time is an event; no machine holds a timer.
+Rule 3: time is an event; no machine has a timer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ E = TypeVar("E", bound=StrEnum)
 
 
 class Machine(Generic[S, E]):
-    """A checked table. Construction fails when a cell is missing, or is of no event."""
+    """A checked table. The constructor raises when a cell is missing, or belongs to no event."""
 
     def __init__(
         self, name: str, states: type[S], events: type[E], table: Mapping[S, Mapping[E, S | Cell]]
@@ -60,7 +60,7 @@ class Machine(Generic[S, E]):
         return after
 
     def diagram(self) -> str:
-        """The table as a Mermaid state diagram, so that no drawing can disagree with it."""
+        """The table as a Mermaid state diagram, generated so that the diagram always matches the code."""
         lines = ["stateDiagram-v2"]
         for state, row in self.table.items():
             for event, after in row.items():

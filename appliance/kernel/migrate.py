@@ -10,11 +10,11 @@ from pathlib import Path
 import apsw
 
 SCHEMA_DIR = Path(__file__).parent.parent / "schema"
-APPLICATION_ID = 0x53424F58  # "SBOX": refuses to open somebody else's database
+APPLICATION_ID = 0x53424F58  # "SBOX": refuses to open another program's database
 
 
 class WrongDatabase(Exception):
-    """The file is not ours, or a newer release wrote it."""
+    """The file belongs to another program, or was written by a newer release."""
 
 
 def require_safe_sqlite(version: str = apsw.sqlite_lib_version()) -> None:
@@ -26,7 +26,7 @@ def require_safe_sqlite(version: str = apsw.sqlite_lib_version()) -> None:
 
 
 def numbered(directory: Path) -> list[tuple[int, Path]]:
-    """(number, file) in order; a gap or a duplicate is a packaging error."""
+    """(number, file) in order; raises when a number is missing or used twice (a packaging error)."""
     found = sorted(
         (int(match[1]), path)
         for path in directory.glob("*.sql")
@@ -39,7 +39,7 @@ def numbered(directory: Path) -> list[tuple[int, Path]]:
 
 @cache
 def newest_schema() -> int:
-    """The version an open database has."""
+    """The schema version of an open database."""
     return len(numbered(SCHEMA_DIR))
 
 

@@ -1,7 +1,7 @@
-"""One command, whichever door it came through: HTTP and /ws run the same operations.
+"""Run one command: HTTP and /ws run the same operations.
 
-Owns: the idempotency rule. An answer is stored with its key in the effect's own transaction, so a
-client that never saw it may send the same request again and gets the same answer.
+Owns: the idempotency rule. The answer is stored with its key in the same transaction as its effect, so a
+client that got no answer may send the same request again and gets the stored one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KEEP_KEYS_S = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`resource` is the JSON object sent back. Its `rev`, where it has one, becomes the ETag."""
+    """`resource` is the JSON object sent back. Its `rev`, if it has one, becomes the ETag."""
 
     status: int
     resource: Mapping[str, Any]
@@ -29,12 +29,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `device` is shown and kept as created_by, not trusted before pairing exists."""
+    """Who sent the request. `device` is shown and stored as created_by; it is not verified before pairing
+    exists."""
 
     device: str = "local"
     key: str | None = None  # Idempotency-Key, or the id of a /ws command
     fingerprint: str = ""  # of the request the key belongs to
-    if_match: int | None = None  # the rev the caller has seen
+    if_match: int | None = None  # the rev that the caller has loaded
 
 
 def fingerprint(*parts: str | bytes) -> str:
@@ -47,9 +48,10 @@ def fingerprint(*parts: str | bytes) -> str:
 
 
 def command_fingerprint(do: str, body: Mapping[str, Any]) -> str:
-    """Identity of a command: the same over /ws and by its HTTP route, in whatever order its fields come.
+    """Identity of a command: the same over /ws and by its HTTP route, whatever the order of its fields.
 
-    A tablet that gets no answer one way sends it the other way under the same key; both may arrive.
+    A tablet that gets no answer over one of them sends it again over the other with the same key; both may
+    arrive.
     """
     return fingerprint(do, json.encode(dict(sorted(body.items()))))
 
@@ -69,7 +71,8 @@ async def perform(store: Store, caller: Caller, closure: Callable[[Tx], Answer])
     def once(tx: Tx) -> Answer:
         known = tx.one("SELECT * FROM idempotency WHERE device = ? AND key = ?", (caller.device, key))
         if known is not None:
-            if known["fingerprint"] not in ("", caller.fingerprint):  # "": of before an upgrade, 0012
+            # "": written before the upgrade of schema 0012
+            if known["fingerprint"] not in ("", caller.fingerprint):
                 raise Refused(
                     422,
                     "key_reused",

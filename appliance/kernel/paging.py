@@ -1,4 +1,4 @@
-"""Lists in pages: a stable order, an opaque cursor, and the journal position the page was read at."""
+"""Lists in pages: a stable order, an opaque cursor, and the journal seq at which the page was read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from appliance.kernel.tx import ReadTx, Row
 
 
 class Page(Input):
-    """Query of every list."""
+    """Query parameters of every list."""
 
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     cursor: str | None = None
@@ -30,7 +30,7 @@ def decode_cursor(cursor: str) -> tuple[int, str]:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         key, row_id = text.split(":", 1)
-        if len(key) > 18:  # of 64 bits, and 30,000 years
+        if len(key) > 18:  # a bound for int(): 10^18 us are 30,000 years
             raise ValueError
         return int(key), row_id
     except (ValueError, binascii.Error):
@@ -49,8 +49,8 @@ def list_page(
 ) -> dict[str, Any]:
     """`{"items", "next_cursor", "as_of_seq"}` of rows not deleted, sorted by (key, id).
 
-    `where` holds (SQL condition, parameters) pairs; table, key, conditions and
-    `gone` (the column that is not null once a row is deleted) are our own text.
+    `where` holds (SQL condition, parameters) pairs; table, key, conditions and `gone` (the column that is not
+    null once a row is deleted) are constants of our code, never input.
     """
     conditions = [(f"{gone} IS NULL", ()), *where]
     if page.cursor is not None:

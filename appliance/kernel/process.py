@@ -1,4 +1,4 @@
-"""A process that must not outlive the one that started it."""
+"""A child process that must not outlive its parent."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def request_parent_death_signal() -> None:
-    """Have the kernel kill this process when the thread that started it ends. A change of credentials clears
-    it. Raises OSError when the kernel refuses."""
+    """Ask the kernel to kill this process when the thread that started it ends. A change of credentials
+    clears the request. Raises OSError when the kernel refuses."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
 
 
 def die_with_parent(parent_pid: int) -> bool:
-    """The same, from the first moment on. False: the parent is gone already.
+    """`request_parent_death_signal`, also for a parent that is already dead. False: the parent has ended.
 
-    The parent is looked at after the request: had it died in between, the signal would never come.
+    The parent is checked after the request: if it had ended before, the signal would never come.
     """
     request_parent_death_signal()
     return os.getppid() == parent_pid

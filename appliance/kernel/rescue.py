@@ -1,12 +1,14 @@
-"""A database that is damaged, gone or cut short: moved aside, and made again from what can be read.
+"""Rebuild a database that is damaged, missing or truncated, from what can still be read; the old file is
+moved aside.
 
-Owns: noticing it before the database is opened, and the new database: the newest good snapshot, and over it
-every row that the damaged file still gives. Nothing is deleted: the damaged file stays beside the new one.
-Must not know: what the tables mean. Everything here blocks; it runs alone, under the state folder's lock.
+Owns: detecting the damage before the database is opened, and building the new one from the newest good
+snapshot plus every row that the damaged file still gives. Nothing is deleted: the damaged file stays beside
+the new one. Must not know: what the tables mean. Everything here blocks; it runs alone, under the lock of the
+state folder.
 
 The new database has a new epoch, so that every reader with an old cursor loads a snapshot of the resources,
-and its journal counts on from beyond everything the old one ever said. Counters of rows that were given out
-(media_rev) go on from beyond `FLOOR`: what was counted after the copy was made is not known.
+and its journal seq continues beyond every seq of the old one. Counters stored in rows (media_rev) continue above
+`FLOOR`, because their values after the copy was made are unknown.
 """
 
 from __future__ import annotations
@@ -32,9 +34,9 @@ from appliance.kernel.witness import Witness, log_bytes, note_closed, sync_folde
 log = structlog.get_logger("rescue")
 
 RESCUED: Final = "database_restored"  # the event, and the key in `meta`
-FLOOR: Final = "counter_floor"  # key in `meta`: no number that counts up within a row has reached this before
+FLOOR: Final = "counter_floor"  # key in `meta`: counters in rows (media_rev) continue above this value
 _FLOOR_FROM_US: Final = 1_767_225_600_000_000  # 2026-01-01
-_SKIP: Final = 1_000_000  # numbers the journal leaves out: more than any box writes between two snapshots
+_SKIP: Final = 1_000_000  # seqs that the journal skips: more than any box writes between two snapshots
 _OWN: Final = ("meta", "journal")
 _FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
 _BAD: Final = (apsw.Error, OSError, UnicodeDecodeError)
@@ -42,7 +44,7 @@ _BAD: Final = (apsw.Error, OSError, UnicodeDecodeError)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was done, for /readyz and the log. `snapshot`: "" when there was none that could be used."""
+    """What the rescue did, for /readyz and the log. `snapshot`: "" when none could be used."""
 
     reason: str
     at_us: int
@@ -51,15 +53,16 @@ class Report:
     rows: int
 
 
-def trouble(path: Path, witness: Witness | None) -> str | None:
+def find_damage(path: Path, witness: Witness | None) -> str | None:
     """What is wrong with the database at `path`; None when it can be opened (or was never made).
 
-    A file of another program where none of ours was before is no trouble of ours: opening it says so. After
-    `suspect` the whole check is made, which takes longer: the quick one compares no index with its table.
+    A file of another program in a state folder that never had a database of ours is not reported here:
+    opening it raises. After `mark_suspect` the full integrity check is run, which takes longer: the quick one
+    compares no index with its table.
     """
     if not path.exists() or not path.stat().st_size:
         return None if witness is None else "the database is gone or empty, and there was one here before"
-    log_now = log_bytes(path)  # opening makes a new one
+    log_now = log_bytes(path)  # measured first: opening creates a new log
     try:
         db = connect(path, apsw.SQLITE_OPEN_READWRITE)
         try:
@@ -74,19 +77,20 @@ def trouble(path: Path, witness: Witness | None) -> str | None:
     except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError) as error:
         return f"the database is damaged: {error}"
     except apsw.Error:
-        return None  # the disk refuses: opening it says so
+        return None  # the disk fails: opening it will raise
 
 
-def suspect(path: Path) -> None:
-    """SQLite has found the open database damaged: the next start looks closer. A disk that refuses is let."""
+def mark_suspect(path: Path) -> None:
+    """Record that SQLite found the open database damaged: the next start runs the full check. Errors are
+    logged."""
     try:
         _suspicion(path).touch()
     except OSError as error:
         log.warning("suspicion_not_written", error=str(error))
 
 
-def clear_suspicion(path: Path) -> None:
-    """The database has been looked at. Raises OSError."""
+def clear_suspect_mark(path: Path) -> None:
+    """Delete the mark after a check. Raises OSError."""
     _suspicion(path).unlink(missing_ok=True)
 
 
@@ -95,7 +99,7 @@ def _suspicion(path: Path) -> Path:
 
 
 def _wrong_header(db: apsw.Connection, witness: Witness | None) -> str | None:
-    """What cannot be read of the header's owner and version; "" for a file that was never ours."""
+    """What is wrong with the owner and version in the header; "" for a file that was never ours."""
     if db.pragma("application_id") != APPLICATION_ID:
         return "" if witness is None else "the header of the database is damaged: it names another program"
     version = int(db.pragma("user_version"))
@@ -107,7 +111,7 @@ def _wrong_header(db: apsw.Connection, witness: Witness | None) -> str | None:
 
 
 def _checked(db: apsw.Connection, how: str = "quick_check") -> str:
-    """SQLite's own word: "ok", or the first thing that is wrong."""
+    """SQLite's result: "ok", or the first error."""
     return str(db.execute(f"PRAGMA {how}(1)").get)
 
 
@@ -133,26 +137,27 @@ def rescue(
     aside = _aside(path, now_us)
     log.error("database_is_made_again", reason=reason, aside=aside.name)
     draft = path.with_name(f"{path.name}.draft")
-    base = next((one for one in snapshots if is_good(one)), None)
+    base = next((snapshot for snapshot in snapshots if is_good(snapshot)), None)
     damaged = path if path.exists() and path.stat().st_size else None
     try:
         rows = _build(draft, base, damaged)
-        if rows is None:  # what was read out of the damaged file does not hold together
+        if rows is None:  # the rows taken from the damaged file contradict each other
             rows = _build(draft, base, None) or 0
         report = Report(reason, now_us, aside.name, base.name if base is not None else "", rows)
         _begin_anew(draft, path, report, witness, now_us)
-    except (apsw.Error, OSError) as error:  # the disk has no room for it: the damaged file stays where it is
+    except (apsw.Error, OSError) as error:  # the disk has no room for it: the damaged file stays in place
         _remove(draft)
         raise OSError(f"{path} is damaged and cannot be made again: {error}") from error
     _swap(path, draft, aside)
     if not aside.exists():
-        aside.write_text(f"{reason}\n")  # nothing was left to move: health is red until this is put away
+        aside.write_text(f"{reason}\n")  # there was no file to move: health is red until this file is removed
     log.error("database_made_again", **asdict(report))
     return report
 
 
 def finish_swap(path: Path, now_us: int) -> None:
-    """Complete what a power cut interrupted between moving the old database away and its successor in place.
+    """Complete a swap that a power cut interrupted after the old database was moved and before the new one
+    was in place.
 
     Raises OSError.
     """
@@ -160,7 +165,7 @@ def finish_swap(path: Path, now_us: int) -> None:
     if not successor.exists():
         return
     if path.exists():
-        _remove(successor)  # nothing was moved yet: the database is judged anew
+        _remove(successor)  # nothing was moved yet: the database is checked again
     else:
         _swap(path, successor, _aside(path, now_us))
 
@@ -178,7 +183,7 @@ def _swap(path: Path, draft: Path, aside: Path) -> None:
     """Move what is at `path` to `aside` and the finished `draft` in its place; `finish_swap` completes it."""
     os.replace(draft, _successor(path))
     sync_folder(path.parent)
-    for tail in ("", "-wal"):  # a log of the old one would be replayed into the new one
+    for tail in ("", "-wal"):  # a WAL of the old one would be replayed into the new one
         if (part := path.with_name(path.name + tail)).exists():
             os.replace(part, aside.with_name(aside.name + tail))
     path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
@@ -192,7 +197,7 @@ def _remove(database: Path) -> None:
 
 
 def fact_of(snapshot: Path, key: str) -> str | None:
-    """What `meta` of a copy says of `key`; None: nothing, or it cannot be read."""
+    """The value of `key` in `meta` of a copy; None: no such key, or it cannot be read."""
     try:
         db = _open_copy(snapshot)
         try:
@@ -205,13 +210,13 @@ def fact_of(snapshot: Path, key: str) -> str | None:
 
 
 def _open_copy(snapshot: Path) -> apsw.Connection:
-    # immutable: a copy is one file, and must be readable where nothing can be written
+    # immutable: a copy is one file, and must be readable on a disk that cannot be written
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     return apsw.Connection(f"{snapshot.absolute().as_uri()}?immutable=1", flags=flags)
 
 
 def is_good(snapshot: Path) -> bool:
-    """Whether a copy of a database is whole and ours."""
+    """Whether a copy of a database is complete and ours."""
     try:
         db = _open_copy(snapshot)
         try:
@@ -223,7 +228,8 @@ def is_good(snapshot: Path) -> bool:
 
 
 def publish_copy(draft: Path, target: Path) -> None:
-    """Give a copy its name once it is whole and durable; one that is not whole is removed. Raises OSError."""
+    """Rename a copy to `target` once it is complete and durable; an incomplete one is removed. Raises
+    OSError."""
     if not is_good(draft):
         draft.unlink(missing_ok=True)
         raise OSError(f"the copy at {draft} is not whole: see `appliance fsck`")
@@ -239,7 +245,7 @@ def publish_copy(draft: Path, target: Path) -> None:
 def install(path: Path, backup: Path, now_us: int) -> Path:
     """Put a copy of `backup` in place of the database at `path`; returns where the old one was moved.
 
-    Raises ValueError when `backup` is no good database of ours, or one that cannot be opened here; OSError.
+    Raises ValueError when `backup` is not a good database of ours, or cannot be opened here; OSError.
     """
     if not is_good(backup):
         raise ValueError(f"{backup} is not a whole database of this program")
@@ -255,7 +261,8 @@ def install(path: Path, backup: Path, now_us: int) -> Path:
 
 
 def _build(draft: Path, base: Path | None, damaged: Path | None) -> int | None:
-    """The draft of the new database; returns rows taken from the damaged one, None when they do not fit."""
+    """Build the new database; returns the number of rows taken from the damaged one, None when they
+    contradict."""
     _remove(draft)
     if base is not None:
         shutil.copyfile(base, draft)
@@ -266,11 +273,11 @@ def _build(draft: Path, base: Path | None, damaged: Path | None) -> int | None:
         is_whole = _checked(db, "integrity_check") == "ok"
         return rows if is_whole else None
     finally:
-        db.close()  # folds the log in: the draft is one file
+        db.close()  # a checkpoint writes the WAL into the file: the draft is one file
 
 
 def _salvage(db: apsw.Connection, damaged: Path) -> int:
-    """Every row of the damaged file that can still be read and is no older than what is there."""
+    """Copy every row of the damaged file that can still be read and is no older than the snapshot's."""
     db.execute("PRAGMA foreign_keys=OFF")
     taken = 0
     try:
@@ -279,7 +286,7 @@ def _salvage(db: apsw.Connection, damaged: Path) -> int:
         return 0
     db.execute("BEGIN IMMEDIATE")
     try:
-        if _is_older(old, db):  # it lost its log: the snapshot has all of it, and what came after
+        if _is_older(old, db):  # it lost its log: the snapshot has all of its changes, and later ones
             return 0
         for table in _tables(db):
             taken += _salvage_table(db, old, table)
@@ -289,7 +296,7 @@ def _salvage(db: apsw.Connection, damaged: Path) -> int:
         try:
             old.close(True)
         except apsw.Error:
-            pass  # it is damaged: its own checkpoint may fail
+            pass  # it is damaged: its checkpoint at closing may fail
     return taken
 
 
@@ -326,7 +333,7 @@ def _salvage_table(db: apsw.Connection, old: apsw.Connection, table: str) -> int
             db.execute(insert, dict(zip(columns, row, strict=True)))
             taken += 1
         except apsw.Error:
-            continue  # a value that damage has changed beyond what the column takes
+            continue  # damage has changed a value beyond what the column accepts
     return taken
 
 
@@ -341,18 +348,18 @@ def _readable_rows(old: apsw.Connection, table: str, columns: Sequence[str]) -> 
 
 
 def _drop_orphans(db: apsw.Connection) -> None:
-    """Rows that point at a row which could not be read."""
+    """Delete rows that reference a row which could not be read."""
     while orphans := list(db.execute("PRAGMA foreign_key_check")):
         for table, rowid, *_ in orphans:
-            if rowid is None:  # a table without row numbers: all of it, rather than a broken database
+            if rowid is None:  # a table without rowids: empty it, so that the database is consistent
                 db.execute(f"DELETE FROM {table}")
             else:
                 db.execute(f"DELETE FROM {table} WHERE rowid = ?", (rowid,))
 
 
 def _floor(db: apsw.Connection, replaced: Path, now_us: int) -> int:
-    """Beyond what counters of rows may have reached since the copy was made: the seconds since 2026, because
-    nothing counts faster; where the clock has gone back, a step beyond the floors there were."""
+    """Above any value that a counter in a row may have reached since the copy was made: the seconds since 2026,
+    because no counter counts faster; if the clock was set back, _SKIP above the earlier floors."""
     of_copy = db.execute("SELECT value FROM meta WHERE key = ?", (FLOOR,)).get
     floors = [int(floor) for floor in (of_copy, fact_of(replaced, FLOOR)) if floor is not None]
     return max([(now_us - _FLOOR_FROM_US) // 1_000_000, *(floor + _SKIP for floor in (0, *floors))])

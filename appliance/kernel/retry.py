@@ -1,6 +1,6 @@
-"""Trying again: how long to wait, what waits, and which disk errors there are at the moment.
+"""Retrying: how long to wait, which keys wait, and which disk errors there are now.
 
-Must not know: disks, what is tried, who tries.
+Must not know: disks, what is retried, who retries.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import trio
 
 log = structlog.get_logger("retry")
 
-GIVE_UP_S = 600.0  # a disk that was removed or remounted is back by then; a bad sector does not recover
+# a disk that was removed or remounted is back within this time; a bad sector does not recover
+GIVE_UP_S = 600.0
 
 
 @dataclass(slots=True)
@@ -48,12 +49,13 @@ class _Retry:
 
 @dataclass(slots=True)
 class RetrySchedule:
-    """When each key whose work failed is tried again; true when there is one. Trio's monotonic seconds."""
+    """When to retry each key whose work failed, in trio's monotonic seconds; true when there is such a
+    key."""
 
     _retries: dict[str, _Retry] = field(default_factory=dict)
 
     def postpone(self, key: str) -> bool:
-        """It failed (again). False: it has failed for GIVE_UP_S, give it up."""
+        """The work of `key` failed (again). False: it has failed for GIVE_UP_S, give it up."""
         now_s = trio.current_time()
         retry = self._retries.setdefault(key, _Retry(now_s, now_s, Backoff(base_s=1.0, cap_s=20.0)))
         if now_s - retry.since_s > GIVE_UP_S:
@@ -67,7 +69,7 @@ class RetrySchedule:
         return retry.not_before_s if retry is not None else float("-inf")
 
     def forget(self, key: str) -> None:
-        """It is done, or given up."""
+        """The work of `key` succeeded, or was given up."""
         self._retries.pop(key, None)
 
     def retain(self, keys: Collection[str]) -> None:
@@ -93,7 +95,7 @@ class DiskErrors:
         self._errors[operation] = reason
 
     def clear(self, operation: str) -> None:
-        """It worked."""
+        """The operation succeeded."""
         if self._errors.pop(operation, None) is not None:
             log.info("disk_works_again", actor=self.actor, operation=operation)
 

@@ -1,6 +1,6 @@
-"""Rows by id: found, deleted, or the one an earlier request with this id made.
+"""Rows by id: live, deleted, or made by an earlier request with this id.
 
-Tables are named `<kind>s`; a row that was deleted keeps its place, with the time in `gone` (a column).
+Tables are named `<kind>s`; a deleted row stays, with the time in `gone` (a column).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from appliance.kernel.errors import gone as deleted
 from appliance.kernel.errors import id_reused, not_found
 from appliance.kernel.tx import ReadTx, Row
 
-UNDO_US = DAY_US  # a delete can be undone for so long, and the files of what was deleted are kept
+UNDO_US = DAY_US  # how long a delete can be undone; the files of what was deleted are kept for as long
 
 
 def load_row(tx: ReadTx, kind: str, row_id: str, *, gone: str = "deleted_us") -> Row:
@@ -26,8 +26,8 @@ def load_row(tx: ReadTx, kind: str, row_id: str, *, gone: str = "deleted_us") ->
 def known_row(
     tx: ReadTx, kind: str, row_id: str | None, request_hash: str, *, gone: str = "deleted_us"
 ) -> Row | None:
-    """The row that the same creation has made before; None: make it. Raises Refused: 410 for one that was
-    deleted, 422 when another body made it."""
+    """The row that an earlier, equal creation has made; None: create it. Raises Refused: 410 for one that was
+    deleted, 422 when the earlier body was different."""
     row = tx.one(f"SELECT * FROM {kind}s WHERE id = ?", (row_id,)) if row_id else None
     if row is None:
         return None

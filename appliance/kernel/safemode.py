@@ -1,8 +1,10 @@
-"""Safe mode: after three abnormal exits in two minutes the box starts with less, instead of again and again.
+"""Safe mode: after three abnormal exits in two minutes the box starts without the parts that may have caused
+them.
 
-Owns: the marker file that a run leaves behind unless it ends cleanly, the decision made from it, and the way
-out: after quiet minutes what was held back is turned on, one part at a time; a part that ends the box when it
-is turned on is tried last and more rarely. Must not know what the parts do: they wait for their `Hold`.
+Owns: the marker file that a run leaves behind unless it ends cleanly, the decision made from it, and leaving
+safe mode: after two minutes without trouble the parts held back are turned on, one at a time; a part that
+ends the box when it is turned on is tried last and more rarely. Must not know what the parts do: they wait
+for their `Hold`.
 """
 
 from __future__ import annotations
@@ -25,20 +27,21 @@ log = structlog.get_logger("safemode")
 
 EXITS_MAX: Final = 3
 WINDOW_US: Final = 120_000_000
-QUIET_S: Final = 120.0  # without trouble, before the next part is turned on
-AGAIN_S: Final = 1800.0  # before a part that ended the box is tried again; twice as long each time
+QUIET_S: Final = 120.0  # seconds without trouble before the next part is turned on
+AGAIN_S: Final = 1800.0  # seconds before a part that ended the box is tried again; doubled each time
 MARKER: Final = "running.json"
 REASON_MAX: Final = 300
 
 Hold = trio.Event
-"""Set: the part may begin. A part that is not held back has its event set from the start."""
+"""An event. Set: the part may begin. A part that is not held back has its event set from the start."""
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """The marker: which boot, when earlier runs ended abnormally (boot time), and why the last did.
+class Marker:
+    """The content of the marker file: boot id, when earlier runs ended abnormally (boot time), and why the
+    last did.
 
-    `trying`: the part turned on last, while it is not known whether that holds. `ended`: by part, how often
+    `trying`: the part turned on last, until it has run for a quiet period. `ended`: by part, how often
     turning it on ended the box. `was_safe`: the run was in safe mode.
     """
 
@@ -53,22 +56,22 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`on`: start without what may have ended the runs before. `reason` is for people."""
+    """`on`: start without the parts that may have ended the runs before. `reason` is for people."""
 
     on: bool
     exits: int = 0
     reason: str = ""
 
 
-def decide(left: Record | None, *, boot: str, now_us: int, version: str = "") -> tuple[Record, Decision]:
+def decide(left: Marker | None, *, boot: str, now_us: int, version: str = "") -> tuple[Marker, Decision]:
     """The marker of the run that begins now, and whether it begins in safe mode.
 
-    `left` is the marker found: the run before it did not end cleanly. A marker of another boot is a power
-    cut or a reboot, not a crash of ours; one of another version tells nothing of this one. An exit is dated
-    when it is noticed, at the next start.
+    `left` is the marker on disk: the run before did not end cleanly. A marker of another boot means a power
+    cut or a reboot, not a crash of the program; one of another version says nothing about this one. An exit
+    is dated when it is noticed, at the next start.
     """
     if left is None or left.boot_id != boot or left.version != version:
-        return Record(boot, version=version), Decision(False)
+        return Marker(boot, version=version), Decision(False)
     exits = tuple(us for us in (*left.exits_us, now_us) if now_us - WINDOW_US < us <= now_us)
     ended = dict(left.ended)
     if left.trying:
@@ -78,12 +81,12 @@ def decide(left: Record | None, *, boot: str, now_us: int, version: str = "") ->
     if left.trying:
         reason = f"turning on {left.trying} ended the box{why}"
     on = len(exits) >= EXITS_MAX or bool(ended)
-    record = Record(boot, exits, ended=ended, was_safe=on, version=version)
-    return record, Decision(on, len(exits), reason if on else "")
+    marker = Marker(boot, exits, ended=ended, was_safe=on, version=version)
+    return marker, Decision(on, len(exits), reason if on else "")
 
 
 class SafeMode:
-    """What is held back in this run. Level-triggered: a part asks for its `hold` and waits for that."""
+    """The parts held back in this run. Level-triggered: a part gets its `hold` and waits for it."""
 
     def __init__(
         self, decision: Decision, parts: Sequence[str], held: Sequence[str], ended: Mapping[str, int]
@@ -102,7 +105,7 @@ class SafeMode:
         return any(not hold.is_set() for hold in self._holds.values())
 
     def off_parts(self) -> list[str]:
-        """What is held back, in the order in which it comes back: what ended the box last."""
+        """Parts held back, in the order in which they are turned on: those that ended the box come last."""
         held = [name for name, hold in self._holds.items() if not hold.is_set()]
         return sorted(held, key=lambda name: self._ended.get(name, 0))
 
@@ -110,17 +113,17 @@ class SafeMode:
         return self._holds[part]
 
     def pause_s(self, part: str) -> float:
-        """How long to wait before this part is turned on."""
+        """Seconds to wait before this part is turned on."""
         times = self._ended.get(part, 0)
         return QUIET_S if not times else AGAIN_S * 2 ** min(times - 1, 6)
 
 
 async def run_leaving(
-    safe: SafeMode, memory: Memory, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    safe: SafeMode, marker_file: MarkerFile, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Turn on what is held back, one part at a time, each after a quiet while; then return.
+    """Turn on the parts held back, one at a time, each after a quiet period; then return.
 
-    Start: at once. What ends the box is found in the marker by the next start.
+    Reports `started` at once. A part that ends the box is identified by the marker at the next start.
     """
     task_status.started()
     while parts := safe.off_parts():
@@ -129,29 +132,29 @@ async def run_leaving(
         safe.next_s = trio.current_time() + pause_s
         await trio.sleep(pause_s)
         log.warning("safe_mode_turns_a_part_on", part=part)
-        await in_thread(memory.note, {"trying": part})
+        await in_thread(marker_file.update, {"trying": part})
         safe.hold(part).set()
         safe.next_s = None
         await trio.sleep(QUIET_S)
-        ended = {name: times for name, times in memory.record.ended.items() if name != part}
-        await in_thread(memory.note, {"trying": "", "ended": ended})
-    if memory.record.was_safe:
-        await in_thread(memory.note, {"was_safe": False, "exits_us": ()})
+        ended = {name: times for name, times in marker_file.marker.ended.items() if name != part}
+        await in_thread(marker_file.update, {"trying": "", "ended": ended})
+    if marker_file.marker.was_safe:
+        await in_thread(marker_file.update, {"was_safe": False, "exits_us": ()})
         log.warning("safe_mode_is_over")
 
 
-class Memory:
-    """The marker file of this run. Blocking. A state folder that cannot be written never stops a start."""
+class MarkerFile:
+    """The marker file of this run. Blocking. An unwritable state folder never prevents a start."""
 
-    def __init__(self, path: Path, record: Record) -> None:
+    def __init__(self, path: Path, marker: Marker) -> None:
         self._path = path
-        self.record = record
+        self.marker = marker
 
-    def note(self, changes: Mapping[str, Any]) -> None:
-        self.record = replace(self.record, **changes)
-        _save(self._path, self.record)
+    def update(self, changes: Mapping[str, Any]) -> None:
+        self.marker = replace(self.marker, **changes)
+        _save(self._path, self.marker)
 
-    def forget(self) -> None:
+    def remove(self) -> None:
         try:
             self._path.unlink(missing_ok=True)
         except OSError as error:
@@ -161,46 +164,46 @@ class Memory:
 @contextmanager
 def open_safe_mode(
     state_dir: Path, parts: Sequence[str], *, last_resort: str = "", version: str = ""
-) -> Iterator[tuple[SafeMode, Memory]]:
-    """For the length of the daemon's run. Leaving without an exception is a clean end and forgets the past.
+) -> Iterator[tuple[SafeMode, MarkerFile]]:
+    """For the length of the daemon's run. Leaving without an exception is a clean end and deletes the marker.
 
-    `parts` are held back in safe mode, in the order in which they come back; `last_resort` is held back too
-    when the box ended in safe mode as well.
+    `parts` are held back in safe mode, in the order in which they are turned on; `last_resort` is held back
+    too when a run in safe mode ended abnormally.
     """
     path = state_dir / MARKER
     left = _load(path)
-    record, decision = decide(left, boot=boot_id(), now_us=boottime_us(), version=version)
+    marker, decision = decide(left, boot=boot_id(), now_us=boottime_us(), version=version)
     ended_in_safe_mode = left is not None and left.was_safe and not left.trying
     everything = [last_resort, *parts] if last_resort else list(parts)
-    held = everything if ended_in_safe_mode or last_resort in record.ended else parts
-    safe = SafeMode(decision, everything, held, record.ended)
-    memory = Memory(path, record)
-    _save(path, record)
+    held = everything if ended_in_safe_mode or last_resort in marker.ended else parts
+    safe = SafeMode(decision, everything, held, marker.ended)
+    marker_file = MarkerFile(path, marker)
+    _save(path, marker)
     try:
-        yield safe, memory
+        yield safe, marker_file
     except BaseException as error:
-        memory.note({"reason": _told(error)[:REASON_MAX]})
+        marker_file.update({"reason": _describe(error)[:REASON_MAX]})
         raise
-    memory.forget()
+    marker_file.remove()
 
 
-def _told(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
-        return "; ".join(_told(each) for each in error.exceptions)
+        return "; ".join(_describe(each) for each in error.exceptions)
     return f"{type(error).__name__}: {error}"
 
 
-def _load(path: Path) -> Record | None:
+def _load(path: Path) -> Marker | None:
     try:
-        found = json.loads(path.read_text())
-        return Record(
-            str(found["boot_id"]),
-            tuple(int(us) for us in found["exits_us"]),
-            str(found["reason"]),
-            str(found.get("trying", "")),
-            {str(name): int(times) for name, times in found.get("ended", {}).items()},
-            bool(found.get("was_safe", False)),
-            str(found.get("version", "")),
+        fields = json.loads(path.read_text())
+        return Marker(
+            str(fields["boot_id"]),
+            tuple(int(us) for us in fields["exits_us"]),
+            str(fields["reason"]),
+            str(fields.get("trying", "")),
+            {str(name): int(times) for name, times in fields.get("ended", {}).items()},
+            bool(fields.get("was_safe", False)),
+            str(fields.get("version", "")),
         )
     except FileNotFoundError:
         return None
@@ -209,20 +212,20 @@ def _load(path: Path) -> Record | None:
         return None
 
 
-def _save(path: Path, record: Record) -> None:
-    found = {
-        "boot_id": record.boot_id,
-        "exits_us": list(record.exits_us),
-        "reason": record.reason,
-        "trying": record.trying,
-        "ended": dict(record.ended),
-        "was_safe": record.was_safe,
-        "version": record.version,
+def _save(path: Path, marker: Marker) -> None:
+    fields = {
+        "boot_id": marker.boot_id,
+        "exits_us": list(marker.exits_us),
+        "reason": marker.reason,
+        "trying": marker.trying,
+        "ended": dict(marker.ended),
+        "was_safe": marker.was_safe,
+        "version": marker.version,
     }
     draft = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(found))
+        draft.write_text(json.dumps(fields))
         os.replace(draft, path)  # no fsync: after a power cut the boot id differs anyway
     except OSError as error:
         log.warning("marker_not_written", error=str(error))

@@ -1,7 +1,7 @@
-"""A level-triggered wake-up: record the change first, then ring.
+"""A level-triggered notification: record the change first, then call `notify`.
 
-Owns nothing but a counter. A waiter says what it has already seen, so a change between its last look
-and its wait is never lost, and many changes are one wake-up.
+Owns nothing but a counter. A waiter passes the count it has seen, so a change between its last look and its
+wait is never lost, and many changes cause one wake-up.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ class Signal:
         self.count = 0
         self._event = trio.Event()
 
-    def ring(self) -> None:
-        """Wake everybody who waits. Called on the trio thread."""
+    def notify(self) -> None:
+        """Wake every waiter. Call on the trio thread."""
         self.count += 1
         self._event.set()
         self._event = trio.Event()
 
     async def wait_past(self, seen: int) -> int:
-        """Return the count as soon as it is not `seen`; always a checkpoint."""
+        """Wait until the count differs from `seen` and return it; always a checkpoint."""
         if self.count == seen:
             await self._event.wait()
         else:

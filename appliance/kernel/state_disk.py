@@ -1,8 +1,8 @@
-"""A state disk that cannot be written: noticing it, and a copy of the database to read from meanwhile.
+"""A state disk that cannot be written: detecting it, and a copy of the database to read from meanwhile.
 
-A write-ahead log cannot even be read without writing beside it, so on a disk that has become read-only
-(ext4 does that after an I/O error) the database is copied to memory-backed storage and opened there. The copy
-serves reads; it is thrown away once the disk can be written again.
+SQLite cannot even read a WAL database without writing beside it, so on a disk that has become read-only (ext4
+does that after an I/O error) the database is copied to memory-backed storage and opened there. The copy
+serves reads; it is deleted once the disk can be written again.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _REFUSALS: Final = (errno.EROFS, errno.EIO, errno.ENODEV, errno.ESHUTDOWN, errno
 
 
 def refusal(folder: Path) -> str | None:
-    """Why files in `folder` cannot be written although it is there; None when they can. Blocks.
+    """Why files in `folder` cannot be written although the folder exists; None when they can. Blocks.
 
-    A full disk or missing rights are not meant: the database itself says those best.
+    A full disk and missing rights are not reported here: opening the database gives a better error.
     """
     path = folder / _PROBE
     try:
@@ -42,17 +42,17 @@ def refusal(folder: Path) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A copy of the database. `lock`: held as long as it is used, so that a later start knows it from one
-    that a killed process left behind."""
+    """A copy of the database. `lock`: a file lock held while it is in use, so that a later start can
+    recognise a copy that a killed process left behind."""
 
     path: Path
     lock: int
 
 
 def copy_database(database: Path) -> Copy:
-    """A copy of the database and its log in a new temporary folder; `discard_copy` removes it.
+    """Copy the database and its WAL into a new temporary folder; `discard_copy` removes it.
 
-    Raises OSError. Nothing may be writing the database.
+    Raises OSError. Nothing may be writing to the database.
     """
     for place in (*_in_memory(), None):
         try:
@@ -83,9 +83,9 @@ def discard_copy(copy: Copy) -> None:
 
 
 def remove_left_copies() -> list[Path]:
-    """Remove copies whose process was killed, which would fill the memory; returns their folders. Blocking.
+    """Remove copies of killed processes, which would fill the memory; returns their folders. Blocking.
 
-    Those of other users and of running processes stay, and so does whatever has not the lock of a copy.
+    Copies of other users and of running processes stay, and so do folders without a copy's lock.
     """
     removed = []
     for place in (*_in_memory(), tempfile.gettempdir()):

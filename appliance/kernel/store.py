@@ -1,8 +1,8 @@
-"""The one SQLite database: one writer with group commit, readers of their own.
+"""The one SQLite database: one writer with group commit, and separate read connections.
 
-Owns: the connections, the transactions, the schema version. Callers send synchronous closures that do
-no I/O; up to 256 waiting ones share one transaction with a SAVEPOINT each and are answered after COMMIT.
-Must not know: any table but `meta` and `journal`.
+Owns: the connections, the transactions, the schema version. Callers send synchronous closures that do no I/O;
+up to 256 waiting ones share one transaction with a SAVEPOINT each and are answered after COMMIT. Must not
+know: any table but `meta` and `journal`.
 
 Measured (scripts/bench store): synchronous=FULL costs 6 % of NORMAL's rate with group commit and loses
 nothing at a power cut, where NORMAL lost acknowledged commits in 93 % of cuts.
@@ -28,7 +28,7 @@ from appliance.kernel.connection import backup, close, connect, fail, is_full, r
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.journal import Entry, Journal
 from appliance.kernel.migrate import SCHEMA_DIR, WrongDatabase, migrate, require_safe_sqlite
-from appliance.kernel.rescue import suspect
+from appliance.kernel.rescue import mark_suspect
 from appliance.kernel.retry import Backoff
 from appliance.kernel.state_disk import Copy, copy_database, discard_copy, refusal
 from appliance.kernel.threads import in_thread
@@ -38,28 +38,29 @@ from appliance.kernel.witness import note_closed
 T = TypeVar("T")
 log = structlog.get_logger("store")
 
-BATCH_MAX = 256  # beyond this the last caller of a batch waits longer than a second batch would take
-QUEUE_MAX = 1000  # waiting closures; full: the sender waits (policy: block)
-COMMIT_LIMIT_S = 10.0  # a COMMIT this slow is a dead disk: end, let systemd restart and alarm
+BATCH_MAX = 256  # above this, the last caller of a batch waits longer than for a second batch
+QUEUE_MAX = 1000  # waiting closures; when full, senders wait (policy: block)
+# seconds; a COMMIT this slow is a dead disk: end, so that systemd restarts the daemon and reports it
+COMMIT_LIMIT_S = 10.0
 READERS = 3
-ATTACH_S = 1.0  # how often a disk that could not be written is tried again
+ATTACH_S = 1.0  # seconds between checks of a disk that could not be written
 
 __all__ = ["Store", "StoreBroken", "StoreFull", "StoreReadOnly", "open_store"]
 
 
 class Claim(Protocol):
-    """The right to write to the state folder: given up while its disk cannot be written, so that the disk can
-    be unmounted and mended under the running box."""
+    """The exclusive right to write to the state folder. It is released while the disk cannot be written, so
+    that the disk can be unmounted and repaired while the box runs."""
 
     def release(self) -> None: ...
 
     def take(self) -> None:
-        """Raises OSError while it cannot be had."""
+        """Raises OSError while another process has it."""
         ...
 
 
 class Store:
-    """Handle to the database. `write` and `read` are all anybody needs."""
+    """Handle to the database. Other modules use `write` and `read`."""
 
     def __init__(
         self,
@@ -82,21 +83,22 @@ class Store:
         self._reader_threads = trio.CapacityLimiter(READERS)
         self._readers: list[tuple[int, apsw.Connection]] = []  # idle ones, with the generation of their file
         self._db: apsw.Connection | None = None
-        self._file = path  # what connections open: the database, or a copy while its disk cannot be written
-        self._copy: Copy | None = None  # what `_file` is meanwhile
+        # the file that connections open: the database, or a copy while its disk cannot be written
+        self._file = path
+        self._copy: Copy | None = None  # the copy that `_file` is in meanwhile
         self._generation = 0
         self._tried_s = 0.0
-        self._unpublished: list[Entry] = []  # committed before the file was changed, seen by nobody yet
+        self._unpublished: list[Entry] = []  # committed before the file was changed, not yet published
         self.detached: str | None = None  # why the disk cannot be written; changes are refused meanwhile
-        self._refuse: Callable[[], Unavailable] = StoreFull  # what a refused change is answered meanwhile
+        self._refuse: Callable[[], Unavailable] = StoreFull  # the error of a refused change meanwhile
         self.refused = ""  # why the newest change was refused; "" after one that was written
 
     async def write(self, closure: Callable[[Tx], T]) -> T:
         """Run `closure(tx)` inside the shared transaction; return its value once that is durable.
 
-        Cancelling before the closure is queued leaves nothing behind. After that the wait is shielded (the
-        one shield without deadline: the writer itself ends the daemon when a COMMIT takes over 10 s), so a
-        live caller always learns the outcome.
+        Cancelling before the closure is queued has no effect on the database. After that the wait is shielded
+        (the one shield without deadline: the writer itself ends the daemon when a COMMIT takes over 10 s), so
+        a live caller always learns the outcome.
 
         Raises whatever the closure raised (its savepoint is rolled back), StoreFull, or StoreBroken.
         """
@@ -109,10 +111,11 @@ class Store:
             await request.done.wait()
         return request.result()
 
-    async def insist(self, closure: Callable[[Tx], T]) -> T:
-        """`write` for actors, whose change nobody waits for: a disk that is full or refuses is waited out.
+    async def write_retrying(self, closure: Callable[[Tx], T]) -> T:
+        """`write` for actors, whose changes have no client waiting: retries while the disk is full or
+        read-only.
 
-        Raises what `write` raises, but Unavailable, which is tried again with growing pauses.
+        Raises what `write` raises, except Unavailable, which is retried with growing pauses.
         """
         backoff = Backoff(base_s=0.2, cap_s=10.0)
         while True:
@@ -131,7 +134,8 @@ class Store:
                 found: T = await self._run(lambda: read(db, query, self.clock), self._reader_threads)
                 return found
             except (apsw.CorruptError, apsw.NotADBError) as error:
-                await self.write(partial(fail, error=error))  # ends the daemon; the next start repairs it
+                # ends the daemon; the next start repairs the database
+                await self.write(partial(fail, error=error))
                 raise
             except (apsw.IOError, apsw.CantOpenError) as error:
                 raise Unavailable(
@@ -159,7 +163,8 @@ class Store:
     # -- the writer ------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Open or create the database, bring the schema up to date. Synchronous: nothing runs before it."""
+        """Open or create the database and bring the schema up to date. Synchronous, and called before
+        anything else."""
         require_safe_sqlite()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         is_there = self.path.exists()
@@ -177,7 +182,7 @@ class Store:
         self.journal.load(self._db)
 
     def _detach_at_start(self, error: Exception, is_there: bool) -> None:
-        """A disk without the few blocks that SQLite needs to open a database stops no start."""
+        """Start with a copy when the disk lacks the few blocks that SQLite needs to open a database."""
         try:
             if not is_there or self._vfs is not None or self.detached is not None:
                 raise error
@@ -196,28 +201,31 @@ class Store:
         return db
 
     async def _run(self, call: Callable[[], Any], limiter: trio.CapacityLimiter) -> Any:
-        """In a thread; simulated-time tests run it in the loop (a thread looks idle to trio's mock clock)."""
+        """Run in a thread; simulated-time tests run it in the loop (a thread looks idle to trio's mock
+        clock)."""
         if self._in_thread:
             return await in_thread(call, limiter=limiter)
         await trio.lowlevel.checkpoint()
         return call()
 
     async def _serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Commit batches until the sending end is closed; whoever is queued when it fails is told so."""
+        """Commit batches until the sending end is closed; requests queued when a commit fails get an
+        error."""
         task_status.started()
         try:
-            with trio.CancelScope(shield=True):  # ends by close, which open_store always does
+            with trio.CancelScope(shield=True):  # ends by close(), which open_store always calls
                 async for first in self._receive:
                     await self._commit([first, *self._waiting(BATCH_MAX - 1)])
         finally:
-            left = self._waiting(sys.maxsize)  # each receive lets a blocked sender in: until nobody is left
+            # each receive lets a blocked sender in: repeat until none is left
+            left = self._waiting(sys.maxsize)
             self._receive.close()
             for request in left:
                 request.error = StoreBroken("the database stopped before this was written")
                 request.done.set()
 
     def _waiting(self, limit: int) -> list[Request[Any]]:
-        """Up to `limit` requests that are queued already."""
+        """Up to `limit` requests that are already queued."""
         batch: list[Request[Any]] = []
         while len(batch) < limit:
             try:
@@ -236,7 +244,7 @@ class Store:
             else:
                 broken = self._commit_batch(batch)
         if limit.cancelled_caught:
-            self._db = None  # its thread may hang for ever; closing would wait for it
+            self._db = None  # its thread may hang for ever, and closing would wait for it
             late = StoreBroken(f"COMMIT took longer than {COMMIT_LIMIT_S} s; its outcome is unknown")
             for request in batch:
                 request.error = late
@@ -250,7 +258,8 @@ class Store:
             raise StoreBroken(str(broken)) from broken
 
     def _commit_batch(self, batch: Sequence[Request[Any]]) -> BaseException | None:
-        """One transaction for the whole batch, in the writer's thread. Returns what must end the daemon."""
+        """One transaction for the whole batch, in the writer's thread. Returns the error that must end the
+        daemon."""
         if self.detached is not None and self._may_attach():
             self._attach()
         db = self._db
@@ -261,8 +270,10 @@ class Store:
         before = db.total_changes()
         fatal = commit(db, batch, self.clock)
         if isinstance(fatal, apsw.CorruptError | apsw.NotADBError):
-            suspect(self.path)
-        refused = next((one.error for one in batch if isinstance(one.error, StoreFull | StoreReadOnly)), None)
+            mark_suspect(self.path)
+        refused = next(
+            (request.error for request in batch if isinstance(request.error, StoreFull | StoreReadOnly)), None
+        )
         if refused is not None:
             self.refused = refused.detail
         elif fatal is None and db.total_changes() != before:
@@ -276,7 +287,7 @@ class Store:
     def _detach_if_refused(
         self, batch: Sequence[Request[Any]], fatal: BaseException | None
     ) -> BaseException | None:
-        """Go on with a copy when it is the disk that refuses; otherwise `fatal` as it is."""
+        """Continue with a copy when the cause is the disk; otherwise return `fatal` unchanged."""
         reason = refusal(self.path.parent)
         if reason is None:
             return fatal
@@ -306,14 +317,14 @@ class Store:
             self._claim.release()
 
     def _may_attach(self) -> bool:
-        """Whether the disk can be written again; asked once a second."""
+        """Whether the disk can be written again; checked once a second."""
         if time.monotonic() - self._tried_s < ATTACH_S:
             return False
         self._tried_s = time.monotonic()
         return refusal(self.path.parent) is None
 
     def _attach(self) -> None:
-        """Back to the database itself. What still refuses leaves the copy in use."""
+        """Return to the database itself. If it still fails, the copy stays in use."""
         try:
             if self._claim is not None:
                 self._claim.take()
@@ -331,7 +342,7 @@ class Store:
             self._copy = None
 
     def _use(self, file: Path) -> None:
-        """Open `file` in place of what is open; readers follow when they are used next."""
+        """Open `file` instead of the open one; read connections follow at their next use."""
         before, self._file = self._file, file
         try:
             db = self._connect(apsw.SQLITE_OPEN_READWRITE)
@@ -352,7 +363,7 @@ async def open_store(
 ) -> AsyncIterator[Store]:
     """The store for the length of the block. On leaving, queued closures are finished first.
 
-    `claim` is held already; it is let go of while the disk cannot be written.
+    `claim` is held already; it is released while the disk cannot be written.
     """
     store = Store(path, clock, in_thread=in_thread, vfs=vfs, claim=claim)
     store.open()

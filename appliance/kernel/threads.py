@@ -1,9 +1,9 @@
-"""Calls in worker threads whose errors leave nothing behind.
+"""Calls in worker threads whose errors leave no reference cycles.
 
 Owns: how a thread's error reaches the loop. `trio.to_thread.run_sync` keeps the thread's outcome in its frame
-while it raises: outcome, error, traceback and frame hold each other, with everything the caller's frames hold
-(a request, its task), until the collector looks among old objects, which is rarely (kernel/interpreter.py).
-Every refused request that read the database left 40 objects behind so.
+while it raises: outcome, error, traceback and frame reference each other, and everything that the caller's
+frames reference (a request, its task) stays until the collector visits old objects, which is rare
+(kernel/interpreter.py). Every refused request that read the database left 40 objects behind that way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ async def in_thread(
     limiter: trio.CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
 ) -> T:
-    """`call(*args)` in a thread, as trio.to_thread.run_sync. Raises what it raises."""
+    """Run `call(*args)` in a thread, like trio.to_thread.run_sync. Raises what it raises."""
     outcome = _Outcome[T]()
     await trio.to_thread.run_sync(
         lambda: outcome.of(call, *args), limiter=limiter, abandon_on_cancel=abandon_on_cancel
@@ -32,7 +32,8 @@ async def in_thread(
 
 
 class _Outcome(Generic[T]):
-    """Of one call. The thread's frames hold it, and the error's traceback holds them: so it is emptied."""
+    """The outcome of one call. The thread's frames reference it, and the error's traceback references them:
+    so it is emptied."""
 
     __slots__ = ("_error", "_value")
 
@@ -43,7 +44,7 @@ class _Outcome(Generic[T]):
         self._error = None
         try:
             self._value = call(*args)
-        except BaseException as error:  # noqa: BLE001  raised again where the call was made
+        except BaseException as error:  # noqa: BLE001  raised again at the call
             self._error = error
 
     def take(self) -> T:

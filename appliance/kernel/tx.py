@@ -1,4 +1,4 @@
-"""What a closure sees: rows in, rows and journal entries out, one instant for all of it."""
+"""What a closure works with: it reads and writes rows and appends journal entries, all at one instant."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ReadTx:
 
     def all(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> list[Row]:
         """Every row as a dict by column name."""
-        cursor = self.db.execute(sql, params)  # type: ignore[arg-type]  # apsw takes more than it says
+        cursor = self.db.execute(sql, params)  # type: ignore[arg-type]  # apsw accepts more than it declares
         try:
             names = [column[0] for column in cursor.get_description()]
         except apsw.ExecutionCompleteError:
@@ -38,7 +38,7 @@ class ReadTx:
 
     def value(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> Any:
         """First column of the first row, or None."""
-        for row in self.db.execute(sql, params):  # type: ignore[arg-type]  # apsw takes more than it says
+        for row in self.db.execute(sql, params):  # type: ignore[arg-type]  # apsw accepts more than it declares
             return row[0]
         return None
 
@@ -58,17 +58,17 @@ class Tx(ReadTx):
 
     def run(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> int:
         """Execute a change; returns the number of rows changed."""
-        self.db.execute(sql, params)  # type: ignore[arg-type]  # apsw takes more than it says
+        self.db.execute(sql, params)  # type: ignore[arg-type]  # apsw accepts more than it declares
         return self.db.changes()
 
     def insert(self, table: str, row: Mapping[str, Any]) -> None:
-        """INSERT one row; keys are column names of our own schema, never input."""
+        """INSERT one row; keys are column names of our schema, never input."""
         columns = ", ".join(row)
         marks = ", ".join("?" * len(row))
         self.db.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))
 
     def update(self, table: str, row_id: str, changes: Mapping[str, Any]) -> None:
-        """UPDATE the row with this id and count its `rev` up."""
+        """UPDATE the row with this id and increment its `rev`."""
         sets = "".join(f"{column} = ?, " for column in changes)
         self.db.execute(
             f"UPDATE {table} SET {sets} rev = rev + 1, updated_us = ? WHERE id = ?",

@@ -1,4 +1,5 @@
-"""Which version of the package runs. Apart from all else, so that a command need not load the web server."""
+"""The version of the running package. A module of its own, so that a command need not import the web
+server."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What the database said of itself last, kept beside it: one that is gone or lost its end is noticed by it.
+"""A small file beside the database that records its newest state, to notice a database that is gone or lost
+its end.
 
-SQLite opens a database without its write-ahead log as if nothing had been in it, and a missing file as a new
+SQLite opens a database without its write-ahead log as if the log had been empty, and a missing file as a new
 one. Owns: one small file in the state folder. Everything here blocks.
 """
 
@@ -20,9 +21,10 @@ NAME: Final = "box.json"
 class Witness:
     """`head`: newest journal seq known to be durable; `epoch`: the life of the database it belongs to.
 
-    `schema`: the schema's version then; 0 where an older release did not say. `log`: bytes of the write-ahead
-    log then; -1: the database was closed, which removes its log, or an older release did not say. A run that
-    does not end leaves its log, so one that is gone is noticed however little the database changed since.
+    `schema`: the schema's version then; 0 where an older release did not record it. `log`: bytes of the
+    write-ahead log then; -1: the database was closed, which removes its log, or an older release did not
+    record it. A run that does not end cleanly leaves its log, so a missing log is noticed however little the
+    database changed since.
     """
 
     site_id: str
@@ -33,7 +35,7 @@ class Witness:
 
 
 def read_witness(state_dir: Path) -> Witness | None:
-    """None when there is none, or none that can be read."""
+    """None when there is none, or it cannot be read."""
     try:
         found = json.loads((state_dir / NAME).read_text())
         schema = int(found.get("schema", 0))
@@ -44,7 +46,7 @@ def read_witness(state_dir: Path) -> Witness | None:
 
 
 def write_witness(state_dir: Path, witness: Witness) -> None:
-    """Durably, whole or not at all. Raises OSError."""
+    """Write durably and atomically. Raises OSError."""
     draft = state_dir / f"{NAME}.tmp"
     with draft.open("w") as file:
         file.write(json.dumps(asdict(witness)))
@@ -55,7 +57,7 @@ def write_witness(state_dir: Path, witness: Witness) -> None:
 
 
 def log_bytes(database: Path) -> int:
-    """Of the write-ahead log beside the database; -1: there is none."""
+    """Size of the write-ahead log beside the database; -1: there is none."""
     try:
         return Path(f"{database}-wal").stat().st_size
     except OSError:
@@ -63,7 +65,7 @@ def log_bytes(database: Path) -> int:
 
 
 def note_closed(database: Path) -> None:
-    """After a close: say that the log went with it, and was not lost. Disks that refuse are let."""
+    """Record that the log was removed by a close, and not lost. Errors of the disk are logged."""
     witness = read_witness(database.parent)
     if witness is not None and witness.log >= 0 and log_bytes(database) < 0:
         with suppress(OSError):

@@ -72,7 +72,7 @@ class Client:
 
     def upcalls(self) -> Upcalls:
         return Upcalls(
-            self._on_heard, self._spend, lambda why: self.close(Close.PROTOCOL, why), self._wake.ring
+            self._on_heard, self._spend, lambda why: self.close(Close.PROTOCOL, why), self._wake.notify
         )
 
     @property
@@ -103,7 +103,7 @@ class Client:
             self.close(Close.TOO_SLOW, "answers are not read")
             return
         self._replies.append(payload)
-        self._wake.ring()
+        self._wake.notify()
 
     def show_latest(self, key: str, payload: bytes, frame: bytes) -> bool:
         """A message of which only the newest matters; `frame` is `payload` finished for direct transports.
@@ -116,7 +116,7 @@ class Client:
         self._latest[key] = payload
         if len(self._latest) > LATEST_MAX:
             del self._latest[next(iter(self._latest))]
-        self._wake.ring()
+        self._wake.notify()
         return False
 
     def take_events(self, after: int, last: int, frames: bytes, count: int) -> None:
@@ -128,7 +128,7 @@ class Client:
             return
         if last - max(self.cursor, self.joined_head) > BACKLOG_MAX:
             self.close(Close.TOO_SLOW, "too slow: come back with your last seq")
-        self._wake.ring()
+        self._wake.notify()
 
     def check_silence(self, silent_s: float) -> None:
         """Cut it off when nothing was heard for `silent_s`, unless we are the ones who keep it waiting."""

@@ -69,7 +69,7 @@ class Hub:
         finally:
             self.clients.discard(client)
             self.closed[client.ending[0] if client.ending else LEFT] += 1
-            self._left.ring()
+            self._left.notify()
 
     async def fan_out(self) -> None:
         """For ever: hand new events to every client. Level-triggered, a page at a time.

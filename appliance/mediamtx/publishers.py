@@ -224,7 +224,7 @@ async def run_publisher_watch(
             await _look(client, handle)
             if handle.error is None:
                 backoff.reset()
-            handle.looked.ring()
+            handle.looked.notify()
             await trio.sleep(LOOK_S if handle.error is None else max(LOOK_S, backoff.next_s()))
 
 

@@ -6,6 +6,8 @@ during a session (design section 6).
 
 from __future__ import annotations
 
+from functools import partial
+
 import structlog
 import trio
 
@@ -54,8 +56,9 @@ async def run_clock_watch(
         step_us = clock.step_us()
         if abs(step_us) > STEP_US:
             is_news = abs(step_us - told_us) > STEP_US
-            # mypy knows no type for the defaults of a lambda
-            followed = await store.insist(lambda tx, by=step_us, news=is_news: _stepped(tx, clock, by, news))  # type: ignore[misc]
+            followed = await store.write_retrying(
+                partial(_stepped, clock=clock, by_us=step_us, is_news=is_news)
+            )
             told_us = 0 if followed else step_us
             if followed:
                 clock.offset_us += step_us

@@ -54,7 +54,7 @@ class RecorderHandle:
         """Record exactly these channels (id -> input_url) from now on; unchanged ones are not disturbed."""
         self._wanted.clear()
         self._wanted.update(inputs)
-        self._wake.ring()
+        self._wake.notify()
 
     def facts(self) -> dict[str, ChannelFacts]:
         """A snapshot by channel id. A refusal is in it for a minute after it last happened."""
@@ -136,7 +136,7 @@ async def _part_with(running: dict[str, _Running], handle: RecorderHandle) -> No
         await one.ended.wait()
         del running[channel_id]
         handle._facts.pop(channel_id, None)
-        handle.changed.ring()
+        handle.changed.notify()
 
 
 async def _run_channel(shared: _Shared, channel_id: str, one: _Running) -> None:
@@ -337,4 +337,4 @@ class _Teller:
         )
         if new != before:
             facts[self._id] = new
-            self._shared.handle.changed.ring()
+            self._shared.handle.changed.notify()

@@ -79,15 +79,15 @@ class RecordingsHandle:
         for channel_id, latency_ms in channels.items():
             if (followed := self._state.followed.get(channel_id)) is not None:
                 followed.latency_us = latency_ms * 1000
-        self._state.wanted_rang.ring()
+        self._state.wanted_rang.notify()
 
     def rescan_now(self, channel_id: str | None = None) -> None:
         """A hint that a file came or went (MediaMTX's hooks)."""
         for one in self._state.followed.values():
             if channel_id is None or one.channel.id == channel_id:
                 one.hinted = True
-                one.wake.ring()
-        self._state.hint_rang.ring()
+                one.wake.notify()
+        self._state.hint_rang.notify()
 
     def channel_ids(self) -> list[str]:
         return list(self._state.followed)
@@ -271,7 +271,7 @@ async def run_recordings(
 
     def tell(fact: Fact) -> None:
         state.facts.append(fact)
-        state.facts_rang.ring()
+        state.facts_rang.notify()
 
     shared = Shared(
         recordings_dir,
@@ -344,7 +344,7 @@ async def _adjust_for_ever(follow: _Follow) -> None:
     while True:
         seen = await follow.state.wanted_rang.wait_past(seen)
         follow.adjust()
-        follow.state.hint_rang.ring()
+        follow.state.hint_rang.notify()
 
 
 async def _name_strangers(state: _State, shared: Shared) -> None:

@@ -99,7 +99,7 @@ class _Keeper:
             seen = self.wake.count
             await self.look()
             self.answered = seen
-            self.looked.ring()
+            self.looked.notify()
             with trio.move_on_after(pause_s(self.free_bytes - self.limits.reserve_bytes, self.bytes_per_s)):
                 await self.wake.wait_past(seen)
 
@@ -366,7 +366,7 @@ class RetentionHandle:
     async def look_now(self) -> None:
         """Have the actor look now; returns when a look begun after this call is over."""
         keeper = self._keeper
-        keeper.wake.ring()
+        keeper.wake.notify()
         asked = keeper.wake.count
         while keeper.answered < asked:
             await keeper.looked.wait_past(keeper.looked.count)

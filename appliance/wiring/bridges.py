@@ -114,7 +114,7 @@ async def channels_of_the_file(settings: Settings, store: Store) -> AsyncIterato
         log.error("settings_not_applied", reason=error.detail, hint="free space on the state disk")
 
     async def later() -> None:
-        channels.applied = await store.insist(apply)
+        channels.applied = await store.write_retrying(apply)
 
     async with trio.open_nursery() as nursery:
         if channels.applied is None:
@@ -256,7 +256,7 @@ async def wake_with_sources(recorder: RecorderHandle, wake: Signal) -> None:
         now = {id for id, facts in recorder.facts().items() if facts.is_down}
         if now != down:
             down = now
-            wake.ring()
+            wake.notify()
         await recorder.changed.wait_past(seen)
 
 

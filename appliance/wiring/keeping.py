@@ -13,7 +13,7 @@ from appliance.clips.housekeeping.actor import ClipFiles
 from appliance.clips.records.marks import MarkRules, expire_clip
 from appliance.kernel.actor import running
 from appliance.kernel.clock import DAY_US, to_rfc3339
-from appliance.kernel.safemode import Memory, SafeMode, open_safe_mode
+from appliance.kernel.safemode import MarkerFile, SafeMode, open_safe_mode
 from appliance.kernel.store import Store
 from appliance.kernel.version import appliance_version
 from appliance.ops.health import GB, Board, Part, safe_mode_part
@@ -31,7 +31,7 @@ CUTTING: Final = "cutting of clips"
 FILES: Final = "clip files, their pictures, retention"
 
 
-def safe_mode(state_dir: Path) -> AbstractContextManager[tuple[SafeMode, Memory]]:
+def safe_mode(state_dir: Path) -> AbstractContextManager[tuple[SafeMode, MarkerFile]]:
     """What safe mode holds back, in the order in which it comes back. Marks, health and, unless they end the
     box too, live pictures and frames work meanwhile."""
     parts = (OLD_RECORDINGS, CUTTING, FILES)

@@ -8,7 +8,15 @@ from typing import Final
 
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Unavailable
-from appliance.kernel.rescue import RESCUED, Report, clear_suspicion, fact_of, finish_swap, rescue, trouble
+from appliance.kernel.rescue import (
+    RESCUED,
+    Report,
+    clear_suspect_mark,
+    fact_of,
+    find_damage,
+    finish_swap,
+    rescue,
+)
 from appliance.kernel.state_disk import refusal, remove_left_copies
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
@@ -43,13 +51,13 @@ def make_sound(settings: Settings, now_us: int) -> None:
     if owner is not None:
         _refuse_other_site(settings, owner)
     finish_swap(database, now_us)
-    reason = trouble(database, witness)
+    reason = find_damage(database, witness)
     if reason is None and witness is None and _was_here_before(state_dir, database):
         reason = "the database is gone or empty, and this folder holds the state of a box"
     if reason is not None:
         copies = snapshot_files(snapshots_of(settings), settings.site.id)
         rescue(database, copies, reason, now_us, witness)
-    clear_suspicion(database)
+    clear_suspect_mark(database)
 
 
 def _owner_of_copies(state_dir: Path) -> str | None:

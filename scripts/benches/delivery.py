@@ -82,12 +82,12 @@ def serve(path: str, host: str = "127.0.0.1") -> None:
                     app, host=host, port=0, stop=trio.Event(), task_status=task_status
                 )
             )
-            interpreter.settle()
+            interpreter.freeze()
             print(bound.port, flush=True)
             await trio.to_thread.run_sync(sys.stdin.readline)
             nursery.cancel_scope.cancel()
 
-    interpreter.begin()
+    interpreter.configure()
     with tempfile.TemporaryDirectory() as folder:
         trio.run(main, folder)
 

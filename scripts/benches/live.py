@@ -66,7 +66,7 @@ def serve(rate: float, seconds: float, use_direct: bool) -> None:
                 due += 1 / rate
 
     async def main(folder: str) -> None:
-        interpreter.settle()
+        interpreter.freeze()
         clock = BoxClock.start(None, None)
         async with open_store(Path(folder) / "box.db", clock) as store, trio.open_nursery() as nursery:
             live = await nursery.start(
@@ -111,7 +111,7 @@ def serve(rate: float, seconds: float, use_direct: bool) -> None:
             await trio.to_thread.run_sync(sys.stdin.readline)
             nursery.cancel_scope.cancel()
 
-    interpreter.begin()
+    interpreter.configure()
     with tempfile.TemporaryDirectory(dir=_memory_folder()) as folder:
         trio.run(main, folder)
 

@@ -58,7 +58,7 @@ async def _one(folder: Path, mode: str, callers: int, seconds: float) -> Row:
     from appliance.kernel.tx import Tx
 
     took: list[float] = []
-    interpreter.begin()  # this process is set as the daemon sets itself
+    interpreter.configure()  # this process is set as the daemon sets itself
 
     def closure(tx: Tx) -> None:
         number = tx.value("SELECT max(id) FROM bench") or 0
@@ -75,7 +75,7 @@ async def _one(folder: Path, mode: str, callers: int, seconds: float) -> Row:
         await store.write(lambda tx: tx.run(TABLE))
         assert store._db is not None
         store._db.execute(f"PRAGMA synchronous={mode}")  # nobody else may: the product is always FULL
-        interpreter.settle()
+        interpreter.freeze()
         began, cpu_s = time.perf_counter(), time.process_time()
         async with trio.open_nursery() as nursery:
             for _ in range(callers):

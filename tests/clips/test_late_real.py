@@ -156,7 +156,7 @@ async def test_a_clip_over_a_change_of_size_is_cut_once(
                 await trio.sleep(0.01)
         await desk.clip(start_us, end_us, mark_rules())
         for _ in range(LOOKS):
-            desk.handle.changed.ring()
+            desk.handle.changed.notify()
             await trio.sleep(0.03)
         row = await the_clip(desk.store)
         assert '"reason":"format_change"' in row["coverage"]

@@ -33,7 +33,7 @@ async def test_a_reason_that_is_known_later_is_said_without_another_cut(
             assert words(await desk.row()) == [first]
             desk.footage.told = [Gap(START_US + 4 * S, None, "recorder_restart")]
             for _ in range(20):
-                desk.footage.changed.ring()
+                desk.footage.changed.notify()
                 await trio.sleep(2)
         row = await desk.row()
         assert (words(row), row["media_rev"], desk.cuts()) == (["recorder_restart"], 1, 1)
@@ -48,6 +48,6 @@ async def test_what_a_clip_cannot_show_keeps_its_reason(tmp_path: Path, autojump
             await trio.sleep(10)
             desk.footage.told = [Gap(START_US, None, "recorder_restart")]
             for _ in range(5):
-                desk.footage.changed.ring()
+                desk.footage.changed.notify()
                 await trio.sleep(2)
         assert set(words(await desk.row())) == {"format_change"}

@@ -56,7 +56,7 @@ class World:
                 continue
             assert answer.status_code in (200, 201), f"{method} {path}: {answer.text}"
             self.answers += 1
-            self.changed.ring()
+            self.changed.notify()
             resource: Resource = answer.json()
             return resource
 
@@ -125,7 +125,7 @@ class Follower:
                     self._greeted(one.connected)
                     await one.until_over()
                     self.events += one.events
-                    self.changed.ring()
+                    self.changed.notify()
             except* (OSError, trio.BrokenResourceError):  # it was killed before it could answer
                 pass
             await trio.sleep(0.02)

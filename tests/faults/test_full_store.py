@@ -57,7 +57,7 @@ async def test_an_actors_write_waits_until_there_is_space(tmp_path: Path) -> Non
         done = trio.Event()
 
         async def actor() -> None:
-            await store.insist(lambda tx: tx.append("clip_created", "clip:a", {"x": "y" * 20_000}))
+            await store.write_retrying(lambda tx: tx.append("clip_created", "clip:a", {"x": "y" * 20_000}))
             done.set()
 
         async with trio.open_nursery() as nursery:

@@ -36,7 +36,7 @@ class Box:
         self.fast.append(sendfile.SendfileBody.behind(send) is not None)
         delivery = await send_media(scope, receive, send, self.make(), use_sendfile=self.use_sendfile)
         self.deliveries.append(delivery)
-        self._ended.ring()
+        self._ended.notify()
 
     async def wait_ended(self, count: int = 1) -> Delivery:
         with trio.fail_after(LIMIT_S):

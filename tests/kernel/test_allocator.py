@@ -12,7 +12,7 @@ from appliance.kernel import allocator
 def mib():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
-assert allocator.begin()
+assert allocator.configure()
 # A whole snapshot: when it is freed, glibc would have such blocks on the heap from now on.
 once = b"x" * 4_000_000
 del once
@@ -31,7 +31,7 @@ middle = [bytes(20_000) for _ in range(2000)]
 ends = [bytes(3000) for _ in range(100)]
 del middle
 held = mib() - before
-allocator.give_back()
+allocator.trim()
 assert mib() - before < held - 20, f"{held:.0f} MiB before, {mib() - before:.0f} after"
 """
 
@@ -46,7 +46,7 @@ import threading
 import xml.etree.ElementTree as ElementTree
 from appliance.kernel import allocator
 
-assert allocator.begin()
+assert allocator.configure()
 together = threading.Barrier(12)
 
 def work():

@@ -8,10 +8,10 @@ import sys
 LOOK = """
 import gc, sys
 from appliance.kernel import interpreter
-interpreter.begin()
+interpreter.configure()
 assert not gc.isenabled()
 kept = [[] for _ in range(1000)]
-interpreter.settle()
+interpreter.freeze()
 assert gc.isenabled() and gc.get_threshold() == interpreter.THRESHOLDS
 assert gc.get_freeze_count() > 1000
 assert not any(each is kept for each in gc.get_objects())

@@ -16,7 +16,7 @@ import trio
 from appliance.kernel import json
 from appliance.kernel.connection import backup_file
 from appliance.kernel.migrate import WrongDatabase, newest_schema
-from appliance.kernel.rescue import finish_swap, install, is_good, rescue, trouble
+from appliance.kernel.rescue import find_damage, finish_swap, install, is_good, rescue
 from appliance.kernel.store import Store, StoreBroken, open_store
 from appliance.kernel.tx import Tx
 from appliance.kernel.witness import Witness, log_bytes, read_witness, write_witness
@@ -92,30 +92,30 @@ def opened(path: Path) -> tuple[str, int, list[str]]:
 
 
 def test_a_whole_database_is_no_trouble_and_neither_is_a_first_start(path: Path) -> None:
-    assert trouble(path, None) is None
+    assert find_damage(path, None) is None
     _, witness = make(path, ["a"])
-    assert trouble(path, witness) is None
-    assert trouble(path, None) is None
+    assert find_damage(path, witness) is None
+    assert find_damage(path, None) is None
 
 
 @pytest.mark.parametrize("at", [0, 4096 * 3])
 def test_damage_is_noticed_and_what_can_be_read_is_kept(path: Path, at: int) -> None:
     snapshot, witness = make(path, ["a", "b"], ["c"])
     scribble(path, at or 0)
-    reason = trouble(path, witness)
+    reason = find_damage(path, witness)
     assert reason is not None and "damaged" in reason
     report = rescue(path, [snapshot], reason, NOW_US, witness)
     assert names(path) >= {"a", "b"}, "nothing older than the snapshot is lost"
     assert report.snapshot == "box-1.db" and (path.parent / report.aside).exists()
     epoch, head, types = opened(path)
     assert epoch != witness.epoch and head > witness.head and types == ["database_restored"]
-    assert trouble(path, None) is None and is_good(path)
+    assert find_damage(path, None) is None and is_good(path)
 
 
 def test_rows_newer_than_the_snapshot_are_read_out_of_the_damaged_file(path: Path) -> None:
     snapshot, witness = make(path, ["a"], ["b", "c"])
     scribble(path, page_of(path, "journal"))
-    reason = trouble(path, witness)
+    reason = find_damage(path, witness)
     assert reason is not None
     report = rescue(path, [snapshot], reason, NOW_US, witness)
     assert names(path) == {"a", "b", "c"} and report.rows >= 3
@@ -134,7 +134,7 @@ def test_a_database_that_is_not_there_any_more_comes_from_the_snapshot(path: Pat
     path.unlink()
     if how != "gone":
         path.write_bytes(b"" if how == "empty" else b"no database" * 900)
-    reason = trouble(path, witness)
+    reason = find_damage(path, witness)
     assert reason is not None
     rescue(path, [snapshot], reason, NOW_US, witness)
     assert names(path) == {"a", "b"} and opened(path)[1] > witness.head
@@ -151,11 +151,11 @@ def test_a_database_without_its_log_is_noticed_by_its_witness(path: Path, tmp_pa
 
     witness = trio.run(lose_the_log)
     shutil.copyfile(tmp_path / "without.db", path)
-    reason = trouble(path, witness)
+    reason = find_damage(path, witness)
     assert reason is not None and "missing" in reason
     rescue(path, [snapshot], reason, NOW_US, witness)
     assert names(path) >= {"a"} and opened(path)[1] > witness.head
-    assert trouble(path, Witness("stadium", "another epoch", 10**9)) is None, (
+    assert find_damage(path, Witness("stadium", "another epoch", 10**9)) is None, (
         "a restored one is not cut short"
     )
 
@@ -193,7 +193,7 @@ def test_a_log_that_is_gone_is_noticed_however_new_its_changes_are(
         there.with_name("box.db-wal").touch()
     if how == "with all files of it":
         there.with_name("box.db-shm").touch()
-    reason = trouble(there, at_witness)
+    reason = find_damage(there, at_witness)
     assert reason is not None and "log" in reason
     report = rescue(there, [], reason, NOW_US, witness)
     assert report.rows and opened(there)[1] > witness.head
@@ -203,11 +203,11 @@ def test_a_log_that_a_close_removed_is_not_missed(path: Path, tmp_path: Path) ->
     make(path, ["a"])
     there = killed(path, tmp_path / "killed")
     backup_file(there, tmp_path / "copy.db")  # a tool beside the stopped box: its close removes the log
-    assert log_bytes(there) < 0 and trouble(there, read_witness(there.parent)) is None
+    assert log_bytes(there) < 0 and find_damage(there, read_witness(there.parent)) is None
 
     again = killed(path, tmp_path / "again")
-    assert trouble(again, read_witness(again.parent)) is None  # a look, and a start that goes no further
-    assert trouble(again, read_witness(again.parent)) is None
+    assert find_damage(again, read_witness(again.parent)) is None  # a look, and a start that goes no further
+    assert find_damage(again, read_witness(again.parent)) is None
 
     third = killed(path, tmp_path / "third")
 
@@ -216,7 +216,7 @@ def test_a_log_that_a_close_removed_is_not_missed(path: Path, tmp_path: Path) ->
             pass
 
     trio.run(look)
-    assert trouble(third, read_witness(third.parent)) is None and names(third) >= {"a", "b", "c"}
+    assert find_damage(third, read_witness(third.parent)) is None and names(third) >= {"a", "b", "c"}
 
 
 def test_a_file_older_than_the_snapshot_gives_no_rows(path: Path, tmp_path: Path) -> None:
@@ -286,20 +286,20 @@ def test_a_damaged_header_is_damage_and_no_other_program(path: Path, at: int, va
     with path.open("r+b") as file:
         file.seek(at)
         file.write(bytes([value]))
-    reason = trouble(path, witness)
+    reason = find_damage(path, witness)
     if at == 47 and value == 0x03:
         assert reason is None and names(path) == {"a", "b"}, "an older format that SQLite reads as well"
         return
     assert reason is not None and "damaged" in reason
     rescue(path, [snapshot], reason, NOW_US, witness)
     assert names(path) >= {"a"} and opened(path)[0] != witness.epoch
-    assert trouble(path, None) is None
+    assert find_damage(path, None) is None
 
 
 def test_a_file_too_short_for_a_header_is_no_new_box(path: Path) -> None:
     snapshot, witness = make(path, ["a"])
     path.write_bytes(b"\0")
-    reason = trouble(path, witness)
+    reason = find_damage(path, witness)
     assert reason is not None
     rescue(path, [snapshot], reason, NOW_US, witness)
     assert names(path) == {"a"}
@@ -311,7 +311,7 @@ def test_the_database_of_a_newer_release_is_refused_and_not_made_again(path: Pat
     db = apsw.Connection(str(path))
     db.execute(f"PRAGMA user_version={newer.schema}")
     db.close()
-    assert trouble(path, newer) is None
+    assert find_damage(path, newer) is None
     with pytest.raises(WrongDatabase, match="newer"):
         opened(path)
 
@@ -333,7 +333,7 @@ def test_an_index_with_wrong_keys_is_found_by_the_start_after_it_ended_the_box(p
     snapshot, witness = make(path, ["a"], ["b"])
     break_index(path)
     shutil.copyfile(path, snapshot)
-    assert trouble(path, witness) is None, "the quick check compares no index with its table"
+    assert find_damage(path, witness) is None, "the quick check compares no index with its table"
 
     async def use_it() -> None:
         with pytest.RaisesGroup(StoreBroken):
@@ -343,12 +343,12 @@ def test_an_index_with_wrong_keys_is_found_by_the_start_after_it_ended_the_box(p
                 await trio.sleep_forever()
 
     trio.run(use_it)
-    reason = trouble(path, witness)
+    reason = find_damage(path, witness)
     assert reason is not None and "index" in reason
     rescue(path, [snapshot], reason, NOW_US, witness)
     assert names(path) == {"a", "b"}, "a snapshot of the same damage is passed over"
     assert opened(path)[2] == ["database_restored"]
-    assert trouble(path, None) is None
+    assert find_damage(path, None) is None
 
 
 def test_a_rescue_that_is_interrupted_anywhere_is_completed_by_the_next_start(path: Path) -> None:
@@ -358,7 +358,7 @@ def test_a_rescue_that_is_interrupted_anywhere_is_completed_by_the_next_start(pa
         snapshot, witness = make(path, ["a"], ["b"])
         scribble(path, page_of(path, "journal"))
         shutil.copyfile(path, path.with_name("box.db-wal"))  # rubbish that must not meet the new one
-        reason = trouble(path, witness)
+        reason = find_damage(path, witness)
         assert reason is not None
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(os, "replace", PowerCut(steps))
@@ -367,10 +367,10 @@ def test_a_rescue_that_is_interrupted_anywhere_is_completed_by_the_next_start(pa
             except KeyboardInterrupt:
                 pass
         finish_swap(path, NOW_US + 1_000_000)
-        if (again := trouble(path, witness)) is not None:
+        if (again := find_damage(path, witness)) is not None:
             rescue(path, [snapshot], again, NOW_US + 1_000_000, witness)
         assert names(path) == {"a", "b"}, steps
-        assert trouble(path, None) is None and opened(path)[0] != witness.epoch, steps
+        assert find_damage(path, None) is None and opened(path)[0] != witness.epoch, steps
 
 
 class PowerCut:

@@ -16,8 +16,8 @@ from appliance.kernel.safemode import (
     MARKER,
     QUIET_S,
     Decision,
-    Memory,
-    Record,
+    Marker,
+    MarkerFile,
     SafeMode,
     decide,
     open_safe_mode,
@@ -31,7 +31,7 @@ PARTS = ("old", "cutting", "files")
 
 def crash_starts(*at_s: float) -> list[bool]:
     """Safe mode or not, for a run started at each of these seconds after one that ended abnormally."""
-    left: Record | None = None
+    left: Marker | None = None
     found: list[bool] = []
     for second in at_s:
         left, decision = decide(left, boot="b", now_us=int(second * SECOND))
@@ -57,21 +57,21 @@ def test_a_crash_long_after_safe_mode_is_one_crash() -> None:
 
 
 def test_a_reboot_is_no_crash_and_another_release_begins_anew() -> None:
-    left, _ = decide(Record("old boot", (1, 2, 3)), boot="b", now_us=5)
-    assert left == Record("b")
-    left, decision = decide(Record("b", (1, 2, 3), version="1"), boot="b", now_us=5, version="2")
-    assert left == Record("b", version="2") and not decision.on
+    left, _ = decide(Marker("old boot", (1, 2, 3)), boot="b", now_us=5)
+    assert left == Marker("b")
+    left, decision = decide(Marker("b", (1, 2, 3), version="1"), boot="b", now_us=5, version="2")
+    assert left == Marker("b", version="2") and not decision.on
 
 
 def test_the_reason_names_the_count_and_the_last_error() -> None:
-    _, decision = decide(Record("b", (1, 2), "StoreBroken: disk I/O error"), boot="b", now_us=3)
+    _, decision = decide(Marker("b", (1, 2), "StoreBroken: disk I/O error"), boot="b", now_us=3)
     assert decision == Decision(
         True, 3, "3 abnormal exits in 2 minutes; the last: StoreBroken: disk I/O error"
     )
 
 
 def test_a_part_that_ended_the_box_when_it_was_turned_on_is_held_back_at_the_next_start() -> None:
-    record, decision = decide(Record("b", (), "boom", trying="files"), boot="b", now_us=900 * SECOND)
+    record, decision = decide(Marker("b", (), "boom", trying="files"), boot="b", now_us=900 * SECOND)
     assert decision.on and "turning on files ended the box" in decision.reason
     assert record.ended == {"files": 1} and not record.trying
     safe = SafeMode(decision, PARTS, PARTS, record.ended)
@@ -88,7 +88,7 @@ def one_boot(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def run_of(state: Path) -> Iterator[tuple[SafeMode, Memory]]:
+def run_of(state: Path) -> Iterator[tuple[SafeMode, MarkerFile]]:
     with open_safe_mode(state, PARTS, last_resort="recordings") as opened:
         yield opened
 
@@ -142,19 +142,19 @@ async def test_parts_come_back_one_at_a_time_and_the_box_is_as_before(
     monkeypatch.setattr(trio.to_thread, "run_sync", in_the_loop)
     crash(tmp_path, 3)
     began_s = trio.current_time()
-    with run_of(tmp_path) as (safe, memory):
+    with run_of(tmp_path) as (safe, marker_file):
         async with trio.open_nursery() as nursery:
-            await nursery.start(run_leaving, safe, memory)
+            await nursery.start(run_leaving, safe, marker_file)
             for number, part in enumerate(PARTS):
                 await safe.hold(part).wait()
                 assert trio.current_time() - began_s == pytest.approx(QUIET_S * (2 * number + 1))
-                assert memory.record.trying == part, "the next start knows what was tried"
+                assert marker_file.marker.trying == part, "the next start knows what was tried"
                 assert safe.off_parts() == list(PARTS[number + 1 :])
-        assert not safe.on and not memory.record.trying and not memory.record.was_safe
-        assert memory.record.exits_us == (), "what is over does not count any more"
+        assert not safe.on and not marker_file.marker.trying and not marker_file.marker.was_safe
+        assert marker_file.marker.exits_us == (), "what is over does not count any more"
 
 
 async def test_a_box_without_safe_mode_has_nothing_to_leave(tmp_path: Path) -> None:
     safe = SafeMode(Decision(False), PARTS, (), {})
-    await run_leaving(safe, Memory(tmp_path / MARKER, Record("b")))
+    await run_leaving(safe, MarkerFile(tmp_path / MARKER, Marker("b")))
     assert not (tmp_path / MARKER).exists()

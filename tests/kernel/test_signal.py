@@ -12,7 +12,7 @@ from tests.kit.waiting import LIMIT_S
 async def test_a_change_before_the_wait_is_not_lost() -> None:
     signal = Signal()
     seen = signal.count
-    signal.ring()
+    signal.notify()
     with trio.fail_after(LIMIT_S):
         assert await signal.wait_past(seen) == 1
 
@@ -29,13 +29,13 @@ async def test_everybody_who_waits_is_woken_once_for_many_rings() -> None:
             nursery.start_soon(wait)
         await wait_all_tasks_blocked()
         assert woken == []
-        signal.ring()
-        signal.ring()
+        signal.notify()
+        signal.notify()
     assert woken == [2, 2, 2]
 
 
 async def test_waiting_is_always_a_checkpoint() -> None:
     signal = Signal()
-    signal.ring()
+    signal.notify()
     with assert_checkpoints():
         await signal.wait_past(0)

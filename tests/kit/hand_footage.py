@@ -46,7 +46,7 @@ class HandFootage:
 
     def grow(self, until_us: int) -> None:
         self.until_us = until_us
-        self.changed.ring()
+        self.changed.notify()
 
 
 @dataclass

@@ -352,7 +352,7 @@ class Tablet:
         except (trio_websocket.ConnectionClosed, trio.BrokenResourceError) as error:
             self.closed = getattr(error, "reason", None)
         self.is_over = True
-        self._heard.ring()
+        self._heard.notify()
 
     def _take(self, message: Event) -> None:
         if "seq" in message:
@@ -361,7 +361,7 @@ class Tablet:
             self.connected = message
         elif message["type"] == "result":
             self.results[message["id"]] = message
-        self._heard.ring()
+        self._heard.notify()
 
 
 def _plain(event: Event) -> dict[str, Any]:

@@ -38,7 +38,7 @@ async def test_who_waits_is_woken_when_a_source_goes_down_or_returns(autojump_cl
 
     async def becomes(state: State) -> int:
         recorder._facts["cam1"] = ChannelFacts("cam1", state, 0, "srt://:8891")
-        recorder.changed.ring()
+        recorder.changed.notify()
         await wait_all_tasks_blocked()
         return wake.count
 

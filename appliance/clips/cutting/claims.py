@@ -56,7 +56,7 @@ async def cut_together(store: Store, plan_together: PlanTogether, claimed: Seque
     plans = await _plans(plan_together, claimed)
     made = [(job, plan) for job, plan in zip(claimed, plans, strict=True) if plan is not None]
     if made:
-        await store.insist(lambda tx: [cuts.finish(tx, job, plan) for job, plan in made])
+        await store.write_retrying(lambda tx: [cuts.finish(tx, job, plan) for job, plan in made])
     return [job for job, plan in zip(claimed, plans, strict=True) if plan is None]
 
 

@@ -105,7 +105,7 @@ async def run_cutter(
         try:
             await store.write(cuts.recover)
         except Unavailable:  # the box starts on a full disk too: health says so, and what is ready plays
-            nursery.start_soon(store.insist, cuts.recover, name="cutter: recovery")
+            nursery.start_soon(store.write_retrying, cuts.recover, name="cutter: recovery")
         nursery.start_soon(queue.follow_rows, name="cutter: rows")
         task_status.started(handle)
         if hold is not None:

@@ -79,7 +79,7 @@ class Exports:
             await self._drop(target.with_suffix(".partial"))
         made = replace(plan, header=b"", ranges=(), size=size, preroll_s=0.0, codec="avc1")
         made = replace(made, width=plan.width & ~1, height=plan.height & ~1)
-        await self.store.insist(lambda tx: cuts.finish(tx, job, made, name))
+        await self.store.write_retrying(lambda tx: cuts.finish(tx, job, made, name))
 
     async def _encode_while_wanted(self, job: Job, plan: Plan, draft: int, samples: FileRange | None) -> bool:
         """False: a trim or a delete came first and the encoder was stopped."""

@@ -53,7 +53,7 @@ class OwnCuts:
         async with self.disk.writing(self.clips_dir, name):
             shown, size = await in_thread(write, limiter=self.threads)
             plan = file_plan(own, shown, size, job.latency_ms * 1000)
-            await self.store.insist(lambda tx: cuts.finish(tx, job, plan, name))
+            await self.store.write_retrying(lambda tx: cuts.finish(tx, job, plan, name))
 
     async def open(self, job: Job, own: OwnFile) -> tuple[Plan, FileRange]:
         """What an export of the job's span is encoded from: a plan whose header goes before the range, which

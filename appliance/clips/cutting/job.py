@@ -51,7 +51,7 @@ class Cutting:
     async def cut(self, waiting: Job) -> None:
         """A job that is due."""
         try:
-            job = await self.store.insist(lambda tx: cuts.claim(tx, waiting))
+            job = await self.store.write_retrying(lambda tx: cuts.claim(tx, waiting))
             if job is not None:
                 await self._cut(job)
         finally:
@@ -83,10 +83,10 @@ class Cutting:
     async def _refused(self, job: Job, error: OSError) -> None:
         """A disk refuses: tried again for ten minutes, then the clip says so."""
         if self.queue.refuse(job, error):
-            await self.store.insist(partial(cuts.put_back, job=job, waiting_for="footage"))
+            await self.store.write_retrying(partial(cuts.put_back, job=job, waiting_for="footage"))
             return
         reason = f"The disk refused for ten minutes: {error.strerror or error}"
-        await self.store.insist(lambda tx: cuts.fail(tx, job, reason))
+        await self.store.write_retrying(lambda tx: cuts.fail(tx, job, reason))
         self.queue.settled(job)
 
     async def _make(self, job: Job) -> None:
@@ -100,21 +100,23 @@ class Cutting:
             plan = await self.plan_span(job.channel_id, job.start_us, job.end_us, job.latency_ms * 1000)
         except NoEntry as error:
             reason = f"{job.channel_id}: {error}"
-            await self.store.insist(lambda tx: cuts.fail(tx, job, reason))
+            await self.store.write_retrying(lambda tx: cuts.fail(tx, job, reason))
         except NoFootage:
             span = f"{to_rfc3339(job.start_us)} - {to_rfc3339(job.end_us)}"
-            await self.store.insist(lambda tx: cuts.fail(tx, job, f"No footage of {job.channel_id} {span}"))
+            await self.store.write_retrying(
+                lambda tx: cuts.fail(tx, job, f"No footage of {job.channel_id} {span}")
+            )
         except (StoreBroken, OSError):
             raise
         except Exception as error:  # border: one clip's job
             log.exception("cut_failed", clip=job.clip_id, channel=job.channel_id)
             reason = f"The recording could not be read: {error or type(error).__name__}"
-            await self.store.insist(lambda tx: cuts.fail(tx, job, reason, had_us))
+            await self.store.write_retrying(lambda tx: cuts.fail(tx, job, reason, had_us))
         else:
             if job.is_export:
                 await self._export(job, plan)
             else:
-                await self.store.insist(lambda tx: cuts.finish(tx, job, plan))
+                await self.store.write_retrying(lambda tx: cuts.finish(tx, job, plan))
 
     async def _make_from(self, own: OwnFile, own_cuts: OwnCuts, job: Job) -> None:
         """The recording is gone, the clip's file shows all of the span."""
@@ -134,13 +136,13 @@ class Cutting:
         except Unavailable as error:
             log.warning("export_put_off", clip=job.clip_id, reason=error.detail)
             self.queue.exports_from_s = trio.current_time() + self.no_worker.next_s()
-            await self.store.insist(lambda tx: cuts.put_back(tx, job))
+            await self.store.write_retrying(lambda tx: cuts.put_back(tx, job))
         except (Refused, BadExport) as error:
             log.error("export_failed", clip=job.clip_id, mode=job.mode, reason=str(error))
             said = error.detail if isinstance(error, Refused) else str(error)
             reason = f"The clip could not be encoded: {said}"
             had_us = shown_us(plan, job.start_us, job.end_us)
-            await self.store.insist(lambda tx: cuts.fail(tx, job, reason, had_us))
+            await self.store.write_retrying(lambda tx: cuts.fail(tx, job, reason, had_us))
         except BaseException:
             if trio.current_effective_deadline() == -math.inf:  # cancelled: the box stops
                 with trio.move_on_after(STOP_S, shield=True), suppress(Unavailable):

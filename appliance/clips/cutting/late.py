@@ -110,7 +110,7 @@ class LateFootage:
         if trio.current_time() < self.retries.not_before_s(late.clip_id):
             return
         note = partial(note_known, clip_id=late.clip_id)
-        await self.store.insist(partial(note, known=known))
+        await self.store.write_retrying(partial(note, known=known))
         try:
             plan = await self.plan_span(late.channel_id, late.start_us, late.end_us, late.latency_us)
         except NoFootage:
@@ -119,7 +119,7 @@ class LateFootage:
             raise
         except OSError:
             if self.retries.postpone(late.clip_id):
-                await self.store.insist(partial(note, known=None))
+                await self.store.write_retrying(partial(note, known=None))
         except Exception:  # border: one clip's job. What cannot be read now waits for other news
             log.exception("late_footage_cannot_be_read", clip=late.clip_id)
         else:
@@ -131,7 +131,7 @@ class LateFootage:
         await trio.sleep(PAUSE_S)
 
     async def _mend(self, late: Late, plan: Plan) -> None:
-        if await self.store.insist(partial(mend, late=late, plan=plan)):
+        if await self.store.write_retrying(partial(mend, late=late, plan=plan)):
             self.rate.note(late.clip_id, (late.start_us, late.end_us, late.mode))
 
     async def _reword(self, late: Late) -> None:
@@ -140,7 +140,7 @@ class LateFootage:
         gaps = self.footage.gaps(late.channel_id, start_us, end_us)
         missing = explained(late.missing, gaps, late.latency_us)
         if missing != late.missing:
-            await self.store.insist(partial(reword, late=late, missing=missing))
+            await self.store.write_retrying(partial(reword, late=late, missing=missing))
 
 
 def find_late(tx: ReadTx) -> list[Late]:

@@ -69,7 +69,7 @@ class Queue:
 
     def _set_loaded_to(self, seq: int) -> None:
         self.loaded_to = seq
-        self.wake.ring()
+        self.wake.notify()
 
     def _load(self, jobs: list[Job], ghosts: list[cuts.Ghost]) -> None:
         now_us, now_s = self.clock.now_us(), trio.current_time()
@@ -100,7 +100,7 @@ class Queue:
         while True:
             seen = await self.footage.changed.wait_past(seen)
             if self.waiting:
-                self.wake.ring()
+                self.wake.notify()
 
     def facts(self, job: Job) -> ChannelFacts:
         latency_us = job.latency_ms * 1000
@@ -146,7 +146,7 @@ class Queue:
     def done(self, clip_ids: list[str]) -> None:
         for clip_id in clip_ids:
             del self.running[clip_id]
-        self.wake.ring()
+        self.wake.notify()
 
     def _may_export(self, now_s: float) -> bool:
         """Exports wait as rows, not in the workers' line: a crash then counts against the one under way."""
@@ -178,7 +178,7 @@ class Queue:
             ]
             if queued:
                 some = queued[:QUEUED_AT_ONCE]
-                await self.store.insist(partial(cuts.queue_for_worker, jobs=some))
+                await self.store.write_retrying(partial(cuts.queue_for_worker, jobs=some))
             await self.wake.wait_past(seen)
 
     async def close_overdue(self, now_s: float) -> None:
@@ -187,7 +187,9 @@ class Queue:
         # at once: each write wakes follow_rows, which loads a new list while the next one is written
         self.ghosts = [ghost for ghost in self.ghosts if ghost[0] > now_s]
         for _, kind, row_id in overdue:
-            await self.store.insist(partial(cuts.close_overdue, rules=self.rules, kind=kind, row_id=row_id))
+            await self.store.write_retrying(
+                partial(cuts.close_overdue, rules=self.rules, kind=kind, row_id=row_id)
+            )
 
     # -- disks that refuse ----------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ class ClipsDisk:
                 log.warning("another_clips_disk", missing=len(missing))
                 await in_thread(_begin, clips_dir)
                 self.is_new = True
-            await store.insist(partial(_accept, now=now, missing=missing))
+            await store.write_retrying(partial(_accept, now=now, missing=missing))
         self.is_known, self.device = True, found.device
         return True
 

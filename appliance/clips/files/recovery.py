@@ -30,16 +30,16 @@ async def find_lost(
     """
     for clip_id, media_rev in await store.read(without_plan):
         log.warning("clip_lost_its_plan", clip=clip_id)
-        await store.insist(partial(cuts.lost, clip_id=clip_id, media_rev=media_rev))
+        await store.write_retrying(partial(cuts.lost, clip_id=clip_id, media_rev=media_rev))
     plans = await store.read(lambda tx: unwritten_plans(tx, limit=100_000))
     for plan in plans:
         if not await in_thread(is_whole, plan, footage.open_fd, look_inside):
             log.warning("clip_lost_its_footage", clip=plan.clip_id)
-            await store.insist(partial(cuts.lost, clip_id=plan.clip_id, media_rev=plan.media_rev))
+            await store.write_retrying(partial(cuts.lost, clip_id=plan.clip_id, media_rev=plan.media_rev))
     for plan in await store.read(exported_plans):
         if not is_away and await in_thread(is_lost, plan, clips_dir):
             log.warning("clip_lost_its_file", clip=plan.clip_id, file=plan.file_path)
-            await store.insist(partial(cuts.lost, clip_id=plan.clip_id, media_rev=plan.media_rev))
+            await store.write_retrying(partial(cuts.lost, clip_id=plan.clip_id, media_rev=plan.media_rev))
 
 
 def is_lost(plan: StoredPlan, clips_dir: Path) -> bool:

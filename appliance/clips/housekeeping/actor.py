@@ -51,7 +51,7 @@ LOST_S = 300.0  # bytes lost again so soon: the index still names them, a new cu
 
 
 class Commit(Protocol):
-    """store.write or store.insist."""
+    """store.write or store.write_retrying."""
 
     async def __call__(self, closure: Callable[[Tx], object]) -> object: ...
 
@@ -95,7 +95,7 @@ class ClipFiles:
             if plan is None:
                 self.disk_errors.clear("write")
                 return None
-            written = await self._write(plan, self.store.insist)
+            written = await self._write(plan, self.store.write_retrying)
             return written or (plan.clip_id, plan.media_rev) in self.put_off
 
     async def _write(self, plan: StoredPlan, commit: Commit) -> bool:
@@ -250,7 +250,7 @@ async def run_clip_files(
         await files.look_at_disk()
         task_status = trio.TASK_STATUS_IGNORED
         await hold.wait()
-    await store.insist(spare_what_an_older_copy_condemns)
+    await store.write_retrying(spare_what_an_older_copy_condemns)
     try:
         await files.settle()
     except OSError as error:  # what is left lying is found again at the next start
@@ -286,7 +286,7 @@ async def _collect_garbage(files: ClipFiles, every_s: float) -> None:
                 await files.look_again()
             await files.disk.require(files.clips_dir)  # else the folder would be made where the disk was
             await files.make_folder()
-            await files.collect(files.store.insist)
+            await files.collect(files.store.write_retrying)
             await count_aside(files.store, files.clips_dir, files.kept)
             files.disk_errors.clear("delete")
             refused.reset()

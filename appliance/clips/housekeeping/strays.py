@@ -104,7 +104,7 @@ async def sweep(store: Store, clips_dir: Path, under_way: Collection[str] = ()) 
     await _register(store, await in_thread(_aside_files, clips_dir))
     if found:  # else the disk is away
         gone = pictures - {each.path for each in found}
-        await store.insist(partial(_forget_pictures, gone=gone))
+        await store.write_retrying(partial(_forget_pictures, gone=gone))
     return sum(each.is_finished and each.clip_id not in clips for each in left)
 
 
@@ -171,13 +171,13 @@ def _forget_pictures(tx: Tx, gone: Collection[str]) -> None:
 async def _adopt(store: Store, clips_dir: Path, stray: Stray) -> bool:
     """Whether a row names the file from now on. Raises OSError, StoreBroken."""
     if stray.kind != "mp4":
-        return await store.insist(partial(_name_picture, stray=stray))
+        return await store.write_retrying(partial(_name_picture, stray=stray))
     plan = await store.read(partial(_plan_without_file, stray=stray))
     if plan is not None:
         if not await in_thread(_begins_with, clips_dir / stray.path, plan["header"], plan["size"]):
             return False
         log.info("file_of_a_plan_found", file=stray.path)
-        return await store.insist(partial(_name_file, stray=stray))
+        return await store.write_retrying(partial(_name_file, stray=stray))
     wanted = await store.read(partial(_cut_wanted, stray=stray))
     if wanted is None:
         return False
@@ -185,7 +185,7 @@ async def _adopt(store: Store, clips_dir: Path, stray: Stray) -> bool:
     if made is None:
         return False
     log.warning("clip_adopted_from_its_file", clip=stray.clip_id, file=stray.path)
-    return await store.insist(partial(_take_over, stray=stray, plan=made))
+    return await store.write_retrying(partial(_take_over, stray=stray, plan=made))
 
 
 def _plan_without_file(tx: ReadTx, stray: Stray) -> Row | None:
@@ -305,7 +305,7 @@ async def _register(store: Store, paths: Sequence[str]) -> None:
             tx.run("INSERT OR IGNORE INTO garbage VALUES (?, ?)", (path, tx.now_us + ASIDE_US))
 
     if paths:
-        await store.insist(note)
+        await store.write_retrying(note)
 
 
 def move_aside(clips_dir: Path, path: str) -> None:

@@ -225,7 +225,7 @@ class Pictures:
             return
         if row["id"] not in self.to_refine and exact_name(row) not in self.hopeless:
             self.to_refine.append(row["id"])
-            self.wake.ring()
+            self.wake.notify()
 
     async def run(
         self, *, hold: trio.Event | None = None, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED

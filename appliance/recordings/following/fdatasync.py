@@ -43,7 +43,7 @@ async def sync_for_ever(followed: Followed) -> None:
             followed.disk_errors.clear("sync")
             if grown:
                 followed.durable_until_us = until_us
-                followed.shared.changed.ring()
+                followed.shared.changed.notify()
         except OSError as error:
             followed.disk_errors.record("sync", error)
 

@@ -92,8 +92,8 @@ async def _compare(followed: Followed, found: dict[str, Found], listed_us: int |
     for segment, is_new in fresh[-_OPEN_MAX:]:
         await open_segment(followed, segment, looked_us=listed_us if is_new else None)
     if gone or len(fresh) > _OPEN_MAX or channel.waiting():
-        followed.shared.changed.ring()
-        followed.shared.wake_rebuild.ring()
+        followed.shared.changed.notify()
+        followed.shared.wake_rebuild.notify()
 
 
 async def open_segment(

@@ -56,7 +56,7 @@ async def follow_channel(followed: Followed) -> None:
     with followed.scope:
         await _load(followed)
         followed.loaded.set()
-        followed.shared.wake_rebuild.ring()
+        followed.shared.wake_rebuild.notify()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_look_for_ever, followed, name=f"recordings: {followed.channel.id}")
@@ -133,7 +133,7 @@ async def _look_for_ever(followed: Followed) -> None:
             for one in list(followed.open.values()):
                 await _look(followed, one)
             if was_undecided and not followed.is_undecided():
-                followed.shared.wake_rebuild.ring()
+                followed.shared.wake_rebuild.notify()
             await followed.append(followed.take_untold())
         except OSError as error:
             followed.disk_errors.record("recordings", error)
@@ -233,7 +233,7 @@ async def _release(followed: Followed, one: Open, made: Sequence[Knot]) -> None:
     before = followed.channel.last_piece_before(segment)
     parts_came(followed, one, before, len(segment.index.holes), parts=len(segment.index.parts))
     await followed.append(followed.take_untold())
-    followed.shared.changed.ring()
+    followed.shared.changed.notify()
 
 
 async def _decide(followed: Followed, one: Open) -> None:
@@ -258,7 +258,7 @@ async def _tell_parts(followed: Followed, one: Open, holes: int, parts: int, *, 
     before = channel.last_piece_before(one.segment) if is_first else None
     parts_came(followed, one, before, holes, parts=parts)
     await followed.append(followed.take_untold())
-    followed.shared.changed.ring()
+    followed.shared.changed.notify()
 
 
 def _part_s(segment: Segment) -> float:
@@ -353,7 +353,7 @@ async def _drop(followed: Followed, one: Open) -> None:
     followed.listed.pop(name, None)
     followed.hinted = True
     await followed.append(forget_line(name))
-    followed.shared.changed.ring()
+    followed.shared.changed.notify()
 
 
 async def _finish(followed: Followed, one: Open) -> None:
@@ -374,7 +374,7 @@ async def _finish(followed: Followed, one: Open) -> None:
         os.close(one.fd)
     for idle in idle_indexes(channel):
         idle.index = None
-    followed.shared.changed.ring()
+    followed.shared.changed.notify()
 
 
 def idle_indexes(channel: Channel) -> list[Segment]:

@@ -112,7 +112,7 @@ def judge_footage(followed: Followed) -> None:
     end_us = followed.channel.newest_end_us()
     if was == "on" and end_us is not None and followed.open_gap_us is None:
         _open_gap(followed, end_us)
-    followed.shared.changed.ring()
+    followed.shared.changed.notify()
 
 
 def _open_gap(followed: Followed, end_us: int) -> None:

@@ -124,7 +124,7 @@ class Walks:
         await self._keep(followed, segment, index)
         segment.is_suspect = False
         followed.retries.forget(segment.name)
-        followed.shared.changed.ring()
+        followed.shared.changed.notify()
 
     async def _step(self, followed: Followed, segment: Segment, index: SegmentIndex) -> Growth:
         root, path = followed.shared.recordings_dir, followed.path(segment.name)

@@ -200,7 +200,7 @@ class Crowd:
         self._resize(place.group, -1)
         if not place.group.size:
             del self.groups[place.name]
-        self.changed.ring()
+        self.changed.notify()
 
     async def wait_empty(self) -> None:
         seen = self.changed.count

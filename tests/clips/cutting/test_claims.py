@@ -167,7 +167,7 @@ async def test_an_angle_whose_footage_is_not_there_waits_for_it_alone(
         await desk.end(await desk.play())
         await desk.until("ready", "pending")
         desk.footage.other_until_us = KICKOFF_US
-        desk.footage.changed.ring()
+        desk.footage.changed.notify()
         await desk.until("ready", "ready")
         assert desk.together.calls == [["cam1"]] and len(desk.planner.asked) == 2
 

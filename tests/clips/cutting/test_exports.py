@@ -257,13 +257,13 @@ async def test_a_file_finished_as_its_clip_was_deleted_is_garbage(
     async with exporting(tmp_path) as desk:
         clip_id = await desk.clip()
         await desk.encoding()
-        insist = desk.store.insist
+        write_retrying = desk.store.write_retrying
 
         async def too_late(closure: Any) -> Any:
             await desk.store.write(lambda tx: marks.delete_clip(tx, COACH, mark_rules(), clip_id))
-            return await insist(closure)
+            return await write_retrying(closure)
 
-        monkeypatch.setattr(Store, "insist", lambda self, closure: too_late(closure))
+        monkeypatch.setattr(Store, "write_retrying", lambda self, closure: too_late(closure))
         desk.jobs.gate.set()
         await turns(lambda: desk.handle.statistics()["running"] == 0)
         paths = await desk.store.read(lambda tx: tx.all("SELECT path FROM garbage"))

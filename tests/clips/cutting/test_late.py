@@ -56,11 +56,11 @@ class Pieces(HandFootage):
 
     def put(self, piece: Piece) -> None:
         self.have.append(piece)
-        self.changed.ring()
+        self.changed.notify()
 
     def take(self, piece: Piece) -> None:
         self.have.remove(piece)
-        self.changed.ring()
+        self.changed.notify()
 
 
 @dataclass
@@ -145,7 +145,7 @@ class Desk:
     async def look(self, times: int, every_s: float = 2) -> None:
         """As often the footage says that it has changed."""
         for _ in range(times):
-            self.footage.changed.ring()
+            self.footage.changed.notify()
             await trio.sleep(every_s)
 
     async def row(self) -> Row:
@@ -220,7 +220,7 @@ async def _any_order(folder: Path, pieces: list[Piece], steps: list[str]) -> Non
                         await trio.sleep(9)
                         desk.footage.put(gone)
                     if step == "ring":
-                        desk.footage.changed.ring()
+                        desk.footage.changed.notify()
                     before = desk.cuts()
                     await trio.sleep(9)
                     shown.append(shown_s(await desk.row()))
@@ -254,7 +254,7 @@ async def test_a_clip_over_a_format_change_is_cut_once_and_planned_twice(
         assert (row["media_rev"], row["status"], desk.cuts(), desk.planner.asked) == (1, "ready", 1, 2)
         for _ in range(3):
             async with desk.cutter():
-                desk.footage.changed.ring()
+                desk.footage.changed.notify()
                 await trio.sleep(20)
         assert desk.planner.asked == 2, "a restart is no news either"
 
