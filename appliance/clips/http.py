@@ -1,4 +1,4 @@
-"""The doors of plays and clips. HTTP and /ws run the same operations."""
+"""HTTP routes and /ws commands of plays and clips, which run the same operations."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
 
     @routes.post("/clips/{clip_id}/restore", returns=Clip)
     async def restore(ctx: Ctx, clip_id: str) -> Answer:
-        """Take a delete back, within 24 h: the clip with its tags."""
+        """Undo a delete, within 24 h: the clip with its tags."""
         return await ctx.write(lambda tx: takeback.restore_clip(tx, ctx.caller, rules, clip_id))
 
     @routes.post("/clips/{clip_id}/favorite", returns=Clip)
@@ -90,7 +90,7 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
 
     @routes.delete("/clips/{clip_id}/favorite", returns=Clip)
     async def unstar(ctx: Ctx, clip_id: str) -> Answer:
-        """Take the star away."""
+        """Remove the star."""
         return await ctx.write(lambda tx: marks.star_clip(tx, ctx.caller, clip_id, False))
 
     @routes.post("/clips/{clip_id}/retry", returns=Clip)
@@ -164,17 +164,17 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
 
     @routes.delete("/plays/{play_id}/cue", returns=Play)
     async def uncue(ctx: Ctx, play_id: str) -> Answer:
-        """Take the cue away."""
+        """Remove the cue."""
         return await ctx.write(lambda tx: takeback.uncue_play(tx, ctx.caller, play_id))
 
     @routes.post("/plays/{play_id}/reopen", returns=Play)
     async def reopen(ctx: Ctx, play_id: str) -> Answer:
-        """Take END back: the play waits for OUT again."""
+        """Undo END: the play waits for OUT again."""
         return await ctx.write(lambda tx: takeback.reopen_play(tx, ctx.caller, rules, play_id))
 
     @routes.post("/plays/{play_id}/restore", returns=Play)
     async def restore(ctx: Ctx, play_id: str) -> Answer:
-        """Take a delete back, within 24 h: the play with its clips and tags."""
+        """Undo a delete, within 24 h: the play with its clips and tags."""
         return await ctx.write(lambda tx: takeback.restore_play(tx, ctx.caller, rules, play_id))
 
     @routes.post("/plays/{play_id}/favorite", returns=Play)
@@ -184,12 +184,12 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
 
     @routes.delete("/plays/{play_id}/favorite", returns=Play)
     async def unstar(ctx: Ctx, play_id: str) -> Answer:
-        """Take the star away."""
+        """Remove the star."""
         return await ctx.write(lambda tx: plays.star_play(tx, ctx.caller, play_id, False))
 
     @routes.delete("/plays/{play_id}")
     async def remove(ctx: Ctx, play_id: str) -> Answer:
-        """Undo a play: it goes with its clips and their tags."""
+        """Undo a play: delete it with its clips and their tags."""
         return await ctx.write(lambda tx: plays.delete_play(tx, ctx.caller, rules, play_id))
 
     return routes

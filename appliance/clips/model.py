@@ -1,4 +1,4 @@
-"""Fields of clips and plays (V23 and ours), as requests bring them and as the API shows them."""
+"""Fields of clips and plays (V23 and ours), as requests contain them and as the API shows them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from appliance.kernel.fields import ChannelKey, Input, Instant, Uuid
 from appliance.kernel.paging import Page
 
 Mode = Literal["instant", "exact", "transcode"]
-LONGEST_S = 86_400.0  # beyond any [clips] max_duration_s, which has its own words
+LONGEST_S = 86_400.0  # above any [clips] max_duration_s, which has its own message
 Duration = Annotated[float, Field(ge=0, le=LONGEST_S, description="seconds; 0 opens a ghost that OUT ends")]
 StartTime = Annotated[
     str, Field(max_length=64, description="RFC 3339, or HH:MM:SS in the site's zone; default: now - lead_s")
@@ -19,7 +19,8 @@ Title = Annotated[str, Field(max_length=200)]
 
 
 class Mark(Input):
-    """What IN says, for a clip and for a play alike. `duration` is accepted for `duration_seconds` (V16)."""
+    """The fields of IN, for a clip and for a play alike. `duration` is accepted for `duration_seconds`
+    (V16)."""
 
     id: Uuid | None = None
     session_id: Uuid
@@ -27,7 +28,8 @@ class Mark(Input):
     duration_seconds: Duration = 0.0
     title: Title | None = None
     client_time: Annotated[str, Field(max_length=64)] | None = None
-    clock_offset_ms: Annotated[float, Field(ge=-4e12, le=4e12)] | None = None  # a clock may begin in 1970
+    # a client's clock may start in 1970
+    clock_offset_ms: Annotated[float, Field(ge=-4e12, le=4e12)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -60,7 +62,7 @@ class EndIn(Input):
 
 
 class EndCommand(EndIn):
-    """OUT over /ws: names what ends."""
+    """OUT over /ws: names the play or clip that ends."""
 
     id: Uuid
 
@@ -134,11 +136,11 @@ class Missing(BaseModel):
 
 
 class Coverage(BaseModel):
-    """Where the clip has video, and where it has not.
+    """Where the clip has video, and where not.
 
-    `start` and `end` are capture times; `duration_s` is what a player needs to show its `frames`, null of
-    clips that were cut before the box counted. `runs`: recordings it is made of, one after the other; more
-    than one means that the camera connected anew, or that another one sent in its place.
+    `start` and `end` are capture times; `duration_s` is the time a player needs to show its `frames`, null
+    for clips that were cut before the box counted them. `runs`: number of recordings it is made of, one after
+    the other; more than one means that the camera reconnected, or that another one sent in its place.
     """
 
     start: str

@@ -1,4 +1,4 @@
-"""The clips' part of the settings tree."""
+"""The [clips] section of the settings."""
 
 from __future__ import annotations
 

@@ -92,8 +92,8 @@ class Journal:
         recent = self.recent(since, limit)
         if recent is not None:
             return recent
-        found: list[Entry] = await self._read(lambda tx: read_entries(tx.db, since, limit))
-        return found
+        entries: list[Entry] = await self._read(lambda tx: read_entries(tx.db, since, limit))
+        return entries
 
 
 _SELECT = "SELECT seq, ts_us, type, subject, session_id, body FROM journal "

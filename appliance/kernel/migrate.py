@@ -27,14 +27,14 @@ def require_safe_sqlite(version: str = apsw.sqlite_lib_version()) -> None:
 
 def numbered(directory: Path) -> list[tuple[int, Path]]:
     """(number, file) in order; raises when a number is missing or used twice (a packaging error)."""
-    found = sorted(
+    files = sorted(
         (int(match[1]), path)
         for path in directory.glob("*.sql")
         if (match := re.match(r"(\d{4})_", path.name))
     )
-    if [number for number, _ in found] != list(range(1, len(found) + 1)):
+    if [number for number, _ in files] != list(range(1, len(files) + 1)):
         raise WrongDatabase(f"schema files in {directory.name} are not numbered 0001.. without gaps")
-    return found
+    return files
 
 
 @cache

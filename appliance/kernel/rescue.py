@@ -201,8 +201,8 @@ def fact_of(snapshot: Path, key: str) -> str | None:
     try:
         db = _open_copy(snapshot)
         try:
-            found = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).get
-            return None if found is None else str(found)
+            value = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).get
+            return None if value is None else str(value)
         finally:
             db.close(True)
     except _BAD:
@@ -303,7 +303,7 @@ def _salvage(db: apsw.Connection, damaged: Path) -> int:
 def _is_older(old: apsw.Connection, db: apsw.Connection) -> bool:
     sql = "SELECT (SELECT value FROM meta WHERE key = 'epoch'), coalesce(max(seq), 0) FROM sqlite_sequence"
     try:
-        (epoch, head), (our_epoch, our_head) = (one.execute(sql).get for one in (old, db))
+        (epoch, head), (our_epoch, our_head) = (database.execute(sql).get for database in (old, db))
     except _BAD:
         return False
     return bool(epoch == our_epoch and head < our_head)

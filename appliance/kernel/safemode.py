@@ -89,7 +89,7 @@ class SafeMode:
     """The parts held back in this run. Level-triggered: a part gets its `hold` and waits for it."""
 
     def __init__(
-        self, decision: Decision, parts: Sequence[str], held: Sequence[str], ended: Mapping[str, int]
+        self, decision: Decision, parts: Sequence[str], held_back: Sequence[str], ended: Mapping[str, int]
     ) -> None:
         self.reason = decision.reason
         self.exits = decision.exits
@@ -97,7 +97,7 @@ class SafeMode:
         self._ended = dict(ended)
         self._holds = {name: Hold() for name in parts}
         for name, hold in self._holds.items():
-            if not decision.on or name not in held:
+            if not decision.on or name not in held_back:
                 hold.set()
 
     @property
@@ -106,8 +106,8 @@ class SafeMode:
 
     def off_parts(self) -> list[str]:
         """Parts held back, in the order in which they are turned on: those that ended the box come last."""
-        held = [name for name, hold in self._holds.items() if not hold.is_set()]
-        return sorted(held, key=lambda name: self._ended.get(name, 0))
+        names = [name for name, hold in self._holds.items() if not hold.is_set()]
+        return sorted(names, key=lambda name: self._ended.get(name, 0))
 
     def hold(self, part: str) -> Hold:
         return self._holds[part]
@@ -175,8 +175,8 @@ def open_safe_mode(
     marker, decision = decide(left, boot=boot_id(), now_us=boottime_us(), version=version)
     ended_in_safe_mode = left is not None and left.was_safe and not left.trying
     everything = [last_resort, *parts] if last_resort else list(parts)
-    held = everything if ended_in_safe_mode or last_resort in marker.ended else parts
-    safe = SafeMode(decision, everything, held, marker.ended)
+    held_back = everything if ended_in_safe_mode or last_resort in marker.ended else parts
+    safe = SafeMode(decision, everything, held_back, marker.ended)
     marker_file = MarkerFile(path, marker)
     _save(path, marker)
     try:

@@ -131,8 +131,8 @@ class Store:
         async with self._reader_limiter:
             generation, db = self._take_reader()
             try:
-                found: T = await self._run(lambda: read(db, query, self.clock), self._reader_threads)
-                return found
+                result: T = await self._run(lambda: read(db, query, self.clock), self._reader_threads)
+                return result
             except (apsw.CorruptError, apsw.NotADBError) as error:
                 # ends the daemon; the next start repairs the database
                 await self.write(partial(fail, error=error))

@@ -37,10 +37,10 @@ class Witness:
 def read_witness(state_dir: Path) -> Witness | None:
     """None when there is none, or it cannot be read."""
     try:
-        found = json.loads((state_dir / NAME).read_text())
-        schema = int(found.get("schema", 0))
-        log = int(found.get("log", -1))
-        return Witness(str(found["site_id"]), str(found["epoch"]), int(found["head"]), schema, log)
+        fields = json.loads((state_dir / NAME).read_text())
+        schema = int(fields.get("schema", 0))
+        log = int(fields.get("log", -1))
+        return Witness(str(fields["site_id"]), str(fields["epoch"]), int(fields["head"]), schema, log)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

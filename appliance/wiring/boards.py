@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from appliance.channels.configured import Applied
 from appliance.clips.cutting.cutter import CutterHandle
-from appliance.clips.housekeeping.strays import Kept
+from appliance.clips.housekeeping.strays import StrayCounts
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.retry import DiskErrors
 from appliance.live.audience import Audience
@@ -173,7 +173,7 @@ def clip_disks_part(disk_errors: Sequence[DiskErrors]) -> Part:
     return Part("bad", "; ".join(said), "marks are taken; check the disks of clips and recordings")
 
 
-def clip_files_part(kept: Kept) -> Part:
+def clip_files_part(kept: StrayCounts) -> Part:
     """Files that the database does not know: kept, and said as long as they are there. A new disk: said until
     the next start."""
     said, hint = [], "the database is older than they are: copy what is wanted elsewhere"

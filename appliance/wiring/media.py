@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from appliance.clips.cutting.media_jobs import Inspection, Source
+from appliance.clips.cutting.media_jobs import Inspection, JobSource
 from appliance.workers.jobs import FrameJob, Piece, ProbeJob, ProbeReport, StreamReport, TranscodeJob
 from appliance.workers.pool import Priority, WorkerPoolHandle
 
@@ -21,7 +21,7 @@ class PoolJobs:
 
     async def encode(
         self,
-        source: Source,
+        source: JobSource,
         output: int,
         *,
         mode: str,
@@ -32,11 +32,11 @@ class PoolJobs:
         job = transcode_job(mode, _pieces(source), frames, span_s)
         await self.pool.run(job, [*source.descriptors, output], Priority.BULK, on_progress)
 
-    async def inspect(self, source: Source, *, span_s: float) -> Inspection:
+    async def inspect(self, source: JobSource, *, span_s: float) -> Inspection:
         job = ProbeJob(_pieces(source), span_s=span_s)
         return inspection(await self.pool.run(job, source.descriptors, Priority.BULK))
 
-    async def frame(self, source: Source, at_s: float, *, width_px: int, bulk: bool) -> bytes:
+    async def frame(self, source: JobSource, at_s: float, *, width_px: int, bulk: bool) -> bytes:
         job = FrameJob(_pieces(source), at_s, width_px, patient=bulk)
         priority = Priority.BULK if bulk else Priority.LIVE
         return (await self.pool.frame(job, source.descriptors, priority)).data
@@ -69,5 +69,5 @@ def inspection(report: ProbeReport) -> Inspection:
     )
 
 
-def _pieces(source: Source) -> tuple[Piece, ...]:
+def _pieces(source: JobSource) -> tuple[Piece, ...]:
     return tuple(Piece(*piece) for piece in source.pieces)

@@ -1,9 +1,9 @@
-"""What an OUT may claim for itself: clips whose footage is indexed already, in the transaction of the OUT.
+"""Start cutting in OUT's own transaction when its footage is already indexed.
 
-Owns: which clips those are, and the one pass over them all. Must not know: waits, deadlines, what becomes of
-a clip that could not be planned (cutter.py).
-A play of four angles takes two commits from OUT to ready this way, not one for each step; and still the
-attempt is on the disk before a byte of footage is read: a clip that stops the box is not tried for ever.
+Owns: which clips those are, and planning them all in one pass. Must not know: waits, deadlines, clips that
+could not be planned (cutter.py).
+This way a play of four angles takes two commits from OUT to ready instead of one per step. The attempt is
+still stored before a byte of footage is read, so a clip that crashes the box is not tried for ever.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ log = structlog.get_logger("cutter")
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """One OUT's claims; `jobs` counts once the transaction is committed.
+    """The claims of one OUT; `jobs` is valid once the transaction is committed.
 
-    `video_until_us` is asked in the writer's thread: it must do no more than look a number up.
+    `video_until_us` is called in the writer's thread: it must only look up a number.
     """
 
     video_until_us: Callable[[str], int | None]
     jobs: list[Job] = field(default_factory=list)
 
     def take(self, tx: Tx, answer: Answer) -> Answer:
-        """Claim what may be cut at once of the clip or play that `answer` tells of; returns `answer`."""
+        """Claim the clips of `answer` (a clip or a play) that can be cut at once; returns `answer`."""
         for clip_id in answer.resource.get("clip_ids", [answer.resource["id"]]):
             row = tx.one("SELECT * FROM clips WHERE id = ? AND duration_us > 0", (clip_id,))
             if row is not None and self._is_there(tx, row, job := cuts.job_of(row)):
@@ -52,7 +52,7 @@ class Claims:
 
 
 async def cut_together(store: Store, plan_together: PlanTogether, claimed: Sequence[Job]) -> list[Job]:
-    """Plan all and tell of all in one transaction; returns those of which there is no plan."""
+    """Plan all and store all in one transaction; returns the jobs without a plan."""
     plans = await _plans(plan_together, claimed)
     made = [(job, plan) for job, plan in zip(claimed, plans, strict=True) if plan is not None]
     if made:
@@ -64,6 +64,6 @@ async def _plans(plan_together: PlanTogether, claimed: Sequence[Job]) -> Sequenc
     spans = [Wanted(job.channel_id, job.start_us, job.end_us, job.latency_ms * 1000) for job in claimed]
     try:
         return await plan_together(spans)
-    except Exception:  # border: one clip's job, and which one it is shows when each is cut by itself
+    except Exception:  # border: each clip is then cut by itself, which shows the one at fault
         log.exception("cuts_failed_together", clips=[job.clip_id for job in claimed])
         return [None] * len(claimed)

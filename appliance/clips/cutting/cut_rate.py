@@ -1,7 +1,7 @@
-"""How often each clip was cut within a minute without anybody asking: for health.
+"""How often each clip was cut within a minute without a person's request: for health.
 
-Owns: the counting. A box that makes a clip again and again wears its disk out while all tablets fetch it
-anew; every way into such a loop shows here, also one that is not known yet.
+Owns: the counting. A box that cuts one clip again and again wears out its disk, and all tablets load the clip
+anew each time; this shows any such loop, whatever causes it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import trio
 
 SPAN_S = 60.0
-ALLOWED = 3  # within SPAN_S
+ALLOWED = 3  # cuts within SPAN_S
 
 
 @dataclass(slots=True)
@@ -24,12 +24,13 @@ class _Cuts:
 
 @dataclass(slots=True)
 class CutRate:
-    """Only clips cut within the last minute are kept."""
+    """Counts of the clips cut within the last minute."""
 
     _clips: OrderedDict[str, _Cuts] = field(default_factory=OrderedDict)
 
     def note(self, clip_id: str, of: Hashable) -> None:
-        """A clip was cut, or its cut failed. `of`: what a person asked for; another wish begins anew."""
+        """Count a cut, also a failed one. `of`: the span and mode requested; a different one starts a new
+        count."""
         now_s = trio.current_time()
         known = self._clips.pop(clip_id, None)
         self._clips[clip_id] = known if known is not None and known.of == of else _Cuts(of)
@@ -37,7 +38,7 @@ class CutRate:
         self._forget(now_s)
 
     def too_often(self) -> dict[str, int]:
-        """Clips cut more than three times in the last minute, and how often."""
+        """Clips cut more than three times in the last minute, with the number of cuts."""
         now_s = trio.current_time()
         self._forget(now_s)
         counts = {

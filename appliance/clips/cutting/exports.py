@@ -1,8 +1,8 @@
 """Exports: clips of mode `exact` and `transcode`, encoded anew into a file of their own.
 
-Owns: the way from a plan to that file. A worker encodes what the plan shows; another job decodes the result
-and counts; only then it gets its name. Order: data, fsync(file), rename, fsync(directory), COMMIT. What is
-served is the file alone. Must not know: worker processes, when a clip is cut.
+Owns: making that file from a plan. A worker encodes what the plan shows; another job decodes the result and
+counts its frames; only then is the file renamed to its final name. Order: data, fsync(file), rename,
+fsync(directory), COMMIT. Only the file is served. Must not know: worker processes, when a clip is cut.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TypeVar
 import structlog
 import trio
 
-from appliance.clips.cutting.media_jobs import Inspection, MediaJobs, Source, opened
+from appliance.clips.cutting.media_jobs import Inspection, JobSource, MediaJobs, opened
 from appliance.clips.files.delivery import Delivery
 from appliance.clips.files.write_plan import sync_directory
 from appliance.clips.records import cut_states as cuts
@@ -33,19 +33,19 @@ from appliance.media.cut.plan import Plan
 T = TypeVar("T")
 log = structlog.get_logger("exports")
 
-TELL_EVERY_S = 1.0  # progress is journaled no more often
-ROOM_BYTES = 1 << 20  # what an encoder writes at a time, generously
-STOP_S = 5.0  # what is left of the clip in a stopping box must be written within this
-_END_TOLERANCE_S = 0.05  # ticks of another time base; a frame more or less is found by counting
+PROGRESS_EVERY_S = 1.0  # at most one progress event per this many seconds
+ROOM_BYTES = 1 << 20  # upper bound of what an encoder writes at a time
+STOP_S = 5.0  # seconds a stopping box has to write the rest of a clip
+_END_TOLERANCE_S = 0.05  # rounding to another time base; a frame more or less is found by counting
 
 
 class BadExport(Exception):
-    """The worker's file is not the clip. The text says in what it differs."""
+    """The worker's file is not the clip. The text says how it differs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exports:
-    """Makes exports. `slots`: so many at a time; more would only wait in the workers' line."""
+    """Makes exports. `slots`: how many at a time; more would only wait in the workers' queue."""
 
     store: Store
     jobs: MediaJobs
@@ -53,8 +53,8 @@ class Exports:
     slots: int
 
     async def make(self, job: Job, plan: Plan, samples: FileRange | None = None) -> None:
-        """From the plan to ready. `samples`: what comes after its header instead of its ranges.
-        Returns quietly when the clip was cut anew or deleted meanwhile.
+        """From the plan to ready. `samples`: what follows its header, in place of its ranges.
+        Returns without effect when the clip was cut anew or deleted meanwhile.
 
         Raises Refused or BadExport (this clip cannot be made), Unavailable (no worker), OSError (the disk).
         """
@@ -70,10 +70,10 @@ class Exports:
                 return
             size = await self._in_thread(partial(publish, draft, target))
         except Refused as error:
-            said = await self._in_thread(partial(refusal, draft)) if error.code == "io" else None
-            if said is None:
+            disk_error = await self._in_thread(partial(refusal, draft)) if error.code == "io" else None
+            if disk_error is None:
                 raise
-            raise said from error  # the worker could not write: not the clip's fault
+            raise disk_error from error  # the worker could not write: not an error of the clip
         finally:
             os.close(draft)
             await self._drop(target.with_suffix(".partial"))
@@ -85,10 +85,12 @@ class Exports:
         """False: a trim or a delete came first and the encoder was stopped."""
         trouble: Exception | None = None
         is_done = False
-        reached = Reached()
+        reached = EncodedUpTo()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, job, nursery.cancel_scope, name=f"watch {job.clip_id}")
-            nursery.start_soon(self._tell, job, plan.duration_s, reached, name=f"progress {job.clip_id}")
+            nursery.start_soon(
+                self._journal_progress, job, plan.duration_s, reached, name=f"progress {job.clip_id}"
+            )
             try:
                 await self._encode(job, plan, draft, reached, samples)
                 is_done = True
@@ -99,11 +101,11 @@ class Exports:
             try:
                 raise trouble
             finally:
-                del trouble  # else this frame and the error keep each other
+                del trouble  # breaks the reference cycle frame - error
         return is_done
 
     async def _encode(
-        self, job: Job, plan: Plan, draft: int, reached: Reached, samples: FileRange | None
+        self, job: Job, plan: Plan, draft: int, reached: EncodedUpTo, samples: FileRange | None
     ) -> None:
         ranges = [(each.name, each.offset, each.length) for each in plan.ranges]
         pieces = await self.delivery.open_ranges(ranges)
@@ -118,28 +120,28 @@ class Exports:
                 span_s=plan.duration_s,
                 on_progress=reached.set,
             )
-        written = Source((draft,), ((0, 0, os.fstat(draft).st_size),))
+        written = JobSource((draft,), ((0, 0, os.fstat(draft).st_size),))
         wrong = difference(await self.jobs.inspect(written, span_s=plan.duration_s), plan)
         if wrong is not None:
             raise BadExport(f"the encoded clip is not the one asked for: {wrong}")
 
     async def _watch(self, job: Job, scope: trio.CancelScope) -> None:
-        """Cancel `scope` when the clip no longer is what this job was begun for."""
+        """Cancel `scope` when the clip is no longer what this job was started for."""
         follower, subject = follow(self.store.journal), f"clip:{job.clip_id}"
         while await self.store.read(lambda tx: cuts.is_wanted(tx, job)):
             await follower.wait_for(lambda entry: entry.subject == subject)
         scope.cancel()
 
-    async def _tell(self, job: Job, span_s: float, reached: Reached) -> None:
-        """Journal the progress, where there is some."""
+    async def _journal_progress(self, job: Job, span_s: float, reached: EncodedUpTo) -> None:
+        """Journal the progress whenever it has changed."""
         told = 0.0
         while True:
-            await trio.sleep(TELL_EVERY_S)
+            await trio.sleep(PROGRESS_EVERY_S)
             share = round(min(reached.second / span_s, 0.99), 3)
             if share > told:
                 told = share
-                with suppress(Unavailable):  # a full disk: the next second will do
-                    await self.store.write(partial(cuts.tell_progress, job=job, share=share))
+                with suppress(Unavailable):  # a full disk: try again in a second
+                    await self.store.write(partial(cuts.journal_progress, job=job, share=share))
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await in_thread(call, limiter=self.delivery.threads)
@@ -152,8 +154,8 @@ class Exports:
 
 
 @dataclass(slots=True)
-class Reached:
-    """How far the encoder says it is, seconds of the clip."""
+class EncodedUpTo:
+    """The encoder's position, seconds of the clip."""
 
     second: float = 0.0
 
@@ -171,7 +173,7 @@ def open_draft(target: Path) -> int:
 
 
 def refusal(draft: int) -> OSError | None:
-    """What the disk says to a few bytes more in the draft; None: it takes them. Blocking."""
+    """The error of writing a few more bytes to the draft; None: the disk accepts them. Blocking."""
     try:
         os.posix_fallocate(draft, os.fstat(draft).st_size, ROOM_BYTES)
         os.fsync(draft)
@@ -181,36 +183,36 @@ def refusal(draft: int) -> OSError | None:
 
 
 def publish(draft: int, target: Path) -> int:
-    """Give the finished draft its name, durably; returns its size. Blocking; raises OSError."""
+    """Rename the finished draft to `target`, durably; returns its size. Blocking; raises OSError."""
     os.fsync(draft)
     target.with_suffix(".partial").rename(target)
     sync_directory(target.parent)
     return os.fstat(draft).st_size
 
 
-def difference(found: Inspection, plan: Plan) -> str | None:
-    """In what a file differs from what the plan shows; None when it does not."""
+def difference(actual: Inspection, plan: Plan) -> str | None:
+    """How a file differs from what the plan shows; None when it does not."""
     sounds = int(has_sound(plan.header))
-    size = plan.width & ~1, plan.height & ~1  # chroma is halved, so both are even
+    size = plan.width & ~1, plan.height & ~1  # chroma is subsampled by two, so both are even
     checks = [
-        (not found.read_error, f"it cannot be read to its end: {found.read_error}"),
-        (found.codec == "h264", f"its video is {found.codec or 'missing'}"),
-        (found.errors == 0, f"{found.errors} packets cannot be decoded"),
-        (found.frames == plan.frames, f"{found.frames} frames instead of {plan.frames}"),
-        (found.packets == found.frames, f"{found.packets - found.frames} frames are hidden"),
+        (not actual.read_error, f"it cannot be read to its end: {actual.read_error}"),
+        (actual.codec == "h264", f"its video is {actual.codec or 'missing'}"),
+        (actual.errors == 0, f"{actual.errors} packets cannot be decoded"),
+        (actual.frames == plan.frames, f"{actual.frames} frames instead of {plan.frames}"),
+        (actual.packets == actual.frames, f"{actual.packets - actual.frames} frames are hidden"),
         (
-            abs(found.end_s - plan.duration_s) <= _END_TOLERANCE_S,
-            f"{found.end_s:.3f} s instead of {plan.duration_s:.3f}",
+            abs(actual.end_s - plan.duration_s) <= _END_TOLERANCE_S,
+            f"{actual.end_s:.3f} s instead of {plan.duration_s:.3f}",
         ),
         (
-            (found.width, found.height) == size,
-            f"pictures of {found.width}x{found.height}",
+            (actual.width, actual.height) == size,
+            f"pictures of {actual.width}x{actual.height}",
         ),
-        (found.sounds == sounds, f"{found.sounds} sound tracks instead of {sounds}"),
+        (actual.sounds == sounds, f"{actual.sounds} sound tracks instead of {sounds}"),
     ]
-    return next((said for holds, said in checks if not holds), None)
+    return next((difference_text for holds, difference_text in checks if not holds), None)
 
 
 def has_sound(header: bytes) -> bool:
-    """Whether a plan's header describes a sound track: an hdlr box (ISO/IEC 14496-12 8.4.3) saying so."""
+    """Whether a plan's header describes a sound track, by its hdlr boxes (ISO/IEC 14496-12 8.4.3)."""
     return b"hdlr" + bytes(8) + b"soun" in header

@@ -1,7 +1,7 @@
 """A trim or export of a clip whose recording is gone: made from the clip's own file (media/cut/retrim.py).
 
-Owns: when that can be done, and the new file of a trim: the old cut's file with a header of the same length
-that shows less of it. What is outside stays hidden in the file, as pre-roll does.
+Owns: when that is possible, and the new file of a trim: the old cut's file with a header of the same length
+that shows less of it. Frames outside the new span stay hidden in the file, as pre-roll does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CHUNK_BYTES = 1 << 20
 
 
 def source_of(tx: ReadTx, job: Job) -> OwnFile | None:
-    """The file this job is to be cut from; None: from the recordings, as always."""
+    """The file this job is to be cut from; None: cut from the recordings."""
     row = tx.one("SELECT * FROM clips WHERE id = ?", (job.clip_id,))
     length_us = job.end_us - job.start_us
     if row is None or footage_is_gone(tx, row, job.start_us, length_us) is None:
@@ -56,8 +56,8 @@ class OwnCuts:
             await self.store.write_retrying(lambda tx: cuts.finish(tx, job, plan, name))
 
     async def open(self, job: Job, own: OwnFile) -> tuple[Plan, FileRange]:
-        """What an export of the job's span is encoded from: a plan whose header goes before the range, which
-        is the caller's to close. Raises CannotTrim, Malformed, OSError."""
+        """The input of an export of the job's span: a plan whose header goes before the file range; the
+        caller closes the range. Raises CannotTrim, Malformed, OSError."""
         show = partial(_show, self.clips_dir / own.path, *_span(job, own))
         shown, samples = await in_thread(show, limiter=self.threads)
         plan = file_plan(own, shown, len(shown.header) + samples.length, job.latency_ms * 1000)
@@ -66,7 +66,7 @@ class OwnCuts:
 
 
 def _span(job: Job, own: OwnFile) -> tuple[int, int]:
-    """From the file's first frame to the job's, and the job's length (us)."""
+    """Offset of the job's start from the file's first frame, and the job's length (us)."""
     start_us = max(job.start_us, own.start_us)
     return start_us - own.start_us, job.end_us - start_us
 
@@ -85,7 +85,7 @@ def _show(source: Path, skip_us: int, length_us: int) -> tuple[Trimmed, FileRang
 
 
 def _write(source: Path, target: Path, skip_us: int, length_us: int) -> tuple[Trimmed, int]:
-    """The shortened file under its name, durably. Blocking."""
+    """Write the shortened file under its final name, durably. Blocking."""
     with source.open("rb") as old:
         start = old.read(min(MAX_HEADER_BYTES, 1 << 20))
         size = header_size(start)
@@ -102,7 +102,7 @@ def _write(source: Path, target: Path, skip_us: int, length_us: int) -> tuple[Tr
             return shown, publish(draft, target)
         finally:
             os.close(draft)
-            target.with_suffix(".partial").unlink(missing_ok=True)  # what an error left behind
+            target.with_suffix(".partial").unlink(missing_ok=True)  # left by an error
 
 
 def file_plan(own: OwnFile, shown: Trimmed, size: int, latency_us: int) -> Plan:

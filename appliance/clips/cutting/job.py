@@ -1,7 +1,7 @@
 """One clip's job, from its claim to ready or failed.
 
-Owns: what becomes of a job whose footage, disk or worker is missing. One clip's failure is that clip's alone
-(one of the four borders that catch Exception). Must not know: what is due when (queue.py).
+Owns: what happens to a job whose footage, disk or worker is missing. An unexpected error fails one clip only
+(one of the four borders that catch Exception). Must not know: which job is due when (queue.py).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ log = structlog.get_logger("cutter")
 
 @dataclass(slots=True)
 class Cutting:
-    """What jobs are done with."""
+    """What every job needs."""
 
     store: Store
     queue: Queue
@@ -49,7 +49,7 @@ class Cutting:
     no_worker: Backoff = field(default_factory=lambda: Backoff(base_s=2.0, cap_s=60.0))
 
     async def cut(self, waiting: Job) -> None:
-        """A job that is due."""
+        """Run a job that is due."""
         try:
             job = await self.store.write_retrying(lambda tx: cuts.claim(tx, waiting))
             if job is not None:
@@ -58,13 +58,13 @@ class Cutting:
             self.queue.done([waiting.clip_id])
 
     async def cut_claimed(self, claimed: Sequence[Job]) -> None:
-        """What an OUT has claimed: all in one pass; what that does not get is cut by itself."""
+        """Cut what an OUT has claimed: all in one pass; a clip without a plan is then cut by itself."""
         assert self.plan_together is not None
         try:
             left = await cut_together(self.store, self.plan_together, claimed)
             for job in claimed:
                 if job not in left:
-                    self.rate.note(job.clip_id, _wish(job))
+                    self.rate.note(job.clip_id, _requested(job))
             async with trio.open_nursery() as others:
                 for job in left:
                     others.start_soon(self._cut, job, name=f"cut {job.clip_id}")
@@ -78,10 +78,10 @@ class Cutting:
             await self._refused(job, error)
         else:
             self.queue.settled(job)
-            self.rate.note(job.clip_id, _wish(job))
+            self.rate.note(job.clip_id, _requested(job))
 
     async def _refused(self, job: Job, error: OSError) -> None:
-        """A disk refuses: tried again for ten minutes, then the clip says so."""
+        """A disk error: retried for ten minutes, then the clip fails with the reason."""
         if self.queue.refuse(job, error):
             await self.store.write_retrying(partial(cuts.put_back, job=job, waiting_for="footage"))
             return
@@ -90,12 +90,12 @@ class Cutting:
         self.queue.settled(job)
 
     async def _make(self, job: Job) -> None:
-        """Raises OSError: nothing is known of the clip, its disk refuses."""
+        """Raises OSError on a disk error, which says nothing about the clip."""
         had_us = 0
         try:
             own = await self.store.read(lambda tx: source_of(tx, job))
             if own and self.own_cuts:
-                had_us = job.end_us - job.start_us  # its file shows all of it
+                had_us = job.end_us - job.start_us  # its file shows all of the span
                 return await self._make_from(own, self.own_cuts, job)
             plan = await self.plan_span(job.channel_id, job.start_us, job.end_us, job.latency_ms * 1000)
         except NoEntry as error:
@@ -119,7 +119,7 @@ class Cutting:
                 await self.store.write_retrying(lambda tx: cuts.finish(tx, job, plan))
 
     async def _make_from(self, own: OwnFile, own_cuts: OwnCuts, job: Job) -> None:
-        """The recording is gone, the clip's file shows all of the span."""
+        """Cut from the clip's own file: the recording is gone, and the file shows all of the span."""
         if not job.is_export:
             return await own_cuts.make(job, own)
         plan, samples = await own_cuts.open(job, own)
@@ -139,8 +139,8 @@ class Cutting:
             await self.store.write_retrying(lambda tx: cuts.put_back(tx, job))
         except (Refused, BadExport) as error:
             log.error("export_failed", clip=job.clip_id, mode=job.mode, reason=str(error))
-            said = error.detail if isinstance(error, Refused) else str(error)
-            reason = f"The clip could not be encoded: {said}"
+            reason_text = error.detail if isinstance(error, Refused) else str(error)
+            reason = f"The clip could not be encoded: {reason_text}"
             had_us = shown_us(plan, job.start_us, job.end_us)
             await self.store.write_retrying(lambda tx: cuts.fail(tx, job, reason, had_us))
         except BaseException:
@@ -150,6 +150,6 @@ class Cutting:
             raise
 
 
-def _wish(job: Job) -> tuple[int, int, str]:
-    """What a person asked for: a trim or another mode is another wish."""
+def _requested(job: Job) -> tuple[int, int, str]:
+    """What a person requested: a trim or another mode is a different request."""
     return job.start_us, job.end_us, job.mode

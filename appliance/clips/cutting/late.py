@@ -1,16 +1,17 @@
-"""Footage that turns up late: a segment found by a rescan, a channel whose files came back.
+"""Footage indexed after the cut: a segment found by a rescan, a channel whose files came back.
 
-A clip that was cut with something missing, or failed for want of footage, is cut again by itself within 24 h
-of its OUT, when a plan of its span made now would show more than its last cut could. What the index covers
-decides nothing: it also covers what a plan has to leave out (another format, a gap inside a segment).
+A clip that was cut with footage missing, or failed because there was none, is cut again automatically within
+24 h of its OUT, when a plan of its span made now would show more than its last cut could. Index coverage
+alone does not decide: it includes footage that a plan has to leave out (another format, a gap inside a
+segment).
 
-The reason of what a clip lacks is the timeline's too: an outage that had just begun when the clip was cut may
-have got its reason a moment later. Then the clip's words are brought up to date; its bytes stay as they are.
+The reasons of missing spans come from the timeline too: an outage that had just begun when the clip was cut
+may have got its reason later. Then the clip's reasons are updated; its bytes stay as they are.
 
-Owns: when such a plan is made. That needs news: what the index knows of the span differs from what it knew
-at the last look (`late_known`, in the row, so that a restart is no news), and has stood still for one look.
-It is noted before the plan is made: footage that stops the box is not tried for ever. Each cut of this kind
-shows at least GAIN_US more than the one before, so their number is bounded whatever the index says.
+Owns: when such a plan is made. Condition: the index's state for the span differs from that at the last check
+(`late_known`, stored in the row, so that a restart alone triggers nothing), and has not changed since the
+check before. The state is stored before the plan is made, so that footage that crashes the box is not tried
+for ever. Each cut of this kind shows at least GAIN_US more than the one before, so their number is bounded.
 """
 
 from __future__ import annotations
@@ -41,16 +42,19 @@ from appliance.media.cut.plan import NoFootage, Plan
 
 log = structlog.get_logger("cutter")
 
-GAIN_US = 100_000  # half a part: less is rounding at the edges of a gap
-CHECK_S = 2.0  # how often clips with missing footage are held against the index
-IDLE_S = 60.0  # and without news: footage that came while a clip was being cut rang before the clip lacked it
-PAUSE_S = 0.05  # between two plans: a box that starts with hundreds of such clips has marks to take
-KEY_BACK_US = 30_000_000  # a plan may need the key frame before its span; sources send one every few seconds
+GAIN_US = 100_000  # half a part: a smaller difference is rounding at the edges of a gap
+CHECK_S = 2.0  # seconds between checks of the clips with missing footage
+# seconds between checks without an index change: footage may have come while the clip was still being cut
+IDLE_S = 60.0
+# seconds between two plans: a box that starts with hundreds of such clips must still accept marks
+PAUSE_S = 0.05
+KEY_BACK_US = 30_000_000  # a plan may need the key frame before its span; cameras send one every few seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Late:
-    """A clip that lacks footage, in capture time. `had_us`: how much of its span the last cut could show."""
+class LateClip:
+    """A clip with missing footage, in capture time. `had_us`: how much of its span the last cut could
+    show."""
 
     clip_id: str
     media_rev: int
@@ -64,7 +68,7 @@ class Late:
     missing: tuple[Missing, ...] = ()
 
     def known_now(self, footage: Footage) -> str:
-        """What the index knows of the span and of the key frame before it."""
+        """Digest of the index's state for the span and the key frame before it."""
         start_us, end_us = self.start_us + self.latency_us, self.end_us + self.latency_us
         return footage.known(self.channel_id, start_us - KEY_BACK_US, end_us)
 
@@ -74,17 +78,17 @@ class Late:
 
 @dataclass(slots=True)
 class LateFootage:
-    """Holds clips that lack something against the index. `before`: what it knew at the last look, by clip."""
+    """Checks clips with missing footage against the index. `before`: digest at the last check, by clip."""
 
     store: Store
     footage: Footage
     plan_span: PlanSpan
     rate: CutRate
     before: dict[str, str] = field(default_factory=dict)
-    retries: RetrySchedule = field(default_factory=RetrySchedule)  # clips whose recordings' disk refused
+    retries: RetrySchedule = field(default_factory=RetrySchedule)  # clips whose recordings could not be read
 
     async def follow(self) -> None:
-        """For ever: cut clips again whose missing footage has turned up."""
+        """Cut clips again whose missing footage has been indexed, until cancelled."""
         while True:
             seen = self.footage.changed.count
             is_done = await self.look()
@@ -94,8 +98,8 @@ class LateFootage:
                     await self.footage.changed.wait_past(seen)
 
     async def look(self) -> bool:
-        """Hold every clip that lacks something against the index. False: look again soon, the index has not
-        stood still for one of them, or its disk refuses."""
+        """Check every clip with missing footage against the index. False: check again soon, because the index
+        has changed for one of them since the last check, or its disk failed."""
         lacking = await self.store.read(find_late)
         now = {late.clip_id: late.known_now(self.footage) for late in lacking}
         changed = [late for late in lacking if now[late.clip_id] != late.known]
@@ -103,10 +107,10 @@ class LateFootage:
         self.before = now
         self.retries.retain(now.keys())
         for late in still:
-            await self._hold(late, now[late.clip_id])
+            await self._recut(late, now[late.clip_id])
         return len(still) == len(changed) and not self.retries
 
-    async def _hold(self, late: Late, known: str) -> None:
+    async def _recut(self, late: LateClip, known: str) -> None:
         if trio.current_time() < self.retries.not_before_s(late.clip_id):
             return
         note = partial(note_known, clip_id=late.clip_id)
@@ -120,7 +124,8 @@ class LateFootage:
         except OSError:
             if self.retries.postpone(late.clip_id):
                 await self.store.write_retrying(partial(note, known=None))
-        except Exception:  # border: one clip's job. What cannot be read now waits for other news
+        # border: one clip's job. Footage that cannot be read now is tried again at the next change
+        except Exception:
             log.exception("late_footage_cannot_be_read", clip=late.clip_id)
         else:
             self.retries.forget(late.clip_id)
@@ -130,12 +135,12 @@ class LateFootage:
                 await self._reword(late)
         await trio.sleep(PAUSE_S)
 
-    async def _mend(self, late: Late, plan: Plan) -> None:
+    async def _mend(self, late: LateClip, plan: Plan) -> None:
         if await self.store.write_retrying(partial(mend, late=late, plan=plan)):
             self.rate.note(late.clip_id, (late.start_us, late.end_us, late.mode))
 
-    async def _reword(self, late: Late) -> None:
-        """The clip lacks what it lacked: have it say why in the timeline's words."""
+    async def _reword(self, late: LateClip) -> None:
+        """The clip lacks the same footage as before: replace its reasons by the timeline's current ones."""
         start_us, end_us = late.start_us + late.latency_us, late.end_us + late.latency_us
         gaps = self.footage.gaps(late.channel_id, start_us, end_us)
         missing = explained(late.missing, gaps, late.latency_us)
@@ -143,18 +148,18 @@ class LateFootage:
             await self.store.write_retrying(partial(reword, late=late, missing=missing))
 
 
-def find_late(tx: ReadTx) -> list[Late]:
-    """Clips of the last 24 h that lack footage."""
+def find_late(tx: ReadTx) -> list[LateClip]:
+    """Clips of the last 24 h with missing footage."""
     rows = tx.all(
         "SELECT * FROM clips WHERE deleted_us IS NULL AND out_received_us > ? AND"
         " (status = 'failed' OR (status = 'ready' AND json_array_length(coverage, '$.missing') > 0))",
         (tx.now_us - LATE_FOOTAGE_US,),
     )
-    found = (_late(row) for row in rows)
-    return [late for late in found if late.missing or late.end_us - late.start_us > late.had_us + GAIN_US]
+    clips = (_late(row) for row in rows)
+    return [late for late in clips if late.missing or late.end_us - late.start_us > late.had_us + GAIN_US]
 
 
-def _late(row: Row) -> Late:
+def _late(row: Row) -> LateClip:
     start_us, end_us = row["start_us"], row["start_us"] + row["duration_us"]
     had_us = row["failed_had_us"] or 0
     missing: tuple[Missing, ...] = ()
@@ -164,7 +169,7 @@ def _late(row: Row) -> Late:
             for each in json.decode(row["coverage"].encode())["missing"]
         )
         had_us = row["duration_us"] - absent_us([each[:2] for each in missing], start_us, end_us)
-    return Late(
+    return LateClip(
         clip_id=row["id"],
         media_rev=row["media_rev"],
         channel_id=row["channel_id"],
@@ -179,12 +184,12 @@ def _late(row: Row) -> Late:
 
 
 def note_known(tx: Tx, clip_id: str, known: str | None) -> None:
-    """Not journaled: nothing anybody sees has changed."""
+    """Store the digest. Not journaled: nothing that a client sees has changed."""
     tx.run("UPDATE clips SET late_known = ? WHERE id = ?", (known, clip_id))
 
 
-def reword(tx: Tx, late: Late, missing: Sequence[Missing]) -> None:
-    """The clip's `coverage.missing` with other reasons; nothing when the clip has moved on."""
+def reword(tx: Tx, late: LateClip, missing: Sequence[Missing]) -> None:
+    """Replace the reasons in the clip's `coverage.missing`; nothing when the clip has been cut again."""
     row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (late.clip_id,))
     if row is None or row["media_rev"] != late.media_rev or row["status"] != ClipState.READY:
         return
@@ -193,10 +198,10 @@ def reword(tx: Tx, late: Late, missing: Sequence[Missing]) -> None:
     journal_clip(tx, "clip_updated", late.clip_id)
 
 
-def mend(tx: Tx, late: Late, plan: Plan) -> bool:
-    """ready or failed -> ready with this plan, in one step; an export waits for a worker as always.
+def mend(tx: Tx, late: LateClip, plan: Plan) -> bool:
+    """ready or failed -> ready with this plan, in one step; an export waits for a worker as usual.
 
-    False when the clip has moved on.
+    False when the clip has been cut again or deleted meanwhile.
     """
     row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (late.clip_id,))
     if row is None or row["media_rev"] != late.media_rev:
@@ -204,7 +209,7 @@ def mend(tx: Tx, late: Late, plan: Plan) -> bool:
     if row["status"] not in (ClipState.READY, ClipState.FAILED):
         return False
     recut(tx, row, {"retries": row["retries"] + 1})
-    # the 24 h run from the person's OUT, not from our own cut
+    # the 24 h count from the person's OUT, not from this cut
     tx.run("UPDATE clips SET out_received_us = ? WHERE id = ?", (row["out_received_us"], late.clip_id))
     if row["mode"] != "instant":
         journal_clip(tx, "clip_updated", late.clip_id)

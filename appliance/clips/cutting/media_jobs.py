@@ -1,6 +1,6 @@
-"""What clips ask of the media workers, in the clips' words; the composition root passes what does it.
+"""The jobs that clips need from the media workers; the composition root passes the implementation.
 
-Owns: the source of such a job, an MP4 made of pieces of open files. Must not know: processes, queues.
+Owns: the source of such a job, an MP4 made of ranges of open files. Must not know: processes, queues.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from appliance.http.ranges import FileRange
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class JobSource:
     """An MP4: `pieces` are (number of the descriptor, offset, length), in order."""
 
     descriptors: tuple[int, ...]
@@ -24,7 +24,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What an MP4 really shows; every frame was decoded. Times in seconds, shares 0..1.
+    """The measured content of an MP4; every frame was decoded. Times in seconds, shares 0..1.
 
     `sounds` counts audio streams; `end_s` is where the last picture ends; `read_error` is "" when the file
     could be read to its end.
@@ -48,7 +48,7 @@ class MediaJobs(Protocol):
 
     async def encode(
         self,
-        source: Source,
+        source: JobSource,
         output: int,
         *,
         mode: str,
@@ -56,34 +56,34 @@ class MediaJobs(Protocol):
         span_s: float,
         on_progress: Callable[[float], None],
     ) -> None:
-        """Encode what `source` shows into the empty file `output`; bulk. `on_progress` hears the second."""
+        """Encode what `source` shows into the empty file `output`; bulk. `on_progress` gets seconds done."""
         ...
 
-    async def inspect(self, source: Source, *, span_s: float) -> Inspection:
+    async def inspect(self, source: JobSource, *, span_s: float) -> Inspection:
         """Decode all of it and count; bulk."""
         ...
 
-    async def frame(self, source: Source, at_s: float, *, width_px: int, bulk: bool) -> bytes:
+    async def frame(self, source: JobSource, at_s: float, *, width_px: int, bulk: bool) -> bytes:
         """The JPEG of the frame shown at `at_s` seconds of the MP4; beyond its end the last one."""
         ...
 
 
 @asynccontextmanager
-async def opened(pieces: Sequence[bytes | FileRange]) -> AsyncIterator[Source]:
-    """The bytes of a clip as a job's source. Takes the file ranges' descriptors over and closes them."""
+async def opened(pieces: Sequence[bytes | FileRange]) -> AsyncIterator[JobSource]:
+    """The bytes of a clip as a job's source. Takes over the file ranges' descriptors and closes them."""
     places: dict[int, int] = {}
-    found: list[tuple[int, int, int]] = []
+    pieces_of: list[tuple[int, int, int]] = []
     try:
         for fd in (piece.fd for piece in pieces if isinstance(piece, FileRange)):
             places.setdefault(fd, len(places))
         for piece in pieces:
             if isinstance(piece, FileRange):
-                found.append((places[piece.fd], piece.offset, piece.length))
+                pieces_of.append((places[piece.fd], piece.offset, piece.length))
             elif piece:
                 memory = _in_memory(piece)
                 places[memory] = len(places)
-                found.append((places[memory], 0, len(piece)))
-        yield Source(tuple(places), tuple(found))
+                pieces_of.append((places[memory], 0, len(piece)))
+        yield JobSource(tuple(places), tuple(pieces_of))
     finally:
         for fd in places:
             os.close(fd)

@@ -19,7 +19,7 @@ from appliance.media.mp4.fmp4 import Malformed
 
 
 class PlanSpan(Protocol):
-    """The one thing the cutter needs of a planner."""
+    """Makes one plan."""
 
     async def __call__(self, channel_id: str, start_us: int, end_us: int, latency_us: int) -> Plan:
         """The plan of [start_us, end_us) of capture time. Raises NoFootage, OSError, Malformed."""
@@ -39,13 +39,14 @@ class PlanTogether(Protocol):
     """Several plans at once: all angles of a play."""
 
     async def __call__(self, wanted: Sequence[Wanted]) -> Sequence[Plan | None]:
-        """One plan each; None where PlanSpan would raise what it declares, and will say why."""
+        """One plan each; None where PlanSpan would raise."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Plans from real recordings. `threads` are the media reads' own: a hung disk stops no API call."""
+    """Plans from real recordings. `threads` is the media reads' own limiter: a hung disk blocks no API
+    call."""
 
     footage: Footage
     threads: trio.CapacityLimiter
@@ -58,17 +59,17 @@ class Planner:
         return self._explained(plan, wanted)
 
     async def plan_together(self, wanted: Sequence[Wanted]) -> list[Plan | None]:
-        """A plan for each, None where `plan_span` would raise. In one thread, one after the other: in several
-        they would only wait for each other's turn at Python."""
+        """A plan for each, None where `plan_span` would raise. In one thread, one after the other: several
+        threads would only wait for each other's interpreter lock."""
         seen: list[Sequence[SegmentView]] = [()] * len(wanted)
-        for place, one in enumerate(wanted):
+        for place, span in enumerate(wanted):
             with suppress(OSError):
-                seen[place] = await self._views(one)
+                seen[place] = await self._views(span)
         plans = await in_thread(self._plan_all, wanted, seen, limiter=self.threads)
-        return [plan and self._explained(plan, one) for plan, one in zip(plans, wanted, strict=True)]
+        return [plan and self._explained(plan, span) for plan, span in zip(plans, wanted, strict=True)]
 
     def _explained(self, plan: Plan, wanted: Wanted) -> Plan:
-        """The plan whose missing spans have the timeline's reasons."""
+        """The plan with the timeline's reasons for its missing spans."""
         if not plan.missing:
             return plan
         late_us = wanted.latency_us
@@ -86,7 +87,7 @@ class Planner:
 
     def _plan_all(self, wanted: Sequence[Wanted], seen: Sequence[Sequence[SegmentView]]) -> list[Plan | None]:
         plans: list[Plan | None] = [None] * len(wanted)
-        for place, (one, views) in enumerate(zip(wanted, seen, strict=True)):
+        for place, (span, views) in enumerate(zip(wanted, seen, strict=True)):
             with suppress(NoFootage, OSError, Malformed):
-                plans[place] = self._plan(one, views)
+                plans[place] = self._plan(span, views)
         return plans

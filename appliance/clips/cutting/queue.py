@@ -1,8 +1,8 @@
-"""The clips that wait, and until when each does.
+"""The clips that wait to be cut, and their deadlines.
 
-Owns: the queue, deadlines, ghosts nobody ended, clips whose disk refused. It keeps no row: what it holds is
-read again whenever the journal says that a clip or play changed, and is checked against the row in the
-transaction that uses it. Must not know: how a clip is made (cutting.py).
+Owns: the queue, deadlines, overdue ghosts, clips whose disk failed. It stores no row: the queue is read again
+whenever the journal reports a change of a clip or play, and is checked against the row in the transaction
+that uses it. Must not know: how a clip is made (job.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 import trio
 
-from appliance.clips.cutting.core import ChannelFacts, covered, footage_deadline_s, wait_is_over
+from appliance.clips.cutting.core import FootageState, covered, footage_deadline_s, wait_is_over
 from appliance.clips.files.footage import Footage
 from appliance.clips.records import cut_states as cuts
 from appliance.clips.records.cut_states import Job
@@ -29,12 +29,12 @@ from appliance.kernel.store import Store
 
 log = structlog.get_logger("cutter")
 
-QUEUED_AT_ONCE = 20  # exports told in one transaction that they wait for a worker
+QUEUED_AT_ONCE = 20  # exports marked as waiting for a worker in one transaction
 
 
 @dataclass(slots=True)
 class Queue:
-    """`wake` rings when something may have become due, or done."""
+    """`wake` is notified when a job may have become due, or finished."""
 
     store: Store
     footage: Footage
@@ -42,20 +42,21 @@ class Queue:
     rules: MarkRules
     clock: Clock
     started_us: int
-    export_slots: int  # exports at work at once; 0: none are made here
+    export_slots: int  # exports running at once; 0: exports are not made here
     waiting: dict[str, tuple[Job, float]] = field(default_factory=dict)  # clip id -> job, deadline
     ghosts: list[tuple[float, str, str]] = field(default_factory=list)  # deadline, kind, id
     running: dict[str, Job] = field(default_factory=dict)
-    exports_from_s: float = -math.inf  # none is begun before this: there was no worker for the last one
-    retries: RetrySchedule = field(default_factory=RetrySchedule)  # clips whose disk refused
+    exports_from_s: float = -math.inf  # no export starts before this: the last one got no worker
+    retries: RetrySchedule = field(default_factory=RetrySchedule)  # clips whose disk failed
     disk_errors: DiskErrors = field(default_factory=lambda: DiskErrors("cutter"))
     wake: Signal = field(default_factory=Signal)
-    loaded_to: int = -1  # the queue holds what the journal's entries up to this seq made of the rows
+    loaded_to: int = -1  # the queue reflects the journal's entries up to this seq
 
     # -- what it holds --------------------------------------------------------------------------
 
     async def follow_rows(self) -> None:
-        """Keep the queue equal to the rows: reload whenever the journal says a clip or play changed."""
+        """Keep the queue equal to the rows: reload whenever the journal reports a change of a clip or
+        play."""
         follower = follow(self.store.journal)
         while True:
             loaded_to = follower.cursor
@@ -102,10 +103,10 @@ class Queue:
             if self.waiting:
                 self.wake.notify()
 
-    def facts(self, job: Job) -> ChannelFacts:
+    def facts(self, job: Job) -> FootageState:
         latency_us = job.latency_ms * 1000
         until_us = self.footage.video_until_us(job.channel_id)
-        return ChannelFacts(
+        return FootageState(
             video_until_us=None if until_us is None else until_us - latency_us,
             run_begun_after_end=self.footage.run_begun_after(job.channel_id, job.end_us + latency_us),
             source_down=self.source_down(job.channel_id),
@@ -113,7 +114,7 @@ class Queue:
         )
 
     def is_busy(self, clip_ids: set[str]) -> bool:
-        """Is one of them being cut, or could it be right now?"""
+        """Whether one of them is being cut, or could be right now."""
         waiting = [job for job, _ in self.waiting.values() if covered(job.end_us, self.facts(job))]
         at_work = [*waiting, *self.running.values()]
         return any(job.clip_id in clip_ids and not job.is_export for job in at_work)
@@ -131,8 +132,8 @@ class Queue:
     # -- what is due ----------------------------------------------------------------------------
 
     def due(self, now_s: float) -> list[Job]:
-        """Jobs whose wait is over. Each is running from here on, until `done`."""
-        found: list[Job] = []
+        """Jobs whose wait is over. Each counts as running from here on, until `done`."""
+        jobs: list[Job] = []
         for job, deadline_s in self.waiting.values():
             if job.clip_id in self.running or now_s < self.retries.not_before_s(job.clip_id):
                 continue
@@ -140,8 +141,8 @@ class Queue:
                 continue
             if not job.is_export or self._may_export(now_s):
                 self.running[job.clip_id] = job
-                found.append(job)
-        return found
+                jobs.append(job)
+        return jobs
 
     def done(self, clip_ids: list[str]) -> None:
         for clip_id in clip_ids:
@@ -149,12 +150,14 @@ class Queue:
         self.wake.notify()
 
     def _may_export(self, now_s: float) -> bool:
-        """Exports wait as rows, not in the workers' line: a crash then counts against the one under way."""
+        """Exports wait as rows, not in the workers' queue: a crash then counts against the running one
+        only."""
         at_work = sum(job.is_export for job in self.running.values())
         return now_s >= self.exports_from_s and at_work < self.export_slots
 
     def next_deadline_s(self, now_s: float) -> float:
-        """The earliest deadline, and each second while a source is down (its silence is judged by age)."""
+        """The earliest deadline, but each second while a source is down (its last part's age must be
+        checked)."""
         idle = [(job, at) for job, at in self.waiting.values() if job.clip_id not in self.running]
         off_s = self.retries.not_before_s
         times = [max(at, off_s(job.clip_id)) for job, at in idle if at > now_s or not job.is_export]
@@ -166,8 +169,8 @@ class Queue:
             times.append(now_s + 1.0)
         return max(min(times, default=math.inf), now_s + 0.001)
 
-    async def say_queued(self) -> None:
-        """Tell of exports that are held up by others, no longer by footage."""
+    async def mark_queued(self) -> None:
+        """Mark exports that wait for a worker, no longer for footage."""
         while True:
             seen, now_s = self.wake.count, trio.current_time()
             queued = [
@@ -182,9 +185,9 @@ class Queue:
             await self.wake.wait_past(seen)
 
     async def close_overdue(self, now_s: float) -> None:
-        """End the ghosts that have been open for as long as a clip may be."""
+        """End the ghosts that have reached the maximum length of a clip."""
         overdue = [ghost for ghost in self.ghosts if ghost[0] <= now_s]
-        # at once: each write wakes follow_rows, which loads a new list while the next one is written
+        # before the writes: each one wakes follow_rows, which loads a new list meanwhile
         self.ghosts = [ghost for ghost in self.ghosts if ghost[0] > now_s]
         for _, kind, row_id in overdue:
             await self.store.write_retrying(
@@ -194,13 +197,13 @@ class Queue:
     # -- disks that refuse ----------------------------------------------------------------------
 
     def refuse(self, job: Job, error: OSError) -> bool:
-        """Note it. False: it has refused for so long that the clip has to say so."""
+        """Schedule a retry. False: the disk has failed for so long that the clip must fail."""
         log.warning("cut_put_off", clip=job.clip_id, channel=job.channel_id, reason=str(error))
         self.disk_errors.record("cutting", error)
         return self.retries.postpone(job.clip_id)
 
     def settled(self, job: Job | None = None) -> None:
-        """Its disk did not refuse, or it is a refused one's no more."""
+        """Its disk works again, or the failed clip is gone."""
         if job is not None:
             self.retries.forget(job.clip_id)
         if not self.retries:

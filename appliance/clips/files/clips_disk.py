@@ -1,9 +1,10 @@
-"""Is the disk of clips_dir the one that the rows speak of? Asked before every write and delete.
+"""Whether the disk mounted at clips_dir is the one the rows refer to. Checked before every write and delete.
 
-A mount point without its disk fills with the files of new clips, and all others look lost: an export, whose
-file is all there is of it, would be given up. So the database remembers the file system, and where it was
-mounted. A folder that lies on the disk around its mount point is a bare one: nothing is lost, written,
-deleted or adopted until the disk is back. Another disk is a new one: what is not on it is made again.
+If the disk is not mounted, new files would be written to the bare mount point, and all others would look
+lost: an export, which exists only as its file, would be given up. So the database stores the file system's id
+and where it was mounted. A folder on the disk around its mount point is a bare mount point: nothing counts as
+lost, and nothing is written, deleted or adopted, until the disk is back. A different disk is accepted as a
+new one: files that are not on it are made again.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ _PLACE = "clips_disk_place"  # the folder, and on the next line where its disk i
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What lies at clips_dir. `root`: where it is mounted. `is_own`: not the system's disk or the state's."""
+class MountState:
+    """What is at clips_dir. `root`: its mount point. `is_own`: a disk of its own, not the system's or the
+    state's."""
 
     file_system: str
     device: int
@@ -41,17 +43,17 @@ class Found:
 
 @dataclass(slots=True)
 class ClipsDisk:
-    """What was found last; shared by all who write or delete there, or take a missing file for a lost one."""
+    """Result of the last check; shared by all modules that write or delete there, or look for lost files."""
 
     is_away: bool = False
-    is_known: bool = False  # it was looked at
-    is_new: bool = False  # it is another one than before, without all that was on that
+    is_known: bool = False  # it was checked
+    is_new: bool = False  # a different disk, without the files of the one before
     device: int | None = None
-    under_way: set[str] = field(default_factory=set)  # files being made: their names without the ending
+    under_way: set[str] = field(default_factory=set)  # files being made: their names without the extension
 
     @property
     def is_there(self) -> bool:
-        """A file that is missing is a lost one."""
+        """Whether a missing file counts as lost."""
         return self.is_known and not self.is_away
 
     async def look(self, store: Store, clips_dir: Path) -> bool:
@@ -59,17 +61,17 @@ class ClipsDisk:
 
         Raises OSError, StoreBroken.
         """
-        found = await in_thread(_find, clips_dir, store.path.parent)
+        mount = await in_thread(_find, clips_dir, store.path.parent)
         known, place, named = await store.read(
             lambda tx: (_meta(tx, _KEY), _meta(tx, _PLACE), _named(tx)),
         )
-        now = (found.file_system, f"{clips_dir}\n{found.root}")
+        now = (mount.file_system, f"{clips_dir}\n{mount.root}")
         if (known, place) != now:
             missing: list[str] = []
-            is_other = known not in (None, found.file_system)
+            is_other = known not in (None, mount.file_system)
             if is_other or place not in (None, now[1]):
                 missing = await in_thread(_missing, clips_dir, named)
-            if is_other and len(missing) * 2 > len(named) and is_bare(place, clips_dir, found):
+            if is_other and len(missing) * 2 > len(named) and is_bare(place, clips_dir, mount):
                 self.is_away = True
                 return False
             if missing:
@@ -77,11 +79,11 @@ class ClipsDisk:
                 await in_thread(_begin, clips_dir)
                 self.is_new = True
             await store.write_retrying(partial(_accept, now=now, missing=missing))
-        self.is_known, self.device = True, found.device
+        self.is_known, self.device = True, mount.device
         return True
 
     async def require(self, clips_dir: Path) -> None:
-        """Raises OSError while the disk is away, also when it went since the last look."""
+        """Raises OSError while the disk is away, also when it was removed since the last check."""
         if not self.is_away and self.device is not None:
             self.is_away = await in_thread(device_of, clips_dir) != self.device
         if self.is_away:
@@ -89,7 +91,7 @@ class ClipsDisk:
 
     @asynccontextmanager
     async def writing(self, clips_dir: Path, name: str) -> AsyncIterator[None]:
-        """The block makes this file, until its row names it. Raises OSError as `require`."""
+        """The block writes this file, until its row names it. Raises OSError as `require`."""
         await self.require(clips_dir)
         made = without_ending(name)
         self.under_way.add(made)
@@ -100,27 +102,27 @@ class ClipsDisk:
 
 
 def without_ending(name: str) -> str:
-    """A file and its draft have it in common."""
+    """The part of the name that a file and its draft share."""
     return name.rpartition(".")[0]
 
 
-def is_bare(place: str | None, clips_dir: Path, found: Found) -> bool:
-    """Whether what is there is the disk around the mount point. `place` is None: of before that was noted."""
+def is_bare(place: str | None, clips_dir: Path, mount: MountState) -> bool:
+    """Whether clips_dir is the bare mount point of a disk. `place` None: stored by an older release."""
     if place is None:
-        return not found.is_own
+        return not mount.is_own
     folder, _, root = place.partition("\n")
-    if folder != str(clips_dir):  # it was moved
+    if folder != str(clips_dir):  # clips_dir was changed
         return False
-    return root != found.root and Path(root).is_relative_to(found.root)
+    return root != mount.root and Path(root).is_relative_to(mount.root)
 
 
 def device_of(folder: Path) -> int:
-    """Of the folder, or of where it would be made. Blocking; raises OSError."""
+    """Device number of the folder, or of where it would be made. Blocking; raises OSError."""
     return os.stat(_standing(folder)).st_dev
 
 
 def _standing(folder: Path) -> Path:
-    """The folder, or the nearest around it that there is. Raises OSError."""
+    """The folder, or its nearest existing parent. Raises OSError."""
     while True:
         try:
             os.stat(folder)
@@ -132,17 +134,17 @@ def _standing(folder: Path) -> Path:
             return folder
 
 
-def _find(clips_dir: Path, state_dir: Path) -> Found:
+def _find(clips_dir: Path, state_dir: Path) -> MountState:
     device = device_of(clips_dir)
     root = clips_dir.resolve()
     while root != root.parent and device_of(root.parent) == device:
         root = root.parent
     is_own = device not in (device_of(Path("/")), device_of(state_dir))
-    return Found(file_system_of(_standing(clips_dir)), device, str(root), is_own)
+    return MountState(file_system_of(_standing(clips_dir)), device, str(root), is_own)
 
 
 def _begin(clips_dir: Path) -> None:
-    """An empty folder counts as a mount point (wholeness.py)."""
+    """An empty folder counts as a mount point (recovery.py)."""
     (clips_dir / "thumbs").mkdir(parents=True, exist_ok=True)
 
 
@@ -161,7 +163,7 @@ def _missing(clips_dir: Path, names: Sequence[str]) -> list[str]:
 
 
 def _accept(tx: Tx, now: tuple[str, str], missing: Sequence[str]) -> None:
-    """Clips that recordings hold play from these and get their files anew; of others wholeness.py decides."""
+    """Clips whose recordings exist are served from them and get new files; recovery.py handles the others."""
     for key, value in zip((_KEY, _PLACE), now, strict=True):
         tx.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
     names = frozenset(missing)

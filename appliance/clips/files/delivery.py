@@ -1,9 +1,9 @@
-"""Serving a clip's bytes: from its file when there is one, else straight out of the recordings.
+"""Serve a clip's bytes: from its file if there is one, else from the recordings.
 
-An export (clips/cutting/exports.py) has nothing but its file.
+An export (clips/cutting/exports.py) has only its file.
 
-Every byte ever served for a media_rev comes from its stored plan. A response chooses file or ranges once and
-keeps its descriptors, so a recording that is deleted meanwhile does not cut it short.
+Every byte ever served for a media_rev is defined by its stored plan. A response chooses file or ranges once
+and keeps its descriptors open, so a recording that is deleted meanwhile does not cut it short.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PLANS_KEPT = 512  # about 8 kB each: every clip of a game
 
 @dataclass(slots=True)
 class PlanCache:
-    """Plans never change once stored; a seek in a player asks for the same one again and again."""
+    """Plans never change once stored; each seek of a player needs the same one."""
 
     store: Store
     kept: OrderedDict[tuple[str, int], StoredPlan] = field(default_factory=OrderedDict)
@@ -54,7 +54,7 @@ class PlanCache:
                 return known
             del self.kept[(clip_id, media_rev)]
         plan = await self.store.read(lambda tx: find_plan(tx, clip_id, media_rev))
-        if plan.file_path is not None:  # a virtual one may get its file any moment
+        if plan.file_path is not None:  # a virtual one may get its file at any time
             self.kept[(clip_id, plan.media_rev)] = plan
             while len(self.kept) > PLANS_KEPT:
                 self.kept.popitem(last=False)
@@ -75,7 +75,8 @@ def find_plan(tx: ReadTx, clip_id: str, media_rev: int | None) -> StoredPlan:
         )
     plan = stored_plan(tx, clip_id, wanted)
     if plan is None and wanted == row["media_rev"] and row["status"] == "ready":
-        plan = stored_plan(tx, clip_id, row["ready_media_rev"])  # cut anew, and the same bytes as before
+        # the newest cut has the same bytes as this one
+        plan = stored_plan(tx, clip_id, row["ready_media_rev"])
     if plan is None and 0 < wanted < row["media_rev"]:
         raise replaced(clip_resource(tx, row), wanted)
     if plan is None:
@@ -84,7 +85,7 @@ def find_plan(tx: ReadTx, clip_id: str, media_rev: int | None) -> StoredPlan:
 
 
 def replaced(clip: dict[str, Any], wanted: int) -> Refused:
-    """A newer cut took its place, and this one was deleted because it was no longer played.
+    """The error for a cut that was deleted after a newer one replaced it.
     No redirect: a player in the middle would mix the bytes of two cuts."""
     return Refused(
         410,
@@ -117,7 +118,7 @@ class Delivery:
         return [plan.header, *await self.open_ranges(plan.ranges)]
 
     async def _open_export(self, plan: StoredPlan) -> FileRange:
-        """Raises FileLost, or Unavailable when the clips' disk is away."""
+        """Raises FileLost, or Unavailable when the clips disk is away."""
         assert plan.file_path is not None
         fd = await in_thread(_open_or_none, self.clips_dir / plan.file_path, limiter=self.threads)
         if fd is not None:
@@ -127,7 +128,8 @@ class Delivery:
         raise Unavailable("clips_disk", "the disk of the clips does not answer", "look at /readyz")
 
     async def open_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[FileRange]:
-        """One descriptor per recording. Raises Refused 409 `footage_gone`, Unavailable: the disk refuses."""
+        """One descriptor per recording. Raises Refused 409 `footage_gone`, Unavailable when the disk
+        fails."""
         try:
             return await in_thread(self._open_ranges, ranges, limiter=self.threads)
         except FileNotFoundError as error:
@@ -158,7 +160,7 @@ def _open_or_none(path: Path) -> int | None:
 
 
 def is_whole(scope: Scope) -> bool:
-    """Whether the clip may be saved with this request; players that seek ask for parts, again and again."""
+    """Whether this request gets the clip from its start; players that seek request parts, again and again."""
     return all(name != b"range" or value.startswith(b"bytes=0-") for name, value in scope["headers"])
 
 
@@ -181,7 +183,7 @@ def media_routes(*, store: Store, delivery: Delivery, zone: str = "UTC") -> list
                 "it is made again; wait for clip_ready",
             ) from error
         if plan.is_forgotten and scope["method"] == "GET":
-            with suppress(Unavailable):  # it plays all the same
+            with suppress(Unavailable):  # a failure does not stop playback
                 await store.write(lambda tx: note_looked(tx, clip_id))
         media = Media(
             size=plan.size,

@@ -1,4 +1,4 @@
-"""What cutting asks of the recordings. The composition root passes something that answers it."""
+"""The interface that cutting needs of the recordings. The composition root passes the implementation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Footage(Protocol):
 
     @property
     def changed(self) -> Signal:
-        """Rings when anything was indexed, lost or found."""
+        """Notified when footage was indexed, lost or found."""
         ...
 
     def video_until_us(self, channel_id: str) -> int | None:
@@ -23,24 +23,24 @@ class Footage(Protocol):
         ...
 
     def newest_part_age_s(self, channel_id: str) -> float | None:
-        """Seconds since the newest part came, monotonic; None: none came since the daemon started."""
+        """Seconds since the newest part came (monotonic); None: none came since the daemon started."""
         ...
 
     def run_begun_after(self, channel_id: str, instant_us: int) -> bool:
-        """True when a recorder run began after this instant: what was missing before will not come."""
+        """True when a recorder run began after this instant: footage missing before it will not come."""
         ...
 
     def known(self, channel_id: str, start_us: int, end_us: int) -> str:
-        """A digest of what the index knows of the span: the same until there is other video, or another
-        reason for what is missing."""
+        """Digest of the index's state for the span: changes when there is other video, or another reason for
+        missing video."""
         ...
 
     def gaps(self, channel_id: str, start_us: int, end_us: int) -> Sequence[Gap]:
-        """What of the span has no video, with the timeline's reasons."""
+        """Parts of the span without video, with the timeline's reasons."""
         ...
 
     async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
-        """The segments a plan of this span needs, with the key frame before it."""
+        """The segments that a plan of this span needs, with the key frame before it."""
         ...
 
     def open_fd(self, name: str) -> int:

@@ -1,7 +1,8 @@
-"""Who reads which cut of a clip now, and when it was last read: a cut that a newer one replaced goes when
-nobody plays it any more.
+"""Which cut of a clip is being read, and when it was last read: a replaced cut is deleted once it is no
+longer played.
 
-Owns: these times, of this life of the daemon. Must not know: files, when a cut may go (files.py).
+Owns: these times, since the daemon's start. Must not know: files, when a cut is deleted
+(housekeeping/actor.py).
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from dataclasses import dataclass, field
 
 import trio
 
-KEPT = 4096  # newest cuts read; beyond that the one read longest ago counts as never read
+KEPT = 4096  # newest cuts read; above that the one read longest ago counts as never read
 
 Cut = tuple[str, int]  # clip id, media_rev
 
 
 @dataclass(slots=True)
 class Readers:
-    """Touched on the trio thread alone. `now_s`: monotonic seconds."""
+    """Used on the trio thread only. `now_s`: monotonic seconds."""
 
     now_s: Callable[[], float] = trio.current_time
     _open: Counter[Cut] = field(default_factory=Counter)
@@ -43,7 +44,8 @@ class Readers:
                 self._last_s.popitem(last=False)
 
     def quiet_s(self, clip_id: str, media_rev: int) -> float | None:
-        """Seconds since the cut was last read, 0.0 while it is; None: not in this life of the daemon."""
+        """Seconds since the cut was last read, 0.0 while it is being read; None: not since the daemon's
+        start."""
         if (clip_id, media_rev) in self._open:
             return 0.0
         at_s = self._last_s.get((clip_id, media_rev))

@@ -1,6 +1,6 @@
-"""What a start finds of clips whose bytes a power cut took. Files that no row names: strays.py.
+"""Startup check: find clips whose bytes a power cut destroyed. Files that no row names: strays.py.
 
-A disk that is away or refuses has lost nothing: nothing is decided by it.
+A disk that is away or fails decides nothing: its files are not lost.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ log = structlog.get_logger("clip_files")
 async def find_lost(
     store: Store, footage: Footage, clips_dir: Path, *, look_inside: bool, is_away: bool = False
 ) -> None:
-    """A power cut may have taken bytes a clip plays, and a damaged database the plan they are found by: those
-    clips are cut again. `is_away`: the clips' disk is, so no file is lost. Raises StoreBroken.
+    """Cut clips again that lost bytes in a power cut, or their plan in a damaged database.
+
+    `is_away`: the clips disk is not mounted, so no file counts as lost. Raises StoreBroken.
     """
     for clip_id, media_rev in await store.read(without_plan):
         log.warning("clip_lost_its_plan", clip=clip_id)
@@ -43,8 +44,8 @@ async def find_lost(
 
 
 def is_lost(plan: StoredPlan, clips_dir: Path) -> bool:
-    """Whether an export's file is gone or cut short. Blocking. A disk that is away has lost nothing: then
-    clips_dir is empty, or refuses."""
+    """Whether an export's file is gone or truncated. Blocking. False while the disk is away: then clips_dir
+    is empty, or cannot be read."""
     assert plan.file_path is not None
     try:
         try:
@@ -56,7 +57,7 @@ def is_lost(plan: StoredPlan, clips_dir: Path) -> bool:
 
 
 def is_whole(plan: StoredPlan, open_fd: Callable[[str], int], look_inside: bool) -> bool:
-    """Whether the recordings hold all that the plan shows; True when that cannot be told. Blocking."""
+    """Whether the recordings hold all that the plan shows; True when that cannot be read. Blocking."""
     has_plain_sound = any(entry.encode() in plan.header for entry in PLAIN_SOUND)
     try:
         return all(

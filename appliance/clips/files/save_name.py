@@ -1,6 +1,7 @@
-"""The name a saved clip gets: `Demo_Play-81_3and8-Pass-Complete_End-zone.mp4`, of the fields that are there.
+"""The file name of a saved clip: `Demo_Play-81_3and8-Pass-Complete_End-zone.mp4`, from the fields that are
+set.
 
-Owns: what stands in it and which characters may. Must not know: how a header says it (http/ranges.py).
+Owns: its parts and the allowed characters. Must not know: how a header encodes it (http/ranges.py).
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.tx import ReadTx, Row
 
 MAX_BYTES = 200  # file systems take 255, and a browser adds " (1)"
-MAX_PART = 60  # characters of a name a person typed
+MAX_PART = 60  # maximum characters of a name that a person typed
 
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:*?\"<>|]+")  # on some system or other
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:*?\"<>|]+")  # forbidden on at least one operating system
 _GAPS = re.compile(r"[\s_]+")
 
 
@@ -37,23 +38,24 @@ def save_name(tx: ReadTx, clip_id: str, zone: str) -> str:
         " AND (clip_id = :clip OR play_id = :play) ORDER BY clip_id = :clip DESC, updated_us DESC, id DESC",
         {"clip": clip_id, "play": row["play_id"]},
     )
-    said = "" if tag is None else "-".join(filter(None, _said(tag)))
-    return joined([row["session"], _which(row, zone), said, row["channel"] or row["channel_id"]])
+    tag_text = "" if tag is None else "-".join(filter(None, _tag_words(tag)))
+    return joined([row["session"], _play_or_title(row, zone), tag_text, row["channel"] or row["channel_id"]])
 
 
 def joined(parts: Sequence[str]) -> str:
-    """A file name of these parts, as long as any file system takes it."""
+    """A file name of these parts, shortened to the length that every file system accepts."""
     return _short("_".join(filter(None, map(clean, parts)))) + ".mp4"
 
 
 def clean(text: str) -> str:
-    """What a person typed, without what a file system or our own pattern would trip over."""
+    """Text a person typed, without characters that a file system forbids or that separate the name's
+    parts."""
     text = _GAPS.sub("-", _FORBIDDEN.sub(" ", unicodedata.normalize("NFC", text)).strip())
     text = "".join(char for char in text if unicodedata.category(char) not in ("Cf", "Cs", "Co", "Cn"))
     return text[:MAX_PART].strip("-. ")
 
 
-def _which(row: Row, zone: str) -> str:
+def _play_or_title(row: Row, zone: str) -> str:
     title = clean(row["title"] or row["play_title"] or "")
     if row["number"] is not None:
         return f"Play-{row['number']}" + (f"-{title}" if title else "")
@@ -63,7 +65,7 @@ def _which(row: Row, zone: str) -> str:
     return f"{at:%H-%M-%S}"
 
 
-def _said(tag: Row) -> list[str]:
+def _tag_words(tag: Row) -> list[str]:
     """3and8, Pass, Complete."""
     situation = ""
     if tag["down"] is not None:
@@ -74,7 +76,7 @@ def _said(tag: Row) -> list[str]:
 
 
 def _word(text: str | None) -> str:
-    """Written as a person would: `touchdown` is Touchdown, `RPO` stays."""
+    """Capitalised: `touchdown` becomes Touchdown, `RPO` stays."""
     part = clean(text or "")
     return "-".join(word.capitalize() if word.islower() else word for word in part.split("-"))
 

@@ -1,6 +1,6 @@
-"""A plan's bytes written down: data, fsync(file), rename, fsync(directory). All of it blocks.
+"""Write a plan's bytes to a file: data, fsync(file), rename, fsync(directory). All of it blocks.
 
-Owns: the order of a write, and telling whose fault an error is: the recording's or the clips disk's.
+Owns: the order of a write, and whether an error comes from the recordings' disk or the clips disk.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from pathlib import Path
 
 from appliance.clips.records.stored_plans import StoredPlan
 
-CHUNK = 256 * 1024  # stays in the processor's cache: 0.6 of copy_file_range's time on ext4
+CHUNK = 256 * 1024  # fits the processor's cache: takes 0.6 of copy_file_range's time on ext4
 
 
 class BytesLost(Exception):
-    """The recording no longer holds what the plan points at."""
+    """The recording no longer holds bytes that the plan refers to."""
 
 
 class Unreadable(OSError):
-    """The recordings' disk refuses: nothing is lost yet, and the clips disk is not to blame."""
+    """The recordings' disk fails: nothing is lost yet, and the clips disk works."""
 
 
 def write_plan(plan: StoredPlan, target: Path, open_fd: Callable[[str], int]) -> None:
     """Write the plan's bytes to `target`, durably. Blocking.
 
-    Raises BytesLost when a range is no longer there, Unreadable when it cannot be read, OSError when the
-    clips disk refuses.
+    Raises BytesLost when a range no longer exists, Unreadable when it cannot be read, OSError when the clips
+    disk fails.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".partial")
@@ -44,14 +44,16 @@ def write_plan(plan: StoredPlan, target: Path, open_fd: Callable[[str], int]) ->
 
 
 def link_file(source: Path, target: Path, size: int) -> bool:
-    """Give `source` the name `target` too, durably. False when it is not `size` bytes. Blocking.
+    """Give `source` the name `target` too (a hard link), durably. False when it is not `size` bytes.
+    Blocking.
 
-    Each name is deleted by itself; the bytes go with the last one. Raises OSError where that cannot be.
+    Each name is deleted by itself; the bytes are freed with the last one. Raises OSError where hard links are
+    not possible.
     """
     if source.stat().st_size != size:
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
-    os.link(source, target)  # at once under its name: a draft that shares bytes would be truncated one day
+    os.link(source, target)  # linked under its final name: a draft that shares bytes could be truncated later
     sync_directory(target.parent)
     return True
 
@@ -59,7 +61,7 @@ def link_file(source: Path, target: Path, size: int) -> bool:
 def copy_plan(
     out: int, header: bytes, ranges: Iterable[tuple[str, int, int]], open_fd: Callable[[str], int]
 ) -> None:
-    """The clip's bytes into `out`. Blocking. Raises BytesLost, Unreadable, OSError."""
+    """Copy the clip's bytes into `out`. Blocking. Raises BytesLost, Unreadable, OSError."""
     _write_all(out, memoryview(header))
     for name, offset, length in ranges:
         _copy_range(out, name, offset, length, open_fd)
@@ -97,7 +99,7 @@ def _unreadable(error: OSError, name: str) -> Unreadable:
 
 
 def _write_all(out: int, data: memoryview) -> None:
-    while data:  # a disk that is nearly full takes less than it was given
+    while data:  # a disk that is nearly full writes less than requested
         data = data[os.write(out, data) :]
 
 
@@ -111,7 +113,7 @@ def sync_directory(directory: Path) -> None:
 
 
 def unlink(path: Path) -> None:
-    """Delete durably; gone already is fine. Blocking; raises OSError."""
+    """Delete durably; a file that does not exist is fine. Blocking; raises OSError."""
     path.unlink(missing_ok=True)
     if path.parent.exists():
         sync_directory(path.parent)

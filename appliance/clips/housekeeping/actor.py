@@ -1,9 +1,9 @@
-"""Clip files: a plan's bytes written down, and the deleting of what nobody needs any more.
+"""Clip files: write a plan's bytes to a file, and delete files that are no longer needed.
 
-Owns: clips_dir, and what to do when its disk refuses: nothing ends, it is told and tried again. A file's
-bytes equal its plan's: materialising raises no revision and sends no event. Order at a write: writing.py,
-then COMMIT. At a delete: the row stands in `garbage` since the transaction that made it so; unlink,
-fsync(directory), drop the row. Bulk work: one file at a time, after every live job.
+Owns: clips_dir, and what happens when its disk fails: the error is reported and the work retried. A file's
+bytes equal its plan's: writing it changes no revision and sends no event. Order of a write: write_plan.py,
+then COMMIT. Order of a delete: the transaction that makes a file unneeded adds a row to `garbage`; then
+unlink, fsync(directory), delete the row. Bulk work: one file at a time, after every live job.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from appliance.clips.files.footage import Footage
 from appliance.clips.files.readers import Cut, Readers
 from appliance.clips.files.recovery import find_lost
 from appliance.clips.files.write_plan import BytesLost, Unreadable, link_file, unlink, write_plan
-from appliance.clips.housekeeping.strays import Kept, count_aside, spare_what_an_older_copy_condemns, sweep
+from appliance.clips.housekeeping.strays import StrayCounts, count_aside, extend_garbage_after_restore, sweep
 from appliance.clips.records import cut_states as cuts
 from appliance.clips.records.stored_plans import (
     StoredPlan,
@@ -42,12 +42,14 @@ from appliance.kernel.tx import ReadTx, Tx
 log = structlog.get_logger("clip_files")
 
 GARBAGE_EVERY_S = 60.0
-UNREAD_US = 60_000_000  # a replaced cut nobody has read: a tablet may be about to, it was just told of it
+# a replaced cut that was never read: a tablet may be about to, it was just notified of it
+UNREAD_US = 60_000_000
 READ_S = 300.0  # one that was read: its player may be paused, or play what it has loaded
-AT_ONCE = 200  # replaced cuts that go in one transaction
-RETRY_S = 30.0  # a full or missing disk: look again after this at the latest
-UNREADABLE_S = 300.0  # a recording that cannot be read: the files of other clips come first
-LOST_S = 300.0  # bytes lost again so soon: the index still names them, a new cut would lose them once more
+AT_ONCE = 200  # replaced cuts deleted in one transaction
+RETRY_S = 30.0  # seconds until a full or missing disk is checked again
+# seconds until a recording that could not be read is retried; other clips' files come first
+UNREADABLE_S = 300.0
+LOST_S = 300.0  # seconds: bytes lost again so soon are still in the index, so a new cut would lose them again
 
 
 class Commit(Protocol):
@@ -58,7 +60,7 @@ class Commit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ClipFiles:
-    """What others may ask of the clip files. One file is written at a time, whoever asks."""
+    """What other modules may call. One file is written at a time, whoever requested it."""
 
     store: Store
     footage: Footage
@@ -66,16 +68,17 @@ class ClipFiles:
     turn: trio.Lock
     disk_errors: DiskErrors = field(default_factory=lambda: DiskErrors("clip files"))
     readers: Readers = field(default_factory=Readers)
-    kept: Kept = field(default_factory=Kept)
+    kept: StrayCounts = field(default_factory=StrayCounts)
     disk: ClipsDisk = field(default_factory=ClipsDisk)
-    begun_us: int = 0  # box time; what was read before is not known
-    put_off: dict[tuple[str, int], float] = field(default_factory=dict)  # unreadable for now -> until when
-    lost: dict[str, float] = field(default_factory=dict)  # clip that lost its bytes -> when that may be again
+    begun_us: int = 0  # box time; reads before it are not known
+    put_off: dict[tuple[str, int], float] = field(default_factory=dict)  # cannot be read now -> when to retry
+    # clip that lost its bytes -> until when another loss causes no new cut
+    lost: dict[str, float] = field(default_factory=dict)
 
     async def write_now(self, clip_id: str, media_rev: int) -> bool:
-        """Write a plan's file ahead of its turn. False: a disk refuses, the recordings are still needed.
+        """Write a plan's file ahead of its turn. False: a disk fails, the recordings are still needed.
 
-        True as well when there is nothing to write any more. Raises StoreBroken, Unavailable.
+        True also when there is nothing left to write. Raises StoreBroken, Unavailable.
         """
         async with self.turn:
             plan = await self.store.read(lambda tx: stored_plan(tx, clip_id, media_rev))
@@ -84,7 +87,7 @@ class ClipFiles:
             return await self._write(plan, self.store.write)
 
     async def write_next(self) -> bool | None:
-        """Write the oldest cut without a file; None when there is none, False when the clips disk refuses."""
+        """Write the oldest cut without a file; None when there is none, False when the clips disk fails."""
         async with self.turn:
             now_s = trio.current_time()
             for key in [key for key, until_s in self.put_off.items() if until_s <= now_s]:
@@ -99,8 +102,8 @@ class ClipFiles:
             return written or (plan.clip_id, plan.media_rev) in self.put_off
 
     async def _write(self, plan: StoredPlan, commit: Commit) -> bool:
-        """False when a disk refuses; a clip whose bytes are gone is settled by being cut again."""
-        if self.disk.is_away:  # the mount point is no place for it
+        """False when a disk fails; a clip whose bytes are lost is cut again."""
+        if self.disk.is_away:  # never write to the bare mount point
             return False
         path = file_name(plan)
         try:
@@ -110,7 +113,7 @@ class ClipFiles:
                 await in_thread(write_plan, plan, self.clips_dir / path, self.footage.open_fd)
         except BytesLost as error:
             return await self._bytes_lost(plan, error, commit)
-        except Unreadable as error:  # it plays on out of the recording, as far as that goes
+        except Unreadable as error:  # it is still served from the recording, as far as that can be read
             self._put_off(plan, UNREADABLE_S)
             self.disk_errors.record("read", error, clip=plan.clip_id, hint="check the recordings disk")
             return False
@@ -125,10 +128,10 @@ class ClipFiles:
         return True
 
     def _link(self, twin: str, path: str, size: int) -> bool:
-        """Give the file of a clip with the same bytes another name. False: it cannot be. Blocking."""
+        """Give the file of a clip with the same bytes another name. False: not possible. Blocking."""
         try:
             return link_file(self.clips_dir / twin, self.clips_dir / path, size)
-        except OSError:  # another file system's rules, or the file has gone: it is written then
+        except OSError:  # no hard links on this file system, or the file is gone: then it is written
             return False
 
     async def _bytes_lost(self, plan: StoredPlan, error: BytesLost, commit: Commit) -> bool:
@@ -152,7 +155,7 @@ class ClipFiles:
         self.disk_errors.clear("folder")
 
     async def settle(self) -> None:
-        """What a start does once the disk is there: see strays.py. Raises OSError, StoreBroken."""
+        """The startup sweep, once the disk is there: see strays.py. Raises OSError, StoreBroken."""
         async with self.turn:
             if not await self.disk.look(self.store, self.clips_dir):
                 raise OSError(errno.ENODEV, "the disk with the clips is not mounted")
@@ -163,7 +166,7 @@ class ClipFiles:
             self.disk.is_away = False
 
     async def look_at_disk(self) -> None:
-        """For a run that begins in safe mode: nothing is swept or made, but nothing is written either to the
+        """For a run that begins in safe mode: nothing is swept or written, and nothing is written to the bare
         mount point of a disk that is away. Raises StoreBroken."""
         try:
             self.disk.is_away = not await self.disk.look(self.store, self.clips_dir)
@@ -171,13 +174,14 @@ class ClipFiles:
             self.disk_errors.record("folder", error, hint="check the clips disk")
 
     async def look_again(self) -> None:
-        """The disk may be back, or another one be there. Raises OSError, StoreBroken."""
+        """Check whether the disk is back, or another one is mounted. Raises OSError, StoreBroken."""
         await self.settle()
         async with self.turn:
             await find_lost(self.store, self.footage, self.clips_dir, look_inside=False)
 
     async def collect(self, commit: Commit) -> None:
-        """Unlink what is due now; what the disk refuses keeps its row. Raises as `commit` does, OSError."""
+        """Unlink what is due now; a file that cannot be deleted keeps its row. Raises as `commit` does,
+        OSError."""
         await self.disk.require(self.clips_dir)
         await self._drop_replaced(commit)
         due = await self.store.read(
@@ -196,10 +200,10 @@ class ClipFiles:
             try:
                 raise refused
             finally:
-                del refused  # else this frame and the error keep each other
+                del refused  # breaks the reference cycle frame - error
 
     async def _drop_replaced(self, commit: Commit) -> None:
-        """Cuts that a newer one replaced, once nobody plays them."""
+        """Delete cuts that a newer one replaced, once they are no longer played."""
         replaced = await self.store.read(replaced_cuts)
         quiet = [cut for cut, since_us in replaced if self._is_quiet(*cut, since_us)]
         if quiet:
@@ -207,12 +211,12 @@ class ClipFiles:
 
     def _is_quiet(self, clip_id: str, media_rev: int, since_us: int) -> bool:
         now_us, quiet_s = self.store.clock.now_us(), self.readers.quiet_s(clip_id, media_rev)
-        if quiet_s is None and since_us < self.begun_us:  # it may have been read in an earlier life
+        if quiet_s is None and since_us < self.begun_us:  # it may have been read before the daemon's start
             quiet_s = (now_us - self.begun_us) / 1e6
         return now_us - since_us >= UNREAD_US and (quiet_s is None or quiet_s >= READ_S)
 
     async def collect_now(self) -> None:
-        """Retention has deleted clips and needs their space. Raises StoreBroken, Unavailable, OSError."""
+        """Delete at once, because retention needs the space. Raises StoreBroken, Unavailable, OSError."""
         await self.collect(self.store.write)
 
 
@@ -228,12 +232,12 @@ async def run_clip_files(
     hold: trio.Event | None = None,
     task_status: trio.TaskStatus[ClipFiles] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Write the files of ready clips, one at a time, and take out the garbage, until cancelled.
+    """Write the files of ready clips, one at a time, and delete garbage, until cancelled.
 
-    Start, before anything is cut: settles files that no row names (strays.py), then checks that the bytes
-    every clip plays are still there (`lost` otherwise); `look_inside` after a power cut, when a file may have
-    kept its length without its bytes. Until `hold` is set (safe mode) the disk is looked at and no more. A
-    disk that refuses is reported (`ClipFiles.disk_errors`) and tried again. Raises: StoreBroken.
+    Start, before anything is cut: assigns files that no row names (strays.py), then checks that the bytes
+    every clip plays still exist (`lost` otherwise); `look_inside` after a power cut, when a file may have
+    kept its length without its bytes. Until `hold` is set (safe mode) only the disk is checked. A failing
+    disk is reported (`ClipFiles.disk_errors`) and retried. Raises: StoreBroken.
     """
     files = ClipFiles(
         store,
@@ -245,15 +249,15 @@ async def run_clip_files(
         begun_us=store.clock.now_us(),
     )
     if hold is not None and not hold.is_set():
-        files.disk.is_away = True  # until it was looked at
+        files.disk.is_away = True  # until it was checked
         task_status.started(files)
         await files.look_at_disk()
         task_status = trio.TASK_STATUS_IGNORED
         await hold.wait()
-    await store.write_retrying(spare_what_an_older_copy_condemns)
+    await store.write_retrying(extend_garbage_after_restore)
     try:
         await files.settle()
-    except OSError as error:  # what is left lying is found again at the next start
+    except OSError as error:  # remaining files are found again at the next start
         files.disk_errors.record("folder", error, hint="check the clips disk")
     await find_lost(store, footage, clips_dir, look_inside=look_inside, is_away=not files.disk.is_there)
     async with trio.open_nursery() as nursery:
@@ -284,7 +288,8 @@ async def _collect_garbage(files: ClipFiles, every_s: float) -> None:
         try:
             if not files.disk.is_there:
                 await files.look_again()
-            await files.disk.require(files.clips_dir)  # else the folder would be made where the disk was
+            # else the folder would be created on the bare mount point
+            await files.disk.require(files.clips_dir)
             await files.make_folder()
             await files.collect(files.store.write_retrying)
             await count_aside(files.store, files.clips_dir, files.kept)
@@ -304,13 +309,13 @@ _REPLACED = (
 
 
 def replaced_cuts(tx: ReadTx) -> list[tuple[Cut, int]]:
-    """Cuts that a newer one replaced, and since when. Never the one a clip plays."""
+    """Cuts that a newer one replaced, with the time of that. Never the one a clip plays."""
     rows = tx.all(_REPLACED + " ORDER BY superseded_us")
     return [((row["clip_id"], row["media_rev"]), row["superseded_us"]) for row in rows]
 
 
 def drop_replaced(tx: Tx, replaced: Sequence[Cut]) -> None:
-    """Forget these cuts, those of them that are still replaced ones."""
+    """Delete those of these cuts that are still replaced ones."""
     for clip_id, media_rev in replaced:
         if tx.one(_REPLACED + " AND clip_id = ? AND plans.media_rev = ?", (clip_id, media_rev)) is not None:
             cuts.drop_cut(tx, clip_id, media_rev)

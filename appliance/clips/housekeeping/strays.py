@@ -1,9 +1,9 @@
-"""Finished files that no row names: adopted where they are what a row asks for, else kept aside for a week.
+"""Finished files that no row names: adopted where they match a clip, else kept aside for a week.
 
-A kill between rename and COMMIT leaves such files; so does a database that was made again from an older copy,
-or that lost rows to damage. For a clip whose recording is gone the file is all there is of it, so nothing
-finished is deleted for want of a row. A disk that is away or refuses decides nothing. Files of clips that the
-database does not know at all stay where they are, and are counted.
+A kill between rename and COMMIT leaves such files; so does a database that was restored from an older copy,
+or that lost rows to damage. For a clip whose recording is gone, the file is the only copy, so no finished
+file is deleted merely because it has no row. Nothing is decided while a disk is away or fails. Files of clips
+that the database does not know at all stay where they are, and are counted.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from appliance.media.mp4.walk import Malformed
 
 log = structlog.get_logger("clip_files")
 
-ASIDE: Final = "aside"  # folder in clips_dir; the paths in it are those the files had
+ASIDE: Final = "aside"  # folder in clips_dir; files keep their relative paths in it
 ASIDE_US: Final = 7 * 24 * 3_600_000_000  # from one game to the next: an operator reads /readyz in that time
 _DELETED_US: Final = 24 * 3_600_000_000  # as long as files of a deleted clip are kept
-_LENGTH_US: Final = 250_000  # a file is as long as its clip, to a frame of the slowest camera
+_LENGTH_US: Final = 250_000  # a file is as long as its clip, to one frame of the slowest camera
 _WHOLE_US: Final = 1 << 50
 _OURS: Final = re.compile(r"(?:[0-9a-f-]{36}|thumbs)/([0-9a-f-]{36})-m(\d{1,9})(-key)?\.(mp4|jpg|partial)")
 
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A file as files.py, exports.py and pictures.py name them. `path` is relative to clips_dir."""
+    """A file named as write_plan, exports.py and thumbnails.py name them. `path` is relative to clips_dir."""
 
     path: str
     clip_id: str
@@ -59,9 +59,9 @@ class Stray:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A cut of which a file may be all there is. `length_us`: of what it shows. `frames`: the clip's row
-    names just this file, and shows so many; None: it names none."""
+class _ExpectedCut:
+    """A cut that may exist only as a file. `length_us`: of what it shows. `frames`: how many it shows if the
+    clip's row names this file; None: the row names none."""
 
     job: Job
     length_us: int
@@ -69,7 +69,7 @@ class _Wanted:
 
 
 @dataclass(slots=True)
-class Kept:
+class StrayCounts:
     """For /readyz: files kept aside, until when (box time), and files whose clip has no row."""
 
     aside: int = 0
@@ -79,47 +79,50 @@ class Kept:
 
 
 async def sweep(store: Store, clips_dir: Path, under_way: Collection[str] = ()) -> int:
-    """At a start, and when the disk is back: every file of ours gets a row, is kept aside, or (unfinished)
-    goes; but those that jobs `under_way` make. Returns how many finished files belong to clips the database
-    does not know.
+    """At startup, and when the disk is back: every file of ours gets a row, is kept aside, or is deleted
+    (unfinished), except files of running jobs (`under_way`). Returns how many finished files belong to clips
+    the database does not know.
 
     Raises OSError, StoreBroken.
     """
-    pictures = await store.read(_pictures)  # before the files: what is made from now on is not missed
-    found = await in_thread(_our_files, clips_dir)
-    spared = frozenset(under_way)  # after the files, before the rows: what is done by now has its row
-    kept = await store.read(_named_files)
+    # before listing files: pictures made from now on are then not reported missing
+    pictures = await store.read(_pictures)
+    strays = await in_thread(_our_files, clips_dir)
+    # after listing files and before reading rows: jobs that are done by now have their rows
+    spared = frozenset(under_way)
+    named = await store.read(_named_files)
     clips = await store.read(lambda tx: {row["id"] for row in tx.all("SELECT id FROM clips")})
-    left = [each for each in found if each.path not in kept]
+    left = [each for each in strays if each.path not in named]
     ours = [each for each in left if each.clip_id in clips and without_ending(each.path) not in spared]
     for stray in ours:
-        if not stray.is_finished and without_ending(stray.path) not in under_way:  # nor begun since
+        # and its job has not begun since
+        if not stray.is_finished and without_ending(stray.path) not in under_way:
             log.info("left_by_a_crash", file=stray.path)
             await in_thread(unlink, clips_dir / stray.path)
-    # files first: a clip that is ready again by its file keeps its picture
+    # files first: a clip that becomes ready again by its file keeps its picture
     for stray in sorted(ours, key=lambda each: each.kind != "mp4"):
         if stray.is_finished and not await _adopt(store, clips_dir, stray):
             log.warning("finished_file_without_a_row_kept_aside", file=stray.path)
             await in_thread(move_aside, clips_dir, stray.path)
     await _register(store, await in_thread(_aside_files, clips_dir))
-    if found:  # else the disk is away
-        gone = pictures - {each.path for each in found}
+    if strays:  # else the disk is away
+        gone = pictures - {each.path for each in strays}
         await store.write_retrying(partial(_forget_pictures, gone=gone))
     return sum(each.is_finished and each.clip_id not in clips for each in left)
 
 
-async def count_aside(store: Store, clips_dir: Path, kept: Kept) -> None:
-    """Bring the figures for /readyz up to date: a person may have put the files away. Raises OSError."""
+async def count_aside(store: Store, clips_dir: Path, counts: StrayCounts) -> None:
+    """Update the figures for /readyz: a person may have moved the files away. Raises OSError."""
     there = set(await in_thread(_aside_files, clips_dir))
     sql = "SELECT path, due_us FROM garbage WHERE path LIKE ?"
     rows = await store.read(lambda tx: tx.all(sql, (f"{ASIDE}/%",)))
     due = [row["due_us"] for row in rows if row["path"] in there]
-    kept.aside, kept.until_us = len(there), max(due, default=None)
+    counts.aside, counts.until_us = len(there), max(due, default=None)
 
 
-def spare_what_an_older_copy_condemns(tx: Tx) -> None:
-    """What a database that was made again calls garbage may have been taken back since: it waits a week
-    too."""
+def extend_garbage_after_restore(tx: Tx) -> None:
+    """Keep files for a week that a database restored from an older copy calls garbage: the deletes may have
+    been undone since."""
     epoch = tx.value("SELECT value FROM meta WHERE key = 'epoch'")
     if tx.value("SELECT value FROM meta WHERE key = 'files_of_epoch'") == epoch:
         return
@@ -131,13 +134,13 @@ def spare_what_an_older_copy_condemns(tx: Tx) -> None:
 
 
 def _our_files(clips_dir: Path) -> list[Stray]:
-    found = []
+    files = []
     for path in clips_dir.glob("*/*"):
         name = str(path.relative_to(clips_dir))
         if (match := _OURS.fullmatch(name)) is not None:
             clip_id, media_rev, key, kind = match.groups()
-            found.append(Stray(name, clip_id, int(media_rev), "key" if key and kind == "jpg" else kind))
-    return found
+            files.append(Stray(name, clip_id, int(media_rev), "key" if key and kind == "jpg" else kind))
+    return files
 
 
 def _aside_files(clips_dir: Path) -> list[str]:
@@ -145,7 +148,7 @@ def _aside_files(clips_dir: Path) -> list[str]:
 
 
 def _named_files(tx: ReadTx) -> set[str]:
-    """Every file some row speaks of, those of deleted clips too: a delete can be undone."""
+    """Every file that a row names, those of deleted clips too: a delete can be undone."""
     sql = (
         "SELECT path FROM garbage UNION SELECT file_path FROM plans WHERE file_path IS NOT NULL"
         " UNION SELECT thumbnail_path FROM clips WHERE thumbnail_path IS NOT NULL"
@@ -159,7 +162,7 @@ def _pictures(tx: ReadTx) -> set[str]:
 
 
 def _forget_pictures(tx: Tx, gone: Collection[str]) -> None:
-    """Pictures that are not there, as after the database was made again from an older copy: made again."""
+    """Forget pictures whose files are gone, as after a restore from an older copy: they are made again."""
     rows = tx.all("SELECT id, thumbnail_path FROM clips WHERE thumbnail_path IS NOT NULL")
     for clip_id in [row["id"] for row in rows if row["thumbnail_path"] in gone]:
         tx.run("UPDATE clips SET thumbnail_path = NULL WHERE id = ?", (clip_id,))
@@ -169,7 +172,7 @@ def _forget_pictures(tx: Tx, gone: Collection[str]) -> None:
 
 
 async def _adopt(store: Store, clips_dir: Path, stray: Stray) -> bool:
-    """Whether a row names the file from now on. Raises OSError, StoreBroken."""
+    """Assign the file to its clip; False when it matches none. Raises OSError, StoreBroken."""
     if stray.kind != "mp4":
         return await store.write_retrying(partial(_name_picture, stray=stray))
     plan = await store.read(partial(_plan_without_file, stray=stray))
@@ -178,10 +181,10 @@ async def _adopt(store: Store, clips_dir: Path, stray: Stray) -> bool:
             return False
         log.info("file_of_a_plan_found", file=stray.path)
         return await store.write_retrying(partial(_name_file, stray=stray))
-    wanted = await store.read(partial(_cut_wanted, stray=stray))
-    if wanted is None:
+    expected = await store.read(partial(_expected_cut, stray=stray))
+    if expected is None:
         return False
-    made = await in_thread(_plan_of_file, clips_dir / stray.path, wanted)
+    made = await in_thread(_plan_of_file, clips_dir / stray.path, expected)
     if made is None:
         return False
     log.warning("clip_adopted_from_its_file", clip=stray.clip_id, file=stray.path)
@@ -189,7 +192,7 @@ async def _adopt(store: Store, clips_dir: Path, stray: Stray) -> bool:
 
 
 def _plan_without_file(tx: ReadTx, stray: Stray) -> Row | None:
-    """The cut the file's name speaks of, when its bytes are known and nothing says that they are a file."""
+    """The cut in the file's name, when its plan is stored without a file."""
     return tx.one(
         "SELECT header, size FROM plans WHERE clip_id = ? AND media_rev = ? AND file_path IS NULL"
         " AND length(header) > 0",
@@ -198,7 +201,7 @@ def _plan_without_file(tx: ReadTx, stray: Stray) -> Row | None:
 
 
 def _begins_with(path: Path, header: bytes, size: int) -> bool:
-    """Whether the file is that of a plan. Its header names each sample, so no other cut has the same."""
+    """Whether the file is that of a plan. The header lists each sample, so no other cut has the same."""
     with path.open("rb") as file:
         return os.fstat(file.fileno()).st_size == size and file.read(len(header)) == header
 
@@ -212,8 +215,8 @@ def _name_file(tx: Tx, stray: Stray) -> bool:
     return True
 
 
-def _cut_wanted(tx: ReadTx, stray: Stray) -> _Wanted | None:
-    """The clip that wants a cut of just this number and has no plan of it."""
+def _expected_cut(tx: ReadTx, stray: Stray) -> _ExpectedCut | None:
+    """The clip that needs a cut of exactly this media_rev and has no plan of it."""
     row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (stray.clip_id,))
     if row is None or not row["duration_us"]:
         return None
@@ -226,15 +229,18 @@ def _cut_wanted(tx: ReadTx, stray: Stray) -> _Wanted | None:
     shown = json.decode(row["coverage"].encode()) if is_ready and row["coverage"] is not None else {}
     length_us = round(shown["duration_s"] * 1e6) if "duration_s" in shown else row["duration_us"]
     is_named = is_ready and row["file_path"] == stray.path
-    return _Wanted(cuts.job_of(row), length_us, shown.get("frames", 0) if is_named else None)
+    return _ExpectedCut(cuts.job_of(row), length_us, shown.get("frames", 0) if is_named else None)
 
 
-def _plan_of_file(path: Path, wanted: _Wanted) -> Plan | None:
-    """What a whole file of ours shows, when it is as long as the clip. Blocking; raises OSError."""
-    job = wanted.job
+def _plan_of_file(path: Path, expected: _ExpectedCut) -> Plan | None:
+    """What a complete file of ours shows, when it is as long as the clip. Blocking; raises OSError."""
+    job = expected.job
     own = OwnFile(str(path), job.start_us, job.end_us)
-    if wanted.frames is not None and job.is_export:
-        shown, size = Trimmed(b"", 0, wanted.length_us, wanted.frames, 0.0, 0, 0, "avc1"), path.stat().st_size
+    if expected.frames is not None and job.is_export:
+        shown, size = (
+            Trimmed(b"", 0, expected.length_us, expected.frames, 0.0, 0, 0, "avc1"),
+            path.stat().st_size,
+        )
     elif job.is_export:
         return None  # its number of frames is unknown: the clip is encoded again
     else:
@@ -242,7 +248,7 @@ def _plan_of_file(path: Path, wanted: _Wanted) -> Plan | None:
             shown, size = _read(path)
         except (CannotTrim, Malformed, UnicodeDecodeError):
             return None
-    if abs(shown.end_us - wanted.length_us) > _LENGTH_US:
+    if abs(shown.end_us - expected.length_us) > _LENGTH_US:
         return None
     return file_plan(own, shown, size, job.latency_ms * 1000)
 
@@ -258,10 +264,10 @@ def _read(path: Path) -> tuple[Trimmed, int]:
 
 
 def _take_over(tx: Tx, stray: Stray, plan: Plan) -> bool:
-    """The clip is ready by its file. False when it is not what it was read as."""
-    if (wanted := _cut_wanted(tx, stray)) is None:
+    """Make the clip ready with this file. False when the clip has changed since it was read."""
+    if (expected := _expected_cut(tx, stray)) is None:
         return False
-    job = wanted.job
+    job = expected.job
     row = tx.one("SELECT status, attempts FROM clips WHERE id = ?", (stray.clip_id,))
     assert row is not None
     state = ClipState(row["status"])
@@ -278,8 +284,7 @@ def _take_over(tx: Tx, stray: Stray, plan: Plan) -> bool:
 
 
 def _name_picture(tx: Tx, stray: Stray) -> bool:
-    """The picture of a clip as it is now; of a key picture beside the final one nothing is left to be
-    kept."""
+    """Assign the picture to its clip's current cut; a key picture beside the final one becomes garbage."""
     row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (stray.clip_id,))
     if row is None or stray.media_rev != row["media_rev"]:
         return False
@@ -298,7 +303,7 @@ def _name_picture(tx: Tx, stray: Stray) -> bool:
 
 
 async def _register(store: Store, paths: Sequence[str]) -> None:
-    """Their week begins; that of those known already goes on."""
+    """Start their week; files that are known already keep their date."""
 
     def note(tx: Tx) -> None:
         for path in paths:
@@ -309,10 +314,10 @@ async def _register(store: Store, paths: Sequence[str]) -> None:
 
 
 def move_aside(clips_dir: Path, path: str) -> None:
-    """Out of the way of later files of that name. Blocking; raises OSError."""
+    """Move the file out of the way of later files of that name. Blocking; raises OSError."""
     first = target = clips_dir / ASIDE / path
     number = 1
-    while target.exists():  # of the rescue before
+    while target.exists():  # left by an earlier rescue
         number += 1
         target = first.with_name(f"{first.stem}.{number}{first.suffix}")
     target.parent.mkdir(parents=True, exist_ok=True)

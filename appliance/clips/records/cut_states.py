@@ -1,7 +1,7 @@
-"""The closures of cutting: claim, finish, fail, and what a start finds.
+"""Transactions of cutting: claim, finish, fail, and recovery at startup.
 
-A job's result counts only while (clip, media_rev, attempt) still are what was claimed: a trim or a delete
-in between makes it nobody's, silently.
+A job's result is used only while (clip, media_rev, attempt) are still what was claimed: if the clip was
+trimmed or deleted meanwhile, the result is discarded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from appliance.media.cut.coverage import Missing, absent_us
 from appliance.media.cut.plan import Plan
 
 MAX_ATTEMPTS = 3
-LATE_FOOTAGE_US = DAY_US  # footage found within a day of a clip's OUT re-cuts it by itself
+LATE_FOOTAGE_US = DAY_US  # footage found within a day of a clip's OUT re-cuts it automatically
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Job:
     attempt: int = 0
     mode: str = "instant"
     session_id: str = ""
-    waiting_for: str | None = field(default=None, compare=False)  # what the row says, not what is to be cut
+    waiting_for: str | None = field(default=None, compare=False)  # of the row; not part of what is to be cut
 
     @property
     def is_export(self) -> bool:
-        """Encoded anew by a worker: takes seconds to minutes, and a file of its own."""
+        """Encoded anew by a worker: takes seconds to minutes, and has a file of its own."""
         return self.mode != "instant"
 
 
@@ -74,16 +74,16 @@ def waiting_jobs(tx: ReadTx) -> list[Job]:
 
 @dataclass(frozen=True, slots=True)
 class Ghost:
-    """A play, or a clip of no play, that nobody has ended."""
+    """A play, or a clip of no play, that has no OUT yet."""
 
     id: str
     kind: str
-    since_us: int  # when the box heard of it, or its start if that is later
+    since_us: int  # when the box received it, or its start if that is later
 
 
 def open_ghosts(tx: ReadTx) -> list[Ghost]:
-    """What nobody has ended. The box's patience begins when it hears of a mark, not at the mark's start: one
-    made far back in the footage, or brought by a tablet that was away, has its OUT still to come."""
+    """Ghosts. The maximum length counts from when the box received the mark, not from the mark's start: a
+    mark made far back in the footage, or sent by a tablet that was offline, still gets its OUT."""
     since = "max(start_us, created_us) AS since_us"
     rows = tx.all(
         f"SELECT id, 'play' AS kind, {since} FROM plays WHERE duration_us = 0 AND deleted_us IS NULL"
@@ -94,7 +94,7 @@ def open_ghosts(tx: ReadTx) -> list[Ghost]:
 
 
 def close_overdue(tx: Tx, rules: MarkRules, kind: str, row_id: str) -> None:
-    """The box's OUT at max_duration_s; nothing when somebody was faster."""
+    """The box's OUT at max_duration_s; nothing when the ghost was ended meanwhile."""
     row = tx.one(f"SELECT * FROM {kind}s WHERE id = ? AND duration_us = 0 AND deleted_us IS NULL", (row_id,))
     if row is None:
         return
@@ -116,17 +116,17 @@ def claim(tx: Tx, job: Job) -> Job | None:
 
 
 def is_wanted(tx: ReadTx, job: Job) -> bool:
-    """True while the clip still is what this attempt was begun for."""
+    """True while the clip is still what this attempt was started for."""
     row = _current(tx, job, ClipState.PROCESSING)
     return row is not None and row["attempts"] == job.attempt
 
 
 def finish(tx: Tx, job: Job, plan: Plan, file_path: str | None = None) -> bool:
-    """processing -> ready with its plan. False: the clip has moved on, the plan is nobody's.
+    """processing -> ready with its plan. False: the clip has changed, the plan is discarded.
 
-    A plan of the same bytes as an earlier cut that is still there is that cut: its URL, its file and what
-    players hold of it stay good. With `file_path` the plan's bytes are those of that file, which is durable;
-    a file that no plan names any more is deleted by the sweep.
+    A plan of the same bytes as an earlier cut that still exists reuses that cut: its URL, its file and what
+    players have loaded stay valid. With `file_path` the plan's bytes are those of that file, which is
+    durable; a file that no plan names any more is deleted by the sweep.
     """
     row = _current(tx, job, ClipState.PROCESSING)
     if row is None or row["attempts"] != job.attempt:
@@ -165,7 +165,7 @@ def _same_cut(tx: ReadTx, job: Job, plan: Plan) -> Row | None:
 
 
 def ready_after_us(job: Job, now_us: int) -> int:
-    """From OUT to playable. An OUT that names an instant to come is no earlier than that instant."""
+    """Time from OUT to playable. For an OUT that names a future instant it counts from that instant."""
     return max(0, now_us - max(job.out_received_us, job.end_us))
 
 
@@ -176,8 +176,8 @@ def shown_us(plan: Plan, start_us: int, end_us: int) -> int:
 
 
 def fail(tx: Tx, job: Job, message: str, had_us: int = 0) -> bool:
-    """processing -> failed with what a person should know. `had_us`: how much of its span could have been
-    shown; only footage beyond that makes the box try again by itself (clips/cutting/late.py)."""
+    """processing -> failed with a message for people. `had_us`: how much of its span could have been shown;
+    only footage beyond that causes an automatic retry (clips/cutting/late.py)."""
     row = _current(tx, job, ClipState.PROCESSING)
     if row is None or row["attempts"] != job.attempt:
         return False
@@ -189,7 +189,7 @@ def fail(tx: Tx, job: Job, message: str, had_us: int = 0) -> bool:
 
 
 def queue_for_worker(tx: Tx, jobs: Sequence[Job]) -> None:
-    """Say of exports whose footage is there that they now wait for a worker."""
+    """Mark exports whose footage is indexed as waiting for a worker."""
     for job in jobs:
         row = _current(tx, job, ClipState.PENDING)
         if row is not None and row["waiting_for"] == "footage":
@@ -197,15 +197,15 @@ def queue_for_worker(tx: Tx, jobs: Sequence[Job]) -> None:
             journal_clip(tx, "clip_updated", job.clip_id)
 
 
-def tell_progress(tx: Tx, job: Job, share: float) -> None:
-    """How much of an export is done, 0..1: an event and no change of the row."""
+def journal_progress(tx: Tx, job: Job, share: float) -> None:
+    """Journal how much of an export is done, 0..1: an event without a change of the row."""
     if is_wanted(tx, job):
         journal_clip(tx, "clip_updated", job.clip_id, progress=share)
 
 
 def put_back(tx: Tx, job: Job, waiting_for: str = "worker") -> None:
-    """processing -> pending: the box stops, no worker answers, or a disk refuses. Not the clip's fault, so
-    not an attempt."""
+    """processing -> pending: the box stops, no worker answers, or a disk fails. Not an error of the clip, so
+    the attempt is not counted."""
     if not is_wanted(tx, job):
         return
     after = CLIP.next(ClipState.PROCESSING, ClipEvent.PUT_BACK)
@@ -215,7 +215,7 @@ def put_back(tx: Tx, job: Job, waiting_for: str = "worker") -> None:
 
 
 def recover(tx: Tx) -> None:
-    """At start: jobs that were running go back to pending; one that stopped the box three times fails."""
+    """At startup: jobs that were running become pending; one that crashed the box three times fails."""
     for row in tx.all("SELECT * FROM clips WHERE status = 'processing' AND deleted_us IS NULL"):
         state = CLIP.next(ClipState.PROCESSING, ClipEvent.CRASH)
         if row["attempts"] < MAX_ATTEMPTS:
@@ -227,14 +227,14 @@ def recover(tx: Tx) -> None:
             "status": CLIP.next(state, ClipEvent.GIVE_UP),
             "waiting_for": None,
             "error_message": message,
-            "failed_had_us": row["duration_us"],  # no footage makes it worth another crash
+            "failed_had_us": row["duration_us"],  # no new footage makes it worth another crash
         }
         tx.update("clips", row["id"], changes)
         journal_clip(tx, "clip_failed", row["id"], error=message)
 
 
 def lost(tx: Tx, clip_id: str, media_rev: int) -> None:
-    """ready -> pending: bytes its plan points at are no longer on the disk. The plan goes with them."""
+    """ready -> pending: bytes its plan refers to are no longer on the disk. The plan is deleted too."""
     row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (clip_id,))
     if row is None or row["status"] != ClipState.READY or row["ready_media_rev"] != media_rev:
         return
@@ -254,7 +254,7 @@ def lost(tx: Tx, clip_id: str, media_rev: int) -> None:
 
 
 def supersede(tx: Tx, clip_id: str, media_rev: int) -> None:
-    """Every other cut of the clip is deleted once it is no longer played (clips/housekeeping/actor.py)."""
+    """Delete every other cut of the clip once it is no longer played (clips/housekeeping/actor.py)."""
     tx.run(
         "UPDATE plans SET superseded_us = ? WHERE clip_id = ? AND media_rev <> ? AND superseded_us IS NULL",
         (tx.now_us, clip_id, media_rev),
@@ -263,7 +263,7 @@ def supersede(tx: Tx, clip_id: str, media_rev: int) -> None:
 
 
 def drop_cut(tx: Tx, clip_id: str, media_rev: int) -> None:
-    """Forget a cut; its file is garbage."""
+    """Delete a cut; its file becomes garbage."""
     cut = clip_id, media_rev
     path = tx.value("SELECT file_path FROM plans WHERE clip_id = ? AND media_rev = ?", cut)
     if path is not None:
@@ -291,7 +291,7 @@ def missing_resource(missing: Sequence[Missing]) -> list[dict[str, str]]:
 
 
 def insert_plan(tx: Tx, job: Job, plan: Plan, file_path: str | None) -> None:
-    """The cut's row. A file that plays waits for no deleting, whatever a row of an earlier life says."""
+    """Insert the cut's row. A file that plays is taken off the garbage list."""
     if file_path is not None:
         tx.run("DELETE FROM garbage WHERE path = ?", (file_path,))
     tx.insert(
@@ -318,7 +318,7 @@ def _ranges(plan: Plan) -> str:
 
 
 def _current(tx: ReadTx, job: Job, state: ClipState) -> Row | None:
-    """The clip's row when it still is what the job was made for."""
+    """The clip's row if it is still what the job was made for."""
     row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (job.clip_id,))
     if row is None or row["media_rev"] != job.media_rev or row["status"] != state:
         return None

@@ -1,4 +1,4 @@
-"""What becomes of a clip when time and space run out: what is never deleted, what can no longer be cut."""
+"""Clips when time and space run out: which are never deleted, which can no longer be cut."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ class OwnFile:
 
 
 def own_file(tx: ReadTx, row: Row, start_us: int, duration_us: int) -> OwnFile | None:
-    """The clip's file, when it shows all of [start_us, + duration_us) without anything missing.
+    """The clip's file, if it shows all of [start_us, + duration_us) without missing footage.
 
-    Encoded bytes are no source: an export has no header in its plan, and names what it was made of.
+    An encoded file cannot be cut this way: an export has no header in its plan, but does name the spans it
+    was made of.
     """
     if row["ready_media_rev"] is None or row["coverage"] is None:
         return None
@@ -34,15 +35,15 @@ def own_file(tx: ReadTx, row: Row, start_us: int, duration_us: int) -> OwnFile |
     shown = json.decode(row["coverage"].encode())
     if path is None or shown["missing"]:
         return None
-    found = OwnFile(str(path), from_rfc3339(shown["start"]), from_rfc3339(shown["end"]))
-    # the first frame lies up to a frame after the IN that was asked for: the same IN must be good again
-    asked_from = min(found.start_us, row["start_us"])
-    fits = asked_from <= start_us and start_us + duration_us <= max(found.end_us, start_us + 1)
-    return found if fits else None
+    own = OwnFile(str(path), from_rfc3339(shown["start"]), from_rfc3339(shown["end"]))
+    # the first frame lies up to a frame after the requested IN: the same IN must be accepted again
+    asked_from = min(own.start_us, row["start_us"])
+    fits = asked_from <= start_us and start_us + duration_us <= max(own.end_us, start_us + 1)
+    return own if fits else None
 
 
 def footage_is_gone(tx: ReadTx, row: Row, start_us: int, duration_us: int) -> Row | None:
-    """What of the span's recordings was deleted to make room: wall times start_us, end_us; None: nothing."""
+    """The deleted part of the span's recordings: wall times start_us, end_us; None: nothing was deleted."""
     late_us = row["latency_ms"] * 1000
     gone = tx.one(
         "SELECT min(start_us) AS start_us, max(end_us) AS end_us FROM footage_gone"
@@ -53,15 +54,16 @@ def footage_is_gone(tx: ReadTx, row: Row, start_us: int, duration_us: int) -> Ro
 
 
 def is_kept(tx: ReadTx, row: Row) -> bool:
-    """Favourites, angles of a favourite play, and what was made for sharing are never deleted by the box."""
+    """Favourites, clips of a favourite play, and exports for sharing are never deleted by the box."""
     starred = tx.value("SELECT is_favorite FROM plays WHERE id = ?", (row["play_id"],))
     return bool(row["is_favorite"]) or bool(starred) or row["mode"] != "instant"
 
 
 def refuse_gone(tx: ReadTx, row: Row, start_us: int, duration_us: int) -> None:
-    """A new cut of [start_us, + duration_us) needs recordings, or a file of the clip that shows all of it.
+    """Refuse a new cut of [start_us, + duration_us) without recordings or a file of the clip that shows all
+    of it.
 
-    Raises Refused 409 when some were deleted. What plays now plays on: nothing has changed.
+    Raises Refused 409 when some recordings were deleted. The present cut can still be played.
     """
     late_us = row["latency_ms"] * 1000
     gone = footage_is_gone(tx, row, start_us, duration_us)

@@ -1,10 +1,10 @@
 """The clip's states (V29).
 
 Rules: a ghost is a pending clip that waits for OUT. `recut` is a new cut of an ended clip (a trim, or late
-footage): it starts over from every state, and what played before plays on until the new cut is ready.
-`lost` means a power cut took bytes of a ready clip. `crash` is what a start finds of a job that was running;
-`give_up` ends a clip whose job stopped the box three times. `put_back` is a job that stops without a fault of
-its own: the box is told to stop while it encodes, or no worker answers.
+footage): it restarts from every state, and the previous cut can be played until the new one is ready. `lost`
+means a power cut destroyed bytes of a ready clip. `crash` is the event, at startup, of a job that was
+running; `give_up` ends a clip whose job crashed the box three times. `put_back` is a job that stops without
+an error of its own: the box is stopped while it encodes, or no worker answers.
 """
 
 from __future__ import annotations

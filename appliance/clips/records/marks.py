@@ -1,8 +1,8 @@
-"""The closures of marks: IN, OUT, trims, stars, deletes of clips.
+"""Transactions of marks: IN, OUT, trims, stars, deletes of clips.
 
-Owns: what a mark means. A mark is never refused for want of footage, of a live camera or of a running
-session; only for what nobody could ever cut (no such session, a start in the future, no length), and where a
-device has left dozens open (open_marks.py).
+Owns: what a mark does. A mark is never refused because of missing footage, a camera that is down or a session
+that is not running; only when it could never be cut (no such session, a start in the future, no length), and
+when a device has left dozens open (open_marks.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from appliance.clips.records.machine import CLIP, ClipEvent, ClipState
 from appliance.clips.records.media_revs import next_media_rev
 from appliance.clips.records.open_marks import refuse_too_many
 from appliance.clips.records.rows import clip_resource, drop_picture, journal_clip
-from appliance.clips.records.times import Span, refuse_ahead, resolve_start
+from appliance.clips.records.times import SessionSpan, refuse_ahead, resolve_start
 from appliance.clips.settings import ClipsSettings
 from appliance.kernel.errors import Refused, invalid
 from appliance.kernel.ids import new_uuid
@@ -26,12 +26,12 @@ from appliance.kernel.rows import known_row, load_row
 from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.sessions.model import session_counters
 
-KEEP_DELETED_US = 24 * 3_600_000_000  # files of a deleted clip stay a day, in case it was a slip
+KEEP_DELETED_US = 24 * 3_600_000_000  # files of a deleted clip stay a day, so that the delete can be undone
 
 
 @dataclass(frozen=True, slots=True)
 class MarkRules:
-    """The settings a mark needs, the site's zone, and the tags' part of deleting a clip and of undoing it."""
+    """The settings a mark needs, the site's zone, and what the tags do when a clip is deleted or restored."""
 
     clips: ClipsSettings
     zone: str
@@ -40,10 +40,10 @@ class MarkRules:
 
 
 def start_of(tx: Tx, rules: MarkRules, session: Row, given: str | None) -> int:
-    """IN as an instant: what was written, or now - lead_s."""
+    """IN as an instant: as the client wrote it, or now - lead_s."""
     if given is None:
         return tx.now_us - round(rules.clips.lead_s * 1e6)
-    span = Span(session["actual_start_us"], session["actual_end_us"])
+    span = SessionSpan(session["actual_start_us"], session["actual_end_us"])
     return resolve_start(given, now_us=tx.now_us, zone=rules.zone, span=span)
 
 
@@ -77,7 +77,8 @@ def mark_columns(tx: Tx, caller: Caller, body: Mark, start_us: int, duration_us:
 def insert_clip(
     tx: Tx, columns: dict[str, Any], channel_id: str, mode: str, play_id: str | None = None
 ) -> str:
-    """Insert a clip and journal it. The channel's latency of now is kept with it. Returns the clip's id."""
+    """Insert a clip and journal it. The channel's current latency is stored with it. Returns the clip's
+    id."""
     latency_ms = tx.value(
         "SELECT latency_ms FROM channels WHERE id = ? AND archived_us IS NULL", (channel_id,)
     )
@@ -119,7 +120,8 @@ def create_clip(tx: Tx, caller: Caller, rules: MarkRules, body: ClipIn) -> Answe
 
 
 def out_us(tx: Tx, rules: MarkRules, row: Row, body: EndIn) -> int:
-    """OUT as an instant: what was written, or now + lag_s. Raises Refused 422 when nothing would be left."""
+    """OUT as an instant: as the client wrote it, or now + lag_s. Raises Refused 422 when no length is
+    left."""
     end_us = tx.now_us + round(rules.clips.lag_s * 1e6)
     if body.end_time is not None:
         end_us = refuse_ahead("end_time", body.end_time, tx.now_us)
@@ -130,7 +132,7 @@ def out_us(tx: Tx, rules: MarkRules, row: Row, body: EndIn) -> int:
 
 
 def end_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: EndIn) -> Answer:
-    """OUT (V07). The first wins; a later one changes nothing and says so."""
+    """OUT (V07). The first one counts; a later one changes nothing and is answered with the clip as it is."""
     row = load_row(tx, "clip", clip_id)
     if row["duration_us"]:
         return Answer(200, {**clip_resource(tx, row), "already_ended": True})
@@ -139,7 +141,7 @@ def end_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: EndIn
 
 
 def close_ghost(tx: Tx, row: Row, duration_us: int, *, by_box: bool = False) -> dict[str, Any]:
-    """Give a ghost its length; from here on it waits for footage."""
+    """Give a ghost its length; from then on it waits for footage."""
     changes = {
         "duration_us": duration_us,
         "out_received_us": tx.now_us,
@@ -165,7 +167,7 @@ def change_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: Cl
         duration_us = length_us(rules, body.duration_seconds)
     given = body.start_time or row["start_time_given"]
     if (start_us, duration_us, mode) != (row["start_us"], row["duration_us"], row["mode"]):
-        trim_clip(tx, row, start_us, duration_us, given, mode, named)  # one request, one revision
+        trim_clip(tx, row, start_us, duration_us, given, mode, named)  # one request: one revision
     elif named:
         tx.update("clips", clip_id, named)
     else:
@@ -182,8 +184,8 @@ def trim_clip(
     mode: str | None = None,
     also: Mapping[str, Any] | None = None,
 ) -> None:
-    """Move a clip's ends, or make it another way. An ended clip is cut anew under the next media_rev; the old
-    one plays meanwhile. `also`: other columns that change with it."""
+    """Move a clip's ends, or change its mode. An ended clip is cut anew under the next media_rev; the old cut
+    can be played meanwhile. `also`: other columns that change with it."""
     changes: dict[str, Any] = {"start_us": start_us, "duration_us": duration_us, "start_time_given": given}
     changes |= {"looked_us": row["looked_us"] or tx.now_us, **(also or {})}
     changes["mode"] = mode or row["mode"]
@@ -197,7 +199,7 @@ def trim_clip(
 
 
 def recut(tx: Tx, row: Row, changes: dict[str, Any]) -> None:
-    """A new cut of an ended clip: next media_rev, attempts from zero."""
+    """Start a new cut of an ended clip: next media_rev, attempts from zero."""
     after = CLIP.next(ClipState(row["status"]), ClipEvent.RECUT)
     tx.update(
         "clips",
@@ -246,7 +248,7 @@ def retry_clip(tx: Tx, caller: Caller, clip_id: str) -> Answer:
 
 
 def view_clip(tx: Tx, clip_id: str) -> Answer:
-    """One more playback (V11). Not journaled: it changes nothing anybody waits for."""
+    """Count a playback (V11). Not journaled: no client waits for it."""
     row = load_row(tx, "clip", clip_id)
     tx.run("UPDATE clips SET view_count = view_count + 1 WHERE id = ?", (clip_id,))
     return Answer(200, {"id": clip_id, "view_count": row["view_count"] + 1})
@@ -262,14 +264,15 @@ def delete_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answe
 def remove_clips(
     tx: Tx, rules: MarkRules, rows: Sequence[Row], *, keep_us: int = KEEP_DELETED_US, **more: Any
 ) -> None:
-    """Mark deleted, give the files to the garbage in a day, then tell, with the counters after all of it.
+    """Mark clips deleted, add their files to the garbage list, due in a day, then journal, with the final
+    counters.
 
-    `more` stands in the event too: the reason, when nobody asked for the delete.
+    `more` is added to the event: the reason, when no person requested the delete.
     """
     for row in rows:
         rules.forget_tags(tx, row["id"])
         tx.update("clips", row["id"], {"deleted_us": tx.now_us})
-        for path in replaced_files(tx, row):  # an undo brings back what it played, nothing older
+        for path in replaced_files(tx, row):  # an undo restores the cut it played, not older ones
             tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (path, tx.now_us))
         tx.run("DELETE FROM plans WHERE " + _REPLACED, (row["id"], row["ready_media_rev"]))
         for path in clip_files(tx, row):
@@ -289,12 +292,12 @@ def remove_clips(
 
 
 def expire_clip(tx: Tx, rules: MarkRules, clip_id: str, reason: str) -> bool:
-    """Retention's delete: at once, for the space. False for a clip that has become one to keep."""
+    """Delete for retention: at once, to free the space. False for a clip that must now be kept."""
     row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (clip_id,))
     if row is None or is_kept(tx, row):
         return False
     remove_clips(tx, rules, [row], keep_us=0, reason=reason)
-    tx.run("DELETE FROM plans WHERE clip_id = ?", (clip_id,))  # nothing is left that a recording is kept for
+    tx.run("DELETE FROM plans WHERE clip_id = ?", (clip_id,))  # no recording is kept for it any more
     return True
 
 

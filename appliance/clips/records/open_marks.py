@@ -1,7 +1,7 @@
-"""How many marks may be open at once: forgotten ones must not fill the box, and no coach is to notice it.
+"""The limit of open marks: forgotten ones must not fill the box, and no coach is to notice the limit.
 
-Owns: the limits. A device (the `client=` a request names, until pairing exists) may have `[clips] max_open`
-open marks; a channel four times as many. Marks that come late, from a tablet that was away, have their OUT
+Owns: the limits. A device (the `client=` of a request, until pairing exists) may have `[clips] max_open` open
+marks; a channel four times as many. Marks that arrive late, from a tablet that was offline, have their OUT
 behind them in its queue and are not refused: for them the limits are 20 times as high.
 """
 
@@ -16,9 +16,9 @@ from appliance.kernel.operation import Caller
 from appliance.kernel.tx import ReadTx
 
 CHANNEL_FACTOR = 4
-LATE_US = 30_000_000  # a mark that begins further back was not made just now
+LATE_US = 30_000_000  # a mark that begins further back was made offline
 LATE_FACTOR = 20
-FEW = 5  # a full channel is somebody else's doing: a device with fewer open marks than this may still mark
+FEW = 5  # other devices have filled the channel: one with fewer open marks than this may still mark
 
 _OPEN = "duration_us = 0 AND deleted_us IS NULL"
 
@@ -26,7 +26,7 @@ _OPEN = "duration_us = 0 AND deleted_us IS NULL"
 def refuse_too_many(
     tx: ReadTx, clips: ClipsSettings, caller: Caller, start_us: int, channel_ids: Sequence[str]
 ) -> None:
-    """Raises Refused 409 `too_many_open` when another open mark would be one too many."""
+    """Raises Refused 409 `too_many_open` when another open mark would exceed a limit."""
     limit = clips.max_open * (LATE_FACTOR if start_us < tx.now_us - LATE_US else 1)
     mine = int(
         tx.value(

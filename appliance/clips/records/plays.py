@@ -1,4 +1,4 @@
-"""The closures of plays: one mark over every angle of the session."""
+"""Transactions of plays: one mark over every angle of the session."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def create_play(tx: Tx, caller: Caller, rules: MarkRules, body: PlayIn) -> Answe
 
 
 def angles(tx: ReadTx, session: Row) -> list[str]:
-    """Channels a play is cut on: all of the session that are not inactive, those in error too, because
+    """Channels a play is cut on: all of the session that are not inactive, also those in error, because
     footage decides and not the heartbeat. When every one is inactive, all: a mark is never refused."""
     sql = "SELECT id, status FROM channels WHERE archived_us IS NULL"
     if not session["all_channels"]:
@@ -127,7 +127,7 @@ def star_play(tx: Tx, caller: Caller, play_id: str, is_favorite: bool) -> Answer
 
 
 def delete_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answer:
-    """DELETE is undo: the play and its clips go, its number is not given again."""
+    """DELETE is undo: the play and its clips are deleted, its number is not used again."""
     row = load_row(tx, "play", play_id)
     check_rev(caller, "play", row["rev"])
     remove_play(tx, rules, row)
@@ -144,13 +144,13 @@ def remove_play(tx: Tx, rules: MarkRules, row: Row) -> None:
 
 
 def box_length_us(tx: ReadTx, rules: MarkRules, row: Row) -> int:
-    """Length of what nobody ended: until now, at most max_duration_s."""
+    """Length of a mark that the box ends: until now, at most max_duration_s."""
     limit_us = round(rules.clips.max_duration_s * 1e6)
     return max(1, min(tx.now_us - int(row["start_us"]), limit_us))
 
 
 def close_session_ghosts(tx: Tx, rules: MarkRules, session_id: str) -> None:
-    """The clips' part of completing a session: what nobody ended ends now, and says so (`auto_closed`)."""
+    """The clips' part of completing a session: open marks end now, with `auto_closed`."""
     open_plays = "SELECT * FROM plays WHERE session_id = ? AND duration_us = 0 AND deleted_us IS NULL"
     for play in tx.all(open_plays, (session_id,)):
         close_play(tx, play, box_length_us(tx, rules, play), by_box=True)

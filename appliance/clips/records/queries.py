@@ -20,7 +20,7 @@ def get_clip(tx: ReadTx, clip_id: str, query: Include) -> dict[str, Any]:
 
 
 def with_tags(tx: ReadTx, row: Row) -> dict[str, Any]:
-    """The clip with the whole content of its tags."""
+    """The clip with the complete resources of its tags."""
     tags = tx.all("SELECT * FROM tags WHERE clip_id = ? AND deleted_us IS NULL ORDER BY id", (row["id"],))
     return {**clip_resource(tx, row), "tags": [tag_resource(each) for each in tags]}
 
@@ -58,7 +58,7 @@ def get_play(tx: ReadTx, play_id: str, query: Include) -> dict[str, Any]:
 
 
 def with_clips(tx: ReadTx, row: Row) -> dict[str, Any]:
-    """The play with its clips whole."""
+    """The play with the complete resources of its clips."""
     clips = tx.all(
         "SELECT * FROM clips WHERE play_id = ? AND deleted_us IS NULL ORDER BY channel_id", (row["id"],)
     )
@@ -73,7 +73,7 @@ def list_plays(tx: ReadTx, query: PlayQuery) -> dict[str, Any]:
     if not query.deleted:
         return list_page(tx, query, table="plays", key="start_us", where=where, resource=resource)
     where.append(("deleted_us >= ?", (tx.now_us - UNDO_US,)))
-    # a column that is never set: the deleted are what is wanted
+    # NULL is never set: deleted plays are listed
     return list_page(tx, query, table="plays", key="deleted_us", where=where, resource=resource, gone="NULL")
 
 

@@ -1,4 +1,4 @@
-"""Clip and play rows: loading, showing, journaling. Every change of a clip ends in `journal_clip`."""
+"""Clip and play rows: loading, as API resource, journaling. Every change of a clip ends in `journal_clip`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from appliance.sessions.model import session_counters
 
 
 def media_name(channel_id: str) -> str:
-    """File name in a media URL: ends in .mp4, because Safari looks at it."""
+    """File name in a media URL: ends in .mp4, because Safari checks it."""
     return f"{channel_id}.mp4"
 
 
 def clip_resource(tx: ReadTx, row: Row) -> dict[str, Any]:
-    """The clip as the API shows it. URLs are bare paths: journaled resources never hold tokens."""
+    """The clip as the API shows it. URLs are bare paths: journaled resources never contain tokens."""
     clip_id = row["id"]
     ready = row["ready_media_rev"]
     return {
@@ -97,7 +97,7 @@ def journal_play(tx: Tx, type_: str, play_id: str) -> dict[str, Any]:
 
 
 def drop_picture(tx: Tx, row: Row) -> dict[str, Any]:
-    """The clip's picture belongs to the cut before: its file is garbage. Returns the changes of the row."""
+    """The clip's picture shows the previous cut: its file becomes garbage. Returns the changes of the row."""
     if row["thumbnail_path"] is not None:
         tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (row["thumbnail_path"], tx.now_us))
     return {"thumbnail_path": None}

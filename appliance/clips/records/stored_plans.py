@@ -1,4 +1,4 @@
-"""Stored plans: what a clip's media_rev is served from. Closures and queries of the `plans` table."""
+"""Stored plans, from which a media_rev is served. Transactions and queries of the `plans` table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from appliance.kernel.tx import ReadTx, Tx
 
 @dataclass(frozen=True, slots=True)
 class StoredPlan:
-    """What a clip's media_rev is served from."""
+    """The plan that a clip's media_rev is served from."""
 
     clip_id: str
     session_id: str
@@ -20,16 +20,16 @@ class StoredPlan:
     ranges: tuple[tuple[str, int, int], ...]
     size: int
     file_path: str | None
-    is_forgotten: bool = False  # closed by the box, and nobody has looked at the clip
+    is_forgotten: bool = False  # closed by the box, and never viewed since
 
     @property
     def is_file_only(self) -> bool:
-        """An export: its file is all there is of it."""
+        """An export: it exists only as its file."""
         return not self.header and not self.ranges
 
 
 class FileLost(Exception):
-    """The file of an export is not there, or not whole."""
+    """The file of an export does not exist, or is incomplete."""
 
 
 _PLAN = (
@@ -45,8 +45,8 @@ _OLDEST = " ORDER BY plans.created_us LIMIT ?"
 
 def stored_plan(tx: ReadTx, clip_id: str, media_rev: int) -> StoredPlan | None:
     """The plan of one media_rev of a clip that is not deleted."""
-    found = _plans(tx, _PLAN + "clip_id = ? AND plans.media_rev = ?", (clip_id, media_rev))
-    return found[0] if found else None
+    plans = _plans(tx, _PLAN + "clip_id = ? AND plans.media_rev = ?", (clip_id, media_rev))
+    return plans[0] if plans else None
 
 
 def is_stored(tx: ReadTx, clip_id: str, media_rev: int) -> bool:
@@ -62,12 +62,12 @@ def unwritten_plans(tx: ReadTx, limit: int = 1) -> list[StoredPlan]:
 
 
 def plans_to_write(tx: ReadTx, limit: int = 1) -> list[StoredPlan]:
-    """Those that are to have one: a clip the box closed waits until somebody looks at it."""
+    """Cuts that are to have a file: a clip that the box closed gets one only once a person has viewed it."""
     return _plans(tx, _UNWRITTEN + " AND clips.id NOT IN forgotten_clips" + _OLDEST, (limit,))
 
 
 def note_looked(tx: Tx, clip_id: str) -> None:
-    """Somebody plays it. Not journaled: nothing anybody sees has changed."""
+    """Record that the clip was played. Not journaled: nothing that a client sees has changed."""
     tx.run("UPDATE clips SET looked_us = ? WHERE id = ? AND looked_us IS NULL", (tx.now_us, clip_id))
 
 
@@ -88,7 +88,7 @@ def exported_plans(tx: ReadTx) -> list[StoredPlan]:
 
 
 def without_plan(tx: ReadTx) -> list[tuple[str, int]]:
-    """(clip id, media_rev) of clips that are ready by a plan which is not there: damage took its row."""
+    """(clip id, media_rev) of ready clips whose plan row is missing, because of damage to the database."""
     sql = (
         "SELECT id, ready_media_rev FROM clips WHERE status = 'ready' AND ready_media_rev IS NOT NULL"
         " AND deleted_us IS NULL AND NOT EXISTS (SELECT 1 FROM plans WHERE plans.clip_id = clips.id"
@@ -115,7 +115,7 @@ def _plans(tx: ReadTx, sql: str, params: Sequence[object]) -> list[StoredPlan]:
 
 def keep_file(tx: Tx, plan: StoredPlan, path: str) -> None:
     """The file is durable: from now on it is served instead of the ranges."""
-    tx.run("DELETE FROM garbage WHERE path = ?", (path,))  # of an earlier life of the database
+    tx.run("DELETE FROM garbage WHERE path = ?", (path,))  # left by an earlier state of the database
     tx.run(
         "UPDATE plans SET file_path = ? WHERE clip_id = ? AND media_rev = ?",
         (path, plan.clip_id, plan.media_rev),
@@ -124,7 +124,7 @@ def keep_file(tx: Tx, plan: StoredPlan, path: str) -> None:
         "UPDATE clips SET file_path = ? WHERE id = ? AND ready_media_rev = ? AND deleted_us IS NULL",
         (path, plan.clip_id, plan.media_rev),
     )
-    if not current:  # deleted or cut anew while it was written
+    if not current:  # deleted or cut anew while the file was written
         tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (path, tx.now_us))
         tx.run(
             "UPDATE plans SET file_path = NULL WHERE clip_id = ? AND media_rev = ?",

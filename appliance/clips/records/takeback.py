@@ -1,7 +1,7 @@
-"""Taking back what was done to a play: END, CUE, and its delete.
+"""Undo for a play: END, CUE, and its delete.
 
-A press that was a mistake is as quickly taken back: an END opens the play again, a CUE goes, a deleted play
-or clip comes back with its tags as long as its files are kept.
+Undoing END opens the play again, undoing CUE removes the cue; a deleted play or clip can be restored with its
+tags as long as its files are kept.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from appliance.kernel.tx import Row, Tx
 
 
 def reopen_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answer:
-    """END taken back: the play and its angles wait for OUT again. Repeating it changes nothing.
+    """Undo END: the play and its angles wait for OUT again. Repeating it changes nothing.
 
-    Raises Refused 409 for one that began so long ago that the box would end it at once.
+    Raises Refused 409 for a play that began so long ago that the box would end it at once.
     """
     row = load_row(tx, "play", play_id)
     check_rev(caller, "play", row["rev"])
@@ -68,7 +68,7 @@ def _reopen_clip(tx: Tx, clip: Row) -> None:
 
 
 def uncue_play(tx: Tx, caller: Caller, play_id: str) -> Answer:
-    """CUE taken back. Repeating it changes nothing."""
+    """Undo CUE. Repeating it changes nothing."""
     row = load_row(tx, "play", play_id)
     check_rev(caller, "play", row["rev"])
     if row["cue_us"] is None:
@@ -78,7 +78,7 @@ def uncue_play(tx: Tx, caller: Caller, play_id: str) -> Answer:
 
 
 def restore_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answer:
-    """A delete taken back: the play, the clips and tags that went with it. Repeating it changes nothing.
+    """Undo a delete: the play, and the clips and tags deleted with it. Repeating it changes nothing.
 
     Raises Refused 404, 410 after 24 h or when its session is deleted too.
     """
@@ -101,9 +101,10 @@ def restore_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answ
 
 
 def restore_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answer:
-    """A delete taken back: the clip and the tags that went with it. Repeating it changes nothing.
+    """Undo a delete: the clip and the tags deleted with it. Repeating it changes nothing.
 
-    Raises Refused 404, 410 after 24 h, when its play or session is deleted too, or its bytes went with it.
+    Raises Refused 404, 410 after 24 h, when its play or session is deleted too, or its bytes were deleted
+    with it.
     """
     row = tx.one("SELECT * FROM clips WHERE id = ?", (clip_id,))
     if row is None:
@@ -125,7 +126,7 @@ def restore_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answ
 
 
 def _has_expired(tx: Tx, clip: Row) -> bool:
-    """Whether retention deleted the clip: what it showed went at once, and nothing is left to come back."""
+    """Whether retention deleted the clip: then its bytes were deleted at once and cannot be restored."""
     if clip["ready_media_rev"] is None:
         return False
     sql = "SELECT 1 FROM plans WHERE clip_id = ? AND media_rev = ?"
@@ -133,21 +134,21 @@ def _has_expired(tx: Tx, clip: Row) -> bool:
 
 
 def bring_back(tx: Tx, plays: Sequence[Row], clips: Sequence[Row]) -> None:
-    """Deleted plays and clips are there again, with their files."""
+    """Restore deleted plays and clips with their files."""
     for play in plays:
         tx.update("plays", play["id"], {"deleted_us": None})
     for clip in clips:
         tx.update("clips", clip["id"], {"deleted_us": None})
         for path in clip_files(tx, clip):
             tx.run("DELETE FROM garbage WHERE path = ?", (path,))
-    for play in plays:  # those without clips too, once all clips are back: an event tells of every one
+    for play in plays:  # after all clips, also plays without clips: each gets an event
         journal_play(tx, "play_updated", play["id"])
     for clip in clips:
         journal_clip(tx, "clip_updated", clip["id"])
 
 
 def restore_session_clips(tx: Tx, session_id: str, deleted_us: int) -> None:
-    """The clips' part of undoing a session's delete: what went with it comes back with its files."""
+    """The clips' part of undoing a session's delete: restore what was deleted with it, with its files."""
     deleted = "SELECT * FROM {} WHERE session_id = ? AND deleted_us = ? ORDER BY start_us, id"
     plays = tx.all(deleted.format("plays"), (session_id, deleted_us))
     bring_back(tx, plays, tx.all(deleted.format("clips"), (session_id, deleted_us)))

@@ -1,7 +1,7 @@
 """When a mark begins: the start a client wrote, resolved to an instant (V08, design section 6).
 
-Pure. A client may write an RFC 3339 time, or the clock on the scoreboard wall: "14:23:15", which has
-neither date nor zone. The server never guesses beyond the rule here, and says what it refused.
+Pure functions. A client may write an RFC 3339 time, or the time on the scoreboard: "14:23:15", which has
+neither date nor zone. The server never guesses beyond the rule here, and names what it refused.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})(?:[.,](\d{1,6}))?")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """When the session ran, as far as it is known; box time."""
+class SessionSpan:
+    """When the session ran, as far as known; box time."""
 
     actual_start_us: int | None
     actual_end_us: int | None
 
 
-def resolve_start(text: str, *, now_us: int, zone: str, span: Span) -> int:
+def resolve_start(text: str, *, now_us: int, zone: str, span: SessionSpan) -> int:
     """The instant of `text`. Raises Refused 422: unreadable, over 5 s ahead, or not within the session."""
     match = _CLOCK.fullmatch(text.strip())
     if match is None:
@@ -58,13 +58,13 @@ def refuse_ahead(loc: str, instant_us: int, now_us: int) -> int:
     return instant_us
 
 
-def _latest(clock: time, now_us: int, zone: ZoneInfo, span: Span, text: str) -> int:
+def _latest(clock: time, now_us: int, zone: ZoneInfo, span: SessionSpan, text: str) -> int:
     last_us = min(span.actual_end_us or now_us, now_us) + AHEAD_US
     first_us = now_us - 24 * HOUR_US
     if span.actual_start_us is not None:
         first_us = span.actual_start_us - HOUR_US
-    found = [at for at in _instants(clock, zone, first_us, last_us) if first_us <= at <= last_us]
-    if not found:
+    instants = [at for at in _instants(clock, zone, first_us, last_us) if first_us <= at <= last_us]
+    if not instants:
         raise Refused(
             422,
             "not_in_session",
@@ -73,19 +73,19 @@ def _latest(clock: time, now_us: int, zone: ZoneInfo, span: Span, text: str) -> 
             "send an RFC 3339 time with its date",
             extra={"span": {"start": to_rfc3339(first_us), "end": to_rfc3339(last_us - AHEAD_US)}},
         )
-    return max(found)
+    return max(instants)
 
 
 def _instants(clock: time, zone: ZoneInfo, first_us: int, last_us: int) -> list[int]:
-    """Every instant with this local time around the span: a repeated hour gives two, a skipped one none."""
+    """Every instant with this local time around the span: two for a repeated hour, none for a skipped one."""
     day = (EPOCH + timedelta(microseconds=first_us)).astimezone(zone).date() - timedelta(days=1)
     end = (EPOCH + timedelta(microseconds=last_us)).astimezone(zone).date() + timedelta(days=1)
-    found: set[int] = set()
+    instants: set[int] = set()
     while day <= end:
         for fold in (0, 1):
             local = datetime.combine(day, clock, tzinfo=zone).replace(fold=fold)
             instant = local.astimezone(UTC)
             if instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
-                found.add((instant - EPOCH) // timedelta(microseconds=1))
+                instants.add((instant - EPOCH) // timedelta(microseconds=1))
         day += timedelta(days=1)
-    return sorted(found)
+    return sorted(instants)

@@ -1,6 +1,6 @@
-"""What a ready clip really holds: POST /clips/{clip_id}/probe decodes all of it and counts.
+"""The real content of a ready clip: POST /clips/{clip_id}/probe decodes all of it and counts.
 
-For operators and tests, off the way of every mark: bulk work for a worker, nothing is stored.
+For operators and tests; marks never wait for it: bulk work for a worker, nothing is stored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HOLD_S = 120.0  # ten minutes of 1080p decode in less on an idle box; behind an 
 
 
 class ClipProbe(BaseModel):
-    """What was found beside what the clip should be."""
+    """The measured values, beside what the clip should contain."""
 
     clip_id: str
     media_rev: int
@@ -59,38 +59,38 @@ def quality_routes(jobs: MediaJobs, delivery: Delivery) -> Routes:
             raise Refused(409, "footage_gone", f"the clip's file is gone: {error}") from error
         with trio.move_on_after(HOLD_S):
             async with opened(pieces) as source:
-                found = await jobs.inspect(source, span_s=row["duration_us"] / 1e6)
-            return Answer(200, _report(row, plan, frames, found))
+                inspection = await jobs.inspect(source, span_s=row["duration_us"] / 1e6)
+            return Answer(200, _report(row, plan, frames, inspection))
         raise Unavailable("workers_busy", "the workers have other work", "try again later", retry_after_s=30)
 
     return routes
 
 
 def _ready(tx: ReadTx, clip_id: str) -> tuple[Row, StoredPlan, int]:
-    """The clip, what it plays, and how many frames that was planned to show. Raises Refused 404, 409, 410."""
+    """The clip, the plan it plays, and how many frames the plan shows. Raises Refused 404, 409, 410."""
     row = load_row(tx, "clip", clip_id)
     plan = find_plan(tx, clip_id, None)
     sql = "SELECT frames FROM plans WHERE clip_id = ? AND media_rev = ?"
     return row, plan, int(tx.value(sql, (clip_id, plan.media_rev)))
 
 
-def _report(row: Row, plan: StoredPlan, frames: int, found: Inspection) -> dict[str, Any]:
+def _report(row: Row, plan: StoredPlan, frames: int, inspection: Inspection) -> dict[str, Any]:
     coverage = json.decode(row["coverage"].encode())
     return {
         "clip_id": row["id"],
         "media_rev": plan.media_rev,
-        "frames": found.frames,
+        "frames": inspection.frames,
         "frames_expected": frames,
-        "hidden_frames": max(0, found.packets - found.frames),
-        "duration_s": found.end_s,
-        "width": found.width,
-        "height": found.height,
-        "codec": found.codec,
-        "sounds": found.sounds,
-        "decode_errors": found.errors,
-        "read_error": found.read_error or None,
-        "black_share": round(found.black_share, 4),
-        "frozen_share": round(found.frozen_share, 4),
+        "hidden_frames": max(0, inspection.packets - inspection.frames),
+        "duration_s": inspection.end_s,
+        "width": inspection.width,
+        "height": inspection.height,
+        "codec": inspection.codec,
+        "sounds": inspection.sounds,
+        "decode_errors": inspection.errors,
+        "read_error": inspection.read_error or None,
+        "black_share": round(inspection.black_share, 4),
+        "frozen_share": round(inspection.frozen_share, 4),
         "gaps": coverage["missing"],
-        "ok": found.frames == frames and not found.errors and not found.read_error,
+        "ok": inspection.frames == frames and not inspection.errors and not inspection.read_error,
     }

@@ -1,8 +1,8 @@
-"""Looking at a channel without marking anything: replay, replay.mp4, frame.jpg, and a clip's thumbnail.
+"""Looking at a channel without a mark: replay, replay.mp4, frame.jpg, and a clip's thumbnail.
 
-A replay is a plan that belongs to no clip. Its URL names start, duration and `v`, the hash of the plan: those
-bytes never change, so a player may ask for ranges of it as long as it likes. Who asks for `replay` first gets
-that URL with what the bytes do not tell a player; who asks for `replay.mp4` is sent there.
+A replay is a plan that belongs to no clip. Its URL contains start, duration and `v`, the hash of the plan:
+its bytes never change, so a player may request ranges of it for as long as it is kept. `replay` answers with
+that URL and with facts that a player cannot read from the bytes; `replay.mp4` redirects to it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from appliance.clips.files.delivery import IMMUTABLE, Delivery
 from appliance.clips.files.footage import Footage
 from appliance.clips.records.marks import MarkRules
 from appliance.clips.viewing.replay_model import (
-    Asked,
     FrameQuery,
     FrozenQuery,
     Replay,
     ReplayQuery,
-    asked_of,
+    ReplayRequest,
+    check_replay_query,
     replay_resource,
 )
 from appliance.clips.viewing.thumbnails import FRAME_WIDTH_PX, Pictures
@@ -42,12 +42,12 @@ from appliance.media.cut.plan import NoFootage, Plan
 from appliance.media.index.view import RunClock
 from appliance.media.mp4.fmp4 import Malformed
 
-HOLD_S = 15.0  # ?wait=1 holds this long for footage that is still coming
-KEPT = 64  # frozen replays: a desk of tablets scrubbing back
+HOLD_S = 15.0  # ?wait=1 waits this long for footage that is still coming
+KEPT = 64  # frozen replays: enough for several tablets that scrub back
 
 
 @dataclass(frozen=True, slots=True)
-class Frozen:
+class FrozenReplay:
     """A plan and the URL of its bytes."""
 
     url: str
@@ -56,7 +56,7 @@ class Frozen:
 
 @dataclass(slots=True)
 class Replays:
-    """Frozen plans by `v`."""
+    """FrozenReplay plans by `v`."""
 
     store: Store
     footage: Footage
@@ -85,8 +85,8 @@ class Replays:
 
         @routes.get(path, query=ReplayQuery, returns=Replay, hot=True)
         async def facts(ctx: Ctx, channel_id: str, query: ReplayQuery) -> Answer:
-            """Freeze the last seconds, or any span: its URL, and when what it shows was captured."""
-            frozen = await self.freeze(channel_id, asked_of(query, self.rules))
+            """Freeze the last seconds, or any span: its URL, and the capture times of what it shows."""
+            frozen = await self.freeze(channel_id, check_replay_query(query, self.rules))
             with readable():
                 clock = await self._clock(channel_id, frozen.plan)
             return Answer(200, replay_resource(frozen.url, frozen.plan, clock))
@@ -96,12 +96,12 @@ class Replays:
     async def serve(self, scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
         """GET /channels/{channel_id}/replay.mp4"""
         query = parse_query(scope["query_string"], FrozenQuery)
-        asked = asked_of(query, self.rules)
+        request = check_replay_query(query, self.rules)
         plan = self.kept.get(query.v or "")
-        if plan is not None and asked.start_us is not None:
+        if plan is not None and request.start_us is not None:
             await self._send(scope, receive, send, query.v or "", plan)
             return
-        frozen = await self.freeze(given["channel_id"], asked)
+        frozen = await self.freeze(given["channel_id"], request)
         headers = [
             (b"location", frozen.url.encode()),
             (b"cache-control", b"no-store"),
@@ -110,11 +110,11 @@ class Replays:
         await send({"type": "http.response.start", "status": 307, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
-    async def freeze(self, channel_id: str, asked: Asked) -> Frozen:
-        """The plan of what is asked for, kept under its URL. Raises Refused: 404, 409 `not_yet_covered`, and
+    async def freeze(self, channel_id: str, request: ReplayRequest) -> FrozenReplay:
+        """The plan of the request, kept under its URL. Raises Refused: 404, 409 `not_yet_covered`, and
         Unavailable: 503 `recording_unreadable`."""
         latency_ms = await self.store.read(lambda tx: channel_latency_ms(tx, channel_id))
-        start_us, duration_us = await self._span(channel_id, asked, latency_ms * 1000)
+        start_us, duration_us = await self._span(channel_id, request, latency_ms * 1000)
         try:
             with readable():
                 plan = await self.plan_span(channel_id, start_us, start_us + duration_us, latency_ms * 1000)
@@ -125,7 +125,7 @@ class Replays:
             "duration": f"{duration_us / 1e6:.9g}",
             "v": self._keep(plan),
         }
-        return Frozen(f"/channels/{channel_id}/replay.mp4?{urlencode(query)}", plan)
+        return FrozenReplay(f"/channels/{channel_id}/replay.mp4?{urlencode(query)}", plan)
 
     async def _clock(self, channel_id: str, plan: Plan) -> RunClock | None:
         """The clock of the run a plan begins with."""
@@ -133,20 +133,20 @@ class Replays:
         views = await self.footage.views(channel_id, start_us, end_us)
         return next((each.clock for each in views if each.run_id == plan.media_spans[0][0]), None)
 
-    async def _span(self, channel_id: str, asked: Asked, latency_us: int) -> tuple[int, int]:
-        """Start and duration, once the footage is there. Raises Refused 409 `not_yet_covered`."""
-        if asked.start_us is None:
+    async def _span(self, channel_id: str, request: ReplayRequest, latency_us: int) -> tuple[int, int]:
+        """Start and duration, once the footage is indexed. Raises Refused 409 `not_yet_covered`."""
+        if request.start_us is None:
             until_us = self.footage.video_until_us(channel_id)
             if until_us is None:
                 raise self._not_covered(channel_id, latency_us)
-            return until_us - latency_us - asked.duration_us, asked.duration_us
-        end_us = asked.start_us + asked.duration_us + latency_us
-        with trio.move_on_after(HOLD_S if asked.wait else 0):
+            return until_us - latency_us - request.duration_us, request.duration_us
+        end_us = request.start_us + request.duration_us + latency_us
+        with trio.move_on_after(HOLD_S if request.wait else 0):
             while not self._covered(channel_id, end_us):
                 await self.footage.changed.wait_past(self.footage.changed.count)
         if not self._covered(channel_id, end_us):
             raise self._not_covered(channel_id, latency_us)
-        return asked.start_us, asked.duration_us
+        return request.start_us, request.duration_us
 
     def _covered(self, channel_id: str, end_us: int) -> bool:
         until_us = self.footage.video_until_us(channel_id)
@@ -183,7 +183,7 @@ class Replays:
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """What a disk or a damaged file says in the block is said as an answer: 503 `recording_unreadable`."""
+    """Turns errors of a disk or a damaged file in the block into the answer 503 `recording_unreadable`."""
     try:
         yield
     except (OSError, Malformed) as error:
@@ -193,19 +193,19 @@ def readable() -> Iterator[None]:
 
 
 def channel_latency_ms(tx: ReadTx, channel_id: str) -> int:
-    """Raises Refused 404 for a channel nobody knows."""
-    found = tx.value("SELECT latency_ms FROM channels WHERE id = ?", (channel_id,))
-    if found is None:
+    """Raises Refused 404 for an unknown channel."""
+    latency_ms = tx.value("SELECT latency_ms FROM channels WHERE id = ?", (channel_id,))
+    if latency_ms is None:
         raise not_found("channel", channel_id)
-    return int(found)
+    return int(latency_ms)
 
 
 def picture_routes(pictures: Pictures) -> list[RawRoute]:
     """GET /clips/{clip_id}/thumbnail and /channels/{channel_id}/frame.jpg."""
 
     async def thumbnail(scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
-        found = await pictures.thumbnail(given["clip_id"])
-        await _send_jpeg(scope, receive, send, found.jpeg, IMMUTABLE if found.is_final else "no-cache")
+        picture = await pictures.thumbnail(given["clip_id"])
+        await _send_jpeg(scope, receive, send, picture.jpeg, IMMUTABLE if picture.is_final else "no-cache")
 
     async def frame(scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
         channel_id = given["channel_id"]

@@ -1,4 +1,4 @@
-"""What is asked of a replay, and what the API says of one that is frozen.
+"""The request for a replay, and the API resource of a frozen one.
 
 Owns: the query of /channels/{id}/replay and replay.mp4, the facts of a plan. Must not know: how it is made.
 """
@@ -24,14 +24,14 @@ from appliance.media.index.view import RunClock
 
 DEFAULT_S = 20.0  # "what just happened"
 NS = 1_000_000_000
-STEP_NS = NS // 2  # looked at so often; the box bends a clock over seconds
-LEAST_NS = NS // 500  # a bend is told to a fraction of a frame
+STEP_NS = NS // 2  # sampling step; the box corrects a clock over seconds
+LEAST_NS = NS // 500  # a change of rate is reported to a fraction of a frame
 EVEN_US = 2
 SAME_S = 0.001
 
 
 def _plus(value: Any) -> Any:
-    """A zone's plus sign that was not written as %2B came as a space."""
+    """A plus sign of a zone that was not written as %2B arrives as a space."""
     return value.replace(" ", "+") if isinstance(value, str) else value
 
 
@@ -69,9 +69,9 @@ class ReplayTime(BaseModel):
 class Replay(BaseModel):
     """A frozen replay, in capture times: `start` is that of the first frame shown, `end` where the last ends.
 
-    A player that ignores edit lists shows `preroll_s` seconds before `start`: it seeks past them. Between two
-    of the `times`, which begin with `start` and finish with `end`, time goes evenly: a camera's clock runs at
-    its own pace, and is bent where the box learns it.
+    A player that ignores edit lists shows `preroll_s` seconds before `start`: it must seek past them. Between
+    two of the `times`, of which the first is `start` and the last `end`, time is linear: a camera's clock
+    runs at its own rate, which changes where the box corrects it.
     """
 
     url: str
@@ -86,7 +86,7 @@ class Replay(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReplayRequest:
     """A replay request, checked. Instants are capture times, microseconds."""
 
     start_us: int | None
@@ -94,17 +94,17 @@ class Asked:
     wait: bool
 
 
-def asked_of(query: ReplayQuery, rules: MarkRules) -> Asked:
+def check_replay_query(query: ReplayQuery, rules: MarkRules) -> ReplayRequest:
     """Raises Refused 422 for a duration longer than any clip may have."""
     if query.duration > rules.clips.max_duration_s:
         raise invalid("duration", f"must be at most {rules.clips.max_duration_s:g} seconds")
-    return Asked(query.start, round(query.duration * 1e6), query.wait)
+    return ReplayRequest(query.start, round(query.duration * 1e6), query.wait)
 
 
 def times_of(plan: Plan, clock: RunClock | None) -> list[tuple[float, int]]:
-    """(seconds after the first frame, capture time us), so near that what lies between goes evenly to 2 us.
+    """(seconds after the first frame, capture time us), close enough that interpolation is exact to 2 us.
 
-    Over several runs or holes, or without their clock, only begin and end are known.
+    Over several runs or gaps, or without their clock, only the two ends are known.
     """
     first, last = (0.0, plan.coverage_start_us), (plan.duration_s, plan.coverage_end_us)
     (_, start_ns, end_ns), *more = plan.media_spans
@@ -114,7 +114,7 @@ def times_of(plan: Plan, clock: RunClock | None) -> list[tuple[float, int]]:
         return [first, last]
     inner: list[Point] = []
     edges = [start_ns, *(at for _, at in course[1:-1]), end_ns]
-    for begin_ns, until_ns in pairwise(edges):  # between two of them the file's time and the run's go evenly
+    for begin_ns, until_ns in pairwise(edges):  # between two edges, file time is linear in the run's time
         steps = max(1, (until_ns - begin_ns) // STEP_NS)
         grid = [begin_ns + (until_ns - begin_ns) * each // steps for each in range(steps + 1)]
         rough = [(at, clock.wall_us(at)) for at in grid]
@@ -136,7 +136,7 @@ Point = tuple[int, int]
 
 
 def _bends(clock: RunClock, left: Point, right: Point) -> list[Point]:
-    """Points between two, until they say of the middle what the clock says."""
+    """Points between two, added until interpolating their middle agrees with the clock."""
     at = (left[0] + right[0]) // 2
     middle = (at, clock.wall_us(at))
     if right[0] - left[0] < LEAST_NS or abs(_between(left, right, at) - middle[1]) <= EVEN_US:
@@ -145,12 +145,12 @@ def _bends(clock: RunClock, left: Point, right: Point) -> list[Point]:
 
 
 def _straightened(points: list[Point]) -> list[Point]:
-    """Without those that lie between their neighbours."""
-    kept = points[:1]
+    """Without points that lie on the line between their neighbours."""
+    corners = points[:1]
     for point, after in pairwise(points[1:]):
-        if abs(_between(kept[-1], after, point[0]) - point[1]) > EVEN_US:
-            kept.append(point)
-    return [*kept, points[-1]]
+        if abs(_between(corners[-1], after, point[0]) - point[1]) > EVEN_US:
+            corners.append(point)
+    return [*corners, points[-1]]
 
 
 def _between(left: Point, right: Point, at: int) -> int:

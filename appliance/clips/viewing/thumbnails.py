@@ -1,7 +1,7 @@
 """Pictures of clips and channels as JPEGs: a key picture at once, the exact frame when a worker is idle.
 
-Owns: thumbnail files under clips_dir/thumbs, and who waits for which picture. Decoding happens in a media
-worker: of one key sample (`decode_key`), or of a short cut (clips/viewing/exact_frames.py).
+Owns: thumbnail files under clips_dir/thumbs, and which requests wait for which picture. Decoding happens in a
+media worker: of one key sample (`decode_key`), or of a short cut (clips/viewing/exact_frames.py).
 """
 
 from __future__ import annotations
@@ -40,16 +40,18 @@ from appliance.media.mp4.turn import Turn
 
 log = structlog.get_logger("pictures")
 
-WAIT_S = 2.0  # a request for a thumbnail holds this long, then says 503 Retry-After
-FRAME_WAIT_S = 3.0  # for an exact frame; a long group of pictures on a busy box, then the key must do
+WAIT_S = 2.0  # a request for a thumbnail waits this long, then gets 503 Retry-After
+# for an exact frame: longer with a long group of pictures on a busy box, then the key picture is sent
+FRAME_WAIT_S = 3.0
 HOPELESS_MAX = 10_000
-REFINE_MAX = 256  # clips whose first frame is still to be made; beyond that the oldest keep their key
-LOOK_BACK_US = 12_000_000  # a key picture older than this shows another moment: better none until the frame
+REFINE_MAX = 256  # clips whose first frame is still to be made; above that the oldest keep their key picture
+# a key picture older than this shows another moment: better none until the first frame is made
+LOOK_BACK_US = 12_000_000
 WIDTH_PX = 320
-KEEP_S = 5.0  # to write a few kB and their row
+KEEP_S = 5.0  # seconds to write a few kB and their row
 FRAME_WIDTH_PX = 1280
 
-# What may come instead of a picture; none of it is news.
+# Expected reasons why there is no picture; none of them is reported.
 _NO_PICTURE = (Refused, Unavailable, NoFootage, Malformed, FileLost, OSError)
 
 
@@ -82,7 +84,7 @@ class DecodeKey(Protocol):
 
 @dataclass(slots=True)
 class Pictures:
-    """Makes and keeps pictures. One job per clip at a time: ten tablets asking are one decode."""
+    """Makes and stores pictures. One job per clip at a time: ten tablets' requests cause one decode."""
 
     store: Store
     footage: Footage
@@ -141,18 +143,18 @@ class Pictures:
             return os.dup(open_fd(picture.picture.name)), picture
 
     async def frame(self, channel_id: str, at_us: int, latency_ms: int) -> bytes:
-        """The JPEG of the newest frame captured at or before `at_us`; where that cannot be had soon, of the
-        newest key picture. Raises as `at`."""
+        """The JPEG of the newest frame captured at or before `at_us`; if that takes too long, of the newest
+        key picture. Raises as `at`."""
         if self.exact is not None:
             with trio.move_on_after(FRAME_WAIT_S), suppress(*_NO_PICTURE):
                 return await self.exact.at(channel_id, at_us, latency_ms, width_px=FRAME_WIDTH_PX)
         return await self.at(channel_id, at_us, latency_ms, width_px=FRAME_WIDTH_PX, bulk=False)
 
     async def thumbnail(self, clip_id: str) -> Thumbnail:
-        """The clip's picture: its first frame when that was made already, else the key picture before it.
+        """The clip's picture: its first frame if that was made already, else the key picture before it.
 
         Raises Refused 404 or 410, Refused 409 `no_picture` when the clip has none, Unavailable 503 when it is
-        not there within 2 s.
+        not made within 2 s.
         """
         row = await self.store.read(lambda tx: load_row(tx, "clip", clip_id))
         exact = await self._read(exact_name(row))
@@ -165,9 +167,9 @@ class Pictures:
 
     async def _key(self, row: Row) -> bytes:
         while True:
-            kept = await self._read(key_name(row))
-            if kept is not None:
-                return kept
+            jpeg = await self._read(key_name(row))
+            if jpeg is not None:
+                return jpeg
             busy = self.making.get(row["id"])
             if busy is None:
                 return await self._make_key(row)
@@ -186,7 +188,7 @@ class Pictures:
             )
             try:
                 await self._keep(row, key_name(row), jpeg)
-            except (OSError, Unavailable) as error:  # shown all the same, and made again for the next one
+            except (OSError, Unavailable) as error:  # shown all the same, and made again for the next request
                 log.warning("picture_not_kept", clip=row["id"], reason=str(error))
             return jpeg
         except Refused as refused:
@@ -208,7 +210,8 @@ class Pictures:
         )
 
     async def _keep(self, row: Row, name: str, jpeg: bytes) -> None:
-        """The file and its row, both or neither when the box stops: a file without a row is nobody's."""
+        """Store the file and its row; if the box stops in between, the file without a row is found as a
+        stray."""
         with trio.move_on_after(KEEP_S, shield=True):
             async with self.disk.writing(self.clips_dir, name):
                 await in_thread(_write, self.clips_dir / name, jpeg, limiter=self.threads)
@@ -218,8 +221,8 @@ class Pictures:
         return await in_thread(_read_or_none, self.clips_dir / name, limiter=self.threads)
 
     def _refine_soon(self, row: Row) -> None:
-        """Have the clip's first frame made, where it is known. Far behind its key it takes a core for seconds
-        (1080p: 5 ms a picture), one at a time and behind all that people wait for."""
+        """Queue the clip's first frame, if its position is known. Far behind its key frame it takes a core
+        for seconds (1080p: 5 ms a picture): one at a time, after everything that a person waits for."""
         is_cut = row["status"] == ClipState.READY and row["preroll_us"] is not None
         if self.exact is None or not is_cut:
             return
@@ -230,9 +233,10 @@ class Pictures:
     async def run(
         self, *, hold: trio.Event | None = None, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Pictures of clips that became ready: the key at once, the first frame when a worker is idle.
+        """Make pictures of clips that became ready: the key picture at once, the first frame when a worker is
+        idle.
 
-        Until `hold` is set (safe mode) only those are made that somebody asks for.
+        Until `hold` is set (safe mode) only requested pictures are made.
         """
         if hold is not None and not hold.is_set():
             task_status.started()
@@ -289,13 +293,13 @@ def exact_name(row: Row) -> str:
 
 
 def key_name(row: Row) -> str:
-    """Of the key picture, until the first frame is there."""
+    """Of the key picture, until the first frame is made."""
     return f"thumbs/{row['id']}-m{row['media_rev']}-key.jpg"
 
 
 def note_picture(tx: Tx, row: Row, name: str) -> None:
-    """The file is there. Not journaled: thumbnail_url has been in every event since the first. What nobody
-    is shown any more is garbage."""
+    """The file exists. Not journaled: thumbnail_url has been in every event since the first. A picture that
+    is no longer shown becomes garbage."""
     sql = "SELECT thumbnail_path FROM clips WHERE id = ? AND media_rev = ? AND deleted_us IS NULL"
     now = tx.one(sql, (row["id"], row["media_rev"]))
     known = None if now is None else now["thumbnail_path"]
@@ -307,18 +311,18 @@ def note_picture(tx: Tx, row: Row, name: str) -> None:
     if known is not None:
         tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (known, tx.now_us))
     tx.run("UPDATE clips SET thumbnail_path = ? WHERE id = ?", (name, row["id"]))
-    tx.run("DELETE FROM garbage WHERE path = ?", (name,))  # of an earlier life of the database
+    tx.run("DELETE FROM garbage WHERE path = ?", (name,))  # left by an earlier state of the database
 
 
 def _read_or_none(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
-    except OSError:  # not made yet, or a disk that refuses: it can be made again
+    except OSError:  # not made yet, or a disk error: it can be made again
         return None
 
 
 def _write(path: Path, jpeg: bytes) -> None:
-    """A picture can be made again: renamed into place, not synced."""
+    """A picture can be made again: it is renamed into place, but not synced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".partial")
     try:

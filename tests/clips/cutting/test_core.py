@@ -2,34 +2,34 @@
 
 import pytest
 
-from appliance.clips.cutting.core import ChannelFacts, covered, footage_deadline_s, wait_is_over
+from appliance.clips.cutting.core import FootageState, covered, footage_deadline_s, wait_is_over
 
 END_US = 1_000_000_000
-NOTHING = ChannelFacts(None, False, False, None)
+NOTHING = FootageState(None, False, False, None)
 
 
-def over(facts: ChannelFacts, now_s: float = 10.0, deadline_s: float = 20.0) -> bool:
+def over(facts: FootageState, now_s: float = 10.0, deadline_s: float = 20.0) -> bool:
     return wait_is_over(END_US, facts, now_s=now_s, deadline_s=deadline_s)
 
 
 @pytest.mark.parametrize(("until_us", "done"), [(END_US - 1, False), (END_US, True), (END_US + 1, True)])
 def test_video_up_to_out_ends_it(until_us: int, done: bool) -> None:
-    facts = ChannelFacts(until_us, False, False, 0.1)
+    facts = FootageState(until_us, False, False, 0.1)
     assert covered(END_US, facts) is done
     assert over(facts) is done
 
 
 def test_a_run_begun_after_out_ends_it() -> None:
-    assert over(ChannelFacts(END_US - 5, True, False, 0.1))
+    assert over(FootageState(END_US - 5, True, False, 0.1))
 
 
 @pytest.mark.parametrize(("age_s", "done"), [(None, True), (2.9, False), (3.0, False), (3.1, True)])
 def test_a_source_that_is_down_ends_it_when_its_newest_part_is_old(age_s: float | None, done: bool) -> None:
-    assert over(ChannelFacts(END_US - 5, False, True, age_s)) is done
+    assert over(FootageState(END_US - 5, False, True, age_s)) is done
 
 
 def test_silence_of_a_source_not_known_to_be_down_is_waited_out() -> None:
-    assert not over(ChannelFacts(END_US - 5, False, False, 60.0))
+    assert not over(FootageState(END_US - 5, False, False, 60.0))
 
 
 def test_the_deadline_ends_it() -> None:

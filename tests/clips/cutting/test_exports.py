@@ -15,7 +15,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from appliance.clips.cutting.cutter import CutterHandle, run_cutter
 from appliance.clips.cutting.exports import Exports, difference, has_sound
-from appliance.clips.cutting.media_jobs import Inspection, Source
+from appliance.clips.cutting.media_jobs import Inspection, JobSource
 from appliance.clips.files.delivery import Delivery
 from appliance.clips.model import ClipIn, ClipPatch
 from appliance.clips.records import marks
@@ -62,7 +62,7 @@ class HandJobs:
     most: int = 0
     tell: Callable[[float], None] = lambda second: None
 
-    async def encode(self, source: Source, output: int, *, mode: str, **job: Any) -> None:
+    async def encode(self, source: JobSource, output: int, *, mode: str, **job: Any) -> None:
         assert [os.fstat(fd).st_size >= 0 for fd in source.descriptors]
         self.modes.append(mode)
         self.tell = job["on_progress"]
@@ -76,12 +76,12 @@ class HandJobs:
             raise self.trouble
         os.pwrite(output, FILM, 0)
 
-    async def inspect(self, source: Source, *, span_s: float) -> Inspection:
+    async def inspect(self, source: JobSource, *, span_s: float) -> Inspection:
         (piece,) = source.pieces
         assert os.pread(source.descriptors[0], 100, 0) == FILM and piece == (0, 0, len(FILM))
         return self.found
 
-    async def frame(self, source: Source, at_s: float, *, width_px: int, bulk: bool) -> bytes:
+    async def frame(self, source: JobSource, at_s: float, *, width_px: int, bulk: bool) -> bytes:
         raise Unavailable("no_worker", "not here")
 
 

@@ -15,7 +15,7 @@ import trio.testing
 
 from appliance.clips.cutting.exports import Exports
 from appliance.clips.cutting.from_own_file import OwnCuts
-from appliance.clips.files.clips_disk import ClipsDisk, Found, is_bare
+from appliance.clips.files.clips_disk import ClipsDisk, MountState, is_bare
 from appliance.clips.files.delivery import Delivery
 from appliance.clips.housekeeping.actor import ClipFiles, run_clip_files
 from appliance.clips.housekeeping.strays import sweep
@@ -86,7 +86,7 @@ async def gone(store: Store, sql: str) -> None:
 def test_a_mount_point_is_bare_where_the_disk_around_it_shows(
     place: str | None, device: int, root: str, is_away: bool
 ) -> None:
-    found = Found("id", device, root, is_own=device != 1)
+    found = MountState("id", device, root, is_own=device != 1)
     assert is_bare(place, Path(S) / "clips", found) is is_away
 
 

@@ -41,7 +41,7 @@ async def test_the_result_of_an_attempt_that_was_begun_again_does_not_count(
         "finish with a file": partial(cuts.finish, job=first, plan=plan, file_path="late.mp4"),
         "fail": partial(cuts.fail, job=first, message="late"),
         "put back": partial(cuts.put_back, job=first),
-        "progress": partial(cuts.tell_progress, job=first, share=0.5),
+        "progress": partial(cuts.journal_progress, job=first, share=0.5),
     }
     assert not await bench.store.write(results[result])
     assert await bench.row("clips", clip_id) == before and bench.store.journal.head == head

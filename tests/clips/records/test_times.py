@@ -2,7 +2,7 @@
 
 import pytest
 
-from appliance.clips.records.times import Span, refuse_ahead, resolve_start
+from appliance.clips.records.times import SessionSpan, refuse_ahead, resolve_start
 from appliance.kernel.clock import from_rfc3339, to_rfc3339
 from appliance.kernel.errors import Refused
 
@@ -12,7 +12,7 @@ MADRID = "Europe/Madrid"
 def resolve(
     text: str, *, now: str, start: str | None = None, end: str | None = None, zone: str = MADRID
 ) -> str:
-    span = Span(from_rfc3339(start) if start else None, from_rfc3339(end) if end else None)
+    span = SessionSpan(from_rfc3339(start) if start else None, from_rfc3339(end) if end else None)
     return to_rfc3339(resolve_start(text, now_us=from_rfc3339(now), zone=zone, span=span))
 
 

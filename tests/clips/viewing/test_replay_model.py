@@ -7,7 +7,13 @@ from itertools import pairwise
 
 import pytest
 
-from appliance.clips.viewing.replay_model import DEFAULT_S, FrozenQuery, ReplayQuery, asked_of, times_of
+from appliance.clips.viewing.replay_model import (
+    DEFAULT_S,
+    FrozenQuery,
+    ReplayQuery,
+    check_replay_query,
+    times_of,
+)
 from appliance.http.requests import parse_query
 from appliance.kernel.errors import Refused
 from appliance.media.clock.timeline import Knot, RunClock
@@ -20,7 +26,7 @@ LATE_US = 120_000
 
 
 def test_without_a_word_it_is_the_last_seconds() -> None:
-    asked = asked_of(parse_query("", ReplayQuery), mark_rules())
+    asked = check_replay_query(parse_query("", ReplayQuery), mark_rules())
     assert (asked.start_us, asked.duration_us, asked.wait) == (None, DEFAULT_S * 1_000_000, False)
 
 
@@ -28,16 +34,19 @@ def test_without_a_word_it_is_the_last_seconds() -> None:
     "start", ["2026-11-20T19:00:00Z", "2026-11-20T20:00:00+01:00", "2026-11-20T20:00:00%2B01:00"]
 )
 def test_an_instant_may_come_with_a_zone_whose_plus_was_not_escaped(start: str) -> None:
-    asked = asked_of(parse_query(f"start={start}&duration=1.5&wait=1", ReplayQuery), mark_rules())
+    asked = check_replay_query(parse_query(f"start={start}&duration=1.5&wait=1", ReplayQuery), mark_rules())
     assert (asked.start_us, asked.duration_us, asked.wait) == (KICKOFF_US, 1_500_000, True)
 
 
 def test_nothing_is_longer_than_a_clip_may_be() -> None:
     rules = mark_rules()
     longest = rules.clips.max_duration_s
-    assert asked_of(parse_query(f"duration={longest}", ReplayQuery), rules).duration_us == longest * 1_000_000
+    assert (
+        check_replay_query(parse_query(f"duration={longest}", ReplayQuery), rules).duration_us
+        == longest * 1_000_000
+    )
     with pytest.raises(Refused) as refused:
-        asked_of(parse_query(f"duration={longest + 0.1}", ReplayQuery), rules)
+        check_replay_query(parse_query(f"duration={longest + 0.1}", ReplayQuery), rules)
     assert [each.loc for each in refused.value.errors] == ["duration"]
 
 

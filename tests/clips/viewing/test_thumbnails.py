@@ -15,7 +15,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from appliance.clips.cutting.media_jobs import Source
+from appliance.clips.cutting.media_jobs import JobSource
 from appliance.clips.cutting.planner import Planner
 from appliance.clips.files.delivery import Delivery
 from appliance.clips.model import ClipIn, ClipPatch
@@ -58,7 +58,7 @@ class HandJobs:
     asked: list[tuple[float, bool]] = field(default_factory=list)
     trouble: Exception | None = None
 
-    async def frame(self, source: Source, at_s: float, *, width_px: int, bulk: bool) -> bytes:
+    async def frame(self, source: JobSource, at_s: float, *, width_px: int, bulk: bool) -> bytes:
         self.asked.append((at_s, bulk))
         await self.gate.wait()
         if self.trouble is not None:
