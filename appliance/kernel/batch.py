@@ -56,7 +56,7 @@ class _LostTransaction(Unavailable):
 
 
 @dataclass(slots=True)
-class Request(Generic[T]):
+class WriteRequest(Generic[T]):
     """One waiting closure; `done` is set once `value` or `error` holds its outcome."""
 
     closure: Callable[[Tx], T]
@@ -76,7 +76,7 @@ class Request(Generic[T]):
             del error  # breaks the reference cycle frame - error - request
 
 
-def commit(db: apsw.Connection, batch: Sequence[Request[Any]], clock: Clock) -> BaseException | None:
+def commit(db: apsw.Connection, batch: Sequence[WriteRequest[Any]], clock: Clock) -> BaseException | None:
     """Run and commit the whole batch. Blocks. Returns the error that must end the daemon, or None."""
     try:
         db.execute("BEGIN IMMEDIATE")
@@ -89,7 +89,7 @@ def commit(db: apsw.Connection, batch: Sequence[Request[Any]], clock: Clock) -> 
 
 
 def refuse_changes(
-    db: apsw.Connection, batch: Sequence[Request[Any]], clock: Clock, refuse: Callable[[], Unavailable]
+    db: apsw.Connection, batch: Sequence[WriteRequest[Any]], clock: Clock, refuse: Callable[[], Unavailable]
 ) -> None:
     """For a disk that cannot be written: a closure that only reads is answered, all others are refused."""
     for request in batch:
@@ -106,7 +106,7 @@ def refuse_changes(
             request.value, request.error = None, refuse()
 
 
-def _perform(db: apsw.Connection, request: Request[Any], now_us: int) -> None:
+def _perform(db: apsw.Connection, request: WriteRequest[Any], now_us: int) -> None:
     tx = Tx(db, now_us)
     db.execute("SAVEPOINT request")
     try:
@@ -128,7 +128,7 @@ def _perform(db: apsw.Connection, request: Request[Any], now_us: int) -> None:
 
 
 def _fail_all(
-    db: apsw.Connection, batch: Sequence[Request[Any]], error: BaseException
+    db: apsw.Connection, batch: Sequence[WriteRequest[Any]], error: BaseException
 ) -> BaseException | None:
     if not db.get_autocommit():
         try:

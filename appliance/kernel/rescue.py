@@ -43,7 +43,7 @@ _BAD: Final = (apsw.Error, OSError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class RescueReport:
     """What the rescue did, for /readyz and the log. `snapshot`: "" when none could be used."""
 
     reason: str
@@ -129,7 +129,7 @@ def _lost_end(db: apsw.Connection, witness: Witness | None, log_now: int) -> str
 
 def rescue(
     path: Path, snapshots: Sequence[Path], reason: str, now_us: int, witness: Witness | None = None
-) -> Report:
+) -> RescueReport:
     """Move what is at `path` aside and put a new database in its place. `snapshots`: newest first.
 
     Raises OSError when not even an empty database can be made.
@@ -143,7 +143,7 @@ def rescue(
         rows = _build(draft, base, damaged)
         if rows is None:  # the rows taken from the damaged file contradict each other
             rows = _build(draft, base, None) or 0
-        report = Report(reason, now_us, aside.name, base.name if base is not None else "", rows)
+        report = RescueReport(reason, now_us, aside.name, base.name if base is not None else "", rows)
         _begin_anew(draft, path, report, witness, now_us)
     except (apsw.Error, OSError) as error:  # the disk has no room for it: the damaged file stays in place
         _remove(draft)
@@ -252,7 +252,7 @@ def install(path: Path, backup: Path, now_us: int) -> Path:
     draft = path.with_name(f"{path.name}.draft")
     try:
         _build(draft, backup, None)
-        _begin_anew(draft, path, Report("restored by hand", now_us, "", backup.name, 0), None, now_us)
+        _begin_anew(draft, path, RescueReport("restored by hand", now_us, "", backup.name, 0), None, now_us)
     except (apsw.Error, WrongDatabase) as error:
         raise ValueError(f"{backup} cannot be used: {error}") from error
     aside = _aside(path, now_us)
@@ -365,7 +365,7 @@ def _floor(db: apsw.Connection, replaced: Path, now_us: int) -> int:
     return max([(now_us - _FLOOR_FROM_US) // 1_000_000, *(floor + _SKIP for floor in (0, *floors))])
 
 
-def _begin_anew(draft: Path, replaced: Path, report: Report, witness: Witness | None, now_us: int) -> None:
+def _begin_anew(draft: Path, replaced: Path, report: RescueReport, witness: Witness | None, now_us: int) -> None:
     db = connect(draft, _FLAGS)
     try:
         head = int(db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'journal'").get)

@@ -55,7 +55,7 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class SafeModeDecision:
     """`on`: start without the parts that may have ended the runs before. `reason` is for people."""
 
     on: bool
@@ -63,7 +63,9 @@ class Decision:
     reason: str = ""
 
 
-def decide(left: Marker | None, *, boot: str, now_us: int, version: str = "") -> tuple[Marker, Decision]:
+def decide(
+    left: Marker | None, *, boot: str, now_us: int, version: str = ""
+) -> tuple[Marker, SafeModeDecision]:
     """The marker of the run that begins now, and whether it begins in safe mode.
 
     `left` is the marker on disk: the run before did not end cleanly. A marker of another boot means a power
@@ -71,7 +73,7 @@ def decide(left: Marker | None, *, boot: str, now_us: int, version: str = "") ->
     is dated when it is noticed, at the next start.
     """
     if left is None or left.boot_id != boot or left.version != version:
-        return Marker(boot, version=version), Decision(False)
+        return Marker(boot, version=version), SafeModeDecision(False)
     exits = tuple(us for us in (*left.exits_us, now_us) if now_us - WINDOW_US < us <= now_us)
     ended = dict(left.ended)
     if left.trying:
@@ -82,14 +84,18 @@ def decide(left: Marker | None, *, boot: str, now_us: int, version: str = "") ->
         reason = f"turning on {left.trying} ended the box{why}"
     on = len(exits) >= EXITS_MAX or bool(ended)
     marker = Marker(boot, exits, ended=ended, was_safe=on, version=version)
-    return marker, Decision(on, len(exits), reason if on else "")
+    return marker, SafeModeDecision(on, len(exits), reason if on else "")
 
 
 class SafeMode:
     """The parts held back in this run. Level-triggered: a part gets its `hold` and waits for it."""
 
     def __init__(
-        self, decision: Decision, parts: Sequence[str], held_back: Sequence[str], ended: Mapping[str, int]
+        self,
+        decision: SafeModeDecision,
+        parts: Sequence[str],
+        held_back: Sequence[str],
+        ended: Mapping[str, int],
     ) -> None:
         self.reason = decision.reason
         self.exits = decision.exits

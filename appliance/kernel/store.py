@@ -22,7 +22,7 @@ import apsw
 import structlog
 import trio
 
-from appliance.kernel.batch import Request, StoreBroken, StoreFull, StoreReadOnly, commit, refuse_changes
+from appliance.kernel.batch import StoreBroken, StoreFull, StoreReadOnly, WriteRequest, commit, refuse_changes
 from appliance.kernel.clock import Clock
 from appliance.kernel.connection import backup, close, connect, fail, is_full, read
 from appliance.kernel.errors import Unavailable
@@ -48,7 +48,7 @@ ATTACH_S = 1.0  # seconds between checks of a disk that could not be written
 __all__ = ["Store", "StoreBroken", "StoreFull", "StoreReadOnly", "open_store"]
 
 
-class Claim(Protocol):
+class StateLock(Protocol):
     """The exclusive right to write to the state folder. It is released while the disk cannot be written, so
     that the disk can be unmounted and repaired while the box runs."""
 
@@ -69,7 +69,7 @@ class Store:
         *,
         in_thread: bool = True,
         vfs: str | None = None,
-        claim: Claim | None = None,
+        claim: StateLock | None = None,
     ) -> None:
         self.path = path
         self._claim = claim
@@ -77,7 +77,7 @@ class Store:
         self.journal = Journal(self.read)
         self._in_thread = in_thread
         self._vfs = vfs
-        self._send, self._receive = trio.open_memory_channel[Request[Any]](QUEUE_MAX)
+        self._send, self._receive = trio.open_memory_channel[WriteRequest[Any]](QUEUE_MAX)
         self._writer_limiter = trio.CapacityLimiter(1)
         self._reader_limiter = trio.CapacityLimiter(READERS)
         self._reader_threads = trio.CapacityLimiter(READERS)
@@ -102,7 +102,7 @@ class Store:
 
         Raises whatever the closure raised (its savepoint is rolled back), StoreFull, or StoreBroken.
         """
-        request = Request(closure)
+        request = WriteRequest(closure)
         try:
             await self._send.send(request)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -224,9 +224,9 @@ class Store:
                 request.error = StoreBroken("the database stopped before this was written")
                 request.done.set()
 
-    def _waiting(self, limit: int) -> list[Request[Any]]:
+    def _waiting(self, limit: int) -> list[WriteRequest[Any]]:
         """Up to `limit` requests that are already queued."""
-        batch: list[Request[Any]] = []
+        batch: list[WriteRequest[Any]] = []
         while len(batch) < limit:
             try:
                 batch.append(self._receive.receive_nowait())
@@ -234,7 +234,7 @@ class Store:
                 break
         return batch
 
-    async def _commit(self, batch: list[Request[Any]]) -> None:
+    async def _commit(self, batch: list[WriteRequest[Any]]) -> None:
         broken: BaseException | None = None
         with trio.CancelScope(shield=True), trio.move_on_after(COMMIT_LIMIT_S) as limit:
             if self._in_thread:
@@ -257,7 +257,7 @@ class Store:
         if broken is not None:
             raise StoreBroken(str(broken)) from broken
 
-    def _commit_batch(self, batch: Sequence[Request[Any]]) -> BaseException | None:
+    def _commit_batch(self, batch: Sequence[WriteRequest[Any]]) -> BaseException | None:
         """One transaction for the whole batch, in the writer's thread. Returns the error that must end the
         daemon."""
         if self.detached is not None and self._may_attach():
@@ -285,7 +285,7 @@ class Store:
     # -- a disk that cannot be written -------------------------------------------------------------
 
     def _detach_if_refused(
-        self, batch: Sequence[Request[Any]], fatal: BaseException | None
+        self, batch: Sequence[WriteRequest[Any]], fatal: BaseException | None
     ) -> BaseException | None:
         """Continue with a copy when the cause is the disk; otherwise return `fatal` unchanged."""
         reason = refusal(self.path.parent)
@@ -359,7 +359,12 @@ class Store:
 
 @asynccontextmanager
 async def open_store(
-    path: Path, clock: Clock, *, in_thread: bool = True, vfs: str | None = None, claim: Claim | None = None
+    path: Path,
+    clock: Clock,
+    *,
+    in_thread: bool = True,
+    vfs: str | None = None,
+    claim: StateLock | None = None,
 ) -> AsyncIterator[Store]:
     """The store for the length of the block. On leaving, queued closures are finished first.
 

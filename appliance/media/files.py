@@ -1,4 +1,4 @@
-"""Opening recordings by name: each file once, all closed together."""
+"""Open recordings by name: each file once, all closed together."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from appliance.kernel.errors import Unavailable
 from appliance.kernel.retry import Backoff
 from appliance.kernel.signal import Signal
 from appliance.kernel.threads import in_thread
-from appliance.media.index.spans import Coverage, Gap
+from appliance.media.index.spans import Gap, TimelineCoverage
 from appliance.media.index.view import SegmentView
 from appliance.recordings.channel.channel_index import Channel
 from appliance.recordings.following import disk
@@ -129,11 +129,11 @@ class RecordingsHandle:
         one = self._state.followed.get(channel_id)
         return one is not None and one.channel.run_begun_after(instant_us)
 
-    def coverage(self, channel_id: str, start_us: int, end_us: int) -> Coverage:
+    def coverage(self, channel_id: str, start_us: int, end_us: int) -> TimelineCoverage:
         """Spans, gaps with reasons and runs of [start_us, end_us) of wall time."""
         one = self._state.followed.get(channel_id)
         if one is None:
-            return Coverage((), (), ())
+            return TimelineCoverage((), (), ())
         return one.channel.coverage(start_us, end_us, is_live=one.state == "on", last_ended=one.last_ended())
 
     def gaps(self, channel_id: str, start_us: int, end_us: int) -> Sequence[Gap]:

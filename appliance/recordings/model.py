@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
 from appliance.kernel.fields import Input, Instant
-from appliance.media.index.spans import Coverage, Reason
+from appliance.media.index.spans import Reason, TimelineCoverage
 
 FootageState = Literal["on", "stalled", "none"]
 
@@ -171,7 +171,7 @@ class Timeline(BaseModel):
 
 
 def timeline_resource(
-    channel: ChannelFootage, start_us: int, end_us: int, known: Coverage, frames: list[int] | None
+    channel: ChannelFootage, start_us: int, end_us: int, known: TimelineCoverage, frames: list[int] | None
 ) -> dict[str, Any]:
     """The timeline as the API shows it; `known` in wall time, `frames` in capture time."""
     late_us = channel.latency_us

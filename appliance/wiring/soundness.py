@@ -10,7 +10,7 @@ from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.rescue import (
     RESCUED,
-    Report,
+    RescueReport,
     clear_suspect_mark,
     fact_of,
     find_damage,
@@ -99,16 +99,16 @@ def _refuse_other_site(settings: Settings, owner: str) -> None:
         )
 
 
-def read_report(tx: ReadTx) -> Report | None:
+def read_report(tx: ReadTx) -> RescueReport | None:
     """The last rescue of this database; None when there was none."""
     text = tx.value("SELECT value FROM meta WHERE key = ?", (RESCUED,))
     try:
-        return Report(**json.loads(text)) if text is not None else None
+        return RescueReport(**json.loads(text)) if text is not None else None
     except (TypeError, ValueError):
         return None
 
 
-def database_part(report: Report | None, state_dir: Path) -> Part:
+def database_part(report: RescueReport | None, state_dir: Path) -> Part:
     """Red until a person has put the damaged file away."""
     if report is None or not report.aside or not _is_there(state_dir, report.aside):
         return Part("ok", "whole")

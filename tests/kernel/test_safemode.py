@@ -15,10 +15,10 @@ from appliance.kernel.safemode import (
     AGAIN_S,
     MARKER,
     QUIET_S,
-    Decision,
     Marker,
     MarkerFile,
     SafeMode,
+    SafeModeDecision,
     decide,
     open_safe_mode,
     run_leaving,
@@ -65,7 +65,7 @@ def test_a_reboot_is_no_crash_and_another_release_begins_anew() -> None:
 
 def test_the_reason_names_the_count_and_the_last_error() -> None:
     _, decision = decide(Marker("b", (1, 2), "StoreBroken: disk I/O error"), boot="b", now_us=3)
-    assert decision == Decision(
+    assert decision == SafeModeDecision(
         True, 3, "3 abnormal exits in 2 minutes; the last: StoreBroken: disk I/O error"
     )
 
@@ -155,6 +155,6 @@ async def test_parts_come_back_one_at_a_time_and_the_box_is_as_before(
 
 
 async def test_a_box_without_safe_mode_has_nothing_to_leave(tmp_path: Path) -> None:
-    safe = SafeMode(Decision(False), PARTS, (), {})
+    safe = SafeMode(SafeModeDecision(False), PARTS, (), {})
     await run_leaving(safe, MarkerFile(tmp_path / MARKER, Marker("b")))
     assert not (tmp_path / MARKER).exists()

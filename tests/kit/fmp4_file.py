@@ -15,7 +15,7 @@ from pathlib import Path
 
 from appliance.media.cut.plan import Plan
 from appliance.media.index.index import SegmentIndex
-from appliance.media.index.view import RunClock, SegmentView
+from appliance.media.index.view import MediaClock, SegmentView
 from appliance.media.mp4 import boxes
 from appliance.media.mp4.fmp4 import Track
 from appliance.media.mp4.fragment import Sample, Traf, part
@@ -61,7 +61,7 @@ class Recordings:
         body = [os.pread(self.open_fd(piece.name), piece.length, piece.offset) for piece in plan.ranges]
         return plan.header + b"".join(body)
 
-    def add(self, name: str, data: bytes, clock: RunClock) -> SegmentView:
+    def add(self, name: str, data: bytes, clock: MediaClock) -> SegmentView:
         """Write a file and index it."""
         (self.folder / name).write_bytes(data)
         index = SegmentIndex(name)
@@ -92,7 +92,7 @@ class Recordings:
         start_us: int = START_US,
         part_s: float = 0.4,
         segment_s: float = 1e9,
-        clock: RunClock | None = None,
+        clock: MediaClock | None = None,
         mtxi: bool = True,
     ) -> None:
         """One run: `media` as MediaMTX would leave it on disk; media time 0 is its first picture."""

@@ -14,7 +14,7 @@ import trio
 
 from appliance.kernel.clock import wall_us
 from appliance.live.video import LiveVideo
-from appliance.media.bitstream.access_points import Entry, entry_of, sample_nals
+from appliance.media.bitstream.access_points import AccessPoint, entry_of, sample_nals
 from appliance.media.mp4 import boxes
 from appliance.media.mp4.fmp4 import TrackRun, parse_init, parse_moof
 from tests.kit.barcode import Media, encode, number_of
@@ -146,9 +146,9 @@ async def test_a_player_that_needs_an_idr_picture_gets_one_before_the_recovery_p
         shown = numbers(viewer)
         assert shown[1:] == list(range(270, 269 + len(shown))), "a grey picture first"
         first = viewer.chunks[-1][1]
-        assert b"\x65" in first and entry_of("h264", sample_nals(first[first.index(b"mdat") + 4 :])) == Entry(
-            "idr"
-        )
+        assert b"\x65" in first and entry_of(
+            "h264", sample_nals(first[first.index(b"mdat") + 4 :])
+        ) == AccessPoint("idr")
 
 
 async def test_a_key_of_long_ago_is_waited_past_not_begun_at(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from appliance.media.cut.coverage import Missing, explained
+from appliance.media.cut.coverage import MissingSpan, explained
 from appliance.media.index.spans import Gap, Reason
 
 T0 = 1_790_000_000_000_000
@@ -35,16 +35,16 @@ def gap(start_s: float, end_s: float | None, reason: Reason) -> Gap:
 )
 def test_one_outage_has_one_word_in_clips_too(word: Any, start_s: float, end_s: float, reason: Any) -> None:
     gaps = [gap(-10, 0, "no_footage"), gap(2, 5, "source_lost"), gap(9, None, "recorder_restart")]
-    one = Missing(T0 + round(start_s * S), T0 + round(end_s * S), word)
+    one = MissingSpan(T0 + round(start_s * S), T0 + round(end_s * S), word)
     assert explained([one], gaps, LATE_US) == (one._replace(reason=reason),)
 
 
 def test_a_span_over_two_outages_has_the_word_of_the_longer_one() -> None:
     gaps = [gap(2, 3, "source_lost"), gap(3.1, 6, "recorder_restart")]
-    [found] = explained([Missing(T0 + 2 * S, T0 + 6 * S, "gap")], gaps, LATE_US)
+    [found] = explained([MissingSpan(T0 + 2 * S, T0 + 6 * S, "gap")], gaps, LATE_US)
     assert found.reason == "recorder_restart"
 
 
 def test_nothing_known_changes_nothing() -> None:
-    missing = (Missing(T0, T0 + S, "gap"), Missing(T0 + 2 * S, T0 + 3 * S, "no_footage"))
+    missing = (MissingSpan(T0, T0 + S, "gap"), MissingSpan(T0 + 2 * S, T0 + 3 * S, "no_footage"))
     assert explained(missing, [], 0) == missing and explained((), [gap(0, None, "source_lost")], 0) == ()

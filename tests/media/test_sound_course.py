@@ -12,19 +12,19 @@ import pytest
 
 from appliance.media.cut import sound as tested
 from appliance.media.cut.clip_time import ClipTime
-from appliance.media.cut.sound import Stretch
+from appliance.media.cut.sound import VideoStretch
 from appliance.media.mp4.moof import TrackRun
 
 VIDEO = 90_000
 PACKET = 1024
 
 
-def stretch(course: ClipTime | None, *, begin: int = 0, end: int = 10 * VIDEO, at: int = 0) -> Stretch:
+def stretch(course: ClipTime | None, *, begin: int = 0, end: int = 10 * VIDEO, at: int = 0) -> VideoStretch:
     reader = cast(Any, SimpleNamespace(links=[SimpleNamespace(segment=SimpleNamespace(base_ns=0))]))
-    return Stretch(reader, 0, (0, 0), (0, 0), begin, begin, end, at, [], course)
+    return VideoStretch(reader, 0, (0, 0), (0, 0), begin, begin, end, at, [], course)
 
 
-def added(rate: int, *parts: tuple[Stretch, int, list[int]]) -> Any:
+def added(rate: int, *parts: tuple[VideoStretch, int, list[int]]) -> Any:
     """The table after (stretch, first tick, durations of its packets) were added."""
     track = cast(Any, SimpleNamespace(timescale=rate))
     made = tested._Sound(track, None, bytearray())

@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from appliance.kernel.rescue import Report
+from appliance.kernel.rescue import RescueReport
 from appliance.kernel.witness import Witness, write_witness
 from appliance.ops.snapshots import take_snapshot
 from appliance.settings import Settings, SettingsError, check_settings
@@ -100,7 +100,7 @@ def test_copies_go_where_the_settings_say(tmp_path: Path) -> None:
 
 def test_a_rescue_is_red_until_the_old_file_is_put_away(tmp_path: Path) -> None:
     assert database_part(None, tmp_path).status == "ok"
-    report = Report("the database is damaged", NOW_US, "box.db.damaged-1", "box-1.db", 12)
+    report = RescueReport("the database is damaged", NOW_US, "box.db.damaged-1", "box-1.db", 12)
     (tmp_path / report.aside).touch()
     part = database_part(report, tmp_path)
     assert part.status == "bad" and "box-1.db and 12 rows" in part.detail

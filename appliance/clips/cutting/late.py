@@ -37,7 +37,7 @@ from appliance.kernel.retry import RetrySchedule
 from appliance.kernel.rows import load_row
 from appliance.kernel.store import Store, StoreBroken
 from appliance.kernel.tx import ReadTx, Row, Tx
-from appliance.media.cut.coverage import Missing, absent_us, explained
+from appliance.media.cut.coverage import MissingSpan, absent_us, explained
 from appliance.media.cut.plan import NoFootage, Plan
 
 log = structlog.get_logger("cutter")
@@ -65,7 +65,7 @@ class LateClip:
     mode: str
     had_us: int
     known: str | None
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[MissingSpan, ...] = ()
 
     def known_now(self, footage: Footage) -> str:
         """Digest of the index's state for the span and the key frame before it."""
@@ -162,10 +162,10 @@ def find_late(tx: ReadTx) -> list[LateClip]:
 def _late(row: Row) -> LateClip:
     start_us, end_us = row["start_us"], row["start_us"] + row["duration_us"]
     had_us = row["failed_had_us"] or 0
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[MissingSpan, ...] = ()
     if row["status"] == ClipState.READY:
         missing = tuple(
-            Missing(from_rfc3339(each["start"]), from_rfc3339(each["end"]), each["reason"])
+            MissingSpan(from_rfc3339(each["start"]), from_rfc3339(each["end"]), each["reason"])
             for each in json.decode(row["coverage"].encode())["missing"]
         )
         had_us = row["duration_us"] - absent_us([each[:2] for each in missing], start_us, end_us)
@@ -188,7 +188,7 @@ def note_known(tx: Tx, clip_id: str, known: str | None) -> None:
     tx.run("UPDATE clips SET late_known = ? WHERE id = ?", (known, clip_id))
 
 
-def reword(tx: Tx, late: LateClip, missing: Sequence[Missing]) -> None:
+def reword(tx: Tx, late: LateClip, missing: Sequence[MissingSpan]) -> None:
     """Replace the reasons in the clip's `coverage.missing`; nothing when the clip has been cut again."""
     row = tx.one("SELECT * FROM clips WHERE id = ? AND deleted_us IS NULL", (late.clip_id,))
     if row is None or row["media_rev"] != late.media_rev or row["status"] != ClipState.READY:

@@ -18,7 +18,7 @@ from appliance.clips.records.rows import drop_picture, journal_clip
 from appliance.kernel import json
 from appliance.kernel.clock import DAY_US, to_rfc3339
 from appliance.kernel.tx import ReadTx, Row, Tx
-from appliance.media.cut.coverage import Missing, absent_us
+from appliance.media.cut.coverage import MissingSpan, absent_us
 from appliance.media.cut.plan import Plan
 
 MAX_ATTEMPTS = 3
@@ -283,7 +283,7 @@ def coverage(plan: Plan) -> dict[str, Any]:
     }
 
 
-def missing_resource(missing: Sequence[Missing]) -> list[dict[str, str]]:
+def missing_resource(missing: Sequence[MissingSpan]) -> list[dict[str, str]]:
     return [
         {"start": to_rfc3339(each.start_us), "end": to_rfc3339(each.end_us), "reason": each.reason}
         for each in missing

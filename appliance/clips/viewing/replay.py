@@ -39,7 +39,7 @@ from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 from appliance.media.cut.plan import NoFootage, Plan
-from appliance.media.index.view import RunClock
+from appliance.media.index.view import MediaClock
 from appliance.media.mp4.fmp4 import Malformed
 
 HOLD_S = 15.0  # ?wait=1 waits this long for footage that is still coming
@@ -127,7 +127,7 @@ class Replays:
         }
         return FrozenReplay(f"/channels/{channel_id}/replay.mp4?{urlencode(query)}", plan)
 
-    async def _clock(self, channel_id: str, plan: Plan) -> RunClock | None:
+    async def _clock(self, channel_id: str, plan: Plan) -> MediaClock | None:
         """The clock of the run a plan begins with."""
         start_us, end_us = plan.coverage_start_us + plan.latency_us, plan.coverage_end_us + plan.latency_us
         views = await self.footage.views(channel_id, start_us, end_us)

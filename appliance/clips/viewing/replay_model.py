@@ -20,7 +20,7 @@ from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import invalid
 from appliance.kernel.fields import Input, Instant
 from appliance.media.cut.plan import Plan
-from appliance.media.index.view import RunClock
+from appliance.media.index.view import MediaClock
 
 DEFAULT_S = 20.0  # "what just happened"
 NS = 1_000_000_000
@@ -101,7 +101,7 @@ def check_replay_query(query: ReplayQuery, rules: MarkRules) -> ReplayRequest:
     return ReplayRequest(query.start, round(query.duration * 1e6), query.wait)
 
 
-def times_of(plan: Plan, clock: RunClock | None) -> list[tuple[float, int]]:
+def times_of(plan: Plan, clock: MediaClock | None) -> list[tuple[float, int]]:
     """(seconds after the first frame, capture time us), close enough that interpolation is exact to 2 us.
 
     Over several runs or gaps, or without their clock, only the two ends are known.
@@ -135,7 +135,7 @@ def _file_s(course: Sequence[tuple[float, int]], media_ns: int) -> float:
 Point = tuple[int, int]
 
 
-def _bends(clock: RunClock, left: Point, right: Point) -> list[Point]:
+def _bends(clock: MediaClock, left: Point, right: Point) -> list[Point]:
     """Points between two, added until interpolating their middle agrees with the clock."""
     at = (left[0] + right[0]) // 2
     middle = (at, clock.wall_us(at))
@@ -157,7 +157,7 @@ def _between(left: Point, right: Point, at: int) -> int:
     return left[1] + (right[1] - left[1]) * (at - left[0]) // (right[0] - left[0])
 
 
-def replay_resource(url: str, plan: Plan, clock: RunClock | None) -> dict[str, Any]:
+def replay_resource(url: str, plan: Plan, clock: MediaClock | None) -> dict[str, Any]:
     """The facts of a plan, as `Replay` shows them."""
     return {
         "url": url,

@@ -1,11 +1,11 @@
-"""At which pictures decoding may begin, told by their NAL units.
+"""At which pictures decoding may begin, determined from their NAL units.
 
-Owns: IDR, CRA, BLA and recovery points of H.264 and HEVC, and how soon pictures are right after them.
-Must not know: files, containers, time. A container's own flag (trun, stss) is not asked: recorders set it
+Owns: IDR, CRA, BLA and recovery points of H.264 and HEVC, and how soon after them pictures are correct. Must
+not know: files, containers, time. The container's own flags (trun, stss) are not used: recorders set them
 wrongly in both directions. Hostile bytes give None, never an error.
 
 A recovery point with `recovery > 0` is how streams with intra refresh begin: no picture is wholly intra, and
-pictures are right only from the recovery-th counted picture on (`counts` says which ones count).
+pictures are correct only from the recovery-th counted picture on (`counts` defines which ones count).
 Sources: ITU-T H.264 7.4.1.2.4, D.1.8 and D.2.8; H.265 7.4.2.2, D.2.8 and D.3.8.
 """
 
@@ -28,11 +28,11 @@ _RECOVERY_POINT: Final = 6  # payloadType in both codecs
 _MAX_RECOVERY: Final = 1 << 16  # log2_max_frame_num and log2_max_poc_lsb are at most 16
 
 
-class Entry(NamedTuple):
+class AccessPoint(NamedTuple):
     """A picture at which decoding may begin.
 
-    `recovery`: 0 when this picture and all after it in output order are right; else how many counted pictures
-    later (see `counts`) that is so. `exact`: then bit for bit, not approximately.
+    `recovery`: 0 when this picture and all after it in output order are correct; else after how many counted
+    pictures (see `counts`) they are. `exact`: then bit for bit, not approximately.
     """
 
     kind: Kind
@@ -40,12 +40,12 @@ class Entry(NamedTuple):
     exact: bool = True
 
 
-def entry_of(codec: VideoCodec, nals: Iterable[bytes]) -> Entry | None:
-    """What the access unit `nals` (decode order, NAL headers included) is as an entry; None: it is none.
+def entry_of(codec: VideoCodec, nals: Iterable[bytes]) -> AccessPoint | None:
+    """The entry that the access unit `nals` (decode order, NAL headers included) is; None: it is not one.
 
-    The first bytes of each NAL unit are enough; the walk ends at the first slice.
+    The first bytes of each NAL unit are enough; reading stops at the first slice.
     """
-    recovery: Entry | None = None
+    recovery: AccessPoint | None = None
     sei = _H264_SEI if codec == "h264" else _HEVC_SEI
     for nal in nals:
         if not nal:
@@ -54,20 +54,20 @@ def entry_of(codec: VideoCodec, nals: Iterable[bytes]) -> Entry | None:
         if kind == sei:
             recovery = recovery or _recovery_point(codec, nal)
         elif codec == "h264" and kind in _H264_SLICES:
-            return Entry("idr") if kind == _H264_IDR else recovery
+            return AccessPoint("idr") if kind == _H264_IDR else recovery
         elif codec == "hevc" and kind < 32:
-            found = _HEVC_ENTRIES.get(kind)
-            return Entry(found) if found is not None else recovery
+            entry = _HEVC_ENTRIES.get(kind)
+            return AccessPoint(entry) if entry is not None else recovery
     return None
 
 
-def sample_entry(codec: VideoCodec, sample: bytes, length_size: int = 4) -> Entry | None:
-    """The same for an MP4 sample (length-prefixed NAL units), of which `sample` may be only the head."""
+def sample_entry(codec: VideoCodec, sample: bytes, length_size: int = 4) -> AccessPoint | None:
+    """The same for an MP4 sample (length-prefixed NAL units); `sample` may be only its first bytes."""
     return entry_of(codec, sample_nals(sample, length_size))
 
 
 def sample_nals(sample: bytes, length_size: int = 4) -> Iterator[bytes]:
-    """NAL units of an MP4 sample; the last one is cut short where `sample` is."""
+    """NAL units of an MP4 sample; the last one is truncated where `sample` is."""
     at = 0
     while at + length_size < len(sample):
         begin = at + length_size
@@ -76,7 +76,8 @@ def sample_nals(sample: bytes, length_size: int = 4) -> Iterator[bytes]:
 
 
 def is_intra_slice(nal: bytes) -> bool:
-    """Whether an H.264 slice is I or SI: it needs no other picture. False for what cannot be read."""
+    """Whether an H.264 slice is I or SI, so that it refers to no other picture. False when it cannot be
+    read."""
     bits = Bits(nal[:32], 1)
     try:
         bits.ue()  # first_mb_in_slice
@@ -86,23 +87,23 @@ def is_intra_slice(nal: bytes) -> bool:
 
 
 def is_slice(codec: VideoCodec, nal: bytes) -> bool:
-    """Whether the NAL unit carries (the begin of) a slice."""
+    """Whether the NAL unit carries a slice or its first part."""
     kind = nal_type(codec, nal)
     return kind in _H264_SLICES if codec == "h264" else kind < 32
 
 
 def counts(codec: VideoCodec, nals: Iterable[bytes]) -> bool:
-    """Whether a picture after a recovery point is one of those `Entry.recovery` counts.
+    """Whether a picture after a recovery point is one of those that `Entry.recovery` counts.
 
-    H.264 counts frame_num, which steps at reference pictures; HEVC counts picture order, which every picture
-    has (an encoder that steps it by 2 is waited for twice as long as needed).
+    H.264 counts frame_num, which increases at reference pictures; HEVC counts picture order, which every
+    picture has (for an encoder that increases it by 2 the wait is twice as long as needed).
     """
     if codec == "hevc":
         return True
     return any(nal[0] & 0x60 for nal in nals if nal and nal[0] & 0x1F in _H264_SLICES)
 
 
-def _recovery_point(codec: VideoCodec, nal: bytes) -> Entry | None:
+def _recovery_point(codec: VideoCodec, nal: bytes) -> AccessPoint | None:
     """The recovery point message in a SEI NAL unit, if it has one."""
     data = nal[1 if codec == "h264" else 2 :].replace(b"\0\0\3", b"\0\0")
     at = 0
@@ -123,12 +124,12 @@ def _extended(data: bytes, at: int) -> tuple[int, int]:
     return value + (data[at] if at < len(data) else 0), at + 1
 
 
-def _read_recovery(codec: VideoCodec, payload: bytes) -> Entry | None:
+def _read_recovery(codec: VideoCodec, payload: bytes) -> AccessPoint | None:
     bits = Bits(payload, 0)
     try:
-        # H.265 allows a negative count: pictures before this one in output order are right already
+        # H.265 allows a negative count: pictures before this one in output order are already correct
         count = bits.ue() if codec == "h264" else max(0, bits.se())
         exact = bool(bits.take(1))
     except Malformed:
         return None
-    return Entry("recovery", count, exact) if count <= _MAX_RECOVERY else None
+    return AccessPoint("recovery", count, exact) if count <= _MAX_RECOVERY else None

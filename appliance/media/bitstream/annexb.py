@@ -1,7 +1,7 @@
-"""Access units as encoders send them (Annex B) and as MP4 keeps them (length-prefixed).
+"""Access units as encoders send them (Annex B) and as MP4 stores them (length-prefixed).
 
-Owns: NAL unit kinds of H.264 (ITU-T H.264 table 7-1) and HEVC (H.265 table 7-1) that a recorder must know.
-Must not know: what is inside a parameter set (params.py does), files, time.
+Owns: NAL unit kinds of H.264 (ITU-T H.264 table 7-1) and HEVC (H.265 table 7-1) that a recorder needs. Must
+not know: the content of a parameter set (see params.py), files, time.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def nal_type(codec: VideoCodec, nal: bytes) -> int:
 
 
 def access_unit(codec: VideoCodec, nals: Sequence[bytes]) -> AccessUnit:
-    """Sort one access unit's NAL units out."""
+    """Separate the NAL units of one access unit by kind."""
     kinds = _KINDS[codec]
     sets: dict[int, list[bytes]] = {kind: [] for kind in kinds.sets}
     rest: list[bytes] = []

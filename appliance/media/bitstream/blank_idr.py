@@ -1,10 +1,10 @@
-"""A grey IDR picture in front of an H.264 stream that begins at a recovery point.
+"""A grey IDR picture to put before an H.264 stream that begins at a recovery point.
 
-Owns: one coded picture of nothing, for given parameter sets. Must not know: streams, boxes, who asks.
+Owns: one coded grey picture for given parameter sets. Must not know: streams, boxes, callers.
 Chromium 156's Media Source Extensions buffer nothing of a stream with intra refresh that has no IDR, whatever
-its flags say. The recovery point after the grey picture needs none of it. Every
-macroblock is Intra_16x16 of DC prediction without residual. Interlaced coding, 4:4:4 and slice groups are
-not made: None. Source: ITU-T H.264 7.3.2, 7.3.3, 7.3.5, 9.3.
+its flags are. The recovery point after the grey picture does not refer to it. Every macroblock is Intra_16x16
+with DC prediction and no residual. Interlaced coding, 4:4:4 and slice groups are not supported: None. Source:
+ITU-T H.264 7.3.2, 7.3.3, 7.3.5, 9.3.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from appliance.media.mp4.walk import Malformed
 
 _CHROMA_PROFILES: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 _MOST_MACROBLOCKS: Final = 36_864  # MaxFS of level 5.2
-_LEAD: Final = 8  # picture order counts between the grey picture and the recovery point: it is shown before
+# picture order counts between the grey picture and the recovery point, so that it is shown first
+_LEAD: Final = 8
 
 
 class _Sps(NamedTuple):
@@ -102,7 +103,7 @@ def _read_pps(nal: bytes) -> _Pps | None:
 
 
 def _order_count(sps: _Sps, recovery_slice: bytes) -> int:
-    """pic_order_cnt_lsb a little before that of the recovery point."""
+    """pic_order_cnt_lsb of the grey picture, _LEAD before the recovery point's."""
     if sps.poc_type:
         return 0
     bits = Bits(recovery_slice[:64], 1)
@@ -196,7 +197,7 @@ class _Encoder:
         self._renormalise()
 
     def end(self, value: int) -> None:
-        """A decision that ends the slice when it is 1; then the stop bit follows by itself."""
+        """A decision that ends the slice when it is 1; the stop bit then follows automatically."""
         self._range -= 2
         if value:
             self._low += self._range
@@ -233,7 +234,7 @@ class _Encoder:
 
 @lru_cache(maxsize=16)  # 0.1 s for 1920x1080
 def _with_cabac(macroblocks: int, across: int, chroma: int, qp: int) -> bytes:
-    """All macroblocks: the same bins as in _with_cavlc, their contexts by what lies to the left and above."""
+    """All macroblocks: the same bins as in _with_cavlc; contexts depend on the left and upper neighbours."""
     encoder = _Encoder(qp)
     for number in range(macroblocks):
         left, above = number % across > 0, number >= across

@@ -1,9 +1,9 @@
-"""H.264 and HEVC parameter sets: which ones a picture is decoded with, and a sample entry that says so.
+"""H.264 and HEVC parameter sets: which ones a picture is decoded with, and a sample entry with exactly those.
 
 MediaMTX keeps the first SPS/PPS of a file in its sample entry and writes later ones in-band, so one file may
-hold several picture sizes. Owns: reading sets from a sample entry and from the head of a key sample, stable
-ids of what is in force, the picture size, the sample entry rebuilt. Must not know: files, indexes, clips.
-Sets that no picture refers to (picture_sets.py) are in no id and in no rebuilt entry.
+hold several picture sizes. Owns: reading sets from a sample entry and from the start of a key sample, stable
+ids of the active sets, the picture size, the rebuilt sample entry. Must not know: files, indexes, clips. Sets
+that no picture refers to (picture_sets.py) are left out of ids and rebuilt entries.
 Sources: ITU-T H.264 7.3.2, H.265 7.3, ISO/IEC 14496-15 5.3.3 and 8.3.3. All input may be hostile: Malformed.
 """
 
@@ -33,7 +33,7 @@ from appliance.media.bitstream.sps import Bits, h264_sps, hevc_sps
 from appliance.media.mp4 import boxes
 from appliance.media.mp4.fmp4 import Malformed, Track, read_box_header
 
-# Enough of a key sample to see its parameter sets: they come first, before SEI and slices.
+# Bytes of a key sample in which its parameter sets are found: they come first, before SEI and slices.
 KEY_HEAD_BYTES: Final = 4096
 _VISUAL_ENTRY_BYTES: Final = 86  # box header and fixed fields before the first child box (8.5.2)
 _H264_CODECS: Final = frozenset({"avc1", "avc3"})
@@ -43,11 +43,11 @@ _BLANK: Final = {
     b"avcC": b"\1\0\0\0\xff\xe0\0",
     b"hvcC": b"\1" + bytes(20) + b"\xff\0",
 }  # no sets, 4-byte lengths
-_MAX_SETS: Final = 64  # an SPS id reaches 31, a PPS id 255; honest streams use one or two
+_MAX_SETS: Final = 64  # an SPS id is at most 31, a PPS id 255; real streams use one or two
 
 
 class KeyFacts(NamedTuple):
-    """What a key sample's parameter sets amount to, as ids that are equal in every file.
+    """Ids of a key sample's active parameter sets, equal in every file.
 
     `params_id`: the same sets, so one sample description serves both. `format_id`: the same size, profile,
     chroma and bit depth, so that one track can hold both, each with its own description.
@@ -75,11 +75,11 @@ class Description:
 
 
 def key_facts(track: Track, key_head: bytes, nals: Sequence[bytes] | None = None) -> KeyFacts:
-    """Ids and size of what is in force at a key sample (ids are positive, below 2^63).
+    """Ids and size of the sets that are active at a key sample (ids are positive, below 2^63).
 
     `key_head` is the first KEY_HEAD_BYTES (or all) of the sample; sets found there override those of the
-    sample entry. Codecs without such sets are identified by their sample entry. `nals` are those of
-    `key_head` where the caller has them already. Raises Malformed.
+    sample entry. Codecs without such sets are identified by their sample entry. `nals` are the NAL units of
+    `key_head`, if the caller has them already. Raises Malformed.
     """
     codec = codec_of(track)
     if codec is None:
@@ -90,7 +90,7 @@ def key_facts(track: Track, key_head: bytes, nals: Sequence[bytes] | None = None
     return _facts(track, in_band, pps_ids(codec, nals or sample_nals(key_head, prefix)))
 
 
-@lru_cache(maxsize=256)  # one key is as the one before it: 50 us saved of 80, a tenth of what a walk takes
+@lru_cache(maxsize=256)  # most keys equal the one before: saves 50 us of 80, a tenth of a walk's time
 def _facts(track: Track, in_band: tuple[bytes, ...], named: frozenset[int]) -> KeyFacts:
     sets = _counting(track, in_band, named)
     h264 = codec_of(track) == "h264"
@@ -110,7 +110,7 @@ def describe(track: Track, key_head: bytes, also_named: frozenset[int] = frozens
     """The description for samples from this key on: the file's own unless the key refers to other sets.
 
     `also_named` are PPS ids that pictures after the key refer to. `hev1`/`avc3` become `hvc1`/`avc1` when all
-    sets are in the entry: Apple plays nothing else. Raises Malformed.
+    sets are in the entry: Apple's players accept nothing else. Raises Malformed.
     """
     entry = first_entry(track)
     if codec_of(track) is None:
@@ -124,23 +124,23 @@ def describe(track: Track, key_head: bytes, also_named: frozenset[int] = frozens
 
 
 def sets_at(track: Track, key_head: bytes) -> Sets:
-    """The parameter sets in force at a key sample. Only of codecs that have them. Raises Malformed."""
+    """The parameter sets active at a key sample. Only for codecs that have them. Raises Malformed."""
     return _in_force(track, key_head)
 
 
 def has_spare_pps(track: Track, key_head: bytes) -> bool:
-    """Whether `describe` leaves out a PPS of the file's entry that a picture after the key may yet name.
+    """Whether `describe` leaves out a PPS of the file's entry that a later picture may still refer to.
 
-    Not one that was written for another SPS than the one in force.
+    PPS of another SPS than the active one do not count.
     """
     if (codec := codec_of(track)) is None:
         return False
     sps_kind, pps_kind = (H264_SPS, H264_PPS) if codec == "h264" else (HEVC_SPS, HEVC_PPS)
-    own, kept = _own_sets(track), _in_force(track, key_head)
+    own, in_force = _own_sets(track), _in_force(track, key_head)
     for (kind, number), nal in own.items():
-        if kind == pps_kind and (kind, number) not in kept:
+        if kind == pps_kind and (kind, number) not in in_force:
             sps = sps_kind, sps_id_of(codec, nal)
-            if sps in own and own[sps] == kept.get(sps):
+            if sps in own and own[sps] == in_force.get(sps):
                 return True
     return False
 
@@ -166,7 +166,7 @@ def picture_size(codec: str, sps: bytes) -> tuple[int, int]:
 
 
 def codec_of(track: Track) -> VideoCodec | None:
-    """The codec whose NAL units the track's samples are made of; None for others."""
+    """The codec of the NAL units in the track's samples; None for a codec without NAL units."""
     if track.codec in _H264_CODECS:
         return "h264"
     return "hevc" if track.codec in _HEVC_CODECS else None
@@ -201,9 +201,9 @@ def _in_force(track: Track, key_head: bytes, also_named: frozenset[int] = frozen
     return _counting(track, in_band, pps_ids(codec, sample_nals(key_head, prefix)) | also_named)
 
 
-@lru_cache(maxsize=64)  # the same for nearly every key of a run
+@lru_cache(maxsize=64)  # equal for nearly every key of a run
 def _counting(track: Track, in_band: tuple[bytes, ...], named: frozenset[int]) -> Sets:
-    """The sets that count when `in_band` comes with a picture whose slices name the PPS ids `named`."""
+    """The active sets when `in_band` comes with a picture whose slices refer to the PPS ids `named`."""
     codec = codec_of(track)
     assert codec is not None
     repeated = _by_id(track, in_band)
@@ -229,14 +229,14 @@ def _sets_of_config(track: Track, config: bytes) -> dict[tuple[int, int], bytes]
 
 
 def _by_id(track: Track, nals: Iterable[bytes]) -> dict[tuple[int, int], bytes]:
-    found: dict[tuple[int, int], bytes] = {}
+    sets: dict[tuple[int, int], bytes] = {}
     for nal in nals:
         key = _h264_id(nal) if track.codec in _H264_CODECS else _hevc_id(nal)
         if key is not None:
-            found[key] = nal
-        if len(found) > _MAX_SETS:
+            sets[key] = nal
+        if len(sets) > _MAX_SETS:
             raise Malformed(f"more than {_MAX_SETS} parameter sets")
-    return found
+    return sets
 
 
 def _avcc_nals(config: bytes) -> Iterator[bytes]:
@@ -273,7 +273,7 @@ def _sized(config: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _sets_before_slices(codec: VideoCodec, length_size: int, head: bytes) -> Iterator[bytes]:
-    """Parameter sets of an access unit up to its first slice, as far as `head` holds them whole."""
+    """Parameter sets of an access unit up to its first slice, those that are complete in `head`."""
     kinds = (H264_SPS, H264_PPS) if codec == "h264" else (HEVC_VPS, HEVC_SPS, HEVC_PPS)
     at = 0
     while at + length_size < len(head):
@@ -323,7 +323,7 @@ def _rebuilt(track: Track, entry: bytes, old: bytes, sets: Sets) -> Description:
     length_size = _length_size(track, old)
     config = _avcc(sets, length_size) if h264 else _hvcc(sets, length_size)
     width, height = picture_size(track.codec, _only_sps(sets))
-    # fixed fields up to width and height, then those after them; pasp, colr, btrt told of the old picture
+    # fixed fields up to width and height, and those after them; pasp, colr, btrt described the old picture
     fixed = entry[8:32] + struct.pack(">HH", width, height) + entry[36:_VISUAL_ENTRY_BYTES]
     body = fixed + boxes.box(b"avcC" if h264 else b"hvcC", config)
     rebuilt = boxes.box(b"avc1" if h264 else b"hvc1", body)
@@ -331,7 +331,7 @@ def _rebuilt(track: Track, entry: bytes, old: bytes, sets: Sets) -> Description:
 
 
 def _only_sps(sets: Sets) -> bytes:
-    """The SPS of a picture; the first, where it is not known which one a picture refers to."""
+    """The SPS of a picture; the first one, when it is unknown which one a picture refers to."""
     sps = next((nal for (kind, _), nal in sets.items() if kind in (H264_SPS, HEVC_SPS)), None)
     if sps is None or len(sps) < 4:
         raise Malformed("no sequence parameter set in force")

@@ -1,8 +1,8 @@
-"""Which parameter sets a picture is decoded with, told by its slices.
+"""Which parameter sets a picture is decoded with, determined from its slices.
 
 Owns: the chain slice -> PPS -> SPS (-> VPS). Must not know: where sets were found, containers, clips.
-A recorder that joins a stream before it has seen its sets writes others in their place (MediaMTX 1.20:
-1920x1080, with a PPS no slice names); what no picture refers to says nothing about the pictures.
+A recorder that joins a stream before it has received its sets writes placeholder sets (MediaMTX 1.20:
+1920x1080, with a PPS that no slice refers to); sets that no picture refers to are therefore ignored.
 Sources: ITU-T H.264 7.3.2.2 and 7.3.3; H.265 7.3.2.3.1 and 7.3.6.1. Hostile input raises Malformed.
 """
 
@@ -25,23 +25,23 @@ _KINDS: Final[dict[VideoCodec, tuple[int, int]]] = {
     "hevc": (HEVC_SPS, HEVC_PPS),
 }
 _SLICE_HEAD: Final = 32  # bytes that hold everything up to the PPS id
-_USUAL_SLICE_HEAD: Final = 4  # nearly always as many are enough
+_USUAL_SLICE_HEAD: Final = 4  # enough for nearly all slices
 
-# (NAL type, id inside that type) -> NAL bytes, emulation prevention still in
+# (NAL type, id inside that type) -> NAL bytes, with emulation prevention bytes
 Sets = Mapping[tuple[int, int], bytes]
 
 
 def pps_ids(codec: VideoCodec, nals: Iterable[bytes]) -> frozenset[int]:
-    """The PPS each slice among `nals` names; slices that cannot be read are left out."""
-    found: set[int] = set()
+    """The PPS that each slice among `nals` refers to; slices that cannot be read are left out."""
+    ids: set[int] = set()
     for nal in nals:
         if nal and is_slice(codec, nal):
             try:
-                found.add(_pps_id(codec, nal[:_USUAL_SLICE_HEAD]))
+                ids.add(_pps_id(codec, nal[:_USUAL_SLICE_HEAD]))
             except Malformed:
                 with suppress(Malformed):
-                    found.add(_pps_id(codec, nal[:_SLICE_HEAD]))
-    return frozenset(found)
+                    ids.add(_pps_id(codec, nal[:_SLICE_HEAD]))
+    return frozenset(ids)
 
 
 @lru_cache(maxsize=1024)  # a picture has up to 16 slices, and those of the next key begin with the same bits
@@ -58,11 +58,11 @@ def _pps_id(codec: VideoCodec, head: bytes) -> int:
 def referred(
     codec: VideoCodec, sets: Sets, named: frozenset[int], repeated: Sets
 ) -> dict[tuple[int, int], bytes]:
-    """Those of `sets` that count for pictures whose slices name the PPS ids `named`.
+    """Those of `sets` that apply to pictures whose slices refer to the PPS ids `named`:
 
-    The SPS these name, and every PPS of that SPS which the stream itself repeats (`repeated`): pictures
-    after this one may name it. A stream that repeats none gets all PPS of the SPS. Everything, when the
-    chain cannot be followed.
+    the SPS they refer to, and every PPS of that SPS which the stream itself repeats (`repeated`), because
+    later pictures may refer to it. For a stream that repeats none, all PPS of the SPS. All of `sets`, when
+    the chain cannot be followed.
     """
     sps_kind, pps_kind = _KINDS[codec]
     sps_of = {number: sps_id_of(codec, nal) for (kind, number), nal in sets.items() if kind == pps_kind}
@@ -72,18 +72,18 @@ def referred(
     in_band = {number for kind, number in repeated if kind == pps_kind} | set(named)
     repeats = any(kind == pps_kind for kind, _ in repeated)
     vps = {sets[HEVC_SPS, number][2] >> 4 for number in wanted} if codec == "hevc" else set()
-    found: dict[tuple[int, int], bytes] = {}
+    chosen: dict[tuple[int, int], bytes] = {}
     for (kind, number), nal in sets.items():
         counts = number in wanted if kind == sps_kind else number in vps
         if kind == pps_kind:
             counts = sps_of[number] in wanted and (not repeats or number in in_band)
         if counts:
-            found[kind, number] = nal
-    return found
+            chosen[kind, number] = nal
+    return chosen
 
 
 def sps_id_of(codec: VideoCodec, pps: bytes) -> int:
-    """The SPS a PPS belongs to; -1 when it cannot be read."""
+    """The SPS of a PPS; -1 when it cannot be read."""
     bits = Bits(pps, 1 if codec == "h264" else 2)
     try:
         bits.ue()

@@ -1,11 +1,12 @@
-"""Making an HEVC key sample decode on its own after pictures it has nothing to do with.
+"""Make an HEVC key sample decodable after unrelated pictures.
 
-Owns: the NAL types in one key sample. Must not know: files, tables, why there is a join.
+Owns: the NAL types in one key sample. Must not know: files, tables, why two recordings are joined.
 
 A recorder that starts in the middle of an open-GOP stream begins with a CRA picture. At the start of a file
-that is a random access point, but in the middle of one a decoder counts its picture order on from the run
-before, and drops or mixes frames (FFmpeg 8.1 lost the last two of the run before). The same picture named BLA
-(broken link access) says what is true: nothing before it is referred to, and what waits is shown first.
+that is a random access point, but in the middle of a file a decoder continues its picture order count from
+the run before, and drops or mixes frames (FFmpeg 8.1 lost the last two of the run before). The same picture
+with the type BLA (broken link access) is correct here: it refers to nothing before it, and waiting pictures
+are output first.
 Source: ITU-T H.265 7.4.2.2, 8.1.3, C.5.2.2; CRA and BLA slices have the same syntax.
 """
 
@@ -21,12 +22,12 @@ _CRA, _BLA_N_LP = 21, 18
 
 
 def needs_splice(track: Track) -> bool:
-    """Only HEVC knows random access pictures that count on."""
+    """Only HEVC has random access pictures that continue the picture order count."""
     return track.codec in ("hvc1", "hev1")
 
 
 def as_broken_link(track: Track, sample: bytes) -> bytes | None:
-    """The sample with its CRA slices named BLA without leading pictures; None when it has none."""
+    """The sample with its CRA slices changed to BLA without leading pictures; None when it has none."""
     prefix = length_size(track)
     changed = bytearray(sample)
     at = 0

@@ -16,7 +16,7 @@ _MAX_PICTURE: Final = 16_384
 
 
 class Bits:
-    """Reads an RBSP bit by bit (emulation prevention removed); Malformed past its end."""
+    """Reads an RBSP bit by bit (emulation prevention removed); raises Malformed past its end."""
 
     def __init__(self, nal: bytes, skip_bytes: int) -> None:
         payload = nal[skip_bytes : skip_bytes + 1024].replace(

@@ -1,10 +1,11 @@
-"""The clock of a segment nobody saw being written: anchored by what the file itself says.
+"""The clock of a segment that was complete before the daemon saw it: taken from times in the file.
 
-Owns: knots from mtxi (NTP at DTS) or the file name, reconciled with what is already known to the left and
-right. Must not know: files, where its numbers come from.
+Owns: knots from mtxi (NTP at DTS) or the file name, made consistent with known knots on both sides. Must not
+know: files, where its numbers come from.
 
-Where media time leapt ahead inside the segment (facts/mediamtx.md 0.2) the next anchor, or the time the file
-was last written, tells by how much real time did not follow; that much is taken out of the largest leap.
+Where media time jumped ahead inside the segment (measured with MediaMTX: pts leap without real time), the
+next anchor, or the time of the last write to the file, shows how much real time did not pass; that much is
+removed from the largest leap.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _WORTH_A_LEAP_US = 100_000  # MediaMTX's NTP itself steps by +-20 ms from segmen
 _FIRST_LATE_US = 250_000
 _REAL_SKEW = 1_000  # one over this: cameras' clocks are off by less
 BETWEEN_FILES_NS = (
-    400_000_000  # files of one run are nearer: sound begins a file up to 0.2 s before its picture
+    400_000_000  # files of one run are closer: sound may begin a file up to 0.2 s before its picture
 )
 _END_NS = 1_000_000
 _MIN_RATE, _MAX_RATE = PPB * 9 // 10, PPB * 11 // 10
@@ -70,7 +71,7 @@ def anchored(
 def is_leapt(leaps: Sequence[Leap], too_late_us: int) -> bool:
     """Whether a leap of media time explains that a file ends this much later than it was written.
 
-    More than leapt is some other error: of a disk's clock, of a recorder's.
+    A larger difference is another error: of a disk's clock, or of a recorder's.
     """
     if not leaps:
         return False
@@ -79,7 +80,7 @@ def is_leapt(leaps: Sequence[Leap], too_late_us: int) -> bool:
 
 
 def _continued(left: Knot, end: tuple[int, int] | None, leaps: Sequence[Leap]) -> list[Knot]:
-    """Only what media time leapt without real time is taken out; all else goes on as it was."""
+    """Remove only what media time leapt without real time; everything else continues unchanged."""
     if not leaps or end is None:
         return []
     too_late_us = left.wall_at(end[0]) - end[1]
@@ -100,14 +101,16 @@ def _towards(first: Knot, right: tuple[int, int], leaps: Sequence[Leap], end_ns:
 
 
 def aimed(tail: Knot, right: tuple[int, int]) -> Knot:
-    """The last knot before `right` (media ns, wall us), so that its clock reaches that, as far as one may."""
+    """The last knot before `right` (media ns, wall us), with a rate that reaches it as far as rates are
+    limited."""
     rate = (right[1] - tail.wall_us) * _PER_US // max(1, right[0] - tail.media_ns)
-    # Rates far from one are no clock: MediaMTX's NTP was reset in between. Going back must be ruled out only.
+    # A rate far from 1 is no clock: MediaMTX's NTP was reset in between. Only going back must be ruled out.
     return tail._replace(rate_ppb=max(1, rate) if rate < _MIN_RATE else min(rate, _MAX_RATE))
 
 
 def _leapt_after(first: Knot, right: tuple[int, int], between: Leap, too_late_us: int) -> list[Knot]:
-    """Media time leapt between this file and the next: what was really lost there stays, the rest goes."""
+    """Media time leapt between this file and the next: the real loss stays, the rest of the leap is
+    removed."""
     lost_us = max(0, (between.floor_ns - between.before_ns) // 1000 - too_late_us)
     led = aimed(first, (between.before_ns, right[1] - lost_us))
     over_ns = between.before_ns - _END_NS  # inside the last picture
@@ -115,7 +118,8 @@ def _leapt_after(first: Knot, right: tuple[int, int], between: Leap, too_late_us
 
 
 def _not_late(first: Knot, right: tuple[int, int]) -> Knot:
-    """The run's first knot, earlier by what only a source far too fast would explain otherwise."""
+    """The run's first knot, moved earlier by the amount that only a source far too fast would explain
+    otherwise."""
     late_us = first.wall_at(right[0]) - right[1]
     skew_us = (right[0] - first.media_ns) // 1_000 // _REAL_SKEW
     return first._replace(wall_us=first.wall_us - late_us) if skew_us < late_us <= _FIRST_LATE_US else first

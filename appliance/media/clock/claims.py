@@ -1,10 +1,11 @@
-"""What the files of a run say together of when they were recorded: the odd one is not believed.
+"""Choose the start time of a file of a run: a time that contradicts the run's other files is not used.
 
-Owns: choosing between a file's own claim and what its neighbours say of it. Must not know: files, knots.
+Owns: choosing between a file's own start time and the one that its neighbours imply. Must not know: files,
+knots.
 
 A recorder writes into each file when its first sample came (mtxi: NTP at DTS). One such time can be late by
-seconds while those of the files before and after agree. A recorder whose estimate was set anew is no odd one:
-all files after it agree with it, and with one before that all files before it.
+seconds while those of the files before and after agree. A clock that was reset is a different case: then all
+files after it agree with it, and all files before it with each other.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from typing import Final, NamedTuple
 
 from appliance.media.clock.envelope import MAX_SKEW
 
-NEIGHBOURS: Final = 3  # files on each side that are asked
+NEIGHBOURS: Final = 3  # files on each side that are compared
 _AGREES_US: Final = 50_000  # MediaMTX's NTP itself steps by +-20 ms from file to file
 _SOON_US: Final = 1_000_000  # a recording is written last when it ends
 _EARLY_US: Final = 100_000
 
 
-class Claim(NamedTuple):
-    """A file begins at media time `media_us` of its run, which its recorder says was `wall_us`."""
+class StartClaim(NamedTuple):
+    """A file's own statement: it begins at media time `media_us` of its run and at wall time `wall_us`."""
 
     media_us: int
     wall_us: int
@@ -33,13 +34,13 @@ class Claim(NamedTuple):
 
 
 def believed_us(
-    own: Claim, others: Sequence[Claim], is_likely: Callable[[int], bool | None], leapt_us: int = 0
+    own: StartClaim, others: Sequence[StartClaim], is_likely: Callable[[int], bool | None], leapt_us: int = 0
 ) -> int:
-    """Wall time of a file's begin. `others`: the claims of other files of its run, the nearest ones.
+    """Wall time of a file's start. `others`: the claims of other files of its run, the nearest ones.
 
-    `is_likely` says of such a time whether the file was then written last when it ends (True), or before that
-    (False); None: long after it, which a copy is too. `leapt_us`: by so much media time leaps in the file or
-    after it, which the claims of later files do not say.
+    `is_likely(time)`: with that start the file was last written when it ends (True), or before it ends
+    (False); None: long after it, as is a copy. `leapt_us`: the amount that media time leaps in the file or
+    after it, which the claims of later files do not include.
     """
     if not others:
         return own.wall_us
@@ -53,29 +54,30 @@ def believed_us(
     is_between = min(others).media_us < own.media_us < max(others).media_us
     if late_us < 0 and not is_between and not by_others:
         return own.wall_us  # media time may have leapt before it
-    if len(others) < 2:  # one against one: only the disk can tell
+    if len(others) < 2:  # two claims that disagree: only the write time can decide
         return told_us if by_own is False and by_others else own.wall_us
     return own.wall_us if by_own and not by_others else told_us
 
 
 def is_written_then(end_us: int, written_us: int) -> bool | None:
-    """Of a file that ends at `end_us` and was written last at `written_us`, as `believed_us` asks."""
+    """Whether a file that ends at `end_us` was last written then (`written_us`), as `is_likely` of
+    `believed_us`."""
     if end_us > written_us + _EARLY_US:
         return False
     return True if written_us - end_us <= _SOON_US else None
 
 
-def _is_of_a_side(own: Claim, others: Sequence[Claim], slope: float) -> bool:
-    """Whether all files before it, or all after it, agree with it: then the clock was set beside it, or media
-    time leapt. An odd claim agrees with none."""
-    after = [own, *(one for one in others if one.media_us > own.media_us)]
-    before = [own, *(one for one in others if one.media_us < own.media_us)]
+def _is_of_a_side(own: StartClaim, others: Sequence[StartClaim], slope: float) -> bool:
+    """Whether all files before it, or all after it, agree with it: then the clock was set, or media time
+    leapt, at this file. A wrong claim agrees with neither side."""
+    after = [own, *(claim for claim in others if claim.media_us > own.media_us)]
+    before = [own, *(claim for claim in others if claim.media_us < own.media_us)]
     return any(1 < len(side) == _agreeing(side, own, slope) for side in (before, after))
 
 
-def _line_through_most(own: Claim, others: Sequence[Claim]) -> tuple[float, int]:
-    """Slope of the line that most claims agree with, the flattest of these, and the own file's wall time by
-    it; the own claim where none has more than half of them. Of two claims it is the other one's."""
+def _line_through_most(own: StartClaim, others: Sequence[StartClaim]) -> tuple[float, int]:
+    """Slope of the line that most claims agree with, the flattest of these, and the own file's wall time on
+    it; the own claim if no line has more than half of them. Of two claims, the other one's."""
     if len(others) == 1:
         return 0.0, own.media_us + others[0].offset_us
     claims = [own, *others]
@@ -85,16 +87,17 @@ def _line_through_most(own: Claim, others: Sequence[Claim]) -> tuple[float, int]
     return slope, round(own.media_us + at.offset_us + slope * (own.media_us - at.media_us))
 
 
-def _lines(claims: Sequence[Claim]) -> Iterator[tuple[int, float, Claim]]:
-    """(claims that agree, slope, a claim on it) of the lines through two claims, and flat through each."""
-    yield from ((_agreeing(claims, one, 0.0), 0.0, one) for one in claims)
-    for one, other in combinations(claims, 2):
-        run_us = other.media_us - one.media_us
-        slope = (other.offset_us - one.offset_us) / run_us if run_us else 1.0
+def _lines(claims: Sequence[StartClaim]) -> Iterator[tuple[int, float, StartClaim]]:
+    """(claims that agree, slope, a claim on it) for each line through two claims, and a flat one through
+    each."""
+    yield from ((_agreeing(claims, first, 0.0), 0.0, first) for first in claims)
+    for first, second in combinations(claims, 2):
+        run_us = second.media_us - first.media_us
+        slope = (second.offset_us - first.offset_us) / run_us if run_us else 1.0
         if abs(slope) <= MAX_SKEW:
-            yield _agreeing(claims, one, slope), slope, one
+            yield _agreeing(claims, first, slope), slope, first
 
 
-def _agreeing(claims: Sequence[Claim], at: Claim, slope: float) -> int:
-    offs = (one.offset_us - at.offset_us - slope * (one.media_us - at.media_us) for one in claims)
+def _agreeing(claims: Sequence[StartClaim], at: StartClaim, slope: float) -> int:
+    offs = (claim.offset_us - at.offset_us - slope * (claim.media_us - at.media_us) for claim in claims)
     return sum(abs(off) <= _AGREES_US for off in offs)

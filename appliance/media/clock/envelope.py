@@ -1,11 +1,11 @@
-"""How far media time lies behind box time: the lower envelope of what was seen arriving.
+"""The offset of box time to media time: the lower envelope of the observed arrivals.
 
 Owns: the estimate (offset and skew) from noisy arrivals. Must not know: knots, segments, files.
 
-A part can only be seen late (scheduling, a slow disk, a burst after a network stall), never early. So the
-smallest recent difference is the best one, and it must be compared over a window long enough to hold a few
-undisturbed parts. Each difference is carried along the skew, the slope of the line that lies under them all;
-how much of a slope is believed depends on how well the differences lie on it.
+A part can only arrive late (scheduling, a slow disk, a burst after a network stall), never early. So the
+smallest recent difference is the best one, over a window long enough to contain a few undisturbed parts. Each
+difference is extrapolated along the skew, the slope of the line below all of them; the weight of a new slope
+depends on how well the differences fit it.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from statistics import median
 WINDOW_US = 60_000_000
 _BUCKET_US = 2_000_000
 _MINUTE_US = 60_000_000
-_MINUTES = 12  # the skew of a crystal is judged over this many minutes
+_MINUTES = 12  # the skew of a crystal clock is estimated over this many minutes
 _MINUTES_NEEDED = 3
-_BUCKETS_NEEDED = 4  # the skew of anything else: a file played as a camera is off by per cents
+_BUCKETS_NEEDED = 4  # for the skew of any other clock: a file played as a camera is off by per cents
 _NOISE_US = 3_000
-_SURE = 0.9  # a skew judged over minutes is given up when the last one is this sure ...
-_OTHER_US = 30_000  # ... of another that makes a frame's difference
-MAX_SKEW = 0.06  # a film shown as television is 4 % fast; more is not skew but something else
+_SURE = 0.9  # a skew estimated over minutes is replaced when the last minute gives, this surely, ...
+_OTHER_US = 30_000  # ... another one that makes a frame's difference
+MAX_SKEW = 0.06  # a film shown as television is 4 % fast; more is not a skew
 _BETTER_US = 3_000
-_SETTLED_US = 3_000_000  # no arrival was better for as long as this
+_SETTLED_US = 3_000_000  # no arrival was better for this long
 _SETTLED_AT_LAST_US = 15_000_000
-_EARLY_US = 2_900_000  # before this much of a run nothing is said of its pace: 3 % are 87 ms by then
+_EARLY_US = 2_900_000  # the pace is unknown before this much of a run: 3 % are 87 ms by then
 _EARLY_THIRDS = 3
 _EARLY_MOST = 200
-_LEAST_RISE = 0.001  # honest crystals are off by less
+_LEAST_RISE = 0.001  # the clocks of correct crystals are off by less
 
 
 class Envelope:
@@ -43,22 +43,23 @@ class Envelope:
         self._best: tuple[int, int] = (0, 0)
         self._supposed: tuple[int, int, int] | None = None
         self._known_skew = 0.0
-        # all differences, until a skew was judged; what these seconds show moves the offset and is no skew
+        # all differences, until the skew is estimated; a change in these seconds is an offset, not a skew
         self._early: deque[tuple[int, int]] | None = deque(maxlen=_EARLY_MOST)
         self._early_skew = 0.0
         self.skew = 0.0  # seconds the offset grows per second of media; positive: the source runs slow
-        self.is_settled = False  # the first arrivals may all have been late: until later ones say no
+        # the first arrivals may all have been late: False until later ones show whether they were
+        self.is_settled = False
 
     def suppose(self, media_us: int, offset_us: int, until_us: int | None = None) -> None:
-        """Take this for the offset at `media_us` until the arrivals have settled.
+        """Use this offset at `media_us` until the arrivals have settled.
 
-        `until_us`: it is the least of all up to there, of which it is not known when it was.
+        `until_us`: it is the smallest offset up to there, measured at an unknown time.
         """
         if not self.is_settled:
             self._supposed = (media_us, media_us if until_us is None else until_us, offset_us)
 
     def add(self, media_us: int, offset_us: int) -> None:
-        """One part that ended at `media_us` was seen `offset_us` later; `media_us` rises by calls."""
+        """A part that ended at `media_us` arrived `offset_us` later; `media_us` must increase."""
         bucket_is_over = bool(self._buckets) and self._buckets[-1][0] // _BUCKET_US != media_us // _BUCKET_US
         minute_is_over = bool(self._minutes) and self._minutes[-1][0] // _MINUTE_US != media_us // _MINUTE_US
         if bucket_is_over:
@@ -84,7 +85,7 @@ class Envelope:
             self.is_settled, self._supposed = True, None
 
     def offset_us(self, media_us: int) -> int | None:
-        """The envelope at `media_us`, every difference first carried there along the skew."""
+        """The envelope at `media_us`: the smallest difference, each extrapolated there along the skew."""
         skew, points = self.skew, self._buckets
         if self._early is not None and self._early_skew:
             skew, points = self._early_skew, self._early
@@ -103,7 +104,7 @@ class Envelope:
         return min(newest) if len(newest) >= 2 else None
 
     def restart(self) -> None:
-        """Forget the differences (media time has jumped), keep the skew: the crystal is the same."""
+        """Forget the differences (media time has jumped), keep the skew: the source's crystal is the same."""
         self._buckets.clear()
         self._minutes.clear()
         if self._early is not None:
@@ -112,11 +113,11 @@ class Envelope:
         self._began_us, self._supposed, self.is_settled = None, None, False
 
     def know_skew(self, skew: float) -> None:
-        """What was learnt of the source's clock earlier: it holds until arrivals say otherwise."""
+        """Set the source's skew from an earlier estimate, until arrivals give another."""
         self.skew = self._known_skew = _bounded(skew)
 
     def _judge_skew(self, *, minute_is_over: bool) -> None:
-        """Over the last minutes when they are enough for it, else over the buckets of the last minute."""
+        """Estimate over the last minutes if there are enough, else over the buckets of the last minute."""
         points = list(self._minutes)
         is_long = len(points) >= _MINUTES_NEEDED
         if is_long and minute_is_over:
@@ -141,12 +142,12 @@ def _bounded(skew: float) -> float:
 
 
 def slope_under(points: Sequence[tuple[int, int]], expected: float = 0.0) -> tuple[float, float]:
-    """Slope of the line under all `points` (x rising) that is nearest to them, and 0..1 how far to trust it
-    rather than the slope `expected`.
+    """Slope of the closest line below all `points` (x rising), and 0..1 how far to trust it rather than the
+    slope `expected`.
 
-    The line is the edge of their lower convex hull in the middle. It is trusted when it departs from what was
-    expected by more than what two thirds of the points lie above it, over the time of these: jitter makes no
-    skew, and neither do the others, arrivals after a stall or the first of a run, make a skew doubtful.
+    The line is the edge of their lower convex hull in the middle. It is trusted when it departs from the
+    expected slope by more than two thirds of the points lie above it, over the time they span: jitter then
+    makes no skew, and the other points, arrivals after a stall or the first of a run, do not lower the trust.
     """
     hull: list[tuple[int, int]] = []
     for point in points:
@@ -166,11 +167,11 @@ def slope_under(points: Sequence[tuple[int, int]], expected: float = 0.0) -> tup
 
 
 def rise_of(points: Sequence[tuple[int, int]]) -> float:
-    """How fast differences (at, offset; `at` rising) rise all along, 0 where they do not: what the first
-    seconds of a source that is slow by per cents show.
+    """How fast differences (at, offset; `at` rising) increase throughout, 0 where they do not: the early sign
+    of a source that is slow by per cents.
 
-    The least of each third of the time counts, and of the two slopes between these the smaller one, less what
-    jitter may make of it. A delay that rose once, however steeply, has a third after it that does not rise.
+    The smallest of each third of the time counts, and of the two slopes between them the smaller one, less
+    the effect of jitter. After a single increase of delay, however steep, one third shows no rise.
     """
     first_us, span_us = points[0][0], points[-1][0] - points[0][0]
     if span_us < _EARLY_US:

@@ -1,6 +1,6 @@
-"""When a segment began, read from its file name (MediaMTX recordPath variables, facts/mediamtx.md 1.2).
+"""When a segment began, read from its file name (MediaMTX recordPath variables).
 
-Owns: the shapes of names we accept. Must not know: the mtxi box, which wins wherever there is one.
+Owns: the accepted forms of names. Must not know: the mtxi box, which is preferred where there is one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# %f has six digits, a zone of a name four: that is what keeps -525358 and -0500 apart.
+# %f has six digits, a zone of a name four: that distinguishes -525358 from -0500.
 _DATED = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[_T](?P<hour>\d{2})-(?P<minute>\d{2})-(?P<second>\d{2})"
     r"(?:-(?P<micro>\d{6}))?"
@@ -22,14 +22,14 @@ SUFFIX = ".mp4"
 
 
 def is_segment_name(name: str) -> bool:
-    """A file the index looks at: not hidden, ends in .mp4, no path in it (strangers are ignored)."""
+    """A file that the index reads: not hidden, ends in .mp4, no path in it (other files are ignored)."""
     return name.endswith(SUFFIX) and not name.startswith(".") and "/" not in name and "\0" not in name
 
 
 def name_time_us(name: str, default_zone: tzinfo) -> int | None:
     """Start of the segment called `name` (microseconds UTC), None when the name holds no time.
 
-    Of a time that occurs twice it is the first: see `name_times_us`.
+    For a local time that occurs twice the first one: see `name_times_us`.
     """
     return next(iter(name_times_us(name, default_zone)), None)
 
@@ -37,9 +37,9 @@ def name_time_us(name: str, default_zone: tzinfo) -> int | None:
 def name_times_us(name: str, default_zone: tzinfo) -> tuple[int, ...]:
     """When the segment called `name` may have begun (microseconds UTC), rising; empty: it holds no time.
 
-    A name without zone is local time in `default_zone`. A time that occurs twice (the end of summer time) has
-    two, one that never occurs (its begin) is read by the clock before the change. %s wins over the calendar
-    fields beside it.
+    A name without zone is local time in `default_zone`. A local time that occurs twice (at the end of summer
+    time) gives two results, one that never occurs (at its start) is read with the offset before the change.
+    %s is preferred to the calendar fields beside it.
     """
     stem = name.removesuffix(SUFFIX)
     if (match := _UNIX.fullmatch(stem)) is not None:
@@ -58,14 +58,14 @@ def name_times_us(name: str, default_zone: tzinfo) -> tuple[int, ...]:
     except (ValueError, OverflowError):  # month 13, hour 25, zone +99:99, the year 1 east of Greenwich
         return ()
     micro = int(match["micro"] or 0)
-    # in the gap of spring the second reading lies before the first: no clock shows it
+    # in the gap of spring the second reading is before the first: that local time does not exist
     if second <= first:
         return (first // _MICROSECOND + micro,)
     return first // _MICROSECOND + micro, second // _MICROSECOND + micro
 
 
 def nearest(times_us: Sequence[int], wanted_us: int) -> int:
-    """Of the times a name may mean the one nearest to another witness."""
+    """The possible time of a name that is nearest to another estimate."""
     return min(times_us, key=lambda each: abs(each - wanted_us))
 
 

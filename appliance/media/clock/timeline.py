@@ -1,14 +1,14 @@
-"""Media time of one run against wall time: knots that are made once and never revised.
+"""Media time of one run against wall time: knots that are made once and never changed.
 
 Owns: the clock of a run (one mtxi StreamID) and when a knot is due. Must not know: files, boxes, channels.
 
-A knot says: from this media time on, wall time is `wall_us` and runs at `rate_ppb` (wall ns per 1e9 media
-ns), the source's own skew. It is made from what is known when the first part it covers arrives, at or after
-everything already published, so the wall time of a published frame never moves. An error is corrected by a
-slew, a rate of its own for the first `slew_ns` of the knot. The slew ends by itself: when nothing more is
-seen (the daemon is down), all footage after it keeps the offset and the skew that were observed last. Wall
+A knot defines: from this media time on, wall time is `wall_us` and advances at `rate_ppb` (wall ns per 1e9
+media ns), the source's own skew. It is made from what is known when the first part it covers arrives, at or
+after everything already published, so the wall time of a published frame never changes. An error is corrected
+by a slew: another rate during the first `slew_ns` of the knot. The slew ends by itself: when no more arrivals
+are observed (the daemon is down), all later footage keeps the offset and skew that were observed last. Wall
 time is strictly rising. It may step forward where the source's own clock stood still, never back: where media
-time leaps ahead of real time, the leap itself, which holds no frame, is squeezed.
+time leaps ahead of real time, the leap itself, which contains no frame, is shortened.
 
 Media times are int ns of the run, wall times int us UTC (box time).
 """
@@ -25,26 +25,26 @@ from appliance.media.clock.envelope import MAX_SKEW, Envelope
 
 PPB = 1_000_000_000
 _PER_US = 1_000 * PPB  # media ns * rate_ppb in one wall us
-QUIET_INTERVAL_NS = 10_000_000_000  # how often small errors are taken in: 200 ppm are 2 ms by then
+QUIET_INTERVAL_NS = 10_000_000_000  # interval for small corrections: 200 ppm are 2 ms by then
 _BUSY_INTERVAL_NS = 1_000_000_000
 _MOST_SLEW = 0.5
-_GENTLE_SLEW = 0.05  # the usual one: 50 ms of error are gone in a second
-_SLEW_US = 2_000_000  # a slew is as steep as it must be to end within this ...
-_SETTLING_SLEW_US = 200_000  # ... or this, while a run settles in: it may begin with a burst
+_GENTLE_SLEW = 0.05  # the usual rate: 50 ms of error are corrected within a second
+_SLEW_US = 2_000_000  # a slew is as steep as needed to end within this ...
+_SETTLING_SLEW_US = 200_000  # ... or this, while a run settles: it may begin with a burst
 _WORTH_SETTLING_US = 2_000
-_WORTH_BUSY_US = 8_000  # a quarter of a frame: nearer than this the running knot is left alone
+_WORTH_BUSY_US = 8_000  # a quarter of a frame: a smaller error needs no new knot
 _WORTH_QUIET_US = 1_000
 _WORTH_RATE_PPB = 20_000
 _NO_SLEW_US = 200
-_STOOD_STILL_US = 1_000_000  # all of five seconds later than this: the source's clock stood still
+_STOOD_STILL_US = 1_000_000  # all arrivals of five seconds later than this: the source's clock stood still
 _STOOD_STILL_SPAN_US = 5_000_000
-_LEAP_BACK_US = -60_000  # at a leap an arrival this much early proves that media time ran ahead
-_LEAST_US = 1_000  # what is left of a squeezed hole, so that time rises
-_LEAP_FORWARD_US = 1_000_000  # lateness is proof only when it is more than a disk or network hiccup
+_LEAP_BACK_US = -60_000  # an arrival this early after a leap proves that media time ran ahead of real time
+_LEAST_US = 1_000  # length of a shortened hole, so that wall time still rises
+_LEAP_FORWARD_US = 1_000_000  # lateness proves a leap only when it exceeds a disk or network delay
 
 
 class Knot(NamedTuple):
-    """See the module. `slew_ppb` is the whole rate during the first `slew_ns`; 0, 0: no slew."""
+    """See the module. `slew_ppb` is the total rate during the first `slew_ns`; 0, 0: no slew."""
 
     media_ns: int
     wall_us: int
@@ -53,22 +53,22 @@ class Knot(NamedTuple):
     slew_ppb: int = 0
 
     def wall_at(self, media_ns: int) -> int:
-        """Wall time (us) of a media time as this knot alone says it."""
+        """Wall time (us) of a media time by this knot alone."""
         since_ns = media_ns - self.media_ns
         if since_ns <= self.slew_ns and self.slew_ns:
             return self.wall_us + since_ns * self.slew_ppb // _PER_US
         return self.aim_at(media_ns)
 
     def aim_at(self, media_ns: int) -> int:
-        """The same along the line the clock is on once the slew has ended."""
+        """The same by the rate after the slew."""
         slewed_us = self.slew_ns * self.slew_ppb // _PER_US
         return self.wall_us + slewed_us + (media_ns - self.media_ns - self.slew_ns) * self.rate_ppb // _PER_US
 
 
 def with_an_end(knot: Knot) -> Knot:
-    """The last knot of a run as the first release kept it, whose slew has no end of its own.
+    """The last knot of a run in the first release's format, whose slew has no end.
 
-    It made a knot each 10 s at the latest, so nothing later than that was published by this one.
+    That release made a knot at least every 10 s, so this one applies to nothing published later than that.
     """
     if knot.slew_ns or abs(knot.rate_ppb - PPB) <= MAX_SKEW * PPB:
         return knot
@@ -87,10 +87,10 @@ class Leap(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """What a run must know of one new part.
+    """What the clock of a run needs of one new part.
 
     `start_ns` its smallest pts, `end_ns` the media time reached when it was written (end in decode order),
-    `shown_ns` the end of its last frame shown, `written_us` box time it was written (None: nobody saw it).
+    `shown_ns` the end of its last frame shown, `written_us` box time it was written (None: not observed).
     """
 
     start_ns: int
@@ -126,7 +126,7 @@ class RunClock:
         return cls(columns, len(columns[0]))
 
     def wall_us(self, media_ns: int) -> int:
-        """Wall time (us UTC) of a media time (ns); before the first knot its rate is carried back."""
+        """Wall time (us UTC) of a media time (ns); before the first knot its rate is extrapolated back."""
         media, walls, rates, slews, slew_rates = self._columns
         at = bisect_right(media, media_ns, 0, self._count) - 1
         if at < 0:
@@ -157,20 +157,20 @@ class RunClock:
 class Run:
     """The clock of one run while it grows. Not thread-safe; hand out `clock()`.
 
-    `is_observed`: its parts have been seen when they were written, in this life or an earlier one, so what
-    follows is placed by its clock.
+    `is_observed`: its parts were observed when they were written, by this process or an earlier one, so later
+    parts are placed by its clock.
     """
 
     def __init__(self, run_id: str, knots: Iterable[Knot] = (), *, is_observed: bool = False) -> None:
         self.run_id = run_id
         self.is_observed = is_observed
         self._columns = _columns(sorted(knots))
-        self._envelope_or_none: Envelope | None = None  # most runs in memory are over: they need none
-        self._published_ns: int | None = None  # frames before this have been told their wall time
+        self._envelope_or_none: Envelope | None = None  # most runs in memory have ended and need none
+        self._published_ns: int | None = None  # frames before this have a published wall time
 
     @property
     def _envelope(self) -> Envelope:
-        """Made at the first arrival of this life, with what an earlier one observed."""
+        """Created at the first arrival in this process, with the skew observed by an earlier one."""
         if self._envelope_or_none is None:
             envelope = self._envelope_or_none = Envelope()
             tail = self._knot(len(self._columns[0]) - 1)
@@ -187,12 +187,12 @@ class Run:
 
     @property
     def is_settling(self) -> bool:
-        """Whether arrivals may still show that the run's first ones were late."""
+        """Whether later arrivals may still show that the run's first ones were late."""
         return self._envelope_or_none is not None and not self._envelope_or_none.is_settled
 
     @property
     def published_ns(self) -> int | None:
-        """End of what was given out since this object lives; None: nothing yet."""
+        """End of what this object has published; None: nothing yet."""
         return self._published_ns
 
     @property
@@ -200,16 +200,16 @@ class Run:
         return bool(self._columns[0])
 
     def clock(self) -> RunClock:
-        """The clock as it is now. Raises ValueError when the run has no knot yet."""
+        """The clock at this moment. Raises ValueError when the run has no knot yet."""
         if not self.has_clock:
             raise ValueError(f"run {self.run_id} has no knot yet")
         return RunClock(self._columns, len(self._columns[0]))
 
     def anchor(self, knots: Iterable[Knot]) -> list[Knot]:
-        """Put in knots of a stretch that was never published (old segments). Returns those taken.
+        """Insert knots of a stretch that was never published (old segments). Returns those inserted.
 
-        A knot that would make wall time go back, here or at its neighbours, is refused rather than moved.
-        Knots of a stretch are taken together where they fit together: its first alone may lead past the next.
+        A knot that would make wall time go back, at itself or at its neighbours, is refused, not moved. Knots
+        of a stretch are inserted together if they fit together: the first one alone may lead past the next.
         """
         together = list(knots)
         if together and self._fit(together):
@@ -223,12 +223,12 @@ class Run:
         return taken
 
     def replace(self, first_ns: int, end_ns: int, knots: Iterable[Knot]) -> None:
-        """Put these knots in the place of those from `first_ns` to before `end_ns`."""
-        others = [one for one in self.clock().knots() if not first_ns <= one.media_ns < end_ns]
+        """Replace the knots from `first_ns` to before `end_ns` by these."""
+        others = [knot for knot in self.clock().knots() if not first_ns <= knot.media_ns < end_ns]
         self._columns = _columns(sorted([*others, *knots]))
 
     def _fit(self, knots: list[Knot]) -> bool:
-        """Whether time rises over these knots and those beside them, with no other knot between."""
+        """Whether time rises over these knots and their neighbours, with no other knot between."""
         at = bisect_left(self._columns[0], knots[0].media_ns)
         following = self._knot(at)
         if following is not None and following.media_ns <= knots[-1].media_ns:
@@ -237,7 +237,7 @@ class Run:
         return all(_rises(left, right) for left, right in pairwise(line))
 
     def _put(self, at: int, knots: list[Knot]) -> None:
-        # new arrays, because clocks handed out share the old ones
+        # new arrays, because clocks that were returned share the old ones
         columns = zip(self._columns, zip(*knots, strict=True), strict=True)
         self._columns = tuple(old[:at] + array("q", values) + old[at:] for old, values in columns)
 
@@ -252,17 +252,17 @@ class Run:
         return None
 
     def publish(self, shown_ns: int) -> None:
-        """Frames before `shown_ns` have been given out: no knot may be made before it any more."""
+        """Frames before `shown_ns` have been published: no knot may be made before it any more."""
         self._published_ns = shown_ns if self._published_ns is None else max(self._published_ns, shown_ns)
 
     def suppose(self, media_ns: int, until_ns: int) -> None:
-        """What the clock says of `media_ns` is as good as the best arrival up to `until_ns`: it holds until
-        the arrivals have settled."""
+        """Treat the clock's value at `media_ns` as the best arrival up to `until_ns`, until the arrivals have
+        settled."""
         offset_us = self.clock().wall_us(media_ns) - media_ns // 1000
         self._envelope.suppose(media_ns // 1000, offset_us, until_ns // 1000)
 
     def observe(self, part: Arrival) -> list[Knot]:
-        """Take in the next part; returns the knots made for it (already in the clock)."""
+        """Process the next part; returns the knots made for it (already in the clock)."""
         made: list[Knot] = []
         if not self.has_clock:
             made = self._begin(part)
@@ -276,7 +276,7 @@ class Run:
 
     def _begin(self, part: Arrival) -> list[Knot]:
         if part.written_us is None:
-            raise ValueError("a run nobody saw arriving is anchored, not observed")
+            raise ValueError("the arrivals of this run were not observed: anchor it")
         self._learn(part)
         offset_us = part.written_us - part.end_ns // 1000
         return self._append([Knot(part.start_ns, part.start_ns // 1000 + offset_us, PPB)])
@@ -287,24 +287,24 @@ class Run:
             self.is_observed = True
 
     def _leap(self, part: Arrival, leap: Leap) -> list[Knot]:
-        """Knots around a hole in media time when the arrival shows that real time did not leap with it."""
+        """Knots around a hole in media time, when the arrival shows that real time did not leap with it."""
         if part.written_us is None:
             return []
         off_us = part.written_us - self._tail().aim_at(part.end_ns)
         if _LEAP_BACK_US <= off_us <= _LEAP_FORWARD_US:
-            return []  # frames were lost, time was not: the clock holds
+            return []  # frames were lost, but time passed: the clock stays
         self._envelope.restart()
         self._learn(part)
         before_ns = max(leap.before_ns, self._published_ns or leap.before_ns)
-        # Frames still to come may be shown from the floor on. Where there is no room for them in wall time,
-        # they share the squeezed stretch rather than push all that follows late.
+        # Frames still to come may be shown from the floor on. If there is no room for them in wall time, they
+        # share the shortened stretch, so that later frames are not all placed late.
         full_us = self._tail().wall_at(before_ns) + _LEAST_US - (part.written_us - part.end_ns // 1000)
         floor_ns = max(leap.floor_ns, min(leap.after_ns, full_us * 1000))
         target_us = part.written_us + (floor_ns - part.end_ns) // 1000
         return self._append(squeeze(self._tail(), before_ns, floor_ns, target_us, self._even_rate()))
 
     def _steer(self, part: Arrival) -> list[Knot]:
-        """The next knot, when one is due: what the running one is wrong by is slewed away."""
+        """The next knot, when one is due: the error of the current one is corrected by a slew."""
         at_ns = max(part.start_ns, self._published_ns or part.start_ns)
         tail, at_us = self._tail(), at_ns // 1000
         offset_us = self._envelope.offset_us(at_us)
@@ -321,7 +321,7 @@ class Run:
         return self._append([self._slewed(at_ns, wall_us, at_us + offset_us - wall_us)])
 
     def _is_due(self, since_ns: int, left_us: int, rate_ppb: int) -> bool:
-        """`left_us` is the error that will be left when the slew under way has ended."""
+        """`left_us` is the error that remains when the current slew has ended."""
         left_us, rate_off_ppb = abs(left_us), abs(self._even_rate() - rate_ppb)
         if self.is_settling:
             return left_us >= _WORTH_SETTLING_US
@@ -331,7 +331,7 @@ class Run:
         return left_us >= _WORTH_QUIET_US or rate_off_ppb >= _WORTH_RATE_PPB
 
     def _slewed(self, at_ns: int, wall_us: int, error_us: int) -> Knot:
-        """A knot at `at_ns` that makes up for `error_us` and then runs at the source's own rate."""
+        """A knot at `at_ns` that corrects `error_us` and then advances at the source's own rate."""
         if abs(error_us) < _NO_SLEW_US:
             return Knot(at_ns, wall_us, self._even_rate())
         longest_us = _SETTLING_SLEW_US if self.is_settling else _SLEW_US
@@ -349,7 +349,7 @@ class Run:
         made: list[Knot] = []
         for knot in knots:
             if not _rises(self._knot(len(self._columns[0]) - 1), knot):
-                continue  # nothing can have passed since the knot before
+                continue  # no time can have passed since the knot before
             for column, value in zip(self._columns, knot, strict=True):
                 column.append(value)
             made.append(knot)
@@ -364,9 +364,9 @@ def _rises(left: Knot | None, right: Knot | None) -> bool:
 
 
 def squeeze(tail: Knot, before_ns: int, floor_ns: int, target_us: int, rate_ppb: int) -> list[Knot]:
-    """Knots that lead from the clock's last knot `tail` over an empty stretch to `target_us` at `floor_ns`.
+    """Knots from the clock's last knot `tail` over an empty stretch to `target_us` at `floor_ns`.
 
-    Wall time never goes back, so when `target_us` lies before the end of what was shown, one ms is left.
+    Wall time never goes back: when `target_us` is before the end of what was shown, 1 ms remains.
     """
     if floor_ns <= before_ns:
         return []

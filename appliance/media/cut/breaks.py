@@ -1,8 +1,8 @@
-"""Where the frames of a chain stop and go on later: the index's holes, and joins of segments that are none.
+"""Where the frames of a chain stop and resume later: the index's holes, and joins of segments with a gap.
 
-Owns: holes of several segments on the chain's own timeline, the usual frame near a place. Must not know:
-sample tables, clips. The index decides what is a hole (media/index/pace.py), so that a clip lists as
-missing what the timeline calls a gap, and nothing else.
+Owns: holes of several segments on the chain's own timeline, the usual frame duration near a place. Must not
+know: sample tables, clips. The index decides what is a hole (media/index/pace.py), so that a clip lists as
+missing exactly what the timeline calls a gap.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ class Break(NamedTuple):
 
     def wall_us(self, links: Sequence[Link]) -> tuple[int, int]:
         """Its wall times."""
-        one, other = links[self.left], links[self.right]
-        return one.wall_us(self.before - one.offset), other.wall_us(self.after - other.offset)
+        left, right = links[self.left], links[self.right]
+        return left.wall_us(self.before - left.offset), right.wall_us(self.after - right.offset)
 
 
 def breaks_of(links: Sequence[Link]) -> list[Break]:
     """All of a chain, rising."""
-    found: list[Break] = []
+    breaks: list[Break] = []
     for number, link in enumerate(links):
         if number and (join := _join(links, number)) is not None:
-            found.append(join)
+            breaks.append(join)
         offset = link.offset
-        found += [Break(left + offset, right + offset, number, number) for left, right in link.segment.holes]
-    return found
+        breaks += [Break(left + offset, right + offset, number, number) for left, right in link.segment.holes]
+    return breaks
 
 
 def _join(links: Sequence[Link], number: int) -> Break | None:
@@ -50,12 +50,12 @@ def _join(links: Sequence[Link], number: int) -> Break | None:
 
 
 def break_after(breaks: Sequence[Break], pts: int, following: int) -> Break | None:
-    """The break between a frame and the one that follows it."""
-    return next((one for one in breaks if pts < one.before and one.after <= following), None)
+    """The break between a frame and the next one."""
+    return next((each for each in breaks if pts < each.before and each.after <= following), None)
 
 
 def length_of_last(pts: Sequence[int], duration: int) -> int:
-    """How long the last of these frames (rising) is shown when the file says `duration`, or is to be believed
-    no longer: a usual frame."""
+    """How long the last of these frames (rising) is shown: `duration` of the file, unless that is implausibly
+    long: then a usual frame."""
     usual = median_wait(list(map(sub, pts[1:], pts)), duration)
     return duration if duration > 0 and is_pace(pts, duration, usual) else max(usual, 1)

@@ -1,9 +1,9 @@
-"""Where frames and sound of a source whose clock is off stand in a clip: clip time is wall time.
+"""Clip times of frames and sound of a source whose clock runs fast or slow: clip time is wall time.
 
-Owns: whether a source is off evenly, and by how much. Must not know: samples, clocks, boxes. A source 2 %
-fast counts 4.08 s in 4 s of wall time: its frames are put 2 % nearer together. A crystal's few hundred ppm,
-what is off by less than half a frame over the whole clip, and a clock that was set or slewed within it are
-left as they are: no table changes.
+Owns: whether a source's rate is constantly off, and by how much. Must not know: samples, clocks, boxes. A
+source 2 % fast counts 4.08 s in 4 s of wall time: its frames are put 2 % closer together. No table changes
+for a crystal's few hundred ppm, for less than half a frame over the whole clip, or when the clock was set or
+slewed within the clip.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 Point = tuple[int, int]  # ticks of the source, ticks of wall time; both from the first frame shown on
-_LEAST_OFF: Final = 0.001  # honest crystals are off by less
+_LEAST_OFF: Final = 0.001  # the clocks of correct crystals are off by less
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ClipTime:
         return own * self.wall // self.own
 
     def of(self, owns: Iterable[int]) -> list[int]:
-        """The same of many."""
+        """`at` for many ticks."""
         return [own * self.wall // self.own for own in owns]
 
 

@@ -1,9 +1,9 @@
-"""The sample descriptions of a clip: one for every set of parameter sets its pictures are decoded with.
+"""The sample descriptions of a clip: one for each set of parameter sets its pictures are decoded with.
 
 Owns: which entry of stsd each sample needs. Must not know: boxes around it, sound, times. Sets may differ
 from one key to the next while the format is the same (an encoder that changes VUI or its level, a file whose
-entry lies); ids of sets clash then, so the samples get descriptions of their own. Sets that are in-band stay
-there too: Chromium takes them from there, FFmpeg and GStreamer from the description.
+entry is wrong); ids of sets then collide, so the samples get separate descriptions. In-band sets stay in the
+samples too: Chromium uses those, FFmpeg and GStreamer use the description.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ from appliance.media.cut.piece import Piece
 from appliance.media.index.chain import KeyAt
 from appliance.media.mp4.fmp4 import Malformed, Track
 
-_Sets = tuple[Track, int]  # parameter sets may be in the file's own entry: the id alone does not say
+_Sets = tuple[Track, int]  # parameter sets may be in the file's own entry, so the id alone is not enough
 
-_MOST: Final = 256  # one source alternates between a few; a clip of hundreds is somebody's attack
+_MOST: Final = 256  # a source alternates between a few; hundreds in one clip are an attack
 
 
 @dataclass(slots=True)
 class Descriptions:
-    """All of a clip, in the order of their numbers (from 1); `first` describes its first picture."""
+    """All descriptions of a clip in the order of their numbers (from 1); `first` is that of its first
+    picture."""
 
-    found: list[Description] = field(default_factory=list)
+    descriptions: list[Description] = field(default_factory=list)
 
     @property
     def entries(self) -> list[bytes]:
-        """What stsd holds."""
+        """The entries of stsd."""
         return [description.entry for description in self.found]
 
     @property
@@ -58,7 +59,7 @@ class Descriptions:
         return [(first, numbers[sets]) for sets, first, _ in stretches]
 
     def _number(self, description: Description) -> int:
-        """The number of an entry; what is decoded with the same sets shares one."""
+        """The number of an entry; samples that are decoded with the same sets share one."""
         for number, known in enumerate(self.found, start=1):
             if description.entry == known.entry or (
                 known.params_id and known.params_id == description.params_id
@@ -88,7 +89,7 @@ def _describe(piece: Piece, key: int, stretches: Sequence[tuple[_Sets, int, int]
     track = stretches[0][0][0]
     head = _head(piece, key)
     named: frozenset[int] = frozenset()
-    if has_spare_pps(track, head):  # then it must be known whether some picture names it
+    if has_spare_pps(track, head):  # then it must be known whether some picture refers to it
         codec, prefix = codec_of(track), length_size(track)
         assert codec is not None
         for _, first, end in stretches:

@@ -1,4 +1,4 @@
-"""Single frames named: their capture times, and the key picture nearest to an instant.
+"""Capture times of single frames, and the key picture nearest to an instant.
 
 Owns: what timeline?frames=1 publishes and what a thumbnail worker is given. Must not know: clips, workers.
 Frame times come from the same conversion that chooses the frames of a plan (chain.Link.wall_us).
@@ -21,7 +21,7 @@ from appliance.media.mp4.fmp4 import Malformed, Track
 from appliance.media.mp4.moov import Range
 from appliance.media.mp4.turn import AS_CODED, Turn
 
-STALE_US = 12_000_000  # a group is shorter; an older key shows another moment
+STALE_US = 12_000_000  # a group of pictures is shorter; an older key shows another moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,14 @@ def plan_frames(
     Arguments and errors as make_plan; no footage is an empty list. Frames of every description are listed:
     a clip over a format change shows fewer.
     """
-    found: list[int] = []
+    times_us: list[int] = []
     for span in find_spans(segments, start_us + latency_us, end_us + latency_us):
         video = read_video(PartReader(span.links, open_fd), span, after_gap=False)
         for place in video.shown if video is not None else ():
             assert video is not None
             link = span.links[video.link_of(place)]
-            found.append(link.wall_us(video.pts[place] - link.offset) - latency_us)
-    return sorted(found)
+            times_us.append(link.wall_us(video.pts[place] - link.offset) - latency_us)
+    return sorted(times_us)
 
 
 def plan_frame(
@@ -80,15 +80,15 @@ def plan_frame(
         raise NoFootage(f"no key picture at or before {at_us}")
     wall_us, segment, track, key = best
     picture, head = _sample(segment, track, key, open_fd)
-    found = describe(track, head)
-    codec = found.entry[4:8].decode("latin-1")
+    description = describe(track, head)
+    codec = description.entry[4:8].decode("latin-1")
     return KeyPicture(
         picture=picture,
-        entry=found.entry,
-        extradata=found.config,
+        entry=description.entry,
+        extradata=description.config,
         codec=codec,
-        width=found.width,
-        height=found.height,
+        width=description.width,
+        height=description.height,
         capture_us=wall_us - latency_us,
         turn=track.turn,
     )
@@ -102,9 +102,10 @@ def _newest_key(segment: SegmentView, track: Track, wall_us: int) -> Key | None:
 
 
 def _last_key(segment: SegmentView, track: Track, start_us: int, end_us: int) -> Key | None:
-    """The newest key with start_us <= wall time < end_us that is a whole picture.
+    """The newest key with start_us <= wall time < end_us that is a complete picture.
 
-    Of a stream with intra refresh there may be none for long: then one of STALE_US before is not its picture.
+    A stream with intra refresh may have none for long; one from more than STALE_US before shows another
+    moment.
     """
     link = Link(segment, track, 0, 0, 0)
     place = bisect_left(segment.keys, end_us, key=lambda key: link.wall_us(key.pts))

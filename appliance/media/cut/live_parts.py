@@ -1,15 +1,15 @@
 """A recording's parts as a live stream: the same bytes, on one timeline, from a key frame on.
 
 Owns: what MSE needs that a recording does not have: a first fragment that starts with a key, decode times
-that go on over segment borders, a codecs string. Must not know: sockets, who watches.
+that continue over segment borders, a codecs string. Must not know: sockets, viewers.
 
-A stream has the channel's picture and one sound track, whatever else the file has (cover pictures, a second
-film, further sound tracks, data): a browser may refuse what it cannot decode, and waits for what is announced
-and does not come.
+A stream has the channel's video track and one sound track, whatever else the file contains (cover pictures, a
+second video, further sound tracks, data): a browser may refuse a codec it cannot decode, and waits for data
+of every announced track.
 
-Every fragment's decode time is the run's media time plus LEAD_NS, so all clients share the same bytes and
-a new segment of the run needs nothing new. Parts start mid-GOP (MediaMTX does not align them); Chromium
-refuses a first fragment without a key (facts/cutting.md section 4), so the first one is rebuilt.
+Every fragment's decode time is the run's media time plus LEAD_NS, so all clients share the same bytes and a
+new segment of the run needs no new init. Parts start mid-GOP (MediaMTX does not align them); Chromium refuses
+a first fragment without a key, so the first one is rebuilt.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from appliance.media.mp4.fragment import Sample, Traf, part
 from appliance.media.mp4.walk import children, u32
 
 NS = 1_000_000_000
-LEAD_NS = 60 * NS  # mtxi.DTS may be negative (facts/mediamtx.md 1.3), a decode time may not
+LEAD_NS = 60 * NS  # mtxi.DTS may be negative, a decode time may not
 
 
 def ticks(ns: int, track: Track) -> int:
@@ -51,13 +51,15 @@ def shift_of(view: SegmentView, track: Track) -> int:
 
 
 def tracks_shown(init: Init, sound: int | None = None) -> list[Track]:
-    """The tracks of a live stream in the file's order: the channel's picture and the sound track of this id.
+    """The tracks of a live stream in the file's order: the channel's video and the sound track of this id.
 
     0: no sound; None: the first sound track.
     """
-    heard = init.audio.id if sound is None and init.audio is not None else sound
+    sound_id = init.audio.id if sound is None and init.audio is not None else sound
     return [
-        track for track in init.tracks if track is init.video or (track.kind == "audio" and track.id == heard)
+        track
+        for track in init.tracks
+        if track is init.video or (track.kind == "audio" and track.id == sound_id)
     ]
 
 
@@ -67,7 +69,7 @@ def tracks_in(moof: bytes, init: Init) -> set[int]:
 
 
 def mime_of(init: Init, video_entry: bytes | None = None, *, sound: int | None = None) -> str:
-    """The MIME type with codecs (RFC 6381) that MediaSource.isTypeSupported is asked with.
+    """The MIME type with codecs (RFC 6381) for MediaSource.isTypeSupported.
 
     `video_entry`: the sample entry that describes the video, where that is not the file's own. `sound`: see
     `tracks_shown`.
@@ -137,7 +139,7 @@ def keys_of_part(view: SegmentView, number: int) -> Sequence[Key]:
 
 
 def description_at(data: bytes, view: SegmentView, key: Key) -> Description:
-    """How pictures from `key` on are decoded; `data` is its part. Raises Malformed."""
+    """The description for decoding pictures from `key` on; `data` is its part. Raises Malformed."""
     video = _video_of(view)
     samples, _ = _samples(data, _runs_of(data, view.parts[key.part], view, video.id))
     if key.sample >= len(samples):
@@ -146,9 +148,9 @@ def description_at(data: bytes, view: SegmentView, key: Key) -> Description:
 
 
 def init_with(init: bytes, view: SegmentView, description: Description, *, sound: int | None = None) -> bytes:
-    """The file's ftyp+moov `init` with the tracks shown alone, its video described so.
+    """The file's ftyp+moov `init` with only the tracks shown, and its video described by `description`.
 
-    What the file's own entry says may be of no use.
+    The file's own entry may be wrong or incomplete.
     """
     shown = {track.id for track in tracks_shown(view.init, sound)}
     if shown != {track.id for track in view.init.tracks}:
@@ -159,20 +161,20 @@ def init_with(init: bytes, view: SegmentView, description: Description, *, sound
 
 
 def _of_tracks(data: bytes, at: int, end: int, ids: set[int]) -> bytes:
-    """The boxes of data[at:end] without what belongs to other tracks than these."""
-    kept = []
+    """The boxes of data[at:end] without those of tracks other than these."""
+    boxes_kept = []
     for fourcc, start, stop in children(data, at, end):
         if fourcc in (b"moov", b"mvex"):
-            kept.append(boxes.box(fourcc, _of_tracks(data, start, stop, ids)))
+            boxes_kept.append(boxes.box(fourcc, _of_tracks(data, start, stop, ids)))
         elif fourcc == b"trex":
-            kept += [boxes.box(fourcc, data[start:stop])] if u32(data, start + 4, stop) in ids else []
+            boxes_kept += [boxes.box(fourcc, data[start:stop])] if u32(data, start + 4, stop) in ids else []
         elif fourcc != b"trak" or _track_id(data, start, stop) in ids:
-            kept.append(boxes.box(fourcc, data[start:stop]))
-    return b"".join(kept)
+            boxes_kept.append(boxes.box(fourcc, data[start:stop]))
+    return b"".join(boxes_kept)
 
 
 def _track_id(data: bytes, at: int, end: int) -> int:
-    """Of a trak: its tkhd says it."""
+    """The track id in a trak's tkhd."""
     for fourcc, start, stop in children(data, at, end):
         if fourcc == b"tkhd":
             return u32(data, start + (20 if data[start] else 12), stop)
@@ -180,7 +182,7 @@ def _track_id(data: bytes, at: int, end: int) -> int:
 
 
 def _replaced(data: bytes, at: int, size: int, new: bytes) -> bytes:
-    """The box at `at` replaced; every box around it is made as long as it is then."""
+    """The box at `at` replaced; the sizes of all boxes around it are adjusted."""
     made = bytearray(data[:at] + new + data[at + size :])
     begin, end = 0, len(data)
     while begin < at and (header := read_box_header(data[:end], begin)) is not None:
@@ -197,7 +199,7 @@ def _replaced(data: bytes, at: int, size: int, new: bytes) -> bytes:
 def from_key(
     data: bytes, view: SegmentView, key: Key, *, with_idr: bool = False, sound: int | None = None
 ) -> bytes:
-    """The first fragment of a stream: `data` is the part of `key`, cut to begin with it.
+    """The first fragment of a stream: the part `data` of `key`, cut to begin with that key.
 
     `with_idr`: an H.264 recovery point gets a grey IDR picture of 1 ms before it (blank_idr.py; 0.1 s of work
     once for 1920x1080). Raises Malformed.
@@ -217,12 +219,12 @@ def stretch(
     with_idr: bool = False,
     sound: int | None = None,
 ) -> bytes:
-    """Samples of part `number`, from one key (or its begin) to before another (or its end), as a fragment.
+    """Samples of part `number`, from one key (or its start) to before another (or its end), as a fragment.
 
-    Of the tracks shown alone; no bytes where they have none (Chromium refuses a fragment of no track).
-    Pictures that follow the key `leading_of` and are shown before it are left out: after a recovery point at
-    which decoding began they cannot be decoded. Decode times stay without a gap (more than two frames are a
-    discontinuity to MSE, which then waits for a key). Raises Malformed.
+    Of the tracks shown only; empty bytes when they have no samples (Chromium refuses a fragment without a
+    track). Pictures that follow the key `leading_of` and are shown before it are left out: after a recovery
+    point at which decoding began they cannot be decoded. Decode times stay without a gap (MSE treats more
+    than two frames as a discontinuity, and then waits for a key). Raises Malformed.
     """
     video, where = _video_of(view), view.parts[number]
     samples, _ = _samples(data, _runs_of(data, where, view, video.id))
@@ -234,25 +236,25 @@ def stretch(
     if begin is not None:
         entries.add(first)
     from_pts = leading_of.pts if leading_of is not None else None
-    kept: list[Sample] = []
-    gap_from: int | None = None  # dts of the first of those left out at the begin
+    pictures: list[Sample] = []
+    gap_from: int | None = None  # dts of the first sample left out at the start
     for place in range(first, stop):
         sample = samples[place]
         after = leading_of is not None and (leading_of.part != number or place > leading_of.sample)
         if after and from_pts is not None and sample.pts < from_pts:
-            if kept:
-                kept[-1] = kept[-1]._replace(duration=kept[-1].duration + sample.duration)
+            if pictures:
+                pictures[-1] = pictures[-1]._replace(duration=pictures[-1].duration + sample.duration)
             elif gap_from is None:
                 gap_from = sample.dts
             continue
-        if not kept and gap_from is not None:
+        if not pictures and gap_from is not None:
             sample = sample._replace(dts=gap_from, duration=sample.duration + sample.dts - gap_from)
-        if kept and sample.dts > kept[-1].dts + kept[-1].duration:
-            kept[-1] = kept[-1]._replace(duration=sample.dts - kept[-1].dts)
-        kept.append(sample._replace(sync=place in entries))
-    if with_idr and begin is not None and not begin.resets and kept:
-        kept[:0] = _grey(video, kept[0])
-    trafs = [Traf(video.id, kept[0].dts + shift_of(view, video), kept)] if kept else []
+        if pictures and sample.dts > pictures[-1].dts + pictures[-1].duration:
+            pictures[-1] = pictures[-1]._replace(duration=sample.dts - pictures[-1].dts)
+        pictures.append(sample._replace(sync=place in entries))
+    if with_idr and begin is not None and not begin.resets and pictures:
+        pictures[:0] = _grey(video, pictures[0])
+    trafs = [Traf(video.id, pictures[0].dts + shift_of(view, video), pictures)] if pictures else []
     for track in tracks_shown(view.init, sound):
         if track is not video:
             low, high = (
@@ -265,7 +267,7 @@ def stretch(
 
 
 def _grey(video: Track, key: Sample) -> list[Sample]:
-    """An IDR picture just before a recovery point; none where it cannot be made or is not needed."""
+    """A grey IDR picture before a recovery point; empty when it cannot be made or is not needed."""
     if codec_of(video) != "h264":
         return []
     head = key.data[:KEY_HEAD_BYTES]
@@ -297,8 +299,9 @@ def _runs_of(data: bytes, where: Part, view: SegmentView, track_id: int) -> list
 def _samples(
     data: bytes, runs: Sequence[TrackRun], begin: int | None = None, end: int | None = None
 ) -> tuple[list[Sample], int]:
-    """Samples of one track, without those that end by `begin` or after `end`; and the first one's dts."""
-    found: list[Sample] = []
+    """Samples of one track, except those that end by `begin` or start after `end`; and the first one's
+    dts."""
+    samples: list[Sample] = []
     for run in runs:
         dts, at = run.tfdt, run.data_offset
         for place, size in enumerate(run.sizes):
@@ -306,7 +309,7 @@ def _samples(
             cto = run.ctos[place] if run.ctos is not None else 0
             is_sync = run.sync is None or bool(run.sync[place])
             if (begin is None or dts + duration > begin) and (end is None or dts + duration <= end):
-                found.append(Sample(dts, dts + cto, duration, is_sync, data[at : at + size]))
+                samples.append(Sample(dts, dts + cto, duration, is_sync, data[at : at + size]))
             dts += duration
             at += size
-    return found, found[0].dts if found else 0
+    return samples, samples[0].dts if samples else 0

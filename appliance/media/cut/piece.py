@@ -1,7 +1,7 @@
 """The spans of one clip on the clip's own timeline.
 
 Owns: where each span begins in clip time, holes inside a span, what is shown of it in wall time. Must not
-know: boxes, sound, how spans were chosen. Clip time is wall time from the first frame on.
+know: boxes, sound, how spans were chosen. Clip time is wall time, counted from the first frame.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from appliance.media.cut.breaks import Break
 from appliance.media.cut.clip_time import ClipTime, clip_time
 from appliance.media.cut.coverage import Shown, ends_us
 from appliance.media.cut.samples import MAX_DELTA, PartReader, VideoSamples
-from appliance.media.index.chain import NS, Link, Span
+from appliance.media.index.chain import NS, DecodeSpan, Link
 from appliance.media.index.pace import HOLE_FRAMES, is_gap
 from appliance.media.mp4.fmp4 import Track
 
-# Wall and media time of a hole may differ by this much before the hole is made as long as wall time says.
+# A hole whose wall and media time differ by more than this is given its length in wall time.
 _WORTH_SQUEEZING_S = 0.04
-_NEAR_S = 0.02  # what a source may be off over the whole clip and is left so, or half a frame if that is less
+# a source may be off by this over the whole clip without correction, or by half a frame if that is less
+_NEAR_S = 0.02
 _SAME_RUNS_FRAMES = 2
 _US = 1_000_000
 
 
 @dataclass(slots=True)
 class Piece:
-    """One span of the clip. `at` is the clip's dts of its first sample, `dts` counts on from there.
+    """One span of the clip. `at` is the clip's dts of its first sample; `dts` counts from there.
 
-    `length` is how long the last frame is shown, ticks of clip time. `course`: where the source's clock is
-    off, from its own ticks after the first frame shown to clip time.
+    `length` is how long the last frame is shown, ticks of clip time. `course`, for a source whose clock is
+    off: maps its own ticks after the first frame shown to clip time.
     """
 
-    span: Span
+    span: DecodeSpan
     reader: PartReader
     video: VideoSamples
     first: int  # sample number of the first frame shown
@@ -75,7 +76,7 @@ def to_us(ticks: int, track: Track) -> int:
 
 
 def end_in_time(piece: Piece, end_us: int) -> None:
-    """Cut the last picture where the wall time asked for ends, if it lasts far beyond that."""
+    """Cut the last picture at the requested end in wall time, if it lasts far beyond that."""
     video, timescale = piece.video, piece.track.timescale
     last = video.last_shown()
     begins_us = piece.wall_us(last)
@@ -86,13 +87,13 @@ def end_in_time(piece: Piece, end_us: int) -> None:
 
 
 def squeeze_holes(piece: Piece) -> None:
-    """Find frames held far too long; part coverage there, and let them last as long as wall time says.
+    """Find frames held far too long; split coverage there, and give them the length that wall time has.
 
     A source whose clock leaps makes one sample of many seconds while hardly any wall time passes.
     """
     video, timescale = piece.video, piece.track.timescale
     last = video.last_shown()
-    breaks = [one for one in video.breaks if one.after > video.pts[0] and one.before <= max(video.pts)]
+    breaks = [each for each in video.breaks if each.after > video.pts[0] and each.before <= max(video.pts)]
     for place, before, after in _holes(video, breaks):
         before_us, after_us = piece.wall_us_of(place, before), piece.wall_us_of(place + 1, after)
         by = (after_us - before_us) * timescale // _US - (after - before)
@@ -108,10 +109,10 @@ def squeeze_holes(piece: Piece) -> None:
 
 
 def follow_wall(piece: Piece) -> None:
-    """Place the pictures of a source whose clock is off where wall time says: 4 s of it last 4 s.
+    """Place the pictures of a source whose clock is off by wall time: 4 s of it last 4 s.
 
-    Wall time is asked once a second, then for each frame: a clock set or slewed within a second must not be
-    smeared over it.
+    Wall time is sampled once a second, then for each frame: a clock that was set or slewed within a second
+    must not be averaged over it.
     """
     video, timescale = piece.video, piece.track.timescale
     begin, begin_us = piece.dts[piece.first] + video.ctos[piece.first], piece.wall_us(piece.first)
@@ -139,12 +140,12 @@ def follow_wall(piece: Piece) -> None:
 
 
 def _note_shown(piece: Piece, breaks: Sequence[Break], last: int) -> None:
-    """What is shown, in wall time, from break to break."""
+    """Record what is shown, in wall time, from break to break."""
     video = piece.video
     begin_us = piece.wall_us(piece.first)
-    for one in breaks:
-        before_us, after_us = one.wall_us(piece.span.links)
-        inside = video.pts[piece.first] < one.before and one.after <= video.pts[last]
+    for each in breaks:
+        before_us, after_us = each.wall_us(piece.span.links)
+        inside = video.pts[piece.first] < each.before and each.after <= video.pts[last]
         if inside and is_gap(after_us - before_us, to_us(video.nominal, piece.track)):
             piece.shown.append(Shown(begin_us, before_us))
             begin_us = after_us
@@ -156,8 +157,8 @@ def _holes(video: VideoSamples, breaks: Sequence[Break]) -> list[tuple[int, int,
     """(sample, greatest pts up to it, least pts after it) for each sample that lasts over a break."""
     if not breaks:
         return []
-    longest = min(HOLE_FRAMES * video.nominal, *(one.after - one.before for one in breaks))
-    afters = {one.after for one in breaks}
+    longest = min(HOLE_FRAMES * video.nominal, *(each.after - each.before for each in breaks))
+    afters = {each.after for each in breaks}
     highest = list(accumulate(video.pts, max))
     lowest = list(accumulate(reversed(video.pts), min))[::-1]
     steps = [place for place, delta in enumerate(video.deltas[:-1]) if delta > longest]
@@ -165,7 +166,7 @@ def _holes(video: VideoSamples, breaks: Sequence[Break]) -> list[tuple[int, int,
 
 
 def lift(pieces: list[Piece]) -> None:
-    """Make every composition offset of the clip at least 0, all by the same ticks.
+    """Make every composition offset of the clip at least 0, by adding the same ticks to all.
 
     A first frame shown before its decode time would need an edit that begins before time 0.
     """
@@ -176,11 +177,11 @@ def lift(pieces: list[Piece]) -> None:
 
 
 def join_runs(pieces: list[Piece]) -> None:
-    """Where another run takes over at its own picture of a moment, the run before is shown until then: its
-    clock says a frame or two less, but no moment is missing (overlap.py)."""
+    """Where another run takes over at its own recording of the same picture, show the run before until then:
+    its clock says a frame or two less, but nothing is missing (overlap.py)."""
     for before, piece in pairwise(pieces):
-        one, other = before.span.links[0].segment, piece.span.links[0].segment
-        if one.run_id == other.run_id or one.windows is None or not before.video.more_follows:
+        left, right = before.span.links[0].segment, piece.span.links[0].segment
+        if left.run_id == right.run_id or left.windows is None or not before.video.more_follows:
             continue
         last, next_us = before.shown[-1], piece.shown[0].start_us
         if 0 < next_us - last.end_us <= _SAME_RUNS_FRAMES * to_us(before.video.nominal, before.track):
@@ -188,7 +189,8 @@ def join_runs(pieces: list[Piece]) -> None:
 
 
 def lay_out(pieces: list[Piece]) -> None:
-    """Place every piece as far from the first as wall time says, never before the end of the last one."""
+    """Place every piece as far from the first as wall time says, never before the end of the piece before
+    it."""
     origin_us = pieces[0].wall_us(pieces[0].first)
     origin = pieces[0].clip_pts(pieces[0].first)
     for before, piece in pairwise(pieces):
@@ -211,7 +213,7 @@ def end_of(piece: Piece) -> int:
     """Clip pts at which the last frame shown of a piece ends."""
     pts, last = piece.video.pts, piece.video.last_shown()
     end = piece.clip_pts(last) + piece.length
-    # A later picture that is there for decoding alone must not be shown: recorded times and the clip's own
+    # A later picture that is only needed for decoding must not be shown: recorded times and the clip's own
     # differ by a tick or two where a part begins.
     after = [place for place in range(last) if pts[place] > pts[last]]
     return min([end, *map(piece.clip_pts, after)])

@@ -1,15 +1,15 @@
 """A clip as header bytes and byte ranges of recordings: frame-exact, nothing decoded, nothing copied.
 
-Owns: the public Plan and how spans, tables, sound and header make one. Must not know: files on disk (it reads
-through `open_fd`), channels, clips, databases.
+Owns: the public Plan and how it is made from spans, tables, sound and header. Must not know: files on disk
+(it reads through `open_fd`), channels, clips, databases.
 
 Frames of a clip are exactly those with start_us <= wall_us(pts) - latency_us < end_us; the last one is shown
-whole, or to end_us where it would last over 40 ms longer (coverage.ends_us). The file starts at the
-key that decodes the first of them; an edit list hides what comes before it and after the last. Clip time is
-wall time: where footage is missing inside, the last frame is held and silence is laid into the sound; where a
-source's clock is off by more than half a frame over the clip, frames last as long as they really did. Where
-the format of the video changes, the longest span of one format is the clip; where parameter sets alone
-change, each picture has its description.
+whole, or to end_us where it would last over 40 ms longer (coverage.ends_us). The file starts at the key that
+decodes the first of them; an edit list hides what comes before it and after the last. Clip time is wall time:
+where footage is missing inside, the last frame is held and the sound is silent; where a source's clock is off
+by more than half a frame over the clip, frames get their real durations. Where the format of the video
+changes, the longest span of one format is the clip; where only parameter sets change, each picture has its
+description.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from appliance.media.bitstream.splice import MAX_BYTES, as_broken_link, needs_splice
-from appliance.media.cut.coverage import Missing, Shown, missing_spans
+from appliance.media.cut.coverage import MissingSpan, Shown, missing_spans
 from appliance.media.cut.descriptions import Descriptions
 from appliance.media.cut.piece import (
     Piece,
@@ -34,12 +34,12 @@ from appliance.media.cut.piece import (
     to_us,
 )
 from appliance.media.cut.samples import PartReader, read_video
-from appliance.media.cut.sound import Stretch, read_sound
+from appliance.media.cut.sound import VideoStretch, read_sound
 from appliance.media.index.chain import (
     MAX_PREROLL_S,
     NS,
+    DecodeSpan,
     NoEntryBefore,
-    Span,
     find_spans,
     is_first_picture,
     longest_group,
@@ -49,15 +49,15 @@ from appliance.media.mp4 import boxes
 from appliance.media.mp4.fmp4 import Track
 from appliance.media.mp4.moov import Range, TrackTable, build
 
-__all__ = ["Missing", "NoEntry", "NoFootage", "Plan", "Range", "make_plan"]
+__all__ = ["MissingSpan", "NoEntry", "NoFootage", "Plan", "Range", "make_plan"]
 
 
 class NoFootage(Exception):
-    """No decodable frame lies in the span asked for."""
+    """No decodable frame lies in the requested span."""
 
 
 class NoEntry(NoFootage):
-    """Footage is there, but no picture at which decoding may begin; the text says so to a person."""
+    """There is footage, but no picture at which decoding may begin; the text explains it to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ class Plan:
     """All that is needed to send a clip: `header`, then `ranges` in order; `size` bytes together.
 
     `preroll_s` is hidden time before the first frame (players that ignore edit lists show it). `duration_s`
-    is what is shown, holds included. `media_spans` are (run_id, start_ns, end_ns) of run media time. Coverage
-    is capture time: from the first frame to the end of the last. `missing` lists what was asked for and is
-    not shown. `settled`: no part still to be written can add a frame. `width` and `height` are of the picture
-    as it is shown, turned by the recording's display matrix, which the clip keeps. `course`: where one run's
-    clock is off, (seconds after the first frame, its media time in ns) between which both go evenly; empty
-    where a second of the one is a second of the other.
+    is what is shown, held frames included. `media_spans` are (run_id, start_ns, end_ns) of run media time.
+    Coverage is capture time: from the first frame to the end of the last. `missing` lists what was requested
+    and is not shown. `settled`: no part still to be written can add a frame. `width` and `height` are of the
+    picture as it is shown, turned by the recording's display matrix, which the clip keeps. `course`: where
+    one run's clock is off, points (seconds after the first frame, its media time in ns) between which time is
+    linear; empty where one second of media time is one second of the clip.
     """
 
     header: bytes
@@ -82,7 +82,7 @@ class Plan:
     media_spans: tuple[tuple[str, int, int], ...]
     coverage_start_us: int
     coverage_end_us: int
-    missing: tuple[Missing, ...]
+    missing: tuple[MissingSpan, ...]
     width: int
     height: int
     codec: str
@@ -99,11 +99,11 @@ def make_plan(
     end_us: int,
     latency_us: int,
 ) -> Plan:
-    """The clip of capture time start_us <= t < end_us out of one channel's `segments` (any order).
+    """The clip of capture time start_us <= t < end_us from one channel's `segments` (any order).
 
-    Hand over every segment that may hold such frames, and of each run the one before (its last key may be
-    needed). `open_fd(name)` gives a descriptor that stays open while this runs; closing it is the caller's
-    part. Blocking reads, a few per second of clip: run it in a thread. Raises NoFootage, Malformed, OSError.
+    Pass every segment that may hold such frames, and the one before it of each run (its last key may be
+    needed). `open_fd(name)` returns a descriptor that stays open while this runs; the caller closes it.
+    Blocking reads, a few per second of clip: run it in a thread. Raises NoFootage, Malformed, OSError.
     """
     undecodable: list[NoEntryBefore] = []
     spans = find_spans(segments, start_us + latency_us, end_us + latency_us, undecodable)
@@ -121,7 +121,7 @@ def make_plan(
     lift(pieces)
     lay_out(pieces)
     refused = _refused(spans, group, undecodable, latency_us)
-    shown = [Shown(one.start_us - latency_us, one.end_us - latency_us) for x in pieces for one in x.shown]
+    shown = [Shown(span.start_us - latency_us, span.end_us - latency_us) for x in pieces for span in x.shown]
     nominal_us = to_us(pieces[0].video.nominal, pieces[0].track)
     missing = missing_spans(
         shown,
@@ -135,7 +135,7 @@ def make_plan(
     return _assemble(pieces, (shown[0].start_us, shown[-1].end_us), missing, latency_us)
 
 
-def _read(group: list[Span], open_fd: Callable[[str], int]) -> list[Piece]:
+def _read(group: list[DecodeSpan], open_fd: Callable[[str], int]) -> list[Piece]:
     pieces: list[Piece] = []
     for span in group:
         reader = PartReader(span.links, open_fd)
@@ -146,9 +146,9 @@ def _read(group: list[Span], open_fd: Callable[[str], int]) -> list[Piece]:
 
 
 def _continues(piece: Piece) -> bool:
-    """A frame before the first one shown is known, with no hole between: the pace made this the first."""
+    """A frame before the first one shown is known, with no hole between them."""
     begin = piece.video.pts[piece.first]
-    if any(one.before <= begin <= one.after for one in piece.video.breaks):
+    if any(each.before <= begin <= each.after for each in piece.video.breaks):
         return False
     return piece.first > 0 or not is_first_picture(piece.span.start, piece.span.links)
 
@@ -163,20 +163,25 @@ def _nothing(undecodable: Sequence[NoEntryBefore], start_us: int, end_us: int) -
 
 
 def _refused(
-    spans: Sequence[Span], group: Sequence[Span], undecodable: Sequence[NoEntryBefore], latency_us: int
-) -> list[Missing]:
-    """Footage that is there and not shown, in capture time."""
-    found = [Missing(one.start_us, one.end_us, "no_entry") for one in undecodable]
+    spans: Sequence[DecodeSpan],
+    group: Sequence[DecodeSpan],
+    undecodable: Sequence[NoEntryBefore],
+    latency_us: int,
+) -> list[MissingSpan]:
+    """Footage that exists but is not shown, in capture time."""
+    found = [MissingSpan(span.start_us, span.end_us, "no_entry") for span in undecodable]
     found += [
-        Missing(one.begin_us, one.end_us, "no_entry" if one.format == group[0].format else "format_change")
-        for one in spans
-        if one not in group
+        MissingSpan(
+            span.begin_us, span.end_us, "no_entry" if span.format == group[0].format else "format_change"
+        )
+        for span in spans
+        if span not in group
     ]
-    return [Missing(start - latency_us, end - latency_us, reason) for start, end, reason in found]
+    return [MissingSpan(start - latency_us, end - latency_us, reason) for start, end, reason in found]
 
 
 def _assemble(
-    pieces: list[Piece], coverage: tuple[int, int], missing: tuple[Missing, ...], latency_us: int
+    pieces: list[Piece], coverage: tuple[int, int], missing: tuple[MissingSpan, ...], latency_us: int
 ) -> Plan:
     first, timescale = pieces[0], pieces[0].track.timescale
     origin = first.clip_pts(first.first)
@@ -217,7 +222,7 @@ def _assemble(
 
 
 def _sources(pieces: list[Piece]) -> tuple[list[str], list[int]]:
-    """Names of all segments, and for each piece the number of its chain's first one among them."""
+    """Names of all segments, and for each piece the index of its chain's first segment among them."""
     names: list[str] = []
     firsts: list[int] = []
     for piece in pieces:
@@ -245,7 +250,7 @@ def _blank_table(track: Track, descriptions: Descriptions, edit: boxes.Edit) -> 
 def _add_video(
     table: TrackTable, piece: Piece, source: int, described: list[tuple[int, int]], spliced_at: int | None
 ) -> None:
-    """Put a piece's samples behind those there are; a player may always begin at the first of them."""
+    """Append a piece's samples; a player may always begin at the first of them."""
     assert table.ctos is not None and table.sync is not None
     video, before = piece.video, len(table.sizes)
     table.sync += array("I", [before + 1])
@@ -257,7 +262,7 @@ def _add_video(
 
 
 def _finished(table: TrackTable) -> TrackTable:
-    """The same without tables that say what is so anyway."""
+    """The same without tables whose content is the default."""
     if not any(table.ctos or ()):
         table.ctos = None
     if table.sync is not None and len(table.sync) == len(table.sizes):
@@ -266,7 +271,7 @@ def _finished(table: TrackTable) -> TrackTable:
 
 
 def _splice(piece: Piece, filler: bytearray) -> int | None:
-    """Where in `filler` the piece's first sample lies, if it must be changed to follow another piece."""
+    """Offset in `filler` of the piece's first sample, if it must be changed to follow another piece."""
     link, _, _, offset = piece.video.runs[0]
     size = piece.video.sizes[0]
     if not needs_splice(piece.track) or size > MAX_BYTES:
@@ -278,9 +283,9 @@ def _splice(piece: Piece, filler: bytearray) -> int | None:
     return len(filler) - size
 
 
-def _stretch(piece: Piece, source: int, origin: int) -> Stretch:
+def _stretch(piece: Piece, source: int, origin: int) -> VideoStretch:
     start = piece.span.start
-    return Stretch(
+    return VideoStretch(
         reader=piece.reader,
         first_source=source,
         first_part=(start.link, start.key.part),

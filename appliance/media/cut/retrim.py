@@ -1,8 +1,8 @@
 """A shorter cut of a clip file of ours, without the recording it came from.
 
-Owns: moving the edit lists of a progressive MP4 that plan.py laid out. Nothing is decoded and no sample table
-changes: the new header is as long as the old one, so the rest of the file stays where it is. What lies
-outside the new ends is hidden, as pre-roll always was. Must not know: recordings, clocks, files.
+Owns: changing the edit lists of a progressive MP4 that plan.py laid out. Nothing is decoded and no sample
+table changes: the new header is as long as the old one, so the rest of the file stays where it is. Frames
+outside the new ends are hidden, like pre-roll. Must not know: recordings, clocks, files.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _US = 1_000_000
 
 
 class CannotTrim(ValueError):
-    """The file is not laid out as ours are, or nothing of it lies in the new span."""
+    """The file is not laid out as ours are, or has no frame in the new span."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trimmed:
-    """`first_us` and `end_us` count from the first frame the file showed: where the new first frame begins
-    and the new last one ends. `preroll_s` is hidden time before the new first frame. `width` and `height` are
-    of the picture as it is shown."""
+    """`first_us` and `end_us` count from the first frame that the file showed: where the new first frame
+    begins and the new last one ends. `preroll_s` is hidden time before the new first frame. `width` and
+    `height` are of the picture as it is shown."""
 
     header: bytes
     first_us: int
@@ -174,10 +174,10 @@ def _pts(header: bytes, track: _Track) -> Iterator[int]:
 
 def _runs(header: bytes, track: _Track, kind: bytes, *, signed: bool) -> Iterator[int]:
     """The values of a run-length table; nothing for a table that is not there."""
-    found = next((span for name, *span in children(header, *track.stbl) if name == kind), None)
-    if found is None:
+    payload = next((span for name, *span in children(header, *track.stbl) if name == kind), None)
+    if payload is None:
         return
-    at, end = found
+    at, end = payload
     count = u32(header, at + 4, end)
     if at + 8 + 8 * count > end:
         raise Malformed(f"{kind!r} is cut short")
@@ -186,7 +186,7 @@ def _runs(header: bytes, track: _Track, kind: bytes, *, signed: bool) -> Iterato
 
 
 def _box(header: bytes, at: int, end: int, kind: bytes) -> tuple[int, int]:
-    """Payload span of a box that must be there."""
+    """Payload span of a required box."""
     for name, start, stop in children(header, at, end):
         if name == kind:
             return start, stop

@@ -1,4 +1,4 @@
-"""The video samples of one span, read from the moofs it needs and no others.
+"""The video samples of one span, read from only the moofs it needs.
 
 Owns: parts to flat tables, which samples are wanted, where decoding starts, how long the last frame lasts.
 Must not know: audio, boxes, other spans. One pread per moof; tables are columns, never an object per sample.
@@ -16,32 +16,32 @@ from itertools import accumulate
 from operator import add
 
 from appliance.media.cut.breaks import Break, break_after, breaks_of, length_of_last
-from appliance.media.index.chain import KeyAt, Link, Span
+from appliance.media.index.chain import DecodeSpan, KeyAt, Link
 from appliance.media.mp4.fmp4 import Malformed, TrackRun, parse_moof
 from appliance.media.mp4.moov import FILLER, Chunk
 from appliance.media.mp4.untimed import go_on, is_untimed
 
 MAX_DELTA = 0xFFFF_FFFF
-# tfdt is cut to whole ticks, mtxi.DTS to whole ns: a part may start this far from where the last one ended
+# tfdt is truncated to ticks, mtxi.DTS to ns: a part may start this far from the end of the one before
 _JITTER_TICKS = 2
 
 
 class PartReader:
-    """Parsed moofs of a chain's parts, each read once. `open_fd` keeps what it opens."""
+    """Parsed moofs of a chain's parts, each read once. `open_fd` caches what it opens."""
 
     def __init__(self, links: tuple[Link, ...], open_fd: Callable[[str], int]) -> None:
         self.links = links
         self._open_fd = open_fd
         self._runs: dict[tuple[int, int], tuple[TrackRun, ...]] = {}
         self._fds: dict[int, int] = {}
-        self._ends: dict[int, tuple[int, dict[int, int]]] = {}  # by link: parts summed up, ticks reached
+        self._ends: dict[int, tuple[int, dict[int, int]]] = {}  # by link: parts added up, ticks reached
 
     def runs(self, link: int, part: int) -> tuple[TrackRun, ...]:
         """All track runs of one part. Raises Malformed, also when they point outside the part."""
-        found = self._runs.get((link, part))
-        if found is None:
-            found = self._runs[link, part] = self._read(link, part)
-        return found
+        parsed = self._runs.get((link, part))
+        if parsed is None:
+            parsed = self._runs[link, part] = self._read(link, part)
+        return parsed
 
     def fd(self, link: int) -> int:
         """An open descriptor of the segment."""
@@ -69,7 +69,8 @@ class PartReader:
         return parse_moof(data, part.offset, segment.init)
 
     def _reached_before(self, link: int, number: int) -> dict[int, int]:
-        """Decode time that each track has reached before a part: without tfdt only a sum over all before."""
+        """Decode time that each track has reached before a part: without tfdt it is the sum of all parts
+        before."""
         done, ends = self._ends.get(link, (0, {}))
         if done > number:
             done, ends = 0, {}
@@ -83,11 +84,11 @@ class PartReader:
 class VideoSamples:
     """Video of one span in decode order, cut to what is needed.
 
-    `pts` are chain ticks as recorded (what frames are chosen by); `deltas` are the clip's own dts steps, free
-    of jitter. `sync` marks the keys a player may begin at. `shown` lists wanted samples, `keys` the keys with
-    the sample each of them is. `runs` are (link, first sample, count, file offset). `end` is the
-    pts at which the last frame shown ends, `nominal` a usual frame, `breaks` those of the whole chain,
-    `last_part` the last part read.
+    `pts` are chain ticks as recorded (frames are chosen by them); `deltas` are the clip's own dts steps,
+    without jitter. `sync` marks the keys at which a player may begin. `shown` lists wanted samples, `keys`
+    the keys with the sample of each. `runs` are (link, first sample, count, file offset). `end` is the pts at
+    which the last frame shown ends, `nominal` a usual frame, `breaks` those of the whole chain, `last_part`
+    the last part read.
     """
 
     pts: list[int] = field(default_factory=list)
@@ -102,15 +103,15 @@ class VideoSamples:
     end: int = 0
     breaks: list[Break] = field(default_factory=list)
     last_part: tuple[int, int] = (0, 0)
-    settled: bool = False  # frames past the window are on disk: no later part can add one to this span
+    settled: bool = False  # frames past the window are on disk: no later part can add a frame to this span
     more_follows: bool = False  # ... and they follow the last frame shown without a hole
 
     def link_of(self, sample: int) -> int:
-        """Which segment a sample lies in."""
+        """The segment (link number) of a sample."""
         return self.runs[bisect_right(self.runs, sample, key=lambda run: run[1]) - 1][0]
 
     def first_shown(self) -> int:
-        """The wanted sample with the least pts."""
+        """The wanted sample with the smallest pts."""
         return min(self.shown, key=self.pts.__getitem__)
 
     def last_shown(self) -> int:
@@ -127,12 +128,12 @@ class VideoSamples:
     ) -> list[Chunk]:
         """One chunk per run and description; source numbers are `first_source` + link.
 
-        `described` are (first sample, description) in order. `spliced_at`: the first sample is not the
-        recording's but lies there in the header's filler.
+        `described` are (first sample, description) in order. `spliced_at`: the first sample is not in the
+        recording but at this offset in the header's filler.
         """
-        found: list[Chunk] = []
+        chunks: list[Chunk] = []
         if spliced_at is not None:
-            found.append(Chunk(FILLER, spliced_at, self.sizes[0], 1, described[0][1]))
+            chunks.append(Chunk(FILLER, spliced_at, self.sizes[0], 1, described[0][1]))
         stretches = zip(described, [*(first for first, _ in described[1:]), len(self.pts)], strict=True)
         for (begin, description), end in stretches:
             for link, first, count, offset in self.runs:
@@ -140,16 +141,16 @@ class VideoSamples:
                 if lo < hi:
                     at = offset + sum(self.sizes[first:lo])
                     size = sum(self.sizes[lo:hi])
-                    found.append(Chunk(first_source + link, at, size, hi - lo, description))
-        return found
+                    chunks.append(Chunk(first_source + link, at, size, hi - lo, description))
+        return chunks
 
 
-def read_video(reader: PartReader, span: Span, *, after_gap: bool) -> VideoSamples | None:
-    """Samples of `span` from its key to the last one wanted in decode order; None when none is wanted.
+def read_video(reader: PartReader, span: DecodeSpan, *, after_gap: bool) -> VideoSamples | None:
+    """Samples of `span` from its key to the last wanted one in decode order; None when none is wanted.
 
-    `after_gap`: pictures leading the first key (open GOP) have lost what they refer to, and nothing before
-    this span can hide them: they are left out. So they are after a recovery point, though hidden: Chromium's
-    decoder gives up at them (of HEVC it knows by their NAL type that they are to be skipped).
+    `after_gap`: pictures leading the first key (open GOP) have lost their references, and nothing before this
+    span can hide them: they are left out. So are those after a recovery point, although hidden: Chromium's
+    decoder fails at them (for HEVC it skips them by their NAL type).
     """
     table, raw = VideoSamples(), _Cursor()
     firsts: dict[tuple[int, int], int] = {}  # of each part read, the number of its first sample
@@ -184,11 +185,12 @@ def next_part(links: tuple[Link, ...], link: int, part: int) -> tuple[int, int]:
 
 @dataclass(slots=True)
 class _Cursor:
-    end: int | None = None  # chain ticks where the clip's own timeline has got to
+    end: int | None = None  # chain ticks that the clip's own timeline has reached
 
 
 def _is_past(link: Link, number: int) -> bool:
-    """No frame of this part or a later one is wanted: dts rises, and pts falls below it by `lowest_cto`."""
+    """No frame of this part or a later one is wanted: dts rises, and pts is below it by at most
+    `lowest_cto`."""
     part = link.segment.parts[number]
     if part.video_tfdt < 0:
         return False
@@ -219,7 +221,7 @@ def _append(table: VideoSamples, raw: _Cursor, link: Link, number: int, run: Tra
 
 
 def _join(deltas: array[int], end: int, start: int) -> int:
-    """Let the last delta reach from its dts to `start`; returns where the clip's timeline is then."""
+    """Extend the last delta from its dts to `start`; returns the end of the clip's timeline then."""
     if abs(start - end) <= _JITTER_TICKS:
         return end
     before = deltas[-1]
@@ -227,8 +229,8 @@ def _join(deltas: array[int], end: int, start: int) -> int:
     return end + deltas[-1] - before
 
 
-def _mark_keys(table: VideoSamples, span: Span, firsts: dict[tuple[int, int], int]) -> None:
-    """The samples that are keys, by what the index says: a file's own flags may be wrong."""
+def _mark_keys(table: VideoSamples, span: DecodeSpan, firsts: dict[tuple[int, int], int]) -> None:
+    """Mark the samples that are keys by the index: a file's own flags may be wrong."""
     table.sync += bytes(len(table.pts))
     for at in span.keys:
         place = _place_of(table, at, firsts)
@@ -238,24 +240,25 @@ def _mark_keys(table: VideoSamples, span: Span, firsts: dict[tuple[int, int], in
 
 
 def _place_of(table: VideoSamples, at: KeyAt, firsts: dict[tuple[int, int], int]) -> int:
-    """Number of the sample a key is, or of the end when its part was not read."""
+    """Sample number of a key, or the end when its part was not read."""
     first = firsts.get((at.link, at.key.part))
     return len(table.pts) if first is None else min(first + at.key.sample, len(table.pts))
 
 
 def _wanted(links: tuple[Link, ...], table: VideoSamples, start: int, stop: int, begin_pts: int) -> list[int]:
-    """Samples in start..stop whose own segment's window holds their pts, none that leads the first key."""
-    found: list[int] = []
+    """Samples in start..stop whose own segment's window contains their pts, except those that lead the first
+    key."""
+    samples: list[int] = []
     for number, first, count, _ in table.runs:
         link = links[number]
         low, high = max(link.first + link.offset, begin_pts), link.stop + link.offset
         lo, hi = max(first, start), min(first + count, stop)
-        found += [place for place in range(lo, hi) if low <= table.pts[place] < high]
-    return found
+        samples += [place for place in range(lo, hi) if low <= table.pts[place] < high]
+    return samples
 
 
 def _certain_pts(link: Link, number: int) -> int | None:
-    """Chain pts of the first frame of a part, if none that is shown before it can come after it."""
+    """Chain pts of the first frame of a part, if no frame shown before it can come after it."""
     part = link.segment.parts[number]
     is_first = part.video_pts_min <= part.video_tfdt + link.segment.lowest_cto
     return part.video_pts_min + link.offset if is_first else None
@@ -264,10 +267,10 @@ def _certain_pts(link: Link, number: int) -> int | None:
 def _measure(
     table: VideoSamples, breaks: list[Break], stop: int, reached: int, beyond: int | None = None
 ) -> None:
-    """Usual frame length, and where the last frame shown ends: at the next one, unless a break is between.
+    """Usual frame length, and where the last frame shown ends: at the next one, unless there is a break.
 
-    `reached` is the dts read up to: all frames with a lesser pts are known. `beyond`: the first of all that
-    were not read.
+    `reached` is the dts read so far: all frames with a smaller pts are known. `beyond`: pts of the first
+    frame that was not read.
     """
     table.nominal = max(Counter(table.deltas).most_common(1)[0][0], 1)
     table.breaks = breaks
@@ -287,10 +290,10 @@ def _measure(
 
 
 def _trim(table: VideoSamples, start: int) -> None:
-    """Keep from the key that decodes the first frame shown to the last sample wanted."""
+    """Keep the samples from the key that decodes the first frame shown to the last one wanted."""
     first = table.first_shown()
     if table.sync[first]:
-        start = first  # the first frame is a key itself: nothing need be decoded before it
+        start = first  # the first frame is a key itself: nothing before it need be decoded
     stop = max(table.shown) + 1
     del table.pts[stop:], table.deltas[stop:], table.sizes[stop:], table.ctos[stop:], table.sync[stop:]
     table.keys = [(place, at) for place, at in table.keys if place < stop]
@@ -299,24 +302,24 @@ def _trim(table: VideoSamples, start: int) -> None:
 
 
 def _cut_runs(table: VideoSamples, start: int, stop: int) -> None:
-    kept: list[tuple[int, int, int, int]] = []
+    runs: list[tuple[int, int, int, int]] = []
     for link, first, count, offset in table.runs:
         lo, hi = max(first, start), min(first + count, stop)
         if lo < hi:
-            kept.append((link, lo, hi - lo, offset + sum(table.sizes[first:lo])))
-    table.runs = kept
+            runs.append((link, lo, hi - lo, offset + sum(table.sizes[first:lo])))
+    table.runs = runs
 
 
 def _delete(table: VideoSamples, lo: int, hi: int) -> None:
-    """Remove samples lo..hi, which no run may name any more."""
+    """Remove samples lo..hi, to which no run may refer any more."""
     gone = hi - lo
     if not gone:
         return
     del table.pts[lo:hi], table.deltas[lo:hi], table.sizes[lo:hi], table.ctos[lo:hi], table.sync[lo:hi]
     table.runs = [(link, at - gone if at >= hi else at, n, offset) for link, at, n, offset in table.runs]
     table.shown = [place - gone if place >= hi else place for place in table.shown]
-    kept = [(place, at) for place, at in table.keys if not lo <= place < hi]
-    table.keys = [(place - gone if place >= hi else place, at) for place, at in kept]
+    keys = [(place, at) for place, at in table.keys if not lo <= place < hi]
+    table.keys = [(place - gone if place >= hi else place, at) for place, at in keys]
 
 
 def _resets(table: VideoSamples) -> bool:

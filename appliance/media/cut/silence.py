@@ -1,11 +1,11 @@
-"""What an AAC track is decoded with, and silent frames to fill a hole in it: plain AAC LC.
+"""The decoder configuration of an AAC track, and silent frames to fill a hole in it: plain AAC LC.
 
 Owns: the AudioSpecificConfig in a sample entry, the bits of one silent raw_data_block, whether a track can
-take it. Must not know: tables, gaps.
+contain it. Must not know: tables, gaps.
 
 Why not an empty edit: FFmpeg (8.1, measured; Chromium demuxes with FFmpeg, not measured) plays the beginning
-of the track through an empty edit that is not the first one. Why not only a long sample duration: FFmpeg
-plays it right, but a packet of 1024 samples that claims three seconds is untested on a tablet.
+of the track during an empty edit that is not the first one. Why not only a long sample duration: FFmpeg plays
+it correctly, but a packet of 1024 samples with a duration of three seconds is untested on a tablet.
 Source: ISO/IEC 14496-3 4.4.2 (AAC LC syntax).
 """
 
@@ -52,7 +52,7 @@ def silent_frame(track: Track) -> bytes | None:
     return None if fields is None or short else _packed(fields)
 
 
-@lru_cache(maxsize=64)  # asked for every run of packets of every clip
+@lru_cache(maxsize=64)  # called for every run of packets of every clip
 def _specific_of(track: Track) -> bytes:
     if track.codec != "mp4a":
         return b""

@@ -1,8 +1,8 @@
-"""The audio track of a clip: packets of several spans put on the clip's own timeline.
+"""The audio track of a clip: packets of several spans on the clip's own timeline.
 
-Owns: which sound, which packets, look-back for the decoder, holes, the track's edit list. Must not know: how
-video was chosen, wall time. Clip time 0 is the first frame shown; audio before it is there for the decoder
-(and for players that ignore edit lists) and hidden by the edit list.
+Owns: which sound track, which packets, look-back for the decoder, holes, the track's edit list. Must not
+know: how video was chosen, wall time. Clip time 0 is the first frame shown; audio before it is there for the
+decoder (and for players that ignore edit lists) and hidden by the edit list.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _LOOK_BACK_S = 0.1
 # Sound may be written this many parts before or after the picture it belongs to (skew is below a second).
 _MAX_PARTS_ASIDE = 16
 _MAX_SILENT_FRAMES = 50_000  # 18 minutes at 48 kHz
-_HOLE_PACKETS = 3  # a packet lasting longer than this many usual ones stands before a hole
-# Players play a packet at its own pitch whatever duration the file gives it, so where a source's clock is off
-# a packet is left out or played twice from time to time. Sound is never further from its picture than this,
-# or than half a packet.
+_HOLE_PACKETS = 3  # a packet longer than this many usual ones is followed by a hole
+# Players play a packet at its own pitch whatever its duration in the file, so where a source's clock is off,
+# a packet is left out or played twice from time to time. Sound never differs from its picture by more than
+# this, or by more than half a packet.
 _OFF_PICTURE_S = 0.02
 _LOOK_S = 0.2
 _Piece = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Video of one span as sound must follow it; ticks are video ticks.
+class VideoStretch:
+    """The video of one span, for its sound; ticks are video ticks.
 
     Chain ticks: `decode_from` (the key), `begin` (first frame shown), `end`. `at` is the clip time of
-    `begin`. `squeezes` are (chain tick, ticks added to clip time after it); `course` leads from there to clip
+    `begin`. `squeezes` are (chain tick, ticks added to clip time after it); `course` maps chain time to clip
     time, both counted from `begin`, where the source's clock is off.
     """
 
@@ -71,7 +71,7 @@ class _Packets(NamedTuple):
 
 @dataclass(slots=True)
 class _Sound:
-    """The table being built. `origin` and `cursor` are clip time in audio ticks of its two ends."""
+    """The table being built. `origin` and `cursor` are clip time (audio ticks) of its two ends."""
 
     track: Track
     silence: bytes | None
@@ -84,26 +84,26 @@ class _Sound:
     _typical: int = 0
 
     def typical(self, run: TrackRun) -> int:
-        """Ticks of a usual packet, learnt from the first run seen."""
+        """Ticks of a usual packet, from the first run read."""
         if not self._typical:
             self._typical = max(Counter(run.durations).most_common(1)[0][0], 1)
         return self._typical
 
 
 def read_sound(
-    stretches: Sequence[Stretch], timescale: int, duration: int, filler: bytearray
+    stretches: Sequence[VideoStretch], timescale: int, duration: int, filler: bytearray
 ) -> TrackTable | None:
     """The audio table, or None when the clip has no sound. Silent packets are appended to `filler`.
 
     `timescale` and `duration` are the video track's, which are also the movie's.
     """
-    heard = [_packets_of(stretch, timescale) for stretch in stretches]
-    track = _chosen(stretches, heard, timescale)
+    packets_by_stretch = [_packets_of(stretch, timescale) for stretch in stretches]
+    track = _chosen(stretches, packets_by_stretch, timescale)
     if track is None:
         return None
     sound = _Sound(track, silent_frame(track), filler)
-    for stretch, packets in zip(stretches, heard, strict=True):
-        mine = [one for one in packets if sound_id(one.track) == sound_id(track)]
+    for stretch, packets in zip(stretches, packets_by_stretch, strict=True):
+        mine = [packet for packet in packets if sound_id(packet.track) == sound_id(track)]
         _add_stretch(sound, stretch, _first_each(mine), timescale)
     edits = _edits(sound, timescale, duration)
     if not edits:
@@ -111,33 +111,36 @@ def read_sound(
     return TrackTable(track.timescale, track.stsd, sound.deltas, sound.sizes, None, None, sound.chunks, edits)
 
 
-def _chosen(stretches: Sequence[Stretch], heard: Sequence[list[_Packets]], timescale: int) -> Track | None:
-    """The description most of the clip's sound has: one track tells one, and a packet under another's would
-    play at a wrong pitch. Of several tracks the first that has sound."""
+def _chosen(
+    stretches: Sequence[VideoStretch], packets_by_stretch: Sequence[list[_Packets]], timescale: int
+) -> Track | None:
+    """The description of most of the clip's sound: one track has one, and a packet under another description
+    would play at a wrong pitch. Of several tracks the first that has sound."""
     lasts: dict[tuple[int, object], tuple[int, Track]] = {}
-    for stretch, packets in zip(stretches, heard, strict=True):
+    for stretch, packets in zip(stretches, packets_by_stretch, strict=True):
         begin_ns, end_ns = (at * NS // timescale for at in (stretch.begin, stretch.end))
-        for one in packets:
-            key = one.rank, sound_id(one.track)
-            before, track = lasts.get(key, (0, one.track))
-            inside_ns = min(one.end_ns, end_ns) - max(one.start_ns, begin_ns)
+        for packet in packets:
+            key = packet.rank, sound_id(packet.track)
+            before, track = lasts.get(key, (0, packet.track))
+            inside_ns = min(packet.end_ns, end_ns) - max(packet.start_ns, begin_ns)
             lasts[key] = before + max(0, inside_ns), track
     having = [(rank, -ns, track) for (rank, _), (ns, track) in lasts.items() if ns]
-    return min(having, key=lambda one: one[:2])[2] if having else None
+    return min(having, key=lambda packet: packet[:2])[2] if having else None
 
 
 def _first_each(packets: list[_Packets]) -> list[_Packets]:
-    """Of each segment the first of its tracks: two of one description are not laid over each other."""
+    """The first sound track of each segment: two tracks of one description must not be mixed."""
     first: dict[int, int] = {}
-    for one in packets:
-        first[one.link] = min(one.rank, first.get(one.link, one.rank))
-    return [one for one in packets if one.rank == first[one.link]]
+    for packet in packets:
+        first[packet.link] = min(packet.rank, first.get(packet.link, packet.rank))
+    return [packet for packet in packets if packet.rank == first[packet.link]]
 
 
-def _add_stretch(sound: _Sound, stretch: Stretch, packets: list[_Packets], timescale: int) -> None:
+def _add_stretch(sound: _Sound, stretch: VideoStretch, packets: list[_Packets], timescale: int) -> None:
     rate = sound.track.timescale
     begin = _rescale(stretch.begin, rate, timescale)
-    # the first stretch brings the sound of its hidden video along: players without edit lists stay in sync
+    # the first stretch includes the sound of its hidden video, so that players without edit lists stay in
+    # sync
     low = begin if sound.origin is not None else _rescale(stretch.decode_from, rate, timescale)
     low -= int(_LOOK_BACK_S * rate) if sound.origin is None else 0
     high = _rescale(stretch.end, rate, timescale)
@@ -145,21 +148,21 @@ def _add_stretch(sound: _Sound, stretch: Stretch, packets: list[_Packets], times
     squeezes = [(_rescale(at, rate, timescale), _rescale(by, rate, timescale)) for at, by in stretch.squeezes]
     origin, course = begin + shift, stretch.course
     follows: int | None = None  # where the next piece begins when no sound is missing before it
-    for one in packets:
-        start = one.run.tfdt + _offset(stretch.reader, one.link, rate)
+    for packet in packets:
+        start = packet.run.tfdt + _offset(stretch.reader, packet.link, rate)
         cuts = [at for at, _ in squeezes]
         if course is not None:
-            end = min(start + sum(one.run.durations), high)
+            end = min(start + sum(packet.run.durations), high)
             cuts += range(max(start, low), end, max(1, round(_LOOK_S * rate)))
-        for piece in _pieces(sound, one.run, start, low, high, cuts):
+        for piece in _pieces(sound, packet.run, start, low, high, cuts):
             at = piece[2] + shift + sum(by for at, by in squeezes if piece[2] >= at)
-            add, source = _add_packets, stretch.first_source + one.link
+            add, source = _add_packets, stretch.first_source + packet.link
             if course is not None:
                 if follows is not None and abs(at - follows) <= rate // 1000:
                     add = _keep_near
-                follows = at + sum(_durations(sound, one.run, piece))
+                follows = at + sum(_durations(sound, packet.run, piece))
                 at = origin + course.at(at - origin)
-            add(sound, one.run, piece, at, source)
+            add(sound, packet.run, piece, at, source)
 
 
 def _rescale(ticks: int, rate: int, timescale: int) -> int:
@@ -172,46 +175,46 @@ def _offset(reader: PartReader, link: int, rate: int) -> int:
     return _rescale(since_ns, rate, NS)
 
 
-def _packets_of(stretch: Stretch, timescale: int) -> list[_Packets]:
-    """All sound in decode order that may belong to a stretch: the video's parts and some around."""
+def _packets_of(stretch: VideoStretch, timescale: int) -> list[_Packets]:
+    """All sound in decode order that may belong to a stretch: of the video's parts and some around them."""
     reader = stretch.reader
     low_ns = stretch.decode_from * NS // timescale - int(_LOOK_BACK_S * NS)
     high_ns = stretch.end * NS // timescale
-    found: list[_Packets] = []
+    packets: list[_Packets] = []
     place = stretch.first_part
     while place <= stretch.last_part:
-        found += _packets_in(reader, place)
+        packets += _packets_in(reader, place)
         place = _step(reader, place, 1)
     place = stretch.first_part
     for _ in range(_MAX_PARTS_ASIDE):
         place = _step(reader, place, -1)
-        if place[0] < 0 or (found and found[0].start_ns <= low_ns):
+        if place[0] < 0 or (packets and packets[0].start_ns <= low_ns):
             break
-        found[:0] = _packets_in(reader, place)
+        packets[:0] = _packets_in(reader, place)
     place = stretch.last_part
     for _ in range(_MAX_PARTS_ASIDE):
         place = _step(reader, place, 1)
-        if place[0] >= len(reader.links) or (found and found[-1].end_ns >= high_ns):
+        if place[0] >= len(reader.links) or (packets and packets[-1].end_ns >= high_ns):
             break
-        found += _packets_in(reader, place)
-    return found
+        packets += _packets_in(reader, place)
+    return packets
 
 
 def _packets_in(reader: PartReader, place: tuple[int, int]) -> list[_Packets]:
-    """The sound of one part. Each segment of a run may number its tracks in its own way, or have no sound."""
+    """The sound of one part. Each segment of a run may number its tracks differently, or have no sound."""
     segment = reader.links[place[0]].segment
     tracks = {track.id: (rank, track) for rank, track in enumerate(segment.init.sounds)}
     since_ns = segment.base_ns - reader.links[0].segment.base_ns
-    found: list[_Packets] = []
+    packets: list[_Packets] = []
     for run in reader.runs(*place):
         if run.sizes and run.track_id in tracks:
             rank, track = tracks[run.track_id]
             start = run.tfdt * NS // track.timescale + since_ns
             end = start + sum(run.durations) * NS // track.timescale
-            found.append(_Packets(place[0], rank, track, run, start, end))
-    if len(found) > 1:
-        found.sort(key=lambda packets: packets.start_ns)
-    return found
+            packets.append(_Packets(place[0], rank, track, run, start, end))
+    if len(packets) > 1:
+        packets.sort(key=lambda each: each.start_ns)
+    return packets
 
 
 def _step(reader: PartReader, place: tuple[int, int], by: int) -> tuple[int, int]:
@@ -225,9 +228,9 @@ def _step(reader: PartReader, place: tuple[int, int], by: int) -> tuple[int, int
 
 
 def _pieces(sound: _Sound, run: TrackRun, start: int, low: int, high: int, cuts: list[int]) -> list[_Piece]:
-    """(first packet, packet after the last, start tick) of what lies in low..high, parted at `cuts`.
+    """(first packet, packet after the last, start tick) of what lies in low..high, split at `cuts`.
 
-    A packet far longer than usual stands before a hole: what follows it is a piece of its own.
+    A packet far longer than usual is followed by a hole: what comes after it is a separate piece.
     """
     times = list(accumulate(run.durations, initial=start))
     lo = bisect_right(times, low, 1) - 1  # the packet that contains `low`, or the first
@@ -244,8 +247,8 @@ def _pieces(sound: _Sound, run: TrackRun, start: int, low: int, high: int, cuts:
 
 
 def _keep_near(sound: _Sound, run: TrackRun, piece: _Piece, at: int, source: int) -> None:
-    """Append packets of a piece right behind those before, as long as that is near `at`, where clip time has
-    them; else some are left out, or the first is played twice."""
+    """Append packets of a piece directly behind those before, as long as that is close to `at`, their clip
+    time; else some are left out, or the first is played twice."""
     lo, hi, start = piece
     packet = sound.typical(run)
     most = max(round(_OFF_PICTURE_S * sound.track.timescale), packet // 2)
@@ -262,7 +265,7 @@ def _keep_near(sound: _Sound, run: TrackRun, piece: _Piece, at: int, source: int
 
 
 def _durations(sound: _Sound, run: TrackRun, piece: _Piece) -> array[int]:
-    """How long the packets of a piece last, without the hole that the last may stand before."""
+    """Durations of a piece's packets, without the hole that may follow the last one."""
     durations = run.durations[piece[0] : piece[1]]
     if durations[-1] > _HOLE_PACKETS * sound.typical(run):
         durations[-1] = sound.typical(run)
@@ -270,7 +273,8 @@ def _durations(sound: _Sound, run: TrackRun, piece: _Piece) -> array[int]:
 
 
 def _add_packets(sound: _Sound, run: TrackRun, piece: _Piece, at: int, source: int) -> None:
-    """Append packets of a piece, the first at clip time `at`; what overlaps earlier sound is left out."""
+    """Append packets of a piece, the first at clip time `at`; those that overlap earlier sound are left
+    out."""
     lo, hi, _ = piece
     if sound.origin is None:
         sound.origin = sound.cursor = at
@@ -290,7 +294,7 @@ def _add_packets(sound: _Sound, run: TrackRun, piece: _Piece, at: int, source: i
 
 
 def _fill(sound: _Sound, gap: int) -> None:
-    """Carry the track over `gap` ticks without sound: silent packets, and the rest by a longer delta."""
+    """Extend the track by `gap` ticks without sound: silent packets, and the rest by a longer delta."""
     count = min(gap // SAMPLES_PER_FRAME, _MAX_SILENT_FRAMES)
     if sound.silence is not None and count:
         sound.chunks.append(Chunk(FILLER, len(sound.filler), count * len(sound.silence), count))
@@ -305,7 +309,7 @@ def _fill(sound: _Sound, gap: int) -> None:
 
 
 def _edits(sound: _Sound, timescale: int, duration: int) -> list[boxes.Edit]:
-    """Hide what comes before clip time 0, or begin late; empty when nothing can be heard."""
+    """Hide what is before clip time 0, or begin late; empty when there is no sound to hear."""
     if sound.origin is None:
         return []
     rate = sound.track.timescale

@@ -1,4 +1,5 @@
-"""Is this a JPEG, and how large is its picture? Pure bytes, so the daemon may ask it of untrusted output.
+"""Check that bytes are a JPEG, and read its size. Pure bytes, so the daemon may check untrusted output with
+it.
 
 Owns the marker walk (ITU-T T.81 annex B); decodes nothing.
 """
@@ -11,13 +12,11 @@ _START_OF_SCAN = 0xDA
 
 
 class NotAJpeg(ValueError):
-    """These bytes are not one whole JPEG picture."""
+    """These bytes are not one complete JPEG picture."""
 
 
 def jpeg_size(data: bytes) -> tuple[int, int]:
-    """(width, height) in pixels. Raises NotAJpeg unless the bytes begin, reach a scan, and end as a JPEG
-    does.
-    """
+    """(width, height) in pixels. Raises NotAJpeg unless the bytes have a JPEG's start, a scan and an end."""
     if data[:2] != _START or data[-2:] != _END:
         raise NotAJpeg("no start or no end marker")
     size: tuple[int, int] | None = None

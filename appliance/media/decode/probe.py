@@ -1,9 +1,9 @@
-"""What an MP4 really holds, found by reading all of it: streams, durations, frames, errors, black and
-frozen picture.
+"""The real content of an MP4, measured by reading all of it: streams, durations, frames, errors, black and
+frozen pictures.
 
 Owns the FFmpeg calls for it (PyAV), so it runs in worker processes only. Must not know: files, descriptors,
-the daemon. A truncated fMP4 opens and decodes without any error (40 of 40 measured), so a result is to be
-compared with what the plan promised; that nothing was raised proves nothing.
+the daemon. A truncated fMP4 opens and decodes without any error (40 of 40 measured), so a result must be
+compared with what the plan promised; the absence of an error proves nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FROZEN_DIFFERENCE = 2
 
 @dataclass(slots=True)
 class StreamFacts:
-    """Times in seconds of the file's own presentation, edit lists honoured; -1 = none.
+    """Times in seconds of the file's own presentation, edit lists applied; -1 = none.
 
     `frames` are those shown; `packets` all stored, hidden pre-roll included. `width` and `height` are of the
     picture as it is shown.
@@ -58,7 +58,7 @@ class StreamFacts:
 
 
 @dataclass(slots=True)
-class Facts:
+class ProbeFacts:
     """`read_error` says why reading ended before the end of the file, "" when it did not."""
 
     duration_s: float
@@ -66,11 +66,11 @@ class Facts:
     streams: list[StreamFacts] = field(default_factory=list)
 
 
-def probe(file: BinaryIO, *, decode: bool) -> Facts:
-    """Read the whole file. With `decode` every frame is decoded and counted, else packets only.
+def probe(file: BinaryIO, *, decode: bool) -> ProbeFacts:
+    """Read the whole file. With `decode` every frame is decoded and counted, else only packets.
 
-    A packet that cannot be decoded is counted in `errors` and the rest read on. Raises BadMedia where
-    nothing can be counted: no container, or more than MAX_STREAMS streams.
+    A packet that cannot be decoded is counted in `errors` and reading continues. Raises BadMedia when nothing
+    can be counted: no container, or more than MAX_STREAMS streams.
     """
     try:
         turn = turn_of_file(file)
@@ -85,10 +85,10 @@ def probe(file: BinaryIO, *, decode: bool) -> Facts:
         raise BadMedia(describe(exc)) from exc
 
 
-def _read_all(container: InputContainer, decode: bool) -> Facts:
+def _read_all(container: InputContainer, decode: bool) -> ProbeFacts:
     if len(container.streams) > MAX_STREAMS:
         raise BadMedia(f"{len(container.streams)} streams")
-    facts = Facts(container.duration / av.time_base if container.duration else 0.0)
+    facts = ProbeFacts(container.duration / av.time_base if container.duration else 0.0)
     counters = [_Counter(stream) for stream in container.streams]
     facts.streams = [counter.facts for counter in counters]
     for stream in container.streams:
@@ -112,7 +112,7 @@ class _Counter:
         self._stream, self._last_small = stream, b""
 
     def add(self, packet: Packet[Stream], decode: bool) -> None:
-        if packet.size:  # the empty ones at the end flush the decoders
+        if packet.size:  # empty packets at the end flush the decoders
             self.facts.packets += 1
             if packet.is_corrupt:
                 self.facts.errors += 1

@@ -1,9 +1,9 @@
-"""Pictures out of coded video: one keyframe or one exact frame in, a JPEG out.
+"""Decode one keyframe, or one exact frame, and encode it as JPEG.
 
 Owns the FFmpeg calls for it (PyAV), so it runs in worker processes only. Must not know: files, descriptors,
-the daemon. Figures behind the choices (facts measured on 1080p): decoding is 17.6 of 19 ms; threads only
-add delay to a single frame; AREA scaling costs 0.3 ms and does not shimmer; naive open + seek + full-size
-image took 140 ms.
+the daemon. Figures behind the choices (measured on 1080p): decoding is 17.6 of 19 ms; threads only delay a
+single frame; AREA scaling costs 0.3 ms and does not shimmer; a plain open + seek + full-size image took 140
+ms.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from av.video.frame import VideoFrame
 from appliance.media.mp4.turn import AS_CODED, Turn, turn_of_first_track
 
 DECODERS = ("h264", "hevc", "av1", "vp9")
-"""What MediaMTX records in fMP4. Anything else a header may name is not worth its attack surface."""
+"""The codecs that MediaMTX records in fMP4. No other codec named by a header is worth its attack surface."""
 
 OPEN_OPTIONS = {"probesize": "32", "analyzeduration": "0"}
-"""Without them every open decodes frames to guess what the moov already says: 27-48 ms (cutting.md section
-1).
+"""Without these options every open decodes frames to guess what the moov already contains: 27 to 48 ms
+measured.
 """
 
 _HEAD_BYTES = 4096  # ftyp, mvhd and the first tkhd take 300
@@ -37,11 +37,11 @@ _JPEG_QUALITY = "4"  # mjpeg's qscale: about 7 kB for 320x180
 FFMPEG_ERROR: type[Exception] = vars(av.error)["FFmpegError"]  # the stubs of PyAV leave its base class out
 
 BAD_MEDIA = (FFMPEG_ERROR, ValueError, ArithmeticError, LookupError, EOFError, MemoryError, OSError)
-"""All that PyAV raised over damaged input (reliability.md, fault 10): not every one is an FFmpegError."""
+"""All that PyAV raised over damaged input in fuzzing: not every one is an FFmpegError."""
 
 
 class BadMedia(ValueError):
-    """The bytes cannot be decoded to what was asked for. Trying again gives the same."""
+    """The bytes cannot be decoded as requested. Trying again gives the same result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class Jpeg:
 def keyframe_jpeg(
     codec: str, extradata: bytes, sample: bytes, *, width_px: int, turn: Turn = AS_CODED
 ) -> Jpeg:
-    """Decode one keyframe sample, put it upright by `turn`, scale it to `width_px` wide (0 = its own size),
-    aspect kept.
+    """Decode one keyframe sample, turn it upright by `turn`, scale it to `width_px` wide (0 = its own size)
+    with its aspect ratio.
 
     codec: FFmpeg's name, one of DECODERS. extradata: avcC, hvcC, av1C payload. sample: as stored in the MP4.
     Raises BadMedia.
@@ -71,10 +71,10 @@ def keyframe_jpeg(
 
 
 def frame_jpeg(file: BinaryIO, *, at_s: float, width_px: int) -> Jpeg:
-    """The frame shown at `at_s` seconds of an MP4 (edit lists honoured), upright: the last one that begins at
+    """The frame shown at `at_s` seconds of an MP4 (edit lists applied), upright: the last one that begins at
     or before it.
 
-    Decodes from the start, so hand in a short cut that begins at the keyframe. Raises BadMedia.
+    Decodes from the start, so pass a short cut that begins at the keyframe. Raises BadMedia.
     """
     try:
         turn = turn_of_file(file)
@@ -90,14 +90,14 @@ def frame_jpeg(file: BinaryIO, *, at_s: float, width_px: int) -> Jpeg:
 
 
 def describe(exc: BaseException) -> str:
-    """One line for a person; FFmpeg's own texts carry an errno and a file name nobody asked for."""
+    """One line for a person; FFmpeg's own texts include an errno and a useless file name."""
     text = getattr(exc, "strerror", None) or str(exc) or "no reason given"
     return f"{type(exc).__name__}: {text}"
 
 
 def shown_for(frame: VideoFrame, stream: Stream) -> int:
-    """Ticks a decoded frame is shown for: to the end of the edit list when that cuts it, which its own
-    duration does not say."""
+    """Ticks for which a decoded frame is shown: up to the end of the edit list when that cuts it, which the
+    frame's own duration does not include."""
     if frame.pts is None or stream.duration is None or frame.time_base != stream.time_base:
         return frame.duration
     left = stream.duration - frame.pts
@@ -129,7 +129,7 @@ def _shown_at(frames: Iterator[VideoFrame], at_s: float) -> VideoFrame:
 
 
 def turn_of_file(file: BinaryIO) -> Turn:
-    """How the pictures of an MP4 whose first track is video are put upright; leaves it at its start.
+    """The turn for the pictures of an MP4 whose first track is video; leaves the file at its start.
 
     Not by side data of frames: PyAV imports numpy for them, whose threads the sandbox forbids.
     """
@@ -139,7 +139,8 @@ def turn_of_file(file: BinaryIO) -> Turn:
 
 
 def upright(frame: VideoFrame, turn: Turn) -> VideoFrame:
-    """`frame` (8-bit 4:2:0, even sides) with its pixels turned; times and colours are not carried along."""
+    """`frame` (8-bit 4:2:0, even sides) with its pixels turned; times and colour properties are not
+    copied."""
     if turn == AS_CODED:
         return frame
     turned = VideoFrame(*turn.size(frame.width, frame.height), frame.format.name)
@@ -166,8 +167,8 @@ def _encode(frame: VideoFrame, width_px: int, turn: Turn) -> Jpeg:
 
 
 def scaled_size(width: int, height: int, wanted_px: int) -> tuple[int, int]:
-    """`wanted_px` wide, aspect kept, both even (chroma is halved). 0 keeps the size; never larger than the
-    source.
+    """`wanted_px` wide with the same aspect ratio, both even (chroma is subsampled). 0 keeps the size; never
+    larger than the source.
     """
     if width < 2 or height < 2 or max(width, height) > _MAX_SIDE_PX:
         raise BadMedia(f"a picture of {width}x{height}")

@@ -1,8 +1,8 @@
-"""An MP4 encoded anew: exactly the frames it shows and nothing hidden, upright, playable everywhere.
+"""Encode an MP4 anew: exactly the frames it shows and nothing hidden, upright, playable everywhere.
 
 Owns the FFmpeg calls for it (PyAV), so it runs in worker processes only. Must not know: files, descriptors.
 The input is a clip as the plan lays it out, so IN and OUT are its edit list: never a seek into a recording,
-where FFmpeg picks the wrong group of pictures near keyframes (cutting.md section 2).
+where FFmpeg picks the wrong group of pictures near keyframes (measured).
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def transcode(
     moov_bytes: int,
     report: Callable[[float], None] = lambda second: None,
 ) -> Written:
-    """Encode what `source` shows into `sink`, its moov first in `moov_bytes` set aside for it.
+    """Encode what `source` shows into `sink`, with its moov first, in `moov_bytes` reserved for it.
 
-    (FFmpeg's own faststart reopens the output by name, and there are no names here.) `report` hears the
-    second reached, once per frame. Raises BadMedia, also when a packet cannot be decoded.
+    (FFmpeg's own faststart reopens the output by name, and there are no names here.) `report` is called with
+    the second reached, once per frame. Raises BadMedia, also when a packet cannot be decoded.
     """
     try:
         turn = turn_of_file(source)
@@ -86,7 +86,7 @@ def transcode(
 
 
 class _Encoding:
-    """One clip on its way through."""
+    """The state of one encoding."""
 
     def __init__(
         self,
@@ -131,19 +131,19 @@ class _Encoding:
             frame = upright(frame.reformat(*coded, "yuv420p"), self._turn)
             frame.time_base, frame.pts = time_base, pts
         frame.duration = duration
-        frame.pict_type = 0  # the encoder's choice, not the source's
+        frame.pict_type = 0  # let the encoder choose the type, instead of copying the source's
         self._sink.mux(self._video.encode(frame))
         self._written.frames += 1
         self._written.end_s = max(self._written.end_s, end_s)
         self._report(end_s)
 
     def _add_sound(self, frame: AudioFrame) -> None:
-        """Put the frame where its time says, on a line without holes: the encoder knows none."""
+        """Place the frame by its time on a timeline without holes, as the encoder requires."""
         if self._audio is None or frame.pts is None or frame.time_base is None or frame.pts < 0:
             return
         hole = round(frame.pts * frame.time_base * frame.sample_rate) - self._written.audio_samples
         if hole < -frame.samples // 2:
-            return  # overlaps what is there already
+            return  # overlaps the sound before it
         if hole > frame.samples // 2:
             self._add_silence(hole, frame)
         self._encode_sound(frame)
@@ -178,7 +178,7 @@ def _video_stream(sink: OutputContainer, source: VideoStream, turn: Turn, recipe
 def _dress(context: VideoCodecContext, source: VideoStream, turn: Turn, recipe: Recipe) -> None:
     origin = source.codec_context
     if source.time_base is not None:
-        context.time_base = source.time_base  # frame times are copied to the tick, whatever their rate
+        context.time_base = source.time_base  # frame times are copied exactly, whatever their rate
     context.thread_count = recipe.threads
     context.flags |= Flags.frame_duration
     context.options = {"preset": recipe.preset, "crf": str(recipe.crf), "bf": "0", "g": "60"}

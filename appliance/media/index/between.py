@@ -1,6 +1,6 @@
-"""Boxes that are no parts: what may stand between two parts, and between a moof and its mdat.
+"""Boxes that are not parts: which may stand between two parts, and between a moof and its mdat.
 
-Owns: which of them are passed over, and which are garbage. Must not know: parts, samples.
+Owns: which of them are skipped, and which are garbage. Must not know: parts, samples.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from typing import Final
 from appliance.media.mp4.fmp4 import BoxHeader, Malformed, read_box_header
 
 MAX_MDAT_BYTES: Final = 1 << 30  # MediaMTX gives up at 50 MB (recordMaxPartSize)
-# Boxes that may stand between parts. Others are passed over too (ISO/IEC 14496-12, 4.2), once it is seen that
-# they are boxes and no garbage.
+# Boxes that may stand between parts. Others are skipped too (ISO/IEC 14496-12, 4.2), once it is verified that
+# they are boxes and not garbage.
 _KNOWN: Final = frozenset(
     b"ftyp moov moof mdat free skip sidx ssix styp emsg prft uuid mfra udta meta".split()
 )
-MAX_SKIPPED_BYTES: Final = 1 << 28  # no honest box between parts is larger: garbage is
-MAX_SKIPPED: Final = 1000  # boxes without a part between them: a file of nothing else is garbage
+MAX_SKIPPED_BYTES: Final = 1 << 28  # no valid box between parts is larger: it is garbage
+MAX_SKIPPED: Final = 1000  # boxes without a part between them: a file with only those is garbage
 _BETWEEN: Final = 100  # boxes between a moof and its mdat
 
 
 class Damage(Exception):
-    """The file cannot be walked past this point; the index says so and keeps what comes before."""
+    """The file cannot be read past this point; the index reports it and keeps what comes before."""
 
 
 def check_box(fd: int, size: int, at: int, header: BoxHeader) -> None:
-    """Raises Damage when what looks like a box of an unknown type is garbage: then no box follows it."""
+    """Raises Damage when an apparent box of unknown type is garbage: then no box follows it."""
     if header.fourcc in _KNOWN:
         return
     end = at + header.size
@@ -55,7 +55,7 @@ def find_mdat(look: bytes, at: int, moof_size: int, fd: int, size: int) -> tuple
         except Malformed as error:
             raise Damage(f"after the moof at byte {where}: {error}") from error
         if header is None:
-            return 0, 1 << 62  # not all of the header is there yet
+            return 0, 1 << 62  # the header is not complete yet
         if header.fourcc == b"mdat" and header.size <= MAX_MDAT_BYTES:
             return at + place + header.header_size, at + place + header.size
         if header.fourcc in (b"mdat", b"moof", b"moov") or header.size > MAX_SKIPPED_BYTES:

@@ -3,8 +3,8 @@
 Owns: ticks of a segment against wall time, segments joined into chains, chains split into spans that decode
 with one description. Must not know: bytes, sample tables, the latency of a channel.
 
-A chain is consecutive segments of one run: decoding and audio go on across its joins. All times called "chain
-ticks" are video ticks from the chain's first segment on; `Link.offset` turns a segment's ticks into them.
+A chain is consecutive segments of one run: decoding and audio continue across its joins. "Chain ticks" are
+video ticks counted from the chain's first segment; `Link.offset` converts a segment's ticks to them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from appliance.media.mp4.fmp4 import Track
 NS = 1_000_000_000
 MAX_PREROLL_S = 60  # hidden pictures before the first one shown: more are neither fetched nor decoded
 # A picture waits in the decoder for at most 16 later ones (MaxDpbFrames; H.264 A.3.1, H.265 A.4.2): so many
-# parts of one frame each may lie between it and its place in the order shown.
+# parts of one frame each may lie between a picture and its place in display order.
 _REORDER_PARTS = 17
 _Format = tuple[int, bytes, int | bytes]
 
@@ -38,25 +38,26 @@ class Link:
     stop: int
 
     def wall_us(self, ticks: int) -> int:
-        """Wall time of a video tick of this segment: the one conversion used for choosing and publishing."""
+        """Wall time of a video tick of this segment: the one conversion used for choosing and for publishing
+        frames."""
         media_ns = self.segment.base_ns + ticks * NS // self.track.timescale
         return self.segment.clock.wall_us(media_ns)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyAt:
-    """A key sample by its place: link number in the chain, and the key itself."""
+    """Position of a key sample: link number in the chain, and the key itself."""
 
     link: int
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class DecodeSpan:
     """Samples of one chain from `start` to before `stop` (None: to the end), one format throughout.
 
     `keys` are all keys from `start` on; their parameter sets may differ. `begin_us` and `end_us` are wall
-    time, within what was asked for, good enough to compare lengths.
+    times within the requested window, precise enough to compare lengths.
     """
 
     links: tuple[Link, ...]
@@ -72,7 +73,7 @@ class Span:
 
 
 class NoEntryBefore(NamedTuple):
-    """Footage of wall time start_us..end_us before which there is no picture to begin decoding at."""
+    """Footage of wall time start_us..end_us without a picture before it at which decoding can begin."""
 
     start_us: int
     end_us: int
@@ -83,12 +84,12 @@ def find_spans(
     first_us: int,
     stop_us: int,
     undecodable: list[NoEntryBefore] | None = None,
-) -> list[Span]:
+) -> list[DecodeSpan]:
     """Every span with frames of wall time first_us <= t < stop_us, in order of wall time.
 
-    What cannot be decoded is added to `undecodable`.
+    Footage that cannot be decoded is added to `undecodable`.
     """
-    spans: list[Span] = []
+    spans: list[DecodeSpan] = []
     for chain in _chains(segments):
         for low_us, high_us in within(chain[0].windows, first_us, stop_us):
             links = _links(chain, low_us, high_us)
@@ -99,11 +100,11 @@ def find_spans(
     return sorted(spans, key=lambda span: span.begin_us)
 
 
-def longest_group(spans: Sequence[Span]) -> list[Span]:
+def longest_group(spans: Sequence[DecodeSpan]) -> list[DecodeSpan]:
     """The neighbouring spans of one format that together last longest.
 
     A span that begins at a recovery point can only be the first: a decoder that comes from other pictures
-    puts its pictures in a wrong order, and nothing hides those that are not right yet. Measured with x264's
+    puts its pictures in a wrong order, and nothing hides those that are not yet correct. Measured with x264's
     open groups put behind another run (FFmpeg 8.1): with 2 B-frames one or two pictures were lost or out of
     order, with 1 and 3 none; it depends on the picture order counts of both runs. An IDR picture put between
     them would be shown.
@@ -118,9 +119,10 @@ def longest_group(spans: Sequence[Span]) -> list[Span]:
 
 
 def first_tick(segment: SegmentView, track: Track, wall_us: int) -> int:
-    """The least tick of the track whose wall time is at or after `wall_us` (may lie outside the segment)."""
+    """The smallest tick of the track whose wall time is at or after `wall_us` (may be outside the
+    segment)."""
     since_ns = segment.clock.media_ns(wall_us) - segment.base_ns
-    return -(-since_ns * track.timescale // NS)  # least t with t * NS // timescale >= since_ns
+    return -(-since_ns * track.timescale // NS)  # smallest t with t * NS // timescale >= since_ns
 
 
 def _chains(segments: Iterable[SegmentView]) -> Iterable[list[SegmentView]]:
@@ -140,12 +142,12 @@ def _chains(segments: Iterable[SegmentView]) -> Iterable[list[SegmentView]]:
 
 
 def _continues(before: SegmentView, after: SegmentView) -> bool:
-    """Nothing is missing between two segments of a run, and their samples count in the same units."""
+    """Nothing is missing between two segments of a run, and their samples use the same timescales."""
     if before.init.mtxi is None or after.init.mtxi is None:
         return False
-    one, other = before.init.video, after.init.video
-    assert one is not None and other is not None
-    same_units = (one.timescale, one.codec) == (other.timescale, other.codec)
+    left, right = before.init.video, after.init.video
+    assert left is not None and right is not None
+    same_units = (left.timescale, left.codec) == (right.timescale, right.codec)
     return same_units and after.init.mtxi.number == before.init.mtxi.number + 1
 
 
@@ -161,11 +163,11 @@ def _links(chain: list[SegmentView], first_us: int, stop_us: int) -> tuple[Link,
     return tuple(links)
 
 
-def _spans(links: tuple[Link, ...], first_us: int, stop_us: int) -> Iterable[Span]:
+def _spans(links: tuple[Link, ...], first_us: int, stop_us: int) -> Iterable[DecodeSpan]:
     keys = list(_keys(links))
     if not keys:
         return
-    # neighbours with the same format belong to one span; the last lasts to the end of the footage
+    # neighbours with the same format belong to one span; the last one reaches to the end of the footage
     starts = [place for place, at in enumerate(keys) if not place or _changed(links, keys[place - 1], at)]
     for place, following in zip(starts, [*starts[1:], None], strict=True):
         start = keys[place]
@@ -175,11 +177,11 @@ def _spans(links: tuple[Link, ...], first_us: int, stop_us: int) -> Iterable[Spa
         end_us = min(stop_us, end_us)
         if begin_us < end_us:
             mine = tuple(keys[place:following])
-            yield Span(links, mine, stop, _format(links, start), begin_us, end_us)
+            yield DecodeSpan(links, mine, stop, _format(links, start), begin_us, end_us)
 
 
 def _keys(links: tuple[Link, ...]) -> Iterable[KeyAt]:
-    """The key to start decoding at, then every later key before the end, in decode order."""
+    """The key at which decoding starts, then every later key before the end, in decode order."""
     wanted = [number for number, link in enumerate(links) if _has_frames(link)]
     if not wanted or (start := _start(links, wanted[0])) is None:
         return
@@ -197,9 +199,9 @@ def _keys(links: tuple[Link, ...]) -> Iterable[KeyAt]:
 
 
 def _start(links: tuple[Link, ...], first: int) -> KeyAt | None:
-    """The last key from which the first frame wanted is right; else the first one after it.
+    """The last key from which the first wanted frame is decoded correctly; else the first key after it.
 
-    `first` is the number of the first link with frames wanted.
+    `first` is the number of the first link with wanted frames.
     """
     link = links[first]
     keys = link.segment.keys
@@ -228,11 +230,11 @@ def _next_key(links: tuple[Link, ...], number: int, place: int) -> KeyAt | None:
 
 
 def _undecodable(
-    links: tuple[Link, ...], spans: Sequence[Span], first_us: int, stop_us: int
+    links: tuple[Link, ...], spans: Sequence[DecodeSpan], first_us: int, stop_us: int
 ) -> Iterable[NoEntryBefore]:
     """Frames of the chain in the window that come before the first span.
 
-    Not those that lead the chain's very first picture: what they refer to was never recorded.
+    Except those that lead the chain's very first picture: their references were never recorded.
     """
     if spans and (spans[0].begin_us <= first_us or is_first_picture(spans[0].start, links)):
         return
@@ -246,7 +248,7 @@ def _undecodable(
 
 
 def is_first_picture(at: KeyAt, links: tuple[Link, ...]) -> bool:
-    """The chain begins with this key: no picture of it was written before."""
+    """The chain begins with this key: it is its first picture."""
     if at.link or at.key.sample or at.key.recovery:
         return False
     return not any(part.video_tfdt >= 0 for part in islice(links[0].segment.parts, at.key.part))
@@ -283,5 +285,5 @@ def _format(links: tuple[Link, ...], at: KeyAt) -> _Format:
 
 
 def _footage_end_us(links: tuple[Link, ...]) -> int:
-    """Wall time at which the last frame shown by the chain ends."""
+    """Wall time at which the last frame shown of the chain ends."""
     return max(links[-1].wall_us(part.video_end) for part in last_pictures(links[-1]))

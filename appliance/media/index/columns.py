@@ -1,4 +1,4 @@
-"""Parts and keys of a segment kept as columns of numbers: a tenth of the memory of objects.
+"""Parts and keys of a segment stored as columns of numbers: a tenth of the memory of objects.
 
 Owns: reading them as sequences. Must not know: how they are stored (table.py).
 """
@@ -15,7 +15,7 @@ Row = TypeVar("Row")
 
 
 class Columns(Sequence[Row]):
-    """Rows kept as one array per field; `make` makes a row when it is asked for."""
+    """Rows stored as one array per field; `make` creates a row object on access."""
 
     __slots__ = ("_columns", "_make")
 

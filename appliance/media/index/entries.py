@@ -1,9 +1,9 @@
-"""Which samples of a growing file decoding may begin at: the index's keys.
+"""The samples of a growing file at which decoding may begin: the index's keys.
 
-Owns: which samples are looked into, and what is known of the entries so far. Must not know: parts on disk,
-clocks, other files. The NAL units decide, not the file's flags, which are wrong in both directions: flagged
-samples are all looked into; the others only where flagged entries are missing for longer than usual, so a
-healthy file costs one read per key. Codecs without NAL units keep their flags.
+Owns: which samples are inspected, and the state of the search. Must not know: parts on disk, clocks, other
+files. The NAL units decide, not the file's flags, which are wrong in both directions: flagged samples are all
+inspected; others only when no entry came for longer than usual, so a healthy file costs one read per key.
+Codecs without NAL units keep their flags.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from appliance.media.bitstream import params
 from appliance.media.bitstream.access_points import (
-    Entry,
+    AccessPoint,
     counts,
     entry_of,
     is_intra_slice,
@@ -29,16 +29,16 @@ from appliance.media.bitstream.picture_sets import H264_PPS, H264_SPS
 from appliance.media.index.view import Key
 from appliance.media.mp4.fmp4 import Malformed, Track, TrackRun
 
-# Without an entry for this long, or this many times the longest distance so far, all samples are looked into.
+# Without an entry for this long, or this many times the longest distance so far, all samples are inspected.
 _PATIENCE_S: Final = 2.0
 _PATIENCE_FACTOR: Final = 1.5
 _MOST_PATIENCE_S: Final = 20.0
-_MAX_HEAD_BYTES: Final = 1 << 17  # messages before the first slice of a picture are never longer in earnest
+_MAX_HEAD_BYTES: Final = 1 << 17  # messages before the first slice of a real picture are never longer
 _MAX_PENDING: Final = 16
 
 
-class Picture(NamedTuple):
-    """From the key at `pts` on, video has this format and, as it is shown, this size in pixels."""
+class PictureFormat(NamedTuple):
+    """From the key at `pts` on, video has this format and this size in pixels as it is shown."""
 
     pts: int
     format_id: int
@@ -47,7 +47,8 @@ class Picture(NamedTuple):
 
 
 class _Pending(NamedTuple):
-    """A recovery point that waits for `left` more counted pictures; `highest` is their greatest pts."""
+    """A recovery point that is correct after `left` more counted pictures; `highest` is their greatest
+    pts."""
 
     key: Key
     left: int
@@ -55,11 +56,11 @@ class _Pending(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What is known of a file's entries so far; immutable, as the cursor it is part of.
+    """The state of the search in a file; immutable, like the cursor it is part of.
 
     `newest`: dts of the newest entry, or of the first sample; `longest`: the greatest distance between two.
-    `unflagged`: the file does not flag its entries, look into everything. `flags_differ`: some sample is not
-    flagged, so that being flagged means something. `mistaken` counts flagged samples that are no entry.
+    `unflagged`: the file does not flag its entries, so every sample is inspected. `flags_differ`: some sample
+    is not flagged, so that a flag has a meaning. `mistaken` counts flagged samples that are no entry.
     """
 
     format_id: int = 0
@@ -68,23 +69,23 @@ class Search(NamedTuple):
     unflagged: bool = False
     flags_differ: bool = False
     mistaken: int = 0
-    found: int = 0
+    entries: int = 0
     pending: tuple[_Pending, ...] = ()
 
 
 @dataclass(slots=True)
-class Found:
-    """What one part adds."""
+class EntryAdditions:
+    """What one part adds to the search."""
 
     search: Search
     keys: list[Key] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[PictureFormat] = field(default_factory=list)
 
 
 def is_quiet(search: Search, runs: Sequence[TrackRun], timescale: int) -> bool:
-    """Whether no sample of a part is looked into, as nearly always: none is flagged, no entry is overdue.
+    """Whether no sample of a part is inspected, the usual case: none is flagged, no entry is overdue.
 
-    False where only `find_entries` can tell.
+    False: call `find_entries`.
     """
     if (
         len(runs) > 1
@@ -101,31 +102,31 @@ def is_quiet(search: Search, runs: Sequence[TrackRun], timescale: int) -> bool:
 
 
 def _patience(search: Search, timescale: int) -> float:
-    """How long after an entry the next one is waited for, ticks."""
+    """Ticks after an entry until unflagged samples are inspected too."""
     return min(max(_PATIENCE_S * timescale, _PATIENCE_FACTOR * search.longest), _MOST_PATIENCE_S * timescale)
 
 
-def find_entries(search: Search, fd: int, runs: list[TrackRun], track: Track, part: int) -> Found:
-    """The keys of a part whose video is `runs`. OSError passes through; unreadable samples are no key."""
-    found = Found(search)
+def find_entries(search: Search, fd: int, runs: list[TrackRun], track: Track, part: int) -> EntryAdditions:
+    """The keys of a part whose video is `runs`. OSError is passed on; unreadable samples are no key."""
+    additions = EntryAdditions(search)
     codec = params.codec_of(track)
     prefix = _prefix(track) if codec is not None else 0
     before = 0  # samples in earlier runs of this part
     for run in runs:
-        if run.sync is not None and not found.search.flags_differ:
-            found.search = found.search._replace(flags_differ=True)
-        for number in _candidates(found, run, track):
+        if run.sync is not None and not additions.search.flags_differ:
+            additions.search = additions.search._replace(flags_differ=True)
+        for number in _candidates(additions, run, track):
             place = _Place(run, number, part, before + number)
             if codec is None:
-                _add(found, _key(found, track, b"", place), place.dts)
+                _add(additions, _key(additions, track, b"", place), place.dts)
             else:
-                _look(found, fd, track, codec, prefix, place)
+                _look(additions, fd, track, codec, prefix, place)
         before += len(run.sizes)
-    return found
+    return additions
 
 
 class _Place:
-    """One sample: where it is and when. Made for candidates only."""
+    """Position and time of one sample. Created for candidates only."""
 
     def __init__(self, run: TrackRun, number: int, part: int, sample: int) -> None:
         self.part, self.sample = part, sample
@@ -136,7 +137,7 @@ class _Place:
         self.size = run.sizes[number]
 
     def vouched_for(self, search: Search) -> bool:
-        """The file says that it is an entry, and does not say so of every sample."""
+        """The file flags it as an entry, and does not flag every sample."""
         return self.flagged and search.flags_differ
 
 
@@ -147,15 +148,15 @@ def _prefix(track: Track) -> int:
         return 4
 
 
-def _candidates(found: Found, run: TrackRun, track: Track) -> Iterator[int]:
-    """Numbers of the samples to look into; what is found on the way changes what comes after."""
+def _candidates(additions: EntryAdditions, run: TrackRun, track: Track) -> Iterator[int]:
+    """Numbers of the samples to inspect; entries found on the way change which ones follow."""
     if run.sync is None:
         yield from range(len(run.sizes))
         return
     number = -1
     while True:
         number = min(
-            _next_flagged(run.sync, number + 1), _next_unflagged(found.search, run, track, number + 1)
+            _next_flagged(run.sync, number + 1), _next_unflagged(additions.search, run, track, number + 1)
         )
         if number >= len(run.sizes):
             return
@@ -168,7 +169,7 @@ def _next_flagged(sync: bytes, start: int) -> int:
 
 
 def _next_unflagged(search: Search, run: TrackRun, track: Track, start: int) -> int:
-    """The next sample that must be looked into although it is not flagged."""
+    """The next sample that must be inspected although it is not flagged."""
     count = len(run.sizes)
     if params.codec_of(track) is None:
         return count
@@ -180,30 +181,36 @@ def _next_unflagged(search: Search, run: TrackRun, track: Track, start: int) -> 
     return bisect_left(list(accumulate(run.durations, initial=run.tfdt))[:count], due, start)
 
 
-def _look(found: Found, fd: int, track: Track, codec: VideoCodec, prefix: int, place: _Place) -> None:
-    """Look into one sample; add it when it is an entry."""
+def _look(
+    additions: EntryAdditions, fd: int, track: Track, codec: VideoCodec, prefix: int, place: _Place
+) -> None:
+    """Inspect one sample; add it when it is an entry."""
     head, nals = _head(fd, codec, prefix, place)
     entry = entry_of(codec, nals)
-    if entry is None and _is_intra(codec, nals) and (_brings_sets(nals) or place.vouched_for(found.search)):
-        entry = Entry("recovery", 0, exact=False)
-    if found.search.pending:
-        _count(found, codec, nals, place)
+    if (
+        entry is None
+        and _is_intra(codec, nals)
+        and (_brings_sets(nals) or place.vouched_for(additions.search))
+    ):
+        entry = AccessPoint("recovery", 0, exact=False)
+    if additions.search.pending:
+        _count(additions, codec, nals, place)
     if entry is None:
-        search = found.search
+        search = additions.search
         newest = place.dts if search.newest is None else search.newest
-        found.search = search._replace(newest=newest, mistaken=search.mistaken + place.flagged)
+        additions.search = search._replace(newest=newest, mistaken=search.mistaken + place.flagged)
         return
-    key = _key(found, track, head, place, nals)
+    key = _key(additions, track, head, place, nals)
     if key is None:
         return
     if entry.kind == "recovery":
         key = replace(key, resets=0)
-    found.search = found.search._replace(unflagged=found.search.unflagged or not place.flagged)
+    additions.search = additions.search._replace(unflagged=additions.search.unflagged or not place.flagged)
     if entry.recovery:
-        pending = (*found.search.pending, _Pending(key, entry.recovery, key.pts))[-_MAX_PENDING:]
-        found.search = found.search._replace(pending=pending)
+        pending = (*additions.search.pending, _Pending(key, entry.recovery, key.pts))[-_MAX_PENDING:]
+        additions.search = additions.search._replace(pending=pending)
     else:
-        _add(found, key, place.dts)
+        _add(additions, key, place.dts)
 
 
 def _head(fd: int, codec: VideoCodec, prefix: int, place: _Place) -> tuple[bytes, list[bytes]]:
@@ -217,7 +224,7 @@ def _head(fd: int, codec: VideoCodec, prefix: int, place: _Place) -> tuple[bytes
 
 
 def _brings_sets(nals: list[bytes]) -> bool:
-    """An H.264 encoder repeats its SPS and PPS where it means a decoder to begin."""
+    """An H.264 encoder repeats its SPS and PPS at a picture where decoding is meant to begin."""
     return {H264_SPS, H264_PPS} <= {nal[0] & 0x1F for nal in nals if nal}
 
 
@@ -227,44 +234,45 @@ def _is_intra(codec: VideoCodec, nals: list[bytes]) -> bool:
 
 
 def _key(
-    found: Found, track: Track, head: bytes, place: _Place, nals: Sequence[bytes] | None = None
+    additions: EntryAdditions, track: Track, head: bytes, place: _Place, nals: Sequence[bytes] | None = None
 ) -> Key | None:
     """The key at a place, its parameter sets looked up; None where no decoder can begin."""
     try:
         facts = params.key_facts(track, head, nals)
     except Malformed:
         return None
-    if facts.format_id != found.search.format_id:
+    if facts.format_id != additions.search.format_id:
         size = track.turn.size(facts.width, facts.height)
-        found.pictures.append(Picture(place.pts, facts.format_id, *size))
-        found.search = found.search._replace(format_id=facts.format_id)
+        additions.pictures.append(PictureFormat(place.pts, facts.format_id, *size))
+        additions.search = additions.search._replace(format_id=facts.format_id)
     return Key(place.pts, place.part, place.sample, facts.params_id, facts.format_id)
 
 
-def _add(found: Found, key: Key | None, dts: int) -> None:
-    """A picture at which decoding begins at once. Recovery points still waiting would be right only later."""
+def _add(additions: EntryAdditions, key: Key | None, dts: int) -> None:
+    """Add a picture at which decoding can begin at once. Recovery points still pending would be correct only
+    later."""
     if key is None:
         return
-    search = found.search
-    distance = dts - search.newest if search.newest is not None and search.found else 0
-    found.keys.append(key)
-    found.search = search._replace(
-        newest=dts, longest=max(search.longest, distance), found=search.found + 1, pending=()
+    search = additions.search
+    distance = dts - search.newest if search.newest is not None and search.entries else 0
+    additions.keys.append(key)
+    additions.search = search._replace(
+        newest=dts, longest=max(search.longest, distance), entries=search.entries + 1, pending=()
     )
 
 
-def _count(found: Found, codec: VideoCodec, nals: list[bytes], place: _Place) -> None:
-    """Take one more picture into account for the recovery points that wait; they become keys when right."""
+def _count(additions: EntryAdditions, codec: VideoCodec, nals: list[bytes], place: _Place) -> None:
+    """Count one more picture for the pending recovery points; they become keys when they are correct."""
     waiting: list[_Pending] = []
-    for one in found.search.pending:
-        if not counts(codec, nals) or (codec == "hevc" and place.pts <= one.key.pts):
-            waiting.append(one)
+    for pending in additions.search.pending:
+        if not counts(codec, nals) or (codec == "hevc" and place.pts <= pending.key.pts):
+            waiting.append(pending)
             continue
-        highest = max(one.highest, place.pts)
-        if one.left > 1:
-            waiting.append(_Pending(one.key, one.left - 1, highest))
+        highest = max(pending.highest, place.pts)
+        if pending.left > 1:
+            waiting.append(_Pending(pending.key, pending.left - 1, highest))
             continue
-        waiting.clear()  # older points are right later than this one: nobody needs them
-        found.keys.append(replace(one.key, recovery=highest - one.key.pts))
-        found.search = found.search._replace(found=found.search.found + 1, newest=place.dts)
-    found.search = found.search._replace(pending=tuple(waiting))
+        waiting.clear()  # older points would be correct later than this one, so they are not needed
+        additions.keys.append(replace(pending.key, recovery=highest - pending.key.pts))
+        additions.search = additions.search._replace(entries=additions.search.entries + 1, newest=place.dts)
+    additions.search = additions.search._replace(pending=tuple(waiting))

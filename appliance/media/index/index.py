@@ -1,12 +1,12 @@
-"""The index of one segment: every complete part, found by walking the file once and on while it grows.
+"""The index of one segment: every complete part, found by walking the file once, and further as it grows.
 
 Owns: which bytes of a file are parts, their video times and keys.
 Must not know: directories, wall time, other segments, threads.
 
-`scan` only reads and returns what it found as values (run it in a thread); `SegmentIndex.apply` takes that in
-(run it where the index lives). Whatever the bytes are, a scan ends, allocates by what the file holds rather
-than by what a box claims, and never raises for them: a damaged file keeps the parts before the damage and is
-looked at again only when it has grown. An incomplete box at the end is no damage but a part being written.
+`scan` only reads and returns its findings as values (run it in a thread); `SegmentIndex.apply` stores them
+(run it where the index lives). Whatever the bytes are, a scan ends, allocates by the size of the file rather
+than by what a box claims, and never raises because of them: a damaged file keeps the parts before the damage
+and is read again only when it has grown. An incomplete box at the end is not damage but a part being written.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Final, Literal, NamedTuple
 from zlib import crc32
 
 from appliance.media.index.between import MAX_SKIPPED, Damage, check_box, find_mdat
-from appliance.media.index.entries import Picture, Search, find_entries, is_quiet
-from appliance.media.index.pace import Hole, Pace, PartNote, last_holes, next_part
-from appliance.media.index.view import Key, Part, RunClock, SegmentView
+from appliance.media.index.entries import PictureFormat, Search, find_entries, is_quiet
+from appliance.media.index.pace import FramePace, Hole, PartNote, last_holes, next_part
+from appliance.media.index.view import Key, MediaClock, Part, SegmentView
 from appliance.media.mp4.fmp4 import (
     MAX_INIT_BYTES,
     MAX_MOOF_BYTES,
@@ -37,26 +37,26 @@ from appliance.media.mp4.fmp4 import (
 from appliance.media.mp4.untimed import go_on, is_untimed
 
 MAX_PARTS_PER_SCAN: Final = 500  # a scan of an old file ends in ~30 ms, so that live ones get their turn
-KEEP_RUNS: Final = 300  # parts whose sample tables stay in memory: a minute of parts of 0.2 s, 300 kB
-KEEP_SAMPLES: Final = 1000  # ... and of no part with more: honest ones of 2 s have 300
+KEEP_RUNS: Final = 300  # newest parts whose sample tables stay in memory: a minute of parts of 0.2 s, 300 kB
+KEEP_SAMPLES: Final = 1000  # ... but of no part with more samples: a normal one of 2 s has 300
 _LOOK_BYTES: Final = 4096  # holds the moof of any usual part and the mdat header after it
 _HEAD_BYTES: Final = 65536
 
 State = Literal["empty", "growing", "closed", "unreadable"]
 
 
-class Cursor(NamedTuple):
-    """Where a scan goes on; immutable, so a scan that fails half-way has changed nothing."""
+class ScanCursor(NamedTuple):
+    """Where a scan continues; immutable, so a scan that fails half-way has changed nothing."""
 
     position: int = 0
     size: int = 0  # of the file when last scanned
     init: Init | None = None
     parts: int = 0
-    skipped: int = 0  # boxes passed over since the last part
-    origin_ns: int | None = None  # least decode time of the first part, any track, ns
+    skipped: int = 0  # boxes skipped since the last part
+    origin_ns: int | None = None  # smallest decode time of the first part, any track, ns
     untimed: tuple[tuple[int, int], ...] = ()  # (track, ticks reached) of fragments without tfdt
     frames: int = 0
-    pace: Pace = Pace()
+    pace: FramePace = FramePace()
     search: Search = Search()
     damage: str | None = None
     head: int | None = None  # checksum of how the first part begins: its sample sizes and first bytes
@@ -64,14 +64,14 @@ class Cursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What one scan found; `more`: it ended early, call again."""
+    """The findings of one scan; `more`: it ended early, call again."""
 
-    cursor: Cursor
+    cursor: ScanCursor
     parts: Sequence[Part] = ()
     notes: Sequence[PartNote] = ()
     keys: Sequence[Key] = ()
     holes: Sequence[Hole] = ()
-    pictures: Sequence[Picture] = ()
+    pictures: Sequence[PictureFormat] = ()
     more: bool = False
     runs: Sequence[tuple[TrackRun, ...]] = ()  # of each part, all tracks; empty where it has too many samples
 
@@ -82,12 +82,12 @@ class _Findings:
     notes: list[PartNote] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     holes: list[Hole] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[PictureFormat] = field(default_factory=list)
     runs: list[tuple[TrackRun, ...]] = field(default_factory=list)
 
 
-def scan(cursor: Cursor, fd: int, size: int, max_parts: int = MAX_PARTS_PER_SCAN) -> Growth:
-    """Walk on from `cursor` to the last complete part below `size` bytes. OSError passes through."""
+def scan(cursor: ScanCursor, fd: int, size: int, max_parts: int = MAX_PARTS_PER_SCAN) -> Growth:
+    """Continue from `cursor` to the last complete part below `size` bytes. OSError is passed on."""
     if size < cursor.position:
         return Growth(
             cursor._replace(damage=f"the file shrank from {cursor.size} to {size} bytes", size=size)
@@ -95,22 +95,31 @@ def scan(cursor: Cursor, fd: int, size: int, max_parts: int = MAX_PARTS_PER_SCAN
     if cursor.damage is not None and size == cursor.size:
         return Growth(cursor)
     cursor = cursor._replace(damage=None, size=size)
-    found = _Findings()
+    findings = _Findings()
     more = False
     try:
         if cursor.init is None:
             cursor = _read_init(cursor, fd, size)
-        while cursor.init is not None and (step := _next_box(cursor, fd, size, found)) is not None:
+        while cursor.init is not None and (step := _next_box(cursor, fd, size, findings)) is not None:
             cursor = step
-            if len(found.parts) >= max_parts:
+            if len(findings.parts) >= max_parts:
                 more = cursor.position < size
                 break
     except Damage as damage:
         cursor = cursor._replace(damage=str(damage))
-    return Growth(cursor, found.parts, found.notes, found.keys, found.holes, found.pictures, more, found.runs)
+    return Growth(
+        cursor,
+        findings.parts,
+        findings.notes,
+        findings.keys,
+        findings.holes,
+        findings.pictures,
+        more,
+        findings.runs,
+    )
 
 
-def _read_init(cursor: Cursor, fd: int, size: int) -> Cursor:
+def _read_init(cursor: ScanCursor, fd: int, size: int) -> ScanCursor:
     for length in (_HEAD_BYTES, MAX_INIT_BYTES):
         data = os.pread(fd, min(length, size), 0)
         try:
@@ -125,8 +134,8 @@ def _read_init(cursor: Cursor, fd: int, size: int) -> Cursor:
     raise Damage(f"no moov in the first {MAX_INIT_BYTES} bytes")
 
 
-def _next_box(cursor: Cursor, fd: int, size: int, found: _Findings) -> Cursor | None:
-    """The cursor after the next complete part or ignored box; None at the end of what is complete."""
+def _next_box(cursor: ScanCursor, fd: int, size: int, findings: _Findings) -> ScanCursor | None:
+    """The cursor after the next complete part or ignored box; None at the end of the complete data."""
     at = cursor.position
     look = os.pread(fd, min(_LOOK_BYTES, size - at), at)
     try:
@@ -149,11 +158,11 @@ def _next_box(cursor: Cursor, fd: int, size: int, found: _Findings) -> Cursor | 
         return None
     if cursor.head is None:
         cursor = cursor._replace(head=crc32(look[: end - at]))
-    return _take_part(cursor, fd, look[: header.size], (at, mdat_start, end), found)
+    return _take_part(cursor, fd, look[: header.size], (at, mdat_start, end), findings)
 
 
-def _skip(cursor: Cursor, fd: int, size: int, header: BoxHeader) -> Cursor | None:
-    """The cursor after a box that is no part; None while it is not complete."""
+def _skip(cursor: ScanCursor, fd: int, size: int, header: BoxHeader) -> ScanCursor | None:
+    """The cursor after a box that is not a part; None while it is incomplete."""
     at, end = cursor.position, cursor.position + header.size
     if cursor.skipped >= MAX_SKIPPED:
         raise Damage(f"more than {MAX_SKIPPED} boxes without video before byte {at}")
@@ -161,7 +170,9 @@ def _skip(cursor: Cursor, fd: int, size: int, header: BoxHeader) -> Cursor | Non
     return cursor._replace(position=end, skipped=cursor.skipped + 1) if end <= size else None
 
 
-def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int], found: _Findings) -> Cursor:
+def _take_part(
+    cursor: ScanCursor, fd: int, moof: bytes, where: tuple[int, int, int], findings: _Findings
+) -> ScanCursor:
     at, mdat_start, end = where
     init = cursor.init
     assert init is not None
@@ -183,26 +194,26 @@ def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int]
                 raise Damage(f"samples of the part at byte {at} lie outside it")
             frames += count
             mine.append(run)
-    found.runs.append(runs if samples <= KEEP_SAMPLES else ())
+    findings.runs.append(runs if samples <= KEEP_SAMPLES else ())
     if video is None or not mine:
-        found.parts.append(Part(at, len(moof), end, -1, -1, -1, -1))
-        found.notes.append(PartNote(-1, None))
+        findings.parts.append(Part(at, len(moof), end, -1, -1, -1, -1))
+        findings.notes.append(PartNote(-1, None))
         return cursor._replace(position=end, parts=cursor.parts + 1, skipped=0)
     if mine[0].tfdt < pace.reached - video.timescale:
         raise Damage(f"media time goes back at byte {at}")
     times, note, pace, holes = next_part(pace, mine)
-    found.parts.append(Part(at, len(moof), end, *times))
-    found.notes.append(note)
+    findings.parts.append(Part(at, len(moof), end, *times))
+    findings.notes.append(note)
     search = cursor.search
     if holes:
-        found.holes.extend(holes)
+        findings.holes.extend(holes)
     if not is_quiet(search, mine, video.timescale):
         entries = find_entries(search, fd, mine, video, cursor.parts)
-        found.keys.extend(entries.keys)
-        found.pictures.extend(entries.pictures)
+        findings.keys.extend(entries.keys)
+        findings.pictures.extend(entries.pictures)
         search = entries.search
-    # not _replace: one call for each part of an old file
-    return Cursor(
+    # not _replace: called for each part of an old file
+    return ScanCursor(
         end,
         cursor.size,
         init,
@@ -219,9 +230,10 @@ def _take_part(cursor: Cursor, fd: int, moof: bytes, where: tuple[int, int, int]
 
 
 def _first_seen(
-    cursor: Cursor, init: Init, runs: tuple[TrackRun, ...]
-) -> tuple[Cursor, Init, tuple[TrackRun, ...]]:
-    """What a file's first part tells, its video track and begin, and decode times that a part leaves out."""
+    cursor: ScanCursor, init: Init, runs: tuple[TrackRun, ...]
+) -> tuple[ScanCursor, Init, tuple[TrackRun, ...]]:
+    """What a file's first part defines: its video track, its start, and decode times that a part leaves
+    out."""
     if not init.chosen and len(init.videos) > 1:
         init = init.with_samples(Counter(run.track_id for run in runs for _ in run.sizes))
     ends = dict(cursor.untimed)
@@ -234,7 +246,7 @@ def _first_seen(
 
 
 def _origin_ns(runs: Sequence[TrackRun], init: Init) -> int | None:
-    """When the first part begins, on the file's own timeline."""
+    """Start time of the first part, on the file's own timeline."""
     scales = {track.id: track.timescale for track in init.tracks}
     begins = [
         ticks_to_ns(run.tfdt, scales[run.track_id]) for run in runs if run.track_id in scales and run.sizes
@@ -253,18 +265,18 @@ def run_of_name(name: str) -> str:
 
 
 class SegmentIndex:
-    """One segment as far as it is known. Lists only grow, so a prefix of them is a snapshot."""
+    """The indexed content of one segment. Lists only grow, so a prefix of them is a snapshot."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.cursor = Cursor()
+        self.cursor = ScanCursor()
         self.parts: list[Part] = []
         self.keys: list[Key] = []
         self.holes: list[Hole] = []
-        self.pictures: list[Picture] = []
-        # sample tables of the newest parts, by number: what is cut is mostly what has just been written
+        self.pictures: list[PictureFormat] = []
+        # sample tables of the newest parts, by number: most cuts are of footage that was just written
         self.recent: dict[int, tuple[TrackRun, ...]] = {}
-        # least pts and greatest end of what is shown, ticks; None: no video yet
+        # smallest pts and greatest end of what is shown, ticks; None: no video yet
         self.first: int | None = None
         self.end: int | None = None
         self.is_closed = False
@@ -280,7 +292,7 @@ class SegmentIndex:
 
     @property
     def damage(self) -> str | None:
-        """Why the walk cannot go past the last part; None when nothing is wrong."""
+        """Why the file cannot be read past the last part; None when it can."""
         return self.cursor.damage
 
     @property
@@ -305,10 +317,11 @@ class SegmentIndex:
 
     @property
     def named_ns(self) -> int:
-        """Media time of the run (ns) at the time that mtxi's NTP or the file's name tells.
+        """Media time of the run (ns) at the instant given by mtxi's NTP or by the file's name.
 
-        A name tells when the file was begun. Recorders without mtxi let decode times begin at 0 in each file,
-        or go on counting over files: its first sample is what was begun with in both cases.
+        The name gives the instant at which the file was started. Recorders without mtxi start decode times at
+        0 in each file, or continue counting over files: in both cases that instant belongs to its first
+        sample.
         """
         mtxi = self.init.mtxi if self.init is not None else None
         return self.base_ns if mtxi is not None else self.base_ns + (self.cursor.origin_ns or 0)
@@ -323,7 +336,7 @@ class SegmentIndex:
         return self.base_ns + ticks_to_ns(ticks, self.timescale)
 
     def apply(self, growth: Growth) -> None:
-        """Take in what a scan from this index's cursor found."""
+        """Add the findings of a scan that started at this index's cursor."""
         self.recent.update((n, runs) for n, runs in enumerate(growth.runs, len(self.parts)) if runs)
         if len(self.recent) > KEEP_RUNS:
             for number in list(self.recent)[:-KEEP_RUNS]:
@@ -340,7 +353,7 @@ class SegmentIndex:
             self.end = end if self.end is None else max(end, self.end)
 
     def update(self, fd: int, size: int) -> Growth:
-        """Scan and apply to the end of what is there. For those without an event loop."""
+        """Scan and apply up to the end of the file. For callers without an event loop."""
         while True:
             growth = scan(self.cursor, fd, size)
             self.apply(growth)
@@ -348,10 +361,10 @@ class SegmentIndex:
                 return growth
 
     def all_holes(self) -> list[Hole]:
-        """Those judged; of a file that is over also what can be judged no better any more."""
+        """The decided holes; of a finished file also those that can no longer be decided better."""
         return [*self.holes, *last_holes(self.cursor.pace)] if self.is_closed else self.holes
 
-    def view(self, path: str, clock: RunClock) -> SegmentView:
+    def view(self, path: str, clock: MediaClock) -> SegmentView:
         """A snapshot under `path` (relative to recordings_dir). Raises ValueError before there is an init."""
         if self.init is None:
             raise ValueError(f"{self.name} has no init yet")
@@ -371,7 +384,7 @@ class SegmentIndex:
 
 
 def was_closed(fd: int, init: Init) -> bool:
-    """Whether the recorder has closed the file: mvhd.duration is the only field it ever rewrites."""
+    """Whether the recorder has closed the file: mvhd.duration is the only field it rewrites."""
     try:
         return parse_init(os.pread(fd, init.size, 0)).duration != 0
     except Malformed:

@@ -3,13 +3,14 @@
 Owns: that one decision, for the timeline and for every cut. Must not know: files, how runs got their times.
 
 Runs overlap when a camera sends its pre-event buffer at once, when a recorder's clock is reset, when two
-recorders write one channel. The run that began first is shown to its end. A run that goes on from there is
-shown from its last key at or before that end, because nothing of it can be decoded before a key. What a
-query decides for an instant depends on the footage around that instant alone, never on the query.
+recorders write one channel. The run that began first is shown to its end. A run that continues from there is
+shown from its last key at or before that end, because it cannot be decoded before a key. The decision for an
+instant depends only on the footage around that instant, never on the query.
 
 The clocks of two runs differ by some ms, and one moment must not be shown twice where one run takes over from
-another. A key of the run before that is near to the one entered is the same picture, recorded twice: the run
-before is shown up to it. Without one, its last picture is left out when it is only half a frame before.
+another. A key of the earlier run that is close to the one entered is the same picture, recorded twice: the
+earlier run is shown up to it. Without such a key, its last picture is left out when it is only half a frame
+before.
 """
 
 from __future__ import annotations
@@ -20,27 +21,28 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from appliance.media.index.view import RunClock
+from appliance.media.index.view import MediaClock
 
 EVER: Final = 1 << 62
-_JOIN_US: Final = 150_000  # stretches of one run this near are one: segments overlap or miss by some frames
-_SLACK_US: Final = 17_000  # a key within half a frame after the end of the run before is where it ends
-_SAME_PICTURE: Final = 0.6  # of a frame: two pictures no further apart are of one moment
-_SAME_KEY: Final = 2.0  # frames: keys of two runs no further apart, and none nearer, are one picture
+# stretches of one run this close are joined: segments overlap or miss by some frames
+_JOIN_US: Final = 150_000
+_SLACK_US: Final = 17_000  # a key within half a frame after the end of the earlier run counts as at its end
+_SAME_PICTURE: Final = 0.6  # of a frame: two pictures no further apart show one moment
+_SAME_KEY: Final = 2.0  # frames: keys of two runs no further apart, with none closer, are one picture
 
 Windows = tuple[tuple[int, int], ...]  # wall us, [start, end), rising
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Video of one segment: wall time, and the run's media time of its keys (empty: not known). `frame_us` is
-    the length of its frames (0: not known)."""
+    """Video of one segment: wall time, and the run's media times of its keys (empty: unknown). `frame_us` is
+    the length of its frames (0: unknown)."""
 
     run_id: str
-    began_us: int  # of the run: who began first is shown
+    began_us: int  # of the run: the one that began first is shown
     start_us: int
     end_us: int
-    clock: RunClock
+    clock: MediaClock
     keys_ns: Sequence[int]
     frame_us: int = 0
 
@@ -64,7 +66,7 @@ class _Share(NamedTuple):
 def overlapping(stretches: Iterable[Stretch]) -> bool:
     """Whether two runs have footage of the same time."""
     reached: dict[str, int] = {}
-    for stretch in sorted(stretches, key=lambda one: one.start_us):
+    for stretch in sorted(stretches, key=lambda each: each.start_us):
         if any(end_us > stretch.start_us for run_id, end_us in reached.items() if run_id != stretch.run_id):
             return True
         reached[stretch.run_id] = max(stretch.end_us, reached.get(stretch.run_id, stretch.end_us))
@@ -72,11 +74,11 @@ def overlapping(stretches: Iterable[Stretch]) -> bool:
 
 
 def windows_of(stretches: Sequence[Stretch]) -> Mapping[str, Windows]:
-    """When each run is shown; empty when none overlaps another (each is shown whole)."""
+    """The windows in which each run is shown; empty when none overlaps another (each is shown whole)."""
     if not overlapping(stretches):
         return {}
     runs: dict[str, list[Stretch]] = {}
-    for stretch in sorted(stretches, key=lambda one: one.start_us):
+    for stretch in sorted(stretches, key=lambda each: each.start_us):
         runs.setdefault(stretch.run_id, []).append(stretch)
     shares = _at_keys(_shares(runs), runs)
     found: dict[str, list[tuple[int, int]]] = {run_id: [] for run_id in runs}
@@ -100,7 +102,7 @@ def within(windows: Windows | None, start_us: int, end_us: int) -> list[tuple[in
 
 
 def _shares(runs: Mapping[str, Sequence[Stretch]]) -> list[_Share]:
-    """Who is shown when, keys left aside."""
+    """Which run is shown when, without regard to keys."""
     extents = [
         (stretches[0].began_us, run_id, start_us, end_us)
         for run_id, stretches in runs.items()
@@ -123,9 +125,9 @@ def _shares(runs: Mapping[str, Sequence[Stretch]]) -> list[_Share]:
 
 
 def _moment_before(before: Sequence[Stretch], after: Sequence[Stretch], wall_us: int) -> int:
-    """Where a run ends so that none of its pictures is of the moment at which the next one begins."""
-    last = next((one for one in reversed(before) if one.start_us < wall_us), before[0])
-    entered = next((one for one in reversed(after) if one.start_us <= wall_us), after[0])
+    """Where a run ends so that none of its pictures shows the moment at which the next one begins."""
+    last = next((each for each in reversed(before) if each.start_us < wall_us), before[0])
+    entered = next((each for each in reversed(after) if each.start_us <= wall_us), after[0])
     frame_us = min(last.frame_us, entered.frame_us)
     same_us = round(_SAME_PICTURE * frame_us)
     if not frame_us or last.end_us - last.frame_us <= wall_us - same_us:
@@ -138,17 +140,17 @@ def _moment_before(before: Sequence[Stretch], after: Sequence[Stretch], wall_us:
 
 
 def _extents(stretches: Sequence[Stretch]) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
+    extents: list[tuple[int, int]] = []
     for stretch in stretches:
-        if found and stretch.start_us - found[-1][1] <= _JOIN_US:
-            found[-1] = (found[-1][0], max(found[-1][1], stretch.end_us))
+        if extents and stretch.start_us - extents[-1][1] <= _JOIN_US:
+            extents[-1] = (extents[-1][0], max(extents[-1][1], stretch.end_us))
         else:
-            found.append((stretch.start_us, stretch.end_us))
-    return found
+            extents.append((stretch.start_us, stretch.end_us))
+    return extents
 
 
 def _at_keys(shares: Sequence[_Share], runs: Mapping[str, Sequence[Stretch]]) -> list[_Share]:
-    """Move every begin that lies inside a run's footage to a key of it."""
+    """Move each start that lies inside a run's footage to one of its keys."""
     moved: list[_Share] = []
     for share in shares:
         last = moved[-1] if moved else None
@@ -160,7 +162,7 @@ def _at_keys(shares: Sequence[_Share], runs: Mapping[str, Sequence[Stretch]]) ->
         if before_us is not None and before_us > last.start_us:
             moved.append(share._replace(start_us=before_us))
         elif len(moved) > 1 and moved[-2].run_id == share.run_id:
-            # too short to leave the run for: it would have to be entered again at a key before
+            # too short to switch: the run left would have to be entered again at an earlier key
             moved.pop()
             moved[-1] = moved[-1]._replace(end_us=share.end_us)
         else:

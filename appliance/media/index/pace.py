@@ -1,14 +1,15 @@
 """The pace of a segment's video: frame length, reordering, and the holes in media time.
 
-Owns: seeing, part by part, where more than two frames are missing. Must not know: files, boxes, wall time.
+Owns: detecting, part by part, where more than two frames are missing. Must not know: files, boxes, wall time.
 All times are video ticks. Frames are decoded out of order, so a hole is certain only once no later sample can
 be shown inside it; MediaMTX spreads a leap of pts over the durations of several samples (measured: +3 s over
 three samples and three parts), so durations alone do not show where it is.
 
-A long wait between two frames is either a loss or a camera that now sends fewer (30 to 6 fps in low light).
-It is the source's own pace when it is no longer than three of the usual frames before it, or when it is one
-of three waits in a row that are all at least a third of it. So a wait may have to be judged by the two frames
-after it; until then nothing beyond it is published (`held`), because what was published never changes.
+A long interval between two frames is either a loss or a camera that has lowered its frame rate (30 to 6 fps
+in low light). It is the source's own pace when it is no longer than three of the usual frames before it, or
+when it is one of three intervals in a row that are all at least a third of it. So an interval may have to be
+judged by the two frames after it; until then nothing beyond it is published (`held`), because published times
+never change.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from typing import Final, NamedTuple
 
 from appliance.media.mp4.fmp4 import TrackRun
 
-HOLE_FRAMES: Final = 3  # a wait longer than this many frames is a hole (facts/mediamtx.md 1.8)
-_MOST_REORDER: Final = 17  # frames: what H.264 and HEVC allow, and one
+HOLE_FRAMES: Final = 3  # an interval longer than this many frames is a hole
+_MOST_REORDER: Final = 17  # frames: the most that H.264 and HEVC allow, plus one
 _USUAL_OF: Final = 5  # the usual frame is the median of so many
-# What wall time leaves of a hole whose media time a leap of the source's clock made: jitter, less than this.
+# Wall time that remains of a hole that a leap of the source's clock made in media time: jitter, less than
+# this.
 _SQUEEZED_US: Final = 40_000
 
 
@@ -39,38 +41,39 @@ class PartNote(NamedTuple):
     """What only the clock of the run needs of a part, in video ticks.
 
     `reached`: media time in decode order when the part was written, -1 without video. `leap`: a hole, or what
-    may prove one, first seen with this part, (`before`, `floor`, `after`): no sample still to come is shown
-    before `floor`, the first one known is shown at `after`.
+    may prove to be one, first seen with this part, (`before`, `floor`, `after`): no sample still to come is
+    shown before `floor`, the first known one is shown at `after`.
     """
 
     reached: int
     leap: tuple[int, int, int] | None
 
 
-class Pace(NamedTuple):
-    """What must be remembered of the video so far to see a hole in it."""
+class FramePace(NamedTuple):
+    """The state that is needed to detect a hole in the video."""
 
     nominal: int = 0  # ticks of one frame
-    opening: int = 0  # the same as the first part had it
-    recent: tuple[int, ...] = ()  # the newest waits between frames that are no holes
+    opening: int = 0  # the same at the first part
+    recent: tuple[int, ...] = ()  # the newest intervals between frames that are no holes
     reorder: int = 0  # greatest pts-dts of an undisturbed part
     lowest_cto: int = 0
     reached: int = -1  # dts after the last sample
     settled: tuple[int, ...] = ()  # the last pts that no later sample can come before, rising
-    judged: int = 0  # so many of the waits between them are known to be holes or none
+    judged: int = 0  # how many of the intervals between them have been judged
     pending: tuple[int, ...] = ()  # pts above them, sorted
-    leapt_at: int | None = None  # the frame before the newest leap told
+    leapt_at: int | None = None  # the frame before the newest leap reported
 
     @property
     def held(self) -> int | None:
-        """End of the last frame before a wait that is not judged yet; None: all is."""
+        """End of the last frame before an interval that is not judged yet; None: all are."""
         if self.judged < len(self.settled) - 1:
             return self.settled[self.judged] + self.nominal
         return None
 
     @property
     def certain_end(self) -> int | None:
-        """End of the last frame before a wait that may be a hole, or be filled yet; None: there is none."""
+        """End of the last frame before an interval that may be a hole, or may still be filled; None: there is
+        none."""
         known = (*self.settled, *self.pending)
         for at in range(self.judged, len(known) - 1):
             if not is_pace(known[: at + 1], known[at + 1] - known[at], self.nominal):
@@ -92,8 +95,8 @@ class Frames(NamedTuple):
     end: int
 
 
-def next_part(pace: Pace, runs: Sequence[TrackRun]) -> tuple[Frames, PartNote, Pace, list[Hole]]:
-    """Take in the video runs of the next part (at least one sample)."""
+def next_part(pace: FramePace, runs: Sequence[TrackRun]) -> tuple[Frames, PartNote, FramePace, list[Hole]]:
+    """Process the video runs of the next part (at least one sample)."""
     durations, ctos, dts = _joined(runs)
     reached = dts.pop()
     pts = list(map(add, dts, ctos)) if ctos else dts
@@ -107,10 +110,10 @@ def next_part(pace: Pace, runs: Sequence[TrackRun]) -> tuple[Frames, PartNote, P
     pace, holes, leap = _settle(pace, pts, reached, lowest_cto)
     usual = max(before, pace.nominal)
     if reorder > pace.reorder and max(durations) <= HOLE_FRAMES * usual:
-        # a frame decoded ahead that lies beyond a leap does not tell how far frames are reordered
+        # a frame decoded ahead, beyond a leap, does not show how far frames are reordered
         most = pace.reorder + HOLE_FRAMES * usual if is_known else _MOST_REORDER * usual
         pace = pace._replace(reorder=max([pace.reorder, *(cto for cto in ctos or () if cto <= most)]))
-    # When the next sample lies beyond a hole, decode time says nothing about when this part was written.
+    # When the next sample is beyond a hole, decode time does not show when this part was written.
     is_usual = is_pace(pace.settled, durations[-1], usual)
     arrived = reached if is_usual else pts_max - pace.reorder + pace.nominal
     length = last if is_pace(pace.settled, last, usual) else pace.nominal
@@ -128,42 +131,44 @@ def _joined(runs: Sequence[TrackRun]) -> tuple[Sequence[int], Sequence[int] | No
     return durations, ctos, [*dts, dts[-1] + durations[-1]]
 
 
-def last_holes(pace: Pace) -> list[Hole]:
-    """The holes among the waits not judged yet, once it is known that no more frames come."""
+def last_holes(pace: FramePace) -> list[Hole]:
+    """The holes among the intervals not judged yet, once no more frames can come."""
     return _judge(pace, final=True)[1]
 
 
 def is_join(gap: int, frame: int) -> bool:
     """Whether nothing is missing between two segments, `gap` from the end of a frame to the next one.
 
-    Any unit. One frame less than a wait, which goes from frame to frame; the half for times cut to ticks.
+    Any unit. One frame less than an interval from frame to frame; half a frame more for times truncated to
+    ticks.
     """
     return gap <= (2 * HOLE_FRAMES - 1) * frame // 2
 
 
 def is_gap(wall_us: int, frame_us: int) -> bool:
-    """Whether a hole is `wall_us` of wall time without pictures, or one in media time alone."""
+    """Whether a hole is `wall_us` of wall time without pictures, or one in media time only."""
     return wall_us > min(_SQUEEZED_US, 2 * frame_us)
 
 
 def is_pace(pts: Sequence[int], wait: int, usual: int) -> bool:
-    """Whether a wait after the last of these frames is as long as usual, or as the two before it were."""
+    """Whether an interval after the last of these frames is as long as usual, or as the two before it
+    were."""
     if wait <= HOLE_FRAMES * usual:
         return True
     return len(pts) > 2 and wait <= HOLE_FRAMES * min(pts[-1] - pts[-2], pts[-2] - pts[-3])
 
 
 def median_wait(waits: Sequence[int], otherwise: int) -> int:
-    """The usual one of the newest of these waits."""
+    """The median of the newest of these intervals."""
     recent = [wait for wait in waits[-_USUAL_OF:] if wait]
     return _median(recent) if recent else otherwise
 
 
 def _settle(
-    pace: Pace, pts: list[int], reached: int, lowest_cto: int
-) -> tuple[Pace, list[Hole], tuple[int, int, int] | None]:
-    """Move `settled` on and find the holes: frames are decoded out of order, so only what no later sample
-    can fill is one."""
+    pace: FramePace, pts: list[int], reached: int, lowest_cto: int
+) -> tuple[FramePace, list[Hole], tuple[int, int, int] | None]:
+    """Advance `settled` and find the holes: frames are decoded out of order, so only an interval that no
+    later sample can fill is one."""
     known = sorted([*pace.pending, *pts])
     nominal, opening, recent, reorder, _, _, settled, judged, _, leapt_at = pace
     end = bisect_right(known, reached + lowest_cto)
@@ -177,12 +182,14 @@ def _settle(
                 settled = (*settled, *fresh)[-3:]
                 recent = (*recent, *waits[: len(fresh)])[-_USUAL_OF:]
                 nominal, judged = _median(recent), len(settled) - 1
-            even = Pace(
+            even = FramePace(
                 nominal, opening, recent, reorder, lowest_cto, reached, settled, judged, pending, leapt_at
             )
             return even, [], None
     settled = (*settled, *fresh)
-    pace = Pace(nominal, opening, recent, reorder, lowest_cto, reached, settled, judged, pending, leapt_at)
+    pace = FramePace(
+        nominal, opening, recent, reorder, lowest_cto, reached, settled, judged, pending, leapt_at
+    )
     pace, holes, suspects = _judge(pace, final=False)
     leap: tuple[int, int, int] | None = None
     for left, right in suspects:
@@ -198,10 +205,10 @@ def _settle(
     return pace if leapt_at == pace.leapt_at else pace._replace(leapt_at=leapt_at), holes, leap
 
 
-def _ahead(pace: Pace, known: Sequence[int]) -> tuple[int | None, tuple[int, int, int] | None]:
-    """A leap that is seen from a frame decoded ahead of those shown before it.
+def _ahead(pace: FramePace, known: Sequence[int]) -> tuple[int | None, tuple[int, int, int] | None]:
+    """A leap that is visible from a frame decoded ahead of those shown before it.
 
-    Of these some may still come, on both sides of the leap; what is between them is no frame's.
+    Some of those may still come, on both sides of the leap; the interval between contains no frame.
     """
     for left, right in pairwise(known):
         is_new = pace.leapt_at is None or left > pace.leapt_at
@@ -210,10 +217,10 @@ def _ahead(pace: Pace, known: Sequence[int]) -> tuple[int | None, tuple[int, int
     return pace.leapt_at, None
 
 
-def _judge(pace: Pace, *, final: bool) -> tuple[Pace, list[Hole], list[tuple[int, int]]]:
-    """Judge the waits between settled frames in their order, as far as can be said.
+def _judge(pace: FramePace, *, final: bool) -> tuple[FramePace, list[Hole], list[tuple[int, int]]]:
+    """Judge the intervals between settled frames in their order, as far as possible.
 
-    Returns the holes, and all that may be one: (frame before, frame after). `final`: no frame comes any more.
+    Returns the holes, and all that may be one: (frame before, frame after). `final`: no more frames come.
     """
     pts = pace.settled
     waits = list(map(sub, pts[1:], pts))
@@ -244,7 +251,9 @@ def _judge(pace: Pace, *, final: bool) -> tuple[Pace, list[Hole], list[tuple[int
     nominal = _median(recent) if recent else nominal
     _, opening, _, reorder, lowest_cto, reached, _, _, pending, leapt_at = pace
     settled, judged = pts[first:], at - first
-    after = Pace(nominal, opening, recent, reorder, lowest_cto, reached, settled, judged, pending, leapt_at)
+    after = FramePace(
+        nominal, opening, recent, reorder, lowest_cto, reached, settled, judged, pending, leapt_at
+    )
     return after, holes, suspects
 
 
@@ -252,14 +261,15 @@ def _median(values: Sequence[int]) -> int:
     return sorted(values)[len(values) // 2]
 
 
-def _next_wait(pace: Pace) -> tuple[int, int | None]:
-    """The wait after the last settled frame: how long at least, and at most where a frame beyond is known."""
+def _next_wait(pace: FramePace) -> tuple[int, int | None]:
+    """The interval after the last settled frame: its minimum, and its maximum where a frame beyond is
+    known."""
     last = pace.settled[-1]
     return pace.floor - last, pace.pending[0] - last if pace.pending else None
 
 
 def _verdict(waits: Sequence[int], at: int, after: tuple[int, int | None], *, final: bool) -> bool | None:
-    """Whether a long wait is the source's own pace; None: not known yet. `after` as _next_wait has it."""
+    """Whether a long interval is the source's own pace; None: not known yet. `after` as from _next_wait."""
     need = -(-waits[at] // HOLE_FRAMES)
     before = [wait >= need for wait in waits[max(0, at - 2) : at][::-1]]
     if before == [True, True]:

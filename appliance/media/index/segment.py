@@ -1,7 +1,7 @@
-"""What is remembered of one segment when its part list is not at hand.
+"""The facts about one segment that are kept when its part list is not in memory.
 
 Owns: SegmentFacts, the small record that coverage, anchors and caches are made of. Must not know: part lists
-beyond summing them up, wall time, directories.
+beyond summarising them, wall time, directories.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from appliance.media.index.index import SegmentIndex, State, ticks_to_ns
-from appliance.media.index.view import Key, Part, RunClock, SegmentView
+from appliance.media.index.view import Key, MediaClock, Part, SegmentView
 from appliance.media.mp4.fmp4 import Init
 
 
 class Size(NamedTuple):
-    """From media time `at_ns` of the run on the picture, as it is shown, has this size in pixels."""
+    """From media time `at_ns` of the run on, the picture as it is shown has this size in pixels."""
 
     at_ns: int
     width: int
@@ -57,7 +57,7 @@ class SegmentFacts:
 
 
 def facts_of(index: SegmentIndex) -> SegmentFacts:
-    """Sum an index up: of one that still grows, what can be said for good."""
+    """Summarise an index; of one that still grows, only what will not change."""
     init = index.init
     mtxi = init.mtxi if init is not None else None
     video = init.video if init is not None else None
@@ -96,7 +96,7 @@ def ticks_of(facts: SegmentFacts, ns: int, timescale: int) -> int:
 
 
 def view_of(
-    facts: SegmentFacts, path: str, init: Init, clock: RunClock, parts: Sequence[Part], keys: Sequence[Key]
+    facts: SegmentFacts, path: str, init: Init, clock: MediaClock, parts: Sequence[Part], keys: Sequence[Key]
 ) -> SegmentView:
     """The view of a segment whose index is not in memory."""
     if init.chosen != facts.video_track:
@@ -117,9 +117,9 @@ def view_of(
 
 
 def goes_on(before: SegmentFacts, after: SegmentFacts) -> bool:
-    """Whether a file that was `before` is the same recording now, whole or with more to it.
+    """Whether a file that was `before` is the same recording now, complete or with more added.
 
-    A file without mtxi that its recorder had closed does not grow: with more to it it is another one.
+    A file without mtxi that its recorder had closed does not grow: with more bytes it is another recording.
     """
     place = (before.run_id, before.number, before.base_ns, before.ntp_us, before.stsd_id, before.first_ns)
     same = place == (after.run_id, after.number, after.base_ns, after.ntp_us, after.stsd_id, after.first_ns)

@@ -1,7 +1,7 @@
-"""What of a stretch of time was recorded, and why the rest was not.
+"""Which parts of a stretch of time were recorded, and why the rest was not.
 
 Owns: spans, gaps with their reasons, runs, from facts and clocks. Must not know: files, part lists, latency
-(all times are wall times, us UTC), how facts came to be.
+(all times are wall times, us UTC), where facts come from.
 """
 
 from __future__ import annotations
@@ -14,26 +14,27 @@ from typing import Final, Literal, NamedTuple, get_args
 from appliance.media.index.overlap import Windows, within
 from appliance.media.index.pace import is_gap, is_join
 from appliance.media.index.segment import SegmentFacts
-from appliance.media.index.view import RunClock
+from appliance.media.index.view import MediaClock
 
 Reason = Literal[
     "no_footage",  # nothing was recorded yet
-    "recorder_restart",  # the recorder began anew while the camera sent on, or went down itself
-    "source_lost",  # the camera was away, or is
+    "recorder_restart",  # the recorder restarted while the camera was sending, or was down itself
+    "source_lost",  # the camera was disconnected, or is
     "segment_unreadable",
-    "segment_missing",  # a number of the run is not there
+    "segment_missing",  # a segment number of the run is missing
     "discontinuity",  # frames lost inside a run, or its media time leapt
-    "indexing",  # the file is there and not walked yet
+    "indexing",  # the file exists and is not indexed yet
 ]
 REASONS: Final[frozenset[str]] = frozenset(get_args(Reason))
-# A recorder of MediaMTX that begins anew on the same connection first waits 2 s (recorder.go, restartPause),
-# and the media time of a connection begins at 0: a run that begins before this belongs to a new connection.
+# MediaMTX's recorder, when it restarts on the same connection, first waits 2 s (recorder.go, restartPause),
+# and the media time of a connection begins at 0: a run that begins before this is a new connection.
 RESTART_PAUSE_NS: Final = 2_000_000_000
 RESTART_US: Final = 10_000_000  # 2 s and the longest sane GOP
-SAME_US: Final = 1_000_000  # an outage's start: MediaMTX writes up to a part more when it gives a camera up
+# tolerance for an outage's start: MediaMTX writes up to a part more when it drops a camera
+SAME_US: Final = 1_000_000
 WHY: Final = frozenset({"recorder_restart", "source_lost", "discontinuity"})
-SAME_CLOCK_NS: Final = 1_000_000_000  # media time went on over the gap as real time did, to this much
-# MediaMTX's own tolerance where there is no mtxi (playback/segment_fmp4.go): names are cut to whole seconds.
+SAME_CLOCK_NS: Final = 1_000_000_000  # media time advanced over the gap as real time did, within this
+# MediaMTX's own tolerance where there is no mtxi (playback/segment_fmp4.go): names have whole seconds.
 NAMELESS_US: Final = 1_000_000
 
 
@@ -54,14 +55,14 @@ class Gap(NamedTuple):
 
 
 class Outage(NamedTuple):
-    """Footage stopped at this wall time, and what was seen of why."""
+    """Footage stopped at this wall time, with the reason that was observed."""
 
     start_us: int
     reason: Reason
 
 
 class RunSpan(NamedTuple):
-    """One run as far as it reaches into the stretch; the size is the last one inside."""
+    """One run within the stretch; the size is the last one inside."""
 
     run_id: str
     start_us: int
@@ -73,17 +74,17 @@ class RunSpan(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One segment: `facts` and `clock` None while it waits to be walked; `name_us` the time in its name."""
+class SegmentEntry:
+    """One segment: `facts` and `clock` None until it is indexed; `name_us` the time in its name."""
 
     name: str
     name_us: int | None
     facts: SegmentFacts | None
-    clock: RunClock | None
+    clock: MediaClock | None
 
     @property
     def start_us(self) -> int | None:
-        """Wall time of the first frame, else the best guess of when the file begins."""
+        """Wall time of the first frame, else the best estimate of when the file begins."""
         if self.facts is not None and self.clock is not None and self.facts.first_ns is not None:
             return self.clock.wall_us(self.facts.first_ns)
         if self.facts is not None and self.facts.ntp_us is not None:
@@ -107,8 +108,8 @@ class SizeChange(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
-    """`sizes`: the size at the begin of what is covered, then every change."""
+class TimelineCoverage:
+    """`sizes`: the size at the start of what is covered, then every change."""
 
     spans: tuple[Span, ...]
     gaps: tuple[Gap, ...]
@@ -116,7 +117,7 @@ class Coverage:
     sizes: tuple[SizeChange, ...] = ()
 
 
-class Piece(NamedTuple):
+class SegmentPiece(NamedTuple):
     """A stretch of one segment without a hole."""
 
     start_us: int
@@ -125,14 +126,14 @@ class Piece(NamedTuple):
 
 
 class Stranger(NamedTuple):
-    """A segment with nothing to show, and why it may have hidden video."""
+    """A segment without usable video, and the reason for a gap that it may explain."""
 
     at_us: int
     reason: Reason
 
 
 def coverage(
-    entries: Iterable[Entry],
+    entries: Iterable[SegmentEntry],
     start_us: int,
     end_us: int,
     *,
@@ -140,12 +141,13 @@ def coverage(
     outages: Sequence[Outage] = (),
     last_ended: Reason = "source_lost",
     windows: Mapping[str, Windows] | None = None,
-) -> Coverage:
+) -> TimelineCoverage:
     """Coverage of [start_us, end_us) by all entries that may touch it, plus one neighbour on each side.
 
-    `is_live`: footage is arriving, so what lies after the last frame is not a gap but the future. `outages`:
-    what was seen of why footage stopped, by start; elsewhere the files tell. `last_ended`: why it has now.
-    `windows`: when each run is shown, where runs overlap (overlap.py).
+    `is_live`: footage is arriving, so the time after the last frame is not a gap but the future. `outages`:
+    observed reasons why footage stopped, by start; elsewhere the reason is derived from the files.
+    `last_ended`: the reason of the present end. `windows`: when each run is shown, where runs overlap
+    (overlap.py).
     """
     known = list(entries)
     pieces = sorted(
@@ -168,7 +170,7 @@ def coverage(
         for span in spans
         if span.start_us < end_us and span.end_us > start_us
     ]
-    return Coverage(
+    return TimelineCoverage(
         tuple(inside),
         tuple(_clipped(gaps, start_us, end_us)),
         _runs(pieces, start_us, end_us),
@@ -176,7 +178,7 @@ def coverage(
     )
 
 
-def pieces_of(entry: Entry) -> list[Piece]:
+def pieces_of(entry: SegmentEntry) -> list[SegmentPiece]:
     """The stretches of a segment between its holes, in wall time."""
     facts, clock = entry.facts, entry.clock
     if facts is None or clock is None or facts.first_ns is None or facts.end_ns is None:
@@ -184,37 +186,41 @@ def pieces_of(entry: Entry) -> list[Piece]:
     edges = [facts.first_ns, *(edge for hole in facts.holes for edge in hole), facts.end_ns]
     walls = [clock.wall_us(edge) for edge in edges]
     pairs = zip(walls[::2], walls[1::2], strict=True)
-    return [Piece(left, right, facts) for left, right in pairs if left < right]
+    return [SegmentPiece(left, right, facts) for left, right in pairs if left < right]
 
 
-def _shown(piece: Piece, windows: Mapping[str, Windows]) -> list[Piece]:
-    """What is shown of a piece where runs overlap."""
+def _shown(piece: SegmentPiece, windows: Mapping[str, Windows]) -> list[SegmentPiece]:
+    """The parts of a piece that are shown where runs overlap."""
     shown = within(windows.get(piece.facts.run_id), piece.start_us, piece.end_us)
     return [piece._replace(start_us=start_us, end_us=end_us) for start_us, end_us in shown]
 
 
-def gap_between(left: Piece, right: Piece, strangers: Sequence[Stranger] = ()) -> Gap | None:
+def gap_between(left: SegmentPiece, right: SegmentPiece, strangers: Sequence[Stranger] = ()) -> Gap | None:
     """The gap between two pieces in time order, None when they join (a normal overlap included)."""
-    gap_us, one, other = right.start_us - left.end_us, left.facts, right.facts
-    if one.name == other.name:
-        if not is_gap(gap_us, min(one.first_frame_ns, one.frame_ns) // 1000):
+    gap_us, before, after = right.start_us - left.end_us, left.facts, right.facts
+    if before.name == after.name:
+        if not is_gap(gap_us, min(before.first_frame_ns, before.frame_ns) // 1000):
             return None
-    elif _joins(one, other, gap_us):
+    elif _joins(before, after, gap_us):
         return None
     return Gap(left.end_us, right.start_us, _reason(left, right, strangers))
 
 
 def as_told(gap: Gap, outages: Sequence[Outage]) -> Gap:
-    """The gap with the reason it was told with while it lasted, if it was: one outage has one reason."""
+    """The gap with the reason that was published while it lasted, if any: one outage has one reason."""
     if gap.reason not in WHY or not outages:
         return gap
     at = bisect_left(outages, (gap.start_us,))
-    near = [one for one in outages[max(0, at - 1) : at + 1] if abs(one.start_us - gap.start_us) <= SAME_US]
+    near = [
+        outage
+        for outage in outages[max(0, at - 1) : at + 1]
+        if abs(outage.start_us - gap.start_us) <= SAME_US
+    ]
     return gap._replace(reason=near[0].reason) if near else gap
 
 
-def _stranger(entry: Entry) -> Stranger | None:
-    """An empty file or sound alone is no reason of its own."""
+def _stranger(entry: SegmentEntry) -> Stranger | None:
+    """An empty file, or one with sound only, is not a reason."""
     if entry.end_us is not None or (at_us := entry.start_us) is None:
         return None
     if entry.facts is None:
@@ -222,10 +228,10 @@ def _stranger(entry: Entry) -> Stranger | None:
     return Stranger(at_us, "segment_unreadable") if entry.facts.state == "unreadable" else None
 
 
-def _join(pieces: Sequence[Piece], strangers: Sequence[Stranger]) -> tuple[list[Span], list[Gap]]:
+def _join(pieces: Sequence[SegmentPiece], strangers: Sequence[Stranger]) -> tuple[list[Span], list[Gap]]:
     spans: list[Span] = []
     gaps: list[Gap] = []
-    furthest: Piece | None = None
+    furthest: SegmentPiece | None = None
     for piece in pieces:
         gap = gap_between(furthest, piece, strangers) if furthest is not None else None
         if gap is not None:
@@ -235,7 +241,7 @@ def _join(pieces: Sequence[Piece], strangers: Sequence[Stranger]) -> tuple[list[
             spans[-1] = spans[-1]._replace(end_us=max(spans[-1].end_us, piece.end_us))
         else:
             start_us = piece.start_us if furthest is None else max(piece.start_us, furthest.end_us)
-            if start_us < piece.end_us:  # where runs overlap the first one is told
+            if start_us < piece.end_us:  # where runs overlap, the first one is listed
                 spans.append(Span(start_us, piece.end_us, piece.facts.run_id))
         if furthest is None or piece.end_us > furthest.end_us:
             furthest = piece
@@ -248,7 +254,7 @@ def _joins(left: SegmentFacts, right: SegmentFacts, gap_us: int) -> bool:
     return is_join(gap_us, max(left.frame_ns, right.first_frame_ns) // 1000)
 
 
-def _reason(left: Piece, right: Piece, strangers: Sequence[Stranger]) -> Reason:
+def _reason(left: SegmentPiece, right: SegmentPiece, strangers: Sequence[Stranger]) -> Reason:
     inside = [stranger for stranger in strangers if left.start_us < stranger.at_us < right.start_us]
     if inside:
         return _strongest(inside, "segment_unreadable")
@@ -262,8 +268,8 @@ def _reason(left: Piece, right: Piece, strangers: Sequence[Stranger]) -> Reason:
     return _why_a_new_run(left, right)
 
 
-def _why_a_new_run(left: Piece, right: Piece) -> Reason:
-    """What the files alone say of why one run ended and another began."""
+def _why_a_new_run(left: SegmentPiece, right: SegmentPiece) -> Reason:
+    """Why one run ended and another began, from the files alone."""
     before, after = left.facts, right.facts
     if before.number is None or after.number is None or before.end_ns is None or after.first_ns is None:
         return "source_lost"
@@ -293,8 +299,8 @@ def _clipped(gaps: Iterable[Gap], start_us: int, end_us: int) -> Iterable[Gap]:
             yield Gap(since_us, None if gap.end_us is None else until_us, gap.reason)
 
 
-def _runs(pieces: Sequence[Piece], start_us: int, end_us: int) -> tuple[RunSpan, ...]:
-    found: dict[str, RunSpan] = {}
+def _runs(pieces: Sequence[SegmentPiece], start_us: int, end_us: int) -> tuple[RunSpan, ...]:
+    runs: dict[str, RunSpan] = {}
     names: dict[str, set[str]] = {}
     for piece in pieces:
         if piece.start_us >= end_us or piece.end_us <= start_us:
@@ -302,27 +308,29 @@ def _runs(pieces: Sequence[Piece], start_us: int, end_us: int) -> tuple[RunSpan,
         facts = piece.facts
         width, height = facts.sizes[-1][1:] if facts.sizes else (0, 0)
         since_us, until_us = max(piece.start_us, start_us), min(piece.end_us, end_us)
-        old = found.get(facts.run_id, RunSpan(facts.run_id, since_us, until_us, facts.codec, 0, 0, 0))
+        old = runs.get(facts.run_id, RunSpan(facts.run_id, since_us, until_us, facts.codec, 0, 0, 0))
         names.setdefault(facts.run_id, set()).add(facts.name)
-        found[facts.run_id] = old._replace(
+        runs[facts.run_id] = old._replace(
             end_us=max(old.end_us, until_us),
             width=width or old.width,
             height=height or old.height,
             segments=len(names[facts.run_id]),
         )
-    return tuple(found.values())
+    return tuple(runs.values())
 
 
-def _sizes(entries: Sequence[Entry], start_us: int, end_us: int) -> tuple[SizeChange, ...]:
+def _sizes(entries: Sequence[SegmentEntry], start_us: int, end_us: int) -> tuple[SizeChange, ...]:
     seen = sorted(
         SizeChange(entry.clock.wall_us(size.at_ns), size.width, size.height)
         for entry in entries
         if entry.facts is not None and entry.clock is not None
         for size in entry.facts.sizes
     )
-    changes = [one for number, one in enumerate(seen) if not number or one[1:] != seen[number - 1][1:]]
-    before = [one for one in changes if one.at_us <= start_us][-1:]
+    changes = [
+        change for number, change in enumerate(seen) if not number or change[1:] != seen[number - 1][1:]
+    ]
+    before = [change for change in changes if change.at_us <= start_us][-1:]
     return tuple(
-        one._replace(at_us=max(one.at_us, start_us))
-        for one in before + [one for one in changes if start_us < one.at_us < end_us]
+        change._replace(at_us=max(change.at_us, start_us))
+        for change in before + [change for change in changes if start_us < change.at_us < end_us]
     )

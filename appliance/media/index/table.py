@@ -1,8 +1,8 @@
-"""What the index keeps on disk, as bytes: one part/key table per closed segment, one log per channel.
+"""The index's two file formats: one part/key table per closed segment, one log per channel.
 
-Owns: the two formats, and telling good bytes from bad. Must not know: where the bytes are kept, when.
-Both are caches of the recording itself but for one thing: knots are observed, nobody can find them again. So
-the log is append-only, each line with its own checksum, and a bad line costs that line alone.
+Owns: the two formats, and telling valid bytes from invalid ones. Must not know: where and when the bytes are
+stored. Both are caches of the recording, except for one thing: knots are observed and cannot be computed
+again. So the log is append-only, each line has its own checksum, and a bad line invalidates only itself.
 
 Table: magic, version, crc32 of all that follows, identity, counts, then int64 columns little-endian: 56 bytes
 a part and 56 a key, about 300 bytes per second of video in parts of 0.2 s.
@@ -28,7 +28,7 @@ from appliance.media.index.segment import SegmentFacts, Size
 from appliance.media.index.spans import REASONS, Outage
 from appliance.media.index.view import Key, Part
 
-# Two of them: a table is built again from its recording, but knots that are thrown away are gone for good.
+# Two versions: a table is built again from its recording, but lost knots cannot be recovered.
 VERSION: Final = 2
 LOG_VERSION: Final = 1
 _MAGIC: Final = b"SBPT"
@@ -39,13 +39,13 @@ _KEY_COLUMNS: Final = 7
 
 
 class BadTable(ValueError):
-    """Not a table of this segment as it is now: build it again."""
+    """Not a table of this segment in its present state: build it again."""
 
 
 def identity(facts: SegmentFacts) -> bytes:
     """16 bytes that change with the file: its size, run, place in it, and how its samples are described."""
-    told = (facts.bytes, facts.run_id, facts.number, facts.base_ns, facts.ntp_us, facts.stsd_id)
-    return hashlib.blake2s(repr(told).encode(), digest_size=16).digest()
+    values = (facts.bytes, facts.run_id, facts.number, facts.base_ns, facts.ntp_us, facts.stsd_id)
+    return hashlib.blake2s(repr(values).encode(), digest_size=16).digest()
 
 
 def pack_table(facts: SegmentFacts, parts: Sequence[Part], keys: Sequence[Key]) -> bytes:
@@ -68,19 +68,19 @@ def pack_table(facts: SegmentFacts, parts: Sequence[Part], keys: Sequence[Key]) 
 
 
 def unpack_table(data: bytes, facts: SegmentFacts) -> tuple[PartColumns, KeyColumns]:
-    """Parts and keys out of `data`. Raises BadTable when they are not those of `facts`."""
+    """Parts and keys in `data`. Raises BadTable when they are not those of `facts`."""
     if len(data) < _HEAD.size + _COUNTS.size:
         raise BadTable("cut short")
     magic, version, checksum = _HEAD.unpack_from(data)
     if magic != _MAGIC or version != VERSION:
         raise BadTable(f"not a table of version {VERSION}")
-    told, parts, keys = _COUNTS.unpack_from(data, _HEAD.size)
+    stored_identity, parts, keys = _COUNTS.unpack_from(data, _HEAD.size)
     at = _HEAD.size + _COUNTS.size
     if len(data) != at + 8 * (_PART_COLUMNS * parts + _KEY_COLUMNS * keys):
         raise BadTable("not as long as it says")
     if crc32(memoryview(data)[_HEAD.size :]) != checksum:
         raise BadTable("checksum does not match")
-    if told != identity(facts):
+    if stored_identity != identity(facts):
         raise BadTable("made for another state of the file")
     lengths = [parts] * _PART_COLUMNS + [keys] * _KEY_COLUMNS
     columns: list[array[int]] = []
@@ -117,19 +117,18 @@ def _from_bytes(data: bytes) -> array[int]:
 _PLAIN: Final = 3  # fields of a knot that has no slew
 _BATCH_BYTES: Final = 1 << 16
 _FACTS: Final = [one.name for one in fields(SegmentFacts)][:-2]  # sizes and holes come last
-# texts that are the same in thousands of segments: one object each
+# texts that are equal in thousands of segments share one object each
 _SHARED: Final = [_FACTS.index(name) for name in ("state", "run_id", "codec", "stsd_id")]
 
 
 @dataclass(slots=True)
 class ChannelLog:
-    """What a channel's log says: facts by name, knots by run, outages; `stale` lines could be dropped.
+    """The content of a channel's log: facts by name, knots by run, outages; `stale` lines could be dropped.
 
     `off_us`: by run, how far the recorder's own times are ahead of box time; the newest run comes last.
-    `stamps`: by name, the file's mtime (ns) when its facts were found.
-    `published` are segments whose frames have been given times: no knot may be put into them any more.
-    `observed` are runs of which parts were seen when they were written.
-    `disks`: by name, the file system it was on; `disk`: the one that was there last.
+    `stamps`: by name, the file's mtime (ns) when it was indexed. `published` are segments whose frames have
+    published times: no knot may be put into them any more. `observed` are runs of which parts were observed
+    when they were written. `disks`: by name, the file system it was on; `disk`: the latest one.
     """
 
     facts: dict[str, SegmentFacts] = field(default_factory=dict)
@@ -147,34 +146,35 @@ class ChannelLog:
 
     @property
     def stale(self) -> int:
-        """Lines that no longer say anything."""
-        told = len(self.facts) + len(self.published - self.facts.keys())
-        told += len(self.off_us) + len(self.stamps) + len(self.observed) + len(self.outages)
-        return self.lines - told - sum(map(len, self.knots.values()))
+        """Lines that no longer have an effect."""
+        lines_needed = len(self.facts) + len(self.published - self.facts.keys())
+        lines_needed += len(self.off_us) + len(self.stamps) + len(self.observed) + len(self.outages)
+        return self.lines - lines_needed - sum(map(len, self.knots.values()))
 
 
 def facts_line(facts: SegmentFacts) -> bytes:
-    """This is what the segment is now; replaces any earlier line of that name."""
+    """The segment's present facts; replaces any earlier line of that name."""
     return _line(["f", *astuple(facts)])
 
 
 def knot_line(run_id: str, knot: Knot) -> bytes:
-    """The run has this knot."""
+    """Adds this knot to the run."""
     return _line(["k", run_id, *(knot if knot.slew_ns else knot[:_PLAIN])])
 
 
 def placed_anew_line(run_id: str, first_ns: int, end_ns: int) -> bytes:
-    """From here to before there the run has other knots than it had: those of the lines after this one."""
+    """The run's knots from `first_ns` to before `end_ns` are replaced by those of the lines after this
+    one."""
     return _line(["u", run_id, first_ns, end_ns])
 
 
 def observed_line(run_id: str) -> bytes:
-    """Parts of the run were seen when they were written: its knots are observations."""
+    """Parts of the run were observed when they were written: its knots are observations."""
     return _line(["w", run_id])
 
 
 def off_line(run_id: str, off_us: int) -> bytes:
-    """The recordings of this run claim times that are `off_us` ahead of box time."""
+    """The times in this run's recordings are `off_us` ahead of box time."""
     return _line(["o", run_id, off_us])
 
 
@@ -184,7 +184,7 @@ def outage_line(outage: Outage) -> bytes:
 
 
 def disk_line(disk: str) -> bytes:
-    """Facts from here on are of files on this file system."""
+    """Facts in later lines are of files on this file system."""
     return _line(["v", disk])
 
 
@@ -194,7 +194,7 @@ def stamp_line(name: str, mtime_ns: int) -> bytes:
 
 
 def published_line(name: str) -> bytes:
-    """Frames of a growing segment have been given times. (facts_line says the same.)"""
+    """Frames of a growing segment have published times. (facts_line implies it.)"""
     return _line(["p", name])
 
 
@@ -214,7 +214,7 @@ def pack_log(
     disks: Mapping[str, str] | None = None,
     disk: str | None = None,
 ) -> bytes:
-    """A whole log that says just this."""
+    """A complete log with exactly this content."""
     on: dict[str | None, list[bytes]] = {None: []}  # facts without a file system come before all others
     for one in facts:
         on.setdefault((disks or {}).get(one.name), []).append(facts_line(one))
@@ -230,7 +230,7 @@ def pack_log(
 
 
 def read_log(data: bytes) -> ChannelLog:
-    """Everything the good lines of `data` say; never raises for what the bytes are."""
+    """The content of all valid lines of `data`; never raises because of the bytes."""
     log = ChannelLog(is_torn=bool(data) and not data.endswith(b"\n"))
     good = 0
     for lines in _lines(data):
@@ -246,7 +246,7 @@ def read_log(data: bytes) -> ChannelLog:
 
 
 def _lines(data: bytes) -> Iterator[list[bytes]]:
-    """The lines, some hundred at a time: as objects all of them would take many times their bytes."""
+    """The lines, some hundred at a time: as objects, all of them would take many times their bytes."""
     at = 0
     while at < len(data):
         end = data.find(b"\n", at + _BATCH_BYTES)
@@ -255,7 +255,8 @@ def _lines(data: bytes) -> Iterator[list[bytes]]:
         at = end
 
 
-_BAD_LINE: Final = (ValueError, TypeError, KeyError, IndexError, RecursionError)  # json's and our own no
+# errors of json and of our own checks
+_BAD_LINE: Final = (ValueError, TypeError, KeyError, IndexError, RecursionError)
 
 
 def _checked(line: bytes) -> bytes | None:
@@ -268,7 +269,8 @@ def _checked(line: bytes) -> bytes | None:
 
 
 def _rows(texts: list[bytes]) -> list[Any]:
-    """The value of each text; many in one call, since a start with 100 h of recordings reads 40,000 lines."""
+    """The value of each text; many in one call, because a start with 100 h of recordings reads 40,000
+    lines."""
     try:
         rows = json.loads(b"[" + b",".join(texts) + b"]")
     except (ValueError, RecursionError):
@@ -290,39 +292,40 @@ def _take_row(log: ChannelLog, row: list[Any]) -> None:
     if kind == "k":
         _take_knot(log, row)
         return
-    told = row[2:]
-    if kind == "f" and len(told) != len(_FACTS) + 2:  # an older layout: walked again, its times stay
-        log.published.add(str(told[0]))
+    values = row[2:]
+    # an older layout: the file is indexed again, its times stay
+    if kind == "f" and len(values) != len(_FACTS) + 2:
+        log.published.add(str(values[0]))
         for known in (log.facts, log.stamps):
-            known.pop(told[0], None)
+            known.pop(values[0], None)
     elif kind == "f":
-        facts = _facts(told)
+        facts = _facts(values)
         log.facts[facts.name] = facts
         log.published.add(facts.name)
         if log.disk is not None:
             log.disks[facts.name] = log.disk
     elif kind == "m":
-        log.stamps[str(told[0])] = int(told[1])
+        log.stamps[str(values[0])] = int(values[1])
     elif kind == "o":
-        run_id, off_us = told
+        run_id, off_us = values
         log.off_us.pop(run_id, None)
         log.off_us[str(run_id)] = int(off_us)
     elif kind == "u":
-        run_id, first_ns, end_ns = told
+        run_id, first_ns, end_ns = values
         log.knots[run_id] = [x for x in log.knots.get(run_id, ()) if not first_ns <= x.media_ns < end_ns]
     elif kind == "w":
-        log.observed.add(str(told[0]))
+        log.observed.add(str(values[0]))
     elif kind == "p":
-        log.published.add(str(told[0]))
+        log.published.add(str(values[0]))
     elif kind == "g":
-        start_us, reason = told
+        start_us, reason = values
         if reason not in REASONS:
             raise ValueError(f"a reason {reason!r}")
         log.outages.append(Outage(int(start_us), reason))
     elif kind == "v":
-        log.disk = str(told[0])
+        log.disk = str(values[0])
     elif kind == "d":
-        name = str(told[0])
+        name = str(values[0])
         gone, own = log.facts.pop(name, None), run_of_name(name)
         log.published.discard(name)
         for by_run in (log.knots, log.off_us):

@@ -1,6 +1,6 @@
-"""The immutable values an index hands to whoever plans a clip.
+"""The immutable values that an index passes to code that plans a clip.
 
-Owns: Part, Key, SegmentView and what a run's clock must offer. Must not know: how they are made or kept.
+Owns: Part, Key, SegmentView and the interface of a run's clock. Must not know: how they are made or kept.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Protocol
 from appliance.media.mp4.fmp4 import Init, TrackRun
 
 
-class RunClock(Protocol):
-    """Media time of one run (ns) against wall time of arrival (us UTC); rising, never revised.
+class MediaClock(Protocol):
+    """Media time of one run (ns) against wall time of arrival (us UTC); rising, never changed.
 
     `media_ns` is the exact inverse: wall_us(m) >= w exactly when m >= media_ns(w). A plan chooses frames by
     it, a timeline publishes them by wall_us, and both must agree to the microsecond.
@@ -44,9 +44,9 @@ class Part:
 class Key:
     """A video sample at which decoding may begin: `sample` counts over all video runs of part `part`, from 0.
 
-    `params_id` and `format_id` as params.KeyFacts. `recovery` ticks after it pictures are right (0 but for
-    intra refresh). `resets`: 1 where a decoder starts anew even when other pictures came before, 0 at a
-    recovery point, whose picture order counts on from them.
+    `params_id` and `format_id` as in params.KeyFacts. Pictures are correct from `recovery` ticks after it (0
+    except with intra refresh). `resets`: 1 where a decoder starts anew even after other pictures, 0 at a
+    recovery point, whose picture order count continues from them.
     """
 
     pts: int
@@ -59,21 +59,20 @@ class Key:
 
     @property
     def right(self) -> int:
-        """The least pts from which on every picture is right when decoding begins here."""
+        """The smallest pts from which on every picture is correct when decoding begins here."""
         return self.pts + self.recovery
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentView:
-    """One segment as it was at one moment: enough to plan a cut or name a frame without asking anybody.
+    """A snapshot of one segment: enough to plan a cut or to name a frame.
 
     `name` is relative to recordings_dir; `base_ns` is the run's media time at tick 0 (mtxi.DTS, else 0);
     `run_id` is the hex StreamID, or "name:<file>:<checksum>" without mtxi. `recent` has the sample tables of
     some newest parts by number, as they were indexed; those of the others are read from the file.
-    `lowest_cto` is the least pts - dts of its video, at most 0: what a later part may still show is not
-    before its dts by more.
-    `holes` as pace.Hole, rising; `frame_ticks` the length of a frame at its begin and at its end, (0, 0)
-    where that is not known.
+    `lowest_cto` is the smallest pts - dts of its video, at most 0: a later part shows nothing before its dts
+    by more than that. `holes` as pace.Hole, rising; `frame_ticks` the length of a frame at its start and at
+    its end, (0, 0) where unknown.
     `windows` are the stretches of wall time in which the run is shown where others overlap it (overlap.py);
     None: always.
     """
@@ -82,7 +81,7 @@ class SegmentView:
     init: Init
     base_ns: int
     run_id: str
-    clock: RunClock
+    clock: MediaClock
     parts: Sequence[Part]
     keys: Sequence[Key]
     lowest_cto: int = 0

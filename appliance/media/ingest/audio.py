@@ -1,4 +1,4 @@
-"""Audio as transport streams carry it, turned into MP4 samples: AAC in ADTS, Opus.
+"""Audio in transport streams, converted to MP4 samples: AAC in ADTS, Opus.
 
 Owns: ADTS (ISO/IEC 14496-3 1.A.3), Opus in MPEG-TS (ETSI TS 102 366-style control header, as FFmpeg and OBS
 write it) and packet durations (RFC 6716 section 3.1). Must not know: files, time beyond sample counts.
@@ -28,7 +28,7 @@ class AudioFrame(NamedTuple):
 
 
 class AdtsReader:
-    """AAC frames out of PES payloads; a frame may go on in the next payload."""
+    """AAC frames out of PES payloads; a frame may continue in the next payload."""
 
     def __init__(self) -> None:
         self._carry = b""
@@ -51,7 +51,7 @@ class AdtsReader:
 
 
 def _next_adts(data: bytes, at: int) -> int | None:
-    """Offset of the next frame header that can be true: sync word, layer 0, known rate, sane size."""
+    """Offset of the next plausible frame header: sync word, layer 0, known rate, sane size."""
     while True:
         at = data.find(b"\xff", at)
         if at < 0 or at + 7 > len(data):
@@ -71,7 +71,7 @@ def _adts_frame(frame: bytes) -> AudioFrame:
     kind, index, channels = (frame[2] >> 6) + 1, frame[2] >> 2 & 15, _channels(frame, 0)
     specific = struct.pack(">H", kind << 11 | index << 7 | channels << 3)
     rate = _RATES[index]
-    # the sample entry holds 16 bits of it; above, the AudioSpecificConfig alone says (as FFmpeg writes)
+    # the sample entry has 16 bits for it; above, only the AudioSpecificConfig has it (as FFmpeg writes)
     entry = boxes.mp4a_entry(8 if channels == 7 else channels, rate if rate < 65_536 else 0, specific)
     blocks = (frame[6] & 3) + 1
     return AudioFrame(frame[7 if frame[1] & 1 else 9 :], AAC_SAMPLES * blocks, rate, entry)

@@ -1,15 +1,16 @@
-"""A live transport stream in, a recording out: the pure part of the embedded recorder.
+"""Turn a live transport stream into a recording: the pure part of the embedded recorder.
 
-Owns: when a run begins and ends, which samples it holds, what is told about it. Must not know: files,
-processes, sockets; box time comes with the bytes.
+Owns: when a run begins and ends, which samples it contains, notices about it. Must not know: files,
+processes, sockets; box time is passed with the bytes.
 
 - A run begins at the first picture at which decoding may begin (access_points.py): IDR, CRA, BLA, a recovery
-  point, or an intra picture that brings its parameter sets. It ends with the stream or a change of tracks.
+  point, or an intra picture with its parameter sets. It ends with the stream or a change of tracks.
 - A picture's sample is written when the next picture begins: then its duration is known.
 - Parameter sets stay in-band at every key picture, as MediaMTX leaves them. When size, profile, chroma or
-  depth change with them, the run goes on in a new file with a true description: MediaMTX's file would lie
-  about its second half, a new run would be shown as a gap that was none. Other changes (VUI) stay in-band.
-- A jump of the source's clock is taken out (streamtime.py) and told; no picture is lost.
+  depth change with them, the run continues in a new file with a correct description: MediaMTX's file has a
+  wrong one for its second half, and a new run would be shown as a gap that did not exist. Other changes
+  (VUI) stay in-band.
+- A jump of the source's clock is removed (streamtime.py) and reported; no picture is lost.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from appliance.media.bitstream import annexb
-from appliance.media.bitstream.access_points import Entry, entry_of, is_intra_slice, is_slice
+from appliance.media.bitstream.access_points import AccessPoint, entry_of, is_intra_slice, is_slice
 from appliance.media.bitstream.params import Description, describe, key_facts
 from appliance.media.ingest.audio import AdtsReader, AudioFrame, opus_frames
 from appliance.media.ingest.mpegts import Demuxer, Event, Programme, Stream, Unit, UnitStart
@@ -31,9 +32,10 @@ from appliance.media.mp4.fragment import Command, FragmentWriter, Sample, TrackS
 VIDEO_ID: Final = 1
 AUDIO_ID: Final = 2
 STREAM_ENDED: Final = "stream ended"
-_AUDIO_WAIT: Final = HZ  # a run's first part waits this long for sound the tables announce
-_AUDIO_RESYNC_S: Final = 0.03  # below it sound is counted in samples, above it its timestamps are right
-_BELIEVED_AFTER: Final = 5  # frames: one flipped bit in an ADTS header must not end a run
+_AUDIO_WAIT: Final = HZ  # a run's first part waits this long for sound that the tables announce
+_AUDIO_RESYNC_S: Final = 0.03  # below it sound times are counted in samples, above it its timestamps are used
+# frames until a new kind of sound is accepted: one flipped bit in an ADTS header must not end a run
+_BELIEVED_AFTER: Final = 5
 _MAX_REORDER: Final = 10 * HZ
 _BLANK_CONFIG: Final = {  # no sets, 4-byte lengths: describe() fills the sets in
     "h264": (b"avc1", b"avcC", b"\1\0\0\0\xff\xe0\0"),
@@ -54,12 +56,12 @@ Output = Command | Notice
 
 @dataclass(slots=True)
 class _Picture:
-    """A picture waiting for the next one to begin. dts, pts: media ticks, 90 kHz."""
+    """A picture that waits for the next one to begin. dts, pts: media ticks, 90 kHz."""
 
     dts: int
     pts: int
     data: bytes
-    damaged: bool = False  # packets of it are missing: it is written, its parameter sets are not believed
+    damaged: bool = False  # packets of it are missing: it is written, but its parameter sets are not used
 
 
 @dataclass(slots=True)
@@ -73,13 +75,13 @@ class _Sound:
 
 @dataclass(slots=True)
 class _Run:
-    """What ends with a run. `lead` holds samples until it is known which tracks there are."""
+    """The state of a run. `lead` holds samples until it is known which tracks there are."""
 
     key_pts: int | None = None
     open_start: bool = False  # pictures shown before the first refer to what came before it
     writer: FragmentWriter | None = None
     lead: list[tuple[int, Sample]] = field(default_factory=list)
-    restart: bool = False  # the tracks are others now: end at the next key picture
+    restart: bool = False  # the tracks have changed: end at the next key picture
 
 
 def describe_video(codec: str, nals: tuple[bytes, ...]) -> Description:
@@ -93,18 +95,20 @@ def _blank_track(codec: str) -> Track:
     return Track(VIDEO_ID, "video", HZ, entry.decode(), stsd, 0, 0)
 
 
-def _intra_with_sets(codec: str, unit: annexb.AccessUnit) -> Entry | None:
-    """An H.264 picture that is no IDR, says nothing of recovery and yet is meant to be begun at."""
+def _intra_with_sets(codec: str, unit: annexb.AccessUnit) -> AccessPoint | None:
+    """An H.264 picture that is not an IDR and has no recovery point, but at which decoding is meant to
+    begin."""
     slices = [nal for nal in unit.nals if is_slice("h264", nal)]
     if codec == "h264" and all(unit.sets) and slices and all(map(is_intra_slice, slices)):
-        return Entry("recovery", 0, exact=False)
+        return AccessPoint("recovery", 0, exact=False)
     return None
 
 
 class Ingest:
-    """One connection. `feed` bytes with the box time (us) they arrived; carry out what comes back, in order.
+    """One connection. `feed` bytes with the box time (us) of their arrival; execute the returned commands in
+    order.
 
-    `new_stream_id` gives 16 random bytes per run. `pictures` counts those written, `bytes` all that came in.
+    `new_stream_id` returns 16 random bytes per run. `pictures` counts those written, `bytes` all received.
     """
 
     def __init__(self, *, part_s: float, segment_s: float, new_stream_id: Callable[[], bytes]) -> None:
@@ -113,7 +117,8 @@ class Ingest:
         self._demuxer = Demuxer()
         self._codecs: list[str] | None = None  # of all streams in the tables; None: no tables yet
         self._part_s, self._segment_s, self._new_stream_id = part_s, segment_s, new_stream_id
-        self._time = StreamTime()  # one media time per connection: runs after a change of tracks go on in it
+        # one media time per connection: runs after a change of tracks continue in it
+        self._time = StreamTime()
         self._run = _Run()
         self._set_streams(None, None)
 
@@ -147,7 +152,7 @@ class Ingest:
         return self._demuxer.lost
 
     def feed(self, data: bytes, arrival_us: int) -> list[Output]:
-        """Take the next bytes of the stream."""
+        """Process the next bytes of the stream."""
         self.bytes += len(data)
         out: list[Output] = []
         for event in self._demuxer.feed(data):
@@ -155,7 +160,7 @@ class Ingest:
         return out
 
     def close(self) -> list[Output]:
-        """The stream ended: write what is whole, end the run."""
+        """The stream ended: write what is complete, end the run."""
         out: list[Output] = []
         for event in self._demuxer.flush():
             if isinstance(event, Unit):
@@ -204,7 +209,7 @@ class Ingest:
             self._sound_at = self._place(event.pid, event.pts, arrival_us, out)
 
     def _place(self, pid: int, raw: int, arrival_us: int, out: list[Output]) -> int:
-        """Media time of a unit; a step of the source's clock is told."""
+        """Media time of a unit; a step of the source's clock is reported."""
         jumps = self._time.jumps
         expected, slack = None, 0
         sound = self._sound
@@ -231,7 +236,7 @@ class Ingest:
     # -- pictures ------------------------------------------------------------------------------------------
 
     def _release(self, next_dts: int, out: list[Output]) -> None:
-        """The waiting picture is whole, the next begins at `next_dts`: make it a sample."""
+        """The waiting picture is complete, the next one begins at `next_dts`: make it a sample."""
         picture, self._picture = self._picture, None
         if picture is None or self._video is None:
             return
@@ -256,20 +261,18 @@ class Ingest:
         self._write(VIDEO_ID, sample, out)
 
     def _key(
-        self, codec: str, unit: annexb.AccessUnit, picture: _Picture, entry: Entry, out: list[Output]
+        self, codec: str, unit: annexb.AccessUnit, picture: _Picture, entry: AccessPoint, out: list[Output]
     ) -> None:
-        """A key picture: take its parameter sets over; a run may begin here."""
-        found = tuple(nal for kind in unit.sets for nal in kind)
-        if found and all(unit.sets) and found != self._sets and not picture.damaged:
+        """A key picture: use its parameter sets; a run may begin here."""
+        sets = tuple(nal for kind in unit.sets for nal in kind)
+        if sets and all(unit.sets) and sets != self._sets and not picture.damaged:
             try:
-                description = describe_video(codec, found)
-                format_id = key_facts(
-                    _blank_track(codec), annexb.length_prefixed(found + unit.nals)
-                ).format_id
+                description = describe_video(codec, sets)
+                format_id = key_facts(_blank_track(codec), annexb.length_prefixed(sets + unit.nals)).format_id
             except Malformed as error:
                 out.append(Notice("bad_parameter_sets", {"reason": str(error)}))
             else:
-                self._sets = found
+                self._sets = sets
                 if format_id != self._format_id or self._run.writer is None:
                     self._format_id = format_id
                     self._describe(description, out)
@@ -313,7 +316,7 @@ class Ingest:
             self._write(AUDIO_ID, Sample(at, at, frame.samples, True, frame.data), out)
 
     def _sound_of(self, frame: AudioFrame) -> _Sound | None:
-        """The track `frame` belongs to; a new kind of sound is believed when it has come several times."""
+        """The track of `frame`; a new kind of sound is accepted once it has come several times."""
         if self._sound is not None and self._sound.spec.entry == frame.entry:
             self._strange = 0
             return self._sound
@@ -336,12 +339,14 @@ class Ingest:
             return
         lead = self._run.lead
         lead.append((track_id, sample))
-        waited = max(one.dts for which, one in lead if which == VIDEO_ID) - lead[0][1].dts
+        waited = (
+            max(sample_waiting.dts for which, sample_waiting in lead if which == VIDEO_ID) - lead[0][1].dts
+        )
         if self._audio is None or self._sound is not None or waited >= _AUDIO_WAIT:
             self._begin_run(out)
 
     def _begin_run(self, out: list[Output]) -> None:
-        """It is known what sound there is, or none came in time: make the writer."""
+        """The sound tracks are known, or none came in time: create the writer."""
         assert self._spec is not None and self._video is not None
         time, pid = self._time, self._video.pid
         stream_id = self._new_stream_id()

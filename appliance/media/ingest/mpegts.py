@@ -1,11 +1,11 @@
-"""MPEG transport stream in, access units out (ISO/IEC 13818-1 sections 2.4.3 and 2.4.4).
+"""Parse an MPEG transport stream into access units (ISO/IEC 13818-1 sections 2.4.3 and 2.4.4).
 
-Owns: packets, tables, PES. Must not know: codecs beyond their stream type, wall time, files.
-The bytes come from the network: nothing here raises on them, and nothing is held without a bound.
+Owns: packets, tables, PES. Must not know: codecs beyond their stream type, wall time, files. The bytes come
+from the network: nothing here raises because of them, and no buffer is unbounded.
 
 Why not libavformat: measured on a live 25 fps stream, PyAV's open holds the first frame back 1.3 s (0.10 s
-with a probe of 32 bytes) and its parser hands out every frame one frame later than this does; a fresh
-interpreter needs 60 ms and 21 MB more with it. This file hands out a frame the moment the next one begins.
+with a probe of 32 bytes) and its parser returns every frame one frame later than this does; a fresh
+interpreter needs 60 ms and 21 MB more with it. This module returns a frame as soon as the next one begins.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Stream(NamedTuple):
 
 
 class Programme(NamedTuple):
-    """The tables say (or now say otherwise) that these streams are there."""
+    """The tables announce (or now change) these streams."""
 
     streams: tuple[Stream, ...]
 
@@ -46,7 +46,7 @@ class UnitStart(NamedTuple):
 
 
 class Unit(NamedTuple):
-    """A PES packet's payload is complete. pts None: it goes on with the unit before (13818-1 2.7.5)."""
+    """A PES packet's payload is complete. pts None: it continues the unit before (13818-1 2.7.5)."""
 
     pid: int
     pts: int | None
@@ -68,12 +68,12 @@ class _Elementary:
     size: int = 0
     open: bool = False
     started: bool = False  # the header is parsed, `chunks` is payload
-    wanted: int = 0  # payload bytes when the PES says so, 0 = until the next begins
+    wanted: int = 0  # payload bytes if the PES gives its length, 0 = until the next begins
     pts: int | None = None
     dts: int | None = None
     damaged: bool = False
-    stuffed: bool = False  # the newest packet was filled up: its PES ends there
-    units: int = 0  # handed out
+    stuffed: bool = False  # the newest packet has stuffing: its PES ends there
+    units: int = 0  # units returned
     mixed: bool = False  # packets of other streams came between those of one unit
 
     def drop(self) -> None:
@@ -89,7 +89,7 @@ class _Section:
 
 
 class Demuxer:
-    """Feed any cut of the byte stream; `lost` counts packets missed, `junk` bytes that were no packet."""
+    """Feed the byte stream in any chunks; `lost` counts packets missed, `junk` bytes that were no packet."""
 
     def __init__(self) -> None:
         self.lost = 0
@@ -105,7 +105,7 @@ class Demuxer:
 
     @property
     def table_pids(self) -> frozenset[int]:
-        """PIDs of the tables that are followed now: the PAT's and, once known, the PMT's."""
+        """PIDs of the tables that are parsed now: the PAT's and, once known, the PMT's."""
         return frozenset(self._tables)
 
     def feed(self, data: bytes) -> list[Event]:
@@ -123,11 +123,11 @@ class Demuxer:
         return out
 
     def flush(self) -> list[Event]:
-        """The stream ended: units whose end was seen come out, torn ones do not.
+        """The stream ended: return units whose end was seen, drop incomplete ones.
 
-        Where a PES says no length its end is seen by a packet that is filled up, or by one of another stream
-        behind it, if this multiplexer puts none between the packets of a unit. A unit that fills its last
-        packet and is the very end of all looks like a torn one, and is taken for one.
+        If a PES has no length, its end is known by a packet with stuffing, or by a packet of another stream
+        behind it if this multiplexer puts none between the packets of a unit. A unit that fills its last
+        packet and is the very end of the stream looks incomplete and is treated as such.
         """
         for stream in self._streams.values():
             followed = stream.pid != self._pid and not stream.mixed and stream.units >= _KNOWN_AFTER
@@ -138,7 +138,7 @@ class Demuxer:
         return out
 
     def _resync(self, buf: bytes, at: int) -> int:
-        """Next offset that looks like packets one after the other; may be past what is here."""
+        """Next offset that looks like consecutive packets; may be past the buffer."""
         start = at
         while True:
             at = buf.find(b"\x47", at + 1)
@@ -157,7 +157,7 @@ class Demuxer:
         stream = self._streams.get(pid)
         table = None if stream is not None else self._tables.get(pid)
         if first & 0x80 or flags & 0xC0 or (stream is None and table is None):
-            return  # damaged on the way, scrambled, or nothing we want
+            return  # damaged in transit, scrambled, or of no interest
         body, end = at + 4, at + PACKET
         if flags & 0x20:
             body += 1 + buf[at + 4]
@@ -194,7 +194,7 @@ class Demuxer:
                 self._finish(stream)
 
     def _start(self, stream: _Elementary) -> None:
-        """Parse the PES header once it is all here."""
+        """Parse the PES header once it is complete."""
         head = b"".join(stream.chunks)
         if head[:3] != b"\0\0\1"[: len(head)]:
             stream.drop()
@@ -244,7 +244,7 @@ class Demuxer:
             self._out.append(Programme(streams))
 
     def _section(self, pid: int, buf: bytes, body: int, end: int, begins: bool) -> bytes | None:
-        """A whole table with a good checksum, when this packet completes one that is new."""
+        """A complete table with a valid checksum, when this packet completes a new one."""
         state = self._sections.setdefault(pid, _Section())
         if begins:
             state.data.clear()
@@ -266,7 +266,7 @@ class Demuxer:
 
 
 def _is_stuffed(buf: bytes, at: int) -> bool:
-    """Does the adaptation field at `at` hold more than its clocks?"""
+    """Whether the adaptation field at `at` contains more than its clocks."""
     length = buf[at]
     if length == 0:
         return True
@@ -288,7 +288,7 @@ def _timestamp(b: bytes, at: int) -> int:
 
 
 def _streams_of(section: bytes) -> list[Stream]:
-    found: list[Stream] = []
+    streams: list[Stream] = []
     at = 12 + ((section[10] & 0x0F) << 8 | section[11])
     end = len(section) - 4
     while at + 5 <= end:
@@ -296,9 +296,9 @@ def _streams_of(section: bytes) -> list[Stream]:
         pid = (section[at + 1] & 0x1F) << 8 | section[at + 2]
         size = (section[at + 3] & 0x0F) << 8 | section[at + 4]
         info = section[at + 5 : min(at + 5 + size, end)]
-        found.append(_stream(pid, kind, info))
+        streams.append(_stream(pid, kind, info))
         at += 5 + size
-    return found
+    return streams
 
 
 def _stream(pid: int, kind: int, info: bytes) -> Stream:

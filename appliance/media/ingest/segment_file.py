@@ -1,7 +1,7 @@
-"""Carrying out a FragmentWriter's commands on a directory.
+"""Execute a FragmentWriter's commands on a directory.
 
-Owns: file names and the writes. Must not know: what is in the bytes.
-Like MediaMTX it never calls fsync: whoever follows the directory does (recordings/follower).
+Owns: file names and the writes. Must not know: the content of the bytes.
+Like MediaMTX it never calls fsync: the follower of the directory does (recordings).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def segment_name(ntp_ns: int) -> str:
 class SegmentFiles:
     """One channel's directory with at most one file open.
 
-    `apply` raises OSError as it comes (disk full, no permission); what was begun is then cut back to the last
-    complete part and closed, and an empty file is removed: a disk that stays full must not fill with names.
+    `apply` passes OSError on (disk full, no permission); the incomplete part is then truncated and the file
+    closed, and an empty file is removed: a disk that stays full must not fill with empty files.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -40,7 +40,7 @@ class SegmentFiles:
         return self._fd >= 0
 
     def apply(self, commands: Iterable[Command]) -> None:
-        """Carry out in order. One write(2) per part, so a reader sees whole parts but for a crash."""
+        """Execute in order. One write(2) per part, so a reader sees complete parts except after a crash."""
         try:
             for command in commands:
                 self._one(command)
@@ -65,7 +65,7 @@ class SegmentFiles:
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
-        while view:  # a short write means the disk is nearly full: the next one says so
+        while view:  # a short write means the disk is nearly full: the next one fails
             view = view[os.write(self._fd, view) :]
         self._complete += len(data)
 

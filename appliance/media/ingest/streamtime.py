@@ -1,16 +1,16 @@
 """From a camera's timestamps to one run's media time.
 
-Owns: the 33-bit wrap, jumps of the source's clock, the guess of when a media instant was on the wall.
+Owns: the 33-bit wrap, jumps of the source's clock, the estimate of a media instant's wall time.
 Must not know: streams' contents, files. Ticks are 90 kHz; arrivals are box time in microseconds.
 
 A source's clock may step (an encoder restarts its counter, a playlist loops, a camera sets its clock) while
-pictures go on arriving. MediaMTX then writes one sample of absurd length, drops what seems to be late, or
-restarts its recorder and loses seconds. Here media time follows arrival: a step that real time did not make
-is taken out, whatever its size and sign; nothing is lost and the run goes on.
+pictures keep arriving. MediaMTX then writes one sample of absurd length, drops pictures that seem late, or
+restarts its recorder and loses seconds. Here media time follows arrival: a step without real time is removed,
+whatever its size and sign; nothing is lost and the run continues.
 
-How a step is told from a gap: SRT delivers in order, so a decode time that does not rise has stepped back;
+How a step differs from a gap: SRT delivers in order, so a decode time that does not rise has stepped back;
 one that leaps ahead of what the fastest arrival allows has stepped forward. Several streams of one source
-step one after the other: the second finds the first one's new clock and stays in step with it.
+step one after the other: the second one adopts the first one's new clock and stays in sync with it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from typing import Final
 
 HZ: Final = 90_000
 _WRAP: Final = 1 << 33
-_AHEAD: Final = HZ * 6 // 100  # jitter: media ahead of its fastest arrival by more than this has stepped
-_EXACT: Final = HZ * 3 // 100  # sound is counted in samples: this far off it goes on as expected
-_SAME_CLOCK: Final = HZ // 200  # a picture this near to where another stream's clock puts it follows it
+# jitter limit: media ahead of its fastest arrival by more than this has stepped
+_AHEAD: Final = HZ * 6 // 100
+_EXACT: Final = HZ * 3 // 100  # sound is counted in samples: within this difference it continues as expected
+_SAME_CLOCK: Final = HZ // 200  # a picture this close to another stream's clock follows that clock
 _PAUSE: Final = HZ * 6 // 100  # arrival this much later than usual: the source paused when its clock stepped
 _CHANGEOVER_US: Final = 5_000_000  # the streams of one source step within this time of each other
-_FIRST_SKEW: Final = 3 * HZ  # a track that begins further than this from the others has a clock of its own
-_CLOCKS: Final = 4  # tracks change over to a jumped clock one after the other: older ones stay known
+_FIRST_SKEW: Final = 3 * HZ  # a track that begins further than this from the others has its own clock
+# tracks change to a stepped clock one after the other: this many older ones are remembered
+_CLOCKS: Final = 4
 _WINDOW_S: Final = 60
 
 
@@ -37,7 +39,7 @@ def signed(delta: int) -> int:
 
 
 class ArrivalEnvelope:
-    """The smallest (arrival - media time) of the last minute: the fastest way a picture came.
+    """The smallest (arrival - media time) of the last minute: the fastest arrival of a picture.
 
     One minute, because clocks drift: 200 ppm is 12 ms in it.
     """
@@ -57,17 +59,17 @@ class ArrivalEnvelope:
         self.lag_us = min(lag for _, lag in self._seconds)
 
     def wall_us(self, media: int) -> int:
-        """Box time of a media instant, by what is known now. Only after the first `see`."""
+        """Box time of a media instant, as estimated now. Only after the first `see`."""
         assert self.lag_us is not None
         return media * 100 // 9 + self.lag_us
 
 
 @dataclass(slots=True)
 class _Track:
-    """Where one stream is. Its envelope is its own: sound may run a second ahead of the picture.
+    """The state of one stream. Each has its own envelope: sound may be a second ahead of the picture.
 
-    `outruns`: its last unit came earlier than any before, as in a burst or at the begin; arrival then says
-    nothing of a leap.
+    `outruns`: its last unit came earlier than any before, as in a burst or at the start; arrival then cannot
+    prove a leap.
     """
 
     media: int
@@ -89,7 +91,7 @@ class _Track:
         )
 
     def is_ahead(self, delta: int, arrival_us: int) -> bool:
-        """Would a unit `delta` ticks on have been captured after it arrived?"""
+        """Whether a unit `delta` ticks later would have been captured after it arrived."""
         assert self.envelope.lag_us is not None
         lag_us = arrival_us - (self.media + delta) * 100 // 9
         known = not self.outruns or delta > _FIRST_SKEW
@@ -148,12 +150,12 @@ class StreamTime:
         return media
 
     def _join(self, raw: int, arrival_us: int) -> _Track:
-        """First unit of a stream: near the others, or on a clock of its own."""
+        """First unit of a stream: close to the others, or on a clock of its own."""
         if not self._tracks:
             shift = self._shifts[0][0]
             return _Track(signed(raw + shift), arrival_us, shift)
-        newest = max(self._tracks.values(), key=lambda one: one.arrival_us)
-        for shift in [newest.shift, *[one for one, _ in self._shifts]]:
+        newest = max(self._tracks.values(), key=lambda track: track.arrival_us)
+        for shift in [newest.shift, *[track for track, _ in self._shifts]]:
             delta = signed(raw + shift - newest.media)
             if abs(delta) <= _FIRST_SKEW:
                 return _Track(newest.media + delta, arrival_us, shift)
@@ -169,7 +171,7 @@ class StreamTime:
 
 
 def _goes_on(track: _Track, delta: int, arrival_us: int, expected: int | None, slack: int) -> bool:
-    """Is a unit `delta` ticks after the last the stream's next one, or one after a real gap?"""
+    """Whether a unit `delta` ticks after the last is the stream's next one, or one after a real gap."""
     if expected is None:
         return delta > 0 and (delta <= track.step * 3 // 2 or not track.is_ahead(delta, arrival_us))
     off = track.media + delta - expected

@@ -1,7 +1,7 @@
-"""Access units in, MPEG transport stream out: enough for our own cameras (synthetic, tests).
+"""Put access units into an MPEG transport stream: enough for our own cameras (synthetic, tests).
 
 Owns: packets, tables and PES of one programme, a picture and maybe AAC sound. Must not know: encoders.
-Nothing is held back: each call returns whole packets of exactly that unit.
+Nothing is buffered: each call returns complete packets of exactly that unit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from appliance.media.ingest.mpegts import PACKET, crc32
 
 VIDEO_PID: Final = 0x100
 AUDIO_PID: Final = 0x101
-NULL_PACKET: Final = b"\x47\x1f\xff\x10" + b"\xff" * 184  # filler every receiver passes over
+NULL_PACKET: Final = b"\x47\x1f\xff\x10" + b"\xff" * 184  # filler that every receiver skips
 _PMT_PID: Final = 0x1000
 _MASK: Final = (1 << 33) - 1
 _PCR_LEAD: Final = 9_000  # the clock runs 100 ms before the first dts, as decoders want
@@ -34,7 +34,7 @@ class Muxer:
         self._units = 0
 
     def video(self, data: bytes, pts: int, dts: int, *, key: bool) -> bytes:
-        """One Annex B access unit, the tables before it when they are due."""
+        """One Annex B access unit, preceded by the tables when they are due."""
         tables = self._send_tables() if key or self._units % _TABLES_EVERY == 0 else b""
         self._units += 1
         clock = (dts - _PCR_LEAD) & _MASK
@@ -66,7 +66,7 @@ class Muxer:
         room = 184 - (len(field) + 1 if field else 0)
         used = payload[:room]
         spare = room - len(used)
-        if spare and not field:  # an adaptation field of one byte is its length alone
+        if spare and not field:  # an adaptation field of one byte has only its length
             field = b"\0" + b"\xff" * (spare - 2) if spare > 1 else b""
             adaptation = bytes([len(field)]) + field
         elif field:

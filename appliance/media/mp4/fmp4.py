@@ -1,8 +1,8 @@
 """Bounds-checked reading of fragmented MP4: the init part here, one moof at a time in moof.py.
 
-Owns: turning the head of a recording into an Init. Must not know: files, indexes, wall time.
-The bytes may come from a damaged disk or a hostile camera: whatever they are, the only exception that leaves
-this reading is Malformed, and counts are checked before anything is allocated for them.
+Owns: parsing the head of a recording into an Init. Must not know: files, indexes, wall time.
+The bytes may come from a damaged disk or a hostile camera: the only exception they can cause is Malformed,
+and counts are checked before anything is allocated for them.
 Layout: ISO/IEC 14496-12 section 8; `mtxi` is MediaMTX's (boxes.mtxi).
 """
 
@@ -57,7 +57,7 @@ class Track:
     stsd: bytes
     width: int
     height: int
-    # trex: what a fragment means when it leaves a field out (MediaMTX never does)
+    # trex: the values of fields that a fragment leaves out (MediaMTX leaves none out)
     default_duration: int = 0
     default_size: int = 0
     default_flags: int = 0
@@ -65,7 +65,7 @@ class Track:
 
     @property
     def turn(self) -> Turn:
-        """How a coded picture is put upright."""
+        """How a coded picture is turned upright."""
         return AS_CODED if self.matrix == UNITY else turn_of(struct.unpack(">9i", self.matrix))
 
 
@@ -90,8 +90,8 @@ class Init:
     timescale: int = 1000
     chosen: int = 0  # id of the video track that has samples, once that is known; see `with_samples`
     stsd_id: str = field(init=False)  # equal ids: samples can share one set of tracks
-    # Every video track, those of moving pictures before cover pictures, and the channel's picture of them:
-    # found once here, since each part and each look at a growing file asks.
+    # Every video track, those of moving pictures before cover pictures, and the one chosen as the channel's
+    # video: computed once here, because each part and each scan of a growing file uses it.
     videos: tuple[Track, ...] = field(init=False, repr=False, compare=False)
     video: Track | None = field(init=False, repr=False, compare=False)
 
@@ -109,9 +109,10 @@ class Init:
         object.__setattr__(self, "video", video)
 
     def with_samples(self, counts: Mapping[int, int]) -> Init:
-        """The same with its video track chosen by the first part that has some: `counts` samples by track.
+        """The same with its video track chosen by the first part that has video: `counts` samples by track.
 
-        A still picture is one sample; a track of another codec is none where a moving picture is announced.
+        A still picture is one sample; a track of another codec does not count where a moving picture is
+        announced.
         """
         videos = self.videos
         if self.chosen or len(videos) < 2:
@@ -176,10 +177,10 @@ def _parse_moov(data: bytes, at: int, end: int) -> Init:
     return Init(tracks=whole, mtxi=mtxi, size=end, duration=duration, timescale=timescale)
 
 
-def _with_defaults(track: Track, found: tuple[int, int, int] | None) -> Track:
-    if found is None or found == (0, 0, 0):
+def _with_defaults(track: Track, defaults: tuple[int, int, int] | None) -> Track:
+    if defaults is None or defaults == (0, 0, 0):
         return track
-    duration, size, flags = found
+    duration, size, flags = defaults
     return replace(track, default_duration=duration, default_size=size, default_flags=flags)
 
 
@@ -205,8 +206,8 @@ def _parse_trak(data: bytes, at: int, end: int) -> Track:
 
 def _matrix(data: bytes, start: int, stop: int) -> bytes:
     """tkhd's display matrix, which lies before its width and height."""
-    found = data[max(start, stop - 8 - MATRIX_BYTES) : stop - 8]
-    return usable(found) if len(found) == MATRIX_BYTES else UNITY
+    matrix = data[max(start, stop - 8 - MATRIX_BYTES) : stop - 8]
+    return usable(matrix) if len(matrix) == MATRIX_BYTES else UNITY
 
 
 def _parse_mdia(data: bytes, at: int, end: int) -> tuple[Kind, int, bytes]:
@@ -237,7 +238,7 @@ def _find_stsd(data: bytes, at: int, end: int) -> bytes:
         if fourcc == b"stbl":
             for inner, inner_start, inner_stop in children(data, start, stop):
                 if inner == b"stsd":
-                    # with the small header form, so that what is copied into a clip is canonical
+                    # with the short header form, so that a copy in a clip is canonical
                     body = data[inner_start:inner_stop]
                     return struct.pack(">I4s", len(body) + 8, b"stsd") + body
     return b""
@@ -257,16 +258,16 @@ def _first_entry(stsd: bytes, kind: Kind) -> tuple[str, tuple[int, int]]:
 
 
 def _parse_mvex(data: bytes, at: int, end: int) -> dict[int, tuple[int, int, int]]:
-    found: dict[int, tuple[int, int, int]] = {}
+    defaults: dict[int, tuple[int, int, int]] = {}
     for fourcc, start, stop in children(data, at, end):
         if fourcc == b"trex":
             track_id, _, *rest = (u32(data, start + 4 + 4 * i, stop) for i in range(5))
-            found[track_id] = (rest[0], rest[1], rest[2])
-    return found
+            defaults[track_id] = (rest[0], rest[1], rest[2])
+    return defaults
 
 
 def _parse_udta(data: bytes, at: int, end: int) -> Mtxi | None:
-    """MediaMTX's box, if it is there and as long as it should be; other user data is nobody's business."""
+    """MediaMTX's box, if it is present and has its length; other user data is ignored."""
     while at + 8 <= end:  # QuickTime ends user data with four zeros
         header = read_box_header(data, at)
         if header is None or at + header.size > end:

@@ -1,13 +1,13 @@
-"""Writing a recording: init segments and parts, byte for byte in MediaMTX's structure.
+"""Write a recording: init segments and parts, byte for byte in MediaMTX's structure.
 
-Owns: when a part and a segment end, what their bytes are. Must not know: files, clocks, where samples come
-from. It yields commands (open, write, close); segment_file.py carries them out.
+Owns: when a part and a segment end, and their bytes. Must not know: files, clocks, where samples come from.
+It yields commands (open, write, close); segment_file.py executes them.
 
 Structure (MediaMTX 1.20, recorder/format_fmp4_*.go and mediacommon's fmp4): `ftyp moov(mvhd trak* mvex
 udta(mtxi)) (moof mdat)*`. One `mtxi` StreamID is one unbroken run of media time; every file's own timeline
 starts near 0 and `mtxi.DTS` is the run's media time there. Two things differ on purpose: a sample's duration
-is given with it (no sample is lost at the end of a run), and tfdt is rounded, not cut, so it never falls one
-tick behind the sum of durations before it.
+is passed with it (no sample is lost at the end of a run), and tfdt is rounded, not truncated, so it never
+falls one tick behind the sum of durations before it.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from appliance.media.mp4 import boxes
 
 NS: Final = 1_000_000_000
 MVHD_DURATION_AT: Final = 64  # ftyp is 32 bytes, then moov and mvhd v0: the one field ever rewritten
-MAX_PART_BYTES: Final = 8 << 20  # written early rather than held: MediaMTX gives up at 50 MB
-_MAX_SKEW_NS: Final = NS  # a track lagging more than this does not hold back a segment's start
-_OTHER_TRACK_SLACK_S: Final = 1.0  # video decides when a part ends; alone, another track may run this long
+MAX_PART_BYTES: Final = 8 << 20  # a larger part is written early: MediaMTX gives up at 50 MB
+_MAX_SKEW_NS: Final = NS  # a track that lags more than this does not delay a segment's start
+# video decides when a part ends; without video, another track may run this long
+_OTHER_TRACK_SLACK_S: Final = 1.0
 _TOLERANCE_S: Final = 0.001  # six frames of 1/30 s are 0.2 s, whatever the rounding of their timestamps
-_BTRT_VIDEO, _BTRT_AUDIO = 1_000_000, 128_825  # constants in MediaMTX too: they measure nothing
+_BTRT_VIDEO, _BTRT_AUDIO = 1_000_000, 128_825  # the same constants as in MediaMTX: not measured values
 _NON_SYNC: Final = 0x10000
 _OWN: Final = b"sbox"
 
 
 def own_stream_id(random: bytes) -> bytes:
-    """StreamID (16 bytes) of a run we record, out of 12 random ones.
+    """StreamID (16 bytes) of a run that we record, from 12 random ones.
 
-    It says that `mtxi.NTP` is box time, by decode time and the fastest arrival so far. MediaMTX's is the wall
-    clock, by presentation time.
+    It marks that `mtxi.NTP` is box time, by decode time and the fastest arrival so far. MediaMTX's is the
+    wall clock, by presentation time.
     """
     return random[:12] + _OWN
 
 
 def is_own(stream_id: bytes) -> bool:
-    """Whether we recorded the run; one in 4e9 of MediaMTX's looks so."""
+    """Whether we recorded the run; one in 4e9 of MediaMTX's ids looks the same."""
     return stream_id.endswith(_OWN)
 
 
@@ -112,7 +113,8 @@ def _trak(track: TrackSpec) -> bytes:
 
 @dataclass(slots=True)
 class _Lane:
-    """What one track has waiting for the part being built. `end` is where its next sample should start."""
+    """The waiting samples of one track for the part being built. `end` is where its next sample should
+    start."""
 
     spec: TrackSpec
     samples: list[Sample] = field(default_factory=list)
@@ -139,9 +141,9 @@ class _Lane:
 
 
 class FragmentWriter:
-    """One run: feed samples in the order they arrive, carry out the commands that come back.
+    """One run: add samples in the order they arrive, execute the returned commands.
 
-    `ntp_ns(media_ns)` gives the wall instant (ns UTC) of a media instant of this run; it is asked once per
+    `ntp_ns(media_ns)` returns the wall instant (ns UTC) of a media instant of this run; it is called once per
     segment. Media time is the samples' dts in ns. Late samples (before the segment's start, or not after the
     sample before) are counted in `dropped` and left out.
     """
@@ -168,7 +170,8 @@ class FragmentWriter:
         self._bytes = 0
 
     def describe(self, track: TrackSpec) -> list[Command]:
-        """`track` (an id already there) reads so from now on; the file ends here, the run goes on."""
+        """Change the description of `track` (an existing id) from now on; the file ends, the run
+        continues."""
         if self._lanes[track.id].spec.timescale != track.timescale:
             raise ValueError("a track keeps its timescale for the whole run")
         commands = self._finish_segment()
@@ -193,7 +196,7 @@ class FragmentWriter:
         return commands
 
     def close(self) -> list[Command]:
-        """End of the run: what is waiting becomes the last part."""
+        """End of the run: the waiting samples become the last part."""
         return self._finish_segment()
 
     def _segment_is_over(self, at_ns: int) -> bool:
@@ -250,9 +253,9 @@ class FragmentWriter:
 
     def _leave_out_late(self, start_ns: int) -> None:
         for lane in self._lanes.values():
-            kept = [sample for sample in lane.samples if lane.ns(sample.dts) >= start_ns]
-            self.dropped += len(lane.samples) - len(kept)
-            lane.samples = kept
+            in_time = [sample for sample in lane.samples if lane.ns(sample.dts) >= start_ns]
+            self.dropped += len(lane.samples) - len(in_time)
+            lane.samples = in_time
 
     def _traf(self, lane: _Lane) -> Traf:
         assert self._start_ns is not None

@@ -1,7 +1,7 @@
 """Bounds-checked reading of one moof: sample tables by columns.
 
-Owns: turning the bytes of a moof into TrackRun values. Must not know: files, indexes, wall time. Any bytes
-end in a result or in Malformed; counts are checked before anything is allocated for them.
+Owns: parsing the bytes of a moof into TrackRun values. Must not know: files, indexes, wall time. Any bytes
+give a result or Malformed; counts are checked before anything is allocated for them.
 Layout: ISO/IEC 14496-12 section 8.8.
 """
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from appliance.media.mp4.fmp4 import Init
 
 MAX_MOOF_BYTES: Final = 16 << 20
-# A trun without per-sample fields costs 20 bytes and may claim 2^32 samples; this many fit any honest part.
+# A trun without per-sample fields costs 20 bytes and may claim 2^32 samples; this limit is above any real
+# part.
 MAX_SAMPLES_PER_MOOF: Final = 1 << 20
-MAX_TFDT: Final = 1 << 60  # 400,000 years at 90 kHz: above it, sums leave 64-bit fields
+MAX_TFDT: Final = 1 << 60  # 400,000 years at 90 kHz: above it, sums exceed 64-bit fields
 _NON_SYNC: Final = 0x10000
 # Third byte from the right of sample_flags: bit 0 is sample_is_non_sync_sample (8.8.3.1).
 _SYNC_OF_FLAG_BYTE: Final = bytes(0 if value & 1 else 1 for value in range(256))
@@ -52,7 +53,7 @@ class TrackRun(NamedTuple):
 
 @dataclass(slots=True)
 class _Fragment:
-    """What truns of one traf start from, moved on by each of them."""
+    """Defaults for the truns of one traf, advanced by each of them."""
 
     track_id: int = 0
     base: int = 0
@@ -60,7 +61,7 @@ class _Fragment:
     size: int = 0
     flags: int = 0
     dts: int = 0
-    position: int = 0  # where data lands when a trun does not say
+    position: int = 0  # where data begins when a trun does not give its offset
     is_timed: bool = True
 
 
@@ -83,7 +84,7 @@ def parse_moof(data: bytes, file_offset: int, init: Init | None = None) -> tuple
 def _usual_runs(data: bytes, end: int, file_offset: int) -> tuple[TrackRun, ...] | None:
     """The runs of a moof laid out as MediaMTX (and fragment.py) do: one unpack per track; else None.
 
-    A clip of 12 s reads up to 60 moofs while somebody waits: this takes a third of the general way's time.
+    A clip of 12 s reads up to 60 moofs while a person waits: this takes a third of the general parser's time.
     """
     runs: list[TrackRun] = []
     at, room = _USUAL_FIRST_TRAF, MAX_SAMPLES_PER_MOOF

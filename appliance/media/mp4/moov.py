@@ -1,8 +1,9 @@
 """The header of a progressive MP4 whose samples lie in byte ranges of other files.
 
-Owns: sample tables to ftyp+moov+mdat header, and which ranges of the sources follow it. Must not know:
-recordings, wall time, how samples were chosen. The result is `header + range + range + ...`; bytes inside a
-range that no chunk names (moof boxes, skipped payload) are dead weight in mdat, which the format allows.
+Owns: building ftyp+moov+mdat header from sample tables, and which ranges of the sources follow it. Must not
+know: recordings, wall time, how samples were chosen. The result is `header + range + range + ...`; bytes
+inside a range that no chunk refers to (moof boxes, skipped payload) are unused bytes in mdat, which the
+format allows.
 Source: ISO/IEC 14496-12 sections 8.6 and 8.7.
 """
 
@@ -19,7 +20,7 @@ from typing import Final, NamedTuple
 from appliance.media.mp4 import boxes
 from appliance.media.mp4.turn import UNITY
 
-# Two reads cost more than reading this many bytes nobody needs.
+# Two reads cost more than reading this many unneeded bytes.
 _BRIDGE_BYTES: Final = 65_536
 FILLER: Final = -1  # Chunk.source of bytes that are in the header itself
 _MAX_32: Final = 0xFFFF_FFFF
@@ -98,7 +99,7 @@ def build(
 def _lay_out(
     chunks: list[Chunk], names: Sequence[str], filler_bytes: int
 ) -> tuple[tuple[Range, ...], list[int]]:
-    """Ranges covering all chunks, and for each chunk its place in filler and ranges put end to end."""
+    """Ranges that cover all chunks, and the offset of each chunk in filler and ranges laid end to end."""
     places = [0] * len(chunks)
     ranges: list[Range] = []
     # the open range, and the bytes of everything before it
@@ -138,7 +139,7 @@ def _moov(
 def _patch_offsets(
     header: bytearray, tracks: Sequence[TrackTable], places: list[int], ends: list[int], wide: bool
 ) -> None:
-    """Each trak ends with its stco entries, so they are known by where the trak ends."""
+    """Each trak ends with its stco entries, so their position follows from the end of the trak."""
     first = 0
     for track, end in zip(tracks, ends, strict=True):
         mine = places[first : first + len(track.chunks)]
@@ -202,7 +203,7 @@ def _samples_per_chunk(chunks: list[Chunk]) -> bytes:
 
 
 def _big_endian(values: array[int]) -> bytes:
-    """The array's bytes, big-endian; the array itself is left alone."""
+    """The array's bytes, big-endian; the array itself is not changed."""
     if sys.byteorder == "big":
         return values.tobytes()
     copy = values[:]

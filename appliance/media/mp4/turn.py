@@ -1,7 +1,7 @@
-"""Which way up a picture is shown: the display matrix of a track, and planes of pixels put upright by it.
+"""The orientation of a picture: the display matrix of a track, and turning planes of pixels upright by it.
 
 Owns: the matrix of tkhd (ISO/IEC 14496-12 6.2.2) read as quarter turns and mirrorings, and moving pixels.
-Must not know: decoders, files. Any other matrix (scaled, sheared, none at all) leaves pictures as coded.
+Must not know: decoders, files. Any other matrix (scaled, sheared, none) leaves pictures as coded.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def turn_of(matrix: tuple[int, ...]) -> Turn:
 
 
 def turn_of_first_track(head: bytes) -> Turn:
-    """The turn of the first track of an MP4 that begins with `head` (moov in front, as ours are).
+    """The turn of the first track of an MP4 that begins with `head` (moov in front, as in ours).
 
-    AS_CODED where none is found: nothing else can be shown then either.
+    AS_CODED when none is found: then players show the picture as coded too.
     """
     at, end, wanted = 0, len(head), [b"moov", b"trak", b"tkhd"]
     while at + 8 <= end:
@@ -69,6 +69,6 @@ def turn_of_first_track(head: bytes) -> Turn:
 
 
 def usable(matrix: bytes) -> bytes:
-    """The matrix as a player may be given it: UNITY for one that shows nothing."""
+    """The matrix for a player: UNITY in place of one that shows nothing."""
     a, b, _, c, d, *_ = struct.unpack(">9i", matrix)
     return matrix if a * d != b * c else UNITY

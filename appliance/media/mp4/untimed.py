@@ -1,4 +1,4 @@
-"""Fragments that do not say when they begin (no tfdt): each goes on where the track's samples before it end.
+"""Fragments without a start time (no tfdt): each continues where the track's samples before it end.
 
 Owns: that sum (ISO/IEC 14496-12 section 8.8.12: the box may be left out). Must not know: files, indexes.
 """

@@ -1,7 +1,6 @@
-"""Walking boxes inside bytes, every step checked against the bytes there are.
+"""Walk the boxes inside bytes, every step checked against the bytes there are.
 
-Owns: box headers, fields, and the one error for bytes that are not what they claim. Must not know: which
-boxes there are.
+Owns: box headers, fields, and the one error for malformed bytes. Must not know: the kinds of boxes.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from typing import NamedTuple
 
 
 class Malformed(ValueError):
-    """These bytes are not what they claim to be; the text says where."""
+    """The bytes do not have the structure they claim; the text says where."""
 
 
 class Truncated(Malformed):
-    """The bytes end inside a box: more of the file may make them whole."""
+    """The bytes end inside a box: more of the file may complete it."""
 
 
 class BoxHeader(NamedTuple):

@@ -1,13 +1,14 @@
-"""A frame number and an instant a program can read out of a picture.
+"""A frame number and an instant that a program can read out of a picture.
 
-Owns: where the blocks are and what they say. Must not know: encoders, cameras.
+Owns: the position and meaning of the blocks. Must not know: encoders, cameras.
 
-Layout. The picture's width is divided into 40 columns; a block is width // 40 pixels square (16 at 640, 8 at
-320). The code is 32 blocks wide and 3 high and its top left corner is 4 blocks from the left, 1 from the top,
-on a dark border one block wide. A light block (luma above 128) is 1. Bits row by row, from the left, most
-significant first: 24 bits frame number, 56 bits instant (us UTC since the epoch, box time), 16 bits CRC-16
-(CCITT, start 0xFFFF) of those ten bytes. A reader takes the mean of the middle of each block, so the code
-survives H.264 at 640x360, scaling, and JPEG; what does not survive fails its checksum.
+Layout. The picture's width is divided into 40 columns; a block is width
+40 pixels square (16 at 640, 8 at 320). The code is 32 blocks wide and 3 high and its top left corner is 4
+blocks from the left, 1 from the top, on a dark border one block wide. A light block (luma above 128) is 1.
+Bits row by row, from the left, most significant first: 24 bits frame number, 56 bits instant (us UTC since
+the epoch, box time), 16 bits CRC-16 (CCITT, start 0xFFFF) of those ten bytes. A reader takes the mean of the
+middle of each block, so the code can be read after H.264 at 640x360, scaling, and JPEG; a code that is too
+damaged fails its checksum.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _DARK, _LIGHT = 16, 235
 
 
 class Burned(NamedTuple):
-    """What a picture says about itself: frame number (24 bits, wraps) and instant (us UTC)."""
+    """The content of a code: frame number (24 bits, wraps) and instant (us UTC)."""
 
     frame: int
     instant_us: int
@@ -47,7 +48,7 @@ def draw(luma: bytearray, stride: int, width: int, frame: int, instant_us: int) 
 
 
 def read(luma: bytes | memoryview, stride: int, width: int) -> Burned | None:
-    """What the picture says, or None when there is no code or it did not survive."""
+    """The code in the picture, or None when there is none or it is too damaged."""
     block = width // COLUMNS
     quarter, span = block // 4, max(1, block // 2)
     if block < 2 or len(luma) < (_TOP + _HIGH) * block * stride:

@@ -14,7 +14,15 @@ from appliance.media.clock.names import name_times_us
 from appliance.media.clock.timeline import Knot, Run, RunClock
 from appliance.media.index.index import Growth, SegmentIndex
 from appliance.media.index.segment import SegmentFacts, closed, facts_of, goes_on
-from appliance.media.index.spans import Coverage, Entry, Outage, Piece, Reason, coverage, pieces_of
+from appliance.media.index.spans import (
+    Outage,
+    Reason,
+    SegmentEntry,
+    SegmentPiece,
+    TimelineCoverage,
+    coverage,
+    pieces_of,
+)
 from appliance.media.index.table import ChannelLog
 from appliance.media.mp4.fmp4 import Mtxi
 from appliance.recordings.channel.corrections import Corrections
@@ -304,8 +312,8 @@ class Channel:
         run = self.clocks.of(segment)
         return run.clock() if run is not None else None
 
-    def entry(self, segment: Segment) -> Entry:
-        return Entry(segment.name, segment.name_us, segment.facts, self.clock_of(segment))
+    def entry(self, segment: Segment) -> SegmentEntry:
+        return SegmentEntry(segment.name, segment.name_us, segment.facts, self.clock_of(segment))
 
     def newest_first(self) -> list[Segment]:
         return [self.segments[name] for name in self._order.newest_first()]
@@ -352,7 +360,7 @@ class Channel:
 
     def coverage(
         self, start_us: int, end_us: int, *, is_live: bool, last_ended: Reason = "source_lost"
-    ) -> Coverage:
+    ) -> TimelineCoverage:
         """Spans, gaps and runs of [start_us, end_us) of wall time."""
         segments = self.touching(start_us, end_us)
         return coverage(
@@ -365,10 +373,10 @@ class Channel:
             windows=windows(self, segments),
         )
 
-    def pieces(self, segment: Segment) -> list[Piece]:
+    def pieces(self, segment: Segment) -> list[SegmentPiece]:
         return pieces_of(self.entry(segment))
 
-    def last_piece_before(self, segment: Segment) -> Piece | None:
+    def last_piece_before(self, segment: Segment) -> SegmentPiece | None:
         """The newest stretch of video of any other segment that began before this one."""
         for name in self._order.before(segment.name):
             if self.segments[name].facts is None:

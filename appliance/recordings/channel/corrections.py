@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from appliance.media.clock.claims import NEIGHBOURS, Claim
+from appliance.media.clock.claims import NEIGHBOURS, StartClaim
 from appliance.media.clock.timeline import RunClock
 from appliance.media.index.segment import SegmentFacts
 from appliance.media.mp4.fmp4 import Mtxi
@@ -21,7 +21,7 @@ from appliance.recordings.segment_state import Segment
 if TYPE_CHECKING:
     from appliance.recordings.channel.channel_index import Channel
 
-Said = tuple[Mtxi | None, list[Claim]]
+Said = tuple[Mtxi | None, list[StartClaim]]
 """Of a file: by the one after it, by the nearest of its run."""
 _REMEMBERED: Final = 64  # files; those copied together come within minutes
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from appliance.media.clock.names import nearest
 from appliance.media.index.index import SegmentIndex
 from appliance.media.index.segment import SegmentFacts
-from appliance.media.index.spans import Entry
+from appliance.media.index.spans import SegmentEntry
 from appliance.recordings.segment_state import Segment
 
 if TYPE_CHECKING:
@@ -63,14 +63,14 @@ def _begin_us(channel: Channel, segment: Segment, length_us: int) -> int | None:
     return free[0] if free else times_us[0]
 
 
-def _touches(others: Iterable[Entry], start_us: int, end_us: int) -> bool:
+def _touches(others: Iterable[SegmentEntry], start_us: int, end_us: int) -> bool:
     """Whether another file ends where this one would begin, or begins where it would end."""
     spans = [(one.start_us, one.end_us) for one in others]
     edges = [(low, high) for low, high in spans if low is not None and high is not None]
     return any(abs(high - start_us) <= _TOUCH_US or abs(low - end_us) <= _TOUCH_US for low, high in edges)
 
 
-def _overlaps(others: Iterable[Entry], start_us: int, end_us: int) -> bool:
+def _overlaps(others: Iterable[SegmentEntry], start_us: int, end_us: int) -> bool:
     spans = [(one.start_us, one.end_us) for one in others]
     edges = [(low, high) for low, high in spans if low is not None and high is not None]
     return any(low + _TOUCH_US < end_us and start_us + _TOUCH_US < high for low, high in edges)

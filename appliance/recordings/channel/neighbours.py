@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from appliance.media.clock.claims import NEIGHBOURS, Claim
+from appliance.media.clock.claims import NEIGHBOURS, StartClaim
 from appliance.media.mp4.fmp4 import Mtxi
 from appliance.recordings.clocks.file_times import mtxi_of
 from appliance.recordings.segment_state import Seen, Segment
@@ -49,13 +49,13 @@ def with_begin(channel: Channel, segment: Segment, seen: Seen) -> Seen:
     return replace(seen, begun_us=before[0].written_us) if is_before else seen
 
 
-def beside(channel: Channel, segment: Segment) -> list[Claim]:
+def beside(channel: Channel, segment: Segment) -> list[StartClaim]:
     """What the nearest files of a segment's run claim, as far as it is known."""
     assert segment.facts is not None
     run_id, ignored = segment.facts.run_id, channel.copies.ignored
     near = (mtxi_of(each) for each in channel.near(segment, NEIGHBOURS) if each.name not in ignored)
     told = [one for one in near if one and one.stream_id.hex() == run_id]
-    return [Claim(one.dts_ns // 1000, one.ntp_ns // 1000) for one in told]
+    return [StartClaim(one.dts_ns // 1000, one.ntp_ns // 1000) for one in told]
 
 
 def following(channel: Channel, segment: Segment) -> Mtxi | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from appliance.media.clock.anchor import BETWEEN_FILES_NS
-from appliance.media.clock.claims import Claim, believed_us, is_written_then
+from appliance.media.clock.claims import StartClaim, believed_us, is_written_then
 from appliance.media.index.spans import RESTART_PAUSE_NS
 from appliance.media.mp4.fmp4 import Mtxi
 from appliance.media.mp4.fragment import is_own
@@ -26,8 +26,8 @@ class Told:
     """What is said of a file nobody saw being written: by itself (`own`, of its begin), by the nearest of its
     run, by the file after it, by the disk."""
 
-    own: Claim
-    beside: Sequence[Claim]
+    own: StartClaim
+    beside: Sequence[StartClaim]
     following: Mtxi | None
     written_us: int
 
@@ -49,7 +49,7 @@ class Told:
         following = self.following
         if following is None or following.stream_id.hex() != run_id or following.number != number:
             return None
-        claim = Claim(following.dts_ns // 1000, following.ntp_ns // 1000)
+        claim = StartClaim(following.dts_ns // 1000, following.ntp_ns // 1000)
         others = [self.own, *(one for one in self.beside if one != claim)]
         return following.dts_ns, believed_us(claim, others, lambda _: None) - off_us
 

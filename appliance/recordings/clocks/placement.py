@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from appliance.media.clock.anchor import aimed, anchored
-from appliance.media.clock.claims import Claim
+from appliance.media.clock.claims import StartClaim
 from appliance.media.clock.timeline import PPB, Knot, Run
 from appliance.media.index.segment import SegmentFacts
 from appliance.media.mp4.fmp4 import Mtxi
@@ -32,7 +32,7 @@ class Word:
 
     wall_us: int
     following: Mtxi | None = None
-    beside: Sequence[Claim] = ()
+    beside: Sequence[StartClaim] = ()
 
 
 class Correction(NamedTuple):
@@ -56,7 +56,7 @@ def knots_by_word(
     assert facts.first_ns is not None and facts.end_ns is not None
     left, knot = between
     following = word.following
-    told = Told(Claim(facts.base_ns // 1000, word.wall_us), word.beside, following, segment.written_us)
+    told = Told(StartClaim(facts.base_ns // 1000, word.wall_us), word.beside, following, segment.written_us)
     wall_us = told.begin_us(facts.end_ns, facts.holes)
     end_us = wall_us + (facts.end_ns - facts.base_ns) // 1000
     off_us = off_of(facts.run_id, end_us, segment.written_us)

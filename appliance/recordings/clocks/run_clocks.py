@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from appliance.media.clock.anchor import anchored, is_leapt
-from appliance.media.clock.claims import Claim
+from appliance.media.clock.claims import StartClaim
 from appliance.media.clock.timeline import PPB, Arrival, Knot, Run, with_an_end
 from appliance.media.index.index import Growth, SegmentIndex
 from appliance.media.index.pace import PartNote
@@ -204,7 +204,7 @@ class Clocks:
         return made + self._take_in(run, index, held.arrivals)
 
     def conclude(
-        self, segment: Segment, following: Mtxi | None = None, beside: Sequence[Claim] = ()
+        self, segment: Segment, following: Mtxi | None = None, beside: Sequence[StartClaim] = ()
     ) -> list[Knot]:
         """The segment was not seen growing in real time: what is held of its run is when the file says.
 
@@ -220,7 +220,7 @@ class Clocks:
         del self._held[run.run_id]
         first, last, leaps = held.arrivals[0], held.arrivals[-1], leaps_between(held.arrivals)
         begin_us = segment.written_us - (last.shown_ns - first.start_ns) // 1000
-        told = Told(Claim(first.start_ns // 1000, begin_us), beside, following, segment.written_us)
+        told = Told(StartClaim(first.start_ns // 1000, begin_us), beside, following, segment.written_us)
         off_us = 0
         if held.claimed_us is not None:
             told = replace(told, own=told.own._replace(wall_us=held.claimed_us))
@@ -331,7 +331,7 @@ class Clocks:
         facts: SegmentFacts,
         wall_us: int,
         following: Mtxi | None,
-        beside: Sequence[Claim] = (),
+        beside: Sequence[StartClaim] = (),
     ) -> list[Knot]:
         """Give a file nobody saw being written its times, unless it has them. `following`: as in `walked`.
 

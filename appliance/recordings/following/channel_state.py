@@ -19,7 +19,7 @@ from appliance.kernel.clock import Clock
 from appliance.kernel.retry import DiskErrors, RetrySchedule
 from appliance.kernel.signal import Signal
 from appliance.kernel.threads import in_thread
-from appliance.media.index.spans import Outage, Piece, Reason
+from appliance.media.index.spans import Outage, Reason, SegmentPiece
 from appliance.media.index.table import disk_line, outage_line
 from appliance.recordings.channel.channel_index import Channel
 from appliance.recordings.clocks.arrivals import DiskClock
@@ -64,7 +64,7 @@ class Open:
 class Lone:
     """The first part that came while a gap is open, and what there was before it."""
 
-    before: Piece | None
+    before: SegmentPiece | None
     holes_before: int
 
 

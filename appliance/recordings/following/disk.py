@@ -16,7 +16,7 @@ from appliance.kernel.file_system import file_system_id
 from appliance.media.clock.names import is_segment_name
 from appliance.media.index.columns import KeyColumns, PartColumns
 from appliance.media.index.holes import PLAIN_SOUND, find_hole
-from appliance.media.index.index import MAX_PARTS_PER_SCAN, Cursor, Growth, SegmentIndex, scan, was_closed
+from appliance.media.index.index import MAX_PARTS_PER_SCAN, Growth, ScanCursor, SegmentIndex, scan, was_closed
 from appliance.media.index.segment import SegmentFacts
 from appliance.media.mp4.fmp4 import MAX_INIT_BYTES, Init, Malformed, parse_init
 from appliance.recordings.following.cache import ChannelCache
@@ -152,7 +152,7 @@ def is_channel_name(folder: str) -> bool:
     return CHANNEL_ID.fullmatch(folder) is not None
 
 
-def look(fd: int, cursor: Cursor, size: int, *, ask_closed: bool, look_inside: bool = False) -> Look:
+def look(fd: int, cursor: ScanCursor, size: int, *, ask_closed: bool, look_inside: bool = False) -> Look:
     """What has been added to an open file. Raises OSError."""
     growth = _scan(cursor, fd, size, look_inside=look_inside)
     init = growth.cursor.init
@@ -171,7 +171,7 @@ def _head(fd: int, init: Init) -> bytes:
     return data + os.pread(fd, _HEAD_BYTES, init.size)
 
 
-def walk_step(recordings_dir: Path, path: str, cursor: Cursor, look_inside: bool = False) -> Growth:
+def walk_step(recordings_dir: Path, path: str, cursor: ScanCursor, look_inside: bool = False) -> Growth:
     """The next stretch of an old file. Raises OSError when the disk refuses: nothing is known of the file."""
     try:
         fd = open_recording(recordings_dir, path)
@@ -183,13 +183,13 @@ def walk_step(recordings_dir: Path, path: str, cursor: Cursor, look_inside: bool
         os.close(fd)
 
 
-def given_up(cursor: Cursor, error: OSError) -> Growth:
+def given_up(cursor: ScanCursor, error: OSError) -> Growth:
     """A file that cannot be read is damaged, with the reason."""
     return Growth(cursor._replace(damage=error.strerror or str(error)))
 
 
 def _scan(
-    cursor: Cursor, fd: int, size: int, max_parts: int = MAX_PARTS_PER_SCAN, look_inside: bool = False
+    cursor: ScanCursor, fd: int, size: int, max_parts: int = MAX_PARTS_PER_SCAN, look_inside: bool = False
 ) -> Growth:
     try:
         growth = scan(cursor, fd, size, max_parts)
@@ -200,7 +200,7 @@ def _scan(
         return Growth(cursor._replace(size=size, damage=f"{type(error).__name__}: {error}"))
 
 
-def _up_to_a_hole(cursor: Cursor, fd: int, size: int, growth: Growth) -> Growth:
+def _up_to_a_hole(cursor: ScanCursor, fd: int, size: int, growth: Growth) -> Growth:
     """What lies before bytes that a power cut has taken; the rest of the file is damaged."""
     init = growth.cursor.init
     if init is None or (init.audio is not None and init.audio.codec in PLAIN_SOUND):

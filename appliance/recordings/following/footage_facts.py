@@ -11,7 +11,7 @@ from typing import Final
 
 import trio
 
-from appliance.media.index.spans import WHY, Gap, Piece, Reason, as_told, gap_between
+from appliance.media.index.spans import WHY, Gap, SegmentPiece, Reason, as_told, gap_between
 from appliance.recordings.following.channel_state import Followed, Lone, Open
 from appliance.recordings.model import FootageChanged, FootageState, RecordingGap
 from appliance.recordings.segment_state import Segment
@@ -30,7 +30,7 @@ async def judge_for_ever(followed: Followed) -> None:
 
 
 def parts_came(
-    followed: Followed, one: Open, before: Piece | None, holes_before: int, parts: int = 1
+    followed: Followed, one: Open, before: SegmentPiece | None, holes_before: int, parts: int = 1
 ) -> None:
     """`parts` arrived: footage is on, and what was missing before them is told."""
     channel, segment = followed.channel, one.segment
@@ -51,11 +51,11 @@ def parts_came(
     judge_footage(followed)
 
 
-def _is_new_run(segment: Segment, before: Piece | None) -> bool:
+def _is_new_run(segment: Segment, before: SegmentPiece | None) -> bool:
     return before is not None and segment.facts is not None and before.facts.run_id != segment.facts.run_id
 
 
-def _tell_gaps(followed: Followed, chain: Sequence[Piece]) -> None:
+def _tell_gaps(followed: Followed, chain: Sequence[SegmentPiece]) -> None:
     """Every gap that is over with the newest parts of a file: those between the pieces of `chain`."""
     for left, right in pairwise(chain):
         gap = gap_between(left, right)
@@ -66,7 +66,7 @@ def _tell_gaps(followed: Followed, chain: Sequence[Piece]) -> None:
         _tell_gap(followed, as_told(Gap(start_us, start_us, "discontinuity"), followed.channel.outages))
 
 
-def _with_its_reason(followed: Followed, gap: Gap, left: Piece, right: Piece) -> Gap:
+def _with_its_reason(followed: Followed, gap: Gap, left: SegmentPiece, right: SegmentPiece) -> Gap:
     """The gap as it was told when it began; else with what is known of its reason besides what files say."""
     if followed.open_gap_us is not None:
         gap = gap._replace(start_us=followed.open_gap_us + followed.latency_us)
@@ -78,7 +78,7 @@ def _with_its_reason(followed: Followed, gap: Gap, left: Piece, right: Piece) ->
     return gap._replace(reason=reason)
 
 
-def _why_it_ended(followed: Followed, left: Piece) -> Reason | None:
+def _why_it_ended(followed: Followed, left: SegmentPiece) -> Reason | None:
     """What is known of why the run of `left` ended."""
     is_of_this_life = left.facts.run_id in followed.channel.arrived_us
     if not is_of_this_life and followed.shared.dies_with_us:

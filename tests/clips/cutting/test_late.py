@@ -25,7 +25,7 @@ from appliance.kernel import json
 from appliance.kernel.clock import from_rfc3339
 from appliance.kernel.store import Store
 from appliance.kernel.tx import Row, Tx
-from appliance.media.cut.coverage import Missing, Reason, absent_us
+from appliance.media.cut.coverage import MissingSpan, Reason, absent_us
 from appliance.media.cut.plan import NoFootage, Plan
 from appliance.media.mp4.fmp4 import Malformed
 from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store, types
@@ -82,7 +82,7 @@ class LongestGroup:
         spans = [(start_us + round(one.start * S), start_us + round(one.end * S)) for one in shown]
         edges = [start_us, *itertools.chain(*spans), end_us]
         gaps = zip(edges[::2], edges[1::2], strict=True)
-        missing = tuple(Missing(left, right, self.reason) for left, right in gaps if left < right)
+        missing = tuple(MissingSpan(left, right, self.reason) for left, right in gaps if left < right)
         made = replace(plan_of(start_us, end_us, end_us), missing=missing)
         return with_header(made, repr(missing).encode())
 

@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.media.bitstream.access_points import Entry, counts, entry_of, sample_entry, sample_nals
+from appliance.media.bitstream.access_points import AccessPoint, counts, entry_of, sample_entry, sample_nals
 from appliance.media.bitstream.annexb import VideoCodec
 from tests.kit.barcode import encode
 
-IDR = Entry("idr")
+IDR = AccessPoint("idr")
 
 
-def entries(codec: VideoCodec, count: int = 70, *, bframes: int = 0, extra: str = "") -> dict[int, Entry]:
+def entries(
+    codec: VideoCodec, count: int = 70, *, bframes: int = 0, extra: str = ""
+) -> dict[int, AccessPoint]:
     """What each picture (by number in output order) is as an entry, where it is one."""
     library = "libx264" if codec == "h264" else "libx265"
     media = encode(count, codec=library, bframes=bframes, extra=extra, sound=False)
@@ -27,9 +29,9 @@ def test_closed_groups_are_entered_at_their_idr() -> None:
 
 
 def test_open_groups_are_entered_at_recovery_points_and_cra_pictures() -> None:
-    recovery = Entry("recovery", 0, exact=True)
+    recovery = AccessPoint("recovery", 0, exact=True)
     assert entries("h264", bframes=2, extra="open-gop=1") == {0: IDR, 30: recovery, 60: recovery}
-    assert entries("hevc", bframes=2) == {0: IDR, 30: Entry("cra"), 60: Entry("cra")}
+    assert entries("hevc", bframes=2) == {0: IDR, 30: AccessPoint("cra"), 60: AccessPoint("cra")}
 
 
 def test_intra_refresh_is_right_only_some_pictures_later() -> None:
@@ -51,17 +53,19 @@ def test_a_recovery_point_behind_long_messages_and_in_hevc() -> None:
     user_data = bytes([5, 255, 45]) + b"u" * 300
     point = bytes([6, 1, 0b0110_1000])  # ue 011 -> 2, exact 0
     slice_ = bytes([0x41, 0x9A])
-    assert entry_of("h264", [b"\x06" + user_data + point + b"\x80", slice_]) == Entry("recovery", 2, False)
+    assert entry_of("h264", [b"\x06" + user_data + point + b"\x80", slice_]) == AccessPoint(
+        "recovery", 2, False
+    )
     # se 00101 -> -2: pictures before it are right already
     point = bytes([6, 1, 0b0010_1100])
     hevc = [bytes([39 << 1, 1]) + point + b"\x80", bytes([2, 1, 0x80])]
-    assert entry_of("hevc", hevc) == Entry("recovery", 0, True)
+    assert entry_of("hevc", hevc) == AccessPoint("recovery", 0, True)
 
 
 def test_a_message_after_the_slice_is_of_the_next_picture() -> None:
     point = b"\x06\x06\x01\xc4\x80"
     assert entry_of("h264", [b"\x41\x9a", point]) is None
-    assert entry_of("h264", [point, b"\x41\x9a"]) == Entry("recovery", 0, True)
+    assert entry_of("h264", [point, b"\x41\x9a"]) == AccessPoint("recovery", 0, True)
     assert entry_of("h264", [point]) is None
 
 
@@ -75,7 +79,7 @@ def test_reference_pictures_count_in_h264_every_picture_in_hevc() -> None:
 def test_the_head_of_a_sample_is_enough() -> None:
     media = encode(70, bframes=2, extra="open-gop=1", sound=False)
     key = next(sample for sample in media.frames if sample.pts == 30 * 3000)
-    assert sample_entry("h264", key.data[:120]) == Entry("recovery", 0, True)
+    assert sample_entry("h264", key.data[:120]) == AccessPoint("recovery", 0, True)
 
 
 @given(st.sampled_from(["h264", "hevc"]), st.binary(max_size=60), st.sampled_from([1, 2, 4]))

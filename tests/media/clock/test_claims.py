@@ -6,24 +6,24 @@ from collections.abc import Sequence
 
 import pytest
 
-from appliance.media.clock.claims import Claim, believed_us, is_written_then
+from appliance.media.clock.claims import StartClaim, believed_us, is_written_then
 
 S = 1_000_000
 NOW = 1_790_000_000 * S
 
 
-def claims(count: int, *, off: dict[int, float] | None = None, skew: float = 0.0) -> list[Claim]:
+def claims(count: int, *, off: dict[int, float] | None = None, skew: float = 0.0) -> list[StartClaim]:
     """Files of a minute; each steps by some ms, as MediaMTX's do. `off`: (file, s) by which one is odd."""
     made = []
     for number in range(count):
         media_us = number * 60 * S
         odd_us = round((off or {}).get(number, 0) * S)
         step_us = (number * 7919 % 41 - 20) * 1000
-        made.append(Claim(media_us, NOW + media_us + round(media_us * skew) + step_us + odd_us))
+        made.append(StartClaim(media_us, NOW + media_us + round(media_us * skew) + step_us + odd_us))
     return made
 
 
-def error_us(all_of: Sequence[Claim], number: int, **more: int | None) -> int:
+def error_us(all_of: Sequence[StartClaim], number: int, **more: int | None) -> int:
     """How far the file is placed from where it was recorded, by its three neighbours on each side."""
     own = all_of[number]
     beside = [one for at, one in enumerate(all_of) if at != number and abs(at - number) <= 3]

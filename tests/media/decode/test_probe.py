@@ -7,12 +7,12 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from appliance.media.decode.probe import Facts, probe
+from appliance.media.decode.probe import ProbeFacts, probe
 from appliance.media.decode.thumbnail import BadMedia
 from tests.workers.film import FRAMES, HEIGHT, WIDTH, make_film
 
 
-def _probe(data: bytes, *, decode: bool = True) -> Facts:
+def _probe(data: bytes, *, decode: bool = True) -> ProbeFacts:
     return probe(cast(BinaryIO, io.BytesIO(data)), decode=decode)
 
 

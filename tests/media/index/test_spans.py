@@ -13,7 +13,7 @@ import pytest
 from appliance.media.clock.anchor import anchored
 from appliance.media.clock.timeline import PPB, Knot, Leap, Run, RunClock
 from appliance.media.index.segment import SegmentFacts, Size, facts_of
-from appliance.media.index.spans import Entry, Outage, coverage
+from appliance.media.index.spans import Outage, SegmentEntry, coverage
 from tests.media.index.test_index import DATA, indexed
 
 S = 1_000_000  # us
@@ -58,12 +58,12 @@ def as_sizes(rows: Sequence[tuple[int, int, int]]) -> tuple[Size, ...]:
 CLOCK = RunClock.of([Knot(0, T0, PPB)])
 
 
-def entries(*segments: SegmentFacts) -> list[Entry]:
-    return [Entry(one.name, None, one, CLOCK) for one in segments]
+def entries(*segments: SegmentFacts) -> list[SegmentEntry]:
+    return [SegmentEntry(one.name, None, one, CLOCK) for one in segments]
 
 
 def told(
-    found: Sequence[Entry], start_s: float, end_s: float, is_live: bool = True
+    found: Sequence[SegmentEntry], start_s: float, end_s: float, is_live: bool = True
 ) -> list[tuple[object, ...]]:
     """Spans and gaps in time order, in seconds."""
     known = coverage(found, T0 + round(start_s * S), T0 + round(end_s * S), is_live=is_live)
@@ -114,12 +114,12 @@ def test_each_kind_of_gap_has_its_reason() -> None:
 
 def test_a_segment_that_cannot_be_read_explains_the_gap_it_leaves() -> None:
     broken = segment(None, 0, 0, "name:x", state="unreadable", first_ns=None, end_ns=None, ntp_us=None)
-    found = [*entries(segment(0, 0, 60), segment(2, 120, 180)), Entry("x", T0 + 60 * S, broken, None)]
+    found = [*entries(segment(0, 0, 60), segment(2, 120, 180)), SegmentEntry("x", T0 + 60 * S, broken, None)]
     assert (60, 120, "segment_unreadable") in told(found, 0, 180)
 
 
 def test_a_segment_not_walked_yet_says_so() -> None:
-    found = [*entries(segment(0, 0, 60), segment(2, 120, 180)), Entry("x", T0 + 60 * S, None, None)]
+    found = [*entries(segment(0, 0, 60), segment(2, 120, 180)), SegmentEntry("x", T0 + 60 * S, None, None)]
     assert (60, 120, "indexing") in told(found, 0, 180)
     assert told(found[2:], 0, 180) == [(0, None, "indexing")]
 
@@ -281,7 +281,7 @@ def test_the_real_leap_is_taken_out_by_the_time_the_file_was_last_written() -> N
     written_us = facts.ntp_us + facts.end_ns // 1000 - 3 * S
     knots = anchored(facts.base_ns, facts.ntp_us, leaps=leaps, last=(facts.end_ns, written_us))
     clock = RunClock.of(knots)
-    found = coverage([Entry("x", None, facts, clock)], 0, 1 << 61, is_live=True)
+    found = coverage([SegmentEntry("x", None, facts, clock)], 0, 1 << 61, is_live=True)
     assert [gap.reason for gap in found.gaps] == ["no_footage"]  # one frame was lost, not three seconds
     assert len(found.spans) == 1
     assert clock.wall_us(facts.end_ns) - written_us < 25_000
@@ -300,7 +300,7 @@ def test_the_real_run_has_its_gap_where_segments_are_missing() -> None:
         found.append(facts)
     assert run is not None
     clock = run.clock()
-    known = coverage([Entry(f.name, None, f, clock) for f in found], 0, 1 << 61, is_live=True)
+    known = coverage([SegmentEntry(f.name, None, f, clock) for f in found], 0, 1 << 61, is_live=True)
     assert [gap.reason for gap in known.gaps] == ["no_footage", "segment_missing"]
     assert len(known.spans) == 2
     assert len(known.runs) == 1
@@ -319,7 +319,7 @@ def test_why_a_run_ended_is_told_by_the_media_time_the_next_one_begins_at() -> N
     ):
         first, later = segment(0, 0, 60), segment(0, base_s, base_s + 10, "bb")
         clock = RunClock.of([Knot(round(base_s * NS), T0 + (60 + gap_s) * S, PPB)])
-        found = [*entries(first), Entry("b", None, later, clock)]
+        found = [*entries(first), SegmentEntry("b", None, later, clock)]
         assert told(found, 50, 60 + gap_s + 5)[1] == (60, 60 + gap_s, reason), (base_s, gap_s)
 
 

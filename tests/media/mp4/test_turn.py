@@ -20,7 +20,7 @@ from appliance.media.decode.thumbnail import frame_jpeg, keyframe_jpeg
 from appliance.media.decode.transcode import Recipe, transcode
 from appliance.media.index.index import SegmentIndex
 from appliance.media.index.segment import facts_of
-from appliance.media.index.spans import Entry, coverage
+from appliance.media.index.spans import SegmentEntry, coverage
 from appliance.media.mp4.fmp4 import parse_init
 from appliance.media.mp4.turn import UNITY, Turn, turn_of, usable
 from tests.kit.barcode import SIZE, Media, Pixels, draw, encode
@@ -112,7 +112,7 @@ def test_the_index_tells_the_size_as_it_is_shown(recordings: Recordings) -> None
     [view] = recordings.views
     index = SegmentIndex("a.mp4")
     index.update(recordings.open_fd(view.name), (recordings.folder / view.name).stat().st_size)
-    known = coverage([Entry("a.mp4", None, facts_of(index), view.clock)], 0, 1 << 61, is_live=True)
+    known = coverage([SegmentEntry("a.mp4", None, facts_of(index), view.clock)], 0, 1 << 61, is_live=True)
     assert (known.runs[0].width, known.runs[0].height) == (HEIGHT, WIDTH)
     assert [(each.width, each.height) for each in known.sizes] == [(HEIGHT, WIDTH)]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance.media.clock.timeline import Knot
-from appliance.media.index.index import Cursor, scan
+from appliance.media.index.index import ScanCursor, scan
 from appliance.media.index.segment import SegmentFacts, facts_of
 from appliance.media.index.table import facts_line, knot_line, observed_line, read_log
 from appliance.recordings.channel.channel_index import Channel
@@ -61,7 +61,7 @@ class Copied:
         segment = self.channel.segments[name]
         self.channel.opened(segment)
         with opened(self.folder / name) as fd:
-            growth = scan(Cursor(), fd, segment.bytes)
+            growth = scan(ScanCursor(), fd, segment.bytes)
             made = self.channel.grow(segment, growth, Seen(COPIED_US, may_be_burst=True))
         assert segment.index is not None and segment.facts is not None
         made = [*made, *self.channel.conclude(segment)]

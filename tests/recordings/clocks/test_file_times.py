@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from appliance.media.clock.timeline import PPB, Knot
-from appliance.media.index.index import Cursor, scan
+from appliance.media.index.index import ScanCursor, scan
 from appliance.media.index.segment import facts_of
-from appliance.media.index.spans import Coverage
+from appliance.media.index.spans import TimelineCoverage
 from appliance.media.index.table import ChannelLog
 from appliance.recordings.channel.channel_index import Channel
 from appliance.recordings.channel.neighbours import following as after_it
@@ -62,7 +62,7 @@ CASES = [
 ]
 
 
-def assert_no_gap_but_the_last(known: Coverage, begins_s: float) -> None:
+def assert_no_gap_but_the_last(known: TimelineCoverage, begins_s: float) -> None:
     (first, second), gaps = known.spans, known.gaps
     assert first.start_us == pytest.approx(BEGUN_US, abs=1000)
     assert first.end_us == pytest.approx(BEGUN_US + 10 * S, abs=33_000)
@@ -145,7 +145,7 @@ def test_a_leap_between_two_files_of_a_known_run_is_taken_out_though_nothing_gro
     if is_open:
         channel.opened(segment)
         with opened(paths[1]) as fd:
-            channel.grow(segment, scan(Cursor(), fd, paths[1].stat().st_size), Seen(None))
+            channel.grow(segment, scan(ScanCursor(), fd, paths[1].stat().st_size), Seen(None))
         channel.close(segment)
     else:
         channel.walked(segment, second, None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.media.index.index import Cursor
+from appliance.media.index.index import ScanCursor
 from appliance.recordings.following.disk import look
 from tests.kit.segments import Camera, init
 
@@ -22,7 +22,7 @@ def test_a_file_is_closed_when_all_of_it_was_read(tmp_path: Path, parts_since: i
     fd = os.open(path, os.O_RDONLY)
     try:
         size = path.stat().st_size - sum(map(len, parts[2:]))
-        first = look(fd, Cursor(), size, ask_closed=True)
+        first = look(fd, ScanCursor(), size, ask_closed=True)
         assert len(first.growth.parts) == 2 and first.is_closed == (parts_since == 0)
         rest = look(fd, first.growth.cursor, path.stat().st_size, ask_closed=True)
         assert len(rest.growth.parts) == parts_since and rest.is_closed
