@@ -7,8 +7,8 @@ the new one. Must not know: what the tables mean. Everything here blocks; it run
 state folder.
 
 The new database has a new epoch, so that every reader with an old cursor loads a snapshot of the resources,
-and its journal seq continues beyond every seq of the old one. Counters stored in rows (media_rev) continue above
-`FLOOR`, because their values after the copy was made are unknown.
+and its journal seq continues beyond every seq of the old one. Counters stored in rows (media_rev) continue
+above `FLOOR`, because their values after the copy was made are unknown.
 """
 
 from __future__ import annotations
@@ -358,14 +358,16 @@ def _drop_orphans(db: apsw.Connection) -> None:
 
 
 def _floor(db: apsw.Connection, replaced: Path, now_us: int) -> int:
-    """Above any value that a counter in a row may have reached since the copy was made: the seconds since 2026,
-    because no counter counts faster; if the clock was set back, _SKIP above the earlier floors."""
+    """Above any value that a counter in a row may have reached since the copy was made: the seconds since
+    2026, because no counter counts faster; if the clock was set back, _SKIP above the earlier floors."""
     of_copy = db.execute("SELECT value FROM meta WHERE key = ?", (FLOOR,)).get
     floors = [int(floor) for floor in (of_copy, fact_of(replaced, FLOOR)) if floor is not None]
     return max([(now_us - _FLOOR_FROM_US) // 1_000_000, *(floor + _SKIP for floor in (0, *floors))])
 
 
-def _begin_anew(draft: Path, replaced: Path, report: RescueReport, witness: Witness | None, now_us: int) -> None:
+def _begin_anew(
+    draft: Path, replaced: Path, report: RescueReport, witness: Witness | None, now_us: int
+) -> None:
     db = connect(draft, _FLAGS)
     try:
         head = int(db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'journal'").get)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from appliance.kernel.signal import Signal
-from appliance.media.cut.plan import Missing, NoFootage, Plan, Range
+from appliance.media.cut.coverage import MissingSpan
+from appliance.media.cut.plan import NoFootage, Plan, Range
 from appliance.media.index.spans import Gap
 from appliance.media.index.view import SegmentView
 
@@ -77,7 +78,7 @@ def with_header(plan: Plan, header: bytes) -> Plan:
 
 def plan_of(start_us: int, end_us: int, covered_until_us: int) -> Plan:
     """A believable plan of one range; what lies after `covered_until_us` is missing."""
-    missing = () if covered_until_us >= end_us else (Missing(covered_until_us, end_us, "no_footage"),)
+    missing = () if covered_until_us >= end_us else (MissingSpan(covered_until_us, end_us, "no_footage"),)
     return Plan(
         header=b"header",
         ranges=(Range("cam1/a.mp4", 100, 50),),

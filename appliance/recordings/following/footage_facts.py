@@ -11,7 +11,7 @@ from typing import Final
 
 import trio
 
-from appliance.media.index.spans import WHY, Gap, SegmentPiece, Reason, as_told, gap_between
+from appliance.media.index.spans import WHY, Gap, Reason, SegmentPiece, as_told, gap_between
 from appliance.recordings.following.channel_state import Followed, Lone, Open
 from appliance.recordings.model import FootageChanged, FootageState, RecordingGap
 from appliance.recordings.segment_state import Segment
