@@ -1,1 +1,1 @@
-"""Channels: one camera position each; whether it is alive, and whether it brings footage."""
+"""Channels: one camera position each; whether it is alive, and whether it sends footage."""

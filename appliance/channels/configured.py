@@ -1,12 +1,11 @@
-"""The settings file's channels, brought into the database at start.
+"""The settings file's channels, applied to the database at start.
 
-The file owns name and input_url of its channels: they are applied at each start. latency_ms and liveness
-are applied when the file's value changes, so that a PATCH made during a game survives the restart.
-A channel that needs no capture device is on from the start. So is one that has come to need
-none, unless a request has activated or deactivated it before: its liveness has
-become "footage", or MediaMTX its recorder.
-A channel that left the file keeps everything and becomes the database's own: it can be changed and
-deleted then. Ids are never lost. An archived id is not revived: its old clips belong to another camera.
+The file owns name and input_url of its channels: they are applied at each start. latency_ms and liveness are
+applied when the file's value changes, so that a PATCH made during a game survives the restart. A channel that
+needs no capture device is active from the start. So is one that no longer needs one, because its liveness has
+become "footage" or MediaMTX its recorder, unless a request has activated or deactivated it before. A channel
+that was removed from the file keeps all its data and becomes the database's own: it can then be changed and
+deleted. Ids are never lost. An archived id is not used again: its old clips belong to another camera.
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ from appliance.kernel.tx import Row, Tx
 
 @dataclass(slots=True)
 class Applied:
-    """Channel ids by what happened to them. `refused`: in the file, but archived before; named in /readyz."""
+    """Channel ids by the change made to them. `refused`: in the file, but archived before; named in
+    /readyz."""
 
     created: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Applied:
 def apply_config(
     tx: Tx, channels: Sequence[ChannelSettings], *, footage_from_outside: bool = False
 ) -> Applied:
-    """Make the rows say what the file says. Run once at start, before the monitor and the recorder.
+    """Make the rows equal to the file. Run once at start, before the monitor and the recorder.
 
     `footage_from_outside`: another program records every channel (recorder.mode = "external").
     """

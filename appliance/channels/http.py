@@ -1,4 +1,4 @@
-"""The channel's doors. Heartbeats have their own: no framework in their way."""
+"""HTTP routes of channels. Heartbeats have their own route without a framework."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from appliance.kernel.operation import Answer
 
 
 def channel_routes(monitor: MonitorHandle, clock: Clock) -> Routes:
-    """Routes of /channels: resources, commands of people and of capture, heartbeats."""
+    """Routes of /channels: resources, commands of people and of capture devices, heartbeats."""
     routes = Routes("channels")
     _resource_routes(routes, monitor)
     _command_routes(routes, monitor)
@@ -40,7 +40,9 @@ def _resource_routes(routes: Routes, monitor: MonitorHandle) -> None:
     @routes.post("/channels", body=ChannelIn, returns=Channel, status=201)
     async def create(ctx: Ctx, body: ChannelIn) -> Answer:
         """Add a channel; it is inactive until activated."""
-        return _told(monitor, await ctx.write(lambda tx: store.create_channel(tx, ctx.caller, body)))
+        return _update_monitor(
+            monitor, await ctx.write(lambda tx: store.create_channel(tx, ctx.caller, body))
+        )
 
     @routes.get("/channels", query=ChannelQuery, items=Channel)
     async def listing(ctx: Ctx, query: ChannelQuery) -> Answer:
@@ -56,7 +58,7 @@ def _resource_routes(routes: Routes, monitor: MonitorHandle) -> None:
     @routes.patch("/channels/{channel_id}", body=ChannelPatch, returns=Channel)
     async def change(ctx: Ctx, channel_id: str, body: ChannelPatch) -> Answer:
         """Change a channel's fields."""
-        return _told(
+        return _update_monitor(
             monitor, await ctx.write(lambda tx: store.change_channel(tx, ctx.caller, channel_id, body))
         )
 
@@ -72,8 +74,8 @@ def _command_routes(routes: Routes, monitor: MonitorHandle) -> None:
     @routes.post("/channels/{channel_id}/activate", returns=Channel)
     async def activate(ctx: Ctx, channel_id: str) -> Answer:
         """Switch a channel on: it has a full timeout from now. Ends any error."""
-        monitor.touch(channel_id)  # before the write: a timeout decided later would undo it
-        return _told(
+        monitor.touch(channel_id)  # before the write: a timeout detected after it would undo the activation
+        return _update_monitor(
             monitor,
             await ctx.write(
                 lambda tx: store.command_channel(tx, ctx.caller, channel_id, ChannelEvent.ACTIVATE)
@@ -84,7 +86,7 @@ def _command_routes(routes: Routes, monitor: MonitorHandle) -> None:
     async def deactivate(ctx: Ctx, channel_id: str, body: DeactivateIn | None = None) -> Answer:
         """Switch a channel off."""
         reason = body.reason if body else None
-        return _told(
+        return _update_monitor(
             monitor,
             await ctx.write(
                 lambda tx: store.command_channel(tx, ctx.caller, channel_id, ChannelEvent.DEACTIVATE, reason)
@@ -94,13 +96,13 @@ def _command_routes(routes: Routes, monitor: MonitorHandle) -> None:
     @routes.post("/channels/{channel_id}/error", body=FaultIn, returns=Channel)
     async def fault(ctx: Ctx, channel_id: str, body: FaultIn) -> Answer:
         """Report a fault; it ends by activate or by a heartbeat with ok: true."""
-        return _told(
+        return _update_monitor(
             monitor, await ctx.write(lambda tx: store.report_fault(tx, ctx.caller, channel_id, body))
         )
 
 
-def _told(monitor: MonitorHandle, answer: Answer) -> Answer:
-    """The monitor knows of the change before the caller does."""
+def _update_monitor(monitor: MonitorHandle, answer: Answer) -> Answer:
+    """Update the monitor with the change before the caller gets the answer."""
     monitor.learn(answer.resource)
     return Answer(answer.status, monitor.shown(answer.resource))
 
@@ -109,7 +111,8 @@ def _told(monitor: MonitorHandle, answer: Answer) -> Answer:
 
 
 def parse_heartbeat(body: bytes) -> Beat:
-    """What a body says; none at all says enough. Raises Refused 400, or 422 naming the wrong field."""
+    """The fields of a heartbeat's body; an empty body is valid. Raises Refused 400, or 422 naming the wrong
+    field."""
     if not body.strip():
         return Beat()
     try:
@@ -131,8 +134,8 @@ def _wrong_fields(error: ValidationError) -> Refused:
         FieldError(".".join(str(part) for part in each["loc"]) or "body", _words(each))
         for each in error.errors(include_url=False, include_input=False, include_context=False)
     ]
-    said = "; ".join(f"{each.loc}: {each.msg}" for each in errors)
-    return Refused(422, "invalid", said, "see /docs for the fields of a heartbeat", errors)
+    detail = "; ".join(f"{each.loc}: {each.msg}" for each in errors)
+    return Refused(422, "invalid", detail, "see /docs for the fields of a heartbeat", errors)
 
 
 def _words(error: Any) -> str:
@@ -148,12 +151,12 @@ class HeartbeatAnswer(BaseModel):
 
 
 def heartbeat_answer(status: str, now_us: int, interval_s: float) -> Mapping[str, Any]:
-    """What the device is told: its channel's status, the box's time, and how often to call."""
+    """The answer to the device: its channel's status, the box's time, and the heartbeat interval."""
     return {"status": status, "server_time": to_rfc3339(now_us), "interval_s": interval_s}
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """The request's body; None when the device hung up. Raises Refused 413."""
+    """The request's body; None when the device disconnected. Raises Refused 413."""
     body: bytes = b""
     while True:
         message = await receive()

@@ -1,7 +1,7 @@
-"""Where a channel's footage comes from: what may be sent and shown, and what keeps such a channel alive.
+"""Input addresses of channels: their check, how they are shown, and the default liveness of such a channel.
 
-Pure, without the database: the settings tree is checked with it before anything starts. The grammar of an
-address is the recorder's (recorder/input_url.py): one door must not take what the other cannot open.
+Pure functions without the database: the settings are checked with them before anything starts. The grammar of
+an address is the recorder's (recorder/input_url.py): the API must not accept what the recorder cannot open.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from appliance.recorder.input_url import BadInputUrl, SrtSource, parse_input
 
 Liveness = Literal["heartbeat", "footage"]
 
-# Every followed folder is looked at 4 to 20 times a second: 200 silent channels take 11 % of a core, and a
-# mark cuts every channel of its session. No stadium has as many cameras.
+# Every followed folder is scanned 4 to 20 times a second: 200 channels without footage take 11 % of a core,
+# and a mark cuts every channel of its session. No stadium has as many cameras.
 MAX_CHANNELS: Final = 256
 MAX_CHANNEL_IDS: Final = 4 * MAX_CHANNELS  # with archived ones, whose recordings are still followed
 
 
 def check_input_url(text: str) -> str:
-    """The address itself. Raises ValueError saying what is wrong: srt:// and synthetic: are all we take."""
+    """The address itself. Raises ValueError with the error: only srt:// and synthetic: are accepted."""
     text = text.strip()
     if re.search(r"[\x00-\x20\x7f]", text):
         raise ValueError("holds a space or a control character; write it %20")
@@ -50,7 +50,8 @@ InputUrl = Annotated[str, Field(max_length=500), AfterValidator(check_input_url)
 
 
 def default_liveness(input_url: str | None) -> Liveness:
-    """Where the box itself brings the footage in, footage says whether the camera lives."""
+    """With an input address the box records the footage itself, so footage shows whether the camera is
+    alive."""
     return "footage" if input_url else "heartbeat"
 
 
@@ -61,14 +62,14 @@ class Listener(NamedTuple):
     port: int
 
     def clashes_with(self, other: Listener) -> bool:
-        """Whether only one of the two can be opened."""
+        """Whether only one of the two ports can be opened."""
         anywhere = ("", "0.0.0.0", "::")
         same_host = self.host == other.host or self.host in anywhere or other.host in anywhere
         return self.port == other.port and same_host
 
 
 def listener_of(input_url: str | None) -> Listener | None:
-    """The port an input opens on this machine; None when it opens none or cannot be read."""
+    """The port that an input opens on this machine; None when it opens none or cannot be parsed."""
     try:
         source = parse_input(input_url) if input_url else None
     except BadInputUrl:

@@ -1,14 +1,14 @@
-"""Who is alive: the decision, without a clock, a task or a database.
+"""Which channels are alive: the decision, without a clock, a task or a database.
 
-Owns: what the box remembers of each channel between two writes: its state, when it was last heard, what
-it last reported. Times `*_s` are of one monotonic clock given by the caller; `*_us` are box time.
-Must not know: where heartbeats come from, or how an edge is written.
+Owns: the state of each channel between two writes: its status, the time of its last sign of life, its last
+report. Times `*_s` are of one monotonic clock given by the caller; `*_us` are box time. Must not know: where
+heartbeats come from, or how an edge is written.
 
-A channel is silent once `timeout_s` have passed since it was last heard: 29.9 s alive, 30.1 s error (V27).
-Where the footage comes from outside (MediaMTX) there may be nothing that sends heartbeats: until the first
-one has come, such a channel lives by its footage, whatever its `liveness` says.
-A timeout decided here counts at once, so it is said once; a sign of life that ends an error counts when
-its transaction has, so it may be said twice and the table takes the second as no transition.
+A channel times out when `timeout_s` have passed since its last sign of life: 29.9 s alive, 30.1 s error
+(V27). Where the footage is recorded by another program (MediaMTX) no device may send heartbeats: until the
+first one has come, such a channel's liveness is its footage, whatever its `liveness` is. A timeout decided
+here takes effect at once, so it is reported once; a sign of life that ends an error takes effect when its
+transaction is committed, so it may be reported twice, and the table treats the second as no transition.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from appliance.channels.machine import CHANNEL, ChannelEvent, ChannelState, hear
 from appliance.kernel.machine import ILLEGAL
 
 LATE_S = 1.0  # woken this much after a deadline: the box itself was stalled, not the cameras
-GRACE_S = 1.0  # then heartbeats still waiting in the sockets are heard first
-POLL_S = 0.5  # how soon returning footage ends an error; there is no event for it, only its age
+GRACE_S = 1.0  # then heartbeats that wait in the sockets are processed first
+# how soon returning footage ends an error; there is no event for it, only the age of the newest part
+POLL_S = 0.5
 RETRY_S = 1.0  # a timeout that could not be written (disk full) is decided again after this
 
 FootageAge = Callable[[str], float | None]
@@ -32,7 +33,7 @@ FootageAge = Callable[[str], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """One heartbeat as it was understood. `figures` holds only what was sent."""
+    """The content of one heartbeat. `figures` has only the fields that were sent."""
 
     ok: bool | None = None
     sent_us: int | None = None
@@ -41,7 +42,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A change of state to be written: `event` goes to the machine, `reason` to people."""
+    """A change of state to be written: `event` is for the machine, `reason` for people."""
 
     channel_id: str
     event: ChannelEvent
@@ -50,7 +51,7 @@ class Edge:
 
 @dataclass(slots=True)
 class Watch:
-    """What is remembered of one channel. `deadline_s` is when to look again; inf: no need."""
+    """The state of one channel. `deadline_s` is the time of the next check; inf: none needed."""
 
     state: ChannelState
     liveness: str
@@ -61,12 +62,13 @@ class Watch:
     beat_us: int | None = None  # newest heartbeat; None: none ever came
     sent_us: int | None = None
     figures: dict[str, Any] = field(default_factory=dict)
-    error_reason: str | None = None  # as the row says it
+    error_reason: str | None = None  # as stored in the row
     dirty: bool = False
 
 
 class Watches:
-    """All channels. Every method is synchronous: nothing comes between a look and its consequence."""
+    """All channels. Every method is synchronous, so that nothing can change between a check and its
+    effect."""
 
     def __init__(
         self, timeout_s: float, footage_age_s: FootageAge, *, footage_from_outside: bool = False
@@ -82,7 +84,7 @@ class Watches:
     def ids(self) -> set[str]:
         return set(self._by_id)
 
-    # -- what the rows say -----------------------------------------------------------------------
+    # -- the rows --------------------------------------------------------------------------------
 
     def learn(
         self,
@@ -94,11 +96,10 @@ class Watches:
         now_s: float,
         beat_us: int | None = None,
     ) -> bool:
-        """Follow a committed row; an older revision than the known one says nothing.
+        """Apply a committed row; an older revision than the known one has no effect.
 
-        `beat_us`: its newest heartbeat, as far as the row says.
-        A channel that becomes active, or lives by something else now, has a full timeout from now (V30).
-        Returns whether the next deadline may have moved.
+        `beat_us`: its newest heartbeat according to the row. A channel that becomes active, or changes its
+        liveness, has a full timeout from now (V30). Returns whether the next deadline may have moved.
         """
         known = self._by_id.get(channel_id)
         if known is None:
@@ -125,10 +126,10 @@ class Watches:
             return now_s + POLL_S
         return math.inf
 
-    # -- what the channels say -------------------------------------------------------------------
+    # -- heartbeats ------------------------------------------------------------------------------
 
     def touch(self, channel_id: str, *, now_s: float) -> None:
-        """A full timeout from now for an active channel: somebody vouches for it."""
+        """Give an active channel a full timeout from now, on the word of a command."""
         watch = self._by_id.get(channel_id)
         if watch is not None:
             watch.heard_s = now_s
@@ -136,10 +137,10 @@ class Watches:
                 watch.deadline_s = now_s + self.timeout_s
 
     def heard(self, channel_id: str, beat: Beat, *, now_s: float, now_us: int) -> Edge | None:
-        """A heartbeat came. Returns the edge to write, if it is one.
+        """Process a heartbeat. Returns the edge to write, if it causes one.
 
-        A beat sent before one already taken (delivered twice, or out of order) is a sign of life and
-        nothing else: it neither replaces figures nor ends a reported fault.
+        One sent before another that is already processed (delivered twice, or out of order) is a sign of life
+        and nothing else: it neither replaces figures nor ends a reported fault.
         """
         watch = self._by_id[channel_id]
         newest = self._is_newest(watch, beat)
@@ -159,17 +160,17 @@ class Watches:
     def _is_newest(self, watch: Watch, beat: Beat) -> bool:
         if beat.sent_us is None or watch.sent_us is None or beat.sent_us > watch.sent_us:
             return True
-        set_back_us = watch.sent_us - beat.sent_us  # further than any delay: the device's clock was set
+        set_back_us = watch.sent_us - beat.sent_us  # further than any delay: the device's clock was set back
         return set_back_us > self.timeout_s * 1_000_000
 
     def _edge(self, channel_id: str, watch: Watch, event: ChannelEvent, reason: str) -> Edge | None:
         after = CHANNEL.table[watch.state][event]
         return None if after in (watch.state, ILLEGAL) else Edge(channel_id, event, reason)
 
-    # -- what time says --------------------------------------------------------------------------
+    # -- deadlines -------------------------------------------------------------------------------
 
     def next_deadline_s(self) -> float:
-        """When `due` must be asked again; inf: only after something was learnt."""
+        """When `due` must be called again; inf: only after the next change."""
         return min((watch.deadline_s for watch in self._by_id.values()), default=math.inf)
 
     def due(self, *, now_s: float) -> list[Edge]:
@@ -185,7 +186,8 @@ class Watches:
         return edges
 
     def unsaid(self, edge: Edge, *, now_s: float) -> None:
-        """A timeout could not be written: the channel is active still, and is looked at again soon."""
+        """Undo a timeout that could not be written: the channel is still active, and is checked again
+        soon."""
         watch = self._by_id.get(edge.channel_id)
         if watch is not None and edge.event is ChannelEvent.TIMEOUT and watch.state is ChannelState.TIMED_OUT:
             watch.state = ChannelState.ACTIVE
@@ -214,10 +216,10 @@ class Watches:
         watch.deadline_s = now_s + POLL_S
         return self._edge(channel_id, watch, ChannelEvent.FOOTAGE, "footage") if alive else None
 
-    # -- what is written now and then ------------------------------------------------------------
+    # -- reports, written every 5 s --------------------------------------------------------------
 
     def notice_footage(self, *, now_us: int) -> None:
-        """Footage is a sign of life of the channels that live by it: it moves their last_seen."""
+        """Move last_seen of the channels whose liveness is footage: footage is their sign of life."""
         for channel_id, watch in self._by_id.items():
             if self._lives_by_footage(watch):
                 age_s = self._footage_age_s(channel_id)
@@ -226,7 +228,7 @@ class Watches:
                     watch.last_seen_us, watch.dirty = seen_us, True
 
     def report(self, channel_id: str) -> dict[str, Any]:
-        """Columns of the row that are newer here than there; empty: nothing was heard."""
+        """Columns that are newer here than in the row; empty: no change."""
         watch = self._by_id.get(channel_id)
         if watch is None or watch.last_seen_us is None:
             return {}
@@ -234,7 +236,7 @@ class Watches:
         return {"last_seen_us": watch.last_seen_us, **beat, **watch.figures}
 
     def take_dirty(self) -> dict[str, dict[str, Any]]:
-        """Reports not yet written, marked as written; `put_back` those that could not be."""
+        """Reports not yet written, marked as written; call `put_back` for those that could not be written."""
         taken = {}
         for channel_id, watch in self._by_id.items():
             if watch.dirty:

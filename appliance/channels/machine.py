@@ -1,10 +1,10 @@
 """The channel's states (V27, V30).
 
-Rules: the API shows three states, but how an error ends depends on its cause, so the table has a row for
-each cause and nothing outside it decides. A sign of life ends a timeout; only the one who reported a
-fault, or a person, ends that. A heartbeat never switches a channel on. `activate` may be repeated: a
-capture process says it each time it starts, also when the box still believes its predecessor alive.
-`timeout` and `footage` are the monitor's words. A cell that stays in its row is legal and no transition.
+Rules: the API shows three states, but how an error ends depends on its cause, so the table has a row for each
+cause, and nothing outside it decides. A sign of life ends a timeout; only the device that reported a fault,
+or a person, ends that fault. A heartbeat never activates a channel. `activate` may be repeated: a capture
+process sends it each time it starts, also while the box believes that its predecessor is alive. `timeout` and
+`footage` are events of the monitor. A cell that stays in its row is legal and no transition.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from appliance.kernel.machine import ILLEGAL, Machine
 
 
 class ChannelState(StrEnum):
-    """The stored pair (status, error_cause) as one word."""
+    """The stored pair (status, error_cause) as one value."""
 
     INACTIVE = "inactive"
     ACTIVE = "active"
@@ -26,13 +26,14 @@ class ChannelState(StrEnum):
 class ChannelEvent(StrEnum):
     ACTIVATE = "activate"
     DEACTIVATE = "deactivate"
-    TIMEOUT = "timeout"  # what keeps it alive was not heard for heartbeat.timeout_s
-    FAULT = "fault"  # capture reports a fault it may recover from
-    FATAL_FAULT = "fatal_fault"  # capture reports a fault and stops
-    HEARTBEAT = "heartbeat"  # of a channel that lives by heartbeats
-    HEARTBEAT_OK = "heartbeat_ok"  # the same, saying ok: true
-    REPORT_OK = "report_ok"  # ok: true of a channel that lives by footage: ends a report, is no sign of life
-    FOOTAGE = "footage"  # new footage of a channel that lives by it
+    TIMEOUT = "timeout"  # no heartbeat, or no footage, for heartbeat.timeout_s
+    FAULT = "fault"  # the capture device reports a fault it may recover from
+    FATAL_FAULT = "fatal_fault"  # the capture device reports a fault and stops
+    HEARTBEAT = "heartbeat"  # of a channel whose liveness is heartbeat
+    HEARTBEAT_OK = "heartbeat_ok"  # the same with ok: true
+    # ok: true of a channel whose liveness is footage: ends a reported fault, is no sign of life
+    REPORT_OK = "report_ok"
+    FOOTAGE = "footage"  # new footage of a channel whose liveness is footage
 
 
 S, E = ChannelState, ChannelEvent
@@ -109,7 +110,7 @@ def state_of(status: str, error_cause: str | None) -> ChannelState:
 
 
 def heartbeat_event(liveness: str, *, ok: bool | None) -> ChannelEvent | None:
-    """What a heartbeat means to the machine; None: nothing but information."""
+    """The machine's event for a heartbeat; None: only information."""
     if liveness == "heartbeat":
         return E.HEARTBEAT_OK if ok else E.HEARTBEAT
     return E.REPORT_OK if ok else None

@@ -1,8 +1,8 @@
-"""The actor that notices who went silent, and the handle through which heartbeats reach it.
+"""The actor that detects channels without a sign of life, and the handle that receives heartbeats.
 
-Owns: the deadlines, and what was heard since the last flush. A heartbeat is memory only; an edge is one
-closure; last_seen_at and the reported figures are written together every 5 s. Rows are the store's: the
-actor follows them by the journal, so a change made through any door is seen.
+Owns: the deadlines, and the reports since the last flush. A heartbeat only changes memory; an edge is one
+transaction; last_seen_at and the reported figures are written together every 5 s. The store owns the rows:
+the actor follows them by the journal, so it also sees changes made by other code.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from appliance.kernel.store import Store
 from appliance.kernel.tx import Row
 
 FLUSH_S = 5.0  # design section 7: last_seen_at is right to 5 s after kill -9
-LAST_FLUSH_S = 2.0  # what stopping waits for the last flush
+LAST_FLUSH_S = 2.0  # seconds that stopping waits for the last flush
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ class MonitorHandle:
     _wake: Signal
 
     async def heartbeat(self, channel_id: str, beat: Beat) -> str:
-        """Take a heartbeat; returns the channel's status after it.
+        """Process a heartbeat; returns the channel's status after it.
 
-        Waits for the database only when the channel is new here or its state changes.
-        Raises Refused 404 or 410, and Unavailable when a change of state cannot be written.
+        Waits for the database only when the channel is new here or its state changes. Raises Refused 404 or
+        410, and Unavailable when a change of state cannot be written.
         """
         if self._watches.get(channel_id) is None:
             self.learn(await self._store.read(lambda tx: store.load_channel(tx, channel_id)))
@@ -49,19 +49,19 @@ class MonitorHandle:
         if edge is not None:
             await write_edge(self._store, self, edge)
         watch = self._watches.get(channel_id)
-        if watch is None:  # deleted while we waited
+        if watch is None:  # deleted during the wait
             await self._store.read(lambda tx: store.load_channel(tx, channel_id))
             return "inactive"
         return columns_of(watch.state)[0]
 
     def touch(self, channel_id: str) -> None:
-        """Somebody vouches for the channel: a full timeout from now, if it is active."""
+        """Give the channel a full timeout from now, if it is active."""
         self._watches.touch(channel_id, now_s=trio.current_time())
 
     def learn(self, row: Mapping[str, Any]) -> None:
-        """Follow a committed row, or a resource made of one, at once instead of by the journal."""
+        """Apply a committed row, or a resource made of one, at once instead of by the journal."""
         state = state_of(row["status"], row["error_cause"])
-        beat_us = row.get("heartbeat_us")  # a resource does not show it: then it is known here
+        beat_us = row.get("heartbeat_us")  # a resource does not contain it: then it is known here
         if self._watches.learn(
             row["id"], state, row["liveness"], row["rev"], now_s=trio.current_time(), beat_us=beat_us
         ):
@@ -71,7 +71,7 @@ class MonitorHandle:
             watch.error_reason = row.get("error_reason")
 
     def statuses(self) -> dict[str, tuple[str, str | None]]:
-        """(status, error_reason) of every channel as it is now."""
+        """(status, error_reason) of every channel at this moment."""
         watches = {each: self._watches.get(each) for each in sorted(self._watches.ids())}
         return {
             channel_id: (columns_of(watch.state)[0], watch.error_reason)
@@ -84,11 +84,11 @@ class MonitorHandle:
         self._watches.forget(channel_id)
 
     def report(self, channel_id: str) -> dict[str, Any]:
-        """Columns heard since the last flush; empty when nothing was."""
+        """Columns reported since the last flush; empty when there are none."""
         return self._watches.report(channel_id)
 
     def shown(self, resource: Mapping[str, Any]) -> dict[str, Any]:
-        """The resource with what was heard since it was last written."""
+        """The resource with the reports that are not written yet."""
         report = self.report(resource["id"])
         if not report:
             return dict(resource)
@@ -123,8 +123,8 @@ async def run_channel_monitor(
 
     Start: `started(handle)` once every channel is known; active ones have a full timeout from then.
     `footage_age_s(channel_id)`: seconds since the channel's newest part was written, None without any.
-    `footage_from_outside`: another program records; a channel that never had a heartbeat lives by footage.
-    Raises: whatever the store raises but Unavailable, which is tried again.
+    `footage_from_outside`: another program records; the liveness of a channel that never had a heartbeat is
+    its footage. Raises: whatever the store raises except Unavailable, which is retried.
     """
     watches = Watches(timeout_s, footage_age_s, footage_from_outside=footage_from_outside)
     wake = Signal()

@@ -1,4 +1,4 @@
-"""The channels' part of the settings tree."""
+"""The channel sections of the settings."""
 
 from __future__ import annotations
 

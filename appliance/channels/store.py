@@ -1,4 +1,4 @@
-"""The closures that change channels, and the reading of them. Only this file writes `channels`."""
+"""Transactions that change channels, and reading them. Only this file writes `channels`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def all_channels(tx: ReadTx) -> list[Row]:
 
 
 def create_channel(tx: Tx, caller: Caller, body: ChannelIn) -> Answer:
-    """A new inactive channel, or the same one again for the same id and body."""
+    """A new inactive channel, or the existing one for the same id and body."""
     request_hash = fingerprint(body.model_dump_json())
     known = known_row(tx, "channel", body.id, request_hash, gone="archived_us")
     if known is not None:
@@ -69,13 +69,13 @@ def create_channel(tx: Tx, caller: Caller, body: ChannelIn) -> Answer:
 
 
 def insert_channel(tx: Tx, fields: Mapping[str, Any]) -> None:
-    """A row with these columns; inactive unless they say otherwise."""
+    """Insert a row with these columns; inactive unless they say otherwise."""
     defaults = {"status": ChannelState.INACTIVE, "created_us": tx.now_us, "updated_us": tx.now_us}
     tx.insert("channels", {**defaults, **fields})
 
 
 def change_channel(tx: Tx, caller: Caller, channel_id: str, body: ChannelPatch) -> Answer:
-    """Change what was sent. Name and input_url of a channel in the settings file are refused."""
+    """Change the fields sent. Name and input_url of a channel in the settings file are refused."""
     row = load_channel(tx, channel_id)
     check_rev(caller, "channel", row["rev"])
     sent = body.model_dump(exclude_unset=True)
@@ -118,8 +118,8 @@ def _refuse_port_in_use(tx: ReadTx, channel_id: str, input_url: str | None) -> N
     for row in all_channels(tx):
         other = listener_of(row["input_url"])
         if row["id"] != channel_id and other is not None and wanted.clashes_with(other):
-            said = f"port {wanted.port} is listened on by channel {row['id']} already"
-            raise invalid("input_url", f"{said}; use another port", "port_in_use")
+            detail = f"port {wanted.port} is listened on by channel {row['id']} already"
+            raise invalid("input_url", f"{detail}; use another port", "port_in_use")
 
 
 def _refuse_file_owned(channel_id: str, names: list[str]) -> None:
@@ -134,7 +134,7 @@ def _refuse_file_owned(channel_id: str, names: list[str]) -> None:
 
 
 def archive_channel(tx: Tx, caller: Caller, channel_id: str) -> Answer:
-    """DELETE: no longer a channel; its clips and recordings stay, its id is never used again."""
+    """DELETE: archive the channel; its clips and recordings stay, its id is never used again."""
     row = load_channel(tx, channel_id)
     check_rev(caller, "channel", row["rev"])
     if row["in_config"]:
@@ -152,14 +152,14 @@ def archive_channel(tx: Tx, caller: Caller, channel_id: str) -> Answer:
 def command_channel(
     tx: Tx, caller: Caller, channel_id: str, event: ChannelEvent, reason: str | None = None
 ) -> Answer:
-    """A transition somebody asks for. Raises Refused 409 for an illegal one."""
+    """A transition requested by a caller. Raises Refused 409 for an illegal one."""
     row = load_channel(tx, channel_id)
     check_rev(caller, "channel", row["rev"])
     return Answer(200, channel_resource(_move(tx, row, event, reason, {})))
 
 
 def report_fault(tx: Tx, caller: Caller, channel_id: str, body: FaultIn) -> Answer:
-    """Capture reports a fault: recoverable (error), or fatal (it has stopped: inactive)."""
+    """Report a fault: recoverable (error), or fatal (capture has stopped: inactive)."""
     event = ChannelEvent.FATAL_FAULT if body.fatal else ChannelEvent.FAULT
     return command_channel(tx, caller, channel_id, event, body.reason)
 
@@ -167,9 +167,10 @@ def report_fault(tx: Tx, caller: Caller, channel_id: str, body: FaultIn) -> Answ
 def observe_channel(
     tx: Tx, channel_id: str, event: ChannelEvent, reason: str, report: Mapping[str, Any]
 ) -> Row | None:
-    """A transition the monitor saw, with what it heard last. Not legal any more: nothing happens.
+    """A transition that the monitor detected, with the latest report. If it is no longer legal, nothing
+    happens.
 
-    Returns the row as it is then; None when the channel is gone.
+    Returns the row after it; None when the channel is gone.
     """
     row = tx.one("SELECT * FROM channels WHERE id = ? AND archived_us IS NULL", (channel_id,))
     if row is None:
@@ -180,7 +181,7 @@ def observe_channel(
 
 
 def _move(tx: Tx, row: Row, event: ChannelEvent, reason: str | None, report: Mapping[str, Any]) -> Row:
-    """One transition: the row, and one channel_status. A cell that stays in its row is none."""
+    """One transition: the row, and one channel_status. A cell that stays in its row is no transition."""
     before = state_of(row["status"], row["error_cause"])
     after = CHANNEL.next(before, event)
     keeps_reason = event in (ChannelEvent.TIMEOUT, ChannelEvent.FAULT, ChannelEvent.FATAL_FAULT)
@@ -192,7 +193,7 @@ def _move(tx: Tx, row: Row, event: ChannelEvent, reason: str | None, report: Map
     if event in (ChannelEvent.ACTIVATE, ChannelEvent.DEACTIVATE, ChannelEvent.FATAL_FAULT):
         changes["switched_us"] = tx.now_us
     tx.update("channels", row["id"], changes)
-    if after is before:  # another fault on top of the first: no transition, but people read its reason
+    if after is before:  # another fault while in error: no transition, but the reason is shown to people
         journal_channel(tx, "channel_updated", row["id"])
     else:
         journal_channel(tx, "channel_status", row["id"], status=status, reason=reason or str(event))
@@ -200,7 +201,7 @@ def _move(tx: Tx, row: Row, event: ChannelEvent, reason: str | None, report: Map
 
 
 def footage_changed(tx: Tx, channel_id: str, footage: Footage) -> bool:
-    """What the index sees of a channel's footage now. One channel_footage per change.
+    """Store the index's present footage state of a channel. One channel_footage event per change.
 
     False: nothing changed, or there is no such channel (a folder of an archived one).
     """
@@ -213,9 +214,9 @@ def footage_changed(tx: Tx, channel_id: str, footage: Footage) -> bool:
 
 
 def flush_reports(tx: Tx, reports: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write what heartbeats said: no revision, no journal entry, last_seen never backwards.
+    """Write the reports of heartbeats: no revision, no journal entry, last_seen never backwards.
 
-    `reports`: channel id -> columns, as `Watches.take_dirty` gives them.
+    `reports`: channel id -> columns, as `Watches.take_dirty` returns them.
     """
     for channel_id, columns in reports.items():
         sets = ", ".join(f"{name} = ?" for name in columns if name != "last_seen_us")
@@ -231,7 +232,7 @@ def flush_reports(tx: Tx, reports: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def journal_channel(tx: Tx, type_: str, channel_id: str, **keys: Any) -> dict[str, Any]:
-    """Append the channel as it is now; `keys` stand flat in the event."""
+    """Append the channel's present state; `keys` are top-level fields of the event."""
     resource = get_channel(tx, channel_id)
     tx.append(type_, f"channel:{channel_id}", {"channel_id": channel_id, **keys, "channel": resource})
     return resource

@@ -48,7 +48,7 @@ ATTACH_S = 1.0  # seconds between checks of a disk that could not be written
 __all__ = ["Store", "StoreBroken", "StoreFull", "StoreReadOnly", "open_store"]
 
 
-class StateLock(Protocol):
+class FolderLock(Protocol):
     """The exclusive right to write to the state folder. It is released while the disk cannot be written, so
     that the disk can be unmounted and repaired while the box runs."""
 
@@ -69,7 +69,7 @@ class Store:
         *,
         in_thread: bool = True,
         vfs: str | None = None,
-        claim: StateLock | None = None,
+        claim: FolderLock | None = None,
     ) -> None:
         self.path = path
         self._claim = claim
@@ -364,7 +364,7 @@ async def open_store(
     *,
     in_thread: bool = True,
     vfs: str | None = None,
-    claim: StateLock | None = None,
+    claim: FolderLock | None = None,
 ) -> AsyncIterator[Store]:
     """The store for the length of the block. On leaving, queued closures are finished first.
 

@@ -1,6 +1,6 @@
-"""How many watch live pictures, and from where.
+"""Limits on how many clients watch live video, and from where.
 
-Owns: the caps and the refusals. Must not know: pictures, sockets.
+Owns: the limits and the refusals. Must not know: pictures, sockets.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from appliance.http.limits import is_loopback
 from appliance.kernel.errors import Refused, Unavailable
 
 VIEWERS_MAX = 200  # 1.6 Gbit/s of 8 Mbit/s channels: more than the box's network port
-PER_ADDRESS = 24  # a tablet shows four; several may stand behind one address
+PER_ADDRESS = 24  # a tablet shows four; several may share one address
 
 
 @dataclass(slots=True)
 class Audience:
-    """Viewers now. `refused` counts those who were not let in."""
+    """Present viewers. `refused` counts those over a limit."""
 
     viewers_max: int = VIEWERS_MAX
     per_address: int = PER_ADDRESS
@@ -33,8 +33,8 @@ class Audience:
 
     @contextmanager
     def seat(self, address: str) -> Iterator[None]:
-        """One viewer's place for the length of the block. Raises Unavailable (503) when all are
-        taken, Refused (429) when those of its address are."""
+        """One viewer's place for the length of the block. Raises Unavailable (503) when all are taken,
+        Refused (429) when those of its address are."""
         if self.count >= self.viewers_max:
             self.refused += 1
             raise Unavailable(

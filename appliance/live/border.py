@@ -1,4 +1,4 @@
-"""The ONE place where an error of ours on a WebSocket is caught: it may cost that client, never the box."""
+"""The only place that catches our errors on a WebSocket: an error ends that client, never the daemon."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ log = structlog.get_logger("live")
 
 
 async def survive(what: str, device: str, run: Callable[[], Awaitable[None]]) -> str | None:
-    """Run it. None when it ended; the trace id of the log line when it raised."""
+    """Call `run`. None when it returned; the trace id of the log line when it raised."""
     try:
         await run()
-    except Exception as error:  # the border: one client fails, the box goes on
+    except Exception as error:  # the border: one client fails, the daemon continues
         trace_id = secrets.token_hex(8)
         log.error("websocket_failed", what=what, device=device, trace_id=trace_id, exc_info=error)
         return trace_id

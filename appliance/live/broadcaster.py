@@ -1,7 +1,7 @@
-"""The live actor: /ws and everything that is told on it.
+"""The live actor: /ws and everything sent on it.
 
-Owns: starting and ending the hub, and the handle others hold. The journal is the only source of events:
-whatever commits is told, nobody calls here to publish one.
+Owns: starting and ending the hub, and the handle for other modules. The journal is the only source of events:
+every committed entry is sent, no module calls this one to publish one.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from appliance.kernel import json
 from appliance.kernel.clock import Clock, to_rfc3339
 from appliance.kernel.operation import Answer
 from appliance.kernel.store import Store
-from appliance.live.commands import CommandDesk
+from appliance.live.commands import CommandHandler
 from appliance.live.http import Endpoint
 from appliance.live.hub import ClientStats, Hub
 
 
 class LiveClient(BaseModel):
-    """A device on /ws. Its name and what it says of itself are shown, not trusted."""
+    """A device on /ws. Its name and what it reports about itself are shown, not verified."""
 
     device: str
     peer: str = Field(description="its address")
@@ -57,7 +57,7 @@ def client_resource(stats: ClientStats) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class LiveStats:
-    """`closed` counts by close code; 1005 are clients that left by themselves."""
+    """`closed` counts by close code; 1005 are clients that disconnected by themselves."""
 
     clients: tuple[ClientStats, ...]
     opened: int
@@ -68,36 +68,36 @@ class LiveStats:
 
 @dataclass(frozen=True, slots=True)
 class LiveHandle:
-    """What others hold."""
+    """What other modules may call."""
 
     _hub: Hub
-    _desk: CommandDesk
+    _desk: CommandHandler
     _endpoint: Endpoint
 
     def route(self) -> RawRoute:
         return RawRoute("WS", "/ws", self._endpoint.handle, "Every change as it happens, and commands.")
 
     def routes(self) -> Routes:
-        """/ws, and who is on it."""
+        """/ws, and the list of its clients."""
         routes = Routes("live", raw=[self.route()])
 
         @routes.get("/clients", returns=Clients, hot=True)
         async def clients(ctx: Ctx) -> Answer:
             """Connected devices and how far each is behind, longest connected first."""
-            found = sorted(self._hub.stats(), key=lambda each: (each.connected_us, each.device))
-            return Answer(200, {"items": [client_resource(each) for each in found]})
+            stats = sorted(self._hub.stats(), key=lambda each: (each.connected_us, each.device))
+            return Answer(200, {"items": [client_resource(each) for each in stats]})
 
         return routes
 
     def show_latest(self, key: str, message: Mapping[str, Any]) -> None:
-        """Tell everybody something without seq of which only the newest counts (progress, levels).
+        """Send a message without seq to every client, of which only the newest counts (progress, levels).
 
         `message` is flat with its `type`; a client that is behind gets only the newest of each `key`.
         """
         self._hub.show_latest(key, json.encode(message))
 
     async def stop(self) -> None:
-        """Close every client with 4001, and every later one; returns when they are gone, or after 3 s."""
+        """Close every present and later client with 4001; returns when they are gone, or after 3 s."""
         await self._hub.stop()
 
     def stats(self) -> LiveStats:
@@ -115,12 +115,12 @@ async def run_live(
     use_direct: bool = True,
     task_status: trio.TaskStatus[LiveHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve /ws until cancelled; then every client is sent away with 4001.
+    """Serve /ws until cancelled; then every client is closed with 4001.
 
-    `use_direct` False keeps to the plain ASGI specification (a fault finder's switch; slower).
+    `use_direct` False uses only the plain ASGI specification (for finding faults; slower).
     """
     hub = Hub(store.journal, clock, heartbeat_s)
-    desk = CommandDesk(store, clock, commands)
+    desk = CommandHandler(store, clock, commands)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hub.pulse)

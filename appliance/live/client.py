@@ -1,8 +1,8 @@
-"""One connected client: its cursor, what waits for it, and the two tasks that serve it.
+"""One connected client: its cursor, its waiting messages, and the two tasks that serve it.
 
-Owns: the order in which one client is told things, and when it is cut off. Nothing is copied per client:
-events are read from the journal with the client's cursor, the shared ring is the queue. Must not know:
-sockets (transport.py, direct.py), other clients (broadcaster.py).
+Owns: the order of one client's messages, and when it is closed. Nothing is copied per client: events are read
+from the journal with the client's cursor, the shared ring is the queue. Must not know: sockets (transport.py,
+direct.py), other clients (hub.py).
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from appliance.live.protocol import (
     About,
     Auth,
     Bucket,
-    Close,
+    CloseCode,
     CommandFrame,
     Ping,
     ProtocolError,
     parse_message,
 )
-from appliance.live.transport import Gone, Transport, Upcalls
+from appliance.live.transport import Disconnected, Transport, TransportCallbacks
 
-PAGE = 128  # events per write: about 80 kB, the most that is half-sent when a client is cut off
-COMMANDS_MAX = 8  # of one client at work; its next message waits, so that a flood waits for itself alone
-LATEST_MAX = 64  # keys of latest-only messages kept for one client; the oldest goes first
+PAGE = 128  # events per write: about 80 kB, the most that is half-sent when a client is closed
+COMMANDS_MAX = 8  # running commands of one client; its next message waits, so that a flood delays only itself
+LATEST_MAX = 64  # keys of latest-only messages stored for one client; the oldest is dropped first
 
 
-class Desk(Protocol):
-    """Who answers what clients ask; returns the finished JSON text."""
+class MessageHandler(Protocol):
+    """Answers the messages of clients; returns encoded JSON text."""
 
     def pong(self, ping: Ping) -> bytes: ...
 
-    async def perform(self, device: str, asked: CommandFrame) -> bytes: ...
+    async def perform(self, device: str, command: CommandFrame) -> bytes: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -54,9 +54,9 @@ class Client:
     journal: Journal
     cursor: int = 0
     connected_us: int = 0  # box time at which it joined
-    joined_head: int = 0  # head when it came: what it missed before does not count as being slow
+    joined_head: int = 0  # head when it joined: events missed before do not count as being slow
     now_s: Callable[[], float] = trio.current_time
-    is_idle: bool = False  # nothing waits and the writer sleeps: the fan-out may hand over at once
+    is_idle: bool = False  # nothing waits and the writer sleeps: the fan-out may send at once
     ending: tuple[int, str] | None = None
     sent_events: int = 0
     commands_now: int = 0
@@ -70,45 +70,46 @@ class Client:
     _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     _slots: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(COMMANDS_MAX))
 
-    def upcalls(self) -> Upcalls:
-        return Upcalls(
-            self._on_heard, self._spend, lambda why: self.close(Close.PROTOCOL, why), self._wake.notify
+    def upcalls(self) -> TransportCallbacks:
+        return TransportCallbacks(
+            self._on_heard, self._spend, lambda why: self.close(CloseCode.PROTOCOL, why), self._wake.notify
         )
 
     @property
     def lag(self) -> int:
-        """Events it has not been handed yet."""
+        """Events it has not been sent yet."""
         return self.journal.head - self.cursor
 
     def start_at(self, cursor: int, head: int) -> None:
-        """Where it goes on. Before it joins."""
+        """Set its cursor. Call before it joins."""
         self.cursor = cursor
         self.joined_head = head
 
-    # -- told from outside -------------------------------------------------------------------------
+    # -- called by the hub and the transport -------------------------------------------------------
 
     def close(self, code: int, reason: str) -> None:
-        """End it with this code. The first reason counts."""
+        """Close it with this code. The first reason counts."""
         if self.ending is None:
             self.ending = (code, reason)
         self._scope.cancel()
 
     def gone(self) -> None:
-        """The connection ended underneath; there is nobody to tell a code."""
+        """The connection ended; no close code can be sent."""
         self._scope.cancel()
 
     def reply(self, payload: bytes) -> None:
-        """Queue an answer to its own question."""
+        """Queue an answer to one of its messages."""
         if len(self._replies) >= REPLIES_MAX:
-            self.close(Close.TOO_SLOW, "answers are not read")
+            self.close(CloseCode.TOO_SLOW, "answers are not read")
             return
         self._replies.append(payload)
         self._wake.notify()
 
     def show_latest(self, key: str, payload: bytes, frame: bytes) -> bool:
-        """A message of which only the newest matters; `frame` is `payload` finished for direct transports.
+        """A message of which only the newest matters; `frame` is `payload` as a finished frame for direct
+        transports.
 
-        True when it was handed over at once.
+        True when it was sent at once.
         """
         if self.is_idle and self._offered(frame):
             return True
@@ -120,26 +121,26 @@ class Client:
         return False
 
     def take_events(self, after: int, last: int, frames: bytes, count: int) -> None:
-        """Events after seq `after` up to `last`, finished once for everybody. A client that is somewhere else
-        reads them by its own cursor; one that has fallen too far behind is cut off, and resumes."""
+        """Events after seq `after` up to `last`, encoded once for all clients. A client with another cursor
+        reads them by that cursor; one that has fallen too far behind is closed, and resumes."""
         if self.is_idle and self.cursor == after and self._offered(frames):
             self.cursor = last
             self.sent_events += count
             return
         if last - max(self.cursor, self.joined_head) > BACKLOG_MAX:
-            self.close(Close.TOO_SLOW, "too slow: come back with your last seq")
+            self.close(CloseCode.TOO_SLOW, "too slow: come back with your last seq")
         self._wake.notify()
 
     def check_silence(self, silent_s: float) -> None:
-        """Cut it off when nothing was heard for `silent_s`, unless we are the ones who keep it waiting."""
+        """Close it when nothing was received for `silent_s`, unless we are the ones who keep it waiting."""
         owes_life = self.transport.hears_pongs or self.promises_pings
         if owes_life and not self.commands_now and self.now_s() - self.heard_s > silent_s:
-            self.close(Close.SILENT, f"nothing heard for {silent_s:g} s")
+            self.close(CloseCode.SILENT, f"nothing heard for {silent_s:g} s")
 
     def _offered(self, frames: bytes) -> bool:
         try:
             return self.transport.offer(frames)
-        except Gone:
+        except Disconnected:
             self.gone()
             return True
 
@@ -149,20 +150,20 @@ class Client:
     def _spend(self) -> bool:
         if self._bucket.take(self.now_s()):
             return True
-        self.close(Close.PROTOCOL, "too many messages: at most 20/s")
+        self.close(CloseCode.PROTOCOL, "too many messages: at most 20/s")
         return False
 
-    # -- its life ----------------------------------------------------------------------------------
+    # -- serving it --------------------------------------------------------------------------------
 
-    async def serve(self, receive: Receive, desk: Desk) -> None:
-        """Until it leaves or is closed; `ending` says with which code, None when it left by itself."""
+    async def serve(self, receive: Receive, desk: MessageHandler) -> None:
+        """Until it leaves or is closed; `ending` has the close code, None when it left by itself."""
         with self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write)
                 await self._read(receive, desk, nursery)
                 self._scope.cancel()
 
-    async def _read(self, receive: Receive, desk: Desk, nursery: trio.Nursery) -> None:
+    async def _read(self, receive: Receive, desk: MessageHandler, nursery: trio.Nursery) -> None:
         while (message := await receive())["type"] != "websocket.disconnect":
             self._on_heard()
             if not self._spend():
@@ -173,7 +174,7 @@ class Client:
                     raise ProtocolError("messages are JSON text")
                 asked = parse_message(text)
             except ProtocolError as error:
-                self.close(Close.PROTOCOL, str(error))
+                self.close(CloseCode.PROTOCOL, str(error))
                 return
             if isinstance(asked, Auth):
                 continue
@@ -185,13 +186,13 @@ class Client:
             await self._slots.acquire()
             nursery.start_soon(self._perform, desk, asked)
 
-    async def _perform(self, desk: Desk, asked: CommandFrame) -> None:
+    async def _perform(self, desk: MessageHandler, command: CommandFrame) -> None:
         self.commands_now += 1
         try:
-            self.reply(await desk.perform(self.device, asked))
+            self.reply(await desk.perform(self.device, command))
         finally:
             self.commands_now -= 1
-            self._on_heard()  # what it sent meanwhile may still wait unread behind this
+            self._on_heard()  # what it sent meanwhile may still be unread in the socket
             self._slots.release()
 
     async def _write(self) -> None:
@@ -203,7 +204,7 @@ class Client:
                     self.is_idle = True
                     await self._wake.wait_past(seen)
                     self.is_idle = False
-        except Gone:
+        except Disconnected:
             self.gone()
 
     async def _write_next(self) -> bool:
@@ -213,7 +214,7 @@ class Client:
         self._latest.clear()
         events = await self.journal.read(self.cursor, PAGE)
         if self.cursor < self.journal.oldest - 1:
-            self.close(Close.TOO_SLOW, "your cursor is no longer kept: load the snapshot")
+            self.close(CloseCode.TOO_SLOW, "your cursor is no longer kept: load the snapshot")
             return False
         payloads += [entry.event for entry in events]
         if not payloads:

@@ -20,8 +20,8 @@ from appliance.live.border import survive
 from appliance.live.protocol import CommandFrame, Ping
 
 
-class CommandDesk:
-    """Answers what a client asks. `done` and `failed` count commands for the metrics."""
+class CommandHandler:
+    """Executes the messages of clients. `done` and `failed` count commands for the metrics."""
 
     def __init__(self, store: Store, clock: Clock, commands: Sequence[Command]) -> None:
         self._store = store
@@ -33,38 +33,38 @@ class CommandDesk:
     def pong(self, ping: Ping) -> bytes:
         return protocol.pong(ping, now_us=self._clock.now_us())
 
-    async def perform(self, device: str, asked: CommandFrame) -> bytes:
-        """The result frame. What the command did is durable before it is built."""
+    async def perform(self, device: str, frame: CommandFrame) -> bytes:
+        """The result frame. The command's effect is durable before the frame is built."""
         made: list[bytes] = []
 
         async def run() -> None:
-            made.append(await self._result(device, asked))
+            made.append(await self._result(device, frame))
 
-        trace_id = await survive(f"command {asked.do[:40]}", device, run)
+        trace_id = await survive(f"command {frame.do[:40]}", device, run)
         if trace_id is not None:
             self.failed += 1
-            return protocol.failure(asked.id, unexpected(trace_id))
+            return protocol.failure(frame.id, unexpected(trace_id))
         return made[0]
 
-    async def _result(self, device: str, asked: CommandFrame) -> bytes:
+    async def _result(self, device: str, frame: CommandFrame) -> bytes:
         try:
-            answer = await self._run(device, asked)
+            answer = await self._run(device, frame)
         except (Refused, Unavailable) as error:
             self.failed += 1
-            return protocol.failure(asked.id, problem_document(error))
+            return protocol.failure(frame.id, problem_document(error))
         self.done += 1
-        return protocol.result(asked.id, answer.resource)
+        return protocol.result(frame.id, answer.resource)
 
-    async def _run(self, device: str, asked: CommandFrame) -> Answer:
-        command = self._commands.get(asked.do)
+    async def _run(self, device: str, frame: CommandFrame) -> Answer:
+        command = self._commands.get(frame.do)
         if command is None:
             raise Refused(
                 422,
                 "unknown_command",
-                f"do: no command {asked.do[:40]!r}",
+                f"do: no command {frame.do[:40]!r}",
                 f"known: {', '.join(sorted(self._commands))}",
                 (FieldError("do", "no such command"),),
             )
-        body = validate(command.body, asked.body)
-        caller = Caller(device, asked.id, command_fingerprint(asked.do, asked.body))
+        body = validate(command.body, frame.body)
+        caller = Caller(device, frame.id, command_fingerprint(frame.do, frame.body))
         return await command.run(Ctx(self._store, self._clock, caller), body=body)

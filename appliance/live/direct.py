@@ -1,9 +1,9 @@
-"""The fast way to a WebSocket client: finished frames written straight to hypercorn's socket.
+"""The fast transport of a WebSocket client: finished frames written directly to hypercorn's socket.
 
-Owns: everything that knows hypercorn 0.18's WSStream. Measured (facts/limits.md): 200 clients at 500
-events/s cost a third of a core, where plain ASGI ends at 120 events/s. Hypercorn still does the handshake
-and reads; all it would write (pongs, close frames) is taken over, so that nobody else touches the socket
-between two halves of a frame.
+Owns: everything that depends on hypercorn 0.18's WSStream. Measured: 200 clients at 500 events/s cost a third
+of a core, where plain ASGI reaches its limit at 120 events/s. Hypercorn still does the handshake and the
+reads; everything it would write (pongs, close frames) is taken over, so that no other code writes to the
+socket between two halves of a frame.
 """
 
 from __future__ import annotations
@@ -20,19 +20,25 @@ from wsproto.utilities import LocalProtocolError
 
 from appliance.http.api import Receive, Send
 from appliance.http.passthrough import Wire, wire_of
-from appliance.live.protocol import PING_FRAME, TOO_LARGE, Close, short_reason, text_frame
-from appliance.live.transport import CLOSE_GRACE_S, Gone, Upcalls, send_accept, until_disconnect
+from appliance.live.protocol import PING_FRAME, TOO_LARGE, CloseCode, short_reason, text_frame
+from appliance.live.transport import (
+    CLOSE_GRACE_S,
+    Disconnected,
+    TransportCallbacks,
+    send_accept,
+    until_disconnect,
+)
 
-SEND_BUFFER_BYTES = 128 * 1024  # what the kernel keeps for one client; Linux doubles it
-CLOSING_BUFFER_BYTES = 256 * 1024  # room for the last words to a client that does not read
-CONTROL_BYTES_MAX = 4096  # pongs that wait for a full socket; more are dropped
+SEND_BUFFER_BYTES = 128 * 1024  # the kernel's send buffer for one client; Linux doubles it
+CLOSING_BUFFER_BYTES = 256 * 1024  # space for the last frames to a client that does not read
+CONTROL_BYTES_MAX = 4096  # bytes of pongs that wait for a full socket; more are dropped
 
 
-NO_UPCALLS = Upcalls(lambda: None, lambda: False, lambda why: None, lambda: None)
+NO_UPCALLS = TransportCallbacks(lambda: None, lambda: False, lambda why: None, lambda: None)
 
 
 class DirectTransport:
-    """See Transport. `_rest` is what the socket has not taken yet; it always ends at a frame's end."""
+    """See Transport. `_rest` is what the socket has not accepted yet; it always ends at a frame's end."""
 
     hears_pongs = True
 
@@ -48,15 +54,15 @@ class DirectTransport:
 
     @classmethod
     def behind(cls, send: Send) -> DirectTransport | None:
-        """A transport when `send` belongs to the hypercorn we know, else None."""
+        """A transport when `send` belongs to the supported hypercorn, else None."""
         wire = wire_of(send)
         if wire is None or not wire.is_websocket:
             return None
         return cls(wire, send)
 
-    async def accept(self, subprotocol: str | None, upcalls: Upcalls) -> None:
+    async def accept(self, subprotocol: str | None, upcalls: TransportCallbacks) -> None:
         stream = self._wire.stream
-        stream.handshake.extensions = None  # no compression: it would be one frame per client, and CPU
+        stream.handshake.extensions = None  # no compression: it would need one frame per client, and CPU
         await send_accept(self._send, subprotocol)
         self._upcalls = upcalls
         self._limit_buffer(SEND_BUFFER_BYTES)
@@ -65,7 +71,7 @@ class DirectTransport:
 
     def offer(self, frames: bytes) -> bool:
         if self._said_goodbye:
-            raise Gone("nothing may follow a close frame")
+            raise Disconnected("nothing may follow a close frame")
         if self._rest or self._control:
             return False
         self._rest = memoryview(frames)
@@ -96,21 +102,21 @@ class DirectTransport:
         await trio.lowlevel.checkpoint()
 
     async def close(self, receive: Receive, code: int, reason: str) -> None:
-        """The frame goes behind what is left, into a send buffer made larger for it: a client that stopped
-        reading learns the code when it goes on, and nobody waits for it here."""
+        """The frame goes behind the waiting data, into a send buffer enlarged for it: a client that stopped
+        reading gets the code when it reads again, and nothing here waits for it."""
         with trio.move_on_after(CLOSE_GRACE_S, shield=True):
             try:
                 self._end_hypercorns_side()
                 connection = getattr(self._wire.stream, "connection", None)
                 if connection is None:
-                    raise Gone("it left before its handshake was answered")
+                    raise Disconnected("it left before its handshake was answered")
                 self._control += connection.send(CloseConnection(code, short_reason(reason)))
                 self._said_goodbye = True
                 self._limit_buffer(CLOSING_BUFFER_BYTES)
                 await self.flush()
                 await until_disconnect(receive)
-            except (Gone, OSError, LocalProtocolError):
-                pass  # it has left, or has said goodbye first
+            except (Disconnected, OSError, LocalProtocolError):
+                pass  # it has left, or has closed first
         self._closed = True
         if self._rest or self._control:
             with trio.CancelScope(shield=True):
@@ -123,14 +129,14 @@ class DirectTransport:
     # -- the socket ------------------------------------------------------------------------------
 
     def _push(self) -> None:
-        """Give the socket what it takes now. Raises Gone."""
+        """Write what the socket accepts now. Raises Disconnected."""
         try:
             written = os.write(self._wire.socket.fileno(), self._rest)
         except BlockingIOError:
             written = 0
         except OSError as error:
             self._rest, self._control = memoryview(b""), b""
-            raise Gone(str(error)) from error
+            raise Disconnected(str(error)) from error
         self._rest = self._rest[written:]
         if self._rest:
             self._upcalls.wake()
@@ -139,13 +145,13 @@ class DirectTransport:
         try:
             self._wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
         except OSError:
-            pass  # closed already: the next write says so
+            pass  # closed already: the next write raises
 
     async def _writable(self) -> None:
         try:
             await trio.lowlevel.wait_writable(self._wire.socket)
         except (trio.ClosedResourceError, trio.BusyResourceError, OSError) as error:
-            raise Gone(str(error)) from error
+            raise Disconnected(str(error)) from error
 
     # -- hypercorn -------------------------------------------------------------------------------
 
@@ -157,18 +163,18 @@ class DirectTransport:
         return heard
 
     def _end_hypercorns_side(self) -> None:
-        """Without this it would send a close frame of its own when the handler returns."""
+        """Otherwise hypercorn would send a close frame of its own when the handler returns."""
         stream = self._wire.stream
         stream.state = type(stream.state).CLOSED
 
     async def _take_over(self, event: Any) -> None:
-        """In place of WSStream._send_wsproto_event: pongs, and its own reasons to close."""
+        """Replaces WSStream._send_wsproto_event: pongs, and hypercorn's own reasons to close."""
         await trio.lowlevel.checkpoint()  # many pings may come in one read
         if self._closed:
             return
         if isinstance(event, CloseConnection) and event.code == CloseReason.MESSAGE_TOO_BIG:
-            # The server may end the connection right after this: say it now, in our words.
-            event = CloseConnection(Close.PROTOCOL, TOO_LARGE)
+            # The server may end the connection right after this: send our close reason now.
+            event = CloseConnection(CloseCode.PROTOCOL, TOO_LARGE)
             self._upcalls.refuse(TOO_LARGE)
         if isinstance(event, Pong) and not self._upcalls.control():
             return
@@ -178,5 +184,5 @@ class DirectTransport:
                 self._control += data
                 self._upcalls.wake()
             self._said_goodbye = self._said_goodbye or isinstance(event, CloseConnection)
-        except (LocalProtocolError, Gone):
-            pass  # nobody is there to be answered
+        except (LocalProtocolError, Disconnected):
+            pass  # the client is gone

@@ -1,7 +1,7 @@
-"""The door of /ws: one connection from its handshake to its last word.
+"""The endpoint of /ws: one connection from its handshake to its close.
 
-Owns: reading the handshake, the first frame, and seeing that every end of a client is said and contained.
-Must not know: how events are handed out (hub.py, client.py).
+Owns: reading the handshake and the first frame, and that every end of a client has a close code. Must not
+know: how events are sent (hub.py, client.py).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from appliance.http.requests import header_map
 from appliance.live import protocol
 from appliance.live.border import survive
 from appliance.live.client import Client
-from appliance.live.commands import CommandDesk
+from appliance.live.commands import CommandHandler
 from appliance.live.direct import DirectTransport
 from appliance.live.hub import Hub
-from appliance.live.protocol import RESTART, Close, Hello, ProtocolError, parse_hello
-from appliance.live.transport import Gone, PlainTransport
+from appliance.live.protocol import RESTART, CloseCode, Hello, ProtocolError, parse_hello
+from appliance.live.transport import Disconnected, PlainTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Endpoint:
     """Serves WebSocket connections for one hub."""
 
     hub: Hub
-    desk: CommandDesk
+    desk: CommandHandler
     site_id: str
     use_direct: bool
 
@@ -43,32 +43,33 @@ class Endpoint:
         try:
             trace_id = await survive("connection", device, lambda: self._serve(scope, receive, client))
             if trace_id is not None:
-                client.close(Close.INTERNAL, f"the box made an error, trace {trace_id}")
+                client.close(CloseCode.INTERNAL, f"the box made an error, trace {trace_id}")
         finally:
             if (ending := client.ending) is not None:
                 await survive("closing", device, lambda: transport.close(receive, *ending))
             transport.release()
 
     async def _serve(self, scope: Scope, receive: Receive, client: Client) -> None:
-        """The client's whole life; cancelled from outside, it is sent away as at a restart."""
+        """The client's whole connection; cancelled from outside, it is closed as at a restart."""
         try:
             await client.transport.accept(_subprotocol(scope), client.upcalls())
             hello = parse_hello(scope["query_string"])
-        except Gone:
+        except Disconnected:
             return
         except ProtocolError as error:
-            client.close(Close.PROTOCOL, str(error))
+            client.close(CloseCode.PROTOCOL, str(error))
             hello = Hello()
         self._greet(client, hello)
         with self.hub.joined(client):
             try:
                 await client.serve(receive, self.desk)
             except trio.Cancelled:
-                client.close(Close.RESTART, RESTART)
+                client.close(CloseCode.RESTART, RESTART)
                 raise
 
     def _greet(self, client: Client, hello: Hello) -> None:
-        """Set the cursor and queue `connected`. No await between this and joining: the seam has no gap."""
+        """Set the cursor and queue `connected`. No await between this and joining, so that no event is
+        missed."""
         journal = self.hub.journal
         cursor, recovered = protocol.resume(
             hello, epoch=journal.epoch, oldest=journal.oldest, head=journal.head
@@ -88,5 +89,5 @@ class Endpoint:
 
 
 def _subprotocol(scope: Scope) -> str | None:
-    """`bearer, <token>` must be answered with the first of the two; the token waits for pairing."""
+    """`bearer, <token>` must be answered with the first of the two; the token is used once pairing exists."""
     return "bearer" if "bearer" in scope.get("subprotocols", ()) else None

@@ -1,8 +1,8 @@
-"""Every event to every client, each encoded and framed once.
+"""Sends every event to every client, each event encoded and framed once.
 
-Owns: the set of clients, the fan-out, heartbeats, and the end of all of them at a restart. Events are not
-kept here: a client that cannot take them now reads the journal later. Must not know: what an event means,
-how bytes reach a client, what commands do.
+Owns: the set of clients, the fan-out, heartbeats, and closing all of them at a restart. Events are not stored
+here: a client that cannot receive them now reads the journal later. Must not know: what an event means, how
+bytes reach a client, what commands do.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from appliance.kernel.journal import Journal
 from appliance.kernel.signal import Signal
 from appliance.live import protocol
 from appliance.live.client import Client
-from appliance.live.protocol import PING_FRAME, RESTART, SILENT_HEARTBEATS, About, Close, text_frame
+from appliance.live.protocol import PING_FRAME, RESTART, SILENT_HEARTBEATS, About, CloseCode, text_frame
 
-PAGE = 64  # events per fan-out step: one write per client, and never long without a checkpoint
-REST = 2  # the fan-out takes at most a third of the loop: marks and heartbeats come in between
-REST_MIN_S = 0.001  # below this a sleep would take longer than it says
-REST_MAX_S = 0.005  # what a page may wait for the one before
-TICKS = 5  # silence is looked at this often per heartbeat
-STOP_GRACE_S = 3.0  # for all clients together to be told 4001
-LEFT = 1005  # counted for a client that went by itself (RFC 6455 section 7.4.1: no status)
+PAGE = 64  # events per fan-out step: one write per client, and not long without a checkpoint
+REST = 2  # the fan-out takes at most a third of the loop: marks and heartbeats are processed in between
+REST_MIN_S = 0.001  # below this a sleep takes longer than requested
+REST_MAX_S = 0.005  # the longest wait of a page for the one before
+TICKS = 5  # silence is checked this often per heartbeat
+STOP_GRACE_S = 3.0  # seconds for all clients together to receive 4001
+LEFT = 1005  # counted for a client that left by itself (RFC 6455 section 7.4.1: no status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,12 @@ class Hub:
 
     @contextmanager
     def joined(self, client: Client) -> Iterator[None]:
-        """The client is told everything from its cursor on for the length of the block."""
+        """The client gets every event from its cursor on for the length of the block."""
         self.opened += 1
         client.connected_us = self.clock.now_us()
         self.clients.add(client)
         if self.is_stopping:
-            client.close(Close.RESTART, RESTART)
+            client.close(CloseCode.RESTART, RESTART)
         try:
             yield
         finally:
@@ -72,25 +72,25 @@ class Hub:
             self._left.notify()
 
     async def fan_out(self) -> None:
-        """For ever: hand new events to every client. Level-triggered, a page at a time.
+        """Until cancelled: send new events to every client. Level-triggered, a page at a time.
 
-        The first event after a quiet moment leaves at once. After a page it rests in proportion to what the
-        page took, so the faster events come, the more of them share one write per client.
+        The first event after a quiet moment is sent at once. After a page it pauses in proportion to the time
+        the page took, so the faster events come, the more of them share one write per client.
         """
         follower = follow(self.journal)
         while True:
             await follower.wait()
             began_s, after = trio.current_time(), follower.cursor
-            entries = follower.take(PAGE)  # None: too many for memory, every client reads for itself
+            entries = follower.take(PAGE)  # too many for memory, every client reads with its own cursor
             frames = b"".join([text_frame(entry.event) for entry in entries or ()])
             for client in list(self.clients):
                 client.take_events(after if frames else -1, follower.cursor, frames, len(entries or ()))
             await _rest((trio.current_time() - began_s) * REST)
 
     async def pulse(self) -> None:
-        """For ever: heartbeats with a ping, and the end of those who answer neither.
+        """Until cancelled: send heartbeats with a ping, and close clients that answer neither.
 
-        After this box itself stood still nobody is judged for a tick: what came meanwhile is still unread.
+        After a stall of the box itself no client is judged for a tick: what came meanwhile is still unread.
         """
         tick_s = self.heartbeat_s / TICKS
         while True:
@@ -102,28 +102,28 @@ class Hub:
                     self._check_silence()
 
     def _check_silence(self) -> None:
-        """A function of its own: a loop's last client would be kept while `pulse` sleeps."""
+        """A separate function: the loop's last client would be referenced while `pulse` sleeps."""
         for client in list(self.clients):
             client.check_silence(self.heartbeat_s * SILENT_HEARTBEATS)
 
     def _beat(self) -> None:
         payload = protocol.heartbeat(head=self.journal.head, now_us=self.clock.now_us())
-        frames = PING_FRAME + text_frame(payload)  # first: a client may say goodbye on reading a text
+        frames = PING_FRAME + text_frame(payload)  # first: a client may close on reading a text
         for client in list(self.clients):
             if not client.show_latest("heartbeat", payload, frames):
                 client.transport.probe()
 
     def show_latest(self, key: str, payload: bytes) -> None:
-        """A message without seq to everybody; a client that is behind gets only the newest of each key."""
+        """Send a message without seq to every client; one that is behind gets only the newest of each key."""
         frame = text_frame(payload)
         for client in list(self.clients):
             client.show_latest(key, payload, frame)
 
     async def stop(self) -> None:
-        """Tell everybody to come back (4001), and wait until they have left, at most STOP_GRACE_S."""
+        """Close every client with 4001 (come back), and wait until they have left, at most STOP_GRACE_S."""
         self.is_stopping = True
         for client in list(self.clients):
-            client.close(Close.RESTART, RESTART)
+            client.close(CloseCode.RESTART, RESTART)
         with trio.move_on_after(STOP_GRACE_S, shield=True):
             seen = self._left.count
             while self.clients:

@@ -1,7 +1,7 @@
-"""The words of /ws (contract section 4), built and parsed.
+"""The messages of /ws, built and parsed.
 
-Owns: frames both ways, close codes, limits, the resume rule, the flood bucket. Must not know: sockets,
-tasks, the store. Times are the caller's: box time for what is said, monotonic seconds for the bucket.
+Owns: frames in both directions, close codes, limits, the resume rule, the flood bucket. Must not know:
+sockets, tasks, the store. Times are the caller's: box time in messages, monotonic seconds for the bucket.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from appliance.kernel.clock import to_rfc3339
 
 MAX_MESSAGE_BYTES = 64 * 1024  # the same as an HTTP body
 TOO_LARGE = f"a message may have {MAX_MESSAGE_BYTES} bytes"
-REPLAY_MAX = 2000  # missed events replayed at most; beyond that /snapshot is cheaper for both sides
+REPLAY_MAX = 2000  # missed events that are replayed at most; for more, /snapshot is cheaper for both sides
 BACKLOG_MAX = 256  # events a connected client may be behind: 5 s of the busiest game
-REPLIES_MAX = 64  # results and pongs waiting for one client that asks faster than it reads
+REPLIES_MAX = 64  # results and pongs waiting for one client that sends faster than it reads
 ID_CHARS_MAX = 255
 WORD_CHARS_MAX = 32
 RTT_MS_MAX = 3_600_000
 RATE_PER_S = 20.0  # a person with two thumbs makes 5 messages a second
-BURST = 60.0  # a tablet that was away sends its outbox at once
+BURST = 60.0  # a tablet that was offline sends its queue at once
 SILENT_HEARTBEATS = 2.4  # 12 s of silence at a heartbeat of 5 s
 REASON_BYTES_MAX = 123  # RFC 6455 section 5.5: a control frame has 125 bytes, 2 are the code
 
 
-class Close(IntEnum):
-    """4000-4499: come back with your cursor. 4500-4999: do not, something must change first."""
+class CloseCode(IntEnum):
+    """4000-4499: reconnect with your cursor. 4500-4999: do not reconnect until something has changed."""
 
     INTERNAL = 1011
     RESTART = 4001
@@ -50,7 +50,7 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What the address of the connection says."""
+    """The query of the connection's URL."""
 
     since: int | None = None
     epoch: str | None = None
@@ -58,9 +58,9 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a device says of itself with a ping: shown to operators, trusted by nobody.
+    """What a device reports about itself with a ping: shown to operators, not verified.
 
-    `rtt_ms`: its last round trip. `edit_lists`: what its self-test found (ok, ignored, unknown).
+    `rtt_ms`: its last round trip. `edit_lists`: result of its self-test (ok, ignored, unknown).
     """
 
     rtt_ms: float | None = None
@@ -87,7 +87,7 @@ class CommandFrame:
 
 
 def parse_hello(query_string: bytes) -> Hello:
-    """`since` and `epoch` of the query. Raises ProtocolError; other names are not ours to judge."""
+    """`since` and `epoch` of the query. Raises ProtocolError; other names are ignored."""
     try:
         query = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=64))
     except ValueError as error:
@@ -101,10 +101,10 @@ def parse_hello(query_string: bytes) -> Hello:
 
 
 def resume(hello: Hello, *, epoch: str, oldest: int, head: int) -> tuple[int, bool | None]:
-    """(cursor, recovered): where the client goes on, and what `connected` says about it.
+    """(cursor, recovered): where the client continues, and the `recovered` of `connected`.
 
-    True: every missed event follows, in order. False: too far or another epoch, load /snapshot. None: it
-    asked for live only.
+    True: every missed event follows, in order. False: too far behind or another epoch, load /snapshot. None:
+    the client requested only live events.
     """
     if hello.since is None:
         return head, None
@@ -134,13 +134,13 @@ def parse_message(text: str) -> Ping | Auth | CommandFrame:
 
 
 def _about(value: Any) -> About | None:
-    """What can be understood of it; a word that cannot is left out, the ping counts all the same."""
+    """The fields that can be parsed; an invalid one is left out, and the ping still counts."""
     if not isinstance(value, dict):
         return None
 
     def word(name: str) -> str | None:
-        said = value.get(name)
-        return said if isinstance(said, str) and len(said) <= WORD_CHARS_MAX and said.isprintable() else None
+        text = value.get(name)
+        return text if isinstance(text, str) and len(text) <= WORD_CHARS_MAX and text.isprintable() else None
 
     said_ms = value.get("rtt_ms")
     rtt_ms = None
@@ -150,7 +150,7 @@ def _about(value: Any) -> About | None:
 
 
 def _command(value: Mapping[str, Any]) -> CommandFrame:
-    """Only what cannot be answered by a result is a protocol error: without an id nobody is told."""
+    """Only a message that cannot be answered with a result is a protocol error: one without an id."""
     id_, do, body = value.get("id"), value.get("do"), value.get("body", {})
     if not isinstance(id_, str) or not 1 <= len(id_) <= ID_CHARS_MAX or not id_.isprintable():
         raise ProtocolError(f"a command needs an id of 1 to {ID_CHARS_MAX} printable characters")
@@ -159,7 +159,7 @@ def _command(value: Mapping[str, Any]) -> CommandFrame:
     return CommandFrame(id_, do, body)
 
 
-# -- what the server says ----------------------------------------------------------------------------
+# -- messages of the server --------------------------------------------------------------------------
 
 
 def connected(
@@ -209,7 +209,7 @@ PING_FRAME = b"\x89\x00"
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A finished, unmasked text frame: servers' frames are the same bytes for every client."""
+    """A finished, unmasked text frame: a server's frames are the same bytes for every client."""
     return _frame_head(0x81, len(payload)) + payload
 
 
@@ -219,7 +219,7 @@ def binary_frame(payload: bytes) -> bytes:
 
 
 def payload_of(frame: bytes) -> bytes:
-    """What `text_frame` or `binary_frame` was given."""
+    """The payload that was passed to `text_frame` or `binary_frame`."""
     return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
 
 
@@ -232,19 +232,19 @@ def _frame_head(first: int, size: int) -> bytes:
 
 
 def short_reason(reason: str) -> str:
-    """Cut to what fits into a close frame, at a character's border."""
+    """Truncated to fit a close frame, at a character boundary."""
     return reason.encode()[:REASON_BYTES_MAX].decode("utf-8", "ignore")
 
 
 @dataclass(slots=True)
 class Bucket:
-    """Tokens refilled at RATE_PER_S up to BURST. `now_s` never goes back."""
+    """Tokens refilled at RATE_PER_S up to BURST. `now_s` never decreases."""
 
     now_s: float
     tokens: float = BURST
 
     def take(self, now_s: float) -> bool:
-        """One token, or False when there is none."""
+        """Take one token; False when there is none."""
         self.tokens = min(BURST, self.tokens + (now_s - self.now_s) * RATE_PER_S)
         self.now_s = now_s
         if self.tokens < 1:

@@ -1,8 +1,8 @@
-"""The newest parts of every channel as finished WebSocket frames, made once for all who watch.
+"""The newest parts of every channel as finished WebSocket frames, made once for all viewers.
 
-Owns: one read of a part however many want it, and how much of that is kept. Must not know: viewers, sockets.
-A viewer that is being written to refers to the same bytes as the others, so 200 viewers need no more memory
-than one; without this each held copies of its own (900 that did not read: 3.3 GB).
+Owns: one read of a part for all viewers, and how much of that is cached. Must not know: viewers, sockets.
+Writes to several viewers refer to the same bytes, so 200 viewers need no more memory than one; with a copy
+for each, 900 viewers that did not read took 3.3 GB.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ import trio
 from appliance.live.protocol import binary_frame
 
 KEPT_BYTES = 16 << 20  # of all channels: four at 20 Mbit/s for one and a half seconds
-KEPT_MAX = 256  # messages: small ones cost their bookkeeping
+KEPT_MAX = 256  # messages: limits the bookkeeping of many small ones
 
 
 @dataclass(slots=True, eq=False)
 class _Kept:
-    """One message; `making` is held by who makes it."""
+    """One message; `making` is locked while it is made."""
 
     frame: bytes = b""
     making: trio.Lock = field(default_factory=trio.Lock)
 
 
 class SharedParts:
-    """`get` until `clear`; what is oldest is forgotten beyond `limit_bytes`."""
+    """A cache used by `get`, emptied by `clear`; the oldest entries beyond `limit_bytes` are dropped."""
 
     def __init__(self, limit_bytes: int = KEPT_BYTES) -> None:
         self._limit_bytes = limit_bytes
@@ -35,32 +35,32 @@ class SharedParts:
         self.size_bytes = 0
 
     async def get(self, key: Hashable, make: Callable[[], Awaitable[bytes]]) -> bytes:
-        """The frame of `key`; its payload is `make()`, awaited once for everybody who asks meanwhile.
+        """The frame of `key`; its payload is `make()`, awaited once for all concurrent callers.
 
-        What `make` raises goes to the one that made it; the next one tries again.
+        An error of `make` is raised to the caller that ran it; the next caller tries again.
         """
-        kept = self._kept.setdefault(key, _Kept())
-        if not kept.frame:
-            async with kept.making:
-                if not kept.frame:
+        entry = self._kept.setdefault(key, _Kept())
+        if not entry.frame:
+            async with entry.making:
+                if not entry.frame:
                     try:
-                        kept.frame = binary_frame(await make())
+                        entry.frame = binary_frame(await make())
                     finally:
-                        self._account(key, kept)
-        return kept.frame
+                        self._account(key, entry)
+        return entry.frame
 
-    def _account(self, key: Hashable, kept: _Kept) -> None:
-        """Count a message that was made, or forget the attempt; it may have been forgotten meanwhile."""
-        if self._kept.get(key) is not kept:
+    def _account(self, key: Hashable, entry: _Kept) -> None:
+        """Count a message that was made, or drop the failed attempt; it may have been dropped meanwhile."""
+        if self._kept.get(key) is not entry:
             return
-        if kept.frame:
-            self.size_bytes += len(kept.frame)
+        if entry.frame:
+            self.size_bytes += len(entry.frame)
             self._forget_oldest(key)
-        elif not kept.making.statistics().tasks_waiting:
+        elif not entry.making.statistics().tasks_waiting:
             del self._kept[key]
 
     def clear(self) -> None:
-        """Nobody watches: give the memory back."""
+        """No viewers: free the memory."""
         self._kept.clear()
         self.size_bytes = 0
 

@@ -1,7 +1,7 @@
-"""How bytes reach one WebSocket client: the interface, and its plain ASGI form.
+"""How bytes reach one WebSocket client: the interface, and its plain ASGI implementation.
 
-Owns: writing and closing. Must not know: events, cursors, commands. live/direct.py is the fast form; both
-keep the same promises and pass the same tests.
+Owns: writing and closing. Must not know: events, cursors, commands. live/direct.py is the fast
+implementation; both guarantee the same and pass the same tests.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import trio
 from appliance.http.api import Receive, Send
 from appliance.live.protocol import payload_of, short_reason
 
-CLOSE_GRACE_S = 2.0  # for the close frame to leave and the client to answer it
+CLOSE_GRACE_S = 2.0  # seconds for the close frame to be sent and answered
 
 
-class Gone(Exception):
-    """The connection has ended underneath: nothing more can be written."""
+class Disconnected(Exception):
+    """The connection has ended: nothing more can be written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Upcalls:
-    """What a transport tells its client. All are called on the trio thread and return at once."""
+class TransportCallbacks:
+    """Callbacks from a transport to its client. All are called on the trio thread and return at once."""
 
     heard: Callable[[], None]  # bytes came in, pongs included
     control: Callable[[], bool]  # the client sent a ping frame; False: it floods, do not answer
@@ -36,50 +36,51 @@ class Upcalls:
 class Transport(Protocol):
     """One accepted connection. One task at a time calls write and flush."""
 
-    hears_pongs: bool  # False: only messages prove life, not the pongs every client sends by itself
+    # False: only messages prove that the client is alive, not the pongs that clients send automatically
+    hears_pongs: bool
 
-    async def accept(self, subprotocol: str | None, upcalls: Upcalls) -> None:
-        """Finish the handshake. Raises Gone."""
+    async def accept(self, subprotocol: str | None, upcalls: TransportCallbacks) -> None:
+        """Finish the handshake. Raises Disconnected."""
         ...
 
     def offer(self, frames: bytes) -> bool:
-        """Take finished frames now, without waiting; False: not taken, use write. Raises Gone."""
+        """Accept finished frames now, without waiting; False: refused, use write. Raises Disconnected."""
         ...
 
     def probe(self) -> None:
-        """Send a ping with the next bytes, where pongs can be heard."""
+        """Send a ping with the next bytes, if pongs can be received."""
         ...
 
     async def flush(self) -> None:
-        """Wait until everything taken has left. Raises Gone."""
+        """Wait until everything accepted was sent. Raises Disconnected."""
         ...
 
     async def write(self, payloads: Sequence[bytes]) -> None:
-        """Send JSON texts, one message each; always a checkpoint. Raises Gone."""
+        """Send JSON texts, one message each; always a checkpoint. Raises Disconnected."""
         ...
 
     async def write_binary(self, frame: bytes) -> None:
-        """Send one finished binary frame (`binary_frame`), without a copy if possible. Raises Gone."""
+        """Send one finished frame (`binary_frame`), without a copy if possible. Raises Disconnected."""
         ...
 
     def release(self) -> None:
-        """The client is over: forget it, so that its memory is free at once."""
+        """The client has left: drop references, so that its memory is freed at once."""
         ...
 
     async def close(self, receive: Receive, code: int, reason: str) -> None:
-        """Say why, give the client CLOSE_GRACE_S to answer, end the connection."""
+        """Send the reason, give the client CLOSE_GRACE_S to answer, end the connection."""
         ...
 
 
 class PlainTransport:
-    """Nothing but the ASGI specification. A blocked send is released by the listener's TCP_USER_TIMEOUT."""
+    """Uses only the ASGI specification. A blocked send is released by the listener's TCP_USER_TIMEOUT."""
 
     hears_pongs = False
 
     def __init__(self, send: Send) -> None:
         self._send = send
 
-    async def accept(self, subprotocol: str | None, upcalls: Upcalls) -> None:
+    async def accept(self, subprotocol: str | None, upcalls: TransportCallbacks) -> None:
         await send_accept(self._send, subprotocol)
 
     def offer(self, frames: bytes) -> bool:
@@ -115,7 +116,7 @@ async def send_accept(send: Send, subprotocol: str | None) -> None:
     try:
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
     except h11.LocalProtocolError as error:
-        raise Gone("the client sent data before the handshake was over") from error
+        raise Disconnected("the client sent data before the handshake was over") from error
 
 
 async def until_disconnect(receive: Receive) -> None:

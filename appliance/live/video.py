@@ -1,12 +1,11 @@
-"""Live pictures: WS /channels/{id}/live, the recording itself a part behind.
+"""Live video: WS /channels/{id}/live, the recording itself with a delay of one part.
 
-Owns: the stream of one viewer. Text frames say what follows, binary frames are an init segment and then
-whole fragments, from a key frame on. With `?idr=1` an H.264 stream that is entered at a recovery point gets a
-grey IDR picture first, and pictures that lead a recovery point are left out: Chromium's decoder ends with an
-error when it is made to begin there. A viewer that cannot keep up is set
-forward to the newest key: live means now. Parts are read once for all viewers (shared_parts.py), in threads
-of their own limiter; of a viewer that does not read, at most one shared part and its socket's buffer wait,
-and it is dropped.
+Owns: the stream of one viewer. Text frames describe what follows, binary frames are an init segment and then
+complete fragments, from a key frame on. With `?idr=1` an H.264 stream that begins at a recovery point gets a
+grey IDR picture first, and pictures that lead a recovery point are left out: Chromium's decoder fails when it
+begins there. A viewer that cannot keep up skips to the newest key, so that it stays live. Parts are read once
+for all viewers (shared_parts.py), in threads of a separate limiter; for a viewer that does not read, at most
+one shared part and its socket's buffer wait, and it is dropped.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from appliance.kernel.signal import Signal
 from appliance.kernel.threads import in_thread
 from appliance.live.audience import Audience
 from appliance.live.border import survive
-from appliance.live.protocol import RESTART, Close, binary_frame
+from appliance.live.protocol import RESTART, CloseCode, binary_frame
 from appliance.live.shared_parts import SharedParts
-from appliance.live.transport import Gone
+from appliance.live.transport import Disconnected
 from appliance.live.viewer import QUIET_S, Dropped, Viewer
 from appliance.media.bitstream.params import Description
 from appliance.media.cut.live_parts import (
@@ -50,18 +49,18 @@ from appliance.media.mp4.fmp4 import Malformed
 
 log = structlog.get_logger("live")
 
-BEHIND_MAX = 15  # parts (3 s of the embedded recorder's): further back is no longer live
-HISTORY_S = 30  # a stream never begins with more than this: an older key is not begun at
-DESCRIBED_MAX = 64  # sample descriptions kept for those who begin at the same key
+BEHIND_MAX = 15  # parts (3 s of the embedded recorder's): further behind is no longer live
+HISTORY_S = 30  # seconds: a stream never begins at a key older than this
+DESCRIBED_MAX = 64  # sample descriptions cached for viewers that begin at the same key
 SOUND_PARTS = 10  # before and after a key: 2 s of the embedded recorder's
-EMPTY = binary_frame(b"")  # a part with nothing of what is shown
+EMPTY = binary_frame(b"")  # a part with no sample of the tracks shown
 READERS = 8
-PART_BYTES_MAX = 32 << 20  # a second of 250 Mbit/s; what claims to be longer is not sent live
-TRACE = 4000  # close code: an error of ours, come back
+PART_BYTES_MAX = 32 << 20  # a second of 250 Mbit/s; a part that claims to be longer is not sent live
+TRACE = 4000  # close code: an error of ours, reconnect
 
 
 class LiveFootage(Protocol):
-    """What live pictures ask of the recordings."""
+    """The interface that live video needs of the recordings."""
 
     @property
     def changed(self) -> Signal: ...
@@ -69,7 +68,7 @@ class LiveFootage(Protocol):
     def channel_ids(self) -> list[str]: ...
 
     def newest_view(self, channel_id: str) -> SegmentView | None:
-        """The newest segment that has a key, as it is now."""
+        """The newest segment that has a key, at this moment."""
         ...
 
     async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
@@ -94,7 +93,7 @@ class LiveVideo:
         return RawRoute("WS", "/channels/{channel_id}/live", self.handle, "Live pictures as fragmented MP4.")
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
-        """One viewer's life, until it leaves or is sent away."""
+        """One viewer's connection, until it leaves or is closed."""
         channel_id = given["channel_id"]
         if channel_id not in self.footage.channel_ids():
             raise not_found("channel", channel_id)
@@ -114,7 +113,7 @@ class LiveVideo:
         async def watch() -> None:
             try:
                 await viewer.accept()
-            except Gone:
+            except Disconnected:
                 return
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(viewer.listen, receive, nursery.cancel_scope)
@@ -124,7 +123,7 @@ class LiveVideo:
         try:
             trace_id = await survive("live pictures", channel_id, watch)
             if self.stopping.is_set():
-                viewer.end(Close.RESTART, RESTART)
+                viewer.end(CloseCode.RESTART, RESTART)
             elif trace_id is not None:
                 viewer.end(TRACE, f"trace {trace_id}")
         finally:
@@ -138,7 +137,7 @@ class LiveVideo:
         scope.cancel(reason="the box stops")
 
     async def _stream(self, channel_id: str, viewer: Viewer) -> None:
-        """For ever; returns when the viewer has gone, or is to be sent away."""
+        """Until cancelled; returns when the viewer has left, or must be closed."""
         try:
             while True:
                 seen = self.footage.changed.count
@@ -148,15 +147,16 @@ class LiveVideo:
                 viewer.probe_when_quiet()
                 with trio.move_on_after(QUIET_S):
                     await self.footage.changed.wait_past(seen)
-        except Gone:
+        except Disconnected:
             viewer.scope.cancel(reason="the viewer left")
         except Dropped as dropped:
             self.audience.dropped += 1
             log.info("viewer_dropped", channel=channel_id, reason=str(dropped))
-            viewer.end(Close.TOO_SLOW, str(dropped))
+            viewer.end(CloseCode.TOO_SLOW, str(dropped))
 
     async def _catch_up(self, view: SegmentView, viewer: Viewer) -> None:
-        """Send what is new; begin (again) at the newest key when there is no going on from where he is."""
+        """Send what is new; begin (again) at the newest key when the stream cannot continue from its
+        position."""
         old = viewer.view
         if old is not None and old.name == view.name and not _may_be_set_forward(view, viewer.next_part):
             await self._send_parts(view, viewer)
@@ -198,7 +198,8 @@ class LiveVideo:
         await self._send_parts(view, viewer)
 
     async def _describe(self, view: SegmentView, viewer: Viewer, key: Key, *, anew: bool) -> None:
-        """Send the init for the pictures from `key` on; `anew`: a stream begins, which is said before."""
+        """Send the init for the pictures from `key` on; `anew`: a stream begins, announced by a message
+        before it."""
         description, sound = await self._description_of(view, viewer.fd, key)
         viewer.sound = sound = sound if anew else viewer.sound
 
@@ -212,7 +213,7 @@ class LiveVideo:
         viewer.key = key
 
     async def _description_of(self, view: SegmentView, fd: int, key: Key) -> tuple[Description, int]:
-        """How pictures from `key` on are decoded, and the sound track that is to be heard with them."""
+        """The description of pictures from `key` on, and the sound track to send with them."""
         place = _place(view, key)
         known = self.described.get(place)
         if known is None:
@@ -224,17 +225,17 @@ class LiveVideo:
         return known
 
     async def _find_sound(self, view: SegmentView, fd: int, number: int) -> int:
-        """The first sound track with sound around this part; 0: what is announced does not come.
+        """The first sound track with sound around this part; 0: there is no sound although it is announced.
 
-        Sound comes in bursts: one part may have none of it.
+        Sound comes in bursts: a single part may have none.
         """
-        heard: set[int] = set()
+        tracks_with_sound: set[int] = set()
         sounds = [track.id for track in view.init.sounds]
         for where in view.parts[max(0, number - SOUND_PARTS) : number + SOUND_PARTS] if sounds else ():
-            heard |= tracks_in(await self._read(fd, where.offset, where.moof_size), view.init)
-            if sounds[0] in heard:
+            tracks_with_sound |= tracks_in(await self._read(fd, where.offset, where.moof_size), view.init)
+            if sounds[0] in tracks_with_sound:
                 break
-        return next((each for each in sounds if each in heard), 0)
+        return next((each for each in sounds if each in tracks_with_sound), 0)
 
     async def _open(self, view: SegmentView) -> int:
         return await in_thread(self.footage.open_fd, view.name, limiter=self.threads)
@@ -246,7 +247,7 @@ class LiveVideo:
             viewer.view = view
 
     async def _send_part(self, view: SegmentView, viewer: Viewer, number: int) -> None:
-        """One part; where pictures come that are decoded otherwise, in pieces with an init before each."""
+        """One part; if its pictures change their description, in pieces with an init before each."""
         begin: Key | None = None
         for key in keys_of_part(view, number):
             known = viewer.key
@@ -309,7 +310,7 @@ def _place(view: SegmentView, key: Key) -> tuple[object, ...]:
 
 
 def _follows(old: SegmentView, new: SegmentView) -> bool:
-    """True when `new` goes on where `old` ends, with tracks that one stream can hold."""
+    """True when `new` continues where `old` ends, with tracks that one stream can contain."""
     if old.init.mtxi is None or new.init.mtxi is None:
         return False
     same = new.keys[0].format_id == old.keys[-1].format_id and _tracks(old) == _tracks(new)
@@ -326,19 +327,19 @@ def _tracks(view: SegmentView) -> list[object]:
 
 
 def _may_be_set_forward(view: SegmentView, next_part: int) -> bool:
-    """The viewer is too far behind to be live, and there is a key after what he has got."""
+    """The viewer is too far behind to be live, and there is a key after what it has received."""
     return len(view.parts) - next_part > BEHIND_MAX and view.keys[-1].part >= next_part
 
 
 def _age_s(view: SegmentView, key: Key) -> float:
-    """How long before the newest picture a key is."""
+    """How much older than the newest picture a key is."""
     newest = next((part.video_end for part in reversed(view.parts) if part.video_tfdt >= 0), key.pts)
     assert view.init.video is not None  # a view with keys has video
     return (newest - key.pts) / view.init.video.timescale
 
 
 def begin_message(view: SegmentView, key: Key, description: Description, sound: int) -> dict[str, object]:
-    """What a player needs before the init segment: the type to open, and what the timeline means.
+    """What a player needs before the init segment: the MIME type, and the meaning of the timeline.
 
     `arrived_at` is the wall time of arrival of `media_s` on the stream's timeline, latency not taken off.
     """

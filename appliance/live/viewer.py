@@ -1,6 +1,6 @@
-"""One viewer of live pictures: where it is in the recording, and what it may do.
+"""One viewer of live video: its position in the recording, and its limits.
 
-Owns: its descriptor, its transport, how long it may leave a message unread, how much it may say. Must not
+Owns: its descriptor, its transport, how long it may leave a message unread, how much it may send. Must not
 know: parts, other viewers.
 """
 
@@ -16,19 +16,19 @@ import trio
 from appliance.http.api import Receive, Send
 from appliance.kernel import json
 from appliance.live.direct import DirectTransport
-from appliance.live.protocol import PING_FRAME, Bucket, Close
-from appliance.live.transport import PlainTransport, Transport, Upcalls
+from appliance.live.protocol import PING_FRAME, Bucket, CloseCode
+from appliance.live.transport import PlainTransport, Transport, TransportCallbacks
 from appliance.media.index.view import Key, SegmentView
 
 T = TypeVar("T")
 
-TAKE_S = 4.0  # for one message, which is 0.2 to 1 s of pictures: a link that needs longer cannot show them
-QUIET_S = 5.0  # without a picture (the camera is off) it is asked whether it is there still
+TAKE_S = 4.0  # seconds for one message, which is 0.2 to 1 s of pictures: a slower link cannot show them
+QUIET_S = 5.0  # seconds without a picture (the camera is off) until a ping checks that it is still there
 FLOOD = "a viewer has nothing to say: at most 20 messages a second"
 
 
 class Dropped(Exception):
-    """The viewer is sent away for this reason, and may come back."""
+    """The viewer is closed for this reason, and may come back."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,8 +36,8 @@ class Viewer:
     """The segment, the number of the next part to send, and the one open descriptor.
 
     `key`: the newest one whose init was sent. `sound`: id of the sound track it gets, 0 for none.
-    `leading_of`: the stream began at this recovery point, pictures shown before it are to be left out.
-    `with_idr`: its player begins at an IDR picture and nowhere else.
+    `leading_of`: the stream began at this recovery point; pictures shown before it are left out. `with_idr`:
+    its player can only begin at an IDR picture.
     """
 
     transport: Transport
@@ -59,18 +59,21 @@ class Viewer:
         return cls(DirectTransport.behind(send) or PlainTransport(send))
 
     async def accept(self) -> None:
-        """Finish the handshake. Raises Gone."""
-        upcalls = Upcalls(_nothing, self._spend, lambda why: self.end(Close.PROTOCOL, why), _nothing)
+        """Finish the handshake. Raises Disconnected."""
+        upcalls = TransportCallbacks(
+            _nothing, self._spend, lambda why: self.end(CloseCode.PROTOCOL, why), _nothing
+        )
         await self.transport.accept(None, upcalls)
 
     def end(self, code: int, reason: str) -> None:
-        """Send it away. The first reason counts."""
+        """Close it. The first reason counts."""
         if self.ending is None:
             self.ending = (code, reason)
         self.scope.cancel(reason=reason)
 
     async def listen(self, receive: Receive, scope: trio.CancelScope) -> None:
-        """Viewers have nothing to say; what they send is dropped until they leave. Then cancels `scope`."""
+        """Read and drop what the viewer sends (viewers send nothing of use) until it leaves. Then cancels
+        `scope`."""
         with self.scope:
             while (await receive())["type"] != "websocket.disconnect" and self._spend():
                 pass
@@ -81,12 +84,12 @@ class Viewer:
         await self._within(self.transport.write, [json.encode(message)])
 
     async def say_once(self, message: Mapping[str, object]) -> None:
-        """Say it unless it was the last thing said."""
+        """Send the message unless it was the last one sent."""
         if message != self._said:
             await self.say(message)
 
     async def show(self, frame: bytes) -> None:
-        """One finished binary frame. Raises Gone, or Dropped when it is not taken in TAKE_S."""
+        """Send one finished binary frame. Raises Disconnected; Dropped when it is not accepted in TAKE_S."""
         await self._within(self.transport.write_binary, frame)
 
     async def _within(self, write: Callable[[T], Awaitable[None]], what: T) -> None:
@@ -97,7 +100,7 @@ class Viewer:
         self._shown_s = trio.current_time()
 
     def probe_when_quiet(self) -> None:
-        """What is sent makes the kernel notice a viewer that has vanished. Raises Gone."""
+        """Sending something makes the kernel notice a viewer that has vanished. Raises Disconnected."""
         if trio.current_time() - self._shown_s > QUIET_S:
             self._shown_s = trio.current_time()
             self.transport.offer(PING_FRAME)
@@ -105,16 +108,16 @@ class Viewer:
     def _spend(self) -> bool:
         if self._bucket.take(trio.current_time()):
             return True
-        self.end(Close.PROTOCOL, FLOOD)
+        self.end(CloseCode.PROTOCOL, FLOOD)
         return False
 
     def turn_to(self, view: SegmentView, next_part: int, fd: int) -> None:
-        """Go on in another segment, of which `fd` is the viewer's from now on."""
+        """Continue in another segment; the viewer owns `fd` from now on."""
         self.leave()
         self.view, self.next_part, self.fd = view, next_part, fd
 
     def leave(self) -> None:
-        """Give the descriptor back, once: its number may be somebody else's the moment after."""
+        """Close the descriptor, once: its number may be reused at once."""
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)

@@ -1,1 +1,1 @@
-"""Operations: what the person with a screwdriver sees. Health, logs, figures, doctor, fsck, export."""
+"""Operations: health, logs, figures, doctor, fsck, export."""

@@ -1,6 +1,6 @@
-"""`appliance backup` and `appliance restore`: the database as one file, and back.
+"""`appliance backup` and `appliance restore`: copy the database to one file, and restore it.
 
-Recordings and clip files are no part of it: clips whose files are gone are cut again from the recordings.
+Recordings and clip files are not included: clips whose files are gone are cut again from the recordings.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from appliance.settings import Settings
 
 
 class NoBackup(OSError):
-    """There is nothing to copy, or the copy is no good."""
+    """There is nothing to copy, or the copy is damaged."""
 
 
 def backup_to(settings: Settings, file: Path) -> int:
-    """A copy of the database at `file`; returns its size in bytes. Works beside a running box.
+    """Copy the database to `file`; returns its size in bytes. Works while the box runs.
 
     Raises NoBackup, OSError.
     """
@@ -33,14 +33,14 @@ def backup_to(settings: Settings, file: Path) -> int:
 
 
 def restore_from(settings: Settings, file: Path) -> Path | None:
-    """Put the backup `file` in place of the database, with a new epoch; returns where the old one is kept.
+    """Put the backup `file` in place of the database, with a new epoch; returns where the old one was moved.
 
     Raises StateBusy while the box runs, NoBackup, OSError.
     """
     state_dir = settings.storage.state_dir
     with hold_state(state_dir):
         try:
-            kept = install(state_dir / "box.db", file, BoxClock.start(None, None).now_us())
+            moved_to = install(state_dir / "box.db", file, BoxClock.start(None, None).now_us())
         except ValueError as error:
             raise NoBackup(str(error)) from error
-    return kept if kept.exists() else None
+    return moved_to if moved_to.exists() else None

@@ -1,4 +1,4 @@
-"""The actor that notices a step of the wall clock, and lets box time follow when no session runs.
+"""The actor that detects a step of the wall clock, and lets box time follow it when no session runs.
 
 Owns: `boot_id` and `clock_offset_us` in `meta`, and the event `clock_step`. Box time itself never steps
 during a session (design section 6).
@@ -22,9 +22,9 @@ LOOK_S = 1.0
 
 
 async def adopt_clock(store: Store, clock: BoxClock) -> bool:
-    """Go on with this boot's offset, or keep the one just taken. Before anything else asks the time.
+    """Use this boot's stored offset, or store the one just taken. Call before anything else uses the clock.
 
-    Returns whether the machine was started anew since the box last ran: by hand, or by a power cut.
+    Returns whether the machine was rebooted since the box last ran: by a person, or by a power cut.
     """
 
     known = await store.read(_known)
@@ -33,7 +33,8 @@ async def adopt_clock(store: Store, clock: BoxClock) -> bool:
         return False
     try:
         await store.write(lambda tx: _keep(tx, clock.boot_id, clock.offset_us))
-    except Unavailable as error:  # a full disk stops no start; only a later start of this boot takes another
+    # a full disk does not prevent a start; only a later start in this boot takes another offset
+    except Unavailable as error:
         log.warning("clock_offset_not_kept", reason=error.detail)
         return True
     return "boot_id" in known
@@ -49,7 +50,7 @@ async def run_clock_watch(
     clock: BoxClock,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Look once a second. Start: at once. Stop: cancel. A disk that refuses a step is waited out."""
+    """Check once a second. Start: at once. Stop: cancel. A step that cannot be written is retried."""
     told_us = 0
     task_status.started()
     while True:
@@ -71,7 +72,7 @@ async def run_clock_watch(
 
 
 def _stepped(tx: Tx, clock: BoxClock, by_us: int, is_news: bool) -> bool:
-    """Announce a new step; True when box time may follow it, which is then already written."""
+    """Journal a new step; True when box time may follow it, which is then already stored."""
     if is_news:
         tx.append("clock_step", "clock", {"by_s": by_us / 1e6})
     running = tx.value(

@@ -1,8 +1,7 @@
-"""What must be true of rows, plans, files and journal together. Pure: facts in, findings out.
+"""What must be consistent between rows, plans, files and journal. Pure: facts in, findings out.
 
 Owns: the invariants. A clip that is ready has a plan; a plan's sizes add up; its bytes are in its file or in
-the recordings; nothing lies in clips_dir that nobody knows; the journal has no holes and agrees with
-the rows.
+the recordings; every file in clips_dir has a row; the journal has no holes and agrees with the rows.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from dataclasses import dataclass, replace
 
 OURS = re.compile(r"([0-9a-f-]{36}/[0-9a-f-]{36}-m\d+|thumbs/.+)\.(mp4|jpg|partial|tmp)")
 UNFINISHED = (".partial", ".tmp")
-ASIDE = "aside/"  # what the box keeps for a while, and counts in /readyz
+ASIDE = "aside/"  # files that the box keeps for a while, and counts in /readyz
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One broken promise. `mend` names the repair that is safe, "" when there is none."""
+    """One violated invariant. `mend` names the safe repair, "" when there is none."""
 
     code: str
     subject: str
@@ -55,7 +54,7 @@ class PlanRow:
 
     @property
     def is_file_only(self) -> bool:
-        """An export: encoded anew, so its file is all there is of it."""
+        """An export: encoded anew, so it exists only as its file."""
         return not self.header_bytes and not self.ranges
 
 
@@ -72,23 +71,23 @@ class JournalFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """Everything the database and the disks say, read while nothing changes."""
+class BoxFacts:
+    """All facts from the database and the disks, read while nothing changes."""
 
     clips: Sequence[ClipRow]
     plans: Sequence[PlanRow]
     garbage: frozenset[str]  # paths that will be deleted
     deleted_files: frozenset[str]  # paths of deleted clips: in garbage, or already gone
     clip_files: Mapping[str, int]  # path in clips_dir -> bytes
-    recordings: Mapping[str, int]  # recording -> bytes, of those a plan names
+    recordings: Mapping[str, int]  # recording -> bytes, of those that a plan refers to
     journal: JournalFacts
-    database: Sequence[str] = ()  # what SQLite's own checks said
+    database: Sequence[str] = ()  # results of SQLite's own checks
 
 
-def check(facts: Facts) -> list[Finding]:
-    """Every broken promise, the gravest kinds first."""
+def check(facts: BoxFacts) -> list[Finding]:
+    """Every violated invariant, the gravest kinds first."""
     return [
-        *(Finding("database", "box.db", said) for said in facts.database),
+        *(Finding("database", "box.db", error) for error in facts.database),
         *_journal(facts.journal),
         *_clips(facts),
         *_plans(facts),
@@ -110,16 +109,19 @@ def _journal(journal: JournalFacts) -> Iterator[Finding]:
         )
     if not journal.count and journal.head and journal.rows:
         yield Finding("journal_gap", "journal", f"is empty although it counted to {journal.head}")
-    is_pruned = journal.first > 1  # old entries go first: a row without an entry may be older than the first
+    # old entries are deleted first: a row without an entry may be older than the first
+    is_pruned = journal.first > 1
     for subject, rev in journal.rows.items():
-        told = journal.newest.get(subject)
-        if told is None and not is_pruned:
+        journaled_rev = journal.newest.get(subject)
+        if journaled_rev is None and not is_pruned:
             yield Finding("never_told", subject, "no journal entry tells of it")
-        elif told is not None and told != rev:
-            yield Finding("told_otherwise", subject, f"the row has rev {rev}, the journal told rev {told}")
+        elif journaled_rev is not None and journaled_rev != rev:
+            yield Finding(
+                "told_otherwise", subject, f"the row has rev {rev}, the journal told rev {journaled_rev}"
+            )
 
 
-def _clips(facts: Facts) -> Iterator[Finding]:
+def _clips(facts: BoxFacts) -> Iterator[Finding]:
     plans = {(plan.clip_id, plan.media_rev): plan for plan in facts.plans}
     for clip in facts.clips:
         subject = f"clip:{clip.id}"
@@ -138,7 +140,7 @@ def _clips(facts: Facts) -> Iterator[Finding]:
             yield Finding("picture_missing", subject, detail, mend="forget_picture")
 
 
-def _plans(facts: Facts) -> Iterator[Finding]:
+def _plans(facts: BoxFacts) -> Iterator[Finding]:
     current = {(clip.id, clip.ready_media_rev) for clip in facts.clips}
     for plan in facts.plans:
         subject = f"clip:{plan.clip_id} m{plan.media_rev}"
@@ -182,7 +184,7 @@ def _lost_ranges(plan: PlanRow, recordings: Mapping[str, int]) -> str:
     return ""
 
 
-def _files(facts: Facts) -> Iterator[Finding]:
+def _files(facts: BoxFacts) -> Iterator[Finding]:
     known = set(facts.garbage) | set(facts.deleted_files)
     known.update(plan.file_path for plan in facts.plans if plan.file_path)
     known.update(clip.thumbnail_path for clip in facts.clips if clip.thumbnail_path)
@@ -191,7 +193,7 @@ def _files(facts: Facts) -> Iterator[Finding]:
         known.add(f"{session_of.get(plan.clip_id, '')}/{plan.clip_id}-m{plan.media_rev}.mp4")
         known.add(f"thumbs/{plan.clip_id}-m{plan.media_rev}.jpg")
         known.add(f"thumbs/{plan.clip_id}-m{plan.media_rev}-key.jpg")
-    for clip in facts.clips:  # an export under way; what a crash left of it goes at the next start
+    for clip in facts.clips:  # a running export; its remains after a crash are deleted at the next start
         if clip.status in ("pending", "processing"):
             name = f"{clip.session_id}/{clip.id}-m{clip.media_rev}"
             known.update((f"{name}.partial", f"{name}.mp4"))

@@ -1,7 +1,7 @@
-"""[storage] reserve_gb and [retention] min_free_gb held against the disk they are about.
+"""[storage] reserve_gb and [retention] min_free_gb compared with the disks they apply to.
 
-Owns: asking the disk, and the words. A figure larger than the disk is a mistake in the file, and would have
-the box delete every recording for an aim it cannot reach.
+Owns: measuring the disk, and the messages. A limit larger than the disk is a mistake in the file, and would
+make the box delete every recording without ever meeting it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _RECORDING: Final = ".mp4"
 
 
 class Room(NamedTuple):
-    """The file system of a folder; bytes. `ours`: what its recordings hold, where they were counted."""
+    """The file system of a folder; bytes. `ours`: the size of its recordings, where they were counted."""
 
     total: int
     free: int
@@ -32,17 +32,17 @@ class Room(NamedTuple):
 
 
 def refuse_impossible(settings: Settings) -> None:
-    """For a start: raises SettingsError for a limit that is no smaller than the whole disk.
+    """For `serve`: raises SettingsError for a limit that is no smaller than the whole disk.
 
-    A limit that only other files on the disk stand in the way of does not stop a box on the day of a game:
-    retention keeps 1 GB free instead, and /readyz is red.
+    A limit that cannot be met only because of other files does not stop a box on the day of a game: retention
+    keeps 1 GB free instead, and /readyz is red.
     """
     if problems := list(_too_large(settings, room_of(settings.storage.recordings_dir))):
         raise SettingsError(problems)
 
 
 def refuse_unreachable(settings: Settings) -> None:
-    """For check-config: raises SettingsError also where deleting all recordings would not be enough."""
+    """For `check-config`: raises SettingsError also when deleting all recordings would not be enough."""
     room = room_of(settings.storage.recordings_dir, count=True)
     if problems := list(_too_large(settings, room)):
         raise SettingsError(problems)
@@ -64,26 +64,26 @@ def _too_large(settings: Settings, room: Room | None) -> Iterator[str]:
 
 
 def room_of(folder: Path, *, count: bool = False) -> Room | None:
-    """The disk of `folder` or of its nearest parent that is there; `count`: with its recordings' bytes.
+    """The disk of `folder` or of its nearest existing parent; `count`: with its recordings' bytes.
 
-    None where no disk answers: a disk that is not mounted is /readyz's to say.
+    None when no disk answers: a disk that is not mounted is reported by /readyz.
     """
     there = folder
     while not there.exists() and there != there.parent:
         there = there.parent
     try:
-        found = os.statvfs(there)
+        stats = os.statvfs(there)
         ours = sum(_sizes(folder)) if count else None
     except OSError:
         return None
-    return Room(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, ours)
+    return Room(stats.f_blocks * stats.f_frsize, stats.f_bavail * stats.f_frsize, ours)
 
 
 def _sizes(folder: Path) -> Iterator[int]:
     for parent, _, names in os.walk(folder):
         for name in names:
             if not name.endswith(_RECORDING):
-                continue  # what else lies there is not ours to delete
+                continue  # other files there are not ours to delete
             try:
                 yield os.lstat(os.path.join(parent, name)).st_size
             except FileNotFoundError:

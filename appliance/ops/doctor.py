@@ -1,7 +1,7 @@
-"""`appliance doctor`: looks at what the box needs, whether it runs or not. One line each, with a fix.
+"""`appliance doctor`: checks what the box needs, whether it runs or not. One line each, with a fix.
 
-Owns: the looking. Judgement of measured figures is in pure functions beside each look. Changes nothing but a
-scratch file it removes again.
+Owns: the measuring. The judgement of measured figures is in pure functions beside each check. Changes nothing
+except a scratch file that it removes.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from appliance.ops.ports import tcp_port, udp_port
 from appliance.ops.pulse import disk_space
 from appliance.recorder.srt import libsrt
 from appliance.settings import Settings
-from appliance.workers.jobs import FenceReport, SelfcheckJob
-from appliance.workers.protocol import Done, Hello, Request
+from appliance.workers.jobs import EscapeReport, SelfcheckJob
+from appliance.workers.protocol import Done, WorkerHello, WorkerRequest
 from appliance.workers.unit import SOCKET_DIR
 from appliance.workers.worker import Worker, WorkerLost, open_worker
 
 SYNCS = 20
 SPEED_BYTES = 16 * 2**20
-SYNC_WARN_S = 0.05  # a mark waits for one fsync: beyond this people feel it
+SYNC_WARN_S = 0.05  # a mark waits for one fsync: above this people notice the delay
 SPEED_WARN = 20e6  # bytes per second: eight cameras at 8 Mbit/s, twice over
 NEEDED_CODECS = ("h264", "hevc", "mjpeg")
 RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 NEEDED_RMEM = 8_388_608  # udpReadBufferSize of config/mediamtx.yml
-PATIENCE_S = 30.0  # a dead disk or a stuck server must not hold the whole report
+PATIENCE_S = 30.0  # seconds for one check: a dead disk or a stuck server must not block the whole report
 
 Look = Callable[[Settings], Awaitable[dict[str, Part]]]
 
 
 async def examine(settings: Settings) -> dict[str, Part]:
-    """Every part by name, in the order they are shown. Never raises for what it finds."""
-    found: dict[str, Part] = {}
+    """Every part by name, in display order. Never raises because of a finding."""
+    parts: dict[str, Part] = {}
     for name, look in _LOOKS.items():
         with trio.move_on_after(PATIENCE_S) as limit:
-            found.update(await look(settings))
+            parts.update(await look(settings))
         if limit.cancelled_caught:
-            found[name] = Part("bad", f"no answer in {PATIENCE_S:g} s", "is a disk or a server stuck?")
-    return found
+            parts[name] = Part("bad", f"no answer in {PATIENCE_S:g} s", "is a disk or a server stuck?")
+    return parts
 
 
 async def _clock(settings: Settings) -> dict[str, Part]:
@@ -68,13 +68,13 @@ def clock_sync_part(is_synchronised: bool | None, max_error_s: float) -> Part:
 
 
 async def _disks(settings: Settings) -> dict[str, Part]:
-    found: dict[str, Part] = {}
+    parts: dict[str, Part] = {}
     for name, folder in (
         ("state", settings.storage.state_dir),
         ("recordings", settings.storage.recordings_dir),
     ):
-        found[f"disk_{name}"] = await in_thread(_disk, folder, settings, abandon_on_cancel=True)
-    return found
+        parts[f"disk_{name}"] = await in_thread(_disk, folder, settings, abandon_on_cancel=True)
+    return parts
 
 
 def _disk(folder: Path, settings: Settings) -> Part:
@@ -143,7 +143,7 @@ async def _mediamtx(settings: Settings) -> dict[str, Part]:
 def record_part(
     configured: Sequence[RecordSettings], channels: Sequence[str], recordings_dir: Path
 ) -> Part | None:
-    """What of MediaMTX's settings keeps a channel's footage from the index; None: nothing."""
+    """A setting of MediaMTX that prevents a channel's footage from being indexed; None: none."""
     by_name = {path.name: path for path in configured}
     catch_all = next((path for path in configured if path.name.startswith(("all", "~"))), None)
     for channel_id in channels:
@@ -169,13 +169,13 @@ async def _network(settings: Settings) -> dict[str, Part]:
         return {"receive_buffer": Part("warn", f"{RMEM_MAX} cannot be read", "is this Linux?")}
     external = settings.recorder.mode == "external"
     uses_srt = external or any((each.input_url or "").startswith("srt:") for each in settings.channels)
-    found = {"receive_buffer": receive_buffer_part(bytes_max, external=external, uses_srt=uses_srt)}
+    parts = {"receive_buffer": receive_buffer_part(bytes_max, external=external, uses_srt=uses_srt)}
     if external and not settings.server.local_port:
         hint = (
             "set server.local_port, or take the runOn lines out of mediamtx.yml; the disk is looked at anyway"
         )
-        found["hook"] = Part("warn", "server.local_port = 0: MediaMTX's hook calls nobody", hint)
-    return found
+        parts["hook"] = Part("warn", "server.local_port = 0: MediaMTX's hook calls nobody", hint)
+    return parts
 
 
 def _rmem_max() -> int | None:
@@ -186,7 +186,7 @@ def _rmem_max() -> int | None:
 
 
 def receive_buffer_part(bytes_max: int, *, external: bool, uses_srt: bool) -> Part:
-    """net.core.rmem_max against what config/mediamtx.yml asks for (udpReadBufferSize)."""
+    """net.core.rmem_max compared with config/mediamtx.yml (udpReadBufferSize)."""
     detail = f"net.core.rmem_max is {bytes_max}"
     if bytes_max >= NEEDED_RMEM or not uses_srt:
         return Part("ok", detail)
@@ -199,14 +199,14 @@ def receive_buffer_part(bytes_max: int, *, external: bool, uses_srt: bool) -> Pa
 
 async def _ports(settings: Settings) -> dict[str, Part]:
     server = settings.server
-    found = {"port": await tcp_port(server.host, server.port, "server.port")}
+    parts = {"port": await tcp_port(server.host, server.port, "server.port")}
     if server.local_port:
-        found["local_port"] = await tcp_port("127.0.0.1", server.local_port, "server.local_port")
+        parts["local_port"] = await tcp_port("127.0.0.1", server.local_port, "server.local_port")
     for channel in settings.channels:
         url = urlsplit(channel.input_url or "")
         if settings.recorder.mode == "embedded" and url.scheme == "srt" and not url.hostname and url.port:
-            found[f"srt_{channel.id}"] = udp_port(url.port, is_ours=found["port"].detail.endswith("ours"))
-    return found
+            parts[f"srt_{channel.id}"] = udp_port(url.port, is_ours=parts["port"].detail.endswith("ours"))
+    return parts
 
 
 async def _srt(settings: Settings) -> dict[str, Part]:
@@ -231,12 +231,12 @@ async def _workers(settings: Settings) -> dict[str, Part]:
     return {"codecs": codecs_part(hello), "workers": sandbox_part(hello, tried)}
 
 
-async def _try_out(worker: Worker) -> FenceReport:
-    """Let the worker try to get out: to a port of ours, and to a file that every account can read."""
+async def _try_out(worker: Worker) -> EscapeReport:
+    """Make the worker try to escape: to a port of ours, and to a file that every account can read."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         job = SelfcheckJob(listener.socket.getsockname()[1], "/proc/self/status")
-        request = Request(1, job.kind, job.args(), job.cpu_s, job.output_bytes)
+        request = WorkerRequest(1, job.kind, job.args(), job.cpu_s, job.output_bytes)
         with trio.move_on_after(job.wall_s):
             reply = await worker.run(request, [], lambda _: None)
             if isinstance(reply, Done):
@@ -245,7 +245,7 @@ async def _try_out(worker: Worker) -> FenceReport:
     raise WorkerLost(f"its self-check took longer than {job.wall_s:g} s")
 
 
-def codecs_part(hello: Hello) -> Part:
+def codecs_part(hello: WorkerHello) -> Part:
     versions = f"PyAV {hello.versions.get('pyav', '?')}, FFmpeg {hello.versions.get('ffmpeg', '?')}"
     missing = [codec for codec in NEEDED_CODECS if codec not in hello.codecs]
     if missing:
@@ -253,9 +253,9 @@ def codecs_part(hello: Hello) -> Part:
     return Part("ok", f"{versions}: {', '.join(hello.codecs)}")
 
 
-def sandbox_part(hello: Hello, tried: FenceReport) -> Part:
-    """What holds a worker in, by what it says, and whether it holds: `tried` is what the worker could do.
-    A unit's fences are systemd's; a child of ours makes its own."""
+def sandbox_part(hello: WorkerHello, tried: EscapeReport) -> Part:
+    """The sandbox of a worker by its own report, and whether it holds: `tried` is what the worker could do. A
+    unit's sandbox is systemd's; a child process makes its own."""
     box = hello.sandbox
     kind = "a systemd unit" if box.as_unit else "a child process (development)"
     open_doors = [

@@ -1,7 +1,7 @@
 """`appliance export SESSION --format json`: a session that can be read without a box.
 
-Owns: the manifest's shape (`schema_version`) and the folder's layout: manifest.json and clips/<clip id>.mp4.
-Files are copies of the plans' bytes, the same that were ever served. Works beside a running box: it reads.
+Owns: the manifest's format (`schema_version`) and the folder's layout: manifest.json and clips/<clip id>.mp4.
+Files are copies of the plans' bytes, the same as are served. Works while the box runs: it only reads.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ExportError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ExportReport:
     """`left_out`: (clip id, reason) of clips listed in the manifest without a file."""
 
     clips: int
@@ -40,21 +40,21 @@ class Report:
     left_out: tuple[tuple[str, str], ...]
 
 
-async def export_session(settings: Settings, session_id: str, out: Path) -> Report:
+async def export_session(settings: Settings, session_id: str, out: Path) -> ExportReport:
     """Write the session into `out`. Raises ExportError, OSError."""
     path = settings.storage.state_dir / "box.db"
     if not path.exists():
         raise ExportError(f"no database at {path}")
     async with open_store(path, BoxClock.start(None, None)) as store:
-        found = await store.read(partial(read_session, session_id=session_id))
-    if found is None:  # raised outside the block, which would wrap it in a group
+        session = await store.read(partial(read_session, session_id=session_id))
+    if session is None:  # raised outside the block, which would wrap it in an exception group
         raise ExportError(f"no session {session_id}")
-    manifest, plans = found
+    manifest, plans = session
     return await in_thread(write_session, manifest, plans, settings, out)
 
 
 def read_session(tx: ReadTx, session_id: str) -> tuple[dict[str, Any], dict[str, Row]] | None:
-    """The manifest, and the plan each of its clips plays, by clip id. None: no such session."""
+    """The manifest, and the plan that each of its clips plays, by clip id. None: no such session."""
     session = tx.one("SELECT * FROM sessions WHERE id = ? AND deleted_us IS NULL", (session_id,))
     if session is None:
         return None
@@ -71,7 +71,7 @@ def read_session(tx: ReadTx, session_id: str) -> tuple[dict[str, Any], dict[str,
         "as_of_seq": tx.head(),
         "epoch": tx.value("SELECT value FROM meta WHERE key = 'epoch'"),
         "session": _shown(session),
-        **{table: [_shown(row) for row in found] for table, found in rows.items()},
+        **{table: [_shown(row) for row in table_rows] for table, table_rows in rows.items()},
     }
     plans = tx.all(
         "SELECT plans.* FROM plans JOIN clips ON clips.id = clip_id AND plans.media_rev = ready_media_rev"
@@ -82,22 +82,22 @@ def read_session(tx: ReadTx, session_id: str) -> tuple[dict[str, Any], dict[str,
 
 
 def _shown(row: Row) -> dict[str, Any]:
-    """The row in the API's words: `*_us` instants as RFC 3339, durations in seconds."""
-    found: dict[str, Any] = {}
+    """The row as in the API: `*_us` instants as RFC 3339, durations in seconds."""
+    shown: dict[str, Any] = {}
     for name, value in row.items():
         if name in _NOT_SHOWN:
             continue
         if name in _JSON_TEXT:
-            found[name] = None if value is None else json.decode(value.encode())
+            shown[name] = None if value is None else json.decode(value.encode())
         elif name in _SPANS:
-            found[_SPANS[name]] = None if value is None else value / 1e6
+            shown[_SPANS[name]] = None if value is None else value / 1e6
         elif name.endswith("_us"):
-            found[_INSTANTS.get(name, name[:-3])] = None if value is None else to_rfc3339(value)
+            shown[_INSTANTS.get(name, name[:-3])] = None if value is None else to_rfc3339(value)
         elif name.startswith("is_") or name == "auto_closed":
-            found[name] = bool(value)
+            shown[name] = bool(value)
         else:
-            found[name] = value
-    return found
+            shown[name] = value
+    return shown
 
 
 _SPANS = {"duration_us": "duration", "preroll_us": "preroll_s", "ready_after_us": "ready_after_s"}
@@ -110,8 +110,10 @@ _INSTANTS = {
 }
 
 
-def write_session(manifest: dict[str, Any], plans: dict[str, Row], settings: Settings, out: Path) -> Report:
-    """Clip files first, the manifest last: where it stands, the folder is complete. Blocks."""
+def write_session(
+    manifest: dict[str, Any], plans: dict[str, Row], settings: Settings, out: Path
+) -> ExportReport:
+    """Write the clip files first, the manifest last: if it exists, the folder is complete. Blocks."""
     folder = out / "clips"
     folder.mkdir(parents=True, exist_ok=True)
     size_bytes = 0
@@ -134,11 +136,11 @@ def write_session(manifest: dict[str, Any], plans: dict[str, Row], settings: Set
     draft = out / "manifest.json.tmp"
     draft.write_bytes(json.encode(manifest) + b"\n")
     os.replace(draft, out / "manifest.json")
-    return Report(written, size_bytes, tuple(left_out))
+    return ExportReport(written, size_bytes, tuple(left_out))
 
 
 class _Lost(Exception):
-    """The clip's bytes are not there any more."""
+    """The clip's bytes no longer exist."""
 
 
 def _write_clip(plan: Row, settings: Settings, target: Path) -> int:
@@ -158,7 +160,7 @@ def _write_clip(plan: Row, settings: Settings, target: Path) -> int:
 
 
 def _bytes_of(plan: Row, settings: Settings) -> Iterator[bytes]:
-    """The file where there is one of the right size, else header and ranges."""
+    """The file if there is one of the right size, else header and ranges."""
     if plan["file_path"] is not None:
         path = settings.storage.clips / plan["file_path"]
         if path.is_file() and path.stat().st_size == plan["size"]:

@@ -1,8 +1,8 @@
-"""`appliance fsck`: gathers the facts consistency.py judges, and mends what is safe to mend.
+"""`appliance fsck`: gathers the facts that consistency.py judges, and repairs what is safe to repair.
 
-Safe means: nothing that was ever shown is lost by it. A picture or file that is gone is forgotten (it is
-made again from the plan); an unfinished file nobody knows is deleted; a finished one is moved to the folder
-`aside` of the clips, where the box keeps it for a week more and says so. The rest is for a person.
+Safe means: nothing that was ever shown is lost. A reference to a missing picture or file is removed (it is
+made again from the plan); an unfinished file without a row is deleted; a finished one is moved to the folder
+`aside` of the clips, where the box keeps it for a week more and reports it. The rest is for a person.
 """
 
 from __future__ import annotations
@@ -20,11 +20,20 @@ from appliance.kernel.clock import BoxClock
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx, Row, Tx
-from appliance.ops.consistency import ASIDE, ClipRow, Facts, Finding, JournalFacts, PlanRow, check, repaired
+from appliance.ops.consistency import (
+    ASIDE,
+    BoxFacts,
+    ClipRow,
+    Finding,
+    JournalFacts,
+    PlanRow,
+    check,
+    repaired,
+)
 from appliance.ops.lock import StateBusy, hold_state
 from appliance.settings import Settings
 
-SETTLE_S = 1.0  # between two looks at a running box: what both saw is no passing state
+SETTLE_S = 1.0  # seconds between two checks of a running box: what both report is not a passing state
 
 _KINDS = (("session", "sessions"), ("play", "plays"), ("clip", "clips"), ("tag", "tags"))
 
@@ -34,10 +43,10 @@ class NoDatabase(OSError):
 
 
 async def check_box(settings: Settings, repair: bool) -> list[Finding]:
-    """Every finding; with `repair`, those that could be mended are marked so.
+    """Every finding; with `repair`, those that were repaired are marked.
 
-    Works on a running box too, then reports only what holds over two looks. Raises StateBusy when `repair`
-    is asked for while the box runs, NoDatabase.
+    Works on a running box too, and then reports only what two checks in a row report. Raises StateBusy when
+    `repair` is requested while the box runs, NoDatabase.
     """
     path = settings.storage.state_dir / "box.db"
     if not path.exists():
@@ -68,7 +77,7 @@ async def _look(store: Store, settings: Settings) -> list[Finding]:
     return check(facts)
 
 
-def gather(tx: ReadTx, clips: Path, recordings: Path) -> Facts:
+def gather(tx: ReadTx, clips: Path, recordings: Path) -> BoxFacts:
     """One snapshot of the database, then the disks. Blocks; runs in a reader's thread."""
     clip_rows = [
         ClipRow(**row)
@@ -88,7 +97,7 @@ def gather(tx: ReadTx, clips: Path, recordings: Path) -> Facts:
         "SELECT plans.file_path AS path FROM plans JOIN clips ON clips.id = clip_id"
         " WHERE clips.deleted_us IS NOT NULL AND plans.file_path IS NOT NULL"
     )
-    return Facts(
+    return BoxFacts(
         clips=clip_rows,
         plans=plans,
         garbage=frozenset(row["path"] for row in tx.all("SELECT path FROM garbage")),
@@ -116,17 +125,17 @@ def _files(folder: Path) -> Iterable[tuple[str, int]]:
             try:
                 yield str(path.relative_to(folder)), path.lstat().st_size
             except FileNotFoundError:
-                pass  # deleted while we looked
+                pass  # deleted during the check
 
 
 def _sizes(folder: Path, names: Iterable[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for name in names:
         try:
-            found[name] = (folder / name).stat().st_size
+            sizes[name] = (folder / name).stat().st_size
         except OSError:
-            pass  # absent: that is the fact
-    return found
+            pass  # missing: it is left out
+    return sizes
 
 
 def _journal(tx: ReadTx) -> JournalFacts:
@@ -150,11 +159,11 @@ def _journal(tx: ReadTx) -> JournalFacts:
 
 
 def _database(tx: ReadTx) -> list[str]:
-    said = [str(row[0]) for row in tx.db.execute("PRAGMA integrity_check(20)")]
-    said = [line for line in said if line != "ok"]
+    errors = [str(row[0]) for row in tx.db.execute("PRAGMA integrity_check(20)")]
+    errors = [line for line in errors if line != "ok"]
     for table, row_id, parent, _ in tx.db.execute("PRAGMA foreign_key_check"):
-        said.append(f"row {row_id} of {table} names a missing row of {parent}")
-    return said
+        errors.append(f"row {row_id} of {table} names a missing row of {parent}")
+    return errors
 
 
 async def _mend(store: Store, settings: Settings, finding: Finding) -> Finding:
@@ -172,8 +181,8 @@ async def _mend(store: Store, settings: Settings, finding: Finding) -> Finding:
 
 
 def _set_aside(clips: Path, subject: str) -> bool:
-    """As clips/housekeeping/strays.py does at a start, which counts what is there. False: an older one is
-    there and stays."""
+    """Move a file as clips/housekeeping/strays.py does at startup, which counts the files there. False: an
+    older one is there and stays."""
     target = clips / ASIDE / subject
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -185,7 +194,7 @@ def _set_aside(clips: Path, subject: str) -> bool:
 
 
 def _forget(tx: Tx, finding: Finding) -> None:
-    """The row no longer names what is gone. No revision: what the clip shows has not changed."""
+    """Remove the row's reference to a missing file. No revision: what the clip shows has not changed."""
     clip_id = finding.subject.removeprefix("clip:").split(" m")[0]
     if finding.mend == "forget_picture":
         tx.run("UPDATE clips SET thumbnail_path = NULL WHERE id = ?", (clip_id,))

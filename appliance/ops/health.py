@@ -1,7 +1,7 @@
-"""Health: one part per thing that can be wrong, in words for a person, with what to do now.
+"""Health: one part per thing that can be wrong, in text for people, with what to do now.
 
-Owns: the parts' model, the pure judgement of figures, and the board /readyz shows. Nothing here looks at the
-machine: run_health (pulse.py) measures, the composition root adds what other actors know.
+Owns: the parts' model, the pure judgement of figures, and the board that /readyz shows. Nothing here
+measures: pulse.py does, and the composition root adds the state of other actors.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ GB = 10**9
 QUEUE_WARN = 500  # half of what the store lets wait
 PROBE_WARN_S = 1.0
 PROBE_BAD_S = 10.0
-WAL_WARN_BYTES = 64 * 2**20  # a reader holds the checkpoint back
-FULL_BYTES = 16 * 2**20  # whatever the settings ask for: seconds of recording, or some hundred marks
+WAL_WARN_BYTES = 64 * 2**20  # a reader prevents the checkpoint
+FULL_BYTES = 16 * 2**20  # whatever the settings are: seconds of recording, or some hundred marks
 STEP_WARN_US = 100_000
 STEP_BAD_US = 500_000
 
@@ -26,7 +26,7 @@ STEP_BAD_US = 500_000
 class Part:
     """One line of /readyz and of doctor. `hint`: what to do now; None when there is nothing to do.
 
-    `figures`: what `detail` says, for programs (hours, bytes, seconds, counts by name); shown when given.
+    `figures`: the values in `detail`, for programs (hours, bytes, seconds, counts by name); shown when given.
     """
 
     status: Status
@@ -35,8 +35,8 @@ class Part:
     figures: Mapping[str, float | None] | None = None
 
     def shown(self) -> dict[str, Any]:
-        said: dict[str, Any] = {"status": self.status, "detail": self.detail, "hint": self.hint}
-        return said if self.figures is None else {**said, "figures": dict(self.figures)}
+        shown: dict[str, Any] = {"status": self.status, "detail": self.detail, "hint": self.hint}
+        return shown if self.figures is None else {**shown, "figures": dict(self.figures)}
 
 
 Look = Callable[[], Part]
@@ -44,7 +44,7 @@ Look = Callable[[], Part]
 
 @dataclass(slots=True)
 class Board:
-    """Everybody's parts. `add` at start; `parts` asks each at the moment it is called (no I/O)."""
+    """All parts. `add` at start; `parts` calls each one's function (no I/O)."""
 
     _looks: dict[str, Look] = field(default_factory=dict)
 
@@ -59,7 +59,7 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class DiskSpace:
-    """Bytes of the file system a folder is on; -1: it could not be asked."""
+    """Bytes of the file system that a folder is on; -1: could not be measured."""
 
     path: str
     free_bytes: int
@@ -68,7 +68,8 @@ class DiskSpace:
 
 
 def disk_part(space: DiskSpace, *, reserve_bytes: float, min_free_bytes: float) -> Part:
-    """Below `reserve_bytes` old footage goes whatever its age; `min_free_bytes` is what retention aims at."""
+    """Below `reserve_bytes` old footage is deleted whatever its age; `min_free_bytes` is retention's
+    target."""
     if space.free_bytes < 0:
         return Part("bad", f"{space.path}: {space.error}", "mount the disk, or correct [storage]")
     free = f"{space.free_bytes / GB:.1f} GB of {space.total_bytes / GB:.1f} GB free at {space.path}"
@@ -97,7 +98,7 @@ def clock_part(step_us: int) -> Part:
 
 
 def store_part(*, queue: int, probe_s: float | None, silent_s: float, error: str) -> Part:
-    """`probe_s`: how long the last answered probe took; `silent_s`: since then; `error`: what it answered."""
+    """`probe_s`: duration of the last answered probe; `silent_s`: time since then; `error`: its error."""
     if probe_s is None or silent_s > PROBE_BAD_S:
         return Part(
             "bad", f"no answer for {silent_s:.0f} s, {queue} writes waiting", "is the state disk dead?"
@@ -111,7 +112,7 @@ def store_part(*, queue: int, probe_s: float | None, silent_s: float, error: str
 
 
 def journal_part(*, head: int, oldest: int, wal_bytes: int, lost: Sequence[str] = ()) -> Part:
-    """`lost`: durable cursors that entries were pruned past."""
+    """`lost`: durable cursors whose next entries were pruned."""
     if lost:
         detail = f"entries were deleted before {', '.join(lost)} had them: away for over 90 days, or 2 GB"
         return Part("bad", detail, "nothing: it starts again from a snapshot as soon as it is online")
@@ -129,7 +130,7 @@ def loop_part(lag_s: float) -> Part:
 
 
 def safe_mode_part(off: Sequence[str], reason: str, next_in_s: float | None = None) -> Part:
-    """`off`: what is held back, in words, in the order in which it is turned on again."""
+    """`off`: the parts held back, as text, in the order in which they are turned on again."""
     if not off:
         return Part("ok", "off")
     tried = "" if next_in_s is None else f"; {off[0]}: tried again in {max(0, next_in_s) / 60:.0f} min"

@@ -1,4 +1,4 @@
-"""One daemon per state folder: two would cut, delete and number against each other."""
+"""One daemon per state folder: two would cut, delete and number the same rows."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ class StateBusy(OSError):
 
 
 class StateLock:
-    """The lock of a state folder. The kernel's: it ends with the process, however it ends; the file stays."""
+    """The lock of a state folder. A kernel lock: it ends with the process, however it ends; the file
+    stays."""
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / LOCK
         self._descriptor = -1
 
     def take(self) -> None:
-        """Hold the folder. On a disk that cannot be written the file of an earlier run is locked as it is.
+        """Lock the folder. On a disk that cannot be written, the file of an earlier run is locked as it is.
 
         Raises StateBusy at once when another process holds it, or OSError.
         """
@@ -44,7 +45,7 @@ class StateLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Let go of the folder; nothing when it is not held."""
+        """Release the folder; no effect when it is not held."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)

@@ -1,8 +1,8 @@
 """Logs: one JSON object per line to stdout, with journald's priority in front when journald reads it.
 
-Owns: the format, for our own words (structlog) and for libraries' (logging). Must not know who logs what.
-On a terminal lines are for people. Access is not logged; context (session, clip, client, trace) travels in
-structlog's context variables.
+Owns: the format, for our own messages (structlog) and for libraries' (logging). Must not know which module
+logs what. On a terminal lines are formatted for people. Requests are not logged; context (session, clip,
+client, trace) is in structlog's context variables.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from appliance.kernel.clock import to_rfc3339, wall_us
 Style = Literal["json", "journal", "human"]
 
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "exception": 3, "critical": 2}
-# At "info" they write every request's address, and the address of a WHEP session is its only secret.
+# At "info" they log every request's URL, and the URL of a WHEP session is its only secret.
 _CHATTY = ("httpx", "httpcore")
 _SECRET = ("password", "token", "authorization", "secret", "cookie")
 
-GROUP_DEPTH = 100  # exception groups within each other; a daemon has about 20
+GROUP_DEPTH = 100  # nested exception groups; a daemon has about 20
 GROUP_WIDTH = 20  # exceptions shown of one group
 
 Event = MutableMapping[str, Any]
@@ -34,10 +34,10 @@ Event = MutableMapping[str, Any]
 def choose_style(stream: TextIO, journal_stream: str) -> Style:
     """How to write to `stream`; `journal_stream` is $JOURNAL_STREAM ("device:inode" of journald's socket)."""
     try:
-        found = os.fstat(stream.fileno())
+        stats = os.fstat(stream.fileno())
     except (OSError, ValueError):
         return "json"
-    if journal_stream == f"{found.st_dev}:{found.st_ino}":
+    if journal_stream == f"{stats.st_dev}:{stats.st_ino}":
         return "journal"
     return "human" if stream.isatty() else "json"
 
@@ -85,8 +85,8 @@ def _writers(style: Style, colours: bool) -> list[Any]:
 
 
 def _exception_text(exc_info: Any) -> str:
-    """The traceback down to its leaves. Python's own stops at ten groups within each other, and every layer
-    of the daemon is one: what had failed was the part it left out."""
+    """The traceback including all nested groups. Python's own stops at ten nested groups, and every layer of
+    the daemon is one: the actual error was in the part it left out."""
     kind, error, trace = exc_info
     return "".join(
         traceback.TracebackException(
@@ -100,7 +100,7 @@ def _write_exception(stream: TextIO, exc_info: Any) -> None:
 
 
 def _stamp(logger: Any, method: str, event: Event) -> Event:
-    """The wall clock, for people who compare with other machines' logs; the journal carries box time."""
+    """The wall clock, for comparing with other machines' logs; the journal has box time."""
     event["time"] = to_rfc3339(wall_us())
     return event
 
@@ -118,7 +118,7 @@ def _take_priority(logger: Any, method: str, event: Event) -> Event:
 
 
 def _with_priority(logger: Any, method: str, event: Event) -> str:
-    """sd-daemon(3): "<4>" at a line's start is its priority; journald takes it off."""
+    """sd-daemon(3): "<4>" at a line's start is its priority; journald removes it."""
     priority = event.pop("_priority")
     line = structlog.processors.JSONRenderer(ensure_ascii=False)(logger, method, event)
     return f"<{priority}>{line if isinstance(line, str) else line.decode()}"

@@ -1,4 +1,4 @@
-"""Times the event loop: a step that is too long is logged with its task, the longest turn is measured."""
+"""Measures the event loop: a step that is too long is logged with its task, the longest turn is reported."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import trio
 
 log = structlog.get_logger("loop")
 
-SLOW_STEP_S = 0.1  # a step this long is felt by everybody who waits for an answer
+SLOW_STEP_S = 0.1  # a step this long delays every waiting answer noticeably
 
 
 @dataclass(slots=True, eq=False)
 class LoopWatch(trio.abc.Instrument):
     """Times every step of the event loop: `trio.run(..., instruments=[watch])`.
 
-    A turn is what lies between two looks at the sockets; its length is how late any timer or answer may be.
-    `on_turn` gets every turn's length in seconds (for the metrics); keep it below a microsecond.
+    A turn is the time between two polls of the sockets; its length is how late a timer or answer may be.
+    `on_turn` gets every turn's length in seconds (for the metrics); it must take less than a microsecond.
     """
 
     slow_step_s: float = SLOW_STEP_S
@@ -31,7 +31,7 @@ class LoopWatch(trio.abc.Instrument):
     _clock: Callable[[], float] = field(default=time.perf_counter)
 
     def take_worst_turn_s(self) -> float:
-        """The longest turn since the last call, the one under way included."""
+        """The longest turn since the last call, including the present one."""
         worst_s = self.worst_turn_s
         if self._turn_began_s is not None:
             worst_s = max(worst_s, self._clock() - self._turn_began_s)

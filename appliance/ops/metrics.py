@@ -1,7 +1,7 @@
-"""Figures for Prometheus: names, meanings and how they are fed.
+"""Figures for Prometheus: names, meanings and sources.
 
-Owns: a registry of our own (no process or Python figures nobody asked for). Gauges are asked when scraped;
-what happened is counted from the journal, like every other reader, so a figure and an event cannot disagree.
+Owns: a separate registry (without the default process and Python figures). Gauges are computed when scraped;
+events are counted from the journal, like every other reader, so a figure and an event cannot disagree.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from appliance.kernel.follow import follow
 from appliance.kernel.journal import Entry, Journal
 
 READY_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0)
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second line per figure that nobody reads
+disable_created_metrics()  # a second line per figure that is never used
 
-MARKS_MAX = 1000  # ended clips that are not ready yet; the oldest are forgotten
+MARKS_MAX = 1000  # ended clips that are not ready yet; the oldest are dropped
 
 
 class _Gauges(Collector):
-    """Gauges that are asked at the moment of the scrape."""
+    """Gauges that are computed at the moment of the scrape."""
 
     def __init__(self) -> None:
         self.single: dict[str, tuple[str, Callable[[], float]]] = {}
@@ -49,7 +49,7 @@ class _Gauges(Collector):
 
 
 class Metrics:
-    """The box's figures. `render()` is what /metrics answers."""
+    """The box's figures. `render()` is the answer of /metrics."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -90,7 +90,7 @@ async def run_journal_metrics(
     metrics: Metrics,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Count what the journal tells, from now on. Start: at once. Stop: cancel. Raises: StoreBroken."""
+    """Count the journal's entries, from now on. Start: at once. Stop: cancel. Raises: StoreBroken."""
     reader = MarkReader(metrics)
     follower = follow(journal)
     task_status.started()
@@ -100,7 +100,7 @@ async def run_journal_metrics(
 
 
 class MarkReader:
-    """Turns journal entries into figures: when a clip got its end, and when it could be played."""
+    """Converts journal entries to figures: when a clip got its end, and when it could be played."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -122,7 +122,7 @@ class MarkReader:
             self._metrics.clock_steps.inc()
 
     def _clip(self, entry: Entry) -> None:
-        """A clip's first entry with a duration is its OUT; when that lies ahead of it, its end is."""
+        """A clip's first entry with a duration is its OUT; if its end lies after that, the end counts."""
         clip = json.decode(entry.event).get("clip") or {}
         if clip.get("status") != "pending" or not clip.get("duration") or entry.subject in self._ended_us:
             return

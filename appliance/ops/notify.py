@@ -1,4 +1,4 @@
-"""What we tell systemd: READY, STATUS, WATCHDOG, STOPPING (sd_notify(3), one datagram each).
+"""Messages to systemd: READY, STATUS, WATCHDOG, STOPPING (sd_notify(3), one datagram each).
 
 Owns: the datagram. Must not know when to send what: watchdog.py and the composition root do.
 """
@@ -15,12 +15,12 @@ log = structlog.get_logger("notify")
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """`address` is $NOTIFY_SOCKET; empty: nobody listens and every message is dropped."""
+    """`address` is $NOTIFY_SOCKET; empty: every message is dropped."""
 
     address: str = ""
 
     async def send(self, *assignments: str) -> None:
-        """Send `NAME=value` lines. Never raises for a listener that is gone: the box runs without systemd."""
+        """Send `NAME=value` lines. Never raises when no process listens: the box runs without systemd too."""
         if not self.address:
             await trio.lowlevel.checkpoint()
             return

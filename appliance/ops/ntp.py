@@ -1,4 +1,5 @@
-"""Does the kernel hold its clock synchronised? Asked of the kernel itself (adjtimex(2)), not of a service."""
+"""Whether the kernel's clock is synchronised, read from the kernel itself (adjtimex(2)), not from a
+service."""
 
 from __future__ import annotations
 
@@ -10,13 +11,13 @@ _MAX_ERROR_AT = 24  # struct timex on 64-bit Linux: modes, padding, offset, freq
 
 
 def is_synchronised() -> bool | None:
-    """True or False as the kernel says; None when it does not let us ask."""
+    """The kernel's answer; None when it does not permit the call."""
     state, _ = _ask()
     return None if state is None else state != _TIME_ERROR
 
 
 def max_error_s() -> float:
-    """The kernel's bound of its clock's error, seconds; 16 s stands for "unknown"."""
+    """The kernel's bound of its clock's error, seconds; 16 s means "unknown"."""
     return _ask()[1]
 
 

@@ -1,4 +1,5 @@
-"""Is a port free, ours already, or somebody else's? Asked by trying, then by asking who answers."""
+"""Whether a port is free, used by our own box, or by another program: tested by binding, then by a
+request."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ ANSWER_MAX_BYTES = 64 * 1024
 
 
 async def tcp_port(host: str, port: int, setting: str) -> Part:
-    """`setting` is the dotted path to change when the port is somebody else's."""
+    """`setting` is the dotted path to change when another program uses the port."""
     where = f"{host}:{port}"
     try:
         _try(socket.SOCK_STREAM, host, port)
@@ -32,7 +33,7 @@ async def tcp_port(host: str, port: int, setting: str) -> Part:
 
 
 def udp_port(port: int, *, is_ours: bool) -> Part:
-    """A camera's SRT port. In use while our own box runs is as it should be."""
+    """A camera's SRT port. While our own box runs it is expected to be in use."""
     try:
         _try(socket.SOCK_DGRAM, "0.0.0.0", port)
     except OSError as error:
@@ -52,16 +53,16 @@ def _try(kind: socket.SocketKind, host: str, port: int) -> None:
 
 
 async def _is_ours(host: str, port: int) -> bool:
-    """Does /version, or /healthz on the local listener, answer as the box does?"""
-    asked = "127.0.0.1" if host == "0.0.0.0" else "::1" if host == "::" else host
-    version = await _get(asked, port, "/version")
+    """Whether /version, or /healthz on the local listener, answers as the box does."""
+    address = "127.0.0.1" if host == "0.0.0.0" else "::1" if host == "::" else host
+    version = await _get(address, port, "/version")
     if isinstance(version, dict) and "site_id" in version:
         return True
-    return await _get(asked, port, "/healthz") == {"status": "ok"}
+    return await _get(address, port, "/healthz") == {"status": "ok"}
 
 
 async def _get(host: str, port: int, path: str) -> object:
-    """The JSON a plain HTTP GET answers with, or None."""
+    """The JSON answer of a plain HTTP GET, or None."""
     request = f"GET {path} HTTP/1.0\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     answer = b""
     try:

@@ -1,8 +1,8 @@
-"""Taking out what is too old to be of use: journal entries and idempotency keys.
+"""Delete journal entries and idempotency keys that are too old to be of use.
 
-Owns: the rules, and the deleting in small closures that never hold up a mark. A journal entry goes after 30
-days, or later when a durable cursor has not passed it yet; after 90 days, or when the journal is larger than
-2 GB, it goes in any case, and a cursor it was still needed for is marked `needs_resync`.
+Owns: the rules, and deleting in small transactions that never delay a mark. A journal entry is deleted after
+30 days, or later when a durable cursor has not passed it yet; after 90 days, or when the journal is larger
+than 2 GB, it is deleted in any case, and a cursor that still needed it is marked `needs_resync`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ KEEP_FOR_CURSORS_S = 90 * 24 * 3600
 JOURNAL_MAX_BYTES = 2e9
 EVERY_S = 3600.0
 BATCH = 200  # rows per closure: well under a millisecond
-SAMPLE = 1000  # of the newest entries: the size of all is estimated by their mean
-ROW_BYTES = 120  # of an entry beside its body: columns, and its share of pages and indexes
+SAMPLE = 1000  # newest entries: the size of all is estimated by their mean
+ROW_BYTES = 120  # bytes of an entry besides its body: columns, and its share of pages and indexes
 
 
 async def run_pruning(*, store: Store, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    """Prune once an hour until cancelled; a disk that refuses is tried again then. Raises: StoreBroken."""
+    """Prune once an hour until cancelled; a failing disk is retried then. Raises: StoreBroken."""
     task_status.started()
     while True:
         try:
@@ -59,7 +59,7 @@ def _prune_keys(tx: Tx, keep_us: int) -> int:
 
 
 def _journal_due_to(tx: ReadTx) -> int:
-    """The seq up to which entries are due; 0: none is. Never the newest entry: the head is read from it."""
+    """The seq up to which entries are due; 0: none. Never the newest entry: the head is read from it."""
     newest = tx.value("SELECT max(seq) FROM journal") or 0
     passed = min((cursor.seq for cursor in all_cursors(tx) if not cursor.needs_resync), default=newest)
     due_to = _too_large_to(tx)
@@ -67,13 +67,14 @@ def _journal_due_to(tx: ReadTx) -> int:
         age_s = (tx.now_us - int(str(ts_us))) / 1e6
         if age_s > (KEEP_JOURNAL_S if int(str(seq)) <= passed else KEEP_FOR_CURSORS_S):
             due_to = int(str(seq))
-        elif age_s >= 0:  # below 0 the clock was set back since: the entries after it tell its age
+        elif age_s >= 0:  # below 0 the clock was set back since: later entries give its age
             break
     return min(due_to, newest - 1)
 
 
 def _too_large_to(tx: ReadTx) -> int:
-    """The seq up to which entries go because the journal is larger than JOURNAL_MAX_BYTES; 0: it is not."""
+    """The seq up to which entries are deleted because the journal exceeds JOURNAL_MAX_BYTES; 0: it does
+    not."""
     first, last = (tx.value(f"SELECT {end}(seq) FROM journal") or 0 for end in ("min", "max"))
     sample = f"SELECT body FROM journal ORDER BY seq DESC LIMIT {SAMPLE}"
     each = ROW_BYTES + float(tx.value(f"SELECT avg(length(body)) FROM ({sample})") or 0)
@@ -81,7 +82,7 @@ def _too_large_to(tx: ReadTx) -> int:
 
 
 def _prune_journal(tx: Tx, due_to: int) -> tuple[int, Sequence[str]] | None:
-    """(new oldest seq, cursors it came too early for), or None when nothing was due."""
+    """(new oldest seq, cursors that still needed deleted entries), or None when nothing was due."""
     due = "SELECT seq FROM journal WHERE seq <= ? ORDER BY seq LIMIT ?"
     if not tx.run(f"DELETE FROM journal WHERE seq IN ({due})", (due_to, BATCH)):
         return None

@@ -1,7 +1,7 @@
 """The actor that measures what health and metrics show: disk, database, loop, clock.
 
-Owns: the newest figures. Looks every second at what is free to ask and every five at the disks, in a thread:
-a dead disk may hang statvfs, and then only this figure grows old.
+Owns: the newest figures. Checks every second what costs nothing, and every five the disks, in a thread: a
+dead disk may block statvfs, and then only this figure becomes old.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Pulse:
     lost_cursors: tuple[str, ...] = ()
 
     def trouble(self) -> str | None:
-        """Why the watchdog must not be fed, or None. Disk full is no reason: the store still answers."""
+        """Why the watchdog must not be pinged, or None. A full disk is no reason: the store still answers."""
         silent_s = trio.current_time() - self.answered_at_s
         if silent_s > PROBE_BAD_S:
             return f"the store has not answered for {silent_s:.0f} s"
@@ -77,10 +77,11 @@ async def run_pulse(
     metrics: Metrics,
     task_status: trio.TaskStatus[Pulse] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Measure for ever; puts parts `disk_<name>` (one per folder), store, journal and loop on the board.
+    """Measure until cancelled; puts parts `disk_<name>` (one per folder), store, journal and loop on the
+    board.
 
-    Start: when the first probe was answered and the disks were asked once. Stop: cancel.
-    Raises: StoreBroken when the store ends.
+    Start: when the first probe was answered and the disks were measured once. Stop: cancel. Raises:
+    StoreBroken when the store ends.
     """
     pulse = Pulse(answered_at_s=trio.current_time())
     await _probe(store, pulse)
@@ -106,7 +107,7 @@ async def _look_again(store: Store, loop: LoopWatch, pulse: Pulse) -> None:
 
 async def _probe(store: Store, pulse: Pulse) -> None:
     """One transaction through the writer: a COMMIT or a typed error is an answer. An empty one writes nothing
-    and succeeds on a full disk, so after a refused change it is a real one, until it succeeds."""
+    and succeeds on a full disk, so after a refused change the probe writes, until that succeeds."""
     began_s = trio.current_time()
     try:
         await store.write(_write_probe if store.refused else lambda tx: None)
@@ -118,7 +119,7 @@ async def _probe(store: Store, pulse: Pulse) -> None:
 
 
 def _write_probe(tx: Tx) -> None:
-    """As much as a mark writes: a row of some pages, in place of the one before."""
+    """As much as a mark writes: a row of some pages, replacing the one before."""
     tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES ('write_probe', hex(randomblob(8192)))")
 
 
@@ -129,18 +130,18 @@ async def _ask_disks(pulse: Pulse, folders: Mapping[str, Path], database: Path) 
 
 
 async def _ask_cursors(pulse: Pulse, store: Store) -> None:
-    with suppress(Unavailable):  # said by the store's own part
+    with suppress(Unavailable):  # reported by the store's own part
         cursors = await store.read(all_cursors)
         pulse.lost_cursors = tuple(cursor.name for cursor in cursors if cursor.needs_resync)
 
 
 def disk_space(folder: Path) -> DiskSpace:
-    """Free space for us (not root's reserve) where `folder` is. Blocks."""
+    """Space free for the daemon's user (not root's reserve) where `folder` is. Blocks."""
     try:
-        found = os.statvfs(folder)
+        stats = os.statvfs(folder)
     except OSError as error:
         return DiskSpace(str(folder), -1, -1, error.strerror or str(error))
-    return DiskSpace(str(folder), found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+    return DiskSpace(str(folder), stats.f_bavail * stats.f_frsize, stats.f_blocks * stats.f_frsize)
 
 
 def _wal_bytes(database: Path) -> int:

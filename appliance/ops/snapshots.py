@@ -1,7 +1,7 @@
-"""Copies of the database on a schedule, and the witness that says how far it had come.
+"""Copies of the database on a schedule, and the witness file with its newest state.
 
-Owns: when a copy is made, that it is whole before it has a name, how many are kept. What is done with them is
-in kernel/rescue.py. A disk that refuses is said in /readyz and tried again.
+Owns: when a copy is made, that it is complete before it gets its name, how many are kept. Restoring them is
+in kernel/rescue.py. A failing disk is reported in /readyz and retried.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LATE_S: Final = 3 * EVERY_S
 
 @dataclass(slots=True)
 class Snapshots:
-    """What the actor has done. `made_s`: monotonic time of the newest copy of this run."""
+    """The actor's state. `made_s`: monotonic time of the newest copy of this run."""
 
     began_s: float
     made_s: float | None = None
@@ -49,10 +49,10 @@ class Snapshots:
 
 
 def snapshot_files(folder: Path, site_id: str | None = None) -> list[Path]:
-    """Copies of the database in the folder, newest first. With `site_id` those of that site, and those that
-    do not say whose they are: several boxes may keep theirs on one disk."""
-    found = sorted(folder.glob("box-*.db"), reverse=True)
-    return found if site_id is None else [one for one in found if fact_of(one, SITE) in (None, site_id)]
+    """Copies of the database in the folder, newest first. With `site_id` those of that site, and those
+    without a site: several boxes may keep theirs on one disk."""
+    files = sorted(folder.glob("box-*.db"), reverse=True)
+    return files if site_id is None else [file for file in files if fact_of(file, SITE) in (None, site_id)]
 
 
 async def run_snapshots(
@@ -63,7 +63,7 @@ async def run_snapshots(
     folder: Path,
     task_status: trio.TaskStatus[Snapshots] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Copy the database into `folder` each ten minutes in which it changed, and keep its witness.
+    """Copy the database into `folder` each ten minutes in which it changed, and update its witness.
 
     Start: after the first witness. Stop: cancel.
     """
@@ -104,8 +104,8 @@ async def _copy(store: Store, clock: Clock, folder: Path, site_id: str, snapshot
 
 
 async def take_snapshot(store: Store, target: Path, site_id: str | None = None) -> None:
-    """A whole, durable copy at `target`; the newest KEEP beside it stay, with `site_id` those of the site and
-    all of others.
+    """A complete, durable copy at `target`; the newest KEEP beside it stay, with `site_id` those of the site,
+    and all of other sites.
 
     Raises OSError.
     """

@@ -1,7 +1,7 @@
-"""The watchdog's food: systemd restarts a box whose loop or database stands still.
+"""Pings systemd's watchdog while loop and database respond; else systemd restarts the box.
 
-Fed from the event loop alone, never from a thread, and only while `trouble()` finds nothing. A full or
-read-only disk is no trouble here: a restart would not mend it, and marks in memory would be lost.
+Sent from the event loop only, never from a thread, and only while `trouble()` returns None. A full or
+read-only disk is no reason to stop: a restart would not repair it, and marks in memory would be lost.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ log = structlog.get_logger("watchdog")
 
 
 def interval_s(environment: dict[str, str], own_pid: int) -> float | None:
-    """Seconds between two feedings, or None when systemd does not watch us (sd_watchdog_enabled(3))."""
+    """Seconds between two pings, or None when systemd does not watch this process
+    (sd_watchdog_enabled(3))."""
     microseconds = environment.get("WATCHDOG_USEC", "")
     if not microseconds.isdigit() or int(microseconds) == 0:
         return None
     if environment.get("WATCHDOG_PID", str(own_pid)) != str(own_pid):
         return None
-    return int(microseconds) / 1e6 / 4  # three may be missed before systemd acts
+    return int(microseconds) / 1e6 / 4  # three pings may be missed before systemd acts
 
 
 async def run_watchdog(
@@ -33,9 +34,9 @@ async def run_watchdog(
     trouble: Callable[[], str | None],
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Feed every `every_s` seconds while `trouble` returns None.
+    """Ping every `every_s` seconds while `trouble` returns None.
 
-    Start: after the first feeding. Stop: cancel. Raises: nothing of its own.
+    Start: after the first ping. Stop: cancel. Raises: nothing of its own.
     """
     hungry = False
     await notifier.send("WATCHDOG=1")

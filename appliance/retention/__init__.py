@@ -1,1 +1,1 @@
-"""Retention: what goes when the disk fills or its time is over, and what never does."""
+"""Retention: which recordings and clips are deleted when the disk fills or they are too old."""

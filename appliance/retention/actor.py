@@ -1,8 +1,8 @@
-"""The actor that keeps room on the disks: looks at them, asks `core.decide`, carries it out.
+"""The actor that keeps space free: checks the disks, calls `core.decide`, carries out the decision.
 
-Owns: when to look, the order of a deletion (rows, unlink, fsync, rows), the ballast. Must not know: what a
-recording or a clip is made of, who records. A disk that refuses, or a database that is full, ends nothing: it
-is said, and tried again at the next look.
+Owns: when to check, the order of a deletion (rows, unlink, fsync, rows), the ballast. Must not know: the
+content of a recording or a clip, who records. A failing disk or a full database stops nothing: it is
+reported, and retried at the next check.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from appliance.retention import store as rows
 from appliance.retention.ballast import Ballast, ballast_bytes
 from appliance.retention.core import (
     FOR_EVER,
-    Decision,
     Doomed,
-    Limits,
     OldClip,
     Pin,
     Reason,
+    RetentionDecision,
+    RetentionLimits,
     View,
     decide,
     pause_s,
@@ -43,22 +43,25 @@ from appliance.retention.core import (
 from appliance.retention.met import meet
 from appliance.retention.model import Clips, ExpireClip, Figures, Folders, Recordings, Space
 
-WHOLE_S: Final = 600.0  # with room enough, only what is too old has to be found
-BATCH: Final = 20  # recordings per transaction: marks wait behind it, and the index forgets them in one turn
-ROUNDS: Final = 8  # of decisions per look: each may have to write clips first
-STEP_S: Final = 3600.0  # box time that moves this much more than the monotonic clock was set
-DOUBT_S: Final = 24 * 3600.0  # after that ages mean nothing: a day to notice that the date is wrong
-WRITE_S: Final = 60.0  # for the file of one clip
-STEP: Final = 500  # segments listed before others have their turn
+# seconds between complete checks: with enough space, only footage that is too old must be found
+WHOLE_S: Final = 600.0
+# recordings per transaction: marks wait for it, and the index forgets them in one turn of the loop
+BATCH: Final = 20
+ROUNDS: Final = 8  # decisions per check: each may require clip files to be written first
+STEP_S: Final = 3600.0  # if box time moves this much more than the monotonic clock, it was set
+# seconds during which ages are ignored then: a day to notice that the date is wrong
+DOUBT_S: Final = 24 * 3600.0
+WRITE_S: Final = 60.0  # seconds for writing the file of one clip
+STEP: Final = 500  # segments listed before other tasks get their turn
 
 T = TypeVar("T")
 log = structlog.get_logger("retention")
 
 
-def ask_space(folder: Path) -> Space:
-    """Free space for us, not root's reserve. Blocks; raises OSError."""
-    found = os.statvfs(folder)
-    return Space(os.stat(folder).st_dev, found.f_bavail * found.f_frsize)
+def measure_space(folder: Path) -> Space:
+    """Space free for the daemon's user, not root's reserve. Blocks; raises OSError."""
+    stats = os.statvfs(folder)
+    return Space(os.stat(folder).st_dev, stats.f_bavail * stats.f_frsize)
 
 
 @dataclass(slots=True)
@@ -70,28 +73,28 @@ class _Keeper:
     clips: Clips
     expire_clip: ExpireClip
     folders: Folders
-    limits: Limits
+    limits: RetentionLimits
     space: Callable[[Path], Space]
     ballast: Ballast
     wake: Signal = field(default_factory=Signal)
     looked: Signal = field(default_factory=Signal)
-    answered: int = -1  # the wake-up the last look was begun after
-    whole_s: float = float("-inf")  # when everything was last gone through
-    removed: set[str] = field(default_factory=set)  # in this look; the index may still name them
+    answered: int = -1  # the wake-up count at which the last check began
+    whole_s: float = float("-inf")  # time of the last complete check
+    removed: set[str] = field(default_factory=set)  # in this check; the index may still list them
     free_bytes: int = 0
     bytes_per_s: float = 0.0
     deleted_bytes: int = 0
-    decision: Decision | None = None
+    decision: RetentionDecision | None = None
     stuck: tuple[str, ...] = ()
     has_ballast: bool = False
     error: str = ""
-    record: grace.Record | None = None  # None: not read yet
+    record: grace.LimitsRecord | None = None  # None: not read yet
     grace_us: int = 0
-    wanted: Limits | None = None  # what the settings say; `limits` is what holds now
-    pending: Decision | None = None  # what the figures that wait would delete at once
+    wanted: RetentionLimits | None = None  # as in the settings; `limits` are those in effect
+    pending: RetentionDecision | None = None  # what the waiting settings would delete at once
     is_first_run: bool = False
     met_us: dict[str, int] = field(default_factory=dict)  # channels whose earlier recordings wait (met.py)
-    lead_s: float | None = None  # box time minus the monotonic clock, when last seen
+    lead_s: float | None = None  # box time minus the monotonic clock at the last check
     doubt_until_s: float = float("-inf")
 
     async def run(self) -> None:
@@ -104,7 +107,7 @@ class _Keeper:
                 await self.wake.wait_past(seen)
 
     async def look(self) -> None:
-        """One look at everything, with all it leads to."""
+        """One complete check, with everything that follows from it."""
         error = ""
         self.bytes_per_s = sum(map(self.recordings.bytes_per_s, self.recordings.channel_ids()))
         self.removed.clear()
@@ -132,7 +135,7 @@ class _Keeper:
                 await self._make_room()
 
     async def _settle_limits(self) -> None:
-        """Take the figures that hold now: stricter ones than those of the last run wait (grace.py)."""
+        """Determine the limits in effect: stricter ones than those of the last run wait (grace.py)."""
         assert self.wanted is not None
         now_us, stored, stored_met, of_the_file = await self.store.read(
             lambda tx: (tx.now_us, rows.read_record(tx), rows.read_met(tx), rows.channels_of_the_file(tx))
@@ -159,8 +162,8 @@ class _Keeper:
             await self._write(partial(rows.keep_record, record=record, met=met))
 
     async def _unpinned(self, names: Sequence[str]) -> list[str]:
-        """Those no clip plays. A power cut may have undone a deletion, and a clip been cut from what came
-        back: its file is written first."""
+        """Those that no clip plays. A power cut may have undone a deletion, and a clip been cut from what was
+        restored: its file is written first."""
         if not names:
             return []
         holds = await self.store.read(lambda tx: rows.read_holds(tx, self.limits.guard_us))
@@ -172,7 +175,7 @@ class _Keeper:
         return [name for name in names if name not in pinned]
 
     async def _ask(self) -> tuple[int, int | None]:
-        """Free bytes where recordings lie, and where clips lie if that is another disk."""
+        """Free bytes where recordings are, and where clips are if that is another disk."""
 
         def ask() -> tuple[Space, Space]:
             return self.space(self.folders.recordings), self.space(self.folders.clips)
@@ -182,13 +185,13 @@ class _Keeper:
         return recordings.free_bytes, None if clips.device == recordings.device else clips.free_bytes
 
     def found(self) -> list[str]:
-        """Channels with recordings that only their wait keeps."""
+        """Channels with recordings that are kept only because of their waiting period."""
         doomed = self.pending.footage if self.pending is not None else ()
-        channels = {one.segment.channel_id for one in doomed}.intersection(self.met_us)
+        channels = {deletion.segment.channel_id for deletion in doomed}.intersection(self.met_us)
         return [f"recordings of {channel_id} that were there before" for channel_id in sorted(channels)]
 
     def waits_until_us(self) -> int:
-        """When the last of what waits is over."""
+        """When the last waiting period ends."""
         ends = [us + self.grace_us for us in self.met_us.values()] if self.found() else []
         if self.record is not None and self.record.later is not None:
             ends.append(self.record.until_us)
@@ -232,9 +235,9 @@ class _Keeper:
         holds = replace(holds, met_us=self.met_us)
         return View(now_us, free_bytes, clips_free_bytes, footage, clips, holds, unwritable)
 
-    def _limits_at(self, now_us: int) -> Limits:
+    def _limits_at(self, now_us: int) -> RetentionLimits:
         """The limits, without ages for a day after box time was set: the date may be wrong, and a week of
-        footage gone for it. Space is made all the same."""
+        footage would be deleted because of it. Space is freed all the same."""
         now_s = trio.current_time()
         lead_s = now_us / 1e6 - now_s
         if self.lead_s is not None and abs(lead_s - self.lead_s) > STEP_S:
@@ -249,17 +252,17 @@ class _Keeper:
         return trio.current_time() < self.doubt_until_s
 
     async def _list(self) -> list[StoredSegment]:
-        found: list[StoredSegment] = []
+        segments: list[StoredSegment] = []
         for channel_id in self.recordings.channel_ids():
-            for one in self.recordings.stored(channel_id):
-                if one.name not in self.removed:
-                    found.append(one)
-                if len(found) % STEP == 0:
+            for segment in self.recordings.stored(channel_id):
+                if segment.name not in self.removed:
+                    segments.append(segment)
+                if len(segments) % STEP == 0:
                     await trio.lowlevel.checkpoint()
-        return found
+        return segments
 
     async def _write_file(self, pin: Pin) -> bool:
-        """The file of a clip that still plays out of the recordings. False: it cannot be written now."""
+        """Write the file of a clip that is still served from recordings. False: not possible now."""
         with trio.move_on_after(WRITE_S):
             try:
                 return await self.clips.write_now(pin.clip_id, pin.media_rev)
@@ -276,26 +279,27 @@ class _Keeper:
     async def _delete_batch(self, doomed: Sequence[Doomed]) -> None:
         there = await in_thread(self._there, doomed)
         going = await self._write(partial(rows.condemn, doomed=there, guard_us=self.limits.guard_us))
-        for reason, group in groupby(going, key=lambda one: one.reason):
-            names = [one.segment.name for one in group]
+        for reason, group in groupby(going, key=lambda deletion: deletion.reason):
+            names = [deletion.segment.name for deletion in group]
             log.info("footage_deleted", reason=reason.value, first=names[0], last=names[-1], files=len(names))
-        self.removed.update(one.segment.name for one in going)
-        await self._execute([one.segment.name for one in going])
-        self.deleted_bytes += sum(one.segment.bytes for one in going)
+        self.removed.update(deletion.segment.name for deletion in going)
+        await self._execute([deletion.segment.name for deletion in going])
+        self.deleted_bytes += sum(deletion.segment.bytes for deletion in going)
 
     def _there(self, doomed: Sequence[Doomed]) -> list[Doomed]:
-        """Those that can be opened: a disk that is away has lost nothing, and nothing must be told of it."""
-        found = []
-        for one in doomed:
+        """Those that can be opened: a disk that is away has lost nothing, so nothing of it may be journaled
+        as deleted."""
+        openable = []
+        for deletion in doomed:
             try:
-                os.close(self.recordings.open_fd(one.segment.name))
+                os.close(self.recordings.open_fd(deletion.segment.name))
             except OSError:
                 continue
-            found.append(one)
-        return found
+            openable.append(deletion)
+        return openable
 
     async def _execute(self, names: Sequence[str]) -> None:
-        """Unlink what was told as deleted. Raises OSError: it stays told, and is tried again."""
+        """Unlink what was journaled as deleted. Raises OSError: the row stays, and it is retried."""
         for channel_id, group in groupby(sorted(names), key=lambda name: name.partition("/")[0]):
             going = list(group)
             await self.recordings.remove(channel_id, going)
@@ -326,7 +330,7 @@ class _Keeper:
         )
 
     async def _write(self, closure: Callable[[Tx], T]) -> T:
-        """A full database gets the ballast's room, once. Raises Unavailable, StoreBroken."""
+        """On a full database free the ballast and retry, once. Raises Unavailable, StoreBroken."""
         try:
             return await self.store.write(closure)
         except StoreFull:
@@ -339,7 +343,7 @@ class _Keeper:
 
 @dataclass(frozen=True, slots=True)
 class RetentionHandle:
-    """What others may ask of retention; answers from memory."""
+    """What other modules may call; answers from memory."""
 
     _keeper: _Keeper
 
@@ -360,15 +364,17 @@ class RetentionHandle:
             unmet=decision.unmet if decision else (),
             waiting=(*(record.changes() if record else ()), *keeper.found()),
             waits_until_us=keeper.waits_until_us(),
-            waiting_bytes=sum(one.segment.bytes for one in keeper.pending.footage) if keeper.pending else 0,
+            waiting_bytes=sum(deletion.segment.bytes for deletion in keeper.pending.footage)
+            if keeper.pending
+            else 0,
         )
 
     async def look_now(self) -> None:
-        """Have the actor look now; returns when a look begun after this call is over."""
+        """Make the actor check now; returns when a check begun after this call is over."""
         keeper = self._keeper
         keeper.wake.notify()
-        asked = keeper.wake.count
-        while keeper.answered < asked:
+        count = keeper.wake.count
+        while keeper.answered < count:
             await keeper.looked.wait_past(keeper.looked.count)
 
 
@@ -379,17 +385,17 @@ async def run_retention(
     clips: Clips,
     expire_clip: ExpireClip,
     folders: Folders,
-    limits: Limits,
+    limits: RetentionLimits,
     grace_us: int = 0,
     hold: trio.Event | None = None,
-    space: Callable[[Path], Space] = ask_space,
+    space: Callable[[Path], Space] = measure_space,
     task_status: trio.TaskStatus[RetentionHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Keep room on the disks until cancelled. `grace_us`: figures that delete more than those of the last run
-    wait so long. Until `hold` is set (safe mode) nothing is looked at and nothing deleted.
+    """Keep space free until cancelled. `grace_us`: how long settings that delete more than those of the last
+    run wait. Until `hold` is set (safe mode) nothing is checked or deleted.
 
-    Start: at once; the first look follows. Stop: cancel; what is between row and disk is finished at the next
-    start. Raises: StoreBroken.
+    Start: at once; the first check follows. Stop: cancel; a deletion between its row and its unlink is
+    finished at the next start. Raises: StoreBroken.
     """
     ballast = Ballast(folders.state, ballast_bytes(limits.reserve_bytes))
     keeper = _Keeper(store, recordings, clips, expire_clip, folders, limits, space, ballast)

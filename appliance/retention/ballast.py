@@ -1,6 +1,7 @@
-"""A file that only takes space: given up when the disk of the database is full, so that rows can be deleted.
+"""A file that only occupies space: deleted when the disk of the database is full, so that rows can be
+deleted.
 
-SQLite needs room to write even when it deletes. Owns: one file in state_dir. Everything here blocks.
+SQLite needs space to write even when it deletes. Owns: one file in state_dir. Everything here blocks.
 """
 
 from __future__ import annotations
@@ -12,28 +13,28 @@ from pathlib import Path
 from typing import Final
 
 MIB: Final = 1 << 20
-START_BYTES: Final = MIB  # SQLite cannot even open a database with a log on a disk without a free block
+START_BYTES: Final = MIB  # SQLite cannot even open a database with a WAL on a disk without a free block
 NAME: Final = "ballast"
-_FILL_AT: Final = 4  # times its size must be free before it is made again: no back and forth
-_DROP_AT: Final = 4  # it goes when less than a fourth of its size is free
+_FILL_AT: Final = 4  # times its size must be free before it is made again, so that it does not alternate
+_DROP_AT: Final = 4  # it is deleted when less than a fourth of its size is free
 
 
 def ballast_bytes(reserve_bytes: int) -> int:
-    """A hundredth of the reserve, 8 to 64 MiB; a box that reserves nothing has none."""
+    """A hundredth of the reserve, 8 to 64 MiB; none without a reserve."""
     return 0 if reserve_bytes <= 0 else max(8 * MIB, min(64 * MIB, reserve_bytes // 100))
 
 
 def make_room(folder: Path) -> None:
-    """Before the database is opened: on a full disk the ballast goes. Never stops a start. Blocking."""
+    """Delete the ballast on a full disk, before the database is opened. Never prevents a start. Blocking."""
     with suppress(OSError):
-        found = os.statvfs(folder)
-        if found.f_bavail * found.f_frsize < START_BYTES:
+        stats = os.statvfs(folder)
+        if stats.f_bavail * stats.f_frsize < START_BYTES:
             Ballast(folder, 0).give_up()
 
 
 @dataclass(frozen=True, slots=True)
 class Ballast:
-    """`size_bytes` 0: there is none, and one an earlier setting left is removed."""
+    """`size_bytes` 0: no ballast; one left by an earlier setting is removed."""
 
     folder: Path
     size_bytes: int
@@ -49,7 +50,7 @@ class Ballast:
             return False
 
     def adjust(self, free_bytes: int) -> bool:
-        """Make it when there is room, give it up when there is none. Returns whether it is there.
+        """Make it when there is space, delete it when there is none. Returns whether it exists.
 
         Raises OSError.
         """
@@ -60,7 +61,7 @@ class Ballast:
         return self.is_there()
 
     def give_up(self) -> bool:
-        """True when that made room. Raises OSError."""
+        """Delete it. True when that freed space. Raises OSError."""
         try:
             self.path.unlink()
         except FileNotFoundError:
@@ -69,7 +70,7 @@ class Ballast:
         return True
 
     def _fill(self) -> None:
-        """Blocks that are really taken: a hole would give nothing back."""
+        """Write real blocks: a sparse file would free nothing."""
         fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(fd, 0, self.size_bytes)

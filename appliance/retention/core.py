@@ -3,8 +3,8 @@
 Order: raw footage older than raw_days; below min_free the oldest raw footage, then unfavourited clips older
 than clip_days; below the reserve the oldest raw footage whatever its age, that of sessions last. Never:
 favourites and exports, files that grow, footage a clip still needs. A limit that the disk would not meet with
-all recordings gone asks for nothing: it is a mistake in the settings, or others fill the disk. Wall times
-throughout (latency not taken off), int us.
+all recordings deleted has no effect: it is a mistake in the settings, or other files fill the disk. Wall
+times throughout (latency not taken off), int us.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from typing import Final, NamedTuple
 
 from appliance.recordings.model import StoredSegment
 
-WRITE_FIRST_MAX: Final = 16  # clips whose files are written before anything else is decided
+WRITE_FIRST_MAX: Final = 16  # clips whose files are written before the next decision
 LOOK_S: Final = 10.0
 LOOK_MIN_S: Final = 2.0
 FOR_EVER: Final = 1 << 62
-# Kept free where a limit cannot be met: a recorder of ten cameras needs minutes of room, not hours.
+# Kept free when a limit cannot be met: a recorder of ten cameras needs space for minutes, not hours.
 FLOOR_BYTES: Final = 1_000_000_000
 HOURS_WARN: Final = 3.0
-HOURS_BAD: Final = 1.0  # Frigate frees space when less than an hour of recording is left
+# /readyz is red below this, as Frigate frees space when less than an hour of recording is left
+HOURS_BAD: Final = 1.0
 
 
 class Reason(StrEnum):
-    """Why something was deleted: the setting that asked for it."""
+    """Why something was deleted: the setting that required it."""
 
     RAW_DAYS = "raw_days"
     MIN_FREE = "min_free_gb"
@@ -37,7 +38,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RetentionLimits:
     """The settings, in bytes and us."""
 
     min_free_bytes: int
@@ -47,7 +48,7 @@ class Limits:
     guard_us: int
 
 
-class Stretch(NamedTuple):
+class ChannelStretch(NamedTuple):
     """[start_us, end_us) of one channel."""
 
     channel_id: str
@@ -56,7 +57,7 @@ class Stretch(NamedTuple):
 
 
 class Pin(NamedTuple):
-    """A plan without a file of its own. `is_needed`: it is what its clip plays now."""
+    """A plan without a file of its own. `is_needed`: its clip plays it now."""
 
     clip_id: str
     media_rev: int
@@ -65,9 +66,9 @@ class Pin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OldClip:
-    """A clip with files. `is_kept`: a favourite, or made for sharing. `is_guarded`: its session needs it.
+    """A clip with files. `is_kept`: a favourite, or an export. `is_guarded`: its session is guarded.
 
-    `is_forgotten`: the box closed it and nobody has looked at it; it may be young, and have no file.
+    `is_forgotten`: the box closed it and it was never viewed; it may be new, and have no file.
     """
 
     clip_id: str
@@ -83,9 +84,9 @@ class OldClip:
 
 
 class Stretches:
-    """Which stretches touch another one: those of a channel, sorted and joined."""
+    """Which stretches overlap another one: those of a channel, sorted and joined."""
 
-    def __init__(self, stretches: Iterable[Stretch] = ()) -> None:
+    def __init__(self, stretches: Iterable[ChannelStretch] = ()) -> None:
         self._starts: dict[str, list[int]] = {}
         self._ends: dict[str, list[int]] = {}
         for channel_id, start_us, end_us in sorted(stretches):
@@ -107,16 +108,17 @@ class Stretches:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """What the rows say must stay."""
+    """What must stay according to the rows."""
 
     sessions: Stretches = field(default_factory=Stretches)  # running, or ended less than the guard ago
     unfinished: Stretches = field(default_factory=Stretches)  # clips still to be cut
     pins: Mapping[str, tuple[Pin, ...]] = field(default_factory=dict)  # by recording
-    condemned: frozenset[str] = frozenset()  # told as deleted already
-    met_us: Mapping[str, int] = field(default_factory=dict)  # channels just met: what is older waits (met.py)
+    condemned: frozenset[str] = frozenset()  # journaled as deleted already
+    # new channels: recordings older than this wait (met.py)
+    met_us: Mapping[str, int] = field(default_factory=dict)
 
     def needed(self, segment: StoredSegment) -> bool:
-        """No reason is good enough, now: it grows, or a clip would be lost with it."""
+        """Must stay whatever the reason: it grows, or a clip would be lost with it."""
         return (
             segment.is_growing
             or segment.name in self.condemned
@@ -125,7 +127,7 @@ class Holds:
         )
 
     def held(self, segment: StoredSegment) -> bool:
-        """Stays unless the reserve is touched."""
+        """Stays, except when the reserve is used up."""
         return (
             self.needed(segment)
             or segment.name in self.pins
@@ -134,13 +136,13 @@ class Holds:
         )
 
     def allow(self, segment: StoredSegment, reason: Reason) -> bool:
-        """Asked again, with fresh rows, in the transaction that condemns it."""
+        """The final check, with fresh rows, in the transaction that condemns it."""
         return not (self.needed(segment) if reason is Reason.RESERVE else self.held(segment))
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything a decision rests on. `clips_free_bytes` None: clips lie on the recordings' disk."""
+    """The input of a decision. `clips_free_bytes` None: clips are on the recordings' disk."""
 
     now_us: int
     free_bytes: int
@@ -148,7 +150,8 @@ class View:
     footage: Sequence[StoredSegment]
     clips: Sequence[OldClip]
     holds: Holds
-    unwritable: frozenset[tuple[str, int]] = frozenset()  # plans whose file could not be written just now
+    # plans whose file could not be written at the last try
+    unwritable: frozenset[tuple[str, int]] = frozenset()
 
 
 class Doomed(NamedTuple):
@@ -157,12 +160,12 @@ class Doomed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RetentionDecision:
     """In this order: delete `footage` and `clips`; write the files of `write_first`, and decide again.
 
-    `short_bytes` is what stays missing to min_free when all of it is done; `deletable_bytes` what ordinary
-    rules could still give up after it. `unmet`: limits that asked for nothing, because the disk would not
-    meet them with all recordings gone.
+    `short_bytes` is what min_free still lacks after all of it; `deletable_bytes` what the rules other than
+    the reserve could still free after it. `unmet`: limits without effect, because the disk would not meet
+    them with all recordings deleted.
     """
 
     footage: tuple[Doomed, ...]
@@ -171,32 +174,34 @@ class Decision:
     short_bytes: int
     deletable_bytes: int
     unmet: tuple[Reason, ...] = ()
-    again: bool = False  # clips go that recordings were kept for: decide anew once they have
+    again: bool = False  # clips are deleted for which recordings were kept: decide anew afterwards
 
 
-def decide(view: View, limits: Limits) -> Decision:
-    """See the module. Stops as soon as the aim is met."""
+def decide(view: View, limits: RetentionLimits) -> RetentionDecision:
+    """See the module. Stops as soon as the target is met."""
     return _Deciding(view, limits).decide()
 
 
 class _Deciding:
-    """One decision in the making."""
+    """One decision while it is computed."""
 
-    def __init__(self, view: View, limits: Limits) -> None:
+    def __init__(self, view: View, limits: RetentionLimits) -> None:
         self.view, self.limits = view, limits
-        self.order = sorted(view.footage, key=lambda one: (one.end_us, one.start_us, one.name))
+        self.order = sorted(
+            view.footage, key=lambda segment: (segment.end_us, segment.start_us, segment.name)
+        )
         self.doomed: dict[str, Doomed] = {}
         self.clips: list[OldClip] = []
         self.write_first: dict[Pin, None] = {}
         self.free_bytes = view.free_bytes
-        self.attainable_bytes = view.free_bytes + sum(one.bytes for one in view.footage)
+        self.attainable_bytes = view.free_bytes + sum(segment.bytes for segment in view.footage)
         if view.clips_free_bytes is None:
             self.attainable_bytes += sum(clip.bytes for clip in view.clips)
         self.unmet: list[Reason] = []
         self.forgotten = {clip.clip_id: clip for clip in view.clips if clip.is_forgotten}
         self.again = False
 
-    def decide(self) -> Decision:
+    def decide(self) -> RetentionDecision:
         min_free_bytes = self._aim(Reason.MIN_FREE, self.limits.min_free_bytes)
         reserve_bytes = self._aim(Reason.RESERVE, self.limits.reserve_bytes)
         self._expired()
@@ -207,26 +212,30 @@ class _Deciding:
             in_session = self.view.holds.sessions.touch
             others_first = sorted(self.order, key=in_session)  # stable: the oldest first in each half
             self._oldest(Reason.RESERVE, reserve_bytes, others_first)
-        left = [one for one in self.order if one.name not in self.doomed and not self.view.holds.held(one)]
-        return Decision(
+        left = [
+            segment
+            for segment in self.order
+            if segment.name not in self.doomed and not self.view.holds.held(segment)
+        ]
+        return RetentionDecision(
             footage=tuple(self.doomed.values()),
             clips=tuple(self.clips),
             write_first=tuple(self.write_first)[:WRITE_FIRST_MAX],
             short_bytes=max(0, min_free_bytes - self.free_bytes),
-            deletable_bytes=sum(one.bytes for one in left),
+            deletable_bytes=sum(segment.bytes for segment in left),
             unmet=tuple(self.unmet),
             again=self.again,
         )
 
     def _aim(self, reason: Reason, limit_bytes: int) -> int:
-        """The limit, or the floor where the limit could not be met by deleting everything."""
+        """The limit, or the floor if the limit could not be met by deleting everything."""
         if limit_bytes <= max(self.attainable_bytes, FLOOR_BYTES):
             return limit_bytes
         self.unmet.append(reason)
         return FLOOR_BYTES
 
     def _expired(self) -> None:
-        """Footage copied here lately is as young as the copy: nobody has seen it yet."""
+        """Footage copied to the box recently counts as recent: its age is that of the copy."""
         before_us = self.view.now_us - self.limits.raw_us
         for segment in self.order:
             if max(segment.end_us, segment.written_us) > before_us:
@@ -237,10 +246,10 @@ class _Deciding:
                 self._clears(segment, Reason.RAW_DAYS)
 
     def _forgotten_files(self, aim_bytes: int) -> None:
-        """Before any footage: files of clips that the box closed and nobody has looked at."""
+        """Before any footage: files of clips that the box closed and that were never viewed."""
         if self.view.clips_free_bytes is not None:
             return
-        for clip in sorted(self.forgotten.values(), key=lambda one: (one.created_us, one.clip_id)):
+        for clip in sorted(self.forgotten.values(), key=lambda each: (each.created_us, each.clip_id)):
             if self.free_bytes < aim_bytes and clip.bytes and clip.may_go_first:
                 self.clips.append(clip)
                 self.free_bytes += clip.bytes
@@ -254,12 +263,14 @@ class _Deciding:
             if self.view.holds.allow(segment, reason):
                 self._doom(segment, reason)
             elif self._clears(segment, reason):
-                return  # it is this one's turn, once its clips have files of their own
+                return  # this one is next, once its clips have files of their own
 
     def _old_clips(self) -> None:
         same_disk = self.view.clips_free_bytes is None
         free_bytes = self.free_bytes if self.view.clips_free_bytes is None else self.view.clips_free_bytes
-        order = sorted(self.view.clips, key=lambda one: (not one.is_forgotten, one.created_us, one.clip_id))
+        order = sorted(
+            self.view.clips, key=lambda each: (not each.is_forgotten, each.created_us, each.clip_id)
+        )
         for clip in order:
             if free_bytes >= self.limits.min_free_bytes:
                 break
@@ -276,7 +287,7 @@ class _Deciding:
         self.free_bytes += segment.bytes
 
     def _clears(self, segment: StoredSegment, reason: Reason) -> bool:
-        """True when nothing but clips without files stands in the way, and those can be written."""
+        """True when only clips without files prevent it, and those can be written."""
         holds = self.view.holds
         pins = [pin for pin in holds.pins.get(segment.name, ()) if pin.is_needed]
         others = segment.is_growing or segment.name in holds.condemned or holds.unfinished.touch(segment)
@@ -287,7 +298,7 @@ class _Deciding:
             return False
         forgotten = [self.forgotten[pin.clip_id] for pin in pins if pin.clip_id in self.forgotten]
         if forgotten and reason is Reason.RAW_DAYS:
-            return False  # the recording once is less than each clip's file of it
+            return False  # the recording is smaller than one file for each clip
         going = [clip for clip in forgotten if clip.may_go_first]
         self.clips += [clip for clip in going if clip not in self.clips]
         self.again = self.again or bool(going)
@@ -297,12 +308,14 @@ class _Deciding:
 
 
 def pause_s(spare_bytes: int, bytes_per_s: float) -> float:
-    """Until the next look: sooner when the reserve would be touched soon, a fast stream on a small disk."""
+    """Seconds until the next check: fewer when the reserve would soon be used (a fast stream on a small
+    disk)."""
     if bytes_per_s <= 0:
         return LOOK_S
     return max(LOOK_MIN_S, min(LOOK_S, spare_bytes / bytes_per_s / 4))
 
 
 def hours_left(free_bytes: int, deletable_bytes: int, bytes_per_s: float) -> float | None:
-    """Hours that can be recorded before something promised has to go; None: nothing is being recorded."""
+    """Hours that can be recorded before something guarded must be deleted; None: nothing is being
+    recorded."""
     return None if bytes_per_s <= 0 else (free_bytes + deletable_bytes) / bytes_per_s / 3600

@@ -1,8 +1,8 @@
-"""Limits that were changed since the last start take effect only after a while.
+"""Limits that were changed since the last start take effect only after a waiting period.
 
-Owns: which figures hold now, from what was stored and what the settings say. Pure. A wrong figure in the
-settings file would otherwise delete recordings within seconds of the start; so figures that delete more than
-the last ones wait, and /readyz says what they would delete and when.
+Owns: which limits are in effect, from the stored ones and the settings. Pure. A wrong figure in the settings
+file would otherwise delete recordings within seconds of the start; so figures that delete more than the last
+ones wait, and /readyz says what they would delete and when.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from appliance.kernel.clock import DAY_US, HOUR_US
-from appliance.retention.core import FLOOR_BYTES, Limits
+from appliance.retention.core import FLOOR_BYTES, RetentionLimits
 
 _GB: Final = 10**9
 _UNITS: Final = {
@@ -25,11 +25,11 @@ _LARGER_DELETES_MORE: Final = ("min_free_bytes", "reserve_bytes")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """What is stored between runs: the figures in force, and stricter ones that wait until `until_us`."""
+class LimitsRecord:
+    """Stored between runs: the limits in effect, and stricter ones that wait until `until_us`."""
 
-    now: Limits
-    later: Limits | None = None
+    now: RetentionLimits
+    later: RetentionLimits | None = None
     until_us: int = 0
 
     def to_json(self) -> dict[str, Any]:
@@ -37,13 +37,13 @@ class Record:
         return {"now": asdict(self.now), "later": later, "until_us": self.until_us}
 
     @classmethod
-    def from_json(cls, data: Any) -> Record:
-        """Raises KeyError, TypeError or ValueError for what is not a record."""
-        later = None if data["later"] is None else Limits(**data["later"])
-        return cls(Limits(**data["now"]), later, int(data["until_us"]))
+    def from_json(cls, data: Any) -> LimitsRecord:
+        """Raises KeyError, TypeError or ValueError for malformed data."""
+        later = None if data["later"] is None else RetentionLimits(**data["later"])
+        return cls(RetentionLimits(**data["now"]), later, int(data["until_us"]))
 
     def changes(self) -> list[str]:
-        """What waits, one word per setting: `reserve_gb 10 -> 500`."""
+        """The waiting changes, one text per setting: `reserve_gb 10 -> 500`."""
         if self.later is None:
             return []
         pairs = [
@@ -54,33 +54,37 @@ class Record:
 
 
 def settle(
-    stored: Record | None, wanted: Limits, now_us: int, grace_us: int, free_bytes: int = FLOOR_BYTES
-) -> Record:
+    stored: LimitsRecord | None,
+    wanted: RetentionLimits,
+    now_us: int,
+    grace_us: int,
+    free_bytes: int = FLOOR_BYTES,
+) -> LimitsRecord:
     """The record of a run that begins at `now_us` (box time) with the settings `wanted`.
 
-    Every figure that deletes less holds at once, and one that deletes more after `grace_us`; a restart in
-    between does not begin the wait again. The first run, of a new box or of one whose state was lost, keeps
-    as much free as there is, `free_bytes`, or 1 GB where that is more: recordings may be there already.
+    Every figure that deletes less is in effect at once, and one that deletes more after `grace_us`; a restart
+    in between does not start the wait again. The first run, of a new box or of one whose state was lost,
+    keeps the present free space `free_bytes` free, or 1 GB where that is more: recordings may exist already.
     """
     if grace_us <= 0:
-        return Record(wanted)
+        return LimitsRecord(wanted)
     before = due(stored, now_us).now if stored is not None else _as_it_is(wanted, free_bytes)
     mild = _milder(before, wanted)
     if mild == wanted:
-        return Record(wanted)
+        return LimitsRecord(wanted)
     if stored is not None and stored.later == wanted and stored.until_us > now_us:
-        return Record(mild, wanted, stored.until_us)
-    return Record(mild, wanted, now_us + grace_us)
+        return LimitsRecord(mild, wanted, stored.until_us)
+    return LimitsRecord(mild, wanted, now_us + grace_us)
 
 
-def due(record: Record, now_us: int) -> Record:
-    """The record once the wait is over; itself before that."""
+def due(record: LimitsRecord, now_us: int) -> LimitsRecord:
+    """The record once the wait is over; unchanged before."""
     if record.later is not None and now_us >= record.until_us:
-        return Record(record.later)
+        return LimitsRecord(record.later)
     return record
 
 
-def _as_it_is(wanted: Limits, free_bytes: int) -> Limits:
+def _as_it_is(wanted: RetentionLimits, free_bytes: int) -> RetentionLimits:
     most = max(free_bytes, FLOOR_BYTES)
     return replace(
         wanted,
@@ -89,10 +93,10 @@ def _as_it_is(wanted: Limits, free_bytes: int) -> Limits:
     )
 
 
-def _milder(one: Limits, other: Limits) -> Limits:
-    """Of each figure the one that deletes less."""
+def _milder(first: RetentionLimits, second: RetentionLimits) -> RetentionLimits:
+    """For each figure the one that deletes less."""
     pick = {
-        field: (min if field in _LARGER_DELETES_MORE else max)(getattr(one, field), getattr(other, field))
+        field: (min if field in _LARGER_DELETES_MORE else max)(getattr(first, field), getattr(second, field))
         for field in _UNITS
     }
-    return Limits(**pick)
+    return RetentionLimits(**pick)

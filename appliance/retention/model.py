@@ -1,4 +1,5 @@
-"""What retention needs of others, and the figures it shows. The composition root joins them."""
+"""The interfaces that retention needs of other domains, and its figures. The composition root connects
+them."""
 
 from __future__ import annotations
 
@@ -20,12 +21,12 @@ class Space(NamedTuple):
 
 
 class Recordings(Protocol):
-    """What is on the disk, as the index knows it."""
+    """The recordings on the disk, according to the index."""
 
     def channel_ids(self) -> list[str]: ...
 
     def stored(self, channel_id: str) -> Iterator[StoredSegment]:
-        """Oldest first; may be left and resumed."""
+        """Oldest first; the iteration may be paused and resumed."""
         ...
 
     def bytes_per_s(self, channel_id: str) -> float: ...
@@ -48,7 +49,7 @@ class Clips(Protocol):
 
 
 ExpireClip = Callable[[Tx, str, str], bool]
-"""Deletes a clip (id, reason) with all that hangs on it; False when it has become one to keep."""
+"""Deletes a clip (id, reason) with everything that belongs to it; False when it must now be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,12 @@ class Folders:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the last look found. `hours` None: nothing is being recorded.
+    """Results of the last check. `hours` None: nothing is being recorded.
 
     `stuck`: clips whose files could not be written, so that their recordings stay. `doubts_ages`: box time
-    was set, nothing counts as too old for a day. `error`: what a disk or the database said. `unmet`: limits
-    the disk would not meet with all recordings gone. `waiting`: settings that delete more than those of the
-    last run; from `waits_until_us` (box time) on they would delete `waiting_bytes` at once.
+    was set, nothing counts as too old for a day. `error`: of a disk or the database. `unmet`: limits the disk
+    would not meet with all recordings deleted. `waiting`: settings that delete more than those of the last
+    run; from `waits_until_us` (box time) on they would delete `waiting_bytes` at once.
     """
 
     free_bytes: int = 0
@@ -85,5 +86,5 @@ class Figures:
 
     @property
     def hours(self) -> float | None:
-        """Of recording, before something promised has to go."""
+        """Of recording, before something guarded must be deleted."""
         return hours_left(self.free_bytes, self.deletable_bytes, self.bytes_per_s)

@@ -1,4 +1,4 @@
-"""Retention's part of the settings tree: [retention]."""
+"""The [retention] section of the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from appliance.kernel.fields import Section
 class RetentionSettings(Section):
     """[retention]"""
 
-    # the upper bounds mean "for ever"; what is larger does not fit into 64 bits of microseconds
+    # the upper bounds mean "for ever"; larger values do not fit into 64 bits of microseconds
     min_free_gb: Annotated[float, Field(ge=0, le=1e9)] = 20
     raw_days: Annotated[float, Field(gt=0, le=1e6)] = 7
     clip_days: Annotated[float, Field(gt=0, le=1e6)] = 90

@@ -1,7 +1,7 @@
-"""Retention's SQL: what the rows say must stay, and the deletions as they are told.
+"""Retention's SQL: what must stay according to the rows, and the deletions with their events.
 
 Order of a deletion: `condemn` (rows and event, COMMIT), unlink, fsync(directory), `executed`. What a crash
-leaves between stands in `condemned` and is unlinked at the next look.
+leaves in between is in `condemned` and is unlinked at the next check.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from appliance.kernel.clock import HOUR_US, to_rfc3339
 from appliance.kernel.rows import UNDO_US
 from appliance.kernel.tx import ReadTx, Row, Tx
 from appliance.recordings.model import StoredSegment
-from appliance.retention.core import FOR_EVER, Doomed, Holds, OldClip, Pin, Reason, Stretch, Stretches
-from appliance.retention.grace import Record
-from appliance.retention.met import Met
+from appliance.retention.core import FOR_EVER, ChannelStretch, Doomed, Holds, OldClip, Pin, Reason, Stretches
+from appliance.retention.grace import LimitsRecord
+from appliance.retention.met import FirstSeen
 
-LEAD_US: Final = HOUR_US  # a mark may lie this long before its session's start (HH:MM:SS)
-GOP_US: Final = 30 * 1_000_000  # a cut needs the key frame before it; sources send one every few seconds
-MEET_US: Final = 200_000  # segments of one run meet within a frame or two
+LEAD_US: Final = HOUR_US  # a mark may be this long before its session's start (HH:MM:SS)
+GOP_US: Final = 30 * 1_000_000  # a cut needs the key frame before it; cameras send one every few seconds
+MEET_US: Final = 200_000  # segments of one run join within a frame or two
 
 
 def read_holds(tx: ReadTx, guard_us: int) -> Holds:
-    """Everything that must stay, as the rows say it now."""
+    """Everything that must stay according to the present rows."""
     latency_us = {
         row["id"]: row["latency_ms"] * 1000 for row in tx.all("SELECT id, latency_ms FROM channels")
     }
@@ -37,8 +37,8 @@ def read_holds(tx: ReadTx, guard_us: int) -> Holds:
     )
 
 
-def _sessions(tx: ReadTx, guard_us: int, latency_us: dict[str, int]) -> Iterator[Stretch]:
-    """Sessions that run, and those that ended less than the guard ago, on each of their channels."""
+def _sessions(tx: ReadTx, guard_us: int, latency_us: dict[str, int]) -> Iterator[ChannelStretch]:
+    """Running sessions, and those that ended less than the guard period ago, on each of their channels."""
     rows = tx.all(
         "SELECT id, actual_start_us, actual_end_us, all_channels FROM sessions WHERE deleted_us IS NULL"
         " AND actual_start_us IS NOT NULL AND (status IN ('active', 'paused') OR actual_end_us > ?)",
@@ -48,7 +48,7 @@ def _sessions(tx: ReadTx, guard_us: int, latency_us: dict[str, int]) -> Iterator
         end_us = FOR_EVER if row["actual_end_us"] is None else row["actual_end_us"]
         for channel_id in latency_us if row["all_channels"] else _channels_of(tx, row["id"]):
             late_us = latency_us.get(channel_id, 0)
-            yield Stretch(channel_id, row["actual_start_us"] - LEAD_US, end_us + late_us + GOP_US)
+            yield ChannelStretch(channel_id, row["actual_start_us"] - LEAD_US, end_us + late_us + GOP_US)
 
 
 def _channels_of(tx: ReadTx, session_id: str) -> list[str]:
@@ -56,8 +56,8 @@ def _channels_of(tx: ReadTx, session_id: str) -> list[str]:
     return [row["channel_id"] for row in rows]
 
 
-def _unfinished(tx: ReadTx) -> Iterator[Stretch]:
-    """Clips nobody has cut yet, those without an OUT included."""
+def _unfinished(tx: ReadTx) -> Iterator[ChannelStretch]:
+    """Clips that are not cut yet, including those without an OUT."""
     rows = tx.all(
         "SELECT channel_id, start_us, duration_us, latency_ms FROM clips"
         " WHERE status IN ('pending', 'processing') AND deleted_us IS NULL"
@@ -65,11 +65,11 @@ def _unfinished(tx: ReadTx) -> Iterator[Stretch]:
     for row in rows:
         start_us = row["start_us"] + row["latency_ms"] * 1000
         end_us = start_us + row["duration_us"] + GOP_US if row["duration_us"] else FOR_EVER
-        yield Stretch(row["channel_id"], start_us - GOP_US, end_us)
+        yield ChannelStretch(row["channel_id"], start_us - GOP_US, end_us)
 
 
 def _pins(tx: ReadTx) -> dict[str, tuple[Pin, ...]]:
-    """Plans without a file: needed while a clip plays them, spared for a day after that."""
+    """Plans without a file: needed while a clip plays them, kept for a day after that."""
     rows = tx.all(
         "SELECT recording, pins.clip_id, pins.media_rev,"
         " clips.deleted_us IS NULL AND pins.media_rev IS clips.ready_media_rev AS is_needed"
@@ -78,16 +78,16 @@ def _pins(tx: ReadTx) -> dict[str, tuple[Pin, ...]]:
         " WHERE coalesce(clips.deleted_us, plans.superseded_us, :now) > :now - :day",
         {"now": tx.now_us, "day": UNDO_US},
     )
-    found: dict[str, tuple[Pin, ...]] = {}
+    pins: dict[str, tuple[Pin, ...]] = {}
     for row in rows:
         pin = Pin(row["clip_id"], row["media_rev"], bool(row["is_needed"]))
-        found[row["recording"]] = (*found.get(row["recording"], ()), pin)
-    return found
+        pins[row["recording"]] = (*pins.get(row["recording"], ()), pin)
+    return pins
 
 
 def read_clips(tx: ReadTx, clip_us: int, guard_us: int, clip_id: str | None = None) -> list[OldClip]:
-    """Clips beyond their days and those that are forgotten (or that one, if it is), with the bytes of their
-    files."""
+    """Clips older than clip_days and forgotten ones (or only `clip_id`, if it is one), with the bytes of
+    their files."""
     rows = tx.all(
         "SELECT clips.id, clips.created_us, clips.mode,"
         " clips.id IN forgotten_clips AS is_forgotten,"
@@ -105,7 +105,7 @@ def read_clips(tx: ReadTx, clip_us: int, guard_us: int, clip_id: str | None = No
 
 
 def _old_clip(row: Row) -> OldClip:
-    is_kept = row["starred"] or row["mode"] != "instant"  # the others are made for sharing: exports
+    is_kept = row["starred"] or row["mode"] != "instant"  # other modes are exports, made for sharing
     return OldClip(
         clip_id=row["id"],
         created_us=row["created_us"],
@@ -120,20 +120,24 @@ def _old_clip(row: Row) -> OldClip:
 
 
 def condemn(tx: Tx, doomed: Sequence[Doomed], guard_us: int) -> list[Doomed]:
-    """Tell the deletion of those that may still go; returns them. One event per stretch and reason."""
+    """Journal the deletion of those that may still be deleted; returns them. One event per stretch and
+    reason."""
     holds = read_holds(tx, guard_us)
-    going = [one for one in doomed if holds.allow(one.segment, one.reason)]
+    going = [deletion for deletion in doomed if holds.allow(deletion.segment, deletion.reason)]
     for segment, _ in going:
         tx.insert("condemned", {"recording": segment.name})
         _remember(tx, segment)
-    going.sort(key=lambda one: (one.segment.channel_id, one.reason, one.segment.start_us))
-    for (channel_id, reason), group in groupby(going, key=lambda one: (one.segment.channel_id, one.reason)):
-        _tell(tx, channel_id, reason, [one.segment for one in group])
+    going.sort(key=lambda deletion: (deletion.segment.channel_id, deletion.reason, deletion.segment.start_us))
+    for (channel_id, reason), group in groupby(
+        going, key=lambda deletion: (deletion.segment.channel_id, deletion.reason)
+    ):
+        _tell(tx, channel_id, reason, [deletion.segment for deletion in group])
     return going
 
 
 def _remember(tx: Tx, segment: StoredSegment) -> None:
-    """What is gone is known by its time: a trim that would need it is refused (clips/records/expiry.py)."""
+    """Deleted footage is stored by its time: a trim that would need it is refused
+    (clips/records/expiry.py)."""
     start_us, end_us = segment.start_us, segment.end_us
     if start_us == end_us:
         return
@@ -153,8 +157,8 @@ def _tell(tx: Tx, channel_id: str, reason: Reason, segments: Sequence[StoredSegm
         body = {
             "channel_id": channel_id,
             "start": to_rfc3339(stretch[0].start_us - late_us),
-            "end": to_rfc3339(max(one.end_us for one in stretch) - late_us),
-            "bytes": sum(one.bytes for one in stretch),
+            "end": to_rfc3339(max(segment.end_us for segment in stretch) - late_us),
+            "bytes": sum(segment.bytes for segment in stretch),
             "segments": len(stretch),
             "reason": reason,
         }
@@ -163,49 +167,50 @@ def _tell(tx: Tx, channel_id: str, reason: Reason, segments: Sequence[StoredSegm
 
 def _joined(segments: Iterable[StoredSegment]) -> list[list[StoredSegment]]:
     stretches: list[list[StoredSegment]] = []
-    for one in segments:
-        if stretches and one.start_us <= max(each.end_us for each in stretches[-1][-2:]) + MEET_US:
-            stretches[-1].append(one)
+    for segment in segments:
+        if stretches and segment.start_us <= max(each.end_us for each in stretches[-1][-2:]) + MEET_US:
+            stretches[-1].append(segment)
         else:
-            stretches.append([one])
+            stretches.append([segment])
     return stretches
 
 
 def left(tx: ReadTx) -> list[str]:
-    """Recordings told as deleted that may still be on the disk."""
+    """Recordings journaled as deleted that may still be on the disk."""
     return [row["recording"] for row in tx.all("SELECT recording FROM condemned ORDER BY recording")]
 
 
 def executed(tx: Tx, names: Iterable[str]) -> None:
-    """They are off the disk, durably."""
+    """Remove the rows of recordings that are off the disk, durably."""
     for name in names:
         tx.run("DELETE FROM condemned WHERE recording = ?", (name,))
 
 
-# -- the figures in force -----------------------------------------------------------------------------------
+# -- the limits in effect -----------------------------------------------------------------------------------
 
 _LIMITS: Final = "retention_limits"
 _MET: Final = "retention_channels"
 
 
-def read_record(tx: ReadTx) -> Record | None:
-    """The limits of the last run; None on a box's first start, or where they cannot be read."""
+def read_record(tx: ReadTx) -> LimitsRecord | None:
+    """The limits of the last run; None on a box's first start, or if they cannot be read."""
     text = tx.value("SELECT value FROM meta WHERE key = ?", (_LIMITS,))
     if text is None:
         return None
     try:
-        return Record.from_json(json.decode(str(text).encode()))
+        return LimitsRecord.from_json(json.decode(str(text).encode()))
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def read_met(tx: ReadTx) -> Met | None:
-    """Which channels' recordings retention knows; None before the first look, or if that cannot be read."""
+def read_met(tx: ReadTx) -> FirstSeen | None:
+    """The channels whose recordings retention has seen; None before the first check, or if that cannot be
+    read."""
     text = tx.value("SELECT value FROM meta WHERE key = ?", (_MET,))
     if text is None:
         return None
     try:
-        return Met.from_json(json.decode(str(text).encode()))
+        return FirstSeen.from_json(json.decode(str(text).encode()))
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 
@@ -214,8 +219,8 @@ def channels_of_the_file(tx: ReadTx) -> list[str]:
     return [row["id"] for row in tx.all("SELECT id FROM channels WHERE in_config = 1 ORDER BY id")]
 
 
-def keep_record(tx: Tx, record: Record, met: Met) -> None:
-    """Remember the limits and the channels for the next start."""
+def keep_record(tx: Tx, record: LimitsRecord, met: FirstSeen) -> None:
+    """Store the limits and the channels for the next start."""
     for key, value in ((_LIMITS, record.to_json()), (_MET, met.to_json())):
         text = json.encode(value).decode()
         tx.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, text))

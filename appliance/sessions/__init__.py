@@ -1,1 +1,2 @@
-"""Sessions: what the operator runs. A session groups plays, clips and tags; channels outlive it."""
+"""Sessions: games and practices. A session groups plays, clips and tags; channels exist independently of
+it."""

@@ -1,4 +1,4 @@
-"""The session's doors."""
+"""HTTP routes of sessions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from appliance.sessions.model import ForceQuery, Session, SessionIn, SessionPatc
 def session_routes(
     *, on_complete: store.Cascade, on_delete: store.Cascade, on_restore: store.Restore
 ) -> Routes:
-    """Routes of /sessions. The cascades are the other domains' part of complete, delete and undo."""
+    """Routes of /sessions. The cascades are the other domains' parts of complete, delete and undo."""
     routes = Routes("sessions")
 
     @routes.post("/sessions", body=SessionIn, returns=Session, status=201)

@@ -1,8 +1,9 @@
 """The session's states (V28).
 
-Rules: a session starts once; `complete` is legal from active and from paused (the seed draws it from
-paused only, its flow completes an active game); the way back from completed is the explicit `reopen`,
-never an implicit start. Marks are accepted in every state and are no event of this machine.
+Rules: a session starts once; `complete` is legal from active and from paused (the requirement's diagram has
+it from paused only, but its flow completes an active game); a completed session is opened again only by the
+explicit `reopen`, never by an implicit start. Marks are accepted in every state and are no event of this
+machine.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ SESSION = Machine(
     },
 )
 
-# The journal's word for each transition (contract.md section 4).
+# The journal's event type for each transition.
 SESSION_EVENT_TYPE = {
     E.START: "session_start",
     E.PAUSE: "session_paused",

@@ -1,4 +1,4 @@
-"""The closures that change sessions, and the reading of them. Only this file writes `sessions`."""
+"""Transactions that change sessions, and reading them. Only this file writes `sessions`."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def list_sessions(tx: ReadTx, query: SessionQuery) -> dict[str, Any]:
     if not query.deleted:
         return table(key="created_us")
     where.append(("deleted_us >= ?", (tx.now_us - UNDO_US,)))
-    return table(key="deleted_us", gone="NULL")  # a column that is never set: the deleted are what is wanted
+    return table(key="deleted_us", gone="NULL")  # NULL is never set: deleted sessions are listed
 
 
 def create_session(tx: Tx, caller: Caller, body: SessionIn) -> Answer:
-    """A new scheduled session, or the same one again for the same id and body."""
+    """A new scheduled session, or the existing one for the same id and body."""
     request_hash = fingerprint(body.model_dump_json())
     if (known := known_row(tx, "session", body.id, request_hash)) is not None:
         return Answer(200, session_resource(tx, known))
@@ -110,7 +110,7 @@ def change_session(tx: Tx, caller: Caller, session_id: str, body: SessionPatch) 
 def move_session(
     tx: Tx, caller: Caller, session_id: str, event: SessionEvent, on_complete: Cascade
 ) -> Answer:
-    """One transition of the machine. `on_complete` lets the clips close their ghosts with it."""
+    """One transition of the machine. `on_complete` lets the clips domain close its ghosts with it."""
     row = load_row(tx, "session", session_id)
     check_rev(caller, "session", row["rev"])
     changes: dict[str, Any] = {"status": SESSION.next(SessionState(row["status"]), event)}
@@ -128,7 +128,7 @@ def move_session(
 
 
 def delete_session(tx: Tx, caller: Caller, session_id: str, *, force: bool, cascade: Cascade) -> Answer:
-    """Delete with plays, clips and tags; recordings stay. Refused while it runs or holds favourites."""
+    """Delete with plays, clips and tags; recordings stay. Refused while it runs or has favourites."""
     row = load_row(tx, "session", session_id)
     check_rev(caller, "session", row["rev"])
     if row["status"] in (SessionState.ACTIVE, SessionState.PAUSED):
@@ -161,7 +161,7 @@ def delete_session(tx: Tx, caller: Caller, session_id: str, *, force: bool, casc
 
 
 def restore_session(tx: Tx, session_id: str, cascade: Restore) -> Answer:
-    """Undo a delete within 24 h: the session comes back with what went with it."""
+    """Undo a delete within 24 h: restore the session with what was deleted with it."""
     row = tx.one("SELECT * FROM sessions WHERE id = ?", (session_id,))
     if row is None:
         raise not_found("session", session_id)

@@ -1,1 +1,1 @@
-"""Tags: what analysts say of a clip, and the figures computed from it."""
+"""Tags: analysts' descriptions of a clip, and the figures computed from them."""

@@ -1,4 +1,4 @@
-"""The tag's doors, and the session's figures."""
+"""HTTP routes of tags, and of the session's figures."""
 
 from __future__ import annotations
 

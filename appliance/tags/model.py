@@ -1,6 +1,6 @@
-"""A tag's fields (V24), their bounds, and how a tag is shown.
+"""A tag's fields (V24), their bounds, and a tag as API resource.
 
-Bounds and signs are those of Hudl's breakdown data, which the exports speak.
+Bounds and signs are those of Hudl's breakdown data, the format of the exports.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def _whole(low: int, high: int) -> Any:
 
 
 def _blank_is_none(value: Any) -> Any:
-    """A cleared text box sends "" where it means nothing."""
+    """A cleared text box sends "" instead of null."""
     return (value.strip() or None) if isinstance(value, str) else value
 
 
 def _number_is_text(value: Any) -> Any:
-    """A player's jersey number may come as a number."""
+    """A player's jersey number may be sent as a number."""
     return str(value) if type(value) is int else value
 
 
@@ -60,7 +60,7 @@ Distance = Annotated[int, _whole(1, 99)]
 YardLine = Annotated[int, _whole(-50, 50)]
 """Own half -1 to -49, midfield 50, opponent's half 49 to 1, goal line 0."""
 Yards = Annotated[int, _whole(-99, 109)]
-"""A return from deep in the own end zone may gain more than the field is long."""
+"""A return from deep in the team's own end zone may gain more than the length of the field."""
 Word = Annotated[Annotated[str, Field(max_length=100)] | None, BeforeValidator(_blank_is_none)]
 Note = Annotated[Annotated[str, Field(max_length=4000)] | None, BeforeValidator(_blank_is_none)]
 Item = Annotated[

@@ -1,10 +1,10 @@
-"""The session's figures (V19): from clips and tags to numbers, and nothing else.
+"""The session's figures (V19): computed from clips and tags only.
 
 Owns: the definitions. Must not know: the database, the API's names of rows.
 
-A play is COALESCE(play_id, clip_id) and counts once. Its quarter, down, result ... each come from the
-newest tag of any of its clips that has the field. Words are compared without case, '_' and '-' are
-spaces: "First Down", "first_down" and "1st Down" are the same.
+A play is COALESCE(play_id, clip_id) and counts once. Its quarter, down, result ... each come from the newest
+tag of any of its clips that has the field. Words are compared without case, '_' and '-' are spaces: "First
+Down", "first_down" and "1st Down" are the same.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class TagFact:
 
 
 @dataclass(frozen=True, slots=True)
-class Play:
-    """One play: its clips, and what its tags say together."""
+class TaggedPlay:
+    """One play: its clips, and the merged fields of its tags."""
 
     id: str
     clip_ids: tuple[str, ...]
@@ -54,30 +54,30 @@ class Play:
     is_tagged: bool
 
 
-def plays_of(clips: Sequence[ClipFact], tags: Sequence[TagFact]) -> list[Play]:
-    """Plays by start time. Tags of clips that are not given are left out."""
+def plays_of(clips: Sequence[ClipFact], tags: Sequence[TagFact]) -> list[TaggedPlay]:
+    """Plays by start time. Tags of clips that are not passed are left out."""
     in_order = sorted(clips, key=lambda clip: (clip.start_us, clip.id))
     play_of = {clip.id: clip.play_id or clip.id for clip in in_order}
     grouped: dict[str, list[ClipFact]] = {}
     for clip in in_order:
         grouped.setdefault(play_of[clip.id], []).append(clip)
-    said: dict[str, list[TagFact]] = {play_id: [] for play_id in grouped}
+    tags_by_play: dict[str, list[TagFact]] = {play_id: [] for play_id in grouped}
     for tag in sorted(tags, key=lambda tag: tag.order):
         if tag.clip_id in play_of:
-            said[play_of[tag.clip_id]].append(tag)
-    return [_play(play_id, members, said[play_id]) for play_id, members in grouped.items()]
+            tags_by_play[play_of[tag.clip_id]].append(tag)
+    return [_play(play_id, members, tags_by_play[play_id]) for play_id, members in grouped.items()]
 
 
-def _play(play_id: str, clips: Sequence[ClipFact], tags: Sequence[TagFact]) -> Play:
+def _play(play_id: str, clips: Sequence[ClipFact], tags: Sequence[TagFact]) -> TaggedPlay:
     fields: dict[str, Any] = dict.fromkeys(MERGED)
-    for tag in tags:  # oldest first: the newest that has a field wins
+    for tag in tags:  # oldest first: the newest tag that has a field wins
         fields.update({name: tag.fields[name] for name in MERGED if tag.fields.get(name) is not None})
     is_key = any(clip.is_favorite for clip in clips) or any(tag.is_important for tag in tags)
-    return Play(play_id, tuple(clip.id for clip in clips), fields, is_key, bool(tags))
+    return TaggedPlay(play_id, tuple(clip.id for clip in clips), fields, is_key, bool(tags))
 
 
 def session_stats(clips: Sequence[ClipFact], tags: Sequence[TagFact]) -> dict[str, Any]:
-    """All figures of a session but its id: model.Stats says what each is."""
+    """All figures of a session except its id: model.Stats defines each."""
     plays = plays_of(clips, tags)
     scored = [play for play in plays if is_touchdown(play.fields["result"])]
     return {
@@ -94,7 +94,7 @@ def session_stats(clips: Sequence[ClipFact], tags: Sequence[TagFact]) -> dict[st
     }
 
 
-def run_pass(plays: Iterable[Play]) -> dict[str, Any]:
+def run_pass(plays: Iterable[TaggedPlay]) -> dict[str, Any]:
     """Share of plays tagged Run or Pass."""
     kinds = Counter(plain(play.fields["play_type"]) for play in plays)
     run, passed = kinds["run"], kinds["pass"]
@@ -104,7 +104,7 @@ def run_pass(plays: Iterable[Play]) -> dict[str, Any]:
     return {"run": run, "pass": passed, "run_share": run / both, "pass_share": passed / both}
 
 
-def third_down(plays: Iterable[Play]) -> dict[str, Any]:
+def third_down(plays: Iterable[TaggedPlay]) -> dict[str, Any]:
     """Third downs with a known outcome, and how many of them were converted."""
     outcomes = [is_converted(play.fields) for play in plays if play.fields["down"] == 3]
     known = [outcome for outcome in outcomes if outcome is not None]
@@ -115,9 +115,10 @@ def third_down(plays: Iterable[Play]) -> dict[str, Any]:
 
 
 def is_converted(fields: Mapping[str, Any]) -> bool | None:
-    """Gained the distance, or the result says first down or touchdown; None: neither is known.
+    """Gained the distance, or the result is a first down or touchdown; None: neither is known.
 
-    A result alone is an outcome: whoever tags "Complete" where "First Down" could have been said, says no.
+    A result without either counts as "not converted": the analyst tagged "Complete" where "First Down" was
+    possible.
     """
     gained, distance, result = fields["yards_gained"], fields["distance"], fields["result"]
     has_yards = gained is not None and distance is not None
@@ -132,17 +133,17 @@ def _is_gain(result: str | None) -> bool:
 
 
 def is_touchdown(result: str | None) -> bool:
-    """ "Touchdown", "TD", and Hudl's "Rush, TD" or "Complete TD": anybody's touchdown."""
+    """ "Touchdown", "TD", and Hudl's "Rush, TD" or "Complete TD": a touchdown of either team."""
     return bool(_parts(result) & TOUCHDOWN)
 
 
 def plain(word: str | None) -> str | None:
-    """The word as it is compared."""
+    """The word in the form in which it is compared."""
     return None if word is None else " ".join(re.split(r"[\s_-]+", word.casefold().strip()))
 
 
 def _parts(result: str | None) -> set[str]:
-    """What a result says: its whole, its parts at commas and slashes, a closing "TD" or "first down"."""
+    """The parts of a result: its whole, its parts at commas and slashes, a closing "TD" or "first down"."""
     whole = plain(result) or ""
     parts = {part.strip() for part in re.split(r"[,;/+]", whole)} | {whole}
     for part in list(parts):
@@ -152,15 +153,15 @@ def _parts(result: str | None) -> set[str]:
     return parts - {""}
 
 
-def _by_quarter(plays: Sequence[Play]) -> list[dict[str, Any]]:
-    quarters: dict[int, list[Play]] = {}
+def _by_quarter(plays: Sequence[TaggedPlay]) -> list[dict[str, Any]]:
+    quarters: dict[int, list[TaggedPlay]] = {}
     for play in plays:
         if play.fields["quarter"] is not None:
             quarters.setdefault(play.fields["quarter"], []).append(play)
     return [_quarter(number, quarters[number]) for number in sorted(quarters)]
 
 
-def _quarter(number: int, plays: Sequence[Play]) -> dict[str, Any]:
+def _quarter(number: int, plays: Sequence[TaggedPlay]) -> dict[str, Any]:
     return {
         "quarter": number,
         "total_plays": len(plays),
@@ -170,7 +171,7 @@ def _quarter(number: int, plays: Sequence[Play]) -> dict[str, Any]:
 
 
 def _count_words(words: Iterable[str | None]) -> dict[str, int] | None:
-    """How often each word occurs, commonest first, under its commonest spelling; None: there is none."""
+    """How often each word occurs, most frequent first, in its most frequent spelling; None: no words."""
     spellings: dict[str, Counter[str]] = {}
     for word in words:
         if word is not None:

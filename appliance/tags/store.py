@@ -1,6 +1,6 @@
-"""The closures that change tags, and the reading of them. Only this file writes `tags`.
+"""Transactions that change tags, and reading them. Only this file writes `tags`.
 
-A deleted tag's id is gone for ever; its whole content is in the tag_deleted event, so that an undo is a
+A deleted tag's id is never used again; its whole content is in the tag_deleted event, so that an undo is a
 POST of the same fields under a new id.
 """
 
@@ -43,7 +43,7 @@ def tags_of_session(tx: ReadTx, session_id: str, page: TagPage) -> dict[str, Any
 
 
 def create_tag(tx: Tx, caller: Caller, body: TagIn) -> Answer:
-    """A new tag of a clip in any state, or the same one again for the same id and body."""
+    """A new tag of a clip in any state, or the existing one for the same id and body."""
     request_hash = fingerprint(body.model_dump_json())
     if (known := known_row(tx, "tag", body.id, request_hash)) is not None:
         return Answer(200, tag_resource(known))
@@ -82,7 +82,8 @@ def _clip_to_tag(tx: ReadTx, clip_id: str) -> Row:
 
 
 def change_tag(tx: Tx, caller: Caller, tag_id: str, body: TagPatch) -> Answer:
-    """Merge per field: what was not sent stays, so two analysts do not overwrite each other. null clears."""
+    """Merge per field: fields that were not sent stay, so two analysts do not overwrite each other. null
+    clears."""
     row = load_row(tx, "tag", tag_id)
     check_rev(caller, "tag", row["rev"])
     sent = tag_columns(body.model_dump(exclude_unset=True))
@@ -101,7 +102,7 @@ def delete_tag(tx: Tx, caller: Caller, tag_id: str) -> Answer:
 
 
 def delete_tags_of(tx: Tx, *, clip_id: str | None = None, session_id: str | None = None) -> int:
-    """The tags' part of deleting a clip or a session; returns how many went."""
+    """The tags' part of deleting a clip or a session; returns how many were deleted."""
     if (clip_id is None) == (session_id is None):
         raise ValueError("give a clip or a session")
     column, value = ("clip_id", clip_id) if clip_id is not None else ("session_id", session_id)
@@ -113,7 +114,7 @@ def delete_tags_of(tx: Tx, *, clip_id: str | None = None, session_id: str | None
 
 
 def restore_tags_of(tx: Tx, session_id: str, deleted_us: int) -> int:
-    """The tags' part of undoing a session's delete: those that went with it; returns how many came back."""
+    """The tags' part of undoing a session's delete: restore those deleted with it; returns how many."""
     rows = tx.all(
         "SELECT id FROM tags WHERE session_id = ? AND deleted_us = ? ORDER BY created_us, id",
         (session_id, deleted_us),
@@ -126,7 +127,7 @@ def restore_tags_of(tx: Tx, session_id: str, deleted_us: int) -> int:
 
 
 def _delete(tx: Tx, rows: Sequence[Row]) -> None:
-    """Mark them, then tell: the counters of every event are those after all of it, counted once."""
+    """Mark all as deleted, then journal: the counters in every event are the final ones, computed once."""
     for row in rows:
         tx.update("tags", row["id"], {"deleted_us": tx.now_us})
     counters = {

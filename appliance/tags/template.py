@@ -1,7 +1,8 @@
-"""The team's template: which buttons an analyst gets, in the team's own words.
+"""The team's tag template: which buttons an analyst gets, with the team's own words.
 
-Owns: the [tagging] settings, what each sport shows where the team said nothing, the shape of GET /tagging.
-Must not know: screens. A template offers words, it forbids none: a tag keeps whatever V24 allows.
+Owns: the [tagging] settings, the defaults of each sport where the team set nothing, the model of GET
+/tagging. Must not know: screens. A template offers words but forbids none: a tag accepts everything that V24
+allows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Words = Annotated[
 
 
 class TaggingSettings(Section):
-    """[tagging]. An empty list means the sport's own words."""
+    """[tagging]. An empty list means the sport's default words."""
 
     sport: Sport = "football"
     play_types: Words = ()
@@ -100,23 +101,23 @@ _LABELS: dict[Sport, Words] = {
 }
 
 
-def template_of(said: TaggingSettings) -> TagTemplate:
+def template_of(tagging: TaggingSettings) -> TagTemplate:
     """The template of these settings."""
-    sport = said.sport
+    sport = tagging.sport
     downs = _downs() if sport == "football" else []
     play_types = TagGroup(
         field="play_type",
         label="Play",
         kind="word",
         key="p",
-        options=_buttons(said.play_types or _PLAY_TYPES[sport]),
+        options=_buttons(tagging.play_types or _PLAY_TYPES[sport]),
     )
     formations = TagGroup(
         field="formation",
         label="Defence" if sport == "basketball" else "Formation",
         kind="word",
         key="o",
-        options=_buttons(said.formations or _FORMATIONS[sport]),
+        options=_buttons(tagging.formations or _FORMATIONS[sport]),
         carry="keep" if sport == "soccer" else None,  # a soccer team keeps its formation from play to play
     )
     results = TagGroup(
@@ -124,12 +125,12 @@ def template_of(said: TaggingSettings) -> TagTemplate:
         label="Result",
         kind="word",
         key="r",
-        options=_buttons(said.results or _RESULTS[sport]),
+        options=_buttons(tagging.results or _RESULTS[sport]),
     )
     gained = [_gained()] if sport == "football" else []
     return TagTemplate(
         sport=sport,
-        groups=[_period(sport), *downs, play_types, formations, results, *gained, *_always(said)],
+        groups=[_period(sport), *downs, play_types, formations, results, *gained, *_always(tagging)],
     )
 
 
@@ -142,7 +143,7 @@ def _numbers(*values: int) -> list[TagOption]:
 
 
 def _period(sport: Sport) -> TagGroup:
-    """The field is called quarter (V24) whatever the sport calls it; 5 is any overtime."""
+    """The field is called quarter (V24) in every sport; 5 is any overtime."""
     played = _numbers(1, 2) if sport == "soccer" else _numbers(1, 2, 3, 4)
     return TagGroup(
         field="quarter",
@@ -198,16 +199,16 @@ def _gained() -> TagGroup:
     )
 
 
-def _always(said: TaggingSettings) -> list[TagGroup]:
-    """What every sport has."""
+def _always(tagging: TaggingSettings) -> list[TagGroup]:
+    """The groups that every sport has."""
     return [
-        TagGroup(field="players", label="Players", kind="words", key="w", options=_buttons(said.players)),
+        TagGroup(field="players", label="Players", kind="words", key="w", options=_buttons(tagging.players)),
         TagGroup(
             field="labels",
             label="Labels",
             kind="words",
             key="a",
-            options=_buttons(said.labels or _LABELS[said.sport]),
+            options=_buttons(tagging.labels or _LABELS[tagging.sport]),
         ),
         TagGroup(field="notes", label="Notes", kind="text", key="h", options=[]),
     ]

@@ -21,7 +21,7 @@ from appliance.ops.metrics import Metrics
 from appliance.recordings.actor import RecordingsHandle
 from appliance.retention.actor import RetentionHandle, run_retention
 from appliance.retention.ballast import make_room as make_room
-from appliance.retention.core import HOURS_BAD, HOURS_WARN, Limits
+from appliance.retention.core import HOURS_BAD, HOURS_WARN, RetentionLimits
 from appliance.retention.model import Figures, Folders
 from appliance.settings import Settings
 from appliance.wiring.bridges import OLD_RECORDINGS, RECORDINGS
@@ -44,10 +44,10 @@ def safe_mode_line(safe: SafeMode) -> Part:
     return safe_mode_part(safe.off_parts(), safe.reason, next_in_s)
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> RetentionLimits:
     """[retention] and [storage] reserve_gb in bytes and microseconds."""
     wanted = settings.retention
-    return Limits(
+    return RetentionLimits(
         min_free_bytes=round(wanted.min_free_gb * GB),
         reserve_bytes=round(settings.storage.reserve_gb * GB),
         raw_us=round(wanted.raw_days * DAY_US),

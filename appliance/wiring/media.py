@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.clips.cutting.media_jobs import Inspection, JobSource
-from appliance.workers.jobs import FrameJob, Piece, ProbeJob, ProbeReport, StreamReport, TranscodeJob
+from appliance.workers.jobs import FrameJob, ProbeJob, ProbeReport, SourceRange, StreamReport, TranscodeJob
 from appliance.workers.pool import Priority, WorkerPoolHandle
 
 CLIP_LIMIT_S = 60.0  # requirement T13, for a play of usual length; a longer clip gets as long as it lasts
@@ -42,7 +42,7 @@ class PoolJobs:
         return (await self.pool.frame(job, source.descriptors, priority)).data
 
 
-def transcode_job(mode: str, pieces: tuple[Piece, ...], frames: int, span_s: float) -> TranscodeJob:
+def transcode_job(mode: str, pieces: tuple[SourceRange, ...], frames: int, span_s: float) -> TranscodeJob:
     """`transcode` is what training sets ask for (T13: ultrafast, crf 23, 60 s); `exact` is for people."""
     if mode == "transcode":
         limit_s = max(CLIP_LIMIT_S, span_s)
@@ -69,5 +69,5 @@ def inspection(report: ProbeReport) -> Inspection:
     )
 
 
-def _pieces(source: JobSource) -> tuple[Piece, ...]:
-    return tuple(Piece(*piece) for piece in source.pieces)
+def _pieces(source: JobSource) -> tuple[SourceRange, ...]:
+    return tuple(SourceRange(*piece) for piece in source.pieces)

@@ -1,8 +1,9 @@
-"""One worker: fences itself in, says hello, does one job after another until the other end closes.
+"""One worker process: enters its sandbox, sends hello, does one job after another until the connection
+closes.
 
-Plain blocking code without trio: it is the start-up time of every fresh worker. An exception that is not
-about media or the request is a bug and ends the process; the daemon sees the end of the connection and
-reports the job.
+Blocking code without trio, because its imports are the start-up time of every fresh worker. An exception that
+is not about media or the request is a bug and ends the process; the daemon detects the end of the connection
+and reports the job.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from appliance.kernel.process import die_with_parent
 from appliance.media.decode.thumbnail import DECODERS, BadMedia
 from appliance.workers import protocol, sandbox
 from appliance.workers.perform import perform
-from appliance.workers.protocol import Hello, Json, ProtocolError, Request
+from appliance.workers.protocol import Json, WorkerHello, WorkerProtocolError, WorkerRequest
 from appliance.workers.rehearsal import rehearse
 
 REPORT_EVERY_S = 0.5
@@ -45,19 +46,20 @@ def serve(connection: socket.socket, *, parent_pid: int, as_unit: bool) -> None:
         connection.send(protocol.encode(answer))
 
 
-def _hello(fence: protocol.Sandbox) -> Hello:
+def _hello(fence: protocol.Sandbox) -> WorkerHello:
     versions = {"python": sys.version.split()[0], "pyav": av.__version__, "ffmpeg": av.ffmpeg_version_info}
     codecs = tuple(name for name in (*DECODERS, *_ENCODERS) if name in av.codecs_available)
-    return Hello(os.getpid(), fence, versions, codecs)
+    return WorkerHello(os.getpid(), fence, versions, codecs)
 
 
 def _receive(connection: socket.socket) -> tuple[bytes, list[int]] | None:
-    """The next request, or None at the end. A cut message raises ProtocolError: the sides no longer agree."""
+    """The next request, or None at the end. A truncated message raises ProtocolError: the connection is
+    unusable."""
     packet, descriptors, flags, _ = socket.recv_fds(
         connection, protocol.MAX_MESSAGE_BYTES, protocol.MAX_DESCRIPTORS
     )
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-        raise ProtocolError("a message was cut short")
+        raise WorkerProtocolError("a message was cut short")
     return (packet, descriptors) if packet else None
 
 
@@ -68,14 +70,14 @@ def _answer(packet: bytes, descriptors: list[int], connection: socket.socket) ->
         return {"id": request.id, "result": perform(request, descriptors, _teller(request, connection))}
     except BadMedia as exc:
         return _failure(request, "bad_media", str(exc))
-    except ProtocolError as exc:
+    except WorkerProtocolError as exc:
         return _failure(request, "bad_request", str(exc))
     except OSError as exc:
         return _failure(request, "io", str(exc))
 
 
-def _teller(request: Request, connection: socket.socket) -> Callable[[float], None]:
-    """Tells the daemon how far the job is, at most once in REPORT_EVERY_S however often it is called."""
+def _teller(request: WorkerRequest, connection: socket.socket) -> Callable[[float], None]:
+    """A function that reports the job's progress to the daemon, at most once in REPORT_EVERY_S."""
     due_s = time.monotonic() + REPORT_EVERY_S
 
     def tell(second: float) -> None:
@@ -87,13 +89,13 @@ def _teller(request: Request, connection: socket.socket) -> Callable[[float], No
     return tell
 
 
-def _failure(request: Request, code: str, detail: str) -> Json:
+def _failure(request: WorkerRequest, code: str, detail: str) -> Json:
     return {"id": request.id, "error": {"code": code, "detail": detail[: protocol.MAX_DETAIL_CHARS]}}
 
 
 def _silence() -> None:
-    """FFmpeg and hostile files talk a lot. Until here stderr was the daemon's, so that a broken start is
-    seen.
+    """FFmpeg writes many messages about hostile files. Until here stderr was the daemon's, so that a failing
+    start is visible.
     """
-    # spawned with stdout at /dev/null; that path is gone now
+    # spawned with stdout at /dev/null; that path can no longer be opened
     os.dup2(sys.stdout.fileno(), sys.stderr.fileno())

@@ -1,8 +1,8 @@
-"""The jobs a worker can do, as values: what is asked, what it may cost, what a believable answer is.
+"""The jobs a worker can do, as values: arguments, limits, and the check of the answer.
 
-Read by both sides, so it imports neither trio nor PyAV. Descriptors are not in the values: they travel
-beside them, inputs first, then the output. Every `result` reader raises ProtocolError for an answer that
-cannot be true: a worker has looked at hostile bytes and may be hostile itself.
+Imported by both sides, so it imports neither trio nor PyAV. Descriptors are not in the values: they are sent
+beside them, inputs first, then the output. Every `result` method raises ProtocolError for an impossible
+answer: a worker has processed hostile bytes and may be hostile itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from appliance.media.mp4.codecs import DECODER_OF_SAMPLE_ENTRY
 from appliance.media.mp4.turn import AS_CODED, Turn
 from appliance.workers.protocol import (
     Json,
-    ProtocolError,
+    WorkerProtocolError,
     boolean,
     integer,
     mapping,
@@ -28,12 +28,12 @@ from appliance.workers.protocol import (
 )
 
 MAX_SAMPLE_BYTES = 16 << 20
-"""An 8K intra frame at absurd quality. The recorder's own limit for one part is 50 MB."""
+"""An 8K intra frame at the highest quality. The recorder's own limit for one part is 50 MB."""
 
 Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Job(Protocol[Result_co]):
+class WorkerJob(Protocol[Result_co]):
     """One kind of work. `wall_s` is the time after which the worker is killed, `cpu_s` and `output_bytes`
     its own limits.
     """
@@ -51,7 +51,7 @@ class Job(Protocol[Result_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class SourceRange:
     """`length` bytes at `offset` of the job's input number `input`."""
 
     input: int
@@ -60,7 +60,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class CheckedJpeg:
     """A JPEG whose markers were checked by us."""
 
     data: bytes
@@ -91,7 +91,8 @@ class ThumbnailJob:
 
     @classmethod
     def of_sample(cls, entry: str, extradata: bytes, offset: int, length: int, width_px: int = 320) -> Self:
-        """From the fourcc of a sample entry. An unknown one goes to the worker and comes back bad_media."""
+        """From the fourcc of a sample entry. An unknown one is sent to the worker and fails with
+        bad_media."""
         return cls(DECODER_OF_SAMPLE_ENTRY.get(entry, entry), extradata, offset, length, width_px)
 
     def args(self) -> Json:
@@ -104,7 +105,7 @@ class ThumbnailJob:
             "turn": list(self.turn),
         }
 
-    def result(self, answer: Json, descriptors: Sequence[int]) -> Picture:
+    def result(self, answer: Json, descriptors: Sequence[int]) -> CheckedJpeg:
         return read_picture(answer, descriptors[-1], self.output_bytes)
 
 
@@ -112,10 +113,10 @@ class ThumbnailJob:
 class FrameJob:
     """The frame an MP4 shows at `at_s` as a JPEG in the last descriptor. `pieces` make the file.
 
-    `patient`: nobody waits for it, and a minute of pictures may have to be decoded for it.
+    `patient`: no person waits for it, and a minute of pictures may have to be decoded for it.
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[SourceRange, ...]
     at_s: float
     width_px: int = 0
     patient: bool = False
@@ -134,7 +135,7 @@ class FrameJob:
     def args(self) -> Json:
         return {"pieces": pieces_json(self.pieces), "at_s": self.at_s, "width_px": self.width_px}
 
-    def result(self, answer: Json, descriptors: Sequence[int]) -> Picture:
+    def result(self, answer: Json, descriptors: Sequence[int]) -> CheckedJpeg:
         return read_picture(answer, descriptors[-1], self.output_bytes)
 
 
@@ -172,11 +173,9 @@ class ProbeReport:
 
 @dataclass(frozen=True, slots=True)
 class ProbeJob:
-    """Read an MP4 to its end and count what is there. `span_s` is how long it is thought to be: it sets the
-    deadline.
-    """
+    """Read an MP4 to its end and count its content. `span_s` is its expected length: it sets the deadline."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[SourceRange, ...]
     decode: bool = True
     span_s: float = 60.0
 
@@ -197,14 +196,14 @@ class ProbeJob:
     def result(self, answer: Json, descriptors: Sequence[int]) -> ProbeReport:
         streams = sequence(answer, "streams")
         if len(streams) > 16:
-            raise ProtocolError("too many streams")
-        found = tuple(_parse_stream(stream) for stream in streams)
-        return ProbeReport(number(answer, "duration_s"), text(answer, "read_error")[:500], found)
+            raise WorkerProtocolError("too many streams")
+        reports = tuple(_parse_stream(stream) for stream in streams)
+        return ProbeReport(number(answer, "duration_s"), text(answer, "read_error")[:500], reports)
 
 
 @dataclass(frozen=True, slots=True)
 class TranscodeReport:
-    """What was written into the output, as the worker tells it: probe it before publishing."""
+    """The worker's report of what it wrote: probe the output before publishing it."""
 
     frames: int
     end_s: float
@@ -220,19 +219,20 @@ class TranscodeJob:
     `frames` and `span_s` are the plan's: they size the header, the deadline and the largest output.
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[SourceRange, ...]
     frames: int
     span_s: float
     preset: str = "veryfast"
     crf: int = 20
     threads: int = 2
-    limit_s: float = 0.0  # 0: as long as any box may need
+    limit_s: float = 0.0  # 0: the longest time a slow box may need
 
     kind: ClassVar[str] = "transcode"
 
     @property
     def wall_s(self) -> float:
-        """Twenty times slower than life is a box in trouble (measured: 1080p ultrafast is 4 times faster)."""
+        """Twenty times slower than real time is a box in trouble (measured: 1080p ultrafast is 4 times
+        faster)."""
         return self.limit_s or 60.0 + 20.0 * self.span_s
 
     @property
@@ -245,7 +245,7 @@ class TranscodeJob:
 
     @property
     def moov_bytes(self) -> int:
-        """Room for the header: at most 40 bytes for a frame or for one of up to 94 AAC packets a second."""
+        """Size of the header: at most 40 bytes for a frame or for one of up to 94 AAC packets a second."""
         return 16_384 + 40 * self.frames + int(40 * 94 * (self.span_s + 1))
 
     def args(self) -> Json:
@@ -266,13 +266,13 @@ class TranscodeJob:
             size_bytes=os.fstat(descriptors[-1]).st_size,
         )
         if report.frames < 1 or report.size_bytes < self.moov_bytes:
-            raise ProtocolError("an empty clip")
+            raise WorkerProtocolError("an empty clip")
         return report
 
 
 @dataclass(frozen=True, slots=True)
-class FenceReport:
-    """What a worker could do when it tried. True = it could."""
+class EscapeReport:
+    """What a worker could do when it tried. True = it succeeded."""
 
     connected: bool
     opened: bool
@@ -280,7 +280,7 @@ class FenceReport:
 
 @dataclass(frozen=True, slots=True)
 class SelfcheckJob:
-    """Try to get out: connect to `port` on loopback, open `path`. For `appliance doctor` and the tests."""
+    """Try to escape: connect to `port` on loopback, open `path`. For `appliance doctor` and the tests."""
 
     port: int
     path: str
@@ -293,46 +293,46 @@ class SelfcheckJob:
     def args(self) -> Json:
         return {"port": self.port, "path": self.path}
 
-    def result(self, answer: Json, descriptors: Sequence[int]) -> FenceReport:
-        return FenceReport(boolean(answer, "connected"), boolean(answer, "opened"))
+    def result(self, answer: Json, descriptors: Sequence[int]) -> EscapeReport:
+        return EscapeReport(boolean(answer, "connected"), boolean(answer, "opened"))
 
 
-def pieces_json(pieces: Sequence[Piece]) -> list[list[int]]:
+def pieces_json(pieces: Sequence[SourceRange]) -> list[list[int]]:
     return [[piece.input, piece.offset, piece.length] for piece in pieces]
 
 
-def parse_piece(value: object, inputs: int) -> Piece:
-    """A piece out of a request. The daemon is trusted, but a wrong number here reads the wrong camera."""
+def parse_piece(value: object, inputs: int) -> SourceRange:
+    """A piece in a request. The daemon is trusted, but a wrong number here reads the wrong camera."""
     if not isinstance(value, list) or len(value) != 3 or not all(type(part) is int for part in value):
-        raise ProtocolError("a piece is [input, offset, length]")
-    piece = Piece(*value)
+        raise WorkerProtocolError("a piece is [input, offset, length]")
+    piece = SourceRange(*value)
     if not 0 <= piece.input < inputs or piece.offset < 0 or piece.length < 0:
-        raise ProtocolError(f"no such piece: {value}")
+        raise WorkerProtocolError(f"no such piece: {value}")
     return piece
 
 
-def read_picture(answer: Json, output: int, limit_bytes: int) -> Picture:
-    """What the worker wrote, if it is what it says. Read once, then checked: the worker can still write to
-    `output`, but not to these bytes.
+def read_picture(answer: Json, output: int, limit_bytes: int) -> CheckedJpeg:
+    """The worker's picture, after checks. Read once, then checked: the worker can still write to `output`,
+    but not to these bytes.
     """
     size_bytes = integer(answer, "size_bytes")
     if not 0 < size_bytes <= limit_bytes:
-        raise ProtocolError(f"a picture of {size_bytes} bytes")
+        raise WorkerProtocolError(f"a picture of {size_bytes} bytes")
     data = os.pread(output, size_bytes, 0)
     try:
         width, height = jpeg_size(data)
     except NotAJpeg as exc:
-        raise ProtocolError(f"no picture: {exc}") from exc
+        raise WorkerProtocolError(f"no picture: {exc}") from exc
     if (width, height) != (integer(answer, "width"), integer(answer, "height")):
-        raise ProtocolError(f"a picture of {width}x{height} where another size was said")
-    return Picture(data, width, height)
+        raise WorkerProtocolError(f"a picture of {width}x{height} where another size was said")
+    return CheckedJpeg(data, width, height)
 
 
 def _parse_stream(value: object) -> StreamReport:
     facts = mapping({"stream": value}, "stream")
     counts = {name: integer(facts, name) for name in _COUNTS}
     if min(counts.values()) < 0:
-        raise ProtocolError("a negative count")
+        raise WorkerProtocolError("a negative count")
     return StreamReport(
         kind=text(facts, "kind")[:16],
         codec=text(facts, "codec")[:32],

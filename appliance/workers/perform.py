@@ -1,4 +1,5 @@
-"""The worker's side of each job: descriptors and arguments in, an answer out. Runs inside the fence only."""
+"""The worker's side of each job: descriptors and arguments in, an answer out. Runs only inside the
+sandbox."""
 
 from __future__ import annotations
 
@@ -13,22 +14,29 @@ from appliance.media.decode.probe import probe
 from appliance.media.decode.thumbnail import BadMedia, Jpeg, frame_jpeg, keyframe_jpeg
 from appliance.media.decode.transcode import PRESETS, Recipe, transcode
 from appliance.media.mp4.turn import Turn
-from appliance.workers.jobs import MAX_SAMPLE_BYTES, Piece, parse_piece
-from appliance.workers.protocol import Json, ProtocolError, Request, boolean, integer, number, sequence, text
+from appliance.workers.jobs import MAX_SAMPLE_BYTES, SourceRange, parse_piece
+from appliance.workers.protocol import (
+    Json,
+    WorkerProtocolError,
+    WorkerRequest,
+    boolean,
+    integer,
+    number,
+    sequence,
+    text,
+)
 from appliance.workers.reader import PieceReader, Writer
 
 Descriptors = Sequence[int]
 Report = Callable[[float], None]
-"""Hears how far a long job has come, as often as it likes to tell."""
+"""Called with the position of a long job, as often as the job wants."""
 
 
-def perform(request: Request, descriptors: Descriptors, report: Report = lambda second: None) -> Json:
-    """Do one job. Raises BadMedia for input that cannot be used, ProtocolError for a request that makes no
-    sense.
-    """
+def perform(request: WorkerRequest, descriptors: Descriptors, report: Report = lambda second: None) -> Json:
+    """Do one job. Raises BadMedia for input that cannot be used, ProtocolError for an invalid request."""
     job = _JOBS.get(request.job)
     if job is None:
-        raise ProtocolError(f"no job called {request.job!r}")
+        raise WorkerProtocolError(f"no job called {request.job!r}")
     return job(request.args, descriptors, report)
 
 
@@ -63,9 +71,9 @@ def _transcode(args: Json, descriptors: Descriptors, report: Report) -> Json:
     *inputs, output = descriptors
     preset, crf, threads = text(args, "preset"), integer(args, "crf"), integer(args, "threads")
     if preset not in PRESETS or not 0 <= crf <= 51 or not 1 <= threads <= 16:
-        raise ProtocolError(f"no such recipe: {preset} crf {crf} on {threads} threads")
+        raise WorkerProtocolError(f"no such recipe: {preset} crf {crf} on {threads} threads")
     reader = PieceReader(inputs, _pieces(args, len(inputs)))
-    os.ftruncate(output, 0)  # the worker before us may have died in the middle of this job
+    os.ftruncate(output, 0)  # an earlier worker may have died in the middle of this job
     writer = Writer(output)
     try:
         written = transcode(
@@ -98,13 +106,13 @@ _JOBS: dict[str, Callable[[Json, Descriptors, Report], Json]] = {
 }
 
 
-def _pieces(args: Json, inputs: int) -> list[Piece]:
+def _pieces(args: Json, inputs: int) -> list[SourceRange]:
     return [parse_piece(value, inputs) for value in sequence(args, "pieces")]
 
 
 def _expect(descriptors: Descriptors, count: int) -> Descriptors:
     if len(descriptors) != count:
-        raise ProtocolError(f"{len(descriptors)} descriptors where {count} belong")
+        raise WorkerProtocolError(f"{len(descriptors)} descriptors where {count} belong")
     return descriptors
 
 

@@ -1,6 +1,6 @@
-"""The worker pool: keeps `count` workers alive and gives them jobs. The daemon's only door to FFmpeg code.
+"""The worker pool: keeps `count` workers alive and gives them jobs. The daemon's only access to FFmpeg code.
 
-Owns the slots and the line in front of them. Must not know what the jobs are for.
+Owns the slots and the queue before them. Must not know what the jobs are for.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import TypeVar, cast
 import trio
 
 from appliance.kernel.errors import Unavailable
-from appliance.workers.jobs import FrameJob, Job, Picture, ThumbnailJob
+from appliance.workers.jobs import CheckedJpeg, FrameJob, ThumbnailJob, WorkerJob
 from appliance.workers.queue import JobFailed, JobQueue, Priority
-from appliance.workers.slot import Shared, Slot, SlotState
+from appliance.workers.slot import PoolState, Slot, SlotState
 
-__all__ = ["JobFailed", "Picture", "PoolStatistics", "Priority", "WorkerPoolHandle", "run_worker_pool"]
+__all__ = ["CheckedJpeg", "JobFailed", "PoolStatistics", "Priority", "WorkerPoolHandle", "run_worker_pool"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class PoolStatistics:
-    """A copy, taken at one moment. `lost` counts workers, `interrupted` those of them that had a job in hand;
+    """A copy, taken at one moment. `lost` counts workers, `interrupted` those of them that were doing a job;
     `done` and `failed` count jobs."""
 
     slots: tuple[SlotState, ...]
@@ -39,20 +39,22 @@ class PoolStatistics:
 
 @dataclass(frozen=True, slots=True)
 class WorkerPoolHandle:
-    """What others hold. Every job may raise Unavailable (no worker, line full, stopping) or JobFailed."""
+    """What other modules may call. Every job may raise Unavailable (no worker, queue full, stopping) or
+    JobFailed."""
 
-    _shared: Shared
+    _shared: PoolState
 
     async def run(
         self,
-        job: Job[T],
+        job: WorkerJob[T],
         descriptors: Sequence[int],
         priority: Priority = Priority.LIVE,
         on_progress: Callable[[float], None] = lambda second: None,
     ) -> T:
-        """Do `job` with `descriptors`, inputs first, output last; they stay the caller's to close.
+        """Do `job` with `descriptors`, inputs first, output last; the caller closes them.
 
-        Cancelled: a waiting job is dropped, running bulk work is stopped, a running live job ends unheard.
+        If cancelled: a waiting job is dropped, a running bulk job is stopped, a running live job ends without
+        effect.
         """
         queue = self._shared.queue
         ticket = queue.put(job, descriptors, priority, on_progress)
@@ -65,13 +67,13 @@ class WorkerPoolHandle:
 
     async def thumbnail(
         self, job: ThumbnailJob, recording: int, priority: Priority = Priority.LIVE
-    ) -> Picture:
+    ) -> CheckedJpeg:
         """The JPEG of one keyframe of the open `recording`."""
         return await self._picture(job, (recording,), priority)
 
     async def frame(
         self, job: FrameJob, inputs: Sequence[int], priority: Priority = Priority.LIVE
-    ) -> Picture:
+    ) -> CheckedJpeg:
         """The JPEG of one exact frame of the MP4 that `job.pieces` of `inputs` make."""
         return await self._picture(job, inputs, priority)
 
@@ -87,7 +89,9 @@ class WorkerPoolHandle:
             interrupted=shared.interrupted,
         )
 
-    async def _picture(self, job: Job[Picture], inputs: Sequence[int], priority: Priority) -> Picture:
+    async def _picture(
+        self, job: WorkerJob[CheckedJpeg], inputs: Sequence[int], priority: Priority
+    ) -> CheckedJpeg:
         output = os.memfd_create("picture", os.MFD_CLOEXEC)
         try:
             return await self.run(job, (*inputs, output), priority)
@@ -103,12 +107,12 @@ async def run_worker_pool(
 ) -> None:
     """Keep `count` workers running until cancelled.
 
-    Start: the handle is given at once; jobs wait for the first worker (0.1 s). With `socket_dir`, slot n
-    uses the unit listening at `<socket_dir>/<n>.sock` where there is one (n from 1), else a child process
-    of this thread.
+    Start: the handle is returned at once; jobs wait for the first worker (0.1 s). With `socket_dir`, slot n
+    uses the unit listening at `<socket_dir>/<n>.sock` if there is one (n from 1), else a child process of
+    this thread.
     Stop: waiting jobs end with Unavailable, idle workers leave, busy ones are killed.
     """
-    shared = Shared(JobQueue(count), tuple(SlotState(number + 1) for number in range(count)), socket_dir)
+    shared = PoolState(JobQueue(count), tuple(SlotState(number + 1) for number in range(count)), socket_dir)
     try:
         async with trio.open_nursery() as nursery:
             for state in shared.slots:

@@ -1,14 +1,14 @@
-"""What daemon and worker say to each other, and nothing of how either of them works.
+"""The messages between daemon and worker, independent of how either of them works.
 
-One SOCK_SEQPACKET connection, one JSON object per packet, at most MAX_MESSAGE_BYTES. The worker speaks first:
+One SOCK_SEQPACKET connection, one JSON object per packet, at most MAX_MESSAGE_BYTES. The worker sends first:
 
     worker -> daemon   {"hello": 1, "pid": .., "sandbox": {..}, "versions": {..}, "codecs": [..]}
     daemon -> worker   {"id": 7, "job": "thumbnail", "args": {..}, "cpu_s": .., "output_bytes": ..} + fds
     worker -> daemon   {"id": 7, "progress": 2.5}                               (any number of these)
     worker -> daemon   {"id": 7, "result": {..}}  or  {"id": 7, "error": {"code": .., "detail": ..}}
 
-One job at a time. Descriptors travel by SCM_RIGHTS with the request, in the order the job's `args` count
-them. The daemon trusts nothing a worker says: every message is checked here before anybody uses it.
+One job at a time. Descriptors are sent by SCM_RIGHTS with the request, in the order in which the job's `args`
+count them. The daemon trusts nothing that a worker sends: every message is checked here before it is used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import cast
 
 MAX_MESSAGE_BYTES = 64 * 1024
-"""A keyframe's extradata is below 1 kB and a ten-minute clip has a dozen ranges; headers of clips travel as
+"""A keyframe's extradata is below 1 kB and a ten-minute clip has a dozen ranges; headers of clips are sent as
 descriptors.
 """
 
@@ -29,18 +29,18 @@ MAX_DESCRIPTORS = 64
 MAX_DETAIL_CHARS = 500
 
 _ABSURD = 1e15
-"""No number of ours comes near; also keeps out NaN, infinities and integers no float can hold."""
+"""Above any number of ours; also excludes NaN, infinities and integers no float can represent."""
 
 Json = Mapping[str, object]
 
 
-class ProtocolError(ValueError):
-    """The other side sent something this page does not allow. The connection is not usable any more."""
+class WorkerProtocolError(ValueError):
+    """The other side sent something that this protocol does not allow. The connection is unusable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """What holds a worker in, as it found it in force after switching it on."""
+    """The active sandbox layers of a worker, measured by itself after switching them on."""
 
     memory_bytes: int
     """RLIMIT_AS; -1 = no limit."""
@@ -48,18 +48,18 @@ class Sandbox:
     """'none' (own empty namespace, or the unit forbids internet sockets), 'no-tcp' (Landlock only), 'open'.
     """
     landlock_abi: int
-    """Version of Landlock that forbids every path; 0 = the kernel has none, paths are open."""
+    """Version of Landlock, which forbids every path; 0 = the kernel has none, paths can be opened."""
     no_new_privs: bool
     no_capabilities: bool
     dies_with_parent: bool
     write_execute_denied: bool
     as_unit: bool
-    """Started by appliance-worker@.service, so systemd's fences stand around it too."""
+    """Started by appliance-worker@.service, so systemd's sandbox applies too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hello:
-    """A worker's first message: it is ready, and this is what it is."""
+class WorkerHello:
+    """A worker's first message: it is ready, with its properties."""
 
     pid: int
     sandbox: Sandbox
@@ -68,8 +68,8 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One job as it travels. `cpu_s` and `output_bytes` are the limits the worker sets on itself for it."""
+class WorkerRequest:
+    """One job as a message. `cpu_s` and `output_bytes` are the limits the worker sets on itself for it."""
 
     id: int
     job: str
@@ -80,7 +80,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a long job has come, in seconds of its media."""
+    """The position of a long job, in seconds of its media."""
 
     id: int
     second: float
@@ -103,27 +103,28 @@ Reply = Progress | Done | Failed
 
 
 def encode(message: Json) -> bytes:
-    """One packet. Raises ProtocolError when it would not fit: better than cut short over there."""
+    """One packet. Raises ProtocolError when it would not fit, so that it is not truncated at the other
+    side."""
     data = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
     if len(data) > MAX_MESSAGE_BYTES:
-        raise ProtocolError(f"message of {len(data)} bytes")
+        raise WorkerProtocolError(f"message of {len(data)} bytes")
     return data
 
 
 def decode(packet: bytes) -> Json:
     """Raises ProtocolError for all that is not one JSON object."""
     if len(packet) > MAX_MESSAGE_BYTES:
-        raise ProtocolError("message too long")
+        raise WorkerProtocolError("message too long")
     try:
         message = json.loads(packet)
     except (ValueError, RecursionError) as exc:
-        raise ProtocolError(f"not JSON: {type(exc).__name__}") from exc
+        raise WorkerProtocolError(f"not JSON: {type(exc).__name__}") from exc
     if not isinstance(message, dict):
-        raise ProtocolError("not a JSON object")
+        raise WorkerProtocolError("not a JSON object")
     return cast(Json, message)
 
 
-def request_message(request: Request) -> Json:
+def request_message(request: WorkerRequest) -> Json:
     return {
         "id": request.id,
         "job": request.job,
@@ -133,8 +134,8 @@ def request_message(request: Request) -> Json:
     }
 
 
-def parse_request(message: Json) -> Request:
-    return Request(
+def parse_request(message: Json) -> WorkerRequest:
+    return WorkerRequest(
         integer(message, "id"),
         text(message, "job"),
         mapping(message, "args"),
@@ -143,7 +144,7 @@ def parse_request(message: Json) -> Request:
     )
 
 
-def hello_message(hello: Hello) -> Json:
+def hello_message(hello: WorkerHello) -> Json:
     box = hello.sandbox
     return {
         "hello": 1,
@@ -154,9 +155,9 @@ def hello_message(hello: Hello) -> Json:
     }
 
 
-def parse_hello(message: Json) -> Hello:
+def parse_hello(message: Json) -> WorkerHello:
     if message.get("hello") != 1:
-        raise ProtocolError("the worker did not say hello")
+        raise WorkerProtocolError("the worker did not say hello")
     box = mapping(message, "sandbox")
     sandbox = Sandbox(
         memory_bytes=integer(box, "memory_bytes"),
@@ -166,16 +167,16 @@ def parse_hello(message: Json) -> Hello:
     )
     versions = {name: str(value) for name, value in mapping(message, "versions").items()}
     codecs = tuple(str(name) for name in sequence(message, "codecs"))
-    return Hello(integer(message, "pid"), sandbox, versions, codecs)
+    return WorkerHello(integer(message, "pid"), sandbox, versions, codecs)
 
 
 _FLAGS = ("no_new_privs", "no_capabilities", "dies_with_parent", "write_execute_denied", "as_unit")
 
 
 def parse_reply(message: Json, *, job_id: int) -> Reply:
-    """A reply to `job_id`. A reply to anything else is as bad as garbage: there is one job at a time."""
+    """A reply to `job_id`. A reply to another id is an error too: there is one job at a time."""
     if integer(message, "id") != job_id:
-        raise ProtocolError("reply to another job")
+        raise WorkerProtocolError("reply to another job")
     if "progress" in message:
         return Progress(job_id, number(message, "progress"))
     if "error" in message:
@@ -184,46 +185,46 @@ def parse_reply(message: Json, *, job_id: int) -> Reply:
     return Done(job_id, mapping(message, "result"))
 
 
-# Readers of one field. JSON true is an int to Python and must not pass for a number.
+# Readers of one field. JSON true is an int to Python and must not be accepted as a number.
 
 
 def integer(message: Json, name: str) -> int:
     value = message.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ProtocolError(f"{name} is not an integer")
+        raise WorkerProtocolError(f"{name} is not an integer")
     return value
 
 
 def number(message: Json, name: str) -> float:
     value = message.get(name)
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _ABSURD:
-        raise ProtocolError(f"{name} is not a number")
+        raise WorkerProtocolError(f"{name} is not a number")
     return float(value)
 
 
 def text(message: Json, name: str) -> str:
     value = message.get(name)
     if not isinstance(value, str):
-        raise ProtocolError(f"{name} is not a text")
+        raise WorkerProtocolError(f"{name} is not a text")
     return value
 
 
 def boolean(message: Json, name: str) -> bool:
     value = message.get(name)
     if not isinstance(value, bool):
-        raise ProtocolError(f"{name} is not true or false")
+        raise WorkerProtocolError(f"{name} is not true or false")
     return value
 
 
 def mapping(message: Json, name: str) -> Json:
     value = message.get(name)
     if not isinstance(value, dict):
-        raise ProtocolError(f"{name} is not an object")
+        raise WorkerProtocolError(f"{name} is not an object")
     return cast(Json, value)
 
 
 def sequence(message: Json, name: str) -> list[object]:
     value = message.get(name)
     if not isinstance(value, list):
-        raise ProtocolError(f"{name} is not a list")
+        raise WorkerProtocolError(f"{name} is not a list")
     return cast("list[object]", value)

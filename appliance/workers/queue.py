@@ -1,8 +1,8 @@
 """Jobs waiting for a worker: live before bulk, bounded, level-triggered.
 
-Owns the order and the descriptors of waiting and running jobs. Knows nothing of processes. Thread-free:
-trio thread only. Policy when full: refuse. Every waiting job holds descriptors, and whoever has more bulk
-work keeps it as rows.
+Owns the order and the descriptors of waiting and running jobs. Must not know: processes. Not thread-safe:
+trio thread only. Policy when full: refuse. Every waiting job holds descriptors, and callers with more bulk
+work keep it as rows.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from dataclasses import dataclass, field, replace
 import trio
 
 from appliance.kernel.errors import Refused, Unavailable
-from appliance.workers.jobs import Job
+from appliance.workers.jobs import WorkerJob
 
 MAX_WAITING_LIVE = 128
-"""A mark makes one picture per camera; beyond this somebody asks in a loop."""
+"""A mark makes one picture per camera; more than this means that a client requests in a loop."""
 MAX_WAITING_BULK = 512
 """A whole session's export at once."""
 
 
 class Priority(enum.Enum):
-    """LIVE: somebody is looking at the screen. BULK: everything else."""
+    """LIVE: a person waits for the result. BULK: everything else."""
 
     LIVE = "live"
     BULK = "bulk"
@@ -35,10 +35,10 @@ _BOUNDS = {Priority.LIVE: MAX_WAITING_LIVE, Priority.BULK: MAX_WAITING_BULK}
 
 
 class JobFailed(Refused):
-    """The job was done as far as it can be, and there is no result.
+    """The job was tried, and there is no result.
 
-    code: bad_media (the input), bad_request (our fault), io (its files), job_lost (two workers died, hung or
-    talked nonsense on it: `detail` says which), abandoned (its caller was cancelled).
+    code: bad_media (the input), bad_request (our error), io (its files), job_lost (two workers died, hung or
+    sent invalid answers on it: `detail` has the reason), abandoned (its caller was cancelled).
     """
 
     def __init__(self, code: str, detail: str) -> None:
@@ -48,9 +48,10 @@ class JobFailed(Refused):
 
 @dataclass(eq=False, slots=True)
 class Ticket:
-    """One job on its way. Ends with exactly one of `answer` and `error` and its descriptors closed."""
+    """One job in the queue or running. Ends with exactly one of `answer` and `error` and its descriptors
+    closed."""
 
-    job: Job[object]
+    job: WorkerJob[object]
     priority: Priority
     descriptors: tuple[int, ...]
     on_progress: Callable[[float], None]
@@ -70,18 +71,18 @@ class Ticket:
         self.done.set()
 
     def result(self) -> object:
-        """The answer, once; raises the error."""
+        """The answer; raises the error. Call once."""
         error, self.error = self.error, None
         if error is None:
             return self.answer
         try:
             raise error
         finally:
-            del error  # else frame, error and ticket keep each other
+            del error  # breaks the reference cycle frame - error - ticket
 
 
 class JobQueue:
-    """The line in front of `workers` workers."""
+    """The queue before `workers` workers."""
 
     def __init__(self, workers: int) -> None:
         self._waiting: dict[Priority, deque[Ticket]] = {priority: deque() for priority in Priority}
@@ -93,14 +94,14 @@ class JobQueue:
 
     def put(
         self,
-        job: Job[object],
+        job: WorkerJob[object],
         descriptors: Sequence[int],
         priority: Priority,
         report: Callable[[float], None],
     ) -> Ticket:
-        """Stand in line. The descriptors are duplicated: the caller may close its own at any time.
+        """Add a job to the queue. The descriptors are duplicated: the caller may close its own at any time.
 
-        Raises Unavailable when the line is full or no worker can be started.
+        Raises Unavailable when the queue is full or no worker can be started.
         """
         if self._closed is not None:
             raise replace(self._closed)
@@ -113,9 +114,8 @@ class JobQueue:
         return ticket
 
     async def take(self) -> Ticket:
-        """The next job, as soon as there is one this caller may do. Give it back to `release` when it is
-        over.
-        """
+        """Wait for and return the next job that this caller may do. Call `release` with it when it is
+        over."""
         while (ticket := self._next()) is None:
             await self._change.wait()
         if ticket.priority is Priority.BULK:
@@ -123,16 +123,15 @@ class JobQueue:
         return ticket
 
     def release(self, ticket: Ticket) -> None:
-        """The job has ended, whichever way."""
+        """The job has ended, with any result."""
         if ticket.priority is Priority.BULK:
             self._bulk_room += 1
             self._wake()
 
     def abandon(self, ticket: Ticket) -> None:
-        """Nobody waits for this job any more.
+        """Its caller was cancelled.
 
-        A running live job is let finish (it is short, a fresh worker costs more); running bulk work is
-        stopped.
+        A running live job may finish (it is short, a fresh worker costs more); a running bulk job is stopped.
         """
         ticket.abandoned = True
         if ticket in self._waiting[ticket.priority]:
@@ -142,7 +141,7 @@ class JobQueue:
             ticket.running.cancel()
 
     def close(self, reason: Unavailable) -> None:
-        """Refuse all who wait and all who come, until `reopen`."""
+        """Refuse all waiting and new jobs, until `reopen`."""
         self._closed = reason
         for line in self._waiting.values():
             while line:

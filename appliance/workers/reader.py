@@ -1,6 +1,7 @@
-"""Descriptors as the file objects PyAV wants: pieces of inputs read as one file, an output written anywhere.
+"""Descriptors as the file objects that PyAV needs: pieces of inputs read as one file, an output written by
+pwrite.
 
-A descriptor passed over a socket shares its position with the daemon's: so nothing here ever seeks one.
+A descriptor passed over a socket shares its position with the daemon's, so nothing here seeks one.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ import io
 import os
 from collections.abc import Sequence
 
-from appliance.workers.jobs import Piece
+from appliance.workers.jobs import SourceRange
 
 
 class PieceReader(io.RawIOBase):
-    """Read-only view of `pieces`, in order, over the descriptors in `inputs`. Owns neither."""
+    """Read-only view of `pieces`, in order, over the descriptors in `inputs`. Does not own the
+    descriptors."""
 
-    def __init__(self, inputs: Sequence[int], pieces: Sequence[Piece]) -> None:
+    def __init__(self, inputs: Sequence[int], pieces: Sequence[SourceRange]) -> None:
         super().__init__()
         self._inputs = tuple(inputs)
         self._pieces = tuple(pieces)
@@ -44,16 +46,15 @@ class PieceReader(io.RawIOBase):
         return len(data)
 
     def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes; fewer only at the end of all pieces or where a file is shorter than its piece
-        says.
-        """
+        """Up to `size` bytes; fewer only at the end of all pieces or where a file is shorter than its
+        piece."""
         wanted = self._size - self._at if size < 0 else size
-        found: list[bytes] = []
+        chunks: list[bytes] = []
         while wanted > 0 and (data := self._read_within_piece(wanted)):
-            found.append(data)
+            chunks.append(data)
             self._at += len(data)
             wanted -= len(data)
-        return b"".join(found)
+        return b"".join(chunks)
 
     def _read_within_piece(self, wanted: int) -> bytes:
         start = 0
@@ -75,7 +76,7 @@ class Writer(io.RawIOBase):
         self._output = output
         self._at = 0
         self.error: OSError | None = None
-        """Why a write failed: FFmpeg's own error does not tell a full disk from bad media."""
+        """Why a write failed: FFmpeg's own error does not distinguish a full disk from bad media."""
 
     def writable(self) -> bool:
         return True

@@ -1,7 +1,7 @@
-"""Every road through PyAV once, before the fence closes.
+"""Run each function of PyAV that is needed once, before the sandbox closes.
 
-PyAV imports some of its modules at first use, and after Landlock there is nothing to import from. It also
-proves that FFmpeg works here at all before the worker says hello.
+PyAV imports some of its modules at first use, and after Landlock nothing can be imported. It also proves that
+FFmpeg works here before the worker sends hello.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from appliance.media.decode.transcode import Recipe, transcode
 def rehearse() -> None:
     """Write, probe, picture and transcode one grey frame in memory.
 
-    Raises what PyAV raises, or RuntimeError: then this worker is of no use.
+    Raises what PyAV raises, or RuntimeError: then this worker is unusable.
     """
     film = _tiny_film()
     facts = probe(cast(BinaryIO, io.BytesIO(film)), decode=True)
@@ -46,7 +46,8 @@ def _tiny_film() -> bytes:
         container.mux(video.encode(VideoFrame(32, 32, "yuv420p")))
         sound = AudioFrame("fltp", "mono", 1024)
         sound.sample_rate = 48_000
-        for plane in sound.planes:  # PyAV hands out memory as it was: the encoder can search in it for ever
+        # PyAV returns uninitialised memory: with it, the encoder may search for ever
+        for plane in sound.planes:
             plane.update(bytes(plane.buffer_size))
         container.mux(audio.encode(sound))
         for stream in (video, audio):

@@ -1,9 +1,9 @@
-"""The fence a worker puts around itself before it reads the first byte of media.
+"""The sandbox that a worker enters before it reads the first byte of media.
 
-Owns the system calls (ctypes; glibc has wrappers for only some of them). Knows nothing of jobs.
-Each layer is switched on where the kernel allows it, and `enter` then reports what it finds in force, not
-what it asked for. Call it in a single-threaded process, after all imports: Landlock binds the calling
-thread and forbids every path.
+Owns the system calls (ctypes; glibc has wrappers for only some of them). Must not know: jobs. Each layer is
+switched on where the kernel allows it, and `enter` then reports which are really active, not which were
+requested. Call it in a single-threaded process, after all imports: Landlock binds the calling thread and
+forbids every path.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from appliance.kernel.process import request_parent_death_signal
 from appliance.workers.protocol import Sandbox
 
 MEMORY_BYTES = 1 << 30
-"""Address space. Importing PyAV takes 120 MB of it, 4K HEVC decoding about 500 MB; a forged header asks for
+"""Address space. Importing PyAV takes 120 MB of it, 4K HEVC decoding about 500 MB; a forged header requests
 terabytes.
 """
 
@@ -42,9 +42,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _RulesetAttr(ctypes.Structure):
-    """struct landlock_ruleset_attr. Older kernels accept the long form as long as what they do not know is
-    zero.
-    """
+    """struct landlock_ruleset_attr. Older kernels accept the long form as long as unknown fields are zero."""
 
     _fields_ = (
         ("handled_access_fs", ctypes.c_uint64),
@@ -58,8 +56,8 @@ class _CapHeader(ctypes.Structure):
 
 
 def enter(*, as_unit: bool) -> Sandbox:
-    """Switch on all layers and report them. Everything opened before stays usable, nothing can be opened
-    after. Raises RuntimeError when other threads run.
+    """Switch on all layers and report them. Files opened before stay usable, nothing can be opened after.
+    Raises RuntimeError when other threads run.
     """
     if (threads := len(os.listdir("/proc/self/task"))) != 1:
         raise RuntimeError(f"{threads} threads: the fence would hold only one of them")
@@ -69,7 +67,7 @@ def enter(*, as_unit: bool) -> Sandbox:
     _drop_capabilities()
     request_parent_death_signal()  # again: the change of credentials cleared it
     _set_limits()
-    no_capabilities = _holds_no_capability()  # read before /proc is out of reach
+    no_capabilities = _holds_no_capability()  # read before /proc becomes unreadable
     landlock_abi = _forbid_paths()
     return Sandbox(
         memory_bytes=resource.getrlimit(resource.RLIMIT_AS)[0],
@@ -111,28 +109,28 @@ def _set_limits() -> None:
 
 def _leave_network() -> bool:
     """Move into empty network and user namespaces. False where that is forbidden (containers, systemd's own
-    fence).
+    sandbox).
     """
     return bool(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0)
 
 
 def _drop_capabilities() -> None:
-    """A new user namespace hands out all capabilities inside it; root in development has them anyway."""
+    """A new user namespace gives all capabilities inside it; root in development has them anyway."""
     header = _CapHeader(0x20080522, 0)
     none = (ctypes.c_uint32 * 6)()
     _libc.capset(ctypes.byref(header), ctypes.byref(none))
 
 
 def _holds_no_capability() -> bool:
-    """Linux writes the sets as hexadecimal masks."""
+    """Linux shows the sets as hexadecimal masks."""
     status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     masks = dict(line.split(":\t", 1) for line in status.splitlines() if line.startswith("Cap"))
     return all(int(masks[name], 16) == 0 for name in ("CapPrm", "CapEff", "CapAmb"))
 
 
 def _forbid_paths() -> int:
-    """Landlock with no rule at all: every open by path fails with EACCES. Returns the version in force, 0
-    for none.
+    """Landlock without any rule: every open by path fails with EACCES. Returns the active version, 0 for
+    none.
     """
     abi = int(_libc.syscall(_SYS_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_CREATE_RULESET_VERSION))
     if abi < 1:

@@ -1,7 +1,7 @@
-"""One place in the pool: one worker after another, and the job whose first worker died.
+"""One slot of the pool: one worker after another, and the job whose first worker died.
 
-Owns what a loss means: the job is tried once more on a fresh worker, then fails with the reason; a worker
-that dies again and again is restarted ever more slowly. Knows nothing of what jobs are for.
+Owns what happens when a worker is lost: the job is tried once more on a fresh worker, then fails with the
+reason; a worker that dies repeatedly is restarted with growing pauses. Must not know: what jobs are for.
 """
 
 from __future__ import annotations
@@ -15,36 +15,37 @@ import trio
 
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.retry import Backoff
-from appliance.workers.protocol import Done, Failed, Hello, ProtocolError, Request
+from appliance.workers.protocol import Done, Failed, WorkerHello, WorkerProtocolError, WorkerRequest
 from appliance.workers.queue import JobFailed, JobQueue, Ticket
 from appliance.workers.worker import Worker, WorkerLost, open_worker
 
 MAX_ATTEMPTS = 2
 JOBS_PER_WORKER = 1000
-"""Then it is replaced: a leak in a decoder stays small."""
+"""Jobs until a worker is replaced, so that a leak in a decoder stays small."""
 FREE_RESTARTS = 2
-"""A poison job kills two workers, and the jobs behind it need not wait for that. More losses in a row do."""
+"""A job that crashes its worker kills two, and the jobs behind it need not wait for that. More losses in a
+row cause pauses."""
 FAILED_STARTS_TO_CLOSE = 3
-"""So many starts failed and no other worker up: waiting longer helps nobody, callers are told."""
+"""After so many failed starts without another worker, waiting longer is useless: callers get an error."""
 
 _FAILURE_CODES = frozenset({"bad_media", "bad_request", "io"})
 
 
 @dataclass(slots=True)
 class SlotState:
-    """One worker as /readyz and doctor show it. `hello` is the last one heard, also when that worker is
+    """One worker as shown in /readyz and doctor. `hello` is the last one received, also when that worker is
     gone.
     """
 
     number: int
     up: bool = False
-    hello: Hello | None = None
+    hello: WorkerHello | None = None
     job: str = ""
     last_loss: str = ""
 
 
 @dataclass(slots=True)
-class Shared:
+class PoolState:
     """What the slots of one pool have in common."""
 
     queue: JobQueue
@@ -60,7 +61,7 @@ class Shared:
 class Slot:
     """`run` is a task of the pool and ends by cancellation only."""
 
-    def __init__(self, shared: Shared, state: SlotState) -> None:
+    def __init__(self, shared: PoolState, state: SlotState) -> None:
         self._shared = shared
         self._state = state
         self._held: Ticket | None = None
@@ -82,7 +83,7 @@ class Slot:
 
     async def _one_worker(self) -> None:
         """From start to loss (WorkerLost) or to its last job."""
-        self._failed_starts += 1  # until it says hello
+        self._failed_starts += 1  # until it sends hello
         try:
             async with open_worker(_unit_socket(self._shared.socket_dir, self._state.number)) as worker:
                 self._came_up(worker.hello)
@@ -96,8 +97,8 @@ class Slot:
             self._state.up, self._state.job = False, ""
 
     async def _take(self, worker: Worker) -> Ticket:
-        """The next job. Raises WorkerLost as soon as the idle worker dies, so no job is spent on finding
-        that out.
+        """The next job. Raises WorkerLost as soon as the idle worker dies, so that no job is wasted on a dead
+        worker.
         """
         async with trio.open_nursery() as nursery:
 
@@ -113,13 +114,13 @@ class Slot:
         return self._held
 
     async def _do(self, worker: Worker, ticket: Ticket) -> None:
-        """Raises WorkerLost when the ticket has got no answer."""
+        """Raises WorkerLost when the ticket got no answer."""
         if ticket.abandoned:
             return
         job = ticket.job
         ticket.attempts += 1
         self._state.job = job.kind
-        request = Request(self._shared.next_id(), job.kind, job.args(), job.cpu_s, job.output_bytes)
+        request = WorkerRequest(self._shared.next_id(), job.kind, job.args(), job.cpu_s, job.output_bytes)
         with trio.move_on_after(job.wall_s) as ticket.running:
             reply = await worker.run(request, ticket.descriptors, ticket.on_progress)
             self._conclude(ticket, reply)
@@ -134,14 +135,14 @@ class Slot:
             return
         try:
             if isinstance(reply, Failed):
-                raise ProtocolError(f"an unknown failure {reply.code[:40]!r}")
+                raise WorkerProtocolError(f"an unknown failure {reply.code[:40]!r}")
             answer = ticket.job.result(reply.result, ticket.descriptors)
-        except ProtocolError as exc:
+        except WorkerProtocolError as exc:
             raise WorkerLost(f"not to be believed: {exc}") from exc
         self._shared.done += 1
         ticket.finish(answer)
 
-    def _came_up(self, hello: Hello) -> None:
+    def _came_up(self, hello: WorkerHello) -> None:
         self._state.up, self._state.hello = True, hello
         self._failed_starts = 0
         self._shared.queue.reopen()
@@ -167,7 +168,7 @@ class Slot:
             self._let_go(self._held)
 
     def _let_go(self, ticket: Ticket) -> None:
-        ticket.finish(error=JobFailed("abandoned", "nobody waited for it"))  # no effect after an answer
+        ticket.finish(error=JobFailed("abandoned", "its caller was cancelled"))  # no effect after an answer
         self._held = None
         self._shared.queue.release(ticket)
 

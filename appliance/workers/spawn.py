@@ -1,4 +1,4 @@
-"""Starting one worker process, the same way from the daemon and from a unit's keeper."""
+"""Start one worker process, the same way from the daemon and from a unit's keeper."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import sys
 def spawn(connection: socket.socket, *, as_unit: bool) -> subprocess.Popen[bytes]:
     """A worker that serves `connection` (its end; the caller keeps or closes its own copy).
 
-    Call it on the main thread: the worker asks to die with the THREAD that started it, and a pool thread
-    ends when idle. No preexec_fn, which can deadlock in a process with threads: the worker sets everything
-    itself. A session of its own keeps the terminal's Ctrl-C from reaching it before the daemon has drained.
+    Call it on the main thread: the worker's parent-death signal is tied to the THREAD that started it, and a
+    pool thread ends when idle. No preexec_fn, which can deadlock in a process with threads: the worker sets
+    everything itself. A separate session prevents the terminal's Ctrl-C from reaching it before the daemon
+    has drained.
     """
     command = [sys.executable, "-I", "-m", "appliance.workers", "--fd", str(connection.fileno())]
     command += ["--parent", str(os.getpid()), *(["--unit"] if as_unit else [])]
@@ -24,6 +25,6 @@ def spawn(connection: socket.socket, *, as_unit: bool) -> subprocess.Popen[bytes
         stdout=subprocess.DEVNULL,
         start_new_session=True,
         cwd="/",
-        # One arena per core and 64 MB of address space each would eat the memory limit.
+        # One arena per core with 64 MB of address space each would use up the memory limit.
         env={"MALLOC_ARENA_MAX": "2", "LANG": "C.UTF-8", "TZ": "UTC"},
     )

@@ -1,8 +1,8 @@
 """A worker as a systemd unit: listens on one Unix socket and runs one fresh worker process per connection.
 
-The daemon cannot signal a process of another unit, so closing the connection is its way to say "kill": this
-keeper watches for it and sends SIGKILL, even to a worker that hangs or is stopped. Knows nothing of media
-and reads no message.
+The daemon cannot signal a process of another unit, so it closes the connection to have the worker killed:
+this keeper waits for that and sends SIGKILL, even to a worker that hangs or is stopped. Must not know: media;
+it reads no message.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _FIRST_INHERITED = 3  # sd_listen_fds(3)
 
 
 def open_listener(path: Path | None) -> socket.socket:
-    """The socket systemd passed in, else a new one at `path`. Raises SystemExit when there is neither."""
+    """The socket passed by systemd, else a new one at `path`. Raises SystemExit when there is neither."""
     if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
         return socket.socket(fileno=_FIRST_INHERITED)
     if path is None:
         raise SystemExit("workers: neither --socket nor a socket from systemd")
     if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
-        path.unlink()  # left behind by a killed predecessor
+        path.unlink()  # left by a killed predecessor
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(str(path))
     path.chmod(0o660)
@@ -54,7 +54,7 @@ def _serve_one(connection: socket.socket) -> None:
     finally:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
-        # ours is a second reference: closing alone would not tell the daemon
+        # ours is a second reference: closing alone would not close the connection
         connection.shutdown(socket.SHUT_RDWR)
 
 

@@ -1,7 +1,6 @@
-"""One worker as the daemon sees it: a connection that answers, and a way to end it for certain.
+"""One worker from the daemon's side: its connection, and a way to end it for certain.
 
-A child process in development, a unit of its own (unit.py behind a Unix socket) on a box. Knows nothing of
-queues.
+A child process in development, a unit (unit.py behind a Unix socket) on a box. Must not know: queues.
 """
 
 from __future__ import annotations
@@ -18,29 +17,29 @@ from pathlib import Path
 import trio
 
 from appliance.workers import protocol
-from appliance.workers.protocol import Done, Failed, Hello, Progress, ProtocolError, Request
+from appliance.workers.protocol import Done, Failed, Progress, WorkerHello, WorkerProtocolError, WorkerRequest
 from appliance.workers.spawn import spawn
 
 START_S = 20.0
 """From start to hello. 0.1 s here; a cold SD card needs seconds."""
 _GRACE_S = 1.0
-"""For an idle worker to leave by itself once its connection is closed."""
+"""For an idle worker to exit by itself once its connection is closed."""
 _REAP_S = 2.0
-"""For SIGKILL to take effect. Longer only when a disk holds the process in the kernel."""
+"""For SIGKILL to take effect. Longer only when a disk blocks the process in the kernel."""
 
 
 class WorkerLost(Exception):
-    """The worker is gone, or talks nonsense and has to go. The text says how it ended."""
+    """The worker is gone, or sends invalid messages and must be ended. The text has the reason."""
 
 
 class Worker:
-    """Says hello once, then does one job at a time. Make it with open_worker."""
+    """Sends hello once, then does one job at a time. Make it with open_worker."""
 
     def __init__(self, socket: trio.socket.SocketType, process: subprocess.Popen[bytes] | None) -> None:
         self._socket = socket
         self._process = process
         self._busy = False
-        self.hello: Hello
+        self.hello: WorkerHello
 
     async def greet(self) -> None:
         """Wait for the hello. Raises WorkerLost."""
@@ -49,13 +48,13 @@ class Worker:
                 self.hello = protocol.parse_hello(protocol.decode(await self._receive()))
         except trio.TooSlowError as exc:
             raise WorkerLost(f"no sign of life in {START_S:g} s") from exc
-        except ProtocolError as exc:
+        except WorkerProtocolError as exc:
             raise WorkerLost(f"talks nonsense: {exc}") from exc
 
     async def run(
-        self, request: Request, descriptors: Sequence[int], on_progress: Callable[[float], None]
+        self, request: WorkerRequest, descriptors: Sequence[int], on_progress: Callable[[float], None]
     ) -> Done | Failed:
-        """One job. Raises WorkerLost. If cancelled, the worker is in the middle of it: open_worker then
+        """Do one job. Raises WorkerLost. If cancelled, the worker is in the middle of it: open_worker then
         kills it.
         """
         self._busy = True
@@ -63,14 +62,14 @@ class Worker:
             await self._send(protocol.encode(protocol.request_message(request)), descriptors)
             while isinstance(reply := await self._reply(request.id), Progress):
                 on_progress(reply.second)
-        except ProtocolError as exc:
+        except WorkerProtocolError as exc:
             raise WorkerLost(f"talks nonsense: {exc}") from exc
         self._busy = False
         return reply
 
     async def end(self) -> None:
-        """Close, wait, reap; a worker in the middle of something is killed. Closing tells a unit's keeper
-        to kill.
+        """Close, wait, reap; a worker in the middle of a job is killed. Closing makes a unit's keeper kill
+        it.
         """
         self._socket.close()
         if self._process is None:
@@ -83,7 +82,7 @@ class Worker:
                 await self._wait_exit()
 
     async def wait_end(self) -> None:
-        """Return when an idle worker's connection ends, or it speaks unasked, which is as bad."""
+        """Return when an idle worker's connection ends, or it sends something unexpected, which is as bad."""
         await trio.lowlevel.wait_readable(self._socket.fileno())
 
     async def last_words(self) -> str:
@@ -108,7 +107,8 @@ class Worker:
             raise WorkerLost(await self.last_words()) from exc
 
     async def _receive(self) -> bytes:
-        """One packet; one byte more than allowed is asked for, so that a cut packet is seen as too long."""
+        """One packet; one byte more than allowed is read, so that a truncated packet is detected as too
+        long."""
         try:
             packet = await self._socket.recv(protocol.MAX_MESSAGE_BYTES + 1)
         except OSError as exc:
@@ -131,10 +131,10 @@ class Worker:
 
 @asynccontextmanager
 async def open_worker(socket_path: Path | None) -> AsyncIterator[Worker]:
-    """A worker that has said hello: the unit listening at `socket_path`, or without one a child process.
+    """A worker that has sent hello: of the unit listening at `socket_path`, or without one a child process.
 
-    Raises WorkerLost when there is none. Leaving the block ends it, by SIGKILL when it is in the middle of
-    a job.
+    Raises WorkerLost when there is none. Leaving the block ends it, by SIGKILL when it is in the middle of a
+    job.
     """
     worker = await _connect(socket_path) if socket_path is not None else _start_child()
     try:
@@ -167,5 +167,5 @@ def _start_child() -> Worker:
 
 
 def _as_ints(descriptors: Sequence[int]) -> bytes:
-    """SCM_RIGHTS carries C ints."""
+    """SCM_RIGHTS contains C ints."""
     return array("i", descriptors).tobytes()

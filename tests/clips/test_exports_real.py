@@ -27,7 +27,7 @@ from appliance.media.cut.plan import Plan, make_plan
 from appliance.media.mp4.codecs import DECODER_OF_SAMPLE_ENTRY
 from appliance.wiring import media
 from appliance.wiring.media import PoolJobs, transcode_job
-from appliance.workers.jobs import Piece, ThumbnailJob, TranscodeJob
+from appliance.workers.jobs import SourceRange, ThumbnailJob, TranscodeJob
 from appliance.workers.pool import JobFailed, Priority, WorkerPoolHandle, run_worker_pool
 from tests.kit.box import COACH, add_channel, add_session, mark_rules, sim_store
 from tests.kit.clock import HandClock
@@ -180,7 +180,7 @@ async def test_an_export_that_takes_too_long_is_killed_and_says_so(  # T13: 60 s
 async def test_four_hundred_exports_delay_a_thumbnail_by_one_job_at_most(tmp_path: Path) -> None:
     film = make_film()
     source = open_file(tmp_path / "film.mp4", film)
-    job = TranscodeJob((Piece(0, 0, len(film)),), FRAMES, FRAMES / 25, "ultrafast", 23, threads=1)
+    job = TranscodeJob((SourceRange(0, 0, len(film)),), FRAMES, FRAMES / 25, "ultrafast", 23, threads=1)
     recordings = recordings_of("normal_5seg_bframes_aac")
     key = plan_frame(recordings.views, recordings.open_fd, first_key_us(recordings), 0)
     entry = DECODER_OF_SAMPLE_ENTRY[key.codec]
@@ -223,7 +223,7 @@ async def test_the_source_of_a_job_is_the_clips_bytes_and_nothing_stays_open(tmp
 async def test_what_a_dead_worker_wrote_is_not_left_behind_the_clip(tmp_path: Path) -> None:
     film = make_film()
     source = open_file(tmp_path / "film.mp4", film)
-    job = TranscodeJob((Piece(0, 0, len(film)),), FRAMES, FRAMES / 25, "ultrafast", 23, threads=1)
+    job = TranscodeJob((SourceRange(0, 0, len(film)),), FRAMES, FRAMES / 25, "ultrafast", 23, threads=1)
     sizes = []
     async with pool_of(1) as pool:
         for before in (0, 1_000_000):

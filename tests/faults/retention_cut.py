@@ -32,7 +32,7 @@ from appliance.media.cut.plan import Range
 from appliance.recordings.actor import RecordingsHandle, run_recordings
 from appliance.recordings.model import Fact
 from appliance.retention.actor import RetentionHandle, run_retention
-from appliance.retention.core import Limits
+from appliance.retention.core import RetentionLimits
 from appliance.retention.model import Folders
 from appliance.settings import Settings
 from tests.faults.power_cut import check_fsck
@@ -51,8 +51,8 @@ MINUTE_US = 60_000_000
 HEADER = b"header"
 _FIRST_EVENT = 1_000_000  # notes from here on are numbers of `Tape`'s file events
 _SURVIVALS: tuple[Survive, ...] = ("dropped", "kept", "torn")
-KEEP_ALL = Limits(0, 0, 10_000 * 24 * HOUR_US, 10_000 * 24 * HOUR_US, 0)
-DELETE_ALL = Limits(0, 0, 1, 10_000 * 24 * HOUR_US, 0)  # no footage is younger than a microsecond
+KEEP_ALL = RetentionLimits(0, 0, 10_000 * 24 * HOUR_US, 10_000 * 24 * HOUR_US, 0)
+DELETE_ALL = RetentionLimits(0, 0, 1, 10_000 * 24 * HOUR_US, 0)  # no footage is younger than a microsecond
 
 
 class WallClock:
@@ -142,7 +142,7 @@ class Shelf:
 
 @asynccontextmanager
 async def keeping(
-    settings: Settings, store: Store, limits: Limits
+    settings: Settings, store: Store, limits: RetentionLimits
 ) -> AsyncIterator[tuple[RecordingsHandle, RetentionHandle]]:
     """Index, clip files and retention as the daemon joins them; retention has looked once."""
     storage = settings.storage

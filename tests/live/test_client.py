@@ -19,7 +19,7 @@ from appliance.live import client as client_module
 from appliance.live.client import Client
 from appliance.live.hub import Hub
 from appliance.live.protocol import CommandFrame, Ping
-from appliance.live.transport import Upcalls
+from appliance.live.transport import TransportCallbacks
 
 
 @dataclass
@@ -33,7 +33,7 @@ class FakeTransport:
     open: trio.Event = field(default_factory=trio.Event)
     probes: int = 0
 
-    async def accept(self, subprotocol: str | None, upcalls: Upcalls) -> None: ...
+    async def accept(self, subprotocol: str | None, upcalls: TransportCallbacks) -> None: ...
 
     def offer(self, frames: bytes) -> bool:
         if self.takes_offers:

@@ -12,7 +12,7 @@ from wsproto.events import CloseConnection
 
 from appliance.live.direct import DirectTransport
 from appliance.live.protocol import PING_FRAME
-from appliance.live.transport import Gone
+from appliance.live.transport import Disconnected
 from tests.live.raw import RawClient
 
 
@@ -28,6 +28,6 @@ async def test_nothing_follows_the_answer_to_a_goodbye() -> None:
         (goodbye,) = connection.events()
         assert isinstance(goodbye, CloseConnection)
         await transport._take_over(goodbye.response())
-        with pytest.raises(Gone):
+        with pytest.raises(Disconnected):
             transport.offer(PING_FRAME)
         assert theirs.recv(100) == PING_FRAME + b"\x88\x02\x03\xe8"

@@ -33,7 +33,7 @@ async def test_a_flood_is_ended_with_its_reason(running: Running) -> None:
         except trio_websocket.ConnectionClosed:
             pass  # cut off while it was still sending
         code, reason = await tablet.close_code()
-        assert (code, "20/s" in reason) == (protocol.Close.PROTOCOL, True)
+        assert (code, "20/s" in reason) == (protocol.CloseCode.PROTOCOL, True)
         assert (await other.command("o1", "note", text="b"))["ok"] is True
 
 
@@ -50,7 +50,7 @@ async def test_a_silent_client_is_cut_off_and_one_that_answers_pings_stays(runni
         await silent.say(b'{"type":"ping"}')  # by the plain way only this promises to go on
         code, _ = await silent.read_to_close()
         await silent.stream.aclose()
-        assert code == protocol.Close.SILENT
+        assert code == protocol.CloseCode.SILENT
         heard = len(beats)
         await wait_until(lambda: len(beats) > heard + 3)
         nursery.cancel_scope.cancel()
@@ -73,7 +73,7 @@ async def test_a_slow_client_reads_4010_behind_whole_frames_and_resumes_without_
                 await box.write_events(20, size=2000)
         code, data = await slow.read_to_close()
         await slow.stream.aclose()
-        assert code == protocol.Close.TOO_SLOW
+        assert code == protocol.CloseCode.TOO_SLOW
         seqs = seqs_of(data)
         assert seqs == list(range(1, len(seqs) + 1))
         missed = box.store.journal.head - len(seqs)
@@ -130,6 +130,6 @@ async def test_a_flood_of_ping_frames_in_one_segment_is_ended(running: Running) 
             assert (await other.command("o1", "note", text="b"))["ok"] is True
             is_direct = all(each.is_direct for each in box.live.stats().clients)
             if is_direct:  # by the plain way the server answers them without asking us
-                assert (await flooding.read_to_close())[0] == protocol.Close.PROTOCOL
+                assert (await flooding.read_to_close())[0] == protocol.CloseCode.PROTOCOL
         await flooding.stream.aclose()
         assert (await other.command("o2", "note", text="c"))["ok"] is True

@@ -11,8 +11,8 @@ import trio
 import trio.testing
 
 from appliance.kernel.signal import Signal
-from appliance.live.protocol import BURST, PING_FRAME, Close
-from appliance.live.transport import Upcalls
+from appliance.live.protocol import BURST, PING_FRAME, CloseCode
+from appliance.live.transport import TransportCallbacks
 from appliance.live.video import LiveVideo
 from appliance.live.viewer import QUIET_S, TAKE_S, Dropped, Viewer
 from tests.kit.asgi import serving
@@ -30,7 +30,7 @@ class Socket:
         self.taken: list[bytes] = []
         self.reads = trio.Event()
 
-    async def accept(self, subprotocol: str | None, upcalls: Upcalls) -> None:
+    async def accept(self, subprotocol: str | None, upcalls: TransportCallbacks) -> None:
         await trio.lowlevel.checkpoint()
 
     def offer(self, frames: bytes) -> bool:
@@ -135,7 +135,7 @@ async def test_a_viewer_that_talks_too_much_is_ended_with_its_reason(said: bytes
                 part = await client.receive_some(65536)
                 assert part, "ended without a reason"
                 data += bytes(part)
-        assert found[0] == Close.PROTOCOL
+        assert found[0] == CloseCode.PROTOCOL
         await trio.aclose_forcefully(client)
         await all_left(video)
 

@@ -230,7 +230,7 @@ async def test_a_broken_message_ends_the_connection_and_says_why(
         if (
             code != 1009 or len(message) < protocol.MAX_MESSAGE_BYTES
         ):  # the plain way, the server may be first
-            assert code == protocol.Close.PROTOCOL
+            assert code == protocol.CloseCode.PROTOCOL
             assert reason in said
         assert (await other.command("o1", "note", text="b"))["ok"] is True
 

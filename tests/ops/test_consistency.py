@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from appliance.ops.consistency import Facts, Finding, JournalFacts, check, repaired
+from appliance.ops.consistency import BoxFacts, Finding, JournalFacts, check, repaired
 
 EMPTY = JournalFacts(head=0, first=0, last=0, count=0, newest={}, rows={})
 
 
-def facts(**changed: object) -> Facts:
+def facts(**changed: object) -> BoxFacts:
     empty: dict[str, object] = {
         "clips": [],
         "plans": [],
@@ -17,7 +17,7 @@ def facts(**changed: object) -> Facts:
         "recordings": {},
         "journal": EMPTY,
     }
-    return Facts(**{**empty, **changed})  # type: ignore[arg-type]
+    return BoxFacts(**{**empty, **changed})  # type: ignore[arg-type]
 
 
 def test_a_new_box_is_sound() -> None:

@@ -24,8 +24,8 @@ from appliance.ops.doctor import (
 from appliance.ops.health import Part
 from appliance.recorder.srt import libsrt
 from appliance.settings import Settings, check_settings
-from appliance.workers.jobs import FenceReport
-from appliance.workers.protocol import Hello, Sandbox
+from appliance.workers.jobs import EscapeReport
+from appliance.workers.protocol import Sandbox, WorkerHello
 from appliance.workers.worker import open_worker
 from tests.ops.box import settings_in
 
@@ -41,8 +41,8 @@ FENCED = {
 }
 
 
-def hello(codecs: tuple[str, ...] = ("h264", "hevc", "mjpeg"), **sandbox: Any) -> Hello:
-    return Hello(1, Sandbox(**{**FENCED, **sandbox}), {"pyav": "18.1.0", "ffmpeg": "8.0"}, codecs)
+def hello(codecs: tuple[str, ...] = ("h264", "hevc", "mjpeg"), **sandbox: Any) -> WorkerHello:
+    return WorkerHello(1, Sandbox(**{**FENCED, **sandbox}), {"pyav": "18.1.0", "ffmpeg": "8.0"}, codecs)
 
 
 def with_recorder(folder: Path, **changed: Any) -> Settings:
@@ -184,7 +184,7 @@ def test_a_missing_decoder_is_bad() -> None:
     ],
 )
 def test_an_open_door_of_the_sandbox_is_named(sandbox: dict[str, Any], says: str) -> None:
-    part = sandbox_part(hello(**sandbox), FenceReport(connected=False, opened=False))
+    part = sandbox_part(hello(**sandbox), EscapeReport(connected=False, opened=False))
     assert (part.status == "warn") == bool(says)
     if says:
         assert part.detail.endswith(f"not fenced: {says}")
@@ -193,14 +193,14 @@ def test_an_open_door_of_the_sandbox_is_named(sandbox: dict[str, Any], says: str
 @pytest.mark.parametrize(
     ("sandbox", "tried", "says"),
     [
-        ({}, FenceReport(connected=True, opened=False), "the fence does not hold: network"),
-        ({}, FenceReport(connected=True, opened=True), "the fence does not hold: network, files"),
-        ({"network": "open"}, FenceReport(connected=True, opened=False), "not fenced: network"),
-        ({"landlock_abi": 0}, FenceReport(connected=False, opened=True), "not fenced: files"),
+        ({}, EscapeReport(connected=True, opened=False), "the fence does not hold: network"),
+        ({}, EscapeReport(connected=True, opened=True), "the fence does not hold: network, files"),
+        ({"network": "open"}, EscapeReport(connected=True, opened=False), "not fenced: network"),
+        ({"landlock_abi": 0}, EscapeReport(connected=False, opened=True), "not fenced: files"),
     ],
 )
 def test_what_a_worker_could_do_counts_more_than_what_it_says(
-    sandbox: dict[str, Any], tried: FenceReport, says: str
+    sandbox: dict[str, Any], tried: EscapeReport, says: str
 ) -> None:
     assert sandbox_part(hello(**sandbox), tried).detail.endswith(says)
 
@@ -208,4 +208,4 @@ def test_what_a_worker_could_do_counts_more_than_what_it_says(
 async def test_the_doctor_lets_a_worker_try_to_get_out() -> None:
     async with open_worker(None) as worker:
         tried, box = await doctor._try_out(worker), worker.hello.sandbox
-        assert tried == FenceReport(connected=box.network == "open", opened=box.landlock_abi == 0)
+        assert tried == EscapeReport(connected=box.network == "open", opened=box.landlock_abi == 0)

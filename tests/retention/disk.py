@@ -23,7 +23,7 @@ from appliance.media.cut.plan import Range
 from appliance.recordings.model import StoredSegment
 from appliance.retention import store as rows
 from appliance.retention.actor import RetentionHandle, run_retention
-from appliance.retention.core import Limits
+from appliance.retention.core import RetentionLimits
 from appliance.retention.model import Folders, Space
 from tests.kit.box import COACH, mark_rules
 from tests.kit.clock import HandClock
@@ -33,7 +33,7 @@ S = 1_000_000
 MINUTE_US = 60 * S
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
-NO_LIMITS = Limits(
+NO_LIMITS = RetentionLimits(
     min_free_bytes=0, reserve_bytes=0, raw_us=10_000 * DAY_US, clip_us=90 * DAY_US, guard_us=12 * HOUR_US
 )
 
@@ -148,7 +148,7 @@ class Disk:
 
     @asynccontextmanager
     async def kept(
-        self, limits: Limits, *, write_clips: bool = False, grace_us: int = 0
+        self, limits: RetentionLimits, *, write_clips: bool = False, grace_us: int = 0
     ) -> AsyncIterator[RetentionHandle]:
         """The actor, after its first look. `write_clips`: clip files get written by themselves too."""
         self.recordings.mkdir(exist_ok=True)
@@ -167,7 +167,11 @@ class Disk:
         await run_clip_files(store=self.store, footage=footage, clips_dir=self.clips, task_status=task_status)
 
     async def _retention(
-        self, files: ClipFiles, limits: Limits, grace_us: int, task_status: trio.TaskStatus[RetentionHandle]
+        self,
+        files: ClipFiles,
+        limits: RetentionLimits,
+        grace_us: int,
+        task_status: trio.TaskStatus[RetentionHandle],
     ) -> None:
         await run_retention(
             store=self.store,

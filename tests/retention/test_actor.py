@@ -23,7 +23,7 @@ from appliance.kernel.store import StoreFull
 from appliance.kernel.tx import Tx
 from appliance.retention import actor
 from appliance.retention import store as rows
-from appliance.retention.actor import ask_space
+from appliance.retention.actor import measure_space
 from appliance.retention.ballast import Ballast, ballast_bytes
 from tests.kit.box import COACH, add_channel, add_session, sim_store
 from tests.kit.clock import HandClock
@@ -366,11 +366,11 @@ async def test_hours_left_count_what_may_still_be_deleted(disk: Disk) -> None:
 
 
 def test_space_is_asked_of_the_disk_a_folder_is_on(tmp_path: Path) -> None:
-    space = ask_space(tmp_path)
+    space = measure_space(tmp_path)
     assert space.device == os.stat(tmp_path).st_dev
     assert space.free_bytes > 0
     with pytest.raises(OSError):
-        ask_space(tmp_path / "nowhere")
+        measure_space(tmp_path / "nowhere")
 
 
 async def test_a_clip_cut_from_what_a_power_cut_brought_back_gets_its_file_before_that_goes(

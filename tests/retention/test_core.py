@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from appliance.recordings.model import StoredSegment
 from appliance.retention.core import (
     FOR_EVER,
-    Decision,
+    ChannelStretch,
     Holds,
-    Limits,
     OldClip,
     Pin,
     Reason,
-    Stretch,
+    RetentionDecision,
+    RetentionLimits,
     Stretches,
     View,
     decide,
@@ -30,7 +30,7 @@ S = 1_000_000
 MINUTE_US = 60 * S
 DAY_US = 86_400 * S
 NOW_US = 1_795_203_000 * S
-LIMITS = Limits(
+LIMITS = RetentionLimits(
     min_free_bytes=0, reserve_bytes=0, raw_us=7 * DAY_US, clip_us=90 * DAY_US, guard_us=DAY_US // 2
 )
 
@@ -54,7 +54,7 @@ def view(*footage: StoredSegment, free: int = 0, holds: Holds | None = None, **m
     return View(NOW_US, free, None, footage, more.pop("clips", ()), holds or Holds(), **more)
 
 
-def gone(decision: Decision) -> list[tuple[str, str]]:
+def gone(decision: RetentionDecision) -> list[tuple[str, str]]:
     return [(one.segment.name, one.reason.value) for one in decision.footage]
 
 
@@ -64,7 +64,7 @@ def old_clip(days: float, size: int = 10, **more: Any) -> OldClip:
 
 
 def spans(*stretches: tuple[str, int, int]) -> Stretches:
-    return Stretches(Stretch(*one) for one in stretches)
+    return Stretches(ChannelStretch(*one) for one in stretches)
 
 
 # -- by example -----------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def stretches(draw: st.DrawFn) -> Stretches:
     found = []
     for _ in range(draw(st.integers(0, 3))):
         start_us = NOW_US - draw(ages_min) * MINUTE_US
-        found.append(Stretch(draw(channels), start_us, start_us + draw(st.integers(0, 5)) * MINUTE_US))
+        found.append(ChannelStretch(draw(channels), start_us, start_us + draw(st.integers(0, 5)) * MINUTE_US))
     return Stretches(found)
 
 
@@ -274,7 +274,7 @@ def views(draw: st.DrawFn) -> View:
 
 
 limits = st.builds(
-    Limits,
+    RetentionLimits,
     min_free_bytes=st.integers(0, 200),
     reserve_bytes=st.integers(0, 120),
     raw_us=st.integers(1, 25).map(lambda minutes: minutes * MINUTE_US),
@@ -284,7 +284,7 @@ limits = st.builds(
 
 
 @given(views(), limits)
-def test_nothing_that_must_stay_is_ever_deleted(seen: View, given_limits: Limits) -> None:
+def test_nothing_that_must_stay_is_ever_deleted(seen: View, given_limits: RetentionLimits) -> None:
     decision = decide(seen, given_limits)
     for one, reason in decision.footage:
         assert not one.is_growing
@@ -300,7 +300,7 @@ def test_nothing_that_must_stay_is_ever_deleted(seen: View, given_limits: Limits
 
 
 @given(views(), limits)
-def test_each_file_goes_once_and_has_a_reason_that_holds(seen: View, given_limits: Limits) -> None:
+def test_each_file_goes_once_and_has_a_reason_that_holds(seen: View, given_limits: RetentionLimits) -> None:
     decision = decide(seen, given_limits)
     names = [one.segment.name for one in decision.footage]
     assert len(names) == len(set(names))
@@ -320,7 +320,7 @@ def test_each_file_goes_once_and_has_a_reason_that_holds(seen: View, given_limit
 
 
 @given(views(), limits)
-def test_for_space_the_oldest_of_what_may_go_goes_first(seen: View, given_limits: Limits) -> None:
+def test_for_space_the_oldest_of_what_may_go_goes_first(seen: View, given_limits: RetentionLimits) -> None:
     decision = decide(seen, given_limits)
     doomed = {one.segment.name for one in decision.footage}
     in_session = seen.holds.sessions.touch
@@ -359,7 +359,7 @@ def test_a_limit_that_everything_deleted_would_not_meet_deletes_nothing(field: s
 
 
 @given(views(), limits)
-def test_more_is_left_undone_only_when_nothing_more_may_go(seen: View, given_limits: Limits) -> None:
+def test_more_is_left_undone_only_when_nothing_more_may_go(seen: View, given_limits: RetentionLimits) -> None:
     decision = decide(seen, given_limits)
     if decision.write_first:
         return
@@ -378,7 +378,7 @@ def test_more_is_left_undone_only_when_nothing_more_may_go(seen: View, given_lim
 
 @given(views(), limits)
 @settings(max_examples=50)
-def test_writing_clips_first_comes_to_an_end(seen: View, given_limits: Limits) -> None:
+def test_writing_clips_first_comes_to_an_end(seen: View, given_limits: RetentionLimits) -> None:
     for _ in range(1 + len(seen.footage)):
         decision = decide(seen, given_limits)
         if not decision.write_first:

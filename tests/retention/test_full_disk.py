@@ -13,7 +13,7 @@ import pytest
 
 from appliance.kernel.store import Store, StoreFull
 from appliance.kernel.tx import Tx
-from appliance.retention.actor import ask_space
+from appliance.retention.actor import measure_space
 from appliance.retention.ballast import MIB, Ballast
 from appliance.retention.model import Space
 from tests.kit.box import add_channel, sim_store
@@ -45,7 +45,7 @@ async def disk(small: Path) -> AsyncIterator[Disk]:
     async with sim_store(small / "state", clock) as store:
         await store.write(lambda tx: add_channel(tx, "cam1"))
         disk = Disk(small, store, clock)
-        disk.space = ask_space  # type: ignore[method-assign]
+        disk.space = measure_space  # type: ignore[method-assign]
         yield disk
 
 
@@ -89,7 +89,7 @@ async def test_a_full_box_frees_itself_and_takes_marks_again(disk: Disk) -> None
         assert len(names) > 30
         assert await is_full(disk.store)
         await handle.look_now()
-        assert ask_space(disk.root).free_bytes >= 11 * MIB, "the database took a little of it"
+        assert measure_space(disk.root).free_bytes >= 11 * MIB, "the database took a little of it"
         assert disk.removed == names[: len(disk.removed)], "the oldest, and no others"
         assert 3 <= len(disk.removed) <= 7, "the ballast and no more footage than that took"
         assert not await is_full(disk.store)

@@ -10,7 +10,7 @@ import pytest
 from trio.testing import MockClock
 
 from appliance.retention import store as rows
-from appliance.retention.met import Met, meet
+from appliance.retention.met import FirstSeen, meet
 from appliance.wiring.keeping import retention_part
 from tests.kit.box import add_channel, sim_store
 from tests.kit.clock import HandClock
@@ -75,12 +75,12 @@ async def test_a_channel_of_the_file_that_comes_up_late_in_the_first_run_is_one_
         await handle.look_now()
         await handle.look_now()
         assert handle.figures().waiting == () and disk.removed in ([], [old])
-        assert await disk.store.read(rows.read_met) == Met(str(disk.recordings), {"cam1": 0})
+        assert await disk.store.read(rows.read_met) == FirstSeen(str(disk.recordings), {"cam1": 0})
 
 
 def test_each_channel_is_met_once_in_each_folder() -> None:
     met = meet(None, "/a", ["one"], 5)
-    assert met == Met("/a", {"one": 0})
+    assert met == FirstSeen("/a", {"one": 0})
     met = meet(met, "/a", ["one", "two"], 7)
     assert met.since_us == {"one": 0, "two": 7}
     assert met.waiting(7, HOUR_US) == {"two": 7} and met.waiting(7 + HOUR_US, HOUR_US) == {}
@@ -89,11 +89,11 @@ def test_each_channel_is_met_once_in_each_folder() -> None:
     assert meet(met, "/a", ["three"], 9, ["three", "four"]).since_us["three"] == 0, (
         "a first start, a bit later"
     )
-    assert Met.from_json(met.to_json()) == met
+    assert FirstSeen.from_json(met.to_json()) == met
 
 
 def test_a_channel_met_while_the_clock_was_ahead_waits_from_when_the_clock_is_right() -> None:
-    met = Met("/a", {"one": 0, "two": 900})
+    met = FirstSeen("/a", {"one": 0, "two": 900})
     met = meet(met, "/a", ["one", "two"], 100)
     assert met.since_us == {"one": 0, "two": 100} and met.waiting(100, 50) == {"two": 100}
     assert meet(met, "/a", ["two"], 150) == met and met.waiting(150, 50) == {}

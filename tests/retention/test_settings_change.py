@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock
 
-from appliance.retention.core import Limits
+from appliance.retention.core import RetentionLimits
 from appliance.wiring.keeping import retention_part
 from tests.kit.box import add_channel, sim_store
 from tests.kit.clock import HandClock
@@ -24,7 +24,7 @@ async def disk(tmp_path: Path, autojump_clock: MockClock) -> AsyncIterator[Disk]
         yield Disk(tmp_path, store, clock)
 
 
-def reserve(count: int) -> Limits:
+def reserve(count: int) -> RetentionLimits:
     return replace(NO_LIMITS, reserve_bytes=count)
 
 

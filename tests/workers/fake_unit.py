@@ -12,7 +12,7 @@ from pathlib import Path
 import trio
 
 from appliance.workers import protocol
-from appliance.workers.protocol import Hello, Json, Request, Sandbox
+from appliance.workers.protocol import Json, Sandbox, WorkerHello, WorkerRequest
 
 OPEN_FIELD = Sandbox(-1, "open", 0, False, False, False, False, False)
 
@@ -28,7 +28,7 @@ class Connection:
     async def say(self, message: Json) -> None:
         await self.socket.send(protocol.encode(message))
 
-    async def next_request(self) -> Request | None:
+    async def next_request(self) -> WorkerRequest | None:
         """None when the daemon hung up. Descriptors that came along are closed."""
         packet, ancillary, _, _ = await self.socket.recvmsg(
             protocol.MAX_MESSAGE_BYTES, stdlib_socket.CMSG_SPACE(4 * 64)
@@ -66,7 +66,7 @@ class FakeUnit:
             self.connections += 1
             with socket:
                 connection = Connection(socket, self.connections)
-                await connection.say(protocol.hello_message(Hello(1, OPEN_FIELD, {}, ())))
+                await connection.say(protocol.hello_message(WorkerHello(1, OPEN_FIELD, {}, ())))
                 await behaviour(connection)
 
 

@@ -13,13 +13,13 @@ import trio
 
 from appliance.kernel.errors import Unavailable
 from appliance.workers import queue
-from appliance.workers.jobs import FenceReport, SelfcheckJob
+from appliance.workers.jobs import EscapeReport, SelfcheckJob
 from appliance.workers.pool import JobFailed, Priority, WorkerPoolHandle, run_worker_pool
 from appliance.workers.protocol import Json
 from tests.workers.fake_unit import Behaviour, Connection, FakeUnit, answer_everything
 
 JOB = SelfcheckJob(9, "/nowhere")
-CANNOT = FenceReport(connected=False, opened=False)
+CANNOT = EscapeReport(connected=False, opened=False)
 
 
 @dataclass

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from appliance.workers.jobs import FrameJob, Piece, ProbeJob, ThumbnailJob, TranscodeJob
-from appliance.workers.pool import JobFailed, Picture, Priority, WorkerPoolHandle, run_worker_pool
+from appliance.workers.jobs import FrameJob, ProbeJob, SourceRange, ThumbnailJob, TranscodeJob
+from appliance.workers.pool import CheckedJpeg, JobFailed, Priority, WorkerPoolHandle, run_worker_pool
 from tests.kit.waiting import LIMIT_S
 from tests.workers.film import FRAMES, first_keyframe, grey, make_film, mean_luma, open_file
 
@@ -71,7 +71,7 @@ async def test_a_thumbnail_comes_back_checked(recording: Recording) -> None:
 
 async def test_the_exact_frame_and_the_count_of_all_come_from_pieces(film: bytes, tmp_path: Path) -> None:
     descriptor = open_file(tmp_path / "film.mp4", film)
-    pieces = (Piece(0, 0, len(film)),)
+    pieces = (SourceRange(0, 0, len(film)),)
     async with pool_of(1) as pool:
         picture = await pool.frame(FrameJob(pieces, at_s=5 / 25 + 0.001), [descriptor])
         report = await pool.run(ProbeJob(pieces), [descriptor])
@@ -92,7 +92,7 @@ async def test_garbage_fails_with_the_reason(tmp_path: Path) -> None:
 
 async def test_a_worker_killed_in_the_middle_of_a_job_costs_only_time(recording: Recording) -> None:
     async with pool_of(1) as pool, trio.open_nursery() as nursery:
-        pictures: list[Picture] = []
+        pictures: list[CheckedJpeg] = []
 
         async def ask() -> None:
             pictures.append(await pool.thumbnail(recording.job, recording.descriptor))
@@ -171,11 +171,11 @@ async def test_a_transcode_comes_back_whole_and_a_full_output_is_an_io_failure(
 ) -> None:
     source = open_file(tmp_path / "film.mp4", film)
     output = os.open(tmp_path / "out.mp4", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
-    job = TranscodeJob((Piece(0, 0, len(film)),), FRAMES, FRAMES / 25, "ultrafast", 23)
+    job = TranscodeJob((SourceRange(0, 0, len(film)),), FRAMES, FRAMES / 25, "ultrafast", 23)
     async with pool_of(1) as pool:
         written = await pool.run(job, [source, output], Priority.BULK)
         assert (written.frames, written.size_bytes) == (FRAMES, os.fstat(output).st_size)
-        report = await pool.run(ProbeJob((Piece(0, 0, written.size_bytes),)), [output])
+        report = await pool.run(ProbeJob((SourceRange(0, 0, written.size_bytes),)), [output])
         assert report.video is not None
         assert report.video.frames == FRAMES
         monkeypatch.setattr(TranscodeJob, "output_bytes", 2000)

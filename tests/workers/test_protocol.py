@@ -10,19 +10,27 @@ from hypothesis import strategies as st
 
 from appliance.media.decode.thumbnail import keyframe_jpeg
 from appliance.workers import jobs, protocol
-from appliance.workers.protocol import Done, Failed, Hello, Progress, ProtocolError, Request, Sandbox
+from appliance.workers.protocol import (
+    Done,
+    Failed,
+    Progress,
+    Sandbox,
+    WorkerHello,
+    WorkerProtocolError,
+    WorkerRequest,
+)
 from tests.workers.film import first_keyframe, make_film
 
 
 def test_hello_survives_the_wire() -> None:
     fence = Sandbox(1 << 30, "none", 7, True, True, True, False, True)
-    hello = Hello(42, fence, {"ffmpeg": "8.1"}, ("h264", "hevc"))
+    hello = WorkerHello(42, fence, {"ffmpeg": "8.1"}, ("h264", "hevc"))
     assert protocol.parse_hello(protocol.decode(protocol.encode(protocol.hello_message(hello)))) == hello
 
 
 def test_a_request_survives_the_wire() -> None:
     job = jobs.ThumbnailJob("h264", b"\x01\x02", 5, 6)
-    request = Request(3, job.kind, job.args(), job.cpu_s, job.output_bytes)
+    request = WorkerRequest(3, job.kind, job.args(), job.cpu_s, job.output_bytes)
     assert (
         protocol.parse_request(protocol.decode(protocol.encode(protocol.request_message(request)))) == request
     )
@@ -38,14 +46,14 @@ def test_the_three_kinds_of_reply() -> None:
 @pytest.mark.parametrize("share", ["NaN", "Infinity", "-1e999", "1" + "0" * 400, "true", '"1"', "null"])
 def test_what_is_no_sane_number_is_refused(share: str) -> None:
     message = protocol.decode(b'{"id": 1, "progress": %s}' % share.encode())
-    with pytest.raises(ProtocolError):
+    with pytest.raises(WorkerProtocolError):
         protocol.parse_reply(message, job_id=1)
 
 
 def test_a_message_too_long_is_refused_on_both_sides() -> None:
-    with pytest.raises(ProtocolError):
+    with pytest.raises(WorkerProtocolError):
         protocol.encode({"a": "x" * protocol.MAX_MESSAGE_BYTES})
-    with pytest.raises(ProtocolError):
+    with pytest.raises(WorkerProtocolError):
         protocol.decode(b" " * (protocol.MAX_MESSAGE_BYTES + 1))
 
 
@@ -55,7 +63,7 @@ def test_no_bytes_raise_anything_but_a_protocol_error(packet: bytes) -> None:
     try:
         message = protocol.decode(packet)
         protocol.parse_reply(message, job_id=1)
-    except ProtocolError:
+    except WorkerProtocolError:
         pass
 
 
@@ -82,7 +90,7 @@ def test_no_answer_raises_anything_but_a_protocol_error(answer: dict[str, object
     for job in (jobs.ProbeJob(()), jobs.FrameJob((), 0.0), jobs.SelfcheckJob(1, "")):
         try:
             job.result(answer, [output])
-        except ProtocolError:
+        except WorkerProtocolError:
             pass
     os.close(output)
 
@@ -97,12 +105,12 @@ def test_a_picture_is_believed_only_when_the_bytes_say_the_same() -> None:
     honest: dict[str, object] = {"width": 160, "height": 90, "size_bytes": size}
     assert job.result(honest, [output]).data == jpeg.data
     for lie in ({"width": 320}, {"size_bytes": size - 1}, {"size_bytes": 2 << 20}, {"size_bytes": 0}):
-        with pytest.raises(ProtocolError):
+        with pytest.raises(WorkerProtocolError):
             job.result({**honest, **lie}, [output])
     os.close(output)
 
 
 @pytest.mark.parametrize("piece", [None, [0, 0], [0, 0, -1], [0, -1, 5], [1, 0, 5], [-1, 0, 5], [0, 0, True]])
 def test_a_piece_of_nothing_is_refused(piece: object) -> None:
-    with pytest.raises(ProtocolError):
+    with pytest.raises(WorkerProtocolError):
         jobs.parse_piece(piece, 1)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.workers.jobs import Piece
+from appliance.workers.jobs import SourceRange
 from appliance.workers.reader import PieceReader
 from tests.workers.film import open_file
 
@@ -27,7 +27,7 @@ def test_it_reads_like_a_file_of_the_joined_pieces(
     source = os.memfd_create("source")
     os.pwrite(source, DATA, 0)
     whole = b"".join(DATA[at : at + length] for at, length in pieces)
-    reader = PieceReader([source], [Piece(0, at, length) for at, length in pieces])
+    reader = PieceReader([source], [SourceRange(0, at, length) for at, length in pieces])
     assert reader.read() == whole
     for at, length in reads:
         assert reader.seek(at) == at
@@ -38,14 +38,14 @@ def test_it_reads_like_a_file_of_the_joined_pieces(
 
 def test_it_leaves_the_position_of_a_shared_descriptor_alone(tmp_path: Path) -> None:
     source = open_file(tmp_path / "r.mp4", DATA)
-    PieceReader([source], [Piece(0, 50, 100)]).read()
+    PieceReader([source], [SourceRange(0, 50, 100)]).read()
     assert os.lseek(source, 0, os.SEEK_CUR) == 0
     os.close(source)
 
 
 def test_a_file_shorter_than_its_piece_ends_there(tmp_path: Path) -> None:
     source = open_file(tmp_path / "r.mp4", DATA)
-    assert PieceReader([source], [Piece(0, 150, 100), Piece(0, 0, 10)]).read() == DATA[150:]
+    assert PieceReader([source], [SourceRange(0, 150, 100), SourceRange(0, 0, 10)]).read() == DATA[150:]
     os.close(source)
 
 

@@ -15,9 +15,9 @@ import pytest
 
 from appliance.media.decode.jpeg import jpeg_size
 from appliance.workers import protocol
-from appliance.workers.jobs import FenceReport, ProbeJob, SelfcheckJob, ThumbnailJob
+from appliance.workers.jobs import EscapeReport, ProbeJob, SelfcheckJob, ThumbnailJob
 from appliance.workers.perform import perform
-from appliance.workers.protocol import Done, Failed, Hello, Json, Reply, Request
+from appliance.workers.protocol import Done, Failed, Json, Reply, WorkerHello, WorkerRequest
 from appliance.workers.spawn import spawn
 from tests.kit.waiting import LIMIT_S
 from tests.workers.film import first_keyframe, make_film, open_file
@@ -33,7 +33,7 @@ class Talk:
         self.socket.settimeout(DEADLINE_S)
         with theirs:
             self.process = spawn(theirs, as_unit=False)
-        self.hello: Hello = protocol.parse_hello(self.receive())
+        self.hello: WorkerHello = protocol.parse_hello(self.receive())
 
     def receive(self) -> Json:
         return protocol.decode(self.socket.recv(protocol.MAX_MESSAGE_BYTES))
@@ -42,7 +42,7 @@ class Talk:
         socket.send_fds(self.socket, [packet], descriptors)
 
     def ask(self, kind: str, args: Json, descriptors: list[int], *, output_bytes: int = 1 << 20) -> Reply:
-        request = Request(1, kind, args, 5, output_bytes)
+        request = WorkerRequest(1, kind, args, 5, output_bytes)
         self.send(protocol.encode(protocol.request_message(request)), descriptors)
         return protocol.parse_reply(self.receive(), job_id=1)
 
@@ -80,9 +80,9 @@ def test_what_hello_claims_is_true(talk: Talk, tmp_path: Path) -> None:
     secret.touch()
     with socket.create_server(("127.0.0.1", 0)) as server:
         job = SelfcheckJob(server.getsockname()[1], str(secret))
-        outside = perform(Request(1, job.kind, job.args(), 5, 0), [])
+        outside = perform(WorkerRequest(1, job.kind, job.args(), 5, 0), [])
         reply = talk.ask(job.kind, job.args(), [])
-    assert job.result(outside, []) == FenceReport(connected=True, opened=True)
+    assert job.result(outside, []) == EscapeReport(connected=True, opened=True)
     assert isinstance(reply, Done)
     tried = job.result(reply.result, [])
     assert tried.connected == (talk.hello.sandbox.network == "open")
