@@ -1,8 +1,8 @@
 """MediaMTX's control API (v3), read for health.
 
-Owns: the wire format. Must not know: channels, the index; what is recorded is learnt from the disk alone,
-because MediaMTX has no recording status, loses hooks when it crashes, and its /v3/recordings walks the disk.
-Source: MediaMTX 1.20 api/openapi.yaml, internal/defs/api_{path,srt}.go.
+Owns: the wire format. Must not know: channels, the index; recordings are found on the disk only, because
+MediaMTX has no recording status, loses hooks when it crashes, and its /v3/recordings walks the disk. Source:
+MediaMTX 1.20 api/openapi.yaml, internal/defs/api_{path,srt}.go.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import httpx
 
 from appliance.kernel.errors import Refused, Unavailable
 
-_TIMEOUT_S: Final = 3.0  # it answers in milliseconds; a refused login is held back up to 4 s on purpose
+_TIMEOUT_S: Final = 3.0  # it answers in milliseconds; a refused login is delayed up to 4 s on purpose
 _MAX_PAGES: Final = 20
 HINT: Final = "is MediaMTX running, and [mediamtx] api_url its apiAddress?"
 
 
 @dataclass(frozen=True, slots=True)
 class PathState:
-    """One path of MediaMTX: is somebody publishing, and what. Counters start again with each stream."""
+    """One path of MediaMTX: whether an encoder publishes, and what. Counters restart with each stream."""
 
     name: str
     available: bool
@@ -47,7 +47,7 @@ class SrtConnection:
     rtt_ms: float
     packets_received: int
     packets_lost: int
-    packets_dropped: int  # lost for good: a hole in the footage
+    packets_dropped: int  # lost permanently: a hole in the footage
     receive_mbps: float
 
 
@@ -62,17 +62,19 @@ class RecordSettings:
 
 
 class Mediamtx:
-    """Typed reader of the control API. Each call raises Unavailable (try later) or Refused (set it right)."""
+    """Typed reader of the control API. Each call raises Unavailable (try later) or Refused (correct the
+    setup)."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
 
     async def paths(self) -> list[PathState]:
-        """All paths, those without a publisher too."""
+        """All paths, also those without a publisher."""
         return [_path(item) for item in await self._all("/v3/paths/list")]
 
     async def started(self) -> str | None:
-        """When this MediaMTX was started, in its words; another value is another process. None: not told."""
+        """When this MediaMTX was started, as it reports it; another value is another process. None:
+        unknown."""
         try:
             return _text((await self._get("/v3/info", None)).get("started"))
         except Refused as error:
@@ -81,11 +83,11 @@ class Mediamtx:
             return None
 
     async def recordings(self) -> list[RecordSettings]:
-        """What its configuration says of recording, by path."""
+        """Its recording settings, by path."""
         return [_record_settings(item) for item in await self._all("/v3/config/paths/list")]
 
     async def srt_connections(self) -> list[SrtConnection]:
-        """Everybody connected by SRT."""
+        """All SRT connections."""
         return [_srt_connection(item) for item in await self._all("/v3/srtconns/list")]
 
     async def _all(self, url: str) -> list[Mapping[str, Any]]:
@@ -130,7 +132,7 @@ class Mediamtx:
 
 
 def refused_login() -> Refused:
-    """MediaMTX does not take the box's login."""
+    """MediaMTX refuses the box's login."""
     hint = "[mediamtx] read_user and read_password must be the 'appliance' user of mediamtx.yml"
     return Refused(502, "mediamtx_login", "MediaMTX refuses the login", hint)
 
@@ -139,8 +141,8 @@ def refused_login() -> Refused:
 async def open_mediamtx(
     api_url: str, user: str = "", password: str = "", *, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncIterator[Mediamtx]:
-    """A client for `api_url` (http://127.0.0.1:9997). It connects when first asked; environment proxies are
-    not used."""
+    """A client for `api_url` (http://127.0.0.1:9997). It connects at the first request; proxy settings of the
+    environment are ignored."""
     login = httpx.BasicAuth(user, password) if user else None
     async with httpx.AsyncClient(
         base_url=api_url, auth=login, timeout=_TIMEOUT_S, transport=transport, trust_env=False

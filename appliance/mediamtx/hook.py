@@ -1,6 +1,6 @@
 """MediaMTX's hooks: hints that a channel's directory has changed.
 
-Owns: their JSON. Must not know: who looks at the directory; a hint that is lost costs nothing but time.
+Owns: their JSON. Must not know: who reads the directory; a lost hint costs only time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HOOK_FIELDS: Final = {"event", "path", "segment", "duration"}
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A hint: look at this channel's directory now."""
+    """A hint: check this channel's directory now."""
 
     event: HookEvent
     channel_id: str

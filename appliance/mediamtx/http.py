@@ -1,8 +1,8 @@
-"""Previews by WebRTC: POST /channels/{id}/whep, passed on to MediaMTX with the box's own login.
+"""Previews by WebRTC: POST /channels/{id}/whep, forwarded to MediaMTX with the box's own login.
 
-Owns: the box's addresses of MediaMTX's sessions. A tablet holds no MediaMTX login and learns no MediaMTX
-address; pictures go straight from MediaMTX to it. In embedded mode there is none: WS /channels/{id}/live is
-the preview that always works. `GET /channels/{id}/live` says which of them there are.
+Owns: the box's URLs of MediaMTX's sessions. A tablet has no MediaMTX login and gets no MediaMTX address;
+video goes directly from MediaMTX to it. In embedded mode there is none: WS /channels/{id}/live is the preview
+that always works. `GET /channels/{id}/live` lists the available ones.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class PreviewInfo(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Previews:
-    """Serves them. `whep` None: no MediaMTX, or not told where it is."""
+    """The routes. `whep` None: no MediaMTX, or its address is not set."""
 
     store: Store
     whep: Whep | None
@@ -72,7 +72,7 @@ class Previews:
         )
 
     async def info(self, scope: Scope, receive: Receive, send: Send, given: dict[str, str]) -> None:
-        """What a client can choose from."""
+        """The available previews."""
         channel_id = await self._known(given["channel_id"])
         known = {
             "channel_id": channel_id,
@@ -104,7 +104,7 @@ class Previews:
         await _reply(send, await whep.end(channel_id, given["secret"]))
 
     def _on(self) -> Whep:
-        """Raises Refused 404 where there is nothing to pass an offer on to."""
+        """Raises Refused 404 when there is no MediaMTX to forward an offer to."""
         if self.whep is None:
             hint = (
                 "watch WS /channels/{id}/live; WebRTC needs recorder.mode = external and [mediamtx] api_url"
@@ -113,7 +113,7 @@ class Previews:
         return self.whep
 
     async def _known(self, channel_id: str) -> str:
-        """The id itself. Raises Refused 404. Ids of rows are safe in a path."""
+        """The id itself. Raises Refused 404. Ids from rows are safe in a path."""
         if not await self.store.read(lambda tx: _exists(tx, channel_id)):
             raise not_found("channel", channel_id)
         return channel_id

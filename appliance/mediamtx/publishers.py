@@ -1,8 +1,8 @@
-"""Who sends to MediaMTX, looked at once a second while the box runs.
+"""The encoders that send to MediaMTX, polled once a second while the box runs.
 
-Owns: the asking, figures between two looks (bit rate, loss), how often a camera connected anew. Must not
-know: the index, channels' states. MediaMTX's API is optional and no condition of anything: while it is away
-or slow the last error is kept for /readyz, and it is asked again.
+Owns: the polling, figures between two polls (bit rate, loss), how often a camera reconnected. Must not know:
+the index, channels' states. MediaMTX's API is optional and nothing depends on it: while it is down or slow
+the last error is shown in /readyz, and polling continues.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from appliance.media.index.spans import Reason
 from appliance.mediamtx.client import Mediamtx, PathState, SrtConnection, open_mediamtx
 
 LOOK_S: Final = 1.0  # two answers of a few kB from the same machine: 0.3 % of a core
-RETRY_CAP_S: Final = 4.0  # of the pauses while it does not answer: who comes back is seen within 5 s
-PATIENCE_S: Final = 4.0  # for one whole look; the client's own limits are per packet
+RETRY_CAP_S: Final = 4.0  # the longest pause while it does not answer: its return is seen within 5 s
+PATIENCE_S: Final = 4.0  # for one whole poll; the client's own limits are per packet
 SLOW_S: Final = 1.0  # an answer of the same machine takes milliseconds
-WINDOW_S: Final = 10.0  # bit rate and loss are those of the last looks this far back
+WINDOW_S: Final = 10.0  # bit rate and loss are computed over this time
 
-_PICTURES: Final = frozenset(  # MediaMTX's words (internal/formatlabel)
+_PICTURES: Final = frozenset(  # MediaMTX's names (internal/formatlabel)
     {"AV1", "VP9", "VP8", "H265", "H264", "MPEG-4 Video", "MPEG-1/2 Video", "M-JPEG"}
 )
 
@@ -37,11 +37,11 @@ log = structlog.get_logger("mediamtx")
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """One path of MediaMTX as the last look found it.
+    """One path of MediaMTX at the last poll.
 
     `since`: when the stream became available, RFC 3339 as MediaMTX wrote it. `address`, `rtt_ms`,
-    `loss_ratio` and `packets_dropped` (lost for good: a hole in the pictures) are known of SRT callers only.
-    `restarts`: connections after the first since the box started. `silent_s`: nothing has come for so long.
+    `loss_ratio` and `packets_dropped` (lost permanently: a hole in the video) are known for SRT callers only.
+    `restarts`: connections after the first since the box started. `silent_s`: seconds without new bytes.
     """
 
     path: str
@@ -74,11 +74,11 @@ class _Sample(NamedTuple):
 
 @dataclass(slots=True)
 class _Seen:
-    """What is remembered of a path from look to look. Times are trio's."""
+    """The state of a path between polls. Times are trio's."""
 
     connection: str | None = None
     connected_s: float = 0.0
-    grew_s: float = 0.0  # the look that found more bytes than the one before
+    grew_s: float = 0.0  # the poll with more bytes than the one before
     grew_from_s: float = -math.inf  # that one before
     connections: int = 0
     samples: deque[_Sample] = field(default_factory=deque)
@@ -86,33 +86,32 @@ class _Seen:
 
 @dataclass(slots=True)
 class PublishersHandle:
-    """What the last look found. Synchronous, from memory; `looked` rings after each look, good or bad."""
+    """Results of the last poll. Synchronous, from memory; `looked` is notified after each poll, successful or
+    not."""
 
     looked: Signal = field(default_factory=Signal)
     error: Unavailable | Refused | None = None
-    answered_s: float | None = None  # trio time of the last good look
+    answered_s: float | None = None  # trio time of the last successful poll
     took_s: float = 0.0
-    down_s: float | None = (
-        None  # trio time at which MediaMTX was last known to be down, or found started anew
-    )
+    down_s: float | None = None  # trio time at which MediaMTX was last known to be down, or found restarted
     _started: str | None = None
     paths: dict[str, Publisher] = field(default_factory=dict)
     _seen: dict[str, _Seen] = field(default_factory=dict)
 
     @property
     def is_known(self) -> bool:
-        """The last look was answered: what `paths` says is what MediaMTX says."""
+        """The last poll succeeded: `paths` is MediaMTX's present state."""
         return self.answered_s is not None and self.error is None
 
     def publisher(self, channel_id: str) -> Publisher | None:
-        """None: MediaMTX does not answer, or does not know the path."""
+        """None: MediaMTX does not answer, or does not have the path."""
         return self.paths.get(channel_id) if self.is_known else None
 
     def why_ended(self, channel_id: str, since_s: float) -> Reason | None:
-        """Why nothing of the channel was recorded since this trio time; None: the looks do not tell yet.
+        """Why nothing of the channel was recorded since this trio time; None: the polls do not show it yet.
 
-        MediaMTX was down: the recorder. It takes bytes of the camera and records none: the recorder too. It
-        takes none: the camera.
+        MediaMTX was down: the recorder. It receives bytes of the camera and records none: the recorder too.
+        It receives none: the camera.
         """
         if self.down_s is not None and self.down_s >= since_s:
             return "recorder_restart"
@@ -121,7 +120,7 @@ class PublishersHandle:
         seen = self._seen.get(channel_id)
         if seen is None or seen.connection is None or seen.connected_s > since_s:
             return "source_lost"
-        if seen.grew_s < self.answered_s:  # the last look found nothing new
+        if seen.grew_s < self.answered_s:  # the last poll found no new bytes
             return "source_lost"
         return "recorder_restart" if seen.grew_from_s >= since_s else None
 
@@ -134,7 +133,7 @@ class PublishersHandle:
         now_s: float,
         took_s: float,
     ) -> None:
-        """A look was answered."""
+        """Process a successful poll."""
         if self._started not in (None, started):
             self.down_s = now_s
         self._started = started
@@ -145,7 +144,7 @@ class PublishersHandle:
             del self._seen[gone]
 
     def fail(self, error: Unavailable | Refused, now_s: float) -> None:
-        """A look was not answered."""
+        """Process a failed poll."""
         if error.code == "mediamtx_unreachable":
             self.down_s = now_s
         if self.error is None or self.error.code != error.code:
@@ -197,7 +196,7 @@ def _sample(path: PathState, caller: SrtConnection | None, now_s: float) -> _Sam
 
 
 def _rates(oldest: _Sample, newest: _Sample) -> tuple[float | None, float | None]:
-    """(bits per second, share of packets that were lost on the way) between two looks; None: only one yet."""
+    """(bits per second, share of packets lost in transit) between two polls; None: only one yet."""
     span_s = newest.at_s - oldest.at_s
     if span_s <= 0:
         return None, None
@@ -213,7 +212,7 @@ async def run_publisher_watch(
     password: str,
     task_status: trio.TaskStatus[PublishersHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Look at MediaMTX once a second until cancelled.
+    """Poll MediaMTX once a second until cancelled.
 
     Start: at once, whether or not it answers. Stop: cancel. Raises nothing of its own.
     """
@@ -246,7 +245,7 @@ async def _look(client: Mediamtx, handle: PublishersHandle) -> None:
 
 
 async def _callers(client: Mediamtx) -> list[SrtConnection]:
-    """Nobody where its SRT server is off: paths say enough."""
+    """Empty where its SRT server is off: paths are enough."""
     try:
         return await client.srt_connections()
     except Refused:

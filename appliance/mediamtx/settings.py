@@ -1,4 +1,4 @@
-"""MediaMTX's part of the settings tree: [mediamtx]."""
+"""The [mediamtx] section of the settings."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""MediaMTX's WHEP: offers, candidates and ends of WebRTC previews, passed on with the box's own login.
+"""MediaMTX's WHEP: offers, candidates and the end of WebRTC previews, forwarded with the box's own login.
 
-Owns: the wire format (draft-ietf-wish-whep). Must not know: channels' rows, who asks.
+Owns: the wire format (draft-ietf-wish-whep). Must not know: channels' rows, callers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PASSED_ON: Final = ("link", "etag", "accept-patch", "id")
 
 @dataclass(frozen=True, slots=True)
 class WhepAnswer:
-    """What MediaMTX said. `secret` names the session it made, "" where none was made."""
+    """MediaMTX's answer. `secret` identifies the session it made, "" where none was made."""
 
     status: int
     content_type: str
@@ -33,7 +33,7 @@ class WhepAnswer:
 
 
 class Whep:
-    """Previews by WebRTC, for readers who hold no login. Raises Unavailable (try later) or Refused."""
+    """Previews by WebRTC, for clients without a login. Raises Unavailable (try later) or Refused."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
@@ -87,9 +87,9 @@ class Whep:
 
 
 def _whep_answer(answer: httpx.Response, secret: str = "") -> WhepAnswer:
-    kept = [(name, value) for name, value in answer.headers.multi_items() if name.lower() in _PASSED_ON]
+    headers = [(name, value) for name, value in answer.headers.multi_items() if name.lower() in _PASSED_ON]
     content_type = answer.headers.get("content-type", "application/sdp")
-    return WhepAnswer(answer.status_code, content_type, answer.content, tuple(kept), secret)
+    return WhepAnswer(answer.status_code, content_type, answer.content, tuple(headers), secret)
 
 
 def _said(answer: httpx.Response) -> str:
@@ -106,7 +106,7 @@ def _said(answer: httpx.Response) -> str:
 async def open_whep(
     webrtc_url: str, user: str = "", password: str = "", *, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncIterator[Whep]:
-    """A client for `webrtc_url` (http://127.0.0.1:8889). It connects when first asked."""
+    """A client for `webrtc_url` (http://127.0.0.1:8889). It connects at the first request."""
     login = httpx.BasicAuth(user, password) if user else None
     async with httpx.AsyncClient(
         base_url=webrtc_url, auth=login, timeout=_OFFER_S, transport=transport, trust_env=False
@@ -115,7 +115,7 @@ async def open_whep(
 
 
 def webrtc_url(api_url: str) -> str:
-    """Where the MediaMTX of this API serves WebRTC by default: the same host, port 8889. "" when unknown."""
+    """The default WebRTC address of the MediaMTX with this API: the same host, port 8889. "" when unknown."""
     try:
         known = httpx.URL(api_url)
     except httpx.InvalidURL:

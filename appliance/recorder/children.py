@@ -1,14 +1,14 @@
-"""Processes that must not outlive the daemon: both sides of the bargain.
+"""Child processes that must not outlive the daemon: the code of both sides.
 
-Owns: how the recorder's children are started, how they die with their parent, how they speak. Must not know:
-what they do.
+Owns: how the recorder's children are started, how they end with their parent, their status lines. Must not
+know: what they do.
 
-- In the child: `die_with(parent)` before anything else. PR_SET_PDEATHSIG is a matter of the THREAD that
-  forked: the signal comes when that thread ends, not when the process does. So children are started on the
-  daemon's main thread (`start`, about 1 ms), never through trio's own open_process, which forks in a worker
-  thread that trio retires after 10 idle seconds.
+- In the child: `die_with(parent)` before anything else. PR_SET_PDEATHSIG is tied to the THREAD that forked:
+  the signal comes when that thread ends, not when the process does. So children are started on the daemon's
+  main thread (`start`, about 1 ms), never through trio's own open_process, which forks in a worker thread
+  that trio ends after 10 idle seconds.
 - Each child leads a process group of its own, so Ctrl-C in a terminal reaches the daemon only.
-- A child tells what it does in JSON lines on stderr; nobody parses sentences.
+- A child reports what it does in JSON lines on stderr; free text is never parsed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from appliance.kernel.process import die_with_parent
 
-_ORPHANED: Final = 3  # exit code of a child whose parent was gone before it could ask to die with it
+_ORPHANED: Final = 3  # exit code of a child whose parent ended before the child had requested its signal
 
 
 def die_with(parent_pid: int) -> None:
@@ -34,14 +34,14 @@ def die_with(parent_pid: int) -> None:
 
 
 def limit(*, memory_bytes: int, open_files: int = 64) -> None:
-    """Bound what a child that reads a network may take; no core dumps."""
+    """Limit the resources of a child that reads a network; no core dumps."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def wake_on_signals() -> int:
-    """A descriptor that becomes readable when SIGTERM or SIGINT came: none is lost between two waits."""
+    """A descriptor that becomes readable after SIGTERM or SIGINT: none is lost between two waits."""
     readable, writable = os.pipe()
     os.set_blocking(writable, False)
     signal.set_wakeup_fd(writable)
@@ -50,8 +50,8 @@ def wake_on_signals() -> int:
     return readable
 
 
-def say(event: str, **facts: Any) -> None:
-    """One status line. A daemon that is gone does not matter here: pdeathsig does."""
+def report(event: str, **facts: Any) -> None:
+    """Write one status line. A broken pipe is ignored: when the daemon ends, so does this process."""
     line = json.dumps({"event": event} | facts, separators=(",", ":")) + "\n"
     try:
         os.write(2, line.encode())
@@ -59,8 +59,8 @@ def say(event: str, **facts: Any) -> None:
         pass
 
 
-def heard(line: bytes) -> dict[str, Any]:
-    """The status line as said, or {"event": "stderr", "line": ...} for words of a foreign program."""
+def parse_status(line: bytes) -> dict[str, Any]:
+    """A parsed status line, or {"event": "stderr", "line": ...} for text of another program."""
     try:
         fact = json.loads(line)
     except ValueError:
@@ -71,12 +71,12 @@ def heard(line: bytes) -> dict[str, Any]:
 
 
 def own_command(module: str, arguments: Sequence[str]) -> list[str]:
-    """argv of one of our child modules; it is told its parent, see die_with."""
+    """argv of one of our child modules, with its parent's pid: see die_with."""
     return [sys.executable, "-m", module, "--parent", str(os.getpid()), *arguments]
 
 
 def start(argv: Sequence[str], *, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
-    """Start a child of the calling thread, which must live as long as the daemon: the main thread.
+    """Start a child of the calling thread, which must run as long as the daemon: the main thread.
 
     stderr is a pipe for status lines. Raises OSError when it cannot be started.
     """
@@ -86,7 +86,7 @@ def start(argv: Sequence[str], *, stdin: int, stdout: int) -> subprocess.Popen[b
 
 
 def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send to the child's whole group; a child already gone is fine."""
+    """Signal the child's whole group; a child that has ended is fine."""
     if process.returncode is None:
         try:
             os.killpg(process.pid, number)

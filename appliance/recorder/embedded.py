@@ -1,12 +1,12 @@
 """The embedded recorder: one chain of two children per channel, kept running.
 
-Owns: which chains run, when one is started again, what is known about each. Must not know: media, files
-(remux.py), addresses (input_url.py), who of several callers is recorded (srt/callers.py). What is recorded is
-learnt from the disk like MediaMTX's recordings: these facts are for health only.
+Owns: which chains run, when one is restarted, the state of each. Must not know: media, files (remux.py),
+addresses (input_url.py), which of several callers is recorded (srt/callers.py). The index finds its
+recordings on the disk like MediaMTX's: these facts are for health only.
 
-A listener stays open while cameras come and go; if its process ends it is opened again at once. Backoff is
-for sources the box calls. What fails before a camera could come (port taken, library missing) is tried again
-twice a second, told as `down` with the reason.
+A listener stays open while cameras come and go; if its process ends it is reopened at once. Backoff applies
+to sources that the box calls. A failure before a camera can connect (port taken, library missing) is retried
+twice a second, and reported as `down` with the reason.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ log = structlog.get_logger("recorder")
 
 @dataclass(frozen=True, slots=True)
 class RecorderHandle:
-    """What others hold. `changed` rings when a fact changed."""
+    """What other modules may call. `changed` is notified when a fact changed."""
 
     changed: Signal = field(default_factory=Signal)
     _wanted: dict[str, str] = field(default_factory=dict)
@@ -57,11 +57,11 @@ class RecorderHandle:
         self._wake.notify()
 
     def facts(self) -> dict[str, ChannelFacts]:
-        """A snapshot by channel id. A refusal is in it for a minute after it last happened."""
+        """A snapshot by channel id. A refusal is included for a minute after it last happened."""
         since_s = trio.current_time() - _REFUSAL_SHOWN_S
         return {
-            id: replace(one, refused=tuple(each for each in one.refused if each.at_s > since_s))
-            for id, one in self._facts.items()
+            id: replace(fact, refused=tuple(each for each in fact.refused if each.at_s > since_s))
+            for id, fact in self._facts.items()
         }
 
 
@@ -75,7 +75,7 @@ class _Shared:
     runner: Runner
 
     def offset_us(self) -> int:
-        """Box time minus CLOCK_BOOTTIME: what children tell the time by."""
+        """Box time minus CLOCK_BOOTTIME: what children compute box time with."""
         return apart_us(self.clock.now_us, boottime_us)
 
 
@@ -100,7 +100,7 @@ async def run_embedded_recorder(
 ) -> None:
     """Record `channels` (id -> input_url) until cancelled.
 
-    Start: the handle is given once every channel's first chain has been asked for. Stop: cancel; files are
+    Start: the handle is returned once every channel's first chain was started. Stop: cancel; files are
     finished, at most 3 s. Raises nothing of its own: a channel that cannot record is a fact, not an error.
     """
     handle = RecorderHandle()
@@ -117,46 +117,46 @@ async def run_embedded_recorder(
 
 
 async def _reconcile(running: dict[str, _Running], shared: _Shared, nursery: trio.Nursery) -> None:
-    """End what is no longer wanted, start what is."""
+    """End channels that are no longer wanted, start new ones."""
     wanted = shared.handle._wanted
     await _part_with(running, shared.handle)
     for channel_id, url in wanted.items():
         if channel_id not in running:
-            one = running[channel_id] = _Running(url)
-            _Teller(shared, channel_id, "", calls=False).tell("waiting", "starting")
-            nursery.start_soon(_run_channel, shared, channel_id, one, name=f"record {channel_id}")
+            task = running[channel_id] = _Running(url)
+            _StatusReader(shared, channel_id, "", calls=False).tell("waiting", "starting")
+            nursery.start_soon(_run_channel, shared, channel_id, task, name=f"record {channel_id}")
 
 
 async def _part_with(running: dict[str, _Running], handle: RecorderHandle) -> None:
-    """End the channels no longer wanted as they are; a port is free before somebody else may want it."""
-    gone = [(id, one) for id, one in running.items() if handle._wanted.get(id) != one.url]
-    for _, one in gone:
-        one.scope.cancel()
-    for channel_id, one in gone:
-        await one.ended.wait()
+    """End the channels that are no longer wanted, before others start, so that their ports are free."""
+    gone = [(id, task) for id, task in running.items() if handle._wanted.get(id) != task.url]
+    for _, task in gone:
+        task.scope.cancel()
+    for channel_id, task in gone:
+        await task.ended.wait()
         del running[channel_id]
         handle._facts.pop(channel_id, None)
         handle.changed.notify()
 
 
-async def _run_channel(shared: _Shared, channel_id: str, one: _Running) -> None:
+async def _run_channel(shared: _Shared, channel_id: str, task: _Running) -> None:
     try:
-        with one.scope:
+        with task.scope:
             try:
-                source = parse_input(one.url)
+                source = parse_input(task.url)
             except BadInputUrl as error:
-                teller = _Teller(shared, channel_id, "", calls=False)
+                teller = _StatusReader(shared, channel_id, "", calls=False)
                 teller.tell("down", str(error), "correct the channel's input_url")
                 await trio.sleep_forever()
             else:
                 await _keep_recording(shared, channel_id, source)
     finally:
-        one.ended.set()
+        task.ended.set()
 
 
 async def _keep_recording(shared: _Shared, channel_id: str, source: Source) -> None:
-    """Chain after chain, until cancelled."""
-    teller = _Teller(shared, channel_id, source.shown(), calls=isinstance(source, SrtSource))
+    """One chain after another, until cancelled."""
+    teller = _StatusReader(shared, channel_id, source.shown(), calls=isinstance(source, SrtSource))
     backoff = Backoff(base_s=0.5, cap_s=15.0)
     while True:
         began_s = trio.current_time()
@@ -169,8 +169,8 @@ async def _keep_recording(shared: _Shared, channel_id: str, source: Source) -> N
         await trio.sleep(pause_s)
 
 
-def _after(source: Source, teller: _Teller, backoff: Backoff, *, lasted_s: float) -> float:
-    """A chain has ended: say what that means and give the pause before the next (s)."""
+def _after(source: Source, teller: _StatusReader, backoff: Backoff, *, lasted_s: float) -> float:
+    """A chain has ended: report the reason and return the pause before the next (s)."""
     if teller.served:
         backoff.reset()
     if teller.clock_moved:
@@ -188,27 +188,28 @@ def _after(source: Source, teller: _Teller, backoff: Backoff, *, lasted_s: float
     return backoff.next_s()
 
 
-async def _record_once(shared: _Shared, channel_id: str, source: Source, teller: _Teller) -> None:
-    """One connection. Returns when it ended, or when box time was set anew and its children must be told."""
+async def _record_once(shared: _Shared, channel_id: str, source: Source, teller: _StatusReader) -> None:
+    """One connection. Returns when it ended, or when box time was set and the children need the new
+    offset."""
     offset_us = shared.offset_us()
-    told = ["--offset-us", str(offset_us)]
+    clock_arguments = ["--offset-us", str(offset_us)]
     if isinstance(source, SrtSource):
         brings = children.own_command("appliance.recorder.srt.receiver", [])
         settings, reads = source.told(), ["--framed"]
     else:
-        arguments = [*source.arguments(channel_id), *told]
+        arguments = [*source.arguments(channel_id), *clock_arguments]
         brings = children.own_command("appliance.recorder.synthetic.camera", arguments)
         settings, reads = b"", ["--silence-s", str(source.silence_s)]
     files = ["--dir", str(shared.recordings_dir / channel_id)]
     lengths = ["--part-s", str(shared.part_s), "--segment-s", str(shared.segment_s)]
-    records = children.own_command("appliance.recorder.remux", [*files, *lengths, *reads, *told])
+    records = children.own_command("appliance.recorder.remux", [*files, *lengths, *reads, *clock_arguments])
     teller.opened()
     failure: OSError | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_watch_clock, shared, offset_us, nursery.cancel_scope, teller)
         try:
             await shared.runner(brings, records, teller.heard, settings)
-        except OSError as error:  # out of the nursery plain, not in a group
+        except OSError as error:  # raised outside the nursery, not in an exception group
             failure = error
         nursery.cancel_scope.cancel()
     teller.closed()
@@ -216,19 +217,19 @@ async def _record_once(shared: _Shared, channel_id: str, source: Source, teller:
         try:
             raise failure
         finally:
-            del failure  # else this frame and the error keep each other
+            del failure  # breaks the reference cycle frame - error
 
 
-async def _watch_clock(shared: _Shared, told_us: int, scope: trio.CancelScope, teller: _Teller) -> None:
-    # Box time is set anew only while no session is active; an offset has no event to wait for.
+async def _watch_clock(shared: _Shared, told_us: int, scope: trio.CancelScope, teller: _StatusReader) -> None:
+    # Box time is set only while no session is active; an offset has no event to wait for.
     while abs(shared.offset_us() - told_us) < _CLOCK_MOVED_US:  # noqa: ASYNC110
         await trio.sleep(_CLOCK_LOOK_S)
     teller.clock_moved = True
     scope.cancel()
 
 
-class _Teller:
-    """Turns one channel's status lines into facts."""
+class _StatusReader:
+    """Converts one channel's status lines to facts."""
 
     def __init__(self, shared: _Shared, channel_id: str, source: str, *, calls: bool) -> None:
         self.listened = self.served = self.clock_moved = False
@@ -256,7 +257,7 @@ class _Teller:
             self._last_end = "recorder"
 
     def heard(self, fact: dict[str, Any]) -> None:
-        """One status line of a child."""
+        """Process one status line of a child."""
         event = fact["event"]
         if event in ("stderr", "failed"):
             self.last_words = str(fact.get("line") or fact.get("reason"))
@@ -281,7 +282,7 @@ class _Teller:
             self._connected, self._receives, self.served, self._line = who, True, True, None
             self.tell("receiving")
         elif not self._receives:
-            pass  # the remuxer's words of a connection that is over already
+            pass  # status lines of the remuxer about a connection that has already ended
         elif event in ("recorded", "run_started", "segment"):
             self.tell("receiving")
         elif event == "quiet":

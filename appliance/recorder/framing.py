@@ -1,7 +1,8 @@
-"""What goes through the pipe from the SRT receiver to the remuxer: connections, and bytes with their arrival.
+"""The pipe from the SRT receiver to the remuxer: connections, and bytes with their arrival time.
 
 Owns: the framing. Must not know: who writes or reads it. A frame is a kind, the CLOCK_BOOTTIME instant (us)
-at which its bytes arrived, a length and the payload; bytes keep their arrival however long the pipe is full.
+at which its bytes arrived, a length and the payload; bytes keep their arrival time however long the pipe is
+full.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ _HEADER: Final = struct.Struct(">BqI")
 
 
 class Kind(IntEnum):
-    """BEGIN: a connection begins (payload: who). DATA: its bytes. END: it is over (payload: the reason)."""
+    """BEGIN: a connection begins (payload: its address). DATA: its bytes. END: it ended (payload: the
+    reason)."""
 
     BEGIN = 1
     DATA = 2
@@ -35,7 +37,7 @@ def pack(kind: Kind, arrival_us: int, payload: bytes) -> bytes:
 
 
 class FrameReader:
-    """Frames out of any cut of the byte stream. Raises ValueError on bytes that `pack` does not make."""
+    """Frames from the byte stream in any chunks. Raises ValueError on bytes that `pack` does not make."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -51,7 +53,7 @@ class FrameReader:
             end = at + _HEADER.size + size
             if end > len(data):
                 break
-            self._rest = b""  # a reader that stops half way sees nothing twice
+            self._rest = b""  # a caller that stops half way gets no frame twice
             yield Frame(Kind(kind), arrival_us, data[at + _HEADER.size : end])
             at = end
         self._rest = data[at:]

@@ -1,4 +1,4 @@
-"""Where a channel's picture comes from: `input_url` read.
+"""Parsing `input_url`: the source of a channel's video.
 
 Owns: the grammar of `input_url` with errors a person can act on. Must not know: processes, channels.
 
@@ -9,11 +9,12 @@ Owns: the grammar of `input_url` with errors a person can act on. Must not know:
 Options of srt: latency (ms, both ends agree on the larger), passphrase (10-79 characters), pbkeylen (16, 24,
 32), streamid (calling only), mode (listener, caller; follows from the host), silence (s).
 
-A connection ends when SRT says so: the peer ended it, or sent nothing at all for 10 s. `silence=N` ends one
-that has brought no stream for N seconds though it is alive. Neither is needed for a camera that lost its
-power and calls again: a new caller with pictures takes the port from one that has gone quiet (callers.py).
+SRT ends a connection when the peer ended it, or sent nothing at all for 10 s. `silence=N` ends one without a
+stream for N seconds although it is alive. Neither is needed for a camera that lost its power and calls again:
+a new caller with pictures replaces one that has become silent (callers.py).
 
-The passphrase reaches the receiver by a pipe (`told`), never by a command line. `shown()` never holds it.
+The passphrase is passed to the receiver by a pipe (`told`), never on a command line. `shown()` never includes
+it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class SrtSource:
     silence_s: float = 0.0  # 0: only SRT ends a connection
 
     def told(self) -> bytes:
-        """Settings for the receiver's stdin, the passphrase among them."""
+        """Settings for the receiver's stdin, including the passphrase."""
         names = ("mode", "host", "port", "latency_ms", "passphrase", "pbkeylen", "streamid", "silence_s")
         return json.dumps({name: getattr(self, name) for name in names}).encode()
 
@@ -68,10 +69,10 @@ class SyntheticSource:
     width: int = 640
     height: int = 360
     sound: bool = True
-    silence_s: float = 10.0  # only a hung child is this silent
+    silence_s: float = 10.0  # only a hung child is silent for this long
 
     def arguments(self, channel_id: str) -> list[str]:
-        """Arguments of appliance.recorder.synthetic.camera but for the clock."""
+        """Arguments of appliance.recorder.synthetic.camera except the clock."""
         size = ["--width", str(self.width), "--height", str(self.height), "--fps", str(self.fps)]
         return ["--channel", channel_id, *size, *([] if self.sound else ["--no-sound"])]
 
@@ -83,7 +84,7 @@ Source = SrtSource | SyntheticSource
 
 
 def parse_input(text: str) -> Source:
-    """Read an input_url. Raises BadInputUrl."""
+    """Parse an input_url. Raises BadInputUrl."""
     url = urlsplit(text.strip())
     if url.fragment:
         raise BadInputUrl("input_url: '#' must be written %23")
@@ -130,18 +131,18 @@ def _synthetic(rest: str, options: dict[str, object]) -> SyntheticSource:
 
 
 def _options(query: str, known: dict[str, tuple[str, Callable[[str], object]]]) -> dict[str, object]:
-    found: dict[str, object] = {}
+    options: dict[str, object] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in known:
             raise BadInputUrl(f"input_url: option {name!r} is not known; there are {', '.join(known)}")
         target, read = known[name]
-        if target in found:
+        if target in options:
             raise BadInputUrl(f"input_url: option {name!r} is given twice")
         try:
-            found[target] = read(value)
-        except ValueError as error:  # the value may be a secret: only what was expected is told
+            options[target] = read(value)
+        except ValueError as error:  # the value may be a secret: the message has only what was expected
             raise BadInputUrl(f"input_url: option {name} must be {error}") from None
-    return found
+    return options
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:

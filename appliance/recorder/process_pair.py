@@ -1,4 +1,4 @@
-"""Two children with a pipe between them: one brings a transport stream, one records it.
+"""Two children with a pipe between them: one receives a transport stream, one records it.
 
 Owns: their start, their status lines, their end. Must not know: why they run, when to run them again.
 """
@@ -17,22 +17,22 @@ import trio
 from appliance.recorder import children
 
 _F_SETPIPE_SZ: Final = 1031
-_PIPE_BYTES: Final = 1 << 20  # a second of video while the remuxer's disk hesitates
+_PIPE_BYTES: Final = 1 << 20  # a second of video while the remuxer's disk is slow
 _LINE_BYTES: Final = 1 << 16
-STOP_S: Final = 2.0  # for the last part and the file's end to be written
-_SOURCE_STOP_S: Final = 0.5  # the SRT receiver looks up every 0.05 s
+STOP_S: Final = 2.0  # seconds for writing the last part and closing the file
+_SOURCE_STOP_S: Final = 0.5  # the SRT receiver checks every 0.05 s
 _LAST_WORDS_S: Final = 1.0  # EOF of stderr follows the end at once, unless a grandchild holds it
 
 Heard = Callable[[dict[str, Any]], None]
 
 
 async def run_chain(source: Sequence[str], remux: Sequence[str], heard: Heard, told: bytes = b"") -> None:
-    """Run `source | remux` until either ends, then end the other; `heard` gets each status line.
+    """Run `source | remux` until either ends, then end the other; `heard` is called with each status line.
 
-    `told` (at most 4 KiB) is what the source reads on its stdin: settings that no command line may show.
-    Start: both processes run when this first waits. Stop: cancel; the source is stopped, the remuxer gets
-    its EOF and STOP_S to finish the file. Neither process is left on return. Raises OSError when one cannot
-    be started. Call on the main thread (children.py says why).
+    `told` (at most 4 KiB) is what the source reads on its stdin: settings that must not be on a command line.
+    Start: both processes run when this first waits. Stop: cancel; the source is stopped, the remuxer gets EOF
+    and has STOP_S to finish the file. Neither process runs on return. Raises OSError when one cannot be
+    started. Call on the main thread (see children.py).
     """
     first, second = _start(source, remux, told)
     ended = trio.Event()
@@ -70,7 +70,7 @@ def _start(
         try:
             fcntl.fcntl(writable, _F_SETPIPE_SZ, _PIPE_BYTES)
         except OSError:
-            pass  # over the user's pipe limit: the usual 64 KiB do
+            pass  # over the user's pipe limit: the usual 64 KiB are enough
         second = children.start(remux, stdin=readable, stdout=null)
         try:
             return children.start(source, stdin=settings, stdout=writable), second
@@ -86,15 +86,15 @@ def _start(
 
 
 def _pipe_with(data: bytes) -> int:
-    """A descriptor that gives `data` and then its end."""
+    """A descriptor from which `data` and then EOF is read."""
     readable, writable = os.pipe()
-    os.write(writable, data)  # less than a page: never waits
+    os.write(writable, data)  # less than a page: never blocks
     os.close(writable)
     return readable
 
 
 async def _stop(first: subprocess.Popen[bytes], second: subprocess.Popen[bytes]) -> None:
-    """Ask, wait, kill: the source first, so that the remuxer sees a clean end."""
+    """Stop both: signal, wait, kill; the source first, so that the remuxer gets a clean EOF."""
     await _end(first, _SOURCE_STOP_S, ask=True)
     await _end(second, STOP_S, ask=False)
 
@@ -122,7 +122,7 @@ async def _wait(process: subprocess.Popen[bytes]) -> None:
 
 
 async def _listen(process: subprocess.Popen[bytes], heard: Heard) -> None:
-    """Status lines until EOF; a line without end is cut, not kept."""
+    """Status lines until EOF; a line without end is truncated."""
     assert process.stderr is not None
     async with trio.lowlevel.FdStream(os.dup(process.stderr.fileno())) as stream:
         rest = b""
@@ -130,5 +130,5 @@ async def _listen(process: subprocess.Popen[bytes], heard: Heard) -> None:
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
                 if line.strip():
-                    heard(children.heard(line))
+                    heard(children.parse_status(line))
             rest = rest[-_LINE_BYTES:]

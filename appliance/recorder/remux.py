@@ -1,11 +1,11 @@
-"""Child process: MPEG-TS on stdin becomes a recording in a directory.
+"""Child process: writes MPEG-TS from stdin to a recording in a directory.
 
     python -m appliance.recorder.remux --dir DIR --part-s 0.2 --segment-s 60 --offset-us N --parent PID
 
-Owns: reading, the clock it was told, the files. What a recording is lives in media/ingest/ingest.py.
-Must not know: where the stream comes from. stdin is one connection's bytes, or with --framed connections one
-after the other (framing.py), each with the instants its bytes arrived. Ends at EOF, on SIGTERM (both write
-what is whole and close the file) or when a stream that had begun falls silent for --silence-s.
+Owns: reading, the clock passed to it, the files. The recording logic is in media/ingest/ingest.py. Must not
+know: where the stream comes from. stdin is one connection's bytes, or with --framed connections one after the
+other (framing.py), each with the instants its bytes arrived. Ends at EOF, on SIGTERM (both write what is
+complete and close the file) or when a stream that had begun sends nothing for --silence-s.
 
 Status lines on stderr (children.say): ready, receiving, streams, skipped, run_started, run_ended, segment
 {name}, picture_changed, bad_parameter_sets, clock_jump, not_recorded {reason, hint}, recorded, write_failed,
@@ -33,10 +33,10 @@ from appliance.recorder.framing import FrameReader, Kind
 _READ_BYTES: Final = 1 << 18
 _MEMORY_BYTES: Final = 512 << 20
 _PROGRESS_US: Final = 5_000_000
-_WRITE_RETRY_US: Final = 2_000_000  # a full disk is asked again this often, never in a loop
-_UNRECORDED_US: Final = 3_000_000  # bytes come for so long and no picture is recorded: tell why
+_WRITE_RETRY_US: Final = 2_000_000  # a full disk is tried again this often, never in a loop
+_UNRECORDED_US: Final = 3_000_000  # bytes arrive for so long without a recorded picture: report why
 _JUMP_TOLD_US: Final = 1_000_000
-_PAUSE_US: Final = 1_000_000  # bytes did not come: then it is not for want of a key picture
+_PAUSE_US: Final = 1_000_000  # bytes stopped arriving: then a missing key picture is not the reason
 
 
 class Remux:
@@ -58,7 +58,7 @@ class Remux:
     def feed(self, data: bytes, now_us: int) -> None:
         if not self._fed_us:
             self._told_us = now_us
-            children.say("receiving")
+            children.report("receiving")
         if now_us - self._fed_us > _PAUSE_US:
             self._picture_us = now_us
         self._fed_us = now_us
@@ -67,9 +67,9 @@ class Remux:
         self._report(now_us)
 
     def close(self, now_us: int, reason: str) -> None:
-        """Write what is whole and close the file."""
+        """Write what is complete and close the file."""
         self._carry_out(self._ingest.close(), now_us)
-        children.say("ended", reason=reason, bytes=self._ingest.bytes, pictures=self._ingest.pictures)
+        children.report("ended", reason=reason, bytes=self._ingest.bytes, pictures=self._ingest.pictures)
 
     def _carry_out(self, outputs: list[Output], now_us: int) -> None:
         for output in outputs:
@@ -81,40 +81,42 @@ class Remux:
             except OSError as error:
                 self._ingest.abandon_run()
                 self._mute_until_us = now_us + _WRITE_RETRY_US
-                children.say("write_failed", error=error.strerror or str(error), errno=error.errno)
+                children.report("write_failed", error=error.strerror or str(error), errno=error.errno)
                 return
             if isinstance(output, OpenSegment):
-                children.say("segment", name=segment_name(output.ntp_ns))
+                children.report("segment", name=segment_name(output.ntp_ns))
 
     def _tell(self, notice: Notice, now_us: int) -> None:
-        """Say it; steps of a clock that does little else at most once a second."""
+        """Report it; steps of a clock that steps continuously at most once a second."""
         if notice.event == "clock_jump":
             self._jumps += 1
             if now_us - self._jump_told_us < _JUMP_TOLD_US:
                 return
             notice.facts["count"], self._jumps, self._jump_told_us = self._jumps, 0, now_us
-        children.say(notice.event, **notice.facts)
+        children.report(notice.event, **notice.facts)
 
     def _report(self, now_us: int) -> None:
         if now_us - self._told_us >= _PROGRESS_US:
             self._told_us = now_us
-            one = self._ingest
-            children.say("progress", bytes=one.bytes, pictures=one.pictures, lost_packets=one.lost_packets)
+            ingest = self._ingest
+            children.report(
+                "progress", bytes=ingest.bytes, pictures=ingest.pictures, lost_packets=ingest.lost_packets
+            )
         if now_us >= self._mute_until_us:
             self._watch(now_us)
 
     def _watch(self, now_us: int) -> None:
-        """Tell when bytes come and no picture is recorded, and when pictures are again."""
+        """Report when bytes arrive and no picture is recorded, and when pictures are recorded again."""
         if self._ingest.pictures != self._pictures:
             self._pictures, self._picture_us = self._ingest.pictures, now_us
             if self._unrecorded:
                 self._unrecorded = ""
-                children.say("recorded")
+                children.report("recorded")
         elif now_us - self._picture_us >= _UNRECORDED_US:
             reason, hint = self._ingest.lacks()
             if reason != self._unrecorded:
                 self._unrecorded = reason
-                children.say("not_recorded", reason=reason, hint=hint)
+                children.report("not_recorded", reason=reason, hint=hint)
 
 
 class _Plain:
@@ -131,7 +133,7 @@ class _Plain:
 
 
 class _Framed:
-    """stdin is connections one after the other, each a recording of its own."""
+    """stdin is connections one after the other, each a separate recording."""
 
     def __init__(self, new: Callable[[], Remux], offset_us: int) -> None:
         self._new, self._offset_us = new, offset_us
@@ -176,7 +178,7 @@ def main() -> int:
     poll.register(stop, select.POLLIN)
     new = partial(Remux, arguments.dir, part_s=arguments.part_s, segment_s=arguments.segment_s)
     record = (_Framed if arguments.framed else _Plain)(new, arguments.offset_us)
-    children.say("ready")
+    children.report("ready")
     silence_ms: float | None = None
     while True:
         ready = dict(poll.poll(silence_ms))

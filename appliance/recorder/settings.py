@@ -1,4 +1,4 @@
-"""The recorder's part of the settings tree: [recorder]."""
+"""The [recorder] section of the settings."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the embedded recorder knows of a channel's source, for health, figures and who waits for footage.
+"""The state of a channel's source in the embedded recorder, for health, figures and the wait for footage.
 
-Owns: the types. Must not know: how any of it was found out (embedded.py), words for people (wiring).
+Owns: the types. Must not know: how the facts are found (embedded.py), messages for people (wiring).
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A connected camera's line in the last five seconds. `packets_dropped`: lost for good, since it came."""
+    """A connected camera's line in the last five seconds. `packets_dropped`: lost permanently since it
+    connected."""
 
     address: str
     bitrate_bps: float
@@ -35,12 +36,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ChannelFacts:
-    """What is known of a channel's source. `since_us` is box time of the last change of `state`.
+    """The state of a channel's source. `since_us` is box time of the last change of `state`.
 
-    waiting: nobody sends. receiving: a stream comes. silent: a camera is connected and sends nothing; it may
-    only pause. lost: the same for so long that its footage is not waited for. unrecorded: a stream comes and
-    no picture of it is recorded. down: nobody could be recorded.
-    `last_end` says who stopped recording last since the daemon's start: the source, or the recorder.
+    waiting: no camera is connected. receiving: a stream arrives. silent: a camera is connected and sends
+    nothing; it may only pause. lost: the same for so long that its footage is not waited for. unrecorded: a
+    stream arrives and no picture of it is recorded. down: no camera could be recorded. `last_end` says what
+    ended the last recording since the daemon's start: the source, or the recorder.
     """
 
     channel_id: str
@@ -56,10 +57,10 @@ class ChannelFacts:
 
     @property
     def is_connected(self) -> bool:
-        """Is a camera connected, whatever it sends?"""
+        """Whether a camera is connected, whatever it sends."""
         return self.state in ("receiving", "silent", "lost", "unrecorded")
 
     @property
     def is_down(self) -> bool:
-        """Is no footage to be expected now?"""
+        """Whether no footage is expected now."""
         return self.state in ("waiting", "lost", "down")

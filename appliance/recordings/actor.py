@@ -1,7 +1,7 @@
-"""The actor that keeps the index of all recordings, and the handle through which everybody asks it.
+"""The actor that keeps the index of all recordings, and the handle through which other modules query it.
 
-Owns: which channels are followed, folders without a channel, the telling of facts. Must not know: clips,
-sessions, who records. Truth is the disk: directory times are hints, a rescan repairs.
+Owns: which channels are followed, folders without a channel, announcing facts. Must not know: clips,
+sessions, who records. The disk decides: directory times are hints, a rescan repairs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from appliance.media.index.view import SegmentView
 from appliance.recordings.channel.channel_index import Channel
 from appliance.recordings.following import disk
 from appliance.recordings.following.cache import ChannelCache
-from appliance.recordings.following.channel_state import Followed, Shared, WhyEnded
+from appliance.recordings.following.channel_state import ChannelState, IndexState, WhyEnded
 from appliance.recordings.following.follow_channel import follow_channel
 from appliance.recordings.following.paths import open_recording, unlink_segments
 from appliance.recordings.following.walks import Walks, walk_in_background
@@ -37,11 +37,11 @@ from appliance.recordings.storage import bytes_per_s, stored_segments
 from appliance.recordings.summary import footage_of
 
 READS: Final = 16  # design section 3: threads of media reads
-FACTS_MAX: Final = 1000  # untold facts while the database is away; beyond it the oldest are dropped
+FACTS_MAX: Final = 1000  # facts not yet announced while the database is away; above it the oldest are dropped
 _QUIET_S: Final = 1.5  # longer than any part
 _FOLDERS_S: Final = 5.0
 _FORGET_S: Final = 5.0  # the next listing comes within 0.1 s; on a disk that hangs, later
-_START_S: Final = 5.0  # a disk that hangs must not keep marks from being taken
+_START_S: Final = 5.0  # seconds: a disk that hangs must not prevent marks
 
 Announce = Callable[[Fact], Awaitable[None]]
 log = structlog.get_logger("recordings")
@@ -49,32 +49,32 @@ log = structlog.get_logger("recordings")
 
 @dataclass(slots=True)
 class _State:
-    followed: dict[str, Followed] = field(default_factory=dict)
+    followed: dict[str, ChannelState] = field(default_factory=dict)
     wanted: dict[str, int] = field(default_factory=dict)
     strangers: tuple[str, ...] = ()
     facts: deque[Fact] = field(default_factory=lambda: deque(maxlen=FACTS_MAX))
     facts_rang: Signal = field(default_factory=Signal)
     wanted_rang: Signal = field(default_factory=Signal)
     hint_rang: Signal = field(default_factory=Signal)
-    hold: trio.Event | None = None  # safe mode: no channel is followed before it is set
+    hold: trio.Event | None = None  # safe mode: no channel is followed until it is set
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingsHandle:
-    """Answers from memory unless it says async. Instants are wall times (latency not taken off), int us.
+    """Answers from memory except where async. Instants are wall times (latency not taken off), int us.
 
-    A channel nobody wants is a channel without footage. Everything is asked on the trio thread but `open_fd`.
+    A channel that is not followed is a channel without footage. Call on the trio thread, except `open_fd`.
     """
 
-    changed: Signal  # rings when anything was indexed, lost or found
-    reads: trio.CapacityLimiter  # threads for media reads: a hung disk stops no API call
+    changed: Signal  # notified when footage was indexed, lost or found
+    reads: trio.CapacityLimiter  # threads for media reads: a hung disk blocks no API call
     recordings_dir: Path
     _state: _State
     _walks: Walks
     _clock: Clock
 
     def want(self, channels: Mapping[str, int]) -> None:
-        """Follow exactly these channels (id -> latency_ms) from now on; others go on undisturbed."""
+        """Follow exactly these channels (id -> latency_ms) from now on; others are not disturbed."""
         self._state.wanted = dict(channels)
         for channel_id, latency_ms in channels.items():
             if (followed := self._state.followed.get(channel_id)) is not None:
@@ -83,83 +83,87 @@ class RecordingsHandle:
 
     def rescan_now(self, channel_id: str | None = None) -> None:
         """A hint that a file came or went (MediaMTX's hooks)."""
-        for one in self._state.followed.values():
-            if channel_id is None or one.channel.id == channel_id:
-                one.hinted = True
-                one.wake.notify()
+        for channel_state in self._state.followed.values():
+            if channel_id is None or channel_state.channel.id == channel_id:
+                channel_state.hinted = True
+                channel_state.wake.notify()
         self._state.hint_rang.notify()
 
     def channel_ids(self) -> list[str]:
         return list(self._state.followed)
 
     def strangers(self) -> tuple[str, ...]:
-        """Folders under recordings_dir that belong to no channel, for /readyz."""
+        """Folders under recordings_dir without a channel, for /readyz."""
         return self._state.strangers
 
     def footage(self, channel_id: str) -> ChannelFootage:
-        """All that is known of one channel. Raises KeyError for one that is not followed."""
+        """The state of one channel. Raises KeyError for one that is not followed."""
         return footage_of(self._state.followed[channel_id])
 
     def footage_state(self, channel_id: str) -> FootageState:
-        one = self._state.followed.get(channel_id)
-        return one.state if one is not None else "none"
+        state = self._state.followed.get(channel_id)
+        return state.state if state is not None else "none"
 
     def video_until_us(self, channel_id: str) -> int | None:
         """Every frame before this wall time is indexed; None: no footage at all."""
-        one = self._state.followed.get(channel_id)
-        return one.channel.video_until_us if one is not None else None
+        state = self._state.followed.get(channel_id)
+        return state.channel.video_until_us if state is not None else None
 
     def durable_until_us(self, channel_id: str) -> int | None:
         """Every frame before this wall time also survives a power cut; None: nothing was synced yet."""
-        one = self._state.followed.get(channel_id)
-        return one.durable_until_us if one is not None else None
+        state = self._state.followed.get(channel_id)
+        return state.durable_until_us if state is not None else None
 
     def last_part_mono(self, channel_id: str) -> float | None:
         """trio time at which the newest part with video came; None: none since the daemon started."""
-        one = self._state.followed.get(channel_id)
-        return one.newest_part_s if one is not None else None
+        state = self._state.followed.get(channel_id)
+        return state.newest_part_s if state is not None else None
 
     def newest_part_age_s(self, channel_id: str) -> float | None:
-        """Seconds since then."""
+        """Seconds since `last_part_mono`."""
         at_s = self.last_part_mono(channel_id)
         return None if at_s is None else trio.current_time() - at_s
 
     def run_begun_after(self, channel_id: str, instant_us: int) -> bool:
-        """True when a recorder run began after this wall time: what was missing before will not come."""
-        one = self._state.followed.get(channel_id)
-        return one is not None and one.channel.run_begun_after(instant_us)
+        """True when a recorder run began after this wall time: footage missing before it will not come."""
+        state = self._state.followed.get(channel_id)
+        return state is not None and state.channel.run_begun_after(instant_us)
 
     def coverage(self, channel_id: str, start_us: int, end_us: int) -> TimelineCoverage:
         """Spans, gaps with reasons and runs of [start_us, end_us) of wall time."""
-        one = self._state.followed.get(channel_id)
-        if one is None:
+        state = self._state.followed.get(channel_id)
+        if state is None:
             return TimelineCoverage((), (), ())
-        return one.channel.coverage(start_us, end_us, is_live=one.state == "on", last_ended=one.last_ended())
+        return state.channel.coverage(
+            start_us, end_us, is_live=state.state == "on", last_ended=state.last_ended()
+        )
 
     def gaps(self, channel_id: str, start_us: int, end_us: int) -> Sequence[Gap]:
         """The gaps of [start_us, end_us) of wall time, with their reasons.
 
-        A channel of which nothing came for a while has stopped, though "stalled" is told later.
+        A channel without new parts for a while counts as stopped, before "stalled" is announced.
         """
-        one = self._state.followed.get(channel_id)
-        if one is None:
+        state = self._state.followed.get(channel_id)
+        if state is None:
             return ()
         age_s = self.newest_part_age_s(channel_id)
-        is_live = one.state == "on" and age_s is not None and age_s < _QUIET_S
-        return one.channel.coverage(start_us, end_us, is_live=is_live, last_ended=one.last_ended()).gaps
+        is_live = state.state == "on" and age_s is not None and age_s < _QUIET_S
+        return state.channel.coverage(start_us, end_us, is_live=is_live, last_ended=state.last_ended()).gaps
 
     def run_changes(self, channel_id: str) -> int:
-        """How often recording began anew within the last minute, or the last one that was recorded."""
-        one = self._state.followed.get(channel_id)
-        return 0 if one is None else one.channel.run_changes(self._clock.now_us(), is_on=one.state == "on")
+        """How often recording restarted within the last minute, or the last one that was recorded."""
+        state = self._state.followed.get(channel_id)
+        return (
+            0 if state is None else state.channel.run_changes(self._clock.now_us(), is_on=state.state == "on")
+        )
 
     def covered_us(self, channel_id: str, start_us: int, end_us: int) -> int:
         """How much of [start_us, end_us) of wall time has video, us."""
         return sum(span.end_us - span.start_us for span in self.coverage(channel_id, start_us, end_us).spans)
 
     def known(self, channel_id: str, start_us: int, end_us: int) -> str:
-        """A digest of what is known of [start_us, end_us) of wall time: the same until there is other video,
-        or another reason for what is missing."""
+        """A digest of the index's state for [start_us, end_us) of wall time: changes when there is other
+        video, or another reason for missing video."""
         known = self.coverage(channel_id, start_us, end_us)
         reasons = [(gap.start_us, gap.reason) for gap in known.gaps]
         return blake2b(repr((known.spans, reasons)).encode(), digest_size=12).hexdigest()
@@ -167,23 +171,23 @@ class RecordingsHandle:
     async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
         """The segments a plan of [start_us, end_us) of wall time needs, with the one before.
 
-        Loads tables, and walks a segment nobody has walked yet, in a thread. Raises OSError.
+        Loads tables, and walks a segment that is not walked yet, in a thread. Raises OSError.
         """
-        one = self._state.followed.get(channel_id)
-        return [] if one is None else await self._walks.views(one, start_us, end_us)
+        state = self._state.followed.get(channel_id)
+        return [] if state is None else await self._walks.views(state, start_us, end_us)
 
     async def find_keys(self, channel_id: str, start_us: int, end_us: int) -> None:
-        """Load what makes `coverage` of this span exact where runs overlap. Raises OSError."""
-        if (one := self._state.followed.get(channel_id)) is not None:
-            await self._walks.find_keys(one, start_us, end_us)
+        """Load the keys that make `coverage` of this span exact where runs overlap. Raises OSError."""
+        if (state := self._state.followed.get(channel_id)) is not None:
+            await self._walks.find_keys(state, start_us, end_us)
 
     def newest_view(self, channel_id: str) -> SegmentView | None:
-        """The newest segment with video as it is now, for live pictures; None: none in memory."""
-        one = self._state.followed.get(channel_id)
-        for segment in one.channel.newest_first()[:4] if one is not None else ():
-            if one is None or segment.name in one.channel.copies.ignored:
+        """The newest segment with video at this moment, for live video; None: none in memory."""
+        state = self._state.followed.get(channel_id)
+        for segment in state.channel.newest_first()[:4] if state is not None else ():
+            if state is None or segment.name in state.channel.copies.ignored:
                 continue
-            clock = one.channel.clock_of(segment)
+            clock = state.channel.clock_of(segment)
             if segment.index is not None and segment.index.keys and clock is not None:
                 return segment.index.view(f"{channel_id}/{segment.name}", clock)
         return None
@@ -202,42 +206,43 @@ class RecordingsHandle:
             return open_recording(self.recordings_dir, name)
         except FileNotFoundError:
             channel_id, _, segment = name.partition("/")
-            one = self._state.followed.get(channel_id)
-            is_away = segment in one.absent if one is not None else self._is_a_disk_away()
+            state = self._state.followed.get(channel_id)
+            is_away = segment in state.absent if state is not None else self._is_a_disk_away()
             if not is_away:
                 raise
             raise OSError(errno.ENODEV, "the disk of this recording is not mounted", name) from None
 
     def _is_a_disk_away(self) -> bool:
-        """Of a channel that is not followed nobody knows what was there."""
-        return any(one.absent for one in self._state.followed.values())
+        """For a channel that is not followed it is unknown which files there were."""
+        return any(state.absent for state in self._state.followed.values())
 
     def stored(self, channel_id: str) -> Iterator[StoredSegment]:
-        """Every file of the channel, oldest first. May be left and resumed: what came since is not in it."""
-        one = self._state.followed.get(channel_id)
-        return iter(()) if one is None else stored_segments(one.channel, self._clock.now_us())
+        """Every file of the channel, oldest first. May be paused and resumed: files added meanwhile are not
+        included."""
+        state = self._state.followed.get(channel_id)
+        return iter(()) if state is None else stored_segments(state.channel, self._clock.now_us())
 
     def bytes_per_s(self, channel_id: str) -> float:
-        """What the channel has been writing over the last minutes; 0.0 when it is not being recorded."""
-        one = self._state.followed.get(channel_id)
-        return 0.0 if one is None else bytes_per_s(one.channel, self._clock.now_us())
+        """The channel's write rate over the last minutes; 0.0 when it is not being recorded."""
+        state = self._state.followed.get(channel_id)
+        return 0.0 if state is None else bytes_per_s(state.channel, self._clock.now_us())
 
     async def remove(self, channel_id: str, names: Sequence[str]) -> None:
         """Delete these files of the channel (`<channel id>/<file>`), durably, and wait until the index has
         forgotten them (5 s at most, on a disk that hangs).
 
-        No gap is told: nobody was cut off. Raises OSError.
+        No gap is announced: the recording was not interrupted. Raises OSError.
         """
         segments = [name.removeprefix(f"{channel_id}/") for name in names]
         await in_thread(unlink_segments, self.recordings_dir, channel_id, segments, limiter=self.reads)
         self.rescan_now(channel_id)
-        if (one := self._state.followed.get(channel_id)) is not None:
+        if (state := self._state.followed.get(channel_id)) is not None:
             with trio.move_on_after(_FORGET_S):
-                await _forgotten(one, segments)
+                await _forgotten(state, segments)
 
     def statistics(self) -> dict[str, int]:
-        """Figures for health: untold facts, segments waiting to be walked."""
-        waiting = sum(one.channel.unwalked() for one in self._state.followed.values())
+        """Figures for health: facts not announced, segments waiting to be walked."""
+        waiting = sum(state.channel.unwalked() for state in self._state.followed.values())
         return {"facts_untold": len(self._state.facts), "segments_waiting": waiting}
 
 
@@ -258,12 +263,12 @@ async def run_recordings(
 ) -> None:
     """Follow `channels` (id -> latency_ms) under `recordings_dir` until cancelled.
 
-    Start: `started(handle)` once the past of every channel is known from the cache, at the latest after 5 s;
-    what the cache does not know is walked in the background. `announce` is awaited with one fact at a time,
-    in order; Unavailable is tried again. `after_cut`: the machine was started anew, and the newest files may
-    have lost what was not synced. `why_ended`: knows why a channel's footage stopped. `dies_with_us`: this
-    daemon records. Until `hold` is set (safe mode) no channel is followed, and until `hold_old` is set only
-    files that grow are read. Stop: cancel. Raises what `announce` raises besides.
+    Start: `started(handle)` once the past of every channel is loaded from the cache, after 5 s at the latest;
+    files that the cache does not have are walked in the background. `announce` is awaited with one fact at a
+    time, in order; Unavailable is retried. `after_cut`: the machine was rebooted, and the newest files may
+    have lost bytes that were not synced. `why_ended`: returns why a channel's footage stopped.
+    `dies_with_us`: this daemon records. Until `hold` is set (safe mode) no channel is followed, and until
+    `hold_old` is set only growing files are read. Stop: cancel. Also raises what `announce` raises.
     """
     state = _State(wanted=dict(channels))
     walks = Walks(Signal(), hold_old)
@@ -273,7 +278,7 @@ async def run_recordings(
         state.facts.append(fact)
         state.facts_rang.notify()
 
-    shared = Shared(
+    shared = IndexState(
         recordings_dir,
         clock,
         reads,
@@ -295,8 +300,8 @@ async def run_recordings(
         begun = follow_wanted.adjust()
         nursery.start_soon(_announce_for_ever, state, announce, name="recordings: facts")
         with trio.move_on_after(_START_S):
-            for one in begun:
-                await one.loaded.wait()
+            for channel_state in begun:
+                await channel_state.loaded.wait()
         nursery.start_soon(walk_in_background, state.followed, walks, name="recordings: walks")
         nursery.start_soon(_adjust_for_ever, follow_wanted, name="recordings: channels")
         nursery.start_soon(_name_strangers, state, shared, name="recordings: folders")
@@ -305,23 +310,23 @@ async def run_recordings(
 
 @dataclass(frozen=True, slots=True)
 class _Follow:
-    """Starts and ends the tasks of single channels."""
+    """Starts and ends the tasks of each channel."""
 
     state: _State
-    shared: Shared
+    shared: IndexState
     index_dir: Path
     zone: tzinfo
     nursery: trio.Nursery
 
-    def adjust(self) -> list[Followed]:
-        """Follow what is wanted and nothing else; returns those begun."""
+    def adjust(self) -> list[ChannelState]:
+        """Follow exactly the wanted channels; returns those started."""
         followed, wanted = self.state.followed, self.state.wanted
         for channel_id in [one for one in followed if one not in wanted]:
             followed.pop(channel_id).scope.cancel(reason="the channel is not wanted any more")
         begun = []
         for channel_id, latency_ms in wanted.items():
             if channel_id not in followed:
-                one = Followed(
+                one = ChannelState(
                     Channel(channel_id, self.zone),
                     ChannelCache(self.index_dir / channel_id),
                     latency_ms * 1000,
@@ -347,8 +352,8 @@ async def _adjust_for_ever(follow: _Follow) -> None:
         follow.state.hint_rang.notify()
 
 
-async def _name_strangers(state: _State, shared: Shared) -> None:
-    """Look now and then which folders belong to nobody."""
+async def _name_strangers(state: _State, shared: IndexState) -> None:
+    """List regularly which folders have no channel."""
     while True:
         seen = state.hint_rang.count
         try:

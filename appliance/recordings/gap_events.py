@@ -1,6 +1,7 @@
-"""The recordings' part of the journal: gaps. There is no table: footage is on the disk, the index says what.
+"""The recordings' part of the journal: gaps. There is no table: footage is on the disk, the index computes
+the rest.
 
-Owns: the recording_gap event. Must not know: how a gap is noticed.
+Owns: the recording_gap event. Must not know: how a gap is detected.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from appliance.kernel.clock import optional_rfc3339, to_rfc3339
 from appliance.kernel.tx import Tx
 from appliance.recordings.model import RecordingGap
 
-_LOOK_BACK = 5000  # entries: a restarted daemon may see a gap again that it told minutes ago
+_LOOK_BACK = 5000  # entries: a restarted daemon may detect a gap again that was journaled minutes ago
 
 
 def journal_gap(tx: Tx, gap: RecordingGap) -> bool:
-    """One recording_gap entry; False when this very gap was told already or the channel is not known."""
+    """One recording_gap entry; False when this gap was journaled already or the channel does not exist."""
     if tx.one("SELECT 1 AS found FROM channels WHERE id = ?", (gap.channel_id,)) is None:
         return False
     body: dict[str, Any] = {
@@ -25,12 +26,12 @@ def journal_gap(tx: Tx, gap: RecordingGap) -> bool:
         "reason": gap.reason,
     }
     subject = f"channel:{gap.channel_id}"
-    told = tx.value(
+    journaled = tx.value(
         "SELECT count(*) FROM journal WHERE seq > ? AND type = 'recording_gap' AND subject = ?"
         " AND body ->> 'start' = ? AND body ->> 'end' IS ?",
         (tx.head() - _LOOK_BACK, subject, body["start"], body["end"]),
     )
-    if told:
+    if journaled:
         return False
     tx.append("recording_gap", subject, body)
     return True

@@ -43,7 +43,7 @@ def recordings_routes(recordings: RecordingsHandle, clock: Clock) -> Routes:
         channel = recordings.footage(channel_id)
         late_us = channel.latency_us
         frames = await _frames(recordings, channel_id, start_us, end_us, late_us) if query.frames else None
-        with suppress(OSError):  # the disk is away: what is known is told
+        with suppress(OSError):  # the disk is away: answer with what is known
             await recordings.find_keys(channel_id, start_us + late_us, end_us + late_us)
         known = recordings.coverage(channel_id, start_us + late_us, end_us + late_us)
         return Answer(200, timeline_resource(channel, start_us, end_us, known, frames))

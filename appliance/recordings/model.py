@@ -1,4 +1,4 @@
-"""What others may know of recordings: footage states, facts worth an event, figures, the timeline's shape.
+"""The recordings' types for other modules: footage states, facts for events, figures, the timeline's model.
 
 Owns: types and how they are shown. All instants are int us UTC of box time unless a field says otherwise.
 """
@@ -19,9 +19,11 @@ FootageState = Literal["on", "stalled", "none"]
 
 @dataclass(frozen=True, slots=True)
 class RecordingGap:
-    """Footage is missing from `start_us` (capture time) on; told when it begins (`end_us` None) and ends.
+    """Footage is missing from `start_us` (capture time) on; announced when it begins (`end_us` None) and
+    ends.
 
-    Gaps that are only seen once over are told once. Both tellings of one gap have the same start.
+    A gap that is detected only after its end is announced once. Both announcements of one gap have the same
+    start.
     """
 
     channel_id: str
@@ -32,7 +34,7 @@ class RecordingGap:
 
 @dataclass(frozen=True, slots=True)
 class FootageChanged:
-    """What the index sees of a channel's footage now."""
+    """The present footage state of a channel, from the index."""
 
     channel_id: str
     footage: FootageState
@@ -43,13 +45,13 @@ Fact = RecordingGap | FootageChanged
 
 @dataclass(frozen=True, slots=True)
 class ChannelFootage:
-    """One channel as the index knows it at one moment. Instants are wall times, latency not taken off.
+    """The state of one channel at one moment. Instants are wall times, latency not taken off.
 
     `video_until_us`: every frame before it is indexed. `durable_until_us`: and survives a power cut.
     `skew_ppm`: the source's clock against box time, positive is fast. `ntp_lag_ms`: how far MediaMTX's own
-    estimate (mtxi) lies behind what was seen arriving. `claimed_off_us`: how far the times that the newest
-    recordings claim (mtxi, name) are ahead of their arrival, when that is so far that the arrival holds.
-    `undecodable_s`: newest footage that cannot be shown, for want of a picture at which decoding may begin.
+    estimate (mtxi) is behind the observed arrival. `claimed_off_us`: how far the times in the newest
+    recordings (mtxi, name) are ahead of their arrival, when that is so far that the arrival is used.
+    `undecodable_s`: newest footage that cannot be shown because no picture allows decoding to begin.
     """
 
     channel_id: str
@@ -69,13 +71,13 @@ class ChannelFootage:
     claimed_off_us: int
     copies: tuple[tuple[str, str], ...]  # (ignored file, the one that has the same run and number)
     undecodable_s: float
-    error: str | None  # what the disk last said when it refused
+    error: str | None  # the newest disk error
     is_settling: bool = False  # the newest run began or leapt moments ago: its arrivals are still compared
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSegment:
-    """One file on the disk, as retention sees it. Wall times, latency not taken off.
+    """One file on the disk, for retention. Wall times, latency not taken off.
 
     `name`: `<channel id>/<file>`. `end_us` is `start_us` when the file shows nothing. `is_growing`: it is
     being written, or was a moment ago.
@@ -91,7 +93,7 @@ class StoredSegment:
 
 
 class SourceState(BaseModel):
-    """What is known of a camera's way into the recordings. null: not known."""
+    """The state of a camera's connection to the recorder. null: not known."""
 
     channel_id: str
     status: Literal["ok", "warn", "bad"]
@@ -173,7 +175,7 @@ class Timeline(BaseModel):
 def timeline_resource(
     channel: ChannelFootage, start_us: int, end_us: int, known: TimelineCoverage, frames: list[int] | None
 ) -> dict[str, Any]:
-    """The timeline as the API shows it; `known` in wall time, `frames` in capture time."""
+    """The timeline as API resource; `known` in wall time, `frames` in capture time."""
     late_us = channel.latency_us
     until_us = channel.video_until_us
     return {
@@ -212,8 +214,8 @@ def timeline_resource(
             for run in known.runs
         ],
         "sizes": [
-            {"at": to_rfc3339(one.at_us - late_us), "width": one.width, "height": one.height}
-            for one in known.sizes
+            {"at": to_rfc3339(change.at_us - late_us), "width": change.width, "height": change.height}
+            for change in known.sizes
         ],
         "frames": None if frames is None else [to_rfc3339(frame) for frame in frames],
     }

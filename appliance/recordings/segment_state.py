@@ -1,4 +1,4 @@
-"""One file of a channel as the index holds it, and one look at it.
+"""One file of a channel in the index, and the time data of one check of it.
 
 Owns: the fields. Must not know: what is done with them.
 """
@@ -19,21 +19,22 @@ class Segment:
     """One file. `facts` None: not walked yet. `index` None: the part list is not in memory.
 
     `until_ns`: no frame still to come is shown before this media time of the run. `is_published`: its frames
-    have been given times, in this life or an earlier one, that must not change. `is_suspect`: a power cut may
-    have left it its length without its bytes. `deferred`: growth that is not taken in yet (`Clocks.defers`),
-    after `waited` looks. `claim`: its mtxi, as far as it was read before the file is walked; False: not yet.
+    have published times, by this process or an earlier one, that must not change. `is_suspect`: after a power
+    cut it may have its length without its bytes. `deferred`: growth that is not applied yet
+    (`Clocks.defers`), after `waited` checks. `claim`: its mtxi, if read before the file is walked; False: not
+    yet.
     """
 
     name: str
     name_us: int | None
     bytes: int
     written_us: int  # box time of the file's last change
-    name_times_us: tuple[int, ...] = ()  # all that the name may mean: two in the hour that occurs twice
+    name_times_us: tuple[int, ...] = ()  # all that the name may mean: two in an hour that occurs twice
     facts: SegmentFacts | None = None
     index: SegmentIndex | None = None
     until_ns: int | None = None
-    before: SegmentFacts | None = None  # what the file of this name was when it was indexed last
-    was_replaced: bool = False  # ... and that was another recording: the log must forget it
+    before: SegmentFacts | None = None  # facts of the file of this name at its last indexing
+    was_replaced: bool = False  # ... which was another recording: the log must forget it
     keys_ns: Sequence[int] = ()  # media times of its keys, when runs overlap and `index` is None
     is_open: bool = False
     is_published: bool = False
@@ -44,7 +45,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class GrowthTimes:
     """When growth was seen: `written_us` box time of its last part (None: long ago, or unknown).
 
     `clock_gap_us` is box time minus the machine's wall clock, in which MediaMTX writes its times.

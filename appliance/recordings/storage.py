@@ -1,6 +1,6 @@
-"""What one channel has on the disk, and how fast it grows: for retention.
+"""The files of one channel on the disk, and how fast they grow: for retention.
 
-Owns: the summing up of a channel's index. Touched on the trio thread alone. Must not know: who deletes.
+Owns: summarising a channel's index. Used on the trio thread only. Must not know: who deletes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from appliance.recordings.channel.channel_index import Channel
 from appliance.recordings.model import StoredSegment
 from appliance.recordings.segment_state import Segment
 
-# A file nobody has written to for this long is no longer being recorded, even if its recorder was killed
+# A file that was not written for this long is no longer being recorded, even if its recorder was killed
+# before it could close it.
 # before it could close it.
 ABANDONED_US: Final = 3600 * 1_000_000
 YOUNG_US: Final = 60 * 1_000_000  # a file just found may be one that is being written
@@ -42,7 +43,8 @@ def _stored(channel: Channel, segment: Segment, now_us: int) -> StoredSegment:
 
 
 def _end_us(segment: Segment, start_us: int) -> int:
-    """Of a file nobody has walked yet the last write is the best guess; one without video shows nothing."""
+    """For a file that is not walked yet the last write is the best estimate; one without video shows
+    nothing."""
     return segment.written_us if segment.facts is None else start_us
 
 
@@ -51,15 +53,15 @@ def bytes_per_s(channel: Channel, now_us: int) -> float:
     written = span_us = 0
     newest_us: int | None = None
     for segment in channel.newest_first()[:RATE_FILES]:
-        one = _stored(channel, segment, now_us)
-        if one.end_us == one.start_us:
+        stored = _stored(channel, segment, now_us)
+        if stored.end_us == stored.start_us:
             continue
         if newest_us is None:
-            newest_us = one.end_us
+            newest_us = stored.end_us
             if now_us - segment.written_us > YOUNG_US:
                 return 0.0
-        if one.end_us < newest_us - RATE_US:
+        if stored.end_us < newest_us - RATE_US:
             break
-        written += one.bytes
-        span_us += one.end_us - one.start_us
+        written += stored.bytes
+        span_us += stored.end_us - stored.start_us
     return written * 1e6 / span_us if span_us else 0.0

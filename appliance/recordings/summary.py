@@ -1,6 +1,6 @@
-"""All that is known of one channel, as figures for health and the API.
+"""The state of one channel as figures for health and the API.
 
-Owns: the summing up. Touched on the trio thread alone, reads no file. Must not know: who asks.
+Owns: the summary. Used on the trio thread only, reads no file. Must not know: callers.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import trio
 
 from appliance.media.index.chain import MAX_PREROLL_S
 from appliance.recordings.channel.neighbours import lag_ms
-from appliance.recordings.following.channel_state import Followed
+from appliance.recordings.following.channel_state import ChannelState
 from appliance.recordings.model import ChannelFootage
 from appliance.recordings.segment_state import Segment
 
-_ENTRY_SEGMENTS: Final = 4  # looked at for an entry: more than MAX_PREROLL_S of usual ones
+_ENTRY_SEGMENTS: Final = 4  # segments searched for an entry: more than MAX_PREROLL_S of usual ones
 
 
-def footage_of(followed: Followed) -> ChannelFootage:
+def footage_of(followed: ChannelState) -> ChannelFootage:
     channel = followed.channel
     run, newest = channel.newest_run(), channel.newest_first()
     broken = [s for s in newest if s.facts is not None and s.facts.reason is not None]
@@ -50,7 +50,7 @@ def footage_of(followed: Followed) -> ChannelFootage:
 
 
 def _undecodable_s(newest_first: Sequence[Segment]) -> float:
-    """How much of a run's newest footage has no entry in it or within MAX_PREROLL_S before it, seconds."""
+    """Seconds of a run's newest footage without an entry in it or within MAX_PREROLL_S before it."""
     end_ns = begin_ns = None
     run_id = ""
     for segment in newest_first[:_ENTRY_SEGMENTS]:

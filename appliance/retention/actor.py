@@ -43,14 +43,11 @@ from appliance.retention.core import (
 from appliance.retention.met import meet
 from appliance.retention.model import Clips, ExpireClip, Figures, Folders, Recordings, Space
 
-# seconds between complete checks: with enough space, only footage that is too old must be found
-WHOLE_S: Final = 600.0
-# recordings per transaction: marks wait for it, and the index forgets them in one turn of the loop
-BATCH: Final = 20
+WHOLE_S: Final = 600.0  # between complete checks: with enough space, only footage that is too old is due
+BATCH: Final = 20  # recordings per transaction: marks wait for it, and the index forgets them in one turn
 ROUNDS: Final = 8  # decisions per check: each may require clip files to be written first
 STEP_S: Final = 3600.0  # if box time moves this much more than the monotonic clock, it was set
-# seconds during which ages are ignored then: a day to notice that the date is wrong
-DOUBT_S: Final = 24 * 3600.0
+DOUBT_S: Final = 24 * 3600.0  # ages are ignored for so long then: a day to notice that the date is wrong
 WRITE_S: Final = 60.0  # seconds for writing the file of one clip
 STEP: Final = 500  # segments listed before other tasks get their turn
 
@@ -287,8 +284,7 @@ class _Keeper:
         self.deleted_bytes += sum(deletion.segment.bytes for deletion in going)
 
     def _there(self, doomed: Sequence[Doomed]) -> list[Doomed]:
-        """Those that can be opened: a disk that is away has lost nothing, so nothing of it may be journaled
-        as deleted."""
+        """Those that can be opened: recordings on a disk that is away must not be journaled as deleted."""
         openable = []
         for deletion in doomed:
             try:
@@ -364,9 +360,7 @@ class RetentionHandle:
             unmet=decision.unmet if decision else (),
             waiting=(*(record.changes() if record else ()), *keeper.found()),
             waits_until_us=keeper.waits_until_us(),
-            waiting_bytes=sum(deletion.segment.bytes for deletion in keeper.pending.footage)
-            if keeper.pending
-            else 0,
+            waiting_bytes=sum(each.segment.bytes for each in keeper.pending.footage) if keeper.pending else 0,
         )
 
     async def look_now(self) -> None:

@@ -24,7 +24,7 @@ from appliance.media.mp4.fragment import own_stream_id
 from appliance.recordings.channel.channel_index import Channel
 from appliance.recordings.channel.neighbours import following, unread_beside
 from appliance.recordings.following.cache import lines_of
-from appliance.recordings.segment_state import Seen, Segment
+from appliance.recordings.segment_state import GrowthTimes, Segment
 from tests.kit.segments import Sample, init, part
 
 START_US: Final = 1_790_000_000_000_000
@@ -336,7 +336,7 @@ class Sight:
         self._publish()
 
     def _grow(self, segment: Segment, growth: Growth, written_us: int | None) -> None:
-        made = self.channel.grow(segment, growth, Seen(written_us))
+        made = self.channel.grow(segment, growth, GrowthTimes(written_us))
         assert segment.index is not None
         self.log += lines_of(segment.index.run_id, made)
         self.log += b"".join(map(observed_line, self.channel.clocks.take_newly_observed()))

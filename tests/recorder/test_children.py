@@ -64,11 +64,17 @@ async def test_kill_9_of_the_parent_takes_the_child_with_it(argv: list[str]) -> 
 
 
 def test_status_lines_are_read_back_and_foreign_words_are_kept_short() -> None:
-    assert children.heard(b'{"event":"segment","name":"a.mp4"}') == {"event": "segment", "name": "a.mp4"}
-    assert children.heard(b"SRT says no\n") == {"event": "stderr", "line": "SRT says no"}
-    assert children.heard(b"[1]")["event"] == "stderr" and children.heard(b'{"event":5}')["event"] == "stderr"
-    assert len(children.heard(b"x" * 9999)["line"]) == 500
-    assert children.heard(b"\xff\xfe")["event"] == "stderr"
+    assert children.parse_status(b'{"event":"segment","name":"a.mp4"}') == {
+        "event": "segment",
+        "name": "a.mp4",
+    }
+    assert children.parse_status(b"SRT says no\n") == {"event": "stderr", "line": "SRT says no"}
+    assert (
+        children.parse_status(b"[1]")["event"] == "stderr"
+        and children.parse_status(b'{"event":5}')["event"] == "stderr"
+    )
+    assert len(children.parse_status(b"x" * 9999)["line"]) == 500
+    assert children.parse_status(b"\xff\xfe")["event"] == "stderr"
 
 
 def test_signalling_a_process_that_has_gone_is_no_error() -> None:

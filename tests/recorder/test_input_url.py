@@ -8,7 +8,7 @@ import pytest
 
 from appliance.recorder.input_url import BadInputUrl, SrtSource, SyntheticSource, parse_input
 from appliance.recorder.srt.libsrt import Options
-from appliance.recorder.srt.receiver import Settings, read_settings
+from appliance.recorder.srt.receiver import ReceiverSettings, read_settings
 
 
 def test_a_port_alone_listens() -> None:
@@ -41,7 +41,7 @@ def test_the_receiver_is_told_all_of_it() -> None:
     url = "srt://10.0.0.9:9000?latency=200&streamid=a&passphrase=correct%20horse%26&pbkeylen=32&silence=6"
     source = parse_input(url)
     assert isinstance(source, SrtSource)
-    assert read_settings(source.told().decode()) == Settings(
+    assert read_settings(source.told().decode()) == ReceiverSettings(
         "caller", "10.0.0.9", 9000, Options(200, "correct horse&", 32, "a"), 6.0
     )
 

@@ -154,7 +154,7 @@ async def test_a_disk_that_hangs_for_one_channel_stops_neither_the_others_nor_th
     usual = disk.look
     fds: set[str] = set()
 
-    def look(fd: int, *rest: Any, **more: Any) -> disk.Look:
+    def look(fd: int, *rest: Any, **more: Any) -> disk.FileCheck:
         name = os.readlink(f"/proc/self/fd/{fd}")
         if hung in name and fds:
             let_go.wait()

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from appliance.recordings.actor import RecordingsHandle
-from appliance.recordings.following.disk import Found, Listing, absent_at_start, is_other_disk
+from appliance.recordings.following.disk import ListedFile, Listing, absent_at_start, is_other_disk
 from tests.faults.disk import small_disk
 from tests.recordings.tree import Box, eventually, frames_seen, live_camera, until
 
-ONE = {"a.mp4": Found(1, 1)}
+ONE = {"a.mp4": ListedFile(1, 1)}
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ def box(tmp_path: Path) -> Box:
         ([], 1, {}, 2, False),  # nothing is known: any disk will do
         (["a.mp4"], 1, ONE, 2, False),  # the same disk, mounted again
         (["a.mp4"], 1, {}, 2, True),  # a mount point without its disk
-        (["a.mp4"], 1, {"b.mp4": Found(1, 1)}, 2, True),  # ... into which a recorder writes
+        (["a.mp4"], 1, {"b.mp4": ListedFile(1, 1)}, 2, True),  # ... into which a recorder writes
         (["a.mp4"], 1, {}, 1, False),  # deleted
         (["a.mp4"], None, {}, 1, True),  # not there at a start: nothing is known to be deleted
         (["a.mp4"], None, ONE, 1, False),
     ],
 )
 def test_a_known_file_makes_a_disk_known(
-    known: list[str], before: int | None, files: dict[str, Found], device: int, is_other: bool
+    known: list[str], before: int | None, files: dict[str, ListedFile], device: int, is_other: bool
 ) -> None:
     assert is_other_disk(known, before, Listing(files, device)) is is_other
 

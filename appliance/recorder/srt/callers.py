@@ -1,16 +1,16 @@
-"""Who of those who called a channel's port is recorded. Pure: events in, actions out.
+"""Which of the callers of a channel's port is recorded. Pure: events in, actions out.
 
 Owns: the rule. Must not know: sockets, the library, files. Times are monotonic seconds; arrivals are
 CLOCK_BOOTTIME in us.
 
-- Whoever sends pictures holds the port. A caller that sends no transport stream within FIRST_MEDIA_S is
-  dropped, with its address and what it sent instead.
-- A stream without pictures (sound alone, tables alone) holds the port while nobody else calls: it is legal
-  and not recorded. Anybody who sends pictures takes over from it at once.
-- A holder that has sent no picture for WEAK_S loses to another caller that sends some: a camera that lost its
-  power and calls again need not wait until the old connection is given up. Nothing of the new caller is lost,
-  its bytes are held meanwhile.
-- While the holder sends pictures, another caller is dropped after FIRST_MEDIA_S: who came first stays.
+- The caller that sends pictures holds the port. A caller that sends no transport stream within FIRST_MEDIA_S
+  is dropped, and reported with its address and what it sent instead.
+- A stream without pictures (sound alone, tables alone) holds the port while no other caller is connected: it
+  is legal and not recorded. Any caller that sends pictures replaces it at once.
+- A holder that has sent no picture for WEAK_S loses to another caller that sends some: a camera that lost
+  its power and calls again need not wait until the old connection times out. No byte of the new caller is
+  lost: they are buffered meanwhile.
+- While the holder sends pictures, another caller is dropped after FIRST_MEDIA_S: the first one stays.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ LOST_S: Final = 5.0
 MAX_WAITING: Final = 8
 _HELD_BYTES: Final = 16 << 20  # 6 s at 20 Mbit/s
 _NULL_PID: Final = 0x1FFF
-_BELIEVED_PACKETS: Final = 5  # in a row: garbage holds a sync byte where one is due once in 256 times
+# in a row: random bytes have a sync byte at the expected place once in 256 times
+_BELIEVED_PACKETS: Final = 5
 _PICTURES: Final = frozenset({"h264", "hevc"})
 
 
@@ -48,7 +49,7 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The recorded caller is no more."""
+    """The recorded caller has ended."""
 
     address: str
     reason: str
@@ -64,7 +65,7 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class CloseRecorded:
     """End connection `id`, which was recorded: its End comes before."""
 
     id: int
@@ -78,7 +79,7 @@ class Quiet:
     since_s: float
 
 
-Action = Begin | Forward | End | Close | Drop | Quiet
+Action = Begin | Forward | End | CloseRecorded | Drop | Quiet
 
 
 class PictureScan:
@@ -86,7 +87,7 @@ class PictureScan:
 
     def __init__(self) -> None:
         self.bytes = 0
-        self.stream_s: float | None = None  # when packets other than filling last came
+        self.stream_s: float | None = None  # when packets other than filler last came
         self.picture_s: float | None = None
         self._tables = Demuxer()
         self._table_pids = self._tables.table_pids
@@ -95,7 +96,7 @@ class PictureScan:
         self._in_a_row = 0
 
     def feed(self, data: bytes, now_s: float) -> None:
-        """Any cut of the byte stream."""
+        """Process the byte stream in any chunks."""
         self.bytes += len(data)
         data = self._tail + data if self._tail else data
         at, end = 0, len(data) - PACKET
@@ -143,17 +144,17 @@ class _Caller:
 
 
 class Callers:
-    """All connections of one port. Carry out what comes back, in order.
+    """All connections of one port. Carry out the returned actions, in order.
 
     `silence_s`: a recorded caller that sends nothing for so long is ended; 0 leaves that to SRT.
-    `first_media_s`: who has sent no stream so long after it was connected is dropped.
+    `first_media_s`: a caller without a stream this long after connecting is dropped.
     """
 
     def __init__(self, silence_s: float = 0.0, first_media_s: float = FIRST_MEDIA_S) -> None:
         self._silence_s, self._first_media_s = silence_s, first_media_s
         self._holder: _Caller | None = None
         self._waiting: dict[int, _Caller] = {}
-        self._quiet_s = 0.0  # what was told last
+        self._quiet_s = 0.0  # reported last
 
     @property
     def recorded(self) -> int | None:
@@ -161,7 +162,7 @@ class Callers:
         return None if self._holder is None else self._holder.id
 
     def accepted(self, id: int, address: str, now_s: float) -> list[Action]:
-        """A caller is connected. When too many wait, the one who waits longest is dropped."""
+        """A caller has connected. When too many wait, the one that has waited longest is dropped."""
         out: list[Action] = []
         if len(self._waiting) >= MAX_WAITING:
             out += self._refuse(next(iter(self._waiting.values())))
@@ -169,7 +170,7 @@ class Callers:
         return out
 
     def received(self, id: int, data: bytes, arrival_us: int, now_s: float) -> list[Action]:
-        """Bytes of a connection, which may be one dropped already."""
+        """Bytes of a connection, which may already have been dropped."""
         holder = self._holder
         if holder is not None and holder.id == id:
             holder.scan.feed(data, now_s)
@@ -182,14 +183,14 @@ class Callers:
         return self._decide(caller, now_s)
 
     def ended(self, id: int, reason: str, now_s: float) -> list[Action]:
-        """A connection is over by itself."""
+        """A connection ended by itself."""
         if self._holder is not None and self._holder.id == id:
             return [End(self._holder.address, reason), *self._next(now_s)]
         self._waiting.pop(id, None)
         return []
 
     def look(self, now_s: float) -> list[Action]:
-        """What the passing of time decides; call at least ten times a second."""
+        """Apply deadlines; call at least ten times a second."""
         out: list[Action] = []
         for caller in list(self._waiting.values()):
             out += self._decide(caller, now_s)
@@ -201,7 +202,7 @@ class Callers:
         silent_s = now_s - holder.scan.stream_s
         if self._silence_s and silent_s >= self._silence_s:
             reason = f"silent for {self._silence_s:g} s"
-            return [*out, End(holder.address, reason), Close(holder.id), *self._next(now_s)]
+            return [*out, End(holder.address, reason), CloseRecorded(holder.id), *self._next(now_s)]
         reached_s = max((at for at in (QUIET_S, LOST_S) if silent_s >= at), default=0.0)
         if reached_s > self._quiet_s:
             self._quiet_s = reached_s
@@ -216,7 +217,7 @@ class Callers:
         return [Quiet(holder.address, 0.0)]
 
     def _decide(self, caller: _Caller, now_s: float) -> list[Action]:
-        """Does `caller` take the port over now?"""
+        """Whether `caller` replaces the holder now."""
         holder, scan = self._holder, caller.scan
         if scan.stream_s is None:
             return []
@@ -227,16 +228,16 @@ class Callers:
         last = holder.scan.picture_s
         reason = "sends no pictures" if last is None else f"sent no picture for {now_s - last:.1f} s"
         reason = f"{reason}, {caller.address} sends some"
-        return [End(holder.address, reason), Close(holder.id), *self._take(caller, now_s)]
+        return [End(holder.address, reason), CloseRecorded(holder.id), *self._take(caller, now_s)]
 
     def _take(self, caller: _Caller, now_s: float) -> list[Action]:
         self._waiting.pop(caller.id, None)
         self._holder, self._quiet_s = caller, 0.0
-        held, caller.held = caller.held, []
-        return [Begin(caller.address), *held]
+        buffered, caller.held = caller.held, []
+        return [Begin(caller.address), *buffered]
 
     def _next(self, now_s: float) -> list[Action]:
-        """The port is free: who waits and sends a stream takes it, who sends pictures first."""
+        """The port is free: a waiting caller that sends a stream gets it, one with pictures first."""
         self._holder = None
         waiting = sorted(self._waiting.values(), key=lambda one: one.scan.picture_s is None)
         for caller in waiting:
@@ -255,7 +256,7 @@ class Callers:
 
 
 def _hold(caller: _Caller, forward: Forward) -> None:
-    """Keep a waiting caller's stream. Garbage and what is too much is not kept."""
+    """Buffer a waiting caller's stream, except garbage and what exceeds the limit."""
     if caller.scan.stream_s is None:
         caller.held, caller.held_bytes = caller.held[-1:], 0
     caller.held.append(forward)
@@ -265,8 +266,8 @@ def _hold(caller: _Caller, forward: Forward) -> None:
 
 
 def _is_weak(holder: _Caller, now_s: float) -> bool:
-    """Has a caller sent no picture for so long that another may take its place?"""
+    """Whether a caller has sent no picture for so long that another may replace it."""
     last_s = holder.scan.picture_s
-    if last_s is None:  # sound alone: its first picture may just be under way
+    if last_s is None:  # sound alone: its first picture may be on its way
         return now_s - holder.since_s > WEAK_S
     return now_s - last_s > WEAK_S

@@ -1,11 +1,11 @@
-"""libsrt by ctypes: as much of its C API as a receiver needs.
+"""libsrt by ctypes: the part of its C API that a receiver needs.
 
 Owns: option numbers, addresses, errors of the library (srt.h of SRT 1.5: Debian 12 and 13, Ubuntu 24.04).
 Must not know: channels, transport streams.
 
-Why not srt-live-transmit, which uses the same library: it takes one caller at a time and reads no passphrase
-but from its command line. srt-tools depends on the library, so it stays the package to install. No C callback
-is used: libffi would need memory that is written and executed, which the unit forbids.
+Why not srt-live-transmit, which uses the same library: it accepts one caller at a time and reads a passphrase
+only from its command line. srt-tools depends on the library, so it is still the package to install. No C
+callback is used: libffi would need memory that is writable and executable, which the unit forbids.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, NamedTuple
 NAMES: Final[tuple[str, ...]] = ("libsrt-gnutls.so.1.5", "libsrt.so.1.5", "libsrt-openssl.so.1.5")
 _INVALID: Final = -1
 _MESSAGE_BYTES: Final = 1500
-_LOG_CRITICAL: Final = 2  # below, its words are one line per lost packet or refused caller
+_LOG_CRITICAL: Final = 2  # at a lower level it logs one line per lost packet or refused caller
 
 _RCVSYN, _FC, _RCVBUF, _TLPKTDROP = 2, 4, 6, 31
 _PASSPHRASE, _PBKEYLEN, _PEERVERSION, _CONNTIMEO, _RCVKMSTATE = 26, 27, 35, 36, 41
@@ -30,7 +30,7 @@ _EPOLL_IN, _EPOLL_ERR = 0x1, 0x8
 _KEYS_IN_HANDSHAKE: Final = 0x010300
 _NOTHING_TO_READ: Final = 6002  # SRT_EASYNCRCV
 _BUFFER_BYTES: Final = 12 << 20  # the library's default: 5 s at 20 Mbit/s
-_BUFFER_BYTES_PER_MS: Final = 5_000  # and what `latency` holds back, at 40 Mbit/s
+_BUFFER_BYTES_PER_MS: Final = 5_000  # and for the data that `latency` holds back, at 40 Mbit/s
 _PAYLOAD_BYTES: Final = 1456
 
 KeyState = Literal["plain", "exchanging", "agreed", "no secret", "wrong secret"]
@@ -38,7 +38,7 @@ _KEY_STATES: Final[tuple[KeyState, ...]] = ("plain", "exchanging", "agreed", "no
 
 
 class SrtError(Exception):
-    """What the library says of a call that failed."""
+    """The library's error of a failed call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,15 @@ class Options:
     pbkeylen: int | None = None
     streamid: str | None = None
     idle_ms: int = 10_000  # a peer that sends nothing at all for this long is gone
-    give_up_late: bool = False  # TLPKTDROP: what comes later than `latency` is left out, at either end
+    give_up_late: bool = False  # TLPKTDROP: packets later than `latency` are left out, at either end
 
 
-class Link(NamedTuple):
+class LinkTotals(NamedTuple):
     """Totals of a connection since it began; `rtt_ms` is the newest."""
 
     packets: int
     packets_lost: int
-    packets_dropped: int  # lost for good
+    packets_dropped: int  # lost permanently
     bytes: int
     rtt_ms: float
 
@@ -68,7 +68,7 @@ def _fields(kind: Any, *names: str) -> list[tuple[str, Any]]:
 
 
 class _Statistics(ctypes.Structure):
-    """SRT_TRACEBSTATS (srt.h) up to the round trip; what follows is room."""
+    """SRT_TRACEBSTATS (srt.h) up to the round trip; the rest is padding."""
 
     _fields_ = [
         *_fields(ctypes.c_int64, "ms", "packets_sent", "packets"),
@@ -99,7 +99,7 @@ class _Event(ctypes.Structure):
 class Srt:
     """The loaded library. Raises FileNotFoundError when it is not installed.
 
-    Sockets are the library's own numbers. Nothing but `connect` waits, and `wait` as long as it is told.
+    Sockets are the library's own numbers. Only `connect` blocks, and `wait` up to its timeout.
     """
 
     def __init__(self) -> None:
@@ -110,14 +110,15 @@ class Srt:
         self._buffer = ctypes.create_string_buffer(_MESSAGE_BYTES)
 
     def listen(self, host: str, port: int, options: Options) -> int:
-        """A socket that callers are accepted from. Raises SrtError, as when the port is taken."""
+        """A socket on which callers are accepted. Raises SrtError, for example when the port is taken."""
         address = _resolve(host, port)
         listener = self._socket(options)
-        # A caller with another passphrase, or none, is let in to learn its address, and refused then.
+        # A caller with another passphrase, or none, is accepted, so that its address is known, and then
+        # refused.
         self._set(listener, _ENFORCEDENCRYPTION, False)
         self._set(listener, _RCVSYN, False)
         if len(address) == _SOCKADDR_IN6_BYTES:
-            self._set(listener, _IPV6ONLY, 0)  # [::] is refused until it is said what it means
+            self._set(listener, _IPV6ONLY, 0)  # [::] is refused unless this option is set
         self._check(self._lib.srt_bind(listener, address, len(address)), "bind")
         self._check(self._lib.srt_listen(listener, 8), "listen")
         self._watch(listener)
@@ -152,22 +153,24 @@ class Srt:
         return b"" if self._lib.srt_getlasterror(None) == _NOTHING_TO_READ else None
 
     def key_state(self, connection: int) -> KeyState:
-        """What the two ends agreed on about encryption."""
+        """The encryption state that the two ends agreed on."""
         state = self._int(connection, _RCVKMSTATE)
         return _KEY_STATES[state] if 0 <= state < len(_KEY_STATES) else "wrong secret"
 
     def key_is_final(self, connection: int) -> bool:
-        """Was `key_state` settled when the connection began? Before SRT 1.3 keys came after it."""
+        """Whether `key_state` was final when the connection began. Before SRT 1.3 keys came after it."""
         return self._int(connection, _PEERVERSION) >= _KEYS_IN_HANDSHAKE
 
-    def link(self, connection: int) -> Link:
-        """Figures of a connection; packets still waiting for earlier ones are counted."""
-        one = _Statistics()
-        self._lib.srt_bistats(connection, ctypes.byref(one), 0, 1)
-        return Link(one.packets, one.packets_lost, one.packets_dropped, one.bytes, one.rtt_ms)
+    def link(self, connection: int) -> LinkTotals:
+        """Figures of a connection, including packets that wait for earlier ones."""
+        totals = _Statistics()
+        self._lib.srt_bistats(connection, ctypes.byref(totals), 0, 1)
+        return LinkTotals(
+            totals.packets, totals.packets_lost, totals.packets_dropped, totals.bytes, totals.rtt_ms
+        )
 
     def latency_ms(self, connection: int) -> int:
-        """What the two ends agreed to hold back."""
+        """The latency that the two ends agreed on."""
         return self._int(connection, _RCVLATENCY)
 
     def _int(self, connection: int, number: int) -> int:
@@ -176,11 +179,11 @@ class Srt:
         return value.value
 
     def close(self, connection: int) -> None:
-        """End it; the peer is told."""
+        """End it; the peer is notified."""
         self._lib.srt_close(connection)
 
     def wait(self, timeout_ms: int) -> Sequence[int]:
-        """Sockets that have something to read, or have ended."""
+        """Sockets that have data to read, or have ended."""
         events = (_Event * 16)()
         count = self._lib.srt_epoll_uwait(self._poll, events, len(events), ctypes.c_int64(timeout_ms))
         return [events[n].fd for n in range(max(0, count))]
@@ -220,7 +223,7 @@ class Srt:
 
 
 def installed() -> str | None:
-    """The library's name, None when it is not there."""
+    """The library's name, None when it is not installed."""
     try:
         return str(_load()._name)
     except FileNotFoundError:
@@ -242,10 +245,10 @@ def _load() -> Any:
 def _resolve(host: str, port: int) -> bytes:
     """sockaddr_in or sockaddr_in6 of the first address of `host`. Raises SrtError."""
     try:
-        found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_DGRAM)
+        addresses = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_DGRAM)
     except OSError as error:
         raise SrtError(f"{host}: {error.strerror or error}") from None
-    family, _, _, _, address = found[0]
+    family, _, _, _, address = addresses[0]
     packed = socket.inet_pton(family, str(address[0]).partition("%")[0])
     if family == socket.AF_INET:
         return struct.pack("=H", family) + struct.pack(">H", port) + packed + bytes(8)
@@ -254,7 +257,7 @@ def _resolve(host: str, port: int) -> bytes:
 
 
 def _shown(name: bytes) -> str:
-    """The address in a sockaddr, without its port: that differs at every call."""
+    """The address in a sockaddr, without its port, which differs at every call."""
     family = struct.unpack_from("=H", name)[0]
     if family == socket.AF_INET6:
         return socket.inet_ntop(family, name[8:24])

@@ -2,19 +2,19 @@
 
     python -m appliance.recorder.srt.receiver --parent PID     settings as one JSON object on stdin
 
-Owns: the sockets of one channel, the pace of looking. Must not know: files, what a recording is. Who is
-recorded is decided in callers.py. The passphrase comes by stdin: a command line can be read by every local
-account.
+Owns: the sockets of one channel, how often they are checked. Must not know: files, recordings. Which caller
+is recorded is decided in callers.py. The passphrase comes by stdin: every local account can read a command
+line.
 
-No packet is given up because it is late (TLPKTDROP off): a camera then keeps what was not received and sends
-it again. A sender that has given up a packet all the same would be waited for without end; its connection is
-ended, and the port opened again with TLPKTDROP on.
+No packet is dropped because it is late (TLPKTDROP off): a camera then keeps what was not received and sends
+it again. A sender that drops a packet nevertheless would be waited for without end; its connection is ended,
+and the port reopened with TLPKTDROP on.
 
 Status lines on stderr (children.say): listening, connected {address}, disconnected {address, reason}, quiet
-{address, since_s: 0 when it sends again}, refused {address, reason, count}, failed {reason, hint},
-link {bitrate_bps, loss_ratio, packets_dropped, rtt_ms}.
+{address, since_s: 0 when it sends again}, refused {address, reason, count}, failed {reason, hint}, link
+{bitrate_bps, loss_ratio, packets_dropped, rtt_ms}.
 
-Ends when stdout has no reader, on SIGTERM (the peers are told) and, calling, with the connection.
+Ends when stdout has no reader, on SIGTERM (the peers are notified) and, when calling, with the connection.
 """
 
 from __future__ import annotations
@@ -32,19 +32,28 @@ from typing import Any, Final
 from appliance.kernel.clock import boottime_us
 from appliance.recorder import children
 from appliance.recorder.framing import Kind, pack
-from appliance.recorder.srt.callers import FIRST_MEDIA_S, Action, Begin, Callers, Close, Drop, End, Forward
-from appliance.recorder.srt.libsrt import Link, Options, Srt, SrtError
+from appliance.recorder.srt.callers import (
+    FIRST_MEDIA_S,
+    Action,
+    Begin,
+    Callers,
+    CloseRecorded,
+    Drop,
+    End,
+    Forward,
+)
+from appliance.recorder.srt.libsrt import LinkTotals, Options, Srt, SrtError
 
-_MEMORY_BYTES: Final = 1 << 30  # reserved, most of it not used: 8 MB of stack and an arena for each thread
+_MEMORY_BYTES: Final = 1 << 30  # reserved, most of it unused: 8 MB of stack and an arena for each thread
 _WAIT_MS: Final = 50
 _BATCH_BYTES: Final = 1 << 16
 _CONNECT_MS: Final = 3_000
-_CALLED_FIRST_MEDIA_S: Final = 10.0  # a source the box calls keeps nobody else out
+_CALLED_FIRST_MEDIA_S: Final = 10.0  # a source that the box calls blocks no other caller
 _TELL_AGAIN_S: Final = 1.0
 _PLAIN_S: Final = 1.0  # callers before SRT 1.3 send their key after they connected
 _LOOK_S: Final = 1.0
 _FIGURES_S: Final = 5.0
-_STUCK_LOOKS: Final = 4  # beyond the latency: packets come and none can be delivered
+_STUCK_LOOKS: Final = 4  # beyond the latency: packets arrive and none can be delivered
 _ENCRYPTION: Final = {
     "wrong secret": "uses another passphrase",
     "no secret": "is encrypted, the channel has no passphrase",
@@ -53,8 +62,8 @@ _ENCRYPTION: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What stdin says; see srt.SrtSource."""
+class ReceiverSettings:
+    """The settings on stdin; see input_url.SrtSource."""
 
     mode: str
     host: str
@@ -63,15 +72,16 @@ class Settings:
     silence_s: float
 
 
-def read_settings(text: str) -> Settings:
+def read_settings(text: str) -> ReceiverSettings:
     """Settings as `SrtSource.told` writes them."""
-    told: dict[str, Any] = json.loads(text)
-    options = Options(told["latency_ms"], told["passphrase"], told["pbkeylen"], told["streamid"])
-    return Settings(told["mode"], told["host"], told["port"], options, told["silence_s"])
+    fields: dict[str, Any] = json.loads(text)
+    options = Options(fields["latency_ms"], fields["passphrase"], fields["pbkeylen"], fields["streamid"])
+    return ReceiverSettings(fields["mode"], fields["host"], fields["port"], options, fields["silence_s"])
 
 
 class Refusals:
-    """Tells who was refused and why: each address and reason at most once a second, with a count."""
+    """Reports refused callers with the reason: each address and reason at most once a second, with a
+    count."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str], int] = {}
@@ -81,21 +91,21 @@ class Refusals:
         self._waiting[address, reason] = self._waiting.get((address, reason), 0) + 1
 
     def tell(self, now_s: float) -> None:
-        """Say what is due."""
+        """Report what is due."""
         for key, count in list(self._waiting.items()):
             if now_s - self._told_s.get(key, -_TELL_AGAIN_S) >= _TELL_AGAIN_S:
-                children.say("refused", address=key[0], reason=key[1], count=count)
+                children.report("refused", address=key[0], reason=key[1], count=count)
                 del self._waiting[key]
                 self._told_s[key] = now_s
         self._told_s = {key: at for key, at in self._told_s.items() if now_s - at < 2 * _TELL_AGAIN_S}
 
 
 class Deliveries:
-    """Which connections receive packets and deliver none: they wait for one that is not sent again."""
+    """Connections that receive packets and deliver none: they wait for one that is not sent again."""
 
     def __init__(self, srt: Srt) -> None:
         self._srt = srt
-        self._delivers: set[int] = set()  # since the last look
+        self._delivers: set[int] = set()  # since the last check
         self._packets: dict[int, int] = {}
         self._stuck: dict[int, int] = {}
         self._looked_s = 0.0
@@ -105,29 +115,29 @@ class Deliveries:
         self._delivers.add(connection)
 
     def stuck(self, connections: Iterable[int], now_s: float) -> list[int]:
-        """Those given up. Call often; it looks once a second."""
+        """Those given up. Call often; it checks once a second."""
         if now_s - self._looked_s < _LOOK_S:
             return []
         self._looked_s = now_s
-        found: list[int] = []
+        stuck_ones: list[int] = []
         packets = {each: self._srt.link(each).packets for each in connections}
         for each, count in packets.items():
             waits = each not in self._delivers and count > self._packets.get(each, 0)
             self._stuck[each] = self._stuck.get(each, 0) + 1 if waits else 0
             if self._stuck[each] > _STUCK_LOOKS + self._srt.latency_ms(each) // 1000:
-                found.append(each)
+                stuck_ones.append(each)
         self._packets = packets
         self._stuck = {each: looks for each, looks in self._stuck.items() if each in packets}
         self._delivers.clear()
-        return found
+        return stuck_ones
 
 
 class LinkFigures:
-    """Tells of the recorded connection every five seconds how its line is."""
+    """Reports the figures of the recorded connection's line every five seconds."""
 
     def __init__(self, srt: Srt) -> None:
         self._srt = srt
-        self._before: tuple[int, float, Link] | None = None  # connection, when, what
+        self._before: tuple[int, float, LinkTotals] | None = None  # connection, when, what
 
     def tell(self, connection: int | None, now_s: float) -> None:
         before = self._before
@@ -139,7 +149,7 @@ class LinkFigures:
         self._before = (connection, now_s, link)
         if before is not None:
             packets, lost = link.packets - before[2].packets, link.packets_lost - before[2].packets_lost
-            children.say(
+            children.report(
                 "link",
                 bitrate_bps=round((link.bytes - before[2].bytes) * 8 / (now_s - before[1])),
                 loss_ratio=round(lost / max(1, packets + lost), 4),
@@ -151,7 +161,7 @@ class LinkFigures:
 class Receiver:
     """One channel's sockets."""
 
-    def __init__(self, srt: Srt, settings: Settings) -> None:
+    def __init__(self, srt: Srt, settings: ReceiverSettings) -> None:
         self._srt, self._settings = srt, settings
         waits_s = FIRST_MEDIA_S if settings.mode == "listener" else _CALLED_FIRST_MEDIA_S
         self._callers = Callers(settings.silence_s, waits_s)
@@ -163,16 +173,16 @@ class Receiver:
 
     def open(self) -> None:
         """Listen, or call. Raises SrtError."""
-        one = self._settings
-        if one.mode == "listener":
-            self._listener = self._srt.listen(one.host, one.port, one.options)
-            children.say("listening")
+        settings = self._settings
+        if settings.mode == "listener":
+            self._listener = self._srt.listen(settings.host, settings.port, settings.options)
+            children.report("listening")
             return
-        called = self._srt.connect(one.host, one.port, one.options, timeout_ms=_CONNECT_MS)
-        self._accepted(called, one.host)
+        called = self._srt.connect(settings.host, settings.port, settings.options, timeout_ms=_CONNECT_MS)
+        self._accepted(called, settings.host)
 
     def step(self) -> bool:
-        """Wait for something, at most 50 ms, and deal with it. False: there is nothing left to wait for."""
+        """Wait for an event, at most 50 ms, and process it. False: there is nothing left to wait for."""
         for ready in self._srt.wait(_WAIT_MS):
             if ready == self._listener:
                 if (new := self._srt.accept(ready)) is not None:
@@ -191,7 +201,7 @@ class Receiver:
         return self._listener is not None or bool(self._open)
 
     def close(self) -> None:
-        """End every connection; the peers are told."""
+        """End every connection; the peers are notified."""
         for connection in [*self._open, *([self._listener] if self._listener is not None else [])]:
             self._srt.close(connection)
 
@@ -205,19 +215,19 @@ class Receiver:
             self._carry_out(self._callers.accepted(connection, address, time.monotonic()))
 
     def _refuse_key(self, connection: int) -> None:
-        """The two ends do not agree about encryption."""
+        """The two ends do not agree on encryption: refuse the caller."""
         reason = _ENCRYPTION.get(self._srt.key_state(connection), "encryption failed")
         self._refusals.add(self._open[connection], reason)
         self._carry_out(self._callers.ended(connection, reason, time.monotonic()))
         self._close(connection)
 
     def _give_up(self, connection: int, now_s: float) -> None:
-        """A lost packet is not sent again: from now on callers may leave packets out."""
+        """A lost packet is not sent again: from now on callers may drop packets."""
         self._carry_out(self._callers.ended(connection, "a lost packet was not sent again", now_s))
         self._close(connection)
-        one = self._settings
-        if self._listener is not None and not one.options.give_up_late:
-            self._settings = replace(one, options=replace(one.options, give_up_late=True))
+        settings = self._settings
+        if self._listener is not None and not settings.options.give_up_late:
+            self._settings = replace(settings, options=replace(settings.options, give_up_late=True))
             self._srt.close(self._listener)
             self.open()
 
@@ -250,7 +260,7 @@ class Receiver:
             return
 
     def _is_agreed(self, connection: int) -> bool:
-        """Is the connection encrypted as the channel wants it?"""
+        """Whether the connection is encrypted as the channel requires."""
         wanted = "plain" if self._settings.options.passphrase is None else "agreed"
         if self._srt.key_state(connection) != wanted:
             return False
@@ -262,18 +272,18 @@ class Receiver:
             if isinstance(action, Forward):
                 _write(pack(Kind.DATA, action.arrival_us, action.data))
             elif isinstance(action, Begin):
-                children.say("connected", address=action.address)
+                children.report("connected", address=action.address)
                 _write(pack(Kind.BEGIN, boottime_us(), action.address.encode()))
             elif isinstance(action, End):
                 _write(pack(Kind.END, boottime_us(), action.reason.encode()))
-                children.say("disconnected", address=action.address, reason=action.reason)
+                children.report("disconnected", address=action.address, reason=action.reason)
             elif isinstance(action, Drop):
                 self._refusals.add(action.address, action.reason)
                 self._close(action.id)
-            elif isinstance(action, Close):
+            elif isinstance(action, CloseRecorded):
                 self._close(action.id)
             else:
-                children.say("quiet", address=action.address, since_s=action.since_s)
+                children.report("quiet", address=action.address, since_s=action.since_s)
 
 
 def _write(data: bytes) -> None:
@@ -288,11 +298,11 @@ def main() -> int:
     children.die_with(parser.parse_args().parent)
     children.limit(memory_bytes=_MEMORY_BYTES)
     settings = read_settings(sys.stdin.read())
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no reader: end without a word
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no reader: end without a message
     try:
         receiver = Receiver(Srt(), settings)
     except FileNotFoundError:
-        children.say("failed", reason="libsrt is not installed", hint="apt install srt-tools")
+        children.report("failed", reason="libsrt is not installed", hint="apt install srt-tools")
         return 1
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -302,7 +312,7 @@ def main() -> int:
         while not stopped and receiver.step():
             pass
     except SrtError as error:
-        children.say("failed", reason=str(error))
+        children.report("failed", reason=str(error))
         return 1
     receiver.close()
     return 0
@@ -310,5 +320,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     code = main()
-    # Not sys.exit: the library's threads would be waited for, a second and more.
+    # Not sys.exit: it would wait for the library's threads, a second and more.
     os._exit(code)

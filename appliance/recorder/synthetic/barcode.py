@@ -2,13 +2,12 @@
 
 Owns: the position and meaning of the blocks. Must not know: encoders, cameras.
 
-Layout. The picture's width is divided into 40 columns; a block is width
-40 pixels square (16 at 640, 8 at 320). The code is 32 blocks wide and 3 high and its top left corner is 4
-blocks from the left, 1 from the top, on a dark border one block wide. A light block (luma above 128) is 1.
-Bits row by row, from the left, most significant first: 24 bits frame number, 56 bits instant (us UTC since
-the epoch, box time), 16 bits CRC-16 (CCITT, start 0xFFFF) of those ten bytes. A reader takes the mean of the
-middle of each block, so the code can be read after H.264 at 640x360, scaling, and JPEG; a code that is too
-damaged fails its checksum.
+Layout. The picture's width is divided into 40 columns; a block is width // 40 pixels square (16 at 640, 8 at
+320). The code is 32 blocks wide and 3 high and its top left corner is 4 blocks from the left, 1 from the top,
+on a dark border one block wide. A light block (luma above 128) is 1. Bits row by row, from the left, most
+significant first: 24 bits frame number, 56 bits instant (us UTC since the epoch, box time), 16 bits CRC-16
+(CCITT, start 0xFFFF) of those ten bytes. A reader takes the mean of the middle of each block, so the code can
+be read after H.264 at 640x360, scaling, and JPEG; a code that is too damaged fails its checksum.
 """
 
 from __future__ import annotations

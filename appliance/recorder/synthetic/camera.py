@@ -1,14 +1,14 @@
-"""Child process: a camera that is not there. MPEG-TS on stdout.
+"""Child process: a synthetic camera. MPEG-TS on stdout.
 
     python -m appliance.recorder.synthetic.camera --channel cam1 --offset-us N --parent PID
         [--fps 25] [--no-sound]
 
-Owns: when a frame is captured, H.264 and AAC by PyAV (this process opens nobody's media, it only encodes).
-Must not know: recordings. Frames lie on the grid n / fps of box time, so two cameras capture the same
-instants; the instant a frame shows, its barcode and its timestamp are one number. Late
-(a starved machine): frames come late, as from any encoder with a buffer, with the instant they were due; more
-than 2 s late they are left out. H.264 with a key picture a second (or every `--gop` frames), no B-frames.
-The sound is a quiet tone with a high pip at the start of every second of box time.
+Owns: when a frame is captured, H.264 and AAC by PyAV (this process opens no media, it only encodes). Must not
+know: recordings. Frames lie on the grid n / fps of box time, so two cameras capture the same instants; the
+instant a frame shows, its barcode and its timestamp are one number. On an overloaded machine frames come
+late, as from any encoder with a buffer, with the instant they were due; more than 2 s late they are left out.
+H.264 with a key picture a second (or every `--gop` frames), no B-frames. The sound is a quiet tone with a
+high pip at the start of every second of box time.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _MEMORY_BYTES: Final = 1 << 30
 _SAMPLE_RATE: Final = 48_000
 _RATE_INDEX: Final = 3  # 48 kHz in ISO/IEC 14496-3 table 1.18
 _AAC_SAMPLES: Final = 1024
-_AAC_DELAY: Final = 1024  # samples the encoder puts before the first
+_AAC_DELAY: Final = 1024  # samples that the encoder adds before the first
 _BIT_RATE: Final = 900_000
-_LATE_US: Final = 2_000_000  # what a camera's own buffer holds, about
+_LATE_US: Final = 2_000_000  # about the size of a camera's own buffer
 
 
-class Picture:
+class VideoEncoder:
     """Frames to H.264 access units; one in, one out."""
 
     def __init__(self, channel: str, width: int, height: int, fps: Fraction, gop: int) -> None:
@@ -66,15 +66,15 @@ class Picture:
             plane.update(data)
 
     def encode(self, number: int, instant_us: int) -> tuple[bytes, bool]:
-        """(Annex B access unit, is it a key picture)."""
+        """(Annex B access unit, whether it is a key picture)."""
         self._frame.planes[0].update(bytes(self._scene.luma(number, instant_us)))
         self._frame.pts, self._frame.time_base = instant_us * 9 // 100, Fraction(1, 90_000)
         packets = self._encoder.encode(self._frame)
         return b"".join(bytes(packet) for packet in packets), any(packet.is_keyframe for packet in packets)
 
 
-class Sound:
-    """A second of tone, drawn once, read from where box time says."""
+class SoundEncoder:
+    """A second of tone, computed once, read at the position given by box time."""
 
     def __init__(self) -> None:
         encoder = av.CodecContext.create("aac", "w")
@@ -108,8 +108,8 @@ class Camera:
     def __init__(
         self, channel: str, width: int, height: int, fps: Fraction, *, sound: bool, gop: int | None = None
     ) -> None:
-        self._picture = Picture(channel, width, height, fps, gop or round(fps))
-        self._sound = Sound() if sound else None
+        self._picture = VideoEncoder(channel, width, height, fps, gop or round(fps))
+        self._sound = SoundEncoder() if sound else None
         self._mux = Muxer("h264", sound=sound)
         self._fps = fps
         self._sample = 0
@@ -137,7 +137,7 @@ class Camera:
         if self._sound is None:
             return b""
         until = instant_us * _SAMPLE_RATE // 1_000_000
-        if until - self._sample > _SAMPLE_RATE:  # the first frame, or a second of starvation
+        if until - self._sample > _SAMPLE_RATE:  # the first frame, or a second without CPU
             self._sample = until - _AAC_SAMPLES
         out: list[bytes] = []
         while self._sample + _AAC_SAMPLES <= until:
@@ -162,7 +162,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _run(camera: Camera, offset_us: int, chunk_bytes: int) -> int:
-    """Capture until SIGTERM or nobody reads. Returns the number of frames left out."""
+    """Capture until SIGTERM or until there is no reader. Returns the number of frames left out."""
     stop = children.wake_on_signals()
     frame = camera.frame_after(boottime_us() + offset_us)
     number = left_out = 0
@@ -188,12 +188,12 @@ def main() -> int:
     arguments = _arguments()
     children.die_with(arguments.parent)
     children.limit(memory_bytes=_MEMORY_BYTES)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody reads: end without a word
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no reader: end without a message
     size = (arguments.width, arguments.height)
     sound = not arguments.no_sound
     camera = Camera(arguments.channel, *size, arguments.fps, sound=sound, gop=arguments.gop)
-    children.say("ready")
-    children.say("ended", reason="stopped", left_out=_run(camera, arguments.offset_us, arguments.chunk))
+    children.report("ready")
+    children.report("ended", reason="stopped", left_out=_run(camera, arguments.offset_us, arguments.chunk))
     return 0
 
 

@@ -1,6 +1,6 @@
-"""What the synthetic camera shows: a pitch, a moving ball, its name, box time and the barcode.
+"""The picture of the synthetic camera: a pitch, a moving ball, its name, box time and the barcode.
 
-Owns: pixels. Must not know: encoders, processes. Plain bytes: text is blitted from glyph rows drawn once, a
+Owns: pixels. Must not know: encoders, processes. Plain bytes: text is copied from glyph rows drawn once, a
 640x360 picture costs about 0.2 ms, no array library is needed.
 """
 
@@ -90,7 +90,7 @@ class Scene:
         return bytes(row) * self._height
 
     def _draw_ball(self, plane: bytearray, instant_us: int) -> None:
-        """Once across and back in four seconds, bouncing: the eye sees a dropped frame."""
+        """Once across and back in four seconds, bouncing: a dropped frame is visible."""
         size = self._width // 20
         turn = instant_us % 4_000_000 / 4_000_000
         left = round((self._width - size) * (0.5 - 0.5 * math.cos(2 * math.pi * turn)))

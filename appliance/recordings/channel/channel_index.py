@@ -1,7 +1,7 @@
-"""One channel's recordings in memory: segments in their order, and what can be said of them.
+"""One channel's recordings in memory: segments in their order, and all queries about them.
 
-Owns: the state of a channel's index and every question asked of it. Touched on the trio thread alone, never
-waits, never reads a file. Must not know: threads, directories, who asks.
+Owns: the state of a channel's index and every query. Used on the trio thread only, never waits, never reads a
+file. Must not know: threads, directories, callers.
 """
 
 from __future__ import annotations
@@ -12,31 +12,24 @@ from typing import Final
 from appliance.kernel.clock import DAY_US
 from appliance.media.clock.names import name_times_us
 from appliance.media.clock.timeline import Knot, Run, RunClock
+from appliance.media.index import spans
 from appliance.media.index.index import Growth, SegmentIndex
 from appliance.media.index.segment import SegmentFacts, closed, facts_of, goes_on
-from appliance.media.index.spans import (
-    Outage,
-    Reason,
-    SegmentEntry,
-    SegmentPiece,
-    TimelineCoverage,
-    coverage,
-    pieces_of,
-)
+from appliance.media.index.spans import Outage, Reason, SegmentEntry, SegmentPiece, coverage, pieces_of
 from appliance.media.index.table import ChannelLog
 from appliance.media.mp4.fmp4 import Mtxi
 from appliance.recordings.channel.corrections import Corrections
 from appliance.recordings.channel.duplicates import Copies
-from appliance.recordings.channel.local_names import guess_us, told_us
+from appliance.recordings.channel.local_names import guess_us, own_start_us
 from appliance.recordings.channel.neighbours import know_end_before, with_begin
 from appliance.recordings.channel.overlaps import windows
 from appliance.recordings.channel.run_changes import run_changes
 from appliance.recordings.channel.segment_order import Order
 from appliance.recordings.clocks.part_times import video_of
 from appliance.recordings.clocks.run_clocks import Clocks
-from appliance.recordings.segment_state import Seen, Segment
+from appliance.recordings.segment_state import GrowthTimes, Segment
 
-_KEEP_RUNS_OF: Final = 2  # segments, of those in memory, that keep the sample tables of their last parts
+_KEEP_RUNS_OF: Final = 2  # segments in memory that keep the sample tables of their last parts
 KEEP_PARTS_US: Final = 15 * 60 * 1_000_000  # part lists of this much footage stay in memory
 
 
@@ -51,20 +44,20 @@ class Channel:
         self._order = Order()
         self._longest_us = 0
         self._waiting: set[str] = set()
-        self._deferring: dict[str, Segment] = {}  # those with growth that is not taken in yet
-        self._published: set[str] = set()  # names of an earlier life
+        self._deferring: dict[str, Segment] = {}  # segments with growth that is not applied yet
+        self._published: set[str] = set()  # names published before this process
         self._began_us: dict[str, int] = {}  # by run: first frame known
         self.copies = Copies()
         self.corrections = Corrections()
         self.video_until_us: int | None = None
-        self.outages: list[Outage] = []  # told while they lasted, by start
-        self.arrived_us: dict[str, int] = {}  # by run: box time at which its first part was seen in this life
-        self.written_us: dict[str, int] = {}  # by run of an earlier life: when a file of it was written last
+        self.outages: list[Outage] = []  # published while they lasted, by start
+        self.arrived_us: dict[str, int] = {}  # by run: box time when this process saw its first part
+        self.written_us: dict[str, int] = {}  # by run of an earlier process: last write to a file of it
 
-    # -- what is on the disk -----------------------------------------------------------------------------
+    # -- files on the disk -------------------------------------------------------------------------------
 
     def restore(self, log: ChannelLog) -> None:
-        """Take the clocks of an earlier life; its facts are taken by `discover`, file by file."""
+        """Load the clocks stored by an earlier process; its facts are loaded by `discover`, file by file."""
         self.clocks.restore(log.knots, log.off_us, log.observed)
         self._published = set(log.published)
         self.outages = sorted(log.outages)
@@ -78,10 +71,8 @@ class Channel:
         *,
         has_changed: bool = False,
     ) -> Segment:
-        """A file was found; `remembered` counts when the file is still what it was.
-
-        `has_changed`: somebody has written to it since, or put another in its place.
-        """
+        """A file was found; `remembered` is used if the file is still what it was. `has_changed`: it was
+        written to since, or replaced by another file."""
         times_us = name_times_us(name, self._zone)
         segment = Segment(name, guess_us(times_us, written_us), size, written_us, times_us)
         old = self.segments.get(name)
@@ -104,7 +95,7 @@ class Channel:
         return segment
 
     def forget(self, name: str) -> None:
-        """The file is gone."""
+        """Remove a deleted file."""
         segment = self.segments.pop(name, None)
         if segment is None:
             return
@@ -118,15 +109,15 @@ class Channel:
         self.video_until_us = self._newest_until_us()
 
     def _forget_run(self, run_id: str) -> None:
-        """Forget the clock of a run, unless other files are of it."""
-        if any(one.facts is not None and one.facts.run_id == run_id for one in self.segments.values()):
+        """Forget the clock of a run, unless it has other files."""
+        if any(each.facts is not None and each.facts.run_id == run_id for each in self.segments.values()):
             return
         self.clocks.forget(run_id)
         for by_run in (self._began_us, self.arrived_us, self.written_us):
             by_run.pop(run_id, None)
 
     def _compare(self, segment: Segment, facts: SegmentFacts) -> None:
-        """Forget what was known of a file of this name, if it was another recording."""
+        """Forget the facts of this file name, if they belong to another recording."""
         before, segment.before = segment.before, None
         if before is None or goes_on(before, facts):
             return
@@ -142,10 +133,10 @@ class Channel:
 
     # -- growth ------------------------------------------------------------------------------------------
 
-    def grow(self, segment: Segment, growth: Growth, seen: Seen) -> list[Knot]:
-        """Take in what a scan of an open segment found; returns the knots made, for the log.
+    def grow(self, segment: Segment, growth: Growth, seen: GrowthTimes) -> list[Knot]:
+        """Apply the findings of a scan of an open segment; returns the knots made, for the log.
 
-        It may be deferred: then the next scan begins where this one did, or `decide` takes it in.
+        They may be deferred: then the next scan begins where this one did, or `decide` applies them.
         """
         index = segment.index
         assert index is not None
@@ -158,16 +149,16 @@ class Channel:
         return made
 
     def decide(self, segment: Segment) -> list[Knot]:
-        """Nothing came after growth that was deferred: what is known must do. Returns the knots made."""
+        """Nothing came after deferred growth: apply it with what is known. Returns the knots made."""
         index, growth = segment.index, segment.deferred
         if index is None or growth is None:
             return []
-        made = self._apply_deferred(growth, segment) + self._apply(segment, index, growth, Seen(None))
+        made = self._apply_deferred(growth, segment) + self._apply(segment, index, growth, GrowthTimes(None))
         self.clocks.end_doubt(index.run_id)
         return made
 
     def _apply_deferred(self, growth: Growth, newest: Segment) -> list[Knot]:
-        """Take in what older files of the same run have deferred."""
+        """Apply what older files of the same run have deferred."""
         made: list[Knot] = []
         mine = growth.cursor.init.mtxi if growth.cursor.init is not None else None
         for other in list(self._deferring.values()):
@@ -175,10 +166,10 @@ class Channel:
                 continue
             theirs = other.deferred.cursor.init.mtxi if other.deferred.cursor.init is not None else None
             if theirs and theirs.stream_id == mine.stream_id and theirs.number < mine.number:
-                made += self._apply(other, other.index, other.deferred, Seen(None))
+                made += self._apply(other, other.index, other.deferred, GrowthTimes(None))
         return made
 
-    def _apply(self, segment: Segment, index: SegmentIndex, growth: Growth, seen: Seen) -> list[Knot]:
+    def _apply(self, segment: Segment, index: SegmentIndex, growth: Growth, seen: GrowthTimes) -> list[Knot]:
         segment.deferred = None
         self._deferring.pop(segment.name, None)
         index.apply(growth)
@@ -205,7 +196,7 @@ class Channel:
         return made
 
     def conclude(self, segment: Segment) -> list[Knot]:
-        """The open segment is no recording being made: if its times are held, they are what it says."""
+        """The open segment is not being recorded: if its times are held, use the times in the file."""
         made = self.clocks.conclude(segment, *self.corrections.note(self, segment))
         self._settle_run(segment)
         return made
@@ -217,15 +208,15 @@ class Channel:
         return made
 
     def is_live(self, segment: Segment) -> bool:
-        """Whether the segment is being recorded: its parts are seen when they are written."""
+        """Whether the segment is being recorded: its parts are observed when they are written."""
         return segment.name not in self.copies.ignored and self.clocks.is_live(segment)
 
     def _settle_run(self, segment: Segment) -> None:
-        """The run of this segment has a clock from now on, which earlier files of it waited for."""
+        """The run of this segment now has a clock, for which earlier files of it waited."""
         assert segment.facts is not None
-        for one in self.segments.values():
-            if one.facts is not None and one.facts.run_id == segment.facts.run_id:
-                self._settled(one)
+        for each in self.segments.values():
+            if each.facts is not None and each.facts.run_id == segment.facts.run_id:
+                self._settled(each)
 
     def close(self, segment: Segment) -> None:
         """Nothing more will be added to the file."""
@@ -241,7 +232,7 @@ class Channel:
             self._settled(segment)
 
     def walked(self, segment: Segment, index: SegmentIndex, after: Mtxi | None) -> list[Knot]:
-        """Take in an old segment walked whole. `after`: what the next file says of its own start."""
+        """Apply an old segment that was walked completely. `after`: the mtxi of the next file."""
         segment.index = index
         index.is_closed = True
         index.recent.clear()
@@ -253,14 +244,14 @@ class Channel:
         made: list[Knot] = []
         if facts.first_ns is not None:
             know_end_before(self, segment)
-            wall_us = told_us(self, segment, index, facts)
+            wall_us = own_start_us(self, segment, index, facts)
             made = self.clocks.anchor(segment, facts, wall_us, *self.corrections.note(self, segment, after))
         self._settled(segment)
         self._correct_beside(segment)
         return made
 
     def _correct_beside(self, newer: Segment) -> None:
-        """Files nobody saw being written may stand elsewhere, now that this one is known."""
+        """Files whose writing was not observed may have to be moved, now that this one is known."""
         for each in self.corrections.find(self, newer):
             self._began_us.pop(each.facts.run_id if each.facts is not None else "", None)
             self.video_until_us = self._newest_until_us()
@@ -297,7 +288,7 @@ class Channel:
         return clock.wall_us(facts.end_ns if segment.until_ns is None else segment.until_ns)
 
     def _newest_until_us(self) -> int | None:
-        ends = (self._until_us(each) for each in self.newest_first())  # the first will do
+        ends = (self._until_us(each) for each in self.newest_first())  # the first is enough
         return next((end_us for end_us in ends if end_us is not None), None)
 
     def _place(self, segment: Segment) -> None:
@@ -306,7 +297,7 @@ class Channel:
             start_us = segment.written_us
         self._order.place(segment.name, start_us)
 
-    # -- questions ---------------------------------------------------------------------------------------
+    # -- queries -----------------------------------------------------------------------------------------
 
     def clock_of(self, segment: Segment) -> RunClock | None:
         run = self.clocks.of(segment)
@@ -319,17 +310,17 @@ class Channel:
         return [self.segments[name] for name in self._order.newest_first()]
 
     def waiting(self) -> list[Segment]:
-        """Segments nobody has walked yet, newest first."""
+        """Segments that are not walked yet, newest first."""
         names = sorted(self._waiting, key=self._order.start_us, reverse=True)
         return [self.segments[name] for name in names]
 
     def to_be_known_before(self, segment: Segment, index: SegmentIndex) -> list[Segment]:
-        """Segments to walk first, oldest first: this one ends later than written, one of them may leap."""
+        """Segments to walk first, oldest first: this one ends later than written, one may have a leap."""
         start_us = self._order.start_us(segment.name) if self.clocks.ends_early(segment, index) else 0
         return [each for each in self.waiting()[::-1] if self._order.start_us(each.name) < start_us]
 
     def unwalked(self) -> int:
-        """Segments of which nothing is known yet: those waiting, and open ones before their first look."""
+        """Segments without facts: those waiting, and open ones before their first read."""
         return sum(segment.facts is None for segment in self.segments.values())
 
     def run_begun_after(self, instant_us: int) -> bool:
@@ -353,14 +344,14 @@ class Channel:
         return facts is not None and facts.first_ns is not None
 
     def _reaches(self, name: str, start_us: int) -> bool:
-        """Whether a segment has frames after `start_us`, or might: nobody has looked yet."""
+        """Whether a segment has frames after `start_us`, or may have: it is not walked yet."""
         segment = self.segments[name]
         end_us = self.entry(segment).end_us
         return end_us > start_us if end_us is not None else segment.facts is None
 
     def coverage(
         self, start_us: int, end_us: int, *, is_live: bool, last_ended: Reason = "source_lost"
-    ) -> TimelineCoverage:
+    ) -> spans.TimelineCoverage:
         """Spans, gaps and runs of [start_us, end_us) of wall time."""
         segments = self.touching(start_us, end_us)
         return coverage(
@@ -380,7 +371,7 @@ class Channel:
         """The newest stretch of video of any other segment that began before this one."""
         for name in self._order.before(segment.name):
             if self.segments[name].facts is None:
-                return None  # what lies there is not known yet
+                return None  # its content is not known yet
             if pieces := self.pieces(self.segments[name]):
                 return pieces[-1]
         return None
@@ -390,11 +381,11 @@ class Channel:
         return self._order.after(segment.name)
 
     def near(self, segment: Segment, count: int) -> list[Segment]:
-        """So many segments before this one and after it."""
+        """`count` segments before this one and after it."""
         return [self.segments[name] for name in self._order.near(segment.name, count)]
 
     def run_changes(self, now_us: int, *, is_on: bool) -> int:
-        """How often another run began (of an earlier life: was written last) in the last minute recorded."""
+        """How many runs began (of an earlier process: were last written) in the last minute recorded."""
         return run_changes({**self.written_us, **self.arrived_us}.values(), now_us, is_on=is_on)
 
     def shown_from_us(self, segment: Segment) -> int | None:
@@ -403,6 +394,6 @@ class Channel:
         return entry.start_us if entry.end_us is not None else None
 
     def newest_end_us(self) -> int | None:
-        """Wall time after the newest frame; of B-frames some before it may still come."""
+        """Wall time after the newest frame; with B-frames, earlier ones may still come."""
         ends = (self.entry(segment).end_us for segment in self.newest_first())
         return next((end_us for end_us in ends if end_us is not None), None)

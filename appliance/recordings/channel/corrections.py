@@ -1,8 +1,8 @@
-"""Files nobody saw being written, copied beside a running box one after the other: a later one may tell when
-an earlier one was recorded.
+"""Files whose writing was not observed, copied one after the other beside a running box: a later one may show
+when an earlier one was recorded.
 
-Owns: what was said of each when it was placed, what has been placed anew and is not logged yet. Of a run that
-was observed nothing is moved. Must not know: knots.
+Owns: the times that were known for each file when it was placed, and which files were moved and are not
+logged yet. Files of observed runs are never moved. Must not know: knots.
 """
 
 from __future__ import annotations
@@ -14,40 +14,40 @@ from appliance.media.clock.claims import NEIGHBOURS, StartClaim
 from appliance.media.clock.timeline import RunClock
 from appliance.media.index.segment import SegmentFacts
 from appliance.media.mp4.fmp4 import Mtxi
-from appliance.recordings.channel.neighbours import beside, following
-from appliance.recordings.clocks.placement import Correction, Word
+from appliance.recordings.channel.neighbours import claims_beside, following
+from appliance.recordings.clocks.placement import Correction, ImpliedTimes
 from appliance.recordings.segment_state import Segment
 
 if TYPE_CHECKING:
     from appliance.recordings.channel.channel_index import Channel
 
-Said = tuple[Mtxi | None, list[StartClaim]]
-"""Of a file: by the one after it, by the nearest of its run."""
+NeighbourTimes = tuple[Mtxi | None, list[StartClaim]]
+"""Start times of a file implied by the one after it, and by the nearest of its run."""
 _REMEMBERED: Final = 64  # files; those copied together come within minutes
 
 
 class Corrections:
-    """Of one channel. Of a file placed in an earlier life nothing was said by others, as far as is known."""
+    """For one channel. For a file placed by an earlier process, no times of other files are stored."""
 
     def __init__(self) -> None:
-        self._said: OrderedDict[str, Said] = OrderedDict()
+        self._said: OrderedDict[str, NeighbourTimes] = OrderedDict()
         self._untaken: list[Correction] = []
 
-    def note(self, channel: Channel, segment: Segment, after: Mtxi | None = None) -> Said:
-        """What is said of a file now, when it is placed. `after`: by the next one, where that is known."""
-        said = (after or following(channel, segment), beside(channel, segment))
-        self._said[segment.name] = said
+    def note(self, channel: Channel, segment: Segment, after: Mtxi | None = None) -> NeighbourTimes:
+        """The present implied times of a file when it is placed. `after`: mtxi of the next file, if known."""
+        times = (after or following(channel, segment), claims_beside(channel, segment))
+        self._said[segment.name] = times
         while len(self._said) > _REMEMBERED:
             self._said.popitem(last=False)
-        return said
+        return times
 
     def take(self) -> list[Correction]:
-        """What was placed anew since the last call, for the log."""
+        """The files moved since the last call, for the log."""
         taken, self._untaken = self._untaken, []
         return taken
 
     def find(self, channel: Channel, newer: Segment) -> list[Segment]:
-        """Place the files beside this one anew, of which it says more; returns those that have moved."""
+        """Place the files beside this one anew, if it changes their times; returns those that have moved."""
         moved = []
         for each in channel.near(newer, NEIGHBOURS) if newer.name not in channel.copies.ignored else ():
             run, facts = channel.clocks.of(each), each.facts
@@ -62,15 +62,15 @@ class Corrections:
 
     def _changed(
         self, channel: Channel, segment: Segment, facts: SegmentFacts, clock: RunClock
-    ) -> tuple[Word, Word] | None:
-        """What was said of a file when it was placed, and what is now; None: the same."""
+    ) -> tuple[ImpliedTimes, ImpliedTimes] | None:
+        """The implied times of a file when it was placed, and now; None: unchanged."""
         before = self._said.get(segment.name, (None, []))
-        now = (following(channel, segment), beside(channel, segment))
+        now = (following(channel, segment), claims_beside(channel, segment))
         if now == before:
             return None
         self.note(channel, segment)
         own_us = facts.ntp_us
-        if own_us is None:  # where its name put it
+        if own_us is None:  # placed by its name
             first_ns = facts.first_ns or 0
             own_us = clock.wall_us(first_ns) - (first_ns - facts.base_ns) // 1000
-        return Word(own_us, *before), Word(own_us, *now)
+        return ImpliedTimes(own_us, *before), ImpliedTimes(own_us, *now)

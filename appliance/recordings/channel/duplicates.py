@@ -1,6 +1,6 @@
-"""Files that are the same segment twice: one is the recording, all others are ignored and named.
+"""Files that contain the same segment: one is the recording, all others are ignored and reported.
 
-Owns: which one that is. Must not know: clocks, order, who asks.
+Owns: which one that is. Must not know: clocks, order, callers.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from typing import Final
 
 from appliance.recordings.segment_state import Segment
 
-_NAMED_US: Final = 2_000_000  # names are cut to whole seconds, and by other clocks than NTP
+_NAMED_US: Final = 2_000_000  # names have whole seconds, from other clocks than NTP
 
 
 class Copies:
-    """Of one channel. `ignored`: file name -> the file of the same run and number that counts."""
+    """For one channel. `ignored`: file name -> the file of the same run and number that counts."""
 
     def __init__(self) -> None:
         self.ignored: dict[str, str] = {}
-        # By run and number: the file, as nearly always, or by name all that are it. 100 h have 6,000.
+        # By run and number: the only file (the usual case), or all its files by name. 100 h have 6,000.
         self._named: dict[str, dict[int, Segment | dict[str, Segment]]] = {}
 
     def note(self, segment: Segment) -> None:
@@ -54,13 +54,14 @@ class Copies:
             del self._named[facts.run_id]
 
     def _choose(self, named: dict[str, Segment]) -> None:
-        kept, *copies = (segment.name for segment in sorted(named.values(), key=_rank))
-        self.ignored.pop(kept, None)
-        self.ignored.update(dict.fromkeys(copies, kept))
+        recording, *copies = (segment.name for segment in sorted(named.values(), key=_rank))
+        self.ignored.pop(recording, None)
+        self.ignored.update(dict.fromkeys(copies, recording))
 
 
 def _rank(segment: Segment) -> tuple[object, ...]:
-    """Least for the recording: it reaches furthest; of equal ones it is the one that its recorder named."""
+    """Smallest for the recording: it reaches furthest; of equal ones it is the one with the recorder's
+    name."""
     facts, name = segment.facts, segment.name
     assert facts is not None
     is_named = (

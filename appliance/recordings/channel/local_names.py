@@ -1,7 +1,7 @@
 """Which of two hours a name means: local time without zone, where the end of summer time repeats an hour.
 
-Owns: the witnesses, in this order: when the file was written last, what it goes on from or what goes on from
-it, what it would overlap. Must not know: the zone, mtxi (which needs no name).
+Owns: the evidence, in this order: the file's last write, a file that it continues or that continues it, files
+that it would overlap. Must not know: the zone, mtxi (which needs no name).
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from appliance.recordings.segment_state import Segment
 if TYPE_CHECKING:
     from appliance.recordings.channel.channel_index import Channel
 
-# A recording is written last when it ends, a copy whenever it was made. Less than half an hour.
+# A recording is last written when it ends, a copy at any time. Less than half an hour.
 _WRITTEN_US: Final = 20 * 60 * 1_000_000
-_TOUCH_US: Final = 2_000_000  # names are cut to whole seconds
+_TOUCH_US: Final = 2_000_000  # names have whole seconds
 _HOUR_US: Final = 3_600_000_000
 
 
 def guess_us(times_us: Sequence[int], written_us: int) -> int | None:
-    """When a file begins of which nothing but name and last write is known."""
+    """The start of a file of which only name and last write are known."""
     if len(times_us) < 2:
         return times_us[0] if times_us else None
     before = [each for each in times_us if 0 <= written_us + _TOUCH_US - each <= _HOUR_US]
     return max(before, default=times_us[0])
 
 
-def told_us(channel: Channel, segment: Segment, index: SegmentIndex, facts: SegmentFacts) -> int:
-    """Wall time of media time `base_ns` by the file's own word; without one it ended when written."""
+def own_start_us(channel: Channel, segment: Segment, index: SegmentIndex, facts: SegmentFacts) -> int:
+    """Wall time of media time `base_ns` by the file's own data; without any, it ended when it was last
+    written."""
     if facts.ntp_us is not None:
         return facts.ntp_us
     end_ns = facts.end_ns or 0
@@ -44,7 +45,7 @@ def told_us(channel: Channel, segment: Segment, index: SegmentIndex, facts: Segm
 
 
 def _begin_us(channel: Channel, segment: Segment, length_us: int) -> int | None:
-    """When a file of `length_us` begins by its name; None: the name holds no time."""
+    """The start of a file of `length_us` by its name; None: the name contains no time."""
     times_us = segment.name_times_us
     if len(times_us) < 2:
         return segment.name_us
@@ -65,12 +66,12 @@ def _begin_us(channel: Channel, segment: Segment, length_us: int) -> int | None:
 
 def _touches(others: Iterable[SegmentEntry], start_us: int, end_us: int) -> bool:
     """Whether another file ends where this one would begin, or begins where it would end."""
-    spans = [(one.start_us, one.end_us) for one in others]
+    spans = [(entry.start_us, entry.end_us) for entry in others]
     edges = [(low, high) for low, high in spans if low is not None and high is not None]
     return any(abs(high - start_us) <= _TOUCH_US or abs(low - end_us) <= _TOUCH_US for low, high in edges)
 
 
 def _overlaps(others: Iterable[SegmentEntry], start_us: int, end_us: int) -> bool:
-    spans = [(one.start_us, one.end_us) for one in others]
+    spans = [(entry.start_us, entry.end_us) for entry in others]
     edges = [(low, high) for low, high in spans if low is not None and high is not None]
     return any(low + _TOUCH_US < end_us and start_us + _TOUCH_US < high for low, high in edges)

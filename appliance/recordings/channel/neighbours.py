@@ -1,6 +1,6 @@
-"""What the files of a channel say of each other's times.
+"""Start times that the files of a channel imply for each other.
 
-Owns: which neighbours are asked. Must not know: whose word is believed (clocks/file_times.py).
+Owns: which neighbours are compared. Must not know: which time is used (clocks/file_times.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from appliance.media.clock.claims import NEIGHBOURS, StartClaim
 from appliance.media.mp4.fmp4 import Mtxi
 from appliance.recordings.clocks.file_times import mtxi_of
-from appliance.recordings.segment_state import Seen, Segment
+from appliance.recordings.segment_state import GrowthTimes, Segment
 
 if TYPE_CHECKING:
     from appliance.recordings.channel.channel_index import Channel
@@ -23,9 +23,9 @@ def unread_beside(channel: Channel, segment: Segment) -> list[Segment]:
 
 
 def know_end_before(channel: Channel, segment: Segment) -> None:
-    """Tell a run known from an earlier life where its footage before this file ended.
+    """Set, for a run of an earlier process, where its footage before this file ended.
 
-    Media time may have leapt between the two while nobody looked.
+    Media time may have leapt between the two while no process observed it.
     """
     facts = segment.facts
     run = channel.clocks.runs.get(facts.run_id) if facts is not None else None
@@ -37,10 +37,10 @@ def know_end_before(channel: Channel, segment: Segment) -> None:
             run.publish(before.end_ns or before.base_ns)
 
 
-def with_begin(channel: Channel, segment: Segment, seen: Seen) -> Seen:
-    """Growth of a run that has no clock, with the time by which the segment's first byte had come.
+def with_begin(channel: Channel, segment: Segment, seen: GrowthTimes) -> GrowthTimes:
+    """Growth of a run that has no clock, with the time by which the segment's first byte had come:
 
-    The file before it in its run was last written then.
+    the last write to the file before it in its run.
     """
     mtxi, before = mtxi_of(segment), channel.near(segment, 1)[:1]
     if channel.clocks.of(segment) is not None or not mtxi or mtxi.number == 0 or not before:
@@ -49,23 +49,23 @@ def with_begin(channel: Channel, segment: Segment, seen: Seen) -> Seen:
     return replace(seen, begun_us=before[0].written_us) if is_before else seen
 
 
-def beside(channel: Channel, segment: Segment) -> list[StartClaim]:
-    """What the nearest files of a segment's run claim, as far as it is known."""
+def claims_beside(channel: Channel, segment: Segment) -> list[StartClaim]:
+    """Start times in the nearest files of a segment's run, as far as known."""
     assert segment.facts is not None
     run_id, ignored = segment.facts.run_id, channel.copies.ignored
     near = (mtxi_of(each) for each in channel.near(segment, NEIGHBOURS) if each.name not in ignored)
-    told = [one for one in near if one and one.stream_id.hex() == run_id]
-    return [StartClaim(one.dts_ns // 1000, one.ntp_ns // 1000) for one in told]
+    mtxis = [mtxi for mtxi in near if mtxi and mtxi.stream_id.hex() == run_id]
+    return [StartClaim(mtxi.dts_ns // 1000, mtxi.ntp_ns // 1000) for mtxi in mtxis]
 
 
 def following(channel: Channel, segment: Segment) -> Mtxi | None:
-    """What the segment that begins next says of its start."""
+    """The mtxi of the segment that begins next."""
     name = channel.name_after(segment)
     return (mtxi_of(channel.segments[name]) or None) if name is not None else None
 
 
 def lag_ms(channel: Channel) -> float | None:
-    """How far the newest segment's mtxi lies behind what was seen arriving; None: nothing to compare."""
+    """How far the newest segment's mtxi is behind its observed arrival; None: not comparable."""
     for segment in channel.newest_first()[:4]:
         clock, facts = channel.clock_of(segment), segment.facts
         if clock is None or facts is None or facts.ntp_us is None or not channel.clocks.is_live(segment):

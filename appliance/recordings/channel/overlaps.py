@@ -1,6 +1,6 @@
-"""When each run of a channel is shown where runs overlap: what media/index/overlap.py decides by.
+"""When each run of a channel is shown where runs overlap: the input of media/index/overlap.py.
 
-Owns: which segments decide, and their keys. Must not know: files; what is missing is loaded by walks.py.
+Owns: which segments are compared, and their keys. Must not know: files; missing keys are loaded by walks.py.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def windows(channel: Channel, segments: Sequence[Segment]) -> Mapping[str, Windo
 
 
 def sharing(channel: Channel, segments: Sequence[Segment]) -> list[Segment]:
-    """The segments that decide which run is shown; none where no run overlaps another."""
+    """The segments that determine which run is shown; none where no run overlaps another."""
     stretches = _stretches(channel, segments, with_keys=False)
     if not overlapping(stretches):
         return []
-    # with those that begin later, where the last of them is not over yet
+    # with those that begin later, where the last of them is not finished yet
     start_us, end_us = stretches[0].start_us, max(stretch.end_us for stretch in stretches)
     return channel.touching(start_us, end_us)
 
@@ -42,14 +42,14 @@ def keys_of(segment: Segment) -> Sequence[int]:
 
 
 def remember_keys(segment: Segment, keys: Sequence[Key], timescale: int) -> None:
-    """Keep the keys of a segment that shares its time with another run."""
+    """Store the keys of a segment that overlaps another run."""
     assert segment.facts is not None
     segment.keys_ns = _key_times(keys, segment.facts.base_ns, timescale)
 
 
 def _stretches(channel: Channel, segments: Sequence[Segment], *, with_keys: bool) -> list[Stretch]:
     """What is shown of the segments, in order."""
-    found = []
+    stretches = []
     for segment in segments:
         clock, facts = channel.clock_of(segment), segment.facts
         if clock is None or facts is None or facts.first_ns is None or facts.end_ns is None:
@@ -58,11 +58,11 @@ def _stretches(channel: Channel, segments: Sequence[Segment], *, with_keys: bool
         start_us, end_us = clock.wall_us(facts.first_ns), clock.wall_us(facts.end_ns)
         began_us = channel.clocks.began_us(facts.run_id)
         frame_us = (facts.frame_ns or facts.first_frame_ns) // 1000
-        found.append(Stretch(facts.run_id, began_us, start_us, end_us, clock, keys_ns, frame_us))
-    return found
+        stretches.append(Stretch(facts.run_id, began_us, start_us, end_us, clock, keys_ns, frame_us))
+    return stretches
 
 
 def _key_times(keys: Sequence[Key], base_ns: int, timescale: int) -> Sequence[int]:
-    """Media times of the keys at which a run may be entered in the middle of a clip, if there are such."""
+    """Media times of the keys at which a run may be entered in the middle of a clip."""
     clean = [key for key in keys if key.resets and not key.recovery] or keys
     return array("q", (base_ns + ticks_to_ns(key.pts, timescale) for key in clean))

@@ -1,4 +1,4 @@
-"""How often a channel's source changed: many changes a minute are two encoders that take it from each other.
+"""How often a channel's source changed: many changes a minute mean two encoders on one stream id.
 
 Owns: the counting. Must not know: where the times come from.
 """
@@ -14,8 +14,8 @@ MINUTE_US: Final = 60_000_000
 
 
 def run_changes(begun_us: Collection[int], now_us: int, *, is_on: bool) -> int:
-    """How often another run began within the last minute, those without a picture counted too. While nothing
-    is recorded: within the last minute that was, if that was less than a day ago.
+    """How often another run began within the last minute, including runs without a picture. While nothing is
+    recorded: within the last minute that was, if that was less than a day ago.
 
     `begun_us`: wall time at which each run was first seen.
     """

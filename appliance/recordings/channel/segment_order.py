@@ -1,6 +1,6 @@
-"""The segments of a channel by when they begin.
+"""The segments of a channel by start time.
 
-Owns: the sorted list and finding what lies around a span. Must not know: what a segment is.
+Owns: the sorted list and finding the segments around a span. Must not know: the content of a segment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Order:
         self._start_of: dict[str, int] = {}
 
     def place(self, name: str, start_us: int) -> None:
-        """Put a name in its place, or move it there."""
+        """Insert a name at its place, or move it there."""
         if self._start_of.get(name) != start_us:
             self.drop(name)
             insort(self._rows, (start_us, name))
@@ -65,7 +65,7 @@ class Order:
     ) -> list[str]:
         """Names that begin before `end_us` and reach into the span, and a neighbour on each side.
 
-        `longest_us`: no segment lasts longer. The neighbour before is one that `shows` something.
+        `longest_us`: no segment lasts longer. The neighbour before is one for which `shows` is True.
         """
         right = bisect_left(self._rows, (end_us, ""))
         left = bisect_left(self._rows, (start_us - longest_us, ""))

@@ -1,9 +1,9 @@
 """Whether a file that grows is being recorded now, and when its bytes were written in box time.
 
-Owns: the pace of arrivals of one run, the clock of the disk. Must not know: files, runs, who asks.
+Owns: the pace of arrivals of one run, the clock of the disk. Must not know: files, runs, callers.
 
 A recording grows by one second of media a second. A copy appears whole, or grows as fast as disk and network
-can. That difference is observed and holds whatever the times in the file, its name or its mtime say.
+allow. That difference is observed and does not depend on the times in the file, its name or its mtime.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-# The trailing window over which growth must keep step with real time. Parts of 0.2 s are judged after 1.5 s,
+# The window over which growth must match real time. Parts of 0.2 s are judged after 1.5 s, of 1 s after 3 s,
+# of 2 s after 4 s.
 # of 1 s after 3 s, of 2 s after 4 s.
 _WINDOW_US: Final = 1_500_000
 _STEPS: Final = 3
@@ -19,13 +20,13 @@ _LONG_WINDOW_US: Final = 3_000_000  # so long that fewer steps are enough
 _LONG_STEPS: Final = 2
 _KEEP_US: Final = 60_000_000  # three steps of the longest usual parts
 _KEEP: Final = 64
-_SLACK_US: Final = 150_000  # a look is up to 50 ms late, and a loaded machine more
+_SLACK_US: Final = 150_000  # a check is up to 50 ms late, and more on a loaded machine
 _SLACK_SHARE: Final = 10  # a tenth: no source clock is that far off, no copy that slow
-_TICK_US: Final = 20_000  # the kernel cuts mtimes to its tick: 10 ms at worst
+_TICK_US: Final = 20_000  # the kernel rounds mtimes to its tick: 10 ms at worst
 
 
-class Pace:
-    """Growth of one run: (box time written, media time reached) of each look that found something new."""
+class GrowthPace:
+    """Growth of one run: (box time written, media time reached) of each check that found new bytes."""
 
     def __init__(self) -> None:
         self._steps: deque[tuple[int, int]] = deque(maxlen=_KEEP)
@@ -37,7 +38,7 @@ class Pace:
             self._steps.popleft()
 
     def keeps_step(self) -> bool:
-        """Whether the newest step came no faster than it was filmed."""
+        """Whether the newest step came no faster than it was captured."""
         if len(self._steps) < 2:
             return False
         (before_us, media_us), (written_us, reached_us) = self._steps[-2], self._steps[-1]
@@ -45,7 +46,7 @@ class Pace:
         return reached_us - media_us <= took_us + took_us // _SLACK_SHARE + _TICK_US
 
     def is_real_time(self) -> bool:
-        """Whether the newest steps together are a recording being made."""
+        """Whether the newest steps together match a recording in real time."""
         if len(self._steps) <= _LONG_STEPS:
             return False
         steps = list(self._steps)
@@ -60,9 +61,9 @@ class Pace:
 
 
 class DiskClock:
-    """How far the clock that stamps files is ahead of box time; a NAS has one of its own.
+    """How far the clock that stamps files is ahead of box time; a NAS has its own clock.
 
-    Each growth seen between two looks bounds it: what was stamped `mtime` was written in between.
+    Each growth between two checks bounds it: bytes stamped `mtime` were written in between.
     """
 
     def __init__(self) -> None:
@@ -78,7 +79,7 @@ class DiskClock:
 
     @property
     def ahead_us(self) -> int:
-        """0 while it may be the box's own. Never too large: a part is seen late, never early."""
+        """0 while it may be the box's own clock. Never too large: a part is seen late, never early."""
         if self._least_us is None or self._least_us <= 0 <= self._most_us:
             return 0
         return self._least_us

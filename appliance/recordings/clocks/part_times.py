@@ -1,4 +1,4 @@
-"""Parts and holes of one file in media time of its run, as the run's clock takes them.
+"""Parts and holes of one file in media time of its run, as the run's clock needs them.
 
 Owns: those conversions. Must not know: clocks, when anything was written.
 """
@@ -23,7 +23,7 @@ def leaps_of(facts: SegmentFacts, known_ns: int | None) -> list[Leap]:
 
 
 def hole_ns(index: SegmentIndex) -> int:
-    """How far media time must go without a picture to have leapt."""
+    """How long media time must advance without a picture to count as a leap."""
     return HOLE_FRAMES * ticks_to_ns(index.cursor.pace.nominal, index.timescale)
 
 
@@ -34,7 +34,7 @@ def video_of(growth: Growth) -> list[tuple[Part, PartNote]]:
 
 
 def arrival_of(index: SegmentIndex, part: Part, note: PartNote) -> Arrival:
-    """What a run must know of a part; when it was written is not known here."""
+    """What a run's clock needs of a part; its write time is not known here."""
     leap = Leap(*map(index.run_ns, note.leap)) if note.leap is not None else None
     start_ns, end_ns = index.run_ns(part.video_pts_min), index.run_ns(note.reached)
     return Arrival(start_ns, end_ns, index.run_ns(part.video_end), None, leap)

@@ -1,7 +1,7 @@
-"""The clocks of a channel's runs: what time a frame was, from seeing it come or from what its file says.
+"""The clocks of a channel's runs: capture times of frames, from their arrival or from times in their files.
 
-Owns: the runs of one channel and their knots. Must not know: order, coverage, who asks. Touched on the trio
-thread alone, never waits, never reads a file.
+Owns: the runs of one channel and their knots. Must not know: order, coverage, callers. Used on the trio
+thread only, never waits, never reads a file.
 """
 
 from __future__ import annotations
@@ -17,34 +17,40 @@ from appliance.media.index.pace import PartNote
 from appliance.media.index.segment import SegmentFacts
 from appliance.media.index.view import Part
 from appliance.media.mp4.fmp4 import Mtxi
-from appliance.recordings.clocks.arrivals import Pace
-from appliance.recordings.clocks.file_times import TRUST_US, Told
+from appliance.recordings.clocks.arrivals import GrowthPace
+from appliance.recordings.clocks.file_times import TRUST_US, FileTimes
 from appliance.recordings.clocks.part_times import arrival_of, hole_ns, leaps_of, video_of
-from appliance.recordings.clocks.pending_parts import Held, claim, least_off_us, was_finished
-from appliance.recordings.clocks.placement import Correction, Word, corrected, knots_by_word
-from appliance.recordings.clocks.time_leaps import EARLY_US, Doubt, comes_early, leap_before, leaps_between
-from appliance.recordings.segment_state import Seen, Segment
+from appliance.recordings.clocks.pending_parts import PendingParts, claim, least_off_us, was_finished
+from appliance.recordings.clocks.placement import Correction, ImpliedTimes, corrected, knots_by_word
+from appliance.recordings.clocks.time_leaps import (
+    EARLY_US,
+    UncertainLeap,
+    comes_early,
+    leap_before,
+    leaps_between,
+)
+from appliance.recordings.segment_state import GrowthTimes, Segment
 
 
 @dataclass(slots=True)
 class Clocks:
     """By run id.
 
-    A run begins by its arrival when that is near what the file claims, or near what this recorder's clock was
-    last seen to make of it, or when the run grows in real time. Until one of it is known its parts are held:
-    they have no time. `conclude` ends that for a file that does not grow: its own word holds.
+    A run begins by its arrival when that is close to the time in the file, or to that time corrected by this
+    recorder's last known error, or when the run grows in real time. Until one of these is known its parts are
+    held, without times. `conclude` ends that for a file that does not grow: the file's own time is used.
     """
 
     runs: dict[str, Run] = field(default_factory=dict)
-    # How far the recordings' own times are ahead of box time, by run: only of recorders whose clock is wrong.
+    # How far the recordings' own times are ahead of box time, by run: only for recorders with a wrong clock.
     off_us: dict[str, int] = field(default_factory=dict)
-    newest_off_us: int = 0  # of the run that began last while we looked
+    newest_off_us: int = 0  # of the run that began last while this process observed it
     _unlogged: list[tuple[str, int]] = field(default_factory=list)
-    _is_live: dict[str, bool] = field(default_factory=dict)  # its parts are seen when they are written
-    _paces: dict[str, Pace] = field(default_factory=dict)
-    _held: dict[str, Held] = field(default_factory=dict)
+    _is_live: dict[str, bool] = field(default_factory=dict)  # its parts are observed when they are written
+    _paces: dict[str, GrowthPace] = field(default_factory=dict)
+    _held: dict[str, PendingParts] = field(default_factory=dict)
     _newly_observed: list[str] = field(default_factory=list)
-    _doubts: dict[str, Doubt] = field(default_factory=dict)
+    _doubts: dict[str, UncertainLeap] = field(default_factory=dict)
 
     def restore(
         self,
@@ -52,14 +58,14 @@ class Clocks:
         off_us: Mapping[str, int],
         observed: Collection[str] = (),
     ) -> None:
-        """Take the clocks of an earlier life; the last of `off_us` belongs to its newest run.
+        """Load the clocks stored by an earlier process; the last of `off_us` belongs to its newest run.
 
-        `observed` are runs whose parts it saw arriving.
+        `observed` are runs whose parts it observed.
         """
         for run_id, some in knots.items():
             rows = sorted(some)
             last, rows[-1] = rows[-1], with_an_end(rows[-1])
-            # the first release did not log which runs it observed: only a steered clock has such a rate
+            # the first release did not log which runs it observed: only a slewed clock has such a rate
             is_observed = run_id in observed or last != rows[-1]
             self.runs[run_id] = Run(run_id, rows, is_observed=is_observed)
         self.off_us = {run_id: off for run_id, off in off_us.items() if off}
@@ -76,42 +82,47 @@ class Clocks:
         return run if run is not None and run.has_clock else None
 
     def began_us(self, run_id: str) -> int:
-        """Wall time at which the run's clock begins; it never changes once the run is over."""
+        """Wall time at which the run's clock begins; it never changes once the run has ended."""
         first = self.runs[run_id].neighbours(-(1 << 62))[1]
         assert first is not None
         return first.wall_us
 
     def is_live(self, segment: Segment) -> bool:
-        """Whether the segment's parts are seen as they are written."""
+        """Whether the segment's parts are observed as they are written."""
         return segment.facts is not None and self._is_live.get(segment.facts.run_id, False)
 
     def is_held(self, segment: Segment) -> bool:
-        """Whether it is still open if the segment is being recorded: its frames have no time yet."""
-        held = self._held.get(segment.facts.run_id) if segment.facts is not None else None
-        return held is not None and held.newest == segment.name
+        """Whether it is undecided if the segment is being recorded: its frames have no time yet."""
+        pending = self._held.get(segment.facts.run_id) if segment.facts is not None else None
+        return pending is not None and pending.newest == segment.name
 
     def disk_agrees(self, segment: Segment) -> bool:
-        """Whether a held segment nobody saw being written was so last when it ends by its own word."""
-        held = self._held.get(segment.facts.run_id) if segment.facts is not None else None
-        if held is None or held.claimed_us is None or any(one.written_us for one in held.arrivals):
+        """Whether a held, unobserved segment was last written when it ends by its own time."""
+        pending = self._held.get(segment.facts.run_id) if segment.facts is not None else None
+        if (
+            pending is None
+            or pending.claimed_us is None
+            or any(arrival.written_us for arrival in pending.arrivals)
+        ):
             return False
-        length_us = (held.arrivals[-1].shown_ns - held.arrivals[0].start_ns) // 1000
-        return abs(held.claimed_us + length_us - segment.written_us) <= TRUST_US
+        length_us = (pending.arrivals[-1].shown_ns - pending.arrivals[0].start_ns) // 1000
+        return abs(pending.claimed_us + length_us - segment.written_us) <= TRUST_US
 
     def forget(self, run_id: str) -> None:
         for known in (self.runs, self.off_us, self._is_live, self._paces, self._held, self._doubts):
             known.pop(run_id, None)
 
     def take_offs(self) -> list[tuple[str, int]]:
-        """(run, off_us) found since the last call, for the log; 0 where a recorder's clock is right again."""
+        """(run, off_us) found since the last call, for the log; 0 where a recorder's clock is correct
+        again."""
         taken, self._unlogged = self._unlogged, []
         return taken
 
-    def defers(self, segment: Segment, growth: Growth, seen: Seen) -> bool:
-        """Whether these parts should wait for the next ones before they are given times.
+    def defers(self, segment: Segment, growth: Growth, seen: GrowthTimes) -> bool:
+        """Whether these parts should wait for the next ones before they get times.
 
-        Where media time leaps and the part beyond comes when its media time says, frames were lost, or that
-        part alone was late: a burst or not, the next arrivals tell.
+        Where media time leaps and the part beyond arrives at its media time, either frames were lost, or only
+        that part was late: the next arrivals decide.
         """
         if seen.written_us is None or not growth.parts:
             return False
@@ -129,12 +140,13 @@ class Clocks:
             leap = leap_before(run, grown, arrivals)
             if leap is None:
                 return False
-            doubt = self._doubts[run.run_id] = Doubt((leap.before_ns + leap.floor_ns) // 2)
+            doubt = self._doubts[run.run_id] = UncertainLeap((leap.before_ns + leap.floor_ns) // 2)
         doubt.see(arrivals[-1].end_ns, seen.written_us)
         return not doubt.is_over()
 
     def _goes_on(self, run: Run, index: SegmentIndex, video: Sequence[tuple[Part, PartNote]]) -> bool:
-        """Whether the parts of a live run follow what was given out of it, with no leap in or before them."""
+        """Whether the parts of a live run continue what was published of it, with no leap in or before
+        them."""
         shown_ns = run.published_ns
         if shown_ns is None or run.run_id in self._doubts or not self._is_live.get(run.run_id):
             return False
@@ -143,7 +155,7 @@ class Clocks:
         return index.run_ns(video[0][0].video_pts_min) - shown_ns <= hole_ns(index)
 
     def ends_early(self, segment: Segment, index: SegmentIndex) -> bool:
-        """Whether a file nobody saw being written ends later by its run's clock than it was written."""
+        """Whether an unobserved file ends later by its run's clock than it was written."""
         run = self.runs.get(index.run_id)
         if run is None or not run.is_observed or not run.has_clock or index.end is None:
             return False
@@ -151,35 +163,35 @@ class Clocks:
         return run.clock().wall_us(end_ns) - segment.written_us >= EARLY_US
 
     def has_nothing_beyond(self, segment: Segment) -> bool:
-        """Whether all that tells of a leap is a picture decoded ahead: what is beyond has not come yet."""
+        """Whether the only sign of a leap is a picture decoded ahead: what is beyond has not come yet."""
         run_id = segment.index.run_id if segment.index is not None else ""
         return run_id in self._doubts and not self._doubts[run_id].looks
 
     def end_doubt(self, run_id: str) -> None:
-        """What was deferred of the run has been taken in."""
+        """The deferred parts of the run have been processed."""
         self._doubts.pop(run_id, None)
 
     def observe(
-        self, segment: Segment, index: SegmentIndex, video: Sequence[tuple[Part, PartNote]], seen: Seen
+        self, segment: Segment, index: SegmentIndex, video: Sequence[tuple[Part, PartNote]], seen: GrowthTimes
     ) -> list[Knot]:
-        """Take in parts as they come; returns the knots made."""
+        """Process parts as they arrive; returns the knots made."""
         run = self._run(index.run_id)
         arrivals = [arrival_of(index, part, note) for part, note in video]
         arrivals[-1] = arrivals[-1]._replace(written_us=seen.written_us)
         if seen.written_us is not None and not self._is_live.get(run.run_id):
-            self._paces.setdefault(run.run_id, Pace()).add(seen.written_us, arrivals[-1].end_ns // 1000)
+            self._paces.setdefault(run.run_id, GrowthPace()).add(seen.written_us, arrivals[-1].end_ns // 1000)
         if run.has_clock:
             is_live = self._is_live.get(run.run_id)
             made = [] if is_live else self._unseen_leap(segment, run, index, arrivals)
             return made + self._take_in(run, index, arrivals, self._doubts.get(run.run_id))
-        held = self._held.get(run.run_id)
-        if held is None:
-            held = self._held[run.run_id] = claim(segment, index, arrivals[0], seen)
-        held.arrivals += arrivals
-        held.newest = segment.name
+        pending = self._held.get(run.run_id)
+        if pending is None:
+            pending = self._held[run.run_id] = claim(segment, index, arrivals[0], seen)
+        pending.arrivals += arrivals
+        pending.newest = segment.name
         pace = self._paces.get(run.run_id)
         may_be_burst = seen.may_be_burst and (pace is None or not pace.keeps_step())
-        return [] if may_be_burst else self._begin_with(run, index, held)
+        return [] if may_be_burst else self._begin_with(run, index, pending)
 
     def _run(self, run_id: str) -> Run:
         run = self.runs.get(run_id)
@@ -188,54 +200,54 @@ class Clocks:
         return run
 
     def settle(self, segment: Segment) -> list[Knot]:
-        """Nothing more came for a part's length: the run does not begin with a burst, or that is over."""
+        """No more parts for a part's length: the run does not begin with a burst, or the burst has ended."""
         assert segment.index is not None
         run_id = segment.index.run_id
         return self._begin_with(self.runs[run_id], segment.index, self._held[run_id])
 
-    def _begin_with(self, run: Run, index: SegmentIndex, held: Held) -> list[Knot]:
-        """Begin the run by what is held of it, unless it may still be a copy."""
-        knots = self._begin(run.run_id, held, was_finished(index))
+    def _begin_with(self, run: Run, index: SegmentIndex, pending: PendingParts) -> list[Knot]:
+        """Begin the run with its held parts, unless it may still be a copy."""
+        knots = self._begin(run.run_id, pending, was_finished(index))
         if not knots:
             return []
         del self._held[run.run_id]
         made = run.anchor(knots)
-        run.suppose(knots[-1].media_ns, max(knots[-1].media_ns, held.arrivals[-1].end_ns))
-        return made + self._take_in(run, index, held.arrivals)
+        run.suppose(knots[-1].media_ns, max(knots[-1].media_ns, pending.arrivals[-1].end_ns))
+        return made + self._take_in(run, index, pending.arrivals)
 
     def conclude(
         self, segment: Segment, following: Mtxi | None = None, beside: Sequence[StartClaim] = ()
     ) -> list[Knot]:
-        """The segment was not seen growing in real time: what is held of its run is when the file says.
+        """The segment did not grow in real time: the held parts of its run get the file's own times.
 
         `following` and `beside` as in `anchor`.
         """
         index = segment.index
-        held = self._held.get(index.run_id) if index is not None else None
-        if index is None or held is None:
+        pending = self._held.get(index.run_id) if index is not None else None
+        if index is None or pending is None:
             return []
         run = self.runs[index.run_id]
-        if made := self._begin_with(run, index, held):
+        if made := self._begin_with(run, index, pending):
             return made
         del self._held[run.run_id]
-        first, last, leaps = held.arrivals[0], held.arrivals[-1], leaps_between(held.arrivals)
+        first, last, leaps = pending.arrivals[0], pending.arrivals[-1], leaps_between(pending.arrivals)
         begin_us = segment.written_us - (last.shown_ns - first.start_ns) // 1000
-        told = Told(StartClaim(first.start_ns // 1000, begin_us), beside, following, segment.written_us)
+        times = FileTimes(StartClaim(first.start_ns // 1000, begin_us), beside, following, segment.written_us)
         off_us = 0
-        if held.claimed_us is not None:
-            told = replace(told, own=told.own._replace(wall_us=held.claimed_us))
-            begin_us = told.begin_us(last.shown_ns, [(leap.before_ns, leap.floor_ns) for leap in leaps])
+        if pending.claimed_us is not None:
+            times = replace(times, own=times.own._replace(wall_us=pending.claimed_us))
+            begin_us = times.begin_us(last.shown_ns, [(leap.before_ns, leap.floor_ns) for leap in leaps])
             end_us = begin_us + (last.shown_ns - first.start_ns) // 1000
             off_us = self._off_of(run.run_id, end_us, segment.written_us)
             begin_us -= off_us
-        latest_us, is_bound = told.latest_us(run.run_id, off_us)
+        latest_us, is_bound = times.latest_us(run.run_id, off_us)
         latest = (last.end_ns, latest_us)
         made = run.anchor(anchored(first.start_ns, begin_us, leaps=leaps, last=latest, is_bound=is_bound))
-        arrivals = [arrival._replace(written_us=None) for arrival in held.arrivals]
+        arrivals = [arrival._replace(written_us=None) for arrival in pending.arrivals]
         return made + self._take_in(run, index, arrivals)
 
     def _take_in(
-        self, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival], doubt: Doubt | None = None
+        self, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival], doubt: UncertainLeap | None = None
     ) -> list[Knot]:
         made: list[Knot] = []
         was_observed = run.is_observed
@@ -253,7 +265,7 @@ class Clocks:
     def _unseen_leap(
         self, segment: Segment, run: Run, index: SegmentIndex, arrivals: Sequence[Arrival]
     ) -> list[Knot]:
-        """Squeeze what media time leapt while nobody looked, by when the file was last written."""
+        """Remove a leap of media time that was not observed, by the file's last write."""
         written_us = arrivals[-1].written_us
         last = (arrivals[-1].end_ns, segment.written_us if written_us is None else written_us)
         tail, _ = run.neighbours(1 << 62)
@@ -267,8 +279,8 @@ class Clocks:
     def _trusts(self, run: Run, arrival: Arrival, is_copy: bool) -> bool:
         """Whether arrivals of a run that has a clock are recordings.
 
-        The first arrival tells when it is near the clock. Else growth in real time does, unless the times
-        published are ahead of it: they must not go back.
+        The first arrival decides when it is close to the clock. Else growth in real time does, unless
+        published times are ahead of it: they must not go back.
         """
         if arrival.written_us is None:
             return False
@@ -284,19 +296,19 @@ class Clocks:
             self._paces.pop(run.run_id, None)
         return is_live
 
-    def _begin(self, run_id: str, held: Held, is_copy: bool) -> list[Knot]:
-        """The first knots of a run by its arrival; none while it may as well be a copy, or `is_copy`."""
-        seen = [arrival for arrival in held.arrivals if arrival.written_us is not None]
+    def _begin(self, run_id: str, pending: PendingParts, is_copy: bool) -> list[Knot]:
+        """The first knots of a run by its arrival; none while it may still be a copy, or `is_copy`."""
+        seen = [arrival for arrival in pending.arrivals if arrival.written_us is not None]
         if not seen:
             return []
-        start_ns = held.arrivals[0].start_ns
-        late_us = held.offset_us()
+        start_ns = pending.arrivals[0].start_ns
+        late_us = pending.offset_us()
         begin_us = start_ns // 1000 + late_us
-        claimed_us, leaps = held.claimed_us, leaps_between(held.arrivals)
+        claimed_us, leaps = pending.claimed_us, leaps_between(pending.arrivals)
         if claimed_us is not None and is_leapt(leaps, claimed_us - begin_us):
-            self._is_live[run_id] = True  # it ends when it came, and begins when it says
+            self._is_live[run_id] = True  # it ended when it arrived, and begins at its own time
             return anchored(start_ns, claimed_us, leaps=leaps, last=(0, late_us))
-        # a run that begins with a camera's buffer is claimed to begin when it came, not when it was filmed
+        # a run that begins with a camera's buffer has the start of its arrival, not of its capture
         burst_us = (seen[0].written_us or 0) - seen[0].end_ns // 1000 - late_us
         offs = () if claimed_us is None else (least_off_us(claimed_us - begin_us, burst_us),)
         is_near = any(abs(off) <= TRUST_US or abs(off - self.newest_off_us) <= TRUST_US for off in offs)
@@ -305,7 +317,7 @@ class Clocks:
         self._is_live[run_id] = True
         for off in offs:
             self._note_off(run_id, 0 if abs(off) <= TRUST_US else off)
-        return [Knot(start_ns, begin_us - held.late_us(begin_us), PPB)]
+        return [Knot(start_ns, begin_us - pending.late_us(begin_us), PPB)]
 
     def _note_off(self, run_id: str, off_us: int) -> None:
         if off_us:
@@ -315,9 +327,9 @@ class Clocks:
         self.newest_off_us = off_us
 
     def _off_of(self, run_id: str, end_us: int, written_us: int) -> int:
-        """By how much a file's own times are ahead, which end at `end_us` by its word.
+        """By how much a file's own times are ahead; it ends at `end_us` by them.
 
-        Of another run the recorder's error is believed when the disk confirms it: the file was last written
+        For another run the recorder's error is applied when the disk confirms it: the file was last written
         when it ends.
         """
         if run_id in self.off_us:
@@ -333,30 +345,32 @@ class Clocks:
         following: Mtxi | None,
         beside: Sequence[StartClaim] = (),
     ) -> list[Knot]:
-        """Give a file nobody saw being written its times, unless it has them. `following`: as in `walked`.
+        """Give an unobserved file its times, unless it has them. `following`: as in `walked`.
 
-        `beside`: what the nearest files of its run claim.
+        `beside`: start times in the nearest files of its run.
         """
         assert facts.first_ns is not None and facts.end_ns is not None
         run = self._run(facts.run_id)
         if segment.is_published and run.has_clock:
             return self._leapt_since(segment, facts, run)
         segment.is_published = True
-        word = Word(wall_us, following, beside)
-        # at the first frame, not at the segment's start: the one before may still be shown there
+        word = ImpliedTimes(wall_us, following, beside)
+        # at the first frame, not at the segment's start: the segment before may still be shown there
         knots = knots_by_word(segment, facts, run, word, run.neighbours(facts.first_ns), self._off_of)
         run.publish(facts.end_ns)
         return run.anchor(knots)
 
-    def correct(self, segment: Segment, facts: SegmentFacts, before: Word, now: Word) -> Correction | None:
-        """Place a file nobody saw being written anew, if what is said of it `now` shows it to stand wrong."""
+    def correct(
+        self, segment: Segment, facts: SegmentFacts, before: ImpliedTimes, now: ImpliedTimes
+    ) -> Correction | None:
+        """Place an unobserved file anew, if its times `now` show that it is placed wrong."""
         run = self.runs.get(facts.run_id)
         if run is None or not run.has_clock or run.is_observed or run.run_id in self._held:
             return None
         return corrected(run, segment, facts, (before, now), self._off_of)
 
     def _leapt_since(self, segment: Segment, facts: SegmentFacts, run: Run) -> list[Knot]:
-        """Squeeze a leap in the part of a file that came after the box had last published of it."""
+        """Remove a leap in the part of a file that was written after this box last published from it."""
         assert facts.end_ns is not None
         tail, knot = run.neighbours(facts.end_ns)
         leaps = [

@@ -1,6 +1,7 @@
-"""Parts beyond a leap of media time: what their arrivals say of it.
+"""Parts beyond a leap of media time, judged by their arrivals.
 
-Owns: when enough has come to judge a leap, what may be one. Must not know: knots, what a file holds.
+Owns: when enough parts have come to judge a leap, and what may be one. Must not know: knots, the content of a
+file.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ _BETTER_US: Final = 5_000
 
 
 @dataclass(slots=True)
-class Doubt:
-    """Parts beyond a leap of media time around `leap_ns`, as they come: (media time reached, written)."""
+class UncertainLeap:
+    """Parts beyond a leap of media time around `leap_ns`, as they arrive: (media time reached, written)."""
 
     leap_ns: int
     looks: list[tuple[int, int]] = field(default_factory=list)
     waited: int = 0
 
     def see(self, reached_ns: int, written_us: int) -> None:
-        """One more look found something."""
+        """Record one more check with new bytes."""
         self.waited += 1
         if reached_ns > self.leap_ns:
             self.looks.append((reached_ns, written_us))
 
     def is_over(self) -> bool:
-        """Enough came, and the newest was no better: a burst after a stall has ended."""
+        """Enough parts came, and the newest was no less late: a burst after a stall has ended."""
         if len(self.looks) < _LOOKS_NEEDED:
             return self.waited >= _LOOKS_MOST
         *older, newest = (written_us - reached_ns // 1000 for reached_ns, written_us in self.looks)
@@ -44,7 +45,7 @@ class Doubt:
         return is_long and (newest > min(older) - _BETTER_US or self.waited >= _LOOKS_MOST)
 
     def timed(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
-        """The arrivals with what is known of each; a leap is judged by the best one beyond it."""
+        """The arrivals with their known times; a leap is judged by the least late one beyond it."""
         if not self.looks:
             return list(arrivals)
         written = dict(self.looks)
@@ -61,13 +62,13 @@ class Doubt:
 
 
 def leaps_between(arrivals: Sequence[Arrival]) -> list[Leap]:
-    """The leaps of media time between parts, each as the last part told it."""
-    told = [(each.leap, number) for number, each in enumerate(arrivals) if each.leap is not None]
-    return list({_surest(leap, arrivals[number:]): None for leap, number in told})
+    """The leaps of media time between parts, each as the last part shows it."""
+    numbered_leaps = [(each.leap, number) for number, each in enumerate(arrivals) if each.leap is not None]
+    return list({_surest(leap, arrivals[number:]): None for leap, number in numbered_leaps})
 
 
 def _surest(leap: Leap, arrivals: Sequence[Arrival]) -> Leap:
-    """What later parts say of the same leap: by then no frame can come inside."""
+    """The same leap as later parts show it: by then no frame can come inside."""
     same = [
         each.leap
         for each in arrivals
@@ -87,9 +88,9 @@ def leap_before(run: Run, index: SegmentIndex, arrivals: Sequence[Arrival]) -> L
 
 
 def comes_early(segment: Segment, run: Run, end_ns: int, written_us: int) -> bool:
-    """Whether a file of an observed run comes earlier than can be, so that media time leapt before it.
+    """Whether a file of an observed run arrives earlier than possible, so that media time leapt before it.
 
-    Where, the files of the time when nobody looked will tell: they are being walked.
+    Where is decided by the files written while no process observed them, which are being walked.
     """
     is_new = segment.index is None or segment.index.end is None
     if not is_new or segment.is_published or not run.is_observed:

@@ -1,7 +1,7 @@
 """The index on disk: `index_dir/<channel>/log` and one table per closed segment beside it.
 
 Owns: writing and reading those files. All of it blocks: run it in a thread. Must not know: the recordings,
-what the bytes mean (media/index/table.py). What is bad is left out and built again; only a disk that
+the meaning of the bytes (media/index/table.py). Damaged content is left out and built again; only a disk that
 cannot be written raises, and then only OSError.
 """
 
@@ -20,7 +20,7 @@ from appliance.media.index.table import ChannelLog
 from appliance.media.index.view import Key, Part
 from appliance.recordings.clocks.placement import Correction
 
-_COMPACT_LINES = 1000  # a log with this many dead lines, and more dead than living, is written anew
+_COMPACT_LINES = 1000  # a log with this many obsolete lines, and more obsolete than valid ones, is rewritten
 _OUTAGES_KEPT = 10_000
 _MAX_LOG_BYTES = 1 << 30
 _MAX_TABLE_BYTES = 1 << 28
@@ -32,27 +32,27 @@ class ChannelCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._log = folder / "log"
-        self._is_torn = False  # the last append was cut short: the next one starts on a new line
+        self._is_torn = False  # the last append was incomplete: the next one starts on a new line
 
     def load(self) -> ChannelLog:
-        """What the log says; an empty log when there is none or it cannot be read."""
+        """The content of the log; an empty log when there is none or it cannot be read."""
         try:
             if self._log.stat().st_size > _MAX_LOG_BYTES:
-                return ChannelLog(bad_lines=1)  # no honest log is: start a new one
+                return ChannelLog(bad_lines=1)  # no valid log is that large: start a new one
             return table.read_log(self._log.read_bytes())
-        except OSError:  # not there yet, or a disk with bad sectors: no reason to write over it
+        except OSError:  # not there yet, or a disk with bad sectors, which is no reason to overwrite it
             return ChannelLog()
 
     def tidy(self, log: ChannelLog, names: Container[str]) -> None:
-        """Write the log anew with what it says of `names`, when that saves much or it is torn."""
+        """Rewrite the log with only what concerns `names`, when that saves much or it is damaged."""
         if not log.is_torn and not log.bad_lines and log.stale < max(_COMPACT_LINES, log.lines // 2):
             return
-        facts = [one for name, one in log.facts.items() if name in names]
+        facts = [each for name, each in log.facts.items() if name in names]
         published = [name for name in log.published if name in names and name not in log.facts]
-        # a segment that was growing has no facts yet: its run is not known here, so no run can be dropped
-        runs = set(log.knots) if published else {one.run_id for one in facts}
+        # a segment that was growing has no facts yet: its run is unknown here, so no run can be dropped
+        runs = set(log.knots) if published else {each.run_id for each in facts}
         knots = ((run, knot) for run in runs for knot in log.knots.get(run, ()))
-        newest = next(reversed(log.off_us), None)  # tells how the recorder's clock was at last
+        newest = next(reversed(log.off_us), None)  # the recorder's clock error at last
         offs = ((run, off) for run, off in log.off_us.items() if run in runs or run == newest)
         observed = sorted(log.observed.intersection(runs))
         outages = sorted(log.outages)[-_OUTAGES_KEPT:]
@@ -61,7 +61,7 @@ class ChannelCache:
         self._replace(self._log, packed)
 
     def append(self, lines: bytes) -> None:
-        """Add lines to the log: they survive a kill when this returns, a power cut after `sync`."""
+        """Append lines to the log: they survive a kill when this returns, a power cut after `sync`."""
         self._folder.mkdir(parents=True, exist_ok=True)
         fd = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -85,12 +85,12 @@ class ChannelCache:
             os.close(fd)
 
     def save_table(self, facts: SegmentFacts, parts: list[Part], keys: list[Key]) -> None:
-        """Keep a closed segment's parts and keys. Not synced: it can be built again."""
+        """Store a closed segment's parts and keys. Not synced: it can be built again."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._replace(self._table(facts.name), table.pack_table(facts, parts, keys))
 
     def load_table(self, facts: SegmentFacts) -> tuple[PartColumns, KeyColumns] | None:
-        """The table of the segment as `facts` describe it; None: there is none that can be trusted."""
+        """The table of the segment with these `facts`; None: there is no valid one."""
         try:
             path = self._table(facts.name)
             if path.stat().st_size > _MAX_TABLE_BYTES:
@@ -100,7 +100,7 @@ class ChannelCache:
             return None
 
     def forget(self, names: Iterable[str]) -> None:
-        """These segments are gone from the disk."""
+        """These segments were deleted from the disk."""
         lines = []
         for name in names:
             lines.append(table.forget_line(name))
@@ -124,8 +124,9 @@ def lines_of(run_id: str, knots: Iterable[Knot]) -> bytes:
 
 
 def corrected_lines(corrections: Iterable[Correction]) -> bytes:
-    """Log lines of files placed anew."""
+    """Log lines of files that were moved."""
     return b"".join(
-        table.placed_anew_line(one.run_id, one.first_ns, one.end_ns) + lines_of(one.run_id, one.knots)
-        for one in corrections
+        table.placed_anew_line(correction.run_id, correction.first_ns, correction.end_ns)
+        + lines_of(correction.run_id, correction.knots)
+        for correction in corrections
     )

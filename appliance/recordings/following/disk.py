@@ -1,7 +1,7 @@
-"""The blocking half of following: what a thread does for the index, values in and values out.
+"""The blocking half of following: what threads do for the index, values in and values out.
 
-Owns: listing a channel's directory, one look at a file, walking an old file. Must not know: the loop, state.
-A thread never touches the index itself: it is given a cursor and gives back what it found.
+Owns: listing a channel's directory, checking a file once, walking an old file. Must not know: the loop,
+state. A thread never touches the index itself: it gets a cursor and returns its findings.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from appliance.recordings.following.cache import ChannelCache
 from appliance.recordings.following.paths import CHANNEL_ID, open_channel, open_recording
 
 _OF_THE_DISK = frozenset({"lost+found", "system volume information", "recycler"})
-_INIT_BYTES = 8192  # an honest one has 1 to 2 kB
-_HEAD_BYTES = 512  # of the first part: sizes of its samples, which differ where pictures do
+_INIT_BYTES = 8192  # a normal one has 1 to 2 kB
+_HEAD_BYTES = 512  # of the first part: sizes of its samples, which differ between recordings
 _MVHD_BYTES = 32  # up to its duration, the one field that recorders rewrite
-WALK_PARTS = 100  # of an old file at a time: 10 ms of Python, so that live channels do not wait
+WALK_PARTS = 100  # parts of an old file at a time: 10 ms of Python, so that live channels do not wait
 
 
-class Found(NamedTuple):
+class ListedFile(NamedTuple):
     """One file of a channel: size in bytes and time of its last change, ns of the disk's clock.
 
-    `inode` tells a file from another that was put in its place.
+    `inode` distinguishes a file from another with the same name.
     """
 
     bytes: int
@@ -41,31 +41,31 @@ class Found(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """A channel's files, and the device they are on (None: recordings_dir is not there).
+    """A channel's files, and the device they are on (None: recordings_dir does not exist).
 
-    `disk`: what the file system calls itself, which outlives a start of the machine where a device number may
-    not.
+    `disk`: the file system's id, which survives a reboot where a device number may not.
     """
 
-    files: dict[str, Found]
+    files: dict[str, ListedFile]
     device: int | None
     disk: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One look at a growing file. `head` are bytes that no recorder changes: others mean another file."""
+class FileCheck:
+    """The result of checking a growing file. `head` are bytes that no recorder changes: others mean another
+    file."""
 
     growth: Growth
     is_closed: bool
     head: bytes = b""
 
 
-def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, Found]) -> Listing:
-    """Every segment of the channel. Files in `known` are taken as they are there: only new ones are asked.
+def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, ListedFile]) -> Listing:
+    """Every segment of the channel. Entries of `known` are reused as they are: only new files are read.
 
-    No directory yet is no file. Raises FileNotFoundError when recordings_dir is not there although something
-    is known, and other OSErrors of the disk.
+    A missing channel directory means no files. Raises FileNotFoundError when recordings_dir does not exist
+    although some files are known, and other OSErrors of the disk.
     """
     try:
         device = os.stat(recordings_dir).st_dev
@@ -74,7 +74,7 @@ def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, Foun
         if not known:
             return Listing({}, None)
         raise
-    found: dict[str, Found] = {}
+    files: dict[str, ListedFile] = {}
     try:
         with open_channel(recordings_dir, channel_id) as directory, os.scandir(directory) as entries:
             device = os.fstat(directory).st_dev  # a channel's folder may be a mount of its own
@@ -82,19 +82,19 @@ def list_channel(recordings_dir: Path, channel_id: str, known: Mapping[str, Foun
             for entry in entries:
                 if not is_segment_name(entry.name):
                     continue
-                one = known[entry.name] if entry.name in known else _stat(entry)
-                if one is not None:
-                    found[entry.name] = one
+                file = known[entry.name] if entry.name in known else _stat(entry)
+                if file is not None:
+                    files[entry.name] = file
     except FileNotFoundError:
-        found = {}
-    return Listing(found, device, disk)
+        files = {}
+    return Listing(files, device, disk)
 
 
 def absent_at_start(known: Iterable[str], disks: Mapping[str, str], now: Listing) -> frozenset[str]:
-    """Of the recordings known from an earlier life those whose disk is not there now.
+    """The recordings known from an earlier process whose disk is not there now.
 
-    What is missing from the disk it was on has been deleted. A disk is known by its name (`disks`, by
-    recording) or by any recording that is there; one of which neither is known is away, not emptied.
+    A file that is missing from the disk it was on has been deleted. A disk is identified by its id (`disks`,
+    by recording) or by any recording on it; a disk without either is away, not emptied.
     """
     groups: dict[str | None, set[str]] = {}
     for name in known:
@@ -108,43 +108,44 @@ def absent_at_start(known: Iterable[str], disks: Mapping[str, str], now: Listing
 
 
 def is_other_disk(known: Collection[str], before: int | None, now: Listing) -> bool:
-    """Whether a listing shows another disk, or a mount point without one, instead of files that were deleted.
+    """Whether a listing shows another disk, or a mount point without one, instead of deleted files.
 
-    Device numbers change when the same disk is mounted again, so a known file is what makes a disk known.
-    `before`: the device on which `known` were seen; None: they were seen in an earlier life of the daemon.
+    Device numbers change when the same disk is mounted again, so a known file identifies a disk. `before`:
+    the device on which `known` were; None: they were seen by an earlier process.
     """
     if not known or any(name in now.files for name in known):
         return False
     return before is None or now.device != before
 
 
-def _stat(entry: os.DirEntry[str]) -> Found | None:
+def _stat(entry: os.DirEntry[str]) -> ListedFile | None:
     try:
         if not entry.is_file(follow_symlinks=False):
             return None
         status = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:  # deleted while we looked
+    except FileNotFoundError:  # deleted meanwhile
         return None
     return found_of(status)
 
 
-def found_of(status: os.stat_result) -> Found:
-    return Found(status.st_size, status.st_mtime_ns, status.st_ino)
+def found_of(status: os.stat_result) -> ListedFile:
+    return ListedFile(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def list_folders(recordings_dir: Path) -> tuple[str, ...]:
-    """Directories under recordings_dir that could be a channel's or are nobody's. Raises OSError."""
+    """Directories under recordings_dir that may belong to a channel, or to none. Raises OSError."""
     try:
         with os.scandir(recordings_dir) as entries:
             return tuple(
-                sorted(one.name for one in entries if one.is_dir() and not _is_of_the_disk(one.name))
+                sorted(entry.name for entry in entries if entry.is_dir() and not _is_of_the_disk(entry.name))
             )
     except FileNotFoundError:
         return ()
 
 
 def _is_of_the_disk(name: str) -> bool:
-    """Folders that file systems, NAS boxes and desktops make at the top of a disk: nobody can remove them."""
+    """Folders that file systems, NAS boxes and desktops create at the top of a disk and that cannot be
+    removed."""
     return name.startswith((".", "@", "#", "$")) or name.lower() in _OF_THE_DISK
 
 
@@ -152,15 +153,15 @@ def is_channel_name(folder: str) -> bool:
     return CHANNEL_ID.fullmatch(folder) is not None
 
 
-def look(fd: int, cursor: ScanCursor, size: int, *, ask_closed: bool, look_inside: bool = False) -> Look:
+def look(fd: int, cursor: ScanCursor, size: int, *, ask_closed: bool, look_inside: bool = False) -> FileCheck:
     """What has been added to an open file. Raises OSError."""
     growth = _scan(cursor, fd, size, look_inside=look_inside)
     init = growth.cursor.init
     head = _head(fd, init) if init is not None and growth.cursor.parts else b""
-    is_whole = growth.cursor.position == size  # else it is a copy that is still coming
+    is_whole = growth.cursor.position == size  # else it is a copy that is still being written
     is_closed = ask_closed and not growth.more and is_whole and init is not None and was_closed(fd, init)
-    # what came after `size` was asked was written before the file was closed
-    return Look(growth, is_closed and os.fstat(fd).st_size == size, head)
+    # bytes that came after `size` was read were written before the file was closed
+    return FileCheck(growth, is_closed and os.fstat(fd).st_size == size, head)
 
 
 def _head(fd: int, init: Init) -> bytes:
@@ -172,7 +173,7 @@ def _head(fd: int, init: Init) -> bytes:
 
 
 def walk_step(recordings_dir: Path, path: str, cursor: ScanCursor, look_inside: bool = False) -> Growth:
-    """The next stretch of an old file. Raises OSError when the disk refuses: nothing is known of the file."""
+    """The next stretch of an old file. Raises OSError on a disk error, which says nothing about the file."""
     try:
         fd = open_recording(recordings_dir, path)
     except FileNotFoundError as error:
@@ -184,7 +185,7 @@ def walk_step(recordings_dir: Path, path: str, cursor: ScanCursor, look_inside: 
 
 
 def given_up(cursor: ScanCursor, error: OSError) -> Growth:
-    """A file that cannot be read is damaged, with the reason."""
+    """A file that cannot be read counts as damaged, with the reason."""
     return Growth(cursor._replace(damage=error.strerror or str(error)))
 
 
@@ -201,7 +202,7 @@ def _scan(
 
 
 def _up_to_a_hole(cursor: ScanCursor, fd: int, size: int, growth: Growth) -> Growth:
-    """What lies before bytes that a power cut has taken; the rest of the file is damaged."""
+    """The content before bytes that a power cut destroyed; the rest of the file is damaged."""
     init = growth.cursor.init
     if init is None or (init.audio is not None and init.audio.codec in PLAIN_SOUND):
         return growth
@@ -214,7 +215,7 @@ def _up_to_a_hole(cursor: ScanCursor, fd: int, size: int, growth: Growth) -> Gro
 
 
 def read_init(recordings_dir: Path, path: str) -> Init | None:
-    """The init of a file; None when it has none that can be read."""
+    """The init of a file; None when it has no readable one."""
     try:
         fd = open_recording(recordings_dir, path)
     except OSError:
@@ -235,21 +236,21 @@ def read_init(recordings_dir: Path, path: str) -> Init | None:
 def load_parts(
     recordings_dir: Path, path: str, cache: ChannelCache, facts: SegmentFacts
 ) -> tuple[Init, PartColumns, KeyColumns] | None:
-    """Init, parts and keys of a closed segment from its table; None when table or file are not what
-    `facts` say."""
+    """Init, parts and keys of a closed segment from its table; None when table or file do not match
+    `facts`."""
     init = read_init(recordings_dir, path)
     if init is None or init.stsd_id != facts.stsd_id:
         return None
     mtxi = init.mtxi
-    told = (mtxi.stream_id.hex(), mtxi.number, mtxi.dts_ns) if mtxi is not None else (facts.run_id, None, 0)
-    if told != (facts.run_id, facts.number, facts.base_ns):
+    run = (mtxi.stream_id.hex(), mtxi.number, mtxi.dts_ns) if mtxi is not None else (facts.run_id, None, 0)
+    if run != (facts.run_id, facts.number, facts.base_ns):
         return None
     table = cache.load_table(facts)
     return (init, *table) if table is not None else None
 
 
 def finish(fd: int, cache: ChannelCache, facts: SegmentFacts, index: SegmentIndex, line: bytes) -> None:
-    """A segment is closed: its bytes to the disk, then what is known of it. Raises OSError."""
+    """After a segment was closed: sync its bytes, then store its table and facts. Raises OSError."""
     os.fdatasync(fd)
     cache.save_table(facts, index.parts, index.keys)
     cache.append(line)

@@ -1,7 +1,7 @@
-"""Footage that survives a power cut: fdatasync of what grew, once a second.
+"""Makes footage survive a power cut: fdatasync of growing files, once a second.
 
-Owns: when a channel's growing files are synced, and up to where its video is durable. Must not know: parts.
-MediaMTX never syncs (facts/reliability.md 2.5): without this a power cut takes up to 30 s of every camera.
+Owns: when a channel's growing files are synced, and up to which time its video is durable. Must not know:
+parts. MediaMTX never syncs: without this a power cut loses up to 30 s of every camera.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ import trio
 
 from appliance.kernel.threads import in_thread
 from appliance.recordings.following.cache import ChannelCache
-from appliance.recordings.following.channel_state import Followed, Open
+from appliance.recordings.following.channel_state import ChannelState, OpenFile
 
 SYNC_S: Final = 1.0
 
 
-async def sync_for_ever(followed: Followed) -> None:
-    """One sync at a time per channel, in a thread of its own: a slow disk delays nobody else."""
+async def run_sync(followed: ChannelState) -> None:
+    """One sync at a time per channel, in a separate thread: a slow disk delays no other channel."""
     while True:
         await trio.sleep(SYNC_S)
-        grown = [one for one in followed.open.values() if one.needs_sync]
+        grown = [open_file for open_file in followed.open.values() if open_file.needs_sync]
         until_us = followed.channel.video_until_us
         if not grown and not followed.log_needs_sync:
             continue
         needs_log, followed.log_needs_sync = followed.log_needs_sync, False
         try:
-            # duplicated: the look may close its own while a slow disk still writes
+            # duplicated: the checking task may close its own while a slow disk still writes
             fds = _duplicated(grown)
-            for one in grown:
-                one.needs_sync = False
+            for open_file in grown:
+                open_file.needs_sync = False
             await in_thread(
                 _sync,
                 fds,
@@ -48,11 +48,11 @@ async def sync_for_ever(followed: Followed) -> None:
             followed.disk_errors.record("sync", error)
 
 
-def _duplicated(grown: Sequence[Open]) -> list[int]:
+def _duplicated(grown: Sequence[OpenFile]) -> list[int]:
     fds: list[int] = []
     try:
-        for one in grown:
-            fds.append(os.dup(one.fd))
+        for open_file in grown:
+            fds.append(os.dup(open_file.fd))
     except OSError:
         for fd in fds:
             os.close(fd)

@@ -1,6 +1,7 @@
-"""The directory of a followed channel: what came, went or was replaced, and which files are opened.
+"""The directory of a followed channel: files added, deleted or replaced, and which files are opened.
 
-Owns: when the folder is listed. Must not know: what is in a file, clocks. State changes on the trio thread.
+Owns: when the folder is listed. Must not know: the content of a file, clocks. State changes on the trio
+thread.
 """
 
 from __future__ import annotations
@@ -13,23 +14,23 @@ import trio
 
 from appliance.kernel.clock import ahead_of_wall_us
 from appliance.recordings.following import disk
-from appliance.recordings.following.channel_state import Followed, Open
-from appliance.recordings.following.disk import Found
+from appliance.recordings.following.channel_state import ChannelState, OpenFile
+from appliance.recordings.following.disk import ListedFile
 from appliance.recordings.following.paths import open_recording
 from appliance.recordings.segment_state import Segment
 
-RESCAN_S: Final = 5.0  # names; truth even where directory times lie
+RESCAN_S: Final = 5.0  # seconds between listings of all names, also where directory times are wrong
 RESTAT_S: Final = 30.0  # sizes of every file: a damaged one may have grown
 _OPEN_MAX: Final = 3  # files followed at once; more at a time are an import, not a recording
-_SAME_TICK_S: Final = 0.05  # directory times are this coarse at worst: look again
-_RECENT: Final = 3  # files, by time and by name, that are asked at each rescan whether they have grown
+_SAME_TICK_S: Final = 0.05  # resolution of directory times at worst: list again
+_RECENT: Final = 3  # files, newest by time and by name, whose growth is checked at each rescan
 
 
-async def rescan_when_due(followed: Followed) -> None:
+async def rescan_when_due(followed: ChannelState) -> None:
     now_s = trio.current_time()
     if (mtime_ns := _folder_mtime_ns(followed)) != followed.folder_mtime_ns:
         followed.folder_mtime_ns, followed.folder_changed_s = mtime_ns, now_s
-    # what was written in the same tick as a listing would not show in the directory's time again
+    # a file written in the same tick as a listing would not change the directory's time again
     changed = followed.rescanned_s <= followed.folder_changed_s + _SAME_TICK_S
     is_due = now_s - followed.rescanned_s >= RESCAN_S
     if not (changed or followed.hinted or is_due):
@@ -46,23 +47,23 @@ async def rescan_when_due(followed: Followed) -> None:
     await _compare(followed, followed.there(listing), listed_us)
 
 
-def _without_recent(followed: Followed) -> dict[str, Found]:
-    """What was listed, but for the newest files that are not open: one of them may be growing."""
-    closed = [(one.mtime_ns, name) for name, one in followed.listed.items() if name not in followed.open]
+def _without_recent(followed: ChannelState) -> dict[str, ListedFile]:
+    """The last listing except the newest files that are not open: one of them may be growing."""
+    closed = [(file.mtime_ns, name) for name, file in followed.listed.items() if name not in followed.open]
     recent = {name for _, name in heapq.nlargest(_RECENT, closed)}
     recent.update(heapq.nlargest(_RECENT, (name for _, name in closed)))
-    return {name: one for name, one in followed.listed.items() if name not in recent}
+    return {name: file for name, file in followed.listed.items() if name not in recent}
 
 
-def _folder_mtime_ns(followed: Followed) -> int:
+def _folder_mtime_ns(followed: ChannelState) -> int:
     try:
         return os.stat(followed.folder).st_mtime_ns
     except FileNotFoundError:
         return 0
 
 
-async def _compare(followed: Followed, found: dict[str, Found], listed_us: int | None) -> None:
-    """Take in what came and went; `listed_us`: box time of the listing before."""
+async def _compare(followed: ChannelState, found: dict[str, ListedFile], listed_us: int | None) -> None:
+    """Apply added and deleted files; `listed_us`: box time of the listing before."""
     channel = followed.channel
     if found == followed.listed:
         return
@@ -80,9 +81,9 @@ async def _compare(followed: Followed, found: dict[str, Found], listed_us: int |
         for name, file in found.items()
         if followed.listed.get(name) != file
     ]
-    for _, _, name, file in sorted(changed):  # those that have grown last: they count most
+    for _, _, name, file in sorted(changed):  # those that grew last come first: they are the most important
         if name in followed.open:
-            continue  # its own looks tell
+            continue  # its own checks see its growth
         is_new, old = name not in channel.segments, followed.listed.get(name)
         written_us = followed.disk_clock.box_us(file.mtime_ns // 1000 + gap_us)
         segment = channel.discover(name, file.bytes, written_us, None, has_changed=True)
@@ -97,7 +98,7 @@ async def _compare(followed: Followed, found: dict[str, Found], listed_us: int |
 
 
 async def open_segment(
-    followed: Followed,
+    followed: ChannelState,
     segment: Segment,
     *,
     was_there: bool = False,
@@ -110,5 +111,7 @@ async def open_segment(
         followed.disk_errors.record("open", error)
         return
     followed.disk_errors.clear("open")
-    followed.open[segment.name] = Open(segment, fd, was_there=was_there, is_old=is_old, looked_us=looked_us)
+    followed.open[segment.name] = OpenFile(
+        segment, fd, was_there=was_there, is_old=is_old, looked_us=looked_us
+    )
     followed.channel.opened(segment)

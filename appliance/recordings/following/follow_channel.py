@@ -1,7 +1,8 @@
 """Following one channel: its open files every 50 ms, its directory when it changes.
 
-Owns: descriptors of open segments, when they were looked at, when a segment is over, what came and went.
-Must not know: other channels, who is told. State changes on the trio thread; what blocks runs in threads.
+Owns: descriptors of open segments, when they were checked, when a segment is finished, which files were added
+and deleted. Must not know: other channels, who receives facts. State changes on the trio thread; what blocks
+runs in threads.
 """
 
 from __future__ import annotations
@@ -26,32 +27,33 @@ from appliance.media.index.table import (
 from appliance.recordings.channel.channel_index import KEEP_PARTS_US, Channel
 from appliance.recordings.following import disk
 from appliance.recordings.following.cache import corrected_lines, lines_of
-from appliance.recordings.following.channel_state import Followed, Open
-from appliance.recordings.following.disk import Found
-from appliance.recordings.following.fdatasync import sync_for_ever
+from appliance.recordings.following.channel_state import ChannelState, OpenFile
+from appliance.recordings.following.disk import ListedFile
+from appliance.recordings.following.fdatasync import run_sync
 from appliance.recordings.following.folder import open_segment, rescan_when_due
-from appliance.recordings.following.footage_facts import judge_for_ever, parts_came
+from appliance.recordings.following.footage_facts import parts_came, watch_footage_state
 from appliance.recordings.following.walks import read_claims
-from appliance.recordings.segment_state import Seen, Segment
+from appliance.recordings.segment_state import GrowthTimes, Segment
 
 POLL_S: Final = 0.05
-IDLE_POLL_S: Final = 0.25  # nothing came for a while: 200 silent channels cost 11 % of a core, not 20 %
+# without growth for a while: 200 channels without footage cost 11 % of a core, not 20 %
+IDLE_POLL_S: Final = 0.25
 _IDLE_AFTER_S: Final = 10.0  # longer than any part, so that no part of a running camera is seen late
-_QUIET_S: Final = 0.3  # after this long without growth a file is asked whether it was closed
+_QUIET_S: Final = 0.3  # after this long without growth it is checked whether a file was closed
 _DEFERRED_S: Final = 5.0  # as much as MediaMTX lets media time leap
 _SUPERSEDED_S: Final = 1.0
-_FRESH_US: Final = 2_000_000  # a first look this soon after the last write is as good as having seen it
-_TICK_US: Final = 20_000  # mtimes are cut to the kernel's tick: 10 ms at worst
-_WHOLE_S: Final = 3.0  # without growth for so long, and for two of its parts, a file is not being recorded
-_IDLE_US: Final = 600_000_000  # one found at the start so long untouched need not be waited for
-_BURST_SHARE: Final = 0.8  # a part that comes sooner than this after another did not come as it was filmed
+_FRESH_US: Final = 2_000_000  # a first check this soon after the last write counts as having observed it
+_TICK_US: Final = 20_000  # mtimes are rounded to the kernel's tick: 10 ms at worst
+_WHOLE_S: Final = 3.0  # a file without growth for so long, and for two of its parts, is not being recorded
+_IDLE_US: Final = 600_000_000  # one found at the start and not written for so long need not be waited for
+_BURST_SHARE: Final = 0.8  # a part that comes sooner than this after another did not come at its capture rate
 _BURST_MAX_S: Final = 0.5
 _RETRY_S: Final = 1.0
 _LAST_LINES_S: Final = 0.5
 UNSYNCED_US: Final = 300_000_000  # the kernel writes back within 30 s, a slow disk within minutes
 
 
-async def follow_channel(followed: Followed) -> None:
+async def follow_channel(followed: ChannelState) -> None:
     """Run until cancelled. `followed.loaded` is set once the channel's past is known."""
     with followed.scope:
         await _load(followed)
@@ -60,18 +62,20 @@ async def follow_channel(followed: Followed) -> None:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_look_for_ever, followed, name=f"recordings: {followed.channel.id}")
-                nursery.start_soon(sync_for_ever, followed, name=f"recordings: sync {followed.channel.id}")
-                nursery.start_soon(judge_for_ever, followed, name=f"recordings: judge {followed.channel.id}")
+                nursery.start_soon(run_sync, followed, name=f"recordings: sync {followed.channel.id}")
+                nursery.start_soon(
+                    watch_footage_state, followed, name=f"recordings: judge {followed.channel.id}"
+                )
         finally:
-            for one in followed.open.values():
-                os.close(one.fd)
+            for open_file in followed.open.values():
+                os.close(open_file.fd)
             followed.open.clear()
             with trio.move_on_after(_LAST_LINES_S, shield=True):
                 await followed.append(followed.take_untold())
 
 
-async def _load(followed: Followed) -> None:
-    """The cache's word on every file that is still what it was; the rest waits to be walked."""
+async def _load(followed: ChannelState) -> None:
+    """Load the cache's facts of every file that is unchanged; the others wait to be walked."""
     channel, shared = followed.channel, followed.shared
 
     def load() -> tuple[ChannelLog, disk.Listing]:
@@ -84,30 +88,30 @@ async def _load(followed: Followed) -> None:
             break
         except OSError as error:
             followed.disk_errors.record("recordings", error)
-            followed.loaded.set()  # the others must not wait for this one
+            followed.loaded.set()  # the other channels must not wait for this one
             await trio.sleep(_RETRY_S)
     channel.restore(remembered)
-    found = listing.files
+    files = listing.files
     followed.disk_id = remembered.disk
     followed.miss(disk.absent_at_start(remembered.facts, remembered.disks, listing))
     followed.device = listing.device
     followed.note_disk(listing)
     await followed.append(followed.take_untold())
     gap_us = ahead_of_wall_us(shared.clock)
-    for name, one in found.items():
-        written_us = one.mtime_ns // 1000 + gap_us
-        has_changed = remembered.stamps.get(name, one.mtime_ns) != one.mtime_ns
+    for name, file in files.items():
+        written_us = file.mtime_ns // 1000 + gap_us
+        has_changed = remembered.stamps.get(name, file.mtime_ns) != file.mtime_ns
         facts = remembered.facts.get(name)
-        channel.discover(name, one.bytes, written_us, facts, has_changed=has_changed)
+        channel.discover(name, file.bytes, written_us, facts, has_changed=has_changed)
     if shared.after_cut:
         _suspect(channel)
-    followed.listed = found
+    followed.listed = files
     try:
-        if found and not followed.absent:
-            await followed.read(followed.cache.tidy, remembered, found)
+        if files and not followed.absent:
+            await followed.read(followed.cache.tidy, remembered, files)
     except OSError as error:
         followed.disk_errors.record("index", error)
-    newest = max(found, key=lambda name: (found[name].mtime_ns, name), default=None)
+    newest = max(files, key=lambda name: (files[name].mtime_ns, name), default=None)
     if newest is not None and channel.segments[newest].facts is None and not shared.only_growing:
         segment = channel.segments[newest]
         is_old = shared.clock.now_us() - segment.written_us > _IDLE_US
@@ -115,23 +119,23 @@ async def _load(followed: Followed) -> None:
 
 
 def _suspect(channel: Channel) -> None:
-    """The newest segments nobody has seen closed (and synced) were being written when the power went."""
+    """The newest segments that were not seen closed (and synced) were being written at the power cut."""
     newest_us = max((each.written_us for each in channel.segments.values()), default=0)
     for segment in channel.segments.values():
         segment.is_suspect = segment.facts is None and newest_us - segment.written_us < UNSYNCED_US
 
 
-# -- looking ----------------------------------------------------------------------------------------------
+# -- checking ---------------------------------------------------------------------------------------------
 
 
-async def _look_for_ever(followed: Followed) -> None:
+async def _look_for_ever(followed: ChannelState) -> None:
     while True:
         seen = followed.wake.count
         try:
             await rescan_when_due(followed)
             was_undecided = followed.is_undecided()
-            for one in list(followed.open.values()):
-                await _look(followed, one)
+            for open_file in list(followed.open.values()):
+                await _look(followed, open_file)
             if was_undecided and not followed.is_undecided():
                 followed.shared.wake_rebuild.notify()
             await followed.append(followed.take_untold())
@@ -144,53 +148,55 @@ async def _look_for_ever(followed: Followed) -> None:
             await followed.wake.wait_past(seen)
 
 
-def _pause_s(followed: Followed) -> float:
+def _pause_s(followed: ChannelState) -> float:
     part_s = followed.newest_part_s
     is_idle = part_s is None or trio.current_time() - part_s > _IDLE_AFTER_S
     return IDLE_POLL_S if is_idle else POLL_S
 
 
-async def _look(followed: Followed, one: Open) -> None:
-    """One fstat; reads only when there is something new."""
+async def _look(followed: ChannelState, open_file: OpenFile) -> None:
+    """One fstat; reads only when there are new bytes."""
     now_s = trio.current_time()
-    status = os.fstat(one.fd)
-    if status.st_nlink == 0 or status.st_size < one.bytes:
-        # deleted, replaced or begun anew behind our back: the rescan finds what is there
-        await _drop(followed, one)
+    status = os.fstat(open_file.fd)
+    if status.st_nlink == 0 or status.st_size < open_file.bytes:
+        # deleted, replaced or restarted meanwhile: the rescan finds what is there
+        await _drop(followed, open_file)
         return
-    is_new = (status.st_size, status.st_mtime_ns) != (one.bytes, one.mtime_ns)
+    is_new = (status.st_size, status.st_mtime_ns) != (open_file.bytes, open_file.mtime_ns)
     if is_new:
-        one.changed_s, one.asked_closed = now_s, False
-    quiet_s = now_s - one.changed_s
-    ask_closed = not one.asked_closed and (quiet_s >= _QUIET_S or one.is_first_look)
+        open_file.changed_s, open_file.asked_closed = now_s, False
+    quiet_s = now_s - open_file.changed_s
+    ask_closed = not open_file.asked_closed and (quiet_s >= _QUIET_S or open_file.is_first_look)
     if is_new or ask_closed:
-        await _take(followed, one, status, ask_closed)
-    is_over = one.is_closed or (quiet_s >= _SUPERSEDED_S and _is_superseded(followed, one))
-    if one.segment.deferred is not None:
-        waits = not is_over and followed.channel.clocks.has_nothing_beyond(one.segment)
+        await _take(followed, open_file, status, ask_closed)
+    is_over = open_file.is_closed or (quiet_s >= _SUPERSEDED_S and _is_superseded(followed, open_file))
+    if open_file.segment.deferred is not None:
+        waits = not is_over and followed.channel.clocks.has_nothing_beyond(open_file.segment)
         if quiet_s < (_DEFERRED_S if waits else _SUPERSEDED_S):
-            return  # the next parts, or the next file's, may tell
-        await _decide(followed, one)
-    if followed.channel.clocks.is_held(one.segment):
-        if is_over or _is_whole(followed, one, quiet_s):
-            await read_claims(followed, one.segment)
-            await _release(followed, one, followed.channel.conclude(one.segment))
-        elif quiet_s >= _part_s(one.segment) * _BURST_SHARE or quiet_s >= _BURST_MAX_S:
-            await _release(followed, one, followed.channel.settle(one.segment))
+            return  # the next parts, or those of the next file, may decide
+        await _decide(followed, open_file)
+    if followed.channel.clocks.is_held(open_file.segment):
+        if is_over or _is_whole(followed, open_file, quiet_s):
+            await read_claims(followed, open_file.segment)
+            await _release(followed, open_file, followed.channel.conclude(open_file.segment))
+        elif quiet_s >= _part_s(open_file.segment) * _BURST_SHARE or quiet_s >= _BURST_MAX_S:
+            await _release(followed, open_file, followed.channel.settle(open_file.segment))
     if is_over:
-        await _finish(followed, one)
+        await _finish(followed, open_file)
 
 
-async def _take(followed: Followed, one: Open, status: os.stat_result, ask_closed: bool) -> None:
-    segment, channel = one.segment, followed.channel
+async def _take(
+    followed: ChannelState, open_file: OpenFile, status: os.stat_result, ask_closed: bool
+) -> None:
+    segment, channel = open_file.segment, followed.channel
     assert segment.index is not None
     now_us = followed.shared.clock.now_us()
     gap_us = ahead_of_wall_us(followed.shared.clock)
-    written_us = _written_us(followed, one, status, now_us, gap_us)
-    one.growths += status.st_size > one.bytes
-    one.bytes, one.mtime_ns = status.st_size, status.st_mtime_ns
-    one.looked_us, one.is_first_look = now_us, False
-    one.asked_closed = one.asked_closed or ask_closed
+    written_us = _written_us(followed, open_file, status, now_us, gap_us)
+    open_file.growths += status.st_size > open_file.bytes
+    open_file.bytes, open_file.mtime_ns = status.st_size, status.st_mtime_ns
+    open_file.looked_us, open_file.is_first_look = now_us, False
+    open_file.asked_closed = open_file.asked_closed or ask_closed
     segment.bytes = status.st_size
     segment.written_us = followed.disk_clock.box_us(status.st_mtime_ns // 1000 + gap_us)
     while True:
@@ -198,65 +204,68 @@ async def _take(followed: Followed, one: Open, status: os.stat_result, ask_close
         cursor = segment.index.cursor
         seen = await followed.read(
             lambda: disk.look(  # awaited here
-                one.fd,
+                open_file.fd,
                 cursor,  # noqa: B023
                 status.st_size,
                 ask_closed=ask_closed,
                 look_inside=segment.is_suspect,
             )
         )
-        if not seen.head.startswith(one.head):
-            await _drop(followed, one)
+        if not seen.head.startswith(open_file.head):
+            await _drop(followed, open_file)
             return
-        one.head = seen.head
+        open_file.head = seen.head
         growth = seen.growth
-        holes = len(segment.index.holes) + (len(growth.holes) if one.was_there else 0)
+        holes = len(segment.index.holes) + (len(growth.holes) if open_file.was_there else 0)
         made = channel.grow(
-            segment, growth, Seen(None if growth.more else written_us, gap_us, may_be_burst=True)
+            segment, growth, GrowthTimes(None if growth.more else written_us, gap_us, may_be_burst=True)
         )
         await _give_times(followed, segment, made)
         if growth.parts and segment.deferred is None:
-            await _tell_parts(followed, one, holes, len(growth.parts), is_first=is_first)
+            await _tell_parts(followed, open_file, holes, len(growth.parts), is_first=is_first)
         if not growth.more:
             break
-    one.is_closed, one.was_there = seen.is_closed, False
+    open_file.is_closed, open_file.was_there = seen.is_closed, False
     followed.disk_errors.clear("recordings")
 
 
-async def _release(followed: Followed, one: Open, made: Sequence[Knot]) -> None:
-    """Frames that were held have times, if `made` says so."""
+async def _release(followed: ChannelState, open_file: OpenFile, made: Sequence[Knot]) -> None:
+    """Frames that were held get times, if `made` defines them."""
     if not made:
         return
-    segment = one.segment
+    segment = open_file.segment
     assert segment.index is not None
     await _give_times(followed, segment, made)
     before = followed.channel.last_piece_before(segment)
-    parts_came(followed, one, before, len(segment.index.holes), parts=len(segment.index.parts))
+    parts_came(followed, open_file, before, len(segment.index.holes), parts=len(segment.index.parts))
     await followed.append(followed.take_untold())
     followed.shared.changed.notify()
 
 
-async def _decide(followed: Followed, one: Open) -> None:
+async def _decide(followed: ChannelState, open_file: OpenFile) -> None:
     """Parts that waited for later ones get their times without them."""
-    segment, channel = one.segment, followed.channel
+    segment, channel = open_file.segment, followed.channel
     assert segment.index is not None and segment.deferred is not None
     is_first = segment.index.end is None
     holes, parts = len(segment.index.holes), len(segment.deferred.parts)
     await _give_times(followed, segment, channel.decide(segment))
-    await _tell_parts(followed, one, holes, parts, is_first=is_first)
+    await _tell_parts(followed, open_file, holes, parts, is_first=is_first)
 
 
-async def _tell_parts(followed: Followed, one: Open, holes: int, parts: int, *, is_first: bool) -> None:
-    """`parts` were taken in; the file had `holes` before. `is_first`: it had nothing with a time."""
-    channel, index = followed.channel, one.segment.index
+async def _tell_parts(
+    followed: ChannelState, open_file: OpenFile, holes: int, parts: int, *, is_first: bool
+) -> None:
+    """Announce `parts` that were applied; the file had `holes` before. `is_first`: it had nothing with a
+    time."""
+    channel, index = followed.channel, open_file.segment.index
     assert index is not None
-    one.needs_sync = True
-    if one.was_there:
-        channel.written_us.setdefault(index.run_id, one.segment.written_us)
+    open_file.needs_sync = True
+    if open_file.was_there:
+        channel.written_us.setdefault(index.run_id, open_file.segment.written_us)
     else:
         channel.arrived_us.setdefault(index.run_id, followed.shared.clock.now_us())
-    before = channel.last_piece_before(one.segment) if is_first else None
-    parts_came(followed, one, before, holes, parts=parts)
+    before = channel.last_piece_before(open_file.segment) if is_first else None
+    parts_came(followed, open_file, before, holes, parts=parts)
     await followed.append(followed.take_untold())
     followed.shared.changed.notify()
 
@@ -270,8 +279,8 @@ def _part_s(segment: Segment) -> float:
     )
 
 
-async def _give_times(followed: Followed, segment: Segment, made: Sequence[Knot]) -> None:
-    """Log the knots of an open segment before anybody hears of the times they give."""
+async def _give_times(followed: ChannelState, segment: Segment, made: Sequence[Knot]) -> None:
+    """Log the knots of an open segment before the times they define are announced."""
     clocks, index = followed.channel.clocks, segment.index
     assert index is not None
     lines = forget_line(segment.name) if segment.was_replaced else b""
@@ -290,65 +299,67 @@ async def _give_times(followed: Followed, segment: Segment, made: Sequence[Knot]
 
 
 def _written_us(
-    followed: Followed, one: Open, status: os.stat_result, now_us: int, gap_us: int
+    followed: ChannelState, open_file: OpenFile, status: os.stat_result, now_us: int, gap_us: int
 ) -> int | None:
-    """Box time at which the newest bytes were written: the file's own time, held against our looks.
+    """Box time at which the newest bytes were written: the file's own time, bounded by our checks.
 
     `gap_us`: by how much box time is ahead of the wall clock.
     """
     disk_clock = followed.disk_clock
     mtime_us = status.st_mtime_ns // 1000 + gap_us
-    if not one.is_first_look:
-        assert one.looked_us is not None
-        if status.st_size > one.bytes:
-            disk_clock.learn(mtime_us, one.looked_us, now_us)
-        return max(one.looked_us, min(disk_clock.box_us(mtime_us), now_us))
+    if not open_file.is_first_look:
+        assert open_file.looked_us is not None
+        if status.st_size > open_file.bytes:
+            disk_clock.learn(mtime_us, open_file.looked_us, now_us)
+        return max(open_file.looked_us, min(disk_clock.box_us(mtime_us), now_us))
     written_us = disk_clock.box_us(mtime_us)
     since_us = now_us - _FRESH_US
-    if one.looked_us is not None:
-        since_us = min(since_us, one.looked_us - _TICK_US)
+    if open_file.looked_us is not None:
+        since_us = min(since_us, open_file.looked_us - _TICK_US)
     return min(written_us, now_us) if since_us <= written_us <= now_us + _TICK_US else None
 
 
-def _is_whole(followed: Followed, one: Open, quiet_s: float) -> bool:
+def _is_whole(followed: ChannelState, open_file: OpenFile, quiet_s: float) -> bool:
     """The file does not grow: a copy, or a recording whose recorder has gone."""
-    if one.growths <= 1 and (one.is_old or followed.channel.clocks.disk_agrees(one.segment)):
+    if open_file.growths <= 1 and (
+        open_file.is_old or followed.channel.clocks.disk_agrees(open_file.segment)
+    ):
         return True
-    return quiet_s >= max(_WHOLE_S, 2 * _part_s(one.segment))
+    return quiet_s >= max(_WHOLE_S, 2 * _part_s(open_file.segment))
 
 
-def _is_superseded(followed: Followed, one: Open) -> bool:
-    """A file that grew later shows that the recorder is done with this one.
+def _is_superseded(followed: ChannelState, open_file: OpenFile) -> bool:
+    """Whether a file that grew later shows that the recorder has finished this one.
 
-    A live one is given up only for its own successor or for one that is recorded too: a file that somebody
-    copied beside it says nothing.
+    A live one is closed only for its own successor or for one that is recorded too: a file that was copied
+    beside it proves nothing.
     """
     clocks = followed.channel.clocks
-    is_live = clocks.is_live(one.segment)
+    is_live = clocks.is_live(open_file.segment)
     for other in followed.open.values():
-        if other is one or other.segment.index is None or not other.segment.index.parts:
+        if other is open_file or other.segment.index is None or not other.segment.index.parts:
             continue
-        if (other.changed_s, other.segment.name) <= (one.changed_s, one.segment.name):
+        if (other.changed_s, other.segment.name) <= (open_file.changed_s, open_file.segment.name):
             continue
         if clocks.is_held(other.segment):
-            continue  # it has no times yet: whether something is missing between the two is not told yet
+            continue  # it has no times yet: whether something is missing between the two is not known yet
         is_recorded = other.growths > 1 or clocks.is_live(other.segment)
-        if not is_live or is_recorded or _follows(one.segment, other.segment):
+        if not is_live or is_recorded or _follows(open_file.segment, other.segment):
             return True
     return False
 
 
-def _follows(one: Segment, other: Segment) -> bool:
-    mine, its = one.facts, other.facts
+def _follows(segment: Segment, later: Segment) -> bool:
+    mine, its = segment.facts, later.facts
     if mine is None or its is None or mine.number is None or its.number is None:
         return False
     return its.run_id == mine.run_id and its.number > mine.number
 
 
-async def _drop(followed: Followed, one: Open) -> None:
-    name = one.segment.name
+async def _drop(followed: ChannelState, open_file: OpenFile) -> None:
+    name = open_file.segment.name
     del followed.open[name]
-    os.close(one.fd)
+    os.close(open_file.fd)
     followed.channel.forget(name)
     followed.listed.pop(name, None)
     followed.hinted = True
@@ -356,22 +367,24 @@ async def _drop(followed: Followed, one: Open) -> None:
     followed.shared.changed.notify()
 
 
-async def _finish(followed: Followed, one: Open) -> None:
-    channel, segment = followed.channel, one.segment
+async def _finish(followed: ChannelState, open_file: OpenFile) -> None:
+    channel, segment = followed.channel, open_file.segment
     channel.close(segment)
     facts, index = segment.facts, segment.index
     del followed.open[segment.name]
     try:
         if facts is not None and index is not None:
-            # as it was when it was looked at: what came since shows in the next listing
-            followed.listed[segment.name] = Found(one.bytes, one.mtime_ns, os.fstat(one.fd).st_ino)
-            line = facts_line(facts) + stamp_line(segment.name, one.mtime_ns)
-            await followed.read(disk.finish, one.fd, followed.cache, facts, index, line)
+            # as it was at the check: later bytes show in the next listing
+            followed.listed[segment.name] = ListedFile(
+                open_file.bytes, open_file.mtime_ns, os.fstat(open_file.fd).st_ino
+            )
+            line = facts_line(facts) + stamp_line(segment.name, open_file.mtime_ns)
+            await followed.read(disk.finish, open_file.fd, followed.cache, facts, index, line)
             followed.log_needs_sync = True
     except OSError as error:
         followed.disk_errors.record("index", error)
     finally:
-        os.close(one.fd)
+        os.close(open_file.fd)
     for idle in idle_indexes(channel):
         idle.index = None
     followed.shared.changed.notify()

@@ -1,7 +1,7 @@
-"""Opening and unlinking what lies under recordings_dir, and nothing else.
+"""Opening and unlinking files under recordings_dir only.
 
-Owns: names -> descriptors without following a link out of the tree. Must not know: what is in a file.
-Names come from plans and rows of ours, directories from anybody who can write to the disk.
+Owns: names -> descriptors without following a link out of the tree. Must not know: the content of a file.
+Names come from our plans and rows, directories from any program that can write to the disk.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from appliance.media.clock.names import is_segment_name
 
 CHANNEL_ID = re.compile(r"[a-z0-9_-]{1,32}")  # contract.md section 2
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-# O_NONBLOCK: a FIFO planted under the name of a recording must not hang the opener
+# O_NONBLOCK: opening a FIFO with the name of a recording must not hang
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 def open_recording(recordings_dir: Path, name: str) -> int:
     """Descriptor of the regular file `<channel id>/<segment>.mp4`, read-only. Blocking; raises OSError.
 
-    FileNotFoundError means that the file is gone, or that its name is none of ours, so that nobody learns
-    what else is there. A disk that is away has lost nothing: that is another error.
+    FileNotFoundError means that the file is gone, or that its name is not valid, so that no caller can find
+    out which other files exist. A disk that is away raises another error.
     """
     channel_id, _, segment = name.partition("/")
     if not CHANNEL_ID.fullmatch(channel_id) or not is_segment_name(segment):
@@ -41,7 +41,8 @@ def open_recording(recordings_dir: Path, name: str) -> int:
 
 
 def _is_away(recordings_dir: Path) -> bool:
-    """An empty folder is a mount point without its disk: channels keep theirs when their files go."""
+    """An empty folder is a mount point without its disk: channel folders stay when their files are
+    deleted."""
     try:
         with os.scandir(recordings_dir) as entries:
             return next(entries, None) is None
@@ -73,9 +74,9 @@ def open_segment(directory: int, segment: str) -> int:
 
 
 def unlink_segments(recordings_dir: Path, channel_id: str, segments: Iterable[str]) -> None:
-    """Take files out of a channel's directory, durably; those gone already are fine. Blocking.
+    """Delete files of a channel's directory, durably; missing ones are fine. Blocking.
 
-    Raises OSError; a directory that is not there is a disk that is away, and nothing was deleted.
+    Raises OSError; a missing directory is a disk that is away, and nothing was deleted.
     """
     if not CHANNEL_ID.fullmatch(channel_id):
         raise FileNotFoundError(errno.ENOENT, "not a channel", channel_id)

@@ -1,6 +1,6 @@
-"""Segments nobody saw being written: walked in the background, or at once when somebody asks.
+"""Unobserved segments: walked in the background, or at once when requested.
 
-Owns: the order of walking, tables loaded and kept for a while, views for plans. Must not know: live files.
+Owns: the order of walking, tables loaded and cached for a while, views for plans. Must not know: live files.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from appliance.recordings.channel.neighbours import following, unread_beside
 from appliance.recordings.channel.overlaps import keys_of, remember_keys, sharing, windows
 from appliance.recordings.following import disk
 from appliance.recordings.following.cache import corrected_lines, lines_of
-from appliance.recordings.following.channel_state import Followed
+from appliance.recordings.following.channel_state import ChannelState
 from appliance.recordings.segment_state import Segment
 
 TABLES_KEPT: Final = 128  # of 60 s in parts of 0.2 s: 2.5 MB
-_LOOK_AGAIN_S: Final = 1.0  # while a disk refuses
-_PAUSE_SHARE: Final = 1.0  # the background rests as long as it has worked: live files come first
+_LOOK_AGAIN_S: Final = 1.0  # while a disk fails
+_PAUSE_SHARE: Final = 1.0  # the background walk pauses as long as it worked: live files come first
 
 
 @dataclass(slots=True)
 class Walks:
-    """Shared by the background walk and by those who ask."""
+    """Shared by the background walk and by requests."""
 
     wake: Signal
-    hold: trio.Event | None = None  # not set (safe mode): nothing is walked, not even when asked for
+    hold: trio.Event | None = None  # not set (safe mode): nothing is walked, not even on request
     _busy: dict[str, trio.Event] = field(default_factory=dict)
     _tables: OrderedDict[str, tuple[Init, Sequence[Part], Sequence[Key]]] = field(default_factory=OrderedDict)
 
-    async def views(self, followed: Followed, start_us: int, end_us: int) -> list[SegmentView]:
+    async def views(self, followed: ChannelState, start_us: int, end_us: int) -> list[SegmentView]:
         """Every segment with frames in [start_us, end_us) of wall time, and one before it."""
-        found: list[SegmentView] = []
+        views: list[SegmentView] = []
         for segment in followed.channel.touching(start_us, end_us):
             if segment.facts is None and not segment.is_open:
                 if self.is_held:
@@ -53,19 +53,19 @@ class Walks:
                 await self.walk(followed, segment)
             view = await self._view(followed, segment)
             if view is not None:
-                found.append(view)
+                views.append(view)
         shown = await self._windows(followed, start_us, end_us)
-        return [replace(view, windows=shown.get(view.run_id)) for view in found] if shown else found
+        return [replace(view, windows=shown.get(view.run_id)) for view in views] if shown else views
 
     @property
     def is_held(self) -> bool:
         return self.hold is not None and not self.hold.is_set()
 
-    async def find_keys(self, followed: Followed, start_us: int, end_us: int) -> None:
-        """Load what `Channel.coverage` of the span needs to tell overlapping runs apart. Raises OSError."""
+    async def find_keys(self, followed: ChannelState, start_us: int, end_us: int) -> None:
+        """Load what `Channel.coverage` of the span needs to separate overlapping runs. Raises OSError."""
         await self._windows(followed, start_us, end_us)
 
-    async def _windows(self, followed: Followed, start_us: int, end_us: int) -> Mapping[str, Windows]:
+    async def _windows(self, followed: ChannelState, start_us: int, end_us: int) -> Mapping[str, Windows]:
         """When the runs of a span are shown, where runs overlap; empty where none do."""
         channel = followed.channel
         for segment in sharing(channel, channel.touching(start_us, end_us)):
@@ -77,10 +77,10 @@ class Walks:
                 remember_keys(segment, view.keys, track.timescale)
         return windows(channel, channel.touching(start_us, end_us))
 
-    async def walk(self, followed: Followed, segment: Segment, *, gently: bool = False) -> None:
-        """Walk an old segment to its end, unless somebody is at it: then wait for that.
+    async def walk(self, followed: ChannelState, segment: Segment, *, gently: bool = False) -> None:
+        """Walk an old segment to its end, or wait for a walk in progress.
 
-        Raises OSError when the disk refuses: it is tried again until `refused` gives up.
+        Raises OSError on a disk error: it is retried until `refused` gives up.
         """
         path = followed.path(segment.name)
         while (busy := self._busy.get(path)) is not None:
@@ -93,7 +93,7 @@ class Walks:
         finally:
             self._busy.pop(path).set()
 
-    async def _walk(self, followed: Followed, segment: Segment, path: str, *, gently: bool) -> None:
+    async def _walk(self, followed: ChannelState, segment: Segment, path: str, *, gently: bool) -> None:
         index = SegmentIndex(segment.name)
         self._tables.pop(path, None)
         stamp_ns = followed.mtime_ns(segment.name)
@@ -126,7 +126,7 @@ class Walks:
         followed.retries.forget(segment.name)
         followed.shared.changed.notify()
 
-    async def _step(self, followed: Followed, segment: Segment, index: SegmentIndex) -> Growth:
+    async def _step(self, followed: ChannelState, segment: Segment, index: SegmentIndex) -> Growth:
         root, path = followed.shared.recordings_dir, followed.path(segment.name)
         try:
             return await followed.read(disk.walk_step, root, path, index.cursor, segment.is_suspect)
@@ -136,8 +136,8 @@ class Walks:
                 raise
             return disk.given_up(index.cursor, error)
 
-    async def _keep(self, followed: Followed, segment: Segment, index: SegmentIndex) -> None:
-        """Its table goes to the disk; its part list stays only while it is recent."""
+    async def _keep(self, followed: ChannelState, segment: Segment, index: SegmentIndex) -> None:
+        """Store its table on disk; its part list stays in memory only while it is recent."""
         facts, channel = segment.facts, followed.channel
         assert facts is not None
         if not index.parts or index.init is None:
@@ -152,7 +152,7 @@ class Walks:
             self._remember(followed.path(segment.name), (index.init, tuple(index.parts), tuple(index.keys)))
             segment.index = None
 
-    async def _view(self, followed: Followed, segment: Segment) -> SegmentView | None:
+    async def _view(self, followed: ChannelState, segment: Segment) -> SegmentView | None:
         clock, facts = followed.channel.clock_of(segment), segment.facts
         if clock is None or facts is None or facts.first_ns is None:
             return None
@@ -163,7 +163,7 @@ class Walks:
         if known is None:
             root = followed.shared.recordings_dir
             known = await followed.read(disk.load_parts, root, path, followed.cache, facts)
-        if known is None:  # the table is missing or not of this file: the file itself is the truth
+        if known is None:  # the table is missing or not of this file: read the file itself
             await self.walk(followed, segment)
             known = self._tables.get(path)
             if known is None:
@@ -182,42 +182,43 @@ class Walks:
         self._tables.pop(path, None)
 
 
-async def read_claims(followed: Followed, segment: Segment) -> None:
-    """Read what the files beside this one claim of their times, each file once."""
+async def read_claims(followed: ChannelState, segment: Segment) -> None:
+    """Read the start times in the files beside this one, each file once."""
     for each in unread_beside(followed.channel, segment):
         init = await followed.read(disk.read_init, followed.shared.recordings_dir, followed.path(each.name))
         each.claim = init.mtxi if init is not None else None
 
 
-async def walk_in_background(followed: Mapping[str, Followed], walks: Walks) -> None:
-    """Walk what waits, newest first over all channels, for ever; in safe mode once its hold is over."""
+async def walk_in_background(followed: Mapping[str, ChannelState], walks: Walks) -> None:
+    """Walk waiting segments, newest first over all channels, until cancelled; in safe mode once its hold is
+    over."""
     if walks.hold is not None:
         await walks.hold.wait()
     while True:
         seen = walks.wake.count
         while (next_one := _newest_waiting(followed)) is not None:
-            with suppress(OSError):  # told, and tried again
+            with suppress(OSError):  # reported, and retried
                 await walks.walk(*next_one, gently=True)
-        is_put_off = any(one.retries or one.is_undecided() for one in followed.values())
+        is_put_off = any(state.retries or state.is_undecided() for state in followed.values())
         with trio.move_on_after(_LOOK_AGAIN_S if is_put_off else math.inf):
             await walks.wake.wait_past(seen)
 
 
-def _newest_waiting(followed: Mapping[str, Followed]) -> tuple[Followed, Segment] | None:
+def _newest_waiting(followed: Mapping[str, ChannelState]) -> tuple[ChannelState, Segment] | None:
     waiting = []
-    for one in followed.values():
-        _settle(one)
-        if one.is_undecided():
+    for state in followed.values():
+        _settle(state)
+        if state.is_undecided():
             continue
         now_s = trio.current_time()
-        due = (each for each in one.channel.waiting() if one.retries.not_before_s(each.name) <= now_s)
+        due = (each for each in state.channel.waiting() if state.retries.not_before_s(each.name) <= now_s)
         if (segment := next(due, None)) is not None:
-            waiting.append((one, segment))
+            waiting.append((state, segment))
     return max(waiting, key=lambda pair: pair[1].written_us, default=None)
 
 
-def _settle(followed: Followed) -> None:
-    """Segments that are gone or known wait for nothing; once none does, nothing is wrong."""
+def _settle(followed: ChannelState) -> None:
+    """Drop retries of segments that are gone or known; without any, clear the error."""
     followed.retries.retain({each.name for each in followed.channel.waiting()} if followed.retries else ())
     if not followed.retries:
         followed.disk_errors.clear("walk")

@@ -17,7 +17,7 @@ from appliance.recorder.srt.callers import (
     Action,
     Begin,
     Callers,
-    Close,
+    CloseRecorded,
     Drop,
     End,
     Forward,
@@ -86,7 +86,7 @@ class Port:
                 self.forwarded.append(action.data)
             else:
                 self.log.append(action)
-            if isinstance(action, Drop | Close):
+            if isinstance(action, Drop | CloseRecorded):
                 self.senders.pop(action.id, None)
 
 
@@ -161,7 +161,12 @@ def test_a_camera_that_lost_its_power_and_calls_again_is_recorded_from_its_first
     port.hang(1)
     port.call(2, A, camera())
     port.run(1.2)
-    assert port.log == [Begin(A), End(A, f"sent no picture for 1.0 s, {A} sends some"), Close(1), Begin(A)]
+    assert port.log == [
+        Begin(A),
+        End(A, f"sent no picture for 1.0 s, {A} sends some"),
+        CloseRecorded(1),
+        Begin(A),
+    ]
     assert port.forwarded == port.sent[1] + port.sent[2]
 
 
@@ -196,7 +201,7 @@ def test_silence_ends_a_connection_where_the_channel_says_so() -> None:  # E7
     port.run(1)
     port.hang(1)
     port.run(3.1)
-    assert port.log == [Begin(A), Quiet(A, QUIET_S), End(A, "silent for 3 s"), Close(1)]
+    assert port.log == [Begin(A), Quiet(A, QUIET_S), End(A, "silent for 3 s"), CloseRecorded(1)]
 
 
 def test_filling_packets_are_silence() -> None:
@@ -215,7 +220,7 @@ def test_sound_alone_may_hold_the_port_until_somebody_sends_pictures() -> None: 
     assert port.log == [Begin(B)] and port.forwarded == port.sent[1]
     port.call(2, A, camera())
     port.run(0.2)
-    assert port.log[1:] == [End(B, f"sends no pictures, {A} sends some"), Close(1), Begin(A)]
+    assert port.log[1:] == [End(B, f"sends no pictures, {A} sends some"), CloseRecorded(1), Begin(A)]
     assert port.forwarded[-len(port.sent[2]) :] == port.sent[2]
 
 

@@ -12,7 +12,7 @@ from appliance.media.index.table import ChannelLog
 from appliance.recordings.channel.channel_index import Channel
 from appliance.recordings.channel.neighbours import lag_ms
 from appliance.recordings.following.follow_channel import idle_indexes
-from appliance.recordings.segment_state import Seen, Segment
+from appliance.recordings.segment_state import GrowthTimes, Segment
 from tests.kit import segments
 from tests.kit.segments import Camera, Sample
 from tests.media.index.test_index import DATA, indexed, opened
@@ -41,7 +41,7 @@ class Recorder:
         assert segment.index is not None
         with opened(path) as fd:
             growth = scan(segment.index.cursor, fd, path.stat().st_size)
-        self.channel.grow(segment, growth, Seen(written_us, clock_gap_us))
+        self.channel.grow(segment, growth, GrowthTimes(written_us, clock_gap_us))
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_the_real_leap_of_three_seconds_is_seen_live_and_taken_out_of_the_times(
         path.write_bytes(whole[: part.end])
         with opened(path) as fd:
             growth = scan(segment.index.cursor, fd, part.end)
-        channel.grow(segment, growth, Seen(ntp_us + round(written_s * 1e6)))
+        channel.grow(segment, growth, GrowthTimes(ntp_us + round(written_s * 1e6)))
         clock = channel.clock_of(segment)
         assert clock is not None
         seen = [tick for tick in (522_000, 536_400) if segment.index.end and tick < segment.index.end]
@@ -225,6 +225,6 @@ def test_without_mtxi_the_name_tells_when_the_first_sample_was_whatever_its_deco
     segment = live.discover(name, 0, NOW_US, None)
     live.opened(segment)
     with opened(path) as fd:
-        live.grow(segment, scan(segment.index.cursor, fd, path.stat().st_size), Seen(None))  # type: ignore[union-attr]
+        live.grow(segment, scan(segment.index.cursor, fd, path.stat().st_size), GrowthTimes(None))  # type: ignore[union-attr]
     live.conclude(segment)
     assert live.shown_from_us(segment) == start_us + lead_ticks * 1_000_000 // 48_000

@@ -16,7 +16,7 @@ from appliance.recordings.channel.channel_index import Channel
 from appliance.recordings.channel.neighbours import following as after_it
 from appliance.recordings.clocks.placement import Correction
 from appliance.recordings.following.cache import corrected_lines, lines_of
-from appliance.recordings.segment_state import Seen
+from appliance.recordings.segment_state import GrowthTimes
 from tests.kit import segments
 from tests.kit.segments import Sample
 from tests.media.index.test_index import indexed, opened
@@ -62,7 +62,7 @@ class Copied:
         self.channel.opened(segment)
         with opened(self.folder / name) as fd:
             growth = scan(ScanCursor(), fd, segment.bytes)
-            made = self.channel.grow(segment, growth, Seen(COPIED_US, may_be_burst=True))
+            made = self.channel.grow(segment, growth, GrowthTimes(COPIED_US, may_be_burst=True))
         assert segment.index is not None and segment.facts is not None
         made = [*made, *self.channel.conclude(segment)]
         self._write(segment.index.run_id, made)

@@ -11,7 +11,7 @@ import pytest
 
 from appliance.media.index.index import scan
 from appliance.recordings.channel.channel_index import Channel
-from appliance.recordings.segment_state import Seen
+from appliance.recordings.segment_state import GrowthTimes
 from tests.kit import segments
 from tests.kit.segments import Camera
 from tests.media.index.test_index import indexed, opened
@@ -93,7 +93,7 @@ def test_a_file_seen_growing_is_of_the_hour_in_which_it_grows(
         assert segment.index is not None
         with opened(path) as fd:
             growth = scan(segment.index.cursor, fd, path.stat().st_size)
-        channel.grow(segment, growth, Seen(start_us + 200_000))
+        channel.grow(segment, growth, GrowthTimes(start_us + 200_000))
         assert channel.is_live(segment)
         assert channel.shown_from_us(segment) == start_us
         assert channel.clocks.newest_off_us == 0

@@ -12,7 +12,7 @@ import pytest
 from appliance.media.index.index import scan
 from appliance.media.index.spans import gap_between
 from appliance.recordings.channel.channel_index import Channel
-from appliance.recordings.segment_state import Seen
+from appliance.recordings.segment_state import GrowthTimes
 from tests.kit.segments import Sample, init, part
 from tests.media.index.test_index import opened
 
@@ -59,7 +59,7 @@ def test_only_what_is_lost_is_a_gap(
         assert segment.index is not None
         with opened(path) as fd:
             growth = scan(segment.index.cursor, fd, path.stat().st_size)
-        channel.grow(segment, growth, Seen(NOW_US + 20_000 + reached * 100 // 9))
+        channel.grow(segment, growth, GrowthTimes(NOW_US + 20_000 + reached * 100 // 9))
         known = channel.coverage(0, 1 << 61, is_live=True)
         now = [(span.start_us, span.end_us) for span in known.spans]
         for begin_us, end_us in covered:

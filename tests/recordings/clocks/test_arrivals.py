@@ -8,7 +8,7 @@ import pytest
 
 from appliance.media.index.table import pack_log, read_log
 from appliance.recordings.channel.channel_index import Channel
-from appliance.recordings.clocks.arrivals import DiskClock, Pace
+from appliance.recordings.clocks.arrivals import DiskClock, GrowthPace
 from appliance.recordings.segment_state import Segment
 from tests.kit.segments import Camera
 from tests.media.index.test_index import indexed
@@ -20,7 +20,7 @@ HOUR_US = 3600 * S
 
 def pace_of(*steps: tuple[float, float]) -> bool:
     """Whether any prefix of (seconds written, seconds of media) is judged a recording."""
-    pace = Pace()
+    pace = GrowthPace()
     judged = []
     for written_s, media_s in steps:
         pace.add(round(written_s * S), round(media_s * S))

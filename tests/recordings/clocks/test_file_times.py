@@ -15,7 +15,7 @@ from appliance.media.index.spans import TimelineCoverage
 from appliance.media.index.table import ChannelLog
 from appliance.recordings.channel.channel_index import Channel
 from appliance.recordings.channel.neighbours import following as after_it
-from appliance.recordings.segment_state import Seen
+from appliance.recordings.segment_state import GrowthTimes
 from tests.kit import segments
 from tests.kit.segments import Sample
 from tests.media.index.test_index import indexed, opened
@@ -145,7 +145,7 @@ def test_a_leap_between_two_files_of_a_known_run_is_taken_out_though_nothing_gro
     if is_open:
         channel.opened(segment)
         with opened(paths[1]) as fd:
-            channel.grow(segment, scan(ScanCursor(), fd, paths[1].stat().st_size), Seen(None))
+            channel.grow(segment, scan(ScanCursor(), fd, paths[1].stat().st_size), GrowthTimes(None))
         channel.close(segment)
     else:
         channel.walked(segment, second, None)
