@@ -43,11 +43,11 @@ class Descriptions:
     @property
     def entries(self) -> list[bytes]:
         """The entries of stsd."""
-        return [description.entry for description in self.found]
+        return [description.entry for description in self.descriptions]
 
     @property
     def first(self) -> Description:
-        return self.found[0]
+        return self.descriptions[0]
 
     def add(self, piece: Piece) -> list[tuple[int, int]]:
         """(first sample, number of its description) for every change. Raises Malformed, OSError."""
@@ -60,15 +60,15 @@ class Descriptions:
 
     def _number(self, description: Description) -> int:
         """The number of an entry; samples that are decoded with the same sets share one."""
-        for number, known in enumerate(self.found, start=1):
+        for number, known in enumerate(self.descriptions, start=1):
             if description.entry == known.entry or (
                 known.params_id and known.params_id == description.params_id
             ):
                 return number
-        if len(self.found) == _MOST:
+        if len(self.descriptions) == _MOST:
             raise Malformed(f"more than {_MOST} descriptions in one clip")
-        self.found.append(description)
-        return len(self.found)
+        self.descriptions.append(description)
+        return len(self.descriptions)
 
 
 def _stretches(piece: Piece) -> Iterator[tuple[_Sets, int, int]]:
