@@ -338,8 +338,8 @@ class _Follow:
         return begun
 
 
-async def _forgotten(followed: Followed, names: Iterable[str]) -> None:
-    """Wait until the index has none of these files, but for those on a disk that is not mounted."""
+async def _forgotten(followed: ChannelState, names: Iterable[str]) -> None:
+    """Wait until the index has none of these files, except those on a disk that is not mounted."""
     while any(name in followed.channel.segments and name not in followed.absent for name in names):
         await followed.shared.changed.wait_past(followed.shared.changed.count)
 
