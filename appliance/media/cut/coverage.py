@@ -20,8 +20,8 @@ _WORTH_NAMING_US = 40_000  # between two spans shown: less is rounding and jitte
 # The last picture is shown whole when it ends at most this late after the requested end: a frame at 25 fps. A
 # longer one, of a camera with a low frame rate, is cut at the requested end.
 _WHOLE_US = 40_000
-# The window begins in a frame refused: less than this share of a frame is the end of that one alone. It was
-# captured before the window and is not wanted. Less than 1: times are rounded to ticks and us.
+# If the window begins inside a frame that is not shown, less than this share of a frame is only the end of
+# that frame, which was captured before the window and is not missing. Less than 1: times are rounded.
 _FRAME_SHARE = 0.9
 
 
