@@ -1,4 +1,4 @@
-"""Operator, line up and health: a session's life by finger and by key, footage, delays, what is wrong."""
+"""Operator and line up: a session's life by finger and by key, footage, delays."""
 
 from __future__ import annotations
 
@@ -300,102 +300,6 @@ def test_a_delay_is_set_by_stepping_to_the_same_instant_and_can_be_undone(page: 
 
 def delay(demo: Demo, channel: str) -> int:
     return int(plain_get(f"{demo.urls[0]}/channels/{channel}")["latency_ms"])
-
-
-# -- health
-
-
-@pytest.fixture
-def health(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
-    """Opened from the status line, as people do; on a device whose clock is set to another zone."""
-    with own_page(browser, demo.urls[-1], session, timezone_id="Asia/Kathmandu") as one:
-        one.click("#link")
-        yield one
-
-
-def status_of(health: Page, part: str, status: str) -> None:
-    expect(health.locator(f"#check-{part}")).to_have_attribute("data-status", status)
-
-
-def test_every_part_is_named_and_green(health: Page) -> None:
-    """And the status line says how long can be recorded, the verdict, and leads here."""
-    for part in ("camera-cam1", "recording_hours", "disk_clips", "clock", "store", "workers", "connection"):
-        status_of(health, part, "ok")
-    status_of(health, "self-test", "ok")
-    expect(health.locator("#check-self-test")).to_contain_text("edit_lists: ok")
-    photograph(health, "health")
-    look = "document.dispatchEvent(new Event('visibilitychange'))"
-    until(health, f"({look}, document.querySelector('#room').textContent.includes(' h'))")
-    expect(health.locator("#room")).to_have_attribute("href", "#health")
-    both = "[document.querySelector('#verdict').innerText, document.querySelector('#room').ariaLabel]"
-    until(
-        health,
-        f"(([verdict, room]) => room.includes(`h of recording left. ${{verdict}}. Open health`))({both})",
-    )
-
-
-def test_a_camera_that_is_off_is_amber_and_one_at_fault_is_red_with_the_fix(
-    health: Page, session: Session
-) -> None:
-    verdict = health.locator("#verdict")
-    camera = health.locator("#check-camera-cam1")
-    status_of(health, "camera-cam1", "ok")
-    try:
-        session.tell("/channels/cam1/deactivate")
-        status_of(health, "camera-cam1", "warn")
-        expect(camera.locator(".fix")).to_contain_text("Switch it on at Operator")
-        expect(verdict).to_contain_text("Camera 1")
-        session.tell("/channels/cam1/activate")
-        session.tell("/channels/cam1/error", {"reason": "lens cap"})
-        status_of(health, "camera-cam1", "bad")
-        expect(camera.locator(".words")).to_contain_text("Lens cap")
-        expect(verdict).to_contain_text("Not ready: Camera 1")
-        photograph(health, "health-bad")
-    finally:
-        session.tell("/channels/cam1/activate")
-    status_of(health, "camera-cam1", "ok")
-
-
-def test_the_box_away_is_red_and_nothing_it_said_before_is_said_of_now(
-    health: Page, session: Session
-) -> None:
-    """Since when is said; back it is green by itself. The sessions and cameras of Operator say the same."""
-    line, badge = health.locator("#check-session"), health.locator("#session-state")
-    for screen, shown in (("operator", "#cameras .camera"), ("health", "#check-session")):  # both are here
-        health.evaluate("(name) => app.go(name)", screen)
-        expect(health.locator(shown).first).to_be_visible()
-    status_of(health, "session", "ok")
-    expect(health.locator("#check-store")).to_be_visible()
-    expect(badge).to_have_text("LIVE")
-    health.context.set_offline(True)
-    status_of(health, "connection", "bad")
-    since = re.compile(r"The box has not answered since \d\d:\d\d:\d\d")
-    expect(health.locator("#check-connection .words")).to_have_text(since)
-    expect(line.locator(".words")).to_have_text(re.compile(f"{session.name} was active when the box last"))
-    expect(health.locator("#check-store")).to_have_count(0)
-    expect(health.locator("#check-own-clock .words")).not_to_contain_text("Agrees")
-    expect(health.locator("#verdict")).to_contain_text("This device")
-    expect(health.locator("#verdict-when")).to_contain_text("no answer since")
-    expect(badge).to_have_text("LIVE?")
-    photograph(health, "health-away")
-    health.evaluate("app.go('operator')")
-    expect(card(health, session.name).locator(".badge")).to_have_text("LIVE?")
-    expect(health.locator("#cameras .camera").first).to_contain_text("The box does not answer")
-    photograph(health, "operator-away")
-    health.context.set_offline(False)
-    expect(card(health, session.name).locator(".badge")).to_have_text("LIVE")
-    expect(health.locator("#cameras .badge").first).to_have_text("records")
-    health.evaluate("app.go('health')")
-    status_of(health, "connection", "ok")
-    status_of(health, "session", "ok")
-    expect(health.locator("#check-store")).to_be_visible()
-
-
-def test_times_are_the_sites_and_not_the_devices(health: Page, demo: Demo) -> None:
-    shown = datetime.strptime(health.locator(".status .clock").inner_text(), "%H:%M:%S")
-    now = datetime.fromtimestamp(health.evaluate("app.box.now()") / 1000, zone(demo))
-    apart_s = (now.replace(tzinfo=None) - shown).seconds
-    assert min(apart_s, 86_400 - apart_s) < 120, "the device is set to Kathmandu, a quarter of an hour off"
 
 
 def test_nothing_is_cut_off_on_a_phone(browser: Browser, demo: Demo, session: Session) -> None:
