@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from appliance.kernel.clock import from_rfc3339
 from tests.e2e.conftest import Demo, returning_demo, start_again, stop_demo
-from tests.kit.browser import WAIT_MS, executable, open_page, photograph, plain_get, press, until
+from tests.e2e.own import Session, own_device, own_page
+from tests.kit.browser import executable, photograph, press, until
 from tests.kit.narrow import narrow_link
-from tests.kit.waiting import PLAIN
 
 pytestmark = [
     pytest.mark.slow,
@@ -30,8 +28,7 @@ TOLD_AFTER = """new Promise((done) => {
   const look = () => banner.hidden || done(performance.now() - app.box.link.heard);
   new MutationObserver(look).observe(banner, { attributes: true });
 })"""
-WHOLE = "[...app.box.state.clips.values()].every((clip) => clip.coverage?.missing.length === 0)"
-HERE = "[...app.box.state.clips.values()].every((clip) => app.prefetch.held.has(clip.stream_url))"
+HERE = "[...app.clips().values()].flat().every((clip) => app.prefetch.held.has(clip.stream_url))"
 # What the banner says in the turn in which the browser says that it is offline.
 SAID_AT_ONCE = """new Promise((done) => {
   const drawn = (next) => queueMicrotask(() => queueMicrotask(next));
@@ -40,43 +37,30 @@ SAID_AT_ONCE = """new Promise((done) => {
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with returning_demo(tmp_path_factory.mktemp("away"), "--cameras", "1") as one:
         yield one
 
 
-@pytest.fixture(scope="module")
-def tablet(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1180, "height": 820})
-    context.set_default_timeout(WAIT_MS)
-    yield context
-    context.close()
+@pytest.fixture
+def watching(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
+    """A page that watches a whole play, whose bytes it has: one that lacks footage would be cut again."""
+    session.ready_play(1)
+    with own_page(browser, demo.urls[0], session) as page:
+        until(page, f"app.plays().length && {HERE}")  # its picture may be here before it
+        page.locator("#plays .play .open").first.click()
+        until(page, f"document.querySelector('{LEADER}')?.currentTime > 0.2")
+        until(page, f"document.querySelector('{LEADER}').src.startsWith('blob:')")
+        yield page
 
 
-@pytest.fixture(scope="module")
-def page(tablet: BrowserContext, box: Demo) -> Page:
-    """A page that watches a play whose bytes it has."""
-    page = tablet.new_page()
-    page.goto(box.urls[0])
-    expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
-    page.click("#new-play")
-    until(page, "document.querySelector('[data-since]')?.textContent > '0:01'")
-    page.click("#end-play")
-    until(page, WHOLE)  # one that lacks footage is cut again: other bytes
-    until(page, HERE)  # its picture may be here before it
-    page.locator("#plays .play .open").first.click()
-    until(page, f"document.querySelector('{LEADER}')?.currentTime > 0.2")
-    until(page, f"document.querySelector('{LEADER}').src.startsWith('blob:')")
-    return page
-
-
-def test_a_play_cut_again_is_watched_until_the_new_bytes_are_here(page: Page, box: Demo) -> None:
+def test_a_play_cut_again_is_watched_until_the_new_bytes_are_here(watching: Page, session: Session) -> None:
     """As when the box goes away in that moment: the new cut is known and cannot be fetched."""
-    [clip] = page.evaluate("[...app.box.state.clips.values()]")
+    page = watching
+    [clip] = session.clips()
     page.route("**/m2/**", lambda route: route.abort())
     src = page.evaluate(f"document.querySelector('{LEADER}').src")
-    answer = httpx.patch(f"{box.urls[0]}/clips/{clip['id']}", json={"mode": "exact"}, **PLAIN)
-    assert answer.status_code == 200
+    session.tell(f"/clips/{clip['id']}", {"mode": "exact"}, method="PATCH")
     until(page, f"app.box.state.clips.get('{clip['id']}').stream_url.includes('/m2/')")
     at = page.evaluate(f"document.querySelector('{LEADER}').currentTime")
     until(page, f"document.querySelector('{LEADER}').currentTime !== {at}")
@@ -97,9 +81,12 @@ def test_a_play_cut_again_is_watched_until_the_new_bytes_are_here(page: Page, bo
     until(page, f"document.querySelector('{LEADER}').currentTime > 0.6")
 
 
-def test_marks_made_while_the_box_is_away_arrive_with_their_times(page: Page, box: Demo) -> None:
+def test_marks_made_while_the_box_is_away_arrive_with_their_times(
+    watching: Page, demo: Demo, session: Session
+) -> None:
+    page = watching
     page.evaluate(f"window.told = {TOLD_AFTER}, true")  # it is not waited for here
-    stop_demo(box)
+    stop_demo(demo)
     before, after = press(page, "#new-play")
     card = page.locator("#plays .play").first
     expect(card.get_by_text("Not on the box yet")).to_be_visible()
@@ -113,42 +100,51 @@ def test_marks_made_while_the_box_is_away_arrive_with_their_times(page: Page, bo
         page, "document.querySelector('[data-since]').textContent > '0:01'"
     )  # so long, however late it was told
     page.click("#end-play")
-    start_again(box)
+    start_again(demo)
     expect(page.locator(ONLINE)).to_be_visible()
     expect(page.locator("#banner")).to_be_hidden()
     expect(card.locator(".number")).to_have_text("2")
     until(page, NOTHING_WAITS)  # the play's end too
-    plays = {each["number"]: each for each in plain_get(f"{box.urls[0]}/plays")["items"]}
+    plays = {each["number"]: each for each in session.plays()}
     assert sorted(plays) == [1, 2]
     assert before - 1 <= from_rfc3339(plays[2]["start_time"]) / 1000 <= after + 1
     assert plays[2]["duration"] > 1
     assert page.evaluate("app.box.reloads") == 1, "resumed by seq, without another snapshot"
 
 
-def test_marks_survive_the_page(page: Page, tablet: BrowserContext, box: Demo) -> None:
+def test_marks_survive_the_page(browser: Browser, demo: Demo, session: Session) -> None:
+    with own_device(browser, session) as tablet:
+        page = tablet.new_page()
+        page.goto(demo.urls[0])
+        expect(page.locator(ONLINE)).to_be_visible()
+        marked_and_closed(page, demo)
+        start_again(demo)
+        later = tablet.new_page()
+        later.goto(demo.urls[0])
+        expect(later.locator("#plays .play .number")).to_have_text("1")
+        assert [play["number"] for play in session.plays()] == [1]
+
+
+def marked_and_closed(page: Page, box: Demo) -> None:
+    """A mark while the box is away; the page goes as soon as it is kept."""
     stop_demo(box)
     until(page, "!app.box.online")
     page.click("#last10")
-    expect(page.locator("#plays .play")).to_have_count(3)
+    expect(page.locator("#plays .play")).to_have_count(1)
     module = "import(`/v/${document.documentElement.dataset.build}/state/disk.js`)"  # as the page has it
     kept = f"(await (await {module}).diskOfMarks().all()).some(m => m.state === 'waiting')"
     until(page, f"(async () => {kept})()")
     page.close()
-    start_again(box)
-    later = tablet.new_page()
-    later.goto(box.urls[0])
-    expect(later.locator("#plays .play")).to_have_count(3)
-    expect(later.locator("#plays .play .number").first).to_have_text("3")
-    numbers = sorted(each["number"] for each in plain_get(f"{box.urls[0]}/plays")["items"])
-    assert numbers == [1, 2, 3]
-    later.close()
 
 
-def test_silence_is_noticed_and_a_mark_of_it_arrives_once(browser: Browser, box: Demo) -> None:
+def test_silence_is_noticed_and_a_mark_of_it_arrives_once(
+    browser: Browser, demo: Demo, session: Session
+) -> None:
     """Out of reach of the Wi-Fi: no connection ends, nothing comes through."""
-    known = plays_of(box)
-    with narrow_link(urlsplit(box.urls[0]).port or 0, 50e6) as link:
-        page = open_page(browser, link.url)
+    with (
+        narrow_link(urlsplit(demo.urls[0]).port or 0, 50e6) as link,
+        own_page(browser, link.url, session) as page,
+    ):
         expect(page.locator(ONLINE)).to_be_visible()
         page.evaluate(f"window.told = {TOLD_AFTER}, window.sameDocument = true")
         link.cut()
@@ -158,32 +154,24 @@ def test_silence_is_noticed_and_a_mark_of_it_arrives_once(browser: Browser, box:
         page.click("#last10")
         expect(page.locator("#plays .play").first).to_contain_text("Not on the box yet")
         expect(page.locator("#banner")).to_contain_text("(1 to send)")
-        assert plays_of(box) == known
+        assert session.plays() == []
         link.mend()
-        until(page, NOTHING_WAITS)
-        expect(page.locator("#banner")).to_be_hidden()
-        assert len(plays_of(box)) == len(known) + 1
-        assert page.evaluate("[window.sameDocument, app.box.reloads]") == [True, 1]
-        page.context.close()
+        arrives_once(page, session)
 
 
-def test_offline_is_said_at_once_and_online_needs_no_waiting(browser: Browser, box: Demo) -> None:
-    known = plays_of(box)
-    page = open_page(browser, box.urls[0])
-    expect(page.locator(ONLINE)).to_be_visible()
+def test_offline_is_said_at_once_and_online_needs_no_waiting(page: Page, session: Session) -> None:
     page.evaluate(f"window.said = {SAID_AT_ONCE}, window.sameDocument = true")
     page.context.set_offline(True)
     assert "Marks are kept here" in page.evaluate("window.said")
     page.click("#last10")
     expect(page.locator("#banner")).to_contain_text("(1 to send)")
     page.context.set_offline(False)
+    arrives_once(page, session)
+
+
+def arrives_once(page: Page, session: Session) -> None:
+    """The one mark, without a reload."""
     until(page, NOTHING_WAITS)
     expect(page.locator("#banner")).to_be_hidden()
-    assert len(plays_of(box)) == len(known) + 1
+    assert len(session.plays()) == 1
     assert page.evaluate("[window.sameDocument, app.box.reloads]") == [True, 1]
-    page.context.close()
-
-
-def plays_of(box: Demo) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = plain_get(f"{box.urls[0]}/plays")["items"]
-    return found

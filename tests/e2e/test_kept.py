@@ -13,8 +13,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.conftest import Demo, returning_demo, start_again, stop_demo
+from tests.e2e.own import Session, own_device
 from tests.kit import webkit
-from tests.kit.browser import WAIT_MS, executable, photograph, plain_get, until
+from tests.kit.browser import executable, photograph, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 PLAYS = 3
@@ -40,28 +41,23 @@ SCREENS_HERE = """performance.getEntriesByType("resource").filter((each) =>
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """With three plays of two angles each."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with returning_demo(tmp_path_factory.mktemp("kept"), "--host", "0.0.0.0") as one:
         yield one
 
 
-def make_plays(page: Page) -> None:
-    expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
-    for number in range(1, PLAYS + 1):
-        page.click("#new-play")
-        expect(page.locator("#plays .play[data-key] .number").first).to_have_text(str(number))
-        until(page, "document.querySelector('#plays .play [data-since]')?.textContent > '0:01'")  # its own
-        page.click("#end-play")
-    until(page, "[...app.box.state.clips.values()].every((clip) => clip.coverage?.missing.length === 0)")
+@pytest.fixture
+def game(session: Session) -> Session:
+    """With three plays of two angles each."""
+    for _ in range(PLAYS):
+        session.ready_play()
+    return session
 
 
-@pytest.fixture(scope="module")
-def tablet(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1180, "height": 820})
-    context.set_default_timeout(WAIT_MS)
-    yield context
-    context.close()
+@pytest.fixture
+def tablet(browser: Browser, game: Session) -> Iterator[BrowserContext]:
+    with own_device(browser, game) as context:
+        yield context
 
 
 def assert_plays_are_shown(page: Page) -> None:
@@ -78,11 +74,12 @@ def assert_plays_are_shown(page: Page) -> None:
 
 
 @pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium")
-def test_a_page_opened_while_the_box_is_away_shows_and_marks(tablet: BrowserContext, box: Demo) -> None:
+def test_a_page_opened_while_the_box_is_away_shows_and_marks(
+    tablet: BrowserContext, demo: Demo, game: Session
+) -> None:
     first = tablet.new_page()
-    first.goto(box.urls[-1])  # by the network's name of it: no secure context
+    first.goto(demo.urls[-1])  # by the network's name of it: no secure context
     assert first.evaluate("isSecureContext") is False
-    make_plays(first)
     until(first, ALL_KEPT)
     until(first, SCREENS_HERE)
     first.evaluate(
@@ -91,10 +88,10 @@ def test_a_page_opened_while_the_box_is_away_shows_and_marks(tablet: BrowserCont
     first.evaluate("app.box.changed('plays')")
     offset = "(await (await import('/state/disk.js')).diskOfPlays().rows.load()).offsetMs === 90_000"
     until(first, f"(async () => {offset})()")
-    stop_demo(box)
+    stop_demo(demo)
     first.close()
     page = tablet.new_page()
-    page.goto(box.urls[-1])
+    page.goto(demo.urls[-1])
     assert_plays_are_shown(page)
     expect(page.locator("#banner")).to_contain_text("Marks are kept here")
     assert abs(page.evaluate("app.box.now() - Date.now()") - 90_000) < 5, "marks mean the box's time"
@@ -106,19 +103,17 @@ def test_a_page_opened_while_the_box_is_away_shows_and_marks(tablet: BrowserCont
     page.evaluate("app.go('tagging')")
     expect(page.locator(".tag-list .play")).to_have_count(PLAYS + 1)
     page.evaluate("app.go('desk')")
-    start_again(box)
+    start_again(demo)
     expect(page.locator("#link[data-state=connected]")).to_be_visible()
     until(page, "app.box.outbox.waiting().length === 0")
     expect(page.locator("#banner")).to_be_hidden()
-    found = plain_get(f"{box.urls[0]}/plays")["items"]
-    assert sorted(play["number"] for play in found) == list(range(1, PLAYS + 2))
-    page.close()
+    assert sorted(play["number"] for play in game.plays()) == list(range(1, PLAYS + 2))
 
 
 @pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium")
-def test_a_reload_by_hand_is_asked_about_while_the_box_is_away(tablet: BrowserContext, box: Demo) -> None:
+def test_a_reload_by_hand_is_asked_about_while_the_box_is_away(tablet: BrowserContext, demo: Demo) -> None:
     page = tablet.new_page()
-    page.goto(box.urls[-1])
+    page.goto(demo.urls[-1])
     expect(page.locator("#link[data-state=connected]")).to_be_visible()
     page.locator("#plays .play .open").first.click()
     asked: list[str] = []
@@ -129,11 +124,11 @@ def test_a_reload_by_hand_is_asked_about_while_the_box_is_away(tablet: BrowserCo
 
     page.on("dialog", refuse)
     page.evaluate("window.sameDocument = true")
-    stop_demo(box)
+    stop_demo(demo)
     expect(page.locator("#banner")).to_contain_text("Marks are kept here")
     page.evaluate("setTimeout(() => location.reload())")
     until(page, "window.sameDocument")
-    start_again(box)
+    start_again(demo)
     expect(page.locator("#link[data-state=connected]")).to_be_visible()
     assert asked == ["beforeunload"]
     assert page.evaluate("window.sameDocument")
@@ -141,13 +136,12 @@ def test_a_reload_by_hand_is_asked_about_while_the_box_is_away(tablet: BrowserCo
     expect(page.locator("#link[data-state=connected]")).to_be_visible()
     page.wait_for_function("() => !window.sameDocument")
     assert asked == ["beforeunload"], "nobody is asked while the box is there"
-    page.close()
 
 
 @pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium")
-def test_a_kept_copy_that_cannot_be_read_is_taken_from_the_box(tablet: BrowserContext, box: Demo) -> None:
+def test_a_kept_copy_that_cannot_be_read_is_taken_from_the_box(tablet: BrowserContext, demo: Demo) -> None:
     page = tablet.new_page()
-    page.goto(box.urls[-1])
+    page.goto(demo.urls[-1])
     expect(page.locator("#link[data-state=connected]")).to_be_visible()
     until(page, "app.prefetch.held.size > 0")
     page.evaluate(SPOIL)
@@ -159,15 +153,16 @@ def test_a_kept_copy_that_cannot_be_read_is_taken_from_the_box(tablet: BrowserCo
     page.evaluate("void (app.panels['tag-board'] = () => Promise.reject(new TypeError('away')))")
     page.get_by_role("button", name="Tags", exact=True).click()
     expect(page.locator(".notice[data-key=late]")).to_contain_text("The tag board is not on this device")
-    page.close()
 
 
 @pytest.mark.skipif(webkit.missing() != "", reason=f"no WebKit here: {webkit.missing()}")
-def test_the_next_page_has_what_was_kept_in_webkit_too(box: Demo) -> None:
+def test_the_next_page_has_what_was_kept_in_webkit_too(demo: Demo, game: Session) -> None:
     """A driven WebKit has no disk cache for pages: that it opens one without the box is not shown here."""
     held = "[...app.prefetch.held.keys()].filter((url) => url.includes('/m')).length"
     with webkit.webkit() as window:
-        window.open(box.urls[-1])
+        window.open(demo.urls[-1])
+        window.until("app.box.online")
+        window.run(f"app.working.choose('{game.id}')")
         window.until(f"app.box.online && {held} >= {2 * PLAYS}")
         window.run_async(
             "const { media, rows } = (await import('/state/disk.js')).diskOfPlays();"

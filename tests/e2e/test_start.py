@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.e2e.conftest import Demo
 from tests.e2e.looks import SMALL
-from tests.kit.browser import PHONE, TABLET, WAIT_MS, executable, photograph, until
-from tests.kit.waiting import PLAIN
+from tests.e2e.own import Session, own_device
+from tests.kit.browser import PHONE, TABLET, executable, photograph, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -53,29 +52,16 @@ KEPT_MARKS = """(async () => {
 
 
 @pytest.fixture
-def tablet(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1180, "height": 820})
-    context.set_default_timeout(WAIT_MS)
-    yield context
-    context.close()
+def tablet(browser: Browser, session: Session) -> Iterator[BrowserContext]:
+    """A device that works in the session; it has no page yet."""
+    with own_device(browser, session) as context:
+        yield context
 
 
-@pytest.fixture(scope="module", autouse=True)
-def plays(browser: Browser, demo: Demo) -> list[str]:
+@pytest.fixture
+def plays(session: Session) -> list[str]:
     """Ids of three plays that can be watched, oldest first."""
-    page = browser.new_page()
-    page.goto(demo.urls[0])
-    expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
-    made = []
-    for number in range(1, 4):
-        page.click("#new-play")
-        until(page, "document.querySelector('[data-since]')?.textContent > '0:01'")
-        page.click("#end-play")
-        until(page, f"app.plays()[0].number === {number}")
-        made.append(page.evaluate("app.plays()[0].id"))
-    until(page, "[...app.clips().values()].every((clips) => clips.every((clip) => clip.stream_url))")
-    page.close()
-    return made
+    return [session.ready_play()["id"] for _ in range(3)]
 
 
 def held_back(page: Page, pattern: str) -> list[Route]:
@@ -161,8 +147,11 @@ def test_marks_are_kept_after_the_browser_has_closed_the_database(tablet: Browse
     until(page, "app.box.outbox.waiting().length === 0")
 
 
-def test_a_screen_that_did_not_load_is_tried_again(tablet: BrowserContext, demo: Demo) -> None:
+def test_a_screen_that_did_not_load_is_tried_again(
+    tablet: BrowserContext, demo: Demo, session: Session
+) -> None:
     """By hand, and by itself; what a person turned to meanwhile stays."""
+    session.play()
     page = tablet.new_page()
     page.route("**/screens/review.js", lambda route: route.abort())
     page.route("**/parts/tag-board.js", lambda route: route.abort())
@@ -221,13 +210,11 @@ def test_a_clip_the_box_did_not_give_comes_when_it_answers(
     until(page, f"{LEADER}.currentTime > 0.05")
 
 
-@pytest.mark.parametrize("size", [PHONE, SMALL, TABLET], ids=["phone", "small", "tablet"])
 def test_the_status_line_has_room_for_what_it_says_while_the_box_is_away(
-    tablet: BrowserContext, demo: Demo, size: dict[str, int]
+    tablet: BrowserContext, demo: Demo
 ) -> None:
-    """Two marks to send, and no hours of a box that does not answer."""
+    """Two marks to send, and no hours of a box that does not answer; on a tablet and on phones."""
     page = tablet.new_page()
-    page.set_viewport_size({"width": size["width"], "height": size["height"]})
     page.goto(demo.urls[0])
     until(page, "app.box.online && document.querySelector('#room').textContent")
     tablet.set_offline(True)
@@ -235,9 +222,12 @@ def test_the_status_line_has_room_for_what_it_says_while_the_box_is_away(
     page.click("#last10")
     page.keyboard.press("u")
     expect(page.locator("#banner")).to_contain_text("(2 to send)")
-    photograph(page, f"away-{size['width']}")
-    assert page.evaluate(CROWDED) == []
-    assert page.locator("#session-name").bounding_box()["width"] > 40  # type: ignore[index]
+    expect(page.locator("#session-state")).to_have_text("LIVE?")
+    for size in (TABLET, PHONE, SMALL):
+        page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        photograph(page, f"away-{size['width']}")
+        assert page.evaluate(CROWDED) == [], size
+        assert page.locator("#session-name").bounding_box()["width"] > 40  # type: ignore[index]
     expect(page.locator("#room")).to_be_hidden()
     expect(page.locator("#cams")).to_have_attribute("aria-label", re.compile("Not known: the box does not"))
     tablet.set_offline(False)
@@ -246,14 +236,14 @@ def test_the_status_line_has_room_for_what_it_says_while_the_box_is_away(
 
 
 def test_a_watched_play_that_another_device_deletes_goes_with_a_word(
-    tablet: BrowserContext, demo: Demo, plays: list[str]
+    tablet: BrowserContext, demo: Demo, session: Session, plays: list[str]
 ) -> None:
     page = tablet.new_page()
     page.goto(f"{demo.urls[0]}/#desk/{plays[2]}")
     expect(page.locator("replay-player .heading b")).to_have_text("3")
-    httpx.delete(f"{demo.urls[0]}/plays/{plays[2]}", **PLAIN).raise_for_status()
+    session.tell(f"/plays/{plays[2]}", method="DELETE")
     expect(page.locator(".notice", has_text="Play 3 was deleted on another device")).to_be_visible()
-    httpx.post(f"{demo.urls[0]}/plays/{plays[2]}/restore", **PLAIN).raise_for_status()
+    session.tell(f"/plays/{plays[2]}/restore")
     page.locator(f"#plays [data-key='{plays[2]}'] .undo").click()
     expect(page.locator(".notice[data-key=undo]")).to_contain_text("Play 3 deleted")
     expect(page.locator(".notice", has_text="on another device")).to_have_count(0)
