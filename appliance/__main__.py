@@ -1,6 +1,6 @@
-"""The command `appliance`: words and exit codes. What a command does lives elsewhere.
+"""The command `appliance`: arguments, output and exit codes. The work of each command is elsewhere.
 
-Exit codes: 0 ok, 1 failure, 2 usage, 78 bad settings (sysexits EX_CONFIG). The only place that prints and,
+Exit codes: 0 ok, 1 failure, 2 usage, 78 bad settings (sysexits EX_CONFIG). The only module that prints and,
 with settings.py, the only one that reads the environment.
 """
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 OK, FAILED, USAGE, BAD_SETTINGS = 0, 1, 2, 78
 
 EXPECTED = (StateBusy, CannotListen, WrongDatabase, StoreBroken, OSError)
-"""Why a start or a run may fail without a mistake of ours: one line, no traceback."""
+"""Reasons for a failing start or run that are not errors of ours: reported in one line, without traceback."""
 
 log = structlog.get_logger("main")
 app = cyclopts.App(
@@ -57,7 +57,7 @@ Config = Annotated[Path, Parameter(help="settings file")]
 
 @app.command
 def serve(*, config: Config = DEFAULT_PATH) -> int:
-    """Run the box until SIGTERM or SIGINT; then finish what was begun and end."""
+    """Run the box until SIGTERM or SIGINT; then finish running work and end."""
     from appliance.ops.disk_limits import refuse_impossible
 
     settings = load_settings(config)
@@ -80,7 +80,7 @@ def demo(
         if state is None:
             state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="appliance-demo-")))
         settings = demo_settings(state.absolute(), port, host, cameras)
-        return _run(settings, begin_demo(_say, settings))
+        return _run(settings, begin_demo(_print, settings))
 
 
 @app.command
@@ -89,7 +89,7 @@ def check_config(file: Path) -> int:
     from appliance.ops.disk_limits import refuse_unreachable
 
     refuse_unreachable(load_settings(file))
-    _say("ok")
+    _print("ok")
     return OK
 
 
@@ -100,16 +100,16 @@ def doctor(
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Look at everything the box needs; one line each, with a fix."""
-    from appliance.ops.doctor import examine  # here, like what other commands need: a start waits for nothing
+    from appliance.ops.doctor import examine  # imported here, as in other commands: `serve` need not load it
 
     settings = _settings_if_any(config)
     parts = trio.run(examine, settings)
     if as_json:
-        _say(json.dumps({name: part.shown() for name, part in parts.items()}, indent=2, ensure_ascii=False))
+        _print(json.dumps({name: part.shown() for name, part in parts.items()}, indent=2, ensure_ascii=False))
     else:
         for name, part in parts.items():
             fix = f" -> {part.hint}" if part.hint else ""
-            _say(f"{part.status:4}  {name:<12} {part.detail}{fix}")
+            _print(f"{part.status:4}  {name:<12} {part.detail}{fix}")
     return FAILED if any(part.status == "bad" for part in parts.values()) else OK
 
 
@@ -120,9 +120,9 @@ def fsck(*, config: Config = DEFAULT_PATH, repair: Annotated[bool, Parameter(neg
 
     findings = trio.run(check_box, load_settings(config), repair)
     for finding in findings:
-        _say(str(finding))
+        _print(str(finding))
     left = [finding for finding in findings if not finding.repaired]
-    _say(f"{len(findings)} findings, {len(findings) - len(left)} repaired" if findings else "ok")
+    _print(f"{len(findings)} findings, {len(findings) - len(left)} repaired" if findings else "ok")
     return FAILED if left else OK
 
 
@@ -132,7 +132,7 @@ def backup(file: Path, *, config: Config = DEFAULT_PATH) -> int:
     from appliance.ops.backup import backup_to
 
     size = backup_to(load_settings(config), file)
-    _say(f"{size} bytes in {file}")
+    _print(f"{size} bytes in {file}")
     return OK
 
 
@@ -141,8 +141,8 @@ def restore(file: Path, *, config: Config = DEFAULT_PATH) -> int:
     """Put a backup in place of the database; the box must not be running, and the old one is kept."""
     from appliance.ops.backup import restore_from
 
-    kept = restore_from(load_settings(config), file)
-    _say(f"restored; the database before is {kept}" if kept is not None else "restored")
+    moved_to = restore_from(load_settings(config), file)
+    _print(f"restored; the database before is {moved_to}" if moved_to is not None else "restored")
     return OK
 
 
@@ -160,11 +160,11 @@ def export(
     try:
         report = trio.run(export_session, load_settings(config), session, out)
     except ExportError as error:
-        _complain(f"error: {error}")
+        _print_error(f"error: {error}")
         return FAILED
-    _say(f"{report.clips} clips, {report.size_bytes} bytes in {out}")
+    _print(f"{report.clips} clips, {report.size_bytes} bytes in {out}")
     for clip_id, reason in report.left_out:
-        _say(f"left out: clip {clip_id}: {reason}")
+        _print(f"left out: clip {clip_id}: {reason}")
     return OK
 
 
@@ -177,14 +177,14 @@ def _exit_code(words: list[str]) -> int:
     try:
         result = app(words, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:
-        _complain(f"{error}\nTry: appliance --help")
+        _print_error(f"{error}\nTry: appliance --help")
         return USAGE
     except SettingsError as error:
         for problem in error.problems:
-            _complain(problem)
+            _print_error(problem)
         return BAD_SETTINGS
     except EXPECTED as error:
-        _complain(f"error: {error}")
+        _print_error(f"error: {error}")
         return FAILED
     except KeyboardInterrupt:
         return FAILED
@@ -192,15 +192,15 @@ def _exit_code(words: list[str]) -> int:
 
 
 def _run(settings: Settings, ready: Ready | None) -> int:
-    """The daemon under signals. 0 after a clean end, 1 with the reason in the log otherwise."""
+    """Run the daemon with signal handling. 0 after a clean end, 1 with the reason in the log otherwise."""
     interpreter.configure()
     allocator.configure()
-    from appliance.daemon import run_daemon  # here, so that the small commands do not load all of it
+    from appliance.daemon import run_daemon  # imported here, so that small commands do not load all of it
 
     configure_logs(choose_style(sys.stdout, os.environ.get("JOURNAL_STREAM", "")))
     loop = LoopWatch()
     try:
-        trio.run(_until_told, run_daemon, settings, loop, partial(_up, ready), instruments=[loop])
+        trio.run(_run_until_signal, run_daemon, settings, loop, partial(_up, ready), instruments=[loop])
     except BaseExceptionGroup as group:
         leaves = list(_leaves(group))
         if all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
@@ -223,18 +223,18 @@ async def _up(ready: Ready | None, bound: Bound, store: Store) -> None:
         await ready(bound, store)
 
 
-async def _until_told(run_daemon: Daemon, settings: Settings, loop: LoopWatch, ready: Ready) -> None:
+async def _run_until_signal(run_daemon: Daemon, settings: Settings, loop: LoopWatch, ready: Ready) -> None:
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
-        await nursery.start(_hear_signals, stop)
+        await nursery.start(_wait_for_signals, stop)
         await run_daemon(settings, stop=stop, loop=loop, ready=ready)
         nursery.cancel_scope.cancel(reason="the daemon has ended")
 
 
-async def _hear_signals(
+async def _wait_for_signals(
     stop: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """The first SIGTERM or SIGINT drains; a second one ends at once, as kill would."""
+    """The first SIGTERM or SIGINT drains; a second one ends at once, like kill."""
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         task_status.started()
         async for number in signals:
@@ -258,11 +258,11 @@ def _settings_if_any(config: Path | None) -> Settings:
     return load_settings(config or DEFAULT_PATH)
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)
 
 
-def _complain(text: str) -> None:
+def _print_error(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,7 +1,7 @@
-"""Settings that are each legal and cannot be meant together, named by their dotted paths.
+"""Settings that are each valid but contradict each other, named by their dotted paths.
 
-Owns: the rules between keys of different sections. Pure: it looks at no disk and opens no port (what the
-disk itself cannot give is in ops/disk_limits.py).
+Owns: the rules between keys of different sections. Pure: it reads no disk and opens no port (limits that the
+disk itself cannot meet are in ops/disk_limits.py).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _listeners(settings: Settings) -> Iterator[str]:
         listener = listener_of(channel.input_url)
         if listener is None:
             continue
-        other = next((at for at, one in known if one.clashes_with(listener)), None)
+        other = next((at for at, earlier in known if earlier.clashes_with(listener)), None)
         if other is not None:
             yield (
                 f"channels.{place}.input_url: port {listener.port} is listened on by channels.{other}"
@@ -64,7 +64,7 @@ def _server(settings: Settings) -> Iterator[str]:
 
 
 def _mediamtx(settings: Settings) -> Iterator[str]:
-    """The box as its own recorder: it would ask itself for MediaMTX's state for ever."""
+    """MediaMTX's address is the box itself: it would query itself for MediaMTX's state for ever."""
     own = {settings.server.port: "server.port", settings.server.local_port: "server.local_port"}
     for name in ("api_url", "webrtc_url"):
         try:

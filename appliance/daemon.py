@@ -1,8 +1,9 @@
-"""The stadium box: every actor, in the order in which they need each other. Read this first.
+"""The stadium box: every actor, in the order in which they depend on each other. Read this first.
 
-Data enters at one door (an HTTP or /ws command, a heartbeat, a file that grows), becomes one transaction, and
-leaves through the journal. Domains do not import each other: they meet here. Leaving the block of
-`run_daemon` ends the layers from the inside out, so that each drains while what it depends on still lives.
+Data enters as an HTTP or /ws command, a heartbeat, or a file that grows, becomes one transaction, and leaves
+through the journal. Domains do not import each other: they are connected here. Leaving the block of
+`run_daemon` ends the layers from the inside out, so that each finishes its work while the layers it depends
+on still run.
 """
 
 from __future__ import annotations
@@ -67,15 +68,15 @@ from appliance.workers.unit import SOCKET_DIR
 
 log = structlog.get_logger("daemon")
 
-MEDIA_THREADS = 16  # reads of recordings: a hung disk fills these and nothing else
+MEDIA_THREADS = 16  # reads of recordings: a hung disk blocks these and nothing else
 
 Ready = Callable[[Bound, Store], Awaitable[None]]
-"""Called once everything serves. The demo makes its session with it."""
+"""Called once everything serves. The demo creates its session with it."""
 
 
 @dataclass(slots=True)
 class Box:
-    """The handles, as the layers come up. None: that layer is off (safe mode, external recorder)."""
+    """The handles of the running layers. None: that layer is off (safe mode, external recorder)."""
 
     settings: Settings
     safe: SafeMode
@@ -85,7 +86,7 @@ class Box:
     board: Board
     metrics: Metrics
     threads: trio.CapacityLimiter
-    after_cut: bool  # the machine was started anew: what was not synced may be gone
+    after_cut: bool  # the machine was rebooted: bytes that were not synced may be gone
     recordings: RecordingsHandle | None = None
     recorder: RecorderHandle | None = None
     publishers: PublishersHandle | None = None
@@ -96,10 +97,10 @@ class Box:
 async def run_daemon(
     settings: Settings, *, stop: trio.Event, loop: LoopWatch, ready: Ready | None = None
 ) -> None:
-    """The whole box, until `stop` is set; then every layer drains and this returns.
+    """The whole box, until `stop` is set; then every layer finishes its work and this returns.
 
-    Raises: StateBusy, CannotListen, WrongDatabase at start; later whatever an actor did not declare, in
-    exception groups. A clean return forgets earlier crashes (safe mode).
+    Raises: StateBusy, CannotListen, WrongDatabase at start; later any error that an actor did not declare, in
+    exception groups. A clean return clears the record of earlier crashes (safe mode).
     """
     state_dir = settings.storage.state_dir
     bridges.make_folder(settings.storage.recordings_dir)
@@ -123,7 +124,7 @@ async def run_daemon(
 
 
 async def _footage_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready | None) -> None:
-    """Workers, recorder and index: what brings footage, and what looks into it."""
+    """Workers, recorder and index: the sources of footage, and what reads it."""
     settings, store = box.settings, box.store
     async with (
         running(
@@ -148,7 +149,7 @@ async def _footage_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Rea
 
 
 async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready | None) -> None:
-    """Channels, the cutter and its files: what turns footage and marks into clips."""
+    """Channels, the cutter and its files: they turn footage and marks into clips."""
     settings, store = box.settings, box.store
     assert box.recordings is not None
     footage = box.recordings
@@ -218,7 +219,7 @@ def _routes(
     pictures: Pictures,
     planner: Planner,
 ) -> list[Routes]:
-    """Every domain's doors. A domain is taken out by deleting its folder and its lines in this file."""
+    """Every domain's routes. A domain is removed by deleting its folder and its lines in this file."""
     replays = Replays(box.store, delivery.footage, box.clock, rules, planner.plan_span, delivery)
     zone = box.settings.site.timezone
     media = Routes(
@@ -258,7 +259,7 @@ def _live_pictures(box: Box, stop: trio.Event) -> list[Routes]:
 async def _watching_layer(
     box: Box, domains: Sequence[Routes], stop: trio.Event, loop: LoopWatch, ready: Ready | None
 ) -> None:
-    """What looks after the box itself: clock, database, disks, loop; and tells systemd."""
+    """Watching the box itself: clock, database, disks, loop; and reporting to systemd."""
     settings, store = box.settings, box.store
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET", ""))
     every_s = interval_s(dict(os.environ), os.getpid())
@@ -302,7 +303,7 @@ async def _watching_layer(
 async def _serving_layer(
     box: Box, domains: Sequence[Routes], notifier: Notifier, stop: trio.Event, ready: Ready | None
 ) -> None:
-    """What serves people: up last, down first."""
+    """The web server: started last, stopped first."""
     server, store, clock = box.settings.server, box.store, box.clock
     commands: list[Command] = [command for routes in domains for command in routes.commands]
     place = box.settings.site
@@ -340,4 +341,4 @@ async def _serving_layer(
             await ready(bound, store)
         await stop.wait()
         await notifier.stopping()
-        await live.stop()  # clients are told to come back (4001) before their sockets close
+        await live.stop()  # clients are closed with 4001 (come back) before their sockets close

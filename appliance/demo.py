@@ -24,9 +24,10 @@ SESSION_NAME = "Demo"
 
 
 def demo_settings(state_dir: Path, port: int, host: str, cameras: int) -> Settings:
-    """Settings of a box that needs nothing: `cam1` .. `camN` are synthetic, all files are under `state_dir`.
+    """Settings of a box without outside needs: `cam1` .. `camN` are synthetic, all files are under
+    `state_dir`.
 
-    Raises SettingsError. On another host than loopback everything is open: it is a demo, and says so.
+    Raises SettingsError. On another host than loopback everything is open, and the demo says so.
     """
     channels = [
         {"id": f"cam{n}", "name": f"Camera {n}", "input_url": "synthetic:"} for n in range(1, cameras + 1)
@@ -48,7 +49,7 @@ def demo_settings(state_dir: Path, port: int, host: str, cameras: int) -> Settin
 
 
 def machine_zone(localtime: Path = Path("/etc/localtime")) -> str:
-    """The zone this machine is set to, so that a person reads his own time; UTC where it cannot be told."""
+    """The time zone of this machine, so that a person reads local times; UTC when it is unknown."""
     name = os.path.realpath(localtime).rpartition("zoneinfo/")[2]
     try:
         return known_zone(name)
@@ -57,7 +58,7 @@ def machine_zone(localtime: Path = Path("/etc/localtime")) -> str:
 
 
 def begin_session(tx: Tx) -> str | None:
-    """The id of a new active session, or None when one is under way."""
+    """Create an active session and return its id, or None when one is running."""
     if tx.value("SELECT 1 FROM sessions WHERE status IN ('active', 'paused') AND deleted_us IS NULL LIMIT 1"):
         return None
     caller = Caller(device="demo")
@@ -68,7 +69,8 @@ def begin_session(tx: Tx) -> str | None:
 
 
 def addresses(bound: Bound) -> list[str]:
-    """What a person can open: `0.0.0.0` and `::` are no addresses, they mean every one of this machine."""
+    """Addresses that a person can open: `0.0.0.0` and `::` are not addresses, they mean every address of the
+    machine."""
     hosts = [bound.host]
     if bound.host in ("0.0.0.0", "::"):
         hosts = ["127.0.0.1", *_on_the_network()]
@@ -78,17 +80,17 @@ def addresses(bound: Bound) -> list[str]:
 
 
 def _on_the_network() -> list[str]:
-    """The address others reach this machine by; empty without a network. Nothing is sent by this."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+    """The address at which others reach this machine; empty without a network. Sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            one.connect(("203.0.113.1", 9))  # any address beyond this machine (RFC 5737)
+            probe.connect(("203.0.113.1", 9))  # any address beyond this machine (RFC 5737)
         except OSError:
             return []
-        return [str(one.getsockname()[0])]
+        return [str(probe.getsockname()[0])]
 
 
 def begin_demo(say: Callable[[str], None], settings: Settings) -> Callable[[Bound, Store], Awaitable[None]]:
-    """What `run_daemon` calls when everything serves: make the session, tell the person what to open."""
+    """The function that `run_daemon` calls when everything serves: create the session, print what to open."""
 
     async def ready(bound: Bound, store: Store) -> None:
         await store.write(begin_session)

@@ -1,7 +1,7 @@
-"""The settings tree: one TOML file, checked whole before anything starts.
+"""The settings: one TOML file, checked completely before anything starts.
 
-Unknown keys are errors with their dotted path; `APPLIANCE_SECTION__KEY` in the environment overrides a
-key. Each domain declares its own section; this file only puts them together. A change means a restart.
+Unknown keys are errors with their dotted path; `APPLIANCE_SECTION__KEY` in the environment overrides a key.
+Each domain declares its own section; this file only combines them. A change needs a restart.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ServerSettings(Section):
 
     @property
     def is_loopback(self) -> bool:
-        """True when nobody but this machine can reach the server."""
+        """True when only this machine can reach the server."""
         if self.host == "localhost":
             return True
         try:
@@ -84,7 +84,7 @@ class AccessSettings(Section):
 
 
 class Settings(BaseSettings):
-    """All of it, frozen."""
+    """All sections, frozen."""
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, env_prefix="APPLIANCE_", env_nested_delimiter="__"
@@ -158,7 +158,7 @@ def check_settings(tree: dict[str, Any]) -> Settings:
 
 def _line(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"])
-    said = error["msg"].removeprefix("Value error, ")
+    message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        said = "no such setting"
-    return f"{where}: {said}" if where else said
+        message = "no such setting"
+    return f"{where}: {message}" if where else message

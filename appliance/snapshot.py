@@ -1,6 +1,6 @@
-"""GET /snapshot: everything a client starts from, read in one transaction.
+"""GET /snapshot: the initial state of a client, read in one transaction.
 
-Part of the composition root: the one place that shows every domain's resources side by side.
+Part of the composition root: the one place that shows every domain's resources together.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CURRENT = (
 
 
 def snapshot(tx: ReadTx) -> dict[str, Any]:
-    """All channels and sessions; plays, clips and tags of sessions that are active, paused or were touched
+    """All channels and sessions; plays, clips and tags of sessions that are active, paused or were changed
     within 24 h. The caller adds as_of_seq and epoch."""
     since = {"since": tx.now_us - TOUCHED_US}
     channels = tx.all("SELECT * FROM channels WHERE archived_us IS NULL ORDER BY id")

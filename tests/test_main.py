@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from appliance import __main__ as command
-from appliance.ops.health import Part
+from appliance.ops.health import HealthPart
 from tests.ops.box import Box, make_box
 
 SETTINGS = """
@@ -90,7 +90,7 @@ def test_a_box_open_to_the_network_without_pairing_does_not_start(
 def test_doctor_speaks_to_people_and_to_machines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = {"clock": Part("ok", "fine"), "port": Part("bad", "taken", "stop it")}
+    found = {"clock": HealthPart("ok", "fine"), "port": HealthPart("bad", "taken", "stop it")}
     monkeypatch.setattr(trio, "run", lambda *args: found)
     assert run("doctor", "--config", settings_file(tmp_path)) == 1
     said = capsys.readouterr().out.splitlines()

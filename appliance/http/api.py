@@ -1,7 +1,7 @@
-"""What a domain's `http.py` says: its routes, as data.
+"""The routes of a domain's `http.py`, as data.
 
-Owns: the shape of a route and of a request's context. Must not know: Quart, sockets, or any domain.
-`server/app.py` mounts these routes and applies the conventions (problems, ETag, idempotency) to all alike.
+Owns: the types of a route and of a request's context. Must not know: Quart, sockets, or any domain.
+`server/app.py` mounts these routes and applies the conventions (problems, ETag, idempotency) to all of them.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ H = TypeVar("H", bound=Handler)
 
 @dataclass(frozen=True, slots=True)
 class Ctx:
-    """One request, from HTTP or from /ws: who asks, and the store to ask."""
+    """One request, from HTTP or from /ws: its caller, and the store."""
 
     store: Store
     clock: Clock
     caller: Caller
 
     async def write(self, closure: Callable[[Tx], Answer]) -> Answer:
-        """The request's one effect; runs once per idempotency key."""
+        """The request's one change; runs once per idempotency key."""
         return await perform(self.store, self.caller, closure)
 
     async def read(self, query: Callable[[ReadTx], T]) -> T:
@@ -43,9 +43,9 @@ class Route:
     """`handler(ctx, **path_parameters, body=..., query=...)`; body and query only when a model is given.
 
     path uses {name} segments. `returns` documents the resource, `items` the resources of a list; `status` is
-    the usual success, `also` are other statuses that answer with the same resource. `hot` routes are served
-    in front of Quart with the same conventions, for requests that come often (heartbeats, marks). `do` names
-    the /ws command that is the same operation; the route's one path parameter is the command's `id`.
+    the usual success, `also` are other statuses with the same resource. `hot` routes are served before Quart
+    with the same conventions, for frequent requests (heartbeats, marks). `do` names the /ws command of the
+    same operation; the route's one path parameter is the command's `id`.
     """
 
     method: str
@@ -79,13 +79,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class RawRoute:
-    """A hot path served as plain ASGI in front of Quart: byte ranges, heartbeats, WebSockets.
+    """A hot path served as plain ASGI before Quart: byte ranges, heartbeats, WebSockets.
 
     method is "GET" (serves HEAD too), "POST" or "WS". `handler(scope, receive, send, parameters)` may raise
-    Refused or Unavailable before it has answered; the dispatcher makes the problem document of it.
-    `body`, `takes`, `query`, `media_type`, `status`, `also` and `returns` only document it: the handler
-    reads the request itself, with `read_body` and `parse_query` of http/requests.py. `small`: a POST that
-    reads its whole body and then answers at once, in one message of a known length.
+    Refused or Unavailable before it has answered; the dispatcher makes the problem document. `body`, `takes`,
+    `query`, `media_type`, `status`, `also` and `returns` only document it: the handler reads the request
+    itself, with `read_body` and `parse_query` of http/requests.py. `small`: a POST that reads its whole body
+    and then answers at once, in one message of a known length.
     """
 
     method: str
@@ -99,7 +99,7 @@ class RawRoute:
     small: bool = False
     returns: type[BaseModel] | None = None
     takes: str | None = None  # media type of a body that is not JSON
-    also: tuple[tuple[int, str], ...] = ()  # other successes: (status, words)
+    also: tuple[tuple[int, str], ...] = ()  # other successes: (status, description)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
-"""Who asks, and under which conditions: device, Idempotency-Key, If-Match.
+"""The sender of a request and its conditions: device, Idempotency-Key, If-Match.
 
-Owns: the meaning of these headers. Must not know: routes. The device is shown and kept as created_by; it
-is not trusted before pairing exists.
+Owns: the meaning of these headers. Must not know: routes. The device is shown and stored as created_by; it is
+not verified before pairing exists.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REV = re.compile(rb'(?:W/)?"r(\d{1,18})"|r(\d{1,18})')
 
 
 def device_of(headers: Mapping[bytes, bytes], query_string: str | bytes, peer: str) -> str:
-    """The name a client gave itself (`X-Client`, else `client=`), else the address it came from."""
+    """The name a client gave itself (`X-Client`, else `client=`), else its address."""
     named = headers.get(b"x-client", b"").decode("utf-8", "replace")
     if not named:
         text = query_string.decode("latin-1") if isinstance(query_string, bytes) else query_string
@@ -39,7 +39,8 @@ def sanitised(name: str) -> str:
 
 
 def if_match_of(headers: Mapping[bytes, bytes]) -> int | None:
-    """The rev the client has seen; None without the header and for `*`. Raises Refused 400 on nonsense."""
+    """The rev that the client has loaded; None without the header and for `*`. Raises Refused 400 when
+    malformed."""
     sent = headers.get(b"if-match", b"").strip()
     if not sent or sent == b"*":
         return None
@@ -63,9 +64,9 @@ def key_of(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def caller_of(request: Request, do: str = "", parameters: Mapping[str, str] = MappingProxyType({})) -> Caller:
-    """The caller of an HTTP request. Raises Refused 400 for headers that mean nothing.
+    """The caller of an HTTP request. Raises Refused 400 for malformed headers.
 
-    `do`: the /ws command that the route is the other way of, with its path parameters.
+    `do`: the /ws command of the same operation, with its path parameters.
     """
     device = device_of(request.headers, request.query_string, request.peer)
     if request.method in SAFE_METHODS:
@@ -76,12 +77,12 @@ def caller_of(request: Request, do: str = "", parameters: Mapping[str, str] = Ma
 
 
 def _identity(request: Request, do: str, parameters: Mapping[str, str]) -> str:
-    """What the key belongs to: the command where there is one, else the request as it was sent."""
+    """The request a key belongs to: the command if there is one, else the request as it was sent."""
     if do:
         try:
             body = json.decode(request.body) if request.body.strip() else {}
         except json.BadJson:
-            body = None  # refused when it is read
+            body = None  # refused when it is parsed
         if isinstance(body, dict):
             for value in parameters.values():
                 body["id"] = value

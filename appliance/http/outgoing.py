@@ -1,8 +1,8 @@
 """The sending side of one HTTP request.
 
-Owns: the shield around `send`, the headers every answer carries, and whether an answer has begun.
+Owns: the shield around `send`, the headers of every answer, and whether an answer has begun.
 
-Why the shield (proofs: quart-trio under hypercorn closed 0 of 30 idle connections): hypercorn reports the
+Why the shield (measured: quart-trio under hypercorn closed 0 of 30 idle connections): hypercorn reports the
 disconnect from inside the application's last `send`, quart-trio then cancels the task that is running that
 `send`, and hypercorn never gets to re-arm or close the connection.
 """
@@ -16,7 +16,7 @@ import trio
 
 from appliance.http.api import Send
 
-SEND_LIMIT_S = 120.0  # one message to a slow phone; a dead peer ends earlier by TCP_USER_TIMEOUT
+SEND_LIMIT_S = 120.0  # seconds for one message to a slow phone; a dead peer ends earlier by TCP_USER_TIMEOUT
 
 API_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 COMMON = (
@@ -27,7 +27,8 @@ COMMON = (
 
 
 class Outgoing:
-    """An ASGI `send`. `__wrapped__` is the server's own, for those who serve bytes behind its back."""
+    """An ASGI `send`. `__wrapped__` is the server's own, for code that writes bytes to the socket
+    directly."""
 
     __slots__ = ("__wrapped__", "ended", "request_id", "started")
 
@@ -38,7 +39,7 @@ class Outgoing:
         self.ended = False
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
-        """Raises trio.TooSlowError when the client does not take one message in SEND_LIMIT_S."""
+        """Raises trio.TooSlowError when the client does not accept one message in SEND_LIMIT_S."""
         kind = message["type"]
         if kind == "http.response.start":
             self.started = True

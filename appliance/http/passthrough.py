@@ -1,8 +1,8 @@
-"""What lies under an ASGI `send`: hypercorn 0.18's objects down to the TCP socket.
+"""The objects under an ASGI `send`: hypercorn 0.18's, down to the TCP socket.
 
-Owns: the one walk from `send` to the socket, and the check that these internals are the ones we know.
-Anything else (another version, TLS, HTTP/2, another server, a test) answers None, and the caller uses
-plain ASGI. Used by http/sendfile.py and live/direct.py; nobody else may look behind `send`.
+Owns: the one walk from `send` to the socket, and the check that these internals are the expected ones.
+Anything else (another version, TLS, HTTP/2, another server, a test) gives None, and the caller uses plain
+ASGI. Used by http/sendfile.py and live/direct.py; no other module may use these internals.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KNOWN_HYPERCORN = "0.18.0"
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """One HTTP/1.1 connection: `stream` speaks ASGI, `protocol` HTTP, `tcp` owns the socket."""
+    """One HTTP/1.1 connection: `stream` implements ASGI, `protocol` HTTP, `tcp` owns the socket."""
 
     stream: Any  # HTTPStream or WSStream
     protocol: Any  # H11Protocol
@@ -39,7 +39,7 @@ class Wire:
         return isinstance(self.stream, WSStream)
 
     async def abort(self) -> None:
-        """Close the socket at once. Whoever waits on it, hypercorn included, is released."""
+        """Close the socket at once. Every task that waits on it, also in hypercorn, is released."""
         await trio.aclose_forcefully(self.tcp.stream)
 
 
@@ -52,9 +52,9 @@ def is_known_hypercorn() -> bool:
 
 
 def wire_of(send: object) -> Wire | None:
-    """The connection behind `send`, or None when it is not exactly what we know.
+    """The connection behind `send`, or None when it is not exactly the expected one.
 
-    A wrapper around hypercorn's `send` is looked through when it sets `__wrapped__` (functools.wraps does).
+    A wrapper around hypercorn's `send` is followed when it sets `__wrapped__` (functools.wraps does).
     """
     while (inner := getattr(send, "__wrapped__", None)) is not None:
         send = inner

@@ -1,7 +1,7 @@
-"""Every "no" in one shape: RFC 9457 problem documents.
+"""Every error answer in one format: RFC 9457 problem documents.
 
-Owns: how `Refused`, `Unavailable` and an unexpected error read to a client. Must not know: ASGI, Quart.
-HTTP answers and the `error` of a /ws result are made here alike.
+Owns: how `Refused`, `Unavailable` and an unexpected error are shown to a client. Must not know: ASGI, Quart.
+HTTP answers and the `error` of a /ws result are both made here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def problem_document(error: Refused | Unavailable) -> dict[str, Any]:
 
 
 def unexpected(trace_id: str) -> dict[str, Any]:
-    """What a client learns of an error of ours: nothing but where to find it in the log."""
+    """The document for an error of ours: it contains only where to find the error in the log."""
     return {
         "type": "about:blank",
         "title": _title(500),
@@ -64,7 +64,7 @@ def method_not_allowed(method: str, allowed: str) -> Refused:
 
 
 def bad_header(name: str, msg: str) -> Refused:
-    """400 for a header that does not mean anything."""
+    """400 for a malformed header."""
     return Refused(
         400, "bad_header", f"{name}: {msg}", "correct or leave out the header", (FieldError(name, msg),)
     )

@@ -1,11 +1,11 @@
-"""Media by byte ranges: RFC 9110 exactly, as players on tablets insist on it.
+"""Media by byte ranges: RFC 9110 exactly, as players on tablets require.
 
-Owns: what a GET or HEAD of immutable bytes answers (206, 416, 304, 412 ...) and the plain ASGI body. The
-zero-copy body is http/sendfile.py's; which of the two is chosen once per response. Must not know: clips,
+Owns: the answer to a GET or HEAD of immutable bytes (206, 416, 304, 412 ...) and the plain ASGI body. The
+zero-copy body is in http/sendfile.py; which of the two is chosen once per response. Must not know: clips,
 recordings, or where a descriptor came from.
 
-Why not Quart's send_file (measured, facts/ecosystem.md section 0): `bytes=-100` is a 500, an end past the
-file promises bytes that never come, and one process stops at 280 Mbit/s.
+Why not Quart's send_file (measured): `bytes=-100` is a 500, an end past the file promises bytes that never
+come, and one process reaches only 280 Mbit/s.
 """
 
 from __future__ import annotations
@@ -22,15 +22,24 @@ import structlog
 import trio
 
 from appliance.http.api import Receive, Scope, Send
-from appliance.http.sendfile import STALL_S, FileRange, Gone, Lost, Piece, SendfileBody, Stalled, read_range
+from appliance.http.sendfile import (
+    STALL_S,
+    ConnectionGone,
+    FileRange,
+    Lost,
+    Piece,
+    SendfileBody,
+    Stalled,
+    read_range,
+)
 from appliance.kernel import json
 from appliance.kernel.errors import Refused
 
-__all__ = ["Delivery", "FileRange", "Media", "send_media"]
+__all__ = ["FileRange", "Media", "RangeResponse", "send_media"]
 
 log = structlog.get_logger("media")
 
-CHUNK_BYTES = 256 * 1024  # per body message of the plain path: three copies of it are alive per client
+CHUNK_BYTES = 256 * 1024  # per body message of the plain path: three copies of it exist per client
 
 _RANGES = re.compile(r"\s*bytes\s*=(.*)", re.ASCII | re.IGNORECASE)
 _RANGE = re.compile(r"([0-9]*)-([0-9]*)", re.ASCII)
@@ -41,8 +50,8 @@ _ETAGS = re.compile(r'(W/)?("[^"]*")')
 class Media:
     """Immutable bytes: the pieces one after the other are `size` bytes.
 
-    `etag` is the strong validator with its quotes: '"m3"'. Descriptors in `pieces` belong to the media from
-    here on: send_media closes them, whatever happens.
+    `etag` is the strong validator with its quotes: '"m3"'. The media own the descriptors in `pieces`:
+    send_media closes them in any case.
     """
 
     size: int
@@ -60,28 +69,28 @@ class Media:
 
     def cut(self, first: int, end: int) -> list[Piece]:
         """The pieces of bytes [first, end)."""
-        found: list[Piece] = []
+        cut_pieces: list[Piece] = []
         at = 0
         for piece in self.pieces:
             length = piece.length if isinstance(piece, FileRange) else len(piece)
             low, high = max(first - at, 0), min(end - at, length)
             if low < high:
-                found.append(
+                cut_pieces.append(
                     FileRange(piece.fd, piece.offset + low, high - low)
                     if isinstance(piece, FileRange)
                     else piece[low:high]
                 )
             at += length
-        return found
+        return cut_pieces
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """What became of a response. `lost`: the media is shorter than promised or unreadable (logged)."""
+class RangeResponse:
+    """The outcome of a response. `lost`: the media is shorter than promised or unreadable (logged)."""
 
     status: int
     length: int  # body bytes promised
-    sent: int  # body bytes handed to the connection
+    sent: int  # body bytes written to the connection
     end: Literal["complete", "gone", "stalled", "lost"]
 
 
@@ -91,7 +100,7 @@ class _Head:
     headers: list[tuple[bytes, bytes]]
     first: int = 0
     end: int = 0
-    body: bytes | None = None  # a body of its own instead of media bytes [first, end)
+    body: bytes | None = None  # a separate body instead of media bytes [first, end)
 
     @property
     def length(self) -> int:
@@ -100,7 +109,7 @@ class _Head:
 
 async def send_media(
     scope: Scope, receive: Receive, send: Send, media: Media, *, use_sendfile: bool = True
-) -> Delivery:
+) -> RangeResponse:
     """Answer one GET or HEAD with `media`, and close its descriptors.
 
     Raises Refused (412) before anything was answered. A body that cannot be finished closes the connection:
@@ -111,14 +120,14 @@ async def send_media(
         await send({"type": "http.response.start", "status": head.status, "headers": head.headers})
         if scope["method"] == "HEAD" or head.length == 0:
             await send({"type": "http.response.body", "body": b""})
-            return Delivery(head.status, 0, 0, "complete")
+            return RangeResponse(head.status, 0, 0, "complete")
         pieces = media.cut(head.first, head.end) if head.body is None else [head.body]
         fast = SendfileBody.behind(send) if use_sendfile and head.body is None else None
         writer = fast or _PlainBody(receive, send)
         end = await _deliver(writer, pieces, head.length)
         if end == "complete":
             await send({"type": "http.response.body", "body": b""})
-        return Delivery(head.status, head.length, writer.sent, end)
+        return RangeResponse(head.status, head.length, writer.sent, end)
     finally:
         media.close()
 
@@ -132,7 +141,7 @@ async def _deliver(
     except Lost as error:
         log.warning("media_lost", reason=str(error))
         return "lost"
-    except Gone:
+    except ConnectionGone:
         return "gone"
     except Stalled:
         return "stalled"
@@ -140,7 +149,7 @@ async def _deliver(
 
 
 class _PlainBody:
-    """The body as ASGI messages: for every server that is not exactly the one we know."""
+    """The body as ASGI messages: for every server that is not exactly the expected one."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -148,13 +157,13 @@ class _PlainBody:
         self.sent = 0
 
     async def write(self, pieces: Sequence[Piece], length: int) -> None:
-        """All of `pieces`, without the final message. Raises Lost, Stalled or Gone."""
+        """All of `pieces`, without the final message. Raises Lost, Stalled or ConnectionGone."""
         error: Exception | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._until_gone, nursery.cancel_scope)
             try:
                 await self._write(pieces)
-            except (Lost, Stalled) as caught:  # kept out of the nursery: nothing to group
+            except (Lost, Stalled) as caught:  # raised outside the nursery, without a group
                 error = caught
             except trio.TooSlowError:  # the dispatcher's own limit on one message
                 error = Stalled()
@@ -163,12 +172,12 @@ class _PlainBody:
             try:
                 raise error
             finally:
-                del error  # else this frame and the error keep each other
+                del error  # breaks the reference cycle frame - error
         if self.sent < length:
-            raise Gone
+            raise ConnectionGone
 
     async def _until_gone(self, scope: trio.CancelScope) -> None:
-        """Servers swallow writes to a client that has left; only `receive` says so."""
+        """Servers ignore writes to a client that has left; only `receive` reports it."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
         scope.cancel()
@@ -181,7 +190,7 @@ class _PlainBody:
             if writing.cancelled_caught:
                 raise Stalled
             self.sent += len(chunk)
-            await trio.lowlevel.checkpoint()  # a send to a client that has gone may not be one
+            await trio.lowlevel.checkpoint()  # a send to a client that has left may not be a checkpoint
 
 
 def _split(pieces: Iterable[Piece]) -> Iterator[Piece]:
@@ -196,26 +205,26 @@ def _split(pieces: Iterable[Piece]) -> Iterator[Piece]:
                 yield piece[at : at + size]
 
 
-# -- what to answer (pure) ---------------------------------------------------------------------------
+# -- the answer (pure) -------------------------------------------------------------------------------
 
 
 def decide(method: str, headers: Iterable[tuple[bytes, bytes]], media: Media) -> _Head:
     """Status, headers and bytes, in the order of RFC 9110 section 13.2.2. Raises Refused 412."""
-    asked = _fields(headers)
-    kept = [(b"etag", media.etag.encode()), (b"cache-control", media.cache_control.encode())]
-    if "if-match" in asked and not _matches(asked["if-match"], media.etag):
+    fields = _fields(headers)
+    headers_304 = [(b"etag", media.etag.encode()), (b"cache-control", media.cache_control.encode())]
+    if "if-match" in fields and not _matches(fields["if-match"], media.etag):
         raise Refused(412, "stale", f"the media is now {media.etag}", "load the clip again")
-    if "if-none-match" in asked and _matches(asked["if-none-match"].replace("W/", ""), media.etag):
-        return _Head(304, kept)
+    if "if-none-match" in fields and _matches(fields["if-none-match"].replace("W/", ""), media.etag):
+        return _Head(304, headers_304)
     first, end, status = 0, media.size, 200
-    if method == "GET" and "range" in asked and asked.get("if-range", media.etag).strip() == media.etag:
-        wanted = parse_range(asked["range"], media.size)
+    if method == "GET" and "range" in fields and fields.get("if-range", media.etag).strip() == media.etag:
+        wanted = parse_range(fields["range"], media.size)
         if wanted is not None and wanted[0] >= wanted[1]:
             return _unsatisfiable(media.size)
         if wanted is not None:
             (first, end), status = wanted, 206
-            kept.append((b"content-range", b"bytes %d-%d/%d" % (first, end - 1, media.size)))
-    return _Head(status, [*kept, *_describe(media), *_content_length(end - first)], first, end)
+            headers_304.append((b"content-range", b"bytes %d-%d/%d" % (first, end - 1, media.size)))
+    return _Head(status, [*headers_304, *_describe(media), *_content_length(end - first)], first, end)
 
 
 def parse_range(value: str, size: int) -> tuple[int, int] | None:
@@ -232,7 +241,7 @@ def parse_range(value: str, size: int) -> tuple[int, int] | None:
     if not spec[1]:
         wanted = _number(spec[2])
         if wanted and not size:
-            return None  # satisfiable by definition, but no Content-Range can say "no bytes"
+            return None  # satisfiable by definition, but no Content-Range can express "no bytes"
         return (max(0, size - wanted), size) if wanted else (0, 0)
     first = _number(spec[1])
     last = _number(spec[2]) if spec[2] else size
@@ -242,18 +251,18 @@ def parse_range(value: str, size: int) -> tuple[int, int] | None:
 
 
 def _number(digits: str) -> int:
-    """The number, or one beyond any file when it has more digits than a file size can have."""
+    """The number, or one beyond any file size when it has more digits than a file size can have."""
     digits = digits.lstrip("0")
     return int(digits or "0") if len(digits) <= 18 else 10**18
 
 
 def _fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Header fields by lower-case name; repeated ones joined by a comma (RFC 9110 section 5.3)."""
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for name, value in headers:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
+        fields[key] = f"{fields[key]}, {text}" if key in fields else text
+    return fields
 
 
 def _matches(listed: str, etag: str) -> bool:
@@ -274,7 +283,7 @@ def _describe(media: Media) -> list[tuple[bytes, bytes]]:
 
 
 def _without_accents(text: str) -> str:
-    """Atlético is Atletico where only ASCII is understood; letters without such a form stay."""
+    """Replaces Atlético by Atletico for clients that only support ASCII; letters without such a form stay."""
     return "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
 
 
@@ -283,7 +292,7 @@ def _content_length(length: int) -> list[tuple[bytes, bytes]]:
 
 
 def _unsatisfiable(size: int) -> _Head:
-    """416 with the size the client should have asked within, as a problem document (RFC 9457)."""
+    """416 with the size of the media, as a problem document (RFC 9457)."""
     body = json.encode(
         {
             "type": "about:blank",

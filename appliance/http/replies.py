@@ -1,6 +1,6 @@
-"""Finished HTTP answers: status, headers, bytes.
+"""Complete HTTP answers: status, headers, bytes.
 
-Owns: how an `Answer` or a problem becomes bytes with ETag, Link and Retry-After. Must not know: routes.
+Owns: converting an `Answer` or a problem to bytes with ETag, Link and Retry-After. Must not know: routes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 from appliance.http.api import Send
 from appliance.http.limits import LARGE_BYTES
 from appliance.http.problems import problem_document
-from appliance.http.sendfile import Gone, SendfileBody, Stalled
+from appliance.http.sendfile import ConnectionGone, SendfileBody, Stalled
 from appliance.kernel import json
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.operation import Answer
@@ -23,12 +23,12 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON = b"application/json"
 PROBLEM = b"application/problem+json"
-_NO_STORE = (b"cache-control", b"no-store")  # a tablet must never show a session out of its own cache
+_NO_STORE = (b"cache-control", b"no-store")  # a tablet must never show a session from its own cache
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer."""
+    """One complete answer."""
 
     status: int
     body: bytes
@@ -71,7 +71,7 @@ def _problem_headers(error: Refused | Unavailable) -> list[tuple[bytes, bytes]]:
 
 
 def document_reply(status: int, document: Mapping[str, Any]) -> Reply:
-    """A problem document that is finished already."""
+    """A problem document that is already built."""
     return Reply(status, json.encode(document), PROBLEM, (_NO_STORE,))
 
 
@@ -81,9 +81,9 @@ def _next_link(path: str, query_string: str, cursor: str) -> bytes:
 
 
 async def send_reply(send: Send, reply: Reply) -> None:
-    """Send the whole of it. HEAD's body is left out by the server.
+    """Send all of it. The server leaves out the body for HEAD.
 
-    A large body is written from where it lies: hypercorn would copy it for every client, three times.
+    A large body is written from shared memory: hypercorn would copy it for every client, three times.
     """
     await send({"type": "http.response.start", "status": reply.status, "headers": wire_headers(reply)})
     body = SendfileBody.behind(send) if len(reply.body) >= LARGE_BYTES else None
@@ -92,13 +92,13 @@ async def send_reply(send: Send, reply: Reply) -> None:
         return
     try:
         await body.write([reply.body], len(reply.body))
-    except (Gone, Stalled):
-        return  # the connection has been closed; there is nobody to tell
+    except (ConnectionGone, Stalled):
+        return  # the connection has been closed
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def wire_headers(reply: Reply) -> list[tuple[bytes, bytes]]:
-    """A 304 names no length: it would have to be the other answer's (RFC 9110 section 8.6)."""
+    """A 304 has no length: it would have to be that of the other answer (RFC 9110 section 8.6)."""
     if reply.status == 304:
         return list(reply.headers)
     return [

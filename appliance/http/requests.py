@@ -1,7 +1,7 @@
-"""Reading a request: bounded, strict, and every complaint names its field.
+"""Reading a request: bounded, strict, and every error names its field.
 
-Owns: the body limit, content type, query rules, and the words of validation errors. Must not know:
-routes, Quart. Raw routes read their requests with the same functions.
+Owns: the body limit, content type, query rules, and the messages of validation errors. Must not know: routes,
+Quart. Raw routes read their requests with the same functions.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RESERVED_QUERY = frozenset({"client"})  # names the device on any request (contr
 
 
 class ClientGone(Exception):
-    """The client closed the connection before its request was whole: there is nobody to answer."""
+    """The client closed the connection before its request was complete: no answer is possible."""
 
 
 class Empty(Input):
@@ -48,7 +48,7 @@ class Request:
 
 
 def header_map(scope: Scope) -> dict[bytes, bytes]:
-    """Headers by lower-case name; of repeated ones the last."""
+    """Headers by lower-case name; the last one of repeated ones."""
     return {name.lower(): value for name, value in scope["headers"]}
 
 
@@ -145,7 +145,7 @@ def parse_query(query_string: str | bytes, model: type[M]) -> M:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How a query parameter's text becomes a value: repeated ones are lists, words stand for other types."""
+    """How a query parameter's text is converted: repeated ones are lists, words represent other types."""
 
     many: bool
     words: Mapping[str, Any]
@@ -178,12 +178,12 @@ def validate(model: type[M], value: Any, *, unknown: str = "no such field") -> M
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        found = [
+        errors = [
             FieldError(_path(each["loc"]), unknown if each["type"] == "extra_forbidden" else _words(each))
             for each in error.errors(include_url=False, include_input=False, include_context=False)
         ]
-    said = "; ".join(f"{each.loc}: {each.msg}" for each in found[:5])
-    raise Refused(422, "invalid", said, "correct the named fields", tuple(found))
+    detail = "; ".join(f"{each.loc}: {each.msg}" for each in errors[:5])
+    raise Refused(422, "invalid", detail, "correct the named fields", tuple(errors))
 
 
 def _path(loc: tuple[int | str, ...]) -> str:
@@ -191,5 +191,5 @@ def _path(loc: tuple[int | str, ...]) -> str:
 
 
 def _words(error: Any) -> str:
-    said = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    return "is required" if error["type"] == "missing" else said
+    message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return "is required" if error["type"] == "missing" else message

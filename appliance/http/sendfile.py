@@ -1,8 +1,8 @@
-"""Bodies out of files: page cache first, threads for the rest, and the kernel's own copy where it can.
+"""Bodies from files: page cache first, threads for the rest, and the kernel's own copy where possible.
 
-Owns: reading media without ever blocking the loop, and the zero-copy body under hypercorn (measured:
-4-6 times a copying body's rate), held back by http/pacing.py where a queue would stand in front of a mark.
-Must not know: ranges, headers, what the bytes mean.
+Owns: reading media without ever blocking the loop, and the zero-copy body under hypercorn (measured: 4-6
+times a copying body's rate), limited by http/pacing.py where it would delay a mark. Must not know: ranges,
+headers, the meaning of the bytes.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 import h11
 import trio
 
-from appliance.http.pacing import INFO_BYTES, Flow, Pace, Peer, parse_info, pause_s
+from appliance.http.pacing import INFO_BYTES, Flow, Peer, SendPace, parse_info, pause_s
 from appliance.http.passthrough import Wire, wire_of
 from appliance.kernel.threads import in_thread
 
 STEP_BYTES = 1 << 18  # one sendfile call: 0.1 ms of the loop; with 1 MiB a mark waits three times as long
 PROBE_BYTES = 128 * 1024  # distance of the page-cache probes within a step
-STALL_S = 30.0  # a player that pauses stops reading; after this long without a byte it must ask again
+STALL_S = 30.0  # a player that pauses stops reading; after this long without a byte it must request again
 UNREAD_PAUSE_S = (
-    0.2  # between looks at a client that takes nothing: 300 of them cost 6 % of a core, not all of it
+    0.2  # between checks of a client that accepts nothing: 300 of them cost 6 % of a core, not all of it
 )
 TURN = (
     trio.Lock()
-)  # one step per pass of the loop, in turn: 20 of them would hold up a mark by 30 ms (measured)
-LOOK_S = 0.020  # how often a connection that is not held back is looked at; 4 us each
-FRESH_S = 1.0  # after so long without a body the kernel begins anew, and so do we
+)  # one step per pass of the loop, in turn: 20 of them would delay a mark by 30 ms (measured)
+LOOK_S = 0.020  # how often an unlimited connection is checked; 4 us each
+FRESH_S = 1.0  # after this long without a body the kernel's window starts again, and so does ours
 MEDIA_READS = trio.CapacityLimiter(16)  # threads for media that is not in the page cache
 
 
@@ -41,10 +41,10 @@ class Lost(Exception):
 
 
 class Stalled(Exception):
-    """The client took no byte for STALL_S."""
+    """The client accepted no byte for STALL_S."""
 
 
-class Gone(Exception):
+class ConnectionGone(Exception):
     """The client closed the connection."""
 
 
@@ -61,7 +61,7 @@ Piece = bytes | FileRange
 
 
 def is_cached(fd: int, offset: int, length: int) -> bool:
-    """Whether the range looks to be in the page cache; never blocks."""
+    """Whether the range seems to be in the page cache; never blocks."""
     last = offset + length - 1
     probe = bytearray(1)
     try:
@@ -69,7 +69,7 @@ def is_cached(fd: int, offset: int, length: int) -> bool:
             os.preadv(fd, [probe], at, os.RWF_NOWAIT) == 1 for at in (*range(offset, last, PROBE_BYTES), last)
         )
     except OSError:
-        return False  # BlockingIOError, or a file system that cannot say
+        return False  # BlockingIOError, or a file system without this information
 
 
 async def read_range(wanted: FileRange) -> bytes:
@@ -85,7 +85,7 @@ def _read_cached(fd: int, offset: int, length: int) -> bytes | None:
     try:
         got = os.preadv(fd, [buffer], offset, os.RWF_NOWAIT)
     except OSError:
-        return None  # not cached, or not known: the thread finds out, and reports what is wrong
+        return None  # not cached, or unknown: the thread reads it, and raises on errors
     return bytes(buffer) if got == length else None
 
 
@@ -107,16 +107,16 @@ class _Gate:
     """The pace of one connection, kept from body to body."""
 
     def __init__(self, peer: Peer) -> None:
-        self.free_until = -math.inf  # trio time: until then the kernel alone decides, and nobody asks
+        self.free_until = -math.inf  # trio time: until then the kernel alone decides, without checks
         self._peer = peer
-        self._pace = Pace(peer)
+        self._pace = SendPace(peer)
         self._asked_at = -math.inf
 
     def room(self, sock: trio.socket.SocketType, step: int) -> tuple[int, Flow | None]:
         """Bytes of `step` that may be written now; with 0, the flow to wait for."""
         now = trio.current_time()
         if now - self._asked_at > FRESH_S:
-            self._pace = Pace(self._peer)
+            self._pace = SendPace(self._peer)
         self._asked_at = now
         flow = _flow_of(sock)
         room = None if flow is None else self._pace.room(flow)
@@ -142,11 +142,11 @@ def _flow_of(sock: trio.socket.SocketType) -> Flow | None:
     try:
         return parse_info(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, INFO_BYTES))
     except OSError:
-        return None  # closed, which the next write says
+        return None  # closed: the next write raises
 
 
 class _Length:
-    """Stands for a body of this length, so that h11 counts bytes that it never sees."""
+    """Stands for a body of this length, so that h11 counts bytes that it never receives."""
 
     def __init__(self, length: int) -> None:
         self.length = length
@@ -156,18 +156,19 @@ class _Length:
 
 
 class SendfileBody:
-    """The body of one HTTP/1.1 response, written to the socket behind hypercorn's back."""
+    """The body of one HTTP/1.1 response, written to the socket directly instead of through hypercorn."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._gate = _gate_of(wire)
-        self._note = getattr(wire.tcp, "stall", _nothing)  # whether the client reads, for a full server
+        # reports whether the client reads, for a full server
+        self._note = getattr(wire.tcp, "stall", _nothing)
         self.sent = 0
 
     @classmethod
     def behind(cls, send: object) -> SendfileBody | None:
-        """A body writer when `send` is hypercorn's, the head has left and h11 frames the body by its length;
-        else None. To be asked after http.response.start (the server keeps some heads back)."""
+        """A body writer when `send` is hypercorn's, the head was sent and h11 frames the body by its length;
+        else None. Call after http.response.start (the server delays some heads)."""
         wire = wire_of(send)
         if wire is None or not isinstance(wire.protocol.connection, h11.Connection):
             return None
@@ -179,10 +180,10 @@ class SendfileBody:
         return bool(self._wire.stream.scope["method"] == "HEAD")
 
     async def write(self, pieces: Sequence[Piece], length: int) -> None:
-        """All of `pieces`, `length` bytes. Raises Lost, Stalled or Gone, with the connection closed then."""
+        """All of `pieces`, `length` bytes. Raises Lost, Stalled or ConnectionGone, and closes the connection."""
         wire = self._wire
         if wire.protocol.connection.our_state is not h11.SEND_BODY:
-            raise Gone("the client left before the head")  # hypercorn drops what it is told then
+            raise ConnectionGone("the client left before the head")  # hypercorn then ignores further messages
         wire.protocol.connection.send_with_data_passthrough(h11.Data(data=_Length(length)))  # type: ignore[arg-type]
         async with wire.tcp.send_lock:
             finished = False
@@ -192,7 +193,7 @@ class SendfileBody:
                     await self._write_piece(piece)
                 finished = True
             except (OSError, trio.ClosedResourceError, trio.BusyResourceError) as error:
-                raise Gone(str(error)) from error
+                raise ConnectionGone(str(error)) from error
             finally:
                 self._note(False)
                 if not finished:
@@ -230,7 +231,7 @@ class SendfileBody:
             offset, left = offset + written, left - written
 
     def _send_step(self, fd: int, offset: int, step: int) -> int | None:
-        """Bytes the socket took now; None when it is full."""
+        """Bytes that the socket accepted now; None when it is full."""
         try:
             written = os.sendfile(self._wire.socket.fileno(), fd, offset, step)
         except BlockingIOError:
@@ -244,7 +245,7 @@ class SendfileBody:
         return written
 
     async def _wait_room(self, step: int) -> int:
-        """Bytes of `step` that may be under way beside what is. Raises Stalled when nothing is taken."""
+        """Bytes of `step` that may be in flight in addition. Raises Stalled when nothing is accepted."""
         if trio.current_time() < self._gate.free_until:
             return step
         room, flow = self._gate.room(self._wire.socket, step)
@@ -273,12 +274,12 @@ class SendfileBody:
 
 
 def _nothing(is_stalled: bool) -> None:
-    """Another server than ours does not ask."""
+    """Another server does not need the report."""
 
 
 def _be_patient(sock: trio.socket.SocketType) -> None:
     """Let a player pause for STALL_S; the listener's own limit is a few seconds.
 
-    Left so afterwards: the end of a body may wait in the kernel long after the last write.
+    Not reset afterwards: the end of a body may wait in the kernel long after the last write.
     """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALL_S * 1000))

@@ -19,7 +19,7 @@ from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.threads import in_thread
 from appliance.mediamtx.client import RecordSettings, open_mediamtx
 from appliance.ops import ntp
-from appliance.ops.health import GB, Part, disk_part
+from appliance.ops.health import GB, HealthPart, disk_part
 from appliance.ops.ports import tcp_port, udp_port
 from appliance.ops.pulse import disk_space
 from appliance.recorder.srt import libsrt
@@ -38,37 +38,37 @@ RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 NEEDED_RMEM = 8_388_608  # udpReadBufferSize of config/mediamtx.yml
 PATIENCE_S = 30.0  # seconds for one check: a dead disk or a stuck server must not block the whole report
 
-Look = Callable[[Settings], Awaitable[dict[str, Part]]]
+Look = Callable[[Settings], Awaitable[dict[str, HealthPart]]]
 
 
-async def examine(settings: Settings) -> dict[str, Part]:
+async def examine(settings: Settings) -> dict[str, HealthPart]:
     """Every part by name, in display order. Never raises because of a finding."""
-    parts: dict[str, Part] = {}
+    parts: dict[str, HealthPart] = {}
     for name, look in _LOOKS.items():
         with trio.move_on_after(PATIENCE_S) as limit:
             parts.update(await look(settings))
         if limit.cancelled_caught:
-            parts[name] = Part("bad", f"no answer in {PATIENCE_S:g} s", "is a disk or a server stuck?")
+            parts[name] = HealthPart("bad", f"no answer in {PATIENCE_S:g} s", "is a disk or a server stuck?")
     return parts
 
 
-async def _clock(settings: Settings) -> dict[str, Part]:
+async def _clock(settings: Settings) -> dict[str, HealthPart]:
     return {"clock": clock_sync_part(ntp.is_synchronised(), ntp.max_error_s())}
 
 
-def clock_sync_part(is_synchronised: bool | None, max_error_s: float) -> Part:
+def clock_sync_part(is_synchronised: bool | None, max_error_s: float) -> HealthPart:
     if is_synchronised is None:
-        return Part(
+        return HealthPart(
             "warn", "the kernel does not say whether its clock is synchronised", "check chrony or timesyncd"
         )
     if not is_synchronised:
         hint = "install chrony, or point timesyncd at the stadium's NTP server"
-        return Part("warn", "not synchronised by NTP", hint)
-    return Part("ok", f"synchronised by NTP, error at most {max_error_s * 1000:.0f} ms")
+        return HealthPart("warn", "not synchronised by NTP", hint)
+    return HealthPart("ok", f"synchronised by NTP, error at most {max_error_s * 1000:.0f} ms")
 
 
-async def _disks(settings: Settings) -> dict[str, Part]:
-    parts: dict[str, Part] = {}
+async def _disks(settings: Settings) -> dict[str, HealthPart]:
+    parts: dict[str, HealthPart] = {}
     for name, folder in (
         ("state", settings.storage.state_dir),
         ("recordings", settings.storage.recordings_dir),
@@ -77,12 +77,14 @@ async def _disks(settings: Settings) -> dict[str, Part]:
     return parts
 
 
-def _disk(folder: Path, settings: Settings) -> Part:
+def _disk(folder: Path, settings: Settings) -> HealthPart:
     place = folder
     while not place.exists():
         place = place.parent
     if not os.access(place, os.W_OK | os.X_OK):
-        return Part("bad", f"{folder} cannot be written", f"chown it to the user the box runs as ({_user()})")
+        return HealthPart(
+            "bad", f"{folder} cannot be written", f"chown it to the user the box runs as ({_user()})"
+        )
     part = disk_part(
         disk_space(place),
         reserve_bytes=settings.storage.reserve_gb * GB,
@@ -110,39 +112,43 @@ def measure_disk(folder: Path) -> tuple[float, float]:
         return sorted(syncs)[SYNCS // 2], SPEED_BYTES / (time.perf_counter() - began_s)
 
 
-def write_speed_part(space: str, sync_s: float, bytes_per_s: float) -> Part:
+def write_speed_part(space: str, sync_s: float, bytes_per_s: float) -> HealthPart:
     detail = f"{space}; fsync {sync_s * 1000:.1f} ms, writes {bytes_per_s / 1e6:.0f} MB/s"
     if sync_s > SYNC_WARN_S or bytes_per_s < SPEED_WARN:
-        return Part("warn", detail, "use an SSD for state and recordings")
-    return Part("ok", detail)
+        return HealthPart("warn", detail, "use an SSD for state and recordings")
+    return HealthPart("ok", detail)
 
 
 def _user() -> str:
     return f"uid {os.getuid()} now"
 
 
-async def _mediamtx(settings: Settings) -> dict[str, Part]:
+async def _mediamtx(settings: Settings) -> dict[str, HealthPart]:
     if settings.recorder.mode == "embedded":
-        return {"mediamtx": Part("ok", "not used: the box records by itself (recorder.mode = embedded)")}
+        return {
+            "mediamtx": HealthPart("ok", "not used: the box records by itself (recorder.mode = embedded)")
+        }
     if not settings.mediamtx.api_url:
         hint = "set mediamtx.api_url to see publishers and previews"
-        return {"mediamtx": Part("warn", "no api_url: recordings are indexed, publishers unknown", hint)}
+        return {
+            "mediamtx": HealthPart("warn", "no api_url: recordings are indexed, publishers unknown", hint)
+        }
     login = settings.mediamtx
     try:
         async with open_mediamtx(login.api_url, login.read_user, login.read_password) as client:
             paths = await client.paths()
             recordings = await client.recordings()
     except (Unavailable, Refused) as error:
-        return {"mediamtx": Part("bad", error.detail, error.hint or "systemctl status mediamtx")}
+        return {"mediamtx": HealthPart("bad", error.detail, error.hint or "systemctl status mediamtx")}
     channels = [channel.id for channel in settings.channels]
     wrong = record_part(recordings, channels, settings.storage.recordings_dir)
     ready = sum(path.available for path in paths)
-    return {"mediamtx": wrong or Part("ok", f"{ready} of {len(paths)} paths have a publisher")}
+    return {"mediamtx": wrong or HealthPart("ok", f"{ready} of {len(paths)} paths have a publisher")}
 
 
 def record_part(
     configured: Sequence[RecordSettings], channels: Sequence[str], recordings_dir: Path
-) -> Part | None:
+) -> HealthPart | None:
     """A setting of MediaMTX that prevents a channel's footage from being indexed; None: none."""
     by_name = {path.name: path for path in configured}
     catch_all = next((path for path in configured if path.name.startswith(("all", "~"))), None)
@@ -150,23 +156,25 @@ def record_part(
         path = by_name.get(channel_id, catch_all)
         if path is None:
             hint = f'add "{channel_id}: {{}}" to paths in mediamtx.yml'
-            return Part("bad", f"MediaMTX has no path {channel_id}: its encoder is refused", hint)
+            return HealthPart("bad", f"MediaMTX has no path {channel_id}: its encoder is refused", hint)
         if not path.record:
-            return Part("bad", f"MediaMTX does not record {channel_id}", "set record: true in mediamtx.yml")
+            return HealthPart(
+                "bad", f"MediaMTX does not record {channel_id}", "set record: true in mediamtx.yml"
+            )
         if path.record_format not in ("", "fmp4"):
             detail = f"MediaMTX records {channel_id} as {path.record_format}"
-            return Part("bad", detail, "set recordFormat: fmp4 in mediamtx.yml")
+            return HealthPart("bad", detail, "set recordFormat: fmp4 in mediamtx.yml")
         folder = Path(path.record_path.replace("%path", channel_id)).parent
         if path.record_path and folder != recordings_dir / channel_id:
             hint = f"set recordPath: {recordings_dir}/%path/%Y-%m-%d_%H-%M-%S-%f%z in mediamtx.yml"
-            return Part("bad", f"MediaMTX records {channel_id} into {folder}", hint)
+            return HealthPart("bad", f"MediaMTX records {channel_id} into {folder}", hint)
     return None
 
 
-async def _network(settings: Settings) -> dict[str, Part]:
+async def _network(settings: Settings) -> dict[str, HealthPart]:
     bytes_max = _rmem_max()
     if bytes_max is None:
-        return {"receive_buffer": Part("warn", f"{RMEM_MAX} cannot be read", "is this Linux?")}
+        return {"receive_buffer": HealthPart("warn", f"{RMEM_MAX} cannot be read", "is this Linux?")}
     external = settings.recorder.mode == "external"
     uses_srt = external or any((each.input_url or "").startswith("srt:") for each in settings.channels)
     parts = {"receive_buffer": receive_buffer_part(bytes_max, external=external, uses_srt=uses_srt)}
@@ -174,7 +182,7 @@ async def _network(settings: Settings) -> dict[str, Part]:
         hint = (
             "set server.local_port, or take the runOn lines out of mediamtx.yml; the disk is looked at anyway"
         )
-        parts["hook"] = Part("warn", "server.local_port = 0: MediaMTX's hook calls nobody", hint)
+        parts["hook"] = HealthPart("warn", "server.local_port = 0: MediaMTX's hook calls nobody", hint)
     return parts
 
 
@@ -185,19 +193,19 @@ def _rmem_max() -> int | None:
         return None
 
 
-def receive_buffer_part(bytes_max: int, *, external: bool, uses_srt: bool) -> Part:
+def receive_buffer_part(bytes_max: int, *, external: bool, uses_srt: bool) -> HealthPart:
     """net.core.rmem_max compared with config/mediamtx.yml (udpReadBufferSize)."""
     detail = f"net.core.rmem_max is {bytes_max}"
     if bytes_max >= NEEDED_RMEM or not uses_srt:
-        return Part("ok", detail)
+        return HealthPart("ok", detail)
     hint = f"sysctl -w net.core.rmem_max={NEEDED_RMEM}, for good in /etc/sysctl.d (scripts/install does it)"
     if external:
         why = f"with udpReadBufferSize: {NEEDED_RMEM} MediaMTX does not start"
-        return Part("bad", f"{detail}: {why}", hint)
-    return Part("warn", f"{detail}: bursts of SRT are lost on a busy machine", hint)
+        return HealthPart("bad", f"{detail}: {why}", hint)
+    return HealthPart("warn", f"{detail}: bursts of SRT are lost on a busy machine", hint)
 
 
-async def _ports(settings: Settings) -> dict[str, Part]:
+async def _ports(settings: Settings) -> dict[str, HealthPart]:
     server = settings.server
     parts = {"port": await tcp_port(server.host, server.port, "server.port")}
     if server.local_port:
@@ -209,24 +217,24 @@ async def _ports(settings: Settings) -> dict[str, Part]:
     return parts
 
 
-async def _srt(settings: Settings) -> dict[str, Part]:
+async def _srt(settings: Settings) -> dict[str, HealthPart]:
     where = libsrt.installed()
     if where is not None:
-        return {"srt_tools": Part("ok", where)}
+        return {"srt_tools": HealthPart("ok", where)}
     needed = settings.recorder.mode == "embedded" and any(
         (channel.input_url or "").startswith("srt:") for channel in settings.channels
     )
     detail = "libsrt is not installed"
-    return {"srt_tools": Part("bad" if needed else "warn", detail, "apt-get install srt-tools")}
+    return {"srt_tools": HealthPart("bad" if needed else "warn", detail, "apt-get install srt-tools")}
 
 
-async def _workers(settings: Settings) -> dict[str, Part]:
+async def _workers(settings: Settings) -> dict[str, HealthPart]:
     sockets = sorted(SOCKET_DIR.glob("*")) if SOCKET_DIR.is_dir() else []
     try:
         async with open_worker(sockets[0] if sockets else None) as worker:
             hello, tried = worker.hello, await _try_out(worker)
     except (WorkerLost, OSError) as error:
-        lost = Part("bad", f"no media worker: {error}", "pictures and exact cuts need one: see the log")
+        lost = HealthPart("bad", f"no media worker: {error}", "pictures and exact cuts need one: see the log")
         return {"codecs": lost, "workers": lost}
     return {"codecs": codecs_part(hello), "workers": sandbox_part(hello, tried)}
 
@@ -245,15 +253,15 @@ async def _try_out(worker: Worker) -> EscapeReport:
     raise WorkerLost(f"its self-check took longer than {job.wall_s:g} s")
 
 
-def codecs_part(hello: WorkerHello) -> Part:
+def codecs_part(hello: WorkerHello) -> HealthPart:
     versions = f"PyAV {hello.versions.get('pyav', '?')}, FFmpeg {hello.versions.get('ffmpeg', '?')}"
     missing = [codec for codec in NEEDED_CODECS if codec not in hello.codecs]
     if missing:
-        return Part("bad", f"{versions} lacks {', '.join(missing)}", "install PyAV from its wheels")
-    return Part("ok", f"{versions}: {', '.join(hello.codecs)}")
+        return HealthPart("bad", f"{versions} lacks {', '.join(missing)}", "install PyAV from its wheels")
+    return HealthPart("ok", f"{versions}: {', '.join(hello.codecs)}")
 
 
-def sandbox_part(hello: WorkerHello, tried: EscapeReport) -> Part:
+def sandbox_part(hello: WorkerHello, tried: EscapeReport) -> HealthPart:
     """The sandbox of a worker by its own report, and whether it holds: `tried` is what the worker could do. A
     unit's sandbox is systemd's; a child process makes its own."""
     box = hello.sandbox
@@ -279,15 +287,15 @@ def sandbox_part(hello: WorkerHello, tried: EscapeReport) -> Part:
     ]
     if broken:
         hint = "stop using this box for footage of strangers, and send this report"
-        return Part("bad", f"{detail}; the fence does not hold: {', '.join(broken)}", hint)
+        return HealthPart("bad", f"{detail}; the fence does not hold: {', '.join(broken)}", hint)
     if open_doors:
         hint = "run workers as appliance-worker@.service on a kernel with Landlock"
-        return Part("warn", f"{detail}; not fenced: {', '.join(open_doors)}", hint)
-    return Part("ok", detail)
+        return HealthPart("warn", f"{detail}; not fenced: {', '.join(open_doors)}", hint)
+    return HealthPart("ok", detail)
 
 
-async def _cloud(settings: Settings) -> dict[str, Part]:
-    return {"cloud": Part("ok", "not part of this release")}
+async def _cloud(settings: Settings) -> dict[str, HealthPart]:
+    return {"cloud": HealthPart("ok", "not part of this release")}
 
 
 _LOOKS: dict[str, Look] = {

@@ -9,13 +9,13 @@ import socket
 
 import trio
 
-from appliance.ops.health import Part
+from appliance.ops.health import HealthPart
 
 ANSWER_S = 2.0
 ANSWER_MAX_BYTES = 64 * 1024
 
 
-async def tcp_port(host: str, port: int, setting: str) -> Part:
+async def tcp_port(host: str, port: int, setting: str) -> HealthPart:
     """`setting` is the dotted path to change when another program uses the port."""
     where = f"{host}:{port}"
     try:
@@ -23,25 +23,27 @@ async def tcp_port(host: str, port: int, setting: str) -> Part:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             reason = error.strerror or str(error)
-            return Part("bad", f"{where} cannot be used: {reason}", f"change {setting}")
+            return HealthPart("bad", f"{where} cannot be used: {reason}", f"change {setting}")
         if await _is_ours(host, port):
-            return Part("ok", f"{where} is ours")
-        return Part(
+            return HealthPart("ok", f"{where} is ours")
+        return HealthPart(
             "bad", f"{where} is in use by another program", f"stop it (ss -ltnp), or change {setting}"
         )
-    return Part("ok", f"{where} is free")
+    return HealthPart("ok", f"{where} is free")
 
 
-def udp_port(port: int, *, is_ours: bool) -> Part:
+def udp_port(port: int, *, is_ours: bool) -> HealthPart:
     """A camera's SRT port. While our own box runs it is expected to be in use."""
     try:
         _try(socket.SOCK_DGRAM, "0.0.0.0", port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and is_ours:
-            return Part("ok", f"UDP {port} is in use; the box runs")
+            return HealthPart("ok", f"UDP {port} is in use; the box runs")
         reason = error.strerror or str(error)
-        return Part("bad", f"UDP {port}: {reason}", "stop the other program (ss -lunp), or change input_url")
-    return Part("ok", f"UDP {port} is free")
+        return HealthPart(
+            "bad", f"UDP {port}: {reason}", "stop the other program (ss -lunp), or change input_url"
+        )
+    return HealthPart("ok", f"UDP {port} is free")
 
 
 def _try(kind: socket.SocketKind, host: str, port: int) -> None:

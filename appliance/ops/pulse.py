@@ -23,7 +23,7 @@ from appliance.ops.health import (
     PROBE_BAD_S,
     Board,
     DiskSpace,
-    Part,
+    HealthPart,
     disk_part,
     journal_part,
     loop_part,
@@ -152,18 +152,18 @@ def _wal_bytes(database: Path) -> int:
 
 
 def _show(pulse: Pulse, store: Store, folders: Mapping[str, Path], limits: DiskLimits, board: Board) -> None:
-    def disk(name: str) -> Part:
+    def disk(name: str) -> HealthPart:
         return disk_part(
             pulse.disks[name], reserve_bytes=limits.reserve_bytes, min_free_bytes=limits.min_free_bytes
         )
 
-    def database() -> Part:
+    def database() -> HealthPart:
         silent_s = trio.current_time() - pulse.answered_at_s
         return store_part(
             queue=store.queue_length(), probe_s=pulse.probe_s, silent_s=silent_s, error=pulse.probe_error
         )
 
-    def journal() -> Part:
+    def journal() -> HealthPart:
         head, oldest = store.journal.head, store.journal.oldest
         return journal_part(head=head, oldest=oldest, wal_bytes=pulse.wal_bytes, lost=pulse.lost_cursors)
 

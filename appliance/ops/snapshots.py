@@ -19,7 +19,7 @@ from appliance.kernel.rescue import fact_of, publish_copy
 from appliance.kernel.store import Store
 from appliance.kernel.threads import in_thread
 from appliance.kernel.witness import Witness, log_bytes, write_witness
-from appliance.ops.health import Part
+from appliance.ops.health import HealthPart
 
 log = structlog.get_logger("snapshots")
 
@@ -40,12 +40,14 @@ class Snapshots:
     witnessed: int = -1
     error: str = ""
 
-    def part(self, head: int) -> Part:
+    def part(self, head: int) -> HealthPart:
         if self.error:
-            return Part("warn", f"no copy of the database: {self.error}", "check storage.backup_dir")
+            return HealthPart("warn", f"no copy of the database: {self.error}", "check storage.backup_dir")
         if head != self.head and trio.current_time() - (self.made_s or self.began_s) > LATE_S:
-            return Part("warn", "the newest copy of the database is old", "see `appliance doctor`")
-        return Part("ok", f"{KEEP} copies of the database are kept, one each {EVERY_S / 60:.0f} minutes")
+            return HealthPart("warn", "the newest copy of the database is old", "see `appliance doctor`")
+        return HealthPart(
+            "ok", f"{KEEP} copies of the database are kept, one each {EVERY_S / 60:.0f} minutes"
+        )
 
 
 def snapshot_files(folder: Path, site_id: str | None = None) -> list[Path]:

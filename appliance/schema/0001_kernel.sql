@@ -16,7 +16,7 @@ CREATE TABLE journal (
 CREATE INDEX journal_by_time ON journal (ts_us);  -- pruning by age
 
 CREATE TABLE idempotency (
-    device      TEXT NOT NULL,     -- who sent it: keys of two devices never meet
+    device      TEXT NOT NULL,     -- the sender: keys of two devices are independent
     key         TEXT NOT NULL,     -- Idempotency-Key, or the id of a /ws command
     fingerprint TEXT NOT NULL,     -- sha256 of the request: the same key with another request is refused
     status      INTEGER NOT NULL,  -- HTTP status of the stored answer

@@ -24,6 +24,6 @@ CREATE INDEX sessions_by_created ON sessions (created_us, id);
 
 CREATE TABLE session_channels (
     session_id TEXT NOT NULL REFERENCES sessions (id),
-    channel_id TEXT NOT NULL,                 -- channels outlive sessions: V22
+    channel_id TEXT NOT NULL,                 -- channels exist independently of sessions: V22
     PRIMARY KEY (session_id, channel_id)
 ) STRICT, WITHOUT ROWID;

@@ -5,14 +5,14 @@ CREATE TABLE channels (
     name           TEXT NOT NULL,
     input_url      TEXT,                 -- 'srt://:8891', 'synthetic:'; null: footage comes from elsewhere (MediaMTX)
     in_config      INTEGER NOT NULL CHECK (in_config IN (0, 1)), -- 1: name and input_url come from the settings file
-    file_latency_ms INTEGER,             -- latency_ms as the settings file last said it: a changed file wins, a PATCH survives restarts
-    file_liveness  TEXT,                 -- liveness likewise
+    file_latency_ms INTEGER,             -- latency_ms in the settings file at the last start: applied when the file changes, else a PATCH stays
+    file_liveness  TEXT,                 -- liveness in the settings file, likewise
     status         TEXT NOT NULL CHECK (status IN ('inactive', 'active', 'error')),
     error_cause    TEXT CHECK (error_cause IN ('timeout', 'reported')), -- how an error ends depends on it (V30)
-    error_reason   TEXT,                 -- for people: why it is in error, or why its capture gave up
+    error_reason   TEXT,                 -- for people: why it is in error, or why its capture stopped
     latency_ms     INTEGER NOT NULL,     -- camera and transport delay: capture time = arrival - latency
-    liveness       TEXT NOT NULL CHECK (liveness IN ('heartbeat', 'footage')), -- what keeps it alive
-    footage        TEXT NOT NULL DEFAULT 'none' CHECK (footage IN ('on', 'stalled', 'none')), -- what the index last saw
+    liveness       TEXT NOT NULL CHECK (liveness IN ('heartbeat', 'footage')), -- whether heartbeats or footage show that it is alive
+    footage        TEXT NOT NULL DEFAULT 'none' CHECK (footage IN ('on', 'stalled', 'none')), -- the latest state in the index
     last_seen_us   INTEGER,              -- newest heartbeat (liveness footage: or footage), flushed coalesced every 5 s; not journaled
     resolution     TEXT,                 -- '1920x1080' as the capture device last reported
     framerate      REAL,                 -- frames per second, likewise

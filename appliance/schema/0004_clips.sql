@@ -1,4 +1,4 @@
--- Plays, clips and what a clip is served from. Written by clips/store*.py alone.
+-- Plays, clips and the plans clips are served from. Written by clips/records alone.
 
 CREATE TABLE plays (
     id           TEXT PRIMARY KEY,
@@ -9,7 +9,7 @@ CREATE TABLE plays (
     cue_us       INTEGER,                -- the snap; may be pressed again
     title        TEXT,                   -- shown to people; null: numbered
     is_favorite  INTEGER NOT NULL DEFAULT 0 CHECK (is_favorite IN (0, 1)), -- 1: starred; kept by retention
-    auto_closed  INTEGER NOT NULL DEFAULT 0 CHECK (auto_closed IN (0, 1)), -- the box closed it, nobody pressed OUT
+    auto_closed  INTEGER NOT NULL DEFAULT 0 CHECK (auto_closed IN (0, 1)), -- 1: the box closed it, without an OUT
     out_received_us INTEGER,             -- box time at which OUT arrived
     start_time_given TEXT,               -- the start as the client wrote it (V08)
     client_time  TEXT,                   -- the client's own clock at the mark, for the record
@@ -33,12 +33,12 @@ CREATE TABLE clips (
     title         TEXT,
     start_us      INTEGER NOT NULL,      -- IN, capture time
     duration_us   INTEGER NOT NULL,      -- 0: a ghost, OUT not yet pressed
-    latency_ms    INTEGER NOT NULL,      -- of the channel when the clip was made; later changes never move it
+    latency_ms    INTEGER NOT NULL,      -- of the channel when the clip was made; not changed later
     mode          TEXT NOT NULL CHECK (mode IN ('instant', 'exact', 'transcode')), -- how it is cut (design section 5)
     status        TEXT NOT NULL CHECK (status IN ('pending', 'processing', 'ready', 'failed')),
-    waiting_for   TEXT CHECK (waiting_for IN ('out', 'footage', 'worker')), -- what a pending clip lacks
-    attempts      INTEGER NOT NULL DEFAULT 0, -- rises in the transaction that sets processing; 3 at start: failed
-    retries       INTEGER NOT NULL DEFAULT 0, -- how often a person or late footage asked for another try (V26)
+    waiting_for   TEXT CHECK (waiting_for IN ('out', 'footage', 'worker')), -- what a pending clip waits for
+    attempts      INTEGER NOT NULL DEFAULT 0, -- incremented in the transaction that sets processing; 3 at a start: failed
+    retries       INTEGER NOT NULL DEFAULT 0, -- retries by a person or because of late footage (V26)
     error_message TEXT,                  -- for people: why it failed
     media_rev     INTEGER NOT NULL DEFAULT 1, -- counts cuts: start, duration, mode or channel changed
     ready_media_rev INTEGER,             -- newest media_rev that plays; null: none yet
@@ -64,7 +64,7 @@ CREATE INDEX clips_by_session ON clips (session_id, deleted_us, duration_us, sta
 CREATE INDEX clips_in_order ON clips (start_us, id);
 CREATE INDEX clips_by_play ON clips (play_id);
 CREATE INDEX clips_open ON clips (start_us) WHERE duration_us = 0 AND deleted_us IS NULL; -- ghosts to close
-CREATE INDEX clips_by_out ON clips (out_received_us); -- what late footage may still mend
+CREATE INDEX clips_by_out ON clips (out_received_us); -- clips that late footage may still complete
 CREATE INDEX clips_unfinished ON clips (status) WHERE status IN ('pending', 'processing'); -- the cutter's queue
 
 CREATE TABLE plans (

@@ -1,26 +1,26 @@
--- Retention: what holds recordings back, and what is gone. Written by retention/store.py; `pins` by the triggers
--- below, so that no writer of plans can forget them.
+-- Retention: which recordings must stay, and which are gone. Written by retention/store.py; `pins` by the triggers
+-- below, so that every writer of plans updates them.
 
 CREATE TABLE pins (
     recording TEXT NOT NULL,             -- '<channel id>/<file>': a plan without a file of its own plays bytes of it
-    clip_id   TEXT NOT NULL,             -- whose plan
-    media_rev INTEGER NOT NULL,          -- which of its plans
+    clip_id   TEXT NOT NULL,             -- the clip of the plan
+    media_rev INTEGER NOT NULL,          -- the media_rev of the plan
     PRIMARY KEY (recording, clip_id, media_rev)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX pins_by_plan ON pins (clip_id, media_rev);
 
 CREATE TABLE condemned (
-    recording TEXT PRIMARY KEY           -- told as deleted, not yet known to be off the disk: tried again until it is
+    recording TEXT PRIMARY KEY           -- journaled as deleted, unlink not confirmed yet: retried until it is
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE footage_gone (
     channel_id TEXT NOT NULL,
     start_us   INTEGER NOT NULL,         -- wall time of the first frame deleted (latency not taken off)
-    end_us     INTEGER NOT NULL,         -- wall time after the last one; stretches that meet are one row
+    end_us     INTEGER NOT NULL,         -- wall time after the last one; adjacent stretches are one row
     PRIMARY KEY (channel_id, start_us)
 ) STRICT, WITHOUT ROWID;
 
-ALTER TABLE plans ADD COLUMN superseded_us INTEGER; -- when a newer cut took its place: gone with its file a day later
+ALTER TABLE plans ADD COLUMN superseded_us INTEGER; -- when a newer cut replaced it; deleted with its file later
 UPDATE plans SET superseded_us = created_us WHERE media_rev IS NOT (SELECT ready_media_rev FROM clips WHERE id = clip_id);
 
 INSERT INTO pins SELECT DISTINCT piece.value ->> 0, clip_id, media_rev

@@ -1,6 +1,6 @@
--- Marks nobody ended: what the box closed and nobody has looked at gets no file, and goes first when space is short.
+-- Forgotten marks: clips that the box closed and that were never viewed get no file, and are deleted first.
 
-ALTER TABLE clips ADD COLUMN looked_us INTEGER; -- when somebody first played or trimmed it; written for auto_closed ones alone
+ALTER TABLE clips ADD COLUMN looked_us INTEGER; -- first playback or trim; written for auto_closed clips only
 
 CREATE INDEX clips_closed_by_box ON clips (id) WHERE auto_closed = 1; -- few
 

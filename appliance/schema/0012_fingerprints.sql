@@ -1,3 +1,3 @@
--- Fingerprints of commands are made in another way than before: a request of before, sent again, is still the same one.
+-- Fingerprints of commands are computed differently from now on: a repeated request from before must still match.
 
-UPDATE idempotency SET fingerprint = ''; -- '': whatever comes with this key is taken for the same request
+UPDATE idempotency SET fingerprint = ''; -- '': any request with this key counts as the same one

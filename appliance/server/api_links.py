@@ -1,7 +1,7 @@
-"""Links of the OpenAPI document: what can be asked about what an answer shows.
+"""Links of the OpenAPI document: which requests can follow from an answer.
 
-Owns: the rule that an answer's `id` is the next request's `{session_id}`, `{play_id}` ... Tools that walk
-an API by its links get from a new session to its clips without knowing a word of football.
+Owns: the rule that an answer's `id` is the next request's `{session_id}`, `{play_id}` ... Tools that walk an
+API by its links get from a new session to its clips without knowledge of football.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ COLLECTIONS = {
     "tags": "tag_id",
     "channels": "channel_id",
 }
-_FIELDS = {  # of an answer of the collection: the body fields of POST requests that they fill
+_FIELDS = {  # fields of an answer of the collection -> the body fields of POST requests that they fill
     "sessions": {"/plays": {"session_id": "#/id"}, "/clips": {"session_id": "#/id"}},
     "plays": {"/tags": {"clip_id": "#/clip_ids/0"}},
     "clips": {"/tags": {"clip_id": "#/id"}},
@@ -27,7 +27,7 @@ _FIELDS = {  # of an answer of the collection: the body fields of POST requests 
 
 
 def add_links(paths: Json) -> None:
-    """Add `links` to every success of one resource, and of a list's first."""
+    """Add `links` to every success with one resource, and to the first item of a list."""
     for path, methods in paths.items():
         collection = _collection(path)
         for method, operation in methods.items():
@@ -40,7 +40,8 @@ def add_links(paths: Json) -> None:
 
 
 def _collection(path: str) -> str | None:
-    """What a path's answer is one of: /sessions/{session_id}/start answers with a session, .../clips not."""
+    """The collection of a path's answer: /sessions/{session_id}/start answers with a session, .../clips does
+    not."""
     first, *rest = path.strip("/").split("/")
     parameter = COLLECTIONS.get(first)
     if parameter is None or (rest and rest[0] != f"{{{parameter}}}"):

@@ -1,6 +1,6 @@
-"""The web application: routes of every domain, and the conventions all of them share.
+"""The web application: routes of every domain, and the conventions that all of them share.
 
-Owns: putting the parts together, once, at start. Read dispatch.py for a request's way through it.
+Owns: building the application, once, at start. Read dispatch.py for the path of a request through it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def make_app(
 def make_local_app(
     routes: Sequence[Routes], *, store: Store, clock: Clock, site: Site, hooks: Hooks
 ) -> Dispatcher:
-    """What the local listener serves: health, metrics, and the given `routes` (/mediamtx/hook)."""
+    """The application of the local listener: health, metrics, and the given `routes` (/mediamtx/hook)."""
     groups = [*routes, health_routes(hooks)]
     return _assemble(groups, Files(None, None), store=store, clock=clock, site=site)
 

@@ -1,6 +1,6 @@
 """Routes of the box itself: time, version, health, metrics.
 
-Owns: their answers' shapes. The facts come from callables the composition root gives.
+Owns: the models of their answers. The values come from callables passed by the composition root.
 """
 
 from __future__ import annotations
@@ -27,19 +27,17 @@ _WORSE = {"ok": 0, "warn": 1, "bad": 2}
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What the composition root knows and the web server shows. All but `snapshot` are called on the loop
-    and must not block: they show what actors have found, they do not look."""
+    """Functions of the composition root whose results the web server shows. All but `snapshot` are called on
+    the loop and must not block: they return what actors have found, they do not measure."""
 
     ready: Callable[[], Parts]  # {part: {status: ok|warn|bad, detail, hint}}
     metrics: Callable[[], bytes]  # Prometheus text
-    snapshot: Callable[
-        [ReadTx], Mapping[str, Any]
-    ]  # everything a client starts from, in one read transaction
+    snapshot: Callable[[ReadTx], Mapping[str, Any]]  # the initial state of a client, in one read transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Which box this is, and the names it answers to."""
+    """The identity of this box, and its allowed host names."""
 
     id: str = "stadium"
     name: str = "Stadium"
@@ -95,7 +93,7 @@ def box_routes(site: Site) -> Routes:
 
     @routes.get("/version", returns=Version)
     async def about_box(ctx: Ctx) -> Answer:
-        """What runs here."""
+        """The running version."""
         return Answer(200, about)
 
     return routes

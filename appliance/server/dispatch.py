@@ -1,8 +1,8 @@
 """The front of the web server: one ASGI application before everything else.
 
-Owns: which of raw route, hot route, file or Quart serves a request; reading bodies within bounds; and two
-of the four Exception borders of design section 3: one HTTP request, one WebSocket client. Must not know:
-any domain, or what a route does.
+Owns: which of raw route, hot route, file or Quart serves a request; reading bodies within limits; and two of
+the four Exception borders of design section 3: one HTTP request, one WebSocket client. Must not know: any
+domain, or what a route does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import trio
 
 from appliance.http.api import RawRoute, Receive, Route, Scope, Send
 from appliance.http.caller import SAFE_METHODS
-from appliance.http.limits import Limits
+from appliance.http.limits import ServerLimits
 from appliance.http.outgoing import Outgoing
 from appliance.http.problems import method_not_allowed, no_such_path, unexpected
 from appliance.http.replies import Reply, document_reply, problem_reply, send_reply, wire_headers
@@ -26,7 +26,7 @@ from appliance.http.requests import ClientGone, Request, header_map, read_body
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.server.endpoint import Backend, serve_route
 from appliance.server.gate import Gate
-from appliance.server.mount import leave_found
+from appliance.server.mount import set_route
 from appliance.server.pages import Files
 
 log = structlog.get_logger("web")
@@ -38,7 +38,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class Table(Generic[T]):
-    """Routes by method and path; `find` gives the route and its path parameters."""
+    """Routes by method and path; `find` returns the route and its path parameters."""
 
     def __init__(self, routes: Sequence[T]) -> None:
         self._by_method: dict[str, list[tuple[re.Pattern[str], T]]] = {}
@@ -55,7 +55,7 @@ class Table(Generic[T]):
         return None
 
     def methods(self, path: str) -> set[str]:
-        """With which it is served."""
+        """The methods of a path."""
         return {method for method in self._by_method if self.find(method, path) is not None}
 
 
@@ -78,7 +78,7 @@ class Dispatcher:
     gate: Gate
     backend: Backend
     fallback: Asgi
-    sockets_max: int = Limits().sockets
+    sockets_max: int = ServerLimits().sockets
     sockets_now: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,7 +106,7 @@ class Dispatcher:
             await _finish(out, problem_reply(error))
         except trio.TooSlowError:
             log.warning("client_stuck", path=scope["path"], request_id=out.request_id)
-        except Exception as error:  # the border: one request fails, the box goes on
+        except Exception as error:  # the border: one request fails, the daemon continues
             log.error("request_failed", path=scope["path"], trace_id=out.request_id, exc_info=error)
             await _finish(out, document_reply(500, unexpected(out.request_id)))
 
@@ -127,15 +127,15 @@ class Dispatcher:
         if hot is not None:
             await send_reply(out, await serve_route(hot[0], self.backend, request, hot[1]))
             return
-        found = self.ordinary.find(method, path)
-        if found is None:
+        match = self.ordinary.find(method, path)
+        if match is None:
             await send_reply(out, self._not_served(method, path))
             return
-        leave_found(scope, *found, request)
+        set_route(scope, *match, request)
         await self.fallback(scope, _already_read(receive), out)
 
     def _not_served(self, method: str, path: str) -> Reply:
-        """OPTIONS, a WebSocket's path without an upgrade, another method's path, or nothing at all."""
+        """OPTIONS, a WebSocket's path without an upgrade, another method's path, or an unknown path."""
         methods = self.raw.methods(path) | self.hot.methods(path) | self.ordinary.methods(path)
         if not methods:
             return problem_reply(no_such_path(path))
@@ -151,7 +151,7 @@ class Dispatcher:
         return problem_reply(method_not_allowed(method, allowed))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Also the ONE Exception border of WebSocket clients."""
+        """Also the one Exception border of WebSocket clients."""
         headers = header_map(scope)
         self.sockets_now += 1
         try:
@@ -160,10 +160,10 @@ class Dispatcher:
                 raise Unavailable(
                     "too_many_sockets", f"{self.sockets_max} are open", "try again", retry_after_s=5
                 )
-            found = self.raw.find("WS", scope["path"])
-            if found is None:
+            match = self.raw.find("WS", scope["path"])
+            if match is None:
                 raise Refused(404, "no_such_path", "no WebSocket is served here", "see /docs")
-            await found[0].handler(scope, receive, send, found[1])
+            await match[0].handler(scope, receive, send, match[1])
         except (Refused, Unavailable) as error:
             await _refuse_upgrade(send, problem_reply(error))
         except Exception as error:  # the border: this client is closed with 1011, the others stay
@@ -187,7 +187,7 @@ async def _read(scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, 
 
 
 def _already_read(receive: Receive) -> Receive:
-    """A `receive` for Quart: an empty body, then whatever comes (the disconnect)."""
+    """A `receive` for Quart: an empty body, then the next message (the disconnect)."""
     first = True
 
     async def replay() -> Any:
@@ -225,6 +225,6 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 
 
 def _request_id(headers: Mapping[bytes, bytes]) -> str:
-    """The client's own id when it is harmless to log, else a new one."""
+    """The client's own id when it is safe to log, else a new one."""
     sent = headers.get(b"x-request-id", b"")
     return sent.decode("ascii") if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(8)

@@ -1,7 +1,7 @@
-"""One ordinary route, from a read request to a finished reply: the conventions, once.
+"""One ordinary route, from a parsed request to a complete reply: the conventions, in one place.
 
-Owns: the order of the steps (caller, query, body, handler, answer). Must not know: Quart, sockets.
-Served through Quart and, for hot routes, straight from the dispatcher: the same function.
+Owns: the order of the steps (caller, query, body, handler, answer). Must not know: Quart, sockets. Called by
+Quart's routes and, for hot routes, directly by the dispatcher.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from appliance.kernel.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What every handler's context holds."""
+    """What every handler's context contains."""
 
     store: Store
     clock: Clock
@@ -30,7 +30,7 @@ class Backend:
 async def serve_route(
     route: Route, backend: Backend, request: Request, parameters: Mapping[str, str]
 ) -> Reply:
-    """The reply, also when it is a no. Anything unexpected passes through to the border."""
+    """The reply, also for an error answer. Unexpected errors pass through to the border."""
     try:
         ctx = Ctx(backend.store, backend.clock, caller_of(request, route.do, parameters))
         answer = await route.handler(ctx, **_arguments(route, request, parameters))

@@ -1,7 +1,7 @@
-"""The journal over HTTP: /events pages through it, /snapshot is where a client starts.
+"""The journal over HTTP: /events pages through it, /snapshot is a client's initial state.
 
-Owns: positions and what to do when one is no longer there. The entries' JSON is passed on as it was
-encoded at commit; nothing is parsed again.
+Owns: positions and the answer when one no longer exists. The entries' JSON is sent as it was encoded at
+commit; nothing is parsed again.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def journal_routes(store: Store, snapshot: Callable[[ReadTx], Mapping[str, Any]]
 
 
 def require_position(journal: Journal, since: int, epoch: str | None) -> None:
-    """410 with the snapshot's link for a position this journal cannot go on from."""
+    """410 with the snapshot's link for a position from which this journal cannot continue."""
     if epoch is not None and epoch != journal.epoch:
         raise _lost(journal, "the position belongs to another journal (the box was restored)")
     if since < journal.oldest - 1:

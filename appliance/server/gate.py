@@ -1,7 +1,7 @@
-"""Who may talk to the box by name: the Host allow-list and the Origin check.
+"""Allowed host names and origins: the Host allow-list and the Origin check.
 
-Owns: the two checks that keep other sites' pages from reaching a box inside the stadium network (DNS
-rebinding, cross-site requests). Must not know: routes, roles. Pairing and tokens will stand beside this.
+Owns: the two checks that prevent other sites' pages from using a box inside the stadium network (DNS
+rebinding, cross-site requests). Must not know: routes, roles. Pairing and tokens will be checked beside this.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from appliance.kernel.errors import Refused
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?", re.IGNORECASE)
-_REMEMBER = 256  # host headers whose verdict is kept; a box has a handful
+_REMEMBER = 256  # host headers whose result is cached; a box has a handful
 
 
 class Gate:
-    """`check` raises Refused for a request that another site, or a rebound name, made."""
+    """`check` raises Refused for a request from another site's page, or with a name that is not allowed."""
 
     def __init__(self, hosts: Iterable[str]) -> None:
         """`hosts`: the bound host and [server] allowed_hosts, names or addresses, without ports."""
@@ -56,7 +56,7 @@ class Gate:
         return verdict
 
     def _decide(self, name: str, server: str) -> bool:
-        """A literal address is this machine's when the connection came in on it: no name was resolved."""
+        """A literal address is allowed when the connection arrived on it: no name was resolved."""
         if name in self._names:
             return True
         literal = _address(name)
@@ -65,8 +65,8 @@ class Gate:
 
 def is_same_origin(origin: bytes, host: bytes) -> bool:
     """Whether a page at `origin` was loaded from `host` (default ports may be left out)."""
-    scheme, found, authority = origin.lower().partition(b"://")
-    if not found or scheme not in (b"http", b"https"):
+    scheme, separator, authority = origin.lower().partition(b"://")
+    if not separator or scheme not in (b"http", b"https"):
         return False
     port = b":80" if scheme == b"http" else b":443"
     return authority.removesuffix(port) == host.lower().removesuffix(port)
@@ -82,8 +82,8 @@ def _bare(host: str) -> str:
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        found = ipaddress.ip_address(text.partition("%")[0])
+        parsed = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return mapped or found
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return mapped or parsed

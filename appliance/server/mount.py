@@ -1,9 +1,9 @@
 """The ordinary routes on quart-trio.
 
-Owns: everything Quart. Its part of a request begins when the dispatcher has found the route: Quart's own
-router leaves a circle of objects behind with every request (its matching function refers to itself), and
-more with every 404 and 405 (an exception that holds the request that holds it), which the collector finds
-among old objects only rarely (kernel/interpreter.py). Errors of ours pass through to the dispatcher's border.
+Owns: everything Quart. It begins when the dispatcher has found the route: Quart's own router leaves a
+reference cycle behind with every request (its matching function refers to itself), and more with every 404
+and 405 (an exception and the request that hold each other), which the collector finds among old objects only
+rarely (kernel/interpreter.py). Our errors pass through to the dispatcher's border.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from appliance.http.requests import Request
 from appliance.kernel.errors import Refused
 from appliance.server.endpoint import Backend, serve_route
 
-_FOUND_KEY = "appliance.found"  # in the ASGI scope: the route, its parameters, the request that was read
+_FOUND_KEY = "appliance.found"  # in the ASGI scope: the route, its parameters, the parsed request
 
 
-def leave_found(scope: Scope, route: Route, parameters: dict[str, str], request: Request) -> None:
-    """Say which route Quart is to serve."""
+def set_route(scope: Scope, route: Route, parameters: dict[str, str], request: Request) -> None:
+    """Store in the scope which route Quart is to serve."""
     scope[_FOUND_KEY] = (route, parameters, request)
 
 
 class OrdinaryRoutes(QuartTrio):
-    """Serves the route that `leave_found` named in the scope."""
+    """Serves the route that `set_route` stored in the scope."""
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(import_name="appliance", static_folder=None, template_folder=None)
@@ -44,7 +44,7 @@ class OrdinaryRoutes(QuartTrio):
         return
 
     async def dispatch_request(self, request_context: Any = None) -> Response:
-        """The view. Quart's hooks run around it as around any other."""
+        """The view. Quart's hooks run around it as usual."""
         route, parameters, request = cast(Any, request_context.request.scope)[_FOUND_KEY]
         return _response(await serve_route(route, self._backend, request, parameters))
 

@@ -1,7 +1,7 @@
-"""The OpenAPI 3.1 document, made from the routes' own data.
+"""The OpenAPI 3.1 document, built from the routes' own data.
 
-Owns: how a route reads in the document. quart-schema is not used: it documents Quart views, ours are data,
-and half of them never reach Quart.
+Owns: how a route is described in the document. quart-schema is not used: it documents Quart views, ours are
+data, and half of them never reach Quart.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ _ALWAYS = {
     421,
     422,
     503,
-}  # of any: framing, another site's page, a name, a query, a full server
+}  # of any request: framing, another site's page, a host name, a query, a full server
 _BYTES = "^(image|video|audio)/"
 _ID = {"type": "string", "format": "uuid"}
 _PATH_SCHEMAS: Json = {
@@ -115,8 +115,7 @@ _PATH_SCHEMAS: Json = {
 
 @dataclass(slots=True)
 class Document:
-    """/openapi.json, made in a thread when it is first asked for: it takes 0.2 s, which a start would wait
-    for and a game would feel."""
+    """/openapi.json, built in a thread at the first request: it takes 0.2 s, which would delay the start."""
 
     make: Callable[[], Json]
     _file: File | None = None
@@ -168,7 +167,7 @@ def openapi_document(groups: Sequence[Routes], *, title: str, version: str) -> J
 
 
 class _Schemas:
-    """Every model of every route, named once."""
+    """Every model of every route, each with one name."""
 
     def __init__(self, groups: Iterable[Routes]) -> None:
         wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {}
@@ -195,11 +194,11 @@ class _Schemas:
         return self._names[(model, mode)]
 
     def resolved(self, model: type[BaseModel]) -> Json:
-        """The model's own schema instead of the reference to it."""
+        """The model's own schema instead of a reference to it."""
         reference = self.of(model, "validation")
         name = reference.get("$ref", "").rpartition("/")[2]
-        found: Json = self.definitions.get(name, reference)
-        return found
+        definition: Json = self.definitions.get(name, reference)
+        return definition
 
 
 def _operation(route: Route, tag: str, schemas: _Schemas) -> Json:
@@ -254,13 +253,13 @@ def _raw_success(raw: RawRoute, schemas: _Schemas) -> Json:
     if raw.status == 204:
         return {"204": {"description": "done"}}
     content = {raw.media_type: {"schema": _raw_schema(raw, schemas)}}
-    found: Json = {str(raw.status): {"description": "OK", "content": content}}
+    responses: Json = {str(raw.status): {"description": "OK", "content": content}}
     if re.match(_BYTES, raw.media_type):
-        found["304"] = {"description": "the client has these bytes"}
-        found["206"] = {"description": "the bytes of Range", "content": content}
+        responses["304"] = {"description": "the client has these bytes"}
+        responses["206"] = {"description": "the bytes of Range", "content": content}
     for status, words in raw.also:
-        found[str(status)] = {"description": words}
-    return found
+        responses[str(status)] = {"description": words}
+    return responses
 
 
 def _raw_schema(raw: RawRoute, schemas: _Schemas) -> Json:
@@ -285,7 +284,7 @@ def _raw_problems(raw: RawRoute) -> set[int]:
 
 
 def _successes(route: Route) -> list[int]:
-    """A resource that is there already is answered with 200 where a new one is 201."""
+    """An existing resource is answered with 200 where a new one is 201."""
     return [*({200} if route.status == 201 else ()), route.status, *route.also]
 
 
@@ -350,13 +349,13 @@ def _query_parameters(model: type[BaseModel] | None, schemas: _Schemas) -> list[
         return []
     schema = schemas.resolved(model)
     required = set(schema.get("required", ()))
-    found = []
+    parameters = []
     for name, each in schema.get("properties", {}).items():
         parameter: Json = {"name": name, "in": "query", "required": name in required, "schema": each}
         if "description" in each:
             parameter["description"] = each["description"]
-        found.append(parameter)
-    return found
+        parameters.append(parameter)
+    return parameters
 
 
 def _operation_id(method: str, path: str) -> str:

@@ -1,8 +1,8 @@
 """The web app's files, read once at start.
 
-Owns: which paths are files, their types and ETags, how long a browser may keep them, and the policy of a
-page. Nothing of a request's path ever reaches the file system: a path is a key of a dictionary, so there is
-no traversal to defend against.
+Owns: which paths are files, their types and ETags, how long a browser may cache them, and the policy of a
+page. No part of a request's path ever reaches the file system: a path is a key of a dictionary, so path
+traversal is impossible.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TYPES = {
 }
 DOCS_DIR = Path(__file__).parent / "docs"
 APP_DIR = Path(__file__).parents[1] / "app"
-_NOT_SERVED = "package.json"  # of the app's tools
+_NOT_SERVED = "package.json"  # for the app's tools
 
 # Everything a page loads comes from the box; older WebKit does not count ws: as 'self', so it is named.
 _POLICY = (
@@ -42,11 +42,12 @@ _POLICY = (
     " form-action 'self'; frame-ancestors 'none'"
 )
 _ADDRESS = re.compile(rb'(href|src)="/([^"]+)"')
-# A page is kept so long; whenever it reaches the box it asks for a newer one. A build's files never change.
+# A page may be cached for this long; whenever it reaches the box it checks for a newer one. A build's files
+# never change.
 _PAGE_CACHE = b"private, max-age=2592000"
 _BUILD_CACHE = b"private, max-age=31536000, immutable"
-# A kept page of another build names what its browser has let go: in its place, what brings this build's page.
-# Once for each build: a page that comes back as it was says so.
+# A cached page of another build may refer to files that its browser no longer has: instead of them, a script
+# that loads this build's page. Once for each build: if the page stays the same, it says so.
 _OTHER_BUILD = re.compile(r"/v/[0-9a-f]+/(app|theme)\.js")
 _RENEW = b"""(function () {
   const build = document.documentElement.dataset.build;
@@ -79,18 +80,18 @@ class File:
     body: bytes
     media_type: bytes
     etag: bytes
-    packed: bytes = b""  # as it travels, by gzip, made at start; empty where that saves nothing
+    packed: bytes = b""  # compressed by gzip at start; empty where that saves nothing
     cache_control: bytes = b"no-cache"
 
     def reply(self, headers: Mapping[bytes, bytes]) -> Reply:
-        """200, packed for who takes it, or 304 when the client has these bytes already."""
+        """200, compressed for clients that accept it, or 304 when the client has these bytes already."""
         own = [(b"etag", self.etag), (b"cache-control", self.cache_control)]
         body = self.body
         if self.packed:
             own.append((b"vary", b"accept-encoding"))
             if b"gzip" in headers.get(b"accept-encoding", b""):
                 body = self.packed
-                own[0] = (b"etag", self.etag[:-1] + b'-gz"')  # other bytes, another name
+                own[0] = (b"etag", self.etag[:-1] + b'-gz"')  # other bytes need another ETag
                 own.append((b"content-encoding", b"gzip"))
         if self.media_type.startswith(b"text/html"):
             host = headers.get(b"host", b"localhost").decode("latin-1")
@@ -128,9 +129,10 @@ class Files:
         return sorted(self._by_path)
 
     def _add_app(self, files: Mapping[str, File]) -> None:
-        """Each file by its name, and by the name of this build, where it never changes and is not asked for.
+        """Each file by its name, and by the name of this build, where it never changes and is never
+        revalidated.
 
-        So a page that a tablet has in its cache opens, with all its scripts, while the box is away. It asks
+        So a page in a tablet's cache opens, with all its scripts, while the box is unreachable. It checks
         itself whether the box has a newer one (`app.js`).
         """
         build = hashlib.sha256(
@@ -151,16 +153,16 @@ class Files:
 
 
 def made_file(body: bytes, media_type: bytes) -> File:
-    """A file that is made rather than found."""
+    """A file that is generated."""
     return File(body, media_type, _etag(body), _packed(body, media_type))
 
 
 def _of_build(page: bytes, build: str, files: Mapping[str, File]) -> bytes:
     """The page with the addresses of this build."""
 
-    def named(found: re.Match[bytes]) -> bytes:
-        known = found[2].decode() in files
-        return b'%s="/v/%s/%s"' % (found[1], build.encode(), found[2]) if known else found[0]
+    def named(match: re.Match[bytes]) -> bytes:
+        known = match[2].decode() in files
+        return b'%s="/v/%s/%s"' % (match[1], build.encode(), match[2]) if known else match[0]
 
     page = page.replace(b"<html ", b'<html data-build="%s" ' % build.encode(), 1)
     return _ADDRESS.sub(named, page)
@@ -170,17 +172,17 @@ def _load(folder: Path | None) -> list[tuple[str, File]]:
     """Every file of a known type below `folder`, with its relative path. Other types are not served."""
     if folder is None or not folder.is_dir():
         return []
-    found = []
+    files = []
     for path in sorted(folder.rglob("*")):
         media_type = TYPES.get(path.suffix) if path.name != _NOT_SERVED else None
         if media_type is not None and path.is_file() and not path.is_symlink():
             body = path.read_bytes()
-            found.append((path.relative_to(folder).as_posix(), made_file(body, media_type)))
-    return found
+            files.append((path.relative_to(folder).as_posix(), made_file(body, media_type)))
+    return files
 
 
 def _packed(body: bytes, media_type: bytes) -> bytes:
-    """A stadium's network is crowded: text travels at a quarter of its size."""
+    """A stadium's network is crowded: text is compressed to a quarter of its size."""
     if not media_type.startswith((b"text/", b"application/", b"image/svg")):
         return b""
     packed = gzip.compress(without_comments(body) if b"javascript" in media_type else body, mtime=0)
@@ -188,11 +190,11 @@ def _packed(body: bytes, media_type: bytes) -> bytes:
 
 
 def without_comments(script: bytes) -> bytes:
-    """A script as it travels: a quarter of ours is types and comments. Lines keep their numbers.
+    """A script as it is sent: a quarter of ours is types and comments. Line numbers stay the same.
 
-    Knows only comments that fill a line and those of JSDoc: a test holds every script against a parser.
+    Recognises only comments that fill a line and those of JSDoc: a test compares every script with a parser.
     """
-    script = _JSDOC.sub(lambda found: b"\n" * found[0].count(b"\n"), script)
+    script = _JSDOC.sub(lambda match: b"\n" * match[0].count(b"\n"), script)
     return _LINE.sub(b"", script)
 
 

@@ -1,11 +1,11 @@
-"""/snapshot's bytes, made once for all who ask at the same position.
+"""/snapshot's bytes, made once for all clients at the same position.
 
-Owns: when a snapshot may be shared, and that only one is being made. Must not know: what is in it.
+Owns: when a snapshot may be shared, and that only one is being made. Must not know: its content.
 
-Two hundred tablets that come back after a restart ask at once; made for each, that took 16 s of the
-processor and marks waited behind it. One that asks gets bytes that are at least as new as the journal was
-when it asked, so what it has written itself is always in them. Figures that are not journaled
-(`last_seen_at`, `view_count`) may be FRESH_S old.
+Two hundred tablets that reconnect after a restart request it at once; made for each, that took 16 s of the
+processor, and marks waited for it. A client gets bytes that are at least as new as the journal was at its
+request, so its own changes are always included. Figures that are not journaled (`last_seen_at`, `view_count`)
+may be FRESH_S old.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 
 FRESH_S = 1.0
-REST = 4.0  # times as long as the last one took: it is made in Python, beside everything else
+# pauses this many times the duration of the last one: it is made in Python, beside everything else
+REST = 4.0
 
 
 class SharedSnapshot:
-    """`get` gives the finished JSON."""
+    """`get` returns the encoded JSON."""
 
     def __init__(
         self, store: Store, read: Callable[[ReadTx], Mapping[str, Any]], site: Mapping[str, Any]
@@ -42,7 +43,7 @@ class SharedSnapshot:
         wanted, asked_s = self._store.journal.head, trio.current_time()
         if not self._serves(wanted, asked_s):
             async with self._making:
-                if not self._serves(wanted, asked_s):  # who waited meanwhile shares what was made
+                if not self._serves(wanted, asked_s):  # a client that waited meanwhile shares it
                     await trio.sleep_until(self._rest_until_s)
                     await self._make()
         return self._body
@@ -58,7 +59,12 @@ class SharedSnapshot:
         self.made += 1
 
     def _encode(self, tx: ReadTx) -> tuple[int, bytes]:
-        """In the reader's thread: so is the encoding."""
+        """In the reader's thread, including the encoding."""
         head = tx.head()
-        found = {**self._read(tx), "site": self._site, "as_of_seq": head, "epoch": self._store.journal.epoch}
-        return head, json.encode(found)
+        content = {
+            **self._read(tx),
+            "site": self._site,
+            "as_of_seq": head,
+            "epoch": self._store.journal.epoch,
+        }
+        return head, json.encode(content)

@@ -1,1 +1,1 @@
-"""What daemon.py needs to join the domains: adapters between their shapes, nothing that decides."""
+"""Adapters that daemon.py uses to connect the domains; nothing here decides."""

@@ -1,4 +1,4 @@
-"""What the actors' handles say, as parts of /readyz and gauges of /metrics. Words for people stand here."""
+"""The state of the actors' handles as parts of /readyz and gauges of /metrics, with messages for people."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.retry import DiskErrors
 from appliance.live.audience import Audience
 from appliance.live.broadcaster import LiveHandle
-from appliance.ops.health import Board, Part
+from appliance.ops.health import Board, HealthPart
 from appliance.ops.metrics import Metrics
 from appliance.recorder.embedded import RecorderHandle
 from appliance.recorder.source_facts import ChannelFacts
@@ -24,38 +24,40 @@ _UNDECODABLE_S = 5.0  # an encoder may take a few seconds to its first key frame
 BUSY_JOBS = 50  # clips waiting for footage: more than a game's worth of plays at once
 
 
-def settings_part(applied: Applied | None) -> Part:
-    """None: not yet, the disk of the database refuses."""
+def settings_part(applied: Applied | None) -> HealthPart:
+    """None: not yet, because the database cannot be written."""
     if applied is None:
-        return Part("bad", "the file's channels are not applied yet", "free space on the state disk")
+        return HealthPart("bad", "the file's channels are not applied yet", "free space on the state disk")
     if not applied.refused:
-        return Part("ok", "applied")
-    return Part(
+        return HealthPart("ok", "applied")
+    return HealthPart(
         "warn", f"channels {', '.join(applied.refused)} were deleted before", "give them new ids in the file"
     )
 
 
-def recorder_part(recorder: RecorderHandle) -> Part:
-    """The embedded recorder: who is recorded, who is not and why, who was refused.
+def recorder_part(recorder: RecorderHandle) -> HealthPart:
+    """The embedded recorder: which cameras are recorded, which are not and why, which were refused.
 
-    Red: something comes that is not recorded, or nothing could be. Amber: nobody sends, or one was refused.
+    Red: a stream arrives that is not recorded, or nothing could be. Amber: no camera sends, or one was
+    refused.
     """
     facts = list(recorder.facts().values())
     troubled = [each for each in facts if each.state != "receiving"]
     lines = [_source_line(each) for each in troubled]
     lines += [
-        f"{each.channel_id} refused {one.address}: {one.reason}" + (f" ({one.count} times)" * (one.count > 1))
+        f"{each.channel_id} refused {refusal.address}: {refusal.reason}"
+        + (f" ({refusal.count} times)" * (refusal.count > 1))
         for each in facts
-        for one in each.refused
+        for refusal in each.refused
     ]
     if not lines:
-        return Part("ok", f"{len(facts)} cameras send")
+        return HealthPart("ok", f"{len(facts)} cameras send")
     failed = [each for each in troubled if each.state != "waiting"]
     hint = "look at who calls: address, passphrase, what it sends"
     if troubled:
         first = (failed or troubled)[0]
         hint = first.hint or f"start the camera of {first.channel_id}"
-    return Part("bad" if failed else "warn", "; ".join(lines), hint)
+    return HealthPart("bad" if failed else "warn", "; ".join(lines), hint)
 
 
 def _source_line(facts: ChannelFacts) -> str:
@@ -66,47 +68,49 @@ def _source_line(facts: ChannelFacts) -> str:
     return f"{facts.channel_id} {state}: {facts.detail}"
 
 
-def recordings_part(recordings: RecordingsHandle) -> Part:
-    """The index: strangers in the folder, files nobody can read, disks that refuse."""
+def recordings_part(recordings: RecordingsHandle) -> HealthPart:
+    """The index: unknown folders, unreadable files, failing disks."""
     channels = [recordings.footage(each) for each in recordings.channel_ids()]
     errors = [f"{each.channel_id}: {each.error}" for each in channels if each.error]
     if errors:
-        return Part("bad", "; ".join(errors), "check the recordings disk")
+        return HealthPart("bad", "; ".join(errors), "check the recordings disk")
     stuck = [each for each in channels if each.footage == "on" and each.undecodable_s > _UNDECODABLE_S]
     if stuck:
-        return Part(
+        return HealthPart(
             "bad", "; ".join(map(_without_entry, stuck)), "set the encoder to a key frame every second"
         )
     warnings = _recordings_warnings(channels, recordings.strangers())
     if warnings:
         details, hints = zip(*warnings, strict=True)
-        return Part("warn", "; ".join(details), "; ".join(hints))
+        return HealthPart("warn", "; ".join(details), "; ".join(hints))
     waiting = sum(each.waiting for each in channels)
     total = sum(each.segments for each in channels)
-    return Part("ok", f"{total} segments indexed" + (f", {waiting} to go" if waiting else ""))
+    return HealthPart("ok", f"{total} segments indexed" + (f", {waiting} to go" if waiting else ""))
 
 
 def _recordings_warnings(
     channels: Sequence[ChannelFootage], strangers: Sequence[str]
 ) -> list[tuple[str, str]]:
-    """(detail, hint) of everything that is not as it should be, the most important first."""
-    found = [
+    """(detail, hint) of every problem, the most important first."""
+    warnings = [
         (_wrong_clock(each), "set the recorder's clock and time zone; times of arrival hold until then")
         for each in channels
         if each.claimed_off_us
     ]
     if strangers:
-        found.append((f"folders without a channel: {', '.join(strangers)}", "add a channel, or remove them"))
+        warnings.append(
+            (f"folders without a channel: {', '.join(strangers)}", "add a channel, or remove them")
+        )
     copies = [(each.channel_id, *pair) for each in channels for pair in each.copies]
     if copies:
-        channel_id, name, kept = copies[-1]
-        detail = f"{len(copies)} files ignored: {channel_id}/{name} has the run and number of {kept}"
-        found.append((detail, "remove the copies from the recordings folder"))
+        channel_id, name, original = copies[-1]
+        detail = f"{len(copies)} files ignored: {channel_id}/{name} has the run and number of {original}"
+        warnings.append((detail, "remove the copies from the recordings folder"))
     unreadable = [name for each in channels for name, _ in each.unreadable]
     if unreadable:
         detail = f"{len(unreadable)} unreadable files, newest {unreadable[-1]}"
-        found.append((detail, "see /channels/{id}/timeline"))
-    return found
+        warnings.append((detail, "see /channels/{id}/timeline"))
+    return warnings
 
 
 def _without_entry(channel: ChannelFootage) -> str:
@@ -118,7 +122,7 @@ def _without_entry(channel: ChannelFootage) -> str:
 
 
 def _wrong_clock(channel: ChannelFootage) -> str:
-    """What a channel's recordings claim, and by how much that is off."""
+    """The times in a channel's recordings, and how far they are off."""
     off_us = channel.claimed_off_us
     side = "ahead" if off_us > 0 else "behind"
     words = f"{channel.channel_id}: the recordings' clock is {_long(abs(off_us))} {side}"
@@ -129,7 +133,7 @@ def _wrong_clock(channel: ChannelFootage) -> str:
 
 
 def _long(us: int) -> str:
-    """A long time in its two greatest units."""
+    """A long time in its two largest units."""
     seconds = round(us / 1e6)
     for unit, small, name, small_name in (
         (86_400, 3600, "d", "h"),
@@ -141,54 +145,54 @@ def _long(us: int) -> str:
     return f"{seconds} s"
 
 
-def workers_part(workers: WorkerPoolHandle) -> Part:
+def workers_part(workers: WorkerPoolHandle) -> HealthPart:
     figures = workers.statistics()
     up = [slot for slot in figures.slots if slot.up]
     jobs = figures.waiting_live + figures.waiting_bulk
     line = f"{len(up)} of {len(figures.slots)} media workers, {jobs} jobs wait"
     if not up:
-        return Part("warn", line, "pictures are missing: see `appliance doctor`")
-    return Part("ok", line)
+        return HealthPart("warn", line, "pictures are missing: see `appliance doctor`")
+    return HealthPart("ok", line)
 
 
-def cutter_part(cutter: CutterHandle) -> Part:
+def cutter_part(cutter: CutterHandle) -> HealthPart:
     figures = cutter.statistics()
     detail = f"{figures['waiting']} clips wait, {figures['running']} are cut, {figures['ghosts']} are open"
     if figures["exports"]:
         detail += f", {figures['exports']} exports stand in line"
     if often := cutter.cut_too_often():
-        told = ", ".join(f"{clip_id} {count} times" for clip_id, count in sorted(often.items())[:3])
+        names = ", ".join(f"{clip_id} {count} times" for clip_id, count in sorted(often.items())[:3])
         hint = "delete the clip, and send us `appliance support-bundle`: the box should not do this"
-        return Part("bad", f"clips are cut again and again, within a minute: {told}; {detail}", hint)
+        return HealthPart("bad", f"clips are cut again and again, within a minute: {names}; {detail}", hint)
     if figures["waiting"] > BUSY_JOBS:
-        return Part("warn", detail, "do the cameras send?")
-    return Part("ok", detail)
+        return HealthPart("warn", detail, "do the cameras send?")
+    return HealthPart("ok", detail)
 
 
-def clip_disks_part(disk_errors: Sequence[DiskErrors]) -> Part:
-    """What disks said to those who cut clips and write their files; all of it is tried again."""
-    said = [str(each) for each in disk_errors if each]
-    if not said:
-        return Part("ok", "clips are written and deleted")
-    return Part("bad", "; ".join(said), "marks are taken; check the disks of clips and recordings")
+def clip_disks_part(disk_errors: Sequence[DiskErrors]) -> HealthPart:
+    """Disk errors of the actors that cut clips and write their files; all of it is retried."""
+    errors = [str(each) for each in disk_errors if each]
+    if not errors:
+        return HealthPart("ok", "clips are written and deleted")
+    return HealthPart("bad", "; ".join(errors), "marks are taken; check the disks of clips and recordings")
 
 
-def clip_files_part(kept: StrayCounts) -> Part:
-    """Files that the database does not know: kept, and said as long as they are there. A new disk: said until
-    the next start."""
-    said, hint = [], "the database is older than they are: copy what is wanted elsewhere"
-    if kept.is_new_disk and not kept.aside and not kept.unknown:
+def clip_files_part(counts: StrayCounts) -> HealthPart:
+    """Files that the database does not know: kept, and reported as long as they exist. A new disk: reported
+    until the next start."""
+    details, hint = [], "the database is older than they are: copy what is wanted elsewhere"
+    if counts.is_new_disk and not counts.aside and not counts.unknown:
         hint = "copy the files of the disk before into clips_dir, or leave it"
-    if kept.is_new_disk:
-        said.append("clips_dir lies on another disk than before: what is not on it is made again")
-    if kept.aside:
-        until = f" until {to_rfc3339(kept.until_us)[:10]}" if kept.until_us is not None else ""
-        said.append(f"{kept.aside} finished files that no clip names are kept in clips_dir/aside{until}")
-    if kept.unknown:
-        said.append(f"{kept.unknown} files are of clips the database does not know")
-    if not said:
-        return Part("ok", "every file belongs to a clip")
-    return Part("warn", "; ".join(said), hint)
+    if counts.is_new_disk:
+        details.append("clips_dir lies on another disk than before: what is not on it is made again")
+    if counts.aside:
+        until = f" until {to_rfc3339(counts.until_us)[:10]}" if counts.until_us is not None else ""
+        details.append(f"{counts.aside} finished files that no clip names are kept in clips_dir/aside{until}")
+    if counts.unknown:
+        details.append(f"{counts.unknown} files are of clips the database does not know")
+    if not details:
+        return HealthPart("ok", "every file belongs to a clip")
+    return HealthPart("warn", "; ".join(details), hint)
 
 
 def add_parts(
@@ -199,7 +203,7 @@ def add_parts(
     workers: WorkerPoolHandle | None,
     cutter: CutterHandle,
 ) -> None:
-    """Put every layer that is up on the board."""
+    """Add the parts of every running layer to the board."""
     if recorder is not None:
         board.add("recorder", lambda: recorder_part(recorder))
     board.add("recordings", lambda: recordings_part(recordings))
@@ -213,7 +217,7 @@ def add_parts(
 
 
 def add_clocks(metrics: Metrics, recordings: RecordingsHandle) -> None:
-    """How the cameras' clocks run: what published times rest on."""
+    """The clocks of the cameras, on which published times depend."""
 
     def of(figure: Callable[[ChannelFootage], float | None]) -> Callable[[], dict[str, float]]:
         def ask() -> dict[str, float]:
@@ -250,7 +254,7 @@ def _figure(cutter: CutterHandle, name: str) -> Callable[[], float]:
 
 
 def add_live_pictures(metrics: Metrics, audience: Audience) -> None:
-    """Who watches live pictures."""
+    """Viewers of live video."""
     metrics.gauge("live_viewers", "Open live pictures", lambda: float(audience.count))
     metrics.gauge("live_viewers_refused", "Not let in since the start", lambda: float(audience.refused))
     metrics.gauge("live_viewers_dropped", "Dropped because unread", lambda: float(audience.dropped))
@@ -259,11 +263,11 @@ def add_live_pictures(metrics: Metrics, audience: Audience) -> None:
 def add_live(board: Board, metrics: Metrics, live: LiveHandle) -> None:
     """The WebSocket's clients."""
 
-    def part() -> Part:
+    def part() -> HealthPart:
         clients = live.stats().clients
         names = Counter(client.device for client in clients)
         shown = ", ".join(name if count == 1 else f"{name} x{count}" for name, count in names.items())
-        return Part("ok", f"{len(clients)} clients" + (f": {shown}" if shown else ""))
+        return HealthPart("ok", f"{len(clients)} clients" + (f": {shown}" if shown else ""))
 
     board.add("clients", part)
     metrics.gauge("ws_clients", "Connected WebSocket clients", lambda: float(len(live.stats().clients)))

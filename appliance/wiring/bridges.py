@@ -1,4 +1,4 @@
-"""Adapters between domains that may not know each other: a few lines each, no state of their own."""
+"""Adapters between domains that may not import each other: a few lines each, without state of their own."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ OLD_RECORDINGS: Final = "recordings made before the start"
 
 
 def make_folder(folder: Path) -> None:
-    """Make the recordings' folder where that can be done; a disk that is not mounted is /readyz's to say."""
+    """Create the recordings' folder if possible; a disk that is not mounted is reported by /readyz."""
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -87,7 +87,7 @@ async def following(store: Store, prefix: str, look: Callable[[], Awaitable[None
 
 
 class HookIn(Input):
-    """What config/mediamtx-hook posts."""
+    """The body that config/mediamtx-hook posts."""
 
     event: str
     path: str
@@ -104,7 +104,7 @@ class FileChannels:
 
 @asynccontextmanager
 async def channels_of_the_file(settings: Settings, store: Store) -> AsyncIterator[FileChannels]:
-    """Bring the settings file's channels into the database; on a full disk, as soon as there is room."""
+    """Apply the settings file's channels to the database; on a full disk, as soon as there is space."""
     external = settings.recorder.mode == "external"
     apply = partial(apply_config, channels=settings.channels, footage_from_outside=external)
     channels = FileChannels()
@@ -127,7 +127,7 @@ async def channels_of_the_file(settings: Settings, store: Store) -> AsyncIterato
 
 
 def recorded_inputs(tx: ReadTx) -> dict[str, str]:
-    """Channels this daemon records by itself: id -> input_url."""
+    """Channels that this daemon records: id -> input_url."""
     rows = tx.all("SELECT id, input_url FROM channels WHERE input_url IS NOT NULL AND archived_us IS NULL")
     return {row["id"]: row["input_url"] for row in rows}
 
@@ -158,7 +158,7 @@ async def embedded_recorder(
 
 
 def source_down(recorder: RecorderHandle | None) -> Callable[[str], bool]:
-    """Whether a channel's source is known to be gone. Unknown (MediaMTX without API) is not known."""
+    """Whether a channel's source is known to be down. False when unknown (MediaMTX without API)."""
 
     def known_down(channel_id: str) -> bool:
         facts = None if recorder is None else recorder.facts().get(channel_id)
@@ -169,23 +169,23 @@ def source_down(recorder: RecorderHandle | None) -> Callable[[str], bool]:
 
 @asynccontextmanager
 async def publishers(settings: Settings) -> AsyncIterator[PublishersHandle | None]:
-    """What MediaMTX says of who sends; None in embedded mode and where nobody said where its API is."""
-    told = settings.mediamtx
-    if settings.recorder.mode != "external" or not told.api_url:
+    """The encoders that send to MediaMTX; None in embedded mode and when its API address is not set."""
+    mediamtx = settings.mediamtx
+    if settings.recorder.mode != "external" or not mediamtx.api_url:
         yield None
         return
     async with running(
         "publishers",
         run_publisher_watch,
-        api_url=told.api_url,
-        user=told.read_user,
-        password=told.read_password,
+        api_url=mediamtx.api_url,
+        user=mediamtx.read_user,
+        password=mediamtx.read_password,
     ) as handle:
         yield handle
 
 
 def why_ended(recorder: RecorderHandle | None, publishers: PublishersHandle | None) -> WhyEnded:
-    """Who knows why a channel's footage stopped: the recorder that runs here, or what is seen of MediaMTX."""
+    """Why a channel's footage stopped: from the embedded recorder, or from MediaMTX's API."""
 
     def why(channel_id: str, since_s: float) -> Reason | None:
         if publishers is not None:
@@ -216,7 +216,7 @@ async def recordings_index(
 ) -> AsyncIterator[RecordingsHandle]:
     """The index of every channel's recordings; in safe mode of those that grow.
 
-    Who waits for footage is woken when a source of `recorder` goes down or comes back.
+    Tasks that wait for footage are woken when a source of `recorder` goes down or comes back.
     """
 
     async def announce(fact: Fact) -> None:
@@ -249,7 +249,7 @@ async def recordings_index(
 
 
 async def wake_with_sources(recorder: RecorderHandle, wake: Signal) -> None:
-    """Ring `wake` when a source goes down or comes back, until cancelled."""
+    """Notify `wake` when a source goes down or comes back, until cancelled."""
     down: set[str] = set()
     while True:
         seen = recorder.changed.count
@@ -261,7 +261,7 @@ async def wake_with_sources(recorder: RecorderHandle, wake: Signal) -> None:
 
 
 def journal_fact(tx: Tx, fact: Fact) -> None:
-    """What the index found out, as rows and events."""
+    """A fact of the index, as rows and events."""
     if isinstance(fact, FootageChanged):
         footage_changed(tx, fact.channel_id, fact.footage)
         return
@@ -269,30 +269,30 @@ def journal_fact(tx: Tx, fact: Fact) -> None:
 
 
 def hook_routes(recordings: RecordingsHandle, hooks: HookCalls) -> list[Routes]:
-    """POST /mediamtx/hook: a hint to look at a folder now. Truth stays the disk: a lost hook costs 5 s."""
+    """POST /mediamtx/hook: a hint to check a folder now. The disk still decides: a lost hook costs 5 s."""
     routes = Routes("mediamtx")
 
     @routes.post("/mediamtx/hook", body=HookIn)
     async def hook(ctx: Ctx, body: HookIn) -> Answer:
-        """MediaMTX tells that a segment began or ended, or that a camera came or went."""
-        heard = parse_hook(body.model_dump(exclude_none=True))
-        hooks.count(str(heard.event))
-        if heard.channel_id in recordings.channel_ids():
-            recordings.rescan_now(heard.channel_id)
-        return Answer(200, {"heard": str(heard.event)})
+        """MediaMTX reports that a segment began or ended, or that a camera connected or disconnected."""
+        event = parse_hook(body.model_dump(exclude_none=True))
+        hooks.count(str(event.event))
+        if event.channel_id in recordings.channel_ids():
+            recordings.rescan_now(event.channel_id)
+        return Answer(200, {"heard": str(event.event)})
 
     return [routes]
 
 
 @asynccontextmanager
 async def whep(settings: Settings) -> AsyncIterator[Whep | None]:
-    """MediaMTX's WebRTC previews; None in embedded mode and where nobody said where MediaMTX is."""
-    told = settings.mediamtx
-    url = told.webrtc_url or webrtc_url(told.api_url)
+    """MediaMTX's WebRTC previews; None in embedded mode and when its address is not set."""
+    mediamtx = settings.mediamtx
+    url = mediamtx.webrtc_url or webrtc_url(mediamtx.api_url)
     if settings.recorder.mode != "external" or not url:
         yield None
         return
-    async with open_whep(url, told.read_user, told.read_password) as client:
+    async with open_whep(url, mediamtx.read_user, mediamtx.read_password) as client:
         yield client
 
 
@@ -300,7 +300,7 @@ async def whep(settings: Settings) -> AsyncIterator[Whep | None]:
 
 
 def decode_key(workers: WorkerPoolHandle | None) -> DecodeKey:
-    """A worker's thumbnail job in the clips' words."""
+    """A worker's thumbnail job with the clips' interface."""
     assert workers is not None
 
     async def decode(
@@ -322,7 +322,7 @@ def decode_key(workers: WorkerPoolHandle | None) -> DecodeKey:
 
 
 def restore_marks(tx: Tx, session_id: str, deleted_us: int) -> None:
-    """What comes back with a session whose delete is undone: plays, clips, tags."""
+    """Restore what belongs to a session whose delete is undone: plays, clips, tags."""
     restore_session_clips(tx, session_id, deleted_us)
     restore_tags_of(tx, session_id, deleted_us)
 
@@ -333,5 +333,5 @@ def forget_tags(tx: Tx, clip_id: str) -> object:
 
 
 def bring_back_tags(tx: Tx, session_id: str, deleted_us: int) -> object:
-    """The tags' part of taking a delete back: those of the session that went at that instant."""
+    """The tags' part of undoing a delete: those of the session that were deleted at that instant."""
     return restore_tags_of(tx, session_id, deleted_us)

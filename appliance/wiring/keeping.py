@@ -1,4 +1,4 @@
-"""Retention joined to recordings, clips and health: settings in, words for people out."""
+"""Connects retention to recordings, clips and health: settings in, messages for people out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from appliance.kernel.clock import DAY_US, to_rfc3339
 from appliance.kernel.safemode import MarkerFile, SafeMode, open_safe_mode
 from appliance.kernel.store import Store
 from appliance.kernel.version import appliance_version
-from appliance.ops.health import GB, Board, Part, safe_mode_part
+from appliance.ops.health import GB, Board, HealthPart, safe_mode_part
 from appliance.ops.metrics import Metrics
 from appliance.recordings.actor import RecordingsHandle
 from appliance.retention.actor import RetentionHandle, run_retention
@@ -32,13 +32,13 @@ FILES: Final = "clip files, their pictures, retention"
 
 
 def safe_mode(state_dir: Path) -> AbstractContextManager[tuple[SafeMode, MarkerFile]]:
-    """What safe mode holds back, in the order in which it comes back. Marks, health and, unless they end the
-    box too, live pictures and frames work meanwhile."""
+    """The parts that safe mode holds back, in the order in which they are turned on. Marks, health and,
+    unless they end the box too, live video and frames work meanwhile."""
     parts = (OLD_RECORDINGS, CUTTING, FILES)
     return open_safe_mode(state_dir, parts, last_resort=RECORDINGS, version=appliance_version())
 
 
-def safe_mode_line(safe: SafeMode) -> Part:
+def safe_mode_line(safe: SafeMode) -> HealthPart:
     """The part `safe_mode` of /readyz."""
     next_in_s = None if safe.next_s is None else safe.next_s - trio.current_time()
     return safe_mode_part(safe.off_parts(), safe.reason, next_in_s)
@@ -57,7 +57,7 @@ def limits_of(settings: Settings) -> RetentionLimits:
 
 
 def folders_of(settings: Settings) -> dict[str, Path]:
-    """The folders whose disks health watches, by name."""
+    """The folders whose disks are watched by health, by name."""
     storage = settings.storage
     return {"state": storage.state_dir, "recordings": storage.recordings_dir, "clips": storage.clips}
 
@@ -73,7 +73,7 @@ async def retention(
     metrics: Metrics,
     safe: SafeMode,
 ) -> AsyncIterator[RetentionHandle]:
-    """Keep room on the disks; while safe mode holds it back nothing is deleted."""
+    """Keep space free on the disks; while safe mode holds it back nothing is deleted."""
     storage = settings.storage
     async with running(
         "retention",
@@ -106,8 +106,8 @@ def add_retention(board: Board, metrics: Metrics, handle: RetentionHandle) -> No
     )
 
 
-def hours_part(figures: Figures) -> Part:
-    """How long can be recorded from now on, at the rate of the last minutes."""
+def hours_part(figures: Figures) -> HealthPart:
+    """How many hours can be recorded from now on, at the rate of the last minutes."""
     room = f"{figures.free_bytes / GB:.1f} GB free, {figures.deletable_bytes / GB:.1f} GB of old footage"
     facts = {
         "hours": figures.hours,
@@ -116,38 +116,42 @@ def hours_part(figures: Figures) -> Part:
         "deletable_bytes": float(figures.deletable_bytes),
     }
     if figures.hours is None:
-        return Part("ok", f"nothing is being recorded; {room}", figures=facts)
+        return HealthPart("ok", f"nothing is being recorded; {room}", figures=facts)
     detail = f"{figures.hours:.1f} h of recording left at {figures.bytes_per_s / 1e6:.2f} MB/s: {room}"
     if figures.hours < HOURS_BAD:
-        return Part("bad", detail, "free space or add a disk now, or footage of games goes", facts)
+        return HealthPart("bad", detail, "free space or add a disk now, or footage of games goes", facts)
     if figures.hours < HOURS_WARN:
-        return Part("warn", detail, "free space before the game, or lower the cameras' bitrate", facts)
-    return Part("ok", detail, figures=facts)
+        return HealthPart("warn", detail, "free space before the game, or lower the cameras' bitrate", facts)
+    return HealthPart("ok", detail, figures=facts)
 
 
-def retention_part(figures: Figures) -> Part:
+def retention_part(figures: Figures) -> HealthPart:
     """What retention could not do."""
     if figures.error:
-        return Part("bad", f"cannot delete: {figures.error}", "check the disks: see `appliance doctor`")
+        return HealthPart("bad", f"cannot delete: {figures.error}", "check the disks: see `appliance doctor`")
     if figures.stuck:
         detail = f"the disk is too full to write the files of {len(figures.stuck)} clips; their footage stays"
-        return Part("bad", detail, "free space on the disk of the clips now")
+        return HealthPart("bad", detail, "free space on the disk of the clips now")
     if figures.unmet:
         names = " and ".join(figures.unmet)
         detail = f"{names} cannot be met with all recordings deleted; 1 GB is kept free instead"
-        return Part("bad", detail, f"lower {names} in the settings, or free the disk of other files")
+        return HealthPart("bad", detail, f"lower {names} in the settings, or free the disk of other files")
     if figures.waiting:
         when = to_rfc3339(figures.waits_until_us)[:16] + "Z"
         detail = f"changed settings take effect at {when}: {', '.join(figures.waiting)}"
         if figures.waiting_bytes:
             detail += f"; {figures.waiting_bytes / GB:.1f} GB of recordings are deleted then"
         hint = "nothing to do if that was meant; otherwise correct [retention] and [storage], and restart"
-        return Part("warn", detail, hint)
+        return HealthPart("warn", detail, hint)
     if figures.short_bytes:
         detail = f"{figures.short_bytes / GB:.1f} GB short of min_free_gb, and all that is left must be kept"
-        return Part("warn", detail, "complete sessions that are over, free space, or add a disk")
+        return HealthPart("warn", detail, "complete sessions that are over, free space, or add a disk")
     if figures.doubts_ages:
-        return Part("warn", "box time was set: nothing is too old for a day", "check that the date is right")
+        return HealthPart(
+            "warn", "box time was set: nothing is too old for a day", "check that the date is right"
+        )
     if figures.wants_ballast and not figures.has_ballast:
-        return Part("warn", "the ballast file is given up", "the state disk is nearly full: free space on it")
-    return Part("ok", f"{figures.deleted_bytes / GB:.1f} GB deleted since the start")
+        return HealthPart(
+            "warn", "the ballast file is given up", "the state disk is nearly full: free space on it"
+        )
+    return HealthPart("ok", f"{figures.deleted_bytes / GB:.1f} GB deleted since the start")

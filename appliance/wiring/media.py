@@ -1,4 +1,4 @@
-"""The media workers in the clips' words: sources become pieces, reports become inspections."""
+"""The media workers with the clips' interface: sources become pieces, reports become inspections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _NOTHING = StreamReport("video", "", 0, 0, 0, 0, 0, -1.0, -1.0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class PoolJobs:
-    """clips.jobs.MediaJobs over the worker pool. Encoding and inspecting are bulk: a picture goes first."""
+    """clips.cutting.media_jobs.MediaJobs by the worker pool. Encoding and inspecting are bulk: a picture
+    comes first."""
 
     pool: WorkerPoolHandle
 
@@ -43,7 +44,7 @@ class PoolJobs:
 
 
 def transcode_job(mode: str, pieces: tuple[SourceRange, ...], frames: int, span_s: float) -> TranscodeJob:
-    """`transcode` is what training sets ask for (T13: ultrafast, crf 23, 60 s); `exact` is for people."""
+    """`transcode` is for training sets (T13: ultrafast, crf 23, 60 s); `exact` is for people."""
     if mode == "transcode":
         limit_s = max(CLIP_LIMIT_S, span_s)
         return TranscodeJob(pieces, frames, span_s, preset="ultrafast", crf=23, limit_s=limit_s)

@@ -1,4 +1,5 @@
-"""The database before it is opened: whose it is, whether it is whole, and what /readyz says of a rescue."""
+"""Checks of the database before it is opened: its site, its integrity, and the part of /readyz about a
+rescue."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from appliance.kernel.state_disk import refusal, remove_left_copies
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx
 from appliance.kernel.witness import read_witness
-from appliance.ops.health import Part
+from appliance.ops.health import HealthPart
 from appliance.ops.snapshots import SITE, snapshot_files
 from appliance.settings import Settings, SettingsError
 
@@ -29,15 +30,15 @@ DATABASE: Final = "box.db"
 
 
 def snapshots_of(settings: Settings) -> Path:
-    """Where copies of the database go: [storage] backup_dir, else beside the database."""
+    """The folder for copies of the database: [storage] backup_dir, else beside the database."""
     storage = settings.storage
     return Path(storage.backup_dir) if storage.backup_dir else storage.state_dir / "snapshots"
 
 
 def make_sound(settings: Settings, now_us: int) -> None:
-    """Make the database again when it is damaged, gone or cut short. Blocking; under the state folder's lock.
+    """Rebuild the database when it is damaged, gone or truncated. Blocking; under the state folder's lock.
 
-    Raises SettingsError when the state folder belongs to another site; OSError when the disk has no room for
+    Raises SettingsError when the state folder belongs to another site; OSError when the disk has no space for
     a new database: nothing has been moved then. A disk that cannot be written is left alone: the store reads
     from a copy.
     """
@@ -61,15 +62,15 @@ def make_sound(settings: Settings, now_us: int) -> None:
 
 
 def _owner_of_copies(state_dir: Path) -> str | None:
-    """Whose the newest copy of a database in the state folder is; None where there is none that says it."""
+    """The site of the newest copy of a database in the state folder; None when no copy has one."""
     owners = (fact_of(copy, SITE) for copy in snapshot_files(state_dir / "snapshots"))
     return next((owner for owner in owners if owner is not None), None)
 
 
 def _was_here_before(state_dir: Path, database: Path) -> bool:
-    """Whether there is no database although a box ran on this folder: its copies or its index are there.
+    """Whether the database is missing although a box has run with this folder: its copies or its index exist.
 
-    The witness may be gone with the database. A first start makes both after the database.
+    The witness may be gone with the database. A first start creates both after the database.
     """
     if database.exists() and database.stat().st_size:
         return False
@@ -77,16 +78,16 @@ def _was_here_before(state_dir: Path, database: Path) -> bool:
 
 
 async def claim_site(store: Store, settings: Settings) -> None:
-    """Write the site's id into a database that has none. Raises SettingsError when it has another one."""
+    """Store the site's id in a database without one. Raises SettingsError when it has another one."""
     sql = "SELECT value FROM meta WHERE key = ?"
-    found = await store.read(lambda tx: tx.value(sql, (SITE,)))
-    if found is not None:
-        _refuse_other_site(settings, str(found))
+    stored = await store.read(lambda tx: tx.value(sql, (SITE,)))
+    if stored is not None:
+        _refuse_other_site(settings, str(stored))
         return
     try:
         await store.write(lambda tx: tx.run("INSERT INTO meta VALUES (?, ?)", (SITE, settings.site.id)))
     except Unavailable:
-        pass  # a full disk stops no start: the next one writes it
+        pass  # a full disk does not prevent a start: the next one stores it
 
 
 def _refuse_other_site(settings: Settings, owner: str) -> None:
@@ -108,17 +109,17 @@ def read_report(tx: ReadTx) -> RescueReport | None:
         return None
 
 
-def database_part(report: RescueReport | None, state_dir: Path) -> Part:
-    """Red until a person has put the damaged file away."""
+def database_part(report: RescueReport | None, state_dir: Path) -> HealthPart:
+    """Red until a person has moved the damaged file away."""
     if report is None or not report.aside or not _is_there(state_dir, report.aside):
-        return Part("ok", "whole")
+        return HealthPart("ok", "whole")
     source = f"the copy {report.snapshot}" if report.snapshot else "no copy"
     detail = (
         f"{to_rfc3339(report.at_us)[:19]}Z: {report.reason}; made again from {source} and {report.rows} rows"
         " of the old file"
     )
     hint = f"compare the plays with the tablets, then move {report.aside} out of the state folder"
-    return Part("bad", detail, hint)
+    return HealthPart("bad", detail, hint)
 
 
 def _is_there(state_dir: Path, aside: str) -> bool:

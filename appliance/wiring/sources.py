@@ -1,6 +1,6 @@
-"""What is known of each camera's way into the recordings: GET /sources, parts of /readyz, figures.
+"""The state of each camera's connection to the recordings: GET /sources, parts of /readyz, figures.
 
-Owns: the judgement and the words for people. Must not know: how any of it was found out.
+Owns: the judgement and the messages for people. Must not know: how the facts are found.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from appliance.http.api import Ctx, Routes
 from appliance.kernel.clock import Clock
 from appliance.kernel.operation import Answer
 from appliance.mediamtx.publishers import SLOW_S, Publisher, PublishersHandle
-from appliance.ops.health import Board, Part
+from appliance.ops.health import Board, HealthPart
 from appliance.ops.metrics import Metrics
 from appliance.recorder.embedded import RecorderHandle
 from appliance.recorder.source_facts import ChannelFacts, Line
@@ -32,9 +32,9 @@ _TWO_HINT: Final = "look for a second encoder with this stream id; else check th
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One channel. `age_s`: since its newest part came, None without any in this life. `run_changes`: how
-    often recording began anew within the last minute, or the last one it was recorded. `sends`: whether its
-    encoder is connected, None: nobody knows."""
+    """One channel. `age_s`: since its newest part came, None if none came in this run. `run_changes`: how
+    often recording restarted within the last minute, or the last one it was recorded. `sends`: whether its
+    encoder is connected, None: unknown."""
 
     channel_id: str
     status: str = "active"
@@ -45,8 +45,8 @@ class Source:
     sends: bool | None = None
     publisher: Publisher | None = None
     restarts: int | None = None
-    trouble: Part | None = (
-        None  # what our own recorder says of it, when it is neither recorded nor just absent
+    trouble: HealthPart | None = (
+        None  # the embedded recorder's part, when it is neither recorded nor just absent
     )
 
     @property
@@ -54,20 +54,20 @@ class Source:
         return self.footage == "on"
 
 
-def source_part(source: Source) -> Part:
-    """One camera, in words without its name."""
+def source_part(source: Source) -> HealthPart:
+    """One camera, in a message without its name."""
     if source.run_changes > RUN_CHANGES_BAD:
         detail = f"its recording began anew {source.run_changes} times within a minute"
-        return Part("bad", f"{detail}: two encoders send under its name, or its line breaks", _TWO_HINT)
+        return HealthPart("bad", f"{detail}: two encoders send under its name, or its line breaks", _TWO_HINT)
     if source.status == "inactive":
-        return Part("ok", "switched off")
+        return HealthPart("ok", "switched off")
     if source.is_recorded:
         return _recorded(source)
     return _not_recorded(source)
 
 
 def _publisher_of(line: Line, channel_id: str, restarts: int) -> Publisher:
-    """The line of a camera of our own recorder, in the words for MediaMTX's."""
+    """The line of an embedded recorder's camera, with the fields of MediaMTX's."""
     return Publisher(
         channel_id,
         True,
@@ -80,23 +80,23 @@ def _publisher_of(line: Line, channel_id: str, restarts: int) -> Publisher:
     )
 
 
-def recorder_trouble(facts: ChannelFacts | None) -> Part | None:
-    """What our own recorder knows of a camera that is connected and not recorded, or cannot be recorded."""
+def recorder_trouble(facts: ChannelFacts | None) -> HealthPart | None:
+    """The embedded recorder's part for a camera that is connected and not recorded, or cannot be recorded."""
     if facts is None or facts.state in ("waiting", "receiving"):
         return None
-    return Part("bad", facts.detail, facts.hint or None)
+    return HealthPart("bad", facts.detail, facts.hint or None)
 
 
-def _recorded(source: Source) -> Part:
+def _recorded(source: Source) -> HealthPart:
     if source.status != "error":
-        return Part("ok", _figures(source.publisher))
+        return HealthPart("ok", _figures(source.publisher))
     hint = "look at the camera; POST /channels/{id}/activate when it is mended"
     if "heartbeat" in (source.error_reason or ""):
         hint = 'start its capture software again, or set its liveness to "footage"'
-    return Part("bad", f"{source.error_reason or 'reports a fault'}, though it is recorded", hint)
+    return HealthPart("bad", f"{source.error_reason or 'reports a fault'}, though it is recorded", hint)
 
 
-def _not_recorded(source: Source) -> Part:
+def _not_recorded(source: Source) -> HealthPart:
     publisher = source.publisher
     if source.trouble is not None:
         return source.trouble
@@ -106,22 +106,26 @@ def _not_recorded(source: Source) -> Part:
     gone = "its encoder is not connected" if source.sends is False else "no footage"
     hint = "look at the camera's power, its line, and the address it sends to"
     if source.age_s is not None:
-        return Part("bad", f"{fault}{gone}, nothing recorded for {source.age_s:.0f} s", hint)
-    return Part("bad" if source.status == "error" else "warn", f"{fault}{gone}, nothing recorded yet", hint)
+        return HealthPart("bad", f"{fault}{gone}, nothing recorded for {source.age_s:.0f} s", hint)
+    return HealthPart(
+        "bad" if source.status == "error" else "warn", f"{fault}{gone}, nothing recorded yet", hint
+    )
 
 
-def _unrecorded(publisher: Publisher) -> Part:
-    """Connected to MediaMTX, and nothing of it reaches the disk."""
+def _unrecorded(publisher: Publisher) -> HealthPart:
+    """Connected to MediaMTX, but nothing of it reaches the disk."""
     who = publisher.address or "its encoder"
     if (publisher.connected_s or 0.0) < UNRECORDED_S:
-        return Part("warn", f"{who} has just connected")
+        return HealthPart("warn", f"{who} has just connected")
     if (publisher.silent_s or 0.0) >= UNRECORDED_S:
-        return Part("bad", f"{who} is connected and sends nothing", "look at the encoder: has it a picture?")
+        return HealthPart(
+            "bad", f"{who} is connected and sends nothing", "look at the encoder: has it a picture?"
+        )
     if not publisher.has_video:
         hint = "look at the cable between camera and encoder"
-        return Part("bad", f"{who} sends {', '.join(publisher.tracks)} and no video", hint)
+        return HealthPart("bad", f"{who} sends {', '.join(publisher.tracks)} and no video", hint)
     detail = f"{who} sends{_rate(publisher)} and MediaMTX records nothing"
-    return Part("bad", detail, f"MediaMTX: {_KEY_HINT}")
+    return HealthPart("bad", detail, f"MediaMTX: {_KEY_HINT}")
 
 
 def _rate(publisher: Publisher) -> str:
@@ -129,18 +133,18 @@ def _rate(publisher: Publisher) -> str:
 
 
 def _figures(publisher: Publisher | None) -> str:
-    """What of its line is known: "8.1 Mbit/s, 0.0 % lost, 3 ms, from 192.168.10.7:50123"."""
+    """The known figures of its line: "8.1 Mbit/s, 0.0 % lost, 3 ms, from 192.168.10.7:50123"."""
     if publisher is None or not publisher.is_online:
         return "records"
-    said = [_rate(publisher).strip()]
+    figures = [_rate(publisher).strip()]
     if publisher.loss_ratio is not None and publisher.rtt_ms is not None:
-        said += [f"{publisher.loss_ratio * 100:.1f} % lost", f"{publisher.rtt_ms:.0f} ms"]
-    said += [f"from {publisher.address}" if publisher.address else ""]
-    said += [f"connected again {publisher.restarts} times" if publisher.restarts else ""]
-    return ", ".join(["records", *filter(None, said)])
+        figures += [f"{publisher.loss_ratio * 100:.1f} % lost", f"{publisher.rtt_ms:.0f} ms"]
+    figures += [f"from {publisher.address}" if publisher.address else ""]
+    figures += [f"connected again {publisher.restarts} times" if publisher.restarts else ""]
+    return ", ".join(["records", *filter(None, figures)])
 
 
-def cameras_part(sources: Sequence[Source]) -> Part:
+def cameras_part(sources: Sequence[Source]) -> HealthPart:
     """All cameras: whether each is recorded, and why not."""
     judged = [(source.channel_id, source_part(source)) for source in sources]
     on = sum(source.is_recorded for source in sources)
@@ -148,17 +152,17 @@ def cameras_part(sources: Sequence[Source]) -> Part:
     figures = {"cameras": float(len(sources)), "recorded": float(on)}
     if not wrong:
         off = sum(source.status == "inactive" for source in sources)
-        return Part(
+        return HealthPart(
             "ok", f"{on} cameras are recorded" + (f", {off} switched off" if off else ""), None, figures
         )
     wrong.sort(key=lambda each: each[1].status != "bad")
     detail = "; ".join(f"{name}: {part.detail}" for name, part in wrong)
-    return Part(wrong[0][1].status, detail, wrong[0][1].hint, figures)
+    return HealthPart(wrong[0][1].status, detail, wrong[0][1].hint, figures)
 
 
 @dataclass(slots=True)
 class HookCalls:
-    """What MediaMTX's hook has called so far."""
+    """Counts of the calls of MediaMTX's hook."""
 
     by_event: dict[str, int] = field(default_factory=dict)
 
@@ -171,33 +175,36 @@ class HookCalls:
 
 def mediamtx_part(
     publishers: PublishersHandle | None, channels: Sequence[str], hooks: HookCalls, *, is_recording: bool
-) -> Part:
-    """MediaMTX itself. Its API is optional: without it publishers are unknown, and all else goes on."""
+) -> HealthPart:
+    """MediaMTX itself. Its API is optional: without it publishers are unknown, and everything else
+    continues."""
     calls = sum(hooks.by_event.values())
     called = f"its hook has called {calls} times" if calls else "its hook has not called"
     if publishers is None:
-        return Part("ok", f"not asked: mediamtx.api_url is empty; {called}")
+        return HealthPart("ok", f"not asked: mediamtx.api_url is empty; {called}")
     error = publishers.error
     if error is not None:
         detail = f"{error.detail}; {'footage comes all the same' if is_recording else 'nothing is recorded'}"
-        return Part("warn" if is_recording else "bad", detail, error.hint or "systemctl status mediamtx")
+        return HealthPart(
+            "warn" if is_recording else "bad", detail, error.hint or "systemctl status mediamtx"
+        )
     if publishers.answered_s is None:
-        return Part("ok", "not asked yet")
+        return HealthPart("ok", "not asked yet")
     sending = {name for name, path in publishers.paths.items() if path.is_online}
     strange = sorted(sending - set(channels))
     detail = f"{len(sending)} encoders send, {called}"
     if strange:
         hint = "add a channel of that id, or correct the encoder's stream id"
-        return Part("warn", f"{', '.join(strange)} sends and is no channel; {detail}", hint)
+        return HealthPart("warn", f"{', '.join(strange)} sends and is no channel; {detail}", hint)
     if publishers.took_s > SLOW_S:
         hint = "is the machine overloaded?"
-        return Part("warn", f"its API took {publishers.took_s:.1f} s to answer; {detail}", hint)
-    return Part("ok", detail)
+        return HealthPart("warn", f"its API took {publishers.took_s:.1f} s to answer; {detail}", hint)
+    return HealthPart("ok", detail)
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Puts together what monitor, index, recorder and MediaMTX's API know. Synchronous, from memory."""
+    """Combines the facts of monitor, index, recorder and MediaMTX's API. Synchronous, from memory."""
 
     clock: Clock
     monitor: MonitorHandle
@@ -206,7 +213,7 @@ class Sources:
     publishers: PublishersHandle | None
 
     def all(self) -> list[Source]:
-        return [self._source(each, *told) for each, told in self.monitor.statuses().items()]
+        return [self._source(each, *status) for each, status in self.monitor.statuses().items()]
 
     def _source(self, channel_id: str, status: str, error_reason: str | None) -> Source:
         recordings, publishers = self.recordings, self.publishers
@@ -241,7 +248,8 @@ class Sources:
 
         @routes.get("/sources", items=SourceState)
         async def sources(ctx: Ctx) -> Answer:
-            """Every camera's way into the recordings: who sends, how well, and whether it is recorded."""
+            """The state of every camera's connection: whether it sends, its figures, and whether it is
+            recorded."""
             items = [source_resource(source) for source in self.all()]
             as_of_seq = await ctx.read(lambda tx: tx.head())
             return Answer(200, {"items": items, "next_cursor": None, "as_of_seq": as_of_seq})
@@ -261,7 +269,7 @@ class Sources:
         for name, meaning, ask in _FIGURES:
             metrics.gauges(f"source_{name}", meaning, "channel", self._figure(ask))
 
-    def _mediamtx(self, hooks: HookCalls) -> Part:
+    def _mediamtx(self, hooks: HookCalls) -> HealthPart:
         sources = self.all()
         is_recording = any(source.is_recorded for source in sources)
         channels = [source.channel_id for source in sources]

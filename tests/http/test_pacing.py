@@ -19,8 +19,8 @@ from appliance.http.pacing import (
     QUEUE_S,
     START_BYTES,
     Flow,
-    Pace,
     Peer,
+    SendPace,
     next_limit,
     parse_info,
     pause_s,
@@ -73,7 +73,7 @@ def test_one_strange_round_trip_changes_little() -> None:
 
 
 def test_nothing_is_learned_before_a_whole_round() -> None:
-    pace = Pace(Peer())
+    pace = SendPace(Peer())
     assert pace.room(replace(CALM, in_flight_bytes=0)) == START_BYTES // PACKET * PACKET
     assert pace.room(replace(CALM, in_flight_bytes=START_BYTES)) == 0
     assert pace.limit_bytes == START_BYTES
@@ -83,7 +83,7 @@ def test_nothing_is_learned_before_a_whole_round() -> None:
 
 
 def test_a_closed_connection_is_left_to_say_so() -> None:
-    assert Pace(Peer()).room(replace(CALM, in_flight_bytes=10 * START_BYTES, is_open=False)) is None
+    assert SendPace(Peer()).room(replace(CALM, in_flight_bytes=10 * START_BYTES, is_open=False)) is None
 
 
 SECONDS = st.floats(1e-6, 60)
@@ -101,7 +101,7 @@ FLOWS = st.builds(
 
 @given(st.lists(FLOWS, max_size=20))
 def test_whatever_the_kernel_says_a_body_goes_on(flows: list[Flow]) -> None:
-    pace = Pace(Peer())
+    pace = SendPace(Peer())
     for flow in flows:
         room = pace.room(flow)
         assert room is None or (room >= 0 and room % flow.packet_bytes == 0)
@@ -149,7 +149,7 @@ class Body:
     """A download that never ends, over a kernel that sends all it is given."""
 
     begins_s: float
-    pace: Pace
+    pace: SendPace
     in_flight: int = 0
     acked: int = 0
     rtt_s: float = 0.0
@@ -162,7 +162,7 @@ class Body:
 def run_link(bits_per_s: float, base_s: float, begins_s: list[float], lasts_s: float) -> tuple[float, float]:
     """(longest wait in the queue, share of the link used), both over the second half."""
     peer = Peer()
-    bodies = [Body(at, Pace(peer)) for at in begins_s]
+    bodies = [Body(at, SendPace(peer)) for at in begins_s]
     queue: deque[tuple[int, float]] = deque()  # body, sent at
     events: list[
         tuple[float, int, int, float]

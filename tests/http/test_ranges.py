@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.http import ranges, sendfile
-from appliance.http.ranges import Delivery, FileRange, Media, parse_range, send_media
+from appliance.http.ranges import FileRange, Media, RangeResponse, parse_range, send_media
 from appliance.kernel.errors import Refused
 from tests.kit.asgi import FakeServer, request_scope
 
@@ -220,7 +220,7 @@ async def test_a_file_shorter_than_promised_is_never_completed(tmp_path: Path) -
 async def test_a_client_that_leaves_ends_the_body_and_frees_the_file(tmp_path: Path) -> None:
     fd = open_file(tmp_path / "f", BYTES)
     server = FakeServer(blocked=True)
-    delivered: list[Delivery] = []
+    delivered: list[RangeResponse] = []
 
     async def run() -> None:
         media = Media(1024, [FileRange(fd, 0, 1024)], '"m1"')

@@ -15,7 +15,7 @@ import trio.testing
 
 from appliance.http import sendfile
 from appliance.http.pacing import START_BYTES, Flow, Peer, parse_info
-from appliance.http.ranges import Delivery, FileRange, Media, send_media
+from appliance.http.ranges import FileRange, Media, RangeResponse, send_media
 from appliance.kernel.signal import Signal
 from tests.http.test_ranges import is_closed
 from tests.kit.asgi import HttpClient, serving
@@ -28,7 +28,7 @@ class Box:
     def __init__(self, make: Callable[[], Media], use_sendfile: bool) -> None:
         self.make = make
         self.use_sendfile = use_sendfile
-        self.deliveries: list[Delivery] = []
+        self.deliveries: list[RangeResponse] = []
         self.fast: list[bool] = []
         self._ended = Signal()
 
@@ -38,7 +38,7 @@ class Box:
         self.deliveries.append(delivery)
         self._ended.notify()
 
-    async def wait_ended(self, count: int = 1) -> Delivery:
+    async def wait_ended(self, count: int = 1) -> RangeResponse:
         with trio.fail_after(LIMIT_S):
             while len(self.deliveries) < count:
                 await self._ended.wait_past(len(self.deliveries))

@@ -60,7 +60,7 @@ BORDERS: dict[str, str] = {
     "recordings/following/disk.py:_scan": "one recording file becomes unreadable, with the reason",
     "server/dispatch.py:Dispatcher._http": "one request is answered 500, with a trace id",
     "server/dispatch.py:Dispatcher._websocket": "one WebSocket ends, with a trace id",
-    "server/connections/server.py:_Door.serve": "one connection ends",
+    "server/connections/server.py:_ConnectionServer.serve": "one connection ends",
 }
 EVERYTHING = {"Exception", "BaseException", "ExceptionGroup", "BaseExceptionGroup"}
 

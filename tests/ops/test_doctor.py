@@ -21,7 +21,7 @@ from appliance.ops.doctor import (
     sandbox_part,
     write_speed_part,
 )
-from appliance.ops.health import Part
+from appliance.ops.health import HealthPart
 from appliance.recorder.srt import libsrt
 from appliance.settings import Settings, check_settings
 from appliance.workers.jobs import EscapeReport
@@ -52,7 +52,7 @@ def with_recorder(folder: Path, **changed: Any) -> Settings:
 
 @pytest.fixture
 def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def none(settings: Settings) -> dict[str, Part]:
+    async def none(settings: Settings) -> dict[str, HealthPart]:
         return {}
 
     monkeypatch.setitem(doctor._LOOKS, "workers", none)
@@ -73,7 +73,7 @@ async def test_every_part_is_there_and_a_hint_comes_with_every_trouble(tmp_path:
 async def test_a_stuck_look_does_not_hold_the_report(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: object
 ) -> None:
-    async def stuck(settings: Settings) -> dict[str, Part]:
+    async def stuck(settings: Settings) -> dict[str, HealthPart]:
         await trio.sleep_forever()
         raise AssertionError
 

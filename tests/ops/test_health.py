@@ -8,7 +8,7 @@ from appliance.ops.health import (
     GB,
     Board,
     DiskSpace,
-    Part,
+    HealthPart,
     clock_part,
     disk_part,
     journal_part,
@@ -81,12 +81,12 @@ def test_safe_mode_is_red_and_says_why() -> None:
 
 def test_the_board_asks_each_part_when_it_is_read() -> None:
     board = Board()
-    state = [Part("ok", "fine")]
+    state = [HealthPart("ok", "fine")]
     board.add("disk", lambda: state[0])
     assert board.parts() == {"disk": {"status": "ok", "detail": "fine", "hint": None}}
-    state[0] = Part("ok", "fine", figures={"free_bytes": 5.0})
+    state[0] = HealthPart("ok", "fine", figures={"free_bytes": 5.0})
     assert board.parts()["disk"]["figures"] == {"free_bytes": 5.0}
-    state[0] = Part("bad", "gone", "plug it in")
+    state[0] = HealthPart("bad", "gone", "plug it in")
     assert worst(board.parts()) == "bad"
     assert worst({}) == "ok"
     with pytest.raises(ValueError, match="two health parts"):

@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from appliance.http.limits import Limits
+from appliance.http.limits import ServerLimits
 from appliance.kernel.tx import ReadTx, Tx
 from appliance.server.app import make_app
 from appliance.server.box_routes import Hooks, Site
@@ -145,7 +145,7 @@ async def test_unknown_parameters_are_refused(box: Box) -> None:
 async def test_downloads_that_nobody_reads_make_room(box: Box) -> None:
     hooks = Hooks(dict, bytes, lambda tx: {"filler": "x" * 8_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
-    async with serving(app, Limits(connections=2)) as server:
+    async with serving(app, ServerLimits(connections=2)) as server:
         for _ in range(2):
             stream = await server.connect()
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -163,7 +163,7 @@ async def test_who_leaves_while_its_requests_wait_in_line_leaves_nothing(box: Bo
     """Its second request waited for the end of the first, which never came, and held its place for ever."""
     hooks = Hooks(dict, bytes, lambda tx: {"filler": "x" * 8_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
-    async with serving(app, Limits(connections=2)) as server:
+    async with serving(app, ServerLimits(connections=2)) as server:
         for _ in range(5):
             leaver = await server.connect()
             leaver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -1,20 +1,20 @@
-"""One TCP connection under hypercorn 0.18, with the limits hypercorn leaves open.
+"""One TCP connection under hypercorn 0.18, with the limits that hypercorn lacks.
 
 Owns: how long a client may take for a header and a body, idle time, the end of a connection, and what one
-application receives. Must not know: routes, listeners. Leans on hypercorn's internals (version pinned in
-pyproject.toml): `TCPServer`, `H11Protocol`, `HTTPStream`, `WSStream`; http/passthrough.py relies on the same.
+application receives. Must not know: routes, listeners. Depends on hypercorn's internals (version pinned in
+pyproject.toml): `TCPServer`, `H11Protocol`, `HTTPStream`, `WSStream`; http/passthrough.py uses the same.
 
 What is changed, and why:
-- reading has deadlines by what is being read (hypercorn's one `read_timeout` would cut WebSockets and
-  long downloads too), so a client that sends a byte every five seconds is cut (slowloris);
-- a disconnect never waits behind a body nobody reads, and the rest of a refused body is discarded for a
-  moment before the socket closes: closing at once would reset the connection and destroy the answer;
-- keep-alive time is one moving deadline per connection instead of a task per request, and a JSON answer
-  leaves in one segment (measured: 1.3 to 1.7 times the requests per second);
+- reading has deadlines that depend on what is being read (hypercorn's one `read_timeout` would end WebSockets
+  and long downloads too), so a client that sends a byte every five seconds is closed (slowloris);
+- a disconnect never waits behind an unread body, and the rest of a refused body is discarded for a moment
+  before the socket closes: closing at once would reset the connection and destroy the answer;
+- keep-alive time is one moving deadline per connection instead of a task per request, and a JSON answer is
+  sent in one segment (measured: 1.3 to 1.7 times the requests per second);
 - no HTTP/2 upgrade, no WebSocket compression, and a too large message ends its connection;
-- a small request that arrives whole is served without h11 and a task (short.py), where the application
-  says that it may be (`is_short`);
-- malformed input ends its own connection and nothing else.
+- a small request that arrives complete is served without h11 and a task (short.py), if the application
+  allows it (`is_short`);
+- malformed input ends only its own connection.
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ from hypercorn.typing import ConnectionState
 from hypercorn.utils import UnexpectedMessageError, parse_socket_addr
 from wsproto.utilities import ProtocolError as WebSocketError
 
-from appliance.http.limits import Limits, Seldom
+from appliance.http.limits import Seldom, ServerLimits
 from appliance.server.connections.crowd import Crowd
 from appliance.server.connections.frames import FrameMeter
 from appliance.server.connections.http1 import Protocol
 from appliance.server.connections.short import Exchange, parse_short, scope_of
 
-__all__ = ["GONE", "Connection", "IdleTimer", "Inbox", "Limits"]
+__all__ = ["GONE", "Connection", "IdleTimer", "Inbox", "ServerLimits"]
 
 log = structlog.get_logger("web")
 
 LAST_SEND_S = 10.0
-LINGER_S = 1.0  # a refused client gets this long to see the answer before its upload is reset
+LINGER_S = 1.0  # a refused client has this long to read the answer before its upload is reset
 LINGER_BYTES = 4 << 20
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
-"""What a socket says that cannot be used (any more). Busy: another task is closing it at this moment."""
+"""Errors of a socket that cannot be used (any more). Busy: another task is closing it at this moment."""
 MALFORMED = (ValueError, h11.ProtocolError, WebSocketError, UnexpectedMessageError)
 _MALFORMED_LINES, _FLOOD_LINES = Seldom(), Seldom()
 
 
 class Inbox:
-    """What one application receives: bounded (policy: block), except that a disconnect never waits."""
+    """The messages of one application: bounded (policy: block), except that a disconnect never waits."""
 
     def __init__(self, bound: int) -> None:
         self._send, self._receive = trio.open_memory_channel[dict[str, Any]](bound)
@@ -85,7 +85,7 @@ class Inbox:
 
 
 class Tasks(TaskGroup):
-    """Hypercorn's task group, with our inbox. Errors of the application are its own border's."""
+    """Hypercorn's task group, with our inbox. Errors of the application are caught by its own border."""
 
     async def spawn_app(self, app: Any, config: Config, scope: Any, send: Any) -> Any:
         inbox = Inbox(config.max_app_queue_size)
@@ -104,7 +104,7 @@ async def _run_app(app: Any, scope: Any, inbox: Inbox, send: Any) -> None:
 
 
 class IdleTimer:
-    """Keep-alive as one deadline that moves. Stands in for hypercorn's task per request."""
+    """Keep-alive as one moving deadline. Replaces hypercorn's task per request."""
 
     def __init__(self, idle_s: float) -> None:
         self._idle_s = idle_s
@@ -112,7 +112,7 @@ class IdleTimer:
         self.is_idle = False
 
     def begin(self, first_s: float) -> None:
-        """A new connection: its first byte has its own time."""
+        """A new connection: the deadline of its first byte."""
         self.is_idle = True
         self._scope.deadline = trio.current_time() + first_s
 
@@ -124,11 +124,11 @@ class IdleTimer:
         self._scope.deadline = math.inf
 
     async def wait_expired(self, context: WorkerContext) -> None:
-        """Return when the time is over, or when the server stops while nothing is under way."""
+        """Return when the time is over, or when the server stops while no request is running."""
         with self._scope:
             await context.terminated.wait()
             if not self.is_idle:
-                await trio.sleep_forever()  # the answer under way ends the connection
+                await trio.sleep_forever()  # the running answer ends the connection
 
 
 class Connection(TCPServer):
@@ -149,7 +149,7 @@ class Connection(TCPServer):
         self._reader = trio.CancelScope()
         self._keep_alive = trio.CancelScope()
         self._linger_until: float | None = None
-        self._waits_its_turn = False  # with bytes that were read
+        self._waits_its_turn = False  # with bytes that are already read
         self._frames = FrameMeter()
 
     async def run(self) -> None:
@@ -160,15 +160,16 @@ class Connection(TCPServer):
                 await self.crowd.turns.give_way()
                 await self._serve(data)
         except OSError:
-            pass  # the peer went between accept and here
+            pass  # the peer left between accept and here
         finally:
             with trio.move_on_after(LINGER_S, shield=True):
                 await self._close()
             self._let_go()
 
     async def _first_bytes(self) -> bytes:
-        """What the client says first; empty when that takes too long, or the server stops. Until then a
-        connection is a socket and a task: a flood of silent ones costs a third of what it would otherwise."""
+        """The first bytes of the client; empty when they take too long, or the server stops. Until then a
+        connection is only a socket and a task: a flood of silent ones costs a third of what it would
+        otherwise."""
         with self._greeting:
             self._greeting.deadline = trio.current_time() + self.limits.first_s
             if self.context.terminated.is_set():
@@ -201,12 +202,12 @@ class Connection(TCPServer):
             self._keep_alive.cancel(reason="the connection has ended")
 
     def stop(self) -> None:
-        """The server stops: end now, if nothing was ever asked. Others end by `context.terminated`."""
+        """The server stops: end now, if no request was ever received. Others end by `context.terminated`."""
         self._greeting.cancel(reason="the server stops")
 
     def _let_go(self) -> None:
-        """Nobody uses this any more. Its parts refer to each other, and the collector looks for such circles
-        among old objects once in hours (kernel/interpreter.py): after a flood their memory would stay."""
+        """Break the reference cycles of an ended connection. The collector visits old objects once in hours
+        (kernel/interpreter.py): after a flood their memory would stay."""
         protocol: Any = self.__dict__.pop("protocol", None)
         if protocol is not None:
             if protocol.last_stream is not None:
@@ -215,12 +216,12 @@ class Connection(TCPServer):
         self.__dict__.pop("_task_group", None)
 
     def abort(self) -> None:
-        """Close the socket at once; whoever waits on it is released with an error."""
+        """Close the socket at once; tasks that wait on it are released with an error."""
         self.stream.socket.close()
 
     def has_bytes(self) -> bool:
-        """Whether there are bytes that were not read yet, or wait for their turn. The socket's end does not
-        count: who has left waits for nothing."""
+        """Whether there are unread bytes, or bytes that wait for their turn. The socket's end does not count:
+        a client that has left waits for nothing."""
         if self._waits_its_turn:
             return True
         descriptor = self.stream.socket.fileno()
@@ -230,7 +231,7 @@ class Connection(TCPServer):
         return int.from_bytes(unread, sys.byteorder) > 0
 
     async def protocol_send(self, event: Event) -> None:
-        """As hypercorn's, but a socket that is in use by its end is as gone as a broken one."""
+        """Like hypercorn's, but a socket that is being closed counts as broken."""
         if isinstance(event, RawData):
             async with self.send_lock:
                 with trio.CancelScope(shield=True):
@@ -264,7 +265,7 @@ class Connection(TCPServer):
         return True
 
     async def _linger(self) -> None:
-        """Say that no more will be sent, and let the reader discard what still comes for a moment."""
+        """Send no more, and let the reader discard what still comes for a moment."""
         self._discard()
         try:
             async with self.send_lock:
@@ -274,7 +275,7 @@ class Connection(TCPServer):
         await self.protocol.handle(Closed())
 
     def _discard(self) -> None:
-        """From now on nothing that comes is read, and in a moment the connection ends."""
+        """Discard everything that comes from now on, and end the connection in a moment."""
         self._linger_until = trio.current_time() + LINGER_S
         self._reader.deadline = min(self._reader.deadline, self._linger_until)
 
@@ -298,7 +299,7 @@ class Connection(TCPServer):
         await self.protocol.handle(Closed())
 
     async def _take(self, data: bytes) -> bool:
-        """Serve what has come. False: nothing more is to be read."""
+        """Serve the received bytes. False: no more are to be read."""
         try:
             left = await self._serve_short(data)
             if left is None:
@@ -318,8 +319,8 @@ class Connection(TCPServer):
         return True
 
     def _unless_flood(self, data: bytes) -> bytes:
-        """What may be read of a WebSocket's bytes. Behind a flood the connection ends; the application has
-        LINGER_S to say why."""
+        """The bytes of a WebSocket that may be parsed. After a flood the connection ends; the application has
+        LINGER_S to send the reason."""
         allowed = self._frames.take(data, trio.current_time())
         if allowed == len(data):
             return data
@@ -329,17 +330,17 @@ class Connection(TCPServer):
         return data[:allowed]
 
     async def _serve_short(self, data: bytes) -> bytes | None:
-        """Serve the small requests that are whole in `data`. Returns the rest; None: that was the last."""
+        """Serve the small requests that are complete in `data`. Returns the rest; None: that was the last."""
         app: Any = self.app
         is_short = getattr(app, "is_short", None)
         while is_short is not None and data and self.protocol.is_between_requests:
-            asked = parse_short(data)
-            if asked is None or not is_short(asked.path):
+            short = parse_short(data)
+            if short is None or not is_short(short.path):
                 break
             await self._idle.stop()
             self.crowd.serve(self)
-            exchange = Exchange(asked.body)
-            scope = scope_of(asked, self.protocol.client, self.protocol.server)
+            exchange = Exchange(short.body)
+            scope = scope_of(short, self.protocol.client, self.protocol.server)
             with self.crowd.turns.mark():
                 await app(scope, exchange.receive, exchange.send)
             if not exchange.is_whole:
@@ -348,11 +349,11 @@ class Connection(TCPServer):
             if exchange.is_last or self.context.terminated.is_set():
                 return None
             await self._rest()
-            data = asked.rest
+            data = short.rest
         return data
 
     async def _receive(self) -> bytes:
-        """What came; empty at the end, and when it took too long."""
+        """Received bytes; empty at the end, and after the deadline."""
         until = self._linger_until
         deadline = self.protocol.read_deadline(self.limits) if until is None else until
         self._reader = trio.CancelScope(deadline=deadline)

@@ -1,13 +1,13 @@
-"""Who is connected: how many there may be, and who goes when somebody comes and it is full.
+"""The present connections: their limits, and which one is closed for a new one when the server is full.
 
-Owns: the counts by address and network, and the choice of who goes. First by whose it is: of the address
-(IPv6: the /64) that holds most, and never of one that holds no more than the newcomer's will. So an address
-that holds fewer than others never loses a place to them, however fast they call again, unless it asks nothing
-for GREETING_S. Then by who is missed least: who never asked anything, then who has been silent longest, then
-who has not read its answer for longest, STALLED_S at least. So within one address a place is safe until as
-many silent ones have come after it as the address holds. A request, an answer that is read or a WebSocket is
-never cut for a newcomer. Must not know: what a connection does. Finding the one that goes takes no search of
-all: a flood of connections finds it thousands of times a second.
+Owns: the counts by address and network, and the choice. First by address (IPv6: the /64): the one with the
+most connections, and never one with no more than the newcomer's will have. So an address with fewer
+connections than others never loses one to them, however fast they reconnect, unless it sends no request for
+GREETING_S. Then by how little the connection is used: one that never sent a request, then the one silent
+longest, then the one that has not read its answer for longest, STALLED_S at least. So within one address a
+connection is safe until as many silent ones have come after it as the address holds. A connection with a
+request, an answer that is read, or a WebSocket is never closed for a new one. Must not know: what a
+connection does. Choosing must not search all connections: a flood needs it thousands of times a second.
 """
 
 from __future__ import annotations
@@ -20,30 +20,31 @@ from typing import Protocol
 
 import trio
 
-from appliance.http.limits import Limits, is_loopback, network_of
+from appliance.http.limits import ServerLimits, is_loopback, network_of
 from appliance.kernel.signal import Signal
 from appliance.server.connections.turns import Turns
 
-GREETING_S = 1.0  # from the connection to the first request: a moment for a browser, and for a busy loop
-LOOKS = 64  # of the longest silent, for one that has really sent nothing; of networks that hold the same
-STALLED_S = 1.0  # a tablet between two access points is away as long; it asks again
+GREETING_S = 1.0  # from the connection to the first request: enough for a browser, and for a busy loop
+# how many of the longest silent are checked for one that has really sent nothing; and of equal networks
+LOOKS = 64
+STALLED_S = 1.0  # a tablet between two access points is unreachable as long; it reconnects
 
 
 class Member(Protocol):
-    """What the crowd asks of a connection."""
+    """The interface of a connection."""
 
     def abort(self) -> None: ...
 
     def stop(self) -> None:
-        """The server stops: who has asked nothing ends at once."""
+        """The server stops: a connection without a request ends at once."""
         ...
 
     def has_bytes(self) -> bool:
-        """Whether something has come that was not read yet: in a flood the loop is late with everybody."""
+        """Whether there are unread bytes: in a flood the loop is late with every connection."""
         ...
 
 
-Members = dict[Member, None]  # in order
+Members = dict[Member, None]  # in order of time
 
 
 Since = tuple[Member, float]
@@ -61,14 +62,13 @@ def _longest_silent(waiting: Mapping[Member, float], among: Container[Member], u
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """The connections of one address, or of one IPv6 /64. Each is in `silent` (it has not asked anything
-    yet), in `idle` (between requests), or in neither: it is being served. Values: since when; in that
-    order."""
+    """The connections of one address, or of one IPv6 /64. Each is in `silent` (no request yet), in `idle`
+    (between requests), or in neither: it is being served. Values: since when; in that order."""
 
     size: int = 0
     silent: dict[Member, float] = field(default_factory=dict)
     idle: dict[Member, float] = field(default_factory=dict)
-    stalled: dict[Member, float] = field(default_factory=dict)  # its socket takes nothing
+    stalled: dict[Member, float] = field(default_factory=dict)  # its socket accepts nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,9 @@ class Place:
 
 @dataclass(slots=True)
 class Crowd:
-    """`by_size`: the groups that hold so many connections; `largest`: the greatest key."""
+    """`by_size`: the groups with that many connections; `largest`: the greatest key."""
 
-    limits: Limits
+    limits: ServerLimits
     members: dict[Member, Place] = field(default_factory=dict)
     addresses: dict[str, Members] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
@@ -91,12 +91,12 @@ class Crowd:
     silent: dict[Member, float] = field(default_factory=dict)  # of all groups
     idle: int = 0  # of all groups
     evicted: int = 0
-    turned_away: int = 0  # who is being told now that there is no room
+    turned_away: int = 0  # connections that are just being answered that the server is full
     turns: Turns = field(default_factory=Turns)
     changed: Signal = field(default_factory=Signal)
 
     def make_room(self, address: str) -> bool:
-        """Room for one more from `address`, made where it must be; False: everybody is being served."""
+        """Room for one more from `address`, made if needed; False: all are being served."""
         limits, network = self.limits, network_of(address)
         group = self.groups.get(network or address)
         if group is not None and not is_loopback(address):
@@ -108,10 +108,10 @@ class Crowd:
         return len(self.members) < limits.connections or self._evict_for(group)
 
     def _evict_for(self, newcomers: Group | None) -> bool:
-        """Of those that hold most; of the newcomer's own where no other holds more; then who has had its
-        moment to ask and has not."""
-        held = newcomers.size if newcomers is not None else 0
-        for size in range(self.largest, held, -1):
+        """Close one of the groups with the most connections; of the newcomer's own group if no other has
+        more; then one that had its time for a request and sent none."""
+        own_size = newcomers.size if newcomers is not None else 0
+        for size in range(self.largest, own_size, -1):
             if size in self.by_size and self._evict_of(self.by_size[size]):
                 return True
         if newcomers is not None and self._evict_of([newcomers]):
@@ -136,14 +136,20 @@ class Crowd:
 
     def _missed_least(self, groups: list[Group], among: Container[Member]) -> Member | None:
         now = trio.current_time()
-        # among many that keep their place after an answer, one that came just now has a moment to ask
+        # if many are kept after an answer, one that has just come has a moment for its request
         came_before = now - GREETING_S if len(self.silent) < self.idle else math.inf
-        found = [_longest_silent(group.silent, among, came_before) for group in groups]
-        found = found if any(found) else [_longest(group.idle, among, math.inf) for group in groups]
-        found = found if any(found) else [_longest(group.stalled, among, now - STALLED_S) for group in groups]
-        return min((each for each in found if each is not None), key=lambda each: each[1], default=(None, 0))[
-            0
-        ]
+        candidates = [_longest_silent(group.silent, among, came_before) for group in groups]
+        candidates = (
+            candidates if any(candidates) else [_longest(group.idle, among, math.inf) for group in groups]
+        )
+        candidates = (
+            candidates
+            if any(candidates)
+            else [_longest(group.stalled, among, now - STALLED_S) for group in groups]
+        )
+        return min(
+            (each for each in candidates if each is not None), key=lambda each: each[1], default=(None, 0)
+        )[0]
 
     def add(self, member: Member, address: str) -> None:
         name = network_of(address) or address
@@ -165,20 +171,20 @@ class Crowd:
             self.largest = group.size
 
     def serve(self, member: Member) -> None:
-        """A whole request of it has come."""
+        """A complete request of it has arrived."""
         if (place := self.members.get(member)) is not None:
             place.group.silent.pop(member, None)
             self.silent.pop(member, None)
             self.idle -= place.group.idle.pop(member, None) is not None
 
     def rest(self, member: Member) -> None:
-        """Its request has been answered, it may ask again."""
+        """Its request has been answered, it may send another."""
         if (place := self.members.get(member)) is not None:
             self.idle += member not in place.group.idle
             place.group.idle[member] = trio.current_time()
 
     def stall(self, member: Member, is_stalled: bool) -> None:
-        """Its socket takes nothing more of the answer, or something again."""
+        """Its socket accepts nothing more of the answer, or something again."""
         if (place := self.members.get(member)) is None:
             return
         if is_stalled:
@@ -187,7 +193,7 @@ class Crowd:
             place.group.stalled.pop(member, None)
 
     def remove(self, member: Member) -> None:
-        """Also one that is no member any more."""
+        """Also for a connection that has been removed."""
         self.serve(member)
         place = self.members.pop(member, None)
         if place is None:
@@ -208,7 +214,7 @@ class Crowd:
             seen = await self.changed.wait_past(seen)
 
     def stop(self) -> None:
-        """End those that have asked nothing."""
+        """End those without a request."""
         for member in list(self.silent):
             member.stop()
 

@@ -1,13 +1,14 @@
-"""How many WebSocket frames a client sends, counted before anything is made of them.
+"""The limit of WebSocket frames of a client, counted before they are parsed.
 
-Owns: the beginning of a frame (RFC 6455 section 5.2) and the flood limit. Must not know: messages, sockets.
-A frame of six bytes costs the server's WebSocket library 10 us (as much again in the layers behind it), so
-64 KiB of pings, or of one-byte pieces of a message, hold the event loop for 0.1 to 0.2 s (measured).
+Owns: the beginning of a frame (RFC 6455 section 5.2) and the flood limit. Must not know: messages, sockets. A
+frame of six bytes costs the server's WebSocket library 10 us (as much again in the layers behind it), so 64
+KiB of pings, or of one-byte pieces of a message, block the event loop for 0.1 to 0.2 s (measured).
 """
 
 from __future__ import annotations
 
-FRAMES_PER_S = 40.0  # /ws allows 20 messages a second; a browser sends each in one frame, pongs beside
+# /ws allows 20 messages a second; a browser sends each in one frame, and pongs in addition
+FRAMES_PER_S = 40.0
 BURST = 240.0
 _EXTENDED = {126: 2, 127: 8}
 _MASK_BYTES = 4
@@ -19,13 +20,13 @@ class FrameMeter:
     __slots__ = ("_head", "_left", "_now_s", "_tokens")
 
     def __init__(self) -> None:
-        self._head = b""  # of the frame that begins
+        self._head = b""  # of the frame that has begun
         self._left = 0  # payload bytes of the present frame still to come
         self._tokens, self._now_s = BURST, 0.0
 
     def take(self, data: bytes, now_s: float) -> int:
-        """How many bytes of `data` may be read; fewer than all: the client floods, from there on.
-        `now_s` never goes back."""
+        """How many bytes of `data` may be parsed; fewer than all: the client floods, from there on. `now_s`
+        never decreases."""
         self._tokens = min(BURST, self._tokens + (now_s - self._now_s) * FRAMES_PER_S)
         self._now_s = now_s
         at, end = 0, len(data)
@@ -48,7 +49,7 @@ class FrameMeter:
 
 
 def _head_bytes(head: bytes) -> int:
-    """Length of the frame's head, as far as `head` tells."""
+    """Length of the frame's head, as far as `head` determines it."""
     if len(head) < 2:
         return 2
     return 2 + _EXTENDED.get(head[1] & 0x7F, 0) + (_MASK_BYTES if head[1] & 0x80 else 0)

@@ -1,7 +1,7 @@
-"""HTTP/1.1 of one connection: hypercorn 0.18's `H11Protocol` with the answers and ends we want.
+"""HTTP/1.1 of one connection: hypercorn 0.18's `H11Protocol` with other answers and ends.
 
-Owns: what is said of malformed input, deadlines by what is being read, one write per JSON answer. Must not
-know: sockets, routes. server/connections/connection.py says why each change is made.
+Owns: the answer to malformed input, deadlines that depend on what is being read, one write per JSON answer.
+Must not know: sockets, routes. server/connections/connection.py has the reason for each change.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol, H11WSConnection
 from hypercorn.protocol.ws_stream import WSStream
 
-from appliance.http.limits import LARGE_BYTES, Limits
+from appliance.http.limits import LARGE_BYTES, ServerLimits
 
-JSON_PREFIX = b"application/"  # answers whose head waits for the body; media bodies may bypass us (sendfile)
+# answers whose head waits for the body; media bodies may bypass this class (sendfile)
+JSON_PREFIX = b"application/"
 
 
 class Protocol(H11Protocol):
@@ -29,12 +30,12 @@ class Protocol(H11Protocol):
     _reading: tuple[str, int] = ("", -1)
     _deadline = math.inf
     last_stream: Any = None  # hypercorn's, of the request before; kept until the connection has ended
-    _taken = 0  # bytes of the body so far
+    _taken = 0  # bytes of the body read so far
     _length: int | None = None  # of the body; None: it is in chunks
-    _is_asked = False  # a whole request has been read whose answer is not finished
+    _is_asked = False  # a complete request has been read and its answer is not finished
 
-    def read_deadline(self, limits: Limits) -> float:
-        """When the bytes now being waited for must have come (trio time)."""
+    def read_deadline(self, limits: ServerLimits) -> float:
+        """The deadline of the bytes now being waited for (trio time)."""
         phase = self._phase()
         if (phase, self.keep_alive_requests) != self._reading:
             self._reading = (phase, self.keep_alive_requests)
@@ -56,7 +57,8 @@ class Protocol(H11Protocol):
 
     @property
     def is_unread(self) -> bool:
-        """Whether the client may still be sending: closing now would reset what it has not read."""
+        """Whether the client may still be sending: closing now would reset the connection before it has read
+        the answer."""
         return self.is_websocket or self.connection.their_state in (h11.SEND_BODY, h11.ERROR)
 
     @property
@@ -73,21 +75,21 @@ class Protocol(H11Protocol):
 
     @property
     def _is_body_missing(self) -> bool:
-        """Whether the answer begins before the request has come whole."""
+        """Whether the answer begins before the request has arrived completely."""
         connection = self.connection
         if not isinstance(connection, h11.Connection) or connection.their_state is not h11.SEND_BODY:
             return False
         return self._length is None or self._taken + len(connection.trailing_data[0]) < self._length
 
     async def time_out(self) -> None:
-        """408 where an answer can still be given."""
+        """Answer 408 if an answer is still possible."""
         connection = self.connection
         if isinstance(connection, h11.Connection) and connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             await self._send_error_response(408)
 
     async def handle(self, event: Event) -> None:
         if isinstance(event, RawData) and self.connection.their_state is h11.ERROR:
-            return  # what follows malformed bytes is not kept while the answer before them is made
+            return  # bytes behind malformed ones are not kept while the answer before them is made
         await super().handle(event)
         if isinstance(event, Closed):
             await self.can_read.set()  # the answer was given up, so its end wakes no reader
@@ -97,7 +99,7 @@ class Protocol(H11Protocol):
             await self.send(Closed())
 
     async def _handle_events(self) -> None:
-        """All that has been read. Differs from hypercorn's in what malformed bytes do: `_refuse`."""
+        """Process everything read. Differs from hypercorn's in the effect of malformed bytes: `_refuse`."""
         while True:
             if self.connection.they_are_waiting_for_100_continue:
                 await self._send_h11_event(
@@ -137,31 +139,32 @@ class Protocol(H11Protocol):
                 await self.stream.handle(event)  # of a WebSocket
 
     async def _refuse(self, error: h11.RemoteProtocolError) -> None:
-        """Malformed bytes end the connection. A request that was whole before them (they follow its
-        `Connection: close`, say) is answered first: its effect may have been made already, so 400 would
-        not be true, and two answers must not race."""
-        error.__traceback__ = None  # its frames hold the connection, and h11's frame holds the error
+        """Malformed bytes end the connection. A request that was complete before them (for example, they
+        follow its `Connection: close`) is answered first: its effect may have been made already, so 400 would
+        be wrong, and two answers must not be sent at once."""
+        # its frames reference the connection, and h11's frame references the error
+        error.__traceback__ = None
         if self._is_asked and self.stream is not None:
-            return  # the end of the answer ends the connection: h11 knows that the client is in error
+            return  # the end of the answer ends the connection: h11 has recorded the client's error
         if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             await self._send_error_response(error.error_status_hint)
         await self.send(Closed())
 
     async def _refuse_early(self) -> None:
-        """A client that speaks before its handshake was answered. Hypercorn would answer 400 and never tell
+        """A client that sends before its handshake was answered. Hypercorn would answer 400 and never notify
         the application, which would wait for its first message for ever."""
         await self._close_stream()
         await self._send_error_response(400)
         await self.send(Closed())
 
     async def _end_refused(self) -> None:
-        """After a handshake that is none: hypercorn has answered 400 without an application, and so nothing
-        would ever end the answer and let go of the connection."""
+        """After an invalid handshake: hypercorn has answered 400 without an application, so nothing else
+        would end the answer and release the connection."""
         await self._close_stream()
         await self.send(Closed())
 
     async def _send_error_response(self, status_code: int) -> None:
-        """An empty answer as one write, so that nothing of another one comes between its parts."""
+        """An empty answer as one write, so that no part of another answer comes between."""
         fields = [(b"content-length", b"0"), (b"connection", b"close")]
         headers = [*fields, *self.config.response_headers("h11")]
         data = self._encoded(h11.Response(status_code=status_code, headers=headers))
@@ -170,11 +173,11 @@ class Protocol(H11Protocol):
             await self.send(RawData(data=data))
 
     async def stream_send(self, event: StreamEvent) -> None:
-        """Keep a JSON answer's head until its body comes, so that both are one write."""
+        """Hold a JSON answer's head until its body comes, so that both are one write."""
         if isinstance(event, Response | Body | EndBody) and self.stream is None:
             return  # the connection has ended; the application may finish
         if isinstance(event, Response) and self._is_body_missing:
-            # the connection ends with this answer, and says so: the client may not send another request
+            # the connection ends with this answer, and says so: the client must not send another request
             kept = [(name, value) for name, value in event.headers if name != b"connection"]
             event = Response(event.stream_id, [*kept, (b"connection", b"close")], event.status_code)
         if isinstance(event, Response) and event.status_code >= 200 and _is_small_json(event.headers):
@@ -207,14 +210,19 @@ class Protocol(H11Protocol):
         await super()._close_stream()
 
     async def _check_protocol(self, event: h11.Request) -> None:
-        """No upgrade to HTTP/2: its frames would pass by every limit here."""
+        """No upgrade to HTTP/2: its frames would bypass every limit here."""
 
     async def _create_stream(self, request: h11.Request) -> None:
         """WebSocket compression is not negotiated: it costs CPU per client and lets a small frame grow."""
         if any(name == b"sec-websocket-extensions" for name, _ in request.headers):
-            kept = [(name, value) for name, value in request.headers if name != b"sec-websocket-extensions"]
+            headers = [
+                (name, value) for name, value in request.headers if name != b"sec-websocket-extensions"
+            ]
             request = h11.Request(
-                method=request.method, target=request.target, headers=kept, http_version=request.http_version
+                method=request.method,
+                target=request.target,
+                headers=headers,
+                http_version=request.http_version,
             )
         await super()._create_stream(request)
 
@@ -224,7 +232,7 @@ def _length_of(request: h11.Request) -> int | None:
 
 
 def _is_small_json(headers: Any) -> bool:
-    """Whether the head is to wait for its body. A large one is written from the bytes all clients share."""
+    """Whether the head waits for its body. A large body is written from bytes that all clients share."""
     is_json = False
     for name, value in headers:
         if name == b"content-type":

@@ -1,9 +1,9 @@
-"""Sockets that listen, made by us rather than by the server library.
+"""Listening sockets, created here rather than by the server library.
 
-Owns: their options, and saying in the settings' words why one cannot be had.
+Owns: their options, and errors that name the setting to change.
 
 TCP_USER_TIMEOUT is the reason (measured): a `send` to a client that has stopped reading cannot be cancelled
-under hypercorn; the kernel giving up after 3 s is what ends it. Accepted sockets inherit it.
+under hypercorn; it ends only when the kernel gives up after 3 s. Accepted sockets inherit the option.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ USER_TIMEOUT_MS = 3000
 
 
 class CannotListen(Exception):
-    """The address cannot be had. `setting` is the dotted path of what to change."""
+    """The address cannot be used. `setting` is the dotted path of what to change."""
 
     def __init__(self, setting: str, detail: str, hint: str) -> None:
         super().__init__(f"{setting}: {detail}; {hint}")
@@ -38,7 +38,7 @@ def open_listeners(host: str, port: int, setting: str) -> list[trio.SocketListen
             sock = _listen(family, address, port)
         except OSError as error:
             if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                missing = error  # "localhost" on a machine without IPv6: the other address will do
+                missing = error  # "localhost" on a machine without IPv6: the other address is enough
                 continue
             for each in opened:
                 each.socket.close()
@@ -54,14 +54,14 @@ def open_listeners(host: str, port: int, setting: str) -> list[trio.SocketListen
 def _resolve(host: str) -> list[tuple[socket.AddressFamily, str]]:
     """(family, address) of a name or a literal."""
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
         raise CannotListen(
             "server.host",
             f"{host!r} cannot be resolved ({error.strerror})",
             "give an address of this machine",
         ) from error
-    return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
+    return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in addresses))
 
 
 def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:

@@ -1,8 +1,8 @@
-"""The web server: two listeners, hypercorn's connections behind them, and a bounded stop.
+"""The web server: two listeners, hypercorn's connections behind them, and a stop with deadlines.
 
-Owns: sockets that listen, hypercorn's settings, how many connections there may be. Must not know: what is
-served. Lifespan is not run: the composition root owns every actor (one that dies in Quart's nursery would
-leave HTTP answering 200).
+Owns: listening sockets, hypercorn's settings, the limit of connections. Must not know: what is served.
+Lifespan is not run: the composition root owns every actor (if one failed in Quart's nursery, HTTP would still
+answer 200).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FULL = (
     b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_FULL_BODY), _FULL_BODY)
 )
 _FULL_LINES, _FAILED_LINES = Seldom(), Seldom()
-TURNED_AWAY_MAX = 64  # who may take a second to read that there is no room
+TURNED_AWAY_MAX = 64  # connections that may take a second to read that the server is full
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Bound:
 
 
 class _ServerConfig(Config):
-    """Hypercorn's settings with the Date header made once a second."""
+    """Hypercorn's settings, with the Date header made once a second."""
 
     def __init__(self, limits: Limits) -> None:
         self.accesslog = None
@@ -57,7 +57,7 @@ class _ServerConfig(Config):
         self.include_server_header = False
         self.h11_max_incomplete_size = 16 * 1024  # bytes of one request's header
         self.websocket_max_message_size = limits.message_bytes
-        self.keep_alive_timeout = math.inf  # server/connections/connection.py keeps the time
+        self.keep_alive_timeout = math.inf  # server/connections/connection.py has the keep-alive deadline
         self.keep_alive_max_requests = 1 << 60
         self._second = -1
         self._date: list[tuple[bytes, bytes]] = []
@@ -99,7 +99,7 @@ async def run_server(
                 async with trio.open_nursery() as accepting:
                     for listeners, served in ((main, app), (local, local_app)):
                         if listeners:
-                            door = _Door(served, config, context, crowd)
+                            door = _ConnectionServer(served, config, context, crowd)
                             await accepting.start(_accept, door, listeners, handlers)
                     task_status.started(Bound(host, _port(main), _port(local) if local else None))
                     await stop.wait()
@@ -119,8 +119,8 @@ async def run_server(
 
 
 @dataclass(frozen=True, slots=True)
-class _Door:
-    """What one listener's connections are made of."""
+class _ConnectionServer:
+    """Creates and serves one listener's connections."""
 
     app: Any
     config: Config
@@ -128,8 +128,8 @@ class _Door:
     crowd: Crowd
 
     async def serve(self, stream: trio.SocketStream) -> None:
-        """One accepted socket. This is the border of a connection: whatever goes wrong in it, for a reason
-        nobody has thought of, ends this connection alone."""
+        """One accepted socket. This is the border of a connection: an unexpected error in it ends only this
+        connection."""
         try:
             await self._serve(stream)
         except BaseExceptionGroup as group:
@@ -148,7 +148,7 @@ class _Door:
         try:
             address = str(stream.socket.getpeername()[0])
         except OSError:
-            return  # it went between accept and here
+            return  # it left between accept and here
         if not self.crowd.make_room(address):
             self.crowd.turned_away += 1
             try:
@@ -165,7 +165,7 @@ class _Door:
 
 
 async def _accept(
-    door: _Door,
+    door: _ConnectionServer,
     listeners: list[trio.SocketListener],
     handlers: trio.Nursery,
     *,
@@ -176,8 +176,8 @@ async def _accept(
 
 
 class _PacedListener(trio.abc.Listener[trio.SocketStream]):
-    """Accepts nobody while a mark is answered: a connection in the kernel's queue costs the mark nothing, and
-    one that is accepted some passes of the event loop."""
+    """Accepts no connection while a mark is answered: a connection in the kernel's queue does not delay the
+    mark, an accepted one takes some passes of the event loop."""
 
     def __init__(self, listener: trio.SocketListener, turns: Turns) -> None:
         self._listener, self._turns = listener, turns
@@ -191,7 +191,7 @@ class _PacedListener(trio.abc.Listener[trio.SocketStream]):
 
 
 async def _turn_away(stream: trio.SocketStream, address: str, *, is_brief: bool) -> None:
-    """503. Unless it `is_brief`, until the client has read it: closing before its request was read would
+    """503. Unless it `is_brief`, wait until the client has read it: closing before its request was read would
     reset the connection and destroy the answer."""
     if (times := _FULL_LINES.take(trio.current_time())) is not None:
         log.warning("too_many_connections", peer=address, times=times)

@@ -1,11 +1,11 @@
-"""Requests that arrive whole in one read, without the machinery of streams.
+"""Requests that arrive complete in one read, served without hypercorn's streams.
 
-A heartbeat or a mark is one segment of a few hundred bytes on a connection that is kept. h11, hypercorn's
-stream and a task for each cost three times what the answer itself does; a strict grammar does it here.
+A heartbeat or a mark is one segment of a few hundred bytes on a kept connection. h11, hypercorn's stream and
+a task for each cost three times what the answer itself does; a strict grammar replaces them here.
 
-Owns: that grammar, and the answer's bytes. Must not know: routes, sockets. Whatever it does not recognise to
-the letter (another method, a query, a body in pieces, Connection: close, a header given twice) is left to
-h11, byte for byte: nothing is refused here.
+Owns: that grammar, and the answer's bytes. Must not know: routes, sockets. Everything that does not match
+exactly (another method, a query, a body in pieces, Connection: close, a repeated header) is left to h11, byte
+for byte: nothing is refused here.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from appliance.http.api import Scope
 HEAD_BYTES_MAX = 4096  # a browser's is 700
 FIELDS_MAX = 40
 
-# RFC 9112 section 3, narrowed: one method, a plain path. `%` and `?` need decoding, which is not done here.
+# RFC 9112 section 3, restricted: one method, a plain path. `%` and `?` need decoding, which is not done here.
 _REQUEST_LINE = re.compile(rb"POST (/[A-Za-z0-9_/-]{1,200}) HTTP/1\.1")
-# RFC 9110 section 5.5, narrowed to visible ASCII and single lines.
+# RFC 9110 section 5.5, restricted to visible ASCII and single lines.
 _FIELD = re.compile(rb"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*((?:[!-~](?:[ \t!-~]*[!-~])?)?)[ \t]*")
 _LENGTH = re.compile(rb"\d{1,5}")
 
@@ -33,7 +33,7 @@ _LEFT_TO_H11 = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Short:
-    """One whole request; `rest` is what came behind it."""
+    """One complete request; `rest` are the bytes behind it."""
 
     path: str
     headers: list[tuple[bytes, bytes]]
@@ -42,7 +42,7 @@ class Short:
 
 
 def parse_short(data: bytes) -> Short | None:
-    """The request `data` begins with, or None when it is not whole, or h11's to judge."""
+    """The request at the start of `data`, or None when it is incomplete, or must be parsed by h11."""
     line = _REQUEST_LINE.match(data)
     end = data.find(b"\r\n\r\n", 0, HEAD_BYTES_MAX) if line is not None else -1
     if line is None or end < 0:
@@ -72,7 +72,7 @@ def _headers(fields: list[bytes]) -> list[tuple[bytes, bytes]] | None:
 
 
 def _body_length(headers: list[tuple[bytes, bytes]]) -> int | None:
-    """Bytes of the body; None when the framing, or how the connection goes on, is not the plain one."""
+    """Bytes of the body; None when the framing or the Connection header is not the plain one."""
     length = 0
     for name, value in headers:
         if name == b"content-length":
@@ -105,7 +105,7 @@ def scope_of(short: Short, client: Any, server: Any) -> Scope:
 
 
 class Exchange:
-    """`receive` and `send` of one short request. The answer is kept until it is whole."""
+    """`receive` and `send` of one short request. The answer is buffered until it is complete."""
 
     def __init__(self, body: bytes) -> None:
         self._body: bytes | None = body
@@ -115,7 +115,8 @@ class Exchange:
         self.is_whole = False
 
     async def receive(self) -> MutableMapping[str, Any]:
-        """The body, then the end: who asks again wants to know whether the client is there still."""
+        """The body, then the end: an application that calls again wants to know whether the client is still
+        connected."""
         body, self._body = self._body, None
         if body is None:
             return {"type": "http.disconnect"}
@@ -130,12 +131,12 @@ class Exchange:
 
     @property
     def is_last(self) -> bool:
-        """Whether the connection ends with this answer: it says so, or does not say where it ends itself."""
+        """Whether the connection ends with this answer: it says so, or has no length."""
         names = {name.lower() for name, _ in self._headers}
         return b"connection" in names or b"content-length" not in names
 
     def answer(self, more_headers: list[tuple[bytes, bytes]]) -> bytes:
-        """The answer's bytes. Raises ValueError for a header that would be two."""
+        """The answer's bytes. Raises ValueError for a header that contains a line break."""
         fields = [*self._headers, *more_headers]
         head = b"".join([b"%b: %b\r\n" % field for field in fields])
         if head.count(b"\n") != len(fields) or head.count(b"\r") != len(fields):

@@ -1,4 +1,4 @@
-"""Marks first: what else a server has to begin gives way to marks under way, and takes turns.
+"""Priority of marks: other requests wait for running marks, and take turns.
 
 Must not know: connections, requests.
 """
@@ -10,22 +10,22 @@ from contextlib import contextmanager
 
 import trio
 
-GIVE_WAY_S = 0.05  # most marks take 10 ms; one that waits for a slow disk holds nobody up
-SHARE = 0.5  # of the time that turns may spend giving way: the other half is theirs
-SAVED_S = 0.25  # at most, of a share that was not used
+GIVE_WAY_S = 0.05  # most marks take 10 ms; one that waits for a slow disk delays no other request
+SHARE = 0.5  # the largest share of time that turns may spend waiting: the other half is theirs
+SAVED_S = 0.25  # at most, of an unused share
 
 
 class Turns:
-    """Requests that are not marks begin one in each pass of the event loop, none while a mark is answered.
+    """Requests other than marks begin one in each pass of the event loop, none while a mark is answered.
 
     A pass in which fifty begin takes 20 ms or more, and a mark takes several passes. A turn waits for the
-    marks that are under way when it comes and not for later ones, GIVE_WAY_S at most; however slow the marks
-    are, turns go on at least half of the time.
+    marks that are running when it comes and not for later ones, GIVE_WAY_S at most; however slow the marks
+    are, turns get at least half of the time.
     """
 
     def __init__(self) -> None:
         self._one = trio.Lock()
-        self._marks: dict[object, trio.Event] = {}  # under way
+        self._marks: dict[object, trio.Event] = {}  # running
         self._requests, self._newcomers = _Share(), _Share()
 
     @contextmanager
@@ -40,13 +40,13 @@ class Turns:
             done.set()
 
     async def take(self) -> None:
-        """Return when it is the caller's turn to begin."""
+        """Wait for the caller's turn to begin."""
         async with self._one:
             await self._within(self._requests)
             await trio.lowlevel.checkpoint()
 
     async def admit(self) -> None:
-        """Return when a listener may accept its next connection."""
+        """Wait until a listener may accept its next connection."""
         await self._within(self._newcomers)
 
     async def _within(self, share: _Share) -> None:
@@ -57,7 +57,7 @@ class Turns:
             share.spend(trio.current_time() - began_s)
 
     async def give_way(self) -> None:
-        """For a new connection, which waits beside others and in no line: for the marks under way now."""
+        """For a new connection, which waits beside others and in no queue: wait for the marks running now."""
         if self._marks:
             await self._give_way(GIVE_WAY_S)
 
@@ -68,7 +68,7 @@ class Turns:
 
 
 class _Share:
-    """The time that may be spent giving way, seconds."""
+    """The time that may be spent waiting for marks, seconds."""
 
     def __init__(self) -> None:
         self._saved_s, self._counted_s = SAVED_S, 0.0

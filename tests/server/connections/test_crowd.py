@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from appliance.http.limits import Limits, Seldom, network_of
+from appliance.http.limits import Seldom, ServerLimits, network_of
 from appliance.server.connections.crowd import GREETING_S, STALLED_S, Crowd
 
 
@@ -39,7 +39,7 @@ def guest_of(crowd: Crowd, address: str, state: str = "served") -> Guest:
 
 
 async def test_the_one_missed_least_goes(autojump_clock: trio.testing.MockClock) -> None:
-    crowd = Crowd(Limits(connections=5))
+    crowd = Crowd(ServerLimits(connections=5))
     again = guest_of(crowd, "f", "idle")
     busy, longer, idle = (
         guest_of(crowd, *which) for which in (("a", "served"), ("c", "idle"), ("b", "idle"))
@@ -61,7 +61,7 @@ async def test_the_one_missed_least_goes(autojump_clock: trio.testing.MockClock)
 async def test_who_does_not_read_goes_after_a_second_and_the_longest_first(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    crowd = Crowd(Limits(connections=3))
+    crowd = Crowd(ServerLimits(connections=3))
     longest, reads, shorter = (guest_of(crowd, each) for each in "abc")
     crowd.stall(longest, True)
     await trio.sleep(STALLED_S / 2)
@@ -80,7 +80,7 @@ async def test_who_does_not_read_goes_after_a_second_and_the_longest_first(
 
 
 async def test_an_address_at_its_limit_gives_up_a_connection_of_its_own() -> None:
-    crowd = Crowd(Limits(per_address=1))
+    crowd = Crowd(ServerLimits(per_address=1))
     other, own = guest_of(crowd, "10.0.0.1", "silent"), guest_of(crowd, "10.0.0.2", "idle")
     assert crowd.make_room("10.0.0.2")
     assert own.is_aborted and not other.is_aborted
@@ -90,7 +90,7 @@ async def test_an_address_at_its_limit_gives_up_a_connection_of_its_own() -> Non
 
 
 async def test_a_network_of_ipv6_is_counted_as_one() -> None:
-    crowd = Crowd(Limits(per_network=3))
+    crowd = Crowd(ServerLimits(per_network=3))
     for last in range(3):
         address = f"2001:db8::{last + 1}"
         assert crowd.make_room(address)
@@ -102,7 +102,7 @@ async def test_a_network_of_ipv6_is_counted_as_one() -> None:
 
 
 async def test_this_machine_is_bounded_by_the_whole_alone() -> None:
-    crowd = Crowd(Limits(connections=3, per_address=1, per_network=1))
+    crowd = Crowd(ServerLimits(connections=3, per_address=1, per_network=1))
     for address in ("127.0.0.1", "::1", "127.0.0.1"):
         assert crowd.make_room(address)
         guest_of(crowd, address)
@@ -110,7 +110,7 @@ async def test_this_machine_is_bounded_by_the_whole_alone() -> None:
 
 
 async def test_nothing_is_left_of_those_who_left() -> None:
-    crowd = Crowd(Limits())
+    crowd = Crowd(ServerLimits())
     guests = [
         guest_of(crowd, f"2001:db8:{number}::1" if number % 2 else f"10.0.0.{number}", state)
         for number, state in enumerate(("silent", "idle", "served") * 7)
@@ -143,14 +143,14 @@ def test_a_flood_is_one_line_a_second_with_its_count() -> None:
 
 
 async def test_who_came_just_now_has_a_moment_to_ask_among_many_that_keep_their_place() -> None:
-    crowd = Crowd(Limits(connections=4))
+    crowd = Crowd(ServerLimits(connections=4))
     kept = [guest_of(crowd, "a", "idle") for _ in range(3)]
     newcomer = guest_of(crowd, "b", "silent")
     assert crowd.make_room("c") and kept[0].is_aborted and not newcomer.is_aborted
 
 
 async def test_who_has_sent_what_the_loop_has_not_read_is_not_silent() -> None:
-    crowd = Crowd(Limits(connections=3))
+    crowd = Crowd(ServerLimits(connections=3))
     first, second, third = (guest_of(crowd, each, "silent") for each in "abc")
     first.sent = True
     assert crowd.make_room("d") and second.is_aborted
@@ -182,7 +182,7 @@ def storm(crowd: Crowd, addresses: Sequence[str], calls: int, state: str) -> int
 async def test_a_storm_that_calls_again_at_once_throws_out_nobody_else(
     addresses: Sequence[str], state: str
 ) -> None:
-    crowd = Crowd(Limits())
+    crowd = Crowd(ServerLimits())
     assert storm(crowd, addresses, 1300, state) >= 1000 and len(crowd.members) == 1000
     newcomers = ["192.168.7.7", "192.168.7.8", "2001:db8:7::7"]
     guests = []
@@ -194,7 +194,7 @@ async def test_a_storm_that_calls_again_at_once_throws_out_nobody_else(
 
 
 async def test_within_an_address_a_place_lasts_until_as_many_have_come_after_it() -> None:
-    crowd = Crowd(Limits(connections=100))
+    crowd = Crowd(ServerLimits(connections=100))
     for _ in range(100):
         guest_of(crowd, "127.0.0.1", "silent")
     assert crowd.make_room("127.0.0.1")
@@ -209,7 +209,7 @@ async def test_within_an_address_a_place_lasts_until_as_many_have_come_after_it(
 async def test_who_holds_no_more_than_others_takes_nothing_from_them(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    crowd = Crowd(Limits(connections=3))
+    crowd = Crowd(ServerLimits(connections=3))
     guest_of(crowd, "a")
     silent, idle = guest_of(crowd, "b", "silent"), guest_of(crowd, "c", "idle")
     assert not crowd.make_room("a"), "each holds one; a's own is being served"
