@@ -138,18 +138,12 @@ class Crowd:
         now = trio.current_time()
         # if many are kept after an answer, one that has just come has a moment for its request
         came_before = now - GREETING_S if len(self.silent) < self.idle else math.inf
-        candidates = [_longest_silent(group.silent, among, came_before) for group in groups]
-        candidates = (
-            candidates if any(candidates) else [_longest(group.idle, among, math.inf) for group in groups]
-        )
-        candidates = (
-            candidates
-            if any(candidates)
-            else [_longest(group.stalled, among, now - STALLED_S) for group in groups]
-        )
-        return min(
-            (each for each in candidates if each is not None), key=lambda each: each[1], default=(None, 0)
-        )[0]
+        picks = [_longest_silent(group.silent, among, came_before) for group in groups]
+        picks = picks if any(picks) else [_longest(group.idle, among, math.inf) for group in groups]
+        picks = picks if any(picks) else [_longest(group.stalled, among, now - STALLED_S) for group in groups]
+        return min((each for each in picks if each is not None), key=lambda each: each[1], default=(None, 0))[
+            0
+        ]
 
     def add(self, member: Member, address: str) -> None:
         name = network_of(address) or address
