@@ -180,7 +180,7 @@ class SendfileBody:
         return bool(self._wire.stream.scope["method"] == "HEAD")
 
     async def write(self, pieces: Sequence[Piece], length: int) -> None:
-        """All of `pieces`, `length` bytes. Raises Lost, Stalled or ConnectionGone; closes the connection then."""
+        """All of `pieces`, `length` bytes. On Lost, Stalled or ConnectionGone the connection is closed."""
         wire = self._wire
         if wire.protocol.connection.our_state is not h11.SEND_BODY:
             raise ConnectionGone("the client left before the head")  # hypercorn then ignores further messages

@@ -10,11 +10,11 @@ from typing import Any
 
 import trio
 
-from appliance.server.connections.server import Bound, Limits, run_server
+from appliance.server.connections.server import Bound, ServerLimits, run_server
 from tests.kit.waiting import LIMIT_S
 
-QUICK = Limits(header_s=1.0, body_s=1.0, idle_s=1.0, stop_s=1.0)  # a busy machine may be away for less
-PATIENT = Limits()
+QUICK = ServerLimits(header_s=1.0, body_s=1.0, idle_s=1.0, stop_s=1.0)  # a busy machine may be away for less
+PATIENT = ServerLimits()
 
 App = Callable[..., Awaitable[Any]]
 
@@ -45,7 +45,7 @@ class Running:
 
 
 @asynccontextmanager
-async def serving(app: App, limits: Limits = PATIENT, **options: Any) -> AsyncIterator[Running]:
+async def serving(app: App, limits: ServerLimits = PATIENT, **options: Any) -> AsyncIterator[Running]:
     stop, done = trio.Event(), trio.Event()
     options = {"host": "127.0.0.1", "port": 0, **options}
 

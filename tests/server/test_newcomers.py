@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from appliance.server.connections import crowd, turns
-from appliance.server.connections.server import Limits
+from appliance.server.connections.server import ServerLimits
 from tests.kit.waiting import LIMIT_S
 from tests.server.conftest import Box
 from tests.server.sockets import Running, read_answer, read_to_end, request, serving
@@ -30,7 +30,7 @@ async def test_who_waits_for_a_mark_to_be_answered_has_a_place_like_others(
             begun.set()
             await trio.sleep_forever()
 
-    async with serving(Marks(), Limits(connections=3, stop_s=0.1)) as server:
+    async with serving(Marks(), ServerLimits(connections=3, stop_s=0.1)) as server:
         mark = await server.connect()
         await mark.send_all(request("/mark", "POST", b"{}"))
         await begun.wait()
@@ -109,7 +109,7 @@ async def test_who_waits_for_its_turn_with_a_request_keeps_its_place(
                 await gate.wait()
             await app(scope, receive, send)
 
-    async with serving(Marks(), Limits(connections=3)) as server:
+    async with serving(Marks(), ServerLimits(connections=3)) as server:
         mark = await server.connect()
         await mark.send_all(request("/mark", "POST", b"{}"))
         await begun.wait()
@@ -141,7 +141,7 @@ async def test_a_request_that_waits_for_its_turn_is_not_idle(
                 await gate.wait()
             await app(scope, receive, send)
 
-    async with serving(Marks(), Limits(first_s=1.0, idle_s=1.0)) as server:
+    async with serving(Marks(), ServerLimits(first_s=1.0, idle_s=1.0)) as server:
         mark, asking = await server.connect(), await server.connect()
         if before:
             await asking.send_all(before)

@@ -141,9 +141,8 @@ class Crowd:
         picks = [_longest_silent(group.silent, among, came_before) for group in groups]
         picks = picks if any(picks) else [_longest(group.idle, among, math.inf) for group in groups]
         picks = picks if any(picks) else [_longest(group.stalled, among, now - STALLED_S) for group in groups]
-        return min((each for each in picks if each is not None), key=lambda each: each[1], default=(None, 0))[
-            0
-        ]
+        oldest = min((pick for pick in picks if pick is not None), key=lambda pick: pick[1], default=None)
+        return None if oldest is None else oldest[0]
 
     def add(self, member: Member, address: str) -> None:
         name = network_of(address) or address

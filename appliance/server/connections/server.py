@@ -17,14 +17,14 @@ import trio
 from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
 
-from appliance.http.limits import Seldom
+from appliance.http.limits import Seldom, ServerLimits
 from appliance.kernel.clock import wall_us
-from appliance.server.connections.connection import GONE, Connection, Limits
+from appliance.server.connections.connection import GONE, Connection
 from appliance.server.connections.crowd import Crowd
 from appliance.server.connections.listeners import CannotListen, open_listeners
 from appliance.server.connections.turns import Turns
 
-__all__ = ["Bound", "CannotListen", "Limits", "run_server"]
+__all__ = ["Bound", "CannotListen", "ServerLimits", "run_server"]
 
 log = structlog.get_logger("web")
 
@@ -51,7 +51,7 @@ class Bound:
 class _ServerConfig(Config):
     """Hypercorn's settings, with the Date header made once a second."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self.accesslog = None
         self.errorlog = None
         self.include_server_header = False
@@ -78,7 +78,7 @@ async def run_server(
     local_app: Any = None,
     local_port: int | None = None,
     stop: trio.Event,
-    limits: Limits = Limits(),  # noqa: B008  frozen
+    limits: ServerLimits = ServerLimits(),  # noqa: B008  frozen
     task_status: trio.TaskStatus[Bound] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` on host:port, and `local_app` on 127.0.0.1:local_port (None: off), until `stop`.

@@ -11,7 +11,8 @@ import trio.testing
 from hypercorn.config import Config
 from hypercorn.trio.worker_context import WorkerContext
 
-from appliance.server.connections.connection import Connection, IdleTimer, Inbox, Limits
+from appliance.http.limits import ServerLimits
+from appliance.server.connections.connection import Connection, IdleTimer, Inbox
 from appliance.server.connections.crowd import Crowd
 from tests.kit.waiting import LIMIT_S
 from tests.server.conftest import Box
@@ -117,7 +118,7 @@ async def test_who_has_left_keeps_no_place_by_what_its_socket_says() -> None:
     async with listener:
         client = await trio.testing.open_stream_to_socket_listener(listener)
         served = await listener.accept()
-        limits = Limits()
+        limits = ServerLimits()
         asked = Connection(None, Config(), WorkerContext(None), Crowd(limits), served)
         assert not asked.has_bytes()
         await client.send_all(b"G")

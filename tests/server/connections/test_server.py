@@ -18,7 +18,7 @@ from appliance.http.requests import header_map, read_body
 from appliance.kernel.operation import Answer
 from appliance.server.connections import crowd
 from appliance.server.connections.listeners import USER_TIMEOUT_MS
-from appliance.server.connections.server import CannotListen, Limits, run_server
+from appliance.server.connections.server import CannotListen, ServerLimits, run_server
 from tests.kit.waiting import LIMIT_S
 from tests.server.conftest import Box
 from tests.server.sockets import PATIENT, QUICK, handshake, read_answer, read_to_end, request, serving
@@ -214,7 +214,7 @@ async def test_the_local_listener_serves_health_and_its_own_routes_only(box: Box
 
 async def test_when_every_connection_is_being_served_the_next_is_told_so(box: Box) -> None:
     gate, begun = trio.Event(), trio.Event()
-    async with serving(box.app(echo_routes(gate, begun)), Limits(connections=1)) as server:
+    async with serving(box.app(echo_routes(gate, begun)), ServerLimits(connections=1)) as server:
         first = await server.connect()
         await first.send_all(request("/echo", "POST", b"{}", connection="close"))
         await begun.wait()
@@ -235,7 +235,7 @@ async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_sile
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crowd, "GREETING_S", 0.0)
-    async with serving(box.app(), Limits(connections=3)) as server:
+    async with serving(box.app(), ServerLimits(connections=3)) as server:
         older, newer = await server.connect(), await server.connect()
         for stream in (older, newer):
             await stream.send_all(request())
@@ -256,7 +256,7 @@ async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_sile
 
 async def test_when_a_crowd_leaves_at_once_the_next_is_served(box: Box) -> None:
     """The server sees the ends of a hundred connections and the newcomer's request in one pass."""
-    async with serving(box.app(), Limits(connections=100)) as server:
+    async with serving(box.app(), ServerLimits(connections=100)) as server:
         for _ in range(5):
             others = [await server.connect() for _ in range(100)]
             for stream in others:
@@ -271,7 +271,7 @@ async def test_when_a_crowd_leaves_at_once_the_next_is_served(box: Box) -> None:
 
 
 async def test_a_connection_without_a_first_byte_ends_sooner_than_a_kept_one(box: Box) -> None:
-    async with serving(box.app(), Limits(first_s=1.0, idle_s=60)) as server:
+    async with serving(box.app(), ServerLimits(first_s=1.0, idle_s=60)) as server:
         asked, silent = await server.connect(), await server.connect()
         await asked.send_all(request())
         await read_answer(asked)
