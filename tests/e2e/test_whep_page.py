@@ -19,9 +19,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import started
 from tests.e2e.looks import FLAT, OVER_THE_PICTURE
+from tests.e2e.own import own_page
 from tests.kit import axe
 from tests.kit.axe import bring_axe, violations
-from tests.kit.browser import PHONE, TABLET, WAIT_MS, errors_of, executable, open_page, photograph, until
+from tests.kit.browser import PHONE, TABLET, WAIT_MS, executable, open_page, photograph, until
 from tests.kit.running import Box, serving_box
 
 pytestmark = [
@@ -91,6 +92,12 @@ class Relay:
     refuses: bool = False
     url: str = ""
 
+    def forget(self) -> None:
+        """Whatever nobody took."""
+        for waiting in (self.offers, self.answers, self.ended):
+            while not waiting.empty():
+                waiting.get_nowait()
+
 
 @contextmanager
 def relaying_mediamtx() -> Iterator[Relay]:
@@ -144,17 +151,27 @@ def box(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]
         yield one
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def page(browser: Browser, box: Box) -> Iterator[Page]:
-    one = open_page(browser, box.url + "/#live", bypass_csp=True)
-    yield one
-    assert errors_of(one) == []
-    one.context.close()
+    """A new device at the live pictures."""
+    with own_page(browser, box.url, None, "#live", bypass_csp=True) as one:
+        yield one
 
 
-@pytest.fixture(scope="module")
-def sender(browser: Browser) -> Page:
-    return open_page(browser, "about:blank")
+@pytest.fixture
+def chosen(browser: Browser, box: Box) -> Iterator[Page]:
+    """Of a device on which lower delay was chosen."""
+    with own_page(browser, box.url, None, "#live", prefs={"lowDelay": True}) as one:
+        yield one
+
+
+@pytest.fixture
+def sender(browser: Browser, relay: Relay) -> Iterator[Page]:
+    """The page that answers; what an earlier test left in the relay is gone."""
+    relay.forget()
+    page = open_page(browser, "about:blank")
+    yield page
+    page.context.close()
 
 
 def sends(sender: Page, relay: Relay) -> None:
@@ -163,6 +180,7 @@ def sends(sender: Page, relay: Relay) -> None:
 
 
 def test_lower_delay_is_a_choice_and_real_pictures_come(page: Page, sender: Page, relay: Relay) -> None:
+    """The choice has its place on every screen; back from there is the recording, of which there is none."""
     toggle = page.get_by_role("button", name="Lower delay")
     expect(toggle).to_have_attribute("aria-pressed", "false")
     toggle.click()
@@ -172,10 +190,28 @@ def test_lower_delay_is_a_choice_and_real_pictures_come(page: Page, sender: Page
     expect(page.locator("#behind")).to_contain_text("s behind")
     expect(page.locator(".tile-words")).to_have_text("")
     photograph(page, "live-whep")
+    if axe.IS_HERE:
+        bring_axe(page)
+    for size in (PHONE, FLAT, TABLET):
+        page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        expect(toggle).to_be_in_viewport(ratio=1)
+        expect(page.get_by_role("button", name="● LIVE")).to_be_in_viewport(ratio=1)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), size
+        assert page.evaluate(OVER_THE_PICTURE) == [], size
+        assert not axe.IS_HERE or violations(page) == [], size
+    page.get_by_role("button", name="Back 5 s").click()
+    expect(page.locator(".live-desk .message")).to_contain_text("No footage at")
+    assert relay.ended.get(timeout=WAIT_MS / 1000) == "/cam1/whep/s-1", "the session at MediaMTX is over"
 
 
-def test_a_mark_means_the_picture_that_is_shown(page: Page) -> None:
-    """The browser keeps pictures back for half a second: what is marked is the picture, not now."""
+def test_a_mark_means_the_picture_that_is_shown(chosen: Page, sender: Page, relay: Relay) -> None:
+    """The browser keeps pictures back for half a second: what is marked is the picture, not now.
+
+    Without a word of the browser about its pictures it means now, and that is said.
+    """
+    page = chosen
+    sends(sender, relay)
+    until(page, f"{VIEW}?.video.currentTime > 0.1")
     page.evaluate(f"{VIEW}.source.peer.getReceivers().forEach((each) => (each.jitterBufferTarget = 500))")
     shown = [page.evaluate(LOOK)]
     while shown[-1]["late"] < 400:
@@ -184,41 +220,16 @@ def test_a_mark_means_the_picture_that_is_shown(page: Page) -> None:
     shown = [page.evaluate(LOOK) for _ in range(5)]
     assert min(abs(each["thought"] - each["drawn"]) for each in shown) < 41, shown
     expect(page.locator("#behind")).to_have_text(re.compile(r"0\.[3-9] s behind"))
-
-
-@axe.HERE
-@pytest.mark.parametrize("size", [TABLET, PHONE, FLAT], ids=["tablet", "phone", "flat"])
-def test_the_choice_has_its_place_on_every_screen(page: Page, size: dict[str, int]) -> None:
-    before = page.viewport_size
-    page.set_viewport_size({"width": size["width"], "height": size["height"]})
-    expect(page.get_by_role("button", name="Lower delay")).to_be_in_viewport(ratio=1)
-    expect(page.get_by_role("button", name="● LIVE")).to_be_in_viewport(ratio=1)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.evaluate(OVER_THE_PICTURE) == []
-    bring_axe(page)
-    assert violations(page) == []
-    assert before is not None
-    page.set_viewport_size(before)
-
-
-def test_without_a_word_of_the_browser_a_mark_means_now(page: Page) -> None:
     until(page, f"({VIEW}.boxTime = null) === null && {VIEW}.byPeer")
     expect(page.locator("#behind")).to_have_text("Delay not known")
     expect(page.get_by_role("slider", name="Position")).to_have_attribute("aria-valuetext", "now")
     assert page.evaluate("app.marks.lookingAt()") is None
 
 
-def test_back_from_there_is_the_recording(page: Page, relay: Relay) -> None:
-    """Nothing is recorded here: the words say which instant was wanted; the session at MediaMTX is over."""
-    page.get_by_role("button", name="Back 5 s").click()
-    expect(page.locator(".live-desk .message")).to_contain_text("No footage at")
-    assert relay.ended.get(timeout=WAIT_MS / 1000) == "/cam1/whep/s-1"
-
-
 def test_the_choice_is_kept_and_pictures_that_stop_bring_the_usual_way(
-    page: Page, sender: Page, relay: Relay
+    chosen: Page, sender: Page, relay: Relay
 ) -> None:
-    page.get_by_role("button", name="● LIVE").click()
+    page = chosen
     sends(sender, relay)
     until(page, f"{VIEW}?.video.currentTime > 0.1")
     sender.evaluate("clearInterval(drawing)")
@@ -232,8 +243,11 @@ def test_the_choice_is_kept_and_pictures_that_stop_bring_the_usual_way(
 
 def test_what_is_refused_is_said_and_the_usual_way_goes_on(page: Page, relay: Relay) -> None:
     relay.refuses = True
-    with page.expect_websocket(lambda socket: "/channels/cam1/live" in socket.url):
-        page.get_by_role("button", name="Lower delay").click()
-    expect(page.get_by_role("log")).to_contain_text("the stream has B-frames")
+    try:
+        with page.expect_websocket(lambda socket: "/channels/cam1/live" in socket.url):
+            page.get_by_role("button", name="Lower delay").click()
+        expect(page.get_by_role("log")).to_contain_text("the stream has B-frames")
+    finally:
+        relay.refuses = False
     expect(page.locator(".tile-words")).to_have_text("Waiting for pictures")
     expect(page.locator("#behind")).to_have_text("…")
