@@ -29,6 +29,12 @@ CROWDED = """(() => {
   return boxes.filter(([, box], at) => box.left < -0.5 || box.right > innerWidth + 0.5
     || boxes.slice(0, at).some(([, other]) => other.right > box.left + 0.5)).map(([each]) => each.outerHTML);
 })()"""
+# The screens that are opened later, and what they need.
+SCREENS_HERE = """(() => {
+  const here = performance.getEntriesByType("resource").map((each) => each.name);
+  const names = ["review-footage", "review-figures", "lineup", "selftest"];
+  return names.every((name) => here.some((url) => url.endsWith(`/screens/${name}.js`)));
+})()"""
 # Databases that were opened, so that a test can close them as a browser does in the background.
 OPENED = """
   window.opened = [];
@@ -247,3 +253,25 @@ def test_a_watched_play_that_another_device_deletes_goes_with_a_word(
     page.locator(f"#plays [data-key='{plays[2]}'] .undo").click()
     expect(page.locator(".notice[data-key=undo]")).to_contain_text("Play 3 deleted")
     expect(page.locator(".notice", has_text="on another device")).to_have_count(0)
+
+
+def test_screens_opened_while_the_box_is_away_say_so_and_nothing_else(
+    tablet: BrowserContext, demo: Demo, session: Session
+) -> None:
+    """Not that there is no footage, and not what the browser calls it."""
+    session.play()
+    page = tablet.new_page()
+    page.goto(demo.urls[0])
+    until(page, SCREENS_HERE)
+    tablet.set_offline(True)
+    expect(page.locator("#banner")).to_be_visible()
+    for screen, where, words in (
+        ("review", "footage-view", "The footage is shown when the box answers."),
+        ("review/figures", ".figures", "The figures come when the box answers."),
+        ("lineup", "step-pane", "Not shown: the box does not answer"),
+        ("selftest", ".selftest", "the box does not answer"),
+    ):
+        page.evaluate("(words) => app.go(...words)", screen.split("/"))
+        expect(page.locator(where).first).to_contain_text(words)
+        photograph(page, f"away-{screen.replace('/', '-')}")
+    tablet.set_offline(False)

@@ -23,6 +23,7 @@ export class FootageView extends HTMLElement {
     this.framerate = null; // of the channel
     /** @type {readonly {start: string, end: string}[]} */
     this.spans = [];
+    this.unknown = false; // the box has not said what there is
     /** @type {import("./reel.js").Given | undefined} */
     this.given = undefined;
     /** @type {Reel[]} */
@@ -105,7 +106,7 @@ export class FootageView extends HTMLElement {
     this.front.drop();
     this.front.video.hidden = true;
     this.uncover();
-    this.tell(this.spans.length ? `No footage at ${clockOf(at)}.` : "No footage of this camera in this session.");
+    this.tell(this.spans.length ? `No footage at ${clockOf(at)}.` : this.unknown ? "The footage is shown when the box answers." : "No footage of this camera in this session.");
     emit(this, "moved");
   }
 

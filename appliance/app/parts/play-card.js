@@ -104,7 +104,7 @@ export class PlayCard extends HTMLElement {
     made.length.classList.toggle("live", !play.duration);
     made.dots.replaceChildren(...clips.map((clip) => h("i", { class: dot(clip), title: `${clip.channel_id}: ${stateOf(clip, play)}` })));
     say(made.state, refused || stateOfPlay(play, clips));
-    made.state.title = clips.map((clip) => missingOf(clip)).filter(Boolean).join("\n");
+    made.state.title = clips.flatMap(missingOf).join("\n");
     made.state.classList.toggle("bad", Boolean(refused) || clips.some((clip) => clip.status === "failed"));
     this.dataset.state = clips.length && clips.every((clip) => clip.stream_url) ? "ready" : play.duration ? "waiting" : "open";
   }

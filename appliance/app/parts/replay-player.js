@@ -15,7 +15,7 @@ import { watchShape } from "./shape.js";
 import { Trim } from "./trim.js";
 import { channelsOf } from "../state/health.js";
 import { habitsOf } from "../state/replay.js";
-import { missingOf, stateOf, tagsOf } from "../state/words.js";
+import { missingOf, missingOfAll, stateOf, tagsOf } from "../state/words.js";
 
 /** @typedef {import("../state/store.js").Clip} Clip */
 /** @typedef {import("../state/store.js").Play} Play */
@@ -23,6 +23,7 @@ import { missingOf, stateOf, tagsOf } from "../state/words.js";
 
 export const ASKING = "Waiting for the box.";
 export const TAP = "Tap a play to watch it.";
+export const NO_SESSION = "No session yet. An operator starts one.";
 const MARGIN_S = 10; // a trim may reach so far beyond the play, and not further than it is long
 
 export class ReplayPlayer extends HTMLElement {
@@ -201,9 +202,10 @@ export class ReplayPlayer extends HTMLElement {
     this.drawBar();
     this.drawState();
     this.drawWaiting();
-    const words = [...new Set(clips.map((clip) => missingOf(clip)).filter(Boolean))].join(" · ");
+    const words = missingOfAll(clips);
     if (this.missing) {
       this.missing.hidden = !words;
+      this.missing.title = clips.flatMap(missingOf).join("\n");
       say(this.missing, words);
     }
   }

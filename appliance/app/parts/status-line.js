@@ -23,7 +23,7 @@ export class StatusLine extends HTMLElement {
     this.trip = h("span", {});
     this.queue = h("span", { class: "queue" });
     this.link = h("a", { class: "link", href: "#health", id: "link" }, this.trip, this.queue);
-    this.roomed = h("a", { class: "link room", href: "#health", id: "room", hidden: true });
+    this.roomed = h("a", { class: "link room", href: "#health", id: "room", hidden: true }, h("span", {}), h("span", { class: "hours" }));
     this.nav = h("nav", { class: "tabs", "aria-label": "Screens" });
     this.slotted = h("span", { class: "extra" });
     this.append(
@@ -85,7 +85,9 @@ export class StatusLine extends HTMLElement {
     if (!this.roomed) return;
     const well = room?.status === "ok";
     this.roomed.hidden = !room || (well && !room.words);
-    say(this.roomed, room ? [well ? "◔" : room.status === "warn" ? "▲" : "✗", room.words].filter(Boolean).join(" ") : "");
+    const [mark, hours] = this.roomed.children;
+    say(mark, !room ? "" : well ? "◔" : room.status === "warn" ? "▲" : "✗");
+    say(hours, room?.words ? ` ${room.words}` : ""); // on a phone the session's name has its place
     this.roomed.className = `link room ${well ? "" : room?.status ?? ""}`;
     const left = room?.words ? `${room.words} of recording left. ` : "";
     this.roomed.setAttribute("aria-label", `${left}${room?.verdict ?? ""}. Open health.`);

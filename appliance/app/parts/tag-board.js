@@ -203,7 +203,7 @@ export class TagBoard extends HTMLElement {
     const one = list.length === 1 ? list[0] : null;
     say(heading, one ? `Play ${one.play.number || "…"}` : list.length ? `${list.length} plays` : "Tags");
     say(summary, one ? tagsOf(one.tags) || (one.clips.length ? "Nothing tagged yet" : "") : list.length ? "Every button tags all of them." : "");
-    const missing = !list.length ? (ctx.known() || ctx.session() ? "Choose a play to tag it." : ASKING) : list.every((target) => !target.clips.length) ? "Tags can be added as soon as the play is on the box." : "";
+    const missing = !list.length ? (ctx.known() || ctx.session() ? (ctx.plays().length ? "Choose a play to tag it." : "There is no play to tag yet.") : ASKING) : list.every((target) => !target.clips.length) ? "Tags can be added as soon as the play is on the box." : "";
     if (!this.loading && this.groups.length) say(words, missing);
     words.hidden = !words.textContent;
     body.hidden = Boolean(missing);

@@ -2,7 +2,7 @@
 
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/play-card.js";
-import { ASKING, TAP } from "../parts/replay-player.js";
+import { ASKING, NO_SESSION, TAP } from "../parts/replay-player.js";
 import { readyAfter } from "../state/store.js";
 import { Beginnings } from "../state/tagging.js";
 import { playName } from "../state/words.js";
@@ -14,7 +14,6 @@ import { deletePlay, starPlay, trimPlay } from "./deeds.js";
 
 export const title = "Plays";
 const NO_PLAY = "No play yet. Press NEW PLAY when the ball is ready, END PLAY after the whistle.";
-const NO_SESSION = "No session yet. An operator starts one.";
 
 /** @param {HTMLElement} root @param {Ctx} ctx @param {string[]} words */
 export function enter(root, ctx, words) {

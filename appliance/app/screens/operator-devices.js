@@ -26,6 +26,7 @@ export class Devices {
     const { recording_hours: left } = parts;
     const hours = left?.figures?.hours;
     say(this.hours, left ? hoursOf(hours) || "—" : "…");
+    this.hours.hidden = Boolean(left) && !hoursOf(hours); // nothing is recorded: the words say it
     this.hours.className = `big ${left?.status === "ok" ? "" : left?.status ?? ""}`;
     const rate = left?.figures?.bytes_per_s ?? 0;
     say(this.room, !left ? "The box does not say how much room is left." : hours === null || hours === undefined ? (isRecording ? "The box measures how fast it fills." : "Nothing is being recorded now.") : `of recording left, at ${(rate / 1e6).toFixed(1)} MB/s`);

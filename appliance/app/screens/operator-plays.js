@@ -14,7 +14,7 @@ export class DeletedPlays {
     this.turn = 0; // an answer that was overtaken counts no more
     this.list = h("ul", { id: "deleted-plays" });
     this.none = h("p", { class: "quiet" }, "No play was deleted in the last 24 hours.");
-    this.panel = h("section", { class: "panel-box", "aria-label": "Deleted plays" }, h("h2", {}, "Deleted plays"), this.none, this.list);
+    this.panel = h("section", { class: "panel-box deleted", "aria-label": "Deleted plays" }, h("h2", {}, "Deleted plays"), this.none, this.list);
   }
 
   /** No event tells what was deleted before this page was opened: the box is asked. */

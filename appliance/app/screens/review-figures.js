@@ -47,7 +47,8 @@ export class Figures {
         if (!this.left) this.draw(stats, name, sport);
       } while (this.again && !this.left);
     } catch (error) {
-      say(this.words, `The figures come when the box answers (${/** @type {Error} */ (error).message}).`);
+      const { problem, message } = /** @type {any} */ (error);
+      say(this.words, `The figures come when the box answers${problem ? ` (${message})` : ""}.`);
     } finally {
       this.asking = false;
     }

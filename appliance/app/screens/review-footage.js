@@ -166,9 +166,16 @@ export class Footage {
     this.loading = false;
     if (this.left) return;
     const had = this.view.spans.length;
-    this.view.spans = this.known.get(this.leader)?.spans ?? [];
+    this.showSpans();
     if (!had) this.begin();
     this.draw();
+  }
+
+  /** What is recorded of the leader; its footage is not missing before the box has said so. */
+  showSpans() {
+    const known = this.known.get(this.leader);
+    this.view.unknown = !known;
+    this.view.spans = known?.spans ?? [];
   }
 
   // -- drawing --------------------------------------------------------------------------------------------------------
@@ -272,7 +279,7 @@ export class Footage {
     this.leader = this.view.channel = id;
     this.view.framerate = this.ctx.box.state.channels.get(id)?.framerate ?? null;
     this.ctx.prefs.set("angle", id);
-    this.view.spans = this.known.get(id)?.spans ?? [];
+    this.showSpans();
     this.view.to(at, running);
     this.draw();
   }

@@ -5,7 +5,7 @@
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/play-card.js";
 import "../parts/play-filter.js";
-import { ASKING, TAP } from "../parts/replay-player.js";
+import { ASKING, NO_SESSION, TAP } from "../parts/replay-player.js";
 import "../parts/tag-board.js";
 import { everything, FACETS, matching } from "../state/find.js";
 import { readyAfter } from "../state/store.js";
@@ -128,7 +128,7 @@ class Tagging {
     this.drawList();
     const play = all.find((row) => row.play.id === this.playId)?.play ?? null;
     this.player.reach = ctx.box.online;
-    this.player.idle = ctx.known() || ctx.session() ? TAP : ASKING;
+    this.player.idle = ctx.session() ? TAP : ctx.known() ? NO_SESSION : ASKING;
     this.player.know(ctx.box.state.channels, ctx.session());
     this.player.show(play, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
     const wanted = this.chosen.size ? all.filter((row) => this.chosen.has(row.play.id)) : all.filter((row) => row.play.id === this.boardId);
@@ -165,7 +165,7 @@ class Tagging {
     this.whole.checked = rows.length > 0 && rows.every((row) => this.chosen.has(row.play.id));
     this.whole.disabled = !rows.length;
     this.empty.hidden = rows.length > 0 || !(ctx.known() || ctx.session());
-    say(this.empty, all.length ? "No play says that. Change the search or the filters." : "No play yet. Press NEW PLAY when the ball is ready, tag it when there is time.");
+    say(this.empty, all.length ? "No play says that. Change the search or the filters." : ctx.session() ? "No play yet. Press NEW PLAY when the ball is ready, tag it when there is time." : NO_SESSION);
   }
 
   drawBulk() {

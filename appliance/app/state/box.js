@@ -15,6 +15,8 @@ const REQUEST_MS = 15_000;
 const SAMPLE_MS = 4000; // the clock needs no measure with every ping
 const RECALL_MS = 1500; // a box that has not answered by then is away: what this device keeps is shown
 
+export const NO_ANSWER = "the box does not answer";
+
 /** @typedef {{tables: Set<string>, all?: boolean}} Change */
 /** @typedef {{load(): Promise<import("./store.js").Kept | null>, save(kept: import("./store.js").Kept): Promise<void>}} RowDisk */
 
@@ -334,7 +336,7 @@ export class Box extends EventTarget {
     }).finally(() => this.results.delete(id));
   }
 
-  /** JSON over HTTP. Throws Refused with the box's words, or what fetch throws. `rev`: the row must not have changed since.
+  /** JSON over HTTP. Throws Refused with the box's words, or an Error when it does not answer. `rev`: the row must not have changed since.
    * @param {string} method @param {string} path @param {any} [body]
    * @param {{key?: string, rev?: number, underway?: Set<AbortController>}} [more] @returns {Promise<any>} */
   async request(method, path, body, { key = uuid(), rev, underway } = {}) {
@@ -355,6 +357,8 @@ export class Box extends EventTarget {
       const resource = text ? JSON.parse(text) : null;
       if (!answer.ok && !(path === "/readyz" && resource?.parts)) throw new Refused(answer.status, resource ?? {});
       return resource;
+    } catch (error) {
+      throw error instanceof Refused ? error : new Error(NO_ANSWER); // in words, whatever this browser calls it
     } finally {
       clearTimeout(timer);
       underway?.delete(giveUp);

@@ -22,12 +22,13 @@ import { clockOf } from "./zone.js";
 
 const ROOM = /** @type {Record<string, string>} */ ({
   recording_hours: "Recording time left", disk_recordings: "Recordings disk", disk_clips: "Clips folder",
-  clip_disks: "Clip files", disk_state: "Box's own disk", retention: "Making room",
+  clip_disks: "Writing clips", disk_state: "Box's own disk", retention: "Making room",
 });
 const PICTURES = /** @type {Record<string, string>} */ ({ recorder: "Recorder", mediamtx: "MediaMTX", recordings: "Footage" });
 const BOX = /** @type {Record<string, string>} */ ({
   clock: "Clock of the box", store: "Database", journal: "Journal", workers: "Media workers", clips: "Cutting clips",
   loop: "Speed of the box", safe_mode: "Safe mode", settings: "Settings file",
+  database: "Database file", snapshots: "Copies of the database", clip_files: "Clip files",
 });
 const ELSEWHERE = ["clients", "cameras"]; // shown one by one
 

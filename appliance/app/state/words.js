@@ -39,6 +39,7 @@ export function stateOfPlay(play, clips) {
   return clips.some((clip) => clip.coverage?.missing?.length) ? "Part missing" : "Ready";
 }
 
+const GAPS_SHOWN = 2;
 const REASONS = /** @type {Record<string, string>} */ ({
   no_footage: "no footage", camera_off: "camera was off", restart: "camera started again", deleted: "deleted",
   recorder_restart: "the recorder started again", source_lost: "the camera was lost", segment_unreadable: "the file cannot be read",
@@ -48,10 +49,14 @@ const REASONS = /** @type {Record<string, string>} */ ({
 /** @param {string} reason */
 export const reasonOf = (reason) => REASONS[reason] ?? reason.replaceAll("_", " ");
 
-/** What is absent from a clip, in words; "" when nothing is. @param {Clip} clip */
-export function missingOf(clip) {
-  const missing = clip.coverage?.missing ?? [];
-  return missing.map((one) => `No footage ${clockOf(one.start)}–${clockOf(one.end)}: ${reasonOf(one.reason)}`).join(". ");
+/** What is absent from a clip, in words. @param {Clip} clip @returns {string[]} */
+export const missingOf = (clip) => (clip.coverage?.missing ?? []).map((one) => `No footage ${clockOf(one.start)}–${clockOf(one.end)}: ${reasonOf(one.reason)}`);
+
+/** The first of what is absent from any of these, and how much more: a camera that comes and goes has many.
+ * @param {readonly Clip[]} clips */
+export function missingOfAll(clips) {
+  const all = [...new Set(clips.flatMap(missingOf))];
+  return [...all.slice(0, GAPS_SHOWN), ...(all.length > GAPS_SHOWN ? [`and ${all.length - GAPS_SHOWN} more`] : [])].join(" · ");
 }
 
 /** The team's words for a play: "3&7 Pass". @param {readonly Tag[]} tags */

@@ -52,3 +52,11 @@ test("when the box last spoke is known, in its time; of a page that it never spo
   await box.take({ type: "result", id: "k0", ok: true, resource: {} });
   assert.ok(before <= box.heardAt && box.heardAt <= box.now());
 });
+
+test("what a browser calls a box that does not answer is said in words", async () => {
+  const { box } = made();
+  for (const words of ["Failed to fetch", "Load failed", "The operation was aborted."]) {
+    globalThis.fetch = () => Promise.reject(new TypeError(words));
+    await assert.rejects(box.request("GET", "/sessions"), { message: "the box does not answer" });
+  }
+});

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { judge } from "../../../appliance/app/state/selftest.js";
 import { HIDDEN, greyOf, pictureOf, testClip } from "../../../appliance/app/state/testclip.js";
-import { figureOf, lengthOf, missingOf, stateOfPlay, tagsOf } from "../../../appliance/app/state/words.js";
+import { figureOf, lengthOf, missingOf, missingOfAll, stateOfPlay, tagsOf } from "../../../appliance/app/state/words.js";
 
 test("lengths and figures", () => {
   assert.deepEqual([8.4, 0, 65.25, 59.96].map(lengthOf), ["0:08.4", "0:00.0", "1:05.3", "1:00.0"]);
@@ -27,7 +27,10 @@ test("nothing is said of a play that is not true", () => {
   const gap = { start: "2026-01-01T10:00:00Z", end: "2026-01-01T10:00:05Z", reason: "no_footage" };
   const part = clip({ ...ready, coverage: { missing: [gap] } });
   assert.equal(stateOfPlay(play, [part]), "Part missing");
-  assert.match(missingOf(part), /^No footage \d\d:00:00–\d\d:00:05: no footage$/);
+  assert.match(missingOf(part).join(), /^No footage \d\d:00:00–\d\d:00:05: no footage$/);
+  const gaps = [0, 1, 2, 3].map((at) => ({ ...gap, start: `2026-11-20T00:00:0${at}Z` }));
+  assert.match(missingOfAll([clip({ coverage: { missing: gaps } }), part]), /:00:00–.* · No footage .*:00:01–.* · and 3 more$/);
+  assert.equal(missingOfAll([clip(ready)]), "");
 });
 
 test("the test clip's pictures can be told apart by their grey", () => {
