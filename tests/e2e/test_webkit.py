@@ -1,25 +1,27 @@
 """The page in WebKit, the engine of iPads: marked, ended, tapped, exact, other angles, single frames, live;
 beside Chromium, without a box for a while, out of reach.
 
-One window, in the order of the file. Pictures say by their burned-in barcode which they are.
+One window; its page is another device for each test. Pictures say by their burned-in barcode which they are.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from appliance.kernel.clock import from_rfc3339
 from tests.e2e.conftest import Demo, returning_demo, start_again, stop_demo
 from tests.e2e.kit import assert_same_instant, captured_ms, expected_first
+from tests.e2e.own import Session
 from tests.kit import webkit
-from tests.kit.browser import errors_of, executable, open_page, plain_get
+from tests.kit.browser import executable
+from tests.kit.counting import OTHER_PAGE
 from tests.kit.narrow import narrow_link
 from tests.kit.webkit import WebKit
 
@@ -40,6 +42,11 @@ SHOWN = f"""
 READY = "document.querySelector(\"#cams[aria-label*='all cameras send']\") && app.box.online"
 PLAYS = "document.querySelectorAll('#plays .play').length"
 NOTHING_WAITS = "app.box.outbox.waiting().length === 0"
+NEW_DEVICE = """
+  localStorage.clear();
+  const known = %s;
+  if (known) localStorage.setItem("prefs", JSON.stringify({ ...known, editListsBy: navigator.userAgent }));
+"""
 LIVE = """
   const { burnedIn } = await import("/state/selftest.js");
   const video = document.querySelector("live-view.leader video");
@@ -55,11 +62,25 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="module")
-def window(demo: Demo) -> Iterator[WebKit]:
+def engine() -> Iterator[WebKit]:
     with webkit.webkit() as one:
-        one.open(demo.urls[-1])
-        one.until(READY)
         yield one
+
+
+@pytest.fixture
+def window(engine: WebKit, demo: Demo, session: Session) -> Iterator[WebKit]:
+    """A page of a new device that works in the session; its browser's self-test has been."""
+    become(engine, demo.urls[-1], {"session": session.id, "editLists": "ok"})
+    engine.open(demo.urls[-1])
+    engine.until(READY)
+    yield engine
+    engine.open("about:blank")
+
+
+def become(engine: WebKit, url: str, prefs: dict[str, str] | None) -> None:
+    """Another device: what a page of that address keeps of itself. None: it is new."""
+    engine.open(url + OTHER_PAGE)  # another page of the box: nothing of the app runs
+    engine.run(NEW_DEVICE % json.dumps(prefs))
 
 
 def shown(window: WebKit) -> dict[str, float]:
@@ -75,82 +96,68 @@ def stands(window: WebKit, frame: float) -> None:
         assert time.monotonic() < deadline, f"picture {now} stands, not {frame}"
 
 
-def newest_play(demo: Demo) -> dict[str, Any]:
-    found: dict[str, Any] = plain_get(f"{demo.urls[0]}/plays?include=clips")["items"][0]
-    return found
-
-
-def test_marked_ended_tapped_and_moving(window: WebKit, demo: Demo) -> None:
-    """From nothing.
+def test_marked_ended_tapped_and_looked_at_closely(engine: WebKit, demo: Demo, session: Session) -> None:
+    """From nothing: it moves, its first picture is the exact one, single frames, the other angle.
 
     The play is longer than a second, which lies between two key pictures: GStreamer holds the time of a key
     in the file, hidden pre-roll and all, against the length of what is shown, and paints nothing from a key
     that is later by that (FFmpeg's own copy of our clip too). The single frames below are a clip's first.
     Safari has no GStreamer.
     """
+    window = engine
+    become(window, demo.urls[-1], None)
     window.open(demo.urls[-1])
     window.until(READY)
+    window.run(f"app.working.choose('{session.id}')")
     window.click("#new-play")
     window.until("document.querySelector('[data-since]')?.textContent > '0:01.5'")
     window.click("#end-play")
     window.until("document.querySelector('#plays [data-state=ready]')")
     window.click("#plays .play .open")
     window.until(f"{LEADER}?.currentTime > 0.1")
-
-
-def test_it_honours_edit_lists(window: WebKit) -> None:
-    window.until("app.prefs.get('editLists') === 'ok'")
-
-
-def test_the_clip_starts_with_its_exact_first_picture(window: WebKit, demo: Demo) -> None:
+    window.until("app.prefs.get('editLists') === 'ok'")  # its self-test
     window.press("Space")
     window.until(f"{LEADER}.paused")
     window.run(f"{DECK}.seek(0)")
-    stands(window, expected_first(demo.state, demo.urls[0], newest_play(demo)))
-
-
-def test_frame_by_frame(window: WebKit) -> None:
-    first = shown(window)["frame"]
+    [play] = session.plays(include="clips")
+    stands(window, expected_first(demo.state, demo.urls[0], play))
+    one = shown(window)
     for by, key in ((1, "."), (2, "."), (3, "."), (2, ","), (1, ",")):
         window.press(key)
-        stands(window, first + by)
-
-
-def test_another_angle_is_at_the_same_instant(window: WebKit, demo: Demo) -> None:
+        stands(window, one["frame"] + by)
     one = shown(window)
     window.press("2")
     window.until("document.querySelector('.tile.leader[data-channel=cam2]')")
-    other = shown(window)
-    together = {"cam1": one["instantMs"], "cam2": other["instantMs"]}
+    together = {"cam1": one["instantMs"], "cam2": shown(window)["instantMs"]}
     assert_same_instant(demo.state, demo.urls[0], together)
     window.press("1")
     window.until("document.querySelector('.tile.leader[data-channel=cam1]')")
     stands(window, one["frame"])
+    window.open("about:blank")
 
 
-def test_a_star_and_a_tag_are_there_after_a_reload(window: WebKit, demo: Demo) -> None:
-    number = newest_play(demo)["number"]
-    star = f"#plays .play [aria-label='Star play {number}']"
+def test_a_star_and_a_tag_are_there_after_a_reload(window: WebKit, session: Session) -> None:
+    """Then a player that ignores edit lists: it stood still when told to play and seek before it knew the
+    length."""
+    session.ready_play(1.5)
+    star = "#plays .play [aria-label='Star play 1']"
+    window.click("#plays .play .open")
+    window.until(f"{LEADER}?.currentTime > 0.1")
     window.click(star)
     window.click("replay-player [aria-label=Tags]")
     window.click("tag-board .tag-group[data-field=quarter] button")
     window.until("document.querySelector('.tag-group[data-field=quarter] [aria-pressed=true]')")
     window.until(f'document.querySelector("{star}[aria-pressed=true]")')
     window.until(NOTHING_WAITS)
-    play = newest_play(demo)
+    [play] = session.plays()
     assert play["is_favorite"] is True
-    assert len(plain_get(f"{demo.urls[0]}/tags?play_id={play['id']}")["items"]) == 1
+    assert len(session.tags(play)) == 1
     window.reload()
     window.until(f'document.querySelector("{star}[aria-pressed=true]")')
     assert window.run("return app.box.state.tags.size") == 1
-
-
-def test_a_player_that_ignores_edit_lists_can_seek_as_it_starts(window: WebKit, demo: Demo) -> None:
-    """WebKit stood still when it was told to play and to seek before it knew the length."""
     window.run("app.prefs.set('editLists', 'ignored')")
     window.click("#plays .play .open")
     window.until(f"{LEADER}?.currentTime > 0.3")
-    window.run("app.prefs.set('editLists', 'ok')")
 
 
 def test_live_knows_when_its_picture_was_captured(window: WebKit, demo: Demo) -> None:
@@ -164,51 +171,44 @@ def test_live_knows_when_its_picture_was_captured(window: WebKit, demo: Demo) ->
 
 
 @pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium")
-def test_what_is_marked_in_one_browser_is_seen_in_the_other(
-    window: WebKit, browser: Browser, demo: Demo
-) -> None:
-    window.run("app.go('desk')")
-    window.until(f"{PLAYS} === 1")
-    other: Page = open_page(browser, demo.urls[0])
-    plays = other.locator("#plays .play")
-    expect(plays).to_have_count(1)
+def test_what_is_marked_in_one_browser_is_seen_in_the_other(window: WebKit, page: Page) -> None:
+    plays = page.locator("#plays .play")
     window.click("#new-play")
-    expect(plays).to_have_count(2)
-    expect(plays.locator(".number").first).to_have_text("2")
+    expect(plays.locator(".number")).to_have_text("1")
     window.click("#end-play")
-    other.click("#new-play")
-    window.until(f"{PLAYS} === 3 && document.querySelector('#plays .play .number')?.textContent === '3'")
-    other.click("#end-play")
-    window.until("[...app.box.state.plays.values()].every((play) => play.duration > 0)")
-    assert errors_of(other) == []
-    other.context.close()
+    page.click("#new-play")
+    window.until(f"{PLAYS} === 2 && document.querySelector('#plays .play .number')?.textContent === '2'")
+    page.click("#end-play")
+    window.until("app.plays().every((play) => play.duration > 0)")
 
 
-def test_a_restart_of_the_box_needs_no_reload(window: WebKit, demo: Demo) -> None:
+def test_a_restart_of_the_box_needs_no_reload(window: WebKit, demo: Demo, session: Session) -> None:
     """A mark made meanwhile is shown at once and arrives once, with its time."""
     window.run("window.sameDocument = true")
     known = window.run("return app.box.reloads")
     stop_demo(demo)
     window.until("!app.box.online")
     pressed = press(window, "#last10")
-    window.until(f"{PLAYS} === 4")
+    window.until(f"{PLAYS} === 1")
     start_again(demo)
     window.until(f"app.box.online && {NOTHING_WAITS}")
-    assert_arrived_once(demo, 4, pressed)
+    assert_arrived_once(session, pressed)
     assert window.run("return [window.sameDocument, app.box.reloads]") == [True, known]
 
 
-def test_a_mark_made_out_of_reach_arrives_once(window: WebKit, demo: Demo) -> None:
+def test_a_mark_made_out_of_reach_arrives_once(engine: WebKit, demo: Demo, session: Session) -> None:
+    window = engine
     with narrow_link(urlsplit(demo.urls[0]).port or 0, 50e6) as link:
         window.open(link.url)
-        window.until(f"app.box.online && {PLAYS} === 4")
+        window.until("app.box.online")
+        window.run(f"app.working.choose('{session.id}')")
         link.cut()
         pressed = press(window, "#last10")
         window.until("document.querySelector('#plays .play')?.textContent.includes('Not on the box yet')")
-        assert len(plain_get(f"{demo.urls[0]}/plays")["items"]) == 4
+        assert session.plays() == []
         link.mend()
         window.until(NOTHING_WAITS)
-        assert_arrived_once(demo, 5, pressed)
+        assert_arrived_once(session, pressed)
         assert window.run("return app.box.reloads") == 1
         window.open("about:blank")
 
@@ -221,10 +221,8 @@ def press(window: WebKit, selector: str) -> tuple[float, float]:
     return before, after
 
 
-def assert_arrived_once(demo: Demo, number: int, pressed: tuple[float, float]) -> None:
-    """As the newest play of ten seconds, which ends with the press."""
-    plays = plain_get(f"{demo.urls[0]}/plays")["items"]
-    assert sorted(play["number"] for play in plays) == list(range(1, number + 1))
-    newest = next(play for play in plays if play["number"] == number)
-    end_ms = from_rfc3339(newest["start_time"]) / 1000 + 10_000
+def assert_arrived_once(session: Session, pressed: tuple[float, float]) -> None:
+    """As the only play, of ten seconds, which ends with the press."""
+    [play] = session.plays()
+    end_ms = from_rfc3339(play["start_time"]) / 1000 + 10_000
     assert pressed[0] - 1 <= end_ms <= pressed[1] + 1
