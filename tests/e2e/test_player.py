@@ -9,25 +9,15 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import Demo
 from tests.e2e.kit import assert_same_instant, captured_ms
 from tests.e2e.looks import CUT_WORDS, FLAT, OVER_THE_PICTURE, PICTURE, UPRIGHT
-from tests.kit.browser import (
-    PHONE,
-    TABLET,
-    errors_of,
-    executable,
-    ignore_edit_lists,
-    open_page,
-    photograph,
-    plain_get,
-    until,
-)
-from tests.kit.waiting import LIMIT_S, PLAIN
+from tests.e2e.own import Session, own_page
+from tests.kit.browser import PHONE, TABLET, executable, photograph, until, without_edit_lists
+from tests.kit.waiting import LIMIT_S
 
 pytestmark = [
     pytest.mark.slow,
@@ -82,20 +72,20 @@ def captured(demo: Demo, channel_id: str, picture: dict[str, float]) -> float:
     return captured_ms(demo.state, demo.urls[0], channel_id, picture["instantMs"])
 
 
-@pytest.fixture(scope="module")
-def page(browser: Browser, demo: Demo) -> Iterator[Page]:
-    """A tablet with a play of about two seconds, watched and paused."""
-    one = open_page(browser, demo.urls[-1])
-    expect(one.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
-    one.click("#new-play")
-    until(one, "document.querySelector('[data-since]')?.textContent > '0:02'")
-    one.click("#end-play")
-    expect(one.locator("#plays [data-state=ready]")).to_have_count(1)
-    one.locator("#plays .play .open").first.click()
-    until(one, f"document.querySelector('{LEADER}')?.currentTime > 0.6")
-    one.keyboard.press("Space")
-    yield one
-    assert errors_of(one) == []
+@pytest.fixture
+def play(session: Session) -> dict[str, Any]:
+    """Of two seconds, whole on both cameras."""
+    return session.ready_play(2)
+
+
+@pytest.fixture
+def page(browser: Browser, demo: Demo, session: Session, play: dict[str, Any]) -> Iterator[Page]:
+    """A tablet that watches the play, paused."""
+    with own_page(browser, demo.urls[-1], session) as one:
+        one.locator("#plays .play .open").first.click()
+        until(one, f"document.querySelector('{LEADER}')?.currentTime > 0.6")
+        one.keyboard.press("Space")
+        yield one
 
 
 def test_frame_by_frame(page: Page) -> None:
@@ -135,18 +125,13 @@ def test_two_angles_run_together(page: Page, demo: Demo) -> None:
     expect(page.locator(".tile.on")).to_have_count(1)
 
 
-def test_jumps_and_speed(page: Page) -> None:
+def test_jumps_and_speed_pinch_and_pan(page: Page) -> None:
     page.evaluate("document.querySelector('replay-player').deck.seek(1)")
     one = shown(page)
     page.keyboard.press("[")
     assert shown(page)["instantMs"] == pytest.approx(one["instantMs"] - 250, abs=41)
     page.get_by_role("button", name="Speed 0.5").click()
     assert page.evaluate(f"document.querySelector('{LEADER}').playbackRate") == 0.5
-    page.get_by_role("button", name="Speed 1", exact=True).click()
-    page.keyboard.press("Space")
-
-
-def test_pinch_and_pan(page: Page) -> None:
     page.keyboard.down("Control")
     box = page.locator("#stage").bounding_box()
     assert box is not None
@@ -185,8 +170,7 @@ def drag(page: Page, handle: Locator, share: float) -> None:
     page.mouse.up()
 
 
-def test_a_trim_cuts_every_angle_anew(page: Page, demo: Demo) -> None:
-    play = plain_get(f"{demo.urls[0]}/plays")["items"][0]
+def test_a_trim_cuts_every_angle_anew(page: Page, demo: Demo, session: Session, play: dict[str, Any]) -> None:
     page.keyboard.press("t")
     handle = page.get_by_role("slider", name="Begin of the trim")
     drag(page, handle, 1)  # against the other one, which stays in reach
@@ -201,27 +185,26 @@ def test_a_trim_cuts_every_angle_anew(page: Page, demo: Demo) -> None:
         page.keyboard.press("ArrowRight")
     photograph(page, "trim")
     page.get_by_role("button", name="Save").click()
-    until(page, "[...app.box.state.clips.values()].every(clip => clip.stream_url?.includes('/m2/'))")
-    now = plain_get(f"{demo.urls[0]}/plays/{play['id']}")
+    until(page, f"app.clips().get('{play['id']}').every(clip => clip.stream_url?.includes('/m2/'))")
+    [now] = session.plays()
     assert now["duration"] == pytest.approx(play["duration"] - 0.5, abs=0.002)
     begins_at(page, demo, now["start_time"])
 
 
 def test_the_watched_angle_is_fetched_ahead_and_a_notice_tells(page: Page) -> None:
+    """And by keys and swipe one goes to older and newer plays."""
+    page.evaluate("app.prefs.set('angle', 'cam1')")
     page.keyboard.press("Escape")  # nothing plays now
     page.click("#last10")
     notice = page.get_by_text("Play 2 ready")
     expect(notice).to_be_visible()
     number = "app.box.state.plays.get(clip.play_id)?.number"
     watched = f"clip.channel_id === 'cam1' && {number} === 2 && app.prefetch.held.has(clip.stream_url)"
-    until(page, f"[...app.box.state.clips.values()].some(clip => {watched})")
+    until(page, f"[...app.clips().values()].flat().some(clip => {watched})")
     page.get_by_role("button", name="Watch", exact=True).click()
     until(page, f"document.querySelector('{LEADER}')?.currentSrc.startsWith('blob:')")
     until(page, f"document.querySelector('{LEADER}').currentTime > 0.2")
     expect(page.locator("#plays .play .figure").first).to_contain_text(" s")
-
-
-def test_older_and_newer_plays_by_keys_and_swipe(page: Page) -> None:
     page.keyboard.press("ArrowDown")
     expect(page.locator(".heading b")).to_have_text("1")
     box = page.locator("#stage").bounding_box()
@@ -233,36 +216,35 @@ def test_older_and_newer_plays_by_keys_and_swipe(page: Page) -> None:
     expect(page.locator(".heading b")).to_have_text("2")
 
 
-@pytest.mark.parametrize("size", [UPRIGHT, PHONE, FLAT, TABLET], ids=["upright", "phone", "flat", "tablet"])
 def test_the_words_of_a_play_are_whole_and_nothing_lies_over_its_picture(
-    page: Page, demo: Demo, size: dict[str, int]
+    page: Page, session: Session, play: dict[str, Any]
 ) -> None:
     words = {"down": 2, "distance": 7, "play_type": "Pass", "result": "First down"}
-    clip = page.evaluate("document.querySelector('replay-player').clips[0].id")
-    if size == UPRIGHT:
-        answer = httpx.post(f"{demo.urls[0]}/tags", json={"clip_id": clip, **words}, **PLAIN)
-        assert answer.status_code == 201
-    page.set_viewport_size({"width": size["width"], "height": size["height"]})
-    expect(page.locator("#plays .words").first).to_have_text("2&7 Pass First down")
-    for shown in ("Two angles", "One angle"):
-        page.get_by_role("button", name=shown).click()
-        page.evaluate(SETTLED)
-        assert page.evaluate(OVER_THE_PICTURE) == []
-    photograph(page, f"watching-{size['width']}")
-    assert page.evaluate(CUT_WORDS) == []
-    before = page.evaluate(PICTURE)
-    page.get_by_role("button", name="Large picture").click()
-    assert page.evaluate(OVER_THE_PICTURE) == []
-    assert page.evaluate(PICTURE)[2] >= before[2]
-    page.get_by_role("button", name="Large picture").click()
+    session.tell("/tags", {"clip_id": play["clip_ids"][0], **words})
+    for size in (UPRIGHT, PHONE, FLAT, TABLET):
+        page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        expect(page.locator("#plays .words").first).to_have_text("2&7 Pass First down")
+        for shown in ("Two angles", "One angle"):
+            page.get_by_role("button", name=shown).click()
+            page.evaluate(SETTLED)
+            assert page.evaluate(OVER_THE_PICTURE) == [], size
+        photograph(page, f"watching-{size['width']}")
+        assert page.evaluate(CUT_WORDS) == [], size
+        before = page.evaluate(PICTURE)
+        page.get_by_role("button", name="Large picture").click()
+        assert page.evaluate(OVER_THE_PICTURE) == [], size
+        assert page.evaluate(PICTURE)[2] >= before[2], size
+        page.get_by_role("button", name="Large picture").click()
 
 
-def test_a_browser_that_ignores_edit_lists_starts_exactly_too(browser: Browser, demo: Demo) -> None:
-    page = open_page(browser, demo.urls[0] + "/docs")
-    ignore_edit_lists(page, "**/clips/**/*.mp4")
-    page.goto(demo.urls[0])
-    page.locator("#plays .play .open").last.click()
-    until(page, f"document.querySelector('{LEADER}')?.currentTime > 0.6")
-    page.keyboard.press("Space")
-    plays: list[dict[str, Any]] = plain_get(f"{demo.urls[0]}/plays")["items"]
-    begins_at(page, demo, next(each for each in plays if each["number"] == 1)["start_time"])
+def test_a_browser_that_ignores_edit_lists_starts_exactly_too(
+    browser: Browser, demo: Demo, session: Session, play: dict[str, Any]
+) -> None:
+    ignored: dict[str, object] = {"editLists": "ignored"}
+    with own_page(browser, demo.urls[0], session, "docs", prefs=ignored) as page:
+        without_edit_lists(page, "**/clips/**/*.mp4")
+        page.goto(demo.urls[0])
+        page.locator("#plays .play .open").last.click()
+        until(page, f"document.querySelector('{LEADER}')?.currentTime > 0.6")
+        page.keyboard.press("Space")
+        begins_at(page, demo, play["start_time"])
