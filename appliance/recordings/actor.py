@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +22,10 @@ from appliance.kernel.errors import Unavailable
 from appliance.kernel.retry import Backoff
 from appliance.kernel.signal import Signal
 from appliance.kernel.threads import in_thread
-from appliance.media.index.spans import Gap, TimelineCoverage
+from appliance.media.index.spans import Gap, Standing, TimelineCoverage
 from appliance.media.index.view import SegmentView
 from appliance.recordings.channel.channel_index import Channel
+from appliance.recordings.channel.shown import MediaSpan, digest, standing
 from appliance.recordings.following import disk
 from appliance.recordings.following.cache import ChannelCache
 from appliance.recordings.following.channel_state import ChannelState, IndexState, WhyEnded
@@ -163,10 +163,26 @@ class RecordingsHandle:
 
     def known(self, channel_id: str, start_us: int, end_us: int) -> str:
         """A digest of the index's state for [start_us, end_us) of wall time: changes when there is other
-        video, or another reason for missing video."""
-        known = self.coverage(channel_id, start_us, end_us)
-        reasons = [(gap.start_us, gap.reason) for gap in known.gaps]
-        return blake2b(repr((known.spans, reasons)).encode(), digest_size=12).hexdigest()
+        video, or the same at other times, or another reason for missing video."""
+        state, known = self._state.followed.get(channel_id), self.coverage(channel_id, start_us, end_us)
+        return "" if state is None else digest(state.channel, known, start_us, end_us)
+
+    def standing(
+        self, channel_id: str, cut_from: Sequence[MediaSpan], start_us: int, end_us: int
+    ) -> Standing:
+        """Where the footage that a clip of [start_us, end_us) of wall time was cut from is shown now."""
+        state = self._state.followed.get(channel_id)
+        shown = self.coverage(channel_id, start_us, end_us).spans
+        return "replaced" if state is None else standing(state.channel, cut_from, shown, start_us, end_us)
+
+    def take_moved(self) -> Mapping[str, Sequence[tuple[int, int]]]:
+        """By channel, spans of wall time with files added, deleted or moved since the last call."""
+        moved: dict[str, Sequence[tuple[int, int]]] = {}
+        for channel_id, state in self._state.followed.items():
+            longest_us = state.channel.longest_us  # the file before one that moves is stretched up to it
+            if starts := state.channel.order.take_moved():
+                moved[channel_id] = [(at_us - longest_us, at_us + longest_us) for at_us in starts]
+        return moved
 
     async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
         """The segments a plan of [start_us, end_us) of wall time needs, with the one before.

@@ -23,7 +23,7 @@ from appliance.clips.viewing.thumbnails import Pictures
 from appliance.kernel.clock import BoxClock, to_rfc3339, wall_us
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.store import Store, open_store
-from appliance.kernel.tx import Row
+from appliance.kernel.tx import Row, Tx
 from appliance.media.cut.plan import Plan
 from appliance.media.index.spans import Reason
 from appliance.recordings.actor import RecordingsHandle, run_recordings
@@ -109,12 +109,19 @@ class Desk:
                 await self.store.journal.changed.wait_past(seen)
 
 
+def session_of(tx: Tx) -> str:
+    """The session of a box that may have run before."""
+    if (known := tx.value("SELECT id FROM sessions")) is not None:
+        return str(known)
+    add_channel(tx, "cam1")
+    return add_session(tx)
+
+
 @asynccontextmanager
 async def desk_over(folder: Path, rules: MarkRules, why_ended: WhyEnded | None = None) -> AsyncIterator[Desk]:
     clock = BoxClock.start(None, None)
     async with open_store(folder / "box.db", clock) as store, trio.open_nursery() as nursery:
-        await store.write(lambda tx: add_channel(tx, "cam1"))
-        session_id = await store.write(add_session)
+        session_id = await store.write(session_of)
         handle: RecordingsHandle = await nursery.start(
             lambda task_status: run_recordings(
                 recordings_dir=folder,

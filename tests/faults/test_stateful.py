@@ -27,7 +27,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from appliance.clips.cutting.late import find_late, mend
+from appliance.clips.cutting.late import mend
+from appliance.clips.cutting.late_clips import find_late
 from appliance.clips.model import ClipIn, ClipPatch, CueIn, EndIn, PlayIn, PlayPatch
 from appliance.clips.records import cut_states as cuts
 from appliance.clips.records import marks, plays
@@ -299,7 +300,7 @@ class GameMachine(RuleBasedStateMachine):
                 plan = PORTAL.call(self.planner, *span)
             except NoFootage:
                 continue
-            if late.gains(plan):
+            if late.is_wanted(plan, self.footage):
                 assert self.box.write(partial(mend, late=late, plan=plan))
                 assert late.had_us < shown_us(plan, late.start_us, late.end_us)
 

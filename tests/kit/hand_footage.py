@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from appliance.kernel.signal import Signal
 from appliance.media.cut.coverage import MissingSpan
 from appliance.media.cut.plan import NoFootage, Plan, Range
-from appliance.media.index.spans import Gap
+from appliance.media.index.spans import Gap, Standing
 from appliance.media.index.view import SegmentView
 
 
@@ -22,6 +22,8 @@ class HandFootage:
     down: bool = False
     news: str = ""  # what the index says it knows of any span
     told: Sequence[Gap] = ()  # of any span
+    stands: Standing = "in_place"
+    moved: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
     changed: Signal = field(default_factory=Signal)
 
     def video_until_us(self, channel_id: str) -> int | None:
@@ -35,6 +37,15 @@ class HandFootage:
 
     def known(self, channel_id: str, start_us: int, end_us: int) -> str:
         return self.news
+
+    def standing(
+        self, channel_id: str, cut_from: Sequence[tuple[str, int, int]], start_us: int, end_us: int
+    ) -> Standing:
+        return self.stands
+
+    def take_moved(self) -> Mapping[str, Sequence[tuple[int, int]]]:
+        taken, self.moved = self.moved, {}
+        return taken
 
     def gaps(self, channel_id: str, start_us: int, end_us: int) -> Sequence[Gap]:
         return self.told

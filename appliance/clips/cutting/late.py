@@ -5,13 +5,18 @@ A clip that was cut with footage missing, or failed because there was none, is c
 alone does not decide: it includes footage that a plan has to leave out (another format, a gap inside a
 segment).
 
+A complete clip is cut again when the footage it was cut from has moved: files copied beside a running box are
+placed differently once the next file is there, or are replaced. A plan made now must then show other frames,
+and as much as before, unless the clip shows frames of another time.
+
 The reasons of missing spans come from the timeline too: an outage that had just begun when the clip was cut
 may have got its reason later. Then the clip's reasons are updated; its bytes stay as they are.
 
 Owns: when such a plan is made. Condition: the index's state for the span differs from that at the last check
 (`late_known`, stored in the row, so that a restart alone triggers nothing), and has not changed since the
 check before. The state is stored before the plan is made, so that footage that crashes the box is not tried
-for ever. Each cut of this kind shows at least GAIN_US more than the one before, so their number is bounded.
+for ever. Each cut of this kind shows at least GAIN_US more than the one before, or other frames: at most one
+for each such change.
 """
 
 from __future__ import annotations
@@ -24,56 +29,29 @@ import structlog
 import trio
 
 from appliance.clips.cutting.cut_rate import CutRate
+from appliance.clips.cutting.late_clips import LateClip, MovedFootage, find_late
 from appliance.clips.cutting.planner import PlanSpan
 from appliance.clips.files.footage import Footage
 from appliance.clips.records import cut_states as cuts
-from appliance.clips.records.cut_states import LATE_FOOTAGE_US, job_of, shown_us
+from appliance.clips.records.cut_states import job_of
 from appliance.clips.records.machine import CLIP, ClipEvent, ClipState
 from appliance.clips.records.marks import recut
 from appliance.clips.records.rows import journal_clip
 from appliance.kernel import json
-from appliance.kernel.clock import from_rfc3339
 from appliance.kernel.retry import RetrySchedule
 from appliance.kernel.rows import load_row
 from appliance.kernel.store import Store, StoreBroken
-from appliance.kernel.tx import ReadTx, Row, Tx
-from appliance.media.cut.coverage import MissingSpan, absent_us, explained
+from appliance.kernel.tx import Tx
+from appliance.media.cut.coverage import MissingSpan, explained
 from appliance.media.cut.plan import NoFootage, Plan
 
 log = structlog.get_logger("cutter")
 
-GAIN_US = 100_000  # half a part: a smaller difference is rounding at the edges of a gap
 CHECK_S = 2.0  # seconds between checks of the clips with missing footage
 # seconds between checks without an index change: footage may have come while the clip was still being cut
 IDLE_S = 60.0
 # seconds between two plans: a box that starts with hundreds of such clips must still accept marks
 PAUSE_S = 0.05
-KEY_BACK_US = 30_000_000  # a plan may need the key frame before its span; cameras send one every few seconds
-
-
-@dataclass(frozen=True, slots=True)
-class LateClip:
-    """A clip with missing footage, in capture time. `had_us`: how much of its span the last cut could
-    show."""
-
-    clip_id: str
-    media_rev: int
-    channel_id: str
-    start_us: int
-    end_us: int
-    latency_us: int
-    mode: str
-    had_us: int
-    known: str | None
-    missing: tuple[MissingSpan, ...] = ()
-
-    def known_now(self, footage: Footage) -> str:
-        """Digest of the index's state for the span and the key frame before it."""
-        start_us, end_us = self.start_us + self.latency_us, self.end_us + self.latency_us
-        return footage.known(self.channel_id, start_us - KEY_BACK_US, end_us)
-
-    def gains(self, plan: Plan) -> bool:
-        return shown_us(plan, self.start_us, self.end_us) > self.had_us + GAIN_US
 
 
 @dataclass(slots=True)
@@ -84,8 +62,12 @@ class LateFootage:
     footage: Footage
     plan_span: PlanSpan
     rate: CutRate
+    moved: MovedFootage = field(init=False)
     before: dict[str, str] = field(default_factory=dict)
     retries: RetrySchedule = field(default_factory=RetrySchedule)  # clips whose recordings could not be read
+
+    def __post_init__(self) -> None:
+        self.moved = MovedFootage(self.store, self.footage)
 
     async def follow(self) -> None:
         """Cut clips again whose missing footage has been indexed, until cancelled."""
@@ -100,7 +82,7 @@ class LateFootage:
     async def look(self) -> bool:
         """Check every clip with missing footage against the index. False: check again soon, because the index
         has changed for one of them since the last check, or its disk failed."""
-        lacking = await self.store.read(find_late)
+        lacking = [*await self.store.read(find_late), *await self.moved.find()]
         now = {late.clip_id: late.known_now(self.footage) for late in lacking}
         changed = [late for late in lacking if now[late.clip_id] != late.known]
         still = [late for late in changed if self.before.get(late.clip_id) == now[late.clip_id]]
@@ -108,7 +90,7 @@ class LateFootage:
         self.retries.retain(now.keys())
         for late in still:
             await self._recut(late, now[late.clip_id])
-        return len(still) == len(changed) and not self.retries
+        return len(still) == len(changed) and not self.retries and not self.moved.is_pending
 
     async def _recut(self, late: LateClip, known: str) -> None:
         if trio.current_time() < self.retries.not_before_s(late.clip_id):
@@ -129,7 +111,7 @@ class LateFootage:
             log.exception("late_footage_cannot_be_read", clip=late.clip_id)
         else:
             self.retries.forget(late.clip_id)
-            if late.gains(plan):
+            if late.is_wanted(plan, self.footage):
                 await self._mend(late, plan)
             else:
                 await self._reword(late)
@@ -141,46 +123,10 @@ class LateFootage:
 
     async def _reword(self, late: LateClip) -> None:
         """The clip lacks the same footage as before: replace its reasons by the timeline's current ones."""
-        start_us, end_us = late.start_us + late.latency_us, late.end_us + late.latency_us
-        gaps = self.footage.gaps(late.channel_id, start_us, end_us)
+        gaps = self.footage.gaps(late.channel_id, *late.wall_us)
         missing = explained(late.missing, gaps, late.latency_us)
         if missing != late.missing:
             await self.store.write_retrying(partial(reword, late=late, missing=missing))
-
-
-def find_late(tx: ReadTx) -> list[LateClip]:
-    """Clips of the last 24 h with missing footage."""
-    rows = tx.all(
-        "SELECT * FROM clips WHERE deleted_us IS NULL AND out_received_us > ? AND"
-        " (status = 'failed' OR (status = 'ready' AND json_array_length(coverage, '$.missing') > 0))",
-        (tx.now_us - LATE_FOOTAGE_US,),
-    )
-    clips = (_late(row) for row in rows)
-    return [late for late in clips if late.missing or late.end_us - late.start_us > late.had_us + GAIN_US]
-
-
-def _late(row: Row) -> LateClip:
-    start_us, end_us = row["start_us"], row["start_us"] + row["duration_us"]
-    had_us = row["failed_had_us"] or 0
-    missing: tuple[MissingSpan, ...] = ()
-    if row["status"] == ClipState.READY:
-        missing = tuple(
-            MissingSpan(from_rfc3339(each["start"]), from_rfc3339(each["end"]), each["reason"])
-            for each in json.decode(row["coverage"].encode())["missing"]
-        )
-        had_us = row["duration_us"] - absent_us([each[:2] for each in missing], start_us, end_us)
-    return LateClip(
-        clip_id=row["id"],
-        media_rev=row["media_rev"],
-        channel_id=row["channel_id"],
-        start_us=start_us,
-        end_us=end_us,
-        latency_us=row["latency_ms"] * 1000,
-        mode=row["mode"],
-        had_us=had_us,
-        known=row["late_known"],
-        missing=missing,
-    )
 
 
 def note_known(tx: Tx, clip_id: str, known: str | None) -> None:

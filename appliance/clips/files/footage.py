@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from appliance.kernel.signal import Signal
-from appliance.media.index.spans import Gap
+from appliance.media.index.spans import Gap, Standing
 from appliance.media.index.view import SegmentView
 
 
@@ -31,8 +31,20 @@ class Footage(Protocol):
         ...
 
     def known(self, channel_id: str, start_us: int, end_us: int) -> str:
-        """Digest of the index's state for the span: changes when there is other video, or another reason for
-        missing video."""
+        """Digest of the index's state for the span: changes when there is other video, or the same at other
+        times, or another reason for missing video."""
+        ...
+
+    def standing(
+        self, channel_id: str, cut_from: Sequence[tuple[str, int, int]], start_us: int, end_us: int
+    ) -> Standing:
+        """Where the footage that a clip of this span was cut from, (run, start ns, end ns) of media time, is
+        shown now."""
+        ...
+
+    def take_moved(self) -> Mapping[str, Sequence[tuple[int, int]]]:
+        """By channel, spans in which files were added, deleted or placed differently since the last call,
+        recording included. For one caller."""
         ...
 
     def gaps(self, channel_id: str, start_us: int, end_us: int) -> Sequence[Gap]:

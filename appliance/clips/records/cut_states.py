@@ -160,7 +160,7 @@ def _same_cut(tx: ReadTx, job: Job, plan: Plan) -> Row | None:
     return tx.one(
         "SELECT media_rev, file_path FROM plans WHERE clip_id = ? AND header = ? AND ranges = ?"
         " AND length(header) > 0 ORDER BY media_rev DESC",
-        (job.clip_id, plan.header, _ranges(plan)),
+        (job.clip_id, plan.header, packed_ranges(plan)),
     )
 
 
@@ -300,7 +300,7 @@ def insert_plan(tx: Tx, job: Job, plan: Plan, file_path: str | None) -> None:
             "clip_id": job.clip_id,
             "media_rev": job.media_rev,
             "header": plan.header,
-            "ranges": _ranges(plan),
+            "ranges": packed_ranges(plan),
             "size": plan.size,
             "media_spans": json.encode([list(span) for span in plan.media_spans]).decode(),
             "frames": plan.frames,
@@ -313,7 +313,8 @@ def insert_plan(tx: Tx, job: Job, plan: Plan, file_path: str | None) -> None:
     )
 
 
-def _ranges(plan: Plan) -> str:
+def packed_ranges(plan: Plan) -> str:
+    """As the row of a plan has them."""
     return json.encode([[each.name, each.offset, each.length] for each in plan.ranges]).decode()
 
 

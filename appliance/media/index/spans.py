@@ -38,6 +38,11 @@ SAME_CLOCK_NS: Final = 1_000_000_000  # media time advanced over the gap as real
 NAMELESS_US: Final = 1_000_000
 
 
+Standing = Literal["in_place", "elsewhere", "replaced"]
+"""Of what a clip was cut from: shown where it was; it belongs to other moments now; not there, or not what is
+shown then."""
+
+
 class Span(NamedTuple):
     """Video without a gap, of one run; [start_us, end_us)."""
 

@@ -41,8 +41,8 @@ class Channel:
         self._zone = zone
         self.segments: dict[str, Segment] = {}
         self.clocks = Clocks()
-        self._order = Order()
-        self._longest_us = 0
+        self.order = Order()
+        self.longest_us = 0  # no segment with a clock is longer
         self._waiting: set[str] = set()
         self._deferring: dict[str, Segment] = {}  # segments with growth that is not applied yet
         self._published: set[str] = set()  # names published before this process
@@ -99,7 +99,7 @@ class Channel:
         segment = self.segments.pop(name, None)
         if segment is None:
             return
-        self._order.drop(name)
+        self.order.drop(name)
         self._waiting.discard(name)
         self._deferring.pop(name, None)
         self._published.discard(name)
@@ -270,7 +270,7 @@ class Channel:
             self._place(segment)
             return
         first_us = clock.wall_us(facts.first_ns)
-        self._order.place(segment.name, first_us)
+        self.order.place(segment.name, first_us)
         if segment.name in self.copies.ignored:
             return
         end_us = until_us = clock.wall_us(facts.end_ns)
@@ -279,7 +279,7 @@ class Channel:
         if self.video_until_us is None or until_us > self.video_until_us:
             self.video_until_us = until_us
         self._began_us[facts.run_id] = min(first_us, self._began_us.get(facts.run_id, first_us))
-        self._longest_us = max(self._longest_us, end_us - first_us)
+        self.longest_us = max(self.longest_us, end_us - first_us)
 
     def _until_us(self, segment: Segment) -> int | None:
         clock, facts = self.clock_of(segment), segment.facts
@@ -295,7 +295,7 @@ class Channel:
         start_us = self.entry(segment).start_us
         if start_us is None:
             start_us = segment.written_us
-        self._order.place(segment.name, start_us)
+        self.order.place(segment.name, start_us)
 
     # -- queries -----------------------------------------------------------------------------------------
 
@@ -307,17 +307,17 @@ class Channel:
         return SegmentEntry(segment.name, segment.name_us, segment.facts, self.clock_of(segment))
 
     def newest_first(self) -> list[Segment]:
-        return [self.segments[name] for name in self._order.newest_first()]
+        return [self.segments[name] for name in self.order.newest_first()]
 
     def waiting(self) -> list[Segment]:
         """Segments that are not walked yet, newest first."""
-        names = sorted(self._waiting, key=self._order.start_us, reverse=True)
+        names = sorted(self._waiting, key=self.order.start_us, reverse=True)
         return [self.segments[name] for name in names]
 
     def to_be_known_before(self, segment: Segment, index: SegmentIndex) -> list[Segment]:
         """Segments to walk first, oldest first: this one ends later than written, one may have a leap."""
-        start_us = self._order.start_us(segment.name) if self.clocks.ends_early(segment, index) else 0
-        return [each for each in self.waiting()[::-1] if self._order.start_us(each.name) < start_us]
+        start_us = self.order.start_us(segment.name) if self.clocks.ends_early(segment, index) else 0
+        return [each for each in self.waiting()[::-1] if self.order.start_us(each.name) < start_us]
 
     def unwalked(self) -> int:
         """Segments without facts: those waiting, and open ones before their first read."""
@@ -333,8 +333,8 @@ class Channel:
 
     def touching(self, start_us: int, end_us: int) -> list[Segment]:
         """Segments that may hold frames of [start_us, end_us) of wall time, and neighbours with video."""
-        longest_us = DAY_US if self._waiting else self._longest_us  # no segment is longer
-        names = self._order.around(
+        longest_us = DAY_US if self._waiting else self.longest_us  # no segment is longer
+        names = self.order.around(
             start_us, end_us, longest_us, lambda name: self._reaches(name, start_us), self._shows
         )
         return [self.segments[name] for name in names if name not in self.copies.ignored]
@@ -369,7 +369,7 @@ class Channel:
 
     def last_piece_before(self, segment: Segment) -> SegmentPiece | None:
         """The newest stretch of video of any other segment that began before this one."""
-        for name in self._order.before(segment.name):
+        for name in self.order.before(segment.name):
             if self.segments[name].facts is None:
                 return None  # its content is not known yet
             if pieces := self.pieces(self.segments[name]):
@@ -378,11 +378,11 @@ class Channel:
 
     def name_after(self, segment: Segment) -> str | None:
         """The segment that begins next."""
-        return self._order.after(segment.name)
+        return self.order.after(segment.name)
 
     def near(self, segment: Segment, count: int) -> list[Segment]:
         """`count` segments before this one and after it."""
-        return [self.segments[name] for name in self._order.near(segment.name, count)]
+        return [self.segments[name] for name in self.order.near(segment.name, count)]
 
     def run_changes(self, now_us: int, *, is_on: bool) -> int:
         """How many runs began (of an earlier process: were last written) in the last minute recorded."""

@@ -36,10 +36,15 @@ class Corrections:
     def note(self, channel: Channel, segment: Segment, after: Mtxi | None = None) -> NeighbourTimes:
         """The present implied times of a file when it is placed. `after`: mtxi of the next file, if known."""
         times = (after or following(channel, segment), claims_beside(channel, segment))
+        run = channel.clocks.of(segment)
+        if not segment.is_published or run is None or not run.has_clock:  # else an earlier process placed it
+            self._remember(segment, times)
+        return times
+
+    def _remember(self, segment: Segment, times: NeighbourTimes) -> None:
         self._said[segment.name] = times
         while len(self._said) > _REMEMBERED:
             self._said.popitem(last=False)
-        return times
 
     def take(self) -> list[Correction]:
         """The files moved since the last call, for the log."""
@@ -47,9 +52,12 @@ class Corrections:
         return taken
 
     def find(self, channel: Channel, newer: Segment) -> list[Segment]:
-        """Place the files beside this one anew, if it changes their times; returns those that have moved."""
-        moved = []
-        for each in channel.near(newer, NEIGHBOURS) if newer.name not in channel.copies.ignored else ():
+        """Place the files beside this one anew, if it changes their times, and this one if an earlier process
+        placed it without them; returns those that have moved."""
+        moved: list[Segment] = []
+        if newer.name in channel.copies.ignored:
+            return moved
+        for each in (newer, *channel.near(newer, NEIGHBOURS)):
             run, facts = channel.clocks.of(each), each.facts
             if run is None or run.is_observed or facts is None or facts.first_ns is None:
                 continue
@@ -57,6 +65,7 @@ class Corrections:
             made = channel.clocks.correct(each, facts, *words) if words is not None else None
             if made is not None:
                 self._untaken.append(made)
+                channel.order.note_moved(each.name)
                 moved.append(each)
         return moved
 
@@ -68,7 +77,7 @@ class Corrections:
         now = (following(channel, segment), claims_beside(channel, segment))
         if now == before:
             return None
-        self.note(channel, segment)
+        self._remember(segment, now)
         own_us = facts.ntp_us
         if own_us is None:  # placed by its name
             first_ns = facts.first_ns or 0

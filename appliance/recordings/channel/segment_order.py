@@ -18,6 +18,7 @@ class Order:
     def __init__(self) -> None:
         self._rows: list[tuple[int, str]] = []
         self._start_of: dict[str, int] = {}
+        self._moved_us: set[int] = set()
 
     def place(self, name: str, start_us: int) -> None:
         """Insert a name at its place, or move it there."""
@@ -25,11 +26,22 @@ class Order:
             self.drop(name)
             insort(self._rows, (start_us, name))
             self._start_of[name] = start_us
+            self._moved_us.add(start_us)
 
     def drop(self, name: str) -> None:
         start_us = self._start_of.pop(name, None)
         if start_us is not None:
             del self._rows[bisect_left(self._rows, (start_us, name))]
+            self._moved_us.add(start_us)
+
+    def note_moved(self, name: str) -> None:
+        """What follows its start has been moved."""
+        self._moved_us.add(self._start_of[name])
+
+    def take_moved(self) -> list[int]:
+        """Starts (wall us) where names came, went or were moved from or to, since the last call."""
+        taken, self._moved_us = sorted(self._moved_us), set()
+        return taken
 
     def start_us(self, name: str) -> int:
         return self._start_of[name]

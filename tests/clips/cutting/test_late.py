@@ -18,7 +18,7 @@ from trio.testing import MockClock
 
 from appliance.clips.cutting.cutter import CutterHandle, run_cutter
 from appliance.clips.cutting.exports import BadExport, Exports
-from appliance.clips.cutting.late import GAIN_US
+from appliance.clips.cutting.late_clips import GAIN_US
 from appliance.clips.model import ClipIn
 from appliance.clips.records import marks
 from appliance.kernel import json

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import trio
 
-from appliance.clips.cutting.late import find_late, mend
+from appliance.clips.cutting.late import mend
+from appliance.clips.cutting.late_clips import find_late
 from appliance.clips.model import ClipIn, ClipPatch
 from appliance.clips.records import cut_states as cuts
 from appliance.clips.records import marks

@@ -35,3 +35,17 @@ def test_around_a_span_lie_those_that_reach_into_it_and_a_neighbour_that_shows_s
     assert around(42, 55, "n30", "n20") == ["n10", "n20", "n30", "n40", "n50", "n60"]
     assert around(-5, 5) == ["n00", "n10"]
     assert around(200, 300) == ["n90"]
+
+
+def test_where_names_came_went_or_moved_is_said_once() -> None:
+    order = Order()
+    order.place("a", 10)
+    order.place("b", 20)
+    assert order.take_moved() == [10, 20]
+    order.place("a", 10)
+    assert order.take_moved() == []
+    order.place("a", 15)
+    order.note_moved("b")
+    assert order.take_moved() == [10, 15, 20]
+    order.drop("b")
+    assert order.take_moved() == [20]
