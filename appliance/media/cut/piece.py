@@ -213,6 +213,8 @@ def end_of(piece: Piece) -> int:
     """Clip pts at which the last frame shown of a piece ends."""
     pts, last = piece.video.pts, piece.video.last_shown()
     end = piece.clip_pts(last) + piece.length
+    if not last or max(pts[:last]) <= pts[last]:
+        return end
     # A later picture that is only needed for decoding must not be shown: recorded times and the clip's own
     # differ by a tick or two where a part begins.
     after = [place for place in range(last) if pts[place] > pts[last]]

@@ -253,8 +253,10 @@ def _add_video(
     """Append a piece's samples; a player may always begin at the first of them."""
     assert table.ctos is not None and table.sync is not None
     video, before = piece.video, len(table.sizes)
-    table.sync += array("I", [before + 1])
-    table.sync.extend(before + n for n, is_key in enumerate(video.sync, start=1) if is_key and n > 1)
+    table.sync.append(before + 1)
+    key = 0
+    while (key := video.sync.find(1, key + 1)) > 0:
+        table.sync.append(before + key + 1)
     table.deltas += video.deltas
     table.sizes += video.sizes
     table.ctos += video.ctos

@@ -253,7 +253,7 @@ def _wanted(links: tuple[Link, ...], table: VideoSamples, start: int, stop: int,
         link = links[number]
         low, high = max(link.first + link.offset, begin_pts), link.stop + link.offset
         lo, hi = max(first, start), min(first + count, stop)
-        samples += [place for place in range(lo, hi) if low <= table.pts[place] < high]
+        samples += [place for place, pts in enumerate(table.pts[lo:hi], lo) if low <= pts < high]
     return samples
 
 
@@ -279,12 +279,11 @@ def _measure(
     later = [pts for pts in table.pts[:stop] if pts > last_pts]
     if not later and beyond is not None:
         later, reached = [beyond], beyond
-    until = sorted(pts for pts in table.pts[:stop] if pts <= last_pts)
     following = min(later) if later else last_pts + table.deltas[last]
     stopped = break_after(breaks, last_pts, following + _JITTER_TICKS)
     length = following - last_pts if stopped is None else stopped.before - last_pts
     if not later or following > reached:  # a frame before it may still come, later in decode order
-        length = length_of_last(until, length)
+        length = length_of_last(sorted(pts for pts in table.pts[:stop] if pts <= last_pts), length)
     table.more_follows = (bool(later) or table.settled) and stopped is None
     table.end = last_pts + max(length, 1)
 

@@ -37,7 +37,10 @@ _FRAMES: Final = {
 }
 
 
-def sound_id(track: Track) -> tuple[int, str, bytes]:
+SoundId = tuple[int, str, bytes]
+
+
+def sound_id(track: Track) -> SoundId:
     """Equal ids: packets of both tracks decode with one description. (esds also holds measured bit rates.)"""
     return track.timescale, track.codec, _specific_of(track) or track.stsd
 

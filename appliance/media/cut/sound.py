@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from appliance.media.cut.clip_time import ClipTime
 from appliance.media.cut.samples import MAX_DELTA, PartReader
-from appliance.media.cut.silence import SAMPLES_PER_FRAME, silent_frame, sound_id
+from appliance.media.cut.silence import SAMPLES_PER_FRAME, SoundId, silent_frame, sound_id
 from appliance.media.index.chain import NS
 from appliance.media.mp4 import boxes
 from appliance.media.mp4.fmp4 import Track, TrackRun
@@ -58,12 +58,20 @@ class VideoStretch:
     course: ClipTime | None = None
 
 
+_Tracks = dict[int, dict[int, tuple[int, Track, SoundId]]]
+"""By link and track id: rank, track and `sound_id` of its sound tracks."""
+
+
 class _Packets(NamedTuple):
-    """Packets of one part: `rank` counts the sound tracks of its file, times are ns of the chain."""
+    """Packets of one part: `rank` counts the sound tracks of its file, times are ns of the chain.
+
+    `sound`: packets with equal ones decode with one description (`sound_id`).
+    """
 
     link: int
     rank: int
     track: Track
+    sound: SoundId
     run: TrackRun
     start_ns: int
     end_ns: int
@@ -101,9 +109,9 @@ def read_sound(
     track = _chosen(stretches, packets_by_stretch, timescale)
     if track is None:
         return None
-    sound = _Sound(track, silent_frame(track), filler)
+    sound, wanted = _Sound(track, silent_frame(track), filler), sound_id(track)
     for stretch, packets in zip(stretches, packets_by_stretch, strict=True):
-        mine = [packet for packet in packets if sound_id(packet.track) == sound_id(track)]
+        mine = [packet for packet in packets if packet.sound == wanted]
         _add_stretch(sound, stretch, _first_each(mine), timescale)
     edits = _edits(sound, timescale, duration)
     if not edits:
@@ -116,11 +124,11 @@ def _chosen(
 ) -> Track | None:
     """The description of most of the clip's sound: one track has one, and a packet under another description
     would play at a wrong pitch. Of several tracks the first that has sound."""
-    lasts: dict[tuple[int, object], tuple[int, Track]] = {}
+    lasts: dict[tuple[int, SoundId], tuple[int, Track]] = {}
     for stretch, packets in zip(stretches, packets_by_stretch, strict=True):
         begin_ns, end_ns = (at * NS // timescale for at in (stretch.begin, stretch.end))
         for packet in packets:
-            key = packet.rank, sound_id(packet.track)
+            key = packet.rank, packet.sound
             before, track = lasts.get(key, (0, packet.track))
             inside_ns = min(packet.end_ns, end_ns) - max(packet.start_ns, begin_ns)
             lasts[key] = before + max(0, inside_ns), track
@@ -181,37 +189,42 @@ def _packets_of(stretch: VideoStretch, timescale: int) -> list[_Packets]:
     low_ns = stretch.decode_from * NS // timescale - int(_LOOK_BACK_S * NS)
     high_ns = stretch.end * NS // timescale
     packets: list[_Packets] = []
+    tracks: _Tracks = {}
     place = stretch.first_part
     while place <= stretch.last_part:
-        packets += _packets_in(reader, place)
+        packets += _packets_in(reader, place, tracks)
         place = _step(reader, place, 1)
     place = stretch.first_part
     for _ in range(_MAX_PARTS_ASIDE):
         place = _step(reader, place, -1)
         if place[0] < 0 or (packets and packets[0].start_ns <= low_ns):
             break
-        packets[:0] = _packets_in(reader, place)
+        packets[:0] = _packets_in(reader, place, tracks)
     place = stretch.last_part
     for _ in range(_MAX_PARTS_ASIDE):
         place = _step(reader, place, 1)
         if place[0] >= len(reader.links) or (packets and packets[-1].end_ns >= high_ns):
             break
-        packets += _packets_in(reader, place)
+        packets += _packets_in(reader, place, tracks)
     return packets
 
 
-def _packets_in(reader: PartReader, place: tuple[int, int]) -> list[_Packets]:
+def _packets_in(reader: PartReader, place: tuple[int, int], tracks_by_link: _Tracks) -> list[_Packets]:
     """The sound of one part. Each segment of a run may number its tracks differently, or have no sound."""
     segment = reader.links[place[0]].segment
-    tracks = {track.id: (rank, track) for rank, track in enumerate(segment.init.sounds)}
+    tracks = tracks_by_link.get(place[0])
+    if tracks is None:
+        sounds = enumerate(segment.init.sounds)
+        tracks = {track.id: (rank, track, sound_id(track)) for rank, track in sounds}
+        tracks_by_link[place[0]] = tracks
     since_ns = segment.base_ns - reader.links[0].segment.base_ns
     packets: list[_Packets] = []
     for run in reader.runs(*place):
         if run.sizes and run.track_id in tracks:
-            rank, track = tracks[run.track_id]
+            rank, track, sound = tracks[run.track_id]
             start = run.tfdt * NS // track.timescale + since_ns
             end = start + sum(run.durations) * NS // track.timescale
-            packets.append(_Packets(place[0], rank, track, run, start, end))
+            packets.append(_Packets(place[0], rank, track, sound, run, start, end))
     if len(packets) > 1:
         packets.sort(key=lambda each: each.start_ns)
     return packets
