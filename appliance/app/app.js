@@ -1,4 +1,4 @@
-// The composition root: one box, one frame, one screen at a time. Roles and the way between screens are decided here.
+// The composition root: one Box, one frame, one screen at a time. Defines the roles' tabs and the navigation.
 
 import { diskOfMarks, diskOfPlays } from "./state/disk.js";
 import { Box } from "./state/box.js";
@@ -18,12 +18,12 @@ import "./parts/notice-stack.js";
 import { openMenu } from "./parts/app-menu.js";
 import * as desk from "./screens/desk.js";
 
-/** A screen: `enter` fills the root and says how it is updated and left.
+/** A screen: `enter` fills the root and returns the functions that update and leave the screen.
  * @typedef {{update?: (change: import("./state/box.js").Change) => void, tick?: (now: number) => void,
  *   leave?: () => void}} Entered
  * @typedef {{title: string, enter: (root: HTMLElement, ctx: Ctx, words: string[]) => Entered | Promise<Entered>}} Screen */
 
-/** Screens by hash, in the order of the tabs. `roles`: whose tabs show it; the menu shows all of them to everybody.
+/** Screens by hash, in the order of the tabs. `roles`: the roles whose tabs show it; the menu lists all screens for every role.
  * @type {Record<string, {label: string, roles: string[], load: () => Promise<Screen>}>} */
 const SCREENS = {
   desk: { label: "Plays", roles: ["coach", "operator", "analyst"], load: async () => desk },
@@ -44,7 +44,7 @@ const PANELS = {
 const UNDO_S = 8;
 
 const KEEP_ROWS_MS = 1000;
-const LATE_MS = 2000; // what did not load is tried again
+const LATE_MS = 2000; // until a part that did not load is requested again
 const LATE_MAX_MS = 30_000;
 
 const prefs = new Prefs();
@@ -65,23 +65,23 @@ const status = /** @type {import("./parts/status-line.js").StatusLine} */ ($("st
 const bar = /** @type {import("./parts/mark-bar.js").MarkBar} */ ($("mark-bar"));
 const notices = /** @type {import("./parts/notice-stack.js").NoticeStack} */ ($("notice-stack"));
 
-/** What a screen gets. */
+/** The context every screen gets. */
 const ctx = {
   box, prefs, marks, keys, prefetch, session, working,
   panels: PANELS,
-  /** Has the box said what there is? Until then nothing is missing, and nothing began: rows may be those of an earlier page, or none. */
+  /** Has the appliance sent its snapshot? Until then rows may be those of an earlier page, or none: no play counts as missing or new. */
   known: () => box.state.epoch !== "",
-  /** Every play of the session, newest first, with this device's marks laid over. */
+  /** Every play of the session, newest first, with this device's pending marks applied. */
   plays: () => playsOf(overlay(box.state.plays, box.outbox.marks).values(), session()?.id),
   /** Clips by play. */
   clips: () => clipsByPlay(box.state),
-  /** Tags by play, oldest first, with this device's changes laid over. */
+  /** Tags by play, oldest first, with this device's pending changes applied. */
   tags: () => tagsByPlay(overlayTags(box.state.tags, box.outbox.marks).values()),
-  /** This device's open play, if it has one: CUE and END are its. Somebody else's is ended on its card. */
+  /** This device's open play, if there is one: CUE and END apply to it. An open play of another device is ended on its card. */
   open: () => ctx.plays().find((play) => !play.duration && ctx.isOwn(play) && !ctx.refusal(play.id)),
   /** @param {import("./state/store.js").Play} play */
   isOwn: (play) => Boolean(play.local) || play.created_by === prefs.get("device"),
-  /** Say what was done, with Undo for some seconds; the key "u" takes it back later too.
+  /** Show what was done, with an Undo button for some seconds; the key "u" undoes it later too.
    * @param {string} words @param {() => Promise<unknown>} back
    * @param {import("./parts/notice-stack.js").How} [how] what the notice offers instead of Undo */
   did: (words, back, how) => {
@@ -89,21 +89,21 @@ const ctx = {
     const action = undo.did(words, () => back().catch(refused));
     notices.say(words, { action: "Undo", act: () => void undo.back(action), key: "undo", seconds: UNDO_S, ...how });
   },
-  /** Why the box refused what this device marked, "" when it did not. @param {string} id */
+  /** Why the appliance refused this device's mark, "" when it did not. @param {string} id */
   refusal: (id) => box.outbox.refused().find((mark) => mark.subject === id && mark.doing === "play_new")?.error ?? "",
   /** A short notice. @param {string} text @param {import("./parts/notice-stack.js").How} [how] */
   say: (text, how) => notices.say(text, how),
-  /** Take a notice away. @param {string} key */
+  /** Remove a notice. @param {string} key */
   unsay: (key) => notices.clear(key),
-  /** A part of the page that this device has not kept and the box did not give. @param {string} what "Review" @param {() => void} again */
+  /** Report a part of the page that is neither stored on this device nor delivered by the server. @param {string} what "Review" @param {() => void} again */
   late: (what, again) => comesLate(what, again),
-  /** It came. */
+  /** It loaded. */
   came: () => forgetLate(),
-  /** To a screen, with words after it: go("desk", playId). @param {...string} words */
+  /** Go to a screen, with words after it: go("desk", playId). @param {...string} words */
   go: (...words) => {
     location.hash = words.map(encodeURIComponent).join("/");
   },
-  /** The last seconds, session controls and the like: a node beside the clock. @param {Node | null} node */
+  /** Show a node beside the clock, such as the session controls. @param {Node | null} node */
   setExtra: (node) => {
     status.extra = node;
   },
@@ -118,8 +118,8 @@ let entered = null;
 let where = "";
 let turn = 0;
 let looking = false;
-let again = false; // what is being asked for is older than what made us ask again
-/** What the box last said of itself. @type {import("./state/health.js").Looked} */
+let again = false; // a change arrived while the request was under way: request once more
+/** The last state the appliance reported. @type {import("./state/health.js").Looked} */
 let looked = { ready: null, clients: [], sources: [] };
 
 async function show() {
@@ -143,7 +143,7 @@ async function show() {
   drawFrame();
 }
 
-/** This device has not kept that screen, and the box does not give it: stay, or begin at the desk, which is always here.
+/** That screen could not be loaded: stay, or show the desk, which is part of the first download.
  * @param {string} name of the screen */
 function missing(name) {
   const wanted = location.hash;
@@ -155,7 +155,7 @@ function missing(name) {
   });
 }
 
-/** Said once; tried again when the box is back, by hand, and ever more seldom by itself, until it comes or a person turns to
+/** Reported once; requested again when the appliance is back, by hand, and at growing intervals, until it loads or the user opens
  * something else. @param {string} what @param {() => void} again */
 function comesLate(what, again) {
   const tries = late?.what === what ? late.tries + 1 : 0;
@@ -177,7 +177,7 @@ function forgetLate() {
   notices.clear("late");
 }
 
-/** A new element for each screen: what a screen listens to on it goes with it. A question of the one before is over.
+/** A new root element for each screen, so that event listeners of the old one are dropped with it; an open dialog is closed.
  * @param {string} hash */
 function freshRoot(hash) {
   for (const dialog of document.querySelectorAll("dialog[open]")) /** @type {HTMLDialogElement} */ (dialog).close();
@@ -191,10 +191,10 @@ function freshRoot(hash) {
 
 // -- the frame --------------------------------------------------------------------------------------------------------
 
-/** The operator's hold of the session, in the status line: loaded when the first operator needs it. */
+/** The operator's session controls in the status line: loaded when the first operator needs them. */
 async function drawControl() {
   if (prefs.get("role") !== "operator") return document.querySelector("session-control")?.remove();
-  const here = await import("./parts/session-control.js").catch(() => null); // by the next change, then
+  const here = await import("./parts/session-control.js").catch(() => null); // on failure, the next change tries again
   if (!here || prefs.get("role") !== "operator") return;
   const control = /** @type {import("./parts/session-control.js").SessionControl} */ (document.querySelector("session-control") ?? document.createElement("session-control"));
   if (!control.isConnected) {
@@ -223,7 +223,7 @@ function drawFrame() {
   tellOfStorage();
 }
 
-/** A reload needs the box, and without it there is no page any more: the browser asks first, where it can.
+/** A reload needs the appliance, and would leave no page while it is unreachable: the browser asks for confirmation, where it can.
  * @param {boolean} on */
 function guard(on) {
   if (on) addEventListener("beforeunload", stay);
@@ -231,7 +231,7 @@ function guard(on) {
 }
 const stay = (/** @type {Event} */ event) => event.preventDefault();
 
-/** What the health page says, by the same judgement: a camera that is off or at fault is seen on every screen.
+/** The state of the health page, from the same functions: a camera that is off or faulty is visible on every screen.
  * @param {import("./state/store.js").Session | undefined} now */
 function drawHealth(now) {
   const channels = channelsOf(box.state.channels.values(), now);
@@ -241,7 +241,7 @@ function drawHealth(now) {
   status.room = box.away ? null : ready && { words: hoursOf(ready.parts.recording_hours?.figures?.hours), status: worst, verdict: words };
 }
 
-/** Said once, and again when it has changed: without the browser's storage a reload loses what is not on the box yet. */
+/** Reported once, and again after a change: without storage a reload loses marks that the appliance does not have yet. */
 function tellOfStorage() {
   const { kept } = box.outbox;
   if (kept === storage) return;
@@ -251,7 +251,7 @@ function tellOfStorage() {
 }
 let storage = true;
 
-/** Says what is not as usual, and only when it lasts: a restart of the box under 2 s is nobody's business. */
+/** Shows what is unusual, and only when it lasts: a restart of the appliance under 2 s is not reported. */
 function drawBanner() {
   const banner = $("#banner");
   const { away } = box;
@@ -279,11 +279,11 @@ function mark(what, late) {
   const refused = (/** @type {Error} */ error) => notices.say(`Not taken: ${error.message}`, { kind: "bad", seconds: 0 });
   if (what === "new" || what === "last") {
     if (marks.isBounce(what, performance.now() - late)) return;
-    // Our own next play ends the one before. Somebody else's stays open.
+    // This device's next play ends its own open play. Open plays of other devices stay open.
     if (what === "new" && open) marks.end(open.id, at).catch(refused);
     const made = marks.newPlay({ seconds: what === "last" ? prefs.get("lastSeconds") : 0, at });
     made?.answer.catch(refused);
-    const ended = what === "new" ? open : undefined; // by the same press: both are taken back
+    const ended = what === "new" ? open : undefined; // ended by the same press: both are undone together
     const back = () => Promise.all([marks.undo(/** @type {any} */ (made).id), ended && marks.reopen(ended.id)]);
     if (made) ctx.did(what === "last" ? `Last ${prefs.get("lastSeconds")} s marked` : "Play marked", back);
   } else if (open && what === "cue") {
@@ -303,7 +303,7 @@ function takeBack() {
   if (action) notices.say(`Undone: ${action.words}`, { key: "undo", seconds: UNDO_S });
 }
 
-/** A session began elsewhere: offered, never swapped in. */
+/** A session began elsewhere: offer it, never switch to it automatically. */
 function offerSession() {
   const now = session();
   const other = working.offered(box.state);
@@ -318,12 +318,12 @@ function offerSession() {
 }
 let offeredId = "";
 
-/** The session in work was deleted elsewhere: nobody finds another list before him without a word. */
+/** The current session was deleted elsewhere: say so before another list appears. */
 function tellOfLostSession() {
   const now = session();
   const lost = worked && worked.id !== now?.id && !box.state.sessions.has(worked.id) ? worked : null;
   worked = now;
-  if (!lost || where === "operator") return; // there it is in the list of deleted ones
+  if (!lost || where === "operator") return; // the operator screen lists deleted sessions
   notices.say(`${titleOf(lost)} was deleted${now ? `. This is ${titleOf(now)}` : ""}`, { key: "session lost", seconds: 0 });
 }
 /** @type {import("./state/store.js").Session | undefined} */
@@ -366,7 +366,7 @@ prefs.addEventListener("change", (event) => {
   entered?.update?.({ tables: new Set(["prefs"]) });
 });
 
-/** The last plays of the session are kept on this device: they play when the box is out of reach. */
+/** The last plays of the session are stored on this device, so that they play while the appliance is unreachable. */
 const keepAhead = () => prefetch.wish(wishesOf(ctx.plays(), ctx.clips(), prefs.get("angle")));
 const keepRows = () => void box.keepRows(session()?.id ?? "");
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -376,7 +376,7 @@ function keepRowsSoon() {
 }
 addEventListener("pagehide", keepRows);
 
-/** A page from this device's cache may be an older one than the box has. Nobody has used it yet: the newer one comes at once. */
+/** A page from the cache may be older than the build on the appliance. Before the first press the newer one is loaded at once. */
 let wasOnline = false;
 async function lookForNewerPage() {
   const now = await fetch("/", { cache: "no-cache" }).then((answer) => answer.text(), () => "");
@@ -386,12 +386,12 @@ async function lookForNewerPage() {
   notices.say("The box has a newer version of this page", { action: "Load it", act: () => location.reload(), key: "newer", seconds: 0 });
 }
 
-/** All screens are here before they are needed: they open without the box, too. */
+/** Loads all screens before they are needed, so that they open without the appliance, too. */
 async function fetchScreens() {
   for (const load of [...Object.values(SCREENS).map((each) => each.load), ...Object.values(PANELS)]) await load().catch(() => {});
 }
 
-/** The box's own state, for the status line: seldom, when the page is looked at again, and when a camera changed. */
+/** Reads the appliance's state for the status line: at long intervals, when the page becomes visible, and when a camera changed. */
 async function lookAtBox() {
   again = looking;
   if (looking || document.hidden || !box.online) return;
@@ -402,7 +402,7 @@ async function lookAtBox() {
   if (again) void lookAtBox();
 }
 document.addEventListener("visibilitychange", lookAtBox);
-setTimeout(lookAtBox, 3000); // the first marks come first
+setTimeout(lookAtBox, 3000); // marks have priority
 setInterval(lookAtBox, 20_000);
 
 addEventListener("hashchange", () => {
@@ -415,7 +415,7 @@ setInterval(() => {
   entered?.tick?.(now);
 }, 100);
 
-/** Once per browser, until it is known: does it honour edit lists? The player seeks past the pre-roll where it does not.
+/** Tests once per browser whether it honours edit lists. Where it does not, the player seeks past the pre-roll.
  * @param {number} againMs after so long, when it was too busy to play the test clip */
 async function firstStart(againMs = 10_000) {
   if (["ok", "ignored"].includes(prefs.get("editLists")) && prefs.get("editListsBy") === navigator.userAgent) return;
@@ -427,11 +427,11 @@ async function firstStart(againMs = 10_000) {
   prefs.set("editListsBy", navigator.userAgent);
   if (verdict === "unknown") setTimeout(() => void firstStart(againMs * 2), againMs);
 }
-setTimeout(() => void firstStart(), 1500); // the first marks come first
+setTimeout(() => void firstStart(), 1500); // marks have priority
 
-/** For tests and for people with a console. */
+/** For tests and for the developer console. */
 Object.assign(window, { app: ctx });
-setTimeout(() => void fetchScreens(), 5000); // the first marks come first
+setTimeout(() => void fetchScreens(), 5000); // marks have priority
 void prefetch.restore().then(spaceOf).then(({ memoryGb, freeBytes }) =>
   prefetch.resize(roomOf({ memoryGb, freeBytes: freeBytes && freeBytes + prefetch.used })));
 void show();

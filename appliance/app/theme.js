@@ -1,5 +1,5 @@
-// Before everything else. A page from this device's cache may lack a file that was let go: the box has it, or another version
-// of all of them.
+// Runs before everything else. A page from this device's cache may miss a file that was evicted: the server
+// has it, or another build of all files.
 addEventListener("error", function (event) {
   const words = document.querySelector("main p");
   if (!(event.target instanceof HTMLScriptElement) || !words) return;
@@ -7,7 +7,7 @@ addEventListener("error", function (event) {
   const look = () => void fetch("/", { cache: "reload" }).then(() => location.reload(), () => setTimeout(look, 2000));
   setTimeout(look, 1000);
 }, true);
-// Before the first paint, so that nothing flashes: the theme this device has chosen.
+// Before the first paint, to avoid flashing: the theme chosen on this device.
 try {
   document.documentElement.dataset.theme = JSON.parse(localStorage.getItem("prefs") || "{}").theme || "light";
 } catch (error) {

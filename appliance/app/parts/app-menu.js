@@ -1,4 +1,4 @@
-// The menu: role, look, every screen, this device, the keys. A dialog, closed by a tap outside it.
+// The menu: role, theme, all screens, this device's session, the keys. A dialog; a tap outside closes it.
 
 import { button, h, icon } from "./dom.js";
 import { ROLES } from "../state/prefs.js";
@@ -39,7 +39,7 @@ function sessionsOf(ctx) {
   return h("label", { class: "field" }, h("span", { class: "label" }, "Session"), select);
 }
 
-/** One of a few, as a row of buttons. @param {string} label @param {[any, string][]} options @param {any} now
+/** A choice between a few values, as a row of buttons. @param {string} label @param {[any, string][]} options @param {any} now
  * @param {(value: any) => void} set */
 function choice(label, options, now, set) {
   const row = h("div", { class: "segments", role: "radiogroup", "aria-label": label });

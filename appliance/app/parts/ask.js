@@ -1,8 +1,8 @@
-// A question before something that is not easily taken back. A dialog: Escape, or a tap outside it, is no.
+// A confirmation dialog for an action that is hard to undo. Escape or a tap outside means no.
 
 import { h } from "./dom.js";
 
-/** `careful`: the key that asked is not to answer it too.
+/** `careful`: the key press that opened the dialog does not answer it.
  * @param {{title: string, words: string, yes: string, careful?: boolean}} given @returns {Promise<boolean>} */
 export function ask({ title, words, yes, careful = false }) {
   const dialog = /** @type {HTMLDialogElement} */ (h("dialog", { class: "sheet ask", "aria-label": title }));

@@ -1,7 +1,7 @@
-// Charts: inline SVG with a table under it. They are given rows; where there are none they are not made.
+// Charts: inline SVG with a table below. Without rows no chart is created.
 //
-// Lengths are percentages and text is text, so nothing is blurred or squeezed at any width. Kinds differ by pattern as
-// well as by colour.
+// Lengths are percentages and labels are real text, so nothing is blurred or distorted at any width. Kinds
+// differ by pattern as well as by colour.
 
 import { h } from "./dom.js";
 import { playsWord } from "../state/stats.js";
@@ -27,7 +27,7 @@ function figure(title, picture, heads, rows) {
         h("tbody", {}, ...rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row" }, String(first)), ...rest.map(cell("td"))))))));
 }
 
-/** Horizontal bars; each leads to its plays. @param {string} title @param {readonly Bar[]} bars @param {boolean} lead */
+/** Horizontal bars; each links to its plays. @param {string} title @param {readonly Bar[]} bars @param {boolean} lead */
 export function barChart(title, bars, lead) {
   const most = Math.max(...bars.map((bar) => bar.value));
   const rows = bars.map((bar, at) => {
@@ -43,7 +43,7 @@ export function barChart(title, bars, lead) {
   return figure(title, picture, ["", "Plays"], bars.map((bar) => [bar.label, bar.value]));
 }
 
-/** One bar in two parts that make a whole. @param {string} title @param {[Bar, Bar]} parts */
+/** One bar with two parts that add up to the whole. @param {string} title @param {[Bar, Bar]} parts */
 export function shareChart(title, [one, other]) {
   const whole = one.value + other.value;
   const share = (one.value / whole) * 100;
@@ -56,7 +56,7 @@ export function shareChart(title, [one, other]) {
   return figure(title, picture, ["", "Plays", "Share"], [[one.label, one.value, `${Math.round(share)} %`], [other.label, other.value, `${Math.round(100 - share)} %`]]);
 }
 
-/** How much of something there was. @param {string} title @param {number} done @param {number} tried */
+/** How many of the attempts succeeded. @param {string} title @param {number} done @param {number} tried */
 export function meterChart(title, done, tried) {
   const share = (done / tried) * 100;
   const picture = s("svg", { width: "100%", height: 96, role: "img", "aria-label": `${title}: ${done} of ${tried}, ${Math.round(share)} percent` },
@@ -92,7 +92,7 @@ function legend() {
   return h("div", { class: "legend" }, one("bar", "Run"), one("bar second", "Pass"), one("bar third", "Other or untagged"));
 }
 
-/** The pattern of the second kind: stripes, for those who do not see the colour. */
+/** The stripe pattern of the second kind, for people who cannot see the colour. */
 function hatching() {
   return s("defs", {}, s("pattern", { id: "stripes", width: 8, height: 8, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
     s("rect", { width: 8, height: 8, class: "stripe-ground" }), s("rect", { width: 4, height: 8, class: "stripe" })));

@@ -1,11 +1,12 @@
-// What was recorded of one camera, as a strip: covered spans, gaps with their reasons under it.
+// The footage of one camera as a strip: covered spans, with the gaps and their reasons listed below.
 //
-// Property: `view` {strip, from, to} (state/coverage.js); strip undefined: asked for, null: the box did not say.
+// Property: `view` {strip, from, to} (state/coverage.js); strip undefined: requested; null: the request
+// failed.
 
 import { define, h, say } from "./dom.js";
 import { clockOf } from "../state/zone.js";
 
-const SHOWN = 4; // newest gaps in words; the rest are counted
+const SHOWN = 4; // newest gaps listed; the others are counted
 
 export class CoverageStrip extends HTMLElement {
   look = "";

@@ -1,19 +1,19 @@
-// The videos of a play: one <video> per angle, reused; one of them leads, the others follow its instant.
+// The videos of a play: one reused <video> per angle; one is the leader, the others follow its capture time.
 //
-// Owns: loading, the shared time axis (seconds since the play's start), switching, stepping, keeping in step.
-// Must not know: buttons, and how a browser counts time: tile.js does.
+// Owns: loading, the shared time axis (seconds since the play's start), switching, stepping, synchronisation.
+// Must not know: buttons, and how a browser counts media time (tile.js).
 
 import { AIM, Tile } from "./tile.js";
 
 /** @typedef {import("../state/store.js").Clip} Clip */
 /** @typedef {import("../state/store.js").Play} Play */
 
-const FAR_S = 0.3; // followers further off are set, not pulled
+const FAR_S = 0.3; // followers that differ by more seek; others adjust their playback rate
 const NEAR_S = 0.02;
-const AT_ONCE = 2; // downloads
-const SWAP_MS = 1200; // an angle that does not show by then is shown as it is
+const AT_ONCE = 2; // parallel downloads
+const SWAP_MS = 1200; // an angle whose picture is not ready by then is shown as it is
 
-/** The angles of the play that is watched. Events: `state` (playing or not), `frame` (time moved), `leader`. */
+/** The angles of the watched play. Events: `state` (playing or paused), `frame` (time changed), `leader`. */
 export class Deck extends EventTarget {
   /** @param {HTMLElement} stage @param {Omit<import("./tile.js").Given, "runs">} given */
   constructor(stage, given) {
@@ -27,20 +27,20 @@ export class Deck extends EventTarget {
     this.leader = "";
     /** @type {string[]} */
     this.visible = [];
-    this.wants = false; // a person wants it to run
+    this.wants = false; // the user wants it to play
     this.rate = 1;
     this.loop = true;
     this.muted = true;
     /** @type {{lo: number, hi: number} | null} */
     this.range = null;
     /** @type {number | null} */
-    this.target = null; // where a seek under way is to end
+    this.target = null; // target of the seek in progress
     /** @type {number | null} */
-    this.held = null; // the instant angles are compared at while paused: each shows its picture of it
+    this.held = null; // while paused: the common instant at which every angle shows its picture
     this.switching = 0;
-    this.leading = ""; // the angle that is to lead
+    this.leading = ""; // the angle that is to become the leader
     /** @type {number | null} */
-    this.from = null; // where what is loaded begins, null: at the beginning
+    this.from = null; // where the loaded part begins; null: at the beginning
   }
 
   get lead() {
@@ -51,7 +51,7 @@ export class Deck extends EventTarget {
     return this.target ?? this.lead?.time ?? 0;
   }
 
-  /** Where to seek to see the same picture: into it. Its edge may be the one before it, by a rounding. */
+  /** Seek position that shows the same picture again: inside it, because its edge may round to the previous picture. */
   get place() {
     return this.target ?? (this.lead?.url ? this.lead.time + this.lead.frame * AIM : 0);
   }
@@ -64,7 +64,7 @@ export class Deck extends EventTarget {
     return Math.min(this.range?.hi ?? Infinity, this.lead?.end ?? 0);
   }
 
-  /** Show a play. The same play again takes over what changed and keeps the instant.
+  /** Show a play. For the same play: apply the changes and keep the instant.
    * @param {Play | null} play @param {readonly Clip[]} clips @param {string} leader @param {readonly string[]} visible */
   set(play, clips, leader, visible) {
     const other = play?.id !== this.play?.id;
@@ -95,8 +95,8 @@ export class Deck extends EventTarget {
     this.arrange();
   }
 
-  /** What is shown and what was loaded already, the leader first, at most two at a time: four at once over a narrow
-   * link would all stand still, and marks behind them. */
+  /** Loads the visible angles and those loaded before, the leader first, at most two at a time: four parallel downloads over
+   * a slow network would all stall, and delay the marks. */
   loadShown() {
     const { play } = this;
     if (!play) return;
@@ -105,7 +105,7 @@ export class Deck extends EventTarget {
       const { wanted: clip } = tile;
       if (!clip || !(tile.url || this.visible.includes(tile.channel))) continue;
       const busy = [...this.tiles.values()].filter((each) => each !== tile && each.loading).length;
-      if (clip.stream_url && clip.stream_url !== tile.url && busy >= AT_ONCE) continue; // when another is here
+      if (clip.stream_url && clip.stream_url !== tile.url && busy >= AT_ONCE) continue; // started when another download has ended
       if (!tile.load(play, clip) || !tile.url) continue;
       const t = this.lead && this.lead !== tile && this.lead.url ? this.place : this.from;
       if (t !== null && t > 0) tile.seek(t);
@@ -114,7 +114,7 @@ export class Deck extends EventTarget {
     }
   }
 
-  /** A copy is here. Whoever waited for it goes over to it, at the same instant. @param {string} url */
+  /** A local copy has arrived: the tile that waited for it switches to it, at the same instant. @param {string} url */
   arrived(url) {
     const waiting = [...this.tiles.values()].find((tile) => tile.url && tile.url !== url && tile.wanted?.stream_url === url);
     if (!waiting) return;
@@ -148,7 +148,8 @@ export class Deck extends EventTarget {
     const isLead = () => tile.channel === this.leader;
     video.addEventListener("ended", () => isLead() && this.atEnd());
     video.addEventListener("seeked", () => isLead() && this.seekedLead());
-    // Paused by somebody else: a headset, a call, the system. A person starts it again. (A browser also pauses what it cannot load.)
+    // Paused from outside: a headset, a call, the system. The user starts it again. (A browser also pauses
+    // what it cannot load.)
     video.addEventListener("pause", () => {
       if (isLead() && this.wants && !video.ended && tile.url && !tile.failing) this.pauseAll();
     });
@@ -164,7 +165,7 @@ export class Deck extends EventTarget {
     else video.addEventListener("timeupdate", tell);
   }
 
-  /** A picture of the leader was shown. */
+  /** The leader has shown a new picture. */
   moved() {
     const lead = this.lead;
     if (!lead) return;
@@ -180,7 +181,7 @@ export class Deck extends EventTarget {
     } else this.pause();
   }
 
-  // -- running --------------------------------------------------------------------------------------------------------
+  // -- playing --------------------------------------------------------------------------------------------------------
 
   shownTiles() {
     return this.visible.flatMap((channel) => this.tiles.get(channel) ?? []).filter((tile) => tile.url);
@@ -221,7 +222,7 @@ export class Deck extends EventTarget {
       await tile.video.play();
     } catch (error) {
       if (error instanceof DOMException && error.name === "NotAllowedError" && !tile.video.muted) {
-        tile.video.muted = true; // no sound without a touch: pictures first
+        tile.video.muted = true; // no sound before the first touch (autoplay rule): pictures have priority
         await tile.video.play().catch(() => {});
       }
     }
@@ -240,7 +241,7 @@ export class Deck extends EventTarget {
     for (const tile of this.tiles.values()) tile.video.muted = !on || tile.channel !== this.leader;
   }
 
-  /** Followers are pulled by their rate, or set when they are far off. */
+  /** Followers adjust their playback rate, or seek when the difference is large. */
   keepInStep() {
     clearInterval(this.stepper);
     this.stepper = setInterval(() => {
@@ -258,7 +259,7 @@ export class Deck extends EventTarget {
     }, 200);
   }
 
-  /** While everything shown is here, load the other angles, one at a time: a switch is then at once. */
+  /** When everything visible is loaded, load the other angles one at a time, so that switching is instant. */
   warm() {
     if (!this.shownTiles().every((tile) => tile.whole)) return;
     const cold = [...this.tiles.values()].filter((tile) => !this.visible.includes(tile.channel));
@@ -267,9 +268,9 @@ export class Deck extends EventTarget {
     if (next && this.play) next.load(this.play, next.wanted);
   }
 
-  // -- places ---------------------------------------------------------------------------------------------------------
+  // -- seeking ---------------------------------------------------------------------------------------------------------
 
-  /** To a play time. Seeks that come faster than pictures are joined. @param {number} t */
+  /** Seek to a play time. Seeks that arrive faster than pictures are merged. @param {number} t */
   seek(t) {
     const lead = this.lead;
     if (!lead) return;
@@ -307,7 +308,7 @@ export class Deck extends EventTarget {
     const lead = this.lead;
     if (!lead) return;
     if (this.wants) this.pauseAll();
-    // From the edge of the frame shown (or wanted) into the middle of the one asked for.
+    // From the edge of the shown (or requested) frame to the middle of the target frame.
     const from = this.target !== null ? this.target - lead.frame * AIM : lead.time;
     this.seek(from + (by + AIM) * lead.frame);
   }
@@ -320,7 +321,7 @@ export class Deck extends EventTarget {
     this.dispatchEvent(new Event("leader"));
   }
 
-  /** Another angle at the same instant. What is shown stays until the new picture is there.
+  /** Another angle at the same instant. The old picture stays until the new one is shown.
    * @param {string} channel */
   switchTo(channel) {
     const old = this.lead;
@@ -329,7 +330,8 @@ export class Deck extends EventTarget {
     const turn = ++this.switching;
     if (!tile.url && tile.wanted) tile.load(this.play, tile.wanted);
     if (!old || old === tile || this.visible.includes(old.channel) || !tile.url) return this.lead_(channel);
-    // Cameras are out of phase by a part of a frame: taking the instant anew from each picture would creep away.
+    // Cameras differ by a fraction of a frame: taking the instant from each new picture would accumulate an
+    // error.
     this.held ??= this.wants ? null : this.place;
     this.stage.classList.add("switching");
     old.root.classList.add("leaving");
@@ -354,7 +356,7 @@ export class Deck extends EventTarget {
     } else tile.settled(swap);
   }
 
-  /** Which tiles are seen, and in which order. */
+  /** Which tiles are visible, and in which order. */
   arrange() {
     const count = this.visible.length;
     this.stage.dataset.up = String(count);

@@ -1,6 +1,6 @@
-// Making elements. Text is always put in as text, never as HTML; icons come from the list below.
+// Creates elements. Text is always inserted as text, never as HTML; icons come from the list below.
 
-/** An element: properties, `on<event>` handlers, `data` and `aria-…` attributes, children.
+/** Create an element: properties, `on<event>` handlers, `data` and `aria-…` attributes, children.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K | string} tag @param {Record<string, any>} [given] @param {...(Node | string | null | undefined | false)} children
  * @returns {K extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[K] : HTMLElement} */
@@ -48,7 +48,7 @@ const ICONS = /** @type {Record<string, string>} */ ({
   download: "M12 4v11M7 10.5l5 5 5-5M5 19.5h14",
 });
 
-/** An inline icon, one stroke weight. @param {string} name @param {boolean} [filled] @returns {SVGSVGElement} */
+/** An inline icon with one stroke width. @param {string} name @param {boolean} [filled] @returns {SVGSVGElement} */
 export function icon(name, filled = false) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
@@ -61,14 +61,14 @@ export function icon(name, filled = false) {
   return svg;
 }
 
-/** A button that says what it does: an icon or words, and a label for those who do not see it.
+/** A button with an icon or text, and a label for screen readers.
  * @param {string} label @param {Node | string} face @param {(event: MouseEvent) => void} act
  * @param {Record<string, any>} [given] @returns {HTMLButtonElement} */
 export function button(label, face, act, given = {}) {
   return h("button", { type: "button", title: label, "aria-label": label, onclick: act, ...given }, face);
 }
 
-/** Update a list in place: what has not changed is not moved, so nothing slides under a finger.
+/** Update a list in place: unchanged elements are not moved, so nothing shifts under a finger.
  * @template T @param {Element} list @param {readonly T[]} rows @param {(row: T) => string} key
  * @param {(row: T, old: HTMLElement | undefined) => HTMLElement} make */
 export function keyed(list, rows, key, make) {
@@ -87,7 +87,7 @@ export function keyed(list, rows, key, make) {
   });
 }
 
-/** Tell the screen: an event that bubbles. @param {HTMLElement} from @param {string} name @param {any} [detail] */
+/** Emit a bubbling event to the screen. @param {HTMLElement} from @param {string} name @param {any} [detail] */
 export function emit(from, name, detail) {
   from.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
 }
@@ -97,7 +97,7 @@ export function define(name, part) {
   if (!customElements.get(name)) customElements.define(name, part);
 }
 
-/** Put text only where it differs: no layout for nothing. @param {Element} where @param {string} text */
+/** Set text only where it differs, to avoid needless layout. @param {Element} where @param {string} text */
 export function say(where, text) {
   if (where.textContent !== text) where.textContent = text;
 }

@@ -1,8 +1,9 @@
-// The recording of one camera as a picture: pieces of it one after the other, a still while a finger moves.
+// The recording of one camera as video: consecutive frozen replays, and still pictures while a finger moves
+// on the timeline.
 //
-// Properties: `given` (once, before it is connected: see parts/reel.js), `channel`, `framerate`, `spans` (its covered spans),
-// `rate`. Methods: to(), glimpse(), toggle(), step(). Emits `moved` and `state`. `at` is the capture time of the picture
-// shown, ms. Two reels take turns, so one piece follows the other.
+// Properties: `given` (once, before it is connected: see parts/reel.js), `channel`, `framerate`, `spans` (its
+// covered spans), `rate`. Methods: to(), glimpse(), toggle(), step(). Emits `moved` and `state`. `at` is the
+// capture time of the picture shown, ms. Two reels alternate: one plays while the other loads the next part.
 
 import { define, emit, h, say } from "./dom.js";
 import { Reel } from "./reel.js";
@@ -12,8 +13,8 @@ import { clockOf } from "../state/zone.js";
 /** @typedef {import("../state/review.js").Span} Span */
 
 const PIECE_MS = 60_000;
-const LEAD_MS = 1000; // before a picture that stands: the pictures one steps back to
-const AHEAD_S = 8; // the next piece is asked for this long before the end of the one that plays
+const LEAD_MS = 1000; // loaded before a paused picture, for steps backwards
+const AHEAD_S = 8; // the next part is requested this long before the end of the current one
 
 export class FootageView extends HTMLElement {
   constructor() {
@@ -29,8 +30,8 @@ export class FootageView extends HTMLElement {
     /** @type {Reel[]} */
     this.reels = [];
     this.rate_ = 1;
-    this.wanted = 0; // where a finger is
-    this.place = 0; // what was last asked for
+    this.wanted = 0; // position of the finger
+    this.place = 0; // last requested position
   }
 
   connectedCallback() {
@@ -79,7 +80,7 @@ export class FootageView extends HTMLElement {
 
   // -- playing --------------------------------------------------------------------------------------------------------
 
-  /** Show an instant, or where the footage goes on after it. @param {number} at ms @param {boolean} run */
+  /** Show an instant, or the next one with footage. @param {number} at ms @param {boolean} run */
   to(at, run) {
     this.wanted = 0;
     this.place = at;
@@ -112,7 +113,7 @@ export class FootageView extends HTMLElement {
 
   /** @param {Reel} reel @param {Span} span @param {number} at ms @param {boolean} run */
   async load(reel, span, at, run) {
-    if (!this.isConnected) return; // nobody would ever see it, and nobody end it
+    if (!this.isConnected) return; // removed from the page meanwhile: it would never be seen or stopped
     try {
       if (await reel.load(this.channel, span, { at, run, rate: this.rate_ })) emit(this, "state");
     } catch {
@@ -128,7 +129,7 @@ export class FootageView extends HTMLElement {
     emit(this, "state");
   }
 
-  /** Near the end of a piece the next one is fetched. */
+  /** Near the end of a part, request the next one. */
   ahead() {
     const [{ video, piece }, other] = this.reels;
     if (!piece || video.paused || (piece.to - this.at) / 1000 > AHEAD_S) return;
@@ -136,7 +137,7 @@ export class FootageView extends HTMLElement {
     if (found && !this.has(other, found)) void this.load(other, found, found.from, false);
   }
 
-  /** Is the piece here, or on its way? @param {Reel} reel @param {Span} span */
+  /** Is the part loaded, or requested? @param {Reel} reel @param {Span} span */
   has(reel, span) {
     return reel.of === this.channel && reel.span?.from === span.from;
   }
@@ -170,9 +171,9 @@ export class FootageView extends HTMLElement {
     this.to(this.front.stepped(this.at, by, this.framerate), false);
   }
 
-  // -- a finger on the timeline ---------------------------------------------------------------------------------------
+  // -- dragging on the timeline ---------------------------------------------------------------------------------------
 
-  /** Stills, one request at a time. @param {number} at ms */
+  /** Still pictures, one request at a time. @param {number} at ms */
   glimpse(at) {
     this.wanted = at;
     this.front.pause();

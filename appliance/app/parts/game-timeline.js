@@ -1,6 +1,8 @@
-// The recording as a timeline: a row for each camera with its gaps, the plays above, where the picture is, IN and OUT.
+// The recording as a timeline: a row per camera with its gaps, the plays above, the current position, IN and
+// OUT.
 //
-// Property: `view` (TimelineView). Emits `scrub` {at, phase: begin | move | end} or {by}, and `edge` {name: start | end, at}.
+// Property: `view` (TimelineView). Emits `scrub` {at, phase: begin | move | end} or {by}, and `edge` {name:
+// start | end, at}.
 
 import { define, emit, h, keyed, say } from "./dom.js";
 import { follow } from "./gestures.js";
@@ -17,8 +19,8 @@ import { clockOf } from "../state/zone.js";
  * @property {{start: number | null, end: number | null}} cut
  */
 
-const LABEL_PX = 84; // room a clock time needs
-const GRIP_PX = 44; // and IN and OUT
+const LABEL_PX = 84; // width of a clock time
+const GRIP_PX = 44; // width of the IN and OUT handles
 
 export class GameTimeline extends HTMLElement {
   look = "";
@@ -64,7 +66,7 @@ export class GameTimeline extends HTMLElement {
     this.draw(false);
   }
 
-  /** Per cent of the field. @param {number} at ms */
+  /** Per cent of the timeline. @param {number} at ms */
   share(at) {
     const { from, to } = /** @type {TimelineView} */ (this.seen).shown;
     return ((at - from) / (to - from)) * 100;
@@ -118,7 +120,7 @@ export class GameTimeline extends HTMLElement {
     if (!plays || !seen) return;
     const { from, to } = seen.shown;
     const px = (this.field?.clientWidth ?? 1000) / (to - from);
-    let free = -Infinity; // labels do not lie on each other
+    let free = -Infinity; // labels must not overlap
     const inView = seen.plays.filter((play) => play.to >= from && play.from <= to).sort((one, other) => one.from - other.from);
     keyed(plays, inView, (play) => play.id, (play, old) => {
       const made = old ?? h("i", {});
@@ -156,7 +158,7 @@ export class GameTimeline extends HTMLElement {
       edges[name].setAttribute("aria-valuenow", String(Math.round(at / 100) / 10));
       edges[name].setAttribute("aria-valuetext", clockOf(at));
     }
-    // At the end of the field a grip stands inside of what is kept, unless the other one is there.
+    // At the end of the timeline a handle is drawn inside the selection, unless the other one is there.
     const px = (/** @type {number | null} */ at) => (this.share(at ?? 0) / 100) * (this.field?.clientWidth ?? 0);
     const near = start !== null && end !== null && px(end) - px(start) < 2 * GRIP_PX;
     edges.start.classList.toggle("turned", !near && px(start) < GRIP_PX);
@@ -175,7 +177,7 @@ export class GameTimeline extends HTMLElement {
     event.preventDefault();
     field.focus({ preventScroll: true });
     const name = /** @type {HTMLElement} */ (event.target).dataset.edge;
-    const { from, to } = seen.shown; // as it was when the finger came: nothing moves under it
+    const { from, to } = seen.shown; // fixed for the whole drag: nothing moves under the finger
     follow(field, event, (now, phase) => {
       const box = field.getBoundingClientRect();
       const at = from + Math.min(1, Math.max(0, (now.clientX - box.left) / box.width)) * (to - from);

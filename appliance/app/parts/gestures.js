@@ -1,4 +1,5 @@
-// Fingers on the picture: tap, double tap, swipe, pinch and pan. Says what was meant; moves nothing itself but the zoom.
+// Touch gestures on the picture: tap, double tap, swipe, pinch and pan. Reports them to callbacks; applies
+// only the zoom itself.
 
 const SWIPE_PX = 60;
 const TAP_MS = 260;
@@ -75,7 +76,7 @@ export class Gestures {
       return this.meant.double(target);
     }
     this.lastTap = event.timeStamp;
-    this.meant.tap(target); // at once: a second tap takes it back
+    this.meant.tap(target); // reported at once: a second tap reverses it
   }
 
   /** @param {WheelEvent} event */
@@ -123,7 +124,7 @@ export class Gestures {
   }
 }
 
-/** Follow a pointer that came down on a bar until it lifts or is taken away. It is told where it came down, too.
+/** Follow a pointer from where it was pressed on a bar until it is released or cancelled; the first call gives the start.
  * @param {HTMLElement} field @param {PointerEvent} event @param {(now: PointerEvent, phase: "begin" | "move" | "end") => void} tell */
 export function follow(field, event, tell) {
   field.setPointerCapture(event.pointerId);

@@ -1,4 +1,4 @@
-// A button that acts at once, and goes on while it is held.
+// A button that acts at once, and repeats while it is held.
 
 const HOLD_MS = 350;
 const AGAIN_MS = 110;

@@ -1,21 +1,22 @@
-// One camera live: fragments into a <video> by Media Source Extensions (ManagedMediaSource on iPhones), kept near the edge.
+// One camera live: fragments are appended to a <video> by Media Source Extensions (ManagedMediaSource on
+// iPhones) and playback stays close to the newest.
 //
-// Properties: `feed` ((taker) => LiveFeed, begins when connected), `label`, `latencyMs`. `capture` is the capture time of
-// the picture shown, ms of box time. The buffer keeps the last seconds, so a short look back needs no request.
-// `peer` ((taker) => Feed): WebRTC instead, while it gives pictures; then `boxTime` (ms of performance.now() => ms of box
-// time) makes `capture` from what the browser says of a picture. When it gives none, "peerless" {words} is told and `feed`
-// takes over.
+// Properties: `feed` ((taker) => LiveFeed, started when connected), `label`, `latencyMs`. `capture` is the
+// capture time of the picture shown, ms of appliance time. The buffer keeps the last seconds, so a short jump
+// back needs no request. `peer` ((taker) => Feed): use WebRTC as long as it delivers pictures; then `boxTime`
+// (ms of performance.now() => ms of appliance time) computes `capture` from the times the browser reports for
+// a picture. When it delivers none, the event "peerless" {words} is emitted and `feed` is used.
 
 import { define, emit, h, say } from "./dom.js";
 import { leftAt } from "../state/whep.js";
 
-const EDGE_S = 0.35; // behind the newest part: less stutters
-const FAST_S = 1.2; // further behind plays a little faster
-const JUMP_S = 4; // much further jumps
+const EDGE_S = 0.35; // behind the newest fragment: less would stutter
+const FAST_S = 1.2; // when further behind, play a little faster
+const JUMP_S = 4; // when much further behind, seek
 const KEEP_S = 20;
 const DRIFT = 1.08;
 const STALLED_MS = 2500;
-const PEERLESS_MS = 5000; // WebRTC without a picture for so long is given up
+const PEERLESS_MS = 5000; // WebRTC without a picture for this long is given up
 
 /** @typedef {import("../state/livefeed.js").Begin} Begin */
 /** @typedef {{close(): void}} Feed */
@@ -49,7 +50,7 @@ export class LiveView extends HTMLElement {
     /** @type {((taker: {stream(media: MediaStream): void, refused(words: string): void}) => Feed) | null} */
     this.peer = null;
     this.byPeer = false;
-    /** @type {number | null} of the picture shown, when it came by WebRTC: ms of performance.now() */
+    /** @type {number | null} of the picture shown, when received by WebRTC: ms of performance.now() */
     this.left = null;
     /** @type {((steady: number) => number) | null} */
     this.boxTime = null;
@@ -112,7 +113,7 @@ export class LiveView extends HTMLElement {
     void this.video.play().catch(() => {});
   }
 
-  /** @param {string} words why there are no pictures by WebRTC: the other way, then */
+  /** @param {string} words why there are no pictures by WebRTC; MSE is used then */
   refused(words) {
     this.close();
     this.peer = null;
@@ -138,7 +139,7 @@ export class LiveView extends HTMLElement {
     this.video.load();
   }
 
-  // -- what the feed gives --------------------------------------------------------------------------------------------
+  // -- data from the feed --------------------------------------------------------------------------------------------
 
   /** @param {Begin} facts */
   begin(facts) {
@@ -188,7 +189,7 @@ export class LiveView extends HTMLElement {
     }
   }
 
-  // -- near the edge --------------------------------------------------------------------------------------------------
+  // -- staying close to the newest --------------------------------------------------------------------------------------------------
 
   keepUp() {
     if (this.byPeer) return this.keepPeer();
@@ -206,7 +207,7 @@ export class LiveView extends HTMLElement {
     this.classList.toggle("stalled", stalled);
   }
 
-  /** Capture time of the picture shown, ms; null before the first, and where nobody says it. */
+  /** Capture time of the picture shown, ms; null before the first, and where the browser does not report it. */
   get capture() {
     if (this.byPeer) return this.left === null || !this.boxTime ? null : this.boxTime(this.left) - this.latencyMs;
     if (!this.facts || this.video.readyState < 2) return null;

@@ -1,7 +1,8 @@
-// LAST n s, NEW PLAY, CUE, END PLAY: in reach of a thumb on every screen. Enhances the buttons that index.html has.
+// LAST n s, NEW PLAY, CUE, END PLAY: within reach of a thumb on every screen. Adds behaviour to the buttons
+// in index.html.
 //
-// Properties: session (may marks be made), open (the open play), seconds. Emits `mark` {what: last | new | cue | end,
-// late: ms since the touch}.
+// Properties: session (without one no marks are possible), open (the open play), seconds. Emits `mark` {what:
+// last | new | cue | end, late: ms since the touch}.
 
 import { define, emit, say } from "./dom.js";
 
@@ -15,7 +16,7 @@ export class MarkBar extends HTMLElement {
         touched = event.timeStamp;
         one.classList.add("pressed");
       };
-      // The touch is the mark, not its end: a thumb that rests a while must not move the play.
+      // The press counts, not the release: a thumb that stays on the button must not shift the play.
       one.onclick = (event) => {
         const late = event.detail && touched ? Math.min(1000, Math.max(0, event.timeStamp - touched)) : 0;
         touched = 0;

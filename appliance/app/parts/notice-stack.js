@@ -1,8 +1,9 @@
-// Short notices in one line above the mark bar: what became ready, what the box refused, with one thing to do about it.
+// Short notices in one line above the mark bar: what became ready, what the appliance refused, each with at
+// most one action.
 
 import { button, define, h, icon } from "./dom.js";
 
-/** `gone`: it was dismissed by hand. `patient`: waits behind what offers to take an action back, instead of replacing it.
+/** `gone`: called when the user dismisses it. `patient`: waits behind a notice that offers Undo, instead of replacing it.
  * @typedef {{kind?: "good" | "bad" | "plain", action?: string, act?: () => void, seconds?: number, key?: string,
  *   gone?: () => void, patient?: boolean}} How */
 
@@ -15,13 +16,13 @@ export class NoticeStack extends HTMLElement {
     this.setAttribute("aria-live", "polite");
   }
 
-  /** What it was about is done. @param {string} key */
+  /** The subject of this notice is settled: remove it. @param {string} key */
   clear(key) {
     for (const old of [...this.children]) if (/** @type {HTMLElement} */ (old).dataset.key === key) this.drop(old);
   }
 
-  /** One line: the newest takes the place of the one before, which waits behind it when it has no time limit.
-   * @param {string} text @param {How} [how] @returns {() => void} takes it away */
+  /** One line: the newest replaces the previous one, which waits behind it when it has no time limit.
+   * @param {string} text @param {How} [how] @returns {() => void} removes it */
   say(text, { kind = "plain", action, act, seconds = 6, key = text, gone, patient = false } = {}) {
     this.clear(key);
     const waits = patient && /** @type {HTMLElement | null} */ (this.lastElementChild)?.dataset.key === "undo";
@@ -36,7 +37,7 @@ export class NoticeStack extends HTMLElement {
     return away;
   }
 
-  /** With its time limit, which would keep what it offers, and the screen that offered it. @param {Element} one */
+  /** Also clears its timer, which would keep a reference to the action and the screen that offered it. @param {Element} one */
   drop(one) {
     clearTimeout(this.ends.get(one));
     one.remove();

@@ -1,8 +1,11 @@
-// A picture that is sought is painted a moment later: on a busy device "seeked" comes while the one before still stands.
+// A picture is painted some time after its seek: on a busy device "seeked" fires while the previous picture
+// is still visible.
 
-const PATIENCE_MS = 1000; // a browser that tells other times than it plays, or nothing of a hidden page, has painted by then
+// by then it is painted, also where the browser reports other times than it plays, or reports nothing for a
+// hidden page
+const PATIENCE_MS = 1000;
 
-/** Ask before seeking. Resolves once a picture nearer than `near` to that media time stands, as far as the browser says so.
+/** Call before seeking. Resolves once a picture within `near` of that media time is shown, as far as the browser reports it.
  * @param {HTMLVideoElement} video @param {number} at s @param {number} near s @returns {Promise<void>} */
 export function painted(video, at, near) {
   return new Promise((done) => {

@@ -1,4 +1,5 @@
-// One play, all angles: number, picture, tags in the team's words, star, readiness, mark-to-playable.
+// One play with all its angles: number, thumbnail, tags in the team's words, star, readiness, time from mark
+// to playable.
 //
 // Properties: `view` (PlayView). Emits `watch`, `star`, `undo`, `end-play`, each with the play.
 
@@ -13,14 +14,14 @@ import { clockOf, figureOf, lengthOf, missingOf, stateOf, stateOfPlay, tagsOf } 
  * @property {readonly import("../state/store.js").Tag[]} tags
  * @property {boolean} chosen
  * @property {number | null} figure seconds from mark to playable
- * @property {string} refused why the box refused it
- * @property {string} angle channel whose picture is shown
- * @property {number} [kept] angles that are on this device
- * @property {Pick<import("../state/prefetch.js").Prefetch, "source" | "retry">} [copies] pictures on this device. No closures of a
- *   screen: a browser may keep the picture of a card that is gone, and with it what the card knows
+ * @property {string} refused why the appliance refused it
+ * @property {string} angle channel whose thumbnail is shown
+ * @property {number} [kept] angles stored on this device
+ * @property {Pick<import("../state/prefetch.js").Prefetch, "source" | "retry">} [copies] thumbnails stored on this device. No closures of a
+ *   screen: a browser may keep the image of a removed card, and everything the card references
  */
 
-/** Of all cards: a play that is deleted makes way for the next one, under the same finger. */
+/** Shared by all cards: after a delete the next card moves under the same finger. */
 const presses = new Presses();
 
 export class PlayCard extends HTMLElement {
@@ -41,7 +42,7 @@ export class PlayCard extends HTMLElement {
     const { image, number, words, when, cue, figure, dots, state, here, length, star, undo, end, open } = this.made;
     image.onload = () => (this.misses = 0);
     image.onerror = () => this.missed();
-    // The button lies over the face: its name is short, the face is read as the text it is.
+    // The button covers the face: its label is short; screen readers read the face as text.
     this.append(open, h("span", { class: "face" },
       h("span", { class: "frame" }, image, length),
       h("span", { class: "text" },
@@ -109,13 +110,13 @@ export class PlayCard extends HTMLElement {
     this.dataset.state = clips.length && clips.every((clip) => clip.stream_url) ? "ready" : play.duration ? "waiting" : "open";
   }
 
-  /** The running clock of an open play. @param {number} now ms */
+  /** The running duration of an open play. @param {number} now ms */
   tick(now) {
     const since = Number(this.made?.length.dataset.since);
     if (since && this.made) say(this.made.length, lengthOf((now - since) / 1000));
   }
 
-  /** No broken picture is shown; it is asked for again, ever more seldom: the clip may never be cut. */
+  /** A broken image is hidden and requested again at growing intervals: the clip may never be cut. */
   missed() {
     const { image } = this.made ?? {};
     if (image?.src.startsWith("blob:")) void this.seen?.copies?.retry(image.dataset.of ?? "", image.src);
@@ -125,7 +126,7 @@ export class PlayCard extends HTMLElement {
     this.misses = (this.misses ?? 0) + 1;
   }
 
-  /** The watched angle's picture. One that is not made yet is asked for again a second later.
+  /** The thumbnail of the watched angle. One that does not exist yet is requested again a second later.
    * @param {boolean} again */
   picture(again) {
     const { made, seen } = this;

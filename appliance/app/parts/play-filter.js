@@ -1,6 +1,7 @@
-// What to look for among the plays: text, star, untagged, and one choice for each field that has values.
+// Search among the plays: text, star, untagged, and one selection for each field that has values.
 //
-// Properties: `rows` (all of them: they say which values there are), `wanted`. Emits `filter` with what is wanted now.
+// Properties: `rows` (all of them: the selectable values come from them), `wanted`. Emits `filter` with the
+// current criteria.
 
 import { button, define, emit, h, icon, say } from "./dom.js";
 import { asked, everything, FACETS, facet } from "../state/find.js";
@@ -71,7 +72,7 @@ export class PlayFilter extends HTMLElement {
   /** @param {string} name */
   choose(name) {
     const value = /** @type {Record<string, HTMLSelectElement>} */ (this.selects)[name].value;
-    /** @type {Record<string, HTMLSelectElement>} */ (this.selects)[name].blur(); // the keys are the page's again
+    /** @type {Record<string, HTMLSelectElement>} */ (this.selects)[name].blur(); // return keyboard input to the page
     this.change({ fields: { ...this.wanted.fields, [name]: value } });
   }
 

@@ -1,4 +1,4 @@
-// The player by keys: what each does, for the keyboard and for the list behind "?".
+// The player's keyboard shortcuts, with their descriptions for the list behind "?".
 
 /** @typedef {import("./deck.js").Deck} Deck */
 

@@ -1,7 +1,8 @@
-// A piece of a recording in a <video>: which picture is shown and when it was captured, and the way to another one.
+// A frozen replay of a recording in a <video>: which picture is shown, when it was captured, and how to reach
+// another one.
 //
-// Owns: asking for the piece, what it does once it is here, seeking. Must not know: what comes before and after it, and who
-// looks. What browsers do differently with time is in state/replay.js.
+// Owns: requesting the replay, playing or seeking once it is loaded. Must not know: the parts before and
+// after it, and the user interface. Differences between browsers are handled in state/replay.js.
 
 import { h } from "./dom.js";
 import { beginOf, captureOf, covers, findReplay, mediaOf, pieceOf, stepOf } from "../state/replay.js";
@@ -10,7 +11,7 @@ import { beginOf, captureOf, covers, findReplay, mediaOf, pieceOf, stepOf } from
 /** @typedef {{ask: (path: string) => Promise<import("../state/api").Replay>, habits: () => import("../state/replay.js").Habits,
  *   now: () => number}} Given `now`: box time, ms */
 
-const FRAMERATE = 25; // until the channel or the piece has told its own
+const FRAMERATE = 25; // until the channel or the replay reports its own
 
 export class Reel {
   /** @param {Given} given @param {Record<string, any>} [look] of the video */
@@ -21,14 +22,14 @@ export class Reel {
     this.video.tabIndex = -1;
     /** @type {import("../state/replay.js").Piece | null} */
     this.piece = null;
-    /** What was asked for, while it is on its way and after. @type {Span | null} */
+    /** The requested span, while loading and after. @type {Span | null} */
     this.span = null;
-    /** Capture time it is on its way to, ms. @type {number | null} */
+    /** Capture time of the seek in progress, ms. @type {number | null} */
     this.wanted = null;
-    /** Time told with the picture shown. @type {number | null} */
+    /** Media time reported with the picture shown. @type {number | null} */
     this.told = null;
-    this.of = ""; // the channel it is of
-    this.wants = false; // to run, once it is here
+    this.of = ""; // its channel
+    this.wants = false; // play once it is loaded
     this.turn = 0;
     this.video.addEventListener("loadedmetadata", () => this.arrive());
     this.video.addEventListener("seeking", () => (this.told = null));
@@ -45,7 +46,7 @@ export class Reel {
     video.requestVideoFrameCallback(look);
   }
 
-  /** Another piece, and in it the picture of `at`. False: overtaken by another one. Throws what the box refused with.
+  /** Load another part and show its picture at `at`. False: overtaken by a later call. Throws the appliance's refusal.
    * @param {string} channel @param {Span} span @param {{at?: number, run?: boolean, rate?: number}} [how] */
   async load(channel, span, { at = span.from, run = false, rate = 1 } = {}) {
     const { video } = this;
@@ -55,7 +56,7 @@ export class Reel {
     this.piece = null;
     this.wanted = at;
     this.wants = run;
-    video.pause(); // the old picture stays until the new one is here
+    video.pause(); // the old picture stays until the new one is loaded
     const facts = await findReplay(this.given.ask, channel, { ...span, at, now: this.given.now() }).catch((error) => {
       if (turn !== this.turn) return null;
       this.drop();
@@ -70,7 +71,7 @@ export class Reel {
     return true;
   }
 
-  /** Nothing is shown any more. */
+  /** Clear the picture. */
   drop() {
     this.turn++;
     this.span = this.piece = this.wanted = null;
@@ -80,7 +81,7 @@ export class Reel {
     this.video.load();
   }
 
-  /** The length is known: WebKit stands still when it is told to play and seek before. */
+  /** Once the length is known: WebKit stalls when it is told to play and seek earlier. */
   arrive() {
     const at = this.wanted;
     this.wanted = null;
@@ -95,27 +96,27 @@ export class Reel {
     return this.loading ? this.wants : this.piece !== null && !this.video.paused;
   }
 
-  /** Capture time of the picture shown, ms, or of the one on its way; null: neither. */
+  /** Capture time of the picture shown, ms, or of the seek in progress; null: neither. */
   get at() {
     const { piece, video, wanted } = this;
     if (wanted !== null) return piece ? Math.max(piece.from, wanted) : wanted;
     return piece && captureOf(piece, beginOf(piece, video.currentTime, this.told));
   }
 
-  /** Is the instant in the piece that is here? @param {string} channel @param {number} at ms */
+  /** Does the loaded part contain the instant? @param {string} channel @param {number} at ms */
   covers(channel, at) {
     return this.of === channel && covers(this.piece, at);
   }
 
-  /** To the picture of an instant of this piece. @param {number} at ms */
+  /** To the picture of an instant of this part. @param {number} at ms */
   seek(at) {
     const { piece, video } = this;
-    this.told = null; // of where it stood: its event comes after the next press
+    this.told = null; // of the old position: the event of the new one arrives after the next press
     if (!piece || video.readyState < 1) this.wanted = at;
     else video.currentTime = mediaOf(piece, at);
   }
 
-  /** Capture time so many pictures on, ms. @param {number} at ms @param {number} by @param {number | null} [rate] of the
+  /** Capture time of the picture `by` pictures further, ms. @param {number} at ms @param {number} by @param {number | null} [rate] of the
    * channel, where the piece does not know */
   stepped(at, by, rate) {
     return stepOf(this.piece, at, by, 1 / (rate || FRAMERATE));

@@ -1,9 +1,8 @@
-// The player: a play on one, two or four angles at the same instant, with everything to look closely.
+// The player: a play on one, two or four angles at the same instant, with all controls for analysis.
 //
-// Properties: setup() once, then show(play, clips, tags), channels, autoplay, `idle` (said while no play is chosen), `reach`
-// (does the box answer). Emits
-// `playing`, `resting`, `step-play` (±1), `viewed` (clip id), `retry` (clip id), `trim` {id, start_time, duration_seconds},
-// `panel`, `star` (play), `back`.
+// Properties: setup() once, then show(play, clips, tags), channels, autoplay, `idle` (text while no play is
+// chosen), `reach` (is the appliance reachable). Emits `playing`, `resting`, `step-play` (±1), `viewed` (clip
+// id), `retry` (clip id), `trim` {id, start_time, duration_seconds}, `panel`, `star` (play), `back`.
 
 import { Deck } from "./deck.js";
 import { button, define, emit, h, icon, keyed, say } from "./dom.js";
@@ -24,7 +23,7 @@ import { missingOf, missingOfAll, stateOf, tagsOf } from "../state/words.js";
 export const ASKING = "Waiting for the box.";
 export const TAP = "Tap a play to watch it.";
 export const NO_SESSION = "No session yet. An operator starts one.";
-const MARGIN_S = 10; // a trim may reach so far beyond the play, and not further than it is long
+const MARGIN_S = 10; // a trim may extend this far beyond the play, and not further than the play is long
 
 export class ReplayPlayer extends HTMLElement {
   constructor() {
@@ -38,23 +37,23 @@ export class ReplayPlayer extends HTMLElement {
     this.tags = [];
     /** @type {Map<string, import("../state/store.js").Channel>} */
     this.channels = new Map();
-    /** What the keys 1, 2, ... show: the session's cameras, in their order. @type {readonly string[]} */
+    /** The keys 1, 2, ... select the session's cameras, in their order. @type {readonly string[]} */
     this.order = [];
     this.autoplay = false;
-    this.began = ""; // the play that was started already
+    this.began = ""; // the play that was started automatically
     this.waitingSince = 0;
-    this.needs = false; // the air, for what is watched
+    this.needs = false; // the watched clip still needs the network
     this.reached = true;
   }
 
-  /** Does the box answer? What it did not give meanwhile is asked for at once. @param {boolean} reached */
+  /** Is the appliance reachable? Requests that failed meanwhile are repeated at once. @param {boolean} reached */
   set reach(reached) {
     if (reached && !this.reached) for (const tile of this.deck?.tiles.values() ?? []) tile.recover();
     this.reached = reached;
   }
 
   /** @param {{prefs: import("../state/prefs.js").Prefs, prefetch: import("../state/prefetch.js").Prefetch, hasPanel: () => boolean,
-   *   endsHere: (play: Play) => boolean}} given `endsHere`: END PLAY of the mark bar ends this play */
+   *   endsHere: (play: Play) => boolean}} given `endsHere`: END PLAY of the mark bar applies to this play */
   setup({ prefs, prefetch, hasPanel, endsHere }) {
     this.endsHere = endsHere;
     this.prefs = prefs;
@@ -88,7 +87,7 @@ export class ReplayPlayer extends HTMLElement {
     this.drawAll();
   }
 
-  // -- making ---------------------------------------------------------------------------------------------------------
+  // -- creating ---------------------------------------------------------------------------------------------------------
 
   header() {
     this.heading = h("h2", { class: "heading" });
@@ -129,14 +128,14 @@ export class ReplayPlayer extends HTMLElement {
         h("div", { class: "segments tools" }, ...Object.values(this.tools))));
   }
 
-  /** The box's cameras, and those of the session, in their order. @param {Map<string, import("../state/store.js").Channel>} all
+  /** The appliance's cameras, and those of the session, in their order. @param {Map<string, import("../state/store.js").Channel>} all
    * @param {import("../state/store.js").Session | undefined} session */
   know(all, session) {
     this.channels = all;
     this.order = channelsOf(all.values(), session).map((each) => each.id);
   }
 
-  /** By number: a camera keeps its own while another one is missing. @param {number} at from 0 */
+  /** By number: a camera keeps its number while another one is missing. @param {number} at from 0 */
   camera(at) {
     const others = this.clips.map((clip) => clip.channel_id).filter((each) => !this.order.includes(each));
     const channel = [...this.order, ...others][at];
@@ -164,7 +163,7 @@ export class ReplayPlayer extends HTMLElement {
     this.drawAll();
   }
 
-  /** Which angle leads, which are seen; hand them to the deck. @param {string} [wanted] */
+  /** Choose the leader and the visible angles, and pass them to the deck. @param {string} [wanted] */
   place(wanted) {
     const { deck, prefs, clips, play } = this;
     if (!deck || !prefs) return;
@@ -255,7 +254,7 @@ export class ReplayPlayer extends HTMLElement {
     this.drawWaiting();
   }
 
-  /** The air is the picture's while it runs and is not here as a whole: what loops from memory needs none. */
+  /** The network is reserved for the playing clip until it is completely loaded: a loop from memory needs none. */
   drawAir() {
     const { deck } = this;
     const needs = Boolean(deck?.running && !deck.shownTiles().every((tile) => tile.whole));
@@ -327,7 +326,7 @@ export class ReplayPlayer extends HTMLElement {
     message.replaceChildren(text, ...(action ? [h("button", { type: "button", onclick: act }, action)] : []));
   }
 
-  // -- doing ----------------------------------------------------------------------------------------------------------
+  // -- actions ----------------------------------------------------------------------------------------------------------
 
   toggle() {
     if (!this.play || !this.deck) return;
@@ -344,7 +343,7 @@ export class ReplayPlayer extends HTMLElement {
 
   /** @param {EventTarget | null} target */
   doubled(target) {
-    this.toggle(); // the first tap's pause is taken back
+    this.toggle(); // undo the pause of the first tap
     if ((this.prefs?.get("layout") ?? 1) > 1 && tileOf(target)) this.layout(1);
     else if (this.gestures?.scale === 1) {
       const { x, y } = /** @type {{x: number, y: number}} */ (this.gestures.start);
@@ -415,7 +414,7 @@ export class ReplayPlayer extends HTMLElement {
     else emit(this, "back");
   }
 
-  /** There is no play further on: the picture nods. @param {number} by */
+  /** There is no further play: the picture moves briefly to show it. @param {number} by */
   edge(by) {
     this.stage?.animate?.([{ transform: "none" }, { transform: `translateX(${-by * 12}px)` }, { transform: "none" }], { duration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 110 });
   }

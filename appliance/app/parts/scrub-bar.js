@@ -1,7 +1,7 @@
-// Where in the play, and where to: one bar with what is loaded, what is missing, the snap, and the trim's handles.
+// The seek bar of a play: loaded ranges, missing spans, the cue, and the trim handles.
 //
-// Properties: `view` (all in seconds of the play), `time`. Emits `scrub` {t, phase: begin | move | end} and `handle`
-// {lo, hi, t, phase}.
+// Properties: `view` (all in seconds of the play), `time`. Emits `scrub` {t, phase: begin | move | end} and
+// `handle` {lo, hi, t, phase}.
 
 import { define, emit, h, say } from "./dom.js";
 import { follow } from "./gestures.js";
@@ -9,14 +9,14 @@ import { lengthOf } from "../state/words.js";
 
 /**
  * @typedef {object} BarView
- * @property {number} from the bar's left end
- * @property {number} to and its right end
+ * @property {number} from left end
+ * @property {number} to right end
  * @property {readonly [number, number][]} missing spans without footage
  * @property {number | null} cue
  * @property {{lo: number, hi: number} | null} trim
  * @property {string} label
- * @property {(t: number) => string} [words] how a place is said; default: seconds from the left end
- * @property {string} [end] what stands at the right end; default: the length
+ * @property {(t: number) => string} [words] text of a position; default: seconds from the left end
+ * @property {string} [end] text at the right end; default: the length
  */
 
 export class ScrubBar extends HTMLElement {
@@ -124,7 +124,7 @@ export class ScrubBar extends HTMLElement {
     event.preventDefault();
     const end = /** @type {"lo" | "hi" | undefined} */ (/** @type {HTMLElement} */ (event.target).dataset.end);
     (end ? /** @type {HTMLElement} */ (event.target) : track).focus({ preventScroll: true });
-    // A handle is held where it was gripped: it does not jump to the finger.
+    // A handle keeps its distance to the finger: it does not jump to it.
     const held = end && this.seen.trim ? track.getBoundingClientRect() : null;
     const grip = held && end && this.seen.trim ? event.clientX - held.left - (this.share(this.seen.trim[end]) / 100) * held.width : 0;
     /** @param {PointerEvent} now */

@@ -1,6 +1,6 @@
-// The operator's hold of the session, beside the clock on every screen: start, pause, resume.
+// The operator's session controls, beside the clock on every screen: start, pause, resume.
 //
-// Property: session (the one in work, or undefined). Emits `move` (a Move of state/control.js).
+// Property: session (the current one, or undefined). Emits `move` (a Move of state/control.js).
 
 import { define, emit, h, say } from "./dom.js";
 import { nextOf } from "../state/control.js";

@@ -1,17 +1,18 @@
-// The form of a session, new or known. A dialog that stays until what was filled in is taken, or nobody wants it any more.
+// The form of a new or existing session. A dialog that stays open until the values are saved, or the user
+// closes it.
 
 import { button, h, icon, say } from "./dom.js";
 import { zoneName } from "../state/zone.js";
 
 /** @typedef {import("../state/sessions.js").Values} Values */
-/** Why it was not taken, and what the form is to hold now. @typedef {{words: string, errors?: {loc: string, msg: string}[], values?: Values}} Trouble */
+/** Why it was not saved, and the values the form shows now. @typedef {{words: string, errors?: {loc: string, msg: string}[], values?: Values}} Trouble */
 /** @typedef {(values: Values, answer: string) => Promise<Trouble | null>} Save */
 
 const TYPES = [["game", "Game"], ["practice", "Practice"], ["scrimmage", "Scrimmage"], ["other", "Other"]];
 
 /** @param {{title: string, channels: readonly import("../state/api").Channel[], values: Values, answers: [string, string][],
- *   save: Save, late: (words: string) => void}} given `answers`: name and words of each button;
- * `late`: it was not taken, and the form is closed already */
+ *   save: Save, late: (words: string) => void}} given `answers`: name and text of each button;
+ * `late`: called when saving failed after the form was closed */
 export function openSessionForm({ title, channels, values, answers, save, late }) {
   const dialog = /** @type {HTMLDialogElement} */ (h("dialog", { class: "sheet session-form", "aria-label": title }));
   const form = /** @type {HTMLFormElement} */ (h("form", {}));
@@ -79,7 +80,7 @@ class Fields {
     for (const each of this.ticks) each.checked = values.channel_ids?.includes(each.value) ?? true;
   }
 
-  /** Words at the fields they are about; the first of them is gone to. @param {{loc: string, msg: string}[]} errors */
+  /** Shows each error at its field and focuses the first. @param {{loc: string, msg: string}[]} errors */
   blame(errors) {
     for (const name of this.notes.keys()) this.note(name, errors.find((each) => each.loc.split(".")[0] === name)?.msg ?? "");
     const first = [...this.notes.keys()].find((name) => this.notes.get(name)?.textContent);

@@ -1,7 +1,9 @@
-// The line on top: always true. Session, clock, cameras, the way to the box; navigation at its end.
+// The top line, always up to date: session, clock, cameras, connection to the appliance; navigation at its
+// end.
 //
-// Properties: session, badge ([words, colour] of its state), cameras (the health page's checks), state {online, rtt, waiting, closed}, room, screens [{hash, label, current}],
-// extra (a node the role puts in place, such as the session's controls). Emits `menu`.
+// Properties: session, badge ([text, colour] of its state), cameras (checks of the health page), state
+// {online, rtt, waiting, closed}, room, screens [{hash, label, current}], extra (a node of the role, such as
+// the session controls). Emits `menu`.
 
 import { button, define, h, icon, keyed, say } from "./dom.js";
 import { titleOf } from "../state/working.js";
@@ -48,7 +50,7 @@ export class StatusLine extends HTMLElement {
     state.hidden = !badge;
   }
 
-  /** Each camera of the session, as the health page judges it. @param {readonly {id: string, check: Check}[]} cameras */
+  /** Each camera of the session, in the state the health page shows. @param {readonly {id: string, check: Check}[]} cameras */
   set cameras(cameras) {
     if (!this.cams) return;
     const look = JSON.stringify(cameras);
@@ -73,13 +75,13 @@ export class StatusLine extends HTMLElement {
     if (!this.link || !this.trip || !this.queue) return;
     const face = closed ? "closed" : online ? (rtt === null ? "⇄" : `⇄ ${Math.max(1, Math.round(rtt))} ms`) : "⇄ …";
     say(this.trip, face);
-    say(this.queue, waiting ? ` · ${waiting} to send` : ""); // on a phone the banner says it
+    say(this.queue, waiting ? ` · ${waiting} to send` : ""); // on a phone the banner shows it
     this.link.dataset.state = online ? "connected" : "reconnecting";
     this.link.className = `link ${online ? "" : "warn"}`;
     this.link.setAttribute("aria-label", `${online ? "Connected" : "Reconnecting"}, ${/** @type {string} */ (this.link.textContent).replace(/[⇄…] ?/g, "")}`);
   }
 
-  /** Hours of recording left, and what the health page says over everything; null: the box did not say.
+  /** Hours of recording left, and the overall verdict of the health page; null: not reported by the appliance.
    * @param {{words: string, status: Check["status"], verdict: string} | null} room */
   set room(room) {
     if (!this.roomed) return;

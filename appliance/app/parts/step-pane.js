@@ -1,23 +1,24 @@
-// One camera, picture by picture: a short piece of recording that is stepped through, and when each picture was captured.
+// One camera, picture by picture: steps through a short frozen replay and shows when each picture was
+// captured.
 //
-// Properties: channels, channel (id), active; show(piece, at).
-// Emits `pick` (channel id), `moved` (nothing), `stepped` (by a person), `beyond` (capture time wanted, outside of the piece).
+// Properties: channels, channel (id), active; show(piece, at). Emits `pick` (channel id), `moved` (nothing),
+// `stepped` (by the user), `beyond` (requested capture time, outside of the replay).
 
 import { button, define, emit, h, icon, say } from "./dom.js";
 import { painted } from "./painted.js";
 import { nearest } from "../state/lineup.js";
 import { clockOf } from "../state/zone.js";
 
-const NEAR = 0.45; // of a picture: what is told of a picture is its beginning, and not its neighbour's
+const NEAR = 0.45; // of a picture's length: the reported time is the picture's beginning, and must not match the neighbour
 
-/** `frames`: capture times, ms. `media`: where to seek for each, s (`mediaOf` of state/replay.js). `raw`: the browser tells
- * other times of pictures. `words`: why there is none.
+/** `frames`: capture times, ms. `media`: where to seek for each, s (`mediaOf` of state/replay.js). `raw`: the browser reports
+ * other times for pictures. `words`: why there is none.
  * @typedef {{channel: string, frames: number[], media: number[], url: string, raw?: boolean, words?: string}} PieceOfFootage */
 
 export class StepPane extends HTMLElement {
-  at = 0; // number of the picture shown
-  turn = 0; // of seeks: one that was overtaken says nothing
-  /** Capture time asked for beyond this piece, ms. @type {number | null} */
+  at = 0; // index of the picture shown
+  turn = 0; // counts seeks, to ignore those that were overtaken
+  /** Requested capture time beyond this replay, ms. @type {number | null} */
   wanted = null;
   look = "";
   /** @type {PieceOfFootage | undefined} */
@@ -54,12 +55,12 @@ export class StepPane extends HTMLElement {
     if (this.select) this.select.value = id;
   }
 
-  /** @param {boolean} active the keys are this one's */
+  /** @param {boolean} active keyboard input goes to this pane */
   set active(active) {
     this.classList.toggle("active", active);
   }
 
-  /** Show a piece at the picture nearest to `at`, ms. @param {PieceOfFootage} piece @param {number} at */
+  /** Show a replay at the picture nearest to `at`, ms. @param {PieceOfFootage} piece @param {number} at */
   show(piece, at) {
     const { video } = this;
     if (!video) return;
@@ -81,7 +82,7 @@ export class StepPane extends HTMLElement {
     this.go(nearest(piece.frames, at));
   }
 
-  /** The same picture, said to be captured at another time. @param {number} by ms */
+  /** The same picture, with its capture time shifted. @param {number} by ms */
   shift(by) {
     if (!this.piece) return;
     this.piece = { ...this.piece, frames: this.piece.frames.map((each) => each + by) };
@@ -93,7 +94,7 @@ export class StepPane extends HTMLElement {
     return (this.ready && this.wanted === null && this.piece?.frames[this.at]) || null;
   }
 
-  /** From one picture to the next, ms. */
+  /** Interval between pictures, ms. */
   get interval() {
     const frames = this.piece?.frames ?? [];
     return frames.length > 1 ? (frames[frames.length - 1] - frames[0]) / (frames.length - 1) : 0;
@@ -107,7 +108,7 @@ export class StepPane extends HTMLElement {
     else this.go(to);
   }
 
-  /** Presses while the next piece is on its way add up. @param {number} by ms */
+  /** Presses while the next replay is loading add up. @param {number} by ms */
   move(by) {
     emit(this, "stepped");
     const frames = this.piece?.frames ?? [];
@@ -121,7 +122,7 @@ export class StepPane extends HTMLElement {
     emit(this, "beyond", to);
   }
 
-  /** @param {number} at a picture's number */
+  /** @param {number} at index of a picture */
   go(at) {
     const { piece, video } = this;
     if (!piece?.frames.length || !video) return;
@@ -137,7 +138,7 @@ export class StepPane extends HTMLElement {
     this.draw();
   }
 
-  /** The picture stands: what is said of it is what is seen. */
+  /** The picture is painted: the time shown matches it. */
   settle() {
     this.ready = Boolean(this.piece?.frames.length);
     this.draw();

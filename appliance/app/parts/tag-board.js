@@ -1,8 +1,8 @@
-// The tag board: quick buttons from the team's template for one play, or for several at once.
+// The tag board: quick buttons from the team's template, for one play or several.
 //
-// Properties: `ctx` once, then `play`, `clips`, `tags` (the desk), or `targets` (the tagging screen). A press is a mark of
-// the outbox: shown at once, sent when it can be. Nothing here asks before the next play may be marked. Emits `look` (on or
-// off: the picture instead of the keys, where both have no room) and `close-tags`.
+// Properties: `ctx` once, then `play`, `clips`, `tags` (desk), or `targets` (tagging screen). A press becomes
+// marks in the outbox: shown at once, sent when possible. It never blocks the marking of the next play. Emits
+// `look` (show the picture instead of the keys, on screens too small for both) and `close-tags`.
 
 import { button, define, emit, h, icon, say } from "./dom.js";
 import { ASKING } from "./replay-player.js";
@@ -28,19 +28,19 @@ export class TagBoard extends HTMLElement {
     this.groups = [];
     /** @type {Record<string, import("./tag-group.js").GroupPart>} */
     this.made = {};
-    this.armed = ""; // the field whose buttons the digits press
+    this.armed = ""; // the field that the digit keys apply to
     /** @type {(() => void)[]} */
     this.unkey = [];
-    /** Where lists and notes go instead, when the screen has a better place. @type {HTMLElement | null} */
+    /** Where lists and notes go, when the screen has a better place. @type {HTMLElement | null} */
     this.aside = null;
     this.due = false;
-    this.closable = false; // it is a panel that can be put away
+    this.closable = false; // it is a panel with a close button
     this.looking = false; // the picture is shown instead of the keys
-    this.touched = false; // a finger rests on a key
-    /** What is to be tagged once the finger is lifted, or the field left. @type {readonly Target[] | null} */
+    this.touched = false; // a finger is on a key
+    /** The targets to switch to when the finger is lifted, or the field is left. @type {readonly Target[] | null} */
     this.next = null;
     this.page = PAGES[0].name;
-    this.about = ""; // the play the page was turned for
+    this.about = ""; // the play for which the page was chosen
     this.refused = (/** @type {Error} */ error) => {
       this.ctx?.say(`Not tagged: ${error.message}`, { kind: "bad", seconds: 0, key: "not tagged" });
       if (this.ctx) forgetRefused(this.ctx.box.outbox);
@@ -66,8 +66,8 @@ export class TagBoard extends HTMLElement {
     this.disarm();
   }
 
-  /** What is typed, or pressed by a finger that is down, is said of the play that was there when it began: a play that
-   * begins meanwhile is shown after it. */
+  /** What is being typed, or pressed by a finger, applies to the play that was shown when it began: a play that begins
+   * meanwhile is shown afterwards. */
   holdWhileUsed() {
     this.life = new AbortController();
     const { signal } = this.life;
@@ -131,7 +131,7 @@ export class TagBoard extends HTMLElement {
     this.draw();
   }
 
-  // -- what is tagged -------------------------------------------------------------------------------------------------
+  // -- targets -------------------------------------------------------------------------------------------------
 
   /** @param {import("../state/store.js").Play | null} play */
   set play(play) {
@@ -210,7 +210,8 @@ export class TagBoard extends HTMLElement {
     if (this.aside) this.aside.hidden = Boolean(missing);
     if (this.pages) this.pages.hidden = Boolean(missing);
     const about = aboutOf(list);
-    if (about !== this.about || (this.page === "more" && !this.hasMore)) this.page = PAGES[0].name; // told from its beginning
+    // a new play starts at the first page
+    if (about !== this.about || (this.page === "more" && !this.hasMore)) this.page = PAGES[0].name;
     this.about = about;
     this.dataset.page = this.page;
     this.classList.toggle("beside", Boolean(this.aside));
@@ -238,7 +239,7 @@ export class TagBoard extends HTMLElement {
     }
   }
 
-  // -- doing ----------------------------------------------------------------------------------------------------------
+  // -- actions ----------------------------------------------------------------------------------------------------------
 
   /** @param {string} page */
   turn(page) {
@@ -255,7 +256,7 @@ export class TagBoard extends HTMLElement {
     emit(this, "look", on);
   }
 
-  /** Has what is typed a page of its own here? Where there is room it stands beside the keys. */
+  /** Have the typed values a page of their own here? With enough space they are shown beside the keys. */
   get hasMore() {
     const tab = /** @type {HTMLElement | null | undefined} */ (this.pages?.querySelector("[data-page=more]"));
     return !this.aside || tab?.offsetParent != null;
@@ -292,7 +293,7 @@ export class TagBoard extends HTMLElement {
     this.write(() => ({ [name]: !said[name] }));
   }
 
-  /** What is carried forward is right as it is. */
+  /** Confirm all predicted values. */
   take() {
     if (this.shown && this.list.length === 1 && Object.keys(this.view().carried).length) this.write(() => ({}));
   }
@@ -306,9 +307,9 @@ export class TagBoard extends HTMLElement {
     return this.offsetParent !== null && this.list.length > 0;
   }
 
-  // -- by keys --------------------------------------------------------------------------------------------------------
+  // -- keyboard --------------------------------------------------------------------------------------------------------
 
-  /** The digits press this group's buttons until one was pressed. @param {Group} group */
+  /** The digit keys press this group's buttons until one was pressed. @param {Group} group */
   arm(group) {
     const { ctx } = this;
     if (!ctx || !this.shown) return;
@@ -338,10 +339,10 @@ export class TagBoard extends HTMLElement {
   }
 }
 
-/** Which plays. @param {readonly Target[]} targets */
+/** Text for the selected plays. @param {readonly Target[]} targets */
 const aboutOf = (targets) => targets.map((target) => target.play.id).join();
 
-/** Not a closure of the board: what can be undone is known for twenty actions, a board that was left must not be.
+/** Not a closure of the board: the undo list holds twenty actions, and must not keep a board that was left.
  * @param {Ctx} ctx @param {string} words @param {() => void} undo */
 const keepUndo = (ctx, words, undo) => ctx.did(words, async () => undo());
 

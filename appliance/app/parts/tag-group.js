@@ -1,4 +1,4 @@
-// One field of the tag board: its buttons, and where a field takes more than the buttons say, a place to type.
+// One field of the tag board: its buttons, and an input where values beyond the buttons are allowed.
 
 import { button, h, keyed } from "./dom.js";
 
@@ -40,7 +40,7 @@ function drawOptions(row, group, view, acts) {
   keyed(row, options, (option) => String(option.value), (option, old) => {
     const made = old ?? h("button", { type: "button", onclick: () => acts.press(option.value) }, option.label);
     const at = options.indexOf(option) + 1;
-    made.dataset.digit = at > 10 ? "" : String(at % 10); // shown while the digits press these buttons
+    made.dataset.digit = at > 10 ? "" : String(at % 10); // shown while the digit keys apply to these buttons
     made.setAttribute("aria-pressed", String(said.includes(option.value)));
     made.classList.toggle("carried", view.carried[group.field] === option.value);
     made.title = view.carried[group.field] === option.value ? "Carried forward" : "";
@@ -49,7 +49,7 @@ function drawOptions(row, group, view, acts) {
   row.hidden = !options.length;
 }
 
-/** A whole number, by steps or typed. @param {Group} group @param {Acts} acts */
+/** An integer, by plus and minus buttons or typed. @param {Group} group @param {Acts} acts */
 function numberEntry(group, acts) {
   const { low = 0, high = 99 } = group;
   const field = h("input", { inputMode: "numeric", autocomplete: "off", size: 3, "aria-label": `${group.label}, from ${low} to ${high}` });
@@ -79,7 +79,7 @@ function numberEntry(group, acts) {
   };
 }
 
-/** A word that no button has. @param {Group} group @param {Acts} acts */
+/** A value that has no button. @param {Group} group @param {Acts} acts */
 function wordEntry(group, acts) {
   const field = h("input", { autocomplete: "off", maxLength: 100, placeholder: group.field === "players" ? "Number or name" : "Other", enterKeyHint: "done", "aria-label": `${group.label}: another word` });
   const add = () => {
@@ -112,7 +112,7 @@ function textEntry(group, acts) {
   };
 }
 
-/** Enter keeps what was typed, Escape does not; both give the keys back to the page.
+/** Enter stores what was typed, Escape discards it; both return keyboard input to the page.
  * @param {HTMLInputElement} field @param {() => void} restore */
 function leaveByKeys(field, restore) {
   field.addEventListener("keydown", (event) => {

@@ -1,7 +1,7 @@
-// One angle of a play: its <video>, and how this browser counts time in it.
+// One angle of a play: its <video>, and how this browser counts media time in it.
 //
-// Owns: loading a clip, play time <-> media time, which picture is shown. What browsers do differently
-// ends here. Must not know: other angles, and whether anybody wants it to run.
+// Owns: loading a clip, conversion between play time and media time, which picture is shown. Differences
+// between browsers are handled here. Must not know: other angles, and whether the user wants it to play.
 
 import { h } from "./dom.js";
 import { beginOf } from "../state/replay.js";
@@ -10,16 +10,16 @@ import { beginOf } from "../state/replay.js";
 /** @typedef {import("../state/store.js").Play} Play */
 
 /** @typedef {object} Given
- * @property {(url: string) => string} source what to play: the copy that is held here, if there is one
- * @property {(url: string) => void} bring have a copy here; whoever made the tile hears of it
- * @property {(url: string, source: string) => Promise<string>} retry the copy cannot be shown: what to show instead
- * @property {() => boolean} runs is it to run
+ * @property {(url: string) => string} source URL to play: the local copy if there is one
+ * @property {(url: string) => void} bring fetch a local copy; the creator of the tile is notified
+ * @property {(url: string, source: string) => Promise<string>} retry the copy cannot be shown: the URL to show instead
+ * @property {() => boolean} runs should it play
  * @property {() => import("../state/replay.js").Habits} habits */
 
 const STUCK_MS = 2000;
-const AGAIN_MS = 1000; // what the box did not give is asked for again, twice as late each time
+const AGAIN_MS = 1000; // a failed request is repeated after this delay, doubled each time
 const AGAIN_MAX_MS = 30_000;
-const FRAME_S = 1 / 30; // where the box did not count them
+const FRAME_S = 1 / 30; // when the appliance gives no frame count
 export const AIM = 0.3; // of a frame: seeks aim into a frame, not at its edge
 
 export class Tile {
@@ -34,20 +34,20 @@ export class Tile {
     this.words = h("p", { class: "tile-words" });
     this.root = h("div", { class: "tile", data: { channel } }, this.video, this.words, this.label);
     /** @type {Clip | null} */
-    this.clip = null; // what is shown
+    this.clip = null; // the clip shown
     /** @type {Clip | null} */
-    this.wanted = null; // what is to be shown: the same, or cut anew
-    this.brought = ""; // the new cut that is here
+    this.wanted = null; // the clip to be shown: the same one, or its new cut
+    this.brought = ""; // URL of the new cut, when its local copy is complete
     this.url = "";
     this.offset = 0; // play time of the clip's first frame
-    this.hidden = 0; // media time before it, for players that ignore edit lists
+    this.hidden = 0; // length of the pre-roll, for players that ignore edit lists
     this.frame = FRAME_S;
     /** @type {number | null} */
-    this.told = null; // the time told with the picture that is shown
+    this.told = null; // media time reported with the picture shown
     /** @type {number | null} */
-    this.asked = null; // a place to seek to once the length is known
-    this.failing = false; // since an error, until a picture is here
-    this.misses = 0; // times in a row that the box did not give it
+    this.asked = null; // seek target, until the length is known
+    this.failing = false; // from an error until a picture is shown
+    this.misses = 0; // consecutive failed requests
     this.video.addEventListener("loadedmetadata", () => this.arrive());
     this.video.addEventListener("loadeddata", () => {
       this.failing = false;
@@ -57,7 +57,7 @@ export class Tile {
     this.watch();
   }
 
-  /** Know which picture is shown. */
+  /** Track which picture is shown. */
   watch() {
     const { video } = this;
     if (!video.requestVideoFrameCallback) return;
@@ -66,7 +66,7 @@ export class Tile {
       video.requestVideoFrameCallback(look);
     };
     video.requestVideoFrameCallback(look);
-    video.addEventListener("seeking", () => (this.told = null)); // what is told next is of another picture
+    video.addEventListener("seeking", () => (this.told = null)); // the next report belongs to another picture
   }
 
   /** Media time of the picture shown. */
@@ -76,7 +76,7 @@ export class Tile {
     return beginOf({ frame, hidden }, video.currentTime, this.given.habits().raw ? null : this.told);
   }
 
-  /** Play time of the picture shown, or of the one that is waited for. */
+  /** Play time of the picture shown, or of the one being loaded. */
   get time() {
     return this.asked ?? this.media - this.hidden + this.offset;
   }
@@ -98,7 +98,7 @@ export class Tile {
     return Math.min(last, Math.max(this.offset, t)) - this.offset + this.hidden;
   }
 
-  /** Asked before the length is known it waits for it: WebKit stands still when it is told to play and seek by then.
+  /** Before the length is known the seek is postponed: WebKit stalls when it is told to play and seek earlier.
    * @param {number} t play time */
   seek(t) {
     const { video } = this;
@@ -111,8 +111,8 @@ export class Tile {
     this.stuck = setTimeout(() => this.unstick(t, media), STUCK_MS);
   }
 
-  /** A seek into what is here takes no time; one that does, never ends (WebKitGTK, paused in a clip's last moment): the
-   * clip is loaded again. @param {number} t play time @param {number} media */
+  /** A seek within loaded data takes no time; if it does, it never ends (WebKitGTK, paused in a clip's last moment): load the
+   * clip again. @param {number} t play time @param {number} media */
   unstick(t, media) {
     const { video } = this;
     const here = (/** @type {number} */ at) => video.buffered.start(at) <= media && media <= video.buffered.end(at);
@@ -123,8 +123,8 @@ export class Tile {
     if (ran) void video.play().catch(() => {});
   }
 
-  /** A copy that cannot be shown: once more, or what the box gives takes its place. What the box does not give is asked for
-   * again, ever more seldom: it may be away. */
+  /** A copy that cannot be shown: use it once more, or request the clip from the appliance. A failed request is repeated at
+   * growing intervals: the appliance may be unreachable. */
   async failed() {
     const { video, url } = this;
     const { src } = video;
@@ -140,7 +140,7 @@ export class Tile {
     this.later = setTimeout(() => this.recover(), Math.min(AGAIN_MAX_MS, AGAIN_MS * 2 ** this.misses++));
   }
 
-  /** What could not be loaded, from the same picture on. */
+  /** Load again what failed, from the same picture on. */
   recover() {
     if (this.url && this.video.error) this.restart(this.given.source(this.url));
   }
@@ -157,13 +157,13 @@ export class Tile {
   arrive() {
     if (this.asked === null) return;
     this.seek(this.asked);
-    if (!this.video.seeking) this.video.dispatchEvent(new Event("seeked")); // it stands there already: who waits is told
+    if (!this.video.seeking) this.video.dispatchEvent(new Event("seeked")); // already at the position: notify the waiting code
   }
 
-  /** Once, when the picture of the place asked for stands; at once when it does. @param {() => void} act */
+  /** Call once when the picture of the requested position is shown; at once if it already is. @param {() => void} act */
   settled(act) {
     const { video } = this;
-    const names = ["seeked", "loadeddata"]; // to where it stands already it does not seek
+    const names = ["seeked", "loadeddata"]; // a seek to the current position fires no "seeked"
     const look = () => {
       if (this.seeking || video.readyState < 2) return;
       for (const name of names) video.removeEventListener(name, look);
@@ -173,7 +173,7 @@ export class Tile {
     look();
   }
 
-  /** @param {Play} play @param {Clip | null} clip @returns {boolean} is it another file */
+  /** @param {Play} play @param {Clip | null} clip @returns {boolean} is it a different file */
   load(play, clip) {
     if (clip && this.keeps(clip)) {
       this.given.bring(clip.stream_url ?? "");
@@ -199,8 +199,8 @@ export class Tile {
     return true;
   }
 
-  /** The same span cut again (late footage, an export): what is whole here is watched until the new bytes are here too.
-   * They may never be: the box may go away in that moment. @param {Clip} clip */
+  /** The same span was cut again (late footage, an export): a completely loaded old cut stays until the new one is complete.
+   * The new one may never arrive: the appliance may become unreachable. @param {Clip} clip */
   keeps({ id, start_time, duration, stream_url: url }) {
     const { clip } = this;
     if (!clip || !this.url || !url || url === this.url || url === this.brought || !this.whole) return false;
@@ -224,13 +224,13 @@ export class Tile {
     return this.url !== "" && this.video.readyState >= 2;
   }
 
-  /** Bytes are on their way, or asked for in a moment. A browser that has enough for now rests. */
+  /** Is it loading, or about to request again? A browser that has buffered enough pauses. */
   get loading() {
     const { video } = this;
     return this.url !== "" && video.networkState !== 1 && !video.error && !this.whole;
   }
 
-  /** Everything is here. */
+  /** Is everything loaded? */
   get whole() {
     const { video } = this;
     return video.buffered.length > 0 && video.buffered.end(video.buffered.length - 1) >= video.duration - 0.15;
@@ -243,7 +243,7 @@ function covered(clip) {
   return (Date.parse(clip.coverage.end) - Date.parse(clip.coverage.start)) / 1000;
 }
 
-/** How long a picture of the clip lasts, s: a browser short of breath leaves some out, so they are not measured here.
+/** Duration of one picture of the clip, s, from the metadata: a slow browser drops pictures, so it is not measured here.
  * @param {Clip | null} clip */
 function frameOf(clip) {
   const coverage = clip?.coverage;

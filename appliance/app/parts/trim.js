@@ -1,6 +1,7 @@
-// Trimming a play: where it is to begin and end, by two handles on the bar; every angle is cut anew when it is saved.
+// Trimming a play: its new start and end, by two handles on the bar; saving cuts every angle again.
 //
-// Owns: the range being chosen and the line that says so. Must not know: requests; `save` gets what is to change.
+// Owns: the selected range and the line that describes it. Must not know: requests; `save` receives the
+// change.
 
 import { h, say } from "./dom.js";
 import { lengthOf } from "../state/words.js";
@@ -10,7 +11,7 @@ import { lengthOf } from "../state/words.js";
 
 export class Trim {
   /** @param {{deck: import("./deck.js").Deck, draw: () => void, save: (change: Change) => void}} given `draw`: the range
-   * is another */
+   * changed */
   constructor(given) {
     this.given = given;
     /** @type {{lo: number, hi: number} | null} seconds of the play */
@@ -25,7 +26,7 @@ export class Trim {
     return this.given.deck.play?.duration ?? 0;
   }
 
-  /** Begin with the whole play, or leave it as it is. */
+  /** Start with the whole play, or cancel. */
   toggle() {
     if (this.range) return this.end();
     if (!this.length || !this.given.deck.lead) return;
@@ -34,7 +35,7 @@ export class Trim {
     this.show();
   }
 
-  /** A handle is dragged: the picture at it is shown. @param {{lo: number, hi: number, t: number}} given */
+  /** A handle is dragged: show the picture at it. @param {{lo: number, hi: number, t: number}} given */
   handle({ lo, hi, t }) {
     const { deck } = this.given;
     this.range = { lo, hi };
@@ -57,7 +58,7 @@ export class Trim {
     this.show();
   }
 
-  /** Another play: nothing of this one is kept. */
+  /** Another play: reset. */
   drop() {
     this.range = null;
     this.bar.hidden = true;

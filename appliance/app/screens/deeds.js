@@ -1,6 +1,7 @@
-// What a person does to a play, the same on every screen that shows plays: each is said, and taken back by Undo.
+// Actions on a play, the same on every screen: each is announced and can be undone.
 //
-// What takes it back is kept for twenty actions. Made here, it keeps no screen that was left meanwhile.
+// The undo functions are kept for twenty actions. They are created here, so that they hold no reference to a
+// screen that was left.
 
 import { playName } from "../state/words.js";
 
@@ -12,13 +13,13 @@ export function starPlay(ctx, play) {
   starPlays(ctx, [play], `${playName(play)}: ${play.is_favorite ? "star taken away" : "starred"}`);
 }
 
-/** Star, or take the star away, where it is not so yet. @param {Ctx} ctx @param {readonly Play[]} plays @param {string} words */
+/** Set or clear the star of the plays that do not have that state yet. @param {Ctx} ctx @param {readonly Play[]} plays @param {string} words */
 export function starPlays(ctx, plays, words) {
   for (const play of plays) void ctx.marks.star(play);
   ctx.did(words, () => Promise.all(plays.map((play) => ctx.marks.star({ ...play, is_favorite: !play.is_favorite }))));
 }
 
-/** One whose NEW PLAY the box refused is only here: it goes without a word. @param {Ctx} ctx @param {Play} play */
+/** A play whose NEW PLAY was refused exists only on this device: remove it silently. @param {Ctx} ctx @param {Play} play */
 export function deletePlay(ctx, play) {
   const refused = ctx.box.outbox.refused().filter((mark) => mark.subject === play.id);
   if (refused.some((mark) => mark.doing === "play_new")) return refused.forEach((mark) => ctx.box.outbox.forget(mark));
@@ -26,26 +27,26 @@ export function deletePlay(ctx, play) {
   ctx.did(`${playName(play)} deleted`, () => ctx.marks.restore(play.id));
 }
 
-/** Made from the footage: a clip, or a play of every camera. @param {Ctx} ctx @param {string} id @param {boolean} isPlay
+/** A clip or a play of all cameras was made from the footage. @param {Ctx} ctx @param {string} id @param {boolean} isPlay
  * @param {string} words @param {import("../parts/notice-stack.js").How} how */
 export function madeClip(ctx, id, isPlay, words, how) {
   ctx.did(words, () => (isPlay ? ctx.marks.undo(id) : ctx.marks.request("clip_drop", id, "DELETE", `/clips/${id}`)), how);
 }
 
-/** A clip made by itself. @param {Ctx} ctx @param {import("../state/store.js").Clip} clip @param {string} name */
+/** A clip without a play. @param {Ctx} ctx @param {import("../state/store.js").Clip} clip @param {string} name */
 export function starClip(ctx, clip, name) {
   const set = (/** @type {boolean} */ on) => ctx.marks.request("clip_star", clip.id, on ? "POST" : "DELETE", `/clips/${clip.id}/favorite`);
   set(!clip.is_favorite).catch((/** @type {Error} */ error) => ctx.say(`Not done: ${error.message}`, { kind: "bad", seconds: 0 }));
   ctx.did(`${name}: ${clip.is_favorite ? "star taken away" : "starred"}`, () => set(clip.is_favorite));
 }
 
-/** @param {Ctx} ctx @param {string} id of a clip made by itself @param {string} name */
+/** @param {Ctx} ctx @param {string} id of a clip without a play @param {string} name */
 export function deleteClip(ctx, id, name) {
   ctx.marks.request("clip_drop", id, "DELETE", `/clips/${id}`).catch((/** @type {Error} */ error) => ctx.say(`Not deleted: ${error.message}`, { kind: "bad", seconds: 0 }));
   ctx.did(`${name} deleted`, () => ctx.marks.request("clip_restore", id, "POST", `/clips/${id}/restore`));
 }
 
-/** @param {Ctx} ctx @param {import("../state/store.js").Clip} clip made by itself @param {string} name
+/** @param {Ctx} ctx @param {import("../state/store.js").Clip} clip without a play @param {string} name
  * @param {{start_time: string, duration_seconds: number}} body */
 export function trimClip(ctx, clip, name, body) {
   const trims = ctx.box.outbox.waiting().filter((mark) => mark.doing === "clip_trim" && mark.subject === clip.id);
@@ -55,7 +56,7 @@ export function trimClip(ctx, clip, name, body) {
   ctx.did(`${name} trimmed`, () => trim(before));
 }
 
-/** Undo goes back to what was shown: an earlier trim may be on its way yet.
+/** Undo returns to the range that was shown: an earlier trim may still be under way.
  * @param {Ctx} ctx @param {{id: string, start_time: string, duration_seconds: number}} given */
 export function trimPlay(ctx, { id, ...body }) {
   const before = ctx.plays().find((play) => play.id === id);

@@ -1,4 +1,4 @@
-// The desk: the list of plays and the picture. What a coach has in his hand all game long.
+// The desk: the list of plays and the player. The screen a coach uses during the whole game.
 
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/play-card.js";
@@ -20,7 +20,7 @@ export function enter(root, ctx, words) {
   return new Desk(root, ctx, words[0] ?? "");
 }
 
-/** Angles of a play that are on this device. @param {Ctx} ctx @param {readonly Clip[]} clips */
+/** Angles of a play that are stored on this device. @param {Ctx} ctx @param {readonly Clip[]} clips */
 const keptOf = (ctx, clips) => clips.filter((clip) => clip.stream_url && ctx.prefetch.held.has(clip.stream_url)).length;
 
 class Desk {
@@ -34,12 +34,12 @@ class Desk {
     /** @type {Play[]} */
     this.all = [];
     this.onlyStars = false;
-    this.touched = false; // a finger rests on the list
-    /** Plays whose "ready" is said. @type {Set<string>} */
+    this.touched = false; // a finger is on the list
+    /** Plays whose "ready" notice was shown. @type {Set<string>} */
     this.announced = new Set();
-    this.boardId = playId; // what is tagged: the play watched, or one that began since
+    this.boardId = playId; // the play being tagged: the watched one, or one that began since
     this.beginnings = new Beginnings();
-    this.seen = ""; // newest play when the list was last at its top
+    this.seen = ""; // newest play when the list was last scrolled to the top
     this.list = h("ol", { id: "plays", tabIndex: -1, "aria-label": "Plays, newest first" });
     this.count = h("small", { id: "play-count" });
     this.stars = button("Only starred plays", icon("star"), () => this.filter(), { "aria-pressed": "false", class: "plain" });
@@ -94,7 +94,7 @@ class Desk {
       { keys: ["Enter"], words: "Watch the newest", group: "Plays", act: () => this.newest() },
     ]);
     const panel = Object.keys(ctx.panels)[0];
-    const room = matchMedia("(min-width: 701px) and (min-height: 481px)").matches; // on a phone it would hide the plays
+    const room = matchMedia("(min-width: 701px) and (min-height: 481px)").matches; // on a phone the panel would hide the plays
     if (panel && room && ctx.prefs.get("role") === "analyst") void this.openPanel(panel);
   }
 
@@ -105,7 +105,7 @@ class Desk {
     removeEventListener("pointerup", this.release ?? (() => {}));
     removeEventListener("pointercancel", this.release ?? (() => {}));
     this.unkey?.();
-    for (const id of this.announced) this.ctx.unsay(`ready ${id}`); // what it offers is on this screen
+    for (const id of this.announced) this.ctx.unsay(`ready ${id}`); // the notice's action is on this screen
     this.player.close();
     this.ctx.prefetch.resume();
   }
@@ -127,7 +127,7 @@ class Desk {
     this.drawPicture();
   }
 
-  /** A play that is undone is not offered any longer. @param {string} id */
+  /** Remove the "ready" notice of a play that was undone. @param {string} id */
   unsay(id) {
     this.announced.delete(id);
     this.ctx.unsay(`ready ${id}`);
@@ -172,7 +172,7 @@ class Desk {
     if (board) Object.assign(board, { play: tagged, clips: this.clips?.get(tagged?.id ?? "") ?? [], tags: this.tags?.get(tagged?.id ?? "") ?? [] });
   }
 
-  /** The play that was watched is gone. Deleted by another device, its picture does not go without a word. */
+  /** The watched play is gone. If another device deleted it, say so. */
   lost() {
     const { ctx, player, playId } = this;
     const own = ctx.box.outbox.marks.some((mark) => mark.doing === "play_undo" && mark.subject === playId);
@@ -185,7 +185,7 @@ class Desk {
     for (const item of this.list.children) /** @type {any} */ (item.firstElementChild).tick(now);
   }
 
-  // -- doing ----------------------------------------------------------------------------------------------------------
+  // -- actions ----------------------------------------------------------------------------------------------------------
 
   /** @param {string} id */
   watch(id) {
@@ -193,7 +193,7 @@ class Desk {
     if (id) this.boardId = id;
     this.player.autoplay = true;
     this.unsay(id);
-    if (id) this.player.stage?.focus({ preventScroll: true }); // the keys are the picture's now, not the card's
+    if (id) this.player.stage?.focus({ preventScroll: true }); // keyboard input goes to the picture, not to the card
     history.replaceState(null, "", id ? `#desk/${id}` : "#desk");
     this.update();
   }
@@ -203,7 +203,7 @@ class Desk {
     if (found) this.watch(found.id);
   }
 
-  /** @param {number} by 1: older, which is below */
+  /** @param {number} by 1: the older one, which is below */
   neighbour(by) {
     const rows = this.rows;
     const at = rows.findIndex((each) => each.id === this.playId);
@@ -229,7 +229,7 @@ class Desk {
     this.newer.hidden = true;
   }
 
-  /** A clip became playable: fetch the watched angle ahead and say so. @param {{event: any, before: any}} heard */
+  /** A clip became playable: fetch the watched angle in advance and show a notice. @param {{event: any, before: any}} heard */
   hear({ event, before }) {
     const clip = /** @type {Clip | undefined} */ (event.clip);
     if (!clip?.play_id || !clip.stream_url || clip.stream_url === before?.stream_url) return;
@@ -255,7 +255,7 @@ class Desk {
     return /** @type {any} */ (this.panel.firstElementChild);
   }
 
-  /** On a phone: the picture of the play that is tagged, instead of the keys. @param {boolean} on */
+  /** On a phone: show the picture of the tagged play instead of the keys. @param {boolean} on */
   look(on) {
     this.root.classList.toggle("looking", on);
     if (on && this.boardId && this.boardId !== this.playId) this.watch(this.boardId);

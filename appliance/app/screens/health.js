@@ -1,4 +1,5 @@
-// Health, and the checklist before the game: every part green, amber or red, with what to do. Looks every two seconds.
+// Health, and the checklist before the game: every part green, amber or red, with what to do. Refreshed every
+// two seconds.
 
 import { h, keyed, say } from "../parts/dom.js";
 import { channelsOf, groupsOf, linkOf, lookAt, verdictOf } from "../state/health.js";
@@ -27,7 +28,7 @@ class Health {
     this.clients = [];
     /** @type {readonly import("../state/api").SourceState[]} */
     this.sources = [];
-    this.asked = 0; // box time of the last answer, ms
+    this.asked = 0; // appliance time of the last answer, ms
     this.mark = h("span", { class: "verdict-mark", "aria-hidden": "true" }, "…");
     this.words = h("h2", { id: "verdict", "aria-live": "polite" }, "Asking the box");
     this.when = h("p", { class: "quiet", id: "verdict-when" });
@@ -61,7 +62,7 @@ class Health {
       Object.assign(this, { ready, clients, sources });
       this.asked = this.ctx.box.now();
     } catch {
-      this.ready = null; // the connection's line says it
+      this.ready = null; // the line "connection" shows the problem
     } finally {
       this.asking = false;
     }

@@ -1,4 +1,5 @@
-// Line up: two cameras are stepped to the same instant, and "Same" makes the box agree: it sets a channel's delay.
+// Line-up: the user steps two cameras to the same instant, and "Same" sets a channel's delay on the appliance
+// accordingly.
 
 import { h, say } from "../parts/dom.js";
 import "../parts/step-pane.js";
@@ -9,8 +10,8 @@ import { exact, habitsOf, mediaOf, pieceOf } from "../state/replay.js";
 /** @typedef {import("../parts/step-pane.js").StepPane} StepPane */
 
 export const title = "Line up cameras";
-const AGO_MS = 8000; // what is looked at first: recorded for sure
-const HALF_MS = 5000; // of a piece, either way
+const AGO_MS = 8000; // initial position: certainly recorded
+const HALF_MS = 5000; // of a replay, in each direction
 const EDGE_MS = 1500; // the newest pictures are not on the disk yet
 
 /** @param {HTMLElement} root @param {Ctx} ctx @param {string[]} words two channels */
@@ -25,7 +26,7 @@ class LineUp {
     this.chosen = [words[0] ?? "", words[1] ?? ""];
     this.active = 1;
     this.turns = [0, 0];
-    this.compared = false; // a person has stepped: until then nobody says what the two pictures have to do with each other
+    this.compared = false; // the user has stepped: before that, the difference of the two pictures means nothing
     /** Delays before the last "Same". @type {Map<string, number> | null} */
     this.before = null;
     this.panes = [0, 1].map((at) => {
@@ -70,7 +71,7 @@ class LineUp {
     for (const pane of this.panes) pane.close();
   }
 
-  /** Every channel: what was lined up before stays so. */
+  /** Every channel: an earlier line-up stays valid. */
   get channels() {
     return [...this.ctx.box.state.channels.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
   }
@@ -79,7 +80,7 @@ class LineUp {
   update({ tables, all }) {
     if (!all && !tables.has("channels")) return;
     const { channels } = this;
-    if (!channels.length && !this.ctx.known()) return; // the box has not said yet which there are
+    if (!channels.length && !this.ctx.known()) return; // the snapshot has not arrived yet
     const known = (/** @type {string} */ id) => channels.some((each) => each.id === id);
     if (!known(this.chosen[0])) this.chosen[0] = channels[0]?.id ?? "";
     if (!known(this.chosen[1])) this.chosen[1] = channels.find((each) => each.id !== this.chosen[0])?.id ?? "";
@@ -103,7 +104,7 @@ class LineUp {
   /** @param {number} at @param {string} id */
   pick(at, id) {
     const when = this.panes[at].capture ?? this.ctx.box.now() - AGO_MS;
-    if (id === this.chosen[1 - at]) this.chosen[1 - at] = this.chosen[at]; // they change places
+    if (id === this.chosen[1 - at]) this.chosen[1 - at] = this.chosen[at]; // swap the two
     this.chosen[at] = id;
     this.compared = false;
     this.panes.forEach((pane, each) => (pane.channel = this.chosen[each]));
@@ -117,11 +118,11 @@ class LineUp {
     this.panes.forEach((_, at) => void this.load(at, when));
   }
 
-  /** A piece of a camera's recording around an instant. @param {number} at which pane @param {number} when ms */
+  /** A part of a camera's recording around an instant. @param {number} at which pane @param {number} when ms */
   async load(at, when) {
     const id = this.chosen[at];
     const pane = this.panes[at];
-    const turn = ++this.turns[at]; // an answer that was overtaken counts no more
+    const turn = ++this.turns[at]; // to ignore an answer that was overtaken
     const empty = { channel: id, frames: [], media: [], url: "" };
     if (!id) return pane.show({ ...empty, words: "This needs two cameras. Name another one in the settings file." }, when);
     const { box } = this.ctx;
@@ -139,7 +140,7 @@ class LineUp {
       if (this.left || turn !== this.turns[at]) return;
       const habits = habitsOf(this.ctx.prefs);
       const piece = pieceOf(facts, habits);
-      const frames = all.filter((each) => each >= piece.from && each < piece.to); // of several sizes of picture it shows one
+      const frames = all.filter((each) => each >= piece.from && each < piece.to); // a replay has pictures of one size only
       const media = frames.map((each) => mediaOf(piece, each));
       pane.show(frames.length === facts.frames ? { channel: id, frames, media, url: piece.url, raw: habits.raw } : { ...empty, words: "Not shown: these pictures cannot be counted. Try newer ones." }, when);
     } catch (error) {
@@ -165,7 +166,7 @@ class LineUp {
     this.same.disabled = !after?.size || Boolean(this.busy);
   }
 
-  /** Half a picture: nearer no step can bring them. */
+  /** Half a picture: steps cannot bring them closer. */
   get slack() {
     return Math.max(0.5, ...this.panes.map((pane) => pane.interval / 2));
   }
@@ -192,7 +193,7 @@ class LineUp {
     if (await this.apply(before)) this.ctx.say("Delays are as before", { key: "lineup" });
   }
 
-  /** Sets delays; the pictures stay, their times move. @param {Map<string, number>} delays */
+  /** Set delays; the pictures stay, their times change. @param {Map<string, number>} delays */
   async apply(delays) {
     this.busy = true;
     this.draw();

@@ -1,7 +1,8 @@
-// Live, the past: the last minutes of the angle looked at, as a recording that is played, paused and stepped through.
+// The past of the live screen: the last minutes of the leading angle as a recording, to play, pause and step
+// through.
 //
-// Owns: the piece of recording over the live pictures, the still while a finger moves or a piece is on its way, and the words
-// where there is none. Must not know: how live pictures come, bars, buttons.
+// Owns: the frozen replay over the live picture, the still picture during dragging or loading, and the text
+// where there is no footage. Must not know: how live pictures arrive, bars, buttons.
 
 import { h, say } from "../parts/dom.js";
 import { Reel } from "../parts/reel.js";
@@ -9,26 +10,26 @@ import { habitsOf } from "../state/replay.js";
 import { clockOf, reasonOf } from "../state/words.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
-/** `channel`: the angle looked at. `live`: its live picture. `gap`: why there is no footage of an instant, "" unknown.
- * `turned`: from live to the past, or back.
+/** `channel`: the leading angle. `live`: its live picture. `gap`: why there is no footage at an instant, "" unknown.
+ * `turned`: called on a change between live and past.
  * @typedef {{channel: () => import("../state/api").Channel | undefined, live: () => HTMLVideoElement | undefined,
  *   gap: (at: number) => string, turned: () => void}} Given */
 
-const PIECE_MS = 30_000; // asked for at a time
-const LEAD_MS = 1000; // before a picture that stands: the pictures one steps back to
-const EDGE_MS = 1500; // nearer to now than this is live
-const AFTER_MS = 200; // a picture of a moment ago is asked for with what comes next, not with half a minute
+const PIECE_MS = 30_000; // length of one request
+const LEAD_MS = 1000; // loaded before a paused picture, for steps backwards
+const EDGE_MS = 1500; // less than this before now counts as live
+const AFTER_MS = 200; // a very recent picture is requested with a short following span, not with half a minute
 
 export class Past {
   /** @param {Ctx} ctx @param {Given} given */
   constructor(ctx, given) {
     this.ctx = ctx;
     this.given = given;
-    this.on = false; // is it looked at
-    this.place = 0; // capture time last asked for, ms
-    this.lost = false; // there is no footage of it
+    this.on = false; // is the past shown
+    this.place = 0; // capture time last requested, ms
+    this.lost = false; // there is no footage at that time
     this.rate = 1;
-    this.touched = false; // a finger moves
+    this.touched = false; // a finger is dragging
     this.reel = new Reel({
       ask: (path) => ctx.box.request("GET", path), habits: () => habitsOf(ctx.prefs), now: () => ctx.box.now(),
     }, { class: "past", hidden: true });
@@ -38,7 +39,7 @@ export class Past {
     const { video } = this.reel;
     video.addEventListener("ended", () => this.reel.piece && void this.to(this.reel.piece.to));
     video.addEventListener("error", () => video.hasAttribute("src") && this.lose());
-    // Painted a moment after it is told of.
+    // it is painted a moment after it is reported
     for (const name of ["playing", "seeked", "loadeddata"]) video.addEventListener(name, () => requestAnimationFrame(() => requestAnimationFrame(() => this.uncover())));
   }
 
@@ -46,7 +47,7 @@ export class Past {
     return [this.reel.video, this.held, this.preview, this.note];
   }
 
-  /** Capture time of the picture looked at, ms. */
+  /** Capture time of the picture shown, ms. */
   get capture() {
     return this.lost ? this.place : this.reel.at ?? this.place;
   }
@@ -55,7 +56,7 @@ export class Past {
     return this.reel.running;
   }
 
-  /** Look at an instant: live when it is now, else the recording. @param {number} at ms @param {boolean} [run] */
+  /** Show an instant: live when it is now, otherwise the recording. @param {number} at ms @param {boolean} [run] */
   async to(at, run = true) {
     const { reel } = this;
     const now = this.ctx.box.now();
@@ -76,7 +77,7 @@ export class Past {
     }
   }
 
-  /** The picture that is shown stays until the past has one. */
+  /** The live picture stays until the past has a picture. */
   begin() {
     this.hold(this.on ? this.reel.video : this.given.live());
     this.lost = false;
@@ -86,7 +87,7 @@ export class Past {
     this.given.turned();
   }
 
-  /** Live again. */
+  /** Back to live. */
   end() {
     this.reel.drop();
     this.reel.video.hidden = this.held.hidden = this.preview.hidden = true;
@@ -125,22 +126,22 @@ export class Past {
     say(this.note, text);
   }
 
-  // -- moving ---------------------------------------------------------------------------------------------------------
+  // -- navigation ---------------------------------------------------------------------------------------------------------
 
   /** @param {number} from ms @param {number} seconds */
   move(from, seconds) {
     void this.to(from + seconds * 1000, !this.on || this.lost || this.running);
   }
 
-  /** @param {number} from ms, where live is looked at */
+  /** @param {number} from ms, position of the live picture */
   toggle(from) {
-    if (!this.on) void this.to(from, false); // the picture that was shown stays
+    if (!this.on) void this.to(from, false); // the picture shown stays
     else if (this.running) this.reel.pause();
     else if (this.lost) void this.to(this.place);
     else this.reel.run();
   }
 
-  /** From live it goes into the past. @param {number} from ms, where live is looked at @param {number} by frames */
+  /** From live it changes to the past. @param {number} from ms, position of the live picture @param {number} by frames */
   step(from, by) {
     const framerate = this.given.channel()?.framerate;
     void this.to(this.on ? this.reel.stepped(this.capture, by, framerate) : this.reel.stepped(from, Math.min(0, by), framerate), false);
@@ -152,7 +153,7 @@ export class Past {
     this.reel.video.playbackRate = this.reel.video.defaultPlaybackRate = rate;
   }
 
-  /** While a finger moves: stills, one request at a time. @param {number} at ms */
+  /** While dragging: still pictures, one request at a time. @param {number} at ms */
   glimpse(at) {
     const { preview } = this;
     this.touched = true;

@@ -1,7 +1,7 @@
-// Live, how pictures come: each angle by the socket, where every picture says when it was captured, or by WebRTC, which is
-// sooner, where the box offers it and this device wants it.
+// The live pictures: each angle over the WebSocket, where the capture time of every picture is known, or over
+// WebRTC, which has a lower delay, where the appliance offers it and the user of this device chose it.
 //
-// Owns: the live views and the button of the choice. Must not know: the past, and which angles are to be seen.
+// Owns: the live views and the "Lower delay" button. Must not know: the past, and which angles are visible.
 
 import { button, h } from "../parts/dom.js";
 import "../parts/live-view.js";
@@ -14,7 +14,7 @@ import { WhepFeed, whepOf } from "../state/whep.js";
 /** @typedef {import("../parts/live-view.js").LiveView} LiveView */
 
 export class Views {
-  /** @param {Ctx} ctx @param {HTMLElement} stage @param {() => void} draw all views again */
+  /** @param {Ctx} ctx @param {HTMLElement} stage @param {() => void} draw redraws all views */
   constructor(ctx, stage, draw) {
     this.ctx = ctx;
     this.stage = stage;
@@ -23,7 +23,7 @@ export class Views {
     /** @type {Map<string, LiveView>} */
     this.views = new Map();
     this.leader = "";
-    this.offered = ""; // the channel for which it was asked whether WebRTC is offered
+    this.offered = ""; // the channel for which the WebRTC offer was requested
     this.sooner = button("Lower delay: the moment of a picture is then not known", "Lower delay", () => this.hurry(), { class: "plain sooner" });
     this.sooner.hidden = true;
   }
@@ -33,12 +33,12 @@ export class Views {
     return this.views.get(this.leader);
   }
 
-  /** Capture time of the picture looked at, ms; null where nobody says it. */
+  /** Capture time of the picture shown, ms; null where it is not known. */
   get capture() {
     return this.leading?.capture ?? null;
   }
 
-  /** Is the picture looked at one by WebRTC? */
+  /** Is the leading picture delivered by WebRTC? */
   get soon() {
     return this.leading?.byPeer ?? false;
   }
@@ -76,7 +76,7 @@ export class Views {
     return view;
   }
 
-  /** Once, all angles or none: what the box says of one. @param {string} channel */
+  /** Requested once, for all angles: the answer for one channel holds for all. @param {string} channel */
   async ask(channel) {
     if (!channel || this.offered) return;
     this.offered = channel;
@@ -84,18 +84,18 @@ export class Views {
     if (!this.sooner.hidden && this.ctx.prefs.get("lowDelay")) this.anew();
   }
 
-  /** Lower delay, or the way on which every picture says when it was captured. */
+  /** Switch between lower delay and the transport with capture times. */
   hurry() {
     this.ctx.prefs.set("lowDelay", !this.hurried);
     this.anew();
   }
 
-  /** Is it, or was it before the past was looked at? */
+  /** Is it on, or was it before the past was opened? */
   get hurried() {
     return this.views.size ? this.soon : this.ctx.prefs.get("lowDelay");
   }
 
-  /** All views from the beginning. */
+  /** Recreate all views. */
   anew() {
     this.close();
     this.redraw();

@@ -1,5 +1,6 @@
-// Live: every angle, how far behind it is, the last minutes by a finger, and marks that mean the picture looked at.
-// This is the screen: bar, buttons, keys, which angle. How pictures come is in live-views.js, the past in live-past.js.
+// Live: every angle with its delay, the last minutes by dragging, and marks that mean the picture on the
+// screen. This file is the screen: bar, buttons, keys, choice of angle. live-views.js receives the pictures,
+// live-past.js shows the past.
 
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import { held } from "../parts/held.js";
@@ -11,9 +12,9 @@ import { Views } from "./live-views.js";
 /** @typedef {import("../app.js").Ctx} Ctx */
 
 export const title = "Live";
-const BACK_S = 300; // the bar
+const BACK_S = 300; // length of the bar
 const GAPS_MS = 5000;
-const UNKNOWN_MS = 2000; // without a picture, or where nobody knows which it is, going back begins here before now
+const UNKNOWN_MS = 2000; // without a picture, or with an unknown capture time, going back starts this long before now
 
 /** @param {HTMLElement} root @param {Ctx} ctx */
 export function enter(root, ctx) {
@@ -28,7 +29,7 @@ class Live {
     this.many = ctx.prefs.get("layout") > 1;
     /** @type {[number, number, string][]} */
     this.gaps = [];
-    this.frozen = 0; // the bar's right end while a finger is on it
+    this.frozen = 0; // the bar's right end while it is dragged
     this.stage = h("div", { class: "stage", id: "live-stage" });
     this.views = new Views(ctx, this.stage, () => this.drawViews());
     this.past = new Past(ctx, {
@@ -171,18 +172,18 @@ class Live {
       const known = /** @type {import("../state/api").Timeline} */ (await this.ctx.box.request("GET", `/channels/${this.leader}/timeline?${span}`));
       this.gaps = known.gaps.map((gap) => [Date.parse(gap.start), gap.end ? Date.parse(gap.end) : now, gap.reason]);
     } catch {
-      // the next time tells
+      // the next refresh tries again
     }
   }
 
   // -- time -----------------------------------------------------------------------------------------------------------
 
-  /** Capture time of the picture looked at, ms, or null. */
+  /** Capture time of the picture shown, ms, or null. */
   capture() {
     return this.past.on ? this.past.capture : this.views.capture;
   }
 
-  /** Where moves begin, ms: what is looked at, or about that. */
+  /** Start of a jump or step, ms: the picture shown, or an estimate. */
   get from() {
     return this.capture() ?? this.ctx.box.now() - UNKNOWN_MS;
   }
@@ -228,7 +229,7 @@ class Live {
     this.ctx.prefs.set("angle", channel);
     if (alone && this.many) this.many = false;
     this.drawAngles();
-    if (at !== null) void this.past.to(at, this.past.running || this.past.lost); // the same instant, from there
+    if (at !== null) void this.past.to(at, this.past.running || this.past.lost); // the same instant on the new angle
     else this.drawViews();
     void this.readGaps();
   }

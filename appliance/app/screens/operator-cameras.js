@@ -1,4 +1,4 @@
-// The operator's cameras: are they on, do they record, what is missing of the last minutes.
+// The operator's cameras: connection, recording, and the gaps of the last minutes.
 
 import { ask } from "../parts/ask.js";
 import "../parts/coverage-strip.js";
@@ -9,7 +9,7 @@ import { stripOf } from "../state/coverage.js";
 const RANGES = /** @type {[string, number][]} */ ([["10 min", 600], ["1 h", 3600], ["Session", 0]]);
 
 export class Cameras {
-  /** `look`: ask the box anew. @param {{ctx: import("../app.js").Ctx, send: import("./operator.js").Send, look: () => void}} given */
+  /** `look`: refresh from the appliance. @param {{ctx: import("../app.js").Ctx, send: import("./operator.js").Send, look: () => void}} given */
   constructor(given) {
     this.given = given;
     this.ctx = given.ctx;
@@ -32,7 +32,7 @@ export class Cameras {
     return [...this.ctx.box.state.channels.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
-  /** Those of the session. */
+  /** The cameras of the session. */
   ours() {
     const wanted = this.ctx.session()?.channel_ids;
     return this.all().filter((each) => !wanted || wanted.includes(each.id));
@@ -69,7 +69,7 @@ export class Cameras {
     await this.given.send("Not switched", "POST", `/channels/${channel.id}/${off ? "deactivate" : "activate"}`);
   }
 
-  /** @param {number} seconds 0: the session */
+  /** @param {number} seconds 0: the whole session */
   choose(seconds) {
     this.range = seconds;
     this.ranges.forEach((each, at) => each.setAttribute("aria-pressed", String(RANGES[at][1] === seconds)));
@@ -84,7 +84,7 @@ export class Cameras {
     return [Date.parse(session.actual_start), session.actual_end ? Date.parse(session.actual_end) : now];
   }
 
-  /** What is recorded is not known any longer. */
+  /** Forget the footage: it is not known any longer. */
   forget() {
     for (const id of this.strips.keys()) this.strips.set(id, null);
     this.draw();

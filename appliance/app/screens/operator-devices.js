@@ -1,4 +1,4 @@
-// The operator's machines: room on the disks, connected devices and how far behind they are.
+// Disk space, and the connected devices with their lag.
 
 import { h, keyed, say } from "../parts/dom.js";
 import { spell } from "../state/coverage.js";

@@ -1,4 +1,4 @@
-// The operator's list of deleted plays: for a day each can be brought back with its clips and tags.
+// The operator's list of deleted plays: each can be restored with its clips and tags for one day.
 
 import { h, keyed } from "../parts/dom.js";
 import { titleOf } from "../state/working.js";
@@ -11,19 +11,20 @@ export class DeletedPlays {
   /** @param {import("../app.js").Ctx} ctx */
   constructor(ctx) {
     this.ctx = ctx;
-    this.turn = 0; // an answer that was overtaken counts no more
+    this.turn = 0; // to ignore an answer that was overtaken
     this.list = h("ul", { id: "deleted-plays" });
     this.none = h("p", { class: "quiet" }, "No play was deleted in the last 24 hours.");
     this.panel = h("section", { class: "panel-box deleted", "aria-label": "Deleted plays" }, h("h2", {}, "Deleted plays"), this.none, this.list);
   }
 
-  /** No event tells what was deleted before this page was opened: the box is asked. */
+  /** Events do not cover plays that were deleted before this page was opened: request the list. */
   async look() {
     const turn = ++this.turn;
     const { box } = this.ctx;
     const found = await box.request("GET", "/plays?deleted=1&limit=200").catch(() => null);
     if (!found || turn !== this.turn) return;
-    const gone = (/** @type {Play} */ each) => !box.state.plays.has(each.id) && box.state.sessions.has(each.session_id); // else it comes back with its session
+    // a play of a deleted session is restored with its session
+    const gone = (/** @type {Play} */ each) => !box.state.plays.has(each.id) && box.state.sessions.has(each.session_id);
     /** @type {Play[]} */
     const rows = found.items.filter(gone).reverse();
     this.none.hidden = rows.length > 0;

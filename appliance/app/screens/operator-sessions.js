@@ -1,4 +1,4 @@
-// The operator's sessions: made, changed, begun, ended, deleted and brought back.
+// The operator's sessions: create, change, start, end, delete and restore.
 
 import { ask } from "../parts/ask.js";
 import { button, h, icon, keyed, say } from "../parts/dom.js";
@@ -13,7 +13,7 @@ import { wordsOf } from "./operator.js";
 /** @typedef {import("../state/store.js").Session} Session */
 /** @typedef {import("../state/control.js").Move} Move */
 /** @typedef {import("../parts/session-form.js").Trouble} Trouble */
-const SHOWN = 6; // the rest on request
+const SHOWN = 6; // the others on request
 const NOT = /** @type {Record<string, string>} */ ({ start: "started", pause: "paused", resume: "resumed", complete: "completed", reopen: "reopened" });
 
 export class Sessions {
@@ -22,8 +22,8 @@ export class Sessions {
     this.ctx = ctx;
     this.cameras = cameras;
     this.send = send;
-    this.all = false; // every session, not the first few
-    this.count = -1; // when it is another, one was deleted or has come back
+    this.all = false; // every session, not only the first few
+    this.count = -1; // a change means that one was deleted or restored
     this.list = h("ul", { id: "sessions" });
     this.none = h("p", { class: "quiet", hidden: true }, "No session yet. Create one: plays are marked in it.");
     this.more = h("button", { type: "button", class: "plain", hidden: true, onclick: () => ((this.all = true), this.draw()) });
@@ -61,7 +61,7 @@ export class Sessions {
     this.count = rows.length;
   }
 
-  /** Buttons are made anew only when the state is another: a finger on one keeps it.
+  /** Buttons are created again only when the state changed, so that a button under a finger stays.
    * @param {HTMLElement} moves @param {Session} session @param {boolean} current */
   drawMoves(moves, session, current) {
     const { id, name, status } = session;
@@ -90,7 +90,7 @@ export class Sessions {
     await this.send(`Not ${NOT[move.event]}`, "POST", `/sessions/${session.id}/${move.event}`);
   }
 
-  // -- its fields -----------------------------------------------------------------------------------------------------
+  // -- the form -----------------------------------------------------------------------------------------------------
 
   /** @param {string} title @param {import("../state/sessions.js").Values} values @param {[string, string][]} answers
    * @param {import("../parts/session-form.js").Save} save */
@@ -102,7 +102,7 @@ export class Sessions {
   create() {
     const { box } = this.ctx;
     const empty = { name: "", type: "game", opponent: "", location: "", season: "", week: "", scheduled_start: fieldOf(box.now()), channel_ids: null };
-    let [sent, id] = ["", ""]; // sent again as it was, it is the same session
+    let [sent, id] = ["", ""]; // sent again unchanged, it creates the same session
     this.form("New session", empty, [["later", "Create"], ["now", "Create and start"]], async (values, answer) => {
       const body = bodyOf(values);
       if (sent !== JSON.stringify(body)) [sent, id] = [JSON.stringify(body), uuid()];
@@ -118,7 +118,7 @@ export class Sessions {
     });
   }
 
-  /** Somebody else may change it meanwhile: then both are shown before anything is written. @param {Session} session */
+  /** Another device may change it meanwhile: then both versions are shown before anything is written. @param {Session} session */
   edit(session) {
     const { box } = this.ctx;
     const known = this.cameras.all().map((each) => each.id);
@@ -138,7 +138,7 @@ export class Sessions {
         const { values, clashes } = rebase(before, ours, theirs);
         [before, rev] = [theirs, now.rev];
         box.keep("sessions", now);
-        if (!Object.keys(changesOf(before, values)).length) return null; // it was us: the answer was lost
+        if (!Object.keys(changesOf(before, values)).length) return null; // our own change: only the answer was lost
         const errors = clashes.map((loc) => ({ loc, msg: `Another device says: ${words(theirs, loc)}` }));
         return { words: "Somebody else has changed it. Look again, then save.", values, errors };
       }
@@ -170,7 +170,7 @@ export class Sessions {
     if (await this.send("Not brought back", "POST", `/sessions/${id}/restore`)) this.ctx.say(`${name} is back`, { kind: "good" });
   }
 
-  /** No event tells what was deleted before this page was opened. */
+  /** Events do not cover sessions that were deleted before this page was opened. */
   async lookForDeleted() {
     const found = await this.ctx.box.request("GET", "/sessions?deleted=1").catch(() => ({ items: [] }));
     /** @type {Session[]} */
@@ -182,7 +182,7 @@ export class Sessions {
   }
 }
 
-/** Why a form was not taken. @param {any} error @returns {Trouble} */
+/** Why a form was refused. @param {any} error @returns {Trouble} */
 const troubleOf = (error) => ({ words: `Not saved: ${wordsOf(error)}`, errors: error?.problem?.errors });
 
 /** @param {import("../state/sessions.js").Values} values @param {import("../state/sessions.js").Field} field */

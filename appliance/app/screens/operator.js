@@ -1,4 +1,5 @@
-// Operator: sessions, cameras with their footage, room on the disks, connected devices. Everything by finger and by key.
+// Operator: sessions, cameras with their footage, disk space, connected devices. Usable by touch and by
+// keyboard.
 
 import { endOf, isAtRest, nextOf } from "../state/control.js";
 import { Cameras } from "./operator-cameras.js";
@@ -8,7 +9,7 @@ import { Sessions } from "./operator-sessions.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/store.js").Session} Session */
-/** A request whose refusal is said, after the words; null then.
+/** A request whose failure is shown after these words; it then returns null.
  * @typedef {(failed: string, method: string, path: string, body?: any) => Promise<any>} Send */
 
 export const title = "Operator";
@@ -19,7 +20,7 @@ export function enter(root, ctx) {
   return new Operator(root, ctx);
 }
 
-/** What went wrong, in the box's words. @param {any} error */
+/** The appliance's message of an error. @param {any} error */
 export const wordsOf = (error) => (error?.status === 412 ? "somebody else has just changed it" : error?.problem ? [error.message, error.problem.hint].filter(Boolean).join(". ") : "the box does not answer");
 
 class Operator {
@@ -28,7 +29,7 @@ class Operator {
     this.ctx = ctx;
     this.left = false;
     this.turn = 0;
-    this.away = false; // as it was drawn
+    this.away = false; // the state drawn last
     /** @type {Send} */
     const send = async (failed, method, path, body) => {
       try {
@@ -90,14 +91,14 @@ class Operator {
     if (all) this.look();
   }
 
-  /** What was asked for before is not so now: its next answer may be long in coming. */
+  /** What was requested earlier is outdated, and its next answer may take long. */
   unknown() {
     this.cameras.forget();
     this.devices.drawRoom(null, false);
     this.devices.drawDevices([]);
   }
 
-  /** What no event tells: footage, room, devices. */
+  /** Data without events: footage, disk space, devices. */
   async ask() {
     if (document.hidden || this.left) return;
     const turn = ++this.turn;

@@ -1,4 +1,4 @@
-// Review, clips: every play of the session and every clip that was made by itself, to watch, star and take along.
+// Review, clips: every play of the session and every clip without a play, to watch, star and download.
 
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/replay-player.js";
@@ -11,11 +11,11 @@ import { deleteClip, starClip, starPlay, trimClip, trimPlay } from "./deeds.js";
 /** @typedef {import("./review.js").Rows} Rows */
 /** @typedef {import("../state/store.js").Play} Play */
 /** @typedef {import("../state/store.js").Clip} Clip */
-/** A play, or a clip made alone dressed as one. @typedef {{id: string, name: string, play: Play, clips: Clip[], alone: Clip | null}} Row */
+/** A play, or a clip without a play in the shape of one. @typedef {{id: string, name: string, play: Play, clips: Clip[], alone: Clip | null}} Row */
 
-const AGAIN_MS = 5000; // a picture that failed
+const AGAIN_MS = 5000; // until a failed thumbnail is requested again
 
-/** A clip that is deleted makes way for the next one, under the same finger. */
+/** After a delete the next row moves under the same finger. */
 const presses = new Presses();
 
 export class Clips {
@@ -115,7 +115,7 @@ export class Clips {
     return made;
   }
 
-  /** A picture that is not made yet, or a box that is away: asked for again. @param {HTMLImageElement} image */
+  /** A thumbnail that does not exist yet, or an unreachable appliance: request again. @param {HTMLImageElement} image */
   missed(image) {
     const { of = "" } = image.dataset;
     if (image.src.startsWith("blob:")) void this.ctx.prefetch.retry(of, image.src);
@@ -126,7 +126,7 @@ export class Clips {
     }, AGAIN_MS);
   }
 
-  // -- doing ----------------------------------------------------------------------------------------------------------
+  // -- actions ----------------------------------------------------------------------------------------------------------
 
   /** @param {string} id */
   watch(id) {
@@ -166,7 +166,7 @@ export class Clips {
   }
 }
 
-/** A clip made alone, as the player takes it. @param {Clip} clip @returns {Play} */
+/** A clip without a play, in the shape the player takes. @param {Clip} clip @returns {Play} */
 function playOf(clip) {
   return {
     id: clip.id, play_id: clip.id, session_id: clip.session_id, number: 0, start_time: clip.start_time, duration: clip.duration, cue_time: null,

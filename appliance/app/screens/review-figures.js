@@ -1,4 +1,5 @@
-// Review, figures: the session's statistics (V19) as charts. They come from tags alone; what nobody tagged is not drawn.
+// Review, figures: the session's statistics (V19) as charts. They are computed from tags alone; untagged
+// values are not drawn.
 
 import { h, say } from "../parts/dom.js";
 import { barChart, columnChart, meterChart, shareChart } from "../parts/charts.js";
@@ -33,7 +34,7 @@ export class Figures {
     if (OF.some((table) => tables.has(table))) void this.count();
   }
 
-  /** One question at a time; what changes meanwhile is asked for after it. */
+  /** One request at a time; later changes cause another one after it. */
   async count() {
     if (this.asking) return void (this.again = true);
     this.asking = true;

@@ -1,4 +1,4 @@
-// Review, footage: the whole recording by timeline, and a clip from anywhere in it.
+// Review, footage: the whole recording by timeline, and clips from any part of it.
 
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/footage-view.js";
@@ -16,8 +16,8 @@ import { madeClip } from "./deeds.js";
 /** @typedef {import("./review.js").Rows} Rows */
 /** @typedef {import("../state/api").Timeline} Timeline */
 
-const AGAIN_MS = 5000; // a session that goes on grows
-const WAIT_MS = 1000; // nothing is recorded yet, or the box was away
+const AGAIN_MS = 5000; // refresh interval: a running session grows
+const WAIT_MS = 1000; // nothing is recorded yet, or the appliance was unreachable
 const FIRST_LOOK_MS = 300_000;
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 
@@ -34,7 +34,7 @@ export class Footage {
     /** @type {{start: number | null, end: number | null}} */
     this.cut = { start: null, end: null };
     this.everyCamera = false;
-    this.asked = 0; // performance.now() of the last question what there is
+    this.asked = 0; // performance.now() of the last request for the timeline
     this.view = /** @type {import("../parts/footage-view.js").FootageView} */ (h("footage-view", { class: "stage" }));
     this.view.given = { ask: (path) => ctx.box.request("GET", path), habits: () => habitsOf(ctx.prefs), now: () => ctx.box.now() };
     this.timeline = /** @type {import("../parts/game-timeline.js").GameTimeline} */ (h("game-timeline"));
@@ -120,13 +120,13 @@ export class Footage {
     return ["active", "paused"].includes(this.rows?.session.status ?? "");
   }
 
-  // -- what is recorded -----------------------------------------------------------------------------------------------
+  // -- recorded footage -----------------------------------------------------------------------------------------------
 
   /** @param {Rows} rows */
   update(rows) {
     const first = !this.rows;
     this.rows = rows;
-    // What is marked while this picture is looked at means this picture; of another session nothing can be marked here.
+    // A mark made while this picture is shown means this picture; in another session marks are not possible.
     this.ctx.marks.lookingAt = rows.current ? () => this.view.at || null : null;
     this.hint.hidden = !rows.current;
     const { channels } = this;
@@ -143,7 +143,7 @@ export class Footage {
     this.whole = spanOf(this.rows.session, [...this.rows.plays, ...this.rows.alone], this.ctx.box.now());
   }
 
-  /** The first picture: of what just happened, or of the first play. */
+  /** The first picture: the newest in a running session, otherwise the first play. */
   begin() {
     const [first] = this.view.spans;
     const play = this.rows?.plays.at(-1);
@@ -152,7 +152,7 @@ export class Footage {
     this.view.to(Math.max(start, first ? Date.parse(first.start) : start), false);
   }
 
-  /** Ask what there is of every camera. */
+  /** Request the timeline of every camera. */
   async load() {
     this.loading = true;
     if (!this.view.spans.length) this.view.tell("Looking for footage");
@@ -197,7 +197,7 @@ export class Footage {
       const from = Date.parse(play.start_time);
       return { id: play.id, label: String(play.number || "…"), from, to: from + play.duration * 1000, starred: play.is_favorite };
     });
-    const first = known.get(this.leader)?.spans[0]?.start ?? ""; // what is before it is no gap
+    const first = known.get(this.leader)?.spans[0]?.start ?? ""; // time before the first footage is no gap
     const gaps = (known.get(this.leader)?.gaps ?? []).filter((gap) => !gap.end || gap.end > first);
     const second = (/** @type {string | null} */ at) => ((at ? Date.parse(at) : this.whole.to) - this.whole.from) / 1000;
     this.bar.view = {
@@ -209,7 +209,7 @@ export class Footage {
     this.moved();
   }
 
-  /** The picture is at another instant. */
+  /** The picture shown has changed. */
   moved() {
     const { at } = this.view;
     if (!this.rows || !at) return;
@@ -247,7 +247,7 @@ export class Footage {
     if (this.view.running) this.moved();
   }
 
-  // -- doing ----------------------------------------------------------------------------------------------------------
+  // -- actions ----------------------------------------------------------------------------------------------------------
 
   /** @param {{at?: number, by?: number, phase: string}} given */
   scrub({ at, by, phase }) {
@@ -307,7 +307,7 @@ export class Footage {
     this.drawMake();
   }
 
-  /** A clip of what is between IN and OUT: this camera's, or a play of all cameras. */
+  /** A clip from IN to OUT: of this camera, or a play of all cameras. */
   clip() {
     const span = cutOf(this.cut.start, this.cut.end, this.view.at);
     const { ctx, rows, everyCamera } = this;

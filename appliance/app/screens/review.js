@@ -1,6 +1,8 @@
-// Review: a session after it was played. Its footage by timeline, its clips, its figures; any session the box has.
+// Review: a session after the game: its footage by timeline, its clips, its statistics; any session of the
+// appliance.
 //
-// #review, #review/clips, #review/figures. Each pane is a module of its own; this one knows the session and its rows.
+// #review, #review/clips, #review/figures. Each pane is a module of its own; this one holds the session and
+// its rows.
 
 import { titleOf } from "../state/working.js";
 import { h, say } from "../parts/dom.js";
@@ -17,7 +19,7 @@ import { dateOf } from "../state/zone.js";
 /** @typedef {import("../state/store.js").Session} Session */
 /** @typedef {import("../state/store.js").Play} Play */
 /** @typedef {import("../state/store.js").Clip} Clip */
-/** What a pane is given. `current`: it is the session people work in; `alone`: clips that belong to no play.
+/** What a pane receives. `current`: it is the current session; `alone`: clips without a play.
  * @typedef {{session: Session, current: boolean, plays: Play[], clips: Map<string, Clip[]>, alone: Clip[],
  *   tags: Map<string, import("../state/store.js").Tag[]>}} Rows */
 /** @typedef {{root: HTMLElement, update: (rows: Rows, tables: ReadonlySet<string>) => void, tick?: () => void, leave: () => void}} Pane */
@@ -41,8 +43,8 @@ export class Review {
   /** @param {HTMLElement} root @param {Ctx} ctx @param {string[]} words */
   constructor(root, ctx, words) {
     this.ctx = ctx;
-    this.sessionId = ""; // chosen here; "" is the one in work
-    /** @type {Map<string, import("../state/review.js").Rows>} sessions the snapshot left out */
+    this.sessionId = ""; // chosen here; "" is the current session
+    /** @type {Map<string, import("../state/review.js").Rows>} sessions that are not in the snapshot */
     this.fetched = new Map();
     this.chosen = words[1] ?? ""; // a play or clip to watch
     this.name = words[0] in PANES ? words[0] : "footage";
@@ -82,7 +84,7 @@ export class Review {
   /** @param {string} id */
   choose(id) {
     this.sessionId = id;
-    this.select.blur(); // the keys are the page's again
+    this.select.blur(); // return keyboard input to the page
     this.open(this.name);
   }
 
@@ -131,7 +133,7 @@ export class Review {
 
   /** @param {string} id */
   async fetch(id) {
-    this.fetched.set(id, { plays: new Map(), clips: new Map(), tags: new Map() }); // asked once
+    this.fetched.set(id, { plays: new Map(), clips: new Map(), tags: new Map() }); // requested once
     say(this.words, "Loading the session");
     try {
       this.fetched.set(id, await everythingOf((method, path) => this.ctx.box.request(method, path), id));

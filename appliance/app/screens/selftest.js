@@ -1,5 +1,5 @@
-// The acceptance list for a device (facts/cutting.md section 8): run by a person with a real iPad in his hands.
-// Every line says what it found; where a picture must be judged by eye it is shown with the question.
+// The acceptance test of a device (facts/cutting.md section 8), run by a person on a real iPad. Every line
+// reports its result; a picture that must be judged by eye is shown with the question.
 
 import { h, say } from "../parts/dom.js";
 import { mediaSource } from "../parts/live-view.js";
@@ -11,7 +11,7 @@ import { clockOf } from "../state/words.js";
 /** @typedef {{ok: boolean | null, words: string, show?: HTMLElement}} Result  ok null: a person judges */
 
 export const title = "Self-test";
-const INS = [0, 1, 7, 17, 24]; // pictures after a second's begin: keys, and far from keys
+const INS = [0, 1, 7, 17, 24]; // pictures after the start of a second: key pictures, and far from them
 const LOAD_MS = 8000;
 const NEAR_S = 0.2;
 
@@ -81,7 +81,7 @@ function camera(ctx) {
   return found.id;
 }
 
-/** Capture times of the pictures of a span. @param {Ctx} ctx @param {string} id @param {number} from @param {number} seconds */
+/** Capture times of the pictures in a span. @param {Ctx} ctx @param {string} id @param {number} from @param {number} seconds */
 async function pictures(ctx, id, from, seconds) {
   const span = `start=${iso(from)}&end=${iso(from + seconds * 1000)}&frames=1`;
   /** @type {string[]} */
@@ -172,7 +172,7 @@ function load(url) {
   });
 }
 
-/** Until the picture is there to be read: when `seeked` is told it may still be the one before.
+/** Resolves when the picture can be read: at `seeked` the previous one may still be shown.
  * @param {HTMLVideoElement} video @param {number} at */
 async function seek(video, at) {
   const sought = new Promise((done) => video.addEventListener("seeked", done, { once: true }));

@@ -1,6 +1,6 @@
-// Tagging: the plays with search and filters, the picture, and the board. One play at a time, or many at once.
+// Tagging: the plays with search and filters, the player, and the tag board, for one play or several.
 //
-// Words after the hash are what to look for: #tagging/result=Touchdown, or a play's id.
+// Words after the hash are search criteria: #tagging/result=Touchdown, or a play's id.
 
 import { button, h, icon, keyed, say } from "../parts/dom.js";
 import "../parts/play-card.js";
@@ -32,9 +32,9 @@ class Tagging {
     this.root = root;
     this.wanted = wantedOf(words);
     this.playId = words.find((word) => word && !word.includes("=")) ?? "";
-    this.boardId = this.playId; // what is tagged: the play shown, or one that began since
+    this.boardId = this.playId; // the play being tagged: the one shown, or one that began since
     this.beginnings = new Beginnings();
-    /** @type {Set<string>} plays chosen for all at once */
+    /** @type {Set<string>} plays selected for tagging together */
     this.chosen = new Set();
     this.manyOpen = false; // on a phone: the board instead of the list
     /** @type {Row[]} */
@@ -81,7 +81,7 @@ class Tagging {
     player.addEventListener("viewed", (event) => void ctx.box.request("POST", `/clips/${told(event)}/view`).catch(() => {}));
     player.addEventListener("retry", (event) => void ctx.marks.request("clip_retry", told(event), "POST", `/clips/${told(event)}/retry`));
     player.addEventListener("back", () => (this.chosen.size ? this.unchoose() : this.show("")));
-    const own = player.shortcuts().filter((each) => !each.keys.includes("t")); // trimming is the desk's
+    const own = player.shortcuts().filter((each) => !each.keys.includes("t")); // trimming is on the desk
     this.unkey = ctx.keys.add([
       ...own,
       { keys: ["ArrowUp", "k"], words: "Newer play", group: "Plays", act: () => this.neighbour(-1) },
@@ -112,7 +112,7 @@ class Tagging {
       return { play, said: merged(tags), tagged: tags.length > 0 };
     });
     for (const id of this.chosen) if (!plays.some((play) => play.id === id)) this.chosen.delete(id);
-    if (!plays.length && !ctx.known()) return this.draw(); // nothing is missing, and nothing begins
+    if (!plays.length && !ctx.known()) return this.draw(); // rows may be incomplete: nothing is missing, nothing new
     if (this.playId && ctx.known() && !plays.some((play) => play.id === this.playId)) this.playId = "";
     if (!this.playId && !this.entered && matchMedia("(min-width: 701px)").matches) this.playId = plays[0]?.id ?? "";
     if (!this.entered) this.boardId = this.playId;
@@ -134,7 +134,7 @@ class Tagging {
     const wanted = this.chosen.size ? all.filter((row) => this.chosen.has(row.play.id)) : all.filter((row) => row.play.id === this.boardId);
     this.board.targets = wanted.map((row) => this.target(row.play));
     if (!this.chosen.size) this.manyOpen = false;
-    root.classList.toggle("showing", this.chosen.size ? this.manyOpen : Boolean(this.playId)); // matters on a phone
+    root.classList.toggle("showing", this.chosen.size ? this.manyOpen : Boolean(this.playId)); // used on a phone
     root.classList.toggle("many", this.chosen.size > 0);
     this.drawBulk();
   }
@@ -187,9 +187,9 @@ class Tagging {
     for (const item of this.list.children) /** @type {any} */ (item.lastElementChild).tick(now);
   }
 
-  // -- doing ----------------------------------------------------------------------------------------------------------
+  // -- actions ----------------------------------------------------------------------------------------------------------
 
-  /** @param {string} id "" is no play */
+  /** @param {string} id "": no play */
   show(id) {
     this.playId = id;
     this.boardId = id;
@@ -201,13 +201,13 @@ class Tagging {
     this.list.querySelector(`[data-key="${id}"]`)?.scrollIntoView({ block: "nearest" });
   }
 
-  /** On a phone: the picture of the play that is tagged, instead of the keys. @param {boolean} on */
+  /** On a phone: show the picture of the tagged play instead of the keys. @param {boolean} on */
   look(on) {
     this.root.classList.toggle("looking", on);
     if (on && this.boardId && this.boardId !== this.playId) this.show(this.boardId);
   }
 
-  /** @param {number} by 1: older, which is below */
+  /** @param {number} by 1: the older one, which is below */
   neighbour(by) {
     const at = this.rows.findIndex((row) => row.play.id === this.playId);
     const next = this.rows[at < 0 ? 0 : at + by];
@@ -250,7 +250,7 @@ class Tagging {
     this.draw();
   }
 
-  /** All chosen, or the one shown: starred unless all of them are. */
+  /** All selected plays, or the one shown: set the star, or clear it when all have it. */
   star() {
     const rows = this.chosen.size ? this.chosenRows() : this.all.filter((row) => row.play.id === this.playId);
     const starred = rows.every((row) => row.play.is_favorite);
@@ -261,7 +261,7 @@ class Tagging {
   }
 }
 
-/** "result=Touchdown" and the like. @param {readonly string[]} words */
+/** Parses "result=Touchdown" and the like. @param {readonly string[]} words */
 function wantedOf(words) {
   const wanted = everything();
   for (const word of words) {

@@ -1,7 +1,7 @@
-// The one module that talks to the box: snapshot, events, requests, clock, and marks on their way.
+// The only module that communicates with the appliance: snapshot, events, requests, clock, delivery of marks.
 //
-// Owns: what is known through the connection. Must not know: the screen, which socket counts (link.js). Everything else
-// of the app gets rows from here and hands marks over; it never fetches JSON itself.
+// Owns: the data received over the connection. Must not know: the screen, which socket is used (link.js). The
+// rest of the app reads rows from here and submits marks; it never fetches JSON itself.
 
 import * as clock from "./clock.js";
 import { uuid } from "./ids.js";
@@ -10,10 +10,10 @@ import { isFinal, Outbox } from "./outbox.js";
 import * as store from "./store.js";
 import { setZone } from "./zone.js";
 
-const COMMAND_MS = 1000; // then the same mark goes by POST, under the same id
+const COMMAND_MS = 1000; // then the same mark is sent by POST, with the same id
 const REQUEST_MS = 15_000;
-const SAMPLE_MS = 4000; // the clock needs no measure with every ping
-const RECALL_MS = 1500; // a box that has not answered by then is away: what this device keeps is shown
+const SAMPLE_MS = 4000; // the clock does not need a sample with every ping
+const RECALL_MS = 1500; // without an answer by then the rows stored on this device are shown
 
 export const NO_ANSWER = "the box does not answer";
 
@@ -21,13 +21,13 @@ export const NO_ANSWER = "the box does not answer";
 /** @typedef {{load(): Promise<import("./store.js").Kept | null>, save(kept: import("./store.js").Kept): Promise<void>}} RowDisk */
 
 export class Box extends EventTarget {
-  /** `about`: what this device says of itself with each ping, for operators.
+  /** `about`: what this device reports about itself with each ping, for operators.
    * @param {{device: string, disk: import("./outbox.js").Disk, rows?: RowDisk, about?: () => Record<string, string | undefined>}} given */
   constructor({ device, disk, rows, about = () => ({}) }) {
     super();
     this.rows = rows;
     this.recalled = false;
-    this.assumedMs = 0; // offset of the box's clock when an earlier page measured it
+    this.assumedMs = 0; // clock offset measured by an earlier page
     this.device = device;
     this.about = about;
     this.state = store.empty();
@@ -39,22 +39,22 @@ export class Box extends EventTarget {
       open: () => this.open(), take: (message) => void this.take(message), ask: () => this.ping(), kept: () => this.resend(), turned: () => this.turned(),
     });
     /** @type {WebSocket | null} */
-    this.greeted = null; // the socket whose box we know, with all its rows
-    this.heardMs = 0; // when the box last spoke, by this device's clock; 0: not to this page
-    this.recovered = 0; // times a resume was possible, for tests and the health page
+    this.greeted = null; // the socket that has received `hello` and all rows
+    this.heardMs = 0; // when the last message arrived, by this device's clock; 0: none on this page
+    this.recovered = 0; // successful resumes, for tests and the health page
     this.reloads = 0;
     /** @type {Map<string, (result: any) => void>} */
     this.results = new Map();
-    /** Of marks that are not settled, come when nobody waited for them any longer. @type {Map<string, any>} */
+    /** Results of unsettled marks that arrived after their request had timed out. @type {Map<string, any>} */
     this.late = new Map();
     /** @type {Map<string, number>} */
     this.pings = new Map();
     /** @type {any[]} */
-    this.early = []; // events that came while a snapshot was loading
+    this.early = []; // events that arrived while a snapshot was loading
     this.loads = 0;
     this.loading = false;
     /** @type {Set<AbortController>} */
-    this.underway = new Set(); // marks that go by HTTP
+    this.underway = new Set(); // marks being sent by HTTP
     /** @type {Set<string>} */
     this.tables = new Set();
     this.marked = this.watchClocks();
@@ -64,17 +64,17 @@ export class Box extends EventTarget {
     return this.link.state === "up" && this.link.socket === this.greeted;
   }
 
-  /** So long that people are to know. */
+  /** Unreachable for so long that the user is informed. */
   get away() {
     return this.link.away;
   }
 
-  /** Box time when the box last spoke to this page, ms; 0: it has not. */
+  /** Appliance time of the last message to this page, ms; 0: none. */
   get heardAt() {
     return this.heardMs && this.heardMs + this.offsetMs;
   }
 
-  /** Why the box does not want us back. */
+  /** Why the appliance refuses this device. */
   get closed() {
     return this.link.why;
   }
@@ -83,17 +83,17 @@ export class Box extends EventTarget {
     return this.samples.at(-1)?.rtt ?? null;
   }
 
-  /** Offset of the box's clock to this device's, ms. */
+  /** Offset between the clocks of the appliance and this device, ms. */
   get offsetMs() {
     return clock.best(this.samples, Date.now())?.offset ?? this.assumedMs;
   }
 
-  /** Box time now, ms. */
+  /** Current appliance time, ms. */
   now() {
     return Date.now() + this.offsetMs;
   }
 
-  /** Runs for ever; every failure is tried again. */
+  /** Runs until the page is closed; every failure is retried. */
   async start() {
     this.listenToDevice();
     const restored = this.outbox.restore();
@@ -113,7 +113,7 @@ export class Box extends EventTarget {
     void this.measureClock();
   }
 
-  /** The box is not there: what an earlier page kept of it is shown, and marked in. */
+  /** The appliance is unreachable: show the rows an earlier page stored, and accept marks for them. */
   async recall() {
     this.link.happen("failed");
     if (this.recalled) return;
@@ -127,15 +127,15 @@ export class Box extends EventTarget {
     this.changed("all");
   }
 
-  /** For a page that is opened while the box is away. @param {string} session the one in work */
+  /** Stores the rows for a page that is opened while the appliance is unreachable. @param {string} session the current one */
   async keepRows(session) {
     const kept = this.reloads ? store.keptOf(this.state, session, this.offsetMs) : null;
-    if (kept) await this.rows?.save(kept).catch(() => {}); // a full or forbidden disk
+    if (kept) await this.rows?.save(kept).catch(() => {}); // disk full or forbidden
   }
 
   // -- the socket -----------------------------------------------------------------------------------------------------
 
-  /** Everything anew. Of two at once the later one counts: it is of the socket that counts. */
+  /** Load everything. Of two parallel loads the later one wins: it belongs to the socket in use. */
   async load() {
     const turn = ++this.loads;
     this.loading = true;
@@ -152,7 +152,7 @@ export class Box extends EventTarget {
     }
   }
 
-  /** A socket that goes on where we are. */
+  /** A socket that resumes after the last event. */
   open() {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const { seq, epoch } = this.state;
@@ -165,7 +165,7 @@ export class Box extends EventTarget {
     this.changed("link");
   }
 
-  /** The link is back: what still hangs on a dead connection goes again, under its id. */
+  /** The connection is back: marks sent over the dead connection are sent again, with their ids. */
   resend() {
     for (const each of this.underway) each.abort();
     this.outbox.hurry();
@@ -185,7 +185,7 @@ export class Box extends EventTarget {
     this.dispatchEvent(new CustomEvent("event", { detail: { event, before } }));
   }
 
-  /** The answer to a command. One that comes late is an answer all the same: the mark is not sent again.
+  /** The answer to a command. A late answer is valid too: the mark is not sent again.
    * @param {any} result */
   hear(result) {
     const give = this.results.get(result.id);
@@ -193,14 +193,14 @@ export class Box extends EventTarget {
     else if (this.outbox.waiting().some((mark) => mark.key === result.id)) this.late.set(result.id, result);
   }
 
-  /** @param {any} event the box says who it is */
+  /** @param {any} event `hello`, the identity of the appliance */
   async greet(event) {
     const { link, state } = this;
     const { socket } = link;
     const other = state.site !== "" && state.site !== event.site_id;
     state.site = event.site_id;
     if (event.recovered === false || other) {
-      this.late.clear(); // they were of another database
+      this.late.clear(); // they belong to another database
       await this.load().catch(() => socket === link.socket && link.drop());
     } else if (event.recovered) this.recovered++;
     if (!socket || socket !== link.socket) return; // lost meanwhile
@@ -259,7 +259,7 @@ export class Box extends EventTarget {
     }, 2000);
   }
 
-  /** Sleep, another network, the page brought back: do not wait for a timeout. */
+  /** After sleep, a network change or a return to the page: do not wait for a timeout. */
   listenToDevice() {
     const back = (/** @type {"wake" | "online"} */ what) => {
       if (document.hidden) return;
@@ -272,9 +272,9 @@ export class Box extends EventTarget {
     addEventListener("offline", () => this.link.happen("offline"));
   }
 
-  // -- asking ---------------------------------------------------------------------------------------------------------
+  // -- requests ---------------------------------------------------------------------------------------------------------
 
-  /** Deliver a mark: a command over the socket, and when that does not answer in a second, by HTTP.
+  /** Deliver a mark: a command over the WebSocket, and without an answer within a second, by HTTP.
    * @param {import("./outbox.js").Mark} mark @returns {Promise<import("./outbox.js").Outcome>} */
   async deliver(mark) {
     if (!mark.request) {
@@ -288,14 +288,14 @@ export class Box extends EventTarget {
     }
     const { method, path, body } = mark.request ?? asHttp(mark);
     try {
-      // The same key: what was sent over the socket may still arrive, and is done once whichever way comes first.
+      // The same key: the command may still arrive over the socket; the appliance executes it once.
       return this.learn(mark, await this.request(method, path, body, { key: mark.key, underway: this.underway }));
     } catch (error) {
       return { ok: false, final: error instanceof Refused && isFinal(error.status, error.problem), error };
     }
   }
 
-  /** The answer may be here before its event. @param {import("./outbox.js").Mark} mark @param {any} resource
+  /** The answer may arrive before its event. @param {import("./outbox.js").Mark} mark @param {any} resource
    * @returns {import("./outbox.js").Outcome} */
   learn(mark, resource) {
     if (mark.doing.startsWith("tag_")) {
@@ -318,7 +318,7 @@ export class Box extends EventTarget {
     return { ok: true, resource };
   }
 
-  /** An answer to a change may be here before its event. @param {"sessions" | "channels"} table @param {any} resource */
+  /** The answer to a change may arrive before its event. @param {"sessions" | "channels"} table @param {any} resource */
   keep(table, resource) {
     const rows = /** @type {Map<string, any>} */ (this.state[table]);
     if ((rows.get(resource.id)?.rev ?? -1) >= resource.rev) return;
@@ -336,7 +336,7 @@ export class Box extends EventTarget {
     }).finally(() => this.results.delete(id));
   }
 
-  /** JSON over HTTP. Throws Refused with the box's words, or an Error when it does not answer. `rev`: the row must not have changed since.
+  /** JSON over HTTP. Throws Refused with the appliance's message, or an Error without an answer. `rev`: fail if the row has changed since.
    * @param {string} method @param {string} path @param {any} [body]
    * @param {{key?: string, rev?: number, underway?: Set<AbortController>}} [more] @returns {Promise<any>} */
   async request(method, path, body, { key = uuid(), rev, underway } = {}) {
@@ -365,7 +365,7 @@ export class Box extends EventTarget {
     }
   }
 
-  /** Tell who draws, once for all changes of a turn. @param {string} table */
+  /** Notify the screens, once for all changes of one event-loop turn. @param {string} table */
   changed(table) {
     if (!this.tables.size) queueMicrotask(() => {
       const tables = this.tables;
@@ -376,7 +376,7 @@ export class Box extends EventTarget {
   }
 }
 
-/** The box said no. `problem` is its document (RFC 9457). */
+/** The appliance refused. `problem` is its document (RFC 9457). */
 export class Refused extends Error {
   /** @param {number} status @param {any} problem */
   constructor(status, problem) {
@@ -386,14 +386,14 @@ export class Refused extends Error {
   }
 }
 
-/** A command as HTTP. @param {import("./outbox.js").Mark} mark */
+/** A command as an HTTP request. @param {import("./outbox.js").Mark} mark */
 function asHttp(mark) {
   const { id, ...rest } = mark.body;
   if (mark.doing === "play_new") return { method: "POST", path: "/plays", body: mark.body };
   return { method: "POST", path: `/plays/${id}/${mark.doing === "play_end" ? "end" : "cue"}`, body: rest };
 }
 
-/** Until the device is online again, at most. @param {number} ms @returns {Promise<unknown>} */
+/** Wait until the device is online again, at most this long. @param {number} ms @returns {Promise<unknown>} */
 const pause = (ms) => new Promise((done) => {
   setTimeout(done, ms);
   addEventListener("online", done, { once: true });

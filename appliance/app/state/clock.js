@@ -1,13 +1,13 @@
-// Box time on this device: an offset, measured by round trips. Plain functions over samples.
+// Appliance time on this device: an offset measured by round trips. Plain functions over samples.
 //
-// A round trip of r ms tells the offset to within r/2, so the shortest of the recent ones decides. Samples age:
-// clocks drift apart, and a device's clock may be set while the page is open.
+// A round trip of r ms gives the offset to within r/2, so the shortest of the recent ones decides. Samples
+// age: clocks drift apart, and a device's clock may be set while the page is open.
 
 /** @typedef {{at: number, rtt: number, offset: number}} Sample  ms; `at` on the device's clock when it came back */
 
 export const KEPT = 16;
-export const AGES_MS = 120_000; // a sample two minutes old counts as if its round trip had been twice as long
-export const JUMP_MS = 400; // device clock against its own monotonic clock: more is a step, not drift
+export const AGES_MS = 120_000; // a sample two minutes old is treated as if its round trip were twice as long
+export const JUMP_MS = 400; // difference between the device's clock and its monotonic clock: more is a step, not drift
 
 /** One round trip. @param {number} sent @param {number} received @param {number} serverMs @returns {Sample} */
 export function sample(sent, received, serverMs) {
@@ -15,7 +15,7 @@ export function sample(sent, received, serverMs) {
   return { at: received, rtt, offset: serverMs - (sent + rtt / 2) };
 }
 
-/** The samples with one more. @param {readonly Sample[]} samples @param {Sample} one @returns {Sample[]} */
+/** The samples and a new one. @param {readonly Sample[]} samples @param {Sample} one @returns {Sample[]} */
 export function withSample(samples, one) {
   return [...samples.slice(-(KEPT - 1)), one];
 }
@@ -27,10 +27,10 @@ export function best(samples, now) {
   return [...samples].sort((one, other) => doubt(one) - doubt(other))[0];
 }
 
-/** Did the device's clock step between two looks at both of its clocks?
+/** Was the device's clock set between two readings of both of its clocks?
  * @param {{wall: number, steady: number}} before @param {{wall: number, steady: number}} after */
 export function stepped(before, after) {
   const ran = after.steady - before.steady;
   const shown = after.wall - before.wall;
-  return shown < ran - JUMP_MS; // forward is sleep: the steady clock of a browser may stand still in it
+  return shown < ran - JUMP_MS; // a forward jump is sleep: the monotonic clock of a browser may stop during it
 }

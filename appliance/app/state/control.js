@@ -1,4 +1,5 @@
-// What may be done with a session in each state (the machine of appliance/sessions/machine.py), in a person's words.
+// The transitions of a session in each state (the state machine of appliance/sessions/machine.py), with their
+// button texts.
 
 /** @typedef {{event: string, words: string, primary?: boolean, ask?: {words: string}}} Move */
 
@@ -18,16 +19,16 @@ const MOVES = /** @type {Record<string, Move[]>} */ ({
 /** @param {string} status @returns {Move[]} */
 export const movesOf = (status) => MOVES[status] ?? [];
 
-/** The one that goes on: start, pause or resume. @param {string} status */
+/** The main transition: start, pause or resume. @param {string} status */
 export const nextOf = (status) => movesOf(status).find((each) => !each.ask);
 
-/** The one that is asked about: complete or reopen. @param {string} status */
+/** The transition that needs confirmation: complete or reopen. @param {string} status */
 export const endOf = (status) => movesOf(status).find((each) => each.ask);
 
-/** May it be deleted? @param {string} status */
+/** Can it be deleted? @param {string} status */
 export const isAtRest = (status) => status === "scheduled" || status === "completed";
 
-/** Those that run first, then those to come, the soonest first, then the newest that are over.
+/** Running sessions first, then scheduled ones by start time, then completed ones, the newest first.
  * @param {Iterable<import("./store.js").Session>} sessions @returns {import("./store.js").Session[]} */
 export function inOrder(sessions) {
   const rank = (/** @type {import("./store.js").Session} */ each) => ["active", "paused", "scheduled", "completed"].indexOf(each.status);

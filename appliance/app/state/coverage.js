@@ -1,13 +1,14 @@
-// A camera's footage as a strip: what is covered, what is not and why, in shares of the span shown. Plain functions.
+// A camera's footage as a strip: covered spans and gaps with reasons, as percentages of the span shown. Plain
+// functions.
 
 import { clockOf } from "./zone.js";
 import { reasonOf } from "./words.js";
 
-/** `left` and `width` in percent of the strip. `before`: nothing had been recorded yet, which is no gap.
+/** `left` and `width` in per cent of the strip. `before`: the time before the first recording, which is no gap.
  * @typedef {{left: number, width: number, title: string}} Piece
  * @typedef {{before: Piece | null, spans: Piece[], gaps: (Piece & {words: string})[], share: number, words: string}} Strip */
 
-const SHORTEST = 0.25; // percent: a gap of a second in an hour must still be seen
+const SHORTEST = 0.25; // per cent: a gap of a second in an hour must still be visible
 
 /** @param {import("./api").Timeline} timeline @param {number} from ms @param {number} to ms @returns {Strip} */
 export function stripOf(timeline, from, to) {
@@ -43,7 +44,7 @@ function said(spans, gaps, share, since) {
   return `${much} recorded${since ? ` since ${since}` : ""}${gaps ? `, ${gaps} ${gaps === 1 ? "gap" : "gaps"}` : ""}`;
 }
 
-/** A length in words: "6 s", "4 min", "2.5 h". @param {number} seconds */
+/** A duration in words: "6 s", "4 min", "2.5 h". @param {number} seconds */
 export function spell(seconds) {
   if (seconds < 1) return `${Math.round(seconds * 1000)}\u00a0ms`;
   if (seconds < 90) return `${Math.round(seconds)}\u00a0s`;

@@ -1,12 +1,13 @@
-// What this device keeps over a reload, in IndexedDB: marks on their way, the rows of its session, the bytes of its last plays.
-// In a browser that forbids it (a private window) they live as long as the page.
+// What this device stores across reloads, in IndexedDB: unsent marks, the rows of its session, the bytes of
+// its last plays. In a browser that forbids it (a private window) they live as long as the page.
 //
-// The Cache API, navigator.storage and service workers are for secure contexts: a page by plain HTTP has none of them.
+// The Cache API, navigator.storage and service workers need a secure context, which a page over plain HTTP
+// does not have.
 
-const OPEN_MS = 3000; // an open that is not answered by then is asked for once more by whoever comes next
+const OPEN_MS = 3000; // an open without an answer by then is tried once more by the next use
 
-/** A database by name, opened when it is first used, and again when the browser has closed it (a tablet in the background, a
- * disk that was full, cleared data): a use that fails on a connection of an earlier use is tried on a new one.
+/** A database by name, opened on first use, and again when the browser has closed it (a tablet in the background, a
+ * disk that was full, cleared data): a use that fails on an old connection is repeated on a new one.
  * @param {string} name @param {Record<string, IDBObjectStoreParameters>} stores */
 function database(name, stores) {
   /** @type {Promise<IDBDatabase> | null} */
@@ -67,7 +68,7 @@ export function diskOfMarks() {
   };
 }
 
-/** The rows this device showed last, and the media of its last plays: a page that is opened while the box is away shows them.
+/** The rows this device showed last, and the media of its last plays, for a page opened while the appliance is unreachable.
  * @returns {{rows: import("./box.js").RowDisk, media: import("./prefetch.js").MediaDisk}} */
 export function diskOfPlays() {
   const run = database("kept", { rows: {}, media: { keyPath: "url" } });
@@ -82,7 +83,7 @@ export function diskOfPlays() {
         const blobOf = (/** @type {any} */ body, /** @type {string} */ type) => (body instanceof Blob ? body : new Blob([body], { type }));
         return found.sort((one, other) => one.at - other.at).map(({ url, body, type }) => ({ url, blob: blobOf(body, type) }));
       },
-      // WebKit takes no blob in a private window: there, bytes.
+      // WebKit stores no Blob in a private window: use bytes there.
       put: async (url, blob) => {
         const write = (/** @type {Blob | ArrayBuffer} */ body) => run("media", "readwrite", (store) => store.put({ url, body, type: blob.type, at: Date.now() }));
         await write(blob).catch(async () => write(await blob.arrayBuffer()));

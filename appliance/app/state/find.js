@@ -1,18 +1,18 @@
-// Finding plays by what is said of them. Plain functions over rows; no DOM.
+// Finding plays by their tags. Plain functions over rows; no DOM.
 
 /** @typedef {{play: import("./store.js").Play, said: Record<string, any>, tagged: boolean}} Row `said`: merged tags */
 /** @typedef {{text: string, starred: boolean, untagged: boolean, important: boolean, fields: Record<string, string>}} Wanted */
 
-/** Fields one may filter by. */
+/** Fields to filter by. */
 export const FACETS = ["quarter", "down", "play_type", "formation", "result", "labels", "players"];
 
 /** @returns {Wanted} */
 export const everything = () => ({ text: "", starred: false, untagged: false, important: false, fields: {} });
 
-/** How a word is compared: no case, no accents, "_" and "-" are spaces. @param {any} word */
+/** Normalises a word for comparison: no case, no accents, "_" and "-" become spaces. @param {any} word */
 export const plain = (word) => String(word ?? "").normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().replace(/[\s_-]+/g, " ").trim();
 
-/** How many things are asked for besides the text. @param {Wanted} wanted */
+/** Number of criteria besides the text. @param {Wanted} wanted */
 export const asked = (wanted) => Object.values(wanted.fields).filter(Boolean).length + [wanted.untagged, wanted.important].filter(Boolean).length;
 
 /** @param {readonly Row[]} rows @param {Wanted} wanted @returns {Row[]} */
@@ -27,7 +27,7 @@ export function matching(rows, wanted) {
 /** @param {Row} row @param {string} name @returns {string[]} */
 const valuesOf = (row, name) => [row.said[name]].flat().map(plain);
 
-/** "12" is play 12 or player 12, "q2" the quarter, "3&7" down and distance; anything else may be part of a word.
+/** "12" is play 12 or player 12, "q2" the quarter, "3&7" down and distance; anything else matches part of a word.
  * @param {Row} row @param {string} word */
 function hasWord({ play, said }, word) {
   const number = /^#?(\d+)$/.exec(word)?.[1];
@@ -39,7 +39,7 @@ function hasWord({ play, said }, word) {
     .some((each) => plain(each).includes(word));
 }
 
-/** The values there are, for a list to choose from: [value, how many], in order.
+/** The existing values of a field, for a selection: [value, count], in order.
  * @param {readonly Row[]} rows @param {string} name @returns {[string, number][]} */
 export function facet(rows, name) {
   /** @type {Map<string, [string, number]>} */

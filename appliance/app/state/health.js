@@ -1,6 +1,7 @@
-// What the health page and the status line say: every part green, amber or red, with what to do about it. Plain functions; `lookAt` asks.
+// The checks of the health page and the status line: every part green, amber or red, with what to do. Plain
+// functions; `lookAt` sends requests.
 //
-// The box judges itself (/readyz) and its words are shown as they are; cameras and devices are judged here.
+// The appliance's own checks (/readyz) are shown with its texts; cameras and devices are checked here.
 
 import { titleOf } from "./working.js";
 import { clockOf } from "./zone.js";
@@ -9,15 +10,15 @@ import { clockOf } from "./zone.js";
 /** @typedef {{id: string, title: string, status: Status, words: string, fix: string}} Check */
 /** @typedef {{title: string, checks: Check[]}} Group */
 /** @typedef {{online: boolean, rtt: number | null, offsetMs: number, waiting: number, device: string, editLists: string, kept: boolean, away: boolean, heardAt: number}} Link
- * `heardAt`: box time when the box last spoke to this page, ms; 0: it has not. */
+ * `heardAt`: appliance time of the last message to this page, ms; 0: none. */
 /**
  * @typedef {object} Known
- * @property {import("./api").Readiness | null} ready null: the box did not answer
- * @property {readonly import("./api").Channel[]} channels those of the session in work
- * @property {readonly import("./api").SourceState[]} [sources] what the box knows of each camera's way into the recordings
+ * @property {import("./api").Readiness | null} ready null: the appliance did not answer
+ * @property {readonly import("./api").Channel[]} channels those of the current session
+ * @property {readonly import("./api").SourceState[]} [sources] state of each camera's recording path
  * @property {readonly import("./api").LiveClient[]} clients
- * @property {Link} link this device's way to the box
- * @property {import("./api").Session | undefined} session the one in work
+ * @property {Link} link this device's connection
+ * @property {import("./api").Session | undefined} session the current one
  */
 
 const ROOM = /** @type {Record<string, string>} */ ({
@@ -30,15 +31,15 @@ const BOX = /** @type {Record<string, string>} */ ({
   loop: "Speed of the box", safe_mode: "Safe mode", settings: "Settings file",
   database: "Database file", snapshots: "Copies of the database", clip_files: "Clip files",
 });
-const ELSEWHERE = ["clients", "cameras"]; // shown one by one
+const ELSEWHERE = ["clients", "cameras"]; // listed one by one
 
 const UNKNOWN = "Not known: the box does not answer";
 const RTT_WARN_MS = 250;
-const LAG_WARN = 20; // events: a quarter of a minute of a busy game
-const HEARD_WARN_S = 8; // it pings every 5 s
+const LAG_WARN = 20; // events: about a quarter of a minute of a busy game
+const HEARD_WARN_S = 8; // a ping arrives every 5 s
 const CLOCK_WARN_MS = 5000;
 
-/** Everything, in the order in which people walk through it. Nothing that the box said before it went away is said of now.
+/** All checks, in the order of the checklist. Nothing the appliance reported before it became unreachable is shown as current.
  * @param {Known} known @returns {Group[]} */
 export function groupsOf({ ready, channels, sources = [], clients, link, session }) {
   const parts = (!link.away && ready?.parts) || {};
@@ -54,23 +55,23 @@ export function groupsOf({ ready, channels, sources = [], clients, link, session
   ].filter((group) => group.checks.length);
 }
 
-/** What the box says of itself. @typedef {{ready: import("./api").Readiness | null, clients: readonly import("./api").LiveClient[],
+/** What the appliance reports. @typedef {{ready: import("./api").Readiness | null, clients: readonly import("./api").LiveClient[],
  *   sources: readonly import("./api").SourceState[]}} Looked */
 
-/** Ask the box. A red part makes it 503; box.js hands the parts over all the same. Throws when it does not answer.
+/** Request the state. A red part makes it 503; box.js returns the parts nevertheless. Throws when there is no answer.
  * @param {{request: (method: string, path: string) => Promise<any>}} box @returns {Promise<Looked>} */
 export async function lookAt(box) {
   const [ready, clients, sources] = await Promise.all(["/readyz", "/clients", "/sources"].map((path) => box.request("GET", path)));
   return { ready, clients: clients.items, sources: sources.items };
 }
 
-/** This device's way to the box. @param {{box: import("./box.js").Box, prefs: import("./prefs.js").Prefs}} ctx @returns {Link} */
+/** This device's connection to the appliance. @param {{box: import("./box.js").Box, prefs: import("./prefs.js").Prefs}} ctx @returns {Link} */
 export const linkOf = ({ box, prefs }) => ({
   online: box.online, rtt: box.rtt, offsetMs: box.offsetMs, waiting: box.outbox.waiting().length,
   device: prefs.get("device"), editLists: prefs.get("editLists"), kept: box.outbox.kept, away: box.away, heardAt: box.heardAt,
 });
 
-/** One line over all of it. @param {readonly Group[]} groups @returns {{status: Status, words: string}} */
+/** One line that summarises all checks. @param {readonly Group[]} groups @returns {{status: Status, words: string}} */
 export function verdictOf(groups) {
   const all = groups.flatMap((group) => group.checks);
   const bad = all.filter((each) => each.status === "bad");
@@ -98,8 +99,8 @@ const part = (name, title, said) => check(name, title, said.status, sentence(sai
 /** @param {string} words */
 const sentence = (words) => words && words[0].toUpperCase() + words.slice(1);
 
-/** Each camera as the health page and the status line judge it, in the order given. What the box said before it went away is
- * not said of now. @param {readonly import("./api").Channel[]} channels @param {readonly import("./api").SourceState[]} [sources]
+/** Each camera in the state shown by health page and status line, in the given order. What the appliance reported before it
+ * became unreachable is not shown as current. @param {readonly import("./api").Channel[]} channels @param {readonly import("./api").SourceState[]} [sources]
  * @param {boolean} [away] @returns {Check[]} */
 export const camerasOf = (channels, sources = [], away = false) => channels.map((each) =>
   away ? unknown(each) : camera(each, sources.find((source) => source.channel_id === each.id)));
@@ -107,18 +108,18 @@ export const camerasOf = (channels, sources = [], away = false) => channels.map(
 /** @param {import("./api").Channel} channel */
 const unknown = ({ id, name }) => check(`camera-${id}`, name || id, "warn", UNKNOWN);
 
-/** Those of the session, by id: without a session, or with one of every camera, all. @param {Iterable<import("./api").Channel>} all
+/** The cameras of the session, by id; all of them without a session, or for one with every camera. @param {Iterable<import("./api").Channel>} all
  * @param {import("./api").Session | undefined} session */
 export const channelsOf = (all, session) => [...all].filter((each) => session?.channel_ids?.includes(each.id) ?? true).sort((one, other) => (one.id < other.id ? -1 : 1));
 
-/** The box's own words where it says that a camera is not well. @param {import("./api").Channel} channel @param {import("./api").SourceState} [source] */
+/** The appliance's own text where it reports a problem of a camera. @param {import("./api").Channel} channel @param {import("./api").SourceState} [source] */
 function camera(channel, source) {
   const found = cameraAlone(channel, source?.status === "ok" ? source.detail.replace(/^records(, )?/, "") : "");
   if (source?.status !== "bad") return found;
   return check(found.id, found.title, "bad", sentence(source.detail), sentence(source.hint ?? found.fix));
 }
 
-/** @param {import("./api").Channel} channel @param {string} line what is known of its line */
+/** @param {import("./api").Channel} channel @param {string} line state of its connection */
 function cameraAlone(channel, line) {
   const id = `camera-${channel.id}`;
   const name = channel.name || channel.id;
@@ -136,7 +137,7 @@ function noCamera({ away }) {
   return check("cameras", "Cameras", "bad", "There is no camera", "Add a channel to the settings file, or by POST /channels");
 }
 
-/** When the box last answered, in words. @param {Link} link */
+/** When the appliance last answered, in words. @param {Link} link */
 const lastHeard = ({ heardAt }) => (heardAt ? `when the box last answered, at ${clockOf(heardAt)}` : "when the box last answered an earlier page");
 
 /** @param {import("./api").Session | undefined} session @param {Link} link */

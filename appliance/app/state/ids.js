@@ -1,4 +1,4 @@
-// Names for things made on this device. crypto.randomUUID is missing on a plain http LAN address.
+// Ids for objects created on this device. crypto.randomUUID does not exist on a plain http LAN address.
 
 /** A UUIDv4. @returns {string} */
 export function uuid() {

@@ -1,19 +1,20 @@
-// Keys: a screen or a part adds what it does, with words for the list that "?" shows, and takes it away when it leaves.
+// Keyboard shortcuts: a screen or part adds its own, with descriptions for the list behind "?", and removes
+// them when it is left.
 
 /** @typedef {{keys: string[], words: string, act: (event: KeyboardEvent) => void, group?: string}} Shortcut */
 
-const HELD = /^(Shift\+)?Arrow|^[,.[\]+-]$/; // moving goes on while the key is held; all else happens once
+const HELD = /^(Shift\+)?Arrow|^[,.[\]+-]$/; // moving repeats while the key is held; other actions happen once
 
 export class Keys {
   constructor() {
     /** @type {Shortcut[]} */
     this.all = [];
-    this.byPointer = false; // a button that was tapped keeps the focus, but Space is not meant for it
+    this.byPointer = false; // a tapped button keeps the focus, but Space is not meant for it
     document.addEventListener("pointerdown", () => (this.byPointer = true), true);
     document.addEventListener("keydown", (event) => this.press(event));
   }
 
-  /** @param {readonly Shortcut[]} more @returns {() => void} takes them away */
+  /** @param {readonly Shortcut[]} more @returns {() => void} removes them */
   add(more) {
     this.all.push(...more);
     return () => {

@@ -1,17 +1,18 @@
-// Two cameras show the same instant: which delays make the box agree. Plain functions.
+// Two cameras show the same instant: which delays make their capture times equal. Plain functions.
 //
-// A picture's capture time is when it arrived minus its channel's delay (latency_ms). What one camera shows at `ours` is
-// what the other shows at `theirs`, so their delays must differ by that much more.
+// A picture's capture time is its arrival minus its channel's delay (latency_ms). The picture at `ours` of
+// one camera shows the same instant as the picture at `theirs` of the other, so their delays must differ by
+// that much more.
 
-const MOST_MS = 60_000; // what a channel may have
+const MOST_MS = 60_000; // maximum of a channel's delay
 
 /** @typedef {{id: string, latency_ms: number}} Delayed */
 
-/** New delays by channel, those that change alone: the second camera's, or when that would be below zero everybody
- * else's, which keeps what was lined up before. Null: further apart than a delay can say.
+/** New delays by channel, only those that change: the second camera's, or when that would be negative those of all
+ * others, which keeps earlier line-ups valid. Null: further apart than the maximum delay.
  * @param {readonly Delayed[]} channels @param {string} reference @param {string} other
  * @param {number} ours capture time of the reference's picture, ms @param {number} theirs of the other's picture
- * @param {number} [slack] ms: pictures that near are the same instant as far as pictures can say
+ * @param {number} [slack] ms: pictures closer than this count as the same instant
  * @returns {Map<string, number> | null} */
 export function lineUp(channels, reference, other, ours, theirs, slack = 0.5) {
   const by = Math.round(theirs - ours);
@@ -28,7 +29,7 @@ export function lineUp(channels, reference, other, ours, theirs, slack = 0.5) {
   return [...after.values()].some((delay) => delay > MOST_MS) ? null : after;
 }
 
-/** The nearest picture's number. @param {readonly number[]} frames capture times, ms, rising @param {number} at */
+/** Index of the nearest picture. @param {readonly number[]} frames capture times, ms, rising @param {number} at */
 export function nearest(frames, at) {
   let low = 0;
   let high = frames.length - 1;
@@ -40,7 +41,7 @@ export function nearest(frames, at) {
   return low > 0 && at - frames[low - 1] < frames[low] - at ? low - 1 : Math.max(0, low);
 }
 
-/** @param {number} by ms the second camera's picture lies after the first one's @param {string} first @param {string} second
+/** @param {number} by ms by which the second camera's picture is later than the first one's @param {string} first @param {string} second
  * @param {number} [slack] as above */
 export function differenceOf(by, first, second, slack = 0.5) {
   const rounded = Math.round(by);

@@ -1,23 +1,25 @@
-// The link to the box: which socket counts, when silence is a loss, when to try again.
+// The connection to the appliance: which socket is used, when silence means it is lost, when to reconnect.
 //
-// Two sockets at most: the one that counts, and one that is tried because there is none or because that one is silent.
-// Whichever speaks first counts and the other goes, so nothing is ever taken from both. Owns: sockets, patience, back-off.
-// Must not know: what frames mean, the screen, the browser (sockets and time are given).
+// There are at most two sockets: the one in use, and a candidate that is opened because there is none or
+// because the current one is silent. The first that delivers a message is used and the other is closed, so
+// messages never come from both. Owns: sockets, timeouts, back-off. Must not know: the meaning of messages,
+// the screen, the browser (sockets and time are injected).
 
-/** idle: nothing is loaded yet. doubt: it owes an answer, another one is tried. closed: the box does not want us back.
+/** idle: nothing is loaded yet. doubt: an answer is overdue, a candidate is opened. closed: the appliance refuses this device.
  * @typedef {"idle" | "up" | "doubt" | "away" | "closed"} State */
-/** won: the one that is tried speaks; spoke: the one in doubt; due: a rest is over.
+/** won: the candidate delivers messages; spoke: the silent one does; due: the back-off is over.
  * @typedef {"start" | "won" | "spoke" | "late" | "ended" | "failed" | "due" | "offline" | "online" | "wake" | "refused"} Happening */
 /** Methods of Link. @typedef {"try" | "hurry" | "rest" | "ask" | "probe" | "lose" | "suspect" | "tell" | "swap" | "keep" | "stop"} Act */
 
-/** What a happening makes of a state, and what is done; what is not here changes nothing.
+/** For each state and event: the next state and the actions. Combinations not listed change nothing.
  * @type {Record<State, {[what in Happening]?: [State, ...Act[]]}>} */
 export const LINK = {
   idle: { start: ["away", "try"], failed: ["idle", "lose"], offline: ["idle", "tell"] },
   up: {
     late: ["doubt", "suspect", "try"],
     ended: ["away", "lose", "rest"],
-    offline: ["doubt", "tell", "ask", "rest"], // an answer shows that the browser is wrong: a box may be near without a network
+    // a message shows that the browser is wrong: the appliance may be reachable without internet
+    offline: ["doubt", "tell", "ask", "rest"],
     online: ["up", "probe"],
     wake: ["up", "probe"],
     refused: ["closed", "stop"],
@@ -46,16 +48,16 @@ export const LINK = {
 };
 
 export const RETRY_MS = [100, 250, 500, 1000, 2000, 4000];
-export const IDLE_MS = 1000; // after so much silence it is asked
-const PATIENCE_MS = 2000; // for an answer, on a good link
+export const IDLE_MS = 1000; // after this much silence a ping is sent
+const PATIENCE_MS = 2000; // timeout of the answer, on a good connection
 const PATIENCE_MAX_MS = 6000;
-const WOKEN_MS = 700; // after sleep: the other one is soon tried, nobody is told for it
-const STALLED_MS = 500; // a timer so late means that this page stood still, not the box
+const WOKEN_MS = 700; // after sleep: the candidate is opened early, without informing the user
+const STALLED_MS = 500; // a timer this late means that this page was suspended, not that the appliance is silent
 const TRIPS = 8;
-const FINAL_CLOSE = 4500; // from here on: do not come back
+const FINAL_CLOSE = 4500; // close codes from here on: do not reconnect
 const OPEN = 1;
 
-/** How long an answer may take: by the worst round trip lately but one, for one may have been an outage.
+/** Timeout of an answer: from the second-worst recent round trip, because the worst may have been an outage.
  * @param {readonly number[]} trips ms @param {number} [least] ms */
 export function patienceOf(trips, least = PATIENCE_MS) {
   const worst = [...trips].sort((one, other) => other - one)[1] ?? 0;
@@ -73,8 +75,8 @@ const REAL = {
 const nothing = () => {};
 
 export class Link {
-  /** `open`: a socket that goes on where we are. `take`: a frame of the one that counts. `ask`: send what is answered.
-   * `kept`: silence is over, the socket the same. `turned`: the state is another, or it is time to tell.
+  /** `open`: opens a socket that resumes. `take`: a message of the socket in use. `ask`: sends a ping.
+   * `kept`: silence is over, with the same socket. `turned`: the state has changed, or the user is to be informed.
    * @param {{open: () => WebSocket, take: (message: any) => void, ask: () => void, kept: () => void, turned: () => void, time?: typeof REAL}} given */
   constructor({ time = REAL, ...given }) {
     this.given = given;
@@ -83,13 +85,13 @@ export class Link {
     /** @type {WebSocket | null} */
     this.socket = null;
     /** @type {WebSocket | null} */
-    this.next = null; // the one that is tried
-    this.why = ""; // why the box does not want us back
+    this.next = null; // the candidate
+    this.why = ""; // why the appliance refuses this device
     this.tries = 0;
     this.triedAt = this.heard = 0;
-    this.asked = 0; // when something was first said that nothing has been heard since
-    this.tellAt = 0; // when people are to know of the loss, 0 without one
-    this.away = false; // it is so late
+    this.asked = 0; // when the first unanswered message was sent
+    this.tellAt = 0; // when the user is informed of the loss, 0 without one
+    this.away = false; // that time has passed
     this.woken = false;
     /** @type {number[]} */
     this.trips = [];
@@ -106,7 +108,7 @@ export class Link {
     this.trips = [...this.trips.slice(1 - TRIPS), ms];
   }
 
-  /** @param {any} message @returns {boolean} is it on its way */
+  /** @param {any} message @returns {boolean} was it sent */
   send(message) {
     if (this.socket?.readyState !== OPEN) return false;
     this.asked ||= this.time.now();
@@ -114,7 +116,7 @@ export class Link {
     return true;
   }
 
-  /** What the socket that counts has said is of no use. */
+  /** The messages of the socket in use cannot be used. */
   drop() {
     const old = this.socket;
     this.socket = null;
@@ -133,7 +135,7 @@ export class Link {
 
   hurry() {
     this.tries = 0;
-    if (!this.next || this.time.now() - this.triedAt > STALLED_MS) this.try(); // coming back is told three times
+    if (!this.next || this.time.now() - this.triedAt > STALLED_MS) this.try(); // three events can report the same return
   }
 
   probe() {
@@ -161,7 +163,7 @@ export class Link {
   }
 
   lose() {
-    this.tell(2000); // a restart of the box under 2 s is nobody's business
+    this.tell(2000); // a restart of the appliance under 2 s is not reported
   }
 
   suspect() {
@@ -177,7 +179,7 @@ export class Link {
     this.watch();
   }
 
-  /** @param {number} [ms] until people are to know */
+  /** @param {number} [ms] until the user is informed */
   tell(ms = 0) {
     const at = this.time.now() + ms;
     if (this.tellAt && this.tellAt <= at) return;
@@ -197,10 +199,11 @@ export class Link {
   rest() {
     this.unrest();
     const wait = RETRY_MS[Math.min(this.tries++, RETRY_MS.length - 1)];
-    this.unrest = this.time.later(() => this.happen("due"), wait * (0.5 + this.time.random() / 2)); // 18 tablets at once
+    // spread out, since 18 tablets reconnect at once
+    this.unrest = this.time.later(() => this.happen("due"), wait * (0.5 + this.time.random() / 2));
   }
 
-  /** Closed before it is there it would be an error in the console. @param {boolean} [softly] */
+  /** Closing it before it is open would log an error in the console. @param {boolean} [softly] */
   leave(softly = false) {
     this.unrest();
     const old = this.next;
@@ -248,7 +251,7 @@ export class Link {
   look() {
     if (this.state !== "up") return;
     const now = this.time.now();
-    if (now - this.planned > STALLED_MS) this.ask(); // what came meanwhile may still wait to be read
+    if (now - this.planned > STALLED_MS) this.ask(); // messages received meanwhile may still be queued
     else if (this.asked && now >= this.asked + this.patience) this.happen("late");
     else if (!this.asked && now >= this.heard + IDLE_MS) this.ask();
     else this.watch();

@@ -1,7 +1,8 @@
-// Live pictures of one channel as they come: WS /channels/{id}/live. Owns the socket; must not know players.
+// Live pictures of one channel: WS /channels/{id}/live. Owns the socket; must not know players.
 //
-// A text frame `init` begins a timeline: its mime type, and which wall time of arrival (`arrived_at`) belongs to which
-// media time (`media_s`). Binary frames follow: an init segment, then fragments. Another `init` begins anew.
+// A text frame `init` starts a timeline: its mime type, and which arrival time (`arrived_at`) belongs to
+// which media time (`media_s`). Binary frames follow: an init segment, then fragments. Another `init` starts
+// again.
 
 const AGAIN_MS = [300, 1000, 2000, 4000];
 

@@ -1,4 +1,5 @@
-// What the mark bar does: a press becomes a mark of the outbox, with the time of the press on the box's clock.
+// The actions of the mark bar: a press becomes a mark in the outbox, with the time of the press on the
+// appliance's clock.
 
 import { uuid } from "./ids.js";
 
@@ -9,10 +10,10 @@ export class Marks {
   constructor(box, session) {
     this.box = box;
     this.session = session;
-    /** Capture time of the picture looked at, ms of box time, while there is one: else marks mean now.
+    /** Capture time of the picture shown, ms of appliance time, while there is one: otherwise marks mean now.
      * @type {(() => number | null) | null} */
     this.lookingAt = null;
-    this.pressed = { what: "", at: -Infinity }; // the button of the last mark that made a play, and when
+    this.pressed = { what: "", at: -Infinity }; // the button of the last mark that created a play, and when
   }
 
   /** The instant a press means. @param {number} [late] ms since the touch */
@@ -20,7 +21,7 @@ export class Marks {
     return this.lookingAt?.() ?? this.box.now() - late;
   }
 
-  /** NEW PLAY. @param {{seconds?: number, at?: number}} [given] `seconds`: a whole play of the last seconds */
+  /** NEW PLAY. @param {{seconds?: number, at?: number}} [given] `seconds`: a complete play of the last seconds */
   newPlay({ seconds = 0, at = this.instant() } = {}) {
     const session = this.session();
     if (!session) return null;
@@ -33,7 +34,7 @@ export class Marks {
     };
   }
 
-  /** A second press of the same button at once is the same press: a thumb that bounces makes no second play.
+  /** A second press of the same button within a moment is the same press: a bouncing thumb creates no second play.
    * @param {string} what the button @param {number} at of the touch, ms of performance.now() */
   isBounce(what, at) {
     const bounces = what === this.pressed.what && at - this.pressed.at < BOUNCE_MS;
@@ -41,7 +42,7 @@ export class Marks {
     return bounces;
   }
 
-  /** CUE: the snap; the last press counts. @param {string} id @param {number} [at] ms */
+  /** CUE: the snap; the last press is valid. @param {string} id @param {number} [at] ms */
   cue(id, at = this.instant()) {
     return this.mark("play_cue", id, { id, cue_time: iso(at) });
   }
@@ -51,18 +52,18 @@ export class Marks {
     return this.mark("play_end", id, { id, end_time: iso(at) });
   }
 
-  /** CUE taken back: to the one before, or none. @param {string} id @param {string | null} before */
+  /** Undo CUE: back to the previous one, or none. @param {string} id @param {string | null} before */
   uncue(id, before) {
     if (before) return this.mark("play_cue", id, { id, cue_time: before });
     return this.mark("play_uncue", id, {}, { method: "DELETE", path: `/plays/${id}/cue` });
   }
 
-  /** END taken back: the play is open again. @param {string} id */
+  /** Undo END: the play is open again. @param {string} id */
   reopen(id) {
     return this.mark("play_reopen", id, {}, { method: "POST", path: `/plays/${id}/reopen` });
   }
 
-  /** A delete taken back. @param {string} id */
+  /** Undo a delete. @param {string} id */
   restore(id) {
     return this.mark("play_restore", id, {}, { method: "POST", path: `/plays/${id}/restore` });
   }
@@ -74,13 +75,13 @@ export class Marks {
     return this.mark("play_star", play.id, { starred }, request);
   }
 
-  /** Undo: the play goes, on every angle. @param {string} id */
+  /** Undo: remove the play on every angle. @param {string} id */
   undo(id) {
-    this.pressed = { what: "", at: -Infinity }; // the next press is meant, however soon
+    this.pressed = { what: "", at: -Infinity }; // the next press is intended, however soon
     return this.mark("play_undo", id, {}, { method: "DELETE", path: `/plays/${id}` });
   }
 
-  /** Any other change that must not be lost while the box is away.
+  /** Any other change that must not be lost while the appliance is unreachable.
    * @param {string} doing @param {string} subject @param {string} method @param {string} path @param {any} [body] */
   request(doing, subject, method, path, body) {
     return this.mark(doing, subject, {}, { method, path, body });

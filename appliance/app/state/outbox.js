@@ -1,32 +1,35 @@
-// Marks on their way to the box. Each has an id of its own and the time of the press; they survive a reload, are sent
-// in order, once each, and only to the box they were made for.
+// The queue of marks on their way to the appliance. Each mark has an id and the time of its press. Marks
+// survive a reload, are sent in order, once each, and only to the appliance they were made for.
 //
-// A disk that does not answer holds nothing up: `kept` says whether a reload would lose marks, for people to be told.
+// A storage that does not answer blocks nothing: `kept` tells whether a reload would lose marks, to inform
+// the user.
 //
-// Owns: the queue and its rules. Must not know: sockets (it is given `send`), IndexedDB (it is given `disk`), screens.
+// Owns: the queue and its rules. Must not know: sockets (`send` is injected), IndexedDB (`disk` is injected),
+// screens.
 
 /**
  * @typedef {object} Mark
  * @property {string} key idempotency key
  * @property {number} at when it was made, ms on this device's clock
- * @property {string} site the box it was made for
+ * @property {string} site the appliance it was made for
  * @property {string} epoch the database it was made for
  * @property {string} doing play_new, play_cue, play_end, play_star, play_undo, or another name of a request
- * @property {string} subject id of what it is about
+ * @property {string} subject id of its object
  * @property {Record<string, any>} body
- * @property {{method: string, path: string, body?: any} | null} request as HTTP; null: made from `doing` (commands)
+ * @property {{method: string, path: string, body?: any} | null} request as HTTP; null: derived from `doing` (commands)
  * @property {"waiting" | "done" | "refused"} state
- * @property {string} [error] why the box refused it
+ * @property {string} [error] why the appliance refused it
  * @property {number} [tries]
  */
 /** @typedef {{all(): Promise<Mark[]>, put(mark: Mark): Promise<void>, drop(key: string): Promise<void>}} Disk */
 /** @typedef {{ok: true, resource: any} | {ok: false, final: boolean, error: any}} Outcome */
 
-export const KEEP_MS = 24 * 3_600_000; // acknowledged marks are kept so long: a restored box may have lost them
+// acknowledged marks are stored this long: an appliance restored from a backup may have lost them
+export const KEEP_MS = 24 * 3_600_000;
 export const TRY_AGAIN_MS = [300, 1000, 2000, 5000];
-const DISK_MS = 3000; // a disk that has not answered by then is done without
+const DISK_MS = 3000; // storage without an answer by then is not waited for
 
-/** What is to become of a mark at this box.
+/** What to do with a mark at this appliance.
  * @param {Mark} mark @param {string} site @param {string} epoch @param {(id: string) => boolean} isKnown
  * @returns {"send" | "again" | "other box" | "nothing"} */
 export function placed(mark, site, epoch, isKnown) {
@@ -38,7 +41,7 @@ export function placed(mark, site, epoch, isKnown) {
 
 const FULL = "too_many_open";
 
-/** Is an answer of the box final? A refusal is; what time mends is not: too many open plays are fewer when one ends.
+/** Is an answer final? A refusal is; a temporary condition is not: too many open plays become fewer when one ends.
  * @param {number} status @param {{code?: string} | null} [problem] */
 export const isFinal = (status, problem) => status >= 400 && status < 500 && ![408, 425, 429].includes(status) && problem?.code !== FULL;
 
@@ -61,29 +64,29 @@ export class Outbox extends EventTarget {
     this.marks = [];
     this.site = "";
     this.epoch = "";
-    /** The box this device knew last, while none is reached: marks are for it, and wait. @type {{site: string, epoch: string} | null} */
+    /** The last known appliance, while none is reachable: marks are for it, and wait. @type {{site: string, epoch: string} | null} */
     this.expected = null;
     /** @type {Set<boolean>} */
     this.busy = new Set();
     /** @type {Map<string, {resolve: (resource: any) => void, reject: (error: Error) => void}>} */
     this.callers = new Map();
     /** @type {Set<(value?: unknown) => void>} */
-    this.resting = new Set(); // ends of rests
-    this.full = false; // it waits for room: another mark is tried at once
-    /** Does the box have it? As the last box said. @type {(id: string) => boolean} */
+    this.resting = new Set(); // wake-up functions of current waits
+    this.full = false; // it waits for space: another mark is tried at once
+    /** Does the appliance have it? From its last answer. @type {(id: string) => boolean} */
     this.isKnown = () => false;
-    this.joined = false; // what an earlier page left is here
-    this.readable = true; // it is, or may still come in time
-    /** Marks the disk has not taken. @type {Set<Mark>} */
+    this.joined = false; // the marks of an earlier page are loaded
+    this.readable = true; // they are, or may still arrive in time
+    /** Marks the storage has not accepted. @type {Set<Mark>} */
     this.unkept = new Set();
   }
 
-  /** Would marks outlive this page? */
+  /** Would marks survive this page? */
   get kept() {
     return this.readable && !this.unkept.size;
   }
 
-  /** What an earlier page left. A disk that is late is not waited for: what it has joins when it comes.
+  /** Loads the marks of an earlier page. Slow storage is not waited for: its marks are added when they arrive.
    * @param {(ms: number) => Promise<unknown>} [patience] */
   async restore(patience = pause) {
     const found = this.disk.all().then((old) => this.join(old), () => {});
@@ -98,22 +101,22 @@ export class Outbox extends EventTarget {
     this.marks = [...old.filter((mark) => !known.has(mark.key)), ...this.marks].sort((a, b) => a.at - b.at);
     for (const mark of this.marks) if (mark.state === "done" && this.now() - mark.at > KEEP_MS) this.forget(mark);
     this.joined = this.readable = true;
-    if (this.site) this.connected(this.site, this.epoch, this.isKnown); // it came late
+    if (this.site) this.connected(this.site, this.epoch, this.isKnown); // they arrived late
     else this.tell();
   }
 
-  /** @param {string} site @param {string} epoch of the box this device knew last */
+  /** @param {string} site @param {string} epoch of the last known appliance */
   expect(site, epoch) {
     if (!this.site) this.expected = { site, epoch };
     this.tell();
   }
 
-  /** The box marks are made for. */
+  /** The appliance marks are made for. */
   get home() {
     return this.site || this.expected?.site || "";
   }
 
-  /** The box we are connected to. Marks for it go out; marks a restored box has lost are offered again.
+  /** The connected appliance. Its marks are sent; marks that a restored appliance has lost are sent again.
    * @param {string} site @param {string} epoch @param {(id: string) => boolean} isKnown */
   connected(site, epoch, isKnown) {
     this.site = site;
@@ -128,13 +131,13 @@ export class Outbox extends EventTarget {
     this.hurry();
   }
 
-  /** The box is there: nothing waits for its turn to be tried again. */
+  /** The appliance is reachable: end all back-off waits. */
   hurry() {
     for (const end of this.resting) end();
     void this.pump();
   }
 
-  /** Keep a mark and send it. Resolves with what the box made of it, rejects when the box refuses it.
+  /** Store a mark and send it. Resolves with the appliance's answer, rejects when it is refused.
    * @param {Pick<Mark, "key" | "doing" | "subject" | "body"> & Partial<Mark>} given @returns {Promise<any>} */
   add(given) {
     /** @type {Mark} */
@@ -143,7 +146,7 @@ export class Outbox extends EventTarget {
     };
     this.marks.push(mark);
     const answer = new Promise((resolve, reject) => this.callers.set(mark.key, { resolve, reject }));
-    answer.catch(() => {}); // whoever does not ask sees it in the list
+    answer.catch(() => {}); // a caller that ignores the result sees it in the list
     this.tell();
     void this.keep(mark);
     if (this.full) this.hurry();
@@ -151,22 +154,22 @@ export class Outbox extends EventTarget {
     return answer;
   }
 
-  /** Not yet on the box, in order. */
+  /** Not yet on the appliance, in order. */
   waiting() {
     return this.marks.filter((mark) => mark.state === "waiting" && mark.site === this.home);
   }
 
-  /** Made for another box. */
+  /** Made for another appliance. */
   foreign() {
     return this.marks.filter((mark) => mark.state === "waiting" && mark.site !== this.home && this.home !== "");
   }
 
-  /** The box said no. */
+  /** Refused by the appliance. */
   refused() {
     return this.marks.filter((mark) => mark.state === "refused");
   }
 
-  /** A person gives a mark up. @param {Mark} mark */
+  /** The user gives a mark up. @param {Mark} mark */
   forget(mark) {
     this.marks = this.marks.filter((each) => each !== mark);
     this.unkept.delete(mark);
@@ -174,10 +177,10 @@ export class Outbox extends EventTarget {
     this.tell();
   }
 
-  /** One at a time and in order: CUE and END PLAY follow the NEW PLAY they belong to. What analysts say of plays has
-   * a line of its own: fifty tags on their way must not hold up a mark. */
+  /** One at a time and in order: CUE and END PLAY follow their NEW PLAY. Tags have a queue of their own: fifty pending tags
+   * must not delay a mark. */
   async pump() {
-    if (this.expected) return; // whoever answers there may be another box
+    if (this.expected) return; // the server that answers may be another appliance
     await Promise.all([this.drain(false), this.drain(true)]);
   }
 
@@ -186,7 +189,7 @@ export class Outbox extends EventTarget {
     if (this.busy.has(data)) return;
     this.busy.add(data);
     try {
-      /** Plays for which there is no room yet: marks of others pass, they may make it. @type {Set<string>} */
+      /** Plays for which there is no space yet: marks of other plays are sent, they may free some. @type {Set<string>} */
       const aside = new Set();
       for (let line; (line = this.waiting().filter((each) => isData(each) === data)).length; ) {
         const mark = line.find((each) => !aside.has(each.subject));
@@ -223,7 +226,7 @@ export class Outbox extends EventTarget {
     this.resting.delete(end);
   }
 
-  /** @param {Mark} mark @param {Outcome} outcome @returns {boolean} is it settled */
+  /** @param {Mark} mark @param {Outcome} outcome @returns {boolean} is it final */
   settle(mark, outcome) {
     if (!outcome.ok && !outcome.final) return false;
     const caller = this.callers.get(mark.key);
@@ -242,7 +245,7 @@ export class Outbox extends EventTarget {
     return true;
   }
 
-  /** A full, forbidden or silent disk must not stop a mark. Once it takes one it gets what it did not take before.
+  /** A full, forbidden or silent storage must not stop a mark. Once it accepts one, it also gets those it missed.
    * @param {Mark} mark */
   async keep(mark) {
     const missed = () => this.unkept.has(mark) || (this.unkept.add(mark), this.tell());

@@ -1,42 +1,43 @@
-// Clips fetched ahead, as blobs: at most two at a time, none while a clip plays, the newest wanted first.
+// Clips fetched in advance, as blobs: at most two at a time, none while a clip plays, the newest request
+// first.
 //
-// A clip here starts at once and plays through a restart of the box, and through a reload of the page where the browser
-// lets it be kept on disk. What is wished for is kept before all else, the first of it before the last; of other things the
-// one used longest ago goes. What is kept is bounded in bytes by what the device has.
+// A local copy starts at once and plays through a restart of the appliance, and through a reload of the page
+// where the browser can store it. Wished clips have priority over all others, in their order; of the others
+// the least recently used is removed first. The total size is limited by the device's memory and disk.
 
 export const AT_ONCE = 2;
-export const ROOM_BYTES = 240e6; // where the device does not say what it has
-const PER_GB = 60e6; // of its memory
+export const ROOM_BYTES = 240e6; // when the device reports neither memory nor disk
+const PER_GB = 60e6; // per GB of its memory
 const LEAST_BYTES = 60e6;
 const MOST_BYTES = 480e6;
 export const PLAYS_KEPT = 20;
-const AGAIN_MS = 5000; // what failed is tried again
-const AGAIN_MAX_MS = 600_000; // a copy that fails each time is replaced ever more seldom
-const DISK_MS = 3000; // a disk that has not answered by then is done without
+const AGAIN_MS = 5000; // until a failed fetch is repeated
+const AGAIN_MAX_MS = 600_000; // upper limit: a copy that fails each time is replaced at growing intervals
+const DISK_MS = 3000; // storage without an answer by then is not waited for
 
-/** What outlives the page.
+/** What survives the page.
  * @typedef {{all(): Promise<{url: string, blob: Blob}[]>, put(url: string, blob: Blob): Promise<void>,
  *   drop(url: string): Promise<void>}} MediaDisk */
-/** `again`: it is shown under its second name. @typedef {{blob: Blob, url: string, again?: boolean}} Kept */
+/** `again`: it is used under its second URL. @typedef {{blob: Blob, url: string, again?: boolean}} Kept */
 
-/** Bytes to keep, by what the device says: a sixteenth of its memory, and not more than half of what its disk has free for
- * this page. Both are told in a secure context alone; by plain HTTP it is ROOM_BYTES.
+/** Size limit from the device's values: a sixteenth of its memory, and at most half of the free disk space of this
+ * origin. Both are reported in a secure context only; over plain HTTP it is ROOM_BYTES.
  * @param {{memoryGb?: number, freeBytes?: number}} device */
 export function roomOf({ memoryGb, freeBytes = Infinity }) {
   const byMemory = memoryGb === undefined ? ROOM_BYTES : Math.min(MOST_BYTES, Math.max(LEAST_BYTES, memoryGb * PER_GB));
   return Math.min(byMemory, freeBytes / 2);
 }
 
-/** What this device says it has. @param {any} [device] navigator */
+/** What this device reports about its memory and disk. @param {any} [device] navigator */
 export async function spaceOf(device = navigator) {
   const said = await device.storage?.estimate?.().catch(() => null);
   return { memoryGb: device.deviceMemory, freeBytes: said ? Math.max(0, said.quota - said.usage) : undefined };
 }
 
-/** `now`: somebody watches what it is to replace.
+/** `now`: a player is waiting for the replacement.
  * @typedef {{url: string, now: boolean, chunks: BlobPart[], have: number, stop: AbortController | null}} Job */
 
-/** What a device keeps of its session, most wanted first: the pictures of the cards, the watched angle of each of the last
+/** What a device stores of its session, most important first: the thumbnails of the cards, the watched angle of each of the last
  * plays, then their other angles. @param {readonly {id: string}[]} plays newest first
  * @param {ReadonlyMap<string, readonly import("./store.js").Clip[]>} clips by play @param {string} angle the watched channel
  * @returns {string[]} addresses */
@@ -53,26 +54,26 @@ export class Prefetch extends EventTarget {
     super();
     this.now = now;
     this.disk = disk;
-    this.restored = !disk; // until then nobody knows what is here already
+    this.restored = !disk; // until then it is unknown what is stored
     this.graceMs = graceMs;
     this.get = get ?? ((/** @type {any} */ url, /** @type {any} */ how) => fetch(url, how));
     this.room = room;
-    /** @type {Job[]} newest wanted first */
+    /** @type {Job[]} newest request first */
     this.jobs = [];
-    /** @type {Map<string, Kept>} in the order of use */
+    /** @type {Map<string, Kept>} least recently used first */
     this.held = new Map();
     this.paused = false;
-    /** @type {readonly string[]} most wanted first */
+    /** @type {readonly string[]} most important first */
     this.wished = [];
-    this.full = false; // there is no room for the next wish
+    this.full = false; // there is no space for the next wish
     /** @type {Set<string>} */
     this.failed = new Set();
-    /** Copies that could not be shown: how often, and when another is fetched (null: it is here).
+    /** Copies that could not be shown: how often, and when another is fetched (null: under way).
      * @type {Map<string, {times: number, due: number | null}>} */
     this.rejected = new Map();
   }
 
-  /** Keep these before all else, fetched when nothing else is. @param {readonly string[]} urls most wanted first */
+  /** Store these with priority, fetched when nothing else is. @param {readonly string[]} urls most important first */
   wish(urls) {
     if (urls.join() === this.wished.join()) return;
     this.wished = urls;
@@ -80,7 +81,7 @@ export class Prefetch extends EventTarget {
     this.run();
   }
 
-  /** What an earlier page left. A disk that is late is not waited for; what it has is known then, and counted.
+  /** Loads the copies of an earlier page. Slow storage is not waited for; its copies are added and counted when they arrive.
    * @param {(ms: number) => Promise<unknown>} [wait] */
   async restore(wait = (ms) => new Promise((done) => setTimeout(done, ms))) {
     const found = this.disk?.all().then((kept) => this.know(kept), () => {});
@@ -90,11 +91,11 @@ export class Prefetch extends EventTarget {
     this.dispatchEvent(new CustomEvent("held", { detail: "" }));
   }
 
-  /** What is fetched or used in this page is younger. @param {readonly {url: string, blob: Blob}[]} kept oldest first */
+  /** Copies fetched or used on this page are newer. @param {readonly {url: string, blob: Blob}[]} kept oldest first */
   know(kept) {
     const old = kept.filter(({ url }) => !this.held.has(url) && !this.rejected.has(url) && this.jobs.every((job) => !job.stop || job.url !== url));
     this.held = new Map([...old.map(({ url, blob }) => /** @type {[string, Kept]} */ ([url, { blob, url: URL.createObjectURL(blob) }])), ...this.held]);
-    if (!this.restored) return; // in time
+    if (!this.restored) return; // it answered in time
     this.letGo();
     this.dispatchEvent(new CustomEvent("held", { detail: "" }));
   }
@@ -111,7 +112,7 @@ export class Prefetch extends EventTarget {
     return [...this.held.values()].reduce((sum, each) => sum + each.blob.size, 0);
   }
 
-  /** @param {string} url @param {boolean} [now] while a clip plays, too */
+  /** @param {string} url @param {boolean} [now] also while a clip plays */
   want(url, now = false) {
     if (this.held.has(url)) return;
     const job = this.jobs.find((each) => each.url === url);
@@ -121,7 +122,7 @@ export class Prefetch extends EventTarget {
     this.run();
   }
 
-  /** What to play: the fetched copy when there is one. @param {string} url */
+  /** The URL to play: the local copy if there is one. @param {string} url */
   source(url) {
     const found = this.held.get(url);
     if (!found) return url;
@@ -130,10 +131,10 @@ export class Prefetch extends EventTarget {
     return found.url;
   }
 
-  /** A copy could not be played or shown. A browser that is short of memory, or was in the background, fails on a good one
-   * too: the same bytes are given once more. When they cannot be shown either, another copy takes its place as soon as it is
-   * here; bytes that cannot be read go at once. @param {string} url @param {string} source of the copy: a newer one stays
-   * @returns {Promise<string>} what to show instead */
+  /** A copy could not be shown. A browser that is short of memory, or was in the background, fails on an intact copy
+   * too: the same bytes are used once more. If that fails as well, a new copy replaces it when it has arrived; bytes that
+   * cannot be read are removed at once. @param {string} url @param {string} source of the copy: a newer one stays
+   * @returns {Promise<string>} the URL to show instead */
   async retry(url, source) {
     const entry = this.held.get(url);
     if (entry?.url !== source) return this.source(url);
@@ -155,28 +156,28 @@ export class Prefetch extends EventTarget {
     return url;
   }
 
-  /** Fetch another copy: now, ever later the more often it failed. @param {string} url */
+  /** Fetch another copy: the more often it failed, the later. @param {string} url */
   replace(url) {
     const { times = 0, due = null } = this.rejected.get(url) ?? {};
-    if (due !== null) return; // it is on its way
+    if (due !== null) return; // it is under way
     const wait = times ? Math.min(AGAIN_MAX_MS, AGAIN_MS * 2 ** (times - 1)) : 0;
     this.rejected.set(url, { times: times + 1, due: this.now() + wait });
     if (wait) setTimeout(() => this.run(), wait);
     else this.run();
   }
 
-  /** Is there no copy of it, or one that is to be replaced by now? @param {string} url */
+  /** Is there no copy, or one that is due to be replaced? @param {string} url */
   lacks(url) {
     const due = this.rejected.get(url)?.due ?? null;
     return due === null ? !this.held.has(url) : due <= this.now();
   }
 
-  /** Whoever shows it goes on. @param {string} source of a copy that is not given any longer */
+  /** A copy is no longer used: its player continues with another URL. @param {string} source of a copy that is not given any longer */
   revoke(source) {
     setTimeout(() => URL.revokeObjectURL(source), this.graceMs);
   }
 
-  /** A clip plays: the air belongs to it, and to what is to take its place. */
+  /** A clip plays: the network is reserved for it, and for its replacement. */
   pause() {
     this.paused = true;
     for (const job of this.jobs) if (!job.now) job.stop?.abort();
@@ -204,7 +205,7 @@ export class Prefetch extends EventTarget {
     this.run();
   }
 
-  /** @param {Job} job what it has is kept over a pause: the rest is asked for as a range */
+  /** @param {Job} job its bytes are kept during a pause: the rest is requested as a range */
   async download(job) {
     job.stop = new AbortController();
     try {
@@ -222,29 +223,29 @@ export class Prefetch extends EventTarget {
     } catch {
       if (!job.stop?.signal.aborted) this.fail(job);
     } finally {
-      if (!this.jobs.includes(job)) job.stop?.abort(); // what is not wanted any longer is not read on
+      if (!this.jobs.includes(job)) job.stop?.abort(); // an unwanted download is stopped
       job.stop = null;
       this.run();
     }
   }
 
-  /** Can it be kept without giving up something that is wished for more? @param {string} url @param {number} bytes */
+  /** Can it be stored without removing a more important wish? @param {string} url @param {number} bytes */
   hasRoom(url, bytes) {
     const rank = this.wished.indexOf(url);
-    if (rank < 0) return true; // asked for by a person
+    if (rank < 0) return true; // requested by the user
     const before = this.wished.slice(0, rank).reduce((sum, each) => sum + (this.held.get(each)?.blob.size ?? 0), 0);
     if (before + bytes <= this.room) return true;
     this.full = true;
     return false;
   }
 
-  /** What goes first: what nobody wished for, by its last use; then the last wishes. @param {string} kept not this one */
+  /** What to remove first: copies nobody wished for, by last use; then the least important wishes. @param {string} kept not this one */
   victims(kept) {
     const others = [...this.held.keys()].filter((url) => !this.wished.includes(url) && url !== kept);
     return [...others, ...[...this.wished].reverse().filter((url) => this.held.has(url))];
   }
 
-  /** @param {Job} job @param {string} type of its bytes */
+  /** @param {Job} job @param {string} type media type */
   keep(job, type) {
     this.drop(job);
     const blob = new Blob(job.chunks, { type });
@@ -259,7 +260,7 @@ export class Prefetch extends EventTarget {
     this.dispatchEvent(new CustomEvent("held", { detail: job.url }));
   }
 
-  /** Down to the room there is. @param {string} [kept] came just now */
+  /** Remove copies down to the limit. @param {string} [kept] just arrived */
   letGo(kept = "") {
     let { used } = this;
     for (const url of this.victims(kept)) {
@@ -273,16 +274,16 @@ export class Prefetch extends EventTarget {
     }
   }
 
-  /** For the next page. This one goes on with its own copy: whoever plays it must not lose it. A disk that is full or
-   * forbidden changes nothing here. @param {string} url */
+  /** Store for the next page. This page keeps its own copy, which may be playing. A disk that is full or
+   * forbidden has no effect here. @param {string} url */
   async store(url) {
     const entry = this.held.get(url);
     if (!entry || !this.disk) return;
     await this.disk.put(url, entry.blob).catch(() => {});
-    if (this.held.get(url) !== entry) void this.disk.drop(url).catch(() => {}); // it went meanwhile
+    if (this.held.get(url) !== entry) void this.disk.drop(url).catch(() => {}); // removed meanwhile
   }
 
-  /** Not now: a wish is tried again in a while. @param {Job} job */
+  /** Not now: the wish is tried again later. @param {Job} job */
   fail(job) {
     this.drop(job);
     this.failed.add(job.url);

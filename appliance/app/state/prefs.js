@@ -1,4 +1,4 @@
-// What this device keeps about itself: role, theme, the watched angle. Works without storage, then until a reload.
+// The settings of this device: role, theme, watched angle. Without storage they last until a reload.
 
 import { uuid } from "./ids.js";
 
@@ -9,17 +9,17 @@ const DEFAULTS = {
   role: /** @type {Role} */ ("coach"),
   theme: /** @type {"light" | "dark" | "auto"} */ ("light"),
   device: "",
-  angle: "", // channel watched last: it is the one fetched ahead and shown first
+  angle: "", // channel watched last: fetched in advance and shown first
   layout: /** @type {1 | 2 | 4} */ (1),
-  session: "", // chosen by hand; "" is the newest that runs
+  session: "", // chosen by the user; "": the newest running one
   lastSeconds: 10,
-  carry: true, // a play's tags begin with what follows from the play before
-  lowDelay: false, // live by WebRTC where it is offered: sooner, but no picture says when it was captured
+  carry: true, // predict a play's tags from the play before
+  lowDelay: false, // live by WebRTC where it is offered: lower delay, but without capture times
   loop: true,
   sound: false,
-  editLists: /** @type {"" | "ok" | "ignored" | "unknown"} */ (""), // what the self-test of this browser found
-  rawTimes: false, // and does it tell pictures by their time in the file, hidden ones counted
-  editListsBy: "", // the browser it was found with
+  editLists: /** @type {"" | "ok" | "ignored" | "unknown"} */ (""), // result of this browser's self-test
+  rawTimes: false, // does it report media times that count hidden pictures
+  editListsBy: "", // the browser that was tested
 };
 /** @typedef {typeof DEFAULTS} Values */
 

@@ -1,13 +1,13 @@
-// What this browser really does with a clip: played here, read back from a canvas.
+// Measures how this browser plays a clip: it is played here and read back from a canvas.
 
 import { FPS, HIDDEN, pictureOf, testClip } from "./testclip.js";
 
 const PATIENCE_MS = 6000;
 
 /** @typedef {{verdict: "ok" | "ignored" | "unknown", words: string, raw: boolean}} Found
- * `raw`: it honours them, but requestVideoFrameCallback counts the hidden pictures too (GStreamer's WebKit) */
+ * `raw`: edit lists are honoured, but requestVideoFrameCallback counts the hidden pictures too (GStreamer's WebKit) */
 
-/** Plays the one-second test clip and says whether its edit list was honoured. @returns {Promise<Found>} */
+/** Plays the one-second test clip and reports whether its edit list was honoured. @returns {Promise<Found>} */
 export async function testEditLists() {
   const url = URL.createObjectURL(new Blob([testClip()], { type: "video/mp4" }));
   const video = document.createElement("video");
@@ -23,14 +23,14 @@ export async function testEditLists() {
   } catch (error) {
     return { verdict: "unknown", raw: false, words: `The test clip did not play: ${error instanceof Error ? error.message : error}` };
   } finally {
-    video.removeAttribute("src"); // taken out of the page alone it would play on
+    video.removeAttribute("src"); // removed from the page only, it would continue to play
     video.load();
     video.remove();
     URL.revokeObjectURL(url);
   }
 }
 
-/** Of each picture shown: its number in the file minus its number by the time told with it, and by the player's clock.
+/** For each picture shown: its number in the file minus its number by the reported time, and by the player's clock.
  * @param {HTMLVideoElement} video @returns {Promise<{told: number, clock: number}[]>} */
 function offsets(video) {
   return new Promise((resolve, reject) => {
@@ -68,7 +68,7 @@ function greyIn(video) {
   return context.getImageData(4, 4, 1, 1).data[1];
 }
 
-/** @param {readonly number[]} told by the times of the pictures, exact @param {readonly number[]} [clock] by the
+/** @param {readonly number[]} told by the reported times, exact @param {readonly number[]} [clock] by the
  * player's clock, which runs a little ahead of the picture @returns {Found} */
 export function judge(told, clock = told) {
   const off = middle(told);
@@ -82,7 +82,7 @@ export function judge(told, clock = told) {
 /** @param {readonly number[]} some */
 const middle = (some) => [...some].sort((one, other) => one - other)[Math.floor(some.length / 2)];
 
-/** The barcode that synthetic cameras burn in (appliance/recorder/synthetic/barcode.py says how). Null where there is none.
+/** Reads the barcode of synthetic cameras (format: appliance/recorder/synthetic/barcode.py). Null where there is none.
  * @param {HTMLVideoElement | HTMLImageElement} picture @returns {{frame: number, instantMs: number} | null} */
 export function burnedIn(picture) {
   const width = picture instanceof HTMLVideoElement ? picture.videoWidth : picture.naturalWidth;

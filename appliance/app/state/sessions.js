@@ -1,8 +1,9 @@
-// A session's fields in a form: what is shown, what of it is new, and what to do when somebody else was faster.
+// A session's fields in a form: their values, what has changed, and merging when another device changed it
+// first.
 
 import { fieldOf, instantOf } from "./zone.js";
 
-/** What a form holds: words as they are typed, "" for none; `channel_ids` null: every camera of the venue, later ones too.
+/** Values of the form: strings as typed, "" for none; `channel_ids` null: every camera of the venue, also later ones.
  * @typedef {{name: string, type: string, opponent: string, location: string, season: string, week: string,
  *   scheduled_start: string, channel_ids: string[] | null}} Values */
 /** @typedef {keyof Values} Field */
@@ -31,21 +32,21 @@ function said(field, values) {
 const same = (field, one, other) => JSON.stringify(said(field, one)) === JSON.stringify(said(field, other));
 const fieldsOf = (/** @type {Values} */ values) => /** @type {Field[]} */ (Object.keys(values));
 
-/** The body of a new one: what is empty is left out. @param {Values} values @returns {Record<string, any>} */
+/** The body of a new session: empty fields are left out. @param {Values} values @returns {Record<string, any>} */
 export const bodyOf = (values) => Object.fromEntries(fieldsOf(values).map((field) => [field, said(field, values)]).filter(([, value]) => value !== null));
 
-/** The body of a change: what is another. @param {Values} before @param {Values} after @returns {Record<string, any>} */
+/** The body of a change: the changed fields. @param {Values} before @param {Values} after @returns {Record<string, any>} */
 export const changesOf = (before, after) => Object.fromEntries(fieldsOf(after).filter((field) => !same(field, before, after)).map((field) => [field, said(field, after)]));
 
-/** Somebody else was faster. What this form has not touched becomes theirs; `clashes`: what both have changed stays ours,
- * to be looked at. @param {Values} before @param {Values} ours @param {Values} theirs @returns {{values: Values, clashes: Field[]}} */
+/** Another device changed it first. Fields this form has not changed take the other values; `clashes`: fields both have changed
+ * keep ours, to be checked. @param {Values} before @param {Values} ours @param {Values} theirs @returns {{values: Values, clashes: Field[]}} */
 export function rebase(before, ours, theirs) {
   const mine = fieldsOf(ours).filter((field) => !same(field, before, ours));
   const values = { ...theirs, ...Object.fromEntries(mine.map((field) => [field, ours[field]])) };
   return { values, clashes: mine.filter((field) => !same(field, before, theirs) && !same(field, ours, theirs)) };
 }
 
-/** What goes with a session that is deleted. @param {{plays: number | null, clips: number, tags: number}} counts plays null: not known */
+/** What is deleted together with a session. @param {{plays: number | null, clips: number, tags: number}} counts plays null: not known */
 export function goesWith({ plays, clips, tags }) {
   const many = (/** @type {number} */ count, /** @type {string} */ word) => `${count} ${word}${count === 1 ? "" : "s"}`;
   const all = [plays === null ? "its plays" : plays && many(plays, "play"), clips && many(clips, "clip"), tags && many(tags, "tag")].filter(Boolean);

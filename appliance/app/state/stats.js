@@ -1,4 +1,5 @@
-// The session's figures (V19) as rows for charts. Plain functions: what nobody tagged is left out, never drawn as 0.
+// The session's statistics (V19) as rows for charts. Plain functions: untagged values are left out, never
+// drawn as 0.
 
 /** @typedef {import("./api").Stats} Stats */
 /** @typedef {{label: string, value: number, filter?: string}} Bar */
@@ -18,5 +19,5 @@ export function quartersOf(stats, name) {
 /** @param {number | null} share 0 to 1 */
 export const percent = (share) => (share === null ? "–" : `${Math.round(share * 100)} %`);
 
-/** One play or 5 plays. @param {number} count */
+/** "1 play" or "5 plays". @param {number} count */
 export const playsWord = (count) => `${count} ${count === 1 ? "play" : "plays"}`;

@@ -1,7 +1,8 @@
-// What this device knows of the box: a snapshot, then events in the order of seq. Plain functions, no I/O.
+// This device's copy of the appliance's data: a snapshot, then events in the order of seq. Plain functions,
+// no I/O.
 //
-// Rows are the API's resources, whole, by id; they are replaced, never changed in place, so a part may compare
-// by identity. `overlay` lays this device's marks that are still under way over them.
+// Rows are complete API resources by id; they are replaced, never changed in place, so a part may compare by
+// identity. `overlay` applies this device's pending marks to them.
 
 /** @typedef {import("./api").Session} Session */
 /** @typedef {import("./api").Channel} Channel */
@@ -10,11 +11,11 @@
 /** @typedef {import("./api").Tag} Tag */
 /**
  * @typedef {object} State
- * @property {string} site which box; "" until it has said so
- * @property {string} epoch which database of it
- * @property {{id: string, name: string, timezone: string}} place the site, as people call it
+ * @property {string} site id of the appliance; "" until it is known
+ * @property {string} epoch id of its database
+ * @property {{id: string, name: string, timezone: string}} place the site with its display name
  * @property {number} seq the last event applied
- * @property {boolean} recalled the rows are an earlier page's: the box has not been reached yet
+ * @property {boolean} recalled the rows were stored by an earlier page: the appliance has not answered yet
  * @property {Map<string, Session>} sessions
  * @property {Map<string, Channel>} channels
  * @property {Map<string, Play>} plays
@@ -34,7 +35,7 @@ export function empty() {
   };
 }
 
-/** Everything anew. @param {State} state @param {any} snapshot */
+/** Replace everything. @param {State} state @param {any} snapshot */
 export function load(state, snapshot) {
   for (const table of Object.values(TABLE)) {
     const rows = (snapshot[table] ?? []).map((/** @type {any} */ row) => [row.id, row]);
@@ -46,7 +47,7 @@ export function load(state, snapshot) {
   state.place = snapshot.site ?? state.place;
 }
 
-/** What a device keeps over a reload: the session it works in, with all that is shown of it.
+/** What a device stores across reloads: the current session, with all its rows.
  * @typedef {{site: string, epoch: string, offsetMs: number, snapshot: any}} Kept
  * @param {State} state @param {string} session its id @param {number} offsetMs of the box's clock @returns {Kept | null} */
 export function keptOf(state, session, offsetMs) {
@@ -58,14 +59,14 @@ export function keptOf(state, session, offsetMs) {
   return { site, epoch, offsetMs, snapshot };
 }
 
-/** Show what was kept, while the box has not been reached yet: its first snapshot takes the place of all of it.
+/** Show the stored rows until the appliance answers: its first snapshot replaces all of them.
  * @param {State} state @param {Kept} kept */
 export function recall(state, kept) {
   load(state, { ...kept.snapshot, as_of_seq: 0, epoch: "" });
   state.recalled = true;
 }
 
-/** One event; the tables it changed. An event seen already changes nothing.
+/** Apply one event; returns the changed tables. An event that was already applied changes nothing.
  * @param {State} state @param {any} event @returns {Set<Table>} */
 export function apply(state, event) {
   /** @type {Set<Table>} */
@@ -89,7 +90,7 @@ export function apply(state, event) {
   return changed;
 }
 
-/** channel_status and channel_footage may carry only what changed.
+/** channel_status and channel_footage may carry only the changed fields.
  * @param {State} state @param {any} event @param {Set<Table>} changed */
 function patchChannel(state, event, changed) {
   const known = state.channels.get(event.channel_id);
@@ -100,8 +101,8 @@ function patchChannel(state, event, changed) {
   changed.add("channels");
 }
 
-/** The session people work in: the one chosen on this device while it lives, else the one begun last that is not over
- * (a pause must not send marks to another one), else the newest. @param {State} state @param {string | null} [chosen] @returns {Session | undefined} */
+/** The current session: the one chosen on this device while it exists, else the one started last that is not completed
+ * (during a pause marks must not go to another one), else the newest. @param {State} state @param {string | null} [chosen] @returns {Session | undefined} */
 export function currentSession(state, chosen) {
   const mine = chosen ? state.sessions.get(chosen) : undefined;
   if (mine) return mine;
@@ -110,7 +111,7 @@ export function currentSession(state, chosen) {
   return all.find((each) => each.status === "active" || each.status === "paused") ?? all[0];
 }
 
-/** Newest first. A play that the box has not numbered yet is the newest.
+/** Newest first. A play without a number (not yet on the appliance) is the newest.
  * @param {Iterable<Play>} plays @param {string | undefined} sessionId @returns {Play[]} */
 export function playsOf(plays, sessionId) {
   return [...plays].filter((play) => play.session_id === sessionId)
@@ -134,14 +135,14 @@ export function clipsByPlay(state) {
   return found;
 }
 
-/** Seconds from OUT until the play's first angle could be played, measured by the box; null while it is not known.
+/** Seconds from OUT until the play's first angle was playable, measured by the appliance; null while unknown.
  * @param {readonly Clip[]} clips */
 export function readyAfter(clips) {
   const known = clips.flatMap((clip) => (typeof clip.ready_after_s === "number" ? [clip.ready_after_s] : []));
   return known.length ? Math.min(...known) : null;
 }
 
-/** The plays with this device's marks laid over: from the press on they are there.
+/** The plays with this device's pending marks applied: a play is shown from the press on.
  * @param {ReadonlyMap<string, Play>} plays @param {readonly import("./outbox.js").Mark[]} marks
  * @returns {Map<string, Play>} */
 export function overlay(plays, marks) {
@@ -173,7 +174,7 @@ function ghostOf(mark) {
   };
 }
 
-/** The play as it will be; null when it is being deleted.
+/** The play after the mark; null when the mark deletes it.
  * @param {Play} play @param {import("./outbox.js").Mark} mark @returns {Play | null} */
 function withMark(play, mark) {
   if (mark.doing === "play_cue") return { ...play, cue_time: mark.body.cue_time };

@@ -1,4 +1,4 @@
-// A press on the tag board on its way to the box: as marks of the outbox, so it is seen at once and never lost.
+// Turns a press on the tag board into marks of the outbox, so that it is shown at once and never lost.
 
 import { uuid } from "./ids.js";
 import { writes } from "./tagging.js";
@@ -9,7 +9,7 @@ import { writes } from "./tagging.js";
 /** @type {Promise<Template> | null} */
 let template = null;
 
-/** The team's template; asked for once. While the box is away it is the one this device had last.
+/** The team's template; requested once. While the appliance is unreachable it is the last one stored on this device.
  * @param {Pick<import("./box.js").Box, "away" | "request">} box @returns {Promise<Template>} */
 export function templateOf(box) {
   const kept = keptTemplate();
@@ -36,12 +36,12 @@ function keepTemplate(given) {
   try {
     localStorage.setItem("tagging", JSON.stringify(given));
   } catch {
-    // asked for again by the next page
+    // the next page requests it again
   }
   return given;
 }
 
-/** Say these fields of these plays. @param {import("./marks.js").Marks} marks @param {readonly Target[]} targets
+/** Set these fields of these plays. @param {import("./marks.js").Marks} marks @param {readonly Target[]} targets
  * @param {(target: Target) => Record<string, any>} fieldsOf @returns {{done: Promise<any>, undo: () => void, count: number}} */
 export function tag(marks, targets, fieldsOf) {
   /** @type {Promise<any>[]} */
@@ -72,7 +72,7 @@ function make(marks, id, clip, fields) {
   return marks.mark("tag_new", id, facts, { method: "POST", path: "/tags", body: { id, clip_id: clip.id, ...fields } });
 }
 
-/** What the box refused is said once and then forgotten: the tags shown are those of the box.
+/** A refused tag is reported once and then dropped: the tags shown are those of the appliance.
  * @param {import("./outbox.js").Outbox} outbox */
 export function forgetRefused(outbox) {
   for (const mark of outbox.refused()) if (mark.doing.startsWith("tag_")) outbox.forget(mark);

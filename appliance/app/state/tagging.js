@@ -1,7 +1,9 @@
-// Tags as people read and write them: several tags of a play said as one, and one press as changes of tags.
+// Merging and writing tags: several tags of a play become one set of fields, and one press becomes changes of
+// tags.
 //
-// A tag belongs to a clip; a play has several clips and may be tagged by several people. Plain functions, no I/O. The
-// rules are those of the box's figures: each field comes from the newest tag that has it (appliance/tags/README.md).
+// A tag belongs to a clip; a play has several clips and may be tagged by several people. Plain functions, no
+// I/O. The rules are those of the appliance's statistics: each field comes from the newest tag that has it
+// (appliance/tags/README.md).
 
 /** @typedef {import("./store.js").Tag} Tag */
 /** @typedef {import("./outbox.js").Mark} Mark */
@@ -31,7 +33,7 @@ export function tagsByPlay(tags) {
 /** @param {Tag} one @param {Tag} other */
 const byAge = (one, other) => (one.created_at === other.created_at ? (one.id < other.id ? -1 : 1) : one.created_at < other.created_at ? -1 : 1);
 
-/** What the tags of a play say together. @param {readonly Tag[]} tags oldest first @returns {Fields} */
+/** The merged fields of a play's tags. @param {readonly Tag[]} tags oldest first @returns {Fields} */
 export function merged(tags) {
   /** @type {Fields} */
   const said = Object.fromEntries(WORDS.map((name) => [name, null]));
@@ -41,7 +43,7 @@ export function merged(tags) {
   return said;
 }
 
-/** The changes that make a play say these fields: in its newest tag, and what contradicts them in the others.
+/** The changes that give a play these fields: in its newest tag, and where other tags contradict.
  * @param {readonly Tag[]} tags oldest first @param {Fields} fields null and false clear @returns {Write[]} */
 export function writes(tags, fields) {
   const newest = tags.at(-1);
@@ -70,7 +72,7 @@ export const isEmpty = (value) => value === null || value === undefined || value
 /** @param {any} one @param {any} other */
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
-/** What a field is after its button was pressed: pressed again, it is taken back.
+/** The value of a field after its button was pressed: a second press clears it.
  * @param {Fields} said @param {Pick<Group, "field" | "kind">} group @param {any} value */
 export function pressed(said, { field, kind }, value) {
   const now = said[field];
@@ -78,7 +80,7 @@ export function pressed(said, { field, kind }, value) {
   return now.includes(value) ? now.filter((/** @type {any} */ each) => each !== value) : [...now, value];
 }
 
-/** The tags with this device's changes laid over that the box has not answered yet.
+/** The tags with this device's pending changes applied.
  * @param {ReadonlyMap<string, Tag>} tags @param {readonly Mark[]} marks @returns {Map<string, Tag>} */
 export function overlayTags(tags, marks) {
   const shown = new Map(tags);
@@ -108,8 +110,8 @@ const OTHER_SIDE = /touchdown|\btd\b|interception|fumble|safety|field goal|punt|
 const NEW_SERIES = /first down|1st/i;
 const STOOD = /incomplete|no gain/i;
 
-/** What a play without tags probably is, after the plays before it.
- * @param {readonly Fields[]} before what the older plays say, the one just before first
+/** Predicts the tags of an untagged play from the plays before it.
+ * @param {readonly Fields[]} before fields of the older plays, the latest first
  * @param {readonly Group[]} groups @returns {Fields} */
 export function carried(before, groups) {
   const last = before[0];
@@ -124,7 +126,7 @@ export function carried(before, groups) {
   return found;
 }
 
-/** Down, distance and yard line after a play; without what cannot be known. @param {Fields} last @returns {Fields} */
+/** Down, distance and yard line after a play; unknown values are left out. @param {Fields} last @returns {Fields} */
 export function nextDown(last) {
   const result = `${last.result ?? ""} ${last.play_type ?? ""}`;
   if (!last.down || OTHER_SIDE.test(result)) return {};
@@ -144,18 +146,19 @@ const toGoal = (line) => (line < 0 ? 100 + line : line);
 /** @param {number} yards */
 const fromGoal = (yards) => (yards > 50 ? yards - 100 : yards);
 
-/** The pages of the board: three of large keys, in the order in which a play is told, and one of what is typed. @type {readonly {name: string, label: string, fields: readonly string[]}[]} */
+/** The pages of the board: three of large keys, in the order in which a play is described, and one for typed values.
+ * @type {readonly {name: string, label: string, fields: readonly string[]}[]} */
 export const PAGES = [
   { name: "situation", label: "Situation", fields: ["quarter", "down", "distance", "yard_line"] },
   { name: "play", label: "Play", fields: ["play_type", "formation"] },
-  { name: "result", label: "Result", fields: [] }, // and every field that no other page has
+  { name: "result", label: "Result", fields: [] }, // and every field that is on no other page
   { name: "more", label: "More", fields: ["players", "labels", "notes", "coach_notes"] },
 ];
 
 /** @param {string} field */
 export const pageOf = (field) => PAGES.find((page) => page.fields.includes(field))?.name ?? "result";
 
-/** Notices when a play begins; what was there at first, or comes back, did not begin. */
+/** Detects when a play begins; plays of the first look, and restored ones, did not begin. */
 export class Beginnings {
   /** @type {Set<string> | null} */
   known = null;

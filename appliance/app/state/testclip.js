@@ -1,21 +1,21 @@
-// A one-second clip made here, to find out whether this browser honours edit lists. Bytes only, no DOM.
+// A one-second clip created here, to test whether this browser honours edit lists. Bytes only, no DOM.
 //
-// Built like the box's instant clips: the file holds HIDDEN + SHOWN pictures, a key picture first, and an edit list
-// that starts at the first shown one. Each picture is one grey (H.264 I_PCM macroblocks, ITU-T H.264 section 7.3.5), so
-// which picture is shown can be read from a canvas.
+// Built like the appliance's instant clips: the file holds HIDDEN + SHOWN pictures, a key picture first, and
+// an edit list that starts at the first shown one. Each picture has one grey level (H.264 I_PCM macroblocks,
+// ITU-T H.264 section 7.3.5), so which picture is shown can be read from a canvas.
 
 export const FPS = 25;
 export const HIDDEN = 10;
 export const SHOWN = 25;
 const STEP = 6;
 const BLACK = 16;
-const BLOCKS = 4; // macroblocks a side: 64 x 64
+const BLOCKS = 4; // macroblocks per side: 64 x 64 pixels
 const SCALE = 12_800;
 const TICKS = SCALE / FPS;
 
-/** The grey of picture `n` as a canvas shows it (video range to full). @param {number} n */
+/** The grey level of picture `n` on a canvas (video range to full range). @param {number} n */
 export const greyOf = (n) => ((BLACK + n * STEP - 16) * 255) / 219;
-/** Which picture shows this grey. @param {number} grey */
+/** The picture with this grey level. @param {number} grey */
 export const pictureOf = (grey) => Math.round(((grey * 219) / 255 + 16 - BLACK) / STEP);
 
 class Bits {

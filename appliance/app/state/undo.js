@@ -1,4 +1,4 @@
-// The last actions of this device and how each is taken back: one stack for all of them.
+// The last actions of this device with their undo functions: one stack for all of them.
 
 /** @typedef {{words: string, undo: () => unknown}} Action */
 
@@ -8,14 +8,14 @@ export class Undo {
   /** @type {Action[]} */
   actions = [];
 
-  /** What was done, as its notice names it. @param {string} words @param {() => unknown} undo @returns {Action} */
+  /** An action, described as in its notice. @param {string} words @param {() => unknown} undo @returns {Action} */
   did(words, undo) {
     const action = { words, undo };
     this.actions = [...this.actions.slice(1 - DEPTH), action];
     return action;
   }
 
-  /** Take this action back, or the last one; nothing when it was taken back already. Returns it.
+  /** Undo this action, or the last one; nothing when it was already undone. Returns it.
    * @param {Action} [action] */
   back(action = this.actions.at(-1)) {
     if (!action || !this.actions.includes(action)) return undefined;

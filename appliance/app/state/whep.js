@@ -1,10 +1,11 @@
-// Live pictures of one channel by WebRTC: /channels/{id}/whep, where the box offers it. Lower delay than by the socket.
-// Owns the connection, the box's session, and when a picture left the recorder; must not know players.
+// Live pictures of one channel by WebRTC: /channels/{id}/whep, where the appliance offers it, with a lower
+// delay than over the WebSocket. Owns the connection, the session on the appliance, and the time at which a
+// picture left the recorder; must not know players.
 
-const GATHER_MS = 1000; // candidates of a local network are there at once
+const GATHER_MS = 1000; // candidates of a local network appear at once
 const TYPE = "application/sdp";
 
-/** Where WebRTC is offered for a channel, null where it is not, or this browser has none.
+/** The URL of WebRTC for a channel, null where it is not offered, or the browser does not support it.
  * @param {string} channel @returns {Promise<string | null>} */
 export async function whepOf(channel) {
   if (!("RTCPeerConnection" in window)) return null;
@@ -12,16 +13,16 @@ export async function whepOf(channel) {
     const answer = await fetch(`/channels/${encodeURIComponent(channel)}/live`, { cache: "no-store" });
     return answer.ok ? (await answer.json()).whep_url : null;
   } catch {
-    return null; // asked again when the screen is opened again
+    return null; // requested again when the screen is opened again
   }
 }
 
-const BELIEVED_MS = 5000; // between leaving the recorder and coming here; more is a clock that is not understood
+const BELIEVED_MS = 5000; // from leaving the recorder to arrival; more means that the clocks are not comparable
 
-/** When the recorder had a picture, ms of performance.now(). Its sender reports tell the browser (captureTime, W3C
- * video-rvfc); before the first of them, and in browsers that do not reckon, it is when the picture had come whole: in
- * the stadium's network that is a few ms later. The time the browser keeps pictures back for is in neither. null: the
- * browser says nothing. @param {{captureTime?: number, receiveTime?: number}} facts @param {number} now */
+/** When a picture left the recorder, ms of performance.now(). The browser computes it from RTCP sender reports (captureTime, W3C
+ * video-rvfc); before the first of them, and in browsers that do not compute it, the time of complete arrival is used: in
+ * the stadium's network that is a few ms later. Neither contains the jitter buffer of the browser. null: the browser
+ * reports nothing. @param {{captureTime?: number, receiveTime?: number}} facts @param {number} now */
 export function leftAt({ captureTime, receiveTime }, now) {
   const latest = receiveTime ?? now;
   if (captureTime !== undefined && captureTime <= latest && latest - captureTime < BELIEVED_MS) return captureTime;
@@ -69,7 +70,7 @@ export class WhepFeed {
     this.end();
   }
 
-  /** Nobody watches any more: also from a page that is going away. */
+  /** End the session, also while the page is being closed. */
   end() {
     const { session } = this;
     this.session = "";

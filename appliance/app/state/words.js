@@ -1,4 +1,4 @@
-// How times, lengths and states are said. Short, present tense, no blame.
+// Texts for times, lengths and states. Short, present tense, blaming nobody.
 
 import { clockOf } from "./zone.js";
 
@@ -14,10 +14,10 @@ export function lengthOf(seconds) {
   return `${Math.floor(tenths / 600)}:${((tenths % 600) / 10).toFixed(1).padStart(4, "0")}`;
 }
 
-/** "Play 12"; one that is not on the box yet has no number. @param {{number: number}} play */
+/** "Play 12"; a play that is not on the appliance yet has no number. @param {{number: number}} play */
 export const playName = ({ number }) => (number ? `Play ${number}` : "This play");
 
-/** What a clip waits for. An END of this device that is on its way counts. @param {Clip} clip @param {Play | null} [play] */
+/** What a clip waits for. A pending END of this device counts. @param {Clip} clip @param {Play | null} [play] */
 export function stateOf(clip, play) {
   if (clip.status === "failed") return clip.error_message ?? "Not cut";
   if (clip.status === "ready") return clip.coverage?.missing?.length ? "Part missing" : "Ready";
@@ -49,10 +49,10 @@ const REASONS = /** @type {Record<string, string>} */ ({
 /** @param {string} reason */
 export const reasonOf = (reason) => REASONS[reason] ?? reason.replaceAll("_", " ");
 
-/** What is absent from a clip, in words. @param {Clip} clip @returns {string[]} */
+/** What is missing from a clip, in words. @param {Clip} clip @returns {string[]} */
 export const missingOf = (clip) => (clip.coverage?.missing ?? []).map((one) => `No footage ${clockOf(one.start)}–${clockOf(one.end)}: ${reasonOf(one.reason)}`);
 
-/** The first of what is absent from any of these, and how much more: a camera that comes and goes has many.
+/** The first gaps of these clips, and the number of others: a camera with a bad connection has many.
  * @param {readonly Clip[]} clips */
 export function missingOfAll(clips) {
   const all = [...new Set(clips.flatMap(missingOf))];
@@ -74,7 +74,7 @@ export function tagsOf(tags) {
 /** Seconds from the mark to playable, small: "0.21 s". @param {number} seconds */
 export const figureOf = (seconds) => `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
 
-/** Hours of recording left: "31 h", "1.5 h"; "" when nothing is recorded. @param {number | null | undefined} hours */
+/** Hours of recording left: "31 h", "1.5 h"; "" when nothing is being recorded. @param {number | null | undefined} hours */
 export function hoursOf(hours) {
   if (hours === null || hours === undefined) return "";
   if (hours > 1000) return "over 1000 h";

@@ -1,5 +1,5 @@
-// Which session this device works in. It stays where its person is: a session that begins or ends elsewhere is offered,
-// never swapped in. Plain logic over the rows; where the choice is kept is the caller's.
+// Which session this device works in. It changes only by the user: a session that begins or ends elsewhere is
+// offered, never switched to. Plain logic over the rows; the caller stores the choice.
 
 import { currentSession } from "./store.js";
 
@@ -9,16 +9,16 @@ import { currentSession } from "./store.js";
 const RUNS = ["active", "paused"];
 
 export class Working {
-  /** @param {{get: () => string, set: (id: string) => void}} kept the choice, over reloads */
+  /** @param {{get: () => string, set: (id: string) => void}} kept stores the choice across reloads */
   constructor(kept) {
     this.kept = kept;
-    this.began = false; // a page that is opened anew goes where a game runs
+    this.began = false; // a newly opened page shows the running game
     /** @type {Set<string>} */
     this.declined = new Set();
   }
 
-  /** The session in work; the first one known is taken and kept. What is only recalled decides nothing: the box may
-   * answer late, and run another one. @param {State} state @returns {Session | undefined} */
+  /** The current session; the first known one is chosen and stored. Recalled rows decide nothing: the appliance may
+   * answer late, with another running session. @param {State} state @returns {Session | undefined} */
   current(state) {
     const mine = state.sessions.get(this.kept.get());
     if (mine && (this.began || RUNS.includes(mine.status))) {
@@ -32,13 +32,13 @@ export class Working {
     return found;
   }
 
-  /** By a person's hand. @param {string} id */
+  /** Chosen by the user. @param {string} id */
   choose(id) {
     this.declined.delete(id);
     if (this.kept.get() !== id) this.kept.set(id);
   }
 
-  /** A session that began while this device works in another one, and was not declined.
+  /** A session that began while this device works in another one, and that the user has not declined.
    * @param {State} state @returns {Session | undefined} */
   offered(state) {
     const mine = this.current(state);
@@ -56,7 +56,7 @@ export class Working {
   }
 }
 
-/** A session's state as a badge: words and colour. A box that is away may have paused or ended it meanwhile.
+/** A session's state as a badge: text and colour. An unreachable appliance may have paused or ended it meanwhile.
  * @param {Session} session @param {boolean} away @returns {[string, string]} */
 export function badgeOf({ status }, away) {
   const runs = RUNS.includes(status);
@@ -65,14 +65,14 @@ export function badgeOf({ status }, away) {
   return [words, status === "active" ? "live" : runs ? "warn" : "dim"];
 }
 
-/** Sessions to choose from: those that run, then the newest. @param {State} state @returns {Session[]} */
+/** Sessions to choose from: running ones, then the newest. @param {State} state @returns {Session[]} */
 export function choices(state) {
   const begun = (/** @type {Session} */ each) => each.actual_start ?? each.scheduled_start ?? each.created_at;
   const rank = (/** @type {Session} */ each) => (RUNS.includes(each.status) ? 0 : 1);
   return [...state.sessions.values()].sort((one, other) => rank(one) - rank(other) || (begun(one) < begun(other) ? 1 : -1));
 }
 
-/** "Atletico v Rival"; a name that has the opponent in it already stays as it is. @param {Session} session */
+/** "Atletico v Rival"; a name that already contains the opponent is unchanged. @param {Session} session */
 export function titleOf(session) {
   const { name, opponent } = session;
   return opponent && !name.toLowerCase().includes(opponent.toLowerCase()) ? `${name} v ${opponent}` : name;

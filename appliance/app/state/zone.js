@@ -1,6 +1,6 @@
-// Times as people at the site read them: the box says which zone that is, whatever this device is set to.
+// Times in the site's time zone, which the appliance reports, whatever the device's zone is.
 //
-// Before the box has spoken it is the device's zone.
+// Until then it is the device's zone.
 
 /** @type {string | undefined} */
 let zone;
@@ -14,7 +14,7 @@ function make() {
   });
 }
 
-/** The site's zone; a name this device does not know leaves it as it was. @param {string | undefined} name */
+/** The site's zone; a name this device does not know changes nothing. @param {string | undefined} name */
 export function setZone(name) {
   const before = zone;
   try {
@@ -43,14 +43,14 @@ export function dateOf(at) {
   return `${weekday} ${day}.${month}. ${hour}:${minute}`;
 }
 
-/** What a field of type datetime-local holds: "2026-11-21T19:30". @param {string | number} at */
+/** Value of a datetime-local field: "2026-11-21T19:30". @param {string | number} at */
 export function fieldOf(at) {
   const { year, month, day, hour, minute } = partsOf(ms(at));
   return `${year}-${month}-${day}T${hour}:${minute}`;
 }
 
-/** The instant a field of type datetime-local means at the site, ISO UTC; "" for what is none. An hour that does not
- * exist (clocks go forward) is the one after it, one that comes twice is its first. @param {string} field */
+/** The instant a datetime-local field means at the site, ISO UTC; "" if invalid. An hour that does not
+ * exist (clocks go forward) becomes the one after it, one that occurs twice is its first. @param {string} field */
 export function instantOf(field) {
   const wanted = Date.parse(`${field}Z`);
   if (Number.isNaN(wanted)) return "";
@@ -58,7 +58,7 @@ export function instantOf(field) {
   return new Date(guesses.find((guess) => guess + offsetAt(guess) === wanted) ?? guesses[1]).toISOString();
 }
 
-/** How far the site's clocks are ahead of UTC then. @param {number} at ms */
+/** How far the site's clocks are ahead of UTC at an instant. @param {number} at ms */
 const offsetAt = (at) => Date.parse(`${fieldOf(at)}Z`) - Math.floor(at / 60_000) * 60_000;
 
 /** @param {string | number} at */

@@ -1,5 +1,5 @@
-// Renders /openapi.json readably. No library, nothing from elsewhere: a stadium may have no internet.
-// Everything is put in as text, never as HTML.
+// Renders /openapi.json for reading. No library, nothing from other servers: a stadium may have no internet.
+// All text is inserted as text, never as HTML.
 "use strict";
 
 /** An element with properties and children. */
@@ -29,7 +29,7 @@ function typeOf(spec, schema) {
   return schema.format ? type + " (" + schema.format + ")" : type;
 }
 
-/** Bounds, default and words of a field. */
+/** Bounds, default and description of a field. */
 function notesOf(schema) {
   const notes = [];
   if (schema.description) notes.push(schema.description);
