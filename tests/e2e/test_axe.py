@@ -9,9 +9,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e import looks
 from tests.e2e.conftest import Demo
+from tests.e2e.own import Session, own_page
 from tests.kit import axe
 from tests.kit.axe import bring_axe, violations
-from tests.kit.browser import PHONE, TABLET, executable, open_page, until
+from tests.kit.browser import PHONE, TABLET, executable, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -23,20 +24,16 @@ pytestmark = [
 SCREENS = "['desk', ...Object.keys(app.screens).filter((name) => name !== 'desk')]"
 
 
-@pytest.fixture(scope="module")
-def page(browser: Browser, demo: Demo) -> Iterator[Page]:
+@pytest.fixture
+def page(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
     """A page that watches a play, with axe in it (our pages allow no foreign script: the test does)."""
-    one = open_page(browser, demo.urls[-1], bypass_csp=True)
-    expect(one.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
-    one.click("#new-play")
-    until(one, "document.querySelector('[data-since]')?.textContent > '0:01'")
-    one.click("#end-play")
-    one.get_by_label("Star play 1").click()
-    one.locator("#plays .play .open").first.click()
-    until(one, "document.querySelector('.tile.leader video')?.currentTime > 0")
-    one.keyboard.press("Space")
-    bring_axe(one)
-    yield one
+    session.tell(f"/plays/{session.ready_play(1)['id']}/favorite")
+    with own_page(browser, demo.urls[-1], session, bypass_csp=True) as one:
+        one.locator("#plays .play .open").first.click()
+        until(one, "document.querySelector('.tile.leader video')?.currentTime > 0")
+        one.keyboard.press("Space")
+        bring_axe(one)
+        yield one
 
 
 def test_every_screen_in_both_themes(page: Page) -> None:
@@ -51,41 +48,36 @@ def test_every_screen_in_both_themes(page: Page) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-SIZES = {
-    "tablet": TABLET,
-    "upright": looks.UPRIGHT,
-    "phone": PHONE,
-    "browser's bars": looks.BARS,
-    "small": looks.SMALL,
-    "flat": looks.FLAT,
-}
+SIZES = (TABLET, looks.UPRIGHT, PHONE, looks.BARS, looks.SMALL, looks.FLAT)
 PANES = {"Clips": ".clip-list li", "Figures": ".figures", "Footage": "game-timeline"}  # of Review
 
 
-@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES.keys())
-def test_every_target_is_44_px_high_and_wide(page: Page, size: dict[str, int]) -> None:
-    page.set_viewport_size({"width": size["width"], "height": size["height"]})
+def test_every_target_is_44_px_high_and_wide(page: Page) -> None:
+    """Each screen at every size: a window that is turned has to stand the same."""
     small: list[str] = []
+
+    def look(what: str) -> None:
+        for size in SIZES:
+            page.set_viewport_size({"width": size["width"], "height": size["height"]})
+            found = page.evaluate(looks.SMALL_TARGETS)
+            small.extend(f"{what}, {size['width']}x{size['height']}: {each}" for each in found)
+
     for name in page.evaluate(SCREENS):
         play = "app.plays()[0].id" if name == "desk" else "undefined"
         page.evaluate(f"app.go('{name}', {play})")
         until(page, f"document.querySelector('#main.{name}')?.childElementCount > 0")
-        small += [f"{name}: {each}" for each in page.evaluate(looks.SMALL_TARGETS)]
+        look(name)
         for tab, shows in PANES.items() if name == "review" else ():
             page.get_by_role("button", name=tab, exact=True).click()
             expect(page.locator(shows).first).to_be_visible()
-            small += [f"{tab}: {each}" for each in page.evaluate(looks.SMALL_TARGETS)]
+            look(tab)
     page.evaluate("app.go('desk', app.plays()[0].id)")
     page.locator("#menu").click()
-    small += [f"menu: {each}" for each in page.evaluate(looks.SMALL_TARGETS)]
-    page.keyboard.press("Escape")
-    page.set_viewport_size({"width": TABLET["width"], "height": TABLET["height"]})
+    look("menu")
     assert not small, "\n".join(small)
 
 
 def test_the_menu_and_the_trim(page: Page) -> None:
-    page.evaluate("app.go('desk', app.plays()[0].id)")
-    until(page, "document.querySelector('.tile.leader video')?.readyState > 1")
     page.keyboard.press("t")
     wrong = violations(page) + page.evaluate(looks.SMALL_TARGETS)
     page.keyboard.press("Escape")
@@ -94,13 +86,11 @@ def test_the_menu_and_the_trim(page: Page) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_the_forms_of_a_session(page: Page) -> None:
-    page.keyboard.press("Escape")
+def test_the_forms_of_a_session(page: Page, session: Session) -> None:
     page.evaluate("app.go('operator')")
-    page.get_by_role("button", name="Edit Demo").click()
+    page.get_by_role("button", name=f"Edit {session.name}").click()
     wrong = violations(page) + page.evaluate(looks.SMALL_TARGETS)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="New session").click()
     wrong += violations(page) + page.evaluate(looks.SMALL_TARGETS)
-    page.keyboard.press("Escape")
     assert not wrong, "\n".join(wrong)

@@ -175,18 +175,3 @@ def without_edit_lists(page: Page, films: str) -> None:
         route.fulfill(response=answer, body=answer.body().replace(b"elst", b"skip"))
 
     page.route(films, without)
-
-
-def ignore_edit_lists(page: Page, films: str) -> None:
-    """Make of the page, from its next load on, one in a browser that ignores edit lists.
-
-    Its self-test is made to say so, and the films of this address pattern lose their edit lists on the way.
-    """
-    known = "{editLists: 'ignored', editListsBy: navigator.userAgent}"
-    page.evaluate(f"localStorage.setItem('prefs', JSON.stringify({known}))")
-
-    def without(route: Route) -> None:
-        answer = route.fetch(headers={k: v for k, v in route.request.headers.items() if k != "range"})
-        route.fulfill(response=answer, body=answer.body().replace(b"elst", b"skip"))
-
-    page.route(films, without)
