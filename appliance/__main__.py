@@ -22,6 +22,7 @@ import structlog
 import trio
 from cyclopts import Parameter
 
+from appliance.box.settings import DEFAULT_PATH, Settings, SettingsError, check_settings, load_settings
 from appliance.kernel import allocator, interpreter
 from appliance.kernel.migrate import WrongDatabase
 from appliance.kernel.store import StoreBroken
@@ -30,10 +31,9 @@ from appliance.ops.lock import StateBusy
 from appliance.ops.logs import choose_style, configure_logs
 from appliance.ops.loopwatch import LoopWatch
 from appliance.server.connections.listeners import CannotListen
-from appliance.settings import DEFAULT_PATH, Settings, SettingsError, check_settings, load_settings
 
 if TYPE_CHECKING:
-    from appliance.daemon import Ready
+    from appliance.box.daemon import Ready
     from appliance.kernel.store import Store
     from appliance.server.connections.server import Bound
 
@@ -74,7 +74,7 @@ def demo(
     cameras: Annotated[int, Parameter(validator=cyclopts.validators.Number(gte=1, lte=8))] = 2,
 ) -> int:
     """Run a box with synthetic cameras and an active session."""
-    from appliance.demo import begin_demo, demo_settings
+    from appliance.box.demo import begin_demo, demo_settings
 
     with ExitStack() as stack:
         if state is None:
@@ -195,7 +195,7 @@ def _run(settings: Settings, ready: Ready | None) -> int:
     """Run the daemon with signal handling. 0 after a clean end, 1 with the reason in the log otherwise."""
     interpreter.configure()
     allocator.configure()
-    from appliance.daemon import run_daemon  # imported here, so that small commands do not load all of it
+    from appliance.box.daemon import run_daemon  # imported here, so that small commands do not load all of it
 
     configure_logs(choose_style(sys.stdout, os.environ.get("JOURNAL_STREAM", "")))
     loop = LoopWatch()

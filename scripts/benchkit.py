@@ -182,7 +182,7 @@ def _pictures(frames: int) -> Iterator[Any]:
     """A grainy field that moves unevenly, with the frame's number in it."""
     from av.video.frame import VideoFrame
 
-    from appliance.recorder.synthetic import barcode
+    from appliance.box.recorder.synthetic import barcode
 
     size = 1920 * 1080
     soft = bytes(

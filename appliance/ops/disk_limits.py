@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from appliance.box.settings import Settings, SettingsError
 from appliance.ops.health import GB
-from appliance.settings import Settings, SettingsError
 
 _RECORDING: Final = ".mp4"
 

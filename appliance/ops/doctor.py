@@ -15,15 +15,15 @@ from urllib.parse import urlsplit
 
 import trio
 
+from appliance.box.mediamtx.client import RecordSettings, open_mediamtx
+from appliance.box.recorder.srt import libsrt
+from appliance.box.settings import Settings
 from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.threads import in_thread
-from appliance.mediamtx.client import RecordSettings, open_mediamtx
 from appliance.ops import ntp
 from appliance.ops.health import GB, HealthPart, disk_part
 from appliance.ops.ports import tcp_port, udp_port
 from appliance.ops.pulse import disk_space
-from appliance.recorder.srt import libsrt
-from appliance.settings import Settings
 from appliance.workers.jobs import EscapeReport, SelfcheckJob
 from appliance.workers.protocol import Done, WorkerHello, WorkerRequest
 from appliance.workers.unit import SOCKET_DIR

@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from appliance.box.settings import Settings
 from appliance.kernel import json
 from appliance.kernel.clock import BoxClock, to_rfc3339
 from appliance.kernel.store import open_store
 from appliance.kernel.threads import in_thread
 from appliance.kernel.tx import ReadTx, Row
-from appliance.settings import Settings
 
 SCHEMA_VERSION = 1
 CHUNK_BYTES = 8 * 2**20

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import trio
 
+from appliance.box.settings import Settings
 from appliance.kernel import json
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.store import Store, open_store
@@ -31,7 +32,6 @@ from appliance.ops.consistency import (
     repaired,
 )
 from appliance.ops.lock import StateBusy, hold_state
-from appliance.settings import Settings
 
 SETTLE_S = 1.0  # seconds between two checks of a running box: what both report is not a passing state
 
@@ -181,8 +181,8 @@ async def _mend(store: Store, settings: Settings, finding: Finding) -> Finding:
 
 
 def _set_aside(clips: Path, subject: str) -> bool:
-    """Move a file as clips/housekeeping/strays.py does at startup, which counts the files there. False: an
-    older one is there and stays."""
+    """Move a file as box/clips/housekeeping/strays.py does at startup, which counts the files there.
+    False: an older one is there and stays."""
     target = clips / ASIDE / subject
     target.parent.mkdir(parents=True, exist_ok=True)
     try:

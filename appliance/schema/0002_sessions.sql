@@ -1,4 +1,4 @@
--- Sessions: a game, a practice, a scrimmage. Written by sessions/store.py alone.
+-- Sessions: a game, a practice, a scrimmage. Written by box/sessions/store.py alone.
 
 CREATE TABLE sessions (
     id                 TEXT PRIMARY KEY,      -- UUID, ours or the client's

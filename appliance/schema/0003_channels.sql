@@ -1,4 +1,4 @@
--- Channels: one camera position each, owned by the venue. Written by channels/store.py alone.
+-- Channels: one camera position each, owned by the venue. Written by box/channels/store.py alone.
 
 CREATE TABLE channels (
     id             TEXT PRIMARY KEY,     -- ^[a-z0-9_-]{1,32}$: also the folder of its recordings

@@ -1,4 +1,4 @@
--- Tags: analysts' descriptions of a clip (V24). Written by tags/store.py alone.
+-- Tags: analysts' descriptions of a clip (V24). Written by box/tags/store.py alone.
 
 CREATE TABLE tags (
     id           TEXT PRIMARY KEY,

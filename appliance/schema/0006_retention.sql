@@ -1,4 +1,4 @@
--- Retention: which recordings must stay, and which are gone. Written by retention/store.py; `pins` by the triggers
+-- Retention: which recordings must stay, and which are gone. Written by box/retention/store.py; `pins` by the triggers
 -- below, so that every writer of plans updates them.
 
 CREATE TABLE pins (

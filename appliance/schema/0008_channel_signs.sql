@@ -1,4 +1,4 @@
--- The latest signs of life and switching of a channel. Written by channels/store.py and channels/configured.py alone.
+-- The latest signs of life and switching of a channel. Written by box/channels/store.py and box/channels/configured.py alone.
 
 ALTER TABLE channels ADD COLUMN heartbeat_us INTEGER; -- newest heartbeat, flushed with last_seen_us; null: none ever came
 ALTER TABLE channels ADD COLUMN switched_us INTEGER;  -- when a person or a device last switched it on or off; null: never

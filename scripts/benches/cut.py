@@ -49,7 +49,7 @@ class Recording:
 
     def plan(self, first: int, count: int) -> Any:
         """Our plan, as the daemon makes it."""
-        from appliance.clips.cutting.planner import open_once
+        from appliance.box.clips.cutting.planner import open_once
         from appliance.media.cut.plan import make_plan
 
         start_us, end_us = self.published_us(first), self.published_us(first + count)
@@ -90,7 +90,7 @@ def record(folder: Path, footage: Any, seconds: int) -> Recording:
 
 
 def ours(recording: Recording) -> Cut:
-    from appliance.clips.files.write_plan import copy_plan
+    from appliance.box.clips.files.write_plan import copy_plan
 
     def cut(first: int, count: int, target: Path) -> None:
         plan = recording.plan(first, count)

@@ -52,13 +52,13 @@ def fill(recordings: Path, index: Path, segments: int) -> None:
 
     The cache is written as the index itself writes it; walking 100 h to get it would take minutes.
     """
+    from appliance.box.recordings.following.cache import ChannelCache
     from appliance.media.clock.timeline import PPB, Knot
     from appliance.media.index.index import SegmentIndex
     from appliance.media.index.segment import closed, facts_of
     from appliance.media.index.table import facts_line, knot_line
     from appliance.media.ingest.segment_file import segment_name
     from appliance.media.mp4.fmp4 import parse_init
-    from appliance.recordings.following.cache import ChannelCache
 
     model = one_segment(recordings.parent / "model", part_s=0.2)
     data = model.read_bytes()
@@ -164,9 +164,9 @@ def child(recordings: Path, index: Path, seconds: float) -> None:
 
 
 def _index(recordings: Path, index: Path) -> Any:
+    from appliance.box.recordings.actor import run_recordings
     from appliance.kernel.actor import running
     from appliance.kernel.clock import BoxClock
-    from appliance.recordings.actor import run_recordings
 
     async def announce(_fact: object) -> None:
         return

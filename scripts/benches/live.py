@@ -42,10 +42,10 @@ def serve(rate: float, seconds: float, use_direct: bool) -> None:
     """Print the port, wait for a line on stdin, produce events for a while, print what it cost."""
     import trio
 
+    from appliance.box.live.broadcaster import run_live
     from appliance.kernel import interpreter
     from appliance.kernel.clock import BoxClock
     from appliance.kernel.store import open_store
-    from appliance.live.broadcaster import run_live
     from appliance.server.connections.server import run_server
 
     async def produce(store: Any) -> None:

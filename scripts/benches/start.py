@@ -21,7 +21,7 @@ from benchkit import Options, Row
 IMPORTS = {
     "python alone": "pass",
     "import appliance.__main__": "import appliance.__main__",
-    "import appliance.daemon": "import appliance.__main__, appliance.daemon",
+    "import appliance.box.daemon": "import appliance.__main__, appliance.box.daemon",
 }
 
 

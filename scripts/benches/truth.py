@@ -188,8 +188,8 @@ REAL = {
 
 
 async def _embedded(folder: Path, quick: bool) -> Any:
+    from tests.box.live.mediamtx.rig import free_udp_port
     from tests.kit.running import running_box
-    from tests.live.mediamtx.rig import free_udp_port
 
     urls = {channel: f"srt://127.0.0.1:{free_udp_port()}?mode=caller&latency=120" for channel in REAL}
     channels = [
@@ -201,7 +201,7 @@ async def _embedded(folder: Path, quick: bool) -> Any:
 
 
 async def _mediamtx(folder: Path, quick: bool) -> Any:
-    from tests.live.mediamtx.rig import rig
+    from tests.box.live.mediamtx.rig import rig
 
     async with rig(folder, cameras=list(REAL)) as found:
         target = f"srt://127.0.0.1:{found.mediamtx.srt_port}?mode=caller&latency=120&streamid="

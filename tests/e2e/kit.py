@@ -15,8 +15,8 @@ import av
 import numpy as np
 import trio
 
+from appliance.box.recorder.synthetic.barcode import Burned
 from appliance.kernel.clock import from_rfc3339, to_rfc3339
-from appliance.recorder.synthetic.barcode import Burned
 from tests.kit.browser import plain_get
 from tests.kit.camera import RecordingWriter, WrittenFrame, burned, burned_in
 from tests.kit.running import Http

@@ -9,9 +9,9 @@ import av
 import pytest
 import trio
 
+from appliance.box.settings import load_settings
 from appliance.kernel.clock import to_rfc3339
 from appliance.ops.fsck import check_box
-from appliance.settings import load_settings
 from tests.e2e.game import Game, download, new_clip
 from tests.e2e.kit import expected, shown
 from tests.kit.running import Http, Tablet, tablet

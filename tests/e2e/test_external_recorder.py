@@ -13,11 +13,11 @@ import pytest
 import trio
 
 from appliance.kernel.clock import from_rfc3339, to_rfc3339
+from tests.box.recordings.tree import live_camera
 from tests.kit.mediamtx import StandIn, stand_in
 from tests.kit.ports import free_port
 from tests.kit.running import Box, Http, Tablet, running_box, tablet
 from tests.kit.waiting import LIMIT_S, PLAIN, eventually
-from tests.recordings.tree import live_camera
 
 pytestmark = pytest.mark.slow
 PART_S = 0.2

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import trio
 
+from appliance.box.settings import load_settings
 from appliance.kernel.clock import wall_us
 from appliance.ops.fsck import check_box
-from appliance.settings import load_settings
 from tests.e2e.coaches import Follower, World, mark_clips, mark_plays, send_heartbeats
 from tests.e2e.kit import NTSC, expected, frame_times, published, shown, span_of
 from tests.kit.camera import RecordingWriter, make_footage

@@ -10,7 +10,7 @@ import av
 import pytest
 import trio
 
-from appliance.demo import demo_settings
+from appliance.box.demo import demo_settings
 from appliance.ops.fsck import check_box
 from tests.kit.running import Process
 from tests.kit.waiting import eventually

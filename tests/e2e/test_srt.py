@@ -16,8 +16,8 @@ import av
 import pytest
 import trio
 
+from appliance.box.recorder.synthetic.barcode import Burned
 from appliance.kernel.clock import from_rfc3339, to_rfc3339, wall_us
-from appliance.recorder.synthetic.barcode import Burned
 from tests.e2e.kit import frame_times
 from tests.kit.camera import SrtSender, burned
 from tests.kit.ports import free_udp_port

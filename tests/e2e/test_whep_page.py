@@ -1,7 +1,7 @@
 """Lower delay on the page: real WebRTC pictures from page to page, and the usual way when there are none.
 
 The made-up MediaMTX has no WebRTC of its own: what it is offered is answered by a page that sends a canvas.
-Its pictures say by a barcode when they were drawn (as in appliance/recorder/synthetic/barcode.py).
+Its pictures say by a barcode when they were drawn (as in appliance/box/recorder/synthetic/barcode.py).
 """
 
 from __future__ import annotations

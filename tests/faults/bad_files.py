@@ -12,14 +12,14 @@ from random import Random
 
 import trio
 
-from appliance.clips.cutting.planner import Planner
+from appliance.box.clips.cutting.planner import Planner
+from appliance.box.recordings.actor import RecordingsHandle
 from appliance.media.cut.plan import NoFootage
 from appliance.media.mp4.fmp4 import Malformed
-from appliance.recordings.actor import RecordingsHandle
+from tests.box.recordings.tree import Box, frames_seen, live_camera, until
 from tests.faults.tally import Tally
 from tests.kit.segments import Camera
 from tests.kit.waiting import LIMIT_S
-from tests.recordings.tree import Box, frames_seen, live_camera, until
 
 HOUR_US = 3_600_000_000
 

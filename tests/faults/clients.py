@@ -9,8 +9,8 @@ from pathlib import Path
 
 import trio
 
+from tests.box.live.raw import RawClient, close_frame
 from tests.kit.running import Box
-from tests.live.raw import RawClient, close_frame
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

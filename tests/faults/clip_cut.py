@@ -20,16 +20,16 @@ from typing import Any
 import pytest
 import trio
 
-from appliance.clips.housekeeping.actor import run_clip_files
-from appliance.clips.model import ClipIn
-from appliance.clips.records import cut_states as cuts
-from appliance.clips.records import marks
-from appliance.clips.records.stored_plans import unwritten_plans
+from appliance.box.clips.housekeeping.actor import run_clip_files
+from appliance.box.clips.model import ClipIn
+from appliance.box.clips.records import cut_states as cuts
+from appliance.box.clips.records import marks
+from appliance.box.clips.records.stored_plans import unwritten_plans
+from appliance.box.settings import Settings
 from appliance.kernel.actor import running
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx, Tx
 from appliance.media.cut.plan import Range
-from appliance.settings import Settings
 from tests.faults.power_cut import check_fsck
 from tests.faults.tally import Tally
 from tests.faults.work import product_rules

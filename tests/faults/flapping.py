@@ -9,11 +9,11 @@ from random import Random
 
 import trio
 
+from tests.box.recordings.tree import Box, live_camera
 from tests.faults.clients import descriptors, resident_mb
 from tests.faults.tally import Tally
 from tests.kit.segments import Camera
 from tests.kit.waiting import LIMIT_S
-from tests.recordings.tree import Box, live_camera
 
 WARM = 50  # flaps after which nothing may grow any more
 KB_PER_FLAP = 24  # facts, clock and names of one run that stays on the disk; not its parts, not its file

@@ -11,8 +11,8 @@ from random import Random
 import httpx
 import trio
 
+from appliance.box.settings import load_settings
 from appliance.ops.fsck import check_box
-from appliance.settings import load_settings
 from tests.faults.game import Game, add_up, playing
 from tests.faults.tally import Tally
 from tests.kit.waiting import LIMIT_S, PLAIN, children_of, eventually

@@ -16,12 +16,12 @@ from random import Random
 import apsw
 import trio
 
-from appliance.clips.cutting.cutter import run_cutter
+from appliance.box.clips.cutting.cutter import run_cutter
+from appliance.box.settings import Settings
 from appliance.kernel.actor import running
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx
 from appliance.ops.fsck import check_box
-from appliance.settings import Settings
 from tests.faults.tally import Tally
 from tests.faults.tape import Survive, Tape, TapeVfs
 from tests.faults.work import Work, missing

@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from appliance.clips.records.rows import clip_resource, play_resource
+from appliance.box.clips.records.rows import clip_resource, play_resource
+from appliance.box.sessions.store import session_resource
+from appliance.box.tags.model import tag_resource
 from appliance.kernel.journal import Entry
 from appliance.kernel.tx import ReadTx
-from appliance.sessions.store import session_resource
-from appliance.tags.model import tag_resource
 
 State = dict[str, dict[str, dict[str, Any]]]
 KINDS = ("session", "play", "clip", "tag")

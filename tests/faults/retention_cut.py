@@ -21,20 +21,20 @@ from typing import Any
 import pytest
 import trio
 
-from appliance.clips.housekeeping.actor import run_clip_files
-from appliance.clips.model import ClipIn
-from appliance.clips.records import cut_states as cuts
-from appliance.clips.records import marks
+from appliance.box.clips.housekeeping.actor import run_clip_files
+from appliance.box.clips.model import ClipIn
+from appliance.box.clips.records import cut_states as cuts
+from appliance.box.clips.records import marks
+from appliance.box.recordings.actor import RecordingsHandle, run_recordings
+from appliance.box.recordings.model import Fact
+from appliance.box.retention.actor import RetentionHandle, run_retention
+from appliance.box.retention.core import RetentionLimits
+from appliance.box.retention.model import Folders
+from appliance.box.settings import Settings
 from appliance.kernel.clock import wall_us
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx, Tx
 from appliance.media.cut.plan import Range
-from appliance.recordings.actor import RecordingsHandle, run_recordings
-from appliance.recordings.model import Fact
-from appliance.retention.actor import RetentionHandle, run_retention
-from appliance.retention.core import RetentionLimits
-from appliance.retention.model import Folders
-from appliance.settings import Settings
 from tests.faults.power_cut import check_fsck
 from tests.faults.tally import Tally
 from tests.faults.tape import Survive, Tape, TapeVfs

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import trio
 
+from appliance.box.settings import load_settings
 from appliance.kernel.clock import to_rfc3339, wall_us
 from appliance.ops.fsck import check_box
-from appliance.settings import load_settings
 from tests.faults.bad_files import KINDS, bad_recordings, good_segment
 from tests.faults.test_disk import _part_is
 from tests.kit.camera import RecordingWriter, make_footage
@@ -96,7 +96,7 @@ async def test_every_kind_of_broken_file_beside_a_camera(tmp_path: Path) -> None
 
 DEADLY_PLAN = """
 import os, signal
-from appliance.clips.cutting.planner import Planner
+from appliance.box.clips.cutting.planner import Planner
 plan = Planner.plan_span
 async def plan_span(self, channel_id, *span):
     if channel_id == "bad":
@@ -107,7 +107,7 @@ Planner.plan_span = plan_span
 
 DEADLY_SCAN = """
 import os, signal
-from appliance.recordings.following import disk
+from appliance.box.recordings.following import disk
 scan = disk.scan
 def deadly(cursor, fd, *more):
     if b"POISON" in os.pread(fd, 64, 0):

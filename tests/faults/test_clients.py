@@ -9,8 +9,8 @@ from statistics import median
 import pytest
 import trio
 
+from appliance.box.settings import load_settings
 from appliance.ops.fsck import check_box
-from appliance.settings import load_settings
 from tests.faults.clients import (
     BareTablet,
     descriptors,

@@ -13,16 +13,16 @@ import httpx
 import pytest
 import trio
 
-from appliance.clips.housekeeping import actor as files
-from appliance.clips.housekeeping.actor import run_clip_files
-from appliance.clips.records.stored_plans import unwritten_plans
+from appliance.box.clips.housekeeping import actor as files
+from appliance.box.clips.housekeeping.actor import run_clip_files
+from appliance.box.clips.records.stored_plans import unwritten_plans
+from appliance.box.settings import load_settings
 from appliance.kernel.actor import running
 from appliance.kernel.clock import wall_us
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.store import Store, StoreFull, open_store
 from appliance.kernel.tx import Tx
 from appliance.ops.fsck import check_box
-from appliance.settings import load_settings
 from tests.faults.clip_cut import DiskFootage, add_ready_clips, make_recording
 from tests.faults.disk import FILLER, failing, fill, free, small_disk, traced
 from tests.kit.box import sim_store

@@ -10,17 +10,17 @@ from random import Random
 import pytest
 import trio
 
-from appliance.clips.cutting.cutter import run_cutter
-from appliance.clips.records.cut_states import claim, waiting_jobs
+from appliance.box.clips.cutting.cutter import run_cutter
+from appliance.box.clips.records.cut_states import claim, waiting_jobs
+from appliance.box.settings import check_settings
+from appliance.box.wiring.boards import settings_part
+from appliance.box.wiring.bridges import channels_of_the_file
 from appliance.kernel.actor import running
 from appliance.kernel.clock import BoxClock
 from appliance.kernel.retry import Backoff
 from appliance.kernel.store import Store, StoreFull
 from appliance.kernel.tx import Tx
 from appliance.ops.clockwatch import adopt_clock
-from appliance.settings import check_settings
-from appliance.wiring.boards import settings_part
-from appliance.wiring.bridges import channels_of_the_file
 from tests.faults.work import Work
 from tests.kit.box import add_channel, sim_store
 from tests.kit.clock import KICKOFF_US, HandClock

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.recordings import actor
+from appliance.box.recordings import actor
 from tests.faults.retention_cut import retention_cuts
 
 pytestmark = pytest.mark.slow

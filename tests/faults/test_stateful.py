@@ -27,23 +27,23 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from appliance.clips.cutting.late import mend
-from appliance.clips.cutting.late_clips import find_late
-from appliance.clips.model import ClipIn, ClipPatch, CueIn, EndIn, PlayIn, PlayPatch
-from appliance.clips.records import cut_states as cuts
-from appliance.clips.records import marks, plays
-from appliance.clips.records.cut_states import shown_us
+from appliance.box.clips.cutting.late import mend
+from appliance.box.clips.cutting.late_clips import find_late
+from appliance.box.clips.model import ClipIn, ClipPatch, CueIn, EndIn, PlayIn, PlayPatch
+from appliance.box.clips.records import cut_states as cuts
+from appliance.box.clips.records import marks, plays
+from appliance.box.clips.records.cut_states import shown_us
+from appliance.box.sessions.machine import SESSION, SessionEvent, SessionState
+from appliance.box.sessions.model import SessionIn
+from appliance.box.sessions.store import create_session, delete_session, move_session, restore_session
+from appliance.box.tags.model import TagIn, TagPatch
+from appliance.box.tags.store import change_tag, create_tag, delete_tag
+from appliance.box.wiring.bridges import restore_marks
 from appliance.kernel.errors import Refused
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller
 from appliance.kernel.tx import Tx
 from appliance.media.cut.plan import NoFootage
-from appliance.sessions.machine import SESSION, SessionEvent, SessionState
-from appliance.sessions.model import SessionIn
-from appliance.sessions.store import create_session, delete_session, move_session, restore_session
-from appliance.tags.model import TagIn, TagPatch
-from appliance.tags.store import change_tag, create_tag, delete_tag
-from appliance.wiring.bridges import restore_marks
 from tests.faults.loop import KilledStore, Portal
 from tests.faults.replay import in_rows, replayed, rev_faults
 from tests.faults.tally import Tally

@@ -13,18 +13,18 @@ from zoneinfo import ZoneInfo
 import pytest
 import trio
 
-from appliance.clips.cutting.planner import Planner
+from appliance.box.clips.cutting.planner import Planner
+from appliance.box.recordings.actor import RecordingsHandle, run_recordings
+from appliance.box.settings import load_settings
 from appliance.kernel.clock import from_rfc3339, wall_us
 from appliance.media.cut.plan import NoFootage
 from appliance.ops.fsck import check_box
-from appliance.recordings.actor import RecordingsHandle, run_recordings
-from appliance.settings import load_settings
+from tests.box.recordings.tree import Box, RealClock, until
 from tests.faults.flapping import flaps
 from tests.kit.running import Box as RealBox
 from tests.kit.running import Http, running_box
 from tests.kit.segments import Camera
 from tests.kit.waiting import LIMIT_S
-from tests.recordings.tree import Box, RealClock, until
 
 pytestmark = pytest.mark.slow
 DATA = Path(__file__).parents[1] / "data" / "mediamtx"

@@ -23,21 +23,21 @@ from typing import Any
 import pytest
 import trio
 
-from appliance.clips.cutting.cutter import run_cutter
-from appliance.clips.cutting.planner import Planner
-from appliance.clips.housekeeping.actor import run_clip_files
-from appliance.clips.model import ClipIn
-from appliance.clips.records import marks
+from appliance.box.clips.cutting.cutter import run_cutter
+from appliance.box.clips.cutting.planner import Planner
+from appliance.box.clips.housekeeping.actor import run_clip_files
+from appliance.box.clips.model import ClipIn
+from appliance.box.clips.records import marks
+from appliance.box.recordings.actor import RecordingsHandle, run_recordings
+from appliance.box.recordings.following import fdatasync as durability
+from appliance.box.recordings.following.cache import ChannelCache
+from appliance.box.recordings.model import Fact
+from appliance.box.settings import Settings
 from appliance.kernel import json
 from appliance.kernel.actor import running
 from appliance.kernel.clock import wall_us
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx, Tx
-from appliance.recordings.actor import RecordingsHandle, run_recordings
-from appliance.recordings.following import fdatasync as durability
-from appliance.recordings.following.cache import ChannelCache
-from appliance.recordings.model import Fact
-from appliance.settings import Settings
 from tests.faults.power_cut import check_fsck
 from tests.faults.retention_cut import WallClock
 from tests.faults.tally import Tally

@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from appliance.clips.model import ClipIn, CueIn, EndIn, PlayIn
-from appliance.clips.records import marks, plays
-from appliance.clips.records.marks import MarkRules
-from appliance.clips.settings import ClipsSettings
+from appliance.box.clips.model import ClipIn, CueIn, EndIn, PlayIn
+from appliance.box.clips.records import marks, plays
+from appliance.box.clips.records.marks import MarkRules
+from appliance.box.clips.settings import ClipsSettings
+from appliance.box.sessions.machine import SessionEvent
+from appliance.box.sessions.model import SessionIn
+from appliance.box.sessions.store import create_session, move_session
+from appliance.box.tags.model import TagIn, TagPatch
+from appliance.box.tags.store import change_tag, create_tag, delete_tag, delete_tags_of
 from appliance.kernel.errors import Refused
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, fingerprint, perform
 from appliance.kernel.store import Store
 from appliance.kernel.tx import ReadTx, Tx
-from appliance.sessions.machine import SessionEvent
-from appliance.sessions.model import SessionIn
-from appliance.sessions.store import create_session, move_session
-from appliance.tags.model import TagIn, TagPatch
-from appliance.tags.store import change_tag, create_tag, delete_tag, delete_tags_of
 from tests.kit.box import add_channel
 
 TABLES = {"session": "sessions", "play": "plays", "clip": "clips", "tag": "tags"}

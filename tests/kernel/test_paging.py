@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from appliance.box.sessions.model import SessionIn
+from appliance.box.sessions.store import create_session
 from appliance.kernel.errors import Refused
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Caller
 from appliance.kernel.paging import Page, decode_cursor, encode_cursor, list_page
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import ReadTx, Row
-from appliance.sessions.model import SessionIn
-from appliance.sessions.store import create_session
 from tests.kit.clock import HandClock
 
 

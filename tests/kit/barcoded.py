@@ -17,10 +17,10 @@ from av.audio.codeccontext import AudioCodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
+from appliance.box.recorder.synthetic import barcode
+from appliance.box.recorder.synthetic.barcode import Burned
 from appliance.media.bitstream import annexb
 from appliance.media.mp4.fragment import Sample
-from appliance.recorder.synthetic import barcode
-from appliance.recorder.synthetic.barcode import Burned
 
 HZ = 90_000
 AUDIO_RATE = 48_000

@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 
 import trio
 
-from appliance.clips.records.marks import MarkRules
-from appliance.clips.settings import ClipsSettings
+from appliance.box.clips.records.marks import MarkRules
+from appliance.box.clips.settings import ClipsSettings
+from appliance.box.sessions.model import SessionIn
+from appliance.box.sessions.store import create_session
 from appliance.kernel.clock import Clock
 from appliance.kernel.operation import Caller
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Tx
-from appliance.sessions.model import SessionIn
-from appliance.sessions.store import create_session
 from tests.kit.clock import SimClock
 
 Result = TypeVar("Result")

@@ -19,8 +19,8 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
-from appliance.recorder.synthetic import barcode
-from appliance.recorder.synthetic.barcode import Burned
+from appliance.box.recorder.synthetic import barcode
+from appliance.box.recorder.synthetic.barcode import Burned
 from tests.kit.waiting import LIMIT_S, PLAIN
 
 FLAGS = (

@@ -20,10 +20,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, NamedTuple
 
+from appliance.box.recorder import children
 from appliance.kernel.clock import boottime_us
 from appliance.media.ingest.mpegts import PACKET
 from appliance.media.ingest.tsmux import NULL_PACKET, Muxer, adts
-from appliance.recorder import children
 from tests.kit.barcoded import AUDIO_RATE, HZ, Footage, make_footage
 
 _DATAGRAM: Final = 7 * PACKET

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from types import TracebackType
 
+from appliance.box.recorder import children
 from appliance.kernel.clock import apart_us, boottime_us, wall_us
-from appliance.recorder import children
 
 _DATAGRAM = 7 * 188
 _F_SETPIPE_SZ = 1031
@@ -57,7 +57,7 @@ class SrtSender:
         try:
             self._processes = [
                 _quiet(
-                    children.own_command("appliance.recorder.synthetic.camera", arguments),
+                    children.own_command("appliance.box.recorder.synthetic.camera", arguments),
                     subprocess.DEVNULL,
                     writable,
                 ),

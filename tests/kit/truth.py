@@ -17,14 +17,14 @@ from datetime import UTC
 from fractions import Fraction
 from typing import Final, NamedTuple
 
+from appliance.box.recordings.channel.channel_index import Channel
+from appliance.box.recordings.channel.neighbours import following, unread_beside
+from appliance.box.recordings.following.cache import lines_of
+from appliance.box.recordings.segment_state import GrowthTimes, Segment
 from appliance.media.index.index import Growth, SegmentIndex, scan
 from appliance.media.index.segment import facts_of
 from appliance.media.index.table import facts_line, observed_line, published_line, read_log
 from appliance.media.mp4.fragment import own_stream_id
-from appliance.recordings.channel.channel_index import Channel
-from appliance.recordings.channel.neighbours import following, unread_beside
-from appliance.recordings.following.cache import lines_of
-from appliance.recordings.segment_state import GrowthTimes, Segment
 from tests.kit.segments import Sample, init, part
 
 START_US: Final = 1_790_000_000_000_000
@@ -282,7 +282,7 @@ class Sight:
             Error(self._truth[key], at - self._truth[key], key[0]) for key, at in self.published.items()
         )
 
-    # -- what recordings/following/follow_channel.py does ----------------------------------------------------
+    # -- what box/recordings/following/follow_channel.py does ------------------------------------------------
 
     def _follow(self, name: str) -> None:
         segment = self.channel.segments.get(name) or self.channel.discover(name, 0, self._mtimes[name], None)

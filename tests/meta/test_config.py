@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from appliance.settings import Settings, check_settings
+from appliance.box.settings import Settings, check_settings
 
 FILE = Path(__file__).parents[2] / "config" / "appliance.toml"
 

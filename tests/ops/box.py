@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from appliance.box.settings import Settings, check_settings
 from appliance.kernel import json
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.store import open_store
 from appliance.kernel.tx import Tx
-from appliance.settings import Settings, check_settings
 from tests.kit.clock import KICKOFF_US, HandClock
 
 HEADER = b"header of the clip "

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from appliance.box.settings import Settings, SettingsError, check_settings
 from appliance.ops.disk_limits import Room, refuse_impossible, refuse_unreachable, room_of
 from appliance.ops.health import GB
-from appliance.settings import Settings, SettingsError, check_settings
 
 
 def box(folder: Path, reserve_gb: float = 0, min_free_gb: float = 0) -> Settings:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import trio
 
-from appliance.mediamtx.client import RecordSettings
+from appliance.box.mediamtx.client import RecordSettings
+from appliance.box.recorder.srt import libsrt
+from appliance.box.settings import Settings, check_settings
 from appliance.ops import doctor
 from appliance.ops.doctor import (
     clock_sync_part,
@@ -22,8 +24,6 @@ from appliance.ops.doctor import (
     write_speed_part,
 )
 from appliance.ops.health import HealthPart
-from appliance.recorder.srt import libsrt
-from appliance.settings import Settings, check_settings
 from appliance.workers.jobs import EscapeReport
 from appliance.workers.protocol import Sandbox, WorkerHello
 from appliance.workers.worker import open_worker

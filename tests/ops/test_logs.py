@@ -14,7 +14,7 @@ import httpx
 import pytest
 import structlog
 
-from appliance.mediamtx.whep import open_whep
+from appliance.box.mediamtx.whep import open_whep
 from appliance.ops.logs import Style, choose_style, configure_logs
 
 

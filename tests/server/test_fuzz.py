@@ -12,7 +12,7 @@ import pytest
 import structlog
 import trio
 
-from appliance.live.broadcaster import run_live
+from appliance.box.live.broadcaster import run_live
 from appliance.server.connections.connection import Connection
 from appliance.server.connections.server import run_server
 from tests.attacks.packets import script

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from appliance.sessions.http import session_routes
+from appliance.box.sessions.http import session_routes
 from tests.server.conftest import Box
 from tests.server.sample import sample_routes
 

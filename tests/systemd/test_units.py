@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.settings import StorageSettings
+from appliance.box.settings import StorageSettings
 from appliance.workers import unit
 
 UNITS = Path(__file__).parents[2] / "systemd"

@@ -1,4 +1,4 @@
-// The transitions of a session in each state (the state machine of appliance/sessions/machine.py), with their
+// The transitions of a session in each state (the state machine of appliance/box/sessions/machine.py), with their
 // button texts.
 
 /** @typedef {{event: string, words: string, primary?: boolean, ask?: {words: string}}} Move */

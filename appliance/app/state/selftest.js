@@ -82,7 +82,7 @@ export function judge(told, clock = told) {
 /** @param {readonly number[]} some */
 const middle = (some) => [...some].sort((one, other) => one - other)[Math.floor(some.length / 2)];
 
-/** Reads the barcode of synthetic cameras (format: appliance/recorder/synthetic/barcode.py). Null where there is none.
+/** Reads the barcode of synthetic cameras (format: appliance/box/recorder/synthetic/barcode.py). Null where there is none.
  * @param {HTMLVideoElement | HTMLImageElement} picture @returns {{frame: number, instantMs: number} | null} */
 export function burnedIn(picture) {
   const width = picture instanceof HTMLVideoElement ? picture.videoWidth : picture.naturalWidth;

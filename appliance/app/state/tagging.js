@@ -3,7 +3,7 @@
 //
 // A tag belongs to a clip; a play has several clips and may be tagged by several people. Plain functions, no
 // I/O. The rules are those of the appliance's statistics: each field comes from the newest tag that has it
-// (appliance/tags/README.md).
+// (appliance/box/tags/README.md).
 
 /** @typedef {import("./store.js").Tag} Tag */
 /** @typedef {import("./outbox.js").Mark} Mark */

@@ -1,0 +1,98 @@
+"""The settings file's channels, applied to the database at start.
+
+The file owns name and input_url of its channels: they are applied at each start. latency_ms and liveness are
+applied when the file's value changes, so that a PATCH made during a game survives the restart. A channel that
+needs no capture device is active from the start. So is one that no longer needs one, because its liveness has
+become "footage" or MediaMTX its recorder, unless a request has activated or deactivated it before. A channel
+that was removed from the file keeps all its data and becomes the database's own: it can then be changed and
+deleted. Ids are never lost. An archived id is not used again: its old clips belong to another camera.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from appliance.box.channels.machine import ChannelState
+from appliance.box.channels.settings import ChannelSettings
+from appliance.box.channels.store import insert_channel, journal_channel
+from appliance.kernel.tx import Row, Tx
+
+
+@dataclass(slots=True)
+class Applied:
+    """Channel ids by the change made to them. `refused`: in the file, but archived before; named in
+    /readyz."""
+
+    created: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def apply_config(
+    tx: Tx, channels: Sequence[ChannelSettings], *, footage_from_outside: bool = False
+) -> Applied:
+    """Make the rows equal to the file. Run once at start, before the monitor and the recorder.
+
+    `footage_from_outside`: another program records every channel (recorder.mode = "external").
+    """
+    applied = Applied()
+    for channel in channels:
+        needs_no_device = footage_from_outside or channel.lives_by == "footage"
+        _apply(tx, channel, applied, needs_no_device=needs_no_device)
+    listed = {channel.id for channel in channels}
+    for row in tx.all("SELECT id FROM channels WHERE in_config = 1 ORDER BY id"):
+        if row["id"] not in listed:
+            tx.update("channels", row["id"], {"in_config": 0, "file_latency_ms": None, "file_liveness": None})
+            journal_channel(tx, "channel_updated", row["id"])
+            applied.released.append(row["id"])
+    return applied
+
+
+def _apply(tx: Tx, channel: ChannelSettings, applied: Applied, *, needs_no_device: bool) -> None:
+    row = tx.one("SELECT * FROM channels WHERE id = ?", (channel.id,))
+    if row is None:
+        insert_channel(tx, {"id": channel.id, **_first(channel, is_on=needs_no_device)})
+        journal_channel(tx, "channel_created", channel.id)
+        applied.created.append(channel.id)
+    elif row["archived_us"] is not None:
+        applied.refused.append(channel.id)
+    else:
+        changes = _changes(channel, row)
+        switch_on = needs_no_device and row["status"] == ChannelState.INACTIVE and row["switched_us"] is None
+        if switch_on:
+            changes["status"] = ChannelState.ACTIVE
+        if changes:
+            tx.update("channels", channel.id, changes)
+            journal_channel(tx, "channel_updated", channel.id)
+            applied.updated.append(channel.id)
+
+
+def _first(channel: ChannelSettings, *, is_on: bool) -> dict[str, Any]:
+    return {
+        **_from_file(channel),
+        "latency_ms": channel.latency_ms,
+        "liveness": channel.lives_by,
+        "status": ChannelState.ACTIVE if is_on else ChannelState.INACTIVE,
+    }
+
+
+def _from_file(channel: ChannelSettings) -> dict[str, Any]:
+    return {
+        "name": channel.shown_name,
+        "input_url": channel.input_url,
+        "in_config": 1,
+        "file_latency_ms": channel.latency_ms if "latency_ms" in channel.model_fields_set else None,
+        "file_liveness": channel.lives_by,
+    }
+
+
+def _changes(channel: ChannelSettings, row: Row) -> dict[str, Any]:
+    wanted = _from_file(channel)
+    if wanted["file_latency_ms"] not in (None, row["file_latency_ms"]):
+        wanted["latency_ms"] = channel.latency_ms
+    if row["file_liveness"] != channel.lives_by:
+        wanted["liveness"] = channel.lives_by
+    return {column: value for column, value in wanted.items() if row[column] != value}

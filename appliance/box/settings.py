@@ -1,0 +1,164 @@
+"""The settings: one TOML file, checked completely before anything starts.
+
+Unknown keys are errors with their dotted path; `APPLIANCE_SECTION__KEY` in the environment overrides a key.
+Each domain declares its own section; this file only combines them. A change needs a restart.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from appliance.box.channels.settings import ChannelSettings, HeartbeatSettings
+from appliance.box.clips.settings import ClipsSettings
+from appliance.box.contradictions import contradictions
+from appliance.box.mediamtx.settings import MediamtxSettings
+from appliance.box.recorder.settings import RecorderSettings
+from appliance.box.retention.settings import RetentionSettings
+from appliance.box.tags.template import TaggingSettings
+from appliance.kernel.fields import Section, Zone
+
+DEFAULT_PATH = Path("/etc/appliance/appliance.toml")
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class SettingsError(Exception):
+    """The file cannot be used. `problems` are one line each, starting with the dotted path."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class SiteSettings(Section):
+    """[site]"""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$")] = "stadium"
+    name: str = "Stadium"
+    timezone: Zone = "UTC"
+
+
+class ServerSettings(Section):
+    """[server]"""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    local_port: Port = 9080
+    allowed_hosts: tuple[str, ...] = ()
+
+    @property
+    def is_loopback(self) -> bool:
+        """True when only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+class StorageSettings(Section):
+    """[storage]"""
+
+    state_dir: Path = Path("/var/lib/appliance")
+    recordings_dir: Path = Path("/srv/recordings")
+    clips_dir: Path | None = None
+    reserve_gb: Annotated[float, Field(ge=0, le=1e9)] = 10
+    backup_dir: str = ""
+
+    @property
+    def clips(self) -> Path:
+        return self.clips_dir or self.state_dir / "clips"
+
+
+class AccessSettings(Section):
+    """[access]"""
+
+    mode: Literal["paired", "open"] = "paired"
+
+
+class Settings(BaseSettings):
+    """All sections, frozen."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="APPLIANCE_", env_nested_delimiter="__"
+    )
+
+    site: SiteSettings = SiteSettings()
+    server: ServerSettings = ServerSettings()
+    storage: StorageSettings = StorageSettings()
+    recorder: RecorderSettings = RecorderSettings()
+    mediamtx: MediamtxSettings = MediamtxSettings()
+    channels: tuple[ChannelSettings, ...] = ()
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
+    clips: ClipsSettings = ClipsSettings()
+    access: AccessSettings = AccessSettings()
+    retention: RetentionSettings = RetentionSettings()
+    tagging: TaggingSettings = TaggingSettings()
+
+    @model_validator(mode="after")
+    def _nothing_contradicts(self) -> Settings:
+        if problems := contradictions(self):
+            raise SettingsError(problems)
+        return self
+
+    @model_validator(mode="after")
+    def _open_only_where_safe(self) -> Settings:
+        if self.access.mode == "paired" and not self.server.is_loopback:
+            raise ValueError(
+                f"server.host: {self.server.host} is reachable from the network, access.mode is 'paired' and"
+                ' pairing is not part of this release; set access.mode = "open" on a network you trust,'
+                ' or server.host = "127.0.0.1"'
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings  # the environment overrides the file
+
+
+def load_settings(path: Path) -> Settings:
+    """The checked settings of a TOML file. Raises SettingsError naming every wrong key."""
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError([f"{path}: no such file"]) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError([f"{path}: {error}"]) from None
+    return check_settings(tree)
+
+
+def check_settings(tree: dict[str, Any]) -> Settings:
+    """Settings from a parsed tree. Raises SettingsError."""
+    unknown = [
+        f"{name}: no such setting (from the environment)"
+        for name in os.environ
+        if name.startswith("APPLIANCE_") and name[10:].split("__")[0].lower() not in Settings.model_fields
+    ]
+    if unknown:
+        raise SettingsError(unknown)
+    try:
+        return Settings(**tree)
+    except ValidationError as error:
+        raise SettingsError([_line(each) for each in error.errors()]) from None
+
+
+def _line(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "no such setting"
+    return f"{where}: {message}" if where else message

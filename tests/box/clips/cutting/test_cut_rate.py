@@ -1,0 +1,36 @@
+"""Which clips are cut again and again."""
+
+from __future__ import annotations
+
+import trio
+from trio.testing import MockClock
+
+from appliance.box.clips.cutting.cut_rate import CutRate
+
+
+async def test_more_than_three_cuts_in_a_minute_are_too_many(autojump_clock: MockClock) -> None:
+    rate = CutRate()
+    for _ in range(3):
+        rate.note("a", "wish")
+        await trio.sleep(10)
+    rate.note("b", "wish")
+    assert rate.too_often() == {}
+    rate.note("a", "wish")
+    assert rate.too_often() == {"a": 4}
+    await trio.sleep(31)
+    assert rate.too_often() == {}, "the first two are more than a minute ago"
+
+
+async def test_a_person_who_trims_often_is_no_fault_of_the_box(autojump_clock: MockClock) -> None:
+    rate = CutRate()
+    for length in range(10):
+        rate.note("a", length)
+    assert rate.too_often() == {}
+
+
+async def test_what_is_a_minute_old_is_forgotten(autojump_clock: MockClock) -> None:
+    rate = CutRate()
+    for number in range(500):
+        rate.note(str(number), "wish")
+        await trio.sleep(1)
+    assert len(rate._clips) <= 61

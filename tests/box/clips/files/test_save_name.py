@@ -1,0 +1,87 @@
+"""What a saved clip is called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.box.clips.files.save_name import joined, save_name
+from appliance.box.tags.model import TagIn
+from appliance.box.tags.store import create_tag
+from appliance.kernel.ids import new_uuid
+from appliance.kernel.tx import Tx
+from tests.box.clips.conftest import Bench
+from tests.kit.box import COACH
+
+
+async def name_of(bench: Bench, clip_id: str, zone: str = "UTC") -> str:
+    return await bench.store.read(lambda tx: save_name(tx, clip_id, zone))
+
+
+async def called(bench: Bench, **names: str) -> None:
+    def change(tx: Tx) -> None:
+        tx.run("UPDATE sessions SET name = ?", (names.get("session", "Demo"),))
+        tx.run("UPDATE channels SET name = ? WHERE id = 'cam1'", (names.get("channel", "End zone"),))
+
+    await bench.store.write(change)
+
+
+async def tag(bench: Bench, clip_id: str, **fields: Any) -> None:
+    body = TagIn.model_validate({"clip_id": clip_id, "id": new_uuid(), **fields})
+    await bench.store.write(lambda tx: create_tag(tx, COACH, body))
+
+
+async def test_session_play_situation_and_camera(bench: Bench) -> None:
+    await called(bench)
+    await bench.store.write(lambda tx: tx.run("UPDATE sessions SET name = 'Demo'"))
+    play = await bench.play()
+    await bench.store.write(lambda tx: tx.run("UPDATE plays SET number = 81"))
+    await tag(bench, play["clip_ids"][0], down=3, distance=8, play_type="pass", result="complete")
+    assert await name_of(bench, play["clip_ids"][0]) == "Demo_Play-81_3and8-Pass-Complete_End-zone.mp4"
+    assert await name_of(bench, play["clip_ids"][1]) == "Demo_Play-81_3and8-Pass-Complete_cam2.mp4", (
+        "a tag says it of the play"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"down": 3}, "_Down-3"),
+        ({"distance": 8}, ""),
+        ({"play_type": "RPO", "result": "first down"}, "_RPO-First-Down"),
+        ({"result": "touchdown"}, "_Touchdown"),
+        ({"notes": "hm"}, ""),
+    ],
+)
+async def test_fields_that_are_not_there_leave_no_trace(
+    bench: Bench, fields: dict[str, Any], said: str
+) -> None:
+    await called(bench)
+    play = await bench.play()
+    await tag(bench, play["clip_ids"][0], **fields)
+    assert await name_of(bench, play["clip_ids"][0]) == f"Demo_Play-1{said}_End-zone.mp4"
+
+
+async def test_a_clip_of_no_play_has_its_title_or_the_time_of_the_place(bench: Bench) -> None:
+    await called(bench)
+    named, plain = await bench.clip(title="Great catch"), await bench.clip()
+    assert await name_of(bench, named["id"]) == "Demo_Great-catch_End-zone.mp4"
+    assert await name_of(bench, plain["id"], "Europe/Madrid") == "Demo_20-00-00_End-zone.mp4"
+    assert await name_of(bench, "nobody") == "nobody.mp4"
+
+
+async def test_letters_of_every_language_stay_and_what_file_systems_refuse_goes(bench: Bench) -> None:
+    await called(bench, session="Atlético / Niño: v «Rival»\n", channel='..\\..\\Öst "Süd"')
+    clip = await bench.clip(title="決勝")
+    assert await name_of(bench, clip["id"]) == "Atlético-Niño-v-«Rival»_決勝_Öst-Süd.mp4"
+
+
+@given(parts=st.lists(st.text(max_size=300), max_size=4))
+def test_any_text_makes_a_name_that_a_file_can_have(parts: list[str]) -> None:
+    name = joined(parts)
+    assert name.endswith(".mp4") and len(name.encode()) <= 204
+    assert not set(name) & set('/\\:*?"<>|\n\r\0')
+    assert not name.removesuffix(".mp4").startswith((".", "-"))

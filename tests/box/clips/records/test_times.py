@@ -1,0 +1,91 @@
+"""When a mark begins (V08): midnight, DST, wrong clocks."""
+
+import pytest
+
+from appliance.box.clips.records.times import SessionSpan, refuse_ahead, resolve_start
+from appliance.kernel.clock import from_rfc3339, to_rfc3339
+from appliance.kernel.errors import Refused
+
+MADRID = "Europe/Madrid"
+
+
+def resolve(
+    text: str, *, now: str, start: str | None = None, end: str | None = None, zone: str = MADRID
+) -> str:
+    span = SessionSpan(from_rfc3339(start) if start else None, from_rfc3339(end) if end else None)
+    return to_rfc3339(resolve_start(text, now_us=from_rfc3339(now), zone=zone, span=span))
+
+
+def test_a_time_of_day_is_read_in_the_sites_zone() -> None:  # V08
+    found = resolve("14:23:15", now="2026-11-20T13:24:00Z", start="2026-11-20T13:00:00Z")
+    assert found == "2026-11-20T13:23:15.000000Z"
+
+
+def test_fractions_of_a_second_are_kept() -> None:
+    found = resolve("14:23:15.25", now="2026-11-20T13:24:00Z", start="2026-11-20T13:00:00Z")
+    assert found == "2026-11-20T13:23:15.250000Z"
+
+
+def test_an_rfc3339_time_is_taken_as_it_is() -> None:
+    assert resolve("2026-11-20T14:23:15+01:00", now="2026-11-20T14:00:00Z") == "2026-11-20T13:23:15.000000Z"
+
+
+def test_a_game_over_midnight_finds_the_evening_before() -> None:  # V08
+    found = resolve("23:59:50", now="2026-11-21T00:10:00Z", start="2026-11-20T21:00:00Z")
+    assert found == "2026-11-20T22:59:50.000000Z"
+
+
+def test_after_midnight_the_new_day_wins() -> None:  # V08
+    found = resolve("00:05:00", now="2026-11-20T23:10:00Z", start="2026-11-20T21:00:00Z")
+    assert found == "2026-11-20T23:05:00.000000Z"
+
+
+def test_of_a_repeated_hour_the_latest_instant_not_ahead_wins() -> (
+    None
+):  # V08: 2026-10-25, 03:00 CEST -> 02:00 CET
+    start = "2026-10-24T23:30:00Z"
+    assert resolve("02:30:00", now="2026-10-25T01:40:00Z", start=start) == "2026-10-25T01:30:00.000000Z"
+    assert resolve("02:30:00", now="2026-10-25T00:40:00Z", start=start) == "2026-10-25T00:30:00.000000Z"
+
+
+def test_a_skipped_hour_is_refused_and_the_span_is_named() -> (
+    None
+):  # V08: 2026-03-29, 02:00 CET -> 03:00 CEST
+    with pytest.raises(Refused) as refused:
+        resolve("02:30:00", now="2026-03-29T02:00:00Z", start="2026-03-29T00:30:00Z")
+    assert refused.value.status == 422 and refused.value.code == "not_in_session"
+    assert refused.value.extra["span"]["start"] == "2026-03-28T23:30:00.000000Z"
+
+
+def test_a_time_up_to_an_hour_before_the_start_counts() -> None:
+    start = "2026-11-20T13:00:00Z"
+    assert resolve("13:00:00", now="2026-11-20T15:00:00Z", start=start) == "2026-11-20T12:00:00.000000Z"
+    with pytest.raises(Refused):
+        resolve("12:59:59", now="2026-11-20T15:00:00Z", start=start)
+
+
+def test_after_the_session_the_time_is_looked_for_within_it() -> None:
+    span = {"start": "2026-11-19T19:00:00Z", "end": "2026-11-19T21:00:00Z"}
+    assert resolve("20:30:00", now="2026-11-20T22:00:00Z", **span) == "2026-11-19T19:30:00.000000Z"
+    with pytest.raises(Refused):
+        resolve("22:30:00", now="2026-11-20T22:00:00Z", **span)
+
+
+def test_without_a_start_the_last_day_is_searched() -> None:
+    assert resolve("23:00:00", now="2026-11-20T12:00:00Z", zone="UTC") == "2026-11-19T23:00:00.000000Z"
+
+
+@pytest.mark.parametrize("text", ["25:00:00", "12:60:00", "12:00", "noon", "", "2026-11-20T14:23:15"])
+def test_nonsense_is_refused_naming_the_field(text: str) -> None:
+    with pytest.raises(Refused) as refused:
+        resolve(text, now="2026-11-20T13:24:00Z")
+    assert refused.value.status == 422 and refused.value.errors[0].loc == "start_time"
+
+
+def test_a_start_more_than_five_seconds_ahead_is_refused_with_the_boxs_time() -> None:
+    now_us = from_rfc3339("2026-11-20T13:00:00Z")
+    assert refuse_ahead("start_time", now_us + 5_000_000, now_us) == now_us + 5_000_000
+    with pytest.raises(Refused) as refused:
+        refuse_ahead("start_time", now_us + 5_000_001, now_us)
+    assert refused.value.code == "clock_ahead"
+    assert refused.value.extra["server_time"] == "2026-11-20T13:00:00.000000Z"

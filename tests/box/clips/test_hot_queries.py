@@ -1,0 +1,57 @@
+"""What is asked for every mark and by every tablet looks at few rows, however many clips there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from appliance.box.clips.housekeeping.actor import replaced_cuts
+from appliance.box.clips.records.open_marks import refuse_too_many
+from appliance.box.clips.records.stored_plans import plans_to_write
+from appliance.box.clips.settings import ClipsSettings
+from appliance.box.snapshot import snapshot
+from appliance.kernel.operation import Caller
+from appliance.kernel.store import open_store
+from appliance.kernel.tx import ReadTx
+from tests.kit.clock import HandClock
+
+GROW = re.compile(r"SCAN (plans|clips|plays|tags|journal)$")  # without an index: every row there is
+HOT: dict[str, Callable[[ReadTx], object]] = {
+    "what gets a file next": plans_to_write,
+    "cuts that are to go": replaced_cuts,
+    "a tablet's start": snapshot,
+    "open marks": lambda tx: refuse_too_many(tx, ClipsSettings(), Caller("t1"), tx.now_us, ["cam1"]),
+}
+
+
+def scans(db: apsw.Connection, ask: Callable[[], object]) -> list[str]:
+    """Every statement of `ask` that looks at all rows of a table that grows."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
+        asked.append((sql, bindings))
+        return True
+
+    db.exec_trace = note
+    try:
+        ask()
+    finally:
+        db.exec_trace = None
+    assert asked
+    return [
+        f"{step[3]}: {sql}"
+        for sql, bindings in asked
+        for step in db.execute(f"EXPLAIN QUERY PLAN {sql}", bindings)
+        if GROW.match(step[3])
+    ]
+
+
+@pytest.mark.parametrize("name", HOT)
+async def test_no_query_looks_at_every_row(tmp_path: Path, name: str) -> None:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
+        assert await store.read(lambda tx: scans(tx.db, lambda: HOT[name](tx))) == []

@@ -1,0 +1,23 @@
+"""Every /ws test runs by the direct and by the plain way."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.box.live import direct, transport
+from tests.box.live.kit import Box, Running, running_box
+
+
+@pytest.fixture(params=[True, False], ids=["direct", "plain"])
+def running(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
+    monkeypatch.setattr(direct, "CLOSE_GRACE_S", 0.2)
+    monkeypatch.setattr(transport, "CLOSE_GRACE_S", 0.2)
+
+    def run(**options: Any) -> AbstractAsyncContextManager[Box]:
+        return running_box(tmp_path, use_direct=request.param, **options)
+
+    return run

@@ -1,0 +1,135 @@
+"""/ws and clients that do not behave: silent, slow, stopped, flooding, too early."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+import trio_websocket
+
+from appliance.box.live import direct, protocol, transport
+from tests.box.live.kit import Running, wait_until
+from tests.box.live.raw import RawClient, seqs_of
+from tests.kit.waiting import LIMIT_S
+
+
+async def test_who_speaks_before_the_handshake_is_over_harms_nobody(running: Running) -> None:
+    """Bare hypercorn 0.18 dies of this, with everything it serves."""
+    async with running() as box, box.connect() as other:
+        for _ in range(20):
+            early = await trio.open_tcp_stream("127.0.0.1", box.port)
+            await early.send_all(RawClient.handshake("") + b"\x81\x80\0\0\0\0")
+            await early.receive_some(10)
+            await early.aclose()
+        assert (await other.command("o1", "note", text="b"))["ok"] is True
+
+
+async def test_a_flood_is_ended_with_its_reason(running: Running) -> None:
+    async with running() as box, box.connect() as tablet, box.connect() as other:
+        try:
+            for number in range(200):
+                await tablet.say(type="ping", id=number)
+        except trio_websocket.ConnectionClosed:
+            pass  # cut off while it was still sending
+        code, reason = await tablet.close_code()
+        assert (code, "20/s" in reason) == (protocol.CloseCode.PROTOCOL, True)
+        assert (await other.command("o1", "note", text="b"))["ok"] is True
+
+
+async def test_a_silent_client_is_cut_off_and_one_that_answers_pings_stays(running: Running) -> None:
+    async with running(heartbeat_s=0.5) as box, box.connect() as quiet, trio.open_nursery() as nursery:
+        beats: list[Any] = []
+
+        async def listen() -> None:  # says nothing itself; its library answers pings
+            while True:
+                beats.append(await quiet.next_of("heartbeat"))
+
+        nursery.start_soon(listen)
+        silent = await RawClient.connect(box.port)
+        await silent.say(b'{"type":"ping"}')  # by the plain way only this promises to go on
+        code, _ = await silent.read_to_close()
+        await silent.stream.aclose()
+        assert code == protocol.CloseCode.SILENT
+        heard = len(beats)
+        await wait_until(lambda: len(beats) > heard + 3)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.slow
+async def test_a_slow_client_reads_4010_behind_whole_frames_and_resumes_without_loss(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "CLOSE_GRACE_S", 8.0)  # this client does read, and ends the wait itself
+    monkeypatch.setattr(transport, "CLOSE_GRACE_S", 8.0)
+    async with running(user_timeout_ms=30_000) as box:
+        slow = await RawClient.connect(box.port, receive_buffer=4096)
+        await wait_until(lambda: len(box.live.stats().clients) == 1)
+        while box.live.stats().clients[0].lag < 200:
+            await box.write_events(20, size=2000)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(slow.read_until, 300_000)  # it reads on, too late
+            for _ in range(30):
+                await box.write_events(20, size=2000)
+        code, data = await slow.read_to_close()
+        await slow.stream.aclose()
+        assert code == protocol.CloseCode.TOO_SLOW
+        seqs = seqs_of(data)
+        assert seqs == list(range(1, len(seqs) + 1))
+        missed = box.store.journal.head - len(seqs)
+        assert 0 < missed < protocol.REPLAY_MAX
+        async with box.connect(f"?since={len(seqs)}&epoch={box.store.journal.epoch}") as again:
+            assert (await again.greet())["recovered"] is True
+            await again.read_to(box.store.journal.head)
+        assert again.seqs == list(range(len(seqs) + 1, box.store.journal.head + 1))
+
+
+@pytest.mark.slow
+async def test_a_client_that_stops_reading_is_cut_off_resumably_and_harms_nobody(running: Running) -> None:
+    async with running(user_timeout_ms=200) as box, box.connect() as healthy:
+        await healthy.greet()
+        stopped = await RawClient.connect(box.port, receive_buffer=4096)
+        await wait_until(lambda: len(box.live.stats().clients) == 2)
+        while len(box.live.stats().clients) == 2:  # the one that reads gets each while the other stands still
+            await healthy.read_to(await box.write_events(20, size=2000))
+        assert healthy.seqs == list(range(1, box.store.journal.head + 1))
+        await wait_until(lambda: box.handlers_now == 1)
+        await stopped.stream.aclose()
+        async with box.connect(f"?since=0&epoch={box.store.journal.epoch}") as again:
+            recovered = (await again.greet())["recovered"]
+            assert recovered is (box.store.journal.head <= protocol.REPLAY_MAX)
+
+
+async def test_a_ping_frame_is_answered_with_its_payload(running: Running) -> None:
+    async with running() as box:
+        client = await RawClient.connect(box.port)
+        await client.say(b"are you there", opcode=9)
+        with trio.fail_after(LIMIT_S):
+            while b"\x8a\x0dare you there" not in client.data:  # FIN and pong, 13 bytes
+                client.data += bytes(await client.stream.receive_some(65536))
+        await client.stream.aclose()
+
+
+async def test_a_goodbye_is_answered_and_the_connection_ends(running: Running) -> None:
+    async with running() as box:
+        client = await RawClient.connect(box.port)
+        await client.say((1000).to_bytes(2, "big"), opcode=8)
+        code, _ = await client.read_to_close()
+        assert code == 1000
+        with trio.fail_after(LIMIT_S):
+            assert await client.stream.receive_some(1) == b""
+        await client.stream.aclose()
+        await wait_until(lambda: box.handlers_now == 0)
+
+
+async def test_a_flood_of_ping_frames_in_one_segment_is_ended(running: Running) -> None:
+    async with running() as box, box.connect() as other:
+        flooding = await RawClient.connect(box.port)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flooding.stream.send_all, RawClient.frame(b"", opcode=9) * 2000)
+            assert (await other.command("o1", "note", text="b"))["ok"] is True
+            is_direct = all(each.is_direct for each in box.live.stats().clients)
+            if is_direct:  # by the plain way the server answers them without asking us
+                assert (await flooding.read_to_close())[0] == protocol.CloseCode.PROTOCOL
+        await flooding.stream.aclose()
+        assert (await other.command("o2", "note", text="c"))["ok"] is True

@@ -1,0 +1,14 @@
+"""What every recordings test begins with."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.box.recordings.following import footage_facts
+from tests.box.recordings.tree import PATIENT_S
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is told only where a test makes it (`fallen_silent`): a busy machine may be away for 3 s."""
+    monkeypatch.setattr(footage_facts, "STALLED_S", PATIENT_S)

@@ -1,0 +1,63 @@
+"""The file that is given up so that a full database can still delete."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from appliance.box.retention.ballast import MIB, Ballast, ballast_bytes, make_room
+
+GB = 10**9
+
+
+@pytest.mark.parametrize(
+    ("reserve", "size"),
+    [(0, 0), (GB // 5, 8 * MIB), (2 * GB, 20_000_000), (10 * GB, 64 * MIB), (100 * GB, 64 * MIB)],
+)
+def test_its_size_goes_with_the_reserve(reserve: int, size: int) -> None:
+    assert ballast_bytes(reserve) == size
+
+
+def test_it_takes_blocks_that_are_really_given_back(tmp_path: Path) -> None:
+    ballast = Ballast(tmp_path, MIB)
+    assert not ballast.adjust(4 * MIB - 1), "made only where there is plenty"
+    assert ballast.adjust(4 * MIB)
+    status = ballast.path.stat()
+    assert status.st_size == MIB and status.st_blocks * 512 >= MIB
+    assert ballast.adjust(MIB // 4), "kept while there is some room"
+    assert not ballast.adjust(MIB // 4 - 1)
+    assert not ballast.path.exists()
+    assert not ballast.adjust(2 * MIB), "not made again at once"
+    assert ballast.adjust(4 * MIB)
+
+
+def test_giving_up_says_whether_it_made_room(tmp_path: Path) -> None:
+    ballast = Ballast(tmp_path, MIB)
+    assert not ballast.give_up()
+    ballast.adjust(4 * MIB)
+    assert ballast.give_up()
+    assert not ballast.is_there()
+
+
+def test_a_box_that_reserves_nothing_has_none(tmp_path: Path) -> None:
+    Ballast(tmp_path, MIB).adjust(4 * MIB)
+    none = Ballast(tmp_path, 0)
+    assert not none.is_there()
+    assert not none.adjust(10 * GB)
+    assert not none.path.exists(), "one of an earlier setting goes"
+
+
+def test_before_a_start_on_a_full_disk_the_ballast_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ballast = Ballast(tmp_path, MIB)
+    ballast.adjust(100 * MIB)
+    make_room(tmp_path)
+    assert ballast.is_there(), "there is room"
+    full = os.statvfs_result((4096, 4096, 100, 10, 10, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda folder: full)
+    make_room(tmp_path)
+    assert not ballast.is_there()
+    make_room(tmp_path / "nowhere")
