@@ -12,23 +12,36 @@ import trio.testing
 from appliance.server.connections.turns import GIVE_WAY_S, SAVED_S, SHARE, Turns
 
 
+class Passes(trio.abc.Instrument):
+    """Counts passes of the event loop, and what began in each."""
+
+    def __init__(self) -> None:
+        self.begun = [0]
+
+    def before_io_wait(self, timeout: float) -> None:
+        self.begun.append(0)
+
+
 async def test_turns_are_one_a_pass_and_in_order() -> None:
-    turns, begun = Turns(), []
+    """Of a crowd that comes at once the last one waits a pass for each before it, not two."""
+    turns, begun, passes = Turns(), [], Passes()
 
     async def begin(number: int) -> None:
         await turns.take()
         begun.append(number)
+        passes.begun[-1] += 1
 
+    trio.lowlevel.add_instrument(passes)
     async with trio.open_nursery() as nursery:
-        for number in range(20):
+        for number in range(100):
             nursery.start_soon(begin, number)
             await trio.lowlevel.checkpoint()  # so that they come in this order
-        steps = []
-        while len(begun) < 20:
-            before = len(begun)
-            await trio.lowlevel.checkpoint()
-            steps.append(len(begun) - before)
-    assert max(steps) <= 1 and begun == list(range(20))
+    assert begun == list(range(100)) and max(passes.begun) == 1
+    passes.begun = [0]
+    async with trio.open_nursery() as nursery:
+        for number in range(1000):
+            nursery.start_soon(begin, number)
+    assert max(passes.begun) == 1 and len(passes.begun) < 1010
 
 
 async def test_nothing_begins_while_a_mark_is_answered() -> None:
