@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import Demo
 from tests.e2e.own import Session, own_page, own_session, remove
-from tests.kit.browser import executable, until
+from tests.kit.browser import PHONE, executable, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -154,6 +154,8 @@ def test_when_a_session_is_over_one_that_ran_before_it_is_offered(one: Page, ses
     session.tell(f"/sessions/{session.id}/complete")
     expect(one.locator(".notice", has_text="Demo is running")).to_be_visible()
     expect(one.locator("#session-name")).to_have_text(session.name)
+    one.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+    expect(one.locator(".status .clock")).to_be_hidden()  # on a phone the name has its place
 
 
 def test_a_session_deleted_elsewhere_is_told(one: Page, session: Session) -> None:

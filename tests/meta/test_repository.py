@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 BYTES_MAX = 200_000
-BINARIES = ("tests/data/",)
+BINARIES = ("tests/data/", "appliance/pictures/")
 
 FORBIDDEN = {
     "a developer's folder": r"(?<![\w.])/(root/\w+|home/(?!USER)\w+|work/\w+)\b",
