@@ -1,4 +1,4 @@
-"""For every test: how busy the machine is decides nothing that Hypothesis finds, and none needs another."""
+"""For all tests: Hypothesis is independent of the machine's load, and no test depends on another."""
 
 from __future__ import annotations
 

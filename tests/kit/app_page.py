@@ -1,7 +1,7 @@
-"""The app on a tablet, in Chromium or in WebKit: the same few gestures on both, and what the page holds.
+"""The app on a tablet, in Chromium or in WebKit: the same actions for both, and the objects a page holds.
 
-Owns: pages whose counters (counting.py) run before the app does, each behind a link of its own that can be
-cut, and what the engine tells of memory. Must not know: plays, tests.
+Owns: pages whose counters (counting.py) start before the app does, each behind a link of its own that can be
+cut, and the memory figures of the engine. Must not know: plays, tests.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NODES = """(() => {
 
 
 class AppPage(ABC):
-    """One page of the app. `who`: the person who holds it; `link`: its way to the box."""
+    """One page of the app. `who`: its user; `link`: its connection to the box."""
 
     engine: str
 
@@ -52,18 +52,18 @@ class AppPage(ABC):
 
     @abstractmethod
     def press(self, key: str) -> None:
-        """A key, by its name on the web."""
+        """A key, by its name in the web standard."""
 
     @abstractmethod
     def rest(self) -> None:
-        """A moment between two looks."""
+        """A short pause between two checks."""
 
     @abstractmethod
     def memory(self) -> dict[str, float]:
-        """What the engine tells of what it keeps, without garbage where it can be asked to collect that."""
+        """The engine's memory figures, after garbage collection where it can be requested."""
 
     def until(self, expression: str, *, show: str = "null") -> Any:
-        """Wait for a true value, and give it. `show`: an expression that says more where it never comes."""
+        """Wait for a true value and return it. `show`: an expression for the error message of a timeout."""
         deadline = time.monotonic() + LIMIT_S
         while not (value := self.ask(expression)):
             if time.monotonic() > deadline:
@@ -73,19 +73,19 @@ class AppPage(ABC):
         return value
 
     def goes(self, screen: str) -> None:
-        """To a screen; tapped again where its module did not come."""
+        """Open a screen; requested again if its module did not load."""
         shown = f"document.querySelector('#main').classList.contains('{screen}')"
         asked = f"location.hash.slice(1).split('/')[0] === '{screen}' || app.go('{screen}')"
         self.ask(f"(app.go('{screen}'), true)")
         self.until(f"{shown} || ({asked}, false)", show="[location.hash, window.wrong]")
 
     def at_rest(self) -> None:
-        """Nothing is asked, one socket is open, no player runs that nobody sees."""
+        """No request is under way, one socket is open, no invisible player is running."""
         self.until(f"JSON.stringify({AT_REST}) === '[0,1,0]'", show=AT_REST)
 
     @property
     def device(self) -> str:
-        """The name under which the box knows it."""
+        """The name under which the box lists it."""
         return str(self.ask("app.prefs.get('device')"))
 
 
@@ -115,7 +115,7 @@ class ChromiumPage(AppPage):
         self.page.wait_for_timeout(20)
 
     def memory(self) -> dict[str, float]:
-        for _ in range(3):  # what a finalizer lets go of is garbage of the next round
+        for _ in range(3):  # objects released by a finalizer are collected in the next round
             self._tool.send("HeapProfiler.collectGarbage")
         told = {each["name"]: each["value"] for each in self._tool.send("Performance.getMetrics")["metrics"]}
         nodes = self.ask(NODES)
@@ -128,10 +128,10 @@ class ChromiumPage(AppPage):
 
 
 class WebKitPage(AppPage):
-    """Does nothing while a player begins: GStreamer 1.22 deadlocks if one goes before its type is found.
+    """Waits while a player starts: GStreamer 1.22 deadlocks if one is removed before its type is found.
 
-    The page's thread then waits for good in gst_pad_set_active (of gst_element_change_state), the threads
-    "webkitwebsrc" and "typefind:sink" in g_cond_wait, and the driver too: 4 of 5 runs of 56 screens.
+    The page's thread then waits forever in gst_pad_set_active (of gst_element_change_state), the threads
+    "webkitwebsrc" and "typefind:sink" in g_cond_wait, and the driver too: in 4 of 5 runs of 56 screens.
     """
 
     engine = "WebKit"
@@ -166,7 +166,8 @@ class WebKitPage(AppPage):
         time.sleep(0.02)
 
     def memory(self) -> dict[str, float]:
-        """Nothing asks this engine for its heap, or to collect it: what its processes have for themselves."""
+        """This engine offers neither heap figures nor garbage collection: the private memory of its
+        processes."""
         private = sum(private_bytes(pid) for pid in self.window.page_processes())
         return {"private": private, "nodes": self.ask(NODES)}
 
@@ -181,7 +182,7 @@ def open_counted(window: WebKit, url: str) -> None:
 
 
 def private_bytes(pid: int) -> int:
-    """What a process does not share with others."""
+    """Memory a process does not share with others."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return 1024 * sum(
         int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty"))
@@ -190,7 +191,7 @@ def private_bytes(pid: int) -> int:
 
 @contextmanager
 def app_pages(engines: dict[str, str], url: str) -> Iterator[list[AppPage]]:
-    """A page for each person, by the engine it is to have: "chromium" or "webkit". Each is another device."""
+    """A page for each user, with the given engine: "chromium" or "webkit". Each is another device."""
     with ExitStack() as stack:
         pages: list[AppPage] = []
         browser = stack.enter_context(chromium()) if "chromium" in engines.values() else None

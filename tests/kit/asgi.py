@@ -20,11 +20,11 @@ App = Callable[..., Awaitable[Any]]
 
 @dataclass
 class FakeServer:
-    """The server's side of one request: what `send` was given, what `receive` answers."""
+    """The server's side of one request: records `send`, answers `receive`."""
 
     sent: list[Message] = field(default_factory=list)
     gone: trio.Event = field(default_factory=trio.Event)
-    blocked: bool = False  # True: every body message waits for ever, as a client that stopped reading
+    blocked: bool = False  # True: every body message waits forever, like a client that stopped reading
 
     async def receive(self) -> Message:
         await self.gone.wait()

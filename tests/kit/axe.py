@@ -1,6 +1,6 @@
-"""axe-core over a page as it stands: labels, roles, contrast. No violation is too small.
+"""axe-core on a page in its current state: labels, roles, contrast. Every violation counts.
 
-Our pages allow no foreign script: open them with `bypass_csp=True`, then `bring_axe`.
+Our pages allow no foreign script: open them with `bypass_csp=True`, then call `bring_axe`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 _AXE = Path(__file__).parents[1] / "app/node_modules/axe-core/axe.min.js"
 IS_HERE = _AXE.exists()
 HERE = pytest.mark.skipif(not IS_HERE, reason="no axe-core here: tests/app/check fetches it")
-# Until nothing was added for a while, or for as long as that takes where something always moves.
+# Until no element was added for a while, or at most for a limit where the page keeps changing.
 _QUIET = """() => new Promise((done) => {
   const end = performance.now() + 1200;
   let timer;
@@ -37,7 +37,7 @@ def bring_axe(page: Page) -> None:
 
 
 def violations(page: Page, *rules: str) -> list[str]:
-    """A line each; of all rules when none is named."""
+    """One line per violation; all rules when none is named."""
     page.evaluate(_QUIET)
     found: list[str] = page.evaluate(_RUN, list(rules) or None)
     return found

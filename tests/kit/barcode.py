@@ -1,7 +1,7 @@
-"""Pictures that say their number, sound that can be compared, and clips read back.
+"""Frames with their number drawn in, sound that can be compared, and decoding of clips.
 
-A frame's number is drawn as big black and white blocks, so any decoder at any quality gives it back. Sound is
-seeded noise: two decodes agree to the bit or are not the same sound.
+A frame's number is drawn as large black and white blocks, so it survives any decoder and quality. Sound is
+seeded noise: two decoded sections are equal to the bit, or are different sound.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Media:
     frames: Sequence[Sample]
     audio: Track | None = None
     packets: Sequence[Sample] = ()
-    sound: Sound | None = None  # the packets decoded: [channel, sample], packet n begins at n * 1024
+    sound: Sound | None = None  # the decoded packets: [channel, sample], packet n begins at n * 1024
 
 
 @lru_cache(maxsize=32)
@@ -68,9 +68,10 @@ def encode(
     sound: bool = True,
     extra: str = "",
 ) -> Media:
-    """`count` frames numbered from `first`; sets also in-band as MediaMTX has them, open GOP for HEVC.
+    """`count` frames numbered from `first`; parameter sets also in-band as MediaMTX writes them, open GOP for
+    HEVC.
 
-    `extra`: more options of x264 or x265, as "open-gop=1:bframes=2".
+    `extra`: more options of x264 or x265, such as "open-gop=1:bframes=2".
     """
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
@@ -78,7 +79,7 @@ def encode(
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         video.codec_context.time_base = Fraction(1, VIDEO_HZ)
         video.codec_context.thread_count = 1
-        # without noise substitution: its decoder makes noise up from where it happened to begin
+        # without noise substitution: its decoder generates noise that depends on where decoding began
         aac = {"aac_pns": "0"}
         noise: Any = None
         if sound:
@@ -117,7 +118,7 @@ def _noise(seconds: float, seed: int) -> Iterator[av.AudioFrame]:
 
 
 def _media(data: bytes) -> Media:
-    """Samples and tracks of a progressive file, timestamps moved to begin at pts 0."""
+    """Samples and tracks of a progressive file, timestamps shifted to begin at pts 0."""
     at = data.index(b"moov") - 4
     size = int.from_bytes(data[at : at + 4], "big")
     tracks = parse_init(boxes.ftyp(b"isom", 0, b"") + data[at : at + size]).tracks
@@ -162,7 +163,7 @@ class Played:
         return [number for _, number in self.frames]
 
     def pcm(self) -> Sound:
-        """All sound from clip time 0 on as one array; holes are zeros."""
+        """All sound from clip time 0 as one array; gaps are zeros."""
         end = max((at + chunk.shape[1] for at, chunk in self.sound), default=0)
         whole = np.zeros((2, end), np.float32)
         for at, chunk in self.sound:

@@ -1,4 +1,4 @@
-"""Footage whose every frame says which one it is, encoded once; and reading what frames say.
+"""Footage with a barcode in every frame, encoded once; and reading the barcodes.
 
 Barcode of footage: frame number, and the instant as us since the footage began (not since the epoch).
 """
@@ -31,20 +31,20 @@ _AAC_SAMPLES = 1024
 
 
 def burned(frame: VideoFrame) -> Burned | None:
-    """Frame number and instant in a decoded frame's pixels, None when they did not survive."""
+    """Frame number and instant in a decoded frame's pixels, None when they are unreadable."""
     gray = frame if frame.format.name in ("yuv420p", "gray") else frame.reformat(format="gray")
     plane = gray.planes[0]
     return barcode.read(bytes(plane), plane.line_size, gray.width)
 
 
 def burned_in(source: str | Path | IO[bytes]) -> list[Burned | None]:
-    """What every frame of a file says, in presentation order."""
+    """The barcode of every frame of a file, in presentation order."""
     with av.open(str(source) if isinstance(source, Path) else source, mode="r") as container:
         return [burned(frame) for frame in container.decode(video=0)]
 
 
 def burned_so_far(growing: Path) -> list[Burned | None]:
-    """The same of a file being written: empty while nothing can be read yet."""
+    """The same for a file that is being written: empty while nothing can be read yet."""
     try:
         return burned_in(growing)
     except av.FFmpegError:
@@ -102,7 +102,7 @@ def make_footage(
         unit = annexb.access_unit(kind, annexb.split(bytes(packet)))
         own = tuple(nal for group in unit.sets for nal in group)
         sets = sets or own
-        # x264 rounds dts of fractional rates its own way: put it on the frame grid
+        # x264 rounds dts of fractional rates differently: move it to the frame grid
         dts, pts = (round(round(t / step) * step) for t in (packet.dts, packet.pts))
         following = round((round(packet.dts / step) + 1) * step)
         data = annexb.length_prefixed(own + unit.nals)

@@ -1,8 +1,8 @@
 """A real bottleneck between a box and a viewer: two network namespaces, a veth pair, the kernel's own queue.
 
-Owns: whether this machine can do it, and how the link is laid. Must not know: HTTP, what runs at its ends.
-Unlike tests/kit/narrow.py nothing here bounds what a connection has under way: TCP itself does, or does not.
-Nothing has a name outside: when the processes of a namespace end, it is gone.
+Owns: whether this machine supports it, and how the link is set up. Must not know: HTTP, the programs at its
+ends. Unlike tests/kit/narrow.py nothing here limits a connection's data in flight: that is left to TCP.
+Nothing has a name outside: when the processes of a namespace end, it is removed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TRIAL = f"{VETH} && tc qdisc add dev near root tbf rate 5mbit burst {BURST} late
 
 
 def missing() -> str | None:
-    """Why it cannot be done here; None: it can."""
+    """Why it is not possible here; None: it is."""
     packages = {package for tool, package in NEEDED.items() if shutil.which(tool) is None}
     if packages:
         return f"apt install {' '.join(sorted(packages))}"
@@ -31,13 +31,13 @@ def missing() -> str | None:
 
 
 def apart(command: Sequence[str]) -> list[str]:
-    """The command in a network of its own, where nothing is connected to anything."""
+    """The command in a network namespace of its own, without any connection."""
     return ["unshare", "--net", *command]
 
 
 def lay_link(pid: int, *, bits_per_s: float, queue_s: float) -> None:
-    """Connect this process's network (VIEWER) with that of process `pid` (BOX). Each way that rate, and a
-    queue that holds what passes in queue_s."""
+    """Connect this process's network (VIEWER) with that of process `pid` (BOX). Each direction has that rate,
+    and a queue that holds the data of queue_s."""
     there = ["nsenter", "--target", str(pid), "--net"]
     _run("ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", str(pid))
     for prefix, device, address in (((), "near", VIEWER), (there, "far", BOX)):

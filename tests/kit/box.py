@@ -31,7 +31,7 @@ async def sim_store(tmp_path: Path, clock: Clock | None = None) -> AsyncIterator
 
 
 async def in_the_loop(call: Callable[..., Result], *args: Any, **ignored: Any) -> Result:
-    """For trio.to_thread.run_sync in simulated time: the clock jumps while a thread works."""
+    """Replaces trio.to_thread.run_sync in simulated time, where the clock would jump while a thread works."""
     await trio.lowlevel.checkpoint()
     return call(*args)
 

@@ -1,7 +1,7 @@
 """A real browser for tests: Debian's Chromium, driven by Playwright, in plain (not async) tests.
 
-Owns: starting Chromium without anything that calls home, reading the frame number out of a <video>.
-Playwright has a loop of its own: drive it from a test that is not async, or from a thread.
+Owns: starting Chromium without background connections, reading the frame number from a <video>. Playwright
+has an event loop of its own: drive it from a test that is not async, or from a thread.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ FLAGS = (
 TABLET = {"width": 1180, "height": 820}
 PHONE = {"width": 390, "height": 844}
 WAIT_MS = LIMIT_S * 1000
-expect.set_options(timeout=WAIT_MS)  # its own, 5 s, is less than cameras and a browser need on a busy machine
+# its default, 5 s, is less than cameras and a browser need on a busy machine
+expect.set_options(timeout=WAIT_MS)
 
 KEEP_PREFS = """(() => {
   if (location.protocol.startsWith("http") && !localStorage.getItem("prefs")) {
@@ -44,7 +45,7 @@ KEEP_PREFS = """(() => {
   }
 })()"""
 
-# The green channel of the top rows of what the element shows at `second`, once it is really shown.
+# The green channel of the top rows of the element's picture at `second`, once it is painted.
 _TOP_ROWS = """
 async ([video, second]) => {
   video.pause();
@@ -89,7 +90,7 @@ def open_device(
     prefs: Mapping[str, object] | None = None,
     **options: object,
 ) -> BrowserContext:
-    """Another device, without a page. `prefs`: what it keeps of itself, self-test done; None: it is new."""
+    """Another device, without a page. `prefs`: its stored settings, self-test done; None: a new device."""
     context = browser.new_context(viewport={"width": size["width"], "height": size["height"]}, **options)  # type: ignore[arg-type]
     context.set_default_timeout(WAIT_MS)
     if prefs is not None:
@@ -104,7 +105,7 @@ def open_page(
     prefs: Mapping[str, object] | None = None,
     **options: object,
 ) -> Page:
-    """A page of another device (`open_device`), whose errors are kept by `errors_of`."""
+    """A page of another device (`open_device`), whose errors are collected for `errors_of`."""
     page = open_device(browser, size, prefs, **options).new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -120,13 +121,14 @@ _errors: dict[int, list[str]] = {}
 def errors_of(page: Page) -> list[str]:
     """Exceptions and console errors of a page since it was opened.
 
-    Without the console's word on answers such as 503: a picture that is still being made is asked for again.
+    Without console messages about answers such as 503: a thumbnail that does not exist yet is requested
+    again.
     """
     return [each for each in _errors[id(page)] if not each.startswith("Failed to load resource")]
 
 
 def until(page: Page, expression: str) -> None:
-    """Wait for a true value. (Playwright's own wait_for_function needs eval, which our pages forbid.)"""
+    """Wait for a true value. (Playwright's wait_for_function needs eval, which our pages forbid.)"""
     deadline = time.monotonic() + LIMIT_S
     while not page.evaluate(expression):
         assert time.monotonic() < deadline, f"never true: {expression}"
@@ -134,7 +136,7 @@ def until(page: Page, expression: str) -> None:
 
 
 def press(page: Page, selector: str) -> tuple[float, float]:
-    """A click; the page's box time before and after it, ms: what it marks lies between."""
+    """A click; returns the page's box time before and after it, ms: the mark lies between them."""
     script = """(selector) => {
       const before = app.box.now();
       document.querySelector(selector).click();
@@ -145,29 +147,29 @@ def press(page: Page, selector: str) -> tuple[float, float]:
 
 
 def picture_at(page: Page, second: float, selector: str = "video") -> Burned | None:
-    """What the picture of a <video> at `second` says, read from its pixels; the video is paused by it."""
+    """The barcode of a <video>'s picture at `second`, read from its pixels; this pauses the video."""
     width, rows = page.evaluate(_TOP_ROWS, [page.query_selector(selector), second])
     return barcode.read(base64.b64decode(rows), width, width)
 
 
 def photograph(page: Page, name: str) -> None:
-    """A screenshot into $E2E_PICTURES, for people; nothing without it."""
+    """A screenshot into $E2E_PICTURES for inspection by hand; nothing without that variable."""
     folder = os.environ.get("E2E_PICTURES")
     if folder:
         page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 
 def plain_get(url: str) -> Any:
-    """GET of JSON without a loop."""
+    """GET of JSON without an event loop."""
     answer = httpx.get(url, **PLAIN)
     answer.raise_for_status()
     return answer.json()
 
 
 def without_edit_lists(page: Page, films: str) -> None:
-    """The films of this address pattern lose their edit lists on the way, as in a browser that ignores them.
+    """Removes the edit lists of files at this address pattern, as if the browser ignored them.
 
-    The page's preference `editLists` must say "ignored": its self-test would find out otherwise.
+    The page's preference `editLists` must be "ignored": its self-test would give another result.
     """
 
     def without(route: Route) -> None:

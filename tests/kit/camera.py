@@ -1,9 +1,9 @@
-"""Cameras for tests: footage whose every frame says which one it is, written or sent.
+"""Cameras for tests: footage with a barcode in every frame, written to disk or sent.
 
 - `make_footage` encodes once (barcoded.py): H.264 with B-frames or HEVC, any rate, AAC, barcoded frames.
 - `RecordingWriter` writes it into a channel's directory part by part, as MediaMTX would, at any pace.
 - `SrtSender` sends a live barcoded picture over SRT (srt_sender.py).
-- `burned` reads what a decoded frame says; `burned_in` does so for every frame of a file.
+- `burned` reads the barcode of a decoded frame; `burned_in` reads those of a file.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from tests.kit.barcoded import burned_so_far as burned_so_far
 from tests.kit.barcoded import make_footage as make_footage
 from tests.kit.srt_sender import SrtSender as SrtSender
 
-_REORDER = 16  # frames a B-frame may be late by, generously
+_REORDER = 16  # frames by which a B-frame may be late, with a margin
 
 
 @dataclass(frozen=True)
 class WrittenFrame:
-    """Truth about one frame on disk: `capture_us` is when it was captured (wall time, us UTC)."""
+    """The truth about one frame on disk: `capture_us` is when it was captured (wall time, us UTC)."""
 
-    number: int  # counted through all repetitions and runs
-    burned: int  # what its barcode says: number within the footage
+    number: int  # counted over all repetitions and runs
+    burned: int  # its barcode: number within the footage
     run: int  # 0 for the first run, one more per restart
     media_ns: int  # presentation time in its run
     capture_us: int
@@ -45,11 +45,11 @@ class WrittenFrame:
 
 @dataclass
 class RecordingWriter:
-    """One channel's directory, growing as MediaMTX would make it grow.
+    """One channel's directory, growing as MediaMTX would write it.
 
-    Frame n is captured at start_us + n / fps, by a source whose clock is `skew_ppm` fast: its timestamps run
-    ahead of the truth. A part is due when its last sample ends plus `delay_us` (network). Nothing waits: call
-    `write_until(wall)` as time (real or simulated) passes, or `run_live`. `frames` is what is on disk.
+    Frame n is captured at start_us + n / fps, by a source whose clock is `skew_ppm` fast, so its timestamps
+    run ahead. A part is due when its last sample ends plus `delay_us` (network). Nothing waits: call
+    `write_until(wall)` as time (real or simulated) passes, or `run_live`. `frames` lists what is on disk.
     """
 
     directory: Path
@@ -95,7 +95,8 @@ class RecordingWriter:
             self.write_until(due)
 
     def restart(self, *, gap_s: float) -> None:
-        """The recorder lets go and begins anew: at least `gap_s` is missing, then on from a key frame."""
+        """The recorder stops and starts a new run: at least `gap_s` is missing, then footage continues from a
+        key frame."""
         number = self.frames[-1].number + 1 if self.frames else 0
         self._close_run()
         number += round(gap_s * self.footage.fps)
@@ -112,7 +113,7 @@ class RecordingWriter:
         return self._true_us(media_ns / 1e9 + self._base / HZ)
 
     def _close_run(self) -> None:
-        """What was not due is not written; the file on disk, if one is open, gets its duration."""
+        """Parts that are not due are not written; the file on disk, if one is open, gets its duration."""
         self._pending.clear()
         prepared = self._next[1] if self._next is not None else []
         closing = [c for c in [*prepared, *self._writer.close()] if isinstance(c, CloseSegment)]
@@ -121,7 +122,7 @@ class RecordingWriter:
 
     def _apply(self, commands: Sequence[Command]) -> None:
         self._files.apply(commands)
-        # B-frames of the part before may come in this one: keep presentation order
+        # B-frames of the previous part may arrive in this one: keep presentation order
         newest = self.frames[-_REORDER:] + self._pending
         self.frames[-_REORDER:] = sorted(newest, key=lambda frame: (frame.run, frame.number))
         self._pending = []
@@ -137,7 +138,7 @@ class RecordingWriter:
         return round(sample.pts * self.footage.fps / HZ)
 
     def _run_from(self, first: int) -> Iterator[tuple[int, list[Command]]]:
-        """(due, commands) of each part of a run that begins with frame `first`, for ever."""
+        """(due, commands) of each part of a run that begins with frame `first`, without end."""
         self.run += 1
         self._base = round(first * HZ / self.footage.fps)  # source ticks where this run's media time is 0
         self._writer = FragmentWriter(
@@ -154,7 +155,7 @@ class RecordingWriter:
             if frame is not None:
                 waiting.append(frame)
             if any(isinstance(command, WritePart) for command in commands):
-                # a rotation closes the part before this sample, which then waits in the next
+                # a rotation ends the part before this sample, which then belongs to the next one
                 done = [
                     f for f in waiting if track_id != VIDEO_ID or f is not frame or not self._holds(VIDEO_ID)
                 ]
@@ -206,7 +207,7 @@ class RecordingWriter:
             repetition, start = repetition + 1, 0
 
     def _sounds(self) -> Iterator[Sample]:
-        """Sound never ends either; its repetitions are joined sample to sample."""
+        """Sound without end; its repetitions are joined sample to sample."""
         at = 0
         while self.footage.audio:
             for sample in self.footage.audio:

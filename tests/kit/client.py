@@ -67,7 +67,7 @@ class Client:
         if_match: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> Reply:
-        """`body` is sent as JSON; bytes are sent as they are, a list of bytes as a chunked body."""
+        """`body` is sent as JSON; bytes are sent unchanged, a list of bytes as a chunked body."""
         fields = {"host": self.host, "x-client": self.device, **self.headers}
         if body is not None:
             fields["content-type"] = "application/json"
@@ -114,7 +114,7 @@ def _chunks(body: Any) -> list[bytes]:
 
 
 class _Exchange:
-    """Both ends of one request: the chunks to receive, the answer sent."""
+    """Both ends of one request: the chunks to receive, and the response."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = list(chunks)

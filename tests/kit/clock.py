@@ -1,4 +1,4 @@
-"""Box time of tests: it moves by hand, or with trio's clock. Both begin at the kick-off."""
+"""Box time for tests: moved by hand, or by trio's clock. Both start at the kick-off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ KICKOFF_US = from_rfc3339("2026-11-20T19:00:00Z")
 
 
 class SimClock:
-    """Box time that moves with trio's clock; a test that jumps takes `autojump_clock` itself."""
+    """Box time that moves with trio's clock; a test that jumps uses `autojump_clock` itself."""
 
     def __init__(self, start_us: int = KICKOFF_US) -> None:
         self._zero_s = trio.current_time()
@@ -21,7 +21,7 @@ class SimClock:
 
 
 class HandClock:
-    """Box time that moves only when told."""
+    """Box time that moves only by `advance`."""
 
     def __init__(self, start_us: int = KICKOFF_US) -> None:
         self._now_us = start_us

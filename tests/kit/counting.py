@@ -1,6 +1,6 @@
-"""What a page holds and what it sends, counted inside the page, on every engine.
+"""The objects a page holds and the requests it sends, counted inside the page, in every engine.
 
-Owns: the script that counts; it must run before the page's own scripts. Must not know: who drives the
+Owns: the counting script, which must run before the page's own scripts. Must not know: who drives the
 browser, and what a test compares.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-# Listeners on what outlives a screen (window, document, body, the app's own objects), timers that repeat,
-# open sockets, requests under way; every change that is sent, by its key; each <video> that was made; errors.
+# Listeners on objects that outlive a screen (window, document, body, the app's own objects), repeating
+# timers, open sockets, requests under way; every change sent, by its key; each <video> created; errors.
 COUNT = """
   const counted = window.counted = { listeners: 0, timers: 0, sockets: 0 };
   const wrong = window.wrong = [];
@@ -117,20 +117,20 @@ COUNT = """
   window.beginning = () => there().filter(begins).length + players().filter(due).length;
 """
 HELD = "({ ...window.counted, videos: document.querySelectorAll('video').length, unseen: window.unseen() })"
-# The kinds of the listeners that are there, for a test that fails.
+# The kinds of existing listeners, for the message of a failing test.
 LISTENERS = "[...known.values()].flatMap((each) => [...each.values()]).sort().join(' ')"
-AT_REST = "[window.asking, window.counted.sockets, window.unseen()]"  # [0, 1, 0] is rest
+AT_REST = "[window.asking, window.counted.sockets, window.unseen()]"  # [0, 1, 0] when idle
 
 
 def no_more(first: Mapping[str, int]) -> str:
-    """Nothing that is counted has become more, as an expression."""
+    """An expression: no counter has grown."""
     return f"Object.entries({HELD}).every(([what, count]) => count <= ({json.dumps(first)})[what])"
 
 
 SENT = "[...window.sent].map(([key, each]) => ({ key, ...each }))"
 
-# For a driver that runs no script before a page's own: another page of the box, whose policy lets the app's
-# scripts run, is opened, COUNT runs in it, and then the app is written into it.
+# For a driver that runs no script before a page's own: another page of the box, whose policy allows the app's
+# scripts, is opened, COUNT runs in it, and then the app is written into it.
 OTHER_PAGE = "/docs"
 OTHER_PAGE_STANDS = "document.querySelector('#operations details')"
 WRITE_APP = """

@@ -1,8 +1,8 @@
-"""A live camera with B-frames at any rate: footage encoded before, sent over SRT when each picture is due.
+"""A live camera with B-frames at any rate: pre-encoded footage, sent over SRT when each picture is due.
 
-Picture n of the stream was captured at `epoch_us` + n / fps and says n (`barcode`), counted within the
-footage, which is repeated. It leaves when an encoder with that many B-frames would have finished it. The
-process encodes first, then calls in the middle of a GOP.
+Picture n of the stream was captured at `epoch_us` + n / fps and carries the barcode n, counted within the
+footage, which is repeated. It is sent when an encoder with that many B-frames would have finished it. The
+process encodes first, then connects in the middle of a GOP.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _RATE_INDEX: Final = 3  # 48 kHz
 
 @dataclass
 class FilmSender:
-    """Calls `url` (srt://...) until stopped. `epoch_us`: CLOCK_BOOTTIME of picture 0; set when it is made."""
+    """Calls `url` (srt://...) until stopped. `epoch_us`: CLOCK_BOOTTIME of picture 0; set on creation."""
 
     url: str
     fps: Fraction = Fraction(25)
     b_frames: int = 2
     gop_s: float = 2.0
-    leap: tuple[float, float] | None = None  # this many seconds after it calls, timestamps leap by so many
-    grows_after_s: float | None = None  # then the picture is twice as wide and high from the next key on
+    leap: tuple[float, float] | None = None  # (this long after connecting, timestamps jump by this much), s
+    grows_after_s: float | None = None  # then the picture has twice the width and height from the next key on
     epoch_us: int = field(default_factory=boottime_us)
 
     @property
@@ -54,7 +54,7 @@ class FilmSender:
         return self.gop * round(_LOOP_S / self.gop_s)
 
     def captured_us(self, number: int, near_us: int) -> float:
-        """CLOCK_BOOTTIME (us) of the picture that says `number`: of all such the one nearest to `near_us`."""
+        """CLOCK_BOOTTIME (us) of the picture with barcode `number` that is nearest to `near_us`."""
         loop_us = 1e6 * self.frames / float(self.fps)
         at_us = self.epoch_us + 1e6 * number / float(self.fps)
         return at_us + round((near_us - at_us) / loop_us) * loop_us
@@ -83,7 +83,7 @@ class FilmSender:
 
 
 class Oddity(NamedTuple):
-    """What the stream does that is odd; seconds after picture 0."""
+    """Irregularities of the stream; seconds after picture 0."""
 
     leap_from_s: float = inf
     leap_s: float = 0.0
@@ -91,7 +91,7 @@ class Oddity(NamedTuple):
 
 
 def units(small: Footage, large: Footage, first: int, odd: Oddity) -> Iterator[tuple[Fraction, bytes]]:
-    """(when it leaves, seconds after picture 0, bytes) of each picture with its sound, from `first` on.
+    """(when it is sent, seconds after picture 0, bytes) of each picture with its sound, from `first` on.
 
     `first` is counted in decode order through all repetitions.
     """
@@ -126,7 +126,7 @@ def _annex_b(data: bytes) -> bytes:
 
 
 def _first_after(footage: Footage, gop: int, epoch_us: int) -> int:
-    """The next picture in the middle of a GOP that is still to come."""
+    """The next future picture in the middle of a GOP."""
     now = (boottime_us() - epoch_us) * footage.fps / 1_000_000 + footage.fps / 4
     return (int(now) // gop + 1) * gop + gop // 2
 
@@ -157,7 +157,7 @@ def main() -> None:
     large = small if one.grows_after_s == inf else make_footage(fps=one.fps, width=640, height=360, **size)
     words = ["srt-live-transmit", "-q", f"-chunk:{_DATAGRAM}", "-buffering:1", "file://con", one.url]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as caller:
-        assert caller.stdin is not None  # it ends when its stdin does
+        assert caller.stdin is not None  # it ends when its stdin is closed
         _send(one, small, large, caller.stdin)
 
 

@@ -1,7 +1,7 @@
-"""Recordings on disk as awkward as MediaMTX's real ones, and clips cut from them.
+"""Recordings on disk with the irregularities of MediaMTX's real ones, and clips cut from them.
 
-Parts are cut by time and not at keys, tracks come in random order, later segments begin with sound, times are
-truncated to ticks, the first dts may be negative, one `mtxi` per file.
+Parts end at times, not at keys; tracks come in random order; later segments begin with sound; times are
+truncated to ticks; the first dts may be negative; one `mtxi` per file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.kit.barcode import AUDIO_HZ, VIDEO_HZ, Media
 
 NS = 1_000_000_000
 START_US = 1_790_000_000_000_000
-_SOUND_LEAD_NS = 150_000_000  # by this much sound comes before the picture at a segment's start
+_SOUND_LEAD_NS = 150_000_000  # sound starts this long before the picture at a segment's start
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class StraightClock:
 
 @dataclass
 class Recordings:
-    """A folder of segments of one channel and the views an index has of them."""
+    """A folder of segments of one channel, and the index views of them."""
 
     folder: Path
     views: list[SegmentView] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Recordings:
         index = SegmentIndex(name)
         index.update(self.open_fd(name), len(data))
         assert index.damage is None, index.damage
-        self.views.append(replace(index.view(name, clock), recent={}))  # what is tested is reading the file
+        self.views.append(replace(index.view(name, clock), recent={}))  # the tests are about reading the file
         return self.views[-1]
 
     def add_file(self, name: str, media: Media, mtxi: bytes) -> SegmentView:
@@ -75,7 +75,7 @@ class Recordings:
         return self.add(name, b"".join(file_of(media, mtxi)), StraightClock(START_US))
 
     def go_on(self, *medias: Media, every_s: float, run: int = 1, part_s: float = 0.2) -> None:
-        """One run whose segments are these, `every_s` apart; the times of each begin at 0."""
+        """One run with these segments, `every_s` apart; the times of each begin at 0."""
         rng = random.Random(run)
         for number, media in enumerate(medias):
             base_ns = round(number * every_s * NS)
@@ -95,7 +95,7 @@ class Recordings:
         clock: MediaClock | None = None,
         mtxi: bool = True,
     ) -> None:
-        """One run: `media` as MediaMTX would leave it on disk; media time 0 is its first picture."""
+        """One run: `media` as MediaMTX would write it to disk; media time 0 is its first picture."""
         rng = random.Random(run)
         clock = clock or StraightClock(start_us)
         for number, (frames, packets) in enumerate(_segments(media, segment_s)):
@@ -133,7 +133,7 @@ def _ns(ticks: int, hertz: int) -> int:
 
 
 def _segments(media: Media, segment_s: float) -> Iterator[tuple[Sequence[Sample], Sequence[Sample]]]:
-    """Rotate at the first key after `segment_s`; the sound goes along, a little ahead."""
+    """Rotate at the first key after `segment_s`; the sound is split a little earlier."""
     cuts = [0]
     for place, frame in enumerate(media.frames):
         if frame.sync and frame.dts - media.frames[cuts[-1]].dts >= segment_s * VIDEO_HZ:

@@ -1,4 +1,4 @@
-"""Footage that a test moves by hand, and plans without pictures: for actors that ask only when."""
+"""Footage that a test changes by hand, and plans without media, for code that only needs times."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from appliance.media.index.view import SegmentView
 
 @dataclass
 class HandFootage:
-    """One channel like any other: video up to `until_us`, and what else the wait asks for."""
+    """One channel: video up to `until_us`, and the other values a waiting clip reads."""
 
     until_us: int | None = None
     age_s: float | None = 0.1
     begun_after: bool = False
     down: bool = False
-    news: str = ""  # what the index says it knows of any span
-    told: Sequence[Gap] = ()  # of any span
+    news: str = ""  # the index's state string for any span
+    told: Sequence[Gap] = ()  # for any span
     stands: Standing = "in_place"
     moved: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
     changed: Signal = field(default_factory=Signal)
@@ -63,7 +63,7 @@ class HandFootage:
 
 @dataclass
 class HandPlanner:
-    """Plans that cover what `footage` has; records what was asked."""
+    """Plans that cover what `footage` has; records the calls."""
 
     footage: HandFootage
     asked: list[tuple[str, int, int, int]] = field(default_factory=list)
@@ -83,12 +83,12 @@ class HandPlanner:
 
 
 def with_header(plan: Plan, header: bytes) -> Plan:
-    """The same plan with other bytes before its ranges: another cut."""
+    """The same plan with other bytes before its ranges: a different cut."""
     return replace(plan, header=header, size=plan.size - len(plan.header) + len(header))
 
 
 def plan_of(start_us: int, end_us: int, covered_until_us: int) -> Plan:
-    """A believable plan of one range; what lies after `covered_until_us` is missing."""
+    """A realistic plan of one range; what is after `covered_until_us` is missing."""
     missing = () if covered_until_us >= end_us else (MissingSpan(covered_until_us, end_us, "no_footage"),)
     return Plan(
         header=b"header",

@@ -1,7 +1,7 @@
-"""A stand-in that speaks MediaMTX's API over real HTTP, for tests without the binary.
+"""A substitute for MediaMTX's API over real HTTP, for tests without the binary.
 
-Shapes: MediaMTX 1.20 internal/defs/api_{path,srt}.go and /v3/info, as the real one answered. What it answers
-is set by the test from outside; `hold` holds every answer back, `status` and `body` replace it.
+Shapes: MediaMTX 1.20 internal/defs/api_{path,srt}.go and /v3/info, compared with a real one. A test sets the
+answers; `hold` delays all of them, `status` and `body` replace them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass
 class StandIn:
-    """Who is connected, and how it answers. Change it while it runs."""
+    """Who is connected, and the answers. May be changed while it runs."""
 
     url: str = ""
     started: str = "2026-11-28T18:00:00.123456Z"
@@ -32,7 +32,7 @@ class StandIn:
     asked: list[str] = field(default_factory=list)
 
     def configured(self, *names: str) -> None:
-        """Paths of the file that nobody sends to."""
+        """Configured paths without a publisher."""
         for name in names:
             self.paths[name] = {
                 "name": name,
@@ -90,7 +90,7 @@ class StandIn:
         }
 
     def send(self, name: str, count: int, *, packets: int = 0, lost: int = 0, dropped: int = 0) -> None:
-        """`count` bytes more have come."""
+        """`count` more bytes have been received."""
         path = self.paths[name]
         path["inboundBytes"] += count
         caller = self.callers[path["source"]["id"]]
@@ -125,11 +125,11 @@ class StandIn:
 
 @contextmanager
 def stand_in(port: int = 0) -> Iterator[StandIn]:
-    """Serves until the block is left; then nobody listens there."""
+    """Serves until the block is left; then the port is closed."""
     one = StandIn()
 
     class Handler(BaseHTTPRequestHandler):
-        # HTTP/1.0: no connection outlives its answer, so that a stand-in that has ended is gone
+        # HTTP/1.0: no connection outlives its answer, so that a stopped substitute is unreachable
         def do_GET(self) -> None:
             one.asked.append(self.path)
             if one.hold is not None:

@@ -1,7 +1,8 @@
-"""A narrow link between a browser and a box: a TCP relay, one queue a direction, drained at the link's rate.
+"""A narrow link between a browser and a box: a TCP relay with one queue per direction, emptied at the link's
+rate.
 
-Owns: the rate, turns, and how much of a connection may stand in the queue (what a congestion window is on a
-real link: the more downloads at once, the longer everybody waits). Must not know: HTTP. Loses nothing.
+Owns: the rate, fairness, and how much of a connection may be in the queue (like the congestion window of a
+real link: the more parallel downloads, the longer everything waits). Must not know: HTTP. Loses nothing.
 """
 
 from __future__ import annotations
@@ -17,23 +18,23 @@ from functools import partial
 import trio
 
 PIECE = 1448  # bytes of a packet
-WINDOW = 11  # packets of a connection under way: 16 kB
-BUFFER_BYTES = 16 * 1024  # of the relay's own sockets: the box feels the link, not the relay
+WINDOW = 11  # packets of a connection in flight: 16 kB
+BUFFER_BYTES = 16 * 1024  # of the relay's own sockets: the link limits the box, not the relay
 Deliver = Callable[[bytes], None]
 
 
 @dataclass(frozen=True)
 class Link:
-    """A link under way, to be used from any thread."""
+    """An active link, usable from any thread."""
 
     url: str
     stop: Callable[[], None]
-    cut: Callable[[], None]  # nothing comes through any more, and nobody is told: a tablet out of reach
-    mend: Callable[[], None]  # what was on its way arrives now
+    cut: Callable[[], None]  # nothing passes, and neither side is notified: a tablet out of range
+    mend: Callable[[], None]  # data in flight arrives now
 
 
 class _Reach:
-    """Whether anything comes through."""
+    """Whether data passes."""
 
     def __init__(self) -> None:
         self.back = trio.Event()
@@ -47,7 +48,7 @@ class _Reach:
 
 
 class _Lane:
-    """One direction. Everything that goes along it stands in one line."""
+    """One direction. All its data share one queue."""
 
     def __init__(self, bits_per_s: float, reach: _Reach) -> None:
         self._rate = bits_per_s / 8
@@ -67,7 +68,7 @@ class _Lane:
 
 
 async def _carry(source: trio.SocketStream, sink: trio.SocketStream, lane: _Lane) -> None:
-    """Bytes of one connection, one way, until it ends."""
+    """Bytes of one connection in one direction, until it ends."""
     window = trio.Semaphore(WINDOW)
     put, take = trio.open_memory_channel[bytes](WINDOW + 1)
 
@@ -103,7 +104,7 @@ async def _serve(port: int, bits_per_s: float, told: Callable[[Link], None]) -> 
                     nursery.start_soon(_carry, near, far, up)
                     nursery.start_soon(_carry, far, near, down)
         except* (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
-            pass  # one side has left
+            pass  # one side has closed
 
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with trio.open_nursery() as nursery:
@@ -117,7 +118,7 @@ async def _serve(port: int, bits_per_s: float, told: Callable[[Link], None]) -> 
 
 @contextmanager
 def narrow_link(port: int, bits_per_s: float = 5e6) -> Iterator[Link]:
-    """127.0.0.1:`port` behind a link of that rate, each way."""
+    """127.0.0.1:`port` behind a link of that rate in each direction."""
     known = threading.Event()
     found: list[Link] = []
 

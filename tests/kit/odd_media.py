@@ -1,4 +1,4 @@
-"""Streams as nobody should make them: sets that alternate, entries that lie, late joins."""
+"""Irregular streams: alternating parameter sets, wrong sample entries, late joins."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from appliance.media.mp4.fmp4 import Track
 from appliance.media.mp4.fragment import Sample
 from tests.kit.barcode import Media, encode
 
-# Two streams of one encoder that differ in their VUI alone: same ids, other bytes.
+# Two streams of one encoder that differ only in their VUI: same ids, different bytes.
 VUI = {"libx264": "colorprim=bt709:transfer=bt709:colormatrix=bt709", "libx265": "colorprim=bt709"}
-# What MediaMTX 1.20 puts into avcC until it has seen a stream's own sets: 1920x1080, and PPS 47 of SPS 0.
+# What MediaMTX 1.20 writes into avcC until it has received a stream's parameter sets: 1920x1080, and PPS 47
+# of SPS 0.
 PLACEHOLDER = [bytes.fromhex(x) for x in ("6742c028d900780227e584000003000400000300f03c60c920", "08060708")]
 
 
 def joined(*media: Media) -> Media:
-    """Pictures of several streams one after the other, as one track described by the first."""
+    """Pictures of several streams in sequence, as one track described by the first."""
     frames: list[Sample] = []
     for each in media:
         by = frames[-1].dts + frames[-1].duration - each.frames[0].dts if frames else 0
@@ -28,7 +29,7 @@ def joined(*media: Media) -> Media:
 
 
 def alternating(codec: str, groups: int, **kind: object) -> Media:
-    """Groups of 30 pictures; every second one has another VUI, in-band."""
+    """Groups of 30 pictures; every second group has another VUI, in-band."""
     looks = [
         encode(30, codec=codec, first=30 * n, extra=VUI[codec] if n % 2 else "", sound=False, **kind)
         for n in range(groups)
@@ -37,7 +38,7 @@ def alternating(codec: str, groups: int, **kind: object) -> Media:
 
 
 def without_sets(media: Media) -> Media:
-    """Key samples without their in-band sets: the entry alone must do."""
+    """Key samples without their in-band parameter sets: only the sample entry has them."""
     codec: annexb.VideoCodec = "hevc" if media.video.codec.startswith("h") else "h264"
     sets = (32, 33, 34) if codec == "hevc" else (7, 8)
     frames = []
@@ -48,7 +49,7 @@ def without_sets(media: Media) -> Media:
 
 
 def described_as(media: Media, track: Track, nals: list[bytes]) -> Media:
-    """The media in a file whose entry has the sets `nals` and no others."""
+    """The media in a file whose sample entry has the parameter sets `nals` and no others."""
     config = (
         (b"avcC", b"\1\0\0\0\xff\xe0\0")
         if track.codec == "avc1"
@@ -65,7 +66,7 @@ def described_as(media: Media, track: Track, nals: list[bytes]) -> Media:
 
 
 def from_second_group(media: Media) -> Media:
-    """The media from its second key on, as a recorder that joins late begins; media time 0 is that key."""
+    """The media from its second key on, as a recorder that joins late starts; media time 0 is that key."""
     start = next(n for n, frame in enumerate(media.frames) if n and frame.sync)
     base = media.frames[start]
     late = [f._replace(dts=f.dts - base.pts, pts=f.pts - base.pts) for f in media.frames[start:]]

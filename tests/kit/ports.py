@@ -1,4 +1,4 @@
-"""Ports for what must be told its port beforehand, or gets the same one again after a restart."""
+"""Ports for programs that need a fixed port beforehand, or the same one again after a restart."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import socket
 from typing import Final
 
 _LOWEST: Final = 20_000
-_COUNT: Final = 12_000  # up to where the kernel takes ports from by itself (ip_local_port_range)
-_APART: Final = 97  # ports of a test process; those of the next one follow
+_COUNT: Final = 12_000  # up to the range from which the kernel assigns ports itself (ip_local_port_range)
+_APART: Final = 97  # ports per test process; those of the next process follow
 _numbers = itertools.count(os.getpid() * _APART)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port nobody has, of a kind, given once.
+    """A free port of a kind, returned only once.
 
-    No connection and no server that leaves the choice to the kernel gets it before it is used, nor while what
-    had it is started again.
+    No connection, and no server that lets the kernel choose, gets it before it is used, or while its program
+    is being restarted.
     """
     for number in _numbers:
         port = _LOWEST + number % _COUNT
@@ -31,5 +31,5 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 def free_udp_port() -> int:
-    """The same, for SRT."""
+    """The same, for SRT (UDP)."""
     return free_port(socket.SOCK_DGRAM)

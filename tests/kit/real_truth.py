@@ -1,9 +1,9 @@
 """Published capture times against the truth, with nothing simulated: cameras, SRT, a recorder, a daemon.
 
-`watch` lets cameras send to a box, stops the box for a while in between, and reads at the end what a client
-would: clips of all that was recorded, each frame with the time the API gives it. Published times never move,
-so they are the ones a client would have got at once. A camera's delay (SRT, its encoder) is constant; it is
-found once, in steady state, and set as `latency_ms`, as README says.
+`watch` lets cameras send to a box, stops the box for a while, and at the end reads what a client would: clips
+of all that was recorded, with the API's time of each frame. Published times never change, so a client would
+have received the same ones at once. A camera's delay (SRT, encoder) is constant; it is measured once, in
+steady state, and set as `latency_ms`, as the README describes.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from tests.kit.running import Box, Http
 from tests.kit.waiting import LIMIT_S
 
 S_US: Final = 1_000_000
-_SETTLED_S: Final = 12.0  # of a run: steady from here on
+_SETTLED_S: Final = 12.0  # after the start of a run: steady from here on
 _FIRST_S: Final = 10.0
 
 
 class Shown(NamedTuple):
-    """A frame: the capture time the API gives it, and the true one (us)."""
+    """A frame: its capture time in the API, and the true one (us)."""
 
     at_us: int
     captured_us: float
@@ -42,7 +42,7 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one camera: the worst error of each time in ms, and of how many frames."""
+    """One camera: the worst error of each time in ms, and the number of frames."""
 
     first_ms: float
     steady_ms: float
@@ -59,10 +59,10 @@ async def watch(
     down_s: float,
     after_s: float,
 ) -> tuple[dict[str, Figures], float]:
-    """(figures by channel, how far two angles of one play are apart at worst, ms).
+    """(figures by channel, worst difference between two angles of one play, ms).
 
-    The box runs and the cameras are being sent. Times since the last of them is recorded: the box stops after
-    `before_s` for `down_s`, and `after_s` of what comes then is looked at.
+    The box runs and the cameras are sending. Times count from when the last of them is recorded: the box
+    stops after `before_s` for `down_s`; `after_s` of what follows is examined.
     """
     async with box.http() as http:
         began_us = max([await _reaches(http, each, 0) for each in cameras])
@@ -109,7 +109,7 @@ def _worst_ms(frames: Iterable[Shown]) -> float:
 
 
 def _apart_ms(left: Sequence[Shown], right: Sequence[Shown] = ()) -> float:
-    """How far two angles' times of one instant are apart at worst."""
+    """The worst difference between two angles' times of one instant."""
     worst, at = 0.0, 0
     for one in left if right else ():
         while at + 1 < len(right) and abs(right[at + 1].captured_us - one.captured_us) <= abs(
@@ -151,7 +151,7 @@ async def seen(
 
 
 async def _reaches(http: Http, channel: str, at_us: int) -> int:
-    """Wait until everything captured before this wall time is indexed; up to where it is."""
+    """Wait until everything captured before this wall time is indexed; returns how far the index reaches."""
     with trio.fail_after(max(0, at_us - wall_us()) / 1e6 + 60):
         while True:
             until = (await http.get(f"/channels/{channel}/timeline"))["video_until"]

@@ -1,11 +1,11 @@
-"""The real daemon as a process of its own, and its clients over real sockets.
+"""The real daemon as a separate process, and its clients over real sockets.
 
 - `Box` writes a settings file, starts `python -m appliance serve` on a free port, kills or stops it, starts
-  it again on the same state, and knows which processes are its own.
+it again on the same state, and knows its processes.
 - `Box.http()` is an HTTP client; `get`, `post` ... check the status they expect.
-- `tablet(box)` is a WebSocket client that keeps every event.
+- `tablet(box)` is a WebSocket client that stores every event.
 
-Only the clients belong to an event loop: a module's fixture may start a box, and its tests use it.
+Only the clients belong to an event loop: a module's fixture may start a box that its tests use.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from wsproto.utilities import LocalProtocolError
 from appliance.kernel.signal import Signal
 from tests.kit.waiting import LIMIT_S, PLAIN, eventually, is_alive
 
-HANDSHAKE_S = 20.0  # one that broke before its request has left is given up after it
+HANDSHAKE_S = 20.0  # limit for a handshake that broke before its request was sent
 Event = dict[str, Any]
 
 
@@ -40,7 +40,7 @@ Event = dict[str, Any]
 
 @dataclass
 class Process:
-    """A command of ours whose output goes to a file, and all that it started."""
+    """A command whose output goes to a file, and all processes it started."""
 
     words: Sequence[str]
     log: Path
@@ -48,7 +48,7 @@ class Process:
     popen: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> None:
-        """Start it. What it wrote before stays in the log."""
+        """Start it. Earlier output stays in the log."""
         environment = os.environ | {"E2E_MARKER": self.marker, "PYTHONUNBUFFERED": "1"}
         with self.log.open("ab") as out:
             self.popen = subprocess.Popen(
@@ -77,18 +77,19 @@ class Process:
         return int(popen.returncode)
 
     def family(self) -> set[int]:
-        """Every living process it started, itself too: by environment, or by the parent they were told."""
+        """Every living process it started, and itself: found by environment, or by the `--parent`
+        argument."""
         assert self.popen is not None
         told = f"--parent\0{self.popen.pid}\0".encode()
         mark = f"E2E_MARKER={self.marker}\0".encode()
         return {pid for pid in _processes() if mark in _proc(pid, "environ") or told in _proc(pid, "cmdline")}
 
     async def leaves_nobody(self, *, within_s: float = LIMIT_S) -> None:
-        """After its end: fails when a process it started lives on."""
+        """After its end: fails if a process it started is still running."""
         await eventually(lambda: not self.family(), within_s=within_s, what="no process left behind")
 
     def kill_everything(self) -> None:
-        """Whatever happened in the test: nothing of it outlives it."""
+        """In any case: no process outlives the test."""
         if self.popen is not None:
             for pid in self.family():
                 try:
@@ -117,7 +118,7 @@ def _proc(pid: int, name: str) -> bytes:
 
 
 def as_toml(settings: Mapping[str, Any]) -> str:
-    """Settings of two levels as TOML: JSON's words for strings, numbers and lists are TOML's too."""
+    """Settings of two levels as TOML: JSON's notation of strings, numbers and lists is valid TOML."""
     lines: list[str] = []
     for section, value in settings.items():
         for table in value if isinstance(value, list) else [value]:
@@ -128,7 +129,7 @@ def as_toml(settings: Mapping[str, Any]) -> str:
 
 @dataclass
 class Box:
-    """A box in `folder`. `settings` are added to, section by section, what a test needs by default."""
+    """A box in `folder`. `settings` are merged, section by section, into the tests' defaults."""
 
     folder: Path
     settings: Mapping[str, Any]
@@ -177,21 +178,21 @@ class Box:
         return [entry for line in lines if (entry := json.loads(line)).get("event") == "ready"]
 
     async def stop(self) -> int:
-        """SIGTERM; returns the exit code. Fails when a process is left."""
+        """SIGTERM; returns the exit code. Fails if a process is left."""
         self.process.send(signal.SIGTERM)
         code = await self.process.ended()
         await self.process.leaves_nobody()
         return code
 
     async def kill(self) -> None:
-        """kill -9. Fails when a process is left."""
+        """kill -9. Fails if a process is left."""
         self.process.send(signal.SIGKILL)
         await self.process.ended()
         await self.process.leaves_nobody()
 
     @asynccontextmanager
     async def http(self, device: str = "test") -> AsyncIterator[Http]:
-        """A client of this box, whichever port it has now."""
+        """A client of this box, on its current port."""
         async with httpx.AsyncClient(base_url=self.url, headers={"X-Client": device}, **PLAIN) as client:
             yield Http(client)
 
@@ -215,7 +216,7 @@ def serving_box(folder: Path, settings: Mapping[str, Any], begin: Callable[[Box]
 
 
 def _with_defaults(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Free ports, everything under `folder`, no demands on the disk; recordings come from outside."""
+    """Free ports, everything under `folder`, no requirements on the disk; recordings come from outside."""
     defaults: dict[str, Any] = {
         "server": {"port": 0, "local_port": 0},
         "storage": {
@@ -255,7 +256,7 @@ async def running_box(folder: Path, **settings: Any) -> AsyncIterator[Box]:
 
 @dataclass(frozen=True)
 class Http:
-    """HTTP where a wrong status fails the test with the body."""
+    """HTTP client where a wrong status fails the test and shows the body."""
 
     client: httpx.AsyncClient
 
@@ -294,7 +295,7 @@ class Http:
 
 @dataclass
 class Tablet:
-    """A WebSocket client. `events` are those with a seq, as they came; it checks nothing about them."""
+    """A WebSocket client. `events` are those with a seq, in order of arrival; they are not checked."""
 
     socket: trio_websocket.WebSocketConnection
     connected: Event = field(default_factory=dict)
@@ -309,7 +310,7 @@ class Tablet:
         return [event["seq"] for event in self.events]
 
     async def next(self, find: Callable[[], Any], *, within_s: float = LIMIT_S, what: str = "") -> Any:
-        """The first true value of `find`, asked after each frame."""
+        """The first true value of `find`, called after each frame."""
         with trio.move_on_after(within_s):
             while not (found := find()):
                 if self.is_over:
@@ -321,7 +322,7 @@ class Tablet:
         raise AssertionError(f"{what or 'it'} was not heard; last: {heard}")
 
     async def event(self, kind: str, *, within_s: float = LIMIT_S, **fields: Any) -> Event:
-        """The first event of this type with these fields, heard already or still to come."""
+        """The first event of this type with these fields, received already or later."""
 
         def find() -> Event | None:
             wanted = {"type": kind, **fields}.items()
@@ -376,10 +377,10 @@ async def tablet(box: Box, **query: Any) -> AsyncIterator[Tablet]:
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     closing = False
     try:
-        # The library leaves a stream the server ended open.
+        # The library leaves a stream open that the server has ended.
         async with stream, trio.open_nursery() as nursery:
             socket = None
-            # When a connection breaks before its request has left, the library waits for ever.
+            # When a connection breaks before its request was sent, the library waits forever.
             with trio.move_on_after(HANDSHAKE_S):
                 socket = await trio_websocket.wrap_client_stream(nursery, stream, f"127.0.0.1:{port}", path)
             assert socket is not None, "no handshake"
@@ -391,6 +392,7 @@ async def tablet(box: Box, **query: Any) -> AsyncIterator[Tablet]:
             with trio.move_on_after(1):
                 await socket.aclose()
             nursery.cancel_scope.cancel()
-    except* LocalProtocolError:  # the library answers a ping that comes while it closes, which it may not
+    # the library answers a ping that arrives during its close, which is not allowed
+    except* LocalProtocolError:
         if not closing:
             raise

@@ -1,6 +1,6 @@
-"""Segments in MediaMTX's structure, made of nothing: real boxes around samples that no decoder ever sees.
+"""Segments with MediaMTX's structure: real boxes around samples that are never decoded.
 
-For tests of index, timeline and follower, which read structure and never pictures.
+For tests of index, timeline and follower, which read the structure and no pictures.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Camera:
     dts_ns: int = 0
     ntp_ns: int = 1_790_000_000_000_000_000
     number: int = 0
-    duration_ms: int = 0  # in the head from the begin: of a finished file
+    duration_ms: int = 0  # already in the header at the start: as in a finished file
     frame: int = field(default=0, init=False)
     sequence: int = field(default=0, init=False)
     started_at: int = field(default=0, init=False)

@@ -21,7 +21,7 @@ _PIPE_BYTES = 1 << 20  # 9 s of its picture
 
 @dataclass
 class SrtSender:
-    """A live camera of its own clock, calling srt://127.0.0.1:port. Use `with`, or start and stop.
+    """A live camera with its own clock, calling srt://127.0.0.1:port. Use `with`, or start and stop.
 
     The burned instant is CLOCK_BOOTTIME + `offset_us` (default: the wall clock's) at capture. A key picture
     comes every `gop` frames.
@@ -43,9 +43,9 @@ class SrtSender:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        """Begin to send; a box that is not listening yet is called again and again."""
+        """Start sending; a box that is not listening yet is called repeatedly."""
         arguments = ["--channel", self.name, "--offset-us", str(self.offset_us), "--fps", str(self.fps)]
-        # srt-live-transmit reads whole datagrams from its stdin: fill them, as real encoders do
+        # srt-live-transmit reads whole datagrams from its stdin: fill them, like real encoders
         arguments += ["--chunk", str(_DATAGRAM), "--width", str(self.width), "--height", str(self.height)]
         arguments += ["--gop", str(self.gop)]
         arguments += [] if self.sound else ["--no-sound"]
@@ -61,7 +61,7 @@ class SrtSender:
                     subprocess.DEVNULL,
                     writable,
                 ),
-                # It ends with its input, should the test be killed.
+                # It ends when its input is closed, even if the test is killed.
                 _quiet(
                     ["srt-live-transmit", "-q", f"-chunk:{_DATAGRAM}", "-buffering:1", "file://con", target],
                     readable,
@@ -73,19 +73,19 @@ class SrtSender:
             os.close(writable)
 
     def stop(self) -> None:
-        """End the connection properly: the box is told."""
+        """Close the connection properly: the box is notified."""
         self._end(signal.SIGTERM)
 
     def drop(self) -> None:
-        """Vanish, as when the plug is pulled: the box is not told."""
+        """Disappear, as when the cable is pulled: the box is not notified."""
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Send nothing, not even keepalives, until `resume`; what is captured meanwhile is sent then."""
+        """Send nothing, not even keepalives, until `resume`; frames captured meanwhile are sent then."""
         self._processes[1].send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Go on after `pause`."""
+        """Continue after `pause`."""
         self._processes[1].send_signal(signal.SIGCONT)
 
     def _end(self, number: signal.Signals) -> None:

@@ -1,4 +1,4 @@
-"""The test cameras tell the truth about what they wrote."""
+"""The test cameras report correctly what they wrote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transport stream as FFmpeg's own muxer writes it: what encoders that build on it send."""
+"""A transport stream as FFmpeg's muxer writes it, and encoders based on it send."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def transport_stream(
 ) -> bytes:
     """H.264 160x90 at 25 pictures a second, `sounds` silent frames of `sound` beside each.
 
-    All pictures are one grey: left unset their bytes would be whatever memory held, and once in a while the
-    last one would fill its last packet exactly. Nobody could tell then that it is whole.
+    All pictures are one grey: uninitialised, their bytes would be random memory, and sometimes the last one
+    would fill its last packet exactly, so that its end could not be recognised.
     """
     sink = io.BytesIO()
     samples, kind, width = _SAMPLES[sound]

@@ -1,9 +1,9 @@
 """Published capture times against the truth, in simulated time: a camera, its recorder, its disk, the index.
 
-- `Feed` says when each frame was shown, decoded and when it arrived at the recorder (us of box time).
-- `mediamtx` and `embedded` write what arrives into files as those recorders do, each with its own `mtxi`.
-- `Sight` lets the real index (`Channel`, its log) look at the files, with stops of the daemon, and keeps the
-  first published time of every frame; a time that moves later is an error. Nothing waits.
+- `Feed` gives the times at which each frame was shown, decoded and received by the recorder (us of box time).
+- `mediamtx` and `embedded` write received frames into files like those recorders, each with its own `mtxi`.
+- `Sight` lets the real index (`Channel`, its log) read the files, with stops of the daemon, and stores the
+  first published time of every frame; a time that changes later is an error. Nothing waits.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class Feed:
-    """A camera. Frame times are `skew_ppm` fast. `late_us(s, rng)`: how late what was sent `s` seconds after
-    the start of a connection comes; frames never overtake each other. `connects_s`: when it connects (the
-    encoder goes on, so most connections begin inside a GOP); `starts_s` a GOP begins at its start.
+    """A camera. Frame times are `skew_ppm` fast. `late_us(s, rng)`: delay of what was sent `s` seconds after
+    the start of a connection; frames never overtake each other. `connects_s`: when it connects (the encoder
+    keeps running, so most connections begin inside a GOP); at `starts_s` a GOP begins.
 
-    `leaps`: (at second, by seconds): from then on timestamps are that much ahead. `losses`: (from, to) s of
-    which no frame arrives.
+    `leaps`: (at second, by seconds): from then on timestamps are ahead by that much. `losses`: (from, to) s
+    without frames.
     """
 
     fps: Fraction = Fraction(30)
@@ -70,7 +70,7 @@ class Feed:
         return 1e6 / float(self.fps)
 
     def connections(self, seconds: float) -> Iterator[list[Frame]]:
-        """The frames of each connection, in the order they are sent."""
+        """The frames of each connection, in sending order."""
         rng = random.Random(self.seed)
         ends = [*self.connects_s[1:], seconds]
         for begin_s, end_s in zip(self.connects_s, ends, strict=True):
@@ -81,7 +81,7 @@ class Feed:
         sent = [n for n in range(round(begin_s * fps), round(end_s * fps)) if not self._is_lost(n / fps)]
         shown = [(n + self._cto(n)) / fps for n in sent]
         pts = [round((at_s * rate + self._ahead(at_s)) * HZ) for at_s in shown]
-        # as encoders do and MediaMTX by itself: decode times are the sorted times shown, one picture earlier
+        # as encoders and MediaMTX do: decode times are the sorted presentation times, one picture earlier
         order = sorted(pts)
         step = HZ / fps * rate
         dts = [round(order[0] - step), *order[:-1]] if self.b_frames else order
@@ -98,7 +98,7 @@ class Feed:
         return groups * (self.b_frames + 1) + 1 if self.b_frames else groups
 
     def _cto(self, number: int) -> int:
-        """By how many frames it is shown after it is decoded: a closed GOP, each P before its B-frames."""
+        """Frames between its decoding and presentation: a closed GOP, each P before its B-frames."""
         place = number % self._gop
         if not self.b_frames or place == 0:
             return 1 if self.b_frames else 0
@@ -121,7 +121,7 @@ class Write(NamedTuple):
 
 @dataclass
 class Recording:
-    """What a recorder has written, and which frames are where: `truth` by (run id, pts in ns of the run)."""
+    """What a recorder has written, and where each frame is: `truth` by (run id, pts in ns of the run)."""
 
     writes: list[Write] = field(default_factory=list)
     truth: dict[tuple[str, int], float] = field(default_factory=dict)
@@ -138,7 +138,7 @@ def record(
 ) -> Recording:
     """All of a camera's connections as MediaMTX (`mediamtx`) or the embedded recorder writes them.
 
-    `held_s`: nothing is written so long after the first key picture came (the recorder waits for sound).
+    `held_s`: nothing is written for this long after the first key picture (the recorder waits for sound).
     """
     recording = Recording()
     for number, frames in enumerate(feed.connections(seconds)):
@@ -150,7 +150,7 @@ def record(
 
 
 class _Recorder:
-    """One connection. A sample is held until the next one comes; the part it completes is written then."""
+    """One connection. A sample is held until the next one arrives; the part it completes is written then."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class _Recorder:
         for frame in frames:
             media_us = (frame.dts - origin) * 100 // 9
             lag_us = min(lag_us, frame.arrival_us - media_us)
-            # MediaMTX's estimate goes by pts, from the fastest arrival so far
+            # MediaMTX's estimate follows pts, from the fastest arrival so far
             told_us = frame.arrival_us
             if reference is not None:
                 told_us = reference[0] + (frame.pts - reference[1]) * 100 // 9
@@ -215,7 +215,7 @@ class _Recorder:
 
 
 class Error(NamedTuple):
-    """A published frame: what it shows was at `shown_us`, published `error_us` later than that."""
+    """A published frame: its picture was at `shown_us` and published `error_us` later than that."""
 
     shown_us: float
     error_us: float
@@ -227,7 +227,7 @@ class Moved(AssertionError):
 
 
 class Sight:
-    """The index looks at a recording as time passes; `stops` are (from, to) in s when the daemon is down."""
+    """The index reads a recording as time passes; `stops` are (from, to) in s while the daemon is down."""
 
     def __init__(
         self, recording: Recording, folder: os.PathLike[str], stops: Sequence[tuple[float, float]] = ()
@@ -247,7 +247,7 @@ class Sight:
             self._sorted.setdefault(run_id, []).append(at_ns)
 
     def run(self) -> list[Error]:
-        """Look until the last write; the first published time of every frame, in the order of the truth."""
+        """Read until the last write; the first published time of every frame, in the order of the truth."""
         now_us, at = self._writes[0].at_us - 1, 0
         was_up = True
         while at < len(self._writes):
@@ -282,7 +282,7 @@ class Sight:
             Error(self._truth[key], at - self._truth[key], key[0]) for key, at in self.published.items()
         )
 
-    # -- what box/recordings/following/follow_channel.py does ------------------------------------------------
+    # -- the same as box/recordings/following/follow_channel.py ----------------------------------------------
 
     def _follow(self, name: str) -> None:
         segment = self.channel.segments.get(name) or self.channel.discover(name, 0, self._mtimes[name], None)
@@ -369,7 +369,7 @@ class Sight:
     # -- what was published ------------------------------------------------------------------------------
 
     def _publish(self) -> None:
-        """Every part taken in since the last call."""
+        """Every part indexed since the last call."""
         for segment in self.channel.segments.values():
             index, clock = segment.index, self.channel.clock_of(segment)
             if index is None or clock is None:

@@ -13,9 +13,10 @@ _LOOK_S = 0.05
 
 @dataclass
 class UdpRelay:
-    """Relays to 127.0.0.1:`target` from `port` (its own choice). Blocked, it loses what comes, both ways.
+    """Relays to 127.0.0.1:`target` from `port` (self-chosen). Blocked, it drops everything in both
+    directions.
 
-    `swallow()`: the next SRT data packet never arrives, however often it is sent again.
+    `swallow()`: the next SRT data packet is never delivered, however often it is sent again.
     """
 
     target: int

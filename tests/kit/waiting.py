@@ -1,4 +1,4 @@
-"""Waiting for what real processes do: a condition and a deadline, never a guessed sleep."""
+"""Waiting for real processes: a condition and a deadline, never a guessed sleep."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Found = TypeVar("Found")
 _LOOK_S = 0.005
 
 LIMIT_S: Final = 60.0
-"""How long a test waits for what a process, a browser, a socket or a disk does. No claim: a slow machine may
-need much of it, and what hangs fails with its own words."""
+"""Timeout for a process, a browser, a socket or a disk. Not a requirement: a slow machine may need much of
+it, and a hang fails with a message of its own."""
 PLAIN: Final[dict[str, Any]] = {"timeout": LIMIT_S, "trust_env": False}  # of httpx
 
 
 async def eventually(look: Callable[[], Found], *, within_s: float = LIMIT_S, what: str = "") -> Found:
-    """The first true value of `look`, asked every 5 ms. Fails the test after `within_s`."""
+    """The first true value of `look`, called every 5 ms. Fails the test after `within_s`."""
     deadline = time.monotonic() + within_s
     while not (found := look()):
         if time.monotonic() > deadline:
@@ -30,7 +30,7 @@ async def eventually(look: Callable[[], Found], *, within_s: float = LIMIT_S, wh
 
 
 def is_alive(pid: int) -> bool:
-    """Is there a process `pid` that has not ended? A zombie has."""
+    """Is there a process `pid` that has not ended? A zombie has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -38,7 +38,7 @@ def is_alive(pid: int) -> bool:
 
 
 def children_of(pid: int) -> list[int]:
-    """Processes whose parent is `pid`, of any of its threads."""
+    """Processes whose parent is `pid`, started by any of its threads."""
     found = []
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():

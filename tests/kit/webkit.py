@@ -1,7 +1,7 @@
-"""WebKit for tests, not async: Debian's WebKitGTK, the nearest relative of Safari that runs on Linux.
+"""WebKit for tests, not async: Debian's WebKitGTK, the closest relative of Safari on Linux.
 
-Owns: a screen nobody sees (Xvfb), WebKitWebDriver, and as much of the W3C protocol as the tests need:
-JSON over HTTP. Pictures are decoded by GStreamer: H.264 and AAC need gstreamer1.0-libav.
+Owns: a virtual screen (Xvfb), WebKitWebDriver, and the parts of the W3C protocol the tests need: JSON over
+HTTP. Media is decoded by GStreamer: H.264 and AAC need gstreamer1.0-libav.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BROWSERS = ("/usr/lib/*/webkit2gtk-4.*/MiniBrowser", "/usr/lib/*/webkitgtk-6.*/
 
 
 def missing() -> str:
-    """What is not here, "" when all is."""
+    """What is not installed, "" if nothing is missing."""
     tools = [name for name in ("WebKitWebDriver", "Xvfb") if shutil.which(name) is None]
     files = {
         "MiniBrowser": minibrowser(),
@@ -40,17 +40,17 @@ def missing() -> str:
 
 
 def minibrowser() -> str | None:
-    """The browser that comes with the driver, None where there is none."""
+    """The browser of the driver's package, None if there is none."""
     found = [path for pattern in _BROWSERS for path in sorted(glob(pattern))]
     return found[0] if found else None
 
 
 class NotYet(AssertionError):
-    """The element is not there, or not in sight."""
+    """The element does not exist yet, or is not visible."""
 
 
 class WebKit:
-    """One browser window. Elements are named by CSS selectors; waits end at a deadline."""
+    """One browser window. Elements are named by CSS selectors; waits have a deadline."""
 
     def __init__(self, driver: httpx.Client, pid: int) -> None:
         self._driver, self._pid = driver, pid
@@ -60,7 +60,7 @@ class WebKit:
         self._do("POST", "/timeouts", {"script": int(WAIT_S * 1000), "pageLoad": int(WAIT_S * 1000)})
 
     def open(self, url: str, size: tuple[int, int] = (1180, 820)) -> None:
-        """Load a page in a window of that size, scripts and all."""
+        """Load a page in a window of that size, including its scripts."""
         self._do("POST", "/window/rect", {"width": size[0], "height": size[1]})
         self._do("POST", "/url", {"url": url})
         self._loaded()
@@ -70,7 +70,7 @@ class WebKit:
         self._loaded()
 
     def _loaded(self) -> None:
-        """The driver's answer may come before the page's modules have run."""
+        """The driver's answer may arrive before the page's modules have run."""
         self.until("document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
@@ -78,12 +78,12 @@ class WebKit:
         return self._do("POST", "/execute/sync", {"script": script, "args": []})
 
     def run_async(self, script: str) -> Any:
-        """What the body of an async function returns (W3C has callbacks for that: section 13.2.2)."""
+        """The result of an async function body (W3C uses callbacks for that: section 13.2.2)."""
         body = f"(async () => {{{script}}})().then(arguments[0], (error) => arguments[0](String(error)))"
         return self._do("POST", "/execute/async", {"script": body, "args": []})
 
     def until(self, condition: str, *, within_s: float = WAIT_S) -> Any:
-        """Wait for a true value of an expression, and give it."""
+        """Wait for a true value of an expression and return it."""
         deadline = time.monotonic() + within_s
         while True:
             value = self.run(f"return {condition}")
@@ -105,13 +105,14 @@ class WebKit:
                 time.sleep(0.02)
 
     def press(self, key: str) -> None:
-        """A key, down and up, wherever the focus is. Names as in KEYS."""
+        """A key press and release at the current focus. Names as in KEYS."""
         value = KEYS.get(key, key)
         strokes = [{"type": "keyDown", "value": value}, {"type": "keyUp", "value": value}]
         self._do("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]})
 
     def page_processes(self) -> list[int]:
-        """Processes that run pages, of all that the driver started: they are in its session."""
+        """The processes that run pages, among all the driver started: they belong to its
+        session."""
         found = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -142,7 +143,7 @@ class WebKit:
 
 @contextmanager
 def webkit() -> Iterator[WebKit]:
-    """A browser of its own, with an empty profile; gone at the end with everything it started."""
+    """A separate browser with an empty profile; ended with everything it started."""
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home,
         _screen() as display,
@@ -178,7 +179,7 @@ def _driver(home: Path, display: str) -> Iterator[tuple[httpx.Client, int]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     own = {f"XDG_{name}": str(home) for name in ("DATA_HOME", "CACHE_HOME", "CONFIG_HOME", "RUNTIME_DIR")}
-    # Without a session bus and a sound card: both are asked for, neither is needed.
+    # Without a session bus and a sound card: the browser looks for both and needs neither.
     quiet = {"GIO_USE_VFS": "local", "GTK_A11Y": "none", "NO_AT_BRIDGE": "1", "GSETTINGS_BACKEND": "memory"}
     environment = os.environ | own | quiet | {"DISPLAY": display, "HOME": str(home), "GDK_BACKEND": "x11"}
     with (home / "driver.log").open("wb") as log:

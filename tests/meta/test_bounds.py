@@ -1,4 +1,4 @@
-"""Every number a client may send has bounds: SQLite holds 64 bits, Python any number of digits."""
+"""Every number a client may send has bounds: SQLite stores 64 bits, Python any size."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 import appliance
 from appliance.kernel.fields import Input
 
-GREATEST = 2**53  # what a browser's numbers hold exactly
+GREATEST = 2**53  # the largest integer a browser represents exactly
 
 
 def inputs() -> list[type[Input]]:
-    """Every body and query, wherever it is written."""
+    """Every body and query class of the package."""
     for module in pkgutil.walk_packages(appliance.__path__, "appliance."):
         if module.name.rpartition(".")[2] in (
             "model",
@@ -41,7 +41,7 @@ def inputs() -> list[type[Input]]:
 
 
 def numbers(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every schema of a number within `schema`, with where it is."""
+    """Every number schema within `schema`, with its path."""
     if isinstance(schema, dict):
         if schema.get("type") in ("integer", "number") and "enum" not in schema and "const" not in schema:
             yield path, schema

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-POSITION = {"Refused": 1, "Unavailable": 0, "invalid": 2}  # of the code among the arguments
+POSITION = {"Refused": 1, "Unavailable": 0, "invalid": 2}  # index of the code among the arguments
 OTHERWISE_MADE = {"internal_error"}  # a 500 has a trace id and is not documented as an answer
 
 
 def codes_in(tree: ast.AST) -> Iterator[str]:
-    """The codes that are written out where something refuses, `super().__init__` of its classes included."""
+    """The literal codes at every place that refuses, including `super().__init__` of the error classes."""
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call):
             continue

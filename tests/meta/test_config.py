@@ -1,4 +1,4 @@
-"""config/appliance.toml shows every key with its default; the code is the truth."""
+"""config/appliance.toml shows every key with its default; the defaults are those of the code."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from appliance.box.settings import Settings, check_settings
 
 FILE = Path(__file__).parents[2] / "config" / "appliance.toml"
 
-EXAMPLES = {"storage.clips_dir"}  # its default is computed: the file shows what comes out
+EXAMPLES = {"storage.clips_dir"}  # its default is computed: the file shows the result
 
 
 def with_keys_uncommented() -> dict[str, Any]:
-    """The file as it reads when the '#' in front of every key is removed; [[channels]] is an example."""
+    """The file with the '#' in front of every key removed; [[channels]] is an example."""
     lines = [re.sub(r"^#(?=[a-z_]+ = )", "", line) for line in FILE.read_text().splitlines()]
     return tomllib.loads("\n".join(lines))
 

@@ -1,4 +1,5 @@
-"""What must not be in the repository: machines' names and folders, package indexes, big or foreign files."""
+"""Content the repository must not have: names of machines and folders, package indexes, large or binary
+files."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ FORBIDDEN = {
 
 
 def files() -> list[str]:
-    """What git knows or would add; without git (a release) everything but what was built."""
+    """Files that git tracks or would add; without git (a release) everything except build results."""
     listed = _listed_by_git() if shutil.which("git") else None
     return [name for name in (_walked() if listed is None else listed) if (ROOT / name).is_file()]
 
@@ -75,7 +76,7 @@ def test_no_name_of_a_machine_slips_in(what: str) -> None:
             continue
         text = (ROOT / name).read_text(errors="replace")
         found += [f"{name}: {match[0]}" for match in re.finditer(FORBIDDEN[what], text)]
-    if what == "a package index":  # pip-tools' switches that keep them out
+    if what == "a package index":  # pip-tools' switches that exclude them
         found = [each for each in found if not each.startswith("scripts/lock:")]
     assert found == []
 

@@ -1,4 +1,4 @@
-"""The schema explains itself: every column says what it holds, once per word."""
+"""The schema is documented: every column has a comment where its name first appears."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def columns() -> list[tuple[str, str, bool]]:
 
 
 def test_every_column_is_explained_where_its_name_first_appears() -> None:
-    """One word per thing: a later column of the same name means the same."""
+    """A column name has one meaning: a later column of the same name has the same."""
     explained: set[str] = set()
     silent: list[str] = []
     for file, column, commented in columns():

@@ -1,4 +1,4 @@
-"""The tree keeps its own rules: every module has its tests, files and functions stay small."""
+"""Structural rules: every module has tests, files and functions stay small."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REACHED_THROUGH: dict[str, str] = {
 REACHED_MAX = 26
 
 BORDERS: dict[str, str] = {
-    # who may catch everything, and what it costs then: elsewhere a surprise ends the daemon
+    # who may catch every exception, and the effect: elsewhere an unexpected one ends the daemon
     "__main__.py:_run": "the process ends with the reason in the log",
     "box/clips/cutting/claims.py:_plans": "each of these clips is cut by itself",
     "box/clips/cutting/job.py:Cutting._make": "one clip fails, with the reason",
@@ -100,7 +100,7 @@ def has_tests(module: str, tested: set[str]) -> bool:
 
 
 def test_every_module_has_its_tests() -> None:
-    """A test file in the mirror, or a test that imports it, or a line above that says which runs it."""
+    """A test file in the mirrored path, or a test that imports it, or an entry above that names the test."""
     tested = imported_by_tests()
     untested = [each for each in modules() if not (has_tests(each, tested) or each in REACHED_THROUGH)]
     assert untested == []
@@ -141,7 +141,7 @@ def span(node: ast.stmt) -> int:
 
 
 def test_no_function_is_long() -> None:
-    """Functions inside a function are counted by themselves: a table of routes may be long."""
+    """Functions inside a function are counted separately: a table of routes may be long."""
     long: dict[str, int] = {}
     for path in sources():
         for node in ast.walk(tree_of(path)):
@@ -159,14 +159,15 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def caught(node: ast.expr | None) -> set[str]:
-    """Names of what an `except` or a `suppress` takes; an `except` without any takes everything."""
+    """Names of what an `except` or a `suppress` catches; a bare `except` catches everything."""
     if node is None:
         return EVERYTHING
     return {each.id if isinstance(each, ast.Name) else getattr(each, "attr", "") for each in ast.walk(node)}
 
 
 def catches_everything(node: ast.AST) -> bool:
-    """Also as one of several, in a group, or by suppress(). One that always raises it again does not."""
+    """Also as one of several, in a group, or by suppress(). A handler that always re-raises does not
+    count."""
     if isinstance(node, ast.ExceptHandler):
         raises_again = any(isinstance(each, ast.Raise) and each.exc is None for each in node.body)
         return bool(caught(node.type) & EVERYTHING) and not raises_again
