@@ -1,4 +1,4 @@
-"""Device, Idempotency-Key and If-Match as clients write them."""
+"""Device, Idempotency-Key and If-Match as clients send them."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_key_of_a_mark_belongs_to_its_command_whichever_way_it_comes() -> No
     )
     assert caller_of(end, "play_end", {"play_id": "p2"}).fingerprint != over_ws
     assert caller_of(end, "play_cue", id).fingerprint != over_ws
-    for nonsense in (b"{", b"[1]"):  # is refused when it is read
+    for nonsense in (b"{", b"[1]"):  # refused when it is read
         assert caller_of(request(body=nonsense), "play_end", id).key == "k"
 
 

@@ -1,4 +1,4 @@
-"""The shield around every HTTP send (see appliance/http/outgoing.py for what goes wrong without it)."""
+"""The wrapper around every HTTP send (appliance/http/outgoing.py lists the failures it prevents)."""
 
 from __future__ import annotations
 

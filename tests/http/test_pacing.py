@@ -1,4 +1,4 @@
-"""How much of a body may be under way: the rule alone, and on a link of numbers."""
+"""How much of a body may be in flight: the rule alone, and on a simulated link."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_later_connection_borrows_the_least_round_trip_of_an_earlier_one() -> 
     peer = Peer()
     assert peer.least(0.002) == 0.002
     assert peer.least(0.002 + QUEUE_S) == 0.002
-    assert peer.least(0.200) == 0.200  # somebody far away behind the same address
+    assert peer.least(0.200) == 0.200  # another client far away behind the same address
     assert peer.least(0.001) == 0.001
 
 
@@ -112,7 +112,7 @@ def test_whatever_the_kernel_says_a_body_goes_on(flows: list[Flow]) -> None:
         assert decided is None or decided >= FLOOR_PACKETS * flow.packet_bytes
 
 
-# -- what the kernel says ----------------------------------------------------------------------------
+# -- the kernel's figures ---------------------------------------------------------------------------
 
 
 def test_the_kernel_s_own_words_are_understood() -> None:
@@ -141,12 +141,12 @@ def test_a_kernel_that_says_nothing_yet_is_not_asked_for_more() -> None:
     assert parse_info(bytes(INFO_BYTES)) is None
 
 
-# -- a link of numbers -------------------------------------------------------------------------------
+# -- a simulated link -------------------------------------------------------------------------------
 
 
 @dataclass
 class Body:
-    """A download that never ends, over a kernel that sends all it is given."""
+    """An endless download through a kernel that sends everything at once."""
 
     begins_s: float
     pace: SendPace

@@ -1,4 +1,4 @@
-"""Byte ranges: the rules as a table, the bytes against a slice, and both ways to the socket."""
+"""Byte ranges: the rules as a table, the bytes against a slice, and both transports."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def is_closed(fd: int) -> bool:
         ("bytes=0-0", (0, 1)),
         ("bytes=0-", (0, 1000)),
         ("bytes=999-", (999, 1000)),
-        ("bytes=990-2000", (990, 1000)),  # clamped, never a longer promise
+        ("bytes=990-2000", (990, 1000)),  # clamped, never promising too much
         ("bytes=-100", (900, 1000)),
         ("bytes=-5000", (0, 1000)),
         ("Bytes = 5-7", (5, 8)),  # units are case-insensitive
@@ -159,7 +159,7 @@ def test_any_part_of_any_pieces_is_the_slice_of_their_whole(data: st.DataObject)
     whole = b""
     for number, length in enumerate(lengths):
         if number % 2:
-            pieces.append(FileRange(9, number, length))  # only cut, never read here
+            pieces.append(FileRange(9, number, length))  # only split, not read here
             whole += bytes((BYTES * 2)[number : number + length])
         else:
             pieces.append(BYTES[len(whole) : len(whole) + length])

@@ -1,4 +1,4 @@
-"""Media over real sockets, by sendfile and by plain ASGI: the same bytes, the same ends."""
+"""Media over real sockets, by sendfile and by plain ASGI: the same bytes, the same errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.kit.waiting import LIMIT_S
 
 
 class Box:
-    """Serves one media to every request and keeps what became of it."""
+    """Serves one media to every request and records the result."""
 
     def __init__(self, make: Callable[[], Media], use_sendfile: bool) -> None:
         self.make = make
@@ -56,7 +56,7 @@ def big(tmp_path: Path) -> Path:
 
 
 def pieces_of(path: Path) -> Callable[[], Media]:
-    """A header from memory and two ranges of a file, as a virtual clip is."""
+    """A header from memory and two ranges of a file, like a virtual clip."""
 
     def make() -> Media:
         fd = os.open(path, os.O_RDONLY)
@@ -89,7 +89,7 @@ async def test_one_connection_serves_many_ranges(big: Path, use_sendfile: bool) 
         assert (await client.fetch()).body == whole
         await client.aclose()
     assert {delivery.end for delivery in box.deliveries} == {"complete"}
-    assert all(box.fast)  # the internals of the pinned hypercorn are the ones we know
+    assert all(box.fast)  # the pinned hypercorn has the expected internals
 
 
 @both_ways
@@ -131,7 +131,8 @@ async def test_a_client_that_closes_in_the_middle_frees_the_file(big: Path, use_
 async def test_a_stalled_client_is_cut_off_while_others_go_on(
     big: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sendfile, "STALL_S", 1.0)  # the other one reads on, as fast as this machine lets it
+    # the other client continues reading, as fast as this machine allows
+    monkeypatch.setattr(sendfile, "STALL_S", 1.0)
 
     def make() -> Media:
         fd = os.open(big, os.O_RDONLY)
@@ -148,9 +149,9 @@ async def test_a_stalled_client_is_cut_off_while_others_go_on(
         await other.aclose()
 
 
-# -- held back, where a queue would stand in front of marks -------------------------------------------
+# -- delayed, where a queue would block marks -------------------------------------------------------
 
-FULL = Flow(1448, 10 << 20, 0, 0, rtt_s=0.004, least_rtt_s=0.004)  # as much under way as can be
+FULL = Flow(1448, 10 << 20, 0, 0, rtt_s=0.004, least_rtt_s=0.004)  # the maximum amount in flight
 EMPTY = replace(FULL, in_flight_bytes=0)
 
 
@@ -249,7 +250,7 @@ async def test_a_connection_is_judged_afresh_after_a_rest(
 
 @both_ways
 async def test_any_content_type_follows_its_head(big: Path, use_sendfile: bool) -> None:
-    """The server keeps the heads of application/... answers back until their bodies come."""
+    """The server delays the heads of application/... answers until their bodies arrive."""
 
     def make() -> Media:
         fd = os.open(big, os.O_RDONLY)

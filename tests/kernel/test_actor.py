@@ -1,4 +1,4 @@
-"""Layers of actors: what an inner one needs outlives it."""
+"""Layers of actors: an inner actor ends before those it depends on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory that is free goes back to the system, looked at in a process of its own."""
+"""Free memory is returned to the system; measured in a separate process."""
 
 from __future__ import annotations
 

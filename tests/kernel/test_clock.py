@@ -1,4 +1,4 @@
-"""Box time: steady through wall-clock steps, and one way of writing an instant."""
+"""Box time: monotonic across wall-clock steps, with one text format for instants."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from appliance.kernel.clock import (
 
 
 class Machine:
-    """The machine's two clocks, by hand."""
+    """The machine's two clocks, set by the test."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.boot_us = 5_000_000
@@ -74,7 +74,7 @@ def test_resync_follows_the_wall_clock(machine: Machine) -> None:
 
 
 def test_two_clocks_are_compared_though_the_machine_is_away_between_two_readings() -> None:
-    """Every reading takes 1 us; during some of the first ones something else runs for 7 ms."""
+    """Every reading takes 1 us; some of the first ones are interrupted for 7 ms."""
     now_us, readings = 0, 0
 
     def reading(ahead_us: int) -> int:

@@ -1,4 +1,4 @@
-"""One connection: its pragmas, its copies, its end."""
+"""One connection: its pragmas, copies and close."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two ways an answer can be no."""
+"""The two kinds of refusal."""
 
 from __future__ import annotations
 

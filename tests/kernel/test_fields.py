@@ -1,4 +1,4 @@
-"""Field types of requests: one rule reads the same everywhere."""
+"""Field types of requests: one rule is the same for all of them."""
 
 from __future__ import annotations
 

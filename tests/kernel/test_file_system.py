@@ -1,4 +1,4 @@
-"""A file system has one name, and another one another."""
+"""The identity of file systems: stable for one, different for another."""
 
 from __future__ import annotations
 

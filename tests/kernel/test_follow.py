@@ -40,7 +40,7 @@ def is_clip(entry: Entry) -> bool:
 
 
 async def test_every_entry_is_handed_out_once_from_now_on(tmp_path: Path) -> None:
-    """Also when they are pages, and when they come while the one before is worked on."""
+    """Also in pages, and when entries arrive while the previous ones are processed."""
     async with sim_store(tmp_path) as store, trio.open_nursery() as nursery:
         await add(store, "before")
         seen: list[int] = []
@@ -103,7 +103,7 @@ async def test_waiting_for_what_matters_passes_over_the_rest_and_many_are_one(tm
         await add(store, "clip", *["tag"] * (PAGE_MAX + 5), "clip")
         await wait_all_tasks_blocked()
         assert woken == 1
-        await add(store, *["tag"] * (PAGE_MAX + 5), "clip")  # what matters is on a later page
+        await add(store, *["tag"] * (PAGE_MAX + 5), "clip")  # the relevant entry is on a later page
         await wait_all_tasks_blocked()
         assert woken == 2
         nursery.cancel_scope.cancel()
@@ -129,7 +129,7 @@ async def test_a_durable_cursor_moves_forward_alone(tmp_path: Path) -> None:
         await store.write(lambda tx: place_cursor(tx, "scoring", 7))
         clock.advance(5)
         await store.write(lambda tx: move_cursor(tx, "scoring", 12))
-        await store.write(lambda tx: move_cursor(tx, "scoring", 9))  # an answer that comes late
+        await store.write(lambda tx: move_cursor(tx, "scoring", 9))  # an answer that arrives late
         assert await store.read(all_cursors) == [Cursor("scoring", 12, KICKOFF_US + 5_000_000, False)]
         await store.write(lambda tx: remove_cursor(tx, "scoring"))
         assert await store.read(lambda tx: find_cursor(tx, "scoring")) is None
@@ -143,7 +143,7 @@ async def test_a_cursor_that_was_pruned_past_goes_on_only_from_a_snapshot(tmp_pa
             await store.write(lambda tx, name=name, seq=seq: place_cursor(tx, name, seq))  # type: ignore[misc]
         assert await store.write(lambda tx: mark_pruned(tx, 10)) == ["behind"]
         assert await store.write(lambda tx: mark_pruned(tx, 10)) == [], "said once"
-        with pytest.raises(LookupError):  # it cannot tell what is missing
+        with pytest.raises(LookupError):  # missing entries cannot be determined
             await store.write(lambda tx: move_cursor(tx, "behind", 20))
         await store.write(lambda tx: place_cursor(tx, "behind", 40))
         await store.write(lambda tx: move_cursor(tx, "behind", 41))

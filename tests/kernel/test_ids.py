@@ -1,4 +1,4 @@
-"""Identifiers: ours sort by time, any RFC 9562 UUID is taken in one spelling."""
+"""Identifiers: ours sort by time; any RFC 9562 UUID is accepted in one spelling."""
 
 from __future__ import annotations
 

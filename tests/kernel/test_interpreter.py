@@ -1,4 +1,4 @@
-"""The settings of a process, looked at in one of its own."""
+"""The interpreter settings of a process, checked in a separate one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal: one order for everybody, from memory or from SQLite, with no seam between them."""
+"""The journal: one order for all readers, from memory or from SQLite, without a gap between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON at every door: what two readers could understand differently is refused."""
+"""JSON input: anything two parsers could read differently is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of states: complete, and honest about what is allowed."""
+"""State tables: complete, with correct lists of allowed events."""
 
 from __future__ import annotations
 

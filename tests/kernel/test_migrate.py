@@ -1,4 +1,4 @@
-"""The schema's version: forward only, numbered without gaps, and never somebody else's file."""
+"""The schema's version: only upward, numbered without gaps, and never applied to a foreign file."""
 
 from __future__ import annotations
 

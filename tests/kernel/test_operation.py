@@ -1,4 +1,4 @@
-"""One command, one effect: the stored answer comes back for the same key, whichever door it came through."""
+"""One command, one effect: the same key returns the stored answer, over HTTP and WebSocket."""
 
 from __future__ import annotations
 

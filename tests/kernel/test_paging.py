@@ -1,4 +1,4 @@
-"""Lists in pages: every row once, in order, whatever arrives in between."""
+"""Lists in pages: every row once, in order, whatever is inserted in between."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_pages_hold_every_row_once_in_order(tmp_path: Path) -> None:
     async with open_store(tmp_path / "box.db", clock) as store:
         for n in range(7):
             await add(store, f"s{n}")
-            clock.advance(1 if n % 3 == 0 else 0)  # some share their instant: the id decides
+            clock.advance(1 if n % 3 == 0 else 0)  # some have the same instant: the id decides
         seen: list[str] = []
         cursor = None
         while True:
@@ -85,7 +85,7 @@ async def test_deleted_rows_are_not_listed(tmp_path: Path) -> None:
         base64.urlsafe_b64encode(b"abc").decode(),
         base64.urlsafe_b64encode(b"1e3:id").decode(),
         encode_cursor(10**30, "id"),
-        encode_cursor(2**63, "id"),  # 19 digits, and one more than SQLite holds
+        encode_cursor(2**63, "id"),  # 19 digits, and one more than SQLite stores
         encode_cursor(9_999_999_999_999_999_999, "id"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A child ends with the thread that started it, and at once when it came too late."""
+"""A child ends with the thread that started it, and at once if the thread had already ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database that is damaged, gone or cut short: noticed, moved aside, made again from what is left."""
+"""A database that is damaged, missing or truncated: detected, moved aside, rebuilt from what can be read."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def page_of(path: Path, table: str) -> int:
 
 
 def opened(path: Path) -> tuple[str, int, list[str]]:
-    """Epoch, head and event types of the database, as a daemon would find them."""
+    """Epoch, head and event types of the database, as a daemon would read them."""
 
     async def run() -> tuple[str, int, list[str]]:
         async with open_store(path, HandClock()) as store:
@@ -161,7 +161,7 @@ def test_a_database_without_its_log_is_noticed_by_its_witness(path: Path, tmp_pa
 
 
 def killed(path: Path, folder: Path) -> Path:
-    """The database in `folder` as a kill leaves it right after a change that no witness has seen."""
+    """The database in `folder` as a kill leaves it right after a change not yet in the witness."""
 
     async def run() -> None:
         async with open_store(path, HandClock()) as store:
@@ -186,7 +186,7 @@ def test_a_log_that_is_gone_is_noticed_however_new_its_changes_are(
     witness = read_witness(there.parent)
     assert witness is not None and witness.log > 0
     shutil.copyfile(there, tmp_path / "as it was.db")
-    # all that the witness knows of has come into the database: its head alone says nothing
+    # everything in the witness is in the database: its head alone proves nothing
     at_witness = replace(witness, head=0)
     there.with_name("box.db-wal").unlink()
     if how == "empty":
@@ -206,7 +206,8 @@ def test_a_log_that_a_close_removed_is_not_missed(path: Path, tmp_path: Path) ->
     assert log_bytes(there) < 0 and find_damage(there, read_witness(there.parent)) is None
 
     again = killed(path, tmp_path / "again")
-    assert find_damage(again, read_witness(again.parent)) is None  # a look, and a start that goes no further
+    # a check, and a start that does nothing else
+    assert find_damage(again, read_witness(again.parent)) is None
     assert find_damage(again, read_witness(again.parent)) is None
 
     third = killed(path, tmp_path / "third")
@@ -226,7 +227,7 @@ def test_a_file_older_than_the_snapshot_gives_no_rows(path: Path, tmp_path: Path
     async def go_on() -> None:
         async with open_store(path, HandClock()) as store:
             await fill(store, ["b"])
-            await store.write(lambda tx: tx.run("UPDATE sessions SET location = 'later'"))  # rev stays
+            await store.write(lambda tx: tx.run("UPDATE sessions SET location = 'later'"))  # rev is unchanged
             await take_snapshot(store, path.parent / "snapshots" / "box-2.db")
 
     trio.run(go_on)
@@ -317,7 +318,7 @@ def test_the_database_of_a_newer_release_is_refused_and_not_made_again(path: Pat
 
 
 def break_index(path: Path) -> None:
-    """As many keys in the journal's index by time as before, all of them wrong."""
+    """As many keys in the journal's time index as before, all of them wrong."""
     db = apsw.Connection(str(path))
     wanted = db.execute("SELECT sql FROM sqlite_schema WHERE name = 'journal_by_time'").get
     for sql in (str(wanted).replace("ts_us", "seq"), wanted):
@@ -352,12 +353,13 @@ def test_an_index_with_wrong_keys_is_found_by_the_start_after_it_ended_the_box(p
 
 
 def test_a_rescue_that_is_interrupted_anywhere_is_completed_by_the_next_start(path: Path) -> None:
-    """Each rename of the swap is the last thing done before the power goes."""
+    """The power fails after each rename of the swap."""
     for steps in range(6):
         shutil.rmtree(path.parent, ignore_errors=True)
         snapshot, witness = make(path, ["a"], ["b"])
         scribble(path, page_of(path, "journal"))
-        shutil.copyfile(path, path.with_name("box.db-wal"))  # rubbish that must not meet the new one
+        # garbage that must not be combined with the new one
+        shutil.copyfile(path, path.with_name("box.db-wal"))
         reason = find_damage(path, witness)
         assert reason is not None
         with pytest.MonkeyPatch.context() as patch:
@@ -374,7 +376,7 @@ def test_a_rescue_that_is_interrupted_anywhere_is_completed_by_the_next_start(pa
 
 
 class PowerCut:
-    """`os.replace` that works so many times."""
+    """`os.replace` that succeeds this many times."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps

@@ -1,4 +1,4 @@
-"""Waits between tries, what waits, and the disk errors of the moment."""
+"""Retry delays, what is retried, and temporary disk errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows by id, whoever asks: one set of answers."""
+"""Rows by id: the same answers for every kind."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ async def test_a_creation_again_is_the_same_row_or_refused(tmp_path: Path) -> No
 
         await store.read(look)
         await store.write(lambda tx: tx.run("UPDATE channels SET archived_us = 1"))
-        with pytest.raises(Refused, match="was deleted"):  # whatever made it
+        with pytest.raises(Refused, match="was deleted"):  # whatever created it
             await store.read(lambda tx: known_row(tx, "channel", "cam1", "b", gone="archived_us"))

@@ -1,4 +1,4 @@
-"""Safe mode: three abnormal exits in two minutes, counted over restarts, left one part at a time."""
+"""Safe mode: three abnormal exits in two minutes, counted across restarts, left one part at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PARTS = ("old", "cutting", "files")
 
 
 def crash_starts(*at_s: float) -> list[bool]:
-    """Safe mode or not, for a run started at each of these seconds after one that ended abnormally."""
+    """Safe mode or not, for runs started at these seconds, each after an abnormal end."""
     left: Marker | None = None
     found: list[bool] = []
     for second in at_s:

@@ -1,4 +1,4 @@
-"""A state disk that turns read-only: what is there is read, changes are refused, and it mends itself."""
+"""A state disk that becomes read-only: data is readable, changes are refused, and it recovers by itself."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def keys(store: Store) -> set[str]:
 
 
 async def attached(store: Store) -> None:
-    """Once the store writes to its disk again; any write asks."""
+    """Once the store can write to its disk again; any write checks it."""
     with trio.fail_after(LIMIT_S):
         while store.detached is not None:
             await store.write(lambda tx: None)
@@ -75,7 +75,7 @@ async def test_a_disk_that_turns_read_only_under_the_store_is_read_from_and_mend
 
 async def test_a_start_on_a_read_only_disk_serves_what_is_there_and_mends(disk: Ext4) -> None:
     database = disk.folder / "box.db"
-    kept = apsw.Connection(str(database))  # stays open, so that the log is not folded in at the end
+    kept = apsw.Connection(str(database))  # stays open, so that the log is not merged at the end
     async with open_store(database, HandClock()) as store:
         await store.write(lambda tx: note(tx, "in the log"))
         epoch = store.journal.epoch

@@ -1,4 +1,4 @@
-"""The store's promises: what was acknowledged is there, what was refused is not, nobody waits for ever."""
+"""The store's guarantees: acknowledged data exists, refused data does not, no caller waits forever."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def keys(tx: ReadTx) -> list[str]:
 
 
 class Gate:
-    """A closure that holds the writer until it is opened, so that later closures share one batch."""
+    """A closure that blocks the writer until it is released, so that later closures share one batch."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -58,7 +58,7 @@ async def outcome(store: Store, closure: Callable[[Tx], Any], into: dict[str, An
 
 
 async def one_batch(store: Store, closures: dict[str, Callable[[Tx], Any]]) -> dict[str, Any]:
-    """Run the closures in this order inside one transaction; what each caller was told."""
+    """Run the closures in this order inside one transaction; the result of each caller."""
     told: dict[str, Any] = {}
     gate = Gate()
     async with trio.open_nursery() as nursery:
@@ -112,7 +112,7 @@ async def test_a_rolled_back_closure_leaves_no_gap_in_the_journal(tmp_path: Path
 
 
 async def test_disk_full_on_the_sixth_of_twelve_leaves_exactly_what_was_acknowledged(tmp_path: Path) -> None:
-    """SQLITE_FULL may undo the whole transaction: then no caller of the batch may be told yes."""
+    """SQLITE_FULL may undo the whole transaction: then no caller of the batch may get success."""
     async with open_store(tmp_path / "box.db", HandClock()) as store:
         await store.write(put("before"))
 
@@ -135,7 +135,7 @@ async def test_disk_full_on_the_sixth_of_twelve_leaves_exactly_what_was_acknowle
 
 
 async def test_a_transaction_lost_inside_a_closure_fails_the_whole_batch(tmp_path: Path) -> None:
-    """What SQLite does on FULL and NOMEM, done by hand, and hidden by the closure with its own error."""
+    """Simulates what SQLite does on FULL and NOMEM, hidden by the closure behind an error of its own."""
 
     def loses(tx: Tx) -> None:
         tx.run("ROLLBACK")
@@ -183,7 +183,7 @@ async def test_a_commit_over_the_limit_ends_with_store_broken(
 
 
 async def test_a_full_queue_behind_a_dead_writer_empties(tmp_path: Path) -> None:
-    """More callers than the queue holds: those blocked in front of it are told as well."""
+    """More callers than the queue holds: those blocked in front of it get the result as well."""
     told: dict[str, Any] = {}
     gate = Gate()
 

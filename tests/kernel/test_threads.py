@@ -1,4 +1,4 @@
-"""A call in a thread: its value, its error, and nothing of either left in circles."""
+"""A call in a thread: its value, its error, and no reference cycles from either."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.kit.clock import HandClock
 
 
 class Kept:
-    """What a caller's frame holds: a request, say."""
+    """An object in a caller's frame, for example a request."""
 
 
 @contextmanager
 def nothing_left() -> Iterator[None]:
-    """The block's `Kept` are gone with their last reference."""
+    """The block's `Kept` objects are freed with their last reference."""
     gc.collect()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""What a closure sees."""
+"""The view a closure has of the database."""
 
 from __future__ import annotations
 

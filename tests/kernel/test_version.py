@@ -1,4 +1,4 @@
-"""Which version runs, and what a command loads to know it."""
+"""The running version, and the modules a command loads to find it."""
 
 from __future__ import annotations
 

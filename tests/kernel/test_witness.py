@@ -1,4 +1,4 @@
-"""The witness: whole or not at all."""
+"""The witness file: written completely or not at all."""
 
 from __future__ import annotations
 

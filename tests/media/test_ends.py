@@ -1,4 +1,4 @@
-"""Where a clip ends: its last picture begins before OUT, and a slow camera's picture is cut there."""
+"""The end of a clip: its last picture begins before OUT, and a slow camera's picture is cut off there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.kit import segments
 from tests.kit.barcode import VIDEO_HZ, encode, play
 from tests.kit.fmp4_file import START_US, Recordings, StraightClock
 
-TICK_US = 25  # of 90 kHz, twice: MediaMTX cuts the start of a part to whole ones
+TICK_US = 25  # of 90 kHz, twice: MediaMTX truncates the start of a part to whole ticks
 WHOLE_US = 40_000
 S = 1_000_000
 
@@ -40,7 +40,7 @@ def cut(recordings: Recordings, first_us: int, end_us: int) -> Plan:
 
 
 def record(recordings: Recordings, lengths: list[int], part_frames: int) -> list[int]:
-    """One run of pictures that last so many ticks, each a key; returns when each begins (us), and the end."""
+    """One run of key pictures with these durations in ticks; returns their start times and the end (us)."""
     data = segments.init((b"\x07" * 16, 0, 0, START_US * 1000))
     begins = list(accumulate(lengths, initial=0))
     for at in range(0, len(lengths), part_frames):
@@ -52,7 +52,7 @@ def record(recordings: Recordings, lengths: list[int], part_frames: int) -> list
 
 @st.composite
 def paces(draw: st.DrawFn) -> list[int]:
-    """Ticks of each picture: up to four stretches of one rate each, jitter of a tenth on some."""
+    """Ticks of each picture: up to four segments of one rate each, some with a tenth of jitter."""
     lengths: list[int] = []
     for _ in range(draw(st.integers(1, 4))):
         usual = VIDEO_HZ // draw(st.integers(1, 60))
@@ -61,7 +61,7 @@ def paces(draw: st.DrawFn) -> list[int]:
     return lengths
 
 
-# a directory for each example is made below: pytest's is made once for all of them
+# a directory per example is made below: pytest's is made once for all of them
 @example(lengths=[1730] * 4 + [90_000] * 4, part_frames=1, first_us=0, length_us=104_191)
 @settings(deadline=None, max_examples=150)
 @given(

@@ -1,4 +1,4 @@
-"""E9: what is missing from a clip has the timeline's word for it."""
+"""E9: missing footage of a clip has the timeline's reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LATE_US = 80_000
 
 
 def gap(start_s: float, end_s: float | None, reason: Reason) -> Gap:
-    """In wall time, as the timeline has it."""
+    """In wall time, like the timeline."""
     end_us = None if end_s is None else T0 + round(end_s * S) + LATE_US
     return Gap(T0 + round(start_s * S) + LATE_US, end_us, reason)
 
@@ -27,9 +27,9 @@ def gap(start_s: float, end_s: float | None, reason: Reason) -> Gap:
         ("gap", 2.01, 4.97, "source_lost"),  # a frame's edge, not the gap's
         ("no_footage", 3.0, 5.0, "source_lost"),  # a clip that begins in it
         ("no_footage", 9.0, 12.0, "recorder_restart"),  # one that ends in one that lasts
-        ("no_footage", -3.0, 0.0, "no_footage"),  # nothing was recorded yet
-        ("gap", 6.0, 6.5, "gap"),  # the timeline has none there
-        ("format_change", 2.0, 5.0, "format_change"),  # it is there and cannot be shown
+        ("no_footage", -3.0, 0.0, "no_footage"),  # before the first recording
+        ("gap", 6.0, 6.5, "gap"),  # the timeline has no gap there
+        ("format_change", 2.0, 5.0, "format_change"),  # it exists and cannot be shown
         ("no_entry", 2.0, 5.0, "no_entry"),
     ],
 )

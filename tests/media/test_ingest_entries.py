@@ -1,4 +1,4 @@
-"""Where a recording begins when a camera is joined midway."""
+"""Where a recording begins when the recorder joins a camera in the middle of its stream."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_sets_that_alternate_without_a_change_of_picture_stay_in_one_file() -> N
 def test_a_camera_without_idr_joined_midway_is_recorded_from_its_next_recovery_point(
     extra: str,
 ) -> None:  # E2
-    """One IDR at its start, then open groups (or intra refresh): before, the run never began."""
+    """One IDR at its start, then open groups (or intra refresh): earlier versions never started the run."""
     media = encode(120, gop=30, extra=extra, sound=False)
     recording, rotating = Recording(new_ingest(segment_s=60)), Recording(new_ingest(segment_s=1))
     mux = Muxer("h264", sound=False)
@@ -49,7 +49,7 @@ def test_a_camera_without_idr_joined_midway_is_recorded_from_its_next_recovery_p
     recording.close()
     rotating.close()
     shown = numbers(recording)
-    refreshes = 12 if "refresh" in extra else 0  # pictures a decoder shows only in part: 12 columns
+    refreshes = 12 if "refresh" in extra else 0  # pictures a decoder shows only partly: 12 columns
     assert 30 <= shown[0] <= 30 + refreshes
     assert shown == list(range(shown[0], 120))
     stored = sum(count_video(bytes(file)) for file in recording.files)
@@ -69,7 +69,7 @@ def test_intra_pictures_that_bring_their_sets_begin_a_run_though_nothing_says_so
 
 
 def numbers(recording: Recording) -> list[int]:
-    """What the pictures of tests.kit.barcode show, in order."""
+    """The numbers in the pictures of tests.kit.barcode, in order."""
     shown = []
     for file in recording.files:
         with av.open(io.BytesIO(bytes(file)), mode="r") as container:

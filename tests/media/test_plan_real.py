@@ -1,4 +1,4 @@
-"""Clips cut from MediaMTX's own recordings (tests/data): what is published is what a player shows."""
+"""Clips cut from MediaMTX's recordings (tests/data): published times equal what a player shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sound of a clip whose pictures are put nearer together or further apart, from tables made by hand."""
+"""Sound of a clip whose pictures are moved closer together or further apart, from constructed tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files with several video tracks: the channel's picture is the one that moves."""
+"""Files with several video tracks: the channel's picture is the one with motion."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_the_picture_that_moves_is_the_channels(
     facts, view = facts_of(index), recordings.views[0]
     init = SegmentIndex("a.mp4")
     fd = recordings.open_fd("a.mp4")
-    init.update(fd, index.parts[0].offset)  # the head alone, as it is read when a table is loaded
+    init.update(fd, index.parts[0].offset)  # only the header, as when a table is loaded
     assert init.init is not None and os.fstat(fd).st_size > index.parts[0].offset
     again = view_of(facts, "a.mp4", init.init, view.clock, view.parts, view.keys)
     recordings.views[:] = [again]

@@ -1,4 +1,4 @@
-"""A box at rest, made by hand: one session with a play, a ready clip, its plan, file, picture and tag."""
+"""A stopped box, built by hand: one session with a play, a ready clip, its plan, file, thumbnail and tag."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLIP_BYTES = HEADER + RECORDING[100:150] + RECORDING[300:320] + RECORDING[:10]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Where it is, and the ids in it."""
+    """Its folders, and the ids in it."""
 
     settings: Settings
     session_id: str
@@ -46,7 +46,7 @@ def settings_in(folder: Path) -> Settings:
 
 
 async def make_box(folder: Path) -> Box:
-    """All of it consistent: fsck finds nothing."""
+    """All of it consistent: fsck reports nothing."""
     box = Box(settings_in(folder), new_uuid(), new_uuid(), new_uuid())
     for name in ("cam1/a.mp4", "cam1/b.mp4"):
         box.recording(name).parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ async def make_box(folder: Path) -> Box:
 
 
 async def change(box: Box, sql: str, *params: object) -> None:
-    """Change a row behind everybody's back."""
+    """Change a row directly in the database."""
     async with open_store(box.settings.storage.state_dir / "box.db", HandClock()) as store:
         await store.write(lambda tx: tx.run(sql, params))
 

@@ -1,4 +1,4 @@
-"""A backup is the whole database in one file; a restore is a new life of it."""
+"""A backup is the complete database in one file; a restore starts a new epoch."""
 
 from __future__ import annotations
 

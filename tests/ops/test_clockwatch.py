@@ -1,4 +1,4 @@
-"""A wall-clock step is told once, and box time follows it only when no session runs."""
+"""A wall-clock step is reported once, and box time follows it only when no session runs."""
 
 from __future__ import annotations
 

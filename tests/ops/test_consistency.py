@@ -1,4 +1,4 @@
-"""The invariants on facts made by hand: what reads well, and what is told of a finding."""
+"""The invariants on constructed data: what is accepted, and the text of a finding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits no disk can meet are mistakes in the settings file, named before anything is deleted."""
+"""Limits that no disk can satisfy are mistakes in the settings file, reported before anything is deleted."""
 
 from __future__ import annotations
 

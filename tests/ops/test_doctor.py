@@ -1,4 +1,4 @@
-"""doctor: every look ends in a line a person can act on."""
+"""doctor: every check prints a line with a possible action."""
 
 from __future__ import annotations
 

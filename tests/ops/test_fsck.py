@@ -1,4 +1,4 @@
-"""fsck finds what was broken by hand, says it once, and mends what is safe."""
+"""fsck finds injected damage, reports it once, and repairs what is safe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""fsck and clips that were encoded anew: their file is all there is of them."""
+"""fsck and exports: their file is the only copy of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.ops.box import Box, change, make_box
 
 
 async def make_exported(tmp_path: Path) -> Box:
-    """The box at rest, its clip an export."""
+    """The stopped box, its clip an export."""
     box = await make_box(tmp_path)
     await change(box, "UPDATE plans SET header = x'', ranges = '[]'")
     await change(box, "UPDATE clips SET mode = 'exact' WHERE status = 'ready'")

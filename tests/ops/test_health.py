@@ -1,4 +1,4 @@
-"""Figures become words, and each trouble says what to do."""
+"""Measurements become text, and each problem says what to do."""
 
 from __future__ import annotations
 

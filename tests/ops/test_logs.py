@@ -1,4 +1,4 @@
-"""One line per fact, for machines and for people."""
+"""One log line per fact, readable by programs and people."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def lines(stream: io.StringIO) -> list[str]:
 
 @pytest.mark.usefixtures("restored")
 async def test_the_secret_of_a_whep_session_is_not_in_the_log() -> None:
-    """httpx writes every address at "info", and a session's address is its secret (draft-ietf-wish-whep)."""
+    """httpx logs every address at "info", and a WHEP session's address is a secret (draft-ietf-wish-whep)."""
     stream = io.StringIO()
     configure_logs("json", stream)
 

@@ -1,4 +1,4 @@
-"""Slow steps of the event loop are logged, its turns measured."""
+"""Slow steps of the event loop are logged, and its latency is measured."""
 
 from __future__ import annotations
 

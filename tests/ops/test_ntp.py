@@ -1,4 +1,4 @@
-"""The kernel's word on its clock."""
+"""The kernel's state of its clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A port is free, ours, or somebody else's."""
+"""A port is free, ours, or used by another program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is too old goes, and only that."""
+"""Old rows are deleted, and no others."""
 
 from pathlib import Path
 
@@ -110,7 +110,7 @@ async def test_a_journal_that_is_too_large_goes_from_its_oldest_whoever_waits(
     async with sim_store(tmp_path) as store:
         await add(store, 50)
         await store.write(lambda tx: place_cursor(tx, "scoring", 5))
-        monkeypatch.setattr(pruning, "JOURNAL_MAX_BYTES", 20.5 * (ROW_BYTES + 2))  # a body here: {}
+        monkeypatch.setattr(pruning, "JOURNAL_MAX_BYTES", 20.5 * (ROW_BYTES + 2))  # plus a body: {}
         await prune(store)
         assert await left(store) == list(range(30, 51))
         assert await lost(store) == ["scoring"]
@@ -119,7 +119,7 @@ async def test_a_journal_that_is_too_large_goes_from_its_oldest_whoever_waits(
 
 
 async def test_entries_of_a_clock_that_was_set_back_go_with_those_after_them(tmp_path: Path) -> None:
-    """They look as if they were of next year: neither the first to go nor there for ever, and no hole."""
+    """Rows dated next year: neither deleted first nor kept forever, and without a gap."""
     clock = HandClock()
     async with sim_store(tmp_path, clock) as store:
         await add(store, 2)

@@ -1,4 +1,4 @@
-"""What health is measured from."""
+"""The measurements behind the health parts."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_a_reader_that_was_pruned_past_is_red(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_is_red_but_feeds_the_watchdog(tmp_path: Path, mock_clock: MockClock) -> None:
-    """A restart would not make space, and the marks people press would be lost meanwhile."""
+    """A restart would not free space, and marks made meanwhile would be lost."""
     board, metrics = Board(), Metrics()
     clock = HandClock()
     async with (

@@ -1,4 +1,4 @@
-"""Copies of the database: made when it changed, whole, and no more than are kept."""
+"""Copies of the database: made when it changed, complete, and limited in number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watchdog is fed by a healthy loop and by nothing else."""
+"""Only a healthy event loop resets the watchdog."""
 
 from __future__ import annotations
 

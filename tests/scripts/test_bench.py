@@ -1,4 +1,4 @@
-"""Every bench runs, quickly and on small media, and says what it promises. Figures are not judged here."""
+"""Every bench runs, quickly and on small media, and prints its metrics. Their values are not checked here."""
 
 from __future__ import annotations
 

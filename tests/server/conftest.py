@@ -1,4 +1,4 @@
-"""A whole web application over a real store, without a socket."""
+"""A complete web application over a real store, without a socket."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.kit.clock import HandClock
 
 @dataclass
 class Box:
-    """What a test changes and looks at."""
+    """State a test changes and inspects."""
 
     store: Store
     clock: HandClock
@@ -44,7 +44,7 @@ class Box:
         return Client(self.app(*routes, **options))
 
     def count_notes(self) -> int:
-        """Effects the sample domain has had."""
+        """Effects of the sample domain."""
         assert self.store._db is not None
         return int(self.store._db.execute("SELECT count(*) FROM meta WHERE key LIKE 'note%'").get)
 

@@ -1,4 +1,4 @@
-"""A small domain for tests of the web layer alone: notes with a rev, kept in memory of the test."""
+"""A small domain for tests of the web layer alone: notes with a rev, in the test's memory."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def sample_routes() -> Routes:
 
     @routes.post("/hot", body=NoteIn, returns=Note, hot=True)
     async def hot(ctx: Ctx, body: NoteIn) -> Answer:
-        """The same, in front of Quart."""
+        """The same, handled before Quart."""
         return await ctx.write(lambda tx: _effect(tx, ctx, body.text))
 
     @routes.get("/notes", query=NoteQuery, items=Note)
     async def listing(ctx: Ctx, query: NoteQuery) -> Answer:
-        """What the query was understood as."""
+        """The parsed query."""
         page = {"items": [query.model_dump()], "next_cursor": "abc+/=" if query.limit == 1 else None}
         return Answer(200, {**page, "as_of_seq": 0})
 
@@ -61,14 +61,14 @@ def sample_routes() -> Routes:
 
     @routes.patch("/notes/{note_id}", body=NoteIn, body_optional=True, returns=Note)
     async def change(ctx: Ctx, note_id: str, body: NoteIn | None) -> Answer:
-        """Shows the conditions it was called with."""
+        """Returns the conditions it was called with."""
         return Answer(
             200, {"id": note_id, "body": body, "if_match": ctx.caller.if_match, "key": ctx.caller.key}
         )
 
     @routes.post("/notes/{note_id}/{what}")
     async def fail(ctx: Ctx, note_id: str, what: str) -> Answer:
-        """Fails in the way named."""
+        """Fails in the named way."""
         raise _failure(what)
 
     async def raw(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:

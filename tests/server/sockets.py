@@ -13,7 +13,7 @@ import trio
 from appliance.server.connections.server import Bound, ServerLimits, run_server
 from tests.kit.waiting import LIMIT_S
 
-QUICK = ServerLimits(header_s=1.0, body_s=1.0, idle_s=1.0, stop_s=1.0)  # a busy machine may be away for less
+QUICK = ServerLimits(header_s=1.0, body_s=1.0, idle_s=1.0, stop_s=1.0)  # a busy machine may pause for less
 PATIENT = ServerLimits()
 
 App = Callable[..., Awaitable[Any]]
@@ -34,7 +34,7 @@ class Running:
         await self._done.wait()
 
     async def connect(self, port: int | None = None) -> trio.SocketStream:
-        """A connection that is closed with the test."""
+        """A connection that is closed at the end of the test."""
         stream = await trio.open_tcp_stream("127.0.0.1", port or self.bound.port)
         self._streams.append(stream)
         return stream
@@ -73,7 +73,7 @@ def request(path: str = "/time", method: str = "GET", body: bytes = b"", **heade
 
 
 async def read_answer(stream: trio.SocketStream) -> bytes:
-    """One answer with a Content-Length; what there is when the connection ends."""
+    """One answer with a Content-Length; the received part when the connection ends."""
     got = b""
     while True:
         match = re.search(rb"content-length: (\d+)\r\n(?s:.*?)\r\n\r\n", got)
@@ -114,7 +114,7 @@ SERVING = ("appliance", "h11", "hypercorn", "quart", "quart_trio", "werkzeug", "
 
 
 async def circles(once: Callable[[], Awaitable[None]], rounds: int = 10) -> list[str]:
-    """Names of what `once` leaves in circles: the collector looks among old objects once in hours."""
+    """Type names of reference cycles left by `once`: the collector rarely checks old objects."""
     await once()
     await trio.sleep(0.05)
     with garbage() as left:
@@ -126,7 +126,7 @@ async def circles(once: Callable[[], Awaitable[None]], rounds: int = 10) -> list
 
 @contextmanager
 def garbage() -> Iterator[list[str]]:
-    """In the list, after the block: the types of what serves requests that only the collector would free."""
+    """In the list, after the block: the types of request objects that only the collector would free."""
     left: list[str] = []
     gc.collect()
     gc.disable()

@@ -1,4 +1,4 @@
-"""From an answer to the next request, without knowing what it means."""
+"""From an answer to the next request, without interpreting it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole application, as a client sees it: the conventions of contract.md section 3."""
+"""The complete application as a client sees it: the conventions of contract.md section 3."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ async def test_an_unexpected_error_is_a_500_with_a_trace_id_and_nothing_leaks(bo
     (line,) = [each for each in logs if each["log_level"] == "error"]
     assert line["trace_id"] == reply.json["trace_id"]
     assert "secret password" in repr(line["exc_info"])
-    assert (await client.post("/notes", NOTE)).status == 201  # the box goes on
+    assert (await client.post("/notes", NOTE)).status == 201  # the box continues to work
 
 
 async def test_a_raw_route_may_refuse_and_gets_its_parameters(box: Box) -> None:

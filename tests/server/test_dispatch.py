@@ -1,4 +1,4 @@
-"""Which route a path means."""
+"""Which route handles a path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.server.sockets import handshake, read_answer, request, serving
 
 
 async def nothing(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:
-    """A handler that is only looked up."""
+    """A handler that is looked up, not called."""
 
 
 def found(table: Table[RawRoute], method: str, path: str) -> tuple[str, dict[str, str]] | None:
@@ -57,7 +57,7 @@ def test_a_parameter_is_part_of_one_segment(path: str, parameters: dict[str, str
 
 
 async def test_sockets_leave_room_for_requests(box: Box) -> None:
-    """Each holds a connection for hours: they may not hold all."""
+    """Each holds a connection for hours: they must not use all of them."""
     routes, hold = Routes("test"), trio.Event()
 
     async def wait(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:

@@ -29,13 +29,13 @@ TOGETHER = 32
 
 @pytest.fixture
 def lines() -> Iterator[list[Any]]:
-    """What is logged."""
+    """The log lines."""
     with structlog.testing.capture_logs() as captured:
         yield captured
 
 
 def connections() -> int:
-    """That exist, ended or not."""
+    """Existing connections, ended or not."""
     return sum(type(each) is Connection for each in gc.get_objects())
 
 
@@ -62,7 +62,7 @@ async def test_nothing_fails_and_nothing_is_left(box: Box, lines: list[Any], see
                         clients.start_soon(client, target)
                 await target.ask("/time")
             with trio.fail_after(LIMIT_S):
-                while app.sockets_now or connections():  # noqa: ASYNC110  # the far ends of sockets
+                while app.sockets_now or connections():  # noqa: ASYNC110  # the client ends of sockets
                     await trio.sleep(0.01)
         assert left == []
         nursery.cancel_scope.cancel()

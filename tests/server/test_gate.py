@@ -1,4 +1,4 @@
-"""Which names and origins the box answers to."""
+"""The host names and origins the box accepts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def allows(gate: Gate, host: str, server: str = "192.168.1.20") -> bool:
         "127.0.0.1:8080",
         "127.0.0.53",
         "[::1]:8080",
-        "192.168.1.20:8080",  # the address the connection came in on
+        "192.168.1.20:8080",  # the address of the connection
         "box.local",
         "Box.Local.:8080",
         "tablet-gate.example:80",

@@ -1,4 +1,4 @@
-"""Who connects while marks are answered, and what a connection costs that says nothing."""
+"""New connections while marks are answered, and the cost of a silent connection."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ async def test_who_waits_for_a_mark_to_be_answered_has_a_place_like_others(
         await begun.wait()
         guests = [await server.connect() for _ in range(4)]
         with trio.fail_after(LIMIT_S):
-            assert await read_to_end(guests[0]) == b""  # A7: nobody waits outside of the count
+            assert await read_to_end(guests[0]) == b""  # A7: no connection waits outside of the limit
 
 
 async def test_a_silent_connection_is_a_socket_and_a_task(box: Box) -> None:
-    """A flood of them costs as little as it can."""
+    """A flood of them must cost as little as possible."""
     async with serving(box.app()) as server:
         await read_answer_of(server)
         before = trio.lowlevel.current_statistics().tasks_living
@@ -85,7 +85,7 @@ async def test_nobody_is_accepted_while_a_mark_is_answered(monkeypatch: pytest.M
         for guest in guests:
             await guest.send_all(request("/other"))
         await trio.testing.wait_all_tasks_blocked()
-        # the listener was waiting for one already; the other four stay in the kernel's queue
+        # the listener was already waiting for one; the other four stay in the kernel's queue
         assert trio.lowlevel.current_statistics().tasks_living <= before + 1 and not asked.is_set()
         gate.set()
         with trio.fail_after(LIMIT_S):
@@ -126,7 +126,7 @@ async def test_who_waits_for_its_turn_with_a_request_keeps_its_place(
 async def test_a_request_that_waits_for_its_turn_is_not_idle(
     monkeypatch: pytest.MonkeyPatch, box: Box, before: bytes
 ) -> None:
-    """On a machine that stood still for seconds, requests that had been read were dropped unanswered."""
+    """On a machine that was suspended for seconds, requests that had been read were dropped unanswered."""
     for figure in ("GIVE_WAY_S", "SAVED_S", "SHARE"):
         monkeypatch.setattr(turns, figure, 1e6)
     app, gate, begun = box.app(), trio.Event(), trio.Event()
@@ -149,6 +149,6 @@ async def test_a_request_that_waits_for_its_turn_is_not_idle(
         await mark.send_all(request("/mark", "POST", b"{}"))
         await begun.wait()
         await asking.send_all(before + request(connection="close"))
-        await trio.sleep(1.2)  # longer than either limit
+        await trio.sleep(1.2)  # longer than each limit
         gate.set()
         assert b"HTTP/1.1 200 " in await read_to_end(asking)

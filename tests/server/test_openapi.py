@@ -1,4 +1,4 @@
-"""The OpenAPI document describes what is served."""
+"""The OpenAPI document matches what is served."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ async def test_a_file_is_revalidated_by_its_etag(box: Box, static: Path) -> None
 
 
 async def test_a_page_names_files_that_never_change(box: Box, static: Path) -> None:
-    """So a tablet opens it from its cache while the box is away."""
+    """So a tablet opens it from its cache while the box is unreachable."""
     (static / "index.html").write_text(
         '<html lang="en"><link href="/parts/clip.css"><script src="/app.js"></script><a href="/docs">'
     )
@@ -95,7 +95,7 @@ async def test_a_page_names_files_that_never_change(box: Box, static: Path) -> N
 
 
 async def test_a_kept_page_of_another_build_is_renewed(box: Box, static: Path) -> None:
-    """It names files of its build that its browser may have let go: nothing of them is here."""
+    """The page names files of its build that its browser may have evicted; the server does not have them."""
     client = box.client(static_dir=static)
     for name in ("app.js", "theme.js"):
         script = await client.get(f"/v/0123456789abcdef/{name}")
@@ -109,7 +109,7 @@ async def test_a_kept_page_of_another_build_is_renewed(box: Box, static: Path) -
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="no node here")
 def test_a_page_is_renewed_once() -> None:
-    """Its two scripts, then the page that came back the same: one reload."""
+    """Its two scripts, then the same page again: one reload."""
     file = Files().find("GET", "/v/0123456789abcdef/app.js")
     assert file is not None
     done = subprocess.run(
@@ -162,7 +162,7 @@ async def test_a_page_may_load_from_the_box_alone(box: Box, static: Path) -> Non
 
 
 def test_what_we_ship_refers_to_no_other_host() -> None:
-    """A stadium may have no internet: every page must be whole without it."""
+    """A stadium may have no internet: every page must be complete without it."""
     files = Files()
     for path in files.paths():
         file = files.find("GET", path)
@@ -177,7 +177,7 @@ def test_what_we_ship_refers_to_no_other_host() -> None:
     reason="no parser here: tests/app/check fetches it",
 )
 def test_a_script_without_its_comments_is_the_same_script(tmp_path: Path) -> None:
-    """Both print alike, parsed and without comments; lines keep their numbers."""
+    """Both are equal after parsing and printing without comments; line numbers are unchanged."""
     scripts = sorted(APP_DIR.rglob("*.js"))
     shorter = 0
     for at, path in enumerate(scripts):

@@ -1,4 +1,4 @@
-"""One snapshot for all who ask at once; never one that is older than the question."""
+"""One snapshot for all simultaneous requests; never one that is older than the request."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def test_one_that_fails_is_made_again_by_the_next(box: Box) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_a_large_one_is_whole_on_a_kept_connection(box: Box, method: str) -> None:
-    """It is written past hypercorn, from the bytes that all share."""
+    """It is written without hypercorn, from bytes that all clients share."""
     hooks = Hooks(dict, bytes, lambda tx: {"filler": "x" * 3_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
     async with serving(app) as server:
@@ -151,7 +151,7 @@ async def test_downloads_that_nobody_reads_make_room(box: Box) -> None:
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             await stream.send_all(request("/snapshot"))
             await stream.receive_some(1)
-        while True:  # 503 for a second, then there is room
+        while True:  # 503 for a second, then there is capacity
             newcomer = await server.connect()
             await newcomer.send_all(request(connection="close"))
             if (await read_to_end(newcomer)).startswith(b"HTTP/1.1 200 "):
@@ -160,7 +160,7 @@ async def test_downloads_that_nobody_reads_make_room(box: Box) -> None:
 
 @pytest.mark.parametrize("asked", [1, 2, 20], ids=["alone", "two", "twenty"])
 async def test_who_leaves_while_its_requests_wait_in_line_leaves_nothing(box: Box, asked: int) -> None:
-    """Its second request waited for the end of the first, which never came, and held its place for ever."""
+    """Its second request waited for the end of the first, which never came, and held its place forever."""
     hooks = Hooks(dict, bytes, lambda tx: {"filler": "x" * 8_000_000})
     app = make_app([], store=box.store, clock=box.clock, site=Site(), hooks=hooks, static_dir=None)
     async with serving(app, ServerLimits(connections=2)) as server:

@@ -1,4 +1,4 @@
-"""scripts/install, run for real below a folder of its own, where it needs neither root nor a network."""
+"""scripts/install, run below a folder of its own, where it needs neither root nor a network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Install = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what is installed from, so that nobody changes it between two runs."""
+    """A copy of the installation source, so that it does not change between two runs."""
     clone = tmp_path_factory.mktemp("clone")
     for part in PARTS:
         shutil.copytree(ROOT / part, clone / part, ignore=shutil.ignore_patterns("__pycache__"))

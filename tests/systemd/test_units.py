@@ -1,4 +1,4 @@
-"""systemd/: the units are valid, fenced in as measured, and agree with each other and with the code."""
+"""systemd/: the units are valid, sandboxed as measured, and consistent with each other and the code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def values(name: str, key: str) -> list[str]:
 
 
 def verify(directory: Path) -> str:
-    """What systemd-analyze has to say about the units there, "" = nothing."""
+    """The output of systemd-analyze for these units, "" = no problem."""
     names = [
         "appliance.service",
         "appliance-worker@1.service",
@@ -75,7 +75,7 @@ def test_the_check_itself_sees_a_mistake(installed: Path, right: str, wrong: str
 @needs_analyze
 @pytest.mark.parametrize(("name", "limit"), list(zip(SERVICES, (1.5, 0.6, 1.5), strict=True)))
 def test_exposure_stays_within_its_limit(name: str, limit: float) -> None:
-    """systemd 252 gives a bare unit 9.2."""
+    """systemd 252 rates a bare unit 9.2."""
     run = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNITS / name)],
         capture_output=True,
@@ -92,7 +92,7 @@ def test_bad_settings_end_the_service_and_anything_else_restarts_it() -> None:
     assert values("appliance.service", "RestartPreventExitStatus") == ["78"]
     assert values("appliance.service", "Restart") == ["always"]
     assert values("appliance.service", "StartLimitIntervalSec") == ["0"]
-    # a failing ExecStartPre would restart for ever: the exit status above is the main process's
+    # a failing ExecStartPre would restart forever: the exit status above is the main process's
     assert values("appliance.service", "ExecStartPre") == []
 
 

@@ -1,4 +1,4 @@
-"""A worker unit that does as the test says, listening where appliance-worker@N would."""
+"""A worker unit controlled by the test, listening where appliance-worker@N would."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Connection:
         await self.socket.send(protocol.encode(message))
 
     async def next_request(self) -> WorkerRequest | None:
-        """None when the daemon hung up. Descriptors that came along are closed."""
+        """None when the daemon closed the connection. Received descriptors are closed."""
         packet, ancillary, _, _ = await self.socket.recvmsg(
             protocol.MAX_MESSAGE_BYTES, stdlib_socket.CMSG_SPACE(4 * 64)
         )
@@ -39,7 +39,7 @@ class Connection:
         return protocol.parse_request(protocol.decode(packet)) if packet else None
 
     async def gone(self) -> None:
-        """The daemon hung up: its way to say kill."""
+        """The daemon closed the connection: its way to kill a worker."""
         assert await self.next_request() is None
 
 
@@ -47,7 +47,7 @@ Behaviour = Callable[[Connection], Awaitable[None]]
 
 
 class FakeUnit:
-    """Serves `<directory>/<number>.sock` for as long as the nursery lives."""
+    """Serves `<directory>/<number>.sock` until the nursery ends."""
 
     def __init__(self, directory: Path, number: int = 1) -> None:
         self.connections = 0
@@ -71,6 +71,6 @@ class FakeUnit:
 
 
 async def answer_everything(connection: Connection) -> None:
-    """A good worker: every job is a selfcheck that could do nothing."""
+    """A working worker: every job is a selfcheck without an escape."""
     while (request := await connection.next_request()) is not None:
         await connection.say({"id": request.id, "result": {"connected": False, "opened": False}})

@@ -1,4 +1,4 @@
-"""Small films made on the spot: an MP4 in memory, and its first keyframe as an index would describe it."""
+"""Small generated films: an MP4 in memory, and its first keyframe as an index would describe it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def make_film(luma: Callable[[int], int] = grey, *, encoder: str = "libx264", fr
         stream.options = {
             "preset": "ultrafast",
             "g": "100",
-            "bf": "2" if frames > 2 else "0",  # x265 leaves the dts unset of a film shorter than its delay
+            "bf": "2" if frames > 2 else "0",  # x265 does not set the dts of a film shorter than its delay
             "x265-params": "log-level=none:pools=1",
         }
         for number in range(frames):

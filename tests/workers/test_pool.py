@@ -1,4 +1,4 @@
-"""workers/pool.py over fake units: order, bounds, deadlines, losses. Time is simulated."""
+"""workers/pool.py with fake units: order, limits, deadlines, losses. Time is simulated."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def _start_pool(
 
 
 async def hang(connection: Connection) -> None:
-    """Takes the job and never answers."""
+    """Accepts the job and never answers."""
     await connection.next_request()
     await connection.gone()
 
@@ -149,7 +149,7 @@ async def test_a_failure_the_worker_reports_is_not_tried_again(
 async def test_an_idle_worker_that_dies_costs_no_job_an_attempt(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    """Two idle deaths and then a death on the job: still one attempt left for it."""
+    """Two deaths while idle and one during the job: one attempt is left for it."""
 
     async def moody(connection: Connection) -> None:
         if connection.number == 3:
@@ -178,7 +178,7 @@ async def test_workers_that_keep_dying_are_restarted_ever_more_slowly(
 async def test_without_any_worker_callers_are_told_so_and_served_when_one_comes(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    (tmp_path / "1.sock").touch()  # nobody listens
+    (tmp_path / "1.sock").touch()  # without a listener
     async with trio.open_nursery() as nursery:
         pool: WorkerPoolHandle = await nursery.start(_start_pool, 1, tmp_path)
         with pytest.raises(Unavailable, match=r"do not start: 1\.sock: Connection refused"):
@@ -188,7 +188,7 @@ async def test_without_any_worker_callers_are_told_so_and_served_when_one_comes(
         (tmp_path / "1.sock").unlink()
         unit = FakeUnit(tmp_path)
         nursery.start_soon(_listen, unit, answer_everything)
-        await trio.sleep(10)  # the longest wait between two starts is 5 s
+        await trio.sleep(10)  # the longest delay between two starts is 5 s
         assert pool.statistics().slots[0].up
         assert await pool.run(JOB, []) == CANNOT
         nursery.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""workers/pool.py over real worker processes: killed, stopped, hung, left alone."""
+"""workers/pool.py with real worker processes: killed, stopped, hung, orphaned."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEADLINE_S = LIMIT_S
 
 @asynccontextmanager
 async def pool_of(count: int) -> AsyncIterator[WorkerPoolHandle]:
-    """A pool whose workers are up. Leaving the block stops it."""
+    """A pool whose workers are ready. Leaving the block stops it."""
     with trio.fail_after(DEADLINE_S):
         async with trio.open_nursery() as nursery:
             pool: WorkerPoolHandle = await nursery.start(_start, count)
@@ -98,7 +98,7 @@ async def test_a_worker_killed_in_the_middle_of_a_job_costs_only_time(recording:
             pictures.append(await pool.thumbnail(recording.job, recording.descriptor))
 
         (victim,) = pids(pool)
-        os.kill(victim, signal.SIGSTOP)  # so that it surely holds the job when it dies
+        os.kill(victim, signal.SIGSTOP)  # so that it certainly has the job when it dies
         nursery.start_soon(ask)
         while not pool.statistics().slots[0].job:  # noqa: ASYNC110
             await trio.sleep(0.005)
@@ -112,7 +112,7 @@ async def test_a_worker_killed_in_the_middle_of_a_job_costs_only_time(recording:
 async def thumbnail_by_the_next(
     pool: WorkerPoolHandle, job: ThumbnailJob, recording: int, short: pytest.MonkeyPatch
 ) -> None:
-    """A picture after the worker was lost to a short limit: whose turn is next has the usual one."""
+    """A thumbnail after the worker was lost to a short limit: the next job has the usual limit."""
     async with trio.open_nursery() as asking:
         asking.start_soon(pool.thumbnail, job, recording)
         while not pool.statistics().slots[0].last_loss:  # noqa: ASYNC110  # processes send no event

@@ -1,4 +1,4 @@
-"""workers/protocol.py and jobs.py: what may be said, and what is believed."""
+"""workers/protocol.py and jobs.py: valid messages, and validation of answers."""
 
 from __future__ import annotations
 

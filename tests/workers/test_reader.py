@@ -1,4 +1,4 @@
-"""workers/reader.py: pieces of descriptors as one file."""
+"""workers/reader.py: ranges of descriptors as one file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a real MediaMTX recording's index to its picture: plan_frame names the sample, a worker decodes it."""
+"""From a real recording's index to its thumbnail: plan_frame selects the sample, a worker decodes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RECORDINGS = Path(__file__).parents[1] / "data" / "mediamtx"
 
 
 class MediaTime:
-    """Wall time is media time: enough to name a key."""
+    """Wall time is media time: enough to select a key."""
 
     def wall_us(self, media_ns: int) -> int:
         return media_ns // 1000

@@ -1,4 +1,4 @@
-"""workers/unit.py: a worker behind a Unix socket, as on a box. The daemon kills by hanging up."""
+"""workers/unit.py: a worker behind a Unix socket, as on a box. The daemon kills by closing the connection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 @contextmanager
 def unit(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A keeper on `<directory>/1.sock`, started the way systemd starts it: the socket is descriptor 3."""
+    """A keeper on `<directory>/1.sock`, started as by systemd: the socket is descriptor 3."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(str(directory / "1.sock"))
         listener.listen(4)

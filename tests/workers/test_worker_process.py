@@ -1,4 +1,4 @@
-"""A real worker process, spoken to directly: the fence holds, garbage is survived, nobody is left behind."""
+"""A real worker process: the sandbox holds, garbage is survived, no process is left behind."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_hello_tells_the_fence_and_the_codecs(talk: Talk) -> None:
 
 
 def test_what_hello_claims_is_true(talk: Talk, tmp_path: Path) -> None:
-    """The worker tries to get out. The same code outside of a fence succeeds, so the attempt is real."""
+    """The worker tries to escape. The same code without a sandbox succeeds, so the attempt is real."""
     secret = tmp_path / "secret"
     secret.touch()
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -159,7 +159,7 @@ def test_probe_reads_pieces_of_several_descriptors_as_one_file(talk: Talk, tmp_p
 
 @pytest.mark.slow
 def test_no_worker_outlives_a_killed_parent() -> None:
-    """Not even one that is stopped and so cannot see its connection end."""
+    """Even one that is stopped and cannot see its connection close."""
     program = textwrap.dedent(
         """
         import os, signal, socket
@@ -187,7 +187,7 @@ def test_a_worker_whose_parent_is_gone_already_does_nothing() -> None:
         subprocess.run(command, pass_fds=(theirs.fileno(),), check=True, timeout=DEADLINE_S)
         ours.setblocking(False)
         theirs.close()
-        assert ours.recv(100) == b""  # it never said hello
+        assert ours.recv(100) == b""  # it never sent hello
 
 
 def _ended(pidfd: int) -> bool:

@@ -1,4 +1,4 @@
-"""The channel domain as the daemon puts it together: store, monitor and routes in simulated time."""
+"""The channel domain as the daemon assembles it: store, monitor and routes in simulated time."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Box:
 async def open_box(
     tmp_path: Path, *, timeout_s: float = 30.0, before: Callable[[Any], Any] | None = None
 ) -> AsyncIterator[Box]:
-    """`before` is a closure that runs ahead of the monitor: what an earlier run left behind."""
+    """`before` is a closure that runs before the monitor: state left by an earlier run."""
     async with sim_store(tmp_path) as store, trio.open_nursery() as nursery:
         if before is not None:
             await store.write(before)

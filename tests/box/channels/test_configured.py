@@ -1,4 +1,4 @@
-"""The settings file's channels meet the database's, start after start."""
+"""The settings file's channels are merged with the database's at every start."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_a_first_start_makes_the_channels_and_a_second_changes_nothing(sto
         "inactive",
     )
     assert (second["name"], second["liveness"]) == ("cam2", "footage")
-    assert second["status"] == "active"  # nobody else would activate what the box records itself
+    assert second["status"] == "active"  # nothing else would activate a channel the box records itself
 
 
 async def test_the_file_owns_name_and_input(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The channel's doors, called as the web app calls them."""
+"""The channel's routes, called like the web app."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ async def test_delete_archives_and_the_id_is_gone_for_ever(tmp_path: Path, autoj
         ):
             assert (await refusal(box, method, path, **arguments)).status == 410
         assert (await box.call("GET", "/channels")).resource["items"] == []
-        assert (await box.row())["archived_us"] is not None  # clips may still ask whose they are
+        assert (await box.row())["archived_us"] is not None  # clips may still show its name
 
 
 async def test_the_list_is_paged_and_filtered(tmp_path: Path, autojump_clock: MockClock) -> None:

@@ -1,4 +1,4 @@
-"""Which addresses a channel may have."""
+"""Valid addresses of a channel."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_srt_and_synthetic_are_inputs(url: str) -> None:
 def test_anything_else_is_refused_saying_why(url: str, said: str) -> None:
     with pytest.raises(ValueError, match=said) as refused:
         check_input_url(url)
-    assert not str(refused.value).startswith("input_url")  # whoever reports it names the field
+    assert not str(refused.value).startswith("input_url")  # the caller adds the field's name
 
 
 def test_a_passphrase_is_never_shown() -> None:
@@ -52,7 +52,7 @@ def test_a_passphrase_is_never_shown() -> None:
     assert shown_input_url(None) is None
     with pytest.raises(
         ValueError, match="passphrase must be"
-    ):  # what is shown cannot be sent back by mistake
+    ):  # the displayed form cannot be sent back by mistake
         check_input_url("srt://:1?passphrase=***")
 
 

@@ -1,4 +1,4 @@
-"""The pure core: a readable list of what happens and what follows."""
+"""The pure core: events and their consequences in readable form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMED_OUT = Edge("cam1", E.TIMEOUT, "no heartbeat for 30 seconds")
 
 
 class Table:
-    """One channel "cam1", its row, and time by hand."""
+    """One channel "cam1", its row, and time set by the test."""
 
     def __init__(
         self, state: ChannelState = S.ACTIVE, liveness: str = "heartbeat", *, outside: bool = False
@@ -37,7 +37,7 @@ class Table:
         return self.watches.due(now_s=at_s)
 
     def commit(self, event: ChannelEvent, at_s: float) -> None:
-        """What the closure of an edge or a command does: the row moves, and the core is told."""
+        """The closure of an edge or a command: the row changes, and the core is informed."""
         self.state = CHANNEL.next(self.state, event)
         self.rev += 1
         self.watches.learn("cam1", self.state, self.liveness, self.rev, now_s=at_s)
@@ -62,7 +62,7 @@ def test_silence_is_an_error_after_thirty_seconds_and_is_said_once() -> None:  #
 
 @pytest.mark.parametrize("rev", [0, 1])
 def test_a_stale_row_does_not_undo_a_timeout(rev: int) -> None:
-    """It was read before the timeout is written: the channel would look alive for another 30 s."""
+    """The heartbeat was read before the timeout is written: the channel would look alive for another 30 s."""
     table = Table()
     assert table.due(30.0) == [TIMED_OUT]
     assert not table.watches.learn("cam1", S.ACTIVE, "heartbeat", rev, now_s=30.0)
@@ -114,7 +114,7 @@ def test_an_old_ok_does_not_end_a_fault() -> None:
     table.beat(10.0, ok=True, sent_s=10.0)
     table.commit(E.FAULT, 11.0)
     assert table.beat(12.0, ok=True, sent_s=10.0) is None  # delivered twice
-    assert table.beat(12.0, ok=True, sent_s=9.0) is None  # overtaken
+    assert table.beat(12.0, ok=True, sent_s=9.0) is None  # out of order
     assert table.beat(13.0, ok=True, sent_s=13.0) is not None
 
 
@@ -171,7 +171,7 @@ def test_a_stalled_box_hears_waiting_heartbeats_before_it_blames_a_camera() -> N
     assert table.due(105.2) == [TIMED_OUT]
 
 
-# -- channels that live by footage -----------------------------------------------------------------
+# -- channels whose liveness comes from footage -------------------------------------------------------------
 
 
 def test_footage_keeps_a_channel_alive_and_its_end_is_noticed_after_thirty_seconds() -> None:
@@ -221,7 +221,7 @@ def test_footage_moves_last_seen_of_the_channels_that_live_by_it() -> None:
     assert table.watches.take_dirty() == {}
 
 
-# -- what is kept between two flushes --------------------------------------------------------------
+# -- state between two flushes ----------------------------------------------------------------------
 
 
 def test_reports_are_taken_once_and_put_back_when_they_could_not_be_written() -> None:

@@ -1,4 +1,4 @@
-"""The channel's table: every cell, against the requirement's own words."""
+"""The channel's state table: every cell, compared with the requirement's text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The monitor in simulated time: who is silent, when, and said how often."""
+"""The monitor in simulated time: which channels are silent, since when, and how often it is published."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ async def test_a_channel_made_elsewhere_is_heard_at_once_and_an_archived_one_no_
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with open_box(tmp_path) as box:
-        await box.store.write(lambda tx: add_channel(tx, "cam9", status="active"))  # no journal entry
+        await box.store.write(lambda tx: add_channel(tx, "cam9", status="active"))  # without a journal entry
         assert (await box.beat("cam9"))["status"] == "active"
         await box.call("DELETE", "/channels/{channel_id}", channel_id="cam9")
         for wanted, status in (("cam9", 410), ("nobody", 404)):
@@ -199,7 +199,7 @@ async def test_a_channel_made_elsewhere_is_heard_at_once_and_an_archived_one_no_
             assert refused.value.status == status
 
 
-# -- channels that live by footage -----------------------------------------------------------------
+# -- channels whose liveness comes from footage -------------------------------------------------------------
 
 
 async def test_footage_keeps_a_channel_alive_for_an_hour(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -231,7 +231,7 @@ async def test_a_dead_camera_and_its_return_are_one_error_and_one_end(
         assert box.statuses() == ["active", "error", "active"]
 
 
-# -- the box's own troubles ------------------------------------------------------------------------
+# -- problems of the box ----------------------------------------------------------------------------
 
 
 async def test_a_full_disk_delays_an_error_and_loses_no_report(

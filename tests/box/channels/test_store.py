@@ -1,4 +1,4 @@
-"""What the closures write: rows, one journal entry per change, nothing when nothing changed."""
+"""The closures' output: rows, one journal entry per change, none without a change."""
 
 from __future__ import annotations
 

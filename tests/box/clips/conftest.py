@@ -21,7 +21,7 @@ from tests.kit.clock import HandClock
 
 @dataclass
 class Bench:
-    """The store, and marks in one line each."""
+    """The store, with one-line helpers for marks."""
 
     store: Store
     session_id: str

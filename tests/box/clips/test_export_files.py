@@ -1,4 +1,4 @@
-"""An export is its file: served from it alone, made again when it is gone, not when the disk is away."""
+"""An export consists of its file: served from it, made again when it is missing, but not without the disk."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def read(store: Store, clip_id: str) -> Row:
 
 
 async def start_files(store: Store, clips_dir: Path) -> None:
-    """As far as a start of the box goes."""
+    """The part of a start that concerns clips."""
     async with trio.open_nursery() as nursery:
         await nursery.start(
             lambda task_status: run_clip_files(

@@ -1,4 +1,4 @@
-"""Exports with real workers over MediaMTX's own recordings: what comes out is decoded and compared."""
+"""Exports with real workers over MediaMTX's recordings: the result is decoded and compared."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from tests.kit.waiting import LIMIT_S
 from tests.media.test_plan_real import key_us, recordings_of
 from tests.workers.film import FRAMES, make_film, open_file
 
-pytestmark = pytest.mark.slow  # each starts worker processes: 0.3 s and more
+pytestmark = pytest.mark.slow  # each test starts worker processes: 0.3 s and more
 DEADLINE_S = 2 * LIMIT_S
 
 
 class Disk(HandFootage):
-    """The recordings' folder, and a descriptor of its own for each who asks."""
+    """The recordings' folder; every call opens a new descriptor."""
 
     def __init__(self, recordings: Recordings) -> None:
         super().__init__()

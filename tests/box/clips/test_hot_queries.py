@@ -1,4 +1,4 @@
-"""What is asked for every mark and by every tablet looks at few rows, however many clips there are."""
+"""Queries made for every mark and by every tablet read few rows, however many clips exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from appliance.kernel.store import open_store
 from appliance.kernel.tx import ReadTx
 from tests.kit.clock import HandClock
 
-GROW = re.compile(r"SCAN (plans|clips|plays|tags|journal)$")  # without an index: every row there is
+GROW = re.compile(r"SCAN (plans|clips|plays|tags|journal)$")  # without an index: all rows
 HOT: dict[str, Callable[[ReadTx], object]] = {
     "what gets a file next": plans_to_write,
     "cuts that are to go": replaced_cuts,
@@ -30,7 +30,7 @@ HOT: dict[str, Callable[[ReadTx], object]] = {
 
 
 def scans(db: apsw.Connection, ask: Callable[[], object]) -> list[str]:
-    """Every statement of `ask` that looks at all rows of a table that grows."""
+    """Every statement of `ask` that reads all rows of a growing table."""
     asked: list[tuple[str, Any]] = []
 
     def note(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Plays and clips as a client meets them, with real recordings' bytes behind the URLs."""
+"""Plays and clips over HTTP, with real recordings' bytes behind the URLs."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def no_worker(*args: object, **options: object) -> bytes:
 
 @pytest.fixture
 async def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    monkeypatch.setattr(cutter_module, "SETTLE_S", LIMIT_S)  # a busy machine may be away for longer
+    monkeypatch.setattr(cutter_module, "SETTLE_S", LIMIT_S)  # a busy machine may pause for longer
     recording = tmp_path / "recording.mp4"
     recording.write_bytes(RECORDING)
     clock, footage, rules = HandClock(), OneRecording(recording), mark_rules()
@@ -268,7 +268,7 @@ async def test_the_last_seconds_end_with_the_newest_frame(desk: Desk) -> None:
 
 async def test_a_replay_tells_what_it_could_not_show(desk: Desk) -> None:
     desk.footage.grow(KICKOFF_US)
-    desk.footage.begun_after = True  # a newer run: nothing of that time comes any more
+    desk.footage.begun_after = True  # a newer run: no more footage of that time will arrive
     facts = (await desk.client.get("/channels/cam1/replay?start=2026-11-20T18:59:55Z&duration=10")).json
     missing = {"start": facts["end"], "end": "2026-11-20T19:00:05.000000Z", "reason": "no_footage"}
     assert (facts["end"], facts["missing"]) == ("2026-11-20T19:00:00.000000Z", [missing])

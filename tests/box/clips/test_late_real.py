@@ -1,4 +1,4 @@
-"""A camera that comes back with another picture size, under the real index: the clip is cut once."""
+"""A camera that reconnects with another picture size, with the real index: the clip is cut once."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ S = 1_000_000
 
 
 def film(folder: Path) -> int:
-    """Four seconds of one size, then three of another, without a gap; the end (us)."""
+    """Four seconds of one size, then three of another, without a gap; returns the end (us)."""
     at_us = wall_us() - 60 * S
     for run, (height, seconds) in enumerate(((180, 4), (144, 3))):
         footage = make_footage(
@@ -79,7 +79,7 @@ async def the_clip(store: Store) -> Row:
 
 @dataclass
 class Desk:
-    """The real index and the real cutter over a folder of recordings."""
+    """The real index and cutter over a folder of recordings."""
 
     store: Store
     handle: RecordingsHandle
@@ -87,7 +87,7 @@ class Desk:
     session_id: str
 
     async def clip(self, start_us: int, end_us: int, rules: MarkRules, status: str = "ready") -> None:
-        """Mark it, and wait until it is `status`."""
+        """Mark it, and wait until it has this `status`."""
         body = ClipIn.model_validate(
             {
                 "session_id": self.session_id,
@@ -100,7 +100,7 @@ class Desk:
         await self.until(lambda row: row["status"] == status)
 
     async def until(self, condition: Callable[[Row], bool]) -> Row:
-        """The clip, once it is so."""
+        """The clip, once the condition holds."""
         with trio.fail_after(LIMIT_S):
             while True:
                 seen = self.store.journal.changed.count
@@ -159,7 +159,8 @@ async def test_a_clip_over_a_change_of_size_is_cut_once(
     async with desk_over(tmp_path, mark_rules()) as desk:
         start_us, end_us = filmed_us - 7 * S, filmed_us - S // 10
         with trio.fail_after(LIMIT_S):
-            while covered_us(desk.handle, start_us, end_us) < 6.89 * S:  # noqa: ASYNC110  # a walk may ring before
+            # a walk may signal earlier
+            while covered_us(desk.handle, start_us, end_us) < 6.89 * S:  # noqa: ASYNC110
                 await trio.sleep(0.01)
         await desk.clip(start_us, end_us, mark_rules())
         for _ in range(LOOKS):
@@ -176,9 +177,9 @@ async def test_a_clip_over_a_change_of_size_is_cut_once(
 async def test_a_clip_cut_before_the_outage_had_a_reason_says_it_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """E9: what MediaMTX's API tells after the cut; the clip is not cut again."""
+    """E9: the reason MediaMTX's API gives arrives after the cut; the clip is not cut again."""
     monkeypatch.setattr(late, "CHECK_S", 0.02)
-    monkeypatch.setattr(footage_facts, "STALLED_S", 60.0)  # no outage is told before the clip is cut
+    monkeypatch.setattr(footage_facts, "STALLED_S", 60.0)  # no outage is reported before the clip is cut
     rules, known = mark_rules(coverage_wait_s=1), list[Reason]()
     footage = make_footage(frames=90, fps=Fraction(30), gop=30, b_frames=0, sound=False)
     async with desk_over(tmp_path, rules, lambda channel_id, since_s: known[0] if known else None) as desk:
@@ -187,7 +188,7 @@ async def test_a_clip_cut_before_the_outage_had_a_reason_says_it_later(
         with trio.fail_after(LIMIT_S):
             while covered_us(desk.handle, 0, wall_us() + 60 * S) < 2.5 * S:  # noqa: ASYNC110  # see above
                 await trio.sleep(0.01)
-        until_us = desk.handle.video_until_us("cam1")  # by its arrival: the machine may be busy
+        until_us = desk.handle.video_until_us("cam1")  # by its arrival time: the machine may be busy
         assert until_us is not None
         await desk.clip(until_us - 2 * S, until_us + S, rules)
         known.append("recorder_restart")
@@ -200,7 +201,7 @@ async def test_a_clip_cut_before_the_outage_had_a_reason_says_it_later(
 async def test_a_clip_over_copied_files_is_cut_again_when_the_next_one_tells_of_a_leap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first file leaps by three seconds; that no picture is missing there the second one tells."""
+    """Media time of the first file jumps by 3 s; only the second file shows that no picture is missing."""
     monkeypatch.setattr(late, "CHECK_S", 0.02)
     folder = tmp_path / "cam1"
     folder.mkdir()
@@ -227,7 +228,7 @@ async def key(recording: int, **job: Any) -> bytes:
 async def test_a_clip_without_footage_says_it_has_no_picture_until_its_footage_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A channel that was never recorded: its picture is waited for no longer than its footage."""
+    """A channel that was never recorded: pictures are waited for no longer than footage."""
     monkeypatch.setattr(late, "CHECK_S", 0.02)
     rules = mark_rules(coverage_wait_s=0.1)
     filmed_us = film(tmp_path / "elsewhere")

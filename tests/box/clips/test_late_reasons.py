@@ -1,4 +1,4 @@
-"""E9: why a clip lacks what it lacks is the timeline's word, also when that is known after the cut."""
+"""E9: the reason for a clip's missing footage is the timeline's, also when it is known only after the cut."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def words(row: Row) -> list[str]:
 async def test_a_reason_that_is_known_later_is_said_without_another_cut(
     tmp_path: Path, autojump_clock: MockClock, first: Reason
 ) -> None:
-    """E9: a clip cut just after the footage stopped says in the end what the timeline says."""
+    """E9: a clip cut just after the footage stopped finally has the timeline's reason."""
     async with desk_in(tmp_path) as desk:
         desk.footage.have, desk.planner.reason = [Piece(0, 4, "A")], first
         await desk.mark()

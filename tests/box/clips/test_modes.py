@@ -1,4 +1,4 @@
-"""How a clip is made (`mode`): what is asked for, what the settings say, what a change of it means."""
+"""How a clip is made (`mode`): the request, the settings, and changing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that refuses puts a cut off: it is told, tried again, and given up after ten minutes."""
+"""A disk error postpones a cut: it is reported, retried, and given up after ten minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every /ws test runs by the direct and by the plain way."""
+"""Every /ws test runs on the direct and on the plain transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A box with a real store, hypercorn on 127.0.0.1 and /ws; and clients that count what they are told."""
+"""A box with a real store, hypercorn on 127.0.0.1 and /ws; and clients that count received messages."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Box:
         async with (
             stream,
             trio.open_nursery() as nursery,
-        ):  # the library leaves a stream the server ended open
+        ):  # the library leaves a stream open that the server has ended
             ws = await trio_websocket.wrap_client_stream(
                 nursery, stream, "box", f"/ws{query}", subprotocols=subprotocols
             )
@@ -95,7 +95,7 @@ class Box:
 
 @dataclass
 class Tablet:
-    """A client that remembers its cursor and checks the order of what it is told."""
+    """A client that stores its cursor and checks the order of messages."""
 
     ws: Any
     connected: dict[str, Any] = field(default_factory=dict)
@@ -133,7 +133,7 @@ class Tablet:
         return message
 
     async def close_code(self) -> tuple[int, str]:
-        """Code and reason with which the server ends it, after reading what was sent before."""
+        """Code and reason of the server's close, after reading what was sent before."""
         try:
             while True:
                 await self.next()
@@ -148,7 +148,7 @@ async def running_box(
 ) -> AsyncIterator[Box]:
     clock = BoxClock.start(None, None)
     async with open_store(path / "box.db", clock) as store, trio.open_nursery() as nursery:
-        box = Box(store, None, 0)  # type: ignore[arg-type]  # both follow at once
+        box = Box(store, None, 0)  # type: ignore[arg-type]  # both are set below
 
         async def start(task_status: trio.TaskStatus[LiveHandle]) -> None:
             await run_live(
@@ -178,11 +178,11 @@ async def running_box(
 
 
 Running = Callable[..., AbstractAsyncContextManager[Box]]
-"""running_box with the way and the folder chosen by the fixture."""
+"""running_box with the transport and folder chosen by the fixture."""
 
 
 async def wait_until(is_true: Callable[[], bool], limit_s: float = 10.0) -> None:
-    """Poll a condition of the server that has no event of its own."""
+    """Poll a condition of the server that sends no event."""
     with trio.fail_after(limit_s):
         while not is_true():  # noqa: ASYNC110
             await trio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""A WebSocket client by hand, for those who do not behave; and reading frames byte by byte."""
+"""A low-level WebSocket client for misbehaving clients, and a byte-by-byte parser of frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.kit.waiting import LIMIT_S
 
 
 class RawClient:
-    """A socket that has shaken hands and does only what the test says: no pongs, no reading."""
+    """A socket after its handshake that does only what the test requests: no pongs, no reading."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self.stream = stream
@@ -47,7 +47,7 @@ class RawClient:
         return bytes((0x80 | opcode, 0x80 | len(payload))) + bytes(4) + payload
 
     async def read_until(self, size: int) -> None:
-        """Keep reading until `size` bytes have come, or the end."""
+        """Read until `size` bytes have arrived, or the end."""
         while len(self.data) < size and (part := await self.stream.receive_some(65536)):
             self.data += bytes(part)
 

@@ -1,4 +1,4 @@
-"""One client without sockets, in simulated time: order, coalescing, and every reason to be cut off."""
+"""One client without sockets, in simulated time: order, coalescing, and every reason for disconnection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from appliance.kernel.tx import Tx
 
 @dataclass
 class FakeTransport:
-    """Takes what is written; `stopped` makes every write wait, as a full socket does."""
+    """Accepts writes; `stopped` makes every write wait, like a full socket."""
 
     takes_offers: bool = False
     hears_pongs: bool = True
@@ -92,7 +92,8 @@ class Scene:
 
 @asynccontextmanager
 async def scene(path: Path) -> AsyncIterator[Scene]:
-    """A store in the loop (simulated time), a hub with heartbeats of 5 s, and one client, not yet reading."""
+    """A store in the event loop (simulated time), a hub with heartbeats of 5 s, and a client not reading
+    yet."""
     clock = BoxClock.start(None, None)
     async with open_store(path / "box.db", clock, in_thread=False) as store, trio.open_nursery() as nursery:
         transport, desk = FakeTransport(), FakeDesk()
@@ -153,7 +154,7 @@ async def test_of_latest_values_only_the_newest_waits(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with scene(tmp_path) as here:
-        await here.write_events(1)  # the writer is stuck with it
+        await here.write_events(1)  # the writer is blocked by it
         for number in range(200):
             here.hub.show_latest("export", json.dumps({"type": "progress", "n": number}).encode())
             here.hub.show_latest(f"other-{number}", b'{"type":"other"}')
@@ -177,7 +178,7 @@ async def test_twelve_seconds_of_silence_end_a_client(
 async def test_a_box_that_stood_still_does_not_blame_its_clients(
     tmp_path: Path, mock_clock: trio.testing.MockClock
 ) -> None:
-    """What a client said meanwhile has not been read yet."""
+    """Messages the client sent meanwhile have not been read yet."""
     async with scene(tmp_path) as here:
         await trio.testing.wait_all_tasks_blocked()
         mock_clock.jump(20)
@@ -278,14 +279,14 @@ async def test_events_that_come_while_the_fan_out_rests_share_one_write(
     async with scene(tmp_path) as here:
         here.transport.open.set()
         here.transport.takes_offers = True
-        await trio.testing.wait_all_tasks_blocked()  # what it had to say first is written
+        await trio.testing.wait_all_tasks_blocked()  # its first message is written
         await here.write_events(1)
         offered = here.transport.offered
         assert [frames.count(b'"seq"') for frames in offered] == [1]  # at once after a quiet moment
 
         class Slow(FakeTransport):
             def offer(self, frames: bytes) -> bool:
-                mock_clock.jump(0.002)  # what 200 clients take
+                mock_clock.jump(0.002)  # the time 200 clients need
                 return here.transport.offer(frames)
 
         here.client.transport = Slow()

@@ -1,4 +1,4 @@
-"""GET /clients: who is connected, and how far behind."""
+"""GET /clients: connected clients and their lag."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def test_connected_devices_and_how_far_behind_they_are(running: Running) -
 
         await tablet.say(type="ping", id=1, about={"rtt_ms": 31.5, "role": "coach", "edit_lists": "ok"})
         await tablet.next_of("pong")
-        await tablet.say(type="ping", id=2)  # says nothing new
+        await tablet.say(type="ping", id=2)  # without new information
         await tablet.next_of("pong")
         [known] = (await Client(app).get("/clients")).json["items"]
         assert (known["rtt_ms"], known["role"], known["edit_lists"]) == (31.5, "coach", "ok")

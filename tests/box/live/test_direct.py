@@ -1,4 +1,4 @@
-"""The fast way without a server: what is written after a client has said goodbye."""
+"""The direct transport without a server: writes after a client has sent its close frame."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.box.live.raw import RawClient
 
 
 async def test_nothing_follows_the_answer_to_a_goodbye() -> None:
-    """A browser takes a ping behind it for an error, which people see in its console."""
+    """A browser treats a ping after it as an error, visible in its console."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         connection = Connection(ConnectionType.SERVER)
         wire: Any = SimpleNamespace(stream=SimpleNamespace(connection=connection), socket=ours)
-        transport = DirectTransport(wire, None)  # type: ignore[arg-type]  # it is for the handshake
+        transport = DirectTransport(wire, None)  # type: ignore[arg-type]  # only needed for the handshake
         assert transport.offer(PING_FRAME)
         connection.receive_data(RawClient.frame((1000).to_bytes(2, "big"), opcode=8))
         (goodbye,) = connection.events()

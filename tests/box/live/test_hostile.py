@@ -1,4 +1,4 @@
-"""/ws and clients that do not behave: silent, slow, stopped, flooding, too early."""
+"""/ws with misbehaving clients: silent, slow, stopped, flooding, too early."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.kit.waiting import LIMIT_S
 
 
 async def test_who_speaks_before_the_handshake_is_over_harms_nobody(running: Running) -> None:
-    """Bare hypercorn 0.18 dies of this, with everything it serves."""
+    """Plain hypercorn 0.18 crashes on this, with all its connections."""
     async with running() as box, box.connect() as other:
         for _ in range(20):
             early = await trio.open_tcp_stream("127.0.0.1", box.port)
@@ -31,7 +31,7 @@ async def test_a_flood_is_ended_with_its_reason(running: Running) -> None:
             for number in range(200):
                 await tablet.say(type="ping", id=number)
         except trio_websocket.ConnectionClosed:
-            pass  # cut off while it was still sending
+            pass  # disconnected while it was still sending
         code, reason = await tablet.close_code()
         assert (code, "20/s" in reason) == (protocol.CloseCode.PROTOCOL, True)
         assert (await other.command("o1", "note", text="b"))["ok"] is True
@@ -41,13 +41,13 @@ async def test_a_silent_client_is_cut_off_and_one_that_answers_pings_stays(runni
     async with running(heartbeat_s=0.5) as box, box.connect() as quiet, trio.open_nursery() as nursery:
         beats: list[Any] = []
 
-        async def listen() -> None:  # says nothing itself; its library answers pings
+        async def listen() -> None:  # sends nothing itself; its library answers pings
             while True:
                 beats.append(await quiet.next_of("heartbeat"))
 
         nursery.start_soon(listen)
         silent = await RawClient.connect(box.port)
-        await silent.say(b'{"type":"ping"}')  # by the plain way only this promises to go on
+        await silent.say(b'{"type":"ping"}')  # only the plain transport guarantees that it continues
         code, _ = await silent.read_to_close()
         await silent.stream.aclose()
         assert code == protocol.CloseCode.SILENT
@@ -68,7 +68,7 @@ async def test_a_slow_client_reads_4010_behind_whole_frames_and_resumes_without_
         while box.live.stats().clients[0].lag < 200:
             await box.write_events(20, size=2000)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(slow.read_until, 300_000)  # it reads on, too late
+            nursery.start_soon(slow.read_until, 300_000)  # it continues reading, too late
             for _ in range(30):
                 await box.write_events(20, size=2000)
         code, data = await slow.read_to_close()
@@ -90,7 +90,7 @@ async def test_a_client_that_stops_reading_is_cut_off_resumably_and_harms_nobody
         await healthy.greet()
         stopped = await RawClient.connect(box.port, receive_buffer=4096)
         await wait_until(lambda: len(box.live.stats().clients) == 2)
-        while len(box.live.stats().clients) == 2:  # the one that reads gets each while the other stands still
+        while len(box.live.stats().clients) == 2:  # the reading client gets each while the other is blocked
             await healthy.read_to(await box.write_events(20, size=2000))
         assert healthy.seqs == list(range(1, box.store.journal.head + 1))
         await wait_until(lambda: box.handlers_now == 1)
@@ -129,7 +129,7 @@ async def test_a_flood_of_ping_frames_in_one_segment_is_ended(running: Running) 
             nursery.start_soon(flooding.stream.send_all, RawClient.frame(b"", opcode=9) * 2000)
             assert (await other.command("o1", "note", text="b"))["ok"] is True
             is_direct = all(each.is_direct for each in box.live.stats().clients)
-            if is_direct:  # by the plain way the server answers them without asking us
+            if is_direct:  # on the plain transport the server answers them itself
                 assert (await flooding.read_to_close())[0] == protocol.CloseCode.PROTOCOL
         await flooding.stream.aclose()
         assert (await other.command("o2", "note", text="c"))["ok"] is True

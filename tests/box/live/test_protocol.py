@@ -1,4 +1,4 @@
-"""The words of /ws, without a socket."""
+"""The messages of /ws, without a socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/ws over real sockets: the same promises by the direct and by the plain way."""
+"""/ws over real sockets: the same guarantees on the direct and on the plain transport."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_an_event_reaches_every_client_the_author_too(running: Running) ->
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_a_client_cut_anywhere_sees_every_event_once_and_in_order(running: Running, seed: int) -> None:
-    """V20: cut at random points, events committing all the while, also between two of its frames."""
+    """V20: connections cut at random points, while events are committed, also between two of its frames."""
     chance = random.Random(seed)
     async with running() as box:
         done = trio.Event()
@@ -102,7 +102,7 @@ async def test_events_older_than_the_ring_come_from_the_database(
 ) -> None:
     async with running() as box:
         await box.write_events(50)
-        box.store.journal._ring.clear()  # as if 4,096 later ones had pushed them out
+        box.store.journal._ring.clear()  # as if 4,096 later ones had displaced them
         await box.write_events(5)
         async with box.connect(f"?since=0&epoch={box.store.journal.epoch}") as tablet:
             assert (await tablet.greet())["recovered"] is True
@@ -181,7 +181,7 @@ async def test_one_client_has_a_bounded_number_of_commands_at_work(running: Runn
     async with running() as box, box.connect() as greedy, box.connect() as other:
         for number in range(12):
             await greedy.say(type="command", id=f"g{number}", do="held", body={"text": "x"})
-        assert (await other.command("o1", "note", text="b"))["ok"] is True  # not starved
+        assert (await other.command("o1", "note", text="b"))["ok"] is True  # not blocked by the first
         assert box.held_now == client_module.COMMANDS_MAX
         box.hold.set()
         results = [(await greedy.next_of("result"))["id"] for _ in range(12)]
@@ -229,7 +229,7 @@ async def test_a_broken_message_ends_the_connection_and_says_why(
         code, said = await tablet.close_code()
         if (
             code != 1009 or len(message) < protocol.MAX_MESSAGE_BYTES
-        ):  # the plain way, the server may be first
+        ):  # on the plain transport the server may be first
             assert code == protocol.CloseCode.PROTOCOL
             assert reason in said
         assert (await other.command("o1", "note", text="b"))["ok"] is True

@@ -1,4 +1,4 @@
-"""Recordings on a disk whose free space is what a test says, under the real actor."""
+"""Recordings on a disk with a free space set by the test, under the real actor."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NO_LIMITS = RetentionLimits(
 
 
 class Recorded(HandFootage):
-    """What cutting sees of the disk."""
+    """The cutter's view of the disk."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Recorded(HandFootage):
 
 @dataclass
 class Disk:
-    """Real files, an index kept by hand, and `room` bytes for all of them."""
+    """Real files, an index maintained by the test, and `room` bytes for all of them."""
 
     root: Path
     store: Store
@@ -71,7 +71,7 @@ class Disk:
     def clips(self) -> Path:
         return self.root / "clips"
 
-    # -- what the index answers -----------------------------------------------------------------------
+    # -- the index's interface ----------------------------------------------------------------------
 
     def channel_ids(self) -> list[str]:
         return sorted({each.channel_id for each in self.segments.values()})
@@ -102,13 +102,13 @@ class Disk:
         return Space(1, self.room - used)
 
     def ask(self, folder: Path) -> Space:
-        """What the actor asks: a test may put another `space` in its place meanwhile."""
+        """The actor's interface to the disk: a test may replace `space` meanwhile."""
         return self.space(folder)
 
     def files(self, folder: str) -> list[Path]:
         return [path for path in (self.root / folder).rglob("*") if path.is_file()]
 
-    # -- what tests do ----------------------------------------------------------------------------------
+    # -- helpers for tests ----------------------------------------------------------------------------------
 
     def record(self, age_us: int, *, size: int = 1000, channel: str = "cam1", **more: Any) -> str:
         """A minute of footage that ended `age_us` ago; returns its name."""
@@ -150,7 +150,7 @@ class Disk:
     async def kept(
         self, limits: RetentionLimits, *, write_clips: bool = False, grace_us: int = 0
     ) -> AsyncIterator[RetentionHandle]:
-        """The actor, after its first look. `write_clips`: clip files get written by themselves too."""
+        """The actor, after its first pass. `write_clips`: clip files are written automatically too."""
         self.recordings.mkdir(exist_ok=True)
         (self.root / "state").mkdir(exist_ok=True)
         async with trio.open_nursery() as nursery:

@@ -1,4 +1,4 @@
-"""The actor at work: what goes, what is told of it, what is left when a disk refuses."""
+"""The actor at work: what is deleted, what is published about it, and the state after a disk error."""
 
 from __future__ import annotations
 
@@ -326,7 +326,7 @@ async def test_a_database_without_room_and_ballast_is_said_and_tried_again(
 
 
 async def test_a_date_that_was_set_makes_nothing_old_for_a_day(disk: Disk, mock_clock: MockClock) -> None:
-    """Somebody types the wrong year: a week of footage must not go for it."""
+    """A typing error in the year: it must not delete a week of footage."""
     await session(disk)
     name = disk.record(DAY_US)
     async with disk.kept(replace(NO_LIMITS, raw_us=7 * DAY_US)) as handle:

@@ -1,4 +1,4 @@
-"""The file that is given up so that a full database can still delete."""
+"""The file that is deleted so that a full database can still delete rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is deleted, in which order, and what never is."""
+"""What is deleted, in which order, and what is never deleted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LIMITS = RetentionLimits(
 
 
 def segment(age_min: float, size: int = 10, channel: str = "cam1", **more: Any) -> StoredSegment:
-    """A minute of footage that ended so long ago."""
+    """A minute of footage that ended this long ago."""
     end_us = NOW_US - round(age_min * MINUTE_US)
     fields = {
         "channel_id": channel,
@@ -130,7 +130,7 @@ def test_no_file_is_written_for_a_forgotten_clip_to_free_its_recording(limit: di
 
 
 def test_a_recording_that_forgotten_clips_play_outlives_its_days_while_there_is_room() -> None:
-    """Once it is less than a file for each of them."""
+    """When less than a file remains for each of them."""
     pinned = segment(8 * 24 * 60)
     holds = Holds(pins={pinned.name: (Pin("forgotten", 1, True),)})
     clips = [old_clip(8, 0, is_forgotten=True, clip_id="forgotten")]
@@ -327,7 +327,7 @@ def test_for_space_the_oldest_of_what_may_go_goes_first(seen: View, given_limits
     for reason in (Reason.MIN_FREE, Reason.RESERVE):
         going = [one.segment for one in decision.footage if one.reason is reason]
         for one in seen.footage:
-            # for the reserve, footage of sessions comes after all other
+            # for the reserve, footage of sessions is deleted after all other
             after = [other for other in going if in_session(other) or not in_session(one)]
             if one.name not in doomed and any(one.end_us < other.end_us for other in after):
                 assert not seen.holds.allow(one, reason), "an older one was passed over"

@@ -1,4 +1,4 @@
-"""What becomes of clips the box closed and nobody has looked at, when space is short."""
+"""What happens to unwatched clips the box closed, when space is short."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["disk"]
 
 
 async def test_forgotten_clips_go_with_their_recording_instead_of_being_written(disk: Disk) -> None:
-    """Two hundred of them would take more than they free."""
+    """Two hundred of them would take more space than they free."""
     session_id = await session(disk)
     source, younger = disk.record(DAY_US), disk.record(HOUR_US)
     forgotten = [await disk.ready_clip(session_id, source, auto_closed=1) for _ in range(20)]

@@ -50,7 +50,7 @@ async def disk(small: Path) -> AsyncIterator[Disk]:
 
 
 def fill(disk: Disk) -> list[str]:
-    """Footage of a MiB each, oldest first, and then whatever else there is room for."""
+    """Footage of one MiB per file, oldest first, and then as much other data as fits."""
     names = []
     try:
         for number in range(100):
@@ -68,7 +68,7 @@ def fill(disk: Disk) -> list[str]:
 
 
 def big(tx: Tx) -> None:
-    """More than what is free in SQLite's own files."""
+    """More than the free space in SQLite's files."""
     tx.run("INSERT OR REPLACE INTO meta VALUES ('big', ?)", (os.urandom(400_000).hex(),))
 
 
@@ -104,7 +104,7 @@ async def test_a_full_box_frees_itself_and_takes_marks_again(disk: Disk) -> None
 
 
 async def test_rows_are_deleted_with_the_room_of_the_ballast(disk: Disk) -> None:
-    """The disk fills between the look at it and the transaction."""
+    """The disk fills up between the check and the transaction."""
     limits = replace(NO_LIMITS, reserve_bytes=12 * MIB)
     ballast = Ballast(disk.root / "state", BALLAST)
     async with disk.kept(limits) as handle:

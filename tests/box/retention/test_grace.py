@@ -1,4 +1,4 @@
-"""Figures that delete more than those of the last run wait; those that delete less hold at once."""
+"""Changed limits that delete more than the last run's are delayed; those that delete less apply at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retention in words for people, and in the whole box: settings in, events, /readyz and /metrics out."""
+"""Retention as text for users, and in the complete box: settings in, events, /readyz and /metrics out."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_what_retention_could_not_do_is_said(figures: Figures, status: str, said
     assert part.status == status and said in part.detail
 
 
-# -- the whole box --------------------------------------------------------------------------------------
+# -- the complete box -------------------------------------------------------------------------------
 
 
 def footage(folder: Path, days: float, stream: int) -> Path:

@@ -1,4 +1,4 @@
-"""Recordings that were there before their channel: no setting makes them go within seconds."""
+"""Recordings that existed before their channel: no setting deletes them within seconds."""
 
 from __future__ import annotations
 

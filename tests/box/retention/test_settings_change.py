@@ -1,4 +1,4 @@
-"""A figure changed between two starts: nothing goes by it for a while, and /readyz says so."""
+"""A limit changed between two starts: it deletes nothing for a while, and /readyz reports it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_a_figure_that_is_corrected_in_time_deletes_nothing(disk: Disk) ->
 
 async def test_the_first_start_with_a_disk_of_recordings_deletes_none_of_them_for_a_day(disk: Disk) -> None:
     names = [disk.record(DAY_US + number * MINUTE_US) for number in range(3)]
-    disk.room = 2 * 10**9  # above the 1 GB that is kept free in any case
+    disk.room = 2 * 10**9  # above the 1 GB that is always kept free
     wanted = reserve(disk.room - 1500)
     async with disk.kept(wanted, grace_us=DAY_US) as handle:
         assert disk.removed == [] and handle.figures().waiting

@@ -1,4 +1,4 @@
-"""Sessions over HTTP, with the other domains' parts of a transaction recorded."""
+"""Sessions over HTTP; calls to the other domains inside a transaction are recorded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.kit.clock import HandClock
 
 @dataclass
 class Desk:
-    """The box with its sessions, a coach's client, and what the cascades were called with."""
+    """The box with its sessions, a coach's client, and the arguments of the cascades."""
 
     store: Store
     clock: HandClock

@@ -1,4 +1,4 @@
-"""Sessions as a client meets them."""
+"""Sessions over HTTP."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_a_repeated_request_gets_the_same_answer_and_has_one_effect(desk: 
     first = await desk.client.post("/sessions", body, key="k1")
     await desk.bring(first.json["id"], "start")
     again = await desk.client.post("/sessions", body, key="k1")
-    assert (again.status, again.json) == (201, first.json)  # as it was answered then
+    assert (again.status, again.json) == (201, first.json)  # the original response
     assert again.headers["etag"] == first.headers["etag"]
     path = f"/sessions/{first.json['id']}/pause"
     paused = await desk.client.post(path, key="k2")
@@ -123,7 +123,7 @@ async def test_the_clients_own_id_makes_a_session_once(desk: Desk) -> None:
     assert (await desk.client.post("/sessions", body)).status == 201
     await desk.bring(OWN_ID, "start")
     again = await desk.client.post("/sessions", body)
-    assert (again.status, again.json["status"], again.json["rev"]) == (200, "active", 2)  # as it is now
+    assert (again.status, again.json["status"], again.json["rev"]) == (200, "active", 2)  # the current state
     other = await desk.client.post("/sessions", {**body, "name": "Another"})
     assert (other.status, other.json["code"], list(other.wrong)) == (422, "id_reused", ["id"])
     assert (await desk.client.post("/sessions", {**body, "id": "nonsense"})).wrong.keys() == {"id"}
@@ -185,7 +185,7 @@ async def test_lists_are_paged_in_a_stable_order(desk: Desk) -> None:
     made = []
     for number in range(7):
         made.append((await desk.add(name=f"Game {number}"))["id"])
-        desk.clock.advance(number % 2)  # some share their instant: the id decides then
+        desk.clock.advance(number % 2)  # some have the same instant: then the id decides
     seen, path = [], "/sessions?limit=3"
     while True:
         reply = await desk.client.get(path)

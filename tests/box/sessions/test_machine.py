@@ -1,4 +1,4 @@
-"""The session's table, cell by cell (V28)."""
+"""The session's state table, cell by cell (V28)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from appliance.box.sessions.machine import SESSION, SESSION_EVENT_TYPE, SessionEvent, SessionState
 from appliance.kernel.errors import Refused
 
-LEGAL = {  # written down from the requirement, not from the table: V28
+LEGAL = {  # written from the requirement, not from the table: V28
     ("scheduled", "start"): "active",
     ("active", "pause"): "paused",
     ("active", "complete"): "completed",
@@ -34,7 +34,7 @@ def test_every_cell_is_as_required(state: SessionState, event: SessionEvent) -> 
 
 
 def test_every_event_has_its_word_in_the_journal() -> None:
-    # V02 V15: session_start and session_end are the contract's words
+    # V02 V15: session_start and session_end are names of the contract
     assert {str(event): word for event, word in SESSION_EVENT_TYPE.items()} == {
         "start": "session_start",
         "pause": "session_paused",

@@ -1,4 +1,4 @@
-"""A session with clips, written straight into the tables, and the tag routes over it."""
+"""A session with clips, inserted directly into the tables, and the tag routes on top."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tags through their doors: what is kept, what is told, what is refused."""
+"""Tags over HTTP: what is stored, published and refused."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ async def test_creating_changing_and_deleting_are_told_whole_with_the_sessions_c
             made["id"],
         )
     assert (created["tag"], updated["tag"]) == (made, changed.resource)
-    assert deleted["tag"]["notes"] == "Great route"  # enough to undo it under a new id
+    assert deleted["tag"]["notes"] == "Great route"  # enough to restore it under a new id
     assert [event["session"]["tag_count"] for event in (created, updated, deleted)] == [1, 1, 0]
 
 

@@ -1,4 +1,4 @@
-"""The session's figures against plays written out by hand, and against a naive second opinion."""
+"""The session's statistics against plays written by hand, and against a simple second implementation."""
 
 from __future__ import annotations
 
@@ -156,11 +156,11 @@ def test_tags_of_clips_that_are_gone_say_nothing() -> None:
     assert session_stats([clip("a")], [tag("deleted", play_type="Run")])["by_play_type"] is None
 
 
-# -- a second opinion ------------------------------------------------------------------------------
+# -- a second implementation ------------------------------------------------------------------------
 
 
 def naive(clips: list[ClipFact], tags: list[TagFact]) -> dict[str, Any]:
-    """The definitions of V19 word by word, slowly."""
+    """The definitions of V19, implemented literally and slowly."""
     keys = sorted({c.play_id or c.id for c in clips})
     newest: dict[tuple[str, str], Any] = {}
     for key in keys:

@@ -1,4 +1,4 @@
-"""The team's template: its own words where it said some, the sport's elsewhere; every button is valid."""
+"""The team's template: its own words where given, the sport's otherwise; every button is valid."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def test_every_button_of_every_sport_makes_a_valid_tag(sport: Sport) -> None:
             value = [option.value] if group.kind == "words" else option.value
             TagIn.model_validate({"clip_id": new_uuid(), group.field: value})
     keys = [group.key for group in groups.values()]
-    assert len(set(keys)) == len(keys) and not set(keys) & set("nceb?u")  # those mark, on every screen
+    # those keys are marks on every screen
+    assert len(set(keys)) == len(keys) and not set(keys) & set("nceb?u")
 
 
 def test_bounds_are_those_of_a_tag() -> None:

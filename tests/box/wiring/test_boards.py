@@ -1,4 +1,4 @@
-"""Health in words: what each layer's part says, and when it is not ok."""
+"""Health as text: each layer's part, and the causes when it is not ok."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ONE = ChannelFacts("cam1", "receiving", 0, "srt://:8891")
 
 @dataclass
 class Says:
-    """A handle that answers with what it was given."""
+    """A handle that returns the given values."""
 
     answer: Any
     strange: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class Says:
 
 
 def says(answer: Any, strange: tuple[str, ...] = (), often: dict[str, int] | None = None) -> Any:
-    """In place of any of the handles."""
+    """Replaces any of the handles."""
     return Says(answer, strange, often or {})
 
 
@@ -164,7 +164,7 @@ def test_a_clip_that_is_cut_again_and_again_is_red_and_named() -> None:
 
 
 def test_the_clocks_of_cameras_are_figures() -> None:
-    """How they run, for those who keep figures; what is not known is not shown."""
+    """Details for people who keep statistics; unknown values are not shown."""
     metrics = Metrics()
     add_clocks(metrics, says({"cam1": Clocks(120.5)}))
     text = metrics.render().decode()

@@ -1,4 +1,4 @@
-"""What is said of each camera: red within seconds when it is not recorded, with the reason. M5 E2"""
+"""The health part of each camera: red within seconds when it is not recorded, with the reason. M5 E2"""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ GONE = Publisher("cam1", False)
             "bad",
             "its encoder is not connected",
         ),
-        # E2: connected by the API, and nothing reaches the disk
+        # E2: connected according to the API, and nothing reaches the disk
         (Source("cam1", sends=True, publisher=sending(connected_s=1.0)), "warn", "has just connected"),
         (
             Source("cam1", sends=True, publisher=sending(connected_s=3.0)),
@@ -80,7 +80,7 @@ GONE = Publisher("cam1", False)
             "bad",
             "MediaMTX records nothing",
         ),
-        # a fault somebody reported, while the footage comes
+        # a fault reported by a device, while footage arrives
         (Source("cam1", "error", "lens dirty", "on", 0.1), "bad", "lens dirty, though it is recorded"),
         # two encoders on one stream id
         (Source("cam1", footage="on", age_s=0.1, run_changes=5), "ok", "records"),

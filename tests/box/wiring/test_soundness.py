@@ -1,4 +1,4 @@
-"""Whose state folder it is, and what /readyz says of a rescue."""
+"""The owner of a state folder, and the text of a rescue in /readyz."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_its_witness_says_so_even_without_a_database(tmp_path: Path) -> None:
 
 
 async def copied(folder: Path, copies: Path, site: str) -> None:
-    """A box of that site has run on `folder`, and kept a copy; then its database and witness were lost."""
+    """A box of that site has run on `folder` and made a copy; then its database and witness were lost."""
     settings = box(folder, site, backup_dir=str(copies))
     async with sim_store(folder, HandClock()) as store:
         await claim_site(store, settings)
@@ -50,7 +50,7 @@ async def copied(folder: Path, copies: Path, site: str) -> None:
 
 
 def made_from(folder: Path) -> str | None:
-    """Whose copy the database was made from."""
+    """The site of the copy the database was made from."""
     db = apsw.Connection(str(folder / "box.db"))
     try:
         return db.execute("SELECT value FROM meta WHERE key = 'of'").get  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What waits for footage is woken when a camera goes or comes back, and by nothing less."""
+"""Clips waiting for footage are notified when a camera disconnects or returns, and for nothing less."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries are found by NAL type and recovery point, in what real encoders write and in hostile bytes."""
+"""Access points are found by NAL type and recovery point, for real encoders and for hostile bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IDR = AccessPoint("idr")
 def entries(
     codec: VideoCodec, count: int = 70, *, bframes: int = 0, extra: str = ""
 ) -> dict[int, AccessPoint]:
-    """What each picture (by number in output order) is as an entry, where it is one."""
+    """The kind of each access point, by its picture's number in output order."""
     library = "libx264" if codec == "h264" else "libx265"
     media = encode(count, codec=library, bframes=bframes, extra=extra, sound=False)
     found = {sample.pts // 3000: sample_entry(codec, sample.data) for sample in media.frames}
@@ -56,7 +56,7 @@ def test_a_recovery_point_behind_long_messages_and_in_hevc() -> None:
     assert entry_of("h264", [b"\x06" + user_data + point + b"\x80", slice_]) == AccessPoint(
         "recovery", 2, False
     )
-    # se 00101 -> -2: pictures before it are right already
+    # se 00101 -> -2: pictures before it are correct already
     point = bytes([6, 1, 0b0010_1100])
     hevc = [bytes([39 << 1, 1]) + point + b"\x80", bytes([2, 1, 0x80])]
     assert entry_of("hevc", hevc) == AccessPoint("recovery", 0, True)

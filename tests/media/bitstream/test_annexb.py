@@ -1,4 +1,4 @@
-"""NAL units sorted out."""
+"""Splitting of NAL units."""
 
 from __future__ import annotations
 

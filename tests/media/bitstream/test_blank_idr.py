@@ -1,4 +1,4 @@
-"""A grey IDR picture of any parameter sets decodes without an error and changes nothing after it."""
+"""A grey IDR picture for any parameter sets decodes without an error and does not change later pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameter sets: found where they are, sizes right, entries rebuilt so that a decoder takes them."""
+"""Parameter sets: extraction, picture sizes, and rebuilt sample entries that a decoder accepts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def decoded(media: Media, config: bytes, codec: str) -> list[int]:
 
 
 def without_sets(media: Media) -> Media:
-    """Key samples with their in-band sets taken out, so that the entry alone must do."""
+    """Key samples with their in-band parameter sets removed, so that only the sample entry has them."""
     frames = []
     for sample in media.frames[:3]:
         data, at = b"", 0

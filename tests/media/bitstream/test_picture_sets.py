@@ -1,4 +1,4 @@
-"""Only sets that pictures refer to count: through slice, PPS and SPS, in both codecs."""
+"""Only parameter sets that pictures refer to count: through slice, PPS and SPS, in both codecs."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def test_sets_nobody_names_are_left_out(codec: VideoCodec) -> None:
     other, _ = sets_of(codec, size=(384, 192))
     sps, pps = (7, 8) if codec == "h264" else (33, 34)
     foreign = {(kind, 3): nal for (kind, _), nal in other.items()}
-    # a PPS of another SPS, and that SPS; the foreign PPS still names SPS 0, which only the number hides
+    # a PPS of another SPS, and that SPS; the foreign PPS still refers to SPS 0, hidden only by its id
     everything = own | {(sps, 3): foreign[sps, 3]}
     assert referred(codec, everything, frozenset({0}), own) == own
-    # a second PPS of the same SPS counts when the stream repeats it, or when it repeats none
+    # a second PPS of the same SPS counts if the stream repeats it, or if it repeats none
     spare = own | {(pps, 5): own[pps, 0]}
     assert referred(codec, spare, frozenset({0}), own) == own
     assert referred(codec, spare, frozenset({0, 5}), own) == spare

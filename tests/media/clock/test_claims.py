@@ -1,4 +1,4 @@
-"""Which of the files of a run is believed when they do not agree on when they were recorded."""
+"""Which file of a run determines the time when they disagree on when they were recorded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOW = 1_790_000_000 * S
 
 
 def claims(count: int, *, off: dict[int, float] | None = None, skew: float = 0.0) -> list[StartClaim]:
-    """Files of a minute; each steps by some ms, as MediaMTX's do. `off`: (file, s) by which one is odd."""
+    """Files of a minute; each differs by some ms, as MediaMTX's do. `off`: (file, s) of a wrong one."""
     made = []
     for number in range(count):
         media_us = number * 60 * S
@@ -24,7 +24,7 @@ def claims(count: int, *, off: dict[int, float] | None = None, skew: float = 0.0
 
 
 def error_us(all_of: Sequence[StartClaim], number: int, **more: int | None) -> int:
-    """How far the file is placed from where it was recorded, by its three neighbours on each side."""
+    """Distance between a file's assigned and real recording time, from three neighbours on each side."""
     own = all_of[number]
     beside = [one for at, one in enumerate(all_of) if at != number and abs(at - number) <= 3]
     written_us = more.get("written_us")
@@ -64,14 +64,14 @@ def test_an_estimate_that_was_set_anew_holds_from_then_on() -> None:
 @pytest.mark.parametrize("step_s", [-3, -0.3, 0.3, 3])
 @pytest.mark.parametrize("count", [3, 4, 5, 6, 9])
 def test_all_files_are_believed_when_one_step_parts_them(count: int, step_s: float, is_copied: bool) -> None:
-    """A leap of media time (-) or a clock set anew (+) before each of the files."""
+    """A jump of media time (-) or a clock set forward (+) before each of the files."""
     for at in range(1, count):
         told = claims(count, off=dict.fromkeys(range(at, count), step_s))
         for number in range(count):
             wanted_us = step_s * S if number >= at else 0.0
             alone = number == (0 if step_s < 0 else count - 1) and at in (1, count - 1)
             if alone and (is_copied or abs(step_s) < 1):
-                continue  # one file late, or all others: only leaps tell, or the disk
+                continue  # one file late, or all others: only jumps, or the disk, decide
             written_us = None if is_copied else NOW + number * 60 * S + 60 * S + round(wanted_us) + 60_000
             got_us = error_us(told, number, written_us=written_us)
             assert got_us == pytest.approx(wanted_us, abs=51_000), (at, number)
@@ -87,7 +87,7 @@ def test_the_disk_decides_between_two_and_whether_the_last_was_set_anew() -> Non
 
 
 def test_media_time_that_leaps_makes_no_file_odd() -> None:
-    """Each file after the leap says 3 s less; those before are right."""
+    """Each file after the jump claims 3 s less; those before are correct."""
     told = claims(6, off=dict.fromkeys(range(1, 6), -3))
     assert abs(error_us(told, 0, leapt_us=3 * S)) <= 20_000
     told = claims(6, off={5: -3})

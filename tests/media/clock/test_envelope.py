@@ -1,4 +1,4 @@
-"""The lower envelope: late arrivals do not count, skew is told from jitter."""
+"""The lower envelope: late arrivals are ignored; skew is separated from jitter."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_what_was_the_least_of_a_stretch_is_carried_from_its_later_end_for_a_fas
 @pytest.mark.parametrize("jitter_us", [0, 5_000, 20_000])
 @pytest.mark.parametrize("rising_us", [0, 40_000])
 def test_seconds_of_arrivals_make_no_lasting_rate(rising_us: int, jitter_us: int, stop_us: int) -> None:
-    """A daemon that saw only the first seconds: what is recorded a minute later keeps its time."""
+    """A daemon that saw only the first seconds: footage recorded a minute later keeps its time."""
     for seed in range(50):
         rng, run = random.Random(seed), Run("one")
         for end_us in range(SECOND // 5, stop_us + 1, SECOND // 5):
@@ -125,14 +125,14 @@ def test_seconds_of_arrivals_make_no_lasting_rate(rising_us: int, jitter_us: int
             written_us = NOW_US + end_us + late_us
             run.observe(Arrival((end_us - SECOND // 5) * 1000, end_us * 1000, end_us * 1000, written_us))
         later_us = stop_us + 60 * SECOND
-        first_us = rising_us // 4  # by so much even the first part is late
+        first_us = rising_us // 4  # even the first part is late by this much
         assert 0 <= run.clock().wall_us(later_us * 1000) - NOW_US - later_us <= first_us + jitter_us + 1_000
 
 
 def observed(
     late: Callable[[int, random.Random], int], seconds: float, seed: int = 1, part_us: int = 200_000
 ) -> Run:
-    """A run of which so much was seen; `late` by media time (us)."""
+    """The clock of a run after this much was observed; `late` by media time (us)."""
     rng, run = random.Random(seed), Run("one")
     for end_us in range(part_us, round(seconds * SECOND) + 1, part_us):
         written_us = NOW_US + end_us + late(end_us, rng)
@@ -154,9 +154,9 @@ def test_a_slow_source_is_followed_in_its_first_seconds_at_no_lasting_rate(
 
 
 def test_what_the_first_seconds_showed_is_forgotten_once_there_is_an_estimate_that_lasts() -> None:
-    """A delay that rose for six seconds and then stayed: from then on only the slope over minutes counts."""
+    """A delay that rose for six seconds and then stayed: afterwards only the slope over minutes counts."""
     envelope, without = Envelope(), Envelope()
-    without.know_skew(1e-12)  # of a clock that is known the first seconds say nothing
+    without.know_skew(1e-12)  # the first seconds of a known clock contribute nothing
     apart_us = []
     for part in range(5 * 30):
         at = part * SECOND // 5
@@ -187,7 +187,7 @@ def test_a_delay_that_rose_once_is_no_slow_source(jitter_us: int, seconds: int) 
                 for at in range(0, seconds * SECOND, 200_000)
             ]
             made_us.append(rise_of(points) * seconds * SECOND)
-    # never more than the delay rose, and nearly always nothing
+    # at most the rise of the delay, and nearly always nothing
     assert max(made_us) <= (40_000 + jitter_us if jitter_us else 0) and fmean(made_us) <= 1_500
 
 

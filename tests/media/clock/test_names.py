@@ -1,4 +1,4 @@
-"""Names MediaMTX can be told to write, and what they mean."""
+"""File names MediaMTX can be configured to write, and their times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's clock: causal, strictly rising, never revised, within a frame of the truth."""
+"""A run's clock: causal, strictly increasing, never revised, within a frame of the truth."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def arrivals(
     late_us: Callable[[int], int],
     first_ns: int = 0,
 ) -> Iterator[tuple[Arrival, Callable[[int], float]]]:
-    """Parts of a source whose clock runs `skew_ppm` fast, each seen `late_us(n)` late; and the truth."""
+    """Parts of a source whose clock is `skew_ppm` fast, each seen `late_us(n)` late; and the truth."""
     per_ns = 1 / (1000 * (1 + skew_ppm / 1e6))
 
     def truth_us(media_ns: int) -> float:
@@ -39,7 +39,7 @@ def arrivals(
 
 
 def jitter(seed: int, usual_us: int, stall_every: int = 97, stall_us: int = 600_000) -> Callable[[int], int]:
-    """Lateness as a box shows it: mostly a few ms, now and then a stall of a disk."""
+    """Realistic lateness: mostly a few ms, sometimes a disk stall."""
     rng = random.Random(seed)
     return lambda number: rng.randrange(usual_us) + (stall_us if number % stall_every == 50 else 0)
 
@@ -96,7 +96,7 @@ def test_knots_are_made_when_the_clock_is_off_and_not_more_often_than_a_second()
     assert len(media) < 30
 
 
-# M3: nothing was seen while the daemon was down, and a slew meant for seconds went on for minutes
+# M3: nothing was observed while the daemon was down, and a slew meant for seconds continued for minutes
 @pytest.mark.parametrize("seen_parts", [2, 5, 8, 20, 75, 300])
 @pytest.mark.parametrize("skew_ppm", [-300, 0, 300])
 def test_footage_nobody_saw_keeps_the_offset_and_the_skew_observed_last(
@@ -118,7 +118,7 @@ def test_footage_nobody_saw_keeps_the_offset_and_the_skew_observed_last(
     clock, at_ns = Run("r", run.clock().knots()).clock(), seen_parts * SECOND_NS // 5
     for after_s in (2, 30, 120):
         error_us = clock.wall_us(at_ns + after_s * SECOND_NS) - truth_us(at_ns + after_s * SECOND_NS)
-        # at most what the last arrivals were late themselves, and a skew that could not be known so soon
+        # at most the lateness of the last arrivals, and a skew that could not be known so early
         assert -2_000 - after_s * 300 <= error_us <= offset_us + 9_000 + after_s * 300
 
 
@@ -149,7 +149,7 @@ def test_a_source_two_per_cent_off_stays_in_step() -> None:
 
 
 def test_the_last_slew_of_the_first_release_ends_too() -> None:
-    # it had no end of its own, but ten seconds on another knot would have been made
+    # the slew had no end; ten seconds later another knot would have been made
     steered = Knot(0, START_US, PPB + 100_000_000)
     ended = with_an_end(steered)
     assert ended.wall_at(9 * SECOND_NS) == steered.wall_at(9 * SECOND_NS)
@@ -172,7 +172,7 @@ def test_a_burst_at_the_start_is_slewed_away_within_seconds() -> None:
 
 
 def test_media_time_that_leaps_without_real_time_is_taken_out_of_the_leap() -> None:
-    # facts/mediamtx.md 0.2: +3 s in one sample's duration, the same segment goes on
+    # facts/mediamtx.md 0.2: +3 s in one sample's duration, in the same segment
     run = Run("r")
     for number in range(10):
         at = number * SECOND_NS
@@ -232,7 +232,7 @@ def test_a_restarted_daemon_goes_on_from_its_knots_without_a_jump() -> None:
     old = run.clock()
     again = Run("r", old.knots())
     for part in parts[:60]:
-        again.observe(part._replace(written_us=None))  # read again, but nobody saw them written
+        again.observe(part._replace(written_us=None))  # read again, but their writing was not observed
     for part in parts[60:]:
         again.observe(part)
     new, last_ns = again.clock(), parts[-1].start_ns
@@ -244,7 +244,8 @@ def test_old_stretches_are_anchored_only_where_time_keeps_rising() -> None:
     run = Run("r", [Knot(100 * SECOND_NS, START_US + 100_000_000, PPB)])
     clock = run.clock()
     assert run.anchor([Knot(0, START_US, PPB)]) == [Knot(0, START_US, PPB)]
-    assert run.anchor([Knot(50 * SECOND_NS, START_US + 90_000_000, PPB)]) == []  # would overtake the next
+    # would overtake the next knot
+    assert run.anchor([Knot(50 * SECOND_NS, START_US + 90_000_000, PPB)]) == []
     assert run.anchor([Knot(50 * SECOND_NS, START_US + 40_000_000, PPB)]) == []  # would go back
     assert clock.knots() == [Knot(100 * SECOND_NS, START_US + 100_000_000, PPB)]
     assert len(run.clock().knots()) == 2

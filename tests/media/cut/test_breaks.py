@@ -1,4 +1,4 @@
-"""Where a clip's video really breaks: losses, not a camera that slows down."""
+"""Real breaks in a clip's video: lost frames, as opposed to a camera that slows down."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def test_a_loss_beside_a_change_of_frame_rate_is_missing(recordings: Recordings)
     for gap, edges in zip(plan.missing, ends, strict=True):
         assert (gap.start_us, gap.end_us) == pytest.approx(edges, abs=ROUNDING_US)
     assert play(recordings.bytes_of(plan)).numbers == list(range(5, 95))
-    for first, frame_us in ((31, 33_333), (71, 166_667)):  # a clip that begins and one that ends in a hole
+    # a clip that begins in a gap and one that ends in one
+    for first, frame_us in ((31, 33_333), (71, 166_667)):
         start_us = everything[first] - 2 * frame_us - 5000
         [gap] = plan_us(recordings, start_us, everything[first + 3] + 1).missing
         assert (gap.start_us, gap.end_us, gap.reason) == (start_us, everything[first], "no_footage")

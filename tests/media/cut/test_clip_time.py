@@ -1,4 +1,4 @@
-"""Clips of sources whose clock is off: clip time is wall time, of pictures and of sound."""
+"""Clips of sources with an inaccurate clock: clip time is wall time, for pictures and sound."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def recordings(tmp_path: Path) -> Iterator[Recordings]:
 
 
 def off_by(skew: float) -> RunClock:
-    """The clock of a source that is so much fast."""
+    """The clock of a source that is fast by this much."""
     return RunClock.of([Knot(0, START_US, round(PPB / (1 + skew)))])
 
 
 def cut(recordings: Recordings, start_s: float, end_s: float) -> tuple[Plan, Played, list[float]]:
-    """A clip, played, and when its frames were captured by what is published, s after the first."""
+    """A clip, played, and the published capture times of its frames, s after the first."""
     start_us, end_us = START_US + round(start_s * S_US), START_US + round(end_s * S_US)
     plan = make_plan(recordings.views, recordings.open_fd, start_us=start_us, end_us=end_us, latency_us=0)
     published = plan_frames(recordings.views, recordings.open_fd, start_us, end_us, 0)
@@ -90,7 +90,7 @@ PACKET = 1024
 
 
 def found_at(heard: Sound, source: Sound, near_s: float) -> float | None:
-    """Where in the source, s, this sound is; None: not the same, three packets left and right."""
+    """Position of this sound in the source, s; None: no match. Compares up to three packets on each side."""
     low = max(0, round(near_s * AUDIO_HZ) - 3 * PACKET)
     around = source[low : low + 6 * PACKET + len(heard)]
     at = int(np.argmax(np.correlate(around, heard, "valid")))
@@ -108,7 +108,7 @@ def test_a_usual_clock_changes_nothing(recordings: Recordings, skew: float) -> N
 
 
 def test_two_runs_of_one_clip_each_follow_their_own_clock(recordings: Recordings) -> None:
-    """The second begins 3 s after the first, by wall time: a fast source whose camera called again."""
+    """The second run begins 3 s of wall time after the first: a camera with a fast clock reconnected."""
     recordings.record(encode(90, gop=30), clock=off_by(0.02))
     later = RunClock.of([Knot(0, START_US + 3 * S_US, round(PPB / 0.98))])
     recordings.record(encode(90, gop=30, first=500), run=2, clock=later)

@@ -1,4 +1,4 @@
-"""Clips of footage whose flags or parameter sets are not as they should be, decoded frame by frame."""
+"""Clips of footage with wrong flags or parameter sets, decoded frame by frame."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def recordings(tmp_path: Path) -> Iterator[Recordings]:
 
 
 def cut(recordings: Recordings, first: float, stop: float) -> tuple[Plan, list[int]]:
-    """The clip of frames first..stop, and the numbers its pictures say."""
+    """The clip of frames first..stop, and the numbers in its pictures."""
     start_us, end_us = (START_US + round((frame - 0.5) * FRAME_US) for frame in (first, stop))
     views, open_fd = recordings.views, recordings.open_fd
     plan = make_plan(views, open_fd, start_us=start_us, end_us=end_us, latency_us=0)
@@ -85,7 +85,7 @@ def test_another_profile_is_another_format(recordings: Recordings) -> None:
     ids=["placeholder", "empty", "several unused"],
 )
 def test_sets_no_picture_names_do_not_count(recordings: Recordings, sets: list[bytes]) -> None:
-    """The first file of a run that was joined in the middle of a group, and the file after it."""
+    """The first file of a run that was joined in the middle of a group, and the next file."""
     media = encode(240, sound=False)
     first = described_as(replace(media, frames=media.frames[:120]), media.video, sets)
     recordings.add_file("run1_0.mp4", first, boxes.mtxi(b"\1" * 16, 0, 0, START_US * 1000))
@@ -123,7 +123,7 @@ def test_a_pps_that_only_later_pictures_name_stays_in_the_header(recordings: Rec
 
 
 def naming_pps_1(nal: bytes, codes: int) -> bytes:
-    """A PPS (`codes` 0) or a CAVLC slice (2) whose PPS id, after so many Exp-Golomb codes, is 1 and not 0."""
+    """A PPS (`codes` 0) or a CAVLC slice (2) whose PPS id, after that many Exp-Golomb codes, is 1."""
     bits = "".join(f"{byte:08b}" for byte in nal[1:].replace(b"\0\0\3", b"\0\0"))
     at = 0
     for _ in range(codes):
@@ -199,7 +199,7 @@ def test_footage_without_an_entry_says_so(recordings: Recordings) -> None:
     plan, numbers = cut(recordings, 10, 100)
     assert numbers == list(range(60, 100))
     assert [gap.reason for gap in plan.missing] == ["no_entry"]
-    for before in (0.0001, 0.5, 0.8):  # of a frame: 59 is captured before the window, and so not of it
+    for before in (0.0001, 0.5, 0.8):  # of a frame: 59 was captured before the window, and is not part of it
         plan, numbers = cut(recordings, 60.5 - before, 100)
         assert numbers == list(range(60, 100)) and plan.missing == ()
     plan, numbers = cut(recordings, 59.499, 100)
@@ -220,7 +220,7 @@ def test_more_preroll_than_a_minute_is_refused(recordings: Recordings) -> None:
 
 
 def test_hevc_with_intra_refresh_has_its_one_idr_to_begin_at(recordings: Recordings) -> None:
-    """x265 marks no recovery points: a minute after its IDR there is nothing to begin at, and it is said."""
+    """x265 marks no recovery points: a minute after its IDR there is no access point; the plan says so."""
     extra = "intra-refresh=1:open-gop=0"  # two pictures a second
     recordings.record(
         encode(150, codec="libx265", gop=4000, rate=Fraction(2), extra=extra, sound=False), part_s=2

@@ -1,4 +1,4 @@
-"""Parts on the live timeline: moved, not changed; and the words a player asks its decoder with."""
+"""Parts in live playback: times shifted, media unchanged; and the codec string for a player."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INIT = parse_init(segments.init((b"s" * 16, 0, 0, 0)))
 
 
 class NoClock:
-    """Live parts ask for media time only."""
+    """Live parts need media time only."""
 
     def wall_us(self, media_ns: int) -> int:
         raise AssertionError("nobody asks")

@@ -1,4 +1,4 @@
-"""Clips cut from recordings on disk, decoded, and compared with what was drawn and played into them."""
+"""Clips cut from recordings on disk, decoded and compared with the source pictures and sound."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.kit.barcode import AUDIO_HZ, VIDEO_HZ, Media, Played, Sound, encode, 
 from tests.kit.fmp4_file import START_US, Recordings, StraightClock
 
 LATENCY_US = 250_000
-ROUNDING_US = 25  # MediaMTX cuts the start of a part to whole ticks of 11 us
+ROUNDING_US = 25  # MediaMTX truncates the start of a part to whole ticks of 11 us
 NTSC = Fraction(30_000, 1001)
 
 
@@ -33,7 +33,7 @@ def recordings(tmp_path: Path) -> Iterator[Recordings]:
 
 
 def at_us(frame: float, rate: Fraction = Fraction(30)) -> int:
-    """Capture time of a frame number of run 1; halves lie between frames."""
+    """Capture time of a frame number of run 1; halves are between frames."""
     return START_US - LATENCY_US + round(frame * 1_000_000 / rate)
 
 
@@ -44,7 +44,7 @@ def plan_us(recordings: Recordings, start_us: int, end_us: int) -> Plan:
 
 
 def cut(recordings: Recordings, first: int, stop: int, rate: Fraction = Fraction(30)) -> tuple[Plan, Played]:
-    """The clip of frames first..stop of run 1, asked for half a frame early, as an operator would."""
+    """The clip of frames first..stop of run 1, requested half a frame early, like an operator."""
     plan = plan_us(recordings, at_us(first - 0.5, rate), at_us(stop - 0.5, rate))
     clip = recordings.bytes_of(plan)
     assert len(clip) == plan.size
@@ -54,9 +54,10 @@ def cut(recordings: Recordings, first: int, stop: int, rate: Fraction = Fraction
 def assert_same_sound(
     media: Media, played: Played, first: int, stop: int, rate: Fraction = Fraction(30), at: int = 0
 ) -> None:
-    """From sample `at` of the clip on, the sound is that of frames first..stop of the recording, to the bit.
+    """From sample `at` of the clip on, the sound equals that of frames first..stop of the recording, to the
+    bit.
 
-    Two samples early or late is right: MediaMTX cuts times to whole ticks.
+    Two samples of difference are allowed: MediaMTX truncates times to whole ticks.
     """
     assert media.sound is not None
     begin, end = (round(frame * AUDIO_HZ / rate) for frame in (first, stop))
@@ -71,7 +72,7 @@ def _equal(heard: Sound, truth: Sound) -> bool:
 
 
 def assert_missing(plan: Plan, *expected: tuple[str, float, float]) -> None:
-    """Reason, first and last frame number of each absence."""
+    """Reason, first and last frame number of each missing span."""
     assert [gap.reason for gap in plan.missing] == [reason for reason, _, _ in expected]
     for gap, (_, start, end) in zip(plan.missing, expected, strict=True):
         assert gap.start_us == pytest.approx(at_us(start), abs=ROUNDING_US)
@@ -108,7 +109,7 @@ def test_a_clip_shows_exactly_the_frames_asked_for(recordings: Recordings, media
 
 
 def shifted(media: Media, frames_s: float = 0, after: int = 0) -> Media:
-    """The media with its pictures from number `after` on `frames_s` later than before."""
+    """The media with its pictures from number `after` on shifted by `frames_s`."""
     by = round(frames_s * VIDEO_HZ)
     frames = [
         frame._replace(dts=frame.dts + by, pts=frame.pts + by) if place >= after else frame
@@ -128,7 +129,7 @@ def test_a_clip_goes_on_over_the_join_of_two_segments(
     source = encode(150, bframes=bframes, gop=30)
     recordings.record(source, segment_s=1.5, part_s=0.2, mtxi=mtxi)
     assert len(recordings.views) >= 2
-    if not mtxi:  # each file counts from 0 again; its clock is what its name says
+    if not mtxi:  # each file counts from 0 again; its clock comes from its name
         firsts = range(0, 150, 60)
         recordings.views[:] = [
             replace(view, clock=StraightClock(START_US + round(_tick_zero_us(view, frame))))
@@ -165,11 +166,11 @@ def test_a_gap_between_runs_is_held_by_the_last_frame_and_silence(recordings: Re
     pcm = played.pcm()
     assert np.abs(pcm[:, round(1.1 * AUDIO_HZ) : round(3.95 * AUDIO_HZ)]).max() < 1e-3
     assert pcm.shape[1] == pytest.approx(5.0 * AUDIO_HZ, abs=1100)
-    # one packet to fade in: the one before it is not there
+    # one packet to fade in: its predecessor is missing
     at = round(4.0 * AUDIO_HZ) + 2048
     assert after.sound is not None
     found = [s for s in range(1024, 3072 + 1024) if _equal(pcm[:, at : at + 9000], after.sound[:, s:])]
-    assert len(found) == 1 and abs(found[0] - 2048) < 500  # a silent packet is longer than what remains
+    assert len(found) == 1 and abs(found[0] - 2048) < 500  # a silent packet is longer than the rest
 
 
 def test_a_run_that_begins_inside_the_window_trims_the_clip(recordings: Recordings) -> None:
@@ -256,7 +257,7 @@ def test_sound_far_from_its_picture_in_the_file_is_found(recordings: Recordings)
     source = encode(120, bframes=2)
     late = [p._replace(dts=p.dts + 24_000, pts=p.pts + 24_000) for p in source.packets]
     recordings.record(replace(source, packets=late), part_s=0.2)
-    # half a second of skew: the sound of a frame lies two parts after it
+    # half a second of skew: a frame's sound is two parts later
     _, played = cut(recordings, 60, 75)
     assert_same_sound(source, played, 45, 60)
 
@@ -266,7 +267,7 @@ def test_a_leap_of_the_source_clock_is_a_hole_as_long_as_wall_time_says(recordin
     source = shifted(encode(120, bframes=0), 3.0, after=60)
 
     class Leaping:
-        """Media time leaps 3 s while 100 ms pass."""
+        """Media time jumps by 3 s within 100 ms."""
 
         def wall_us(self, media_ns: int) -> int:
             return (
@@ -342,7 +343,7 @@ def test_a_recording_cut_short_after_it_was_indexed_is_malformed_not_a_crash(rec
 def test_pictures_shown_before_their_decode_time_are_in_the_clip(
     recordings: Recordings, part_s: float, codec: str
 ) -> None:
-    """CMAF and ffmpeg's negative_cts_offsets: the first pts is the first dts, B-frames fall below theirs."""
+    """CMAF and ffmpeg's negative_cts_offsets: the first pts is the first dts, B-frames are below theirs."""
     source = encode(150, codec=codec, bframes=3, gop=30, sound=False)
     late = min(frame.dts for frame in source.frames)
     frames = [frame._replace(dts=frame.dts - late) for frame in source.frames]

@@ -1,4 +1,4 @@
-"""Shorter cuts of a clip's own file, decoded and compared with what was drawn and played into it."""
+"""Shorter cuts of a clip's own file, decoded and compared with the source pictures and sound."""
 
 from __future__ import annotations
 

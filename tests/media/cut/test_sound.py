@@ -1,4 +1,4 @@
-"""Sound that changes, begins or ends inside a run: heard at its own pitch and in step, or not at all."""
+"""Sound that changes, begins or ends inside a run: played at the correct pitch and in sync, or omitted."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def tone(
 
 
 def filmed(number: int, sound: tuple[Track, list[Sample]] | None) -> Media:
-    """SECONDS of pictures, the first is `number`."""
+    """SECONDS of pictures showing `number`."""
     pictures = encode(round(SECONDS * 30), sound=False, first=number)
     return pictures if sound is None else replace(pictures, audio=sound[0], packets=sound[1])
 

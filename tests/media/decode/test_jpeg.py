@@ -1,4 +1,4 @@
-"""media/decode/jpeg.py: worker output is looked at before it is believed."""
+"""media/decode/jpeg.py: worker output is validated before it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""media/decode/probe.py: what a file really holds."""
+"""media/decode/probe.py: the real content of a file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_film_with_a_zeroed_half_shows_by_its_counts(film: bytes) -> None:
 def test_black_and_frozen_pictures_are_counted() -> None:
     (video,) = _probe(make_film(lambda number: 16 if number < 4 else 40 + 10 * number)).streams
     assert video.black == 4
-    assert video.frozen == 3  # the first black one has none before it
+    assert video.frozen == 3  # the first black one has no predecessor
 
 
 def test_what_is_no_mp4_is_bad_media() -> None:

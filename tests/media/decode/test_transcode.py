@@ -1,4 +1,4 @@
-"""media/decode/transcode.py: a clip encoded anew shows the same frames and hides none."""
+"""media/decode/transcode.py: an encoded clip shows the same frames and has no hidden ones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def shown(film: bytes) -> list[tuple[float, float]]:
 
 
 def film_with_a_hole_in_its_sound() -> bytes:
-    """Twelve pictures; ten loud AAC packets of 1,024 samples, from sample 4,096 on moved 8,192 later."""
+    """Twelve pictures; ten loud AAC packets of 1,024 samples, shifted by 8,192 from sample 4,096 on."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=Fraction(25))
@@ -77,7 +77,8 @@ def test_the_same_frames_are_shown_at_the_same_times() -> None:
     before, after = shown(film), shown(output)
     assert [time for time, _ in after] == pytest.approx([time for time, _ in before])
     assert [luma for _, luma in after] == pytest.approx([luma for _, luma in before], abs=4)
-    assert len({grey(number) for number in range(FRAMES)}) == FRAMES  # so a swapped frame would be seen
+    # so that a swapped frame would be noticed
+    assert len({grey(number) for number in range(FRAMES)}) == FRAMES
 
 
 def test_no_packet_is_hidden_and_the_header_comes_first() -> None:

@@ -1,4 +1,4 @@
-"""Files that others wrote: boxes nobody here knows, fragments without times, times that do not begin at 0."""
+"""Files of other recorders: unknown boxes, fragments without times, times that do not begin at 0."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_an_unknown_box_that_comes_in_pieces_is_waited_for(growing: Growing, box
 @pytest.mark.parametrize("box", UNKNOWN)
 def test_unknown_boxes_inside_a_part_are_passed_over(growing: Growing, box: bytes) -> None:
     def with_box(data: bytes, where: bytes) -> bytes:
-        """The part with `box` at the begin of its moof or traf, or between moof and mdat; offsets mended."""
+        """The part with `box` at the start of its moof or traf, or before mdat; offsets corrected."""
         moof = int.from_bytes(data[:4], "big")
         head, rest = data[:moof], data[moof:]
         if where == b"mdat":
@@ -85,7 +85,7 @@ def test_unknown_boxes_inside_a_part_are_passed_over(growing: Growing, box: byte
 
 
 def _moved(moof: bytes, by: int) -> bytes:
-    """The moof with its truns' data offsets `by` further on."""
+    """The moof with its truns' data offsets increased by `by`."""
     at = moof.find(b"trun")
     while at >= 0:
         offset = int.from_bytes(moof[at + 12 : at + 16], "big") + by
@@ -103,7 +103,7 @@ def test_unknown_boxes_inside_the_init_are_passed_over(where: bytes) -> None:
 
 
 def _inside(data: bytes, where: bytes, box: bytes) -> bytes:
-    """`box` as the first child of the first `where`, all sizes around it mended."""
+    """`box` as the first child of the first `where`, all enclosing sizes corrected."""
     path = {b"trak": [b"moov"], b"mdia": [b"moov", b"trak"], b"udta": [b"moov"], b"mvex": [b"moov"]}
     path |= {b"moov": [], b"minf": [*path[b"mdia"], b"mdia"]}
     path[b"stbl"] = [*path[b"minf"], b"minf"]
@@ -163,7 +163,7 @@ def test_an_init_that_never_comes_is_damage_not_a_wait(growing: Growing) -> None
 
 
 def without_tfdt(data: bytes) -> bytes:
-    """The part as recorders write it that leave tfdt out: each in a box nobody knows."""
+    """The part as recorders without tfdt write it: each fragment in an unknown box."""
     return data.replace(b"tfdt", b"none")
 
 
@@ -182,7 +182,7 @@ def test_some_fragments_without_tfdt_go_on_too(growing: Growing) -> None:
 
 
 def test_a_clip_of_fragments_without_tfdt_is_the_same(tmp_path: Path) -> None:
-    """Tables are read from the file, from a part in the middle on; sound goes on by its own sum."""
+    """Tables are read from the file, starting at a part in the middle; sound continues with its own sum."""
     made, sounds = [], []
     for number, change in enumerate((lambda data: data, without_tfdt)):
         folder = tmp_path / str(number)
@@ -205,7 +205,7 @@ def test_a_clip_of_fragments_without_tfdt_is_the_same(tmp_path: Path) -> None:
         sounds.append(played.pcm())
         recordings.close()
     assert made == [(60, (), list(range(61, 121)))] * 2
-    # a part's tfdt is cut to whole ticks, which the sum is not
+    # a part's tfdt is truncated to whole ticks, the sum is not
     first, second = (sound[:, 100:90_000] for sound in sounds)
     assert (
         min(

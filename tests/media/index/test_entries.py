@@ -1,4 +1,4 @@
-"""The index's keys are the pictures decoding may begin at, whatever the file's flags say."""
+"""The index's keys are the pictures at which decoding can start, whatever the file's flags are."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_flags_that_are_wrong_change_nothing(tmp_path: Path, kind: dict[str, obj
     media = flagged(encode(240, sound=False, **kind), FLAGS[flags])
     found = numbers(media, keys_of(tmp_path, media))
     every = list(range(0, 240, 30))
-    # two seconds without an entry are usual: unflagged ones are looked for only then
+    # two seconds without an access point are usual: unflagged ones are searched only after that
     assert found == (every if flags != "first" else [0, *[n for n in every[1:] if n in found]])
     assert found[-5:] == every[-5:]
 
@@ -91,7 +91,7 @@ def test_a_healthy_file_costs_one_read_per_key(tmp_path: Path, monkeypatch: pyte
     index.update(recordings.open_fd(name), (tmp_path / name).stat().st_size)
     recordings.close()
     assert len(index.keys) == 5
-    assert len(reads) <= 1 + len(index.parts) + len(index.keys) + 3  # the head, each part, each key
+    assert len(reads) <= 1 + len(index.parts) + len(index.keys) + 3  # the header, each part, each key
 
 
 def test_a_long_group_is_looked_through_once(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_stream_without_any_entry_has_no_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize("flags", ["none", "first", "all"])
 @pytest.mark.parametrize("keeps_sets", [True, False])
 def test_an_intra_picture_with_its_sets_is_an_entry(tmp_path: Path, flags: str, keeps_sets: bool) -> None:
-    """Encoders of open groups that send no recovery point message: only their sets say where to begin."""
+    """Open groups without recovery point messages: only their parameter sets show access points."""
     dropped = (6,) if keeps_sets else (6, 7, 8)
     media = encode(240, bframes=2, extra="open-gop=1", sound=False)
     frames: list[Sample] = []

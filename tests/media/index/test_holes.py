@@ -1,4 +1,4 @@
-"""Zeros where coded video should be."""
+"""Zeros in place of coded video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The walk of one segment: real recordings, growing byte by byte, and every kind of damage."""
+"""Indexing one segment: real recordings, growth byte by byte, and every kind of damage."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def indexed(path: Path) -> SegmentIndex:
 
 
 class Growing:
-    """A file and its index; bytes are added, then the index looks."""
+    """A file and its index; bytes are appended, then the index reads them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -89,7 +89,8 @@ def test_a_real_recording_has_the_frames_and_keys_that_pyav_finds(path: Path) ->
 
 
 def test_of_a_killed_recording_only_complete_parts_count() -> None:
-    # tests/data/README.md: PyAV and ffprobe also count what lies in the torn last part, without any error
+    # tests/data/README.md: PyAV and ffprobe also count the contents of the truncated last part, without an
+    # error
     path = next(p for p in RECORDINGS if "killed" in str(p))
     index = indexed(path)
     assert index.frames == 50
@@ -136,7 +137,7 @@ def test_the_leap_is_told_with_the_first_part_beyond_it_and_only_once(growing: G
             growth = scan(before, fd, known.end)
         growing.index.apply(growth)
         leaps += [(number, note.leap) for note in growth.notes if note.leap]
-    # pts 810000 is the first frame beyond; frames reordered before it could still come from 804600 on
+    # pts 810000 is the first frame outside; frames reordered before it could still arrive from 804600 on
     assert leaps == [(2, (538_200, 804_600, 810_000))]
     assert growing.index.holes == index.holes
 
@@ -223,7 +224,7 @@ def test_several_truns_count_samples_of_a_key_over_all_of_them(growing: Growing)
 
 def test_reordered_frames_are_no_hole(growing: Growing) -> None:
     growing.add(init((b"r" * 16, 0, 0, 0)))
-    # I P B B B B: the P is shown five frames later than the I that precedes it in the file
+    # I P B B B B: the P is shown five frames later than the I before it in the file
     for number in range(8):
         frames = [Sample(3000, number == 0, 12_000), Sample(3000, False, 15_000)]
         frames += [Sample(3000, False, 0) for _ in range(4)]
@@ -347,10 +348,10 @@ def test_no_bytes_make_a_scan_raise_or_run_away(
     assert all(p.end <= len(whole) for p in index.parts)
 
 
-# -- sample tables at hand ----------------------------------------------------------------------------------
+# -- cached sample tables ---------------------------------------------------------------------------
 
 
-# those that begin with a key picture; the others go on from one of the segment before
+# those that begin with a key picture; the others continue from a frame of the previous segment
 @pytest.mark.parametrize("path", [p for p in RECORDINGS if indexed(p).keys], ids=lambda p: p.stem)
 def test_tables_at_hand_make_the_same_plan_as_the_file(path: Path) -> None:
     index = indexed(path)

@@ -1,4 +1,4 @@
-"""Which run is shown where several have footage of the same time."""
+"""Which run is shown where several runs cover the same time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def stretch(
     began_s: float | None = None,
     frame_us: int = 0,
 ) -> Stretch:
-    """A segment with keys from its begin on; media time is wall time plus 100 s."""
+    """A segment with keys from its start on; media time is wall time plus 100 s."""
     start_us, end_us = round(start_s * S), round(end_s * S)
     began_us = start_us if began_s is None else round(began_s * S)
     keys_us = range(start_us, end_us, round(gop_s * S)) if gop_s else ()
@@ -62,7 +62,7 @@ def test_the_next_run_is_entered_at_its_last_key_before_that_end() -> None:
 
 
 def test_clocks_that_differ_by_some_frames_cost_no_group_of_pictures() -> None:
-    """A reconnect whose first frame seems to come 50 ms before the last one of the run before."""
+    """A reconnect whose first frame appears 50 ms before the last one of the previous run."""
     assert shown(stretch("a", 0, 6.05), stretch("b", 6, 10, gop_s=4)) == [(0, 6, "a"), (6, 100, "b")]
     later = shown(stretch("a", 0, 5.99), stretch("b", 5, 10, gop_s=1))
     assert later == [(0, 6, "a"), (6, 100, "b")], "half a frame after the end is the end"
@@ -127,7 +127,7 @@ def test_two_runs_that_began_at_once_are_told_apart_by_their_names(order: int) -
     [(0, 6), (0.01, 6), (0.02, 6), (0.06, 6), (-0.02, 5.98), (-0.06, 5.94)],
 )
 def test_the_run_before_ends_where_the_next_ones_first_picture_is_in_it(late_s: float, ends_s: float) -> None:
-    """Both have a key of the same moment, by clocks that differ."""
+    """Both have a key at the same moment, by clocks that differ."""
     runs = [stretch("a", 0, 6.4, frame_us=40_000), stretch("b", 4 + late_s, 10, frame_us=40_000)]
     assert shown(*runs) == [(0, ends_s, "a"), (6 + late_s, 100, "b")]
 

@@ -1,4 +1,4 @@
-"""A camera that sends fewer frames is not one that loses some: what the index says of each, part by part."""
+"""Distinguishing a camera that sends fewer frames from one that loses frames, part by part."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def file(tmp_path: Path) -> Growing:
 
 
 def rate(fps: float, seconds: float) -> list[int]:
-    """Waits after the frames of so many seconds."""
+    """The intervals after the frames of this many seconds."""
     return [round(90_000 / fps)] * round(fps * seconds)
 
 
@@ -52,7 +52,7 @@ def in_parts(samples: Sequence[Sample], part_ticks: int, start: int = 0) -> list
 
 
 def grown(file: Growing, parts: Sequence[bytes]) -> list[tuple[int | None, tuple[tuple[int, int], ...]]]:
-    """End and holes (ns) after each part, as they are published."""
+    """End and holes (ns) after each part, as published."""
     file.add(INIT)
     told = []
     for data in parts:

@@ -1,4 +1,4 @@
-"""Coverage: what is there, what is not, and why."""
+"""Coverage: spans, gaps and their reasons."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_a_change_of_picture_size_is_told_when_it_happens_and_not_at_every_segme
     assert coverage(found, T0 + 80 * S, T0 + 100 * S, is_live=True).sizes == ((T0 + 80 * S, 854, 480),)
 
 
-# -- segments nobody saw being written ------------------------------------------------------------------
+# -- segments whose writing was not observed ----------------------------------------------------------------
 
 
 def test_an_old_run_is_anchored_at_each_ntp_and_stays_rising() -> None:
@@ -206,7 +206,7 @@ def test_old_segments_may_be_anchored_in_any_order(order: list[int]) -> None:
 
 @pytest.mark.parametrize(("late_ms", "length_s"), [(75, 10), (189, 11.5), (190, 60)])
 def test_the_late_first_word_of_an_old_run_does_not_bend_its_clock(late_ms: int, length_s: float) -> None:
-    """MediaMTX's first NTP is late: 8 s of the first file were 8.08 s of pictures."""
+    """MediaMTX's first NTP is late: 8 s of the first file contain 8.08 s of pictures."""
     begin_us, right = T0 + late_ms * 1000, (round(length_s * NS), T0 + round(length_s * S))
     assert anchored(0, begin_us, right=right, begins_run=True) == [Knot(0, T0, NS)]
 
@@ -277,7 +277,7 @@ def test_the_real_leap_is_taken_out_by_the_time_the_file_was_last_written() -> N
     facts = facts_of(index)
     assert facts.ntp_us is not None and facts.end_ns is not None
     leaps = [Leap(*hole) for hole in facts.holes]
-    # the original ran 14.94 s of media time in 11.94 s; this cut ends 0.04 s after the leap
+    # the original ran 14.94 s of media time in 11.94 s; this cut ends 0.04 s after the jump
     written_us = facts.ntp_us + facts.end_ns // 1000 - 3 * S
     knots = anchored(facts.base_ns, facts.ntp_us, leaps=leaps, last=(facts.end_ns, written_us))
     clock = RunClock.of(knots)
@@ -307,15 +307,15 @@ def test_the_real_run_has_its_gap_where_segments_are_missing() -> None:
 
 
 def test_why_a_run_ended_is_told_by_the_media_time_the_next_one_begins_at() -> None:
-    """E9: MediaMTX's media time is that of the connection; a recorder that begins anew waits 2 s first."""
+    """E9: MediaMTX's media time belongs to the connection; a recorder that restarts waits 2 s first."""
     for base_s, gap_s, reason in (
         (0.0, 3, "source_lost"),  # a new connection with sound
         (1.9, 3, "source_lost"),  # one without: from its first key picture
         (0.0, 9, "source_lost"),
         (0.0, 300, "source_lost"),
-        (60 + 3, 3, "recorder_restart"),  # the connection went on
+        (60 + 3, 3, "recorder_restart"),  # the connection continued
         (60 + 40, 40, "recorder_restart"),  # for as long as the disk was full
-        (2.01, 3, "recorder_restart"),  # the encoder's clock began anew, and the recorder with it
+        (2.01, 3, "recorder_restart"),  # the encoder's clock restarted, and the recorder with it
     ):
         first, later = segment(0, 0, 60), segment(0, base_s, base_s + 10, "bb")
         clock = RunClock.of([Knot(round(base_s * NS), T0 + (60 + gap_s) * S, PPB)])
@@ -327,7 +327,7 @@ def test_what_was_told_of_an_outage_holds_over_what_the_files_say() -> None:
     found = entries(segment(0, 0, 50, holes=((20 * NS, 24 * NS),)), segment(0, 53, 60, "bb"))
     outages = [
         Outage(T0 + 20 * S, "source_lost"),
-        Outage(T0 + 50 * S - 200_000, "source_lost"),  # the recorder wrote a part more afterwards
+        Outage(T0 + 50 * S - 200_000, "source_lost"),  # the recorder wrote one more part afterwards
         Outage(T0 + 60 * S, "recorder_restart"),
     ]
     known = coverage(found, T0, T0 + 90 * S, is_live=False, outages=outages)

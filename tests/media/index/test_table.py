@@ -1,4 +1,4 @@
-"""The caches as bytes: what was written is read, and nothing else ever is."""
+"""The caches as bytes: what was written is read back, and nothing else."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_log_tells_the_last_word_on_every_segment_and_all_knots(index: Segment
 
 
 def test_a_file_that_is_a_run_of_its_own_takes_its_knots_with_it(index: SegmentIndex) -> None:
-    """Whatever comes under its name later begins anew; a run of several files goes on."""
+    """A later file with its name starts from scratch; a run of several files continues."""
     knot = Knot(1, 2, PPB)
     mine = replace(facts_of(index), name="a.mp4", run_id="name:a.mp4:12345678")
     told = facts_line(mine) + facts_line(replace(mine, name="b.mp4", run_id="aa"))
@@ -140,7 +140,7 @@ def test_no_bytes_make_a_log_fatal(junk: bytes, at: int, flip: int) -> None:
 
 
 def test_a_hundred_hours_are_read_back(index: SegmentIndex) -> None:
-    """How fast is `scripts/bench start`'s to say."""
+    """The speed is measured by `scripts/bench start`."""
     facts = closed(facts_of(index))
     many = [replace(facts, name=f"{number:06}.mp4", number=number) for number in range(6000)]
     knots = [("aa" * 16, Knot(n * 10**10, n * 10**7 + 1, PPB)) for n in range(36_000)]

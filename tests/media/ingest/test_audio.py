@@ -1,4 +1,4 @@
-"""AAC out of ADTS, Opus out of its control headers."""
+"""AAC from ADTS, Opus from its control headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a live stream to commands: runs, sound, changes on the way."""
+"""From a live stream to write commands: runs, sound, changes during the stream."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIVE = make_footage(frames=100, fps=Fraction(25), gop=25, b_frames=0)
 
 @dataclass
 class Recording:
-    """Carries out commands in memory; `files` holds finished and open files in order."""
+    """Executes commands in memory; `files` holds finished and open files in order."""
 
     ingest: Ingest
     files: list[bytearray] = field(default_factory=list)
@@ -107,7 +107,7 @@ def test_every_frame_is_recorded_the_last_one_too() -> None:
     assert len({m.stream_id for m in mtxi}) == 1
     assert [t.codec for t in recording.inits()[0].tracks] == ["avc1", "mp4a"]
     assert recording.events() == ["streams", "run_started", "run_ended"]
-    # the file's name says when its first picture came
+    # the file's name is the arrival time of its first picture
     assert abs(recording.names_ntp_ns[0] // 1000 - T0) < 40_000
 
 
@@ -133,7 +133,8 @@ def test_a_run_begins_with_the_first_key_picture_and_is_on_disk_one_part_later()
         if recording.files:
             break
         fed += 1
-    # key picture is frame 25 = the 15th sent; five frames fill a part; a frame is known when the next begins
+    # key picture is frame 25 = the 15th sent; five frames fill a part; a frame is complete when the next
+    # begins
     assert fed == 15 + 5
     recording.close()
     assert recording.frames()[0] == 25
@@ -149,7 +150,7 @@ def test_leading_pictures_of_an_open_gop_are_left_out_only_where_a_run_begins() 
     shown = recording.frames()
     assert shown == list(range(30, 120))
     stored = sum(count_video(bytes(file)) for file in recording.files)
-    assert stored == len(shown)  # nothing on disk that a decoder would skip
+    assert stored == len(shown)  # a decoder would skip nothing on disk
 
 
 def count_video(data: bytes) -> int:
@@ -231,7 +232,7 @@ def test_a_jump_of_the_sources_clock_loses_no_picture_and_stretches_no_time() ->
 @pytest.mark.parametrize("which", ["both", "pictures", "sound"])
 @pytest.mark.parametrize("step_s", [-0.1, -0.3, -0.4, -2, 0.3, 3])
 def test_a_step_of_the_clock_loses_no_picture_and_no_sound(step_s: float, which: str, b_frames: int) -> None:
-    """E4: all of it over the 33-bit wrap, with the arrival of a real line."""
+    """E4: all of it over the 33-bit wrap, with the arrival times of a real network."""
     footage = make_footage(frames=150, fps=Fraction(25), gop=25, b_frames=b_frames)
     recording, mux = Recording(new_ingest(segment_s=60)), Muxer("h264", sound=True)
     sounds = list(footage.audio)
@@ -339,7 +340,7 @@ def test_one_damaged_sound_header_ends_no_run() -> None:
 def test_parameter_sets_of_a_key_picture_with_lost_packets_are_not_believed() -> None:
     recording = Recording(new_ingest(segment_s=60))
     for n, (at_us, data) in enumerate(transport(LIVE)):
-        if n == 50:  # a key picture: without its second packet and with another SPS
+        if n == 50:  # a key picture without its second packet and with another SPS
             at = data.index(b"\x67")
             data = data[:at] + b"\x67\x42\x00\x1e\xff" + data[at + 5 :]
             first = data.index(b"\x47\x41\x00")

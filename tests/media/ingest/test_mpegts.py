@@ -1,4 +1,4 @@
-"""Transport streams taken apart: ours, libavformat's, and garbage."""
+"""Demultiplexing of transport streams: ours, libavformat's, and garbage."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_units_come_out_as_they_went_in() -> None:
 
 def test_a_unit_of_unknown_length_is_handed_out_with_the_first_packet_of_the_next() -> None:
     demuxer, mux = Demuxer(), Muxer("h264", sound=False)
-    big = b"\0\0\1\x65" + b"x" * 70_000  # over 64 KiB: its PES says no length
+    big = b"\0\0\1\x65" + b"x" * 70_000  # over 64 KiB: its PES has no length
     assert [type(e) for e in demuxer.feed(mux.video(big, 0, 0, key=True))] == [Programme, UnitStart]
     following = mux.video(b"\0\0\1\x41y" + b"z" * 999, 3600, 3600, key=False)
     events = demuxer.feed(following[:PACKET])
@@ -71,7 +71,7 @@ def test_garbage_neither_raises_nor_is_kept(garbage: bytes) -> None:
     demuxer = Demuxer()
     demuxer.feed(garbage)
     demuxer.flush()
-    # and a good stream after it is understood, but for what the garbage swallowed
+    # and a valid stream after it is parsed, except for the packets swallowed by the garbage
     events = demuxer.feed(b"".join(stream() + stream()))
     assert units(events, VIDEO_PID)
 
@@ -91,7 +91,8 @@ def test_lost_packets_are_counted_and_mark_the_unit() -> None:
     data = b"".join(stream())
     demuxer = Demuxer()
     packets = [data[at : at + PACKET] for at in range(0, len(data), PACKET)]
-    following = [i for i, p in enumerate(packets) if p[1:3] == b"\x01\0"]  # video, not the first of a unit
+    # video packets that do not start a unit
+    following = [i for i, p in enumerate(packets) if p[1:3] == b"\x01\0"]
     inside = following[len(following) // 2]
     events = demuxer.feed(b"".join(packets[:inside] + packets[inside + 1 :]))
     assert demuxer.lost == 1
@@ -129,7 +130,7 @@ def unlengthed(count: int) -> list[list[bytes]]:
 
 @pytest.mark.parametrize("behind", [NULL_PACKET, b"\x47\x01\x01\x10" + b"s" * 184], ids=["filler", "sound"])
 def test_the_last_picture_is_whole_when_another_stream_goes_on_behind_it(behind: bytes) -> None:
-    """It fills its last packet: nothing in itself says that it ends there."""
+    """It fills its last packet: nothing in it marks its end."""
     pictures = unlengthed(12)
     data = b"".join(b"".join(each) + behind for each in pictures)
     demuxer = Demuxer()

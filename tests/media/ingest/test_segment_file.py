@@ -48,13 +48,13 @@ def test_each_part_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @contextmanager
 def small_files() -> Iterator[None]:
-    """No file may pass 1,000 bytes: write(2) fails with EFBIG as it would with ENOSPC."""
+    """No file may exceed 1,000 bytes: write(2) fails with EFBIG as it would with ENOSPC."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         yield
-    finally:  # at once: the test run's own log file would be cut off too
+    finally:  # at once: the limit would truncate the test run's log file too
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
 

@@ -1,4 +1,4 @@
-"""A source's timestamps made into one run's media time."""
+"""Converting a source's timestamps into one run's media time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WRAP = 1 << 33
 
 
 def play(stamps: list[int], *, start_us: int = 10**15, step_us: int = 40_000) -> tuple[StreamTime, list[int]]:
-    """Place each raw stamp, one every 40 ms."""
+    """Convert each raw stamp, one every 40 ms."""
     time = StreamTime()
     return time, [time.place(1, raw % WRAP, start_us + n * step_us) for n, raw in enumerate(stamps)]
 
@@ -101,7 +101,7 @@ STEPS_S = [-0.1, -0.3, -0.4, -0.45, -0.5, -2, 0.3, 0.5, 3]
 
 
 def jitter_us(n: int) -> int:
-    """Up to 20 ms late, never early: as a network makes it."""
+    """Up to 20 ms late, never early, like a network."""
     return n * 7919 % 20_000
 
 
@@ -120,7 +120,7 @@ def test_a_step_of_any_size_moves_no_picture(step_s: float, fps: int) -> None:  
 @pytest.mark.parametrize("sound_lag", [-5, 0, 5, 30], ids=lambda n: f"sound {n} pictures later")
 @pytest.mark.parametrize("step_s", STEPS_S)
 def test_sound_stays_beside_the_picture_over_a_step(step_s: float, sound_lag: int) -> None:  # E4
-    """Sound is sent in packets of 0.2 s; whichever of the two steps first, the other follows."""
+    """Sound is sent in packets of 0.2 s; whichever of the two jumps first, the other follows."""
     time = StreamTime()
     pictures: list[int] = []
     sounds: list[int] = []
@@ -173,7 +173,7 @@ def test_pictures_really_lost_leave_their_hole_in_a_burst_too(lost: int) -> None
     time = StreamTime()
     for n in range(100):
         time.place(1, n * FRAME, 10**12 + n * 40_000 + jitter_us(n))
-    back_us = 10**12 + 200 * 40_000  # a stall of four seconds, then all at once but for `lost` pictures
+    back_us = 10**12 + 200 * 40_000  # a stall of four seconds, then everything at once except `lost` pictures
     media = [time.place(1, n * FRAME, back_us + n) for n in range(100, 140)]
     media += [time.place(1, n * FRAME, back_us + n) for n in range(140 + lost, 200)]
     assert media[-1] == 199 * FRAME and time.jumps == 0

@@ -1,4 +1,4 @@
-"""Our own transport streams are ones that others can read."""
+"""Our transport streams are readable by other software."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_libavformat_reads_pictures_and_sound_with_their_times() -> None:
     data += b"".join(mux.audio(adts(s.data, 3, 1), s.pts * 15 // 8 + 9000) for s in footage.audio)
     with av.open(io.BytesIO(data), mode="r", format="mpegts") as container:
         assert [s.codec_context.name for s in container.streams] == ["h264", "aac"]
-        # a packet's stream may be asked only while its container is open: PyAV crashes otherwise
+        # a packet's stream may be accessed only while its container is open: otherwise PyAV crashes
         packets = [(p.stream.type, p.pts, p.dts) for p in container.demux() if p.dts is not None]
     pictures = [(pts, dts) for kind, pts, dts in packets if kind == "video"]
     assert pictures == [(s.pts + 9000, s.dts + 9000) for s in footage.video]

@@ -1,4 +1,4 @@
-"""The names of a codec."""
+"""Codec strings."""
 
 from __future__ import annotations
 

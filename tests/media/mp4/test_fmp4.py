@@ -1,4 +1,4 @@
-"""Reading recordings: what is there is read, what is not there raises Malformed and nothing else."""
+"""Parsing recordings: valid data is read, missing data raises Malformed and nothing else."""
 
 from __future__ import annotations
 

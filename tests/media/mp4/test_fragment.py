@@ -1,4 +1,4 @@
-"""What FragmentWriter writes: MediaMTX's structure, byte by byte where it matters."""
+"""The output of FragmentWriter: MediaMTX's structure, compared byte by byte where needed."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_header_is_laid_out_as_mediamtx_lays_it_out() -> None:
     assert isinstance(opened, OpenSegment) and isinstance(closed, CloseSegment)
     header = opened.header
     assert header[:32] == bytes.fromhex("00000020667479706d703432000000016d7034316d70343269736f6d686c7366")
-    # mvhd: version 0, timescale 1000, duration 0 where it will be patched
+    # mvhd: version 0, timescale 1000, duration 0, to be patched later
     assert header[MVHD_DURATION_AT - 4 : MVHD_DURATION_AT + 4] == (1000).to_bytes(4, "big") + bytes(4)
     assert header.endswith(boxes.box(b"udta", boxes.mtxi(RUN, 0, 0, 1_700_000_000 * NS)))
     assert b"btrt" + (0).to_bytes(4, "big") + (1_000_000).to_bytes(4, "big") * 2 in header
@@ -84,7 +84,7 @@ def test_the_header_is_laid_out_as_mediamtx_lays_it_out() -> None:
 def test_a_part_is_complete_with_the_sample_that_fills_it() -> None:
     one = writer(part_s=0.2)
     filled = [n for n in range(20) if parts_of(one.add(1, picture(n)))]
-    assert filled == [4, 9, 14, 19]  # five frames of 40 ms: nothing waits for a sixth
+    assert filled == [4, 9, 14, 19]  # five frames of 40 ms: no part waits for a sixth
 
 
 @pytest.mark.parametrize("fps", [24, 25, 30, 50, 60])
@@ -139,7 +139,7 @@ def test_a_segment_starts_at_the_oldest_sample_so_sound_before_the_key_picture_i
     commands: list[Command] = []
     sound = 0
     for n in range(51):
-        while sound * 1024 / 48_000 < (n - 5) / 25:  # sound lags the picture by 0.2 s in the stream
+        while sound * 1024 / 48_000 < (n - 5) / 25:  # sound is 0.2 s behind the picture in the stream
             commands += one.add(2, Sample(sound * 1024, sound * 1024, 1024, True, b"s"))
             sound += 1
         commands += one.add(1, picture(n))
@@ -165,7 +165,7 @@ def test_times_inside_a_file_follow_on_to_the_tick_whatever_the_start() -> None:
         elif isinstance(command, WritePart):
             for run in runs_of(command.data):
                 if run.track_id == 1:
-                    assert ends is None or run.tfdt == ends  # MediaMTX is one tick behind now and then
+                    assert ends is None or run.tfdt == ends  # MediaMTX is sometimes one tick behind
                     ends = run.tfdt + sum(run.durations)
 
 

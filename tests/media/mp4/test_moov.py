@@ -1,4 +1,4 @@
-"""Headers over byte ranges: places, ranges, and files past four gigabytes."""
+"""Headers for byte ranges: offsets, ranges, and files larger than four gigabytes."""
 
 from __future__ import annotations
 

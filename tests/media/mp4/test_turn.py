@@ -1,4 +1,4 @@
-"""Recordings that say by tkhd's matrix which way up they are: kept by clips, obeyed by every picture."""
+"""Recordings with a rotation in tkhd's matrix: kept in clips, applied to every picture."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.media.cut.test_plan import at_us, cut, plan_us
 
 ONE = 0x10000
 WIDTH, HEIGHT = SIZE
-# a b c d x y, and what numpy makes of the picture
+# a b c d x y, and the equivalent numpy operation
 TURNS: dict[str, tuple[tuple[int, int, int, int, int, int], Callable[[Pixels], Pixels]]] = {
     "90": ((0, ONE, -ONE, 0, HEIGHT, 0), lambda luma: np.rot90(luma, -1)),
     "180": ((-ONE, 0, 0, -ONE, WIDTH, HEIGHT), lambda luma: np.rot90(luma, 2)),
@@ -58,10 +58,10 @@ def turned(name: str, **encoding: Any) -> Media:
 
 
 def assert_shows(luma: Pixels, number: int, name: str) -> None:
-    """The picture is that of frame `number`, turned as numpy turns it (blocks: only their levels count)."""
+    """The picture is frame `number`, rotated as by numpy (blocks: only their levels are compared)."""
     wanted = TURNS[name][1](draw(number))
     assert luma.shape == wanted.shape
-    # away from the edges between blocks, where coding blurs
+    # away from block edges, which coding blurs
     assert np.mean((luma > 128) == (wanted > 128)) > 0.97
 
 

@@ -1,4 +1,4 @@
-"""Fragments that do not say when they begin."""
+"""Fragments without a start time."""
 
 from __future__ import annotations
 

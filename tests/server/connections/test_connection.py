@@ -1,4 +1,4 @@
-"""The pieces of a connection, without sockets (tests/server/connections/test_server.py has the sockets)."""
+"""The components of a connection, without sockets (test_server.py has the sockets)."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def test_stopping_ends_an_idle_connection_and_not_a_busy_one(
     ids=["silent", "garbage", "hot", "two", "404", "405", "options", "422", "no upgrade"],
 )
 async def test_a_connection_leaves_no_circles_behind(box: Box, said: bytes) -> None:
-    """After a flood of connections their memory is free at once."""
+    """After a flood of connections their memory is freed at once."""
     async with serving(box.app()) as server:
 
         async def once() -> None:
@@ -113,7 +113,7 @@ async def test_a_connection_leaves_no_circles_behind(box: Box, said: bytes) -> N
 
 
 async def test_who_has_left_keeps_no_place_by_what_its_socket_says() -> None:
-    """A flood that ends leaves a thousand sockets readable: each at its end, none with a request."""
+    """A flood that ends leaves a thousand sockets readable: each at end of stream, none with a request."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         client = await trio.testing.open_stream_to_socket_listener(listener)
@@ -136,7 +136,7 @@ async def test_who_has_left_keeps_no_place_by_what_its_socket_says() -> None:
 
 
 async def _ended(stream: trio.SocketStream) -> None:
-    """Return once the end of the stream has come, and leave it there."""
+    """Return once the end of the stream has arrived, without reading it."""
     with trio.fail_after(LIMIT_S):
         await trio.lowlevel.wait_readable(stream.socket.fileno())
         assert await stream.socket.recv(1, socket.MSG_PEEK) == b""

@@ -1,4 +1,4 @@
-"""Who goes when it is full, and by what a client is counted."""
+"""Which connection is closed when the limit is reached, and how clients are counted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_the_one_missed_least_goes(autojump_clock: trio.testing.MockClock)
     never = guest_of(crowd, "d", "silent")
     await trio.sleep(GREETING_S)
     crowd.serve(again)
-    crowd.rest(again)  # it asked again, so it has been silent for the shortest time
+    crowd.rest(again)  # after another request it has been idle for the shortest time
     gone: list[Guest] = []
     for newcomer in "wxyz":
         assert crowd.make_room(newcomer)
@@ -118,7 +118,7 @@ async def test_nothing_is_left_of_those_who_left() -> None:
     for guest in guests:
         crowd.remove(guest)
         crowd.remove(guest)
-        crowd.rest(guest)  # its last answer ends after it was thrown out
+        crowd.rest(guest)  # its last answer ends after it was closed
     left = (crowd.members, crowd.addresses, crowd.groups, crowd.by_size, crowd.silent, crowd.idle)
     assert not any(left) and not crowd.largest
 
@@ -157,7 +157,7 @@ async def test_who_has_sent_what_the_loop_has_not_read_is_not_silent() -> None:
     assert not first.is_aborted and not third.is_aborted
 
 
-# -- fairness: who holds most goes first --------------------------------------------------------------------
+# -- fairness: the client with most connections loses one first ---------------------------------------------
 
 STORM = (
     ["127.0.0.1"] * 1100,
@@ -167,7 +167,7 @@ STORM = (
 
 
 def storm(crowd: Crowd, addresses: Sequence[str], calls: int, state: str) -> int:
-    """Calls of these addresses in turn, without a pause; how many got in."""
+    """Connections from these addresses in turn, without a pause; how many were accepted."""
     got_in = 0
     for number in range(calls):
         address = addresses[number % len(addresses)]

@@ -1,4 +1,4 @@
-"""HTTP/1.1 of one connection: what malformed bytes do to a request before them, and to themselves."""
+"""HTTP/1.1 on one connection: the effect of malformed bytes on a request before them, and on themselves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.server.sockets import frame, handshake, read_answer, read_to_end, req
 async def test_bytes_behind_a_last_request_are_discarded_and_its_answer_is_whole(
     box: Box, asked: bytes
 ) -> None:
-    """One such packet ended the daemon: a 400 raced with the answer on the socket."""
+    """One such packet ended the daemon: a 400 was written concurrently with the answer on the socket."""
     async with serving(box.app()) as server:
         for _ in range(12):
             stream = await server.connect()
@@ -42,7 +42,7 @@ async def test_bytes_behind_a_last_request_are_discarded_and_its_answer_is_whole
 
 
 def slow_routes(gate: trio.Event, begun: trio.Event) -> Routes:
-    """An answer that waits for `gate`, and reads no body; another that is given up in the middle."""
+    """An answer that waits for `gate` without reading the body; another that is aborted in the middle."""
     routes = Routes("test")
 
     async def stopped(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:
@@ -72,7 +72,7 @@ async def test_what_follows_a_last_request_is_not_kept_while_it_is_answered(box:
         await begun.wait()
         sent = 0
         with trio.move_on_after(LIMIT_S):
-            while sent < 20 << 20:  # it is taken and forgotten: nobody is held up by it, no memory is used
+            while sent < 20 << 20:  # it is read and discarded: it blocks nothing and uses no memory
                 await stream.send_all(bytes(1 << 20))
                 sent += 1 << 20
         assert sent == 20 << 20
@@ -129,8 +129,8 @@ _BAD_HANDSHAKES = {
 @pytest.mark.parametrize("behind", [b"", b"X", frame(b"hello", 1), request(), bytes(70_000)])
 @pytest.mark.parametrize("said", _BAD_HANDSHAKES.values(), ids=_BAD_HANDSHAKES)
 async def test_a_handshake_that_is_none_ends_its_connection(box: Box, said: bytes, behind: bytes) -> None:
-    """Hypercorn answers 400 by itself and goes on waiting for an application that was never begun: such a
-    connection held its place for ever, whether its client had left or not, and a thousand filled the box."""
+    """Hypercorn answers 400 by itself and continues to wait for an application that was never started: such a
+    connection held its place forever, whether its client had left or not, and a thousand filled the box."""
     async with serving(box.app()) as server:
         stream = await server.connect()
         await stream.send_all(said + behind)
@@ -143,7 +143,7 @@ async def test_a_handshake_that_is_none_ends_its_connection(box: Box, said: byte
 async def test_an_answer_before_the_body_says_that_the_connection_ends(
     box: Box, body: bytes, framing: dict[str, str]
 ) -> None:
-    """A client that kept it would lose its next request."""
+    """A client that kept the connection would lose its next request."""
     sent = b"%x\r\n%b\r\n" % (len(body), body) if body and "transfer_encoding" in framing else body
     async with serving(box.app()) as server:
         stream = await server.connect()
@@ -169,8 +169,8 @@ _BEHIND = {"a request": request(), "bytes": b"X", "many": bytes(70_000)}
 async def test_who_resets_with_more_behind_its_request_holds_no_place(
     box: Box, path: str, behind: bytes
 ) -> None:
-    """An answer that finds its socket gone recycles nothing. The reader waited for that for ever, and a
-    thousand such packets filled the box."""
+    """An answer whose socket is closed recycles nothing. The reader waited for that forever, and a thousand
+    such packets filled the box."""
     gate, begun = trio.Event(), trio.Event()
     async with serving(box.app(slow_routes(gate, begun))) as server:
         before = trio.lowlevel.current_statistics().tasks_living
@@ -183,8 +183,9 @@ async def test_who_resets_with_more_behind_its_request_holds_no_place(
             stream.socket.close()
         if path in ("/slow", "/stopped"):
             await begun.wait()
-            await trio.testing.wait_all_tasks_blocked()  # the readers have come to what follows
+            await trio.testing.wait_all_tasks_blocked()  # the readers have reached the next bytes
             gate.set()
         with trio.fail_after(LIMIT_S):
-            while trio.lowlevel.current_statistics().tasks_living > before:  # noqa: ASYNC110  # the far end
+            # the client ends
+            while trio.lowlevel.current_statistics().tasks_living > before:  # noqa: ASYNC110
                 await trio.sleep(0.01)

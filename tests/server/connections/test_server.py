@@ -1,4 +1,4 @@
-"""The server with real sockets on 127.0.0.1: what it does to connections, whatever the client does."""
+"""The server with real sockets on 127.0.0.1: its effect on connections, whatever the client does."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def echo_routes(gate: trio.Event | None = None, begun: trio.Event | None = None)
 
 
 async def test_an_endless_chunked_body_is_refused_early_without_memory(box: Box) -> None:
-    """A client that would send 1 GB is told 413 and reset; neither it nor we carry the gigabyte."""
+    """A client that would send 1 GB gets 413 and a reset; neither side transfers the gigabyte."""
     async with serving(box.app()) as server:
         before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         stream = await server.connect()
@@ -120,7 +120,7 @@ async def test_an_endless_chunked_body_is_refused_early_without_memory(box: Box)
 
 
 async def test_a_refused_request_with_an_unread_body_does_not_hang_its_connection(box: Box) -> None:
-    """Nobody reads this body; hypercorn alone would wait for ever to put it into the application's queue."""
+    """The body is never read; plain hypercorn would wait forever to put it into the application's queue."""
     async with serving(box.app()) as server:
         stream = await server.connect()
         body = b"x" * (3 << 20)
@@ -242,7 +242,7 @@ async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_sile
             await read_answer(stream)
         half = await server.connect()
         await half.send_all(b"GET /time HTT")
-        await newer.send_all(request())  # once it is answered, what half sent has been read
+        await newer.send_all(request())  # once it is answered, the incomplete request has been read
         await read_answer(newer)
         for gone in (half, older):
             guest = await server.connect()
@@ -255,7 +255,7 @@ async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_sile
 
 
 async def test_when_a_crowd_leaves_at_once_the_next_is_served(box: Box) -> None:
-    """The server sees the ends of a hundred connections and the newcomer's request in one pass."""
+    """The server sees the ends of a hundred connections and a new client's request in one pass."""
     async with serving(box.app(), ServerLimits(connections=100)) as server:
         for _ in range(5):
             others = [await server.connect() for _ in range(100)]
@@ -282,7 +282,7 @@ async def test_a_connection_without_a_first_byte_ends_sooner_than_a_kept_one(box
 
 
 async def test_what_fails_in_one_connection_ends_that_one_alone(box: Box) -> None:
-    """The border: whatever it was, also one that nobody has thought of."""
+    """The outermost handler: any exception, also an unexpected one."""
 
     def explode(path: str) -> bool:
         raise LookupError("an error of ours outside of every request")
@@ -301,7 +301,7 @@ async def test_what_fails_in_one_connection_ends_that_one_alone(box: Box) -> Non
 
 
 async def test_garbage_ends_its_own_connection_and_nothing_else(box: Box) -> None:
-    """Seeded noise, broken framing, and a header hypercorn 0.18 fails on outside of its own protection."""
+    """Seeded noise, broken framing, and a header that hypercorn 0.18 fails on outside its error handling."""
     pieces = [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # a TLS hello on the plain port
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",

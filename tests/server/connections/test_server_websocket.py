@@ -1,4 +1,4 @@
-"""WebSockets through the server: messages, failures and refusals end one client only."""
+"""WebSockets through the server: messages, failures and refusals end only that client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def socket_routes(ended: trio.Event) -> Routes:
 
 
 async def test_a_too_large_message_ends_its_websocket_without_being_kept(box: Box) -> None:
-    """hypercorn alone goes on collecting the message after it has sent 1009."""
+    """plain hypercorn continues to collect the message after it has sent 1009"""
     ended = trio.Event()
     async with serving(box.app(socket_routes(ended))) as server:
         stream = await server.connect()

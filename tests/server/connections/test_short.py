@@ -1,4 +1,4 @@
-"""A small request that arrives whole is answered as any other would be."""
+"""A small request that arrives in one packet is answered like any other."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ async def test_an_answer_with_a_line_break_in_a_header_is_not_sent() -> None:
 
 
 def shape(answer: bytes) -> tuple[bytes, list[bytes], bytes]:
-    """Status line, fields and body, without what differs each time."""
+    """Status line, fields and body, without the parts that differ each time."""
     head, _, body = answer.partition(b"\r\n\r\n")
     status, *fields = re.sub(rb"(date|x-request-id|etag): [^\r]*", rb"\1:", head.lower()).split(b"\r\n")
     return status, sorted(fields), re.sub(rb'"(id|created_at|updated_at|trace_id)":"[^"]*"', b"", body)
 
 
 def failing_routes() -> Routes:
-    """A small raw route that fails in the way its body names, or does not answer at all."""
+    """A small raw route that fails in the way its body says, or does not answer at all."""
 
     async def fail(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
         said = (await receive())["body"]

@@ -1,4 +1,4 @@
-"""Marks first; everything else begins one in each pass of the event loop."""
+"""Marks have priority; of all other requests one starts in each pass of the event loop."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_turns_are_one_a_pass_and_in_order() -> None:
     async with trio.open_nursery() as nursery:
         for number in range(100):
             nursery.start_soon(begin, number)
-            await trio.lowlevel.checkpoint()  # so that they come in this order
+            await trio.lowlevel.checkpoint()  # so that they arrive in this order
     assert begun == list(range(100)) and max(passes.begun) == 1
     passes.begun = [0]
     async with trio.open_nursery() as nursery:
@@ -73,7 +73,7 @@ async def test_a_mark_that_takes_long_holds_nobody_up(
 async def test_marks_without_a_pause_do_not_keep_others_waiting(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """Of marks that follow one another, a turn waits for those it found."""
+    """When marks follow one another, a waiting request waits only for those present at its arrival."""
     turns = Turns()
 
     async def marks() -> None:
@@ -94,14 +94,14 @@ async def test_marks_without_a_pause_do_not_keep_others_waiting(
 async def test_slow_marks_leave_the_others_half_of_the_time(
     autojump_clock: trio.testing.MockClock, way: Callable[[Turns], Awaitable[None]]
 ) -> None:
-    """A disk that takes a second for each commit: turns are not one each 50 ms."""
+    """A disk that takes a second per commit: requests are not limited to one per 50 ms."""
     turns, taken = Turns(), []
 
     async def others() -> None:
         while True:
             await way(turns)
             taken.append(trio.current_time())
-            await trio.sleep(0.001)  # of the test's clock: what was begun
+            await trio.sleep(0.001)  # of the test's clock: requests that have started
 
     async with trio.open_nursery() as nursery:
         with turns.mark():

@@ -1,4 +1,4 @@
-"""An OUT of footage that is indexed already: claimed with it, planned and told together."""
+"""An OUT whose footage is already indexed: claimed, planned and published in one transaction."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TwoAngles(HandFootage):
 
 @dataclass
 class Together:
-    """Plans of several spans: HandPlanner's, one by one; looks at the rows while it plans."""
+    """Plans of several spans, made one by one by HandPlanner; reads the rows while it plans."""
 
     planner: HandPlanner
     store: Store
@@ -72,7 +72,7 @@ class Desk:
         return str(answer.resource["id"])
 
     async def end(self, play_id: str) -> Answer:
-        """OUT, as the door does it."""
+        """OUT, as the route does it."""
         body = EndIn.model_validate({"end_time": OUT})
         return await self.handle.marked(
             self.store.write, lambda tx: plays.end_play(tx, COACH, RULES, play_id, body)

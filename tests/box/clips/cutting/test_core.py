@@ -41,9 +41,9 @@ def test_the_deadline_ends_it() -> None:
     ("end_us", "received_us", "started_us", "latency_ms", "deadline_s"),
     [
         (1_000_000, 0, 0, 0, 115.0),  # OUT is now
-        (0, 1_000_000, 0, 0, 115.0),  # OUT came late
-        (0, 0, 1_000_000, 0, 115.0),  # the daemon started since
-        (3_000_000, 0, 0, 0, 117.0),  # OUT lies ahead
+        (0, 1_000_000, 0, 0, 115.0),  # OUT was received late
+        (0, 0, 1_000_000, 0, 115.0),  # the daemon has started since
+        (3_000_000, 0, 0, 0, 117.0),  # OUT is in the future
         (1_000_000, 0, 0, 500, 115.5),  # the camera is slow
     ],
 )

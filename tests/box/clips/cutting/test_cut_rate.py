@@ -1,4 +1,4 @@
-"""Which clips are cut again and again."""
+"""Detection of clips that are cut too often."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cutter: when clips are cut, and what becomes of them. Simulated time, hand-made footage."""
+"""The cutter: when clips are cut, and with which result. Simulated time, artificial footage."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ async def test_a_ghost_nobody_ends_is_closed_by_the_box(tmp_path: Path, autojump
 async def test_a_ghost_begun_far_back_is_given_as_long_for_its_out(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    """Marked while looking back, or by a tablet that was away: the OUT is still to come."""
+    """Marked while looking back, or by a tablet that was offline: the OUT has not been received."""
     async with cutting(tmp_path) as desk:
         clip_id = await desk.clip(start_time="2026-11-20T18:50:00Z")
         await trio.sleep(59)
@@ -182,14 +182,14 @@ async def test_a_ghost_begun_far_back_is_given_as_long_for_its_out(
 
 
 async def test_ghosts_that_are_all_overdue_at_once_are_all_closed(tmp_path: Path) -> None:
-    """In real time: each close wakes a load, which reckons the other deadlines anew."""
+    """In real time: each close triggers a load, which recomputes the other deadlines."""
 
     def forget_five(tx: Tx) -> None:
         session_id = tx.value("SELECT id FROM sessions")
         fields = {"session_id": session_id, "channel_id": "cam1", "start_time": "2026-11-20T18:50:00Z"}
         for _ in range(5):
             marks.create_clip(tx, COACH, mark_rules(), ClipIn.model_validate(fields))
-        tx.run("UPDATE clips SET created_us = start_us")  # while the box was off, time went on
+        tx.run("UPDATE clips SET created_us = start_us")  # time passed while the box was off
 
     async with cutting(tmp_path, forget_five) as desk:
         with trio.fail_after(5):

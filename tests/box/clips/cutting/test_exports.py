@@ -1,4 +1,4 @@
-"""Exports beside the cutter: order, progress, what stops them. Simulated time, a worker moved by hand."""
+"""Exports beside the cutter: order, progress, interruptions. Simulated time, a worker run by the test."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FILM = b"encoded anew"
 
 
 def inspected(**changes: Any) -> Inspection:
-    """What the file of `plan_of` must be found to be, over 8 s."""
+    """The expected probe result of the file of `plan_of`, over 8 s."""
     found = Inspection(
         frames=10,
         packets=10,
@@ -52,7 +52,7 @@ def inspected(**changes: Any) -> Inspection:
 
 @dataclass
 class HandJobs:
-    """A worker whose encoding lasts until the test opens its gate."""
+    """A worker whose encoding takes until the test opens its gate."""
 
     found: Inspection = field(default_factory=inspected)
     gate: trio.Event = field(default_factory=trio.Event)
@@ -98,7 +98,7 @@ class OneFile(HandFootage):
 
 
 async def turns(until: Callable[[], bool]) -> None:
-    """Let others run until this holds. Bounded by turns: simulated time stands still."""
+    """Run other tasks until this holds. Limited by scheduler rounds: simulated time stands still."""
     for _ in range(100_000):
         if until():
             return
@@ -139,7 +139,7 @@ class Desk:
         return row
 
     async def until(self, clip_id: str, status: str) -> Row:
-        """The row once it has this status. Bounded by real time: simulated time stands still."""
+        """The row once it has this status. Limited by real time: simulated time stands still."""
         for _ in range(100_000):
             row = await self.row(clip_id)
             if row["status"] == status:

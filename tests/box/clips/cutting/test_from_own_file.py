@@ -35,7 +35,7 @@ S = 1_000_000
 
 
 async def ready_clip(store: Store, recordings: Recordings, clips_dir: Path) -> str:
-    """A clip of frames 30..90, cut, written and alone: its recording is gone."""
+    """A clip of frames 30..90, cut and written to its file; its recording is deleted."""
 
     def mark(tx: Tx) -> Job:
         add_channel(tx, "cam1")
@@ -159,5 +159,5 @@ async def test_an_export_after_the_recording_was_deleted_is_made_from_the_clips_
         plan = await store.read(lambda tx: stored_plan(tx, clip_id, 2))
         assert plan is not None and plan.file_path is not None and plan.is_file_only
         assert play((clips_dir / plan.file_path).read_bytes()).numbers == list(range(45, 75))
-        with pytest.raises(Refused, match="footage_gone"):  # what was encoded is no source
+        with pytest.raises(Refused, match="footage_gone"):  # an encoded file is no source
             await trim(store, clip_id, duration=0.5)

@@ -1,4 +1,4 @@
-"""Footage that turns up late: a clip is cut again for news that gives it more, and for nothing else."""
+"""Late footage: a clip is cut again when it would show more, and for no other reason."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ START_US, END_US = KICKOFF_US - 20 * S, KICKOFF_US - 10 * S
 
 
 class Piece(NamedTuple):
-    """Seconds of the clip. `format` "": the index counts it as covered, no plan can show it."""
+    """Seconds of the clip. `format` "": covered in the index, but no plan can show it."""
 
     start: float
     end: float
@@ -46,7 +46,7 @@ class Piece(NamedTuple):
 
 @dataclass
 class Pieces(HandFootage):
-    """Footage of several formats that comes and goes piece by piece."""
+    """Footage of several formats that appears and disappears in parts."""
 
     until_us: int | None = KICKOFF_US
     have: list[Piece] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Pieces(HandFootage):
 
 @dataclass
 class LongestGroup:
-    """Plans as the product makes them: the neighbouring pieces of one format that last longest."""
+    """Plans like the product's: the longest group of adjacent parts of one format."""
 
     footage: Pieces
     asked: int = 0
@@ -98,7 +98,7 @@ def length(pieces: Iterable[Piece]) -> float:
 
 
 class Desk:
-    """A box that may be restarted: its store stays, its cutter does not."""
+    """A box that can be restarted: its store stays, its cutter is new."""
 
     def __init__(self, store: Store, footage: Pieces, planner: LongestGroup) -> None:
         self.store, self.footage, self.planner = store, footage, planner
@@ -138,12 +138,12 @@ class Desk:
         return await self.store.write(change)
 
     async def mark_over(self, *have: Piece, **fields: Any) -> None:
-        """The clip, of footage that is there already."""
+        """The clip, of footage that exists already."""
         self.footage.have = list(have)
         await self.mark(**fields)
 
     async def look(self, times: int, every_s: float = 2) -> None:
-        """As often the footage says that it has changed."""
+        """Number of changes the footage has reported."""
         for _ in range(times):
             self.footage.changed.notify()
             await trio.sleep(every_s)
@@ -158,7 +158,7 @@ class Desk:
 
 
 def shown_s(row: Row) -> float:
-    """Seconds a ready clip shows; 0 of a failed one."""
+    """Seconds a ready clip shows; 0 for a failed one."""
     if row["status"] != "ready":
         return 0.0
     missing = json.decode(row["coverage"].encode())["missing"]
@@ -193,7 +193,7 @@ STEPS = st.lists(st.sampled_from(("restart", "ring", "wait", "go", "none")), min
 def test_no_order_of_footage_formats_gaps_and_restarts_cuts_without_news(
     pieces: list[Piece], steps: list[str]
 ) -> None:
-    # in memory where there is such a place: thousands of commits wait for no busy disk
+    # in memory if possible: thousands of commits would wait for a busy disk
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         trio.run(_any_order, Path(folder), pieces, steps, clock=MockClock(autojump_threshold=0))
@@ -214,7 +214,7 @@ async def _any_order(folder: Path, pieces: list[Piece], steps: list[str]) -> Non
                         news += 1
                         desk.footage.put(piece)
                     if step == "go" and desk.footage.have:
-                        news += 2  # it goes and comes back
+                        news += 2  # removed and added again
                         gone = desk.footage.have[0]
                         desk.footage.take(gone)
                         await trio.sleep(9)
@@ -245,7 +245,7 @@ async def _any_order(folder: Path, pieces: list[Piece], steps: list[str]) -> Non
 async def test_a_clip_over_a_format_change_is_cut_once_and_planned_twice(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    """The index covers both formats, the clip shows one of them: that is no news (M1)."""
+    """The index covers both formats, the clip shows one of them: no reason to cut again (M1)."""
     async with desk_in(tmp_path) as desk:
         await desk.mark_over(Piece(0, 4, "A"), Piece(4, 10, "B"))
         async with desk.cutter():
@@ -262,7 +262,7 @@ async def test_a_clip_over_a_format_change_is_cut_once_and_planned_twice(
 async def test_growing_footage_is_waited_for_and_then_cut_once(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    """A file that is copied here part by part: one new cut, not one for each part."""
+    """A file that is copied in part by part causes one new cut, not one per part."""
     async with desk_in(tmp_path) as desk:
         await desk.mark_over(Piece(0, 4, "A"))
         async with desk.cutter():
@@ -305,7 +305,7 @@ async def test_a_failed_clip_is_mended_by_footage_alone(tmp_path: Path, autojump
 
 
 class NeverWhole:
-    """An encoder whose files are not the clip."""
+    """An encoder whose files do not match the clip."""
 
     slots = 1
     made = 0

@@ -1,4 +1,4 @@
-"""Plans of several spans in one go, out of a real recording."""
+"""Plans of several spans in one call, from a real recording."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RECORDING = (
 
 
 class OneFile(HandFootage):
-    """cam1 has the recording, the disk of cam2 refuses, cam3 has nothing."""
+    """cam1 has the recording, the disk of cam2 fails, cam3 has nothing."""
 
     def __init__(self) -> None:
         super().__init__()

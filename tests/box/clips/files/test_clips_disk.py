@@ -1,4 +1,4 @@
-"""A clips disk that is not mounted has lost nothing, whatever was written into its mount point meanwhile."""
+"""A clips disk that is not mounted has lost nothing, whatever was written into its mount point since."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ENDS = "-m2.partial", "-m3.partial", "-m2.mp4"
 
 
 class Recorded(HandFootage):
-    """Footage of these recordings."""
+    """Footage access to these recordings."""
 
     def __init__(self, recordings: Recordings) -> None:
         super().__init__()
@@ -56,14 +56,14 @@ class Recorded(HandFootage):
 
 @asynccontextmanager
 async def filed(store: Store, recordings: Recordings, clips: Path) -> AsyncIterator[ClipFiles]:
-    """The files' actor as at a start; the recordings are there."""
+    """The files' actor as at a start; the recordings exist."""
     footage = Recorded(recordings)
     async with running("clip files", run_clip_files, store=store, footage=footage, clips_dir=clips) as files:
         yield files
 
 
 async def gone(store: Store, sql: str) -> None:
-    """Wait until the question finds nothing."""
+    """Wait until the query returns no row."""
     with trio.fail_after(LIMIT_S):
         while await store.read(lambda tx: tx.one(sql)) is not None:
             await trio.lowlevel.checkpoint()
@@ -72,15 +72,16 @@ async def gone(store: Store, sql: str) -> None:
 @pytest.mark.parametrize(
     ("place", "device", "root", "is_away"),
     [
-        (None, 1, "/", True),  # noted by an older box: only the system's disk is known to be the wrong one
+        # recorded by an older version: only the system's disk is known to be the wrong one
+        (None, 1, "/", True),
         (None, 2, S, False),
         (f"{S}/clips\n{S}", 1, "/", True),
         (f"{S}/clips\n{S}", 3, "/mnt", True),  # a disk around the mount point, not the system's
         (f"{S}/clips\n{S}", 2, S, False),  # replaced
         ("/var/clips\n/", 2, S, False),  # moved onto a disk
         (f"{S}/other\n{S}", 1, "/", False),  # moved off it
-        (f"{S}/clips\n/", 2, S, False),  # mounted at last
-        (f"{S}/clips\n/", 1, "/", False),  # the system was installed anew
+        (f"{S}/clips\n/", 2, S, False),  # mounted for the first time
+        (f"{S}/clips\n/", 1, "/", False),  # the system was reinstalled
     ],
 )
 def test_a_mount_point_is_bare_where_the_disk_around_it_shows(

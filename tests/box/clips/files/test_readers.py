@@ -1,4 +1,4 @@
-"""Who reads which cut, and that the list of it does not grow."""
+"""Which cuts are being read, and that the list does not grow."""
 
 from __future__ import annotations
 

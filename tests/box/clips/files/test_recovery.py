@@ -1,4 +1,4 @@
-"""What counts as lost, and what only cannot be told."""
+"""Which files count as lost, and which are only unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a saved clip is called."""
+"""The file name of a downloaded clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clip files: written whole or not at all, and taken away when their day is over."""
+"""Clip files: written completely or not at all, and deleted at the end of their retention."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def make_ready(store: Store, name: str, offset: int, length: int) -> str:
 
 
 async def settled(store: Store, question: Callable[[ReadTx], object]) -> None:
-    """Wait until the question is answered with something true."""
+    """Wait until the query returns a true value."""
     with trio.fail_after(LIMIT_S):
         while not await store.read(question):
             await trio.lowlevel.checkpoint()
@@ -183,13 +183,13 @@ async def test_a_picture_that_is_not_there_is_forgotten_unless_the_disk_is_away(
 
 
 async def test_bytes_lost_again_at_once_are_no_news(tmp_path: Path) -> None:
-    """The index still names what the file does not hold: the clip is not cut as fast as the disk allows."""
+    """The index still lists data that the file no longer has: the clip must not be cut in a tight loop."""
     (tmp_path / "cam1.mp4").write_bytes(bytes(120))
     async with sim_store(tmp_path, HandClock()) as store:
         clip_id = await make_ready(store, "cam1.mp4", 100, 50)
         async with writing(store, tmp_path / "clips", DiskFootage(tmp_path)) as clip_files:
             await settled(store, lambda tx: tx.value("SELECT status FROM clips") == "pending")
-            clip_files.lost.setdefault(clip_id, trio.current_time() + 300)  # as when writing found it
+            clip_files.lost.setdefault(clip_id, trio.current_time() + 300)  # as when a write fails
 
             def cut_the_same(tx: Tx) -> None:
                 job = cuts.claim(tx, cuts.waiting_jobs(tx)[0])
@@ -256,7 +256,7 @@ async def test_what_a_crash_left_half_done_goes_at_start_and_strangers_stay(tmp_
             nursery.cancel_scope.cancel()
 
 
-# -- a disk that refuses ----------------------------------------------------------------------------------
+# -- a disk that fails ------------------------------------------------------------------------------
 
 
 @pytest.fixture(autouse=True)
@@ -273,7 +273,7 @@ def refusing(error: int) -> Callable[..., Any]:
 
 async def until(condition: Callable[[], object]) -> None:
     with trio.fail_after(LIMIT_S):
-        while not condition():  # noqa: ASYNC110  # what a thread does rings nothing
+        while not condition():  # noqa: ASYNC110  # a thread sends no signal
             await trio.sleep(0.002)
 
 
@@ -357,7 +357,7 @@ async def test_zeros_a_power_cut_left_are_bytes_that_are_lost(tmp_path: Path) ->
 
 
 class NoFiles(DiskFootage):
-    """Recordings that can be looked at once each start and not be copied."""
+    """Recordings that can be checked once per start and cannot be copied."""
 
     asked = 0
 

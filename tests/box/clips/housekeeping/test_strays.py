@@ -1,4 +1,4 @@
-"""Finished files that no row names: nothing is deleted because the database lost its row."""
+"""Finished files without a row: nothing is deleted because the database lost its row."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from tests.kit.waiting import eventually
 
 S = 1_000_000
 NOW_US = START_US + 60 * S
-FRAMES = list(range(31, 91))  # what the plan shows of two seconds from START_US + 1 s
+FRAMES = list(range(31, 91))  # frames in the plan of two seconds from START_US + 1 s
 
 
 async def mark(store: Store) -> Job:
-    """A clip of FRAMES that waits to be cut."""
+    """A clip of FRAMES that is not cut yet."""
 
     def change(tx: Tx) -> Job:
         add_channel(tx, "cam1")
@@ -49,7 +49,7 @@ async def mark(store: Store) -> Job:
 
 
 async def cut(store: Store, recordings: Recordings, clips: Path, *, is_written: bool = True) -> Path:
-    """The clip that waits, cut and written; its file."""
+    """The waiting clip, cut and written; returns its file."""
     job = await store.write(lambda tx: cuts.claim(tx, cuts.waiting_jobs(tx)[0]))
     assert job is not None
     plan = make_plan(
@@ -79,7 +79,7 @@ async def clip_row(store: Store) -> Row:
 
 @asynccontextmanager
 async def started(store: Store, clips: Path) -> AsyncIterator[ClipFiles]:
-    """The files' actor as at a start; the recordings are gone."""
+    """The files' actor as at a start; the recordings are deleted."""
     async with running(
         "clip files",
         run_clip_files,
@@ -92,7 +92,7 @@ async def started(store: Store, clips: Path) -> AsyncIterator[ClipFiles]:
 
 
 async def shown(store: Store, clips: Path) -> list[int | None]:
-    """What the ready clip shows, from its file."""
+    """The frames of the ready clip, from its file."""
     row = await clip_row(store)
     assert row["status"] == "ready", row["error_message"]
     plan = await store.read(lambda tx: stored_plan(tx, row["id"], row["ready_media_rev"]))
@@ -128,7 +128,7 @@ async def test_a_database_older_than_the_file_takes_the_file_back(tmp_path: Path
 
 
 async def test_an_export_whose_plan_is_lost_plays_on(tmp_path: Path) -> None:
-    """Its row names the file and says how much it shows; encoded bytes are not looked into."""
+    """Its row has the file name and its duration; the content of encoded files is not compared."""
     recordings, clips = recorded(tmp_path)
     async with sim_store(tmp_path, HandClock(NOW_US)) as store:
         await mark(store)
@@ -163,7 +163,7 @@ async def test_a_cut_the_older_database_knows_nothing_of_is_kept_aside_for_a_wee
             part = clip_files_part(files.kept)
             assert part.status == "warn" and "1 finished file" in part.detail, part
         clock.advance(ASIDE_US / 1e6 - 1)
-        async with started(store, clips) as files:  # the week goes on over a restart
+        async with started(store, clips) as files:  # the week continues across a restart
             assert files.kept.aside == 1 and kept.exists()
             clock.advance(2)
             await eventually(lambda: not kept.exists() and not files.kept.aside)
@@ -210,7 +210,7 @@ async def test_pictures_find_their_clip_again_or_wait_too(tmp_path: Path) -> Non
 
 
 async def test_what_an_older_copy_calls_garbage_waits_a_week_too(tmp_path: Path) -> None:
-    """A delete that was taken back after the copy was made."""
+    """A delete that was undone after the copy was made."""
     recordings, clips = recorded(tmp_path)
     clock = HandClock(NOW_US)
     async with sim_store(tmp_path, clock) as store:

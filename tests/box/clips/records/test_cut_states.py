@@ -1,4 +1,4 @@
-"""What a job's result does to its clip, and when it no longer counts."""
+"""The effect of a job's result on its clip, and when a result is ignored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ S_US = 1_000_000
 
 
 async def begun(bench: Bench) -> tuple[str, Job]:
-    """A clip whose first attempt has begun."""
+    """A clip whose first attempt has started."""
     clip = await bench.clip(start_time="2026-11-20T18:59:50Z", duration_seconds=5.0)
     job = await bench.store.write(lambda tx: cuts.claim(tx, cuts.waiting_jobs(tx)[0]))
     assert job is not None and job.attempt == 1
@@ -29,7 +29,7 @@ async def begun(bench: Bench) -> tuple[str, Job]:
 async def test_the_result_of_an_attempt_that_was_begun_again_does_not_count(
     bench: Bench, result: str
 ) -> None:
-    """The box was stopped in between: the second attempt alone decides."""
+    """The box was stopped in between: only the second attempt counts."""
     clip_id, first = await begun(bench)
     await bench.store.write(cuts.recover)
     second = await bench.store.write(lambda tx: cuts.claim(tx, cuts.waiting_jobs(tx)[0]))

@@ -1,4 +1,4 @@
-"""What becomes of clips whose recordings are deleted, and of cuts that a newer one replaced."""
+"""What happens to clips whose recordings are deleted, and to cuts that were replaced by a newer one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ S = 1_000_000
 
 
 async def cut(store: Store, clip_id: str) -> None:
-    """What the cutter does with a clip whose footage is there."""
+    """Does what the cutter does with a clip whose footage is complete."""
 
     def change(tx: Tx) -> None:
         job = next(each for each in cuts.waiting_jobs(tx) if each.clip_id == clip_id)
@@ -134,7 +134,7 @@ async def test_a_file_the_disk_refuses_leaves_the_pins(bench: Bench, tmp_path: P
 
 @dataclass
 class Cuts:
-    """A clip that is cut from a recording, trimmed and cut anew."""
+    """A clip that is cut from a recording, trimmed and cut again."""
 
     bench: Bench
     files: ClipFiles
@@ -152,7 +152,7 @@ class Cuts:
             await self.files.write_now(self.clip_id, row["ready_media_rev"])
 
     async def pass_s(self, seconds: float) -> list[str]:
-        """Time goes by, garbage is collected; the files that are left."""
+        """Time passes, garbage is collected; returns the remaining files."""
         self.bench.clock.advance(seconds)
         await self.files.collect_now()
         return sorted(path.name[-6:] for path in self.files.clips_dir.glob("*/*.mp4"))
@@ -223,7 +223,7 @@ async def test_twenty_trims_leave_two_files_at_the_most(clip_cuts: Cuts) -> None
 
 
 async def test_a_trim_that_is_undone_is_the_cut_before(clip_cuts: Cuts) -> None:
-    """Its bytes are the same: URL, file and what players hold of it stay good."""
+    """Its bytes are the same: URL, file and players' caches stay valid."""
     first = await clip_cuts.bench.row("clips", clip_cuts.clip_id)
     await clip_cuts.trim(4.0)
     await clip_cuts.trim(5.0)

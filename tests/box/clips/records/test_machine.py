@@ -1,4 +1,4 @@
-"""The clip's table: every cell (V29)."""
+"""The clip's state table: every cell (V29)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A media_rev names the same bytes for ever, also after a restore from a copy older than some cuts."""
+"""A media_rev always names the same bytes, also after a restore from a copy older than some cuts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.kit.clock import KICKOFF_US
 from tests.kit.hand_footage import plan_of, with_header
 
 S = 1_000_000
-SENT = "01930000-0000-7000-8000-000000000001"  # a tablet's own id: a mark that is lost is sent again
+SENT = "01930000-0000-7000-8000-000000000001"  # an id made by a tablet: a lost mark is sent again
 _bytes = itertools.count()
 
 
@@ -32,7 +32,7 @@ def new_bytes(start_us: int, end_us: int) -> Plan:
 
 
 class Life:
-    """A database and what tablets have fetched from it: the bytes by (clip, media_rev)."""
+    """A database and the bytes tablets have fetched from it, by (clip, media_rev)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.given = folder, dict[tuple[str, int], bytes]()
@@ -91,7 +91,7 @@ def find_more(tx: Tx) -> None:
         assert mend(tx, late, new_bytes(late.start_us, late.end_us))
 
 
-# all that gives a clip another cut, and a mark that the copy does not have
+# everything that causes another cut, and a mark that is not in the copy
 LATER: Sequence[Callable[[Tx], None]] = (
     partial(mark, clip_id=SENT),
     cut_all,
@@ -107,7 +107,7 @@ def test_no_restore_gives_a_media_rev_other_bytes(tmp_path: Path) -> None:
     life.run(begin)
     backup_file(life.path, copy)
     life.run(*LATER)
-    for number in range(3):  # the same copy again, also with a clock that went back
+    for number in range(3):  # the same copy again, also with a clock that was set back
         install(life.path, copy, KICKOFF_US + (100 - number) * S)
         life.run(*LATER)
     assert len(life.given) > 50

@@ -1,4 +1,4 @@
-"""Forgotten marks: how many may be open, and what those cost that the box has to close."""
+"""Forgotten marks: how many may be open, and the cost of those the box closes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_a_device_that_leaves_marks_open_is_told_the_limit_and_what_to_do(
         assert (error.status, error.code, error.extra["limit"]) == (409, "too_many_open", 6)
         assert error.detail == "coach-ipad has 6 open marks, and 6 is the limit"
         assert error.hint is not None and "600 s" in error.hint
-    await device(small, "second-ipad").play()  # another device is not held up
+    await device(small, "second-ipad").play()  # another device is not affected
     await small.end(made[0]["id"], end_time=to_rfc3339(KICKOFF_US + S // 2))
     await small.play()
 
@@ -62,7 +62,7 @@ async def test_whole_clips_and_repeated_requests_are_no_open_marks(small: Bench)
 
 
 async def test_a_tablet_that_comes_back_loses_none_of_its_marks(small: Bench) -> None:
-    """IN and OUT in order, and INs whose OUT was never pressed, from two hours without the box."""
+    """IN and OUT in order, and INs without OUT, from two hours without the box."""
     for minute in range(59):
         play = await small.play(start_time=f"2026-11-20T18:{minute:02}:00Z")
         if minute % 2:
@@ -93,7 +93,7 @@ async def test_a_full_channel_stops_those_who_fill_it_and_no_coach(small: Bench)
 
 
 async def test_a_coach_who_never_presses_end_does_not_notice(bench: Bench) -> None:
-    """A play each 20 s; the box ends each after ten minutes."""
+    """A play every 20 s; the box ends each after ten minutes."""
     for _ in range(120):
         await bench.play()
         bench.clock.advance(20)
@@ -107,7 +107,7 @@ async def test_a_coach_who_never_presses_end_does_not_notice(bench: Bench) -> No
             await bench.store.write(close)
 
 
-# -- what was closed by the box -----------------------------------------------------------------------------
+# -- marks closed by the box ------------------------------------------------------------------------
 
 
 async def cut_all(bench: Bench) -> None:
@@ -123,7 +123,7 @@ async def cut_all(bench: Bench) -> None:
 
 @pytest.fixture
 async def forgotten(bench: Bench, tmp_path: Path) -> tuple[ClipFiles, list[str]]:
-    """Forty clips over the same twenty seconds that nobody ended, and the writer of their files."""
+    """Forty clips over the same twenty seconds that were never ended, and the actor that writes files."""
     ids = [str((await bench.clip())["id"]) for _ in range(40)]
     bench.clock.advance(20)
     await bench.store.write(lambda tx: close_session_ghosts(tx, bench.rules, bench.session_id))

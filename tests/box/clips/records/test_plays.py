@@ -1,4 +1,4 @@
-"""Plays: one mark over all angles."""
+"""Plays: one mark for all angles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was done to a play by mistake is taken back: END, CUE, its delete."""
+"""Undoing actions on a play: END, CUE, delete."""
 
 from __future__ import annotations
 

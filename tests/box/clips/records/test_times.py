@@ -1,4 +1,4 @@
-"""When a mark begins (V08): midnight, DST, wrong clocks."""
+"""The start time of a mark (V08): midnight, DST, wrong clocks."""
 
 import pytest
 

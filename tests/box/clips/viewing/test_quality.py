@@ -1,4 +1,4 @@
-"""POST /clips/{id}/probe: what a clip really holds, decoded by a real worker."""
+"""POST /clips/{id}/probe: the real content of a clip, decoded by a real worker."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow  # each starts a worker process
 
 
 class Copied(HandFootage):
-    """Recordings that a test may damage."""
+    """Recordings that a test may modify."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Desk:
         return await self.client.post(f"/clips/{self.clip_id}/probe")
 
     def damage(self) -> None:
-        """Zeroes in the middle of the clip's bytes."""
+        """Overwrites the middle of the clip's bytes with zeros."""
         piece = max(self.plan.ranges, key=lambda each: each.length)
         with (self.folder / piece.name).open("r+b") as file:
             file.seek(piece.offset + piece.length // 2)

@@ -1,4 +1,4 @@
-"""What a replay's query says; the doors themselves are in test_http.py."""
+"""The query of a replay; the routes are tested in test_http.py."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def plan_from(media_s: float, length_s: float, clock: RunClock) -> Plan:
 
 
 def said(times: list[tuple[float, int]], at_s: float) -> float:
-    """Capture time by the times told, us."""
+    """Capture time from the returned times, us."""
     for (left_s, left_us), (right_s, right_us) in pairwise(times):
         if at_s <= right_s:
             return left_us + (right_us - left_us) * (at_s - left_s) / (right_s - left_s)
@@ -85,7 +85,7 @@ def said(times: list[tuple[float, int]], at_s: float) -> float:
     [
         clock_of((0, 0, 1)),
         clock_of((0, 0, 1.0002), (10, 10.002, 0.9998)),
-        clock_of((0, 0, 0.7), (2.3, 1.61, 1.0)),  # a run that begins with a burst
+        clock_of((0, 0, 0.7), (2.3, 1.61, 1.0)),  # a run that starts with a burst
         clock_of((0, 0, 1), (3.1, 3.1, 1.2), (3.15, 3.16, 1.0), (20, 20.01, 1.0005)),
     ],
 )
@@ -116,7 +116,7 @@ def test_over_a_hole_only_its_ends_are_told() -> None:
 
 
 def test_of_a_source_whose_clock_is_off_every_frame_has_its_published_time() -> None:
-    """The file goes by wall time in two straight stretches; the clock has a bend that is not in the file."""
+    """The file follows wall time in two linear segments; the clock changes its rate outside of the file."""
     clock = clock_of((0, 0, 0.98), (10, 9.8, 1.03), (10.4, 10.212, 1.02))
     plan = plan_from(0, 20, clock)
     length_s = (plan.coverage_end_us - plan.coverage_start_us) / 1e6

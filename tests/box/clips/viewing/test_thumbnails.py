@@ -1,4 +1,4 @@
-"""Thumbnails: the key at once, the first frame in its place when it comes. Workers moved by hand."""
+"""Thumbnails: the key frame at once, replaced by the first frame later. Workers controlled by the test."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.media.test_plan_real import recordings_of
 
 
 class Viewed(Disk):
-    """The recordings with what the index has of them."""
+    """The recordings with their index."""
 
     def __init__(self, recordings: Recordings) -> None:
         super().__init__(recordings)
@@ -52,7 +52,7 @@ class Viewed(Disk):
 
 @dataclass
 class HandJobs:
-    """Frames whose decoding lasts until the test opens the gate."""
+    """Decoding of frames takes until the test opens the gate."""
 
     gate: trio.Event = field(default_factory=trio.Event)
     asked: list[tuple[float, bool]] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Desk:
     async def clip(
         self, *, length_s: float = 0.5, preroll_us: int | None = None, behind_key_us: int = 0
     ) -> Row:
-        """A ready clip that begins a little after a key, or says it begins `behind_key_us` later."""
+        """A ready clip that begins a little after a key, or whose row says `behind_key_us` later."""
         plan = await self.pictures_plan(length_s)
 
         def make(tx: Tx) -> str:
@@ -158,7 +158,7 @@ async def test_the_key_comes_at_once_and_the_first_frame_takes_its_place(tmp_pat
         assert (await desk.row(row["id"]))["thumbnail_path"] == f"thumbs/{row['id']}-m1-key.jpg"
         desk.jobs.gate.set()
         assert (await desk.until(row["id"], b"exact")).is_final
-        with trio.fail_after(LIMIT_S):  # the file is there a moment before the row says so
+        with trio.fail_after(LIMIT_S):  # the file exists a moment before the row is updated
             while (after := await desk.row(row["id"]))["thumbnail_path"] != f"thumbs/{row['id']}-m1.jpg":
                 await trio.lowlevel.checkpoint()
         assert after["rev"] == row["rev"], "thumbnail_url was right from the start"
@@ -189,7 +189,7 @@ async def test_far_behind_its_key_the_first_frame_still_takes_its_place(tmp_path
 
 @pytest.mark.parametrize("trouble", [None, Refused(409, "bad_media", "no frame is shown")])
 async def test_a_key_of_another_moment_is_no_thumbnail(tmp_path: Path, trouble: Refused | None) -> None:
-    """A GOP of more than 12 s: the first frame when it is there, nothing before and instead."""
+    """A GOP of more than 12 s: only the first frame is served, and nothing before it exists."""
     async with picturing(tmp_path) as desk:
         row = await desk.clip(behind_key_us=15_000_000)
         desk.jobs.trouble = trouble
@@ -251,7 +251,8 @@ async def test_the_frame_of_an_instant_falls_back_to_its_key(tmp_path: Path) -> 
 async def test_real_workers_show_the_frame_at_or_before_the_instant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thumbnails, "FRAME_WAIT_S", LIMIT_S)  # on a busy machine the key would come instead
+    # on a busy machine the key would be used instead
+    monkeypatch.setattr(thumbnails, "FRAME_WAIT_S", LIMIT_S)
     async with picturing(tmp_path) as desk, pool_of(1) as pool:
         assert desk.pictures.exact is not None
         delivery, plan_span = desk.pictures.exact.delivery, desk.pictures.exact.plan_span
@@ -279,7 +280,7 @@ def lumas(clip: bytes) -> list[bytes]:
 
 
 def nearest(jpeg: bytes, wanted: list[bytes]) -> int:
-    """Which of the frames the picture shows."""
+    """The number of the frame in the picture."""
     with av.open(io.BytesIO(jpeg), "r", format="jpeg_pipe") as container:
         shown = small(next(container.decode(video=0)))
     far = [sum(abs(a - b) for a, b in zip(shown, each, strict=True)) for each in wanted]

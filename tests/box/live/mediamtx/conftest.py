@@ -1,4 +1,4 @@
-"""These tests need the program itself: MEDIAMTX_BIN=/path/to/mediamtx. Elsewhere they are seen as skipped."""
+"""These tests need the program: MEDIAMTX_BIN=/path/to/mediamtx. Without it they are reported as skipped."""
 
 from __future__ import annotations
 

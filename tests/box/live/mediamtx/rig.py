@@ -1,7 +1,7 @@
 """A real MediaMTX with the shipped configuration, a box beside it, and cameras that send by SRT.
 
-Of config/mediamtx.yml only what belongs to a machine is replaced: ports, the recordings' folder, the hook's
-place, passwords, and a receive buffer that this kernel allows.
+Of config/mediamtx.yml only machine-specific values are replaced: ports, the recordings' folder, the hook's
+path, passwords, and a receive buffer this kernel allows.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class MediaMTX:
         return path
 
     async def start(self) -> None:
-        """Start, or start again on the same ports; returns when it takes callers."""
+        """Start, or start again on the same ports; returns when it accepts callers."""
         known = (
             self.log.count("[API] started with listener") if (self.folder / "mediamtx.log").exists() else 0
         )
@@ -116,7 +116,7 @@ class MediaMTX:
             self.kill()
 
     def camera(self, channel: str = "cam1", **more: Any) -> SrtSender:
-        """A camera of its own clock that sends to the channel as README says."""
+        """A camera with its own clock that sends to the channel as the README describes."""
         streamid = f"publish:{channel}:{channel}:{channel}secret"
         return SrtSender(self.srt_port, **{"name": channel.upper(), "streamid": streamid, **more})
 
@@ -134,7 +134,7 @@ class Rig:
         return answer.json()["parts"][name]
 
     async def becomes(self, name: str, status: str, words: str = "", *, within_s: float = 15.0) -> Any:
-        """The part of /readyz once it says so."""
+        """The part of /readyz once the condition holds."""
         found: dict[str, Any] = {}
         with trio.move_on_after(within_s):
             while not (found.get("status") == status and words in found["detail"]):
@@ -148,27 +148,27 @@ class Rig:
         return next(each for each in items if each["channel_id"] == channel)
 
     async def newest(self, channel: str = "cam1") -> int:
-        """Everything captured before is indexed; 0: nothing is."""
+        """Everything captured before is indexed; 0: nothing is indexed."""
         until = (await self.http.get(f"/channels/{channel}/timeline"))["video_until"]
         return from_rfc3339(until) if until else 0
 
     async def recorded(self, seconds: float, channel: str = "cam1") -> None:
-        """Wait until the channel's footage reaches this much beyond now."""
+        """Wait until the channel's footage reaches this far beyond now."""
         with trio.fail_after(seconds + 20):
             await self.reaches(wall_us() + round(seconds * S_US), channel)
 
     async def reaches(self, at_us: int, channel: str = "cam1") -> None:
-        while await self.newest(channel) < at_us:  # noqa: ASYNC110  # no event tells of a part
+        while await self.newest(channel) < at_us:  # noqa: ASYNC110  # parts cause no event
             await trio.sleep(0.1)
 
     async def connected(self, channel: str = "cam1") -> None:
-        """Wait until MediaMTX says that the channel's encoder is there."""
+        """Wait until MediaMTX reports the channel's encoder as connected."""
         with trio.fail_after(10):
-            while not (await self.source(channel))["is_connected"]:  # noqa: ASYNC110  # it is asked, it does not tell
+            while not (await self.source(channel))["is_connected"]:  # noqa: ASYNC110  # it is polled
                 await trio.sleep(0.1)
 
     async def metric(self, line: str) -> float | None:
-        """The value of a figure, by its name with labels; None: it is not there."""
+        """The value of a metric, by its name with labels; None: it does not exist."""
         text = (await self.http.media("/metrics")).text
         found = [each.rpartition(" ")[2] for each in text.splitlines() if each.rpartition(" ")[0] == line]
         return float(found[0]) if found else None
@@ -178,7 +178,7 @@ class Rig:
 async def rig(
     folder: Path, *, cameras: Sequence[str] = CAMERAS, changed: dict[str, str] | None = None
 ) -> AsyncIterator[Rig]:
-    """README's way with MediaMTX: its configuration, [mediamtx] keys, each camera named in [[channels]]."""
+    """The README's setup with MediaMTX: its configuration, [mediamtx] keys, each camera in [[channels]]."""
     recordings, local_port = folder / "recordings", free_port()
     recordings.mkdir()
     mediamtx = MediaMTX(folder, recordings, changed or {})

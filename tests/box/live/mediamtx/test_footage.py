@@ -15,7 +15,7 @@ from tests.kit.running import Http
 
 
 async def late_us(http: Http, folder: Path, start_us: int, end_us: int) -> list[int]:
-    """How much later than it was captured each frame is published: the line's delay, and errors."""
+    """Delay between capture and publication time of each frame: the line's delay, and errors."""
     return [at_us - said.instant_us for at_us, said in await seen(http, folder, start_us, end_us)]
 
 
@@ -36,7 +36,7 @@ async def clip_of(http: Http, start_us: int, end_us: int) -> Any:
 
 
 async def test_published_times_hold_from_the_first_second_and_over_a_dead_daemon(tmp_path: Path) -> None:
-    """M3 M4: one delay for all of a run, also for what was recorded while the daemon was down."""
+    """M3 M4: one delay for a complete run, also for footage recorded while the daemon was down."""
     async with rig(tmp_path, cameras=["cam1"]) as found:
         with found.mediamtx.camera("cam1", gop=50):
             await found.recorded(5.0)
@@ -61,7 +61,7 @@ async def test_published_times_hold_from_the_first_second_and_over_a_dead_daemon
 async def test_a_stream_joined_in_the_middle_of_a_gop_gives_whole_clips_that_are_cut_once(
     tmp_path: Path,
 ) -> None:
-    """M1 M2: MediaMTX's placeholder sets in the first header are no other format."""
+    """M1 M2: MediaMTX's placeholder parameter sets in the first header are no format change."""
     async with rig(tmp_path, cameras=["cam1"]) as found:
         camera = found.mediamtx.camera("cam1", gop=75)
         with camera:
@@ -72,5 +72,5 @@ async def test_a_stream_joined_in_the_middle_of_a_gop_gives_whole_clips_that_are
                 while (clip := await found.http.get(f"/clips/{made['id']}"))["status"] != "ready":  # noqa: ASYNC110
                     await trio.sleep(0.05)
             assert clip["coverage"]["missing"] == [] and clip["coverage"]["frames"] >= 74
-            await trio.sleep(5.0)  # two checks for footage that has turned up since
+            await trio.sleep(5.0)  # two checks for late footage
             assert (await found.http.get(f"/clips/{made['id']}"))["media_rev"] == clip["media_rev"]

@@ -1,4 +1,4 @@
-"""Cameras that a real MediaMTX records oddly: no second IDR, a leap of timestamps, another size. M1 M7 M8"""
+"""Irregular cameras recorded by a real MediaMTX: no second IDR, a timestamp jump, another size. M1 M7 M8"""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def open_group(found: Rig) -> Iterator[None]:
 
 
 async def live_begin(found: Rig) -> tuple[dict[str, Any], int]:
-    """What a viewer of live pictures is told first, and the bytes of its init and first two fragments."""
+    """A live viewer's first message, and the bytes of its init and first two fragments."""
     url = found.box.url.replace("http", "ws") + "/channels/cam1/live"
     async with trio_websocket.open_websocket_url(url) as socket:
         with trio.fail_after(20):
@@ -59,7 +59,7 @@ async def live_begin(found: Rig) -> tuple[dict[str, Any], int]:
 async def test_an_open_group_gives_clips_and_live_pictures_that_begin_at_a_recovery_point(
     tmp_path: Path,
 ) -> None:
-    """M7: neither the pictures hidden before a clip nor what live begins with grow with the stream."""
+    """M7: neither a clip's pre-roll nor the start of live playback grows with the stream."""
     async with rig(tmp_path, cameras=["cam1"]) as found:
         with open_group(found):
             await found.recorded(12.0)
@@ -77,7 +77,7 @@ async def test_an_open_group_gives_clips_and_live_pictures_that_begin_at_a_recov
 
 
 async def test_a_leap_of_timestamps_is_no_gap_and_moves_no_picture(tmp_path: Path) -> None:
-    """M8: MediaMTX makes one sample of three seconds of it and goes on in the same file."""
+    """M8: MediaMTX turns it into one sample of three seconds and continues in the same file."""
     async with rig(tmp_path, cameras=["cam1"]) as found:
         with film(found, leap=(6.0, 3.0)) as camera:
             await found.recorded(1.0)
@@ -97,7 +97,7 @@ async def test_a_leap_of_timestamps_is_no_gap_and_moves_no_picture(tmp_path: Pat
 
 
 async def test_a_picture_that_changes_its_size_gives_a_clip_that_is_cut_once(tmp_path: Path) -> None:
-    """M1: the index covers both sizes, the clip shows the longer stretch."""
+    """M1: the index covers both sizes, the clip shows the longer span."""
     async with rig(tmp_path, cameras=["cam1"]) as found:
         with film(found, grows_after_s=5.0):
             await found.recorded(1.0)
@@ -108,6 +108,6 @@ async def test_a_picture_that_changes_its_size_gives_a_clip_that_is_cut_once(tmp
             assert missing["reason"] == "format_change"
             times = await frame_times(found.http, "cam1", begun_us + S_US, begun_us + 10 * S_US)
             assert len(times) >= 224, "the timeline has both"
-            await trio.sleep(5.0)  # two checks for footage that has turned up since
+            await trio.sleep(5.0)  # two checks for late footage
             again = await found.http.get(f"/clips/{clip['id']}")
             assert (again["media_rev"], again["coverage"]) == (clip["media_rev"], clip["coverage"])

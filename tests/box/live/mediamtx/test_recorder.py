@@ -1,4 +1,4 @@
-"""The box beside a real MediaMTX: what it says while all is well, and when something breaks."""
+"""The box beside a real MediaMTX: its reports in normal operation, and after failures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.kit.running import Tablet, tablet
 
 
 async def gap_over(one: Tablet, known: int = 0) -> Any:
-    """The next recording_gap of cam1 that is over."""
+    """The next recording_gap of cam1 that has ended."""
 
     def find() -> Any:
         over = [each for each in one.events if each["type"] == "recording_gap" and each["end"]]
@@ -26,7 +26,7 @@ async def gap_over(one: Tablet, known: int = 0) -> Any:
 
 
 def reasons(one: Tablet, gap: Any) -> set[str]:
-    """Every reason this gap was told with."""
+    """Every reason published for this gap."""
     told = [each for each in one.events if each["type"] == "recording_gap" and each["start"] == gap["start"]]
     return {each["reason"] for each in told}
 
@@ -40,7 +40,7 @@ async def timeline_reason(found: Rig, gap: Any) -> str:
 
 
 async def test_readmes_way_gives_cameras_that_are_on_and_seen(tmp_path: Path) -> None:
-    """M6 M5 M9: no camera must be switched on, none turns red; line, hook and login work as shipped."""
+    """M6 M5 M9: no camera must be activated by hand, none turns red; line, hook and login work as shipped."""
     async with rig(tmp_path) as found:
         channels = (await found.http.get("/channels"))["items"]
         assert {each["status"] for each in channels} == {"active"}
@@ -62,7 +62,7 @@ async def test_readmes_way_gives_cameras_that_are_on_and_seen(tmp_path: Path) ->
 
 
 async def test_a_camera_that_is_unplugged_for_a_short_time_is_lost_and_nothing_else(tmp_path: Path) -> None:
-    """M9 E9: an outage below 10 s is the camera's; one word, from its begin to its end."""
+    """M9 E9: an outage below 10 s is the camera's; one reason, from its start to its end."""
     async with rig(tmp_path, cameras=["cam1"]) as found, tablet(found.box) as one:
         camera = found.mediamtx.camera("cam1")
         try:
@@ -86,7 +86,7 @@ async def test_a_camera_that_is_unplugged_for_a_short_time_is_lost_and_nothing_e
 
 
 async def call_until_taken(found: Rig, camera: Any) -> None:
-    """As encoders do: call again until it is recorded."""
+    """Like encoders: reconnect until it is recorded."""
     with trio.fail_after(30):
         while True:
             camera.start()
@@ -98,7 +98,7 @@ async def call_until_taken(found: Rig, camera: Any) -> None:
 
 
 async def test_a_killed_mediamtx_is_red_at_once_and_is_itself_the_reason(tmp_path: Path) -> None:
-    """M5 E9: its death is seen within 5 s; the outage is the recorder's; the box goes on by itself."""
+    """M5 E9: its death is detected within 5 s; the outage is the recorder's; the box recovers by itself."""
     async with rig(tmp_path, cameras=["cam1"]) as found, tablet(found.box) as one:
         camera = found.mediamtx.camera("cam1")
         try:
@@ -135,7 +135,7 @@ async def test_a_second_encoder_with_the_same_stream_id_does_not_take_the_place(
 
 
 async def test_two_encoders_that_take_the_place_from_each_other_are_red(tmp_path: Path) -> None:
-    """M5: where somebody sets overridePublisher to true."""
+    """M5: with overridePublisher set to true."""
     changed = {"overridePublisher: false": "overridePublisher: true"}
     async with rig(tmp_path, cameras=["cam1"], changed=changed) as found:
         with found.mediamtx.camera("cam1"), found.mediamtx.camera("cam1", name="OTHER"):
@@ -158,7 +158,7 @@ def ffmpeg(mediamtx: MediaMTX, *source: str) -> Iterator[None]:
 
 
 async def test_sound_without_a_picture_is_not_recorded_and_red_with_the_reason(tmp_path: Path) -> None:
-    """E2: within 5 s of its being seen."""
+    """E2: within 5 s of the first detection."""
     async with rig(tmp_path, cameras=["cam1"]) as found:
         sound = ("-re", "-f", "lavfi", "-i", "sine=440", "-c:a", "aac")
         with ffmpeg(found.mediamtx, *sound):
@@ -167,7 +167,7 @@ async def test_sound_without_a_picture_is_not_recorded_and_red_with_the_reason(t
 
 
 async def test_pictures_without_a_key_are_not_recorded_and_red_with_the_reason(tmp_path: Path) -> None:
-    """E2: an open-GOP camera joined midway sends, and MediaMTX waits for an IDR that never comes."""
+    """E2: an open-GOP camera joined in mid-stream sends, and MediaMTX waits for an IDR that never arrives."""
     async with rig(tmp_path, cameras=["cam1"]) as found:
         whole = tmp_path / "whole.ts"
         made = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-t", "30", "-c:v", "libx264"]

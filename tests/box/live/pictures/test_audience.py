@@ -1,4 +1,4 @@
-"""Who may watch live pictures."""
+"""Limits on viewers of live pictures."""
 
 from __future__ import annotations
 

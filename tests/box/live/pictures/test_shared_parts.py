@@ -1,4 +1,4 @@
-"""A part is read once, however many watch, and forgotten when it is old."""
+"""A part is read once for all viewers, and dropped when it is old."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live pictures: what a viewer is sent decodes, begins with a key and goes on over segments and runs."""
+"""Live pictures: the stream to a viewer decodes, begins with a key and continues over segments and runs."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ real_close = os.close
 
 @dataclass
 class Viewer:
-    """The far end of one /live socket."""
+    """The client end of one /live socket."""
 
     video: LiveVideo
     texts: list[dict[str, Any]] = field(default_factory=list)
     chunks: list[list[bytes]] = field(default_factory=list)  # binary frames since each text
     blocked: trio.Event | None = None
-    passes: int = 0  # messages that are taken before `blocked` holds up the rest
+    passes: int = 0  # messages that are accepted before `blocked` holds up the rest
     accepted: bool = False
     closed: tuple[int, str] | None = None
     query: bytes = b""
@@ -70,7 +70,7 @@ class Viewer:
         return len(self.chunks[-1]) - 1 if self.chunks else 0
 
     def numbers(self, stream: int = -1) -> list[int]:
-        """The frame numbers burned into what a player shows."""
+        """The frame numbers in the pictures a player shows."""
         read = burned_in(io.BytesIO(b"".join(self.chunks[stream])))
         assert None not in read
         return [each.frame for each in read if each is not None]
@@ -175,7 +175,7 @@ async def test_a_viewer_that_fell_behind_is_set_forward_to_the_newest_key(
 
 
 class Watched:
-    """The index, and the descriptors it gave away."""
+    """The index, and the descriptors it opened."""
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
@@ -191,7 +191,7 @@ class Watched:
 
 @pytest.mark.parametrize("after", [0, 1, 2], ids=["at its words", "at the init", "at the picture"])
 async def test_leaving_releases_the_recording_once(tmp_path: Path, footage: Any, after: int) -> None:
-    """Also in the middle of the beginning: `after` so many messages."""
+    """Also in the middle of the start: `after` this many messages."""
     box = Box(tmp_path)
     writer_into(box, footage).write_seconds(2)
     closed: list[int] = []
@@ -200,7 +200,7 @@ async def test_leaving_releases_the_recording_once(tmp_path: Path, footage: Any,
         index = Watched(handle)
         viewer = Viewer(LiveVideo(index, trio.CapacityLimiter(2), trio.Event()))
         viewer.blocked = trio.Event()
-        viewer.passes = after + 1  # the handshake's answer is one
+        viewer.passes = after + 1  # the handshake's answer is one of them
 
         def close(fd: int) -> None:
             if fd in index.given:
@@ -239,7 +239,7 @@ async def test_a_viewer_waits_for_the_first_footage(tmp_path: Path, footage: Any
 
 
 async def test_viewers_are_told_when_the_box_stops(tmp_path: Path, footage: Any) -> None:
-    """They do not hold it up: a restart is not to last for as long as running requests may."""
+    """They do not delay it: a restart must not take as long as running requests may."""
     box, stopping = Box(tmp_path), trio.Event()
     writer_into(box, footage).write_seconds(2)
     async with box.running() as handle:
@@ -258,12 +258,12 @@ def parts_seen(handle: Any) -> int:
 
 async def until_fragments(viewer: Viewer, count: int) -> None:
     with trio.fail_after(LIMIT_S):
-        while viewer.fragments() < count:  # noqa: ASYNC110  # the far end of a socket has nothing to wait on
+        while viewer.fragments() < count:  # noqa: ASYNC110  # the client end of a socket has no event
             await trio.sleep(0.005)
 
 
 async def until_shown(viewer: Viewer, number: int) -> None:
-    """Wait until the frame is among what was sent."""
+    """Wait until the frame was sent."""
     seen = -1
     with trio.fail_after(LIMIT_S):
         while True:

@@ -1,4 +1,4 @@
-"""Live pictures of odd streams: what a viewer is sent can be decoded from its begin."""
+"""Live pictures of irregular streams: the stream to a viewer can be decoded from its start."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.kit.waiting import LIMIT_S
 
 
 class Growing:
-    """One run of recordings that end now; files grow by hand."""
+    """One run of recordings that end now; the test appends to files."""
 
     def __init__(self, box: Box, length_s: float) -> None:
         self.box = box
@@ -41,7 +41,7 @@ class Growing:
 
 @asynccontextmanager
 async def watching(box: Box, query: bytes = b"") -> AsyncIterator[Viewer]:
-    """A viewer, once the index has something to show."""
+    """A viewer, once the index has footage."""
     async with box.running() as handle, trio.open_nursery() as nursery:
         await until(handle, lambda: handle.newest_view("cam1"))
         viewer = Viewer(LiveVideo(handle, trio.CapacityLimiter(2), trio.Event()), query=query)
@@ -79,7 +79,7 @@ async def until_number(viewer: Viewer, number: int) -> None:
 
 
 async def test_a_stream_joined_in_the_middle_of_a_group_begins_with_its_own_sets(tmp_path: Path) -> None:
-    """The first file's entry describes no picture; in the second file it is right."""
+    """The first file's sample entry describes no picture; in the second file it is correct."""
     box = Box(tmp_path)
     media = encode(120, sound=False)
     growing = Growing(box, 2.0)
@@ -159,6 +159,6 @@ async def test_a_key_of_long_ago_is_waited_past_not_begun_at(tmp_path: Path) -> 
     box.add(name, b"".join(chunks))
     async with watching(box) as viewer:
         with trio.fail_after(LIMIT_S):
-            while not viewer.texts:  # noqa: ASYNC110  # the far end of a socket has nothing to wait on
+            while not viewer.texts:  # noqa: ASYNC110  # the client end of a socket has no event
                 await trio.sleep(0.005)
         assert viewer.texts == [{"type": "waiting", "reason": "no_entry"}] and viewer.chunks == [[]]

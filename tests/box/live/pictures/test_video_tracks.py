@@ -1,4 +1,4 @@
-"""Live pictures of files with several tracks: the channel's picture and one sound, and nothing else."""
+"""Live pictures of files with several tracks: the channel's picture and one sound track, nothing else."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def file_with(specs: Sequence[TrackSpec], samples: Tracks) -> list[bytes]:
 
 
 def shown(viewer: Viewer) -> tuple[list[int], set[int]]:
-    """Ids of the tracks that the newest stream announces, and of those that come."""
+    """Ids of the tracks that the newest stream announces, and of those received."""
     (begin,) = inits(viewer)
     fragments = [chunk for chunk in viewer.chunks[-1] if chunk[4:8] == b"moof"]
     assert len(fragments) == len(viewer.chunks[-1]) - 1

@@ -1,4 +1,4 @@
-"""What one viewer of live pictures may do, and for how long."""
+"""Limits of one viewer of live pictures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.server.sockets import circles, frame, handshake
 
 
 class Socket:
-    """A transport whose client reads when `reads` is set. Drawn by hand."""
+    """A transport whose client reads when `reads` is set. Controlled by the test."""
 
     hears_pongs = True
 
@@ -95,7 +95,7 @@ class Dark:
 
 @asynccontextmanager
 async def watching() -> AsyncIterator[tuple[LiveVideo, int]]:
-    """Live pictures of the camera that is off, and the port they are at."""
+    """Live pictures of the camera that is off, and their port."""
     dark: Any = Dark()
     video = LiveVideo(dark, trio.CapacityLimiter(1), trio.Event())
 
@@ -107,7 +107,7 @@ async def watching() -> AsyncIterator[tuple[LiveVideo, int]]:
 
 
 async def viewer_at(port: int) -> tuple[trio.SocketStream, bytes]:
-    """A viewer who has shaken hands, and what it has heard."""
+    """A viewer after its handshake, and the messages it received."""
     client = await trio.open_tcp_stream("127.0.0.1", port)
     await client.send_all(handshake("/channels/cam1/live"))
     heard = bytes(await client.receive_some(4096))
@@ -117,7 +117,7 @@ async def viewer_at(port: int) -> tuple[trio.SocketStream, bytes]:
 
 async def all_left(video: LiveVideo) -> None:
     with trio.fail_after(LIMIT_S):
-        while video.audience.count:  # noqa: ASYNC110  # the far end of a socket
+        while video.audience.count:  # noqa: ASYNC110  # the client end of a socket
             await trio.sleep(0.01)
 
 
