@@ -63,7 +63,7 @@ def test_no_file_is_big() -> None:
     assert {name: size for name, size in sizes.items() if size > BYTES_MAX} == {}
 
 
-def test_files_are_text_but_for_test_data() -> None:
+def test_files_are_text_but_for_test_data_and_pictures() -> None:
     binary = [name for name in files() if b"\0" in (ROOT / name).read_bytes()[:8000]]
     assert [name for name in binary if not name.startswith(BINARIES)] == []
 
