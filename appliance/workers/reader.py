@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import io
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from appliance.workers.jobs import SourceRange
 
 
-class PieceReader(io.RawIOBase):
-    """Read-only view of `pieces`, in order, over the descriptors in `inputs`. Does not own the
-    descriptors."""
+class _Positioned(io.RawIOBase, ABC):
+    """A file object with a position of its own."""
 
-    def __init__(self, inputs: Sequence[int], pieces: Sequence[SourceRange]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._inputs = tuple(inputs)
-        self._pieces = tuple(pieces)
-        self._size = sum(piece.length for piece in pieces)
         self._at = 0
 
-    def readable(self) -> bool:
-        return True
+    @abstractmethod
+    def _end(self) -> int:
+        """Length in bytes."""
 
     def seekable(self) -> bool:
         return True
@@ -34,11 +32,29 @@ class PieceReader(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        if base + offset < 0:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at}.get(whence)
+        at = (self._end() if base is None else base) + offset
+        if at < 0:
             raise ValueError("seek before the beginning")
-        self._at = base + offset
-        return self._at
+        self._at = at
+        return at
+
+
+class PieceReader(_Positioned):
+    """Read-only view of `pieces`, in order, over the descriptors in `inputs`. Does not own the
+    descriptors."""
+
+    def __init__(self, inputs: Sequence[int], pieces: Sequence[SourceRange]) -> None:
+        super().__init__()
+        self._inputs = tuple(inputs)
+        self._pieces = tuple(pieces)
+        self._size = sum(piece.length for piece in pieces)
+
+    def _end(self) -> int:
+        return self._size
+
+    def readable(self) -> bool:
+        return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # what PyAV hands over
         data = self.read(len(buffer))
@@ -68,31 +84,20 @@ class PieceReader(io.RawIOBase):
         return b""
 
 
-class Writer(io.RawIOBase):
+class Writer(_Positioned):
     """Write-only view of a descriptor, by pwrite. Does not own it. EFBIG beyond the job's limit."""
 
     def __init__(self, output: int) -> None:
         super().__init__()
         self._output = output
-        self._at = 0
         self.error: OSError | None = None
         """Why a write failed: FFmpeg's own error does not distinguish a full disk from bad media."""
 
+    def _end(self) -> int:
+        return os.fstat(self._output).st_size
+
     def writable(self) -> bool:
         return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: os.fstat(self._output).st_size}[whence]
-        if base + offset < 0:
-            raise ValueError("seek before the beginning")
-        self._at = base + offset
-        return self._at
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]  # what PyAV hands over
         done = 0
