@@ -1,4 +1,4 @@
-"""TypeScript's view of the API's resources, made from the OpenAPI document."""
+"""TypeScript types of the API's resources, generated from the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIMPLE = {"string": "string", "integer": "number", "number": "number", "boolean"
 
 
 def api_types(document: Mapping[str, Any]) -> str:
-    """The file's text. A property that is always answered is not optional."""
+    """The file's text. A property that is always present is not optional."""
     schemas = document["components"]["schemas"]
     return HEADER + "".join(_interface(name, schemas[name]) for name in WANTED)
 

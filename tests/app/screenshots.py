@@ -1,7 +1,7 @@
 """Every screen at tablet and phone size, from a demo with plays: `scripts/screenshots DIR [WORD ...]`.
 
-Words choose sizes by their name, and pictures by a part of theirs: `flat review` takes what has review in its
-name, on a phone on its side.
+Words select sizes by their name, and pictures by a part of theirs: `flat review` makes those with review in
+their name, on a phone in landscape.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SAY = """async (tags) => {
     await app.box.request("POST", "/tags", { clip_id: clips[at + 1].id, ...tag });
   }
 }"""
-# What is waited for before a screen is looked at, and before any picture is taken.
+# Conditions before a screen is captured, and before any picture.
 READY = {
     "live": "/behind/.test(document.querySelector('#behind')?.textContent)",
     "operator": "document.querySelectorAll('.panel-box li').length > 4",
@@ -55,7 +55,7 @@ STILL = """(() => {
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """Takes the pictures that are wanted: all of them where nothing is said."""
+    """Makes the selected pictures: all of them without a selection."""
 
     page: Page
     folder: Path
@@ -113,7 +113,7 @@ def make_plays(browser: Browser, url: str) -> None:
 
 
 def take(camera: Camera) -> None:
-    """The screens, one after the other."""
+    """The screens in sequence."""
     page = camera.page
     until(page, "document.querySelectorAll('#plays .play').length > 2")
     if camera.wants("desk", "player", "four", "trim", "dark", "menu"):
@@ -129,7 +129,7 @@ def take(camera: Camera) -> None:
 
 
 def visit(page: Page, where: str) -> None:
-    """Go to a screen; returns when it shows what it is for."""
+    """Go to a screen; returns when its content is shown."""
     page.evaluate("(words) => app.go(...words)", where.split("/"))
     name = where.split("/")[0]
     there = f"document.querySelector('#main.{name}')?.childElementCount > 0"
@@ -159,7 +159,7 @@ def watch(camera: Camera) -> None:
 
 
 def operate(camera: Camera) -> None:
-    """What an operator sees when something is to be done."""
+    """The operator's screens with something to do."""
     page = camera.page
     page.evaluate("app.prefs.set('role', 'operator')")
     visit(page, "operator")
@@ -183,7 +183,7 @@ def operate(camera: Camera) -> None:
 
 
 def analyse(camera: Camera) -> None:
-    """What an analyst sees: one play, many plays, a clip being cut, clips, figures; in sun and booth."""
+    """The analyst's screens: one play, many plays, a clip being cut, clips, statistics; light and dark."""
     page = camera.page
     page.evaluate("app.prefs.set('role', 'analyst')")
     out = page.get_by_role("button", name="OUT: the clip ends here")

@@ -1,4 +1,4 @@
-"""The named attacks. Each presses on a target for some seconds, and leaves nothing of its own behind."""
+"""The named attacks. Each runs against a target for some seconds, and leaves nothing of its own behind."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.attacks.target import Target, close_all
 Attack = Callable[[Target, Random, float], Awaitable[object]]
 
 SILENT = 1100  # more than the box allows
-BACK_S = 0.3  # before one that was thrown out calls again
+BACK_S = 0.3  # delay before a closed client reconnects
 VIEWERS = 300
 UNREAD_BUFFER = 2048
 PING = b"\x89\x80\0\0\0\0"
 PIECE = b"\x00\x81\0\0\0\0x"  # a byte of a message that never ends
-NOTHING = b"\x82\x80\0\0\0\0"  # a whole message of no bytes
+NOTHING = b"\x82\x80\0\0\0\0"  # a complete message of no bytes
 
 
 async def one_byte_behind(target: Target, rnd: Random, seconds: float) -> None:
-    """The packet that once ended the daemon, again and again."""
+    """The packet that once ended the daemon, repeatedly."""
     kinds = [
         target.request("/time") + b"X",
         target.request("/time").replace(b"HTTP/1.1", b"HTTP/1.0") + b"X",
@@ -39,12 +39,12 @@ async def one_byte_behind(target: Target, rnd: Random, seconds: float) -> None:
 
 
 async def silent_sockets(target: Target, rnd: Random, seconds: float) -> None:
-    """Connections that never say anything, opened anew as they are closed."""
+    """Connections that never send anything, reopened when they are closed."""
     await _crowd(target, SILENT, b"", seconds)
 
 
 async def storm(target: Target, rnd: Random, seconds: float) -> None:
-    """The same from one address, called again at once: whoever comes from another one must not lose its
+    """The same from one address, reconnecting at once: clients of other addresses must not lose their
     place."""
 
     async def caller(dice: Random) -> None:
@@ -62,17 +62,17 @@ async def storm(target: Target, rnd: Random, seconds: float) -> None:
 
 
 async def half_headers(target: Target, rnd: Random, seconds: float) -> None:
-    """Connections that begin a request and stop."""
+    """Connections that start a request and stop."""
     await _crowd(target, SILENT, b"GET /time HTTP/1.1\r\nHo", seconds)
 
 
 async def kept_connections(target: Target, rnd: Random, seconds: float) -> None:
-    """Connections that ask once and then keep their place."""
+    """Connections that make one request and then keep their place."""
     await _crowd(target, SILENT, target.request("/time", keep=True), seconds)
 
 
 async def slow_bodies(target: Target, rnd: Random, seconds: float) -> None:
-    """Bodies that come a byte at a time."""
+    """Bodies that arrive a byte at a time."""
     head = target.request("/sessions", "POST", b"{" + b" " * 999)[:-999]
 
     async def dripper(dice: Random) -> None:
@@ -86,7 +86,7 @@ async def slow_bodies(target: Target, rnd: Random, seconds: float) -> None:
 
 
 async def endless_bodies(target: Target, rnd: Random, seconds: float) -> None:
-    """Uploads without end, by length and in chunks."""
+    """Endless uploads, by length and in chunks."""
     lengths = target.request("/sessions", "POST", b"x").replace(
         b"Content-Length: 1", b"Content-Length: 1000000000"
     )
@@ -103,20 +103,20 @@ async def endless_bodies(target: Target, rnd: Random, seconds: float) -> None:
 
 
 async def unread_viewers(target: Target, rnd: Random, seconds: float) -> None:
-    """Viewers of live pictures that shake hands and never read."""
+    """Viewers of live pictures that complete the handshake and never read."""
     await _crowd(
         target, VIEWERS, target.handshake("/channels/cam1/live"), seconds, receive_buffer=UNREAD_BUFFER
     )
 
 
 async def unread_downloads(target: Target, rnd: Random, seconds: float) -> None:
-    """Large answers that nobody reads."""
+    """Large answers that are never read."""
     asked = target.request("/openapi.json", keep=True) * 20
     await _crowd(target, VIEWERS, asked, seconds, receive_buffer=UNREAD_BUFFER)
 
 
 async def leaves_in_line(target: Target, rnd: Random, seconds: float) -> None:
-    """Clients that ask for much, several times in one packet, and break off."""
+    """Clients that request much, several requests per packet, and disconnect."""
     asked = target.request("/openapi.json", keep=True) * 20
 
     async def leaver(dice: Random) -> None:
@@ -128,7 +128,7 @@ async def leaves_in_line(target: Target, rnd: Random, seconds: float) -> None:
 
 
 async def unread_sockets(target: Target, rnd: Random, seconds: float) -> None:
-    """Tablets that shake hands, ask much and never read."""
+    """Tablets that complete the handshake, send many commands and never read."""
     asked = target.handshake("/ws?since=0")
     await _crowd(target, VIEWERS, asked, seconds, receive_buffer=UNREAD_BUFFER)
 
@@ -146,12 +146,12 @@ async def viewer_ping_flood(target: Target, rnd: Random, seconds: float) -> None
 
 
 async def piece_flood(target: Target, rnd: Random, seconds: float) -> None:
-    """A message in pieces of one byte."""
+    """A message in fragments of one byte."""
     await _socket_flood(target, rnd, seconds, "/ws", PIECE, first=b"\x01\x80\0\0\0\0")
 
 
 async def snapshot_crowd(target: Target, rnd: Random, seconds: float) -> None:
-    """Two hundred tablets load everything at the same moment, again and again."""
+    """Two hundred tablets load everything at the same moment, repeatedly."""
 
     async def tablet(dice: Random) -> None:
         while True:
@@ -200,7 +200,7 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
-# -- how they press -----------------------------------------------------------------------------------------
+# -- building blocks ----------------------------------------------------------------------------------------
 
 
 async def _many(one: Callable[[Random], Awaitable[None]], rnd: Random, seconds: float, count: int) -> None:
@@ -243,7 +243,7 @@ async def _send_and_leave(target: Target, said: bytes, *, read: bool) -> None:
 async def _crowd(
     target: Target, count: int, said: bytes, seconds: float, *, receive_buffer: int | None = None
 ) -> None:
-    """`count` connections that say this and do nothing more; who was thrown out comes back a moment later."""
+    """`count` connections that send this and nothing more; a closed one reconnects a moment later."""
     streams: list[trio.SocketStream] = []
 
     async def one(dice: Random) -> None:
@@ -269,7 +269,7 @@ async def _crowd(
 async def _socket_flood(
     target: Target, rnd: Random, seconds: float, path: str, frame: bytes, *, first: bytes = b""
 ) -> None:
-    """WebSocket clients that send one small frame after another as fast as they can."""
+    """WebSocket clients that send small frames as fast as they can."""
     flood = frame * (60_000 // len(frame))
 
     async def one(dice: Random) -> None:

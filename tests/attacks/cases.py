@@ -1,7 +1,6 @@
-"""Requests made from the box's own OpenAPI document: what it says, its edges, and a little beyond.
+"""Requests generated from the box's OpenAPI document: valid, at the limits, and slightly beyond.
 
-Pure but for the dice: the same state of `rnd` gives the same request. What must hold of the answer is in
-`faults_of`.
+Pure except for `rnd`: the same state gives the same request. `faults_of` checks the answer.
 """
 
 from __future__ import annotations
@@ -64,14 +63,14 @@ HEADERS: Mapping[str, Sequence[str]] = {
 @dataclass(frozen=True)
 class Case:
     method: str
-    template: str  # the path as the document has it
-    path: str  # with its query
+    template: str  # the path template of the document
+    path: str  # the path including its query
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
 
 def operations(document: Json) -> list[tuple[str, str, Json]]:
-    """(method, path, operation) of everything that is not a WebSocket alone."""
+    """(method, path, operation) of everything except pure WebSocket routes."""
     return [
         (method, path, operation)
         for path, methods in document["paths"].items()
@@ -81,7 +80,7 @@ def operations(document: Json) -> list[tuple[str, str, Json]]:
 
 
 def case(document: Json, rnd: Random, known: Mapping[str, Sequence[str]]) -> Case:
-    """One request. `known`: ids that exist, by parameter (session_id ...)."""
+    """One request. `known`: existing ids, by parameter (session_id ...)."""
     method, template, operation = rnd.choice(operations(document))
     path, query, headers = template, [], {}
     for parameter in (_resolved(document, each) for each in operation["parameters"]):
@@ -168,7 +167,7 @@ def _as_text(value: Any) -> str:
 
 
 def faults_of(document: Json, asked: Case, status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
-    """What is wrong with an answer; empty: it is as documented."""
+    """Deviations of an answer from the document; empty: none."""
     documented = document["paths"][asked.template][asked.method.lower()]["responses"]
     found = []
     if status >= 500 and status not in (503, 507):
@@ -190,7 +189,7 @@ def faults_of(document: Json, asked: Case, status: int, headers: Mapping[str, st
 
 
 def _lacking(document: Json, schema: Json, value: Any) -> list[str]:
-    """Names that are required and not there, in the answer and in the resources of a list."""
+    """Required names that are missing, in the answer and in the resources of a list."""
     schema = _resolved(document, schema)
     if isinstance(value, list):
         return [name for each in value[:5] for name in _lacking(document, schema.get("items", {}), each)]

@@ -1,4 +1,4 @@
-"""The target: ATTACK_ADDRESS=HOST:PORT, else a box of this module's own, with a camera that records."""
+"""The target: ATTACK_ADDRESS=HOST:PORT, otherwise a box of this module, with a camera that records."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The attacks for hours: scripts/faults --only raw_bytes --minutes 60 [--address HOST:PORT].
 
-A round is ROUND_S of one attack beside marks and newcomers, or as many generated requests as take as long.
-What must hold: every mark and newcomer is answered, the process stays the same one, and its memory at the end
-is within MEMORY_GROWTH of what it was after WARM_ROUNDS; a shorter run says nothing of memory. Descriptors go
-back after each round to what they were before the first one.
+A round is ROUND_S of one attack with marks and new clients beside it, or generated requests for about as
+long. Requirements: every mark and new client is answered, the process stays the same, and its memory at the
+end is within MEMORY_GROWTH of that after WARM_ROUNDS; a shorter run does not judge memory. Descriptors return
+after each round to their number before the first one.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from tests.faults.tally import Tally
 from tests.kit.running import running_box
 
 ROUND_S = 10.0
-REQUESTS = 1000  # generated ones of a round
-WARM_ROUNDS = 90  # 15 minutes: until what is bounded (part lists of 15 minutes, the newest events) is filled
+REQUESTS = 1000  # generated requests of a round
+# 15 minutes: until bounded structures (part lists of 15 minutes, the newest events) are full
+WARM_ROUNDS = 90
 MEMORY_GROWTH = 0.10
 CAMERA = {
     "channels": [{"id": "cam1", "input_url": "synthetic:"}],
@@ -40,7 +41,7 @@ def rounds_in(minutes: float) -> int:
 
 @asynccontextmanager
 async def attacked(folder: Path) -> AsyncIterator[Target]:
-    """ATTACK_ADDRESS, else a box of its own in `folder`."""
+    """ATTACK_ADDRESS, otherwise a box in `folder`."""
     allow_many_sockets()
     if address := os.environ.get("ATTACK_ADDRESS"):
         yield Target.at(address)
@@ -50,7 +51,7 @@ async def attacked(folder: Path) -> AsyncIterator[Target]:
 
 
 async def raw_bytes_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
-    """The fuzzer of raw bytes alone."""
+    """Only the fuzzer of raw bytes."""
 
     async def one(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
         return await _press(target, "raw_bytes", number + seed, session_id)
@@ -59,7 +60,7 @@ async def raw_bytes_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
 
 
 async def attacks_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
-    """Every attack in turn: the mixed load."""
+    """All attacks in turn: the mixed load."""
     names = list(ATTACKS)
 
     async def one(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
@@ -69,7 +70,7 @@ async def attacks_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
 
 
 async def requests_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
-    """Requests made from the OpenAPI document."""
+    """Requests generated from the OpenAPI document."""
 
     async def one(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
         told = await walk(target, Random(number + seed), REQUESTS)
@@ -100,7 +101,7 @@ async def _repeat(rounds: int, folder: Path, one: Round) -> Tally:
             tally.violations += faults
             try:
                 await target.must_live()
-                await target.must_free(at_first)  # of all rounds: a few that stay of each add up
+                await target.must_free(at_first)  # over all rounds: a few left over from each would add up
                 memory.append(target.memory_mb() or 0)
             except Broken as broken:
                 tally.wrong(f"round {number}: {broken}")
@@ -110,7 +111,7 @@ async def _repeat(rounds: int, folder: Path, one: Round) -> Tally:
 
 
 def grown(memory_mb: list[float]) -> list[str]:
-    """A violation when the last tenth of the rounds took more memory than those after warming up."""
+    """A violation when the last tenth of the rounds used more memory than those after warming up."""
     share = max(3, len(memory_mb) // 10)
     if len(memory_mb) < WARM_ROUNDS + 2 * share:
         return []

@@ -1,6 +1,6 @@
-"""Seeded scripts of raw bytes: what one connection sends, in which pieces, and how it ends.
+"""Seeded scripts of raw bytes: what one connection sends, split how, and how it ends.
 
-A script is a request of any kind, whole, cut or damaged, and what may come behind it.
+A script is a request of any kind, complete, truncated or damaged, and bytes that may follow it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LARGE_PATHS = (b"/openapi.json", b"/app.js", b"/events?since=0&limit=100", b"/ch
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """`pieces` are sent one after another with `pause_s` between them."""
+    """`pieces` are sent in sequence with `pause_s` between them."""
 
     pieces: tuple[bytes, ...]
     pause_s: float
@@ -43,7 +43,7 @@ class Script:
 
 
 def script(rnd: Random) -> Script:
-    """One connection's bytes. The same state of `rnd`, the same script."""
+    """One connection's bytes. The same state of `rnd` gives the same script."""
     said = b"".join(request(rnd) for _ in range(rnd.choice((1, 1, 1, 2, 5))))
     said += tail(rnd)
     if rnd.random() < 0.2:
@@ -55,7 +55,7 @@ def script(rnd: Random) -> Script:
 
 
 def request(rnd: Random) -> bytes:
-    """A whole request, or nearly."""
+    """A complete request, or almost."""
     return rnd.choice(KINDS)(rnd)
 
 
@@ -148,7 +148,7 @@ def _connection(rnd: Random) -> bytes:
 
 
 def tail(rnd: Random) -> bytes:
-    """What comes behind the last request."""
+    """The bytes after the last request."""
     kind = rnd.randrange(7)
     if kind == 0:
         return b""
@@ -166,7 +166,7 @@ def tail(rnd: Random) -> bytes:
 
 
 def frames(rnd: Random) -> bytes:
-    """Frames of a WebSocket client: whole, reserved, unmasked, oversized, in pieces, many."""
+    """Frames of a WebSocket client: complete, reserved, unmasked, oversized, fragmented, many."""
     said = b""
     for _ in range(rnd.choice((1, 3, 20, 1000))):
         opcode = rnd.choice((0, 1, 1, 1, 2, 8, 9, 9, 10, 3, 11))
@@ -184,7 +184,7 @@ def frames(rnd: Random) -> bytes:
 
 
 def damaged(said: bytes, rnd: Random) -> bytes:
-    """A few bytes changed, left out or given twice."""
+    """A few bytes changed, removed or duplicated."""
     data = bytearray(said)
     for _ in range(rnd.randint(1, 4)):
         if not data:
@@ -201,7 +201,7 @@ def damaged(said: bytes, rnd: Random) -> bytes:
 
 
 def cut(said: bytes, rnd: Random) -> Sequence[bytes]:
-    """In one piece, or in a few at random places."""
+    """Unsplit, or split at a few random places."""
     if not said or rnd.random() < 0.5:
         return [said]
     places = sorted({0, len(said), *(rnd.randrange(len(said)) for _ in range(rnd.randint(1, 6)))})

@@ -1,4 +1,4 @@
-"""One attack with marks beside it: how long they took, and what is left of the attack."""
+"""One attack with marks beside it: their latency, and what is left of the attack."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass
 class Pressed:
-    """Seconds: `marks_s` of a tablet that keeps its connection, `newcomers_s` from connecting on."""
+    """Seconds: `marks_s` of a tablet with a persistent connection, `newcomers_s` including the connect."""
 
     marks_s: list[float] = field(default_factory=list)
     newcomers_s: list[float] = field(default_factory=list)
@@ -31,14 +31,14 @@ class Pressed:
 
 
 async def begin(target: Target) -> str:
-    """A session to mark in; its id."""
+    """A session for the marks; returns its id."""
     made = json.loads(await target.ask("/sessions", "POST", b'{"name":"Attacked","type":"game"}'))
     await target.ask(f"/sessions/{made['id']}/start", "POST")
     return str(made["id"])
 
 
 class Marker:
-    """A tablet that keeps its connection, as browsers do, and connects again when it was ended."""
+    """A tablet with a persistent connection, like browsers, that reconnects when it was closed."""
 
     def __init__(self, target: Target, session_id: str, channel: str = "cam1") -> None:
         self._target = target
@@ -48,7 +48,7 @@ class Marker:
         self._made: list[str] = []
 
     async def mark(self) -> float:
-        """One mark; seconds from asking to the whole answer. Raises Broken."""
+        """One mark; returns seconds from the request to the complete answer. Raises Broken."""
         began_s = trio.current_time()
         with trio.move_on_after(MARK_S):
             while True:
@@ -66,7 +66,7 @@ class Marker:
         raise Broken(f"a mark was not answered within {MARK_S} s")
 
     async def delete(self) -> None:
-        """What was marked, so that the data stay as many as those of a game. Raises Broken."""
+        """Deletes the marks, so that the data stay as many as those of a game. Raises Broken."""
         for clip_id in self._made:
             await self._target.ask(f"/clips/{clip_id}", "DELETE")
         self._made.clear()
@@ -78,7 +78,7 @@ class Marker:
 
 
 async def press(target: Target, name: str, session_id: str, seed: int, seconds: float) -> Pressed:
-    """The attack for this long, in a process of its own, beside marks and newcomers. Raises Broken."""
+    """The attack for this long, in a separate process, beside marks and new clients. Raises Broken."""
     told = Pressed(memory_before_mb=target.memory_mb())
     before = target.descriptors()
     marker = Marker(target, session_id)
@@ -112,7 +112,7 @@ async def _newcomers(target: Target, told: Pressed) -> None:
 
 @asynccontextmanager
 async def attacking(target: Target, name: str, seed: int, seconds: float) -> AsyncIterator[trio.Process]:
-    """The attack, begun, as a process; it is ended with the block."""
+    """The attack's process, after its start; it is ended with the block."""
     words = ["-m", "tests.attacks.run", name, target.authority, str(seconds), str(seed)]
     attack = await trio.lowlevel.open_process([sys.executable, *words], stdout=subprocess.PIPE, cwd=ROOT)
     try:

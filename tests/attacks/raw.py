@@ -11,12 +11,12 @@ import trio
 from tests.attacks.packets import Script, script
 from tests.attacks.target import Target
 
-PATIENCE_S = 0.3  # how long a client reads before it does something else
+PATIENCE_S = 0.3  # how long a client reads before its next step
 TOGETHER = 24
 
 
 async def raw_bytes(target: Target, rnd: Random, seconds: float, *, together: int = TOGETHER) -> int:
-    """Random scripts on `together` connections for this long; how many were played."""
+    """Random scripts on `together` connections for this long; returns their number."""
     played = 0
 
     async def player(dice: Random) -> None:
@@ -33,11 +33,11 @@ async def raw_bytes(target: Target, rnd: Random, seconds: float, *, together: in
 
 
 async def play(target: Target, one: Script) -> None:
-    """One connection from beginning to end, whatever the other side does."""
+    """One connection from start to end, whatever the other side does."""
     try:
         stream = await target.connect()
     except OSError:
-        await trio.sleep(0.01)  # no room: the target's affair; whether it lives is asked elsewhere
+        await trio.sleep(0.01)  # refused: other checks decide whether the target is alive
         return
     try:
         with trio.move_on_after(PATIENCE_S):

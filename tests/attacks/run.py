@@ -1,7 +1,7 @@
-"""One attack as a process of its own: python -m tests.attacks.run NAME HOST:PORT SECONDS SEED.
+"""One attack as a separate process: python -m tests.attacks.run NAME HOST:PORT SECONDS SEED.
 
-Says `begun` when it begins. It gives way to the box where both want the same processor: an attacker has one
-of its own.
+Prints `begun` when it starts. It has a lower priority than the box on the same processor: a real attacker has
+a processor of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.attacks.target import Target, allow_many_sockets
 
 
 def main(name: str, address: str, seconds: str, seed: str) -> None:
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # also where the bench was put in front
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # also where the bench has a higher priority
     os.nice(10)
     allow_many_sockets()
     print("begun", flush=True)

@@ -1,4 +1,4 @@
-"""Plays generated requests (cases.py) on a target and collects what is wrong with the answers."""
+"""Sends generated requests (cases.py) to a target and collects deviations in the answers."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import httpx
 from tests.attacks.cases import Case, case, faults_of
 from tests.attacks.target import Target
 
-KEPT = 30  # ids of each kind
+KEPT = 30  # ids stored of each kind
 PARAMETERS = {"sessions": "session_id", "plays": "play_id", "clips": "clip_id", "tags": "tag_id"}
 
 
 @dataclass
 class Walk:
-    """`faults` names the request that had them; `statuses` counts answers."""
+    """`faults` names the requests with deviations; `statuses` counts answers."""
 
     faults: list[str] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
 
 
 async def walk(target: Target, rnd: Random, count: int) -> Walk:
-    """`count` requests one after another, on what the ones before have made."""
+    """`count` requests in sequence, using the resources created by earlier ones."""
     told = Walk()
     async with httpx.AsyncClient(
         base_url=f"http://{target.authority}", timeout=20, trust_env=False, follow_redirects=False

@@ -1,4 +1,4 @@
-"""The box under attack: connections to it, a whole request, and whether it is the process it was."""
+"""The box under attack: connecting to it, a complete request, and whether its process is unchanged."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pathlib import Path
 import trio
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-ANSWER_S = 20.0  # of a box that is being attacked on a slow machine; one that hangs never answers
-SPARE = 30  # clips that are being cut, readers of the database
-DESCRIPTORS = 8192  # the attacker's own
+ANSWER_S = 20.0  # of a box under attack on a slow machine; one that hangs never answers
+SPARE = 30  # descriptors of clips being cut and of database readers
+DESCRIPTORS = 8192  # for the attacker itself
 STRANGER = "127.0.0.9"
 
 
 class Broken(AssertionError):
-    """The box did what it must never do."""
+    """The box violated a requirement."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """`pid`: of a box on this machine, so that its process and memory can be watched."""
+    """`pid`: of a box on this machine, to monitor its process and memory."""
 
     host: str
     port: int
@@ -40,7 +40,7 @@ class Target:
     async def connect(
         self, receive_buffer: int | None = None, *, as_stranger: bool = False
     ) -> trio.SocketStream:
-        """Raises OSError when nobody accepts. `as_stranger`: from another address of this machine, where the
+        """Raises OSError without a listener. `as_stranger`: from another address of this machine, if the
         target is on it."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         sock = trio.socket.socket(family, socket.SOCK_STREAM)
@@ -58,7 +58,7 @@ class Target:
     async def ask(
         self, path: str, method: str = "GET", body: bytes = b"", *, within_s: float = ANSWER_S
     ) -> bytes:
-        """The body of a 2xx answer to a newcomer's request. Raises Broken."""
+        """The body of a 2xx answer to a new client's request. Raises Broken."""
         status, answer = await self.answer(path, method, body, within_s=within_s)
         if not 200 <= status < 300:
             raise Broken(f"{method} {path} was answered {status}: {answer[:300]!r}")
@@ -67,7 +67,7 @@ class Target:
     async def answer(
         self, path: str, method: str = "GET", body: bytes = b"", *, within_s: float = ANSWER_S
     ) -> tuple[int, bytes]:
-        """(status, body). Raises Broken when there is none in time."""
+        """(status, body). Raises Broken if there is none in time."""
         with trio.move_on_after(within_s):
             try:
                 stream = await self.connect()
@@ -101,7 +101,7 @@ class Target:
     # -- its process --------------------------------------------------------------------------------------
 
     def memory_mb(self) -> float | None:
-        """Resident memory of the box's own process; None where it cannot be seen. Raises Broken: it ended."""
+        """Resident memory of the box's process; None if unknown. Raises Broken: it has ended."""
         if self.pid is None:
             return None
         try:
@@ -110,11 +110,11 @@ class Target:
             raise Broken("the box's process has ended") from None
 
     def descriptors(self) -> int:
-        """Open ones of the box's own process; 0 where it cannot be seen."""
+        """Open descriptors of the box's process; 0 if unknown."""
         return 0 if self.pid is None else len(os.listdir(f"/proc/{self.pid}/fd"))
 
     async def must_free(self, before: int, *, within_s: float = 10.0) -> None:
-        """Raises Broken unless what an attack opened is closed again."""
+        """Raises Broken unless everything an attack opened is closed again."""
         with trio.move_on_after(within_s):
             while self.descriptors() > before + SPARE:  # noqa: ASYNC110  # another process
                 await trio.sleep(0.05)
@@ -122,17 +122,17 @@ class Target:
         raise Broken(f"{self.descriptors()} descriptors are open where {before} were before the attack")
 
     async def must_live(self) -> None:
-        """Raises Broken unless the same process serves a newcomer."""
+        """Raises Broken unless the same process serves a new client."""
         self.memory_mb()
         await self.ask("/healthz")
 
 
 class Ended(Exception):
-    """The connection ended before the answer was whole."""
+    """The connection ended before the answer was complete."""
 
 
 async def exchange(stream: trio.SocketStream, request: bytes) -> tuple[int, bytes]:
-    """(status, body) of an answer that says its length. Raises Ended, or what the socket raises."""
+    """(status, body) of an answer with a length. Raises Ended, or the socket's error."""
     await stream.send_all(request)
     got = b""
     while True:
@@ -147,7 +147,7 @@ async def exchange(stream: trio.SocketStream, request: bytes) -> tuple[int, byte
 
 
 def allow_many_sockets() -> None:
-    """As many descriptors as an attack of a thousand sockets needs, where the limit may be raised."""
+    """Allow as many descriptors as an attack of a thousand sockets needs, if possible."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < DESCRIPTORS:
         wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)

@@ -1,4 +1,5 @@
-"""Every attack, short and seeded, with marks beside it: the box answers, lives, and keeps its memory."""
+"""Every attack, short and seeded, with marks beside it: the box answers, survives, and its memory stays
+constant."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from tests.attacks.target import Target
 
 pytestmark = pytest.mark.slow
 SECONDS = 1.0
-GROWTH_MB = 40.0  # in all of an attack's time; unread viewers once took 170 MB by the first 64
+GROWTH_MB = 40.0  # in all of an attack's time; viewers that do not read once took 170 MB by the first 64
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -27,7 +28,7 @@ async def test_marks_go_on_and_the_process_stays(target: Target, name: str) -> N
 
 
 async def test_a_hundred_scripts_of_raw_bytes(target: Target) -> None:
-    """The same ones each time, one connection after another, so that a fault has a number."""
+    """The same ones each time, one connection after another, so that a fault is reproducible by number."""
     rnd = Random(9)
     with trio.fail_after(120):
         for number in range(100):

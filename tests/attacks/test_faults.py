@@ -1,4 +1,4 @@
-"""What an hour of attacks is judged by, without the hour."""
+"""The criteria of an hour of attacks, without the hour."""
 
 from __future__ import annotations
 

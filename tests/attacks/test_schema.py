@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI document: no error of the box, no status that is not in it."""
+"""Requests from the OpenAPI document: no internal error, no undocumented status."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""People at work on a box that is killed under them: everything acknowledged is written down here.
+"""Clients working on a box that is killed meanwhile: everything acknowledged is recorded here.
 
-Every request has an id of its own; one whose answer did not come is sent again, the same, when the box is
-back. What was answered must still be true at the end.
+Every request has an id; one without an answer is repeated unchanged when the box is back. What was
+acknowledged must still be true at the end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Resource = dict[str, Any]
 
 @dataclass
 class World:
-    """A box that comes and goes, and what it has acknowledged."""
+    """A box that is restarted, and the answers it gave."""
 
     box: Box
     session_id: str = ""
@@ -38,7 +38,7 @@ class World:
     client: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(**PLAIN, verify=False))
 
     async def answered(self, count: int) -> None:
-        """Until so many answers have come in all."""
+        """Until this many answers have arrived in total."""
         while self.answers < count:
             await self.changed.wait_past(self.changed.count)
 
@@ -52,7 +52,7 @@ class World:
                 answer = await self.client.request(method, self.box.url + path, json=body, headers=headers)
             except httpx.TransportError:
                 self.repeats += 1
-                await trio.sleep(0.02)  # the test may not know yet that the box is gone
+                await trio.sleep(0.02)  # the test may not know yet that the box is down
                 continue
             assert answer.status_code in (200, 201), f"{method} {path}: {answer.text}"
             self.answers += 1
@@ -61,7 +61,7 @@ class World:
             return resource
 
     def keep(self, kind: str, resource: Resource) -> Resource:
-        """Remember the newest answer about a resource."""
+        """Store the newest answer about a resource."""
         path = f"/{kind}/{resource['id']}"
         if resource["rev"] >= self.acked.get(path, {"rev": 0})["rev"]:
             self.acked[path] = resource
@@ -84,7 +84,7 @@ async def mark_clips(world: World, dice: Random) -> None:
 
 
 async def mark_plays(world: World, dice: Random) -> None:
-    """An operator over all cameras: NEW PLAY, CUE, END PLAY, now and then undo."""
+    """An operator on all cameras: NEW PLAY, CUE, END PLAY, sometimes undo."""
     while not world.is_over:
         play = world.keep("plays", await world.say("POST", "/plays", {"session_id": world.session_id}))
         world.keep("plays", await world.say("POST", f"/plays/{play['id']}/cue"))
@@ -107,7 +107,7 @@ async def send_heartbeats(world: World) -> None:
 
 @dataclass
 class Follower:
-    """A tablet that comes back with its last seq whenever the box does."""
+    """A tablet that reconnects with its last seq whenever the box is up."""
 
     world: World
     events: list[Event] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What several files of this folder share."""
+"""Fixtures shared by several files of this folder."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tests.kit.waiting import eventually
 
 @pytest.fixture(scope="session")
 def game(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Game]:
-    """The recorded game: about 10 s, once."""
+    """The recorded game: about 10 s, made once."""
     with recorded_game(tmp_path_factory.mktemp("game")) as one:
         yield one
 
 
 @pytest.fixture(scope="session")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    """A box in Madrid with eight seconds of cam1, nothing of cam2, and little patience."""
+    """A box in Madrid with eight seconds of cam1, nothing of cam2, and short waits."""
     folder = tmp_path_factory.mktemp("box")
     footage = make_footage(frames=480, fps=NTSC, gop=60, b_frames=2)
     write_past(RecordingWriter(folder / "recordings" / "cam1", footage, wall_us() - 8_000_000), wall_us())
@@ -54,7 +54,7 @@ async def started(box: Box) -> Box:
 
 @dataclass(frozen=True)
 class Demo:
-    """A demo under way: `urls` as it told a person to open, `state` its folder."""
+    """A running demo: `urls` as printed for the user, `state` its folder."""
 
     process: Process
     state: Path
@@ -62,7 +62,7 @@ class Demo:
 
 
 def start_demo(folder: Path, *words: str, port: int = 0) -> Demo:
-    """`appliance demo`, on a free port; returns when it has invited people."""
+    """`appliance demo`, on a free port; returns when it has printed its addresses."""
     said = ["demo", "--port", str(port), "--state", str(folder / "state"), *words]
     process = Process(said, folder / "demo.log")
     process.launch()
@@ -81,13 +81,13 @@ def returning_demo(folder: Path, *words: str) -> Iterator[Demo]:
 
 
 def stop_demo(demo: Demo) -> None:
-    """As a person ends it; returns when it has ended well."""
+    """Ended like a user would; returns when it has ended cleanly."""
     demo.process.send(signal.SIGTERM)
     assert trio.run(demo.process.ended) == 0
 
 
 def start_again(demo: Demo) -> None:
-    """Returns when it has invited people again."""
+    """Returns when it has printed its addresses again."""
     invited = demo.process.said().count("Ctrl-C stops it")
     demo.process.launch()
     trio.run(
@@ -118,14 +118,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def session(demo: Demo) -> Iterator[Session]:
-    """A running session of this test alone at the file's demo."""
+    """A running session for this test alone, at the file's demo."""
     with own_session(demo.urls[0]) as one:
         yield one
 
 
 @pytest.fixture
 def page(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
-    """A coach's tablet of this test alone, at the desk, connected; it must make no error."""
+    """A coach's tablet for this test alone, at the desk, connected; it must have no error."""
     with own_page(browser, demo.urls[0], session) as one:
         expect(one.locator("#link[data-state=connected]")).to_be_visible()
         yield one

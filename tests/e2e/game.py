@@ -1,6 +1,6 @@
-"""One game of some seconds: four cameras written live beside the real daemon, marked while it runs.
+"""One game of some seconds: four cameras recorded live beside the real daemon, marked while it runs.
 
-Recorded once for everybody (fixture `game`); tests look at its marks and make more of them afterwards.
+Recorded once for all tests (fixture `game`); they check its marks and add more afterwards.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.kit.running import Box, Event, Http, Tablet, serving_box, tablet
 
 GAME_S = 7.5
 SIDE_LATENCY_MS = 80
-BREAK_S, LOST_S = 2.9, 1.0  # camera "broken": its recorder lets go here, and at least so much is lost
+BREAK_S, LOST_S = 2.9, 1.0  # camera "broken": its recorder restarts here, and at least this much is lost
 S_US = 1_000_000
 
 
@@ -34,9 +34,10 @@ class Game:
     writers: dict[str, RecordingWriter]
     session_id: str = ""
     marks: dict[str, Any] = field(default_factory=dict)  # answers by name
-    pressed_us: dict[str, tuple[int, int]] = field(default_factory=dict)  # between these, by name of the mark
+    # between these times, by name of the mark
+    pressed_us: dict[str, tuple[int, int]] = field(default_factory=dict)
     heard: dict[str, list[Event]] = field(default_factory=dict)  # events by tablet
-    late_us: int = 0  # the worst lateness of the writers themselves
+    late_us: int = 0  # the largest delay of the writers themselves
 
     async def frames(self, http: Http, channel: str) -> list[Published]:
         return await published(http, channel, self.writers[channel])
@@ -59,7 +60,7 @@ def cameras(start_us: int, box: Box) -> dict[str, RecordingWriter]:
 
 @contextmanager
 def recorded_game(folder: Path) -> Iterator[Game]:
-    """The game, and its box still running; it must stop cleanly."""
+    """The game, with its box still running; it must stop cleanly."""
     channels = [
         {"id": "end"},
         {"id": "side", "latency_ms": SIDE_LATENCY_MS},
@@ -100,7 +101,7 @@ async def record(game: Game, name: str, writer: RecordingWriter) -> None:
 
 
 async def write_live(game: Game, writer: RecordingWriter, until_us: int) -> None:
-    """As RecordingWriter.run_live, and how late we were ourselves."""
+    """Like RecordingWriter.run_live, also measuring our own delay."""
     while (due := writer.next_due_us()) <= until_us:
         await trio.sleep(max(0, due - wall_us()) / 1e6)
         writer.write_until(due)
@@ -148,7 +149,7 @@ async def until(game: Game, second: float) -> None:
 
 
 async def new_clip(game: Game, http: Http, channel: str, start_us: int, end_us: int) -> dict[str, Any]:
-    """A clip made after the game (V16): its footage is there, so the answer can be played."""
+    """A clip made after the game (V16): its footage exists, so the answer is playable."""
     body = {
         "session_id": game.session_id,
         "channel_id": channel,

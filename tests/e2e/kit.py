@@ -1,4 +1,4 @@
-"""What the proofs of this folder share: published frames beside the truth, and what a clip really shows."""
+"""Shared helpers: published frames beside the truth, and the real content of a clip."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PACKET = 1024  # samples of an AAC packet
 
 @dataclass(frozen=True)
 class Published:
-    """A frame's capture time as the API says it, and the truth about that frame."""
+    """A frame's capture time in the API, and the truth about that frame."""
 
     at_us: int
     truth: WrittenFrame
@@ -50,19 +50,19 @@ async def frame_times(http: Http, channel: str, start_us: int, end_us: int) -> l
 async def published(http: Http, channel: str, writer: RecordingWriter) -> list[Published]:
     """Every frame on disk with its published time; waits until the box has indexed the last of them.
 
-    The k-th frame published is the k-th written: in a channel nothing comes out of order.
+    The k-th frame published is the k-th written: frames of a channel are never reordered.
     """
     truth = writer.frames
     span = truth[0].capture_us - 1_000_000, truth[-1].capture_us + 1_000_000
     with trio.fail_after(LIMIT_S):
-        # no event tells of a part
+        # parts cause no event
         while len(times := await frame_times(http, channel, *span)) < len(truth):  # noqa: ASYNC110
             await trio.sleep(0.05)
     return [Published(at_us, frame) for at_us, frame in zip(times, truth, strict=True)]
 
 
 def write_past(writer: RecordingWriter, until_us: int) -> None:
-    """Every part due by now; each file was last written when its last part was due."""
+    """Every part due by now; each file's mtime is the time its last part was due."""
     while (due := writer.next_due_us()) <= until_us:
         writer.write_until(due)
         newest = max(writer.directory.glob("*.mp4"))
@@ -70,7 +70,7 @@ def write_past(writer: RecordingWriter, until_us: int) -> None:
 
 
 def expected(frames: Sequence[Published], start_us: int, end_us: int) -> list[int]:
-    """What the clip [start_us, end_us) must show: numbers in the pictures."""
+    """The expected frame numbers in the clip [start_us, end_us)."""
     return [each.truth.burned for each in frames if start_us <= each.at_us < end_us]
 
 
@@ -83,11 +83,11 @@ def expected_first(state: Path, url: str, play: dict[str, Any]) -> int:
 
 
 def published_frames(state: Path, url: str, channel_id: str, about_us: int) -> list[tuple[int, Burned]]:
-    """(capture time the box publishes, what is burned in) of each frame within 30 s.
+    """(published capture time, burned-in time) of each frame within 30 s.
 
-    The recording says what its k-th frame shows, the timeline when its k-th frame was captured, from its
-    begin on: a slow test may be minutes after it. How late a starved machine's synthetic camera was at its
-    start is in both: what a page shows must agree with it.
+    The recording gives the burned-in time of its k-th frame, the timeline the capture time of its k-th frame,
+    both from its start: a slow test may run minutes later. A slow machine's synthetic camera may start late;
+    that delay is in both, so what a page shows must match.
     """
     timeline = f"{url}/channels/{channel_id}/timeline"
     spans = plain_get(f"{timeline}?{_span(about_us - 3_600_000_000, about_us + 60_000_000)}")["spans"]
@@ -110,17 +110,17 @@ def _span(start_us: int, end_us: int) -> str:
 
 
 def captured_ms(state: Path, url: str, channel_id: str, instant_ms: float) -> float:
-    """When, by what the box publishes, the picture was captured that has this instant burned in."""
+    """The published capture time of the picture with this burned-in instant."""
     instant_us = round(instant_ms * 1000)
     frames = published_frames(state, url, channel_id, instant_us)
     return next(at_us for at_us, said in frames if said.instant_us == instant_us) / 1000
 
 
 def assert_same_instant(state: Path, url: str, shown: dict[str, float]) -> None:
-    """Each camera shows its picture of one instant. `shown`: by channel id what is burned in, ms.
+    """Each camera shows its picture of one instant. `shown`: burned-in time by channel id, ms.
 
-    So they are less than a picture apart, by the times the box publishes: while the clock of a source that
-    has just begun is being learnt a picture is longer or shorter than the source's own step.
+    So they differ by less than a picture, in published times: while the clock of a new source is being
+    measured, a picture may be longer or shorter than the source's interval.
     """
     captured, longest_us = [], 0
     for channel_id, instant_ms in shown.items():
@@ -133,7 +133,7 @@ def assert_same_instant(state: Path, url: str, shown: dict[str, float]) -> None:
 
 
 def span_of(clip: dict[str, Any]) -> tuple[int, int]:
-    """A clip's or play's [start, end) as the API says it, us."""
+    """A clip's or play's [start, end) in the API, us."""
     start_us = from_rfc3339(clip["start_time"])
     return start_us, start_us + round(clip["duration"] * 1e6)
 
@@ -145,21 +145,21 @@ class Shown:
     times: list[float]
     numbers: list[int]
     sound: list[tuple[int, int]]  # (first sample, samples) of each decoded chunk
-    peaks: list[float]  # how loud each chunk is: 1 is full scale
+    peaks: list[float]  # peak amplitude of each chunk: 1 is full scale
 
     @property
     def samples(self) -> int:
         return sum(count for _, count in self.sound)
 
     def peak(self, from_s: float, until_s: float) -> float:
-        """How loud it gets in a span."""
+        """The peak amplitude in a span."""
         chunks = zip(self.sound, self.peaks, strict=True)
         return max(
             p for (at, n), p in chunks if from_s <= at / AUDIO_RATE and (at + n) / AUDIO_RATE <= until_s
         )
 
     def sound_breaks(self) -> list[tuple[int, int]]:
-        """Where a chunk does not begin at the end of the one before: (sample, by how many samples)."""
+        """Where a chunk does not begin at the end of the previous one: (sample, difference in samples)."""
         ends = [at + count for at, count in self.sound]
         return [
             (at, at - end)
@@ -193,10 +193,10 @@ def picture_number(jpeg: bytes) -> int:
 
 
 def assert_continuous(clip: Shown, *, sound_short_s: float = 0, fps: Fraction = NTSC) -> None:
-    """Pictures one frame apart, sound without hole or overlap from the first picture to the last's end.
+    """Pictures one frame apart, sound without gap or overlap from the first picture to the last's end.
 
-    `sound_short_s`: how much sooner it may end, where the clip was cut at the live edge (sound of pictures
-    that B-frames brought early is not written yet). A packet at either end is no more than rounding.
+    `sound_short_s`: how much sooner sound may end, where the clip was cut at the live edge (sound of pictures
+    that B-frames brought early is not written yet). A packet at either end counts as rounding.
     """
     steps = [right - left for left, right in zip(clip.times, clip.times[1:], strict=False)]
     assert all(abs(step - 1 / fps) < 0.0015 for step in steps), steps

@@ -1,14 +1,14 @@
-"""What the eye would find wrong on a screen, asked of the browser. Expressions for Page.evaluate."""
+"""Checks of a screen's layout, evaluated in the browser. Expressions for Page.evaluate."""
 
 from __future__ import annotations
 
 UPRIGHT = {"width": 820, "height": 1180}
-FLAT = {"width": 844, "height": 390}  # a phone on its side
+FLAT = {"width": 844, "height": 390}  # a phone in landscape
 SMALL = {"width": 360, "height": 740}
 WIDE = {"width": 1920, "height": 1080}  # a screen in the booth
 BARS = {"width": 390, "height": 664}  # a phone whose browser shows its own bars
 
-# Where the picture is: [left, top, width, height] without its bands, CSS pixels.
+# Position of the picture: [left, top, width, height] without its bands, CSS pixels.
 PICTURE = """(() => {
   const video = document.querySelector(".tile.leader video, footage-view video:not([hidden])");
   const { x, y, width, height } = video.getBoundingClientRect();
@@ -17,7 +17,7 @@ PICTURE = """(() => {
   return [x + (width - wide) / 2, y + (height - high) / 2, wide, high];
 })()"""
 
-# Names of buttons that lie over the picture.
+# Names of buttons that cover the picture.
 OVER_THE_PICTURE = f"""(() => {{
   const [left, top, wide, high] = {PICTURE};
   const found = new Set();
@@ -29,14 +29,14 @@ OVER_THE_PICTURE = f"""(() => {{
   return [...found];
 }})()"""
 
-# Words of plays that are shown cut: at the end of a line, or after the last line there is room for.
+# Texts of plays that are cut off: at the end of a line, or after the last line.
 CUT_WORDS = """[...document.querySelectorAll(
   "#main :is(.heading span, play-card :is(.text, .words, .when, .state, .length))")]
   .filter((each) => each.offsetParent && getComputedStyle(each).display !== "contents")
   .filter((each) => each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 2)
   .map((each) => `${each.className || each.localName}: ${each.textContent}`)"""
 
-# What a finger is asked to hit and is under 44 px high or wide: "name WxH". A label counts as its checkbox.
+# Touch targets less than 44 px high or wide: "name WxH". A label counts as its checkbox.
 SMALL_TARGETS = """[...document.querySelectorAll(
   "button, a[href], select, input, textarea, summary, [role=slider], [role=button]")]
   .filter((each) => each.checkVisibility({ visibilityProperty: true, opacityProperty: true }))

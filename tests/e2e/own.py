@@ -1,7 +1,7 @@
-"""What a browser test has for itself at a box that a whole file shares: a session, its plays, a page.
+"""Resources for one browser test at a box shared by a file: a session, its plays, a page.
 
-Owns: sessions that are made for one test and deleted after it, pages that know their session from their first
-script on. Must not know: what is tested.
+Owns: sessions that are created for one test and deleted after it, pages that use their session from their
+first script on. Must not know: what is tested.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from appliance.kernel.clock import from_rfc3339, to_rfc3339, wall_us
 from tests.kit.browser import TABLET, errors_of, open_device, open_page, plain_get
 from tests.kit.waiting import LIMIT_S, PLAIN
 
-GROUP_S = 1.0  # of pictures, of the demo's cameras
+GROUP_S = 1.0  # length of a group of pictures of the demo's cameras
 
 
 def tell(url: str, path: str, body: object = None, method: str = "POST") -> Any:
-    """A request by another device; its answer."""
+    """A request by another device; returns its answer."""
     answer = httpx.request(method, url + path, json=body, **PLAIN)
     answer.raise_for_status()
     return answer.json() if answer.content else None
@@ -32,7 +32,7 @@ def tell(url: str, path: str, body: object = None, method: str = "POST") -> Any:
 
 @dataclass(frozen=True)
 class Session:
-    """A running session of one test. What is asked here is asked by another device than the test's page."""
+    """A running session of one test. Its requests come from another device than the test's page."""
 
     url: str
     id: str
@@ -56,13 +56,13 @@ class Session:
         return list(plain_get(f"{self.url}/tags?play_id={play['id']}")["items"])
 
     def play(self, seconds: float = 0.5, ago_s: float = 1.5) -> dict[str, Any]:
-        """A whole play that began so long ago; its footage may be on its way."""
+        """A complete play that began this long ago; its footage may still be arriving."""
         start = to_rfc3339(wall_us() - round(ago_s * 1e6))
         body = {"session_id": self.id, "start_time": start, "duration_seconds": seconds}
         return dict(self.tell("/plays", body))
 
     def ready_play(self, seconds: float = 0.5) -> dict[str, Any]:
-        """A play of footage that is there on every camera, with its clips, all of them whole."""
+        """A play of existing footage of every camera, with its complete clips."""
         end_us = recorded_until(self.url, seconds)
         body = {"session_id": self.id, "start_time": to_rfc3339(end_us - round(seconds * 1e6))}
         made = self.tell("/plays", {**body, "duration_seconds": seconds})
@@ -74,13 +74,13 @@ class Session:
 
 
 def whole(play: dict[str, Any]) -> bool:
-    """Every clip can be watched and lacks nothing."""
+    """Every clip can be watched and is complete."""
     return all(clip["stream_url"] and not clip["coverage"]["missing"] for clip in play["clips"])
 
 
 @contextmanager
 def own_session(url: str, name: str = "Game", **fields: object) -> Iterator[Session]:
-    """A session that runs; nothing of it is left, and no page is offered it later."""
+    """A running session; afterwards it is deleted completely, so that it is never offered to another page."""
     made = tell(url, "/sessions", {"name": name, "type": "game", **fields})
     tell(url, f"/sessions/{made['id']}/start")
     try:
@@ -90,8 +90,8 @@ def own_session(url: str, name: str = "Game", **fields: object) -> Iterator[Sess
 
 
 def remove(url: str, session_id: str) -> None:
-    """End and delete a session, with what is in it; one that is gone is gone."""
-    httpx.post(f"{url}/sessions/{session_id}/complete", **PLAIN)  # refused where it does not run
+    """End and delete a session with its contents; a missing one is ignored."""
+    httpx.post(f"{url}/sessions/{session_id}/complete", **PLAIN)  # refused where it is not running
     answer = httpx.delete(f"{url}/sessions/{session_id}", params={"force": 1}, **PLAIN)
     assert answer.status_code in (200, 204, 404, 410), answer.text
 
@@ -109,8 +109,8 @@ def own_page(
 ) -> Iterator[Page]:
     """A page of another device that works in the session.
 
-    It must make no error but of its socket, as when the box is away. Its browser is known to honour edit
-    lists: the self-test has its own tests and is not run once more.
+    It must have no error except those of its socket, as when the box is down. Its browser is marked as
+    honouring edit lists: the self-test has its own tests and is not repeated.
     """
     known = {"session": session.id if session else "", **(prefs or {})}
     page = open_page(browser, f"{url}/{where}", size, known, **options)
@@ -123,7 +123,7 @@ def own_page(
 
 @contextmanager
 def own_device(browser: Browser, session: Session) -> Iterator[BrowserContext]:
-    """A device that works in the session and opens its pages when the test says so."""
+    """A device that uses the session and opens its pages when the test says so."""
     context = open_device(browser, prefs={"session": session.id})
     try:
         yield context
@@ -132,9 +132,10 @@ def own_device(browser: Browser, session: Session) -> Iterator[BrowserContext]:
 
 
 def recorded_until(url: str, seconds: float) -> int:
-    """The end of so much footage that every camera has, each picture of it, us; waits until there is some.
+    """The end of footage this long that every camera has completely, us; waits until there is some.
 
-    A starved made camera leaves pictures out. Before it lies a group of pictures more: decoding can begin.
+    A slow synthetic camera skips pictures. One more group of pictures lies before it, so that decoding can
+    start.
     """
     deadline = time.monotonic() + LIMIT_S
     while True:
@@ -148,7 +149,7 @@ def recorded_until(url: str, seconds: float) -> int:
 
 
 def regular(url: str, channel_id: str) -> list[tuple[int, int]]:
-    """Stretches of the last minute of a channel's footage in which no picture was left out, us."""
+    """Spans of the last minute of a channel's footage without a skipped picture, us."""
     times = [from_rfc3339(at) for at in plain_get(f"{url}/channels/{channel_id}/timeline?frames=1")["frames"]]
     if len(times) < 2:
         return []

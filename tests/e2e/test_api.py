@@ -1,4 +1,4 @@
-"""Sessions, channels, tags and every kind of "no", over real HTTP and /ws."""
+"""Sessions, channels, tags and every kind of refusal, over real HTTP and /ws."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROBLEM = {"type", "title", "status", "detail", "code", "hint"}
 
 
 def is_between(before_us: int, time: str) -> bool:
-    """Was the box's time between a reading of the wall clock and now? To a second: the two may differ."""
+    """Is the box's time between a reading of the wall clock and now? Within a second: the two may differ."""
     return before_us - 1_000_000 < from_rfc3339(time) < wall_us() + 1_000_000
 
 
@@ -119,7 +119,7 @@ async def test_a_capture_device_makes_its_channel_active_and_keeps_it_so(box: Bo
         await one.event("channel_status", channel_id="beat", status="error")
         assert (await http.post("/channels/beat/heartbeat"))["status"] == "active"
         await one.next(lambda: len(told()) > 2, what="active again")
-        # a slow test may miss the time limit once more: two tellings of one state are what must not be
+        # a slow test may miss the time limit once more: the same state must not be published twice
         assert told()[:3] == ["active", "error", "active"], "one broadcast for each transition"
         assert all(before != after for before, after in pairwise(told()))
         now = await http.get("/channels/beat")

@@ -1,4 +1,5 @@
-"""The box restarts under a page, a page is closed under its marks: nothing is lost, nobody is disturbed."""
+"""The box restarts under a page, a page is closed while marks are pending: nothing is lost, no user is
+interrupted."""
 
 from __future__ import annotations
 
@@ -22,14 +23,14 @@ pytestmark = [
 LEADER = ".tile.leader video"
 ONLINE = "#link[data-state=connected]"
 NOTHING_WAITS = "app.box.online && app.box.outbox.waiting().length === 0"
-# ms from the last word of the box to the banner, on the page's own clock.
+# ms from the last message of the box to the banner, on the page's own clock.
 TOLD_AFTER = """new Promise((done) => {
   const banner = document.querySelector("#banner");
   const look = () => banner.hidden || done(performance.now() - app.box.link.heard);
   new MutationObserver(look).observe(banner, { attributes: true });
 })"""
 HERE = "[...app.clips().values()].flat().every((clip) => app.prefetch.held.has(clip.stream_url))"
-# What the banner says in the turn in which the browser says that it is offline.
+# The banner's text in the same turn in which the browser reports that it is offline.
 SAID_AT_ONCE = """new Promise((done) => {
   const drawn = (next) => queueMicrotask(() => queueMicrotask(next));
   addEventListener("offline", () => drawn(() => done(document.querySelector("#banner").textContent)));
@@ -44,10 +45,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture
 def watching(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
-    """A page that watches a whole play, whose bytes it has: one that lacks footage would be cut again."""
+    """A page that plays a complete, locally stored play: an incomplete one would be cut again."""
     session.ready_play(1)
     with own_page(browser, demo.urls[0], session) as page:
-        until(page, f"app.plays().length && {HERE}")  # its picture may be here before it
+        until(page, f"app.plays().length && {HERE}")  # its thumbnail may be stored before it
         page.locator("#plays .play .open").first.click()
         until(page, f"document.querySelector('{LEADER}')?.currentTime > 0.2")
         until(page, f"document.querySelector('{LEADER}').src.startsWith('blob:')")
@@ -55,7 +56,7 @@ def watching(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
 
 
 def test_a_play_cut_again_is_watched_until_the_new_bytes_are_here(watching: Page, session: Session) -> None:
-    """As when the box goes away in that moment: the new cut is known and cannot be fetched."""
+    """As if the box went down at that moment: the new cut is known and cannot be fetched."""
     page = watching
     [clip] = session.clips()
     page.route("**/m2/**", lambda route: route.abort())
@@ -68,7 +69,7 @@ def test_a_play_cut_again_is_watched_until_the_new_bytes_are_here(watching: Page
     page.keyboard.press("Space")
     page.evaluate("document.querySelector('replay-player').deck.seek(0.5)")
     page.unroute("**/m2/**")
-    page.get_by_label("Star play 1").click()  # whatever is heard of the play: it is tried again
+    page.get_by_label("Star play 1").click()  # any event about the play: the page tries again
     until(
         page,
         f"(v => v.src !== '{src}' && v.readyState > 1 && !v.seeking)(document.querySelector('{LEADER}'))",
@@ -85,7 +86,7 @@ def test_marks_made_while_the_box_is_away_arrive_with_their_times(
     watching: Page, demo: Demo, session: Session
 ) -> None:
     page = watching
-    page.evaluate(f"window.told = {TOLD_AFTER}, true")  # it is not waited for here
+    page.evaluate(f"window.told = {TOLD_AFTER}, true")  # not awaited here
     stop_demo(demo)
     before, after = press(page, "#new-play")
     card = page.locator("#plays .play").first
@@ -94,11 +95,9 @@ def test_marks_made_while_the_box_is_away_arrive_with_their_times(
     assert page.evaluate("window.told") > 1900, "a short absence is nobody's business"
     photograph(page, "away")
     one, other = (page.evaluate(f"document.querySelector('{LEADER}').currentTime") for _ in range(2))
-    until(page, f"document.querySelector('{LEADER}').currentTime !== {other}")  # it plays on
+    until(page, f"document.querySelector('{LEADER}').currentTime !== {other}")  # it continues to play
     assert one is not None
-    until(
-        page, "document.querySelector('[data-since]').textContent > '0:01'"
-    )  # so long, however late it was told
+    until(page, "document.querySelector('[data-since]').textContent > '0:01'")  # however late it was reported
     page.click("#end-play")
     start_again(demo)
     expect(page.locator(ONLINE)).to_be_visible()
@@ -126,12 +125,12 @@ def test_marks_survive_the_page(browser: Browser, demo: Demo, session: Session) 
 
 
 def marked_and_closed(page: Page, box: Demo) -> None:
-    """A mark while the box is away; the page goes as soon as it is kept."""
+    """A mark while the box is down; the page is closed as soon as it is stored."""
     stop_demo(box)
     until(page, "!app.box.online")
     page.click("#last10")
     expect(page.locator("#plays .play")).to_have_count(1)
-    module = "import(`/v/${document.documentElement.dataset.build}/state/disk.js`)"  # as the page has it
+    module = "import(`/v/${document.documentElement.dataset.build}/state/disk.js`)"  # the URL the page uses
     kept = f"(await (await {module}).diskOfMarks().all()).some(m => m.state === 'waiting')"
     until(page, f"(async () => {kept})()")
     page.close()
@@ -140,7 +139,7 @@ def marked_and_closed(page: Page, box: Demo) -> None:
 def test_silence_is_noticed_and_a_mark_of_it_arrives_once(
     browser: Browser, demo: Demo, session: Session
 ) -> None:
-    """Out of reach of the Wi-Fi: no connection ends, nothing comes through."""
+    """Out of Wi-Fi range: no connection ends, nothing arrives."""
     with (
         narrow_link(urlsplit(demo.urls[0]).port or 0, 50e6) as link,
         own_page(browser, link.url, session) as page,
@@ -149,7 +148,7 @@ def test_silence_is_noticed_and_a_mark_of_it_arrives_once(
         page.evaluate(f"window.told = {TOLD_AFTER}, window.sameDocument = true")
         link.cut()
         expect(page.locator("#banner")).to_contain_text("Marks are kept here")
-        # 4 s; 8 s at most where round trips are bad. Whoever waits for the box's heartbeat tells after 14 s.
+        # 4 s; at most 8 s with bad round trips. Waiting for the box's heartbeat alone would take 14 s.
         assert 3000 < page.evaluate("window.told") < 9000
         page.click("#last10")
         expect(page.locator("#plays .play").first).to_contain_text("Not on the box yet")

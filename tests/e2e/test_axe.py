@@ -1,4 +1,4 @@
-"""Every screen under axe: labels, roles, contrast, in both themes; every target at every size."""
+"""axe on every screen: labels, roles, contrast, in both themes; touch targets at every size."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ pytestmark = [
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
     axe.HERE,
 ]
-# The page of a play that is watched, and the screens as the app names them.
+# The page of a watched play, and the screens by their names in the app.
 SCREENS = "['desk', ...Object.keys(app.screens).filter((name) => name !== 'desk')]"
 
 
 @pytest.fixture
 def page(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
-    """A page that watches a play, with axe in it (our pages allow no foreign script: the test does)."""
+    """A page that watches a play, with axe in it (our pages allow no foreign script: the test bypasses
+    that)."""
     session.tell(f"/plays/{session.ready_play(1)['id']}/favorite")
     with own_page(browser, demo.urls[-1], session, bypass_csp=True) as one:
         one.locator("#plays .play .open").first.click()
@@ -53,7 +54,7 @@ PANES = {"Clips": ".clip-list li", "Figures": ".figures", "Footage": "game-timel
 
 
 def test_every_target_is_44_px_high_and_wide(page: Page) -> None:
-    """Each screen at every size: a window that is turned has to stand the same."""
+    """Each screen at every size, also after a window was rotated."""
     small: list[str] = []
 
     def look(what: str) -> None:

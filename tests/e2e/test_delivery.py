@@ -1,4 +1,4 @@
-"""A clip's bytes and pictures as a player asks for them, from the real daemon."""
+"""A clip's bytes and thumbnails as a player requests them, from the real daemon."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def ready_revs(one: Tablet, clip_id: str) -> list[int]:
 
 
 async def test_the_file_has_the_bytes_that_were_served_before_it_existed(game: Game) -> None:
-    """Virtual first. A folder that cannot be made keeps the clip from its file until the box starts anew."""
+    """Virtual first. A folder that cannot be created keeps the clip without a file until the box restarts."""
     async with game.box.http() as http:
         other = await http.post("/sessions", {"name": "Second", "type": "practice"}, 201)
         blocker = game.box.clips / other["id"]
@@ -93,7 +93,7 @@ async def test_the_file_has_the_bytes_that_were_served_before_it_existed(game: G
 
 
 async def has_file(http: Http, clip_id: str) -> str:
-    """The clip's file_path, once it was written; no event tells of it."""
+    """The clip's file_path, once it was written; there is no event for it."""
     with trio.fail_after(LIMIT_S):
         while (path := (await http.get(f"/clips/{clip_id}"))["file_path"]) is None:  # noqa: ASYNC110
             await trio.sleep(0.05)
@@ -109,7 +109,7 @@ async def test_a_thumbnail_is_the_key_picture_and_then_the_first_frame(game: Gam
             assert jpeg.headers["content-type"] == "image/jpeg"
             assert picture_number(jpeg.content) in (place - place % 60, place)
             with trio.fail_after(LIMIT_S):
-                # no event tells of a picture
+                # thumbnails cause no event
                 while picture_number(jpeg.content) != place:
                     await trio.sleep(0.05)
                     jpeg = await http.media(clip["thumbnail_url"])
@@ -162,7 +162,7 @@ async def test_a_replays_facts_are_those_of_its_file(game: Game) -> None:
 
 
 def hidden_s(file: bytes, first: int) -> float:
-    """How long pictures are shown before number `first` by a player that ignores edit lists."""
+    """How long pictures before number `first` are shown by a player that ignores edit lists."""
     with av.open(io.BytesIO(file), "r", options={"ignore_editlist": "1"}) as container:
         pictures = [(burned(frame), float(frame.time or 0)) for frame in container.decode(video=0)]
     return next(at for said, at in pictures if said is not None and said.frame == first) - pictures[0][1]

@@ -1,4 +1,4 @@
-"""`appliance demo`: what a newcomer sees without a browser, and that Ctrl-C ends all of it."""
+"""`appliance demo`: its output without a browser, and that Ctrl-C ends all of it."""
 
 from __future__ import annotations
 

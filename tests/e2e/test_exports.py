@@ -1,4 +1,4 @@
-"""Clips encoded anew, from the real daemon: the frames in their pictures, progress, a kill in the middle."""
+"""Exports, from the real daemon: the correct frames in their pictures, progress, a kill in the middle."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_a_clip_that_plays_is_made_for_sharing_and_plays_on_meanwhile(game
 
 
 async def test_a_hole_in_an_export_is_held_as_in_the_clip(game: Game) -> None:
-    """Camera `broken` lost more than a second."""
+    """Camera `broken` has lost more than a second."""
     async with game.box.http() as http, tablet(game.box) as one:
         frames = await game.frames(http, "broken")
         times = [each.at_us for each in frames]
@@ -118,7 +118,7 @@ async def test_a_kill_in_the_middle_costs_an_attempt_and_no_file(game: Game) -> 
     await game.box.start()
     async with game.box.http() as http:
         with trio.fail_after(LIMIT_S):
-            # its event may have come before anybody could listen
+            # its event may have been sent before the client connected
             while (clip := await http.get(f"/clips/{made['id']}"))["status"] not in ("ready", "failed"):  # noqa: ASYNC110
                 await trio.sleep(0.05)
         assert clip["status"] == "ready" and clip["attempts"] <= 2

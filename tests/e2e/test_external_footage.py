@@ -1,6 +1,6 @@
-"""Directories grown part by part as MediaMTX grows them, the real daemon beside them, clips decoded again.
+"""Directories growing part by part like MediaMTX's, the real daemon beside them, clips decoded again.
 
-Frames are known by the numbers in their pictures, never by their times.
+Frames are identified by the numbers in their pictures, never by their times.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.e2e.kit import FRAME_US, NTSC, PACKET, assert_continuous, expected, s
 from tests.kit.running import tablet
 
 pytestmark = pytest.mark.slow
-CLOCKS_US = 50_000  # by which the box's clock may differ from the wall clock
+CLOCKS_US = 50_000  # allowed difference between the box's clock and the wall clock
 
 
 # -- marked live --------------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ async def test_published_times_are_the_truth_within_a_frame(game: Game) -> None:
 
 
 async def test_out_before_its_footage_waits_for_it_and_misses_nothing(game: Game) -> None:
-    """V09: the answer to OUT says that it waits; the clip is whole all the same."""
+    """V09: the answer to OUT says that it waits; the clip becomes complete."""
     early = game.marks["early_out"]
     assert early["waiting_for"] == "footage" and early["stream_url"] is None
     async with game.box.http() as http:
@@ -64,7 +64,7 @@ async def test_out_before_its_footage_waits_for_it_and_misses_nothing(game: Game
 
 
 async def test_a_play_over_two_cameras_shows_the_same_instants_within_a_frame(game: Game) -> None:
-    """Camera side arrives 80 ms later, and is set so."""
+    """Camera side arrives 80 ms later, and is configured so."""
     edges = []
     async with game.box.http() as http:
         play = await http.get(f"/plays/{game.marks['play']['id']}", include="clips")
@@ -80,7 +80,7 @@ async def test_a_play_over_two_cameras_shows_the_same_instants_within_a_frame(ga
 
 
 async def test_every_tablet_hears_the_same_in_the_same_order(game: Game) -> None:
-    """V20: the author too, whole events in seq order without a hole."""
+    """V20: the author too, complete events in seq order without a gap."""
     one, other = game.heard["one"], game.heard["other"]
     seqs = [event["seq"] for event in one]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
@@ -100,7 +100,7 @@ async def test_the_channels_are_active_and_their_footage_was_seen(game: Game) ->
             assert from_rfc3339(shown_channel["last_seen_at"]) > game.start_us
 
 
-# -- cut afterwards -----------------------------------------------------------------------------------------
+# -- cut later --------------------------------------------------------------------------------------
 
 
 async def test_a_clip_goes_on_across_a_segment_boundary(game: Game) -> None:
@@ -118,7 +118,7 @@ async def test_a_clip_goes_on_across_a_segment_boundary(game: Game) -> None:
 
 @pytest.mark.parametrize("channel", ["end", "hevc"])
 async def test_any_span_shows_exactly_the_frames_published_in_it(game: Game, channel: str) -> None:
-    """Random spans, and spans that begin and end on a frame's very microsecond."""
+    """Random spans, and spans that begin and end on the exact microsecond of a frame."""
     dice = random.Random(f"spans of {channel}")
     async with game.box.http() as http:
         frames = await game.frames(http, channel)
@@ -153,7 +153,7 @@ async def test_a_gap_of_the_recorder_is_held_and_said(game: Game) -> None:
     assert missing["reason"] and clip["coverage"]["frames"] == len(played.numbers)
     hole_s = (from_rfc3339(missing["end"]) - from_rfc3339(missing["start"])) / 1e6
     frame_s = (clip["coverage"]["duration_s"] - hole_s) / len(played.numbers)
-    # What the app takes a frame for; the last one before the break is lost with its B-frame, within no gap.
+    # The app's frame duration; the last frame before the break is lost with its B-frame, in no gap.
     assert abs(frame_s - 1 / float(NTSC)) < 0.001
     assert abs(from_rfc3339(missing["start"]) - (frames[after - 1].at_us + FRAME_US)) < 5_000
     assert abs(from_rfc3339(missing["end"]) - frames[after].at_us) < 5_000
@@ -176,7 +176,7 @@ async def test_the_timeline_tells_of_the_restart(game: Game) -> None:
 
 
 async def test_a_clip_that_reaches_past_the_footage_is_cut_short_and_says_so(game: Game) -> None:
-    """V09: it waits for coverage_wait_s, then takes what there is."""
+    """V09: it waits for coverage_wait_s, then uses the existing footage."""
     async with game.box.http() as http, tablet(game.box) as one:
         frames = await game.frames(http, "end")
         last_us = frames[-1].at_us

@@ -1,4 +1,4 @@
-"""A box beside MediaMTX (a stand-in that speaks its API): README's way, from its start to MediaMTX's end."""
+"""A box beside MediaMTX (a substitute for its API): the README's setup, from its start to MediaMTX's end."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def recording(box: Box, mediamtx: StandIn, channel: str = "cam1") -> Async
 
 @asynccontextmanager
 async def sending(mediamtx: StandIn, channel: str = "cam1") -> AsyncIterator[None]:
-    """1 MB/s over the connection that stands."""
+    """1 MB/s over the existing connection."""
 
     async def send() -> None:
         while True:
@@ -67,7 +67,7 @@ async def part(http: Http, name: str) -> Any:
 
 
 async def becomes(http: Http, name: str, status: str, words: str = "", *, within_s: float = LIMIT_S) -> Any:
-    """The part once it says so."""
+    """The part once the condition holds."""
     found: dict[str, Any] = {}
     with trio.move_on_after(within_s):
         while not (found.get("status") == status and words in found["detail"]):
@@ -108,7 +108,7 @@ async def test_readmes_way_with_mediamtx_and_what_the_box_says_when_it_breaks(tm
                 assert (await part(http, "recordings"))["status"] == "ok", "M9: lost+found is no channel"
                 assert (await part(http, "mediamtx"))["status"] == "ok"
                 await figures(http)
-            # E2: the encoder sends on, and nothing reaches the disk any more
+            # E2: the encoder continues to send, and nothing reaches the disk any more
             async with sending(mediamtx):
                 said = await becomes(http, "cameras", "bad", "MediaMTX records nothing")
                 assert "192.168.10.7:50123" in said["detail"] and said["hint"]
@@ -130,7 +130,7 @@ async def test_readmes_way_with_mediamtx_and_what_the_box_says_when_it_breaks(tm
 
 
 async def said_of_clips(http: Http, one: Tablet, gap: Any) -> None:
-    """What is missing from a clip over the outage has its word."""
+    """The missing span of a clip over the outage has the same reason."""
     session = await http.post("/sessions", {"name": "E9", "type": "other"}, 201)
     start_us, end_us = from_rfc3339(gap["start"]) - 500_000, from_rfc3339(gap["end"]) + 300_000
     body = {
@@ -146,7 +146,7 @@ async def said_of_clips(http: Http, one: Tablet, gap: Any) -> None:
 
 
 async def figures(http: Http) -> None:
-    """What is known of the line, for people and for Prometheus."""
+    """The connection's figures, for users and for Prometheus."""
 
     async def known() -> Any:
         [cam1] = [each for each in (await http.get("/sources"))["items"] if each["channel_id"] == "cam1"]

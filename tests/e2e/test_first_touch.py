@@ -1,4 +1,4 @@
-"""From nothing to a play that moves: sizes, times, types. One browser, one camera."""
+"""From a first visit to a playing clip: sizes, times, types. One browser, one camera."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STATIC = ROOT / "appliance/app"
 
 
 def test_types_of_the_api_are_those_of_the_api(demo: Demo) -> None:
-    """`scripts/api-types URL` writes the file anew."""
+    """`scripts/api-types URL` rewrites the file."""
     assert (ROOT / TARGET).read_text() == api_types(plain_get(f"{demo.urls[0]}/openapi.json"))
 
 
@@ -39,7 +39,7 @@ def test_everything_a_page_loads_is_served_and_ours(demo: Demo) -> None:
 
 
 def test_all_scripts_together_are_small(browser: Browser, demo: Demo) -> None:
-    """What travels, over every module there is, not only those the first screen needs."""
+    """Bytes transferred, for all modules, not only those of the first screen."""
     page = open_page(browser, demo.urls[-1], prefs={})
     names = [f"/{path.relative_to(STATIC).as_posix()}" for path in STATIC.rglob("*.js")]
     sizes = """async (names) => {
@@ -54,7 +54,7 @@ def test_all_scripts_together_are_small(browser: Browser, demo: Demo) -> None:
 
 
 def test_marked_ended_tapped_and_moving(page: Page) -> None:
-    """From nothing. How long it takes: `scripts/bench touch`."""
+    """A first visit. `scripts/bench touch` measures the time."""
     expect(page.locator("#new-play")).to_be_enabled()
     expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
     page.click("#new-play")

@@ -1,4 +1,4 @@
-"""What a half of a game asks of the page: it says what is so, and loses no play."""
+"""Requirements of half a game on the page: it shows the true state and loses no play."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cards(page: Page) -> Locator:
 
 @contextmanager
 def out_of_reach(page: Page) -> Iterator[None]:
-    """The device has no network meanwhile; its sockets say so in the console."""
+    """The device has no network meanwhile; its sockets log errors to the console."""
     page.context.set_offline(True)
     expect(page.locator("#banner")).to_be_visible()
     yield
@@ -100,7 +100,7 @@ def test_a_trim_says_its_length_while_it_is_dragged(page: Page, session: Session
 
 
 def test_two_angles_stand_where_they_are_largest(page: Page, session: Session) -> None:
-    """Above each other in a pane that is higher than wide, side by side in a wide one."""
+    """Stacked in a pane that is higher than wide, side by side in a wide one."""
     session.ready_play()
     cards(page).first.locator(".open").click()
     expect(page.locator("#angles button:enabled")).to_have_count(2)
@@ -162,7 +162,7 @@ def test_no_word_is_broken_with_six_cameras_on_a_phone(page: Page, session: Sess
 
 
 def test_ready_plays_are_shown_out_of_reach_on_every_angle(page: Page, session: Session) -> None:
-    """Kept on the device, marked on the card, also while one plays and loops."""
+    """Stored on the device, marked on the card, also while one plays and loops."""
     session.ready_play()
     cards(page).first.locator(".open").click()
     until(page, "document.querySelector('replay-player').deck.running")
@@ -210,7 +210,7 @@ def test_a_clip_is_saved_under_its_name(page: Page, session: Session) -> None:
     ("state", "body", "words", "mark"),
     [
         ("deactivate", None, r"Camera 2: Switched off", "▲"),
-        ("error", {"reason": "lens cap"}, r"Camera 2: Lens cap.*", "✗"),  # the box may say more of it
+        ("error", {"reason": "lens cap"}, r"Camera 2: Lens cap.*", "✗"),  # the box may add a detail
     ],
     ids=["off", "at fault"],
 )

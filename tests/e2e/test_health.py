@@ -1,4 +1,4 @@
-"""Health: what is wrong and what to do about it, and what is not known while the box is away."""
+"""Health: problems with what to do about them, and unknown values while the box is down."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [
 
 @pytest.fixture
 def health(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
-    """Opened from the status line, as people do; on a device whose clock is set to another zone."""
+    """Opened from the status line, like users do; on a device set to another time zone."""
     with own_page(browser, demo.urls[-1], session, timezone_id="Asia/Kathmandu") as one:
         one.click("#link")
         yield one
@@ -34,7 +34,7 @@ def status_of(health: Page, part: str, status: str) -> None:
 
 
 def test_every_part_is_named_and_green(health: Page) -> None:
-    """And the status line says how long can be recorded, the verdict, and leads here."""
+    """And the status line shows the recordable hours and the verdict, and leads here."""
     for part in ("camera-cam1", "recording_hours", "disk_clips", "clock", "store", "workers", "connection"):
         status_of(health, part, "ok")
     status_of(health, "self-test", "ok")
@@ -75,9 +75,11 @@ def test_a_camera_that_is_off_is_amber_and_one_at_fault_is_red_with_the_fix(
 def test_the_box_away_is_red_and_nothing_it_said_before_is_said_of_now(
     health: Page, session: Session
 ) -> None:
-    """Since when is said; back it is green by itself. The sessions and cameras of Operator say the same."""
+    """The time of the last contact is shown; after the return it is green by itself. Operator's lists
+    agree."""
     line, badge = health.locator("#check-session"), health.locator("#session-state")
-    for screen, shown in (("operator", "#cameras .camera"), ("health", "#check-session")):  # both are here
+    # both screens are loaded
+    for screen, shown in (("operator", "#cameras .camera"), ("health", "#check-session")):
         health.evaluate("(name) => app.go(name)", screen)
         expect(health.locator(shown).first).to_be_visible()
     status_of(health, "session", "ok")

@@ -1,7 +1,7 @@
-"""A page that is opened anew while the box is away: it shows the plays this device keeps, and takes marks.
+"""A page opened while the box is down: it shows the plays stored on this device, and accepts marks.
 
-Of a page by plain HTTP nothing stands between it and the network (no service worker): it opens from the
-browser's cache, as from an address, a home screen or a tab that was put away. A reload by hand asks the box.
+A page over plain HTTP has no service worker: it opens from the browser's cache, by address, home screen or a
+discarded tab. A reload by hand requests it from the box.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def tablet(browser: Browser, game: Session) -> Iterator[BrowserContext]:
 
 
 def assert_plays_are_shown(page: Page) -> None:
-    """Each is there, with its picture, and runs on both angles from what the device keeps."""
+    """Each is shown, with its thumbnail, and plays on both angles from the stored copies."""
     cards = page.locator("#plays .play")
     expect(cards).to_have_count(PLAYS)
     expect(page.locator("#plays .here", has_text="⤓")).to_have_count(PLAYS)
@@ -78,13 +78,13 @@ def test_a_page_opened_while_the_box_is_away_shows_and_marks(
     tablet: BrowserContext, demo: Demo, game: Session
 ) -> None:
     first = tablet.new_page()
-    first.goto(demo.urls[-1])  # by the network's name of it: no secure context
+    first.goto(demo.urls[-1])  # by its network name: no secure context
     assert first.evaluate("isSecureContext") is False
     until(first, ALL_KEPT)
     until(first, SCREENS_HERE)
     first.evaluate(
         "void Object.defineProperty(app.box, 'offsetMs', { get: () => 90_000 })"
-    )  # a clock far off
+    )  # a clock that is far off
     first.evaluate("app.box.changed('plays')")
     offset = "(await (await import('/state/disk.js')).diskOfPlays().rows.load()).offsetMs === 90_000"
     until(first, f"(async () => {offset})()")
@@ -96,7 +96,7 @@ def test_a_page_opened_while_the_box_is_away_shows_and_marks(
     expect(page.locator("#banner")).to_contain_text("Marks are kept here")
     assert abs(page.evaluate("app.box.now() - Date.now()") - 90_000) < 5, "marks mean the box's time"
     photograph(page, "kept-away")
-    page.evaluate("app.box.assumedMs = 0")  # the box's clock is not really there
+    page.evaluate("app.box.assumedMs = 0")  # the box's clock differs in reality
     page.click("#last10")
     expect(page.locator("#plays .play")).to_have_count(PLAYS + 1)
     expect(page.locator("#banner")).to_contain_text("(1 to send)")
@@ -157,7 +157,7 @@ def test_a_kept_copy_that_cannot_be_read_is_taken_from_the_box(tablet: BrowserCo
 
 @pytest.mark.skipif(webkit.missing() != "", reason=f"no WebKit here: {webkit.missing()}")
 def test_the_next_page_has_what_was_kept_in_webkit_too(demo: Demo, game: Session) -> None:
-    """A driven WebKit has no disk cache for pages: that it opens one without the box is not shown here."""
+    """WebKit under WebDriver has no disk cache for pages: opening one without the box is not tested here."""
     held = "[...app.prefetch.held.keys()].filter((url) => url.includes('/m')).length"
     with webkit.webkit() as window:
         window.open(demo.urls[-1])

@@ -1,7 +1,7 @@
-"""kill -9 of the daemon at any moment: marks, tags, heartbeats, cuts and pictures under way.
+"""kill -9 of the daemon at any moment: pending marks, tags, heartbeats, cuts and thumbnails.
 
-The camera `ext` is recorded by somebody else and goes on, as behind MediaMTX; `syn` is the box's own recorder
-with its children, which must die with it. Seeded; the long run is another place's.
+The camera `ext` is recorded by another program and continues, as with MediaMTX; `syn` is recorded by the
+box's own recorder with its children, which must die with it. Seeded; scripts/faults runs it for longer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning"),
 ]
 
-ENDS = ("kill", "kill", "stop", "kill")  # a third kill in a row is safe mode; a clean end forgets them
+ENDS = ("kill", "kill", "stop", "kill")  # a third kill in a row is safe mode; a clean end resets the count
 S_US = 1_000_000
 
 
@@ -53,7 +53,7 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> Non
                     await one_round(world, writer, dice, end)
                 await world.answered(world.answers + 10)
                 world.is_over = True
-            await end_of_game(box, world)  # the camera records on until every clip is cut
+            await end_of_game(box, world)  # the camera records until every clip is cut
             recording.cancel()
             await box.stop()  # the follower's last connection ends with it
         known = load_settings(box.folder / "appliance.toml")
@@ -76,21 +76,21 @@ async def record(writer: RecordingWriter, scope: trio.CancelScope) -> None:
 
 
 async def one_round(world: World, writer: RecordingWriter, dice: Random, end: str) -> None:
-    """Work for a while, end the box, start again: what was published has kept its times."""
+    """Work for a while, end the box, start again: published times are unchanged."""
     await world.answered(world.answers + dice.randint(20, 45))
     async with world.box.http() as http:
-        # a new run's first times are told once its arrivals have been compared
+        # a new run's first times are published once its arrivals have been compared
         with trio.fail_after(LIMIT_S):
             while not (before := await times_so_far(http, writer)):  # noqa: ASYNC110  # another process
                 await trio.sleep(0.05)
     await trio.sleep(dice.uniform(0, 0.1))
-    await (world.box.kill() if end == "kill" else world.box.stop())  # fails when a process is left
+    await (world.box.kill() if end == "kill" else world.box.stop())  # fails if a process is left
     world.is_up = trio.Event()
     await world.box.start()
     world.is_up.set()
     async with world.box.http() as http:
         after = await times_so_far(http, writer)
-    moved = set(before) - set(after)  # not a prefix: of B-frames one or the other was not there yet
+    moved = set(before) - set(after)  # not a prefix: some B-frames were not there yet
     assert moved == set(), "a published time has moved"
 
 
@@ -100,11 +100,11 @@ async def times_so_far(http: Http, writer: RecordingWriter) -> list[int]:
 
 
 async def end_of_game(box: Box, world: World) -> None:
-    """Complete the session; every clip of the camera that went on must become ready."""
+    """Complete the session; every clip of the external camera must become ready."""
     async with box.http() as http:
         await http.post(f"/sessions/{world.session_id}/complete")
         with trio.fail_after(LIMIT_S):
-            while await unfinished(http, world):  # noqa: ASYNC110  # the follower has the events
+            while await unfinished(http, world):  # noqa: ASYNC110  # the follower receives the events
                 await trio.sleep(0.1)
 
 
@@ -128,7 +128,7 @@ async def check_all(box: Box, world: World, follower: Follower, writer: Recordin
 
 
 async def check_rows(http: Http, world: World) -> None:
-    """Everything acknowledged is there, no older than it was answered, with what a person gave."""
+    """Everything acknowledged exists, at least as new as its answer, with the given values."""
     for path, answer in world.acked.items():
         now = await http.get(path)
         assert now["rev"] >= answer["rev"], path
@@ -141,7 +141,7 @@ async def check_rows(http: Http, world: World) -> None:
 
 
 async def check_events(http: Http, follower: Follower) -> None:
-    """The follower has heard the journal: each entry once, in order, the same words."""
+    """The follower has received the journal: each entry once, in order, unchanged."""
     journal: list[dict[str, Any]] = []
     at = follower.first_seq - 1
     while (page := await http.get("/events", since=at, limit=1000))["items"]:
@@ -155,7 +155,7 @@ async def check_events(http: Http, follower: Follower) -> None:
 
 
 async def check_pictures(http: Http, world: World, writer: RecordingWriter) -> None:
-    """Clips of the camera that went on are whole, whatever happened to the box meanwhile."""
+    """Clips of the external camera are complete, whatever happened to the box meanwhile."""
     clips = [clip for clip in await all_clips(http, world) if clip["channel_id"] == "ext"]
     assert len(clips) > 20
     assert {clip["status"] for clip in clips} == {"ready"}, [c for c in clips if c["status"] != "ready"][:2]

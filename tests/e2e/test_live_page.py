@@ -1,4 +1,4 @@
-"""Live pictures on the page: how far behind, which instant is shown, marks that mean it, the last seconds."""
+"""Live pictures on the page: delay, capture time shown, marks that mean it, the last seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
 ]
-# What the page thinks it shows, and what the picture says, looked at in the moment a picture is shown.
+# The capture time the page assumes, and the picture's barcode, read when a picture is shown.
 LOOK = """(selector) => new Promise((done) => {
   const video = document.querySelector(selector);
   const read = async () => {
@@ -38,23 +38,23 @@ SHOWN_IN_PANE = """async (number) => {
   const pane = document.querySelectorAll("step-pane")[number];
   return [pane.capture, burnedIn(pane.video)?.instantMs ?? null];
 }"""
-# Press, and say what was looked at in that moment.
+# Press, and return the capture time shown at that moment.
 PRESS = """(selector) => {
   const at = app.marks.lookingAt();
   document.querySelector(selector).click();
   return at;
 }"""
-EXACT_MS = 0.5  # also while the clock of a source that has just begun is being learnt
+EXACT_MS = 0.5  # also while the clock of a new source is being measured
 NEAR = "parseFloat(document.querySelector('#behind').textContent) < 2"
 LIVE = "live-view.leader video"
 PAST = "video.past"
 IS_LIVE = f"document.querySelector('{PAST}').hidden && app.marks.lookingAt() !== null"
-# A picture of the past stands, and nothing lies over it.
+# A past picture is shown, and nothing covers it.
 STANDS = f"""((video) => !video.hidden && video.readyState > 1 && !video.seeking && video.paused &&
   ![...document.querySelectorAll(".past.preview")].some((over) => !over.hidden))(
   document.querySelector("{PAST}"))"""
 SIZES = (TABLET, PHONE, SMALL, FLAT)
-# What is wrong with the buttons: too small for a finger, words cut, out of the page, over the picture.
+# Layout errors of the buttons: too small for a finger, texts cut off, outside the page, over the picture.
 WRONG = """() => {
   const stage = document.querySelector(".stage").getBoundingClientRect();
   const over = ({ left, right, top, bottom }) =>
@@ -69,7 +69,7 @@ WRONG = """() => {
 
 
 def looked_at(page: Page, demo: Demo) -> float:
-    """When the picture that stands was captured, as the box publishes it, ms; the page thinks the same."""
+    """The published capture time of the picture shown, ms; the page's value is the same."""
     until(page, STANDS)
     deadline = time.monotonic() + WAIT_MS / 1000
     while True:
@@ -77,7 +77,7 @@ def looked_at(page: Page, demo: Demo) -> float:
         published = captured_ms(demo.state, demo.urls[0], "cam1", said) if said else 0
         if abs(thought - published) < EXACT_MS:
             return published
-        # painted a moment after it is sought
+        # painted a moment after the seek
         assert time.monotonic() < deadline, (thought, published)
 
 
@@ -95,7 +95,7 @@ def test_the_page_knows_when_its_picture_was_captured(page: Page, demo: Demo) ->
     expect(page.locator("#behind")).to_contain_text("s behind")
     page.evaluate("import('/state/selftest.js')")
     deadline, off_ms = time.monotonic() + WAIT_MS / 1000, 1e9
-    while abs(off_ms) >= 41:  # the clock of a camera that has begun anew is learnt meanwhile
+    while abs(off_ms) >= 41:  # the clock of a camera that has just started is being measured
         assert time.monotonic() < deadline, off_ms
         thought, said = page.evaluate(LOOK, LIVE)
         off_ms = thought - captured_ms(demo.state, demo.urls[0], "cam1", said) if said else 1e9
@@ -145,7 +145,7 @@ def test_from_live_one_frame_back_and_on(page: Page, demo: Demo) -> None:
         at.append(looked_at(page, demo))
     assert [round((after - before) / 40) for before, after in pairwise(at)] == [-1, -1, 1]
     for _ in range(30):
-        page.keyboard.press(",")  # beyond what was loaded: the piece before it comes
+        page.keyboard.press(",")  # beyond the loaded part: the previous one is requested
     until(page, f"Math.abs(app.marks.lookingAt() - {at[3] - 30 * 40}) < 20")
     looked_at(page, demo)
 
@@ -162,7 +162,7 @@ def test_nothing_is_cut_off_or_lies_over_the_picture(page: Page) -> None:
 def test_a_browser_that_ignores_edit_lists_shows_and_means_the_same_instants(
     browser: Browser, demo: Demo, session: Session
 ) -> None:
-    recorded_until(demo.urls[0], 14)  # so that the pieces do not begin with the recording, a key
+    recorded_until(demo.urls[0], 14)  # so that the replays do not start at the recording's first key
     ignored: dict[str, object] = {"editLists": "ignored"}
     with own_page(browser, demo.urls[0], session, "docs", prefs=ignored) as page:
         without_edit_lists(page, "**/replay.mp4*")
@@ -189,4 +189,4 @@ def test_a_browser_that_ignores_edit_lists_shows_and_means_the_same_instants(
             until(page, f"{panes}[{camera - 1}].capture")
             thought, said = page.evaluate(SHOWN_IN_PANE, camera - 1)
             published = captured_ms(demo.state, demo.urls[0], f"cam{camera}", said)
-            assert abs(thought - published) < 1  # by the list of pictures
+            assert abs(thought - published) < 1  # from the list of pictures

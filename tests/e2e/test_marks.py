@@ -1,4 +1,4 @@
-"""Marks over real HTTP: times a person writes, lengths, failures and another try."""
+"""Marks over real HTTP: local times of day, lengths, failures and retries."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_a_length_nobody_could_mean_is_refused(box: Box, seconds: Any) -> 
 
 
 async def test_a_start_may_be_the_clock_on_the_wall(box: Box) -> None:
-    """V08: the site's zone is Madrid; what was written is kept."""
+    """V08: the site's zone is Madrid; the given text is stored."""
     async with box.http() as http:
         session = await new_session(http)
         await http.post(f"/sessions/{session['id']}/start")
@@ -109,7 +109,7 @@ async def test_every_playback_counts_once(box: Box) -> None:
 
 @pytest.mark.parametrize("late", ["by_ws", "by_http"])
 async def test_a_mark_that_arrives_both_ways_is_done_once(box: Box, late: str) -> None:
-    """A tablet out of reach sends it over /ws, then by HTTP under the same key; one may come much later."""
+    """A tablet out of range sends it over /ws, then by HTTP with the same key; one may arrive much later."""
     async with box.http("tablet") as http, tablet(box, client="tablet") as one:
         session = await new_session(http)
         made = await one.command("play_new", {"session_id": session["id"]}, id=f"{late}-new")
@@ -147,7 +147,7 @@ async def failed(one: Tablet, clip_id: str, times: int) -> list[dict[str, Any]]:
 
 
 async def test_a_clip_without_footage_fails_can_be_retried_and_heals_when_footage_is_found(box: Box) -> None:
-    """V26, and design section 5: missing footage indexed within 24 h re-cuts a clip by itself."""
+    """V26, and design section 5: missing footage indexed within 24 h causes a new cut automatically."""
     async with box.http() as http, tablet(box) as one:
         session = await new_session(http)
         start_us = wall_us() - 6 * S_US
@@ -160,7 +160,7 @@ async def test_a_clip_without_footage_fails_can_be_retried_and_heals_when_footag
         assert (again["status"], again["retries"], again["error_message"]) == ("pending", 1, None)
         await failed(one, clip["id"], 2)
         footage = make_footage(frames=480, fps=NTSC, gop=60, b_frames=2)
-        staged = box.folder / "staged"  # what is seen growing is of now
+        staged = box.folder / "staged"  # files seen while growing count as live
         write_past(RecordingWriter(staged, footage, start_us - S_US), start_us + 4 * S_US)
         (box.recordings / "cam2").mkdir(exist_ok=True)
         for path in sorted(staged.iterdir()):

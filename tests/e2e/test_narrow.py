@@ -1,4 +1,4 @@
-"""Four angles load over 5 Mbit/s: two at a time, and a mark does not wait behind them."""
+"""Four angles load over 5 Mbit/s: two at a time, and a mark does not wait for them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
 ]
-# NEW PLAY again and again while videos load: how long each took to be acknowledged; how many loaded at once.
+# NEW PLAY repeatedly while videos load: the latency of each, and the number of parallel downloads.
 MARK_WHILE_LOADING = """async () => {
   const videos = () => [...document.querySelectorAll(".tile video")];
   const whole = (v) => v.buffered.length > 0 && v.buffered.end(v.buffered.length - 1) >= v.duration - 0.15;
@@ -55,13 +55,14 @@ def test_a_mark_is_acknowledged_while_four_angles_load(browser: Browser, four: D
         expect(page.locator("#link[data-state=connected]")).to_be_visible()
         expect(page.locator("#cams[aria-label*='all cameras send']")).to_be_visible()
         page.evaluate("app.prefs.set('layout', 4)")
-        page.evaluate("app.prefetch.pause()")  # so that all there is to load is loaded by the player
+        page.evaluate("app.prefetch.pause()")  # so that only the player loads
         page.click("#last10")
         until(page, "[...app.box.state.clips.values()].filter((clip) => clip.stream_url).length === 4")
         page.locator("#plays .play .open").first.click()
         found = page.evaluate(MARK_WHILE_LOADING)
         assert found["most"] <= 2, "downloads at a time"
         assert found["took"], "there was something to wait behind"
-        # The goal, 100 ms, is for scripts/bench narrow. Here: the socket answered, nothing went by HTTP.
+        # The goal, 100 ms, is measured by scripts/bench narrow. Here: the socket answered, nothing was sent
+        # by HTTP.
         assert statistics.median(found["took"]) < 1000
         page.context.close()

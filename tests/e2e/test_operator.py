@@ -1,4 +1,4 @@
-"""Operator and line up: a session's life by finger and by key, footage, delays."""
+"""Operator and line-up: a session's life cycle by touch and by keyboard, footage, delays."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ BOTH_SHOWN = "[...document.querySelectorAll('step-pane')].filter(pane => pane.ca
 
 @pytest.fixture
 def page(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
-    """Of an operator, at the sessions."""
+    """An operator's page, at the sessions."""
     with own_page(browser, demo.urls[-1], session, "#operator") as one:
         expect(card(one, session.name)).to_be_visible()
         yield one
 
 
 def sessions(demo: Demo) -> dict[str, dict[str, Any]]:
-    """Sessions by name, as the box knows them."""
+    """Sessions by name, from the box."""
     return {each["name"]: each for each in plain_get(f"{demo.urls[0]}/sessions")["items"]}
 
 

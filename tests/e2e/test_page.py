@@ -1,6 +1,6 @@
-"""The page in a real browser: a play is marked, seen by others, and watched from its exact first frame.
+"""The page in a real browser: a play is marked, visible to others, and played from its exact first frame.
 
-Opened by an address of the network where there is one: such a page is no secure context (design section 9).
+Opened by a network address where there is one: such a page is no secure context (design section 9).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
 ]
-LEADER = ".tile.leader video"  # the angle that is watched
+LEADER = ".tile.leader video"  # the watched angle
 
 
 def test_a_play_is_marked_watched_from_its_first_frame_and_seen_by_others(
     browser: Browser, demo: Demo, session: Session
 ) -> None:
-    """NEW PLAY, CUE, END PLAY; the other angle at the same instant; a phone has it, and its star."""
+    """NEW PLAY, CUE, END PLAY; the other angle at the same instant; a phone shows it, and its star."""
     assert demo.urls[0].startswith("http://127.0.0.1:")
     with own_page(browser, demo.urls[-1], session) as coach:
         if len(demo.urls) > 1:
@@ -41,7 +41,7 @@ def test_a_play_is_marked_watched_from_its_first_frame_and_seen_by_others(
         expect(card.get_by_text("cue")).to_be_visible()
         until(coach, "document.querySelector('[data-since]').textContent > '0:01'")
         coach.click("#end-play")
-        # not the word Ready: a starved synthetic camera leaves frames out, and the card says so
+        # not the text Ready: a slow synthetic camera skips frames, and the card says so
         expect(coach.locator("#plays [data-state=ready]")).to_have_count(1)
         [play] = session.plays(include="clips")
         coach.locator("#plays .play .open").first.click()
@@ -68,7 +68,7 @@ def test_a_play_is_marked_watched_from_its_first_frame_and_seen_by_others(
 
 
 def test_nothing_is_cut_off(page: Page, session: Session) -> None:
-    """No sideways scrolling, every button tall enough for a thumb and its words inside it, marks in sight."""
+    """No sideways scrolling, every button tall enough for a thumb with its text inside, marks visible."""
     session.play()
     expect(page.locator("#plays .play")).to_have_count(1)
     for size in (TABLET, PHONE, FLAT):

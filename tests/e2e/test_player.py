@@ -1,6 +1,7 @@
-"""Looking closely, in a real browser: angles at one instant, frame by frame, trims, clips fetched ahead.
+"""The player's analysis controls, in a real browser: angles at one instant, stepping, trims, prefetched
+clips.
 
-What is shown is read from the pictures: synthetic cameras burn their frame number and instant into them.
+The picture shown is identified by the frame number and instant that synthetic cameras burn in.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ SETTLED = """async () => {
 
 
 def shown(page: Page) -> dict[str, float]:
-    """{frame, instantMs} of the picture that is shown, once it stands."""
+    """{frame, instantMs} of the picture shown, once it is stable."""
     page.evaluate(SETTLED)
     said: dict[str, float] | None = page.evaluate(READ)
     assert said is not None
@@ -49,7 +50,7 @@ def shown(page: Page) -> dict[str, float]:
 
 
 def stands(page: Page, frame: float) -> dict[str, float]:
-    """Wait for this picture: a starved browser paints some time after it says that it has sought."""
+    """Wait for this picture: a slow browser paints some time after it reports `seeked`."""
     deadline = time.monotonic() + LIMIT_S
     while (picture := shown(page))["frame"] != frame:
         assert time.monotonic() < deadline, f"picture {picture} stands, not {frame}"
@@ -57,8 +58,8 @@ def stands(page: Page, frame: float) -> dict[str, float]:
 
 
 def begins_at(page: Page, demo: Demo, start_time: str) -> None:
-    """Wait until the play shows its first picture at its begin: a starved browser loads a cut, seeks and
-    paints long after it was told to."""
+    """Wait until the play shows its first picture at its start: a slow browser loads a cut, seeks and paints
+    with a long delay."""
     start_ms = page.evaluate("(at) => Date.parse(at)", start_time)
     deadline, late_ms = time.monotonic() + LIMIT_S, -1.0
     while not 0 <= late_ms < 41:
@@ -68,19 +69,19 @@ def begins_at(page: Page, demo: Demo, start_time: str) -> None:
 
 
 def captured(demo: Demo, channel_id: str, picture: dict[str, float]) -> float:
-    """When a picture was captured, as the box publishes it, ms."""
+    """The published capture time of a picture, ms."""
     return captured_ms(demo.state, demo.urls[0], channel_id, picture["instantMs"])
 
 
 @pytest.fixture
 def play(session: Session) -> dict[str, Any]:
-    """Of two seconds, whole on both cameras."""
+    """Two seconds, complete on both cameras."""
     return session.ready_play(2)
 
 
 @pytest.fixture
 def page(browser: Browser, demo: Demo, session: Session, play: dict[str, Any]) -> Iterator[Page]:
-    """A tablet that watches the play, paused."""
+    """A tablet with the play open, paused."""
     with own_page(browser, demo.urls[-1], session) as one:
         one.locator("#plays .play .open").first.click()
         until(one, f"document.querySelector('{LEADER}')?.currentTime > 0.6")
@@ -96,7 +97,7 @@ def test_frame_by_frame(page: Page) -> None:
 
 
 def test_another_angle_is_at_the_same_instant(page: Page, demo: Demo) -> None:
-    """However often it is switched, though the cameras' frames are out of phase."""
+    """After any number of switches, although the cameras' frames are out of phase."""
     seen = {"1": shown(page)}
     for key in "212121":
         page.keyboard.press(key)
@@ -149,7 +150,7 @@ def test_jumps_and_speed_pinch_and_pan(page: Page) -> None:
 
 
 def two_fingers(page: Page, middle: dict[str, float], apart: Sequence[float]) -> None:
-    """Two fingers side by side, so far from the middle, one place after the other."""
+    """Two fingers side by side, at these distances from the middle, in sequence."""
     tool = page.context.new_cdp_session(page)
     for at, far in enumerate(apart):
         points = [{"x": middle["x"] + side * far, "y": middle["y"], "id": side + 1} for side in (-1, 1)]
@@ -160,7 +161,7 @@ def two_fingers(page: Page, middle: dict[str, float], apart: Sequence[float]) ->
 
 
 def drag(page: Page, handle: Locator, share: float) -> None:
-    """To a share of the bar."""
+    """To a position as a share of the bar."""
     bar, one = page.locator("scrub-bar .track").bounding_box(), handle.bounding_box()
     assert one is not None and bar is not None
     grip = one["x"] + one["width"] / 2, one["y"] + one["height"] / 2
@@ -173,7 +174,7 @@ def drag(page: Page, handle: Locator, share: float) -> None:
 def test_a_trim_cuts_every_angle_anew(page: Page, demo: Demo, session: Session, play: dict[str, Any]) -> None:
     page.keyboard.press("t")
     handle = page.get_by_role("slider", name="Begin of the trim")
-    drag(page, handle, 1)  # against the other one, which stays in reach
+    drag(page, handle, 1)  # against the other one, which stays reachable
     until(page, f"{BEGIN} > 1")
     drag(page, handle, 0)  # before the play begins
     until(page, f"{BEGIN} < 0")
@@ -192,7 +193,7 @@ def test_a_trim_cuts_every_angle_anew(page: Page, demo: Demo, session: Session, 
 
 
 def test_the_watched_angle_is_fetched_ahead_and_a_notice_tells(page: Page) -> None:
-    """And by keys and swipe one goes to older and newer plays."""
+    """And keys and swipes change to older and newer plays."""
     page.evaluate("app.prefs.set('angle', 'cam1')")
     page.keyboard.press("Escape")  # nothing plays now
     page.click("#last10")

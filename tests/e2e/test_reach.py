@@ -1,4 +1,4 @@
-"""A tablet out of reach of the Wi-Fi, one that was put aside: back without a reload, marks arrive once."""
+"""A tablet out of Wi-Fi range, and one that was suspended: back without a reload, marks arrive once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def page(browser: Browser, link: Link, session: Session) -> Iterator[Page]:
 def test_a_mark_made_out_of_reach_arrives_once_with_its_time(
     page: Page, link: Link, session: Session
 ) -> None:
-    """Nobody tells the page: the socket stays silent, after a second the mark tries its second way too."""
+    """The page gets no notification: the socket stays silent, after a second the mark is also sent by
+    HTTP."""
     link.cut()
     with page.expect_request(lambda request: request.method == "POST"):
         before, after = press(page, "#new-play")
@@ -59,7 +60,7 @@ def test_a_mark_made_out_of_reach_arrives_once_with_its_time(
 
 
 def test_a_page_put_aside_catches_up(page: Page, session: Session) -> None:
-    """Frozen, as a tablet freezes a page whose lid is closed; meanwhile another device marks a play."""
+    """Frozen, like a tablet with its cover closed; meanwhile another device marks a play."""
     tool = page.context.new_cdp_session(page)
     tool.send("Page.setWebLifecycleState", {"state": "frozen"})
     session.tell("/plays", {"session_id": session.id})

@@ -1,4 +1,4 @@
-"""What README tells a newcomer to type is typed here: the demo starts, the first clip by hand plays."""
+"""The README's commands for new users are executed: the demo starts, the first clip made by hand plays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def first_clip_by_hand(box: str) -> str:
-    """README's script against another address."""
+    """The README's script with another address."""
     blocks = re.findall(r"```sh\n(.*?)```", README.read_text(), flags=re.DOTALL)
     (script,) = [block for block in blocks if block.startswith("box=")]
     return "set -eu\n" + re.sub(r"^box=\S+", f"box={box}", script)

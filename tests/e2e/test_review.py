@@ -1,4 +1,4 @@
-"""Review: the whole recording by timeline, a clip from anywhere in it, and figures of what was tagged."""
+"""Review: the whole recording by timeline, a clip from any part of it, and statistics of the tags."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TAGS = [
     {"quarter": 1, "down": 3, "distance": 8, "play_type": "Pass", "yards_gained": 2, "result": "Complete"},
     {"quarter": 2, "play_type": "Pass", "result": "Touchdown", "is_important": True},
 ]
-# What the page thinks it shows, and what the picture says.
+# The capture time the page assumes, and the picture's barcode.
 LOOK = f"""async () => {{
   const {{ burnedIn }} = await import("/state/selftest.js");
   for (let turn = 0; turn < 4; turn++) await new Promise(requestAnimationFrame); // what was sought is painted
@@ -53,9 +53,10 @@ def at(page: Page) -> float:
 
 
 def assert_nearest(page: Page, demo: Demo, wanted_ms: float) -> None:
-    """Camera 1's picture that is shown is the one nearest to the time that was wanted, by the box's times.
+    """Camera 1's picture shown is the one nearest to the requested time, in published times.
 
-    Which of two that are as near is not said: published times move a little while a clock is being learnt.
+    Of two equally near ones either is accepted: published times change a little while a clock is being
+    measured.
     """
     _, said = page.evaluate(LOOK)
     frames = published_frames(demo.state, demo.urls[0], "cam1", round(wanted_ms * 1000))
@@ -121,7 +122,7 @@ def test_a_clip_from_anywhere_plays(page: Page, demo: Demo, session: Session) ->
 
 
 def test_a_clip_deleted_by_mistake_comes_back(page: Page, session: Session) -> None:
-    """One tap deletes, Undo brings it back; its star and its making are taken back the same way."""
+    """One tap deletes, Undo restores it; its star and its creation are undone in the same way."""
     start = to_rfc3339(recorded_until(session.url, 1) - 1_000_000)
     body = {"session_id": session.id, "channel_id": "cam1", "start_time": start, "duration": 1}
     clip = session.tell("/clips", body)
@@ -198,7 +199,7 @@ def tag_three(session: Session) -> None:
         session.tell("/tags", {"clip_id": session.play(0.3)["clip_ids"][0], **tag})
 
 
-# Buttons whose words are cut, that lie out of the page or have no name.
+# Buttons whose text is cut off, that are outside the page or have no name.
 WRONG = """[...document.querySelectorAll("#main :is(button, input, select)")]
   .filter((each) => each.offsetParent)
   .filter((each) => (each.scrollWidth > each.clientWidth + 1 && each.localName === "button")
@@ -209,7 +210,7 @@ SIZES = {"tablet": TABLET, "upright": UPRIGHT, "phone": PHONE, "browser's bars":
 
 
 def test_nothing_is_cut_off(page: Page, session: Session) -> None:
-    """No sideways scrolling; all is wide and tall enough for a finger, shows its words whole, has a name."""
+    """No sideways scrolling; all is large enough for a finger, shows its text completely, has a name."""
     tag_three(session)
     for size in SIZES.values():
         page.set_viewport_size({"width": size["width"], "height": size["height"]})
@@ -226,7 +227,7 @@ def test_nothing_is_cut_off(page: Page, session: Session) -> None:
             assert page.evaluate(SMALL_TARGETS) == [], (size, pane)
         until(page, SETTLED)
         assert page.evaluate(OVER_THE_PICTURE) == [], size
-        # Without scrolling: the picture, the timeline, and what a clip is made with.
+        # Without scrolling: the picture, the timeline, and the controls that make a clip.
         parts = (
             VIDEO,
             "game-timeline",

@@ -1,6 +1,6 @@
-"""C1: what a screen leaves behind when somebody goes to another one, on both engines.
+"""C1: what a screen leaves behind when the user opens another one, in both engines.
 
-Apart from the other tests: each of these starts a browser of its own.
+Separate from the other tests: each of these starts a browser of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SCREENS = ("live", "desk", "tagging", "review", "operator", "lineup", "health", 
 
 
 def round_trip(page: AppPage) -> dict[str, int]:
-    """Through eight screens, a play running on the desk; what the page holds then."""
+    """Through eight screens, a play running on the desk; returns what the page holds then."""
     for screen in SCREENS:
         page.goes(screen)
         if screen == "desk":
@@ -43,7 +43,7 @@ def round_trip(page: AppPage) -> dict[str, int]:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_leaving_a_screen_leaves_nothing(engine: str, demo: Demo) -> None:
-    """56 changes of screen: no listener, timer, socket or player more, and a press is one request."""
+    """56 changes of screen: no additional listener, timer, socket or player, and a press is one request."""
     with app_pages({"coach": engine}, demo.urls[0]) as [page]:
         page.until("app.box.online && app.session()")
         page.click("#last10")
@@ -52,7 +52,8 @@ def test_leaving_a_screen_leaves_nothing(engine: str, demo: Demo) -> None:
         first = round_trip(page)
         for _ in range(5):
             round_trip(page)
-        page.until(no_more(first), show=f"[{HELD}, {LISTENERS}]")  # what a screen began may be on its way out
+        # requests of a closed screen may still be ending
+        page.until(no_more(first), show=f"[{HELD}, {LISTENERS}]")
         known = len(page.ask(SENT))
         page.click("#plays .play .star")
         page.until("document.querySelector('#plays .play .star').getAttribute('aria-pressed') === 'true'")
@@ -65,14 +66,14 @@ def test_leaving_a_screen_leaves_nothing(engine: str, demo: Demo) -> None:
 
 
 def test_what_comes_after_a_screen_was_left_begins_nothing(demo: Demo) -> None:
-    """The answer that a screen waited for: no player without a screen, and marks do not mean its picture."""
+    """A late answer for a closed screen: no player without a screen, and marks do not mean its picture."""
     with app_pages({"coach": "chromium"}, demo.urls[0]) as [tablet]:
         assert isinstance(tablet, ChromiumPage)
         page, held, asked = tablet.page, list[Route](), list[str]()
-        page.route("**/timeline?*", lambda route: held.append(route))  # noqa: PLW0108  # it sets an attribute of it
+        page.route("**/timeline?*", lambda route: held.append(route))  # noqa: PLW0108  # Playwright sets an attribute of the handler
         tablet.until("app.box.online && app.session()")
         tablet.ask("(app.go('review'), true)")
-        while len(held) < 2:  # one of each camera; a test that hangs is ended
+        while len(held) < 2:  # one of each camera; a hanging test is ended by the timeout
             tablet.rest()
         page.on("request", lambda request: asked.append(request.url))
         tablet.goes("desk")

@@ -1,4 +1,4 @@
-"""Several people at one game: each ends and takes back what is his own, and stays in his own session."""
+"""Several people in one game: each ends and undoes only his own plays, and stays in his session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
 ]
-# By one evaluate: a busy machine must not part the taps by more than a bounce.
+# In one evaluate: on a busy machine the taps must not be further apart than a bounce.
 TAP_TWICE = """async ([clientX, clientY]) => {
   const tap = () => {
     const under = document.elementFromPoint(clientX, clientY);
@@ -114,7 +114,7 @@ def test_undo_of_a_new_play_opens_the_one_it_ended(one: Page, session: Session) 
 
 
 def test_two_taps_at_once_delete_one_play(one: Page, session: Session) -> None:
-    """The next card is under the finger when the second tap comes."""
+    """The next card is under the finger when the second tap happens."""
     for _ in range(3):
         session.play()
     expect(cards(one)).to_have_count(3)
@@ -150,7 +150,7 @@ def test_a_session_that_begins_elsewhere_is_offered_and_not_swapped_in(
 
 
 def test_when_a_session_is_over_one_that_ran_before_it_is_offered(one: Page, session: Session) -> None:
-    """It did not begin now, and that is not said of it: the demo's own."""
+    """It did not begin now, so no notice says so: the demo's own session."""
     session.tell(f"/sessions/{session.id}/complete")
     expect(one.locator(".notice", has_text="Demo is running")).to_be_visible()
     expect(one.locator("#session-name")).to_have_text(session.name)

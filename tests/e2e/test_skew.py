@@ -1,4 +1,4 @@
-"""Sources whose clocks run fast and slow."""
+"""Sources with fast and slow clocks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ async def all_frames(http: Http, channel: str, writer: RecordingWriter) -> list[
 
 
 async def test_sources_200_ppm_fast_and_slow_stay_within_a_frame(tmp_path: Path) -> None:
-    """Five minutes from before the box and some seconds live, in one run; clips at both ends are exact."""
+    """One run, five minutes from before the box started and some seconds live; clips at both ends are
+    exact."""
     footage = make_footage(frames=480, fps=NTSC, gop=60, b_frames=2)
     start_us = wall_us() - PAST_S * S_US
     writers = {
@@ -55,7 +56,7 @@ async def test_sources_200_ppm_fast_and_slow_stay_within_a_frame(tmp_path: Path)
     async with trio.open_nursery() as recorders:
         recorders.start_soon(record)
         async with running_box(tmp_path, channels=channels) as box, box.http() as http:
-            await trio.sleep(LIVE_S)  # of footage; nothing waits for the box
+            await trio.sleep(LIVE_S)  # of footage; the box is not waited for
             recording.cancel()
             for name, writer in writers.items():
                 await check(http, name, writer)

@@ -1,7 +1,7 @@
-"""A real camera over SRT into the box's own recorder: its burned clock against the box's times.
+"""A real camera over SRT into the box's recorder: its burned-in clock against the box's times.
 
-The sender burns its own clock into each picture (and a number that counts from its start), so a decoded frame
-says when it was captured and the API says when the box believes it was.
+The sender burns its clock into each picture (and a number that counts from its start), so a decoded frame
+shows when it was captured, and the API when the box assumes it was.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.kit.waiting import LIMIT_S
 
 pytestmark = pytest.mark.slow
 
-FRAME_US = 40_000  # the sender shows 25 pictures a second
+FRAME_US = 40_000  # the sender sends 25 pictures a second
 S_US = 1_000_000
 
 
@@ -42,7 +42,7 @@ async def srt_box(folder: Path, port: int) -> AsyncIterator[Box]:
 
 
 async def recorder_says(http: Http, word: str) -> None:
-    """Wait until health says so of the only camera: `waiting` means the port is open."""
+    """Wait until health contains this for the only camera: `waiting` means the port is open."""
     with trio.fail_after(LIMIT_S):
         while word not in await recorder_detail(http):  # noqa: ASYNC110  # health has no event
             await trio.sleep(0.02)
@@ -60,13 +60,13 @@ async def footage_until(http: Http, at_us: int) -> None:
 
 
 async def newest(http: Http) -> int:
-    """Everything captured before is indexed; 0: nothing is."""
+    """Everything captured before is indexed; 0: nothing is indexed."""
     until = (await http.get("/channels/cam1/timeline"))["video_until"]
     return from_rfc3339(until) if until else 0
 
 
 async def seen(http: Http, folder: Path, start_us: int, end_us: int) -> list[tuple[int, Burned]]:
-    """(the API's time, what the picture says) of every frame of a span, from a clip of it."""
+    """(the API's time, the picture's time) of every frame of a span, from a clip of it."""
     session = await http.post("/sessions", {"name": "Measure", "type": "other"}, 201)
     body = {
         "session_id": session["id"],
@@ -85,8 +85,8 @@ async def seen(http: Http, folder: Path, start_us: int, end_us: int) -> list[tup
 
 
 async def test_with_latency_set_the_api_says_when_a_picture_was_captured(tmp_path: Path) -> None:
-    """How latency_ms is found: film a clock with latency_ms = 0, and compare the two times. Measured once
-    over a second, set, and held against later frames by a clip made after."""
+    """How latency_ms is measured: film a clock with latency_ms = 0, and compare the two times. Measured over
+    a second, set, and compared with later frames in a new clip."""
     port = free_udp_port()
     async with srt_box(tmp_path, port) as box, box.http() as http:
         with SrtSender(port, latency_ms=80):
@@ -109,7 +109,7 @@ async def test_a_camera_that_drops_and_returns_is_recorded_within_a_second_of_it
 ) -> None:
     port = free_udp_port()
     async with srt_box(tmp_path, port) as box, box.http() as http, tablet(box) as one:
-        # A camera's first key picture may go by while the two shake hands: the next is 0.4 s on.
+        # A camera's first key picture may be sent during the handshake: the next is 0.4 s later.
         sender = SrtSender(port, latency_ms=80, gop=10)
         try:
             sender.start()

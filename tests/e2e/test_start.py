@@ -1,4 +1,4 @@
-"""How a page begins, and goes on, when what it needs is late or gone: rows, storage, a screen, a copy."""
+"""A page whose resources are late or missing: rows, storage, a screen, a stored copy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium"),
 ]
 LEADER = "document.querySelector('.tile.leader video')"
-# What of the status line is cut off, or lies over what stands before it.
+# Parts of the status line that are cut off, or overlap.
 CROWDED = """(() => {
   const line = document.querySelector("status-line");
   const names = "h1, .badge, .clock, .cams, .link, .tabs a, .menu, session-control button";
@@ -29,13 +29,13 @@ CROWDED = """(() => {
   return boxes.filter(([, box], at) => box.left < -0.5 || box.right > innerWidth + 0.5
     || boxes.slice(0, at).some(([, other]) => other.right > box.left + 0.5)).map(([each]) => each.outerHTML);
 })()"""
-# The screens that are opened later, and what they need.
+# The screens that are opened later, and their modules.
 SCREENS_HERE = """(() => {
   const here = performance.getEntriesByType("resource").map((each) => each.name);
   const names = ["review-footage", "review-figures", "lineup", "selftest"];
   return names.every((name) => here.some((url) => url.endsWith(`/screens/${name}.js`)));
 })()"""
-# Databases that were opened, so that a test can close them as a browser does in the background.
+# Opened databases, so that a test can close them like a browser does in the background.
 OPENED = """
   window.opened = [];
   const { open } = IDBFactory.prototype;
@@ -59,21 +59,21 @@ KEPT_MARKS = """(async () => {
 
 @pytest.fixture
 def tablet(browser: Browser, session: Session) -> Iterator[BrowserContext]:
-    """A device that works in the session; it has no page yet."""
+    """A device that uses the session, without a page."""
     with own_device(browser, session) as context:
         yield context
 
 
 @pytest.fixture
 def plays(session: Session) -> list[str]:
-    """Ids of three plays that can be watched, oldest first."""
+    """Ids of three playable plays, oldest first."""
     return [session.ready_play()["id"] for _ in range(3)]
 
 
 def held_back(page: Page, pattern: str) -> list[Route]:
-    """Requests that wait until they are let go."""
+    """Requests that wait until they are released."""
     waiting = list[Route]()
-    page.route(pattern, lambda route: waiting.append(route))  # noqa: PLW0108  # it sets an attribute of it
+    page.route(pattern, lambda route: waiting.append(route))  # noqa: PLW0108  # Playwright sets an attribute of the handler
     return waiting
 
 
@@ -103,7 +103,7 @@ def test_an_address_means_its_play_however_late_the_rows_are(
 def test_a_play_that_is_there_at_the_start_does_not_begin(
     tablet: BrowserContext, demo: Demo, plays: list[str]
 ) -> None:
-    """The board of a page whose rows came after its screen stays on the play it was opened for."""
+    """The tag board of a page whose rows arrived after its screen stays on the play it was opened for."""
     page = tablet.new_page()
     waiting = held_back(page, "**/snapshot")
     page.goto(f"{demo.urls[0]}/#tagging/{plays[0]}")
@@ -132,13 +132,13 @@ def test_a_storage_that_never_answers_holds_nothing_up_and_is_told(
 
 
 def test_marks_are_kept_after_the_browser_has_closed_the_database(tablet: BrowserContext, demo: Demo) -> None:
-    """By hand (InvalidStateError at the next use), and as browsers do it (the event `close`)."""
+    """By hand (InvalidStateError at the next use), and like browsers (the event `close`)."""
     page = tablet.new_page()
     page.add_init_script(f"{{{OPENED}}}")
     page.goto(demo.urls[0])
     expect(page.locator("#link[data-state=connected]")).to_be_visible()
     until(page, "opened.length >= 2")
-    page.evaluate(KEPT_MARKS)  # the module that looks is here
+    page.evaluate(KEPT_MARKS)  # the checking module is loaded
     tablet.set_offline(True)
     expect(page.locator("#banner")).to_be_visible()
     for close in ("base.close()", "(base.close(), base.dispatchEvent(new Event('close')))"):
@@ -156,7 +156,7 @@ def test_marks_are_kept_after_the_browser_has_closed_the_database(tablet: Browse
 def test_a_screen_that_did_not_load_is_tried_again(
     tablet: BrowserContext, demo: Demo, session: Session
 ) -> None:
-    """By hand, and by itself; what a person turned to meanwhile stays."""
+    """By hand, and automatically; a screen the user opened meanwhile stays."""
     session.play()
     page = tablet.new_page()
     page.route("**/screens/review.js", lambda route: route.abort())
@@ -185,7 +185,7 @@ def test_a_screen_that_did_not_load_is_tried_again(
 def test_a_kept_copy_that_failed_once_is_shown_all_the_same(
     tablet: BrowserContext, demo: Demo, plays: list[str]
 ) -> None:
-    """Its name is forgotten, as by a browser short of memory: with the box away there is nothing else."""
+    """Its URL is revoked, as by a browser short of memory: while the box is down there is no other source."""
     page = tablet.new_page()
     page.goto(demo.urls[0])
     held = "[...app.clips().values()].flat().every((clip) => app.prefetch.held.has(clip.stream_url))"
@@ -202,7 +202,7 @@ def test_a_kept_copy_that_failed_once_is_shown_all_the_same(
 def test_a_clip_the_box_did_not_give_comes_when_it_answers(
     tablet: BrowserContext, demo: Demo, plays: list[str]
 ) -> None:
-    """Nobody presses anything: one that the device has not kept, asked for while the box is away."""
+    """Without any press: a clip that is not stored, requested while the box is down."""
     page = tablet.new_page()
     page.route("**/clips/**", lambda route: route.abort())
     page.goto(demo.urls[0])
@@ -219,7 +219,7 @@ def test_a_clip_the_box_did_not_give_comes_when_it_answers(
 def test_the_status_line_has_room_for_what_it_says_while_the_box_is_away(
     tablet: BrowserContext, demo: Demo
 ) -> None:
-    """Two marks to send, and no hours of a box that does not answer; on a tablet and on phones."""
+    """Two marks to send, and no recordable hours while the box does not answer; on a tablet and on phones."""
     page = tablet.new_page()
     page.goto(demo.urls[0])
     until(page, "app.box.online && document.querySelector('#room').textContent")
@@ -258,7 +258,7 @@ def test_a_watched_play_that_another_device_deletes_goes_with_a_word(
 def test_screens_opened_while_the_box_is_away_say_so_and_nothing_else(
     tablet: BrowserContext, demo: Demo, session: Session
 ) -> None:
-    """Not that there is no footage, and not what the browser calls it."""
+    """Neither "no footage" nor the browser's error text."""
     session.play()
     page = tablet.new_page()
     page.goto(demo.urls[0])

@@ -1,4 +1,4 @@
-"""Tags on the page: by button and by key, carried forward, found again, for many plays, seen by others."""
+"""Tags on the page: by button and key, predicted, searched, for many plays, visible to others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RUN = {"quarter": 2, "down": 1, "distance": 10, "play_type": "Run", "yards_gaine
 
 @pytest.fixture
 def plays(session: Session) -> list[dict[str, Any]]:
-    """Six plays by another device, oldest first, without tags."""
+    """Six untagged plays by another device, oldest first."""
     return [session.play(0.3, (PLAYS - at) * 0.3) for at in range(PLAYS)]
 
 
@@ -59,7 +59,7 @@ def group(page: Page, name: str) -> Locator:
     for label, fields in PAGES.items():
         if name in fields:
             turn = page.locator("tag-board .pages").get_by_role("button", name=label, exact=True)
-            if turn.is_visible():  # what is typed stands beside the keys where there is room
+            if turn.is_visible():  # with enough space typed values are shown beside the keys
                 turn.click()
     return page.locator(f".tag-group[data-field={name}]")
 
@@ -69,12 +69,12 @@ def pressed(page: Page, field: str) -> Locator:
 
 
 def sent(page: Page) -> None:
-    """Everything this page did is on the box."""
+    """All changes of this page are on the box."""
     until(page, "app.box.outbox.waiting().length === 0")
 
 
 def test_a_play_is_tagged_by_buttons(page: Page, session: Session, plays: list[dict[str, Any]]) -> None:
-    """And the next one begins with what follows from it."""
+    """And the next one starts with the predicted values."""
     choose(page, 1)
     for field, word in (("quarter", "2"), ("down", "1"), ("distance", "10"), ("play_type", "Run")):
         group(page, field).get_by_role("button", name=word, exact=True).click()
@@ -91,7 +91,7 @@ def test_a_play_is_tagged_by_buttons(page: Page, session: Session, plays: list[d
     choose(page, 2)
     expect(page.get_by_role("button", name="Take over Q2 · 2&6")).to_be_visible()
     expect(group(page, "down").locator(".carried")).to_have_text("2")
-    assert session.tags(plays[1]) == []  # what nobody confirmed is not kept
+    assert session.tags(plays[1]) == []  # unconfirmed values are not stored
     group(page, "play_type").get_by_role("button", name="Pass", exact=True).click()
     expect(pressed(page, "down")).to_have_text("2")
     sent(page)
@@ -100,9 +100,9 @@ def test_a_play_is_tagged_by_buttons(page: Page, session: Session, plays: list[d
 
 
 def test_keys_do_what_buttons_do(page: Page, session: Session, plays: list[dict[str, Any]]) -> None:
-    """And a mark is made while a play is tagged: the board goes to it, and comes back when it is undone."""
+    """And a mark is made while a play is tagged: the board switches to it, and back when it is undone."""
     choose(page, 3)
-    page.keyboard.press("r")  # its page is turned to
+    page.keyboard.press("r")  # opens its page
     expect(page.locator(".tag-group[data-field=result]")).to_be_visible()
     expect(page.locator(".tag-group[data-field=result]")).to_have_class("tag-group word armed")
     photograph(page, "tagging-armed")
@@ -120,7 +120,7 @@ def test_keys_do_what_buttons_do(page: Page, session: Session, plays: list[dict[
     assert (tag["result"], tag["distance"], tag["is_important"]) == ("Touchdown", 12, True)
     assert tag["notes"] == "Watch the safety; n and e are letters here"
     page.keyboard.press("r")
-    page.keyboard.press("2")  # pressed again: taken back
+    page.keyboard.press("2")  # pressed again: cleared
     expect(pressed(page, "result")).to_have_count(0)
     page.keyboard.press("r")
     page.keyboard.press("2")
@@ -194,7 +194,7 @@ def test_another_device_sees_the_tags_and_each_field_has_its_own_say(
 
 
 def test_nothing_is_cut_off(page: Page) -> None:
-    """No sideways scrolling; all is wide and tall enough for a finger, shows its words whole, has a name."""
+    """No sideways scrolling; all is large enough for a finger, shows its text completely, has a name."""
     choose(page, 6)
     shown = "[...document.querySelectorAll('#main :is(button, input, select)')].filter(e => e.offsetParent)"
     small = "Math.min(e.offsetHeight, e.offsetWidth) < 44 && !e.closest('label')"
@@ -219,11 +219,11 @@ def test_the_board_follows_the_running_play_and_enter_goes_to_older_ones(page: P
     expect(heading).to_have_text("Play 7")
     page.click("#end-play")
     page.keyboard.press("Enter")
-    expect(heading).to_have_text("Play 6")  # the next older one without tags, and not play 1
+    expect(heading).to_have_text("Play 6")  # the next older untagged one, not play 1
 
 
-# Wrong on a page of the board: not whole in sight, too small, words not whole, under something, scrolled;
-# the keys of a number in two rows.
+# Layout errors of a board page: not fully visible, too small, texts cut off, covered, scrolled; the keys of a
+# number in two rows.
 FAULTS = """(() => {
   const board = document.querySelector("tag-board");
   const parts = [board, document.querySelector(".board-aside")].filter((each) => each?.offsetParent);
@@ -272,7 +272,7 @@ LARGER = [TABLET, UPRIGHT, WIDE]
 def with_board(
     browser: Browser, demo: Demo, session: Session, screen: str, size: dict[str, int]
 ) -> Iterator[Page]:
-    """The board of the newest play, as an analyst opens it there: on a phone by its key."""
+    """The board of the newest play, as an analyst opens it: on a phone by its key."""
     analyst: dict[str, object] = {"role": "analyst"}
     with own_page(browser, demo.urls[-1], session, f"#{screen}", size=size, prefs=analyst) as page:
         page.locator("#main.tagging .open, #main.desk .open").first.click()
@@ -287,9 +287,9 @@ def with_board(
 def test_each_page_of_the_board_is_whole_in_sight(
     browser: Browser, demo: Demo, session: Session, sizes: list[dict[str, int]], screen: str
 ) -> None:
-    """Three pages of large keys and one of what is typed, under a notice too; nothing is scrolled.
+    """Three pages of large keys and one of typed values, also below a notice; nothing is scrolled.
 
-    So it is in a window that is made larger and smaller, as by turning a tablet.
+    The same in a window that changes its size, like a rotated tablet.
     """
     session.play()
     with with_board(browser, demo, session, screen, sizes[0]) as page:
@@ -332,7 +332,8 @@ def test_on_a_phone_the_board_follows_the_running_play(
 def test_what_is_typed_is_said_of_the_play_it_was_begun_for(
     browser: Browser, demo: Demo, session: Session, plays: list[dict[str, Any]]
 ) -> None:
-    """A play begins under a note, and under a finger that is down: the board follows after it."""
+    """A play begins while a note is typed, and while a finger is down: the board switches to it
+    afterwards."""
     with own_page(browser, demo.urls[-1], session, "#tagging", size=PHONE) as page:
         choose(page, 5)
         heading = page.locator("tag-board h2")

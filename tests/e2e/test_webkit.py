@@ -1,7 +1,7 @@
-"""The page in WebKit, the engine of iPads: marked, ended, tapped, exact, other angles, single frames, live;
-beside Chromium, without a box for a while, out of reach.
+"""The page in WebKit, the engine of iPads: marks, ends, taps, exact frames, other angles, single frames,
+live; beside Chromium, without a box for a while, out of range.
 
-One window; its page is another device for each test. Pictures say by their burned-in barcode which they are.
+One window; its page is another device for each test. Pictures are identified by their burned-in barcode.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def engine() -> Iterator[WebKit]:
 
 @pytest.fixture
 def window(engine: WebKit, demo: Demo, session: Session) -> Iterator[WebKit]:
-    """A page of a new device that works in the session; its browser's self-test has been."""
+    """A page of a new device that uses the session; its browser's self-test is done."""
     become(engine, demo.urls[-1], {"session": session.id, "editLists": "ok"})
     engine.open(demo.urls[-1])
     engine.until(READY)
@@ -78,31 +78,31 @@ def window(engine: WebKit, demo: Demo, session: Session) -> Iterator[WebKit]:
 
 
 def become(engine: WebKit, url: str, prefs: dict[str, str] | None) -> None:
-    """Another device: what a page of that address keeps of itself. None: it is new."""
-    engine.open(url + OTHER_PAGE)  # another page of the box: nothing of the app runs
+    """Another device: the stored settings of a page of that address. None: a new device."""
+    engine.open(url + OTHER_PAGE)  # another page of the box: the app is not running
     engine.run(NEW_DEVICE % json.dumps(prefs))
 
 
 def shown(window: WebKit) -> dict[str, float]:
-    """{frame, instantMs} of the picture that stands."""
+    """{frame, instantMs} of the picture shown."""
     said: dict[str, float] = window.run_async(SHOWN)
     return said
 
 
 def stands(window: WebKit, frame: float) -> None:
-    """Wait for this picture: a starved WebKit paints some time after it says that it has sought."""
+    """Wait for this picture: a slow WebKit paints some time after it reports `seeked`."""
     deadline = time.monotonic() + webkit.WAIT_S
     while (now := shown(window)["frame"]) != frame:
         assert time.monotonic() < deadline, f"picture {now} stands, not {frame}"
 
 
 def test_marked_ended_tapped_and_looked_at_closely(engine: WebKit, demo: Demo, session: Session) -> None:
-    """From nothing: it moves, its first picture is the exact one, single frames, the other angle.
+    """A first visit: it plays, its first picture is the exact one, single frames, the other angle.
 
-    The play is longer than a second, which lies between two key pictures: GStreamer holds the time of a key
-    in the file, hidden pre-roll and all, against the length of what is shown, and paints nothing from a key
-    that is later by that (FFmpeg's own copy of our clip too). The single frames below are a clip's first.
-    Safari has no GStreamer.
+    The play is longer than a second, the distance of two key pictures: GStreamer compares the time of a key
+    in the file, including the hidden pre-roll, with the length of what is shown, and paints nothing from a
+    key that is later than that (also in FFmpeg's own copy of our clip). The single frames below are a clip's
+    first. Safari has no GStreamer.
     """
     window = engine
     become(window, demo.urls[-1], None)
@@ -137,7 +137,7 @@ def test_marked_ended_tapped_and_looked_at_closely(engine: WebKit, demo: Demo, s
 
 
 def test_a_star_and_a_tag_are_there_after_a_reload(window: WebKit, session: Session) -> None:
-    """Then a player that ignores edit lists: it stood still when told to play and seek before it knew the
+    """Then a player that ignores edit lists: it stalled when told to play and seek before it knew the
     length."""
     session.ready_play(1.5)
     star = "#plays .play [aria-label='Star play 1']"

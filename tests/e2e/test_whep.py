@@ -1,4 +1,4 @@
-"""A WebRTC preview through the real daemon, with a made-up MediaMTX on a socket of its own."""
+"""A WebRTC preview through the real daemon, with a simulated MediaMTX on a socket of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOGIN = "Basic " + base64.b64encode(b"appliance:secret").decode()
 
 
 class MadeUp(BaseHTTPRequestHandler):
-    """Sessions of one path; knows who asks."""
+    """Sessions of one path; records the requests."""
 
     sessions: set[str]
 
@@ -44,7 +44,7 @@ class MadeUp(BaseHTTPRequestHandler):
         self.sessions.discard(secret)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Not into the test's output."""
+        """Suppress the log output."""
 
     def _say(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)

@@ -1,7 +1,7 @@
-"""Lower delay on the page: real WebRTC pictures from page to page, and the usual way when there are none.
+"""Lower delay on the page: real WebRTC pictures from page to page, and the WebSocket when there are none.
 
-The made-up MediaMTX has no WebRTC of its own: what it is offered is answered by a page that sends a canvas.
-Its pictures say by a barcode when they were drawn (as in appliance/box/recorder/synthetic/barcode.py).
+The simulated MediaMTX has no WebRTC: its offers are answered by a page that sends a canvas. Its pictures show
+by a barcode when they were drawn (format: appliance/box/recorder/synthetic/barcode.py).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ ANSWER = """async (sdp) => {
   return peer.localDescription.sdp;
 }"""
 
-# The next picture: what a mark would mean, when it was drawn, how late it is shown; ms of box time.
+# The next picture: the time of a mark, when it was drawn, its display delay; ms of box time.
 LOOK = """async () => {
   const { burnedIn } = await import("/state/selftest.js");
   const { video } = document.querySelector("live-view");
@@ -84,7 +84,7 @@ LOOK = """async () => {
 
 @dataclass
 class Relay:
-    """Between the threads: the server's, which has an offer, and the test's, which owns the pages."""
+    """Between the threads: the server's, which receives an offer, and the test's, which owns the pages."""
 
     offers: queue.Queue[str] = field(default_factory=queue.Queue)
     answers: queue.Queue[str] = field(default_factory=queue.Queue)
@@ -93,7 +93,7 @@ class Relay:
     url: str = ""
 
     def forget(self) -> None:
-        """Whatever nobody took."""
+        """Everything that was not fetched."""
         for waiting in (self.offers, self.answers, self.ended):
             while not waiting.empty():
                 waiting.get_nowait()
@@ -117,7 +117,7 @@ def relaying_mediamtx() -> Iterator[Relay]:
             relay.ended.put(self.path)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Not into the test's output."""
+            """Suppress the log output."""
 
         def _say(self, status: int, body: bytes = b"", **headers: str) -> None:
             self.send_response(status)
@@ -160,14 +160,14 @@ def page(browser: Browser, box: Box) -> Iterator[Page]:
 
 @pytest.fixture
 def chosen(browser: Browser, box: Box) -> Iterator[Page]:
-    """Of a device on which lower delay was chosen."""
+    """A device on which lower delay was chosen."""
     with own_page(browser, box.url, None, "#live", prefs={"lowDelay": True}) as one:
         yield one
 
 
 @pytest.fixture
 def sender(browser: Browser, relay: Relay) -> Iterator[Page]:
-    """The page that answers; what an earlier test left in the relay is gone."""
+    """The answering page; leftovers of an earlier test are removed from the relay."""
     relay.forget()
     page = open_page(browser, "about:blank")
     yield page
@@ -180,7 +180,7 @@ def sends(sender: Page, relay: Relay) -> None:
 
 
 def test_lower_delay_is_a_choice_and_real_pictures_come(page: Page, sender: Page, relay: Relay) -> None:
-    """The choice has its place on every screen; back from there is the recording, of which there is none."""
+    """The button is on every screen; from there back is the recording, which does not exist."""
     toggle = page.get_by_role("button", name="Lower delay")
     expect(toggle).to_have_attribute("aria-pressed", "false")
     toggle.click()
@@ -205,9 +205,9 @@ def test_lower_delay_is_a_choice_and_real_pictures_come(page: Page, sender: Page
 
 
 def test_a_mark_means_the_picture_that_is_shown(chosen: Page, sender: Page, relay: Relay) -> None:
-    """The browser keeps pictures back for half a second: what is marked is the picture, not now.
+    """The browser buffers pictures for half a second: a mark means the picture, not now.
 
-    Without a word of the browser about its pictures it means now, and that is said.
+    If the browser does not report the picture's time, a mark means now, and the page says so.
     """
     page = chosen
     sends(sender, relay)

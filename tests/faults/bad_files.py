@@ -1,6 +1,6 @@
-"""Recordings as broken disks, crashed recorders and hostile people leave them, and their reader.
+"""Recordings as left by broken disks, crashed recorders and attackers, and their reader.
 
-`KINDS` are the named ones; `mutated` makes endless others from a good file by a seed.
+`KINDS` are the named ones; `mutated` derives any number of others from a good file by a seed.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ KINDS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def mutated(good: bytes, rnd: Random) -> bytes:
-    """The good file with one to four accidents."""
+    """The good file with one to four damages."""
     data = bytearray(good)
     for _ in range(rnd.randint(1, 4)):
         at = rnd.randrange(len(data) + 1)
@@ -81,13 +81,13 @@ def mutated(good: bytes, rnd: Random) -> bytes:
 
 
 def good_segment(stream: bytes, behind_us: int) -> bytes:
-    """Six seconds of a recording of an hour ago."""
+    """Six seconds of a recording made an hour ago."""
     camera: Camera = live_camera(stream=stream, behind_us=behind_us)
     return b"".join(camera.segment(30))
 
 
 async def bad_recordings(rounds: int, seed: int, folder: Path) -> Tally:
-    """`rounds` broken files beside a camera that goes on and is followed; plans say what is wrong."""
+    """`rounds` broken files beside a camera that continues to be followed; plans report problems."""
     tally, rnd, box = Tally(), Random(seed), Box(folder)
     async with box.running("cam1", "cam2") as handle:
         camera = live_camera()
@@ -108,7 +108,7 @@ async def bad_recordings(rounds: int, seed: int, folder: Path) -> Tally:
 
 
 async def _looked_at(handle: RecordingsHandle, where: str, tally: Tally) -> None:
-    """The new file is listed, and nothing waits to be read."""
+    """The new file is listed, and no file waits to be read."""
     with trio.move_on_after(LIMIT_S) as limit:
         handle.rescan_now("cam1")
         while handle.footage("cam1").segments < tally.rounds or handle.statistics()["segments_waiting"]:
@@ -118,7 +118,7 @@ async def _looked_at(handle: RecordingsHandle, where: str, tally: Tally) -> None
 
 
 async def _plan(planner: Planner, rnd: Random, where: str, tally: Tally) -> None:
-    """A plan of some of the broken footage is right in itself, or says why there is none."""
+    """A plan of broken footage is consistent, or gives the reason why there is none."""
     until_us = planner.footage.video_until_us("cam1")
     if until_us is None:
         return

@@ -1,4 +1,4 @@
-"""Clients that mean harm or have broken down, and the figures of a process they must not move."""
+"""Malicious or broken clients, and the process figures they must not change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class BareTablet(RawClient):
-    """A socket after its handshake with the real box, which knows itself by its address."""
+    """A socket after its handshake with the real box, which accepts its own address."""
 
     @staticmethod
     def handshake(query: str) -> bytes:
@@ -49,7 +49,7 @@ def port_of(box: Box) -> int:
 
 
 async def drip(port: int, request: bytes, every_s: float) -> None:
-    """A byte now and then until the box ends it."""
+    """One byte at intervals until the box ends it."""
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     async with stream, trio.open_nursery() as nursery:
 
@@ -72,7 +72,7 @@ async def drip(port: int, request: bytes, every_s: float) -> None:
 
 
 async def pour(port: int, head: bytes, chunk: bytes, limit_bytes: int) -> tuple[int, bytes]:
-    """Send `head`, then `chunk` again and again up to `limit_bytes`; what went in, and what came back."""
+    """Send `head`, then `chunk` repeatedly up to `limit_bytes`; returns the accepted bytes and the answer."""
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     sent, heard = 0, bytearray()
     async with stream, trio.open_nursery() as nursery:
@@ -98,7 +98,7 @@ async def pour(port: int, head: bytes, chunk: bytes, limit_bytes: int) -> tuple[
 
 @asynccontextmanager
 async def stuck_tablets(box: Box, count: int) -> AsyncIterator[None]:
-    """WebSocket clients that shake hands and never read again."""
+    """WebSocket clients that complete the handshake and never read again."""
     clients = [await BareTablet.connect(port_of(box), receive_buffer=4096) for _ in range(count)]
     try:
         yield
@@ -108,13 +108,13 @@ async def stuck_tablets(box: Box, count: int) -> AsyncIterator[None]:
 
 
 async def flood(box: Box, frames: int) -> int:
-    """A client that talks faster than anybody may; the close code it reads."""
+    """A client that sends faster than allowed; returns the close code it reads."""
     client = await BareTablet.connect(port_of(box))
     try:
         for number in range(frames):
             await client.say(b'{"type":"ping","id":%d}' % number)
     except trio.BrokenResourceError:
-        pass  # cut off while it was still sending
+        pass  # disconnected while it was still sending
     code, _ = await client.read_to_close()
     await trio.aclose_forcefully(client.stream)
     return code

@@ -1,8 +1,8 @@
-"""Power cuts while clip files are written: between any two steps, the box can mend what it finds.
+"""Power cuts while clip files are written: after any step, the box can repair what it finds.
 
-The product writes real files. At each step the disk is copied as a power cut would leave it: bytes that no
-fsync has covered may be gone, zero or cut short, a name that no fsync of its directory has covered may be the
-old one or none. The box is then started on every copy.
+The product writes real files. At each step the disk is copied as a power cut would leave it: bytes not
+covered by an fsync may be missing, zero or truncated; a name not covered by an fsync of its directory may be
+the old one or missing. The box is then started on every copy.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class DiskFootage(HandFootage):
 
 
 def clip_bytes(number: int) -> bytes:
-    """What the file of clip `number` must hold."""
+    """The expected content of the file of clip `number`."""
     return HEADER + RECORDING[number * 100 : number * 100 + 90]
 
 
 def add_ready_clips(tx: Tx, count: int = CLIPS) -> list[str]:
-    """Ready clips whose plans point into one recording; none has a file yet."""
+    """Ready clips whose plans refer to one recording; none has a file yet."""
     add_channel(tx, "cam1")
     session_id = add_session(tx)
     made = []
@@ -86,14 +86,14 @@ def make_recording(settings: Settings) -> None:
 
 @dataclass
 class Drill:
-    """Watches fsync and rename under `clips` and takes copies of the whole box at every step."""
+    """Monitors fsync and rename under `clips` and copies the whole box at every step."""
 
     box: Path
     copies: Path
     rnd: Random
     steps: list[str] = field(default_factory=list)
     synced: set[int] = field(default_factory=set)  # inodes whose bytes are durable
-    pending: dict[str, Path | None] = field(default_factory=dict)  # name not durable yet -> the name before
+    pending: dict[str, Path | None] = field(default_factory=dict)  # name not durable yet -> the previous name
 
     @property
     def clips(self) -> Path:
@@ -127,7 +127,7 @@ class Drill:
             yield
 
     def step(self, name: str) -> None:
-        """A copy of the box as a cut at this moment leaves it."""
+        """A copy of the box as a power cut at this moment leaves it."""
         target = self.copies / str(len(self.steps))
         shutil.copytree(self.box, target)
         copied = settings_in(target).storage.clips
@@ -150,7 +150,7 @@ class Drill:
 
 
 async def start_on(settings: Settings, rnd: Random, tally: Tally, where: str) -> None:
-    """The box starts on a copy: every clip gets its bytes, or says that they are lost."""
+    """The box starts on a copy: every clip gets its bytes, or is reported as lost."""
     fate = rnd.choice(("as it was", "recording lost", "a clip deleted"))
     where = f"{where}, {fate}"
     if fate == "recording lost":
@@ -189,12 +189,12 @@ async def _all_written(store: Store) -> None:
         seen = store.journal.changed.count
         if not await store.read(partial(unwritten_plans, limit=1)):
             return
-        with trio.move_on_after(0.002):  # a file raises no event
+        with trio.move_on_after(0.002):  # a file causes no event
             await store.journal.changed.wait_past(seen)
 
 
 async def record_files(folder: Path, rnd: Random) -> Drill:
-    """The product writes the files of ready clips while the drill takes its copies."""
+    """The product writes the files of ready clips while the drill copies."""
     box = folder / "box"
     settings = settings_in(box)
     make_recording(settings)

@@ -1,4 +1,4 @@
-"""Each fault test owns its garbage: what a killed connection leaves is collected at its end."""
+"""Each fault test cleans up its garbage: resources of killed connections are collected at its end."""
 
 from __future__ import annotations
 

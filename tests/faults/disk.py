@@ -1,4 +1,4 @@
-"""Small disks that can be filled and emptied, and system calls that fail."""
+"""Small disks that can be filled and emptied, and failing system calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILLER = "filler"
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A file system of its own at `folder`; skips where we may not mount."""
+    """A separate file system at `folder`; skips where mounting is not allowed."""
     folder.mkdir(parents=True)
     words = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     if os.geteuid() or subprocess.run(words, capture_output=True, check=False).returncode:
@@ -33,7 +33,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> None:
-    """Leave no byte."""
+    """Fill the disk completely."""
     fd = os.open(folder / FILLER, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         for size in (1 << 16, 4096, 1):
@@ -52,7 +52,7 @@ def free(folder: Path) -> None:
 
 @contextmanager
 def failing(pid: int, file: Path, calls: str, error: str, log: Path) -> Iterator[None]:
-    """While in the block, `calls` (strace's words) of process `pid` on `file` fail with `error`."""
+    """Inside the block, `calls` (strace's names) of process `pid` on `file` fail with `error`."""
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("strace is not installed: no failing disk")
@@ -67,7 +67,7 @@ def failing(pid: int, file: Path, calls: str, error: str, log: Path) -> Iterator
 
 
 async def traced(pid: int) -> None:
-    """Once every thread of `pid` is under the tracer; skips where tracing is not allowed."""
+    """Once every thread of `pid` is traced; skips where tracing is not allowed."""
 
     def is_traced() -> bool:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
@@ -80,7 +80,7 @@ async def traced(pid: int) -> None:
 
 
 def remount(folder: Path, how: str) -> None:
-    """`ro` or `rw`. A file system on which a file is open for writing does not become `ro`: waited for."""
+    """`ro` or `rw`. A file system with a file open for writing cannot become `ro`: retried."""
     deadline = time.monotonic() + 5
     words = ["mount", "-o", f"remount,{how}", str(folder)]
     while subprocess.run(words, capture_output=True, check=False).returncode:
@@ -90,7 +90,7 @@ def remount(folder: Path, how: str) -> None:
 
 @dataclass
 class Ext4:
-    """A disk with a file system that turns read-only under those who write to it, as after an error."""
+    """A disk whose file system becomes read-only while in use, as after an error."""
 
     folder: Path
     image: Path
@@ -100,7 +100,7 @@ class Ext4:
         return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
     def break_down(self) -> None:
-        """From now on EROFS, for open files too. Only `mend` lifts it."""
+        """From now on EROFS, for open files too. Only `mend` ends it."""
         found = subprocess.run(
             ["findmnt", "-no", "SOURCE", str(self.folder)], capture_output=True, text=True, check=True
         )
@@ -110,14 +110,14 @@ class Ext4:
         trigger.write_text("1")
 
     def mend(self) -> None:
-        """Unmount, mount. Nobody may have a file open."""
+        """Unmount, mount. No file may be open."""
         subprocess.run(["umount", str(self.folder)], check=True)
         assert self.mount()
 
 
 @contextmanager
 def ext4_disk(folder: Path, megabytes: int) -> Iterator[Ext4]:
-    """Skips where there are no loop devices."""
+    """Skips without loop devices."""
     folder.mkdir(parents=True)
     disk = Ext4(folder, folder.with_name(folder.name + ".img"))
     with disk.image.open("wb") as image:

@@ -1,4 +1,4 @@
-"""A source that comes and goes a thousand times: descriptors, tasks and memory stay what they were."""
+"""A source that reconnects a thousand times: descriptors, tasks and memory stay constant."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.faults.tally import Tally
 from tests.kit.segments import Camera
 from tests.kit.waiting import LIMIT_S
 
-WARM = 50  # flaps after which nothing may grow any more
-KB_PER_FLAP = 24  # facts, clock and names of one run that stays on the disk; not its parts, not its file
-_KEEP = 300  # retention takes what is older
+WARM = 50  # connections after which nothing may grow any more
+KB_PER_FLAP = 24  # metadata, clock and names of one run that stays on the disk; not its parts, not its file
+_KEEP = 300  # retention deletes older ones
 
 
 async def flaps(rounds: int, seed: int, folder: Path) -> Tally:
-    """`rounds` connections, each a run of its own with one part, or none at all."""
+    """`rounds` connections, each a new run with one part, or none at all."""
     tally, rnd, box = Tally(), Random(seed), Box(folder)
     async with box.running("cam1") as handle:
         before, memory, tasks = 0, 0.0, 0
@@ -60,9 +60,9 @@ def _forget_old(box: Box, number: int) -> None:
 
 
 async def _quiet(box: Box) -> None:
-    """Files that were superseded are closed a second later."""
+    """Superseded files are closed a second later."""
     with trio.move_on_after(LIMIT_S):
-        # descriptors of our own process: nothing tells of them
+        # descriptors of our own process cause no event
         while sum(_is_recording(fd, box) for fd in os.listdir("/proc/self/fd")) > 2:  # noqa: ASYNC110
             await trio.sleep(0.05)
 

@@ -1,7 +1,7 @@
 """A game on a real box that may be killed at any moment: cameras, coaches, devices, and tablets that resume.
 
-A coach who gets no answer sends the same request with the same key once the box is back, so every request has
-one answer in the end. What was answered is kept as work.py keeps it.
+A coach without an answer repeats the request with the same key once the box is back, so every request is
+finally answered. The answers are stored like those of work.py.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Resource = dict[str, Any]
 
 @dataclass
 class Tablet:
-    """A client of /ws over all its connections. `seqs`: every event it was given, in order."""
+    """A client of /ws over all its connections. `seqs`: every received event, in order."""
 
     seqs: list[int] = field(default_factory=list)
     epoch: str = ""
@@ -45,12 +45,12 @@ class Tablet:
 
     @property
     def latest(self) -> int:
-        """Seq of the newest event it has heard; 0: none."""
+        """Seq of the newest received event; 0: none."""
         heard = (self.link.seqs if self.link is not None else []) or self.seqs
         return heard[-1] if heard else 0
 
     def faults(self) -> list[str]:
-        """Events heard twice, out of order, or not at all."""
+        """Events received twice, out of order, or not at all."""
         wanted = list(range(self.seqs[0], self.seqs[-1] + 1)) if self.seqs else []
         said = [] if self.seqs == wanted else [f"a tablet heard {len(self.seqs)} of {len(wanted)} events"]
         return said + ([f"{self.unrecovered} resumes were refused"] if self.unrecovered else [])
@@ -58,7 +58,7 @@ class Tablet:
 
 @dataclass
 class Game:
-    """Who works on `box`. `up`: set while the box serves."""
+    """The clients working on `box`. `up`: set while the box serves."""
 
     box: Box
     rnd: Random
@@ -77,7 +77,7 @@ class Game:
     # -- the box ------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start the box; that the last run was killed is forgotten, because safe mode is another test."""
+        """Start the box; the last kill is not counted, because safe mode is another test."""
         (self.state / MARKER).unlink(missing_ok=True)
         await self.box.start()
         self.up.set()
@@ -92,11 +92,11 @@ class Game:
         return await self.box.stop()
 
     async def missing(self) -> list[str]:
-        """While the box is down: answers its database does not know."""
+        """While the box is down: answers that are missing in its database."""
         async with open_store(self.state / "box.db", HandClock(), in_thread=False) as store:
             return await store.read(lambda tx: missing(tx, list(self.told)))
 
-    # -- people -------------------------------------------------------------------------------------------
+    # -- clients ------------------------------------------------------------------------------------
 
     async def say(self, method: str, path: str, body: object = None) -> Resource:
         """One request, sent until it is answered."""
@@ -147,7 +147,7 @@ class Game:
             await trio.sleep(self.rnd.uniform(0, 0.1))
 
     async def device(self, channel: str) -> None:
-        """Heartbeats; a lost one is nobody's business."""
+        """Heartbeats; a lost one does not matter."""
         while not self.is_over:
             await self.up.wait()
             try:
@@ -159,7 +159,7 @@ class Game:
                 await trio.sleep(0.02)
 
     async def follow(self) -> None:
-        """A tablet that comes back after every loss of its connection and goes on where it was."""
+        """A tablet that reconnects after every loss and resumes."""
         one = Tablet()
         self.tablets.append(one)
         while True:
@@ -175,23 +175,24 @@ class Game:
                         one.link = None
                         one.seqs += link.seqs
             except (OSError, AssertionError, trio.BrokenResourceError, BaseExceptionGroup):
-                await trio.sleep(0.02)  # the box went while we called
+                await trio.sleep(0.02)  # the box went down during the call
 
-    # -- what must be so in the end -----------------------------------------------------------------------
+    # -- checks at the end --------------------------------------------------------------------------
 
     async def clips_end(self, *, within_s: float = LIMIT_S) -> None:
-        """Every clip of an ended play is cut or says why not."""
+        """Every clip of an ended play is cut or has a reason."""
         with trio.move_on_after(within_s):
-            while await self._unfinished():  # noqa: ASYNC110  # asked of another process
+            while await self._unfinished():  # noqa: ASYNC110  # polled from another process
                 await trio.sleep(0.05)
             return
         self.violations.append(f"{await self._unfinished()} clips were not finished within {within_s} s")
 
     async def tablets_hear(self, *, within_s: float = LIMIT_S) -> None:
-        """Every tablet has every event there is by now, or that is a violation."""
+        """Every tablet has received every event by now, otherwise a violation."""
         head = (await self.say("GET", "/snapshot"))["as_of_seq"]
         with trio.move_on_after(within_s):
-            while any(one.latest < head for one in self.tablets):  # noqa: ASYNC110  # told to another task
+            # received by another task
+            while any(one.latest < head for one in self.tablets):  # noqa: ASYNC110
                 await trio.sleep(0.01)
             return
         self.violations.append(f"tablets are at {[one.latest for one in self.tablets]} of {head}")
@@ -206,7 +207,7 @@ class Game:
 
 @asynccontextmanager
 async def playing(folder: Path, rnd: Random, *, coaches: int = 3) -> AsyncIterator[Game]:
-    """A box that serves a game with everybody at work. Nothing of it is left at the end."""
+    """A box that serves a game with all clients at work. Everything is removed at the end."""
     box = Box(folder, {"channels": [{"id": channel, "liveness": "heartbeat"} for channel in CHANNELS]})
     game = Game(box, rnd)
     footage = make_footage(frames=60, fps=Fraction(30), gop=30, b_frames=0, sound=False)
@@ -235,7 +236,7 @@ async def _film(writer: RecordingWriter) -> None:
 
 
 def add_up(game: Game, tally: Tally) -> None:
-    """Take over what the game found out."""
+    """Take over the game's findings."""
     tally.violations += game.violations
     game.violations = []
     for one in game.tablets:

@@ -1,8 +1,8 @@
-"""A half of a game in real browsers: a coach, a second coach and an operator, each with a tablet of his own.
+"""Half a game in real browsers: a coach, a second coach and an operator, each with a tablet.
 
-What happens meanwhile: another session begins and ends, one tablet loses its link, all of them do, the box is
-started again. Owns: the order of what is done. A round is a mark that makes a play: a whole half is
-scripts/faults --only half_webkit --rounds 40.
+Events during it: another session begins and ends, one tablet loses its connection, all of them do, the box is
+restarted. Owns: the order of actions. A round is a mark that creates a play: a whole half is scripts/faults
+--only half_webkit --rounds 40.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from tests.kit.browser import plain_get
 
 WHO = ("coach", "second coach", "operator")
 READY = "document.querySelector(\"#cams[aria-label*='all cameras send']\") && app.box.online && app.session()"
-# A play is cut from what is recorded: every camera has begun.
+# A play is cut from recordings: every camera has started.
 RECORDED = "[...app.box.state.channels.values()].every((each) => each.footage === 'on')"
-# Every clip is ready, or the box has said why it is not.
+# Every clip is ready, or has a reason.
 CUT = "[...app.box.state.clips.values()].every((clip) => clip.stream_url || clip.status === 'failed')"
 NOTICE = ".notice[data-key=session] button"
 
 
 @dataclass
 class Half:
-    """A half under way: of `session`, beside `second` and one that is `empty`. `turn` counts plays."""
+    """A running half: of `session`, beside `second` and one that is `empty`. `turn` counts plays."""
 
     demo: Demo
     people: list[Person]
@@ -45,12 +45,12 @@ class Half:
     session: str = ""
     second: str = ""
     empty: str = ""
-    held: list[dict[str, Held]] = field(default_factory=list)  # by person, each time it was looked at
+    held: list[dict[str, Held]] = field(default_factory=list)  # by person, at each check
 
     # -- the box and the network --------------------------------------------------------------------------
 
     def tell(self, path: str, body: object = None) -> Any:
-        """By another device, past the tablets."""
+        """By another device, not through the tablets' links."""
         headers = {"X-Client": "laptop"}
         answer = httpx.post(
             f"{self.demo.urls[0]}{path}", json=body, headers=headers, timeout=10, trust_env=False
@@ -59,7 +59,7 @@ class Half:
         return answer.json()
 
     def person(self, by: int) -> Person:
-        """Roles go round, so that everybody does everything."""
+        """Roles rotate, so that every person does everything."""
         return self.people[(self.turn + by) % len(self.people)]
 
     def plays(self, session: str = "") -> list[Marked]:
@@ -70,7 +70,7 @@ class Half:
         ]
 
     def caught_up(self) -> None:
-        """Every tablet has sent what it had to send, and shows what all have done."""
+        """Every tablet has sent all its changes, and shows those of all others."""
         for person in self.people:
             person.settled()
         head = plain_get(f"{self.demo.urls[0]}/snapshot")["as_of_seq"]
@@ -88,7 +88,8 @@ class Half:
                 person.page.ask("(app.prefs.set('role', 'operator'), true)")
 
     def one_loses_its_link(self) -> None:
-        """Nobody tells it; the others play on. Its first mark goes both ways, and both arrive in the end."""
+        """It gets no notification; the others continue. Its first mark is sent both ways, and both arrive in
+        the end."""
         away, other = self.person(0), self.person(1)
         mine = away.new()
         away.settled()
@@ -120,7 +121,7 @@ class Half:
         self.caught_up()
 
     def the_box_starts_again(self, *, killed: bool) -> None:
-        """Under an open play, some of it recorded, and marks are made meanwhile."""
+        """During an open play that is partly recorded, and marks are made meanwhile."""
         open_play = self.person(0).new()
         self.person(0).is_recorded(open_play)
         if killed:
@@ -135,7 +136,7 @@ class Half:
         self.caught_up()
 
     def another_session_begins(self) -> None:
-        """Everybody is told and stays; one goes there, marks a play, and comes back."""
+        """All are informed and stay; one changes the session, marks a play, and returns."""
         self.second = self.tell("/sessions", {"name": "Second team", "type": "practice"})["id"]
         self.tell(f"/sessions/{self.second}/start")
         for person in self.people:
@@ -160,7 +161,8 @@ class Half:
             )
 
     def look(self) -> None:
-        """What each page holds, seen in the session without plays: what it shows of plays is gone by then."""
+        """The objects each page holds, in the session without plays: what it showed of plays is freed by
+        then."""
         first = self.held[0] if self.held else {}
         look = partial(held_of, empty=self.empty, session=self.session)
         self.held.append({each.page.who: look(each, first=first.get(each.page.who)) for each in self.people})
@@ -218,10 +220,10 @@ class Half:
             person.end(play)
         return made[0]
 
-    # -- what is done to them -----------------------------------------------------------------------------
+    # -- actions on plays ---------------------------------------------------------------------------
 
     def look_closely(self, play: Marked, kind: int) -> None:
-        """What is seen of a play makes somebody act: each kind once in eight plays."""
+        """A shown play causes an action: each kind once in eight plays."""
         one, other = self.person(1), self.person(2)
         if kind == 0:
             one.star(play)
@@ -246,7 +248,7 @@ class Half:
             one.delete(play)
 
     def play_on(self, marks: int) -> None:
-        """Plays, and what is done to them, until so many have been marked."""
+        """Plays, and actions on them, until this many have been marked."""
         styles: list[Callable[[], Marked]] = [
             self.simple, self.cued, self.last_seconds, self.ended_by_another,
             self.end_taken_back, self.undone, self.cue_taken_back, self.all_at_once,
@@ -259,7 +261,7 @@ class Half:
             self.turn += 1
 
     def run(self, marks: int) -> None:
-        """The whole half, looked at after each quarter."""
+        """The whole half, with a check after each quarter."""
         self.begin()
         quarter = marks // 4
         self.play_on(quarter)
@@ -280,7 +282,7 @@ class Half:
         self.look()
 
     def run_short(self) -> None:
-        """Each of what may lose a play once, each gesture once; the long one looks at what pages hold."""
+        """Each disturbance once, each action once; only the long run checks what pages hold."""
         self.begin()
         self.another_session_begins()
         for kind, style in enumerate((self.end_taken_back, self.cued)):
@@ -295,7 +297,7 @@ class Half:
         self.caught_up()
 
     def check(self) -> None:
-        """Everything that must be so in the end. The box is stopped by it."""
+        """All final checks. They stop the box."""
         self.people[0].page.until(CUT)
         check_plays(self.demo, self.people, self.ledger, self.tally)
         check_sent(self.people, self.tally)
@@ -306,7 +308,7 @@ class Half:
 
 
 def half(engines: dict[str, str], marks: int, seed: int, folder: Path) -> tuple[Half, Tally]:
-    """Play it and check it. `engines`: "chromium" or "webkit", by person. `marks` 0: the short one."""
+    """Run and check it. `engines`: "chromium" or "webkit", by person. `marks` 0: the short one."""
     tally, ledger = Tally(), dict[str, Marked]()
     folder.mkdir(parents=True, exist_ok=True)
     with returning_demo(folder) as demo, app_pages(engines, demo.urls[0]) as pages:
@@ -319,7 +321,7 @@ def half(engines: dict[str, str], marks: int, seed: int, folder: Path) -> tuple[
 
 
 async def half_in(engine: str, rounds: int, seed: int, folder: Path) -> Tally:
-    """Three tablets of one engine; a round is a mark that makes a play. What each page holds is printed."""
+    """Three tablets of one engine; a round is a mark that creates a play. Prints what each page holds."""
     engines = dict.fromkeys(WHO, engine)
     played, tally = await trio.to_thread.run_sync(half, engines, rounds, seed, folder)
     for number, held in enumerate(played.held):

@@ -1,6 +1,6 @@
-"""What must be so when a half is over: on the box, on every tablet, in the journal, in what each page holds.
+"""The final checks of a half: on the box, on every tablet, in the journal, and of what each page holds.
 
-Owns: the comparison with the ledger. Must not know: how the half was played.
+Owns: the comparison with the ledger. Must not know: the course of the half.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from tests.kit.waiting import LIMIT_S
 
 SCREENS = ("live", "desk", "tagging", "review", "operator", "lineup", "health", "desk")
 KEPT = ("nodes", "detached", "handlers")
-NODES_MORE = 60  # of nodes and handlers: what the engine keeps itself; no screen fits into it
-# Bytes a page may have more after the last quarter than after the second: rows of as many plays, and noise.
-# WebKit is not asked to collect, and takes memory for players until it has 400 MB, where it stays: 120 MB
-# at first, 274 after 120 clips in a page without the app, 404 to 407 after 70 screens of it.
+NODES_MORE = 60  # of nodes and handlers: kept by the engine itself; less than any screen has
+# Additional bytes a page may hold after the last quarter compared with the second: rows of as many plays, and
+# noise. WebKit is not asked to collect garbage, and uses memory for players until it has 400 MB, where it
+# stays: 120 MB at first, 274 after 120 clips in a page without the app, 404 to 407 after 70 screens of it.
 MEMORY_MORE = {"heap": 1.5e6, "private": 120e6}
 
 
 @dataclass(frozen=True)
 class Held:
-    """What a page holds at rest: `counts` of counting.py, `memory` as the engine tells it."""
+    """What a page holds when idle: `counts` of counting.py, `memory` of the engine."""
 
     counts: dict[str, int]
     memory: dict[str, float]
@@ -43,14 +43,14 @@ class Held:
         return " ".join(f"{name} {value}" for name, value in {**self.counts, **figures}.items())
 
     def more_than(self, first: Held) -> dict[str, float]:
-        """What is counted and has become more."""
+        """The counters that have grown."""
         kept = {name: self.memory[name] - NODES_MORE for name in KEPT if name in self.memory}
         now, then = {**self.counts, **kept}, {**first.counts, **first.memory}
         return {name: count - then[name] for name, count in now.items() if count > then[name]}
 
 
 def held_of(person: Person, empty: str, session: str, first: Held | None) -> Held:
-    """Every screen once, then at rest in a session without plays; as soon as it is no more than at first."""
+    """Opens every screen once, then an empty session; returns as soon as nothing exceeds the first check."""
     page = person.page
     for screen in SCREENS:
         page.goes(screen)
@@ -59,7 +59,7 @@ def held_of(person: Person, empty: str, session: str, first: Held | None) -> Hel
     page.at_rest()
     deadline = time.monotonic() + LIMIT_S
     held = Held(page.ask(HELD), page.memory())
-    while first and held.more_than(first) and time.monotonic() < deadline:  # a notice that ends, a picture
+    while first and held.more_than(first) and time.monotonic() < deadline:  # a notice that ends, a thumbnail
         page.rest()
         held = Held(page.ask(HELD), page.memory())
     person.choose(session)
@@ -67,9 +67,9 @@ def held_of(person: Person, empty: str, session: str, first: Held | None) -> Hel
 
 
 def check_flat(held: Sequence[dict[str, Held]], tally: Tally) -> None:
-    """Listeners, timers, sockets, videos, nodes are as many as at the first look: nothing shown is kept.
+    """Listeners, timers, sockets, videos, nodes are as many as at the first check: nothing shown is kept.
 
-    Memory at the last look is what it was at the second.
+    Memory at the last check is that of the second.
     """
     for who in held[0] if held else ():
         first, second, last = held[0][who], held[1][who], held[-1][who]
@@ -80,7 +80,7 @@ def check_flat(held: Sequence[dict[str, Held]], tally: Tally) -> None:
 
 
 def check_plays(demo: Demo, people: Sequence[Person], ledger: dict[str, Marked], tally: Tally) -> None:
-    """The box has every play and tag, by whom it was; each tablet has what the box has."""
+    """The box has every play and tag, with its author; each tablet has the same data as the box."""
     known = plain_get(f"{demo.urls[0]}/snapshot")
     plays = {play["id"]: play for play in known["plays"]}
     live = {id: play for id, play in ledger.items() if not play.deleted}
@@ -116,14 +116,14 @@ def check_play(play: dict[str, Any], want: Marked, known: dict[str, Any], tally:
     tally.check(tags == want.tags, f"{named}: tags {tags}, not {want.tags}")
     clips = [clip for clip in known["clips"] if clip["play_id"] == play["id"]]
     tally.check(len(clips) == 2, f"{named}: {len(clips)} angles")
-    # A starved camera has no footage: then the box says so. Nothing else is an excuse.
+    # A slow camera has no footage: then the box says so. Nothing else is accepted.
     told = [clip for clip in clips if (clip["error_message"] or "").startswith("No footage")]
     without = [clip["channel_id"] for clip in clips if not clip["stream_url"] and clip not in told]
     tally.check(not (want.footage and without), f"{named}: cannot be watched: {without}")
 
 
 def check_sent(people: Sequence[Person], tally: Tally) -> None:
-    """As many marks as presses, each settled; none was sent again after the box had answered it."""
+    """As many marks as presses, each settled; none was repeated after the box had answered it."""
     for person in people:
         who, page = person.page.who, person.page
         sent = page.ask(SENT)
@@ -141,7 +141,7 @@ def check_sent(people: Sequence[Person], tally: Tally) -> None:
 
 
 async def check_journal(state: Path, ledger: dict[str, Marked], tally: Tally) -> None:
-    """What was done to each play is in the journal, each act once and nothing else."""
+    """Every action on each play is in the journal once, and nothing else."""
     async with open_store(state / "box.db", HandClock(), in_thread=False) as store:
         of_plays = "type LIKE 'play_%' OR type = 'tag_created'"
         sql = f"SELECT type, subject, body FROM journal WHERE {of_plays} ORDER BY seq"
@@ -158,7 +158,7 @@ async def check_journal(state: Path, ledger: dict[str, Marked], tally: Tally) ->
 
 
 def acts_in(entries: Sequence[tuple[str, str, Any]]) -> Counter[tuple[str, str]]:
-    """(play, act) of every entry of a play, by what it changed."""
+    """(play, action) of every entry of a play, derived from its changes."""
     found: Counter[tuple[str, str]] = Counter()
     before: dict[str, Any] = {}
     for kind, id, body in entries:
@@ -177,7 +177,7 @@ def acts_in(entries: Sequence[tuple[str, str, Any]]) -> Counter[tuple[str, str]]
 
 
 def changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What one entry did to a play."""
+    """The action of one entry."""
     if old.get("deleted"):
         return ["restore"]
     acts = []

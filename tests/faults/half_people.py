@@ -1,7 +1,7 @@
-"""People at their tablets in a half: every press goes into a ledger, which says in the end what must be so.
+"""People at their tablets in a half: every press is recorded in a ledger, which gives the expected result.
 
-Owns: the gestures of a coach or an operator on the real page, and what each of them means for a play. Must
-not know: in which order they come (half.py), how it is compared (half_checks.py).
+Owns: the actions of a coach or an operator on the real page, and their effect on a play. Must not know: their
+order (half.py), the comparison (half_checks.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.kit.app_page import AppPage
 
-SHORTEST = "0:00.5"  # a play is at least so long, by its running clock
+SHORTEST = "0:00.5"  # minimum length of a play, by its running clock
 MADE = "app.box.outbox.marks.filter((mark) => mark.doing === 'play_new')"
 BOARD = "document.querySelector('tag-board')"
 BACK = {
@@ -43,10 +43,10 @@ LEADER = "document.querySelector('.tile.leader video')"
 
 @dataclass
 class Marked:
-    """A play as it must be in the end.
+    """The expected final state of a play.
 
-    `acts`: what was done to it, (name, device); each is to be found in the journal. `footage`: the box ran
-    while it lasted. `seconds`: of the last trim, 0: never trimmed.
+    `acts`: the actions on it, (name, device); each must be in the journal. `footage`: the box ran while it
+    lasted. `seconds`: of the last trim, 0: never trimmed.
     """
 
     id: str
@@ -65,7 +65,7 @@ class Marked:
 
 @dataclass
 class Person:
-    """Somebody with a tablet.
+    """A person with a tablet.
 
     `done`: the last presses (act, play, the quarter before), for Undo. `marks`, `views`: how many were sent.
     """
@@ -88,7 +88,7 @@ class Person:
     # -- marks --------------------------------------------------------------------------------------------
 
     def new(self, button: str = "#new-play") -> Marked:
-        """NEW PLAY, or the last seconds as a whole play."""
+        """NEW PLAY, or the last seconds as a complete play."""
         made = self.page.ask(f"{MADE}.length")
         self.page.click(button)
         self.page.until(f"{MADE}.length === {made + 1}")
@@ -120,14 +120,14 @@ class Person:
         self._did("end", play)
 
     def end_on_card(self, play: Marked) -> None:
-        """Somebody else's play."""
+        """A play of another person."""
         self.runs(play)
         self.page.click(f"{at(play)} .end")
         self.page.until(f"!{card(play)}.querySelector('.length').dataset.since")
         self._did("end", play)
 
     def undo(self) -> None:
-        """Take the last action back, by the key."""
+        """Undo the last action, by the key."""
         act, play, before = self.done.pop()
         self.page.press("u")
         play.did(BACK[act], self.device)
@@ -148,7 +148,7 @@ class Person:
         elif act == "retag":
             play.tags[-1]["quarter"] = before
 
-    # -- what is done to a play ---------------------------------------------------------------------------
+    # -- actions on a play --------------------------------------------------------------------------
 
     def star(self, play: Marked) -> None:
         self.page.click(f"{at(play)} .star")
@@ -171,7 +171,7 @@ class Person:
         self.views += 1
 
     def back(self) -> None:
-        """Away from the picture."""
+        """Back to the list."""
         self.page.press("Escape")
         self.page.until(f"{PLAYER}.play === null")
 
@@ -186,7 +186,7 @@ class Person:
         button = f"tag-board [data-field=quarter] [data-digit='{quarter}']"
         self.page.click(button)
         self.page.until(f"document.querySelector(\"{button}\").getAttribute('aria-pressed') === 'true'")
-        if play.tags:  # what was said before is corrected, whoever said it
+        if play.tags:  # existing tags are corrected, whoever set them
             before, play.tags[-1]["quarter"] = play.tags[-1]["quarter"], quarter
             self._did("retag", play, before)
         else:
@@ -195,7 +195,7 @@ class Person:
         self.back()
 
     def trim(self, play: Marked) -> None:
-        """A tenth of a second off its end, by the handle's keys."""
+        """Shorten it by a tenth of a second, by the handle's keys."""
         self.watch(play)
         self.page.press("t")
         self.page.until("!document.querySelector('.trim-bar').hidden")
@@ -211,7 +211,7 @@ class Person:
         self.back()
 
     def choose(self, session: str) -> None:
-        """Another session, in the menu."""
+        """Choose another session, in the menu."""
         self.page.click("#menu")
         self.page.ask(f"""(() => {{
             const select = document.querySelector("#choose-session");
@@ -229,13 +229,13 @@ class Person:
         self.page.until("app.box.online && app.box.outbox.waiting().length === 0", show=WAITING)
 
     def sees(self, plays: list[Marked]) -> None:
-        """The list shows these plays of the box and no others."""
+        """The list shows exactly these plays of the box."""
         wanted = ",".join(sorted(play.id for play in plays))
         self.page.until(f"{SHOWN}.sort().join() === '{wanted}'")
         self.page.until("app.plays().every((play) => !play.local && play.number)")
 
     def lost(self) -> None:
-        """The page knows that the box is out of reach."""
+        """The page has noticed that the box is unreachable."""
         self.page.until("!app.box.online")
 
 
@@ -250,10 +250,10 @@ def card(play: Marked) -> str:
 
 
 def starred(play: Marked, is_so: str) -> str:
-    """What its star says, as an expression."""
+    """The state of its star, as an expression."""
     return f"{card(play)}.querySelector('.star').getAttribute('aria-pressed') === '{is_so}'"
 
 
 def acts_of(ledger: dict[str, Marked]) -> Counter[tuple[str, str]]:
-    """(play, act) of everything that was done to plays themselves; tags have resources of their own."""
+    """(play, action) of all actions on plays themselves; tags are resources of their own."""
     return Counter((play.id, act) for play in ledger.values() for act, _ in play.acts if "tag" not in act)

@@ -18,18 +18,18 @@ from tests.faults.tally import Tally
 from tests.kit.waiting import LIMIT_S, PLAIN, children_of, eventually
 
 ANSWERS = 8  # in a round before the kill
-FSCK_EVERY = 5  # rounds: it looks twice at a running box
+FSCK_EVERY = 5  # rounds: it reads a running box twice
 
 
 async def daemon_kills(rounds: int, seed: int, folder: Path) -> Tally:
-    """`rounds` kills at random moments; after each, every answer is there and every clip is finished."""
+    """`rounds` kills at random moments; after each, every answer exists and every clip is finished."""
     tally, rnd = Tally(), Random(seed)
     async with playing(folder, rnd) as game:
         for number in range(rounds):
-            before = len(game.told)  # each kill hits people at work, however slow the machine is
+            before = len(game.told)  # each kill happens during work, however slow the machine is
             await eventually(lambda: len(game.told) >= before + ANSWERS, what="work")  # noqa: B023
             await trio.sleep(rnd.uniform(0, 0.5))
-            await game.kill()  # fails when a process of the box lives on
+            await game.kill()  # fails if a process of the box survives
             tally.lose(await game.missing())
             tally.rounds += 1
             await game.start()
@@ -53,9 +53,9 @@ async def check_running(game: Game, tally: Tally) -> None:
 
 
 async def worker_kills(rounds: int, seed: int, folder: Path) -> Tally:
-    """`rounds` kills of a media worker that has a job in hand; every picture is made in the end.
+    """`rounds` kills of a media worker with a job; every thumbnail is made in the end.
 
-    The pool counts the workers that died with a job in hand: `struck`, which must be `rounds`.
+    The pool counts the workers that died during a job: `struck`, which must be `rounds`.
     """
     tally, rnd = Tally(), Random(seed)
     async with playing(folder, rnd, coaches=1) as game:
@@ -96,7 +96,7 @@ _JOBS = re.compile(r'worker_jobs\{what="(\w+)"\} (\S+)')
 
 
 async def _kill_in_a_job(game: Game) -> None:
-    """Stop the worker, and kill it if the pool says that it has a job in hand; else let it go on, again."""
+    """Stop the worker, and kill it if the pool says that it has a job; otherwise continue it, and repeat."""
     with trio.fail_after(LIMIT_S):
         while True:
             for pid in workers_of(game):
@@ -122,7 +122,7 @@ def _words(pid: int) -> bytes:
 
 
 async def _picture(game: Game, clip_id: str, tally: Tally) -> None:
-    """A JPEG of a new instant of the clip's channel, asked for until it comes."""
+    """A JPEG of a new instant of the clip's channel, requested until it arrives."""
     clip = game.clips[clip_id]
     path = f"/channels/{clip['channel_id']}/frame.jpg?at={clip['start_time']}"
     async with httpx.AsyncClient(base_url=game.box.url, **PLAIN) as client:

@@ -1,7 +1,7 @@
-"""A trio run in a thread of its own, and a store in it that can be killed: for tests that are not async.
+"""A trio run in a separate thread, and a store in it that can be killed: for tests that are not async.
 
 `Portal.call` runs an async function there. `KilledStore.crash` leaves what a SIGKILL leaves: the files as the
-kernel has them, in the middle of a transaction too; the old store is forgotten, the new one opens a copy.
+kernel has them, also in the middle of a transaction; the old store is dropped, the new one opens a copy.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Portal:
 
 
 class KilledStore:
-    """A store on `folder`, in lives numbered from 0."""
+    """A store on `folder`, in consecutive lives numbered from 0."""
 
     def __init__(self, portal: Portal, folder: Path, clock: Clock) -> None:
         self.portal, self.folder, self.clock = portal, folder, clock

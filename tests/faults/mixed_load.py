@@ -1,8 +1,8 @@
-"""Everybody at work at once for as long as asked, and what the daemon's memory does meanwhile.
+"""All kinds of clients at once for as long as requested, and the daemon's memory meanwhile.
 
-A round is a minute. Coaches delete their older plays, so that the data stay as many as those of a game: what
-grows all the same is the daemon's own. It fills its bounded parts first (the newest journal entries, part
-lists of 15 minutes), so what the first quarter of an hour took is what the rest is held against.
+A round is a minute. Coaches delete their older plays, so that the data stay as many as those of a game:
+further growth is the daemon's own. It first fills its bounded structures (the newest journal entries, part
+lists of 15 minutes), so the rest is compared with the first quarter of an hour.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from tests.kit.running import tablet
 
 ROUND_S = 60.0
 FILLS_ROUNDS = 15
-FLAT = 1.10  # of what it had when it was filled
+FLAT = 1.10  # of the memory when they were full
 KEEP_PLAYS = 20  # of each coach
 LOST = (OSError, AssertionError, httpx.TransportError, ConnectionClosed, HandshakeError, BaseExceptionGroup)
 
 
 @dataclass
 class Mixed:
-    """Loads on one box. `done` counts what was answered."""
+    """The loads on one box. `done` counts answers."""
 
     game: Game
     rnd: Random
     done: int = 0
     wrong: list[str] = field(default_factory=list)
-    clips: list[dict[str, Any]] = field(default_factory=list)  # the newest that play
+    clips: list[dict[str, Any]] = field(default_factory=list)  # the newest playable ones
 
     async def for_ever(self, work: Callable[[httpx.AsyncClient, str], Awaitable[None]], name: str) -> None:
         async with httpx.AsyncClient(
@@ -54,7 +54,7 @@ class Mixed:
         return answer
 
     async def coach(self, client: httpx.AsyncClient, name: str) -> None:
-        """Plays with tags and trims; all but the last go again."""
+        """Plays with tags and trims; all but the last are deleted again."""
         own: list[str] = []
         for _ in range(3 * KEEP_PLAYS):
             mark = {"id": str(uuid.uuid4()), "session_id": self.game.session_id}
@@ -76,7 +76,7 @@ class Mixed:
             await self.ask(client, "DELETE", f"/plays/{play_id}")
 
     async def viewer(self, client: httpx.AsyncClient, name: str) -> None:
-        """Whole clips, parts of them, pictures, replays."""
+        """Complete clips, parts of them, thumbnails, replays."""
         await trio.sleep(self.rnd.uniform(0, 0.4))
         channel = self.rnd.choice(CHANNELS)
         await self.ask(client, "GET", f"/channels/{channel}/replay.mp4", follow_redirects=True)
@@ -103,7 +103,7 @@ class Mixed:
             await self.ask(client, "GET", path)
 
     async def comer(self, client: httpx.AsyncClient, name: str) -> None:
-        """A tablet that comes and goes."""
+        """A tablet that connects and disconnects."""
         async with tablet(self.game.box, client=name) as link:
             with trio.move_on_after(self.rnd.uniform(0.2, 8)):
                 await link.until_over()
@@ -121,7 +121,7 @@ class Mixed:
             nursery.cancel_scope.cancel()
 
     async def keeps(self, work: Callable[[httpx.AsyncClient, str], Awaitable[None]], name: str) -> None:
-        """Again after a connection that was lost: the load goes on."""
+        """Reconnect after a loss: the load continues."""
         while True:
             try:
                 await self.for_ever(work, name)
@@ -134,7 +134,7 @@ def rss_bytes(pid: int) -> int:
 
 
 async def mixed_load(rounds: int, seed: int, folder: Path, round_s: float = ROUND_S) -> Tally:
-    """`rounds` minutes; one process all the time, and flat memory once it is filled."""
+    """`rounds` minutes; the same process all the time, and constant memory once it is filled."""
     tally, rnd = Tally(), Random(seed)
     async with playing(folder, rnd, coaches=0) as game, trio.open_nursery() as nursery:
         mixed, pid = Mixed(game, rnd), game.box.process.pid

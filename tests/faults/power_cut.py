@@ -1,7 +1,7 @@
-"""Power cuts under a busy store: every answer given and every event published before the cut is still there.
+"""Power cuts under a busy store: every answer and every published event before the cut still exists.
 
-The store is the product's, on a VFS that keeps a tape of all writes; the disk is rebuilt as it would be found
-after a cut at a random operation, and the product opens it.
+The store is the product's, on a VFS that records all writes; the disk is rebuilt as it would be after a cut
+at a random operation, and the product opens it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SURVIVALS: tuple[Survive, ...] = ("dropped", "kept", "torn", "torn")
 
 @dataclass(frozen=True)
 class Recording:
-    """A tape of one busy store. A note below zero is -1 - seq of an event that readers have seen."""
+    """A record of one busy store. A negative note is -1 - seq of an event that readers have seen."""
 
     tape: Tape
     work: Work
@@ -45,7 +45,7 @@ class Recording:
 
 
 async def record(folder: Path, rnd: Random, *, steps: int = 60, in_thread: bool = False) -> Recording:
-    """People and the cutter at work on a store in `folder`, to its clean end."""
+    """Clients and the cutter at work on a store in `folder`, to its clean end."""
     tape = Tape()
     vfs = TapeVfs(tape)
     clock = HandClock()
@@ -85,7 +85,7 @@ async def _play_a_game(
 
 
 def _small_wal(pages: int, vfs: str) -> Callable[[apsw.Connection], None]:
-    """Checkpoints in the middle of the game, not only at its end."""
+    """Checkpoints also in the middle of the game."""
 
     def hook(db: apsw.Connection) -> None:
         if db.open_vfs == vfs:
@@ -101,7 +101,7 @@ async def _press(work: Work, clock: HandClock, times: int) -> None:
 
 
 async def _publish(store: Store, tape: Tape, events: dict[int, bytes]) -> None:
-    """A reader of the journal: what it has seen, the world knows."""
+    """A reader of the journal: what it has read is public."""
     while True:
         seen = store.journal.changed.count
         for entry in store.journal.recent(max(events, default=0)) or []:
@@ -111,7 +111,7 @@ async def _publish(store: Store, tape: Tape, events: dict[int, bytes]) -> None:
 
 
 async def cut_and_open(recording: Recording, cut: int, rnd: Random, folder: Path, tally: Tally) -> None:
-    """The power goes at operation `cut`; the box starts on what is left."""
+    """The power fails at operation `cut`; the box starts on the remaining disk."""
     survive = rnd.choice(_SURVIVALS)
     where = f"cut {cut} of {len(recording.tape.ops)}, unsynced {survive}"
     settings = settings_in(folder)
@@ -133,7 +133,7 @@ async def cut_and_open(recording: Recording, cut: int, rnd: Random, folder: Path
             changed = [seq for seq in shown if entries.get(seq) != recording.events[seq]]
             tally.check(not changed, f"{where}: events {changed[:5]} were published and are others now")
             head = store.journal.head
-            await Work(store, rnd).open(0)  # the box goes on where it was
+            await Work(store, rnd).open(0)  # the box continues where it was
             tally.check(store.journal.head == head + 2, f"{where}: numbers went on at {store.journal.head}")
     except apsw.Error as error:
         tally.wrong(f"{where}: {type(error).__name__}: {error}")
@@ -142,7 +142,7 @@ async def cut_and_open(recording: Recording, cut: int, rnd: Random, folder: Path
 
 
 def journal_faults(tx: ReadTx) -> list[str]:
-    """Holes, or a number that is not the count of entries."""
+    """Gaps, or a number that differs from the count of entries."""
     row = tx.one(
         "SELECT count(*) AS n, coalesce(min(seq), 1) AS first, coalesce(max(seq), 0) AS last FROM journal"
     )
@@ -161,7 +161,7 @@ async def check_fsck(settings: Settings, tally: Tally, where: str) -> None:
 
 
 async def power_cuts(rounds: int, seed: int, folder: Path) -> Tally:
-    """`rounds` cuts, ten for each game played."""
+    """`rounds` cuts, ten for each game."""
     tally, rnd, game = Tally(), Random(seed), 0
     while tally.rounds < rounds:
         game += 1
@@ -177,7 +177,7 @@ async def power_cuts(rounds: int, seed: int, folder: Path) -> Tally:
 
 
 def _footage_for(folder: Path) -> None:
-    """The one recording every plan of the hand-made planner points into."""
+    """The one recording every constructed plan refers to."""
     path = settings_in(folder).storage.recordings_dir / "cam1" / "a.mp4"
     path.parent.mkdir(parents=True)
     path.write_bytes(bytes(200))

@@ -1,6 +1,6 @@
-"""The journal read from its first entry, as a tablet reads it, must give the rows as the API shows them.
+"""The journal read from its first entry, like a tablet, must give the rows of the API.
 
-What is not journaled by design is left out: view_count, and the paths of files made later.
+Values that are not journaled by design are left out: view_count, and the paths of files made later.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ UNTOLD = ("view_count", "file_path", "thumbnail_path")
 
 
 def replayed(entries: Iterable[Entry]) -> State:
-    """Every resource as a client that heard all events knows it."""
+    """Every resource as a client that received all events has it."""
     state: State = {kind: {} for kind in KINDS}
     for entry in entries:
         event = json.loads(entry.event)
@@ -60,10 +60,10 @@ def _comparable(state: State) -> State:
 
 
 def rev_faults(entries: Iterable[Entry]) -> list[str]:
-    """Subjects whose revision does not count their changes one by one.
+    """Subjects whose revision does not match the number of their changes.
 
-    A delete is a change that shows at most what was before. A session told again with other counters keeps
-    its revision.
+    A delete is a change that shows at most the state before it. A session published again with other counters
+    keeps its revision.
     """
     newest: dict[str, int] = {}
     faults = []

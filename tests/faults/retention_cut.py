@@ -1,8 +1,9 @@
-"""Power cuts while retention deletes: a recording is there and indexed, or gone and told; no clip is harmed.
+"""Power cuts while retention deletes: a recording exists and is indexed, or is deleted and reported; clips
+stay intact.
 
-The product's retention deletes the product's recordings. The database is on a tape (tape.py); what happens to
-recordings and clip files is noted on the same tape, so the disk can be laid out as a cut at any operation
-leaves it: a deletion that no fsync of its directory has covered may or may not have happened.
+The product's retention deletes the product's recordings. The database is recorded (tape.py); operations on
+recordings and clip files are recorded in the same sequence, so the disk can be rebuilt as a cut at any
+operation leaves it: a deletion not covered by an fsync of its directory may or may not have happened.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class WallClock:
 
 @dataclass
 class Shelf:
-    """The recordings as they were, and what happened to files, in order."""
+    """The original recordings, and the file operations in order."""
 
     settings: Settings
     tape: Tape = field(default_factory=Tape)
@@ -70,7 +71,7 @@ class Shelf:
     events: list[tuple[str, str, bytes]] = field(default_factory=list)
 
     def fill(self) -> None:
-        """Hour-old recordings of a few frames, a minute from each other."""
+        """Hour-old recordings of a few frames, a minute apart."""
         begin_us = wall_us() - 2 * HOUR_US
         for number in range(RECORDINGS):
             at_us = begin_us + number * MINUTE_US
@@ -98,7 +99,7 @@ class Shelf:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Deletions and synced directories of recordings and clips go on the tape."""
+        """Deletions and directory syncs of recordings and clips are recorded."""
         unlink, fsync = os.unlink, os.fsync
         storage = self.settings.storage
 
@@ -122,7 +123,7 @@ class Shelf:
             yield
 
     def unlinks(self) -> list[int]:
-        """The operations in front of which a recording has just been deleted."""
+        """The operations directly after a recording was deleted."""
         notes = ((at, op.at - _FIRST_EVENT) for at, op in enumerate(self.tape.ops, 1) if op.kind == "note")
         return [at for at, event in notes if event >= 0 and self.events[event][0] == "unlink"]
 
@@ -144,7 +145,7 @@ class Shelf:
 async def keeping(
     settings: Settings, store: Store, limits: RetentionLimits
 ) -> AsyncIterator[tuple[RecordingsHandle, RetentionHandle]]:
-    """Index, clip files and retention as the daemon joins them; retention has looked once."""
+    """Index, clip files and retention as the daemon connects them; retention has run once."""
     storage = settings.storage
 
     async def announce(fact: Fact) -> None:
@@ -195,7 +196,7 @@ async def keeping(
 
 
 def add_clips(tx: Tx) -> None:
-    """A ready clip out of every other recording; none has a file yet."""
+    """A ready clip from every other recording; none has a file yet."""
     add_channel(tx, "cam1")
     session_id = add_session(tx)
     for number in range(0, RECORDINGS, 2):
@@ -210,7 +211,7 @@ def add_clips(tx: Tx) -> None:
 
 
 async def record_deleting(folder: Path) -> tuple[Shelf, int]:
-    """Retention deletes everything it may; the second value is the operation it began at."""
+    """Retention deletes everything it may; the second value is the operation at its start."""
     shelf = Shelf(settings_in(folder))
     shelf.fill()
     vfs = TapeVfs(shelf.tape)
@@ -226,7 +227,7 @@ async def record_deleting(folder: Path) -> tuple[Shelf, int]:
 
 
 async def cut_and_start(shelf: Shelf, cut: int, rnd: Random, folder: Path, tally: Tally) -> None:
-    """The power goes at operation `cut`; the box starts on what is left."""
+    """The power fails at operation `cut`; the box starts on the remaining disk."""
     survive = rnd.choice(_SURVIVALS)
     where = f"cut {cut} of {len(shelf.tape.ops)}, unsynced {survive}"
     settings = settings_in(folder)
@@ -268,7 +269,7 @@ def _faults(tx: ReadTx, shelf: Shelf, settings: Settings, indexed: set[str]) -> 
 
 
 def _clip_fault(row: Any, shelf: Shelf, settings: Settings) -> str:
-    """Every clip plays the bytes it was cut from, out of its file or out of the recording."""
+    """Every clip plays its original bytes, from its file or from the recording."""
     name = row["ranges"].split('"')[1]
     want = shelf.recordings[name][0][100:190]
     if row["status"] != "ready":
@@ -282,14 +283,14 @@ def _clip_fault(row: Any, shelf: Shelf, settings: Settings) -> str:
 
 
 async def retention_cuts(rounds: int, seed: int, folder: Path) -> Tally:
-    """`rounds` cuts around deletions, fifteen of each; at least half of them strike."""
+    """`rounds` cuts around deletions, fifteen of each; at least half of them hit."""
     tally, rnd, game = Tally(), Random(seed), 0
     while tally.rounds < rounds:
         game += 1
         place = folder / f"game{game}"
         shelf, began = await record_deleting(place / "box")
         for number in range(min(15, rounds - tally.rounds)):
-            # every other one in the middle of the deletions, so that each run of this strikes there
+            # every second one during the deletions, so that each run has hits
             cut = rnd.randrange(began, len(shelf.tape.ops) + 1) if number % 2 else rnd.choice(shelf.unlinks())
             await cut_and_start(shelf, cut, rnd, place / str(number), tally)
         if tally.is_clean:

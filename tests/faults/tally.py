@@ -1,4 +1,4 @@
-"""What rounds of a fault found out: the runner's table, a test's assertions."""
+"""The findings of the rounds of a fault: the runner's table, a test's assertions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Tally:
-    """`lost`: answers that were given and are not there afterwards. Others are `violations`.
+    """`lost`: acknowledged answers that no longer exist. Others are `violations`.
 
-    `struck`: rounds in which the fault is known to have met what it was meant for.
+    `struck`: rounds in which the fault certainly hit its target.
     """
 
     rounds: int = 0
@@ -27,12 +27,12 @@ class Tally:
         self.violations.append(what)
 
     def check(self, condition: object, what: str) -> None:
-        """Keep `what` as a violation unless the condition holds."""
+        """Record `what` as a violation unless the condition holds."""
         if not condition:
             self.wrong(what)
 
     def lose(self, what: Iterable[str]) -> None:
-        """Answers that are gone."""
+        """Lost answers."""
         gone = list(what)
         self.lost += len(gone)
         self.violations += [f"lost: {each}" for each in gone[:5]]

@@ -1,9 +1,9 @@
-"""A disk that forgets: an apsw VFS that records what SQLite writes, and the disk as a power cut leaves it.
+"""A lossy disk: an apsw VFS that records SQLite's writes, and the disk as a power cut leaves it.
 
-Model: what was synced survives. Every write, truncation and deletion since the file's last sync survives, is
-torn in sectors of 512 bytes, or vanishes, each by itself. SQLite syncs the directory with the first sync of a
-log it has made (os_unix.c, UNIXFILE_DIRSYNC), and that makes earlier deletions durable. The data goes through
-to the real file too, so the store under test runs as always.
+Model: synced data survives. Every write, truncation and deletion since the file's last sync survives, is torn
+in sectors of 512 bytes, or is lost, independently. SQLite syncs the directory with the first sync of a log it
+has created (os_unix.c, UNIXFILE_DIRSYNC), which makes earlier deletions durable. The data is also written to
+the real file, so the store under test runs normally.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Survive = Literal["dropped", "kept", "torn"]
 
 @dataclass(frozen=True)
 class Op:
-    """One thing that happened. `note`: something the world was told, `at` then being its number."""
+    """One operation. `note`: something that became public, `at` is then its number."""
 
     kind: Literal["write", "truncate", "delete", "sync", "note"]
     file: str = ""
@@ -32,7 +32,7 @@ class Op:
 
 @dataclass
 class Tape:
-    """Everything in order. The store's threads append, one operation each: no lock is needed."""
+    """All operations in order. The store's threads append one at a time: no lock is needed."""
 
     ops: list[Op] = field(default_factory=list)
 
@@ -43,7 +43,7 @@ class Tape:
         return [op.at for op in self.ops[:cut] if op.kind == "note"]
 
     def disk_at(self, cut: int, survive: Survive, rnd: Random) -> dict[str, bytearray]:
-        """Every file as it is found after power came back; the cut is in front of operation `cut`."""
+        """Every file as found after the power cut; the cut is before operation `cut`."""
         files: dict[str, bytearray] = {}
         unsynced: dict[str, list[Op]] = {}
         for op in self.ops[:cut]:
@@ -93,7 +93,7 @@ def _apply(files: dict[str, bytearray], op: Op) -> None:
 
 
 class TapeVfs(apsw.VFS):
-    """SQLite's VFS with a tape beside it. Keep a reference while the store is open (`Store(vfs=name)`)."""
+    """SQLite's VFS with a recorder. Keep a reference while the store is open (`Store(vfs=name)`)."""
 
     def __init__(self, tape: Tape) -> None:
         self.name = f"tape-{uuid4().hex}"

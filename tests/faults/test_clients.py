@@ -1,4 +1,4 @@
-"""Clients that are stuck, slow, flooding or hostile: marks are answered meanwhile, nothing of it stays."""
+"""Clients that are stuck, slow, flooding or hostile: marks are answered meanwhile, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def begin(http: Http) -> str:
 
 
 async def mark(http: Http, session_id: str, took_s: list[float] | None = None) -> str:
-    """A mark that is answered; seconds it took are added to `took_s`."""
+    """A mark that is answered; its latency is added to `took_s`."""
     began_s = trio.current_time()
     body = {"session_id": session_id, "channel_id": "cam1", "duration": 1}
     clip_id = str((await http.post("/clips", body, 201))["id"])
@@ -45,7 +45,7 @@ async def mark(http: Http, session_id: str, took_s: list[float] | None = None) -
 
 
 async def unharmed(box: Box, http: Http, told: list[str], before: int) -> None:
-    """Everything acknowledged is there, every descriptor came back, and the box's books are in order."""
+    """Everything acknowledged exists, every descriptor was closed, and the box's data are consistent."""
     for clip_id in told:
         await http.get(f"/clips/{clip_id}")
     await eventually(lambda: descriptors(box.process.pid) <= before + 3, what="descriptors given back")
@@ -68,7 +68,7 @@ async def test_slowloris_is_cut_and_marks_go_on(tmp_path: Path) -> None:
         async with trio.open_nursery() as nursery:
             for _ in range(150):
                 nursery.start_soon(one)
-            while lasted < 150:  # header_s is 5 s; by themselves they would go on for half an hour
+            while lasted < 150:  # header_s is 5 s; without a limit they would continue for half an hour
                 told.append(await mark(http, session_id, took_s))
                 await trio.sleep(0.2)
         assert median(took_s) < PROMPT_S
@@ -169,7 +169,7 @@ async def _clients(http: Http) -> str:
 
 
 async def two_hundred_come_back(box: Box, http: Http, session_id: str) -> None:
-    """At once, each with its cursor: everybody hears what was missed, and a mark goes through meanwhile."""
+    """At once, each with its cursor: all receive the missed events, and a mark is answered meanwhile."""
     known = await http.get("/snapshot")
     resume = f"?since={known['as_of_seq'] - 15}&epoch={known['epoch']}"
     heard: list[bytes] = []

@@ -32,7 +32,7 @@ async def test_each_file_is_synced_then_renamed_then_its_directory_is_synced(tmp
 
 
 def strace() -> str:
-    """The tracer, where this machine lets it trace."""
+    """The tracer, if this machine allows tracing."""
     found = shutil.which("strace")
     if found is None:
         pytest.skip("strace is not installed: the order is not seen from outside")

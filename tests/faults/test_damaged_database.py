@@ -1,4 +1,5 @@
-"""The daemon meets a damaged, empty or shortened database: it starts, says so, and has what could be kept."""
+"""The daemon with a damaged, empty or truncated database: it starts, reports it, and has the recoverable
+data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disks that are full or fail: nothing acknowledged is lost, and the box goes on or says why."""
+"""Disks that are full or fail: nothing acknowledged is lost, and the box continues or gives the reason."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CHANNEL = [{"id": "cam1", "liveness": "heartbeat"}]
 
 
 async def marks_until(http: Http, session_id: str, stop: Callable[[httpx.Response], bool]) -> list[str]:
-    """Marks with long titles until an answer is what `stop` says; the ids of those acknowledged."""
+    """Marks with long titles until an answer matches `stop`; returns the ids of those acknowledged."""
     acknowledged: list[str] = []
     for number in range(3000):
         body = {"session_id": session_id, "channel_id": "cam1", "duration": 1, "title": f"{number} " * 30}
@@ -96,7 +96,7 @@ async def test_a_full_state_disk_refuses_marks_with_507_until_there_is_space(
 
 
 async def _starts_on_a_full_disk(box: Box, disk: Path, told: list[str]) -> None:
-    """The database can be opened; the file's new channels do not fit until there is room."""
+    """The database can be opened; the file's new channels do not fit until there is space."""
     fill(disk)
     await box.start()
     async with box.http() as http:
@@ -135,7 +135,7 @@ async def eventually_posts(http: Http, session_id: str) -> None:
 async def test_full_on_the_sixth_closure_of_a_batch_leaves_what_was_acknowledged(
     tmp_path: Path, kilobytes: int
 ) -> None:
-    """On a real disk: the sixth of twelve needs more than there is."""
+    """On a real disk: the sixth of twelve needs more than the free space."""
     told: dict[str, object] = {}
     with small_disk(tmp_path / "disk", 4) as disk:
         async with open_store(disk / "box.db", HandClock()) as store:
@@ -231,7 +231,7 @@ async def _footage_is(http: Http, state: str) -> None:
 async def test_a_database_disk_that_fails_ends_or_refuses_and_loses_nothing(
     tmp_path: Path, calls: str, error: str
 ) -> None:
-    """EIO and a read-only remount end the box (a failed sync is never retried); a full disk is 507."""
+    """EIO and a read-only remount end the box (a failed sync is never retried); a full disk gives 507."""
     box = Box(tmp_path, {"channels": CHANNEL})
     try:
         await box.start()

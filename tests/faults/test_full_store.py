@@ -1,4 +1,4 @@
-"""A database that refuses for a while: actors wait it out, callers are told 507 or 503, nobody dies."""
+"""A database that temporarily refuses writes: actors wait, callers get 507 or 503, no task ends."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def full(store: Store) -> Iterator[None]:
-    """No page more for the database, until the end of the block."""
+    """No additional page for the database, until the end of the block."""
     assert store._db is not None
     pages = int(store._db.pragma("page_count"))
     store._db.pragma("max_page_count", pages)
@@ -46,7 +46,7 @@ def full(store: Store) -> Iterator[None]:
 
 
 async def fill(store: Store) -> None:
-    """Use up the pages that are half empty."""
+    """Use up the half-empty pages."""
     with pytest.raises(StoreFull):
         for number in range(1000):
             await store.write(lambda tx, n=number: tx.append("filler", f"x:{n}", {"x": "y" * 500}))  # type: ignore[misc]
@@ -149,7 +149,7 @@ async def test_channels_of_the_file_are_applied_when_there_is_room(tmp_path: Pat
                 assert store._db is not None
                 store._db.pragma("max_page_count", 1_000_000)
                 with trio.fail_after(LIMIT_S):
-                    while channels.applied is None:  # set a turn after the commit that rings
+                    while channels.applied is None:  # set one loop turn after the commit's signal
                         await trio.lowlevel.checkpoint()
                 assert (channels.applied.created, channels.applied.updated) == (["cam2"], ["cam1"])
                 assert settings_part(channels.applied).status == "ok"

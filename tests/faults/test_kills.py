@@ -1,4 +1,4 @@
-"""kill -9, a few times with everybody at work; scripts/faults does it for hours."""
+"""kill -9, a few times with all clients at work; scripts/faults does it for hours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.faults.kills import ANSWERS, daemon_kills, worker_kills
 
 pytestmark = [
     pytest.mark.slow,
-    # a request that the box's death, or the end of the game, cuts short
+    # a request interrupted by the box's death, or by the end of the game
     pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning"),
 ]
 

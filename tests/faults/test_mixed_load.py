@@ -1,4 +1,4 @@
-"""A few seconds of everybody at once; scripts/faults --only mixed_load --rounds 60 does it for an hour."""
+"""A few seconds of all loads at once; scripts/faults --only mixed_load --rounds 60 does it for an hour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.faults.mixed_load import mixed_load
 
 pytestmark = [
     pytest.mark.slow,
-    # requests that the end of the load cuts short
+    # requests interrupted by the end of the load
     pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning"),
 ]
 

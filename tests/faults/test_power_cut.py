@@ -1,4 +1,4 @@
-"""The power goes while people press buttons: what was answered is there, and no number is given twice."""
+"""Power cuts while marks are made: what was answered exists, and no number is used twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ async def test_every_answer_and_every_published_event_survives_a_power_cut(tmp_p
 async def test_the_simulator_finds_a_store_that_does_not_sync(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With synchronous=NORMAL acknowledged commits are lost; if none were, the test above would be blind."""
+    """With synchronous=NORMAL acknowledged commits are lost; if none were, the test above would prove
+    nothing."""
     usual = store_module.Store._connect
 
     def lazy(self: store_module.Store, flags: int) -> apsw.Connection:

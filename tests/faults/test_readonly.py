@@ -1,4 +1,4 @@
-"""Disks that become read-only or answer with errors under the running box: told, waited out, nothing lost."""
+"""Disks that become read-only or fail under the running box: reported, waited for, nothing lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOUR_US = 3_600_000_000
 
 @asynccontextmanager
 async def filming(folder: Path) -> AsyncIterator[None]:
-    """A camera that records into `folder` as MediaMTX would."""
+    """A camera that records into `folder` like MediaMTX."""
     footage = make_footage(frames=60, fps=Fraction(30), gop=30, b_frames=0, sound=False)
     writer = RecordingWriter(folder, footage, wall_us(), segment_s=60)
     async with trio.open_nursery() as nursery:

@@ -1,4 +1,4 @@
-"""The power goes while retention deletes."""
+"""Power cuts while retention deletes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def test_a_cut_around_a_deletion_leaves_a_recording_or_the_word_that_it_is
 async def test_a_deletion_that_is_not_synced_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If it were not, the test above would be blind."""
+    """Otherwise the test above would prove nothing."""
 
     def unlink_lazily(recordings_dir: Path, channel_id: str, segments: Iterable[str]) -> None:
         directory = os.open(recordings_dir / channel_id, os.O_RDONLY)

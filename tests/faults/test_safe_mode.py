@@ -1,4 +1,5 @@
-"""In safe mode a camera that records is seen, frames are there, marks are kept; health says what is off."""
+"""Safe mode: a recording camera is shown, frames can be fetched, marks are stored; health lists what is
+off."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Any order of marks, cuts, tags, session moves, crashes and restarts keeps every promise (Hypothesis).
+"""Any order of marks, cuts, tags, session transitions, crashes and restarts keeps all guarantees
+(Hypothesis).
 
-The closures are the product's. The model is plain: which sessions, plays, clips and tags there are, and in
-which state. After every step rows, journal and model agree; after every crash nothing answered is gone.
+The closures are the product's. The model is simple: which sessions, plays, clips and tags exist, and in which
+state. After every step rows, journal and model agree; after every crash nothing acknowledged is lost.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ Closure = Callable[[Tx], Answer]
 
 @dataclass
 class Model:
-    """What must be true, without a database."""
+    """The expected state, without a database."""
 
     sessions: dict[str, str] = field(default_factory=dict)  # id -> state
     plays: dict[str, str] = field(default_factory=dict)  # id -> session
@@ -73,7 +74,7 @@ class Model:
 
 
 class GameMachine(RuleBasedStateMachine):
-    """See the module."""
+    """See the module's docstring."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +101,7 @@ class GameMachine(RuleBasedStateMachine):
         self.box.write(channels)
         self.new_session()
 
-    # -- what people do -----------------------------------------------------------------------------------
+    # -- actions of clients ---------------------------------------------------------------------------------
 
     def do(self, closure: Closure) -> Answer | None:
         self.keys += 1
@@ -257,14 +258,14 @@ class GameMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.answered)
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
-        """A client that never saw its answer sends the same request again."""
+        """A client that did not receive its answer repeats the request."""
         caller, closure, answer = data.draw(st.sampled_from(self.answered))
         head = self.box.store.journal.head
         again = self.box.perform(caller, closure)
         assert (again.status, dict(again.resource)) == (answer.status, dict(answer.resource))
         assert self.box.store.journal.head == head
 
-    # -- what the box does --------------------------------------------------------------------------------
+    # -- actions of the box -------------------------------------------------------------------------
 
     @rule(seconds=st.sampled_from((1.0, 30.0, 700.0)))
     def time_passes(self, seconds: float) -> None:
@@ -273,7 +274,7 @@ class GameMachine(RuleBasedStateMachine):
 
     @rule(answers=st.booleans())
     def cut(self, answers: bool) -> None:
-        """Every waiting clip is claimed; the plans come, or the box dies before they do."""
+        """Every waiting clip is claimed; the plans arrive, or the box dies first."""
         for job in self.box.read(cuts.waiting_jobs):
             claimed = self.box.write(partial(cuts.claim, job=job))
             if claimed is None or not answers:
@@ -310,7 +311,7 @@ class GameMachine(RuleBasedStateMachine):
         rev = self.box.read(lambda tx: tx.value("SELECT media_rev FROM clips WHERE id = ?", (clip_id,)))
         self.box.write(partial(cuts.lost, clip_id=clip_id, media_rev=rev or 1))
 
-    # -- what happens to the box --------------------------------------------------------------------------
+    # -- faults -------------------------------------------------------------------------------------
 
     @rule()
     def crash(self) -> None:
@@ -332,7 +333,7 @@ class GameMachine(RuleBasedStateMachine):
         assert self.box.store.journal.head == head
         self.box.write(cuts.recover)
 
-    # -- what is always true ------------------------------------------------------------------------------
+    # -- invariants ---------------------------------------------------------------------------------
 
     @invariant()
     def everything_agrees(self) -> None:
@@ -362,7 +363,7 @@ GameMachine.TestCase.settings = settings(
     stateful_step_count=30,
     deadline=None,
     derandomize=True,
-    phases=(Phase.generate,),  # shrinking takes minutes: shrink by hand when it fails
+    phases=(Phase.generate,),  # shrinking takes minutes: shrink by hand after a failure
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestGame = GameMachine.TestCase

@@ -1,4 +1,4 @@
-"""Time that misbehaves: steps, jumps, midnight, the hour that comes twice, a source that comes and goes."""
+"""Irregular time: steps, jumps, midnight, the repeated hour, a source that reconnects."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ async def test_a_source_may_flap_and_nothing_grows(tmp_path: Path) -> None:
 async def test_a_recording_that_jumps_or_changes_its_size_while_it_grows_is_cut_all_along(
     tmp_path: Path, case: str, least: int
 ) -> None:
-    """MediaMTX's own files in odd pieces: every plan of two seconds is right, or says there is nothing."""
+    """MediaMTX's files in odd pieces: every plan of two seconds is correct, or says that there is no
+    footage."""
     box = Box(tmp_path)
     async with box.running() as handle:
         for path in sorted((DATA / case / "cam1").glob("*.mp4")):
@@ -67,7 +68,7 @@ async def test_a_recording_that_jumps_or_changes_its_size_while_it_grows_is_cut_
 
 
 async def _all_frames(handle: RecordingsHandle, planner: Planner) -> int:
-    """Frames of plans of two seconds each, over all there is by now."""
+    """Frames of plans of two seconds each, over all existing footage."""
     footage = handle.footage("cam1")
     if footage.video_from_us is None or footage.video_until_us is None:
         return 0
@@ -76,7 +77,7 @@ async def _all_frames(handle: RecordingsHandle, planner: Planner) -> int:
 
 
 async def _frames(planner: Planner, start_us: int, end_us: int) -> int:
-    """Frames of one plan, which says of every frame missing why."""
+    """Frames of one plan, which gives a reason for every missing frame."""
     try:
         plan = await planner.plan_span("cam1", start_us, end_us, 0)
     except NoFootage:
@@ -114,7 +115,7 @@ async def following(box: Box, zone: tzinfo) -> AsyncIterator[RecordingsHandle]:
 async def test_names_across_midnight_and_both_changes_of_the_clock(
     tmp_path: Path, zone: str, first: datetime
 ) -> None:
-    """The file says itself when it was recorded: names that go back an hour move nothing."""
+    """The file contains its own recording time: names that go back an hour move nothing."""
     box, start_us = Box(tmp_path), round(first.timestamp() * S_US)
     camera = Camera(ntp_ns=start_us * 1000)
     for number in range(3):

@@ -1,4 +1,4 @@
-"""The power goes before a growing recording is synced."""
+"""Power cuts before a growing recording is synced."""
 
 from __future__ import annotations
 

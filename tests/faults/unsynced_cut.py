@@ -1,8 +1,8 @@
-"""Power cuts under a recording that grows: what fdatasync has not covered is gone, zero or torn.
+"""Power cuts under a growing recording: data not covered by fdatasync is missing, zero or torn.
 
-The product indexes a live recording, syncs it, and cuts clips out of its newest parts, which nobody has
-synced yet. The machine is then started anew on copies that lost those bytes in every way a disk can: clips
-whose bytes are there are what they were, all others are cut again from what is left or say that nothing is.
+The product indexes a live recording, syncs it, and cuts clips from its newest parts, which are not synced
+yet. The box is then started on copies that lost those bytes in every possible way: clips whose bytes exist
+are unchanged, all others are cut again from the remaining footage or report that there is none.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ FATES = ("missing", "zero", "torn", "gone")
 
 @dataclass(frozen=True)
 class Moment:
-    """The box as it stood: a copy of its folder, and how much of each recording was synced."""
+    """The state of the box: a copy of its folder, and how much of each recording was synced."""
 
     box: Path
     synced: dict[str, int]
@@ -62,7 +62,7 @@ class Moment:
 
 @dataclass
 class Film:
-    """A box with one camera, and the moments at which its power may go."""
+    """A box with one camera, and the moments at which its power may fail."""
 
     folder: Path
     rnd: Random
@@ -97,7 +97,7 @@ class Film:
             yield
 
     async def fall_behind(self) -> None:
-        """From now on no growing file is synced, and a part is written that has not been."""
+        """From now on no growing file is synced, and a part is written that was not synced."""
         self.may_sync.clear()
         folder = self.settings.storage.recordings_dir / "cam1"
         known = sum(path.stat().st_size for path in folder.glob("*.mp4"))
@@ -114,7 +114,7 @@ class Film:
 
 @asynccontextmanager
 async def box_on(settings: Settings, store: Store, clips_dir: Path, **cut: bool) -> AsyncIterator[None]:
-    """Index, cutter and clip files as the daemon joins them."""
+    """Index, cutter and clip files as the daemon connects them."""
 
     async def announce(fact: Fact) -> None:
         await trio.lowlevel.checkpoint()
@@ -140,7 +140,8 @@ async def box_on(settings: Settings, store: Store, clips_dir: Path, **cut: bool)
             look_inside=bool(cut),
         )
         with trio.fail_after(LIMIT_S):
-            while recordings.statistics()["segments_waiting"]:  # noqa: ASYNC110  # an empty file rings nothing
+            # an empty file sends no signal
+            while recordings.statistics()["segments_waiting"]:  # noqa: ASYNC110
                 await trio.sleep(0.005)
         async with files, _cutter(store, recordings):
             yield
@@ -153,7 +154,7 @@ async def _cutter(store: Store, recordings: RecordingsHandle) -> AsyncIterator[N
         run_cutter,
         store=store,
         footage=recordings,
-        source_down=lambda channel_id: True,  # known: what is not there does not come
+        source_down=lambda channel_id: True,  # known: missing footage will not arrive
         rules=product_rules(),
         clock=WallClock(),
         plan_span=Planner(recordings, trio.CapacityLimiter(4)).plan_span,
@@ -194,9 +195,9 @@ def _begin(tx: Tx) -> str:
 
 
 async def _clip_now(store: Store, session_id: str, film: Film) -> None:
-    """A clip of the newest second that is ready and has bytes that are not synced.
+    """A clip of the newest second that is ready and uses bytes that are not synced.
 
-    Another one where the camera was late, on a busy machine, or a finished file was synced whole.
+    Another one if the camera was late, on a busy machine, or a finished file was synced completely.
     """
     has_such = False
     with trio.fail_after(LIMIT_S):
@@ -229,7 +230,7 @@ async def _settled(store: Store) -> None:
 
 
 def lose(path: Path, synced: int, fate: str, rnd: Random, *, whole: bool = False) -> None:
-    """What was not synced, as the disk has it after the cut: some of it, or `whole`."""
+    """The unsynced bytes as the disk has them after the cut: some of them, or `whole`."""
     data = bytearray(path.read_bytes())
     if fate == "gone" and synced == 0:
         path.unlink()
@@ -237,7 +238,7 @@ def lose(path: Path, synced: int, fate: str, rnd: Random, *, whole: bool = False
     if fate in ("missing", "gone"):
         path.write_bytes(data[: synced if whole else rnd.randrange(synced, len(data) + 1)])
         return
-    first = synced + -synced % SECTOR  # the rest of a synced sector lay in a page that was written later
+    first = synced + -synced % SECTOR  # the rest of a synced sector was in a page that was written later
     for at in range(first, len(data), SECTOR):
         if whole or fate == "zero" or rnd.random() < 0.5:
             data[at : at + SECTOR] = bytes(len(data[at : at + SECTOR]))
@@ -247,8 +248,8 @@ def lose(path: Path, synced: int, fate: str, rnd: Random, *, whole: bool = False
 async def cut_and_start(
     moment: Moment, rnd: Random, folder: Path, tally: Tally, *, strikes: bool = False
 ) -> None:
-    """The power goes at `moment`; the machine and the box start on what is left. `strikes`: nothing that was
-    not synced is, so the newest clip has lost bytes."""
+    """The power fails at `moment`; the machine and the box start on the remaining disk. `strikes`: no
+    unsynced byte survives, so the newest clip has lost bytes."""
     fate = rnd.choice(FATES)
     shutil.copytree(moment.box, folder)
     settings = settings_in(folder)
@@ -281,7 +282,7 @@ def _clips(tx: ReadTx) -> list[dict[str, Any]]:
 def _fault(
     was: dict[str, Any], row: dict[str, Any], originals: dict[str, bytes], left: dict[str, bytes]
 ) -> str:
-    """What is wrong with a clip after the start."""
+    """The problem of a clip after the start."""
     if was["status"] != "ready":
         return ""
     if _is_whole(was["ranges"], originals, left):

@@ -1,7 +1,7 @@
-"""A busy game against a store: the product's own closures, in a seeded order, and what was acknowledged.
+"""A busy game against a store: the product's own closures, in a seeded order, and the acknowledgements.
 
-Every answer is kept with the revision it showed. After a fault, `missing` holds the acknowledged set against
-the rows: a row may be newer than the newest answer (committed, not yet answered), never older.
+Every answer is stored with its revision. After a fault, `missing` compares the acknowledged set with the
+rows: a row may be newer than the newest answer (committed, not yet answered), never older.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TABLES = {"session": "sessions", "play": "plays", "clip": "clips", "tag": "tags"
 
 
 def product_rules() -> MarkRules:
-    """The rules as the daemon makes them."""
+    """The rules as the daemon creates them."""
     return MarkRules(ClipsSettings(), "UTC", lambda tx, clip_id: delete_tags_of(tx, clip_id=clip_id))
 
 
@@ -46,7 +46,7 @@ class Told:
 
 @dataclass
 class Work:
-    """One table of people: `step` is one press of a button. `on_told` hears the number of each answer."""
+    """One group of clients: `step` is one press of a button. `on_told` gets the number of each answer."""
 
     store: Store
     rnd: Random
@@ -58,7 +58,7 @@ class Work:
     names: int = 0
 
     async def open(self, cameras: int = 2) -> None:
-        """Channels and a session that runs."""
+        """Channels and a running session."""
 
         def channels(tx: Tx) -> None:
             for number in range(cameras):
@@ -93,11 +93,11 @@ class Work:
         self.on_told(len(self.told) - 1)
 
     async def step(self) -> None:
-        """Something somebody does."""
+        """One random action."""
         doing = self.rnd.choices(_DOING, _WEIGHTS)[0]
         await doing(self)
 
-    # -- what people do -----------------------------------------------------------------------------------
+    # -- actions of clients ---------------------------------------------------------------------------------
 
     async def session(self) -> None:
         body = SessionIn(name=f"Game {self.names}", type="game", id=new_uuid(), channel_ids=None)
@@ -180,7 +180,7 @@ _WEIGHTS = (8, 8, 4, 6, 6, 10, 6, 2, 1, 3, 1)
 
 
 def missing(tx: ReadTx, told: list[Told]) -> list[str]:
-    """Answers that the rows do not know of."""
+    """Answers that are missing in the rows."""
     gone: list[str] = []
     for answer in told:
         sql = f"SELECT rev, deleted_us FROM {TABLES[answer.kind]} WHERE id = ?"

@@ -1,4 +1,4 @@
-"""The edge to MediaMTX: its API as health, its hooks as hints, the configuration we ship."""
+"""The connection to MediaMTX: its API for health, its hooks as hints, the configuration we ship."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_hook_that_is_not_ours_is_refused_by_field(body: object, loc: str) -> 
 
 @contextmanager
 def listener(*, answer: bool) -> Iterator[tuple[int, list[bytes]]]:
-    """One HTTP exchange on 127.0.0.1; without `answer` the request is read and nobody replies."""
+    """One HTTP exchange on 127.0.0.1; without `answer` the request is read and not answered."""
     server = socket.create_server(("127.0.0.1", 0))
     got: list[bytes] = []
     done = threading.Event()
@@ -183,13 +183,13 @@ def listener(*, answer: bool) -> Iterator[tuple[int, list[bytes]]]:
 
 
 def call_hook(port: int, event: str, **environment: str) -> None:
-    """Run the script as MediaMTX would. It must end, by itself and with 0, always."""
+    """Run the script as MediaMTX would. It must always end by itself, with 0."""
     env = {"PATH": os.environ["PATH"], "APPLIANCE_LOCAL_PORT": str(port)} | environment
     subprocess.run([CONFIG / "mediamtx-hook", event], env=env, check=True, timeout=LIMIT_S)
 
 
 def tell(port: int, got: list[bytes], event: str, **environment: str) -> bytes:
-    """What arrives. The script gives up after a second, which a starved machine may need to start it."""
+    """The received request. The script gives up after a second, which a slow machine may need to start it."""
     while not got:
         call_hook(port, event, **environment)
     return got[0]
@@ -258,7 +258,7 @@ def test_the_shipped_configuration_says_what_the_design_decided() -> None:
     # V05 V25: ports and where cameras send
     assert {"srtAddress: :8890", "webrtcAddress: :8889", "apiAddress: 127.0.0.1:9997"} <= lines
     assert "streamid=publish:cam1:" in text
-    # M5: two encoders on one stream id must not take it from each other
+    # M5: two encoders on one stream id must not replace each other
     assert {"overridePublisher: false", "readTimeout: 6s"} <= lines
     assert {"authMethod: internal", "recordPartDuration: 200ms", "recordDeleteAfter: 0s"} <= lines
     assert not any(line.startswith("authHTTP") for line in lines)

@@ -1,4 +1,4 @@
-"""WebRTC previews passed on to a MediaMTX that is made up here: logins, addresses, refusals."""
+"""WebRTC previews forwarded to a simulated MediaMTX: logins, addresses, refusals."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def created(request: httpx.Request) -> httpx.Response:
 
 @dataclass
 class FakeMediamtx:
-    """Answers offers as MediaMTX does, or as told."""
+    """Answers offers like MediaMTX, or as the test sets."""
 
     answer: Callable[[httpx.Request], httpx.Response] = created
     asked: list[httpx.Request] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""MediaMTX watched at run time: who sends, how well, how often anew; and that its absence stops nothing."""
+"""Monitoring of MediaMTX: publishers, line quality, reconnects; and that its absence stops nothing."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ async def test_a_wrong_login_says_so(mediamtx: StandIn) -> None:
         assert handle.error is not None and "read_password" in (handle.error.hint or "")
 
 
-# -- why footage stopped: pure, looks at made times
+# -- why footage stopped: the pure function
 
 
 def state(connection: str | None, count: int = 0) -> list[PathState]:
@@ -163,7 +163,7 @@ def state(connection: str | None, count: int = 0) -> list[PathState]:
 
 
 def after(*looks: tuple[float, str | None, int], started: str = "s") -> PublishersHandle:
-    """Looks at these times: (s, connection, bytes so far)."""
+    """Polls at these times: (s, connection, bytes so far)."""
     handle, no_callers = PublishersHandle(), list[SrtConnection]()
     for at_s, connection, count in looks:
         handle.take(state(connection, count), no_callers, started=started, now_s=at_s, took_s=0.01)
@@ -173,16 +173,18 @@ def after(*looks: tuple[float, str | None, int], started: str = "s") -> Publishe
 @pytest.mark.parametrize(
     ("looks", "reason"),
     [
-        ([(9, "a", 100), (10, "a", 200), (11, "a", 300), (12, "a", 400)], "recorder_restart"),  # it sends on
+        # it continues to send
+        ([(9, "a", 100), (10, "a", 200), (11, "a", 300), (12, "a", 400)], "recorder_restart"),
         (
             [(9, "a", 100), (10, "a", 200), (11, "a", 200)],
             "source_lost",
-        ),  # unplugged: it stands, nothing comes
-        ([(9, "a", 100), (11, "a", 200)], None),  # what came may have come before
+        ),  # unplugged: still connected, nothing arrives
+        ([(9, "a", 100), (11, "a", 200)], None),  # the bytes may have arrived before
         ([(9, "a", 100), (11, "a", 200), (12, "a", 200)], "source_lost"),
         ([(9, "a", 100), (11, None, 0)], "source_lost"),
-        ([(9, "a", 100), (11, "b", 900), (12, "b", 1900)], "source_lost"),  # it was away between two looks
-        ([(9, "a", 100), (10, "a", 200)], None),  # not asked since
+        # it was disconnected between two polls
+        ([(9, "a", 100), (11, "b", 900), (12, "b", 1900)], "source_lost"),
+        ([(9, "a", 100), (10, "a", 200)], None),  # not polled since
     ],
 )
 def test_the_looks_tell_why_nothing_is_recorded(

@@ -1,4 +1,4 @@
-"""What every test of the recorder begins with."""
+"""Setup of every recorder test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Children that a test made itself: other suites' browsers and boxes may still be ours to the kernel."""
+"""Child processes of the test itself: other suites' browsers and boxes may also be our children."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How children are started, and that they cannot outlive who started them."""
+"""How children are started, and that they cannot outlive their parent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from appliance.box.recorder import children
 from tests.kit.waiting import children_of, eventually, is_alive
 
-# A stand-in for the daemon: starts what its argv says on its main thread, tells the child's pid, waits.
+# Replaces the daemon: starts the command of its argv on its main thread, prints the child's pid, waits.
 PARENT = """
 import os, signal, subprocess, sys
 from appliance.box.recorder import children

@@ -1,4 +1,4 @@
-"""The embedded recorder: when a chain is started again, what is told. Children are acted."""
+"""The embedded recorder: when a chain is restarted, and its messages. Children are simulated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Act = Callable[[Heard], Awaitable[None]]
 
 @dataclass
 class Children:
-    """Stands in for processes: `script` says what each chain in turn does; the last is repeated."""
+    """Replaces processes: `script` gives the behaviour of each chain in turn; the last is repeated."""
 
     script: list[Act]
     started: list[tuple[float, list[str], bytes]] = field(default_factory=list)
@@ -65,7 +65,7 @@ GONE = {"event": "disconnected", "address": "10.0.0.5", "reason": "the connectio
 
 
 def port(seconds: float, *events: dict[str, Any]) -> Act:
-    """A listener: an event each second, then nothing for `seconds`."""
+    """A listener: an event every second, then nothing for `seconds`."""
 
     async def act(heard: Heard) -> None:
         heard({"event": "listening"})
@@ -79,7 +79,7 @@ def port(seconds: float, *events: dict[str, Any]) -> Act:
 
 @dataclass
 class SteadyClock:
-    """Box time whose offset a test may move."""
+    """Box time with an offset set by a test."""
 
     offset_us: int = 10**15
 
@@ -134,7 +134,7 @@ async def test_a_listener_that_breaks_is_open_again_at_once_and_the_gap_is_the_r
 async def test_words_of_a_connection_that_is_over_change_nothing(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """The two children speak through two pipes: their lines come in any order."""
+    """The two children write to two pipes: their lines arrive in any order."""
     late = {"event": "not_recorded", "reason": "waiting for a key picture", "hint": ""}
     children = Children([port(99, CONNECTED, GONE, {"event": "receiving"}, {"event": "segment"}, late)])
     async with recorder(children, {"cam1": "srt://:8891"}) as handle:

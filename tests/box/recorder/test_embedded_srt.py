@@ -1,4 +1,4 @@
-"""The embedded recorder with real processes: cameras over SRT, the synthetic one, and how they end."""
+"""The embedded recorder with real processes: cameras over SRT, the synthetic one, and their end."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def test_a_camera_that_drops_and_returns_is_recorded_within_a_second(
     tmp_path: Path, leaves: str
 ) -> None:
     port = free_udp_port()
-    sender = SrtSender(port, gop=10)  # the first may go by while the two shake hands: the next is 0.4 s on
+    sender = SrtSender(port, gop=10)  # the first may be sent during the handshake: the next is 0.4 s later
     async with recording(tmp_path, f"srt://:{port}?latency=80") as handle:
         sender.start()
         try:
@@ -157,16 +157,16 @@ async def test_children_outlive_the_worker_threads_that_come_and_go(tmp_path: Pa
 
 
 def task_children(thread: int) -> list[int]:
-    """Processes forked by exactly this thread of ours."""
+    """Processes forked by exactly this thread."""
     return [int(pid) for pid in Path(f"/proc/self/task/{thread}/children").read_text().split()]
 
 
 @pytest.mark.slow
 async def test_a_frame_is_on_disk_a_part_and_the_lines_latency_after_its_capture(tmp_path: Path) -> None:
-    """Nothing on the way holds a picture back: not the sender's datagrams, not srt-live-transmit's output.
+    """No stage delays a picture: neither the sender's datagrams nor srt-live-transmit's output.
 
-    One picture in 60 parts must be as young as that: what is held back is held back always, what a busy
-    machine delays is not.
+    One picture in 60 parts must be that young: a buffering stage delays all of them, a busy machine only
+    some.
     """
     port = free_udp_port()
     ages_us: list[int] = []
@@ -181,7 +181,7 @@ async def test_a_frame_is_on_disk_a_part_and_the_lines_latency_after_its_capture
                 assert newest is not None
                 if (
                     path.stat().st_mtime_ns // 1000 == written_us
-                ):  # no other part came while this one was read
+                ):  # no other part arrived while this one was read
                     ages_us.append(written_us - newest.instant_us)
     # 80 ms of SRT, 40 ms until the next picture begins; the rest is this machine
     assert 110_000 < min(ages_us) < PROMPT_US, ages_us

@@ -1,4 +1,4 @@
-"""Frames between the SRT receiver and the remuxer survive any cut of the pipe."""
+"""Frames between the SRT receiver and the remuxer survive any split of the pipe's data."""
 
 from __future__ import annotations
 

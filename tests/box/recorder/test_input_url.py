@@ -1,4 +1,4 @@
-"""input_url: what is understood, and errors that say what to write."""
+"""input_url: accepted forms, and error messages that show the correct one."""
 
 from __future__ import annotations
 

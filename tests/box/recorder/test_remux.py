@@ -26,7 +26,7 @@ from tests.kit.camera import burned_in, burned_so_far, make_footage
 from tests.kit.waiting import LIMIT_S, eventually
 from tests.media.ingest.test_ingest import transport
 
-OFFSET_US = 1_700_000_000_000_000  # box time of these tests is nobody's wall clock
+OFFSET_US = 1_700_000_000_000_000  # box time of these tests differs from any wall clock
 FOOTAGE = make_footage(frames=50, fps=Fraction(25), gop=25, b_frames=0)
 STREAM = b"".join(data for _, data in transport(FOOTAGE, sound=True))
 
@@ -87,7 +87,7 @@ def test_the_end_of_the_stream_ends_the_run_with_every_frame_on_disk(tmp_path: P
     assert init.duration == 2000 and init.mtxi is not None  # mvhd patched: the file is closed
     named_us = name_time_us(path.name, UTC)
     assert named_us == init.mtxi.ntp_ns // 1000
-    # two seconds of footage came at once: its first frame was captured before its bytes were sent
+    # two seconds of footage arrived at once: its first frame was captured before its bytes were sent
     assert -2_000_000 <= named_us - before_us < 10_000_000
     events = [fact["event"] for fact in facts]
     assert events == ["ready", "receiving", "streams", "run_started", "segment", "run_ended", "ended"]
@@ -107,13 +107,13 @@ async def test_sigterm_writes_what_is_whole_and_closes_the_file(tmp_path: Path) 
 async def test_parts_are_on_disk_while_the_stream_goes_on(tmp_path: Path) -> None:
     units = [data for _, data in transport(FOOTAGE, sound=False)]
     with remux(tmp_path) as process:
-        send(process, b"".join(units[:6]))  # five frames are a part; the sixth says how long the fifth was
+        send(process, b"".join(units[:6]))  # five frames are a part; the sixth gives the fifth's duration
         [path] = await eventually(lambda: list(tmp_path.iterdir()), what="the file")
         await eventually(lambda: len(burned_so_far(path)) == 5, what="the first part")
 
 
 def test_silence_after_a_beginning_ends_it(tmp_path: Path) -> None:
-    with remux(tmp_path, "--silence-s", "1") as process:  # longer than a busy machine takes over the stream
+    with remux(tmp_path, "--silence-s", "1") as process:  # longer than a busy machine needs for the stream
         send(process, STREAM)
         assert said(process)[-1]["reason"] == "silent"
     assert len(recorded(tmp_path)) == 50
@@ -252,5 +252,5 @@ def test_a_camera_of_twenty_megabits_costs_a_fifth_of_a_core_at_most(tmp_path: P
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = (
         after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    )  # not the wall: others work too
+    )  # CPU time, not wall time: the machine is shared
     assert len(data) * 8 / cpu_s > 100e6, f"{len(data) * 8 / cpu_s / 1e6:.0f} Mbit per CPU second"

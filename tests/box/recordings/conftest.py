@@ -1,4 +1,4 @@
-"""What every recordings test begins with."""
+"""Setup of every recordings test."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from tests.box.recordings.tree import PATIENT_S
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence is told only where a test makes it (`fallen_silent`): a busy machine may be away for 3 s."""
+    """Silence is reported only where a test causes it (`fallen_silent`): a busy machine may pause for 3 s."""
     monkeypatch.setattr(footage_facts, "STALLED_S", PATIENT_S)

@@ -1,4 +1,4 @@
-"""The actor on real files: what is written is indexed, what breaks or goes away is told."""
+"""The actor on real files: written files are indexed, damaged or missing ones are reported."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_parts_are_indexed_as_they_are_written(box: Box) -> None:
 
 
 async def test_footage_nobody_can_decode_is_measured(box: Box) -> None:
-    """No key in it, or none for longer than a clip may decode before its first frame."""
+    """No key in it, or none for longer than the pre-roll limit of a clip."""
     camera = live_camera()
     camera.frame = camera.frames_per_part
     camera.gop = 10**9
@@ -142,7 +142,7 @@ async def test_two_channels_do_not_wait_for_each_other(box: Box) -> None:
     one, two = live_camera(), live_camera(stream=b"\x22" * 16)
     async with box.running("cam1", "cam2") as handle:
         box.add("a.mp4", b"".join(one.segment(1)))
-        os.mkfifo(box.recordings / "cam1" / "z.mp4")  # a file that would hang whoever opens it
+        os.mkfifo(box.recordings / "cam1" / "z.mp4")  # opening this file would block forever
         box.add("a.mp4", b"".join(two.segment(1)), "cam2")
         await until(handle, lambda: frames_seen(handle) == 6 and frames_seen(handle, "cam2") == 6)
 
@@ -229,7 +229,7 @@ async def test_a_source_that_falls_silent_is_stalled_and_its_gap_ends_when_it_re
         end_us = handle.video_until_us("cam1")
         await fallen_silent(handle)
         await until(handle, lambda: box.facts and isinstance(box.facts[-1], RecordingGap))
-        await eventually(lambda: wall_us() - (end_us or 0) > 700_000)  # what comes now reaches not back to it
+        await eventually(lambda: wall_us() - (end_us or 0) > 700_000)  # new parts do not reach back to it
         again = live_camera(stream=b"\x22" * 16)
         box.add("b.mp4", b"".join(again.segment(1)))
         await until(handle, lambda: handle.footage_state("cam1") == "on")
@@ -255,7 +255,7 @@ async def test_facts_wait_for_a_database_that_is_away(box: Box, monkeypatch: pyt
 
 
 def leapt(camera: Camera, leap_s: float) -> bytes:
-    """A file of three seconds, and three more beyond a leap of media time."""
+    """A file of three seconds, and three more after a jump of media time."""
     data = b"".join(camera.segment(15))
     camera.frame += round(leap_s * 30)
     return data + b"".join(camera.next_part() for _ in range(15))
@@ -277,7 +277,7 @@ async def test_a_leap_in_the_newest_file_at_the_start_moves_nothing(
         end_us = begin_us + 6_000_000
         if is_growing:
             box.add("a.mp4", camera.next_part())
-            end_us = max(end_us + 200_000, path.stat().st_mtime_ns // 1000)  # or so late as it came
+            end_us = max(end_us + 200_000, path.stat().st_mtime_ns // 1000)  # or as late as it arrived
         await until(handle, lambda: handle.video_until_us("cam1"))
         known = handle.coverage("cam1", begin_us - 10_000_000, begin_us + 9_000_000_000)
         assert known.spans[0].start_us == pytest.approx(begin_us, abs=20_000)

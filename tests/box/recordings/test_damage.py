@@ -1,4 +1,4 @@
-"""The actor on a tree where things break, vanish, or are nobody's."""
+"""The actor on a tree with damaged, vanishing and foreign files."""
 
 from __future__ import annotations
 
@@ -144,11 +144,11 @@ async def test_a_file_the_disk_goes_on_refusing_is_unreadable_with_the_reason(
         await eventually(lambda: handle.footage("cam1").unreadable == ((old.name, "Input/output error"),))
 
 
-@pytest.mark.parametrize("age_s", [0, 120])  # followed at once, or walked
+@pytest.mark.parametrize("age_s", [0, 120])  # followed at once, or scanned
 async def test_after_a_power_cut_a_file_ends_where_its_bytes_do(
     box: Box, age_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its length is there and its boxes are, some of its bytes are not: the parts before are all there is."""
+    """Its length and boxes exist, but some of its bytes are missing: only the parts before them are used."""
     monkeypatch.setattr(holes, "_ZEROS", bytes(100))  # these cameras' samples are zeros themselves
     path = box.add("2026-11-21_00-00-00.mp4", b"".join(live_camera().segment(5)))
     size = path.stat().st_size

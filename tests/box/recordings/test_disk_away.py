@@ -1,4 +1,4 @@
-"""A recordings disk that goes and comes back, under another device number, or replaced by another one."""
+"""A recordings disk that disappears and returns, under another device number, or replaced by another one."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def box(tmp_path: Path) -> Box:
 @pytest.mark.parametrize(
     ("known", "before", "files", "device", "is_other"),
     [
-        ([], 1, {}, 2, False),  # nothing is known: any disk will do
+        ([], 1, {}, 2, False),  # nothing is known: any disk is accepted
         (["a.mp4"], 1, ONE, 2, False),  # the same disk, mounted again
         (["a.mp4"], 1, {}, 2, True),  # a mount point without its disk
         (["a.mp4"], 1, {"b.mp4": ListedFile(1, 1)}, 2, True),  # ... into which a recorder writes
         (["a.mp4"], 1, {}, 1, False),  # deleted
-        (["a.mp4"], None, {}, 1, True),  # not there at a start: nothing is known to be deleted
+        (["a.mp4"], None, {}, 1, True),  # missing at a start: nothing is known to be deleted
         (["a.mp4"], None, ONE, 1, False),
     ],
 )
@@ -43,7 +43,7 @@ def test_a_known_file_makes_a_disk_known(
 
 @pytest.fixture
 def disk(box: Box) -> Iterator[Path]:
-    """The recordings' folder as a disk of its own; swap it by unmounting and mounting."""
+    """The recordings' folder as a separate disk; replace it by unmounting and mounting."""
     if box.recordings.exists():
         shutil.rmtree(box.recordings)
     with small_disk(box.recordings, 8) as folder:
@@ -105,7 +105,7 @@ async def test_what_is_recorded_into_the_empty_mount_point_is_indexed_too(box: B
 async def test_a_second_disk_that_goes_while_one_is_away_is_not_forgotten(
     box: Box, disk: Path, tmp_path: Path
 ) -> None:
-    """A backup disk is mounted in the first one's place and goes too; each comes back."""
+    """A backup disk is mounted in the first one's place and removed; then each returns."""
     camera = live_camera()
 
     async def without(count: int) -> None:
@@ -166,7 +166,7 @@ async def test_a_start_before_the_disk_is_mounted_forgets_nothing(
 
 
 async def recorded_and_stopped(box: Box) -> None:
-    """Two segments on the disk, the first of them in the index."""
+    """Two segments on the disk, only the first in the index."""
     async with box.running() as handle:
         camera = live_camera()
         box.add("a.mp4", b"".join(camera.segment(2)))
@@ -188,7 +188,7 @@ async def test_recordings_deleted_while_the_box_was_down_are_no_missing_disk(box
 async def test_what_was_recorded_into_the_mount_point_hides_no_missing_disk(
     box: Box, disk: Path, tmp_path: Path
 ) -> None:
-    """Over any number of starts: the disk's recordings are neither deleted nor forgotten."""
+    """Across any number of starts: the disk's recordings are neither deleted nor dropped from the index."""
     await recorded_and_stopped(box)
     shutil.copytree(disk, tmp_path / "kept")
     unmount(disk)
@@ -237,7 +237,8 @@ async def test_of_a_channel_nobody_follows_nothing_is_gone_while_a_disk_is_away(
             "",
         ),  # renamed; a was deleted
         ("ab", {"a": "one", "b": "two"}, Listing({"b": ONE["a.mp4"]}, 1, "two"), "a"),
-        ("ab", {"b": "two"}, Listing({"b": ONE["a.mp4"]}, 1, "two"), "a"),  # a: an older release told no disk
+        # a: an older release stored no disk
+        ("ab", {"b": "two"}, Listing({"b": ONE["a.mp4"]}, 1, "two"), "a"),
         ("a", {}, Listing({"b": ONE["a.mp4"]}, 1, "two"), "a"),
         ("", {}, Listing({}, 1, "two"), ""),
     ],

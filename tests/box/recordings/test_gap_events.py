@@ -1,4 +1,4 @@
-"""recording_gap in the journal: once when it begins, once when it ends."""
+"""recording_gap in the journal: one entry at its start, one at its end."""
 
 from __future__ import annotations
 

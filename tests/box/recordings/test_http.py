@@ -1,4 +1,4 @@
-"""The timeline as a client meets it."""
+"""The timeline over HTTP."""
 
 from __future__ import annotations
 

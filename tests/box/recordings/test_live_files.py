@@ -1,4 +1,4 @@
-"""The actor follows what grows, whatever the clocks of the disk and of the recorder say."""
+"""The actor follows growing files, whatever the clocks of the disk and of the recorder are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.kit.segments import Camera
 
 S = 1_000_000
 DAY_US = 86_400 * S
-LATE_S = 0.5  # of two or three parts: later ones come in a burst, as a copy does
+LATE_S = 0.5  # of two or three parts: later ones would come in a burst, like a copy
 ATTEMPTS = 10
 
 
@@ -36,11 +36,11 @@ def wrong_camera(off_us: int | None, stream: bytes = b"\x11" * 16) -> Camera:
 
 
 class NotInTime(Exception):
-    """This machine was too busy to write a part when it was due."""
+    """This machine was too busy to write a part in time."""
 
 
 def in_real_time(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """The test anew, in another folder, as long as its recorder was not in time: then it shows nothing."""
+    """Repeat the test in another folder until its recorder was in time: otherwise it proves nothing."""
 
     @wraps(test)
     async def until_in_time(box: Box, **given: Any) -> None:
@@ -58,7 +58,7 @@ def in_real_time(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitabl
 
 
 class RealTime:
-    """Writes parts of a camera when they are due. Raises NotInTime."""
+    """Writes parts of a camera when they are due. Raises NotInTime if late."""
 
     def __init__(self, box: Box, camera: Camera) -> None:
         self.box, self.camera, self.due_s = box, camera, trio.current_time()
@@ -67,7 +67,7 @@ class RealTime:
     async def write(self, name: str, parts: int, *, begin: bool = True) -> int:
         """The parts of one file; returns the box time at which the last one was due.
 
-        By the most punctual of them: each of the others may have been held up by a busy machine.
+        Uses the most punctual of them: a busy machine may have delayed each of the others.
         """
         for number in range(parts):
             due_s = max(self.due_s, trio.current_time())
@@ -212,7 +212,7 @@ async def test_a_copy_beside_a_live_file_does_not_end_it(box: Box) -> None:
         await eventually(lambda: len(list(handle.stored("cam1"))) == 2)
         await trio.sleep(
             follow_channel._SUPERSEDED_S + 0.3
-        )  # longer than a live file may be quiet beside its successor
+        )  # longer than a live file may be silent beside its successor
         before_s = trio.current_time()
         box.add("a.mp4", camera.next_part())
 
@@ -229,7 +229,7 @@ async def test_a_copy_beside_a_live_file_does_not_end_it(box: Box) -> None:
 async def test_a_buffer_that_a_camera_sends_at_once_was_filmed_before_it_came(
     box: Box, every_s: float, is_own_word: bool
 ) -> None:
-    """MediaMTX's NTP is when the first picture came, our recorder's when it was filmed: neither matters."""
+    """MediaMTX's NTP is the arrival of the first picture, our recorder's its capture: neither matters."""
     buffered = 15  # parts: 3 s
     camera = live_camera()
     begun_us = wall_us() - buffered * PART_US

@@ -1,4 +1,4 @@
-"""E9: one outage has one reason: when it begins, when it is over, on the timeline, and after a restart."""
+"""E9: one outage has one reason: at its start, at its end, on the timeline, and after a restart."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def gaps(box: Box) -> list[RecordingGap]:
 
 
 async def record(box: Box, handle: RecordingsHandle, name: str, camera: Camera, parts: int = 1) -> None:
-    """Write parts and wait until they are footage that is on."""
+    """Write parts and wait until the footage state is `on`."""
     box.add(name, b"".join(camera.segment(parts)))
     await until(handle, lambda: handle.footage_state("cam1") == "on")
 
 
 async def stop(box: Box, handle: RecordingsHandle) -> RecordingGap:
-    """Wait until the silence is told."""
+    """Wait until the silence is published."""
     await fallen_silent(handle)
     assert handle.footage_state("cam1") == "stalled"
     await eventually(lambda: gaps(box) and gaps(box)[-1].end_us is None)
@@ -44,7 +44,7 @@ async def stop(box: Box, handle: RecordingsHandle) -> RecordingGap:
 
 
 def timeline(handle: RecordingsHandle, gap: RecordingGap) -> list[str]:
-    """The reason of the gap there, if there is one."""
+    """The reason of the gap, if there is one."""
     known = handle.coverage("cam1", gap.start_us - 1_000_000, wall_us() + 1_000_000)
     return [one.reason for one in known.gaps if abs(one.start_us - gap.start_us) <= 300_000]
 
@@ -55,12 +55,12 @@ async def is_noted(box: Box) -> None:
 
 
 async def lasted(gap: RecordingGap, us: int) -> None:
-    """The outage is this long: no part that is written now reaches back to its begin."""
+    """The outage is long enough that a part written now does not reach back to its start."""
     await eventually(lambda: wall_us() - gap.start_us > us)
 
 
 @pytest.mark.parametrize("known", [None, "source_lost", "recorder_restart"])
-@pytest.mark.parametrize("dts_s", [0, 60])  # a new connection's media time, and one that went on
+@pytest.mark.parametrize("dts_s", [0, 60])  # a new connection's media time, and a continued one
 async def test_an_outage_ends_with_the_reason_it_began_with(
     box: Box, known: Reason | None, dts_s: int
 ) -> None:
@@ -68,7 +68,7 @@ async def test_an_outage_ends_with_the_reason_it_began_with(
 
     def why(channel_id: str, since_s: float) -> Reason | None:
         asked.append(channel_id)
-        return known if len(gaps(box)) == 0 else None  # afterwards nobody knows any more
+        return known if len(gaps(box)) == 0 else None  # later it is unknown
 
     async with box.running(why_ended=why) as handle:
         await record(box, handle, "a.mp4", live_camera())
@@ -127,7 +127,7 @@ async def test_a_camera_that_pauses_and_sends_on_had_one_outage(box: Box) -> Non
         await record(box, handle, "a.mp4", camera)
         begun = await stop(box, handle)
         await lasted(begun, 700_000)
-        # the frames of the pause are lost: media time goes on as real time did
+        # the frames of the pause are lost: media time continues like real time
         camera.frame += round((wall_us() - (camera.ntp_ns // 1000 + PART_US)) / 1e6 * 30)
         box.add("a.mp4", camera.next_part())
         box.add("a.mp4", camera.next_part())
@@ -157,9 +157,9 @@ async def test_parts_that_were_only_late_leave_no_gap(box: Box) -> None:
 async def test_a_recorder_that_was_killed_did_not_finish_its_file(
     box: Box, is_finished: bool, was_there: bool
 ) -> None:
-    """An outage over before it was told: a camera that calls again, or MediaMTX after a kill -9.
+    """An outage that ended before it was published: a camera that reconnects, or MediaMTX after a kill -9.
 
-    `was_there`: the box began while the camera was away.
+    `was_there`: the box started during the outage.
     """
     first = live_camera(behind_us=2_000_000)
     mtxi = (first.stream_id, 0, 0, first.ntp_ns)
@@ -193,7 +193,7 @@ def asked_in_vain(handle: RecordingsHandle, name: str) -> bool:
 
 
 async def indexed(handle: RecordingsHandle) -> None:
-    """The past is known, and what was written a moment before the start is no longer taken for news."""
+    """The history is indexed, and files written a moment before the start no longer count as new."""
     await eventually(lambda: handle.footage("cam1").segments and not handle.footage("cam1").waiting)
     await fallen_silent(handle)
 

@@ -1,4 +1,4 @@
-"""Footage that overlaps in time, through the real index: one run at each instant, in timeline and clips."""
+"""Footage that overlaps in time, in the real index: one run at each instant, in timeline and clips."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def box(tmp_path: Path) -> Box:
 def record(
     box: Box, run: int, start_s: float, media: Media, segment_s: float = 1e9, part_s: float = 0.4
 ) -> None:
-    """A run that says it began at START + start_s, written when it ended by its own word."""
+    """A run that claims to begin at START + start_s, written when it ended by that claim."""
     start_us = START_US + round(start_s * S)
     maker = Recordings(box.recordings / "cam1")
     maker.record(media, run=run, start_us=start_us, segment_s=segment_s, part_s=part_s)
@@ -45,7 +45,7 @@ def record(
 
 @dataclass
 class Cut:
-    """A clip asked for by seconds after START, and what the timeline says of the same span."""
+    """A clip requested by seconds after START, and the timeline of the same span."""
 
     plan: Plan
     numbers: Sequence[int]
@@ -194,7 +194,7 @@ async def test_a_size_that_differs_between_overlapping_runs_keeps_the_longest(bo
         assert (missing.start_us - START_US) / S == pytest.approx(6, abs=0.04)
 
 
-# of recordings of pictures that are all keys it cannot be told which of two near ones is the same
+# between recordings of key pictures only, two close ones cannot be distinguished
 OFF_FRAMES = [-1.5, -1, -0.5, -0.25, 0, 0.25, 0.5, 0.55, 0.75, 1, 1.5]
 STREAMS = [(30, 0, "libx264", 30), (20, 2, "libx264", 50), (1, 0, "libx264", 30), (25, 3, "libx265", 25)]
 
@@ -207,7 +207,7 @@ STREAMS = [(30, 0, "libx264", 30), (20, 2, "libx264", 50), (1, 0, "libx264", 30)
 async def test_no_moment_is_shown_twice_where_the_clocks_of_two_runs_differ(
     box: Box, stream: tuple[int, int, str, int], off_frames: float
 ) -> None:
-    """One camera recorded twice; the second run is entered where the first goes on for some frames."""
+    """One camera recorded twice; the second run is entered where the first continues for some frames."""
     gop, bframes, codec, fps = stream
     frame_s, rate = 1 / fps, Fraction(fps)
     moments = encode(6 * fps, gop=gop, bframes=bframes, codec=codec, rate=rate)
@@ -221,7 +221,7 @@ async def test_no_moment_is_shown_twice_where_the_clocks_of_two_runs_differ(
         assert len(found.runs) == 2
         steps = [right - left for left, right in pairwise(found.numbers)]
         assert min(steps) >= 1, "a moment twice"
-        # where the second run is early, its clock leaves no room for the moments before
+        # where the second run is early, its clock leaves no space for the moments before
         assert sum(steps) - len(steps) <= max(0, -off_frames) + 1
         assert found.plan.missing == ()
         assert found.plan.duration_s < 4 + frame_s + 0.001

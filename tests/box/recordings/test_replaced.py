@@ -1,4 +1,4 @@
-"""A file that is another recording than before is indexed anew, and its old clock is forgotten."""
+"""A file that was replaced by another recording is indexed again, and its old clock is dropped."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def replace_file(path: Path, data: bytes, how: str) -> None:
 
 
 async def spans(handle: RecordingsHandle, run: bytes) -> list[tuple[int, int]]:
-    """Wall time of what is covered, once all of it is of `run`."""
+    """Wall time of the covered spans, once all of them are of `run`."""
 
     def found() -> bool:
         known = handle.coverage("cam1", 0, 1 << 61).spans
@@ -59,7 +59,7 @@ async def spans(handle: RecordingsHandle, run: bytes) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("newer", [False, True], ids=["followed", "walked"])
 async def test_a_file_replaced_while_the_box_runs(box: Box, how: str, parts: int, newer: bool) -> None:
     path = box.add("a.mp4", recording(OLD, NOW_US))
-    if newer:  # so that a.mp4 is not the file that is followed
+    if newer:  # so that a.mp4 is not the followed file
         os.utime(path, ns=(NOW_US * 1000,) * 2)
     async with box.running() as handle:
         assert await spans(handle, OLD) == [(NOW_US, NOW_US + 5 * PART_US)]
@@ -90,7 +90,7 @@ async def test_a_file_replaced_while_the_box_was_off(box: Box, how: str) -> None
 
 
 async def test_a_file_without_mtxi_that_is_replaced_has_a_new_clock(box: Box) -> None:
-    """It is a run by its name: nothing in it says that it is another one."""
+    """A run by its name: nothing in it shows that it is a different one."""
     name = "2026-09-21_13-46-40.mp4"
     camera = Camera()
     path = box.add(name, init(None, duration_ms=600) + b"".join(camera.next_part() for _ in range(3)))
@@ -110,7 +110,8 @@ async def test_a_file_without_mtxi_that_is_replaced_has_a_new_clock(box: Box) ->
 async def test_a_replaced_file_without_mtxi_has_no_knots_of_the_old_one_after_a_restart(
     box: Box, is_off: bool, is_over: bool
 ) -> None:
-    """The old one was recorded 3 s after its name says; the new one, a copy, is when its name says."""
+    """The old one was recorded 3 s after the time in its name; the new one, a copy, at the time in its
+    name."""
     named_us = (wall_us() - 3_000_000) // 1_000_000 * 1_000_000
     name = datetime.fromtimestamp(named_us / 1e6, UTC).strftime("%Y-%m-%d_%H-%M-%S.mp4")
     old, new = Camera(), Camera(frame_ticks=1500)
@@ -122,7 +123,7 @@ async def test_a_replaced_file_without_mtxi_has_no_knots_of_the_old_one_after_a_
     async with box.running() as handle:
         path = box.add(name, init(None) + old.next_part())
         await until(handle, lambda: begun_us(handle) > named_us + 1_500_000)
-        if is_over:  # its recorder has gone on to the next file
+        if is_over:  # its recorder continues with the next file
             after = live_camera()
             box.add("9.mp4", after.begin() + after.next_part())
             await eventually((box.index / "cam1" / f"{name}.idx").exists)
@@ -138,7 +139,7 @@ async def test_a_replaced_file_without_mtxi_has_no_knots_of_the_old_one_after_a_
 
 
 def put_copy(path: Path, data: bytes) -> None:
-    """In the place of another file; not written just now, as a recording is."""
+    """Replaces another file; not written just now, unlike a live recording."""
     new = path.with_name(".new")
     new.write_bytes(data)
     os.utime(new, (wall_us() / 1e6 + 3600,) * 2)
@@ -166,7 +167,7 @@ async def test_an_open_file_that_is_rewritten_between_two_looks_is_noticed(
 
 @pytest.mark.parametrize("how", ["touched", "closed", "restored"])
 async def test_a_file_that_is_the_same_recording_keeps_its_times(box: Box, how: str) -> None:
-    camera = live_camera(behind_us=1_500_000)  # its own word is 1.5 s off
+    camera = live_camera(behind_us=1_500_000)  # its own claim is 1.5 s off
     async with box.running() as handle:
         path = box.add("a.mp4", camera.begin() + b"".join(camera.next_part() for _ in range(4)))
         await until(handle, lambda: frames_seen(handle) == 24)

@@ -1,4 +1,4 @@
-"""What retention is told of the disk, and files it takes away under the running index."""
+"""The disk usage reported to retention, and files it deletes under the running index."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def test_what_retention_deletes_is_forgotten_without_a_gap(box: Box) -> No
         box.add("c.mp4", b"".join(camera.segment(2)))
         await until(handle, lambda: frames_seen(handle) == 12)
         assert not [fact for fact in box.facts if isinstance(fact, RecordingGap)]
-        await handle.remove("cam1", ["cam1/a.mp4"])  # once more, after a crash: it is gone already
+        await handle.remove("cam1", ["cam1/a.mp4"])  # once more, as after a crash: it is deleted already
 
 
 def test_a_deletion_is_durable_before_it_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,5 +126,5 @@ def test_nothing_but_segments_of_channels_is_unlinked(tmp_path: Path) -> None:
         with pytest.raises(OSError):
             unlink_segments(root, channel, [name])
     with pytest.raises(OSError):
-        unlink_segments(tmp_path / "away", "cam1", ["a.mp4"])  # a disk that is not there has lost nothing
+        unlink_segments(tmp_path / "away", "cam1", ["a.mp4"])  # a disk that is not mounted has lost nothing
     assert (outside / "a.mp4").exists() and (root / "cam1" / "notes.txt").exists()

@@ -18,7 +18,7 @@ MS = 1000.0
 
 
 def seen(folder: Path, feed: Feed, seconds: float, **more: Any) -> list[Error]:
-    """All frames of a camera as they were published."""
+    """All published frames of a camera."""
     folder.mkdir()
     stops = more.pop("stops", ())
     return Sight(
@@ -27,13 +27,13 @@ def seen(folder: Path, feed: Feed, seconds: float, **more: Any) -> list[Error]:
 
 
 def worst_ms(errors: Sequence[Error], since_s: float, until_s: float = 1e9) -> float:
-    """The greatest error of frames shown in a stretch of time."""
+    """The largest error of frames shown in a span."""
     first, last = START_US + since_s * S_US, START_US + until_s * S_US
     return max(abs(one.error_us) / MS for one in errors if first <= one.shown_us < last)
 
 
 def apart_ms(left: Sequence[Error], right: Sequence[Error], since_s: float = 0.0) -> float:
-    """The greatest difference of two cameras' published times of one instant."""
+    """The largest difference between two cameras' published times of one instant."""
     times = [one.shown_us for one in right]
     worst = 0.0
     for one in left:
@@ -45,7 +45,7 @@ def apart_ms(left: Sequence[Error], right: Sequence[Error], since_s: float = 0.0
 
 
 def slow_start(seconds: float, rng: random.Random) -> float:
-    """The first pictures come late and the encoder catches up over four seconds."""
+    """The first pictures arrive late and the encoder catches up over four seconds."""
     return max(0.0, 300_000 - seconds * 75_000) + rng.uniform(0, 8_000)
 
 
@@ -71,7 +71,7 @@ def test_footage_of_a_time_when_the_daemon_was_down_is_in_step(
     assert worst_ms(errors, stop[1] + 10) < frame_ms
 
 
-# E5: up to 168 ms late in the first 8 s of each run, though the recorder's own time is right
+# E5: up to 168 ms late in the first 8 s of each run, although the recorder's own time is correct
 @pytest.mark.parametrize("camera", CAMERAS[:3], ids=lambda one: f"{float(one.fps):.0f}fps")
 @pytest.mark.parametrize("held_s", [0.0, 0.35, 0.95, 1.15])
 def test_parts_the_recorder_held_back_are_placed_by_its_own_word_on_their_arrival(
@@ -100,11 +100,11 @@ def test_a_run_whose_first_pictures_come_late_is_right_as_soon_as_they_are_not(
 
 
 def late_at(at_s: float, by_s: float) -> Callable[[float, random.Random], float]:
-    """What is sent around `at_s` comes up to `by_s` late, all at once with what follows."""
+    """Frames sent around `at_s` arrive up to `by_s` late, together with those that follow."""
     return lambda s, rng: rng.uniform(0, 8_000) + (max(0.0, at_s + by_s - s) * S_US if s >= at_s else 0)
 
 
-# M8: a gap that was none, times 377 ms late for 10 s after media time had leapt by 3 s
+# M8: a false gap, and times 377 ms late for 10 s after media time had jumped by 3 s
 @pytest.mark.parametrize("late_s", [0.0, 0.377, 1.34, 3.0])
 @pytest.mark.parametrize("leap_s", [0.25, 0.6, 3.0, 4.9])
 @pytest.mark.parametrize("at_s", [20.0, 20.033, 20.1, 30.5])
@@ -166,8 +166,9 @@ def test_a_file_played_as_a_camera_two_per_cent_off_stays_in_step(tmp_path: Path
     assert worst_ms(errors, 12) < 1000 / 30
 
 
-# Goal of the figures: 80 ms. A slow source is off by what it loses until it shows. The rate that lasts is
-# known later: a slope of some seconds, taken for it, put all footage after a stop off by 900 ms.
+# Goal of the figures: 80 ms. A slow source is off by what it loses until that is measurable. The long-term
+# rate is known later: a slope over some seconds, used in its place, shifted all footage after a stop by 900
+# ms.
 @pytest.mark.parametrize("recorder", ["mediamtx", "embedded"])
 @pytest.mark.parametrize("part_s", [0.2, 0.5, 1.0])
 @pytest.mark.parametrize(
@@ -188,12 +189,12 @@ SHOWS_S = 3.5
 
 
 def start_late(seconds: float, rng: random.Random) -> float:
-    """A network of some ms; the encoder's first second comes 0.15 s late and catches up."""
+    """A network of some ms; the encoder's first second arrives 0.15 s late and catches up."""
     return max(0.0, 150_000 * (1 - seconds)) + rng.uniform(0, 8_000)
 
 
 def claiming(recording: Recording, run: int, number: int, late_s: float) -> Recording:
-    """The recording with one file whose mtxi says that it began so much later."""
+    """The recording with one file whose mtxi claims a begin that much later."""
     runs: list[bytes] = []
 
     def odd(data: bytes) -> bytes:
@@ -211,14 +212,14 @@ def claiming(recording: Recording, run: int, number: int, late_s: float) -> Reco
     return Recording([write._replace(data=odd(write.data)) for write in recording.writes], recording.truth)
 
 
-# a late NTP of a run's second file moved it by as much, in footage nobody saw
+# a late NTP of a run's second file moved it by as much, in footage whose writing was not observed
 @pytest.mark.parametrize("late_s", [0.3, 2.0, 4.9])
 @pytest.mark.parametrize("number", [0, 1, 4, 6, 7])
 @pytest.mark.parametrize("connects_s", [(0.3, 42.3), (0.3,)], ids=["another run", "the same run"])
 def test_one_files_odd_claim_moves_nothing_in_footage_nobody_saw(
     tmp_path: Path, connects_s: Sequence[float], number: int, late_s: float
 ) -> None:
-    """The daemon first starts while the run after this one is recorded, or at the end of this one."""
+    """The daemon first starts while the next run is recorded, or at the end of this one."""
     camera = Feed(connects_s=connects_s, gop_s=1)
     recording = claiming(record(camera, 50, recorder="mediamtx", segment_s=5), 0, number, late_s)
     errors = Sight(recording, tmp_path, [(0, 46)]).run()

@@ -1,4 +1,4 @@
-"""A recordings tree that grows under the real actor, for tests."""
+"""A growing recordings tree under the real actor, for tests."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.kit.waiting import LIMIT_S
 
 PART_US = 200_000
 PART_NS = PART_US * 1000
-PATIENT_S = 30.0  # for tell.STALLED_S: longer than a busy machine is away
+PATIENT_S = 30.0  # for tell.STALLED_S: longer than a busy machine pauses
 
 
 class RealClock:
-    """Box time that is the machine's: files get their times from it too."""
+    """Box time equal to the machine's clock: files get their times from it too."""
 
     def now_us(self) -> int:
         return wall_us()
@@ -32,7 +32,7 @@ class RealClock:
 
 @dataclass
 class Box:
-    """A recordings tree and what the index told of it."""
+    """A recordings tree and the index's events."""
 
     root: Path
     facts: list[Fact] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Box:
                 )
             )
             for one in list(handle._state.followed.values()):
-                await one.loaded.wait()  # what is added now was not there at the start
+                await one.loaded.wait()  # what is added from now on did not exist at the start
             yield handle
             nursery.cancel_scope.cancel()
 
@@ -91,17 +91,17 @@ async def until(handle: RecordingsHandle, condition: Callable[[], object]) -> No
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    """For what no signal tells; bounded."""
+    """Polls a condition that no signal announces; with a limit."""
     with trio.fail_after(LIMIT_S):
         while not condition():  # noqa: ASYNC110  # there is nothing to wait on
             await trio.sleep(0.01)
 
 
 async def fallen_silent(handle: RecordingsHandle, channel: str = "cam1") -> None:
-    """Wait until its footage is no longer taken for coming: its newest part is made PATIENT_S old.
+    """Wait until its footage no longer counts as arriving: its newest part is made PATIENT_S old.
 
     Half a minute is left until the state is `none`. A short limit would do the same to a test whose machine
-    stands still for a moment.
+    pauses for a moment.
     """
     followed = handle._state.followed[channel]
 
@@ -114,7 +114,7 @@ async def fallen_silent(handle: RecordingsHandle, channel: str = "cam1") -> None
 
 
 async def until_frames(handle: RecordingsHandle, count: int, channel: str = "cam1") -> None:
-    """Wait until so many frames of its newest file are indexed."""
+    """Wait until this many frames of its newest file are indexed."""
     await until(handle, lambda: frames_seen(handle, channel) == count)
 
 

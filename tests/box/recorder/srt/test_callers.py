@@ -30,14 +30,14 @@ A, B = "10.0.0.5", "10.0.0.6"
 
 
 def camera(*, sound_only: bool = False) -> Iterator[bytes]:
-    """A picture (or a sound frame) each time it is asked, tables included."""
+    """A picture (or a sound frame) per call, including tables."""
     mux = Muxer("h264", sound=True)
     at = 0
     while True:
         at += 3600
         sound = mux.audio(adts(bytes(60), 3, 1), at)
         if sound_only:
-            # the muxer repeats its tables with key pictures: only packets of tables and sound are sent on
+            # the muxer repeats its tables with key pictures: only packets of tables and sound are forwarded
             packets = mux.video(b"\0\0\1\x65", at, at, key=True) + sound
             cut = [packets[n : n + PACKET] for n in range(0, len(packets), PACKET)]
             yield b"".join(p for p in cut if (p[1] & 0x1F, p[2]) != (1, 0))
@@ -47,7 +47,7 @@ def camera(*, sound_only: bool = False) -> Iterator[bytes]:
 
 @dataclass
 class Port:
-    """Plays senders against Callers; `log` is what the port did but for forwarded bytes."""
+    """Runs senders against Callers; `log` contains the port's actions except forwarded bytes."""
 
     callers: Callers = field(default_factory=Callers)
     now_s: float = 100.0
@@ -73,7 +73,7 @@ class Port:
             self._take(self.callers.look(self.now_s))
 
     def hang(self, id: int) -> None:
-        """It sends no more; SRT has not noticed."""
+        """It stops sending; SRT has not noticed."""
         del self.senders[id]
 
     def leave(self, id: int) -> None:
@@ -249,7 +249,7 @@ def test_when_the_camera_leaves_who_waits_takes_its_place_with_all_it_sent() -> 
 
 
 def test_bytes_in_any_cut_are_scanned_alike() -> None:
-    """srt-live-transmit sends 1,456 bytes at a time, which is no whole number of packets."""
+    """srt-live-transmit sends 1,456 bytes at a time, which is not a whole number of packets."""
     sender = camera()
     data = b"junk" + b"".join(next(sender) for _ in range(20))
     for size in (1, 100, 188, 1316, 1456, 10**6):

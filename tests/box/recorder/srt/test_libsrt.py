@@ -1,4 +1,4 @@
-"""The binding to libsrt: what it refuses, and how it says so. Streams are in test_receiver.py."""
+"""The binding to libsrt: errors and their messages. Streams are in test_receiver.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SRT receiver with real SRT senders: who is recorded, what a pause costs, what is told."""
+"""The SRT receiver with real SRT senders: who is recorded, the effect of a pause, the messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECRET = "correct-horse-battery"
 
 @contextmanager
 def caller(port: int, data: bytes = b"", *, options: str = "") -> Iterator[subprocess.Popen[bytes]]:
-    """Somebody who calls, sends `data` and then nothing, and calls again when the box hangs up."""
+    """A caller that sends `data`, then nothing, and reconnects when the box closes the connection."""
     argv = ["srt-live-transmit", "-q", "file://con", f"srt://127.0.0.1:{port}?mode=caller{options}"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
@@ -40,7 +40,7 @@ def caller(port: int, data: bytes = b"", *, options: str = "") -> Iterator[subpr
 
 
 async def board(handle: RecorderHandle, says: str, *, within_s: float = LIMIT_S) -> str:
-    """Wait until the board says so; the whole line."""
+    """Wait until the health part contains it; returns the whole line."""
     await eventually(
         lambda: says in recorder_part(handle).detail, within_s=within_s, what=f"{says!r} on the board"
     )
@@ -48,7 +48,7 @@ async def board(handle: RecorderHandle, says: str, *, within_s: float = LIMIT_S)
 
 
 async def recorded(directory: Path, pictures: int) -> Path:
-    """Wait until the newest file holds so many."""
+    """Wait until the newest file has this many."""
     await eventually(lambda: files(directory), what="a file")
     path = files(directory)[-1]
     await eventually(lambda: len(burned_so_far(path)) >= pictures, what=f"{pictures} pictures")
@@ -63,7 +63,7 @@ async def test_a_silent_caller_does_not_lock_the_port(tmp_path: Path) -> None:  
             detail = await board(handle, "sent nothing")
             assert detail.startswith("cam1 refused 127.0.0.1: sent nothing")
             assert recorder_part(handle).status == "warn"
-            path = await recorded(tmp_path, 60)  # it calls again meanwhile
+            path = await recorded(tmp_path, 60)  # it reconnects meanwhile
         assert len(files(tmp_path)) == 1
     numbers = [one.frame if one else None for one in burned_in(path)]
     assert numbers == list(range(numbers[0] or 0, (numbers[0] or 0) + len(numbers)))
@@ -72,7 +72,7 @@ async def test_a_silent_caller_does_not_lock_the_port(tmp_path: Path) -> None:  
 @pytest.mark.parametrize("stall_s", [0.9, 2.5])
 @pytest.mark.parametrize("what", ["the camera pauses", "the link is cut"])
 async def test_a_pause_loses_nothing(tmp_path: Path, what: str, stall_s: float) -> None:  # E7
-    """What is captured during the pause arrives after it, in the same run."""
+    """Pictures captured during the pause arrive after it, in the same run."""
     port = free_udp_port()
     async with recording(tmp_path, f"srt://:{port}?latency=80") as handle:
         with UdpRelay(port) as relay, SrtSender(relay.port, latency_ms=80) as sender:
@@ -94,7 +94,7 @@ async def test_a_pause_loses_nothing(tmp_path: Path, what: str, stall_s: float) 
 
 
 async def test_a_packet_that_is_never_sent_again_does_not_stop_the_recording(tmp_path: Path) -> None:  # E7
-    """An encoder that gives packets up without a word; ours waits for them, but not for ever."""
+    """An encoder that silently gives packets up; ours waits for them, but not forever."""
     port = free_udp_port()
     async with recording(tmp_path, f"srt://:{port}?latency=80") as handle:
         with UdpRelay(port) as relay, SrtSender(relay.port, latency_ms=80):
@@ -102,7 +102,7 @@ async def test_a_packet_that_is_never_sent_again_does_not_stop_the_recording(tmp
             relay.swallow()
             await eventually(lambda: len(files(tmp_path)) == 2, what="the second run")
             await recorded(tmp_path, 10)
-            relay.swallow()  # now it is left out at once
+            relay.swallow()  # now it is skipped at once
             await recorded(tmp_path, 60)
             await eventually(lambda: handle.facts()["cam1"].line, what="figures of its line")
             facts = handle.facts()["cam1"]
@@ -148,7 +148,7 @@ async def test_a_passphrase_is_in_no_command_line_and_no_environment(tmp_path: P
 
 
 def holders(secret: bytes, *, but: set[int]) -> list[str]:
-    """Files of /proc that any account may read, or that a dump of a process shows, which hold `secret`."""
+    """Files of /proc readable by any account, or contained in a process dump, that hold `secret`."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         for name in ("cmdline", "environ"):
@@ -164,7 +164,7 @@ def holders(secret: bytes, *, but: set[int]) -> list[str]:
 async def test_sound_alone_is_told_and_a_camera_takes_the_port_from_it(tmp_path: Path) -> None:  # E1, E2
     port = free_udp_port()
     sound = ["ffmpeg", "-v", "quiet", "-re", "-f", "lavfi", "-i", "sine", "-c:a", "aac", "-f", "mpegts"]
-    process = subprocess.Popen([*sound, f"srt://127.0.0.1:{port}?mode=caller"])  # noqa: ASYNC220  # it is started in no time
+    process = subprocess.Popen([*sound, f"srt://127.0.0.1:{port}?mode=caller"])  # noqa: ASYNC220  # starting is fast
     try:
         async with recording(tmp_path, f"srt://:{port}?latency=80") as handle:
             detail = await board(handle, "not recorded")
@@ -183,7 +183,7 @@ async def test_a_source_the_box_calls_is_recorded_and_its_end_told(tmp_path: Pat
     argv = ["ffmpeg", "-v", "quiet", "-re", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25"]
     argv += ["-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "0", "-f", "mpegts"]
     argv += [f"srt://127.0.0.1:{port}?mode=listener&passphrase={SECRET}"]
-    process = subprocess.Popen(argv)  # noqa: ASYNC220  # it is started in no time
+    process = subprocess.Popen(argv)  # noqa: ASYNC220  # starting is fast
     try:
         url = f"srt://127.0.0.1:{port}?passphrase={SECRET}"
         async with recording(tmp_path, url) as handle:

@@ -1,4 +1,4 @@
-"""The code in the picture survives what happens to pictures."""
+"""The barcode survives encoding and scaling of the picture."""
 
 from __future__ import annotations
 

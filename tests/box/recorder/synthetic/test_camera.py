@@ -1,4 +1,4 @@
-"""The camera that is not there."""
+"""The synthetic camera."""
 
 from __future__ import annotations
 
@@ -73,6 +73,6 @@ def test_the_sound_is_unbroken_beside_the_picture_and_pips_on_the_second() -> No
             values = memoryview(bytes(frame.planes[0])).cast("f")[:1024]
             if max(values) > 0.25:
                 loud.append(frame.pts / 90_000)
-    # pts are box time in 90 kHz, mod 2^33: the pip lies where box time has a full second
+    # pts are box time in 90 kHz, mod 2^33: the pip is at full seconds of box time
     second = (NOW_US // 1_000_000 * 90_000) % 2**33 / 90_000
     assert loud and all(min((at - second) % 1, 1 - (at - second) % 1) < 0.08 for at in loud)

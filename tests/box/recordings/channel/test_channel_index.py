@@ -1,4 +1,4 @@
-"""One channel in memory: whose clock is believed, and what may be asked."""
+"""One channel's index in memory: which clock is used, and its queries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PART_US = 200_000
 
 
 class Recorder:
-    """Writes a camera's parts and lets the channel see them at a box time of its own."""
+    """Writes a camera's parts and lets the channel see them at a box time of the test."""
 
     def __init__(self, folder: Path, camera: Camera) -> None:
         self.folder, self.camera, self.zone = folder, camera, UTC
@@ -60,10 +60,10 @@ def test_a_part_seen_arriving_sets_the_clock(recorder: Recorder) -> None:
 @pytest.mark.parametrize(
     ("before_us", "late_us"),
     [
-        (0, 0),  # the file before was last written when this one began
+        (0, 0),  # the previous file was last written when this one began
         (10_000, 10_000),
         (60_000, 40_000),  # the first part seen was less late
-        (-500_000, 40_000),  # a clock that was set, or a leap between the two files
+        (-500_000, 40_000),  # a clock that was set, or a jump between the two files
     ],
 )
 def test_a_box_that_starts_beside_a_recording_goes_by_the_file_before_if_that_was_less_late(
@@ -82,14 +82,14 @@ def test_a_copied_recording_keeps_the_time_it_says_and_is_not_live(recorder: Rec
     segment = recorder.begin("a.mp4")
     for number in range(5):
         recorder.part(segment, NOW_US + 3_600_000_000 + number)
-    assert recorder.channel.clocks.is_held(segment)  # it may still turn out to be recorded now
+    assert recorder.channel.clocks.is_held(segment)  # it may still turn out to be a live recording
     recorder.channel.conclude(segment)
     assert recorder.channel.video_until_us == NOW_US + 4 * PART_US
     assert not recorder.channel.clocks.is_live(segment)
 
 
 def test_a_wall_clock_that_was_stepped_does_not_make_a_recording_a_copy(recorder: Recorder) -> None:
-    # NTP stepped the machine by an hour: MediaMTX writes wall clock, the box lives in box time
+    # NTP stepped the machine by an hour: MediaMTX writes wall clock, the box uses box time
     segment = recorder.begin("a.mp4")
     recorder.part(segment, NOW_US - 3_600_000_000, clock_gap_us=-3_600_000_000)
     assert recorder.channel.video_until_us == NOW_US - 3_600_000_000
@@ -171,7 +171,7 @@ def test_part_lists_of_the_last_fifteen_minutes_stay_in_memory(recorder: Recorde
 
 
 def test_the_real_leap_of_three_seconds_is_seen_live_and_taken_out_of_the_times(tmp_path: Path) -> None:
-    # samples 298-300 carry the leap in parts 6-8; each part was written when the next sample arrived
+    # samples 298-300 contain the jump, in parts 6-8; each part was written when the next sample arrived
     source = DATA / "pts_jump" / "cam1" / "2026-11-20_23-59-36-267690.mp4"
     known, whole = indexed(source), source.read_bytes()
     assert known.init is not None and known.init.mtxi is not None
@@ -195,7 +195,7 @@ def test_the_real_leap_of_three_seconds_is_seen_live_and_taken_out_of_the_times(
     channel.decide(segment)
     clock = channel.clocks.runs[known.run_id].clock()
     after = clock.wall_us(segment.index.run_ns(810_000))
-    assert abs(after - (ntp_us + 6_000_000)) <= 20_000  # within a frame; three seconds are gone
+    assert abs(after - (ntp_us + 6_000_000)) <= 20_000  # within a frame; three seconds are missing
     assert abs(published[536_400] - (ntp_us + 5_960_000)) <= 20_000
     final = {tick: clock.wall_us(segment.index.run_ns(tick)) for tick in published}
     assert final == published
@@ -207,7 +207,8 @@ def test_the_real_leap_of_three_seconds_is_seen_live_and_taken_out_of_the_times(
 def test_without_mtxi_the_name_tells_when_the_first_sample_was_whatever_its_decode_time(
     tmp_path: Path, begin_s: int, lead_ticks: int
 ) -> None:
-    """FFmpeg's segments count on over files; MediaMTX's begin at 0, sound up to a second before video."""
+    """FFmpeg's segments continue their time over files; MediaMTX's begin at 0, sound up to a second before
+    video."""
     name, start_us = "2026-09-21_13-46-40.mp4", 1_789_998_400_000_000
     video = [Sample(3000, number == 0) for number in range(6)]
     path = tmp_path / name

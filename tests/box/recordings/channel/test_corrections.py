@@ -1,4 +1,4 @@
-"""Files copied beside a running box one by one: a later one tells when an earlier one was recorded."""
+"""Files copied in beside a running box one by one: a later one shows when an earlier one was recorded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Take = Callable[["Copied", str], None]
 
 
 class Copied:
-    """A channel onto which files are copied, one at a time; `log` is what would be on the disk of it."""
+    """A channel into which files are copied, one at a time; `log` is its log on disk."""
 
     def __init__(self, folder: Path, log: bytes = b"") -> None:
         self.folder, self.log = folder, log
@@ -57,7 +57,7 @@ class Copied:
         self.log += facts_line(segment.facts)
 
     def follow(self, name: str) -> None:
-        """As the actor does with a file that has just appeared and does not grow."""
+        """As the actor does with a new file that does not grow."""
         segment = self.channel.segments[name]
         self.channel.opened(segment)
         with opened(self.folder / name) as fd:
@@ -111,7 +111,7 @@ def test_a_leap_is_taken_out_once_the_run_after_it_is_copied(
 def test_an_odd_claim_is_corrected_by_the_files_of_its_run_that_come_later(
     tmp_path: Path, is_reversed: bool
 ) -> None:
-    """Each is copied after the one before has its place; the third claims to be 2.5 s later than it is."""
+    """Each is copied after the previous one was placed; the third claims to be 2.5 s later than it is."""
     names = [f"{number}.mp4" for number in range(7)]
     for number, name in enumerate(names):
         ntp_us = BEGUN_US + number * 10 * S + (number == 2) * 2_500_000

@@ -1,4 +1,4 @@
-"""Two files of one run and number: one is the recording, the other is ignored and named."""
+"""Two files of one run and number: one is the recording, the other is ignored and reported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def walked(folder: Path, *names: str) -> Channel:
 
 
 def files(folder: Path, **parts: int) -> list[str]:
-    """Files of one run and number with so many parts each, by their name without .mp4."""
+    """Files of one run and number with these numbers of parts, by their name without .mp4."""
     for stem, count in parts.items():
         data = Camera(ntp_ns=NOW_US * 1000).segment(count)
         (folder / f"{stem}.mp4").write_bytes(b"".join(data))

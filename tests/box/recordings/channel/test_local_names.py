@@ -1,4 +1,4 @@
-"""Names in local time over the changes of the clock."""
+"""Names in local time across DST changes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FOLDS = [
 
 
 def record(folder: Path, zone: str, change: datetime) -> dict[str, int]:
-    """Files one after the other, 80 minutes to each side of the change: name -> begin in us."""
+    """Consecutive files, 80 minutes to each side of the change: name -> begin in us."""
     begun: dict[str, int] = {}
     change_s = int(change.timestamp())
     for start_s in range(change_s - 4800 - 7, change_s + 4800, LENGTH_S):
@@ -51,7 +51,7 @@ def shown(channel: Channel) -> dict[str, int]:
         ("kept", "newest first"),
         ("kept", "oldest first"),
         ("kept", "any"),
-        ("of the copy", "newest first"),  # only the order tells: they are walked from one end
+        ("of the copy", "newest first"),  # only the order decides: they are read from one end
         ("of the copy", "oldest first"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A camera that sends fewer frames while it is followed has no gap, and one that loses some has one."""
+"""Live indexing: a camera that sends fewer frames has no gap, one that loses frames has one."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_only_what_is_lost_is_a_gap(
     first_us = covered[0][0]
     edges = [((gap.start_us - first_us) / S_US, ((gap.end_us or 0) - first_us) / S_US) for gap in found]
     assert edges == [pytest.approx(gap, abs=0.005) for gap in gaps]
-    # what the journal is told of is made of the same pieces
+    # the journal entry is made from the same pieces
     pieces = channel.pieces(segment)
     told = [gap_between(left, right) for left, right in pairwise(pieces)]
     assert [gap for gap in told if gap is not None] == found

@@ -1,4 +1,4 @@
-"""How often runs change."""
+"""Detection of frequent run changes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def has_changed(handle: RecordingsHandle, times: int) -> bool:
 
 
 async def test_a_takeover_is_counted_though_most_of_its_runs_hold_no_picture(tmp_path: Path) -> None:
-    """As in samples of the field: 18 runs in 12 s, two thirds of them sound alone."""
+    """As in field samples: 18 runs in 12 s, two thirds of them sound only."""
     box = Box(tmp_path)
     async with box.running() as handle:
         for number in range(9):

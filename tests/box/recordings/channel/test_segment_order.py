@@ -1,4 +1,4 @@
-"""The order of a channel's segments, and what lies around a span."""
+"""The order of a channel's segments, and the neighbours of a span."""
 
 from __future__ import annotations
 

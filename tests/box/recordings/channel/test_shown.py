@@ -1,4 +1,4 @@
-"""Whether what a clip was cut from is still shown where it was."""
+"""Whether the footage of a cut is still shown at the same time."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def cut(run_id: str, start_s: float, end_s: float) -> MediaSpan:
         ([cut("a", 4, 8)], [span("a", 4, 8)], "in_place"),
         ([cut("a", 4.02, 8.03)], [span("a", 4, 8)], "in_place"),  # edges of frames
         ([cut("a", 4, 6), cut("a", 6.01, 8)], [span("a", 4, 8)], "in_place"),
-        ([cut("a", 4, 8)], [span("a", 4, 6), span("a", 7, 8)], "replaced"),  # a second of it has gone
+        ([cut("a", 4, 8)], [span("a", 4, 6), span("a", 7, 8)], "replaced"),  # a second of it is missing
         ([cut("a", 4, 8)], [span("c", 4, 8)], "replaced"),  # another run is shown
         ([cut("a", 4, 8)], [], "replaced"),
-        ([cut("c", 4, 8)], [span("a", 4, 8)], "replaced"),  # not known any more
+        ([cut("c", 4, 8)], [span("a", 4, 8)], "replaced"),  # not in the index any more
         ([cut("a", 6, 10)], [span("a", 4, 8)], "elsewhere"),
         ([cut("a", 3.5, 7.5)], [span("a", 4, 8)], "elsewhere"),
     ],

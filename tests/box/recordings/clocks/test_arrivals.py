@@ -1,4 +1,4 @@
-"""What grows in real time is a recording, whatever the times in it say; what grows faster is a copy."""
+"""A file that grows in real time is a recording, whatever its times are; one that grows faster is a copy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOUR_US = 3600 * S
 
 
 def pace_of(*steps: tuple[float, float]) -> bool:
-    """Whether any prefix of (seconds written, seconds of media) is judged a recording."""
+    """Whether any prefix of (seconds written, seconds of media) is classified as a recording."""
     pace = GrowthPace()
     judged = []
     for written_s, media_s in steps:
@@ -76,7 +76,7 @@ def test_a_disk_clock_that_is_set_right_is_learnt_anew() -> None:
     assert clock.ahead_us == 0
 
 
-# -- a recorder whose clock is wrong --------------------------------------------------------------------
+# -- a recorder with a wrong clock ------------------------------------------------------------------
 
 WRONG = [
     pytest.param(0, id="1970"),
@@ -126,7 +126,8 @@ def test_a_copy_that_grows_faster_keeps_the_time_it_says(tmp_path: Path, claimed
 def test_a_copy_at_the_pace_of_a_recording_is_told_by_the_length_in_its_head(
     tmp_path: Path, claimed_us: int, rate: float
 ) -> None:
-    """Recorders write that when they close a file: what has it and still grows is not being recorded."""
+    """Recorders write that when they close a file: a file that has it and still grows is not being
+    recorded."""
     recorder = recorder_with(tmp_path, claimed_us)
     recorder.camera.duration_ms = 12_000
     segment = recorder.begin("a.mp4")
@@ -164,7 +165,7 @@ def test_later_files_and_runs_of_a_wrong_clock_are_live_at_once_and_in_order(
 def test_a_file_of_a_wrong_clock_that_nobody_saw_is_placed_by_what_was_seen(
     tmp_path: Path, claimed_us: int
 ) -> None:
-    """The daemon was away while the recorder went on: the next file of the run is walked, not followed."""
+    """The daemon was down while the recorder continued: the next file of the run is scanned, not followed."""
     recorder = recorder_with(tmp_path, claimed_us)
     first = recorder.begin("a.mp4")
     record(recorder, first, 12)

@@ -1,4 +1,4 @@
-"""Footage nobody saw being written, copied onto the disk later: what its files say together."""
+"""Footage whose writing was not observed, copied in later: times derived from all its files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ONE, OTHER = b"\x01" * 16, b"\x02" * 16
 
 
 def leaping(path: Path, leap_s: float) -> None:
-    """Ten seconds at 30 fps whose media time leaps ahead after six, and no second is missing."""
+    """Ten seconds at 30 fps whose media time jumps after six, without a missing picture."""
     data = segments.init((ONE, 0, 0, BEGUN_US * 1000))
     after = round(leap_s * 90_000)
     for number in range(50):
@@ -41,7 +41,7 @@ def leaping(path: Path, leap_s: float) -> None:
 
 
 def following(path: Path, begins_s: float, media_s: float) -> None:
-    """The run after it, four seconds long: it begins `begins_s` after the first one did, at its `media_s`."""
+    """The next run, four seconds long: it begins `begins_s` after the first one did, at its `media_s`."""
     ntp_ns = BEGUN_US * 1000 + round(begins_s * 1e9)
     data = segments.init((OTHER, 0, round(media_s * 1e9), ntp_ns))
     for number in range(20):
@@ -50,14 +50,14 @@ def following(path: Path, begins_s: float, media_s: float) -> None:
     path.write_bytes(data)
 
 
-# it kept a gap of 1.97 s that was none; seen live there was none
+# it kept a false gap of 1.97 s; observed live there was none
 CASES = [
-    (3.0, 12.0, 2.005),  # MediaMTX begins anew: it rests for 2 s, and here the next picture is a key
+    (3.0, 12.0, 2.005),  # MediaMTX restarts: it waits 2 s, and here the next picture is a key
     (3.0, 12.9, 2.9),
     (4.9, 12.3, 2.3),
     (1.5, 12.5, 40.0),
     (0.6, 12.2, 2.2),
-    (3.0, 10.5, 0.0),  # the camera called again
+    (3.0, 10.5, 0.0),  # the camera reconnected
     (4.9, 12.0, 0.0),
 ]
 
@@ -124,7 +124,8 @@ async def test_copied_files_are_placed_alike_whenever_they_come(tmp_path: Path, 
 def test_a_leap_between_two_files_of_a_known_run_is_taken_out_though_nothing_grows_any_more(
     tmp_path: Path, leap_s: float, is_open: bool
 ) -> None:
-    """The daemon was down, the recorder has ended since: the disk tells when the second file was written."""
+    """The daemon was down, the recorder has ended since: the file's mtime shows when the second file was
+    written."""
     paths = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
     for number, path in enumerate(paths):
         media_ns = number * round((4 + leap_s) * 1e9)
@@ -161,7 +162,7 @@ def test_a_leap_between_two_files_of_a_known_run_is_taken_out_though_nothing_gro
 def test_a_leap_before_any_file_of_a_run_moves_none(
     tmp_path: Path, is_newest_first: bool, at: int, leap_s: float, is_copied: bool
 ) -> None:
-    """Six files of ten seconds, and no second is missing."""
+    """Six files of ten seconds, without a missing picture."""
     channel = Channel("cam1", UTC)
     names = [f"{number}.mp4" for number in range(6)]
     for number, name in enumerate(names):

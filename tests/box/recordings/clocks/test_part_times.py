@@ -1,4 +1,4 @@
-"""Conversions of parts and holes of one file to media time of its run."""
+"""Conversion of one file's parts and holes to media time of its run."""
 
 from __future__ import annotations
 

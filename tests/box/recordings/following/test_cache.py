@@ -1,4 +1,4 @@
-"""The index's files: what survives, what is dropped, what a full disk does."""
+"""The index's files: what survives, what is dropped, and the effect of a full disk."""
 
 from __future__ import annotations
 

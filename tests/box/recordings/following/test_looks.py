@@ -1,4 +1,4 @@
-"""One look at an open file while its recorder writes on."""
+"""One read of an open file while its recorder continues to write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.kit.segments import Camera, init
 
 @pytest.mark.parametrize("parts_since", [0, 1, 3])
 def test_a_file_is_closed_when_all_of_it_was_read(tmp_path: Path, parts_since: int) -> None:
-    """Its last parts may come, and its length be written, after its size was asked."""
+    """Its last parts may be written, and its length be set, after its size was read."""
     camera, path = Camera(), tmp_path / "a.mp4"
     mtxi = (camera.stream_id, 0, camera.dts_ns, camera.ntp_ns)
     parts = [camera.next_part() for _ in range(2 + parts_since)]

@@ -1,4 +1,4 @@
-"""Only recordings can be opened under recordings_dir, whatever a plan or a disk says."""
+"""Only recordings can be opened under recordings_dir, whatever a plan or a disk contains."""
 
 from __future__ import annotations
 
