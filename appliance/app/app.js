@@ -18,13 +18,19 @@ import "./parts/notice-stack.js";
 import { openMenu } from "./parts/app-menu.js";
 import * as desk from "./screens/desk.js";
 
-/** A screen: `enter` fills the root and returns the functions that update and leave the screen.
+/**
+ * A screen: `enter` fills the root and returns the functions that update and leave the screen.
  * @typedef {{update?: (change: import("./state/box.js").Change) => void, tick?: (now: number) => void,
  *   leave?: () => void}} Entered
- * @typedef {{title: string, enter: (root: HTMLElement, ctx: Ctx, words: string[]) => Entered | Promise<Entered>}} Screen */
+ * @typedef {{title: string, enter: (root: HTMLElement, ctx: Ctx, words: string[]) => Entered |
+ *   Promise<Entered>}} Screen
+ */
 
-/** Screens by hash, in the order of the tabs. `roles`: the roles whose tabs show it; the menu lists all screens for every role.
- * @type {Record<string, {label: string, roles: string[], load: () => Promise<Screen>}>} */
+/**
+ * Screens by hash, in the order of the tabs. `roles`: the roles whose tabs show it; the menu lists all
+ * screens for every role.
+ * @type {Record<string, {label: string, roles: string[], load: () => Promise<Screen>}>}
+ */
 const SCREENS = {
   desk: { label: "Plays", roles: ["coach", "operator", "analyst"], load: async () => desk },
   live: { label: "Live", roles: ["coach", "operator", "analyst"], load: () => import("./screens/live.js") },
@@ -50,7 +56,9 @@ const LATE_MAX_MS = 30_000;
 const prefs = new Prefs();
 const plays = diskOfPlays();
 const box = new Box({
-  device: prefs.get("device"), disk: diskOfMarks(), rows: plays.rows,
+  device: prefs.get("device"),
+  disk: diskOfMarks(),
+  rows: plays.rows,
   about: () => ({ role: prefs.get("role"), edit_lists: prefs.get("editLists") || undefined }),
 });
 const working = new Working({ get: () => prefs.get("session"), set: (id) => prefs.set("session", id) });
@@ -67,9 +75,18 @@ const notices = /** @type {import("./parts/notice-stack.js").NoticeStack} */ ($(
 
 /** The context every screen gets. */
 const ctx = {
-  box, prefs, marks, keys, prefetch, session, working,
+  box,
+  prefs,
+  marks,
+  keys,
+  prefetch,
+  session,
+  working,
   panels: PANELS,
-  /** Has the appliance sent its snapshot? Until then rows may be those of an earlier page, or none: no play counts as missing or new. */
+  /**
+   * Has the appliance sent its snapshot? Until then rows may be those of an earlier page, or none: no play
+   * counts as missing or new.
+   */
   known: () => box.state.epoch !== "",
   /** Every play of the session, newest first, with this device's pending marks applied. */
   plays: () => playsOf(overlay(box.state.plays, box.outbox.marks).values(), session()?.id),
@@ -77,25 +94,43 @@ const ctx = {
   clips: () => clipsByPlay(box.state),
   /** Tags by play, oldest first, with this device's pending changes applied. */
   tags: () => tagsByPlay(overlayTags(box.state.tags, box.outbox.marks).values()),
-  /** This device's open play, if there is one: CUE and END apply to it. An open play of another device is ended on its card. */
+  /**
+   * This device's open play, if there is one: CUE and END apply to it. An open play of another device is
+   * ended on its card.
+   */
   open: () => ctx.plays().find((play) => !play.duration && ctx.isOwn(play) && !ctx.refusal(play.id)),
   /** @param {import("./state/store.js").Play} play */
   isOwn: (play) => Boolean(play.local) || play.created_by === prefs.get("device"),
-  /** Show what was done, with an Undo button for some seconds; the key "u" undoes it later too.
-   * @param {string} words @param {() => Promise<unknown>} back
-   * @param {import("./parts/notice-stack.js").How} [how] what the notice offers instead of Undo */
+  /**
+   * Show what was done, with an Undo button for some seconds; the key "u" undoes it later too.
+   * @param {string} words
+   * @param {() => Promise<unknown>} back
+   * @param {import("./parts/notice-stack.js").How} [how] what the notice offers instead of Undo
+   */
   did: (words, back, how) => {
-    const refused = (/** @type {Error} */ error) => notices.say(`Not undone: ${error.message}`, { kind: "bad", seconds: 0 });
+    const refused = (/** @type {Error} */ error) =>
+      notices.say(`Not undone: ${error.message}`, { kind: "bad", seconds: 0 });
     const action = undo.did(words, () => back().catch(refused));
-    notices.say(words, { action: "Undo", act: () => void undo.back(action), key: "undo", seconds: UNDO_S, ...how });
+    notices.say(words, {
+      action: "Undo",
+      act: () => void undo.back(action),
+      key: "undo",
+      seconds: UNDO_S,
+      ...how,
+    });
   },
   /** Why the appliance refused this device's mark, "" when it did not. @param {string} id */
-  refusal: (id) => box.outbox.refused().find((mark) => mark.subject === id && mark.doing === "play_new")?.error ?? "",
+  refusal: (id) =>
+    box.outbox.refused().find((mark) => mark.subject === id && mark.doing === "play_new")?.error ?? "",
   /** A short notice. @param {string} text @param {import("./parts/notice-stack.js").How} [how] */
   say: (text, how) => notices.say(text, how),
   /** Remove a notice. @param {string} key */
   unsay: (key) => notices.clear(key),
-  /** Report a part of the page that is neither stored on this device nor delivered by the server. @param {string} what "Review" @param {() => void} again */
+  /**
+   * Report a part of the page that is neither stored on this device nor delivered by the server.
+   * @param {string} what "Review"
+   * @param {() => void} again
+   */
   late: (what, again) => comesLate(what, again),
   /** It loaded. */
   came: () => forgetLate(),
@@ -111,7 +146,7 @@ const ctx = {
 };
 /** @typedef {typeof ctx} Ctx */
 
-// -- the screen -------------------------------------------------------------------------------------------------------
+// -- the screen ---------------------------------------------------------------------------------------------
 
 /** @type {Entered | null} */
 let entered = null;
@@ -143,8 +178,10 @@ async function show() {
   drawFrame();
 }
 
-/** That screen could not be loaded: stay, or show the desk, which is part of the first download.
- * @param {string} name of the screen */
+/**
+ * That screen could not be loaded: stay, or show the desk, which is part of the first download.
+ * @param {string} name of the screen
+ */
 function missing(name) {
   const wanted = location.hash;
   history.replaceState(null, "", `#${where || "desk"}`);
@@ -155,15 +192,26 @@ function missing(name) {
   });
 }
 
-/** Reported once; requested again when the appliance is back, by hand, and at growing intervals, until it loads or the user opens
- * something else. @param {string} what @param {() => void} again */
+/**
+ * Reported once; requested again when the appliance is back, by hand, and at growing intervals, until it
+ * loads or the user opens something else.
+ * @param {string} what
+ * @param {() => void} again
+ */
 function comesLate(what, again) {
   const tries = late?.what === what ? late.tries + 1 : 0;
   clearTimeout(lateTimer);
   late = { what, again, tries };
   lateTimer = setTimeout(tryLate, Math.min(LATE_MAX_MS, LATE_MS * 2 ** tries));
   if (!document.querySelector("[data-key=late]")) {
-    notices.say(`${what} is not on this device: it opens when the box answers`, { kind: "bad", key: "late", seconds: 0, action: "Try again", act: tryLate, gone: forgetLate });
+    notices.say(`${what} is not on this device: it opens when the box answers`, {
+      kind: "bad",
+      key: "late",
+      seconds: 0,
+      action: "Try again",
+      act: tryLate,
+      gone: forgetLate,
+    });
   }
 }
 /** @type {{what: string, again: () => void, tries: number} | null} */
@@ -177,10 +225,14 @@ function forgetLate() {
   notices.clear("late");
 }
 
-/** A new root element for each screen, so that event listeners of the old one are dropped with it; an open dialog is closed.
- * @param {string} hash */
+/**
+ * A new root element for each screen, so that event listeners of the old one are dropped with it; an open
+ * dialog is closed.
+ * @param {string} hash
+ */
 function freshRoot(hash) {
-  for (const dialog of document.querySelectorAll("dialog[open]")) /** @type {HTMLDialogElement} */ (dialog).close();
+  const open = /** @type {NodeListOf<HTMLDialogElement>} */ (document.querySelectorAll("dialog[open]"));
+  for (const dialog of open) dialog.close();
   const root = document.createElement("main");
   root.id = "main";
   root.tabIndex = -1;
@@ -189,17 +241,26 @@ function freshRoot(hash) {
   return root;
 }
 
-// -- the frame --------------------------------------------------------------------------------------------------------
+// -- the frame ----------------------------------------------------------------------------------------------
 
 /** The operator's session controls in the status line: loaded when the first operator needs them. */
 async function drawControl() {
   if (prefs.get("role") !== "operator") return document.querySelector("session-control")?.remove();
-  const here = await import("./parts/session-control.js").catch(() => null); // on failure, the next change tries again
+  // on failure, the next change tries again
+  const here = await import("./parts/session-control.js").catch(() => null);
   if (!here || prefs.get("role") !== "operator") return;
-  const control = /** @type {import("./parts/session-control.js").SessionControl} */ (document.querySelector("session-control") ?? document.createElement("session-control"));
+  const control = /** @type {import("./parts/session-control.js").SessionControl} */ (
+    document.querySelector("session-control") ?? document.createElement("session-control")
+  );
   if (!control.isConnected) {
-    control.addEventListener("move", (event) => void box.request("POST", `/sessions/${session()?.id}/${/** @type {CustomEvent} */ (event).detail.event}`)
-      .then((made) => box.keep("sessions", made)).catch((error) => notices.say(`The session stays as it is: ${error.message}`, { kind: "bad" })));
+    control.addEventListener(
+      "move",
+      (event) =>
+        void box
+          .request("POST", `/sessions/${session()?.id}/${/** @type {CustomEvent} */ (event).detail.event}`)
+          .then((made) => box.keep("sessions", made))
+          .catch((error) => notices.say(`The session stays as it is: ${error.message}`, { kind: "bad" })),
+    );
     ctx.setExtra(control);
   }
   control.session = session();
@@ -211,7 +272,12 @@ function drawFrame() {
   status.session = now;
   status.badge = now ? badgeOf(now, box.away) : null;
   drawHealth(now);
-  status.state = { online: box.online, rtt: box.rtt, waiting: box.outbox.waiting().length, closed: box.closed };
+  status.state = {
+    online: box.online,
+    rtt: box.rtt,
+    waiting: box.outbox.waiting().length,
+    closed: box.closed,
+  };
   const role = prefs.get("role");
   status.screens = Object.entries(SCREENS)
     .filter(([hash, each]) => each.roles.includes(role) || (hash === where && each.roles.length))
@@ -223,31 +289,58 @@ function drawFrame() {
   tellOfStorage();
 }
 
-/** A reload needs the appliance, and would leave no page while it is unreachable: the browser asks for confirmation, where it can.
- * @param {boolean} on */
+/**
+ * A reload needs the appliance, and would leave no page while it is unreachable: the browser asks for
+ * confirmation, where it can.
+ * @param {boolean} on
+ */
 function guard(on) {
   if (on) addEventListener("beforeunload", stay);
   else removeEventListener("beforeunload", stay);
 }
 const stay = (/** @type {Event} */ event) => event.preventDefault();
 
-/** The state of the health page, from the same functions: a camera that is off or faulty is visible on every screen.
- * @param {import("./state/store.js").Session | undefined} now */
+/**
+ * The state of the health page, from the same functions: a camera that is off or faulty is visible on every
+ * screen.
+ * @param {import("./state/store.js").Session | undefined} now
+ */
 function drawHealth(now) {
   const channels = channelsOf(box.state.channels.values(), now);
   const { ready, clients, sources } = looked;
-  status.cameras = camerasOf(channels, sources, box.away).map((check, at) => ({ id: channels[at].id, check }));
-  const { status: worst, words } = verdictOf(groupsOf({ ready, channels, sources, clients, session: now, link: { ...linkOf(ctx), online: !box.away } }));
-  status.room = box.away ? null : ready && { words: hoursOf(ready.parts.recording_hours?.figures?.hours), status: worst, verdict: words };
+  status.cameras = camerasOf(channels, sources, box.away).map((check, at) => ({
+    id: channels[at].id,
+    check,
+  }));
+  const { status: worst, words } = verdictOf(
+    groupsOf({
+      ready,
+      channels,
+      sources,
+      clients,
+      session: now,
+      link: { ...linkOf(ctx), online: !box.away },
+    }),
+  );
+  status.room = box.away
+    ? null
+    : ready && { words: hoursOf(ready.parts.recording_hours?.figures?.hours), status: worst, verdict: words };
 }
 
-/** Reported once, and again after a change: without storage a reload loses marks that the appliance does not have yet. */
+/**
+ * Reported once, and again after a change: without storage a reload loses marks that the appliance does not
+ * have yet.
+ */
 function tellOfStorage() {
   const { kept } = box.outbox;
   if (kept === storage) return;
   storage = kept;
   if (kept) notices.clear("storage");
-  else notices.say("This browser's storage does not answer: marks are kept only while this page stays open", { key: "storage", seconds: 0 });
+  else
+    notices.say("This browser's storage does not answer: marks are kept only while this page stays open", {
+      key: "storage",
+      seconds: 0,
+    });
 }
 let storage = true;
 
@@ -257,9 +350,15 @@ function drawBanner() {
   const { away } = box;
   const waiting = box.outbox.waiting().length;
   const foreign = box.outbox.foreign();
-  const text = box.closed ? `The box closed this page: ${box.closed}. Reload it.`
-    : away ? `The box does not answer. Marks are kept here${box.outbox.kept ? "" : " while this page stays open"}${waiting ? ` (${waiting} to send)` : ""}; clips on this device play on.`
-      : foreign.length ? `${foreign.length} marks on this device belong to another box (${foreign[0].site}).` : "";
+  const marksAre = `Marks are kept here${box.outbox.kept ? "" : " while this page stays open"}`;
+  const toSend = waiting ? ` (${waiting} to send)` : "";
+  const text = box.closed
+    ? `The box closed this page: ${box.closed}. Reload it.`
+    : away
+      ? `The box does not answer. ${marksAre}${toSend}; clips on this device play on.`
+      : foreign.length
+        ? `${foreign.length} marks on this device belong to another box (${foreign[0].site}).`
+        : "";
   if (banner.dataset.text === text) return;
   banner.dataset.text = text;
   banner.hidden = !text;
@@ -276,7 +375,8 @@ function drawBanner() {
 function mark(what, late) {
   const open = ctx.open();
   const at = marks.instant(late);
-  const refused = (/** @type {Error} */ error) => notices.say(`Not taken: ${error.message}`, { kind: "bad", seconds: 0 });
+  const refused = (/** @type {Error} */ error) =>
+    notices.say(`Not taken: ${error.message}`, { kind: "bad", seconds: 0 });
   if (what === "new" || what === "last") {
     if (marks.isBounce(what, performance.now() - late)) return;
     // This device's next play ends its own open play. Open plays of other devices stay open.
@@ -284,7 +384,8 @@ function mark(what, late) {
     const made = marks.newPlay({ seconds: what === "last" ? prefs.get("lastSeconds") : 0, at });
     made?.answer.catch(refused);
     const ended = what === "new" ? open : undefined; // ended by the same press: both are undone together
-    const back = () => Promise.all([marks.undo(/** @type {any} */ (made).id), ended && marks.reopen(ended.id)]);
+    const back = () =>
+      Promise.all([marks.undo(/** @type {any} */ (made).id), ended && marks.reopen(ended.id)]);
     if (made) ctx.did(what === "last" ? `Last ${prefs.get("lastSeconds")} s marked` : "Play marked", back);
   } else if (open && what === "cue") {
     marks.cue(open.id, at).catch(refused);
@@ -292,9 +393,15 @@ function mark(what, late) {
   } else if (open && what === "end") endPlay(open, at);
 }
 
-/** END, by the mark bar or on a play's card. @param {import("./state/store.js").Play} play @param {number} [at] */
+/**
+ * END, by the mark bar or on a play's card.
+ * @param {import("./state/store.js").Play} play
+ * @param {number} [at]
+ */
 function endPlay(play, at = marks.instant()) {
-  marks.end(play.id, at).catch((error) => notices.say(`Not taken: ${error.message}`, { kind: "bad", seconds: 0 }));
+  marks
+    .end(play.id, at)
+    .catch((error) => notices.say(`Not taken: ${error.message}`, { kind: "bad", seconds: 0 }));
   ctx.did(`${playName(play)} ended`, () => marks.reopen(play.id));
 }
 
@@ -313,7 +420,11 @@ function offerSession() {
   const since = now?.actual_start ?? now?.created_at ?? "";
   const words = (other.actual_start ?? other.created_at) > since ? "has begun" : "is running";
   notices.say(`${titleOf(other)} ${words}`, {
-    action: "Go there", act: () => working.choose(other.id), gone: () => working.decline(other.id), key: "session", seconds: 0,
+    action: "Go there",
+    act: () => working.choose(other.id),
+    gone: () => working.decline(other.id),
+    key: "session",
+    seconds: 0,
   });
 }
 let offeredId = "";
@@ -324,7 +435,10 @@ function tellOfLostSession() {
   const lost = worked && worked.id !== now?.id && !box.state.sessions.has(worked.id) ? worked : null;
   worked = now;
   if (!lost || where === "operator") return; // the operator screen lists deleted sessions
-  notices.say(`${titleOf(lost)} was deleted${now ? `. This is ${titleOf(now)}` : ""}`, { key: "session lost", seconds: 0 });
+  notices.say(`${titleOf(lost)} was deleted${now ? `. This is ${titleOf(now)}` : ""}`, {
+    key: "session lost",
+    seconds: 0,
+  });
 }
 /** @type {import("./state/store.js").Session | undefined} */
 let worked;
@@ -351,7 +465,11 @@ box.addEventListener("change", (event) => {
   const { detail } = /** @type {CustomEvent<import("./state/box.js").Change>} */ (event);
   entered?.update?.(detail);
   if (detail.all || ["plays", "clips", "sessions"].some((table) => detail.tables.has(table))) keepAhead();
-  if (detail.all || ["plays", "clips", "sessions", "channels", "tags"].some((table) => detail.tables.has(table))) keepRowsSoon();
+  if (
+    detail.all ||
+    ["plays", "clips", "sessions", "channels", "tags"].some((table) => detail.tables.has(table))
+  )
+    keepRowsSoon();
   if (box.online && !wasOnline) {
     tryLate();
     void lookForNewerPage();
@@ -360,13 +478,17 @@ box.addEventListener("change", (event) => {
   if (detail.tables.has("channels") && looked.ready) void lookAtBox();
 });
 prefs.addEventListener("change", (event) => {
-  if (/** @type {CustomEvent} */ (event).detail === "theme") document.documentElement.dataset.theme = prefs.get("theme");
+  if (/** @type {CustomEvent} */ (event).detail === "theme")
+    document.documentElement.dataset.theme = prefs.get("theme");
   drawFrame();
   tellOfLostSession();
   entered?.update?.({ tables: new Set(["prefs"]) });
 });
 
-/** The last plays of the session are stored on this device, so that they play while the appliance is unreachable. */
+/**
+ * The last plays of the session are stored on this device, so that they play while the appliance is
+ * unreachable.
+ */
 const keepAhead = () => prefetch.wish(wishesOf(ctx.plays(), ctx.clips(), prefs.get("angle")));
 const keepRows = () => void box.keepRows(session()?.id ?? "");
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -376,22 +498,37 @@ function keepRowsSoon() {
 }
 addEventListener("pagehide", keepRows);
 
-/** A page from the cache may be older than the build on the appliance. Before the first press the newer one is loaded at once. */
+/**
+ * A page from the cache may be older than the build on the appliance. Before the first press the newer one is
+ * loaded at once.
+ */
 let wasOnline = false;
 async function lookForNewerPage() {
-  const now = await fetch("/", { cache: "no-cache" }).then((answer) => answer.text(), () => "");
+  const now = await fetch("/", { cache: "no-cache" }).then(
+    (answer) => answer.text(),
+    () => "",
+  );
   const build = /data-build="(\w+)"/.exec(now)?.[1];
   if (!build || build === document.documentElement.dataset.build) return;
   if (navigator.userActivation?.hasBeenActive === false) return location.reload();
-  notices.say("The box has a newer version of this page", { action: "Load it", act: () => location.reload(), key: "newer", seconds: 0 });
+  notices.say("The box has a newer version of this page", {
+    action: "Load it",
+    act: () => location.reload(),
+    key: "newer",
+    seconds: 0,
+  });
 }
 
 /** Loads all screens before they are needed, so that they open without the appliance, too. */
 async function fetchScreens() {
-  for (const load of [...Object.values(SCREENS).map((each) => each.load), ...Object.values(PANELS)]) await load().catch(() => {});
+  for (const load of [...Object.values(SCREENS).map((each) => each.load), ...Object.values(PANELS)])
+    await load().catch(() => {});
 }
 
-/** Reads the appliance's state for the status line: at long intervals, when the page becomes visible, and when a camera changed. */
+/**
+ * Reads the appliance's state for the status line: at long intervals, when the page becomes visible, and when
+ * a camera changed.
+ */
 async function lookAtBox() {
   again = looking;
   if (looking || document.hidden || !box.online) return;
@@ -415,10 +552,14 @@ setInterval(() => {
   entered?.tick?.(now);
 }, 100);
 
-/** Tests once per browser whether it honours edit lists. Where it does not, the player seeks past the pre-roll.
- * @param {number} againMs after so long, when it was too busy to play the test clip */
+/**
+ * Tests once per browser whether it honours edit lists. Where it does not, the player seeks past the
+ * pre-roll.
+ * @param {number} againMs after so long, when it was too busy to play the test clip
+ */
 async function firstStart(againMs = 10_000) {
-  if (["ok", "ignored"].includes(prefs.get("editLists")) && prefs.get("editListsBy") === navigator.userAgent) return;
+  if (["ok", "ignored"].includes(prefs.get("editLists")) && prefs.get("editListsBy") === navigator.userAgent)
+    return;
   const test = await import("./state/selftest.js").catch(() => null);
   if (!test) return void setTimeout(() => void firstStart(againMs * 2), againMs);
   const { verdict, raw } = await test.testEditLists();
@@ -432,7 +573,11 @@ setTimeout(() => void firstStart(), 1500); // marks have priority
 /** For tests and for the developer console. */
 Object.assign(window, { app: ctx });
 setTimeout(() => void fetchScreens(), 5000); // marks have priority
-void prefetch.restore().then(spaceOf).then(({ memoryGb, freeBytes }) =>
-  prefetch.resize(roomOf({ memoryGb, freeBytes: freeBytes && freeBytes + prefetch.used })));
+void prefetch
+  .restore()
+  .then(spaceOf)
+  .then(({ memoryGb, freeBytes }) =>
+    prefetch.resize(roomOf({ memoryGb, freeBytes: freeBytes && freeBytes + prefetch.used })),
+  );
 void show();
 void box.start();

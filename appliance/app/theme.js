@@ -1,12 +1,20 @@
 // Runs before everything else. A page from this device's cache may miss a file that was evicted: the server
 // has it, or another build of all files.
-addEventListener("error", function (event) {
-  const words = document.querySelector("main p");
-  if (!(event.target instanceof HTMLScriptElement) || !words) return;
-  words.textContent = "This page is not whole on this device. It opens as soon as the box answers.";
-  const look = () => void fetch("/", { cache: "reload" }).then(() => location.reload(), () => setTimeout(look, 2000));
-  setTimeout(look, 1000);
-}, true);
+addEventListener(
+  "error",
+  function (event) {
+    const words = document.querySelector("main p");
+    if (!(event.target instanceof HTMLScriptElement) || !words) return;
+    words.textContent = "This page is not whole on this device. It opens as soon as the box answers.";
+    const look = () =>
+      void fetch("/", { cache: "reload" }).then(
+        () => location.reload(),
+        () => setTimeout(look, 2000),
+      );
+    setTimeout(look, 1000);
+  },
+  true,
+);
 // Before the first paint, to avoid flashing: the theme chosen on this device.
 try {
   document.documentElement.dataset.theme = JSON.parse(localStorage.getItem("prefs") || "{}").theme || "light";

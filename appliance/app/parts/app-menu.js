@@ -11,16 +11,53 @@ export function openMenu(ctx, where) {
   const close = () => dialog.close();
   dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("click", (event) => event.target === dialog && close());
-  const links = Object.entries(ctx.screens).map(([hash, each]) => h("a", {
-    href: `#${hash}`, onclick: close, "aria-current": hash === where ? "page" : undefined,
-  }, /** @type {any} */ (each).label));
+  const links = Object.entries(ctx.screens).map(([hash, each]) =>
+    h(
+      "a",
+      {
+        href: `#${hash}`,
+        onclick: close,
+        "aria-current": hash === where ? "page" : undefined,
+      },
+      /** @type {any} */ (each).label,
+    ),
+  );
   dialog.append(
-    h("header", { class: "row" }, h("h2", { class: "grow" }, "Menu"), button("Close", icon("close"), close, { class: "plain" })),
+    h(
+      "header",
+      { class: "row" },
+      h("h2", { class: "grow" }, "Menu"),
+      button("Close", icon("close"), close, { class: "plain" }),
+    ),
     h("nav", { class: "links", "aria-label": "All screens" }, ...links),
     sessionsOf(ctx),
-    choice("I am", ROLES.map((role) => [role, role[0].toUpperCase() + role.slice(1)]), prefs.get("role"), (role) => prefs.set("role", role)),
-    choice("Look", [["light", "Sun"], ["dark", "Booth"], ["auto", "As the device"]], prefs.get("theme"), (theme) => prefs.set("theme", theme)),
-    choice("LAST button", [[5, "5 s"], [10, "10 s"], [15, "15 s"], [20, "20 s"]], prefs.get("lastSeconds"), (n) => prefs.set("lastSeconds", n)),
+    choice(
+      "I am",
+      ROLES.map((role) => [role, role[0].toUpperCase() + role.slice(1)]),
+      prefs.get("role"),
+      (role) => prefs.set("role", role),
+    ),
+    choice(
+      "Look",
+      [
+        ["light", "Sun"],
+        ["dark", "Booth"],
+        ["auto", "As the device"],
+      ],
+      prefs.get("theme"),
+      (theme) => prefs.set("theme", theme),
+    ),
+    choice(
+      "LAST button",
+      [
+        [5, "5 s"],
+        [10, "10 s"],
+        [15, "15 s"],
+        [20, "20 s"],
+      ],
+      prefs.get("lastSeconds"),
+      (n) => prefs.set("lastSeconds", n),
+    ),
     h("p", { class: "quiet" }, `This device: ${prefs.get("device")}. ${editLists(prefs.get("editLists"))}`),
     keysOf(ctx.keys),
   );
@@ -31,31 +68,52 @@ export function openMenu(ctx, where) {
 /** Which session this device works in. @param {any} ctx */
 function sessionsOf(ctx) {
   const now = ctx.session()?.id ?? "";
-  const options = choices(ctx.box.state).map((each) => h("option", { value: each.id, selected: each.id === now },
-    `${titleOf(each)}${each.status === "active" ? " (live)" : ` (${each.status})`}`));
+  const options = choices(ctx.box.state).map((each) =>
+    h(
+      "option",
+      { value: each.id, selected: each.id === now },
+      `${titleOf(each)}${each.status === "active" ? " (live)" : ` (${each.status})`}`,
+    ),
+  );
   if (!options.length) return h("p", { class: "quiet" }, "No session yet. An operator starts one.");
   const select = /** @type {HTMLSelectElement} */ (h("select", { id: "choose-session" }, ...options));
   select.onchange = () => ctx.working.choose(select.value);
   return h("label", { class: "field" }, h("span", { class: "label" }, "Session"), select);
 }
 
-/** A choice between a few values, as a row of buttons. @param {string} label @param {[any, string][]} options @param {any} now
- * @param {(value: any) => void} set */
+/**
+ * A choice between a few values, as a row of buttons.
+ * @param {string} label
+ * @param {[any, string][]} options
+ * @param {any} now
+ * @param {(value: any) => void} set
+ */
 function choice(label, options, now, set) {
   const row = h("div", { class: "segments", role: "radiogroup", "aria-label": label });
-  const buttons = options.map(([value, words]) => h("button", {
-    type: "button", role: "radio", "aria-checked": String(value === now),
-    onclick: () => {
-      set(value);
-      buttons.forEach((each, at) => each.setAttribute("aria-checked", String(options[at][0] === value)));
-    },
-  }, words));
+  const buttons = options.map(([value, words]) =>
+    h(
+      "button",
+      {
+        type: "button",
+        role: "radio",
+        "aria-checked": String(value === now),
+        onclick: () => {
+          set(value);
+          buttons.forEach((each, at) => each.setAttribute("aria-checked", String(options[at][0] === value)));
+        },
+      },
+      words,
+    ),
+  );
   row.append(...buttons);
   return h("div", { class: "field" }, h("span", { class: "label" }, label), row);
 }
 
 /** @param {string} found */
-const editLists = (found) => ({ ok: "Clips start on their exact frame.", ignored: "Clips are started by seeking (no edit lists)." }[found] ?? "");
+const editLists = (found) =>
+  ({ ok: "Clips start on their exact frame.", ignored: "Clips are started by seeking (no edit lists)." })[
+    found
+  ] ?? "";
 
 /** @param {import("../state/keys.js").Keys} keys */
 function keysOf(keys) {
@@ -65,7 +123,15 @@ function keysOf(keys) {
     const name = each.group ?? "Here";
     const list = groups.get(name) ?? h("dl", {});
     groups.set(name, list);
-    list.append(h("dt", {}, ...each.keys.map((key) => h("kbd", {}, key === " " ? "Space" : key))), h("dd", {}, each.words));
+    list.append(
+      h("dt", {}, ...each.keys.map((key) => h("kbd", {}, key === " " ? "Space" : key))),
+      h("dd", {}, each.words),
+    );
   }
-  return h("details", { class: "keys" }, h("summary", {}, "Keys"), ...[...groups].flatMap(([name, list]) => [h("h3", {}, name), list]));
+  return h(
+    "details",
+    { class: "keys" },
+    h("summary", {}, "Keys"),
+    ...[...groups].flatMap(([name, list]) => [h("h3", {}, name), list]),
+  );
 }

@@ -22,7 +22,10 @@ export class CoverageStrip extends HTMLElement {
     this.draw();
   }
 
-  /** @param {{strip: import("../state/coverage.js").Strip | null | undefined, from: number, to: number, name: string}} view */
+  /**
+   * @param {{strip: import("../state/coverage.js").Strip | null | undefined, from: number, to: number, name:
+   *   string}} view
+   */
   set view(view) {
     this.seen = view;
     this.draw();
@@ -37,18 +40,31 @@ export class CoverageStrip extends HTMLElement {
     const { strip, name } = seen;
     say(from, strip === undefined ? "" : clockOf(seen.from));
     say(to, strip === undefined ? "" : clockOf(seen.to));
-    say(words, strip === undefined ? "Looking" : strip?.words ?? "Not known: the box did not answer");
+    say(words, strip === undefined ? "Looking" : (strip?.words ?? "Not known: the box did not answer"));
     track.setAttribute("aria-label", `${name}: ${words.textContent}`);
-    const piece = (/** @type {string} */ kind) => (/** @type {import("../state/coverage.js").Piece} */ { left, width, title }) => {
-      const made = h("i", { class: kind, title });
-      made.style.left = `${left}%`;
-      made.style.width = `${width}%`;
-      return made;
-    };
-    track.replaceChildren(...(strip ? [...(strip.before ? [piece("before")(strip.before)] : []), ...strip.spans.map(piece("covered")), ...strip.gaps.map(piece("gap"))] : []));
+    const piece =
+      (/** @type {string} */ kind) =>
+      (/** @type {import("../state/coverage.js").Piece} */ { left, width, title }) => {
+        const made = h("i", { class: kind, title });
+        made.style.left = `${left}%`;
+        made.style.width = `${width}%`;
+        return made;
+      };
+    track.replaceChildren(
+      ...(strip
+        ? [
+            ...(strip.before ? [piece("before")(strip.before)] : []),
+            ...strip.spans.map(piece("covered")),
+            ...strip.gaps.map(piece("gap")),
+          ]
+        : []),
+    );
     const newest = (strip?.gaps ?? []).slice(-SHOWN).reverse();
     const more = (strip?.gaps.length ?? 0) - newest.length;
-    gaps.replaceChildren(...newest.map((gap) => h("li", {}, gap.words)), ...(more > 0 ? [h("li", { class: "quiet" }, `and ${more} earlier`)] : []));
+    gaps.replaceChildren(
+      ...newest.map((gap) => h("li", {}, gap.words)),
+      ...(more > 0 ? [h("li", { class: "quiet" }, `and ${more} earlier`)] : []),
+    );
   }
 }
 

@@ -51,7 +51,10 @@ export class Deck extends EventTarget {
     return this.target ?? this.lead?.time ?? 0;
   }
 
-  /** Seek position that shows the same picture again: inside it, because its edge may round to the previous picture. */
+  /**
+   * Seek position that shows the same picture again: inside it, because its edge may round to the previous
+   * picture.
+   */
   get place() {
     return this.target ?? (this.lead?.url ? this.lead.time + this.lead.frame * AIM : 0);
   }
@@ -64,8 +67,13 @@ export class Deck extends EventTarget {
     return Math.min(this.range?.hi ?? Infinity, this.lead?.end ?? 0);
   }
 
-  /** Show a play. For the same play: apply the changes and keep the instant.
-   * @param {Play | null} play @param {readonly Clip[]} clips @param {string} leader @param {readonly string[]} visible */
+  /**
+   * Show a play. For the same play: apply the changes and keep the instant.
+   * @param {Play | null} play
+   * @param {readonly Clip[]} clips
+   * @param {string} leader
+   * @param {readonly string[]} visible
+   */
   set(play, clips, leader, visible) {
     const other = play?.id !== this.play?.id;
     const t = other ? null : this.place;
@@ -77,7 +85,8 @@ export class Deck extends EventTarget {
       this.switching++;
     }
     const shown = new Set(play ? visible : []);
-    for (const [channel, tile] of this.tiles) if (!clips.some((clip) => clip.channel_id === channel)) this.drop(channel, tile);
+    for (const [channel, tile] of this.tiles)
+      if (!clips.some((clip) => clip.channel_id === channel)) this.drop(channel, tile);
     if (!play) return this.pauseAll();
     for (const clip of clips) {
       const tile = this.tile(clip.channel_id);
@@ -95,17 +104,23 @@ export class Deck extends EventTarget {
     this.arrange();
   }
 
-  /** Loads the visible angles and those loaded before, the leader first, at most two at a time: four parallel downloads over
-   * a slow network would all stall, and delay the marks. */
+  /**
+   * Loads the visible angles and those loaded before, the leader first, at most two at a time: four parallel
+   * downloads over a slow network would all stall, and delay the marks.
+   */
   loadShown() {
     const { play } = this;
     if (!play) return;
-    const first = (/** @type {string} */ channel) => (channel === this.leading ? 0 : this.visible.includes(channel) ? 1 : 2);
-    for (const tile of [...this.tiles.values()].sort((one, next) => first(one.channel) - first(next.channel))) {
+    const first = (/** @type {string} */ channel) =>
+      channel === this.leading ? 0 : this.visible.includes(channel) ? 1 : 2;
+    for (const tile of [...this.tiles.values()].sort(
+      (one, next) => first(one.channel) - first(next.channel),
+    )) {
       const { wanted: clip } = tile;
       if (!clip || !(tile.url || this.visible.includes(tile.channel))) continue;
       const busy = [...this.tiles.values()].filter((each) => each !== tile && each.loading).length;
-      if (clip.stream_url && clip.stream_url !== tile.url && busy >= AT_ONCE) continue; // started when another download has ended
+      // started when another download has ended
+      if (clip.stream_url && clip.stream_url !== tile.url && busy >= AT_ONCE) continue;
       if (!tile.load(play, clip) || !tile.url) continue;
       const t = this.lead && this.lead !== tile && this.lead.url ? this.place : this.from;
       if (t !== null && t > 0) tile.seek(t);
@@ -114,9 +129,14 @@ export class Deck extends EventTarget {
     }
   }
 
-  /** A local copy has arrived: the tile that waited for it switches to it, at the same instant. @param {string} url */
+  /**
+   * A local copy has arrived: the tile that waited for it switches to it, at the same instant.
+   * @param {string} url
+   */
   arrived(url) {
-    const waiting = [...this.tiles.values()].find((tile) => tile.url && tile.url !== url && tile.wanted?.stream_url === url);
+    const waiting = [...this.tiles.values()].find(
+      (tile) => tile.url && tile.url !== url && tile.wanted?.stream_url === url,
+    );
     if (!waiting) return;
     waiting.brought = url;
     this.from = this.place;
@@ -156,7 +176,8 @@ export class Deck extends EventTarget {
     for (const name of ["play", "pause", "waiting", "playing", "progress", "loadedmetadata", "error"]) {
       video.addEventListener(name, () => isLead() && this.dispatchEvent(new Event("state")));
     }
-    for (const name of ["progress", "suspend", "canplaythrough", "error"]) video.addEventListener(name, () => this.loadShown());
+    for (const name of ["progress", "suspend", "canplaythrough", "error"])
+      video.addEventListener(name, () => this.loadShown());
     const tell = () => {
       if (isLead()) this.moved();
       if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(tell);
@@ -169,7 +190,13 @@ export class Deck extends EventTarget {
   moved() {
     const lead = this.lead;
     if (!lead) return;
-    if (this.wants && this.target === null && lead.time >= this.high - lead.frame / 2 && (this.range || lead.hidden)) this.atEnd();
+    if (
+      this.wants &&
+      this.target === null &&
+      lead.time >= this.high - lead.frame / 2 &&
+      (this.range || lead.hidden)
+    )
+      this.atEnd();
     this.dispatchEvent(new Event("frame"));
   }
 
@@ -181,7 +208,7 @@ export class Deck extends EventTarget {
     } else this.pause();
   }
 
-  // -- playing --------------------------------------------------------------------------------------------------------
+  // -- playing ----------------------------------------------------------------------------------------------
 
   shownTiles() {
     return this.visible.flatMap((channel) => this.tiles.get(channel) ?? []).filter((tile) => tile.url);
@@ -251,9 +278,15 @@ export class Deck extends EventTarget {
       if (!lead || lead.seeking || lead.video.readyState < 3) return;
       for (const tile of this.shownTiles()) {
         if (tile === lead || tile.seeking) continue;
-        const off = tile.video.currentTime - tile.hidden + tile.offset - (lead.video.currentTime - lead.hidden + lead.offset);
+        const off =
+          tile.video.currentTime -
+          tile.hidden +
+          tile.offset -
+          (lead.video.currentTime - lead.hidden + lead.offset);
         if (Math.abs(off) > FAR_S) tile.seek(lead.time + 0.05 * this.rate);
-        else tile.video.playbackRate = this.rate * (Math.abs(off) > NEAR_S ? 1 - Math.max(-0.15, Math.min(0.15, off * 1.5)) : 1);
+        else
+          tile.video.playbackRate =
+            this.rate * (Math.abs(off) > NEAR_S ? 1 - Math.max(-0.15, Math.min(0.15, off * 1.5)) : 1);
         if (tile.video.paused && !tile.video.ended) void this.start(tile);
       }
     }, 200);
@@ -268,7 +301,7 @@ export class Deck extends EventTarget {
     if (next && this.play) next.load(this.play, next.wanted);
   }
 
-  // -- seeking ---------------------------------------------------------------------------------------------------------
+  // -- seeking ----------------------------------------------------------------------------------------------
 
   /** Seek to a play time. Seeks that arrive faster than pictures are merged. @param {number} t */
   seek(t) {
@@ -313,7 +346,7 @@ export class Deck extends EventTarget {
     this.seek(from + (by + AIM) * lead.frame);
   }
 
-  // -- angles ---------------------------------------------------------------------------------------------------------
+  // -- angles -----------------------------------------------------------------------------------------------
 
   /** @param {string} channel */
   lead_(channel) {
@@ -321,8 +354,10 @@ export class Deck extends EventTarget {
     this.dispatchEvent(new Event("leader"));
   }
 
-  /** Another angle at the same instant. The old picture stays until the new one is shown.
-   * @param {string} channel */
+  /**
+   * Another angle at the same instant. The old picture stays until the new one is shown.
+   * @param {string} channel
+   */
   switchTo(channel) {
     const old = this.lead;
     const tile = this.tiles.get(channel);

@@ -1,9 +1,13 @@
 // Creates elements. Text is always inserted as text, never as HTML; icons come from the list below.
 
-/** Create an element: properties, `on<event>` handlers, `data` and `aria-…` attributes, children.
+/**
+ * Create an element: properties, `on<event>` handlers, `data` and `aria-…` attributes, children.
  * @template {keyof HTMLElementTagNameMap} K
- * @param {K | string} tag @param {Record<string, any>} [given] @param {...(Node | string | null | undefined | false)} children
- * @returns {K extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[K] : HTMLElement} */
+ * @param {K | string} tag
+ * @param {Record<string, any>} [given]
+ * @param {...(Node | string | null | undefined | false)} children
+ * @returns {K extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[K] : HTMLElement}
+ */
 export function h(tag, given = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(given)) {
@@ -11,7 +15,8 @@ export function h(tag, given = {}, ...children) {
     if (name === "class") made.className = value;
     else if (name === "data") Object.assign(made.dataset, value);
     else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (name.includes("-") || name === "role" || name === "for") made.setAttribute(name, value === true ? "" : String(value));
+    else if (name.includes("-") || name === "role" || name === "for")
+      made.setAttribute(name, value === true ? "" : String(value));
     else if (name in made) /** @type {any} */ (made)[name] = value;
     else made.setAttribute(name, value === true ? "" : String(value));
   }
@@ -24,7 +29,9 @@ const ICONS = /** @type {Record<string, string>} */ ({
   pause: "M8 5v14M16 5v14",
   star: "M12 3.5l2.6 5.4 5.9.8-4.3 4.1 1.1 5.9-5.3-2.9-5.3 2.9 1.1-5.9-4.3-4.1 5.9-.8z",
   trash: "M5 7h14M10 7V4.5h4V7M7 7l1 12.5h8L17 7M10.5 10.5v6M13.5 10.5v6",
-  scissors: "M8.5 8.5L20 18M8.5 15.5L20 6M6.5 9a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM6.5 20a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5z",
+  scissors:
+    "M8.5 8.5L20 18M8.5 15.5L20 6" +
+    "M6.5 9a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM6.5 20a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5z",
   pencil: "M4 20l1-4.5L16.5 4l3.5 3.5L8.5 19zM14 6.5l3.5 3.5",
   expand: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
   shrink: "M9 4v5H4M15 4v5h5M9 20v-5H4M15 20v-5h5",
@@ -33,7 +40,9 @@ const ICONS = /** @type {Record<string, string>} */ ({
   mute: "M4 10v4h3l5 4V6L7 10zM16 9.5l5 5M21 9.5l-5 5",
   menu: "M4 6.5h16M4 12h16M4 17.5h16",
   close: "M6 6l12 12M18 6L6 18",
-  live: "M12 14a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM8 8a5.7 5.7 0 0 0 0 8M16 8a5.7 5.7 0 0 1 0 8M5 5a10 10 0 0 0 0 14M19 5a10 10 0 0 1 0 14",
+  live:
+    "M12 14a2 2 0 1 0 0-4 2 2 0 0 0 0 4z" +
+    "M8 8a5.7 5.7 0 0 0 0 8M16 8a5.7 5.7 0 0 1 0 8M5 5a10 10 0 0 0 0 14M19 5a10 10 0 0 1 0 14",
   one: "M4 6h16v12H4z",
   two: "M3 6h18v12H3zM12 6v12",
   four: "M3 5h18v14H3zM12 5v14M3 12h18",
@@ -48,7 +57,12 @@ const ICONS = /** @type {Record<string, string>} */ ({
   download: "M12 4v11M7 10.5l5 5 5-5M5 19.5h14",
 });
 
-/** An inline icon with one stroke width. @param {string} name @param {boolean} [filled] @returns {SVGSVGElement} */
+/**
+ * An inline icon with one stroke width.
+ * @param {string} name
+ * @param {boolean} [filled]
+ * @returns {SVGSVGElement}
+ */
 export function icon(name, filled = false) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
@@ -61,16 +75,26 @@ export function icon(name, filled = false) {
   return svg;
 }
 
-/** A button with an icon or text, and a label for screen readers.
- * @param {string} label @param {Node | string} face @param {(event: MouseEvent) => void} act
- * @param {Record<string, any>} [given] @returns {HTMLButtonElement} */
+/**
+ * A button with an icon or text, and a label for screen readers.
+ * @param {string} label
+ * @param {Node | string} face
+ * @param {(event: MouseEvent) => void} act
+ * @param {Record<string, any>} [given]
+ * @returns {HTMLButtonElement}
+ */
 export function button(label, face, act, given = {}) {
   return h("button", { type: "button", title: label, "aria-label": label, onclick: act, ...given }, face);
 }
 
-/** Update a list in place: unchanged elements are not moved, so nothing shifts under a finger.
- * @template T @param {Element} list @param {readonly T[]} rows @param {(row: T) => string} key
- * @param {(row: T, old: HTMLElement | undefined) => HTMLElement} make */
+/**
+ * Update a list in place: unchanged elements are not moved, so nothing shifts under a finger.
+ * @template T
+ * @param {Element} list
+ * @param {readonly T[]} rows
+ * @param {(row: T) => string} key
+ * @param {(row: T, old: HTMLElement | undefined) => HTMLElement} make
+ */
 export function keyed(list, rows, key, make) {
   /** @type {Map<string | undefined, HTMLElement>} */
   const old = new Map();
@@ -87,7 +111,12 @@ export function keyed(list, rows, key, make) {
   });
 }
 
-/** Emit a bubbling event to the screen. @param {HTMLElement} from @param {string} name @param {any} [detail] */
+/**
+ * Emit a bubbling event to the screen.
+ * @param {HTMLElement} from
+ * @param {string} name
+ * @param {any} [detail]
+ */
 export function emit(from, name, detail) {
   from.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
 }

@@ -53,7 +53,8 @@ export class FootageView extends HTMLElement {
     const front = () => made === this.front;
     video.addEventListener("ended", () => front() && this.next());
     video.addEventListener("timeupdate", () => front() && (this.ahead(), emit(this, "moved")));
-    for (const name of ["seeked", "playing", "loadeddata"]) video.addEventListener(name, () => front() && this.uncover());
+    for (const name of ["seeked", "playing", "loadeddata"])
+      video.addEventListener(name, () => front() && this.uncover());
     for (const name of ["play", "pause"]) video.addEventListener(name, () => front() && emit(this, "state"));
     video.addEventListener("error", () => front() && made.piece && this.lose(made.piece.from));
     return made;
@@ -78,7 +79,7 @@ export class FootageView extends HTMLElement {
     for (const { video } of this.reels) video.playbackRate = video.defaultPlaybackRate = rate;
   }
 
-  // -- playing --------------------------------------------------------------------------------------------------------
+  // -- playing ----------------------------------------------------------------------------------------------
 
   /** Show an instant, or the next one with footage. @param {number} at ms @param {boolean} run */
   to(at, run) {
@@ -94,11 +95,15 @@ export class FootageView extends HTMLElement {
     }
     const found = pieceAt(this.spans, at, PIECE_MS);
     if (!found) return this.nothing(at);
-    const begin = Math.max(...this.spans.map(({ start }) => Date.parse(start)).filter((start) => start <= found.from));
+    const begin = Math.max(
+      ...this.spans.map(({ start }) => Date.parse(start)).filter((start) => start <= found.from),
+    );
     const from = run ? found.from : Math.max(begin, found.from - LEAD_MS);
     void this.load(front, { from, to: Math.min(found.to, from + PIECE_MS) }, found.from, run);
     front.video.hidden = false;
-    this.tell(found.from - at > 1000 ? `No footage until ${clockOf(found.from)}: it goes on from there.` : "");
+    this.tell(
+      found.from - at > 1000 ? `No footage until ${clockOf(found.from)}: it goes on from there.` : "",
+    );
     emit(this, "moved");
   }
 
@@ -107,7 +112,13 @@ export class FootageView extends HTMLElement {
     this.front.drop();
     this.front.video.hidden = true;
     this.uncover();
-    this.tell(this.spans.length ? `No footage at ${clockOf(at)}.` : this.unknown ? "The footage is shown when the box answers." : "No footage of this camera in this session.");
+    this.tell(
+      this.spans.length
+        ? `No footage at ${clockOf(at)}.`
+        : this.unknown
+          ? "The footage is shown when the box answers."
+          : "No footage of this camera in this session.",
+    );
     emit(this, "moved");
   }
 
@@ -154,7 +165,9 @@ export class FootageView extends HTMLElement {
     other.video.hidden = false;
     old.video.hidden = true;
     old.drop();
-    this.tell(found.from - after > 1000 ? `No footage until ${clockOf(found.from)}: it goes on from there.` : "");
+    this.tell(
+      found.from - after > 1000 ? `No footage until ${clockOf(found.from)}: it goes on from there.` : "",
+    );
   }
 
   toggle() {
@@ -171,7 +184,7 @@ export class FootageView extends HTMLElement {
     this.to(this.front.stepped(this.at, by, this.framerate), false);
   }
 
-  // -- dragging on the timeline ---------------------------------------------------------------------------------------
+  // -- dragging on the timeline -----------------------------------------------------------------------------
 
   /** Still pictures, one request at a time. @param {number} at ms */
   glimpse(at) {

@@ -13,7 +13,8 @@ import { clockOf } from "../state/zone.js";
 /**
  * @typedef {object} TimelineView
  * @property {Span} shown
- * @property {readonly {id: string, name: string, leads: boolean, strip: import("../state/coverage.js").Strip | null}[]} cameras
+ * @property {readonly {id: string, name: string, leads: boolean, strip: import("../state/coverage.js").Strip
+ *   | null}[]} cameras
  * @property {readonly {id: string, label: string, from: number, to: number, starred: boolean}[]} plays
  * @property {number} at
  * @property {{start: number | null, end: number | null}} cut
@@ -33,8 +34,17 @@ export class GameTimeline extends HTMLElement {
     this.keep = h("span", { class: "keep", hidden: true });
     this.head = h("span", { class: "head" });
     this.edges = { start: this.edge("start", "IN"), end: this.edge("end", "OUT") };
-    this.field = h("div", { class: "ground", role: "slider", tabIndex: 0, "aria-label": "Time of the recording" },
-      this.plays, this.rows, this.ticks, this.keep, this.head, this.edges.start, this.edges.end);
+    this.field = h(
+      "div",
+      { class: "ground", role: "slider", tabIndex: 0, "aria-label": "Time of the recording" },
+      this.plays,
+      this.rows,
+      this.ticks,
+      this.keep,
+      this.head,
+      this.edges.start,
+      this.edges.end,
+    );
     this.append(this.field);
     this.field.addEventListener("pointerdown", (event) => this.grab(event));
     this.field.addEventListener("keydown", (event) => this.key(event));
@@ -48,7 +58,18 @@ export class GameTimeline extends HTMLElement {
 
   /** @param {"start" | "end"} name @param {string} label */
   edge(name, label) {
-    const made = h("span", { class: `edge ${name}`, role: "slider", tabIndex: 0, "aria-label": label, hidden: true, data: { edge: name } }, label);
+    const made = h(
+      "span",
+      {
+        class: `edge ${name}`,
+        role: "slider",
+        tabIndex: 0,
+        "aria-label": label,
+        hidden: true,
+        data: { edge: name },
+      },
+      label,
+    );
     made.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -100, ArrowRight: 100 }[event.key];
       const now = this.seen?.cut[name];
@@ -97,22 +118,41 @@ export class GameTimeline extends HTMLElement {
   drawCameras() {
     const { rows, seen } = this;
     if (!rows || !seen) return;
-    keyed(rows, seen.cameras, (each) => each.id, (camera, old) => {
-      const made = old ?? h("div", { class: "camera-row" }, h("div", { class: "track", role: "img" }), h("span", { class: "name", "aria-hidden": "true" }));
-      made.classList.toggle("leads", camera.leads);
-      const [track, name] = made.children;
-      say(name, camera.name);
-      const { strip } = camera;
-      track.setAttribute("aria-label", `${camera.name}: ${strip ? [strip.words, ...strip.gaps.slice(-4).map((gap) => gap.words)].join(". ") : "not known yet"}`);
-      const piece = (/** @type {string} */ kind) => (/** @type {{left: number, width: number, title: string}} */ { left, width, title }) => {
-        const one = h("i", { class: kind, title });
-        one.style.left = `${left}%`;
-        one.style.width = `${width}%`;
-        return one;
-      };
-      track.replaceChildren(...(strip ? [...strip.spans.map(piece("covered")), ...strip.gaps.map(piece("gap"))] : []));
-      return made;
-    });
+    keyed(
+      rows,
+      seen.cameras,
+      (each) => each.id,
+      (camera, old) => {
+        const made =
+          old ??
+          h(
+            "div",
+            { class: "camera-row" },
+            h("div", { class: "track", role: "img" }),
+            h("span", { class: "name", "aria-hidden": "true" }),
+          );
+        made.classList.toggle("leads", camera.leads);
+        const [track, name] = made.children;
+        say(name, camera.name);
+        const { strip } = camera;
+        const known = strip
+          ? [strip.words, ...strip.gaps.slice(-4).map((gap) => gap.words)]
+          : ["not known yet"];
+        track.setAttribute("aria-label", `${camera.name}: ${known.join(". ")}`);
+        const piece =
+          (/** @type {string} */ kind) =>
+          (/** @type {{left: number, width: number, title: string}} */ { left, width, title }) => {
+            const one = h("i", { class: kind, title });
+            one.style.left = `${left}%`;
+            one.style.width = `${width}%`;
+            return one;
+          };
+        track.replaceChildren(
+          ...(strip ? [...strip.spans.map(piece("covered")), ...strip.gaps.map(piece("gap"))] : []),
+        );
+        return made;
+      },
+    );
   }
 
   drawPlays() {
@@ -121,19 +161,26 @@ export class GameTimeline extends HTMLElement {
     const { from, to } = seen.shown;
     const px = (this.field?.clientWidth ?? 1000) / (to - from);
     let free = -Infinity; // labels must not overlap
-    const inView = seen.plays.filter((play) => play.to >= from && play.from <= to).sort((one, other) => one.from - other.from);
-    keyed(plays, inView, (play) => play.id, (play, old) => {
-      const made = old ?? h("i", {});
-      const left = (play.from - from) * px;
-      const room = left > free;
-      if (room) free = left + 8 + play.label.length * 9;
-      made.className = play.starred ? "starred" : "";
-      made.title = `Play ${play.label}`;
-      made.style.left = `${this.share(play.from)}%`;
-      made.style.width = `${Math.max(0.2, this.share(play.to) - this.share(play.from))}%`;
-      say(made, room ? play.label : "");
-      return made;
-    });
+    const inView = seen.plays
+      .filter((play) => play.to >= from && play.from <= to)
+      .sort((one, other) => one.from - other.from);
+    keyed(
+      plays,
+      inView,
+      (play) => play.id,
+      (play, old) => {
+        const made = old ?? h("i", {});
+        const left = (play.from - from) * px;
+        const room = left > free;
+        if (room) free = left + 8 + play.label.length * 9;
+        made.className = play.starred ? "starred" : "";
+        made.title = `Play ${play.label}`;
+        made.style.left = `${this.share(play.from)}%`;
+        made.style.width = `${Math.max(0.2, this.share(play.to) - this.share(play.from))}%`;
+        say(made, room ? play.label : "");
+        return made;
+      },
+    );
   }
 
   drawTicks() {
@@ -151,7 +198,10 @@ export class GameTimeline extends HTMLElement {
   drawCut({ start, end }) {
     const { keep, edges } = this;
     if (!keep || !edges) return;
-    for (const [name, at] of /** @type {["start" | "end", number | null][]} */ ([["start", start], ["end", end]])) {
+    for (const [name, at] of /** @type {["start" | "end", number | null][]} */ ([
+      ["start", start],
+      ["end", end],
+    ])) {
       edges[name].hidden = at === null || this.share(at) < 0 || this.share(at) > 100;
       if (at === null) continue;
       edges[name].style.left = `${this.share(at)}%`;
@@ -159,7 +209,8 @@ export class GameTimeline extends HTMLElement {
       edges[name].setAttribute("aria-valuetext", clockOf(at));
     }
     // At the end of the timeline a handle is drawn inside the selection, unless the other one is there.
-    const px = (/** @type {number | null} */ at) => (this.share(at ?? 0) / 100) * (this.field?.clientWidth ?? 0);
+    const px = (/** @type {number | null} */ at) =>
+      (this.share(at ?? 0) / 100) * (this.field?.clientWidth ?? 0);
     const near = start !== null && end !== null && px(end) - px(start) < 2 * GRIP_PX;
     edges.start.classList.toggle("turned", !near && px(start) < GRIP_PX);
     edges.end.classList.toggle("turned", !near && px(end) > (this.field?.clientWidth ?? 0) - GRIP_PX);
@@ -189,7 +240,14 @@ export class GameTimeline extends HTMLElement {
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.target !== this.field) return;
-    const by = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10, Home: -1e9, End: 1e9 })[event.key];
+    const by = /** @type {Record<string, number>} */ ({
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      PageDown: -10,
+      PageUp: 10,
+      Home: -1e9,
+      End: 1e9,
+    })[event.key];
     if (!by) return;
     event.preventDefault();
     event.stopPropagation();

@@ -5,8 +5,10 @@ const SWIPE_PX = 60;
 const TAP_MS = 260;
 const ZOOM_MAX = 6;
 
-/** @typedef {{tap(target: EventTarget | null): void, double(target: EventTarget | null): void, swipe(by: number): void,
- *   zoomed(): HTMLElement | null}} Meant */
+/**
+ * @typedef {{tap(target: EventTarget | null): void, double(target: EventTarget | null): void, swipe(by:
+ *   number): void, zoomed(): HTMLElement | null}} Meant
+ */
 
 export class Gestures {
   /** @param {HTMLElement} surface @param {Meant} meant */
@@ -33,7 +35,12 @@ export class Gestures {
     this.surface.setPointerCapture(event.pointerId);
     this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     if (this.fingers.size === 1) {
-      this.start = { x: event.clientX, y: event.clientY, at: event.timeStamp, target: document.elementFromPoint(event.clientX, event.clientY) };
+      this.start = {
+        x: event.clientX,
+        y: event.clientY,
+        at: event.timeStamp,
+        target: document.elementFromPoint(event.clientX, event.clientY),
+      };
       this.moved = false;
     } else this.moved = true;
   }
@@ -53,7 +60,9 @@ export class Gestures {
   pinch(id, before, now) {
     const other = [...this.fingers].find(([each]) => each !== id)?.[1];
     if (!other) return;
-    const factor = Math.hypot(now.x - other.x, now.y - other.y) / Math.max(1, Math.hypot(before.x - other.x, before.y - other.y));
+    const factor =
+      Math.hypot(now.x - other.x, now.y - other.y) /
+      Math.max(1, Math.hypot(before.x - other.x, before.y - other.y));
     this.zoomBy(factor, (now.x + other.x) / 2, (now.y + other.y) / 2);
     this.pan((now.x - before.x) / 2, (now.y - before.y) / 2);
   }
@@ -65,7 +74,8 @@ export class Gestures {
     const dx = event.clientX - this.start.x;
     const dy = event.clientY - this.start.y;
     if (!this.moved) return this.tapped(event);
-    if (this.scale === 1 && Math.abs(dx) > SWIPE_PX && Math.abs(dx) > 2 * Math.abs(dy)) this.meant.swipe(dx < 0 ? 1 : -1);
+    if (this.scale === 1 && Math.abs(dx) > SWIPE_PX && Math.abs(dx) > 2 * Math.abs(dy))
+      this.meant.swipe(dx < 0 ? 1 : -1);
   }
 
   /** @param {PointerEvent} event */
@@ -117,15 +127,23 @@ export class Gestures {
 
   /** @param {HTMLElement} element @param {DOMRect} box */
   draw(element, box) {
-    const limit = (/** @type {number} */ value, /** @type {number} */ size) => Math.max(-1, Math.min(1, value / (size * (this.scale - 1) / 2 || 1))) * (size * (this.scale - 1)) / 2;
+    const limit = (/** @type {number} */ value, /** @type {number} */ size) =>
+      (Math.max(-1, Math.min(1, value / ((size * (this.scale - 1)) / 2 || 1))) * (size * (this.scale - 1))) /
+      2;
     this.x = limit(this.x, box.width);
     this.y = limit(this.y, box.height);
-    element.style.transform = this.scale === 1 ? "" : `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
+    element.style.transform =
+      this.scale === 1 ? "" : `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
   }
 }
 
-/** Follow a pointer from where it was pressed on a bar until it is released or cancelled; the first call gives the start.
- * @param {HTMLElement} field @param {PointerEvent} event @param {(now: PointerEvent, phase: "begin" | "move" | "end") => void} tell */
+/**
+ * Follow a pointer from where it was pressed on a bar until it is released or cancelled; the first call gives
+ * the start.
+ * @param {HTMLElement} field
+ * @param {PointerEvent} event
+ * @param {(now: PointerEvent, phase: "begin" | "move" | "end") => void} tell
+ */
 export function follow(field, event, tell) {
   field.setPointerCapture(event.pointerId);
   const over = new AbortController();

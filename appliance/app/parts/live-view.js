@@ -20,7 +20,10 @@ const PEERLESS_MS = 5000; // WebRTC without a picture for this long is given up
 
 /** @typedef {import("../state/livefeed.js").Begin} Begin */
 /** @typedef {{close(): void}} Feed */
-/** @typedef {{begin(facts: Begin): void, data(bytes: ArrayBuffer): void, lost(): void, waiting?(words: string): void}} Taker */
+/**
+ * @typedef {{begin(facts: Begin): void, data(bytes: ArrayBuffer): void, lost(): void, waiting?(words:
+ *   string): void}} Taker
+ */
 
 /** @returns {typeof MediaSource | null} */
 export function mediaSource() {
@@ -62,7 +65,10 @@ export class LiveView extends HTMLElement {
     if (!this.video.isConnected) this.append(this.video, this.words, this.name);
     this.open();
     this.timer = setInterval(() => this.keepUp(), 250);
-    const look = (/** @type {number} */ now, /** @type {{mediaTime: number, captureTime?: number, receiveTime?: number}} */ facts) => {
+    const look = (
+      /** @type {number} */ now,
+      /** @type {{mediaTime: number, captureTime?: number, receiveTime?: number}} */ facts,
+    ) => {
       this.shown = facts.mediaTime;
       if (this.byPeer) {
         this.lastData = performance.now();
@@ -105,7 +111,7 @@ export class LiveView extends HTMLElement {
     this.reset();
   }
 
-  // -- by WebRTC ------------------------------------------------------------------------------------------------------
+  // -- by WebRTC --------------------------------------------------------------------------------------------
 
   /** @param {MediaStream} media */
   stream(media) {
@@ -139,7 +145,7 @@ export class LiveView extends HTMLElement {
     this.video.load();
   }
 
-  // -- data from the feed --------------------------------------------------------------------------------------------
+  // -- data from the feed -----------------------------------------------------------------------------------
 
   /** @param {Begin} facts */
   begin(facts) {
@@ -183,13 +189,15 @@ export class LiveView extends HTMLElement {
     try {
       const next = queue.shift();
       if (next) buffer.appendBuffer(next);
-      else if (buffer.buffered.length && video.currentTime - buffer.buffered.start(0) > 2 * KEEP_S) buffer.remove(0, video.currentTime - KEEP_S);
+      else if (buffer.buffered.length && video.currentTime - buffer.buffered.start(0) > 2 * KEEP_S)
+        buffer.remove(0, video.currentTime - KEEP_S);
     } catch (error) {
-      if (error instanceof DOMException && error.name === "QuotaExceededError") buffer.remove(0, Math.max(0.1, video.currentTime - 2));
+      if (error instanceof DOMException && error.name === "QuotaExceededError")
+        buffer.remove(0, Math.max(0.1, video.currentTime - 2));
     }
   }
 
-  // -- staying close to the newest --------------------------------------------------------------------------------------------------
+  // -- staying close to the newest --------------------------------------------------------------------------
 
   keepUp() {
     if (this.byPeer) return this.keepPeer();
@@ -198,7 +206,8 @@ export class LiveView extends HTMLElement {
     if (buffered.length) {
       const edge = buffered.end(buffered.length - 1);
       const behind = edge - video.currentTime;
-      if (behind > JUMP_S || video.currentTime < buffered.start(0)) video.currentTime = Math.max(buffered.start(buffered.length - 1), edge - EDGE_S);
+      if (behind > JUMP_S || video.currentTime < buffered.start(0))
+        video.currentTime = Math.max(buffered.start(buffered.length - 1), edge - EDGE_S);
       else video.playbackRate = behind > FAST_S ? DRIFT : 1;
       if (video.paused) void video.play().catch(() => {});
     }
@@ -207,9 +216,12 @@ export class LiveView extends HTMLElement {
     this.classList.toggle("stalled", stalled);
   }
 
-  /** Capture time of the picture shown, ms; null before the first, and where the browser does not report it. */
+  /**
+   * Capture time of the picture shown, ms; null before the first, and where the browser does not report it.
+   */
   get capture() {
-    if (this.byPeer) return this.left === null || !this.boxTime ? null : this.boxTime(this.left) - this.latencyMs;
+    if (this.byPeer)
+      return this.left === null || !this.boxTime ? null : this.boxTime(this.left) - this.latencyMs;
     if (!this.facts || this.video.readyState < 2) return null;
     const exact = Math.abs(this.shown - this.video.currentTime) < 1 ? this.shown : this.video.currentTime;
     return Date.parse(this.facts.arrived_at) + (exact - this.facts.media_s) * 1000 - this.latencyMs;

@@ -25,7 +25,12 @@ export class MarkBar extends HTMLElement {
       one.onpointerup = one.onpointercancel = one.onpointerleave = () => one.classList.remove("pressed");
       return one;
     };
-    this.parts = { last: wire("last10", "last"), new: wire("new-play", "new"), cue: wire("cue", "cue"), end: wire("end-play", "end") };
+    this.parts = {
+      last: wire("last10", "last"),
+      new: wire("new-play", "new"),
+      cue: wire("cue", "cue"),
+      end: wire("end-play", "end"),
+    };
   }
 
   /** @param {{session: any, open: any, seconds: number, cued: boolean}} given */

@@ -3,9 +3,12 @@
 
 import { button, define, h, icon } from "./dom.js";
 
-/** `gone`: called when the user dismisses it. `patient`: waits behind a notice that offers Undo, instead of replacing it.
- * @typedef {{kind?: "good" | "bad" | "plain", action?: string, act?: () => void, seconds?: number, key?: string,
- *   gone?: () => void, patient?: boolean}} How */
+/**
+ * `gone`: called when the user dismisses it. `patient`: waits behind a notice that offers Undo, instead of
+ * replacing it.
+ * @typedef {{kind?: "good" | "bad" | "plain", action?: string, act?: () => void, seconds?: number, key?:
+ *   string, gone?: () => void, patient?: boolean}} How
+ */
 
 export class NoticeStack extends HTMLElement {
   /** @type {WeakMap<Element, ReturnType<typeof setTimeout>>} */
@@ -18,17 +21,29 @@ export class NoticeStack extends HTMLElement {
 
   /** The subject of this notice is settled: remove it. @param {string} key */
   clear(key) {
-    for (const old of [...this.children]) if (/** @type {HTMLElement} */ (old).dataset.key === key) this.drop(old);
+    for (const old of [...this.children])
+      if (/** @type {HTMLElement} */ (old).dataset.key === key) this.drop(old);
   }
 
-  /** One line: the newest replaces the previous one, which waits behind it when it has no time limit.
-   * @param {string} text @param {How} [how] @returns {() => void} removes it */
+  /**
+   * One line: the newest replaces the previous one, which waits behind it when it has no time limit.
+   * @param {string} text
+   * @param {How} [how]
+   * @returns {() => void} removes it
+   */
   say(text, { kind = "plain", action, act, seconds = 6, key = text, gone, patient = false } = {}) {
     this.clear(key);
-    const waits = patient && /** @type {HTMLElement | null} */ (this.lastElementChild)?.dataset.key === "undo";
-    if (!waits) for (const old of [...this.children]) if (/** @type {HTMLElement} */ (old).dataset.stays !== "true") this.drop(old);
+    const waits =
+      patient && /** @type {HTMLElement | null} */ (this.lastElementChild)?.dataset.key === "undo";
+    if (!waits)
+      for (const old of [...this.children])
+        if (/** @type {HTMLElement} */ (old).dataset.stays !== "true") this.drop(old);
     const away = () => this.drop(one);
-    const one = h("div", { class: `notice ${kind}`, data: { key, stays: String(!seconds) } }, h("span", { class: "grow" }, text));
+    const one = h(
+      "div",
+      { class: `notice ${kind}`, data: { key, stays: String(!seconds) } },
+      h("span", { class: "grow" }, text),
+    );
     if (action) one.append(h("button", { type: "button", onclick: () => (away(), act?.()) }, action));
     one.append(button("Dismiss", icon("close"), () => (away(), gone?.()), { class: "plain" }));
     if (waits) this.prepend(one);
@@ -37,7 +52,10 @@ export class NoticeStack extends HTMLElement {
     return away;
   }
 
-  /** Also clears its timer, which would keep a reference to the action and the screen that offered it. @param {Element} one */
+  /**
+   * Also clears its timer, which would keep a reference to the action and the screen that offered it.
+   * @param {Element} one
+   */
   drop(one) {
     clearTimeout(this.ends.get(one));
     one.remove();

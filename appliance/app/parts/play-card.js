@@ -17,8 +17,9 @@ import { clockOf, figureOf, lengthOf, missingOf, stateOf, stateOfPlay, tagsOf } 
  * @property {string} refused why the appliance refused it
  * @property {string} angle channel whose thumbnail is shown
  * @property {number} [kept] angles stored on this device
- * @property {Pick<import("../state/prefetch.js").Prefetch, "source" | "retry">} [copies] thumbnails stored on this device. No closures of a
- *   screen: a browser may keep the image of a removed card, and everything the card references
+ * @property {Pick<import("../state/prefetch.js").Prefetch, "source" | "retry">} [copies] thumbnails stored on
+ *   this device. No closures of a screen: a browser may keep the image of a removed card, and everything the
+ *   card references
  */
 
 /** Shared by all cards: after a delete the next card moves under the same finger. */
@@ -32,23 +33,60 @@ export class PlayCard extends HTMLElement {
     const text = (/** @type {string} */ name) => h("span", { class: name });
     this.made = {
       image: h("img", { alt: "", width: 112, height: 63, decoding: "async" }),
-      number: h("b", { class: "number" }), words: text("words"), when: text("when"), cue: text("cue"),
-      figure: text("figure"), dots: text("dots"), state: text("state"), here: text("here"), length: text("length"),
-      star: button("Star", icon("star"), (event) => this.once("star", `star ${this.seen?.play.id}`, event), { class: "plain star" }),
-      undo: button("Delete", icon("trash"), (event) => this.once("undo", "delete", event), { class: "plain undo" }),
-      end: h("button", { type: "button", class: "end", hidden: true, onclick: () => emit(this, "end-play", this.seen?.play) }, "End"),
-      open: h("button", { type: "button", class: "open plain", onclick: () => emit(this, "watch", this.seen?.play) }),
+      number: h("b", { class: "number" }),
+      words: text("words"),
+      when: text("when"),
+      cue: text("cue"),
+      figure: text("figure"),
+      dots: text("dots"),
+      state: text("state"),
+      here: text("here"),
+      length: text("length"),
+      star: button("Star", icon("star"), (event) => this.once("star", `star ${this.seen?.play.id}`, event), {
+        class: "plain star",
+      }),
+      undo: button("Delete", icon("trash"), (event) => this.once("undo", "delete", event), {
+        class: "plain undo",
+      }),
+      end: h(
+        "button",
+        {
+          type: "button",
+          class: "end",
+          hidden: true,
+          onclick: () => emit(this, "end-play", this.seen?.play),
+        },
+        "End",
+      ),
+      open: h("button", {
+        type: "button",
+        class: "open plain",
+        onclick: () => emit(this, "watch", this.seen?.play),
+      }),
     };
-    const { image, number, words, when, cue, figure, dots, state, here, length, star, undo, end, open } = this.made;
+    const { image, number, words, when, cue, figure, dots, state, here, length, star, undo, end, open } =
+      this.made;
     image.onload = () => (this.misses = 0);
     image.onerror = () => this.missed();
     // The button covers the face: its label is short; screen readers read the face as text.
-    this.append(open, h("span", { class: "face" },
-      h("span", { class: "frame" }, image, length),
-      h("span", { class: "text" },
-        h("span", { class: "row" }, number, words),
-        h("span", { class: "row" }, when, figure),
-        h("span", { class: "row" }, dots, state, here, cue))), end, star, undo);
+    this.append(
+      open,
+      h(
+        "span",
+        { class: "face" },
+        h("span", { class: "frame" }, image, length),
+        h(
+          "span",
+          { class: "text" },
+          h("span", { class: "row" }, number, words),
+          h("span", { class: "row" }, when, figure),
+          h("span", { class: "row" }, dots, state, here, cue),
+        ),
+      ),
+      end,
+      star,
+      undo,
+    );
     this.draw();
   }
 
@@ -67,8 +105,20 @@ export class PlayCard extends HTMLElement {
     const { made, seen } = this;
     if (!made || !seen) return;
     const { play, clips, tags, chosen, figure, refused } = seen;
-    const look = JSON.stringify([play.rev, play.duration, play.cue_time, play.is_favorite, play.local, chosen, figure, refused, seen.angle, seen.kept,
-      clips.map((clip) => [clip.rev, clip.status, clip.stream_url]), tags.map((tag) => tag.rev)]);
+    const look = JSON.stringify([
+      play.rev,
+      play.duration,
+      play.cue_time,
+      play.is_favorite,
+      play.local,
+      chosen,
+      figure,
+      refused,
+      seen.angle,
+      seen.kept,
+      clips.map((clip) => [clip.rev, clip.status, clip.stream_url]),
+      tags.map((tag) => tag.rev),
+    ]);
     if (look === this.look) return;
     this.look = look;
     const name = play.number ? String(play.number) : "…";
@@ -94,8 +144,11 @@ export class PlayCard extends HTMLElement {
     this.picture(false);
   }
 
-  /** @param {import("../state/store.js").Play} play @param {readonly import("../state/store.js").Clip[]} clips
-   * @param {string} refused */
+  /**
+   * @param {import("../state/store.js").Play} play
+   * @param {readonly import("../state/store.js").Clip[]} clips
+   * @param {string} refused
+   */
   drawState(play, clips, refused) {
     const made = /** @type {NonNullable<typeof this.made>} */ (this.made);
     if (play.duration) {
@@ -103,11 +156,16 @@ export class PlayCard extends HTMLElement {
       delete made.length.dataset.since;
     } else made.length.dataset.since = String(Date.parse(play.start_time));
     made.length.classList.toggle("live", !play.duration);
-    made.dots.replaceChildren(...clips.map((clip) => h("i", { class: dot(clip), title: `${clip.channel_id}: ${stateOf(clip, play)}` })));
+    made.dots.replaceChildren(
+      ...clips.map((clip) =>
+        h("i", { class: dot(clip), title: `${clip.channel_id}: ${stateOf(clip, play)}` }),
+      ),
+    );
     say(made.state, refused || stateOfPlay(play, clips));
     made.state.title = clips.flatMap(missingOf).join("\n");
     made.state.classList.toggle("bad", Boolean(refused) || clips.some((clip) => clip.status === "failed"));
-    this.dataset.state = clips.length && clips.every((clip) => clip.stream_url) ? "ready" : play.duration ? "waiting" : "open";
+    this.dataset.state =
+      clips.length && clips.every((clip) => clip.stream_url) ? "ready" : play.duration ? "waiting" : "open";
   }
 
   /** The running duration of an open play. @param {number} now ms */
@@ -126,8 +184,10 @@ export class PlayCard extends HTMLElement {
     this.misses = (this.misses ?? 0) + 1;
   }
 
-  /** The thumbnail of the watched angle. One that does not exist yet is requested again a second later.
-   * @param {boolean} again */
+  /**
+   * The thumbnail of the watched angle. One that does not exist yet is requested again a second later.
+   * @param {boolean} again
+   */
   picture(again) {
     const { made, seen } = this;
     if (!made || !seen || !this.isConnected) return;

@@ -8,8 +8,10 @@ import { h } from "./dom.js";
 import { beginOf, captureOf, covers, findReplay, mediaOf, pieceOf, stepOf } from "../state/replay.js";
 
 /** @typedef {import("../state/replay.js").Span} Span */
-/** @typedef {{ask: (path: string) => Promise<import("../state/api").Replay>, habits: () => import("../state/replay.js").Habits,
- *   now: () => number}} Given `now`: box time, ms */
+/**
+ * @typedef {{ask: (path: string) => Promise<import("../state/api").Replay>, habits: () =>
+ *   import("../state/replay.js").Habits, now: () => number}} Given `now`: box time, ms
+ */
 
 const FRAMERATE = 25; // until the channel or the replay reports its own
 
@@ -17,7 +19,13 @@ export class Reel {
   /** @param {Given} given @param {Record<string, any>} [look] of the video */
   constructor(given, look = {}) {
     this.given = given;
-    this.video = h("video", { playsInline: true, muted: true, preload: "auto", disableRemotePlayback: true, ...look });
+    this.video = h("video", {
+      playsInline: true,
+      muted: true,
+      preload: "auto",
+      disableRemotePlayback: true,
+      ...look,
+    });
     this.video.setAttribute("playsinline", "");
     this.video.tabIndex = -1;
     /** @type {import("../state/replay.js").Piece | null} */
@@ -46,8 +54,13 @@ export class Reel {
     video.requestVideoFrameCallback(look);
   }
 
-  /** Load another part and show its picture at `at`. False: overtaken by a later call. Throws the appliance's refusal.
-   * @param {string} channel @param {Span} span @param {{at?: number, run?: boolean, rate?: number}} [how] */
+  /**
+   * Load another part and show its picture at `at`. False: overtaken by a later call. Throws the appliance's
+   * refusal.
+   * @param {string} channel
+   * @param {Span} span
+   * @param {{at?: number, run?: boolean, rate?: number}} [how]
+   */
   async load(channel, span, { at = span.from, run = false, rate = 1 } = {}) {
     const { video } = this;
     const turn = ++this.turn;
@@ -57,11 +70,13 @@ export class Reel {
     this.wanted = at;
     this.wants = run;
     video.pause(); // the old picture stays until the new one is loaded
-    const facts = await findReplay(this.given.ask, channel, { ...span, at, now: this.given.now() }).catch((error) => {
-      if (turn !== this.turn) return null;
-      this.drop();
-      throw error;
-    });
+    const facts = await findReplay(this.given.ask, channel, { ...span, at, now: this.given.now() }).catch(
+      (error) => {
+        if (turn !== this.turn) return null;
+        this.drop();
+        throw error;
+      },
+    );
     if (!facts || turn !== this.turn) return false;
     this.piece = pieceOf(facts, this.given.habits());
     this.told = null;
@@ -116,8 +131,12 @@ export class Reel {
     else video.currentTime = mediaOf(piece, at);
   }
 
-  /** Capture time of the picture `by` pictures further, ms. @param {number} at ms @param {number} by @param {number | null} [rate] of the
-   * channel, where the piece does not know */
+  /**
+   * Capture time of the picture `by` pictures further, ms.
+   * @param {number} at ms
+   * @param {number} by
+   * @param {number | null} [rate] of the channel, where the piece does not know
+   */
   stepped(at, by, rate) {
     return stepOf(this.piece, at, by, 1 / (rate || FRAMERATE));
   }

@@ -46,14 +46,20 @@ export class ReplayPlayer extends HTMLElement {
     this.reached = true;
   }
 
-  /** Is the appliance reachable? Requests that failed meanwhile are repeated at once. @param {boolean} reached */
+  /**
+   * Is the appliance reachable? Requests that failed meanwhile are repeated at once.
+   * @param {boolean} reached
+   */
   set reach(reached) {
     if (reached && !this.reached) for (const tile of this.deck?.tiles.values() ?? []) tile.recover();
     this.reached = reached;
   }
 
-  /** @param {{prefs: import("../state/prefs.js").Prefs, prefetch: import("../state/prefetch.js").Prefetch, hasPanel: () => boolean,
-   *   endsHere: (play: Play) => boolean}} given `endsHere`: END PLAY of the mark bar applies to this play */
+  /**
+   * @param {{prefs: import("../state/prefs.js").Prefs, prefetch: import("../state/prefetch.js").Prefetch,
+   *   hasPanel: () => boolean, endsHere: (play: Play) => boolean}} given `endsHere`: END PLAY of the mark bar
+   *   applies to this play
+   */
   setup({ prefs, prefetch, hasPanel, endsHere }) {
     this.endsHere = endsHere;
     this.prefs = prefs;
@@ -69,13 +75,21 @@ export class ReplayPlayer extends HTMLElement {
       habits: () => habitsOf(prefs),
     });
     this.life = new AbortController();
-    prefetch.addEventListener("held", (event) => this.deck?.arrived(/** @type {CustomEvent} */ (event).detail), { signal: this.life.signal });
+    prefetch.addEventListener(
+      "held",
+      (event) => this.deck?.arrived(/** @type {CustomEvent} */ (event).detail),
+      { signal: this.life.signal },
+    );
     this.deck.muted = !prefs.get("sound");
     this.deck.loop = prefs.get("loop");
     this.deck.addEventListener("state", () => this.drawState());
     this.deck.addEventListener("frame", () => this.drawTime());
     this.deck.addEventListener("leader", () => this.drawAngles());
-    this.trim = new Trim({ deck: this.deck, draw: () => this.drawAll(), save: (change) => emit(this, "trim", change) });
+    this.trim = new Trim({
+      deck: this.deck,
+      draw: () => this.drawAll(),
+      save: (change) => emit(this, "trim", change),
+    });
     this.gestures = new Gestures(this.stage, {
       tap: (target) => this.tapped(target),
       double: (target) => this.doubled(target),
@@ -87,28 +101,62 @@ export class ReplayPlayer extends HTMLElement {
     this.drawAll();
   }
 
-  // -- creating ---------------------------------------------------------------------------------------------------------
+  // -- creating ---------------------------------------------------------------------------------------------
 
   header() {
     this.heading = h("h2", { class: "heading" });
     this.angles = h("div", { class: "angles segments", id: "angles", role: "group", "aria-label": "Angles" });
-    const layout = (/** @type {1 | 2 | 4} */ n, /** @type {string} */ name, /** @type {string} */ words) => button(words, icon(name), () => this.layout(n), { class: "plain", data: { up: n } });
-    this.layouts = h("div", { class: "segments layouts", role: "group", "aria-label": "How many angles" },
-      layout(1, "one", "One angle"), layout(2, "two", "Two angles"), layout(4, "four", "Four angles"));
+    const layout = (/** @type {1 | 2 | 4} */ n, /** @type {string} */ name, /** @type {string} */ words) =>
+      button(words, icon(name), () => this.layout(n), { class: "plain", data: { up: n } });
+    this.layouts = h(
+      "div",
+      { class: "segments layouts", role: "group", "aria-label": "How many angles" },
+      layout(1, "one", "One angle"),
+      layout(2, "two", "Two angles"),
+      layout(4, "four", "Four angles"),
+    );
     this.modes = {
       loop: button("Loop", icon("loop"), () => this.setLoop()),
       sound: button("Sound", icon("mute"), () => this.setSound()),
     };
-    this.side = h("div", { class: "side" }, this.layouts, h("div", { class: "segments modes" }, ...Object.values(this.modes)));
+    this.side = h(
+      "div",
+      { class: "side" },
+      this.layouts,
+      h("div", { class: "segments modes" }, ...Object.values(this.modes)),
+    );
     return h("header", { class: "over" }, this.heading, this.angles);
   }
 
   controls() {
-    const jump = (/** @type {number} */ by, /** @type {string} */ words) => held(button(`${by < 0 ? "Back" : "On"} ${words.slice(1)} s`, words, () => {}, { class: "jump", data: { jump: by } }), () => this.deck?.jump(by));
+    const jump = (/** @type {number} */ by, /** @type {string} */ words) =>
+      held(
+        button(`${by < 0 ? "Back" : "On"} ${words.slice(1)} s`, words, () => {}, {
+          class: "jump",
+          data: { jump: by },
+        }),
+        () => this.deck?.jump(by),
+      );
     this.go = button("Play", icon("play"), () => this.toggle(), { class: "go", id: "play-pause" });
-    const frame = (/** @type {number} */ by) => held(button(by < 0 ? "One frame back" : "One frame on", icon(by < 0 ? "frameBack" : "frameNext"), () => {}, { data: { frame: by } }), () => this.deck?.step(by));
-    this.speeds = h("div", { class: "segments speeds", role: "group", "aria-label": "Speed" }, ...SPEEDS.map((rate) =>
-      button(`Speed ${rate}`, rate === 1 ? "1×" : `${rate}×`.replace("0.", "."), () => this.speed(rate), { data: { rate } })));
+    const frame = (/** @type {number} */ by) =>
+      held(
+        button(
+          by < 0 ? "One frame back" : "One frame on",
+          icon(by < 0 ? "frameBack" : "frameNext"),
+          () => {},
+          { data: { frame: by } },
+        ),
+        () => this.deck?.step(by),
+      );
+    this.speeds = h(
+      "div",
+      { class: "segments speeds", role: "group", "aria-label": "Speed" },
+      ...SPEEDS.map((rate) =>
+        button(`Speed ${rate}`, rate === 1 ? "1×" : `${rate}×`.replace("0.", "."), () => this.speed(rate), {
+          data: { rate },
+        }),
+      ),
+    );
     this.tools = {
       panel: button("Tags", icon("pencil"), () => emit(this, "panel"), { class: "pencil" }),
       trim: button("Trim", icon("scissors"), () => this.trim?.toggle()),
@@ -119,17 +167,39 @@ export class ReplayPlayer extends HTMLElement {
     this.bar.addEventListener("scrub", (event) => this.scrub(/** @type {any} */ (event).detail));
     this.bar.addEventListener("handle", (event) => this.trim?.handle(/** @type {any} */ (event).detail));
     this.missing = h("p", { class: "missing warn", hidden: true });
-    return h("footer", { class: "controls" },
-      this.missing, this.bar, this.trim?.bar,
-      h("div", { class: "transport" },
-        h("div", { class: "segments moves", role: "group", "aria-label": "Move" },
-          jump(-5, "−5"), jump(-1, "−1"), jump(-0.25, "−¼"), frame(-1), this.go, frame(1), jump(0.25, "+¼"), jump(1, "+1"), jump(5, "+5")),
+    return h(
+      "footer",
+      { class: "controls" },
+      this.missing,
+      this.bar,
+      this.trim?.bar,
+      h(
+        "div",
+        { class: "transport" },
+        h(
+          "div",
+          { class: "segments moves", role: "group", "aria-label": "Move" },
+          jump(-5, "−5"),
+          jump(-1, "−1"),
+          jump(-0.25, "−¼"),
+          frame(-1),
+          this.go,
+          frame(1),
+          jump(0.25, "+¼"),
+          jump(1, "+1"),
+          jump(5, "+5"),
+        ),
         this.speeds,
-        h("div", { class: "segments tools" }, ...Object.values(this.tools))));
+        h("div", { class: "segments tools" }, ...Object.values(this.tools)),
+      ),
+    );
   }
 
-  /** The appliance's cameras, and those of the session, in their order. @param {Map<string, import("../state/store.js").Channel>} all
-   * @param {import("../state/store.js").Session | undefined} session */
+  /**
+   * The appliance's cameras, and those of the session, in their order.
+   * @param {Map<string, import("../state/store.js").Channel>} all
+   * @param {import("../state/store.js").Session | undefined} session
+   */
   know(all, session) {
     this.channels = all;
     this.order = channelsOf(all.values(), session).map((each) => each.id);
@@ -146,7 +216,7 @@ export class ReplayPlayer extends HTMLElement {
     return shortcutsOf(this);
   }
 
-  // -- showing --------------------------------------------------------------------------------------------------------
+  // -- showing ----------------------------------------------------------------------------------------------
 
   /** @param {Play | null} play @param {readonly Clip[]} clips @param {readonly Tag[]} tags */
   show(play, clips, tags) {
@@ -169,11 +239,20 @@ export class ReplayPlayer extends HTMLElement {
     if (!deck || !prefs) return;
     const playable = clips.filter((clip) => clip.stream_url);
     const same = deck.play?.id === play?.id && playable.some((clip) => clip.channel_id === deck.leader);
-    const leader = [wanted, same ? deck.leader : undefined, prefs.get("angle")].find((each) => each && playable.some((clip) => clip.channel_id === each))
-      ?? playable[0]?.channel_id ?? "";
+    const leader =
+      [wanted, same ? deck.leader : undefined, prefs.get("angle")].find(
+        (each) => each && playable.some((clip) => clip.channel_id === each),
+      ) ??
+      playable[0]?.channel_id ??
+      "";
     const others = clips.map((clip) => clip.channel_id).filter((each) => each !== leader);
     const up = Math.min(prefs.get("layout"), Math.max(1, clips.length));
-    const seen = up === 1 ? [leader] : clips.map((clip) => clip.channel_id).filter((each) => each === leader || others.indexOf(each) < up - 1);
+    const seen =
+      up === 1
+        ? [leader]
+        : clips
+            .map((clip) => clip.channel_id)
+            .filter((each) => each === leader || others.indexOf(each) < up - 1);
     deck.set(play, clips, leader, leader ? seen : []);
     if (play && leader && this.autoplay && this.began !== play.id) {
       this.began = play.id;
@@ -188,7 +267,14 @@ export class ReplayPlayer extends HTMLElement {
     if (!this.deck || !this.bar) return;
     const { play, clips, heading } = this;
     if (heading) {
-      heading.replaceChildren(...(play ? [h("b", {}, play.number ? String(play.number) : "…"), h("span", {}, play.title || tagsOf(this.tags))] : []));
+      heading.replaceChildren(
+        ...(play
+          ? [
+              h("b", {}, play.number ? String(play.number) : "…"),
+              h("span", {}, play.title || tagsOf(this.tags)),
+            ]
+          : []),
+      );
     }
     this.classList.toggle("nothing", !play);
     if (this.tools) {
@@ -212,20 +298,27 @@ export class ReplayPlayer extends HTMLElement {
   drawAngles() {
     const { deck, angles, layouts } = this;
     if (!deck || !angles || !layouts) return;
-    keyed(angles, this.clips, (clip) => clip.channel_id, (clip, old) => {
-      const name = this.channels.get(clip.channel_id)?.name || clip.channel_id;
-      const made = /** @type {HTMLButtonElement} */ (old ?? h("button", { type: "button", onclick: () => this.angle(clip.channel_id) }));
-      say(made, name);
-      made.disabled = !clip.stream_url;
-      made.title = stateOf(clip, this.play);
-      made.setAttribute("aria-pressed", String(clip.channel_id === deck.leader));
-      const tile = deck.tiles.get(clip.channel_id);
-      if (tile) {
-        say(tile.label, name);
-        say(tile.words, clip.stream_url ? "" : clip.error_message ?? stateOf(clip, this.play));
-      }
-      return made;
-    });
+    keyed(
+      angles,
+      this.clips,
+      (clip) => clip.channel_id,
+      (clip, old) => {
+        const name = this.channels.get(clip.channel_id)?.name || clip.channel_id;
+        const made = /** @type {HTMLButtonElement} */ (
+          old ?? h("button", { type: "button", onclick: () => this.angle(clip.channel_id) })
+        );
+        say(made, name);
+        made.disabled = !clip.stream_url;
+        made.title = stateOf(clip, this.play);
+        made.setAttribute("aria-pressed", String(clip.channel_id === deck.leader));
+        const tile = deck.tiles.get(clip.channel_id);
+        if (tile) {
+          say(tile.label, name);
+          say(tile.words, clip.stream_url ? "" : (clip.error_message ?? stateOf(clip, this.play)));
+        }
+        return made;
+      },
+    );
     const up = this.prefs?.get("layout") ?? 1;
     layouts.hidden = this.clips.length < 2;
     for (const each of layouts.children) {
@@ -246,7 +339,11 @@ export class ReplayPlayer extends HTMLElement {
       go.title = runs ? "Pause" : "Play";
     }
     this.drawAir();
-    for (const each of this.speeds?.children ?? []) each.setAttribute("aria-pressed", String(Number(/** @type {HTMLElement} */ (each).dataset.rate) === deck.rate));
+    for (const each of this.speeds?.children ?? [])
+      each.setAttribute(
+        "aria-pressed",
+        String(Number(/** @type {HTMLElement} */ (each).dataset.rate) === deck.rate),
+      );
     this.modes?.loop.setAttribute("aria-pressed", String(deck.loop));
     this.modes?.sound.setAttribute("aria-pressed", String(!deck.muted));
     this.modes?.sound.replaceChildren(icon(deck.muted ? "mute" : "sound"));
@@ -254,7 +351,10 @@ export class ReplayPlayer extends HTMLElement {
     this.drawWaiting();
   }
 
-  /** The network is reserved for the playing clip until it is completely loaded: a loop from memory needs none. */
+  /**
+   * The network is reserved for the playing clip until it is completely loaded: a loop from memory needs
+   * none.
+   */
   drawAir() {
     const { deck } = this;
     const needs = Boolean(deck?.running && !deck.shownTiles().every((tile) => tile.whole));
@@ -274,7 +374,9 @@ export class ReplayPlayer extends HTMLElement {
     /** @param {string} at */
     const second = (at) => (Date.parse(at) - start) / 1000;
     bar.view = {
-      from: trim ? -margin : 0, to: trim ? length + margin : length, trim,
+      from: trim ? -margin : 0,
+      to: trim ? length + margin : length,
+      trim,
       missing: (clip?.coverage?.missing ?? []).map((one) => [second(one.start), second(one.end)]),
       cue: play?.cue_time ? second(play.cue_time) : null,
       label: play ? `Position in play ${play.number}` : "Position",
@@ -293,7 +395,11 @@ export class ReplayPlayer extends HTMLElement {
     const { buffered } = lead.video;
     /** @type {[number, number][]} */
     const ranges = [];
-    for (let at = 0; at < buffered.length; at++) ranges.push([buffered.start(at) - lead.hidden + lead.offset, buffered.end(at) - lead.hidden + lead.offset]);
+    for (let at = 0; at < buffered.length; at++)
+      ranges.push([
+        buffered.start(at) - lead.hidden + lead.offset,
+        buffered.end(at) - lead.hidden + lead.offset,
+      ]);
     this.bar.buffered = ranges;
   }
 
@@ -305,14 +411,26 @@ export class ReplayPlayer extends HTMLElement {
     if (!play) return this.tell(this.idle);
     if (playable) {
       const lead = deck.lead;
-      if (lead?.video.error && lead.url && !this.reached) return this.tell("This clip is not on this device. It comes when the box answers.");
-      if (lead?.video.error && lead.url) return this.tell("This clip cannot be shown here. ", "Load again", () => (lead.unload(), this.place()));
+      if (lead?.video.error && lead.url && !this.reached)
+        return this.tell("This clip is not on this device. It comes when the box answers.");
+      if (lead?.video.error && lead.url)
+        return this.tell(
+          "This clip cannot be shown here. ",
+          "Load again",
+          () => (lead.unload(), this.place()),
+        );
       return this.tell(lead && deck.running && lead.video.readyState < 2 ? "Loading" : "");
     }
-    if (!play.duration) return this.tell(`This play is open. ${this.endsHere?.(play) ? "Press END PLAY" : "End it on its card"} to watch it.`);
+    if (!play.duration)
+      return this.tell(
+        `This play is open. ${this.endsHere?.(play) ? "Press END PLAY" : "End it on its card"} to watch it.`,
+      );
     if (!clips.length) return this.tell(play.local ? "Not on the box yet." : "No camera recorded this play.");
     const failed = clips.find((clip) => clip.status === "failed");
-    if (failed) return this.tell(`${failed.error_message ?? "Not cut"}. `, "Retry", () => emit(this, "retry", failed.id));
+    if (failed)
+      return this.tell(`${failed.error_message ?? "Not cut"}. `, "Retry", () =>
+        emit(this, "retry", failed.id),
+      );
     const seconds = ((performance.now() - this.waitingSince) / 1000).toFixed(1);
     this.tell(`${stateOf(clips[0], play)} (${seconds} s)`);
   }
@@ -326,7 +444,7 @@ export class ReplayPlayer extends HTMLElement {
     message.replaceChildren(text, ...(action ? [h("button", { type: "button", onclick: act }, action)] : []));
   }
 
-  // -- actions ----------------------------------------------------------------------------------------------------------
+  // -- actions ----------------------------------------------------------------------------------------------
 
   toggle() {
     if (!this.play || !this.deck) return;
@@ -416,7 +534,10 @@ export class ReplayPlayer extends HTMLElement {
 
   /** There is no further play: the picture moves briefly to show it. @param {number} by */
   edge(by) {
-    this.stage?.animate?.([{ transform: "none" }, { transform: `translateX(${-by * 12}px)` }, { transform: "none" }], { duration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 110 });
+    this.stage?.animate?.(
+      [{ transform: "none" }, { transform: `translateX(${-by * 12}px)` }, { transform: "none" }],
+      { duration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 110 },
+    );
   }
 
   close() {
@@ -428,6 +549,8 @@ export class ReplayPlayer extends HTMLElement {
 }
 
 /** @param {EventTarget | null} target */
-const tileOf = (target) => /** @type {HTMLElement | null} */ (/** @type {Element | null} */ (target)?.closest?.(".tile"))?.dataset.channel;
+const tileOf = (target) =>
+  /** @type {HTMLElement | null} */ (/** @type {Element | null} */ (target)?.closest?.(".tile"))?.dataset
+    .channel;
 
 define("replay-player", ReplayPlayer);

@@ -27,7 +27,15 @@ export class ScrubBar extends HTMLElement {
     this.snap = h("span", { class: "snap", title: "Cue", hidden: true });
     this.keep = h("span", { class: "keep", hidden: true });
     this.knob = h("span", { class: "knob" });
-    this.track = h("div", { class: "track", role: "slider", tabIndex: 0, "aria-label": "Position", "aria-valuenow": "0.0" }, this.loaded, this.gone, this.keep, this.snap, this.knob);
+    this.track = h(
+      "div",
+      { class: "track", role: "slider", tabIndex: 0, "aria-label": "Position", "aria-valuenow": "0.0" },
+      this.loaded,
+      this.gone,
+      this.keep,
+      this.snap,
+      this.knob,
+    );
     this.handles = [this.handle("lo", "Begin of the trim"), this.handle("hi", "End of the trim")];
     this.at = h("span", { class: "at" }, "0:00.0");
     this.total = h("span", { class: "total" }, "0:00.0");
@@ -39,7 +47,14 @@ export class ScrubBar extends HTMLElement {
 
   /** @param {"lo" | "hi"} end @param {string} label */
   handle(end, label) {
-    const made = h("span", { class: `handle ${end}`, role: "slider", tabIndex: 0, "aria-label": label, hidden: true, data: { end } });
+    const made = h("span", {
+      class: `handle ${end}`,
+      role: "slider",
+      tabIndex: 0,
+      "aria-label": label,
+      hidden: true,
+      data: { end },
+    });
     made.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -0.1, ArrowRight: 0.1 }[event.key];
       if (!step || !this.seen?.trim) return;
@@ -55,12 +70,14 @@ export class ScrubBar extends HTMLElement {
     this.seen = view;
     if (!this.track) return;
     const { missing, cue, trim, from, to, label } = view;
-    this.gone?.replaceChildren(...missing.map(([start, end]) => {
-      const span = h("i", { title: "No footage" });
-      span.style.left = `${this.share(start)}%`;
-      span.style.width = `${this.share(end) - this.share(start)}%`;
-      return span;
-    }));
+    this.gone?.replaceChildren(
+      ...missing.map(([start, end]) => {
+        const span = h("i", { title: "No footage" });
+        span.style.left = `${this.share(start)}%`;
+        span.style.width = `${this.share(end) - this.share(start)}%`;
+        return span;
+      }),
+    );
     if (this.snap) {
       this.snap.hidden = cue === null;
       if (cue !== null) this.snap.style.left = `${this.share(cue)}%`;
@@ -94,7 +111,8 @@ export class ScrubBar extends HTMLElement {
   set time(t) {
     if (!this.knob || !this.track || !this.at) return;
     this.knob.style.left = `${this.share(t)}%`;
-    const words = this.seen?.words?.(t) ?? lengthOf(Math.max(0, t - (this.seen?.trim?.lo ?? this.seen?.from ?? 0)));
+    const words =
+      this.seen?.words?.(t) ?? lengthOf(Math.max(0, t - (this.seen?.trim?.lo ?? this.seen?.from ?? 0)));
     if (this.at.textContent === words) return;
     this.at.textContent = words;
     this.track.setAttribute("aria-valuenow", t.toFixed(1));
@@ -103,12 +121,14 @@ export class ScrubBar extends HTMLElement {
 
   /** @param {readonly [number, number][]} ranges */
   set buffered(ranges) {
-    this.loaded?.replaceChildren(...ranges.map(([start, end]) => {
-      const span = h("i");
-      span.style.left = `${this.share(start)}%`;
-      span.style.width = `${this.share(end) - this.share(start)}%`;
-      return span;
-    }));
+    this.loaded?.replaceChildren(
+      ...ranges.map(([start, end]) => {
+        const span = h("i");
+        span.style.left = `${this.share(start)}%`;
+        span.style.width = `${this.share(end) - this.share(start)}%`;
+        return span;
+      }),
+    );
   }
 
   /** Per cent of the bar. @param {number} t */
@@ -122,18 +142,25 @@ export class ScrubBar extends HTMLElement {
     const { track } = this;
     if (!track || !this.seen || event.button > 0) return;
     event.preventDefault();
-    const end = /** @type {"lo" | "hi" | undefined} */ (/** @type {HTMLElement} */ (event.target).dataset.end);
+    const end = /** @type {"lo" | "hi" | undefined} */ (
+      /** @type {HTMLElement} */ (event.target).dataset.end
+    );
     (end ? /** @type {HTMLElement} */ (event.target) : track).focus({ preventScroll: true });
     // A handle keeps its distance to the finger: it does not jump to it.
     const held = end && this.seen.trim ? track.getBoundingClientRect() : null;
-    const grip = held && end && this.seen.trim ? event.clientX - held.left - (this.share(this.seen.trim[end]) / 100) * held.width : 0;
+    const grip =
+      held && end && this.seen.trim
+        ? event.clientX - held.left - (this.share(this.seen.trim[end]) / 100) * held.width
+        : 0;
     /** @param {PointerEvent} now */
     const where = (now) => {
       const box = track.getBoundingClientRect();
       const { from, to } = /** @type {BarView} */ (this.seen);
       return from + Math.min(1, Math.max(0, (now.clientX - grip - box.left) / box.width)) * (to - from);
     };
-    follow(track, event, (now, phase) => (end ? this.move(end, where(now), phase) : emit(this, "scrub", { t: where(now), phase })));
+    follow(track, event, (now, phase) =>
+      end ? this.move(end, where(now), phase) : emit(this, "scrub", { t: where(now), phase }),
+    );
   }
 
   /** @param {"lo" | "hi"} end @param {number} t @param {string} phase */
@@ -149,7 +176,14 @@ export class ScrubBar extends HTMLElement {
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.target !== this.track) return;
-    const step = /** @type {Record<string, number>} */ ({ ArrowLeft: -0.25, ArrowRight: 0.25, PageDown: -5, PageUp: 5, Home: -1e6, End: 1e6 })[event.key];
+    const step = /** @type {Record<string, number>} */ ({
+      ArrowLeft: -0.25,
+      ArrowRight: 0.25,
+      PageDown: -5,
+      PageUp: 5,
+      Home: -1e6,
+      End: 1e6,
+    })[event.key];
     if (!step) return;
     event.preventDefault();
     event.stopPropagation();

@@ -8,7 +8,12 @@ import { nextOf } from "../state/control.js";
 export class SessionControl extends HTMLElement {
   connectedCallback() {
     if (this.go) return;
-    this.go = h("button", { type: "button", id: "session-go", hidden: true, onclick: () => this.next && emit(this, "move", this.next) });
+    this.go = h("button", {
+      type: "button",
+      id: "session-go",
+      hidden: true,
+      onclick: () => this.next && emit(this, "move", this.next),
+    });
     this.append(this.go);
     this.session = this.shown;
   }

@@ -2,8 +2,17 @@
 
 const PICTURE = 16 / 9;
 
-/** Sets the class `tall` on a stage that is higher than a picture of its width. The observer is dropped with its element.
- * @param {HTMLElement} stage */
+/**
+ * Sets the class `tall` on a stage that is higher than a picture of its width. The observer is dropped with
+ * its element.
+ * @param {HTMLElement} stage
+ */
 export function watchShape(stage) {
-  new ResizeObserver(([{ contentRect: { width, height } }]) => stage.classList.toggle("tall", height > 0 && width / height < PICTURE - 0.01)).observe(stage);
+  new ResizeObserver(
+    ([
+      {
+        contentRect: { width, height },
+      },
+    ]) => stage.classList.toggle("tall", height > 0 && width / height < PICTURE - 0.01),
+  ).observe(stage);
 }

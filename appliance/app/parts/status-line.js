@@ -13,7 +13,11 @@ import { clockOf } from "../state/words.js";
 
 /** @typedef {import("../state/health.js").Check} Check */
 
-const MARKS = /** @type {Record<Check["status"], [string, string]>} */ ({ ok: ["●", "good"], warn: ["▲", "warn"], bad: ["✗", "bad"] });
+const MARKS = /** @type {Record<Check["status"], [string, string]>} */ ({
+  ok: ["●", "good"],
+  warn: ["▲", "warn"],
+  bad: ["✗", "bad"],
+});
 
 export class StatusLine extends HTMLElement {
   look = "";
@@ -25,13 +29,31 @@ export class StatusLine extends HTMLElement {
     this.trip = h("span", {});
     this.queue = h("span", { class: "queue" });
     this.link = h("a", { class: "link", href: "#health", id: "link" }, this.trip, this.queue);
-    this.roomed = h("a", { class: "link room", href: "#health", id: "room", hidden: true }, h("span", {}), h("span", { class: "hours" }));
+    this.roomed = h(
+      "a",
+      { class: "link room", href: "#health", id: "room", hidden: true },
+      h("span", {}),
+      h("span", { class: "hours" }),
+    );
     this.nav = h("nav", { class: "tabs", "aria-label": "Screens" });
     this.slotted = h("span", { class: "extra" });
     this.append(
-      h("div", { class: "what" }, h("h1", { id: "session-name" }, "…"), h("span", { id: "session-state", class: "badge" })),
-      this.clock, this.slotted, this.cams, this.roomed, this.link, this.nav,
-      button("Menu", icon("menu"), () => this.dispatchEvent(new Event("menu")), { class: "plain menu", id: "menu" }),
+      h(
+        "div",
+        { class: "what" },
+        h("h1", { id: "session-name" }, "…"),
+        h("span", { id: "session-state", class: "badge" }),
+      ),
+      this.clock,
+      this.slotted,
+      this.cams,
+      this.roomed,
+      this.link,
+      this.nav,
+      button("Menu", icon("menu"), () => this.dispatchEvent(new Event("menu")), {
+        class: "plain menu",
+        id: "menu",
+      }),
     );
   }
 
@@ -50,39 +72,61 @@ export class StatusLine extends HTMLElement {
     state.hidden = !badge;
   }
 
-  /** Each camera of the session, in the state the health page shows. @param {readonly {id: string, check: Check}[]} cameras */
+  /**
+   * Each camera of the session, in the state the health page shows.
+   * @param {readonly {id: string, check: Check}[]} cameras
+   */
   set cameras(cameras) {
     if (!this.cams) return;
     const look = JSON.stringify(cameras);
     if (look === this.look) return;
     this.look = look;
-    keyed(this.cams, cameras, (each) => each.id, ({ id, check }, old) => {
-      const made = old ?? h("span", {}, " ", h("span", {}, ""), " ", h("span", {}, ""));
-      const [mark, kind] = MARKS[check.status];
-      say(made.children[0], id);
-      say(made.children[1], mark);
-      made.children[1].className = kind;
-      return made;
-    });
+    keyed(
+      this.cams,
+      cameras,
+      (each) => each.id,
+      ({ id, check }, old) => {
+        const made = old ?? h("span", {}, " ", h("span", {}, ""), " ", h("span", {}, ""));
+        const [mark, kind] = MARKS[check.status];
+        say(made.children[0], id);
+        say(made.children[1], mark);
+        made.children[1].className = kind;
+        return made;
+      },
+    );
     const unwell = cameras.filter(({ check }) => check.status !== "ok");
-    const words = unwell.map(({ check }) => `${check.title}: ${check.words}`).join(", ") || (cameras.length ? "all cameras send" : "no camera");
-    this.cams.setAttribute("aria-label", `${cameras.map((each) => each.id).join(" ")}: ${words}. Open health.`);
+    const words =
+      unwell.map(({ check }) => `${check.title}: ${check.words}`).join(", ") ||
+      (cameras.length ? "all cameras send" : "no camera");
+    this.cams.setAttribute(
+      "aria-label",
+      `${cameras.map((each) => each.id).join(" ")}: ${words}. Open health.`,
+    );
     this.cams.title = words;
   }
 
   /** @param {Link} link */
   set state({ online, rtt, waiting, closed }) {
     if (!this.link || !this.trip || !this.queue) return;
-    const face = closed ? "closed" : online ? (rtt === null ? "⇄" : `⇄ ${Math.max(1, Math.round(rtt))} ms`) : "⇄ …";
+    const face = closed
+      ? "closed"
+      : online
+        ? rtt === null
+          ? "⇄"
+          : `⇄ ${Math.max(1, Math.round(rtt))} ms`
+        : "⇄ …";
     say(this.trip, face);
     say(this.queue, waiting ? ` · ${waiting} to send` : ""); // on a phone the banner shows it
     this.link.dataset.state = online ? "connected" : "reconnecting";
     this.link.className = `link ${online ? "" : "warn"}`;
-    this.link.setAttribute("aria-label", `${online ? "Connected" : "Reconnecting"}, ${/** @type {string} */ (this.link.textContent).replace(/[⇄…] ?/g, "")}`);
+    const shown = /** @type {string} */ (this.link.textContent).replace(/[⇄…] ?/g, "");
+    this.link.setAttribute("aria-label", `${online ? "Connected" : "Reconnecting"}, ${shown}`);
   }
 
-  /** Hours of recording left, and the overall verdict of the health page; null: not reported by the appliance.
-   * @param {{words: string, status: Check["status"], verdict: string} | null} room */
+  /**
+   * Hours of recording left, and the overall verdict of the health page; null: not reported by the appliance.
+   * @param {{words: string, status: Check["status"], verdict: string} | null} room
+   */
   set room(room) {
     if (!this.roomed) return;
     const well = room?.status === "ok";
@@ -90,7 +134,7 @@ export class StatusLine extends HTMLElement {
     const [mark, hours] = this.roomed.children;
     say(mark, !room ? "" : well ? "◔" : room.status === "warn" ? "▲" : "✗");
     say(hours, room?.words ? ` ${room.words}` : ""); // on a phone the session's name has its place
-    this.roomed.className = `link room ${well ? "" : room?.status ?? ""}`;
+    this.roomed.className = `link room ${well ? "" : (room?.status ?? "")}`;
     const left = room?.words ? `${room.words} of recording left. ` : "";
     this.roomed.setAttribute("aria-label", `${left}${room?.verdict ?? ""}. Open health.`);
   }
@@ -98,12 +142,17 @@ export class StatusLine extends HTMLElement {
   /** @param {readonly {hash: string, label: string, current: boolean}[]} screens */
   set screens(screens) {
     if (!this.nav) return;
-    keyed(this.nav, screens, (each) => each.hash, (each, old) => {
-      const made = old ?? h("a", { href: `#${each.hash}` }, each.label);
-      if (each.current) made.setAttribute("aria-current", "page");
-      else made.removeAttribute("aria-current");
-      return made;
-    });
+    keyed(
+      this.nav,
+      screens,
+      (each) => each.hash,
+      (each, old) => {
+        const made = old ?? h("a", { href: `#${each.hash}` }, each.label);
+        if (each.current) made.setAttribute("aria-current", "page");
+        else made.removeAttribute("aria-current");
+        return made;
+      },
+    );
   }
 
   /** @param {Node | null} node */

@@ -9,11 +9,15 @@ import { painted } from "./painted.js";
 import { nearest } from "../state/lineup.js";
 import { clockOf } from "../state/zone.js";
 
-const NEAR = 0.45; // of a picture's length: the reported time is the picture's beginning, and must not match the neighbour
+// of a picture's length: the reported time is the picture's beginning, and must not match the neighbour
+const NEAR = 0.45;
 
-/** `frames`: capture times, ms. `media`: where to seek for each, s (`mediaOf` of state/replay.js). `raw`: the browser reports
- * other times for pictures. `words`: why there is none.
- * @typedef {{channel: string, frames: number[], media: number[], url: string, raw?: boolean, words?: string}} PieceOfFootage */
+/**
+ * `frames`: capture times, ms. `media`: where to seek for each, s (`mediaOf` of state/replay.js). `raw`: the
+ * browser reports other times for pictures. `words`: why there is none.
+ * @typedef {{channel: string, frames: number[], media: number[], url: string, raw?: boolean, words?: string}}
+ *   PieceOfFootage
+ */
 
 export class StepPane extends HTMLElement {
   at = 0; // index of the picture shown
@@ -26,19 +30,38 @@ export class StepPane extends HTMLElement {
 
   connectedCallback() {
     if (this.video) return;
-    this.select = h("select", { "aria-label": "Camera", onchange: () => emit(this, "pick", this.select?.value) });
+    this.select = h("select", {
+      "aria-label": "Camera",
+      onchange: () => emit(this, "pick", this.select?.value),
+    });
     this.when = h("b", { class: "instant" });
     this.video = h("video", { muted: true, playsInline: true, preload: "auto" });
     this.video.setAttribute("playsinline", "");
-    this.video.addEventListener("error", () => this.video?.hasAttribute("src") && this.tell("These pictures cannot be shown. Try newer pictures."));
+    this.video.addEventListener(
+      "error",
+      () =>
+        this.video?.hasAttribute("src") && this.tell("These pictures cannot be shown. Try newer pictures."),
+    );
     this.note = h("p", { class: "message", role: "status" });
-    const step = (/** @type {string} */ label, /** @type {Node | string} */ face, /** @type {() => void} */ act, data = {}) => button(label, face, act, { data });
+    const step = (
+      /** @type {string} */ label,
+      /** @type {Node | string} */ face,
+      /** @type {() => void} */ act,
+      data = {},
+    ) => button(label, face, act, { data });
     this.append(
       h("header", { class: "row" }, this.select, this.when),
       h("div", { class: "picture" }, this.video, this.note),
-      h("div", { class: "segments steps" },
-        step("Back 1 s", "−1 s", () => this.move(-1000)), step("Back 5 pictures", "−5", () => this.step(-5)), step("Back one picture", icon("frameBack"), () => this.step(-1), { step: "-1" }),
-        step("On one picture", icon("frameNext"), () => this.step(1), { step: "1" }), step("On 5 pictures", "+5", () => this.step(5)), step("On 1 s", "+1 s", () => this.move(1000))),
+      h(
+        "div",
+        { class: "segments steps" },
+        step("Back 1 s", "−1 s", () => this.move(-1000)),
+        step("Back 5 pictures", "−5", () => this.step(-5)),
+        step("Back one picture", icon("frameBack"), () => this.step(-1), { step: "-1" }),
+        step("On one picture", icon("frameNext"), () => this.step(1), { step: "1" }),
+        step("On 5 pictures", "+5", () => this.step(5)),
+        step("On 1 s", "+1 s", () => this.move(1000)),
+      ),
     );
   }
 
@@ -47,7 +70,9 @@ export class StepPane extends HTMLElement {
     const look = JSON.stringify(channels.map((each) => [each.id, each.name]));
     if (look === this.look || !this.select) return;
     this.look = look;
-    this.select.replaceChildren(...channels.map((each) => h("option", { value: each.id }, each.name || each.id)));
+    this.select.replaceChildren(
+      ...channels.map((each) => h("option", { value: each.id }, each.name || each.id)),
+    );
   }
 
   /** @param {string} id */
@@ -104,7 +129,8 @@ export class StepPane extends HTMLElement {
   step(by) {
     emit(this, "stepped");
     const to = this.at + by;
-    if (this.wanted !== null || to < 0 || to >= (this.piece?.frames.length ?? 0)) this.move(by * (this.interval || 40));
+    if (this.wanted !== null || to < 0 || to >= (this.piece?.frames.length ?? 0))
+      this.move(by * (this.interval || 40));
     else this.go(to);
   }
 
@@ -146,7 +172,11 @@ export class StepPane extends HTMLElement {
 
   draw() {
     const at = this.piece?.frames[this.at];
-    if (this.when) say(this.when, at === undefined ? "" : `${clockOf(at)}.${String(Math.floor(at % 1000)).padStart(3, "0")}`);
+    if (this.when)
+      say(
+        this.when,
+        at === undefined ? "" : `${clockOf(at)}.${String(Math.floor(at % 1000)).padStart(3, "0")}`,
+      );
     emit(this, "moved");
   }
 

@@ -37,7 +37,10 @@ export class TagBoard extends HTMLElement {
     this.closable = false; // it is a panel with a close button
     this.looking = false; // the picture is shown instead of the keys
     this.touched = false; // a finger is on a key
-    /** The targets to switch to when the finger is lifted, or the field is left. @type {readonly Target[] | null} */
+    /**
+     * The targets to switch to when the finger is lifted, or the field is left.
+     * @type {readonly Target[] | null}
+     */
     this.next = null;
     this.page = PAGES[0].name;
     this.about = ""; // the play for which the page was chosen
@@ -51,11 +54,18 @@ export class TagBoard extends HTMLElement {
     if (!this.ctx) return;
     if (!this.head) this.make();
     this.holdWhileUsed();
-    this.unkey.push(this.ctx.keys.add([
-      { keys: ["!"], words: "Important", group: "Tags", act: () => this.flag("is_important") },
-      { keys: ["R"], words: "Reviewed", group: "Tags", act: () => this.flag("is_reviewed") },
-      { keys: ["Shift+Enter"], words: "Take what is carried forward", group: "Tags", act: () => this.take() },
-    ]));
+    this.unkey.push(
+      this.ctx.keys.add([
+        { keys: ["!"], words: "Important", group: "Tags", act: () => this.flag("is_important") },
+        { keys: ["R"], words: "Reviewed", group: "Tags", act: () => this.flag("is_reviewed") },
+        {
+          keys: ["Shift+Enter"],
+          words: "Take what is carried forward",
+          group: "Tags",
+          act: () => this.take(),
+        },
+      ]),
+    );
     void this.load();
   }
 
@@ -66,15 +76,18 @@ export class TagBoard extends HTMLElement {
     this.disarm();
   }
 
-  /** What is being typed, or pressed by a finger, applies to the play that was shown when it began: a play that begins
-   * meanwhile is shown afterwards. */
+  /**
+   * What is being typed, or pressed by a finger, applies to the play that was shown when it began: a play
+   * that begins meanwhile is shown afterwards.
+   */
   holdWhileUsed() {
     this.life = new AbortController();
     const { signal } = this.life;
-    const released = () => setTimeout(() => {
-      this.touched = false;
-      this.follow();
-    });
+    const released = () =>
+      setTimeout(() => {
+        this.touched = false;
+        this.follow();
+      });
     for (const part of [this, this.aside]) {
       part?.addEventListener("pointerdown", () => (this.touched = true), { signal });
       part?.addEventListener("focusout", () => setTimeout(() => this.follow()), { signal });
@@ -94,19 +107,47 @@ export class TagBoard extends HTMLElement {
   make() {
     this.heading = h("h2", { class: "grow" });
     this.summary = h("p", { class: "summary" });
-    const flag = (/** @type {string} */ name, /** @type {string} */ label, /** @type {Node | string} */ face) =>
-      button(label, face, () => this.flag(name), { "aria-pressed": "false", data: { flag: name } });
+    const flag = (
+      /** @type {string} */ name,
+      /** @type {string} */ label,
+      /** @type {Node | string} */ face,
+    ) => button(label, face, () => this.flag(name), { "aria-pressed": "false", data: { flag: name } });
     this.flags = [flag("is_important", "Important", "!"), flag("is_reviewed", "Reviewed", icon("check"))];
     this.keep = button("Carry forward from the play before", "Carry", () => this.toggleCarry());
     this.offer = h("button", { type: "button", class: "offer", hidden: true, onclick: () => this.take() });
     this.words = h("p", { class: "quiet empty", role: "status" });
     this.body = h("div", { class: "groups" });
-    this.sight = button("Picture", icon("play"), () => this.look(!this.looking), { class: "look", "aria-pressed": "false" });
-    this.close = button("Close the tags", icon("close"), () => emit(this, "close-tags"), { class: "plain", hidden: !this.closable });
-    this.head = h("header", { class: "board-head" }, this.heading, ...this.flags, this.keep, this.sight, this.close);
-    this.pages = h("div", { class: "segments pages", role: "group", "aria-label": "Pages" },
-      ...PAGES.map(({ name, label }) => h("button", { type: "button", data: { page: name }, onclick: () => this.turn(name) }, label)));
-    this.append(this.head, h("div", { class: "row said" }, this.summary, this.offer), this.pages, this.words, this.body);
+    this.sight = button("Picture", icon("play"), () => this.look(!this.looking), {
+      class: "look",
+      "aria-pressed": "false",
+    });
+    this.close = button("Close the tags", icon("close"), () => emit(this, "close-tags"), {
+      class: "plain",
+      hidden: !this.closable,
+    });
+    this.head = h(
+      "header",
+      { class: "board-head" },
+      this.heading,
+      ...this.flags,
+      this.keep,
+      this.sight,
+      this.close,
+    );
+    this.pages = h(
+      "div",
+      { class: "segments pages", role: "group", "aria-label": "Pages" },
+      ...PAGES.map(({ name, label }) =>
+        h("button", { type: "button", data: { page: name }, onclick: () => this.turn(name) }, label),
+      ),
+    );
+    this.append(
+      this.head,
+      h("div", { class: "row said" }, this.summary, this.offer),
+      this.pages,
+      this.words,
+      this.body,
+    );
   }
 
   async load() {
@@ -121,17 +162,29 @@ export class TagBoard extends HTMLElement {
       this.loading = false;
     }
     for (const group of this.groups) {
-      this.made[group.field] = makeGroup(group, { press: (value) => this.press(group, value), set: (value) => this.write(() => ({ [group.field]: value })) });
+      this.made[group.field] = makeGroup(group, {
+        press: (value) => this.press(group, value),
+        set: (value) => this.write(() => ({ [group.field]: value })),
+      });
       const beside = ["words", "text"].includes(group.kind);
       ((beside && this.aside) || this.body)?.append(this.made[group.field].root);
     }
     if (this.isConnected) {
-      this.unkey.push(this.ctx.keys.add(this.groups.map((group) => ({ keys: [group.key], words: `${group.label}, then a digit`, group: "Tags", act: () => this.arm(group) }))));
+      this.unkey.push(
+        this.ctx.keys.add(
+          this.groups.map((group) => ({
+            keys: [group.key],
+            words: `${group.label}, then a digit`,
+            group: "Tags",
+            act: () => this.arm(group),
+          })),
+        ),
+      );
     }
     this.draw();
   }
 
-  // -- targets -------------------------------------------------------------------------------------------------
+  // -- targets ----------------------------------------------------------------------------------------------
 
   /** @param {import("../state/store.js").Play | null} play */
   set play(play) {
@@ -165,7 +218,9 @@ export class TagBoard extends HTMLElement {
     this.due = true;
     queueMicrotask(() => {
       this.due = false;
-      this.targets = this.one ? [{ play: this.one, clips: this.oneClips ?? [], tags: this.oneTags ?? [] }] : [];
+      this.targets = this.one
+        ? [{ play: this.one, clips: this.oneClips ?? [], tags: this.oneTags ?? [] }]
+        : [];
     });
   }
 
@@ -178,7 +233,11 @@ export class TagBoard extends HTMLElement {
     for (const name of Object.keys(said)) {
       if (every.every((each) => JSON.stringify(each[name]) === JSON.stringify(said[name]))) continue;
       mixed.add(name);
-      said[name] = Array.isArray(said[name]) ? said[name].filter((/** @type {string} */ one) => every.every((each) => each[name].includes(one))) : typeof said[name] === "boolean" ? false : null;
+      said[name] = Array.isArray(said[name])
+        ? said[name].filter((/** @type {string} */ one) => every.every((each) => each[name].includes(one)))
+        : typeof said[name] === "boolean"
+          ? false
+          : null;
     }
     return { said, mixed, carried: this.list.length === 1 ? this.carriedFor(this.list[0]) : {} };
   }
@@ -190,10 +249,13 @@ export class TagBoard extends HTMLElement {
     const plays = ctx.plays();
     const tags = ctx.tags();
     const older = plays.slice(plays.findIndex((play) => play.id === target.play.id) + 1);
-    return carried(older.map((play) => merged(tags.get(play.id) ?? [])), this.groups);
+    return carried(
+      older.map((play) => merged(tags.get(play.id) ?? [])),
+      this.groups,
+    );
   }
 
-  // -- drawing --------------------------------------------------------------------------------------------------------
+  // -- drawing ----------------------------------------------------------------------------------------------
 
   draw() {
     const { ctx, list, heading, summary, words, body, offer, keep } = this;
@@ -202,8 +264,23 @@ export class TagBoard extends HTMLElement {
     const view = this.view();
     const one = list.length === 1 ? list[0] : null;
     say(heading, one ? `Play ${one.play.number || "…"}` : list.length ? `${list.length} plays` : "Tags");
-    say(summary, one ? tagsOf(one.tags) || (one.clips.length ? "Nothing tagged yet" : "") : list.length ? "Every button tags all of them." : "");
-    const missing = !list.length ? (ctx.known() || ctx.session() ? (ctx.plays().length ? "Choose a play to tag it." : "There is no play to tag yet.") : ASKING) : list.every((target) => !target.clips.length) ? "Tags can be added as soon as the play is on the box." : "";
+    say(
+      summary,
+      one
+        ? tagsOf(one.tags) || (one.clips.length ? "Nothing tagged yet" : "")
+        : list.length
+          ? "Every button tags all of them."
+          : "",
+    );
+    const missing = !list.length
+      ? ctx.known() || ctx.session()
+        ? ctx.plays().length
+          ? "Choose a play to tag it."
+          : "There is no play to tag yet."
+        : ASKING
+      : list.every((target) => !target.clips.length)
+        ? "Tags can be added as soon as the play is on the box."
+        : "";
     if (!this.loading && this.groups.length) say(words, missing);
     words.hidden = !words.textContent;
     body.hidden = Boolean(missing);
@@ -239,7 +316,7 @@ export class TagBoard extends HTMLElement {
     }
   }
 
-  // -- actions ----------------------------------------------------------------------------------------------------------
+  // -- actions ----------------------------------------------------------------------------------------------
 
   /** @param {string} page */
   turn(page) {
@@ -266,9 +343,13 @@ export class TagBoard extends HTMLElement {
   write(fieldsOf) {
     const { ctx, list } = this;
     if (!ctx || !list.length) return;
-    const { done, undo, count } = tag(ctx.marks, list, (target) => ({ ...(list.length === 1 ? this.carriedFor(target) : {}), ...fieldsOf(target) }));
+    const { done, undo, count } = tag(ctx.marks, list, (target) => ({
+      ...(list.length === 1 ? this.carriedFor(target) : {}),
+      ...fieldsOf(target),
+    }));
     done.catch(this.refused);
-    if (count) keepUndo(ctx, list.length > 1 ? `${count} plays tagged` : `${playName(list[0].play)} tagged`, undo);
+    if (count)
+      keepUndo(ctx, list.length > 1 ? `${count} plays tagged` : `${playName(list[0].play)} tagged`, undo);
   }
 
   /** @param {Group} group @param {any} value */
@@ -295,7 +376,8 @@ export class TagBoard extends HTMLElement {
 
   /** Confirm all predicted values. */
   take() {
-    if (this.shown && this.list.length === 1 && Object.keys(this.view().carried).length) this.write(() => ({}));
+    if (this.shown && this.list.length === 1 && Object.keys(this.view().carried).length)
+      this.write(() => ({}));
   }
 
   toggleCarry() {
@@ -307,7 +389,7 @@ export class TagBoard extends HTMLElement {
     return this.offsetParent !== null && this.list.length > 0;
   }
 
-  // -- keyboard --------------------------------------------------------------------------------------------------------
+  // -- keyboard ---------------------------------------------------------------------------------------------
 
   /** The digit keys press this group's buttons until one was pressed. @param {Group} group */
   arm(group) {
@@ -342,14 +424,30 @@ export class TagBoard extends HTMLElement {
 /** Text for the selected plays. @param {readonly Target[]} targets */
 const aboutOf = (targets) => targets.map((target) => target.play.id).join();
 
-/** Not a closure of the board: the undo list holds twenty actions, and must not keep a board that was left.
- * @param {Ctx} ctx @param {string} words @param {() => void} undo */
+/**
+ * Not a closure of the board: the undo list holds twenty actions, and must not keep a board that was left.
+ * @param {Ctx} ctx
+ * @param {string} words
+ * @param {() => void} undo
+ */
 const keepUndo = (ctx, words, undo) => ctx.did(words, async () => undo());
 
 /** "Q2 · 2&7 · Own 35" @param {Fields} fields */
 function wordsOf({ quarter, down, distance, yard_line, ...rest }) {
-  const line = yard_line === undefined ? "" : Math.abs(yard_line) === 50 ? "50" : `${yard_line < 0 ? "Own" : "Opp"} ${Math.abs(yard_line)}`;
-  return [quarter && `Q${quarter}`, down && (distance ? `${down}&${distance}` : `${down}. down`), line, ...Object.values(rest)].filter(Boolean).join(" · ");
+  const line =
+    yard_line === undefined
+      ? ""
+      : Math.abs(yard_line) === 50
+        ? "50"
+        : `${yard_line < 0 ? "Own" : "Opp"} ${Math.abs(yard_line)}`;
+  return [
+    quarter && `Q${quarter}`,
+    down && (distance ? `${down}&${distance}` : `${down}. down`),
+    line,
+    ...Object.values(rest),
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 define("tag-board", TagBoard);

@@ -9,12 +9,15 @@ import { beginOf } from "../state/replay.js";
 /** @typedef {import("../state/store.js").Clip} Clip */
 /** @typedef {import("../state/store.js").Play} Play */
 
-/** @typedef {object} Given
+/**
+ * @typedef {object} Given
  * @property {(url: string) => string} source URL to play: the local copy if there is one
  * @property {(url: string) => void} bring fetch a local copy; the creator of the tile is notified
- * @property {(url: string, source: string) => Promise<string>} retry the copy cannot be shown: the URL to show instead
+ * @property {(url: string, source: string) => Promise<string>} retry the copy cannot be shown: the URL to
+ *   show instead
  * @property {() => boolean} runs should it play
- * @property {() => import("../state/replay.js").Habits} habits */
+ * @property {() => import("../state/replay.js").Habits} habits
+ */
 
 const STUCK_MS = 2000;
 const AGAIN_MS = 1000; // a failed request is repeated after this delay, doubled each time
@@ -98,8 +101,10 @@ export class Tile {
     return Math.min(last, Math.max(this.offset, t)) - this.offset + this.hidden;
   }
 
-  /** Before the length is known the seek is postponed: WebKit stalls when it is told to play and seek earlier.
-   * @param {number} t play time */
+  /**
+   * Before the length is known the seek is postponed: WebKit stalls when it is told to play and seek earlier.
+   * @param {number} t play time
+   */
   seek(t) {
     const { video } = this;
     this.asked = this.url && video.readyState < 1 ? t : null;
@@ -111,11 +116,16 @@ export class Tile {
     this.stuck = setTimeout(() => this.unstick(t, media), STUCK_MS);
   }
 
-  /** A seek within loaded data takes no time; if it does, it never ends (WebKitGTK, paused in a clip's last moment): load the
-   * clip again. @param {number} t play time @param {number} media */
+  /**
+   * A seek within loaded data takes no time; if it does, it never ends (WebKitGTK, paused in a clip's last
+   * moment): load the clip again.
+   * @param {number} t play time
+   * @param {number} media
+   */
   unstick(t, media) {
     const { video } = this;
-    const here = (/** @type {number} */ at) => video.buffered.start(at) <= media && media <= video.buffered.end(at);
+    const here = (/** @type {number} */ at) =>
+      video.buffered.start(at) <= media && media <= video.buffered.end(at);
     if (!this.url || !video.seeking || ![...Array(video.buffered.length).keys()].some(here)) return;
     const ran = !video.paused;
     this.video.load();
@@ -123,8 +133,10 @@ export class Tile {
     if (ran) void video.play().catch(() => {});
   }
 
-  /** A copy that cannot be shown: use it once more, or request the clip from the appliance. A failed request is repeated at
-   * growing intervals: the appliance may be unreachable. */
+  /**
+   * A copy that cannot be shown: use it once more, or request the clip from the appliance. A failed request
+   * is repeated at growing intervals: the appliance may be unreachable.
+   */
   async failed() {
     const { video, url } = this;
     const { src } = video;
@@ -157,10 +169,14 @@ export class Tile {
   arrive() {
     if (this.asked === null) return;
     this.seek(this.asked);
-    if (!this.video.seeking) this.video.dispatchEvent(new Event("seeked")); // already at the position: notify the waiting code
+    // already at the position: notify the waiting code
+    if (!this.video.seeking) this.video.dispatchEvent(new Event("seeked"));
   }
 
-  /** Call once when the picture of the requested position is shown; at once if it already is. @param {() => void} act */
+  /**
+   * Call once when the picture of the requested position is shown; at once if it already is.
+   * @param {() => void} act
+   */
   settled(act) {
     const { video } = this;
     const names = ["seeked", "loadeddata"]; // a seek to the current position fires no "seeked"
@@ -182,7 +198,7 @@ export class Tile {
     this.clip = clip;
     const start = Date.parse(clip?.coverage?.start ?? clip?.start_time ?? play.start_time);
     this.offset = (start - Date.parse(play.start_time)) / 1000;
-    this.hidden = this.given.habits().ignored ? clip?.preroll_s ?? 0 : 0;
+    this.hidden = this.given.habits().ignored ? (clip?.preroll_s ?? 0) : 0;
     this.frame = frameOf(clip);
     const url = clip?.stream_url ?? "";
     if (url === this.url) return false;
@@ -199,8 +215,11 @@ export class Tile {
     return true;
   }
 
-  /** The same span was cut again (late footage, an export): a completely loaded old cut stays until the new one is complete.
-   * The new one may never arrive: the appliance may become unreachable. @param {Clip} clip */
+  /**
+   * The same span was cut again (late footage, an export): a completely loaded old cut stays until the new
+   * one is complete. The new one may never arrive: the appliance may become unreachable.
+   * @param {Clip} clip
+   */
   keeps({ id, start_time, duration, stream_url: url }) {
     const { clip } = this;
     if (!clip || !this.url || !url || url === this.url || url === this.brought || !this.whole) return false;
@@ -233,7 +252,9 @@ export class Tile {
   /** Is everything loaded? */
   get whole() {
     const { video } = this;
-    return video.buffered.length > 0 && video.buffered.end(video.buffered.length - 1) >= video.duration - 0.15;
+    return (
+      video.buffered.length > 0 && video.buffered.end(video.buffered.length - 1) >= video.duration - 0.15
+    );
   }
 }
 
@@ -243,12 +264,19 @@ function covered(clip) {
   return (Date.parse(clip.coverage.end) - Date.parse(clip.coverage.start)) / 1000;
 }
 
-/** Duration of one picture of the clip, s, from the metadata: a slow browser drops pictures, so it is not measured here.
- * @param {Clip | null} clip */
+/**
+ * Duration of one picture of the clip, s, from the metadata: a slow browser drops pictures, so it is not
+ * measured here.
+ * @param {Clip | null} clip
+ */
 function frameOf(clip) {
   const coverage = clip?.coverage;
   if (!coverage?.frames || !coverage.duration_s) return FRAME_S;
   const [start, end] = [Date.parse(coverage.start), Date.parse(coverage.end)];
-  const holes = coverage.missing.map((gap) => [Date.parse(gap.start), Date.parse(gap.end)]).filter(([from, to]) => from > start && to < end);
-  return (coverage.duration_s - holes.reduce((sum, [from, to]) => sum + to - from, 0) / 1000) / coverage.frames;
+  const holes = coverage.missing
+    .map((gap) => [Date.parse(gap.start), Date.parse(gap.end)])
+    .filter(([from, to]) => from > start && to < end);
+  return (
+    (coverage.duration_s - holes.reduce((sum, [from, to]) => sum + to - from, 0) / 1000) / coverage.frames
+  );
 }

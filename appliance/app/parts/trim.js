@@ -10,16 +10,22 @@ import { lengthOf } from "../state/words.js";
 /** @typedef {{id: string, start_time: string, duration_seconds: number}} Change */
 
 export class Trim {
-  /** @param {{deck: import("./deck.js").Deck, draw: () => void, save: (change: Change) => void}} given `draw`: the range
-   * changed */
+  /**
+   * @param {{deck: import("./deck.js").Deck, draw: () => void, save: (change: Change) => void}} given `draw`:
+   *   the range changed
+   */
   constructor(given) {
     this.given = given;
     /** @type {{lo: number, hi: number} | null} seconds of the play */
     this.range = null;
     this.words = h("span", { class: "grow" });
-    this.bar = h("div", { class: "trim-bar", hidden: true }, this.words,
+    this.bar = h(
+      "div",
+      { class: "trim-bar", hidden: true },
+      this.words,
       h("button", { type: "button", class: "plain", onclick: () => this.end() }, "Cancel"),
-      h("button", { type: "button", class: "primary", onclick: () => this.save() }, "Save"));
+      h("button", { type: "button", class: "primary", onclick: () => this.save() }, "Save"),
+    );
   }
 
   get length() {
@@ -48,7 +54,10 @@ export class Trim {
   show() {
     const { lo = 0, hi = 0 } = this.range ?? {};
     this.bar.hidden = !this.range;
-    say(this.words, `Drag the handles. ${lengthOf(hi - lo)} of ${lengthOf(this.length)}; every angle is cut anew.`);
+    say(
+      this.words,
+      `Drag the handles. ${lengthOf(hi - lo)} of ${lengthOf(this.length)}; every angle is cut anew.`,
+    );
     this.given.draw();
   }
 
@@ -69,7 +78,8 @@ export class Trim {
     const { range } = this;
     if (play && range && (range.lo !== 0 || range.hi !== play.duration)) {
       this.given.save({
-        id: play.id, duration_seconds: Math.round((range.hi - range.lo) * 1e6) / 1e6,
+        id: play.id,
+        duration_seconds: Math.round((range.hi - range.lo) * 1e6) / 1e6,
         start_time: new Date(Date.parse(play.start_time) + range.lo * 1000).toISOString(),
       });
     }

@@ -21,7 +21,8 @@ export function enter(root, ctx, words) {
 }
 
 /** Angles of a play that are stored on this device. @param {Ctx} ctx @param {readonly Clip[]} clips */
-const keptOf = (ctx, clips) => clips.filter((clip) => clip.stream_url && ctx.prefetch.held.has(clip.stream_url)).length;
+const keptOf = (ctx, clips) =>
+  clips.filter((clip) => clip.stream_url && ctx.prefetch.held.has(clip.stream_url)).length;
 
 class Desk {
   /** @param {HTMLElement} root @param {Ctx} ctx @param {string} playId */
@@ -42,15 +43,25 @@ class Desk {
     this.seen = ""; // newest play when the list was last scrolled to the top
     this.list = h("ol", { id: "plays", tabIndex: -1, "aria-label": "Plays, newest first" });
     this.count = h("small", { id: "play-count" });
-    this.stars = button("Only starred plays", icon("star"), () => this.filter(), { "aria-pressed": "false", class: "plain" });
+    this.stars = button("Only starred plays", icon("star"), () => this.filter(), {
+      "aria-pressed": "false",
+      class: "plain",
+    });
     this.newer = h("button", { type: "button", class: "newer", hidden: true, onclick: () => this.toTop() });
     this.empty = h("p", { class: "quiet empty", id: "no-plays" });
-    this.player = /** @type {import("../parts/replay-player.js").ReplayPlayer} */ (h("replay-player", { class: "player" }));
+    this.player = /** @type {import("../parts/replay-player.js").ReplayPlayer} */ (
+      h("replay-player", { class: "player" })
+    );
     this.panel = h("aside", { class: "panel", hidden: true });
     root.append(
-      h("section", { class: "list", "aria-label": "Plays" },
+      h(
+        "section",
+        { class: "list", "aria-label": "Plays" },
         h("header", { class: "filters" }, h("h2", { class: "grow" }, "Plays ", this.count), this.stars),
-        this.list, this.empty, this.newer),
+        this.list,
+        this.empty,
+        this.newer,
+      ),
       h("section", { class: "picture", "aria-label": "Picture" }, this.player),
       this.panel,
     );
@@ -73,12 +84,30 @@ class Desk {
     addEventListener("pointerup", this.release);
     addEventListener("pointercancel", this.release);
     list.addEventListener("scroll", () => list.scrollTop < 8 && this.atTop(), { passive: true });
-    player.setup({ prefs: ctx.prefs, prefetch: ctx.prefetch, hasPanel: () => Object.keys(ctx.panels).length > 0, endsHere: (play) => ctx.open()?.id === play.id });
+    player.setup({
+      prefs: ctx.prefs,
+      prefetch: ctx.prefetch,
+      hasPanel: () => Object.keys(ctx.panels).length > 0,
+      endsHere: (play) => ctx.open()?.id === play.id,
+    });
     player.addEventListener("playing", () => ctx.prefetch.pause());
     player.addEventListener("resting", () => ctx.prefetch.resume());
     player.addEventListener("step-play", (event) => this.neighbour(/** @type {any} */ (event).detail));
-    player.addEventListener("viewed", (event) => void ctx.box.request("POST", `/clips/${/** @type {any} */ (event).detail}/view`).catch(() => {}));
-    player.addEventListener("retry", (event) => void ctx.marks.request("clip_retry", /** @type {any} */ (event).detail, "POST", `/clips/${/** @type {any} */ (event).detail}/retry`));
+    player.addEventListener(
+      "viewed",
+      (event) =>
+        void ctx.box.request("POST", `/clips/${/** @type {any} */ (event).detail}/view`).catch(() => {}),
+    );
+    player.addEventListener(
+      "retry",
+      (event) =>
+        void ctx.marks.request(
+          "clip_retry",
+          /** @type {any} */ (event).detail,
+          "POST",
+          `/clips/${/** @type {any} */ (event).detail}/retry`,
+        ),
+    );
     player.addEventListener("trim", (event) => trimPlay(ctx, /** @type {any} */ (event).detail));
     player.addEventListener("panel", () => this.togglePanel());
     player.addEventListener("back", () => this.watch(""));
@@ -94,7 +123,8 @@ class Desk {
       { keys: ["Enter"], words: "Watch the newest", group: "Plays", act: () => this.newest() },
     ]);
     const panel = Object.keys(ctx.panels)[0];
-    const room = matchMedia("(min-width: 701px) and (min-height: 481px)").matches; // on a phone the panel would hide the plays
+    // on a phone the panel would hide the plays
+    const room = matchMedia("(min-width: 701px) and (min-height: 481px)").matches;
     if (panel && room && ctx.prefs.get("role") === "analyst") void this.openPanel(panel);
   }
 
@@ -114,7 +144,7 @@ class Desk {
     return this.rows.find((each) => each.id === this.playId);
   }
 
-  // -- drawing --------------------------------------------------------------------------------------------------------
+  // -- drawing ----------------------------------------------------------------------------------------------
 
   update() {
     this.all = this.ctx.plays();
@@ -139,16 +169,27 @@ class Desk {
     const before = list.scrollTop;
     const height = list.scrollHeight;
     const angle = ctx.prefs.get("angle");
-    keyed(list, rows, (play) => play.id, (play, old) => {
-      const item = old ?? h("li", { class: "play" }, h("play-card"));
-      const card = /** @type {import("../parts/play-card.js").PlayCard} */ (item.firstElementChild);
-      card.view = {
-        play, angle, clips: clips?.get(play.id) ?? [], tags: this.tags?.get(play.id) ?? [],
-        chosen: play.id === this.playId, figure: readyAfter(clips?.get(play.id) ?? []), refused: ctx.refusal(play.id),
-        kept: keptOf(ctx, clips?.get(play.id) ?? []), copies: ctx.prefetch,
-      };
-      return item;
-    });
+    keyed(
+      list,
+      rows,
+      (play) => play.id,
+      (play, old) => {
+        const item = old ?? h("li", { class: "play" }, h("play-card"));
+        const card = /** @type {import("../parts/play-card.js").PlayCard} */ (item.firstElementChild);
+        card.view = {
+          play,
+          angle,
+          clips: clips?.get(play.id) ?? [],
+          tags: this.tags?.get(play.id) ?? [],
+          chosen: play.id === this.playId,
+          figure: readyAfter(clips?.get(play.id) ?? []),
+          refused: ctx.refusal(play.id),
+          kept: keptOf(ctx, clips?.get(play.id) ?? []),
+          copies: ctx.prefetch,
+        };
+        return item;
+      },
+    );
     if (before > 8) list.scrollTop = before + (list.scrollHeight - height);
     else this.atTop();
     const fresh = rows.findIndex((play) => play.id === this.seen);
@@ -156,7 +197,10 @@ class Desk {
     say(this.newer, `${fresh} new`);
     say(this.count, all.length ? String(all.length) : "");
     this.empty.hidden = rows.length > 0 || !(ctx.known() || ctx.session());
-    say(this.empty, this.onlyStars ? "No starred play. Tap the star of a play to keep it here." : "No play yet.");
+    say(
+      this.empty,
+      this.onlyStars ? "No starred play. Tap the star of a play to keep it here." : "No play yet.",
+    );
   }
 
   drawPicture() {
@@ -166,17 +210,27 @@ class Desk {
     player.reach = ctx.box.online;
     player.know(ctx.box.state.channels, ctx.session());
     player.idle = this.all.length ? TAP : ctx.session() ? NO_PLAY : ctx.known() ? NO_SESSION : ASKING;
-    player.show(this.playId ? this.all.find((each) => each.id === this.playId) ?? null : null, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
+    player.show(
+      this.playId ? (this.all.find((each) => each.id === this.playId) ?? null) : null,
+      this.clips?.get(this.playId) ?? [],
+      this.tags?.get(this.playId) ?? [],
+    );
     const { board } = this;
     const tagged = this.all.find((each) => each.id === this.boardId) ?? play ?? this.all[0] ?? null;
-    if (board) Object.assign(board, { play: tagged, clips: this.clips?.get(tagged?.id ?? "") ?? [], tags: this.tags?.get(tagged?.id ?? "") ?? [] });
+    if (board)
+      Object.assign(board, {
+        play: tagged,
+        clips: this.clips?.get(tagged?.id ?? "") ?? [],
+        tags: this.tags?.get(tagged?.id ?? "") ?? [],
+      });
   }
 
   /** The watched play is gone. If another device deleted it, say so. */
   lost() {
     const { ctx, player, playId } = this;
     const own = ctx.box.outbox.marks.some((mark) => mark.doing === "play_undo" && mark.subject === playId);
-    if (player.play?.id === playId && !own && !ctx.box.state.plays.has(playId)) ctx.say(`${playName(player.play)} was deleted on another device`, { key: "deleted" });
+    if (player.play?.id === playId && !own && !ctx.box.state.plays.has(playId))
+      ctx.say(`${playName(player.play)} was deleted on another device`, { key: "deleted" });
     this.playId = "";
   }
 
@@ -185,7 +239,7 @@ class Desk {
     for (const item of this.list.children) /** @type {any} */ (item.firstElementChild).tick(now);
   }
 
-  // -- actions ----------------------------------------------------------------------------------------------------------
+  // -- actions ----------------------------------------------------------------------------------------------
 
   /** @param {string} id */
   watch(id) {
@@ -193,7 +247,8 @@ class Desk {
     if (id) this.boardId = id;
     this.player.autoplay = true;
     this.unsay(id);
-    if (id) this.player.stage?.focus({ preventScroll: true }); // keyboard input goes to the picture, not to the card
+    // keyboard input goes to the picture, not to the card
+    if (id) this.player.stage?.focus({ preventScroll: true });
     history.replaceState(null, "", id ? `#desk/${id}` : "#desk");
     this.update();
   }
@@ -229,18 +284,35 @@ class Desk {
     this.newer.hidden = true;
   }
 
-  /** A clip became playable: fetch the watched angle in advance and show a notice. @param {{event: any, before: any}} heard */
+  /**
+   * A clip became playable: fetch the watched angle in advance and show a notice.
+   * @param {{event: any, before: any}} heard
+   */
   hear({ event, before }) {
     const clip = /** @type {Clip | undefined} */ (event.clip);
     if (!clip?.play_id || !clip.stream_url || clip.stream_url === before?.stream_url) return;
     const clips = this.clips?.get(clip.play_id) ?? [];
-    const watched = clips.find((each) => each.channel_id === this.ctx.prefs.get("angle"))?.channel_id ?? clips[0]?.channel_id;
+    const watched =
+      clips.find((each) => each.channel_id === this.ctx.prefs.get("angle"))?.channel_id ??
+      clips[0]?.channel_id;
     if (clip.channel_id !== (watched ?? clip.channel_id)) return;
     this.ctx.prefetch.want(clip.stream_url);
     const play = this.ctx.box.state.plays.get(clip.play_id);
-    if (!play || before?.stream_url || clip.play_id === this.playId || !this.ctx.plays().some((each) => each.id === play.id)) return;
+    if (
+      !play ||
+      before?.stream_url ||
+      clip.play_id === this.playId ||
+      !this.ctx.plays().some((each) => each.id === play.id)
+    )
+      return;
     this.announced.add(play.id);
-    this.ctx.say(`Play ${play.number} ready`, { action: "Watch", act: () => this.watch(play.id), key: `ready ${play.id}`, kind: "good", patient: true });
+    this.ctx.say(`Play ${play.number} ready`, {
+      action: "Watch",
+      act: () => this.watch(play.id),
+      key: `ready ${play.id}`,
+      kind: "good",
+      patient: true,
+    });
   }
 
   togglePanel() {
@@ -263,7 +335,10 @@ class Desk {
 
   /** @param {string} name the custom element that is the panel */
   async openPanel(name) {
-    const here = await this.ctx.panels[name]().then(() => true, () => false);
+    const here = await this.ctx.panels[name]().then(
+      () => true,
+      () => false,
+    );
     if (this.left) return;
     if (!here) return this.ctx.late("The tag board", () => void (this.left || this.openPanel(name)));
     this.ctx.came();

@@ -11,7 +11,11 @@ import { clockOf } from "../state/zone.js";
 export const title = "Health";
 const LOOK_MS = 2000;
 /** @type {Record<import("../state/api").Part["status"], [string, string, string]>} */
-const MARKS = { ok: ["✓", "good", "well"], warn: ["▲", "warn", "look at it"], bad: ["✗", "bad", "not ready"] };
+const MARKS = {
+  ok: ["✓", "good", "well"],
+  warn: ["▲", "warn", "look at it"],
+  bad: ["✗", "bad", "not ready"],
+};
 
 /** @param {HTMLElement} root @param {Ctx} ctx */
 export function enter(root, ctx) {
@@ -34,8 +38,14 @@ class Health {
     this.when = h("p", { class: "quiet", id: "verdict-when" });
     this.lists = h("div", { class: "groups" });
     root.append(
-      h("header", { class: "verdict" }, this.mark, h("div", { class: "grow" }, this.words, this.when),
-        h("a", { class: "button", href: "#operator" }, "Operator"), h("a", { class: "button", href: "#selftest" }, "Self-test")),
+      h(
+        "header",
+        { class: "verdict" },
+        this.mark,
+        h("div", { class: "grow" }, this.words, this.when),
+        h("a", { class: "button", href: "#operator" }, "Operator"),
+        h("a", { class: "button", href: "#selftest" }, "Self-test"),
+      ),
       this.lists,
     );
     this.look = () => void this.ask();
@@ -74,14 +84,25 @@ class Health {
     const session = this.ctx.session();
     const ready = box.away ? null : this.ready;
     const groups = groupsOf({
-      ready, clients: ready ? this.clients : [], sources: ready ? this.sources : [], session,
-      channels: channelsOf(box.state.channels.values(), session), link: linkOf(this.ctx),
+      ready,
+      clients: ready ? this.clients : [],
+      sources: ready ? this.sources : [],
+      session,
+      channels: channelsOf(box.state.channels.values(), session),
+      link: linkOf(this.ctx),
     });
-    keyed(this.lists, groups, (group) => group.title, (group, old) => {
-      const made = old ?? h("section", { class: "group", "aria-label": group.title }, h("h3", {}, group.title), h("ul", {}));
-      keyed(/** @type {Element} */ (made.lastElementChild), group.checks, (each) => each.id, line);
-      return made;
-    });
+    keyed(
+      this.lists,
+      groups,
+      (group) => group.title,
+      (group, old) => {
+        const made =
+          old ??
+          h("section", { class: "group", "aria-label": group.title }, h("h3", {}, group.title), h("ul", {}));
+        keyed(/** @type {Element} */ (made.lastElementChild), group.checks, (each) => each.id, line);
+        return made;
+      },
+    );
     if (!ready && !this.asked && box.online) return;
     const { status, words } = verdictOf(groups);
     say(this.mark, MARKS[status][0]);
@@ -90,14 +111,25 @@ class Health {
     this.words.dataset.status = status;
     const site = box.state.place.name;
     const heardAt = box.heardAt || this.asked;
-    const when = ready ? `looked at ${clockOf(this.asked)}` : `no answer${heardAt ? ` since ${clockOf(heardAt)}` : ""}`;
+    const when = ready
+      ? `looked at ${clockOf(this.asked)}`
+      : `no answer${heardAt ? ` since ${clockOf(heardAt)}` : ""}`;
     say(this.when, [site, when].filter(Boolean).join(" · "));
   }
 }
 
 /** @param {Check} each @param {HTMLElement | undefined} old @returns {HTMLElement} */
 function line(each, old) {
-  const made = old ?? h("li", { class: "check" }, h("span", { class: "mark", role: "img" }), h("b", {}), h("span", { class: "words" }), h("span", { class: "fix" }));
+  const made =
+    old ??
+    h(
+      "li",
+      { class: "check" },
+      h("span", { class: "mark", role: "img" }),
+      h("b", {}),
+      h("span", { class: "words" }),
+      h("span", { class: "fix" }),
+    );
   const [mark, name, words, fix] = made.children;
   const [sign, kind, label] = MARKS[each.status];
   made.dataset.status = each.status;

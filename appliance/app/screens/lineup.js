@@ -26,11 +26,18 @@ class LineUp {
     this.chosen = [words[0] ?? "", words[1] ?? ""];
     this.active = 1;
     this.turns = [0, 0];
-    this.compared = false; // the user has stepped: before that, the difference of the two pictures means nothing
+    // the user has stepped: before that, the difference of the two pictures means nothing
+    this.compared = false;
     /** Delays before the last "Same". @type {Map<string, number> | null} */
     this.before = null;
     this.panes = [0, 1].map((at) => {
-      const pane = /** @type {StepPane} */ (h("step-pane", { class: "step-pane", "aria-label": at ? "Camera to set" : "Camera to compare with", role: "group" }));
+      const pane = /** @type {StepPane} */ (
+        h("step-pane", {
+          class: "step-pane",
+          "aria-label": at ? "Camera to set" : "Camera to compare with",
+          role: "group",
+        })
+      );
       pane.addEventListener("pick", (event) => this.pick(at, /** @type {any} */ (event).detail));
       pane.addEventListener("moved", () => this.draw());
       pane.addEventListener("stepped", () => (this.compared = true));
@@ -41,14 +48,38 @@ class LineUp {
     });
     this.difference = h("b", { class: "difference", id: "difference", role: "status" }, "");
     this.plan = h("span", { class: "quiet", id: "lineup-plan" });
-    this.same = h("button", { type: "button", id: "same", class: "primary", disabled: true, onclick: () => void this.agree() }, "Same");
-    this.undo = h("button", { type: "button", id: "lineup-undo", hidden: true, onclick: () => void this.revert() }, "Undo");
+    this.same = h(
+      "button",
+      { type: "button", id: "same", class: "primary", disabled: true, onclick: () => void this.agree() },
+      "Same",
+    );
+    this.undo = h(
+      "button",
+      { type: "button", id: "lineup-undo", hidden: true, onclick: () => void this.revert() },
+      "Undo",
+    );
     root.append(
-      h("header", { class: "row heading" }, h("a", { class: "button", href: "#operator" }, "Back"), h("h2", { class: "grow" }, "Line up cameras"),
-        h("button", { type: "button", onclick: () => this.newest() }, "Newer pictures")),
-      h("p", { class: "quiet" }, "Step both to the same instant (the snap, a foot on the ball), then press Same. The delay of the second camera is set."),
+      h(
+        "header",
+        { class: "row heading" },
+        h("a", { class: "button", href: "#operator" }, "Back"),
+        h("h2", { class: "grow" }, "Line up cameras"),
+        h("button", { type: "button", onclick: () => this.newest() }, "Newer pictures"),
+      ),
+      h(
+        "p",
+        { class: "quiet" },
+        "Step both to the same instant (the snap, a foot on the ball), then press Same. " +
+          "The delay of the second camera is set.",
+      ),
       h("div", { class: "panes" }, ...this.panes),
-      h("footer", { class: "row agree" }, h("div", { class: "grow" }, this.difference, this.plan), this.undo, this.same),
+      h(
+        "footer",
+        { class: "row agree" },
+        h("div", { class: "grow" }, this.difference, this.plan),
+        this.undo,
+        this.same,
+      ),
     );
     this.wire();
   }
@@ -56,10 +87,30 @@ class LineUp {
   wire() {
     const pane = () => this.panes[this.active];
     this.unkey = this.ctx.keys.add([
-      { keys: ["1", "2"], words: "Left camera, right camera", group: "Line up", act: (event) => this.focus(Number(event.key) - 1) },
-      { keys: [",", "."], words: "One picture back, on", group: "Line up", act: (event) => pane().step(event.key === "," ? -1 : 1) },
-      { keys: ["ArrowLeft", "ArrowRight"], words: "Five pictures back, on", group: "Line up", act: (event) => pane().step(event.key === "ArrowLeft" ? -5 : 5) },
-      { keys: ["Shift+ArrowLeft", "Shift+ArrowRight"], words: "1 s back, on", group: "Line up", act: (event) => pane().move(event.key === "ArrowLeft" ? -1000 : 1000) },
+      {
+        keys: ["1", "2"],
+        words: "Left camera, right camera",
+        group: "Line up",
+        act: (event) => this.focus(Number(event.key) - 1),
+      },
+      {
+        keys: [",", "."],
+        words: "One picture back, on",
+        group: "Line up",
+        act: (event) => pane().step(event.key === "," ? -1 : 1),
+      },
+      {
+        keys: ["ArrowLeft", "ArrowRight"],
+        words: "Five pictures back, on",
+        group: "Line up",
+        act: (event) => pane().step(event.key === "ArrowLeft" ? -5 : 5),
+      },
+      {
+        keys: ["Shift+ArrowLeft", "Shift+ArrowRight"],
+        words: "1 s back, on",
+        group: "Line up",
+        act: (event) => pane().move(event.key === "ArrowLeft" ? -1000 : 1000),
+      },
       { keys: ["Enter"], words: "Same", group: "Line up", act: () => void this.agree() },
       { keys: ["Escape"], words: "Back to Operator", group: "Line up", act: () => this.ctx.go("operator") },
     ]);
@@ -83,7 +134,8 @@ class LineUp {
     if (!channels.length && !this.ctx.known()) return; // the snapshot has not arrived yet
     const known = (/** @type {string} */ id) => channels.some((each) => each.id === id);
     if (!known(this.chosen[0])) this.chosen[0] = channels[0]?.id ?? "";
-    if (!known(this.chosen[1])) this.chosen[1] = channels.find((each) => each.id !== this.chosen[0])?.id ?? "";
+    if (!known(this.chosen[1]))
+      this.chosen[1] = channels.find((each) => each.id !== this.chosen[0])?.id ?? "";
     this.panes.forEach((pane, at) => {
       pane.channels = channels;
       pane.channel = this.chosen[at];
@@ -118,37 +170,57 @@ class LineUp {
     this.panes.forEach((_, at) => void this.load(at, when));
   }
 
-  /** A part of a camera's recording around an instant. @param {number} at which pane @param {number} when ms */
+  /**
+   * A part of a camera's recording around an instant.
+   * @param {number} at which pane
+   * @param {number} when ms
+   */
   async load(at, when) {
     const id = this.chosen[at];
     const pane = this.panes[at];
     const turn = ++this.turns[at]; // to ignore an answer that was overtaken
     const empty = { channel: id, frames: [], media: [], url: "" };
-    if (!id) return pane.show({ ...empty, words: "This needs two cameras. Name another one in the settings file." }, when);
+    if (!id)
+      return pane.show(
+        { ...empty, words: "This needs two cameras. Name another one in the settings file." },
+        when,
+      );
     const { box } = this.ctx;
     const to = Math.min(when + HALF_MS, box.now() - EDGE_MS);
     const from = Math.min(when, to) - HALF_MS;
     const span = (/** @type {number} */ ms) => new Date(ms).toISOString();
     try {
-      const known = await box.request("GET", `/channels/${id}/timeline?start=${span(from)}&end=${span(to)}&frames=1`);
+      const known = await box.request(
+        "GET",
+        `/channels/${id}/timeline?start=${span(from)}&end=${span(to)}&frames=1`,
+      );
       if (this.left || turn !== this.turns[at]) return;
       /** @type {string[]} */
       const said = known.frames ?? [];
       if (!said.length) return pane.show(empty, when);
       const all = said.map((each) => exact(each));
-      const facts = await box.request("GET", `/channels/${id}/replay?start=${encodeURIComponent(said[0])}&duration=${((all[all.length - 1] - all[0]) / 1000 + 0.001).toFixed(3)}&wait=1`);
+      const duration = ((all[all.length - 1] - all[0]) / 1000 + 0.001).toFixed(3);
+      const query = `start=${encodeURIComponent(said[0])}&duration=${duration}&wait=1`;
+      const facts = await box.request("GET", `/channels/${id}/replay?${query}`);
       if (this.left || turn !== this.turns[at]) return;
       const habits = habitsOf(this.ctx.prefs);
       const piece = pieceOf(facts, habits);
-      const frames = all.filter((each) => each >= piece.from && each < piece.to); // a replay has pictures of one size only
+      // a replay has pictures of one size only
+      const frames = all.filter((each) => each >= piece.from && each < piece.to);
       const media = frames.map((each) => mediaOf(piece, each));
-      pane.show(frames.length === facts.frames ? { channel: id, frames, media, url: piece.url, raw: habits.raw } : { ...empty, words: "Not shown: these pictures cannot be counted. Try newer ones." }, when);
+      pane.show(
+        frames.length === facts.frames
+          ? { channel: id, frames, media, url: piece.url, raw: habits.raw }
+          : { ...empty, words: "Not shown: these pictures cannot be counted. Try newer ones." },
+        when,
+      );
     } catch (error) {
-      if (!this.left && turn === this.turns[at]) pane.show({ ...empty, words: `Not shown: ${/** @type {Error} */ (error).message}` }, when);
+      if (!this.left && turn === this.turns[at])
+        pane.show({ ...empty, words: `Not shown: ${/** @type {Error} */ (error).message}` }, when);
     }
   }
 
-  // -- what "Same" does -----------------------------------------------------------------------------------------------
+  // -- what "Same" does -------------------------------------------------------------------------------------
 
   draw() {
     const [ours, theirs] = this.panes.map((pane) => pane.capture);
@@ -161,8 +233,17 @@ class LineUp {
     }
     const after = lineUp(this.channels, this.chosen[0], this.chosen[1], ours, theirs, this.slack);
     say(this.difference, differenceOf(theirs - ours, names[0], names[1], this.slack));
-    const changes = [...(after ?? [])].map(([id, delay]) => `${this.name(id)}: delay ${this.delayOf(id)} → ${delay} ms`);
-    say(this.plan, after === null ? "More than a minute: is it the same play?" : changes.length ? `Same sets ${changes.join(", ")}` : "To less than half a picture");
+    const changes = [...(after ?? [])].map(
+      ([id, delay]) => `${this.name(id)}: delay ${this.delayOf(id)} → ${delay} ms`,
+    );
+    say(
+      this.plan,
+      after === null
+        ? "More than a minute: is it the same play?"
+        : changes.length
+          ? `Same sets ${changes.join(", ")}`
+          : "To less than half a picture",
+    );
     this.same.disabled = !after?.size || Boolean(this.busy);
   }
 
@@ -181,7 +262,13 @@ class LineUp {
     this.before = before;
     this.undo.hidden = false;
     const words = [...after].map(([id, delay]) => `${this.name(id)} ${delay} ms`).join(", ");
-    this.ctx.say(`Delay set: ${words}. New plays use it.`, { kind: "good", action: "Undo", act: () => void this.revert(), key: "lineup", seconds: 10 });
+    this.ctx.say(`Delay set: ${words}. New plays use it.`, {
+      kind: "good",
+      action: "Undo",
+      act: () => void this.revert(),
+      key: "lineup",
+      seconds: 10,
+    });
   }
 
   async revert() {

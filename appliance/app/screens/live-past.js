@@ -10,15 +10,18 @@ import { habitsOf } from "../state/replay.js";
 import { clockOf, reasonOf } from "../state/words.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
-/** `channel`: the leading angle. `live`: its live picture. `gap`: why there is no footage at an instant, "" unknown.
- * `turned`: called on a change between live and past.
- * @typedef {{channel: () => import("../state/api").Channel | undefined, live: () => HTMLVideoElement | undefined,
- *   gap: (at: number) => string, turned: () => void}} Given */
+/**
+ * `channel`: the leading angle. `live`: its live picture. `gap`: why there is no footage at an instant, ""
+ * unknown. `turned`: called on a change between live and past.
+ * @typedef {{channel: () => import("../state/api").Channel | undefined, live: () => HTMLVideoElement |
+ *   undefined, gap: (at: number) => string, turned: () => void}} Given
+ */
 
 const PIECE_MS = 30_000; // length of one request
 const LEAD_MS = 1000; // loaded before a paused picture, for steps backwards
 const EDGE_MS = 1500; // less than this before now counts as live
-const AFTER_MS = 200; // a very recent picture is requested with a short following span, not with half a minute
+// a very recent picture is requested with a short following span, not with half a minute
+const AFTER_MS = 200;
 
 export class Past {
   /** @param {Ctx} ctx @param {Given} given */
@@ -30,9 +33,14 @@ export class Past {
     this.lost = false; // there is no footage at that time
     this.rate = 1;
     this.touched = false; // a finger is dragging
-    this.reel = new Reel({
-      ask: (path) => ctx.box.request("GET", path), habits: () => habitsOf(ctx.prefs), now: () => ctx.box.now(),
-    }, { class: "past", hidden: true });
+    this.reel = new Reel(
+      {
+        ask: (path) => ctx.box.request("GET", path),
+        habits: () => habitsOf(ctx.prefs),
+        now: () => ctx.box.now(),
+      },
+      { class: "past", hidden: true },
+    );
     this.held = h("canvas", { class: "past preview", hidden: true });
     this.preview = h("img", { class: "past preview", alt: "", hidden: true });
     this.note = h("p", { class: "message", role: "status", hidden: true });
@@ -40,7 +48,10 @@ export class Past {
     video.addEventListener("ended", () => this.reel.piece && void this.to(this.reel.piece.to));
     video.addEventListener("error", () => video.hasAttribute("src") && this.lose());
     // it is painted a moment after it is reported
-    for (const name of ["playing", "seeked", "loadeddata"]) video.addEventListener(name, () => requestAnimationFrame(() => requestAnimationFrame(() => this.uncover())));
+    for (const name of ["playing", "seeked", "loadeddata"])
+      video.addEventListener(name, () =>
+        requestAnimationFrame(() => requestAnimationFrame(() => this.uncover())),
+      );
   }
 
   get nodes() {
@@ -49,14 +60,18 @@ export class Past {
 
   /** Capture time of the picture shown, ms. */
   get capture() {
-    return this.lost ? this.place : this.reel.at ?? this.place;
+    return this.lost ? this.place : (this.reel.at ?? this.place);
   }
 
   get running() {
     return this.reel.running;
   }
 
-  /** Show an instant: live when it is now, otherwise the recording. @param {number} at ms @param {boolean} [run] */
+  /**
+   * Show an instant: live when it is now, otherwise the recording.
+   * @param {number} at ms
+   * @param {boolean} [run]
+   */
   async to(at, run = true) {
     const { reel } = this;
     const now = this.ctx.box.now();
@@ -69,7 +84,10 @@ export class Past {
       return run ? reel.run() : reel.pause();
     }
     this.begin();
-    const span = { from: run ? at : at - LEAD_MS, to: Math.min(at + PIECE_MS, Math.max(now - EDGE_MS, at + AFTER_MS)) };
+    const span = {
+      from: run ? at : at - LEAD_MS,
+      to: Math.min(at + PIECE_MS, Math.max(now - EDGE_MS, at + AFTER_MS)),
+    };
     try {
       if (await reel.load(channel, span, { at, run, rate: this.rate })) reel.video.hidden = false;
     } catch {
@@ -126,7 +144,7 @@ export class Past {
     say(this.note, text);
   }
 
-  // -- navigation ---------------------------------------------------------------------------------------------------------
+  // -- navigation -------------------------------------------------------------------------------------------
 
   /** @param {number} from ms @param {number} seconds */
   move(from, seconds) {
@@ -135,16 +153,26 @@ export class Past {
 
   /** @param {number} from ms, position of the live picture */
   toggle(from) {
-    if (!this.on) void this.to(from, false); // the picture shown stays
+    if (!this.on)
+      void this.to(from, false); // the picture shown stays
     else if (this.running) this.reel.pause();
     else if (this.lost) void this.to(this.place);
     else this.reel.run();
   }
 
-  /** From live it changes to the past. @param {number} from ms, position of the live picture @param {number} by frames */
+  /**
+   * From live it changes to the past.
+   * @param {number} from ms, position of the live picture
+   * @param {number} by frames
+   */
   step(from, by) {
     const framerate = this.given.channel()?.framerate;
-    void this.to(this.on ? this.reel.stepped(this.capture, by, framerate) : this.reel.stepped(from, Math.min(0, by), framerate), false);
+    void this.to(
+      this.on
+        ? this.reel.stepped(this.capture, by, framerate)
+        : this.reel.stepped(from, Math.min(0, by), framerate),
+      false,
+    );
   }
 
   /** @param {number} rate */
@@ -169,6 +197,7 @@ export class Past {
       next();
     };
     preview.onerror = next;
-    preview.src = `/channels/${this.given.channel()?.id}/frame.jpg?at=${encodeURIComponent(new Date(at).toISOString())}`;
+    const instant = encodeURIComponent(new Date(at).toISOString());
+    preview.src = `/channels/${this.given.channel()?.id}/frame.jpg?at=${instant}`;
   }
 }

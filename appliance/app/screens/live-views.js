@@ -24,7 +24,12 @@ export class Views {
     this.views = new Map();
     this.leader = "";
     this.offered = ""; // the channel for which the WebRTC offer was requested
-    this.sooner = button("Lower delay: the moment of a picture is then not known", "Lower delay", () => this.hurry(), { class: "plain sooner" });
+    this.sooner = button(
+      "Lower delay: the moment of a picture is then not known",
+      "Lower delay",
+      () => this.hurry(),
+      { class: "plain sooner" },
+    );
     this.sooner.hidden = true;
   }
 
@@ -66,10 +71,13 @@ export class Views {
     const view = /** @type {LiveView} */ (h("live-view", { class: "tile on", data: { key: channel.id } }));
     view.feed = (taker) => new LiveFeed(channel.id, taker);
     view.boxTime = (steady) => this.ctx.box.now() - (performance.now() - steady);
-    if (!this.sooner.hidden && this.ctx.prefs.get("lowDelay")) view.peer = (taker) => new WhepFeed(channel.id, taker);
+    if (!this.sooner.hidden && this.ctx.prefs.get("lowDelay"))
+      view.peer = (taker) => new WhepFeed(channel.id, taker);
     view.addEventListener("peerless", (event) => {
       const { words } = /** @type {CustomEvent} */ (event).detail;
-      this.ctx.say(`No lower delay from ${channel.name || channel.id}: ${words}. The usual way goes on.`, { key: "peerless" });
+      this.ctx.say(`No lower delay from ${channel.name || channel.id}: ${words}. The usual way goes on.`, {
+        key: "peerless",
+      });
     });
     this.views.set(channel.id, view);
     this.stage.append(view);

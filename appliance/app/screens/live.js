@@ -14,7 +14,8 @@ import { Views } from "./live-views.js";
 export const title = "Live";
 const BACK_S = 300; // length of the bar
 const GAPS_MS = 5000;
-const UNKNOWN_MS = 2000; // without a picture, or with an unknown capture time, going back starts this long before now
+// without a picture, or with an unknown capture time, going back starts this long before now
+const UNKNOWN_MS = 2000;
 
 /** @param {HTMLElement} root @param {Ctx} ctx */
 export function enter(root, ctx) {
@@ -51,17 +52,61 @@ class Live {
     this.now = h("button", { type: "button", class: "now", onclick: () => this.past.end() }, "● LIVE");
     this.go = button("Pause", icon("pause"), () => this.toggle(), { class: "go" });
     this.bar = /** @type {import("../parts/scrub-bar.js").ScrubBar} */ (h("scrub-bar"));
-    const jump = (/** @type {number} */ by) => button(`${by < 0 ? "Back" : "On"} ${Math.abs(by)} s`, `${by < 0 ? "−" : "+"}${Math.abs(by)}`, () => this.move(by), { data: { jump: by } });
-    const frame = (/** @type {number} */ by) => held(button(by < 0 ? "One frame back" : "One frame on", icon(by < 0 ? "frameBack" : "frameNext"), () => {}, { data: { frame: by } }), () => this.step(by));
-    return h("section", { class: "live-desk player", "aria-label": "Live pictures" },
+    const jump = (/** @type {number} */ by) =>
+      button(
+        `${by < 0 ? "Back" : "On"} ${Math.abs(by)} s`,
+        `${by < 0 ? "−" : "+"}${Math.abs(by)}`,
+        () => this.move(by),
+        { data: { jump: by } },
+      );
+    const frame = (/** @type {number} */ by) =>
+      held(
+        button(
+          by < 0 ? "One frame back" : "One frame on",
+          icon(by < 0 ? "frameBack" : "frameNext"),
+          () => {},
+          { data: { frame: by } },
+        ),
+        () => this.step(by),
+      );
+    return h(
+      "section",
+      { class: "live-desk player", "aria-label": "Live pictures" },
       h("header", { class: "over" }, this.behind, this.where, this.angles),
       h("div", { class: "side" }, this.views.sooner, this.all),
       this.stage,
-      h("footer", { class: "controls" }, this.bar,
-        h("div", { class: "transport" },
-          h("div", { class: "segments moves", role: "group", "aria-label": "Move" }, jump(-30), jump(-10), jump(-5), frame(-1), this.go, frame(1), jump(5), jump(10)),
-          h("div", { class: "segments speeds" }, ...[0.25, 0.5, 1].map((rate) => button(`Speed ${rate}`, `${rate}×`.replace("0.", "."), () => this.speed(rate), { data: { rate } }))),
-          this.now)));
+      h(
+        "footer",
+        { class: "controls" },
+        this.bar,
+        h(
+          "div",
+          { class: "transport" },
+          h(
+            "div",
+            { class: "segments moves", role: "group", "aria-label": "Move" },
+            jump(-30),
+            jump(-10),
+            jump(-5),
+            frame(-1),
+            this.go,
+            frame(1),
+            jump(5),
+            jump(10),
+          ),
+          h(
+            "div",
+            { class: "segments speeds" },
+            ...[0.25, 0.5, 1].map((rate) =>
+              button(`Speed ${rate}`, `${rate}×`.replace("0.", "."), () => this.speed(rate), {
+                data: { rate },
+              }),
+            ),
+          ),
+          this.now,
+        ),
+      ),
+    );
   }
 
   wire() {
@@ -79,10 +124,25 @@ class Live {
     const group = "Live";
     this.unkey = ctx.keys.add([
       { keys: [" "], words: "Pause, or play on", group, act: () => this.toggle() },
-      { keys: ["ArrowLeft", "ArrowRight"], words: "5 s back, on", group, act: (event) => this.move(event.key === "ArrowLeft" ? -5 : 5) },
-      { keys: [",", "."], words: "One frame back, on", group, act: (event) => this.step(event.key === "," ? -1 : 1) },
+      {
+        keys: ["ArrowLeft", "ArrowRight"],
+        words: "5 s back, on",
+        group,
+        act: (event) => this.move(event.key === "ArrowLeft" ? -5 : 5),
+      },
+      {
+        keys: [",", "."],
+        words: "One frame back, on",
+        group,
+        act: (event) => this.step(event.key === "," ? -1 : 1),
+      },
       { keys: ["Escape", "0"], words: "Live", group, act: () => this.past.end() },
-      { keys: ["1", "2", "3", "4"], words: "Angle", group, act: (event) => this.lead(this.channels[Number(event.key) - 1]?.id, true) },
+      {
+        keys: ["1", "2", "3", "4"],
+        words: "Angle",
+        group,
+        act: (event) => this.lead(this.channels[Number(event.key) - 1]?.id, true),
+      },
       { keys: ["v"], words: "One or all angles", group, act: () => this.layout(!this.many) },
     ]);
   }
@@ -97,10 +157,12 @@ class Live {
 
   get channels() {
     const wanted = this.ctx.session()?.channel_ids;
-    return [...this.ctx.box.state.channels.values()].filter((each) => !wanted || wanted.includes(each.id)).sort((one, other) => (one.id < other.id ? -1 : 1));
+    return [...this.ctx.box.state.channels.values()]
+      .filter((each) => !wanted || wanted.includes(each.id))
+      .sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
-  // -- drawing --------------------------------------------------------------------------------------------------------
+  // -- drawing ----------------------------------------------------------------------------------------------
 
   /** @param {import("../state/box.js").Change} change */
   update(change) {
@@ -117,7 +179,10 @@ class Live {
   }
 
   drawViews() {
-    const shown = document.hidden || this.past.on ? [] : this.channels.filter((each) => this.many || each.id === this.leader).slice(0, 4);
+    const shown =
+      document.hidden || this.past.on
+        ? []
+        : this.channels.filter((each) => this.many || each.id === this.leader).slice(0, 4);
     this.views.draw(shown, this.leader);
     if (!this.channels.length) this.past.tell("No camera yet. An operator adds one.");
   }
@@ -125,12 +190,17 @@ class Live {
   drawAngles() {
     const { angles, all } = this;
     if (!angles || !all) return;
-    keyed(angles, this.channels, (each) => each.id, (each, old) => {
-      const made = old ?? h("button", { type: "button", onclick: () => this.lead(each.id, true) });
-      say(made, each.name || each.id);
-      made.setAttribute("aria-pressed", String(each.id === this.leader));
-      return made;
-    });
+    keyed(
+      angles,
+      this.channels,
+      (each) => each.id,
+      (each, old) => {
+        const made = old ?? h("button", { type: "button", onclick: () => this.lead(each.id, true) });
+        say(made, each.name || each.id);
+        made.setAttribute("aria-pressed", String(each.id === this.leader));
+        return made;
+      },
+    );
     all.setAttribute("aria-pressed", String(this.many));
     all.hidden = this.channels.length < 2;
   }
@@ -141,15 +211,29 @@ class Live {
     const at = this.capture();
     const now = this.frozen || this.ctx.box.now();
     const late = at === null ? null : (now - at) / 1000;
-    say(behind, late === null ? (views.soon ? "Delay not known" : "…") : late < 10 ? `${late.toFixed(1)} s behind` : `${lengthOf(late)} behind`);
+    say(
+      behind,
+      late === null
+        ? views.soon
+          ? "Delay not known"
+          : "…"
+        : late < 10
+          ? `${late.toFixed(1)} s behind`
+          : `${lengthOf(late)} behind`,
+    );
     say(where, at === null ? "" : clockOf(at));
     live.setAttribute("aria-pressed", String(!past.on));
     views.sooner.setAttribute("aria-pressed", String(views.hurried));
     this.drawGo(!past.on || past.running);
     bar.view = {
-      from: -BACK_S, to: 0, trim: null, cue: null, label: "Position, seconds before now",
+      from: -BACK_S,
+      to: 0,
+      trim: null,
+      cue: null,
+      label: "Position, seconds before now",
       missing: this.gaps.map(([start, end]) => [(start - now) / 1000, Math.min(0, (end - now) / 1000)]),
-      words: (t) => (t > -0.05 ? "now" : `−${lengthOf(-t)}`), end: "now",
+      words: (t) => (t > -0.05 ? "now" : `−${lengthOf(-t)}`),
+      end: "now",
     };
     if (!this.frozen && (late !== null || views.soon)) bar.time = -(late ?? 0.01);
     if (this.frozen && this.dragged !== undefined) bar.time = this.dragged;
@@ -169,14 +253,20 @@ class Live {
     const now = this.ctx.box.now();
     const span = `start=${new Date(now - BACK_S * 1000).toISOString()}&end=${new Date(now).toISOString()}`;
     try {
-      const known = /** @type {import("../state/api").Timeline} */ (await this.ctx.box.request("GET", `/channels/${this.leader}/timeline?${span}`));
-      this.gaps = known.gaps.map((gap) => [Date.parse(gap.start), gap.end ? Date.parse(gap.end) : now, gap.reason]);
+      const known = /** @type {import("../state/api").Timeline} */ (
+        await this.ctx.box.request("GET", `/channels/${this.leader}/timeline?${span}`)
+      );
+      this.gaps = known.gaps.map((gap) => [
+        Date.parse(gap.start),
+        gap.end ? Date.parse(gap.end) : now,
+        gap.reason,
+      ]);
     } catch {
       // the next refresh tries again
     }
   }
 
-  // -- time -----------------------------------------------------------------------------------------------------------
+  // -- time -------------------------------------------------------------------------------------------------
 
   /** Capture time of the picture shown, ms, or null. */
   capture() {
@@ -219,7 +309,7 @@ class Live {
     if (!this.past.on) this.move(-2);
   }
 
-  // -- angles ---------------------------------------------------------------------------------------------------------
+  // -- angles -----------------------------------------------------------------------------------------------
 
   /** @param {string | undefined} channel @param {boolean} alone */
   lead(channel, alone) {
@@ -229,7 +319,8 @@ class Live {
     this.ctx.prefs.set("angle", channel);
     if (alone && this.many) this.many = false;
     this.drawAngles();
-    if (at !== null) void this.past.to(at, this.past.running || this.past.lost); // the same instant on the new angle
+    if (at !== null)
+      void this.past.to(at, this.past.running || this.past.lost); // the same instant on the new angle
     else this.drawViews();
     void this.readGaps();
   }

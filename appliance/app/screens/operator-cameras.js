@@ -6,10 +6,17 @@ import { h, keyed, say } from "../parts/dom.js";
 import { stripOf } from "../state/coverage.js";
 
 /** @typedef {import("../state/store.js").Channel} Channel */
-const RANGES = /** @type {[string, number][]} */ ([["10 min", 600], ["1 h", 3600], ["Session", 0]]);
+const RANGES = /** @type {[string, number][]} */ ([
+  ["10 min", 600],
+  ["1 h", 3600],
+  ["Session", 0],
+]);
 
 export class Cameras {
-  /** `look`: refresh from the appliance. @param {{ctx: import("../app.js").Ctx, send: import("./operator.js").Send, look: () => void}} given */
+  /**
+   * `look`: refresh from the appliance.
+   * @param {{ctx: import("../app.js").Ctx, send: import("./operator.js").Send, look: () => void}} given
+   */
   constructor(given) {
     this.given = given;
     this.ctx = given.ctx;
@@ -18,13 +25,35 @@ export class Cameras {
     this.strips = new Map();
     this.from = this.to = 0;
     this.cameras = h("ul", { id: "cameras" });
-    this.noCameras = h("p", { class: "quiet", hidden: true }, "No camera yet. Name one in the settings file, [[channels]].");
-    this.ranges = RANGES.map(([words, seconds]) => h("button", { type: "button", "aria-pressed": String(seconds === this.range), onclick: () => this.choose(seconds) }, words));
-    this.panel = h("section", { class: "panel-box cameras", "aria-label": "Cameras" },
-      h("header", { class: "row" }, h("h2", { class: "grow" }, "Cameras"),
+    this.noCameras = h(
+      "p",
+      { class: "quiet", hidden: true },
+      "No camera yet. Name one in the settings file, [[channels]].",
+    );
+    this.ranges = RANGES.map(([words, seconds]) =>
+      h(
+        "button",
+        {
+          type: "button",
+          "aria-pressed": String(seconds === this.range),
+          onclick: () => this.choose(seconds),
+        },
+        words,
+      ),
+    );
+    this.panel = h(
+      "section",
+      { class: "panel-box cameras", "aria-label": "Cameras" },
+      h(
+        "header",
+        { class: "row" },
+        h("h2", { class: "grow" }, "Cameras"),
         h("div", { class: "segments", role: "group", "aria-label": "Footage of the last" }, ...this.ranges),
-        h("a", { class: "button", href: "#lineup" }, "Line up")),
-      this.cameras, this.noCameras);
+        h("a", { class: "button", href: "#lineup" }, "Line up"),
+      ),
+      this.cameras,
+      this.noCameras,
+    );
   }
 
   /** @returns {Channel[]} */
@@ -40,24 +69,47 @@ export class Cameras {
 
   draw() {
     const channels = this.ours();
-    keyed(this.cameras, channels, (each) => each.id, (each, old) => {
-      const made = old ?? h("li", { class: "camera" },
-        h("div", { class: "row" }, h("h3", {}), h("span", { class: "badge" }), h("span", { class: "grow facts" }), h("button", { type: "button", class: "switch" })), h("coverage-strip"));
-      const [head, strip] = /** @type {any[]} */ ([...made.children]);
-      const [name, badge, facts, toggle] = head.children;
-      const { away } = this.ctx.box;
-      const [words, kind] = away ? ["not known", "warn"] : stateOfCamera(each);
-      say(name, each.name || each.id);
-      say(badge, words);
-      badge.className = `badge ${kind}`;
-      say(facts, away ? "The box does not answer" : factsOfCamera(each));
-      const off = each.status === "inactive";
-      say(toggle, off ? "Switch on" : each.status === "error" ? "Try again" : "Switch off");
-      toggle.setAttribute("aria-label", `${toggle.textContent}: ${each.name || each.id}`);
-      toggle.onclick = () => void this.switch(each);
-      strip.view = { strip: this.strips.get(each.id), from: this.from, to: this.to, name: each.name || each.id };
-      return made;
-    });
+    keyed(
+      this.cameras,
+      channels,
+      (each) => each.id,
+      (each, old) => {
+        const made =
+          old ??
+          h(
+            "li",
+            { class: "camera" },
+            h(
+              "div",
+              { class: "row" },
+              h("h3", {}),
+              h("span", { class: "badge" }),
+              h("span", { class: "grow facts" }),
+              h("button", { type: "button", class: "switch" }),
+            ),
+            h("coverage-strip"),
+          );
+        const [head, strip] = /** @type {any[]} */ ([...made.children]);
+        const [name, badge, facts, toggle] = head.children;
+        const { away } = this.ctx.box;
+        const [words, kind] = away ? ["not known", "warn"] : stateOfCamera(each);
+        say(name, each.name || each.id);
+        say(badge, words);
+        badge.className = `badge ${kind}`;
+        say(facts, away ? "The box does not answer" : factsOfCamera(each));
+        const off = each.status === "inactive";
+        say(toggle, off ? "Switch on" : each.status === "error" ? "Try again" : "Switch off");
+        toggle.setAttribute("aria-label", `${toggle.textContent}: ${each.name || each.id}`);
+        toggle.onclick = () => void this.switch(each);
+        strip.view = {
+          strip: this.strips.get(each.id),
+          from: this.from,
+          to: this.to,
+          name: each.name || each.id,
+        };
+        return made;
+      },
+    );
     this.noCameras.hidden = channels.length > 0;
   }
 
@@ -65,8 +117,20 @@ export class Cameras {
   async switch(channel) {
     const off = channel.status === "active";
     const name = channel.name || channel.id;
-    if (off && !(await ask({ title: `Switch ${name} off?`, words: "It counts as off until it is switched on again; what was recorded stays.", yes: "Switch off" }))) return;
-    await this.given.send("Not switched", "POST", `/channels/${channel.id}/${off ? "deactivate" : "activate"}`);
+    if (
+      off &&
+      !(await ask({
+        title: `Switch ${name} off?`,
+        words: "It counts as off until it is switched on again; what was recorded stays.",
+        yes: "Switch off",
+      }))
+    )
+      return;
+    await this.given.send(
+      "Not switched",
+      "POST",
+      `/channels/${channel.id}/${off ? "deactivate" : "activate"}`,
+    );
   }
 
   /** @param {number} seconds 0: the whole session */
@@ -90,10 +154,17 @@ export class Cameras {
     this.draw();
   }
 
-  /** @param {Channel[]} channels @param {any[]} timelines of them, null where there is none @param {number} from ms @param {number} to ms */
+  /**
+   * @param {Channel[]} channels
+   * @param {any[]} timelines of them, null where there is none
+   * @param {number} from ms
+   * @param {number} to ms
+   */
   show(channels, timelines, from, to) {
     [this.from, this.to] = [from, to];
-    channels.forEach((each, at) => this.strips.set(each.id, timelines[at] && stripOf(timelines[at], from, to)));
+    channels.forEach((each, at) =>
+      this.strips.set(each.id, timelines[at] && stripOf(timelines[at], from, to)),
+    );
     this.draw();
   }
 }
@@ -102,12 +173,24 @@ export class Cameras {
 function stateOfCamera(channel) {
   if (channel.status === "error") return ["fault", "bad"];
   if (channel.status === "inactive") return ["off", "dim"];
-  return /** @type {Record<string, [string, string]>} */ ({ on: ["records", "good"], stalled: ["stopped", "bad"], none: ["no footage", "warn"] })[channel.footage];
+  return /** @type {Record<string, [string, string]>} */ ({
+    on: ["records", "good"],
+    stalled: ["stopped", "bad"],
+    none: ["no footage", "warn"],
+  })[channel.footage];
 }
 
 /** @param {Channel} channel */
 function factsOfCamera(channel) {
   const rate = channel.bitrate ? `${(channel.bitrate / 1e6).toFixed(1)} Mbit/s` : "";
   const fps = channel.framerate ? `${Math.round(channel.framerate)} fps` : "";
-  return [channel.status === "error" ? channel.error_reason : "", channel.resolution, fps, rate, `delay ${channel.latency_ms} ms`].filter(Boolean).join(", ");
+  return [
+    channel.status === "error" ? channel.error_reason : "",
+    channel.resolution,
+    fps,
+    rate,
+    `delay ${channel.latency_ms} ms`,
+  ]
+    .filter(Boolean)
+    .join(", ");
 }

@@ -14,7 +14,13 @@ export class DeletedPlays {
     this.turn = 0; // to ignore an answer that was overtaken
     this.list = h("ul", { id: "deleted-plays" });
     this.none = h("p", { class: "quiet" }, "No play was deleted in the last 24 hours.");
-    this.panel = h("section", { class: "panel-box deleted", "aria-label": "Deleted plays" }, h("h2", {}, "Deleted plays"), this.none, this.list);
+    this.panel = h(
+      "section",
+      { class: "panel-box deleted", "aria-label": "Deleted plays" },
+      h("h2", {}, "Deleted plays"),
+      this.none,
+      this.list,
+    );
   }
 
   /** Events do not cover plays that were deleted before this page was opened: request the list. */
@@ -24,19 +30,40 @@ export class DeletedPlays {
     const found = await box.request("GET", "/plays?deleted=1&limit=200").catch(() => null);
     if (!found || turn !== this.turn) return;
     // a play of a deleted session is restored with its session
-    const gone = (/** @type {Play} */ each) => !box.state.plays.has(each.id) && box.state.sessions.has(each.session_id);
+    const gone = (/** @type {Play} */ each) =>
+      !box.state.plays.has(each.id) && box.state.sessions.has(each.session_id);
     /** @type {Play[]} */
     const rows = found.items.filter(gone).reverse();
     this.none.hidden = rows.length > 0;
-    keyed(this.list, rows, (each) => each.id, (each, old) => old ?? this.row(each));
+    keyed(
+      this.list,
+      rows,
+      (each) => each.id,
+      (each, old) => old ?? this.row(each),
+    );
   }
 
   /** @param {Play} play */
   row(play) {
     const session = this.ctx.box.state.sessions.get(play.session_id);
-    const facts = [session && titleOf(session), clockOf(play.start_time), play.duration ? lengthOf(play.duration) : "open", `by ${play.created_by}`];
-    const back = h("button", { type: "button", "aria-label": `Restore play ${play.number}`, onclick: () => void this.restore(play) }, "Restore");
-    return h("li", { class: "row" }, h("b", {}, `Play ${play.number}`), h("span", { class: "quiet grow" }, facts.filter(Boolean).join(" · ")), back);
+    const facts = [
+      session && titleOf(session),
+      clockOf(play.start_time),
+      play.duration ? lengthOf(play.duration) : "open",
+      `by ${play.created_by}`,
+    ];
+    const back = h(
+      "button",
+      { type: "button", "aria-label": `Restore play ${play.number}`, onclick: () => void this.restore(play) },
+      "Restore",
+    );
+    return h(
+      "li",
+      { class: "row" },
+      h("b", {}, `Play ${play.number}`),
+      h("span", { class: "quiet grow" }, facts.filter(Boolean).join(" · ")),
+      back,
+    );
   }
 
   /** @param {Play} play */

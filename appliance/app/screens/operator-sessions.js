@@ -14,10 +14,19 @@ import { wordsOf } from "./operator.js";
 /** @typedef {import("../state/control.js").Move} Move */
 /** @typedef {import("../parts/session-form.js").Trouble} Trouble */
 const SHOWN = 6; // the others on request
-const NOT = /** @type {Record<string, string>} */ ({ start: "started", pause: "paused", resume: "resumed", complete: "completed", reopen: "reopened" });
+const NOT = /** @type {Record<string, string>} */ ({
+  start: "started",
+  pause: "paused",
+  resume: "resumed",
+  complete: "completed",
+  reopen: "reopened",
+});
 
 export class Sessions {
-  /** @param {{ctx: import("../app.js").Ctx, send: import("./operator.js").Send, cameras: import("./operator-cameras.js").Cameras}} given */
+  /**
+   * @param {{ctx: import("../app.js").Ctx, send: import("./operator.js").Send, cameras:
+   *   import("./operator-cameras.js").Cameras}} given
+   */
   constructor({ ctx, send, cameras }) {
     this.ctx = ctx;
     this.cameras = cameras;
@@ -25,15 +34,38 @@ export class Sessions {
     this.all = false; // every session, not only the first few
     this.count = -1; // a change means that one was deleted or restored
     this.list = h("ul", { id: "sessions" });
-    this.none = h("p", { class: "quiet", hidden: true }, "No session yet. Create one: plays are marked in it.");
-    this.more = h("button", { type: "button", class: "plain", hidden: true, onclick: () => ((this.all = true), this.draw()) });
+    this.none = h(
+      "p",
+      { class: "quiet", hidden: true },
+      "No session yet. Create one: plays are marked in it.",
+    );
+    this.more = h("button", {
+      type: "button",
+      class: "plain",
+      hidden: true,
+      onclick: () => ((this.all = true), this.draw()),
+    });
     this.goneHead = h("summary", {});
     this.goneList = h("ul", {});
     this.gone = h("details", { id: "deleted", class: "keys", hidden: true }, this.goneHead, this.goneList);
-    this.panel = h("section", { class: "panel-box sessions", "aria-label": "Sessions" },
-      h("header", { class: "row" }, h("h2", { class: "grow" }, "Sessions"),
-        h("button", { type: "button", id: "new-session", class: "primary", onclick: () => this.create() }, "New session")),
-      this.list, this.none, this.more, this.gone);
+    this.panel = h(
+      "section",
+      { class: "panel-box sessions", "aria-label": "Sessions" },
+      h(
+        "header",
+        { class: "row" },
+        h("h2", { class: "grow" }, "Sessions"),
+        h(
+          "button",
+          { type: "button", id: "new-session", class: "primary", onclick: () => this.create() },
+          "New session",
+        ),
+      ),
+      this.list,
+      this.none,
+      this.more,
+      this.gone,
+    );
   }
 
   draw() {
@@ -41,19 +73,32 @@ export class Sessions {
     const current = ctx.session()?.id;
     const rows = inOrder(ctx.box.state.sessions.values());
     const shown = this.all ? rows : rows.filter((each, at) => at < SHOWN || each.id === current);
-    keyed(this.list, shown, (each) => each.id, (each, old) => {
-      const made = old ?? h("li", { class: "session" }, h("div", { class: "row" }, h("h3", { class: "grow" }), h("span", {})), h("p", { class: "quiet" }), h("div", { class: "row moves" }));
-      const [head, facts, moves] = /** @type {Element[]} */ ([...made.children]);
-      made.classList.toggle("current", each.id === current);
-      made.dataset.status = each.status;
-      say(head.children[0], titleOf(each));
-      const [state, kind] = badgeOf(each, ctx.box.away);
-      say(head.children[1], state);
-      head.children[1].className = `badge ${kind}`;
-      say(facts, factsOf(each));
-      this.drawMoves(/** @type {HTMLElement} */ (moves), each, each.id === current);
-      return made;
-    });
+    keyed(
+      this.list,
+      shown,
+      (each) => each.id,
+      (each, old) => {
+        const made =
+          old ??
+          h(
+            "li",
+            { class: "session" },
+            h("div", { class: "row" }, h("h3", { class: "grow" }), h("span", {})),
+            h("p", { class: "quiet" }),
+            h("div", { class: "row moves" }),
+          );
+        const [head, facts, moves] = /** @type {Element[]} */ ([...made.children]);
+        made.classList.toggle("current", each.id === current);
+        made.dataset.status = each.status;
+        say(head.children[0], titleOf(each));
+        const [state, kind] = badgeOf(each, ctx.box.away);
+        say(head.children[1], state);
+        head.children[1].className = `badge ${kind}`;
+        say(facts, factsOf(each));
+        this.drawMoves(/** @type {HTMLElement} */ (moves), each, each.id === current);
+        return made;
+      },
+    );
     this.none.hidden = rows.length > 0;
     this.more.hidden = shown.length === rows.length;
     say(this.more, `${rows.length - shown.length} earlier`);
@@ -61,8 +106,12 @@ export class Sessions {
     this.count = rows.length;
   }
 
-  /** Buttons are created again only when the state changed, so that a button under a finger stays.
-   * @param {HTMLElement} moves @param {Session} session @param {boolean} current */
+  /**
+   * Buttons are created again only when the state changed, so that a button under a finger stays.
+   * @param {HTMLElement} moves
+   * @param {Session} session
+   * @param {boolean} current
+   */
   drawMoves(moves, session, current) {
     const { id, name, status } = session;
     const look = `${status} ${current} ${name}`;
@@ -71,29 +120,57 @@ export class Sessions {
     moves.dataset.look = look;
     const now = () => this.ctx.box.state.sessions.get(id) ?? session;
     moves.replaceChildren(
-      ...movesOf(status).map((move) => h("button", {
-        type: "button", class: move.primary && current ? "primary" : "", "aria-label": `${move.words} ${name}`, data: { event: move.event },
-        onclick: () => void this.move(now(), move),
-      }, move.words)),
-      current ? h("span", { class: "quiet grow" }, "on this device") : h("button", {
-        type: "button", class: "plain", "aria-label": `Show here: ${name}`, onclick: () => this.ctx.prefs.set("session", id),
-      }, "Show here"),
+      ...movesOf(status).map((move) =>
+        h(
+          "button",
+          {
+            type: "button",
+            class: move.primary && current ? "primary" : "",
+            "aria-label": `${move.words} ${name}`,
+            data: { event: move.event },
+            onclick: () => void this.move(now(), move),
+          },
+          move.words,
+        ),
+      ),
+      current
+        ? h("span", { class: "quiet grow" }, "on this device")
+        : h(
+            "button",
+            {
+              type: "button",
+              class: "plain",
+              "aria-label": `Show here: ${name}`,
+              onclick: () => this.ctx.prefs.set("session", id),
+            },
+            "Show here",
+          ),
       button(`Edit ${name}`, icon("pencil"), () => this.edit(now()), { class: "plain edit" }),
-      ...(isAtRest(status) ? [button(`Delete ${name}`, icon("trash"), () => void this.remove(now()), { class: "plain" })] : []),
+      ...(isAtRest(status)
+        ? [button(`Delete ${name}`, icon("trash"), () => void this.remove(now()), { class: "plain" })]
+        : []),
     );
     if (focused) /** @type {HTMLElement | null} */ (moves.querySelector("button"))?.focus();
   }
 
   /** @param {Session} session @param {Move} move */
   async move(session, move) {
-    if (move.ask && !(await ask({ title: `${move.words} ${session.name}?`, words: move.ask.words, yes: move.words }))) return;
+    if (
+      move.ask &&
+      !(await ask({ title: `${move.words} ${session.name}?`, words: move.ask.words, yes: move.words }))
+    )
+      return;
     await this.send(`Not ${NOT[move.event]}`, "POST", `/sessions/${session.id}/${move.event}`);
   }
 
-  // -- the form -----------------------------------------------------------------------------------------------------
+  // -- the form ---------------------------------------------------------------------------------------------
 
-  /** @param {string} title @param {import("../state/sessions.js").Values} values @param {[string, string][]} answers
-   * @param {import("../parts/session-form.js").Save} save */
+  /**
+   * @param {string} title
+   * @param {import("../state/sessions.js").Values} values
+   * @param {[string, string][]} answers
+   * @param {import("../parts/session-form.js").Save} save
+   */
   form(title, values, answers, save) {
     const late = (/** @type {string} */ words) => void this.ctx.say(words, { kind: "bad", seconds: 0 });
     openSessionForm({ title, channels: this.cameras.all(), values, answers, save, late });
@@ -101,24 +178,46 @@ export class Sessions {
 
   create() {
     const { box } = this.ctx;
-    const empty = { name: "", type: "game", opponent: "", location: "", season: "", week: "", scheduled_start: fieldOf(box.now()), channel_ids: null };
+    const empty = {
+      name: "",
+      type: "game",
+      opponent: "",
+      location: "",
+      season: "",
+      week: "",
+      scheduled_start: fieldOf(box.now()),
+      channel_ids: null,
+    };
     let [sent, id] = ["", ""]; // sent again unchanged, it creates the same session
-    this.form("New session", empty, [["later", "Create"], ["now", "Create and start"]], async (values, answer) => {
-      const body = bodyOf(values);
-      if (sent !== JSON.stringify(body)) [sent, id] = [JSON.stringify(body), uuid()];
-      try {
-        box.keep("sessions", await box.request("POST", "/sessions", { ...body, id }));
-      } catch (error) {
-        return troubleOf(error);
-      }
-      const begun = answer !== "now" || (await this.send("Created, but not started", "POST", `/sessions/${id}/start`));
-      if (begun && answer === "now") this.ctx.working.choose(id);
-      if (begun) this.ctx.say(`${values.name} ${answer === "now" ? "runs" : "is scheduled"}`, { kind: "good" });
-      return null;
-    });
+    this.form(
+      "New session",
+      empty,
+      [
+        ["later", "Create"],
+        ["now", "Create and start"],
+      ],
+      async (values, answer) => {
+        const body = bodyOf(values);
+        if (sent !== JSON.stringify(body)) [sent, id] = [JSON.stringify(body), uuid()];
+        try {
+          box.keep("sessions", await box.request("POST", "/sessions", { ...body, id }));
+        } catch (error) {
+          return troubleOf(error);
+        }
+        const begun =
+          answer !== "now" || (await this.send("Created, but not started", "POST", `/sessions/${id}/start`));
+        if (begun && answer === "now") this.ctx.working.choose(id);
+        if (begun)
+          this.ctx.say(`${values.name} ${answer === "now" ? "runs" : "is scheduled"}`, { kind: "good" });
+        return null;
+      },
+    );
   }
 
-  /** Another device may change it meanwhile: then both versions are shown before anything is written. @param {Session} session */
+  /**
+   * Another device may change it meanwhile: then both versions are shown before anything is written.
+   * @param {Session} session
+   */
   edit(session) {
     const { box } = this.ctx;
     const known = this.cameras.all().map((each) => each.id);
@@ -138,46 +237,91 @@ export class Sessions {
         const { values, clashes } = rebase(before, ours, theirs);
         [before, rev] = [theirs, now.rev];
         box.keep("sessions", now);
-        if (!Object.keys(changesOf(before, values)).length) return null; // our own change: only the answer was lost
+        // our own change: only the answer was lost
+        if (!Object.keys(changesOf(before, values)).length) return null;
         const errors = clashes.map((loc) => ({ loc, msg: `Another device says: ${words(theirs, loc)}` }));
         return { words: "Somebody else has changed it. Look again, then save.", values, errors };
       }
     });
   }
 
-  // -- deleted --------------------------------------------------------------------------------------------------------
+  // -- deleted ----------------------------------------------------------------------------------------------
 
   /** @param {Session} session */
   async remove(session) {
     const { box } = this.ctx;
     const { id, name, rev } = session;
-    const plays = await box.request("GET", `/plays?session_id=${id}&limit=1000`).then((page) => page.items.length, () => null);
+    const plays = await box.request("GET", `/plays?session_id=${id}&limit=1000`).then(
+      (page) => page.items.length,
+      () => null,
+    );
     const goes = goesWith({ plays, clips: session.clip_count, tags: session.tag_count });
     if (document.querySelector("dialog")) return; // the key was pressed twice
-    if (!(await ask({ title: `Delete ${name}?`, words: `${goes} Recordings stay. It can be undone for 24 hours.`, yes: "Delete", careful: true }))) return;
+    if (
+      !(await ask({
+        title: `Delete ${name}?`,
+        words: `${goes} Recordings stay. It can be undone for 24 hours.`,
+        yes: "Delete",
+        careful: true,
+      }))
+    )
+      return;
     const path = `/sessions/${id}`;
-    const gone = await box.request("DELETE", path, undefined, { rev }).catch(async (error) => {
-      if (error.problem?.code !== "holds_favorites") throw error;
-      const sure = await ask({ title: "Delete favourites too?", words: `Starred in it: ${error.problem.favorites}.`, yes: "Delete with favourites", careful: true });
-      return sure ? box.request("DELETE", `${path}?force=1`, undefined, { rev }) : null;
-    }).catch((error) => void this.ctx.say(`Not deleted: ${wordsOf(error)}`, { kind: "bad", seconds: 0 }));
-    if (gone) this.ctx.say(`Deleted ${name}.`, { action: "Undo", act: () => void this.restore(session), key: id, seconds: 20 });
+    const gone = await box
+      .request("DELETE", path, undefined, { rev })
+      .catch(async (error) => {
+        if (error.problem?.code !== "holds_favorites") throw error;
+        const sure = await ask({
+          title: "Delete favourites too?",
+          words: `Starred in it: ${error.problem.favorites}.`,
+          yes: "Delete with favourites",
+          careful: true,
+        });
+        return sure ? box.request("DELETE", `${path}?force=1`, undefined, { rev }) : null;
+      })
+      .catch((error) => void this.ctx.say(`Not deleted: ${wordsOf(error)}`, { kind: "bad", seconds: 0 }));
+    if (gone)
+      this.ctx.say(`Deleted ${name}.`, {
+        action: "Undo",
+        act: () => void this.restore(session),
+        key: id,
+        seconds: 20,
+      });
   }
 
   /** @param {Session} session */
   async restore({ id, name }) {
     this.ctx.unsay(id);
-    if (await this.send("Not brought back", "POST", `/sessions/${id}/restore`)) this.ctx.say(`${name} is back`, { kind: "good" });
+    if (await this.send("Not brought back", "POST", `/sessions/${id}/restore`))
+      this.ctx.say(`${name} is back`, { kind: "good" });
   }
 
   /** Events do not cover sessions that were deleted before this page was opened. */
   async lookForDeleted() {
     const found = await this.ctx.box.request("GET", "/sessions?deleted=1").catch(() => ({ items: [] }));
     /** @type {Session[]} */
-    const rows = found.items.filter((/** @type {Session} */ each) => !this.ctx.box.state.sessions.has(each.id)).reverse();
+    const rows = found.items
+      .filter((/** @type {Session} */ each) => !this.ctx.box.state.sessions.has(each.id))
+      .reverse();
     say(this.goneHead, `${rows.length} deleted in the last 24 hours`);
-    keyed(this.goneList, rows, (each) => each.id, (each, old) => old ?? h("li", { class: "row" }, h("b", { class: "grow" }, each.name), h("span", { class: "quiet" }, dateOf(each.updated_at)),
-      h("button", { type: "button", "aria-label": `Restore ${each.name}`, onclick: () => void this.restore(each) }, "Restore")));
+    keyed(
+      this.goneList,
+      rows,
+      (each) => each.id,
+      (each, old) =>
+        old ??
+        h(
+          "li",
+          { class: "row" },
+          h("b", { class: "grow" }, each.name),
+          h("span", { class: "quiet" }, dateOf(each.updated_at)),
+          h(
+            "button",
+            { type: "button", "aria-label": `Restore ${each.name}`, onclick: () => void this.restore(each) },
+            "Restore",
+          ),
+        ),
+    );
     this.gone.hidden = !rows.length;
   }
 }
@@ -185,13 +329,27 @@ export class Sessions {
 /** Why a form was refused. @param {any} error @returns {Trouble} */
 const troubleOf = (error) => ({ words: `Not saved: ${wordsOf(error)}`, errors: error?.problem?.errors });
 
-/** @param {import("../state/sessions.js").Values} values @param {import("../state/sessions.js").Field} field */
-const words = (values, field) => (field === "channel_ids" ? values.channel_ids?.join(", ") ?? "every camera" : values[field].replace("T", " ") || "nothing");
+/**
+ * @param {import("../state/sessions.js").Values} values
+ * @param {import("../state/sessions.js").Field} field
+ */
+const words = (values, field) =>
+  field === "channel_ids"
+    ? (values.channel_ids?.join(", ") ?? "every camera")
+    : values[field].replace("T", " ") || "nothing";
 
 /** @param {Session} session */
 function factsOf(session) {
   const { status, actual_start: began, actual_end: ended, scheduled_start: planned } = session;
-  const when = status === "completed" && ended ? `over since ${dateOf(ended)}` : began ? `since ${dateOf(began)}` : planned ? `begins ${dateOf(planned)}` : "not scheduled";
-  const plays = session.play_count === 1 ? "1 play" : session.play_count ? `${session.play_count} plays` : "no play yet";
+  const when =
+    status === "completed" && ended
+      ? `over since ${dateOf(ended)}`
+      : began
+        ? `since ${dateOf(began)}`
+        : planned
+          ? `begins ${dateOf(planned)}`
+          : "not scheduled";
+  const plays =
+    session.play_count === 1 ? "1 play" : session.play_count ? `${session.play_count} plays` : "no play yet";
   return [session.type, session.location, when, plays].filter(Boolean).join(" · ");
 }

@@ -9,8 +9,10 @@ import { Sessions } from "./operator-sessions.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/store.js").Session} Session */
-/** A request whose failure is shown after these words; it then returns null.
- * @typedef {(failed: string, method: string, path: string, body?: any) => Promise<any>} Send */
+/**
+ * A request whose failure is shown after these words; it then returns null.
+ * @typedef {(failed: string, method: string, path: string, body?: any) => Promise<any>} Send
+ */
 
 export const title = "Operator";
 const LOOK_MS = 3000;
@@ -21,7 +23,12 @@ export function enter(root, ctx) {
 }
 
 /** The appliance's message of an error. @param {any} error */
-export const wordsOf = (error) => (error?.status === 412 ? "somebody else has just changed it" : error?.problem ? [error.message, error.problem.hint].filter(Boolean).join(". ") : "the box does not answer");
+export const wordsOf = (error) =>
+  error?.status === 412
+    ? "somebody else has just changed it"
+    : error?.problem
+      ? [error.message, error.problem.hint].filter(Boolean).join(". ")
+      : "the box does not answer";
 
 class Operator {
   /** @param {HTMLElement} root @param {Ctx} ctx */
@@ -58,16 +65,27 @@ class Operator {
       const session = ctx.session();
       if (session) void then(session);
     };
-    const move = (/** @type {typeof nextOf} */ which) => act((session) => {
-      const found = which(session.status);
-      return found && sessions.move(session, found);
-    });
+    const move = (/** @type {typeof nextOf} */ which) =>
+      act((session) => {
+        const found = which(session.status);
+        return found && sessions.move(session, found);
+      });
     return ctx.keys.add([
       { keys: ["a"], words: "New session", group: "Operator", act: () => sessions.create() },
       { keys: ["s"], words: "Start, pause or resume the session", group: "Operator", act: move(nextOf) },
       { keys: ["x"], words: "Complete or reopen the session", group: "Operator", act: move(endOf) },
-      { keys: ["r"], words: "Edit the session", group: "Operator", act: act((session) => sessions.edit(session)) },
-      { keys: ["Delete"], words: "Delete the session", group: "Operator", act: act((session) => isAtRest(session.status) && sessions.remove(session)) },
+      {
+        keys: ["r"],
+        words: "Edit the session",
+        group: "Operator",
+        act: act((session) => sessions.edit(session)),
+      },
+      {
+        keys: ["Delete"],
+        words: "Delete the session",
+        group: "Operator",
+        act: act((session) => isAtRest(session.status) && sessions.remove(session)),
+      },
       { keys: ["l"], words: "Line up two cameras", group: "Operator", act: () => ctx.go("lineup") },
     ]);
   }
@@ -107,10 +125,17 @@ class Operator {
     const query = `start=${new Date(from).toISOString()}&end=${new Date(to).toISOString()}`;
     const known = (/** @type {string} */ path) => box.request("GET", path).catch(() => null);
     const channels = this.cameras.ours();
-    const [ready, clients, ...timelines] = await Promise.all([known("/readyz"), known("/clients"), ...channels.map((each) => known(`/channels/${each.id}/timeline?${query}`))]);
+    const [ready, clients, ...timelines] = await Promise.all([
+      known("/readyz"),
+      known("/clients"),
+      ...channels.map((each) => known(`/channels/${each.id}/timeline?${query}`)),
+    ]);
     if (this.left || turn !== this.turn) return;
     this.cameras.show(channels, timelines, from, to);
-    this.devices.drawRoom(ready, channels.some((each) => each.footage === "on"));
+    this.devices.drawRoom(
+      ready,
+      channels.some((each) => each.footage === "on"),
+    );
     this.devices.drawDevices(clients?.items ?? []);
   }
 }

@@ -11,7 +11,10 @@ import { deleteClip, starClip, starPlay, trimClip, trimPlay } from "./deeds.js";
 /** @typedef {import("./review.js").Rows} Rows */
 /** @typedef {import("../state/store.js").Play} Play */
 /** @typedef {import("../state/store.js").Clip} Clip */
-/** A play, or a clip without a play in the shape of one. @typedef {{id: string, name: string, play: Play, clips: Clip[], alone: Clip | null}} Row */
+/**
+ * A play, or a clip without a play in the shape of one.
+ * @typedef {{id: string, name: string, play: Play, clips: Clip[], alone: Clip | null}} Row
+ */
 
 const AGAIN_MS = 5000; // until a failed thumbnail is requested again
 
@@ -27,17 +30,34 @@ export class Clips {
     this.list = [];
     this.items = h("ol", { class: "clip-list", "aria-label": "Clips, newest first" });
     this.empty = h("p", { class: "quiet empty" });
-    this.player = /** @type {import("../parts/replay-player.js").ReplayPlayer} */ (h("replay-player", { class: "player" }));
-    this.root = h("section", { class: "clips-pane", "aria-label": "Clips" }, h("div", { class: "clips-list" }, this.items, this.empty), h("div", { class: "picture" }, this.player));
+    this.player = /** @type {import("../parts/replay-player.js").ReplayPlayer} */ (
+      h("replay-player", { class: "player" })
+    );
+    this.root = h(
+      "section",
+      { class: "clips-pane", "aria-label": "Clips" },
+      h("div", { class: "clips-list" }, this.items, this.empty),
+      h("div", { class: "picture" }, this.player),
+    );
     const { player } = this;
     const told = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
-    player.setup({ prefs: ctx.prefs, prefetch: ctx.prefetch, hasPanel: () => false, endsHere: (play) => ctx.open()?.id === play.id });
+    player.setup({
+      prefs: ctx.prefs,
+      prefetch: ctx.prefetch,
+      hasPanel: () => false,
+      endsHere: (play) => ctx.open()?.id === play.id,
+    });
     player.autoplay = Boolean(this.id);
     player.addEventListener("playing", () => ctx.prefetch.pause());
     player.addEventListener("resting", () => ctx.prefetch.resume());
     player.addEventListener("step-play", (event) => this.neighbour(told(event)));
-    player.addEventListener("viewed", (event) => void ctx.box.request("POST", `/clips/${told(event)}/view`).catch(() => {}));
-    player.addEventListener("retry", (event) => this.ask("clip_retry", told(event), "POST", `/clips/${told(event)}/retry`));
+    player.addEventListener(
+      "viewed",
+      (event) => void ctx.box.request("POST", `/clips/${told(event)}/view`).catch(() => {}),
+    );
+    player.addEventListener("retry", (event) =>
+      this.ask("clip_retry", told(event), "POST", `/clips/${told(event)}/retry`),
+    );
     player.addEventListener("star", (event) => this.star(this.list.find((row) => row.id === told(event).id)));
     player.addEventListener("trim", (event) => this.trim(told(event)));
     player.addEventListener("back", () => this.watch(""));
@@ -45,7 +65,12 @@ export class Clips {
       ...player.shortcuts(),
       { keys: ["ArrowUp", "k"], words: "Newer clip", group: "Clips", act: () => this.neighbour(-1) },
       { keys: ["ArrowDown", "j"], words: "Older clip", group: "Clips", act: () => this.neighbour(1) },
-      { keys: ["s"], words: "Star", group: "Clips", act: () => this.star(this.list.find((row) => row.id === this.id)) },
+      {
+        keys: ["s"],
+        words: "Star",
+        group: "Clips",
+        act: () => this.star(this.list.find((row) => row.id === this.id)),
+      },
     ]);
   }
 
@@ -58,13 +83,25 @@ export class Clips {
   /** @param {Rows} rows */
   update(rows) {
     const alone = rows.alone.map((clip) => ({
-      id: clip.id, name: clip.title || `Clip of ${this.cameraOf(clip)}`, play: playOf(clip), clips: [clip], alone: clip,
+      id: clip.id,
+      name: clip.title || `Clip of ${this.cameraOf(clip)}`,
+      play: playOf(clip),
+      clips: [clip],
+      alone: clip,
     }));
     const plays = rows.plays.map((play) => ({
-      id: play.id, name: [play.number || "…", play.title || tagsOf(rows.tags.get(play.id) ?? [])].filter(Boolean).join(" · "), play, clips: rows.clips.get(play.id) ?? [], alone: null,
+      id: play.id,
+      name: [play.number || "…", play.title || tagsOf(rows.tags.get(play.id) ?? [])]
+        .filter(Boolean)
+        .join(" · "),
+      play,
+      clips: rows.clips.get(play.id) ?? [],
+      alone: null,
     }));
     this.tags = rows.tags;
-    this.list = [...plays, ...alone].sort((one, other) => (one.play.start_time < other.play.start_time ? 1 : -1));
+    this.list = [...plays, ...alone].sort((one, other) =>
+      one.play.start_time < other.play.start_time ? 1 : -1,
+    );
     this.draw();
   }
 
@@ -74,7 +111,12 @@ export class Clips {
   }
 
   draw() {
-    keyed(this.items, this.list, (row) => row.id, (row, old) => this.item(row, old));
+    keyed(
+      this.items,
+      this.list,
+      (row) => row.id,
+      (row, old) => this.item(row, old),
+    );
     this.empty.hidden = this.list.length > 0;
     say(this.empty, "No clip yet. Mark plays, or make clips from the footage: IN, OUT, Make clip.");
     const row = this.list.find((each) => each.id === this.id);
@@ -87,12 +129,36 @@ export class Clips {
   item(row, old) {
     const { ctx } = this;
     const clip = row.clips.find((each) => each.channel_id === this.ctx.prefs.get("angle")) ?? row.clips[0];
-    const made = old ?? h("li", {},
-      h("button", { type: "button", class: "open plain", onclick: () => this.watch(row.id) },
-        h("img", { alt: "", width: 112, height: 63, decoding: "async", loading: "lazy", onerror: (/** @type {any} */ event) => this.missed(event.target) }), h("span", { class: "text" }, h("b", {}), h("span", {}), h("span", { class: "state" }))),
-      button("Star", icon("star"), () => this.star(this.list.find((each) => each.id === row.id)), { class: "plain star" }),
-      h("a", { class: "button plain", download: "" }, icon("download")),
-      row.alone && button(`Delete ${row.name}`, icon("trash"), (event) => !presses.isBounce("delete", event.timeStamp) && deleteClip(ctx, row.id, row.name), { class: "plain" }));
+    const made =
+      old ??
+      h(
+        "li",
+        {},
+        h(
+          "button",
+          { type: "button", class: "open plain", onclick: () => this.watch(row.id) },
+          h("img", {
+            alt: "",
+            width: 112,
+            height: 63,
+            decoding: "async",
+            loading: "lazy",
+            onerror: (/** @type {any} */ event) => this.missed(event.target),
+          }),
+          h("span", { class: "text" }, h("b", {}), h("span", {}), h("span", { class: "state" })),
+        ),
+        button("Star", icon("star"), () => this.star(this.list.find((each) => each.id === row.id)), {
+          class: "plain star",
+        }),
+        h("a", { class: "button plain", download: "" }, icon("download")),
+        row.alone &&
+          button(
+            `Delete ${row.name}`,
+            icon("trash"),
+            (event) => !presses.isBounce("delete", event.timeStamp) && deleteClip(ctx, row.id, row.name),
+            { class: "plain" },
+          ),
+      );
     const [open, star, link] = made.children;
     const [name, when, state] = /** @type {Element} */ (open.lastElementChild).children;
     say(name, row.name);
@@ -102,7 +168,8 @@ export class Clips {
     made.classList.toggle("chosen", row.id === this.id);
     star.setAttribute("aria-label", `Star ${row.name}`);
     star.setAttribute("aria-pressed", String(row.play.is_favorite));
-    if (star.getAttribute("data-on") !== String(row.play.is_favorite)) star.replaceChildren(icon("star", row.play.is_favorite));
+    if (star.getAttribute("data-on") !== String(row.play.is_favorite))
+      star.replaceChildren(icon("star", row.play.is_favorite));
     star.setAttribute("data-on", String(row.play.is_favorite));
     const image = /** @type {HTMLImageElement} */ (open.firstElementChild);
     if (clip?.stream_url && image.dataset.of !== clip.thumbnail_url) {
@@ -115,18 +182,22 @@ export class Clips {
     return made;
   }
 
-  /** A thumbnail that does not exist yet, or an unreachable appliance: request again. @param {HTMLImageElement} image */
+  /**
+   * A thumbnail that does not exist yet, or an unreachable appliance: request again.
+   * @param {HTMLImageElement} image
+   */
   missed(image) {
     const { of = "" } = image.dataset;
     if (image.src.startsWith("blob:")) void this.ctx.prefetch.retry(of, image.src);
     image.removeAttribute("src");
     setTimeout(() => {
       const here = this.ctx.prefetch.source(of);
-      if (image.isConnected && image.dataset.of === of) image.src = here === of ? `${of}&again=${Date.now()}` : here;
+      if (image.isConnected && image.dataset.of === of)
+        image.src = here === of ? `${of}&again=${Date.now()}` : here;
     }, AGAIN_MS);
   }
 
-  // -- actions ----------------------------------------------------------------------------------------------------------
+  // -- actions ----------------------------------------------------------------------------------------------
 
   /** @param {string} id */
   watch(id) {
@@ -159,18 +230,40 @@ export class Clips {
     else trimPlay(this.ctx, { id, ...body });
   }
 
-  /** @param {string} doing @param {string} id @param {string} method @param {string} path @param {any} [body] */
+  /**
+   * @param {string} doing
+   * @param {string} id
+   * @param {string} method
+   * @param {string} path
+   * @param {any} [body]
+   */
   ask(doing, id, method, path, body) {
-    this.ctx.marks.request(doing, id, method, path, body)
-      .catch((/** @type {Error} */ error) => this.ctx.say(`Not done: ${error.message}`, { kind: "bad", seconds: 0 }));
+    this.ctx.marks
+      .request(doing, id, method, path, body)
+      .catch((/** @type {Error} */ error) =>
+        this.ctx.say(`Not done: ${error.message}`, { kind: "bad", seconds: 0 }),
+      );
   }
 }
 
 /** A clip without a play, in the shape the player takes. @param {Clip} clip @returns {Play} */
 function playOf(clip) {
   return {
-    id: clip.id, play_id: clip.id, session_id: clip.session_id, number: 0, start_time: clip.start_time, duration: clip.duration, cue_time: null,
-    title: clip.title || "Clip", is_favorite: clip.is_favorite, auto_closed: clip.auto_closed, start_time_given: clip.start_time_given,
-    clip_ids: [clip.id], created_at: clip.created_at, updated_at: clip.updated_at, created_by: clip.created_by, rev: clip.rev,
+    id: clip.id,
+    play_id: clip.id,
+    session_id: clip.session_id,
+    number: 0,
+    start_time: clip.start_time,
+    duration: clip.duration,
+    cue_time: null,
+    title: clip.title || "Clip",
+    is_favorite: clip.is_favorite,
+    auto_closed: clip.auto_closed,
+    start_time_given: clip.start_time_given,
+    clip_ids: [clip.id],
+    created_at: clip.created_at,
+    updated_at: clip.updated_at,
+    created_by: clip.created_by,
+    rev: clip.rev,
   };
 }

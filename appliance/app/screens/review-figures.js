@@ -42,9 +42,13 @@ export class Figures {
       do {
         this.again = false;
         const { session } = /** @type {Rows} */ (this.rows);
-        const [stats, { groups, sport }] = await Promise.all([this.ctx.box.request("GET", `/sessions/${session.id}/stats`), templateOf(this.ctx.box)]);
+        const [stats, { groups, sport }] = await Promise.all([
+          this.ctx.box.request("GET", `/sessions/${session.id}/stats`),
+          templateOf(this.ctx.box),
+        ]);
         const period = groups.find((group) => group.field === "quarter");
-        const name = (/** @type {number} */ value) => (value === 5 ? "OT" : `${period?.label === "Half" ? "H" : "Q"}${value}`);
+        const name = (/** @type {number} */ value) =>
+          value === 5 ? "OT" : `${period?.label === "Half" ? "H" : "Q"}${value}`;
         if (!this.left) this.draw(stats, name, sport);
       } while (this.again && !this.left);
     } catch (error) {
@@ -62,32 +66,60 @@ export class Figures {
     const look = JSON.stringify([what, current]);
     if (look === this.drawn) return;
     this.drawn = look;
-    say(this.words, stats.tagged_plays ? `From the tags of ${stats.tagged_plays} of ${playsWord(stats.total_plays)}.`
-      : stats.total_plays ? `${playsWord(stats.total_plays)}, none tagged yet. Tags make figures: open Tagging.` : "No play yet. Figures come from tagged plays.");
-    const open = [...this.charts.querySelectorAll("details[open]")].map((each) => each.parentElement?.querySelector("figcaption")?.textContent);
-    const { run_pass: { run, pass }, third_down: third } = stats;
+    say(
+      this.words,
+      stats.tagged_plays
+        ? `From the tags of ${stats.tagged_plays} of ${playsWord(stats.total_plays)}.`
+        : stats.total_plays
+          ? `${playsWord(stats.total_plays)}, none tagged yet. Tags make figures: open Tagging.`
+          : "No play yet. Figures come from tagged plays.",
+    );
+    const open = [...this.charts.querySelectorAll("details[open]")].map(
+      (each) => each.parentElement?.querySelector("figcaption")?.textContent,
+    );
+    const {
+      run_pass: { run, pass },
+      third_down: third,
+    } = stats;
     const types = barsOf(stats.by_play_type, "play_type");
     const results = barsOf(stats.by_result, "result");
     const quarters = quartersOf(stats, name);
-    this.charts.replaceChildren(...[
-      stats.total_plays ? this.totals(stats, sport) : null,
-      run !== null && pass !== null ? shareChart("Run and pass", [{ label: "Run", value: run }, { label: "Pass", value: pass }]) : null,
-      third.attempts && third.conversions !== null ? meterChart("Third downs converted", third.conversions, third.attempts) : null,
-      quarters.length ? columnChart("Plays by period", quarters) : null,
-      types.length ? barChart("By play", types, current) : null,
-      results.length ? barChart("By result", results, current) : null,
-      this.keyPlays(stats.key_plays, current),
-    ].filter((each) => each !== null));
+    this.charts.replaceChildren(
+      ...[
+        stats.total_plays ? this.totals(stats, sport) : null,
+        run !== null && pass !== null
+          ? shareChart("Run and pass", [
+              { label: "Run", value: run },
+              { label: "Pass", value: pass },
+            ])
+          : null,
+        third.attempts && third.conversions !== null
+          ? meterChart("Third downs converted", third.conversions, third.attempts)
+          : null,
+        quarters.length ? columnChart("Plays by period", quarters) : null,
+        types.length ? barChart("By play", types, current) : null,
+        results.length ? barChart("By result", results, current) : null,
+        this.keyPlays(stats.key_plays, current),
+      ].filter((each) => each !== null),
+    );
     for (const each of this.charts.querySelectorAll("figure")) {
-      if (open.includes(each.querySelector("figcaption")?.textContent)) each.querySelector("details")?.setAttribute("open", "");
+      if (open.includes(each.querySelector("figcaption")?.textContent))
+        each.querySelector("details")?.setAttribute("open", "");
     }
   }
 
   /** @param {Stats} stats @param {string} sport */
   totals(stats, sport) {
-    const one = (/** @type {string} */ label, /** @type {string} */ value) => h("div", {}, h("dt", {}, label), h("dd", {}, value));
-    return h("dl", { class: "totals" }, one("Plays", String(stats.total_plays)), one("Tagged", percent(stats.tagged_plays / stats.total_plays)),
-      one("Key plays", String(stats.key_plays.length)), sport === "football" && one("Touchdowns", stats.by_result ? String(stats.touchdown_plays.length) : "–"));
+    const one = (/** @type {string} */ label, /** @type {string} */ value) =>
+      h("div", {}, h("dt", {}, label), h("dd", {}, value));
+    return h(
+      "dl",
+      { class: "totals" },
+      one("Plays", String(stats.total_plays)),
+      one("Tagged", percent(stats.tagged_plays / stats.total_plays)),
+      one("Key plays", String(stats.key_plays.length)),
+      sport === "football" && one("Touchdowns", stats.by_result ? String(stats.touchdown_plays.length) : "–"),
+    );
   }
 
   /** @param {readonly string[]} ids @param {boolean} current */
@@ -95,10 +127,21 @@ export class Figures {
     if (!ids.length) return null;
     const plays = new Map(this.rows?.plays.map((play) => [play.id, `Play ${play.number}`]));
     const alone = new Map(this.rows?.alone.map((clip) => [clip.id, `Clip ${clockOf(clip.start_time)}`]));
-    return h("figure", { class: "chart" }, h("figcaption", {}, "Key plays"), h("div", { class: "segments" }, ...ids.map((id) => {
-      const name = plays.get(id) ?? alone.get(id);
-      if (!name) return null;
-      return current ? h("a", { class: "button", href: plays.has(id) ? `#desk/${id}` : `#review/clips/${id}` }, name) : h("span", { class: "badge" }, name);
-    })));
+    return h(
+      "figure",
+      { class: "chart" },
+      h("figcaption", {}, "Key plays"),
+      h(
+        "div",
+        { class: "segments" },
+        ...ids.map((id) => {
+          const name = plays.get(id) ?? alone.get(id);
+          if (!name) return null;
+          return current
+            ? h("a", { class: "button", href: plays.has(id) ? `#desk/${id}` : `#review/clips/${id}` }, name)
+            : h("span", { class: "badge" }, name);
+        }),
+      ),
+    );
   }
 }

@@ -35,39 +35,108 @@ export class Footage {
     this.cut = { start: null, end: null };
     this.everyCamera = false;
     this.asked = 0; // performance.now() of the last request for the timeline
-    this.view = /** @type {import("../parts/footage-view.js").FootageView} */ (h("footage-view", { class: "stage" }));
-    this.view.given = { ask: (path) => ctx.box.request("GET", path), habits: () => habitsOf(ctx.prefs), now: () => ctx.box.now() };
+    this.view = /** @type {import("../parts/footage-view.js").FootageView} */ (
+      h("footage-view", { class: "stage" })
+    );
+    this.view.given = {
+      ask: (path) => ctx.box.request("GET", path),
+      habits: () => habitsOf(ctx.prefs),
+      now: () => ctx.box.now(),
+    };
     this.timeline = /** @type {import("../parts/game-timeline.js").GameTimeline} */ (h("game-timeline"));
     this.bar = /** @type {import("../parts/scrub-bar.js").ScrubBar} */ (h("scrub-bar"));
     this.where = h("b", { class: "where" });
     this.hint = h("span", { class: "hint", hidden: true }, "Marks mean this picture");
     this.angles = h("div", { class: "angles segments", role: "group", "aria-label": "Cameras" });
     this.go = button("Play", icon("play", true), () => this.view.toggle(), { class: "go" });
-    this.speeds = h("div", { class: "segments speeds", role: "group", "aria-label": "Speed" }, ...SPEEDS.map((rate) =>
-      button(`Speed ${rate}`, `${rate}×`.replace("0.", "."), () => this.speed(rate), { data: { rate }, "aria-pressed": String(rate === 1) })));
-    this.make = h("button", { type: "button", class: "make", disabled: true, onclick: () => this.clip() }, "Make clip");
+    this.speeds = h(
+      "div",
+      { class: "segments speeds", role: "group", "aria-label": "Speed" },
+      ...SPEEDS.map((rate) =>
+        button(`Speed ${rate}`, `${rate}×`.replace("0.", "."), () => this.speed(rate), {
+          data: { rate },
+          "aria-pressed": String(rate === 1),
+        }),
+      ),
+    );
+    this.make = h(
+      "button",
+      { type: "button", class: "make", disabled: true, onclick: () => this.clip() },
+      "Make clip",
+    );
     this.every = h("button", { type: "button", class: "every", onclick: () => this.flip() }, "All cameras");
-    this.clear = button("Forget IN and OUT", icon("close"), () => this.mark(null, null), { class: "plain", hidden: true });
-    this.root = h("section", { class: "footage player", "aria-label": "Footage" },
+    this.clear = button("Forget IN and OUT", icon("close"), () => this.mark(null, null), {
+      class: "plain",
+      hidden: true,
+    });
+    this.root = h(
+      "section",
+      { class: "footage player", "aria-label": "Footage" },
       h("header", { class: "over" }, this.where, this.hint, this.angles),
       this.view,
-      h("footer", { class: "controls" }, this.timeline, this.bar, this.transport(),
-        h("div", { class: "cutting" },
-          h("div", { class: "segments ends" }, button("IN: the clip begins here", "IN", () => this.mark(this.view.at, this.cut.end)), button("OUT: the clip ends here", "OUT", () => this.mark(this.cut.start, this.view.at)), this.clear),
-          this.every, this.make)));
+      h(
+        "footer",
+        { class: "controls" },
+        this.timeline,
+        this.bar,
+        this.transport(),
+        h(
+          "div",
+          { class: "cutting" },
+          h(
+            "div",
+            { class: "segments ends" },
+            button("IN: the clip begins here", "IN", () => this.mark(this.view.at, this.cut.end)),
+            button("OUT: the clip ends here", "OUT", () => this.mark(this.cut.start, this.view.at)),
+            this.clear,
+          ),
+          this.every,
+          this.make,
+        ),
+      ),
+    );
     this.wire();
   }
 
   transport() {
-    const jump = (/** @type {number} */ by) => button(`${by < 0 ? "Back" : "On"} ${Math.abs(by)} s`, `${by < 0 ? "−" : "+"}${Math.abs(by)}`, () => this.move(by), { data: { jump: by } });
-    const frame = (/** @type {number} */ by) => button(by < 0 ? "One frame back" : "One frame on", icon(by < 0 ? "frameBack" : "frameNext"), () => this.view.step(by));
-    return h("div", { class: "transport" },
-      h("div", { class: "segments moves", role: "group", "aria-label": "Move" },
-        button("Play before", icon("previous"), () => this.toPlay(-1), { data: { play: -1 } }), jump(-30), jump(-10), jump(-1), frame(-1), this.go, frame(1), jump(1), jump(10), jump(30),
-        button("Next play", icon("next"), () => this.toPlay(1), { data: { play: 1 } })),
-      h("div", { class: "segments zoom", role: "group", "aria-label": "Closer, further" },
-        button("Further away", "−", () => this.zoom(2)), button("Closer", "+", () => this.zoom(0.5)), button("All of it", "All", () => this.zoom(1e9))),
-      this.speeds);
+    const jump = (/** @type {number} */ by) =>
+      button(
+        `${by < 0 ? "Back" : "On"} ${Math.abs(by)} s`,
+        `${by < 0 ? "−" : "+"}${Math.abs(by)}`,
+        () => this.move(by),
+        { data: { jump: by } },
+      );
+    const frame = (/** @type {number} */ by) =>
+      button(by < 0 ? "One frame back" : "One frame on", icon(by < 0 ? "frameBack" : "frameNext"), () =>
+        this.view.step(by),
+      );
+    return h(
+      "div",
+      { class: "transport" },
+      h(
+        "div",
+        { class: "segments moves", role: "group", "aria-label": "Move" },
+        button("Play before", icon("previous"), () => this.toPlay(-1), { data: { play: -1 } }),
+        jump(-30),
+        jump(-10),
+        jump(-1),
+        frame(-1),
+        this.go,
+        frame(1),
+        jump(1),
+        jump(10),
+        jump(30),
+        button("Next play", icon("next"), () => this.toPlay(1), { data: { play: 1 } }),
+      ),
+      h(
+        "div",
+        { class: "segments zoom", role: "group", "aria-label": "Closer, further" },
+        button("Further away", "−", () => this.zoom(2)),
+        button("Closer", "+", () => this.zoom(0.5)),
+        button("All of it", "All", () => this.zoom(1e9)),
+      ),
+      this.speeds,
+    );
   }
 
   wire() {
@@ -76,7 +145,10 @@ export class Footage {
     timeline.addEventListener("scrub", (event) => this.scrub(told(event)));
     timeline.addEventListener("edge", (event) => {
       const { name, at } = told(event);
-      this.mark(name === "start" ? Math.min(at, (this.cut.end ?? Infinity) - 200) : this.cut.start, name === "end" ? Math.max(at, (this.cut.start ?? 0) + 200) : this.cut.end);
+      this.mark(
+        name === "start" ? Math.min(at, (this.cut.end ?? Infinity) - 200) : this.cut.start,
+        name === "end" ? Math.max(at, (this.cut.start ?? 0) + 200) : this.cut.end,
+      );
     });
     bar.addEventListener("scrub", (event) => {
       const { t, by, phase } = told(event);
@@ -91,13 +163,49 @@ export class Footage {
     const group = "Footage";
     this.unkey = ctx.keys.add([
       { keys: [" "], words: "Play or pause", group, act: () => view.toggle() },
-      { keys: [",", "."], words: "One frame back, on", group, act: (event) => view.step(event.key === "," ? -1 : 1) },
-      { keys: ["ArrowLeft", "ArrowRight"], words: "1 s back, on", group, act: (event) => this.move(event.key === "ArrowLeft" ? -1 : 1) },
-      { keys: ["Shift+ArrowLeft", "Shift+ArrowRight"], words: "10 s back, on", group, act: (event) => this.move(event.key === "Shift+ArrowLeft" || event.key === "ArrowLeft" ? -10 : 10) },
-      { keys: ["ArrowUp", "ArrowDown"], words: "Next play, play before", group, act: (event) => this.toPlay(event.key === "ArrowUp" ? 1 : -1) },
-      { keys: ["1", "2", "3", "4"], words: "Camera", group, act: (event) => this.lead(this.channels[Number(event.key) - 1]?.id) },
-      { keys: ["-", "+"], words: "Further away, closer", group, act: (event) => this.zoom(event.key === "-" ? 2 : 0.5) },
-      { keys: ["i", "o"], words: "IN, OUT", group, act: (event) => (event.key === "i" ? this.mark(view.at, this.cut.end) : this.mark(this.cut.start, view.at)) },
+      {
+        keys: [",", "."],
+        words: "One frame back, on",
+        group,
+        act: (event) => view.step(event.key === "," ? -1 : 1),
+      },
+      {
+        keys: ["ArrowLeft", "ArrowRight"],
+        words: "1 s back, on",
+        group,
+        act: (event) => this.move(event.key === "ArrowLeft" ? -1 : 1),
+      },
+      {
+        keys: ["Shift+ArrowLeft", "Shift+ArrowRight"],
+        words: "10 s back, on",
+        group,
+        act: (event) => this.move(event.key === "Shift+ArrowLeft" || event.key === "ArrowLeft" ? -10 : 10),
+      },
+      {
+        keys: ["ArrowUp", "ArrowDown"],
+        words: "Next play, play before",
+        group,
+        act: (event) => this.toPlay(event.key === "ArrowUp" ? 1 : -1),
+      },
+      {
+        keys: ["1", "2", "3", "4"],
+        words: "Camera",
+        group,
+        act: (event) => this.lead(this.channels[Number(event.key) - 1]?.id),
+      },
+      {
+        keys: ["-", "+"],
+        words: "Further away, closer",
+        group,
+        act: (event) => this.zoom(event.key === "-" ? 2 : 0.5),
+      },
+      {
+        keys: ["i", "o"],
+        words: "IN, OUT",
+        group,
+        act: (event) =>
+          event.key === "i" ? this.mark(view.at, this.cut.end) : this.mark(this.cut.start, view.at),
+      },
       { keys: ["Escape"], words: "Forget IN and OUT", group, act: () => this.mark(null, null) },
       { keys: ["a"], words: "This camera or all", group, act: () => this.flip() },
       { keys: ["Enter"], words: "Make the clip", group, act: () => this.clip() },
@@ -113,14 +221,16 @@ export class Footage {
 
   get channels() {
     const wanted = this.rows?.session.channel_ids;
-    return [...this.ctx.box.state.channels.values()].filter((each) => !wanted || wanted.includes(each.id)).sort((one, other) => (one.id < other.id ? -1 : 1));
+    return [...this.ctx.box.state.channels.values()]
+      .filter((each) => !wanted || wanted.includes(each.id))
+      .sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 
   get live() {
     return ["active", "paused"].includes(this.rows?.session.status ?? "");
   }
 
-  // -- recorded footage -----------------------------------------------------------------------------------------------
+  // -- recorded footage -------------------------------------------------------------------------------------
 
   /** @param {Rows} rows */
   update(rows) {
@@ -130,7 +240,9 @@ export class Footage {
     this.ctx.marks.lookingAt = rows.current ? () => this.view.at || null : null;
     this.hint.hidden = !rows.current;
     const { channels } = this;
-    if (!channels.some((each) => each.id === this.leader)) this.leader = (channels.find((each) => each.id === this.ctx.prefs.get("angle")) ?? channels[0])?.id ?? "";
+    if (!channels.some((each) => each.id === this.leader))
+      this.leader =
+        (channels.find((each) => each.id === this.ctx.prefs.get("angle")) ?? channels[0])?.id ?? "";
     this.view.channel = this.leader;
     this.view.framerate = this.ctx.box.state.channels.get(this.leader)?.framerate ?? null;
     this.measure();
@@ -158,11 +270,16 @@ export class Footage {
     if (!this.view.spans.length) this.view.tell("Looking for footage");
     this.asked = performance.now();
     this.measure();
-    const query = `start=${new Date(this.whole.from).toISOString()}&end=${new Date(this.whole.to).toISOString()}`;
-    await Promise.all(this.channels.map(async ({ id }) => {
-      const known = await this.ctx.box.request("GET", `/channels/${id}/timeline?${query}`).catch(() => null);
-      if (known) this.known.set(id, known);
-    }));
+    const [start, end] = [this.whole.from, this.whole.to].map((ms) => new Date(ms).toISOString());
+    const query = `start=${start}&end=${end}`;
+    await Promise.all(
+      this.channels.map(async ({ id }) => {
+        const known = await this.ctx.box
+          .request("GET", `/channels/${id}/timeline?${query}`)
+          .catch(() => null);
+        if (known) this.known.set(id, known);
+      }),
+    );
     this.loading = false;
     if (this.left) return;
     const had = this.view.spans.length;
@@ -178,32 +295,54 @@ export class Footage {
     this.view.spans = known?.spans ?? [];
   }
 
-  // -- drawing --------------------------------------------------------------------------------------------------------
+  // -- drawing ----------------------------------------------------------------------------------------------
 
   draw() {
     const { rows, shown, known } = this;
     if (!rows) return;
-    keyed(this.angles, this.channels, (each) => each.id, (each, old) => {
-      const made = old ?? h("button", { type: "button", onclick: () => this.lead(each.id) });
-      say(made, each.name || each.id);
-      made.setAttribute("aria-pressed", String(each.id === this.leader));
-      return made;
-    });
+    keyed(
+      this.angles,
+      this.channels,
+      (each) => each.id,
+      (each, old) => {
+        const made = old ?? h("button", { type: "button", onclick: () => this.lead(each.id) });
+        say(made, each.name || each.id);
+        made.setAttribute("aria-pressed", String(each.id === this.leader));
+        return made;
+      },
+    );
     this.cameras = this.channels.map(({ id, name }) => {
       const timeline = known.get(id);
-      return { id, name: name || id, leads: id === this.leader, strip: timeline ? stripOf(timeline, shown.from, shown.to) : null };
+      return {
+        id,
+        name: name || id,
+        leads: id === this.leader,
+        strip: timeline ? stripOf(timeline, shown.from, shown.to) : null,
+      };
     });
     this.plays = rows.plays.map((play) => {
       const from = Date.parse(play.start_time);
-      return { id: play.id, label: String(play.number || "…"), from, to: from + play.duration * 1000, starred: play.is_favorite };
+      return {
+        id: play.id,
+        label: String(play.number || "…"),
+        from,
+        to: from + play.duration * 1000,
+        starred: play.is_favorite,
+      };
     });
     const first = known.get(this.leader)?.spans[0]?.start ?? ""; // time before the first footage is no gap
     const gaps = (known.get(this.leader)?.gaps ?? []).filter((gap) => !gap.end || gap.end > first);
-    const second = (/** @type {string | null} */ at) => ((at ? Date.parse(at) : this.whole.to) - this.whole.from) / 1000;
+    const second = (/** @type {string | null} */ at) =>
+      ((at ? Date.parse(at) : this.whole.to) - this.whole.from) / 1000;
     this.bar.view = {
-      from: 0, to: (this.whole.to - this.whole.from) / 1000, trim: null, cue: null, label: "Time in the whole session",
+      from: 0,
+      to: (this.whole.to - this.whole.from) / 1000,
+      trim: null,
+      cue: null,
+      label: "Time in the whole session",
       missing: gaps.map((gap) => /** @type {[number, number]} */ ([second(gap.start), second(gap.end)])),
-      words: () => tenthOf(this.view.at), end: clockOf(this.whole.to),
+      words: () => tenthOf(this.view.at),
+      end: clockOf(this.whole.to),
     };
     this.drawState();
     this.moved();
@@ -221,7 +360,13 @@ export class Footage {
       }
     }
     say(this.where, tenthOf(at));
-    this.timeline.view = { shown: this.shown, cameras: this.cameras ?? [], plays: this.plays ?? [], at, cut: this.cut };
+    this.timeline.view = {
+      shown: this.shown,
+      cameras: this.cameras ?? [],
+      plays: this.plays ?? [],
+      at,
+      cut: this.cut,
+    };
     this.bar.time = (at - this.whole.from) / 1000;
     this.drawMake();
   }
@@ -230,7 +375,8 @@ export class Footage {
     const { start, end } = this.cut;
     const span = cutOf(start, end, this.view.at);
     this.make.disabled = !span;
-    say(this.make, span ? `${start === null && end === null ? "Clip the last" : "Make clip"} ${lengthOf((span.to - span.from) / 1000)}` : "OUT is before IN");
+    const verb = start === null && end === null ? "Clip the last" : "Make clip";
+    say(this.make, span ? `${verb} ${lengthOf((span.to - span.from) / 1000)}` : "OUT is before IN");
     this.clear.hidden = start === null && end === null;
     this.every.setAttribute("aria-pressed", String(this.everyCamera));
   }
@@ -247,7 +393,7 @@ export class Footage {
     if (this.view.running) this.moved();
   }
 
-  // -- actions ----------------------------------------------------------------------------------------------------------
+  // -- actions ----------------------------------------------------------------------------------------------
 
   /** @param {{at?: number, by?: number, phase: string}} given */
   scrub({ at, by, phase }) {
@@ -260,14 +406,18 @@ export class Footage {
 
   /** @param {number} seconds */
   move(seconds) {
-    this.view.to(Math.min(this.whole.to, Math.max(this.whole.from, this.view.at + seconds * 1000)), this.view.running);
+    this.view.to(
+      Math.min(this.whole.to, Math.max(this.whole.from, this.view.at + seconds * 1000)),
+      this.view.running,
+    );
   }
 
   /** @param {number} by 1: the next one */
   toPlay(by) {
     const { at } = this.view;
     const starts = (this.plays ?? []).map((play) => play.from).sort((one, other) => one - other);
-    const next = by > 0 ? starts.find((start) => start > at + 100) : starts.findLast((start) => start < at - 1500);
+    const next =
+      by > 0 ? starts.find((start) => start > at + 100) : starts.findLast((start) => start < at - 1500);
     if (next !== undefined) this.view.to(next, this.view.running);
     else this.ctx.say(by > 0 ? "No play after this." : "No play before this.", { key: "no play" });
   }
@@ -287,7 +437,11 @@ export class Footage {
   /** @param {number} rate */
   speed(rate) {
     this.view.rate = rate;
-    for (const each of this.speeds.children) each.setAttribute("aria-pressed", String(Number(/** @type {HTMLElement} */ (each).dataset.rate) === rate));
+    for (const each of this.speeds.children)
+      each.setAttribute(
+        "aria-pressed",
+        String(Number(/** @type {HTMLElement} */ (each).dataset.rate) === rate),
+      );
   }
 
   /** @param {number} factor */
@@ -313,11 +467,20 @@ export class Footage {
     const { ctx, rows, everyCamera } = this;
     if (!span || !rows) return;
     const id = uuid();
-    const body = { id, session_id: rows.session.id, start_time: new Date(span.from).toISOString(), duration_seconds: Math.round(span.to - span.from) / 1000 };
-    const made = everyCamera ? ctx.marks.request("play_cut", id, "POST", "/plays", body) : ctx.marks.request("clip_cut", id, "POST", "/clips", { ...body, channel_id: this.leader });
+    const body = {
+      id,
+      session_id: rows.session.id,
+      start_time: new Date(span.from).toISOString(),
+      duration_seconds: Math.round(span.to - span.from) / 1000,
+    };
+    const made = everyCamera
+      ? ctx.marks.request("play_cut", id, "POST", "/plays", body)
+      : ctx.marks.request("clip_cut", id, "POST", "/clips", { ...body, channel_id: this.leader });
     const words = `${everyCamera ? "Play" : "Clip"} of ${lengthOf(body.duration_seconds)} made`;
     madeClip(ctx, id, everyCamera, words, { action: "Watch", act: () => this.review.open("clips", id) });
-    made.catch((/** @type {Error} */ error) => ctx.say(`Not made: ${error.message}`, { kind: "bad", seconds: 0, key: "cut" }));
+    made.catch((/** @type {Error} */ error) =>
+      ctx.say(`Not made: ${error.message}`, { kind: "bad", seconds: 0, key: "cut" }),
+    );
     this.mark(null, null);
   }
 }

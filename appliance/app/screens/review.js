@@ -19,10 +19,15 @@ import { dateOf } from "../state/zone.js";
 /** @typedef {import("../state/store.js").Session} Session */
 /** @typedef {import("../state/store.js").Play} Play */
 /** @typedef {import("../state/store.js").Clip} Clip */
-/** What a pane receives. `current`: it is the current session; `alone`: clips without a play.
+/**
+ * What a pane receives. `current`: it is the current session; `alone`: clips without a play.
  * @typedef {{session: Session, current: boolean, plays: Play[], clips: Map<string, Clip[]>, alone: Clip[],
- *   tags: Map<string, import("../state/store.js").Tag[]>}} Rows */
-/** @typedef {{root: HTMLElement, update: (rows: Rows, tables: ReadonlySet<string>) => void, tick?: () => void, leave: () => void}} Pane */
+ *   tags: Map<string, import("../state/store.js").Tag[]>}} Rows
+ */
+/**
+ * @typedef {{root: HTMLElement, update: (rows: Rows, tables: ReadonlySet<string>) => void, tick?: () => void,
+ *   leave: () => void}} Pane
+ */
 
 export const title = "Review";
 /** @type {Record<string, {label: string, make: (ctx: Ctx, review: Review) => Pane}>} */
@@ -49,15 +54,27 @@ export class Review {
     this.chosen = words[1] ?? ""; // a play or clip to watch
     this.name = words[0] in PANES ? words[0] : "footage";
     this.select = h("select", { "aria-label": "Session", onchange: () => this.choose(this.select.value) });
-    this.tabs = h("div", { class: "segments", role: "group", "aria-label": "What to look at" }, ...Object.entries(PANES).map(([name, { label }]) =>
-      h("button", { type: "button", data: { pane: name }, onclick: () => this.open(name) }, label)));
+    this.tabs = h(
+      "div",
+      { class: "segments", role: "group", "aria-label": "What to look at" },
+      ...Object.entries(PANES).map(([name, { label }]) =>
+        h("button", { type: "button", data: { pane: name }, onclick: () => this.open(name) }, label),
+      ),
+    );
     this.words = h("p", { class: "quiet", role: "status" });
     this.place = h("div", { class: "pane" });
     root.append(h("header", { class: "review-head" }, this.tabs, this.select, this.words), this.place);
     /** @type {Pane | null} */
     this.pane = null;
     const names = Object.keys(PANES);
-    this.unkey = ctx.keys.add([{ keys: ["y"], words: "Footage, clips, figures", group: "Review", act: () => this.open(names[(names.indexOf(this.name) + 1) % names.length]) }]);
+    this.unkey = ctx.keys.add([
+      {
+        keys: ["y"],
+        words: "Footage, clips, figures",
+        group: "Review",
+        act: () => this.open(names[(names.indexOf(this.name) + 1) % names.length]),
+      },
+    ]);
   }
 
   leave() {
@@ -88,19 +105,33 @@ export class Review {
     this.open(this.name);
   }
 
-  // -- drawing --------------------------------------------------------------------------------------------------------
+  // -- drawing ----------------------------------------------------------------------------------------------
 
   /** @param {{tables: ReadonlySet<string>}} change */
   update({ tables }) {
     const { session, select, tabs } = this;
-    const sessions = [...this.ctx.box.state.sessions.values()].sort((one, other) => (whenOf(one) < whenOf(other) ? 1 : -1));
-    const look = JSON.stringify([sessions.map((each) => [each.id, each.name, each.opponent, whenOf(each)]), session?.id]);
+    const sessions = [...this.ctx.box.state.sessions.values()].sort((one, other) =>
+      whenOf(one) < whenOf(other) ? 1 : -1,
+    );
+    const look = JSON.stringify([
+      sessions.map((each) => [each.id, each.name, each.opponent, whenOf(each)]),
+      session?.id,
+    ]);
     if (look !== select.dataset.look) {
       select.dataset.look = look;
-      select.replaceChildren(...sessions.map((each) => h("option", { value: each.id, selected: each.id === session?.id }, `${dateOf(whenOf(each))} ${titleOf(each)}`)));
+      select.replaceChildren(
+        ...sessions.map((each) =>
+          h(
+            "option",
+            { value: each.id, selected: each.id === session?.id },
+            `${dateOf(whenOf(each))} ${titleOf(each)}`,
+          ),
+        ),
+      );
     }
     select.hidden = !sessions.length;
-    for (const each of tabs.children) each.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (each).dataset.pane === this.name));
+    for (const each of tabs.children)
+      each.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (each).dataset.pane === this.name));
     if (!session) return say(this.words, this.ctx.known() ? NONE : ASKING);
     if ([NONE, ASKING].includes(this.words.textContent ?? "")) say(this.words, "");
     const rows = this.rowsOf(session);
@@ -119,16 +150,35 @@ export class Review {
     if (own.length < session.clip_count && !this.fetched.has(session.id)) void this.fetch(session.id);
     const old = this.fetched.get(session.id);
     const current = session.id === ctx.session()?.id;
-    const clips = [...new Map([...(old?.clips ?? []), ...own.map((clip) => /** @type {[string, Clip]} */ ([clip.id, clip]))]).values()];
-    const known = current ? ctx.plays() : [...state.plays.values()].filter((play) => play.session_id === session.id);
-    const plays = new Map([...(old?.plays ?? []), ...known.map((play) => /** @type {[string, Play]} */ ([play.id, play]))]);
+    const clips = [
+      ...new Map([
+        ...(old?.clips ?? []),
+        ...own.map((clip) => /** @type {[string, Clip]} */ ([clip.id, clip])),
+      ]).values(),
+    ];
+    const known = current
+      ? ctx.plays()
+      : [...state.plays.values()].filter((play) => play.session_id === session.id);
+    const plays = new Map([
+      ...(old?.plays ?? []),
+      ...known.map((play) => /** @type {[string, Play]} */ ([play.id, play])),
+    ]);
     const tags = old ? tagsByPlay([...old.tags.values()]) : new Map();
     for (const [id, list] of ctx.tags()) tags.set(id, list);
     /** @type {Map<string, Clip[]>} */
     const byPlay = new Map();
-    for (const clip of clips) if (clip.play_id) byPlay.set(clip.play_id, [...(byPlay.get(clip.play_id) ?? []), clip]);
-    for (const list of byPlay.values()) list.sort((one, other) => (one.channel_id < other.channel_id ? -1 : 1));
-    return { session, current, plays: playsOf(plays.values(), session.id), clips: byPlay, alone: clips.filter((clip) => !clip.play_id), tags };
+    for (const clip of clips)
+      if (clip.play_id) byPlay.set(clip.play_id, [...(byPlay.get(clip.play_id) ?? []), clip]);
+    for (const list of byPlay.values())
+      list.sort((one, other) => (one.channel_id < other.channel_id ? -1 : 1));
+    return {
+      session,
+      current,
+      plays: playsOf(plays.values(), session.id),
+      clips: byPlay,
+      alone: clips.filter((clip) => !clip.play_id),
+      tags,
+    };
   }
 
   /** @param {string} id */

@@ -19,8 +19,12 @@ const NEAR_S = 0.2;
 export function enter(root, ctx) {
   const list = h("ol", {});
   const run = h("button", { type: "button", class: "primary", onclick: () => void all() }, "Run again");
-  root.append(h("h2", {}, "Self-test of this device"),
-    h("p", { class: "quiet" }, `${navigator.userAgent}. Run it while a camera records.`), list, h("div", {}, run));
+  root.append(
+    h("h2", {}, "Self-test of this device"),
+    h("p", { class: "quiet" }, `${navigator.userAgent}. Run it while a camera records.`),
+    list,
+    h("div", {}, run),
+  );
   let left = false;
 
   async function all() {
@@ -32,7 +36,9 @@ export function enter(root, ctx) {
       const words = h("span", { class: "words" }, "runs");
       const line = h("li", { data: { state: "runs" } }, mark, h("b", {}, name), words);
       list.append(line);
-      const result = await test().catch((/** @type {Error} */ error) => /** @type {Result} */ ({ ok: false, words: error.message }));
+      const result = await test().catch(
+        (/** @type {Error} */ error) => /** @type {Result} */ ({ ok: false, words: error.message }),
+      );
       say(mark, result.ok === null ? "?" : result.ok ? "✓" : "✗");
       mark.className = result.ok === null ? "warn" : result.ok ? "good" : "bad";
       line.dataset.state = result.ok === null ? "judge" : result.ok ? "ok" : "bad";
@@ -43,34 +49,80 @@ export function enter(root, ctx) {
     list.dataset.state = "done";
   }
   void all();
-  return { leave: () => { left = true; } };
+  return {
+    leave: () => {
+      left = true;
+    },
+  };
 }
 
 /** @param {Ctx} ctx @returns {[string, () => Promise<Result>][]} */
 function tests(ctx) {
   return [
-    ["Edit lists, by a clip made here", async () => {
-      const { verdict, raw, words } = await testEditLists();
-      ctx.prefs.set("editLists", verdict);
-      ctx.prefs.set("rawTimes", raw);
-      return { ok: verdict === "unknown" ? false : verdict === "ok" ? true : null, words: `${verdict}: ${words}` };
-    }],
+    [
+      "Edit lists, by a clip made here",
+      async () => {
+        const { verdict, raw, words } = await testEditLists();
+        ctx.prefs.set("editLists", verdict);
+        ctx.prefs.set("rawTimes", raw);
+        return {
+          ok: verdict === "unknown" ? false : verdict === "ok" ? true : null,
+          words: `${verdict}: ${words}`,
+        };
+      },
+    ],
     ["First picture exact, IN at several places after a key", () => exactIns(ctx)],
     ["Last picture, loop and back to 0", () => lastAndLoop(ctx)],
     ["A clip over two recording files", () => longClip(ctx)],
     ["A clip of what is recorded now", () => newest(ctx)],
-    ["HEVC (hvc1)", async () => {
-      const said = document.createElement("video").canPlayType('video/mp4; codecs="hvc1.1.6.L93.B0"');
-      return { ok: said === "probably" ? true : null, words: said ? `the browser says ${said}` : "not played by this browser: cameras should send H.264" };
-    }],
-    ["Live pictures", async () => {
-      const found = mediaSource();
-      return { ok: Boolean(found), words: found ? `${found.name}` : "neither MediaSource nor ManagedMediaSource" };
-    }],
-    ["Exact frames", async () => ({ ok: "requestVideoFrameCallback" in HTMLVideoElement.prototype, words: "requestVideoFrameCallback" })],
-    ["Marks survive a reload", async () => ({ ok: Boolean(globalThis.indexedDB) && (await kept()), words: "IndexedDB" })],
-    ["Clock", async () => ({ ok: Math.abs(ctx.box.offsetMs) < 5000, words: `${Math.round(ctx.box.offsetMs)} ms off the box, round trip ${Math.round(ctx.box.rtt ?? 0)} ms` })],
-    ["Share sheet and Files", async () => ({ ok: null, words: "Open a clip, hold the picture, save it to Files, play it there and by AirPlay: it must begin with the same picture." })],
+    [
+      "HEVC (hvc1)",
+      async () => {
+        const said = document.createElement("video").canPlayType('video/mp4; codecs="hvc1.1.6.L93.B0"');
+        return {
+          ok: said === "probably" ? true : null,
+          words: said ? `the browser says ${said}` : "not played by this browser: cameras should send H.264",
+        };
+      },
+    ],
+    [
+      "Live pictures",
+      async () => {
+        const found = mediaSource();
+        return {
+          ok: Boolean(found),
+          words: found ? `${found.name}` : "neither MediaSource nor ManagedMediaSource",
+        };
+      },
+    ],
+    [
+      "Exact frames",
+      async () => ({
+        ok: "requestVideoFrameCallback" in HTMLVideoElement.prototype,
+        words: "requestVideoFrameCallback",
+      }),
+    ],
+    [
+      "Marks survive a reload",
+      async () => ({ ok: Boolean(globalThis.indexedDB) && (await kept()), words: "IndexedDB" }),
+    ],
+    [
+      "Clock",
+      async () => {
+        const { offsetMs, rtt } = ctx.box;
+        const words = `${Math.round(offsetMs)} ms off the box, round trip ${Math.round(rtt ?? 0)} ms`;
+        return { ok: Math.abs(offsetMs) < 5000, words };
+      },
+    ],
+    [
+      "Share sheet and Files",
+      async () => ({
+        ok: null,
+        words:
+          "Open a clip, hold the picture, save it to Files, play it there and by AirPlay: " +
+          "it must begin with the same picture.",
+      }),
+    ],
   ];
 }
 
@@ -81,7 +133,13 @@ function camera(ctx) {
   return found.id;
 }
 
-/** Capture times of the pictures in a span. @param {Ctx} ctx @param {string} id @param {number} from @param {number} seconds */
+/**
+ * Capture times of the pictures in a span.
+ * @param {Ctx} ctx
+ * @param {string} id
+ * @param {number} from
+ * @param {number} seconds
+ */
 async function pictures(ctx, id, from, seconds) {
   const span = `start=${iso(from)}&end=${iso(from + seconds * 1000)}&frames=1`;
   /** @type {string[]} */
@@ -105,7 +163,9 @@ async function exactIns(ctx) {
     if (!read) {
       ok = ok && null;
       show = video;
-      said.push(`IN ${at}: does the picture show ${clockOf(wanted)}.${String(wanted % 1000).padStart(3, "0")}?`);
+      said.push(
+        `IN ${at}: does the picture show ${clockOf(wanted)}.${String(wanted % 1000).padStart(3, "0")}?`,
+      );
       continue;
     }
     const off = Math.round(read.instantMs - wanted);
@@ -128,7 +188,11 @@ async function lastAndLoop(ctx) {
   await seek(video, 0);
   const again = burnedIn(video);
   drop(video);
-  if (!first || !last || !again) return { ok: off < 0.1 ? null : false, words: `length ${video.duration.toFixed(3)} s; no barcode in these pictures` };
+  if (!first || !last || !again)
+    return {
+      ok: off < 0.1 ? null : false,
+      words: `length ${video.duration.toFixed(3)} s; no barcode in these pictures`,
+    };
   const ok = off < 0.1 && again.frame === first.frame && last.frame > first.frame;
   return { ok, words: `pictures ${first.frame} to ${last.frame}, back to ${again.frame}` };
 }
@@ -137,12 +201,17 @@ async function lastAndLoop(ctx) {
 async function longClip(ctx) {
   const id = camera(ctx);
   const start = ctx.box.now() - 72_000;
-  const known = await ctx.box.request("GET", `/channels/${id}/timeline?start=${iso(start)}&end=${iso(start + 66_000)}`);
-  if (known.gaps.length) return { ok: null, words: "needs 70 s of unbroken recording: run again in a minute" };
+  const known = await ctx.box.request(
+    "GET",
+    `/channels/${id}/timeline?start=${iso(start)}&end=${iso(start + 66_000)}`,
+  );
+  if (known.gaps.length)
+    return { ok: null, words: "needs 70 s of unbroken recording: run again in a minute" };
   const video = await load(`/channels/${id}/replay.mp4?start=${iso(start)}&duration=66`);
   await seek(video, 62);
   const late = burnedIn(video);
-  const words = `length ${video.duration.toFixed(2)} s${late ? `, at 62 s ${Math.round(late.instantMs - start - 62_000)} ms off` : ""}`;
+  const off = late ? `, at 62 s ${Math.round(late.instantMs - start - 62_000)} ms off` : "";
+  const words = `length ${video.duration.toFixed(2)} s${off}`;
   drop(video);
   return { ok: Math.abs(video.duration - 66) < 0.2 || null, words };
 }
@@ -172,8 +241,11 @@ function load(url) {
   });
 }
 
-/** Resolves when the picture can be read: at `seeked` the previous one may still be shown.
- * @param {HTMLVideoElement} video @param {number} at */
+/**
+ * Resolves when the picture can be read: at `seeked` the previous one may still be shown.
+ * @param {HTMLVideoElement} video
+ * @param {number} at
+ */
 async function seek(video, at) {
   const sought = new Promise((done) => video.addEventListener("seeked", done, { once: true }));
   const shown = painted(video, at, NEAR_S);

@@ -47,16 +47,43 @@ class Tagging {
     this.count = h("small", { role: "status" });
     this.empty = h("p", { class: "quiet empty" });
     this.bulk = h("div", { class: "bulk", role: "group", "aria-label": "All chosen plays", hidden: true });
-    this.whole = h("input", { type: "checkbox", "aria-label": "Choose all plays shown", onchange: () => this.chooseAll() });
-    this.player = /** @type {import("../parts/replay-player.js").ReplayPlayer} */ (h("replay-player", { class: "player" }));
-    this.board = /** @type {import("../parts/tag-board.js").TagBoard} */ (document.createElement("tag-board"));
+    this.whole = h("input", {
+      type: "checkbox",
+      "aria-label": "Choose all plays shown",
+      onchange: () => this.chooseAll(),
+    });
+    this.player = /** @type {import("../parts/replay-player.js").ReplayPlayer} */ (
+      h("replay-player", { class: "player" })
+    );
+    this.board = /** @type {import("../parts/tag-board.js").TagBoard} */ (
+      document.createElement("tag-board")
+    );
     this.board.ctx = ctx;
-    this.aside = this.board.aside = h("div", { class: "board-aside groups", role: "group", "aria-label": "Players, labels, notes" });
-    this.back = button("Back to the plays", icon("down"), () => (this.chosen.size ? this.openMany(false) : this.show("")), { class: "to-list" });
+    this.aside = this.board.aside = h("div", {
+      class: "board-aside groups",
+      role: "group",
+      "aria-label": "Players, labels, notes",
+    });
+    this.back = button(
+      "Back to the plays",
+      icon("down"),
+      () => (this.chosen.size ? this.openMany(false) : this.show("")),
+      { class: "to-list" },
+    );
     root.append(
-      h("section", { class: "list", "aria-label": "Plays" }, this.filter,
-        h("header", { class: "row heads" }, h("label", { class: "pick" }, this.whole), h("h2", { class: "grow" }, "Plays ", this.count)),
-        h("div", { class: "rows" }, this.list, this.empty), this.bulk),
+      h(
+        "section",
+        { class: "list", "aria-label": "Plays" },
+        this.filter,
+        h(
+          "header",
+          { class: "row heads" },
+          h("label", { class: "pick" }, this.whole),
+          h("h2", { class: "grow" }, "Plays ", this.count),
+        ),
+        h("div", { class: "rows" }, this.list, this.empty),
+        this.bulk,
+      ),
       h("section", { class: "picture", "aria-label": "Picture" }, this.player),
       h("section", { class: "board", "aria-label": "Tags" }, this.back, this.board, this.aside),
     );
@@ -74,12 +101,23 @@ class Tagging {
       this.wanted = told(event);
       this.draw();
     });
-    player.setup({ prefs: ctx.prefs, prefetch: ctx.prefetch, hasPanel: () => false, endsHere: (play) => ctx.open()?.id === play.id });
+    player.setup({
+      prefs: ctx.prefs,
+      prefetch: ctx.prefetch,
+      hasPanel: () => false,
+      endsHere: (play) => ctx.open()?.id === play.id,
+    });
     player.addEventListener("playing", () => ctx.prefetch.pause());
     player.addEventListener("resting", () => ctx.prefetch.resume());
     player.addEventListener("step-play", (event) => this.neighbour(told(event)));
-    player.addEventListener("viewed", (event) => void ctx.box.request("POST", `/clips/${told(event)}/view`).catch(() => {}));
-    player.addEventListener("retry", (event) => void ctx.marks.request("clip_retry", told(event), "POST", `/clips/${told(event)}/retry`));
+    player.addEventListener(
+      "viewed",
+      (event) => void ctx.box.request("POST", `/clips/${told(event)}/view`).catch(() => {}),
+    );
+    player.addEventListener(
+      "retry",
+      (event) => void ctx.marks.request("clip_retry", told(event), "POST", `/clips/${told(event)}/retry`),
+    );
     player.addEventListener("back", () => (this.chosen.size ? this.unchoose() : this.show("")));
     const own = player.shortcuts().filter((each) => !each.keys.includes("t")); // trimming is on the desk
     this.unkey = ctx.keys.add([
@@ -88,7 +126,12 @@ class Tagging {
       { keys: ["ArrowDown", "j"], words: "Older play", group: "Plays", act: () => this.neighbour(1) },
       { keys: ["Enter"], words: "Next play without tags", group: "Plays", act: () => this.nextUntagged() },
       { keys: ["s"], words: "Star, or star all chosen", group: "Plays", act: () => this.star() },
-      { keys: ["x"], words: "Choose this play", group: "Plays", act: () => this.playId && this.choose(this.playId, !this.chosen.has(this.playId)) },
+      {
+        keys: ["x"],
+        words: "Choose this play",
+        group: "Plays",
+        act: () => this.playId && this.choose(this.playId, !this.chosen.has(this.playId)),
+      },
       { keys: ["X"], words: "Choose all plays shown", group: "Plays", act: () => this.chooseAll() },
       { keys: ["/"], words: "Search", group: "Plays", act: () => this.filter.focusText() },
     ]);
@@ -100,7 +143,7 @@ class Tagging {
     this.ctx.prefetch.resume();
   }
 
-  // -- drawing --------------------------------------------------------------------------------------------------------
+  // -- drawing ----------------------------------------------------------------------------------------------
 
   update() {
     const { ctx } = this;
@@ -112,12 +155,16 @@ class Tagging {
       return { play, said: merged(tags), tagged: tags.length > 0 };
     });
     for (const id of this.chosen) if (!plays.some((play) => play.id === id)) this.chosen.delete(id);
-    if (!plays.length && !ctx.known()) return this.draw(); // rows may be incomplete: nothing is missing, nothing new
+    // rows may be incomplete: nothing is missing, nothing new
+    if (!plays.length && !ctx.known()) return this.draw();
     if (this.playId && ctx.known() && !plays.some((play) => play.id === this.playId)) this.playId = "";
-    if (!this.playId && !this.entered && matchMedia("(min-width: 701px)").matches) this.playId = plays[0]?.id ?? "";
+    if (!this.playId && !this.entered && matchMedia("(min-width: 701px)").matches)
+      this.playId = plays[0]?.id ?? "";
     if (!this.entered) this.boardId = this.playId;
     this.entered = true;
-    this.boardId = this.beginnings.look(plays) || (plays.some((play) => play.id === this.boardId) ? this.boardId : this.playId);
+    this.boardId =
+      this.beginnings.look(plays) ||
+      (plays.some((play) => play.id === this.boardId) ? this.boardId : this.playId);
     this.draw();
   }
 
@@ -131,10 +178,13 @@ class Tagging {
     this.player.idle = ctx.session() ? TAP : ctx.known() ? NO_SESSION : ASKING;
     this.player.know(ctx.box.state.channels, ctx.session());
     this.player.show(play, this.clips?.get(this.playId) ?? [], this.tags?.get(this.playId) ?? []);
-    const wanted = this.chosen.size ? all.filter((row) => this.chosen.has(row.play.id)) : all.filter((row) => row.play.id === this.boardId);
+    const wanted = this.chosen.size
+      ? all.filter((row) => this.chosen.has(row.play.id))
+      : all.filter((row) => row.play.id === this.boardId);
     this.board.targets = wanted.map((row) => this.target(row.play));
     if (!this.chosen.size) this.manyOpen = false;
-    root.classList.toggle("showing", this.chosen.size ? this.manyOpen : Boolean(this.playId)); // used on a phone
+    // used on a phone
+    root.classList.toggle("showing", this.chosen.size ? this.manyOpen : Boolean(this.playId));
     root.classList.toggle("many", this.chosen.size > 0);
     this.drawBulk();
   }
@@ -146,26 +196,58 @@ class Tagging {
 
   drawList() {
     const { ctx, rows, all } = this;
-    keyed(this.list, rows, (row) => row.play.id, ({ play }, old) => {
-      const item = old ?? h("li", { class: "play" }, h("label", { class: "pick" }, h("input", {
-        type: "checkbox", onchange: (/** @type {any} */ event) => this.choose(play.id, event.target.checked),
-      })), h("play-card"));
-      const box = /** @type {HTMLInputElement} */ (item.querySelector("input"));
-      box.checked = this.chosen.has(play.id);
-      box.setAttribute("aria-label", `Choose play ${play.number || "…"}`);
-      const card = /** @type {import("../parts/play-card.js").PlayCard} */ (item.lastElementChild);
-      const { clips, tags } = this.target(play);
-      card.view = {
-        play, clips, tags, angle: ctx.prefs.get("angle"), chosen: play.id === this.playId,
-        figure: readyAfter(clips), refused: ctx.refusal(play.id),
-      };
-      return item;
-    });
-    say(this.count, all.length === rows.length ? String(all.length || "") : `${rows.length} of ${all.length}`);
+    keyed(
+      this.list,
+      rows,
+      (row) => row.play.id,
+      ({ play }, old) => {
+        const item =
+          old ??
+          h(
+            "li",
+            { class: "play" },
+            h(
+              "label",
+              { class: "pick" },
+              h("input", {
+                type: "checkbox",
+                onchange: (/** @type {any} */ event) => this.choose(play.id, event.target.checked),
+              }),
+            ),
+            h("play-card"),
+          );
+        const box = /** @type {HTMLInputElement} */ (item.querySelector("input"));
+        box.checked = this.chosen.has(play.id);
+        box.setAttribute("aria-label", `Choose play ${play.number || "…"}`);
+        const card = /** @type {import("../parts/play-card.js").PlayCard} */ (item.lastElementChild);
+        const { clips, tags } = this.target(play);
+        card.view = {
+          play,
+          clips,
+          tags,
+          angle: ctx.prefs.get("angle"),
+          chosen: play.id === this.playId,
+          figure: readyAfter(clips),
+          refused: ctx.refusal(play.id),
+        };
+        return item;
+      },
+    );
+    say(
+      this.count,
+      all.length === rows.length ? String(all.length || "") : `${rows.length} of ${all.length}`,
+    );
     this.whole.checked = rows.length > 0 && rows.every((row) => this.chosen.has(row.play.id));
     this.whole.disabled = !rows.length;
     this.empty.hidden = rows.length > 0 || !(ctx.known() || ctx.session());
-    say(this.empty, all.length ? "No play says that. Change the search or the filters." : ctx.session() ? "No play yet. Press NEW PLAY when the ball is ready, tag it when there is time." : NO_SESSION);
+    say(
+      this.empty,
+      all.length
+        ? "No play says that. Change the search or the filters."
+        : ctx.session()
+          ? "No play yet. Press NEW PLAY when the ball is ready, tag it when there is time."
+          : NO_SESSION,
+    );
   }
 
   drawBulk() {
@@ -176,10 +258,17 @@ class Tagging {
     const look = `${chosen.size} ${starred}`;
     if (bulk.dataset.look === look && bulk.children.length) return;
     bulk.dataset.look = look;
-    bulk.replaceChildren(h("b", { class: "grow" }, `${chosen.size} chosen`),
+    bulk.replaceChildren(
+      h("b", { class: "grow" }, `${chosen.size} chosen`),
       h("button", { type: "button", class: "tag-all", onclick: () => this.openMany(true) }, "Tag"),
-      h("button", { type: "button", onclick: () => this.star() }, icon("star", starred), starred ? "Unstar" : "Star"),
-      h("button", { type: "button", class: "plain", onclick: () => this.unchoose() }, "Done"));
+      h(
+        "button",
+        { type: "button", onclick: () => this.star() },
+        icon("star", starred),
+        starred ? "Unstar" : "Star",
+      ),
+      h("button", { type: "button", class: "plain", onclick: () => this.unchoose() }, "Done"),
+    );
   }
 
   /** @param {number} now */
@@ -187,7 +276,7 @@ class Tagging {
     for (const item of this.list.children) /** @type {any} */ (item.lastElementChild).tick(now);
   }
 
-  // -- actions ----------------------------------------------------------------------------------------------------------
+  // -- actions ----------------------------------------------------------------------------------------------
 
   /** @param {string} id "": no play */
   show(id) {
@@ -240,8 +329,9 @@ class Tagging {
 
   chooseAll() {
     const every = this.rows.every((row) => this.chosen.has(row.play.id));
-    for (const { play } of this.rows) if (every) this.chosen.delete(play.id);
-    else this.chosen.add(play.id);
+    for (const { play } of this.rows)
+      if (every) this.chosen.delete(play.id);
+      else this.chosen.add(play.id);
     this.draw();
   }
 
@@ -256,8 +346,14 @@ class Tagging {
     const starred = rows.every((row) => row.play.is_favorite);
     const changed = rows.filter((row) => row.play.is_favorite === starred);
     if (!changed.length) return;
-    const words = this.chosen.size ? `${changed.length} plays ${starred ? "unstarred" : "starred"}` : `${playName(changed[0].play)} ${starred ? "unstarred" : "starred"}`;
-    starPlays(this.ctx, changed.map(({ play }) => play), words);
+    const words = this.chosen.size
+      ? `${changed.length} plays ${starred ? "unstarred" : "starred"}`
+      : `${playName(changed[0].play)} ${starred ? "unstarred" : "starred"}`;
+    starPlays(
+      this.ctx,
+      changed.map(({ play }) => play),
+      words,
+    );
   }
 }
 

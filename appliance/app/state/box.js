@@ -18,11 +18,17 @@ const RECALL_MS = 1500; // without an answer by then the rows stored on this dev
 export const NO_ANSWER = "the box does not answer";
 
 /** @typedef {{tables: Set<string>, all?: boolean}} Change */
-/** @typedef {{load(): Promise<import("./store.js").Kept | null>, save(kept: import("./store.js").Kept): Promise<void>}} RowDisk */
+/**
+ * @typedef {{load(): Promise<import("./store.js").Kept | null>, save(kept: import("./store.js").Kept):
+ *   Promise<void>}} RowDisk
+ */
 
 export class Box extends EventTarget {
-  /** `about`: what this device reports about itself with each ping, for operators.
-   * @param {{device: string, disk: import("./outbox.js").Disk, rows?: RowDisk, about?: () => Record<string, string | undefined>}} given */
+  /**
+   * `about`: what this device reports about itself with each ping, for operators.
+   * @param {{device: string, disk: import("./outbox.js").Disk, rows?: RowDisk, about?: () => Record<string,
+   *   string | undefined>}} given
+   */
   constructor({ device, disk, rows, about = () => ({}) }) {
     super();
     this.rows = rows;
@@ -36,7 +42,11 @@ export class Box extends EventTarget {
     /** @type {clock.Sample[]} */
     this.samples = [];
     this.link = new Link({
-      open: () => this.open(), take: (message) => void this.take(message), ask: () => this.ping(), kept: () => this.resend(), turned: () => this.turned(),
+      open: () => this.open(),
+      take: (message) => void this.take(message),
+      ask: () => this.ping(),
+      kept: () => this.resend(),
+      turned: () => this.turned(),
     });
     /** @type {WebSocket | null} */
     this.greeted = null; // the socket that has received `hello` and all rows
@@ -127,13 +137,16 @@ export class Box extends EventTarget {
     this.changed("all");
   }
 
-  /** Stores the rows for a page that is opened while the appliance is unreachable. @param {string} session the current one */
+  /**
+   * Stores the rows for a page that is opened while the appliance is unreachable.
+   * @param {string} session the current one
+   */
   async keepRows(session) {
     const kept = this.reloads ? store.keptOf(this.state, session, this.offsetMs) : null;
     if (kept) await this.rows?.save(kept).catch(() => {}); // disk full or forbidden
   }
 
-  // -- the socket -----------------------------------------------------------------------------------------------------
+  // -- the socket -------------------------------------------------------------------------------------------
 
   /** Load everything. Of two parallel loads the later one wins: it belongs to the socket in use. */
   async load() {
@@ -185,8 +198,10 @@ export class Box extends EventTarget {
     this.dispatchEvent(new CustomEvent("event", { detail: { event, before } }));
   }
 
-  /** The answer to a command. A late answer is valid too: the mark is not sent again.
-   * @param {any} result */
+  /**
+   * The answer to a command. A late answer is valid too: the mark is not sent again.
+   * @param {any} result
+   */
   hear(result) {
     const give = this.results.get(result.id);
     if (give) give(result);
@@ -209,7 +224,11 @@ export class Box extends EventTarget {
     this.changed("link");
     this.ping();
     for (const each of this.underway) each.abort();
-    this.outbox.connected(event.site_id, event.epoch, (id) => state.plays.has(id) || state.clips.has(id) || state.tags.has(id));
+    this.outbox.connected(
+      event.site_id,
+      event.epoch,
+      (id) => state.plays.has(id) || state.clips.has(id) || state.tags.has(id),
+    );
   }
 
   ping() {
@@ -231,14 +250,17 @@ export class Box extends EventTarget {
     this.changed("link");
   }
 
-  // -- time -----------------------------------------------------------------------------------------------------------
+  // -- time -------------------------------------------------------------------------------------------------
 
   async measureClock() {
     for (let at = 0; at < 5; at++) {
       const sent = Date.now();
       try {
         const { server_time } = await this.request("GET", "/time");
-        this.samples = clock.withSample(this.samples, clock.sample(sent, Date.now(), Date.parse(server_time)));
+        this.samples = clock.withSample(
+          this.samples,
+          clock.sample(sent, Date.now(), Date.parse(server_time)),
+        );
       } catch {
         return;
       }
@@ -272,10 +294,13 @@ export class Box extends EventTarget {
     addEventListener("offline", () => this.link.happen("offline"));
   }
 
-  // -- requests ---------------------------------------------------------------------------------------------------------
+  // -- requests ---------------------------------------------------------------------------------------------
 
-  /** Deliver a mark: a command over the WebSocket, and without an answer within a second, by HTTP.
-   * @param {import("./outbox.js").Mark} mark @returns {Promise<import("./outbox.js").Outcome>} */
+  /**
+   * Deliver a mark: a command over the WebSocket, and without an answer within a second, by HTTP.
+   * @param {import("./outbox.js").Mark} mark
+   * @returns {Promise<import("./outbox.js").Outcome>}
+   */
   async deliver(mark) {
     if (!mark.request) {
       const result = this.late.get(mark.key) ?? (await this.command(mark.key, mark.doing, mark.body));
@@ -289,14 +314,21 @@ export class Box extends EventTarget {
     const { method, path, body } = mark.request ?? asHttp(mark);
     try {
       // The same key: the command may still arrive over the socket; the appliance executes it once.
-      return this.learn(mark, await this.request(method, path, body, { key: mark.key, underway: this.underway }));
+      return this.learn(
+        mark,
+        await this.request(method, path, body, { key: mark.key, underway: this.underway }),
+      );
     } catch (error) {
       return { ok: false, final: error instanceof Refused && isFinal(error.status, error.problem), error };
     }
   }
 
-  /** The answer may arrive before its event. @param {import("./outbox.js").Mark} mark @param {any} resource
-   * @returns {import("./outbox.js").Outcome} */
+  /**
+   * The answer may arrive before its event.
+   * @param {import("./outbox.js").Mark} mark
+   * @param {any} resource
+   * @returns {import("./outbox.js").Outcome}
+   */
   learn(mark, resource) {
     if (mark.doing.startsWith("tag_")) {
       const { tags } = this.state;
@@ -304,7 +336,8 @@ export class Box extends EventTarget {
       else if (resource && (tags.get(resource.id)?.rev ?? -1) < resource.rev) tags.set(resource.id, resource);
       this.changed("tags");
     } else if (resource?.deleted) {
-      for (const clip of [...this.state.clips.values()]) if (clip.play_id === mark.subject) this.state.clips.delete(clip.id);
+      for (const clip of [...this.state.clips.values()])
+        if (clip.play_id === mark.subject) this.state.clips.delete(clip.id);
       if (this.state.plays.delete(mark.subject)) this.changed("plays");
     } else if (resource?.play_id && resource.number) {
       const { clips = null, ...play } = resource;
@@ -318,7 +351,11 @@ export class Box extends EventTarget {
     return { ok: true, resource };
   }
 
-  /** The answer to a change may arrive before its event. @param {"sessions" | "channels"} table @param {any} resource */
+  /**
+   * The answer to a change may arrive before its event.
+   * @param {"sessions" | "channels"} table
+   * @param {any} resource
+   */
   keep(table, resource) {
     const rows = /** @type {Map<string, any>} */ (this.state[table]);
     if ((rows.get(resource.id)?.rev ?? -1) >= resource.rev) return;
@@ -336,9 +373,15 @@ export class Box extends EventTarget {
     }).finally(() => this.results.delete(id));
   }
 
-  /** JSON over HTTP. Throws Refused with the appliance's message, or an Error without an answer. `rev`: fail if the row has changed since.
-   * @param {string} method @param {string} path @param {any} [body]
-   * @param {{key?: string, rev?: number, underway?: Set<AbortController>}} [more] @returns {Promise<any>} */
+  /**
+   * JSON over HTTP. Throws Refused with the appliance's message, or an Error without an answer. `rev`: fail
+   * if the row has changed since.
+   * @param {string} method
+   * @param {string} path
+   * @param {any} [body]
+   * @param {{key?: string, rev?: number, underway?: Set<AbortController>}} [more]
+   * @returns {Promise<any>}
+   */
   async request(method, path, body, { key = uuid(), rev, underway } = {}) {
     /** @type {Record<string, string>} */
     const headers = { "X-Client": this.device };
@@ -350,15 +393,20 @@ export class Box extends EventTarget {
     const timer = setTimeout(() => giveUp.abort(), REQUEST_MS);
     try {
       const answer = await fetch(path, {
-        method, headers, signal: giveUp.signal, cache: "no-store",
+        method,
+        headers,
+        signal: giveUp.signal,
+        cache: "no-store",
         body: body === undefined ? undefined : JSON.stringify(body),
       });
       const text = await answer.text();
       const resource = text ? JSON.parse(text) : null;
-      if (!answer.ok && !(path === "/readyz" && resource?.parts)) throw new Refused(answer.status, resource ?? {});
+      if (!answer.ok && !(path === "/readyz" && resource?.parts))
+        throw new Refused(answer.status, resource ?? {});
       return resource;
     } catch (error) {
-      throw error instanceof Refused ? error : new Error(NO_ANSWER); // in words, whatever this browser calls it
+      // in words, whatever this browser calls it
+      throw error instanceof Refused ? error : new Error(NO_ANSWER);
     } finally {
       clearTimeout(timer);
       underway?.delete(giveUp);
@@ -367,11 +415,12 @@ export class Box extends EventTarget {
 
   /** Notify the screens, once for all changes of one event-loop turn. @param {string} table */
   changed(table) {
-    if (!this.tables.size) queueMicrotask(() => {
-      const tables = this.tables;
-      this.tables = new Set();
-      this.dispatchEvent(new CustomEvent("change", { detail: { tables, all: tables.has("all") } }));
-    });
+    if (!this.tables.size)
+      queueMicrotask(() => {
+        const tables = this.tables;
+        this.tables = new Set();
+        this.dispatchEvent(new CustomEvent("change", { detail: { tables, all: tables.has("all") } }));
+      });
     this.tables.add(table);
   }
 }
@@ -393,8 +442,13 @@ function asHttp(mark) {
   return { method: "POST", path: `/plays/${id}/${mark.doing === "play_end" ? "end" : "cue"}`, body: rest };
 }
 
-/** Wait until the device is online again, at most this long. @param {number} ms @returns {Promise<unknown>} */
-const pause = (ms) => new Promise((done) => {
-  setTimeout(done, ms);
-  addEventListener("online", done, { once: true });
-});
+/**
+ * Wait until the device is online again, at most this long.
+ * @param {number} ms
+ * @returns {Promise<unknown>}
+ */
+const pause = (ms) =>
+  new Promise((done) => {
+    setTimeout(done, ms);
+    addEventListener("online", done, { once: true });
+  });

@@ -3,13 +3,23 @@
 // A round trip of r ms gives the offset to within r/2, so the shortest of the recent ones decides. Samples
 // age: clocks drift apart, and a device's clock may be set while the page is open.
 
-/** @typedef {{at: number, rtt: number, offset: number}} Sample  ms; `at` on the device's clock when it came back */
+/**
+ * @typedef {{at: number, rtt: number, offset: number}} Sample  ms; `at` on the device's clock when it came
+ *   back
+ */
 
 export const KEPT = 16;
 export const AGES_MS = 120_000; // a sample two minutes old is treated as if its round trip were twice as long
-export const JUMP_MS = 400; // difference between the device's clock and its monotonic clock: more is a step, not drift
+// difference between the device's clock and its monotonic clock: more is a step, not drift
+export const JUMP_MS = 400;
 
-/** One round trip. @param {number} sent @param {number} received @param {number} serverMs @returns {Sample} */
+/**
+ * One round trip.
+ * @param {number} sent
+ * @param {number} received
+ * @param {number} serverMs
+ * @returns {Sample}
+ */
 export function sample(sent, received, serverMs) {
   const rtt = Math.max(0, received - sent);
   return { at: received, rtt, offset: serverMs - (sent + rtt / 2) };
@@ -27,10 +37,14 @@ export function best(samples, now) {
   return [...samples].sort((one, other) => doubt(one) - doubt(other))[0];
 }
 
-/** Was the device's clock set between two readings of both of its clocks?
- * @param {{wall: number, steady: number}} before @param {{wall: number, steady: number}} after */
+/**
+ * Was the device's clock set between two readings of both of its clocks?
+ * @param {{wall: number, steady: number}} before
+ * @param {{wall: number, steady: number}} after
+ */
 export function stepped(before, after) {
   const ran = after.steady - before.steady;
   const shown = after.wall - before.wall;
-  return shown < ran - JUMP_MS; // a forward jump is sleep: the monotonic clock of a browser may stop during it
+  // a forward jump is sleep: the monotonic clock of a browser may stop during it
+  return shown < ran - JUMP_MS;
 }

@@ -4,13 +4,22 @@
 import { clockOf } from "./zone.js";
 import { reasonOf } from "./words.js";
 
-/** `left` and `width` in per cent of the strip. `before`: the time before the first recording, which is no gap.
+/**
+ * `left` and `width` in per cent of the strip. `before`: the time before the first recording, which is no
+ * gap.
  * @typedef {{left: number, width: number, title: string}} Piece
- * @typedef {{before: Piece | null, spans: Piece[], gaps: (Piece & {words: string})[], share: number, words: string}} Strip */
+ * @typedef {{before: Piece | null, spans: Piece[], gaps: (Piece & {words: string})[], share: number, words:
+ *   string}} Strip
+ */
 
 const SHORTEST = 0.25; // per cent: a gap of a second in an hour must still be visible
 
-/** @param {import("./api").Timeline} timeline @param {number} from ms @param {number} to ms @returns {Strip} */
+/**
+ * @param {import("./api").Timeline} timeline
+ * @param {number} from ms
+ * @param {number} to ms
+ * @returns {Strip}
+ */
 export function stripOf(timeline, from, to) {
   const whole = Math.max(1, to - from);
   const place = (/** @type {number} */ start, /** @type {number} */ end, least = 0) => {
@@ -25,23 +34,39 @@ export function stripOf(timeline, from, to) {
     return { ...place(start, end), title: `${clockOf(start)}–${clockOf(end)}` };
   });
   const first = timeline.spans.length ? Math.max(from, Date.parse(timeline.spans[0].start)) : to;
-  const isBefore = (/** @type {import("./api").TimelineGap} */ gap) => gap.reason === "no_footage" && Boolean(timeline.spans.length) && gap.end !== null && Date.parse(gap.end) <= first;
-  const before = timeline.gaps.some(isBefore) ? { ...place(from, first), title: `Recorded from ${clockOf(first)} on` } : null;
-  const gaps = timeline.gaps.filter((gap) => !isBefore(gap)).map((gap) => {
-    const start = Date.parse(gap.start);
-    const end = gap.end === null ? to : Date.parse(gap.end);
-    const words = `${gap.end === null ? `since ${clockOf(start)}` : `${clockOf(start)}–${clockOf(end)}`} ${reasonOf(gap.reason)} (${spell((end - start) / 1000)})`;
-    return { ...place(start, end, SHORTEST), title: words, words };
-  });
+  const isBefore = (/** @type {import("./api").TimelineGap} */ gap) =>
+    gap.reason === "no_footage" &&
+    Boolean(timeline.spans.length) &&
+    gap.end !== null &&
+    Date.parse(gap.end) <= first;
+  const before = timeline.gaps.some(isBefore)
+    ? { ...place(from, first), title: `Recorded from ${clockOf(first)} on` }
+    : null;
+  const gaps = timeline.gaps
+    .filter((gap) => !isBefore(gap))
+    .map((gap) => {
+      const start = Date.parse(gap.start);
+      const end = gap.end === null ? to : Date.parse(gap.end);
+      const when = gap.end === null ? `since ${clockOf(start)}` : `${clockOf(start)}–${clockOf(end)}`;
+      const words = `${when} ${reasonOf(gap.reason)} (${spell((end - start) / 1000)})`;
+      return { ...place(start, end, SHORTEST), title: words, words };
+    });
   const share = Math.min(1, covered / Math.max(1, before ? to - first : whole));
-  return { before, spans, gaps, share, words: said(spans.length, gaps.length, share, before ? clockOf(first) : "") };
+  return {
+    before,
+    spans,
+    gaps,
+    share,
+    words: said(spans.length, gaps.length, share, before ? clockOf(first) : ""),
+  };
 }
 
 /** @param {number} spans @param {number} gaps @param {number} share @param {string} since */
 function said(spans, gaps, share, since) {
   if (!spans) return "No footage in this time";
   const much = gaps ? `${Math.min(99, Math.round(share * 100))} %` : "All";
-  return `${much} recorded${since ? ` since ${since}` : ""}${gaps ? `, ${gaps} ${gaps === 1 ? "gap" : "gaps"}` : ""}`;
+  const missing = gaps ? `, ${gaps} ${gaps === 1 ? "gap" : "gaps"}` : "";
+  return `${much} recorded${since ? ` since ${since}` : ""}${missing}`;
 }
 
 /** A duration in words: "6 s", "4 min", "2.5 h". @param {number} seconds */

@@ -6,9 +6,13 @@
 
 const OPEN_MS = 3000; // an open without an answer by then is tried once more by the next use
 
-/** A database by name, opened on first use, and again when the browser has closed it (a tablet in the background, a
- * disk that was full, cleared data): a use that fails on an old connection is repeated on a new one.
- * @param {string} name @param {Record<string, IDBObjectStoreParameters>} stores */
+/**
+ * A database by name, opened on first use, and again when the browser has closed it (a tablet in the
+ * background, a disk that was full, cleared data): a use that fails on an old connection is repeated on a new
+ * one.
+ * @param {string} name
+ * @param {Record<string, IDBObjectStoreParameters>} stores
+ */
 function database(name, stores) {
   /** @type {Promise<IDBDatabase> | null} */
   let opened = null;
@@ -20,7 +24,8 @@ function database(name, stores) {
     /** @type {Promise<IDBDatabase>} */
     const mine = new Promise((resolve, reject) => {
       const asked = indexedDB.open(name, 1);
-      asked.onupgradeneeded = () => Object.entries(stores).forEach(([store, how]) => asked.result.createObjectStore(store, how));
+      asked.onupgradeneeded = () =>
+        Object.entries(stores).forEach(([store, how]) => asked.result.createObjectStore(store, how));
       asked.onerror = () => reject(asked.error);
       asked.onsuccess = () => {
         const base = asked.result;
@@ -30,12 +35,20 @@ function database(name, stores) {
       };
     });
     const late = setTimeout(forget, OPEN_MS, mine);
-    mine.then(() => clearTimeout(late), () => forget(mine));
+    mine.then(
+      () => clearTimeout(late),
+      () => forget(mine),
+    );
     return (opened = mine);
   };
 
-  /** @template T @param {string} store @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => IDBRequest<T>} use
-   * @returns {Promise<T>} */
+  /**
+   * @template T
+   * @param {string} store
+   * @param {IDBTransactionMode} mode
+   * @param {(store: IDBObjectStore) => IDBRequest<T>} use
+   * @returns {Promise<T>}
+   */
   return async function run(store, mode, use) {
     const earlier = opened;
     const attempt = async () => transact(await open(), store, mode, use);
@@ -47,8 +60,14 @@ function database(name, stores) {
   };
 }
 
-/** @template T @param {IDBDatabase} base @param {string} store @param {IDBTransactionMode} mode
- * @param {(store: IDBObjectStore) => IDBRequest<T>} use @returns {Promise<T>} */
+/**
+ * @template T
+ * @param {IDBDatabase} base
+ * @param {string} store
+ * @param {IDBTransactionMode} mode
+ * @param {(store: IDBObjectStore) => IDBRequest<T>} use
+ * @returns {Promise<T>}
+ */
 function transact(base, store, mode, use) {
   return new Promise((resolve, reject) => {
     const transaction = base.transaction(store, mode);
@@ -68,24 +87,35 @@ export function diskOfMarks() {
   };
 }
 
-/** The rows this device showed last, and the media of its last plays, for a page opened while the appliance is unreachable.
- * @returns {{rows: import("./box.js").RowDisk, media: import("./prefetch.js").MediaDisk}} */
+/**
+ * The rows this device showed last, and the media of its last plays, for a page opened while the appliance is
+ * unreachable.
+ * @returns {{rows: import("./box.js").RowDisk, media: import("./prefetch.js").MediaDisk}}
+ */
 export function diskOfPlays() {
   const run = database("kept", { rows: {}, media: { keyPath: "url" } });
   return {
     rows: {
-      load: () => run("rows", "readonly", (store) => store.get("last")).then((rows) => rows ?? null, () => null),
+      load: () =>
+        run("rows", "readonly", (store) => store.get("last")).then(
+          (rows) => rows ?? null,
+          () => null,
+        ),
       save: async (rows) => void (await run("rows", "readwrite", (store) => store.put(rows, "last"))),
     },
     media: {
       all: async () => {
         const found = await run("media", "readonly", (store) => store.getAll());
-        const blobOf = (/** @type {any} */ body, /** @type {string} */ type) => (body instanceof Blob ? body : new Blob([body], { type }));
-        return found.sort((one, other) => one.at - other.at).map(({ url, body, type }) => ({ url, blob: blobOf(body, type) }));
+        const blobOf = (/** @type {any} */ body, /** @type {string} */ type) =>
+          body instanceof Blob ? body : new Blob([body], { type });
+        return found
+          .sort((one, other) => one.at - other.at)
+          .map(({ url, body, type }) => ({ url, blob: blobOf(body, type) }));
       },
       // WebKit stores no Blob in a private window: use bytes there.
       put: async (url, blob) => {
-        const write = (/** @type {Blob | ArrayBuffer} */ body) => run("media", "readwrite", (store) => store.put({ url, body, type: blob.type, at: Date.now() }));
+        const write = (/** @type {Blob | ArrayBuffer} */ body) =>
+          run("media", "readwrite", (store) => store.put({ url, body, type: blob.type, at: Date.now() }));
         await write(blob).catch(async () => write(await blob.arrayBuffer()));
       },
       drop: async (url) => void (await run("media", "readwrite", (store) => store.delete(url))),

@@ -1,7 +1,13 @@
 // Finding plays by their tags. Plain functions over rows; no DOM.
 
-/** @typedef {{play: import("./store.js").Play, said: Record<string, any>, tagged: boolean}} Row `said`: merged tags */
-/** @typedef {{text: string, starred: boolean, untagged: boolean, important: boolean, fields: Record<string, string>}} Wanted */
+/**
+ * @typedef {{play: import("./store.js").Play, said: Record<string, any>, tagged: boolean}} Row `said`: merged
+ *   tags
+ */
+/**
+ * @typedef {{text: string, starred: boolean, untagged: boolean, important: boolean, fields: Record<string,
+ *   string>}} Wanted
+ */
 
 /** Fields to filter by. */
 export const FACETS = ["quarter", "down", "play_type", "formation", "result", "labels", "players"];
@@ -10,37 +16,68 @@ export const FACETS = ["quarter", "down", "play_type", "formation", "result", "l
 export const everything = () => ({ text: "", starred: false, untagged: false, important: false, fields: {} });
 
 /** Normalises a word for comparison: no case, no accents, "_" and "-" become spaces. @param {any} word */
-export const plain = (word) => String(word ?? "").normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().replace(/[\s_-]+/g, " ").trim();
+export const plain = (word) =>
+  String(word ?? "")
+    .normalize("NFD")
+    .replace(/\p{M}/gu, "")
+    .toLowerCase()
+    .replace(/[\s_-]+/g, " ")
+    .trim();
 
 /** Number of criteria besides the text. @param {Wanted} wanted */
-export const asked = (wanted) => Object.values(wanted.fields).filter(Boolean).length + [wanted.untagged, wanted.important].filter(Boolean).length;
+export const asked = (wanted) =>
+  Object.values(wanted.fields).filter(Boolean).length +
+  [wanted.untagged, wanted.important].filter(Boolean).length;
 
 /** @param {readonly Row[]} rows @param {Wanted} wanted @returns {Row[]} */
 export function matching(rows, wanted) {
   const words = plain(wanted.text).split(" ").filter(Boolean);
-  return rows.filter((row) => (!wanted.starred || row.play.is_favorite) && (!wanted.untagged || !row.tagged)
-    && (!wanted.important || row.said.is_important)
-    && Object.entries(wanted.fields).every(([name, value]) => !value || valuesOf(row, name).includes(plain(value)))
-    && words.every((word) => hasWord(row, word)));
+  return rows.filter(
+    (row) =>
+      (!wanted.starred || row.play.is_favorite) &&
+      (!wanted.untagged || !row.tagged) &&
+      (!wanted.important || row.said.is_important) &&
+      Object.entries(wanted.fields).every(
+        ([name, value]) => !value || valuesOf(row, name).includes(plain(value)),
+      ) &&
+      words.every((word) => hasWord(row, word)),
+  );
 }
 
 /** @param {Row} row @param {string} name @returns {string[]} */
 const valuesOf = (row, name) => [row.said[name]].flat().map(plain);
 
-/** "12" is play 12 or player 12, "q2" the quarter, "3&7" down and distance; anything else matches part of a word.
- * @param {Row} row @param {string} word */
+/**
+ * "12" is play 12 or player 12, "q2" the quarter, "3&7" down and distance; anything else matches part of a
+ * word.
+ * @param {Row} row
+ * @param {string} word
+ */
 function hasWord({ play, said }, word) {
   const number = /^#?(\d+)$/.exec(word)?.[1];
   const players = said.players.flatMap((/** @type {string} */ each) => plain(each).split(" "));
   if (number) return String(play.number) === number || players.includes(number);
   if (/^q\d$/.test(word)) return `q${said.quarter}` === word;
   if (/^\d&\d*$/.test(word)) return `${said.down}&${said.distance ?? ""}`.startsWith(word);
-  return [play.title, said.play_type, said.formation, said.result, said.notes, said.coach_notes, play.created_by, ...said.labels, ...players]
-    .some((each) => plain(each).includes(word));
+  return [
+    play.title,
+    said.play_type,
+    said.formation,
+    said.result,
+    said.notes,
+    said.coach_notes,
+    play.created_by,
+    ...said.labels,
+    ...players,
+  ].some((each) => plain(each).includes(word));
 }
 
-/** The existing values of a field, for a selection: [value, count], in order.
- * @param {readonly Row[]} rows @param {string} name @returns {[string, number][]} */
+/**
+ * The existing values of a field, for a selection: [value, count], in order.
+ * @param {readonly Row[]} rows
+ * @param {string} name
+ * @returns {[string, number][]}
+ */
 export function facet(rows, name) {
   /** @type {Map<string, [string, number]>} */
   const counted = new Map();
@@ -51,5 +88,7 @@ export function facet(rows, name) {
       counted.set(plain(value), [known[0], known[1] + 1]);
     }
   }
-  return [...counted.values()].sort((one, other) => one[0].localeCompare(other[0], undefined, { numeric: true }));
+  return [...counted.values()].sort((one, other) =>
+    one[0].localeCompare(other[0], undefined, { numeric: true }),
+  );
 }

@@ -1,9 +1,12 @@
 // Keyboard shortcuts: a screen or part adds its own, with descriptions for the list behind "?", and removes
 // them when it is left.
 
-/** @typedef {{keys: string[], words: string, act: (event: KeyboardEvent) => void, group?: string}} Shortcut */
+/**
+ * @typedef {{keys: string[], words: string, act: (event: KeyboardEvent) => void, group?: string}} Shortcut
+ */
 
-const HELD = /^(Shift\+)?Arrow|^[,.[\]+-]$/; // moving repeats while the key is held; other actions happen once
+// moving repeats while the key is held; other actions happen once
+const HELD = /^(Shift\+)?Arrow|^[,.[\]+-]$/;
 
 export class Keys {
   constructor() {
@@ -27,12 +30,17 @@ export class Keys {
     if (event.key === "Tab") this.byPointer = false;
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const target = /** @type {HTMLElement} */ (event.target);
-    if (target.closest("input:not([type=range], [type=checkbox]), textarea, select, [contenteditable], dialog")) return;
+    if (
+      target.closest("input:not([type=range], [type=checkbox]), textarea, select, [contenteditable], dialog")
+    )
+      return;
     const onButton = target.closest("button, a, summary, [role=slider], [type=checkbox]");
     if (onButton && !this.byPointer && [" ", "Enter"].includes(event.key)) return;
     if (target.closest("[role=slider]") && event.key.startsWith("Arrow")) return;
     const name = event.shiftKey && event.key.length > 1 ? `Shift+${event.key}` : event.key;
-    const found = this.all.findLast((each) => each.keys.includes(name)) ?? this.all.findLast((each) => each.keys.includes(name.toLowerCase()));
+    const found =
+      this.all.findLast((each) => each.keys.includes(name)) ??
+      this.all.findLast((each) => each.keys.includes(name.toLowerCase()));
     if (!found) return;
     event.preventDefault();
     if (!event.repeat || HELD.test(name)) found.act(event);

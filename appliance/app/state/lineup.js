@@ -8,12 +8,17 @@ const MOST_MS = 60_000; // maximum of a channel's delay
 
 /** @typedef {{id: string, latency_ms: number}} Delayed */
 
-/** New delays by channel, only those that change: the second camera's, or when that would be negative those of all
- * others, which keeps earlier line-ups valid. Null: further apart than the maximum delay.
- * @param {readonly Delayed[]} channels @param {string} reference @param {string} other
- * @param {number} ours capture time of the reference's picture, ms @param {number} theirs of the other's picture
+/**
+ * New delays by channel, only those that change: the second camera's, or when that would be negative those of
+ * all others, which keeps earlier line-ups valid. Null: further apart than the maximum delay.
+ * @param {readonly Delayed[]} channels
+ * @param {string} reference
+ * @param {string} other
+ * @param {number} ours capture time of the reference's picture, ms
+ * @param {number} theirs of the other's picture
  * @param {number} [slack] ms: pictures closer than this count as the same instant
- * @returns {Map<string, number> | null} */
+ * @returns {Map<string, number> | null}
+ */
 export function lineUp(channels, reference, other, ours, theirs, slack = 0.5) {
   const by = Math.round(theirs - ours);
   /** @type {Map<string, number>} */
@@ -29,7 +34,11 @@ export function lineUp(channels, reference, other, ours, theirs, slack = 0.5) {
   return [...after.values()].some((delay) => delay > MOST_MS) ? null : after;
 }
 
-/** Index of the nearest picture. @param {readonly number[]} frames capture times, ms, rising @param {number} at */
+/**
+ * Index of the nearest picture.
+ * @param {readonly number[]} frames capture times, ms, rising
+ * @param {number} at
+ */
 export function nearest(frames, at) {
   let low = 0;
   let high = frames.length - 1;
@@ -41,8 +50,12 @@ export function nearest(frames, at) {
   return low > 0 && at - frames[low - 1] < frames[low] - at ? low - 1 : Math.max(0, low);
 }
 
-/** @param {number} by ms by which the second camera's picture is later than the first one's @param {string} first @param {string} second
- * @param {number} [slack] as above */
+/**
+ * @param {number} by ms by which the second camera's picture is later than the first one's
+ * @param {string} first
+ * @param {string} second
+ * @param {number} [slack] as above
+ */
 export function differenceOf(by, first, second, slack = 0.5) {
   const rounded = Math.round(by);
   if (Math.abs(by) <= slack) return `${first} and ${second} agree`;

@@ -5,14 +5,26 @@
 // messages never come from both. Owns: sockets, timeouts, back-off. Must not know: the meaning of messages,
 // the screen, the browser (sockets and time are injected).
 
-/** idle: nothing is loaded yet. doubt: an answer is overdue, a candidate is opened. closed: the appliance refuses this device.
- * @typedef {"idle" | "up" | "doubt" | "away" | "closed"} State */
-/** won: the candidate delivers messages; spoke: the silent one does; due: the back-off is over.
- * @typedef {"start" | "won" | "spoke" | "late" | "ended" | "failed" | "due" | "offline" | "online" | "wake" | "refused"} Happening */
-/** Methods of Link. @typedef {"try" | "hurry" | "rest" | "ask" | "probe" | "lose" | "suspect" | "tell" | "swap" | "keep" | "stop"} Act */
+/**
+ * idle: nothing is loaded yet. doubt: an answer is overdue, a candidate is opened. closed: the appliance
+ * refuses this device.
+ * @typedef {"idle" | "up" | "doubt" | "away" | "closed"} State
+ */
+/**
+ * won: the candidate delivers messages; spoke: the silent one does; due: the back-off is over.
+ * @typedef {"start" | "won" | "spoke" | "late" | "ended" | "failed" | "due" | "offline" | "online" | "wake" |
+ *   "refused"} Happening
+ */
+/**
+ * Methods of Link.
+ * @typedef {"try" | "hurry" | "rest" | "ask" | "probe" | "lose" | "suspect" | "tell" | "swap" | "keep" |
+ *   "stop"} Act
+ */
 
-/** For each state and event: the next state and the actions. Combinations not listed change nothing.
- * @type {Record<State, {[what in Happening]?: [State, ...Act[]]}>} */
+/**
+ * For each state and event: the next state and the actions. Combinations not listed change nothing.
+ * @type {Record<State, {[what in Happening]?: [State, ...Act[]]}>}
+ */
 export const LINK = {
   idle: { start: ["away", "try"], failed: ["idle", "lose"], offline: ["idle", "tell"] },
   up: {
@@ -52,13 +64,17 @@ export const IDLE_MS = 1000; // after this much silence a ping is sent
 const PATIENCE_MS = 2000; // timeout of the answer, on a good connection
 const PATIENCE_MAX_MS = 6000;
 const WOKEN_MS = 700; // after sleep: the candidate is opened early, without informing the user
-const STALLED_MS = 500; // a timer this late means that this page was suspended, not that the appliance is silent
+// a timer this late means that this page was suspended, not that the appliance is silent
+const STALLED_MS = 500;
 const TRIPS = 8;
 const FINAL_CLOSE = 4500; // close codes from here on: do not reconnect
 const OPEN = 1;
 
-/** Timeout of an answer: from the second-worst recent round trip, because the worst may have been an outage.
- * @param {readonly number[]} trips ms @param {number} [least] ms */
+/**
+ * Timeout of an answer: from the second-worst recent round trip, because the worst may have been an outage.
+ * @param {readonly number[]} trips ms
+ * @param {number} [least] ms
+ */
 export function patienceOf(trips, least = PATIENCE_MS) {
   const worst = [...trips].sort((one, other) => other - one)[1] ?? 0;
   return Math.min(PATIENCE_MAX_MS, Math.max(least, 3 * worst));
@@ -75,9 +91,12 @@ const REAL = {
 const nothing = () => {};
 
 export class Link {
-  /** `open`: opens a socket that resumes. `take`: a message of the socket in use. `ask`: sends a ping.
-   * `kept`: silence is over, with the same socket. `turned`: the state has changed, or the user is to be informed.
-   * @param {{open: () => WebSocket, take: (message: any) => void, ask: () => void, kept: () => void, turned: () => void, time?: typeof REAL}} given */
+  /**
+   * `open`: opens a socket that resumes. `take`: a message of the socket in use. `ask`: sends a ping. `kept`:
+   * silence is over, with the same socket. `turned`: the state has changed, or the user is to be informed.
+   * @param {{open: () => WebSocket, take: (message: any) => void, ask: () => void, kept: () => void, turned:
+   *   () => void, time?: typeof REAL}} given
+   */
   constructor({ time = REAL, ...given }) {
     this.given = given;
     this.time = time;
@@ -135,7 +154,8 @@ export class Link {
 
   hurry() {
     this.tries = 0;
-    if (!this.next || this.time.now() - this.triedAt > STALLED_MS) this.try(); // three events can report the same return
+    // three events can report the same return
+    if (!this.next || this.time.now() - this.triedAt > STALLED_MS) this.try();
   }
 
   probe() {
@@ -251,7 +271,8 @@ export class Link {
   look() {
     if (this.state !== "up") return;
     const now = this.time.now();
-    if (now - this.planned > STALLED_MS) this.ask(); // messages received meanwhile may still be queued
+    if (now - this.planned > STALLED_MS)
+      this.ask(); // messages received meanwhile may still be queued
     else if (this.asked && now >= this.asked + this.patience) this.happen("late");
     else if (!this.asked && now >= this.heard + IDLE_MS) this.ask();
     else this.watch();

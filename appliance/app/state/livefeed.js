@@ -9,7 +9,11 @@ const AGAIN_MS = [300, 1000, 2000, 4000];
 /** @typedef {{mime: string, run_id: string, media_s: number, arrived_at: string}} Begin */
 
 export class LiveFeed {
-  /** @param {string} channel @param {{begin(facts: Begin): void, data(bytes: ArrayBuffer): void, lost(): void, waiting?(words: string): void}} taker */
+  /**
+   * @param {string} channel
+   * @param {{begin(facts: Begin): void, data(bytes: ArrayBuffer): void, lost(): void, waiting?(words:
+   *   string): void}} taker
+   */
   constructor(channel, taker) {
     this.channel = channel;
     this.taker = taker;
@@ -19,7 +23,9 @@ export class LiveFeed {
 
   open() {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new WebSocket(`${scheme}://${location.host}/channels/${encodeURIComponent(this.channel)}/live?idr=1`);
+    const socket = new WebSocket(
+      `${scheme}://${location.host}/channels/${encodeURIComponent(this.channel)}/live?idr=1`,
+    );
     this.socket = socket;
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => {
@@ -28,7 +34,8 @@ export class LiveFeed {
       if (typeof data !== "string") return this.taker.data(data);
       const said = JSON.parse(data);
       if (said.type === "init") this.taker.begin(said);
-      else if (said.type === "waiting") this.taker.waiting?.("No key frame comes from this camera: set its encoder to one every second");
+      else if (said.type === "waiting")
+        this.taker.waiting?.("No key frame comes from this camera: set its encoder to one every second");
     };
     socket.onclose = () => {
       if (this.socket !== socket) return;

@@ -10,8 +10,10 @@ export class Marks {
   constructor(box, session) {
     this.box = box;
     this.session = session;
-    /** Capture time of the picture shown, ms of appliance time, while there is one: otherwise marks mean now.
-     * @type {(() => number | null) | null} */
+    /**
+     * Capture time of the picture shown, ms of appliance time, while there is one: otherwise marks mean now.
+     * @type {(() => number | null) | null}
+     */
     this.lookingAt = null;
     this.pressed = { what: "", at: -Infinity }; // the button of the last mark that created a play, and when
   }
@@ -21,7 +23,10 @@ export class Marks {
     return this.lookingAt?.() ?? this.box.now() - late;
   }
 
-  /** NEW PLAY. @param {{seconds?: number, at?: number}} [given] `seconds`: a complete play of the last seconds */
+  /**
+   * NEW PLAY.
+   * @param {{seconds?: number, at?: number}} [given] `seconds`: a complete play of the last seconds
+   */
   newPlay({ seconds = 0, at = this.instant() } = {}) {
     const session = this.session();
     if (!session) return null;
@@ -29,13 +34,21 @@ export class Marks {
     return {
       id,
       answer: this.mark("play_new", id, {
-        id, session_id: session.id, start_time: iso(at - seconds * 1000), duration_seconds: seconds, ...this.stamp(),
+        id,
+        session_id: session.id,
+        start_time: iso(at - seconds * 1000),
+        duration_seconds: seconds,
+        ...this.stamp(),
       }),
     };
   }
 
-  /** A second press of the same button within a moment is the same press: a bouncing thumb creates no second play.
-   * @param {string} what the button @param {number} at of the touch, ms of performance.now() */
+  /**
+   * A second press of the same button within a moment is the same press: a bouncing thumb creates no second
+   * play.
+   * @param {string} what the button
+   * @param {number} at of the touch, ms of performance.now()
+   */
   isBounce(what, at) {
     const bounces = what === this.pressed.what && at - this.pressed.at < BOUNCE_MS;
     if (!bounces) this.pressed = { what, at };
@@ -81,14 +94,25 @@ export class Marks {
     return this.mark("play_undo", id, {}, { method: "DELETE", path: `/plays/${id}` });
   }
 
-  /** Any other change that must not be lost while the appliance is unreachable.
-   * @param {string} doing @param {string} subject @param {string} method @param {string} path @param {any} [body] */
+  /**
+   * Any other change that must not be lost while the appliance is unreachable.
+   * @param {string} doing
+   * @param {string} subject
+   * @param {string} method
+   * @param {string} path
+   * @param {any} [body]
+   */
   request(doing, subject, method, path, body) {
     return this.mark(doing, subject, {}, { method, path, body });
   }
 
-  /** @param {string} doing @param {string} subject @param {Record<string, any>} body
-   * @param {import("./outbox.js").Mark["request"]} [request] @returns {Promise<any>} */
+  /**
+   * @param {string} doing
+   * @param {string} subject
+   * @param {Record<string, any>} body
+   * @param {import("./outbox.js").Mark["request"]} [request]
+   * @returns {Promise<any>}
+   */
   mark(doing, subject, body, request = null) {
     return this.box.outbox.add({ key: uuid(), doing, subject, body, request });
   }

@@ -16,12 +16,15 @@
  * @property {string} doing play_new, play_cue, play_end, play_star, play_undo, or another name of a request
  * @property {string} subject id of its object
  * @property {Record<string, any>} body
- * @property {{method: string, path: string, body?: any} | null} request as HTTP; null: derived from `doing` (commands)
+ * @property {{method: string, path: string, body?: any} | null} request as HTTP; null: derived from `doing`
+ *   (commands)
  * @property {"waiting" | "done" | "refused"} state
  * @property {string} [error] why the appliance refused it
  * @property {number} [tries]
  */
-/** @typedef {{all(): Promise<Mark[]>, put(mark: Mark): Promise<void>, drop(key: string): Promise<void>}} Disk */
+/**
+ * @typedef {{all(): Promise<Mark[]>, put(mark: Mark): Promise<void>, drop(key: string): Promise<void>}} Disk
+ */
 /** @typedef {{ok: true, resource: any} | {ok: false, final: boolean, error: any}} Outcome */
 
 // acknowledged marks are stored this long: an appliance restored from a backup may have lost them
@@ -29,9 +32,14 @@ export const KEEP_MS = 24 * 3_600_000;
 export const TRY_AGAIN_MS = [300, 1000, 2000, 5000];
 const DISK_MS = 3000; // storage without an answer by then is not waited for
 
-/** What to do with a mark at this appliance.
- * @param {Mark} mark @param {string} site @param {string} epoch @param {(id: string) => boolean} isKnown
- * @returns {"send" | "again" | "other box" | "nothing"} */
+/**
+ * What to do with a mark at this appliance.
+ * @param {Mark} mark
+ * @param {string} site
+ * @param {string} epoch
+ * @param {(id: string) => boolean} isKnown
+ * @returns {"send" | "again" | "other box" | "nothing"}
+ */
 export function placed(mark, site, epoch, isKnown) {
   if (mark.site !== site) return mark.state === "waiting" ? "other box" : "nothing";
   if (mark.state === "waiting") return "send";
@@ -41,9 +49,14 @@ export function placed(mark, site, epoch, isKnown) {
 
 const FULL = "too_many_open";
 
-/** Is an answer final? A refusal is; a temporary condition is not: too many open plays become fewer when one ends.
- * @param {number} status @param {{code?: string} | null} [problem] */
-export const isFinal = (status, problem) => status >= 400 && status < 500 && ![408, 425, 429].includes(status) && problem?.code !== FULL;
+/**
+ * Is an answer final? A refusal is; a temporary condition is not: too many open plays become fewer when one
+ * ends.
+ * @param {number} status
+ * @param {{code?: string} | null} [problem]
+ */
+export const isFinal = (status, problem) =>
+  status >= 400 && status < 500 && ![408, 425, 429].includes(status) && problem?.code !== FULL;
 
 /** @param {any} error of a command or of a request */
 const codeOf = (error) => error?.code ?? error?.problem?.code;
@@ -52,8 +65,10 @@ const codeOf = (error) => error?.code ?? error?.problem?.code;
 const isData = (mark) => mark.doing.startsWith("tag_");
 
 export class Outbox extends EventTarget {
-  /** @param {{disk: Disk, send: (mark: Mark) => Promise<Outcome>, now?: () => number,
-   *   wait?: (ms: number) => Promise<void>}} given */
+  /**
+   * @param {{disk: Disk, send: (mark: Mark) => Promise<Outcome>, now?: () => number, wait?: (ms: number) =>
+   *   Promise<void>}} given
+   */
   constructor({ disk, send, now = Date.now, wait }) {
     super();
     this.disk = disk;
@@ -64,7 +79,10 @@ export class Outbox extends EventTarget {
     this.marks = [];
     this.site = "";
     this.epoch = "";
-    /** The last known appliance, while none is reachable: marks are for it, and wait. @type {{site: string, epoch: string} | null} */
+    /**
+     * The last known appliance, while none is reachable: marks are for it, and wait.
+     * @type {{site: string, epoch: string} | null}
+     */
     this.expected = null;
     /** @type {Set<boolean>} */
     this.busy = new Set();
@@ -86,10 +104,15 @@ export class Outbox extends EventTarget {
     return this.readable && !this.unkept.size;
   }
 
-  /** Loads the marks of an earlier page. Slow storage is not waited for: its marks are added when they arrive.
-   * @param {(ms: number) => Promise<unknown>} [patience] */
+  /**
+   * Loads the marks of an earlier page. Slow storage is not waited for: its marks are added when they arrive.
+   * @param {(ms: number) => Promise<unknown>} [patience]
+   */
   async restore(patience = pause) {
-    const found = this.disk.all().then((old) => this.join(old), () => {});
+    const found = this.disk.all().then(
+      (old) => this.join(old),
+      () => {},
+    );
     await Promise.race([found, patience(DISK_MS)]);
     this.readable = this.joined;
     this.tell();
@@ -99,9 +122,11 @@ export class Outbox extends EventTarget {
   join(old) {
     const known = new Set(this.marks.map((mark) => mark.key));
     this.marks = [...old.filter((mark) => !known.has(mark.key)), ...this.marks].sort((a, b) => a.at - b.at);
-    for (const mark of this.marks) if (mark.state === "done" && this.now() - mark.at > KEEP_MS) this.forget(mark);
+    for (const mark of this.marks)
+      if (mark.state === "done" && this.now() - mark.at > KEEP_MS) this.forget(mark);
     this.joined = this.readable = true;
-    if (this.site) this.connected(this.site, this.epoch, this.isKnown); // they arrived late
+    if (this.site)
+      this.connected(this.site, this.epoch, this.isKnown); // they arrived late
     else this.tell();
   }
 
@@ -116,8 +141,12 @@ export class Outbox extends EventTarget {
     return this.site || this.expected?.site || "";
   }
 
-  /** The connected appliance. Its marks are sent; marks that a restored appliance has lost are sent again.
-   * @param {string} site @param {string} epoch @param {(id: string) => boolean} isKnown */
+  /**
+   * The connected appliance. Its marks are sent; marks that a restored appliance has lost are sent again.
+   * @param {string} site
+   * @param {string} epoch
+   * @param {(id: string) => boolean} isKnown
+   */
   connected(site, epoch, isKnown) {
     this.site = site;
     this.epoch = epoch;
@@ -137,12 +166,20 @@ export class Outbox extends EventTarget {
     void this.pump();
   }
 
-  /** Store a mark and send it. Resolves with the appliance's answer, rejects when it is refused.
-   * @param {Pick<Mark, "key" | "doing" | "subject" | "body"> & Partial<Mark>} given @returns {Promise<any>} */
+  /**
+   * Store a mark and send it. Resolves with the appliance's answer, rejects when it is refused.
+   * @param {Pick<Mark, "key" | "doing" | "subject" | "body"> & Partial<Mark>} given
+   * @returns {Promise<any>}
+   */
   add(given) {
     /** @type {Mark} */
     const mark = {
-      at: this.now(), site: this.home, epoch: this.epoch || (this.expected?.epoch ?? ""), request: null, state: "waiting", ...given,
+      at: this.now(),
+      site: this.home,
+      epoch: this.epoch || (this.expected?.epoch ?? ""),
+      request: null,
+      state: "waiting",
+      ...given,
     };
     this.marks.push(mark);
     const answer = new Promise((resolve, reject) => this.callers.set(mark.key, { resolve, reject }));
@@ -161,7 +198,9 @@ export class Outbox extends EventTarget {
 
   /** Made for another appliance. */
   foreign() {
-    return this.marks.filter((mark) => mark.state === "waiting" && mark.site !== this.home && this.home !== "");
+    return this.marks.filter(
+      (mark) => mark.state === "waiting" && mark.site !== this.home && this.home !== "",
+    );
   }
 
   /** Refused by the appliance. */
@@ -177,8 +216,10 @@ export class Outbox extends EventTarget {
     this.tell();
   }
 
-  /** One at a time and in order: CUE and END PLAY follow their NEW PLAY. Tags have a queue of their own: fifty pending tags
-   * must not delay a mark. */
+  /**
+   * One at a time and in order: CUE and END PLAY follow their NEW PLAY. Tags have a queue of their own: fifty
+   * pending tags must not delay a mark.
+   */
   async pump() {
     if (this.expected) return; // the server that answers may be another appliance
     await Promise.all([this.drain(false), this.drain(true)]);
@@ -189,7 +230,10 @@ export class Outbox extends EventTarget {
     if (this.busy.has(data)) return;
     this.busy.add(data);
     try {
-      /** Plays for which there is no space yet: marks of other plays are sent, they may free some. @type {Set<string>} */
+      /**
+       * Plays for which there is no space yet: marks of other plays are sent, they may free some.
+       * @type {Set<string>}
+       */
       const aside = new Set();
       for (let line; (line = this.waiting().filter((each) => isData(each) === data)).length; ) {
         const mark = line.find((each) => !aside.has(each.subject));
@@ -200,7 +244,9 @@ export class Outbox extends EventTarget {
           this.full = false;
           continue;
         }
-        const outcome = /** @type {Outcome} */ (await this.send(mark).catch((error) => ({ ok: false, final: false, error })));
+        const outcome = /** @type {Outcome} */ (
+          await this.send(mark).catch((error) => ({ ok: false, final: false, error }))
+        );
         if (this.settle(mark, outcome)) {
           aside.clear();
           continue;
@@ -237,7 +283,9 @@ export class Outbox extends EventTarget {
       caller?.resolve(outcome.resource);
     } else {
       mark.state = "refused";
-      mark.error = String(outcome.error?.detail ?? outcome.error?.title ?? outcome.error?.message ?? outcome.error);
+      mark.error = String(
+        outcome.error?.detail ?? outcome.error?.title ?? outcome.error?.message ?? outcome.error,
+      );
       caller?.reject(new Error(mark.error));
     }
     void this.keep(mark);
@@ -245,12 +293,18 @@ export class Outbox extends EventTarget {
     return true;
   }
 
-  /** A full, forbidden or silent storage must not stop a mark. Once it accepts one, it also gets those it missed.
-   * @param {Mark} mark */
+  /**
+   * A full, forbidden or silent storage must not stop a mark. Once it accepts one, it also gets those it
+   * missed.
+   * @param {Mark} mark
+   */
   async keep(mark) {
     const missed = () => this.unkept.has(mark) || (this.unkept.add(mark), this.tell());
     const late = setTimeout(missed, DISK_MS);
-    const taken = await this.disk.put({ ...mark }).then(() => true, () => false);
+    const taken = await this.disk.put({ ...mark }).then(
+      () => true,
+      () => false,
+    );
     clearTimeout(late);
     if (!taken) return void missed();
     if (this.unkept.delete(mark)) this.tell();

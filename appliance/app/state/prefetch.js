@@ -15,41 +15,63 @@ const AGAIN_MS = 5000; // until a failed fetch is repeated
 const AGAIN_MAX_MS = 600_000; // upper limit: a copy that fails each time is replaced at growing intervals
 const DISK_MS = 3000; // storage without an answer by then is not waited for
 
-/** What survives the page.
+/**
+ * What survives the page.
  * @typedef {{all(): Promise<{url: string, blob: Blob}[]>, put(url: string, blob: Blob): Promise<void>,
- *   drop(url: string): Promise<void>}} MediaDisk */
+ *   drop(url: string): Promise<void>}} MediaDisk
+ */
 /** `again`: it is used under its second URL. @typedef {{blob: Blob, url: string, again?: boolean}} Kept */
 
-/** Size limit from the device's values: a sixteenth of its memory, and at most half of the free disk space of this
- * origin. Both are reported in a secure context only; over plain HTTP it is ROOM_BYTES.
- * @param {{memoryGb?: number, freeBytes?: number}} device */
+/**
+ * Size limit from the device's values: a sixteenth of its memory, and at most half of the free disk space of
+ * this origin. Both are reported in a secure context only; over plain HTTP it is ROOM_BYTES.
+ * @param {{memoryGb?: number, freeBytes?: number}} device
+ */
 export function roomOf({ memoryGb, freeBytes = Infinity }) {
-  const byMemory = memoryGb === undefined ? ROOM_BYTES : Math.min(MOST_BYTES, Math.max(LEAST_BYTES, memoryGb * PER_GB));
+  const byMemory =
+    memoryGb === undefined ? ROOM_BYTES : Math.min(MOST_BYTES, Math.max(LEAST_BYTES, memoryGb * PER_GB));
   return Math.min(byMemory, freeBytes / 2);
 }
 
 /** What this device reports about its memory and disk. @param {any} [device] navigator */
 export async function spaceOf(device = navigator) {
   const said = await device.storage?.estimate?.().catch(() => null);
-  return { memoryGb: device.deviceMemory, freeBytes: said ? Math.max(0, said.quota - said.usage) : undefined };
+  return {
+    memoryGb: device.deviceMemory,
+    freeBytes: said ? Math.max(0, said.quota - said.usage) : undefined,
+  };
 }
 
-/** `now`: a player is waiting for the replacement.
- * @typedef {{url: string, now: boolean, chunks: BlobPart[], have: number, stop: AbortController | null}} Job */
+/**
+ * `now`: a player is waiting for the replacement.
+ * @typedef {{url: string, now: boolean, chunks: BlobPart[], have: number, stop: AbortController | null}} Job
+ */
 
-/** What a device stores of its session, most important first: the thumbnails of the cards, the watched angle of each of the last
- * plays, then their other angles. @param {readonly {id: string}[]} plays newest first
- * @param {ReadonlyMap<string, readonly import("./store.js").Clip[]>} clips by play @param {string} angle the watched channel
- * @returns {string[]} addresses */
+/**
+ * What a device stores of its session, most important first: the thumbnails of the cards, the watched angle
+ * of each of the last plays, then their other angles.
+ * @param {readonly {id: string}[]} plays newest first
+ * @param {ReadonlyMap<string, readonly import("./store.js").Clip[]>} clips by play
+ * @param {string} angle the watched channel
+ * @returns {string[]} addresses
+ */
 export function wishesOf(plays, clips, angle) {
-  const ready = plays.slice(0, PLAYS_KEPT).map((play) => (clips.get(play.id) ?? []).filter((clip) => clip.stream_url));
+  const ready = plays
+    .slice(0, PLAYS_KEPT)
+    .map((play) => (clips.get(play.id) ?? []).filter((clip) => clip.stream_url));
   const first = ready.flatMap((own) => own.find((clip) => clip.channel_id === angle) ?? own[0] ?? []);
   const rest = ready.flat().filter((clip) => !first.includes(clip));
-  return [...first.map((clip) => clip.thumbnail_url), ...[...first, ...rest].map((clip) => clip.stream_url ?? "")].filter(Boolean);
+  return [
+    ...first.map((clip) => clip.thumbnail_url),
+    ...[...first, ...rest].map((clip) => clip.stream_url ?? ""),
+  ].filter(Boolean);
 }
 
 export class Prefetch extends EventTarget {
-  /** @param {{fetch?: typeof fetch, room?: number, graceMs?: number, disk?: MediaDisk | null, now?: () => number}} [given] */
+  /**
+   * @param {{fetch?: typeof fetch, room?: number, graceMs?: number, disk?: MediaDisk | null, now?: () =>
+   *   number}} [given]
+   */
   constructor({ fetch: get, room = ROOM_BYTES, graceMs = 60_000, disk = null, now = Date.now } = {}) {
     super();
     this.now = now;
@@ -68,12 +90,17 @@ export class Prefetch extends EventTarget {
     this.full = false; // there is no space for the next wish
     /** @type {Set<string>} */
     this.failed = new Set();
-    /** Copies that could not be shown: how often, and when another is fetched (null: under way).
-     * @type {Map<string, {times: number, due: number | null}>} */
+    /**
+     * Copies that could not be shown: how often, and when another is fetched (null: under way).
+     * @type {Map<string, {times: number, due: number | null}>}
+     */
     this.rejected = new Map();
   }
 
-  /** Store these with priority, fetched when nothing else is. @param {readonly string[]} urls most important first */
+  /**
+   * Store these with priority, fetched when nothing else is.
+   * @param {readonly string[]} urls most important first
+   */
   wish(urls) {
     if (urls.join() === this.wished.join()) return;
     this.wished = urls;
@@ -81,20 +108,39 @@ export class Prefetch extends EventTarget {
     this.run();
   }
 
-  /** Loads the copies of an earlier page. Slow storage is not waited for; its copies are added and counted when they arrive.
-   * @param {(ms: number) => Promise<unknown>} [wait] */
+  /**
+   * Loads the copies of an earlier page. Slow storage is not waited for; its copies are added and counted
+   * when they arrive.
+   * @param {(ms: number) => Promise<unknown>} [wait]
+   */
   async restore(wait = (ms) => new Promise((done) => setTimeout(done, ms))) {
-    const found = this.disk?.all().then((kept) => this.know(kept), () => {});
+    const found = this.disk?.all().then(
+      (kept) => this.know(kept),
+      () => {},
+    );
     await Promise.race([found, wait(DISK_MS)]);
     this.restored = true;
     this.resize(this.room);
     this.dispatchEvent(new CustomEvent("held", { detail: "" }));
   }
 
-  /** Copies fetched or used on this page are newer. @param {readonly {url: string, blob: Blob}[]} kept oldest first */
+  /**
+   * Copies fetched or used on this page are newer.
+   * @param {readonly {url: string, blob: Blob}[]} kept oldest first
+   */
   know(kept) {
-    const old = kept.filter(({ url }) => !this.held.has(url) && !this.rejected.has(url) && this.jobs.every((job) => !job.stop || job.url !== url));
-    this.held = new Map([...old.map(({ url, blob }) => /** @type {[string, Kept]} */ ([url, { blob, url: URL.createObjectURL(blob) }])), ...this.held]);
+    const old = kept.filter(
+      ({ url }) =>
+        !this.held.has(url) &&
+        !this.rejected.has(url) &&
+        this.jobs.every((job) => !job.stop || job.url !== url),
+    );
+    this.held = new Map([
+      ...old.map(
+        ({ url, blob }) => /** @type {[string, Kept]} */ ([url, { blob, url: URL.createObjectURL(blob) }]),
+      ),
+      ...this.held,
+    ]);
     if (!this.restored) return; // it answered in time
     this.letGo();
     this.dispatchEvent(new CustomEvent("held", { detail: "" }));
@@ -131,10 +177,14 @@ export class Prefetch extends EventTarget {
     return found.url;
   }
 
-  /** A copy could not be shown. A browser that is short of memory, or was in the background, fails on an intact copy
-   * too: the same bytes are used once more. If that fails as well, a new copy replaces it when it has arrived; bytes that
-   * cannot be read are removed at once. @param {string} url @param {string} source of the copy: a newer one stays
-   * @returns {Promise<string>} the URL to show instead */
+  /**
+   * A copy could not be shown. A browser that is short of memory, or was in the background, fails on an
+   * intact copy too: the same bytes are used once more. If that fails as well, a new copy replaces it when it
+   * has arrived; bytes that cannot be read are removed at once.
+   * @param {string} url
+   * @param {string} source of the copy: a newer one stays
+   * @returns {Promise<string>} the URL to show instead
+   */
   async retry(url, source) {
     const entry = this.held.get(url);
     if (entry?.url !== source) return this.source(url);
@@ -172,7 +222,10 @@ export class Prefetch extends EventTarget {
     return due === null ? !this.held.has(url) : due <= this.now();
   }
 
-  /** A copy is no longer used: its player continues with another URL. @param {string} source of a copy that is not given any longer */
+  /**
+   * A copy is no longer used: its player continues with another URL.
+   * @param {string} source of a copy that is not given any longer
+   */
   revoke(source) {
     setTimeout(() => URL.revokeObjectURL(source), this.graceMs);
   }
@@ -199,7 +252,9 @@ export class Prefetch extends EventTarget {
       if (!job.stop && (job.now || !this.paused)) void this.download(job);
     }
     if (this.paused || this.full) return;
-    const next = this.wished.find((url) => this.lacks(url) && !this.failed.has(url) && this.jobs.every((job) => job.url !== url));
+    const next = this.wished.find(
+      (url) => this.lacks(url) && !this.failed.has(url) && this.jobs.every((job) => job.url !== url),
+    );
     if (!next) return;
     this.jobs.push({ url: next, now: false, chunks: [], have: 0, stop: null });
     this.run();
@@ -233,13 +288,18 @@ export class Prefetch extends EventTarget {
   hasRoom(url, bytes) {
     const rank = this.wished.indexOf(url);
     if (rank < 0) return true; // requested by the user
-    const before = this.wished.slice(0, rank).reduce((sum, each) => sum + (this.held.get(each)?.blob.size ?? 0), 0);
+    const before = this.wished
+      .slice(0, rank)
+      .reduce((sum, each) => sum + (this.held.get(each)?.blob.size ?? 0), 0);
     if (before + bytes <= this.room) return true;
     this.full = true;
     return false;
   }
 
-  /** What to remove first: copies nobody wished for, by last use; then the least important wishes. @param {string} kept not this one */
+  /**
+   * What to remove first: copies nobody wished for, by last use; then the least important wishes.
+   * @param {string} kept not this one
+   */
   victims(kept) {
     const others = [...this.held.keys()].filter((url) => !this.wished.includes(url) && url !== kept);
     return [...others, ...[...this.wished].reverse().filter((url) => this.held.has(url))];
@@ -274,8 +334,11 @@ export class Prefetch extends EventTarget {
     }
   }
 
-  /** Store for the next page. This page keeps its own copy, which may be playing. A disk that is full or
-   * forbidden has no effect here. @param {string} url */
+  /**
+   * Store for the next page. This page keeps its own copy, which may be playing. A disk that is full or
+   * forbidden has no effect here.
+   * @param {string} url
+   */
   async store(url) {
     const entry = this.held.get(url);
     if (!entry || !this.disk) return;

@@ -9,8 +9,12 @@ document.addEventListener("pointerdown", () => void touches++, true);
 export class Presses {
   last = { what: "", at: -Infinity, touch: 0 };
 
-  /** Is it the previous press again, with nothing touched in between?
-   * @param {string} what the button @param {number} at of the touch, ms @param {number} [touch] its number */
+  /**
+   * Is it the previous press again, with nothing touched in between?
+   * @param {string} what the button
+   * @param {number} at of the touch, ms
+   * @param {number} [touch] its number
+   */
   isBounce(what, at, touch = touches) {
     const { last } = this;
     const bounces = what === last.what && at - last.at < BOUNCE_MS && touch - last.touch <= 1;

@@ -4,24 +4,37 @@ import { FPS, HIDDEN, pictureOf, testClip } from "./testclip.js";
 
 const PATIENCE_MS = 6000;
 
-/** @typedef {{verdict: "ok" | "ignored" | "unknown", words: string, raw: boolean}} Found
- * `raw`: edit lists are honoured, but requestVideoFrameCallback counts the hidden pictures too (GStreamer's WebKit) */
+/**
+ * @typedef {{verdict: "ok" | "ignored" | "unknown", words: string, raw: boolean}} Found `raw`: edit lists are
+ *   honoured, but requestVideoFrameCallback counts the hidden pictures too (GStreamer's WebKit)
+ */
 
-/** Plays the one-second test clip and reports whether its edit list was honoured. @returns {Promise<Found>} */
+/**
+ * Plays the one-second test clip and reports whether its edit list was honoured.
+ * @returns {Promise<Found>}
+ */
 export async function testEditLists() {
   const url = URL.createObjectURL(new Blob([testClip()], { type: "video/mp4" }));
   const video = document.createElement("video");
   Object.assign(video, { muted: true, playsInline: true, preload: "auto" });
   video.setAttribute("playsinline", "");
   video.setAttribute("aria-hidden", "true");
-  video.style.cssText = "position:fixed;right:0;bottom:0;width:8px;height:8px;opacity:.01;pointer-events:none";
+  video.style.cssText =
+    "position:fixed;right:0;bottom:0;width:8px;height:8px;opacity:.01;pointer-events:none";
   document.body.append(video);
   try {
     video.src = url;
     const found = await offsets(video);
-    return judge(found.map((each) => each.told), found.map((each) => each.clock));
+    return judge(
+      found.map((each) => each.told),
+      found.map((each) => each.clock),
+    );
   } catch (error) {
-    return { verdict: "unknown", raw: false, words: `The test clip did not play: ${error instanceof Error ? error.message : error}` };
+    return {
+      verdict: "unknown",
+      raw: false,
+      words: `The test clip did not play: ${error instanceof Error ? error.message : error}`,
+    };
   } finally {
     video.removeAttribute("src"); // removed from the page only, it would continue to play
     video.load();
@@ -30,13 +43,20 @@ export async function testEditLists() {
   }
 }
 
-/** For each picture shown: its number in the file minus its number by the reported time, and by the player's clock.
- * @param {HTMLVideoElement} video @returns {Promise<{told: number, clock: number}[]>} */
+/**
+ * For each picture shown: its number in the file minus its number by the reported time, and by the player's
+ * clock.
+ * @param {HTMLVideoElement} video
+ * @returns {Promise<{told: number, clock: number}[]>}
+ */
 function offsets(video) {
   return new Promise((resolve, reject) => {
     /** @type {{told: number, clock: number}[]} */
     const found = [];
-    const timer = setTimeout(() => (found.length ? resolve(found) : reject(new Error("no picture in time"))), PATIENCE_MS);
+    const timer = setTimeout(
+      () => (found.length ? resolve(found) : reject(new Error("no picture in time"))),
+      PATIENCE_MS,
+    );
     const done = () => {
       clearTimeout(timer);
       resolve(found);
@@ -63,27 +83,51 @@ function offsets(video) {
 function greyIn(video) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 8;
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  const context = /** @type {CanvasRenderingContext2D} */ (
+    canvas.getContext("2d", { willReadFrequently: true })
+  );
   context.drawImage(video, 0, 0, 8, 8);
   return context.getImageData(4, 4, 1, 1).data[1];
 }
 
-/** @param {readonly number[]} told by the reported times, exact @param {readonly number[]} [clock] by the
- * player's clock, which runs a little ahead of the picture @returns {Found} */
+/**
+ * @param {readonly number[]} told by the reported times, exact
+ * @param {readonly number[]} [clock] by the player's clock, which runs a little ahead of the picture
+ * @returns {Found}
+ */
 export function judge(told, clock = told) {
   const off = middle(told);
   if (off === undefined) return { verdict: "unknown", raw: false, words: "No picture was shown" };
-  if (Math.abs(off - HIDDEN) < 2.5) return { verdict: "ok", raw: false, words: "Clips start on their exact picture" };
-  if (Math.abs(off) > 2.5) return { verdict: "unknown", raw: false, words: `Pictures are ${off.toFixed(1)} away from where they should be` };
-  if ((middle(clock) ?? 0) > HIDDEN / 2) return { verdict: "ok", raw: true, words: "Clips start on their exact picture; pictures are told by their time in the file" };
-  return { verdict: "ignored", raw: false, words: "This browser shows the hidden pre-roll; the player seeks past it" };
+  if (Math.abs(off - HIDDEN) < 2.5)
+    return { verdict: "ok", raw: false, words: "Clips start on their exact picture" };
+  if (Math.abs(off) > 2.5)
+    return {
+      verdict: "unknown",
+      raw: false,
+      words: `Pictures are ${off.toFixed(1)} away from where they should be`,
+    };
+  if ((middle(clock) ?? 0) > HIDDEN / 2)
+    return {
+      verdict: "ok",
+      raw: true,
+      words: "Clips start on their exact picture; pictures are told by their time in the file",
+    };
+  return {
+    verdict: "ignored",
+    raw: false,
+    words: "This browser shows the hidden pre-roll; the player seeks past it",
+  };
 }
 
 /** @param {readonly number[]} some */
 const middle = (some) => [...some].sort((one, other) => one - other)[Math.floor(some.length / 2)];
 
-/** Reads the barcode of synthetic cameras (format: appliance/box/recorder/synthetic/barcode.py). Null where there is none.
- * @param {HTMLVideoElement | HTMLImageElement} picture @returns {{frame: number, instantMs: number} | null} */
+/**
+ * Reads the barcode of synthetic cameras (format: appliance/box/recorder/synthetic/barcode.py). Null where
+ * there is none.
+ * @param {HTMLVideoElement | HTMLImageElement} picture
+ * @returns {{frame: number, instantMs: number} | null}
+ */
 export function burnedIn(picture) {
   const width = picture instanceof HTMLVideoElement ? picture.videoWidth : picture.naturalWidth;
   const block = Math.floor(width / 40);
@@ -91,7 +135,9 @@ export function burnedIn(picture) {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = block * 4;
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  const context = /** @type {CanvasRenderingContext2D} */ (
+    canvas.getContext("2d", { willReadFrequently: true })
+  );
   context.drawImage(picture, 0, 0);
   const { data } = context.getImageData(0, 0, width, block * 4);
   let bits = "";
@@ -112,7 +158,8 @@ function crc(bytes) {
   let value = 0xffff;
   for (const byte of bytes) {
     value ^= byte << 8;
-    for (let bit = 0; bit < 8; bit++) value = value & 0x8000 ? ((value << 1) ^ 0x1021) & 0xffff : (value << 1) & 0xffff;
+    for (let bit = 0; bit < 8; bit++)
+      value = value & 0x8000 ? ((value << 1) ^ 0x1021) & 0xffff : (value << 1) & 0xffff;
   }
   return value;
 }

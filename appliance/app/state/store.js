@@ -30,8 +30,16 @@ const TABLE = { session: "sessions", channel: "channels", play: "plays", clip: "
 /** @returns {State} */
 export function empty() {
   return {
-    site: "", epoch: "", seq: 0, recalled: false, place: { id: "", name: "", timezone: "" },
-    sessions: new Map(), channels: new Map(), plays: new Map(), clips: new Map(), tags: new Map(),
+    site: "",
+    epoch: "",
+    seq: 0,
+    recalled: false,
+    place: { id: "", name: "", timezone: "" },
+    sessions: new Map(),
+    channels: new Map(),
+    plays: new Map(),
+    clips: new Map(),
+    tags: new Map(),
   };
 }
 
@@ -47,27 +55,47 @@ export function load(state, snapshot) {
   state.place = snapshot.site ?? state.place;
 }
 
-/** What a device stores across reloads: the current session, with all its rows.
+/**
+ * What a device stores across reloads: the current session, with all its rows.
  * @typedef {{site: string, epoch: string, offsetMs: number, snapshot: any}} Kept
- * @param {State} state @param {string} session its id @param {number} offsetMs of the box's clock @returns {Kept | null} */
+ * @param {State} state
+ * @param {string} session its id
+ * @param {number} offsetMs of the box's clock
+ * @returns {Kept | null}
+ */
 export function keptOf(state, session, offsetMs) {
   const own = state.sessions.get(session);
   if (!state.site || !own) return null;
-  const of = (/** @type {Map<string, any>} */ rows) => [...rows.values()].filter((row) => row.session_id === session);
+  const of = (/** @type {Map<string, any>} */ rows) =>
+    [...rows.values()].filter((row) => row.session_id === session);
   const { site, epoch, place } = state;
-  const snapshot = { site: place, sessions: [own], channels: [...state.channels.values()], plays: of(state.plays), clips: of(state.clips), tags: of(state.tags) };
+  const snapshot = {
+    site: place,
+    sessions: [own],
+    channels: [...state.channels.values()],
+    plays: of(state.plays),
+    clips: of(state.clips),
+    tags: of(state.tags),
+  };
   return { site, epoch, offsetMs, snapshot };
 }
 
-/** Show the stored rows until the appliance answers: its first snapshot replaces all of them.
- * @param {State} state @param {Kept} kept */
+/**
+ * Show the stored rows until the appliance answers: its first snapshot replaces all of them.
+ * @param {State} state
+ * @param {Kept} kept
+ */
 export function recall(state, kept) {
   load(state, { ...kept.snapshot, as_of_seq: 0, epoch: "" });
   state.recalled = true;
 }
 
-/** Apply one event; returns the changed tables. An event that was already applied changes nothing.
- * @param {State} state @param {any} event @returns {Set<Table>} */
+/**
+ * Apply one event; returns the changed tables. An event that was already applied changes nothing.
+ * @param {State} state
+ * @param {any} event
+ * @returns {Set<Table>}
+ */
 export function apply(state, event) {
   /** @type {Set<Table>} */
   const changed = new Set();
@@ -90,19 +118,28 @@ export function apply(state, event) {
   return changed;
 }
 
-/** channel_status and channel_footage may carry only the changed fields.
- * @param {State} state @param {any} event @param {Set<Table>} changed */
+/**
+ * channel_status and channel_footage may carry only the changed fields.
+ * @param {State} state
+ * @param {any} event
+ * @param {Set<Table>} changed
+ */
 function patchChannel(state, event, changed) {
   const known = state.channels.get(event.channel_id);
   if (!known || event.channel || !/^channel_(status|footage)$/.test(event.type)) return;
   const { status = known.status, footage = known.footage, reason } = event;
-  const error_reason = event.type === "channel_status" ? reason ?? null : known.error_reason;
+  const error_reason = event.type === "channel_status" ? (reason ?? null) : known.error_reason;
   state.channels.set(known.id, { ...known, status, footage, error_reason });
   changed.add("channels");
 }
 
-/** The current session: the one chosen on this device while it exists, else the one started last that is not completed
- * (during a pause marks must not go to another one), else the newest. @param {State} state @param {string | null} [chosen] @returns {Session | undefined} */
+/**
+ * The current session: the one chosen on this device while it exists, else the one started last that is not
+ * completed (during a pause marks must not go to another one), else the newest.
+ * @param {State} state
+ * @param {string | null} [chosen]
+ * @returns {Session | undefined}
+ */
 export function currentSession(state, chosen) {
   const mine = chosen ? state.sessions.get(chosen) : undefined;
   if (mine) return mine;
@@ -111,10 +148,15 @@ export function currentSession(state, chosen) {
   return all.find((each) => each.status === "active" || each.status === "paused") ?? all[0];
 }
 
-/** Newest first. A play without a number (not yet on the appliance) is the newest.
- * @param {Iterable<Play>} plays @param {string | undefined} sessionId @returns {Play[]} */
+/**
+ * Newest first. A play without a number (not yet on the appliance) is the newest.
+ * @param {Iterable<Play>} plays
+ * @param {string | undefined} sessionId
+ * @returns {Play[]}
+ */
 export function playsOf(plays, sessionId) {
-  return [...plays].filter((play) => play.session_id === sessionId)
+  return [...plays]
+    .filter((play) => play.session_id === sessionId)
     .sort((one, other) => (other.number || Infinity) - (one.number || Infinity) || order(other, one));
 }
 
@@ -135,22 +177,28 @@ export function clipsByPlay(state) {
   return found;
 }
 
-/** Seconds from OUT until the play's first angle was playable, measured by the appliance; null while unknown.
- * @param {readonly Clip[]} clips */
+/**
+ * Seconds from OUT until the play's first angle was playable, measured by the appliance; null while unknown.
+ * @param {readonly Clip[]} clips
+ */
 export function readyAfter(clips) {
   const known = clips.flatMap((clip) => (typeof clip.ready_after_s === "number" ? [clip.ready_after_s] : []));
   return known.length ? Math.min(...known) : null;
 }
 
-/** The plays with this device's pending marks applied: a play is shown from the press on.
- * @param {ReadonlyMap<string, Play>} plays @param {readonly import("./outbox.js").Mark[]} marks
- * @returns {Map<string, Play>} */
+/**
+ * The plays with this device's pending marks applied: a play is shown from the press on.
+ * @param {ReadonlyMap<string, Play>} plays
+ * @param {readonly import("./outbox.js").Mark[]} marks
+ * @returns {Map<string, Play>}
+ */
 export function overlay(plays, marks) {
   const shown = new Map(plays);
   /** @type {Map<string, Play>} */
   const going = new Map();
   for (const mark of marks) {
-    const gone = mark.doing === "play_restore" && mark.state === "waiting" ? going.get(mark.subject) : undefined;
+    const gone =
+      mark.doing === "play_restore" && mark.state === "waiting" ? going.get(mark.subject) : undefined;
     const known = shown.get(mark.subject);
     if (gone) shown.set(mark.subject, gone);
     else if (mark.doing === "play_new") {
@@ -168,14 +216,32 @@ export function overlay(plays, marks) {
 function ghostOf(mark) {
   const { id, session_id, start_time, duration_seconds = 0 } = mark.body;
   return {
-    id, play_id: id, session_id, start_time, duration: duration_seconds, number: 0, cue_time: null, title: null,
-    is_favorite: false, auto_closed: false, start_time_given: null, clip_ids: [], created_at: start_time,
-    updated_at: start_time, created_by: "", rev: 0, local: true,
+    id,
+    play_id: id,
+    session_id,
+    start_time,
+    duration: duration_seconds,
+    number: 0,
+    cue_time: null,
+    title: null,
+    is_favorite: false,
+    auto_closed: false,
+    start_time_given: null,
+    clip_ids: [],
+    created_at: start_time,
+    updated_at: start_time,
+    created_by: "",
+    rev: 0,
+    local: true,
   };
 }
 
-/** The play after the mark; null when the mark deletes it.
- * @param {Play} play @param {import("./outbox.js").Mark} mark @returns {Play | null} */
+/**
+ * The play after the mark; null when the mark deletes it.
+ * @param {Play} play
+ * @param {import("./outbox.js").Mark} mark
+ * @returns {Play | null}
+ */
 function withMark(play, mark) {
   if (mark.doing === "play_cue") return { ...play, cue_time: mark.body.cue_time };
   if (mark.doing === "play_end" && !play.duration) {

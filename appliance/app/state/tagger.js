@@ -9,16 +9,23 @@ import { writes } from "./tagging.js";
 /** @type {Promise<Template> | null} */
 let template = null;
 
-/** The team's template; requested once. While the appliance is unreachable it is the last one stored on this device.
- * @param {Pick<import("./box.js").Box, "away" | "request">} box @returns {Promise<Template>} */
+/**
+ * The team's template; requested once. While the appliance is unreachable it is the last one stored on this
+ * device.
+ * @param {Pick<import("./box.js").Box, "away" | "request">} box
+ * @returns {Promise<Template>}
+ */
 export function templateOf(box) {
   const kept = keptTemplate();
   if (box.away && kept) return Promise.resolve(kept);
-  template ??= box.request("GET", "/tagging").then(keepTemplate).catch((error) => {
-    template = null;
-    if (kept) return kept;
-    throw error;
-  });
+  template ??= box
+    .request("GET", "/tagging")
+    .then(keepTemplate)
+    .catch((error) => {
+      template = null;
+      if (kept) return kept;
+      throw error;
+    });
   return template;
 }
 
@@ -41,8 +48,13 @@ function keepTemplate(given) {
   return given;
 }
 
-/** Set these fields of these plays. @param {import("./marks.js").Marks} marks @param {readonly Target[]} targets
- * @param {(target: Target) => Record<string, any>} fieldsOf @returns {{done: Promise<any>, undo: () => void, count: number}} */
+/**
+ * Set these fields of these plays.
+ * @param {import("./marks.js").Marks} marks
+ * @param {readonly Target[]} targets
+ * @param {(target: Target) => Record<string, any>} fieldsOf
+ * @returns {{done: Promise<any>, undo: () => void, count: number}}
+ */
 export function tag(marks, targets, fieldsOf) {
   /** @type {Promise<any>[]} */
   const answers = [];
@@ -57,23 +69,40 @@ export function tag(marks, targets, fieldsOf) {
     for (const { id, fields, before } of wanted) {
       const subject = id ?? uuid();
       answers.push(id ? set(marks, id, fields) : make(marks, subject, clip, fields));
-      back.push(() => void (id ? set(marks, id, before) : marks.mark("tag_drop", subject, {}, { method: "DELETE", path: `/tags/${subject}` })));
+      back.push(
+        () =>
+          void (id
+            ? set(marks, id, before)
+            : marks.mark("tag_drop", subject, {}, { method: "DELETE", path: `/tags/${subject}` })),
+      );
     }
   }
   return { done: Promise.all(answers), undo: () => back.reverse().forEach((each) => each()), count };
 }
 
 /** @param {import("./marks.js").Marks} marks @param {string} id @param {Record<string, any>} body */
-const set = (marks, id, body) => marks.mark("tag_set", id, {}, { method: "PATCH", path: `/tags/${id}`, body });
+const set = (marks, id, body) =>
+  marks.mark("tag_set", id, {}, { method: "PATCH", path: `/tags/${id}`, body });
 
-/** @param {import("./marks.js").Marks} marks @param {string} id @param {import("./store.js").Clip} clip @param {Record<string, any>} fields */
+/**
+ * @param {import("./marks.js").Marks} marks
+ * @param {string} id
+ * @param {import("./store.js").Clip} clip
+ * @param {Record<string, any>} fields
+ */
 function make(marks, id, clip, fields) {
   const facts = { play_id: clip.play_id, session_id: clip.session_id };
-  return marks.mark("tag_new", id, facts, { method: "POST", path: "/tags", body: { id, clip_id: clip.id, ...fields } });
+  return marks.mark("tag_new", id, facts, {
+    method: "POST",
+    path: "/tags",
+    body: { id, clip_id: clip.id, ...fields },
+  });
 }
 
-/** A refused tag is reported once and then dropped: the tags shown are those of the appliance.
- * @param {import("./outbox.js").Outbox} outbox */
+/**
+ * A refused tag is reported once and then dropped: the tags shown are those of the appliance.
+ * @param {import("./outbox.js").Outbox} outbox
+ */
 export function forgetRefused(outbox) {
   for (const mark of outbox.refused()) if (mark.doing.startsWith("tag_")) outbox.forget(mark);
 }

@@ -9,10 +9,24 @@
 /** @typedef {import("./outbox.js").Mark} Mark */
 /** @typedef {import("./api").TagGroup} Group */
 /** @typedef {Record<string, any>} Fields names of V24 to values */
-/** @typedef {{play: import("./store.js").Play, clips: readonly import("./store.js").Clip[], tags: readonly Tag[]}} Target */
+/**
+ * @typedef {{play: import("./store.js").Play, clips: readonly import("./store.js").Clip[], tags: readonly
+ *   Tag[]}} Target
+ */
 /** @typedef {{id: string | null, fields: Fields, before: Fields}} Write id null: a new tag */
 
-export const WORDS = ["quarter", "down", "distance", "yard_line", "play_type", "formation", "result", "yards_gained", "notes", "coach_notes"];
+export const WORDS = [
+  "quarter",
+  "down",
+  "distance",
+  "yard_line",
+  "play_type",
+  "formation",
+  "result",
+  "yards_gained",
+  "notes",
+  "coach_notes",
+];
 export const LISTS = ["players", "labels"];
 export const FLAGS = ["is_important", "is_reviewed"];
 
@@ -31,7 +45,14 @@ export function tagsByPlay(tags) {
 }
 
 /** @param {Tag} one @param {Tag} other */
-const byAge = (one, other) => (one.created_at === other.created_at ? (one.id < other.id ? -1 : 1) : one.created_at < other.created_at ? -1 : 1);
+const byAge = (one, other) =>
+  one.created_at === other.created_at
+    ? one.id < other.id
+      ? -1
+      : 1
+    : one.created_at < other.created_at
+      ? -1
+      : 1;
 
 /** The merged fields of a play's tags. @param {readonly Tag[]} tags oldest first @returns {Fields} */
 export function merged(tags) {
@@ -43,8 +64,12 @@ export function merged(tags) {
   return said;
 }
 
-/** The changes that give a play these fields: in its newest tag, and where other tags contradict.
- * @param {readonly Tag[]} tags oldest first @param {Fields} fields null and false clear @returns {Write[]} */
+/**
+ * The changes that give a play these fields: in its newest tag, and where other tags contradict.
+ * @param {readonly Tag[]} tags oldest first
+ * @param {Fields} fields null and false clear
+ * @returns {Write[]}
+ */
 export function writes(tags, fields) {
   const newest = tags.at(-1);
   /** @type {Map<string | null, Fields>} */
@@ -57,38 +82,58 @@ export function writes(tags, fields) {
       if (LISTS.includes(name) && tag !== newest) {
         const kept = now.filter((/** @type {string} */ each) => value.includes(each));
         if (kept.length < now.length) want(tag.id, name, kept);
-      } else if (isEmpty(value) && !isEmpty(now)) want(tag.id, name, LISTS.includes(name) ? [] : FLAGS.includes(name) ? false : null);
+      } else if (isEmpty(value) && !isEmpty(now))
+        want(tag.id, name, LISTS.includes(name) ? [] : FLAGS.includes(name) ? false : null);
     }
-    if (!isEmpty(value) && (!newest || !same(/** @type {any} */ (newest)[name], value))) want(newest?.id ?? null, name, value);
+    if (!isEmpty(value) && (!newest || !same(/** @type {any} */ (newest)[name], value)))
+      want(newest?.id ?? null, name, value);
   }
   return [...wanted].map(([id, given]) => {
     const tag = /** @type {any} */ (tags.find((each) => each.id === id));
-    return { id, fields: given, before: tag ? Object.fromEntries(Object.keys(given).map((name) => [name, tag[name]])) : {} };
+    return {
+      id,
+      fields: given,
+      before: tag ? Object.fromEntries(Object.keys(given).map((name) => [name, tag[name]])) : {},
+    };
   });
 }
 
 /** @param {any} value */
-export const isEmpty = (value) => value === null || value === undefined || value === false || value === "" || (Array.isArray(value) && !value.length);
+export const isEmpty = (value) =>
+  value === null ||
+  value === undefined ||
+  value === false ||
+  value === "" ||
+  (Array.isArray(value) && !value.length);
 /** @param {any} one @param {any} other */
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
-/** The value of a field after its button was pressed: a second press clears it.
- * @param {Fields} said @param {Pick<Group, "field" | "kind">} group @param {any} value */
+/**
+ * The value of a field after its button was pressed: a second press clears it.
+ * @param {Fields} said
+ * @param {Pick<Group, "field" | "kind">} group
+ * @param {any} value
+ */
 export function pressed(said, { field, kind }, value) {
   const now = said[field];
   if (kind !== "words") return now === value ? null : value;
   return now.includes(value) ? now.filter((/** @type {any} */ each) => each !== value) : [...now, value];
 }
 
-/** The tags with this device's pending changes applied.
- * @param {ReadonlyMap<string, Tag>} tags @param {readonly Mark[]} marks @returns {Map<string, Tag>} */
+/**
+ * The tags with this device's pending changes applied.
+ * @param {ReadonlyMap<string, Tag>} tags
+ * @param {readonly Mark[]} marks
+ * @returns {Map<string, Tag>}
+ */
 export function overlayTags(tags, marks) {
   const shown = new Map(tags);
   for (const mark of marks) {
     if (mark.state !== "waiting" || !mark.doing.startsWith("tag_")) continue;
     const known = shown.get(mark.subject);
     if (mark.doing === "tag_new" && !known) shown.set(mark.subject, newTag(mark));
-    else if (mark.doing === "tag_set" && known) shown.set(mark.subject, { ...known, ...mark.request?.body, rev: known.rev + 0.001 });
+    else if (mark.doing === "tag_set" && known)
+      shown.set(mark.subject, { ...known, ...mark.request?.body, rev: known.rev + 0.001 });
     else if (mark.doing === "tag_drop") shown.delete(mark.subject);
   }
   return shown;
@@ -97,22 +142,37 @@ export function overlayTags(tags, marks) {
 /** @param {Mark} mark @returns {Tag} */
 function newTag(mark) {
   const when = new Date(mark.at).toISOString();
-  const nothing = Object.fromEntries([...WORDS.map((name) => [name, null]), ...LISTS.map((name) => [name, []]), ...FLAGS.map((name) => [name, false])]);
+  const nothing = Object.fromEntries([
+    ...WORDS.map((name) => [name, null]),
+    ...LISTS.map((name) => [name, []]),
+    ...FLAGS.map((name) => [name, false]),
+  ]);
   return /** @type {any} */ ({
-    ...nothing, ...mark.body, ...mark.request?.body, id: mark.subject, tag_id: mark.subject,
-    created_at: when, updated_at: when, created_by: "", rev: 0,
+    ...nothing,
+    ...mark.body,
+    ...mark.request?.body,
+    id: mark.subject,
+    tag_id: mark.subject,
+    created_at: when,
+    updated_at: when,
+    created_by: "",
+    rev: 0,
   });
 }
 
-// -- carry-forward ----------------------------------------------------------------------------------------------------
+// -- carry-forward ------------------------------------------------------------------------------------------
 
-const OTHER_SIDE = /touchdown|\btd\b|interception|fumble|safety|field goal|punt|kick|extra point|penalty/i; // or unknown
+// or unknown
+const OTHER_SIDE = /touchdown|\btd\b|interception|fumble|safety|field goal|punt|kick|extra point|penalty/i;
 const NEW_SERIES = /first down|1st/i;
 const STOOD = /incomplete|no gain/i;
 
-/** Predicts the tags of an untagged play from the plays before it.
+/**
+ * Predicts the tags of an untagged play from the plays before it.
  * @param {readonly Fields[]} before fields of the older plays, the latest first
- * @param {readonly Group[]} groups @returns {Fields} */
+ * @param {readonly Group[]} groups
+ * @returns {Fields}
+ */
 export function carried(before, groups) {
   const last = before[0];
   if (!last) return {};
@@ -120,13 +180,22 @@ export function carried(before, groups) {
   const found = {};
   const down = groups.some((group) => group.carry === "downs") ? nextDown(last) : {};
   for (const { field, carry } of groups) {
-    const value = carry === "keep" ? before.find((said) => !isEmpty(said[field]))?.[field] : carry === "downs" ? down[field] : null;
+    const value =
+      carry === "keep"
+        ? before.find((said) => !isEmpty(said[field]))?.[field]
+        : carry === "downs"
+          ? down[field]
+          : null;
     if (!isEmpty(value)) found[field] = value;
   }
   return found;
 }
 
-/** Down, distance and yard line after a play; unknown values are left out. @param {Fields} last @returns {Fields} */
+/**
+ * Down, distance and yard line after a play; unknown values are left out.
+ * @param {Fields} last
+ * @returns {Fields}
+ */
 export function nextDown(last) {
   const result = `${last.result ?? ""} ${last.play_type ?? ""}`;
   if (!last.down || OTHER_SIDE.test(result)) return {};
@@ -137,7 +206,8 @@ export function nextDown(last) {
     return { down: 1, distance: Math.min(10, goal !== null && goal > 0 ? goal : 10), ...spot };
   }
   if (last.down === 4 || (gained === null && !last.result)) return {};
-  const distance = gained === null || last.distance === null ? {} : { distance: Math.min(99, last.distance - gained) };
+  const distance =
+    gained === null || last.distance === null ? {} : { distance: Math.min(99, last.distance - gained) };
   return { down: last.down + 1, ...distance, ...spot };
 }
 
@@ -146,8 +216,11 @@ const toGoal = (line) => (line < 0 ? 100 + line : line);
 /** @param {number} yards */
 const fromGoal = (yards) => (yards > 50 ? yards - 100 : yards);
 
-/** The pages of the board: three of large keys, in the order in which a play is described, and one for typed values.
- * @type {readonly {name: string, label: string, fields: readonly string[]}[]} */
+/**
+ * The pages of the board: three of large keys, in the order in which a play is described, and one for typed
+ * values.
+ * @type {readonly {name: string, label: string, fields: readonly string[]}[]}
+ */
 export const PAGES = [
   { name: "situation", label: "Situation", fields: ["quarter", "down", "distance", "yard_line"] },
   { name: "play", label: "Play", fields: ["play_type", "formation"] },
@@ -163,7 +236,10 @@ export class Beginnings {
   /** @type {Set<string> | null} */
   known = null;
 
-  /** The id of the play that began since the last look, or "". @param {readonly {id: string}[]} plays newest first */
+  /**
+   * The id of the play that began since the last look, or "".
+   * @param {readonly {id: string}[]} plays newest first
+   */
   look(plays) {
     const { known } = this;
     this.known ??= new Set();
@@ -174,8 +250,13 @@ export class Beginnings {
   }
 }
 
-/** The next play without tags: towards the oldest, then from the newest again. @template {{play: {id: string}, tagged: boolean}} R
- * @param {readonly R[]} rows newest first @param {string} from @returns {R | undefined} */
+/**
+ * The next play without tags: towards the oldest, then from the newest again.
+ * @template {{play: {id: string}, tagged: boolean}} R
+ * @param {readonly R[]} rows newest first
+ * @param {string} from
+ * @returns {R | undefined}
+ */
 export function nextUntagged(rows, from) {
   const at = rows.findIndex((row) => row.play.id === from);
   return [...rows.slice(at + 1), ...rows.slice(0, Math.max(0, at))].find((row) => !row.tagged);

@@ -77,7 +77,17 @@ function nal(header, payload) {
   return out;
 }
 
-const SPS = nal(0x67, [66, 0xc0, 30, ...new Bits().ue(0, 0, 2, 1).u(1, 0).ue(BLOCKS - 1, BLOCKS - 1).u(4, 0b1100).stop()]);
+const SPS = nal(0x67, [
+  66,
+  0xc0,
+  30,
+  ...new Bits()
+    .ue(0, 0, 2, 1)
+    .u(1, 0)
+    .ue(BLOCKS - 1, BLOCKS - 1)
+    .u(4, 0b1100)
+    .stop(),
+]);
 const PPS = nal(0x68, new Bits().ue(0, 0).u(2, 0).ue(0, 0, 0).u(3, 0).ue(0, 0, 0).u(3, 0b100).stop());
 
 /** Picture n, length-prefixed. @param {number} n */
@@ -89,14 +99,18 @@ function sample(n) {
   for (let block = 0; block < BLOCKS * BLOCKS; block++) {
     if (n) bits.ue(0, 30);
     else bits.ue(25);
-    bits.align().fill(256, BLACK + n * STEP).fill(128, 128);
+    bits
+      .align()
+      .fill(256, BLACK + n * STEP)
+      .fill(128, 128);
   }
   const unit = nal(n ? 0x61 : 0x65, bits.stop());
   return [...u32(unit.length), ...unit];
 }
 
 /** @param {...number} values */
-const u32 = (...values) => values.flatMap((value) => [(value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]);
+const u32 = (...values) =>
+  values.flatMap((value) => [(value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]);
 /** @param {...number} values */
 const u16 = (...values) => values.flatMap((value) => [value >> 8, value & 255]);
 /** @param {string} name */
@@ -122,20 +136,69 @@ export function testClip() {
 /** @param {readonly number[][]} samples @param {number} offset of the first in the file */
 function header(samples, offset) {
   const size = BLOCKS * 16;
-  const avcc = box("avcC", [1, 66, 0xc0, 30, 0xff, 0xe1, ...u16(SPS.length), ...SPS, 1, ...u16(PPS.length), ...PPS]);
-  const entry = box("avc1", [0, 0, 0, 0, 0, 0], u16(1), new Array(16).fill(0), u16(size, size), u32(0x480000, 0x480000, 0), u16(1), new Array(32).fill(0), u16(24, 0xffff), avcc);
-  const table = box("stbl",
-    full("stsd", 0, u32(1), entry), full("stts", 0, u32(1, samples.length, TICKS)), full("stss", 0, u32(1, 1)),
-    full("stsc", 0, u32(1, 1, samples.length, 1)), full("stsz", 0, u32(0, samples.length), u32(...samples.map((each) => each.length))),
-    full("stco", 0, u32(1, offset)));
-  const media = box("mdia",
+  const avcc = box("avcC", [
+    1,
+    66,
+    0xc0,
+    30,
+    0xff,
+    0xe1,
+    ...u16(SPS.length),
+    ...SPS,
+    1,
+    ...u16(PPS.length),
+    ...PPS,
+  ]);
+  const entry = box(
+    "avc1",
+    [0, 0, 0, 0, 0, 0],
+    u16(1),
+    new Array(16).fill(0),
+    u16(size, size),
+    u32(0x480000, 0x480000, 0),
+    u16(1),
+    new Array(32).fill(0),
+    u16(24, 0xffff),
+    avcc,
+  );
+  const table = box(
+    "stbl",
+    full("stsd", 0, u32(1), entry),
+    full("stts", 0, u32(1, samples.length, TICKS)),
+    full("stss", 0, u32(1, 1)),
+    full("stsc", 0, u32(1, 1, samples.length, 1)),
+    full("stsz", 0, u32(0, samples.length), u32(...samples.map((each) => each.length))),
+    full("stco", 0, u32(1, offset)),
+  );
+  const media = box(
+    "mdia",
     full("mdhd", 0, u32(0, 0, SCALE, samples.length * TICKS), u16(0x55c4, 0)),
     full("hdlr", 0, u32(0), code("vide"), u32(0, 0, 0), [0]),
-    box("minf", full("vmhd", 1, u16(0, 0, 0, 0)), box("dinf", full("dref", 0, u32(1), full("url ", 1))), table));
+    box(
+      "minf",
+      full("vmhd", 1, u16(0, 0, 0, 0)),
+      box("dinf", full("dref", 0, u32(1), full("url ", 1))),
+      table,
+    ),
+  );
   const shown = SHOWN * TICKS;
-  return box("moov",
-    full("mvhd", 0, u32(0, 0, SCALE, shown, 0x10000), u16(0x100, 0), u32(0, 0), MATRIX, new Array(24).fill(0), u32(2)),
-    box("trak",
+  return box(
+    "moov",
+    full(
+      "mvhd",
+      0,
+      u32(0, 0, SCALE, shown, 0x10000),
+      u16(0x100, 0),
+      u32(0, 0),
+      MATRIX,
+      new Array(24).fill(0),
+      u32(2),
+    ),
+    box(
+      "trak",
       full("tkhd", 3, u32(0, 0, 1, 0, shown, 0, 0), u16(0, 0, 0, 0), MATRIX, u32(size << 16, size << 16)),
-      box("edts", full("elst", 0, u32(1, shown, HIDDEN * TICKS, 0x10000))), media));
+      box("edts", full("elst", 0, u32(1, shown, HIDDEN * TICKS, 0x10000))),
+      media,
+    ),
+  );
 }

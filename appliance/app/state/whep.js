@@ -5,8 +5,11 @@
 const GATHER_MS = 1000; // candidates of a local network appear at once
 const TYPE = "application/sdp";
 
-/** The URL of WebRTC for a channel, null where it is not offered, or the browser does not support it.
- * @param {string} channel @returns {Promise<string | null>} */
+/**
+ * The URL of WebRTC for a channel, null where it is not offered, or the browser does not support it.
+ * @param {string} channel
+ * @returns {Promise<string | null>}
+ */
 export async function whepOf(channel) {
   if (!("RTCPeerConnection" in window)) return null;
   try {
@@ -17,27 +20,38 @@ export async function whepOf(channel) {
   }
 }
 
-const BELIEVED_MS = 5000; // from leaving the recorder to arrival; more means that the clocks are not comparable
+// from leaving the recorder to arrival; more means that the clocks are not comparable
+const BELIEVED_MS = 5000;
 
-/** When a picture left the recorder, ms of performance.now(). The browser computes it from RTCP sender reports (captureTime, W3C
- * video-rvfc); before the first of them, and in browsers that do not compute it, the time of complete arrival is used: in
- * the stadium's network that is a few ms later. Neither contains the jitter buffer of the browser. null: the browser
- * reports nothing. @param {{captureTime?: number, receiveTime?: number}} facts @param {number} now */
+/**
+ * When a picture left the recorder, ms of performance.now(). The browser computes it from RTCP sender reports
+ * (captureTime, W3C video-rvfc); before the first of them, and in browsers that do not compute it, the time
+ * of complete arrival is used: in the stadium's network that is a few ms later. Neither contains the jitter
+ * buffer of the browser. null: the browser reports nothing.
+ * @param {{captureTime?: number, receiveTime?: number}} facts
+ * @param {number} now
+ */
 export function leftAt({ captureTime, receiveTime }, now) {
   const latest = receiveTime ?? now;
-  if (captureTime !== undefined && captureTime <= latest && latest - captureTime < BELIEVED_MS) return captureTime;
+  if (captureTime !== undefined && captureTime <= latest && latest - captureTime < BELIEVED_MS)
+    return captureTime;
   return receiveTime ?? null;
 }
 
 export class WhepFeed {
-  /** @param {string} channel @param {{stream(media: MediaStream): void, refused(words: string): void}} taker */
+  /**
+   * @param {string} channel
+   * @param {{stream(media: MediaStream): void, refused(words: string): void}} taker
+   */
   constructor(channel, taker) {
     this.taker = taker;
     this.session = "";
     this.over = false;
     this.peer = new RTCPeerConnection();
-    this.peer.ontrack = ({ streams, track }) => track.kind === "video" && !this.over && taker.stream(streams[0] ?? new MediaStream([track]));
-    this.peer.onconnectionstatechange = () => this.peer.connectionState === "failed" && this.refused("no way through the network");
+    this.peer.ontrack = ({ streams, track }) =>
+      track.kind === "video" && !this.over && taker.stream(streams[0] ?? new MediaStream([track]));
+    this.peer.onconnectionstatechange = () =>
+      this.peer.connectionState === "failed" && this.refused("no way through the network");
     void this.begin(channel).catch((error) => this.refused(String(error?.message ?? error)));
   }
 
@@ -48,7 +62,9 @@ export class WhepFeed {
     await gathered(this.peer);
     if (this.over) return;
     const answer = await fetch(`/channels/${encodeURIComponent(channel)}/whep`, {
-      method: "POST", headers: { "Content-Type": TYPE }, body: this.peer.localDescription?.sdp ?? "",
+      method: "POST",
+      headers: { "Content-Type": TYPE },
+      body: this.peer.localDescription?.sdp ?? "",
     });
     const said = await answer.text();
     if (!answer.ok) throw new Error(wordsOf(said) || `the box answered ${answer.status}`);

@@ -17,7 +17,11 @@ export function lengthOf(seconds) {
 /** "Play 12"; a play that is not on the appliance yet has no number. @param {{number: number}} play */
 export const playName = ({ number }) => (number ? `Play ${number}` : "This play");
 
-/** What a clip waits for. A pending END of this device counts. @param {Clip} clip @param {Play | null} [play] */
+/**
+ * What a clip waits for. A pending END of this device counts.
+ * @param {Clip} clip
+ * @param {Play | null} [play]
+ */
 export function stateOf(clip, play) {
   if (clip.status === "failed") return clip.error_message ?? "Not cut";
   if (clip.status === "ready") return clip.coverage?.missing?.length ? "Part missing" : "Ready";
@@ -33,7 +37,8 @@ export function stateOfPlay(play, clips) {
   if (!clips.length) return "No camera";
   const failed = clips.filter((clip) => clip.status === "failed");
   const ready = clips.filter((clip) => clip.stream_url);
-  if (failed.length) return failed.length === clips.length ? "Not cut" : `${failed.length} of ${clips.length} angles failed`;
+  if (failed.length)
+    return failed.length === clips.length ? "Not cut" : `${failed.length} of ${clips.length} angles failed`;
   const waiting = clips.find((clip) => !clip.stream_url);
   if (waiting) return ready.length ? `${ready.length} of ${clips.length} angles` : stateOf(waiting, play);
   return clips.some((clip) => clip.coverage?.missing?.length) ? "Part missing" : "Ready";
@@ -41,22 +46,38 @@ export function stateOfPlay(play, clips) {
 
 const GAPS_SHOWN = 2;
 const REASONS = /** @type {Record<string, string>} */ ({
-  no_footage: "no footage", camera_off: "camera was off", restart: "camera started again", deleted: "deleted",
-  recorder_restart: "the recorder started again", source_lost: "the camera was lost", segment_unreadable: "the file cannot be read",
-  no_entry: "no key frame to begin at", format_change: "another picture format",
-  segment_missing: "the file is gone", discontinuity: "the camera jumped", indexing: "still being read",
+  no_footage: "no footage",
+  camera_off: "camera was off",
+  restart: "camera started again",
+  deleted: "deleted",
+  recorder_restart: "the recorder started again",
+  source_lost: "the camera was lost",
+  segment_unreadable: "the file cannot be read",
+  no_entry: "no key frame to begin at",
+  format_change: "another picture format",
+  segment_missing: "the file is gone",
+  discontinuity: "the camera jumped",
+  indexing: "still being read",
 });
 /** @param {string} reason */
 export const reasonOf = (reason) => REASONS[reason] ?? reason.replaceAll("_", " ");
 
 /** What is missing from a clip, in words. @param {Clip} clip @returns {string[]} */
-export const missingOf = (clip) => (clip.coverage?.missing ?? []).map((one) => `No footage ${clockOf(one.start)}–${clockOf(one.end)}: ${reasonOf(one.reason)}`);
+export const missingOf = (clip) =>
+  (clip.coverage?.missing ?? []).map(
+    (one) => `No footage ${clockOf(one.start)}–${clockOf(one.end)}: ${reasonOf(one.reason)}`,
+  );
 
-/** The first gaps of these clips, and the number of others: a camera with a bad connection has many.
- * @param {readonly Clip[]} clips */
+/**
+ * The first gaps of these clips, and the number of others: a camera with a bad connection has many.
+ * @param {readonly Clip[]} clips
+ */
 export function missingOfAll(clips) {
   const all = [...new Set(clips.flatMap(missingOf))];
-  return [...all.slice(0, GAPS_SHOWN), ...(all.length > GAPS_SHOWN ? [`and ${all.length - GAPS_SHOWN} more`] : [])].join(" · ");
+  return [
+    ...all.slice(0, GAPS_SHOWN),
+    ...(all.length > GAPS_SHOWN ? [`and ${all.length - GAPS_SHOWN} more`] : []),
+  ].join(" · ");
 }
 
 /** The team's words for a play: "3&7 Pass". @param {readonly Tag[]} tags */
@@ -74,7 +95,10 @@ export function tagsOf(tags) {
 /** Seconds from the mark to playable, small: "0.21 s". @param {number} seconds */
 export const figureOf = (seconds) => `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
 
-/** Hours of recording left: "31 h", "1.5 h"; "" when nothing is being recorded. @param {number | null | undefined} hours */
+/**
+ * Hours of recording left: "31 h", "1.5 h"; "" when nothing is being recorded.
+ * @param {number | null | undefined} hours
+ */
 export function hoursOf(hours) {
   if (hours === null || hours === undefined) return "";
   if (hours > 1000) return "over 1000 h";

@@ -17,8 +17,12 @@ export class Working {
     this.declined = new Set();
   }
 
-  /** The current session; the first known one is chosen and stored. Recalled rows decide nothing: the appliance may
-   * answer late, with another running session. @param {State} state @returns {Session | undefined} */
+  /**
+   * The current session; the first known one is chosen and stored. Recalled rows decide nothing: the
+   * appliance may answer late, with another running session.
+   * @param {State} state
+   * @returns {Session | undefined}
+   */
   current(state) {
     const mine = state.sessions.get(this.kept.get());
     if (mine && (this.began || RUNS.includes(mine.status))) {
@@ -38,8 +42,11 @@ export class Working {
     if (this.kept.get() !== id) this.kept.set(id);
   }
 
-  /** A session that began while this device works in another one, and that the user has not declined.
-   * @param {State} state @returns {Session | undefined} */
+  /**
+   * A session that began while this device works in another one, and that the user has not declined.
+   * @param {State} state
+   * @returns {Session | undefined}
+   */
   offered(state) {
     const mine = this.current(state);
     if (!mine) return undefined;
@@ -47,7 +54,9 @@ export class Working {
     return [...state.sessions.values()]
       .filter((each) => each.id !== mine.id && each.status === "active" && !this.declined.has(each.id))
       .filter((each) => !RUNS.includes(mine.status) || (each.actual_start ?? each.created_at) > since)
-      .sort((one, other) => ((one.actual_start ?? one.created_at) < (other.actual_start ?? other.created_at) ? 1 : -1))[0];
+      .sort((one, other) =>
+        (one.actual_start ?? one.created_at) < (other.actual_start ?? other.created_at) ? 1 : -1,
+      )[0];
   }
 
   /** "Stay here". @param {string} id */
@@ -56,8 +65,13 @@ export class Working {
   }
 }
 
-/** A session's state as a badge: text and colour. An unreachable appliance may have paused or ended it meanwhile.
- * @param {Session} session @param {boolean} away @returns {[string, string]} */
+/**
+ * A session's state as a badge: text and colour. An unreachable appliance may have paused or ended it
+ * meanwhile.
+ * @param {Session} session
+ * @param {boolean} away
+ * @returns {[string, string]}
+ */
 export function badgeOf({ status }, away) {
   const runs = RUNS.includes(status);
   const words = status === "active" ? "LIVE" : status;
@@ -69,7 +83,9 @@ export function badgeOf({ status }, away) {
 export function choices(state) {
   const begun = (/** @type {Session} */ each) => each.actual_start ?? each.scheduled_start ?? each.created_at;
   const rank = (/** @type {Session} */ each) => (RUNS.includes(each.status) ? 0 : 1);
-  return [...state.sessions.values()].sort((one, other) => rank(one) - rank(other) || (begun(one) < begun(other) ? 1 : -1));
+  return [...state.sessions.values()].sort(
+    (one, other) => rank(one) - rank(other) || (begun(one) < begun(other) ? 1 : -1),
+  );
 }
 
 /** "Atletico v Rival"; a name that already contains the opponent is unchanged. @param {Session} session */

@@ -9,8 +9,15 @@ let format = make();
 
 function make() {
   return new Intl.DateTimeFormat("en-GB", {
-    timeZone: zone, hourCycle: "h23", weekday: "short", year: "numeric", month: "2-digit", day: "2-digit",
-    hour: "2-digit", minute: "2-digit", second: "2-digit",
+    timeZone: zone,
+    hourCycle: "h23",
+    weekday: "short",
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
   });
 }
 
@@ -49,12 +56,17 @@ export function fieldOf(at) {
   return `${year}-${month}-${day}T${hour}:${minute}`;
 }
 
-/** The instant a datetime-local field means at the site, ISO UTC; "" if invalid. An hour that does not
- * exist (clocks go forward) becomes the one after it, one that occurs twice is its first. @param {string} field */
+/**
+ * The instant a datetime-local field means at the site, ISO UTC; "" if invalid. An hour that does not exist
+ * (clocks go forward) becomes the one after it, one that occurs twice is its first.
+ * @param {string} field
+ */
 export function instantOf(field) {
   const wanted = Date.parse(`${field}Z`);
   if (Number.isNaN(wanted)) return "";
-  const guesses = [wanted - 86_400_000, wanted + 86_400_000].map((near) => wanted - offsetAt(near)).sort((one, other) => one - other);
+  const guesses = [wanted - 86_400_000, wanted + 86_400_000]
+    .map((near) => wanted - offsetAt(near))
+    .sort((one, other) => one - other);
   return new Date(guesses.find((guess) => guess + offsetAt(guess) === wanted) ?? guesses[1]).toISOString();
 }
 

@@ -6,7 +6,10 @@ import { Box } from "../../../appliance/app/state/box.js";
 
 const nothing = { all: async () => [], put: async () => {}, drop: async () => {} };
 
-/** A connected box, and what was sent: over the socket, by HTTP. Requests are never answered but given up by hand. */
+/**
+ * A connected box, and what was sent: over the socket, by HTTP. Requests are never answered but given up by
+ * hand.
+ */
 function made() {
   const box = new Box({ device: "ipad-1", disk: nothing });
   clearInterval(box.marked);
@@ -25,7 +28,12 @@ function made() {
 const until = async (look) => {
   while (!look()) await new Promise((done) => setTimeout(done, 5));
 };
-const cue = { key: "k1", doing: "play_cue", subject: "p1", body: { id: "p1", cue_time: "2026-11-20T19:00:00Z" } };
+const cue = {
+  key: "k1",
+  doing: "play_cue",
+  subject: "p1",
+  body: { id: "p1", cue_time: "2026-11-20T19:00:00Z" },
+};
 
 test("an answer that comes late settles the mark: it is not sent again", async () => {
   const { box, sent } = made();
@@ -44,7 +52,7 @@ test("an answer to a mark that is settled is kept nowhere", () => {
   assert.equal(box.late.size, 0);
 });
 
-test("when the box last spoke is known, in its time; of a page that it never spoke to it is not", async () => {
+test("the box's last message has a known time, in box time; without a message it has none", async () => {
   const { box } = made();
   box.assumedMs = 60_000;
   assert.equal(box.heardAt, 0);

@@ -7,7 +7,10 @@ test("an offset is measured at the middle of the round trip", () => {
 });
 
 test("the shortest round trip decides, until it is old", () => {
-  const samples = [{ at: 0, rtt: 5, offset: 1 }, { at: 1000, rtt: 80, offset: 2 }];
+  const samples = [
+    { at: 0, rtt: 5, offset: 1 },
+    { at: 1000, rtt: 80, offset: 2 },
+  ];
   assert.equal(clock.best(samples, 1000)?.offset, 1);
   assert.equal(clock.best(samples, 40 * clock.AGES_MS)?.offset, 1);
   const fresh = clock.withSample(samples, { at: 10 * clock.AGES_MS, rtt: 12, offset: 3 });

@@ -16,7 +16,18 @@ function made() {
   const box = { outbox, state: { plays: new Map([["p", play]]) } };
   const backs = [];
   const plays = () => [...overlay(box.state.plays, outbox.marks).values()];
-  return { backs, outbox, plays, ctx: { box, plays, marks: new Marks(box, () => undefined), did: (_, back) => backs.push(back), say: () => {} } };
+  return {
+    backs,
+    outbox,
+    plays,
+    ctx: {
+      box,
+      plays,
+      marks: new Marks(box, () => undefined),
+      did: (_, back) => backs.push(back),
+      say: () => {},
+    },
+  };
 }
 
 const spanOf = ({ start_time, duration }) => [start_time, duration];
@@ -35,7 +46,10 @@ test("Undo of a second trim goes back to the first", () => {
 test("Undo of a second trim of a clip made by itself, too", () => {
   const { ctx, backs, outbox } = made();
   const clip = { id: "c", start_time: "2026-01-01T10:00:00Z", duration: 9 };
-  const bodies = [{ start_time: "2026-01-01T10:00:01Z", duration_seconds: 7 }, { start_time: "2026-01-01T10:00:02Z", duration_seconds: 5 }];
+  const bodies = [
+    { start_time: "2026-01-01T10:00:01Z", duration_seconds: 7 },
+    { start_time: "2026-01-01T10:00:02Z", duration_seconds: 5 },
+  ];
   for (const body of bodies) trimClip(ctx, clip, "Clip", body);
   void backs[1]();
   assert.deepEqual(outbox.marks.at(-1).request.body, bodies[0]);

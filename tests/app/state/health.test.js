@@ -4,18 +4,62 @@ import { setZone } from "../../../appliance/app/state/zone.js";
 import { camerasOf, channelsOf, groupsOf, verdictOf } from "../../../appliance/app/state/health.js";
 
 const part = (status, detail = "fine", hint = null) => ({ status, detail, hint });
-const camera = (id, more = {}) => ({ id, name: id, status: "active", footage: "on", error_reason: null, resolution: null, framerate: null, latency_ms: 0, ...more });
-const client = (device, more = {}) => ({ device, connected_at: "t", heard_age_s: 1, lag_events: 0, rtt_ms: 12, role: "coach", edit_lists: "ok", ...more });
-const well = () => ({
-  ready: { status: "ok", parts: { store: part("ok", "answers in 0.5 ms"), recording_hours: part("ok", "31 h"), clients: part("ok") } },
-  channels: [camera("cam1"), camera("cam2")], clients: [client("ipad-1"), client("ipad-2")],
-  link: { online: true, rtt: 9, offsetMs: 3, waiting: 0, device: "ipad-1", editLists: "ok", kept: true, away: false, heardAt: Date.parse("2026-11-21T14:23:10Z") }, session: { name: "Final", status: "active" },
+const camera = (id, more = {}) => ({
+  id,
+  name: id,
+  status: "active",
+  footage: "on",
+  error_reason: null,
+  resolution: null,
+  framerate: null,
+  latency_ms: 0,
+  ...more,
 });
-const find = (known, id) => groupsOf(known).flatMap((group) => group.checks).find((each) => each.id === id);
+const client = (device, more = {}) => ({
+  device,
+  connected_at: "t",
+  heard_age_s: 1,
+  lag_events: 0,
+  rtt_ms: 12,
+  role: "coach",
+  edit_lists: "ok",
+  ...more,
+});
+const well = () => ({
+  ready: {
+    status: "ok",
+    parts: {
+      store: part("ok", "answers in 0.5 ms"),
+      recording_hours: part("ok", "31 h"),
+      clients: part("ok"),
+    },
+  },
+  channels: [camera("cam1"), camera("cam2")],
+  clients: [client("ipad-1"), client("ipad-2")],
+  link: {
+    online: true,
+    rtt: 9,
+    offsetMs: 3,
+    waiting: 0,
+    device: "ipad-1",
+    editLists: "ok",
+    kept: true,
+    away: false,
+    heardAt: Date.parse("2026-11-21T14:23:10Z"),
+  },
+  session: { name: "Final", status: "active" },
+});
+const find = (known, id) =>
+  groupsOf(known)
+    .flatMap((group) => group.checks)
+    .find((each) => each.id === id);
 
 test("all well is green and says so", () => {
   const groups = groupsOf(well());
-  assert.deepEqual(groups.map((group) => group.title), ["Pictures", "Room", "Box", "Devices"]);
+  assert.deepEqual(
+    groups.map((group) => group.title),
+    ["Pictures", "Room", "Box", "Devices"],
+  );
   assert.deepEqual(verdictOf(groups), { status: "ok", words: "Ready for the game" });
   assert.equal(groups[3].checks.length, 5, "this device's four, and the other device");
 });
@@ -24,7 +68,13 @@ test("what the box says stands as it is, with its hint; a part nobody knows here
   const known = well();
   known.ready.parts.disk_clips = part("warn", "3 GB free", "free space");
   known.ready.parts.cloud_link = part("bad", "no answer", "plug it in");
-  assert.deepEqual(find(known, "disk_clips"), { id: "disk_clips", title: "Clips folder", status: "warn", words: "3 GB free", fix: "Free space" });
+  assert.deepEqual(find(known, "disk_clips"), {
+    id: "disk_clips",
+    title: "Clips folder",
+    status: "warn",
+    words: "3 GB free",
+    fix: "Free space",
+  });
   assert.equal(find(known, "cloud_link").title, "cloud link");
   assert.deepEqual(verdictOf(groupsOf(known)), { status: "bad", words: "Not ready: cloud link" });
 });
@@ -32,8 +82,14 @@ test("what the box says stands as it is, with its hint; a part nobody knows here
 test("cameras of a box that is away are not called well", () => {
   const known = well();
   known.link.away = true;
-  assert.deepEqual([find(known, "camera-cam1").status, find(known, "camera-cam1").words], ["warn", "Not known: the box does not answer"]);
-  assert.deepEqual(camerasOf(known.channels, [], true).map((each) => each.status), ["warn", "warn"]);
+  assert.deepEqual(
+    [find(known, "camera-cam1").status, find(known, "camera-cam1").words],
+    ["warn", "Not known: the box does not answer"],
+  );
+  assert.deepEqual(
+    camerasOf(known.channels, [], true).map((each) => each.status),
+    ["warn", "warn"],
+  );
 });
 
 test("nothing that a box said before it went away is said of now, and since when is", () => {
@@ -43,12 +99,25 @@ test("nothing that a box said before it went away is said of now, and since when
   assert.equal(find(known, "connection").words, "The box has not answered since 14:23:10");
   for (const status of ["active", "paused", "scheduled", "completed"]) {
     const found = find({ ...known, session: { name: "Final", status } }, "session");
-    assert.deepEqual([found.status, found.words], ["warn", `Final was ${status} when the box last answered, at 14:23:10`]);
+    assert.deepEqual(
+      [found.status, found.words],
+      ["warn", `Final was ${status} when the box last answered, at 14:23:10`],
+    );
   }
   assert.equal(find({ ...known, session: undefined }, "session").words, "Not known: the box does not answer");
   assert.equal(find({ ...known, channels: [] }, "cameras").words, "Not known: the box does not answer");
-  const ids = groupsOf(known).flatMap((group) => group.checks).map((each) => each.id);
-  assert.deepEqual(ids, ["camera-cam1", "camera-cam2", "session", "connection", "own-disk", "own-clock", "self-test"]);
+  const ids = groupsOf(known)
+    .flatMap((group) => group.checks)
+    .map((each) => each.id);
+  assert.deepEqual(ids, [
+    "camera-cam1",
+    "camera-cam2",
+    "session",
+    "connection",
+    "own-disk",
+    "own-clock",
+    "self-test",
+  ]);
   assert.match(find(known, "own-clock").words, /^Agreed/);
   const verdict = verdictOf(groupsOf(known));
   assert.deepEqual([verdict.status, verdict.words], ["bad", "Not ready: This device"]);
@@ -67,13 +136,18 @@ test("a browser that keeps no marks over a reload is amber", () => {
   const known = well();
   known.link.kept = false;
   assert.equal(find(known, "own-disk").status, "warn");
-  assert.deepEqual(verdictOf(groupsOf(known)), { status: "warn", words: "Ready, look at: Marks on this device" });
+  assert.deepEqual(verdictOf(groupsOf(known)), {
+    status: "warn",
+    words: "Ready, look at: Marks on this device",
+  });
 });
 
 test("cameras: off is amber, silent or at fault is red, each with what to do", () => {
   for (const [more, status, words] of [
-    [{ status: "inactive" }, "warn", "Switched off"], [{ footage: "stalled" }, "bad", "Footage has stopped coming"],
-    [{ footage: "none" }, "bad", "No footage yet"], [{ status: "error", error_reason: "no heartbeat" }, "bad", "No heartbeat"],
+    [{ status: "inactive" }, "warn", "Switched off"],
+    [{ footage: "stalled" }, "bad", "Footage has stopped coming"],
+    [{ footage: "none" }, "bad", "No footage yet"],
+    [{ status: "error", error_reason: "no heartbeat" }, "bad", "No heartbeat"],
   ]) {
     const found = find({ ...well(), channels: [camera("cam1", more)] }, "camera-cam1");
     assert.deepEqual([found.status, found.words], [status, words]);
@@ -83,15 +157,43 @@ test("cameras: off is amber, silent or at fault is red, each with what to do", (
 });
 
 test("a camera's line is shown beside it; what the box says of one that is not well stands as it is", () => {
-  const source = { channel_id: "cam1", status: "ok", detail: "records, 8.1 Mbit/s, 0.4 % lost, 3 ms, from 10.0.0.7:5000, connected again 2 times", hint: null };
-  const known = { ...well(), channels: [camera("cam1", { resolution: "1920x1080", latency_ms: 80 })], sources: [source] };
-  assert.deepEqual(find(known, "camera-cam1"), { id: "camera-cam1", title: "cam1", status: "ok",
-    words: "Records: 1920x1080, 8.1 Mbit/s, 0.4 % lost, 3 ms, from 10.0.0.7:5000, connected again 2 times, delay 80 ms", fix: "" });
+  const source = {
+    channel_id: "cam1",
+    status: "ok",
+    detail: "records, 8.1 Mbit/s, 0.4 % lost, 3 ms, from 10.0.0.7:5000, connected again 2 times",
+    hint: null,
+  };
+  const known = {
+    ...well(),
+    channels: [camera("cam1", { resolution: "1920x1080", latency_ms: 80 })],
+    sources: [source],
+  };
+  assert.deepEqual(find(known, "camera-cam1"), {
+    id: "camera-cam1",
+    title: "cam1",
+    status: "ok",
+    words:
+      "Records: 1920x1080, 8.1 Mbit/s, 0.4 % lost, 3 ms, from 10.0.0.7:5000, " +
+      "connected again 2 times, delay 80 ms",
+    fix: "",
+  });
   known.sources = [{ ...source, detail: "records" }];
   assert.equal(find(known, "camera-cam1").words, "Records: 1920x1080, delay 80 ms");
-  known.sources = [{ ...source, status: "bad", detail: "its recording began anew 17 times within a minute", hint: "look for a second encoder" }];
-  assert.deepEqual(find(known, "camera-cam1"), { id: "camera-cam1", title: "cam1", status: "bad",
-    words: "Its recording began anew 17 times within a minute", fix: "Look for a second encoder" });
+  known.sources = [
+    {
+      ...source,
+      status: "bad",
+      detail: "its recording began anew 17 times within a minute",
+      hint: "look for a second encoder",
+    },
+  ];
+  assert.deepEqual(find(known, "camera-cam1"), {
+    id: "camera-cam1",
+    title: "cam1",
+    status: "bad",
+    words: "Its recording began anew 17 times within a minute",
+    fix: "Look for a second encoder",
+  });
   assert.equal(verdictOf(groupsOf(known)).words, "Not ready: cam1");
   known.ready.parts.cameras = part("bad", "cam1: its recording began anew", "look");
   assert.equal(find(known, "cameras"), undefined, "cameras are shown one by one");
@@ -115,15 +217,28 @@ test("devices: silent, slow and untested ones are amber; this one offline is red
 
 test("a session that does not run is said", () => {
   assert.equal(find({ ...well(), session: undefined }, "session").status, "bad");
-  assert.equal(find({ ...well(), session: { name: "Final", status: "scheduled" } }, "session").fix, "Start it at Operator before the game");
+  assert.equal(
+    find({ ...well(), session: { name: "Final", status: "scheduled" } }, "session").fix,
+    "Start it at Operator before the game",
+  );
 });
 
 test("the status line has the same judgement of cameras, for those of the session alone", () => {
-  const all = [camera("cam3"), camera("cam1", { status: "inactive" }), camera("cam2", { status: "error", error_reason: "lens cap" })];
+  const all = [
+    camera("cam3"),
+    camera("cam1", { status: "inactive" }),
+    camera("cam2", { status: "error", error_reason: "lens cap" }),
+  ];
   const shown = channelsOf(all, { channel_ids: ["cam1", "cam2"] });
-  assert.deepEqual(shown.map((each) => each.id), ["cam1", "cam2"]);
+  assert.deepEqual(
+    shown.map((each) => each.id),
+    ["cam1", "cam2"],
+  );
   assert.deepEqual(camerasOf(shown), groupsOf({ ...well(), channels: shown })[0].checks.slice(0, 2));
-  assert.deepEqual(camerasOf(shown).map((each) => each.status), ["warn", "bad"]);
+  assert.deepEqual(
+    camerasOf(shown).map((each) => each.status),
+    ["warn", "bad"],
+  );
   assert.equal(channelsOf(all, undefined).length, 3);
   assert.equal(channelsOf(all, { channel_ids: null }).length, 3);
 });

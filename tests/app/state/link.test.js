@@ -1,4 +1,5 @@
-// The link, by a hand clock and hand sockets: one socket counts, silence is noticed, nobody is told for nothing.
+// The link, by a hand clock and hand sockets: one socket counts, silence is noticed, nobody is told for
+// nothing.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +19,10 @@ class Hand {
   /** @param {number} ms @param {number} [late] all timers are so late: the page stood still */
   go(ms, late = 0) {
     const end = this.at + ms;
-    for (let next; (next = this.timers.filter((each) => each.at + late <= end).sort((one, other) => one.at - other.at)[0]); ) {
+    for (
+      let next;
+      (next = this.timers.filter((each) => each.at + late <= end).sort((one, other) => one.at - other.at)[0]);
+    ) {
       this.timers = this.timers.filter((each) => each !== next);
       this.at = Math.max(this.at, next.at + late);
       next.act();
@@ -32,16 +36,27 @@ function made() {
   const seen = { sockets: [], taken: [], asked: 0, kept: 0, turned: 0 };
   const open = () => {
     const socket = {
-      readyState: 0, sent: [], name: seen.sockets.length,
-      send: (text) => socket.sent.push(JSON.parse(text)), close: () => (socket.readyState = 3),
-      speak: (type = "connected") => (socket.readyState || socket.onopen?.(), (socket.readyState ||= 1), socket.onmessage({ data: JSON.stringify({ type, by: socket.name }) })),
+      readyState: 0,
+      sent: [],
+      name: seen.sockets.length,
+      send: (text) => socket.sent.push(JSON.parse(text)),
+      close: () => (socket.readyState = 3),
+      speak: (type = "connected") => (
+        socket.readyState || socket.onopen?.(),
+        (socket.readyState ||= 1),
+        socket.onmessage({ data: JSON.stringify({ type, by: socket.name }) })
+      ),
       end: (code = 1006, reason = "") => ((socket.readyState = 3), socket.onclose({ code, reason })),
     };
     seen.sockets.push(socket);
     return socket;
   };
   const link = new Link({
-    open, time: hand, take: (message) => seen.taken.push(message), turned: () => seen.turned++, kept: () => seen.kept++,
+    open,
+    time: hand,
+    take: (message) => seen.taken.push(message),
+    turned: () => seen.turned++,
+    kept: () => seen.kept++,
     ask: () => (seen.asked++, link.send({ type: "ping" })),
   });
   return { hand, link, seen };
@@ -109,8 +124,15 @@ test("the old socket speaks first: it stays, the new one is left before it count
   old.speak("pong");
   assert.deepEqual([link.state, link.socket === old, seen.kept], ["up", true, 1]);
   other.speak();
-  assert.equal(other.readyState, 3, "closed when it is there: closed on its way it were an error in the console");
-  assert.deepEqual(seen.taken.map((each) => each.by), [0, 0]);
+  assert.equal(
+    other.readyState,
+    3,
+    "closed when it is there: closed on its way it were an error in the console",
+  );
+  assert.deepEqual(
+    seen.taken.map((each) => each.by),
+    [0, 0],
+  );
   hand.go(900);
   assert.deepEqual([link.state, link.away], ["up", false]);
 });
@@ -120,7 +142,11 @@ test("one try after another while it is silent, each given up in time", () => {
   hand.go(60_000);
   assert.equal(link.state, "doubt");
   assert.ok(seen.sockets.length > 7 && seen.sockets.length < 20, `${seen.sockets.length} sockets`);
-  assert.equal(seen.sockets.filter((each) => each.readyState < 2).length, 2, "the old one and one that is tried");
+  assert.equal(
+    seen.sockets.filter((each) => each.readyState < 2).length,
+    2,
+    "the old one and one that is tried",
+  );
 });
 
 test("an end is tried again soon, then more seldom; a restart under two seconds is told to nobody", () => {
@@ -182,7 +208,10 @@ test("a page that stood still asks anew before it doubts", () => {
 });
 
 test("patience grows with the round trips of a bad link, but not for one that was an outage", () => {
-  assert.deepEqual([[], [50, 40], [5000, 40, 60], [1200, 900, 1100], [5000, 4000]].map((trips) => patienceOf(trips)), [2000, 2000, 2000, 3300, 6000]);
+  assert.deepEqual(
+    [[], [50, 40], [5000, 40, 60], [1200, 900, 1100], [5000, 4000]].map((trips) => patienceOf(trips)),
+    [2000, 2000, 2000, 3300, 6000],
+  );
   const { hand, link, seen } = up();
   link.measured(1500);
   link.measured(1500);
@@ -199,7 +228,10 @@ test("a box that does not want us back is not asked again", () => {
     seen.sockets.at(-1).end(4503, "revoked");
     for (const what of ["wake", "online", "offline", "due"]) link.happen(what);
     hand.go(60_000);
-    assert.deepEqual([link.state, link.why, seen.sockets.filter((each) => each.readyState < 2).length], ["closed", "revoked", 0]);
+    assert.deepEqual(
+      [link.state, link.why, seen.sockets.filter((each) => each.readyState < 2).length],
+      ["closed", "revoked", 0],
+    );
   }
 });
 
@@ -212,7 +244,10 @@ test("before the first snapshot nothing is opened, whatever happens", () => {
 
 test("the table names only states it has, and every state but the last has a way up", () => {
   for (const ways of Object.values(LINK)) for (const [state] of Object.values(ways)) assert.ok(state in LINK);
-  assert.deepEqual(["doubt", "away"].map((state) => LINK[state].won?.[0]), ["up", "up"]);
+  assert.deepEqual(
+    ["doubt", "away"].map((state) => LINK[state].won?.[0]),
+    ["up", "up"],
+  );
 });
 
 test("ten thousand happenings in any order: two sockets at most, one that counts, never stuck", () => {
@@ -220,15 +255,28 @@ test("ten thousand happenings in any order: two sockets at most, one that counts
   const random = (n) => (seed = (seed * 48_271) % 2_147_483_647) % n;
   const { hand, link, seen } = up();
   for (let turn = 0; turn < 10_000; turn++) {
-    const living = seen.sockets.filter((each) => each.readyState < 2 && !each.onopen); // the others are closed when they are there
+    // the others are closed when they are there
+    const living = seen.sockets.filter((each) => each.readyState < 2 && !each.onopen);
     const one = seen.sockets.at(-1 - random(Math.min(3, seen.sockets.length)));
     const before = [link.socket, link.next];
     const taken = seen.taken.length;
     [
-      () => hand.go(random(3000)), () => hand.go(random(900)), () => link.happen("offline"), () => link.happen("online"), () => link.happen("wake"),
-      () => one.speak("connected"), () => link.socket?.speak("pong"), () => one.readyState < 3 && one.end(), () => link.send({ type: "command" }), () => link.drop(),
+      () => hand.go(random(3000)),
+      () => hand.go(random(900)),
+      () => link.happen("offline"),
+      () => link.happen("online"),
+      () => link.happen("wake"),
+      () => one.speak("connected"),
+      () => link.socket?.speak("pong"),
+      () => one.readyState < 3 && one.end(),
+      () => link.send({ type: "command" }),
+      () => link.drop(),
     ][random(10)]();
-    if (seen.taken.length > taken) assert.ok(before.some((each) => each?.name === seen.taken.at(-1).by), "taken from a socket that was left");
+    if (seen.taken.length > taken)
+      assert.ok(
+        before.some((each) => each?.name === seen.taken.at(-1).by),
+        "taken from a socket that was left",
+      );
     assert.ok(living.length <= 2, `${living.length} at once`);
     assert.equal(link.state === "up", Boolean(link.socket) && !link.next && link.tellAt === 0);
     if (link.state !== "up") assert.ok(hand.timers.length > 0, "nothing will ever happen");

@@ -10,15 +10,47 @@ const T = Date.parse("2026-11-21T14:00:00Z");
 const at = (seconds) => new Date(T + seconds * 1000).toISOString();
 const timeline = (spans, gaps) => ({
   spans: spans.map(([start, end]) => ({ start: at(start), end: at(end), run_id: "r" })),
-  gaps: gaps.map(([start, end, reason]) => ({ start: at(start), end: end === null ? null : at(end), reason })),
+  gaps: gaps.map(([start, end, reason]) => ({
+    start: at(start),
+    end: end === null ? null : at(end),
+    reason,
+  })),
 });
 
 test("a strip shows what is covered and why the rest is not", () => {
   setZone("UTC");
-  const strip = stripOf(timeline([[-50, 40], [46, 90]], [[40, 46, "source_lost"], [90, null, "no_footage"]]), T, T + 100_000);
-  assert.deepEqual(strip.spans.map(({ left, width }) => [left, width]), [[0, 40], [46, 44]]);
-  assert.deepEqual(strip.gaps.map(({ left, width }) => [left, width]), [[40, 6], [90, 10]]);
-  assert.deepEqual(strip.gaps.map((gap) => gap.words), ["14:00:40–14:00:46 the camera was lost (6\u00a0s)", "since 14:01:30 no footage (10\u00a0s)"]);
+  const strip = stripOf(
+    timeline(
+      [
+        [-50, 40],
+        [46, 90],
+      ],
+      [
+        [40, 46, "source_lost"],
+        [90, null, "no_footage"],
+      ],
+    ),
+    T,
+    T + 100_000,
+  );
+  assert.deepEqual(
+    strip.spans.map(({ left, width }) => [left, width]),
+    [
+      [0, 40],
+      [46, 44],
+    ],
+  );
+  assert.deepEqual(
+    strip.gaps.map(({ left, width }) => [left, width]),
+    [
+      [40, 6],
+      [90, 10],
+    ],
+  );
+  assert.deepEqual(
+    strip.gaps.map((gap) => gap.words),
+    ["14:00:40–14:00:46 the camera was lost (6\u00a0s)", "since 14:01:30 no footage (10\u00a0s)"],
+  );
   assert.equal(strip.words, "84 % recorded, 2 gaps");
 });
 
@@ -31,7 +63,20 @@ test("a gap too short to draw is drawn all the same, inside the strip", () => {
 
 test("before the first footage there is no gap", () => {
   setZone("UTC");
-  const strip = stripOf(timeline([[60, 98], [99, 100]], [[0, 60, "no_footage"], [98, 99, "no_footage"]]), T, T + 100_000);
+  const strip = stripOf(
+    timeline(
+      [
+        [60, 98],
+        [99, 100],
+      ],
+      [
+        [0, 60, "no_footage"],
+        [98, 99, "no_footage"],
+      ],
+    ),
+    T,
+    T + 100_000,
+  );
   assert.deepEqual([strip.before?.left, strip.before?.width, strip.gaps.length], [0, 60, 1]);
   assert.equal(strip.words, "98 % recorded since 14:01:00, 1 gap");
   assert.equal(stripOf(timeline([], [[0, null, "no_footage"]]), T, T + 100_000).gaps.length, 1);
@@ -57,13 +102,20 @@ test("a delay cannot be below zero: then everybody else's grows, and what was li
 test("nothing to change, and too far apart", () => {
   assert.equal(lineUp(cameras(0, 0), "cam1", "cam2", T, T + 0.3)?.size, 0);
   assert.equal(lineUp(cameras(0, 0), "cam1", "cam1", T, T + 500)?.size, 0);
-  assert.equal(lineUp(cameras(0, 0), "cam1", "cam2", T, T - 19, 20)?.size, 0, "half a picture is no difference");
+  assert.equal(
+    lineUp(cameras(0, 0), "cam1", "cam2", T, T - 19, 20)?.size,
+    0,
+    "half a picture is no difference",
+  );
   assert.equal(lineUp(cameras(0, 0), "cam1", "cam2", T, T + 60_001), null);
 });
 
 test("the nearest picture", () => {
   const frames = [0, 33, 67, 100];
-  assert.deepEqual([-5, 16, 17, 90, 500].map((when) => nearest(frames, when)), [0, 0, 1, 3, 3]);
+  assert.deepEqual(
+    [-5, 16, 17, 90, 500].map((when) => nearest(frames, when)),
+    [0, 0, 1, 3, 3],
+  );
   assert.equal(nearest([], 5), 0);
 });
 
@@ -74,17 +126,35 @@ test("the difference in words", () => {
 });
 
 test("sessions: what runs first, then the soonest to come, then the newest that is over", () => {
-  const session = (id, status, more) => ({ id, status, created_at: at(0), scheduled_start: null, actual_end: null, ...more });
+  const session = (id, status, more) => ({
+    id,
+    status,
+    created_at: at(0),
+    scheduled_start: null,
+    actual_end: null,
+    ...more,
+  });
   const all = [
-    session("old", "completed", { actual_end: at(-500) }), session("next", "scheduled", { scheduled_start: at(200) }), session("runs", "active"),
-    session("new", "completed", { actual_end: at(-50) }), session("soon", "scheduled", { scheduled_start: at(100) }), session("rests", "paused"),
+    session("old", "completed", { actual_end: at(-500) }),
+    session("next", "scheduled", { scheduled_start: at(200) }),
+    session("runs", "active"),
+    session("new", "completed", { actual_end: at(-50) }),
+    session("soon", "scheduled", { scheduled_start: at(100) }),
+    session("rests", "paused"),
   ];
-  assert.deepEqual(inOrder(all).map((each) => each.id), ["runs", "rests", "soon", "next", "new", "old"]);
+  assert.deepEqual(
+    inOrder(all).map((each) => each.id),
+    ["runs", "rests", "soon", "next", "new", "old"],
+  );
 });
 
 test("a session's ways on, and which of them are asked about", () => {
   const said = (status) => [nextOf(status)?.event, endOf(status)?.event];
   assert.deepEqual(["scheduled", "active", "paused", "completed", "unheard"].map(said), [
-    ["start", undefined], ["pause", "complete"], ["resume", "complete"], [undefined, "reopen"], [undefined, undefined],
+    ["start", undefined],
+    ["pause", "complete"],
+    ["resume", "complete"],
+    [undefined, "reopen"],
+    [undefined, undefined],
   ]);
 });

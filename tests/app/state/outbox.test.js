@@ -177,7 +177,10 @@ test("where a mark belongs", () => {
 });
 
 test("which answers are final", () => {
-  assert.deepEqual([409, 410, 422].map((status) => isFinal(status)), [true, true, true]);
+  assert.deepEqual(
+    [409, 410, 422].map((status) => isFinal(status)),
+    [true, true, true],
+  );
   assert.equal(isFinal(409, { code: "too_many_open" }), false);
   assert.equal(isFinal(409, { code: "conflict" }), true);
   assert.deepEqual([200, 408, 429, 500, 503].map(isFinal), [false, false, false, false, false]);
@@ -187,12 +190,20 @@ test("what analysts say of plays never holds up a mark", async () => {
   /** @type {((outcome: any) => void)[]} */
   const open = [];
   const sent = [];
-  const outbox = new Outbox({ disk: memory(), send: (one) => (sent.push(one.key), new Promise((done) => open.push(done))), wait: async () => {} });
+  const outbox = new Outbox({
+    disk: memory(),
+    send: (one) => (sent.push(one.key), new Promise((done) => open.push(done))),
+    wait: async () => {},
+  });
   outbox.connected("site", "e1", never);
   for (const key of ["t1", "t2"]) outbox.add(mark(key, "tag_set", "t"));
   outbox.add(mark("a"));
   await settled(outbox);
-  assert.deepEqual(sent, ["t1", "a"], "the mark goes while a tag is on its way, the second tag waits for the first");
+  assert.deepEqual(
+    sent,
+    ["t1", "a"],
+    "the mark goes while a tag is on its way, the second tag waits for the first",
+  );
   open.forEach((done) => done({ ok: true, resource: {} }));
   await settled(outbox);
   assert.deepEqual(sent, ["t1", "a", "t2"]);
@@ -213,7 +224,7 @@ test("a play for which there is no room waits with its marks; an END passes it a
   assert.deepEqual([outbox.waiting().length, outbox.refused().length], [0, 0]);
 });
 
-test("while no box is reached marks are for the one known last: they count, wait, and go to no other", async () => {
+test("while no box is reached, marks wait for the box known last and go to no other", async () => {
   const { outbox, sent } = made();
   outbox.expect("site", "e1");
   outbox.add(mark("a"));

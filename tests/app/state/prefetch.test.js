@@ -7,19 +7,27 @@ import { Prefetch, ROOM_BYTES, roomOf, spaceOf, wishesOf } from "../../../applia
 /** A fetch whose answers the test gives. */
 function network() {
   const asked = [];
-  const get = (url, { headers, signal }) => new Promise((resolve, reject) => {
-    let push;
-    const body = new ReadableStream({ start: (stream) => (push = stream) });
-    signal.addEventListener("abort", () => {
-      reject(new DOMException("", "AbortError"));
-      try { push.error(new DOMException("", "AbortError")); } catch { /* closed */ }
+  const get = (url, { headers, signal }) =>
+    new Promise((resolve, reject) => {
+      let push;
+      const body = new ReadableStream({ start: (stream) => (push = stream) });
+      signal.addEventListener("abort", () => {
+        reject(new DOMException("", "AbortError"));
+        try {
+          push.error(new DOMException("", "AbortError"));
+        } catch {
+          /* closed */
+        }
+      });
+      asked.push({
+        url,
+        range: headers?.Range,
+        signal,
+        begin: (status = 200) => resolve(new Response(body, { status })),
+        give: (bytes) => push.enqueue(new Uint8Array(bytes)),
+        end: () => push.close(),
+      });
     });
-    asked.push({
-      url, range: headers?.Range, signal,
-      begin: (status = 200) => resolve(new Response(body, { status })),
-      give: (bytes) => push.enqueue(new Uint8Array(bytes)), end: () => push.close(),
-    });
-  });
   return { asked, get };
 }
 const turn = () => new Promise((done) => setTimeout(done, 1));
@@ -28,12 +36,18 @@ test("at most two at a time, the newest wanted first", async () => {
   const { asked, get } = network();
   const ahead = new Prefetch({ fetch: get });
   for (const url of ["/a", "/b", "/c", "/d"]) ahead.want(url);
-  assert.deepEqual(asked.map((each) => each.url), ["/a", "/b"]);
+  assert.deepEqual(
+    asked.map((each) => each.url),
+    ["/a", "/b"],
+  );
   asked[0].begin();
   asked[0].give([1]);
   asked[0].end();
   await turn();
-  assert.deepEqual(asked.map((each) => each.url), ["/a", "/b", "/d"]);
+  assert.deepEqual(
+    asked.map((each) => each.url),
+    ["/a", "/b", "/d"],
+  );
   assert.match(ahead.source("/a"), /^blob:/);
   assert.equal(ahead.source("/b"), "/b");
 });
@@ -71,7 +85,10 @@ test("what is to replace the clip that plays comes while it plays", async () => 
   ahead.want("/new", true);
   ahead.want("/new", true);
   ahead.want("/a"); // an other one's: not now
-  assert.deepEqual(asked.map((each) => each.url), ["/a", "/new"]);
+  assert.deepEqual(
+    asked.map((each) => each.url),
+    ["/a", "/new"],
+  );
   ahead.pause();
   assert.equal(asked[1].signal.aborted, false);
   asked[1].begin();
@@ -98,7 +115,12 @@ test("memory is bounded: what was used longest ago goes", async () => {
 });
 
 test("the last plays are wished for: pictures, the watched angle of each, then the other angles", () => {
-  const clip = (play, channel, more) => ({ channel_id: channel, stream_url: `/${play}${channel}`, thumbnail_url: `/t${play}${channel}`, ...more });
+  const clip = (play, channel, more) => ({
+    channel_id: channel,
+    stream_url: `/${play}${channel}`,
+    thumbnail_url: `/t${play}${channel}`,
+    ...more,
+  });
   const plays = Array.from({ length: 25 }, (_, at) => ({ id: String(at) }));
   const clips = new Map(plays.map(({ id }) => [id, [clip(id, "a"), clip(id, "b")]]));
   clips.set("1", [clip("1", "a", { stream_url: null })]);
@@ -112,7 +134,10 @@ test("the last plays are wished for: pictures, the watched angle of each, then t
 test("wishes are fetched in order, kept before all else, and end where the room ends", async () => {
   const asked = [];
   const size = { "/1": 3, "/2": 3, "/3": 3, "/0": 3, "/x": 2 };
-  const get = async (url) => (asked.push(url), new Response(new Uint8Array(size[url]), { headers: { "content-length": String(size[url]) } }));
+  const get = async (url) => (
+    asked.push(url),
+    new Response(new Uint8Array(size[url]), { headers: { "content-length": String(size[url]) } })
+  );
   const ahead = new Prefetch({ fetch: get, room: 8, graceMs: 0 });
   ahead.want("/x");
   await turn();
@@ -129,12 +154,18 @@ test("wishes are fetched in order, kept before all else, and end where the room 
   ahead.wish(["/0", "/1", "/2"]);
   await turn();
   await turn();
-  assert.deepEqual([...ahead.held.keys()].sort(), ["/0", "/1"], "a new play; the last wish and what nobody wished for gave way");
+  assert.deepEqual(
+    [...ahead.held.keys()].sort(),
+    ["/0", "/1"],
+    "a new play; the last wish and what nobody wished for gave way",
+  );
 });
 
 test("a wish that failed is tried again later, and not while a clip has the air", async () => {
   const asked = [];
-  const ahead = new Prefetch({ fetch: async (url) => (asked.push(url), Promise.reject(new TypeError("away"))) });
+  const ahead = new Prefetch({
+    fetch: async (url) => (asked.push(url), Promise.reject(new TypeError("away"))),
+  });
   ahead.pause();
   ahead.wish(["/1"]);
   assert.deepEqual(asked, []);
@@ -151,15 +182,27 @@ test("a wish that failed is tried again later, and not while a clip has the air"
 test("the cap in bytes follows what the device has: its memory, and half of what its disk has free", () => {
   const gb = 1e9;
   assert.equal(roomOf({}), ROOM_BYTES, "by plain HTTP a browser tells neither");
-  assert.deepEqual([0.25, 1, 4, 8, 64].map((memoryGb) => roomOf({ memoryGb })), [60e6, 60e6, 240e6, 480e6, 480e6]);
-  assert.deepEqual([0, 0.1, 10].map((free) => roomOf({ freeBytes: free * gb })), [0, 50e6, ROOM_BYTES]);
+  assert.deepEqual(
+    [0.25, 1, 4, 8, 64].map((memoryGb) => roomOf({ memoryGb })),
+    [60e6, 60e6, 240e6, 480e6, 480e6],
+  );
+  assert.deepEqual(
+    [0, 0.1, 10].map((free) => roomOf({ freeBytes: free * gb })),
+    [0, 50e6, ROOM_BYTES],
+  );
   assert.equal(roomOf({ memoryGb: 8, freeBytes: 0.2 * gb }), 100e6);
 });
 
 test("what the device does not say, or refuses to say, is not known", async () => {
   assert.deepEqual(await spaceOf({}), { memoryGb: undefined, freeBytes: undefined });
-  assert.deepEqual(await spaceOf({ deviceMemory: 4, storage: { estimate: async () => ({ quota: 9, usage: 2 }) } }), { memoryGb: 4, freeBytes: 7 });
-  assert.deepEqual(await spaceOf({ storage: { estimate: async () => Promise.reject(new TypeError("no")) } }), { memoryGb: undefined, freeBytes: undefined });
+  assert.deepEqual(
+    await spaceOf({ deviceMemory: 4, storage: { estimate: async () => ({ quota: 9, usage: 2 }) } }),
+    { memoryGb: 4, freeBytes: 7 },
+  );
+  assert.deepEqual(
+    await spaceOf({ storage: { estimate: async () => Promise.reject(new TypeError("no")) } }),
+    { memoryGb: undefined, freeBytes: undefined },
+  );
 });
 
 /** A disk for media that keeps copies. */
@@ -173,7 +216,9 @@ function diskOf(kept = new Map()) {
 }
 const threeBytes = async () => new Response(new Uint8Array(3), { headers: { "content-length": "3" } });
 const plays = ["/play5", "/play4", "/play3", "/play2", "/play1"];
-const settled = async () => { for (let at = 0; at < 12; at++) await turn(); };
+const settled = async () => {
+  for (let at = 0; at < 12; at++) await turn();
+};
 
 test("a smaller cap lets the oldest play go first, here and on the disk", async () => {
   const disk = diskOf();
@@ -188,7 +233,11 @@ test("a smaller cap lets the oldest play go first, here and on the disk", async 
   assert.deepEqual([...disk.kept.keys()], plays.slice(0, 2));
   ahead.wish(["/play6", ...plays]);
   await settled();
-  assert.deepEqual([...ahead.held.keys()].sort(), ["/play5", "/play6"], "and a new play takes the place of the oldest");
+  assert.deepEqual(
+    [...ahead.held.keys()].sort(),
+    ["/play5", "/play6"],
+    "and a new play takes the place of the oldest",
+  );
 });
 
 test("the next page has what this one kept, and asks for nothing of it again", async () => {
@@ -208,7 +257,11 @@ test("the next page has what this one kept, and asks for nothing of it again", a
 });
 
 test("a disk that is silent, full or forbidden costs nothing", async () => {
-  const broken = { all: () => new Promise(() => {}), put: async () => Promise.reject(new DOMException("", "QuotaExceededError")), drop: async () => Promise.reject(new Error("no")) };
+  const broken = {
+    all: () => new Promise(() => {}),
+    put: async () => Promise.reject(new DOMException("", "QuotaExceededError")),
+    drop: async () => Promise.reject(new Error("no")),
+  };
   const ahead = new Prefetch({ fetch: threeBytes, room: 6, graceMs: 0, disk: broken });
   await ahead.restore(async () => {});
   ahead.wish(plays);
@@ -216,11 +269,16 @@ test("a disk that is silent, full or forbidden costs nothing", async () => {
   assert.deepEqual([...ahead.held.keys()], plays.slice(0, 2));
 });
 
-test("a copy that failed once is given once more; then another takes its place, ever more seldom", async () => {
+test("a copy that failed is used once more, then replaced, at growing intervals", async () => {
   const disk = diskOf();
   const asked = [];
   let clock = 0;
-  const ahead = new Prefetch({ fetch: async (url) => (asked.push(url), threeBytes()), graceMs: 0, disk, now: () => clock });
+  const ahead = new Prefetch({
+    fetch: async (url) => (asked.push(url), threeBytes()),
+    graceMs: 0,
+    disk,
+    now: () => clock,
+  });
   await ahead.restore();
   ahead.wish(["/a"]);
   await settled();
@@ -228,7 +286,11 @@ test("a copy that failed once is given once more; then another takes its place, 
   const again = await ahead.retry("/a", first);
   assert.match(again, /^blob:/);
   assert.notEqual(again, first);
-  assert.deepEqual([ahead.source("/a"), asked.length, disk.kept.size], [again, 1, 1], "nothing is given up, and nothing fetched");
+  assert.deepEqual(
+    [ahead.source("/a"), asked.length, disk.kept.size],
+    [again, 1, 1],
+    "nothing is given up, and nothing fetched",
+  );
   ahead.pause(); // it plays, and the box may be away
   assert.equal(await ahead.retry("/a", again), "/a");
   assert.deepEqual([ahead.source("/a"), disk.kept.size], [again, 1], "it stays until another is here");
@@ -236,7 +298,11 @@ test("a copy that failed once is given once more; then another takes its place, 
   await settled();
   const second = ahead.source("/a");
   assert.deepEqual([asked.length, second !== again, /^blob:/.test(second)], [2, true, true]);
-  assert.equal(await ahead.retry("/a", again), second, "who still shows the old copy does not cost the new one");
+  assert.equal(
+    await ahead.retry("/a", again),
+    second,
+    "who still shows the old copy does not cost the new one",
+  );
   for (let times = 0; times < 2; times++) await ahead.retry("/a", ahead.source("/a"));
   await settled();
   assert.equal(asked.length, 2, "not at once a second time");
@@ -246,9 +312,11 @@ test("a copy that failed once is given once more; then another takes its place, 
   assert.equal(asked.length, 3, "and not given up either");
 });
 
-test("a copy whose bytes are gone goes at once, and one nobody wishes for any longer when it fails", async () => {
+test("a copy without bytes is removed at once; a copy no longer wished for, when it fails", async () => {
   const disk = diskOf();
-  const gone = Object.assign(new Blob([new Uint8Array(3)]), { arrayBuffer: () => Promise.reject(new DOMException("", "NotReadableError")) });
+  const gone = Object.assign(new Blob([new Uint8Array(3)]), {
+    arrayBuffer: () => Promise.reject(new DOMException("", "NotReadableError")),
+  });
   disk.kept.set("/a", gone);
   const ahead = new Prefetch({ fetch: threeBytes, graceMs: 0, disk });
   await ahead.restore();
@@ -266,7 +334,9 @@ test("a copy whose bytes are gone goes at once, and one nobody wishes for any lo
 });
 
 test("what a late disk has is known when it comes, and is within the cap", async () => {
-  const disk = diskOf(new Map(["/old", "/play4", "/play5"].map((url) => [url, new Blob([new Uint8Array(3)])])));
+  const disk = diskOf(
+    new Map(["/old", "/play4", "/play5"].map((url) => [url, new Blob([new Uint8Array(3)])])),
+  );
   let answer;
   const late = { ...disk, all: () => new Promise((done) => (answer = async () => done(await disk.all()))) };
   const ahead = new Prefetch({ fetch: threeBytes, room: 9, graceMs: 0, disk: late });
@@ -279,7 +349,13 @@ test("what a late disk has is known when it comes, and is within the cap", async
   ahead.room = 6;
   await answer();
   await settled();
-  assert.deepEqual([[...ahead.held.keys()], [...disk.kept.keys()].sort()], [["/play4", "/play5"], ["/play4", "/play5"]]);
+  assert.deepEqual(
+    [[...ahead.held.keys()], [...disk.kept.keys()].sort()],
+    [
+      ["/play4", "/play5"],
+      ["/play4", "/play5"],
+    ],
+  );
   assert.equal(ahead.source("/play5"), own, "what this page has fetched stays");
   assert.deepEqual(held, ["", "/play5", ""]);
 });

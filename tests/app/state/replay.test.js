@@ -1,17 +1,44 @@
-// A piece of recording: capture time and media time, with edit lists honoured and ignored; which piece to ask for.
+// A piece of recording: capture time and media time, with edit lists honoured and ignored; which piece to ask
+// for.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { beginOf, captureOf, covers, exact, findReplay, habitsOf, mediaOf, pieceOf, replayPath, stepOf } from "../../../appliance/app/state/replay.js";
+import {
+  beginOf,
+  captureOf,
+  covers,
+  exact,
+  findReplay,
+  habitsOf,
+  mediaOf,
+  pieceOf,
+  replayPath,
+  stepOf,
+} from "../../../appliance/app/state/replay.js";
 
 const OK = { ignored: false, raw: false };
 const IGNORED = { ignored: true, raw: false };
 const START = Date.parse("2026-01-01T10:00:00Z");
 const iso = (ms) => new Date(ms).toISOString();
 /** [s, ms after the start] as the box says it. */
-const times = (...pairs) => pairs.map(([at_s, ms]) => ({ at_s, time: `${iso(START + Math.floor(ms)).slice(0, -1)}${String(Math.round((ms % 1) * 1000)).padStart(3, "0")}Z` }));
+const times = (...pairs) =>
+  pairs.map(([at_s, ms]) => {
+    const us = String(Math.round((ms % 1) * 1000)).padStart(3, "0");
+    return { at_s, time: `${iso(START + Math.floor(ms)).slice(0, -1)}${us}Z` };
+  });
 /** 50 pictures of 25 a second, the first of them 0.72 s after a key. */
-const facts = (more = {}) => ({ url: "/channels/cam1/replay.mp4?v=1", start: "2026-01-01T10:00:00.000250Z", end: "2026-01-01T10:00:02.000250Z", duration_s: 2, preroll_s: 0.72, frames: 50, runs: 1, missing: [], times: times([0, 0.25], [2, 2000.25]), ...more });
+const facts = (more = {}) => ({
+  url: "/channels/cam1/replay.mp4?v=1",
+  start: "2026-01-01T10:00:00.000250Z",
+  end: "2026-01-01T10:00:02.000250Z",
+  duration_s: 2,
+  preroll_s: 0.72,
+  frames: 50,
+  runs: 1,
+  missing: [],
+  times: times([0, 0.25], [2, 2000.25]),
+  ...more,
+});
 
 test("until the self-test has said what a browser does, what it tells of pictures is not believed", () => {
   const habits = (given) => habitsOf({ get: (name) => given[name] });
@@ -27,8 +54,11 @@ test("times are read with their microseconds", () => {
   assert.equal(exact("2026-01-01T10:00:00Z"), START);
 });
 
-for (const [words, habits, first] of [["honoured", OK, 0], ["ignored", IGNORED, 0.72]]) {
-  test(`edit lists ${words}: every picture is sought inside of itself and told with its own capture time`, () => {
+for (const [words, habits, first] of [
+  ["honoured", OK, 0],
+  ["ignored", IGNORED, 0.72],
+]) {
+  test(`edit lists ${words}: a seek is within the picture and reports its own capture time`, () => {
     const piece = pieceOf(facts(), habits);
     assert.equal(piece.hidden, first);
     for (let n = 0; n < 50; n++) {
@@ -68,7 +98,15 @@ test("what is told of another picture, or not told, is not believed", () => {
 });
 
 test("pictures of 29.97 a second stay whole over half a minute", () => {
-  const piece = pieceOf(facts({ duration_s: 30.03, frames: 900, end: "2026-01-01T10:00:30.030250Z", times: times([0, 0.25], [30.03, 30_030.25]) }), OK);
+  const piece = pieceOf(
+    facts({
+      duration_s: 30.03,
+      frames: 900,
+      end: "2026-01-01T10:00:30.030250Z",
+      times: times([0, 0.25], [30.03, 30_030.25]),
+    }),
+    OK,
+  );
   const frame = 1001 / 30000;
   for (let n = 0; n < 900; n++) {
     const media = mediaOf(piece, piece.from + n * frame * 1000);
@@ -78,7 +116,10 @@ test("pictures of 29.97 a second stay whole over half a minute", () => {
 
 test("a camera's second need not be the box's", () => {
   // It begins with a burst: a second of it came in 0.6 s. From then on it is 0.5 % slow.
-  const piece = pieceOf(facts({ end: "2026-01-01T10:00:01.605250Z", times: times([0, 0.25], [1, 600.25], [2, 1605.25]) }), IGNORED);
+  const piece = pieceOf(
+    facts({ end: "2026-01-01T10:00:01.605250Z", times: times([0, 0.25], [1, 600.25], [2, 1605.25]) }),
+    IGNORED,
+  );
   const captured = (/** @type {number} */ n) => piece.from + (n < 25 ? n * 24 : 600 + (n - 25) * 40.2);
   for (let n = 0; n < 50; n++) {
     const media = mediaOf(piece, captured(n));
@@ -86,7 +127,10 @@ test("a camera's second need not be the box's", () => {
     assert.ok(Math.abs(captureOf(piece, beginOf(piece, media, null)) - captured(n)) < 1e-3);
   }
   assert.ok(Math.abs(stepOf(piece, captured(20), 10, 1 / 30) - captured(30)) < 1e-3);
-  assert.ok(Math.abs(stepOf(piece, captured(49), 2, 1 / 30) - captured(51)) < 1e-3, "beyond the end as it went there");
+  assert.ok(
+    Math.abs(stepOf(piece, captured(49), 2, 1 / 30) - captured(51)) < 1e-3,
+    "beyond the end as it went there",
+  );
 });
 
 test("with a hole inside pictures are not counted, but instants are still right", () => {
@@ -96,20 +140,31 @@ test("with a hole inside pictures are not counted, but instants are still right"
   const media = mediaOf(piece, piece.from + 1600);
   assert.ok(media > 0.72 + 1.6 && media < 0.72 + 1.61);
   assert.equal(captureOf(piece, beginOf(piece, media, 2.32)).toFixed(3), (piece.from + 1600).toFixed(3));
-  assert.ok(Math.abs(stepOf(piece, piece.from + 1600, -2, 1 / 25) - piece.from - 1520) < 1e-3, "as the channel says");
+  assert.ok(
+    Math.abs(stepOf(piece, piece.from + 1600, -2, 1 / 25) - piece.from - 1520) < 1e-3,
+    "as the channel says",
+  );
   assert.equal(stepOf(null, START, -2, 1 / 25), START - 80);
-  const trimmed = pieceOf(facts({ missing: [{ start: iso(START - 500), end: "2026-01-01T10:00:00.000250Z", reason: "no_footage" }] }), OK);
+  const trimmed = pieceOf(
+    facts({
+      missing: [{ start: iso(START - 500), end: "2026-01-01T10:00:00.000250Z", reason: "no_footage" }],
+    }),
+    OK,
+  );
   assert.ok(trimmed.frame > 0, "what is missing before the first picture makes no hole");
 });
 
 test("a piece covers its pictures and not what follows", () => {
   const piece = pieceOf(facts(), OK);
-  assert.deepEqual([null, piece, piece].map((each, n) => covers(each, START + n)), [false, true, true]);
+  assert.deepEqual(
+    [null, piece, piece].map((each, n) => covers(each, START + n)),
+    [false, true, true],
+  );
   assert.equal(covers(piece, piece.to), false);
   assert.equal(covers(piece, START - 40), false);
 });
 
-// -- asking -------------------------------------------------------------------------------------------------------------
+// -- asking -------------------------------------------------------------------------------------------------
 
 const span = (path) => {
   const query = new URLSearchParams(path.split("?")[1]);
@@ -131,11 +186,19 @@ function boxWith(from, until, later = until) {
   return { ask, asked };
 }
 
-const want = (from, to, at = from, now = to + 1500) => ({ from: START + from, to: START + to, at: START + at, now: START + now });
+const want = (from, to, at = from, now = to + 1500) => ({
+  from: START + from,
+  to: START + to,
+  at: START + at,
+  now: START + now,
+});
 
 test("the path names milliseconds, never longer than was asked for", () => {
   assert.deepEqual(span(replayPath("cam1", { from: START + 0.9, to: START + 60_000.5 })), [0, 60_000, false]);
-  assert.match(replayPath("cam 1", { from: START, to: START + 5000 }, true), /^\/channels\/cam%201\/replay\?start=2026-01-01T10%3A00%3A00\.000Z&duration=5\.000&wait=1$/);
+  assert.match(
+    replayPath("cam 1", { from: START, to: START + 5000 }, true),
+    /^\/channels\/cam%201\/replay\?start=2026-01-01T10%3A00%3A00\.000Z&duration=5\.000&wait=1$/,
+  );
 });
 
 test("one question where there is footage", async () => {
@@ -144,10 +207,13 @@ test("one question where there is footage", async () => {
   assert.deepEqual(box.asked, [[0, 30_000, false]]);
 });
 
-test("footage that ends sooner makes the piece shorter, and nobody waits for a camera that is off", async () => {
+test("footage that ends sooner makes the piece shorter; a camera that is off is not waited for", async () => {
   const box = boxWith(-60_000, 8000);
   await findReplay(box.ask, "cam1", want(0, 30_000, 0, 90_000));
-  assert.deepEqual(box.asked, [[0, 30_000, false], [0, 8000, false]]);
+  assert.deepEqual(box.asked, [
+    [0, 30_000, false],
+    [0, 8000, false],
+  ]);
   const off = boxWith(-60_000, -1000);
   await assert.rejects(findReplay(off.ask, "cam1", want(0, 30_000, 0, 90_000)));
   assert.equal(off.asked.length, 1);
@@ -156,7 +222,10 @@ test("footage that ends sooner makes the piece shorter, and nobody waits for a c
 test("a picture of a moment ago is waited for", async () => {
   const box = boxWith(-60_000, -100, 400);
   const found = await findReplay(box.ask, "cam1", want(-1000, 200, 0, 500));
-  assert.deepEqual(box.asked, [[-1000, 200, false], [-1000, 200, true]]);
+  assert.deepEqual(box.asked, [
+    [-1000, 200, false],
+    [-1000, 200, true],
+  ]);
   assert.equal(found.end, iso(START + 200));
 });
 
@@ -167,16 +236,30 @@ test("the pictures before belong to another stretch: it begins at the one wanted
     return asked.length === 1 ? facts({ start: iso(START - 1000), end: iso(START - 400) }) : facts();
   };
   await findReplay(ask, "cam1", want(-1000, 20_000, 0));
-  assert.deepEqual(asked, [[-1000, 20_000], [0, 20_000]]);
+  assert.deepEqual(asked, [
+    [-1000, 20_000],
+    [0, 20_000],
+  ]);
 });
 
 test("no footage at all in there is said at once", async () => {
   let asked = 0;
   const ask = async () => {
     asked++;
-    throw Object.assign(new Error("no"), { problem: { code: "not_yet_covered", covered_until: iso(START + 90_000) } });
+    throw Object.assign(new Error("no"), {
+      problem: { code: "not_yet_covered", covered_until: iso(START + 90_000) },
+    });
   };
   await assert.rejects(findReplay(ask, "cam1", want(0, 30_000)));
-  await assert.rejects(findReplay(async () => { throw new Error("offline"); }, "cam1", want(0, 30_000)), /offline/);
+  await assert.rejects(
+    findReplay(
+      async () => {
+        throw new Error("offline");
+      },
+      "cam1",
+      want(0, 30_000),
+    ),
+    /offline/,
+  );
   assert.equal(asked, 1);
 });

@@ -8,28 +8,57 @@ import { setZone } from "../../../appliance/app/state/zone.js";
 setZone("Europe/Madrid");
 const KNOWN = ["cam1", "cam2"];
 const session = (more = {}) => ({
-  name: "Final", type: "game", opponent: null, location: "North", season: null, week: 9,
-  scheduled_start: "2026-11-21T18:00:31.5Z", channel_ids: null, ...more,
+  name: "Final",
+  type: "game",
+  opponent: null,
+  location: "North",
+  season: null,
+  week: 9,
+  scheduled_start: "2026-11-21T18:00:31.5Z",
+  channel_ids: null,
+  ...more,
 });
 const values = (more = {}) => ({ ...valuesOf(session(), KNOWN), ...more });
 
 test("a form shows a session in a person's words", () => {
   assert.deepEqual(valuesOf(session(), KNOWN), {
-    name: "Final", type: "game", opponent: "", location: "North", season: "", week: "9", scheduled_start: "2026-11-21T19:00", channel_ids: null,
+    name: "Final",
+    type: "game",
+    opponent: "",
+    location: "North",
+    season: "",
+    week: "9",
+    scheduled_start: "2026-11-21T19:00",
+    channel_ids: null,
   });
 });
 
 test("a new one is sent without what is empty", () => {
   assert.deepEqual(bodyOf(values({ name: " Final ", channel_ids: ["cam2"] })), {
-    name: "Final", type: "game", location: "North", week: 9, scheduled_start: "2026-11-21T18:00:00.000Z", channel_ids: ["cam2"],
+    name: "Final",
+    type: "game",
+    location: "North",
+    week: 9,
+    scheduled_start: "2026-11-21T18:00:00.000Z",
+    channel_ids: ["cam2"],
   });
 });
 
 test("of a change only what is another is sent; what was emptied becomes none", () => {
   assert.deepEqual(changesOf(values(), values()), {});
-  assert.deepEqual(changesOf(values(), values({ location: " ", week: "0", opponent: "Rival" })), { location: null, week: 0, opponent: "Rival" });
-  assert.deepEqual(changesOf(values(), values({ scheduled_start: "2026-11-21T19:05" })), { scheduled_start: "2026-11-21T18:05:00.000Z" });
-  assert.deepEqual(changesOf(values(), values({ name: "  " })), { name: "" }, "the box says what is wrong with it");
+  assert.deepEqual(changesOf(values(), values({ location: " ", week: "0", opponent: "Rival" })), {
+    location: null,
+    week: 0,
+    opponent: "Rival",
+  });
+  assert.deepEqual(changesOf(values(), values({ scheduled_start: "2026-11-21T19:05" })), {
+    scheduled_start: "2026-11-21T18:05:00.000Z",
+  });
+  assert.deepEqual(
+    changesOf(values(), values({ name: "  " })),
+    { name: "" },
+    "the box says what is wrong with it",
+  );
   assert.deepEqual(changesOf(values(), values({ channel_ids: ["cam1"] })), { channel_ids: ["cam1"] });
 });
 
@@ -38,11 +67,14 @@ test("every camera there is, by name or not: nothing has changed", () => {
   assert.deepEqual(valuesOf(session({ channel_ids: ["gone", "cam2"] }), KNOWN).channel_ids, ["cam2"]);
 });
 
-test("somebody else was faster: theirs where we have not been, ours where we have, and both are named", () => {
+test("another device was faster: its values in fields not edited here, ours elsewhere; both named", () => {
   const ours = values({ opponent: "Green", week: "10", season: "2026" });
   const theirs = values({ opponent: "Blue", location: "South", season: "2026" });
   const after = rebase(values(), ours, theirs);
-  assert.deepEqual(after, { values: values({ opponent: "Green", location: "South", week: "10", season: "2026" }), clashes: ["opponent"] });
+  assert.deepEqual(after, {
+    values: values({ opponent: "Green", location: "South", week: "10", season: "2026" }),
+    clashes: ["opponent"],
+  });
   assert.deepEqual(changesOf(theirs, after.values), { opponent: "Green", week: 10 });
 });
 

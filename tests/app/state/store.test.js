@@ -4,17 +4,42 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as store from "../../../appliance/app/state/store.js";
 
-const play = (id, more = {}) => ({ id, session_id: "s", number: 1, start_time: "2026-01-01T10:00:00Z", duration: 0, cue_time: null, is_favorite: false, rev: 1, ...more });
+const play = (id, more = {}) => ({
+  id,
+  session_id: "s",
+  number: 1,
+  start_time: "2026-01-01T10:00:00Z",
+  duration: 0,
+  cue_time: null,
+  is_favorite: false,
+  rev: 1,
+  ...more,
+});
 function box(rows = {}) {
   const state = store.empty();
   store.load(state, { as_of_seq: 5, epoch: "e", ...rows });
   return state;
 }
-const mark = (doing, subject, body = {}, state = "waiting") => ({ key: doing, at: 0, site: "s", epoch: "e", doing, subject, body, request: null, state });
+const mark = (doing, subject, body = {}, state = "waiting") => ({
+  key: doing,
+  at: 0,
+  site: "s",
+  epoch: "e",
+  doing,
+  subject,
+  body,
+  request: null,
+  state,
+});
 
 test("an event puts the whole resource in place and says what changed", () => {
   const state = box({ plays: [play("p")] });
-  const changed = store.apply(state, { type: "play_updated", seq: 6, play_id: "p", play: play("p", { number: 7 }) });
+  const changed = store.apply(state, {
+    type: "play_updated",
+    seq: 6,
+    play_id: "p",
+    play: play("p", { number: 7 }),
+  });
   assert.deepEqual([...changed], ["plays"]);
   assert.equal(state.plays.get("p")?.number, 7);
 });
@@ -33,7 +58,14 @@ test("what is deleted is gone", () => {
 
 test("a clip's event brings the session's counters", () => {
   const state = box({ sessions: [{ id: "s", clip_count: 0, name: "Final" }] });
-  store.apply(state, { type: "clip_created", seq: 6, session_id: "s", clip_id: "c", clip: { id: "c" }, session: { clip_count: 1 } });
+  store.apply(state, {
+    type: "clip_created",
+    seq: 6,
+    session_id: "s",
+    clip_id: "c",
+    clip: { id: "c" },
+    session: { clip_count: 1 },
+  });
   assert.deepEqual(state.sessions.get("s"), { id: "s", clip_count: 1, name: "Final" });
 });
 
@@ -44,9 +76,14 @@ test("a camera's footage changes by itself", () => {
 });
 
 test("a ghost is there from the press on, numbered by the box, newest on top", () => {
-  const shown = store.overlay(new Map([["p", play("p")]]), [mark("play_new", "q", { id: "q", session_id: "s", start_time: "2026-01-01T10:00:09Z" })]);
+  const shown = store.overlay(new Map([["p", play("p")]]), [
+    mark("play_new", "q", { id: "q", session_id: "s", start_time: "2026-01-01T10:00:09Z" }),
+  ]);
   const list = store.playsOf(shown.values(), "s");
-  assert.deepEqual(list.map((each) => each.id), ["q", "p"]);
+  assert.deepEqual(
+    list.map((each) => each.id),
+    ["q", "p"],
+  );
   assert.equal(list[0].local, true);
 });
 
@@ -68,7 +105,9 @@ test("a refused mark leaves a ghost to be dismissed, a done one none", () => {
 
 test("the session in work", () => {
   const session = (id, status, created_at) => ({ id, status, created_at });
-  const state = box({ sessions: [session("a", "completed", "3"), session("b", "active", "1"), session("c", "active", "2")] });
+  const state = box({
+    sessions: [session("a", "completed", "3"), session("b", "active", "1"), session("c", "active", "2")],
+  });
   assert.equal(store.currentSession(state)?.id, "c");
   assert.equal(store.currentSession(state, "a")?.id, "a");
   assert.equal(store.currentSession(state, "gone")?.id, "c");
@@ -80,13 +119,28 @@ test("the session in work", () => {
 
 test("mark-to-playable is the box's figure of the first angle, the same on every tablet", () => {
   assert.equal(store.readyAfter([]), null);
-  assert.equal(store.readyAfter([{ ready_after_s: null }, { ready_after_s: 0.31 }, { ready_after_s: 0.22 }]), 0.22);
+  assert.equal(
+    store.readyAfter([{ ready_after_s: null }, { ready_after_s: 0.31 }, { ready_after_s: 0.22 }]),
+    0.22,
+  );
 });
 
-test("what is kept over a reload is the session in work, whole, and is replaced by the first snapshot", () => {
+test("the current session is kept whole over a reload; the first snapshot replaces it", () => {
   const rows = {
-    sessions: [{ id: "s", name: "Final" }, { id: "t", name: "Other" }], channels: [{ id: "cam1" }], plays: [play("p"), play("q", { session_id: "t" })],
-    clips: [{ id: "c", session_id: "s", play_id: "p" }, { id: "d", session_id: "t", play_id: "q" }], tags: [{ id: "x", session_id: "s" }, { id: "y", session_id: "t" }],
+    sessions: [
+      { id: "s", name: "Final" },
+      { id: "t", name: "Other" },
+    ],
+    channels: [{ id: "cam1" }],
+    plays: [play("p"), play("q", { session_id: "t" })],
+    clips: [
+      { id: "c", session_id: "s", play_id: "p" },
+      { id: "d", session_id: "t", play_id: "q" },
+    ],
+    tags: [
+      { id: "x", session_id: "s" },
+      { id: "y", session_id: "t" },
+    ],
     site: { id: "madrid", name: "Madrid", timezone: "Europe/Madrid" },
   };
   const state = box(rows);
@@ -98,14 +152,24 @@ test("what is kept over a reload is the session in work, whole, and is replaced 
   const later = store.empty();
   store.recall(later, kept);
   const ids = (map) => [...map.keys()];
-  assert.deepEqual([ids(later.sessions), ids(later.plays), ids(later.clips), ids(later.tags), ids(later.channels)], [["s"], ["p"], ["c"], ["x"], ["cam1"]]);
+  assert.deepEqual(
+    [ids(later.sessions), ids(later.plays), ids(later.clips), ids(later.tags), ids(later.channels)],
+    [["s"], ["p"], ["c"], ["x"], ["cam1"]],
+  );
   assert.deepEqual([later.seq, later.epoch, later.site, later.place.timezone], [0, "", "", "Europe/Madrid"]);
   store.load(later, { as_of_seq: 9, epoch: "e", ...rows });
   assert.deepEqual([ids(later.plays), later.seq], [["p", "q"], 9]);
 });
 
 test("a trim on its way is the play's new place and length", () => {
-  const trim = { ...mark("play_trim", "p"), request: { method: "PATCH", path: "/plays/p", body: { start_time: "2026-01-01T10:00:02Z", duration_seconds: 3 } } };
+  const trim = {
+    ...mark("play_trim", "p"),
+    request: {
+      method: "PATCH",
+      path: "/plays/p",
+      body: { start_time: "2026-01-01T10:00:02Z", duration_seconds: 3 },
+    },
+  };
   const plays = new Map([["p", play("p", { duration: 9 })]]);
   const shown = store.overlay(plays, [trim]).get("p");
   assert.deepEqual([shown.start_time, shown.duration], ["2026-01-01T10:00:02Z", 3]);
@@ -120,5 +184,8 @@ test("a delete and its Undo, both on their way: the play is there", () => {
   assert.equal(store.overlay(rows, [undo, restore, undo]).has("p"), false);
   assert.equal(store.overlay(rows, [undo, { ...restore, state: "refused" }]).has("p"), false);
   const made = mark("play_new", "q", { id: "q", session_id: "s", start_time: "x" });
-  assert.equal(store.overlay(new Map(), [made, mark("play_undo", "q"), mark("play_restore", "q")]).get("q")?.local, true);
+  assert.equal(
+    store.overlay(new Map(), [made, mark("play_undo", "q"), mark("play_restore", "q")]).get("q")?.local,
+    true,
+  );
 });

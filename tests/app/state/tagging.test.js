@@ -5,37 +5,104 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { everything, facet, matching } from "../../../appliance/app/state/find.js";
 import { tag as say, templateOf } from "../../../appliance/app/state/tagger.js";
-import { Beginnings, PAGES, carried, merged, nextDown, nextUntagged, overlayTags, pageOf, pressed, tagsByPlay, writes } from "../../../appliance/app/state/tagging.js";
+import {
+  Beginnings,
+  PAGES,
+  carried,
+  merged,
+  nextDown,
+  nextUntagged,
+  overlayTags,
+  pageOf,
+  pressed,
+  tagsByPlay,
+  writes,
+} from "../../../appliance/app/state/tagging.js";
 
 globalThis.crypto ??= webcrypto; // Node 18 keeps it in its module
 
-const EMPTY = { quarter: null, down: null, distance: null, yard_line: null, play_type: null, formation: null, result: null, yards_gained: null, notes: null, coach_notes: null, players: [], labels: [], is_important: false, is_reviewed: false };
-const tag = (id, fields = {}) => ({ ...EMPTY, id, play_id: "p", clip_id: "c", created_at: `2026-01-01T10:00:0${id}Z`, rev: 1, ...fields });
+const EMPTY = {
+  quarter: null,
+  down: null,
+  distance: null,
+  yard_line: null,
+  play_type: null,
+  formation: null,
+  result: null,
+  yards_gained: null,
+  notes: null,
+  coach_notes: null,
+  players: [],
+  labels: [],
+  is_important: false,
+  is_reviewed: false,
+};
+const tag = (id, fields = {}) => ({
+  ...EMPTY,
+  id,
+  play_id: "p",
+  clip_id: "c",
+  created_at: `2026-01-01T10:00:0${id}Z`,
+  rev: 1,
+  ...fields,
+});
 const GROUPS = [
-  { field: "quarter", kind: "choice", carry: "keep" }, { field: "down", kind: "choice", carry: "downs" }, { field: "distance", kind: "number", carry: "downs" },
-  { field: "yard_line", kind: "number", carry: "downs" }, { field: "play_type", kind: "word", carry: null }, { field: "players", kind: "words", carry: null },
+  { field: "quarter", kind: "choice", carry: "keep" },
+  { field: "down", kind: "choice", carry: "downs" },
+  { field: "distance", kind: "number", carry: "downs" },
+  { field: "yard_line", kind: "number", carry: "downs" },
+  { field: "play_type", kind: "word", carry: null },
+  { field: "players", kind: "words", carry: null },
 ];
 
 test("the newest tag that has a field says it; lists are joined", () => {
-  const said = merged([tag("1", { down: 3, result: "Sack", players: ["7"] }), tag("2", { down: 4, players: ["88", "7"], is_important: true })]);
+  const said = merged([
+    tag("1", { down: 3, result: "Sack", players: ["7"] }),
+    tag("2", { down: 4, players: ["88", "7"], is_important: true }),
+  ]);
   assert.deepEqual([said.down, said.result, said.players, said.is_important], [4, "Sack", ["7", "88"], true]);
 });
 
 test("tags are grouped by play, oldest first", () => {
-  assert.deepEqual(tagsByPlay([tag("2"), tag("1"), tag("3", { play_id: null })]).get("p")?.map((each) => each.id), ["1", "2"]);
+  assert.deepEqual(
+    tagsByPlay([tag("2"), tag("1"), tag("3", { play_id: null })])
+      .get("p")
+      ?.map((each) => each.id),
+    ["1", "2"],
+  );
 });
 
 test("a value goes into the newest tag, a new one where there is none", () => {
   assert.deepEqual(writes([], { down: 2 }), [{ id: null, fields: { down: 2 }, before: {} }]);
-  assert.deepEqual(writes([tag("1", { down: 1 }), tag("2", { down: 4 })], { down: 2, result: "Sack" }), [{ id: "2", fields: { down: 2, result: "Sack" }, before: { down: 4, result: null } }]);
-  assert.deepEqual(writes([tag("1", { down: 2 })], { down: 2 }), [], "what is said already is not said again");
+  assert.deepEqual(writes([tag("1", { down: 1 }), tag("2", { down: 4 })], { down: 2, result: "Sack" }), [
+    { id: "2", fields: { down: 2, result: "Sack" }, before: { down: 4, result: null } },
+  ]);
+  assert.deepEqual(
+    writes([tag("1", { down: 2 })], { down: 2 }),
+    [],
+    "what is said already is not said again",
+  );
 });
 
 test("clearing clears it wherever it is said", () => {
   const tags = [tag("1", { down: 1, labels: ["a", "b"] }), tag("2", { down: 2, labels: ["a"] })];
-  assert.deepEqual(writes(tags, { down: null }).map(({ id, fields }) => [id, fields]), [["1", { down: null }], ["2", { down: null }]]);
-  assert.deepEqual(writes(tags, { labels: ["b"] }).map(({ id, fields }) => [id, fields]), [["1", { labels: ["b"] }], ["2", { labels: ["b"] }]]);
-  assert.deepEqual(writes([tag("1", { is_important: true })], { is_important: false }), [{ id: "1", fields: { is_important: false }, before: { is_important: true } }]);
+  assert.deepEqual(
+    writes(tags, { down: null }).map(({ id, fields }) => [id, fields]),
+    [
+      ["1", { down: null }],
+      ["2", { down: null }],
+    ],
+  );
+  assert.deepEqual(
+    writes(tags, { labels: ["b"] }).map(({ id, fields }) => [id, fields]),
+    [
+      ["1", { labels: ["b"] }],
+      ["2", { labels: ["b"] }],
+    ],
+  );
+  assert.deepEqual(writes([tag("1", { is_important: true })], { is_important: false }), [
+    { id: "1", fields: { is_important: false }, before: { is_important: true } },
+  ]);
   assert.deepEqual(writes([], { down: null }), []);
 });
 
@@ -46,30 +113,60 @@ test("a button pressed again is taken back", () => {
   assert.deepEqual(pressed({ players: ["7"] }, { field: "players", kind: "words" }, "7"), []);
 });
 
-const mark = (doing, subject, body, state = "waiting") => ({ key: doing, at: 0, site: "", epoch: "", doing, subject, body: { play_id: "p", session_id: "s" }, request: { method: "", path: "", body }, state });
+const mark = (doing, subject, body, state = "waiting") => ({
+  key: doing,
+  at: 0,
+  site: "",
+  epoch: "",
+  doing,
+  subject,
+  body: { play_id: "p", session_id: "s" },
+  request: { method: "", path: "", body },
+  state,
+});
 
 test("this device's changes are seen before the box answers, and no longer", () => {
   const box = new Map([["1", tag("1", { down: 1 })]]);
-  const shown = overlayTags(box, [mark("tag_set", "1", { down: 3 }), mark("tag_new", "2", { id: "2", clip_id: "c", result: "Sack" }), mark("play_star", "p", {})]);
+  const shown = overlayTags(box, [
+    mark("tag_set", "1", { down: 3 }),
+    mark("tag_new", "2", { id: "2", clip_id: "c", result: "Sack" }),
+    mark("play_star", "p", {}),
+  ]);
   assert.equal(shown.get("1")?.down, 3);
   assert.notEqual(shown.get("1")?.rev, 1, "who compares by rev must see it");
-  assert.deepEqual([shown.get("2")?.play_id, shown.get("2")?.result, shown.get("2")?.players], ["p", "Sack", []]);
+  assert.deepEqual(
+    [shown.get("2")?.play_id, shown.get("2")?.result, shown.get("2")?.players],
+    ["p", "Sack", []],
+  );
   assert.equal(overlayTags(box, [mark("tag_drop", "1")]).size, 0);
   assert.equal(overlayTags(box, [mark("tag_set", "1", { down: 3 }, "refused")]).get("1")?.down, 1);
 });
 
 test("several plays are tagged at once, and undone at once", async () => {
   const made = [];
-  const marks = { mark: (doing, subject, _body, request) => (made.push([doing, request.method, request.body]), Promise.resolve()) };
+  const marks = {
+    mark: (doing, subject, _body, request) => (
+      made.push([doing, request.method, request.body]), Promise.resolve()
+    ),
+  };
   const clip = { id: "c", play_id: "p", session_id: "s" };
   const fresh = { play: {}, clips: [clip], tags: [] };
   const known = { play: {}, clips: [clip], tags: [tag("1", { result: "Sack" })] };
   const { undo, count } = say(marks, [fresh, known, { ...fresh, clips: [] }], () => ({ result: "Gain" }));
   assert.equal(count, 2);
-  assert.deepEqual(made.map((each) => each[0]), ["tag_new", "tag_set"]);
+  assert.deepEqual(
+    made.map((each) => each[0]),
+    ["tag_new", "tag_set"],
+  );
   assert.equal(made[0][2].clip_id, "c");
   undo();
-  assert.deepEqual(made.slice(2).map(([doing, method, body]) => [doing, method, body]), [["tag_set", "PATCH", { result: "Sack" }], ["tag_drop", "DELETE", undefined]]);
+  assert.deepEqual(
+    made.slice(2).map(([doing, method, body]) => [doing, method, body]),
+    [
+      ["tag_set", "PATCH", { result: "Sack" }],
+      ["tag_drop", "DELETE", undefined],
+    ],
+  );
 });
 
 const after = (fields) => nextDown({ ...EMPTY, ...fields });
@@ -84,12 +181,27 @@ test("the next down follows from what was gained", () => {
 });
 
 test("the ball moves, and at the goal line the distance is what is left", () => {
-  assert.deepEqual(after({ down: 1, distance: 10, yards_gained: 12, yard_line: -45 }), { down: 1, distance: 10, yard_line: 43 });
-  assert.deepEqual(after({ down: 2, distance: 8, yards_gained: 9, yard_line: 15 }), { down: 1, distance: 6, yard_line: 6 });
+  assert.deepEqual(after({ down: 1, distance: 10, yards_gained: 12, yard_line: -45 }), {
+    down: 1,
+    distance: 10,
+    yard_line: 43,
+  });
+  assert.deepEqual(after({ down: 2, distance: 8, yards_gained: 9, yard_line: 15 }), {
+    down: 1,
+    distance: 6,
+    yard_line: 6,
+  });
 });
 
 test("what cannot be known is not carried", () => {
-  for (const last of [{}, { down: 2, distance: 7 }, { down: 4, distance: 2, yards_gained: 1 }, { down: 1, distance: 10, result: "Touchdown", yards_gained: 40 }, { down: 3, distance: 1, result: "Penalty" }]) assert.deepEqual(after(last), {});
+  for (const last of [
+    {},
+    { down: 2, distance: 7 },
+    { down: 4, distance: 2, yards_gained: 1 },
+    { down: 1, distance: 10, result: "Touchdown", yards_gained: 40 },
+    { down: 3, distance: 1, result: "Penalty" },
+  ])
+    assert.deepEqual(after(last), {});
 });
 
 test("the quarter stays over plays nobody tagged, the down does not", () => {
@@ -99,18 +211,55 @@ test("the quarter stays over plays nobody tagged, the down does not", () => {
   assert.deepEqual(carried([], GROUPS), {});
 });
 
-const row = (number, fields = {}, play = {}) => ({ play: { number, title: null, is_favorite: false, created_by: "ipad-1", ...play }, said: { ...EMPTY, ...fields }, tagged: Object.keys(fields).length > 0 });
-const ROWS = [row(12, { quarter: 2, down: 3, distance: 7, play_type: "Pass", result: "First down", players: ["7 Smíth"] }), row(7, { quarter: 1, play_type: "Run", labels: ["Blitz"], notes: "great block" }, { is_favorite: true }), row(3)];
+const row = (number, fields = {}, play = {}) => ({
+  play: { number, title: null, is_favorite: false, created_by: "ipad-1", ...play },
+  said: { ...EMPTY, ...fields },
+  tagged: Object.keys(fields).length > 0,
+});
+const ROWS = [
+  row(12, {
+    quarter: 2,
+    down: 3,
+    distance: 7,
+    play_type: "Pass",
+    result: "First down",
+    players: ["7 Smíth"],
+  }),
+  row(7, { quarter: 1, play_type: "Run", labels: ["Blitz"], notes: "great block" }, { is_favorite: true }),
+  row(3),
+];
 const found = (more) => matching(ROWS, { ...everything(), ...more }).map((each) => each.play.number);
 
 test("a search finds by number, player, words, quarter, down and distance", () => {
-  assert.deepEqual([found({ text: "7" }), found({ text: "smith" }), found({ text: "q2 pass" }), found({ text: "3&7" }), found({ text: "BLOCK" }), found({ text: "pass blitz" })], [[12, 7], [12], [12], [12], [7], []]);
+  assert.deepEqual(
+    [
+      found({ text: "7" }),
+      found({ text: "smith" }),
+      found({ text: "q2 pass" }),
+      found({ text: "3&7" }),
+      found({ text: "BLOCK" }),
+      found({ text: "pass blitz" }),
+    ],
+    [[12, 7], [12], [12], [12], [7], []],
+  );
   assert.deepEqual(found({}), [12, 7, 3]);
 });
 
 test("filters are joined, words compared as the box does", () => {
-  assert.deepEqual([found({ starred: true }), found({ untagged: true }), found({ fields: { result: "first_down" } }), found({ fields: { quarter: "1", play_type: "Run" } }), found({ fields: { labels: "blitz" } })], [[7], [3], [12], [7], [7]]);
-  assert.deepEqual(facet(ROWS, "quarter"), [["1", 1], ["2", 1]]);
+  assert.deepEqual(
+    [
+      found({ starred: true }),
+      found({ untagged: true }),
+      found({ fields: { result: "first_down" } }),
+      found({ fields: { quarter: "1", play_type: "Run" } }),
+      found({ fields: { labels: "blitz" } }),
+    ],
+    [[7], [3], [12], [7], [7]],
+  );
+  assert.deepEqual(facet(ROWS, "quarter"), [
+    ["1", 1],
+    ["2", 1],
+  ]);
   assert.deepEqual(facet(ROWS, "labels"), [["Blitz", 1]]);
 });
 
@@ -129,7 +278,12 @@ test("the board follows a play that begins, and no play that was there or comes 
 });
 
 test("the next play without tags is the next older one, then the newest", () => {
-  const rows = [["d", true], ["c", false], ["b", false], ["a", false]].map(([id, tagged]) => ({ play: { id }, tagged }));
+  const rows = [
+    ["d", true],
+    ["c", false],
+    ["b", false],
+    ["a", false],
+  ].map(([id, tagged]) => ({ play: { id }, tagged }));
   const next = (from) => nextUntagged(rows, from)?.play.id;
   assert.deepEqual(["d", "c", "b", "a", ""].map(next), ["c", "b", "a", "c", "c"]);
   assert.equal(nextUntagged([rows[0]], "d"), undefined);
@@ -137,13 +291,25 @@ test("the next play without tags is the next older one, then the newest", () => 
 });
 
 test("every field has a page", () => {
-  assert.deepEqual(["down", "formation", "result", "notes", "whatever comes"].map(pageOf), ["situation", "play", "result", "more", "result"]);
-  assert.deepEqual(PAGES.map((page) => page.label), ["Situation", "Play", "Result", "More"]);
+  assert.deepEqual(["down", "formation", "result", "notes", "whatever comes"].map(pageOf), [
+    "situation",
+    "play",
+    "result",
+    "more",
+    "result",
+  ]);
+  assert.deepEqual(
+    PAGES.map((page) => page.label),
+    ["Situation", "Play", "Result", "More"],
+  );
 });
 
 test("the template of the last time stands in while the box is away", async () => {
   const kept = new Map();
-  globalThis.localStorage = { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => void kept.set(name, value) };
+  globalThis.localStorage = {
+    getItem: (name) => kept.get(name) ?? null,
+    setItem: (name, value) => void kept.set(name, value),
+  };
   const lost = async () => Promise.reject(new TypeError("away"));
   await assert.rejects(templateOf({ away: true, request: lost }), /away/);
   const given = { sport: "football", groups: [] };

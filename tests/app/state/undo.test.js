@@ -31,12 +31,18 @@ const bar = () => new Marks(/** @type {any} */ ({ outbox: { add: async () => ({}
 
 test("a second press of the same button at once is the same press", () => {
   const marks = bar();
-  assert.deepEqual([0, 120, 399, 401, 500, 900].map((at) => marks.isBounce("new", 1000 + at)), [false, true, true, false, true, false]);
+  assert.deepEqual(
+    [0, 120, 399, 401, 500, 900].map((at) => marks.isBounce("new", 1000 + at)),
+    [false, true, true, false, true, false],
+  );
 });
 
 test("another button, and the same one after Undo, is another press however soon it comes", async () => {
   const marks = bar();
-  assert.deepEqual(["last", "new", "new"].map((what) => marks.isBounce(what, 1000)), [false, false, true]);
+  assert.deepEqual(
+    ["last", "new", "new"].map((what) => marks.isBounce(what, 1000)),
+    [false, false, true],
+  );
   await marks.undo("1");
   assert.equal(marks.isBounce("new", 1001), false);
 });

@@ -14,10 +14,17 @@ function stateOf(...sessions) {
 }
 
 /** @param {string} id @param {string} status @param {number} hour @param {object} [more] */
-const session = (id, status, hour, more) => /** @type {any} */ ({
-  id, status, name: id, opponent: null, created_at: `2026-11-28T0${hour}:00:00Z`,
-  actual_start: status === "scheduled" ? null : `2026-11-28T0${hour}:00:00Z`, scheduled_start: null, ...more,
-});
+const session = (id, status, hour, more) =>
+  /** @type {any} */ ({
+    id,
+    status,
+    name: id,
+    opponent: null,
+    created_at: `2026-11-28T0${hour}:00:00Z`,
+    actual_start: status === "scheduled" ? null : `2026-11-28T0${hour}:00:00Z`,
+    scheduled_start: null,
+    ...more,
+  });
 
 function kept(id = "") {
   const box = { id };
@@ -63,12 +70,22 @@ test("a session that is gone is left", () => {
 });
 
 test("those that run are to be chosen first", () => {
-  const state = stateOf(session("old", "completed", 1), session("run", "active", 2), session("new", "completed", 3));
-  assert.deepEqual(choices(state).map((each) => each.id), ["run", "new", "old"]);
+  const state = stateOf(
+    session("old", "completed", 1),
+    session("run", "active", 2),
+    session("new", "completed", 3),
+  );
+  assert.deepEqual(
+    choices(state).map((each) => each.id),
+    ["run", "new", "old"],
+  );
 });
 
 test("an opponent in the name is not said twice", () => {
-  assert.equal(titleOf(session("x", "active", 1, { name: "Atletico v Rival", opponent: "Rival" })), "Atletico v Rival");
+  assert.equal(
+    titleOf(session("x", "active", 1, { name: "Atletico v Rival", opponent: "Rival" })),
+    "Atletico v Rival",
+  );
   assert.equal(titleOf(session("x", "active", 1, { name: "Week 3", opponent: "Rival" })), "Week 3 v Rival");
 });
 
@@ -80,7 +97,11 @@ test("rows that are only recalled decide nothing: the box answers late, and anot
     const old = session("last week", status, 1);
     recall(state, { site: "s", epoch: "e", offsetMs: 0, snapshot: { sessions: [old] } });
     assert.equal(working.current(state)?.id, "last week");
-    load(state, { as_of_seq: 9, epoch: "e", sessions: [session("last week", "completed", 1), session("today", "active", 2)] });
+    load(state, {
+      as_of_seq: 9,
+      epoch: "e",
+      sessions: [session("last week", "completed", 1), session("today", "active", 2)],
+    });
     assert.equal(state.recalled, false);
     assert.equal(working.current(state)?.id, "today");
     assert.equal(held.box.id, "today");
@@ -90,13 +111,29 @@ test("rows that are only recalled decide nothing: the box answers late, and anot
 test("what is recalled while nothing else is known does not take the place of the choice", () => {
   const held = kept("chosen");
   const state = empty();
-  recall(state, { site: "s", epoch: "e", offsetMs: 0, snapshot: { sessions: [session("other", "completed", 1)] } });
+  recall(state, {
+    site: "s",
+    epoch: "e",
+    offsetMs: 0,
+    snapshot: { sessions: [session("other", "completed", 1)] },
+  });
   assert.equal(new Working(held).current(state)?.id, "other");
   assert.equal(held.box.id, "chosen");
 });
 
 test("a session that runs is not said to run while the box is away", () => {
-  const badges = (away) => ["active", "paused", "scheduled", "completed"].map((status) => badgeOf(session("a", status, 1), away));
-  assert.deepEqual(badges(false), [["LIVE", "live"], ["paused", "warn"], ["scheduled", "dim"], ["completed", "dim"]]);
-  assert.deepEqual(badges(true), [["LIVE?", "warn"], ["paused?", "warn"], ["scheduled", "dim"], ["completed", "dim"]]);
+  const badges = (away) =>
+    ["active", "paused", "scheduled", "completed"].map((status) => badgeOf(session("a", status, 1), away));
+  assert.deepEqual(badges(false), [
+    ["LIVE", "live"],
+    ["paused", "warn"],
+    ["scheduled", "dim"],
+    ["completed", "dim"],
+  ]);
+  assert.deepEqual(badges(true), [
+    ["LIVE?", "warn"],
+    ["paused?", "warn"],
+    ["scheduled", "dim"],
+    ["completed", "dim"],
+  ]);
 });

@@ -20,7 +20,8 @@ test("a zone this device does not know changes nothing", () => {
 
 test("a field means the site's wall clock, there and back", () => {
   setZone("America/New_York");
-  for (const field of ["2026-07-01T19:30", "2026-11-01T00:30", "2026-03-08T03:00", "2026-12-31T23:59"]) assert.equal(fieldOf(instantOf(field)), field);
+  for (const field of ["2026-07-01T19:30", "2026-11-01T00:30", "2026-03-08T03:00", "2026-12-31T23:59"])
+    assert.equal(fieldOf(instantOf(field)), field);
   assert.equal(instantOf("2026-07-01T19:30"), "2026-07-01T23:30:00.000Z");
   assert.equal(instantOf(""), "");
 });
