@@ -57,7 +57,8 @@ class Corrections:
         moved: list[Segment] = []
         if newer.name in channel.copies.ignored:
             return moved
-        for each in (newer, *channel.near(newer, NEIGHBOURS)):
+        files = channel.near(newer, NEIGHBOURS)
+        for each in files if newer.name in self._said else (newer, *files):
             run, facts = channel.clocks.of(each), each.facts
             if run is None or run.is_observed or facts is None or facts.first_ns is None:
                 continue
