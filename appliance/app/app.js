@@ -366,7 +366,9 @@ function drawBanner() {
   if (!away && !box.closed && foreign.length) {
     const drop = document.createElement("button");
     drop.textContent = "Forget them";
-    drop.onclick = () => foreign.forEach((mark) => box.outbox.forget(mark));
+    drop.onclick = () => {
+      for (const mark of foreign) box.outbox.forget(mark);
+    };
     banner.append(drop);
   }
 }
@@ -494,7 +496,11 @@ const keepRows = () => void box.keepRows(session()?.id ?? "");
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let rowsDue;
 function keepRowsSoon() {
-  rowsDue ??= setTimeout(() => (keepRows(), (rowsDue = undefined)), KEEP_ROWS_MS);
+  if (rowsDue) return;
+  rowsDue = setTimeout(() => {
+    rowsDue = undefined;
+    keepRows();
+  }, KEEP_ROWS_MS);
 }
 addEventListener("pagehide", keepRows);
 

@@ -2,7 +2,7 @@
 // has it, or another build of all files.
 addEventListener(
   "error",
-  function (event) {
+  (event) => {
     const words = document.querySelector("main p");
     if (!(event.target instanceof HTMLScriptElement) || !words) return;
     words.textContent = "This page is not whole on this device. It opens as soon as the box answers.";
@@ -18,6 +18,6 @@ addEventListener(
 // Before the first paint, to avoid flashing: the theme chosen on this device.
 try {
   document.documentElement.dataset.theme = JSON.parse(localStorage.getItem("prefs") || "{}").theme || "light";
-} catch (error) {
+} catch {
   document.documentElement.dataset.theme = "light";
 }

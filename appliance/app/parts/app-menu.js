@@ -99,7 +99,8 @@ function choice(label, options, now, set) {
         "aria-checked": String(value === now),
         onclick: () => {
           set(value);
-          buttons.forEach((each, at) => each.setAttribute("aria-checked", String(options[at][0] === value)));
+          for (const [at, each] of buttons.entries())
+            each.setAttribute("aria-checked", String(options[at][0] === value));
         },
       },
       words,

@@ -14,12 +14,22 @@ export function ask({ title, words, yes, careful = false }) {
     const no = h("button", { type: "button", onclick: () => dialog.close() }, "Not now");
     const sure = h(
       "button",
-      { type: "button", class: careful ? "" : "primary", onclick: () => ((answer = true), dialog.close()) },
+      {
+        type: "button",
+        class: careful ? "" : "primary",
+        onclick: () => {
+          answer = true;
+          dialog.close();
+        },
+      },
       yes,
     );
     dialog.append(h("h2", {}, title), h("p", {}, words), h("div", { class: "row answers" }, no, sure));
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-    dialog.addEventListener("close", () => (dialog.remove(), resolve(answer)));
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(answer);
+    });
     document.body.append(dialog);
     dialog.showModal();
     (careful ? no : sure).focus();

@@ -52,7 +52,11 @@ export class FootageView extends HTMLElement {
     const { video } = made;
     const front = () => made === this.front;
     video.addEventListener("ended", () => front() && this.next());
-    video.addEventListener("timeupdate", () => front() && (this.ahead(), emit(this, "moved")));
+    video.addEventListener("timeupdate", () => {
+      if (!front()) return;
+      this.ahead();
+      emit(this, "moved");
+    });
     for (const name of ["seeked", "playing", "loadeddata"])
       video.addEventListener(name, () => front() && this.uncover());
     for (const name of ["play", "pause"]) video.addEventListener(name, () => front() && emit(this, "state"));

@@ -44,8 +44,12 @@ export class NoticeStack extends HTMLElement {
       { class: `notice ${kind}`, data: { key, stays: String(!seconds) } },
       h("span", { class: "grow" }, text),
     );
-    if (action) one.append(h("button", { type: "button", onclick: () => (away(), act?.()) }, action));
-    one.append(button("Dismiss", icon("close"), () => (away(), gone?.()), { class: "plain" }));
+    const leave = (/** @type {(() => unknown) | undefined} */ then) => () => {
+      away();
+      then?.();
+    };
+    if (action) one.append(h("button", { type: "button", onclick: leave(act) }, action));
+    one.append(button("Dismiss", icon("close"), leave(gone), { class: "plain" }));
     if (waits) this.prepend(one);
     else this.append(one);
     if (seconds) this.ends.set(one, setTimeout(away, seconds * (waits ? 2000 : 1000)));

@@ -97,7 +97,10 @@ export class ReplayPlayer extends HTMLElement {
       zoomed: () => this.deck?.lead?.video ?? null,
     });
     this.append(this.header(), this.side ?? "", this.stage, this.controls());
-    this.timer = setInterval(() => (this.drawWaiting(), this.drawAir()), 200);
+    this.timer = setInterval(() => {
+      this.drawWaiting();
+      this.drawAir();
+    }, 200);
     this.drawAll();
   }
 
@@ -414,11 +417,10 @@ export class ReplayPlayer extends HTMLElement {
       if (lead?.video.error && lead.url && !this.reached)
         return this.tell("This clip is not on this device. It comes when the box answers.");
       if (lead?.video.error && lead.url)
-        return this.tell(
-          "This clip cannot be shown here. ",
-          "Load again",
-          () => (lead.unload(), this.place()),
-        );
+        return this.tell("This clip cannot be shown here. ", "Load again", () => {
+          lead.unload();
+          this.place();
+        });
       return this.tell(lead && deck.running && lead.video.readyState < 2 ? "Loading" : "");
     }
     if (!play.duration)

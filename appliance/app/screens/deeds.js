@@ -33,8 +33,10 @@ export function starPlays(ctx, plays, words) {
  */
 export function deletePlay(ctx, play) {
   const refused = ctx.box.outbox.refused().filter((mark) => mark.subject === play.id);
-  if (refused.some((mark) => mark.doing === "play_new"))
-    return refused.forEach((mark) => ctx.box.outbox.forget(mark));
+  if (refused.some((mark) => mark.doing === "play_new")) {
+    for (const mark of refused) ctx.box.outbox.forget(mark);
+    return;
+  }
   ctx.marks.undo(play.id).catch((error) => ctx.say(`Not deleted: ${error.message}`, { kind: "bad" }));
   ctx.did(`${playName(play)} deleted`, () => ctx.marks.restore(play.id));
 }

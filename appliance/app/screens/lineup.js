@@ -150,7 +150,7 @@ class LineUp {
   /** @param {number} at */
   focus(at) {
     this.active = at;
-    this.panes.forEach((pane, each) => (pane.active = each === at));
+    for (const [each, pane] of this.panes.entries()) pane.active = each === at;
   }
 
   /** @param {number} at @param {string} id */
@@ -159,7 +159,7 @@ class LineUp {
     if (id === this.chosen[1 - at]) this.chosen[1 - at] = this.chosen[at]; // swap the two
     this.chosen[at] = id;
     this.compared = false;
-    this.panes.forEach((pane, each) => (pane.channel = this.chosen[each]));
+    for (const [each, pane] of this.panes.entries()) pane.channel = this.chosen[each];
     void this.load(0, when);
     void this.load(1, when);
   }
@@ -288,7 +288,8 @@ class LineUp {
       for (const [id, latency_ms] of delays) {
         const was = this.delayOf(id);
         this.ctx.box.keep("channels", await this.ctx.box.request("PATCH", `/channels/${id}`, { latency_ms }));
-        this.panes.forEach((pane, at) => this.chosen[at] === id && pane.shift(was - latency_ms));
+        for (const [at, pane] of this.panes.entries())
+          if (this.chosen[at] === id) pane.shift(was - latency_ms);
       }
       return true;
     } catch (error) {

@@ -136,7 +136,8 @@ export class Cameras {
   /** @param {number} seconds 0: the whole session */
   choose(seconds) {
     this.range = seconds;
-    this.ranges.forEach((each, at) => each.setAttribute("aria-pressed", String(RANGES[at][1] === seconds)));
+    for (const [at, each] of this.ranges.entries())
+      each.setAttribute("aria-pressed", String(RANGES[at][1] === seconds));
     this.given.look();
   }
 
@@ -162,9 +163,8 @@ export class Cameras {
    */
   show(channels, timelines, from, to) {
     [this.from, this.to] = [from, to];
-    channels.forEach((each, at) =>
-      this.strips.set(each.id, timelines[at] && stripOf(timelines[at], from, to)),
-    );
+    for (const [at, each] of channels.entries())
+      this.strips.set(each.id, timelines[at] && stripOf(timelines[at], from, to));
     this.draw();
   }
 }

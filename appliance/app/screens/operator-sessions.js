@@ -43,7 +43,10 @@ export class Sessions {
       type: "button",
       class: "plain",
       hidden: true,
-      onclick: () => ((this.all = true), this.draw()),
+      onclick: () => {
+        this.all = true;
+        this.draw();
+      },
     });
     this.goneHead = h("summary", {});
     this.goneList = h("ul", {});

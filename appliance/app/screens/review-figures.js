@@ -36,7 +36,10 @@ export class Figures {
 
   /** One request at a time; later changes cause another one after it. */
   async count() {
-    if (this.asking) return void (this.again = true);
+    if (this.asking) {
+      this.again = true;
+      return;
+    }
     this.asking = true;
     try {
       do {

@@ -263,7 +263,10 @@ function drop(video) {
 function kept() {
   return new Promise((resolve) => {
     const asked = indexedDB.open("box", 1);
-    asked.onsuccess = () => (asked.result.close(), resolve(true));
+    asked.onsuccess = () => {
+      asked.result.close();
+      resolve(true);
+    };
     asked.onerror = () => resolve(false);
   });
 }

@@ -24,13 +24,17 @@ function database(name, stores) {
     /** @type {Promise<IDBDatabase>} */
     const mine = new Promise((resolve, reject) => {
       const asked = indexedDB.open(name, 1);
-      asked.onupgradeneeded = () =>
-        Object.entries(stores).forEach(([store, how]) => asked.result.createObjectStore(store, how));
+      asked.onupgradeneeded = () => {
+        for (const [store, how] of Object.entries(stores)) asked.result.createObjectStore(store, how);
+      };
       asked.onerror = () => reject(asked.error);
       asked.onsuccess = () => {
         const base = asked.result;
         base.onclose = () => forget(mine);
-        base.onversionchange = () => (base.close(), forget(mine));
+        base.onversionchange = () => {
+          base.close();
+          forget(mine);
+        };
         resolve(base);
       };
     });
@@ -39,7 +43,8 @@ function database(name, stores) {
       () => clearTimeout(late),
       () => forget(mine),
     );
-    return (opened = mine);
+    opened = mine;
+    return mine;
   };
 
   /**

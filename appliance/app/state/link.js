@@ -206,14 +206,20 @@ export class Link {
     this.tellAt = at;
     this.away = !ms;
     this.untell();
-    this.untell = this.time.later(() => ((this.away = true), this.given.turned()), ms);
+    this.untell = this.time.later(() => {
+      this.away = true;
+      this.given.turned();
+    }, ms);
   }
 
   try() {
     this.leave();
     this.triedAt = this.time.now();
     this.next = this.listen(this.given.open());
-    this.unrest = this.time.later(() => (this.leave(), this.happen("failed")), 2 * patienceOf(this.trips));
+    this.unrest = this.time.later(() => {
+      this.leave();
+      this.happen("failed");
+    }, 2 * patienceOf(this.trips));
   }
 
   rest() {

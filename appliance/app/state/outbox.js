@@ -235,7 +235,9 @@ export class Outbox extends EventTarget {
        * @type {Set<string>}
        */
       const aside = new Set();
-      for (let line; (line = this.waiting().filter((each) => isData(each) === data)).length; ) {
+      for (;;) {
+        const line = this.waiting().filter((each) => isData(each) === data);
+        if (!line.length) break;
         const mark = line.find((each) => !aside.has(each.subject));
         if (!mark) {
           aside.clear();
@@ -255,8 +257,8 @@ export class Outbox extends EventTarget {
           aside.add(mark.subject);
           continue;
         }
-        const tries = (mark.tries = (mark.tries ?? 0) + 1);
-        await this.rest(TRY_AGAIN_MS[Math.min(tries, TRY_AGAIN_MS.length) - 1]);
+        mark.tries = (mark.tries ?? 0) + 1;
+        await this.rest(TRY_AGAIN_MS[Math.min(mark.tries, TRY_AGAIN_MS.length) - 1]);
       }
     } finally {
       this.busy.delete(data);
@@ -267,7 +269,10 @@ export class Outbox extends EventTarget {
   async rest(ms) {
     /** @type {(value?: unknown) => void} */
     let end = () => {};
-    const cut = new Promise((done) => this.resting.add((end = done)));
+    const cut = new Promise((done) => {
+      end = done;
+    });
+    this.resting.add(end);
     await Promise.race([this.wait(ms), cut]);
     this.resting.delete(end);
   }
@@ -299,7 +304,11 @@ export class Outbox extends EventTarget {
    * @param {Mark} mark
    */
   async keep(mark) {
-    const missed = () => this.unkept.has(mark) || (this.unkept.add(mark), this.tell());
+    const missed = () => {
+      if (this.unkept.has(mark)) return;
+      this.unkept.add(mark);
+      this.tell();
+    };
     const late = setTimeout(missed, DISK_MS);
     const taken = await this.disk.put({ ...mark }).then(
       () => true,

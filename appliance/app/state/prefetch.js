@@ -270,7 +270,9 @@ export class Prefetch extends EventTarget {
       if (!this.hasRoom(job.url, Number(answer.headers.get("content-length") ?? 0))) return this.drop(job);
       if (answer.status === 200) Object.assign(job, { chunks: [], have: 0 });
       const reader = answer.body.getReader();
-      for (let piece; !(piece = await reader.read()).done; ) {
+      for (;;) {
+        const piece = await reader.read();
+        if (piece.done) break;
         job.chunks.push(/** @type {Uint8Array<ArrayBuffer>} */ (piece.value));
         job.have += piece.value.length;
       }
@@ -351,7 +353,10 @@ export class Prefetch extends EventTarget {
     this.drop(job);
     this.failed.add(job.url);
     clearTimeout(this.later);
-    this.later = setTimeout(() => (this.failed.clear(), this.run()), AGAIN_MS);
+    this.later = setTimeout(() => {
+      this.failed.clear();
+      this.run();
+    }, AGAIN_MS);
   }
 
   /** @param {Job} job */

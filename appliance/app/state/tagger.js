@@ -77,7 +77,10 @@ export function tag(marks, targets, fieldsOf) {
       );
     }
   }
-  return { done: Promise.all(answers), undo: () => back.reverse().forEach((each) => each()), count };
+  const undo = () => {
+    for (const each of back.reverse()) each();
+  };
+  return { done: Promise.all(answers), undo, count };
 }
 
 /** @param {import("./marks.js").Marks} marks @param {string} id @param {Record<string, any>} body */

@@ -18,7 +18,7 @@ function made() {
   box.link.state = "up";
   box.link.socket = box.greeted = socket;
   box.outbox.wait = async () => {};
-  globalThis.fetch = (path, { headers, signal }) => {
+  globalThis.fetch = (_path, { headers, signal }) => {
     sent.requests.push(headers["Idempotency-Key"]);
     return new Promise((_, lost) => signal.addEventListener("abort", () => lost(new Error("given up"))));
   };

@@ -19,10 +19,10 @@ class Hand {
   /** @param {number} ms @param {number} [late] all timers are so late: the page stood still */
   go(ms, late = 0) {
     const end = this.at + ms;
-    for (
-      let next;
-      (next = this.timers.filter((each) => each.at + late <= end).sort((one, other) => one.at - other.at)[0]);
-    ) {
+    for (;;) {
+      const due = this.timers.filter((each) => each.at + late <= end);
+      const [next] = due.sort((one, other) => one.at - other.at);
+      if (!next) break;
       this.timers = this.timers.filter((each) => each !== next);
       this.at = Math.max(this.at, next.at + late);
       next.act();
@@ -41,12 +41,15 @@ function made() {
       name: seen.sockets.length,
       send: (text) => socket.sent.push(JSON.parse(text)),
       close: () => (socket.readyState = 3),
-      speak: (type = "connected") => (
-        socket.readyState || socket.onopen?.(),
-        (socket.readyState ||= 1),
-        socket.onmessage({ data: JSON.stringify({ type, by: socket.name }) })
-      ),
-      end: (code = 1006, reason = "") => ((socket.readyState = 3), socket.onclose({ code, reason })),
+      speak: (type = "connected") => {
+        if (!socket.readyState) socket.onopen?.();
+        socket.readyState ||= 1;
+        socket.onmessage({ data: JSON.stringify({ type, by: socket.name }) });
+      },
+      end: (code = 1006, reason = "") => {
+        socket.readyState = 3;
+        socket.onclose({ code, reason });
+      },
     };
     seen.sockets.push(socket);
     return socket;
@@ -57,7 +60,10 @@ function made() {
     take: (message) => seen.taken.push(message),
     turned: () => seen.turned++,
     kept: () => seen.kept++,
-    ask: () => (seen.asked++, link.send({ type: "ping" })),
+    ask: () => {
+      seen.asked++;
+      link.send({ type: "ping" });
+    },
   });
   return { hand, link, seen };
 }
@@ -252,7 +258,10 @@ test("the table names only states it has, and every state but the last has a way
 
 test("ten thousand happenings in any order: two sockets at most, one that counts, never stuck", () => {
   let seed = 7;
-  const random = (n) => (seed = (seed * 48_271) % 2_147_483_647) % n;
+  const random = (n) => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed % n;
+  };
   const { hand, link, seen } = up();
   for (let turn = 0; turn < 10_000; turn++) {
     // the others are closed when they are there

@@ -192,7 +192,10 @@ test("what analysts say of plays never holds up a mark", async () => {
   const sent = [];
   const outbox = new Outbox({
     disk: memory(),
-    send: (one) => (sent.push(one.key), new Promise((done) => open.push(done))),
+    send: (one) => {
+      sent.push(one.key);
+      return new Promise((done) => open.push(done));
+    },
     wait: async () => {},
   });
   outbox.connected("site", "e1", never);
@@ -204,7 +207,7 @@ test("what analysts say of plays never holds up a mark", async () => {
     ["t1", "a"],
     "the mark goes while a tag is on its way, the second tag waits for the first",
   );
-  open.forEach((done) => done({ ok: true, resource: {} }));
+  for (const done of open) done({ ok: true, resource: {} });
   await settled(outbox);
   assert.deepEqual(sent, ["t1", "a", "t2"]);
 });

@@ -134,10 +134,10 @@ test("the last plays are wished for: pictures, the watched angle of each, then t
 test("wishes are fetched in order, kept before all else, and end where the room ends", async () => {
   const asked = [];
   const size = { "/1": 3, "/2": 3, "/3": 3, "/0": 3, "/x": 2 };
-  const get = async (url) => (
-    asked.push(url),
-    new Response(new Uint8Array(size[url]), { headers: { "content-length": String(size[url]) } })
-  );
+  const get = async (url) => {
+    asked.push(url);
+    return new Response(new Uint8Array(size[url]), { headers: { "content-length": String(size[url]) } });
+  };
   const ahead = new Prefetch({ fetch: get, room: 8, graceMs: 0 });
   ahead.want("/x");
   await turn();
@@ -164,7 +164,10 @@ test("wishes are fetched in order, kept before all else, and end where the room 
 test("a wish that failed is tried again later, and not while a clip has the air", async () => {
   const asked = [];
   const ahead = new Prefetch({
-    fetch: async (url) => (asked.push(url), Promise.reject(new TypeError("away"))),
+    fetch: async (url) => {
+      asked.push(url);
+      throw new TypeError("away");
+    },
   });
   ahead.pause();
   ahead.wish(["/1"]);
@@ -247,7 +250,13 @@ test("the next page has what this one kept, and asks for nothing of it again", a
   first.wish(plays);
   await settled();
   const asked = [];
-  const next = new Prefetch({ fetch: async (url) => (asked.push(url), threeBytes()), disk });
+  const next = new Prefetch({
+    fetch: async (url) => {
+      asked.push(url);
+      return threeBytes();
+    },
+    disk,
+  });
   next.wish(plays);
   assert.deepEqual(asked, [], "before the disk has said what is here, nothing is asked for");
   await next.restore();
@@ -274,7 +283,10 @@ test("a copy that failed is used once more, then replaced, at growing intervals"
   const asked = [];
   let clock = 0;
   const ahead = new Prefetch({
-    fetch: async (url) => (asked.push(url), threeBytes()),
+    fetch: async (url) => {
+      asked.push(url);
+      return threeBytes();
+    },
     graceMs: 0,
     disk,
     now: () => clock,

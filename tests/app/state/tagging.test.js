@@ -145,9 +145,9 @@ test("this device's changes are seen before the box answers, and no longer", () 
 test("several plays are tagged at once, and undone at once", async () => {
   const made = [];
   const marks = {
-    mark: (doing, subject, _body, request) => (
-      made.push([doing, request.method, request.body]), Promise.resolve()
-    ),
+    mark: async (doing, _subject, _body, request) => {
+      made.push([doing, request.method, request.body]);
+    },
   };
   const clip = { id: "c", play_id: "p", session_id: "s" };
   const fresh = { play: {}, clips: [clip], tags: [] };

@@ -28,7 +28,10 @@ const session = (id, status, hour, more) =>
 
 function kept(id = "") {
   const box = { id };
-  return { box, get: () => box.id, set: (/** @type {string} */ to) => void (box.id = to) };
+  const set = (/** @type {string} */ to) => {
+    box.id = to;
+  };
+  return { box, get: () => box.id, set };
 }
 
 test("the first session known is taken and kept when another begins or ends", () => {
