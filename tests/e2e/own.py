@@ -148,6 +148,18 @@ def recorded_until(url: str, seconds: float) -> int:
         time.sleep(0.05)
 
 
+def recorded_for(url: str, seconds: float) -> None:
+    """Until every camera began to record so long ago, whatever it has left out since."""
+    deadline = time.monotonic() + LIMIT_S + seconds
+    for channel in plain_get(f"{url}/channels")["items"]:
+        while True:
+            spans = plain_get(f"{url}/channels/{channel['id']}/timeline")["spans"]
+            if spans and from_rfc3339(spans[-1]["end"]) - from_rfc3339(spans[0]["start"]) > seconds * 1e6:
+                break
+            assert time.monotonic() < deadline, (channel["id"], spans)
+            time.sleep(0.05)
+
+
 def regular(url: str, channel_id: str) -> list[tuple[int, int]]:
     """Spans of the last minute of a channel's footage without a skipped picture, us."""
     times = [from_rfc3339(at) for at in plain_get(f"{url}/channels/{channel_id}/timeline?frames=1")["frames"]]

@@ -13,7 +13,7 @@ from appliance.kernel.clock import from_rfc3339
 from tests.e2e.conftest import Demo
 from tests.e2e.kit import captured_ms
 from tests.e2e.looks import FLAT, SMALL
-from tests.e2e.own import Session, own_page, recorded_until
+from tests.e2e.own import Session, own_page, recorded_for
 from tests.kit.browser import PHONE, TABLET, WAIT_MS, executable, photograph, until, without_edit_lists
 
 pytestmark = [
@@ -108,7 +108,7 @@ def test_the_page_knows_when_its_picture_was_captured(page: Page, demo: Demo) ->
 
 
 def test_paused_the_picture_stays_and_a_mark_means_it(page: Page, demo: Demo, session: Session) -> None:
-    recorded_until(demo.urls[0], 6)
+    recorded_for(demo.urls[0], 6)
     page.get_by_role("button", name="Back 5 s").click()
     until(page, f"document.querySelector('{PAST}').currentTime > 0.3")
     page.keyboard.press("Space")
@@ -134,7 +134,7 @@ def test_paused_while_live_the_picture_that_was_shown_stays(page: Page, demo: De
 
 
 def test_from_live_one_frame_back_and_on(page: Page, demo: Demo) -> None:
-    recorded_until(demo.urls[0], 3)
+    recorded_for(demo.urls[0], 3)
     until(page, IS_LIVE)
     back, on = (page.get_by_role("button", name=f"One frame {way}") for way in ("back", "on"))
     was = page.evaluate(PRESS, "[data-frame='-1']")
@@ -162,7 +162,7 @@ def test_nothing_is_cut_off_or_lies_over_the_picture(page: Page) -> None:
 def test_a_browser_that_ignores_edit_lists_shows_and_means_the_same_instants(
     browser: Browser, demo: Demo, session: Session
 ) -> None:
-    recorded_until(demo.urls[0], 14)  # so that the replays do not start at the recording's first key
+    recorded_for(demo.urls[0], 14)  # so that the replays do not start at the recording's first key
     ignored: dict[str, object] = {"editLists": "ignored"}
     with own_page(browser, demo.urls[0], session, "docs", prefs=ignored) as page:
         without_edit_lists(page, "**/replay.mp4*")

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.e2e.conftest import Demo
-from tests.e2e.own import Session, own_page, own_session, recorded_until, remove, tell
+from tests.e2e.own import Session, own_page, own_session, recorded_for, remove, tell
 from tests.kit.browser import PHONE, executable, photograph, plain_get, until
 from tests.kit.waiting import PLAIN
 
@@ -272,7 +272,7 @@ def delays(demo: Demo) -> Iterator[None]:
 
 @pytest.mark.usefixtures("delays")
 def test_a_delay_is_set_by_stepping_to_the_same_instant_and_can_be_undone(page: Page, demo: Demo) -> None:
-    recorded_until(demo.urls[0], 3)
+    recorded_for(demo.urls[0], 3)
     page.keyboard.press("l")
     until(page, BOTH_SHOWN)
     apart = f"({TRUTH})().then(([ours, theirs]) => theirs - ours)"
@@ -303,7 +303,7 @@ def delay(demo: Demo, channel: str) -> int:
 
 
 def test_nothing_is_cut_off_on_a_phone(browser: Browser, demo: Demo, session: Session) -> None:
-    recorded_until(demo.urls[0], 3)
+    recorded_for(demo.urls[0], 3)
     with own_page(browser, demo.urls[-1], session, "#operator", size=PHONE) as page:
         ready = {"operator": "#cameras .covered", "health": "#check-store", "lineup": "step-pane .instant"}
         for screen, what in ready.items():
