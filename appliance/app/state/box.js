@@ -7,15 +7,13 @@ import * as clock from "./clock.js";
 import { uuid } from "./ids.js";
 import { Link, RETRY_MS } from "./link.js";
 import { isFinal, Outbox } from "./outbox.js";
+import { asHttp, Refused, requestJson } from "./requests.js";
 import * as store from "./store.js";
 import { setZone } from "./zone.js";
 
 const COMMAND_MS = 1000; // then the same mark is sent by POST, with the same id
-const REQUEST_MS = 15_000;
 const SAMPLE_MS = 4000; // the clock does not need a sample with every ping
 const RECALL_MS = 1500; // without an answer by then the rows stored on this device are shown
-
-export const NO_ANSWER = "the box does not answer";
 
 /** @typedef {{tables: Set<string>, all?: boolean}} Change */
 /**
@@ -330,24 +328,7 @@ export class Box extends EventTarget {
    * @returns {import("./outbox.js").Outcome}
    */
   learn(mark, resource) {
-    if (mark.doing.startsWith("tag_")) {
-      const { tags } = this.state;
-      if (resource?.deleted) tags.delete(mark.subject);
-      else if (resource && (tags.get(resource.id)?.rev ?? -1) < resource.rev) tags.set(resource.id, resource);
-      this.changed("tags");
-    } else if (resource?.deleted) {
-      for (const clip of [...this.state.clips.values()])
-        if (clip.play_id === mark.subject) this.state.clips.delete(clip.id);
-      if (this.state.plays.delete(mark.subject)) this.changed("plays");
-    } else if (resource?.play_id && resource.number) {
-      const { clips = null, ...play } = resource;
-      if ((this.state.plays.get(play.id)?.rev ?? -1) < play.rev) this.state.plays.set(play.id, play);
-      for (const clip of clips ?? []) {
-        if ((this.state.clips.get(clip.id)?.rev ?? -1) < clip.rev) this.state.clips.set(clip.id, clip);
-      }
-      this.changed("plays");
-      this.changed("clips");
-    }
+    for (const table of store.learn(this.state, mark, resource)) this.changed(table);
     return { ok: true, resource };
   }
 
@@ -357,10 +338,7 @@ export class Box extends EventTarget {
    * @param {any} resource
    */
   keep(table, resource) {
-    const rows = /** @type {Map<string, any>} */ (this.state[table]);
-    if ((rows.get(resource.id)?.rev ?? -1) >= resource.rev) return;
-    rows.set(resource.id, resource);
-    this.changed(table);
+    if (store.keepNewer(this.state[table], resource)) this.changed(table);
   }
 
   /** @param {string} id @param {string} doing @param {any} body @returns {Promise<any>} null: no answer */
@@ -374,43 +352,15 @@ export class Box extends EventTarget {
   }
 
   /**
-   * JSON over HTTP. Throws Refused with the appliance's message, or an Error without an answer. `rev`: fail
-   * if the row has changed since.
+   * JSON over HTTP: see requestJson.
    * @param {string} method
    * @param {string} path
    * @param {any} [body]
    * @param {{key?: string, rev?: number, underway?: Set<AbortController>}} [more]
    * @returns {Promise<any>}
    */
-  async request(method, path, body, { key = uuid(), rev, underway } = {}) {
-    /** @type {Record<string, string>} */
-    const headers = { "X-Client": this.device };
-    if (method !== "GET") headers["Idempotency-Key"] = key;
-    if (body !== undefined) headers["Content-Type"] = "application/json";
-    if (rev !== undefined) headers["If-Match"] = `"r${rev}"`;
-    const giveUp = new AbortController();
-    underway?.add(giveUp);
-    const timer = setTimeout(() => giveUp.abort(), REQUEST_MS);
-    try {
-      const answer = await fetch(path, {
-        method,
-        headers,
-        signal: giveUp.signal,
-        cache: "no-store",
-        body: body === undefined ? undefined : JSON.stringify(body),
-      });
-      const text = await answer.text();
-      const resource = text ? JSON.parse(text) : null;
-      if (!answer.ok && !(path === "/readyz" && resource?.parts))
-        throw new Refused(answer.status, resource ?? {});
-      return resource;
-    } catch (error) {
-      // in words, whatever this browser calls it
-      throw error instanceof Refused ? error : new Error(NO_ANSWER);
-    } finally {
-      clearTimeout(timer);
-      underway?.delete(giveUp);
-    }
+  request(method, path, body, more) {
+    return requestJson(this.device, method, path, body, more);
   }
 
   /** Notify the screens, once for all changes of one event-loop turn. @param {string} table */
@@ -423,23 +373,6 @@ export class Box extends EventTarget {
       });
     this.tables.add(table);
   }
-}
-
-/** The appliance refused. `problem` is its document (RFC 9457). */
-export class Refused extends Error {
-  /** @param {number} status @param {any} problem */
-  constructor(status, problem) {
-    super(problem.detail ?? problem.title ?? `answer ${status}`);
-    this.status = status;
-    this.problem = problem;
-  }
-}
-
-/** A command as an HTTP request. @param {import("./outbox.js").Mark} mark */
-function asHttp(mark) {
-  const { id, ...rest } = mark.body;
-  if (mark.doing === "play_new") return { method: "POST", path: "/plays", body: mark.body };
-  return { method: "POST", path: `/plays/${id}/${mark.doing === "play_end" ? "end" : "cue"}`, body: rest };
 }
 
 /**

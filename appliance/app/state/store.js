@@ -119,6 +119,42 @@ export function apply(state, event) {
 }
 
 /**
+ * Keep what the answer to a mark says, as it may arrive before its event; returns the changed tables.
+ * @param {State} state
+ * @param {import("./outbox.js").Mark} mark
+ * @param {any} resource
+ * @returns {Table[]}
+ */
+export function learn(state, mark, resource) {
+  if (mark.doing.startsWith("tag_")) {
+    if (resource?.deleted) state.tags.delete(mark.subject);
+    else if (resource) keepNewer(state.tags, resource);
+    return ["tags"];
+  }
+  if (resource?.deleted) {
+    for (const clip of [...state.clips.values()])
+      if (clip.play_id === mark.subject) state.clips.delete(clip.id);
+    return state.plays.delete(mark.subject) ? ["plays"] : [];
+  }
+  if (!resource?.play_id || !resource.number) return [];
+  const { clips = null, ...play } = resource;
+  keepNewer(state.plays, play);
+  for (const clip of clips ?? []) keepNewer(state.clips, clip);
+  return ["plays", "clips"];
+}
+
+/**
+ * Keep a resource unless the same or a newer revision is here; was it kept?
+ * @param {Map<string, any>} rows
+ * @param {any} resource
+ */
+export function keepNewer(rows, resource) {
+  if ((rows.get(resource.id)?.rev ?? -1) >= resource.rev) return false;
+  rows.set(resource.id, resource);
+  return true;
+}
+
+/**
  * channel_status and channel_footage may carry only the changed fields.
  * @param {State} state
  * @param {any} event
