@@ -1,4 +1,5 @@
-"""The real daemon for benches: in its own process, and clients so thin that they are not what is measured."""
+"""The real daemon for benches: a separate process, and lightweight clients that do not distort the
+figures."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 START_S = 20.0
-BOX = [sys.executable, "-m", "appliance"]  # a profiler may be put in front
+BOX = [sys.executable, "-m", "appliance"]  # may be prefixed with a profiler
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Daemon:
 
 
 def settings_file(base: Path, port: int, channels: Sequence[str], recordings: Path | None = None) -> Path:
-    """Settings of a box that indexes what others record, and serves this machine alone."""
+    """Settings of a box that indexes external recordings and serves only this machine."""
     blocks = "".join(f'[[channels]]\nid = "{name}"\n' for name in channels)
     path = base / "appliance.toml"
     path.write_text(
@@ -80,7 +81,7 @@ def daemon(base: Path, channels: Sequence[str], recordings: Path | None = None) 
 
 @cache
 def compiled_once() -> dict[str, str]:
-    """The environment with a folder for .pyc files: an installed box compiles when it is installed."""
+    """The environment with a folder for .pyc files, since an installed box is compiled at installation."""
     folder = tempfile.mkdtemp(prefix="bench-pyc-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     told = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
@@ -106,7 +107,7 @@ def free_port() -> int:
 
 
 class Http:
-    """One keep-alive connection, as thin as can be: it must not be what is measured."""
+    """One keep-alive connection with minimal overhead, so that it does not distort the measurement."""
 
     def __init__(self, port: int) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port))
@@ -167,7 +168,7 @@ class WebSocket:
         self._rest = b""
 
     def received(self) -> list[Any]:
-        """Every message that is there now; does not wait."""
+        """Every message that has already arrived; does not wait."""
         while True:
             try:
                 chunk = self.sock.recv(1 << 18)
@@ -182,7 +183,7 @@ class WebSocket:
         return found
 
     def _take(self) -> bytes | None:
-        """The next message; empty for a control frame, None when it is not there whole."""
+        """The next message; empty for a control frame, None when it has not arrived completely."""
         data = self._rest
         if len(data) < 2:
             return None

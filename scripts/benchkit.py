@@ -1,9 +1,9 @@
-"""What every bench shares: its command line, timing side by side, tables, 1080p footage.
+"""Shared code of the benches: command line, alternating timing, tables, 1080p footage.
 
 A bench is a file of scripts/benches whose parts are functions from Options to rows; `run` gives it a command
-line. Methods that are compared take turns inside one round, so a noisy neighbour hits them alike; ratios are
-to the first method, ours. Everything is made in a temporary folder (TMPDIR chooses the disk) and removed at
-the end.
+line. Compared methods alternate inside one round, so other load on the machine affects them equally; ratios
+are to the first method, ours. Everything is created in a temporary folder (TMPDIR selects the disk) and
+removed at the end.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Options:
-    """`quick`: small pictures and few rounds; the figures are of no use, the code is the same."""
+    """`quick`: small pictures and few rounds; the figures are meaningless, the code is the same."""
 
     quick: bool
     folder: Path
@@ -72,7 +72,8 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def spread_ms(values_s: Sequence[float]) -> Row:
-    """Least, p50, p99 and greatest in ms, and of how many. On a busy machine the least says what is ours."""
+    """Minimum, p50, p99 and maximum in ms, and the count. On a busy machine the minimum is the box's own
+    part."""
     if not values_s:
         return {"min_ms": None, "p50_ms": None, "p99_ms": None, "max_ms": None, "n": 0}
     told = {"min_ms": min(values_s), "p50_ms": quantile(values_s, 0.5)}
@@ -89,7 +90,7 @@ def race(
 ) -> list[Row]:
     """Run every method once a round; rows of median and min ms with the ratio to the first method.
 
-    The first `warm_up` calls of each are thrown away: they open libraries and warm caches. `tidy` runs after
+    The first `warm_up` calls of each are discarded: they open libraries and warm caches. `tidy` runs after
     every call and is not timed.
     """
     took: dict[str, list[float]] = {name: [] for name in methods}
@@ -179,7 +180,7 @@ def _encode_hd(frames: int, b_frames: int) -> tuple[tuple[bytes, ...], tuple[Any
 
 
 def _pictures(frames: int) -> Iterator[Any]:
-    """A grainy field that moves unevenly, with the frame's number in it."""
+    """A noisy picture with irregular motion and the frame's number."""
     from av.video.frame import VideoFrame
 
     from appliance.box.recorder.synthetic import barcode
@@ -204,10 +205,10 @@ def _pictures(frames: int) -> Iterator[Any]:
 
 
 def ffmpeg() -> str | None:
-    """The CLI to compare with, where it is installed."""
+    """The CLI for comparison, if it is installed."""
     return shutil.which("ffmpeg")
 
 
 def quiet(*command: str) -> bytes:
-    """Run to its end; what it wrote to stdout."""
+    """Run it to its end; returns its stdout."""
     return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True).stdout

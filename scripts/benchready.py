@@ -1,8 +1,9 @@
-"""OUT -> clip_ready through the real daemon, while cameras are being written in real time beside it.
+"""OUT -> clip_ready through the real daemon, while cameras are written in real time.
 
-Timed from the last byte of OUT handed to the kernel to the arrival of the last clip_ready on /ws. The writer
-of the cameras is a process of its own and says when it closed which part, so that OUT = now can be told from
-waiting for the footage. A next OUT is sent when the files of the last one are written, as in a game.
+Timed from the last byte of OUT handed to the kernel to the arrival of the last clip_ready on /ws. The
+cameras' writer is a separate process and reports when it closed which part, so that an OUT = now can be
+separated from waiting for the footage. The next OUT is sent when the files of the previous one are written,
+as in a game.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ import benchkit
 from benchbox import Daemon, Http, WebSocket
 from benchkit import Options, Row
 
-PAST_S = 20.0  # footage there before the daemon starts
+PAST_S = 20.0  # existing footage before the daemon starts
 CLIP_S = 12.0
 PART_S = 0.2  # what the box's own recorder writes
 WAIT_S = 30.0
-WARM_UP = 3  # the first cuts import and open things
+WARM_UP = 3  # the first cuts import modules and open files
 
 
 def measure(options: Options) -> list[Row]:
-    """Rows for 1 and 4 cameras, and what one fdatasync costs here: three commits lie in the way."""
+    """Rows for 1 and 4 cameras, and the duration of one fdatasync here: three commits are included."""
     footage = benchkit.hd_footage(seconds=4 if options.quick else 12, quick=options.quick)
     rows: list[Row] = []
     for cameras in (2,) if options.quick else (1, 4):
@@ -58,7 +59,7 @@ def _syncs(folder: Path, count: int = 60) -> list[float]:
 
 @contextmanager
 def _written(base: Path, footage: Any, cameras: int) -> Iterator[tuple[list[str], Path]]:
-    """Channels' names and the log of closed parts; the writer lives as long as the block."""
+    """Channels' names and the log of closed parts; the writer runs as long as the block."""
     names = [f"cam{n + 1}" for n in range(cameras)]
     log = base / "parts.log"
     base.mkdir(parents=True)
@@ -78,7 +79,7 @@ def _written(base: Path, footage: Any, cameras: int) -> Iterator[tuple[list[str]
 
 
 def write_live(recordings: Path, names: list[str], footage: Any, log: Path, begun: Any) -> None:
-    """Write PAST_S at once and then each part when it is due, for ever. Logs [channel, closed, until].
+    """Write PAST_S at once and then each part when it is due, without end. Logs [channel, closed, until].
 
     `closed` is CLOCK_MONOTONIC s after the write; every frame captured before `until` (us) is on the disk.
     """
@@ -103,7 +104,7 @@ def write_live(recordings: Path, names: list[str], footage: Any, log: Path, begu
 
 
 def _complete_until_us(writer: Any) -> int:
-    """Capture time of the first frame that is not on the disk yet (B-frames come out of order)."""
+    """Capture time of the first frame that is not on the disk yet (B-frames are out of order)."""
     newest = [frame.number for frame in writer.frames[-16:]]
     missing = next(n + 1 for n in newest if n + 1 not in newest)
     return int(writer.start_us + missing * 1_000_000 / writer.footage.fps)

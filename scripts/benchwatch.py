@@ -1,8 +1,8 @@
-"""What a process cost, and how long it waited for a CPU that others had: a shared machine told apart.
+"""The CPU time of a process, and how long it waited for a CPU: detects a shared machine.
 
-A latency is the box's own only where the box did not stand in line. Linux says for every thread how long it
-was ready to run and did not (/proc/PID/task/*/schedstat); a goal that was missed while the box stood in line
-is said to be missed, and why.
+A latency is the box's own only if the box did not wait for a CPU. Linux reports for every thread how long it
+was ready to run but did not (/proc/PID/task/*/schedstat); a goal that was missed while the box waited is
+reported as missed, with that reason.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-QUIET_PERCENT = 5.0  # standing in line less than this, the machine was ours
+QUIET_PERCENT = 5.0  # waiting less than this, the machine was ours
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Seconds of CPU and of standing in line for one, over `wall_s`."""
+    """Seconds of CPU time and of waiting for a CPU, during `wall_s`."""
 
     cpu_s: float
     waited_s: float
@@ -36,7 +36,7 @@ class Usage:
 
 
 class Watch:
-    """Counts from its making on. Threads that ended meanwhile are in the CPU time, not in the waiting."""
+    """Counts from its creation. Threads that ended meanwhile are in the CPU time, not in the waiting."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -58,12 +58,12 @@ class Watch:
             try:
                 found[thread.name] = int((thread / "schedstat").read_text().split()[1])
             except OSError:
-                continue  # ended while we looked
+                continue  # ended during the reading
         return found
 
 
 def verdict(goal: str, *, met: bool, waited_percent: float) -> str:
-    """`goal` with what came of it."""
+    """`goal` with the result."""
     if met:
         return f"{goal}: met"
     if waited_percent < QUIET_PERCENT:

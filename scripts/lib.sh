@@ -1,5 +1,5 @@
-# Shared by scripts/run, scripts/test and scripts/bench. Sourced, never run: it makes the virtual environment from the
-# hashed lock and installs Debian packages where it may. Safe to repeat; the second time it only compares two hashes.
+# Shared by scripts/run, scripts/test and scripts/bench. Sourced, never run: it creates the virtual environment from the
+# hashed lock and installs Debian packages where permitted. Safe to repeat; the second time it only compares two hashes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [ "${CI:-}" != true ] || exec < /dev/null

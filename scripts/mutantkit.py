@@ -1,9 +1,9 @@
-"""Which changes of a pure file no test noticed, and which of those have no reason.
+"""Which changes of a pure file no test detected, and which of those have no recorded reason.
 
     .venv/bin/python scripts/mutantkit.py RESULTS      RESULTS: what `cosmic-ray dump` prints
 
-Reasons are in tests/mutants.toml: the source line as it stands there, the operator's name or its beginning,
-and why the change makes no difference that a test could see.
+Reasons are in tests/mutants.toml: the source line, the operator's name or its beginning, and why the change
+makes no difference that a test could detect.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ REASONS = ROOT / "tests/mutants.toml"
 
 
 def survivors(results: str) -> list[dict[str, Any]]:
-    """Mutations that the tests did not notice, in the order of their lines."""
+    """Mutations that the tests did not detect, in the order of their lines."""
     found = []
     for line in results.splitlines():
         job, result = json.loads(line)

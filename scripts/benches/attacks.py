@@ -1,11 +1,11 @@
-"""A mark's p95 under each attack beside the same box at rest, in alternating pairs; and how newcomers fare.
+"""A mark's p95 under each attack compared with the same box at rest, in alternating pairs; and new clients.
 
-Goals: a mark within 2 x of idle, as the median of the pairs' ratios; a newcomer (a tablet that comes back: a
-connection and one answer) within NEWCOMER_MS in 95 of 100 cases, and within half of that in the median. A
-pair is seconds of marks at rest, then the same with the attack. An attacker has a machine of its own, so the
-box runs on the first processor, and the attack and the marks on the others; `waited_percent` says how long
-the box waited for its processor all the same. A synthetic camera records meanwhile, so that there are live
-pictures to ask for.
+Goals: a mark within 2 x of idle, as the median of the pairs' ratios; a new client (a tablet that reconnects:
+a connection and one answer) within NEWCOMER_MS in 95 of 100 cases, and half of that in the median. A pair is
+some seconds of marks at rest, then the same with the attack. A real attacker has its own machine, so the box
+runs on the first processor, and the attack and the marks on the others; `waited_percent` shows how long the
+box still waited for its processor. A synthetic camera records meanwhile, so that there are live pictures to
+request.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.attacks.press import Marker, attacking, begin  # isort: skip
 from tests.attacks.target import ANSWER_S, Broken, Target, allow_many_sockets  # isort: skip
 
 EVERY_S = 0.02
-NEWCOMER_S = 0.1  # from one newcomer's answer to the next one
+NEWCOMER_S = 0.1  # pause between a new client's answer and the next one
 GOAL = 2.0
 NEWCOMER_MS = 1000.0
 
@@ -60,11 +60,11 @@ async def _attack(target: Target, name: str, seconds: float, pairs: int) -> Row:
         for number in range(pairs):
             at_rest, _ = await _marks_beside_newcomers(marker, target, seconds)
             async with attacking(target, name, number, seconds + 60):
-                await trio.sleep(0.5)  # until it presses
+                await trio.sleep(0.5)  # until the attack is running
                 watch = benchwatch.Watch(target.pid)
                 under, came = await _marks_beside_newcomers(marker, target, seconds)
                 waited.append(watch.taken().waited_percent)
-            await trio.sleep(1.5)  # what it left behind is over
+            await trio.sleep(1.5)  # until its effects are over
             idle.append(benchkit.quantile(at_rest, 0.95))
             newcomers += came
             pressed.append(benchkit.quantile(under, 0.95))
@@ -90,8 +90,8 @@ async def _attack(target: Target, name: str, seconds: float, pairs: int) -> Row:
 async def _marks_beside_newcomers(
     marker: Marker, target: Target, seconds: float
 ) -> tuple[list[float], list[float]]:
-    """(marks, newcomers): how long each took, seconds. The last newcomer counts with what it waited until the
-    end, one that was turned away as one that got no answer at all."""
+    """(marks, new clients): the latency of each, seconds. The last new client counts with its waiting time
+    until the end, a rejected one like one without an answer."""
     came: list[float] = []
 
     async def come() -> None:
@@ -113,7 +113,7 @@ async def _marks_beside_newcomers(
 
 
 async def _marks(marker: Marker, seconds: float) -> list[float]:
-    """How long each took, seconds; the next begins EVERY_S after the one before was answered."""
+    """The latency of each, seconds; the next starts EVERY_S after the previous answer."""
     took = []
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:

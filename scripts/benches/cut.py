@@ -1,9 +1,10 @@
-"""A 12 s clip out of 1, 10 and 60 minute recordings: our plan and file beside FFmpeg, PyAV and a re-encode.
+"""A 12 s clip from 1, 10 and 60 minute recordings: our plan and file compared with FFmpeg, PyAV and
+re-encoding.
 
-Parts: `plan` (time, page cache warm, without fsync and HTTP), `exact` (are the frames those asked for?) and
-`ready` (last byte of OUT sent -> clip_ready of the last angle received, through the real daemon).
-Goals: plan + file <= 5 ms and flat, >= 25x ffmpeg -c copy, >= 500x libx264; 14/14 exact; OUT of indexed
-footage with 4 cameras p50 <= 20 ms, p99 <= 80 ms; OUT = now: the newest part's close + 150 ms.
+Parts: `plan` (time, page cache warm, without fsync and HTTP), `exact` (are the frames the requested ones?)
+and `ready` (last byte of OUT sent -> clip_ready of the last angle received, through the real daemon). Goals:
+plan + file <= 5 ms and constant, >= 25x ffmpeg -c copy, >= 500x libx264; 14/14 exact; OUT of indexed footage
+with 4 cameras p50 <= 20 ms, p99 <= 80 ms; OUT = now: the newest part's close + 150 ms.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from benchkit import Options, Row
 START_US = 1_790_000_000_000_000
 FPS = 30
 PART_S = 1.0  # MediaMTX's default
-STRESS = (0, 1, 17, 30, 57, 58, 59)  # IN so many frames after a key
+STRESS = (0, 1, 17, 30, 57, 58, 59)  # IN this many frames after a key
 
 Cut = Callable[[int, int, Path], None]  # first frame, number of frames, file to make
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One file in MediaMTX's structure and its index. Frames are counted from 0 through all repetitions."""
+    """One file with MediaMTX's structure and its index. Frames are counted from 0 through all repetitions."""
 
     path: Path
     footage: Any
@@ -48,7 +49,7 @@ class Recording:
         return os.open(self.path, os.O_RDONLY)
 
     def plan(self, first: int, count: int) -> Any:
-        """Our plan, as the daemon makes it."""
+        """Our plan, made like the daemon's."""
         from appliance.box.clips.cutting.planner import open_once
         from appliance.media.cut.plan import make_plan
 
@@ -60,7 +61,7 @@ class Recording:
         return int(self.index.first) + frame * self.index.timescale // FPS
 
     def published_us(self, frame: int) -> int:
-        """The instant the box gives for a frame: what an IN exactly there is."""
+        """The instant the box publishes for a frame: an IN exactly there means this value."""
         return int(self.view.clock.wall_us(self.index.run_ns(self._tick(frame))))
 
     def file_time(self, frame: int) -> Fraction:
@@ -79,7 +80,7 @@ def record(folder: Path, footage: Any, seconds: int) -> Recording:
     writer.close()
     (path,) = folder.iterdir()
     fd = os.open(path, os.O_RDONLY)
-    os.fdatasync(fd)  # or the disk is busy with it while we measure
+    os.fdatasync(fd)  # otherwise the disk would be busy with it during the measurement
     index = SegmentIndex(path.name)
     index.update(fd, path.stat().st_size)
     os.close(fd)
@@ -114,7 +115,8 @@ def cli(recording: Recording, *how: str) -> Cut:
         start_us = container.start_time or 0
 
     def cut(first: int, count: int, target: Path) -> None:
-        # it counts from the file's first picture or sound; down, for rounded up it would be after the frame
+        # it counts from the file's first picture or sound; rounded down, since rounded up it would be after
+        # the frame
         at_us = int(recording.file_time(first) * 1_000_000) - start_us
         place = ["-ss", f"{at_us}us", "-i", str(recording.path), "-t", f"{count / FPS:.6f}"]
         benchkit.quiet(program, "-v", "error", "-y", *place, *how, "-movflags", "+faststart", str(target))
@@ -172,7 +174,7 @@ def _footage(options: Options) -> Any:
 
 
 def measure_plan(options: Options) -> list[Row]:
-    """Methods in turn on each recording, the same random IN for all of a round."""
+    """Methods in turn on each recording, with the same random IN for a whole round."""
     footage = _footage(options)
     rows: list[Row] = []
     for minutes in (0.5,) if options.quick else (1, 10, 60):
@@ -201,7 +203,7 @@ def _beside(recording: Recording, minutes: float, options: Options) -> list[Row]
     if benchkit.ffmpeg():
         methods["ffmpeg -c copy"] = turn(cli(recording, *COPY))
 
-    def tidy() -> None:  # every cut makes a new file: cutting an old one back to nothing costs time too
+    def tidy() -> None:  # every cut creates a new file: truncating an old one takes time too
         target.unlink(missing_ok=True)
 
     rows = benchkit.race(methods, 2 if options.quick else 9, tidy=tidy)
@@ -221,7 +223,7 @@ def _beside(recording: Recording, minutes: float, options: Options) -> list[Row]
 
 
 def measure_exact(options: Options) -> list[Row]:
-    """Stress cuts of every method at 1080p; of ours also other structures, in small pictures."""
+    """Stress cuts of every method at 1080p; our method also on other structures, with small pictures."""
     from tests.kit.camera import make_footage
 
     main = _footage(options)

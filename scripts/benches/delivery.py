@@ -1,8 +1,8 @@
-"""Video to many tablets: byte ranges of a file and of a virtual clip, beside nginx on the same file.
+"""Video to many tablets: byte ranges of a file and of a virtual clip, compared with nginx on the same file.
 
-Goal: at least 0.8 of nginx with 20 clients, a mark's p99 < 50 ms meanwhile, flat memory. The server runs in a
-process of its own, and so does the one who presses marks; every client asks for one 10 MB range after the
-other. nginx (Debian's) is left out where it is not installed. The ways take turns in rounds.
+Goal: at least 0.8 of nginx with 20 clients, a mark's p99 < 50 ms meanwhile, constant memory. The server runs
+in a separate process, and so does the client that sends marks; every client requests one 10 MB range after
+the other. nginx (Debian's) is skipped if it is not installed. The methods alternate in rounds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ HEADER_BYTES = 30_000  # of a virtual clip: ftyp and moov of 12 s
 VIRTUAL_PIECES = 60  # parts of 0.2 s
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 MARK_EVERY_S = 0.01
-RSS_GROWTH_MB = 16  # flat: 20 tablets would fill this with one 1 MB buffer each
+RSS_GROWTH_MB = 16  # constant: 20 tablets would fill this with one 1 MB buffer each
 
 
 # -- the server's process ----------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def box_server(path: Path) -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def nginx_server(path: Path) -> Iterator[tuple[int, int]]:
-    """nginx as it would be set up for this: one process (the box has one too), sendfile."""
+    """nginx configured for this purpose: one process (like the box), sendfile."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -184,7 +184,7 @@ class Player:
 
 @dataclass(slots=True)
 class Turn:
-    """One way in one round."""
+    """One method in one round."""
 
     gbit_s: float
     load_percent: float  # CPU of this process
@@ -194,7 +194,7 @@ class Turn:
 
 
 def turn(port: int, pid: int, path: str, *, clients: int, seconds: float, marks: bool) -> Turn:
-    """`clients` players for a while, and somebody who presses marks beside them."""
+    """`clients` players for a while, and a client that sends marks beside them."""
     players = [Player(port, path) for _ in range(clients)]
     watch = selectors.DefaultSelector()
     for player in players:
@@ -204,7 +204,7 @@ def turn(port: int, pid: int, path: str, *, clients: int, seconds: float, marks:
     with subprocess.Popen(command, stdout=subprocess.PIPE) if marks else nullcontext() as presser:
         if presser is not None:
             assert presser.stdout
-            presser.stdout.readline()  # it has begun
+            presser.stdout.readline()  # it has started
         used, own_s, began = benchwatch.Watch(pid), time.process_time(), time.monotonic()
         while time.monotonic() < began + seconds:
             for key, _ in watch.select(0.1):
@@ -219,7 +219,7 @@ def turn(port: int, pid: int, path: str, *, clients: int, seconds: float, marks:
 
 
 def press(port: int, seconds: float) -> None:
-    """Press a mark every 10 ms on one connection: request, commit, answer. Prints what each took."""
+    """Send a mark every 10 ms on one connection: request, commit, answer. Prints the latencies."""
     took_s = []
     with socket.create_connection(("127.0.0.1", port)) as sock:
         print("begun", flush=True)
@@ -248,7 +248,8 @@ WAYS = (
 
 
 def measure(options: Options) -> list[Row]:
-    """Every way with 1 and 20 clients; `of_nginx` is the median over rounds of the ratio within a round."""
+    """Every method with 1 and 20 clients; `of_nginx` is the median over rounds of the ratio within a
+    round."""
     seconds, rounds = (0.3, 1) if options.quick else (2.0, 4)
     options.folder.chmod(0o755)
     path = options.folder / "film.mp4"
@@ -290,7 +291,7 @@ def _row(way: str, clients: int, turns: list[Turn], beside: list[Turn]) -> Row:
 
 
 def _judged(row: Row, rss_before_mb: int) -> Row:
-    """The goal is one of 20 clients; plain ASGI is the fallback, for comparison."""
+    """The goal is for 20 clients; plain ASGI is the fallback, for comparison."""
     if row["clients"] == 20 and row["way"] in ("file", "virtual clip"):
         ratio, grown_mb = row["of_nginx"] or 1.0, row["rss_mb"] - rss_before_mb
         row["goal"] = benchwatch.verdict(

@@ -1,8 +1,8 @@
-"""Heartbeats to the real daemon: what 50 devices cost, and what 1,000/s do to marks.
+"""Heartbeats to the real daemon: the cost of 50 devices, and the effect of 1,000/s on marks.
 
 Goals: 50 devices (one heartbeat each 5 s) cost < 2 % of a core; at 1,000/s over 200 connections a mark's p99
-stays within twice what it is without. Open loop: latency counts from when a request was due. The cases take
-turns in rounds, and rounds in which the box stood in line for a CPU are left out where there are others.
+stays within twice its value without them. Open loop: latency counts from when a request was due. The cases
+alternate in rounds, and rounds in which the box waited for a CPU are left out if there are others.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def load(
         while rate and sent < rate * seconds and (due := begin + sent / rate) <= now:
             _send(senders[sent % len(senders)], due)
             sent += 1
-        # a person's next mark waits for the answer of the one before
+        # a person's next mark waits for the previous answer
         if marks and now < begin + seconds and not marker.due and begin + sent_marks / MARKS_PER_S <= now:
             _send(marker, now)
             sent_marks += 1
@@ -165,7 +165,8 @@ def _rows(told: dict[str, list[Slice]]) -> list[Row]:
 
 
 def _mark(session: str) -> bytes:
-    """A play on one channel: a play, a clip and two journal entries. It has an end: open marks are capped."""
+    """A play on one channel: a play, a clip and two journal entries. It has an end: open marks are
+    limited."""
     body = json.dumps({"session_id": session, "duration_seconds": 1, "channel_ids": ["d0"]}).encode()
     head = f"POST /plays HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
     head += "Content-Type: application/json\r\n\r\n"

@@ -1,7 +1,7 @@
-"""The index: start with 100 h of recordings, walking, idling, and the cost of a part.
+"""The index: start with 100 h of recordings, scanning, idling, and the cost of a part.
 
-Parts: `start` (1,000 and 6,000 segments of 60 s, known to the cache and not; the real daemon with the most),
-`walk` (an hour of recording), `live` (4 channels: idle poll, and parts as they are written).
+Parts: `start` (1,000 and 6,000 segments of 60 s, with and without a cache; the real daemon with the largest),
+`walk` (scanning an hour of recording), `live` (4 channels: idle polling, and parts as they are written).
 Goal: with 100 h indexed the daemon answers in < 1 s with RSS < 200 MB.
 """
 
@@ -48,9 +48,9 @@ def one_segment(folder: Path, part_s: float, seconds: int = SEGMENT_S) -> Path:
 
 
 def fill(recordings: Path, index: Path, segments: int) -> None:
-    """Copies of one segment, each a minute later in its channel's one run, and what the cache says of them.
+    """Copies of one segment, each a minute later in its channel's only run, and their cache.
 
-    The cache is written as the index itself writes it; walking 100 h to get it would take minutes.
+    The cache is written by the index's own code; scanning 100 h to get it would take minutes.
     """
     from appliance.box.recordings.following.cache import ChannelCache
     from appliance.media.clock.timeline import PPB, Knot
@@ -121,7 +121,7 @@ def measure_start(options: Options) -> list[Row]:
             with benchbox.daemon(base, CHANNELS) as box:
                 ready.append(box.ready_s)
                 rss_mb = box.rss_mb()
-        ready = ready[1:] or ready  # the first one makes the database too
+        ready = ready[1:] or ready  # the first one creates the database too
         rows.append(
             {
                 "case": "appliance serve -> /readyz",
@@ -136,14 +136,14 @@ def measure_start(options: Options) -> list[Row]:
 
 
 def _child(recordings: Path, index: Path, seconds: str) -> Row:
-    """The index alone in a process of its own."""
+    """The index alone in a separate process."""
     command = [sys.executable, __file__, "--child", str(recordings), str(index), seconds]
     told: Row = json.loads(benchkit.quiet(*command))
     return told
 
 
 def child(recordings: Path, index: Path, seconds: float) -> None:
-    """Start the index, say when it knows its past; then look how far the background walk comes."""
+    """Start the index, print when its history is loaded; then measure the progress of the background scan."""
 
     async def main() -> None:
         actor = _index(recordings, index)  # imports
@@ -184,7 +184,7 @@ def _index(recordings: Path, index: Path) -> Any:
 
 
 async def _walked(handle: Any) -> None:
-    """Return when nothing waits to be walked."""
+    """Return when no file waits to be scanned."""
     seen = -1
     while handle.statistics()["segments_waiting"]:
         seen = await handle.changed.wait_past(seen)
@@ -232,7 +232,7 @@ def measure_walk(options: Options) -> list[Row]:
 
 
 def measure_live(options: Options) -> list[Row]:
-    """CPU of the index with 4 channels: nothing to do, and 4 x 5 parts a second."""
+    """CPU of the index with 4 channels: idle, and with 4 x 5 parts a second."""
     seconds = 1.0 if options.quick else 8.0
     base = options.folder / "live"
     command = [sys.executable, __file__, "--live", str(base), str(seconds)]
@@ -241,7 +241,7 @@ def measure_live(options: Options) -> list[Row]:
 
 
 def live(base: Path, seconds: float) -> None:
-    """In a process of its own: CPU is the process's."""
+    """In a separate process, whose CPU time is measured."""
     import benchready
 
     from tests.kit.camera import make_footage

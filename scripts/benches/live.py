@@ -1,6 +1,6 @@
 """/ws fan-out: 200 tablets, five of which stop reading. Goals: 50 events/s and 500 events/s, p99 < 20 ms.
 
-The server runs in a process of its own: real store (in memory-backed files: the disk is not measured here),
+The server runs in a separate process: real store (in memory-backed files: the disk is not measured here),
 real web server. Latency is from before the commit to the frame's arrival in the load process.
 """
 
@@ -39,7 +39,7 @@ PONG = b"\x8a\x80\0\0\0\0"
 
 
 def serve(rate: float, seconds: float, use_direct: bool) -> None:
-    """Print the port, wait for a line on stdin, produce events for a while, print what it cost."""
+    """Print the port, wait for a line on stdin, produce events for a while, print the cost."""
     import trio
 
     from appliance.box.live.broadcaster import run_live
@@ -197,7 +197,7 @@ def run(*, rate: float, clients: int, stopped: int, seconds: float, use_direct: 
 
 
 def _collect(watch: selectors.BaseSelector, seen_ns: array[int]) -> None:
-    """Read everybody until the server says that it is done."""
+    """Read all connections until the server reports the end."""
     while True:
         done = False
         for key, _ in watch.select():
@@ -235,13 +235,14 @@ def _row(asked: Row, seen_ns: array[int], tablets: list[Tablet], said: Row) -> R
 
 
 def measure(options: Options) -> list[Row]:
-    """Goals: p99 < 20 ms at both rates, and nobody but the stopped ones harmed: every event, in order."""
+    """Goals: p99 < 20 ms at both rates, and every client except the stopped ones gets every event, in
+    order."""
     seconds, clients = (0.5, 20) if options.quick else (8.0, 200)
     rows = []
     for rate, use_direct in ((50.0, True), (500.0, True), (50.0, False)):
         row = run(rate=rate, clients=clients, stopped=5, seconds=seconds, use_direct=use_direct)
         whole = row["delivered"] == 1.0 and row["gaps"] == 0
-        if use_direct:  # the other way is the fallback, for comparison
+        if use_direct:  # the plain transport is the fallback, for comparison
             row["goal"] = benchwatch.verdict(
                 f"p99 {row['p99_ms']} ms, goal < 20 ms, nobody harmed",
                 met=row["p99_ms"] < 20 and whole,

@@ -1,10 +1,10 @@
 """Marks beside video over 5 Mbit/s: how long one waits behind the angles a tablet loads.
 
-Goal: acknowledged in < 100 ms (p50) while angles load, two at a time as the app loads them. Four at a time is
-what it would be without that rule. Two links:
-- a relay (tests/kit/narrow.py): one queue a direction, 16 kB of each connection in it;
+Goal: acknowledged in < 100 ms (p50) while angles load, two at a time as in the app. Four at a time shows the
+effect without that rule. Two links:
+- a relay (tests/kit/narrow.py): one queue per direction, 16 kB of each connection in it;
 - tbf (tests/kit/bottleneck.py; root only): the kernel's own queue, which holds 400 ms and which TCP fills;
-  with and without the box's rule (appliance/http/pacing.py), turn about. `of_link`: the video's share of it.
+  with and without the box's rule (appliance/http/pacing.py), alternating. `of_link`: the video's share of it.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ ROUNDS = 3
 GOAL_MS = 100
 FLOWING_BYTES = 100_000  # of each download before marks are measured
 EVERY_S = 0.03
-CONTROL = "cubic"  # what Debian's kernels have
+CONTROL = "cubic"  # the default of Debian's kernels
 UNLIMITED_BYTES = 1 << 40
 
 Address = tuple[str, int]
 
 
 class Load:
-    """One connection that loads a file without end."""
+    """One connection that downloads a file repeatedly."""
 
     def __init__(self, address: Address) -> None:
         self.received = 0
@@ -70,7 +70,7 @@ class Load:
 
 @contextmanager
 def downloads(address: Address, count: int) -> Iterator[list[Load]]:
-    """So many downloads at once; begins when bytes flow on each."""
+    """This many downloads at once; starts when bytes arrive on each."""
     loads = [Load(address) for _ in range(count)]
     try:
         if not all(load.flows.wait(30) for load in loads):
@@ -82,7 +82,7 @@ def downloads(address: Address, count: int) -> Iterator[list[Load]]:
 
 
 def marks(address: Address, count: int) -> list[float]:
-    """Seconds each of `count` marks took, one after the other on one connection."""
+    """The latency of each of `count` marks, in sequence on one connection, seconds."""
     took = []
     with socket.create_connection(address) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -99,7 +99,7 @@ def marks(address: Address, count: int) -> list[float]:
 
 
 def turn(address: Address, loading: int, count: int) -> tuple[list[float], float]:
-    """Seconds each mark took, and the bits/s of video meanwhile."""
+    """The latency of each mark, seconds, and the bits/s of video meanwhile."""
     with downloads(address, loading) as loads:
         before, began = sum(load.received for load in loads), time.perf_counter()
         took = marks(address, count)
@@ -153,7 +153,7 @@ def _behind_bottleneck(path: Path, options: Options) -> list[Row]:
 
 
 def _apart(path: Path, held_back: bool, loading: int, count: int) -> tuple[list[float], float]:
-    """One turn, by a viewer in a network of its own."""
+    """One run, by a viewer in a network namespace of its own."""
     from tests.kit.bottleneck import apart
 
     asked = json.dumps([str(path), held_back, loading, count])
@@ -163,7 +163,7 @@ def _apart(path: Path, held_back: bool, loading: int, count: int) -> tuple[list[
 
 
 def view(path: str, held_back: bool, loading: int, count: int) -> None:
-    """The viewer's process. The box runs in a network of its own too."""
+    """The viewer's process. The box runs in a separate network namespace too."""
     from tests.kit.bottleneck import BOX, apart, lay_link
 
     command = apart([sys.executable, __file__, "--serve", path, "yes" if held_back else "no"])
@@ -177,7 +177,7 @@ def view(path: str, held_back: bool, loading: int, count: int) -> None:
 
 
 def serve(path: str, held_back: bool) -> None:
-    """The box's process: delivery's, with the congestion control a box has, with the rule or without."""
+    """The box's process: delivery's, with the box's congestion control, with or without the rule."""
     from appliance.http import pacing
     from appliance.server.connections import listeners
 

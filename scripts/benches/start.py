@@ -1,6 +1,6 @@
-"""Start: process start to /readyz answering, an empty box, .pyc warm; beside it what of that is Python.
+"""Start: process start to /readyz answering, an empty box, .pyc warm; and Python's share of it.
 
-Goal (issue 3, with 100 h of indexed recordings: see `index`): ready < 1 s. The first start is thrown away: it
+Goal (issue 3, with 100 h of indexed recordings: see `index`): ready < 1 s. The first start is discarded: it
 compiles and creates the database.
 """
 
@@ -26,7 +26,7 @@ IMPORTS = {
 
 
 def measure(options: Options) -> list[Row]:
-    """Starts of the daemon and of its parts take turns."""
+    """Starts of the daemon and of its stages alternate."""
     rounds = 1 if options.quick else 7
     took: dict[str, list[float]] = {"appliance serve -> /readyz": [], **{name: [] for name in IMPORTS}}
     rss_mb: list[float] = []

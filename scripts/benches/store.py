@@ -1,7 +1,7 @@
 """The store through its public call: one read, one 350 B row, one journal entry of about 1 kB per write.
 
-Goal: 200 callers >= 15,000/s with p99 <= 25 ms. FULL (ours) and NORMAL take turns in one run; NORMAL is there
-to say what FULL costs, not to be used (it loses acknowledged commits at a power cut).
+Goal: 200 callers >= 15,000/s with p99 <= 25 ms. FULL (ours) and NORMAL alternate in one run; NORMAL only
+shows the cost of FULL and is not used (it loses acknowledged commits at a power cut).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchkit import Options, Row
 ROW = "r" * 330
 BODY = {"session_id": "s" * 36, "clip": {"title": "c" * 900}}
 TABLE = "CREATE TABLE bench (id INTEGER PRIMARY KEY, caller INTEGER, text TEXT) STRICT"
-SEEN = 1000  # rows the read chooses from
+SEEN = 1000  # rows a read selects from
 
 
 def measure(options: Options) -> list[Row]:
@@ -51,14 +51,14 @@ def measure(options: Options) -> list[Row]:
 
 
 async def _one(folder: Path, mode: str, callers: int, seconds: float) -> Row:
-    """Closed loop: every caller writes again as soon as it was answered."""
+    """Closed loop: every caller writes again as soon as it gets its answer."""
     from appliance.kernel import interpreter
     from appliance.kernel.clock import BoxClock
     from appliance.kernel.store import open_store
     from appliance.kernel.tx import Tx
 
     took: list[float] = []
-    interpreter.configure()  # this process is set as the daemon sets itself
+    interpreter.configure()  # the same settings as the daemon's process
 
     def closure(tx: Tx) -> None:
         number = tx.value("SELECT max(id) FROM bench") or 0
@@ -74,7 +74,7 @@ async def _one(folder: Path, mode: str, callers: int, seconds: float) -> Row:
     async with open_store(folder / "box.db", BoxClock.start(None, None)) as store:
         await store.write(lambda tx: tx.run(TABLE))
         assert store._db is not None
-        store._db.execute(f"PRAGMA synchronous={mode}")  # nobody else may: the product is always FULL
+        store._db.execute(f"PRAGMA synchronous={mode}")  # only here: the product always uses FULL
         interpreter.freeze()
         began, cpu_s = time.perf_counter(), time.process_time()
         async with trio.open_nursery() as nursery:

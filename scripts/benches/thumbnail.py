@@ -1,4 +1,5 @@
-"""A thumbnail of a 1080p clip: our way (index -> worker process -> JPEG) beside the ffmpeg CLI and PyAV.
+"""A thumbnail of a 1080p clip: our method (index -> worker process -> JPEG) compared with the ffmpeg CLI and
+PyAV.
 
 Goal: <= 25 ms. All make a 320 px JPEG of the key picture at or before the same random instants.
 """
@@ -24,7 +25,7 @@ MINUTES = 10
 
 
 def measure(options: Options) -> list[Row]:
-    """Rows of one recording of ten minutes, page cache warm, the workers up."""
+    """Rows of one recording of ten minutes, page cache warm, workers running."""
     from appliance.media.index.index import SegmentIndex
     from tests.kit.camera import RecordingWriter
     from tests.kit.fmp4_file import StraightClock

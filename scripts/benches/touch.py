@@ -1,8 +1,8 @@
 """A tablet's first minute: the page opened, a play marked, ended and watched, in Chromium and WebKit.
 
-Goals: the press shows its card in < 100 ms, END to a moving picture < 6 s, opening the page to there < 10 s.
-Times are the page's own, so what drives the browser is not in them; the demo's two cameras and the browser
-share the machine. An engine that is not installed is left out.
+Goals: the press shows its card in < 100 ms, END to a moving picture < 6 s, opening the page until then < 10
+s. Times are the page's own, so the browser driver is not included; the demo's two cameras and the browser
+share the machine. An engine that is not installed is skipped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PLAY_S = 1.5
 GOALS_MS = {"first paint": 1000, "press to card": 100, "END to moving": 6000, "opening to moving": 10_000}
 Evaluate = Callable[[str], Any]
 
-# Each is awaited in the page; times are since the page was asked for, ms.
+# Each is awaited in the page; times are since the page was requested, ms.
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
 ENABLED = """new Promise((done) => {
   const look = () => document.querySelector("#new-play:enabled") ? done(true) : requestAnimationFrame(look);
@@ -52,7 +52,7 @@ WATCH = f"""new Promise((done) => setTimeout(() => {{
 
 
 def touch(evaluate: Evaluate) -> dict[str, float | None]:
-    """One visit to a page that has just been opened, ms; None: the engine does not say."""
+    """One visit to a newly opened page, ms; None: not reported by the engine."""
     evaluate(ENABLED)
     press_ms = evaluate(PRESS)
     moving_ms, since_opening_ms = evaluate(WATCH)
@@ -81,7 +81,7 @@ def webkit_pages(url: str) -> Iterator[Callable[[], Evaluate]]:
 
 
 def measure(options: Options) -> list[Row]:
-    """Rounds of one visit each, the first thrown away where there are more."""
+    """Rounds of one visit each, the first discarded where there are more."""
     from tests.e2e.conftest import start_demo, stop_demo
     from tests.kit import browser, webkit
 

@@ -1,14 +1,14 @@
-"""Published capture times against the truth: at a begin, steady, over restarts, between angles.
+"""Published capture times against the truth: at a start, steady, over restarts, between angles.
 
     scripts/bench truth [--json] [--quick] [--only=steady|restarts|angles|real]
 
-Time is simulated but for `real`: a camera with a clock of its own, its recorder, its disk, and the real index
-that looks at the files (tests/kit/truth.py), so half an hour takes seconds. Truth is when a picture was
-captured; an error is the published time less that, in ms; goals in the last column.
+Time is simulated except for `real`: a camera with its own clock, its recorder, its disk, and the real index
+that reads the files (tests/kit/truth.py), so half an hour takes seconds. Truth is when a picture was
+captured; an error is the published time minus that, in ms; goals in the last column.
 
 `real` (tests/kit/real_truth.py) sends two cameras by SRT through the embedded recorder of a real daemon, and
-with MEDIAMTX_BIN=/path/to/mediamtx through MediaMTX, stops the daemon for 2 s, and reads clips: what the
-picture of each frame says against its published time.
+with MEDIAMTX_BIN=/path/to/mediamtx through MediaMTX, stops the daemon for 2 s, and reads clips: the barcode
+of each frame compared with its published time.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ RESTARTS = {"2 s": (60.0, 62.0), "2 min": (60.0, 180.0)}
 
 
 def _late(seconds: float, rng: random.Random) -> float:
-    """A network of some ms, a disk that stalls now and then, an encoder that starts 0.15 s late."""
+    """A network of some ms, a disk that sometimes stalls, an encoder that starts 0.15 s late."""
     stall_us = 300_000 if rng.random() < 0.002 else 0
     return max(0.0, 150_000 * (1 - seconds)) + rng.uniform(0, 8_000) + stall_us
 
 
 def cameras() -> dict[str, Any]:
-    """By what is special about them; all connect inside a GOP."""
+    """Cameras by their special property; all connect inside a GOP."""
     from tests.kit.truth import Feed
 
     one = Feed(late_us=_late, connects_s=(0.7,))
@@ -55,7 +55,7 @@ def cameras() -> dict[str, Any]:
 
 
 def seen(options: Options, feed: Any, seconds: float, **more: Any) -> list[Any]:
-    """Every frame as it was published; raises when a published time moved."""
+    """Every frame as published; raises when a published time changed."""
     from tests.kit.truth import Sight, record
 
     folder = options.folder / f"truth{random.random()}"
@@ -73,7 +73,7 @@ def worst_ms(errors: Sequence[Any], since_s: float, until_s: float = 1e9) -> flo
 
 
 def measure_steady(options: Options) -> list[Row]:
-    """The first ten seconds of a run, and from half a minute on."""
+    """The first ten seconds of a run, and after half a minute."""
     seconds = 40 if options.quick else 1800
     rows = []
     for name, feed in list(cameras().items())[: 1 if options.quick else None]:
@@ -93,7 +93,7 @@ def measure_steady(options: Options) -> list[Row]:
 
 
 def measure_restarts(options: Options) -> list[Row]:
-    """The daemon is down, the recorder goes on: footage of that time, and after it."""
+    """The daemon is down, the recorder continues: footage of that time, and after it."""
     rows = []
     restarts = {"2 s": (10.0, 12.0)} if options.quick else RESTARTS
     for name, feed in list(cameras().items())[: 1 if options.quick else None]:
@@ -112,7 +112,8 @@ def measure_restarts(options: Options) -> list[Row]:
 
 
 def measure_angles(options: Options) -> list[Row]:
-    """Two cameras' times of one instant, at its worst: from the first frame, and once both have settled."""
+    """Largest difference of two cameras' times of one instant: from the first frame, and once both have
+    settled."""
     stops = [(60.0, 62.0), (100.0, 220.0)]
     names, seconds = list(cameras())[:4], 280.0
     if options.quick:
@@ -146,7 +147,7 @@ def apart_ms(left: Sequence[Any], right: Sequence[Any], since_s: float) -> float
 
 
 def measure_real(options: Options) -> list[Row]:
-    """Two cameras through each recorder there is; both connect inside a GOP, also after the restart."""
+    """Two cameras through each available recorder; both connect inside a GOP, also after the restart."""
     import trio
 
     recorders: dict[str, Any] = {"embedded": _embedded}

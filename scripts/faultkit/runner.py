@@ -1,7 +1,7 @@
-"""Runs the randomised faults of tests/faults as often as asked and prints what they found.
+"""Runs the randomised faults of tests/faults as often as requested and prints the results.
 
-Owns: the list of faults and the table. A fault is an async function (rounds, seed, folder) -> Tally; all that
-it makes lies in a temporary folder (TMPDIR chooses the disk), which is kept when a promise broke.
+Owns: the list of faults and the table. A fault is an async function (rounds, seed, folder) -> Tally; all its
+files are in a temporary folder (TMPDIR selects the disk), which is kept when a guarantee was broken.
 """
 
 from __future__ import annotations
@@ -55,18 +55,18 @@ FAULTS: dict[str, Fault] = {
     "bad_recording": bad_recordings,
     "flapping_source": flaps,
     "mixed_load": mixed_load,  # a round is a minute
-    "half_chromium": half_chromium,  # a round is a mark that makes a play
+    "half_chromium": half_chromium,  # a round is a mark that creates a play
     "half_webkit": half_webkit,
     "raw_bytes": raw_bytes_for_hours,
     "attacks": attacks_for_hours,
     "requests": requests_for_hours,
 }
-ATTACKS = ("raw_bytes", "attacks", "requests")  # with --minutes a time instead of rounds, and --address
+ATTACKS = ("raw_bytes", "attacks", "requests")  # with --minutes instead of rounds, and --address
 COLUMNS = ("fault", "seed", "rounds", "struck", "acknowledged", "lost", "violations", "seconds")
 
 
 def main() -> int:
-    """The command line. 1 when anything was lost or broken."""
+    """The command line. 1 when anything was lost or violated."""
     parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=50, help="of each fault")
     parser.add_argument("--seed", type=int, default=1)
@@ -89,7 +89,7 @@ def main() -> int:
 
 
 def measure(name: str, rounds: int, seed: int, *, quiet: bool) -> dict[str, Any]:
-    """One fault's row. What broke is told on stderr at once."""
+    """One fault's row. Violations are printed on stderr at once."""
     folder = Path(tempfile.mkdtemp(prefix=f"fault-{name}-"))
     began = time.monotonic()
     tally = trio.run(FAULTS[name], rounds, seed, folder)
