@@ -64,7 +64,7 @@ def _server(settings: Settings) -> Iterator[str]:
 
 
 def _mediamtx(settings: Settings) -> Iterator[str]:
-    """MediaMTX's address is the box itself: it would query itself for MediaMTX's state for ever."""
+    """MediaMTX's address is the box itself: it would query itself for MediaMTX's state forever."""
     own = {settings.server.port: "server.port", settings.server.local_port: "server.local_port"}
     for name in ("api_url", "webrtc_url"):
         try:

@@ -341,4 +341,4 @@ async def _serving_layer(
             await ready(bound, store)
         await stop.wait()
         await notifier.stopping()
-        await live.stop()  # clients are closed with 4001 (come back) before their sockets close
+        await live.stop()  # clients are closed with 4001 (reconnect) before their sockets close

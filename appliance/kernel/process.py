@@ -20,7 +20,7 @@ def request_parent_death_signal() -> None:
 def die_with_parent(parent_pid: int) -> bool:
     """`request_parent_death_signal`, also for a parent that is already dead. False: the parent has ended.
 
-    The parent is checked after the request: if it had ended before, the signal would never come.
+    The parent is checked after the request: if it had ended before, the signal would never arrive.
     """
     request_parent_death_signal()
     return os.getppid() == parent_pid

@@ -24,7 +24,7 @@ class Backoff:
     """Capped exponential waits with full jitter: `next_s()` is uniform in (0, min(cap, base * 2^n)];
     `reset()` after a success.
 
-    Full jitter, because many boxes that lost the same link must not come back together.
+    Full jitter, because many boxes that lost the same link must not reconnect together.
     """
 
     base_s: float = 0.5

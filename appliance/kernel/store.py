@@ -244,7 +244,7 @@ class Store:
             else:
                 broken = self._commit_batch(batch)
         if limit.cancelled_caught:
-            self._db = None  # its thread may hang for ever, and closing would wait for it
+            self._db = None  # its thread may hang forever, and closing would wait for it
             late = StoreBroken(f"COMMIT took longer than {COMMIT_LIMIT_S} s; its outcome is unknown")
             for request in batch:
                 request.error = late

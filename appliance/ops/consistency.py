@@ -54,7 +54,7 @@ class PlanRow:
 
     @property
     def is_file_only(self) -> bool:
-        """An export: encoded anew, so it exists only as its file."""
+        """An export: re-encoded, so it exists only as its file."""
         return not self.header_bytes and not self.ranges
 
 

@@ -46,7 +46,7 @@ def _tiny_film() -> bytes:
         container.mux(video.encode(VideoFrame(32, 32, "yuv420p")))
         sound = AudioFrame("fltp", "mono", 1024)
         sound.sample_rate = 48_000
-        # PyAV returns uninitialised memory: with it, the encoder may search for ever
+        # PyAV returns uninitialised memory: with it, the encoder may search forever
         for plane in sound.planes:
             plane.update(bytes(plane.buffer_size))
         container.mux(audio.encode(sound))

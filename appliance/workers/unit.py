@@ -39,7 +39,7 @@ def open_listener(path: Path | None) -> socket.socket:
 
 
 def keep(listener: socket.socket) -> None:
-    """Serve one connection after another, for ever."""
+    """Serve one connection after another, forever."""
     while True:
         connection, _ = listener.accept()
         with connection:

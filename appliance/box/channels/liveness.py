@@ -6,7 +6,7 @@ heartbeats come from, or how an edge is written.
 
 A channel times out when `timeout_s` have passed since its last sign of life: 29.9 s alive, 30.1 s error
 (V27). Where the footage is recorded by another program (MediaMTX) no device may send heartbeats: until the
-first one has come, such a channel's liveness is its footage, whatever its `liveness` is. A timeout decided
+first one has arrived, such a channel's liveness is its footage, whatever its `liveness` is. A timeout decided
 here takes effect at once, so it is reported once; a sign of life that ends an error takes effect when its
 transaction is committed, so it may be reported twice, and the table treats the second as no transition.
 """

@@ -120,7 +120,7 @@ class Hub:
             client.show_latest(key, payload, frame)
 
     async def stop(self) -> None:
-        """Close every client with 4001 (come back), and wait until they have left, at most STOP_GRACE_S."""
+        """Close every client with 4001 (reconnect), and wait until they have left, at most STOP_GRACE_S."""
         self.is_stopping = True
         for client in list(self.clients):
             client.close(CloseCode.RESTART, RESTART)

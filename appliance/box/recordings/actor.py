@@ -82,7 +82,7 @@ class RecordingsHandle:
         self._state.wanted_rang.notify()
 
     def rescan_now(self, channel_id: str | None = None) -> None:
-        """A hint that a file came or went (MediaMTX's hooks)."""
+        """A hint that a file appeared or disappeared (MediaMTX's hooks)."""
         for channel_state in self._state.followed.values():
             if channel_id is None or channel_state.channel.id == channel_id:
                 channel_state.hinted = True
@@ -115,7 +115,7 @@ class RecordingsHandle:
         return state.durable_until_us if state is not None else None
 
     def last_part_mono(self, channel_id: str) -> float | None:
-        """trio time at which the newest part with video came; None: none since the daemon started."""
+        """trio time at which the newest part with video arrived; None: none since the daemon started."""
         state = self._state.followed.get(channel_id)
         return state.newest_part_s if state is not None else None
 
@@ -125,7 +125,7 @@ class RecordingsHandle:
         return None if at_s is None else trio.current_time() - at_s
 
     def run_begun_after(self, channel_id: str, instant_us: int) -> bool:
-        """True when a recorder run began after this wall time: footage missing before it will not come."""
+        """True when a recorder run began after this wall time: footage missing before it will not arrive."""
         state = self._state.followed.get(channel_id)
         return state is not None and state.channel.run_begun_after(instant_us)
 

@@ -50,7 +50,7 @@ class GrowthTimes:
 
     `clock_gap_us` is box time minus the machine's wall clock, in which MediaMTX writes its times.
     `may_be_burst`: a run that begins with it may go on at once, as a camera's buffer does. `begun_us`: box
-    time by which the first byte of its file had come (`neighbours.with_begin`).
+    time by which the first byte of its file had arrived (`neighbours.with_begin`).
     """
 
     written_us: int | None

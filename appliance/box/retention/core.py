@@ -174,7 +174,7 @@ class RetentionDecision:
     short_bytes: int
     deletable_bytes: int
     unmet: tuple[Reason, ...] = ()
-    again: bool = False  # clips are deleted for which recordings were kept: decide anew afterwards
+    again: bool = False  # clips are deleted for which recordings were kept: decide again afterwards
 
 
 def decide(view: View, limits: RetentionLimits) -> RetentionDecision:

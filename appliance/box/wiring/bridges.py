@@ -216,7 +216,7 @@ async def recordings_index(
 ) -> AsyncIterator[RecordingsHandle]:
     """The index of every channel's recordings; in safe mode of those that grow.
 
-    Tasks that wait for footage are woken when a source of `recorder` goes down or comes back.
+    Tasks that wait for footage are woken when a source of `recorder` goes down or returns.
     """
 
     async def announce(fact: Fact) -> None:
@@ -249,7 +249,7 @@ async def recordings_index(
 
 
 async def wake_with_sources(recorder: RecorderHandle, wake: Signal) -> None:
-    """Notify `wake` when a source goes down or comes back, until cancelled."""
+    """Notify `wake` when a source goes down or returns, until cancelled."""
     down: set[str] = set()
     while True:
         seen = recorder.changed.count

@@ -78,7 +78,7 @@ def with_an_end(knot: Knot) -> Knot:
 class Leap(NamedTuple):
     """A hole in media time: no frame lies between `before_ns` (end of the last one) and `floor_ns`.
 
-    `after_ns`: the first frame known beyond it; of B-frames some before that may still come.
+    `after_ns`: the first frame known beyond it; of B-frames some before that may still arrive.
     """
 
     before_ns: int

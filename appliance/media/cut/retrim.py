@@ -1,4 +1,4 @@
-"""A shorter cut of a clip file of ours, without the recording it came from.
+"""A shorter cut of a clip file of ours, without the recording it was cut from.
 
 Owns: changing the edit lists of a progressive MP4 that plan.py laid out. Nothing is decoded and no sample
 table changes: the new header is as long as the old one, so the rest of the file stays where it is. Frames

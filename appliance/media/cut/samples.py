@@ -282,7 +282,7 @@ def _measure(
     following = min(later) if later else last_pts + table.deltas[last]
     stopped = break_after(breaks, last_pts, following + _JITTER_TICKS)
     length = following - last_pts if stopped is None else stopped.before - last_pts
-    if not later or following > reached:  # a frame before it may still come, later in decode order
+    if not later or following > reached:  # a frame before it may still arrive, later in decode order
         length = length_of_last(sorted(pts for pts in table.pts[:stop] if pts <= last_pts), length)
     table.more_follows = (bool(later) or table.settled) and stopped is None
     table.end = last_pts + max(length, 1)

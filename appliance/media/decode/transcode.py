@@ -1,4 +1,4 @@
-"""Encode an MP4 anew: exactly the frames it shows and nothing hidden, upright, playable everywhere.
+"""Re-encode an MP4: exactly the frames it shows and nothing hidden, upright, playable everywhere.
 
 Owns the FFmpeg calls for it (PyAV), so it runs in worker processes only. Must not know: files, descriptors.
 The input is a clip as the plan lays it out, so IN and OUT are its edit list: never a seek into a recording,

@@ -132,7 +132,7 @@ def _joined(runs: Sequence[TrackRun]) -> tuple[Sequence[int], Sequence[int] | No
 
 
 def last_holes(pace: FramePace) -> list[Hole]:
-    """The holes among the intervals not judged yet, once no more frames can come."""
+    """The holes among the intervals not judged yet, once no more frames can arrive."""
     return _judge(pace, final=True)[1]
 
 
@@ -208,7 +208,7 @@ def _settle(
 def _ahead(pace: FramePace, known: Sequence[int]) -> tuple[int | None, tuple[int, int, int] | None]:
     """A leap that is visible from a frame decoded ahead of those shown before it.
 
-    Some of those may still come, on both sides of the leap; the interval between contains no frame.
+    Some of those may still arrive, on both sides of the leap; the interval between contains no frame.
     """
     for left, right in pairwise(known):
         is_new = pace.leapt_at is None or left > pace.leapt_at
@@ -220,7 +220,7 @@ def _ahead(pace: FramePace, known: Sequence[int]) -> tuple[int | None, tuple[int
 def _judge(pace: FramePace, *, final: bool) -> tuple[FramePace, list[Hole], list[tuple[int, int]]]:
     """Judge the intervals between settled frames in their order, as far as possible.
 
-    Returns the holes, and all that may be one: (frame before, frame after). `final`: no more frames come.
+    Returns the holes, and all that may be one: (frame before, frame after). `final`: no more frames arrive.
     """
     pts = pace.settled
     waits = list(map(sub, pts[1:], pts))

@@ -45,7 +45,7 @@ class Key:
     """A video sample at which decoding may begin: `sample` counts over all video runs of part `part`, from 0.
 
     `params_id` and `format_id` as in params.KeyFacts. Pictures are correct from `recovery` ticks after it (0
-    except with intra refresh). `resets`: 1 where a decoder starts anew even after other pictures, 0 at a
+    except with intra refresh). `resets`: 1 where a decoder can start even after other pictures, 0 at a
     recovery point, whose picture order count continues from them.
     """
 

@@ -137,7 +137,7 @@ class Ingest:
         self._strange = 0
 
     def lacks(self) -> tuple[str, str]:
-        """Why no picture is recorded although bytes come: (reason, hint), both for people."""
+        """Why no picture is recorded although bytes arrive: (reason, hint), both for people."""
         if self._codecs is None:
             return "no tables of a transport stream", "set the encoder to MPEG-TS"
         if self._video is None:
@@ -316,7 +316,7 @@ class Ingest:
             self._write(AUDIO_ID, Sample(at, at, frame.samples, True, frame.data), out)
 
     def _sound_of(self, frame: AudioFrame) -> _Sound | None:
-        """The track of `frame`; a new kind of sound is accepted once it has come several times."""
+        """The track of `frame`; a new kind of sound is accepted once it has arrived several times."""
         if self._sound is not None and self._sound.spec.entry == frame.entry:
             self._strange = 0
             return self._sound
@@ -346,7 +346,7 @@ class Ingest:
             self._begin_run(out)
 
     def _begin_run(self, out: list[Output]) -> None:
-        """The sound tracks are known, or none came in time: create the writer."""
+        """The sound tracks are known, or none arrived in time: create the writer."""
         assert self._spec is not None and self._video is not None
         time, pid = self._time, self._video.pid
         stream_id = self._new_stream_id()

@@ -1,6 +1,6 @@
 """Parse an MPEG transport stream into access units (ISO/IEC 13818-1 sections 2.4.3 and 2.4.4).
 
-Owns: packets, tables, PES. Must not know: codecs beyond their stream type, wall time, files. The bytes come
+Owns: packets, tables, PES. Must not know: codecs beyond their stream type, wall time, files. The bytes arrive
 from the network: nothing here raises because of them, and no buffer is unbounded.
 
 Why not libavformat: measured on a live 25 fps stream, PyAV's open holds the first frame back 1.3 s (0.10 s

@@ -5,7 +5,7 @@ most connections, and never one with no more than the newcomer's will have. So a
 connections than others never loses one to them, however fast they reconnect, unless it sends no request for
 GREETING_S. Then by how little the connection is used: one that never sent a request, then the one silent
 longest, then the one that has not read its answer for longest, STALLED_S at least. So within one address a
-connection is safe until as many silent ones have come after it as the address holds. A connection with a
+connection is safe until as many silent ones have arrived after it as the address holds. A connection with a
 request, an answer that is read, or a WebSocket is never closed for a new one. Must not know: what a
 connection does. Choosing must not search all connections: a flood needs it thousands of times a second.
 """

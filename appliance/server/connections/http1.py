@@ -123,7 +123,7 @@ class Protocol(H11Protocol):
                     await self.can_read.clear()
                     await self.can_read.wait()
                 if self.connection.our_state is not h11.IDLE:
-                    return  # the answer was not finished: hypercorn would wait here for ever
+                    return  # the answer was not finished: hypercorn would wait here forever
             elif event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed) or self.stream is None:
                 return
             elif isinstance(event, h11.EndOfMessage):
@@ -152,7 +152,7 @@ class Protocol(H11Protocol):
 
     async def _refuse_early(self) -> None:
         """A client that sends before its handshake was answered. Hypercorn would answer 400 and never notify
-        the application, which would wait for its first message for ever."""
+        the application, which would wait for its first message forever."""
         await self._close_stream()
         await self._send_error_response(400)
         await self.send(Closed())

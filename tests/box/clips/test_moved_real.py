@@ -1,5 +1,5 @@
-"""Complete clips over footage that moves or is replaced, under the real index: cut again when what they show
-has changed, and not otherwise."""
+"""Complete clips whose footage moves or is replaced, with the real index: cut again when the frames they show
+have changed, and not otherwise."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def recording(stream: bytes, number: int, begun_us: int, *, seconds: int = 10, d
 
 
 def put(path: Path, data: bytes) -> None:
-    """Copied there as a whole, perhaps in the place of another file."""
+    """Copied in completely, also replacing another file."""
     path.parent.mkdir(exist_ok=True)
     new = path.with_name(".new")
     new.write_bytes(data)
@@ -54,7 +54,7 @@ def put(path: Path, data: bytes) -> None:
 
 
 class Cut(NamedTuple):
-    """A clip, and what its cut shows: (run, begin in the run, end), s."""
+    """A clip, and the footage of its cut: (run, begin in the run, end), s."""
 
     media_rev: int
     status: str
@@ -79,7 +79,7 @@ async def cut_of(desk: Desk, clip_id: str) -> Cut:
 
 
 async def mark(desk: Desk, begin_s: float, end_s: float) -> str:
-    """A clip over what is there; its id once it is ready and complete."""
+    """A clip of the existing footage; returns its id once it is ready and complete."""
     await covered(desk, begin_s, end_s)
     body = ClipIn.model_validate(
         {
@@ -92,7 +92,7 @@ async def mark(desk: Desk, begin_s: float, end_s: float) -> str:
     answer = await desk.store.write(lambda tx: marks.create_clip(tx, COACH, mark_rules(), body))
     clip_id = str(answer.resource["id"])
     await until(desk, clip_id, lambda cut: True)
-    # it has its file
+    # its file is written
     await desk.store.write(
         lambda tx: tx.run("UPDATE plans SET file_path = 'f' WHERE clip_id = ?", (clip_id,))
     )
@@ -102,12 +102,12 @@ async def mark(desk: Desk, begin_s: float, end_s: float) -> str:
 async def covered(desk: Desk, begin_s: float, end_s: float) -> None:
     start_us, end_us = BEGUN_US + round(begin_s * S), BEGUN_US + round(end_s * S)
     with trio.fail_after(LIMIT_S):
-        while desk.handle.covered_us("cam1", start_us, end_us) < end_us - start_us:  # noqa: ASYNC110  # a walk rings
+        while desk.handle.covered_us("cam1", start_us, end_us) < end_us - start_us:  # noqa: ASYNC110  # a walk signals it
             await trio.sleep(0.01)
 
 
 async def until(desk: Desk, clip_id: str, condition: Callable[[Cut], bool]) -> Cut:
-    """The clip, once it is ready and so."""
+    """The clip, once it is ready and the condition holds."""
     with trio.fail_after(LIMIT_S):
         while True:
             seen = desk.store.journal.changed.count
@@ -119,8 +119,8 @@ async def until(desk: Desk, clip_id: str, condition: Callable[[Cut], bool]) -> C
 
 @pytest.mark.parametrize("is_off", [False, True], ids=["running", "off"])
 async def test_a_clip_over_footage_that_a_later_file_moves_is_cut_again(tmp_path: Path, is_off: bool) -> None:
-    """Media time leaps by three seconds; that no picture is missing there the next file tells, and all that
-    follows the leap was three seconds earlier."""
+    """Media time jumps by three seconds; only the next file shows that no picture is missing, and that
+    everything after the jump was three seconds earlier."""
     leaping(tmp_path / "a.mp4", 3.0)
     following(tmp_path / "b.mp4", 12.0, 2.005)
     put(tmp_path / "cam1/a.mp4", (tmp_path / "a.mp4").read_bytes())
@@ -140,7 +140,7 @@ async def test_a_clip_over_footage_that_a_later_file_moves_is_cut_again(tmp_path
 
 @pytest.mark.parametrize("is_off", [False, True], ids=["running", "off"])
 async def test_a_clip_over_a_file_that_another_replaces_is_cut_again(tmp_path: Path, is_off: bool) -> None:
-    """And one whose file was put there again, or has gone, is not."""
+    """And a clip whose file was put there again, or was deleted, is not cut again."""
     a, b, c = (tmp_path / f"cam1/{name}.mp4" for name in "abc")
     put(a, recording(ONE, 0, BEGUN_US))
     put(b, recording(ONE, 1, BEGUN_US + 10 * S, dts_s=10))
@@ -168,7 +168,7 @@ async def test_a_clip_over_a_file_that_another_replaces_is_cut_again(tmp_path: P
 
 
 async def test_a_clip_is_cut_again_when_a_run_that_is_shown_instead_is_copied(tmp_path: Path) -> None:
-    """Of two runs over the same time the one that begins first is shown: the clip goes with the timeline."""
+    """Of two runs over the same time the one that begins first is shown: the clip follows the timeline."""
     put(tmp_path / "cam1/b.mp4", recording(ONE, 0, BEGUN_US))
     async with desk_over(tmp_path, mark_rules()) as desk:
         clip_id = await mark(desk, 4, 7)
@@ -189,6 +189,6 @@ async def test_a_start_plans_no_clip_whose_footage_is_where_it_was(
     asked = Counted.asked
     async with desk_over(tmp_path, mark_rules()) as desk:
         put(tmp_path / "cam1/b.mp4", recording(OTHER, 0, BEGUN_US + 10 * S))
-        while types(desk.store).count("clip_ready") < 6:  # those over the second file
+        while types(desk.store).count("clip_ready") < 6:  # those of the second file
             await desk.store.journal.changed.wait_past(desk.store.journal.changed.count)
     assert Counted.asked == asked + 2

@@ -3,7 +3,7 @@
 Owns: which clips those are, and planning them all in one pass. Must not know: waits, deadlines, clips that
 could not be planned (cutter.py).
 This way a play of four angles takes two commits from OUT to ready instead of one per step. The attempt is
-still stored before a byte of footage is read, so a clip that crashes the box is not tried for ever.
+still stored before a byte of footage is read, so a clip that crashes the box is not tried forever.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class FootageState:
 
 
 def covered(end_us: int, facts: FootageState) -> bool:
-    """True when all frames before `end_us` that can still come have been indexed."""
+    """True when all frames before `end_us` that can still arrive have been indexed."""
     return facts.video_until_us is not None and facts.video_until_us >= end_us
 
 

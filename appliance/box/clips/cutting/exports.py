@@ -1,4 +1,4 @@
-"""Exports: clips of mode `exact` and `transcode`, encoded anew into a file of their own.
+"""Exports: clips of mode `exact` and `transcode`, re-encoded into a file of their own.
 
 Owns: making that file from a plan. A worker encodes what the plan shows; another job decodes the result and
 counts its frames; only then is the file renamed to its final name. Order: data, fsync(file), rename,
@@ -54,7 +54,7 @@ class Exports:
 
     async def make(self, job: Job, plan: Plan, samples: FileRange | None = None) -> None:
         """From the plan to ready. `samples`: what follows its header, in place of its ranges.
-        Returns without effect when the clip was cut anew or deleted meanwhile.
+        Returns without effect when the clip was cut again or deleted meanwhile.
 
         Raises Refused or BadExport (this clip cannot be made), Unavailable (no worker), OSError (the disk).
         """

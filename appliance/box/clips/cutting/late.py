@@ -1,4 +1,4 @@
-"""Footage indexed after the cut: a segment found by a rescan, a channel whose files came back.
+"""Footage indexed after the cut: a segment found by a rescan, a channel whose files returned.
 
 A clip that was cut with footage missing, or failed because there was none, is cut again automatically within
 24 h of its OUT, when a plan of its span made now would show more than its last cut could. Index coverage
@@ -10,12 +10,12 @@ placed differently once the next file is there, or are replaced. A plan made now
 and as much as before, unless the clip shows frames of another time.
 
 The reasons of missing spans come from the timeline too: an outage that had just begun when the clip was cut
-may have got its reason later. Then the clip's reasons are updated; its bytes stay as they are.
+may get its reason later. Then the clip's reasons are updated; its bytes are unchanged.
 
 Owns: when such a plan is made. Condition: the index's state for the span differs from that at the last check
 (`late_known`, stored in the row, so that a restart alone triggers nothing), and has not changed since the
 check before. The state is stored before the plan is made, so that footage that crashes the box is not tried
-for ever. Each cut of this kind shows at least GAIN_US more than the one before, or other frames: at most one
+forever. Each cut of this kind shows at least GAIN_US more than the one before, or other frames: at most one
 for each such change.
 """
 
@@ -48,7 +48,7 @@ from appliance.media.cut.plan import NoFootage, Plan
 log = structlog.get_logger("cutter")
 
 CHECK_S = 2.0  # seconds between checks of the clips with missing footage
-# seconds between checks without an index change: footage may have come while the clip was still being cut
+# seconds between checks without an index change: footage may have arrived while the clip was still being cut
 IDLE_S = 60.0
 # seconds between two plans: a box that starts with hundreds of such clips must still accept marks
 PAUSE_S = 0.05

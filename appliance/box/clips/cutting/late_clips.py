@@ -1,8 +1,8 @@
-"""Clips that may be cut again by themselves, and for which plans: those that lack footage, and complete ones
-over footage that has moved since (files copied beside a running box, or put in the place of others).
+"""Clips that may be cut again automatically, and with which plans: clips with missing footage, and complete
+clips whose footage has moved since (files copied in beside a running box, or replaced by others).
 
-Owns: which clips these are. A complete clip is one of them when what it was cut from is no longer shown where
-it was. That is asked after files came, went or were placed anew within its span, and at a start.
+Owns: which clips these are. A complete clip is one when the footage it was cut from is no longer shown at the
+same time. That is checked after files within its span appeared, disappeared or were moved, and at a start.
 Must not know: when a plan is made (late.py).
 """
 
@@ -25,10 +25,10 @@ from appliance.media.cut.plan import Plan
 from appliance.media.index.spans import Standing
 
 GAIN_US = 100_000  # half a part: less is rounding at the edges of a gap
-SAME_NS = 50_000_000  # ... and of what was cut; what is placed anew moves by more
+SAME_NS = 50_000_000  # ... and of the cut's media; files that are placed again move by more
 KEY_BACK_US = 30_000_000  # a plan may need the key frame before its span; sources send one every few seconds
-SPANS_MAX = 50  # of a channel, remembered one by one; beyond that as one from the first to the last
-AT_ONCE = 20  # clips asked of the index without letting others run
+SPANS_MAX = 50  # per channel; with more, one span from the first to the last
+AT_ONCE = 20  # clips checked without giving other tasks a turn
 
 MediaSpan = tuple[str, int, int]
 Spans = Mapping[str, Sequence[tuple[int, int]]]
@@ -53,23 +53,23 @@ class LateClip:
 
     @property
     def wall_us(self) -> tuple[int, int]:
-        """The span as the index counts it."""
+        """The span in the index's time."""
         return self.start_us + self.latency_us, self.end_us + self.latency_us
 
     def known_now(self, footage: Footage) -> str:
-        """What the index knows of the span and of the key frame before it."""
+        """The index's state of the span and of the key frame before it."""
         start_us, end_us = self.wall_us
         return footage.known(self.channel_id, start_us - KEY_BACK_US, end_us)
 
     def standing(self, footage: Footage) -> Standing:
-        """Where what the clip was cut from stands now."""
+        """Where the footage of the cut is shown now."""
         return (
             footage.standing(self.channel_id, self.cut_from, *self.wall_us) if self.cut_from else "in_place"
         )
 
     def is_wanted(self, plan: Plan, footage: Footage) -> bool:
-        """Whether a plan made now should take the place of the clip's cut: it shows more, or other pictures
-        because the footage has moved. One that shows less only counts if the cut shows another moment."""
+        """Whether a plan made now should replace the clip's cut: it shows more, or other pictures because the
+        footage has moved. A plan that shows less only replaces a cut that shows another moment."""
         gain_us = shown_us(plan, self.start_us, self.end_us) - self.had_us
         if gain_us > GAIN_US:
             return True
@@ -91,10 +91,10 @@ class LateClip:
 
 @dataclass(slots=True)
 class MovedFootage:
-    """Complete clips that no longer show what is shown at their time.
+    """Complete clips whose footage is no longer shown at their time.
 
-    `_spans`: where files came, went or were placed anew; None: not asked since the start. `_ids`: found, and
-    not settled yet.
+    `_spans`: where files appeared, disappeared or were moved; None: not checked since the start. `_ids`:
+    affected clips that are not settled yet.
     """
 
     store: Store
@@ -104,11 +104,12 @@ class MovedFootage:
 
     @property
     def is_pending(self) -> bool:
-        """Whether clips are still to be asked about."""
+        """Whether clips still have to be checked."""
         return self._spans is None or bool(self._spans or self._ids)
 
     async def find(self) -> list[LateClip]:
-        """Those to be held against the index. While files are being found none is: the next may tell more."""
+        """The clips to check against the index. None while files are being discovered: the next file may
+        change the result."""
         if fresh := self.footage.take_moved():
             self._note(fresh)
             return []
@@ -155,7 +156,7 @@ def find_late(tx: ReadTx) -> list[LateClip]:
 
 
 def find_whole(tx: ReadTx, spans: Spans | None, ids: Collection[str] = ()) -> list[LateClip]:
-    """Clips of the last 24 h that lack nothing and touch `spans` (None: everything), or are one of `ids`."""
+    """Complete clips of the last 24 h that touch `spans` (None: all), or are one of `ids`."""
     since_us, whole = tx.now_us - LATE_FOOTAGE_US, "clips.status = 'ready' AND clips.coverage LIKE ? AND "
     complete = '%"missing":[]%'
     if spans is None:

@@ -23,11 +23,11 @@ class Footage(Protocol):
         ...
 
     def newest_part_age_s(self, channel_id: str) -> float | None:
-        """Seconds since the newest part came (monotonic); None: none came since the daemon started."""
+        """Seconds since the newest part arrived (monotonic); None: none arrived since the daemon started."""
         ...
 
     def run_begun_after(self, channel_id: str, instant_us: int) -> bool:
-        """True when a recorder run began after this instant: footage missing before it will not come."""
+        """True when a recorder run began after this instant: footage missing before it will not arrive."""
         ...
 
     def known(self, channel_id: str, start_us: int, end_us: int) -> str:

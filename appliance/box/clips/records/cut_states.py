@@ -43,7 +43,7 @@ class Job:
 
     @property
     def is_export(self) -> bool:
-        """Encoded anew by a worker: takes seconds to minutes, and has a file of its own."""
+        """Re-encoded by a worker: takes seconds to minutes, and has a file of its own."""
         return self.mode != "instant"
 
 

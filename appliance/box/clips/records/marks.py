@@ -153,7 +153,7 @@ def close_ghost(tx: Tx, row: Row, duration_us: int, *, by_box: bool = False) -> 
 
 
 def change_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: ClipPatch) -> Answer:
-    """PATCH: a new title; a new start, length or mode cuts anew; on a ghost the length is OUT."""
+    """PATCH: a new title; a new start, length or mode cuts again; on a ghost the length is OUT."""
     row = load_row(tx, "clip", clip_id)
     check_rev(caller, "clip", row["rev"])
     sent = body.model_dump(exclude_unset=True)
@@ -184,7 +184,7 @@ def trim_clip(
     mode: str | None = None,
     also: Mapping[str, Any] | None = None,
 ) -> None:
-    """Move a clip's ends, or change its mode. An ended clip is cut anew under the next media_rev; the old cut
+    """Move a clip's ends, or change its mode. An ended clip is cut again with the next media_rev; the old cut
     can be played meanwhile. `also`: other columns that change with it."""
     changes: dict[str, Any] = {"start_us": start_us, "duration_us": duration_us, "start_time_given": given}
     changes |= {"looked_us": row["looked_us"] or tx.now_us, **(also or {})}

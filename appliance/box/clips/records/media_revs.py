@@ -1,4 +1,4 @@
-"""Numbers of cuts: a media_rev names the same bytes for ever, also after a restore from an older copy.
+"""Numbers of cuts: a media_rev names the same bytes forever, also after a restore from an older copy.
 
 What was cut after that copy was made is not known, but tablets keep it under its URL. So every cut after a
 restore, the first of a clip too (a tablet may send an IN again that the copy lacks), has a number beyond the

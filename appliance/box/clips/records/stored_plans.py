@@ -83,7 +83,7 @@ def written_twin(tx: ReadTx, plan: StoredPlan) -> str | None:
 
 
 def exported_plans(tx: ReadTx) -> list[StoredPlan]:
-    """Clips that play from a file of their own, encoded anew."""
+    """Clips that play from a file of their own, re-encoded."""
     return _plans(tx, _PLAN + "length(header) = 0 AND plans.media_rev = clips.ready_media_rev", ())
 
 
@@ -124,7 +124,7 @@ def keep_file(tx: Tx, plan: StoredPlan, path: str) -> None:
         "UPDATE clips SET file_path = ? WHERE id = ? AND ready_media_rev = ? AND deleted_us IS NULL",
         (path, plan.clip_id, plan.media_rev),
     )
-    if not current:  # deleted or cut anew while the file was written
+    if not current:  # deleted or cut again while the file was written
         tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (path, tx.now_us))
         tx.run(
             "UPDATE plans SET file_path = NULL WHERE clip_id = ? AND media_rev = ?",

@@ -198,7 +198,7 @@ class Pictures:
             done.set()
 
     def _why_none(self, row: Row, refused: Refused) -> Refused | Unavailable:
-        """What is said of a clip without a key picture: none will come of itself, or wait for one."""
+        """The answer for a clip without a key picture: none will be made, or wait for one."""
         reason = (
             row["error_message"] if row["status"] == ClipState.FAILED else self.hopeless.get(exact_name(row))
         )
@@ -279,9 +279,7 @@ class Pictures:
             try:
                 jpeg = await self.exact.first_of(clip_id, row["ready_media_rev"], width_px=WIDTH_PX)
             except Refused as refused:
-                if (
-                    len(self.hopeless) < HOPELESS_MAX and refused.code != "footage_gone"
-                ):  # a disk may come back
+                if len(self.hopeless) < HOPELESS_MAX and refused.code != "footage_gone":  # a disk may return
                     self.hopeless[exact_name(row)] = refused.detail
                 raise
             await self._keep(row, exact_name(row), jpeg)

@@ -84,7 +84,7 @@ class LiveVideo:
 
     footage: LiveFootage
     threads: trio.CapacityLimiter
-    stopping: trio.Event  # set when the box stops: viewers are told to come back
+    stopping: trio.Event  # set when the box stops: viewers are asked to reconnect
     audience: Audience = field(default_factory=Audience)
     shared: SharedParts = field(default_factory=SharedParts)
     described: dict[tuple[object, ...], tuple[Description, int]] = field(default_factory=dict)
@@ -198,8 +198,8 @@ class LiveVideo:
         await self._send_parts(view, viewer)
 
     async def _describe(self, view: SegmentView, viewer: Viewer, key: Key, *, anew: bool) -> None:
-        """Send the init for the pictures from `key` on; `anew`: a stream begins, announced by a message
-        before it."""
+        """Send the init for the pictures from `key` on; `anew`: a stream begins, so a message announces it
+        first."""
         description, sound = await self._description_of(view, viewer.fd, key)
         viewer.sound = sound = sound if anew else viewer.sound
 

@@ -28,7 +28,7 @@ FLOOD = "a viewer has nothing to say: at most 20 messages a second"
 
 
 class Dropped(Exception):
-    """The viewer is closed for this reason, and may come back."""
+    """The viewer is closed for this reason, and may reconnect."""
 
 
 @dataclass(slots=True, eq=False)

@@ -83,11 +83,11 @@ Action = Begin | Forward | End | CloseRecorded | Drop | Quiet
 
 
 class PictureScan:
-    """Whether bytes are a transport stream, and when pictures last came in it."""
+    """Whether bytes are a transport stream, and when pictures last arrived in it."""
 
     def __init__(self) -> None:
         self.bytes = 0
-        self.stream_s: float | None = None  # when packets other than filler last came
+        self.stream_s: float | None = None  # when packets other than filler last arrived
         self.picture_s: float | None = None
         self._tables = Demuxer()
         self._table_pids = self._tables.table_pids

@@ -5,7 +5,7 @@
 
 Owns: when a frame is captured, H.264 and AAC by PyAV (this process opens no media, it only encodes). Must not
 know: recordings. Frames lie on the grid n / fps of box time, so two cameras capture the same instants; the
-instant a frame shows, its barcode and its timestamp are one number. On an overloaded machine frames come
+instant a frame shows, its barcode and its timestamp are one number. On an overloaded machine frames arrive
 late, as from any encoder with a buffer, with the instant they were due; more than 2 s late they are left out.
 H.264 with a key picture a second (or every `--gop` frames), no B-frames. The sound is a quiet tone with a
 high pip at the start of every second of box time.

@@ -394,6 +394,6 @@ class Channel:
         return entry.start_us if entry.end_us is not None else None
 
     def newest_end_us(self) -> int | None:
-        """Wall time after the newest frame; with B-frames, earlier ones may still come."""
+        """Wall time after the newest frame; with B-frames, earlier ones may still arrive."""
         ends = (self.entry(segment).end_us for segment in self.newest_first())
         return next((end_us for end_us in ends if end_us is not None), None)

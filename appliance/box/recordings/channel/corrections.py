@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NeighbourTimes = tuple[Mtxi | None, list[StartClaim]]
 """Start times of a file implied by the one after it, and by the nearest of its run."""
-_REMEMBERED: Final = 64  # files; those copied together come within minutes
+_REMEMBERED: Final = 64  # files; those copied in together arrive within minutes
 
 
 class Corrections:
@@ -52,8 +52,8 @@ class Corrections:
         return taken
 
     def find(self, channel: Channel, newer: Segment) -> list[Segment]:
-        """Place the files beside this one anew, if it changes their times, and this one if an earlier process
-        placed it without them; returns those that have moved."""
+        """Place the adjacent files again, if this file changes their times, and this one if an earlier
+        process placed it without them; returns the moved files."""
         moved: list[Segment] = []
         if newer.name in channel.copies.ignored:
             return moved

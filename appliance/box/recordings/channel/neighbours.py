@@ -38,7 +38,7 @@ def know_end_before(channel: Channel, segment: Segment) -> None:
 
 
 def with_begin(channel: Channel, segment: Segment, seen: GrowthTimes) -> GrowthTimes:
-    """Growth of a run that has no clock, with the time by which the segment's first byte had come:
+    """Growth of a run that has no clock, with the time by which the segment's first byte had arrived:
 
     the last write to the file before it in its run.
     """

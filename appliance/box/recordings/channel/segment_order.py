@@ -35,11 +35,11 @@ class Order:
             self._moved_us.add(start_us)
 
     def note_moved(self, name: str) -> None:
-        """What follows its start has been moved."""
+        """The content after its start has been moved."""
         self._moved_us.add(self._start_of[name])
 
     def take_moved(self) -> list[int]:
-        """Starts (wall us) where names came, went or were moved from or to, since the last call."""
+        """Starts (wall us) where names were added, removed or moved from or to, since the last call."""
         taken, self._moved_us = sorted(self._moved_us), set()
         return taken
 
@@ -54,7 +54,7 @@ class Order:
         return (each for _, each in reversed(self._rows[: self._at(name)]))
 
     def after(self, name: str) -> str | None:
-        """The name that comes next."""
+        """The next name."""
         at = self._at(name) + 1
         return self._rows[at][1] if at < len(self._rows) else None
 

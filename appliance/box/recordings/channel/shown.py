@@ -1,6 +1,6 @@
-"""Whether a stretch of wall time still shows what a clip was cut from, and what would tell that it does not.
+"""Whether a span of wall time still shows the footage a clip was cut from, and a key that changes with it.
 
-Owns: holding media times of runs against what the index shows. Must not know: clips, plans.
+Owns: comparing media times of runs with the footage the index shows. Must not know: clips, plans.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from appliance.media.index.spans import Span, Standing, TimelineCoverage
 if TYPE_CHECKING:
     from appliance.box.recordings.channel.channel_index import Channel
 
-_NEAR_US: Final = 50_000  # what is placed anew moves by more (clocks/placement.py); edges of runs by less
+_NEAR_US: Final = 50_000  # files placed again move by more (clocks/placement.py); edges of runs by less
 MediaSpan = tuple[str, int, int]
 """(run, start ns, end ns) of media time."""
 
@@ -22,7 +22,7 @@ MediaSpan = tuple[str, int, int]
 def standing(
     channel: Channel, cut_from: Sequence[MediaSpan], shown: Sequence[Span], start_us: int, end_us: int
 ) -> Standing:
-    """Where what a clip of [start_us, end_us) was cut from stands, `shown` being what is shown then now."""
+    """Where the footage of a cut of [start_us, end_us) is shown now; `shown` is what the index shows then."""
     placed = []
     for run_id, start_ns, end_ns in cut_from:
         run = channel.clocks.runs.get(run_id)
@@ -38,7 +38,7 @@ def standing(
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:
-    """Neighbours of one run as one."""
+    """Merges adjacent spans of one run."""
     joined: list[Span] = []
     for span in spans:
         before = joined[-1] if joined else None
@@ -55,8 +55,8 @@ def _is_near(one: Span, other: Span) -> bool:
 
 
 def digest(channel: Channel, known: TimelineCoverage, start_us: int, end_us: int) -> str:
-    """The same until other video is shown in [start_us, end_us) of wall time, or the same at other times, or
-    there is another reason for what is missing."""
+    """A value that changes when other video is shown in [start_us, end_us) of wall time, or the same at other
+    times, or a missing span has another reason."""
     reasons = [(gap.start_us, gap.reason) for gap in known.gaps]
     starts = [
         (segment.name, channel.entry(segment).start_us) for segment in channel.touching(start_us, end_us)

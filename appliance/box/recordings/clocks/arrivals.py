@@ -38,7 +38,7 @@ class GrowthPace:
             self._steps.popleft()
 
     def keeps_step(self) -> bool:
-        """Whether the newest step came no faster than it was captured."""
+        """Whether the newest step arrived no faster than it was captured."""
         if len(self._steps) < 2:
             return False
         (before_us, media_us), (written_us, reached_us) = self._steps[-2], self._steps[-1]

@@ -33,7 +33,7 @@ class PendingParts:
     newest: str = ""  # the file that the last of them came with
     arrivals: list[Arrival] = field(default_factory=list)
     base_ns: int = 0  # media time of the file's start ...
-    begun_us: int | None = None  # ... and the box time by which that had come
+    begun_us: int | None = None  # ... and the box time by which that had arrived
 
     def offset_us(self) -> int:
         """Box time less media time of the arrival that was least late. Raises ValueError when none was
@@ -51,7 +51,7 @@ class PendingParts:
         return least_us
 
     def late_us(self, begin_us: int) -> int:
-        """By how much the first parts came late, whose start by arrival is `begin_us`.
+        """By how much the first parts arrived late, whose start by arrival is `begin_us`.
 
         Our recorder holds them back until it knows its tracks, so its own time of the first picture's arrival
         is better. MediaMTX writes at once, and its time of a run's start was measured 0.27 to 0.31 s later
@@ -72,7 +72,7 @@ def claim(segment: Segment, index: SegmentIndex, first: Arrival, seen: GrowthTim
     if claimed_us is None:
         return pending(None)
     if mtxi is None and segment.name_times_us:
-        # if an hour occurs twice, the one in which it came, or was last written
+        # if an hour occurs twice, the one in which it arrived, or was last written
         written_us = segment.written_us if seen.written_us is None else seen.written_us
         length_us = (index.run_ns(index.end or 0) - index.named_ns) // 1000
         claimed_us = nearest(segment.name_times_us, written_us - seen.clock_gap_us - length_us)

@@ -1,4 +1,4 @@
-"""The place of an unobserved file in its run: from its available times, at first and when more become known.
+"""The place of an unobserved file in its run: from the available times, at first and when more are known.
 
 Owns: the knots that result, and whether they replace others. Must not know: where times come from
 (file_times.py, channel/corrections.py), the index.
@@ -27,8 +27,8 @@ OffOf = Callable[[str, int, int], int]
 
 @dataclass(frozen=True, slots=True)
 class ImpliedTimes:
-    """Times of a file except the disk's: `wall_us` of its start by itself, those of the file after it and of
-    the nearest of its run."""
+    """Times of a file except the disk's: `wall_us` of its start by its own claim, by the next file and by the
+    nearest file of its run."""
 
     wall_us: int
     following: Mtxi | None = None
@@ -36,7 +36,7 @@ class ImpliedTimes:
 
 
 class Correction(NamedTuple):
-    """From `first_ns` to before `end_ns` of its run a file is placed by `knots` from now on."""
+    """A file is placed by `knots` from `first_ns` to before `end_ns` of its run from now on."""
 
     run_id: str
     first_ns: int
@@ -68,7 +68,7 @@ def knots_by_word(
     if right is None and not is_known:
         right = times.next_us(facts.run_id, (facts.number or 0) + 1, off_us)
     elif right is not None and run.is_observed and following is not None:
-        # how far the recorder's own times lag is known from its next file
+        # the next file shows how far the recorder's own times lag
         after = times.next_us(facts.run_id, following.number, off_us)
         lag_us = run.clock().wall_us(after[0]) - after[1] if after is not None else 0
         wall_us += lag_us if abs(lag_us) <= TRUST_US else 0
@@ -89,9 +89,9 @@ def knots_by_word(
 def corrected(
     run: Run, segment: Segment, facts: SegmentFacts, words: tuple[ImpliedTimes, ImpliedTimes], off_of: OffOf
 ) -> Correction | None:
-    """Place a file of an unobserved run by the second of `words`, if it is at the place of the first one and
-    that is wrong. A file placed by anything else is not moved; the clock of the file before it is adjusted to
-    its new start.
+    """Place a file of an unobserved run by the second of `words`, if its place is that of the first one and
+    wrong. A file placed by anything else is not moved; the clock of the previous file is adjusted to its new
+    start.
     """
     assert facts.first_ns is not None and facts.end_ns is not None
     was, wanted = (_placed(run, segment, facts, word, off_of) for word in words)
@@ -106,12 +106,12 @@ def corrected(
 
 
 def _placed(run: Run, segment: Segment, facts: SegmentFacts, word: ImpliedTimes, off_of: OffOf) -> Run:
-    """The run with this file placed by its times, and the file before it adjusted."""
+    """The run with this file placed by its times, and the previous file adjusted."""
     assert facts.first_ns is not None and facts.end_ns is not None
     others = [knot for knot in run.clock().knots() if not facts.first_ns <= knot.media_ns < facts.end_ns]
     placed = Run(run.run_id, others)
     left, right = placed.neighbours(facts.first_ns)
-    if left is not None:  # the file before leads to the file's present place
+    if left is not None:  # the previous file extends to this file's present place
         left = left._replace(rate_ppb=PPB)
         placed.replace(left.media_ns, facts.first_ns, [left])
     knots = placed.anchor(knots_by_word(segment, facts, run, word, (left, right), off_of))

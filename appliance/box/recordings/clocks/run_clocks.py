@@ -363,7 +363,7 @@ class Clocks:
     def correct(
         self, segment: Segment, facts: SegmentFacts, before: ImpliedTimes, now: ImpliedTimes
     ) -> Correction | None:
-        """Place an unobserved file anew, if its times `now` show that it is placed wrong."""
+        """Place an unobserved file again, if its times `now` show that it is placed wrong."""
         run = self.runs.get(facts.run_id)
         if run is None or not run.has_clock or run.is_observed or run.run_id in self._held:
             return None

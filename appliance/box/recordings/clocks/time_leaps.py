@@ -37,7 +37,7 @@ class UncertainLeap:
             self.looks.append((reached_ns, written_us))
 
     def is_over(self) -> bool:
-        """Enough parts came, and the newest was no less late: a burst after a stall has ended."""
+        """Enough parts arrived, and the newest was no less late: a burst after a stall has ended."""
         if len(self.looks) < _LOOKS_NEEDED:
             return self.waited >= _LOOKS_MOST
         *older, newest = (written_us - reached_ns // 1000 for reached_ns, written_us in self.looks)
@@ -68,7 +68,7 @@ def leaps_between(arrivals: Sequence[Arrival]) -> list[Leap]:
 
 
 def _surest(leap: Leap, arrivals: Sequence[Arrival]) -> Leap:
-    """The same leap as later parts show it: by then no frame can come inside."""
+    """The same leap as later parts show it: by then no frame can arrive inside."""
     same = [
         each.leap
         for each in arrivals

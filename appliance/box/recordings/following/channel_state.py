@@ -32,7 +32,7 @@ from appliance.media.index.table import disk_line, outage_line
 DECIDED_S: Final = 10.0  # within this time an open file has shown whether it grows in real time
 T = TypeVar("T")
 WhyEnded = Callable[[str, float], Reason | None]
-"""(channel id, trio time of its newest part) -> why no part has come since; None: not known beyond the
+"""(channel id, trio time of its newest part) -> why no part has arrived since; None: not known beyond the
 files."""
 
 
