@@ -136,7 +136,8 @@ def record(
     segment_s: float = 60,
     held_s: float = 0.0,
 ) -> Recording:
-    """All of a camera's connections as MediaMTX (`mediamtx`) or the embedded recorder writes them.
+    """All of a camera's connections as MediaMTX (`mediamtx`) or the embedded recorder writes them, or a
+    stranger whose start times follow decode times (`decode`).
 
     `held_s`: nothing is written for this long after the first key picture (the recorder waits for sound).
     """
@@ -185,7 +186,7 @@ class _Recorder:
                 if not name:
                     start, name = held[0][0].dts, f"{frame.arrival_us:018d}.mp4"
                     ntp_us = held[0][1]
-                    if self._kind == "embedded":
+                    if self._kind in ("embedded", "decode"):
                         ntp_us = (start - origin) * 100 // 9 + lag_us
                     mtxi = (self._stream_id, number, (start - origin) * 100_000 // 9, ntp_us * 1000)
                     self._write(frame.arrival_us, name, init(mtxi))

@@ -225,3 +225,21 @@ def test_one_files_odd_claim_moves_nothing_in_footage_nobody_saw(
     errors = Sight(recording, tmp_path, [(0, 46)]).run()
     assert min(one.shown_us for one in errors) < START_US + 2 * S_US
     assert worst_ms(errors, 0) < 1000 / 30
+
+
+# MediaMTX's NTP follows when a picture is shown: later files without sound were up to three pictures early
+@pytest.mark.parametrize("connects_s", [(0.7, 42.3), (0.0, 42.3)], ids=["inside a group", "at a key"])
+@pytest.mark.parametrize(
+    ("fps", "b_frames", "skew_ppm"), [(25, 1, 300), (25, 3, 0), (30, 2, -300), (30, 3, 300), (60, 2, 300)]
+)
+@pytest.mark.parametrize("recorder", ["mediamtx", "decode"])
+def test_files_with_b_frames_that_nobody_saw_being_written_are_in_step(
+    tmp_path: Path, recorder: str, skew_ppm: float, b_frames: int, fps: int, connects_s: Sequence[float]
+) -> None:
+    """The first run is over when the daemon first starts."""
+    camera = Feed(
+        fps=Fraction(fps), b_frames=b_frames, seed=3, connects_s=connects_s, gop_s=1, skew_ppm=skew_ppm
+    )
+    recording = record(camera, 50, recorder=recorder, segment_s=5)
+    errors = Sight(recording, tmp_path, [(0, 46)]).run()
+    assert worst_ms(errors, 0, 42) < 16

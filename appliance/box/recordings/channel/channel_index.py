@@ -244,8 +244,8 @@ class Channel:
         made: list[Knot] = []
         if facts.first_ns is not None:
             know_end_before(self, segment)
-            wall_us = own_start_us(self, segment, index, facts)
-            made = self.clocks.anchor(segment, facts, wall_us, *self.corrections.note(self, segment, after))
+            times = self.corrections.note(self, segment, after)  # before its own: shows how early that is
+            made = self.clocks.anchor(segment, facts, own_start_us(self, segment, index, facts), *times)
         self._settled(segment)
         self._correct_beside(segment)
         return made

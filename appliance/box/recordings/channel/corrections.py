@@ -11,6 +11,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from appliance.box.recordings.channel.neighbours import claims_beside, following
+from appliance.box.recordings.channel.reorder_delay import early_us
+from appliance.box.recordings.clocks.file_times import shifted, start_us
 from appliance.box.recordings.clocks.placement import Correction, ImpliedTimes
 from appliance.box.recordings.segment_state import Segment
 from appliance.media.clock.claims import NEIGHBOURS, StartClaim
@@ -35,7 +37,9 @@ class Corrections:
 
     def note(self, channel: Channel, segment: Segment, after: Mtxi | None = None) -> NeighbourTimes:
         """The present implied times of a file when it is placed. `after`: mtxi of the next file, if known."""
-        times = (after or following(channel, segment), claims_beside(channel, segment))
+        if segment.index is not None:
+            segment.early_us = early_us(channel, segment)
+        times = _times(channel, segment, after)
         run = channel.clocks.of(segment)
         if not segment.is_published or run is None or not run.has_clock:  # else an earlier process placed it
             self._remember(segment, times)
@@ -75,12 +79,17 @@ class Corrections:
     ) -> tuple[ImpliedTimes, ImpliedTimes] | None:
         """The implied times of a file when it was placed, and now; None: unchanged."""
         before = self._said.get(segment.name, (None, []))
-        now = (following(channel, segment), claims_beside(channel, segment))
+        now = _times(channel, segment)
         if now == before:
             return None
         self._remember(segment, now)
-        own_us = facts.ntp_us
+        own_us = start_us(segment)
         if own_us is None:  # placed by its name
             first_ns = facts.first_ns or 0
             own_us = clock.wall_us(first_ns) - (first_ns - facts.base_ns) // 1000
         return ImpliedTimes(own_us, *before), ImpliedTimes(own_us, *now)
+
+
+def _times(channel: Channel, segment: Segment, after: Mtxi | None = None) -> NeighbourTimes:
+    after, by_us = after or following(channel, segment), segment.early_us
+    return after and shifted(after, by_us), claims_beside(channel, segment, by_us)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from appliance.box.recordings.clocks.file_times import start_us
 from appliance.box.recordings.segment_state import Segment
 from appliance.media.clock.names import nearest
 from appliance.media.index.index import SegmentIndex
@@ -35,8 +36,8 @@ def guess_us(times_us: Sequence[int], written_us: int) -> int | None:
 def own_start_us(channel: Channel, segment: Segment, index: SegmentIndex, facts: SegmentFacts) -> int:
     """Wall time of media time `base_ns` by the file's own data; without any, it ended when it was last
     written."""
-    if facts.ntp_us is not None:
-        return facts.ntp_us
+    if (begin_us := start_us(segment)) is not None:
+        return begin_us
     end_ns = facts.end_ns or 0
     segment.name_us = _begin_us(channel, segment, (end_ns - index.named_ns) // 1000)
     if segment.name_us is None:

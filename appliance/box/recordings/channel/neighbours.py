@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from appliance.box.recordings.clocks.file_times import mtxi_of
+from appliance.box.recordings.clocks.file_times import mtxi_of, shifted
 from appliance.box.recordings.segment_state import GrowthTimes, Segment
 from appliance.media.clock.claims import NEIGHBOURS, StartClaim
 from appliance.media.mp4.fmp4 import Mtxi
@@ -49,12 +49,12 @@ def with_begin(channel: Channel, segment: Segment, seen: GrowthTimes) -> GrowthT
     return replace(seen, begun_us=before[0].written_us) if is_before else seen
 
 
-def claims_beside(channel: Channel, segment: Segment) -> list[StartClaim]:
-    """Start times in the nearest files of a segment's run, as far as known."""
+def claims_beside(channel: Channel, segment: Segment, by_us: int = 0) -> list[StartClaim]:
+    """Start times in the nearest files of a segment's run, as far as known. `by_us`: how early they are."""
     assert segment.facts is not None
     run_id, ignored = segment.facts.run_id, channel.copies.ignored
     near = (mtxi_of(each) for each in channel.near(segment, NEIGHBOURS) if each.name not in ignored)
-    mtxis = [mtxi for mtxi in near if mtxi and mtxi.stream_id.hex() == run_id]
+    mtxis = [shifted(mtxi, by_us) for mtxi in near if mtxi and mtxi.stream_id.hex() == run_id]
     return [StartClaim(mtxi.dts_ns // 1000, mtxi.ntp_ns // 1000) for mtxi in mtxis]
 
 

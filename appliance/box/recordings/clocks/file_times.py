@@ -6,7 +6,7 @@ Owns: which of these is used. Must not know: knots, what a run observed (run_clo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from appliance.box.recordings.segment_state import Segment
@@ -18,6 +18,7 @@ from appliance.media.mp4.fragment import is_own
 
 # An arrival this close to the file's own time is a recording at once; further off, its growth must decide.
 # MediaMTX's own estimate lags up to 5 s.
+_FIRST_NS: Final = 100_000_000  # a connection's media time begins at 0
 TRUST_US: Final = 10_000_000
 
 
@@ -79,3 +80,22 @@ def mtxi_of(segment: Segment) -> Mtxi | Literal[False] | None:
     if facts.ntp_us is None or facts.number is None:
         return None
     return Mtxi(bytes.fromhex(facts.run_id), facts.number, facts.base_ns, facts.ntp_us * 1000)
+
+
+def shifted(mtxi: Mtxi, by_us: int) -> Mtxi:
+    """The mtxi of a run whose start times are early by so much, but for that of a connection's first picture:
+    this is its arrival."""
+    is_arrival = mtxi.number == 0 and mtxi.dts_ns <= _FIRST_NS
+    return mtxi if is_arrival or not by_us else replace(mtxi, ntp_ns=mtxi.ntp_ns + by_us * 1000)
+
+
+def start_us(segment: Segment) -> int | None:
+    """Wall time of a file's begin by its own mtxi, and by how early that is; None: it has none."""
+    mtxi = mtxi_of(segment)
+    return shifted(mtxi, segment.early_us).ntp_ns // 1000 if mtxi else None
+
+
+def own_early_us(segment: Segment) -> int:
+    """By how much the file's own mtxi is early."""
+    mtxi = mtxi_of(segment)
+    return (shifted(mtxi, segment.early_us).ntp_ns - mtxi.ntp_ns) // 1000 if mtxi else 0

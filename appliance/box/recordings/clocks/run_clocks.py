@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from appliance.box.recordings.clocks.arrivals import GrowthPace
-from appliance.box.recordings.clocks.file_times import TRUST_US, FileTimes
+from appliance.box.recordings.clocks.file_times import TRUST_US, FileTimes, own_early_us
 from appliance.box.recordings.clocks.part_times import arrival_of, hole_ns, leaps_of, video_of
 from appliance.box.recordings.clocks.pending_parts import PendingParts, claim, least_off_us, was_finished
 from appliance.box.recordings.clocks.placement import Correction, ImpliedTimes, corrected, knots_by_word
@@ -235,7 +235,8 @@ class Clocks:
         times = FileTimes(StartClaim(first.start_ns // 1000, begin_us), beside, following, segment.written_us)
         off_us = 0
         if pending.claimed_us is not None:
-            times = replace(times, own=times.own._replace(wall_us=pending.claimed_us))
+            begin_us = pending.claimed_us + own_early_us(segment)
+            times = replace(times, own=times.own._replace(wall_us=begin_us))
             begin_us = times.begin_us(last.shown_ns, [(leap.before_ns, leap.floor_ns) for leap in leaps])
             end_us = begin_us + (last.shown_ns - first.start_ns) // 1000
             off_us = self._off_of(run.run_id, end_us, segment.written_us)
