@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 import trio
 
+from appliance.box import domains
 from appliance.box.channels.http import channel_routes
 from appliance.box.channels.monitor import MonitorHandle, run_channel_monitor
 from appliance.box.clips.cutting.cutter import CutterHandle, run_cutter
@@ -22,14 +23,15 @@ from appliance.box.clips.cutting.exports import Exports
 from appliance.box.clips.cutting.from_own_file import OwnCuts
 from appliance.box.clips.cutting.planner import Planner
 from appliance.box.clips.files.delivery import Delivery, media_routes
-from appliance.box.clips.housekeeping.actor import run_clip_files
+from appliance.box.clips.housekeeping.actor import ClipFiles, run_clip_files
 from appliance.box.clips.http import clip_routes, play_routes
-from appliance.box.clips.records.marks import MarkRules
+from appliance.box.clips.records.marks import MarkRules, expire_clip
 from appliance.box.clips.records.plays import close_session_ghosts, delete_session_clips
 from appliance.box.clips.viewing.exact_frames import ExactFrames
 from appliance.box.clips.viewing.quality import quality_routes
 from appliance.box.clips.viewing.replay import Replays, picture_routes
 from appliance.box.clips.viewing.thumbnails import Pictures
+from appliance.box.domains import Services
 from appliance.box.live.broadcaster import run_live
 from appliance.box.live.pictures.video import READERS, LiveVideo
 from appliance.box.mediamtx.http import Previews
@@ -40,7 +42,6 @@ from appliance.box.recordings.http import recordings_routes
 from appliance.box.sessions.http import session_routes
 from appliance.box.settings import Settings
 from appliance.box.snapshot import snapshot
-from appliance.box.tags.http import tag_routes
 from appliance.box.wiring import boards, bridges, keeping, soundness
 from appliance.box.wiring.media import PoolJobs
 from appliance.box.wiring.sources import HookCalls, Sources
@@ -106,7 +107,7 @@ async def run_daemon(
     bridges.make_folder(settings.storage.recordings_dir)
     bridges.make_folder(settings.storage.clips)
     with hold_state(state_dir) as lock, keeping.safe_mode(state_dir) as (safe, marker_file):
-        keeping.make_room(state_dir)
+        domains.before_start(state_dir)
         clock = BoxClock.start(None, None)
         soundness.make_sound(settings, clock.now_us())
         async with open_store(state_dir / soundness.DATABASE, clock, claim=lock) as store:
@@ -153,7 +154,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
     settings, store = box.settings, box.store
     assert box.recordings is not None
     footage = box.recordings
-    rules = MarkRules(settings.clips, settings.site.timezone, bridges.forget_tags, bridges.bring_back_tags)
+    rules = _mark_rules(settings)
     planner = Planner(footage, box.threads)
     delivery = Delivery(footage, settings.storage.clips, box.threads)
     assert box.workers is not None
@@ -198,7 +199,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             own_cuts=OwnCuts(store, settings.storage.clips, box.threads, delivery.disk),
             hold=box.safe.hold(keeping.CUTTING),
         ) as cutter,
-        keeping.retention(settings, store, footage, files, rules, box.board, box.metrics, box.safe),
+        domains.running_domains(_services(box, files, rules)),
         running("pictures", pictures.run, hold=box.safe.hold(keeping.FILES)),
         bridges.whep(settings) as whep,
     ):
@@ -219,7 +220,7 @@ def _routes(
     pictures: Pictures,
     planner: Planner,
 ) -> list[Routes]:
-    """Every domain's routes. A domain is removed by deleting its folder and its lines in this file."""
+    """Every domain's routes. A removable domain is a line in domains.py."""
     replays = Replays(box.store, delivery.footage, box.clock, rules, planner.plan_span, delivery)
     zone = box.settings.site.timezone
     media = Routes(
@@ -231,22 +232,42 @@ def _routes(
         on_delete=lambda tx, session_id: delete_session_clips(tx, rules, session_id),
         on_restore=bridges.restore_marks,
     )
-    domains = [
+    groups = [
         sessions,
         channel_routes(monitor, box.clock),
         play_routes(rules=rules, cutter=cutter),
         clip_routes(rules=rules, cutter=cutter),
-        tag_routes(box.settings.tagging),
+        *domains.routes(box.settings),
         media,
         replays.routes(),
     ]
     assert box.recordings is not None
-    domains.append(recordings_routes(box.recordings, box.clock))
+    groups.append(recordings_routes(box.recordings, box.clock))
     boards.add_parts(box.board, box.metrics, box.recordings, box.recorder, box.workers, cutter)
     sources = Sources(box.clock, monitor, box.recordings, box.recorder, box.publishers)
     sources.add(box.board, box.metrics, box.hooks, external=box.settings.recorder.mode == "external")
-    domains.append(sources.routes())
-    return domains
+    groups.append(sources.routes())
+    return groups
+
+
+def _mark_rules(settings: Settings) -> MarkRules:
+    zone = settings.site.timezone
+    return MarkRules(settings.clips, zone, domains.clip_deleted, domains.restored, domains.clip_parts())
+
+
+def _services(box: Box, files: ClipFiles, rules: MarkRules) -> Services:
+    """What the removable domains' actors are given."""
+    assert box.recordings is not None
+    return Services(
+        settings=box.settings,
+        store=box.store,
+        board=box.board,
+        metrics=box.metrics,
+        recordings=box.recordings,
+        clip_files=files,
+        expire_clip=lambda tx, clip_id, reason: expire_clip(tx, rules, clip_id, reason),
+        hold=box.safe.hold(keeping.FILES),
+    )
 
 
 def _live_pictures(box: Box, stop: trio.Event) -> list[Routes]:
@@ -257,12 +278,13 @@ def _live_pictures(box: Box, stop: trio.Event) -> list[Routes]:
 
 
 async def _watching_layer(
-    box: Box, domains: Sequence[Routes], stop: trio.Event, loop: LoopWatch, ready: Ready | None
+    box: Box, groups: Sequence[Routes], stop: trio.Event, loop: LoopWatch, ready: Ready | None
 ) -> None:
     """Watching the box itself: clock, database, disks, loop; and reporting to systemd."""
     settings, store = box.settings, box.store
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET", ""))
     every_s = interval_s(dict(os.environ), os.getpid())
+    min_free_gb = max(domains.kept_free_gb(settings).values(), default=0.0)
     async with (
         running("clock watch", run_clock_watch, store=store, clock=box.clock),
         running("pruning", run_pruning, store=store),
@@ -283,7 +305,7 @@ async def _watching_layer(
             store=store,
             loop=loop,
             folders=keeping.folders_of(settings),
-            limits=DiskLimits(settings.storage.reserve_gb * 1e9, settings.retention.min_free_gb * 1e9),
+            limits=DiskLimits(settings.storage.reserve_gb * 1e9, min_free_gb * 1e9),
             board=box.board,
             metrics=box.metrics,
         ) as pulse,
@@ -297,15 +319,15 @@ async def _watching_layer(
         ),
     ):
         box.board.add("snapshots", lambda: snapshots.part(store.journal.head))
-        await _serving_layer(box, domains, notifier, stop, ready)
+        await _serving_layer(box, groups, notifier, stop, ready)
 
 
 async def _serving_layer(
-    box: Box, domains: Sequence[Routes], notifier: Notifier, stop: trio.Event, ready: Ready | None
+    box: Box, groups: Sequence[Routes], notifier: Notifier, stop: trio.Event, ready: Ready | None
 ) -> None:
     """The web server: started last, stopped first."""
     server, store, clock = box.settings.server, box.store, box.clock
-    commands: list[Command] = [command for routes in domains for command in routes.commands]
+    commands: list[Command] = [command for routes in groups for command in routes.commands]
     place = box.settings.site
     site = Site(place.id, place.name, (server.host, *server.allowed_hosts), place.timezone)
     assert box.recordings is not None
@@ -320,7 +342,7 @@ async def _serving_layer(
             "web",
             run_server,
             app=make_app(
-                [*domains, live.routes()],
+                [*groups, live.routes()],
                 store=store,
                 clock=clock,
                 site=site,

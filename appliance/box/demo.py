@@ -10,6 +10,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from appliance.box.domains import demo_sections
 from appliance.box.sessions.machine import SessionEvent
 from appliance.box.sessions.model import SessionIn
 from appliance.box.sessions.store import create_session, move_session
@@ -41,7 +42,7 @@ def demo_settings(state_dir: Path, port: int, host: str, cameras: int) -> Settin
                 "recordings_dir": state_dir / "recordings",
                 "reserve_gb": 0.2,
             },
-            "retention": {"min_free_gb": 0.5, "raw_days": 1},
+            **demo_sections(),
             "access": {"mode": "open"},
             "channels": channels,
         }

@@ -10,19 +10,20 @@ import ipaddress
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, create_model, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from appliance.box.channels.settings import ChannelSettings, HeartbeatSettings
 from appliance.box.clips.settings import ClipsSettings
 from appliance.box.contradictions import contradictions
+from appliance.box.domains import sections
 from appliance.box.mediamtx.settings import MediamtxSettings
 from appliance.box.recorder.settings import RecorderSettings
-from appliance.box.retention.settings import RetentionSettings
-from appliance.box.tags.template import TaggingSettings
 from appliance.kernel.fields import Section, Zone
+
+SectionT = TypeVar("SectionT", bound=Section)
 
 DEFAULT_PATH = Path("/etc/appliance/appliance.toml")
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -83,8 +84,8 @@ class AccessSettings(Section):
     mode: Literal["paired", "open"] = "paired"
 
 
-class Settings(BaseSettings):
-    """All sections, frozen."""
+class _BoxSettings(BaseSettings):
+    """The sections of the box itself."""
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, env_prefix="APPLIANCE_", env_nested_delimiter="__"
@@ -99,17 +100,23 @@ class Settings(BaseSettings):
     heartbeat: HeartbeatSettings = HeartbeatSettings()
     clips: ClipsSettings = ClipsSettings()
     access: AccessSettings = AccessSettings()
-    retention: RetentionSettings = RetentionSettings()
-    tagging: TaggingSettings = TaggingSettings()
+
+    def section(self, kind: type[SectionT]) -> SectionT:
+        """The section of this class. Raises LookupError: there is none."""
+        for name in type(self).model_fields:
+            section = getattr(self, name)
+            if isinstance(section, kind):
+                return section
+        raise LookupError(kind.__name__)
 
     @model_validator(mode="after")
-    def _nothing_contradicts(self) -> Settings:
-        if problems := contradictions(self):
+    def _nothing_contradicts(self) -> _BoxSettings:
+        if problems := contradictions(cast(Settings, self)):
             raise SettingsError(problems)
         return self
 
     @model_validator(mode="after")
-    def _open_only_where_safe(self) -> Settings:
+    def _open_only_where_safe(self) -> _BoxSettings:
         if self.access.mode == "paired" and not self.server.is_loopback:
             raise ValueError(
                 f"server.host: {self.server.host} is reachable from the network, access.mode is 'paired' and"
@@ -128,6 +135,20 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings  # the environment overrides the file
+
+
+if TYPE_CHECKING:
+
+    class Settings(_BoxSettings):
+        """All sections, frozen. Those of removable domains are read by `section`."""
+
+else:
+    Settings = create_model(
+        "Settings",
+        __base__=_BoxSettings,
+        __module__=__name__,
+        **{name: (section, section()) for name, section in sections().items()},
+    )
 
 
 def load_settings(path: Path) -> Settings:

@@ -1,4 +1,4 @@
-"""[storage] reserve_gb and [retention] min_free_gb compared with the disks they apply to.
+"""Space to be kept free ([storage] reserve_gb, settings of domains) compared with its disk.
 
 Owns: measuring the disk, and the messages. A limit larger than the disk is a mistake in the file, and would
 make the box delete every recording without ever meeting it.
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from appliance.box.domains import kept_free_gb
 from appliance.box.settings import Settings, SettingsError
 from appliance.ops.health import GB
 
@@ -51,7 +52,7 @@ def refuse_unreachable(settings: Settings) -> None:
 def _too_large(settings: Settings, room: Room | None) -> Iterator[str]:
     limits = {
         "storage.reserve_gb": settings.storage.reserve_gb,
-        "retention.min_free_gb": settings.retention.min_free_gb,
+        **kept_free_gb(settings),
     }
     folder = settings.storage.recordings_dir
     for name, limit_gb in limits.items():

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import trio
 
+from appliance.box.domains import kept_free_gb
 from appliance.box.mediamtx.client import RecordSettings, open_mediamtx
 from appliance.box.recorder.srt import libsrt
 from appliance.box.settings import Settings
@@ -88,7 +89,7 @@ def _disk(folder: Path, settings: Settings) -> HealthPart:
     part = disk_part(
         disk_space(place),
         reserve_bytes=settings.storage.reserve_gb * GB,
-        min_free_bytes=settings.retention.min_free_gb * GB,
+        min_free_bytes=max(kept_free_gb(settings).values(), default=0.0) * GB,
     )
     if part.status != "ok":
         return part

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from appliance.box.domains import resources
 from appliance.box.settings import Settings
 from appliance.kernel import json
 from appliance.kernel.clock import BoxClock, to_rfc3339
@@ -23,6 +24,7 @@ from appliance.kernel.tx import ReadTx, Row
 SCHEMA_VERSION = 1
 CHUNK_BYTES = 8 * 2**20
 
+_TABLES = (("plays", "number"), ("clips", "start_us"))
 _NOT_SHOWN = ("request_hash", "deleted_us", "all_channels")
 _JSON_TEXT = ("coverage", "players", "labels")
 
@@ -63,7 +65,7 @@ def read_session(tx: ReadTx, session_id: str) -> tuple[dict[str, Any], dict[str,
             f"SELECT * FROM {table} WHERE session_id = ? AND deleted_us IS NULL ORDER BY {key}, id",
             (session_id,),
         )
-        for table, key in (("plays", "number"), ("clips", "start_us"), ("tags", "created_us"))
+        for table, key in (*_TABLES, *((each.table, each.order) for each in resources()))
     }
     manifest = {
         "schema_version": SCHEMA_VERSION,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import trio
 
+from appliance.box.domains import resources
 from appliance.box.settings import Settings
 from appliance.kernel import json
 from appliance.kernel.clock import BoxClock
@@ -35,7 +36,7 @@ from appliance.ops.lock import StateBusy, hold_state
 
 SETTLE_S = 1.0  # seconds between two checks of a running box: what both report is not a passing state
 
-_KINDS = (("session", "sessions"), ("play", "plays"), ("clip", "clips"), ("tag", "tags"))
+_KINDS = (("session", "sessions"), ("play", "plays"), ("clip", "clips"))
 
 
 class NoDatabase(OSError):
@@ -145,7 +146,7 @@ def _journal(tx: ReadTx) -> JournalFacts:
     assert counts is not None  # an aggregate always has one row
     newest: dict[str, int] = {}
     rows: dict[str, int] = {}
-    for kind, table in _KINDS:
+    for kind, table in (*_KINDS, *((each.kind, each.table) for each in resources())):
         told = tx.all(
             "SELECT subject, json_extract(body, ?) AS rev FROM journal WHERE seq IN"
             " (SELECT max(seq) FROM journal WHERE subject LIKE ? AND json_type(body, ?) = 'object'"

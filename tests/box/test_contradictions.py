@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from appliance.box.channels.inputs import MAX_CHANNELS
+from appliance.box.retention.domain import limits_of
 from appliance.box.settings import SettingsError, check_settings
-from appliance.box.wiring.keeping import limits_of
 
 
 def problems(tree: dict[str, Any]) -> list[str]:

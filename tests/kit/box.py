@@ -11,6 +11,7 @@ import trio
 
 from appliance.box.clips.records.marks import MarkRules
 from appliance.box.clips.settings import ClipsSettings
+from appliance.box.domains import clip_parts
 from appliance.box.sessions.model import SessionIn
 from appliance.box.sessions.store import create_session
 from appliance.kernel.clock import Clock
@@ -60,7 +61,7 @@ def add_session(tx: Tx, name: str = "Game", **fields: Any) -> str:
 
 
 def mark_rules(zone: str = "UTC", **clips: Any) -> MarkRules:
-    return MarkRules(ClipsSettings(**clips), zone, lambda tx, clip_id: None)
+    return MarkRules(ClipsSettings(**clips), zone, lambda tx, clip_id: None, parts=clip_parts())
 
 
 def types(store: Store) -> list[str]:

@@ -41,17 +41,19 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     @routes.get("/clips", query=ClipQuery, items=Clip)
     async def listing(ctx: Ctx, query: ClipQuery) -> Answer:
         """List clips by start time."""
-        return Answer(200, await ctx.read(lambda tx: queries.list_clips(tx, query)))
+        return Answer(200, await ctx.read(lambda tx: queries.list_clips(tx, query, rules.parts)))
 
     @routes.get("/sessions/{session_id}/clips", query=OfSession, items=Clip)
     async def of_session(ctx: Ctx, session_id: str, query: OfSession) -> Answer:
         """The clips of a session."""
-        return Answer(200, await ctx.read(lambda tx: queries.clips_of_session(tx, session_id, query)))
+        return Answer(
+            200, await ctx.read(lambda tx: queries.clips_of_session(tx, session_id, query, rules.parts))
+        )
 
     @routes.get("/clips/{clip_id}", query=Include, returns=Clip)
     async def one(ctx: Ctx, clip_id: str, query: Include) -> Answer:
         """One clip."""
-        return Answer(200, await ctx.read(lambda tx: queries.get_clip(tx, clip_id, query)))
+        return Answer(200, await ctx.read(lambda tx: queries.get_clip(tx, clip_id, query, rules.parts)))
 
     @routes.patch("/clips/{clip_id}", body=ClipPatch, returns=Clip)
     async def change(ctx: Ctx, clip_id: str, body: ClipPatch) -> Answer:
@@ -201,7 +203,7 @@ async def _settled_clip(ctx: Ctx, cutter: CutterHandle, answer: Answer) -> Answe
         return answer
     clip_id = answer.resource["id"]
     await cutter.settle([clip_id])
-    now = await ctx.read(lambda tx: queries.get_clip(tx, clip_id, Include(include=None)))
+    now = await ctx.read(lambda tx: queries.get_clip(tx, clip_id, Include(include=None), {}))
     return Answer(answer.status, {**answer.resource, **now})
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from appliance.box.tags import store
 from appliance.box.tags.model import Stats, Tag, TagIn, TagPage, TagPatch, TagQuery
-from appliance.box.tags.template import TaggingSettings, TagTemplate, template_of
+from appliance.box.tags.settings import TaggingSettings
+from appliance.box.tags.template import TagTemplate, template_of
 from appliance.http.api import Ctx, Routes
 from appliance.kernel.operation import Answer
 

@@ -1,33 +1,17 @@
 """The team's tag template: which buttons an analyst gets, with the team's own words.
 
-Owns: the [tagging] settings, the defaults of each sport where the team set nothing, the model of GET
+Owns: the defaults of each sport where the team set nothing, the model of GET
 /tagging. Must not know: screens. A template offers words but forbids none: a tag accepts everything that V24
 allows.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from appliance.kernel.fields import Section
-
-Sport = Literal["football", "basketball", "soccer"]
-Words = Annotated[
-    tuple[Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")], ...], Field(max_length=50)
-]
-
-
-class TaggingSettings(Section):
-    """[tagging]. An empty list means the sport's default words."""
-
-    sport: Sport = "football"
-    play_types: Words = ()
-    formations: Words = ()
-    results: Words = ()
-    players: Words = ()
-    labels: Words = ()
+from appliance.box.tags.settings import Sport, TaggingSettings, Words
 
 
 class TagOption(BaseModel):

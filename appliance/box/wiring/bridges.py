@@ -17,6 +17,7 @@ from appliance.box.channels.configured import Applied, apply_config
 from appliance.box.channels.store import footage_changed
 from appliance.box.clips.records.takeback import restore_session_clips
 from appliance.box.clips.viewing.thumbnails import DecodeKey
+from appliance.box.domains import restored
 from appliance.box.mediamtx.hook import parse_hook
 from appliance.box.mediamtx.publishers import PublishersHandle, run_publisher_watch
 from appliance.box.mediamtx.whep import Whep, open_whep, webrtc_url
@@ -26,7 +27,6 @@ from appliance.box.recordings.following.channel_state import WhyEnded
 from appliance.box.recordings.gap_events import journal_gap
 from appliance.box.recordings.model import Fact, FootageChanged
 from appliance.box.settings import Settings
-from appliance.box.tags.store import delete_tags_of, restore_tags_of
 from appliance.box.wiring.sources import HookCalls
 from appliance.http.api import Ctx, Routes
 from appliance.kernel.actor import running
@@ -322,16 +322,6 @@ def decode_key(workers: WorkerPoolHandle | None) -> DecodeKey:
 
 
 def restore_marks(tx: Tx, session_id: str, deleted_us: int) -> None:
-    """Restore what belongs to a session whose delete is undone: plays, clips, tags."""
+    """Restore what belongs to a session whose delete is undone: plays, clips, rows of other domains."""
     restore_session_clips(tx, session_id, deleted_us)
-    restore_tags_of(tx, session_id, deleted_us)
-
-
-def forget_tags(tx: Tx, clip_id: str) -> object:
-    """The tags' part of deleting a clip."""
-    return delete_tags_of(tx, clip_id=clip_id)
-
-
-def bring_back_tags(tx: Tx, session_id: str, deleted_us: int) -> object:
-    """The tags' part of undoing a delete: those of the session that were deleted at that instant."""
-    return restore_tags_of(tx, session_id, deleted_us)
+    restored(tx, session_id, deleted_us)

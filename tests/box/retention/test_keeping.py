@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import trio
 
+from appliance.box.retention.domain import limits_of
+from appliance.box.retention.health import hours_part, retention_part
 from appliance.box.retention.model import Figures
 from appliance.box.settings import check_settings, load_settings
-from appliance.box.wiring.keeping import hours_part, limits_of, retention_part
 from appliance.kernel.clock import wall_us
 from appliance.ops.fsck import check_box
 from tests.box.recordings.tree import live_camera

@@ -10,7 +10,7 @@ import pytest
 from trio.testing import MockClock
 
 from appliance.box.retention.core import RetentionLimits
-from appliance.box.wiring.keeping import retention_part
+from appliance.box.retention.health import retention_part
 from tests.box.retention.disk import DAY_US, MINUTE_US, NO_LIMITS, Disk
 from tests.kit.box import add_channel, sim_store
 from tests.kit.clock import HandClock

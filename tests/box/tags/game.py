@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from appliance.box.tags.http import tag_routes
-from appliance.box.tags.template import TaggingSettings
+from appliance.box.tags.settings import TaggingSettings
 from appliance.http.api import Ctx
 from appliance.kernel import json
 from appliance.kernel.ids import new_uuid

@@ -11,7 +11,8 @@ from trio.testing import MockClock
 
 from appliance.box.tags.http import tag_routes
 from appliance.box.tags.model import FIELDS, TagIn
-from appliance.box.tags.template import Sport, TaggingSettings, TagGroup, template_of
+from appliance.box.tags.settings import Sport, TaggingSettings
+from appliance.box.tags.template import TagGroup, template_of
 from appliance.kernel.ids import new_uuid
 from tests.box.tags.game import new_game
 from tests.kit.box import sim_store

@@ -8,7 +8,7 @@ when a device has left dozens open (open_marks.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.box.clips.model import ClipIn, ClipPatch, EndIn, Mark
@@ -31,12 +31,13 @@ KEEP_DELETED_US = 24 * 3_600_000_000  # files of a deleted clip stay a day, so t
 
 @dataclass(frozen=True, slots=True)
 class MarkRules:
-    """The settings a mark needs, the site's zone, and what the tags do when a clip is deleted or restored."""
+    """The settings a mark needs, the site's zone; what other domains add to a clip, its delete and undo."""
 
     clips: ClipsSettings
     zone: str
-    forget_tags: Callable[[Tx, str], object]
-    restore_tags: Callable[[Tx, str, int], object] = lambda tx, session_id, deleted_us: None
+    on_delete: Callable[[Tx, str], object]
+    on_restore: Callable[[Tx, str, int], object] = lambda tx, session_id, deleted_us: None
+    parts: Mapping[str, Callable[[ReadTx, str], Any]] = field(default_factory=dict)  # by ?include= word
 
 
 def start_of(tx: Tx, rules: MarkRules, session: Row, given: str | None) -> int:
@@ -270,7 +271,7 @@ def remove_clips(
     `more` is added to the event: the reason, when no person requested the delete.
     """
     for row in rows:
-        rules.forget_tags(tx, row["id"])
+        rules.on_delete(tx, row["id"])
         tx.update("clips", row["id"], {"deleted_us": tx.now_us})
         for path in replaced_files(tx, row):  # an undo restores the cut it played, not older ones
             tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (path, tx.now_us))

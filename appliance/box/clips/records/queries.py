@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from appliance.box.clips.model import ClipQuery, Include, OfSession, PlayQuery
 from appliance.box.clips.records.rows import clip_resource, play_resource
-from appliance.box.tags.model import tag_resource
 from appliance.kernel.paging import list_page
 from appliance.kernel.rows import UNDO_US, load_row
 from appliance.kernel.tx import ReadTx, Row
@@ -14,18 +15,23 @@ from appliance.kernel.tx import ReadTx, Row
 _TAGGED = "EXISTS (SELECT 1 FROM tags WHERE tags.clip_id = clips.id AND tags.deleted_us IS NULL AND {})"
 
 
-def get_clip(tx: ReadTx, clip_id: str, query: Include) -> dict[str, Any]:
-    row = load_row(tx, "clip", clip_id)
-    return with_tags(tx, row) if query.include == "tags" else clip_resource(tx, row)
+Parts = Mapping[str, Callable[[ReadTx, str], Any]]
+"""Fields that `?include=` adds to a clip, from its id."""
 
 
-def with_tags(tx: ReadTx, row: Row) -> dict[str, Any]:
-    """The clip with the complete resources of its tags."""
-    tags = tx.all("SELECT * FROM tags WHERE clip_id = ? AND deleted_us IS NULL ORDER BY id", (row["id"],))
-    return {**clip_resource(tx, row), "tags": [tag_resource(each) for each in tags]}
+def get_clip(tx: ReadTx, clip_id: str, query: Include, parts: Parts) -> dict[str, Any]:
+    return _with_part(tx, load_row(tx, "clip", clip_id), name=query.include, parts=parts)
 
 
-def list_clips(tx: ReadTx, query: ClipQuery) -> dict[str, Any]:
+def _with_part(tx: ReadTx, row: Row, *, name: str | None, parts: Parts) -> dict[str, Any]:
+    """The clip, with the part of this name if there is one."""
+    clip = clip_resource(tx, row)
+    if name is not None and name in parts:
+        clip[name] = parts[name](tx, row["id"])
+    return clip
+
+
+def list_clips(tx: ReadTx, query: ClipQuery, parts: Parts) -> dict[str, Any]:
     """A page of clips by start time, filtered by the clip's and its tags' fields."""
     where: list[tuple[str, tuple[Any, ...]]] = []
     for column in ("session_id", "channel_id", "play_id", "status"):
@@ -41,14 +47,16 @@ def list_clips(tx: ReadTx, query: ClipQuery) -> dict[str, Any]:
     if query.label is not None:
         has = "EXISTS (SELECT 1 FROM json_each(tags.labels) WHERE json_each.value = ?)"
         where.append((_TAGGED.format(has), (query.label,)))
-    resource = with_tags if query.include == "tags" else clip_resource
+    resource = partial(_with_part, name=query.include, parts=parts)
     return list_page(tx, query, table="clips", key="start_us", where=where, resource=resource)
 
 
-def clips_of_session(tx: ReadTx, session_id: str, query: OfSession) -> dict[str, Any]:
+def clips_of_session(tx: ReadTx, session_id: str, query: OfSession, parts: Parts) -> dict[str, Any]:
     load_row(tx, "session", session_id)
     return list_clips(
-        tx, ClipQuery(session_id=session_id, limit=query.limit, cursor=query.cursor, include=query.include)
+        tx,
+        ClipQuery(session_id=session_id, limit=query.limit, cursor=query.cursor, include=query.include),
+        parts,
     )
 
 

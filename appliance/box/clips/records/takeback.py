@@ -96,7 +96,7 @@ def restore_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answ
         "SELECT * FROM clips WHERE play_id = ? AND deleted_us = ? ORDER BY id", (play_id, deleted_us)
     )
     bring_back(tx, [row], clips)
-    rules.restore_tags(tx, row["session_id"], deleted_us)
+    rules.on_restore(tx, row["session_id"], deleted_us)
     return Answer(200, play_resource(tx, load_row(tx, "play", play_id)))
 
 
@@ -121,7 +121,7 @@ def restore_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answ
     if tx.now_us - deleted_us > UNDO_US or is_under or _has_expired(tx, row):
         raise gone("clip", clip_id)
     bring_back(tx, [], [row])
-    rules.restore_tags(tx, row["session_id"], deleted_us)
+    rules.on_restore(tx, row["session_id"], deleted_us)
     return Answer(200, clip_resource(tx, load_row(tx, "clip", clip_id)))
 
 
