@@ -8,8 +8,6 @@ import { AIM, Tile } from "./tile.js";
 /** @typedef {import("../state/store.js").Clip} Clip */
 /** @typedef {import("../state/store.js").Play} Play */
 
-const FAR_S = 0.3; // followers that differ by more seek; others adjust their playback rate
-const NEAR_S = 0.02;
 const AT_ONCE = 2; // parallel downloads
 const SWAP_MS = 1200; // an angle whose picture is not ready by then is shown as it is
 
@@ -242,17 +240,8 @@ export class Deck extends EventTarget {
   }
 
   /** @param {Tile} tile */
-  async start(tile) {
-    tile.video.playbackRate = this.rate;
-    tile.video.muted = this.muted || tile.channel !== this.leader;
-    try {
-      await tile.video.play();
-    } catch (error) {
-      if (error instanceof DOMException && error.name === "NotAllowedError" && !tile.video.muted) {
-        tile.video.muted = true; // no sound before the first touch (autoplay rule): pictures have priority
-        await tile.video.play().catch(() => {});
-      }
-    }
+  start(tile) {
+    return tile.start(this.rate, this.muted || tile.channel !== this.leader);
   }
 
   /** @param {number} rate */
@@ -268,7 +257,7 @@ export class Deck extends EventTarget {
     for (const tile of this.tiles.values()) tile.video.muted = !on || tile.channel !== this.leader;
   }
 
-  /** Followers adjust their playback rate, or seek when the difference is large. */
+  /** While it plays: followers follow, and the other angles are loaded. */
   keepInStep() {
     clearInterval(this.stepper);
     this.stepper = setInterval(() => {
@@ -278,15 +267,7 @@ export class Deck extends EventTarget {
       if (!lead || lead.seeking || lead.video.readyState < 3) return;
       for (const tile of this.shownTiles()) {
         if (tile === lead || tile.seeking) continue;
-        const off =
-          tile.video.currentTime -
-          tile.hidden +
-          tile.offset -
-          (lead.video.currentTime - lead.hidden + lead.offset);
-        if (Math.abs(off) > FAR_S) tile.seek(lead.time + 0.05 * this.rate);
-        else
-          tile.video.playbackRate =
-            this.rate * (Math.abs(off) > NEAR_S ? 1 - Math.max(-0.15, Math.min(0.15, off * 1.5)) : 1);
+        tile.follow(lead, this.rate);
         if (tile.video.paused && !tile.video.ended) void this.start(tile);
       }
     }, 200);

@@ -1,7 +1,8 @@
 // One angle of a play: its <video>, and how this browser counts media time in it.
 //
-// Owns: loading a clip, conversion between play time and media time, which picture is shown. Differences
-// between browsers are handled here. Must not know: other angles, and whether the user wants it to play.
+// Owns: loading a clip, conversion between play time and media time, which picture is shown, how it follows
+// another angle. Differences between browsers are handled here. Must not know: which angles there are, and
+// whether the user wants it to play.
 
 import { h } from "./dom.js";
 import { beginOf } from "../state/replay.js";
@@ -19,6 +20,8 @@ import { beginOf } from "../state/replay.js";
  * @property {() => import("../state/replay.js").Habits} habits
  */
 
+const FAR_S = 0.3; // a follower that differs by more seeks; others adjust their playback rate
+const NEAR_S = 0.02;
 const STUCK_MS = 2000;
 const AGAIN_MS = 1000; // a failed request is repeated after this delay, doubled each time
 const AGAIN_MAX_MS = 30_000;
@@ -166,6 +169,36 @@ export class Tile {
     if (this.given.runs()) void video.play().catch(() => {});
   }
 
+  /** Play, without sound where the browser allows none yet. @param {number} rate @param {boolean} muted */
+  async start(rate, muted) {
+    const { video } = this;
+    video.playbackRate = rate;
+    video.muted = muted;
+    try {
+      await video.play();
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "NotAllowedError" && !video.muted) {
+        video.muted = true; // no sound before the first touch (autoplay rule): pictures have priority
+        await video.play().catch(() => {});
+      }
+    }
+  }
+
+  /**
+   * Keep in step with the leader: adjust the playback rate, or seek when the difference is large.
+   * @param {Tile} lead
+   * @param {number} rate of the leader
+   */
+  follow(lead, rate) {
+    const now = (/** @type {Tile} */ tile) => tile.video.currentTime - tile.hidden + tile.offset;
+    const off = now(this) - now(lead);
+    if (Math.abs(off) > FAR_S) this.seek(lead.time + 0.05 * rate);
+    else {
+      const more = Math.max(-0.15, Math.min(0.15, off * 1.5));
+      this.video.playbackRate = rate * (Math.abs(off) > NEAR_S ? 1 - more : 1);
+    }
+  }
+
   arrive() {
     if (this.asked === null) return;
     this.seek(this.asked);
@@ -241,6 +274,16 @@ export class Tile {
 
   get ready() {
     return this.url !== "" && this.video.readyState >= 2;
+  }
+
+  /** What is loaded, play time. @returns {[number, number][]} */
+  get loaded() {
+    const { buffered } = this.video;
+    const play = (/** @type {number} */ media) => media - this.hidden + this.offset;
+    return Array.from({ length: buffered.length }, (_, at) => [
+      play(buffered.start(at)),
+      play(buffered.end(at)),
+    ]);
   }
 
   /** Is it loading, or about to request again? A browser that has buffered enough pauses. */
