@@ -5,16 +5,17 @@
 // id), `retry` (clip id), `trim` {id, start_time, duration_seconds}, `panel`, `star` (play), `back`.
 
 import { Deck } from "./deck.js";
-import { button, define, emit, h, icon, keyed, say } from "./dom.js";
+import { define, emit, h, icon, say } from "./dom.js";
 import { Gestures } from "./gestures.js";
-import { held } from "./held.js";
-import { shortcutsOf, SPEEDS } from "./player-keys.js";
-import "./scrub-bar.js";
+import { drawAngles } from "./player-angles.js";
+import { controlsOf, headerOf } from "./player-controls.js";
+import { shortcutsOf } from "./player-keys.js";
+import { waitingOf } from "./player-waiting.js";
 import { watchShape } from "./shape.js";
 import { Trim } from "./trim.js";
 import { channelsOf } from "../state/health.js";
 import { habitsOf } from "../state/replay.js";
-import { missingOf, missingOfAll, stateOf, tagsOf } from "../state/words.js";
+import { missingOf, missingOfAll, tagsOf } from "../state/words.js";
 
 /** @typedef {import("../state/store.js").Clip} Clip */
 /** @typedef {import("../state/store.js").Play} Play */
@@ -96,106 +97,14 @@ export class ReplayPlayer extends HTMLElement {
       swipe: (by) => emit(this, "step-play", by),
       zoomed: () => this.deck?.lead?.video ?? null,
     });
-    this.append(this.header(), this.side ?? "", this.stage, this.controls());
+    this.head = headerOf(this);
+    this.foot = controlsOf(this);
+    this.append(this.head.over, this.head.side, this.stage, this.foot.root);
     this.timer = setInterval(() => {
       this.drawWaiting();
       this.drawAir();
     }, 200);
     this.drawAll();
-  }
-
-  // -- creating ---------------------------------------------------------------------------------------------
-
-  header() {
-    this.heading = h("h2", { class: "heading" });
-    this.angles = h("div", { class: "angles segments", id: "angles", role: "group", "aria-label": "Angles" });
-    const layout = (/** @type {1 | 2 | 4} */ n, /** @type {string} */ name, /** @type {string} */ words) =>
-      button(words, icon(name), () => this.layout(n), { class: "plain", data: { up: n } });
-    this.layouts = h(
-      "div",
-      { class: "segments layouts", role: "group", "aria-label": "How many angles" },
-      layout(1, "one", "One angle"),
-      layout(2, "two", "Two angles"),
-      layout(4, "four", "Four angles"),
-    );
-    this.modes = {
-      loop: button("Loop", icon("loop"), () => this.setLoop()),
-      sound: button("Sound", icon("mute"), () => this.setSound()),
-    };
-    this.side = h(
-      "div",
-      { class: "side" },
-      this.layouts,
-      h("div", { class: "segments modes" }, ...Object.values(this.modes)),
-    );
-    return h("header", { class: "over" }, this.heading, this.angles);
-  }
-
-  controls() {
-    const jump = (/** @type {number} */ by, /** @type {string} */ words) =>
-      held(
-        button(`${by < 0 ? "Back" : "On"} ${words.slice(1)} s`, words, () => {}, {
-          class: "jump",
-          data: { jump: by },
-        }),
-        () => this.deck?.jump(by),
-      );
-    this.go = button("Play", icon("play"), () => this.toggle(), { class: "go", id: "play-pause" });
-    const frame = (/** @type {number} */ by) =>
-      held(
-        button(
-          by < 0 ? "One frame back" : "One frame on",
-          icon(by < 0 ? "frameBack" : "frameNext"),
-          () => {},
-          { data: { frame: by } },
-        ),
-        () => this.deck?.step(by),
-      );
-    this.speeds = h(
-      "div",
-      { class: "segments speeds", role: "group", "aria-label": "Speed" },
-      ...SPEEDS.map((rate) =>
-        button(`Speed ${rate}`, rate === 1 ? "1×" : `${rate}×`.replace("0.", "."), () => this.speed(rate), {
-          data: { rate },
-        }),
-      ),
-    );
-    this.tools = {
-      panel: button("Tags", icon("pencil"), () => emit(this, "panel"), { class: "pencil" }),
-      trim: button("Trim", icon("scissors"), () => this.trim?.toggle()),
-      star: button("Star", icon("star"), () => this.play && emit(this, "star", this.play), { class: "star" }),
-      wide: button("Large picture", icon("expand"), () => this.wide()),
-    };
-    this.bar = /** @type {import("./scrub-bar.js").ScrubBar} */ (h("scrub-bar"));
-    this.bar.addEventListener("scrub", (event) => this.scrub(/** @type {any} */ (event).detail));
-    this.bar.addEventListener("handle", (event) => this.trim?.handle(/** @type {any} */ (event).detail));
-    this.missing = h("p", { class: "missing warn", hidden: true });
-    return h(
-      "footer",
-      { class: "controls" },
-      this.missing,
-      this.bar,
-      this.trim?.bar,
-      h(
-        "div",
-        { class: "transport" },
-        h(
-          "div",
-          { class: "segments moves", role: "group", "aria-label": "Move" },
-          jump(-5, "−5"),
-          jump(-1, "−1"),
-          jump(-0.25, "−¼"),
-          frame(-1),
-          this.go,
-          frame(1),
-          jump(0.25, "+¼"),
-          jump(1, "+1"),
-          jump(5, "+5"),
-        ),
-        this.speeds,
-        h("div", { class: "segments tools" }, ...Object.values(this.tools)),
-      ),
-    );
   }
 
   /**
@@ -267,73 +176,36 @@ export class ReplayPlayer extends HTMLElement {
   }
 
   drawAll() {
-    if (!this.deck || !this.bar) return;
-    const { play, clips, heading } = this;
-    if (heading) {
-      heading.replaceChildren(
-        ...(play
-          ? [
-              h("b", {}, play.number ? String(play.number) : "…"),
-              h("span", {}, play.title || tagsOf(this.tags)),
-            ]
-          : []),
-      );
-    }
+    if (!this.deck || !this.head || !this.foot) return;
+    const { play, clips } = this;
+    const { tools, missing } = this.foot;
+    const number = play && h("b", {}, play.number ? String(play.number) : "…");
+    this.head.heading.replaceChildren(
+      ...(number ? [number, h("span", {}, play.title || tagsOf(this.tags))] : []),
+    );
     this.classList.toggle("nothing", !play);
-    if (this.tools) {
-      this.tools.star.replaceChildren(icon("star", play?.is_favorite));
-      this.tools.star.setAttribute("aria-pressed", String(Boolean(play?.is_favorite)));
-      this.tools.panel.hidden = !this.hasPanel?.();
-      this.tools.trim.setAttribute("aria-pressed", String(Boolean(this.trim?.range)));
-    }
+    tools.star.replaceChildren(icon("star", play?.is_favorite));
+    tools.star.setAttribute("aria-pressed", String(Boolean(play?.is_favorite)));
+    tools.panel.hidden = !this.hasPanel?.();
+    tools.trim.setAttribute("aria-pressed", String(Boolean(this.trim?.range)));
     this.drawAngles();
     this.drawBar();
     this.drawState();
     this.drawWaiting();
     const words = missingOfAll(clips);
-    if (this.missing) {
-      this.missing.hidden = !words;
-      this.missing.title = clips.flatMap(missingOf).join("\n");
-      say(this.missing, words);
-    }
+    missing.hidden = !words;
+    missing.title = clips.flatMap(missingOf).join("\n");
+    say(missing, words);
   }
 
   drawAngles() {
-    const { deck, angles, layouts } = this;
-    if (!deck || !angles || !layouts) return;
-    keyed(
-      angles,
-      this.clips,
-      (clip) => clip.channel_id,
-      (clip, old) => {
-        const name = this.channels.get(clip.channel_id)?.name || clip.channel_id;
-        const made = /** @type {HTMLButtonElement} */ (
-          old ?? h("button", { type: "button", onclick: () => this.angle(clip.channel_id) })
-        );
-        say(made, name);
-        made.disabled = !clip.stream_url;
-        made.title = stateOf(clip, this.play);
-        made.setAttribute("aria-pressed", String(clip.channel_id === deck.leader));
-        const tile = deck.tiles.get(clip.channel_id);
-        if (tile) {
-          say(tile.label, name);
-          say(tile.words, clip.stream_url ? "" : (clip.error_message ?? stateOf(clip, this.play)));
-        }
-        return made;
-      },
-    );
-    const up = this.prefs?.get("layout") ?? 1;
-    layouts.hidden = this.clips.length < 2;
-    for (const each of layouts.children) {
-      const n = Number(/** @type {HTMLElement} */ (each).dataset.up);
-      /** @type {HTMLElement} */ (each).hidden = n === 4 && this.clips.length < 3;
-      each.setAttribute("aria-pressed", String(n === up || (n === 2 && up === 4 && this.clips.length < 3)));
-    }
+    if (this.deck && this.head) drawAngles(this, this.deck, this.head);
   }
 
   drawState() {
-    const { deck, go } = this;
-    if (!deck || !go) return;
+    const { deck, head, foot } = this;
+    if (!deck || !head || !foot) return;
+    const { go } = foot;
     const runs = deck.running;
     if (go.dataset.runs !== String(runs)) {
       go.dataset.runs = String(runs);
@@ -342,14 +214,14 @@ export class ReplayPlayer extends HTMLElement {
       go.title = runs ? "Pause" : "Play";
     }
     this.drawAir();
-    for (const each of this.speeds?.children ?? [])
+    for (const each of foot.speeds.children)
       each.setAttribute(
         "aria-pressed",
         String(Number(/** @type {HTMLElement} */ (each).dataset.rate) === deck.rate),
       );
-    this.modes?.loop.setAttribute("aria-pressed", String(deck.loop));
-    this.modes?.sound.setAttribute("aria-pressed", String(!deck.muted));
-    this.modes?.sound.replaceChildren(icon(deck.muted ? "mute" : "sound"));
+    head.modes.loop.setAttribute("aria-pressed", String(deck.loop));
+    head.modes.sound.setAttribute("aria-pressed", String(!deck.muted));
+    head.modes.sound.replaceChildren(icon(deck.muted ? "mute" : "sound"));
     this.drawLoaded();
     this.drawWaiting();
   }
@@ -367,16 +239,16 @@ export class ReplayPlayer extends HTMLElement {
   }
 
   drawBar() {
-    const { play, bar, deck } = this;
+    const { play, foot, deck } = this;
     const trim = this.trim?.range ?? null;
-    if (!bar || !deck) return;
+    if (!foot || !deck) return;
     const length = play?.duration || 1;
     const margin = Math.min(MARGIN_S, Math.max(2, length));
     const start = play ? Date.parse(play.start_time) : 0;
     const clip = this.clips.find((each) => each.channel_id === deck.leader);
     /** @param {string} at */
     const second = (at) => (Date.parse(at) - start) / 1000;
-    bar.view = {
+    foot.bar.view = {
       from: trim ? -margin : 0,
       to: trim ? length + margin : length,
       trim,
@@ -389,56 +261,20 @@ export class ReplayPlayer extends HTMLElement {
   }
 
   drawTime() {
-    if (this.bar && this.deck) this.bar.time = this.deck.time;
+    if (this.foot && this.deck) this.foot.bar.time = this.deck.time;
   }
 
   drawLoaded() {
     const lead = this.deck?.lead;
-    if (!lead || !this.bar) return;
-    const { buffered } = lead.video;
-    /** @type {[number, number][]} */
-    const ranges = [];
-    for (let at = 0; at < buffered.length; at++)
-      ranges.push([
-        buffered.start(at) - lead.hidden + lead.offset,
-        buffered.end(at) - lead.hidden + lead.offset,
-      ]);
-    this.bar.buffered = ranges;
+    if (lead && this.foot) this.foot.bar.buffered = lead.loaded;
   }
 
-  /** Why there is no picture, and since when. */
   drawWaiting() {
-    const { play, clips, message, deck } = this;
-    if (!message || !deck) return;
-    const playable = clips.some((clip) => clip.stream_url);
-    if (!play) return this.tell(this.idle);
-    if (playable) {
-      const lead = deck.lead;
-      if (lead?.video.error && lead.url && !this.reached)
-        return this.tell("This clip is not on this device. It comes when the box answers.");
-      if (lead?.video.error && lead.url)
-        return this.tell("This clip cannot be shown here. ", "Load again", () => {
-          lead.unload();
-          this.place();
-        });
-      return this.tell(lead && deck.running && lead.video.readyState < 2 ? "Loading" : "");
-    }
-    if (!play.duration)
-      return this.tell(
-        `This play is open. ${this.endsHere?.(play) ? "Press END PLAY" : "End it on its card"} to watch it.`,
-      );
-    if (!clips.length) return this.tell(play.local ? "Not on the box yet." : "No camera recorded this play.");
-    const failed = clips.find((clip) => clip.status === "failed");
-    if (failed)
-      return this.tell(`${failed.error_message ?? "Not cut"}. `, "Retry", () =>
-        emit(this, "retry", failed.id),
-      );
-    const seconds = ((performance.now() - this.waitingSince) / 1000).toFixed(1);
-    this.tell(`${stateOf(clips[0], play)} (${seconds} s)`);
+    if (this.deck) this.tell(waitingOf(this, this.deck));
   }
 
-  /** @param {string} text @param {string} [action] @param {() => void} [act] */
-  tell(text, action, act) {
+  /** @param {import("./player-waiting.js").Waiting} waiting */
+  tell({ text, action, act }) {
     const { message } = this;
     if (!message || message.dataset.text === text) return;
     message.dataset.text = text;
@@ -523,8 +359,8 @@ export class ReplayPlayer extends HTMLElement {
 
   wide() {
     const on = document.body.classList.toggle("wide");
-    this.tools?.wide.replaceChildren(icon(on ? "shrink" : "expand"));
-    this.tools?.wide.setAttribute("aria-pressed", String(on));
+    this.foot?.tools.wide.replaceChildren(icon(on ? "shrink" : "expand"));
+    this.foot?.tools.wide.setAttribute("aria-pressed", String(on));
   }
 
   escape() {
