@@ -11,6 +11,7 @@ import { cutOf, following, inside, spanOf, zoomed } from "../state/review.js";
 import { lengthOf } from "../state/words.js";
 import { clockOf } from "../state/zone.js";
 import { madeClip } from "./deeds.js";
+import { shortcutsOf, speedsOf, transportOf } from "./review-footage-controls.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("./review.js").Rows} Rows */
@@ -19,7 +20,6 @@ import { madeClip } from "./deeds.js";
 const AGAIN_MS = 5000; // refresh interval: a running session grows
 const WAIT_MS = 1000; // nothing is recorded yet, or the appliance was unreachable
 const FIRST_LOOK_MS = 300_000;
-const SPEEDS = [0.25, 0.5, 1, 2, 4];
 
 export class Footage {
   /** @param {Ctx} ctx @param {import("./review.js").Review} review */
@@ -49,16 +49,7 @@ export class Footage {
     this.hint = h("span", { class: "hint", hidden: true }, "Marks mean this picture");
     this.angles = h("div", { class: "angles segments", role: "group", "aria-label": "Cameras" });
     this.go = button("Play", icon("play", true), () => this.view.toggle(), { class: "go" });
-    this.speeds = h(
-      "div",
-      { class: "segments speeds", role: "group", "aria-label": "Speed" },
-      ...SPEEDS.map((rate) =>
-        button(`Speed ${rate}`, `${rate}×`.replace("0.", "."), () => this.speed(rate), {
-          data: { rate },
-          "aria-pressed": String(rate === 1),
-        }),
-      ),
-    );
+    this.speeds = speedsOf(this);
     this.make = h(
       "button",
       { type: "button", class: "make", disabled: true, onclick: () => this.clip() },
@@ -79,7 +70,7 @@ export class Footage {
         { class: "controls" },
         this.timeline,
         this.bar,
-        this.transport(),
+        transportOf(this),
         h(
           "div",
           { class: "cutting" },
@@ -96,47 +87,6 @@ export class Footage {
       ),
     );
     this.wire();
-  }
-
-  transport() {
-    const jump = (/** @type {number} */ by) =>
-      button(
-        `${by < 0 ? "Back" : "On"} ${Math.abs(by)} s`,
-        `${by < 0 ? "−" : "+"}${Math.abs(by)}`,
-        () => this.move(by),
-        { data: { jump: by } },
-      );
-    const frame = (/** @type {number} */ by) =>
-      button(by < 0 ? "One frame back" : "One frame on", icon(by < 0 ? "frameBack" : "frameNext"), () =>
-        this.view.step(by),
-      );
-    return h(
-      "div",
-      { class: "transport" },
-      h(
-        "div",
-        { class: "segments moves", role: "group", "aria-label": "Move" },
-        button("Play before", icon("previous"), () => this.toPlay(-1), { data: { play: -1 } }),
-        jump(-30),
-        jump(-10),
-        jump(-1),
-        frame(-1),
-        this.go,
-        frame(1),
-        jump(1),
-        jump(10),
-        jump(30),
-        button("Next play", icon("next"), () => this.toPlay(1), { data: { play: 1 } }),
-      ),
-      h(
-        "div",
-        { class: "segments zoom", role: "group", "aria-label": "Closer, further" },
-        button("Further away", "−", () => this.zoom(2)),
-        button("Closer", "+", () => this.zoom(0.5)),
-        button("All of it", "All", () => this.zoom(1e9)),
-      ),
-      this.speeds,
-    );
   }
 
   wire() {
@@ -160,56 +110,7 @@ export class Footage {
       const due = this.view.spans.length ? this.live && AGAIN_MS : WAIT_MS;
       if (due && !document.hidden && !this.loading && performance.now() - this.asked >= due) void this.load();
     }, WAIT_MS);
-    const group = "Footage";
-    this.unkey = ctx.keys.add([
-      { keys: [" "], words: "Play or pause", group, act: () => view.toggle() },
-      {
-        keys: [",", "."],
-        words: "One frame back, on",
-        group,
-        act: (event) => view.step(event.key === "," ? -1 : 1),
-      },
-      {
-        keys: ["ArrowLeft", "ArrowRight"],
-        words: "1 s back, on",
-        group,
-        act: (event) => this.move(event.key === "ArrowLeft" ? -1 : 1),
-      },
-      {
-        keys: ["Shift+ArrowLeft", "Shift+ArrowRight"],
-        words: "10 s back, on",
-        group,
-        act: (event) => this.move(event.key === "Shift+ArrowLeft" || event.key === "ArrowLeft" ? -10 : 10),
-      },
-      {
-        keys: ["ArrowUp", "ArrowDown"],
-        words: "Next play, play before",
-        group,
-        act: (event) => this.toPlay(event.key === "ArrowUp" ? 1 : -1),
-      },
-      {
-        keys: ["1", "2", "3", "4"],
-        words: "Camera",
-        group,
-        act: (event) => this.lead(this.channels[Number(event.key) - 1]?.id),
-      },
-      {
-        keys: ["-", "+"],
-        words: "Further away, closer",
-        group,
-        act: (event) => this.zoom(event.key === "-" ? 2 : 0.5),
-      },
-      {
-        keys: ["i", "o"],
-        words: "IN, OUT",
-        group,
-        act: (event) =>
-          event.key === "i" ? this.mark(view.at, this.cut.end) : this.mark(this.cut.start, view.at),
-      },
-      { keys: ["Escape"], words: "Forget IN and OUT", group, act: () => this.mark(null, null) },
-      { keys: ["a"], words: "This camera or all", group, act: () => this.flip() },
-      { keys: ["Enter"], words: "Make the clip", group, act: () => this.clip() },
-    ]);
+    this.unkey = ctx.keys.add(shortcutsOf(this));
   }
 
   leave() {
