@@ -5,17 +5,16 @@
 // `look` (show the picture instead of the keys, on screens too small for both) and `close-tags`.
 
 import { button, define, emit, h, icon, say } from "./dom.js";
-import { ASKING } from "./replay-player.js";
 import { makeGroup } from "./tag-group.js";
-import { forgetRefused, tag, templateOf } from "../state/tagger.js";
-import { carried, isEmpty, merged, PAGES, pageOf, pressed } from "../state/tagging.js";
+import { aboutOf, carriedFor, missingOf, viewOf, wordsOf } from "./tag-view.js";
+import { forgetRefused, keepUndo, tag, templateOf } from "../state/tagger.js";
+import { isEmpty, merged, PAGES, pageOf, pressed } from "../state/tagging.js";
 import { playName, tagsOf } from "../state/words.js";
 
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/api").TagGroup} Group */
 /** @typedef {import("../state/tagging.js").Target} Target */
 /** @typedef {import("../state/tagging.js").Fields} Fields */
-/** @typedef {{said: Fields, mixed: Set<string>, carried: Fields}} View what the buttons show */
 
 export class TagBoard extends HTMLElement {
   constructor() {
@@ -224,35 +223,14 @@ export class TagBoard extends HTMLElement {
     });
   }
 
-  /** @returns {View} */
   view() {
-    const every = this.list.map((target) => merged(target.tags));
-    const said = { ...merged([]), ...every[0] };
-    /** @type {Set<string>} */
-    const mixed = new Set();
-    for (const name of Object.keys(said)) {
-      if (every.every((each) => JSON.stringify(each[name]) === JSON.stringify(said[name]))) continue;
-      mixed.add(name);
-      said[name] = Array.isArray(said[name])
-        ? said[name].filter((/** @type {string} */ one) => every.every((each) => each[name].includes(one)))
-        : typeof said[name] === "boolean"
-          ? false
-          : null;
-    }
-    return { said, mixed, carried: this.list.length === 1 ? this.carriedFor(this.list[0]) : {} };
+    const [first] = this.list;
+    return viewOf(this.list, this.list.length === 1 ? this.carriedFor(first) : {});
   }
 
-  /** @param {Target} target @returns {Fields} */
+  /** @param {Target} target */
   carriedFor(target) {
-    const { ctx } = this;
-    if (!ctx || target.tags.length || !ctx.prefs.get("carry")) return {};
-    const plays = ctx.plays();
-    const tags = ctx.tags();
-    const older = plays.slice(plays.findIndex((play) => play.id === target.play.id) + 1);
-    return carried(
-      older.map((play) => merged(tags.get(play.id) ?? [])),
-      this.groups,
-    );
+    return this.ctx ? carriedFor(this.ctx, target, this.groups) : {};
   }
 
   // -- drawing ----------------------------------------------------------------------------------------------
@@ -272,15 +250,7 @@ export class TagBoard extends HTMLElement {
           ? "Every button tags all of them."
           : "",
     );
-    const missing = !list.length
-      ? ctx.known() || ctx.session()
-        ? ctx.plays().length
-          ? "Choose a play to tag it."
-          : "There is no play to tag yet."
-        : ASKING
-      : list.every((target) => !target.clips.length)
-        ? "Tags can be added as soon as the play is on the box."
-        : "";
+    const missing = missingOf(ctx, list);
     if (!this.loading && this.groups.length) say(words, missing);
     words.hidden = !words.textContent;
     body.hidden = Boolean(missing);
@@ -419,35 +389,6 @@ export class TagBoard extends HTMLElement {
     this.armed = "";
     this.draw();
   }
-}
-
-/** Text for the selected plays. @param {readonly Target[]} targets */
-const aboutOf = (targets) => targets.map((target) => target.play.id).join();
-
-/**
- * Not a closure of the board: the undo list holds twenty actions, and must not keep a board that was left.
- * @param {Ctx} ctx
- * @param {string} words
- * @param {() => void} undo
- */
-const keepUndo = (ctx, words, undo) => ctx.did(words, async () => undo());
-
-/** "Q2 · 2&7 · Own 35" @param {Fields} fields */
-function wordsOf({ quarter, down, distance, yard_line, ...rest }) {
-  const line =
-    yard_line === undefined
-      ? ""
-      : Math.abs(yard_line) === 50
-        ? "50"
-        : `${yard_line < 0 ? "Own" : "Opp"} ${Math.abs(yard_line)}`;
-  return [
-    quarter && `Q${quarter}`,
-    down && (distance ? `${down}&${distance}` : `${down}. down`),
-    line,
-    ...Object.values(rest),
-  ]
-    .filter(Boolean)
-    .join(" · ");
 }
 
 define("tag-board", TagBoard);

@@ -4,7 +4,7 @@ import { button, h, keyed } from "./dom.js";
 
 /** @typedef {import("../state/api").TagGroup} Group */
 /** @typedef {import("../state/api").TagOption} Option */
-/** @typedef {import("./tag-board.js").View} View */
+/** @typedef {import("./tag-view.js").View} View */
 /** @typedef {{press: (value: any) => void, set: (value: any) => void}} Acts */
 /**
  * @typedef {{root: HTMLElement, field?: HTMLElement, buttons: () => HTMLButtonElement[], draw: (view: View,

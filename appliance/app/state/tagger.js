@@ -109,3 +109,12 @@ function make(marks, id, clip, fields) {
 export function forgetRefused(outbox) {
   for (const mark of outbox.refused()) if (mark.doing.startsWith("tag_")) outbox.forget(mark);
 }
+
+/**
+ * Offer to undo what was tagged. Not a closure of the board: the undo list holds twenty actions, and must not
+ * keep a board that was left.
+ * @param {import("../app.js").Ctx} ctx
+ * @param {string} words
+ * @param {() => void} undo
+ */
+export const keepUndo = (ctx, words, undo) => ctx.did(words, async () => undo());
