@@ -110,6 +110,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         one.process.kill_everything()
 
 
+def is_up(demo: Demo) -> bool:
+    return demo.process.popen is not None and demo.process.popen.poll() is None
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as one:
@@ -121,6 +125,8 @@ def session(demo: Demo) -> Iterator[Session]:
     """A running session for this test alone, at the file's demo."""
     with own_session(demo.urls[0]) as one:
         yield one
+        if not is_up(demo):  # the test failed while it was stopped: the next one has it again
+            start_again(demo)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -62,7 +61,5 @@ def test_a_mark_is_acknowledged_while_four_angles_load(browser: Browser, four: D
         found = page.evaluate(MARK_WHILE_LOADING)
         assert found["most"] <= 2, "downloads at a time"
         assert found["took"], "there was something to wait behind"
-        # The goal, 100 ms, is measured by scripts/bench narrow. Here: the socket answered, nothing was sent
-        # by HTTP.
-        assert statistics.median(found["took"]) < 1000
+        # How long it takes, 100 ms at most, is measured by scripts/bench narrow.
         page.context.close()
