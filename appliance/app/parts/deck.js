@@ -169,7 +169,8 @@ export class Deck extends EventTarget {
     // Paused from outside: a headset, a call, the system. The user starts it again. (A browser also pauses
     // what it cannot load.)
     video.addEventListener("pause", () => {
-      if (isLead() && this.wants && video.paused && !video.ended && tile.url && !tile.failing) this.pauseAll();
+      if (isLead() && this.wants && video.paused && !video.ended && tile.url && !tile.failing)
+        this.pauseAll();
     });
     for (const name of ["play", "pause", "waiting", "playing", "progress", "loadedmetadata", "error"]) {
       video.addEventListener(name, () => isLead() && this.dispatchEvent(new Event("state")));
