@@ -1,4 +1,4 @@
-"""How early MediaMTX's start times are with B-frames: what the disk shows, at most the pictures' delay."""
+"""How early MediaMTX's start times are with B-frames: their pictures' delay, if the disk shows it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def early(
     late_us: tuple[int, ...] = (DELAY_US + 3_000,) * 4,
     stream: bytes = RUN,
     sound: bool = False,
-    b_frames: bool = True,
+    ahead: int = 3,
 ) -> int:
     """Of the third of some files; each was last written so long after the next one's start time."""
     channel = Channel("cam1", UTC)
@@ -35,7 +35,7 @@ def early(
         begun_us = BEGUN_US + number * FILE_US
         data = init((stream, number, number * FILE_US * 1000, begun_us * 1000))
         for at in range(3):
-            ctos = [3000, 9000, 0, 0, 9000, 0] if b_frames else [0] * 6
+            ctos = [3000 * (ahead > 0), 3000 * ahead, 0, 0, 3000 * ahead, 0]
             samples = [Sample(3000, place == 0, cto) for place, cto in enumerate(ctos)]
             audio = (0, 4) if sound else None
             data += part(samples, 18_000 * at + 9000 * sound, sequence=at, audio=audio)
@@ -57,9 +57,10 @@ def test_a_file_is_as_early_as_its_pictures_are_late(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("late_us", "expected"),
     [
-        ((1_000, 9_000, 4_000, 2_000), 1_000),  # a recorder that counts by decode times: jitter
+        ((1_000, 9_000, 4_000, 2_000), 0),  # a recorder that counts by decode times: jitter
+        ((DELAY_US // 2,) * 4, 0),  # ... whose pictures arrive when they are shown
         ((200_000, 70_000, 180_000, 90_000), DELAY_US),  # a slow disk
-        ((200_000, 50_000, 180_000, 90_000), 50_000),
+        ((200_000, 57_000, 180_000, 90_000), DELAY_US),  # times of writing are cut to a tick
         ((-300_000,) * 4, 0),  # the disk's clock is behind
         ((3_600_000_000,) * 4, 0),  # copied an hour later
         ((DELAY_US, DELAY_US), 0),  # one border tells nothing: a write may have waited
@@ -72,5 +73,6 @@ def test_the_disk_says_how_early(tmp_path: Path, late_us: tuple[int, ...], expec
 
 def test_files_that_are_not_early(tmp_path: Path) -> None:
     assert early(tmp_path, sound=True) == 0, "it begins with sound, which is not reordered"
-    assert early(tmp_path, b_frames=False) == 0
+    assert early(tmp_path, ahead=0) == 0, "without B-frames"
+    assert early(tmp_path, ahead=2) == 0, "with one, a key waits as long to be shown"
     assert early(tmp_path, stream=own_stream_id(RUN)) == 0, "our own recorder's times are right"
