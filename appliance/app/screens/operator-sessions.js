@@ -7,8 +7,8 @@ import { inOrder, isAtRest, movesOf } from "../state/control.js";
 import { uuid } from "../state/ids.js";
 import { badgeOf, titleOf } from "../state/working.js";
 import { bodyOf, changesOf, goesWith, rebase, valuesOf } from "../state/sessions.js";
+import { errorText } from "../state/words.js";
 import { dateOf, fieldOf } from "../state/zone.js";
-import { wordsOf } from "./operator.js";
 
 /** @typedef {import("../state/store.js").Session} Session */
 /** @typedef {import("../state/control.js").Move} Move */
@@ -282,7 +282,7 @@ export class Sessions {
         });
         return sure ? box.request("DELETE", `${path}?force=1`, undefined, { rev }) : null;
       })
-      .catch((error) => void this.ctx.say(`Not deleted: ${wordsOf(error)}`, { kind: "bad", seconds: 0 }));
+      .catch((error) => void this.ctx.say(`Not deleted: ${errorText(error)}`, { kind: "bad", seconds: 0 }));
     if (gone)
       this.ctx.say(`Deleted ${name}.`, {
         action: "Undo",
@@ -330,7 +330,7 @@ export class Sessions {
 }
 
 /** Why a form was refused. @param {any} error @returns {Trouble} */
-const troubleOf = (error) => ({ words: `Not saved: ${wordsOf(error)}`, errors: error?.problem?.errors });
+const troubleOf = (error) => ({ words: `Not saved: ${errorText(error)}`, errors: error?.problem?.errors });
 
 /**
  * @param {import("../state/sessions.js").Values} values

@@ -2,6 +2,7 @@
 // keyboard.
 
 import { endOf, isAtRest, nextOf } from "../state/control.js";
+import { errorText } from "../state/words.js";
 import { Cameras } from "./operator-cameras.js";
 import { Devices } from "./operator-devices.js";
 import { DeletedPlays } from "./operator-plays.js";
@@ -22,14 +23,6 @@ export function enter(root, ctx) {
   return new Operator(root, ctx);
 }
 
-/** The appliance's message of an error. @param {any} error */
-export const wordsOf = (error) =>
-  error?.status === 412
-    ? "somebody else has just changed it"
-    : error?.problem
-      ? [error.message, error.problem.hint].filter(Boolean).join(". ")
-      : "the box does not answer";
-
 class Operator {
   /** @param {HTMLElement} root @param {Ctx} ctx */
   constructor(root, ctx) {
@@ -44,7 +37,7 @@ class Operator {
         ctx.box.keep(made.session_id ? "sessions" : "channels", made);
         return made;
       } catch (error) {
-        ctx.say(`${failed}: ${wordsOf(error)}`, { kind: "bad", seconds: 0 });
+        ctx.say(`${failed}: ${errorText(error)}`, { kind: "bad", seconds: 0 });
         return null;
       }
     };

@@ -104,3 +104,11 @@ export function hoursOf(hours) {
   if (hours > 1000) return "over 1000 h";
   return `${hours < 10 ? hours.toFixed(1) : Math.round(hours)} h`;
 }
+
+/** The appliance's message of an error. @param {any} error */
+export const errorText = (error) =>
+  error?.status === 412
+    ? "somebody else has just changed it"
+    : error?.problem
+      ? [error.message, error.problem.hint].filter(Boolean).join(". ")
+      : "the box does not answer";

@@ -32,8 +32,9 @@ from appliance.media.bitstream.params import (
 from appliance.media.bitstream.picture_sets import H264_PPS, H264_SPS
 from appliance.media.index.view import Key, Part, SegmentView
 from appliance.media.mp4 import boxes
-from appliance.media.mp4.fmp4 import Init, Malformed, Track, TrackRun, parse_moof, read_box_header
+from appliance.media.mp4.fmp4 import Init, Malformed, Track, read_box_header
 from appliance.media.mp4.fragment import Sample, Traf, part
+from appliance.media.mp4.moof import TrackRun, parse_moof
 from appliance.media.mp4.walk import children, u32
 
 NS = 1_000_000_000

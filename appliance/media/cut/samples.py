@@ -17,7 +17,8 @@ from operator import add
 
 from appliance.media.cut.breaks import Break, break_after, breaks_of, length_of_last
 from appliance.media.index.chain import DecodeSpan, KeyAt, Link
-from appliance.media.mp4.fmp4 import Malformed, TrackRun, parse_moof
+from appliance.media.mp4.fmp4 import Malformed
+from appliance.media.mp4.moof import TrackRun, parse_moof
 from appliance.media.mp4.moov import FILLER, Chunk
 from appliance.media.mp4.untimed import go_on, is_untimed
 

@@ -20,7 +20,8 @@ from appliance.media.cut.samples import MAX_DELTA, PartReader
 from appliance.media.cut.silence import SAMPLES_PER_FRAME, SoundId, silent_frame, sound_id
 from appliance.media.index.chain import NS
 from appliance.media.mp4 import boxes
-from appliance.media.mp4.fmp4 import Track, TrackRun
+from appliance.media.mp4.fmp4 import Track
+from appliance.media.mp4.moof import TrackRun
 from appliance.media.mp4.moov import FILLER, Chunk, TrackTable
 
 # Enough for two AAC packets at 22 kHz and for Opus's 80 ms of pre-skip.

@@ -27,7 +27,8 @@ from appliance.media.bitstream.access_points import (
 from appliance.media.bitstream.annexb import VideoCodec
 from appliance.media.bitstream.picture_sets import H264_PPS, H264_SPS
 from appliance.media.index.view import Key
-from appliance.media.mp4.fmp4 import Malformed, Track, TrackRun
+from appliance.media.mp4.fmp4 import Malformed, Track
+from appliance.media.mp4.moof import TrackRun
 
 # Without an entry for this long, or this many times the longest distance so far, all samples are inspected.
 _PATIENCE_S: Final = 2.0

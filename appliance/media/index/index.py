@@ -24,16 +24,14 @@ from appliance.media.index.pace import FramePace, Hole, PartNote, last_holes, ne
 from appliance.media.index.view import Key, MediaClock, Part, SegmentView
 from appliance.media.mp4.fmp4 import (
     MAX_INIT_BYTES,
-    MAX_MOOF_BYTES,
     BoxHeader,
     Init,
     Malformed,
-    TrackRun,
     Truncated,
     parse_init,
-    parse_moof,
     read_box_header,
 )
+from appliance.media.mp4.moof import MAX_MOOF_BYTES, TrackRun, parse_moof
 from appliance.media.mp4.untimed import go_on, is_untimed
 
 MAX_PARTS_PER_SCAN: Final = 500  # a scan of an old file ends in ~30 ms, so that live ones get their turn

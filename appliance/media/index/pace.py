@@ -20,7 +20,7 @@ from itertools import accumulate, pairwise
 from operator import add, sub
 from typing import Final, NamedTuple
 
-from appliance.media.mp4.fmp4 import TrackRun
+from appliance.media.mp4.moof import TrackRun
 
 HOLE_FRAMES: Final = 3  # an interval longer than this many frames is a hole
 _MOST_REORDER: Final = 17  # frames: the most that H.264 and HEVC allow, plus one

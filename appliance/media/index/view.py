@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from appliance.media.mp4.fmp4 import Init, TrackRun
+from appliance.media.mp4.fmp4 import Init
+from appliance.media.mp4.moof import TrackRun
 
 
 class MediaClock(Protocol):

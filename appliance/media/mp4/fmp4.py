@@ -14,21 +14,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from appliance.media.mp4.moof import MAX_MOOF_BYTES, TrackRun, parse_moof
 from appliance.media.mp4.turn import AS_CODED, MATRIX_BYTES, UNITY, Turn, turn_of, usable
 from appliance.media.mp4.walk import BoxHeader, Malformed, Truncated, children, read_box_header, u32, u64
 
 __all__ = [
-    "MAX_MOOF_BYTES",
     "BoxHeader",
     "Init",
     "Malformed",
     "Mtxi",
     "Track",
-    "TrackRun",
     "Truncated",
     "parse_init",
-    "parse_moof",
     "read_box_header",
 ]
 

@@ -11,12 +11,10 @@ import struct
 import sys
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from appliance.media.mp4.fmp4 import Init
 from appliance.media.mp4.walk import BoxHeader, Malformed, Truncated, children, read_box_header, u32, u64
-
-if TYPE_CHECKING:
-    from appliance.media.mp4.fmp4 import Init
 
 MAX_MOOF_BYTES: Final = 16 << 20
 # A trun without per-sample fields costs 20 bytes and may claim 2^32 samples; this limit is above any real

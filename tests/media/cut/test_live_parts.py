@@ -6,8 +6,9 @@ import pytest
 
 from appliance.media.cut.live_parts import LEAD_NS, from_key, mime_of, shift_of, shifted, ticks
 from appliance.media.index.view import Key, Part, SegmentView
-from appliance.media.mp4.fmp4 import Malformed, parse_init, parse_moof
+from appliance.media.mp4.fmp4 import Malformed, parse_init
 from appliance.media.mp4.fragment import Sample, Traf, part
+from appliance.media.mp4.moof import parse_moof
 from tests.kit import segments
 
 VIDEO, AUDIO = segments.VIDEO, segments.AUDIO

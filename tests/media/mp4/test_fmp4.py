@@ -10,15 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.media.mp4 import boxes, moof
-from appliance.media.mp4.fmp4 import (
-    Init,
-    Malformed,
-    TrackRun,
-    Truncated,
-    parse_init,
-    parse_moof,
-    read_box_header,
-)
+from appliance.media.mp4.fmp4 import Init, Malformed, Truncated, parse_init, read_box_header
+from appliance.media.mp4.moof import TrackRun, parse_moof
 from tests.kit import segments
 
 INIT = segments.init((b"\x07" * 16, 3, -5_000, 1_790_000_000_000_000_000), duration_ms=1234)

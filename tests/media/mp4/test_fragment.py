@@ -11,7 +11,7 @@ import pytest
 
 from appliance.media.ingest.ingest import describe_video
 from appliance.media.mp4 import boxes
-from appliance.media.mp4.fmp4 import Init, TrackRun, parse_init, parse_moof, read_box_header
+from appliance.media.mp4.fmp4 import Init, parse_init, read_box_header
 from appliance.media.mp4.fragment import (
     MAX_PART_BYTES,
     MVHD_DURATION_AT,
@@ -24,6 +24,7 @@ from appliance.media.mp4.fragment import (
     TrackSpec,
     WritePart,
 )
+from appliance.media.mp4.moof import TrackRun, parse_moof
 from tests.kit.camera import burned, make_footage
 
 HZ = 90_000

@@ -16,7 +16,8 @@ from appliance.box.live.pictures.video import LiveVideo
 from appliance.kernel.clock import wall_us
 from appliance.media.bitstream.access_points import AccessPoint, entry_of, sample_nals
 from appliance.media.mp4 import boxes
-from appliance.media.mp4.fmp4 import TrackRun, parse_init, parse_moof
+from appliance.media.mp4.fmp4 import parse_init
+from appliance.media.mp4.moof import TrackRun, parse_moof
 from tests.box.live.pictures.test_video import Viewer
 from tests.box.recordings.tree import Box, until
 from tests.kit.barcode import Media, encode, number_of
