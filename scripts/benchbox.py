@@ -84,8 +84,8 @@ def compiled_once() -> dict[str, str]:
     """The environment with a folder for .pyc files, since an installed box is compiled at installation."""
     folder = tempfile.mkdtemp(prefix="bench-pyc-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    told = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    return {**told, "PYTHONPYCACHEPREFIX": folder}
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**environment, "PYTHONPYCACHEPREFIX": folder}
 
 
 def _ready(process: subprocess.Popen[bytes], port: int, began: float, log: Path) -> float:
@@ -177,10 +177,10 @@ class WebSocket:
             if not chunk:
                 raise SystemExit("the daemon closed /ws")
             self._rest += chunk
-        found = []
+        results = []
         while (message := self._take()) is not None:
-            found += [json.loads(message)] if message else []
-        return found
+            results += [json.loads(message)] if message else []
+        return results
 
     def _take(self) -> bytes | None:
         """The next message; empty for a control frame, None when it has not arrived completely."""

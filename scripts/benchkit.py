@@ -50,16 +50,16 @@ def run(name: str, doc: str | None, parts: Mapping[str, Callable[[Options], list
         "--quick", action="store_true", help="a few seconds; proves the code, not the figures"
     )
     parser.add_argument("--only", action="append", choices=list(parts), default=[])
-    asked = parser.parse_args()
+    request = parser.parse_args()
     tables: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:
-        options = Options(asked.quick, Path(folder), frozenset(asked.only))
+        options = Options(request.quick, Path(folder), frozenset(request.only))
         for part, measure in parts.items():
             if options.wants(part):
                 tables[part] = measure(options)
-                if not asked.json:
+                if not request.json:
                     print(table(f"{name}: {part}", tables[part]), flush=True)
-    if asked.json:
+    if request.json:
         print(json.dumps({name: tables}), flush=True)
 
 
@@ -76,9 +76,9 @@ def spread_ms(values_s: Sequence[float]) -> Row:
     part."""
     if not values_s:
         return {"min_ms": None, "p50_ms": None, "p99_ms": None, "max_ms": None, "n": 0}
-    told = {"min_ms": min(values_s), "p50_ms": quantile(values_s, 0.5)}
-    told |= {"p99_ms": quantile(values_s, 0.99), "max_ms": max(values_s)}
-    return {key: round(value * 1000, 2) for key, value in told.items()} | {"n": len(values_s)}
+    report = {"min_ms": min(values_s), "p50_ms": quantile(values_s, 0.5)}
+    report |= {"p99_ms": quantile(values_s, 0.99), "max_ms": max(values_s)}
+    return {key: round(value * 1000, 2) for key, value in report.items()} | {"n": len(values_s)}
 
 
 def race(

@@ -131,7 +131,7 @@ def _marks(box: Daemon, cameras: int, log: Path, options: Options) -> list[Row]:
         now_closed.append(ready - _closed_at(log, out_us, cameras))
     four = cameras == 4
     goal = "p50 <= 20 ms, p99 <= 80 ms" if four else None
-    told = [
+    reports = [
         ("OUT of indexed footage -> last clip_ready", past, goal),
         ("OUT of indexed footage -> its own answer", answers, None),
         ("OUT = now: newest part closed -> last clip_ready", now_closed, "<= 150 ms" if four else None),
@@ -139,7 +139,7 @@ def _marks(box: Daemon, cameras: int, log: Path, options: Options) -> list[Row]:
     ]
     return [
         {"case": name, "cameras": cameras, **benchkit.spread_ms(took), "goal": goal}
-        for name, took, goal in told
+        for name, took, goal in reports
     ]
 
 
@@ -147,7 +147,7 @@ def _wait_for_footage(http: Http, cameras: int) -> None:
     deadline = time.perf_counter() + WAIT_S
     while time.perf_counter() < deadline:
         channels = http.call("GET", "/channels")["items"]
-        if sum(one["footage"] == "on" for one in channels) == cameras:
+        if sum(each["footage"] == "on" for each in channels) == cameras:
             return
         time.sleep(0.05)
     raise SystemExit("the daemon does not see the cameras' footage")

@@ -53,13 +53,13 @@ class Watch:
         return time.clock_gettime(self._clock)
 
     def _waited(self) -> dict[str, int]:
-        found = {}
+        result = {}
         for thread in Path(f"/proc/{self._pid}/task").iterdir():
             try:
-                found[thread.name] = int((thread / "schedstat").read_text().split()[1])
+                result[thread.name] = int((thread / "schedstat").read_text().split()[1])
             except OSError:
                 continue  # ended during the reading
-        return found
+        return result
 
 
 def verdict(goal: str, *, met: bool, waited_percent: float) -> str:

@@ -20,12 +20,12 @@ REASONS = ROOT / "tests/mutants.toml"
 
 def survivors(results: str) -> list[dict[str, Any]]:
     """Mutations that the tests did not detect, in the order of their lines."""
-    found = []
+    actual = []
     for line in results.splitlines():
         job, result = json.loads(line)
         if result and result["worker_outcome"] == "normal" and result["test_outcome"] == "survived":
-            found += job["mutations"]
-    return sorted(found, key=lambda each: each["start_pos"])
+            actual += job["mutations"]
+    return sorted(actual, key=lambda each: each["start_pos"])
 
 
 def line_of(mutation: dict[str, Any]) -> str:

@@ -41,8 +41,8 @@ def run(*words: object) -> int:
 )
 def test_wrong_words_are_usage_errors_on_stderr(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*words) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and "appliance --help" in said.err
+    captured = capsys.readouterr()
+    assert captured.out == "" and "appliance --help" in captured.err
 
 
 def test_version_is_one_word(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,9 +52,9 @@ def test_version_is_one_word(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
-    said = capsys.readouterr().out
+    content = capsys.readouterr().out
     for name in ("serve", "demo", "check-config", "doctor", "fsck", "export", "backup", "restore"):
-        assert name in said
+        assert name in content
 
 
 def test_a_good_file_is_ok(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,8 +69,8 @@ def test_every_error_of_a_bad_file_is_told_with_its_dotted_path(
     file.write_text('[server]\nport = 99999\nprot = 1\n[[channels]]\nid = "Cam 1"\n[nope]\nx = 1\n')
     for words in (["check-config", file], ["serve", "--config", file], ["fsck", "--config", file]):
         assert run(*words) == 78
-        told = capsys.readouterr().err.splitlines()
-        paths = {line.split(":")[0] for line in told}
+        lines = capsys.readouterr().err.splitlines()
+        paths = {line.split(":")[0] for line in lines}
         assert paths == {"server.port", "server.prot", "channels.0.id", "nope"}
     file.write_text("[server\n")
     assert run("check-config", file) == 78
@@ -90,12 +90,12 @@ def test_a_box_open_to_the_network_without_pairing_does_not_start(
 def test_doctor_speaks_to_people_and_to_machines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = {"clock": HealthPart("ok", "fine"), "port": HealthPart("bad", "taken", "stop it")}
-    monkeypatch.setattr(trio, "run", lambda *args: found)
+    result = {"clock": HealthPart("ok", "fine"), "port": HealthPart("bad", "taken", "stop it")}
+    monkeypatch.setattr(trio, "run", lambda *args: result)
     assert run("doctor", "--config", settings_file(tmp_path)) == 1
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].split() == ["ok", "clock", "fine"]
-    assert said[1].startswith("bad") and said[1].endswith("taken -> stop it")
+    reading = capsys.readouterr().out.splitlines()
+    assert reading[0].split() == ["ok", "clock", "fine"]
+    assert reading[1].startswith("bad") and reading[1].endswith("taken -> stop it")
     assert run("doctor", "--config", settings_file(tmp_path), "--json") == 1
     parsed = json.loads(capsys.readouterr().out)
     assert parsed["port"] == {"status": "bad", "detail": "taken", "hint": "stop it"}

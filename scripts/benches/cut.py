@@ -145,7 +145,7 @@ def pyav(recording: Recording, **options: str) -> Cut:
             ) as clip,
         ):
             streams = (source.streams.video[0], source.streams.audio[0])
-            outs = {one.index: clip.add_stream_from_template(one) for one in streams}
+            outs = {each.index: clip.add_stream_from_template(each) for each in streams}
             video = streams[0]
             assert video.time_base is not None
             source.seek(round(begin / video.time_base), stream=video)
@@ -265,10 +265,10 @@ def _exact(name: str, media: str, recording: Recording, cut: Cut, options: Optio
 
 def stress_cuts() -> list[tuple[int, int]]:
     """(first frame, frames): IN around a key, OUT at every phase of the GOP too."""
-    found = []
+    results = []
     for number, after in enumerate(STRESS):
-        found += [(60 * 2 + after, 12 + number), (60 * 4 + after, 61 - after)]
-    return found
+        results += [(60 * 2 + after, 12 + number), (60 * 4 + after, 61 - after)]
+    return results
 
 
 def frames_of(clip: Path) -> list[int]:
@@ -282,7 +282,7 @@ def frames_of(clip: Path) -> list[int]:
         stream.thread_type = "AUTO"
         stream.codec_context.options = {"skip_loop_filter": "all"}
         seen = [burned(frame) for frame in container.decode(stream)]
-    return [-1 if one is None else one.frame for one in seen]
+    return [-1 if item is None else item.frame for item in seen]
 
 
 PARTS: dict[str, Callable[[Options], list[Row]]] = {

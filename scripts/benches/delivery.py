@@ -235,8 +235,8 @@ def press(port: int, seconds: float) -> None:
 
 
 def _rss_mb(pid: int) -> int:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) // 1024 if found else 0
+    match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(match[1]) // 1024 if match else 0
 
 
 WAYS = (
@@ -258,23 +258,23 @@ def measure(options: Options) -> list[Row]:
         alone = turn(*box, "/file", clients=0, seconds=seconds, marks=True)
         rows = [_row("marks alone", 0, [alone], [])]
         for clients in (1, 20):
-            told: dict[str, list[Turn]] = {}
+            reports: dict[str, list[Turn]] = {}
             for _ in range(rounds):
                 for way, name in WAYS if other else WAYS[1:]:
                     ours = way != "nginx, file"
                     server = box if ours else other
                     assert server
                     took = turn(*server, name, clients=clients, seconds=seconds, marks=ours)
-                    told.setdefault(way, []).append(took)
-            beside = told.pop("nginx, file", [])
+                    reports.setdefault(way, []).append(took)
+            beside = reports.pop("nginx, file", [])
             rows += [_row("nginx, file", clients, beside, [])] if beside else []
-            rows += [_row(way, clients, turns, beside) for way, turns in told.items()]
+            rows += [_row(way, clients, turns, beside) for way, turns in reports.items()]
     return [_judged(row, rows[0]["rss_mb"]) for row in rows]
 
 
 def _row(way: str, clients: int, turns: list[Turn], beside: list[Turn]) -> Row:
     ratios = [ours.gbit_s / theirs.gbit_s for ours, theirs in zip(turns, beside, strict=bool(beside))]
-    marks = benchkit.spread_ms([one for each in turns for one in each.marks_s])
+    marks = benchkit.spread_ms([item for each in turns for item in each.marks_s])
     return {
         "way": way,
         "clients": clients,

@@ -41,15 +41,15 @@ class Device:
 
 def devices(port: int, count: int) -> list[Device]:
     body = json.dumps(BODY).encode()
-    found = []
+    results = []
     for number in range(count):
         sock = socket.create_connection(("127.0.0.1", port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
         head = f"POST /channels/d{number % CHANNELS}/heartbeat HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        found.append(Device(sock, head.encode() + body))
-    return found
+        results.append(Device(sock, head.encode() + body))
+    return results
 
 
 def load(
@@ -123,7 +123,7 @@ def measure(options: Options) -> list[Row]:
         f"{rate:.0f}/s": (rate, False),
         f"{rate:.0f}/s and marks": (rate, True),
     }
-    told: dict[str, list[Slice]] = {case: [] for case in cases}
+    report: dict[str, list[Slice]] = {case: [] for case in cases}
     with benchbox.daemon(options.folder / "box", [f"d{number}" for number in range(CHANNELS)]) as box:
         http = Http(box.port)
         session = http.call("POST", "/sessions", {"name": "Bench", "type": "game"})["id"]
@@ -134,8 +134,8 @@ def measure(options: Options) -> list[Row]:
         for _ in range(rounds):
             for case, (per_s, with_marks) in cases.items():
                 some = senders[: 50 if per_s == 10 else None]
-                told[case].append(_slice(box, some, per_s, seconds, mark if with_marks else None))
-    return _rows(told)
+                report[case].append(_slice(box, some, per_s, seconds, mark if with_marks else None))
+    return _rows(report)
 
 
 def _slice(box: Daemon, senders: list[Device], per_s: float, seconds: float, mark: bytes | None) -> Slice:
@@ -158,7 +158,7 @@ def _rows(told: dict[str, list[Slice]]) -> list[Row]:
         )
         row["waited_percent"] = round(statistics.median(each.box.waited_percent for each in used), 1)
         for name in ("beats", "marks"):
-            took = [one for each in used for one in getattr(each, name)]
+            took = [item for each in used for item in getattr(each, name)]
             row |= {f"{name[:-1]}_{key}": value for key, value in benchkit.spread_ms(took).items() if took}
         rows.append(row)
     return _with_goals(rows)

@@ -65,11 +65,11 @@ def fill(recordings: Path, index: Path, segments: int) -> None:
     init = parse_init(data)
     assert init.mtxi is not None
     at = data.index(b"mtxi") + 8  # after the full box's version and flags
-    told = SegmentIndex(model.name)
+    report = SegmentIndex(model.name)
     fd = os.open(model, os.O_RDONLY)
-    told.update(fd, len(data))
+    report.update(fd, len(data))
     os.close(fd)
-    facts = closed(facts_of(told))
+    facts = closed(facts_of(report))
     shift_ns = SEGMENT_S * 1_000_000_000
     assert facts.first_ns is not None and facts.end_ns is not None
     for number, channel in enumerate(CHANNELS):
@@ -96,7 +96,7 @@ def fill(recordings: Path, index: Path, segments: int) -> None:
                 end_ns=facts.end_ns + n * shift_ns,
                 sizes=tuple(size._replace(at_ns=size.at_ns + n * shift_ns) for size in facts.sizes),
             )
-            cache.save_table(own, told.parts, told.keys)
+            cache.save_table(own, report.parts, report.keys)
             lines.append(facts_line(own))
             for knot in range(6):  # one every 10 s of media time
                 media_ns = dts_ns + knot * 10_000_000_000
@@ -114,8 +114,8 @@ def measure_start(options: Options) -> list[Row]:
         fill(base / "recordings", base / "state" / "index", segments)
         hours = round(segments * SEGMENT_S / 3600, 1)
         for case, index in (("cached", base / "state" / "index"), ("not cached", base / "empty")):
-            told = _child(base / "recordings", index, "2" if options.quick else "4")
-            rows.append({"case": case, "segments": segments, "hours": hours, **told})
+            output = _child(base / "recordings", index, "2" if options.quick else "4")
+            rows.append({"case": case, "segments": segments, "hours": hours, **output})
         ready = []
         for _ in range(1 if options.quick else 4):
             with benchbox.daemon(base, CHANNELS) as box:
@@ -138,8 +138,8 @@ def measure_start(options: Options) -> list[Row]:
 def _child(recordings: Path, index: Path, seconds: str) -> Row:
     """The index alone in a separate process."""
     command = [sys.executable, __file__, "--child", str(recordings), str(index), seconds]
-    told: Row = json.loads(benchkit.quiet(*command))
-    return told
+    row: Row = json.loads(benchkit.quiet(*command))
+    return row
 
 
 def child(recordings: Path, index: Path, seconds: float) -> None:

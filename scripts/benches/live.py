@@ -176,24 +176,24 @@ def run(*, rate: float, clients: int, stopped: int, seconds: float, use_direct: 
         watch = selectors.DefaultSelector()
         for tablet in tablets:
             watch.register(tablet.sock, selectors.EVENT_READ, tablet)
-        told = os.dup(server.stdout.fileno())
-        watch.register(told, selectors.EVENT_READ, None)
+        output_fd = os.dup(server.stdout.fileno())
+        watch.register(output_fd, selectors.EVENT_READ, None)
         seen_ns: array[int] = array("q")
         server.stdin.write(b"\n")
         server.stdin.flush()
         own_s, began_s = time.process_time(), time.monotonic()
         _collect(watch, seen_ns)
         load = round((time.process_time() - own_s) / (time.monotonic() - began_s) * 100, 1)
-        said = json.loads(server.stdout.readline())
-        _drain(watch, told, seen_ns)
+        message = json.loads(server.stdout.readline())
+        _drain(watch, output_fd, seen_ns)
         server.stdin.write(b"\n")
         server.stdin.flush()
         for each in (*tablets, *silent):
             each.sock.close()
-        os.close(told)
+        os.close(output_fd)
     way = "direct" if use_direct else "plain ASGI"
-    asked = {"way": way, "rate": rate, "clients": clients, "stopped": stopped}
-    return _row(asked, seen_ns, tablets, {**said, "load_cpu_percent": load})
+    parameters = {"way": way, "rate": rate, "clients": clients, "stopped": stopped}
+    return _row(parameters, seen_ns, tablets, {**message, "load_cpu_percent": load})
 
 
 def _collect(watch: selectors.BaseSelector, seen_ns: array[int]) -> None:

@@ -142,12 +142,12 @@ def _behind_bottleneck(path: Path, options: Options) -> list[Row]:
         return []
     rows = []
     for case, loading in (QUICK if options.quick else CASES).items():
-        found: dict[bool, list[tuple[list[float], float]]] = {False: [], True: []}
+        result: dict[bool, list[tuple[list[float], float]]] = {False: [], True: []}
         for _ in range(1 if options.quick else ROUNDS):
-            for held_back, turns in found.items():
+            for held_back, turns in result.items():
                 turns.append(_apart(path, held_back, loading, 5 if options.quick else 50))
-        for held_back, turns in found.items():
-            took = [one for each, _ in turns for one in each]
+        for held_back, turns in result.items():
+            took = [item for each, _ in turns for item in each]
             rows.append(_row(case, f"tbf, {CONTROL}", held_back, took, [rate for _, rate in turns]))
     return rows
 
@@ -156,9 +156,9 @@ def _apart(path: Path, held_back: bool, loading: int, count: int) -> tuple[list[
     """One run, by a viewer in a network namespace of its own."""
     from tests.kit.bottleneck import apart
 
-    asked = json.dumps([str(path), held_back, loading, count])
-    told = benchkit.quiet(*apart([sys.executable, __file__, "--view", asked]))
-    took, bits_per_s = json.loads(told)
+    parameters = json.dumps([str(path), held_back, loading, count])
+    report = benchkit.quiet(*apart([sys.executable, __file__, "--view", parameters]))
+    took, bits_per_s = json.loads(report)
     return took, bits_per_s
 
 

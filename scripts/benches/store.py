@@ -29,15 +29,15 @@ def measure(options: Options) -> list[Row]:
     crowd = 20 if options.quick else 200
     rows = []
     for callers, goal in ((1, None), (crowd, ">= 15,000/s, p99 <= 25 ms")):
-        told: dict[str, list[Row]] = {"FULL": [], "NORMAL": []}
+        report: dict[str, list[Row]] = {"FULL": [], "NORMAL": []}
         for turn in range(rounds):
-            for mode, results in told.items():
+            for mode, results in report.items():
                 folder = options.folder / f"{callers}-{mode}-{turn}"
                 folder.mkdir()
                 results.append(trio.run(_one, folder, mode, callers, seconds))
-        ours = statistics.median(one["per_s"] for one in told["FULL"])
-        for mode, results in told.items():
-            middle = {key: statistics.median(one[key] for one in results) for key in results[0]}
+        ours = statistics.median(each["per_s"] for each in report["FULL"])
+        for mode, results in report.items():
+            middle = {key: statistics.median(each[key] for each in results) for key in results[0]}
             rows.append(
                 {
                     "synchronous": mode,

@@ -62,9 +62,9 @@ async def _beside(path: Path, view: Any, seconds: int, options: Options) -> list
             fd = os.open(path, os.O_RDONLY)
             try:
                 at_us = START_US + round(places[turn] * 1e6)
-                found = plan_frame([view], lambda _: fd, at_us, 0)
-                where = found.picture
-                job = ThumbnailJob.of_sample(found.codec, found.extradata, where.offset, where.length)
+                result = plan_frame([view], lambda _: fd, at_us, 0)
+                where = result.picture
+                job = ThumbnailJob.of_sample(result.codec, result.extradata, where.offset, where.length)
                 picture = await pool.thumbnail(job, fd)
                 assert picture.width == 320
             finally:

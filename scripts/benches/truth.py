@@ -69,7 +69,7 @@ def worst_ms(errors: Sequence[Any], since_s: float, until_s: float = 1e9) -> flo
     from tests.kit.truth import START_US
 
     first, last = START_US + since_s * 1e6, START_US + until_s * 1e6
-    return round(max(abs(one.error_us) for one in errors if first <= one.shown_us < last) / 1000, 1)
+    return round(max(abs(each.error_us) for each in errors if first <= each.shown_us < last) / 1000, 1)
 
 
 def measure_steady(options: Options) -> list[Row]:
@@ -137,12 +137,12 @@ def measure_angles(options: Options) -> list[Row]:
 def apart_ms(left: Sequence[Any], right: Sequence[Any], since_s: float) -> float:
     from tests.kit.truth import START_US
 
-    times = [one.shown_us for one in right]
+    times = [item.shown_us for item in right]
     worst = 0.0
-    for one in left:
-        at = min(len(times) - 1, bisect_left(times, one.shown_us))
-        if abs(times[at] - one.shown_us) < 50_000 and one.shown_us >= START_US + since_s * 1e6:
-            worst = max(worst, abs(right[at].error_us - one.error_us))
+    for item in left:
+        at = min(len(times) - 1, bisect_left(times, item.shown_us))
+        if abs(times[at] - item.shown_us) < 50_000 and item.shown_us >= START_US + since_s * 1e6:
+            worst = max(worst, abs(right[at].error_us - item.error_us))
     return round(worst / 1000, 1)
 
 
@@ -158,16 +158,16 @@ def measure_real(options: Options) -> list[Row]:
         folder = options.folder / recorder
         folder.mkdir()
         figures, apart = trio.run(begin, folder, options.quick)
-        for channel, told in figures.items():
+        for channel, report in figures.items():
             rows.append(
                 {
                     "camera": REAL[channel].name,
                     "recorder": recorder,
-                    "first 10 s": told.first_ms,
-                    "steady": told.steady_ms,
-                    "over a restart": told.after_ms,
+                    "first 10 s": report.first_ms,
+                    "steady": report.steady_ms,
+                    "over a restart": report.after_ms,
                     "two angles": apart,
-                    "frames": told.frames,
+                    "frames": report.frames,
                     "goal": f"< 80, < {1000 / float(REAL[channel].fps):.1f}",
                 }
             )
@@ -217,8 +217,8 @@ async def _watch(box: Any, folder: Path, urls: dict[str, str], quick: bool) -> A
     lengths = {"before_s": 2.0, "after_s": 1.0} if quick else {"before_s": 35.0, "after_s": 20.0}
     with ExitStack() as stack:
         cameras = {}
-        for channel, one in REAL.items():
-            cameras[channel] = FilmSender(urls[channel], fps=one.fps, b_frames=one.b_frames)
+        for channel, element in REAL.items():
+            cameras[channel] = FilmSender(urls[channel], fps=element.fps, b_frames=element.b_frames)
             stack.enter_context(cameras[channel])
         return await watch(box, cameras, folder, down_s=2.0, **lengths)
 

@@ -74,17 +74,17 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, help="of each attack, instead of rounds")
     parser.add_argument("--address", help="HOST:PORT of the box that is attacked, instead of one of its own")
     parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.disable(logging.CRITICAL)
-    if asked.address:
-        os.environ["ATTACK_ADDRESS"] = asked.address
+    if options.address:
+        os.environ["ATTACK_ADDRESS"] = options.address
     rows = []
-    for name in asked.only or FAULTS:
-        rounds = rounds_in(asked.minutes) if asked.minutes and name in ATTACKS else asked.rounds
-        rounds = round(asked.minutes) if asked.minutes and name == "mixed_load" else rounds
-        rows.append(measure(name, rounds, asked.seed, quiet=asked.json))
-    print(json.dumps(rows, indent=2) if asked.json else table(rows))
+    for name in options.only or FAULTS:
+        rounds = rounds_in(options.minutes) if options.minutes and name in ATTACKS else options.rounds
+        rounds = round(options.minutes) if options.minutes and name == "mixed_load" else rounds
+        rows.append(measure(name, rounds, options.seed, quiet=options.json))
+    print(json.dumps(rows, indent=2) if options.json else table(rows))
     return int(any(row["lost"] or row["violations"] for row in rows))
 
 

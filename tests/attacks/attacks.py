@@ -111,17 +111,17 @@ async def unread_viewers(target: Target, rnd: Random, seconds: float) -> None:
 
 async def unread_downloads(target: Target, rnd: Random, seconds: float) -> None:
     """Large answers that are never read."""
-    asked = target.request("/openapi.json", keep=True) * 20
-    await _crowd(target, VIEWERS, asked, seconds, receive_buffer=UNREAD_BUFFER)
+    data = target.request("/openapi.json", keep=True) * 20
+    await _crowd(target, VIEWERS, data, seconds, receive_buffer=UNREAD_BUFFER)
 
 
 async def leaves_in_line(target: Target, rnd: Random, seconds: float) -> None:
     """Clients that request much, several requests per packet, and disconnect."""
-    asked = target.request("/openapi.json", keep=True) * 20
+    data = target.request("/openapi.json", keep=True) * 20
 
     async def leaver(dice: Random) -> None:
         async with _connected(target, UNREAD_BUFFER) as stream:
-            await stream.send_all(asked)
+            await stream.send_all(data)
             await stream.receive_some(1)
 
     await _many(_again(leaver), rnd, seconds, 16)
@@ -129,8 +129,8 @@ async def leaves_in_line(target: Target, rnd: Random, seconds: float) -> None:
 
 async def unread_sockets(target: Target, rnd: Random, seconds: float) -> None:
     """Tablets that complete the handshake, send many commands and never read."""
-    asked = target.handshake("/ws?since=0")
-    await _crowd(target, VIEWERS, asked, seconds, receive_buffer=UNREAD_BUFFER)
+    data = target.handshake("/ws?since=0")
+    await _crowd(target, VIEWERS, data, seconds, receive_buffer=UNREAD_BUFFER)
 
 
 async def ping_flood(target: Target, rnd: Random, seconds: float) -> None:

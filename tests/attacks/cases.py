@@ -113,10 +113,10 @@ def _body(document: Json, operation: Json, rnd: Random, known: Mapping[str, Sequ
 
 def _resolved(document: Json, schema: Json) -> Json:
     while "$ref" in schema:
-        found: Any = document
+        result: Any = document
         for part in schema["$ref"].removeprefix("#/").split("/"):
-            found = found[part]
-        schema = found
+            result = result[part]
+        schema = result
     return schema
 
 
@@ -152,14 +152,14 @@ def _value(document: Json, schema: Json, rnd: Random, name: str, known: Mapping[
 
 def _object(document: Json, schema: Json, rnd: Random, known: Mapping[str, Sequence[str]]) -> Json:
     required = schema.get("required", ())
-    found = {
+    actual = {
         name: _value(document, each, rnd, name, known)
         for name, each in schema.get("properties", {}).items()
         if (name in required and rnd.random() < 0.97) or rnd.random() < 0.35
     }
     if rnd.random() < 0.03:
-        found[rnd.choice(TEXTS)] = 1
-    return found
+        actual[rnd.choice(TEXTS)] = 1
+    return actual
 
 
 def _as_text(value: Any) -> str:
@@ -169,23 +169,23 @@ def _as_text(value: Any) -> str:
 def faults_of(document: Json, asked: Case, status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
     """Deviations of an answer from the document; empty: none."""
     documented = document["paths"][asked.template][asked.method.lower()]["responses"]
-    found = []
+    results = []
     if status >= 500 and status not in (503, 507):
-        found.append("an error of the box")
+        results.append("an error of the box")
     if str(status) not in documented:
-        found.append("an undocumented status")
+        results.append("an undocumented status")
     response = _resolved(document, documented.get(str(status), documented["default"]))
     media = headers.get("content-type", "").partition(";")[0]
     if body and asked.method != "HEAD" and response.get("content") and media not in response["content"]:
-        found.append(f"{media} instead of {', '.join(response['content'])}")
+        results.append(f"{media} instead of {', '.join(response['content'])}")
     if media.endswith("json") and body and not _is_json(body):
-        found.append("no JSON")
+        results.append("no JSON")
     elif media.endswith("json") and body and asked.method != "HEAD":
         schema = response.get("content", {}).get(media, {}).get("schema", {})
-        found += [f"lacks {name}" for name in _lacking(document, schema, json.loads(body))]
+        results += [f"lacks {name}" for name in _lacking(document, schema, json.loads(body))]
     if status >= 400 and media == "application/problem+json" and not re.search(rb'"code":"\w+"', body):
-        found.append("a problem without a code")
-    return found
+        results.append("a problem without a code")
+    return results
 
 
 def _lacking(document: Json, schema: Json, value: Any) -> list[str]:
@@ -195,11 +195,11 @@ def _lacking(document: Json, schema: Json, value: Any) -> list[str]:
         return [name for each in value[:5] for name in _lacking(document, schema.get("items", {}), each)]
     if not isinstance(value, dict):
         return []
-    found = [name for name in schema.get("required", ()) if name not in value]
+    outcome = [name for name in schema.get("required", ()) if name not in value]
     for name, of in schema.get("properties", {}).items():
         if name in value:
-            found += [f"{name}.{each}" for each in _lacking(document, of, value[name])]
-    return found
+            outcome += [f"{name}.{each}" for each in _lacking(document, of, value[name])]
+    return outcome
 
 
 def _is_json(body: bytes) -> bool:

@@ -73,18 +73,18 @@ async def requests_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
     """Requests generated from the OpenAPI document."""
 
     async def one(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
-        told = await walk(target, Random(number + seed), REQUESTS)
-        return told.statuses.total(), told.faults
+        report = await walk(target, Random(number + seed), REQUESTS)
+        return report.statuses.total(), report.faults
 
     return await _repeat(rounds, folder, one)
 
 
 async def _press(target: Target, name: str, seed: int, session_id: str) -> tuple[int, list[str]]:
     try:
-        told = await press(target, name, session_id, seed, ROUND_S)
+        output = await press(target, name, session_id, seed, ROUND_S)
     except Broken as broken:
         return 0, [f"{name}, seed {seed}: {broken}"]
-    return len(told.marks_s), []
+    return len(output.marks_s), []
 
 
 async def _repeat(rounds: int, folder: Path, one: Round) -> Tally:

@@ -44,14 +44,14 @@ class Script:
 
 def script(rnd: Random) -> Script:
     """One connection's bytes. The same state of `rnd` gives the same script."""
-    said = b"".join(request(rnd) for _ in range(rnd.choice((1, 1, 1, 2, 5))))
-    said += tail(rnd)
+    data = b"".join(request(rnd) for _ in range(rnd.choice((1, 1, 1, 2, 5))))
+    data += tail(rnd)
     if rnd.random() < 0.2:
-        said = damaged(said, rnd)
+        data = damaged(data, rnd)
     if rnd.random() < 0.1:
-        said = said[: rnd.randrange(len(said) + 1)]
+        data = data[: rnd.randrange(len(data) + 1)]
     pause_s = rnd.choice((0.0, 0.0, 0.001, 0.02))
-    return Script(tuple(cut(said, rnd)), pause_s, rnd.choice(ENDINGS))
+    return Script(tuple(cut(data, rnd)), pause_s, rnd.choice(ENDINGS))
 
 
 def request(rnd: Random) -> bytes:
@@ -111,8 +111,8 @@ def _odd(rnd: Random) -> bytes:
 
 
 def _range(rnd: Random) -> bytes:
-    asked = rnd.choice((b"bytes=0-1", b"bytes=-5", b"bytes=9-1", b"bytes=" + b"9" * 400 + b"-", b"lines=1"))
-    return b"GET /clips/x/stream HTTP/1.1\r\n%bRange: %b\r\n%b\r\n" % (HOST, asked, _connection(rnd))
+    query = rnd.choice((b"bytes=0-1", b"bytes=-5", b"bytes=9-1", b"bytes=" + b"9" * 400 + b"-", b"lines=1"))
+    return b"GET /clips/x/stream HTTP/1.1\r\n%bRange: %b\r\n%b\r\n" % (HOST, query, _connection(rnd))
 
 
 KINDS = (_get, _get, _post, _post, _chunked, _expecting, _socket, _socket, _range, _odd)
@@ -167,20 +167,20 @@ def tail(rnd: Random) -> bytes:
 
 def frames(rnd: Random) -> bytes:
     """Frames of a WebSocket client: complete, reserved, unmasked, oversized, fragmented, many."""
-    said = b""
+    data = b""
     for _ in range(rnd.choice((1, 3, 20, 1000))):
         opcode = rnd.choice((0, 1, 1, 1, 2, 8, 9, 9, 10, 3, 11))
         payload = rnd.choice((b"", b"x", b'{"type":"ping","id":1}', b"\xff\xfe", b"\x03\xe8bye", b"[" * 120))
         first = opcode | rnd.choice((0x80, 0x80, 0x80, 0x00, 0xF0))
         masked = 0x80 if rnd.random() < 0.95 else 0
         mask = rnd.randbytes(4) if masked else b""
-        said += bytes((first, masked | len(payload))) + mask
-        said += bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload)) if mask else payload
+        data += bytes((first, masked | len(payload))) + mask
+        data += bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload)) if mask else payload
     if rnd.random() < 0.2:
-        said += (
+        data += (
             bytes((0x81, 0xFF)) + rnd.choice((1 << 62, 70_000, (1 << 64) - 1)).to_bytes(8, "big") + bytes(50)
         )
-    return said
+    return data
 
 
 def damaged(said: bytes, rnd: Random) -> bytes:

@@ -79,17 +79,17 @@ class Marker:
 
 async def press(target: Target, name: str, session_id: str, seed: int, seconds: float) -> Pressed:
     """The attack for this long, in a separate process, beside marks and new clients. Raises Broken."""
-    told = Pressed(memory_before_mb=target.memory_mb())
+    report = Pressed(memory_before_mb=target.memory_mb())
     before = target.descriptors()
     marker = Marker(target, session_id)
     await marker.mark()
     try:
         async with attacking(target, name, seed, seconds) as attack, trio.open_nursery() as nursery:
-            nursery.start_soon(_newcomers, target, told)
+            nursery.start_soon(_newcomers, target, report)
             while attack.poll() is None:
                 await trio.sleep(EVERY_S)
-                told.marks_s.append(await marker.mark())
-                told.memory_most_mb = max(told.memory_most_mb or 0, target.memory_mb() or 0) or None
+                report.marks_s.append(await marker.mark())
+                report.memory_most_mb = max(report.memory_most_mb or 0, target.memory_mb() or 0) or None
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         raise Broken("; ".join(map(str, group.exceptions))) from group
@@ -98,8 +98,8 @@ async def press(target: Target, name: str, session_id: str, seed: int, seconds: 
     await target.must_live()
     await marker.delete()
     await target.must_free(before)
-    told.memory_after_mb = target.memory_mb()
-    return told
+    report.memory_after_mb = target.memory_mb()
+    return report
 
 
 async def _newcomers(target: Target, told: Pressed) -> None:

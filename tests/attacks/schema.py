@@ -28,24 +28,24 @@ class Walk:
 
 async def walk(target: Target, rnd: Random, count: int) -> Walk:
     """`count` requests in sequence, using the resources created by earlier ones."""
-    told = Walk()
+    report = Walk()
     async with httpx.AsyncClient(
         base_url=f"http://{target.authority}", timeout=20, trust_env=False, follow_redirects=False
     ) as client:
         document = (await client.get("/openapi.json")).json()
         known: dict[str, list[str]] = {"channel_id": ["cam1"]}
         for number in range(count):
-            asked = case(document, rnd, known)
+            request = case(document, rnd, known)
             try:
-                answer = await _ask(client, asked)
+                answer = await _ask(client, request)
             except httpx.HTTPError as error:
-                told.faults.append(f"{_shown(asked)}: {error!r}")
+                report.faults.append(f"{_shown(request)}: {error!r}")
                 continue
-            told.statuses[answer.status_code] += 1
-            faults = faults_of(document, asked, answer.status_code, answer.headers, answer.content)
-            told.faults += [f"{number}: {_shown(asked)}: {answer.status_code} {each}" for each in faults]
-            _learn(known, asked, answer)
-    return told
+            report.statuses[answer.status_code] += 1
+            faults = faults_of(document, request, answer.status_code, answer.headers, answer.content)
+            report.faults += [f"{number}: {_shown(request)}: {answer.status_code} {each}" for each in faults]
+            _learn(known, request, answer)
+    return report
 
 
 async def _ask(client: httpx.AsyncClient, asked: Case) -> httpx.Response:
@@ -60,12 +60,12 @@ def _learn(known: dict[str, list[str]], asked: Case, answer: httpx.Response) -> 
     if parameter is None or answer.status_code not in (200, 201) or asked.method != "POST":
         return
     try:
-        found: Any = json.loads(answer.content).get("id")
+        result: Any = json.loads(answer.content).get("id")
     except (ValueError, AttributeError):
         return
-    if isinstance(found, str):
+    if isinstance(result, str):
         ids = known.setdefault(parameter, [])
-        ids.append(found)
+        ids.append(result)
         del ids[:-KEPT]
 
 

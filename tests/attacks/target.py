@@ -81,12 +81,12 @@ class Target:
         raise Broken(f"{method} {path} was not answered within {within_s} s")
 
     def request(self, path: str, method: str = "GET", body: bytes = b"", *, keep: bool = False) -> bytes:
-        said = f"{method} {path} HTTP/1.1\r\nHost: {self.authority}\r\n".encode()
+        text = f"{method} {path} HTTP/1.1\r\nHost: {self.authority}\r\n".encode()
         if not keep:
-            said += b"Connection: close\r\n"
+            text += b"Connection: close\r\n"
         if body:
-            said += b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
-        return said + b"\r\n" + body
+            text += b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
+        return text + b"\r\n" + body
 
     def handshake(self, path: str) -> bytes:
         return (
@@ -136,8 +136,8 @@ async def exchange(stream: trio.SocketStream, request: bytes) -> tuple[int, byte
     await stream.send_all(request)
     got = b""
     while True:
-        head, found, body = got.partition(b"\r\n\r\n")
-        length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE) if found else None
+        head, result, body = got.partition(b"\r\n\r\n")
+        length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE) if result else None
         if length is not None and len(body) >= int(length[1]):
             return int(head[9:12]), body
         data = await stream.receive_some(1 << 16)

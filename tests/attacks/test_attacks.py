@@ -21,10 +21,10 @@ GROWTH_MB = 40.0  # in all of an attack's time; viewers that do not read once to
 
 @pytest.mark.parametrize("name", ATTACKS)
 async def test_marks_go_on_and_the_process_stays(target: Target, name: str) -> None:
-    told = await press(target, name, await begin(target), 22, SECONDS)
-    assert told.marks_s and told.newcomers_s
-    if told.memory_before_mb is not None and told.memory_most_mb is not None:
-        assert told.memory_most_mb - told.memory_before_mb < GROWTH_MB
+    report = await press(target, name, await begin(target), 22, SECONDS)
+    assert report.marks_s and report.newcomers_s
+    if report.memory_before_mb is not None and report.memory_most_mb is not None:
+        assert report.memory_most_mb - report.memory_before_mb < GROWTH_MB
 
 
 async def test_a_hundred_scripts_of_raw_bytes(target: Target) -> None:

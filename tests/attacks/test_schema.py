@@ -15,10 +15,10 @@ COUNT = 1500
 
 
 async def test_answers_are_as_documented(target: Target) -> None:
-    told = await walk(target, Random(4), COUNT)
-    assert told.faults == []
-    assert told.statuses[200] + told.statuses[201] > COUNT / 20, "some were what they should be"
-    assert told.statuses[422] > COUNT / 20
+    report = await walk(target, Random(4), COUNT)
+    assert report.faults == []
+    assert report.statuses[200] + report.statuses[201] > COUNT / 20, "some were what they should be"
+    assert report.statuses[422] > COUNT / 20
     await target.must_live()
 
 

@@ -47,8 +47,8 @@ def cameras(*urls: str) -> dict[str, Any]:
     ],
 )
 def test_a_contradiction_is_named(tree: dict[str, Any], path: str) -> None:
-    (found,) = problems(tree)
-    assert found.startswith(f"{path}: ")
+    (result,) = problems(tree)
+    assert result.startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ FIGURES = [("retention", each) for each in ("min_free_gb", "raw_days", "clip_day
 def test_every_figure_that_is_accepted_fits_into_the_database(section: str, key: str) -> None:
     """One that did not ended the box at each look of retention."""
     for value in (1e300, 1e15, 2e9):
-        (found,) = problems({section: {key: value}})
-        assert found.startswith(f"{section}.{key}: ")
+        (actual,) = problems({section: {key: value}})
+        assert actual.startswith(f"{section}.{key}: ")
     limits = limits_of(check_settings({section: {key: 1e6}}))
     assert all(0 <= getattr(limits, each) < 1 << 62 for each in limits.__slots__)

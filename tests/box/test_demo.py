@@ -73,10 +73,10 @@ async def test_a_new_session_follows_a_completed_one(tmp_path: Path) -> None:
     ],
 )
 async def test_the_person_is_told_what_to_open(tmp_path: Path, host: str, url: str, warns: bool) -> None:
-    said: list[str] = []
+    texts: list[str] = []
     settings = demo_settings(tmp_path, 0, host, 2)
     async with open_store(tmp_path / "box.db", HandClock()) as store:
-        await begin_demo(said.append, settings)(Bound(host, 8081, None), store)
-    text = "\n".join(said)
+        await begin_demo(texts.append, settings)(Bound(host, 8081, None), store)
+    text = "\n".join(texts)
     assert url in text and "cam1, cam2" in text and "Ctrl-C" in text
     assert ("no pairing" in text) == warns

@@ -33,13 +33,13 @@ def problems(tree: dict[str, Any]) -> list[str]:
     ],
 )
 def test_a_wrong_setting_is_named(tree: dict[str, Any], problem: str) -> None:
-    (found,) = problems(tree)
-    assert found.startswith(problem)
+    (result,) = problems(tree)
+    assert result.startswith(problem)
 
 
 def test_all_errors_are_told_at_once() -> None:
-    found = problems({"server": {"port": -1, "x": 1}, "heartbeat": {"timeout_s": 0}})
-    assert [line.split(":")[0] for line in found] == ["server.port", "server.x", "heartbeat.timeout_s"]
+    results = problems({"server": {"port": -1, "x": 1}, "heartbeat": {"timeout_s": 0}})
+    assert [line.split(":")[0] for line in results] == ["server.port", "server.x", "heartbeat.timeout_s"]
 
 
 def test_the_environment_overrides_the_file(monkeypatch: pytest.MonkeyPatch) -> None:

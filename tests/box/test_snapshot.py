@@ -23,12 +23,12 @@ async def test_the_snapshot_holds_all_channels_and_sessions_and_what_is_current(
         old = await game()
         clock.advance(25 * 3600)
         new = await game()
-        found = await store.read(snapshot)
-        assert [each["id"] for each in found["channels"]] == ["cam1"]
-        assert [each["id"] for each in found["sessions"]] == [old, new]
-        assert [each["session_id"] for each in found["plays"]] == [new]
-        assert [each["session_id"] for each in found["clips"]] == [new]
-        assert found["tags"] == []
+        result = await store.read(snapshot)
+        assert [each["id"] for each in result["channels"]] == ["cam1"]
+        assert [each["id"] for each in result["sessions"]] == [old, new]
+        assert [each["session_id"] for each in result["plays"]] == [new]
+        assert [each["session_id"] for each in result["clips"]] == [new]
+        assert result["tags"] == []
         await store.write(lambda tx: tx.run("UPDATE sessions SET status = 'paused' WHERE id = ?", (old,)))
-        found = await store.read(snapshot)
-        assert [each["session_id"] for each in found["clips"]] == [old, new]
+        result = await store.read(snapshot)
+        assert [each["session_id"] for each in result["clips"]] == [old, new]

@@ -63,8 +63,8 @@ class Demo:
 
 def start_demo(folder: Path, *words: str, port: int = 0) -> Demo:
     """`appliance demo`, on a free port; returns when it has printed its addresses."""
-    said = ["demo", "--port", str(port), "--state", str(folder / "state"), *words]
-    process = Process(said, folder / "demo.log")
+    arguments = ["demo", "--port", str(port), "--state", str(folder / "state"), *words]
+    process = Process(arguments, folder / "demo.log")
     process.launch()
     trio.run(lambda: eventually(lambda: "Ctrl-C stops it" in process.said(), what="the demo"))
     return Demo(process, folder / "state", re.findall(r"http://\S+:\d+(?=\s)", process.said()))

@@ -79,7 +79,7 @@ def expected_first(state: Path, url: str, play: dict[str, Any]) -> int:
     clip = play["clips"][0]
     start_us = from_rfc3339(clip["start_time"])
     frames = published_frames(state, url, clip["channel_id"], start_us)
-    return next(said.frame for at_us, said in frames if at_us >= start_us)
+    return next(text.frame for at_us, text in frames if at_us >= start_us)
 
 
 def published_frames(state: Path, url: str, channel_id: str, about_us: int) -> list[tuple[int, Burned]]:
@@ -99,10 +99,12 @@ def published_frames(state: Path, url: str, channel_id: str, about_us: int) -> l
         for at in plain_get(f"{timeline}?{_span(*span)}&frames=1")["frames"]
     ]
     segments = sorted((state / "recordings" / channel_id).glob("*.mp4"))
-    pictures = [said for segment in segments for said in burned_in(segment)]
+    pictures = [content for segment in segments for content in burned_in(segment)]
     both = zip(times, pictures, strict=False)
     near = 30_000_000
-    return [(at_us, said) for at_us, said in both if said is not None and abs(at_us - about_us) < near]
+    return [
+        (at_us, content) for at_us, content in both if content is not None and abs(at_us - about_us) < near
+    ]
 
 
 def _span(start_us: int, end_us: int) -> str:
@@ -113,7 +115,7 @@ def captured_ms(state: Path, url: str, channel_id: str, instant_ms: float) -> fl
     """The published capture time of the picture with this burned-in instant."""
     instant_us = round(instant_ms * 1000)
     frames = published_frames(state, url, channel_id, instant_us)
-    return next(at_us for at_us, said in frames if said.instant_us == instant_us) / 1000
+    return next(at_us for at_us, reading in frames if reading.instant_us == instant_us) / 1000
 
 
 def assert_same_instant(state: Path, url: str, shown: dict[str, float]) -> None:

@@ -73,8 +73,8 @@ async def test_a_session_goes_its_way_and_every_tablet_hears_it(box: Box) -> Non
             now = await http.post(f"/sessions/{session['id']}/{move}")
             assert now["status"] == status
             for each in (one, other):
-                heard = await change(each, now["rev"])
-                assert heard["type"] == event and heard["session"] == now
+                received = await change(each, now["rev"])
+                assert received["type"] == event and received["session"] == now
             if move == "start":
                 assert is_between(before_us, now["actual_start"])
             assert (now["actual_end"] is not None) == (status == "completed")
@@ -86,8 +86,8 @@ async def change(one: Tablet, rev: int) -> Event:
     def find() -> Event | None:
         return next((event for event in one.events if event.get("session", {}).get("rev") == rev), None)
 
-    found: Event = await one.next(find, what=f"rev {rev}")
-    return found
+    actual: Event = await one.next(find, what=f"rev {rev}")
+    return actual
 
 
 async def test_an_illegal_move_names_the_state_and_what_is_allowed(box: Box) -> None:
@@ -152,10 +152,10 @@ async def test_a_tag_has_the_session_of_its_clip_and_all_its_fields(box: Box) ->
         assert set(tag) >= V24 and {key: tag[key] for key in fields} == fields
         assert tag["session_id"] == session["id"] and tag["is_reviewed"] is False
         assert (await http.patch(f"/tags/{tag['id']}", {"notes": None, "down": 4}))["notes"] is None
-        [found] = (await http.get("/clips", session_id=session["id"], result="Touchdown", include="tags"))[
+        [outcome] = (await http.get("/clips", session_id=session["id"], result="Touchdown", include="tags"))[
             "items"
         ]
-        assert found["id"] == clip["id"] and found["tags"][0]["down"] == 4
+        assert outcome["id"] == clip["id"] and outcome["tags"][0]["down"] == 4
         stats = await http.get(f"/sessions/{session['id']}/stats")
         assert stats["total_plays"] == 1 and stats["key_plays"] == [clip["id"]]
         counted = await http.get(f"/sessions/{session['id']}")
@@ -188,8 +188,8 @@ async def test_the_author_hears_its_own_mark_and_the_answer_is_the_same_by_both_
         result = await author.command("play_new", body, id=key)
         assert result["ok"] and result["resource"]["created_by"] == "ipad-7"
         play = result["resource"]
-        heard = [await each.event("play_created", play_id=play["id"]) for each in (author, other)]
-        assert heard[0] == heard[1]
+        events = [await each.event("play_created", play_id=play["id"]) for each in (author, other)]
+        assert events[0] == events[1]
         author.results.clear()
         again = await author.command("play_new", body, id=key)
         assert again == result
@@ -247,7 +247,7 @@ async def test_the_same_key_is_answered_the_same_once(box: Box) -> None:
         assert await http.post("/sessions", body, 201, idempotency_key=key) == first
         other = await http.post("/sessions", {**body, "week": 1}, 422, idempotency_key=key)
         assert other["code"] == "key_reused"
-        found = [
+        results = [
             each for each in (await http.get("/sessions", limit=1000))["items"] if each["name"] == "Once"
         ]
-        assert len(found) == 1
+        assert len(results) == 1

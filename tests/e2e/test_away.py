@@ -94,9 +94,9 @@ def test_marks_made_while_the_box_is_away_arrive_with_their_times(
     expect(page.locator("#banner")).to_contain_text("Marks are kept here")
     assert page.evaluate("window.told") > 1900, "a short absence is nobody's business"
     photograph(page, "away")
-    one, other = (page.evaluate(f"document.querySelector('{LEADER}').currentTime") for _ in range(2))
+    first, other = (page.evaluate(f"document.querySelector('{LEADER}').currentTime") for _ in range(2))
     until(page, f"document.querySelector('{LEADER}').currentTime !== {other}")  # it continues to play
-    assert one is not None
+    assert first is not None
     until(page, "document.querySelector('[data-since]').textContent > '0:01'")  # however late it was reported
     page.click("#end-play")
     start_again(demo)
@@ -131,8 +131,8 @@ def marked_and_closed(page: Page, box: Demo) -> None:
     page.click("#last10")
     expect(page.locator("#plays .play")).to_have_count(1)
     module = "import(`/v/${document.documentElement.dataset.build}/state/disk.js`)"  # the URL the page uses
-    kept = f"(await (await {module}).diskOfMarks().all()).some(m => m.state === 'waiting')"
-    until(page, f"(async () => {kept})()")
+    condition = f"(await (await {module}).diskOfMarks().all()).some(m => m.state === 'waiting')"
+    until(page, f"(async () => {condition})()")
     page.close()
 
 

@@ -60,8 +60,8 @@ def test_every_target_is_44_px_high_and_wide(page: Page) -> None:
     def look(what: str) -> None:
         for size in SIZES:
             page.set_viewport_size({"width": size["width"], "height": size["height"]})
-            found = page.evaluate(looks.SMALL_TARGETS)
-            small.extend(f"{what}, {size['width']}x{size['height']}: {each}" for each in found)
+            results = page.evaluate(looks.SMALL_TARGETS)
+            small.extend(f"{what}, {size['width']}x{size['height']}: {each}" for each in results)
 
     for name in page.evaluate(SCREENS):
         play = "app.plays()[0].id" if name == "desk" else "undefined"

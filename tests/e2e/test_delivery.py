@@ -131,8 +131,10 @@ async def test_the_newest_picture_and_the_last_seconds_are_there_without_a_mark(
         newest_key = max(f.truth.burned for f in frames if f.truth.burned % 60 == 0)
         assert picture_number(jpeg.content) == newest_key
         start_us, end_us = frames[100].at_us, frames[160].at_us
-        asked = f"/channels/end/replay.mp4?start={to_rfc3339(start_us)}&duration={(end_us - start_us) / 1e6}"
-        moved = await http.media(asked, 307)
+        request = (
+            f"/channels/end/replay.mp4?start={to_rfc3339(start_us)}&duration={(end_us - start_us) / 1e6}"
+        )
+        moved = await http.media(request, 307)
         again = await http.media(moved.headers["location"])
         assert shown(again.content).numbers == expected(frames, start_us, end_us)
 
@@ -165,4 +167,7 @@ def hidden_s(file: bytes, first: int) -> float:
     """How long pictures before number `first` are shown by a player that ignores edit lists."""
     with av.open(io.BytesIO(file), "r", options={"ignore_editlist": "1"}) as container:
         pictures = [(burned(frame), float(frame.time or 0)) for frame in container.decode(video=0)]
-    return next(at for said, at in pictures if said is not None and said.frame == first) - pictures[0][1]
+    return (
+        next(at for content, at in pictures if content is not None and content.frame == first)
+        - pictures[0][1]
+    )

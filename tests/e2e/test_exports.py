@@ -70,8 +70,8 @@ async def test_a_clip_that_plays_is_made_for_sharing_and_plays_on_meanwhile(game
         assert await download(http, clip) == before
 
         def ready() -> dict[str, Any] | None:
-            told = [e for e in one.events if e["type"] == "clip_ready" and e["clip_id"] == clip["id"]]
-            return next((e["clip"] for e in told if e["clip"]["media_rev"] == 2), None)
+            events = [e for e in one.events if e["type"] == "clip_ready" and e["clip_id"] == clip["id"]]
+            return next((e["clip"] for e in events if e["clip"]["media_rev"] == 2), None)
 
         after = await one.next(ready, what="the export")
         assert shown(await download(http, after)).numbers == expected(frames, start_us, end_us)

@@ -75,17 +75,17 @@ async def test_a_play_over_two_cameras_shows_the_same_instants_within_a_frame(ga
             assert numbers == expected(frames, *span_of(play))
             truth = {each.truth.burned: each.truth.capture_us for each in frames}
             edges.append((truth[numbers[0]], truth[numbers[-1]]))
-    for one, other in zip(*edges, strict=True):
-        assert abs(one - other) <= FRAME_US + game.late_us
+    for item, other in zip(*edges, strict=True):
+        assert abs(item - other) <= FRAME_US + game.late_us
 
 
 async def test_every_tablet_hears_the_same_in_the_same_order(game: Game) -> None:
     """V20: the author too, complete events in seq order without a gap."""
-    one, other = game.heard["one"], game.heard["other"]
-    seqs = [event["seq"] for event in one]
+    first, other = game.heard["one"], game.heard["other"]
+    seqs = [event["seq"] for event in first]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
-    assert one == [event for event in other if event["seq"] <= seqs[-1]][-len(one) :]
-    kinds = [event["type"] for event in one if event.get("clip_id") == game.marks["ghost"]["id"]]
+    assert first == [event for event in other if event["seq"] <= seqs[-1]][-len(first) :]
+    kinds = [event["type"] for event in first if event.get("clip_id") == game.marks["ghost"]["id"]]
     assert kinds == ["clip_created", "clip_updated", "clip_processing", "clip_ready"]
 
 

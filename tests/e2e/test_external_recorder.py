@@ -68,13 +68,13 @@ async def part(http: Http, name: str) -> Any:
 
 async def becomes(http: Http, name: str, status: str, words: str = "", *, within_s: float = LIMIT_S) -> Any:
     """The part once the condition holds."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     with trio.move_on_after(within_s):
-        while not (found.get("status") == status and words in found["detail"]):
+        while not (result.get("status") == status and words in result["detail"]):
             await trio.sleep(0.05)
-            found = await part(http, name)
-        return found
-    raise AssertionError(f"{name} is {found}")
+            result = await part(http, name)
+        return result
+    raise AssertionError(f"{name} is {result}")
 
 
 def settings(mediamtx: StandIn, **more: Any) -> dict[str, Any]:
@@ -96,8 +96,8 @@ async def test_readmes_way_with_mediamtx_and_what_the_box_says_when_it_breaks(tm
             mediamtx.connect("cam1", "a")
             async with sending(mediamtx), recording(box, mediamtx):
                 await one.event("channel_status", channel_id="cam2", status="error")
-                said = await becomes(http, "cameras", "bad", "cam2")
-                assert "cam1" not in said["detail"] and "not connected" in said["detail"]
+                text = await becomes(http, "cameras", "bad", "cam2")
+                assert "cam1" not in text["detail"] and "not connected" in text["detail"]
                 await http.post("/channels/cam2/deactivate")
                 await becomes(http, "cameras", "ok", "1 cameras are recorded, 1 switched off")
                 await eventually(lambda: one.seqs, what="events")
@@ -110,8 +110,8 @@ async def test_readmes_way_with_mediamtx_and_what_the_box_says_when_it_breaks(tm
                 await figures(http)
             # E2: the encoder continues to send, and nothing reaches the disk any more
             async with sending(mediamtx):
-                said = await becomes(http, "cameras", "bad", "MediaMTX records nothing")
-                assert "192.168.10.7:50123" in said["detail"] and said["hint"]
+                text = await becomes(http, "cameras", "bad", "MediaMTX records nothing")
+                assert "192.168.10.7:50123" in text["detail"] and text["hint"]
                 gap = await one.event("recording_gap", channel_id="cam1", end=None)
                 assert gap["reason"] == "recorder_restart"
                 timeline = await http.get("/channels/cam1/timeline")
@@ -177,7 +177,7 @@ async def test_a_dead_mediamtx_two_encoders_and_the_hook(tmp_path: Path) -> None
             for _ in range(7):  # M5: a run every half second, most of them without a picture
                 async with recording(box, mediamtx):
                     await trio.sleep(0.25)
-            said = await becomes(http, "cameras", "bad", "two encoders")
-            assert "began anew 6 times" in said["detail"]
+            part = await becomes(http, "cameras", "bad", "two encoders")
+            assert "began anew 6 times" in part["detail"]
             mediamtx.status = 500
             await becomes(http, "mediamtx", "bad", "MediaMTX answered 500")

@@ -47,10 +47,10 @@ def test_all_scripts_together_are_small(browser: Browser, demo: Demo) -> None:
       return performance.getEntriesByType("resource").filter((each) => each.initiatorType === "fetch")
         .filter((each) => names.includes(new URL(each.name).pathname)).map((each) => each.encodedBodySize);
     }"""
-    found = page.evaluate(sizes, names)
+    results = page.evaluate(sizes, names)
     page.context.close()
-    assert len(found) == len(names)
-    assert sum(found) < 150_000
+    assert len(results) == len(names)
+    assert sum(results) < 150_000
 
 
 def test_marked_ended_tapped_and_moving(page: Page) -> None:

@@ -220,8 +220,8 @@ def test_the_status_line_says_of_each_camera_what_health_says(
     line = page.locator("#cams")
     try:
         session.tell(f"/channels/cam2/{state}", body)
-        said = re.compile(rf"cam1 cam2: {words}\. Open health\.")
-        expect(line).to_have_attribute("aria-label", said)
+        pattern = re.compile(rf"cam1 cam2: {words}\. Open health\.")
+        expect(line).to_have_attribute("aria-label", pattern)
         expect(line.locator(":scope > span").nth(1)).to_have_text(f"cam2 {mark}")
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         room = re.compile(f"{'Ready, look at' if body is None else 'Not ready'}: .*Camera 2")

@@ -116,10 +116,10 @@ def test_a_reload_by_hand_is_asked_about_while_the_box_is_away(tablet: BrowserCo
     page.goto(demo.urls[-1])
     expect(page.locator("#link[data-state=connected]")).to_be_visible()
     page.locator("#plays .play .open").first.click()
-    asked: list[str] = []
+    requests: list[str] = []
 
     def refuse(dialog: Any) -> None:
-        asked.append(dialog.type)
+        requests.append(dialog.type)
         dialog.dismiss()
 
     page.on("dialog", refuse)
@@ -130,12 +130,12 @@ def test_a_reload_by_hand_is_asked_about_while_the_box_is_away(tablet: BrowserCo
     until(page, "window.sameDocument")
     start_again(demo)
     expect(page.locator("#link[data-state=connected]")).to_be_visible()
-    assert asked == ["beforeunload"]
+    assert requests == ["beforeunload"]
     assert page.evaluate("window.sameDocument")
     page.evaluate("setTimeout(() => location.reload())")
     expect(page.locator("#link[data-state=connected]")).to_be_visible()
     page.wait_for_function("() => !window.sameDocument")
-    assert asked == ["beforeunload"], "nobody is asked while the box is there"
+    assert requests == ["beforeunload"], "nobody is asked while the box is there"
 
 
 @pytest.mark.skipif(executable() is None, reason="no Chromium here: apt install chromium")
@@ -158,19 +158,19 @@ def test_a_kept_copy_that_cannot_be_read_is_taken_from_the_box(tablet: BrowserCo
 @pytest.mark.skipif(webkit.missing() != "", reason=f"no WebKit here: {webkit.missing()}")
 def test_the_next_page_has_what_was_kept_in_webkit_too(demo: Demo, game: Session) -> None:
     """WebKit under WebDriver has no disk cache for pages: opening one without the box is not tested here."""
-    held = "[...app.prefetch.held.keys()].filter((url) => url.includes('/m')).length"
+    condition = "[...app.prefetch.held.keys()].filter((url) => url.includes('/m')).length"
     with webkit.webkit() as window:
         window.open(demo.urls[-1])
         window.until("app.box.online")
         window.run(f"app.working.choose('{game.id}')")
-        window.until(f"app.box.online && {held} >= {2 * PLAYS}")
+        window.until(f"app.box.online && {condition} >= {2 * PLAYS}")
         window.run_async(
             "const { media, rows } = (await import('/state/disk.js')).diskOfPlays();"
             f"while ((await media.all()).length < {3 * PLAYS} || !(await rows.load()))"
             "  await new Promise(requestAnimationFrame);"
         )
         window.reload()
-        window.until(f"app.box.online && {held} >= {2 * PLAYS}")
+        window.until(f"app.box.online && {condition} >= {2 * PLAYS}")
         fetched = (
             "performance.getEntriesByType('resource').filter((each) => each.name.endsWith('.mp4')).length"
         )

@@ -147,10 +147,10 @@ async def check_events(http: Http, follower: Follower) -> None:
     while (page := await http.get("/events", since=at, limit=1000))["items"]:
         journal += page["items"]
         at = page["next"]
-    heard = follower.events
-    assert [event["seq"] for event in heard] == [event["seq"] for event in journal[: len(heard)]]
-    assert heard == journal[: len(heard)] and len(heard) > 200
-    last_of = {each["type"] for each in journal[len(heard) :]}
+    received = follower.events
+    assert [event["seq"] for event in received] == [event["seq"] for event in journal[: len(received)]]
+    assert received == journal[: len(received)] and len(received) > 200
+    last_of = {each["type"] for each in journal[len(received) :]}
     assert last_of <= {"channel_footage", "recording_gap", "channel_status"}, "told while nobody listened"
 
 

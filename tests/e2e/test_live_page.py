@@ -73,8 +73,8 @@ def looked_at(page: Page, demo: Demo) -> float:
     until(page, STANDS)
     deadline = time.monotonic() + WAIT_MS / 1000
     while True:
-        thought, said = page.evaluate(LOOK, PAST)
-        published = captured_ms(demo.state, demo.urls[0], "cam1", said) if said else 0
+        thought, text = page.evaluate(LOOK, PAST)
+        published = captured_ms(demo.state, demo.urls[0], "cam1", text) if text else 0
         if abs(thought - published) < EXACT_MS:
             return published
         # painted a moment after the seek
@@ -97,8 +97,8 @@ def test_the_page_knows_when_its_picture_was_captured(page: Page, demo: Demo) ->
     deadline, off_ms = time.monotonic() + WAIT_MS / 1000, 1e9
     while abs(off_ms) >= 41:  # the clock of a camera that has just started is being measured
         assert time.monotonic() < deadline, off_ms
-        thought, said = page.evaluate(LOOK, LIVE)
-        off_ms = thought - captured_ms(demo.state, demo.urls[0], "cam1", said) if said else 1e9
+        thought, content = page.evaluate(LOOK, LIVE)
+        off_ms = thought - captured_ms(demo.state, demo.urls[0], "cam1", content) if content else 1e9
     page.keyboard.press("v")
     expect(page.locator("live-view")).to_have_count(2)
     until(page, "[...document.querySelectorAll('live-view video')].every(video => video.currentTime > 0)")
@@ -187,6 +187,6 @@ def test_a_browser_that_ignores_edit_lists_shows_and_means_the_same_instants(
             page.keyboard.press(str(camera))
             page.keyboard.press(",")
             until(page, f"{panes}[{camera - 1}].capture")
-            thought, said = page.evaluate(SHOWN_IN_PANE, camera - 1)
-            published = captured_ms(demo.state, demo.urls[0], f"cam{camera}", said)
+            thought, reading = page.evaluate(SHOWN_IN_PANE, camera - 1)
+            published = captured_ms(demo.state, demo.urls[0], f"cam{camera}", reading)
             assert abs(thought - published) < 1  # from the list of pictures

@@ -139,11 +139,11 @@ async def test_a_mark_that_arrives_both_ways_is_done_once(box: Box, late: str) -
 
 async def failed(one: Tablet, clip_id: str, times: int) -> list[dict[str, Any]]:
     def find() -> list[dict[str, Any]] | None:
-        found = [e for e in one.events if e["type"] == "clip_failed" and e["clip_id"] == clip_id]
-        return found if len(found) >= times else None
+        results = [e for e in one.events if e["type"] == "clip_failed" and e["clip_id"] == clip_id]
+        return results if len(results) >= times else None
 
-    found: list[dict[str, Any]] = await one.next(find, what=f"failure {times}")
-    return found
+    results: list[dict[str, Any]] = await one.next(find, what=f"failure {times}")
+    return results
 
 
 async def test_a_clip_without_footage_fails_can_be_retried_and_heals_when_footage_is_found(box: Box) -> None:

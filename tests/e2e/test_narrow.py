@@ -58,8 +58,8 @@ def test_a_mark_is_acknowledged_while_four_angles_load(browser: Browser, four: D
         page.click("#last10")
         until(page, "[...app.box.state.clips.values()].filter((clip) => clip.stream_url).length === 4")
         page.locator("#plays .play .open").first.click()
-        found = page.evaluate(MARK_WHILE_LOADING)
-        assert found["most"] <= 2, "downloads at a time"
-        assert found["took"], "there was something to wait behind"
+        result = page.evaluate(MARK_WHILE_LOADING)
+        assert result["most"] <= 2, "downloads at a time"
+        assert result["took"], "there was something to wait behind"
         # How long it takes, 100 ms at most, is measured by scripts/bench narrow.
         page.context.close()

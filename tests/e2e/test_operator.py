@@ -62,10 +62,10 @@ def zone(demo: Demo) -> ZoneInfo:
 
 def captures(page: Page) -> list[float]:
     """When the pictures shown were captured, as the page thinks, ms."""
-    found: list[float] = page.evaluate(
+    result: list[float] = page.evaluate(
         "[...document.querySelectorAll('step-pane')].map(pane => pane.capture)"
     )
-    return found
+    return result
 
 
 def card(page: Page, name: str) -> Locator:
@@ -316,5 +316,5 @@ def test_nothing_is_cut_off_on_a_phone(browser: Browser, demo: Demo, session: Se
                 ("e.scrollWidth > e.clientWidth + 1", "button, h2, h3, .row"),
             ):
                 all_ = f"[...document.querySelector('#main').querySelectorAll('{where}')]"
-                found = f"{all_}.filter(e => e.offsetParent && {wrong}).map(e => e.textContent)"
-                assert page.evaluate(found) == []
+                actual = f"{all_}.filter(e => e.offsetParent && {wrong}).map(e => e.textContent)"
+                assert page.evaluate(actual) == []

@@ -45,9 +45,9 @@ SETTLED = """async () => {
 def shown(page: Page) -> dict[str, float]:
     """{frame, instantMs} of the picture shown, once it is stable."""
     page.evaluate(SETTLED)
-    said: dict[str, float] | None = page.evaluate(READ)
-    assert said is not None
-    return said
+    reading: dict[str, float] | None = page.evaluate(READ)
+    assert reading is not None
+    return reading
 
 
 def stands(page: Page, frame: float) -> dict[str, float]:

@@ -38,10 +38,10 @@ async def test_the_first_clip_by_hand(tmp_path: Path) -> None:
     demo.launch()
     try:
         await eventually(lambda: "Ctrl-C stops it" in demo.said(), what="the demo's invitation")
-        found = re.search(r"Open (http://\S+)", demo.said())
-        assert found is not None
+        match = re.search(r"Open (http://\S+)", demo.said())
+        assert match is not None
         with trio.fail_after(60):
-            script = ["bash", "-c", first_clip_by_hand(found[1])]
+            script = ["bash", "-c", first_clip_by_hand(match[1])]
             await trio.run_process(script, cwd=tmp_path, capture_stdout=True)
         assert length_s(tmp_path / "clip.mp4") == pytest.approx(5, abs=0.5)
         assert length_s(tmp_path / "last20.mp4") > 3

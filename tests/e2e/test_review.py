@@ -58,17 +58,17 @@ def assert_nearest(page: Page, demo: Demo, wanted_ms: float) -> None:
     Of two equally near ones either is accepted: published times change a little while a clock is being
     measured.
     """
-    _, said = page.evaluate(LOOK)
+    _, text = page.evaluate(LOOK)
     frames = published_frames(demo.state, demo.urls[0], "cam1", round(wanted_ms * 1000))
     far_ms = {burned.instant_us: abs(at_us / 1000 - wanted_ms) for at_us, burned in frames}
-    assert far_ms[round(said * 1000)] < min(far_ms.values()) + 5
+    assert far_ms[round(text * 1000)] < min(far_ms.values()) + 5
 
 
 def test_a_finger_and_keys_go_anywhere_and_another_camera_shows_the_same_instant(
     page: Page, demo: Demo
 ) -> None:
-    thought, said = page.evaluate(LOOK)
-    assert abs(thought - captured_ms(demo.state, demo.urls[0], "cam1", said)) < 41
+    thought, content = page.evaluate(LOOK)
+    assert abs(thought - captured_ms(demo.state, demo.urls[0], "cam1", content)) < 41
     expect(page.locator("game-timeline .camera-row")).to_have_count(2)
     box = page.locator("game-timeline .leads .covered").last.bounding_box()  # the newest
     assert box is not None
@@ -80,8 +80,8 @@ def test_a_finger_and_keys_go_anywhere_and_another_camera_shows_the_same_instant
     page.mouse.up()
     until(page, SETTLED)
     expect(page.locator("footage-view .still")).to_be_hidden()
-    thought, said = page.evaluate(LOOK)
-    assert abs(thought - captured_ms(demo.state, demo.urls[0], "cam1", said)) < 41
+    thought, content = page.evaluate(LOOK)
+    assert abs(thought - captured_ms(demo.state, demo.urls[0], "cam1", content)) < 41
     before = at(page)
     page.keyboard.press("ArrowLeft")
     until(page, SETTLED)
@@ -90,8 +90,8 @@ def test_a_finger_and_keys_go_anywhere_and_another_camera_shows_the_same_instant
     page.keyboard.press("2")
     until(page, SETTLED)
     assert abs(at(page) - before) < 61
-    thought, said = page.evaluate(LOOK)
-    assert abs(thought - captured_ms(demo.state, demo.urls[0], "cam2", said)) < 41
+    thought, content = page.evaluate(LOOK)
+    assert abs(thought - captured_ms(demo.state, demo.urls[0], "cam2", content)) < 41
 
 
 def test_a_clip_from_anywhere_plays(page: Page, demo: Demo, session: Session) -> None:  # V16

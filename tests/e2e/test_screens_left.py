@@ -37,8 +37,8 @@ def round_trip(page: AppPage) -> dict[str, int]:
             page.click("#plays .play .open")
             page.until("document.querySelector('.tile.leader video')?.currentTime > 0")
     page.at_rest()
-    held: dict[str, int] = page.ask(HELD)
-    return held
+    pending: dict[str, int] = page.ask(HELD)
+    return pending
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -69,18 +69,18 @@ def test_what_comes_after_a_screen_was_left_begins_nothing(demo: Demo) -> None:
     """A late answer for a closed screen: no player without a screen, and marks do not mean its picture."""
     with app_pages({"coach": "chromium"}, demo.urls[0]) as [tablet]:
         assert isinstance(tablet, ChromiumPage)
-        page, held, asked = tablet.page, list[Route](), list[str]()
-        page.route("**/timeline?*", lambda route: held.append(route))  # noqa: PLW0108  # Playwright sets an attribute of the handler
+        page, waiting, requests = tablet.page, list[Route](), list[str]()
+        page.route("**/timeline?*", lambda route: waiting.append(route))  # noqa: PLW0108  # Playwright sets an attribute of the handler
         tablet.until("app.box.online && app.session()")
         tablet.ask("(app.go('review'), true)")
-        while len(held) < 2:  # one of each camera; a hanging test is ended by the timeout
+        while len(waiting) < 2:  # one of each camera; a hanging test is ended by the timeout
             tablet.rest()
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: requests.append(request.url))
         tablet.goes("desk")
-        for route in list(held):
+        for route in list(waiting):
             route.continue_()
         tablet.until("window.asking === 0")
         for _ in range(10):
             tablet.rest()
-        assert [url for url in asked if "/replay" in url] == []
+        assert [url for url in requests if "/replay" in url] == []
         assert tablet.ask("[window.unseen(), app.marks.lookingAt]") == [0, None]

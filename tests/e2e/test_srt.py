@@ -81,7 +81,7 @@ async def seen(http: Http, folder: Path, start_us: int, end_us: int) -> list[tup
         pictures = [burned(frame) for frame in container.decode(video=0)]
     times = await frame_times(http, "cam1", start_us, end_us)
     assert None not in pictures
-    return [(at_us, said) for at_us, said in zip(times, pictures, strict=True) if said is not None]
+    return [(at_us, text) for at_us, text in zip(times, pictures, strict=True) if text is not None]
 
 
 async def test_with_latency_set_the_api_says_when_a_picture_was_captured(tmp_path: Path) -> None:
@@ -93,14 +93,14 @@ async def test_with_latency_set_the_api_says_when_a_picture_was_captured(tmp_pat
             await footage_until(http, wall_us() + 3 * S_US // 2)
             first_us = await newest(http) - 6 * S_US // 5
             before = await seen(http, tmp_path, first_us, first_us + S_US)
-            latency_ms = round(median(at_us - said.instant_us for at_us, said in before) / 1000)
+            latency_ms = round(median(at_us - content.instant_us for at_us, content in before) / 1000)
             assert 40 < latency_ms < 500, "mostly the 80 ms that SRT holds back"
             await http.patch("/channels/cam1", {"latency_ms": latency_ms})
             set_us = wall_us()
             await footage_until(http, set_us + 2 * S_US)
             later = await seen(http, tmp_path, set_us, set_us + 2 * S_US)
     assert len(later) >= 45
-    off_us = [said.instant_us - at_us for at_us, said in later]
+    off_us = [content.instant_us - at_us for at_us, content in later]
     assert max(map(abs, off_us)) < FRAME_US + 40_000, (latency_ms, min(off_us), max(off_us))
 
 

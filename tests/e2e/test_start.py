@@ -188,8 +188,8 @@ def test_a_kept_copy_that_failed_once_is_shown_all_the_same(
     """Its URL is revoked, as by a browser short of memory: while the box is down there is no other source."""
     page = tablet.new_page()
     page.goto(demo.urls[0])
-    held = "[...app.clips().values()].flat().every((clip) => app.prefetch.held.has(clip.stream_url))"
-    until(page, f"app.plays().length && {held}")
+    condition = "[...app.clips().values()].flat().every((clip) => app.prefetch.held.has(clip.stream_url))"
+    until(page, f"app.plays().length && {condition}")
     tablet.set_offline(True)
     expect(page.locator("#banner")).to_be_visible()
     page.evaluate("for (const { url } of app.prefetch.held.values()) URL.revokeObjectURL(url)")

@@ -85,8 +85,8 @@ def become(engine: WebKit, url: str, prefs: dict[str, str] | None) -> None:
 
 def shown(window: WebKit) -> dict[str, float]:
     """{frame, instantMs} of the picture shown."""
-    said: dict[str, float] = window.run_async(SHOWN)
-    return said
+    reading: dict[str, float] = window.run_async(SHOWN)
+    return reading
 
 
 def stands(window: WebKit, frame: float) -> None:
@@ -164,7 +164,7 @@ def test_live_knows_when_its_picture_was_captured(window: WebKit, demo: Demo) ->
     window.run("app.go('live')")
     window.until("parseFloat(document.querySelector('#behind')?.textContent) < 2")
     off = [window.run_async(LIVE) for _ in range(5)]
-    places = [(thought, captured_ms(demo.state, demo.urls[0], "cam1", said)) for thought, said in off]
+    places = [(thought, captured_ms(demo.state, demo.urls[0], "cam1", content)) for thought, content in off]
     assert min(abs(thought - truth) for thought, truth in places) < 41
     if folder := os.environ.get("E2E_PICTURES"):
         window.photograph(f"{folder}/webkit-live.png")

@@ -74,8 +74,8 @@ def mutated(good: bytes, rnd: Random) -> bytes:
             data[at:at] = rnd.randbytes(rnd.randint(1, 64))
         elif kind == 4:
             del data[at : at + rnd.randint(1, 4096)]
-        elif (found := data.find(rnd.choice((b"trun", b"tfdt", b"tfhd", b"moof", b"mdat", b"moov")))) >= 0:
-            place = found + rnd.randint(-4, 24)
+        elif (result := data.find(rnd.choice((b"trun", b"tfdt", b"tfhd", b"moof", b"mdat", b"moov")))) >= 0:
+            place = result + rnd.randint(-4, 24)
             data[place : place + 1] = rnd.randbytes(1)
     return bytes(data)
 

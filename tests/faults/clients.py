@@ -28,12 +28,12 @@ class BareTablet(RawClient):
 
     async def ended(self) -> int | None:
         """The code of the close frame; None: the connection ended without one."""
-        while (found := close_frame(self.data)) is None:
+        while (result := close_frame(self.data)) is None:
             part = await self.stream.receive_some(65536)
             if not part:
                 return None
             self.data += bytes(part)
-        return found[0]
+        return result[0]
 
 
 def descriptors(pid: int) -> int:
@@ -74,13 +74,13 @@ async def drip(port: int, request: bytes, every_s: float) -> None:
 async def pour(port: int, head: bytes, chunk: bytes, limit_bytes: int) -> tuple[int, bytes]:
     """Send `head`, then `chunk` repeatedly up to `limit_bytes`; returns the accepted bytes and the answer."""
     stream = await trio.open_tcp_stream("127.0.0.1", port)
-    sent, heard = 0, bytearray()
+    sent, received = 0, bytearray()
     async with stream, trio.open_nursery() as nursery:
 
         async def listen() -> None:
             try:
                 while part := await stream.receive_some(65536):
-                    heard.extend(part)
+                    received.extend(part)
             except trio.BrokenResourceError:
                 pass
             nursery.cancel_scope.cancel()
@@ -93,7 +93,7 @@ async def pour(port: int, head: bytes, chunk: bytes, limit_bytes: int) -> tuple[
                 sent += len(chunk)
         except trio.BrokenResourceError:
             nursery.cancel_scope.cancel()
-    return sent, bytes(heard)
+    return sent, bytes(received)
 
 
 @asynccontextmanager

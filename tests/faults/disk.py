@@ -101,10 +101,10 @@ class Ext4:
 
     def break_down(self) -> None:
         """From now on EROFS, for open files too. Only `mend` ends it."""
-        found = subprocess.run(
+        result = subprocess.run(
             ["findmnt", "-no", "SOURCE", str(self.folder)], capture_output=True, text=True, check=True
         )
-        trigger = Path("/sys/fs/ext4", Path(found.stdout.strip()).name, "trigger_fs_error")
+        trigger = Path("/sys/fs/ext4", Path(result.stdout.strip()).name, "trigger_fs_error")
         if not trigger.exists():
             pytest.skip("this kernel cannot break a file system on demand")
         trigger.write_text("1")

@@ -46,14 +46,14 @@ class Tablet:
     @property
     def latest(self) -> int:
         """Seq of the newest received event; 0: none."""
-        heard = (self.link.seqs if self.link is not None else []) or self.seqs
-        return heard[-1] if heard else 0
+        received = (self.link.seqs if self.link is not None else []) or self.seqs
+        return received[-1] if received else 0
 
     def faults(self) -> list[str]:
         """Events received twice, out of order, or not at all."""
         wanted = list(range(self.seqs[0], self.seqs[-1] + 1)) if self.seqs else []
-        said = [] if self.seqs == wanted else [f"a tablet heard {len(self.seqs)} of {len(wanted)} events"]
-        return said + ([f"{self.unrecovered} resumes were refused"] if self.unrecovered else [])
+        problems = [] if self.seqs == wanted else [f"a tablet heard {len(self.seqs)} of {len(wanted)} events"]
+        return problems + ([f"{self.unrecovered} resumes were refused"] if self.unrecovered else [])
 
 
 @dataclass
@@ -113,8 +113,8 @@ class Game:
             if answer.status_code < 500:
                 if answer.status_code >= 400:
                     self.violations.append(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
-                found: Resource = answer.json()
-                return found
+                result: Resource = answer.json()
+                return result
             if answer.status_code not in (503, 507):
                 self.violations.append(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
             await trio.sleep(0.05)
@@ -164,11 +164,11 @@ class Game:
         self.tablets.append(one)
         while True:
             await self.up.wait()
-            asked = {"since": one.seqs[-1], "epoch": one.epoch} if one.seqs else {}
+            query = {"since": one.seqs[-1], "epoch": one.epoch} if one.seqs else {}
             try:
-                async with tablet(self.box, **asked) as link:
+                async with tablet(self.box, **query) as link:
                     one.epoch, one.link = link.connected["epoch"], link
-                    one.unrecovered += bool(asked) and link.connected["recovered"] is not True
+                    one.unrecovered += bool(query) and link.connected["recovered"] is not True
                     try:
                         await link.until_over()
                     finally:
@@ -192,16 +192,16 @@ class Game:
         head = (await self.say("GET", "/snapshot"))["as_of_seq"]
         with trio.move_on_after(within_s):
             # received by another task
-            while any(one.latest < head for one in self.tablets):  # noqa: ASYNC110
+            while any(each.latest < head for each in self.tablets):  # noqa: ASYNC110
                 await trio.sleep(0.01)
             return
-        self.violations.append(f"tablets are at {[one.latest for one in self.tablets]} of {head}")
+        self.violations.append(f"tablets are at {[each.latest for each in self.tablets]} of {head}")
 
     async def _unfinished(self) -> int:
         count = 0
         for status in ("pending", "processing"):
-            found = await self.say("GET", f"/clips?status={status}&limit=1000")
-            count += sum(clip["duration"] > 0 for clip in found["items"])
+            actual = await self.say("GET", f"/clips?status={status}&limit=1000")
+            count += sum(clip["duration"] > 0 for clip in actual["items"])
         return count
 
 
@@ -239,5 +239,5 @@ def add_up(game: Game, tally: Tally) -> None:
     """Take over the game's findings."""
     tally.violations += game.violations
     game.violations = []
-    for one in game.tablets:
-        tally.violations += one.faults()
+    for item in game.tablets:
+        tally.violations += item.faults()

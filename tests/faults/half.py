@@ -324,8 +324,8 @@ async def half_in(engine: str, rounds: int, seed: int, folder: Path) -> Tally:
     """Three tablets of one engine; a round is a mark that creates a play. Prints what each page holds."""
     engines = dict.fromkeys(WHO, engine)
     played, tally = await trio.to_thread.run_sync(half, engines, rounds, seed, folder)
-    for number, held in enumerate(played.held):
-        for who, each in held.items():
+    for number, pending in enumerate(played.held):
+        for who, each in pending.items():
             print(f"{engine}, {who}, look {number + 1}: {each.words()}", file=sys.stderr)
     return tally
 

@@ -45,8 +45,8 @@ class Held:
 
     def more_than(self, first: Held) -> dict[str, float]:
         """The counters that have grown."""
-        kept = {name: self.memory[name] - NODES_MORE for name in KEPT if name in self.memory}
-        now, then = {**self.counts, **kept}, {**first.counts, **first.memory}
+        stored = {name: self.memory[name] - NODES_MORE for name in KEPT if name in self.memory}
+        now, then = {**self.counts, **stored}, {**first.counts, **first.memory}
         return {name: count - then[name] for name, count in now.items() if count > then[name]}
 
 
@@ -59,12 +59,14 @@ def held_of(person: Person, empty: str, session: str, first: Held | None) -> Hel
     person.sees([])
     page.at_rest()
     deadline = time.monotonic() + LIMIT_S
-    held = Held(page.ask(HELD), page.memory())
-    while first and held.more_than(first) and time.monotonic() < deadline:  # a notice that ends, a thumbnail
+    objects = Held(page.ask(HELD), page.memory())
+    while (
+        first and objects.more_than(first) and time.monotonic() < deadline
+    ):  # a notice that ends, a thumbnail
         page.rest()
-        held = Held(page.ask(HELD), page.memory())
+        objects = Held(page.ask(HELD), page.memory())
     person.choose(session)
-    return held
+    return objects
 
 
 def check_flat(held: Sequence[dict[str, Held]], tally: Tally) -> None:
@@ -158,29 +160,29 @@ async def check_journal(state: Path, ledger: dict[str, Marked], tally: Tally) ->
     ]
     tags = Counter(subject for kind, subject, _ in entries if kind == "tag_created")
     tally.check(all(count == 1 for count in tags.values()), f"tags made twice: {tags}")
-    found, wanted = acts_in(entries), acts_of(ledger)
-    tally.lose(f"{act} of a play by {ledger[id].by}" for id, act in (wanted - found).elements())
-    for id, act in (found - wanted).elements():
+    result, wanted = acts_in(entries), acts_of(ledger)
+    tally.lose(f"{act} of a play by {ledger[id].by}" for id, act in (wanted - result).elements())
+    for id, act in (result - wanted).elements():
         tally.wrong(f"{act} of a play by {ledger[id].by if id in ledger else 'nobody'} that nobody did")
 
 
 def acts_in(entries: Sequence[tuple[str, str, Any]]) -> Counter[tuple[str, str]]:
     """(play, action) of every entry of a play, derived from its changes."""
-    found: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     before: dict[str, Any] = {}
     for kind, id, body in entries:
         if kind == "tag_created":
             continue
         play = body.get("play")
         if kind == "play_created":
-            found[id, "new"] += 1
+            counts[id, "new"] += 1
         elif kind == "play_deleted":
-            found[id, "delete"] += 1
+            counts[id, "delete"] += 1
             play = {**before[id], "deleted": True}
         else:
-            found.update((id, act) for act in changes(before[id], play))
+            counts.update((id, act) for act in changes(before[id], play))
         before[id] = play
-    return found
+    return counts
 
 
 def changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

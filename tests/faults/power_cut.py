@@ -120,13 +120,13 @@ async def cut_and_open(recording: Recording, cut: int, rnd: Random, folder: Path
     for name, data in recording.tape.disk_at(cut, survive, rnd).items():
         (state / name).write_bytes(data)
     notes = recording.tape.notes_before(cut)
-    told = [recording.work.told[number] for number in notes if number >= 0]
+    reports = [recording.work.told[number] for number in notes if number >= 0]
     shown = [-1 - number for number in notes if number < 0]
     tally.rounds += 1
-    tally.acknowledged += len(told)
+    tally.acknowledged += len(reports)
     try:
         async with open_store(state / "box.db", HandClock(), in_thread=False) as store:
-            tally.lose(await store.read(lambda tx: missing(tx, told)))
+            tally.lose(await store.read(lambda tx: missing(tx, reports)))
             for wrong in await store.read(journal_faults):
                 tally.wrong(f"{where}: {wrong}")
             entries = {entry.seq: entry.event for entry in await store.journal.read(0, 100_000)}

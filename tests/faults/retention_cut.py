@@ -240,7 +240,7 @@ async def cut_and_start(shelf: Shelf, cut: int, rnd: Random, folder: Path, tally
     async with open_store(path, WallClock(), in_thread=False) as store:
         tally.struck += bool(await store.read(lambda tx: tx.value("SELECT count(*) FROM condemned")))
         async with keeping(settings, store, KEEP_ALL) as (recordings, _):
-            indexed = {one.name for one in recordings.stored("cam1")}
+            indexed = {each.name for each in recordings.stored("cam1")}
         for wrong in await store.read(partial(_faults, shelf=shelf, settings=settings, indexed=indexed)):
             tally.wrong(f"{where}: {wrong}")
         tally.acknowledged += RECORDINGS + RECORDINGS // 2
@@ -248,8 +248,8 @@ async def cut_and_start(shelf: Shelf, cut: int, rnd: Random, folder: Path, tally
 
 
 def _faults(tx: ReadTx, shelf: Shelf, settings: Settings, indexed: set[str]) -> list[str]:
-    found = [f"{row['recording']} is still to be deleted" for row in tx.all("SELECT * FROM condemned")]
-    told = sum(tx.all("SELECT count(*) AS n FROM journal WHERE type = 'footage_deleted'")[0].values())
+    results = [f"{row['recording']} is still to be deleted" for row in tx.all("SELECT * FROM condemned")]
+    count = sum(tx.all("SELECT count(*) AS n FROM journal WHERE type = 'footage_deleted'")[0].values())
     gone = 0
     for name, (_, written_us) in shelf.recordings.items():
         middle_us = written_us - 300_000
@@ -259,13 +259,13 @@ def _faults(tx: ReadTx, shelf: Shelf, settings: Settings, indexed: set[str]) -> 
         is_there = (settings.storage.recordings_dir / name).exists()
         gone += not is_there
         if bool(is_told) == is_there:
-            found.append(f"{name} is {'there' if is_there else 'gone'} and the rows say otherwise")
+            results.append(f"{name} is {'there' if is_there else 'gone'} and the rows say otherwise")
         if is_there != (name in indexed):
-            found.append(f"{name} is {'not ' if is_there else ''}indexed")
-    if bool(gone) != bool(told):
-        found.append(f"{gone} recordings are gone and {told} events tell of it")
+            results.append(f"{name} is {'not ' if is_there else ''}indexed")
+    if bool(gone) != bool(count):
+        results.append(f"{gone} recordings are gone and {count} events tell of it")
     rows = tx.all("SELECT clips.status, plans.* FROM clips JOIN plans ON plans.clip_id = clips.id")
-    return found + [wrong for row in rows if (wrong := _clip_fault(row, shelf, settings))]
+    return results + [wrong for row in rows if (wrong := _clip_fault(row, shelf, settings))]
 
 
 def _clip_fault(row: Any, shelf: Shelf, settings: Settings) -> str:

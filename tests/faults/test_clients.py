@@ -56,7 +56,7 @@ async def unharmed(box: Box, http: Http, told: list[str], before: int) -> None:
 async def test_slowloris_is_cut_and_marks_go_on(tmp_path: Path) -> None:
     async with running_box(tmp_path, channels=CHANNELS) as box, box.http() as http:
         session_id = await begin(http)
-        before, told = descriptors(box.process.pid), [await mark(http, session_id)]
+        before, reports = descriptors(box.process.pid), [await mark(http, session_id)]
         request = b"GET /time HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: " + b"s" * 4000
         lasted, took_s = 0, list[float]()
 
@@ -69,30 +69,30 @@ async def test_slowloris_is_cut_and_marks_go_on(tmp_path: Path) -> None:
             for _ in range(150):
                 nursery.start_soon(one)
             while lasted < 150:  # header_s is 5 s; without a limit they would continue for half an hour
-                told.append(await mark(http, session_id, took_s))
+                reports.append(await mark(http, session_id, took_s))
                 await trio.sleep(0.2)
         assert median(took_s) < PROMPT_S
-        await unharmed(box, http, told, before)
+        await unharmed(box, http, reports, before)
 
 
 async def test_a_gigabyte_is_refused_without_being_taken_in(tmp_path: Path) -> None:
     async with running_box(tmp_path, channels=CHANNELS) as box, box.http() as http:
         session_id = await begin(http)
-        told = [await mark(http, session_id)]
+        answer = [await mark(http, session_id)]
         before, memory = descriptors(box.process.pid), resident_mb(box.process.pid)
         head = b"POST /clips HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
         chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
-        sent, heard = await pour(
+        sent, received = await pour(
             port_of(box), head + b"transfer-encoding: chunked\r\n\r\n", chunk, 1_000_000_000
         )
-        assert sent < 32_000_000 and b"413" in heard.split(b"\r\n")[0]
-        sent, heard = await pour(
+        assert sent < 32_000_000 and b"413" in received.split(b"\r\n")[0]
+        sent, received = await pour(
             port_of(box), head + b"content-length: 1000000000\r\n\r\n", b"x" * 65536, 1_000_000_000
         )
-        assert sent < 32_000_000 and b"413" in heard.split(b"\r\n")[0]
-        told.append(await mark(http, session_id))
+        assert sent < 32_000_000 and b"413" in received.split(b"\r\n")[0]
+        answer.append(await mark(http, session_id))
         assert resident_mb(box.process.pid) < memory + 20
-        await unharmed(box, http, told, before)
+        await unharmed(box, http, answer, before)
 
 
 HOSTILE = {
@@ -112,7 +112,7 @@ HOSTILE = {
 async def test_hostile_json_is_refused_at_both_doors(tmp_path: Path) -> None:
     async with running_box(tmp_path, channels=CHANNELS) as box, box.http() as http:
         session_id = await begin(http)
-        before, told = descriptors(box.process.pid), [await mark(http, session_id)]
+        before, published = descriptors(box.process.pid), [await mark(http, session_id)]
         for name, body in HOSTILE.items():
             answer = await http.client.post(
                 "/sessions", content=body, headers={"content-type": "application/json"}
@@ -128,9 +128,9 @@ async def test_hostile_json_is_refused_at_both_doors(tmp_path: Path) -> None:
                 await client.say_long(text)
                 assert await client.ended() in (4510, None), name  # None: text that is no UTF-8
             await trio.aclose_forcefully(client.stream)
-            told.append(await mark(http, session_id))
+            published.append(await mark(http, session_id))
         assert len((await http.get("/sessions"))["items"]) == 1
-        await unharmed(box, http, told, before)
+        await unharmed(box, http, published, before)
 
 
 async def test_stuck_flooding_and_two_hundred_returning_tablets_slow_nobody(tmp_path: Path) -> None:
@@ -172,13 +172,13 @@ async def two_hundred_come_back(box: Box, http: Http, session_id: str) -> None:
     """At once, each with its cursor: all receive the missed events, and a mark is answered meanwhile."""
     known = await http.get("/snapshot")
     resume = f"?since={known['as_of_seq'] - 15}&epoch={known['epoch']}"
-    heard: list[bytes] = []
+    incoming: list[bytes] = []
 
     async def come_back() -> None:
         client = await BareTablet.connect(port_of(box), resume)
         while client.data.count(b'"seq":') < 15:
             await client.read_until(len(client.data) + 1)
-        heard.append(client.data)
+        incoming.append(client.data)
         await trio.aclose_forcefully(client.stream)
 
     with trio.fail_after(LIMIT_S):
@@ -186,4 +186,4 @@ async def two_hundred_come_back(box: Box, http: Http, session_id: str) -> None:
             for _ in range(200):
                 nursery.start_soon(come_back)
             await mark(http, session_id)
-    assert len(heard) == 200 and all(b'"recovered":true' in each for each in heard)
+    assert len(incoming) == 200 and all(b'"recovered":true' in each for each in incoming)

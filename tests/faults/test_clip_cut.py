@@ -33,13 +33,13 @@ async def test_each_file_is_synced_then_renamed_then_its_directory_is_synced(tmp
 
 def strace() -> str:
     """The tracer, if this machine allows tracing."""
-    found = shutil.which("strace")
-    if found is None:
+    result = shutil.which("strace")
+    if result is None:
         pytest.skip("strace is not installed: the order is not seen from outside")
-    probe = subprocess.run([found, "-qq", "-o", "/dev/null", "true"], capture_output=True, check=False)
+    probe = subprocess.run([result, "-qq", "-o", "/dev/null", "true"], capture_output=True, check=False)
     if probe.returncode:
         pytest.skip("this machine does not let strace trace")
-    return found
+    return result
 
 
 @pytest.mark.slow

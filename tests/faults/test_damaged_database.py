@@ -22,7 +22,7 @@ async def test_a_box_whose_database_is_not_whole_starts_and_says_so(tmp_path: Pa
         async with box.http() as http:
             session_id = await new_session(http)
             body = {"session_id": session_id, "channel_id": "cam1", "duration": 1}
-            kept = [(await http.post("/clips", body, 201))["id"] for _ in range(3)]
+            ids = [(await http.post("/clips", body, 201))["id"] for _ in range(3)]
             epoch = (await http.get("/snapshot"))["epoch"]
         assert await box.stop() == 0
         if how == "damaged":
@@ -35,11 +35,11 @@ async def test_a_box_whose_database_is_not_whole_starts_and_says_so(tmp_path: Pa
             database.unlink()
         await box.start()
         async with box.http() as http:
-            told = (await http.client.get("/readyz")).json()["parts"]["database"]
-            assert told["status"] == "bad" and "made again" in told["detail"] and told["hint"]
+            part = (await http.client.get("/readyz")).json()["parts"]["database"]
+            assert part["status"] == "bad" and "made again" in part["detail"] and part["hint"]
             assert (await http.get("/snapshot"))["epoch"] != epoch
             if how == "damaged":
-                await all_there(http, kept)
+                await all_there(http, ids)
             session_id = await new_session(http)
             (put_away,) = database.parent.glob("box.db.damaged-*")
             put_away.unlink()

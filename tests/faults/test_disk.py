@@ -75,7 +75,7 @@ async def test_a_full_state_disk_refuses_marks_with_507_until_there_is_space(
             async with box.http() as http:
                 session_id = await new_session(http)
                 fill(disk)
-                told = await marks_until(http, session_id, lambda answer: answer.status_code == 507)
+                marked = await marks_until(http, session_id, lambda answer: answer.status_code == 507)
                 refused = await http.client.post(f"/sessions/{session_id}/pause")
                 assert refused.status_code == 507 and refused.json()["code"] == "storage_full"
                 assert refused.json()["hint"]
@@ -83,15 +83,15 @@ async def test_a_full_state_disk_refuses_marks_with_507_until_there_is_space(
                     "/readyz says what marks say"
                 )
                 assert "full" in (await _part_is(http, "disk_state", "bad"))["detail"]
-                await all_there(http, told[-3:])
+                await all_there(http, marked[-3:])
                 await trio.sleep(1.2)  # by then every actor has tried to write: none of them ends the box
                 free(disk)
                 await eventually_posts(http, session_id)
-                await all_there(http, told)
+                await all_there(http, marked)
             assert box.process.pid == pid and box.process.popen is not None
             assert box.process.popen.poll() is None, "it never ended"
             await box.stop()
-            await _starts_on_a_full_disk(box, disk, told[-3:])
+            await _starts_on_a_full_disk(box, disk, marked[-3:])
             await clean(box)
 
 
@@ -136,7 +136,7 @@ async def test_full_on_the_sixth_closure_of_a_batch_leaves_what_was_acknowledged
     tmp_path: Path, kilobytes: int
 ) -> None:
     """On a real disk: the sixth of twelve needs more than the free space."""
-    told: dict[str, object] = {}
+    output: dict[str, object] = {}
     with small_disk(tmp_path / "disk", 4) as disk:
         async with open_store(disk / "box.db", HandClock()) as store:
             await store.write(lambda tx: tx.append("first", "x:first", {}))
@@ -149,15 +149,15 @@ async def test_full_on_the_sixth_closure_of_a_batch_leaves_what_was_acknowledged
                     tx.append("mark", f"x:{name}", {"text": "t" * size})
 
                 try:
-                    told[name] = await store.write(closure)
+                    output[name] = await store.write(closure)
                 except (StoreFull, Unavailable) as error:
-                    told[name] = error
+                    output[name] = error
 
             async with trio.open_nursery() as nursery:
                 for number in range(12):
                     nursery.start_soon(caller, f"k{number:02}", 2_000_000 if number == 5 else 300)
-            assert isinstance(told["k05"], StoreFull)
-            acknowledged = {f"x:{name}" for name, answer in told.items() if answer is None}
+            assert isinstance(output["k05"], StoreFull)
+            acknowledged = {f"x:{name}" for name, answer in output.items() if answer is None}
             assert set(await _subjects(store)) == acknowledged | {"x:first"}
             free(disk)
             await store.write(lambda tx: tx.append("after", "x:after", {}))
@@ -203,10 +203,10 @@ async def test_a_full_recordings_disk_is_told_and_recording_goes_on_afterwards(t
             fill(disk)
             await _footage_is(http, "stalled")
             session_id = await new_session(http)
-            told = await http.post("/clips", _clip(session_id), 201)
+            clip = await http.post("/clips", _clip(session_id), 201)
             free(disk)
             await _footage_is(http, "on")
-            await all_there(http, [told["id"]])
+            await all_there(http, [clip["id"]])
             await box.stop()
             await clean(box)
 
@@ -237,7 +237,7 @@ async def test_a_database_disk_that_fails_ends_or_refuses_and_loses_nothing(
         await box.start()
         async with box.http() as http:
             session_id = await new_session(http)
-            told = [(await http.post("/clips", {**_clip(session_id), "channel_id": "cam1"}, 201))["id"]]
+            reports = [(await http.post("/clips", {**_clip(session_id), "channel_id": "cam1"}, 201))["id"]]
             with failing(box.process.pid, box.folder / "state/box.db-wal", calls, error, tmp_path / "trace"):
                 await traced(box.process.pid)
                 answer = await _post_or_none(http, session_id)
@@ -250,8 +250,8 @@ async def test_a_database_disk_that_fails_ends_or_refuses_and_loses_nothing(
             await box.stop()
         await box.start()
         async with box.http() as http:
-            await all_there(http, told)
-            assert len((await http.get("/clips"))["items"]) <= len(told) + 1
+            await all_there(http, reports)
+            assert len((await http.get("/clips"))["items"]) <= len(reports) + 1
             await http.post("/clips", {**_clip(session_id), "channel_id": "cam1"}, 201)
         await box.stop()
         await clean(box)
@@ -317,9 +317,9 @@ async def test_a_recording_that_cannot_be_synced_is_told_and_marks_go_on(tmp_pat
 async def _part_is(http: Http, part: str, status: str, *, within_s: float = LIMIT_S) -> dict[str, Any]:
     """The part of /readyz, once it has this status."""
     with trio.move_on_after(within_s):
-        while (found := (await _parts(http))[part])["status"] != status:  # noqa: ASYNC110  # another process
+        while (result := (await _parts(http))[part])["status"] != status:  # noqa: ASYNC110  # another process
             await trio.sleep(0.05)
-        return dict(found)
+        return dict(result)
     raise AssertionError(f"{part} is {(await _parts(http))[part]}, not {status}")
 
 

@@ -52,5 +52,5 @@ def test_unsynced_writes_are_dropped_kept_or_torn() -> None:
     tape = Tape([Op("write", "f", 0, b"a" * 1024), Op("sync", "f"), Op("write", "f", 0, b"b" * 1024)])
     assert tape.disk_at(3, "dropped", Random(0))["f"] == b"a" * 1024
     assert tape.disk_at(3, "kept", Random(0))["f"] == b"b" * 1024
-    found = {bytes(tape.disk_at(3, "torn", Random(seed))["f"]) for seed in range(40)}
-    assert b"a" * 512 + b"b" * 512 in found and b"b" * 512 + b"a" * 512 in found
+    results = {bytes(tape.disk_at(3, "torn", Random(seed))["f"]) for seed in range(40)}
+    assert b"a" * 512 + b"b" * 512 in results and b"b" * 512 + b"a" * 512 in results

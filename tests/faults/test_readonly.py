@@ -66,8 +66,8 @@ async def test_a_clips_disk_that_refuses_delays_files_and_exports_and_clips_play
             clip = await clip_is(http, instant, "ready")
             assert len((await http.media(f"/clips/{instant}/stream")).content) > 1000, "out of the recording"
             assert (await http.media(clip["thumbnail_url"])).content[:2] == b"\xff\xd8"
-            told = await _part_is(http, "clip_disks", "bad")
-            assert "Read-only file system" in told["detail"]
+            part = await _part_is(http, "clip_disks", "bad")
+            assert "Read-only file system" in part["detail"]
             assert (await http.get(f"/clips/{export}"))["status"] in ("pending", "processing")
 
             remount(disk, "rw")
@@ -129,8 +129,8 @@ async def test_a_recordings_disk_that_turns_read_only_stops_recording_and_nothin
                 first = await marked(http, session_id)
                 await clip_is(http, first, "ready")
                 disk.break_down()
-                told = await _part_is(http, "recorder", "bad")
-                assert "cannot write the recording" in told["detail"] and "doctor" in told["hint"], told
+                part = await _part_is(http, "recorder", "bad")
+                assert "cannot write the recording" in part["detail"] and "doctor" in part["hint"], part
                 second = await marked(http, session_id)
             assert await box.stop() == 0
             disk.mend()
@@ -156,16 +156,16 @@ async def test_a_state_disk_that_turns_read_only_refuses_marks_and_nothing_else(
             async with box.http() as http:
                 session_id = await new_session(http)
                 await eventually(lambda: list(box.recordings.rglob("*.mp4")))
-                kept = [await marked(http, session_id) for _ in range(3)]
-                await clip_is(http, kept[-1], "ready")
+                ids = [await marked(http, session_id) for _ in range(3)]
+                await clip_is(http, ids[-1], "ready")
                 disk.break_down()
-                await _state_disk_is_read_only(http, box, session_id, kept)
+                await _state_disk_is_read_only(http, box, session_id, ids)
             disk.mend()
             async with box.http() as http:
                 await _part_is(http, "store", "ok")
-                kept.append(await marked(http, session_id))
-                await clip_is(http, kept[-1], "ready")
-                await all_there(http, kept)
+                ids.append(await marked(http, session_id))
+                await clip_is(http, ids[-1], "ready")
+                await all_there(http, ids)
             assert box.process.pid == pid, "no restart"
             await box.stop()
             await clean(box)
@@ -175,8 +175,8 @@ async def _state_disk_is_read_only(http: Http, box: Box, session_id: str, kept: 
     answer = await _post_or_none(http, session_id)
     assert answer is not None and answer.status_code == 503, answer
     assert answer.json()["code"] == "storage_read_only" and "retry-after" in answer.headers
-    told = await _part_is(http, "store", "bad")
-    assert "ead-only file system" in told["detail"], told
+    part = await _part_is(http, "store", "bad")
+    assert "ead-only file system" in part["detail"], part
     await all_there(http, kept)
     recorded = {path: path.stat().st_size for path in box.recordings.rglob("*.mp4")}
     await eventually(lambda: _grows(box.recordings, recorded), what="recording goes on")
@@ -194,19 +194,19 @@ async def test_a_box_on_a_read_only_state_disk_starts_once_and_mends(tmp_path: P
             await box.start()
             async with box.http() as http:
                 session_id = await new_session(http)
-                kept = [await marked(http, session_id) for _ in range(5)]
+                ids = [await marked(http, session_id) for _ in range(5)]
             await box.kill()
             disk.break_down()
             await box.start()
             async with box.http() as http:
-                await all_there(http, kept)
+                await all_there(http, ids)
                 answer = await _post_or_none(http, session_id)
                 assert answer is not None and answer.status_code == 503
             disk.mend()
             async with box.http() as http:
                 await _part_is(http, "store", "ok")
-                kept.append(await marked(http, session_id))
-                await all_there(http, kept)
+                ids.append(await marked(http, session_id))
+                await all_there(http, ids)
             assert await box.stop() == 0
             await clean(box)
         finally:

@@ -27,9 +27,9 @@ async def test_after_three_kills_live_pictures_frames_and_marks_work(tmp_path: P
             await box.kill()
         await box.start()
         async with box.http() as http, tablet(box) as one:
-            told = await _part_is(http, "safe_mode", "bad")
-            assert "3 abnormal exits" in told["detail"] and "cutting of clips" in told["detail"]
-            assert "tried again in 2 min" in told["detail"]
+            part = await _part_is(http, "safe_mode", "bad")
+            assert "3 abnormal exits" in part["detail"] and "cutting of clips" in part["detail"]
+            assert "tried again in 2 min" in part["detail"]
             session_id = await new_session(http)
             await one.event("channel_footage", channel_id="cam1", footage="on")
             picture = await http.media("/channels/cam1/frame.jpg")

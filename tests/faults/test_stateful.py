@@ -373,7 +373,7 @@ async def any_order(rounds: int, seed: int, folder: Path) -> Tally:
     """`rounds` games of up to 50 steps each, for scripts/faults."""
     tally = Tally(rounds=rounds)
     machine = hypothesis.seed(seed)(type("SeededGame", (GameMachine,), {}))
-    asked = settings(
+    request = settings(
         GameMachine.TestCase.settings,
         max_examples=rounds,
         stateful_step_count=50,
@@ -381,7 +381,7 @@ async def any_order(rounds: int, seed: int, folder: Path) -> Tally:
         database=None,
     )
     try:
-        await trio.to_thread.run_sync(partial(run_state_machine_as_test, machine, settings=asked))
+        await trio.to_thread.run_sync(partial(run_state_machine_as_test, machine, settings=request))
     except AssertionError as error:
         tally.wrong("\n".join([str(error), *getattr(error, "__notes__", [])]))
     return tally

@@ -177,9 +177,9 @@ async def _clock_step(http: Http) -> dict[str, Any]:
     with trio.fail_after(LIMIT_S):
         while True:
             events = (await http.get("/events?since=0&limit=1000"))["items"]
-            found: list[dict[str, Any]] = [each for each in events if each["type"] == "clock_step"]
-            if found:
-                return found[0]
+            results: list[dict[str, Any]] = [each for each in events if each["type"] == "clock_step"]
+            if results:
+                return results[0]
             await trio.sleep(0.05)
 
 

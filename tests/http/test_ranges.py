@@ -80,9 +80,9 @@ def test_a_range_field_is_read_as_rfc_9110_says(field: str, expected: tuple[int,
 @given(size=st.integers(0, 300), first=st.integers(0, 400), last=st.integers(0, 400))
 def test_a_range_never_leaves_the_media(size: int, first: int, last: int) -> None:
     for field in (f"bytes={first}-{last}", f"bytes={first}-", f"bytes=-{last}"):
-        found = parse_range(field, size)
-        if found is not None and found[0] < found[1]:
-            assert 0 <= found[0] < found[1] <= size
+        span = parse_range(field, size)
+        if span is not None and span[0] < span[1]:
+            assert 0 <= span[0] < span[1] <= size
 
 
 async def test_the_first_probe_of_a_tablet_gets_exactly_two_bytes() -> None:
@@ -167,11 +167,11 @@ def test_any_part_of_any_pieces_is_the_slice_of_their_whole(data: st.DataObject)
     first = data.draw(st.integers(0, len(whole)))
     end = data.draw(st.integers(first, len(whole)))
     cut = Media(len(whole), pieces, '"m1"').cut(first, end)
-    found = b"".join(
+    actual = b"".join(
         (BYTES * 2)[piece.offset : piece.offset + piece.length] if isinstance(piece, FileRange) else piece
         for piece in cut
     )
-    assert found == whole[first:end]
+    assert actual == whole[first:end]
     assert all(piece.length if isinstance(piece, FileRange) else piece for piece in cut)
 
 

@@ -233,13 +233,13 @@ async def test_a_kernel_that_cannot_say_holds_nobody_back(big: Path, monkeypatch
 async def test_a_connection_is_judged_afresh_after_a_rest(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = [EMPTY]
-    monkeypatch.setattr(sendfile, "_flow_of", lambda sock: told[0])
+    frames = [EMPTY]
+    monkeypatch.setattr(sendfile, "_flow_of", lambda sock: frames[0])
     gate, sock = sendfile._Gate(Peer()), trio.socket.socket()
     most = 1 << 30
     assert gate.room(sock, most)[0] <= START_BYTES
     for rounds in range(1, 9):
-        told[0] = replace(EMPTY, acked_bytes=rounds << 20)
+        frames[0] = replace(EMPTY, acked_bytes=rounds << 20)
         await trio.sleep(sendfile.LOOK_S)
         free = gate.room(sock, most)[0] == most
     assert free
@@ -271,11 +271,11 @@ async def test_an_unknown_send_takes_the_plain_way() -> None:
 
 
 async def test_a_wrapped_send_is_looked_through(big: Path) -> None:
-    found: list[bool] = []
+    results: list[bool] = []
 
     def app_with(wrap: Callable[[Any], Any]) -> Callable[..., Awaitable[None]]:
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            found.append(sendfile.SendfileBody.behind(wrap(send)) is not None)
+            results.append(sendfile.SendfileBody.behind(wrap(send)) is not None)
             await send_media(scope, receive, send, pieces_of(big)())
 
         return app
@@ -291,4 +291,4 @@ async def test_a_wrapped_send_is_looked_through(big: Path) -> None:
         client = await HttpClient.connect(port)
         await client.fetch(range="bytes=0-1")
         await client.aclose()
-    assert found == [True]
+    assert results == [True]

@@ -49,16 +49,16 @@ async def test_an_actor_that_cannot_start_says_why() -> None:
 
 
 async def test_finish_lets_an_actor_end_by_itself() -> None:
-    asked = trio.Event()
+    requested = trio.Event()
     drained = False
 
     async def drains(*, task_status: trio.TaskStatus[None]) -> None:
         nonlocal drained
         task_status.started()
-        await asked.wait()
+        await requested.wait()
         drained = True
 
-    async with running("drains", drains, finish=asked.set):
+    async with running("drains", drains, finish=requested.set):
         pass
     assert drained
 

@@ -15,7 +15,9 @@ def test_folders_of_one_file_system_tell_the_same(tmp_path: Path) -> None:
 
 
 def test_one_that_tells_nothing_of_itself_is_known_by_its_device(tmp_path: Path) -> None:
-    told = os.statvfs(tmp_path)
-    assert file_system_id(told, 7) == (f"{told.f_fsid & (1 << 64) - 1:x}" if told.f_fsid else "device 7")
-    silent = os.statvfs_result((*tuple(told), 0))
+    disk_figures = os.statvfs(tmp_path)
+    assert file_system_id(disk_figures, 7) == (
+        f"{disk_figures.f_fsid & (1 << 64) - 1:x}" if disk_figures.f_fsid else "device 7"
+    )
+    silent = os.statvfs_result((*tuple(disk_figures), 0))
     assert file_system_id(silent, 7) == "device 7"

@@ -147,5 +147,5 @@ async def test_a_cursor_that_was_pruned_past_goes_on_only_from_a_snapshot(tmp_pa
             await store.write(lambda tx: move_cursor(tx, "behind", 20))
         await store.write(lambda tx: place_cursor(tx, "behind", 40))
         await store.write(lambda tx: move_cursor(tx, "behind", 41))
-        found = await store.read(lambda tx: find_cursor(tx, "behind"))
-        assert found is not None and (found.seq, found.needs_resync) == (41, False)
+        result = await store.read(lambda tx: find_cursor(tx, "behind"))
+        assert result is not None and (result.seq, result.needs_resync) == (41, False)

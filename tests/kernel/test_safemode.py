@@ -32,11 +32,11 @@ PARTS = ("old", "cutting", "files")
 def crash_starts(*at_s: float) -> list[bool]:
     """Safe mode or not, for runs started at these seconds, each after an abnormal end."""
     left: Marker | None = None
-    found: list[bool] = []
+    results: list[bool] = []
     for second in at_s:
         left, decision = decide(left, boot="b", now_us=int(second * SECOND))
-        found.append(decision.on)
-    return found
+        results.append(decision.on)
+    return results
 
 
 def test_the_fourth_start_after_three_quick_crashes_is_safe() -> None:

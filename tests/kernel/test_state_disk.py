@@ -75,11 +75,11 @@ async def test_a_disk_that_turns_read_only_under_the_store_is_read_from_and_mend
 
 async def test_a_start_on_a_read_only_disk_serves_what_is_there_and_mends(disk: Ext4) -> None:
     database = disk.folder / "box.db"
-    kept = apsw.Connection(str(database))  # stays open, so that the log is not merged at the end
+    connection = apsw.Connection(str(database))  # stays open, so that the log is not merged at the end
     async with open_store(database, HandClock()) as store:
         await store.write(lambda tx: note(tx, "in the log"))
         epoch = store.journal.epoch
-        kept.execute("SELECT count(*) FROM meta").fetchall()
+        connection.execute("SELECT count(*) FROM meta").fetchall()
     disk.break_down()
     async with open_store(database, HandClock()) as store:
         assert store.detached and (store.journal.epoch, store.journal.head) == (epoch, 1)
@@ -88,7 +88,7 @@ async def test_a_start_on_a_read_only_disk_serves_what_is_there_and_mends(disk: 
         assert copy.exists() and not copy.is_relative_to(disk.folder)
         with pytest.raises(StoreReadOnly):
             await store.write(lambda tx: note(tx, "lost"))
-        kept.close(True)
+        connection.close(True)
         disk.mend()
         await attached(store)
         assert not copy.exists()

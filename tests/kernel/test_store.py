@@ -59,16 +59,16 @@ async def outcome(store: Store, closure: Callable[[Tx], Any], into: dict[str, An
 
 async def one_batch(store: Store, closures: dict[str, Callable[[Tx], Any]]) -> dict[str, Any]:
     """Run the closures in this order inside one transaction; the result of each caller."""
-    told: dict[str, Any] = {}
+    report: dict[str, Any] = {}
     gate = Gate()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(store.write, gate)
         await gate.wait_reached()
         for name, closure in closures.items():
-            nursery.start_soon(outcome, store, closure, told, name)
+            nursery.start_soon(outcome, store, closure, report, name)
             await wait_all_tasks_blocked()
         gate.open.set()
-    return told
+    return report
 
 
 async def test_write_returns_the_closures_value_once_it_is_on_disk(tmp_path: Path) -> None:
@@ -82,8 +82,8 @@ async def test_write_returns_the_closures_value_once_it_is_on_disk(tmp_path: Pat
 async def test_waiting_closures_share_one_transaction(tmp_path: Path) -> None:
     async with open_store(tmp_path / "box.db", HandClock()) as store:
         rings = store.journal.changed.count
-        told = await one_batch(store, {f"k{n}": put(f"k{n}") for n in range(20)})
-        assert told == {f"k{n}": f"k{n}" for n in range(20)}
+        answers = await one_batch(store, {f"k{n}": put(f"k{n}") for n in range(20)})
+        assert answers == {f"k{n}": f"k{n}" for n in range(20)}
         assert store.journal.changed.count == rings + 1, "twenty closures, one commit, one wake-up"
 
 
@@ -93,10 +93,10 @@ async def test_a_bad_closure_takes_only_its_own_work_back(tmp_path: Path) -> Non
         raise not_found("clip", "x")
 
     async with open_store(tmp_path / "box.db", HandClock()) as store:
-        told = await one_batch(store, {"a": put("a"), "bad": half_done, "twice": put("a"), "b": put("b")})
-        assert told["a"] == "a" and told["b"] == "b"
-        assert isinstance(told["bad"], Refused) and told["bad"].status == 404
-        assert isinstance(told["twice"], apsw.ConstraintError)
+        answers = await one_batch(store, {"a": put("a"), "bad": half_done, "twice": put("a"), "b": put("b")})
+        assert answers["a"] == "a" and answers["b"] == "b"
+        assert isinstance(answers["bad"], Refused) and answers["bad"].status == 404
+        assert isinstance(answers["twice"], apsw.ConstraintError)
         assert await store.read(keys) == ["a", "b"]
 
 

@@ -54,11 +54,11 @@ async def test_an_abandoned_call_raises_cancelled() -> None:
 
 
 async def ask(call: object) -> int:
-    kept = Kept()
+    value = Kept()
     try:
         await call()  # type: ignore[operator]
     except Refused as error:
-        assert kept
+        assert value
         return error.status
     return 0
 

@@ -75,9 +75,9 @@ class AppPage(ABC):
     def goes(self, screen: str) -> None:
         """Open a screen; requested again if its module did not load."""
         shown = f"document.querySelector('#main').classList.contains('{screen}')"
-        asked = f"location.hash.slice(1).split('/')[0] === '{screen}' || app.go('{screen}')"
+        request = f"location.hash.slice(1).split('/')[0] === '{screen}' || app.go('{screen}')"
         self.ask(f"(app.go('{screen}'), true)")
-        self.until(f"{shown} || ({asked}, false)", show="[location.hash, window.wrong]")
+        self.until(f"{shown} || ({request}, false)", show="[location.hash, window.wrong]")
 
     def at_rest(self) -> None:
         """No request is under way, one socket is open, no invisible player is running."""
@@ -117,13 +117,15 @@ class ChromiumPage(AppPage):
     def memory(self) -> dict[str, float]:
         for _ in range(3):  # objects released by a finalizer are collected in the next round
             self._tool.send("HeapProfiler.collectGarbage")
-        told = {each["name"]: each["value"] for each in self._tool.send("Performance.getMetrics")["metrics"]}
+        report = {
+            each["name"]: each["value"] for each in self._tool.send("Performance.getMetrics")["metrics"]
+        }
         nodes = self.ask(NODES)
         return {
-            "heap": told["JSHeapUsedSize"],
+            "heap": report["JSHeapUsedSize"],
             "nodes": nodes,
-            "detached": told["Nodes"] - nodes,
-            "handlers": told["JSEventListeners"],
+            "detached": report["Nodes"] - nodes,
+            "handlers": report["JSEventListeners"],
         }
 
 

@@ -39,5 +39,5 @@ def bring_axe(page: Page) -> None:
 def violations(page: Page, *rules: str) -> list[str]:
     """One line per violation; all rules when none is named."""
     page.evaluate(_QUIET)
-    found: list[str] = page.evaluate(_RUN, list(rules) or None)
-    return found
+    result: list[str] = page.evaluate(_RUN, list(rules) or None)
+    return result

@@ -122,7 +122,7 @@ def _media(data: bytes) -> Media:
     at = data.index(b"moov") - 4
     size = int.from_bytes(data[at : at + 4], "big")
     tracks = parse_init(boxes.ftyp(b"isom", 0, b"") + data[at : at + size]).tracks
-    found: dict[str, list[Sample]] = {"video": [], "audio": []}
+    result: dict[str, list[Sample]] = {"video": [], "audio": []}
     with av.open(io.BytesIO(data), "r", options={"ignore_editlist": "1"}) as container:
         for packet in container.demux():
             if packet.dts is None or packet.pts is None:
@@ -132,14 +132,14 @@ def _media(data: bytes) -> Media:
             dts, pts, length = (
                 round(value * scale) for value in (packet.dts, packet.pts, packet.duration or 0)
             )
-            found[kind].append(Sample(dts, pts, length, bool(packet.is_keyframe), bytes(packet)))
+            result[kind].append(Sample(dts, pts, length, bool(packet.is_keyframe), bytes(packet)))
         extradata = container.streams.audio[0].codec_context.extradata if container.streams.audio else None
-    for samples in found.values():
+    for samples in result.values():
         base = min((sample.pts for sample in samples), default=0)
         samples[:] = [sample._replace(dts=sample.dts - base, pts=sample.pts - base) for sample in samples]
     video = replace(next(track for track in tracks if track.kind == "video"), timescale=VIDEO_HZ)
     audio = next((track for track in tracks if track.kind == "audio"), None)
-    return Media(video, found["video"], audio, found["audio"], _decode_packets(found["audio"], extradata))
+    return Media(video, result["video"], audio, result["audio"], _decode_packets(result["audio"], extradata))
 
 
 def _decode_packets(packets: Sequence[Sample], extradata: bytes | None) -> Sound | None:

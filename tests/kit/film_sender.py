@@ -96,12 +96,12 @@ def units(small: Footage, large: Footage, first: int, odd: Oddity) -> Iterator[t
     `first` is counted in decode order through all repetitions.
     """
     mux, footage = Muxer("h264", sound=True), small
-    held = max(sample.pts - sample.dts for sample in small.video)
+    delay = max(sample.pts - sample.dts for sample in small.video)
     sounds = round(Fraction(first, 1) / small.fps * AUDIO_RATE / 1024)
     while True:
         repetition, place = divmod(first, footage.frames)
         shift = repetition * footage.video_ticks
-        leaves = Fraction(footage.video[place].dts + shift + held, HZ)
+        leaves = Fraction(footage.video[place].dts + shift + delay, HZ)
         if leaves >= odd.large_from_s and footage.video[place].sync:
             footage = large
         sample = footage.video[place]

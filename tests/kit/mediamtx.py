@@ -72,7 +72,7 @@ class StandIn:
             "outboundBytes": 0,
             "inboundFramesInError": 0,
         }
-        self.callers = {each: one for each, one in self.callers.items() if one["path"] != name}
+        self.callers = {each: item for each, item in self.callers.items() if item["path"] != name}
         self.callers[caller] = {
             "id": caller,
             "created": since,

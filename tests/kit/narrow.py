@@ -120,16 +120,16 @@ async def _serve(port: int, bits_per_s: float, told: Callable[[Link], None]) -> 
 def narrow_link(port: int, bits_per_s: float = 5e6) -> Iterator[Link]:
     """127.0.0.1:`port` behind a link of that rate in each direction."""
     known = threading.Event()
-    found: list[Link] = []
+    results: list[Link] = []
 
     def told(link: Link) -> None:
-        found.append(link)
+        results.append(link)
         known.set()
 
     thread = threading.Thread(target=trio.run, args=(_serve, port, bits_per_s, told), daemon=True)
     thread.start()
     assert known.wait(10), "the relay did not start"
-    (link,) = found
+    (link,) = results
     try:
         yield link
     finally:

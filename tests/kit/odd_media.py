@@ -43,8 +43,8 @@ def without_sets(media: Media) -> Media:
     sets = (32, 33, 34) if codec == "hevc" else (7, 8)
     frames = []
     for frame in media.frames:
-        kept = [nal for nal in sample_nals(frame.data) if annexb.nal_type(codec, nal) not in sets]
-        frames.append(frame._replace(data=annexb.length_prefixed(kept)))
+        stored = [nal for nal in sample_nals(frame.data) if annexb.nal_type(codec, nal) not in sets]
+        frames.append(frame._replace(data=annexb.length_prefixed(stored)))
     return replace(media, frames=frames)
 
 

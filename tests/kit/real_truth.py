@@ -105,19 +105,19 @@ def _figures(frames: Sequence[Shown], settled_us: int, down_us: int) -> Figures:
 
 
 def _worst_ms(frames: Iterable[Shown]) -> float:
-    return round(max(abs(one.error_us) for one in frames) / 1000, 1)
+    return round(max(abs(item.error_us) for item in frames) / 1000, 1)
 
 
 def _apart_ms(left: Sequence[Shown], right: Sequence[Shown] = ()) -> float:
     """The worst difference between two angles' times of one instant."""
     worst, at = 0.0, 0
-    for one in left if right else ():
-        while at + 1 < len(right) and abs(right[at + 1].captured_us - one.captured_us) <= abs(
-            right[at].captured_us - one.captured_us
+    for element in left if right else ():
+        while at + 1 < len(right) and abs(right[at + 1].captured_us - element.captured_us) <= abs(
+            right[at].captured_us - element.captured_us
         ):
             at += 1
-        if abs(right[at].captured_us - one.captured_us) < 50_000:
-            worst = max(worst, abs(right[at].error_us - one.error_us))
+        if abs(right[at].captured_us - element.captured_us) < 50_000:
+            worst = max(worst, abs(right[at].error_us - element.error_us))
     return round(worst / 1000, 1)
 
 
@@ -143,11 +143,11 @@ async def seen(
     file.unlink()
     times = await frame_times(http, channel, start_us, end_us)
     offset_us = apart_us(wall_us, boottime_us)
-    found = []
-    for at_us, said in zip(times, pictures, strict=True):
-        assert said is not None, "a picture without its number"
-        found.append(Shown(at_us, sender.captured_us(said.frame, at_us - offset_us) + offset_us))
-    return found
+    results = []
+    for at_us, text in zip(times, pictures, strict=True):
+        assert text is not None, "a picture without its number"
+        results.append(Shown(at_us, sender.captured_us(text.frame, at_us - offset_us) + offset_us))
+    return results
 
 
 async def _reaches(http: Http, channel: str, at_us: int) -> int:

@@ -80,9 +80,11 @@ class Process:
         """Every living process it started, and itself: found by environment, or by the `--parent`
         argument."""
         assert self.popen is not None
-        told = f"--parent\0{self.popen.pid}\0".encode()
+        argument = f"--parent\0{self.popen.pid}\0".encode()
         mark = f"E2E_MARKER={self.marker}\0".encode()
-        return {pid for pid in _processes() if mark in _proc(pid, "environ") or told in _proc(pid, "cmdline")}
+        return {
+            pid for pid in _processes() if mark in _proc(pid, "environ") or argument in _proc(pid, "cmdline")
+        }
 
     async def leaves_nobody(self, *, within_s: float = LIMIT_S) -> None:
         """After its end: fails if a process it started is still running."""
@@ -158,8 +160,8 @@ class Box:
         """Start, or start again; returns when it serves."""
         known = self._readies()
         self.process.launch()
-        found = await eventually(lambda: self._new_ready(known), what="ready in the log")
-        self.url = found
+        actual = await eventually(lambda: self._new_ready(known), what="ready in the log")
+        self.url = actual
 
     def _new_ready(self, known: int) -> str:
         popen = self.process.popen
@@ -312,14 +314,14 @@ class Tablet:
     async def next(self, find: Callable[[], Any], *, within_s: float = LIMIT_S, what: str = "") -> Any:
         """The first true value of `find`, called after each frame."""
         with trio.move_on_after(within_s):
-            while not (found := find()):
+            while not (outcome := find()):
                 if self.is_over:
                     break
                 await self._heard.wait_past(self._heard.count)
             else:
-                return found
-        heard = [event["type"] for event in self.events[-20:]]
-        raise AssertionError(f"{what or 'it'} was not heard; last: {heard}")
+                return outcome
+        received = [event["type"] for event in self.events[-20:]]
+        raise AssertionError(f"{what or 'it'} was not heard; last: {received}")
 
     async def event(self, kind: str, *, within_s: float = LIMIT_S, **fields: Any) -> Event:
         """The first event of this type with these fields, received already or later."""

@@ -14,8 +14,8 @@ START_US = 1_790_000_000_000_000
 
 
 def inits(directory: Path) -> list[Mtxi]:
-    found = [parse_init(path.read_bytes()).mtxi for path in sorted(directory.iterdir())]
-    return [mtxi for mtxi in found if mtxi is not None]
+    results = [parse_init(path.read_bytes()).mtxi for path in sorted(directory.iterdir())]
+    return [mtxi for mtxi in results if mtxi is not None]
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ def test_what_is_said_to_be_on_disk_is_on_disk(tmp_path: Path, footage: Footage)
         code.frame if code else None for path in sorted(tmp_path.iterdir()) for code in burned_in(path)
     ]
     assert decoded == [frame.burned for frame in writer.frames]
-    one, two = ([f.number for f in writer.frames if f.run == run] for run in (0, 1))
-    whole = len(one) - 4  # the run ends between a P picture and the B pictures before it
-    assert one[:whole] == list(range(whole)) and two[0] - one[-1] >= 1.5 * footage.fps
+    first, two = ([f.number for f in writer.frames if f.run == run] for run in (0, 1))
+    whole = len(first) - 4  # the run ends between a P picture and the B pictures before it
+    assert first[:whole] == list(range(whole)) and two[0] - first[-1] >= 1.5 * footage.fps
     assert len({mtxi.stream_id for mtxi in inits(tmp_path)}) == 2
 
 

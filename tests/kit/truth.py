@@ -168,7 +168,7 @@ class _Recorder:
 
     def take(self, frames: Sequence[Frame]) -> None:
         origin, number, name = frames[0].dts, 0, ""
-        held: list[tuple[Frame, int]] = []  # with the recorder's own time of it, us
+        pending: list[tuple[Frame, int]] = []  # with the recorder's own time of it, us
         start, lag_us, reference = 0, 1 << 62, None
         for frame in frames:
             media_us = (frame.dts - origin) * 100 // 9
@@ -179,24 +179,24 @@ class _Recorder:
                 told_us = reference[0] + (frame.pts - reference[1]) * 100 // 9
             if reference is None or not frame.arrival_us - 5 * S_US <= told_us <= frame.arrival_us:
                 reference, told_us = (frame.arrival_us, frame.pts), frame.arrival_us
-            if not held and not name and not frame.is_key:
+            if not pending and not name and not frame.is_key:
                 continue
             rotates = bool(name) and frame.is_key and frame.dts - start >= self._segment
-            if held and (rotates or frame.dts - held[0][0].dts >= self._part):
+            if pending and (rotates or frame.dts - pending[0][0].dts >= self._part):
                 if not name:
-                    start, name = held[0][0].dts, f"{frame.arrival_us:018d}.mp4"
-                    ntp_us = held[0][1]
+                    start, name = pending[0][0].dts, f"{frame.arrival_us:018d}.mp4"
+                    ntp_us = pending[0][1]
                     if self._kind in ("embedded", "decode"):
                         ntp_us = (start - origin) * 100 // 9 + lag_us
                     mtxi = (self._stream_id, number, (start - origin) * 100_000 // 9, ntp_us * 1000)
                     self._write(frame.arrival_us, name, init(mtxi))
-                self._write(frame.arrival_us, name, self._bytes(held, frame.dts, start, origin))
-                held = []
+                self._write(frame.arrival_us, name, self._bytes(pending, frame.dts, start, origin))
+                pending = []
                 if rotates:
                     number, name = number + 1, ""
             if not self._held_until_us:
                 self._held_until_us = frame.arrival_us + round(self._held_s * 1e6)
-            held.append((frame, told_us))
+            pending.append((frame, told_us))
 
     def _write(self, at_us: int, name: str, data: bytes) -> None:
         self._out.writes.append(Write(max(at_us, self._held_until_us), name, data))
@@ -375,9 +375,9 @@ class Sight:
             index, clock = segment.index, self.channel.clock_of(segment)
             if index is None or clock is None:
                 continue
-            for one in index.parts[self._told.get(segment.name, 0) :]:
-                if one.video_tfdt >= 0:
-                    for key in self._frames_of(index, one.video_pts_min, one.video_pts_max):
+            for item in index.parts[self._told.get(segment.name, 0) :]:
+                if item.video_tfdt >= 0:
+                    for key in self._frames_of(index, item.video_pts_min, item.video_pts_max):
                         self.published.setdefault(key, clock.wall_us(key[1]))
             self._told[segment.name] = len(index.parts)
 

@@ -40,8 +40,8 @@ class UdpRelay:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        for one in [self._near, *self._far]:
-            one.close()
+        for each in [self._near, *self._far]:
+            each.close()
 
     def swallow(self) -> None:
         self._swallowed = b""
@@ -66,9 +66,9 @@ class UdpRelay:
                     self._near.sendto(data, self._far[ready])
 
     def _far_of(self, sender: tuple[str, int]) -> socket.socket:
-        for one, known in self._far.items():
+        for item, known in self._far.items():
             if known == sender:
-                return one
+                return item
         new = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         new.connect(("127.0.0.1", self.target))
         self._far[new] = sender

@@ -22,11 +22,11 @@ PLAIN: Final[dict[str, Any]] = {"timeout": LIMIT_S, "trust_env": False}  # of ht
 async def eventually(look: Callable[[], Found], *, within_s: float = LIMIT_S, what: str = "") -> Found:
     """The first true value of `look`, called every 5 ms. Fails the test after `within_s`."""
     deadline = time.monotonic() + within_s
-    while not (found := look()):
+    while not (result := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within_s} s: {what or look}")
         await trio.sleep(_LOOK_S)
-    return found
+    return result
 
 
 def is_alive(pid: int) -> bool:
@@ -39,7 +39,7 @@ def is_alive(pid: int) -> bool:
 
 def children_of(pid: int) -> list[int]:
     """Processes whose parent is `pid`, started by any of its threads."""
-    found = []
+    results = []
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             try:
@@ -47,5 +47,5 @@ def children_of(pid: int) -> list[int]:
             except (FileNotFoundError, ProcessLookupError):
                 continue
             if int(stat.rpartition(")")[2].split()[1]) == pid:
-                found.append(int(entry.name))
-    return found
+                results.append(int(entry.name))
+    return results

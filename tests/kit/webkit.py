@@ -36,13 +36,13 @@ def missing() -> str:
         "MiniBrowser": minibrowser(),
         "gstreamer1.0-libav": glob("/usr/lib/*/gstreamer-1.0/libgstlibav.so"),
     }
-    return " ".join(tools + [name for name, found in files.items() if not found])
+    return " ".join(tools + [name for name, result in files.items() if not result])
 
 
 def minibrowser() -> str | None:
     """The browser of the driver's package, None if there is none."""
-    found = [path for pattern in _BROWSERS for path in sorted(glob(pattern))]
-    return found[0] if found else None
+    results = [path for pattern in _BROWSERS for path in sorted(glob(pattern))]
+    return results[0] if results else None
 
 
 class NotYet(AssertionError):
@@ -97,8 +97,8 @@ class WebKit:
         deadline = time.monotonic() + WAIT_S
         while True:
             try:
-                found = self._do("POST", "/element", {"using": "css selector", "value": selector})
-                self._do("POST", f"/element/{found[ELEMENT]}/click", {})
+                actual = self._do("POST", "/element", {"using": "css selector", "value": selector})
+                self._do("POST", f"/element/{actual[ELEMENT]}/click", {})
                 return
             except NotYet:
                 assert time.monotonic() < deadline, f"never to be clicked: {selector}"
@@ -113,15 +113,15 @@ class WebKit:
     def page_processes(self) -> list[int]:
         """The processes that run pages, among all the driver started: they belong to its
         session."""
-        found = []
+        outcome = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 name, _, rest = stat.read_text().partition(" (")[2].rpartition(") ")
             except (FileNotFoundError, ProcessLookupError):
                 continue
             if name.startswith("WebKitWebProc") and int(rest.split()[3]) == self._pid:
-                found.append(int(stat.parent.name))
-        return found
+                outcome.append(int(stat.parent.name))
+        return outcome
 
     def close(self) -> None:
         self._do("DELETE", "")

@@ -118,8 +118,8 @@ def test_every_picture_begun_before_the_end_is_seen_and_no_longer_than_asked(
 def test_the_sound_ends_with_the_last_picture(recordings: Recordings) -> None:
     recordings.record(encode(20, rate=Fraction(2), gop=2), part_s=1.0)
     plan = cut(recordings, 3 * S, 6 * S + 100_000)
-    heard = play(recordings.bytes_of(plan)).pcm().shape[1]
-    assert heard == pytest.approx(3.1 * 48_000, abs=1024)
+    received = play(recordings.bytes_of(plan)).pcm().shape[1]
+    assert received == pytest.approx(3.1 * 48_000, abs=1024)
 
 
 def test_a_trim_of_the_file_ends_where_it_was_asked(recordings: Recordings) -> None:
@@ -127,10 +127,10 @@ def test_a_trim_of_the_file_ends_where_it_was_asked(recordings: Recordings) -> N
     clip = recordings.bytes_of(cut(recordings, 3 * S, 8 * S + 300_000))
     size = header_size(clip)
     for length_us in (2_100_000, 5_300_000, 9 * S):
-        found = retrim(clip[:size], skip_us=500_000, length_us=length_us - 500_000)
-        assert found.end_us == pytest.approx(min(length_us, 5_300_000), abs=TICK_US)
-        assert play(found.header + clip[size:]).numbers == list(range(7, 6 + found.frames + 1))
-        assert found.frames == -(-min(length_us, 5_300_000) // 500_000) - 1
+        result = retrim(clip[:size], skip_us=500_000, length_us=length_us - 500_000)
+        assert result.end_us == pytest.approx(min(length_us, 5_300_000), abs=TICK_US)
+        assert play(result.header + clip[size:]).numbers == list(range(7, 6 + result.frames + 1))
+        assert result.frames == -(-min(length_us, 5_300_000) // 500_000) - 1
 
 
 def test_what_is_encoded_from_it_ends_there_too(recordings: Recordings) -> None:
@@ -142,6 +142,6 @@ def test_what_is_encoded_from_it_ends_there_too(recordings: Recordings) -> None:
     assert (written.frames, plan.frames) == (7, 7)
     assert written.end_s == pytest.approx(plan.duration_s, abs=0.001)
     for file in (film, output):
-        found = probe(cast(BinaryIO, file), decode=True).streams[0]
-        assert (found.kind, found.frames) == ("video", 7)
-        assert found.end_s == pytest.approx(plan.duration_s, abs=0.001)
+        actual = probe(cast(BinaryIO, file), decode=True).streams[0]
+        assert (actual.kind, actual.frames) == ("video", 7)
+        assert actual.end_s == pytest.approx(plan.duration_s, abs=0.001)

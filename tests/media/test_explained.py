@@ -41,8 +41,8 @@ def test_one_outage_has_one_word_in_clips_too(word: Any, start_s: float, end_s: 
 
 def test_a_span_over_two_outages_has_the_word_of_the_longer_one() -> None:
     gaps = [gap(2, 3, "source_lost"), gap(3.1, 6, "recorder_restart")]
-    [found] = explained([MissingSpan(T0 + 2 * S, T0 + 6 * S, "gap")], gaps, LATE_US)
-    assert found.reason == "recorder_restart"
+    [result] = explained([MissingSpan(T0 + 2 * S, T0 + 6 * S, "gap")], gaps, LATE_US)
+    assert result.reason == "recorder_restart"
 
 
 def test_nothing_known_changes_nothing() -> None:

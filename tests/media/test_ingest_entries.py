@@ -44,8 +44,8 @@ def test_a_camera_without_idr_joined_midway_is_recorded_from_its_next_recovery_p
     for n, sample in enumerate(pictures[12:]):
         stamp = 90_000 + sample.pts
         unit = mux.video(annexb(sample.data), stamp, 90_000 + sample.dts, key=sample.sync)
-        for one in (recording, rotating):
-            one.feed(unit, T0 + n * 33_333)
+        for each in (recording, rotating):
+            each.feed(unit, T0 + n * 33_333)
     recording.close()
     rotating.close()
     shown = numbers(recording)

@@ -21,23 +21,23 @@ DATA = Path(__file__).parents[1] / "data" / "mediamtx"
 
 def recordings_of(folder: str) -> Recordings:
     """Views of a folder of cuts; every run's clock is its first file's mtxi."""
-    found, clocks = Recordings(DATA / folder / "cam1"), dict[str, StraightClock]()
-    for path in sorted(found.folder.glob("*.mp4")):
+    result, clocks = Recordings(DATA / folder / "cam1"), dict[str, StraightClock]()
+    for path in sorted(result.folder.glob("*.mp4")):
         index = SegmentIndex(path.name)
-        fd = found.open_fd(path.name)
+        fd = result.open_fd(path.name)
         index.update(fd, os.fstat(fd).st_size)
         assert index.init is not None and index.init.mtxi is not None
         mtxi = index.init.mtxi
         clock = clocks.setdefault(index.run_id, StraightClock((mtxi.ntp_ns - mtxi.dts_ns) // 1000))
-        found.views.append(index.view(path.name, clock))
-    return found
+        result.views.append(index.view(path.name, clock))
+    return result
 
 
 @pytest.fixture(params=["normal_5seg_bframes_aac", "pts_jump", "resolution_change"])
 def recordings(request: pytest.FixtureRequest) -> Iterator[Recordings]:
-    found = recordings_of(request.param)
-    yield found
-    found.close()
+    actual = recordings_of(request.param)
+    yield actual
+    actual.close()
 
 
 def key_us(view: SegmentView, number: int) -> int:

@@ -28,11 +28,11 @@ def added(rate: int, *parts: tuple[VideoStretch, int, list[int]]) -> Any:
     """The table after (stretch, first tick, durations of its packets) were added."""
     track = cast(Any, SimpleNamespace(timescale=rate))
     made = tested._Sound(track, None, bytearray())
-    for one, tfdt, lasts in parts:
+    for each, tfdt, lasts in parts:
         sizes = array("I", [10] * len(lasts))
         run = TrackRun(2, tfdt, array("I", lasts), sizes, None, None, 100)
         packets = tested._Packets(0, 0, track, (rate, "mp4a", b""), run, 0, 0)
-        tested._add_stretch(made, one, [packets], VIDEO)
+        tested._add_stretch(made, each, [packets], VIDEO)
     return made
 
 

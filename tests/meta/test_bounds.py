@@ -28,16 +28,16 @@ def inputs() -> list[type[Input]]:
             "bridges",
         ):
             importlib.import_module(module.name)
-    found: dict[str, type[Input]] = {}
+    results: dict[str, type[Input]] = {}
 
     def collect(cls: type[Input]) -> None:
         for each in cls.__subclasses__():
             if each.__module__.startswith("appliance."):
-                found[f"{each.__module__}.{each.__name__}"] = each
+                results[f"{each.__module__}.{each.__name__}"] = each
             collect(each)
 
     collect(Input)
-    return [found[name] for name in sorted(found)]
+    return [results[name] for name in sorted(results)]
 
 
 def numbers(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

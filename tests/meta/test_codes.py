@@ -35,5 +35,5 @@ def test_the_table_of_codes_has_every_code_once() -> None:
     text = (ROOT / "appliance/http/README.md").read_text()
     table = text.partition("## The codes of problem documents")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    told = re.findall(r"`(\w+)`", " ".join(rows))
-    assert sorted(told) == sorted(used - OTHERWISE_MADE)
+    reports = re.findall(r"`(\w+)`", " ".join(rows))
+    assert sorted(reports) == sorted(used - OTHERWISE_MADE)

@@ -21,13 +21,13 @@ def with_keys_uncommented() -> dict[str, Any]:
 
 
 def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict):
-            found.update(flat(value, f"{prefix}{key}."))
+            result.update(flat(value, f"{prefix}{key}."))
         else:
-            found[prefix + key] = value
-    return found
+            result[prefix + key] = value
+    return result
 
 
 def defaults() -> dict[str, Any]:

@@ -12,8 +12,8 @@ WIDTH = 110  # as in .biome.jsonc and pyproject.toml
 
 def scripts() -> list[str]:
     """The app's scripts and their tests, relative to the repository."""
-    found = [*(ROOT / "appliance/app").rglob("*.js"), *(ROOT / "tests/app").rglob("*.js")]
-    names = (path.relative_to(ROOT) for path in found)
+    files = [*(ROOT / "appliance/app").rglob("*.js"), *(ROOT / "tests/app").rglob("*.js")]
+    names = (path.relative_to(ROOT) for path in files)
     return sorted(str(name) for name in names if "node_modules" not in name.parts)
 
 

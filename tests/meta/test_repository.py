@@ -40,11 +40,11 @@ def _listed_by_git() -> list[str] | None:
 
 def _walked() -> list[str]:
     built = [line.strip("/\n") for line in (ROOT / ".gitignore").read_text().splitlines() if line]
-    found: list[str] = []
+    results: list[str] = []
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if not _matches(name, [*built, ".git"])]
-        found += [os.path.relpath(Path(folder, name), ROOT) for name in names if not _matches(name, built)]
-    return found
+        results += [os.path.relpath(Path(folder, name), ROOT) for name in names if not _matches(name, built)]
+    return results
 
 
 def _matches(name: str, patterns: list[str]) -> bool:
@@ -70,15 +70,15 @@ def test_files_are_text_but_for_test_data_and_pictures() -> None:
 
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_no_name_of_a_machine_slips_in(what: str) -> None:
-    found: list[str] = []
+    actual: list[str] = []
     for name in files():
         if name == "tests/meta/test_repository.py" or name.startswith(BINARIES):
             continue
         text = (ROOT / name).read_text(errors="replace")
-        found += [f"{name}: {match[0]}" for match in re.finditer(FORBIDDEN[what], text)]
+        actual += [f"{name}: {match[0]}" for match in re.finditer(FORBIDDEN[what], text)]
     if what == "a package index":  # pip-tools' switches that exclude them
-        found = [each for each in found if not each.startswith("scripts/lock:")]
-    assert found == []
+        actual = [each for each in actual if not each.startswith("scripts/lock:")]
+    assert actual == []
 
 
 def test_every_script_says_what_it_does_and_can_be_run() -> None:
@@ -100,11 +100,13 @@ def test_the_lock_pins_every_dependency_with_hashes() -> None:
 def test_the_lock_holds_what_pyproject_asks_for() -> None:
     """When this fails, run scripts/lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["test"]]
+    requests = [
+        Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["test"]
+    ]
     lock = (ROOT / "scripts/requirements.lock").read_text()
     runtime, tests = lock.split("# --- tests only ---")
     pins = dict(re.findall(r"^([a-z0-9-]+)==([^ ]+) \\$", lock, flags=re.MULTILINE))
-    for wanted in asked:
+    for wanted in requests:
         name = canonicalize_name(wanted.name)
         assert name in pins, f"{name} is not in the lock"
         assert wanted.specifier.contains(pins[name], prereleases=True), f"{name}=={pins[name]}"

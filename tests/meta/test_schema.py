@@ -11,13 +11,13 @@ COLUMN = re.compile(r"^    ([a-z_]+) +(TEXT|INTEGER|REAL|BLOB)\b(.*)$")
 
 def columns() -> list[tuple[str, str, bool]]:
     """(file, column, has a comment) in order."""
-    found = []
+    results = []
     for path in sorted(SCHEMA.glob("*.sql")):
         for line in path.read_text().splitlines():
             match = COLUMN.match(line)
             if match:
-                found.append((path.name, match[1], "--" in match[3]))
-    return found
+                results.append((path.name, match[1], "--" in match[3]))
+    return results
 
 
 def test_every_column_is_explained_where_its_name_first_appears() -> None:

@@ -66,8 +66,8 @@ EVERYTHING = {"Exception", "BaseException", "ExceptionGroup", "BaseExceptionGrou
 
 
 def modules() -> list[str]:
-    found = (ROOT / "appliance").rglob("*.py")
-    return sorted(str(path.relative_to(ROOT / "appliance")) for path in found if path.name != "__init__.py")
+    files = (ROOT / "appliance").rglob("*.py")
+    return sorted(str(path.relative_to(ROOT / "appliance")) for path in files if path.name != "__init__.py")
 
 
 def sources() -> Iterator[Path]:
@@ -83,14 +83,14 @@ def tree_of(path: Path) -> ast.Module:
 @cache
 def imported_by_tests() -> set[str]:
     """Every module some test imports by name, as dotted names."""
-    found: set[str] = set()
+    actual: set[str] = set()
     for path in (ROOT / "tests").rglob("*.py"):
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ImportFrom) and node.module:
-                found.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
+                actual.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
             elif isinstance(node, ast.Import):
-                found.update(alias.name for alias in node.names)
-    return found
+                actual.update(alias.name for alias in node.names)
+    return actual
 
 
 def has_tests(module: str, tested: set[str]) -> bool:
@@ -123,8 +123,8 @@ FULL = {"kernel": 29, "ops": 19, "workers": 14}  # more than a room holds: they 
 
 
 def rooms() -> list[str]:
-    found = (path.parent for path in (ROOT / "appliance").rglob("__init__.py"))
-    return sorted(str(path.relative_to(ROOT / "appliance")) for path in found if path != ROOT / "appliance")
+    folders = (path.parent for path in (ROOT / "appliance").rglob("__init__.py"))
+    return sorted(str(path.relative_to(ROOT / "appliance")) for path in folders if path != ROOT / "appliance")
 
 
 @pytest.mark.parametrize("room", rooms())
@@ -217,5 +217,5 @@ def test_everything_caught_is_seen_however_it_is_written(handler: str, is_caught
 def test_the_top_level_holds_what_the_design_says() -> None:
     wanted = {"appliance", "config", "systemd", "scripts", "tests", "pyproject.toml", "README.md", "LICENSE"}
     built = {"build", "appliance.egg-info", "node_modules"}
-    found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")} - built
-    assert found == wanted
+    names = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")} - built
+    assert names == wanted

@@ -33,8 +33,8 @@ def test_what_was_backed_up_comes_back_with_a_new_epoch(tmp_path: Path) -> None:
     epoch = trio.run(fill, state_dir, "cam1")
     assert backup_to(settings, file) == file.stat().st_size > 0
     trio.run(fill, state_dir, "cam2")
-    kept = restore_from(settings, file)
-    assert kept is not None and kept.exists()
+    previous = restore_from(settings, file)
+    assert previous is not None and previous.exists()
     assert trio.run(channels, state_dir)[1] == ["cam1"] and trio.run(channels, state_dir)[0] != epoch
 
 

@@ -76,8 +76,8 @@ async def test_without_a_session_box_time_follows(
             await passes(3)
         assert await steps(store) == [5.0]
         assert clock.now_us() == wall.us
-        kept = await store.read(lambda tx: tx.value("SELECT value FROM meta WHERE key = 'clock_offset_us'"))
-        assert int(kept) == clock.offset_us
+        stored = await store.read(lambda tx: tx.value("SELECT value FROM meta WHERE key = 'clock_offset_us'"))
+        assert int(stored) == clock.offset_us
 
 
 async def test_during_a_session_box_time_stays_and_the_step_is_told_once(

@@ -25,8 +25,8 @@ def test_a_new_box_is_sound() -> None:
 
 
 def test_what_sqlite_says_comes_first() -> None:
-    found = check(facts(database=["row 3 missing from index"], clip_files={"x.mp4": 1}))
-    assert [each.code for each in found] == ["database", "orphan_file"]
+    results = check(facts(database=["row 3 missing from index"], clip_files={"x.mp4": 1}))
+    assert [each.code for each in results] == ["database", "orphan_file"]
 
 
 def test_the_number_of_missing_entries_is_told() -> None:

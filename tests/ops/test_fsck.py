@@ -46,8 +46,8 @@ async def test_a_box_without_a_database_is_told(tmp_path: Path) -> None:
 async def test_each_broken_promise_in_the_database_is_found(tmp_path: Path, sql: str, code: str) -> None:
     box = await make_box(tmp_path)
     await change(box, sql)
-    found = await codes(box)
-    assert code in found
+    result = await codes(box)
+    assert code in result
     assert code in await codes(box, repair=True), "nothing of this is mended by guessing"
 
 

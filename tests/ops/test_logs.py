@@ -54,9 +54,9 @@ def test_json_lines_carry_level_time_context_and_the_facts() -> None:
     configure_logs("json", stream)
     with structlog.contextvars.bound_contextvars(session="s1", trace="t1"):
         structlog.get_logger("cutter").info("clip_ready", clip="c1", took_ms=4)
-    found = json.loads(lines(stream)[0])
-    assert found.pop("time").endswith("Z")
-    assert found == {
+    results = json.loads(lines(stream)[0])
+    assert results.pop("time").endswith("Z")
+    assert results == {
         "event": "clip_ready",
         "level": "info",
         "clip": "c1",
@@ -127,8 +127,8 @@ def test_debug_is_off() -> None:
 def test_the_style_follows_who_reads(tmp_path: object) -> None:
     reader, writer = os.pipe()
     pipe: TextIO = os.fdopen(writer, "w")
-    found = os.fstat(writer)
-    assert choose_style(pipe, f"{found.st_dev}:{found.st_ino}") == "journal"
+    status = os.fstat(writer)
+    assert choose_style(pipe, f"{status.st_dev}:{status.st_ino}") == "journal"
     assert choose_style(pipe, "1:2") == "json"
     assert choose_style(io.StringIO(), "") == "json"
     pipe.close()

@@ -113,11 +113,11 @@ def in_trio(pulse: Pulse, now_s: float) -> str | None:
 def test_a_standing_loop_or_a_silent_store_is_trouble(
     lag_s: float, silent_s: float, says: str | None
 ) -> None:
-    found = in_trio(Pulse(lag_s=lag_s, probe_s=0.1, answered_at_s=100.0), 100.0 + silent_s)
+    result = in_trio(Pulse(lag_s=lag_s, probe_s=0.1, answered_at_s=100.0), 100.0 + silent_s)
     if says is None:
-        assert found is None
+        assert result is None
     else:
-        assert found is not None and says in found
+        assert result is not None and says in result
 
 
 def test_a_folder_that_is_not_there_says_why(tmp_path: Path) -> None:

@@ -54,11 +54,11 @@ def run_bench(name: str) -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROMISED)
 def test_a_bench_runs_and_its_json_has_what_it_promises(name: str) -> None:
-    told = run_bench(name)
-    assert told.keys() == PROMISED[name].keys()
+    report = run_bench(name)
+    assert report.keys() == PROMISED[name].keys()
     for part, columns in PROMISED[name].items():
-        assert told[part], part
-        for row in told[part]:
+        assert report[part], part
+        for row in report[part]:
             assert set(columns) <= row.keys(), (part, row)
             assert row[columns[1]] is not None
 

@@ -44,8 +44,8 @@ async def test_a_pruned_position_is_410_with_the_snapshots_link(box: Box) -> Non
     gone = await client.get("/events?since=3")
     assert (gone.status, gone.json["code"]) == (410, "position_gone")
     assert gone.json["snapshot"] == "/snapshot" and gone.json["oldest"] == 5
-    kept = await client.get("/events?since=4")
-    assert [each["seq"] for each in kept.json["items"]] == [5, 6, 7, 8, 9]
+    answer = await client.get("/events?since=4")
+    assert [each["seq"] for each in answer.json["items"]] == [5, 6, 7, 8, 9]
 
 
 async def test_a_position_of_another_journal_is_410(box: Box) -> None:

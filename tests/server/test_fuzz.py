@@ -45,8 +45,8 @@ async def test_nothing_fails_and_nothing_is_left(box: Box, lines: list[Any], see
     scripts = iter([script(Random(seed * SCRIPTS + number)) for number in range(SCRIPTS)])
 
     async def client(target: Target) -> None:
-        for one in scripts:
-            await play(target, one)
+        for item in scripts:
+            await play(target, item)
 
     async with trio.open_nursery() as nursery:
         live = await nursery.start(

@@ -64,7 +64,7 @@ async def test_nobody_is_accepted_while_a_mark_is_answered(monkeypatch: pytest.M
     monkeypatch.setattr(turns, "GIVE_WAY_S", 1e6)
     monkeypatch.setattr(turns, "SAVED_S", 1e6)
     monkeypatch.setattr(turns, "SHARE", 1e6)
-    begun, gate, asked = trio.Event(), trio.Event(), trio.Event()
+    begun, gate, query = trio.Event(), trio.Event(), trio.Event()
 
     class Marks:
         def is_short(self, path: str) -> bool:
@@ -74,7 +74,7 @@ async def test_nobody_is_accepted_while_a_mark_is_answered(monkeypatch: pytest.M
             if scope["path"] == "/mark":
                 begun.set()
                 await gate.wait()
-            asked.set()
+            query.set()
 
     async with serving(Marks()) as server:
         mark = await server.connect()
@@ -86,10 +86,10 @@ async def test_nobody_is_accepted_while_a_mark_is_answered(monkeypatch: pytest.M
             await guest.send_all(request("/other"))
         await trio.testing.wait_all_tasks_blocked()
         # the listener was already waiting for one; the other four stay in the kernel's queue
-        assert trio.lowlevel.current_statistics().tasks_living <= before + 1 and not asked.is_set()
+        assert trio.lowlevel.current_statistics().tasks_living <= before + 1 and not query.is_set()
         gate.set()
         with trio.fail_after(LIMIT_S):
-            await asked.wait()
+            await query.wait()
 
 
 async def test_who_waits_for_its_turn_with_a_request_keeps_its_place(

@@ -18,8 +18,8 @@ from tests.server.sample import sample_routes
 async def document(box: Box) -> dict[str, Any]:
     ignore: Callable[..., None] = lambda *given: None  # noqa: E731
     sessions = session_routes(on_complete=ignore, on_delete=ignore, on_restore=ignore)
-    found: dict[str, Any] = (await box.client(sample_routes(), sessions).get("/openapi.json")).json
-    return found
+    result: dict[str, Any] = (await box.client(sample_routes(), sessions).get("/openapi.json")).json
+    return result
 
 
 async def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:

@@ -57,8 +57,8 @@ async def test_who_has_written_finds_it_in_the_snapshot(box: Box) -> None:
         for _ in range(20):
             await box.store.write(write)
             head = box.store.journal.head
-            found = json.loads(await snapshots.get())
-            assert found["as_of_seq"] >= head and found["notes"] == found["as_of_seq"]
+            result = json.loads(await snapshots.get())
+            assert result["as_of_seq"] >= head and result["notes"] == result["as_of_seq"]
 
     async with trio.open_nursery() as nursery:
         for _ in range(5):

@@ -40,11 +40,11 @@ def install(clone: Path) -> Install:
 
 def tree(directory: Path) -> dict[str, tuple[int, int]]:
     """(mtime, mode) of all below `directory`."""
-    found = {}
+    result = {}
     for path in directory.rglob("*"):
         info = path.lstat()
-        found[str(path.relative_to(directory))] = (info.st_mtime_ns, info.st_mode)
-    return found
+        result[str(path.relative_to(directory))] = (info.st_mtime_ns, info.st_mode)
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +118,8 @@ def test_an_update_keeps_settings_switches_the_release_and_tells_how_to_go_back(
     assert settings.read_text() == '[site]\nid = "mine"\n'
     new = os.readlink(tmp_path / "opt/appliance/current")
     assert "to go back: ln -sfn releases/0.0.0 /opt/appliance/current" in run.stdout
-    kept = {path.name for path in releases.iterdir()}
-    assert kept == {new.removeprefix("releases/"), "0.0.4", "0.0.3", "0.0.0"}
+    names = {path.name for path in releases.iterdir()}
+    assert names == {new.removeprefix("releases/"), "0.0.4", "0.0.3", "0.0.0"}
 
 
 def test_a_release_left_half_done_is_made_anew(install: Install, tmp_path: Path) -> None:

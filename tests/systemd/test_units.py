@@ -83,9 +83,9 @@ def test_exposure_stays_within_its_limit(name: str, limit: float) -> None:
         timeout=30,
         check=False,
     )
-    found = re.search(r"Overall exposure level.*: ([0-9.]+)", run.stdout)
-    assert found, run.stderr
-    assert float(found[1]) <= limit
+    match = re.search(r"Overall exposure level.*: ([0-9.]+)", run.stdout)
+    assert match, run.stderr
+    assert float(match[1]) <= limit
 
 
 def test_bad_settings_end_the_service_and_anything_else_restarts_it() -> None:

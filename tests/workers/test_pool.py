@@ -308,10 +308,10 @@ async def test_progress_is_passed_on(tmp_path: Path, autojump_clock: trio.testin
             answer: Json = {"connected": False, "opened": False}
             await connection.say({"id": request.id, "result": answer})
 
-    heard: list[float] = []
+    received: list[float] = []
     async with scene(tmp_path, in_steps) as now:
-        await now.pool.run(JOB, [], Priority.BULK, heard.append)
-    assert heard == [0.25, 0.5]
+        await now.pool.run(JOB, [], Priority.BULK, received.append)
+    assert received == [0.25, 0.5]
 
 
 async def test_stopping_ends_waiting_and_running_jobs(

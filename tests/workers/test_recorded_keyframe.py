@@ -43,11 +43,11 @@ async def test_every_key_of_every_recording_becomes_a_picture() -> None:
             for key in segment.keys:
                 assert segment.init.video is not None
                 ns = segment.base_ns + key.pts * 1_000_000_000 // segment.init.video.timescale
-                found = plan_frame([segment], lambda _: descriptor, ns // 1000, 0)  # noqa: B023 - called at once
-                job = ThumbnailJob.of_sample(found.codec, found.extradata, *found.picture[1:])
+                result = plan_frame([segment], lambda _: descriptor, ns // 1000, 0)  # noqa: B023 - called at once
+                job = ThumbnailJob.of_sample(result.codec, result.extradata, *result.picture[1:])
                 picture = await pool.thumbnail(job, descriptor)
-                assert picture.width == min(320, found.width)
-                assert picture.height == pytest.approx(found.height * picture.width / found.width, abs=2)
+                assert picture.width == min(320, result.width)
+                assert picture.height == pytest.approx(result.height * picture.width / result.width, abs=2)
             os.close(descriptor)
         assert pool.statistics().failed == 0
         assert pool.statistics().done > 5

@@ -89,8 +89,8 @@ async def test_a_channel_that_left_the_file_keeps_everything_and_is_free(store: 
     await start(store, {"id": "cam1", "name": "Sideline", "latency_ms": 80})
     await store.write(lambda tx: channels.command_channel(tx, Caller(), "cam1", ChannelEvent.ACTIVATE))
     assert (await start(store)).released == ["cam1"]
-    kept = await row(store)
-    assert (kept["in_config"], kept["name"], kept["status"]) == (0, "Sideline", "active")
+    stored = await row(store)
+    assert (stored["in_config"], stored["name"], stored["status"]) == (0, "Sideline", "active")
     await patch(store, name="Mine")
     assert (await start(store, {"id": "cam1", "name": "Sideline"})).updated == ["cam1"]
     assert ((await row(store))["in_config"], (await row(store))["name"]) == (1, "Sideline")

@@ -76,8 +76,8 @@ async def test_activate_and_deactivate_answer_the_channel_and_tell_everybody(
         await box.add(active=False)
         assert (await box.do("cam1", "activate"))["status"] == "active"
         assert (await box.do("cam1", "deactivate"))["status"] == "inactive"
-        told = [(event["status"], event["reason"]) for event in box.events("channel_status")]
-        assert told == [("active", "activate"), ("inactive", "deactivate")]
+        events = [(event["status"], event["reason"]) for event in box.events("channel_status")]
+        assert events == [("active", "activate"), ("inactive", "deactivate")]
         refused = await refusal(box, "POST", "/channels/{channel_id}/deactivate", channel_id="cam1")
         assert (refused.status, refused.extra["state"]) == (409, "inactive")
         assert "activate" in refused.extra["allowed"]

@@ -113,13 +113,13 @@ def first_key_us(recordings: Recordings) -> int:
 
 def shown(clip: bytes) -> list[tuple[float, bytes]]:
     """(time, a tiny picture) of every frame a player shows."""
-    found = []
+    results = []
     with av.open(io.BytesIO(clip), "r") as container:
         for frame in container.decode(video=0):
             plane = frame.reformat(8, 4, "gray").planes[0]
             rows = [bytes(plane)[row * plane.line_size :][:8] for row in range(4)]
-            found.append((float(frame.time or 0), b"".join(rows)))
-    return found
+            results.append((float(frame.time or 0), b"".join(rows)))
+    return results
 
 
 def streams(clip: bytes) -> dict[str, tuple[str, int]]:
@@ -145,9 +145,9 @@ async def test_an_export_shows_the_plans_frames_and_hides_none(tmp_path: Path, m
             for (_, x), (_, y) in zip(before, after, strict=True)
         ]
         assert max(far) < 16, "the same pictures in the same order"
-        found = streams(made)
-        assert found["video"] == ("h264", desk.plan.frames)
-        assert found["audio"][0] == "aac"
+        result = streams(made)
+        assert result["video"] == ("h264", desk.plan.frames)
+        assert result["audio"][0] == "aac"
         assert made.index(b"moov") < made.index(b"mdat")
         row = await desk.store.read(lambda tx: tx.one("SELECT * FROM clips"))
         assert row is not None and (row["status"], row["preroll_us"]) == ("ready", 0)
@@ -214,8 +214,8 @@ async def test_the_source_of_a_job_is_the_clips_bytes_and_nothing_stays_open(tmp
     before = len(os.listdir("/proc/self/fd"))
     ranges = [(each.name, each.offset, each.length) for each in plan.ranges]
     async with opened([plan.header, *await delivery.open_ranges(ranges)]) as source:
-        found = [os.pread(source.descriptors[which], length, at) for which, at, length in source.pieces]
-        assert b"".join(found) == recordings.bytes_of(plan)
+        actual = [os.pread(source.descriptors[which], length, at) for which, at, length in source.pieces]
+        assert b"".join(actual) == recordings.bytes_of(plan)
     assert len(os.listdir("/proc/self/fd")) == before
     recordings.close()
 

@@ -31,10 +31,10 @@ HOT: dict[str, Callable[[ReadTx], object]] = {
 
 def scans(db: apsw.Connection, ask: Callable[[], object]) -> list[str]:
     """Every statement of `ask` that reads all rows of a growing table."""
-    asked: list[tuple[str, Any]] = []
+    requests: list[tuple[str, Any]] = []
 
     def note(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
-        asked.append((sql, bindings))
+        requests.append((sql, bindings))
         return True
 
     db.exec_trace = note
@@ -42,10 +42,10 @@ def scans(db: apsw.Connection, ask: Callable[[], object]) -> list[str]:
         ask()
     finally:
         db.exec_trace = None
-    assert asked
+    assert requests
     return [
         f"{step[3]}: {sql}"
-        for sql, bindings in asked
+        for sql, bindings in requests
         for step in db.execute(f"EXPLAIN QUERY PLAN {sql}", bindings)
         if GROW.match(step[3])
     ]

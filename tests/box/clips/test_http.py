@@ -207,8 +207,8 @@ async def test_lists_filter_by_what_clips_and_tags_say(desk: Desk) -> None:  # V
     starred, plain = await desk.ready_clip(), await desk.ready_clip()
     await desk.client.post(f"/clips/{starred['id']}/favorite")
     session = f"/clips?session_id={desk.session_id}"
-    found = (await desk.client.get(f"{session}&is_favorite=true")).json["items"]
-    assert [each["id"] for each in found] == [starred["id"]]
+    results = (await desk.client.get(f"{session}&is_favorite=true")).json["items"]
+    assert [each["id"] for each in results] == [starred["id"]]
     assert len((await desk.client.get(f"/sessions/{desk.session_id}/clips")).json["items"]) == 2
     assert (await desk.client.get(f"{session}&quarter=2")).json["items"] == []
     assert (await desk.client.get(f"{session}&status=ready&limit=1")).json["next_cursor"]
@@ -298,8 +298,8 @@ async def test_a_replay_waits_for_footage_that_is_on_its_way(desk: Desk) -> None
     answers = []
 
     async def ask(door: str) -> None:
-        asked = f"/channels/cam1/{door}?start=2026-11-20T18:59:55Z&duration=10&wait=1"
-        answers.append((await desk.client.get(asked)).status)
+        request = f"/channels/cam1/{door}?start=2026-11-20T18:59:55Z&duration=10&wait=1"
+        answers.append((await desk.client.get(request)).status)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ask, "replay")

@@ -68,10 +68,12 @@ async def cut_of(desk: Desk, clip_id: str) -> Cut:
         cut = clip_id, row["ready_media_rev"]
         if row["ready_media_rev"] is None:
             return Cut(row["media_rev"], row["status"], [])
-        told: Any = str(tx.value("SELECT media_spans FROM plans WHERE clip_id = ? AND media_rev = ?", cut))
+        spans_text: Any = str(
+            tx.value("SELECT media_spans FROM plans WHERE clip_id = ? AND media_rev = ?", cut)
+        )
         spans = [
             (run, round(start / 1e9, 1), round(end / 1e9, 1))
-            for run, start, end in json.decode(told.encode())
+            for run, start, end in json.decode(spans_text.encode())
         ]
         return Cut(row["media_rev"], row["status"], spans)
 
@@ -186,9 +188,9 @@ async def test_a_start_plans_no_clip_whose_footage_is_where_it_was(
     async with desk_over(tmp_path, mark_rules()) as desk:
         for at in (2, 5, 8, 14):
             await mark(desk, at, at + 3)
-    asked = Counted.asked
+    count = Counted.asked
     async with desk_over(tmp_path, mark_rules()) as desk:
         put(tmp_path / "cam1/b.mp4", recording(OTHER, 0, BEGUN_US + 10 * S))
         while types(desk.store).count("clip_ready") < 6:  # those of the second file
             await desk.store.journal.changed.wait_past(desk.store.journal.changed.count)
-    assert Counted.asked == asked + 2
+    assert Counted.asked == count + 2

@@ -54,11 +54,11 @@ class RawClient:
     async def read_to_close(self) -> tuple[int, bytes]:
         """The code of the close frame and all bytes before it; nothing may follow it."""
         with trio.fail_after(LIMIT_S):
-            while (found := close_frame(self.data)) is None:
+            while (result := close_frame(self.data)) is None:
                 part = await self.stream.receive_some(65536)
                 assert part, "the connection ended without a close frame"
                 self.data += bytes(part)
-        return found
+        return result
 
 
 def frames_of(data: bytes) -> Iterator[tuple[int, bytes, int]]:
@@ -83,5 +83,5 @@ def close_frame(data: bytes) -> tuple[int, bytes] | None:
 
 
 def seqs_of(data: bytes) -> list[int]:
-    told = [json.loads(payload) for opcode, payload, _ in frames_of(data) if opcode == 1]
-    return [message["seq"] for message in told if "seq" in message]
+    reports = [json.loads(payload) for opcode, payload, _ in frames_of(data) if opcode == 1]
+    return [message["seq"] for message in reports if "seq" in message]

@@ -160,9 +160,9 @@ async def test_of_latest_values_only_the_newest_waits(
             here.hub.show_latest(f"other-{number}", b'{"type":"other"}')
         here.transport.open.set()
         await trio.testing.wait_all_tasks_blocked()
-        told = here.transport.written
-        assert [message["n"] for message in told if message["type"] == "progress"] == [199]
-        assert len(told) <= client_module.LATEST_MAX + 2
+        frames = here.transport.written
+        assert [message["n"] for message in frames if message["type"] == "progress"] == [199]
+        assert len(frames) <= client_module.LATEST_MAX + 2
 
 
 async def test_twelve_seconds_of_silence_end_a_client(

@@ -51,8 +51,8 @@ async def test_a_silent_client_is_cut_off_and_one_that_answers_pings_stays(runni
         code, _ = await silent.read_to_close()
         await silent.stream.aclose()
         assert code == protocol.CloseCode.SILENT
-        heard = len(beats)
-        await wait_until(lambda: len(beats) > heard + 3)
+        received = len(beats)
+        await wait_until(lambda: len(beats) > received + 3)
         nursery.cancel_scope.cancel()
 
 

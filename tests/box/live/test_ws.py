@@ -44,9 +44,9 @@ async def test_an_event_reaches_every_client_the_author_too(running: Running) ->
             await tablet.read_to(result["resource"]["seq"])
         event = box.store.journal.recent(0)
     assert event is not None
-    told = json.loads(event[-1].event)
-    assert (told["type"], told["text"], told["by"]) == ("note", "first and ten", "ipad-4")
-    assert author.seqs == other.seqs == [told["seq"]]
+    events = json.loads(event[-1].event)
+    assert (events["type"], events["text"], events["by"]) == ("note", "first and ten", "ipad-4")
+    assert author.seqs == other.seqs == [events["seq"]]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -226,12 +226,12 @@ async def test_a_broken_message_ends_the_connection_and_says_why(
     async with running() as box, box.connect() as tablet, box.connect() as other:
         await tablet.greet()
         await tablet.ws.send_message(message)
-        code, said = await tablet.close_code()
+        code, text = await tablet.close_code()
         if (
             code != 1009 or len(message) < protocol.MAX_MESSAGE_BYTES
         ):  # on the plain transport the server may be first
             assert code == protocol.CloseCode.PROTOCOL
-            assert reason in said
+            assert reason in text
         assert (await other.command("o1", "note", text="b"))["ok"] is True
 
 

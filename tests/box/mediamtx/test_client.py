@@ -75,10 +75,18 @@ async def test_paths_of_all_pages_are_read_with_old_and_new_names() -> None:
 
     transport = httpx.MockTransport(handler)
     async with open_mediamtx("http://127.0.0.1:9997", "appliance", "secret", transport=transport) as mediamtx:
-        one, two = await mediamtx.paths()
-    assert (one.name, one.available, one.source_type, one.source_id) == ("cam1", True, "srtConn", "7e0b")
-    assert one.tracks == ("H264", "MPEG-4 Audio") and (one.inbound_bytes, one.frames_in_error) == (123_456, 2)
-    assert one.available_since == "2026-11-20T23:58:46.412086Z"
+        first, two = await mediamtx.paths()
+    assert (first.name, first.available, first.source_type, first.source_id) == (
+        "cam1",
+        True,
+        "srtConn",
+        "7e0b",
+    )
+    assert first.tracks == ("H264", "MPEG-4 Audio") and (first.inbound_bytes, first.frames_in_error) == (
+        123_456,
+        2,
+    )
+    assert first.available_since == "2026-11-20T23:58:46.412086Z"
     assert (two.available, two.available_since, two.source_id, two.tracks) == (False, None, None, ())
     assert [request.url.path for request in seen] == ["/v3/paths/list"] * 2
     assert all(request.headers["authorization"].startswith("Basic ") for request in seen)
@@ -199,8 +207,8 @@ def test_the_hook_script_sends_what_the_parser_reads() -> None:
     with listener(answer=True) as (port, got):
         name = "2026-11-20_23-58-46-412086+0100.mp4"
         segment = {"MTX_SEGMENT_PATH": f"/srv/recordings/cam1/{name}", "MTX_SEGMENT_DURATION": "60.02"}
-        told = tell(port, got, "segment-complete", MTX_PATH="cam1", **segment)
-    head, _, body = told.partition(b"\r\n\r\n")
+        requests = tell(port, got, "segment-complete", MTX_PATH="cam1", **segment)
+    head, _, body = requests.partition(b"\r\n\r\n")
     assert (
         head.startswith(b"POST /mediamtx/hook HTTP/1.1\r\n")
         and f"Content-Length: {len(body)}".encode() in head
@@ -210,8 +218,8 @@ def test_the_hook_script_sends_what_the_parser_reads() -> None:
 
 def test_the_hook_script_cannot_be_made_to_write_broken_json() -> None:
     with listener(answer=True) as (port, got):
-        told = tell(port, got, "available", MTX_PATH='cam1","event":"x\\')
-    body = json.loads(told.partition(b"\r\n\r\n")[2])
+        events = tell(port, got, "available", MTX_PATH='cam1","event":"x\\')
+    body = json.loads(events.partition(b"\r\n\r\n")[2])
     assert body["event"] == "available" and body["path"] == "cam1event:x"
 
 

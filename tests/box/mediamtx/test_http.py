@@ -90,10 +90,10 @@ async def test_an_offer_is_answered_under_an_address_of_the_box(tmp_path: Path) 
             '<stun:stun.example>; rel="ice-server"',
         )
         assert "access-control-allow-origin" not in reply.headers and "server" not in reply.headers
-        (asked,) = desk.mediamtx.asked
-        assert (asked.method, asked.url.path, asked.content) == ("POST", "/cam1/whep", OFFER)
-        assert asked.headers["authorization"] == httpx.BasicAuth("appliance", "secret")._auth_header
-        assert asked.headers["content-type"] == "application/sdp"
+        (query,) = desk.mediamtx.asked
+        assert (query.method, query.url.path, query.content) == ("POST", "/cam1/whep", OFFER)
+        assert query.headers["authorization"] == httpx.BasicAuth("appliance", "secret")._auth_header
+        assert query.headers["content-type"] == "application/sdp"
 
 
 async def test_candidates_and_the_end_go_to_the_same_session(tmp_path: Path) -> None:
@@ -154,10 +154,10 @@ async def test_a_session_that_has_ended_or_never_was_is_404(tmp_path: Path) -> N
     async with previewing(tmp_path) as desk:
         desk.mediamtx.answer = lambda request: httpx.Response(404)
         assert (await desk.client.delete(f"/channels/cam1/whep/{SECRET}")).status == 404
-        asked = len(desk.mediamtx.asked)
+        calls = len(desk.mediamtx.asked)
         for strange in ("..", "a%2F..%2Fcam2", "x" * 65):
             assert (await desk.client.delete(f"/channels/cam1/whep/{strange}")).status == 404
-        assert len(desk.mediamtx.asked) == asked, "nothing strange is passed on"
+        assert len(desk.mediamtx.asked) == calls, "nothing strange is passed on"
 
 
 async def test_what_is_no_offer_or_no_channel_is_not_passed_on(tmp_path: Path) -> None:

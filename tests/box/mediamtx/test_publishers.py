@@ -42,9 +42,9 @@ async def watching(url: str, user: str = "", password: str = "") -> AsyncIterato
 
 async def looked(handle: PublishersHandle, until: Callable[[], Any]) -> Any:
     with trio.fail_after(LIMIT_S):
-        while not (found := until()):
+        while not (result := until()):
             await handle.looked.wait_past(handle.looked.count)
-        return found
+        return result
 
 
 def one(handle: PublishersHandle) -> Publisher:
@@ -63,10 +63,10 @@ async def test_who_sends_is_seen_with_address_tracks_and_line(mediamtx: StandIn)
         await looked(handle, lambda: one(handle).is_online)
         mediamtx.send("cam1", 100_000, packets=95, lost=5, dropped=2)
         await looked(handle, lambda: one(handle).bitrate_bps)
-        found = one(handle)
-        assert (found.address, found.tracks) == ("192.168.10.7:50123", ("H264", "MPEG-4 Audio"))
-        assert found.loss_ratio == pytest.approx(5 / 95) and found.packets_dropped == 2
-        assert found.rtt_ms == 3.5 and found.restarts == 0
+        actual = one(handle)
+        assert (actual.address, actual.tracks) == ("192.168.10.7:50123", ("H264", "MPEG-4 Audio"))
+        assert actual.loss_ratio == pytest.approx(5 / 95) and actual.packets_dropped == 2
+        assert actual.rtt_ms == 3.5 and actual.restarts == 0
 
 
 async def test_an_encoder_that_connects_again_is_counted(mediamtx: StandIn) -> None:

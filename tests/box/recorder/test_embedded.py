@@ -241,8 +241,8 @@ async def test_a_passphrase_is_in_no_command_line_and_no_fact(
     async with recorder(children, {"cam1": "srt://:8891?passphrase=correct%20horse"}) as handle:
         await trio.sleep(1)
         facts = handle.facts()["cam1"]
-    [(_, source, told)] = children.started
-    assert b'"correct horse"' in told and "horse" not in " ".join(source)
+    [(_, source, report)] = children.started
+    assert b'"correct horse"' in report and "horse" not in " ".join(source)
     assert "horse" not in repr(facts) + "".join(capsys.readouterr())
 
 
@@ -289,7 +289,7 @@ async def test_only_changed_channels_are_disturbed_and_a_port_is_free_before_it_
         handle.want({"cam1": "srt://:8891", "cam3": "srt://:8892"})
         await trio.sleep(1)
         assert set(handle.facts()) == {"cam1", "cam3"}
-        ports = [json.loads(told)["port"] for _, _, told in children.started]
+        ports = [json.loads(output)["port"] for _, _, output in children.started]
     assert sorted(ports) == [8891, 8892, 8892]
     assert children.most == 2 and children.running == 0
 

@@ -55,8 +55,8 @@ def all_files(directory: Path) -> list[Path]:
 
 
 def runs(directory: Path) -> list[Mtxi]:
-    found = [parse_init(path.read_bytes()).mtxi for path in files(directory)]
-    return [mtxi for mtxi in found if mtxi is not None]
+    results = [parse_init(path.read_bytes()).mtxi for path in files(directory)]
+    return [mtxi for mtxi in results if mtxi is not None]
 
 
 @pytest.mark.slow

@@ -38,11 +38,11 @@ async def test_bytes_go_through_and_the_end_of_the_source_is_the_end(tmp_path: P
 
 
 async def test_status_lines_of_both_are_heard(tmp_path: Path) -> None:
-    heard: list[dict[str, Any]] = []
+    received: list[dict[str, Any]] = []
     say = 'import os; os.write(2, b\'plain words\\n{"event":"hello"}\\nno newline\')'
     with trio.fail_after(LIMIT_S):
-        await run_chain([sys.executable, "-c", say], ["cat"], heard.append)
-    assert heard == [{"event": "stderr", "line": "plain words"}, {"event": "hello"}]
+        await run_chain([sys.executable, "-c", say], ["cat"], received.append)
+    assert received == [{"event": "stderr", "line": "plain words"}, {"event": "hello"}]
 
 
 async def test_when_the_recorder_ends_the_source_is_ended_too() -> None:

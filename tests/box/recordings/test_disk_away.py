@@ -209,7 +209,7 @@ async def test_what_was_recorded_into_the_mount_point_hides_no_missing_disk(
     mount(disk)
     shutil.copytree(tmp_path / "kept", disk, dirs_exist_ok=True)
     async with box.running() as handle:
-        assert "a.mp4" in [one.name.rpartition("/")[2] for one in handle.stored("cam1")]
+        assert "a.mp4" in [each.name.rpartition("/")[2] for each in handle.stored("cam1")]
 
 
 async def test_of_a_channel_nobody_follows_nothing_is_gone_while_a_disk_is_away(box: Box, disk: Path) -> None:

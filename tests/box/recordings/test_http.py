@@ -45,16 +45,16 @@ async def test_the_timeline_tells_spans_runs_and_frames_in_capture_time(
         end_us = until_us - latency_ms * 1000
         start = to_rfc3339(end_us - 5 * PART_US)
         url = f"/channels/cam1/timeline?start={start}&end={to_rfc3339(end_us)}&frames=1"
-        found = (await client.get(url)).json
-        assert found["footage"] == "on"
-        assert found["latency_ms"] == latency_ms
-        assert found["video_until"] == to_rfc3339(end_us)
-        assert found["spans"] == [{"start": start, "end": to_rfc3339(end_us), "run_id": "11" * 16}]
-        assert found["gaps"] == []
-        assert found["sizes"] == [{"at": start, "width": 640, "height": 360}]
-        (run,) = found["runs"]
+        result = (await client.get(url)).json
+        assert result["footage"] == "on"
+        assert result["latency_ms"] == latency_ms
+        assert result["video_until"] == to_rfc3339(end_us)
+        assert result["spans"] == [{"start": start, "end": to_rfc3339(end_us), "run_id": "11" * 16}]
+        assert result["gaps"] == []
+        assert result["sizes"] == [{"at": start, "width": 640, "height": 360}]
+        (run,) = result["runs"]
         assert (run["width"], run["height"], run["segments"], run["codec"]) == (640, 360, 1, "avc1")
-        times = [from_rfc3339(frame) for frame in found["frames"]]
+        times = [from_rfc3339(frame) for frame in result["frames"]]
         assert len(times) == 30
         assert times[0] == end_us - 5 * PART_US
         assert all(left < right for left, right in itertools.pairwise(times))
@@ -62,10 +62,10 @@ async def test_the_timeline_tells_spans_runs_and_frames_in_capture_time(
 
 async def test_a_channel_without_footage_says_so(tmp_path: Path) -> None:
     async with desk(tmp_path) as (_, _, client):
-        found = (await client.get("/channels/cam1/timeline")).json
-        assert (found["footage"], found["spans"], found["video_until"]) == ("none", [], None)
-        assert [gap["reason"] for gap in found["gaps"]] == ["no_footage"]
-        assert found["frames"] is None
+        actual = (await client.get("/channels/cam1/timeline")).json
+        assert (actual["footage"], actual["spans"], actual["video_until"]) == ("none", [], None)
+        assert [gap["reason"] for gap in actual["gaps"]] == ["no_footage"]
+        assert actual["frames"] is None
 
 
 @pytest.mark.parametrize(

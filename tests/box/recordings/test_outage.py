@@ -46,7 +46,7 @@ async def stop(box: Box, handle: RecordingsHandle) -> RecordingGap:
 def timeline(handle: RecordingsHandle, gap: RecordingGap) -> list[str]:
     """The reason of the gap, if there is one."""
     known = handle.coverage("cam1", gap.start_us - 1_000_000, wall_us() + 1_000_000)
-    return [one.reason for one in known.gaps if abs(one.start_us - gap.start_us) <= 300_000]
+    return [each.reason for each in known.gaps if abs(each.start_us - gap.start_us) <= 300_000]
 
 
 async def is_noted(box: Box) -> None:
@@ -64,16 +64,16 @@ async def lasted(gap: RecordingGap, us: int) -> None:
 async def test_an_outage_ends_with_the_reason_it_began_with(
     box: Box, known: Reason | None, dts_s: int
 ) -> None:
-    asked: list[str] = []
+    requests: list[str] = []
 
     def why(channel_id: str, since_s: float) -> Reason | None:
-        asked.append(channel_id)
+        requests.append(channel_id)
         return known if len(gaps(box)) == 0 else None  # later it is unknown
 
     async with box.running(why_ended=why) as handle:
         await record(box, handle, "a.mp4", live_camera())
         begun = await stop(box, handle)
-        assert begun.reason == (known or "source_lost") and asked[0] == "cam1"
+        assert begun.reason == (known or "source_lost") and requests[0] == "cam1"
         assert timeline(handle, begun) == [begun.reason]
         await lasted(begun, 700_000)
         again = live_camera(stream=ANOTHER)

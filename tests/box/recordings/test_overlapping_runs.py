@@ -87,7 +87,7 @@ async def cut(handle: RecordingsHandle, start_s: float, end_s: float) -> Cut:
     with opening(handle) as open_fd:
         plan = make_plan(views, open_fd, start_us=start_us, end_us=end_us, latency_us=0)
         published = plan_frames(views, open_fd, start_us, end_us, 0)
-        body = b"".join(os.pread(open_fd(one.name), one.length, one.offset) for one in plan.ranges)
+        body = b"".join(os.pread(open_fd(each.name), each.length, each.offset) for each in plan.ranges)
     played = play(plan.header + body)
     spans = handle.coverage("cam1", start_us, end_us).spans
     return Cut(
@@ -95,7 +95,7 @@ async def cut(handle: RecordingsHandle, start_s: float, end_s: float) -> Cut:
         played.numbers,
         [time for time, _ in played.frames],
         [(at_us - START_US) / S for at_us in published],
-        [((one.start_us - START_US) / S, (one.end_us - START_US) / S, one.run_id) for one in spans],
+        [((each.start_us - START_US) / S, (each.end_us - START_US) / S, each.run_id) for each in spans],
     )
 
 
@@ -124,12 +124,12 @@ async def test_two_runs_over_the_same_seconds(box: Box, gop: int, bframes: int, 
     files = len(list((box.recordings / "cam1").iterdir()))
     async with box.running() as handle:
         await all_walked(handle, files)
-        found = await cut(handle, 2 - 0.01, 8 - 0.01)
-        found.check(6)
-        assert found.numbers == [*range(60, 180), *range(1060, 1120)]
-        assert found.plan.missing == ()
-        assert [run for _, _, run in found.runs] == [run_of(1), run_of(2)]
-        assert found.runs[1][0] == pytest.approx(6, abs=0.001)
+        result = await cut(handle, 2 - 0.01, 8 - 0.01)
+        result.check(6)
+        assert result.numbers == [*range(60, 180), *range(1060, 1120)]
+        assert result.plan.missing == ()
+        assert [run for _, _, run in result.runs] == [run_of(1), run_of(2)]
+        assert result.runs[1][0] == pytest.approx(6, abs=0.001)
         inside = await cut(handle, 5 - 0.01, 5.5 - 0.01)
         assert inside.numbers == list(range(150, 165))
         after = await cut(handle, 6.5 - 0.01, 9 - 0.01)
@@ -141,11 +141,11 @@ async def test_a_run_that_ends_between_two_keys_of_the_next(box: Box) -> None:
     record(box, 2, 4, encode(180, first=1000))  # keys at 4, 5, 6 ...
     async with box.running() as handle:
         await all_walked(handle, 2)
-        found = await cut(handle, 3 - 0.01, 8 - 0.01)
-        found.check(5)
-        assert found.numbers == [*range(90, 150), *range(1030, 1120)]
-        assert found.plan.missing == ()
-        assert [(round(low, 2), run) for low, _, run in found.runs] == [(2.99, run_of(1)), (5.0, run_of(2))]
+        actual = await cut(handle, 3 - 0.01, 8 - 0.01)
+        actual.check(5)
+        assert actual.numbers == [*range(90, 150), *range(1030, 1120)]
+        assert actual.plan.missing == ()
+        assert [(round(low, 2), run) for low, _, run in actual.runs] == [(2.99, run_of(1)), (5.0, run_of(2))]
 
 
 async def test_many_short_runs_that_overlap_by_less_than_a_frame_stay_in_step(box: Box) -> None:
@@ -153,10 +153,10 @@ async def test_many_short_runs_that_overlap_by_less_than_a_frame_stay_in_step(bo
         record(box, number + 1, number * 0.49, encode(15, gop=15, first=number * 100, sound=False))
     async with box.running() as handle:
         await all_walked(handle, 10)
-        found = await cut(handle, 0 - 0.01, 4.9 - 0.01)
-        found.check(4.9)
-        assert [number for number in found.numbers if number % 100 == 0] == [n * 100 for n in range(10)]
-        assert len(found.runs) == 10
+        outcome = await cut(handle, 0 - 0.01, 4.9 - 0.01)
+        outcome.check(4.9)
+        assert [number for number in outcome.numbers if number % 100 == 0] == [n * 100 for n in range(10)]
+        assert len(outcome.runs) == 10
 
 
 async def test_the_same_is_decided_after_a_restart_and_for_the_key_picture(box: Box) -> None:
@@ -170,7 +170,7 @@ async def test_the_same_is_decided_after_a_restart_and_for_the_key_picture(box: 
         await until(handle, lambda: handle.statistics()["segments_waiting"] == 0)
         await handle.find_keys("cam1", START_US, START_US + 10 * S)
         spans = handle.coverage("cam1", START_US, START_US + 10 * S).spans
-        assert [((one.start_us - START_US) / S, one.run_id) for one in spans] == [
+        assert [((item.start_us - START_US) / S, item.run_id) for item in spans] == [
             (low, r) for low, _, r in before.runs
         ]
         again = await cut(handle, 0, 10)

@@ -29,18 +29,18 @@ def seen(folder: Path, feed: Feed, seconds: float, **more: Any) -> list[Error]:
 def worst_ms(errors: Sequence[Error], since_s: float, until_s: float = 1e9) -> float:
     """The largest error of frames shown in a span."""
     first, last = START_US + since_s * S_US, START_US + until_s * S_US
-    return max(abs(one.error_us) / MS for one in errors if first <= one.shown_us < last)
+    return max(abs(each.error_us) / MS for each in errors if first <= each.shown_us < last)
 
 
 def apart_ms(left: Sequence[Error], right: Sequence[Error], since_s: float = 0.0) -> float:
     """The largest difference between two cameras' published times of one instant."""
-    times = [one.shown_us for one in right]
+    times = [item.shown_us for item in right]
     worst = 0.0
-    for one in left:
-        at = min(len(times) - 1, bisect_left(times, one.shown_us))
-        near = min((at, max(0, at - 1)), key=lambda n: abs(times[n] - one.shown_us))
-        if abs(times[near] - one.shown_us) < 50_000 and one.shown_us >= START_US + since_s * S_US:
-            worst = max(worst, abs(right[near].error_us - one.error_us) / MS)
+    for item in left:
+        at = min(len(times) - 1, bisect_left(times, item.shown_us))
+        near = min((at, max(0, at - 1)), key=lambda n: abs(times[n] - item.shown_us))
+        if abs(times[near] - item.shown_us) < 50_000 and item.shown_us >= START_US + since_s * S_US:
+            worst = max(worst, abs(right[near].error_us - item.error_us) / MS)
     return worst
 
 
@@ -201,10 +201,10 @@ def claiming(recording: Recording, run: int, number: int, late_s: float) -> Reco
         at = data.find(b"mtxi")
         if at < 0:
             return data
-        stream_id, found = data[at + 8 : at + 24], int.from_bytes(data[at + 24 : at + 32], "big")
+        stream_id, result = data[at + 8 : at + 24], int.from_bytes(data[at + 24 : at + 32], "big")
         if stream_id not in runs:
             runs.append(stream_id)
-        if (runs.index(stream_id), found) != (run, number):
+        if (runs.index(stream_id), result) != (run, number):
             return data
         ntp_ns = int.from_bytes(data[at + 40 : at + 48], "big") + round(late_s * 1e9)
         return data[: at + 40] + ntp_ns.to_bytes(8, "big") + data[at + 48 :]
@@ -223,7 +223,7 @@ def test_one_files_odd_claim_moves_nothing_in_footage_nobody_saw(
     camera = Feed(connects_s=connects_s, gop_s=1)
     recording = claiming(record(camera, 50, recorder="mediamtx", segment_s=5), 0, number, late_s)
     errors = Sight(recording, tmp_path, [(0, 46)]).run()
-    assert min(one.shown_us for one in errors) < START_US + 2 * S_US
+    assert min(element.shown_us for element in errors) < START_US + 2 * S_US
     assert worst_ms(errors, 0) < 1000 / 30
 
 

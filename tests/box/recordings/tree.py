@@ -70,8 +70,8 @@ class Box:
                     task_status=task_status,
                 )
             )
-            for one in list(handle._state.followed.values()):
-                await one.loaded.wait()  # what is added from now on did not exist at the start
+            for each in list(handle._state.followed.values()):
+                await each.loaded.wait()  # what is added from now on did not exist at the start
             yield handle
             nursery.cancel_scope.cancel()
 

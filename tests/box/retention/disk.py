@@ -90,8 +90,8 @@ class Disk:
         await trio.lowlevel.checkpoint()
         if self.refuse is not None:
             raise self.refuse
-        told = await self.store.read(rows.left)
-        assert set(names) <= set(told), "no file goes before its row is committed"
+        reports = await self.store.read(rows.left)
+        assert set(names) <= set(reports), "no file goes before its row is committed"
         for name in names:
             (self.recordings / name).unlink(missing_ok=True)
             self.segments.pop(name, None)

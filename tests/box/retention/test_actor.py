@@ -62,18 +62,18 @@ async def test_what_is_too_old_goes_and_is_told_once_for_each_stretch(disk: Disk
     async with disk.kept(replace(NO_LIMITS, raw_us=7 * DAY_US)):
         assert sorted(disk.removed) == sorted([*old, alone])
     assert set(disk.segments) == {young}
-    told = disk.told("footage_deleted")
-    assert [(one["channel_id"], one["segments"], one["bytes"], one["reason"]) for one in told] == [
+    events = disk.told("footage_deleted")
+    assert [(each["channel_id"], each["segments"], each["bytes"], each["reason"]) for each in events] == [
         ("cam1", 3, 3000, "raw_days"),
         ("cam2", 1, 1000, "raw_days"),
     ]
-    assert (told[0]["start"], told[0]["end"]) == (
+    assert (events[0]["start"], events[0]["end"]) == (
         "2026-11-12T18:56:59.800000Z",
         "2026-11-12T18:59:59.800000Z",
     )
     assert await condemned(disk) == []
     gone = await disk.store.read(lambda tx: tx.all("SELECT * FROM footage_gone ORDER BY channel_id"))
-    assert [one["end_us"] - one["start_us"] for one in gone] == [3 * MINUTE_US, MINUTE_US]
+    assert [each["end_us"] - each["start_us"] for each in gone] == [3 * MINUTE_US, MINUTE_US]
 
 
 async def test_space_is_made_until_there_is_enough_and_not_beyond(disk: Disk) -> None:
@@ -87,7 +87,7 @@ async def test_space_is_made_until_there_is_enough_and_not_beyond(disk: Disk) ->
         assert (figures.free_bytes, figures.deletable_bytes, figures.deleted_bytes) == (4500, 4000, 2000)
         await handle.look_now()
         assert len(disk.removed) == 2, "there is enough now"
-    assert {one["reason"] for one in disk.told("footage_deleted")} == {"min_free_gb"}
+    assert {item["reason"] for item in disk.told("footage_deleted")} == {"min_free_gb"}
 
 
 async def test_a_running_session_keeps_its_footage_until_the_reserve_is_touched(disk: Disk) -> None:
@@ -129,13 +129,13 @@ async def test_a_session_of_other_channels_guards_nothing_here(disk: Disk) -> No
     session_id = await session(
         disk, status="active", actual_start_us=disk.clock.now_us() - HOUR_US, all_channels=0
     )
-    one, two = disk.record(HOUR_US // 2), disk.record(HOUR_US // 2, channel="cam2")
+    first, two = disk.record(HOUR_US // 2), disk.record(HOUR_US // 2, channel="cam2")
     disk.room = 5000
     await disk.store.write(
         lambda tx: tx.insert("session_channels", {"session_id": session_id, "channel_id": "cam2"})
     )
     async with disk.kept(replace(NO_LIMITS, min_free_bytes=10_000)):
-        assert disk.removed == [one]
+        assert disk.removed == [first]
     assert set(disk.segments) == {two}
 
 
@@ -164,7 +164,9 @@ async def test_a_clip_gets_its_file_before_its_recording_goes(disk: Disk) -> Non
     plan = await disk.store.read(lambda tx: stored_plan(tx, clip_id, 1))
     assert plan is not None and plan.file_path is not None
     assert (disk.clips / plan.file_path).read_bytes() == b"header" + wanted
-    assert not [one for one in disk.told("clip_updated") if one["clip_id"] == clip_id], "nobody noticed"
+    assert not [element for element in disk.told("clip_updated") if element["clip_id"] == clip_id], (
+        "nobody noticed"
+    )
 
 
 async def test_a_disk_too_full_to_write_a_clip_keeps_its_recording_and_says_so(disk: Disk) -> None:
@@ -199,8 +201,8 @@ async def test_old_clips_go_when_no_footage_is_left_but_favourites_stay(disk: Di
         assert disk.told("clip_deleted") == [], "what the footage gave is enough"
         assert len(disk.files("clips")) == 3
     async with disk.kept(replace(NO_LIMITS, min_free_bytes=6000)) as handle:
-        told = disk.told("clip_deleted")
-        assert [(one["clip_id"], one["reason"]) for one in told] == [(plain, "clip_days")]
+        events = disk.told("clip_deleted")
+        assert [(entry["clip_id"], entry["reason"]) for entry in events] == [(plain, "clip_days")]
         left = {path.name for path in disk.files("clips")}
         assert left == {f"{clip_id}-m1.mp4" for clip_id in (starred, young)}
         assert handle.figures().short_bytes == 2 * 506

@@ -55,7 +55,7 @@ def view(*footage: StoredSegment, free: int = 0, holds: Holds | None = None, **m
 
 
 def gone(decision: RetentionDecision) -> list[tuple[str, str]]:
-    return [(one.segment.name, one.reason.value) for one in decision.footage]
+    return [(item.segment.name, item.reason.value) for item in decision.footage]
 
 
 def old_clip(days: float, size: int = 10, **more: Any) -> OldClip:
@@ -64,7 +64,7 @@ def old_clip(days: float, size: int = 10, **more: Any) -> OldClip:
 
 
 def spans(*stretches: tuple[str, int, int]) -> Stretches:
-    return Stretches(ChannelStretch(*one) for one in stretches)
+    return Stretches(ChannelStretch(*element) for element in stretches)
 
 
 # -- by example -----------------------------------------------------------------------------------------
@@ -225,22 +225,24 @@ ages_min = st.integers(0, 20)
 
 @st.composite
 def segments(draw: st.DrawFn) -> list[StoredSegment]:
-    found = {}
+    result = {}
     for number in range(draw(st.integers(0, 12))):
         age, channel = draw(ages_min), draw(channels)
         name = f"{channel}/{age}-{number}.mp4"
         growing = draw(st.integers(0, 9)) == 0
-        found[name] = segment(age, draw(st.integers(0, 30)), channel, name=name, is_growing=growing)
-    return list(found.values())
+        result[name] = segment(age, draw(st.integers(0, 30)), channel, name=name, is_growing=growing)
+    return list(result.values())
 
 
 @st.composite
 def stretches(draw: st.DrawFn) -> Stretches:
-    found = []
+    results = []
     for _ in range(draw(st.integers(0, 3))):
         start_us = NOW_US - draw(ages_min) * MINUTE_US
-        found.append(ChannelStretch(draw(channels), start_us, start_us + draw(st.integers(0, 5)) * MINUTE_US))
-    return Stretches(found)
+        results.append(
+            ChannelStretch(draw(channels), start_us, start_us + draw(st.integers(0, 5)) * MINUTE_US)
+        )
+    return Stretches(results)
 
 
 @st.composite
@@ -286,14 +288,14 @@ limits = st.builds(
 @given(views(), limits)
 def test_nothing_that_must_stay_is_ever_deleted(seen: View, given_limits: RetentionLimits) -> None:
     decision = decide(seen, given_limits)
-    for one, reason in decision.footage:
-        assert not one.is_growing
-        assert not seen.holds.unfinished.touch(one)
-        assert one.name not in seen.holds.condemned
-        assert not any(pin.is_needed for pin in seen.holds.pins.get(one.name, ()))
+    for entry, reason in decision.footage:
+        assert not entry.is_growing
+        assert not seen.holds.unfinished.touch(entry)
+        assert entry.name not in seen.holds.condemned
+        assert not any(pin.is_needed for pin in seen.holds.pins.get(entry.name, ()))
         if reason is not Reason.RESERVE:
-            assert not seen.holds.sessions.touch(one)
-            assert one.name not in seen.holds.pins
+            assert not seen.holds.sessions.touch(entry)
+            assert entry.name not in seen.holds.pins
     for clip in decision.clips:
         assert not clip.is_kept and not clip.is_guarded
         assert clip.created_us <= NOW_US - given_limits.clip_us

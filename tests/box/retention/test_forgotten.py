@@ -20,8 +20,8 @@ async def test_forgotten_clips_go_with_their_recording_instead_of_being_written(
     async with disk.kept(replace(NO_LIMITS, min_free_bytes=800)):
         assert disk.removed == [source] and younger in disk.segments
     gone = disk.told("clip_deleted")
-    assert sorted(one["clip_id"] for one in gone) == sorted(forgotten)
-    assert {one["reason"] for one in gone} == {"min_free_gb"}
+    assert sorted(each["clip_id"] for each in gone) == sorted(forgotten)
+    assert {each["reason"] for each in gone} == {"min_free_gb"}
     assert [path.name for path in disk.files("clips")] == [f"{watched}-m1.mp4"]
 
 

@@ -89,7 +89,7 @@ async def test_the_box_deletes_what_is_too_old_and_says_so(tmp_path: Path) -> No
         with trio.fail_after(LIMIT_S):
             while not (events := await told(http)):  # noqa: ASYNC110  # another process
                 await trio.sleep(0.02)
-        assert [(one["channel_id"], one["reason"], one["segments"]) for one in events] == [
+        assert [(each["channel_id"], each["reason"], each["segments"]) for each in events] == [
             ("cam1", "raw_days", 1)
         ]
         await eventually(lambda: not old.exists(), what="the file is gone")

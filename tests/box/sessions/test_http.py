@@ -229,7 +229,7 @@ async def test_a_delete_can_be_undone_for_a_day(desk: Desk) -> None:
 
 
 async def test_what_was_deleted_is_listed_while_it_can_be_undone(desk: Desk) -> None:
-    one, other, kept = [await desk.add(name=name) for name in ("One", "Other", "Kept")]
+    one, other, stored = [await desk.add(name=name) for name in ("One", "Other", "Kept")]
 
     async def listed(query: str = "") -> list[str]:
         reply = await desk.client.get(f"/sessions?deleted=1{query}")
@@ -249,7 +249,7 @@ async def test_what_was_deleted_is_listed_while_it_can_be_undone(desk: Desk) -> 
     assert await listed() == []
     assert [each["id"] for each in (await desk.client.get("/sessions")).json["items"]] == [
         one["id"],
-        kept["id"],
+        stored["id"],
     ]
 
 

@@ -117,8 +117,8 @@ async def test_completing_runs_the_clips_part_in_the_same_transaction(desk: Desk
 
     with pytest.raises(Refused, match="clips_said_no"):
         await desk.run(lambda tx: move_session(tx, COACH, session_id, SessionEvent.COMPLETE, failing))
-    kept = await desk.run(lambda tx: get_session(tx, session_id))
-    assert (kept["status"], kept["actual_end"], kept["rev"]) == ("active", None, 2)
+    stored = await desk.run(lambda tx: get_session(tx, session_id))
+    assert (stored["status"], stored["actual_end"], stored["rev"]) == ("active", None, 2)
     assert desk.events()[-1] == "session_start"
 
 
@@ -135,8 +135,8 @@ async def test_counters_leave_out_deleted_clips_and_the_length_of_failed_ones_an
         return session_id
 
     session_id = await desk.run(fill)
-    found = await desk.run(lambda tx: get_session(tx, session_id))
-    assert (found["clip_count"], found["tag_count"], found["total_duration_seconds"]) == (4, 0, 10.5)
+    result = await desk.run(lambda tx: get_session(tx, session_id))
+    assert (result["clip_count"], result["tag_count"], result["total_duration_seconds"]) == (4, 0, 10.5)
 
 
 async def test_the_same_id_twice_is_one_session(desk: Desk) -> None:
@@ -206,10 +206,10 @@ async def test_channels_are_linked_replaced_and_checked(desk: Desk) -> None:
 
     session_id = await desk.run(fill)
     assert (await desk.run(lambda tx: get_session(tx, session_id)))["channel_ids"] == ["cam1", "cam2"]
-    for sent, kept in ((["cam2"], ["cam2"]), ([], []), (None, None)):
+    for sent, saved in ((["cam2"], ["cam2"]), ([], []), (None, None)):
         body = SessionPatch(channel_ids=sent)
         changed = await desk.run(lambda tx, body=body: change_session(tx, COACH, session_id, body))
-        assert changed.resource["channel_ids"] == kept
+        assert changed.resource["channel_ids"] == saved
     with pytest.raises(Refused) as refused:
         await desk.run(lambda tx: new(tx, channel_ids=["cam1", "cam9"]))
     assert refused.value.code == "unknown_channel" and "cam9" in refused.value.detail

@@ -211,8 +211,8 @@ async def test_a_deleted_clip_or_session_takes_its_tags_with_it(game: Game) -> N
     assert await game.store.write(partial(tags.delete_tags_of, clip_id=game.side)) == 1
     assert await game.store.write(partial(tags.delete_tags_of, session_id=game.session_id)) == 2
     assert await game.store.write(partial(tags.delete_tags_of, session_id=game.session_id)) == 0
-    told = game.events(head)
-    assert [(event["type"], event["session"]["tag_count"]) for event in told] == [
+    events = game.events(head)
+    assert [(event["type"], event["session"]["tag_count"]) for event in events] == [
         ("tag_deleted", 2),
         ("tag_deleted", 0),
         ("tag_deleted", 0),

@@ -19,8 +19,8 @@ def entries(
     """The kind of each access point, by its picture's number in output order."""
     library = "libx264" if codec == "h264" else "libx265"
     media = encode(count, codec=library, bframes=bframes, extra=extra, sound=False)
-    found = {sample.pts // 3000: sample_entry(codec, sample.data) for sample in media.frames}
-    return {number: entry for number, entry in found.items() if entry is not None}
+    result = {sample.pts // 3000: sample_entry(codec, sample.data) for sample in media.frames}
+    return {number: entry for number, entry in result.items() if entry is not None}
 
 
 def test_closed_groups_are_entered_at_their_idr() -> None:
@@ -35,9 +35,9 @@ def test_open_groups_are_entered_at_recovery_points_and_cra_pictures() -> None:
 
 
 def test_intra_refresh_is_right_only_some_pictures_later() -> None:
-    found = entries("h264", extra="intra-refresh=1")
-    assert found[0] == IDR and found.keys() == {0, 30, 60}
-    assert found[30].kind == "recovery" and 8 <= found[30].recovery <= 12  # 12 columns of macroblocks
+    actual = entries("h264", extra="intra-refresh=1")
+    assert actual[0] == IDR and actual.keys() == {0, 30, 60}
+    assert actual[30].kind == "recovery" and 8 <= actual[30].recovery <= 12  # 12 columns of macroblocks
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_intra_refresh_is_right_only_some_pictures_later() -> None:
     [(16, "bla"), (18, "bla"), (19, "idr"), (20, "idr"), (21, "cra"), (0, None), (9, None), (1, None)],
 )
 def test_hevc_picture_kinds(nal_kind: int, expected: str | None) -> None:
-    found = entry_of("hevc", [bytes([nal_kind << 1, 1, 0x80])])
-    assert (found.kind if found is not None else None) == expected
+    outcome = entry_of("hevc", [bytes([nal_kind << 1, 1, 0x80])])
+    assert (outcome.kind if outcome is not None else None) == expected
 
 
 def test_a_recovery_point_behind_long_messages_and_in_hevc() -> None:

@@ -34,8 +34,8 @@ def without_sets(media: Media) -> Media:
             end = at + 4 + int.from_bytes(sample.data[at : at + 4], "big")
             first = sample.data[at + 4]
             hevc = media.video.codec in ("hvc1", "hev1")
-            kept = first >> 1 & 0x3F < 32 if hevc else 1 <= first & 0x1F <= 5
-            data += sample.data[at:end] if kept else b""
+            is_wanted = first >> 1 & 0x3F < 32 if hevc else 1 <= first & 0x1F <= 5
+            data += sample.data[at:end] if is_wanted else b""
             at = end
         frames.append(sample._replace(data=data))
     return replace(media, frames=frames)
@@ -46,27 +46,27 @@ def without_sets(media: Media) -> Media:
 def test_an_entry_rebuilt_from_in_band_sets_decodes(codec: str, size: tuple[int, int]) -> None:
     other = encode(10, codec=codec, size=(240, 120), sound=False)
     media = encode(10, codec=codec, size=size, sound=False)
-    found = describe(other.video, media.frames[0].data[:4096])
-    assert found.rebuilt
-    assert (found.width, found.height) == size
-    assert found.entry[4:8] == (b"avc1" if codec == "libx264" else b"hvc1")
-    assert decoded(without_sets(media), found.config, "h264" if codec == "libx264" else "hevc") == [0, 1, 2]
+    result = describe(other.video, media.frames[0].data[:4096])
+    assert result.rebuilt
+    assert (result.width, result.height) == size
+    assert result.entry[4:8] == (b"avc1" if codec == "libx264" else b"hvc1")
+    assert decoded(without_sets(media), result.config, "h264" if codec == "libx264" else "hevc") == [0, 1, 2]
 
 
 def test_the_same_sets_in_band_leave_the_entry_alone() -> None:
     media = encode(10, sound=False)
-    found = describe(media.video, media.frames[0].data[:4096])
-    assert not found.rebuilt
-    assert found.entry == first_entry(media.video)
-    assert (found.width, found.height) == (192, 96)
+    actual = describe(media.video, media.frames[0].data[:4096])
+    assert not actual.rebuilt
+    assert actual.entry == first_entry(media.video)
+    assert (actual.width, actual.height) == (192, 96)
 
 
 def test_an_hev1_entry_with_all_sets_becomes_hvc1() -> None:
     media = encode(10, codec="libx265", sound=False)
     assert media.video.codec == "hev1"
-    found = describe(media.video, media.frames[0].data[:4096])
-    assert found.entry[4:8] == b"hvc1" and not found.rebuilt
-    assert found.entry[8:] == first_entry(media.video)[8:]
+    outcome = describe(media.video, media.frames[0].data[:4096])
+    assert outcome.entry[4:8] == b"hvc1" and not outcome.rebuilt
+    assert outcome.entry[8:] == first_entry(media.video)[8:]
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])

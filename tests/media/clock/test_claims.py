@@ -26,7 +26,7 @@ def claims(count: int, *, off: dict[int, float] | None = None, skew: float = 0.0
 def error_us(all_of: Sequence[StartClaim], number: int, **more: int | None) -> int:
     """Distance between a file's assigned and real recording time, from three neighbours on each side."""
     own = all_of[number]
-    beside = [one for at, one in enumerate(all_of) if at != number and abs(at - number) <= 3]
+    beside = [each for at, each in enumerate(all_of) if at != number and abs(at - number) <= 3]
     written_us = more.get("written_us")
 
     def is_likely(at_us: int) -> bool | None:
@@ -38,21 +38,21 @@ def error_us(all_of: Sequence[StartClaim], number: int, **more: int | None) -> i
 @pytest.mark.parametrize("late_s", [0.2, 0.4, 1.5, 4.9, 60])
 @pytest.mark.parametrize("odd", range(10))
 def test_one_file_of_ten_whose_claim_is_late_is_placed_by_the_others(odd: int, late_s: float) -> None:
-    told = claims(10, off={odd: late_s})
-    assert all(abs(error_us(told, number)) <= 51_000 for number in range(10))
+    report = claims(10, off={odd: late_s})
+    assert all(abs(error_us(report, number)) <= 51_000 for number in range(10))
 
 
 @pytest.mark.parametrize("early_s", [0.2, 3])
 def test_a_claim_that_is_early_is_not_believed_where_files_on_both_sides_agree(early_s: float) -> None:
-    told = claims(10, off={4: -early_s})
-    assert all(abs(error_us(told, number)) <= 51_000 for number in range(10))
+    output = claims(10, off={4: -early_s})
+    assert all(abs(error_us(output, number)) <= 51_000 for number in range(10))
 
 
 @pytest.mark.parametrize("skew", [-0.02, 0.0003, 0.02])
 def test_the_line_of_a_source_that_is_off_is_no_oddity(skew: float) -> None:
-    for told in (claims(10, skew=skew), claims(10, skew=skew, off={1: 1.5})):
+    for published in (claims(10, skew=skew), claims(10, skew=skew, off={1: 1.5})):
         for number in range(10):
-            assert abs(error_us(told, number) - number * 60 * S * skew) <= 120_000
+            assert abs(error_us(published, number) - number * 60 * S * skew) <= 120_000
 
 
 def test_an_estimate_that_was_set_anew_holds_from_then_on() -> None:

@@ -160,8 +160,8 @@ def test_what_the_first_seconds_showed_is_forgotten_once_there_is_an_estimate_th
     apart_us = []
     for part in range(5 * 30):
         at = part * SECOND // 5
-        for one in (envelope, without):
-            one.add(at, min(120_000, at // 50))
+        for each in (envelope, without):
+            each.add(at, min(120_000, at // 50))
         apart_us.append((envelope.offset_us(at) or 0) - (without.offset_us(at) or 0))
     assert apart_us[5 * 6] == pytest.approx(120_000, abs=2_000)
     assert max(map(abs, apart_us[5 * 9 :])) <= 1

@@ -233,7 +233,7 @@ def test_hevc_with_intra_refresh_has_its_one_idr_to_begin_at(recordings: Recordi
 
 def test_a_recovery_point_of_intra_refresh_is_no_key_picture(recordings: Recordings) -> None:
     recordings.record(encode(600, extra="intra-refresh=1", sound=False))
-    found = plan_frame(recordings.views, recordings.open_fd, START_US + 7_000_000, 0)
-    assert found.capture_us == START_US, "the IDR it began with"
+    result = plan_frame(recordings.views, recordings.open_fd, START_US + 7_000_000, 0)
+    assert result.capture_us == START_US, "the IDR it began with"
     with pytest.raises(NoFootage):
         plan_frame(recordings.views, recordings.open_fd, START_US + 19_000_000, 0)

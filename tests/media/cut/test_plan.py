@@ -61,9 +61,9 @@ def assert_same_sound(
     """
     assert media.sound is not None
     begin, end = (round(frame * AUDIO_HZ / rate) for frame in (first, stop))
-    heard = played.pcm()[:, at : at + end - begin - 2]
-    assert heard.shape[1] == end - begin - 2
-    slips = [slip for slip in range(-2, 3) if _equal(heard, media.sound[:, begin + slip :])]
+    received = played.pcm()[:, at : at + end - begin - 2]
+    assert received.shape[1] == end - begin - 2
+    slips = [slip for slip in range(-2, 3) if _equal(received, media.sound[:, begin + slip :])]
     assert slips, "the sound is not the recording's"
 
 
@@ -169,8 +169,8 @@ def test_a_gap_between_runs_is_held_by_the_last_frame_and_silence(recordings: Re
     # one packet to fade in: its predecessor is missing
     at = round(4.0 * AUDIO_HZ) + 2048
     assert after.sound is not None
-    found = [s for s in range(1024, 3072 + 1024) if _equal(pcm[:, at : at + 9000], after.sound[:, s:])]
-    assert len(found) == 1 and abs(found[0] - 2048) < 500  # a silent packet is longer than the rest
+    results = [s for s in range(1024, 3072 + 1024) if _equal(pcm[:, at : at + 9000], after.sound[:, s:])]
+    assert len(results) == 1 and abs(results[0] - 2048) < 500  # a silent packet is longer than the rest
 
 
 def test_a_run_that_begins_inside_the_window_trims_the_clip(recordings: Recordings) -> None:
@@ -318,14 +318,14 @@ def test_published_frame_times_and_chosen_frames_agree_to_the_microsecond(
 def test_the_key_picture_at_an_instant_decodes_alone(recordings: Recordings) -> None:
     recordings.record(encode(120, bframes=2, gop=30), segment_s=1.5)
     for frame, key in ((0, 0), (29, 0), (30, 30), (75.5, 60), (500, 90)):
-        found = plan_frame(recordings.views, recordings.open_fd, at_us(frame) + 40, LATENCY_US)
-        data = os.pread(recordings.open_fd(found.picture.name), found.picture.length, found.picture.offset)
+        result = plan_frame(recordings.views, recordings.open_fd, at_us(frame) + 40, LATENCY_US)
+        data = os.pread(recordings.open_fd(result.picture.name), result.picture.length, result.picture.offset)
         decoder: Any = av.CodecContext.create("h264", "r")
-        decoder.extradata = found.extradata
+        decoder.extradata = result.extradata
         frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
         assert [number_of(each) for each in frames] == [key]
-        assert found.capture_us == pytest.approx(at_us(key), abs=ROUNDING_US)
-        assert (found.width, found.height, found.codec) == (192, 96, "avc1")
+        assert result.capture_us == pytest.approx(at_us(key), abs=ROUNDING_US)
+        assert (result.width, result.height, result.codec) == (192, 96, "avc1")
     with pytest.raises(NoFootage):
         plan_frame(recordings.views, recordings.open_fd, at_us(-1), LATENCY_US)
 

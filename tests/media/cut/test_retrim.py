@@ -39,15 +39,15 @@ def test_a_trim_of_the_file_shows_exactly_its_frames_and_sound(
     clip = recordings.bytes_of(plan)
     size = header_size(clip)
     for skip, count in ((0, 60), (1, 58), (10, 20), (13, 1), (59, 1)):
-        found = retrim(clip[:size], skip_us=us(skip - 0.5) if skip else 0, length_us=us(count))
-        assert len(found.header) == size
-        played = play(found.header + clip[size:])
+        result = retrim(clip[:size], skip_us=us(skip - 0.5) if skip else 0, length_us=us(count))
+        assert len(result.header) == size
+        played = play(result.header + clip[size:])
         assert played.numbers == list(range(47 + skip, 47 + skip + count))
         assert played.frames[0][0] == 0
-        assert (found.frames, found.codec) == (count, "avc1")
-        assert found.first_us == pytest.approx(us(skip), abs=1)
-        assert found.end_us == pytest.approx(us(skip + count), abs=12)
-        assert found.preroll_s == pytest.approx(plan.preroll_s + skip / 30, abs=1e-4)
+        assert (result.frames, result.codec) == (count, "avc1")
+        assert result.first_us == pytest.approx(us(skip), abs=1)
+        assert result.end_us == pytest.approx(us(skip + count), abs=12)
+        assert result.preroll_s == pytest.approx(plan.preroll_s + skip / 30, abs=1e-4)
         if source.sound is not None:
             assert_same_sound(source, played, 47 + skip, 47 + skip + count)
 

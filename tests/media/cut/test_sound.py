@@ -119,12 +119,12 @@ def test_sound_that_changes_inside_a_run_is_never_heard_at_a_wrong_pitch(
         sounds, pitches = sounds[::-1], pitches[::-1]
     recordings.go_on(filmed(0, sounds[0]), filmed(120, sounds[1]), every_s=SECONDS)
     for begin_s, end_s, longer in ((1.0, 5.0, 0), (3.0, 7.0, 1), (3.5, 7.5, 1), (1.0, 3.0, 0), (5.0, 7.0, 1)):
-        _, heard = listen(recordings, begin_s, end_s)
+        _, received = listen(recordings, begin_s, end_s)
         join_s = SECONDS - begin_s
         for half, (low, high) in enumerate(((0.1, join_s - 0.1), (join_s + 0.1, end_s - begin_s - 0.1))):
             if high - low < 0.2:
                 continue
-            pitch, peak = heard.at(low, high)
+            pitch, peak = received.at(low, high)
             if half == longer:
                 assert pitch == pytest.approx(pitches[half], abs=8) and peak > 0.1
             else:
@@ -135,11 +135,11 @@ def test_a_short_change_leaves_the_sound_on_both_sides(recordings: Recordings) -
     plain = tone(440)
     sounds = (plain, tone(660, rate=44_100), plain)
     recordings.go_on(*(filmed(n * 120, sound) for n, sound in enumerate(sounds)), every_s=SECONDS)
-    _, heard = listen(recordings, 1.0, 11.0)
+    _, incoming = listen(recordings, 1.0, 11.0)
     for begin_s, end_s, pitch in ((0.1, 2.9, 440), (7.1, 9.9, 440)):
-        found, peak = heard.at(begin_s, end_s)
-        assert found == pytest.approx(pitch, abs=4) and peak > 0.1
-    assert heard.at(3.1, 6.9)[1] < 0.01
+        result, peak = incoming.at(begin_s, end_s)
+        assert result == pytest.approx(pitch, abs=4) and peak > 0.1
+    assert incoming.at(3.1, 6.9)[1] < 0.01
 
 
 @pytest.mark.parametrize("codec", ["aac", "libopus"])
@@ -189,12 +189,12 @@ def test_of_two_tracks_the_first_that_has_sound_is_heard(
         sounds[0] = sounds[0][0], []
     specs = [TrackSpec(1, False, 90_000, first_entry(film.video), 192, 96)]
     specs += [TrackSpec(track.id, True, track.timescale, first_entry(track)) for track, _ in sounds]
-    samples = [(1, 90_000, film.frames)] + [(track.id, track.timescale, found) for track, found in sounds]
+    samples = [(1, 90_000, film.frames)] + [(track.id, track.timescale, results) for track, results in sounds]
     parts = []
     for number in range(20):
         trafs = []
-        for track_id, rate, found in samples:
-            mine = [each for each in found if number * rate // 5 <= each.dts < (number + 1) * rate // 5]
+        for track_id, rate, results in samples:
+            mine = [each for each in results if number * rate // 5 <= each.dts < (number + 1) * rate // 5]
             trafs += [Traf(track_id, mine[0].dts, mine)] if mine else []
         parts.append(part(number, trafs[::-1]))
     data = init_segment(specs, boxes.mtxi(b"\1" * 16, 0, 0, START_US * 1000)) + b"".join(parts)

@@ -33,12 +33,12 @@ def again(film: bytes, *, moov_bytes: int = 16_384) -> tuple[Written, bytes]:
 
 def shown(film: bytes) -> list[tuple[float, float]]:
     """(time, mean luma) of every frame a player shows."""
-    found = []
+    results = []
     with av.open(io.BytesIO(film), "r", format="mp4") as container:
         for frame in container.decode(container.streams.video[0]):
             plane = frame.reformat(2, 2, "gray").planes[0]
-            found.append((float(frame.time), float(bytes(plane)[0])))
-    return found
+            results.append((float(frame.time), float(bytes(plane)[0])))
+    return results
 
 
 def film_with_a_hole_in_its_sound() -> bytes:

@@ -98,8 +98,8 @@ def _moved(moof: bytes, by: int) -> bytes:
 def test_unknown_boxes_inside_the_init_are_passed_over(where: bytes) -> None:
     box = boxes.box(b"ab!9", bytes(33))
     made = box + INIT if where == b"ftyp" else _inside(INIT, where, box)
-    told, known = parse_init(made), parse_init(INIT)
-    assert (told.mtxi, told.stsd_id) == (known.mtxi, known.stsd_id)
+    report, known = parse_init(made), parse_init(INIT)
+    assert (report.mtxi, report.stsd_id) == (known.mtxi, known.stsd_id)
 
 
 def _inside(data: bytes, where: bytes, box: bytes) -> bytes:
@@ -171,14 +171,14 @@ def test_fragments_without_tfdt_go_on_where_the_last_one_ended(growing: Growing)
     for data in PARTS:
         index = growing.add((INIT if data is PARTS[0] else b"") + without_tfdt(data))
     assert (index.damage, index.frames, index.holes) == (None, 60, [])
-    assert [one.video_tfdt for one in index.parts] == [number * 18_000 for number in range(10)]
+    assert [each.video_tfdt for each in index.parts] == [number * 18_000 for number in range(10)]
     assert [key.pts for key in index.keys] == [0, 90_000]
 
 
 def test_some_fragments_without_tfdt_go_on_too(growing: Growing) -> None:
     made = [without_tfdt(data) if number % 3 else data for number, data in enumerate(PARTS)]
     index = growing.add(INIT + b"".join(made))
-    assert [one.video_tfdt for one in index.parts] == [number * 18_000 for number in range(10)]
+    assert [item.video_tfdt for item in index.parts] == [number * 18_000 for number in range(10)]
 
 
 def test_a_clip_of_fragments_without_tfdt_is_the_same(tmp_path: Path) -> None:

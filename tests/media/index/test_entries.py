@@ -58,11 +58,11 @@ def numbers(media: Media, keys: Sequence[Key]) -> list[int]:
 )
 def test_flags_that_are_wrong_change_nothing(tmp_path: Path, kind: dict[str, object], flags: str) -> None:
     media = flagged(encode(240, sound=False, **kind), FLAGS[flags])
-    found = numbers(media, keys_of(tmp_path, media))
+    result = numbers(media, keys_of(tmp_path, media))
     every = list(range(0, 240, 30))
     # two seconds without an access point are usual: unflagged ones are searched only after that
-    assert found == (every if flags != "first" else [0, *[n for n in every[1:] if n in found]])
-    assert found[-5:] == every[-5:]
+    assert result == (every if flags != "first" else [0, *[n for n in every[1:] if n in result]])
+    assert result[-5:] == every[-5:]
 
 
 @pytest.mark.parametrize("bframes", [0, 2])
@@ -117,8 +117,8 @@ def test_an_intra_picture_with_its_sets_is_an_entry(tmp_path: Path, flags: str, 
     frames: list[Sample] = []
     for frame in media.frames:
         nals = list(sample_nals(frame.data))
-        kept = nals if not frames else [nal for nal in nals if nal[0] & 0x1F not in dropped]
-        frames.append(frame._replace(data=length_prefixed(kept)))
+        stored = nals if not frames else [nal for nal in nals if nal[0] & 0x1F not in dropped]
+        frames.append(frame._replace(data=length_prefixed(stored)))
     media = flagged(replace(media, frames=frames), FLAGS[flags])
-    found = numbers(media, keys_of(tmp_path, media))
-    assert found[-3:] == [150, 180, 210] if keeps_sets else found == [0]
+    actual = numbers(media, keys_of(tmp_path, media))
+    assert actual[-3:] == [150, 180, 210] if keeps_sets else actual == [0]

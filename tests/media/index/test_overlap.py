@@ -33,7 +33,7 @@ def stretch(
 
 def shown(*stretches: Stretch, until_s: float = 100) -> list[tuple[float, float, str]]:
     """(from, to, run) in seconds, up to `until_s`; the order of the segments must not matter."""
-    told = []
+    reports = []
     for given in (list(stretches), list(reversed(stretches))):
         windows = windows_of(given)
         rows = sorted(
@@ -42,9 +42,9 @@ def shown(*stretches: Stretch, until_s: float = 100) -> list[tuple[float, float,
             for low, high in within(some, 0, round(until_s * S))
         )
         assert all(left[1] <= right[0] for left, right in pairwise(rows)), "two at once"
-        told.append(rows)
-    assert told[0] == told[1]
-    return told[0]
+        reports.append(rows)
+    assert reports[0] == reports[1]
+    return reports[0]
 
 
 def test_runs_that_do_not_overlap_are_shown_whole() -> None:
@@ -73,27 +73,27 @@ def test_a_run_inside_another_is_not_shown() -> None:
 
 
 def test_what_one_run_lacks_another_shows() -> None:
-    found = shown(stretch("a", 0, 10), stretch("a", 20, 30, began_s=0), stretch("b", 5, 40))
-    assert found == [(0, 10, "a"), (10, 20, "b"), (20, 30, "a"), (30, 100, "b")]
+    result = shown(stretch("a", 0, 10), stretch("a", 20, 30, began_s=0), stretch("b", 5, 40))
+    assert result == [(0, 10, "a"), (10, 20, "b"), (20, 30, "a"), (30, 100, "b")]
 
 
 def test_the_begin_of_the_run_counts_not_that_of_its_segment() -> None:
-    found = shown(stretch("a", 60, 120, began_s=0), stretch("b", 30, 90))
-    assert found == [(0, 60, "b"), (60, 100, "a")]
+    actual = shown(stretch("a", 60, 120, began_s=0), stretch("b", 30, 90))
+    assert actual == [(0, 60, "b"), (60, 100, "a")]
 
 
 def test_a_run_too_short_to_leave_another_for_is_left_out() -> None:
-    found = shown(stretch("a", 5.5, 5.9, began_s=0), stretch("b", 4, 10, gop_s=2))
-    assert found == [(0, 100, "b")]
+    outcome = shown(stretch("a", 5.5, 5.9, began_s=0), stretch("b", 4, 10, gop_s=2))
+    assert outcome == [(0, 100, "b")]
 
 
 def test_a_run_without_a_key_in_time_is_entered_at_its_next_one() -> None:
-    found = shown(
+    results = shown(
         stretch("a", 4, 5.5, began_s=0), stretch("b", 3, 9, gop_s=5, began_s=1), stretch("c", 0, 4.5)
     )
-    assert found[0] == (0, 4, "c") or found[0][2] == "c"
-    assert [run for _, _, run in found] == ["c", "a", "b"]
-    assert found[-1][0] == 8
+    assert results[0] == (0, 4, "c") or results[0][2] == "c"
+    assert [run for _, _, run in results] == ["c", "a", "b"]
+    assert results[-1][0] == 8
 
 
 def test_many_short_runs_one_over_the_other() -> None:
@@ -108,7 +108,7 @@ def test_what_is_decided_for_an_instant_does_not_depend_on_what_lies_far_off() -
     for first in range(len(runs)):
         for last in range(first + 2, len(runs) + 1):
             some = runs[first:last]
-            inner = [row for row in whole if row[2] in {one.run_id for one in some[1:-1]}]
+            inner = [row for row in whole if row[2] in {each.run_id for each in some[1:-1]}]
             assert set(inner) <= set(shown(*some, until_s=30)), (first, last)
 
 

@@ -42,23 +42,23 @@ def plain(waits: Sequence[int]) -> list[Sample]:
 
 def in_parts(samples: Sequence[Sample], part_ticks: int, start: int = 0) -> list[bytes]:
     """As MediaMTX writes them: a part ends with the sample that makes it long enough."""
-    found, held, tfdt = [], [], start
+    results, pending, tfdt = [], [], start
     for sample in samples:
-        held.append(sample)
-        if sum(each.duration for each in held) >= part_ticks:
-            found.append(part(held, tfdt))
-            tfdt, held = tfdt + sum(each.duration for each in held), []
-    return [*found, part(held, tfdt)] if held else found
+        pending.append(sample)
+        if sum(each.duration for each in pending) >= part_ticks:
+            results.append(part(pending, tfdt))
+            tfdt, pending = tfdt + sum(each.duration for each in pending), []
+    return [*results, part(pending, tfdt)] if pending else results
 
 
 def grown(file: Growing, parts: Sequence[bytes]) -> list[tuple[int | None, tuple[tuple[int, int], ...]]]:
     """End and holes (ns) after each part, as published."""
     file.add(INIT)
-    told = []
+    reports = []
     for data in parts:
         facts = facts_of(file.add(data))
-        told.append((facts.end_ns, facts.holes))
-    return told
+        reports.append((facts.end_ns, facts.holes))
+    return reports
 
 
 CHANGES: dict[str, list[tuple[float, float]]] = {
@@ -83,9 +83,9 @@ def test_a_camera_that_changes_its_rate_loses_nothing(
     shape: Callable[[Sequence[int]], list[Sample]],
 ) -> None:
     waits = [wait for fps, seconds in CHANGES[name] for wait in rate(fps, seconds)]
-    told = grown(file, in_parts(shape(waits), part_ms * 90))
-    assert {holes for _, holes in told} == {()}
-    ends = [end for end, _ in told if end is not None]
+    output = grown(file, in_parts(shape(waits), part_ms * 90))
+    assert {holes for _, holes in output} == {()}
+    ends = [end for end, _ in output if end is not None]
     assert ends == sorted(ends)
     file.index.is_closed = True
     assert facts_of(file.index).holes == ()
@@ -99,8 +99,8 @@ def test_a_phone_whose_rate_wanders_loses_nothing(file: Growing, seed: int) -> N
     while sum(waits) < 90_000 * 12:
         fps = min(60.0, max(4.0, fps * dice.uniform(0.85, 1.18)))
         waits.append(round(90_000 / fps * dice.uniform(0.8, 1.25)))
-    told = grown(file, in_parts(plain(waits), 18_000))
-    assert told[-1][1] == ()
+    report = grown(file, in_parts(plain(waits), 18_000))
+    assert report[-1][1] == ()
 
 
 @pytest.mark.parametrize("part_ms", [1, 200, 1000])
@@ -113,13 +113,13 @@ def test_frames_that_are_lost_are_a_hole_before_and_after_a_change(
     fast, slow = rate(30, 1), rate(6, 3)
     lost, lost_slowly = [3000 * (missing + 1)], [15_000 * (missing + 1)]
     waits = [*fast, *lost, *fast, *slow, *lost_slowly, *slow, *fast, *lost, *lost, *fast]
-    told = grown(file, in_parts(plain(waits), part_ms * 90))
+    published = grown(file, in_parts(plain(waits), part_ms * 90))
     places = [30, 30 + 1 + 30 + 18, 30 + 1 + 30 + 18 + 1 + 18 + 30]
     at = list(accumulate(waits, initial=0))
     frames = [(places[0], 3000), (places[1], 15_000), (places[2], 3000), (places[2] + 1, 3000)]
     wanted = [(at[n] + length, at[n + 1]) for n, length in frames]
     assert [(hole.before, hole.after) for hole in file.index.holes] == wanted
-    for (end, holes), (later_end, later_holes) in pairwise(told):
+    for (end, holes), (later_end, later_holes) in pairwise(published):
         assert later_holes[: len(holes)] == holes, "a hole that was told stays"
         assert end is not None and later_end is not None and later_end >= end
         for before, after in later_holes[len(holes) :]:

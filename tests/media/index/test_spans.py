@@ -59,7 +59,7 @@ CLOCK = RunClock.of([Knot(0, T0, PPB)])
 
 
 def entries(*segments: SegmentFacts) -> list[SegmentEntry]:
-    return [SegmentEntry(one.name, None, one, CLOCK) for one in segments]
+    return [SegmentEntry(each.name, None, each, CLOCK) for each in segments]
 
 
 def told(
@@ -76,8 +76,8 @@ def told(
 
 
 def test_consecutive_segments_of_a_run_are_one_span_even_when_they_overlap_a_little() -> None:
-    found = entries(segment(0, 0, 60.15), segment(1, 60, 120.1), segment(2, 120.02, 180))
-    assert told(found, 0, 180) == [(0, 180, "aa")]
+    result = entries(segment(0, 0, 60.15), segment(1, 60, 120.1), segment(2, 120.02, 180))
+    assert told(result, 0, 180) == [(0, 180, "aa")]
 
 
 def test_a_query_sees_only_its_own_stretch() -> None:
@@ -85,7 +85,7 @@ def test_a_query_sees_only_its_own_stretch() -> None:
 
 
 def test_each_kind_of_gap_has_its_reason() -> None:
-    found = entries(
+    actual = entries(
         segment(0, 10, 20, holes=((12 * NS, 15 * NS),)),
         segment(2, 30, 40),
         segment(3, 41, 50),
@@ -93,7 +93,7 @@ def test_each_kind_of_gap_has_its_reason() -> None:
         segment(0, 90, 100, "cc", base_ns=0, reason="zeros from byte 77 on"),
         segment(0, 103, 110, "dd"),
     )
-    assert told(found, 0, 130, is_live=False) == [
+    assert told(actual, 0, 130, is_live=False) == [
         (0, 10, "no_footage"),
         (10, 12, "aa"),
         (12, 15, "discontinuity"),
@@ -114,14 +114,17 @@ def test_each_kind_of_gap_has_its_reason() -> None:
 
 def test_a_segment_that_cannot_be_read_explains_the_gap_it_leaves() -> None:
     broken = segment(None, 0, 0, "name:x", state="unreadable", first_ns=None, end_ns=None, ntp_us=None)
-    found = [*entries(segment(0, 0, 60), segment(2, 120, 180)), SegmentEntry("x", T0 + 60 * S, broken, None)]
-    assert (60, 120, "segment_unreadable") in told(found, 0, 180)
+    results = [
+        *entries(segment(0, 0, 60), segment(2, 120, 180)),
+        SegmentEntry("x", T0 + 60 * S, broken, None),
+    ]
+    assert (60, 120, "segment_unreadable") in told(results, 0, 180)
 
 
 def test_a_segment_not_walked_yet_says_so() -> None:
-    found = [*entries(segment(0, 0, 60), segment(2, 120, 180)), SegmentEntry("x", T0 + 60 * S, None, None)]
-    assert (60, 120, "indexing") in told(found, 0, 180)
-    assert told(found[2:], 0, 180) == [(0, None, "indexing")]
+    outcome = [*entries(segment(0, 0, 60), segment(2, 120, 180)), SegmentEntry("x", T0 + 60 * S, None, None)]
+    assert (60, 120, "indexing") in told(outcome, 0, 180)
+    assert told(outcome[2:], 0, 180) == [(0, None, "indexing")]
 
 
 def test_an_empty_channel_has_no_footage() -> None:

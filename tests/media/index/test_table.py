@@ -116,9 +116,9 @@ def test_a_file_that_is_a_run_of_its_own_takes_its_knots_with_it(index: SegmentI
     """A later file with its name starts from scratch; a run of several files continues."""
     knot = Knot(1, 2, PPB)
     mine = replace(facts_of(index), name="a.mp4", run_id="name:a.mp4:12345678")
-    told = facts_line(mine) + facts_line(replace(mine, name="b.mp4", run_id="aa"))
-    told += knot_line(mine.run_id, knot) + knot_line("aa", knot)
-    assert read_log(told + forget_line("a.mp4") + forget_line("b.mp4")).knots == {"aa": [knot]}
+    lines = facts_line(mine) + facts_line(replace(mine, name="b.mp4", run_id="aa"))
+    lines += knot_line(mine.run_id, knot) + knot_line("aa", knot)
+    assert read_log(lines + forget_line("a.mp4") + forget_line("b.mp4")).knots == {"aa": [knot]}
 
 
 def test_a_log_torn_by_a_power_cut_loses_its_last_line_only(index: SegmentIndex) -> None:
@@ -134,9 +134,9 @@ def test_no_bytes_make_a_log_fatal(junk: bytes, at: int, flip: int) -> None:
     if at < len(good):
         good[at] ^= flip
     log = read_log(junk + b"\n" + bytes(good))
-    told = {knot for knots in log.knots.values() for knot in knots}
-    assert told <= {Knot(1, 2, PPB), Knot(3, 4, PPB)}
-    assert len(told) >= (2 if at >= len(good) else 0)
+    reports = {knot for knots in log.knots.values() for knot in knots}
+    assert reports <= {Knot(1, 2, PPB), Knot(3, 4, PPB)}
+    assert len(reports) >= (2 if at >= len(good) else 0)
 
 
 def test_a_hundred_hours_are_read_back(index: SegmentIndex) -> None:
@@ -147,7 +147,7 @@ def test_a_hundred_hours_are_read_back(index: SegmentIndex) -> None:
     data = pack_log(many, knots)
     log = read_log(data)
     assert (len(log.facts), len(log.knots["aa" * 16])) == (6000, 36_000)
-    assert all(isinstance(one, SegmentFacts) for one in log.facts.values())
+    assert all(isinstance(each, SegmentFacts) for each in log.facts.values())
 
 
 def test_facts_of_an_older_layout_are_walked_again_and_keep_their_times() -> None:

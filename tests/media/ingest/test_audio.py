@@ -31,10 +31,10 @@ def test_rates_beyond_16_bits_are_left_to_the_specific_config() -> None:
 @given(seed=st.integers(0, 2**32), pieces=st.integers(1, 20))
 def test_frames_may_be_cut_anywhere(seed: int, pieces: int) -> None:
     cuts = sorted(random.Random(seed).choices(range(len(STREAM)), k=pieces))
-    reader, found = AdtsReader(), []
+    reader, result = AdtsReader(), []
     for start, end in zip([0, *cuts], [*cuts, len(STREAM)], strict=True):
-        found += [frame.data for frame, _ in reader.feed(STREAM[start:end])]
-    assert found == FRAMES
+        result += [frame.data for frame, _ in reader.feed(STREAM[start:end])]
+    assert result == FRAMES
 
 
 def test_a_frame_that_began_in_the_payload_before_does_not_take_this_ones_time() -> None:
@@ -49,8 +49,8 @@ def test_garbage_between_frames_is_passed_over(garbage: bytes) -> None:
     reader = AdtsReader()
     list(reader.feed(garbage))
     assert len(reader._carry) <= 8192
-    found = [frame.data for _ in range(2) for frame, _ in reader.feed(STREAM * 8)]
-    assert found[-len(FRAMES) :] == FRAMES
+    results = [frame.data for _ in range(2) for frame, _ in reader.feed(STREAM * 8)]
+    assert results[-len(FRAMES) :] == FRAMES
 
 
 def test_opus_packets_with_any_control_header() -> None:
@@ -59,9 +59,9 @@ def test_opus_packets_with_any_control_header() -> None:
     payload = b"\x7f\xe0\x0a" + packets[0]
     payload += b"\x7f\xf8\xff\x2d" + b"\0\1\0\2" + packets[1]  # start and end trim
     payload += b"\x7f\xe4\xff\x00" + b"\x02zz" + packets[2]  # control extension
-    found = list(opus_frames(payload, 2))
-    assert [frame.data for frame in found] == packets
-    assert {(frame.samples, frame.rate) for frame in found} == {(960, 48_000)} and b"dOps" in found[0].entry
+    actual = list(opus_frames(payload, 2))
+    assert [frame.data for frame in actual] == packets
+    assert {(frame.samples, frame.rate) for frame in actual} == {(960, 48_000)} and b"dOps" in actual[0].entry
 
 
 @given(st.binary(max_size=300))

@@ -72,8 +72,8 @@ def new_ingest(**settings: float) -> Ingest:
 
 def decoded(data: bytes) -> list[int | None]:
     with av.open(io.BytesIO(data), mode="r") as container:
-        found = [burned(frame) for frame in container.decode(video=0)]
-    return [one.frame if one else None for one in found]
+        results = [burned(frame) for frame in container.decode(video=0)]
+    return [each.frame if each else None for each in results]
 
 
 def transport(

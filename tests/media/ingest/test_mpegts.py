@@ -146,10 +146,10 @@ def test_a_multiplexer_that_mixes_packets_says_nothing_by_the_last_of_another_st
 
 
 def test_new_tables_are_told_once() -> None:
-    one, two = Muxer("h264", sound=False), Muxer("hevc", sound=True)
-    data = [mux.video(AU[1], n * 3600, n * 3600, key=True) for mux in (one, two) for n in range(3)]
-    found = [e.streams for e in Demuxer().feed(b"".join(data)) if isinstance(e, Programme)]
-    assert [[s.codec for s in streams] for streams in found] == [["h264"], ["hevc", "aac"]]
+    first, two = Muxer("h264", sound=False), Muxer("hevc", sound=True)
+    data = [mux.video(AU[1], n * 3600, n * 3600, key=True) for mux in (first, two) for n in range(3)]
+    results = [e.streams for e in Demuxer().feed(b"".join(data)) if isinstance(e, Programme)]
+    assert [[s.codec for s in streams] for streams in results] == [["h264"], ["hevc", "aac"]]
 
 
 def test_what_libavformat_writes_is_read_frame_by_frame() -> None:

@@ -44,6 +44,6 @@ def test_every_length_fills_whole_packets(size: int) -> None:
 
 
 def test_timestamps_of_any_size_are_wrapped_to_33_bits() -> None:
-    one = Muxer("h264", sound=False).video(b"\0\0\1\x65a", 3 * 2**33 + 5, 3 * 2**33 + 5, key=True)
+    first = Muxer("h264", sound=False).video(b"\0\0\1\x65a", 3 * 2**33 + 5, 3 * 2**33 + 5, key=True)
     two = Muxer("h264", sound=False).video(b"\0\0\1\x65a", 5, 5, key=True)
-    assert one == two
+    assert first == two

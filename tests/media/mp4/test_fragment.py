@@ -136,20 +136,22 @@ def test_all_sync_samples_without_reordering_need_no_flags_and_no_offsets() -> N
 
 
 def test_a_segment_starts_at_the_oldest_sample_so_sound_before_the_key_picture_is_kept() -> None:
-    one = writer(VIDEO, AUDIO, segment_s=1.0)
+    first = writer(VIDEO, AUDIO, segment_s=1.0)
     commands: list[Command] = []
     sound = 0
     for n in range(51):
         while sound * 1024 / 48_000 < (n - 5) / 25:  # sound is 0.2 s behind the picture in the stream
-            commands += one.add(2, Sample(sound * 1024, sound * 1024, 1024, True, b"s"))
+            commands += first.add(2, Sample(sound * 1024, sound * 1024, 1024, True, b"s"))
             sound += 1
-        commands += one.add(1, picture(n))
-    commands += one.close()
-    assert one.dropped == 0
+        commands += first.add(1, picture(n))
+    commands += first.close()
+    assert first.dropped == 0
     second = [init_of(c).mtxi for c in commands if isinstance(c, OpenSegment)][1]
     assert second is not None and NS * 3 // 4 < second.dts_ns < NS  # as in MediaMTX: audio first
-    heard = sum(len(run.sizes) for part in parts_of(commands) for run in runs_of(part) if run.track_id == 2)
-    assert heard == sound
+    received = sum(
+        len(run.sizes) for part in parts_of(commands) for run in runs_of(part) if run.track_id == 2
+    )
+    assert received == sound
 
 
 def test_times_inside_a_file_follow_on_to_the_tick_whatever_the_start() -> None:

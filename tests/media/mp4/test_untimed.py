@@ -15,15 +15,15 @@ def run(track: int, tfdt: int, *durations: int, timed: bool = False) -> TrackRun
 
 def test_each_track_goes_on_where_it_ended() -> None:
     runs, ends = go_on([run(1, 0, 10, 10), run(2, 0, 7)], {})
-    assert [one.tfdt for one in runs] == [0, 0]
+    assert [each.tfdt for each in runs] == [0, 0]
     runs, ends = go_on([run(2, 0, 7), run(1, 0, 10), run(1, 10, 10)], ends)
-    assert [(one.track_id, one.tfdt) for one in runs] == [(2, 7), (1, 20), (1, 30)]
+    assert [(each.track_id, each.tfdt) for each in runs] == [(2, 7), (1, 20), (1, 30)]
     assert ends == {1: 40, 2: 14}
 
 
 def test_a_time_that_is_told_counts() -> None:
-    told = run(1, 500, 10, timed=True)
-    assert not is_untimed([told]) and is_untimed([told, run(2, 0, 7)])
-    runs, ends = go_on([told, run(2, 0, 7)], {1: 20, 2: 14})
-    assert [one.tfdt for one in runs] == [500, 14]
+    timed_run = run(1, 500, 10, timed=True)
+    assert not is_untimed([timed_run]) and is_untimed([timed_run, run(2, 0, 7)])
+    runs, ends = go_on([timed_run, run(2, 0, 7)], {1: 20, 2: 14})
+    assert [item.tfdt for item in runs] == [500, 14]
     assert ends == {1: 510, 2: 21}

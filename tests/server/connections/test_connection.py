@@ -119,20 +119,20 @@ async def test_who_has_left_keeps_no_place_by_what_its_socket_says() -> None:
         client = await trio.testing.open_stream_to_socket_listener(listener)
         served = await listener.accept()
         limits = ServerLimits()
-        asked = Connection(None, Config(), WorkerContext(None), Crowd(limits), served)
-        assert not asked.has_bytes()
+        connection = Connection(None, Config(), WorkerContext(None), Crowd(limits), served)
+        assert not connection.has_bytes()
         await client.send_all(b"G")
-        assert asked.has_bytes()
+        assert connection.has_bytes()
         await client.send_eof()
         with trio.fail_after(LIMIT_S):
             await trio.lowlevel.wait_readable(served.socket.fileno())
-        assert asked.has_bytes(), "a request whose sender says no more is a request"
+        assert connection.has_bytes(), "a request whose sender says no more is a request"
         assert await served.receive_some() == b"G"
         await _ended(served)
-        assert not asked.has_bytes()
+        assert not connection.has_bytes()
         await trio.aclose_forcefully(client)
         await trio.aclose_forcefully(served)
-        assert not asked.has_bytes()
+        assert not connection.has_bytes()
 
 
 async def _ended(stream: trio.SocketStream) -> None:

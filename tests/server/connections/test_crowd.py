@@ -144,9 +144,9 @@ def test_a_flood_is_one_line_a_second_with_its_count() -> None:
 
 async def test_who_came_just_now_has_a_moment_to_ask_among_many_that_keep_their_place() -> None:
     crowd = Crowd(ServerLimits(connections=4))
-    kept = [guest_of(crowd, "a", "idle") for _ in range(3)]
+    guests = [guest_of(crowd, "a", "idle") for _ in range(3)]
     newcomer = guest_of(crowd, "b", "silent")
-    assert crowd.make_room("c") and kept[0].is_aborted and not newcomer.is_aborted
+    assert crowd.make_room("c") and guests[0].is_aborted and not newcomer.is_aborted
 
 
 async def test_who_has_sent_what_the_loop_has_not_read_is_not_silent() -> None:

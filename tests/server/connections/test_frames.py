@@ -16,16 +16,16 @@ def test_a_burst_passes_and_the_flood_behind_it_does_not() -> None:
 
 
 def test_frames_are_counted_wherever_the_reads_end() -> None:
-    said = b"".join(frame(b"x" * size) for size in (0, 1, 125, 126, 300, 70_000)) + PING
+    data = b"".join(frame(b"x" * size) for size in (0, 1, 125, 126, 300, 70_000)) + PING
     for step in (1, 2, 3, 7, 1000):
         meter = FrameMeter()
         meter._tokens = 7.0
-        assert sum(meter.take(said[at : at + step], 0.0) for at in range(0, len(said), step)) == len(said)
+        assert sum(meter.take(data[at : at + step], 0.0) for at in range(0, len(data), step)) == len(data)
         assert meter.take(PING, 0.0) == 0, "seven frames and no more"
 
 
 def test_a_long_message_is_one_frame() -> None:
     meter = FrameMeter()
     for at in range(1000):
-        said = frame(b"x" * 60_000)
-        assert meter.take(said, at / FRAMES_PER_S) == len(said)
+        data = frame(b"x" * 60_000)
+        assert meter.take(data, at / FRAMES_PER_S) == len(data)

@@ -94,7 +94,7 @@ async def test_a_broken_body_is_400_and_its_request_has_no_effect(box: Box) -> N
 async def test_who_speaks_before_the_handshake_is_over_gets_400_and_the_application_is_told(
     box: Box, pause: bool
 ) -> None:
-    routes, begun, answered, told = Routes("test"), trio.Event(), trio.Event(), trio.Event()
+    routes, begun, answered, reported = Routes("test"), trio.Event(), trio.Event(), trio.Event()
 
     async def late(scope: Any, receive: Any, send: Any, parameters: dict[str, str]) -> None:
         begun.set()
@@ -102,7 +102,7 @@ async def test_who_speaks_before_the_handshake_is_over_gets_400_and_the_applicat
         await send({"type": "websocket.accept"})
         while (await receive())["type"] != "websocket.disconnect":
             pass
-        told.set()
+        reported.set()
 
     routes.raw.append(RawRoute("WS", "/late", late))
     async with serving(box.app(routes)) as server:
@@ -115,7 +115,7 @@ async def test_who_speaks_before_the_handshake_is_over_gets_400_and_the_applicat
         assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
         answered.set()
         with trio.fail_after(LIMIT_S):
-            await told.wait()
+            await reported.wait()
 
 
 _BAD_HANDSHAKES = {

@@ -272,13 +272,13 @@ async def test_when_a_crowd_leaves_at_once_the_next_is_served(box: Box) -> None:
 
 async def test_a_connection_without_a_first_byte_ends_sooner_than_a_kept_one(box: Box) -> None:
     async with serving(box.app(), ServerLimits(first_s=1.0, idle_s=60)) as server:
-        asked, silent = await server.connect(), await server.connect()
-        await asked.send_all(request())
-        await read_answer(asked)
+        query, silent = await server.connect(), await server.connect()
+        await query.send_all(request())
+        await read_answer(query)
         with trio.fail_after(LIMIT_S):
             assert await read_to_end(silent) == b""
-        await asked.send_all(request())
-        assert (await read_answer(asked)).startswith(b"HTTP/1.1 200 ")
+        await query.send_all(request())
+        assert (await read_answer(query)).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_what_fails_in_one_connection_ends_that_one_alone(box: Box) -> None:

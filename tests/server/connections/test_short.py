@@ -28,11 +28,11 @@ def post(path: str = "/hot", body: bytes = BODY, **headers: str) -> bytes:
 
 
 def test_a_whole_request_is_read_with_what_follows_it() -> None:
-    found = parse_short(HEAD + b"X-Client:  pad 7 \r\nContent-Length: 2\r\n\r\n{}POST /next")
-    assert found is not None
-    assert found.path == "/beat"
-    assert found.headers == [(b"host", b"box"), (b"x-client", b"pad 7"), (b"content-length", b"2")]
-    assert (found.body, found.rest) == (b"{}", b"POST /next")
+    result = parse_short(HEAD + b"X-Client:  pad 7 \r\nContent-Length: 2\r\n\r\n{}POST /next")
+    assert result is not None
+    assert result.path == "/beat"
+    assert result.headers == [(b"host", b"box"), (b"x-client", b"pad 7"), (b"content-length", b"2")]
+    assert (result.body, result.rest) == (b"{}", b"POST /next")
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_anything_out_of_the_ordinary_is_left_to_h11(data: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_and_what_is_read_is_all_there(noise: bytes) -> None:
     whole = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(noise), noise)
-    found = parse_short(whole + noise)
-    assert found is not None and (found.body, found.rest) == (noise, noise)
+    actual = parse_short(whole + noise)
+    assert actual is not None and (actual.body, actual.rest) == (noise, noise)
     parse_short(noise)
     parse_short(HEAD + noise + b"\r\n\r\n")
 
@@ -97,11 +97,11 @@ def failing_routes() -> Routes:
     """A small raw route that fails in the way its body says, or does not answer at all."""
 
     async def fail(scope: Scope, receive: Receive, send: Send, parameters: dict[str, str]) -> None:
-        said = (await receive())["body"]
+        text = (await receive())["body"]
         assert (await receive())["type"] == "http.disconnect"
-        if said == b"break":
+        if text == b"break":
             raise RuntimeError("a mistake of ours")
-        if said == b"close":
+        if text == b"close":
             raise Refused(413, "too_large", "less, please")
 
     return Routes("failing", raw=[RawRoute("POST", "/fail", fail, small=True)])

@@ -49,12 +49,12 @@ class Together:
     error: Exception | None = None
 
     async def __call__(self, wanted: Sequence[Wanted]) -> list[Plan | None]:
-        self.calls.append([one.channel_id for one in wanted])
+        self.calls.append([each.channel_id for each in wanted])
         rows = await self.store.read(lambda tx: tx.all("SELECT status, attempts FROM clips ORDER BY id"))
         self.seen += [(row["status"], row["attempts"]) for row in rows]
         if self.error is not None:
             raise self.error
-        return [None if one.channel_id == self.without else await self.planner(*one) for one in wanted]
+        return [None if each.channel_id == self.without else await self.planner(*each) for each in wanted]
 
 
 @dataclass

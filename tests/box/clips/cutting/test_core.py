@@ -50,7 +50,7 @@ def test_the_deadline_ends_it() -> None:
 def test_the_deadline_counts_from_the_last_of_three_instants(
     end_us: int, received_us: int, started_us: int, latency_ms: int, deadline_s: float
 ) -> None:
-    found = footage_deadline_s(
+    result = footage_deadline_s(
         end_us=end_us,
         out_received_us=received_us,
         started_us=started_us,
@@ -59,4 +59,4 @@ def test_the_deadline_counts_from_the_last_of_three_instants(
         now_us=1_000_000,
         now_s=100.0,
     )
-    assert found == pytest.approx(deadline_s)
+    assert result == pytest.approx(deadline_s)

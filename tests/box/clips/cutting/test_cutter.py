@@ -127,8 +127,8 @@ async def test_footage_that_never_comes_is_given_up_after_the_wait(  # V09
         row = await desk.until(clip_id, "ready")
         assert trio.current_time() == pytest.approx(15.1), "coverage_wait_s after OUT received, plus latency"
         assert '"reason":"no_footage"' in row["coverage"]
-        told = await desk.store.read(lambda tx: clip_resource(tx, row))
-        assert told["ready_after_s"] == pytest.approx(15.1), "the same figure for every tablet"
+        resource = await desk.store.read(lambda tx: clip_resource(tx, row))
+        assert resource["ready_after_s"] == pytest.approx(15.1), "the same figure for every tablet"
 
 
 async def test_no_footage_at_all_fails_with_words_a_person_understands(  # V26

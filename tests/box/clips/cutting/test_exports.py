@@ -34,7 +34,7 @@ FILM = b"encoded anew"
 
 def inspected(**changes: Any) -> Inspection:
     """The expected probe result of the file of `plan_of`, over 8 s."""
-    found = Inspection(
+    result = Inspection(
         frames=10,
         packets=10,
         width=320,
@@ -47,7 +47,7 @@ def inspected(**changes: Any) -> Inspection:
         sounds=0,
         read_error="",
     )
-    return replace(found, **changes)
+    return replace(result, **changes)
 
 
 @dataclass
@@ -223,10 +223,10 @@ async def test_progress_is_told_once_a_second_and_changes_no_row(
             desk.jobs.tell(second)
             mock_clock.jump(1.0)
             await wait_all_tasks_blocked()
-        told = desk.told(clip_id)[before:]
-        assert [event["progress"] for event in told] == [0.125, 0.25, 0.5, 0.99]
-        assert {event["clip"]["rev"] for event in told} == {rev}
-        assert {event["clip"]["status"] for event in told} == {"processing"}
+        events = desk.told(clip_id)[before:]
+        assert [event["progress"] for event in events] == [0.125, 0.25, 0.5, 0.99]
+        assert {event["clip"]["rev"] for event in events} == {rev}
+        assert {event["clip"]["status"] for event in events} == {"processing"}
         desk.jobs.gate.set()
         await desk.until(clip_id, "ready")
 

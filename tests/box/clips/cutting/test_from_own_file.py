@@ -51,10 +51,10 @@ async def ready_clip(store: Store, recordings: Recordings, clips_dir: Path) -> s
         recordings.views, recordings.open_fd, start_us=job.start_us, end_us=job.end_us, latency_us=0
     )
     await store.write(partial(cuts.finish, job=job, plan=plan))
-    kept = await store.read(lambda tx: stored_plan(tx, job.clip_id, 1))
-    assert isinstance(kept, StoredPlan)
+    stored = await store.read(lambda tx: stored_plan(tx, job.clip_id, 1))
+    assert isinstance(stored, StoredPlan)
     (clips_dir / "old.mp4").write_bytes(recordings.bytes_of(plan))
-    await store.write(partial(keep_file, plan=kept, path="old.mp4"))
+    await store.write(partial(keep_file, plan=stored, path="old.mp4"))
     gone = {"channel_id": "cam1", "start_us": START_US, "end_us": START_US + 60 * S}
     await store.write(lambda tx: tx.insert("footage_gone", gone))
     return job.clip_id

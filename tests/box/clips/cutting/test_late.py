@@ -52,7 +52,7 @@ class Pieces(HandFootage):
     have: list[Piece] = field(default_factory=list)
 
     def known(self, channel_id: str, start_us: int, end_us: int) -> str:
-        return repr((sorted(one[:2] for one in self.have), self.told))
+        return repr((sorted(each[:2] for each in self.have), self.told))
 
     def put(self, piece: Piece) -> None:
         self.have.append(piece)
@@ -79,7 +79,7 @@ class LongestGroup:
         shown = best(self.footage.have)
         if not shown:
             raise NoFootage("nothing there")
-        spans = [(start_us + round(one.start * S), start_us + round(one.end * S)) for one in shown]
+        spans = [(start_us + round(item.start * S), start_us + round(item.end * S)) for item in shown]
         edges = [start_us, *itertools.chain(*spans), end_us]
         gaps = zip(edges[::2], edges[1::2], strict=True)
         missing = tuple(MissingSpan(left, right, self.reason) for left, right in gaps if left < right)
@@ -94,7 +94,7 @@ def best(pieces: Iterable[Piece]) -> list[Piece]:
 
 
 def length(pieces: Iterable[Piece]) -> float:
-    return sum(one.end - one.start for one in pieces)
+    return sum(element.end - element.start for element in pieces)
 
 
 class Desk:
@@ -162,7 +162,7 @@ def shown_s(row: Row) -> float:
     if row["status"] != "ready":
         return 0.0
     missing = json.decode(row["coverage"].encode())["missing"]
-    spans = [(from_rfc3339(one["start"]), from_rfc3339(one["end"])) for one in missing]
+    spans = [(from_rfc3339(entry["start"]), from_rfc3339(entry["end"])) for entry in missing]
     return (END_US - START_US - absent_us(spans, START_US, END_US)) / S
 
 
@@ -353,10 +353,10 @@ async def test_late_footage_that_cannot_be_read_is_tried_once(
         async with desk.cutter():
             await trio.sleep(10)
             desk.planner.error = error
-            asked = desk.planner.asked
+            count = desk.planner.asked
             desk.footage.put(Piece(4, 10, "A"))
             await desk.look(20)
-        assert desk.planner.asked == asked + 1
+        assert desk.planner.asked == count + 1
         row = await desk.row()
         assert (row["status"], row["media_rev"]) == ("ready", 1), "what plays plays on"
 

@@ -87,8 +87,8 @@ async def gone(store: Store, sql: str) -> None:
 def test_a_mount_point_is_bare_where_the_disk_around_it_shows(
     place: str | None, device: int, root: str, is_away: bool
 ) -> None:
-    found = MountState("id", device, root, is_own=device != 1)
-    assert is_bare(place, Path(S) / "clips", found) is is_away
+    result = MountState("id", device, root, is_own=device != 1)
+    assert is_bare(place, Path(S) / "clips", result) is is_away
 
 
 @pytest.fixture

@@ -149,12 +149,12 @@ async def test_a_clip_whose_recording_lost_bytes_is_cut_again(tmp_path: Path) ->
 async def test_a_clip_whose_plan_damage_has_taken_is_cut_again(tmp_path: Path) -> None:
     (tmp_path / "cam1.mp4").write_bytes(bytes(200))
     async with sim_store(tmp_path, HandClock()) as store:
-        kept = await make_ready(store, "cam1.mp4", 100, 50)
+        saved = await make_ready(store, "cam1.mp4", 100, 50)
         clip_id = await make_ready(store, "cam1.mp4", 100, 50)
         await store.write(lambda tx: tx.run("DELETE FROM plans WHERE clip_id = ?", (clip_id,)))
         await find_lost(store, DiskFootage(tmp_path), tmp_path / "clips", look_inside=False)
         rows = await store.read(lambda tx: {row["id"]: row for row in tx.all("SELECT * FROM clips")})
-        assert rows[kept]["status"] == "ready"
+        assert rows[saved]["status"] == "ready"
         assert (rows[clip_id]["status"], rows[clip_id]["media_rev"]) == ("pending", 2)
         assert [job.clip_id for job in await store.read(cuts.waiting_jobs)] == [clip_id]
 
@@ -241,8 +241,8 @@ async def test_what_a_crash_left_half_done_goes_at_start_and_strangers_stay(tmp_
         clip_id = await make_ready(store, "a.mp4", 2, 4)
         stranger = "00000000-0000-7000-8000-000000000000"
         left = [f"{stranger}/{clip_id}-m7.partial", f"thumbs/{clip_id}-m1.partial"]
-        kept = [f"{stranger}/{stranger}-m1.mp4", f"thumbs/{stranger}-m1.jpg", "notes/readme.txt"]
-        for path in (*left, *kept):
+        remaining = [f"{stranger}/{stranger}-m1.mp4", f"thumbs/{stranger}-m1.jpg", "notes/readme.txt"]
+        for path in (*left, *remaining):
             (clips / path).parent.mkdir(parents=True, exist_ok=True)
             (clips / path).write_bytes(b"x")
         async with trio.open_nursery() as nursery:
@@ -252,7 +252,7 @@ async def test_what_a_crash_left_half_done_goes_at_start_and_strangers_stay(tmp_
                 )
             )
             assert [path for path in left if (clips / path).exists()] == []
-            assert [path for path in kept if (clips / path).exists()] == kept
+            assert [path for path in remaining if (clips / path).exists()] == remaining
             nursery.cancel_scope.cancel()
 
 

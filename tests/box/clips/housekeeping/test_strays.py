@@ -56,13 +56,13 @@ async def cut(store: Store, recordings: Recordings, clips: Path, *, is_written: 
         recordings.views, recordings.open_fd, start_us=job.start_us, end_us=job.end_us, latency_us=0
     )
     await store.write(partial(cuts.finish, job=job, plan=plan))
-    kept = await store.read(lambda tx: stored_plan(tx, job.clip_id, job.media_rev))
-    assert kept is not None
-    path = clips / file_name(kept)
+    stored = await store.read(lambda tx: stored_plan(tx, job.clip_id, job.media_rev))
+    assert stored is not None
+    path = clips / file_name(stored)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(recordings.bytes_of(plan))
     if is_written:
-        await store.write(partial(keep_file, plan=kept, path=file_name(kept)))
+        await store.write(partial(keep_file, plan=stored, path=file_name(stored)))
     return path
 
 
@@ -154,19 +154,19 @@ async def test_a_cut_the_older_database_knows_nothing_of_is_kept_aside_for_a_wee
         second = await cut(store, recordings, clips)
         assert second.name.endswith("-m2.mp4")
     install(tmp_path / "box.db", tmp_path / "older.db", NOW_US)
-    kept = clips / "aside" / second.relative_to(clips)
+    saved = clips / "aside" / second.relative_to(clips)
     bytes_of_second = second.read_bytes()
     async with sim_store(tmp_path, clock) as store:
         async with started(store, clips) as files:
             assert await shown(store, clips) == FRAMES and first.exists()
-            assert kept.read_bytes() == bytes_of_second and not second.exists(), "out of the way of a new m2"
+            assert saved.read_bytes() == bytes_of_second and not second.exists(), "out of the way of a new m2"
             part = clip_files_part(files.kept)
             assert part.status == "warn" and "1 finished file" in part.detail, part
         clock.advance(ASIDE_US / 1e6 - 1)
         async with started(store, clips) as files:  # the week continues across a restart
-            assert files.kept.aside == 1 and kept.exists()
+            assert files.kept.aside == 1 and saved.exists()
             clock.advance(2)
-            await eventually(lambda: not kept.exists() and not files.kept.aside)
+            await eventually(lambda: not saved.exists() and not files.kept.aside)
             assert first.exists()
 
 

@@ -17,13 +17,13 @@ def resolve(
 
 
 def test_a_time_of_day_is_read_in_the_sites_zone() -> None:  # V08
-    found = resolve("14:23:15", now="2026-11-20T13:24:00Z", start="2026-11-20T13:00:00Z")
-    assert found == "2026-11-20T13:23:15.000000Z"
+    result = resolve("14:23:15", now="2026-11-20T13:24:00Z", start="2026-11-20T13:00:00Z")
+    assert result == "2026-11-20T13:23:15.000000Z"
 
 
 def test_fractions_of_a_second_are_kept() -> None:
-    found = resolve("14:23:15.25", now="2026-11-20T13:24:00Z", start="2026-11-20T13:00:00Z")
-    assert found == "2026-11-20T13:23:15.250000Z"
+    actual = resolve("14:23:15.25", now="2026-11-20T13:24:00Z", start="2026-11-20T13:00:00Z")
+    assert actual == "2026-11-20T13:23:15.250000Z"
 
 
 def test_an_rfc3339_time_is_taken_as_it_is() -> None:
@@ -31,8 +31,8 @@ def test_an_rfc3339_time_is_taken_as_it_is() -> None:
 
 
 def test_a_game_over_midnight_finds_the_evening_before() -> None:  # V08
-    found = resolve("23:59:50", now="2026-11-21T00:10:00Z", start="2026-11-20T21:00:00Z")
-    assert found == "2026-11-20T22:59:50.000000Z"
+    outcome = resolve("23:59:50", now="2026-11-21T00:10:00Z", start="2026-11-20T21:00:00Z")
+    assert outcome == "2026-11-20T22:59:50.000000Z"
 
 
 def test_after_midnight_the_new_day_wins() -> None:  # V08

@@ -105,26 +105,26 @@ async def test_a_whole_clip_holds_what_was_planned(tmp_path: Path) -> None:
     async with probing(tmp_path) as desk:
         reply = await desk.probe()
         assert reply.status == 200, reply.body
-        found = reply.json
-        assert (found["ok"], found["decode_errors"], found["read_error"]) == (True, 0, None)
-        assert found["frames"] == found["frames_expected"] == desk.plan.frames > 20
-        assert found["hidden_frames"] > 0, "an instant clip begins at its key"
-        assert found["duration_s"] == pytest.approx(desk.plan.duration_s, abs=0.001)
-        assert (found["width"], found["height"], found["codec"]) == (
+        result = reply.json
+        assert (result["ok"], result["decode_errors"], result["read_error"]) == (True, 0, None)
+        assert result["frames"] == result["frames_expected"] == desk.plan.frames > 20
+        assert result["hidden_frames"] > 0, "an instant clip begins at its key"
+        assert result["duration_s"] == pytest.approx(desk.plan.duration_s, abs=0.001)
+        assert (result["width"], result["height"], result["codec"]) == (
             desk.plan.width,
             desk.plan.height,
             "h264",
         )
-        assert (found["sounds"], found["black_share"], found["media_rev"]) == (1, 0, 1)
-        assert len(found["gaps"]) == len(desk.plan.missing)
+        assert (result["sounds"], result["black_share"], result["media_rev"]) == (1, 0, 1)
+        assert len(result["gaps"]) == len(desk.plan.missing)
 
 
 async def test_damage_shows(tmp_path: Path) -> None:
     async with probing(tmp_path) as desk:
         desk.damage()
-        found = (await desk.probe()).json
-        assert found["ok"] is False
-        assert found["decode_errors"] > 0 or found["frames"] < found["frames_expected"]
+        actual = (await desk.probe()).json
+        assert actual["ok"] is False
+        assert actual["decode_errors"] > 0 or actual["frames"] < actual["frames_expected"]
 
 
 async def test_only_what_plays_can_be_probed(tmp_path: Path) -> None:

@@ -26,16 +26,16 @@ LATE_US = 120_000
 
 
 def test_without_a_word_it_is_the_last_seconds() -> None:
-    asked = check_replay_query(parse_query("", ReplayQuery), mark_rules())
-    assert (asked.start_us, asked.duration_us, asked.wait) == (None, DEFAULT_S * 1_000_000, False)
+    request = check_replay_query(parse_query("", ReplayQuery), mark_rules())
+    assert (request.start_us, request.duration_us, request.wait) == (None, DEFAULT_S * 1_000_000, False)
 
 
 @pytest.mark.parametrize(
     "start", ["2026-11-20T19:00:00Z", "2026-11-20T20:00:00+01:00", "2026-11-20T20:00:00%2B01:00"]
 )
 def test_an_instant_may_come_with_a_zone_whose_plus_was_not_escaped(start: str) -> None:
-    asked = check_replay_query(parse_query(f"start={start}&duration=1.5&wait=1", ReplayQuery), mark_rules())
-    assert (asked.start_us, asked.duration_us, asked.wait) == (KICKOFF_US, 1_500_000, True)
+    query = check_replay_query(parse_query(f"start={start}&duration=1.5&wait=1", ReplayQuery), mark_rules())
+    assert (query.start_us, query.duration_us, query.wait) == (KICKOFF_US, 1_500_000, True)
 
 
 def test_nothing_is_longer_than_a_clip_may_be() -> None:
@@ -109,8 +109,8 @@ def test_over_a_hole_only_its_ends_are_told() -> None:
     plan = plan_from(0, 8, clock)
     assert len(times_of(plan, clock)) > 2
     ends = [(0.0, plan.coverage_start_us), (8.0, plan.coverage_end_us)]
-    held = replace(plan, media_spans=(*plan.media_spans, ("next", 0, 1)))
-    assert times_of(held, clock) == times_of(plan, None) == ends
+    changed = replace(plan, media_spans=(*plan.media_spans, ("next", 0, 1)))
+    assert times_of(changed, clock) == times_of(plan, None) == ends
     squeezed = replace(plan, media_spans=(("run", 0, round(9e9)),))
     assert times_of(squeezed, clock) == ends
 

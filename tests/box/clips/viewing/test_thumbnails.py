@@ -121,8 +121,8 @@ class Desk:
         with trio.fail_after(LIMIT_S):
             while True:
                 with suppress(Unavailable):
-                    if (found := await self.pictures.thumbnail(clip_id)).jpeg == jpeg:
-                        return found
+                    if (result := await self.pictures.thumbnail(clip_id)).jpeg == jpeg:
+                        return result
                 await trio.lowlevel.checkpoint()
 
     async def garbage(self) -> set[str]:
@@ -153,8 +153,8 @@ async def picturing(tmp_path: Path) -> AsyncIterator[Desk]:
 async def test_the_key_comes_at_once_and_the_first_frame_takes_its_place(tmp_path: Path) -> None:
     async with picturing(tmp_path) as desk:
         row = await desk.clip()
-        found = await desk.pictures.thumbnail(row["id"])
-        assert (found.jpeg, found.is_final) == (b"key", False)
+        actual = await desk.pictures.thumbnail(row["id"])
+        assert (actual.jpeg, actual.is_final) == (b"key", False)
         assert (await desk.row(row["id"]))["thumbnail_path"] == f"thumbs/{row['id']}-m1-key.jpg"
         desk.jobs.gate.set()
         assert (await desk.until(row["id"], b"exact")).is_final

@@ -135,13 +135,13 @@ class Rig:
 
     async def becomes(self, name: str, status: str, words: str = "", *, within_s: float = 15.0) -> Any:
         """The part of /readyz once the condition holds."""
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         with trio.move_on_after(within_s):
-            while not (found.get("status") == status and words in found["detail"]):
+            while not (result.get("status") == status and words in result["detail"]):
                 await trio.sleep(0.1)
-                found = await self.part(name)
-            return found
-        raise AssertionError(f"{name} is {found}; MediaMTX said {self.mediamtx.log[-1500:]}")
+                result = await self.part(name)
+            return result
+        raise AssertionError(f"{name} is {result}; MediaMTX said {self.mediamtx.log[-1500:]}")
 
     async def source(self, channel: str = "cam1") -> Any:
         items = (await self.http.get("/sources"))["items"]
@@ -170,8 +170,8 @@ class Rig:
     async def metric(self, line: str) -> float | None:
         """The value of a metric, by its name with labels; None: it does not exist."""
         text = (await self.http.media("/metrics")).text
-        found = [each.rpartition(" ")[2] for each in text.splitlines() if each.rpartition(" ")[0] == line]
-        return float(found[0]) if found else None
+        results = [each.rpartition(" ")[2] for each in text.splitlines() if each.rpartition(" ")[0] == line]
+        return float(results[0]) if results else None
 
 
 @asynccontextmanager

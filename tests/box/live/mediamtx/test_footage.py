@@ -16,7 +16,7 @@ from tests.kit.running import Http
 
 async def late_us(http: Http, folder: Path, start_us: int, end_us: int) -> list[int]:
     """Delay between capture and publication time of each frame: the line's delay, and errors."""
-    return [at_us - said.instant_us for at_us, said in await seen(http, folder, start_us, end_us)]
+    return [at_us - text.instant_us for at_us, text in await seen(http, folder, start_us, end_us)]
 
 
 async def first_frame(http: Http) -> int:

@@ -52,8 +52,8 @@ async def live_begin(found: Rig) -> tuple[dict[str, Any], int]:
     url = found.box.url.replace("http", "ws") + "/channels/cam1/live"
     async with trio_websocket.open_websocket_url(url) as socket:
         with trio.fail_after(20):
-            said = json.loads(await socket.get_message())
-            return said, sum([len(await socket.get_message()) for _ in range(3)])
+            message = json.loads(await socket.get_message())
+            return message, sum([len(await socket.get_message()) for _ in range(3)])
 
 
 async def test_an_open_group_gives_clips_and_live_pictures_that_begin_at_a_recovery_point(
@@ -68,9 +68,11 @@ async def test_an_open_group_gives_clips_and_live_pictures_that_begin_at_a_recov
             assert clip["coverage"]["missing"] == [] and clip["coverage"]["frames"] in (49, 50, 51)
             assert clip["preroll_s"] <= 1.2, "one group of pictures"
             before_us = await found.newest()
-            said, size = await live_begin(found)
-            assert said["type"] == "init", said
-            assert from_rfc3339(str(said["arrived_at"])) > before_us - 2 * S_US, "the newest recovery point"
+            content, size = await live_begin(found)
+            assert content["type"] == "init", content
+            assert from_rfc3339(str(content["arrived_at"])) > before_us - 2 * S_US, (
+                "the newest recovery point"
+            )
             whole = sum(path.stat().st_size for path in (tmp_path / "recordings" / "cam1").iterdir())
             assert size < whole / 3
             assert (await found.part("cameras"))["status"] == "ok"

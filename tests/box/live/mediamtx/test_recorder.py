@@ -27,8 +27,10 @@ async def gap_over(one: Tablet, known: int = 0) -> Any:
 
 def reasons(one: Tablet, gap: Any) -> set[str]:
     """Every reason published for this gap."""
-    told = [each for each in one.events if each["type"] == "recording_gap" and each["start"] == gap["start"]]
-    return {each["reason"] for each in told}
+    events = [
+        each for each in one.events if each["type"] == "recording_gap" and each["start"] == gap["start"]
+    ]
+    return {each["reason"] for each in events}
 
 
 async def timeline_reason(found: Rig, gap: Any) -> str:
@@ -69,8 +71,8 @@ async def test_a_camera_that_is_unplugged_for_a_short_time_is_lost_and_nothing_e
             camera.start()
             await found.recorded(1.5)
             camera.drop()
-            said = await found.becomes("cameras", "bad", "cam1", within_s=5.0)
-            assert said["hint"]
+            part = await found.becomes("cameras", "bad", "cam1", within_s=5.0)
+            assert part["hint"]
             begun = await one.event("recording_gap", channel_id="cam1")
             assert (begun["end"], begun["reason"]) == (None, "source_lost")
             await call_until_taken(found, camera)
@@ -105,8 +107,8 @@ async def test_a_killed_mediamtx_is_red_at_once_and_is_itself_the_reason(tmp_pat
             camera.start()
             await found.recorded(1.5)
             found.mediamtx.kill()
-            said = await found.becomes("mediamtx", "bad", "nothing is recorded", within_s=5.0)
-            assert said["hint"]
+            part = await found.becomes("mediamtx", "bad", "nothing is recorded", within_s=5.0)
+            assert part["hint"]
             await found.becomes("cameras", "bad", "cam1", within_s=5.0)
             begun = await one.event("recording_gap", channel_id="cam1")
             assert (begun["end"], begun["reason"]) == (None, "recorder_restart")
@@ -139,8 +141,8 @@ async def test_two_encoders_that_take_the_place_from_each_other_are_red(tmp_path
     changed = {"overridePublisher: false": "overridePublisher: true"}
     async with rig(tmp_path, cameras=["cam1"], changed=changed) as found:
         with found.mediamtx.camera("cam1"), found.mediamtx.camera("cam1", name="OTHER"):
-            said = await found.becomes("cameras", "bad", "two encoders", within_s=30.0)
-            assert said["hint"]
+            part = await found.becomes("cameras", "bad", "two encoders", within_s=30.0)
+            assert part["hint"]
             assert (await found.source())["run_changes"] > 5
 
 

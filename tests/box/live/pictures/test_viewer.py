@@ -110,9 +110,9 @@ async def viewer_at(port: int) -> tuple[trio.SocketStream, bytes]:
     """A viewer after its handshake, and the messages it received."""
     client = await trio.open_tcp_stream("127.0.0.1", port)
     await client.send_all(handshake("/channels/cam1/live"))
-    heard = bytes(await client.receive_some(4096))
-    assert heard.startswith(b"HTTP/1.1 101 ")
-    return client, heard.partition(b"\r\n\r\n")[2]
+    received = bytes(await client.receive_some(4096))
+    assert received.startswith(b"HTTP/1.1 101 ")
+    return client, received.partition(b"\r\n\r\n")[2]
 
 
 async def all_left(video: LiveVideo) -> None:
@@ -131,11 +131,11 @@ async def test_a_viewer_that_talks_too_much_is_ended_with_its_reason(said: bytes
         client, data = await viewer_at(port)
         await client.send_all(said * int(BURST * 30))
         with trio.fail_after(LIMIT_S):
-            while (found := close_frame(data)) is None:
+            while (result := close_frame(data)) is None:
                 part = await client.receive_some(65536)
                 assert part, "ended without a reason"
                 data += bytes(part)
-        assert found[0] == CloseCode.PROTOCOL
+        assert result[0] == CloseCode.PROTOCOL
         await trio.aclose_forcefully(client)
         await all_left(video)
 

@@ -127,8 +127,8 @@ def test_callers_in_a_loop_do_not_disturb_the_camera() -> None:  # E1
         port.call(n, B)
         port.run(0.1)
     port.run(FIRST_MEDIA_S)
-    drops = [one for one in port.log if isinstance(one, Drop)]
-    assert [one.id for one in drops] == list(range(1, 60)) and {one.reason for one in drops} == {
+    drops = [each for each in port.log if isinstance(each, Drop)]
+    assert [each.id for each in drops] == list(range(1, 60)) and {each.reason for each in drops} == {
         "sent nothing"
     }
     assert port.log[0] == Begin(A) and len(port.log) == 60 and port.forwarded == port.sent[0]

@@ -65,7 +65,7 @@ async def test_a_silent_caller_does_not_lock_the_port(tmp_path: Path) -> None:  
             assert recorder_part(handle).status == "warn"
             path = await recorded(tmp_path, 60)  # it reconnects meanwhile
         assert len(files(tmp_path)) == 1
-    numbers = [one.frame if one else None for one in burned_in(path)]
+    numbers = [each.frame if each else None for each in burned_in(path)]
     assert numbers == list(range(numbers[0] or 0, (numbers[0] or 0) + len(numbers)))
 
 
@@ -88,7 +88,7 @@ async def test_a_pause_loses_nothing(tmp_path: Path, what: str, stall_s: float) 
             await recorded(tmp_path, began + round(25 * stall_s) + 50)
             assert handle.facts()["cam1"].restarts == 0
     assert len(files(tmp_path)) == 1
-    shown = [one for one in burned_in(path) if one is not None]
+    shown = [item for item in burned_in(path) if item is not None]
     assert {b.frame - a.frame for a, b in pairwise(shown)} == {1}
     assert {b.instant_us - a.instant_us for a, b in pairwise(shown)} == {40_000}
 
@@ -149,7 +149,7 @@ async def test_a_passphrase_is_in_no_command_line_and_no_environment(tmp_path: P
 
 def holders(secret: bytes, *, but: set[int]) -> list[str]:
     """Files of /proc readable by any account, or contained in a process dump, that hold `secret`."""
-    found = []
+    results = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         for name in ("cmdline", "environ"):
             try:
@@ -157,8 +157,8 @@ def holders(secret: bytes, *, but: set[int]) -> list[str]:
             except OSError:
                 continue
             if secret in data and int(pid) not in but:
-                found.append(f"{pid}/{name}")
-    return found
+                results.append(f"{pid}/{name}")
+    return results
 
 
 async def test_sound_alone_is_told_and_a_camera_takes_the_port_from_it(tmp_path: Path) -> None:  # E1, E2

@@ -28,8 +28,8 @@ def test_every_frame_differs_from_the_one_before() -> None:
 
 
 def test_the_name_is_written_and_a_character_without_glyph_is_a_blank() -> None:
-    one, two = (Scene(name, 320, 180, 320).luma(0, INSTANT) for name in ("cam1", "cam2"))
-    assert one != two
+    first, two = (Scene(name, 320, 180, 320).luma(0, INSTANT) for name in ("cam1", "cam2"))
+    assert first != two
     assert bytes(Scene("é", 320, 180, 320).luma(0, INSTANT)) == bytes(
         Scene(" ", 320, 180, 320).luma(0, INSTANT)
     )

@@ -141,11 +141,11 @@ def test_times_published_in_an_earlier_life_are_not_moved_by_walking_the_file(tm
     again = Channel("cam1", UTC)
     again.restore(ChannelLog(knots=knots, published={"a.mp4"}))
     path = tmp_path / "a.mp4"
-    found = again.discover("a.mp4", path.stat().st_size, NOW_US, None)
+    result = again.discover("a.mp4", path.stat().st_size, NOW_US, None)
     index = SegmentIndex("a.mp4")
     with opened(path) as fd:
         index.update(fd, path.stat().st_size)
-    assert again.walked(found, index, None) == []
+    assert again.walked(result, index, None) == []
     assert again.video_until_us == first.channel.video_until_us
 
 

@@ -55,7 +55,7 @@ def test_the_recording_is_the_one_that_reaches_furthest_then_the_one_well_named(
         assert dict.fromkeys(set(made) - {kept}, kept) == channel.copies.ignored, order
         (span,) = channel.coverage(0, 1 << 61, is_live=False).spans
         assert span.end_us - span.start_us == max(names.values()) * PART_US
-        assert [one.name for one in channel.touching(0, 1 << 61)] == [kept]
+        assert [each.name for each in channel.touching(0, 1 << 61)] == [kept]
         assert len(channel.newest_first()) == len(made), "retention counts and deletes every file"
 
 
@@ -64,7 +64,7 @@ def test_a_copy_takes_over_when_the_recording_is_deleted(tmp_path: Path) -> None
     channel = walked(tmp_path, *names)
     channel.forget(NAMED)
     assert channel.copies.ignored == {"copy2.mp4": "copy.mp4"}
-    assert [one.name for one in channel.touching(0, 1 << 61)] == ["copy.mp4"]
+    assert [item.name for item in channel.touching(0, 1 << 61)] == ["copy.mp4"]
     channel.forget("copy.mp4")
     assert channel.copies.ignored == {}
 
@@ -95,7 +95,7 @@ async def test_a_copy_made_while_the_camera_records_changes_nothing_but_is_named
         assert view is not None and view.name == "cam1/a.mp4"
         assert [view.clock.wall_us(at * 100_000_000) for at in range(6)] == times
         views = await handle.views("cam1", 0, 1 << 61)
-        assert [one.name for one in views] == ["cam1/a.mp4"]
+        assert [element.name for element in views] == ["cam1/a.mp4"]
         (path.with_name("a (sync conflict).mp4")).unlink()
         await eventually(lambda: not handle.footage("cam1").copies)
 

@@ -41,7 +41,7 @@ def record(folder: Path, zone: str, change: datetime) -> dict[str, int]:
 
 
 def shown(channel: Channel) -> dict[str, int]:
-    return {name: channel.shown_from_us(one) or 0 for name, one in channel.segments.items()}
+    return {name: channel.shown_from_us(each) or 0 for name, each in channel.segments.items()}
 
 
 @pytest.mark.parametrize(("zone", "change"), FOLDS)
@@ -68,7 +68,7 @@ def test_order_and_last_write_tell_which_hour_a_name_means(
         names = list(begun)
         random.Random(1).shuffle(names)
     else:
-        names = [one.name for one in channel.waiting()]
+        names = [item.name for item in channel.waiting()]
         if order == "oldest first":
             names.reverse()
     for name in names:

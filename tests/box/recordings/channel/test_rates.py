@@ -23,13 +23,13 @@ FAST = [3000] * 30
 
 def parts(waits: Sequence[int]) -> list[tuple[int, bytes]]:
     """As MediaMTX writes them, 0.2 s or one frame each; with the ticks at which the next frame came."""
-    found, held, tfdt = [], list[Sample](), 0
+    results, pending, tfdt = [], list[Sample](), 0
     for number, wait in enumerate(waits):
-        held.append(Sample(wait, sync=not number))
-        if (length := sum(each.duration for each in held)) >= 18_000 or number == len(waits) - 1:
-            found.append((tfdt + length, part(held, tfdt)))
-            tfdt, held = tfdt + length, []
-    return found
+        pending.append(Sample(wait, sync=not number))
+        if (length := sum(each.duration for each in pending)) >= 18_000 or number == len(waits) - 1:
+            results.append((tfdt + length, part(pending, tfdt)))
+            tfdt, pending = tfdt + length, []
+    return results
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,12 @@ def test_only_what_is_lost_is_a_gap(
             assert any(begin <= begin_us and end_us <= end for begin, end in now), "covered stays covered"
         assert channel.video_until_us is not None and channel.video_until_us >= until_us
         covered, until_us = now, channel.video_until_us
-    found = [gap for gap in known.gaps if gap.reason != "no_footage"]
-    assert {gap.reason for gap in found} <= {"discontinuity"}
+    actual = [gap for gap in known.gaps if gap.reason != "no_footage"]
+    assert {gap.reason for gap in actual} <= {"discontinuity"}
     first_us = covered[0][0]
-    edges = [((gap.start_us - first_us) / S_US, ((gap.end_us or 0) - first_us) / S_US) for gap in found]
+    edges = [((gap.start_us - first_us) / S_US, ((gap.end_us or 0) - first_us) / S_US) for gap in actual]
     assert edges == [pytest.approx(gap, abs=0.005) for gap in gaps]
     # the journal entry is made from the same pieces
     pieces = channel.pieces(segment)
-    told = [gap_between(left, right) for left, right in pairwise(pieces)]
-    assert [gap for gap in told if gap is not None] == found
+    reports = [gap_between(left, right) for left, right in pairwise(pieces)]
+    assert [gap for gap in reports if gap is not None] == actual

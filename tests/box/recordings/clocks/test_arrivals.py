@@ -181,8 +181,8 @@ def test_a_file_of_a_wrong_clock_that_nobody_saw_is_placed_by_what_was_seen(
     again = Channel("cam1", recorder.zone)
     again.restore(log)
     for name in ("c.mp4", "a.mp4", "b.mp4"):
-        found = again.discover(name, (tmp_path / name).stat().st_size, NOW_US + 9 * S, None)
-        again.walked(found, indexed(tmp_path / name), None)
+        result = again.discover(name, (tmp_path / name).stat().st_size, NOW_US + 9 * S, None)
+        again.walked(result, indexed(tmp_path / name), None)
     (span,) = again.coverage(0, 1 << 61, is_live=False).spans
     assert span.start_us == pytest.approx(NOW_US - PART_US, abs=30_000)
     assert span.end_us == pytest.approx(NOW_US - PART_US + 32 * PART_US, abs=30_000)

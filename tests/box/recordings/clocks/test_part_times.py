@@ -32,8 +32,8 @@ def test_a_part_arrives_where_its_run_says(tmp_path: Path) -> None:
     camera.dts_ns = 60_000_000_000
     index, video = walked(tmp_path / "a.mp4", camera, 3)
     arrivals = [arrival_of(index, part, note) for part, note in video]
-    assert [one.start_ns for one in arrivals] == [60_000_000_000 + number * PART_NS for number in range(3)]
-    assert all(one.leap is None for one in arrivals)
+    assert [each.start_ns for each in arrivals] == [60_000_000_000 + number * PART_NS for number in range(3)]
+    assert all(each.leap is None for each in arrivals)
     assert abs(hole_ns(index) - HOLE_FRAMES * PART_NS // 6) < HOLE_FRAMES, "rounded once a frame"
 
 
