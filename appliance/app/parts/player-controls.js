@@ -1,5 +1,5 @@
-// The player's buttons and bars, made once: the texts over the picture, the side, the controls below. What they
-// show is drawn by replay-player.js.
+// The player's buttons and bars, made once: the texts over the picture, the side, the controls below.
+// What they show is drawn by replay-player.js.
 
 import { button, emit, h, icon } from "./dom.js";
 import { held } from "./held.js";

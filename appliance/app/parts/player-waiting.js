@@ -3,7 +3,7 @@
 import { emit } from "./dom.js";
 import { stateOf } from "../state/words.js";
 
-/** @typedef {{text: string, action?: string, act?: () => void}} Waiting `text`: "" while a picture is shown */
+/** `text`: "" while one is shown. @typedef {{text: string, action?: string, act?: () => void}} Waiting */
 
 /**
  * @param {import("./replay-player.js").ReplayPlayer} player
