@@ -24,7 +24,7 @@ export class FootageView extends HTMLElement {
     this.framerate = null; // of the channel
     /** @type {readonly {start: string, end: string}[]} */
     this.spans = [];
-    this.unknown = false; // the box has not said what there is
+    this.unknown = false; // the appliance has not reported the footage
     /** @type {import("./reel.js").Given | undefined} */
     this.given = undefined;
     /** @type {Reel[]} */

@@ -35,12 +35,12 @@ export class Reel {
     /** Capture time of the seek in progress, ms. @type {number | null} */
     this.wanted = null;
     /** Media time reported with the picture shown. @type {number | null} */
-    this.told = null;
+    this.reported = null;
     this.of = ""; // its channel
     this.wants = false; // play once it is loaded
     this.turn = 0;
     this.video.addEventListener("loadedmetadata", () => this.arrive());
-    this.video.addEventListener("seeking", () => (this.told = null));
+    this.video.addEventListener("seeking", () => (this.reported = null));
     this.watch();
   }
 
@@ -48,7 +48,7 @@ export class Reel {
     const { video } = this;
     if (!video.requestVideoFrameCallback) return;
     const look = (/** @type {number} */ _now, /** @type {{mediaTime: number}} */ facts) => {
-      this.told = video.seeking || this.given.habits().raw ? null : facts.mediaTime;
+      this.reported = video.seeking || this.given.habits().raw ? null : facts.mediaTime;
       video.requestVideoFrameCallback(look);
     };
     video.requestVideoFrameCallback(look);
@@ -79,7 +79,7 @@ export class Reel {
     );
     if (!facts || turn !== this.turn) return false;
     this.piece = pieceOf(facts, this.given.habits());
-    this.told = null;
+    this.reported = null;
     video.src = this.piece.url;
     video.playbackRate = video.defaultPlaybackRate = rate;
     if (this.wants) this.run();
@@ -115,7 +115,7 @@ export class Reel {
   get at() {
     const { piece, video, wanted } = this;
     if (wanted !== null) return piece ? Math.max(piece.from, wanted) : wanted;
-    return piece && captureOf(piece, beginOf(piece, video.currentTime, this.told));
+    return piece && captureOf(piece, beginOf(piece, video.currentTime, this.reported));
   }
 
   /** Does the loaded part contain the instant? @param {string} channel @param {number} at ms */
@@ -126,7 +126,7 @@ export class Reel {
   /** To the picture of an instant of this part. @param {number} at ms */
   seek(at) {
     const { piece, video } = this;
-    this.told = null; // of the old position: the event of the new one arrives after the next press
+    this.reported = null; // of the old position: the event of the new one arrives after the next press
     if (!piece || video.readyState < 1) this.wanted = at;
     else video.currentTime = mediaOf(piece, at);
   }

@@ -49,9 +49,9 @@ export class Tile {
     this.hidden = 0; // length of the pre-roll, for players that ignore edit lists
     this.frame = FRAME_S;
     /** @type {number | null} */
-    this.told = null; // media time reported with the picture shown
+    this.reported = null; // media time reported with the picture shown
     /** @type {number | null} */
-    this.asked = null; // seek target, until the length is known
+    this.target = null; // seek target, until the length is known
     this.failing = false; // from an error until a picture is shown
     this.misses = 0; // consecutive failed requests
     this.video.addEventListener("loadedmetadata", () => this.arrive());
@@ -68,23 +68,23 @@ export class Tile {
     const { video } = this;
     if (!video.requestVideoFrameCallback) return;
     const look = (/** @type {number} */ _now, /** @type {any} */ facts) => {
-      this.told = facts.mediaTime;
+      this.reported = facts.mediaTime;
       video.requestVideoFrameCallback(look);
     };
     video.requestVideoFrameCallback(look);
-    video.addEventListener("seeking", () => (this.told = null)); // the next report belongs to another picture
+    video.addEventListener("seeking", () => (this.reported = null)); // the next report belongs to another picture
   }
 
   /** Media time of the picture shown. */
   get media() {
     const { video, frame, hidden } = this;
     if (this.seeking) return video.currentTime;
-    return beginOf({ frame, hidden }, video.currentTime, this.given.habits().raw ? null : this.told);
+    return beginOf({ frame, hidden }, video.currentTime, this.given.habits().raw ? null : this.reported);
   }
 
   /** Play time of the picture shown, or of the one being loaded. */
   get time() {
-    return this.asked ?? this.media - this.hidden + this.offset;
+    return this.target ?? this.media - this.hidden + this.offset;
   }
 
   /** End of the clip, play time. */
@@ -95,7 +95,7 @@ export class Tile {
   }
 
   get seeking() {
-    return this.asked !== null || this.video.seeking;
+    return this.target !== null || this.video.seeking;
   }
 
   /** @param {number} t play time */
@@ -110,8 +110,8 @@ export class Tile {
    */
   seek(t) {
     const { video } = this;
-    this.asked = this.url && video.readyState < 1 ? t : null;
-    if (this.asked !== null) return;
+    this.target = this.url && video.readyState < 1 ? t : null;
+    if (this.target !== null) return;
     const media = this.to(t);
     if (Math.abs(video.currentTime - media) <= 0.0005) return;
     video.currentTime = media;
@@ -132,7 +132,7 @@ export class Tile {
     if (!this.url || !video.seeking || ![...Array(video.buffered.length).keys()].some(here)) return;
     const ran = !video.paused;
     this.video.load();
-    this.asked = t;
+    this.target = t;
     if (ran) void video.play().catch(() => {});
   }
 
@@ -165,7 +165,7 @@ export class Tile {
     const { video } = this;
     const t = this.time;
     video.src = source;
-    this.asked = t;
+    this.target = t;
     if (this.given.runs()) void video.play().catch(() => {});
   }
 
@@ -200,8 +200,8 @@ export class Tile {
   }
 
   arrive() {
-    if (this.asked === null) return;
-    this.seek(this.asked);
+    if (this.target === null) return;
+    this.seek(this.target);
     // already at the position: notify the waiting code
     if (!this.video.seeking) this.video.dispatchEvent(new Event("seeked"));
   }
@@ -236,8 +236,8 @@ export class Tile {
     const url = clip?.stream_url ?? "";
     if (url === this.url) return false;
     this.url = url;
-    this.asked = null;
-    this.told = null;
+    this.target = null;
+    this.reported = null;
     this.misses = 0;
     this.failing = false;
     clearTimeout(this.later);
@@ -264,7 +264,7 @@ export class Tile {
     clearTimeout(this.stuck);
     clearTimeout(this.later);
     this.url = "";
-    this.asked = null;
+    this.target = null;
     this.video.removeAttribute("poster");
     if (this.video.hasAttribute("src")) {
       this.video.removeAttribute("src");

@@ -32,7 +32,7 @@ class Health {
     this.clients = [];
     /** @type {readonly import("../state/api").SourceState[]} */
     this.sources = [];
-    this.asked = 0; // appliance time of the last answer, ms
+    this.answeredAt = 0; // appliance time of the last answer, ms
     this.mark = h("span", { class: "verdict-mark", "aria-hidden": "true" }, "…");
     this.words = h("h2", { id: "verdict", "aria-live": "polite" }, "Asking the box");
     this.when = h("p", { class: "quiet", id: "verdict-when" });
@@ -70,7 +70,7 @@ class Health {
     try {
       const { ready, clients, sources } = await lookAt(this.ctx.box);
       Object.assign(this, { ready, clients, sources });
-      this.asked = this.ctx.box.now();
+      this.answeredAt = this.ctx.box.now();
     } catch {
       this.ready = null; // the line "connection" shows the problem
     } finally {
@@ -103,16 +103,16 @@ class Health {
         return made;
       },
     );
-    if (!ready && !this.asked && box.online) return;
+    if (!ready && !this.answeredAt && box.online) return;
     const { status, words } = verdictOf(groups);
     say(this.mark, MARKS[status][0]);
     this.mark.className = `verdict-mark ${MARKS[status][1]}`;
     say(this.words, words);
     this.words.dataset.status = status;
     const site = box.state.place.name;
-    const heardAt = box.heardAt || this.asked;
+    const heardAt = box.heardAt || this.answeredAt;
     const when = ready
-      ? `looked at ${clockOf(this.asked)}`
+      ? `looked at ${clockOf(this.answeredAt)}`
       : `no answer${heardAt ? ` since ${clockOf(heardAt)}` : ""}`;
     say(this.when, [site, when].filter(Boolean).join(" · "));
   }

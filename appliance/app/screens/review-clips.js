@@ -40,7 +40,7 @@ export class Clips {
       h("div", { class: "picture" }, this.player),
     );
     const { player } = this;
-    const told = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
+    const detailOf = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
     player.setup({
       prefs: ctx.prefs,
       prefetch: ctx.prefetch,
@@ -50,16 +50,18 @@ export class Clips {
     player.autoplay = Boolean(this.id);
     player.addEventListener("playing", () => ctx.prefetch.pause());
     player.addEventListener("resting", () => ctx.prefetch.resume());
-    player.addEventListener("step-play", (event) => this.neighbour(told(event)));
+    player.addEventListener("step-play", (event) => this.neighbour(detailOf(event)));
     player.addEventListener(
       "viewed",
-      (event) => void ctx.box.request("POST", `/clips/${told(event)}/view`).catch(() => {}),
+      (event) => void ctx.box.request("POST", `/clips/${detailOf(event)}/view`).catch(() => {}),
     );
     player.addEventListener("retry", (event) =>
-      this.ask("clip_retry", told(event), "POST", `/clips/${told(event)}/retry`),
+      this.ask("clip_retry", detailOf(event), "POST", `/clips/${detailOf(event)}/retry`),
     );
-    player.addEventListener("star", (event) => this.star(this.list.find((row) => row.id === told(event).id)));
-    player.addEventListener("trim", (event) => this.trim(told(event)));
+    player.addEventListener("star", (event) =>
+      this.star(this.list.find((row) => row.id === detailOf(event).id)),
+    );
+    player.addEventListener("trim", (event) => this.trim(detailOf(event)));
     player.addEventListener("back", () => this.watch(""));
     this.unkey = ctx.keys.add([
       ...player.shortcuts(),

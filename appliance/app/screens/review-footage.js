@@ -34,7 +34,7 @@ export class Footage {
     /** @type {{start: number | null, end: number | null}} */
     this.cut = { start: null, end: null };
     this.everyCamera = false;
-    this.asked = 0; // performance.now() of the last request for the timeline
+    this.requestedAt = 0; // performance.now() of the last request for the timeline
     this.view = /** @type {import("../parts/footage-view.js").FootageView} */ (
       h("footage-view", { class: "stage" })
     );
@@ -91,24 +91,25 @@ export class Footage {
 
   wire() {
     const { ctx, view, timeline, bar } = this;
-    const told = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
-    timeline.addEventListener("scrub", (event) => this.scrub(told(event)));
+    const detailOf = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
+    timeline.addEventListener("scrub", (event) => this.scrub(detailOf(event)));
     timeline.addEventListener("edge", (event) => {
-      const { name, at } = told(event);
+      const { name, at } = detailOf(event);
       this.mark(
         name === "start" ? Math.min(at, (this.cut.end ?? Infinity) - 200) : this.cut.start,
         name === "end" ? Math.max(at, (this.cut.start ?? 0) + 200) : this.cut.end,
       );
     });
     bar.addEventListener("scrub", (event) => {
-      const { t, by, phase } = told(event);
+      const { t, by, phase } = detailOf(event);
       this.scrub({ at: t === undefined ? undefined : this.whole.from + t * 1000, by: by && by * 4, phase });
     });
     view.addEventListener("moved", () => this.moved());
     view.addEventListener("state", () => this.drawState());
     this.timer = setInterval(() => {
       const due = this.view.spans.length ? this.live && AGAIN_MS : WAIT_MS;
-      if (due && !document.hidden && !this.loading && performance.now() - this.asked >= due) void this.load();
+      if (due && !document.hidden && !this.loading && performance.now() - this.requestedAt >= due)
+        void this.load();
     }, WAIT_MS);
     this.unkey = ctx.keys.add(shortcutsOf(this));
   }
@@ -169,7 +170,7 @@ export class Footage {
   async load() {
     this.loading = true;
     if (!this.view.spans.length) this.view.tell("Looking for footage");
-    this.asked = performance.now();
+    this.requestedAt = performance.now();
     this.measure();
     const [start, end] = [this.whole.from, this.whole.to].map((ms) => new Date(ms).toISOString());
     const query = `start=${start}&end=${end}`;
@@ -189,7 +190,7 @@ export class Footage {
     this.draw();
   }
 
-  /** What is recorded of the leader; its footage is not missing before the box has said so. */
+  /** The leader's timeline; before the appliance has answered, its footage does not count as missing. */
   showSpans() {
     const known = this.known.get(this.leader);
     this.view.unknown = !known;

@@ -92,13 +92,13 @@ class Tagging {
 
   wire() {
     const { ctx, root, player } = this;
-    const told = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
-    root.addEventListener("watch", (event) => this.show(told(event).id));
-    root.addEventListener("look", (event) => this.look(told(event)));
-    root.addEventListener("star", (event) => starPlay(ctx, told(event)));
-    root.addEventListener("undo", (event) => deletePlay(ctx, told(event)));
+    const detailOf = (/** @type {Event} */ event) => /** @type {CustomEvent} */ (event).detail;
+    root.addEventListener("watch", (event) => this.show(detailOf(event).id));
+    root.addEventListener("look", (event) => this.look(detailOf(event)));
+    root.addEventListener("star", (event) => starPlay(ctx, detailOf(event)));
+    root.addEventListener("undo", (event) => deletePlay(ctx, detailOf(event)));
     this.filter.addEventListener("filter", (event) => {
-      this.wanted = told(event);
+      this.wanted = detailOf(event);
       this.draw();
     });
     player.setup({
@@ -109,14 +109,15 @@ class Tagging {
     });
     player.addEventListener("playing", () => ctx.prefetch.pause());
     player.addEventListener("resting", () => ctx.prefetch.resume());
-    player.addEventListener("step-play", (event) => this.neighbour(told(event)));
+    player.addEventListener("step-play", (event) => this.neighbour(detailOf(event)));
     player.addEventListener(
       "viewed",
-      (event) => void ctx.box.request("POST", `/clips/${told(event)}/view`).catch(() => {}),
+      (event) => void ctx.box.request("POST", `/clips/${detailOf(event)}/view`).catch(() => {}),
     );
     player.addEventListener(
       "retry",
-      (event) => void ctx.marks.request("clip_retry", told(event), "POST", `/clips/${told(event)}/retry`),
+      (event) =>
+        void ctx.marks.request("clip_retry", detailOf(event), "POST", `/clips/${detailOf(event)}/retry`),
     );
     player.addEventListener("back", () => (this.chosen.size ? this.unchoose() : this.show("")));
     const own = player.shortcuts().filter((each) => !each.keys.includes("t")); // trimming is on the desk

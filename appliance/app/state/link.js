@@ -108,7 +108,7 @@ export class Link {
     this.why = ""; // why the appliance refuses this device
     this.tries = 0;
     this.triedAt = this.heard = 0;
-    this.asked = 0; // when the first unanswered message was sent
+    this.unansweredSince = 0; // when the first unanswered message was sent
     this.tellAt = 0; // when the user is informed of the loss, 0 without one
     this.away = false; // that time has passed
     this.woken = false;
@@ -130,7 +130,7 @@ export class Link {
   /** @param {any} message @returns {boolean} was it sent */
   send(message) {
     if (this.socket?.readyState !== OPEN) return false;
-    this.asked ||= this.time.now();
+    this.unansweredSince ||= this.time.now();
     this.socket.send(JSON.stringify(message));
     return true;
   }
@@ -193,7 +193,7 @@ export class Link {
   settle() {
     this.unrest();
     this.untell();
-    this.tellAt = this.asked = 0;
+    this.tellAt = this.unansweredSince = 0;
     this.away = false;
     this.heard = this.time.now();
     this.watch();
@@ -244,7 +244,7 @@ export class Link {
       if (socket === this.next) this.happen("won");
       if (socket !== this.socket) return;
       this.heard = this.time.now();
-      this.asked = 0;
+      this.unansweredSince = 0;
       this.woken = false;
       this.happen("spoke");
       this.given.take(JSON.parse(data));
@@ -262,7 +262,7 @@ export class Link {
   }
 
   ask() {
-    this.asked = this.time.now();
+    this.unansweredSince = this.time.now();
     this.given.ask();
     this.watch();
   }
@@ -270,7 +270,10 @@ export class Link {
   watch() {
     this.unwatch();
     const now = this.time.now();
-    this.planned = Math.max(now, this.asked ? this.asked + this.patience : this.heard + IDLE_MS);
+    this.planned = Math.max(
+      now,
+      this.unansweredSince ? this.unansweredSince + this.patience : this.heard + IDLE_MS,
+    );
     this.unwatch = this.time.later(() => this.look(), this.planned - now);
   }
 
@@ -279,8 +282,8 @@ export class Link {
     const now = this.time.now();
     if (now - this.planned > STALLED_MS)
       this.ask(); // messages received meanwhile may still be queued
-    else if (this.asked && now >= this.asked + this.patience) this.happen("late");
-    else if (!this.asked && now >= this.heard + IDLE_MS) this.ask();
+    else if (this.unansweredSince && now >= this.unansweredSince + this.patience) this.happen("late");
+    else if (!this.unansweredSince && now >= this.heard + IDLE_MS) this.ask();
     else this.watch();
   }
 }

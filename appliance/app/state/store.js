@@ -119,7 +119,7 @@ export function apply(state, event) {
 }
 
 /**
- * Keep what the answer to a mark says, as it may arrive before its event; returns the changed tables.
+ * Apply the answer to a mark, which may arrive before its event; returns the changed tables.
  * @param {State} state
  * @param {import("./outbox.js").Mark} mark
  * @param {any} resource
