@@ -72,7 +72,7 @@ export class Tile {
       video.requestVideoFrameCallback(look);
     };
     video.requestVideoFrameCallback(look);
-    video.addEventListener("seeking", () => (this.reported = null)); // the next report belongs to another picture
+    video.addEventListener("seeking", () => (this.reported = null)); // it is of the picture before
   }
 
   /** Media time of the picture shown. */
