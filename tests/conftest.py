@@ -8,8 +8,11 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.kit.late_pings import pass_over_late_pings
+
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+pass_over_late_pings()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
