@@ -3,20 +3,21 @@
 import { diskOfMarks, diskOfPlays } from "./state/disk.js";
 import { Box } from "./state/box.js";
 import { Keys } from "./state/keys.js";
-import { camerasOf, channelsOf, groupsOf, linkOf, lookAt, verdictOf } from "./state/health.js";
 import { Marks } from "./state/marks.js";
 import { Prefetch, roomOf, spaceOf, wishesOf } from "./state/prefetch.js";
 import { Prefs } from "./state/prefs.js";
 import { clipsByPlay, overlay, playsOf } from "./state/store.js";
 import { overlayTags, tagsByPlay } from "./state/tagging.js";
 import { Undo } from "./state/undo.js";
-import { badgeOf, titleOf, Working } from "./state/working.js";
-import { hoursOf, playName } from "./state/words.js";
+import { titleOf, Working } from "./state/working.js";
 import "./parts/status-line.js";
 import "./parts/mark-bar.js";
 import "./parts/notice-stack.js";
 import { openMenu } from "./parts/app-menu.js";
 import * as desk from "./screens/desk.js";
+import { Frame } from "./frame.js";
+import { LatePart } from "./late-part.js";
+import { endPlay, mark } from "./marking.js";
 
 /**
  * A screen: `enter` fills the root and returns the functions that update and leave the screen.
@@ -50,8 +51,6 @@ const PANELS = {
 const UNDO_S = 8;
 
 const KEEP_ROWS_MS = 1000;
-const LATE_MS = 2000; // until a part that did not load is requested again
-const LATE_MAX_MS = 30_000;
 
 const prefs = new Prefs();
 const plays = diskOfPlays();
@@ -72,6 +71,7 @@ const $ = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (docume
 const status = /** @type {import("./parts/status-line.js").StatusLine} */ ($("status-line"));
 const bar = /** @type {import("./parts/mark-bar.js").MarkBar} */ ($("mark-bar"));
 const notices = /** @type {import("./parts/notice-stack.js").NoticeStack} */ ($("notice-stack"));
+const late = new LatePart(notices);
 
 /** The context every screen gets. */
 const ctx = {
@@ -131,9 +131,9 @@ const ctx = {
    * @param {string} what "Review"
    * @param {() => void} again
    */
-  late: (what, again) => comesLate(what, again),
+  late: (what, again) => late.comes(what, again),
   /** It loaded. */
-  came: () => forgetLate(),
+  came: () => late.forget(),
   /** Go to a screen, with words after it: go("desk", playId). @param {...string} words */
   go: (...words) => {
     location.hash = words.map(encodeURIComponent).join("/");
@@ -146,16 +146,14 @@ const ctx = {
 };
 /** @typedef {typeof ctx} Ctx */
 
+const frame = new Frame(/** @type {Ctx} */ (ctx), { status, bar, notices, banner: $("#banner") });
+const lookAtBox = () => void frame.look();
+
 // -- the screen ---------------------------------------------------------------------------------------------
 
 /** @type {Entered | null} */
 let entered = null;
-let where = "";
 let turn = 0;
-let looking = false;
-let again = false; // a change arrived while the request was under way: request once more
-/** The last state the appliance reported. @type {import("./state/health.js").Looked} */
-let looked = { ready: null, clients: [], sources: [] };
 
 async function show() {
   const [name = "", ...words] = location.hash.slice(1).split("/").map(decodeURIComponent);
@@ -164,18 +162,18 @@ async function show() {
   const screen = await SCREENS[hash].load().catch(() => null);
   if (mine !== turn) return;
   if (!screen) return missing(hash);
-  if (late?.what === SCREENS[hash].label) forgetLate();
+  if (late.what === SCREENS[hash].label) late.forget();
   entered?.leave?.();
   entered = null;
   marks.lookingAt = null;
-  where = hash;
+  frame.where = hash;
   const root = freshRoot(hash);
   document.title = `${screen.title} · Replay`;
   const next = await screen.enter(root, /** @type {Ctx} */ (ctx), words);
   if (mine !== turn) return void next.leave?.();
   entered = next;
   entered.update?.({ tables: new Set(["all"]), all: true });
-  drawFrame();
+  frame.draw();
 }
 
 /**
@@ -184,45 +182,12 @@ async function show() {
  */
 function missing(name) {
   const wanted = location.hash;
-  history.replaceState(null, "", `#${where || "desk"}`);
-  if (!where) void show();
-  comesLate(SCREENS[name].label, () => {
+  history.replaceState(null, "", `#${frame.where || "desk"}`);
+  if (!frame.where) void show();
+  late.comes(SCREENS[name].label, () => {
     history.replaceState(null, "", wanted);
     void show();
   });
-}
-
-/**
- * Reported once; requested again when the appliance is back, by hand, and at growing intervals, until it
- * loads or the user opens something else.
- * @param {string} what
- * @param {() => void} again
- */
-function comesLate(what, again) {
-  const tries = late?.what === what ? late.tries + 1 : 0;
-  clearTimeout(lateTimer);
-  late = { what, again, tries };
-  lateTimer = setTimeout(tryLate, Math.min(LATE_MAX_MS, LATE_MS * 2 ** tries));
-  if (!document.querySelector("[data-key=late]")) {
-    notices.say(`${what} is not on this device: it opens when the box answers`, {
-      kind: "bad",
-      key: "late",
-      seconds: 0,
-      action: "Try again",
-      act: tryLate,
-      gone: forgetLate,
-    });
-  }
-}
-/** @type {{what: string, again: () => void, tries: number} | null} */
-let late = null;
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let lateTimer;
-const tryLate = () => void late?.again();
-function forgetLate() {
-  late = null;
-  clearTimeout(lateTimer);
-  notices.clear("late");
 }
 
 /**
@@ -239,172 +204,6 @@ function freshRoot(hash) {
   root.className = `screen ${hash}`;
   $("#main").replaceWith(root);
   return root;
-}
-
-// -- the frame ----------------------------------------------------------------------------------------------
-
-/** The operator's session controls in the status line: loaded when the first operator needs them. */
-async function drawControl() {
-  if (prefs.get("role") !== "operator") return document.querySelector("session-control")?.remove();
-  // on failure, the next change tries again
-  const here = await import("./parts/session-control.js").catch(() => null);
-  if (!here || prefs.get("role") !== "operator") return;
-  const control = /** @type {import("./parts/session-control.js").SessionControl} */ (
-    document.querySelector("session-control") ?? document.createElement("session-control")
-  );
-  if (!control.isConnected) {
-    control.addEventListener(
-      "move",
-      (event) =>
-        void box
-          .request("POST", `/sessions/${session()?.id}/${/** @type {CustomEvent} */ (event).detail.event}`)
-          .then((made) => box.keep("sessions", made))
-          .catch((error) => notices.say(`The session stays as it is: ${error.message}`, { kind: "bad" })),
-    );
-    ctx.setExtra(control);
-  }
-  control.session = session();
-}
-
-function drawFrame() {
-  const now = session();
-  void drawControl();
-  status.session = now;
-  status.badge = now ? badgeOf(now, box.away) : null;
-  drawHealth(now);
-  status.state = {
-    online: box.online,
-    rtt: box.rtt,
-    waiting: box.outbox.waiting().length,
-    closed: box.closed,
-  };
-  const role = prefs.get("role");
-  status.screens = Object.entries(SCREENS)
-    .filter(([hash, each]) => each.roles.includes(role) || (hash === where && each.roles.length))
-    .map(([hash, each]) => ({ hash, label: each.label, current: hash === where }));
-  const open = ctx.open();
-  guard(box.away && !box.closed);
-  bar.state = { session: now, open, seconds: prefs.get("lastSeconds"), cued: Boolean(open?.cue_time) };
-  drawBanner();
-  tellOfStorage();
-}
-
-/**
- * A reload needs the appliance, and would leave no page while it is unreachable: the browser asks for
- * confirmation, where it can.
- * @param {boolean} on
- */
-function guard(on) {
-  if (on) addEventListener("beforeunload", stay);
-  else removeEventListener("beforeunload", stay);
-}
-const stay = (/** @type {Event} */ event) => event.preventDefault();
-
-/**
- * The state of the health page, from the same functions: a camera that is off or faulty is visible on every
- * screen.
- * @param {import("./state/store.js").Session | undefined} now
- */
-function drawHealth(now) {
-  const channels = channelsOf(box.state.channels.values(), now);
-  const { ready, clients, sources } = looked;
-  status.cameras = camerasOf(channels, sources, box.away).map((check, at) => ({
-    id: channels[at].id,
-    check,
-  }));
-  const { status: worst, words } = verdictOf(
-    groupsOf({
-      ready,
-      channels,
-      sources,
-      clients,
-      session: now,
-      link: { ...linkOf(ctx), online: !box.away },
-    }),
-  );
-  status.room = box.away
-    ? null
-    : ready && { words: hoursOf(ready.parts.recording_hours?.figures?.hours), status: worst, verdict: words };
-}
-
-/**
- * Reported once, and again after a change: without storage a reload loses marks that the appliance does not
- * have yet.
- */
-function tellOfStorage() {
-  const { kept } = box.outbox;
-  if (kept === storage) return;
-  storage = kept;
-  if (kept) notices.clear("storage");
-  else
-    notices.say("This browser's storage does not answer: marks are kept only while this page stays open", {
-      key: "storage",
-      seconds: 0,
-    });
-}
-let storage = true;
-
-/** Shows what is unusual, and only when it lasts: a restart of the appliance under 2 s is not reported. */
-function drawBanner() {
-  const banner = $("#banner");
-  const { away } = box;
-  const waiting = box.outbox.waiting().length;
-  const foreign = box.outbox.foreign();
-  const marksAre = `Marks are kept here${box.outbox.kept ? "" : " while this page stays open"}`;
-  const toSend = waiting ? ` (${waiting} to send)` : "";
-  const text = box.closed
-    ? `The box closed this page: ${box.closed}. Reload it.`
-    : away
-      ? `The box does not answer. ${marksAre}${toSend}; clips on this device play on.`
-      : foreign.length
-        ? `${foreign.length} marks on this device belong to another box (${foreign[0].site}).`
-        : "";
-  if (banner.dataset.text === text) return;
-  banner.dataset.text = text;
-  banner.hidden = !text;
-  banner.replaceChildren(text);
-  if (!away && !box.closed && foreign.length) {
-    const drop = document.createElement("button");
-    drop.textContent = "Forget them";
-    drop.onclick = () => {
-      for (const mark of foreign) box.outbox.forget(mark);
-    };
-    banner.append(drop);
-  }
-}
-
-/** @param {string} what @param {number} late */
-function mark(what, late) {
-  const open = ctx.open();
-  const at = marks.instant(late);
-  const refused = (/** @type {Error} */ error) =>
-    notices.say(`Not taken: ${error.message}`, { kind: "bad", seconds: 0 });
-  if (what === "new" || what === "last") {
-    if (marks.isBounce(what, performance.now() - late)) return;
-    // This device's next play ends its own open play. Open plays of other devices stay open.
-    if (what === "new" && open) marks.end(open.id, at).catch(refused);
-    const made = marks.newPlay({ seconds: what === "last" ? prefs.get("lastSeconds") : 0, at });
-    made?.answer.catch(refused);
-    const ended = what === "new" ? open : undefined; // ended by the same press: both are undone together
-    const back = () =>
-      Promise.all([marks.undo(/** @type {any} */ (made).id), ended && marks.reopen(ended.id)]);
-    if (made) ctx.did(what === "last" ? `Last ${prefs.get("lastSeconds")} s marked` : "Play marked", back);
-  } else if (open && what === "cue") {
-    marks.cue(open.id, at).catch(refused);
-    ctx.did(`${playName(open)}: cue set`, () => marks.uncue(open.id, open.cue_time));
-  } else if (open && what === "end") endPlay(open, at);
-}
-
-/**
- * END, by the mark bar or on a play's card.
- * @param {import("./state/store.js").Play} play
- * @param {number} [at]
- */
-function endPlay(play, at = marks.instant()) {
-  marks
-    .end(play.id, at)
-    .catch((error) => notices.say(`Not taken: ${error.message}`, { kind: "bad", seconds: 0 }));
-  ctx.did(`${playName(play)} ended`, () => marks.reopen(play.id));
 }
 
 function takeBack() {
@@ -436,7 +235,7 @@ function tellOfLostSession() {
   const now = session();
   const lost = worked && worked.id !== now?.id && !box.state.sessions.has(worked.id) ? worked : null;
   worked = now;
-  if (!lost || where === "operator") return; // the operator screen lists deleted sessions
+  if (!lost || frame.where === "operator") return; // the operator screen lists deleted sessions
   notices.say(`${titleOf(lost)} was deleted${now ? `. This is ${titleOf(now)}` : ""}`, {
     key: "session lost",
     seconds: 0,
@@ -445,23 +244,23 @@ function tellOfLostSession() {
 /** @type {import("./state/store.js").Session | undefined} */
 let worked;
 
-addEventListener("end-play", (event) => endPlay(/** @type {CustomEvent} */ (event).detail));
+addEventListener("end-play", (event) => endPlay(ctx, /** @type {CustomEvent} */ (event).detail));
 addEventListener("mark", (event) => {
   const { what, late } = /** @type {CustomEvent} */ (event).detail;
-  mark(what, late);
+  mark(ctx, what, late);
 });
-status.addEventListener("menu", () => openMenu(ctx, where));
+status.addEventListener("menu", () => openMenu(ctx, frame.where));
 keys.add([
-  { keys: ["n"], words: "New play", group: "Marks", act: () => mark("new", 0) },
-  { keys: ["c"], words: "Cue", group: "Marks", act: () => mark("cue", 0) },
-  { keys: ["e"], words: "End play", group: "Marks", act: () => mark("end", 0) },
-  { keys: ["b"], words: "Last seconds", group: "Marks", act: () => mark("last", 0) },
+  { keys: ["n"], words: "New play", group: "Marks", act: () => mark(ctx, "new", 0) },
+  { keys: ["c"], words: "Cue", group: "Marks", act: () => mark(ctx, "cue", 0) },
+  { keys: ["e"], words: "End play", group: "Marks", act: () => mark(ctx, "end", 0) },
+  { keys: ["b"], words: "Last seconds", group: "Marks", act: () => mark(ctx, "last", 0) },
   { keys: ["u"], words: "Undo the last action", group: "Marks", act: takeBack },
-  { keys: ["?"], words: "This list", group: "Page", act: () => openMenu(ctx, where) },
+  { keys: ["?"], words: "This list", group: "Page", act: () => openMenu(ctx, frame.where) },
 ]);
 
 box.addEventListener("change", (event) => {
-  drawFrame();
+  frame.draw();
   if (box.state.sessions.size) offerSession();
   tellOfLostSession();
   const { detail } = /** @type {CustomEvent<import("./state/box.js").Change>} */ (event);
@@ -473,16 +272,16 @@ box.addEventListener("change", (event) => {
   )
     keepRowsSoon();
   if (box.online && !wasOnline) {
-    tryLate();
+    late.retry();
     void lookForNewerPage();
   }
   wasOnline = box.online;
-  if (detail.tables.has("channels") && looked.ready) void lookAtBox();
+  if (detail.tables.has("channels") && frame.looked.ready) lookAtBox();
 });
 prefs.addEventListener("change", (event) => {
   if (/** @type {CustomEvent} */ (event).detail === "theme")
     document.documentElement.dataset.theme = prefs.get("theme");
-  drawFrame();
+  frame.draw();
   tellOfLostSession();
   entered?.update?.({ tables: new Set(["prefs"]) });
 });
@@ -531,25 +330,12 @@ async function fetchScreens() {
     await load().catch(() => {});
 }
 
-/**
- * Reads the appliance's state for the status line: at long intervals, when the page becomes visible, and when
- * a camera changed.
- */
-async function lookAtBox() {
-  again = looking;
-  if (looking || document.hidden || !box.online) return;
-  looking = true;
-  looked = await lookAt(box).catch(() => ({ ready: null, clients: [], sources: [] }));
-  looking = false;
-  drawFrame();
-  if (again) void lookAtBox();
-}
 document.addEventListener("visibilitychange", lookAtBox);
 setTimeout(lookAtBox, 3000); // marks have priority
 setInterval(lookAtBox, 20_000);
 
 addEventListener("hashchange", () => {
-  forgetLate();
+  late.forget();
   void show();
 });
 setInterval(() => {

@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 WIDTH = 110  # as in .biome.jsonc and pyproject.toml
+LINES_MAX = 400
 
 
 def scripts() -> list[str]:
@@ -25,3 +26,8 @@ def test_the_scripts_are_found() -> None:
 def test_no_line_is_longer_than_the_formatter_allows(name: str) -> None:
     lines = (ROOT / name).read_text().splitlines()
     assert [f"{name}:{at}" for at, line in enumerate(lines, 1) if len(line) > WIDTH] == []
+
+
+@pytest.mark.parametrize("name", scripts())
+def test_no_script_is_longer_than_400_lines(name: str) -> None:
+    assert len((ROOT / name).read_text().splitlines()) <= LINES_MAX

@@ -3,7 +3,10 @@
 import { emit } from "./dom.js";
 import { stateOf } from "../state/words.js";
 
-/** `text`: "" while one is shown. @typedef {{text: string, action?: string, act?: () => void}} Waiting */
+/**
+ * `text`: "" while a picture is shown.
+ * @typedef {{text: string, action?: string, act?: () => void}} Waiting
+ */
 
 /**
  * @param {import("./replay-player.js").ReplayPlayer} player
