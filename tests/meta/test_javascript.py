@@ -12,8 +12,8 @@ LINES_MAX = 400
 
 
 def scripts() -> list[str]:
-    """The app's scripts and their tests, relative to the repository."""
-    files = [*(ROOT / "appliance/app").rglob("*.js"), *(ROOT / "tests/app").rglob("*.js")]
+    """All scripts, of the app, of the API's page, and tests, relative to the repository."""
+    files = [*(ROOT / "appliance").rglob("*.js"), *(ROOT / "tests").rglob("*.js")]
     names = (path.relative_to(ROOT) for path in files)
     return sorted(str(name) for name in names if "node_modules" not in name.parts)
 

@@ -1,6 +1,5 @@
 // Renders /openapi.json for reading. No library, nothing from other servers: a stadium may have no internet.
 // All text is inserted as text, never as HTML.
-"use strict";
 
 /** An element with properties and children. */
 function el(name, properties = {}, ...children) {
@@ -11,8 +10,11 @@ function el(name, properties = {}, ...children) {
 
 function resolve(spec, node) {
   let found = node;
-  while (found && found.$ref) {
-    found = found.$ref.slice(2).split("/").reduce((at, part) => at[part], spec);
+  while (found?.$ref) {
+    found = found.$ref
+      .slice(2)
+      .split("/")
+      .reduce((at, part) => at[part], spec);
   }
   return found || {};
 }
@@ -24,18 +26,25 @@ function typeOf(spec, schema) {
   if (schema.enum) return schema.enum.map((each) => String(each)).join(" | ");
   const either = schema.anyOf || schema.oneOf;
   if (either) return either.map((each) => typeOf(spec, each)).join(" | ");
-  if (schema.type === "array") return "array of " + typeOf(spec, schema.items || {});
+  if (schema.type === "array") return `array of ${typeOf(spec, schema.items || {})}`;
   const type = Array.isArray(schema.type) ? schema.type.join(" | ") : schema.type || "any";
-  return schema.format ? type + " (" + schema.format + ")" : type;
+  return schema.format ? `${type} (${schema.format})` : type;
 }
 
 /** Bounds, default and description of a field. */
 function notesOf(schema) {
   const notes = [];
   if (schema.description) notes.push(schema.description);
-  const bounds = [["minimum", "at least"], ["maximum", "at most"], ["minLength", "characters at least"], ["maxLength", "characters at most"], ["pattern", "matching"]];
-  for (const [key, words] of bounds) if (schema[key] !== undefined) notes.push(words + " " + schema[key]);
-  if (schema.default !== undefined && schema.default !== null) notes.push("default " + JSON.stringify(schema.default));
+  const bounds = [
+    ["minimum", "at least"],
+    ["maximum", "at most"],
+    ["minLength", "characters at least"],
+    ["maxLength", "characters at most"],
+    ["pattern", "matching"],
+  ];
+  for (const [key, words] of bounds) if (schema[key] !== undefined) notes.push(`${words} ${schema[key]}`);
+  if (schema.default !== undefined && schema.default !== null)
+    notes.push(`default ${JSON.stringify(schema.default)}`);
   return notes.join("; ");
 }
 
@@ -51,8 +60,16 @@ function fields(spec, schema) {
   const shown = resolve(spec, schema);
   const required = new Set(shown.required || []);
   const rows = Object.entries(shown.properties || {}).map(([name, each]) =>
-    row([el("code", { textContent: name }), typeOf(spec, each), required.has(name) ? "required" : "", notesOf(each)]));
-  return rows.length ? table(["field", "type", "", "notes"], rows) : el("p", { textContent: typeOf(spec, shown) });
+    row([
+      el("code", { textContent: name }),
+      typeOf(spec, each),
+      required.has(name) ? "required" : "",
+      notesOf(each),
+    ]),
+  );
+  return rows.length
+    ? table(["field", "type", "", "notes"], rows)
+    : el("p", { textContent: typeOf(spec, shown) });
 }
 
 function section(title, ...content) {
@@ -62,13 +79,19 @@ function section(title, ...content) {
 function parametersOf(spec, operation) {
   const rows = operation.parameters.map((each) => {
     const one = resolve(spec, each);
-    return row([el("code", { textContent: one.name }), one.in, typeOf(spec, one.schema), one.required ? "required" : "", notesOf({ ...one.schema, description: one.description })]);
+    return row([
+      el("code", { textContent: one.name }),
+      one.in,
+      typeOf(spec, one.schema),
+      one.required ? "required" : "",
+      notesOf({ ...one.schema, description: one.description }),
+    ]);
   });
   return rows.length ? section("Parameters", table(["name", "in", "type", "", "notes"], rows)) : [];
 }
 
 function bodyOf(spec, operation) {
-  const content = operation.requestBody && operation.requestBody.content["application/json"];
+  const content = operation.requestBody?.content["application/json"];
   return content ? section("Body", fields(spec, content.schema)) : [];
 }
 
@@ -79,29 +102,46 @@ function responsesOf(spec, operation) {
     const one = resolve(spec, each);
     const [type, content] = Object.entries(one.content || {})[0] || ["", {}];
     rows.push(row([status, one.description, type, content.schema ? typeOf(spec, content.schema) : ""]));
-    if (status.startsWith("2") && content.schema) parts.push(...section("Result", fields(spec, content.schema)));
+    if (status.startsWith("2") && content.schema)
+      parts.push(...section("Result", fields(spec, content.schema)));
   }
   return [...parts, ...section("Answers", table(["status", "meaning", "type", "content"], rows))];
 }
 
 function operationOf(spec, path, method, operation) {
-  const head = el("summary", {},
-    el("span", { className: "method", textContent: operation.responses["101"] ? "WS" : method.toUpperCase() }),
+  const head = el(
+    "summary",
+    {},
+    el("span", {
+      className: "method",
+      textContent: operation.responses["101"] ? "WS" : method.toUpperCase(),
+    }),
     el("code", { textContent: path }),
-    el("span", { className: "summary", textContent: operation.summary || "" }));
+    el("span", { className: "summary", textContent: operation.summary || "" }),
+  );
   const made = el("details", {}, head);
-  made.dataset.words = (method + " " + path + " " + operation.summary).toLowerCase();
+  made.dataset.words = `${method} ${path} ${operation.summary}`.toLowerCase();
   made.addEventListener("toggle", () => {
     if (made.open && made.children.length === 1) {
-      made.append(el("div", { className: "body" }, ...parametersOf(spec, operation), ...bodyOf(spec, operation), ...responsesOf(spec, operation)));
+      made.append(
+        el(
+          "div",
+          { className: "body" },
+          ...parametersOf(spec, operation),
+          ...bodyOf(spec, operation),
+          ...responsesOf(spec, operation),
+        ),
+      );
     }
   });
   return made;
 }
 
 function render(spec) {
-  document.getElementById("title").textContent = spec.info.title + " " + spec.info.version;
-  const sections = new Map(spec.tags.map(({ name }) => [name, el("section", {}, el("h2", { textContent: name }))]));
+  document.getElementById("title").textContent = `${spec.info.title} ${spec.info.version}`;
+  const sections = new Map(
+    spec.tags.map(({ name }) => [name, el("section", {}, el("h2", { textContent: name }))]),
+  );
   for (const [path, methods] of Object.entries(spec.paths)) {
     for (const [method, operation] of Object.entries(methods)) {
       sections.get(operation.tags[0]).append(operationOf(spec, path, method, operation));
@@ -113,10 +153,14 @@ function render(spec) {
 function find(event) {
   const wanted = event.target.value.trim().toLowerCase();
   for (const each of document.querySelectorAll("details")) each.hidden = !each.dataset.words.includes(wanted);
-  for (const each of document.querySelectorAll("section")) each.hidden = !each.querySelector("details:not([hidden])");
+  for (const each of document.querySelectorAll("section"))
+    each.hidden = !each.querySelector("details:not([hidden])");
 }
 
 document.getElementById("find").addEventListener("input", find);
-fetch("/openapi.json").then((answer) => answer.json()).then(render).catch(() => {
-  document.getElementById("state").textContent = "The box does not answer. Load the page again.";
-});
+fetch("/openapi.json")
+  .then((answer) => answer.json())
+  .then(render)
+  .catch(() => {
+    document.getElementById("state").textContent = "The box does not answer. Load the page again.";
+  });
