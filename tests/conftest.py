@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from itertools import groupby
-from random import Random
+from random import Random, SystemRandom
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,14 +19,30 @@ pass_over_late_pings()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--order",
-        default="file",
-        help="of tests: file (as they stand), reverse, or a number: the seed of a random order of the files, "
-        "and of the tests in each",
+        default="random",
+        help="of tests: file (as they stand), reverse, random, or a number: the seed of a random order of "
+        "the files, and of the tests in each",
     )
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    return f"order of tests: {config.getoption('order')}"
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the seed once; the processes of xdist get the first one's."""
+    if config.getoption("order") == "random":
+        drawn = str(SystemRandom().randrange(1_000_000))
+        config.option.order = getattr(config, "workerinput", {}).get("order", drawn)
+    config.pluginmanager.register(Seed())
+
+
+class Seed:
+    """Hands the seed to the processes of xdist."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput["order"] = node.config.getoption("order")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    terminalreporter.write_line(f"order of tests: --order={config.getoption('order')}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

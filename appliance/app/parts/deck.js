@@ -229,8 +229,9 @@ export class Deck extends EventTarget {
 
   pause() {
     this.pauseAll();
-    const t = this.time;
-    for (const tile of this.shownTiles()) if (tile.channel !== this.leader) tile.seek(t + tile.frame * AIM);
+    const lead = this.lead;
+    // Of the leader too: a busy browser shows a later picture after the pause than it has reported.
+    if (lead && this.shownTiles().length > 1) this.seek(this.time + lead.frame * AIM);
     this.dispatchEvent(new Event("state"));
   }
 
