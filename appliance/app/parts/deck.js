@@ -167,7 +167,7 @@ export class Deck extends EventTarget {
     video.addEventListener("ended", () => isLead() && this.atEnd());
     video.addEventListener("seeked", () => isLead() && this.seekedLead());
     // Paused from outside: a headset, a call, the system. The user starts it again. (A browser also pauses
-    // what it cannot load.)
+    // what it cannot load. And a busy one reports the pause at the end when the next turn has begun already.)
     video.addEventListener("pause", () => {
       if (isLead() && this.wants && video.paused && !video.ended && tile.url && !tile.failing)
         this.pauseAll();
