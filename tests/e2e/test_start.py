@@ -35,6 +35,8 @@ SCREENS_HERE = """(() => {
   const names = ["review-footage", "review-figures", "lineup", "selftest"];
   return names.every((name) => here.some((url) => url.endsWith(`/screens/${name}.js`)));
 })()"""
+# A module is there before those it imports are: this waits for all of them.
+SCREENS_LOADED = "async () => { for (const each of Object.values(app.screens)) await each.load(); }"
 # Opened databases, so that a test can close them like a browser does in the background.
 OPENED = """
   window.opened = [];
@@ -263,6 +265,7 @@ def test_screens_opened_while_the_box_is_away_say_so_and_nothing_else(
     page = tablet.new_page()
     page.goto(demo.urls[0])
     until(page, SCREENS_HERE)
+    page.evaluate(SCREENS_LOADED)
     tablet.set_offline(True)
     expect(page.locator("#banner")).to_be_visible()
     for screen, where, words in (
