@@ -39,6 +39,9 @@ LEADER = "document.querySelector('.tile.leader video')"
 SCREENS_HERE = """performance.getEntriesByType("resource").filter((each) =>
   /screens\\/(live|tagging|review|selftest)\\.js/.test(each.name)).length === 4"""
 
+# A module is there before those it imports are: this waits for all of them.
+SCREENS_LOADED = "async () => { for (const each of Object.values(app.screens)) await each.load(); }"
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
@@ -82,6 +85,7 @@ def test_a_page_opened_while_the_box_is_away_shows_and_marks(
     assert first.evaluate("isSecureContext") is False
     until(first, ALL_KEPT)
     until(first, SCREENS_HERE)
+    first.evaluate(SCREENS_LOADED)
     first.evaluate(
         "void Object.defineProperty(app.box, 'offsetMs', { get: () => 90_000 })"
     )  # a clock that is far off
