@@ -19,7 +19,7 @@ pass_over_late_pings()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--order",
-        default="random",
+        default="file",
         help="of tests: file (as they stand), reverse, random, or a number: the seed of a random order of "
         "the files, and of the tests in each",
     )
