@@ -61,13 +61,20 @@ class WebKit:
 
     def open(self, url: str, size: tuple[int, int] = (1180, 820)) -> None:
         """Load a page in a window of that size, including its scripts."""
+        self._players_have_begun()
         self._do("POST", "/window/rect", {"width": size[0], "height": size[1]})
         self._do("POST", "/url", {"url": url})
         self._loaded()
 
     def reload(self) -> None:
+        self._players_have_begun()
         self._do("POST", "/refresh", {})
         self._loaded()
+
+    def _players_have_begun(self) -> None:
+        """GStreamer 1.22 and the driver hang if a page is left before the type of its video is found."""
+        players = "[...document.querySelectorAll('video')]"
+        self.until(f"{players}.every((v) => !v.currentSrc || v.error || v.readyState > 0)")
 
     def _loaded(self) -> None:
         """The driver's answer may arrive before the page's modules have run."""
