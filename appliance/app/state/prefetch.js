@@ -299,7 +299,7 @@ export class Prefetch extends EventTarget {
   }
 
   /**
-   * What to remove first: copies that no screen has requested, by last use; then the least important requests.
+   * What to remove first: copies that no screen requests, by last use; then the least important requests.
    * @param {string} kept not this one
    */
   victims(kept) {
