@@ -147,7 +147,7 @@ def test_a_kept_copy_that_cannot_be_read_is_taken_from_the_box(tablet: BrowserCo
     page = tablet.new_page()
     page.goto(demo.urls[-1])
     expect(page.locator("#link[data-state=connected]")).to_be_visible()
-    until(page, "app.prefetch.held.size > 0")
+    until(page, ALL_KEPT)
     page.evaluate(SPOIL)
     page.reload()
     until(page, "[...document.querySelectorAll('#plays img')].some((each) => each.naturalWidth > 0)")
@@ -173,6 +173,7 @@ def test_the_next_page_has_what_was_kept_in_webkit_too(demo: Demo, game: Session
             f"while ((await media.all()).length < {3 * PLAYS} || !(await rows.load()))"
             "  await new Promise(requestAnimationFrame);"
         )
+        window.until("app.prefs.get('editLists')")  # its self-test has ended: a player the page would leave
         window.reload()
         window.until(f"app.box.online && {condition} >= {2 * PLAYS}")
         fetched = (

@@ -1,7 +1,8 @@
 """The page in WebKit, the engine of iPads: marks, ends, taps, exact frames, other angles, single frames,
 live; beside Chromium, without a box for a while, out of range.
 
-One window; its page is another device for each test. Pictures are identified by their burned-in barcode.
+Each test has a browser of its own, which is killed afterwards: another device. Pictures are identified by
+their burned-in barcode.
 """
 
 from __future__ import annotations
@@ -42,10 +43,8 @@ SHOWN = f"""
 READY = "document.querySelector(\"#cams[aria-label*='all cameras send']\") && app.box.online"
 PLAYS = "document.querySelectorAll('#plays .play').length"
 NOTHING_WAITS = "app.box.outbox.waiting().length === 0"
-NEW_DEVICE = """
-  localStorage.clear();
-  const known = %s;
-  if (known) localStorage.setItem("prefs", JSON.stringify({ ...known, editListsBy: navigator.userAgent }));
+KNOWN = """
+  localStorage.setItem("prefs", JSON.stringify({ ...%s, editListsBy: navigator.userAgent }));
 """
 LIVE = """
   const { burnedIn } = await import("/state/selftest.js");
@@ -61,26 +60,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield one
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def engine() -> Iterator[WebKit]:
     with webkit.webkit() as one:
         yield one
 
 
 @pytest.fixture
-def window(engine: WebKit, demo: Demo, session: Session) -> Iterator[WebKit]:
+def window(engine: WebKit, demo: Demo, session: Session) -> WebKit:
     """A page of a new device that uses the session; its browser's self-test is done."""
-    become(engine, demo.urls[-1], {"session": session.id, "editLists": "ok"})
+    engine.open(demo.urls[-1] + OTHER_PAGE)  # another page of the box: the app is not running
+    engine.run(KNOWN % json.dumps({"session": session.id, "editLists": "ok"}))
     engine.open(demo.urls[-1])
     engine.until(READY)
-    yield engine
-    engine.open("about:blank")
-
-
-def become(engine: WebKit, url: str, prefs: dict[str, str] | None) -> None:
-    """Another device: the stored settings of a page of that address. None: a new device."""
-    engine.open(url + OTHER_PAGE)  # another page of the box: the app is not running
-    engine.run(NEW_DEVICE % json.dumps(prefs))
+    return engine
 
 
 def shown(window: WebKit) -> dict[str, float]:
@@ -105,7 +98,6 @@ def test_marked_ended_tapped_and_looked_at_closely(engine: WebKit, demo: Demo, s
     first. Safari has no GStreamer.
     """
     window = engine
-    become(window, demo.urls[-1], None)
     window.open(demo.urls[-1])
     window.until(READY)
     window.run(f"app.working.choose('{session.id}')")
@@ -133,7 +125,6 @@ def test_marked_ended_tapped_and_looked_at_closely(engine: WebKit, demo: Demo, s
     window.press("1")
     window.until("document.querySelector('.tile.leader[data-channel=cam1]')")
     stands(window, one["frame"])
-    window.open("about:blank")
 
 
 def test_a_star_and_a_tag_are_there_after_a_reload(window: WebKit, session: Session) -> None:
@@ -210,7 +201,6 @@ def test_a_mark_made_out_of_reach_arrives_once(engine: WebKit, demo: Demo, sessi
         window.until(NOTHING_WAITS)
         assert_arrived_once(session, pressed)
         assert window.run("return app.box.reloads") == 1
-        window.open("about:blank")
 
 
 def press(window: WebKit, selector: str) -> tuple[float, float]:

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import httpx
 WAIT_S = 60.0
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # W3C WebDriver, section 12.1
 KEYS = {"Space": " ", "Escape": "\ue00c", "ArrowLeft": "\ue012"}
+PLAYERS = "[...document.querySelectorAll('video')]"
 NOT_YET = ("no such element", "stale element reference", "element not interactable")
 _BROWSERS = ("/usr/lib/*/webkit2gtk-4.*/MiniBrowser", "/usr/lib/*/webkitgtk-6.*/MiniBrowser")
 
@@ -61,20 +62,22 @@ class WebKit:
 
     def open(self, url: str, size: tuple[int, int] = (1180, 820)) -> None:
         """Load a page in a window of that size, including its scripts."""
-        self._players_have_begun()
+        self._close_players()
         self._do("POST", "/window/rect", {"width": size[0], "height": size[1]})
         self._do("POST", "/url", {"url": url})
         self._loaded()
 
     def reload(self) -> None:
-        self._players_have_begun()
+        self._close_players()
         self._do("POST", "/refresh", {})
         self._loaded()
 
-    def _players_have_begun(self) -> None:
-        """GStreamer 1.22 and the driver hang if a page is left before the type of its video is found."""
-        players = "[...document.querySelectorAll('video')]"
-        self.until(f"{players}.every((v) => !v.currentSrc || v.error || v.readyState > 0)")
+    def _close_players(self) -> None:
+        """GStreamer 1.22 sometimes hangs, and the driver with it, when a page with a player is left."""
+        self.run(
+            f"for (const each of {PLAYERS}) {{ each.pause(); each.removeAttribute('src'); each.load(); }}"
+        )
+        self.until(f"{PLAYERS}.every((each) => each.readyState === 0)")
 
     def _loaded(self) -> None:
         """The driver's answer may arrive before the page's modules have run."""
@@ -118,20 +121,8 @@ class WebKit:
         self._do("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]})
 
     def page_processes(self) -> list[int]:
-        """The processes that run pages, among all the driver started: they belong to its
-        session."""
-        outcome = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                name, _, rest = stat.read_text().partition(" (")[2].rpartition(") ")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if name.startswith("WebKitWebProc") and int(rest.split()[3]) == self._pid:
-                outcome.append(int(stat.parent.name))
-        return outcome
-
-    def close(self) -> None:
-        self._do("DELETE", "")
+        """The processes that run pages, among all the driver started."""
+        return [pid for pid, name in _processes(self._pid) if name.startswith("WebKitWebProc")]
 
     def photograph(self, path: str) -> None:
         """The window as a PNG."""
@@ -150,17 +141,16 @@ class WebKit:
 
 @contextmanager
 def webkit() -> Iterator[WebKit]:
-    """A separate browser with an empty profile; ended with everything it started."""
+    """A separate browser with an empty profile; killed with everything it started.
+
+    It is not asked to leave its page, which may hang (`_close_players`).
+    """
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home,
         _screen() as display,
         _driver(Path(home), display) as (client, pid),
     ):
-        browser = WebKit(client, pid)
-        try:
-            yield browser
-        finally:
-            browser.close()
+        yield WebKit(client, pid)
 
 
 @contextmanager
@@ -199,8 +189,23 @@ def _driver(home: Path, display: str) -> Iterator[tuple[httpx.Client, int]]:
             _wait_for(client)
             yield client, process.pid
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        for pid, _ in _processes(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.wait()
+
+
+def _processes(session: int) -> list[tuple[int, str]]:
+    """[(process id, name)] of a session's processes: what the driver starts stays in its session."""
+    outcome = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = stat.read_text().partition(" (")[2].rpartition(") ")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(rest.split()[3]) == session:
+            outcome.append((int(stat.parent.name), name))
+    return outcome
 
 
 def _wait_for(client: httpx.Client) -> None:
