@@ -43,14 +43,14 @@ def round_trip(page: AppPage) -> dict[str, int]:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_leaving_a_screen_leaves_nothing(engine: str, demo: Demo) -> None:
-    """56 changes of screen: no additional listener, timer, socket or player, and a press is one request."""
+    """40 changes of screen: no additional listener, timer, socket or player, and a press is one request."""
     with app_pages({"coach": engine}, demo.urls[0]) as [page]:
         page.until("app.box.online && app.session()")
         page.click("#last10")
         page.until("[...app.clips().values()].some((clips) => clips.every((clip) => clip.stream_url))")
         round_trip(page)
         first = round_trip(page)
-        for _ in range(5):
+        for _ in range(3):
             round_trip(page)
         # requests of a closed screen may still be ending
         page.until(no_more(first), show=f"[{HELD}, {LISTENERS}]")
