@@ -161,7 +161,7 @@ def test_two_operators_do_not_overwrite_each_other(page: Page, session: Session)
     theirs = {"opponent": "Blue", "location": "North", "channel_ids": ["cam1"]}
     session.tell(f"/sessions/{session.id}", theirs, method="PATCH")
     form.get_by_role("button", name="Save").click()
-    expect(form.get_by_role("alert")).to_contain_text("Somebody else has changed it")
+    expect(form.get_by_role("alert")).to_contain_text("Another device has changed this session. Check the fields")
     expect(form.get_by_label("Place")).to_have_value("North")
     expect(form.get_by_label("Camera 2")).not_to_be_checked()
     expect(form.get_by_label("Opponent")).to_have_value("Green")

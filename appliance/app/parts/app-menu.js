@@ -110,10 +110,10 @@ function choice(label, options, now, set) {
   return h("div", { class: "field" }, h("span", { class: "label" }, label), row);
 }
 
-/** @param {string} found */
-const editLists = (found) =>
+/** @param {string} verdict */
+const editLists = (verdict) =>
   ({ ok: "Clips start on their exact frame.", ignored: "Clips are started by seeking (no edit lists)." })[
-    found
+    verdict
   ] ?? "";
 
 /** @param {import("../state/keys.js").Keys} keys */

@@ -106,12 +106,12 @@ export function barChart(title, bars, lead) {
 }
 
 /** One bar with two parts that add up to the whole. @param {string} title @param {[Bar, Bar]} parts */
-export function shareChart(title, [one, other]) {
-  const whole = one.value + other.value;
-  const share = (one.value / whole) * 100;
+export function shareChart(title, [first, second]) {
+  const whole = first.value + second.value;
+  const share = (first.value / whole) * 100;
   const shares = [
-    `${one.label} ${Math.round(share)} percent`,
-    `${other.label} ${Math.round(100 - share)} percent`,
+    `${first.label} ${Math.round(share)} percent`,
+    `${second.label} ${Math.round(100 - share)} percent`,
   ];
   const picture = s(
     "svg",
@@ -119,11 +119,11 @@ export function shareChart(title, [one, other]) {
     hatching(),
     s("rect", { class: "bar", x: 0, y: 0, width: `${share}%`, height: 32 }),
     s("rect", { class: "bar second", x: `${share}%`, y: 0, width: `${100 - share}%`, height: 32 }),
-    s("text", { x: 0, y: 56 }, `${one.label} ${one.value} · ${Math.round(share)} %`),
+    s("text", { x: 0, y: 56 }, `${first.label} ${first.value} · ${Math.round(share)} %`),
     s(
       "text",
       { x: "100%", y: 56, "text-anchor": "end" },
-      `${other.label} ${other.value} · ${Math.round(100 - share)} %`,
+      `${second.label} ${second.value} · ${Math.round(100 - share)} %`,
     ),
   );
   return figure(
@@ -131,8 +131,8 @@ export function shareChart(title, [one, other]) {
     picture,
     ["", "Plays", "Share"],
     [
-      [one.label, one.value, `${Math.round(share)} %`],
-      [other.label, other.value, `${Math.round(100 - share)} %`],
+      [first.label, first.value, `${Math.round(share)} %`],
+      [second.label, second.value, `${Math.round(100 - share)} %`],
     ],
   );
 }
@@ -215,7 +215,7 @@ export function columnChart(title, quarters) {
 }
 
 function legend() {
-  const one = (/** @type {string} */ kind, /** @type {string} */ words) =>
+  const entry = (/** @type {string} */ kind, /** @type {string} */ words) =>
     h(
       "span",
       { class: "row" },
@@ -229,9 +229,9 @@ function legend() {
   return h(
     "div",
     { class: "legend" },
-    one("bar", "Run"),
-    one("bar second", "Pass"),
-    one("bar third", "Other or untagged"),
+    entry("bar", "Run"),
+    entry("bar second", "Pass"),
+    entry("bar third", "Other or untagged"),
   );
 }
 

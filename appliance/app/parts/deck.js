@@ -111,9 +111,7 @@ export class Deck extends EventTarget {
     if (!play) return;
     const first = (/** @type {string} */ channel) =>
       channel === this.leading ? 0 : this.visible.includes(channel) ? 1 : 2;
-    for (const tile of [...this.tiles.values()].sort(
-      (one, next) => first(one.channel) - first(next.channel),
-    )) {
+    for (const tile of [...this.tiles.values()].sort((a, b) => first(a.channel) - first(b.channel))) {
       const { wanted: clip } = tile;
       if (!clip || !(tile.url || this.visible.includes(tile.channel))) continue;
       const busy = [...this.tiles.values()].filter((each) => each !== tile && each.loading).length;

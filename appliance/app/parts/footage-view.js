@@ -97,17 +97,15 @@ export class FootageView extends HTMLElement {
       else front.pause();
       return emit(this, "moved");
     }
-    const found = pieceAt(this.spans, at, PIECE_MS);
-    if (!found) return this.nothing(at);
+    const next = pieceAt(this.spans, at, PIECE_MS);
+    if (!next) return this.nothing(at);
     const begin = Math.max(
-      ...this.spans.map(({ start }) => Date.parse(start)).filter((start) => start <= found.from),
+      ...this.spans.map(({ start }) => Date.parse(start)).filter((start) => start <= next.from),
     );
-    const from = run ? found.from : Math.max(begin, found.from - LEAD_MS);
-    void this.load(front, { from, to: Math.min(found.to, from + PIECE_MS) }, found.from, run);
+    const from = run ? next.from : Math.max(begin, next.from - LEAD_MS);
+    void this.load(front, { from, to: Math.min(next.to, from + PIECE_MS) }, next.from, run);
     front.video.hidden = false;
-    this.tell(
-      found.from - at > 1000 ? `No footage until ${clockOf(found.from)}: it goes on from there.` : "",
-    );
+    this.tell(next.from - at > 1000 ? `No footage until ${clockOf(next.from)}: it goes on from there.` : "");
     emit(this, "moved");
   }
 
@@ -148,8 +146,8 @@ export class FootageView extends HTMLElement {
   ahead() {
     const [{ video, piece }, other] = this.reels;
     if (!piece || video.paused || (piece.to - this.at) / 1000 > AHEAD_S) return;
-    const found = pieceAt(this.spans, piece.to + 1, PIECE_MS);
-    if (found && !this.has(other, found)) void this.load(other, found, found.from, false);
+    const next = pieceAt(this.spans, piece.to + 1, PIECE_MS);
+    if (next && !this.has(other, next)) void this.load(other, next, next.from, false);
   }
 
   /** Is the part loaded, or requested? @param {Reel} reel @param {Span} span */
@@ -160,17 +158,17 @@ export class FootageView extends HTMLElement {
   next() {
     const [old, other] = this.reels;
     const after = old.piece?.to ?? this.place;
-    const found = pieceAt(this.spans, after + 1, PIECE_MS);
-    if (!found) return this.tell("The recording ends here.");
+    const next = pieceAt(this.spans, after + 1, PIECE_MS);
+    if (!next) return this.tell("The recording ends here.");
     this.reels = [other, old];
-    this.place = found.from;
-    if (this.has(other, found)) other.run();
-    else void this.load(other, found, found.from, true);
+    this.place = next.from;
+    if (this.has(other, next)) other.run();
+    else void this.load(other, next, next.from, true);
     other.video.hidden = false;
     old.video.hidden = true;
     old.drop();
     this.tell(
-      found.from - after > 1000 ? `No footage until ${clockOf(found.from)}: it goes on from there.` : "",
+      next.from - after > 1000 ? `No footage until ${clockOf(next.from)}: it goes on from there.` : "",
     );
   }
 

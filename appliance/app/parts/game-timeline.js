@@ -142,10 +142,10 @@ export class GameTimeline extends HTMLElement {
         const piece =
           (/** @type {string} */ kind) =>
           (/** @type {{left: number, width: number, title: string}} */ { left, width, title }) => {
-            const one = h("i", { class: kind, title });
-            one.style.left = `${left}%`;
-            one.style.width = `${width}%`;
-            return one;
+            const bar = h("i", { class: kind, title });
+            bar.style.left = `${left}%`;
+            bar.style.width = `${width}%`;
+            return bar;
           };
         track.replaceChildren(
           ...(strip ? [...strip.spans.map(piece("covered")), ...strip.gaps.map(piece("gap"))] : []),
@@ -163,7 +163,7 @@ export class GameTimeline extends HTMLElement {
     let free = -Infinity; // labels must not overlap
     const inView = seen.plays
       .filter((play) => play.to >= from && play.from <= to)
-      .sort((one, other) => one.from - other.from);
+      .sort((a, b) => a.from - b.from);
     keyed(
       plays,
       inView,
@@ -186,8 +186,8 @@ export class GameTimeline extends HTMLElement {
   drawTicks() {
     const { ticks, seen, field } = this;
     if (!ticks || !seen || !field) return;
-    const found = ticksOf(seen.shown, Math.max(2, Math.floor(field.clientWidth / LABEL_PX)));
-    keyed(ticks, found, String, (at, old) => {
+    const marks = ticksOf(seen.shown, Math.max(2, Math.floor(field.clientWidth / LABEL_PX)));
+    keyed(ticks, marks, String, (at, old) => {
       const made = old ?? h("span", {}, clockOf(at));
       made.style.left = `${this.share(at)}%`;
       return made;

@@ -69,8 +69,8 @@ export class Gestures {
 
   /** @param {PointerEvent} event */
   up(event) {
-    const one = this.fingers.size === 1;
-    if (!this.fingers.delete(event.pointerId) || !one || !this.start) return;
+    const single = this.fingers.size === 1;
+    if (!this.fingers.delete(event.pointerId) || !single || !this.start) return;
     const dx = event.clientX - this.start.x;
     const dy = event.clientY - this.start.y;
     if (!this.moved) return this.tapped(event);

@@ -3,8 +3,8 @@
 const HOLD_MS = 350;
 const AGAIN_MS = 110;
 
-/** @param {HTMLButtonElement} one @param {() => void} act */
-export function held(one, act) {
+/** @param {HTMLButtonElement} button @param {() => void} act */
+export function held(button, act) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const stop = () => clearTimeout(timer);
@@ -12,12 +12,12 @@ export function held(one, act) {
     act();
     timer = setTimeout(again, AGAIN_MS);
   };
-  one.addEventListener("pointerdown", (event) => {
+  button.addEventListener("pointerdown", (event) => {
     if (event.button > 0) return;
     act();
     timer = setTimeout(again, HOLD_MS);
   });
-  for (const end of ["pointerup", "pointercancel", "pointerleave"]) one.addEventListener(end, stop);
-  one.addEventListener("click", (event) => event.detail === 0 && act()); // by keyboard
-  return one;
+  for (const end of ["pointerup", "pointercancel", "pointerleave"]) button.addEventListener(end, stop);
+  button.addEventListener("click", (event) => event.detail === 0 && act()); // by keyboard
+  return button;
 }

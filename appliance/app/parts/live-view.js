@@ -27,8 +27,8 @@ const PEERLESS_MS = 5000; // WebRTC without a picture for this long is given up
 
 /** @returns {typeof MediaSource | null} */
 export function mediaSource() {
-  const found = /** @type {any} */ (window);
-  return found.ManagedMediaSource ?? found.MediaSource ?? null;
+  const scope = /** @type {any} */ (window);
+  return scope.ManagedMediaSource ?? scope.MediaSource ?? null;
 }
 
 export class LiveView extends HTMLElement {

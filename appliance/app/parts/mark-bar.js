@@ -10,20 +10,21 @@ export class MarkBar extends HTMLElement {
   connectedCallback() {
     /** @param {string} id @param {string} what */
     const wire = (id, what) => {
-      const one = /** @type {HTMLButtonElement} */ (this.querySelector(`#${id}`));
+      const button = /** @type {HTMLButtonElement} */ (this.querySelector(`#${id}`));
       let touched = 0;
-      one.onpointerdown = (event) => {
+      button.onpointerdown = (event) => {
         touched = event.timeStamp;
-        one.classList.add("pressed");
+        button.classList.add("pressed");
       };
       // The press counts, not the release: a thumb that stays on the button must not shift the play.
-      one.onclick = (event) => {
+      button.onclick = (event) => {
         const late = event.detail && touched ? Math.min(1000, Math.max(0, event.timeStamp - touched)) : 0;
         touched = 0;
         emit(this, "mark", { what, late });
       };
-      one.onpointerup = one.onpointercancel = one.onpointerleave = () => one.classList.remove("pressed");
-      return one;
+      const release = () => button.classList.remove("pressed");
+      button.onpointerup = button.onpointercancel = button.onpointerleave = release;
+      return button;
     };
     this.parts = {
       last: wire("last10", "last"),

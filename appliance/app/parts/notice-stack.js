@@ -38,8 +38,8 @@ export class NoticeStack extends HTMLElement {
     if (!waits)
       for (const old of [...this.children])
         if (/** @type {HTMLElement} */ (old).dataset.stays !== "true") this.drop(old);
-    const away = () => this.drop(one);
-    const one = h(
+    const away = () => this.drop(notice);
+    const notice = h(
       "div",
       { class: `notice ${kind}`, data: { key, stays: String(!seconds) } },
       h("span", { class: "grow" }, text),
@@ -48,21 +48,21 @@ export class NoticeStack extends HTMLElement {
       away();
       then?.();
     };
-    if (action) one.append(h("button", { type: "button", onclick: leave(act) }, action));
-    one.append(button("Dismiss", icon("close"), leave(gone), { class: "plain" }));
-    if (waits) this.prepend(one);
-    else this.append(one);
-    if (seconds) this.ends.set(one, setTimeout(away, seconds * (waits ? 2000 : 1000)));
+    if (action) notice.append(h("button", { type: "button", onclick: leave(act) }, action));
+    notice.append(button("Dismiss", icon("close"), leave(gone), { class: "plain" }));
+    if (waits) this.prepend(notice);
+    else this.append(notice);
+    if (seconds) this.ends.set(notice, setTimeout(away, seconds * (waits ? 2000 : 1000)));
     return away;
   }
 
   /**
    * Also clears its timer, which would keep a reference to the action and the screen that offered it.
-   * @param {Element} one
+   * @param {Element} notice
    */
-  drop(one) {
-    clearTimeout(this.ends.get(one));
-    one.remove();
+  drop(notice) {
+    clearTimeout(this.ends.get(notice));
+    notice.remove();
   }
 }
 

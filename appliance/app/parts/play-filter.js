@@ -80,23 +80,25 @@ export class PlayFilter extends HTMLElement {
 
   /** @param {readonly import("../state/find.js").Row[]} rows */
   set rows(rows) {
-    const found = FACETS.map((name) => facet(rows, name));
-    const look = JSON.stringify([found, this.wanted.fields]);
+    const facets = FACETS.map((name) => facet(rows, name));
+    const look = JSON.stringify([facets, this.wanted.fields]);
     if (look === this.look || !this.selects) return;
     this.look = look;
     FACETS.forEach((name, at) => {
       const select = /** @type {Record<string, HTMLSelectElement>} */ (this.selects)[name];
       const value = this.wanted.fields[name] ?? "";
       const lost =
-        value && !found[at].some(([each]) => each === value)
+        value && !facets[at].some(([each]) => each === value)
           ? [/** @type {[string, number]} */ ([value, 0])]
           : [];
       select.replaceChildren(
         h("option", { value: "" }, "any"),
-        ...[...found[at], ...lost].map(([each, count]) => h("option", { value: each }, `${each} (${count})`)),
+        ...[...facets[at], ...lost].map(([each, count]) =>
+          h("option", { value: each }, `${each} (${count})`),
+        ),
       );
       select.value = value;
-      /** @type {HTMLElement} */ (select.parentElement).hidden = !found[at].length && !value;
+      /** @type {HTMLElement} */ (select.parentElement).hidden = !facets[at].length && !value;
     });
   }
 

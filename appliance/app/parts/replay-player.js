@@ -252,7 +252,7 @@ export class ReplayPlayer extends HTMLElement {
       from: trim ? -margin : 0,
       to: trim ? length + margin : length,
       trim,
-      missing: (clip?.coverage?.missing ?? []).map((one) => [second(one.start), second(one.end)]),
+      missing: (clip?.coverage?.missing ?? []).map((gap) => [second(gap.start), second(gap.end)]),
       cue: play?.cue_time ? second(play.cue_time) : null,
       label: play ? `Position in play ${play.number}` : "Position",
     };

@@ -50,16 +50,16 @@ export function openSessionForm({ title, channels, values, answers, save, late }
     event.preventDefault();
     if (busy) return;
     busy = true;
-    const found = await save(
+    const rejected = await save(
       fields.values,
       /** @type {HTMLButtonElement | null} */ (event.submitter)?.value ?? "",
     );
     busy = false;
-    if (!found) return dialog.close();
-    if (!dialog.open) return late(found.words);
-    if (found.values) fields.values = found.values;
-    say(trouble, found.words);
-    fields.blame(found.errors ?? []);
+    if (!rejected) return dialog.close();
+    if (!dialog.open) return late(rejected.words);
+    if (rejected.values) fields.values = rejected.values;
+    say(trouble, rejected.words);
+    fields.blame(rejected.errors ?? []);
   });
   dialog.append(form);
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
@@ -137,13 +137,13 @@ class Fields {
 
   /** @returns {Values} */
   get values() {
-    const said = Object.fromEntries(
+    const texts = Object.fromEntries(
       [...this.controls].map(([name, control]) => [name, String(control.value ?? "")]),
     );
     const every = this.ticks.every((each) => each.checked);
     return /** @type {Values} */ (
       /** @type {unknown} */ ({
-        ...said,
+        ...texts,
         channel_ids: every ? null : this.ticks.filter((each) => each.checked).map((each) => each.value),
       })
     );

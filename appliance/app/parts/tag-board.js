@@ -142,7 +142,7 @@ export class TagBoard extends HTMLElement {
     );
     this.append(
       this.head,
-      h("div", { class: "row said" }, this.summary, this.offer),
+      h("div", { class: "row summary-row" }, this.summary, this.offer),
       this.pages,
       this.words,
       this.body,
@@ -187,19 +187,19 @@ export class TagBoard extends HTMLElement {
 
   /** @param {import("../state/store.js").Play | null} play */
   set play(play) {
-    this.one = play;
+    this.singlePlay = play;
     this.later();
   }
 
   /** @param {readonly import("../state/store.js").Clip[]} clips */
   set clips(clips) {
-    this.oneClips = clips;
+    this.singleClips = clips;
     this.later();
   }
 
   /** @param {readonly import("../state/store.js").Tag[]} tags */
   set tags(tags) {
-    this.oneTags = tags;
+    this.singleTags = tags;
     this.later();
   }
 
@@ -217,8 +217,8 @@ export class TagBoard extends HTMLElement {
     this.due = true;
     queueMicrotask(() => {
       this.due = false;
-      this.targets = this.one
-        ? [{ play: this.one, clips: this.oneClips ?? [], tags: this.oneTags ?? [] }]
+      this.targets = this.singlePlay
+        ? [{ play: this.singlePlay, clips: this.singleClips ?? [], tags: this.singleTags ?? [] }]
         : [];
     });
   }
@@ -240,12 +240,15 @@ export class TagBoard extends HTMLElement {
     if (!ctx || !heading || !summary || !words || !body || !offer || !keep) return;
     void this.load();
     const view = this.view();
-    const one = list.length === 1 ? list[0] : null;
-    say(heading, one ? `Play ${one.play.number || "…"}` : list.length ? `${list.length} plays` : "Tags");
+    const single = list.length === 1 ? list[0] : null;
+    say(
+      heading,
+      single ? `Play ${single.play.number || "…"}` : list.length ? `${list.length} plays` : "Tags",
+    );
     say(
       summary,
-      one
-        ? tagsOf(one.tags) || (one.clips.length ? "Nothing tagged yet" : "")
+      single
+        ? tagsOf(single.tags) || (single.clips.length ? "Nothing tagged yet" : "")
         : list.length
           ? "Every button tags all of them."
           : "",
@@ -265,19 +268,21 @@ export class TagBoard extends HTMLElement {
     if (this.aside) this.aside.dataset.page = this.page;
     keep.hidden = list.length > 1;
     keep.setAttribute("aria-pressed", String(ctx.prefs.get("carry")));
-    const found = Object.keys(view.carried).length > 0;
-    offer.hidden = !found;
-    if (found) say(offer, `Take over ${wordsOf(view.carried)}`);
+    const isPredicted = Object.keys(view.carried).length > 0;
+    offer.hidden = !isPredicted;
+    if (isPredicted) say(offer, `Take over ${wordsOf(view.carried)}`);
     for (const each of this.flags ?? []) {
-      each.setAttribute("aria-pressed", String(view.said[/** @type {string} */ (each.dataset.flag)]));
+      each.setAttribute("aria-pressed", String(view.fields[/** @type {string} */ (each.dataset.flag)]));
       each.disabled = Boolean(missing);
     }
     for (const each of this.pages?.children ?? []) {
       const { page = "" } = /** @type {HTMLElement} */ (each).dataset;
       each.setAttribute("aria-pressed", String(page === this.page));
-      const told = this.groups.some(({ field }) => pageOf(field) === page && !isEmpty(view.said[field]));
-      each.classList.toggle("told", told);
-      each.setAttribute("aria-description", told ? "tagged" : "");
+      const isTagged = this.groups.some(
+        ({ field }) => pageOf(field) === page && !isEmpty(view.fields[field]),
+      );
+      each.classList.toggle("tagged", isTagged);
+      each.setAttribute("aria-description", isTagged ? "tagged" : "");
     }
     for (const group of this.groups) {
       const { root } = this.made[group.field];
@@ -324,13 +329,13 @@ export class TagBoard extends HTMLElement {
 
   /** @param {Group} group @param {any} value */
   press(group, value) {
-    const { said } = this.view();
+    const { fields } = this.view();
     const { field, kind } = group;
     if (kind !== "words") {
-      const after = pressed(said, group, value);
+      const after = pressed(fields, group, value);
       return this.write(() => ({ [field]: after }));
     }
-    const all = said[field].includes(value);
+    const all = fields[field].includes(value);
     this.write((target) => {
       const own = merged(target.tags)[field].filter((/** @type {string} */ each) => each !== value);
       return { [field]: all ? own : [...own, value] };
@@ -340,8 +345,8 @@ export class TagBoard extends HTMLElement {
   /** @param {string} name */
   flag(name) {
     if (!this.shown) return;
-    const { said } = this.view();
-    this.write(() => ({ [name]: !said[name] }));
+    const { fields } = this.view();
+    this.write(() => ({ [name]: !fields[name] }));
   }
 
   /** Confirm all predicted values. */

@@ -39,19 +39,19 @@ export function makeGroup(group, acts) {
       mixed.hidden = !view.mixed.has(group.field);
       root.classList.toggle("armed", armed);
       drawOptions(row, group, view, acts);
-      entry?.draw(view.said[group.field]);
+      entry?.draw(view.fields[group.field]);
     },
   };
 }
 
 /** @param {HTMLElement} row @param {Group} group @param {View} view @param {Acts} acts */
 function drawOptions(row, group, view, acts) {
-  const said = [view.said[group.field]].flat();
+  const values = [view.fields[group.field]].flat();
   const known = new Set(group.options.map((option) => option.value));
   const others =
     group.kind === "number" || group.kind === "text"
       ? []
-      : said.filter((value) => value !== null && !known.has(value));
+      : values.filter((value) => value !== null && !known.has(value));
   /** @type {Option[]} */
   const options = [...group.options, ...others.map((value) => ({ value, label: String(value) }))];
   keyed(
@@ -64,7 +64,7 @@ function drawOptions(row, group, view, acts) {
       const at = options.indexOf(option) + 1;
       // shown while the digit keys apply to these buttons
       made.dataset.digit = at > 10 ? "" : String(at % 10);
-      made.setAttribute("aria-pressed", String(said.includes(option.value)));
+      made.setAttribute("aria-pressed", String(values.includes(option.value)));
       made.classList.toggle("carried", view.carried[group.field] === option.value);
       made.title = view.carried[group.field] === option.value ? "Carried forward" : "";
       return made;

@@ -6,7 +6,7 @@ import { carried, merged } from "../state/tagging.js";
 /** @typedef {import("../app.js").Ctx} Ctx */
 /** @typedef {import("../state/tagging.js").Target} Target */
 /** @typedef {import("../state/tagging.js").Fields} Fields */
-/** @typedef {{said: Fields, mixed: Set<string>, carried: Fields}} View what the buttons show */
+/** @typedef {{fields: Fields, mixed: Set<string>, carried: Fields}} View what the buttons show */
 
 /**
  * A value that all targets have, or all labels that all of them have; `mixed`: the fields in which they
@@ -17,19 +17,21 @@ import { carried, merged } from "../state/tagging.js";
  */
 export function viewOf(list, predicted) {
   const every = list.map((target) => merged(target.tags));
-  const said = { ...merged([]), ...every[0] };
+  const fields = { ...merged([]), ...every[0] };
   /** @type {Set<string>} */
   const mixed = new Set();
-  for (const name of Object.keys(said)) {
-    if (every.every((each) => JSON.stringify(each[name]) === JSON.stringify(said[name]))) continue;
+  for (const name of Object.keys(fields)) {
+    if (every.every((each) => JSON.stringify(each[name]) === JSON.stringify(fields[name]))) continue;
     mixed.add(name);
-    said[name] = Array.isArray(said[name])
-      ? said[name].filter((/** @type {string} */ one) => every.every((each) => each[name].includes(one)))
-      : typeof said[name] === "boolean"
+    fields[name] = Array.isArray(fields[name])
+      ? fields[name].filter((/** @type {string} */ label) =>
+          every.every((each) => each[name].includes(label)),
+        )
+      : typeof fields[name] === "boolean"
         ? false
         : null;
   }
-  return { said, mixed, carried: predicted };
+  return { fields, mixed, carried: predicted };
 }
 
 /**

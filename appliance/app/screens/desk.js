@@ -254,8 +254,8 @@ class Desk {
   }
 
   newest() {
-    const found = this.rows.find((play) => this.clips?.get(play.id)?.some((clip) => clip.stream_url));
-    if (found) this.watch(found.id);
+    const playable = this.rows.find((play) => this.clips?.get(play.id)?.some((clip) => clip.stream_url));
+    if (playable) this.watch(playable.id);
   }
 
   /** @param {number} by 1: the older one, which is below */

@@ -124,7 +124,7 @@ class LineUp {
 
   /** Every channel: an earlier line-up stays valid. */
   get channels() {
-    return [...this.ctx.box.state.channels.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+    return [...this.ctx.box.state.channels.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   /** @param {import("../state/box.js").Change} change */
@@ -196,11 +196,11 @@ class LineUp {
       );
       if (this.left || turn !== this.turns[at]) return;
       /** @type {string[]} */
-      const said = known.frames ?? [];
-      if (!said.length) return pane.show(empty, when);
-      const all = said.map((each) => exact(each));
+      const times = known.frames ?? [];
+      if (!times.length) return pane.show(empty, when);
+      const all = times.map((each) => exact(each));
       const duration = ((all[all.length - 1] - all[0]) / 1000 + 0.001).toFixed(3);
-      const query = `start=${encodeURIComponent(said[0])}&duration=${duration}&wait=1`;
+      const query = `start=${encodeURIComponent(times[0])}&duration=${duration}&wait=1`;
       const facts = await box.request("GET", `/channels/${id}/replay?${query}`);
       if (this.left || turn !== this.turns[at]) return;
       const habits = habitsOf(this.ctx.prefs);

@@ -159,7 +159,7 @@ class Live {
     const wanted = this.ctx.session()?.channel_ids;
     return [...this.ctx.box.state.channels.values()]
       .filter((each) => !wanted || wanted.includes(each.id))
-      .sort((one, other) => (one.id < other.id ? -1 : 1));
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   // -- drawing ----------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ export class Cameras {
 
   /** @returns {Channel[]} */
   all() {
-    return [...this.ctx.box.state.channels.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+    return [...this.ctx.box.state.channels.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   /** The cameras of the session. */

@@ -27,13 +27,13 @@ export class DeletedPlays {
   async look() {
     const turn = ++this.turn;
     const { box } = this.ctx;
-    const found = await box.request("GET", "/plays?deleted=1&limit=200").catch(() => null);
-    if (!found || turn !== this.turn) return;
+    const page = await box.request("GET", "/plays?deleted=1&limit=200").catch(() => null);
+    if (!page || turn !== this.turn) return;
     // a play of a deleted session is restored with its session
     const gone = (/** @type {Play} */ each) =>
       !box.state.plays.has(each.id) && box.state.sessions.has(each.session_id);
     /** @type {Play[]} */
-    const rows = found.items.filter(gone).reverse();
+    const rows = page.items.filter(gone).reverse();
     this.none.hidden = rows.length > 0;
     keyed(
       this.list,

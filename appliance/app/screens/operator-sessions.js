@@ -14,6 +14,7 @@ import { dateOf, fieldOf } from "../state/zone.js";
 /** @typedef {import("../state/control.js").Move} Move */
 /** @typedef {import("../parts/session-form.js").Trouble} Trouble */
 const SHOWN = 6; // the others on request
+const CHANGED_ELSEWHERE = "Another device has changed this session. Check the fields, then press Save again.";
 const NOT = /** @type {Record<string, string>} */ ({
   start: "started",
   pause: "paused",
@@ -243,7 +244,7 @@ export class Sessions {
         // our own change: only the answer was lost
         if (!Object.keys(changesOf(before, values)).length) return null;
         const errors = clashes.map((loc) => ({ loc, msg: `Another device says: ${words(theirs, loc)}` }));
-        return { words: "Somebody else has changed it. Look again, then save.", values, errors };
+        return { words: CHANGED_ELSEWHERE, values, errors };
       }
     });
   }
@@ -301,9 +302,9 @@ export class Sessions {
 
   /** Events do not cover sessions that were deleted before this page was opened. */
   async lookForDeleted() {
-    const found = await this.ctx.box.request("GET", "/sessions?deleted=1").catch(() => ({ items: [] }));
+    const page = await this.ctx.box.request("GET", "/sessions?deleted=1").catch(() => ({ items: [] }));
     /** @type {Session[]} */
-    const rows = found.items
+    const rows = page.items
       .filter((/** @type {Session} */ each) => !this.ctx.box.state.sessions.has(each.id))
       .reverse();
     say(this.goneHead, `${rows.length} deleted in the last 24 hours`);

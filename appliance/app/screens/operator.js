@@ -60,8 +60,8 @@ class Operator {
     };
     const move = (/** @type {typeof nextOf} */ which) =>
       act((session) => {
-        const found = which(session.status);
-        return found && sessions.move(session, found);
+        const event = which(session.status);
+        return event && sessions.move(session, event);
       });
     return ctx.keys.add([
       { keys: ["a"], words: "New session", group: "Operator", act: () => sessions.create() },

@@ -101,9 +101,7 @@ export class Clips {
       alone: null,
     }));
     this.tags = rows.tags;
-    this.list = [...plays, ...alone].sort((one, other) =>
-      one.play.start_time < other.play.start_time ? 1 : -1,
-    );
+    this.list = [...plays, ...alone].sort((a, b) => (a.play.start_time < b.play.start_time ? 1 : -1));
     this.draw();
   }
 

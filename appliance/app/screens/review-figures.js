@@ -113,15 +113,16 @@ export class Figures {
 
   /** @param {Stats} stats @param {string} sport */
   totals(stats, sport) {
-    const one = (/** @type {string} */ label, /** @type {string} */ value) =>
+    const total = (/** @type {string} */ label, /** @type {string} */ value) =>
       h("div", {}, h("dt", {}, label), h("dd", {}, value));
     return h(
       "dl",
       { class: "totals" },
-      one("Plays", String(stats.total_plays)),
-      one("Tagged", percent(stats.tagged_plays / stats.total_plays)),
-      one("Key plays", String(stats.key_plays.length)),
-      sport === "football" && one("Touchdowns", stats.by_result ? String(stats.touchdown_plays.length) : "–"),
+      total("Plays", String(stats.total_plays)),
+      total("Tagged", percent(stats.tagged_plays / stats.total_plays)),
+      total("Key plays", String(stats.key_plays.length)),
+      sport === "football" &&
+        total("Touchdowns", stats.by_result ? String(stats.touchdown_plays.length) : "–"),
     );
   }
 

@@ -125,7 +125,7 @@ export class Footage {
     const wanted = this.rows?.session.channel_ids;
     return [...this.ctx.box.state.channels.values()]
       .filter((each) => !wanted || wanted.includes(each.id))
-      .sort((one, other) => (one.id < other.id ? -1 : 1));
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   get live() {
@@ -317,7 +317,7 @@ export class Footage {
   /** @param {number} by 1: the next one */
   toPlay(by) {
     const { at } = this.view;
-    const starts = (this.plays ?? []).map((play) => play.from).sort((one, other) => one - other);
+    const starts = (this.plays ?? []).map((play) => play.from).sort((a, b) => a - b);
     const next =
       by > 0 ? starts.find((start) => start > at + 100) : starts.findLast((start) => start < at - 1500);
     if (next !== undefined) this.view.to(next, this.view.running);

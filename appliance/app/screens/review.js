@@ -110,8 +110,8 @@ export class Review {
   /** @param {{tables: ReadonlySet<string>}} change */
   update({ tables }) {
     const { session, select, tabs } = this;
-    const sessions = [...this.ctx.box.state.sessions.values()].sort((one, other) =>
-      whenOf(one) < whenOf(other) ? 1 : -1,
+    const sessions = [...this.ctx.box.state.sessions.values()].sort((a, b) =>
+      whenOf(a) < whenOf(b) ? 1 : -1,
     );
     const look = JSON.stringify([
       sessions.map((each) => [each.id, each.name, each.opponent, whenOf(each)]),
@@ -169,8 +169,7 @@ export class Review {
     const byPlay = new Map();
     for (const clip of clips)
       if (clip.play_id) byPlay.set(clip.play_id, [...(byPlay.get(clip.play_id) ?? []), clip]);
-    for (const list of byPlay.values())
-      list.sort((one, other) => (one.channel_id < other.channel_id ? -1 : 1));
+    for (const list of byPlay.values()) list.sort((a, b) => (a.channel_id < b.channel_id ? -1 : 1));
     return {
       session,
       current,

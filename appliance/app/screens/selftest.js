@@ -78,20 +78,22 @@ function tests(ctx) {
     [
       "HEVC (hvc1)",
       async () => {
-        const said = document.createElement("video").canPlayType('video/mp4; codecs="hvc1.1.6.L93.B0"');
+        const support = document.createElement("video").canPlayType('video/mp4; codecs="hvc1.1.6.L93.B0"');
         return {
-          ok: said === "probably" ? true : null,
-          words: said ? `the browser says ${said}` : "not played by this browser: cameras should send H.264",
+          ok: support === "probably" ? true : null,
+          words: support
+            ? `the browser says ${support}`
+            : "not played by this browser: cameras should send H.264",
         };
       },
     ],
     [
       "Live pictures",
       async () => {
-        const found = mediaSource();
+        const type = mediaSource();
         return {
-          ok: Boolean(found),
-          words: found ? `${found.name}` : "neither MediaSource nor ManagedMediaSource",
+          ok: Boolean(type),
+          words: type ? `${type.name}` : "neither MediaSource nor ManagedMediaSource",
         };
       },
     ],
@@ -128,9 +130,9 @@ function tests(ctx) {
 
 /** @param {Ctx} ctx */
 function camera(ctx) {
-  const found = [...ctx.box.state.channels.values()].find((each) => each.footage === "on");
-  if (!found) throw new Error("no camera records now");
-  return found.id;
+  const channel = [...ctx.box.state.channels.values()].find((each) => each.footage === "on");
+  if (!channel) throw new Error("no camera records now");
+  return channel.id;
 }
 
 /**
@@ -153,7 +155,7 @@ async function exactIns(ctx) {
   const id = camera(ctx);
   const frames = await pictures(ctx, id, ctx.box.now() - 8000, 4);
   /** @type {string[]} */
-  const said = [];
+  const lines = [];
   let ok = /** @type {boolean | null} */ (true);
   let show;
   for (const at of INS) {
@@ -163,17 +165,17 @@ async function exactIns(ctx) {
     if (!read) {
       ok = ok && null;
       show = video;
-      said.push(
+      lines.push(
         `IN ${at}: does the picture show ${clockOf(wanted)}.${String(wanted % 1000).padStart(3, "0")}?`,
       );
       continue;
     }
     const off = Math.round(read.instantMs - wanted);
     if (Math.abs(off) > 15) ok = false;
-    said.push(`IN ${at}: ${off} ms off`);
+    lines.push(`IN ${at}: ${off} ms off`);
     drop(video);
   }
-  return { ok, words: said.join(", "), show };
+  return { ok, words: lines.join(", "), show };
 }
 
 /** @param {Ctx} ctx @returns {Promise<Result>} */

@@ -153,7 +153,7 @@ class Tagging {
     this.tags = ctx.tags();
     this.all = plays.map((play) => {
       const tags = this.tags?.get(play.id) ?? [];
-      return { play, said: merged(tags), tagged: tags.length > 0 };
+      return { play, fields: merged(tags), tagged: tags.length > 0 };
     });
     for (const id of this.chosen) if (!plays.some((play) => play.id === id)) this.chosen.delete(id);
     // rows may be incomplete: nothing is missing, nothing new

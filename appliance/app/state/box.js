@@ -241,10 +241,10 @@ export class Box extends EventTarget {
     const sent = this.pings.get(event.id);
     if (sent === undefined) return;
     this.pings.delete(event.id);
-    const one = clock.sample(sent, Date.now(), Date.parse(event.server_time));
-    this.link.measured(one.rtt);
-    if (one.at - (this.samples.at(-1)?.at ?? 0) < SAMPLE_MS) return;
-    this.samples = clock.withSample(this.samples, one);
+    const sample = clock.sample(sent, Date.now(), Date.parse(event.server_time));
+    this.link.measured(sample.rtt);
+    if (sample.at - (this.samples.at(-1)?.at ?? 0) < SAMPLE_MS) return;
+    this.samples = clock.withSample(this.samples, sample);
     this.changed("link");
   }
 

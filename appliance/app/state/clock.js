@@ -25,16 +25,16 @@ export function sample(sent, received, serverMs) {
   return { at: received, rtt, offset: serverMs - (sent + rtt / 2) };
 }
 
-/** The samples and a new one. @param {readonly Sample[]} samples @param {Sample} one @returns {Sample[]} */
-export function withSample(samples, one) {
-  return [...samples.slice(-(KEPT - 1)), one];
+/** The samples and a new one. @param {readonly Sample[]} samples @param {Sample} sample @returns {Sample[]} */
+export function withSample(samples, sample) {
+  return [...samples.slice(-(KEPT - 1)), sample];
 }
 
 /** The best sample at `now`, undefined without any. @param {readonly Sample[]} samples @param {number} now */
 export function best(samples, now) {
   /** @param {Sample} each */
   const doubt = (each) => (each.rtt + 1) * (1 + Math.max(0, now - each.at) / AGES_MS);
-  return [...samples].sort((one, other) => doubt(one) - doubt(other))[0];
+  return [...samples].sort((a, b) => doubt(a) - doubt(b))[0];
 }
 
 /**

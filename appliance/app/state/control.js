@@ -53,9 +53,9 @@ export function inOrder(sessions) {
   const when = (/** @type {import("./store.js").Session} */ each) =>
     (each.status === "completed" ? each.actual_end : each.scheduled_start) ?? each.created_at;
   return [...sessions].sort(
-    (one, other) =>
-      rank(one) - rank(other) ||
-      (one.status === "completed" ? -1 : 1) * (Date.parse(when(one)) - Date.parse(when(other))) ||
-      (one.id < other.id ? -1 : 1),
+    (a, b) =>
+      rank(a) - rank(b) ||
+      (a.status === "completed" ? -1 : 1) * (Date.parse(when(a)) - Date.parse(when(b))) ||
+      (a.id < b.id ? -1 : 1),
   );
 }

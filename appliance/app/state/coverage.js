@@ -57,12 +57,12 @@ export function stripOf(timeline, from, to) {
     spans,
     gaps,
     share,
-    words: said(spans.length, gaps.length, share, before ? clockOf(first) : ""),
+    words: summary(spans.length, gaps.length, share, before ? clockOf(first) : ""),
   };
 }
 
 /** @param {number} spans @param {number} gaps @param {number} share @param {string} since */
-function said(spans, gaps, share, since) {
+function summary(spans, gaps, share, since) {
   if (!spans) return "No footage in this time";
   const much = gaps ? `${Math.min(99, Math.round(share * 100))} %` : "All";
   const missing = gaps ? `, ${gaps} ${gaps === 1 ? "gap" : "gaps"}` : "";

@@ -110,11 +110,11 @@ export function diskOfPlays() {
     },
     media: {
       all: async () => {
-        const found = await run("media", "readonly", (store) => store.getAll());
+        const rows = await run("media", "readonly", (store) => store.getAll());
         const blobOf = (/** @type {any} */ body, /** @type {string} */ type) =>
           body instanceof Blob ? body : new Blob([body], { type });
-        return found
-          .sort((one, other) => one.at - other.at)
+        return rows
+          .sort((a, b) => a.at - b.at)
           .map(({ url, body, type }) => ({ url, blob: blobOf(body, type) }));
       },
       // WebKit stores no Blob in a private window: use bytes there.

@@ -1,7 +1,7 @@
 // Finding plays by their tags. Plain functions over rows; no DOM.
 
 /**
- * @typedef {{play: import("./store.js").Play, said: Record<string, any>, tagged: boolean}} Row `said`: merged
+ * @typedef {{play: import("./store.js").Play, fields: Record<string, any>, tagged: boolean}} Row `fields`: merged
  *   tags
  */
 /**
@@ -36,7 +36,7 @@ export function matching(rows, wanted) {
     (row) =>
       (!wanted.starred || row.play.is_favorite) &&
       (!wanted.untagged || !row.tagged) &&
-      (!wanted.important || row.said.is_important) &&
+      (!wanted.important || row.fields.is_important) &&
       Object.entries(wanted.fields).every(
         ([name, value]) => !value || valuesOf(row, name).includes(plain(value)),
       ) &&
@@ -45,7 +45,7 @@ export function matching(rows, wanted) {
 }
 
 /** @param {Row} row @param {string} name @returns {string[]} */
-const valuesOf = (row, name) => [row.said[name]].flat().map(plain);
+const valuesOf = (row, name) => [row.fields[name]].flat().map(plain);
 
 /**
  * "12" is play 12 or player 12, "q2" the quarter, "3&7" down and distance; anything else matches part of a
@@ -53,21 +53,21 @@ const valuesOf = (row, name) => [row.said[name]].flat().map(plain);
  * @param {Row} row
  * @param {string} word
  */
-function hasWord({ play, said }, word) {
+function hasWord({ play, fields }, word) {
   const number = /^#?(\d+)$/.exec(word)?.[1];
-  const players = said.players.flatMap((/** @type {string} */ each) => plain(each).split(" "));
+  const players = fields.players.flatMap((/** @type {string} */ each) => plain(each).split(" "));
   if (number) return String(play.number) === number || players.includes(number);
-  if (/^q\d$/.test(word)) return `q${said.quarter}` === word;
-  if (/^\d&\d*$/.test(word)) return `${said.down}&${said.distance ?? ""}`.startsWith(word);
+  if (/^q\d$/.test(word)) return `q${fields.quarter}` === word;
+  if (/^\d&\d*$/.test(word)) return `${fields.down}&${fields.distance ?? ""}`.startsWith(word);
   return [
     play.title,
-    said.play_type,
-    said.formation,
-    said.result,
-    said.notes,
-    said.coach_notes,
+    fields.play_type,
+    fields.formation,
+    fields.result,
+    fields.notes,
+    fields.coach_notes,
     play.created_by,
-    ...said.labels,
+    ...fields.labels,
     ...players,
   ].some((each) => plain(each).includes(word));
 }
@@ -81,14 +81,12 @@ function hasWord({ play, said }, word) {
 export function facet(rows, name) {
   /** @type {Map<string, [string, number]>} */
   const counted = new Map();
-  for (const { said } of rows) {
-    for (const value of [said[name]].flat()) {
+  for (const { fields } of rows) {
+    for (const value of [fields[name]].flat()) {
       if (value === null || value === "") continue;
       const known = counted.get(plain(value)) ?? [String(value), 0];
       counted.set(plain(value), [known[0], known[1] + 1]);
     }
   }
-  return [...counted.values()].sort((one, other) =>
-    one[0].localeCompare(other[0], undefined, { numeric: true }),
-  );
+  return [...counted.values()].sort((a, b) => a[0].localeCompare(b[0], undefined, { numeric: true }));
 }

@@ -167,9 +167,9 @@ const check = (id, title, status, words, fix = "") => ({ id, title, status, word
 const listed = (parts, names) =>
   Object.entries(names).flatMap(([name, title]) => (parts[name] ? [part(name, title, parts[name])] : []));
 
-/** @param {string} name @param {string} title @param {import("./api").Part} said */
-const part = (name, title, said) =>
-  check(name, title, said.status, sentence(said.detail), sentence(said.hint ?? ""));
+/** @param {string} name @param {string} title @param {import("./api").Part} facts */
+const part = (name, title, facts) =>
+  check(name, title, facts.status, sentence(facts.detail), sentence(facts.hint ?? ""));
 
 /** @param {string} words */
 const sentence = (words) => words && words[0].toUpperCase() + words.slice(1);
@@ -203,7 +203,7 @@ const unknown = ({ id, name }) => check(`camera-${id}`, name || id, "warn", UNKN
 export const channelsOf = (all, session) =>
   [...all]
     .filter((each) => session?.channel_ids?.includes(each.id) ?? true)
-    .sort((one, other) => (one.id < other.id ? -1 : 1));
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
 
 /**
  * The appliance's own text where it reports a problem of a camera.
@@ -211,12 +211,18 @@ export const channelsOf = (all, session) =>
  * @param {import("./api").SourceState} [source]
  */
 function camera(channel, source) {
-  const found = cameraAlone(
+  const ownState = cameraAlone(
     channel,
     source?.status === "ok" ? source.detail.replace(/^records(, )?/, "") : "",
   );
-  if (source?.status !== "bad") return found;
-  return check(found.id, found.title, "bad", sentence(source.detail), sentence(source.hint ?? found.fix));
+  if (source?.status !== "bad") return ownState;
+  return check(
+    ownState.id,
+    ownState.title,
+    "bad",
+    sentence(source.detail),
+    sentence(source.hint ?? ownState.fix),
+  );
 }
 
 /** @param {import("./api").Channel} channel @param {string} line state of its connection */
@@ -358,11 +364,11 @@ function ownClock({ offsetMs, away, heardAt }) {
   );
 }
 
-/** @param {string} id @param {string} title @param {string | null} found @returns {Check} */
-function selfTest(id, title, found) {
-  if (found === "ok") return check(id, title, "ok", "Start on their exact picture (edit_lists: ok)");
-  if (found === "ignored") return check(id, title, "ok", "Are started by seeking (edit_lists: ignored)");
-  if (found === "unknown")
+/** @param {string} id @param {string} title @param {string | null} verdict @returns {Check} */
+function selfTest(id, title, verdict) {
+  if (verdict === "ok") return check(id, title, "ok", "Start on their exact picture (edit_lists: ok)");
+  if (verdict === "ignored") return check(id, title, "ok", "Are started by seeking (edit_lists: ignored)");
+  if (verdict === "unknown")
     return check(
       id,
       title,

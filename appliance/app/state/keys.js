@@ -38,11 +38,11 @@ export class Keys {
     if (onButton && !this.byPointer && [" ", "Enter"].includes(event.key)) return;
     if (target.closest("[role=slider]") && event.key.startsWith("Arrow")) return;
     const name = event.shiftKey && event.key.length > 1 ? `Shift+${event.key}` : event.key;
-    const found =
+    const binding =
       this.all.findLast((each) => each.keys.includes(name)) ??
       this.all.findLast((each) => each.keys.includes(name.toLowerCase()));
-    if (!found) return;
+    if (!binding) return;
     event.preventDefault();
-    if (!event.repeat || HELD.test(name)) found.act(event);
+    if (!event.repeat || HELD.test(name)) binding.act(event);
   }
 }

@@ -76,7 +76,7 @@ const OPEN = 1;
  * @param {number} [least] ms
  */
 export function patienceOf(trips, least = PATIENCE_MS) {
-  const worst = [...trips].sort((one, other) => other - one)[1] ?? 0;
+  const worst = [...trips].sort((a, b) => b - a)[1] ?? 0;
   return Math.min(PATIENCE_MAX_MS, Math.max(least, 3 * worst));
 }
 

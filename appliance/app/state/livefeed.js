@@ -32,9 +32,9 @@ export class LiveFeed {
       if (this.socket !== socket) return;
       this.tries = 0;
       if (typeof data !== "string") return this.taker.data(data);
-      const said = JSON.parse(data);
-      if (said.type === "init") this.taker.begin(said);
-      else if (said.type === "waiting")
+      const message = JSON.parse(data);
+      if (message.type === "init") this.taker.begin(message);
+      else if (message.type === "waiting")
         this.taker.waiting?.("No key frame comes from this camera: set its encoder to one every second");
     };
     socket.onclose = () => {

@@ -109,11 +109,11 @@ export class Outbox extends EventTarget {
    * @param {(ms: number) => Promise<unknown>} [patience]
    */
   async restore(patience = pause) {
-    const found = this.disk.all().then(
+    const loading = this.disk.all().then(
       (old) => this.join(old),
       () => {},
     );
-    await Promise.race([found, patience(DISK_MS)]);
+    await Promise.race([loading, patience(DISK_MS)]);
     this.readable = this.joined;
     this.tell();
   }

@@ -35,10 +35,10 @@ export function roomOf({ memoryGb, freeBytes = Infinity }) {
 
 /** What this device reports about its memory and disk. @param {any} [device] navigator */
 export async function spaceOf(device = navigator) {
-  const said = await device.storage?.estimate?.().catch(() => null);
+  const estimate = await device.storage?.estimate?.().catch(() => null);
   return {
     memoryGb: device.deviceMemory,
-    freeBytes: said ? Math.max(0, said.quota - said.usage) : undefined,
+    freeBytes: estimate ? Math.max(0, estimate.quota - estimate.usage) : undefined,
   };
 }
 
@@ -114,11 +114,11 @@ export class Prefetch extends EventTarget {
    * @param {(ms: number) => Promise<unknown>} [wait]
    */
   async restore(wait = (ms) => new Promise((done) => setTimeout(done, ms))) {
-    const found = this.disk?.all().then(
+    const loading = this.disk?.all().then(
       (kept) => this.know(kept),
       () => {},
     );
-    await Promise.race([found, wait(DISK_MS)]);
+    await Promise.race([loading, wait(DISK_MS)]);
     this.restored = true;
     this.resize(this.room);
     this.dispatchEvent(new CustomEvent("held", { detail: "" }));
@@ -170,11 +170,11 @@ export class Prefetch extends EventTarget {
 
   /** The URL to play: the local copy if there is one. @param {string} url */
   source(url) {
-    const found = this.held.get(url);
-    if (!found) return url;
+    const copy = this.held.get(url);
+    if (!copy) return url;
     this.held.delete(url);
-    this.held.set(url, found);
-    return found.url;
+    this.held.set(url, copy);
+    return copy.url;
   }
 
   /**

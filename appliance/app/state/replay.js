@@ -131,20 +131,20 @@ export function replayPath(channel, { from, to }, wait = false) {
  * @returns {Promise<Replay>}
  */
 export async function findReplay(ask, channel, { from, to, at, now }) {
-  const found = await ask(replayPath(channel, { from, to })).catch((error) => {
+  const facts = await ask(replayPath(channel, { from, to })).catch((error) => {
     const until = untilOf(error);
     if (until === null || until >= to) throw error; // no footage at all
     if (until > at + WORTH_MS) return ask(replayPath(channel, { from, to: until }));
     if (now - at < FRESH_MS) return ask(replayPath(channel, { from, to }, true));
     throw error;
   });
-  if (from >= at || exact(found.end) > at) return found;
+  if (from >= at || exact(facts.end) > at) return facts;
   // what lies before it belongs to another covered span
   return ask(replayPath(channel, { from: at, to: Math.max(to, at + WORTH_MS) }));
 }
 
 /** How far footage reaches, ms, if the appliance reported it. @param {any} error @returns {number | null} */
 function untilOf(error) {
-  const said = error?.problem?.code === "not_yet_covered" ? error.problem.covered_until : null;
-  return said ? Math.floor(exact(said)) : null;
+  const until = error?.problem?.code === "not_yet_covered" ? error.problem.covered_until : null;
+  return until ? Math.floor(exact(until)) : null;
 }

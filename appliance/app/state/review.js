@@ -76,9 +76,9 @@ export function following(view, at, whole) {
  */
 export function ticksOf(view, most) {
   const step = (STEPS_S.find((each) => (view.to - view.from) / 1000 / each <= most) ?? 86_400) * 1000;
-  const found = [];
-  for (let at = Math.ceil(view.from / step) * step; at <= view.to; at += step) found.push(at);
-  return found;
+  const ticks = [];
+  for (let at = Math.ceil(view.from / step) * step; at <= view.to; at += step) ticks.push(at);
+  return ticks;
 }
 
 /**
@@ -119,7 +119,7 @@ export function cutOf(start, end, at) {
  */
 export async function everythingOf(ask, session) {
   /** @type {any} */
-  const found = {};
+  const all = {};
   for (const kind of ["plays", "clips", "tags"]) {
     /** @type {Map<string, any>} */
     const rows = new Map();
@@ -132,7 +132,7 @@ export async function everythingOf(ask, session) {
       if (!page.next_cursor) break;
       cursor = page.next_cursor;
     }
-    found[kind] = rows;
+    all[kind] = rows;
   }
-  return found;
+  return all;
 }

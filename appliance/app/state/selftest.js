@@ -5,13 +5,14 @@ import { FPS, HIDDEN, pictureOf, testClip } from "./testclip.js";
 const PATIENCE_MS = 6000;
 
 /**
- * @typedef {{verdict: "ok" | "ignored" | "unknown", words: string, raw: boolean}} Found `raw`: edit lists are
- *   honoured, but requestVideoFrameCallback counts the hidden pictures too (GStreamer's WebKit)
+ * `raw`: edit lists are honoured, but requestVideoFrameCallback counts the hidden pictures too (GStreamer's
+ * WebKit).
+ * @typedef {{verdict: "ok" | "ignored" | "unknown", words: string, raw: boolean}} EditListResult
  */
 
 /**
  * Plays the one-second test clip and reports whether its edit list was honoured.
- * @returns {Promise<Found>}
+ * @returns {Promise<EditListResult>}
  */
 export async function testEditLists() {
   const url = URL.createObjectURL(new Blob([testClip()], { type: "video/mp4" }));
@@ -24,10 +25,10 @@ export async function testEditLists() {
   document.body.append(video);
   try {
     video.src = url;
-    const found = await offsets(video);
+    const frames = await offsets(video);
     return judge(
-      found.map((each) => each.told),
-      found.map((each) => each.clock),
+      frames.map((each) => each.media),
+      frames.map((each) => each.clock),
     );
   } catch (error) {
     return {
@@ -47,30 +48,30 @@ export async function testEditLists() {
  * For each picture shown: its number in the file minus its number by the reported time, and by the player's
  * clock.
  * @param {HTMLVideoElement} video
- * @returns {Promise<{told: number, clock: number}[]>}
+ * @returns {Promise<{media: number, clock: number}[]>}
  */
 function offsets(video) {
   return new Promise((resolve, reject) => {
-    /** @type {{told: number, clock: number}[]} */
-    const found = [];
+    /** @type {{media: number, clock: number}[]} */
+    const frames = [];
     const timer = setTimeout(
-      () => (found.length ? resolve(found) : reject(new Error("no picture in time"))),
+      () => (frames.length ? resolve(frames) : reject(new Error("no picture in time"))),
       PATIENCE_MS,
     );
     const done = () => {
       clearTimeout(timer);
-      resolve(found);
+      resolve(frames);
     };
-    const read = (/** @type {number} */ told) => {
+    const read = (/** @type {number} */ mediaTime) => {
       const picture = pictureOf(greyIn(video));
-      found.push({ told: picture - told * FPS, clock: picture - video.currentTime * FPS });
+      frames.push({ media: picture - mediaTime * FPS, clock: picture - video.currentTime * FPS });
     };
     video.onerror = () => reject(new Error(video.error?.message || "it cannot be decoded"));
     video.onended = done;
     if (video.requestVideoFrameCallback) {
       const look = (/** @type {number} */ _now, /** @type {{mediaTime: number}} */ facts) => {
         read(facts.mediaTime);
-        if (found.length >= 6) return done();
+        if (frames.length >= 6) return done();
         video.requestVideoFrameCallback(look);
       };
       video.requestVideoFrameCallback(look);
@@ -91,12 +92,12 @@ function greyIn(video) {
 }
 
 /**
- * @param {readonly number[]} told by the reported times, exact
- * @param {readonly number[]} [clock] by the player's clock, which runs a little ahead of the picture
- * @returns {Found}
+ * @param {readonly number[]} byMediaTime by the reported times, exact
+ * @param {readonly number[]} [byClock] by the player's clock, which runs a little ahead of the picture
+ * @returns {EditListResult}
  */
-export function judge(told, clock = told) {
-  const off = middle(told);
+export function judge(byMediaTime, byClock = byMediaTime) {
+  const off = middle(byMediaTime);
   if (off === undefined) return { verdict: "unknown", raw: false, words: "No picture was shown" };
   if (Math.abs(off - HIDDEN) < 2.5)
     return { verdict: "ok", raw: false, words: "Clips start on their exact picture" };
@@ -106,11 +107,11 @@ export function judge(told, clock = told) {
       raw: false,
       words: `Pictures are ${off.toFixed(1)} away from where they should be`,
     };
-  if ((middle(clock) ?? 0) > HIDDEN / 2)
+  if ((middle(byClock) ?? 0) > HIDDEN / 2)
     return {
       verdict: "ok",
       raw: true,
-      words: "Clips start on their exact picture; pictures are told by their time in the file",
+      words: "Clips start on their exact picture; pictures are reported by their time in the file",
     };
   return {
     verdict: "ignored",
@@ -120,7 +121,7 @@ export function judge(told, clock = told) {
 }
 
 /** @param {readonly number[]} some */
-const middle = (some) => [...some].sort((one, other) => one - other)[Math.floor(some.length / 2)];
+const middle = (some) => [...some].sort((a, b) => a - b)[Math.floor(some.length / 2)];
 
 /**
  * Reads the barcode of synthetic cameras (format: appliance/box/recorder/synthetic/barcode.py). Null where

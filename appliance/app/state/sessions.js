@@ -40,7 +40,7 @@ export function valuesOf(session, known) {
 }
 
 /** @param {Field} field @param {Values} values in the API's words; null: none */
-function said(field, values) {
+function apiValue(field, values) {
   if (field === "channel_ids") return values.channel_ids;
   const word = values[field].trim();
   if (field === "name" || field === "type") return word;
@@ -53,8 +53,8 @@ function said(field, values) {
         : word;
 }
 
-/** @param {Field} field @param {Values} one @param {Values} other */
-const same = (field, one, other) => JSON.stringify(said(field, one)) === JSON.stringify(said(field, other));
+/** @param {Field} field @param {Values} a @param {Values} b */
+const same = (field, a, b) => JSON.stringify(apiValue(field, a)) === JSON.stringify(apiValue(field, b));
 const fieldsOf = (/** @type {Values} */ values) => /** @type {Field[]} */ (Object.keys(values));
 
 /**
@@ -65,7 +65,7 @@ const fieldsOf = (/** @type {Values} */ values) => /** @type {Field[]} */ (Objec
 export const bodyOf = (values) =>
   Object.fromEntries(
     fieldsOf(values)
-      .map((field) => [field, said(field, values)])
+      .map((field) => [field, apiValue(field, values)])
       .filter(([, value]) => value !== null),
   );
 
@@ -79,7 +79,7 @@ export const changesOf = (before, after) =>
   Object.fromEntries(
     fieldsOf(after)
       .filter((field) => !same(field, before, after))
-      .map((field) => [field, said(field, after)]),
+      .map((field) => [field, apiValue(field, after)]),
   );
 
 /**

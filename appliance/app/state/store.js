@@ -180,7 +180,7 @@ export function currentSession(state, chosen) {
   const mine = chosen ? state.sessions.get(chosen) : undefined;
   if (mine) return mine;
   const begun = (/** @type {Session} */ each) => each.actual_start ?? each.created_at;
-  const all = [...state.sessions.values()].sort((one, other) => (begun(one) < begun(other) ? 1 : -1));
+  const all = [...state.sessions.values()].sort((a, b) => (begun(a) < begun(b) ? 1 : -1));
   return all.find((each) => each.status === "active" || each.status === "paused") ?? all[0];
 }
 
@@ -193,24 +193,24 @@ export function currentSession(state, chosen) {
 export function playsOf(plays, sessionId) {
   return [...plays]
     .filter((play) => play.session_id === sessionId)
-    .sort((one, other) => (other.number || Infinity) - (one.number || Infinity) || order(other, one));
+    .sort((a, b) => (b.number || Infinity) - (a.number || Infinity) || order(b, a));
 }
 
-/** @param {Play} one @param {Play} other */
-const order = (one, other) => (one.start_time < other.start_time ? -1 : 1);
+/** @param {Play} a @param {Play} b */
+const order = (a, b) => (a.start_time < b.start_time ? -1 : 1);
 
 /** Clips by play, each list in the order of channels. @param {State} state @returns {Map<string, Clip[]>} */
 export function clipsByPlay(state) {
   /** @type {Map<string, Clip[]>} */
-  const found = new Map();
+  const clips = new Map();
   for (const clip of state.clips.values()) {
     if (!clip.play_id) continue;
-    const list = found.get(clip.play_id);
+    const list = clips.get(clip.play_id);
     if (list) list.push(clip);
-    else found.set(clip.play_id, [clip]);
+    else clips.set(clip.play_id, [clip]);
   }
-  for (const list of found.values()) list.sort((one, other) => (one.channel_id < other.channel_id ? -1 : 1));
-  return found;
+  for (const list of clips.values()) list.sort((a, b) => (a.channel_id < b.channel_id ? -1 : 1));
+  return clips;
 }
 
 /**

@@ -33,35 +33,31 @@ export const FLAGS = ["is_important", "is_reviewed"];
 /** @param {Iterable<Tag>} tags @returns {Map<string, Tag[]>} by play, oldest first */
 export function tagsByPlay(tags) {
   /** @type {Map<string, Tag[]>} */
-  const found = new Map();
+  const byPlay = new Map();
   for (const tag of tags) {
     if (!tag.play_id) continue;
-    const list = found.get(tag.play_id);
+    const list = byPlay.get(tag.play_id);
     if (list) list.push(tag);
-    else found.set(tag.play_id, [tag]);
+    else byPlay.set(tag.play_id, [tag]);
   }
-  for (const list of found.values()) list.sort(byAge);
-  return found;
+  for (const list of byPlay.values()) list.sort(byAge);
+  return byPlay;
 }
 
-/** @param {Tag} one @param {Tag} other */
-const byAge = (one, other) =>
-  one.created_at === other.created_at
-    ? one.id < other.id
-      ? -1
-      : 1
-    : one.created_at < other.created_at
-      ? -1
-      : 1;
+/** @param {Tag} a @param {Tag} b */
+const byAge = (a, b) =>
+  a.created_at === b.created_at ? (a.id < b.id ? -1 : 1) : a.created_at < b.created_at ? -1 : 1;
 
 /** The merged fields of a play's tags. @param {readonly Tag[]} tags oldest first @returns {Fields} */
 export function merged(tags) {
   /** @type {Fields} */
-  const said = Object.fromEntries(WORDS.map((name) => [name, null]));
-  for (const name of LISTS) said[name] = [...new Set(tags.flatMap((tag) => /** @type {any} */ (tag)[name]))];
-  for (const name of FLAGS) said[name] = tags.some((tag) => /** @type {any} */ (tag)[name]);
-  for (const tag of tags) for (const name of WORDS) said[name] = /** @type {any} */ (tag)[name] ?? said[name];
-  return said;
+  const fields = Object.fromEntries(WORDS.map((name) => [name, null]));
+  for (const name of LISTS)
+    fields[name] = [...new Set(tags.flatMap((tag) => /** @type {any} */ (tag)[name]))];
+  for (const name of FLAGS) fields[name] = tags.some((tag) => /** @type {any} */ (tag)[name]);
+  for (const tag of tags)
+    for (const name of WORDS) fields[name] = /** @type {any} */ (tag)[name] ?? fields[name];
+  return fields;
 }
 
 /**
@@ -105,17 +101,17 @@ export const isEmpty = (value) =>
   value === false ||
   value === "" ||
   (Array.isArray(value) && !value.length);
-/** @param {any} one @param {any} other */
-const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+/** @param {any} a @param {any} b */
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /**
  * The value of a field after its button was pressed: a second press clears it.
- * @param {Fields} said
+ * @param {Fields} fields
  * @param {Pick<Group, "field" | "kind">} group
  * @param {any} value
  */
-export function pressed(said, { field, kind }, value) {
-  const now = said[field];
+export function pressed(fields, { field, kind }, value) {
+  const now = fields[field];
   if (kind !== "words") return now === value ? null : value;
   return now.includes(value) ? now.filter((/** @type {any} */ each) => each !== value) : [...now, value];
 }
@@ -177,18 +173,18 @@ export function carried(before, groups) {
   const last = before[0];
   if (!last) return {};
   /** @type {Fields} */
-  const found = {};
+  const predicted = {};
   const down = groups.some((group) => group.carry === "downs") ? nextDown(last) : {};
   for (const { field, carry } of groups) {
     const value =
       carry === "keep"
-        ? before.find((said) => !isEmpty(said[field]))?.[field]
+        ? before.find((fields) => !isEmpty(fields[field]))?.[field]
         : carry === "downs"
           ? down[field]
           : null;
-    if (!isEmpty(value)) found[field] = value;
+    if (!isEmpty(value)) predicted[field] = value;
   }
-  return found;
+  return predicted;
 }
 
 /**

@@ -66,11 +66,11 @@ export class WhepFeed {
       headers: { "Content-Type": TYPE },
       body: this.peer.localDescription?.sdp ?? "",
     });
-    const said = await answer.text();
-    if (!answer.ok) throw new Error(wordsOf(said) || `the box answered ${answer.status}`);
+    const body = await answer.text();
+    if (!answer.ok) throw new Error(wordsOf(body) || `the box answered ${answer.status}`);
     this.session = answer.headers.get("location") ?? "";
     if (this.over) return this.end();
-    await this.peer.setRemoteDescription({ type: "answer", sdp: said });
+    await this.peer.setRemoteDescription({ type: "answer", sdp: body });
   }
 
   /** @param {string} words */

@@ -65,7 +65,7 @@ export const reasonOf = (reason) => REASONS[reason] ?? reason.replaceAll("_", " 
 /** What is missing from a clip, in words. @param {Clip} clip @returns {string[]} */
 export const missingOf = (clip) =>
   (clip.coverage?.missing ?? []).map(
-    (one) => `No footage ${clockOf(one.start)}–${clockOf(one.end)}: ${reasonOf(one.reason)}`,
+    (gap) => `No footage ${clockOf(gap.start)}–${clockOf(gap.end)}: ${reasonOf(gap.reason)}`,
   );
 
 /**

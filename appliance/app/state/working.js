@@ -29,11 +29,11 @@ export class Working {
       this.began ||= !state.recalled;
       return mine;
     }
-    const found = currentSession(state);
-    if (!found || state.recalled) return found;
+    const session = currentSession(state);
+    if (!session || state.recalled) return session;
     this.began = true;
-    this.choose(found.id);
-    return found;
+    this.choose(session.id);
+    return session;
   }
 
   /** Chosen by the user. @param {string} id */
@@ -54,9 +54,7 @@ export class Working {
     return [...state.sessions.values()]
       .filter((each) => each.id !== mine.id && each.status === "active" && !this.declined.has(each.id))
       .filter((each) => !RUNS.includes(mine.status) || (each.actual_start ?? each.created_at) > since)
-      .sort((one, other) =>
-        (one.actual_start ?? one.created_at) < (other.actual_start ?? other.created_at) ? 1 : -1,
-      )[0];
+      .sort((a, b) => ((a.actual_start ?? a.created_at) < (b.actual_start ?? b.created_at) ? 1 : -1))[0];
   }
 
   /** "Stay here". @param {string} id */
@@ -83,9 +81,7 @@ export function badgeOf({ status }, away) {
 export function choices(state) {
   const begun = (/** @type {Session} */ each) => each.actual_start ?? each.scheduled_start ?? each.created_at;
   const rank = (/** @type {Session} */ each) => (RUNS.includes(each.status) ? 0 : 1);
-  return [...state.sessions.values()].sort(
-    (one, other) => rank(one) - rank(other) || (begun(one) < begun(other) ? 1 : -1),
-  );
+  return [...state.sessions.values()].sort((a, b) => rank(a) - rank(b) || (begun(a) < begun(b) ? 1 : -1));
 }
 
 /** "Atletico v Rival"; a name that already contains the opponent is unchanged. @param {Session} session */

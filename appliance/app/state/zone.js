@@ -66,7 +66,7 @@ export function instantOf(field) {
   if (Number.isNaN(wanted)) return "";
   const guesses = [wanted - 86_400_000, wanted + 86_400_000]
     .map((near) => wanted - offsetAt(near))
-    .sort((one, other) => one - other);
+    .sort((a, b) => a - b);
   return new Date(guesses.find((guess) => guess + offsetAt(guess) === wanted) ?? guesses[1]).toISOString();
 }
 

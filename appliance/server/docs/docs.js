@@ -9,14 +9,14 @@ function el(name, properties = {}, ...children) {
 }
 
 function resolve(spec, node) {
-  let found = node;
-  while (found?.$ref) {
-    found = found.$ref
+  let schema = node;
+  while (schema?.$ref) {
+    schema = schema.$ref
       .slice(2)
       .split("/")
       .reduce((at, part) => at[part], spec);
   }
-  return found || {};
+  return schema || {};
 }
 
 /** A schema in one line: "string", "game | practice", "array of Session". */

@@ -98,9 +98,9 @@ test("nothing that a box said before it went away is said of now, and since when
   known.link = { ...known.link, online: false, away: true };
   assert.equal(find(known, "connection").words, "The box has not answered since 14:23:10");
   for (const status of ["active", "paused", "scheduled", "completed"]) {
-    const found = find({ ...known, session: { name: "Final", status } }, "session");
+    const part = find({ ...known, session: { name: "Final", status } }, "session");
     assert.deepEqual(
-      [found.status, found.words],
+      [part.status, part.words],
       ["warn", `Final was ${status} when the box last answered, at 14:23:10`],
     );
   }
@@ -149,9 +149,9 @@ test("cameras: off is amber, silent or at fault is red, each with what to do", (
     [{ footage: "none" }, "bad", "No footage yet"],
     [{ status: "error", error_reason: "no heartbeat" }, "bad", "No heartbeat"],
   ]) {
-    const found = find({ ...well(), channels: [camera("cam1", more)] }, "camera-cam1");
-    assert.deepEqual([found.status, found.words], [status, words]);
-    assert.ok(found.fix);
+    const part = find({ ...well(), channels: [camera("cam1", more)] }, "camera-cam1");
+    assert.deepEqual([part.status, part.words], [status, words]);
+    assert.ok(part.fix);
   }
   assert.equal(find({ ...well(), channels: [] }, "cameras").status, "bad");
 });

@@ -149,8 +149,8 @@ test("sessions: what runs first, then the soonest to come, then the newest that 
 });
 
 test("a session's ways on, and which of them are asked about", () => {
-  const said = (status) => [nextOf(status)?.event, endOf(status)?.event];
-  assert.deepEqual(["scheduled", "active", "paused", "completed", "unheard"].map(said), [
+  const eventsOf = (status) => [nextOf(status)?.event, endOf(status)?.event];
+  assert.deepEqual(["scheduled", "active", "paused", "completed", "unheard"].map(eventsOf), [
     ["start", undefined],
     ["pause", "complete"],
     ["resume", "complete"],

@@ -9,7 +9,7 @@ const { Keys } = await import("../../../appliance/app/state/keys.js");
 
 test("a second press of the same kind at once is the same press; other kinds and later ones are not", () => {
   const presses = new Presses();
-  const said = [
+  const touches = [
     ["delete", 0, 1],
     ["delete", 120, 2],
     ["delete", 399, 3],
@@ -19,7 +19,7 @@ test("a second press of the same kind at once is the same press; other kinds and
     ["star b", 900, 7],
   ];
   assert.deepEqual(
-    said.map(([what, at, touch]) => presses.isBounce(what, at, touch)),
+    touches.map(([what, at, touch]) => presses.isBounce(what, at, touch)),
     [false, true, true, false, false, false, true],
   );
   assert.deepEqual(

@@ -221,12 +221,12 @@ test("footage that ends sooner makes the piece shorter; a camera that is off is 
 
 test("a picture of a moment ago is waited for", async () => {
   const box = boxWith(-60_000, -100, 400);
-  const found = await findReplay(box.ask, "cam1", want(-1000, 200, 0, 500));
+  const facts = await findReplay(box.ask, "cam1", want(-1000, 200, 0, 500));
   assert.deepEqual(box.asked, [
     [-1000, 200, false],
     [-1000, 200, true],
   ]);
-  assert.equal(found.end, iso(START + 200));
+  assert.equal(facts.end, iso(START + 200));
 });
 
 test("the pictures before belong to another stretch: it begins at the one wanted", async () => {

@@ -95,8 +95,8 @@ test("an old session is fetched page by page", async () => {
       ? { items: [{ id: "2" }], next_cursor: null }
       : { items: [{ id: "1" }], next_cursor: path.includes("plays") ? "n+1" : null };
   };
-  const found = await everythingOf(ask, "s");
-  assert.deepEqual([[...found.plays.keys()], [...found.tags.keys()]], [["1", "2"], ["1"]]);
+  const all = await everythingOf(ask, "s");
+  assert.deepEqual([[...all.plays.keys()], [...all.tags.keys()]], [["1", "2"], ["1"]]);
   assert.equal(asked.length, 4);
 });
 

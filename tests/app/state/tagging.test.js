@@ -56,11 +56,14 @@ const GROUPS = [
 ];
 
 test("the newest tag that has a field says it; lists are joined", () => {
-  const said = merged([
+  const fields = merged([
     tag("1", { down: 3, result: "Sack", players: ["7"] }),
     tag("2", { down: 4, players: ["88", "7"], is_important: true }),
   ]);
-  assert.deepEqual([said.down, said.result, said.players, said.is_important], [4, "Sack", ["7", "88"], true]);
+  assert.deepEqual(
+    [fields.down, fields.result, fields.players, fields.is_important],
+    [4, "Sack", ["7", "88"], true],
+  );
 });
 
 test("tags are grouped by play, oldest first", () => {
@@ -213,7 +216,7 @@ test("the quarter stays over plays nobody tagged, the down does not", () => {
 
 const row = (number, fields = {}, play = {}) => ({
   play: { number, title: null, is_favorite: false, created_by: "ipad-1", ...play },
-  said: { ...EMPTY, ...fields },
+  fields: { ...EMPTY, ...fields },
   tagged: Object.keys(fields).length > 0,
 });
 const ROWS = [
@@ -228,31 +231,31 @@ const ROWS = [
   row(7, { quarter: 1, play_type: "Run", labels: ["Blitz"], notes: "great block" }, { is_favorite: true }),
   row(3),
 ];
-const found = (more) => matching(ROWS, { ...everything(), ...more }).map((each) => each.play.number);
+const numbersOf = (more) => matching(ROWS, { ...everything(), ...more }).map((each) => each.play.number);
 
 test("a search finds by number, player, words, quarter, down and distance", () => {
   assert.deepEqual(
     [
-      found({ text: "7" }),
-      found({ text: "smith" }),
-      found({ text: "q2 pass" }),
-      found({ text: "3&7" }),
-      found({ text: "BLOCK" }),
-      found({ text: "pass blitz" }),
+      numbersOf({ text: "7" }),
+      numbersOf({ text: "smith" }),
+      numbersOf({ text: "q2 pass" }),
+      numbersOf({ text: "3&7" }),
+      numbersOf({ text: "BLOCK" }),
+      numbersOf({ text: "pass blitz" }),
     ],
     [[12, 7], [12], [12], [12], [7], []],
   );
-  assert.deepEqual(found({}), [12, 7, 3]);
+  assert.deepEqual(numbersOf({}), [12, 7, 3]);
 });
 
 test("filters are joined, words compared as the box does", () => {
   assert.deepEqual(
     [
-      found({ starred: true }),
-      found({ untagged: true }),
-      found({ fields: { result: "first_down" } }),
-      found({ fields: { quarter: "1", play_type: "Run" } }),
-      found({ fields: { labels: "blitz" } }),
+      numbersOf({ starred: true }),
+      numbersOf({ untagged: true }),
+      numbersOf({ fields: { result: "first_down" } }),
+      numbersOf({ fields: { quarter: "1", play_type: "Run" } }),
+      numbersOf({ fields: { labels: "blitz" } }),
     ],
     [[7], [3], [12], [7], [7]],
   );
