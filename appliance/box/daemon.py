@@ -329,7 +329,7 @@ async def _serving_layer(
     server, store, clock = box.settings.server, box.store, box.clock
     commands: list[Command] = [command for routes in groups for command in routes.commands]
     place = box.settings.site
-    site = Site(place.id, place.name, (server.host, *server.allowed_hosts), place.timezone)
+    site = Site(place.id, place.name, bridges.host_names(box.settings), place.timezone)
     assert box.recordings is not None
     hooks = Hooks(ready=box.board.parts, metrics=box.metrics.render, snapshot=snapshot)
     local = make_local_app(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import Field, ValidationError, create_model, model_validator
+from pydantic import AfterValidator, Field, ValidationError, create_model, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from appliance.box.channels.settings import ChannelSettings, HeartbeatSettings
@@ -22,6 +23,8 @@ from appliance.box.domains import sections
 from appliance.box.mediamtx.settings import MediamtxSettings
 from appliance.box.recorder.settings import RecorderSettings
 from appliance.kernel.fields import Section, Zone
+
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?\.?|[0-9a-f:]*:[0-9a-f:]*:[0-9a-f:.]*")
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -44,6 +47,20 @@ class SiteSettings(Section):
     name: str = "Stadium"
     timezone: Zone = "UTC"
 
+    @property
+    def local_name(self) -> str:
+        """The name by which the box is found in its network by mDNS."""
+        return f"{self.id}.local"
+
+
+def _host_name(text: str) -> str:
+    """The name itself. Raises ValueError for what can never be the name in a Host header."""
+    if not _HOST_NAME.fullmatch(text.lower()):
+        raise ValueError(
+            f'{text!r} is neither a name nor an address; write it as "box.example", without a port'
+        )
+    return text
+
 
 class ServerSettings(Section):
     """[server]"""
@@ -51,7 +68,7 @@ class ServerSettings(Section):
     host: str = "127.0.0.1"
     port: Port = 8080
     local_port: Port = 9080
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: tuple[Annotated[str, AfterValidator(_host_name)], ...] = ()
 
     @property
     def is_loopback(self) -> bool:

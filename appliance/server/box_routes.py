@@ -41,7 +41,7 @@ class Site:
 
     id: str = "stadium"
     name: str = "Stadium"
-    hosts: tuple[str, ...] = ()  # [server] host and allowed_hosts
+    hosts: tuple[str, ...] = ()  # every name the box answers to, without ports
     timezone: str = "UTC"  # what times are shown in, an IANA name
 
 

@@ -19,7 +19,7 @@ import trio
 from appliance.http.api import RawRoute, Receive, Route, Scope, Send
 from appliance.http.caller import SAFE_METHODS
 from appliance.http.limits import ServerLimits
-from appliance.http.outgoing import Outgoing
+from appliance.http.outgoing import API_POLICY, COMMON, Outgoing
 from appliance.http.problems import method_not_allowed, no_such_path, unexpected
 from appliance.http.replies import Reply, document_reply, problem_reply, send_reply, wire_headers
 from appliance.http.requests import ClientGone, Request, header_map, read_body
@@ -210,7 +210,7 @@ async def _finish(out: Outgoing, reply: Reply) -> None:
 
 
 async def _refuse_upgrade(send: Send, reply: Reply) -> None:
-    headers = [*wire_headers(reply), (b"connection", b"close")]
+    headers = [*wire_headers(reply), *COMMON, API_POLICY, (b"connection", b"close")]
     await send({"type": "websocket.http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": reply.body, "more_body": False})
 

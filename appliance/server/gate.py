@@ -22,7 +22,7 @@ class Gate:
     """`check` raises Refused for a request from another site's page, or with a name that is not allowed."""
 
     def __init__(self, hosts: Iterable[str]) -> None:
-        """`hosts`: the bound host and [server] allowed_hosts, names or addresses, without ports."""
+        """`hosts`: the bound host, the box's .local names and [server] allowed_hosts, without ports."""
         self._names = LOOPBACK_NAMES | {_bare(each) for each in hosts if each not in ("", "0.0.0.0", "::")}
         self._known: dict[tuple[bytes, str], bool] = {}
 
@@ -37,13 +37,9 @@ class Gate:
                 f"this box does not answer to the name {shown}",
                 f"use its address, or add {_bare(shown)!r} to server.allowed_hosts",
             )
-        origin = headers.get(b"origin")
-        if unsafe and origin is not None and not is_same_origin(origin, host):
+        if unsafe and (page := _other_page(headers, host)) is not None:
             raise Refused(
-                403,
-                "cross_origin",
-                f"a page of {origin.decode('latin-1')[:100]} may not do this here",
-                "open the box's own page",
+                403, "cross_origin", f"a page of {page} may not do this here", "open the box's own page"
             )
 
     def _allows(self, host: bytes, server: str) -> bool:
@@ -61,6 +57,17 @@ class Gate:
             return True
         literal = _address(name)
         return literal is not None and (literal.is_loopback or literal == _address(server))
+
+
+def _other_page(headers: Mapping[bytes, bytes], host: bytes) -> str | None:
+    """The site whose page sent the request, when it is not the box's own; None: ours, or no browser.
+
+    Browsers send Origin with every such request; Sec-Fetch-Site is checked where a proxy has removed it.
+    """
+    origin = headers.get(b"origin")
+    if origin is not None:
+        return None if is_same_origin(origin, host) else origin.decode("latin-1")[:100]
+    return "another site" if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site") else None
 
 
 def is_same_origin(origin: bytes, host: bytes) -> bool:

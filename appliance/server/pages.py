@@ -41,6 +41,12 @@ _POLICY = (
     " media-src 'self' blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
 )
+# What a page may not do, for browsers that do not know frame-ancestors, and for sensors that no page uses.
+_OF_PAGES = (
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
+)
 _ADDRESS = re.compile(rb'(href|src)="/([^"]+)"')
 # A page may be cached for this long; whenever it reaches the box it checks for a newer one. A build's files
 # never change.
@@ -95,7 +101,7 @@ class File:
                 own.append((b"content-encoding", b"gzip"))
         if self.media_type.startswith(b"text/html"):
             host = headers.get(b"host", b"localhost").decode("latin-1")
-            own.append((b"content-security-policy", _POLICY.format(host=host).encode("latin-1")))
+            own += [(b"content-security-policy", _POLICY.format(host=host).encode("latin-1")), *_OF_PAGES]
         seen = [each.strip() for each in headers.get(b"if-none-match", b"").split(b",")]
         if own[0][1] in seen or b"*" in seen:
             return Reply(304, b"", self.media_type, tuple(own))

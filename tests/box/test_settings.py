@@ -30,6 +30,13 @@ def problems(tree: dict[str, Any]) -> list[str]:
         ({"recorder": {"mode": "cloud"}}, "recorder.mode: "),
         ({"clips": {"max_duration_s": float("inf")}}, "clips.max_duration_s: "),
         ({"server": {"host": "192.168.1.5"}}, "server.host: 192.168.1.5 is reachable from the network"),
+        (
+            {"server": {"allowed_hosts": ["http://box.example"]}},
+            "server.allowed_hosts.0: 'http://box.example'",
+        ),
+        ({"server": {"allowed_hosts": ["box.example", "*.example"]}}, "server.allowed_hosts.1: '*.example'"),
+        ({"server": {"allowed_hosts": ["box.example:8080"]}}, "server.allowed_hosts.0: 'box.example:8080'"),
+        ({"server": {"allowed_hosts": [""]}}, "server.allowed_hosts.0: ''"),
     ],
 )
 def test_a_wrong_setting_is_named(tree: dict[str, Any], problem: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -63,6 +64,28 @@ def test_an_ipv4_client_on_a_dual_stack_socket_uses_its_own_notation() -> None:
 
 def test_without_a_host_no_browser_is_involved() -> None:
     Gate([]).check({"server": ("10.0.0.1", 80)}, {}, unsafe=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "passes"),
+    [
+        ({}, True),  # no browser
+        ({b"origin": b"http://192.168.1.20:8080"}, True),
+        ({b"origin": b"http://evil.example"}, False),
+        ({b"origin": b"null"}, False),
+        ({b"sec-fetch-site": b"cross-site"}, False),  # a proxy has removed Origin
+        ({b"sec-fetch-site": b"same-site"}, False),  # a page of another port of this machine
+        ({b"sec-fetch-site": b"same-origin"}, True),
+        ({b"sec-fetch-site": b"none"}, True),
+        ({b"sec-fetch-site": b"cross-site", b"origin": b"http://192.168.1.20:8080"}, True),
+    ],
+)
+def test_only_the_boxes_own_pages_may_change_anything(headers: dict[bytes, bytes], passes: bool) -> None:
+    scope: dict[str, Any] = {"server": ("192.168.1.20", 8080)}
+    headers = {b"host": b"192.168.1.20:8080", **headers}
+    Gate([]).check(scope, headers, unsafe=False)  # reading is no change, and the browser keeps the answer
+    with nullcontext() if passes else pytest.raises(Refused, match="may not do this"):
+        Gate([]).check(scope, headers, unsafe=True)
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,12 @@ async def test_nothing_else_is_reachable(box: Box, static: Path, path: str) -> N
 
 
 async def test_a_page_may_load_from_the_box_alone(box: Box, static: Path) -> None:
-    policy = (await box.client(static_dir=static).get("/")).headers["content-security-policy"]
+    headers = (await box.client(static_dir=static).get("/")).headers
+    policy = headers["content-security-policy"]
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert "camera=()" in headers["permissions-policy"]
     assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
     assert "connect-src 'self' ws://127.0.0.1:8080 wss://127.0.0.1:8080" in policy
     assert "http://" not in policy.replace("ws://127", "") and "*" not in policy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -48,6 +49,19 @@ log = structlog.get_logger("wiring")
 
 RECORDINGS: Final = "all recordings, live pictures"
 OLD_RECORDINGS: Final = "recordings made before the start"
+
+
+def host_names(settings: Settings) -> tuple[str, ...]:
+    """Every name the box answers to. Two of them are announced by mDNS: its own, and the machine's, which the
+    system may announce. A name ending in .local is resolved inside the network, so no page outside can take
+    it over."""
+    machine = socket.gethostname().partition(".")[0]
+    return (
+        settings.server.host,
+        settings.site.local_name,
+        f"{machine}.local",
+        *settings.server.allowed_hosts,
+    )
 
 
 def make_folder(folder: Path) -> None:
