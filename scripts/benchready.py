@@ -96,7 +96,7 @@ def write_live(recordings: Path, names: list[str], footage: Any, log: Path, begu
     begun.set()
     with open(log, "w", buffering=1) as lines:
         while True:
-            writer = min(writers, key=lambda one: one.next_due_us())
+            writer = min(writers, key=lambda writer: writer.next_due_us())
             time.sleep(max(0, writer.next_due_us() - wall_us()) / 1e6)
             writer.write_until(writer.next_due_us())
             entry = [names[writers.index(writer)], time.perf_counter(), _complete_until_us(writer)]

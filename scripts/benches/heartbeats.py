@@ -144,12 +144,12 @@ def _slice(box: Daemon, senders: list[Device], per_s: float, seconds: float, mar
     return Slice(watch.taken(), time.process_time() - own_s, beats, marks)
 
 
-def _rows(told: dict[str, list[Slice]]) -> list[Row]:
+def _rows(cases: dict[str, list[Slice]]) -> list[Row]:
     """Medians over rounds, latencies of all of them together; the goals of the second and the last case."""
-    rounds = range(len(next(iter(told.values()))))
-    quiet = [n for n in rounds if all(slices[n].box.is_quiet for slices in told.values())]
+    rounds = range(len(next(iter(cases.values()))))
+    quiet = [n for n in rounds if all(slices[n].box.is_quiet for slices in cases.values())]
     rows: list[Row] = []
-    for case, slices in told.items():
+    for case, slices in cases.items():
         used = [slices[n] for n in quiet or rounds]
         row: Row = {"case": case, "rounds": len(used)}
         row["cpu_percent"] = round(statistics.median(each.box.cpu_percent for each in used), 2)

@@ -149,16 +149,16 @@ def child(recordings: Path, index: Path, seconds: float) -> None:
         actor = _index(recordings, index)  # imports
         rss_mb, began = _rss_mb(), time.perf_counter()
         async with actor as handle:
-            told = {"ready_ms": round((time.perf_counter() - began) * 1000, 1), "rss_mb": _rss_mb()}
-            told["rss_index_mb"] = round(told["rss_mb"] - rss_mb, 1)
-            waiting = told["waiting"] = handle.statistics()["segments_waiting"]
+            row = {"ready_ms": round((time.perf_counter() - began) * 1000, 1), "rss_mb": _rss_mb()}
+            row["rss_index_mb"] = round(row["rss_mb"] - rss_mb, 1)
+            waiting = row["waiting"] = handle.statistics()["segments_waiting"]
             if waiting:
                 with trio.move_on_after(seconds):
                     await _walked(handle)
                 walked = waiting - handle.statistics()["segments_waiting"]
                 lasted_s = time.perf_counter() - began
-                told["walked_h_per_s"] = round(walked * SEGMENT_S / 3600 / lasted_s, 2)
-            print(json.dumps(told), flush=True)
+                row["walked_h_per_s"] = round(walked * SEGMENT_S / 3600 / lasted_s, 2)
+            print(json.dumps(row), flush=True)
 
     trio.run(main)
 

@@ -211,8 +211,8 @@ def _collect(watch: selectors.BaseSelector, seen_ns: array[int]) -> None:
             return
 
 
-def _drain(watch: selectors.BaseSelector, told: int, seen_ns: array[int]) -> None:
-    watch.unregister(told)
+def _drain(watch: selectors.BaseSelector, timer: int, seen_ns: array[int]) -> None:
+    watch.unregister(timer)
     while ready := watch.select(0.3):
         for key, _ in ready:
             key.data.take(seen_ns)
@@ -220,9 +220,9 @@ def _drain(watch: selectors.BaseSelector, told: int, seen_ns: array[int]) -> Non
                 watch.unregister(key.fd)
 
 
-def _row(asked: Row, seen_ns: array[int], tablets: list[Tablet], said: Row) -> Row:
+def _row(asked: Row, seen_ns: array[int], tablets: list[Tablet], result: Row) -> Row:
     order = sorted(seen_ns)
-    expected = said["events"] * len(tablets)
+    expected = result["events"] * len(tablets)
     return {
         **asked,
         "p50_ms": round(order[len(order) // 2] / 1e6, 2),
@@ -230,7 +230,7 @@ def _row(asked: Row, seen_ns: array[int], tablets: list[Tablet], said: Row) -> R
         "max_ms": round(order[-1] / 1e6, 1),
         "delivered": round(len(order) / expected, 4),
         "gaps": sum(tablet.gaps for tablet in tablets),
-        **said,
+        **result,
     }
 
 

@@ -34,7 +34,7 @@ def measure(options: Options) -> list[Row]:
             for mode, results in report.items():
                 folder = options.folder / f"{callers}-{mode}-{turn}"
                 folder.mkdir()
-                results.append(trio.run(_one, folder, mode, callers, seconds))
+                results.append(trio.run(_measure, folder, mode, callers, seconds))
         ours = statistics.median(each["per_s"] for each in report["FULL"])
         for mode, results in report.items():
             middle = {key: statistics.median(each[key] for each in results) for key in results[0]}
@@ -50,7 +50,7 @@ def measure(options: Options) -> list[Row]:
     return rows
 
 
-async def _one(folder: Path, mode: str, callers: int, seconds: float) -> Row:
+async def _measure(folder: Path, mode: str, callers: int, seconds: float) -> Row:
     """Closed loop: every caller writes again as soon as it gets its answer."""
     from appliance.kernel import interpreter
     from appliance.kernel.clock import BoxClock

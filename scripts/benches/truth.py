@@ -43,14 +43,14 @@ def cameras() -> dict[str, Any]:
     """Cameras by their special property; all connect inside a GOP."""
     from tests.kit.truth import Feed
 
-    one = Feed(late_us=_late, connects_s=(0.7,))
+    feed = Feed(late_us=_late, connects_s=(0.7,))
     return {
-        "25 fps": replace(one, fps=Fraction(25), seed=1),
-        "29.97 fps, 2 B-frames": replace(one, fps=Fraction(30_000, 1001), b_frames=2, seed=2),
-        "50 fps, 1 B-frame, +300 ppm": replace(one, fps=Fraction(50), b_frames=1, skew_ppm=300, seed=3),
-        "60 fps, 3 B-frames, -300 ppm": replace(one, fps=Fraction(60), b_frames=3, skew_ppm=-300, seed=4),
-        "30 fps, 2 % fast": replace(one, skew_ppm=20_000, seed=5),
-        "30 fps, 2 % slow": replace(one, skew_ppm=-20_000, seed=6),
+        "25 fps": replace(feed, fps=Fraction(25), seed=1),
+        "29.97 fps, 2 B-frames": replace(feed, fps=Fraction(30_000, 1001), b_frames=2, seed=2),
+        "50 fps, 1 B-frame, +300 ppm": replace(feed, fps=Fraction(50), b_frames=1, skew_ppm=300, seed=3),
+        "60 fps, 3 B-frames, -300 ppm": replace(feed, fps=Fraction(60), b_frames=3, skew_ppm=-300, seed=4),
+        "30 fps, 2 % fast": replace(feed, skew_ppm=20_000, seed=5),
+        "30 fps, 2 % slow": replace(feed, skew_ppm=-20_000, seed=6),
     }
 
 
@@ -204,10 +204,10 @@ async def _embedded(folder: Path, quick: bool) -> Any:
 async def _mediamtx(folder: Path, quick: bool) -> Any:
     from tests.box.live.mediamtx.rig import rig
 
-    async with rig(folder, cameras=list(REAL)) as found:
-        target = f"srt://127.0.0.1:{found.mediamtx.srt_port}?mode=caller&latency=120&streamid="
+    async with rig(folder, cameras=list(REAL)) as setup:
+        target = f"srt://127.0.0.1:{setup.mediamtx.srt_port}?mode=caller&latency=120&streamid="
         urls = {channel: f"{target}publish:{channel}:{channel}:{channel}secret" for channel in REAL}
-        return await _watch(found.box, folder, urls, quick)
+        return await _watch(setup.box, folder, urls, quick)
 
 
 async def _watch(box: Any, folder: Path, urls: dict[str, str], quick: bool) -> Any:

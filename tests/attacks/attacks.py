@@ -203,18 +203,18 @@ ATTACKS: dict[str, Attack] = {
 # -- building blocks ----------------------------------------------------------------------------------------
 
 
-async def _many(one: Callable[[Random], Awaitable[None]], rnd: Random, seconds: float, count: int) -> None:
+async def _many(client: Callable[[Random], Awaitable[None]], rnd: Random, seconds: float, count: int) -> None:
     with trio.move_on_after(seconds):
         async with trio.open_nursery() as nursery:
             for _ in range(count):
-                nursery.start_soon(one, Random(rnd.random()))
+                nursery.start_soon(client, Random(rnd.random()))
 
 
-def _again(one: Callable[[Random], Awaitable[None]]) -> Callable[[Random], Awaitable[None]]:
+def _again(client: Callable[[Random], Awaitable[None]]) -> Callable[[Random], Awaitable[None]]:
     async def repeated(dice: Random) -> None:
         while True:
             try:
-                await one(dice)
+                await client(dice)
             except (OSError, trio.BrokenResourceError):
                 await trio.sleep(0.01)
 
@@ -230,10 +230,10 @@ async def _connected(target: Target, receive_buffer: int | None = None) -> Async
         stream.socket.close()
 
 
-async def _send_and_leave(target: Target, said: bytes, *, read: bool) -> None:
+async def _send_and_leave(target: Target, data: bytes, *, read: bool) -> None:
     try:
         async with _connected(target) as stream:
-            await stream.send_all(said)
+            await stream.send_all(data)
             while read and await stream.receive_some(1 << 16):
                 pass
     except (OSError, trio.BrokenResourceError):
@@ -241,16 +241,16 @@ async def _send_and_leave(target: Target, said: bytes, *, read: bool) -> None:
 
 
 async def _crowd(
-    target: Target, count: int, said: bytes, seconds: float, *, receive_buffer: int | None = None
+    target: Target, count: int, data: bytes, seconds: float, *, receive_buffer: int | None = None
 ) -> None:
     """`count` connections that send this and nothing more; a closed one reconnects a moment later."""
     streams: list[trio.SocketStream] = []
 
-    async def one(dice: Random) -> None:
+    async def hold(dice: Random) -> None:
         stream = await target.connect(receive_buffer)
         streams.append(stream)
         try:
-            await stream.send_all(said)
+            await stream.send_all(data)
             if receive_buffer is not None:
                 await trio.sleep_forever()
             while await stream.receive_some(4096):
@@ -261,7 +261,7 @@ async def _crowd(
         await trio.sleep(BACK_S)
 
     try:
-        await _many(_again(one), Random(count), seconds, count)
+        await _many(_again(hold), Random(count), seconds, count)
     finally:
         await close_all(streams)
 
@@ -272,7 +272,7 @@ async def _socket_flood(
     """WebSocket clients that send small frames as fast as they can."""
     flood = frame * (60_000 // len(frame))
 
-    async def one(dice: Random) -> None:
+    async def flooding(dice: Random) -> None:
         async with _connected(target) as stream:
             await stream.send_all(target.handshake(path))
             answer = b""
@@ -289,4 +289,4 @@ async def _socket_flood(
             for _ in range(100):
                 await stream.send_all(flood)
 
-    await _many(_again(one), rnd, seconds, 8)
+    await _many(_again(flooding), rnd, seconds, 8)

@@ -21,8 +21,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         yield Target.at(address)
         return
     folder: Path = tmp_path_factory.mktemp("attacked")
-    with serving_box(folder, CAMERA, _begin) as found:
-        yield found
+    with serving_box(folder, CAMERA, _begin) as box:
+        yield box
 
 
 async def _begin(box: Box) -> Target:

@@ -53,30 +53,30 @@ async def attacked(folder: Path) -> AsyncIterator[Target]:
 async def raw_bytes_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
     """Only the fuzzer of raw bytes."""
 
-    async def one(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
+    async def one_round(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
         return await _press(target, "raw_bytes", number + seed, session_id)
 
-    return await _repeat(rounds, folder, one)
+    return await _repeat(rounds, folder, one_round)
 
 
 async def attacks_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
     """All attacks in turn: the mixed load."""
     names = list(ATTACKS)
 
-    async def one(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
+    async def one_round(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
         return await _press(target, names[number % len(names)], number + seed, session_id)
 
-    return await _repeat(rounds, folder, one)
+    return await _repeat(rounds, folder, one_round)
 
 
 async def requests_for_hours(rounds: int, seed: int, folder: Path) -> Tally:
     """Requests generated from the OpenAPI document."""
 
-    async def one(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
+    async def one_round(target: Target, number: int, session_id: str) -> tuple[int, list[str]]:
         report = await walk(target, Random(number + seed), REQUESTS)
         return report.statuses.total(), report.faults
 
-    return await _repeat(rounds, folder, one)
+    return await _repeat(rounds, folder, one_round)
 
 
 async def _press(target: Target, name: str, seed: int, session_id: str) -> tuple[int, list[str]]:
@@ -87,14 +87,14 @@ async def _press(target: Target, name: str, seed: int, session_id: str) -> tuple
     return len(output.marks_s), []
 
 
-async def _repeat(rounds: int, folder: Path, one: Round) -> Tally:
+async def _repeat(rounds: int, folder: Path, one_round: Round) -> Tally:
     tally = Tally()
     memory: list[float] = []
     async with attacked(folder) as target:
         session_id = await begin(target)
         at_first = target.descriptors()
         for number in range(rounds):
-            answered, faults = await one(target, number, session_id)
+            answered, faults = await one_round(target, number, session_id)
             tally.rounds += 1
             tally.struck += 1
             tally.acknowledged += answered

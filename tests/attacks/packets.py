@@ -183,9 +183,9 @@ def frames(rnd: Random) -> bytes:
     return data
 
 
-def damaged(said: bytes, rnd: Random) -> bytes:
+def damaged(original: bytes, rnd: Random) -> bytes:
     """A few bytes changed, removed or duplicated."""
-    data = bytearray(said)
+    data = bytearray(original)
     for _ in range(rnd.randint(1, 4)):
         if not data:
             break
@@ -200,9 +200,9 @@ def damaged(said: bytes, rnd: Random) -> bytes:
     return bytes(data)
 
 
-def cut(said: bytes, rnd: Random) -> Sequence[bytes]:
+def cut(data: bytes, rnd: Random) -> Sequence[bytes]:
     """Unsplit, or split at a few random places."""
-    if not said or rnd.random() < 0.5:
-        return [said]
-    places = sorted({0, len(said), *(rnd.randrange(len(said)) for _ in range(rnd.randint(1, 6)))})
-    return [said[begin:end] for begin, end in pairwise(places)]
+    if not data or rnd.random() < 0.5:
+        return [data]
+    places = sorted({0, len(data), *(rnd.randrange(len(data)) for _ in range(rnd.randint(1, 6)))})
+    return [data[begin:end] for begin, end in pairwise(places)]

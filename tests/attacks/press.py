@@ -102,11 +102,11 @@ async def press(target: Target, name: str, session_id: str, seed: int, seconds: 
     return report
 
 
-async def _newcomers(target: Target, told: Pressed) -> None:
+async def _newcomers(target: Target, report: Pressed) -> None:
     while True:
         began_s = trio.current_time()
         await target.ask("/time")
-        told.newcomers_s.append(trio.current_time() - began_s)
+        report.newcomers_s.append(trio.current_time() - began_s)
         await trio.sleep(EVERY_S)
 
 

@@ -32,7 +32,7 @@ async def raw_bytes(target: Target, rnd: Random, seconds: float, *, together: in
     return played
 
 
-async def play(target: Target, one: Script) -> None:
+async def play(target: Target, script: Script) -> None:
     """One connection from start to end, whatever the other side does."""
     try:
         stream = await target.connect()
@@ -41,17 +41,17 @@ async def play(target: Target, one: Script) -> None:
         return
     try:
         with trio.move_on_after(PATIENCE_S):
-            for piece in one.pieces:
+            for piece in script.pieces:
                 await stream.send_all(piece)
-                await trio.sleep(one.pause_s)
-            if one.ending == "half_close":
+                await trio.sleep(script.pause_s)
+            if script.ending == "half_close":
                 await stream.send_eof()
-            if one.ending in ("read", "half_close"):
+            if script.ending in ("read", "half_close"):
                 while await stream.receive_some(1 << 16):
                     pass
     except (trio.BrokenResourceError, OSError):
         pass  # it was ended, which is right
     finally:
-        if one.ending == "reset":
+        if script.ending == "reset":
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         stream.socket.close()

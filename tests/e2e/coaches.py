@@ -121,10 +121,10 @@ class Follower:
             await self.world.is_up.wait()
             since = {"since": self.seq, "epoch": self.epoch} if self.epoch else {}
             try:
-                async with tablet(self.world.box, **since) as one:
-                    self._greeted(one.connected)
-                    await one.until_over()
-                    self.events += one.events
+                async with tablet(self.world.box, **since) as device:
+                    self._greeted(device.connected)
+                    await device.until_over()
+                    self.events += device.events
                     self.changed.notify()
             except* (OSError, trio.BrokenResourceError):  # it was killed before it could answer
                 pass

@@ -27,8 +27,8 @@ from tests.kit.waiting import eventually
 @pytest.fixture(scope="session")
 def game(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Game]:
     """The recorded game: about 10 s, made once."""
-    with recorded_game(tmp_path_factory.mktemp("game")) as one:
-        yield one
+    with recorded_game(tmp_path_factory.mktemp("game")) as game:
+        yield game
 
 
 @pytest.fixture(scope="session")
@@ -43,8 +43,8 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
         "clips": {"workers": 1, "coverage_wait_s": 0.4, "max_duration_s": 60},
         "heartbeat": {"interval_s": 0.5, "timeout_s": 1.5},
     }
-    with serving_box(folder, settings, started) as one:
-        yield one
+    with serving_box(folder, settings, started) as box:
+        yield box
 
 
 async def started(box: Box) -> Box:
@@ -66,18 +66,18 @@ def start_demo(folder: Path, *words: str, port: int = 0) -> Demo:
     arguments = ["demo", "--port", str(port), "--state", str(folder / "state"), *words]
     process = Process(arguments, folder / "demo.log")
     process.launch()
-    trio.run(lambda: eventually(lambda: "Ctrl-C stops it" in process.said(), what="the demo"))
-    return Demo(process, folder / "state", re.findall(r"http://\S+:\d+(?=\s)", process.said()))
+    trio.run(lambda: eventually(lambda: "Ctrl-C stops it" in process.output(), what="the demo"))
+    return Demo(process, folder / "state", re.findall(r"http://\S+:\d+(?=\s)", process.output()))
 
 
 @contextmanager
 def returning_demo(folder: Path, *words: str) -> Iterator[Demo]:
     """A demo on a port that it gets again after a restart."""
-    one = start_demo(folder, *words, port=free_port())
+    demo = start_demo(folder, *words, port=free_port())
     try:
-        yield one
+        yield demo
     finally:
-        one.process.kill_everything()
+        demo.process.kill_everything()
 
 
 def stop_demo(demo: Demo) -> None:
@@ -88,11 +88,11 @@ def stop_demo(demo: Demo) -> None:
 
 def start_again(demo: Demo) -> None:
     """Returns when it has printed its addresses again."""
-    invited = demo.process.said().count("Ctrl-C stops it")
+    invited = demo.process.output().count("Ctrl-C stops it")
     demo.process.launch()
     trio.run(
         lambda: eventually(
-            lambda: demo.process.said().count("Ctrl-C stops it") > invited,
+            lambda: demo.process.output().count("Ctrl-C stops it") > invited,
             what="the demo again",
         )
     )
@@ -101,13 +101,13 @@ def start_again(demo: Demo) -> None:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo that everybody on the network may open, with two cameras."""
-    one = start_demo(tmp_path_factory.mktemp("demo"), "--host", "0.0.0.0")
+    demo = start_demo(tmp_path_factory.mktemp("demo"), "--host", "0.0.0.0")
     try:
-        yield one
-        one.process.send(signal.SIGINT)
-        assert trio.run(one.process.ended) == 0
+        yield demo
+        demo.process.send(signal.SIGINT)
+        assert trio.run(demo.process.ended) == 0
     finally:
-        one.process.kill_everything()
+        demo.process.kill_everything()
 
 
 def is_up(demo: Demo) -> bool:
@@ -116,15 +116,15 @@ def is_up(demo: Demo) -> bool:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as one:
-        yield one
+    with chromium() as chrome:
+        yield chrome
 
 
 @pytest.fixture
 def session(demo: Demo) -> Iterator[Session]:
     """A running session for this test alone, at the file's demo."""
-    with own_session(demo.urls[0]) as one:
-        yield one
+    with own_session(demo.urls[0]) as opened:
+        yield opened
         if not is_up(demo):  # the test failed while it was stopped: the next one has it again
             start_again(demo)
 
@@ -132,6 +132,6 @@ def session(demo: Demo) -> Iterator[Session]:
 @pytest.fixture
 def page(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
     """A coach's tablet for this test alone, at the desk, connected; it must have no error."""
-    with own_page(browser, demo.urls[0], session) as one:
-        expect(one.locator("#link[data-state=connected]")).to_be_visible()
-        yield one
+    with own_page(browser, demo.urls[0], session) as opened:
+        expect(opened.locator("#link[data-state=connected]")).to_be_visible()
+        yield opened

@@ -68,8 +68,8 @@ def recorded_game(folder: Path) -> Iterator[Game]:
         {"id": "hevc"},
     ]
     settings = {"channels": channels, "clips": {"workers": 1, "coverage_wait_s": 3}}
-    with serving_box(folder, settings, play_game) as one:
-        yield one
+    with serving_box(folder, settings, play_game) as box:
+        yield box
 
 
 async def play_game(box: Box) -> Game:
@@ -78,17 +78,19 @@ async def play_game(box: Box) -> Game:
     await box.start()
     start_us = wall_us() + 300_000
     game = Game(box, start_us, cameras(start_us, box))
-    async with box.http("coach") as http, tablet(box) as one, tablet(box) as other:
+    async with box.http("coach") as http, tablet(box) as first, tablet(box) as second:
         async with trio.open_nursery() as nursery:
             for name, writer in game.writers.items():
                 nursery.start_soon(record, game, name, writer)
             nursery.start_soon(beat, http, list(game.writers), start_us + round(GAME_S * S_US))
-            nursery.start_soon(coach, game, http, one)
-        await one.event("clip_ready", clip_id=game.marks["early_out"]["id"])
+            nursery.start_soon(coach, game, http, first)
+        await first.event("clip_ready", clip_id=game.marks["early_out"]["id"])
         for clip_id in game.marks["play"]["clip_ids"]:
-            await one.event("clip_ready", clip_id=clip_id)
-        await other.next(lambda: other.seqs and other.seqs[-1] >= one.seqs[-1], what="the same at the other")
-        game.heard = {"one": one.events, "other": other.events}
+            await first.event("clip_ready", clip_id=clip_id)
+        await second.next(
+            lambda: second.seqs and second.seqs[-1] >= first.seqs[-1], what="the same at the other"
+        )
+        game.heard = {"one": first.events, "other": second.events}
     return game
 
 
@@ -119,7 +121,7 @@ async def beat(http: Http, channels: list[str], until_us: int) -> None:
         await trio.sleep(1)
 
 
-async def coach(game: Game, http: Http, one: Tablet) -> None:
+async def coach(game: Game, http: Http, device: Tablet) -> None:
     """Marks while the game runs."""
     session = await http.post("/sessions", {"name": "Final", "type": "game"}, 201)
     game.session_id = session["id"]
@@ -133,7 +135,7 @@ async def coach(game: Game, http: Http, one: Tablet) -> None:
     before_us = wall_us()
     await http.post(f"/clips/{ghost['id']}/end")
     game.pressed_us["out"] = before_us, wall_us()
-    game.marks["ghost_ready"] = await one.event("clip_ready", clip_id=ghost["id"])
+    game.marks["ghost_ready"] = await device.event("clip_ready", clip_id=ghost["id"])
     early = await http.post("/clips", of_end, 201)
     game.marks["early_out"] = await http.post(
         f"/clips/{early['id']}/end", {"end_time": to_rfc3339(wall_us() + 2_500_000)}

@@ -128,7 +128,7 @@ def assert_same_instant(state: Path, url: str, shown: dict[str, float]) -> None:
     for channel_id, instant_ms in shown.items():
         frames = published_frames(state, url, channel_id, round(instant_ms * 1000))
         times = [at_us for at_us, _ in frames]
-        at = next(n for n, (_, said) in enumerate(frames) if said.instant_us == round(instant_ms * 1000))
+        at = next(n for n, (_, frame) in enumerate(frames) if frame.instant_us == round(instant_ms * 1000))
         captured.append(times[at])
         longest_us = max([longest_us, *(b - a for a, b in pairwise(times[max(0, at - 1) : at + 2]))])
     assert max(captured) - min(captured) < longest_us + 1000, (captured, longest_us)

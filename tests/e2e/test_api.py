@@ -58,7 +58,7 @@ async def test_a_session_is_scheduled_with_all_its_fields(box: Box) -> None:
 
 async def test_a_session_goes_its_way_and_every_tablet_hears_it(box: Box) -> None:
     """V02 V15 V28"""
-    async with box.http("coach") as http, tablet(box) as one, tablet(box) as other:
+    async with box.http("coach") as http, tablet(box) as first, tablet(box) as second:
         session = await new_session(http)
         moves = [
             ("start", "active", "session_start"),
@@ -72,7 +72,7 @@ async def test_a_session_goes_its_way_and_every_tablet_hears_it(box: Box) -> Non
             before_us = wall_us()
             now = await http.post(f"/sessions/{session['id']}/{move}")
             assert now["status"] == status
-            for each in (one, other):
+            for each in (first, second):
                 received = await change(each, now["rev"])
                 assert received["type"] == event and received["session"] == now
             if move == "start":
@@ -80,13 +80,13 @@ async def test_a_session_goes_its_way_and_every_tablet_hears_it(box: Box) -> Non
             assert (now["actual_end"] is not None) == (status == "completed")
 
 
-async def change(one: Tablet, rev: int) -> Event:
+async def change(device: Tablet, rev: int) -> Event:
     """The event that brought the session to `rev`."""
 
     def find() -> Event | None:
-        return next((event for event in one.events if event.get("session", {}).get("rev") == rev), None)
+        return next((event for event in device.events if event.get("session", {}).get("rev") == rev), None)
 
-    actual: Event = await one.next(find, what=f"rev {rev}")
+    actual: Event = await device.next(find, what=f"rev {rev}")
     return actual
 
 
@@ -101,10 +101,10 @@ async def test_an_illegal_move_names_the_state_and_what_is_allowed(box: Box) -> 
 
 async def test_a_capture_device_makes_its_channel_active_and_keeps_it_so(box: Box) -> None:
     """V03 V04 V22 V27 V30"""
-    async with box.http("capture") as http, tablet(box) as one:
+    async with box.http("capture") as http, tablet(box) as device:
 
-        def told() -> list[str]:
-            events = [e for e in one.events if e["type"] == "channel_status" and e["channel_id"] == "beat"]
+        def statuses() -> list[str]:
+            events = [e for e in device.events if e["type"] == "channel_status" and e["channel_id"] == "beat"]
             return [e["status"] for e in events]
 
         made = await http.post("/channels", {"id": "beat", "name": "Beat"}, 201)
@@ -116,12 +116,12 @@ async def test_a_capture_device_makes_its_channel_active_and_keeps_it_so(box: Bo
         answer = await http.post("/channels/beat/heartbeat", report)
         assert answer["status"] == "active" and answer["interval_s"] == 0.5
         assert is_between(before_us, answer["server_time"])
-        await one.event("channel_status", channel_id="beat", status="error")
+        await device.event("channel_status", channel_id="beat", status="error")
         assert (await http.post("/channels/beat/heartbeat"))["status"] == "active"
-        await one.next(lambda: len(told()) > 2, what="active again")
+        await device.next(lambda: len(statuses()) > 2, what="active again")
         # a slow test may miss the time limit once more: the same state must not be published twice
-        assert told()[:3] == ["active", "error", "active"], "one broadcast for each transition"
-        assert all(before != after for before, after in pairwise(told()))
+        assert statuses()[:3] == ["active", "error", "active"], "one broadcast for each transition"
+        assert all(before != after for before, after in pairwise(statuses()))
         now = await http.get("/channels/beat")
         assert (now["resolution"], now["framerate"]) == ("1920x1080", 29.97) and now["last_seen_at"]
         await http.delete("/channels/beat")
@@ -176,8 +176,8 @@ async def test_lists_are_filtered_and_paged(box: Box) -> None:
         assert second["next_cursor"] is None
         seen = [clip["id"] for clip in first["items"] + second["items"]]
         assert seen == [clip["id"] for clip in clips]
-        found = await http.get("/sessions", type="scrimmage", limit=1)
-        assert [each["id"] for each in found["items"]] == [session["id"]]
+        page = await http.get("/sessions", type="scrimmage", limit=1)
+        assert [each["id"] for each in page["items"]] == [session["id"]]
 
 
 async def test_the_author_hears_its_own_mark_and_the_answer_is_the_same_by_both_doors(box: Box) -> None:

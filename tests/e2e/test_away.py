@@ -39,8 +39,8 @@ SAID_AT_ONCE = """new Promise((done) => {
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with returning_demo(tmp_path_factory.mktemp("away"), "--cameras", "1") as one:
-        yield one
+    with returning_demo(tmp_path_factory.mktemp("away"), "--cameras", "1") as demo:
+        yield demo
 
 
 @pytest.fixture

@@ -29,12 +29,12 @@ def page(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
     """A page that watches a play, with axe in it (our pages allow no foreign script: the test bypasses
     that)."""
     session.tell(f"/plays/{session.ready_play(1)['id']}/favorite")
-    with own_page(browser, demo.urls[-1], session, bypass_csp=True) as one:
-        one.locator("#plays .play .open").first.click()
-        until(one, "document.querySelector('.tile.leader video')?.currentTime > 0")
-        one.keyboard.press("Space")
-        bring_axe(one)
-        yield one
+    with own_page(browser, demo.urls[-1], session, bypass_csp=True) as opened:
+        opened.locator("#plays .play .open").first.click()
+        until(opened, "document.querySelector('.tile.leader video')?.currentTime > 0")
+        opened.keyboard.press("Space")
+        bring_axe(opened)
+        yield opened
 
 
 def test_every_screen_in_both_themes(page: Page) -> None:

@@ -50,14 +50,14 @@ async def test_byte_ranges_are_pieces_of_the_whole(game: Game) -> None:
 
 async def test_a_trim_is_a_new_cut_and_the_old_one_keeps_its_bytes(game: Game) -> None:
     """V07: PATCH of a ready clip."""
-    async with game.box.http() as http, tablet(game.box) as one:
+    async with game.box.http() as http, tablet(game.box) as device:
         frames = await game.frames(http, "end")
         clip = await new_clip(game, http, "end", frames[30].at_us, frames[90].at_us)
         before = await download(http, clip)
         length_s = (frames[60].at_us - frames[40].at_us) / 1e6
         trim = {"start_time": to_rfc3339(frames[40].at_us), "duration_seconds": length_s}
         await http.patch(f"/clips/{clip['id']}", trim)
-        await one.next(lambda: ready_revs(one, clip["id"]) == [1, 2], what="the second cut")
+        await device.next(lambda: ready_revs(device, clip["id"]) == [1, 2], what="the second cut")
         after = await http.get(f"/clips/{clip['id']}")
         assert after["media_rev"] == 2 and after["stream_url"] != clip["stream_url"]
         played = shown(await download(http, after))
@@ -65,8 +65,10 @@ async def test_a_trim_is_a_new_cut_and_the_old_one_keeps_its_bytes(game: Game) -
         assert await download(http, clip) == before, "a media_rev never changes"
 
 
-def ready_revs(one: Tablet, clip_id: str) -> list[int]:
-    ready = [event for event in one.events if event["type"] == "clip_ready" and event["clip_id"] == clip_id]
+def ready_revs(device: Tablet, clip_id: str) -> list[int]:
+    ready = [
+        event for event in device.events if event["type"] == "clip_ready" and event["clip_id"] == clip_id
+    ]
     return [event["clip"]["media_rev"] for event in ready]
 
 

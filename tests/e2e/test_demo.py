@@ -26,16 +26,16 @@ def test_a_demo_records_two_cameras_in_an_active_session_and_ends_with_ctrl_c(tm
         demo.process.send(signal.SIGINT)
         assert trio.run(demo.process.ended) == 0
         trio.run(demo.process.leaves_nobody)
-        assert '"level": "error"' not in demo.process.said() and "Traceback" not in demo.process.said()
+        assert '"level": "error"' not in demo.process.output() and "Traceback" not in demo.process.output()
     finally:
         demo.process.kill_everything()
 
 
 async def both_cameras_are_seen(demo: Demo) -> None:
     box = Box(demo.state.parent / "client", {}, url=demo.urls[0])
-    async with tablet(box, since=0, epoch=plain_get(f"{demo.urls[0]}/snapshot")["epoch"]) as one:
+    async with tablet(box, since=0, epoch=plain_get(f"{demo.urls[0]}/snapshot")["epoch"]) as device:
         for camera in ("cam1", "cam2"):
-            await one.event("channel_footage", channel_id=camera, footage="on")
+            await device.event("channel_footage", channel_id=camera, footage="on")
 
 
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ from tests.kit.waiting import LIMIT_S
 pytestmark = pytest.mark.slow
 
 
-async def export(game: Game, http: Http, one: Tablet, mode: str, places: tuple[int, int]) -> dict[str, Any]:
+async def export(
+    game: Game, http: Http, device: Tablet, mode: str, places: tuple[int, int]
+) -> dict[str, Any]:
     """A new clip of the frames [first, second) of camera `end`, once it is ready."""
     frames = await game.frames(http, "end")
     body = {
@@ -32,7 +34,7 @@ async def export(game: Game, http: Http, one: Tablet, mode: str, places: tuple[i
     }
     made = await http.post("/clips", body, 201)
     assert made["mode"] == mode and made["status"] in ("pending", "processing")
-    event = await one.event("clip_ready", clip_id=made["id"])
+    event = await device.event("clip_ready", clip_id=made["id"])
     clip: dict[str, Any] = event["clip"]
     return clip
 
@@ -44,8 +46,8 @@ def stored_packets(clip: bytes) -> int:
 
 @pytest.mark.parametrize("mode", ["exact", "transcode"])
 async def test_an_export_is_its_frames_and_nothing_hidden(game: Game, mode: str) -> None:  # T13
-    async with game.box.http() as http, tablet(game.box) as one:
-        clip = await export(game, http, one, mode, (37, 97))
+    async with game.box.http() as http, tablet(game.box) as device:
+        clip = await export(game, http, device, mode, (37, 97))
         assert clip["preroll_s"] == 0 and clip["coverage"]["missing"] == []
         assert clip["file_path"] == f"{game.session_id}/{clip['id']}-m1.mp4"
         made = await download(http, clip)
@@ -60,7 +62,7 @@ async def test_an_export_is_its_frames_and_nothing_hidden(game: Game, mode: str)
 
 
 async def test_a_clip_that_plays_is_made_for_sharing_and_plays_on_meanwhile(game: Game) -> None:
-    async with game.box.http() as http, tablet(game.box) as one:
+    async with game.box.http() as http, tablet(game.box) as device:
         frames = await game.frames(http, "end")
         start_us, end_us = frames[50].at_us, frames[110].at_us
         clip = await new_clip(game, http, "end", start_us, end_us)
@@ -70,17 +72,17 @@ async def test_a_clip_that_plays_is_made_for_sharing_and_plays_on_meanwhile(game
         assert await download(http, clip) == before
 
         def ready() -> dict[str, Any] | None:
-            events = [e for e in one.events if e["type"] == "clip_ready" and e["clip_id"] == clip["id"]]
+            events = [e for e in device.events if e["type"] == "clip_ready" and e["clip_id"] == clip["id"]]
             return next((e["clip"] for e in events if e["clip"]["media_rev"] == 2), None)
 
-        after = await one.next(ready, what="the export")
+        after = await device.next(ready, what="the export")
         assert shown(await download(http, after)).numbers == expected(frames, start_us, end_us)
         assert await download(http, clip) == before, "a media_rev never changes"
 
 
 async def test_a_hole_in_an_export_is_held_as_in_the_clip(game: Game) -> None:
     """Camera `broken` has lost more than a second."""
-    async with game.box.http() as http, tablet(game.box) as one:
+    async with game.box.http() as http, tablet(game.box) as device:
         frames = await game.frames(http, "broken")
         times = [each.at_us for each in frames]
         hole = max(range(1, len(times)), key=lambda place: times[place] - times[place - 1])
@@ -94,7 +96,7 @@ async def test_a_hole_in_an_export_is_held_as_in_the_clip(game: Game) -> None:
             "mode": "exact",
         }
         made = await http.post("/clips", body, 201)
-        clip = (await one.event("clip_ready", clip_id=made["id"]))["clip"]
+        clip = (await device.event("clip_ready", clip_id=made["id"]))["clip"]
         assert len(clip["coverage"]["missing"]) == 1
         played = shown(await download(http, clip))
         assert played.numbers == expected(frames, start_us, end_us)
@@ -103,7 +105,7 @@ async def test_a_hole_in_an_export_is_held_as_in_the_clip(game: Game) -> None:
 
 
 async def test_a_kill_in_the_middle_costs_an_attempt_and_no_file(game: Game) -> None:  # V29
-    async with game.box.http() as http, tablet(game.box) as one:
+    async with game.box.http() as http, tablet(game.box) as device:
         frames = await game.frames(http, "end")
         body = {
             "session_id": game.session_id,
@@ -113,7 +115,7 @@ async def test_a_kill_in_the_middle_costs_an_attempt_and_no_file(game: Game) -> 
             "mode": "exact",
         }
         made = await http.post("/clips", body, 201)
-        await one.event("clip_processing", clip_id=made["id"])
+        await device.event("clip_processing", clip_id=made["id"])
     await game.box.kill()
     await game.box.start()
     async with game.box.http() as http:

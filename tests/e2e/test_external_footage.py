@@ -177,7 +177,7 @@ async def test_the_timeline_tells_of_the_restart(game: Game) -> None:
 
 async def test_a_clip_that_reaches_past_the_footage_is_cut_short_and_says_so(game: Game) -> None:
     """V09: it waits for coverage_wait_s, then uses the existing footage."""
-    async with game.box.http() as http, tablet(game.box) as one:
+    async with game.box.http() as http, tablet(game.box) as device:
         frames = await game.frames(http, "end")
         last_us = frames[-1].at_us
         body = {
@@ -187,7 +187,7 @@ async def test_a_clip_that_reaches_past_the_footage_is_cut_short_and_says_so(gam
             "duration_seconds": (last_us + S_US - frames[-20].at_us) / 1e6,
         }
         made = await http.post("/clips", body, 201)
-        clip = (await one.event("clip_ready", clip_id=made["id"]))["clip"]
+        clip = (await device.event("clip_ready", clip_id=made["id"]))["clip"]
         played = shown(await download(http, clip))
     assert played.numbers == [each.truth.burned for each in frames[-20:]]
     [missing] = clip["coverage"]["missing"]

@@ -90,17 +90,21 @@ async def test_readmes_way_with_mediamtx_and_what_the_box_says_when_it_breaks(tm
     with stand_in() as mediamtx:
         mediamtx.configured("cam1", "cam2")
         (tmp_path / "recordings" / "lost+found").mkdir(parents=True)
-        async with running_box(tmp_path, **settings(mediamtx)) as box, box.http() as http, tablet(box) as one:
+        async with (
+            running_box(tmp_path, **settings(mediamtx)) as box,
+            box.http() as http,
+            tablet(box) as device,
+        ):
             channels = (await http.get("/channels"))["items"]
             assert {each["status"] for each in channels} == {"active"}, "M6: nobody must switch them on"
             mediamtx.connect("cam1", "a")
             async with sending(mediamtx), recording(box, mediamtx):
-                await one.event("channel_status", channel_id="cam2", status="error")
+                await device.event("channel_status", channel_id="cam2", status="error")
                 text = await becomes(http, "cameras", "bad", "cam2")
                 assert "cam1" not in text["detail"] and "not connected" in text["detail"]
                 await http.post("/channels/cam2/deactivate")
                 await becomes(http, "cameras", "ok", "1 cameras are recorded, 1 switched off")
-                await eventually(lambda: one.seqs, what="events")
+                await eventually(lambda: device.seqs, what="events")
                 cam1 = await http.get("/channels/cam1")
                 assert (cam1["status"], cam1["footage"]) == ("active", "on"), (
                     "M6: its footage is its sign of life"
@@ -112,24 +116,26 @@ async def test_readmes_way_with_mediamtx_and_what_the_box_says_when_it_breaks(tm
             async with sending(mediamtx):
                 text = await becomes(http, "cameras", "bad", "MediaMTX records nothing")
                 assert "192.168.10.7:50123" in text["detail"] and text["hint"]
-                gap = await one.event("recording_gap", channel_id="cam1", end=None)
+                gap = await device.event("recording_gap", channel_id="cam1", end=None)
                 assert gap["reason"] == "recorder_restart"
                 timeline = await http.get("/channels/cam1/timeline")
                 assert timeline["gaps"][-1]["reason"] == "recorder_restart", "E9"
             mediamtx.disconnect("cam1")
             await becomes(http, "cameras", "bad", "its encoder is not connected")
             async with recording(box, mediamtx):
-                await one.next(
-                    lambda: [each for each in one.events if each["type"] == "recording_gap" and each["end"]]
+                await device.next(
+                    lambda: [
+                        each for each in device.events if each["type"] == "recording_gap" and each["end"]
+                    ]
                 )
-                over = [each for each in one.events if each["type"] == "recording_gap" and each["end"]][-1]
+                over = [each for each in device.events if each["type"] == "recording_gap" and each["end"]][-1]
                 assert (over["start"], over["reason"]) == (gap["start"], gap["reason"]), (
                     "E9: one outage, one reason"
                 )
-                await said_of_clips(http, one, over)
+                await said_of_clips(http, device, over)
 
 
-async def said_of_clips(http: Http, one: Tablet, gap: Any) -> None:
+async def said_of_clips(http: Http, device: Tablet, gap: Any) -> None:
     """The missing span of a clip over the outage has the same reason."""
     session = await http.post("/sessions", {"name": "E9", "type": "other"}, 201)
     start_us, end_us = from_rfc3339(gap["start"]) - 500_000, from_rfc3339(gap["end"]) + 300_000
@@ -140,7 +146,7 @@ async def said_of_clips(http: Http, one: Tablet, gap: Any) -> None:
         "duration": (end_us - start_us) / 1e6,
     }
     made = await http.post("/clips", body, 201)
-    await one.event("clip_ready", clip_id=made["id"])
+    await device.event("clip_ready", clip_id=made["id"])
     clip = await http.get(f"/clips/{made['id']}")
     assert {each["reason"] for each in clip["coverage"]["missing"]} == {gap["reason"]}
 

@@ -24,9 +24,9 @@ pytestmark = [
 @pytest.fixture
 def health(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
     """Opened from the status line, like users do; on a device set to another time zone."""
-    with own_page(browser, demo.urls[-1], session, timezone_id="Asia/Kathmandu") as one:
-        one.click("#link")
-        yield one
+    with own_page(browser, demo.urls[-1], session, timezone_id="Asia/Kathmandu") as opened:
+        opened.click("#link")
+        yield opened
 
 
 def status_of(health: Page, part: str, status: str) -> None:

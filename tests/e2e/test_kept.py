@@ -45,8 +45,8 @@ SCREENS_LOADED = "async () => { for (const each of Object.values(app.screens)) a
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with returning_demo(tmp_path_factory.mktemp("kept"), "--host", "0.0.0.0") as one:
-        yield one
+    with returning_demo(tmp_path_factory.mktemp("kept"), "--host", "0.0.0.0") as demo:
+        yield demo
 
 
 @pytest.fixture

@@ -84,10 +84,10 @@ def looked_at(page: Page, demo: Demo) -> float:
 @pytest.fixture
 def page(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
     """Live pictures, less than two seconds behind."""
-    with own_page(browser, demo.urls[-1], session, "#live") as one:
-        until(one, f"document.querySelector('{LIVE}')?.currentTime > 0")
-        until(one, NEAR)
-        yield one
+    with own_page(browser, demo.urls[-1], session, "#live") as opened:
+        until(opened, f"document.querySelector('{LIVE}')?.currentTime > 0")
+        until(opened, NEAR)
+        yield opened
 
 
 def test_the_page_knows_when_its_picture_was_captured(page: Page, demo: Demo) -> None:

@@ -27,7 +27,7 @@ async def footage_end_us(http: Http) -> int:
 
 async def test_a_length_given_to_a_ghost_is_its_out(box: Box) -> None:
     """V06 V07 V10 V23"""
-    async with box.http() as http, tablet(box) as one:
+    async with box.http() as http, tablet(box) as device:
         session = await new_session(http)
         start = to_rfc3339(await footage_end_us(http) - 5 * S_US)
         ghost = await new_ghost(http, session["id"], start_time=start)
@@ -35,11 +35,11 @@ async def test_a_length_given_to_a_ghost_is_its_out(box: Box) -> None:
         assert (ghost["status"], ghost["duration"], ghost["waiting_for"]) == ("pending", 0, "out")
         done = await http.patch(f"/clips/{ghost['id']}", {"duration_seconds": 2})
         assert done["duration"] == 2
-        ready = await one.event("clip_ready", clip_id=ghost["id"])
+        ready = await device.event("clip_ready", clip_id=ghost["id"])
         assert ready["session_id"] == session["id"]
         assert ready["thumbnail_url"] == ghost["thumbnail_url"], "cut once"
         assert ready["session"]["total_duration_seconds"] == 2
-        out = next(e for e in one.events if e["type"] == "clip_updated" and e["clip_id"] == ghost["id"])
+        out = next(e for e in device.events if e["type"] == "clip_updated" and e["clip_id"] == ghost["id"])
         took_us = from_rfc3339(ready["ts"]) - from_rfc3339(out["ts"])
         assert ready["clip"]["ready_after_s"] == took_us / 1e6, "mark-to-playable, by the box"
         later = await http.post(f"/clips/{ghost['id']}/end")
@@ -110,9 +110,9 @@ async def test_every_playback_counts_once(box: Box) -> None:
 @pytest.mark.parametrize("late", ["by_ws", "by_http"])
 async def test_a_mark_that_arrives_both_ways_is_done_once(box: Box, late: str) -> None:
     """A tablet out of range sends it over /ws, then by HTTP with the same key; one may arrive much later."""
-    async with box.http("tablet") as http, tablet(box, client="tablet") as one:
+    async with box.http("tablet") as http, tablet(box, client="tablet") as device:
         session = await new_session(http)
-        made = await one.command("play_new", {"session_id": session["id"]}, id=f"{late}-new")
+        made = await device.command("play_new", {"session_id": session["id"]}, id=f"{late}-new")
         assert made["ok"], made
         play = made["resource"]
         path, when = f"/plays/{play['id']}", to_rfc3339(wall_us())
@@ -120,7 +120,7 @@ async def test_a_mark_that_arrives_both_ways_is_done_once(box: Box, late: str) -
         async def mark(do: str, field: str, way: str) -> dict[str, Any]:
             if way == "by_ws":
                 body = {field: when, "id": play["id"]}
-                return dict((await one.command(do, body, id=f"{late}-{do}"))["resource"])
+                return dict((await device.command(do, body, id=f"{late}-{do}"))["resource"])
             answer = await http.post(f"{path}/{do[5:]}", {field: when}, Idempotency_Key=f"{late}-{do}")
             return dict(answer)
 
@@ -137,35 +137,35 @@ async def test_a_mark_that_arrives_both_ways_is_done_once(box: Box, late: str) -
         assert (await http.post("/plays", again, 201, Idempotency_Key=f"{late}-new"))["id"] == play["id"]
 
 
-async def failed(one: Tablet, clip_id: str, times: int) -> list[dict[str, Any]]:
+async def failed(device: Tablet, clip_id: str, times: int) -> list[dict[str, Any]]:
     def find() -> list[dict[str, Any]] | None:
-        results = [e for e in one.events if e["type"] == "clip_failed" and e["clip_id"] == clip_id]
+        results = [e for e in device.events if e["type"] == "clip_failed" and e["clip_id"] == clip_id]
         return results if len(results) >= times else None
 
-    results: list[dict[str, Any]] = await one.next(find, what=f"failure {times}")
+    results: list[dict[str, Any]] = await device.next(find, what=f"failure {times}")
     return results
 
 
 async def test_a_clip_without_footage_fails_can_be_retried_and_heals_when_footage_is_found(box: Box) -> None:
     """V26, and design section 5: missing footage indexed within 24 h causes a new cut automatically."""
-    async with box.http() as http, tablet(box) as one:
+    async with box.http() as http, tablet(box) as device:
         session = await new_session(http)
         start_us = wall_us() - 6 * S_US
         body = {"session_id": session["id"], "channel_id": "cam2", "start_time": to_rfc3339(start_us)}
         clip = await http.post("/clips", {**body, "duration": 2}, 201)
-        [event] = await failed(one, clip["id"], 1)
+        [event] = await failed(device, clip["id"], 1)
         assert "cam2" in event["error"] and event["clip"]["error_message"] == event["error"]
         assert (await http.media(f"/clips/{clip['id']}/stream", 409)).json()["status"] == 409
         again = await http.post(f"/clips/{clip['id']}/retry")
         assert (again["status"], again["retries"], again["error_message"]) == ("pending", 1, None)
-        await failed(one, clip["id"], 2)
+        await failed(device, clip["id"], 2)
         footage = make_footage(frames=480, fps=NTSC, gop=60, b_frames=2)
         staged = box.folder / "staged"  # files seen while growing count as live
         write_past(RecordingWriter(staged, footage, start_us - S_US), start_us + 4 * S_US)
         (box.recordings / "cam2").mkdir(exist_ok=True)
         for path in sorted(staged.iterdir()):
             path.rename(box.recordings / "cam2" / path.name)
-        ready = await one.event("clip_ready", clip_id=clip["id"])
+        ready = await device.event("clip_ready", clip_id=clip["id"])
         assert ready["clip"]["coverage"]["missing"] == []
         assert len(shown((await http.media(ready["clip"]["stream_url"])).content).numbers) in (59, 60)
         refused = await http.post(f"/clips/{clip['id']}/retry", status=409)

@@ -42,8 +42,8 @@ MARK_WHILE_LOADING = """async () => {
 
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with returning_demo(tmp_path_factory.mktemp("narrow"), "--cameras", "4") as one:
-        yield one
+    with returning_demo(tmp_path_factory.mktemp("narrow"), "--cameras", "4") as demo:
+        yield demo
 
 
 def test_a_mark_is_acknowledged_while_four_angles_load(browser: Browser, four: Demo) -> None:
@@ -60,9 +60,9 @@ def test_a_mark_is_acknowledged_while_four_angles_load(browser: Browser, four: D
         page.locator("#plays .play .open").first.click()
         posted: list[str] = []
         page.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
-        found = page.evaluate(MARK_WHILE_LOADING)
-        assert found["most"] <= 2, "downloads at a time"
-        assert found["took"], "there was something to wait behind"
+        row = page.evaluate(MARK_WHILE_LOADING)
+        assert row["most"] <= 2, "downloads at a time"
+        assert row["took"], "there was something to wait behind"
         # how long an answer took, with its goal of 100 ms, is measured by scripts/bench narrow
         assert posted == [], "marks go by the socket, which does not wait for videos"
         page.context.close()

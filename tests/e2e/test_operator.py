@@ -35,9 +35,9 @@ BOTH_SHOWN = "[...document.querySelectorAll('step-pane')].filter(pane => pane.ca
 @pytest.fixture
 def page(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
     """An operator's page, at the sessions."""
-    with own_page(browser, demo.urls[-1], session, "#operator") as one:
-        expect(card(one, session.name)).to_be_visible()
-        yield one
+    with own_page(browser, demo.urls[-1], session, "#operator") as opened:
+        expect(card(opened, session.name)).to_be_visible()
+        yield opened
 
 
 def sessions(demo: Demo) -> dict[str, dict[str, Any]]:
@@ -161,7 +161,9 @@ def test_two_operators_do_not_overwrite_each_other(page: Page, session: Session)
     theirs = {"opponent": "Blue", "location": "North", "channel_ids": ["cam1"]}
     session.tell(f"/sessions/{session.id}", theirs, method="PATCH")
     form.get_by_role("button", name="Save").click()
-    expect(form.get_by_role("alert")).to_contain_text("Another device has changed this session. Check the fields")
+    expect(form.get_by_role("alert")).to_contain_text(
+        "Another device has changed this session. Check the fields"
+    )
     expect(form.get_by_label("Place")).to_have_value("North")
     expect(form.get_by_label("Camera 2")).not_to_be_checked()
     expect(form.get_by_label("Opponent")).to_have_value("Green")
@@ -192,11 +194,11 @@ def test_what_the_box_says_of_a_field_stands_at_the_field(page: Page, session: S
 @pytest.fixture
 def scrap(demo: Demo) -> Iterator[Session]:
     """Another session, which is over: with two plays, one of them starred."""
-    with own_session(demo.urls[0], "Scrap") as one:
-        one.play()
-        one.tell(f"/plays/{one.play()['id']}/favorite")
-        one.tell(f"/sessions/{one.id}/complete")
-        yield one
+    with own_session(demo.urls[0], "Scrap") as scrap:
+        scrap.play()
+        scrap.tell(f"/plays/{scrap.play()['id']}/favorite")
+        scrap.tell(f"/sessions/{scrap.id}/complete")
+        yield scrap
 
 
 def test_a_deleted_session_takes_its_plays_along_and_comes_back_with_them(

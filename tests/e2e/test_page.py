@@ -49,12 +49,12 @@ def test_a_play_is_marked_watched_from_its_first_frame_and_seen_by_others(
         first = picture_at(coach, 0, LEADER)
         assert first is not None and first.frame == expected_first(demo.state, demo.urls[0], play)
         photograph(coach, "watching")
-        one = picture_at(coach, 0.5, LEADER)
+        picture = picture_at(coach, 0.5, LEADER)
         coach.get_by_role("button", name="Camera 2").click()
         expect(coach.locator(".tile.leader[data-channel=cam2]")).to_be_visible()
         other = picture_at(coach, 0.5, LEADER)
-        assert one is not None and other is not None
-        together = {"cam1": one.instant_us / 1000, "cam2": other.instant_us / 1000}
+        assert picture is not None and other is not None
+        together = {"cam1": picture.instant_us / 1000, "cam2": other.instant_us / 1000}
         assert_same_instant(demo.state, demo.urls[0], together)
         with own_page(browser, demo.urls[0], session, size=PHONE) as phone:
             there = phone.locator("#plays .play").first

@@ -83,11 +83,11 @@ def play(session: Session) -> dict[str, Any]:
 @pytest.fixture
 def page(browser: Browser, demo: Demo, session: Session, play: dict[str, Any]) -> Iterator[Page]:
     """A tablet with the play open, paused."""
-    with own_page(browser, demo.urls[-1], session) as one:
-        one.locator("#plays .play .open").first.click()
-        until(one, f"document.querySelector('{LEADER}')?.currentTime > 0.6")
-        one.keyboard.press("Space")
-        yield one
+    with own_page(browser, demo.urls[-1], session) as opened:
+        opened.locator("#plays .play .open").first.click()
+        until(opened, f"document.querySelector('{LEADER}')?.currentTime > 0.6")
+        opened.keyboard.press("Space")
+        yield opened
 
 
 def test_frame_by_frame(page: Page) -> None:
@@ -123,8 +123,8 @@ def test_two_angles_run_together(page: Page, demo: Demo) -> None:
     page.keyboard.press("Space")
     page.evaluate(SETTLED)
     until(page, TOGETHER)  # a slow browser paints some time after its seek
-    one, other = page.evaluate(BOTH)
-    together = {"cam1": one["instantMs"], "cam2": other["instantMs"]}
+    first, second = page.evaluate(BOTH)
+    together = {"cam1": first["instantMs"], "cam2": second["instantMs"]}
     assert_same_instant(demo.state, demo.urls[0], together)
     photograph(page, "two-up")
     page.get_by_role("button", name="One angle").click()
@@ -133,9 +133,9 @@ def test_two_angles_run_together(page: Page, demo: Demo) -> None:
 
 def test_jumps_and_speed_pinch_and_pan(page: Page) -> None:
     page.evaluate("document.querySelector('replay-player').deck.seek(1)")
-    one = shown(page)
+    picture = shown(page)
     page.keyboard.press("[")
-    assert shown(page)["instantMs"] == pytest.approx(one["instantMs"] - 250, abs=41)
+    assert shown(page)["instantMs"] == pytest.approx(picture["instantMs"] - 250, abs=41)
     page.get_by_role("button", name="Speed 0.5").click()
     assert page.evaluate(f"document.querySelector('{LEADER}').playbackRate") == 0.5
     page.keyboard.down("Control")
@@ -167,9 +167,9 @@ def two_fingers(page: Page, middle: dict[str, float], apart: Sequence[float]) ->
 
 def drag(page: Page, handle: Locator, share: float) -> None:
     """To a position as a share of the bar."""
-    bar, one = page.locator("scrub-bar .track").bounding_box(), handle.bounding_box()
-    assert one is not None and bar is not None
-    grip = one["x"] + one["width"] / 2, one["y"] + one["height"] / 2
+    bar, knob = page.locator("scrub-bar .track").bounding_box(), handle.bounding_box()
+    assert knob is not None and bar is not None
+    grip = knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2
     page.mouse.move(*grip)
     page.mouse.down()
     page.mouse.move(bar["x"] + share * bar["width"], grip[1], steps=4)

@@ -25,17 +25,17 @@ NOTHING_WAITS = "app.box.outbox.waiting().length === 0"
 
 @pytest.fixture
 def link(demo: Demo) -> Iterator[Link]:
-    with narrow_link(urlsplit(demo.urls[0]).port or 0, 50e6) as one:
-        yield one
+    with narrow_link(urlsplit(demo.urls[0]).port or 0, 50e6) as narrow:
+        yield narrow
 
 
 @pytest.fixture
 def page(browser: Browser, link: Link, session: Session) -> Iterator[Page]:
-    with own_page(browser, link.url, session) as one:
-        expect(one.locator("#link[data-state=connected]")).to_be_visible()
-        expect(one.locator("#new-play")).to_be_enabled()
-        one.evaluate("window.sameDocument = true")
-        yield one
+    with own_page(browser, link.url, session) as opened:
+        expect(opened.locator("#link[data-state=connected]")).to_be_visible()
+        expect(opened.locator("#new-play")).to_be_enabled()
+        opened.evaluate("window.sameDocument = true")
+        yield opened
 
 
 def test_a_mark_made_out_of_reach_arrives_once_with_its_time(

@@ -37,8 +37,8 @@ async def test_the_first_clip_by_hand(tmp_path: Path) -> None:
     demo = Process(words, tmp_path / "log")
     demo.launch()
     try:
-        await eventually(lambda: "Ctrl-C stops it" in demo.said(), what="the demo's invitation")
-        match = re.search(r"Open (http://\S+)", demo.said())
+        await eventually(lambda: "Ctrl-C stops it" in demo.output(), what="the demo's invitation")
+        match = re.search(r"Open (http://\S+)", demo.output())
         assert match is not None
         with trio.fail_after(60):
             script = ["bash", "-c", first_clip_by_hand(match[1])]

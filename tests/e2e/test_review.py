@@ -42,9 +42,9 @@ SETTLED = f"""(document.querySelector("footage-view")?.front?.loading === false 
 def page(browser: Browser, demo: Demo, session: Session) -> Iterator[Page]:
     """At the newest footage of both cameras, which have three seconds of it."""
     recorded_until(demo.urls[0], 3)
-    with own_page(browser, demo.urls[-1], session, "#review") as one:
-        until(one, SETTLED)
-        yield one
+    with own_page(browser, demo.urls[-1], session, "#review") as opened:
+        until(opened, SETTLED)
+        yield opened
 
 
 def at(page: Page) -> float:

@@ -108,7 +108,7 @@ async def test_a_camera_that_drops_and_returns_is_recorded_within_a_second_of_it
     tmp_path: Path,
 ) -> None:
     port = free_udp_port()
-    async with srt_box(tmp_path, port) as box, box.http() as http, tablet(box) as one:
+    async with srt_box(tmp_path, port) as box, box.http() as http, tablet(box) as device:
         # A camera's first key picture may be sent during the handshake: the next is 0.4 s later.
         sender = SrtSender(port, latency_ms=80, gop=10)
         try:
@@ -117,8 +117,8 @@ async def test_a_camera_that_drops_and_returns_is_recorded_within_a_second_of_it
             sender.drop()
             await recorder_says(http, "silent")
             sender.start()  # while the box still holds the dead connection
-            gap = await one.next(
-                lambda: next((e for e in one.events if e["type"] == "recording_gap" and e["end"]), None),
+            gap = await device.next(
+                lambda: next((e for e in device.events if e["type"] == "recording_gap" and e["end"]), None),
                 what="the end of the gap",
             )
             resumed_us = from_rfc3339(gap["end"])

@@ -31,9 +31,9 @@ def plays(session: Session) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def page(browser: Browser, demo: Demo, session: Session, plays: list[dict[str, Any]]) -> Iterator[Page]:
-    with own_page(browser, demo.urls[-1], session, "#tagging") as one:
-        expect(one.locator(".tag-list .play")).to_have_count(PLAYS)
-        yield one
+    with own_page(browser, demo.urls[-1], session, "#tagging") as opened:
+        expect(opened.locator(".tag-list .play")).to_have_count(PLAYS)
+        yield opened
 
 
 def tagged(session: Session, play: dict[str, Any], **fields: object) -> None:

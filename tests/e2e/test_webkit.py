@@ -56,14 +56,14 @@ LIVE = """
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with returning_demo(tmp_path_factory.mktemp("demo"), "--host", "0.0.0.0") as one:
-        yield one
+    with returning_demo(tmp_path_factory.mktemp("demo"), "--host", "0.0.0.0") as demo:
+        yield demo
 
 
 @pytest.fixture
 def engine() -> Iterator[WebKit]:
-    with webkit.webkit() as one:
-        yield one
+    with webkit.webkit() as driver:
+        yield driver
 
 
 @pytest.fixture
@@ -113,18 +113,18 @@ def test_marked_ended_tapped_and_looked_at_closely(engine: WebKit, demo: Demo, s
     window.run(f"{DECK}.seek(0)")
     [play] = session.plays(include="clips")
     stands(window, expected_first(demo.state, demo.urls[0], play))
-    one = shown(window)
+    picture = shown(window)
     for by, key in ((1, "."), (2, "."), (3, "."), (2, ","), (1, ",")):
         window.press(key)
-        stands(window, one["frame"] + by)
-    one = shown(window)
+        stands(window, picture["frame"] + by)
+    picture = shown(window)
     window.press("2")
     window.until("document.querySelector('.tile.leader[data-channel=cam2]')")
-    together = {"cam1": one["instantMs"], "cam2": shown(window)["instantMs"]}
+    together = {"cam1": picture["instantMs"], "cam2": shown(window)["instantMs"]}
     assert_same_instant(demo.state, demo.urls[0], together)
     window.press("1")
     window.until("document.querySelector('.tile.leader[data-channel=cam1]')")
-    stands(window, one["frame"])
+    stands(window, picture["frame"])
 
 
 def test_a_star_and_a_tag_are_there_after_a_reload(window: WebKit, session: Session) -> None:

@@ -140,29 +140,29 @@ def relaying_mediamtx() -> Iterator[Relay]:
 
 @pytest.fixture(scope="module")
 def relay() -> Iterator[Relay]:
-    with relaying_mediamtx() as one:
-        yield one
+    with relaying_mediamtx() as mediamtx:
+        yield mediamtx
 
 
 @pytest.fixture(scope="module")
 def box(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     settings = {"channels": [{"id": "cam1", "name": "One"}], "mediamtx": {"webrtc_url": relay.url}}
-    with serving_box(tmp_path_factory.mktemp("whep"), settings, started) as one:
-        yield one
+    with serving_box(tmp_path_factory.mktemp("whep"), settings, started) as box:
+        yield box
 
 
 @pytest.fixture
 def page(browser: Browser, box: Box) -> Iterator[Page]:
     """A new device at the live pictures."""
-    with own_page(browser, box.url, None, "#live", bypass_csp=True) as one:
-        yield one
+    with own_page(browser, box.url, None, "#live", bypass_csp=True) as opened:
+        yield opened
 
 
 @pytest.fixture
 def chosen(browser: Browser, box: Box) -> Iterator[Page]:
     """A device on which lower delay was chosen."""
-    with own_page(browser, box.url, None, "#live", prefs={"lowDelay": True}) as one:
-        yield one
+    with own_page(browser, box.url, None, "#live", prefs={"lowDelay": True}) as opened:
+        yield opened
 
 
 @pytest.fixture

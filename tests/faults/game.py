@@ -22,7 +22,7 @@ from appliance.kernel.clock import wall_us
 from appliance.kernel.safemode import MARKER
 from appliance.kernel.store import open_store
 from tests.faults.tally import Tally
-from tests.faults.work import Told, missing
+from tests.faults.work import Acknowledged, missing
 from tests.kit.camera import RecordingWriter, make_footage
 from tests.kit.clock import HandClock
 from tests.kit.running import Box, tablet
@@ -62,7 +62,7 @@ class Game:
 
     box: Box
     rnd: Random
-    told: list[Told] = field(default_factory=list)
+    acknowledged: list[Acknowledged] = field(default_factory=list)
     clips: dict[str, Resource] = field(default_factory=dict)
     tablets: list[Tablet] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
@@ -94,7 +94,7 @@ class Game:
     async def missing(self) -> list[str]:
         """While the box is down: answers that are missing in its database."""
         async with open_store(self.state / "box.db", HandClock(), in_thread=False) as store:
-            return await store.read(lambda tx: missing(tx, list(self.told)))
+            return await store.read(lambda tx: missing(tx, list(self.acknowledged)))
 
     # -- clients ------------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class Game:
             await trio.sleep(0.05)
 
     def keep(self, kind: str, resource: Resource) -> None:
-        self.told.append(Told(kind, resource["id"], resource["rev"]))
+        self.acknowledged.append(Acknowledged(kind, resource["id"], resource["rev"]))
 
     async def begin(self) -> None:
         for channel in CHANNELS:
@@ -160,20 +160,20 @@ class Game:
 
     async def follow(self) -> None:
         """A tablet that reconnects after every loss and resumes."""
-        one = Tablet()
-        self.tablets.append(one)
+        device = Tablet()
+        self.tablets.append(device)
         while True:
             await self.up.wait()
-            query = {"since": one.seqs[-1], "epoch": one.epoch} if one.seqs else {}
+            query = {"since": device.seqs[-1], "epoch": device.epoch} if device.seqs else {}
             try:
                 async with tablet(self.box, **query) as link:
-                    one.epoch, one.link = link.connected["epoch"], link
-                    one.unrecovered += bool(query) and link.connected["recovered"] is not True
+                    device.epoch, device.link = link.connected["epoch"], link
+                    device.unrecovered += bool(query) and link.connected["recovered"] is not True
                     try:
                         await link.until_over()
                     finally:
-                        one.link = None
-                        one.seqs += link.seqs
+                        device.link = None
+                        device.seqs += link.seqs
             except (OSError, AssertionError, trio.BrokenResourceError, BaseExceptionGroup):
                 await trio.sleep(0.02)  # the box went down during the call
 

@@ -224,28 +224,28 @@ class Half:
 
     def look_closely(self, play: Marked, kind: int) -> None:
         """A shown play causes an action: each kind once in eight plays."""
-        one, other = self.person(1), self.person(2)
+        first, second = self.person(1), self.person(2)
         if kind == 0:
-            one.star(play)
+            first.star(play)
         elif kind == 1:
-            one.tag(play, 1 + self.turn % 3)
+            first.tag(play, 1 + self.turn % 3)
         elif kind == 2:
-            other.trim(play)
+            second.trim(play)
         elif kind == 3:
-            other.star(play)
-            other.undo()
+            second.star(play)
+            second.undo()
         elif kind == 4:
-            one.delete(play)
-            one.undo()
+            first.delete(play)
+            first.undo()
         elif kind == 5:
-            one.tag(play, 1)
+            first.tag(play, 1)
             self.caught_up()
-            other.tag(play, 2)
+            second.tag(play, 2)
         elif kind == 6:
-            other.tag(play, 4)
-            other.undo()
+            second.tag(play, 4)
+            second.undo()
         elif kind == 7:
-            one.delete(play)
+            first.delete(play)
 
     def play_on(self, marks: int) -> None:
         """Plays, and actions on them, until this many have been marked."""

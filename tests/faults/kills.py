@@ -26,8 +26,8 @@ async def daemon_kills(rounds: int, seed: int, folder: Path) -> Tally:
     tally, rnd = Tally(), Random(seed)
     async with playing(folder, rnd) as game:
         for number in range(rounds):
-            before = len(game.told)  # each kill happens during work, however slow the machine is
-            await eventually(lambda: len(game.told) >= before + ANSWERS, what="work")  # noqa: B023
+            before = len(game.acknowledged)  # each kill happens during work, however slow the machine is
+            await eventually(lambda: len(game.acknowledged) >= before + ANSWERS, what="work")  # noqa: B023
             await trio.sleep(rnd.uniform(0, 0.5))
             await game.kill()  # fails if a process of the box survives
             tally.lose(await game.missing())
@@ -38,7 +38,7 @@ async def daemon_kills(rounds: int, seed: int, folder: Path) -> Tally:
         game.is_over = True
         await game.clips_end()
         await game.tablets_hear()
-        tally.acknowledged = len(game.told)
+        tally.acknowledged = len(game.acknowledged)
         tally.check(await game.stop() == 0, "the box did not end cleanly")
         tally.lose(await game.missing())
         await check_running(game, tally)
@@ -78,7 +78,7 @@ async def worker_kills(rounds: int, seed: int, folder: Path) -> Tally:
 async def _end(game: Game, tally: Tally) -> None:
     game.is_over = True
     await game.clips_end()
-    tally.acknowledged += len(game.told)
+    tally.acknowledged += len(game.acknowledged)
     await game.tablets_hear()
     tally.check(await game.stop() == 0, "the box did not end cleanly")
     tally.lose(await game.missing())

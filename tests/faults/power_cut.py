@@ -120,7 +120,7 @@ async def cut_and_open(recording: Recording, cut: int, rnd: Random, folder: Path
     for name, data in recording.tape.disk_at(cut, survive, rnd).items():
         (state / name).write_bytes(data)
     notes = recording.tape.notes_before(cut)
-    reports = [recording.work.told[number] for number in notes if number >= 0]
+    reports = [recording.work.acknowledged[number] for number in notes if number >= 0]
     shown = [-1 - number for number in notes if number < 0]
     tally.rounds += 1
     tally.acknowledged += len(reports)

@@ -44,9 +44,9 @@ async def mark(http: Http, session_id: str, took_s: list[float] | None = None) -
     return clip_id
 
 
-async def unharmed(box: Box, http: Http, told: list[str], before: int) -> None:
+async def unharmed(box: Box, http: Http, acknowledged: list[str], before: int) -> None:
     """Everything acknowledged exists, every descriptor was closed, and the box's data are consistent."""
-    for clip_id in told:
+    for clip_id in acknowledged:
         await http.get(f"/clips/{clip_id}")
     await eventually(lambda: descriptors(box.process.pid) <= before + 3, what="descriptors given back")
     assert await box.stop() == 0
@@ -60,14 +60,14 @@ async def test_slowloris_is_cut_and_marks_go_on(tmp_path: Path) -> None:
         request = b"GET /time HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: " + b"s" * 4000
         lasted, took_s = 0, list[float]()
 
-        async def one() -> None:
+        async def slow_client() -> None:
             nonlocal lasted
             await drip(port_of(box), request, 0.5)
             lasted += 1
 
         async with trio.open_nursery() as nursery:
             for _ in range(150):
-                nursery.start_soon(one)
+                nursery.start_soon(slow_client)
             while lasted < 150:  # header_s is 5 s; without a limit they would continue for half an hour
                 reports.append(await mark(http, session_id, took_s))
                 await trio.sleep(0.2)
@@ -136,7 +136,7 @@ async def test_hostile_json_is_refused_at_both_doors(tmp_path: Path) -> None:
 async def test_stuck_flooding_and_two_hundred_returning_tablets_slow_nobody(tmp_path: Path) -> None:
     async with running_box(tmp_path, channels=CHANNELS) as box, box.http() as http:
         session_id = await begin(http)
-        told = [await mark(http, session_id)]
+        acknowledged = [await mark(http, session_id)]
         before, memory = descriptors(box.process.pid), resident_mb(box.process.pid)
         async with stuck_tablets(box, 10), tablet(box) as good, trio.open_nursery() as nursery:
             await eventually_clients(http, 11)
@@ -144,13 +144,13 @@ async def test_stuck_flooding_and_two_hundred_returning_tablets_slow_nobody(tmp_
                 nursery.start_soon(flooding, box)
             took_s: list[float] = []
             for _ in range(150):
-                told.append(await mark(http, session_id, took_s))
+                acknowledged.append(await mark(http, session_id, took_s))
             assert median(took_s) < PROMPT_S
-            await good.event("clip_created", clip_id=told[-1])
+            await good.event("clip_created", clip_id=acknowledged[-1])
             assert good.seqs == list(range(good.seqs[0], good.seqs[-1] + 1)), "each event once, in order"
         await two_hundred_come_back(box, http, session_id)
         assert resident_mb(box.process.pid) < memory + 40
-        await unharmed(box, http, told[-3:], before)
+        await unharmed(box, http, acknowledged[-3:], before)
 
 
 async def flooding(box: Box) -> None:

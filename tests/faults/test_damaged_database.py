@@ -59,6 +59,6 @@ async def test_the_state_of_another_site_is_refused_with_78(tmp_path: Path) -> N
         box.write_settings()
         with pytest.raises(AssertionError, match="the box ended with 78"):
             await box.start()
-        assert "site.id" in box.process.said()
+        assert "site.id" in box.process.output()
     finally:
         box.process.kill_everything()

@@ -95,12 +95,12 @@ async def test_a_full_state_disk_refuses_marks_with_507_until_there_is_space(
             await clean(box)
 
 
-async def _starts_on_a_full_disk(box: Box, disk: Path, told: list[str]) -> None:
+async def _starts_on_a_full_disk(box: Box, disk: Path, acknowledged: list[str]) -> None:
     """The database can be opened; the file's new channels do not fit until there is space."""
     fill(disk)
     await box.start()
     async with box.http() as http:
-        await all_there(http, told)
+        await all_there(http, acknowledged)
         refused = await http.client.post("/sessions", json={"name": "x", "type": "game"})
         assert refused.status_code == 507 and refused.json()["code"] == "storage_full"
         assert "full" in (await _part_is(http, "store", "bad"))["detail"]
@@ -112,7 +112,7 @@ async def _starts_on_a_full_disk(box: Box, disk: Path, told: list[str]) -> None:
     await box.start()
     async with box.http() as http:
         assert (await _parts(http))["settings"]["status"] == "bad"
-        await all_there(http, told)
+        await all_there(http, acknowledged)
         await http.get("/channels/cam2", 404)
         free(disk)
         await _part_is(http, "settings", "ok")
@@ -274,16 +274,16 @@ async def test_a_file_size_limit_ends_the_box_and_loses_nothing(tmp_path: Path) 
             session_id = await new_session(http)
             size = (box.folder / "state/box.db-wal").stat().st_size
             resource.prlimit(box.process.pid, resource.RLIMIT_FSIZE, (size + 50_000, size + 50_000))
-            told: list[str] = []
+            acknowledged: list[str] = []
             for _ in range(100):
                 answer = await _post_or_none(http, session_id)
                 if answer is None or answer.status_code != 201:
                     break
-                told.append(answer.json()["id"])
+                acknowledged.append(answer.json()["id"])
             assert await box.process.ended() == 1
         await box.start()
         async with box.http() as http:
-            await all_there(http, told)
+            await all_there(http, acknowledged)
         await box.stop()
         await clean(box)
     finally:

@@ -181,8 +181,8 @@ async def _state_disk_is_read_only(http: Http, box: Box, session_id: str, kept: 
     recorded = {path: path.stat().st_size for path in box.recordings.rglob("*.mp4")}
     await eventually(lambda: _grows(box.recordings, recorded), what="recording goes on")
     assert (await http.media("/channels/cam1/frame.jpg")).content[:2] == b"\xff\xd8"
-    async with tablet(box) as one:
-        assert one.connected["type"] == "connected"
+    async with tablet(box) as device:
+        assert device.connected["type"] == "connected"
 
 
 async def test_a_box_on_a_read_only_state_disk_starts_once_and_mends(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from tests.kit.running import Box, Event, Tablet, tablet
 pytestmark = pytest.mark.slow
 
 
-def cut_of(one: Tablet, clip_id: str) -> list[Event]:
+def cut_of(device: Tablet, clip_id: str) -> list[Event]:
     kinds = ("clip_ready", "clip_failed")
-    return [event for event in one.events if event["type"] in kinds and event["clip_id"] == clip_id]
+    return [event for event in device.events if event["type"] in kinds and event["clip_id"] == clip_id]
 
 
 async def test_after_three_kills_live_pictures_frames_and_marks_work(tmp_path: Path) -> None:
@@ -26,12 +26,12 @@ async def test_after_three_kills_live_pictures_frames_and_marks_work(tmp_path: P
             await box.start()
             await box.kill()
         await box.start()
-        async with box.http() as http, tablet(box) as one:
+        async with box.http() as http, tablet(box) as device:
             part = await _part_is(http, "safe_mode", "bad")
             assert "3 abnormal exits" in part["detail"] and "cutting of clips" in part["detail"]
             assert "tried again in 2 min" in part["detail"]
             session_id = await new_session(http)
-            await one.event("channel_footage", channel_id="cam1", footage="on")
+            await device.event("channel_footage", channel_id="cam1", footage="on")
             picture = await http.media("/channels/cam1/frame.jpg")
             assert picture.content[:2] == b"\xff\xd8"
             assert (await http.get("/channels/cam1/timeline"))["spans"]
@@ -42,9 +42,9 @@ async def test_after_three_kills_live_pictures_frames_and_marks_work(tmp_path: P
         await box.start()
         async with box.http() as http:
             await _part_is(http, "safe_mode", "ok")
-            async with tablet(box) as one:
+            async with tablet(box) as device:
                 if (await http.get(f"/clips/{clip_id}"))["status"] == "pending":
-                    await one.next(lambda: cut_of(one, clip_id))
+                    await device.next(lambda: cut_of(device, clip_id))
         await box.stop()
         await clean(box)
     finally:

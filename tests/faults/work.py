@@ -36,7 +36,7 @@ def product_rules() -> MarkRules:
 
 
 @dataclass(frozen=True)
-class Told:
+class Acknowledged:
     """One answer: the resource had this revision; 0: it was deleted."""
 
     kind: str
@@ -46,13 +46,16 @@ class Told:
 
 @dataclass
 class Work:
-    """One group of clients: `step` is one press of a button. `on_told` gets the number of each answer."""
+    """One group of clients: `step` is one press of a button.
+
+    `on_acknowledged` gets the number of each answer.
+    """
 
     store: Store
     rnd: Random
-    on_told: Callable[[int], None] = lambda number: None
+    on_acknowledged: Callable[[int], None] = lambda number: None
     rules: MarkRules = field(default_factory=product_rules)
-    told: list[Told] = field(default_factory=list)
+    acknowledged: list[Acknowledged] = field(default_factory=list)
     refused: int = 0
     live: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in TABLES})
     names: int = 0
@@ -82,7 +85,7 @@ class Work:
 
     def _keep(self, kind: str, resource: Any) -> None:
         deleted = bool(resource.get("deleted"))
-        self.told.append(Told(kind, resource["id"], 0 if deleted else resource["rev"]))
+        self.acknowledged.append(Acknowledged(kind, resource["id"], 0 if deleted else resource["rev"]))
         if resource["id"] not in self.live[kind] and not deleted:
             self.live[kind].append(resource["id"])
         if deleted:
@@ -90,7 +93,7 @@ class Work:
         for clip_id in resource.get("clip_ids", ()):
             if clip_id not in self.live["clip"]:
                 self.live["clip"].append(clip_id)
-        self.on_told(len(self.told) - 1)
+        self.on_acknowledged(len(self.acknowledged) - 1)
 
     async def step(self) -> None:
         """One random action."""
@@ -179,10 +182,10 @@ _DOING = (
 _WEIGHTS = (8, 8, 4, 6, 6, 10, 6, 2, 1, 3, 1)
 
 
-def missing(tx: ReadTx, told: list[Told]) -> list[str]:
+def missing(tx: ReadTx, acknowledged: list[Acknowledged]) -> list[str]:
     """Answers that are missing in the rows."""
     gone: list[str] = []
-    for answer in told:
+    for answer in acknowledged:
         sql = f"SELECT rev, deleted_us FROM {TABLES[answer.kind]} WHERE id = ?"
         row = tx.one(sql, (answer.id,))
         if row is None:
@@ -190,5 +193,5 @@ def missing(tx: ReadTx, told: list[Told]) -> list[str]:
         elif answer.rev == 0 and row["deleted_us"] is None:
             gone.append(f"{answer.kind} {answer.id} is not deleted")
         elif row["rev"] < answer.rev:
-            gone.append(f"{answer.kind} {answer.id} has rev {row['rev']}, told {answer.rev}")
+            gone.append(f"{answer.kind} {answer.id} has rev {row['rev']}, acknowledged {answer.rev}")
     return gone

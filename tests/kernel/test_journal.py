@@ -85,10 +85,10 @@ async def test_a_restart_reads_head_epoch_and_ring_again(tmp_path: Path) -> None
 
 async def test_two_databases_have_two_epochs(tmp_path: Path) -> None:
     async with (
-        open_store(tmp_path / "a.db", HandClock()) as one,
+        open_store(tmp_path / "a.db", HandClock()) as first,
         open_store(tmp_path / "b.db", HandClock()) as two,
     ):
-        assert one.journal.epoch != two.journal.epoch
+        assert first.journal.epoch != two.journal.epoch
 
 
 async def test_pruned_numbers_never_return(tmp_path: Path) -> None:

@@ -123,11 +123,11 @@ async def test_disk_full_on_the_sixth_of_twelve_leaves_exactly_what_was_acknowle
 
         closures: dict[str, Callable[[Tx], Any]] = {f"k{n:02}": put(f"k{n:02}") for n in range(12)}
         closures["k05"] = fill
-        told = await one_batch(store, closures)
-        acknowledged = {name for name, answer in told.items() if answer == name}
+        answers = await one_batch(store, closures)
+        acknowledged = {name for name, answer in answers.items() if answer == name}
         rows = set(await store.read(keys)) - {"before"}
         assert acknowledged == rows
-        assert isinstance(told["k05"], StoreFull) and told["k05"].status == 507
+        assert isinstance(answers["k05"], StoreFull) and answers["k05"].status == 507
         subjects = {entry.subject for entry in await store.journal.read(0)}
         assert subjects == {f"clip:{key}" for key in {"before", *rows}}
         await store.write(lambda tx: tx.value("PRAGMA max_page_count = 1000000"))
@@ -147,8 +147,8 @@ async def test_a_transaction_lost_inside_a_closure_fails_the_whole_batch(tmp_pat
 
     async with open_store(tmp_path / "box.db", HandClock()) as store:
         for bad in (loses, hides):
-            told = await one_batch(store, {"a": put("a"), "bad": bad, "b": put("b")})
-            assert [type(each).__mro__[1] for each in told.values()] == [Unavailable] * 3
+            answers = await one_batch(store, {"a": put("a"), "bad": bad, "b": put("b")})
+            assert [type(each).__mro__[1] for each in answers.values()] == [Unavailable] * 3
             assert await store.read(keys) == []
             assert store.journal.head == 0
         assert await store.write(put("a")) == "a"
@@ -158,13 +158,13 @@ async def test_an_io_error_ends_the_store_and_everybody_is_told(tmp_path: Path) 
     def broken_disk(tx: Tx) -> None:
         raise apsw.IOError("disk I/O error")
 
-    told: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     with pytest.raises(BaseExceptionGroup) as caught:
         async with open_store(tmp_path / "box.db", HandClock()) as store:
-            told = await one_batch(store, {"a": put("a"), "bad": broken_disk, "b": put("b")})
+            answers = await one_batch(store, {"a": put("a"), "bad": broken_disk, "b": put("b")})
             await trio.sleep_forever()
     assert caught.group_contains(StoreBroken)
-    assert {type(each) for each in told.values()} == {StoreBroken}
+    assert {type(each) for each in answers.values()} == {StoreBroken}
 
 
 async def test_a_commit_over_the_limit_ends_with_store_broken(
@@ -172,19 +172,19 @@ async def test_a_commit_over_the_limit_ends_with_store_broken(
 ) -> None:
     monkeypatch.setattr(store_module, "COMMIT_LIMIT_S", 0.01)
     gate = Gate()
-    told: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     with pytest.raises(BaseExceptionGroup) as caught, trio.fail_after(LIMIT_S):
         async with open_store(tmp_path / "box.db", HandClock()) as store:
-            await outcome(store, gate, told, "slow")
+            await outcome(store, gate, answers, "slow")
             await trio.sleep_forever()
     gate.open.set()
     assert caught.group_contains(StoreBroken)
-    assert isinstance(told["slow"], StoreBroken) and "unknown" in str(told["slow"])
+    assert isinstance(answers["slow"], StoreBroken) and "unknown" in str(answers["slow"])
 
 
 async def test_a_full_queue_behind_a_dead_writer_empties(tmp_path: Path) -> None:
     """More callers than the queue holds: those blocked in front of it get the result as well."""
-    told: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     gate = Gate()
 
     def then_breaks(tx: Tx) -> None:
@@ -194,14 +194,14 @@ async def test_a_full_queue_behind_a_dead_writer_empties(tmp_path: Path) -> None
     callers = QUEUE_MAX + 300
     with pytest.raises(BaseExceptionGroup), trio.fail_after(LIMIT_S):
         async with open_store(tmp_path / "box.db", HandClock()) as store, trio.open_nursery() as nursery:
-            nursery.start_soon(outcome, store, then_breaks, told, "first")
+            nursery.start_soon(outcome, store, then_breaks, answers, "first")
             await gate.wait_reached()
             for n in range(callers):
-                nursery.start_soon(outcome, store, put(f"k{n}"), told, f"k{n}")
+                nursery.start_soon(outcome, store, put(f"k{n}"), answers, f"k{n}")
             await wait_all_tasks_blocked()
             gate.open.set()
-    assert isinstance(told["first"], StoreBroken)
-    assert not any(isinstance(each, str) for each in told.values()), "nobody was told yes"
+    assert isinstance(answers["first"], StoreBroken)
+    assert not any(isinstance(each, str) for each in answers.values()), "nobody was told yes"
 
 
 async def test_cancelling_before_the_closure_is_queued_leaves_nothing(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ async def test_cancelling_before_the_closure_is_queued_leaves_nothing(tmp_path: 
 async def test_cancelling_after_the_closure_is_queued_still_tells_the_outcome(tmp_path: Path) -> None:
     async with open_store(tmp_path / "box.db", HandClock()) as store:
         gate = Gate()
-        told: dict[str, Any] = {}
+        answers: dict[str, Any] = {}
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.write, gate)
             await gate.wait_reached()
@@ -224,31 +224,31 @@ async def test_cancelling_after_the_closure_is_queued_still_tells_the_outcome(tm
 
             async def cancelled_caller() -> None:
                 with scope:
-                    await outcome(store, put("a"), told, "a")
+                    await outcome(store, put("a"), answers, "a")
 
             nursery.start_soon(cancelled_caller)
             await wait_all_tasks_blocked()
             scope.cancel()
             await wait_all_tasks_blocked()
-            assert told == {}, "the caller waits for the truth"
+            assert answers == {}, "the caller waits for the truth"
             gate.open.set()
-        assert told == {"a": "a"}
+        assert answers == {"a": "a"}
         assert await store.read(keys) == ["a"]
 
 
 async def test_leaving_finishes_what_is_queued_and_refuses_what_comes_late(tmp_path: Path) -> None:
-    told: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     gate = Gate()
     async with trio.open_nursery() as callers:
         async with open_store(tmp_path / "box.db", HandClock()) as store:
             callers.start_soon(store.write, gate)
             await gate.wait_reached()
-            callers.start_soon(outcome, store, put("queued"), told, "queued")
+            callers.start_soon(outcome, store, put("queued"), answers, "queued")
             await wait_all_tasks_blocked()
             gate.open.set()
-        await outcome(store, put("late"), told, "late")
-    assert told["queued"] == "queued"
-    assert isinstance(told["late"], Unavailable) and told["late"].code == "stopping"
+        await outcome(store, put("late"), answers, "late")
+    assert answers["queued"] == "queued"
+    assert isinstance(answers["late"], Unavailable) and answers["late"].code == "stopping"
 
 
 async def test_a_read_sees_one_snapshot_while_writers_go_on(tmp_path: Path) -> None:

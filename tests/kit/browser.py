@@ -110,7 +110,7 @@ def open_page(
     page = open_device(browser, size, prefs, **options).new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     _errors[id(page)] = errors
     page.goto(url)
     return page

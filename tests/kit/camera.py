@@ -169,10 +169,10 @@ class RecordingWriter:
         return bool(self._writer._lanes[track_id].samples)
 
     def _tracks(self) -> list[TrackSpec]:
-        one = self.footage
-        description = describe_video(one.codec, one.sets)
-        tracks = [TrackSpec(VIDEO_ID, False, HZ, description.entry, one.width, one.height)]
-        if one.audio:
+        footage = self.footage
+        description = describe_video(footage.codec, footage.sets)
+        tracks = [TrackSpec(VIDEO_ID, False, HZ, description.entry, footage.width, footage.height)]
+        if footage.audio:
             specific = bytes([2 << 3 | 3 >> 1, (3 & 1) << 7 | 1 << 3])  # AAC-LC, 48 kHz, mono
             tracks.append(TrackSpec(AUDIO_ID, True, AUDIO_RATE, boxes.mp4a_entry(1, AUDIO_RATE, specific)))
         return tracks
@@ -190,17 +190,17 @@ class RecordingWriter:
                 picture = next(pictures)
 
     def _pictures(self, first: int) -> Iterator[tuple[Sample, WrittenFrame]]:
-        one = self.footage
-        repetition = first // one.frames
+        footage = self.footage
+        repetition = first // footage.frames
         start = next(
-            i for i, s in enumerate(one.video) if s.sync and self._number_of(s) == first % one.frames
+            i for i, s in enumerate(footage.video) if s.sync and self._number_of(s) == first % footage.frames
         )
         while True:
-            shift = round(repetition * one.frames * HZ / one.fps) - self._base
-            for sample in one.video[start:]:
+            shift = round(repetition * footage.frames * HZ / footage.fps) - self._base
+            for sample in footage.video[start:]:
                 moved = sample._replace(dts=sample.dts + shift, pts=sample.pts + shift)
                 burned_number = self._number_of(sample)
-                number = repetition * one.frames + burned_number
+                number = repetition * footage.frames + burned_number
                 media_ns = moved.pts * 1_000_000_000 // HZ
                 capture_us = self.wall_us(media_ns) - self.delay_us
                 yield moved, WrittenFrame(number, burned_number, self.run, media_ns, capture_us)

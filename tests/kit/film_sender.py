@@ -131,13 +131,13 @@ def _first_after(footage: Footage, gop: int, epoch_us: int) -> int:
     return (int(now) // gop + 1) * gop + gop // 2
 
 
-def _send(one: argparse.Namespace, small: Footage, large: Footage, pipe: IO[bytes]) -> None:
-    first = _first_after(small, one.gop, one.epoch_us)
+def _send(options: argparse.Namespace, small: Footage, large: Footage, pipe: IO[bytes]) -> None:
+    first = _first_after(small, options.gop, options.epoch_us)
     begin_s = float(first / small.fps)
-    leap_after_s, leap_s = one.leap
-    odd = Oddity(begin_s + leap_after_s, leap_s, begin_s + one.grows_after_s)
+    leap_after_s, leap_s = options.leap
+    odd = Oddity(begin_s + leap_after_s, leap_s, begin_s + options.grows_after_s)
     for leaves, data in units(small, large, first, odd):
-        time.sleep(max(0.0, float(leaves) + (one.epoch_us - boottime_us()) / 1e6))
+        time.sleep(max(0.0, float(leaves) + (options.epoch_us - boottime_us()) / 1e6))
         pipe.write(data + NULL_PACKET * (-len(data) % _DATAGRAM // PACKET))
         pipe.flush()
 
@@ -150,15 +150,19 @@ def main() -> None:
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--leap", type=float, nargs=2, default=(inf, 0.0))
     parser.add_argument("--grows-after-s", type=float, default=inf)
-    one = parser.parse_args()
-    children.die_with(one.parent)
-    size = {"frames": one.frames, "gop": one.gop, "b_frames": one.b_frames}
-    small = make_footage(fps=one.fps, **size)
-    large = small if one.grows_after_s == inf else make_footage(fps=one.fps, width=640, height=360, **size)
-    words = ["srt-live-transmit", "-q", f"-chunk:{_DATAGRAM}", "-buffering:1", "file://con", one.url]
+    options = parser.parse_args()
+    children.die_with(options.parent)
+    size = {"frames": options.frames, "gop": options.gop, "b_frames": options.b_frames}
+    small = make_footage(fps=options.fps, **size)
+    large = (
+        small
+        if options.grows_after_s == inf
+        else make_footage(fps=options.fps, width=640, height=360, **size)
+    )
+    words = ["srt-live-transmit", "-q", f"-chunk:{_DATAGRAM}", "-buffering:1", "file://con", options.url]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as caller:
         assert caller.stdin is not None  # it ends when its stdin is closed
-        _send(one, small, large, caller.stdin)
+        _send(options, small, large, caller.stdin)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ class HandFootage:
     begun_after: bool = False
     down: bool = False
     news: str = ""  # the index's state string for any span
-    told: Sequence[Gap] = ()  # for any span
+    published_gaps: Sequence[Gap] = ()  # for any span
     stands: Standing = "in_place"
     moved: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
     changed: Signal = field(default_factory=Signal)
@@ -48,7 +48,7 @@ class HandFootage:
         return taken
 
     def gaps(self, channel_id: str, start_us: int, end_us: int) -> Sequence[Gap]:
-        return self.told
+        return self.published_gaps
 
     async def views(self, channel_id: str, start_us: int, end_us: int) -> Sequence[SegmentView]:
         return []

@@ -126,15 +126,15 @@ class StandIn:
 @contextmanager
 def stand_in(port: int = 0) -> Iterator[StandIn]:
     """Serves until the block is left; then the port is closed."""
-    one = StandIn()
+    stand_in = StandIn()
 
     class Handler(BaseHTTPRequestHandler):
         # HTTP/1.0: no connection outlives its answer, so that a stopped substitute is unreachable
         def do_GET(self) -> None:
-            one.asked.append(self.path)
-            if one.hold is not None:
-                one.hold.wait(30)
-            status, body = (401, b"{}") if not self._may() else one.answer(self.path)
+            stand_in.asked.append(self.path)
+            if stand_in.hold is not None:
+                stand_in.hold.wait(30)
+            status, body = (401, b"{}") if not self._may() else stand_in.answer(self.path)
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -142,24 +142,24 @@ def stand_in(port: int = 0) -> Iterator[StandIn]:
             self.wfile.write(body)
 
         def _may(self) -> bool:
-            if one.login is None:
+            if stand_in.login is None:
                 return True
             sent = self.headers.get("Authorization", "").removeprefix("Basic ")
-            return base64.b64decode(sent).decode() == ":".join(one.login)
+            return base64.b64decode(sent).decode() == ":".join(stand_in.login)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
-    one.url = f"http://127.0.0.1:{server.server_address[1]}"
+    stand_in.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield one
+        yield stand_in
     finally:
-        if one.hold is not None:
-            one.hold.set()
+        if stand_in.hold is not None:
+            stand_in.hold.set()
         server.shutdown()
         thread.join()
         server.server_close()

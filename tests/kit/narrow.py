@@ -90,7 +90,7 @@ async def _carry(source: trio.SocketStream, sink: trio.SocketStream, lane: _Lane
             window.release()
 
 
-async def _serve(port: int, bits_per_s: float, told: Callable[[Link], None]) -> None:
+async def _serve(port: int, bits_per_s: float, deliver: Callable[[Link], None]) -> None:
     reach = _Reach()
     down, up = _Lane(bits_per_s, reach), _Lane(bits_per_s, reach)
 
@@ -112,7 +112,7 @@ async def _serve(port: int, bits_per_s: float, told: Callable[[Link], None]) -> 
         nursery.start_soon(up.drain)
         soon = partial(partial, trio.lowlevel.current_trio_token().run_sync_soon)
         url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
-        told(Link(url, soon(nursery.cancel_scope.cancel), soon(reach.cut), soon(reach.mend)))
+        deliver(Link(url, soon(nursery.cancel_scope.cancel), soon(reach.cut), soon(reach.mend)))
         await trio.serve_listeners(relay, [listener])
 
 
@@ -122,11 +122,11 @@ def narrow_link(port: int, bits_per_s: float = 5e6) -> Iterator[Link]:
     known = threading.Event()
     results: list[Link] = []
 
-    def told(link: Link) -> None:
+    def deliver(link: Link) -> None:
         results.append(link)
         known.set()
 
-    thread = threading.Thread(target=trio.run, args=(_serve, port, bits_per_s, told), daemon=True)
+    thread = threading.Thread(target=trio.run, args=(_serve, port, bits_per_s, deliver), daemon=True)
     thread.start()
     assert known.wait(10), "the relay did not start"
     (link,) = results

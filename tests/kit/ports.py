@@ -21,9 +21,9 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """
     for number in _numbers:
         port = _LOWEST + number % _COUNT
-        with socket.socket(socket.AF_INET, kind) as one:
+        with socket.socket(socket.AF_INET, kind) as probe:
             try:
-                one.bind(("", port))
+                probe.bind(("", port))
             except OSError:
                 continue
         return port

@@ -100,7 +100,7 @@ class Process:
                     pass
             self.popen.wait()
 
-    def said(self) -> str:
+    def output(self) -> str:
         """Its whole output."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
@@ -166,7 +166,7 @@ class Box:
     def _new_ready(self, known: int) -> str:
         popen = self.process.popen
         if popen is not None and popen.poll() is not None:
-            raise AssertionError(f"the box ended with {popen.returncode}:\n{self.process.said()[-4000:]}")
+            raise AssertionError(f"the box ended with {popen.returncode}:\n{self.process.output()[-4000:]}")
         lines = self._ready_lines()
         return lines[-1]["url"] if len(lines) > known else ""
 
@@ -175,7 +175,7 @@ class Box:
 
     def _ready_lines(self) -> list[Any]:
         lines = [
-            line for line in self.process.said().splitlines() if '"ready"' in line and line.endswith("}")
+            line for line in self.process.output().splitlines() if '"ready"' in line and line.endswith("}")
         ]
         return [entry for line in lines if (entry := json.loads(line)).get("event") == "ready"]
 
@@ -209,9 +209,9 @@ def serving_box(folder: Path, settings: Mapping[str, Any], begin: Callable[[Box]
     try:
         yield trio.run(begin, box)
         code = trio.run(box.stop)
-        assert code == 0, f"exit code {code}:\n{box.process.said()[-6000:]}"
+        assert code == 0, f"exit code {code}:\n{box.process.output()[-6000:]}"
     except BaseException:
-        sys.stderr.write(f"--- the box said:\n{box.process.said()[-6000:]}\n")
+        sys.stderr.write(f"--- the box said:\n{box.process.output()[-6000:]}\n")
         raise
     finally:
         box.process.kill_everything()
@@ -247,7 +247,7 @@ async def running_box(folder: Path, **settings: Any) -> AsyncIterator[Box]:
             code = await box.stop()
             assert code == 0, f"exit code {code}"
     except BaseException:
-        sys.stderr.write(f"--- the box said:\n{box.process.said()[-6000:]}\n")
+        sys.stderr.write(f"--- the box said:\n{box.process.output()[-6000:]}\n")
         raise
     finally:
         box.process.kill_everything()
@@ -330,8 +330,8 @@ class Tablet:
             wanted = {"type": kind, **fields}.items()
             return next((event for event in self.events if wanted <= _plain(event).items()), None)
 
-        found: Event = await self.next(find, within_s=within_s, what=f"{kind} {fields}")
-        return found
+        event: Event = await self.next(find, within_s=within_s, what=f"{kind} {fields}")
+        return event
 
     async def until_over(self) -> None:
         """Until the connection has ended, from either side."""
@@ -386,10 +386,10 @@ async def tablet(box: Box, **query: Any) -> AsyncIterator[Tablet]:
             with trio.move_on_after(HANDSHAKE_S):
                 socket = await trio_websocket.wrap_client_stream(nursery, stream, f"127.0.0.1:{port}", path)
             assert socket is not None, "no handshake"
-            one = Tablet(socket)
-            nursery.start_soon(one.listen)
-            await one.next(lambda: one.connected, what="connected")
-            yield one
+            device = Tablet(socket)
+            nursery.start_soon(device.listen)
+            await device.next(lambda: device.connected, what="connected")
+            yield device
             closing = True
             with trio.move_on_after(1):
                 await socket.aclose()

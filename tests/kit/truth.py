@@ -242,7 +242,7 @@ class Sight:
         self.published: dict[tuple[str, int], int] = {}
         self._fds: dict[str, int] = {}
         self._mtimes: dict[str, int] = {}
-        self._told: dict[str, int] = {}
+        self._published: dict[str, int] = {}
         self._sorted: dict[str, list[int]] = {}
         for run_id, at_ns in sorted(self._truth):
             self._sorted.setdefault(run_id, []).append(at_ns)
@@ -302,7 +302,7 @@ class Sight:
     def _restart(self, now_us: int) -> None:
         known = read_log(self.log)
         assert not known.bad_lines
-        self.channel, self._open, self._told = Channel("cam1", UTC), {}, {}
+        self.channel, self._open, self._published = Channel("cam1", UTC), {}, {}
         self.channel.restore(known)
         for name in self._fds:
             size = os.fstat(self._fds[name]).st_size
@@ -375,11 +375,11 @@ class Sight:
             index, clock = segment.index, self.channel.clock_of(segment)
             if index is None or clock is None:
                 continue
-            for item in index.parts[self._told.get(segment.name, 0) :]:
+            for item in index.parts[self._published.get(segment.name, 0) :]:
                 if item.video_tfdt >= 0:
                     for key in self._frames_of(index, item.video_pts_min, item.video_pts_max):
                         self.published.setdefault(key, clock.wall_us(key[1]))
-            self._told[segment.name] = len(index.parts)
+            self._published[segment.name] = len(index.parts)
 
     def _frames_of(self, index: SegmentIndex, first: int, last: int) -> Iterator[tuple[str, int]]:
         rows = self._sorted[index.run_id]

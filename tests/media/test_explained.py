@@ -35,8 +35,8 @@ def gap(start_s: float, end_s: float | None, reason: Reason) -> Gap:
 )
 def test_one_outage_has_one_word_in_clips_too(word: Any, start_s: float, end_s: float, reason: Any) -> None:
     gaps = [gap(-10, 0, "no_footage"), gap(2, 5, "source_lost"), gap(9, None, "recorder_restart")]
-    one = MissingSpan(T0 + round(start_s * S), T0 + round(end_s * S), word)
-    assert explained([one], gaps, LATE_US) == (one._replace(reason=reason),)
+    missing = MissingSpan(T0 + round(start_s * S), T0 + round(end_s * S), word)
+    assert explained([missing], gaps, LATE_US) == (missing._replace(reason=reason),)
 
 
 def test_a_span_over_two_outages_has_the_word_of_the_longer_one() -> None:

@@ -188,12 +188,12 @@ def catching(tree: ast.AST, where: str = "") -> Iterator[str]:
 
 
 def test_only_the_borders_catch_everything() -> None:
-    found = {
+    borders = {
         f"{path.relative_to(ROOT / 'appliance')}:{name}"
         for path in (ROOT / "appliance").rglob("*.py")
         for name in catching(tree_of(path))
     }
-    assert found == set(BORDERS)
+    assert borders == set(BORDERS)
 
 
 @pytest.mark.parametrize(

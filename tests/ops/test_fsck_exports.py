@@ -16,7 +16,7 @@ async def make_exported(tmp_path: Path) -> Box:
     return box
 
 
-async def found(box: Box, repair: bool = False) -> list[tuple[str, bool]]:
+async def findings(box: Box, repair: bool = False) -> list[tuple[str, bool]]:
     return [(each.code, each.repaired) for each in await check_box(box.settings, repair)]
 
 
@@ -24,7 +24,7 @@ async def test_an_export_with_its_file_is_sound_without_recordings(tmp_path: Pat
     box = await make_exported(tmp_path)
     for name in ("cam1/a.mp4", "cam1/b.mp4"):
         box.recording(name).unlink()
-    assert await found(box) == []
+    assert await findings(box) == []
 
 
 async def test_a_lost_file_is_said_and_left_to_the_next_start(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ async def test_a_lost_file_is_said_and_left_to_the_next_start(tmp_path: Path) ->
     (finding,) = await check_box(box.settings, False)
     assert finding.code == "bytes_lost" and "has 5 bytes instead of" in finding.detail
     box.clip_file.unlink()
-    assert await found(box, repair=True) == [("bytes_lost", False)], (
+    assert await findings(box, repair=True) == [("bytes_lost", False)], (
         "a plan without bytes must not be written"
     )
 
@@ -44,14 +44,14 @@ async def test_the_plan_of_a_replaced_export_is_forgotten_with_its_file(tmp_path
         box, "UPDATE clips SET ready_media_rev = NULL, file_path = NULL, media_rev = 2, status = 'failed'"
     )
     box.clip_file.unlink()
-    assert await found(box, repair=True) == [("file_wrong", True)]
-    assert await found(box) == []
+    assert await findings(box, repair=True) == [("file_wrong", True)]
+    assert await findings(box) == []
 
 
 async def test_the_draft_of_an_export_under_way_is_nobodys_trouble(tmp_path: Path) -> None:
     box = await make_box(tmp_path)
     draft = box.clip_file.with_name(f"{box.ghost_id}-m1.partial")
     draft.write_bytes(b"half")
-    assert await found(box) == []
+    assert await findings(box) == []
     await change(box, "UPDATE clips SET status = 'failed' WHERE id = ?", box.ghost_id)
-    assert await found(box) == [("orphan_file", False)]
+    assert await findings(box) == [("orphan_file", False)]

@@ -15,10 +15,10 @@ from appliance.ops.watchdog import interval_s, run_watchdog
 
 @dataclass(frozen=True, slots=True)
 class Ear(Notifier):
-    said: list[tuple[float, str]] = field(default_factory=list)
+    messages: list[tuple[float, str]] = field(default_factory=list)
 
     async def send(self, *assignments: str) -> None:
-        self.said.append((trio.current_time(), " ".join(assignments)))
+        self.messages.append((trio.current_time(), " ".join(assignments)))
 
 
 async def test_it_is_fed_while_healthy_and_starved_while_not(autojump_clock: MockClock) -> None:
@@ -30,7 +30,7 @@ async def test_it_is_fed_while_healthy_and_starved_while_not(autojump_clock: Moc
 
     with structlog.testing.capture_logs() as logs, trio.move_on_after(31):
         await run_watchdog(notifier=ear, every_s=5, trouble=trouble)
-    assert [(round(at_s - began_s), text) for at_s, text in ear.said] == [
+    assert [(round(at_s - began_s), text) for at_s, text in ear.messages] == [
         (0, "WATCHDOG=1"),
         (5, "WATCHDOG=1"),
         (10, "WATCHDOG=1"),

@@ -17,7 +17,7 @@ async def nothing(scope: Any, receive: Any, send: Any, parameters: dict[str, str
     """A handler that is looked up, not called."""
 
 
-def found(table: Table[RawRoute], method: str, path: str) -> tuple[str, dict[str, str]] | None:
+def match_of(table: Table[RawRoute], method: str, path: str) -> tuple[str, dict[str, str]] | None:
     match = table.find(method, path)
     return None if match is None else (match[0].path, match[1])
 
@@ -28,15 +28,15 @@ def test_literal_paths_win_over_parameters_in_any_order() -> None:
         for path in ("/clips/{id}/{what}", "/clips/{id}/stream", "/clips/new/x")
     ]
     table = Table(routes)
-    assert found(table, "GET", "/clips/new/x") == ("/clips/new/x", {})
-    assert found(table, "GET", "/clips/c1/stream") == ("/clips/{id}/stream", {"id": "c1"})
-    assert found(table, "GET", "/clips/c1/thumb") == ("/clips/{id}/{what}", {"id": "c1", "what": "thumb"})
+    assert match_of(table, "GET", "/clips/new/x") == ("/clips/new/x", {})
+    assert match_of(table, "GET", "/clips/c1/stream") == ("/clips/{id}/stream", {"id": "c1"})
+    assert match_of(table, "GET", "/clips/c1/thumb") == ("/clips/{id}/{what}", {"id": "c1", "what": "thumb"})
 
 
 def test_get_serves_head_and_nothing_else() -> None:
     table = Table([RawRoute("GET", "/a", nothing), RawRoute("WS", "/a", nothing)])
-    assert found(table, "HEAD", "/a") and found(table, "WS", "/a")
-    assert found(table, "POST", "/a") is None
+    assert match_of(table, "HEAD", "/a") and match_of(table, "WS", "/a")
+    assert match_of(table, "POST", "/a") is None
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_srt_and_synthetic_are_inputs(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("", "is not known"),
         ("rtmp://host/live", "rtmp: is not known"),
@@ -38,8 +38,8 @@ def test_srt_and_synthetic_are_inputs(url: str) -> None:
         ("srt://[:8891", "Invalid IPv6"),
     ],
 )
-def test_anything_else_is_refused_saying_why(url: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said) as refused:
+def test_anything_else_is_refused_saying_why(url: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as refused:
         check_input_url(url)
     assert not str(refused.value).startswith("input_url")  # the caller adds the field's name
 

@@ -237,9 +237,9 @@ async def test_a_clip_without_footage_says_it_has_no_picture_until_its_footage_c
         await desk.clip(filmed_us - 2 * S, filmed_us - S, rules, "failed")
         clip_id = (await the_clip(desk.store))["id"]
         for _ in range(2):
-            with pytest.raises(Refused, match="No footage of cam1") as told:
+            with pytest.raises(Refused, match="No footage of cam1") as refused:
                 await pictures.thumbnail(clip_id)
-            assert (told.value.status, told.value.code) == (409, "no_picture")
+            assert (refused.value.status, refused.value.code) == (409, "no_picture")
         (tmp_path / "elsewhere").rename(tmp_path / "cam1")
         await desk.until(lambda row: row["status"] == "ready")
         assert (await pictures.thumbnail(clip_id)).jpeg == b"key"

@@ -31,7 +31,7 @@ async def test_a_reason_that_is_known_later_is_said_without_another_cut(
         async with desk.cutter():
             await trio.sleep(10)
             assert words(await desk.row()) == [first]
-            desk.footage.told = [Gap(START_US + 4 * S, None, "recorder_restart")]
+            desk.footage.published_gaps = [Gap(START_US + 4 * S, None, "recorder_restart")]
             for _ in range(20):
                 desk.footage.changed.notify()
                 await trio.sleep(2)
@@ -46,7 +46,7 @@ async def test_what_a_clip_cannot_show_keeps_its_reason(tmp_path: Path, autojump
         await desk.mark()
         async with desk.cutter():
             await trio.sleep(10)
-            desk.footage.told = [Gap(START_US, None, "recorder_restart")]
+            desk.footage.published_gaps = [Gap(START_US, None, "recorder_restart")]
             for _ in range(5):
                 desk.footage.changed.notify()
                 await trio.sleep(2)

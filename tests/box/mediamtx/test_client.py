@@ -94,9 +94,19 @@ async def test_paths_of_all_pages_are_read_with_old_and_new_names() -> None:
 
 async def test_srt_callers_with_what_their_line_loses() -> None:
     answer = httpx.Response(200, json={"itemCount": 1, "pageCount": 1, "items": [CALLER]})
-    [one] = await ask(answer).srt_connections()
-    assert (one.id, one.path, one.state, one.remote_addr) == ("7e0b", "cam1", "publish", "192.168.10.7:50123")
-    assert (one.rtt_ms, one.packets_received, one.packets_lost, one.packets_dropped) == (3.5, 9000, 12, 3)
+    [connection] = await ask(answer).srt_connections()
+    assert (connection.id, connection.path, connection.state, connection.remote_addr) == (
+        "7e0b",
+        "cam1",
+        "publish",
+        "192.168.10.7:50123",
+    )
+    assert (
+        connection.rtt_ms,
+        connection.packets_received,
+        connection.packets_lost,
+        connection.packets_dropped,
+    ) == (3.5, 9000, 12, 3)
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ async def test_candidates_and_the_end_go_to_the_same_session(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "code", "said"),
+    ("answer", "status", "code", "message"),
     [
         (httpx.Response(404), 503, "no_publisher", "nobody is publishing to cam1"),
         (httpx.Response(401), 502, "mediamtx_login", "refuses the login"),
@@ -135,7 +135,7 @@ async def test_candidates_and_the_end_go_to_the_same_session(tmp_path: Path) -> 
     ],
 )
 async def test_a_no_of_mediamtx_is_said_in_the_boxes_words(
-    tmp_path: Path, answer: httpx.Response | Exception, status: int, code: str, said: str
+    tmp_path: Path, answer: httpx.Response | Exception, status: int, code: str, message: str
 ) -> None:
     def no(request: httpx.Request) -> httpx.Response:
         if isinstance(answer, Exception):
@@ -146,7 +146,7 @@ async def test_a_no_of_mediamtx_is_said_in_the_boxes_words(
         desk.mediamtx.answer = no
         reply = await desk.offer()
         assert (reply.status, reply.json["code"]) == (status, code)
-        assert said in reply.json["detail"] and reply.json["hint"]
+        assert message in reply.json["detail"] and reply.json["hint"]
         assert b"secret" not in reply.body
 
 
@@ -186,7 +186,7 @@ async def test_without_mediamtx_there_is_none_and_a_hint_to_what_there_is(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("api_url", "found"),
+    ("api_url", "address"),
     [
         ("http://127.0.0.1:9997", "http://127.0.0.1:8889"),
         ("https://user:pass@mtx.example:9997/v3?x=1", "https://mtx.example:8889"),
@@ -196,8 +196,8 @@ async def test_without_mediamtx_there_is_none_and_a_hint_to_what_there_is(tmp_pa
         ("http://mtx:port", ""),
     ],
 )
-def test_webrtc_is_looked_for_beside_the_api(api_url: str, found: str) -> None:
-    assert webrtc_url(api_url) == found
+def test_webrtc_is_looked_for_beside_the_api(api_url: str, address: str) -> None:
+    assert webrtc_url(api_url) == address
 
 
 @pytest.mark.parametrize(

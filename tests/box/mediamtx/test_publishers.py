@@ -23,9 +23,9 @@ from tests.kit.waiting import LIMIT_S
 def mediamtx(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     monkeypatch.setattr(publishers, "LOOK_S", 0.02)
     monkeypatch.setattr(publishers, "RETRY_CAP_S", 0.05)
-    with stand_in() as one:
-        one.configured("cam1", "cam2")
-        yield one
+    with stand_in() as mediamtx:
+        mediamtx.configured("cam1", "cam2")
+        yield mediamtx
 
 
 @asynccontextmanager
@@ -47,23 +47,23 @@ async def looked(handle: PublishersHandle, until: Callable[[], Any]) -> Any:
         return result
 
 
-def one(handle: PublishersHandle) -> Publisher:
+def only_publisher(handle: PublishersHandle) -> Publisher:
     return handle.publisher("cam1") or Publisher("cam1", False)
 
 
 def is_connected(handle: PublishersHandle, caller: str) -> bool:
-    return one(handle).connection == caller
+    return only_publisher(handle).connection == caller
 
 
 async def test_who_sends_is_seen_with_address_tracks_and_line(mediamtx: StandIn) -> None:
     async with watching(mediamtx.url) as handle:
         await looked(handle, lambda: handle.is_known)
-        assert not one(handle).is_online and set(handle.paths) == {"cam1", "cam2"}
+        assert not only_publisher(handle).is_online and set(handle.paths) == {"cam1", "cam2"}
         mediamtx.connect("cam1", "a")
-        await looked(handle, lambda: one(handle).is_online)
+        await looked(handle, lambda: only_publisher(handle).is_online)
         mediamtx.send("cam1", 100_000, packets=95, lost=5, dropped=2)
-        await looked(handle, lambda: one(handle).bitrate_bps)
-        actual = one(handle)
+        await looked(handle, lambda: only_publisher(handle).bitrate_bps)
+        actual = only_publisher(handle)
         assert (actual.address, actual.tracks) == ("192.168.10.7:50123", ("H264", "MPEG-4 Audio"))
         assert actual.loss_ratio == pytest.approx(5 / 95) and actual.packets_dropped == 2
         assert actual.rtt_ms == 3.5 and actual.restarts == 0
@@ -74,18 +74,18 @@ async def test_an_encoder_that_connects_again_is_counted(mediamtx: StandIn) -> N
         for number, caller in enumerate("abc"):
             mediamtx.connect("cam1", caller)
             await looked(handle, partial(is_connected, handle, caller))
-            assert one(handle).restarts == number
+            assert only_publisher(handle).restarts == number
         mediamtx.disconnect("cam1")
-        await looked(handle, lambda: not one(handle).is_online)
-        assert one(handle).restarts == 2
+        await looked(handle, lambda: not only_publisher(handle).is_online)
+        assert only_publisher(handle).restarts == 2
 
 
 async def test_a_connection_over_which_nothing_comes_is_silent(mediamtx: StandIn) -> None:
     async with watching(mediamtx.url) as handle:
         mediamtx.connect("cam1", "a")
-        await looked(handle, lambda: (one(handle).silent_s or 0) > 0.1)
+        await looked(handle, lambda: (only_publisher(handle).silent_s or 0) > 0.1)
         mediamtx.send("cam1", 100)
-        await looked(handle, lambda: one(handle).silent_s == 0.0)
+        await looked(handle, lambda: only_publisher(handle).silent_s == 0.0)
 
 
 async def test_an_api_that_is_away_is_asked_again_and_seen_when_it_is_back(
@@ -99,7 +99,7 @@ async def test_an_api_that_is_away_is_asked_again_and_seen_when_it_is_back(
         assert handle.publisher("cam1") is None and not handle.is_known
         with stand_in(port) as back:
             back.connect("cam1", "a")
-            await looked(handle, lambda: one(handle).is_online)
+            await looked(handle, lambda: only_publisher(handle).is_online)
         await looked(handle, lambda: handle.error)
         assert handle.publisher("cam1") is None, "what was known once is not shown for what is"
 
@@ -142,8 +142,8 @@ async def test_figures_that_are_no_numbers_do_not_end_the_watch(mediamtx: StandI
     mediamtx.paths["cam1"]["inboundBytes"] = float("nan")
     mediamtx.callers["a"] |= {"msRTT": float("inf"), "packetsReceived": "many", "packetsReceivedLoss": -5}
     async with watching(mediamtx.url) as handle:
-        await looked(handle, lambda: one(handle).bitrate_bps is not None)
-        assert (one(handle).bitrate_bps, one(handle).rtt_ms) == (0.0, 0.0)
+        await looked(handle, lambda: only_publisher(handle).bitrate_bps is not None)
+        assert (only_publisher(handle).bitrate_bps, only_publisher(handle).rtt_ms) == (0.0, 0.0)
 
 
 async def test_a_wrong_login_says_so(mediamtx: StandIn) -> None:

@@ -31,8 +31,8 @@ class Children:
     running: int = 0
     most: int = 0
 
-    async def __call__(self, source: list[str], remux: list[str], heard: Heard, told: bytes) -> None:
-        self.started.append((trio.current_time(), source, told))
+    async def __call__(self, source: list[str], remux: list[str], heard: Heard, settings: bytes) -> None:
+        self.started.append((trio.current_time(), source, settings))
         act = self.script[min(len(self.started), len(self.script)) - 1]
         self.running += 1
         self.most = max(self.most, self.running)

@@ -92,8 +92,8 @@ async def test_a_camera_that_drops_and_returns_is_recorded_within_a_second(
             sender.stop()
         await eventually(lambda: handle.facts()["cam1"].state == "waiting")
         assert handle.facts()["cam1"].restarts == 2
-    one, two = runs(tmp_path)
-    assert one.stream_id != two.stream_id and one.number == two.number == 0
+    before, after = runs(tmp_path)
+    assert before.stream_id != after.stream_id and before.number == after.number == 0
     for path in files(tmp_path):
         assert None not in burned_in(path)
     first = burned_in(files(tmp_path)[1])[0]

@@ -57,7 +57,7 @@ def send(process: subprocess.Popen[bytes], data: bytes) -> None:
     process.stdin.flush()
 
 
-def said(process: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
+def reports(process: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
     """Every status line, after the process has ended."""
     assert process.stderr is not None
     lines = process.stderr.read().splitlines()
@@ -80,7 +80,7 @@ def test_the_end_of_the_stream_ends_the_run_with_every_frame_on_disk(tmp_path: P
         send(process, STREAM)
         assert process.stdin is not None
         process.stdin.close()
-        facts = said(process)
+        facts = reports(process)
     assert recorded(tmp_path) == list(range(50))
     [path] = list(tmp_path.iterdir())
     init = parse_init(path.read_bytes())
@@ -99,7 +99,7 @@ async def test_sigterm_writes_what_is_whole_and_closes_the_file(tmp_path: Path) 
         send(process, STREAM)
         await eventually(lambda: list(tmp_path.iterdir()), what="the first part")
         process.send_signal(signal.SIGTERM)
-        facts = said(process)
+        facts = reports(process)
     assert facts[-1]["reason"] == "stopped"
     assert closed(tmp_path) and None not in recorded(tmp_path)
 
@@ -115,7 +115,7 @@ async def test_parts_are_on_disk_while_the_stream_goes_on(tmp_path: Path) -> Non
 def test_silence_after_a_beginning_ends_it(tmp_path: Path) -> None:
     with remux(tmp_path, "--silence-s", "1") as process:  # longer than a busy machine needs for the stream
         send(process, STREAM)
-        assert said(process)[-1]["reason"] == "silent"
+        assert reports(process)[-1]["reason"] == "silent"
     assert len(recorded(tmp_path)) == 50
 
 
@@ -137,7 +137,7 @@ def facts_of(directory: Path, data: bytes) -> list[dict[str, Any]]:
         send(process, data)
         assert process.stdin is not None
         process.stdin.close()
-        return said(process)
+        return reports(process)
 
 
 def arriving(units: Iterator[tuple[int, bytes]], first_us: int = 10**12) -> list[tuple[int, bytes]]:
@@ -205,7 +205,7 @@ def test_a_torn_stream_records_what_was_whole(tmp_path: Path) -> None:
         send(process, STREAM[: len(STREAM) * 3 // 4 - 77])
         assert process.stdin is not None
         process.stdin.close()
-        said(process)
+        reports(process)
     frames = recorded(tmp_path)
     assert 30 < len(frames) < 50 and frames == list(range(len(frames)))
 
@@ -215,7 +215,7 @@ def test_garbage_ends_without_a_file_or_a_hang(tmp_path: Path) -> None:
         send(process, bytes(range(256)) * 800)
         assert process.stdin is not None
         process.stdin.close()
-        assert [fact["event"] for fact in said(process)] == ["ready", "receiving", "ended"]
+        assert [fact["event"] for fact in reports(process)] == ["ready", "receiving", "ended"]
     assert not (tmp_path / "cam1").exists()
 
 
@@ -225,7 +225,7 @@ def test_a_directory_that_cannot_be_written_is_told_once_and_survived(tmp_path: 
         send(process, STREAM)
         assert process.stdin is not None
         process.stdin.close()
-        events = [fact["event"] for fact in said(process)]
+        events = [fact["event"] for fact in reports(process)]
     assert events.count("write_failed") == 1 and events[-1] == "ended"
 
 
@@ -248,7 +248,7 @@ def test_a_camera_of_twenty_megabits_costs_a_fifth_of_a_core_at_most(tmp_path: P
         send(process, data)
         assert process.stdin is not None
         process.stdin.close()
-        said(process)
+        reports(process)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_s = (
         after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -139,11 +139,11 @@ async def test_a_closed_file_is_known_by_its_duration_at_once(box: Box) -> None:
 
 
 async def test_two_channels_do_not_wait_for_each_other(box: Box) -> None:
-    one, two = live_camera(), live_camera(stream=b"\x22" * 16)
+    first, second = live_camera(), live_camera(stream=b"\x22" * 16)
     async with box.running("cam1", "cam2") as handle:
-        box.add("a.mp4", b"".join(one.segment(1)))
+        box.add("a.mp4", b"".join(first.segment(1)))
         os.mkfifo(box.recordings / "cam1" / "z.mp4")  # opening this file would block forever
-        box.add("a.mp4", b"".join(two.segment(1)), "cam2")
+        box.add("a.mp4", b"".join(second.segment(1)), "cam2")
         await until(handle, lambda: frames_seen(handle) == 6 and frames_seen(handle, "cam2") == 6)
 
 
@@ -161,16 +161,18 @@ async def test_a_disk_that_hangs_for_one_channel_stops_neither_the_others_nor_th
         fds.add(name)
         return usual(fd, *rest, **more)
 
-    one, two = live_camera(), live_camera(stream=b"\x22" * 16)
+    first, second = live_camera(), live_camera(stream=b"\x22" * 16)
     try:
         async with box.running("cam1", "cam2") as handle:
-            box.add(f"{hung}.mp4", b"".join(one.segment(1)))
+            box.add(f"{hung}.mp4", b"".join(first.segment(1)))
             await until(handle, lambda: handle.footage_state("cam1") == "on")
             monkeypatch.setattr(disk, "look", look)
             fds.add("from now on")
-            box.add(f"{hung}.mp4", one.next_part())
+            box.add(f"{hung}.mp4", first.next_part())
             for number in range(4):
-                box.add("b.mp4", two.next_part() if number else two.begin() + two.next_part(), "cam2")
+                box.add(
+                    "b.mp4", second.next_part() if number else second.begin() + second.next_part(), "cam2"
+                )
                 await until_frames(handle, 6 * (number + 1), "cam2")
             await fallen_silent(handle)
             assert handle.footage_state("cam1") == "stalled"

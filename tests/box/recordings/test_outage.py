@@ -188,8 +188,8 @@ def is_open(handle: RecordingsHandle, name: str) -> bool:
 
 
 def asked_in_vain(handle: RecordingsHandle, name: str) -> bool:
-    one = handle._state.followed["cam1"].open[name]
-    return one.asked_closed and not one.is_closed
+    segment = handle._state.followed["cam1"].open[name]
+    return segment.asked_closed and not segment.is_closed
 
 
 async def indexed(handle: RecordingsHandle) -> None:

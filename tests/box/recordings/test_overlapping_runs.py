@@ -187,9 +187,9 @@ async def test_a_size_that_differs_between_overlapping_runs_keeps_the_longest(bo
     record(box, 2, 4, encode(180, first=1000, size=(384, 192)))
     async with box.running() as handle:
         await all_walked(handle, 2)
-        found = await cut(handle, 2 - 0.01, 8 - 0.01)
-        assert found.numbers == list(range(60, 180))
-        (missing,) = found.plan.missing
+        result = await cut(handle, 2 - 0.01, 8 - 0.01)
+        assert result.numbers == list(range(60, 180))
+        (missing,) = result.plan.missing
         assert missing.reason == "format_change"
         assert (missing.start_us - START_US) / S == pytest.approx(6, abs=0.04)
 
@@ -217,11 +217,11 @@ async def test_no_moment_is_shown_twice_where_the_clocks_of_two_runs_differ(
     record(box, 2, 2 + off_frames * frame_s, again)
     async with box.running() as handle:
         await all_walked(handle, 2)
-        found = await cut(handle, 1 - 0.001, 5 - 0.001)
-        assert len(found.runs) == 2
-        steps = [right - left for left, right in pairwise(found.numbers)]
+        result = await cut(handle, 1 - 0.001, 5 - 0.001)
+        assert len(result.runs) == 2
+        steps = [right - left for left, right in pairwise(result.numbers)]
         assert min(steps) >= 1, "a moment twice"
         # where the second run is early, its clock leaves no space for the moments before
         assert sum(steps) - len(steps) <= max(0, -off_frames) + 1
-        assert found.plan.missing == ()
-        assert found.plan.duration_s < 4 + frame_s + 0.001
+        assert result.plan.missing == ()
+        assert result.plan.duration_s < 4 + frame_s + 0.001

@@ -45,11 +45,11 @@ def replace_file(path: Path, data: bytes, how: str) -> None:
 async def spans(handle: RecordingsHandle, run: bytes) -> list[tuple[int, int]]:
     """Wall time of the covered spans, once all of them are of `run`."""
 
-    def found() -> bool:
+    def is_replaced() -> bool:
         known = handle.coverage("cam1", 0, 1 << 61).spans
         return bool(known) and {span.run_id for span in known} == {run.hex()}
 
-    await eventually(found)
+    await eventually(is_replaced)
     known = handle.coverage("cam1", 0, 1 << 61).spans
     return [(round(span.start_us, -3), round(span.end_us, -3)) for span in known]
 

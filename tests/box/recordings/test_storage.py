@@ -38,12 +38,12 @@ async def test_files_are_told_oldest_first_with_their_wall_times(box: Box) -> No
     age(second, 3600 * S - 2 * S)
     async with box.running() as handle:
         await until(handle, lambda: all(each.end_us > each.start_us for each in stored(handle)))
-        one, two = stored(handle)
-        assert [one.name, two.name] == ["cam1/a.mp4", "cam1/b.mp4"]
-        assert (one.bytes, two.bytes) == (first.stat().st_size, second.stat().st_size)
-        assert abs(one.end_us - one.start_us - 1 * S) < 10_000
-        assert abs(two.start_us - one.end_us) < 10_000
-        assert not one.is_growing
+        older, newer = stored(handle)
+        assert [older.name, newer.name] == ["cam1/a.mp4", "cam1/b.mp4"]
+        assert (older.bytes, newer.bytes) == (first.stat().st_size, second.stat().st_size)
+        assert abs(older.end_us - older.start_us - 1 * S) < 10_000
+        assert abs(newer.start_us - older.end_us) < 10_000
+        assert not older.is_growing
         assert list(handle.stored("nobody")) == []
 
 

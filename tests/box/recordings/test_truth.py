@@ -59,7 +59,9 @@ CAMERAS = [
 
 # M3: +270 to +441 ms on one camera, -69 ms on another, -2.5 s when stopped soon after a run's start
 @pytest.mark.parametrize("stop", [(100, 102), (100, 220), (2.2, 122), (4, 64), (7, 14), (13, 133)], ids=str)
-@pytest.mark.parametrize("camera", CAMERAS, ids=lambda one: f"{float(one.fps):.0f}fps{one.skew_ppm:+.0f}")
+@pytest.mark.parametrize(
+    "camera", CAMERAS, ids=lambda camera: f"{float(camera.fps):.0f}fps{camera.skew_ppm:+.0f}"
+)
 def test_footage_of_a_time_when_the_daemon_was_down_is_in_step(
     tmp_path: Path, camera: Feed, stop: tuple[float, float]
 ) -> None:
@@ -72,7 +74,7 @@ def test_footage_of_a_time_when_the_daemon_was_down_is_in_step(
 
 
 # E5: up to 168 ms late in the first 8 s of each run, although the recorder's own time is correct
-@pytest.mark.parametrize("camera", CAMERAS[:3], ids=lambda one: f"{float(one.fps):.0f}fps")
+@pytest.mark.parametrize("camera", CAMERAS[:3], ids=lambda camera: f"{float(camera.fps):.0f}fps")
 @pytest.mark.parametrize("held_s", [0.0, 0.35, 0.95, 1.15])
 def test_parts_the_recorder_held_back_are_placed_by_its_own_word_on_their_arrival(
     tmp_path: Path, camera: Feed, held_s: float
@@ -83,7 +85,7 @@ def test_parts_the_recorder_held_back_are_placed_by_its_own_word_on_their_arriva
 
 
 # M4: with MediaMTX, up to 190 ms late in the first 10 s
-@pytest.mark.parametrize("camera", CAMERAS[:3], ids=lambda one: f"{float(one.fps):.0f}fps")
+@pytest.mark.parametrize("camera", CAMERAS[:3], ids=lambda camera: f"{float(camera.fps):.0f}fps")
 @pytest.mark.parametrize("part_s", [0.2, 1.0])
 @pytest.mark.parametrize("late_ms", [80, 190])
 def test_a_run_whose_first_pictures_come_late_is_right_as_soon_as_they_are_not(

@@ -185,7 +185,7 @@ class Disk:
             task_status=task_status,
         )
 
-    def told(self, type_: str) -> list[dict[str, Any]]:
+    def events(self, type_: str) -> list[dict[str, Any]]:
         """Events of this type, oldest first."""
         entries = self.store.journal.recent(0, 10_000) or []
         return [json.decode(each.event) for each in entries if each.type == type_]

@@ -62,7 +62,7 @@ async def test_what_is_too_old_goes_and_is_told_once_for_each_stretch(disk: Disk
     async with disk.kept(replace(NO_LIMITS, raw_us=7 * DAY_US)):
         assert sorted(disk.removed) == sorted([*old, alone])
     assert set(disk.segments) == {young}
-    events = disk.told("footage_deleted")
+    events = disk.events("footage_deleted")
     assert [(each["channel_id"], each["segments"], each["bytes"], each["reason"]) for each in events] == [
         ("cam1", 3, 3000, "raw_days"),
         ("cam2", 1, 1000, "raw_days"),
@@ -87,7 +87,7 @@ async def test_space_is_made_until_there_is_enough_and_not_beyond(disk: Disk) ->
         assert (figures.free_bytes, figures.deletable_bytes, figures.deleted_bytes) == (4500, 4000, 2000)
         await handle.look_now()
         assert len(disk.removed) == 2, "there is enough now"
-    assert {item["reason"] for item in disk.told("footage_deleted")} == {"min_free_gb"}
+    assert {item["reason"] for item in disk.events("footage_deleted")} == {"min_free_gb"}
 
 
 async def test_a_running_session_keeps_its_footage_until_the_reserve_is_touched(disk: Disk) -> None:
@@ -104,7 +104,7 @@ async def test_a_running_session_keeps_its_footage_until_the_reserve_is_touched(
         assert handle.figures().short_bytes == 2000
     async with disk.kept(replace(NO_LIMITS, reserve_bytes=2000)):
         assert disk.removed == [before, lead]
-    assert disk.told("footage_deleted")[-1]["reason"] == "reserve_gb"
+    assert disk.events("footage_deleted")[-1]["reason"] == "reserve_gb"
     assert set(disk.segments) == {inside}
 
 
@@ -164,7 +164,7 @@ async def test_a_clip_gets_its_file_before_its_recording_goes(disk: Disk) -> Non
     plan = await disk.store.read(lambda tx: stored_plan(tx, clip_id, 1))
     assert plan is not None and plan.file_path is not None
     assert (disk.clips / plan.file_path).read_bytes() == b"header" + wanted
-    assert not [element for element in disk.told("clip_updated") if element["clip_id"] == clip_id], (
+    assert not [element for element in disk.events("clip_updated") if element["clip_id"] == clip_id], (
         "nobody noticed"
     )
 
@@ -198,10 +198,10 @@ async def test_old_clips_go_when_no_footage_is_left_but_favourites_stay(disk: Di
     disk.room = 6000
     async with disk.kept(replace(NO_LIMITS, min_free_bytes=2500)):
         assert disk.removed == [source]
-        assert disk.told("clip_deleted") == [], "what the footage gave is enough"
+        assert disk.events("clip_deleted") == [], "what the footage gave is enough"
         assert len(disk.files("clips")) == 3
     async with disk.kept(replace(NO_LIMITS, min_free_bytes=6000)) as handle:
-        events = disk.told("clip_deleted")
+        events = disk.events("clip_deleted")
         assert [(entry["clip_id"], entry["reason"]) for entry in events] == [(plain, "clip_days")]
         left = {path.name for path in disk.files("clips")}
         assert left == {f"{clip_id}-m1.mp4" for clip_id in (starred, young)}
@@ -240,7 +240,7 @@ async def test_a_disk_that_refuses_is_said_and_what_was_told_is_deleted_later_an
         assert handle.figures().error == ""
     assert disk.removed == [name]
     assert await condemned(disk) == []
-    assert len(disk.told("footage_deleted")) == 1
+    assert len(disk.events("footage_deleted")) == 1
 
 
 async def test_what_a_crash_left_between_row_and_disk_is_deleted_at_the_next_start(disk: Disk) -> None:
@@ -258,7 +258,7 @@ async def test_a_disk_that_is_away_has_lost_nothing(disk: Disk) -> None:
     disk.recordings.rename(disk.root / "elsewhere")
     async with disk.kept(replace(NO_LIMITS, raw_us=7 * DAY_US)):
         assert disk.removed == []
-    assert disk.told("footage_deleted") == []
+    assert disk.events("footage_deleted") == []
     assert await condemned(disk) == []
 
 

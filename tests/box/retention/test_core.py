@@ -249,10 +249,10 @@ def stretches(draw: st.DrawFn) -> Stretches:
 def views(draw: st.DrawFn) -> View:
     footage = draw(segments())
     pins: dict[str, tuple[Pin, ...]] = {}
-    for one in footage:
+    for segment in footage:
         if draw(st.integers(0, 4)) == 0:
-            pins[one.name] = (Pin(f"clip-{one.name}", 1, draw(st.booleans())),)
-    condemned = frozenset(one.name for one in footage if draw(st.integers(0, 9)) == 0)
+            pins[segment.name] = (Pin(f"clip-{segment.name}", 1, draw(st.booleans())),)
+    condemned = frozenset(segment.name for segment in footage if draw(st.integers(0, 9)) == 0)
     every_pin = sorted({pin[:2] for each in pins.values() for pin in each})
     clips = [
         old_clip(
@@ -304,18 +304,18 @@ def test_nothing_that_must_stay_is_ever_deleted(seen: View, given_limits: Retent
 @given(views(), limits)
 def test_each_file_goes_once_and_has_a_reason_that_holds(seen: View, given_limits: RetentionLimits) -> None:
     decision = decide(seen, given_limits)
-    names = [one.segment.name for one in decision.footage]
+    names = [deletion.segment.name for deletion in decision.footage]
     assert len(names) == len(set(names))
     free = seen.free_bytes
-    for one, reason in decision.footage:
+    for segment, reason in decision.footage:
         if reason is Reason.RAW_DAYS:
-            assert max(one.end_us, one.written_us) <= NOW_US - given_limits.raw_us
+            assert max(segment.end_us, segment.written_us) <= NOW_US - given_limits.raw_us
         elif reason is Reason.MIN_FREE:
             assert free < given_limits.min_free_bytes, "it stops as soon as the aim is met"
-        free += one.bytes
+        free += segment.bytes
     freed_by_clips = sum(clip.bytes for clip in decision.clips) if seen.clips_free_bytes is None else 0
-    reserve = [one for one in decision.footage if one.reason is Reason.RESERVE]
-    before = free + freed_by_clips - sum(one.segment.bytes for one in reserve)
+    reserve = [deletion for deletion in decision.footage if deletion.reason is Reason.RESERVE]
+    before = free + freed_by_clips - sum(deletion.segment.bytes for deletion in reserve)
     for doomed in reserve:
         assert before < given_limits.reserve_bytes, "it stops as soon as the reserve is whole"
         before += doomed.segment.bytes
@@ -324,15 +324,15 @@ def test_each_file_goes_once_and_has_a_reason_that_holds(seen: View, given_limit
 @given(views(), limits)
 def test_for_space_the_oldest_of_what_may_go_goes_first(seen: View, given_limits: RetentionLimits) -> None:
     decision = decide(seen, given_limits)
-    doomed = {one.segment.name for one in decision.footage}
+    doomed = {deletion.segment.name for deletion in decision.footage}
     in_session = seen.holds.sessions.touch
     for reason in (Reason.MIN_FREE, Reason.RESERVE):
-        going = [one.segment for one in decision.footage if one.reason is reason]
-        for one in seen.footage:
+        going = [deletion.segment for deletion in decision.footage if deletion.reason is reason]
+        for segment in seen.footage:
             # for the reserve, footage of sessions is deleted after all other
-            after = [other for other in going if in_session(other) or not in_session(one)]
-            if one.name not in doomed and any(one.end_us < other.end_us for other in after):
-                assert not seen.holds.allow(one, reason), "an older one was passed over"
+            after = [other for other in going if in_session(other) or not in_session(segment)]
+            if segment.name not in doomed and any(segment.end_us < other.end_us for other in after):
+                assert not seen.holds.allow(segment, reason), "an older one was passed over"
 
 
 def test_for_the_reserve_footage_of_a_running_session_goes_last() -> None:
@@ -365,16 +365,16 @@ def test_more_is_left_undone_only_when_nothing_more_may_go(seen: View, given_lim
     decision = decide(seen, given_limits)
     if decision.write_first:
         return
-    doomed = {one.segment.name for one in decision.footage}
-    left = [one for one in seen.footage if one.name not in doomed]
-    free = seen.free_bytes + sum(one.segment.bytes for one in decision.footage)
+    doomed = {deletion.segment.name for deletion in decision.footage}
+    left = [segment for segment in seen.footage if segment.name not in doomed]
+    free = seen.free_bytes + sum(deletion.segment.bytes for deletion in decision.footage)
     if seen.clips_free_bytes is None:
         free += sum(clip.bytes for clip in decision.clips)
     if free < given_limits.min_free_bytes:
-        assert all(seen.holds.held(one) for one in left)
+        assert all(seen.holds.held(segment) for segment in left)
         assert decision.deletable_bytes == 0
     if free < given_limits.reserve_bytes:
-        assert all(seen.holds.needed(one) for one in left)
+        assert all(seen.holds.needed(segment) for segment in left)
     assert decision.short_bytes == max(0, given_limits.min_free_bytes - free)
 
 

@@ -19,7 +19,7 @@ async def test_forgotten_clips_go_with_their_recording_instead_of_being_written(
     disk.room = 2600
     async with disk.kept(replace(NO_LIMITS, min_free_bytes=800)):
         assert disk.removed == [source] and younger in disk.segments
-    gone = disk.told("clip_deleted")
+    gone = disk.events("clip_deleted")
     assert sorted(each["clip_id"] for each in gone) == sorted(forgotten)
     assert {each["reason"] for each in gone} == {"min_free_gb"}
     assert [path.name for path in disk.files("clips")] == [f"{watched}-m1.mp4"]
@@ -32,4 +32,4 @@ async def test_a_forgotten_clip_of_a_guarded_session_stays(disk: Disk) -> None:
     await disk.ready_clip(session_id, source, auto_closed=1)
     disk.room = 2600
     async with disk.kept(replace(NO_LIMITS, min_free_bytes=5000)):
-        assert disk.told("clip_deleted") == [] and disk.removed == []
+        assert disk.events("clip_deleted") == [] and disk.removed == []

@@ -93,7 +93,7 @@ async def test_a_full_box_frees_itself_and_takes_marks_again(disk: Disk) -> None
         assert disk.removed == names[: len(disk.removed)], "the oldest, and no others"
         assert 3 <= len(disk.removed) <= 7, "the ballast and no more footage than that took"
         assert not await is_full(disk.store)
-        events = disk.told("footage_deleted")
+        events = disk.events("footage_deleted")
         assert {each["reason"] for each in events} == {"reserve_gb"}
         assert sum(each["bytes"] for each in events) == len(disk.removed) * MIB
         assert not handle.figures().has_ballast

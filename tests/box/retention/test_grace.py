@@ -28,7 +28,7 @@ def test_a_first_start_deletes_nothing_to_reach_a_figure_at_once(free: int, kept
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "message"),
     [
         ("reserve_bytes", 500 * GB, "reserve_gb 10 -> 500"),
         ("min_free_bytes", 21 * GB, "min_free_gb 20 -> 21"),
@@ -37,11 +37,11 @@ def test_a_first_start_deletes_nothing_to_reach_a_figure_at_once(free: int, kept
         ("guard_us", 0, "session_guard_h 12 -> 0"),
     ],
 )
-def test_a_stricter_figure_waits_its_time(field: str, value: int, said: str) -> None:
+def test_a_stricter_figure_waits_its_time(field: str, value: int, message: str) -> None:
     wanted = replace(OLD, **{field: value})
     record = settle(LimitsRecord(OLD), wanted, NOW_US, DAY_US)
     assert record == LimitsRecord(OLD, wanted, NOW_US + DAY_US)
-    assert record.changes() == [said]
+    assert record.changes() == [message]
     assert due(record, NOW_US + DAY_US - 1) is record
     assert due(record, NOW_US + DAY_US) == LimitsRecord(wanted)
 

@@ -48,7 +48,7 @@ def test_without_a_camera_no_hours_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figures", "status", "said"),
+    ("figures", "status", "message"),
     [
         (Figures(), "ok", "deleted since"),
         (Figures(error="Read-only file system"), "bad", "Read-only"),
@@ -59,9 +59,9 @@ def test_without_a_camera_no_hours_are_counted() -> None:
         (Figures(wants_ballast=True, has_ballast=True), "ok", "deleted"),
     ],
 )
-def test_what_retention_could_not_do_is_said(figures: Figures, status: str, said: str) -> None:
+def test_what_retention_could_not_do_is_said(figures: Figures, status: str, message: str) -> None:
     part = retention_part(figures)
-    assert part.status == status and said in part.detail
+    assert part.status == status and message in part.detail
 
 
 # -- the complete box -------------------------------------------------------------------------------
@@ -77,7 +77,7 @@ def footage(folder: Path, days: float, stream: int) -> Path:
     return path
 
 
-async def told(http: Any) -> list[dict[str, Any]]:
+async def deletions(http: Any) -> list[dict[str, Any]]:
     events = (await http.get("/events?since=0"))["items"]
     return [event for event in events if event["type"] == "footage_deleted"]
 
@@ -87,7 +87,7 @@ async def test_the_box_deletes_what_is_too_old_and_says_so(tmp_path: Path) -> No
     old, young = footage(tmp_path / "recordings", 8, 1), footage(tmp_path / "recordings", 1, 2)
     async with running_box(tmp_path, channels=[{"id": "cam1", "name": "One"}]) as box, box.http() as http:
         with trio.fail_after(LIMIT_S):
-            while not (events := await told(http)):  # noqa: ASYNC110  # another process
+            while not (events := await deletions(http)):  # noqa: ASYNC110  # another process
                 await trio.sleep(0.02)
         assert [(each["channel_id"], each["reason"], each["segments"]) for each in events] == [
             ("cam1", "raw_days", 1)

@@ -229,26 +229,26 @@ async def test_a_delete_can_be_undone_for_a_day(desk: Desk) -> None:
 
 
 async def test_what_was_deleted_is_listed_while_it_can_be_undone(desk: Desk) -> None:
-    one, other, stored = [await desk.add(name=name) for name in ("One", "Other", "Kept")]
+    first, second, stored = [await desk.add(name=name) for name in ("One", "Other", "Kept")]
 
     async def listed(query: str = "") -> list[str]:
         reply = await desk.client.get(f"/sessions?deleted=1{query}")
         return [each["name"] for each in reply.json["items"]]
 
     assert await listed() == []
-    for session in (other, one):  # in the order of their ends
+    for session in (second, first):  # in the order of their ends
         desk.clock.advance(3600)
         await desk.client.delete(f"/sessions/{session['id']}")
     assert await listed() == ["Other", "One"]
     page = (await desk.client.get("/sessions?deleted=1&limit=1")).json
     assert await listed(f"&cursor={page['next_cursor']}") == ["One"]
     assert page["items"][0]["updated_at"] == "2026-11-20T20:00:00.000000Z", "when it was deleted"
-    await desk.client.post(f"/sessions/{one['id']}/restore")
+    await desk.client.post(f"/sessions/{first['id']}/restore")
     assert await listed() == ["Other"]
     desk.clock.advance(23 * 3600 + 1)
     assert await listed() == []
     assert [each["id"] for each in (await desk.client.get("/sessions")).json["items"]] == [
-        one["id"],
+        first["id"],
         stored["id"],
     ]
 

@@ -187,8 +187,8 @@ async def test_favourites_protect_a_session_until_forced(desk: Desk) -> None:
     await desk.run(lambda tx: add_clip(tx, session_id, "star", is_favorite=1))
     cascaded: list[str] = []
 
-    def cascade(tx: Tx, one: str) -> None:
-        cascaded.append(one)
+    def cascade(tx: Tx, session_id: str) -> None:
+        cascaded.append(session_id)
 
     with pytest.raises(Refused) as refused:
         await desk.run(lambda tx: delete_session(tx, COACH, session_id, force=False, cascade=cascade))

@@ -20,8 +20,8 @@ from tests.kit.box import sim_store
 SPORTS = get_args(Sport)
 
 
-def groups_of(**said: Any) -> dict[str, TagGroup]:
-    return {group.field: group for group in template_of(TaggingSettings.model_validate(said)).groups}
+def groups_of(**fields: Any) -> dict[str, TagGroup]:
+    return {group.field: group for group in template_of(TaggingSettings.model_validate(fields)).groups}
 
 
 @pytest.mark.parametrize("sport", SPORTS)

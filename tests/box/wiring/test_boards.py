@@ -106,7 +106,7 @@ def test_a_camera_that_does_not_send_is_named_with_its_hint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("indexed", "strange", "status", "said"),
+    ("indexed", "strange", "status", "message"),
     [
         (Indexed(), (), "ok", "5 segments indexed"),
         (Indexed(waiting=3), (), "ok", "3 to go"),
@@ -132,9 +132,11 @@ def test_a_camera_that_does_not_send_is_named_with_its_hint() -> None:
         (Indexed(error="recordings: gone"), ("cam9",), "bad", "recordings: gone"),
     ],
 )
-def test_the_index_says_its_worst(indexed: Indexed, strange: tuple[str, ...], status: str, said: str) -> None:
+def test_the_index_says_its_worst(
+    indexed: Indexed, strange: tuple[str, ...], status: str, message: str
+) -> None:
     part = recordings_part(says({"cam1": indexed}, strange))
-    assert part.status == status and said in part.detail
+    assert part.status == status and message in part.detail
 
 
 def test_without_workers_pictures_are_missing() -> None:

@@ -38,7 +38,7 @@ GONE = Publisher("cam1", False)
 
 
 @pytest.mark.parametrize(
-    ("source", "status", "said"),
+    ("source", "status", "message"),
     [
         (Source("cam1", footage="on", age_s=0.1), "ok", "records"),
         (
@@ -88,9 +88,9 @@ GONE = Publisher("cam1", False)
         (Source("cam1", run_changes=17), "bad", "two encoders send under its name"),
     ],
 )
-def test_a_camera_is_judged_by_what_reaches_the_disk(source: Source, status: str, said: str) -> None:
+def test_a_camera_is_judged_by_what_reaches_the_disk(source: Source, status: str, message: str) -> None:
     part = source_part(source)
-    assert part.status == status and said in part.detail, part
+    assert part.status == status and message in part.detail, part
     assert (part.hint is not None) == (status == "bad") or status == "warn"
     assert source_resource(source)["status"] == status
 

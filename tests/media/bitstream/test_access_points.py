@@ -84,5 +84,5 @@ def test_the_head_of_a_sample_is_enough() -> None:
 
 @given(st.sampled_from(["h264", "hevc"]), st.binary(max_size=60), st.sampled_from([1, 2, 4]))
 def test_any_bytes_end_in_an_answer(codec: VideoCodec, data: bytes, length_size: int) -> None:
-    found = sample_entry(codec, data, length_size)
-    assert found is None or 0 <= found.recovery <= 1 << 16
+    entry = sample_entry(codec, data, length_size)
+    assert entry is None or 0 <= entry.recovery <= 1 << 16

@@ -56,8 +56,8 @@ def test_the_line_of_a_source_that_is_off_is_no_oddity(skew: float) -> None:
 
 
 def test_an_estimate_that_was_set_anew_holds_from_then_on() -> None:
-    told = claims(10, off=dict.fromkeys(range(5, 10), 5))
-    assert [round(error_us(told, number) / S) for number in range(10)] == [0] * 5 + [5] * 5
+    published = claims(10, off=dict.fromkeys(range(5, 10), 5))
+    assert [round(error_us(published, number) / S) for number in range(10)] == [0] * 5 + [5] * 5
 
 
 @pytest.mark.parametrize("is_copied", [True, False])
@@ -66,14 +66,14 @@ def test_an_estimate_that_was_set_anew_holds_from_then_on() -> None:
 def test_all_files_are_believed_when_one_step_parts_them(count: int, step_s: float, is_copied: bool) -> None:
     """A jump of media time (-) or a clock set forward (+) before each of the files."""
     for at in range(1, count):
-        told = claims(count, off=dict.fromkeys(range(at, count), step_s))
+        published = claims(count, off=dict.fromkeys(range(at, count), step_s))
         for number in range(count):
             wanted_us = step_s * S if number >= at else 0.0
             alone = number == (0 if step_s < 0 else count - 1) and at in (1, count - 1)
             if alone and (is_copied or abs(step_s) < 1):
                 continue  # one file late, or all others: only jumps, or the disk, decide
             written_us = None if is_copied else NOW + number * 60 * S + 60 * S + round(wanted_us) + 60_000
-            got_us = error_us(told, number, written_us=written_us)
+            got_us = error_us(published, number, written_us=written_us)
             assert got_us == pytest.approx(wanted_us, abs=51_000), (at, number)
 
 
@@ -88,10 +88,10 @@ def test_the_disk_decides_between_two_and_whether_the_last_was_set_anew() -> Non
 
 def test_media_time_that_leaps_makes_no_file_odd() -> None:
     """Each file after the jump claims 3 s less; those before are correct."""
-    told = claims(6, off=dict.fromkeys(range(1, 6), -3))
-    assert abs(error_us(told, 0, leapt_us=3 * S)) <= 20_000
-    told = claims(6, off={5: -3})
-    assert error_us(told, 5) == pytest.approx(-3 * S, abs=20_000)
+    published = claims(6, off=dict.fromkeys(range(1, 6), -3))
+    assert abs(error_us(published, 0, leapt_us=3 * S)) <= 20_000
+    published = claims(6, off={5: -3})
+    assert error_us(published, 5) == pytest.approx(-3 * S, abs=20_000)
 
 
 def test_a_file_alone_is_believed() -> None:

@@ -61,9 +61,9 @@ def test_sets_that_alternate_in_one_file_keep_every_frame(
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_sets_that_only_the_entries_of_files_hold_are_found(recordings: Recordings, codec: str) -> None:
-    one, other = (encode(30, codec=codec, extra=extra, sound=False) for extra in ("", VUI[codec]))
+    first, second = (encode(30, codec=codec, extra=extra, sound=False) for extra in ("", VUI[codec]))
     media = without_sets(alternating(codec, 4))
-    for number, track in enumerate((one.video, other.video, one.video, other.video)):
+    for number, track in enumerate((first.video, second.video, first.video, second.video)):
         frames = media.frames[30 * number : 30 * number + 30]
         box = boxes.mtxi(b"\1" * 16, number, number * 1_000_000_000, START_US * 1000)
         recordings.add_file(f"run1_{number}.mp4", replace(media, video=track, frames=frames), box)

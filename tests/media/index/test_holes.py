@@ -39,9 +39,9 @@ def test_what_lies_beyond_the_end_of_the_file_is_gone(tmp_path: Path) -> None:
     assert hole_in(tmp_path, b"x" * 3000, end=3001) == 3000
 
 
-@pytest.mark.parametrize(("tail", "found"), [(bytes(100), 1024), (bytes(3), None), (bytes(99) + b"x", None)])
-def test_the_last_sector_is_shorter(tmp_path: Path, tail: bytes, found: int | None) -> None:
-    assert hole_in(tmp_path, b"x" * 1024 + tail) == found
+@pytest.mark.parametrize(("tail", "wanted"), [(bytes(100), 1024), (bytes(3), None), (bytes(99) + b"x", None)])
+def test_the_last_sector_is_shorter(tmp_path: Path, tail: bytes, wanted: int | None) -> None:
+    assert hole_in(tmp_path, b"x" * 1024 + tail) == wanted
 
 
 def test_a_lost_sector_is_found_by_any_byte_of_it_that_is_wanted(tmp_path: Path) -> None:

@@ -217,8 +217,8 @@ def test_a_recording_of_sound_alone_is_indexed(growing: Growing) -> None:
 
 def test_several_truns_count_samples_of_a_key_over_all_of_them(growing: Growing) -> None:
     growing.add(init((b"r" * 16, 0, 0, 0)))
-    one, two = part([Sample(3000), Sample(3000)], 0), part([Sample(3000), Sample(3000, True)], 6000)
-    index = growing.add(one + two)
+    first, second = part([Sample(3000), Sample(3000)], 0), part([Sample(3000), Sample(3000, True)], 6000)
+    index = growing.add(first + second)
     assert [(key.part, key.sample, key.pts) for key in index.keys] == [(1, 1, 9000)]
 
 
@@ -361,11 +361,11 @@ def test_tables_at_hand_make_the_same_plan_as_the_file(path: Path) -> None:
     start_us = view.clock.wall_us(index.run_ns(index.first)) + 300_000
     end_us = start_us + 1_400_000
     with opened(path) as fd:
-        one, other = (
+        first, second = (
             make_plan([seen], lambda _: fd, start_us=start_us, end_us=end_us, latency_us=0)
             for seen in (view, replace(view, recent={}))
         )
-    assert one == other
+    assert first == second
 
 
 def test_only_the_newest_tables_stay_and_none_of_a_part_with_too_many_samples(

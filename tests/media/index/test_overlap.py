@@ -98,8 +98,8 @@ def test_a_run_without_a_key_in_time_is_entered_at_its_next_one() -> None:
 
 def test_many_short_runs_one_over_the_other() -> None:
     runs = [stretch(f"{n:02}", n * 0.5, n * 0.5 + 0.55, gop_s=1) for n in range(20)]
-    found = shown(*runs, until_s=10)
-    assert [(low, run) for low, _, run in found] == [(n * 0.5, f"{n:02}") for n in range(20)]
+    frames = shown(*runs, until_s=10)
+    assert [(low, run) for low, _, run in frames] == [(n * 0.5, f"{n:02}") for n in range(20)]
 
 
 def test_what_is_decided_for_an_instant_does_not_depend_on_what_lies_far_off() -> None:

@@ -136,9 +136,9 @@ def test_what_is_not_judged_when_the_file_ends_is_said_then(
     waits: tuple[int, ...],
     is_hole: bool,
 ) -> None:
-    told = grown(file, in_parts(plain([*rate(30, 1), *waits]), 1))
+    progress = grown(file, in_parts(plain([*rate(30, 1), *waits]), 1))
     before, after = ((90_000 + ticks) * 100_000 // 9 for ticks in (3000, 15_000))
-    assert told[-1] == (before, ()), "nothing beyond is published while it may be a hole"
+    assert progress[-1] == (before, ()), "nothing beyond is published while it may be a hole"
     file.index.is_closed = True
     facts = facts_of(file.index)
     assert facts.holes == (((before, after),) if is_hole else ())

@@ -62,11 +62,11 @@ def entries(*segments: SegmentFacts) -> list[SegmentEntry]:
     return [SegmentEntry(each.name, None, each, CLOCK) for each in segments]
 
 
-def told(
-    found: Sequence[SegmentEntry], start_s: float, end_s: float, is_live: bool = True
+def spans_and_gaps(
+    segments: Sequence[SegmentEntry], start_s: float, end_s: float, is_live: bool = True
 ) -> list[tuple[object, ...]]:
     """Spans and gaps in time order, in seconds."""
-    known = coverage(found, T0 + round(start_s * S), T0 + round(end_s * S), is_live=is_live)
+    known = coverage(segments, T0 + round(start_s * S), T0 + round(end_s * S), is_live=is_live)
     spans = [((s.start_us - T0) / S, (s.end_us - T0) / S, s.run_id) for s in known.spans]
     gaps = [
         ((g.start_us - T0) / S, None if g.end_us is None else (g.end_us - T0) / S, g.reason)
@@ -77,11 +77,11 @@ def told(
 
 def test_consecutive_segments_of_a_run_are_one_span_even_when_they_overlap_a_little() -> None:
     result = entries(segment(0, 0, 60.15), segment(1, 60, 120.1), segment(2, 120.02, 180))
-    assert told(result, 0, 180) == [(0, 180, "aa")]
+    assert spans_and_gaps(result, 0, 180) == [(0, 180, "aa")]
 
 
 def test_a_query_sees_only_its_own_stretch() -> None:
-    assert told(entries(segment(0, 0, 60), segment(1, 60, 120)), 50, 70) == [(50, 70, "aa")]
+    assert spans_and_gaps(entries(segment(0, 0, 60), segment(1, 60, 120)), 50, 70) == [(50, 70, "aa")]
 
 
 def test_each_kind_of_gap_has_its_reason() -> None:
@@ -93,7 +93,7 @@ def test_each_kind_of_gap_has_its_reason() -> None:
         segment(0, 90, 100, "cc", base_ns=0, reason="zeros from byte 77 on"),
         segment(0, 103, 110, "dd"),
     )
-    assert told(actual, 0, 130, is_live=False) == [
+    assert spans_and_gaps(actual, 0, 130, is_live=False) == [
         (0, 10, "no_footage"),
         (10, 12, "aa"),
         (12, 15, "discontinuity"),
@@ -118,31 +118,31 @@ def test_a_segment_that_cannot_be_read_explains_the_gap_it_leaves() -> None:
         *entries(segment(0, 0, 60), segment(2, 120, 180)),
         SegmentEntry("x", T0 + 60 * S, broken, None),
     ]
-    assert (60, 120, "segment_unreadable") in told(results, 0, 180)
+    assert (60, 120, "segment_unreadable") in spans_and_gaps(results, 0, 180)
 
 
 def test_a_segment_not_walked_yet_says_so() -> None:
     outcome = [*entries(segment(0, 0, 60), segment(2, 120, 180)), SegmentEntry("x", T0 + 60 * S, None, None)]
-    assert (60, 120, "indexing") in told(outcome, 0, 180)
-    assert told(outcome[2:], 0, 180) == [(0, None, "indexing")]
+    assert (60, 120, "indexing") in spans_and_gaps(outcome, 0, 180)
+    assert spans_and_gaps(outcome[2:], 0, 180) == [(0, None, "indexing")]
 
 
 def test_an_empty_channel_has_no_footage() -> None:
-    assert told([], 0, 10) == [(0, None, "no_footage")]
+    assert spans_and_gaps([], 0, 10) == [(0, None, "no_footage")]
 
 
 def test_the_time_after_the_last_frame_is_a_gap_only_when_nothing_arrives() -> None:
-    found = entries(segment(0, 0, 60))
-    assert told(found, 0, 90, is_live=True) == [(0, 60, "aa")]
-    assert told(found, 0, 90, is_live=False) == [(0, 60, "aa"), (60, None, "source_lost")]
-    assert told(found, 0, 60, is_live=False) == [(0, 60, "aa")]
+    segments = entries(segment(0, 0, 60))
+    assert spans_and_gaps(segments, 0, 90, is_live=True) == [(0, 60, "aa")]
+    assert spans_and_gaps(segments, 0, 90, is_live=False) == [(0, 60, "aa"), (60, None, "source_lost")]
+    assert spans_and_gaps(segments, 0, 60, is_live=False) == [(0, 60, "aa")]
 
 
 def test_files_without_mtxi_join_over_a_second_as_mediamtx_joins_them() -> None:
-    found = entries(
+    segments = entries(
         segment(None, 0, 60, "name:a"), segment(None, 60.8, 90, "name:b"), segment(None, 95, 99, "name:c")
     )
-    assert told(found, 0, 99) == [
+    assert spans_and_gaps(segments, 0, 99) == [
         (0, 60, "name:a"),
         (60.8, 90, "name:b"),
         (90, 95, "source_lost"),
@@ -151,12 +151,12 @@ def test_files_without_mtxi_join_over_a_second_as_mediamtx_joins_them() -> None:
 
 
 def test_runs_are_told_with_their_size_and_number_of_segments() -> None:
-    found = entries(
+    segments = entries(
         segment(0, 0, 60, sizes=as_sizes([(0, 640, 360)])),
         segment(1, 60, 90, sizes=as_sizes([(60 * NS, 854, 480)])),
         segment(0, 93, 99, "bb"),
     )
-    runs = coverage(found, T0, T0 + 95 * S, is_live=True).runs
+    runs = coverage(segments, T0, T0 + 95 * S, is_live=True).runs
     assert [(run.run_id, run.segments, run.width, run.height) for run in runs] == [
         ("aa", 2, 854, 480),
         ("bb", 1, 0, 0),
@@ -166,10 +166,10 @@ def test_runs_are_told_with_their_size_and_number_of_segments() -> None:
 
 def test_a_change_of_picture_size_is_told_when_it_happens_and_not_at_every_segment() -> None:
     small, large = ((0, 640, 360),), ((60 * NS, 640, 360), (70 * NS, 854, 480))
-    found = entries(segment(0, 0, 60, sizes=as_sizes(small)), segment(1, 60, 120, sizes=as_sizes(large)))
-    sizes = coverage(found, T0 + 5 * S, T0 + 100 * S, is_live=True).sizes
+    segments = entries(segment(0, 0, 60, sizes=as_sizes(small)), segment(1, 60, 120, sizes=as_sizes(large)))
+    sizes = coverage(segments, T0 + 5 * S, T0 + 100 * S, is_live=True).sizes
     assert sizes == ((T0 + 5 * S, 640, 360), (T0 + 70 * S, 854, 480))
-    assert coverage(found, T0 + 80 * S, T0 + 100 * S, is_live=True).sizes == ((T0 + 80 * S, 854, 480),)
+    assert coverage(segments, T0 + 80 * S, T0 + 100 * S, is_live=True).sizes == ((T0 + 80 * S, 854, 480),)
 
 
 # -- segments whose writing was not observed ----------------------------------------------------------------
@@ -284,9 +284,9 @@ def test_the_real_leap_is_taken_out_by_the_time_the_file_was_last_written() -> N
     written_us = facts.ntp_us + facts.end_ns // 1000 - 3 * S
     knots = anchored(facts.base_ns, facts.ntp_us, leaps=leaps, last=(facts.end_ns, written_us))
     clock = RunClock.of(knots)
-    found = coverage([SegmentEntry("x", None, facts, clock)], 0, 1 << 61, is_live=True)
-    assert [gap.reason for gap in found.gaps] == ["no_footage"]  # one frame was lost, not three seconds
-    assert len(found.spans) == 1
+    known = coverage([SegmentEntry("x", None, facts, clock)], 0, 1 << 61, is_live=True)
+    assert [gap.reason for gap in known.gaps] == ["no_footage"]  # one frame was lost, not three seconds
+    assert len(known.spans) == 1
     assert clock.wall_us(facts.end_ns) - written_us < 25_000
     assert clock.wall_us(facts.holes[0][1]) > clock.wall_us(facts.holes[0][0])
 
@@ -294,16 +294,16 @@ def test_the_real_leap_is_taken_out_by_the_time_the_file_was_last_written() -> N
 def test_the_real_run_has_its_gap_where_segments_are_missing() -> None:
     folder = DATA / "normal_5seg_bframes_aac" / "cam1"
     run: Run | None = None
-    found = []
+    segments = []
     for name in sorted(os.listdir(folder)):
         facts = facts_of(indexed(Path(folder / name)))
         assert facts.ntp_us is not None
         run = run or Run(facts.run_id)
         run.anchor(anchored(facts.base_ns, facts.ntp_us, left=run.neighbours(facts.base_ns)[0]))
-        found.append(facts)
+        segments.append(facts)
     assert run is not None
     clock = run.clock()
-    known = coverage([SegmentEntry(f.name, None, f, clock) for f in found], 0, 1 << 61, is_live=True)
+    known = coverage([SegmentEntry(f.name, None, f, clock) for f in segments], 0, 1 << 61, is_live=True)
     assert [gap.reason for gap in known.gaps] == ["no_footage", "segment_missing"]
     assert len(known.spans) == 2
     assert len(known.runs) == 1
@@ -322,26 +322,26 @@ def test_why_a_run_ended_is_told_by_the_media_time_the_next_one_begins_at() -> N
     ):
         first, later = segment(0, 0, 60), segment(0, base_s, base_s + 10, "bb")
         clock = RunClock.of([Knot(round(base_s * NS), T0 + (60 + gap_s) * S, PPB)])
-        found = [*entries(first), SegmentEntry("b", None, later, clock)]
-        assert told(found, 50, 60 + gap_s + 5)[1] == (60, 60 + gap_s, reason), (base_s, gap_s)
+        segments = [*entries(first), SegmentEntry("b", None, later, clock)]
+        assert spans_and_gaps(segments, 50, 60 + gap_s + 5)[1] == (60, 60 + gap_s, reason), (base_s, gap_s)
 
 
 def test_what_was_told_of_an_outage_holds_over_what_the_files_say() -> None:
-    found = entries(segment(0, 0, 50, holes=((20 * NS, 24 * NS),)), segment(0, 53, 60, "bb"))
+    segments = entries(segment(0, 0, 50, holes=((20 * NS, 24 * NS),)), segment(0, 53, 60, "bb"))
     outages = [
         Outage(T0 + 20 * S, "source_lost"),
         Outage(T0 + 50 * S - 200_000, "source_lost"),  # the recorder wrote one more part afterwards
         Outage(T0 + 60 * S, "recorder_restart"),
     ]
-    known = coverage(found, T0, T0 + 90 * S, is_live=False, outages=outages)
+    known = coverage(segments, T0, T0 + 90 * S, is_live=False, outages=outages)
     assert [gap.reason for gap in known.gaps] == ["source_lost", "source_lost", "recorder_restart"]
     known = coverage(
-        found, T0, T0 + 90 * S, is_live=False, outages=outages[:1], last_ended="recorder_restart"
+        segments, T0, T0 + 90 * S, is_live=False, outages=outages[:1], last_ended="recorder_restart"
     )
     assert [gap.reason for gap in known.gaps] == ["source_lost", "recorder_restart", "recorder_restart"]
 
 
 def test_an_outage_explains_no_file_that_is_missing() -> None:
-    found = entries(segment(0, 0, 60), segment(2, 120, 180))
-    known = coverage(found, T0, T0 + 180 * S, is_live=True, outages=[Outage(T0 + 60 * S, "source_lost")])
+    segments = entries(segment(0, 0, 60), segment(2, 120, 180))
+    known = coverage(segments, T0, T0 + 180 * S, is_live=True, outages=[Outage(T0 + 60 * S, "source_lost")])
     assert [gap.reason for gap in known.gaps] == ["segment_missing"]

@@ -85,8 +85,8 @@ def transport(
     for n, sample in enumerate(footage.video[first:]):
         data = b""
         while sounds and sounds[0].dts / 48_000 < sample.dts / 90_000:
-            one = sounds.pop(0)
-            data += mux.audio(adts(one.data, 3, 1), one.dts * 15 // 8 + shift)
+            packet = sounds.pop(0)
+            data += mux.audio(adts(packet.data, 3, 1), packet.dts * 15 // 8 + shift)
         picture = mux.video(annexb(sample.data), sample.pts + shift, sample.dts + shift, key=sample.sync)
         yield n * 1_000_000 * footage.fps.denominator // footage.fps.numerator, data + picture
 
@@ -178,8 +178,8 @@ def test_sound_that_comes_late_begins_a_new_run_at_the_next_key_picture() -> Non
     for n, (at_us, data) in enumerate(transport(LIVE, mux=mux)):
         recording.feed(data, T0 + at_us)
         if n >= 55:
-            one = LIVE.audio[n]
-            recording.feed(mux.audio(adts(one.data, 3, 1), 90_000 + n * 3600), T0 + at_us)
+            packet = LIVE.audio[n]
+            recording.feed(mux.audio(adts(packet.data, 3, 1), 90_000 + n * 3600), T0 + at_us)
     recording.close()
     runs = {i.mtxi.stream_id: [t.codec for t in i.tracks] for i in recording.inits() if i.mtxi}
     assert list(runs.values()) == [["avc1"], ["avc1", "mp4a"]]
@@ -243,8 +243,8 @@ def test_a_step_of_the_clock_loses_no_picture_and_no_sound(step_s: float, which:
         data = mux.video(annexb(sample.data), sample.pts + moved, sample.dts + moved, key=sample.sync)
         moved = base + (step if which != "pictures" else 0)
         while sounds and sounds[0].dts / 48_000 < n / 25:
-            one = sounds.pop(0)
-            data += mux.audio(adts(one.data, 3, 1), one.dts * 15 // 8 + moved)
+            packet = sounds.pop(0)
+            data += mux.audio(adts(packet.data, 3, 1), packet.dts * 15 // 8 + moved)
         recording.feed(data, T0 + n * 40_000 + n * 7919 % 15_000)
     recording.close()
     assert recording.frames() == list(range(150)) and len(recording.files) == 1

@@ -71,11 +71,11 @@ def test_defaults_of_tfhd_and_implied_offsets_hold() -> None:
     tfdt = boxes.full_box(b"tfdt", 0, 0, struct.pack(">I", 50))
     first = boxes.full_box(b"trun", 0, 0x5, struct.pack(">IiI", 3, 40, 0))
     second = boxes.full_box(b"trun", 0, 0, struct.pack(">I", 2))
-    one, two = parse_moof(_traf(tfhd, tfdt, first, second), 500)
-    assert (one.tfdt, two.tfdt) == (50, 350)
-    assert (one.data_offset, two.data_offset) == (540, 561)
-    assert one.sync == b"\1\0\0" and two.sync == b"\0\0"
-    assert list(one.sizes) == [7, 7, 7] and list(two.durations) == [100, 100]
+    run_a, run_b = parse_moof(_traf(tfhd, tfdt, first, second), 500)
+    assert (run_a.tfdt, run_b.tfdt) == (50, 350)
+    assert (run_a.data_offset, run_b.data_offset) == (540, 561)
+    assert run_a.sync == b"\1\0\0" and run_b.sync == b"\0\0"
+    assert list(run_a.sizes) == [7, 7, 7] and list(run_b.durations) == [100, 100]
 
 
 @pytest.mark.parametrize(

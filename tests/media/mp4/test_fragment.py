@@ -64,9 +64,9 @@ def init_of(command: Command) -> Init:
 
 
 def test_the_header_is_laid_out_as_mediamtx_lays_it_out() -> None:
-    one = writer(VIDEO, AUDIO, ntp=1_700_000_000 * NS)
-    one.add(1, picture(0))
-    opened, _, closed = one.close()
+    muxer = writer(VIDEO, AUDIO, ntp=1_700_000_000 * NS)
+    muxer.add(1, picture(0))
+    opened, _, closed = muxer.close()
     assert isinstance(opened, OpenSegment) and isinstance(closed, CloseSegment)
     header = opened.header
     assert header[:32] == bytes.fromhex("00000020667479706d703432000000016d7034316d70343269736f6d686c7366")
@@ -83,23 +83,25 @@ def test_the_header_is_laid_out_as_mediamtx_lays_it_out() -> None:
 
 
 def test_a_part_is_complete_with_the_sample_that_fills_it() -> None:
-    one = writer(part_s=0.2)
-    filled = [n for n in range(20) if parts_of(one.add(1, picture(n)))]
+    muxer = writer(part_s=0.2)
+    filled = [n for n in range(20) if parts_of(muxer.add(1, picture(n)))]
     assert filled == [4, 9, 14, 19]  # five frames of 40 ms: no part waits for a sixth
 
 
 @pytest.mark.parametrize("fps", [24, 25, 30, 50, 60])
 def test_rounding_of_timestamps_never_makes_a_part_a_frame_longer(fps: int) -> None:
-    one = writer(part_s=5 / fps)
+    muxer = writer(part_s=5 / fps)
     counts = [
-        len(runs_of(part)[0].sizes) for n in range(40) for part in parts_of(one.add(1, picture(n, fps=fps)))
+        len(runs_of(part)[0].sizes) for n in range(40) for part in parts_of(muxer.add(1, picture(n, fps=fps)))
     ]
     assert counts == [5] * 8
 
 
 def test_a_new_file_begins_at_the_first_key_picture_after_segment_s_and_the_run_goes_on() -> None:
-    one = writer(segment_s=2.5)
-    commands = [(n, c) for n in range(101) for c in one.add(1, picture(n))] + [(101, c) for c in one.close()]
+    muxer = writer(segment_s=2.5)
+    commands = [(n, c) for n in range(101) for c in muxer.add(1, picture(n))] + [
+        (101, c) for c in muxer.close()
+    ]
     opened = [(n, init_of(c).mtxi) for n, c in commands if isinstance(c, OpenSegment)]
     mtxi = [m for _, m in opened if m is not None]
     assert [(m.stream_id, m.number, m.dts_ns) for m in mtxi] == [(RUN, 0, 0), (RUN, 1, 3 * NS)]  # not at 2.5
@@ -115,10 +117,10 @@ def test_sync_flags_and_signed_composition_offsets_survive() -> None:
         Sample(0, 3600, 3600, False, b"BBB"),
         Sample(3600, 0, 3600, False, b"x"),
     ]
-    one = writer()
+    muxer = writer()
     for sample in samples:
-        one.add(1, sample)
-    opened, part, _ = one.close()
+        muxer.add(1, sample)
+    opened, part, _ = muxer.close()
     assert isinstance(part, WritePart)
     [run] = runs_of(part.data)
     mtxi = init_of(opened).mtxi
@@ -129,9 +131,9 @@ def test_sync_flags_and_signed_composition_offsets_survive() -> None:
 
 
 def test_all_sync_samples_without_reordering_need_no_flags_and_no_offsets() -> None:
-    one = writer(AUDIO)
-    one.add(2, Sample(0, 0, 1024, True, b"a"))
-    [run] = runs_of(parts_of(one.close())[0])
+    muxer = writer(AUDIO)
+    muxer.add(2, Sample(0, 0, 1024, True, b"a"))
+    [run] = runs_of(parts_of(muxer.close())[0])
     assert run.sync is None and run.ctos is None
 
 
@@ -155,14 +157,14 @@ def test_a_segment_starts_at_the_oldest_sample_so_sound_before_the_key_picture_i
 
 
 def test_times_inside_a_file_follow_on_to_the_tick_whatever_the_start() -> None:
-    one = writer(VIDEO, AUDIO, segment_s=1.0)
-    commands: list[Command] = one.add(
+    muxer = writer(VIDEO, AUDIO, segment_s=1.0)
+    commands: list[Command] = muxer.add(
         2, Sample(7, 7, 1024, True, b"s")
     )  # an odd start: not on the video grid
     for n in range(60):
-        commands += one.add(1, picture(n, fps=30, gop=30, shift=100))
+        commands += muxer.add(1, picture(n, fps=30, gop=30, shift=100))
     ends: int | None = None
-    for command in commands + one.close():
+    for command in commands + muxer.close():
         if isinstance(command, OpenSegment):
             ends = None
         elif isinstance(command, WritePart):
@@ -173,54 +175,54 @@ def test_times_inside_a_file_follow_on_to_the_tick_whatever_the_start() -> None:
 
 
 def test_a_hole_in_the_stream_stretches_the_sample_before_it() -> None:
-    one = writer(part_s=10)
+    muxer = writer(part_s=10)
     for n in (0, 1, 10):
-        one.add(1, picture(n))
-    [run] = runs_of(parts_of(one.close())[0])
+        muxer.add(1, picture(n))
+    [run] = runs_of(parts_of(muxer.close())[0])
     assert list(run.durations) == [3600, 9 * 3600, 3600]
 
 
 def test_late_samples_are_left_out_and_counted() -> None:
-    one = writer(VIDEO, AUDIO)
+    muxer = writer(VIDEO, AUDIO)
     for n in range(5):
-        one.add(1, picture(n))
-    one.add(1, picture(3))
-    one.add(2, Sample(-48_000, -48_000, 1024, True, b"s"))
-    assert one.dropped == 2
+        muxer.add(1, picture(n))
+    muxer.add(1, picture(3))
+    muxer.add(2, Sample(-48_000, -48_000, 1024, True, b"s"))
+    assert muxer.dropped == 2
 
 
 def test_sound_alone_still_becomes_parts_when_the_picture_stops() -> None:
-    one = writer(VIDEO, AUDIO)
-    one.add(1, picture(0))
+    muxer = writer(VIDEO, AUDIO)
+    muxer.add(1, picture(0))
     for n in range(100):
-        if parts_of(one.add(2, Sample(n * 1024, n * 1024, 1024, True, b"s"))):
+        if parts_of(muxer.add(2, Sample(n * 1024, n * 1024, 1024, True, b"s"))):
             break
     assert 1.1 < n * 1024 / 48_000 < 1.3
 
 
 def test_a_part_is_written_early_rather_than_held_in_memory_without_bound() -> None:
-    one = writer(part_s=60)
-    assert parts_of(one.add(1, picture(0, size=MAX_PART_BYTES)))
+    muxer = writer(part_s=60)
+    assert parts_of(muxer.add(1, picture(0, size=MAX_PART_BYTES)))
 
 
 def test_a_changed_description_begins_a_new_file_in_the_same_run() -> None:
-    one = writer()
+    muxer = writer()
     commands: list[Command] = []
     for n in range(50):
         if n == 25:
             wider = boxes.visual_entry(b"avc1", 640, 360, boxes.box(b"avcC", b""))
-            commands += one.describe(TrackSpec(1, False, HZ, wider, 640, 360))
-        commands += one.add(1, picture(n))
+            commands += muxer.describe(TrackSpec(1, False, HZ, wider, 640, 360))
+        commands += muxer.add(1, picture(n))
     inits = [init_of(c) for c in commands if isinstance(c, OpenSegment)]
     assert [(i.video.width, i.mtxi.number) for i in inits if i.video and i.mtxi] == [(320, 0), (640, 1)]
     with pytest.raises(ValueError, match="timescale"):
-        one.describe(TrackSpec(1, False, 1000, VIDEO.entry))
+        muxer.describe(TrackSpec(1, False, 1000, VIDEO.entry))
 
 
 def test_names_of_files_rise_even_when_a_burst_makes_a_later_instant_look_earlier() -> None:
     wall = iter([50 * NS, 49 * NS, 51 * NS])
-    one = FragmentWriter([VIDEO], stream_id=RUN, part_s=0.2, segment_s=1, ntp_ns=lambda _: next(wall))
-    commands = [c for n in range(75) for c in one.add(1, picture(n))]
+    muxer = FragmentWriter([VIDEO], stream_id=RUN, part_s=0.2, segment_s=1, ntp_ns=lambda _: next(wall))
+    commands = [c for n in range(75) for c in muxer.add(1, picture(n))]
     instants = [c.ntp_ns for c in commands if isinstance(c, OpenSegment)]
     assert len(instants) == 3 and all(a < b for a, b in pairwise(instants))
 
@@ -228,8 +230,8 @@ def test_names_of_files_rise_even_when_a_burst_makes_a_later_instant_look_earlie
 def test_a_decoder_plays_every_frame_of_real_footage_with_b_frames() -> None:
     footage = make_footage(frames=60, gop=30, fps=Fraction(30_000, 1001))
     description = describe_video("h264", footage.sets)
-    one = writer(TrackSpec(1, False, HZ, description.entry, 320, 180), segment_s=60)
-    commands = [c for sample in footage.video for c in one.add(1, sample)] + one.close()
+    muxer = writer(TrackSpec(1, False, HZ, description.entry, 320, 180), segment_s=60)
+    commands = [c for sample in footage.video for c in muxer.add(1, sample)] + muxer.close()
     data = b"".join(c.header if isinstance(c, OpenSegment) else c.data for c in commands[:-1])  # type: ignore[union-attr]
     with av.open(io.BytesIO(data), mode="r") as container:
         frames = list(container.decode(video=0))

@@ -84,7 +84,7 @@ async def test_stopping_ends_an_idle_connection_and_not_a_busy_one(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "data",
     [
         b"",
         b"GARBAGE\r\n\r\n",
@@ -98,14 +98,14 @@ async def test_stopping_ends_an_idle_connection_and_not_a_busy_one(
     ],
     ids=["silent", "garbage", "hot", "two", "404", "405", "options", "422", "no upgrade"],
 )
-async def test_a_connection_leaves_no_circles_behind(box: Box, said: bytes) -> None:
+async def test_a_connection_leaves_no_circles_behind(box: Box, data: bytes) -> None:
     """After a flood of connections their memory is freed at once."""
     async with serving(box.app()) as server:
 
         async def once() -> None:
             stream = await server.connect()
-            if said:
-                await stream.send_all(said)
+            if data:
+                await stream.send_all(data)
                 await read_to_end(stream)
             await stream.aclose()
 

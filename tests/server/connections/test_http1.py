@@ -127,13 +127,13 @@ _BAD_HANDSHAKES = {
 
 
 @pytest.mark.parametrize("behind", [b"", b"X", frame(b"hello", 1), request(), bytes(70_000)])
-@pytest.mark.parametrize("said", _BAD_HANDSHAKES.values(), ids=_BAD_HANDSHAKES)
-async def test_a_handshake_that_is_none_ends_its_connection(box: Box, said: bytes, behind: bytes) -> None:
+@pytest.mark.parametrize("opening", _BAD_HANDSHAKES.values(), ids=_BAD_HANDSHAKES)
+async def test_a_handshake_that_is_none_ends_its_connection(box: Box, opening: bytes, behind: bytes) -> None:
     """Hypercorn answers 400 by itself and continues to wait for an application that was never started: such a
     connection held its place forever, whether its client had left or not, and a thousand filled the box."""
     async with serving(box.app()) as server:
         stream = await server.connect()
-        await stream.send_all(said + behind)
+        await stream.send_all(opening + behind)
         answer = await read_to_end(stream)
         assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1
 

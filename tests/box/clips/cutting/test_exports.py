@@ -54,7 +54,7 @@ def inspected(**changes: Any) -> Inspection:
 class HandJobs:
     """A worker whose encoding takes until the test opens its gate."""
 
-    found: Inspection = field(default_factory=inspected)
+    inspection: Inspection = field(default_factory=inspected)
     gate: trio.Event = field(default_factory=trio.Event)
     trouble: Exception | None = None
     modes: list[str] = field(default_factory=list)
@@ -79,7 +79,7 @@ class HandJobs:
     async def inspect(self, source: JobSource, *, span_s: float) -> Inspection:
         (piece,) = source.pieces
         assert os.pread(source.descriptors[0], 100, 0) == FILM and piece == (0, 0, len(FILM))
-        return self.found
+        return self.inspection
 
     async def frame(self, source: JobSource, at_s: float, *, width_px: int, bulk: bool) -> bytes:
         raise Unavailable("no_worker", "not here")
@@ -150,7 +150,7 @@ class Desk:
     async def encoding(self, count: int = 1) -> None:
         await turns(lambda: len(self.jobs.modes) >= count)
 
-    def told(self, clip_id: str, type_: str = "clip_updated") -> list[dict[str, Any]]:
+    def events(self, clip_id: str, type_: str = "clip_updated") -> list[dict[str, Any]]:
         entries: list[Entry] = self.store.journal.recent(0, 10_000) or []
         mine = [each for each in entries if each.subject == f"clip:{clip_id}" and each.type == type_]
         return [json.decode(each.event) for each in mine]
@@ -194,7 +194,7 @@ async def test_an_export_is_published_when_it_was_found_whole(tmp_path: Path, mo
         name = f"{desk.session_id}/{clip_id}-m1.mp4"
         assert (row["file_path"], row["preroll_us"], row["ready_media_rev"]) == (name, 0, 1)
         assert desk.files() == [name] and (desk.clips_dir / name).read_bytes() == FILM
-        (ready,) = desk.told(clip_id, "clip_ready")
+        (ready,) = desk.events(clip_id, "clip_ready")
         assert ready["clip"]["file_path"] == name and ready["clip"]["preroll_s"] == 0
         plan = await desk.store.read(lambda tx: tx.one("SELECT * FROM plans"))
         assert plan is not None
@@ -203,7 +203,7 @@ async def test_an_export_is_published_when_it_was_found_whole(tmp_path: Path, mo
 
 async def test_a_file_that_is_not_the_clip_is_never_published(tmp_path: Path, mock_clock: MockClock) -> None:
     async with exporting(tmp_path) as desk:
-        desk.jobs.found = inspected(frames=9, packets=9)
+        desk.jobs.inspection = inspected(frames=9, packets=9)
         desk.jobs.gate.set()
         row = await desk.until(await desk.clip(), "failed")
         assert row["error_message"].endswith("not the one asked for: 9 frames instead of 10")
@@ -217,13 +217,13 @@ async def test_progress_is_told_once_a_second_and_changes_no_row(
         clip_id = await desk.clip()
         await desk.encoding()
         rev = (await desk.row(clip_id))["rev"]
-        before = len(desk.told(clip_id))
+        before = len(desk.events(clip_id))
         for second in (1.0, 2.0, 4.0, 4.0, 100.0):
             desk.jobs.tell(second / 2)
             desk.jobs.tell(second)
             mock_clock.jump(1.0)
             await wait_all_tasks_blocked()
-        events = desk.told(clip_id)[before:]
+        events = desk.events(clip_id)[before:]
         assert [event["progress"] for event in events] == [0.125, 0.25, 0.5, 0.99]
         assert {event["clip"]["rev"] for event in events} == {rev}
         assert {event["clip"]["status"] for event in events} == {"processing"}
@@ -241,7 +241,7 @@ async def test_what_a_trim_or_a_delete_overtakes_is_stopped_at_once_and_leaves_n
         if change == "trim":
             await desk.patch(clip_id, duration_seconds=5.0)
             await desk.encoding(2)
-            desk.jobs.found = inspected(end_s=5.0)
+            desk.jobs.inspection = inspected(end_s=5.0)
             desk.jobs.gate.set()
             row = await desk.until(clip_id, "ready")
             assert (row["media_rev"], row["ready_media_rev"], row["attempts"]) == (2, 2, 1)
@@ -279,7 +279,7 @@ async def test_instant_clips_pass_forty_exports_that_wait_as_rows(
         await desk.encoding()
         row = await desk.until(await desk.clip("instant"), "ready")
         assert row["attempts"] == 1 and mock_clock.current_time() == 0
-        await turns(lambda: len(desk.told(exports[-1])) > 0)
+        await turns(lambda: len(desk.events(exports[-1])) > 0)
         rows = [await desk.row(each) for each in exports]
         assert [row["status"] for row in rows] == ["processing"] + ["pending"] * 39, "oldest first"
         assert [row["attempts"] for row in rows] == [1] + [0] * 39, "a crash now counts against one alone"
@@ -364,7 +364,7 @@ async def test_another_mode_is_another_cut_and_the_old_one_plays_meanwhile(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({}, None),
         ({"end_s": 8.04}, None),
@@ -377,8 +377,8 @@ async def test_another_mode_is_another_cut_and_the_old_one_plays_meanwhile(
         ({"sounds": 1}, "1 sound tracks instead of 0"),
     ],
 )
-def test_every_difference_from_the_plan_is_seen(changes: dict[str, Any], said: str | None) -> None:
-    assert difference(inspected(**changes), plan_of(0, 8 * SECOND, 8 * SECOND)) == said
+def test_every_difference_from_the_plan_is_seen(changes: dict[str, Any], message: str | None) -> None:
+    assert difference(inspected(**changes), plan_of(0, 8 * SECOND, 8 * SECOND)) == message
 
 
 def test_sound_is_told_by_its_handler() -> None:

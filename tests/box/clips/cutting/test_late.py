@@ -52,7 +52,7 @@ class Pieces(HandFootage):
     have: list[Piece] = field(default_factory=list)
 
     def known(self, channel_id: str, start_us: int, end_us: int) -> str:
-        return repr((sorted(each[:2] for each in self.have), self.told))
+        return repr((sorted(each[:2] for each in self.have), self.published_gaps))
 
     def put(self, piece: Piece) -> None:
         self.have.append(piece)
@@ -88,8 +88,8 @@ class LongestGroup:
 
 
 def best(pieces: Iterable[Piece]) -> list[Piece]:
-    usable = sorted(one for one in pieces if one.format)
-    groups = [list(group) for _, group in itertools.groupby(usable, key=lambda one: one.format)]
+    usable = sorted(piece for piece in pieces if piece.format)
+    groups = [list(group) for _, group in itertools.groupby(usable, key=lambda piece: piece.format)]
     return max(groups, key=length, default=[])
 
 
@@ -179,7 +179,7 @@ PIECES = st.lists(
     st.tuples(st.integers(0, 9), st.sampled_from(("A", "A", "B", ""))).map(
         lambda drawn: Piece(drawn[0], drawn[0] + 1, drawn[1])
     ),
-    unique_by=lambda one: one.start,
+    unique_by=lambda piece: piece.start,
     min_size=1,
     max_size=10,
 )

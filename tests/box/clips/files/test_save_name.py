@@ -47,7 +47,7 @@ async def test_session_play_situation_and_camera(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "wanted"),
     [
         ({"down": 3}, "_Down-3"),
         ({"distance": 8}, ""),
@@ -57,12 +57,12 @@ async def test_session_play_situation_and_camera(bench: Bench) -> None:
     ],
 )
 async def test_fields_that_are_not_there_leave_no_trace(
-    bench: Bench, fields: dict[str, Any], said: str
+    bench: Bench, fields: dict[str, Any], wanted: str
 ) -> None:
     await called(bench)
     play = await bench.play()
     await tag(bench, play["clip_ids"][0], **fields)
-    assert await name_of(bench, play["clip_ids"][0]) == f"Demo_Play-1{said}_End-zone.mp4"
+    assert await name_of(bench, play["clip_ids"][0]) == f"Demo_Play-1{wanted}_End-zone.mp4"
 
 
 async def test_a_clip_of_no_play_has_its_title_or_the_time_of_the_place(bench: Bench) -> None:

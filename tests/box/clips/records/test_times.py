@@ -36,8 +36,8 @@ def test_a_game_over_midnight_finds_the_evening_before() -> None:  # V08
 
 
 def test_after_midnight_the_new_day_wins() -> None:  # V08
-    found = resolve("00:05:00", now="2026-11-20T23:10:00Z", start="2026-11-20T21:00:00Z")
-    assert found == "2026-11-20T23:05:00.000000Z"
+    start_time = resolve("00:05:00", now="2026-11-20T23:10:00Z", start="2026-11-20T21:00:00Z")
+    assert start_time == "2026-11-20T23:05:00.000000Z"
 
 
 def test_of_a_repeated_hour_the_latest_instant_not_ahead_wins() -> (

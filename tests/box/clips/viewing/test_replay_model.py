@@ -72,7 +72,7 @@ def plan_from(media_s: float, length_s: float, clock: RunClock) -> Plan:
     return replace(made, media_spans=spans, duration_s=length_s, latency_us=LATE_US)
 
 
-def said(times: list[tuple[float, int]], at_s: float) -> float:
+def capture_time_at(times: list[tuple[float, int]], at_s: float) -> float:
     """Capture time from the returned times, us."""
     for (left_s, left_us), (right_s, right_us) in pairwise(times):
         if at_s <= right_s:
@@ -96,7 +96,7 @@ def test_every_frame_between_the_times_told_has_its_published_time(clock: RunClo
     assert len(times) <= 20
     for frame in range(700):
         published_us = clock.wall_us(round((1.04 + frame * 0.04) * 1e9)) - LATE_US
-        assert abs(said(times, frame * 0.04) - published_us) < 250
+        assert abs(capture_time_at(times, frame * 0.04) - published_us) < 250
 
 
 def test_an_even_clock_needs_two_times() -> None:
@@ -127,4 +127,4 @@ def test_of_a_source_whose_clock_is_off_every_frame_has_its_published_time() -> 
     for frame in range(500):
         media_s = frame * 0.04
         at_s = media_s * 0.98 if media_s < 10 else 9.8 + (media_s - 10) * (length_s - 9.8) / 10
-        assert abs(said(times, at_s) - (clock.wall_us(round(media_s * 1e9)) - LATE_US)) < 250
+        assert abs(capture_time_at(times, at_s) - (clock.wall_us(round(media_s * 1e9)) - LATE_US)) < 250

@@ -37,16 +37,16 @@ async def clip_of(http: Http, start_us: int, end_us: int) -> Any:
 
 async def test_published_times_hold_from_the_first_second_and_over_a_dead_daemon(tmp_path: Path) -> None:
     """M3 M4: one delay for a complete run, also for footage recorded while the daemon was down."""
-    async with rig(tmp_path, cameras=["cam1"]) as found:
-        with found.mediamtx.camera("cam1", gop=50):
-            await found.recorded(5.0)
-            begun_us, down_us = await first_frame(found.http), await found.newest()
-            early = await late_us(found.http, tmp_path, begun_us, down_us - S_US // 2)
-            await found.box.kill()
+    async with rig(tmp_path, cameras=["cam1"]) as setup:
+        with setup.mediamtx.camera("cam1", gop=50):
+            await setup.recorded(5.0)
+            begun_us, down_us = await first_frame(setup.http), await setup.newest()
+            early = await late_us(setup.http, tmp_path, begun_us, down_us - S_US // 2)
+            await setup.box.kill()
             await trio.sleep(2.0)  # the outage itself
-            await found.box.start()
-            async with found.box.http() as http:
-                again = Rig(found.mediamtx, found.box, http)
+            await setup.box.start()
+            async with setup.box.http() as http:
+                again = Rig(setup.mediamtx, setup.box, http)
                 await again.recorded(2.0)
                 later = await late_us(http, tmp_path, down_us - S_US // 2, await again.newest() - S_US // 2)
         usual_us = median(early)
@@ -62,15 +62,15 @@ async def test_a_stream_joined_in_the_middle_of_a_gop_gives_whole_clips_that_are
     tmp_path: Path,
 ) -> None:
     """M1 M2: MediaMTX's placeholder parameter sets in the first header are no format change."""
-    async with rig(tmp_path, cameras=["cam1"]) as found:
-        camera = found.mediamtx.camera("cam1", gop=75)
+    async with rig(tmp_path, cameras=["cam1"]) as setup:
+        camera = setup.mediamtx.camera("cam1", gop=75)
         with camera:
-            await found.recorded(4.0)
-            begun_us = await first_frame(found.http)
-            made = await clip_of(found.http, begun_us, begun_us + 3 * S_US)
+            await setup.recorded(4.0)
+            begun_us = await first_frame(setup.http)
+            made = await clip_of(setup.http, begun_us, begun_us + 3 * S_US)
             with trio.fail_after(10):
-                while (clip := await found.http.get(f"/clips/{made['id']}"))["status"] != "ready":  # noqa: ASYNC110
+                while (clip := await setup.http.get(f"/clips/{made['id']}"))["status"] != "ready":  # noqa: ASYNC110
                     await trio.sleep(0.05)
             assert clip["coverage"]["missing"] == [] and clip["coverage"]["frames"] >= 74
             await trio.sleep(5.0)  # two checks for late footage
-            assert (await found.http.get(f"/clips/{made['id']}"))["media_rev"] == clip["media_rev"]
+            assert (await setup.http.get(f"/clips/{made['id']}"))["media_rev"] == clip["media_rev"]

@@ -15,26 +15,26 @@ from tests.box.live.mediamtx.rig import S_US, MediaMTX, Rig, rig
 from tests.kit.running import Tablet, tablet
 
 
-async def gap_over(one: Tablet, known: int = 0) -> Any:
+async def gap_over(device: Tablet, known: int = 0) -> Any:
     """The next recording_gap of cam1 that has ended."""
 
     def find() -> Any:
-        over = [each for each in one.events if each["type"] == "recording_gap" and each["end"]]
+        over = [each for each in device.events if each["type"] == "recording_gap" and each["end"]]
         return over[known] if len(over) > known else None
 
-    return await one.next(find, within_s=30, what="a gap that is over")
+    return await device.next(find, within_s=30, what="a gap that is over")
 
 
-def reasons(one: Tablet, gap: Any) -> set[str]:
+def reasons(device: Tablet, gap: Any) -> set[str]:
     """Every reason published for this gap."""
     events = [
-        each for each in one.events if each["type"] == "recording_gap" and each["start"] == gap["start"]
+        each for each in device.events if each["type"] == "recording_gap" and each["start"] == gap["start"]
     ]
     return {each["reason"] for each in events}
 
 
-async def timeline_reason(found: Rig, gap: Any) -> str:
-    known = await found.http.get("/channels/cam1/timeline")
+async def timeline_reason(setup: Rig, gap: Any) -> str:
+    known = await setup.http.get("/channels/cam1/timeline")
     at_us = from_rfc3339(gap["start"])
     near = [each for each in known["gaps"] if abs(from_rfc3339(each["start"]) - at_us) < S_US]
     assert len(near) == 1, (gap, known["gaps"])
@@ -43,107 +43,107 @@ async def timeline_reason(found: Rig, gap: Any) -> str:
 
 async def test_readmes_way_gives_cameras_that_are_on_and_seen(tmp_path: Path) -> None:
     """M6 M5 M9: no camera must be activated by hand, none turns red; line, hook and login work as shipped."""
-    async with rig(tmp_path) as found:
-        channels = (await found.http.get("/channels"))["items"]
+    async with rig(tmp_path) as setup:
+        channels = (await setup.http.get("/channels"))["items"]
         assert {each["status"] for each in channels} == {"active"}
-        with found.mediamtx.camera("cam1"), found.mediamtx.camera("cam2"):
-            await found.becomes("cameras", "ok", "2 cameras are recorded")
-            await found.recorded(2.0)
-            cam1 = await found.source()
+        with setup.mediamtx.camera("cam1"), setup.mediamtx.camera("cam2"):
+            await setup.becomes("cameras", "ok", "2 cameras are recorded")
+            await setup.recorded(2.0)
+            cam1 = await setup.source()
             assert cam1["is_recorded"] and cam1["is_connected"] and cam1["address"].startswith("127.0.0.1:")
             assert 50_000 < cam1["bitrate_bps"] < 5_000_000 and cam1["loss_ratio"] < 0.05
             assert cam1["tracks"] == ["H264", "MPEG-4 Audio"] and cam1["restarts"] == 0
-            assert (await found.part("mediamtx"))["status"] == "ok"
-            assert await found.metric('source_recorded{channel="cam1"}') == 1.0
-            assert await found.metric("mediamtx_up") == 1.0
+            assert (await setup.part("mediamtx"))["status"] == "ok"
+            assert await setup.metric('source_recorded{channel="cam1"}') == 1.0
+            assert await setup.metric("mediamtx_up") == 1.0
             for event in ("available", "segment-create"):
-                assert (await found.metric(f'mediamtx_hook_calls{{event="{event}"}}') or 0) >= 2, event
-            cam1 = await found.http.get("/channels/cam1")
+                assert (await setup.metric(f'mediamtx_hook_calls{{event="{event}"}}') or 0) >= 2, event
+            cam1 = await setup.http.get("/channels/cam1")
             assert (cam1["status"], cam1["footage"]) == ("active", "on")
-        assert "HTTP Request" not in found.box.process.said()
+        assert "HTTP Request" not in setup.box.process.output()
 
 
 async def test_a_camera_that_is_unplugged_for_a_short_time_is_lost_and_nothing_else(tmp_path: Path) -> None:
     """M9 E9: an outage below 10 s is the camera's; one reason, from its start to its end."""
-    async with rig(tmp_path, cameras=["cam1"]) as found, tablet(found.box) as one:
-        camera = found.mediamtx.camera("cam1")
+    async with rig(tmp_path, cameras=["cam1"]) as setup, tablet(setup.box) as device:
+        camera = setup.mediamtx.camera("cam1")
         try:
             camera.start()
-            await found.recorded(1.5)
+            await setup.recorded(1.5)
             camera.drop()
-            part = await found.becomes("cameras", "bad", "cam1", within_s=5.0)
+            part = await setup.becomes("cameras", "bad", "cam1", within_s=5.0)
             assert part["hint"]
-            begun = await one.event("recording_gap", channel_id="cam1")
+            begun = await device.event("recording_gap", channel_id="cam1")
             assert (begun["end"], begun["reason"]) == (None, "source_lost")
-            await call_until_taken(found, camera)
-            over = await gap_over(one)
+            await call_until_taken(setup, camera)
+            over = await gap_over(device)
             assert over["start"] == begun["start"]
             assert from_rfc3339(over["end"]) - from_rfc3339(over["start"]) < 10 * S_US
-            assert reasons(one, over) == {"source_lost"} == {await timeline_reason(found, over)}
-            await found.becomes("cameras", "ok")
-            await found.connected()
-            assert (await found.source())["restarts"] == 1
+            assert reasons(device, over) == {"source_lost"} == {await timeline_reason(setup, over)}
+            await setup.becomes("cameras", "ok")
+            await setup.connected()
+            assert (await setup.source())["restarts"] == 1
         finally:
             camera.stop()
 
 
-async def call_until_taken(found: Rig, camera: Any) -> None:
+async def call_until_taken(setup: Rig, camera: Any) -> None:
     """Like encoders: reconnect until it is recorded."""
     with trio.fail_after(30):
         while True:
             camera.start()
             begun_us = wall_us()
             with trio.move_on_after(2.0):
-                await found.reaches(begun_us)
+                await setup.reaches(begun_us)
                 return
             camera.drop()
 
 
 async def test_a_killed_mediamtx_is_red_at_once_and_is_itself_the_reason(tmp_path: Path) -> None:
     """M5 E9: its death is detected within 5 s; the outage is the recorder's; the box recovers by itself."""
-    async with rig(tmp_path, cameras=["cam1"]) as found, tablet(found.box) as one:
-        camera = found.mediamtx.camera("cam1")
+    async with rig(tmp_path, cameras=["cam1"]) as setup, tablet(setup.box) as device:
+        camera = setup.mediamtx.camera("cam1")
         try:
             camera.start()
-            await found.recorded(1.5)
-            found.mediamtx.kill()
-            part = await found.becomes("mediamtx", "bad", "nothing is recorded", within_s=5.0)
+            await setup.recorded(1.5)
+            setup.mediamtx.kill()
+            part = await setup.becomes("mediamtx", "bad", "nothing is recorded", within_s=5.0)
             assert part["hint"]
-            await found.becomes("cameras", "bad", "cam1", within_s=5.0)
-            begun = await one.event("recording_gap", channel_id="cam1")
+            await setup.becomes("cameras", "bad", "cam1", within_s=5.0)
+            begun = await device.event("recording_gap", channel_id="cam1")
             assert (begun["end"], begun["reason"]) == (None, "recorder_restart")
-            await found.mediamtx.start()
+            await setup.mediamtx.start()
             camera.drop()
-            await call_until_taken(found, camera)
-            over = await gap_over(one)
-            assert reasons(one, over) == {"recorder_restart"} == {await timeline_reason(found, over)}
-            await found.becomes("mediamtx", "ok")
-            await found.becomes("cameras", "ok")
+            await call_until_taken(setup, camera)
+            over = await gap_over(device)
+            assert reasons(device, over) == {"recorder_restart"} == {await timeline_reason(setup, over)}
+            await setup.becomes("mediamtx", "ok")
+            await setup.becomes("cameras", "ok")
         finally:
             camera.stop()
 
 
 async def test_a_second_encoder_with_the_same_stream_id_does_not_take_the_place(tmp_path: Path) -> None:
     """M5: overridePublisher as shipped."""
-    async with rig(tmp_path, cameras=["cam1"]) as found:
-        with found.mediamtx.camera("cam1") as first:
-            await found.recorded(1.5)
-            with found.mediamtx.camera("cam1", name="OTHER"):
-                await found.recorded(2.0)
+    async with rig(tmp_path, cameras=["cam1"]) as setup:
+        with setup.mediamtx.camera("cam1") as first:
+            await setup.recorded(1.5)
+            with setup.mediamtx.camera("cam1", name="OTHER"):
+                await setup.recorded(2.0)
                 assert first._processes[1].poll() is None
-            runs = (await found.http.get("/channels/cam1/timeline"))["runs"]
+            runs = (await setup.http.get("/channels/cam1/timeline"))["runs"]
             assert len(runs) == 1
-            assert "already publishing" in found.mediamtx.log
+            assert "already publishing" in setup.mediamtx.log
 
 
 async def test_two_encoders_that_take_the_place_from_each_other_are_red(tmp_path: Path) -> None:
     """M5: with overridePublisher set to true."""
     changed = {"overridePublisher: false": "overridePublisher: true"}
-    async with rig(tmp_path, cameras=["cam1"], changed=changed) as found:
-        with found.mediamtx.camera("cam1"), found.mediamtx.camera("cam1", name="OTHER"):
-            part = await found.becomes("cameras", "bad", "two encoders", within_s=30.0)
+    async with rig(tmp_path, cameras=["cam1"], changed=changed) as setup:
+        with setup.mediamtx.camera("cam1"), setup.mediamtx.camera("cam1", name="OTHER"):
+            part = await setup.becomes("cameras", "bad", "two encoders", within_s=30.0)
             assert part["hint"]
-            assert (await found.source())["run_changes"] > 5
+            assert (await setup.source())["run_changes"] > 5
 
 
 @contextmanager
@@ -161,16 +161,16 @@ def ffmpeg(mediamtx: MediaMTX, *source: str) -> Iterator[None]:
 
 async def test_sound_without_a_picture_is_not_recorded_and_red_with_the_reason(tmp_path: Path) -> None:
     """E2: within 5 s of the first detection."""
-    async with rig(tmp_path, cameras=["cam1"]) as found:
+    async with rig(tmp_path, cameras=["cam1"]) as setup:
         sound = ("-re", "-f", "lavfi", "-i", "sine=440", "-c:a", "aac")
-        with ffmpeg(found.mediamtx, *sound):
-            await found.connected()
-            await found.becomes("cameras", "bad", "no video", within_s=5.0)
+        with ffmpeg(setup.mediamtx, *sound):
+            await setup.connected()
+            await setup.becomes("cameras", "bad", "no video", within_s=5.0)
 
 
 async def test_pictures_without_a_key_are_not_recorded_and_red_with_the_reason(tmp_path: Path) -> None:
     """E2: an open-GOP camera joined in mid-stream sends, and MediaMTX waits for an IDR that never arrives."""
-    async with rig(tmp_path, cameras=["cam1"]) as found:
+    async with rig(tmp_path, cameras=["cam1"]) as setup:
         whole = tmp_path / "whole.ts"
         made = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-t", "30", "-c:v", "libx264"]
         made += [
@@ -190,10 +190,10 @@ async def test_pictures_without_a_key_are_not_recorded_and_red_with_the_reason(t
             ["ffmpeg", "-hide_banner", "-loglevel", "error", *made, "-f", "mpegts", str(whole)]
         )
         joined = ("-re", "-copyts", "-i", str(midway(whole)), "-c", "copy", "-copyinkf")
-        with ffmpeg(found.mediamtx, *joined):
-            await found.connected()
-            said = await found.becomes("cameras", "bad", "MediaMTX records nothing", within_s=6.0)
-            assert "key picture" in said["hint"]
+        with ffmpeg(setup.mediamtx, *joined):
+            await setup.connected()
+            part = await setup.becomes("cameras", "bad", "MediaMTX records nothing", within_s=6.0)
+            assert "key picture" in part["hint"]
 
 
 def midway(whole: Path) -> Path:
@@ -206,15 +206,15 @@ def midway(whole: Path) -> Path:
 
 
 async def test_the_daemon_dies_and_the_recording_goes_on_without_a_gap(tmp_path: Path) -> None:
-    async with rig(tmp_path, cameras=["cam1"]) as found:
-        with found.mediamtx.camera("cam1"):
-            await found.recorded(2.0)
-            begun_us = await found.newest()
-            await found.box.kill()
+    async with rig(tmp_path, cameras=["cam1"]) as setup:
+        with setup.mediamtx.camera("cam1"):
+            await setup.recorded(2.0)
+            begun_us = await setup.newest()
+            await setup.box.kill()
             await trio.sleep(2.0)  # the outage itself
-            await found.box.start()
-            async with found.box.http() as http:
-                again = Rig(found.mediamtx, found.box, http)
+            await setup.box.start()
+            async with setup.box.http() as http:
+                again = Rig(setup.mediamtx, setup.box, http)
                 await again.recorded(1.0)
                 known = await http.get("/channels/cam1/timeline")
             assert len(known["runs"]) == 1

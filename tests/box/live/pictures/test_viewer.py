@@ -122,14 +122,14 @@ async def all_left(video: LiveVideo) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [frame(b"hello", opcode=1), frame(b"", opcode=2), frame(b"", opcode=9), frame(b"x", opcode=9)],
     ids=["text", "empty", "ping", "ping with words"],
 )
-async def test_a_viewer_that_talks_too_much_is_ended_with_its_reason(said: bytes) -> None:
+async def test_a_viewer_that_talks_too_much_is_ended_with_its_reason(message: bytes) -> None:
     async with watching() as (video, port):
         client, data = await viewer_at(port)
-        await client.send_all(said * int(BURST * 30))
+        await client.send_all(message * int(BURST * 30))
         with trio.fail_after(LIMIT_S):
             while (result := close_frame(data)) is None:
                 part = await client.receive_some(65536)

@@ -36,9 +36,11 @@ def test_each_frame_shows_the_instant_its_timestamp_says(fps: Fraction) -> None:
 
 
 def test_two_cameras_capture_the_same_instants() -> None:
-    one, two = (Camera(name, 160, 90, Fraction(25), sound=False) for name in ("a", "b"))
-    assert one.instant_us(one.frame_after(NOW_US)) == two.instant_us(two.frame_after(NOW_US - 12_000))
-    assert one.instant_us(one.frame_after(NOW_US)) == 1_795_230_767_720_000  # on the grid of 40 ms
+    first, second = (Camera(name, 160, 90, Fraction(25), sound=False) for name in ("a", "b"))
+    assert first.instant_us(first.frame_after(NOW_US)) == second.instant_us(
+        second.frame_after(NOW_US - 12_000)
+    )
+    assert first.instant_us(first.frame_after(NOW_US)) == 1_795_230_767_720_000  # on the grid of 40 ms
 
 
 @pytest.mark.parametrize(
