@@ -225,7 +225,10 @@ def _routes(
     zone = box.settings.site.timezone
     media = Routes(
         "media",
-        raw=[*media_routes(store=box.store, delivery=delivery, zone=zone), *picture_routes(pictures)],
+        raw=[
+            *media_routes(store=box.store, delivery=delivery, zone=zone, words=domains.clip_words),
+            *picture_routes(pictures),
+        ],
     )
     sessions = session_routes(
         on_complete=lambda tx, session_id: close_session_ghosts(tx, rules, session_id),
@@ -252,7 +255,14 @@ def _routes(
 
 def _mark_rules(settings: Settings) -> MarkRules:
     zone = settings.site.timezone
-    return MarkRules(settings.clips, zone, domains.clip_deleted, domains.restored, domains.clip_parts())
+    return MarkRules(
+        settings.clips,
+        zone,
+        domains.clip_deleted,
+        domains.restored,
+        domains.clip_parts(),
+        domains.clip_filters(),
+    )
 
 
 def _services(box: Box, files: ClipFiles, rules: MarkRules) -> Services:

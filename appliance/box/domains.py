@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.domain import Domain, Resources
+from appliance.domain import ClipFilter, Domain, Resources, connect
 from appliance.kernel.fields import Section
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from appliance.http.api import Routes
     from appliance.kernel.safemode import Hold
     from appliance.kernel.store import Store
-    from appliance.kernel.tx import ReadTx, Tx
+    from appliance.kernel.tx import ReadTx, Row, Tx
     from appliance.ops.health import Board
     from appliance.ops.metrics import Metrics
 
@@ -52,7 +52,9 @@ class Services:
 @cache
 def domains() -> tuple[Domain[Services], ...]:
     """Their records. The daemon's code of a domain is loaded by `routes` and `run`, not by this."""
-    return tuple(import_module(f"appliance.box.{name}.domain").DOMAIN for name in NAMES)
+    records = tuple(import_module(f"appliance.box.{name}.domain").DOMAIN for name in NAMES)
+    connect(records)
+    return records
 
 
 def sections() -> dict[str, type[Section]]:
@@ -76,6 +78,16 @@ def resources() -> list[Resources]:
 
 def clip_parts() -> dict[str, Callable[[ReadTx, str], Any]]:
     return {name: part for domain in domains() for name, part in domain.clip_parts.items()}
+
+
+def clip_filters() -> dict[str, ClipFilter]:
+    return {name: clip_filter for domain in domains() for name, clip_filter in domain.clip_filters.items()}
+
+
+def clip_words(tx: ReadTx, clip: Row) -> list[str]:
+    """The domains' words for the file name of a saved clip."""
+    found = [domain.clip_words(tx, clip) for domain in domains() if domain.clip_words is not None]
+    return [word for words in found for word in words]
 
 
 def clip_deleted(tx: Tx, clip_id: str) -> None:

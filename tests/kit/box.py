@@ -11,7 +11,7 @@ import trio
 
 from appliance.box.clips.records.marks import MarkRules
 from appliance.box.clips.settings import ClipsSettings
-from appliance.box.domains import clip_parts
+from appliance.box.domains import clip_filters, clip_parts, domains
 from appliance.box.sessions.model import SessionIn
 from appliance.box.sessions.store import create_session
 from appliance.kernel.clock import Clock
@@ -22,6 +22,8 @@ from tests.kit.clock import SimClock
 
 Result = TypeVar("Result")
 COACH = Caller(device="coach-ipad")
+
+domains()  # connects them, as the settings do in the product
 
 
 @asynccontextmanager
@@ -61,7 +63,9 @@ def add_session(tx: Tx, name: str = "Game", **fields: Any) -> str:
 
 
 def mark_rules(zone: str = "UTC", **clips: Any) -> MarkRules:
-    return MarkRules(ClipsSettings(**clips), zone, lambda tx, clip_id: None, parts=clip_parts())
+    return MarkRules(
+        ClipsSettings(**clips), zone, lambda tx, clip_id: None, parts=clip_parts(), filters=clip_filters()
+    )
 
 
 def types(store: Store) -> list[str]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from appliance.box.clips.cutting.cutter import CutterHandle
 from appliance.box.clips.model import (
-    Clip,
     ClipIn,
     ClipPatch,
     ClipQuery,
@@ -16,7 +15,6 @@ from appliance.box.clips.model import (
     EndIn,
     Include,
     OfSession,
-    Play,
     PlayIn,
     PlayPatch,
     PlayQuery,
@@ -30,39 +28,42 @@ from appliance.kernel.operation import Answer
 def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     """Routes of /clips, and the /ws commands clip_new and clip_end."""
     routes = Routes("clips")
+    shown = rules.shown
 
-    @routes.post("/clips", body=ClipIn, returns=Clip, status=201, hot=True, do="clip_new")
+    @routes.post("/clips", body=ClipIn, returns=shown.clip, status=201, hot=True, do="clip_new")
     @routes.command("clip_new", ClipIn)
     async def create(ctx: Ctx, body: ClipIn) -> Answer:
         """Mark IN on one channel; with a duration, the whole clip."""
         answer = await cutter.marked(ctx.write, lambda tx: marks.create_clip(tx, ctx.caller, rules, body))
         return await _settled_clip(ctx, cutter, answer)
 
-    @routes.get("/clips", query=ClipQuery, items=Clip)
+    @routes.get("/clips", query=shown.clip_query, items=shown.clip)
     async def listing(ctx: Ctx, query: ClipQuery) -> Answer:
         """List clips by start time."""
-        return Answer(200, await ctx.read(lambda tx: queries.list_clips(tx, query, rules.parts)))
+        return Answer(
+            200, await ctx.read(lambda tx: queries.list_clips(tx, query, rules.parts, rules.filters))
+        )
 
-    @routes.get("/sessions/{session_id}/clips", query=OfSession, items=Clip)
+    @routes.get("/sessions/{session_id}/clips", query=shown.of_session, items=shown.clip)
     async def of_session(ctx: Ctx, session_id: str, query: OfSession) -> Answer:
         """The clips of a session."""
         return Answer(
             200, await ctx.read(lambda tx: queries.clips_of_session(tx, session_id, query, rules.parts))
         )
 
-    @routes.get("/clips/{clip_id}", query=Include, returns=Clip)
+    @routes.get("/clips/{clip_id}", query=shown.include, returns=shown.clip)
     async def one(ctx: Ctx, clip_id: str, query: Include) -> Answer:
         """One clip."""
         return Answer(200, await ctx.read(lambda tx: queries.get_clip(tx, clip_id, query, rules.parts)))
 
-    @routes.patch("/clips/{clip_id}", body=ClipPatch, returns=Clip)
+    @routes.patch("/clips/{clip_id}", body=ClipPatch, returns=shown.clip)
     async def change(ctx: Ctx, clip_id: str, body: ClipPatch) -> Answer:
         """Change the title, or trim; on a ghost duration_seconds is OUT."""
         answer = await ctx.write(lambda tx: marks.change_clip(tx, ctx.caller, rules, clip_id, body))
         return await _settled_clip(ctx, cutter, answer)
 
     @routes.post(
-        "/clips/{clip_id}/end", body=EndIn, returns=Clip, body_optional=True, hot=True, do="clip_end"
+        "/clips/{clip_id}/end", body=EndIn, returns=shown.clip, body_optional=True, hot=True, do="clip_end"
     )
     async def end(ctx: Ctx, clip_id: str, body: EndIn | None) -> Answer:
         """Mark OUT. The first one counts."""
@@ -80,22 +81,22 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
         """Delete a clip; its files stay for a day."""
         return await ctx.write(lambda tx: marks.delete_clip(tx, ctx.caller, rules, clip_id))
 
-    @routes.post("/clips/{clip_id}/restore", returns=Clip)
+    @routes.post("/clips/{clip_id}/restore", returns=shown.clip)
     async def restore(ctx: Ctx, clip_id: str) -> Answer:
-        """Undo a delete, within 24 h: the clip with its tags."""
+        """Undo a delete, within 24 h: the clip with all that went with it."""
         return await ctx.write(lambda tx: takeback.restore_clip(tx, ctx.caller, rules, clip_id))
 
-    @routes.post("/clips/{clip_id}/favorite", returns=Clip)
+    @routes.post("/clips/{clip_id}/favorite", returns=shown.clip)
     async def star(ctx: Ctx, clip_id: str) -> Answer:
         """Star a clip."""
         return await ctx.write(lambda tx: marks.star_clip(tx, ctx.caller, clip_id, True))
 
-    @routes.delete("/clips/{clip_id}/favorite", returns=Clip)
+    @routes.delete("/clips/{clip_id}/favorite", returns=shown.clip)
     async def unstar(ctx: Ctx, clip_id: str) -> Answer:
         """Remove the star."""
         return await ctx.write(lambda tx: marks.star_clip(tx, ctx.caller, clip_id, False))
 
-    @routes.post("/clips/{clip_id}/retry", returns=Clip)
+    @routes.post("/clips/{clip_id}/retry", returns=shown.clip)
     async def retry(ctx: Ctx, clip_id: str) -> Answer:
         """Try a failed clip again."""
         return await ctx.write(lambda tx: marks.retry_clip(tx, ctx.caller, clip_id))
@@ -111,36 +112,37 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
 def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     """Routes of /plays, and the /ws commands play_new, play_cue and play_end."""
     routes = Routes("plays")
+    shown = rules.shown
 
-    @routes.post("/plays", body=PlayIn, returns=Play, status=201, hot=True, do="play_new")
+    @routes.post("/plays", body=PlayIn, returns=shown.play, status=201, hot=True, do="play_new")
     @routes.command("play_new", PlayIn)
     async def create(ctx: Ctx, body: PlayIn) -> Answer:
         """NEW PLAY: one mark on every angle."""
         answer = await cutter.marked(ctx.write, lambda tx: plays.create_play(tx, ctx.caller, rules, body))
         return await _settled_play(ctx, cutter, answer)
 
-    @routes.get("/plays", query=PlayQuery, items=Play)
+    @routes.get("/plays", query=PlayQuery, items=shown.play)
     async def listing(ctx: Ctx, query: PlayQuery) -> Answer:
         """List plays by start time."""
         return Answer(200, await ctx.read(lambda tx: queries.list_plays(tx, query)))
 
-    @routes.get("/sessions/{session_id}/plays", query=PlayQuery, items=Play)
+    @routes.get("/sessions/{session_id}/plays", query=PlayQuery, items=shown.play)
     async def of_session(ctx: Ctx, session_id: str, query: PlayQuery) -> Answer:
         """The plays of a session."""
         return Answer(200, await ctx.read(lambda tx: queries.plays_of_session(tx, session_id, query)))
 
-    @routes.get("/plays/{play_id}", query=Include, returns=Play)
+    @routes.get("/plays/{play_id}", query=shown.include, returns=shown.play)
     async def one(ctx: Ctx, play_id: str, query: Include) -> Answer:
         """One play."""
         return Answer(200, await ctx.read(lambda tx: queries.get_play(tx, play_id, query)))
 
-    @routes.patch("/plays/{play_id}", body=PlayPatch, returns=Play)
+    @routes.patch("/plays/{play_id}", body=PlayPatch, returns=shown.play)
     async def change(ctx: Ctx, play_id: str, body: PlayPatch) -> Answer:
         """Change the title, or trim every angle."""
         return await ctx.write(lambda tx: plays.change_play(tx, ctx.caller, rules, play_id, body))
 
     @routes.post(
-        "/plays/{play_id}/end", body=EndIn, returns=Play, body_optional=True, hot=True, do="play_end"
+        "/plays/{play_id}/end", body=EndIn, returns=shown.play, body_optional=True, hot=True, do="play_end"
     )
     async def end(ctx: Ctx, play_id: str, body: EndIn | None) -> Answer:
         """END PLAY: OUT on every angle. The first one counts."""
@@ -154,7 +156,7 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
         return await end(ctx, body.id, EndIn.model_construct(end_time=body.end_time))
 
     @routes.post(
-        "/plays/{play_id}/cue", body=CueIn, returns=Play, body_optional=True, hot=True, do="play_cue"
+        "/plays/{play_id}/cue", body=CueIn, returns=shown.play, body_optional=True, hot=True, do="play_cue"
     )
     async def cue(ctx: Ctx, play_id: str, body: CueIn | None) -> Answer:
         """CUE: the snap. The last press counts."""
@@ -164,34 +166,34 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     async def cue_command(ctx: Ctx, body: CueCommand) -> Answer:
         return await cue(ctx, body.id, CueIn.model_construct(cue_time=body.cue_time))
 
-    @routes.delete("/plays/{play_id}/cue", returns=Play)
+    @routes.delete("/plays/{play_id}/cue", returns=shown.play)
     async def uncue(ctx: Ctx, play_id: str) -> Answer:
         """Remove the cue."""
         return await ctx.write(lambda tx: takeback.uncue_play(tx, ctx.caller, play_id))
 
-    @routes.post("/plays/{play_id}/reopen", returns=Play)
+    @routes.post("/plays/{play_id}/reopen", returns=shown.play)
     async def reopen(ctx: Ctx, play_id: str) -> Answer:
         """Undo END: the play waits for OUT again."""
         return await ctx.write(lambda tx: takeback.reopen_play(tx, ctx.caller, rules, play_id))
 
-    @routes.post("/plays/{play_id}/restore", returns=Play)
+    @routes.post("/plays/{play_id}/restore", returns=shown.play)
     async def restore(ctx: Ctx, play_id: str) -> Answer:
-        """Undo a delete, within 24 h: the play with its clips and tags."""
+        """Undo a delete, within 24 h: the play with all that went with it."""
         return await ctx.write(lambda tx: takeback.restore_play(tx, ctx.caller, rules, play_id))
 
-    @routes.post("/plays/{play_id}/favorite", returns=Play)
+    @routes.post("/plays/{play_id}/favorite", returns=shown.play)
     async def star(ctx: Ctx, play_id: str) -> Answer:
         """Star a play."""
         return await ctx.write(lambda tx: plays.star_play(tx, ctx.caller, play_id, True))
 
-    @routes.delete("/plays/{play_id}/favorite", returns=Play)
+    @routes.delete("/plays/{play_id}/favorite", returns=shown.play)
     async def unstar(ctx: Ctx, play_id: str) -> Answer:
         """Remove the star."""
         return await ctx.write(lambda tx: plays.star_play(tx, ctx.caller, play_id, False))
 
     @routes.delete("/plays/{play_id}")
     async def remove(ctx: Ctx, play_id: str) -> Answer:
-        """Undo a play: delete it with its clips and their tags."""
+        """Undo a play: delete it with its clips."""
         return await ctx.write(lambda tx: plays.delete_play(tx, ctx.caller, rules, play_id))
 
     return routes

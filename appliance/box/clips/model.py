@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, create_model, model_validator
 
+from appliance import domain
 from appliance.kernel.fields import ChannelKey, Input, Instant, Uuid
 from appliance.kernel.paging import Page
 
@@ -102,21 +105,18 @@ class PlayPatch(Trim):
 
 
 class ClipQuery(Page):
-    """GET /clips."""
+    """GET /clips. `shown_models` adds the filters of other domains."""
 
     session_id: Uuid | None = None
     channel_id: ChannelKey | None = None
     play_id: Uuid | None = None
     status: Literal["pending", "processing", "ready", "failed"] | None = None
     is_favorite: bool | None = None
-    label: str | None = None
-    result: str | None = None
-    quarter: Annotated[int, Field(ge=1, le=5)] | None = None
-    include: Literal["tags"] | None = None
+    include: str | None = None
 
 
 class OfSession(Page):
-    include: Literal["tags"] | None = None
+    include: str | None = None
 
 
 class PlayQuery(Page):
@@ -126,7 +126,7 @@ class PlayQuery(Page):
 
 
 class Include(Input):
-    include: Literal["tags", "clips"] | None = None
+    include: str | None = None
 
 
 class Missing(BaseModel):
@@ -187,7 +187,6 @@ class Clip(BaseModel):
     updated_at: str
     created_by: str
     rev: int
-    tags: list[dict[str, Any]] | None = Field(None, description="with ?include=tags")
 
 
 class Play(BaseModel):
@@ -210,3 +209,45 @@ class Play(BaseModel):
     created_by: str
     rev: int
     clips: list[Clip] | None = Field(None, description="with ?include=clips")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownModels:
+    """The models of the routes with what other domains add to them."""
+
+    clip: type[Clip]
+    play: type[Play]
+    clip_query: type[ClipQuery]
+    of_session: type[OfSession]
+    include: type[Include]
+
+
+@cache
+def shown_models(parts: tuple[str, ...], filters: tuple[tuple[str, Any], ...]) -> ShownModels:
+    """`parts`: fields of a clip that `?include=` adds; `filters`: (name, type) of query parameters.
+
+    The same arguments give the same classes, so that the API's document has each once.
+    """
+    fields: dict[str, Any] = {
+        part: (list[dict[str, Any]] | None, Field(None, description=f"with ?include={part}"))
+        for part in parts
+    }
+    clip = create_model("Clip", __base__=Clip, __doc__=Clip.__doc__, **fields)
+    clips: Any = (list[clip] | None, Field(None, description="with ?include=clips"))  # type: ignore[valid-type]
+    wanted: dict[str, Any] = {name: (kind | None, None) for name, kind in filters}
+    return ShownModels(
+        clip=clip,
+        play=create_model("Play", __base__=Play, __doc__=Play.__doc__, clips=clips),
+        clip_query=create_model("ClipQuery", __base__=ClipQuery, **wanted, include=_include(*parts)),
+        of_session=create_model("OfSession", __base__=OfSession, include=_include(*parts)),
+        include=create_model("Include", __base__=Include, include=_include(*parts, "clips")),
+    )
+
+
+def _include(*words: str) -> Any:
+    return (Literal[words] | None if words else None, None)
+
+
+def is_forgotten() -> str:
+    """SQL of a row of `clips`: the box closed it, and nobody has viewed, kept or otherwise used it since."""
+    return f"(clips.id IN forgotten_clips{''.join(f' AND NOT {use}' for use in domain.clip_uses())})"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
+from appliance.box.clips.model import is_forgotten
 from appliance.box.recordings.model import StoredSegment
 from appliance.box.retention.core import (
     FOR_EVER,
@@ -97,15 +98,16 @@ def _pins(tx: ReadTx) -> dict[str, tuple[Pin, ...]]:
 def read_clips(tx: ReadTx, clip_us: int, guard_us: int, clip_id: str | None = None) -> list[OldClip]:
     """Clips older than clip_days and forgotten ones (or only `clip_id`, if it is one), with the bytes of
     their files."""
+    forgotten = is_forgotten()
     rows = tx.all(
         "SELECT clips.id, clips.created_us, clips.mode,"
-        " clips.id IN forgotten_clips AS is_forgotten,"
+        f" {forgotten} AS is_forgotten,"
         " clips.is_favorite OR coalesce(plays.is_favorite, 0) AS starred,"
         " sessions.status IN ('active', 'paused') OR sessions.actual_end_us > :guarded AS is_guarded,"
         " (SELECT sum(size) FROM plans WHERE clip_id = clips.id AND file_path IS NOT NULL) AS bytes"
         " FROM clips JOIN sessions ON sessions.id = clips.session_id"
         " LEFT JOIN plays ON plays.id = clips.play_id"
-        " WHERE clips.deleted_us IS NULL AND (clips.created_us <= :old OR clips.id IN forgotten_clips)"
+        f" WHERE clips.deleted_us IS NULL AND (clips.created_us <= :old OR {forgotten})"
         + (" AND clips.id = :clip" if clip_id is not None else ""),
         {"old": tx.now_us - clip_us, "guarded": tx.now_us - guard_us}
         | ({"clip": clip_id} if clip_id is not None else {}),

@@ -1,2 +1,1 @@
-"""Sessions: games and practices. A session groups plays, clips and tags; channels exist independently of
-it."""
+"""Sessions: games and practices. A session groups plays and clips; channels exist independently of it."""

@@ -1,11 +1,12 @@
-"""A session's fields (V21), and the figures computed from its clips and tags."""
+"""A session's fields (V21), and the figures computed from what belongs to it."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, create_model
 
+from appliance import domain
 from appliance.kernel.fields import ChannelKey, Input, Instant, Name, Uuid
 from appliance.kernel.paging import Page
 from appliance.kernel.tx import ReadTx
@@ -70,7 +71,6 @@ class Session(BaseModel):
     channel_ids: list[str] | None = Field(description="null: every channel of the venue")
     play_count: int
     clip_count: int
-    tag_count: int
     total_duration_seconds: float = Field(description="clips neither deleted, failed nor ghosts")
     created_at: str
     updated_at: str
@@ -78,8 +78,16 @@ class Session(BaseModel):
     rev: int
 
 
+def shown_session() -> type[Session]:
+    """The session with the counters that other domains add."""
+    names = [name for record in domain.connected() for name in record.session_counters]
+    counters: dict[str, Any] = dict.fromkeys(names, (int, ...))
+    return create_model("Session", __base__=Session, __doc__=Session.__doc__, **counters)
+
+
 def session_counters(tx: ReadTx, session_id: str) -> dict[str, Any]:
-    """Counts of plays, clips and tags, and total_duration_seconds: computed, never stored (design 2)."""
+    """Counts of plays and clips, total_duration_seconds, and the counts of other domains: computed, never
+    stored."""
     row = tx.one(
         "SELECT count(*) AS clips,"
         " coalesce(sum(duration_us) FILTER (WHERE status <> 'failed'), 0) AS duration_us"
@@ -87,11 +95,10 @@ def session_counters(tx: ReadTx, session_id: str) -> dict[str, Any]:
         (session_id,),
     )
     assert row is not None  # an aggregate always has one row
-    tags = tx.value("SELECT count(*) FROM tags WHERE session_id = ? AND deleted_us IS NULL", (session_id,))
     plays = tx.value("SELECT count(*) FROM plays WHERE session_id = ? AND deleted_us IS NULL", (session_id,))
     return {
         "play_count": plays,
         "clip_count": row["clips"],
-        "tag_count": tags,
+        **domain.session_counters(tx, session_id),
         "total_duration_seconds": row["duration_us"] / 1e6,
     }

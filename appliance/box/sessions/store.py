@@ -128,7 +128,7 @@ def move_session(
 
 
 def delete_session(tx: Tx, caller: Caller, session_id: str, *, force: bool, cascade: Cascade) -> Answer:
-    """Delete with plays, clips and tags; recordings stay. Refused while it runs or has favourites."""
+    """Delete with all that belongs to it; recordings stay. Refused while it runs or has favourites."""
     row = load_row(tx, "session", session_id)
     check_rev(caller, "session", row["rev"])
     if row["status"] in (SessionState.ACTIVE, SessionState.PAUSED):

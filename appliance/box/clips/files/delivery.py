@@ -22,7 +22,7 @@ from appliance.box.clips.files.clips_disk import ClipsDisk
 from appliance.box.clips.files.footage import Footage
 from appliance.box.clips.files.readers import Readers
 from appliance.box.clips.files.recovery import is_lost
-from appliance.box.clips.files.save_name import save_name
+from appliance.box.clips.files.save_name import Words, save_name
 from appliance.box.clips.records import cut_states as cuts
 from appliance.box.clips.records.rows import clip_resource, media_name
 from appliance.box.clips.records.stored_plans import FileLost, StoredPlan, is_stored, note_looked, stored_plan
@@ -164,7 +164,9 @@ def is_whole(scope: Scope) -> bool:
     return all(name != b"range" or value.startswith(b"bytes=0-") for name, value in scope["headers"])
 
 
-def media_routes(*, store: Store, delivery: Delivery, zone: str = "UTC") -> list[RawRoute]:
+def media_routes(
+    *, store: Store, delivery: Delivery, zone: str = "UTC", words: Words = lambda tx, row: ()
+) -> list[RawRoute]:
     """GET and HEAD of /clips/{id}/stream and /clips/{id}/m{media_rev}/{name}.mp4."""
     plans = PlanCache(store)
 
@@ -190,7 +192,9 @@ def media_routes(*, store: Store, delivery: Delivery, zone: str = "UTC") -> list
             pieces=pieces,
             etag=f'"m{plan.media_rev}"',
             cache_control=cache,
-            filename=await store.read(lambda tx: save_name(tx, clip_id, zone)) if is_whole(scope) else None,
+            filename=await store.read(lambda tx: save_name(tx, clip_id, zone, words))
+            if is_whole(scope)
+            else None,
         )
         with delivery.readers.reading(clip_id, plan.media_rev):
             await send_media(scope, receive, send, media)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -22,8 +22,12 @@ _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f/\\:*?\"<>|]+")  # forbidden on at 
 _GAPS = re.compile(r"[\s_]+")
 
 
-def save_name(tx: ReadTx, clip_id: str, zone: str) -> str:
-    """Session, play (else title, else local time of IN), tag, camera. `zone`: the site's."""
+Words = Callable[[ReadTx, Row], Sequence[str]]
+"""What other domains say of a clip, from its row."""
+
+
+def save_name(tx: ReadTx, clip_id: str, zone: str, words: Words = lambda tx, row: ()) -> str:
+    """Session, play (else title, else local time of IN), other domains' words, camera. `zone`: the site's."""
     row = tx.one(
         "SELECT clips.*, sessions.name AS session, plays.number, plays.title AS play_title,"
         " channels.name AS channel FROM clips JOIN sessions ON sessions.id = clips.session_id"
@@ -33,13 +37,8 @@ def save_name(tx: ReadTx, clip_id: str, zone: str) -> str:
     )
     if row is None:
         return f"{clip_id}.mp4"
-    tag = tx.one(
-        "SELECT down, distance, play_type, result FROM tags WHERE deleted_us IS NULL"
-        " AND (clip_id = :clip OR play_id = :play) ORDER BY clip_id = :clip DESC, updated_us DESC, id DESC",
-        {"clip": clip_id, "play": row["play_id"]},
-    )
-    tag_text = "" if tag is None else "-".join(filter(None, _tag_words(tag)))
-    return joined([row["session"], _play_or_title(row, zone), tag_text, row["channel"] or row["channel_id"]])
+    said = "-".join(filter(None, map(_word, words(tx, row))))
+    return joined([row["session"], _play_or_title(row, zone), said, row["channel"] or row["channel_id"]])
 
 
 def joined(parts: Sequence[str]) -> str:
@@ -65,19 +64,9 @@ def _play_or_title(row: Row, zone: str) -> str:
     return f"{at:%H-%M-%S}"
 
 
-def _tag_words(tag: Row) -> list[str]:
-    """3and8, Pass, Complete."""
-    situation = ""
-    if tag["down"] is not None:
-        situation = (
-            f"{tag['down']}and{tag['distance']}" if tag["distance"] is not None else f"Down-{tag['down']}"
-        )
-    return [situation, _word(tag["play_type"]), _word(tag["result"])]
-
-
-def _word(text: str | None) -> str:
+def _word(text: str) -> str:
     """Capitalised: `touchdown` becomes Touchdown, `RPO` stays."""
-    part = clean(text or "")
+    part = clean(text)
     return "-".join(word.capitalize() if word.islower() else word for word in part.split("-"))
 
 

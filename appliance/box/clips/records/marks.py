@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.box.clips.model import ClipIn, ClipPatch, EndIn, Mark
+from appliance.box.clips.model import ClipIn, ClipPatch, EndIn, Mark, ShownModels, shown_models
 from appliance.box.clips.records.expiry import is_kept, refuse_gone
 from appliance.box.clips.records.machine import CLIP, ClipEvent, ClipState
 from appliance.box.clips.records.media_revs import next_media_rev
@@ -20,6 +20,7 @@ from appliance.box.clips.records.rows import clip_resource, drop_picture, journa
 from appliance.box.clips.records.times import SessionSpan, refuse_ahead, resolve_start
 from appliance.box.clips.settings import ClipsSettings
 from appliance.box.sessions.model import session_counters
+from appliance.domain import ClipFilter
 from appliance.kernel.errors import Refused, invalid
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint
@@ -38,6 +39,13 @@ class MarkRules:
     on_delete: Callable[[Tx, str], object]
     on_restore: Callable[[Tx, str, int], object] = lambda tx, session_id, deleted_us: None
     parts: Mapping[str, Callable[[ReadTx, str], Any]] = field(default_factory=dict)  # by ?include= word
+    filters: Mapping[str, ClipFilter] = field(default_factory=dict)  # of GET /clips
+
+    @property
+    def shown(self) -> ShownModels:
+        """The models of the routes with what other domains add."""
+        filters = tuple((name, each.kind) for name, each in self.filters.items())
+        return shown_models(tuple(self.parts), filters)
 
 
 def start_of(tx: Tx, rules: MarkRules, session: Row, given: str | None) -> int:

@@ -8,12 +8,10 @@ from typing import Any
 
 from appliance.box.clips.model import ClipQuery, Include, OfSession, PlayQuery
 from appliance.box.clips.records.rows import clip_resource, play_resource
+from appliance.domain import ClipFilter
 from appliance.kernel.paging import list_page
 from appliance.kernel.rows import UNDO_US, load_row
 from appliance.kernel.tx import ReadTx, Row
-
-_TAGGED = "EXISTS (SELECT 1 FROM tags WHERE tags.clip_id = clips.id AND tags.deleted_us IS NULL AND {})"
-
 
 Parts = Mapping[str, Callable[[ReadTx, str], Any]]
 """Fields that `?include=` adds to a clip, from its id."""
@@ -31,8 +29,10 @@ def _with_part(tx: ReadTx, row: Row, *, name: str | None, parts: Parts) -> dict[
     return clip
 
 
-def list_clips(tx: ReadTx, query: ClipQuery, parts: Parts) -> dict[str, Any]:
-    """A page of clips by start time, filtered by the clip's and its tags' fields."""
+def list_clips(
+    tx: ReadTx, query: ClipQuery, parts: Parts, filters: Mapping[str, ClipFilter] | None = None
+) -> dict[str, Any]:
+    """A page of clips by start time, filtered by the clip's fields and those of other domains."""
     where: list[tuple[str, tuple[Any, ...]]] = []
     for column in ("session_id", "channel_id", "play_id", "status"):
         wanted = getattr(query, column)
@@ -40,13 +40,10 @@ def list_clips(tx: ReadTx, query: ClipQuery, parts: Parts) -> dict[str, Any]:
             where.append((f"{column} = ?", (wanted,)))
     if query.is_favorite is not None:
         where.append(("is_favorite = ?", (int(query.is_favorite),)))
-    for column in ("result", "quarter"):
-        wanted = getattr(query, column)
+    for name, clip_filter in (filters or {}).items():
+        wanted = getattr(query, name, None)
         if wanted is not None:
-            where.append((_TAGGED.format(f"tags.{column} = ?"), (wanted,)))
-    if query.label is not None:
-        has = "EXISTS (SELECT 1 FROM json_each(tags.labels) WHERE json_each.value = ?)"
-        where.append((_TAGGED.format(has), (query.label,)))
+            where.append((clip_filter.condition, (wanted,)))
     resource = partial(_with_part, name=query.include, parts=parts)
     return list_page(tx, query, table="clips", key="start_us", where=where, resource=resource)
 

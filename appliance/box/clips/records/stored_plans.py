@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from appliance.box.clips.model import is_forgotten
 from appliance.kernel import json
 from appliance.kernel.tx import ReadTx, Tx
 
@@ -33,7 +34,7 @@ class FileLost(Exception):
 
 
 _PLAN = (
-    "SELECT plans.*, clips.session_id, clips.id IN forgotten_clips AS is_forgotten"
+    "SELECT plans.*, clips.session_id, {is_forgotten} AS is_forgotten"
     " FROM plans JOIN clips ON clips.id = plans.clip_id"
     " WHERE clips.deleted_us IS NULL AND "
 )
@@ -63,7 +64,7 @@ def unwritten_plans(tx: ReadTx, limit: int = 1) -> list[StoredPlan]:
 
 def plans_to_write(tx: ReadTx, limit: int = 1) -> list[StoredPlan]:
     """Cuts that are to have a file: a clip that the box closed gets one only once a person has viewed it."""
-    return _plans(tx, _UNWRITTEN + " AND clips.id NOT IN forgotten_clips" + _OLDEST, (limit,))
+    return _plans(tx, _UNWRITTEN + " AND NOT {is_forgotten}" + _OLDEST, (limit,))
 
 
 def note_looked(tx: Tx, clip_id: str) -> None:
@@ -98,6 +99,7 @@ def without_plan(tx: ReadTx) -> list[tuple[str, int]]:
 
 
 def _plans(tx: ReadTx, sql: str, params: Sequence[object]) -> list[StoredPlan]:
+    """The rows of a query made from `_PLAN`."""
     return [
         StoredPlan(
             clip_id=row["clip_id"],
@@ -109,7 +111,7 @@ def _plans(tx: ReadTx, sql: str, params: Sequence[object]) -> list[StoredPlan]:
             file_path=row["file_path"],
             is_forgotten=bool(row["is_forgotten"]),
         )
-        for row in tx.all(sql, params)
+        for row in tx.all(sql.format(is_forgotten=is_forgotten()), params)
     ]
 
 

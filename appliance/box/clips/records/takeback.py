@@ -78,7 +78,7 @@ def uncue_play(tx: Tx, caller: Caller, play_id: str) -> Answer:
 
 
 def restore_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answer:
-    """Undo a delete: the play, and the clips and tags deleted with it. Repeating it changes nothing.
+    """Undo a delete: the play and all that was deleted with it. Repeating it changes nothing.
 
     Raises Refused 404, 410 after 24 h or when its session is deleted too.
     """
@@ -101,7 +101,7 @@ def restore_play(tx: Tx, caller: Caller, rules: MarkRules, play_id: str) -> Answ
 
 
 def restore_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str) -> Answer:
-    """Undo a delete: the clip and the tags deleted with it. Repeating it changes nothing.
+    """Undo a delete: the clip and all that was deleted with it. Repeating it changes nothing.
 
     Raises Refused 404, 410 after 24 h, when its play or session is deleted too, or its bytes were deleted
     with it.

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.box.clips.files.save_name import joined, save_name
-from appliance.box.tags.model import TagIn
-from appliance.box.tags.store import create_tag
-from appliance.kernel.ids import new_uuid
 from appliance.kernel.tx import Tx
 from tests.box.clips.conftest import Bench
-from tests.kit.box import COACH
 
 
 async def name_of(bench: Bench, clip_id: str, zone: str = "UTC") -> str:
@@ -29,40 +22,15 @@ async def called(bench: Bench, **names: str) -> None:
     await bench.store.write(change)
 
 
-async def tag(bench: Bench, clip_id: str, **fields: Any) -> None:
-    body = TagIn.model_validate({"clip_id": clip_id, "id": new_uuid(), **fields})
-    await bench.store.write(lambda tx: create_tag(tx, COACH, body))
-
-
-async def test_session_play_situation_and_camera(bench: Bench) -> None:
+async def test_session_play_words_of_other_domains_and_camera(bench: Bench) -> None:
     await called(bench)
-    await bench.store.write(lambda tx: tx.run("UPDATE sessions SET name = 'Demo'"))
     play = await bench.play()
     await bench.store.write(lambda tx: tx.run("UPDATE plays SET number = 81"))
-    await tag(bench, play["clip_ids"][0], down=3, distance=8, play_type="pass", result="complete")
-    assert await name_of(bench, play["clip_ids"][0]) == "Demo_Play-81_3and8-Pass-Complete_End-zone.mp4"
-    assert await name_of(bench, play["clip_ids"][1]) == "Demo_Play-81_3and8-Pass-Complete_cam2.mp4", (
-        "a tag says it of the play"
-    )
-
-
-@pytest.mark.parametrize(
-    ("fields", "wanted"),
-    [
-        ({"down": 3}, "_Down-3"),
-        ({"distance": 8}, ""),
-        ({"play_type": "RPO", "result": "first down"}, "_RPO-First-Down"),
-        ({"result": "touchdown"}, "_Touchdown"),
-        ({"notes": "hm"}, ""),
-    ],
-)
-async def test_fields_that_are_not_there_leave_no_trace(
-    bench: Bench, fields: dict[str, Any], wanted: str
-) -> None:
-    await called(bench)
-    play = await bench.play()
-    await tag(bench, play["clip_ids"][0], **fields)
-    assert await name_of(bench, play["clip_ids"][0]) == f"Demo_Play-1{wanted}_End-zone.mp4"
+    clip_id = play["clip_ids"][0]
+    given = ["3and8", "", "pass", "RPO", "first down"]
+    name = await bench.store.read(lambda tx: save_name(tx, clip_id, "UTC", lambda tx, row: given))
+    assert name == "Demo_Play-81_3and8-Pass-RPO-First-Down_End-zone.mp4"
+    assert await name_of(bench, clip_id) == "Demo_Play-81_End-zone.mp4"
 
 
 async def test_a_clip_of_no_play_has_its_title_or_the_time_of_the_place(bench: Bench) -> None:
