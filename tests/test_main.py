@@ -62,7 +62,7 @@ def test_a_good_file_is_ok(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == "ok\n"
 
 
-def test_every_error_of_a_bad_file_is_told_with_its_dotted_path(
+def test_every_error_of_a_bad_file_is_reported_with_its_dotted_path(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "bad.toml"

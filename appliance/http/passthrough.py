@@ -31,8 +31,8 @@ class Wire:
 
     @property
     def socket(self) -> trio.socket.SocketType:
-        found: trio.socket.SocketType = self.tcp.stream.socket
-        return found
+        connection: trio.socket.SocketType = self.tcp.stream.socket
+        return connection
 
     @property
     def is_websocket(self) -> bool:

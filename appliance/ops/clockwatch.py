@@ -51,23 +51,23 @@ async def run_clock_watch(
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Check once a second. Start: at once. Stop: cancel. A step that cannot be written is retried."""
-    told_us = 0
+    reported_us = 0
     task_status.started()
     while True:
         step_us = clock.step_us()
         if abs(step_us) > STEP_US:
-            is_news = abs(step_us - told_us) > STEP_US
+            is_news = abs(step_us - reported_us) > STEP_US
             followed = await store.write_retrying(
                 partial(_stepped, clock=clock, by_us=step_us, is_news=is_news)
             )
-            told_us = 0 if followed else step_us
+            reported_us = 0 if followed else step_us
             if followed:
                 clock.offset_us += step_us
                 log.warning("box_time_followed", by_s=step_us / 1e6)
             elif is_news:
                 log.error("wall_clock_stepped", by_s=step_us / 1e6)
         else:
-            told_us = 0
+            reported_us = 0
         await trio.sleep(LOOK_S)
 
 

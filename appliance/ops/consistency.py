@@ -114,10 +114,10 @@ def _journal(journal: JournalFacts) -> Iterator[Finding]:
     for subject, rev in journal.rows.items():
         journaled_rev = journal.newest.get(subject)
         if journaled_rev is None and not is_pruned:
-            yield Finding("never_told", subject, "no journal entry tells of it")
+            yield Finding("not_journaled", subject, "it has no journal entry")
         elif journaled_rev is not None and journaled_rev != rev:
             yield Finding(
-                "told_otherwise", subject, f"the row has rev {rev}, the journal told rev {journaled_rev}"
+                "journal_differs", subject, f"the row has rev {rev}, its newest journal entry {journaled_rev}"
             )
 
 

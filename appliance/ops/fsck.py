@@ -147,13 +147,13 @@ def _journal(tx: ReadTx) -> JournalFacts:
     newest: dict[str, int] = {}
     rows: dict[str, int] = {}
     for kind, table in (*_KINDS, *((each.kind, each.table) for each in resources())):
-        told = tx.all(
+        entries = tx.all(
             "SELECT subject, json_extract(body, ?) AS rev FROM journal WHERE seq IN"
             " (SELECT max(seq) FROM journal WHERE subject LIKE ? AND json_type(body, ?) = 'object'"
             "  GROUP BY subject)",
             (f"$.{kind}.rev", f"{kind}:%", f"$.{kind}"),
         )
-        newest.update({row["subject"]: row["rev"] for row in told if row["rev"] is not None})
+        newest.update({row["subject"]: row["rev"] for row in entries if row["rev"] is not None})
         live = tx.all(f"SELECT id, rev FROM {table} WHERE deleted_us IS NULL")
         rows.update({f"{kind}:{row['id']}": row["rev"] for row in live})
     return JournalFacts(tx.head(), counts["a"], counts["b"], counts["n"], newest, rows)

@@ -72,7 +72,7 @@ async def test_a_new_session_follows_a_completed_one(tmp_path: Path) -> None:
         ("0.0.0.0", "", True),
     ],
 )
-async def test_the_person_is_told_what_to_open(tmp_path: Path, host: str, url: str, warns: bool) -> None:
+async def test_the_person_is_reported_what_to_open(tmp_path: Path, host: str, url: str, warns: bool) -> None:
     texts: list[str] = []
     settings = demo_settings(tmp_path, 0, host, 2)
     async with open_store(tmp_path / "box.db", HandClock()) as store:

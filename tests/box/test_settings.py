@@ -44,7 +44,7 @@ def test_a_wrong_setting_is_named(tree: dict[str, Any], problem: str) -> None:
     assert result.startswith(problem)
 
 
-def test_all_errors_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     results = problems({"server": {"port": -1, "x": 1}, "heartbeat": {"timeout_s": 0}})
     assert [line.split(":")[0] for line in results] == ["server.port", "server.x", "heartbeat.timeout_s"]
 
@@ -77,7 +77,7 @@ def test_loopback_is_always_open_and_the_network_must_be_opened(
     assert settings.server.is_loopback == is_loopback
 
 
-def test_clips_lie_under_the_state_folder_unless_told_otherwise(tmp_path: Path) -> None:
+def test_clips_lie_under_the_state_folder_unless_configured_otherwise(tmp_path: Path) -> None:
     assert check_settings({"storage": {"state_dir": str(tmp_path)}}).storage.clips == tmp_path / "clips"
     other = check_settings({"storage": {"clips_dir": str(tmp_path / "x")}})
     assert other.storage.clips == tmp_path / "x"

@@ -158,7 +158,7 @@ def test_silence_is_noticed_and_a_mark_of_it_arrives_once(
         arrives_once(page, session)
 
 
-def test_offline_is_said_at_once_and_online_needs_no_waiting(page: Page, session: Session) -> None:
+def test_offline_is_reported_at_once_and_online_needs_no_waiting(page: Page, session: Session) -> None:
     page.evaluate(f"window.said = {SAID_AT_ONCE}, window.sameDocument = true")
     page.context.set_offline(True)
     assert "Marks are kept here" in page.evaluate("window.said")

@@ -60,7 +60,7 @@ def test_a_question_ends_with_its_screen(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_nothing_is_said_to_agree_before_anybody_compared(page: Page) -> None:
+def test_nothing_is_reported_to_agree_before_anybody_compared(page: Page) -> None:
     page.evaluate("app.go('lineup')")
     until(page, "[...document.querySelectorAll('step-pane')].filter(pane => pane.capture).length === 2")
     expect(page.locator("#difference")).to_have_text("")

@@ -72,7 +72,7 @@ def test_a_camera_that_is_off_is_amber_and_one_at_fault_is_red_with_the_fix(
     status_of(health, "camera-cam1", "ok")
 
 
-def test_the_box_away_is_red_and_nothing_it_said_before_is_said_of_now(
+def test_the_box_away_is_red_and_nothing_it_said_before_is_reported_of_now(
     health: Page, session: Session
 ) -> None:
     """The time of the last contact is shown; after the return it is green by itself. Operator's lists

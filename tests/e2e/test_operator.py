@@ -139,7 +139,7 @@ def test_a_session_by_keys_alone(page: Page, demo: Demo) -> None:
     assert sessions(demo)["Training"]["type"] == "practice"
 
 
-def test_what_the_box_refuses_is_said_in_its_words(page: Page, session: Session) -> None:
+def test_what_the_box_refuses_is_reported_in_its_words(page: Page, session: Session) -> None:
     def somebody_was_faster(route: Route) -> None:
         httpx.post(route.request.url, **PLAIN).raise_for_status()
         route.continue_()

@@ -158,6 +158,6 @@ def test_when_a_session_is_over_one_that_ran_before_it_is_offered(coach: Page, s
     expect(coach.locator(".status .clock")).to_be_hidden()  # on a phone the name has its place
 
 
-def test_a_session_deleted_elsewhere_is_told(coach: Page, session: Session) -> None:
+def test_a_session_deleted_elsewhere_is_reported(coach: Page, session: Session) -> None:
     remove(session.url, session.id)
     expect(coach.locator(".notice", has_text=f"{session.name} was deleted")).to_contain_text("This is Demo")

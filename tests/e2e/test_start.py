@@ -116,7 +116,7 @@ def test_a_play_that_is_there_at_the_start_does_not_begin(
     expect(page.locator("tag-board h2")).to_have_text("Play 1")
 
 
-def test_a_storage_that_never_answers_holds_nothing_up_and_is_told(
+def test_a_storage_that_never_answers_holds_nothing_up_and_is_reported(
     tablet: BrowserContext, demo: Demo
 ) -> None:
     page = tablet.new_page()

@@ -330,7 +330,7 @@ def test_on_a_phone_the_board_follows_the_running_play(
         sent(page)
 
 
-def test_what_is_typed_is_said_of_the_play_it_was_begun_for(
+def test_what_is_typed_is_reported_of_the_play_it_was_begun_for(
     browser: Browser, demo: Demo, session: Session, plays: list[dict[str, Any]]
 ) -> None:
     """A play begins while a note is typed, and while a finger is down: the board switches to it

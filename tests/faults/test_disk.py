@@ -189,7 +189,7 @@ async def test_a_full_clips_disk_delays_files_and_nothing_else(
         assert len(list(disk.rglob("*.mp4"))) == 3
 
 
-async def test_a_full_recordings_disk_is_told_and_recording_goes_on_afterwards(tmp_path: Path) -> None:
+async def test_a_full_recordings_disk_is_reported_and_recording_goes_on_afterwards(tmp_path: Path) -> None:
     channels = [{"id": "syn", "input_url": "synthetic:?size=320x180"}]
     with small_disk(tmp_path / "disk", 6) as disk:
         places = {"recordings_dir": str(disk), "state_dir": str(tmp_path / "box" / "state")}
@@ -290,7 +290,7 @@ async def test_a_file_size_limit_ends_the_box_and_loses_nothing(tmp_path: Path) 
         box.process.kill_everything()
 
 
-async def test_a_recording_that_cannot_be_synced_is_told_and_marks_go_on(tmp_path: Path) -> None:
+async def test_a_recording_that_cannot_be_synced_is_reported_and_marks_go_on(tmp_path: Path) -> None:
     footage = make_footage(frames=60, fps=Fraction(30), gop=30, b_frames=0, sound=False)
     async with (
         running_box(tmp_path, channels=CHANNEL) as box,

@@ -138,7 +138,7 @@ async def test_names_across_midnight_and_both_changes_of_the_clock(
 
 
 @pytest.mark.parametrize("step_s", [3600, -86400])
-async def test_a_step_of_the_wall_clock_moves_no_mark_and_is_told(
+async def test_a_step_of_the_wall_clock_moves_no_mark_and_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step_s: int
 ) -> None:
     if not FAKETIME.exists():

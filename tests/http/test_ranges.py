@@ -112,7 +112,7 @@ async def test_head_says_the_whole_length_and_ignores_range() -> None:
     assert server.headers["accept-ranges"] == "bytes"
 
 
-async def test_a_range_behind_the_end_is_told_the_size() -> None:
+async def test_a_range_behind_the_end_is_reported_the_size() -> None:
     server = await answer(media_of(), range="bytes=1024-")
     assert (server.status, server.headers["content-range"]) == (416, "bytes */1024")
     assert server.headers["content-length"] == str(len(server.body))

@@ -154,7 +154,7 @@ async def test_a_transaction_lost_inside_a_closure_fails_the_whole_batch(tmp_pat
         assert await store.write(put("a")) == "a"
 
 
-async def test_an_io_error_ends_the_store_and_everybody_is_told(tmp_path: Path) -> None:
+async def test_an_io_error_ends_the_store_and_everybody_is_reported(tmp_path: Path) -> None:
     def broken_disk(tx: Tx) -> None:
         raise apsw.IOError("disk I/O error")
 

@@ -27,7 +27,7 @@ def inits(directory: Path) -> list[Mtxi]:
     ],
     ids=["29.97 with B-frames", "25 without", "hevc"],
 )
-def test_what_is_said_to_be_on_disk_is_on_disk(tmp_path: Path, footage: Footage) -> None:
+def test_what_is_reported_to_be_on_disk_is_on_disk(tmp_path: Path, footage: Footage) -> None:
     writer = RecordingWriter(tmp_path, footage, START_US)
     writer.write_seconds(7)
     writer.restart(gap_s=1.5)

@@ -174,11 +174,11 @@ class _Recorder:
             media_us = (frame.dts - origin) * 100 // 9
             lag_us = min(lag_us, frame.arrival_us - media_us)
             # MediaMTX's estimate follows pts, from the fastest arrival so far
-            told_us = frame.arrival_us
+            published_us = frame.arrival_us
             if reference is not None:
-                told_us = reference[0] + (frame.pts - reference[1]) * 100 // 9
-            if reference is None or not frame.arrival_us - 5 * S_US <= told_us <= frame.arrival_us:
-                reference, told_us = (frame.arrival_us, frame.pts), frame.arrival_us
+                published_us = reference[0] + (frame.pts - reference[1]) * 100 // 9
+            if reference is None or not frame.arrival_us - 5 * S_US <= published_us <= frame.arrival_us:
+                reference, published_us = (frame.arrival_us, frame.pts), frame.arrival_us
             if not pending and not name and not frame.is_key:
                 continue
             rotates = bool(name) and frame.is_key and frame.dts - start >= self._segment
@@ -196,7 +196,7 @@ class _Recorder:
                     number, name = number + 1, ""
             if not self._held_until_us:
                 self._held_until_us = frame.arrival_us + round(self._held_s * 1e6)
-            pending.append((frame, told_us))
+            pending.append((frame, published_us))
 
     def _write(self, at_us: int, name: str, data: bytes) -> None:
         self._out.writes.append(Write(max(at_us, self._held_until_us), name, data))

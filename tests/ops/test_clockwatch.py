@@ -80,7 +80,7 @@ async def test_without_a_session_box_time_follows(
         assert int(stored) == clock.offset_us
 
 
-async def test_during_a_session_box_time_stays_and_the_step_is_told_once(
+async def test_during_a_session_box_time_stays_and_the_step_is_reported_once(
     tmp_path: Path, wall: Wall, autojump_clock: MockClock
 ) -> None:
     async with watched(tmp_path) as (store, clock):
@@ -97,7 +97,7 @@ async def test_during_a_session_box_time_stays_and_the_step_is_told_once(
         assert await steps(store) == [-3600.0], "following is no second step"
 
 
-async def test_a_second_step_is_told_too(tmp_path: Path, wall: Wall, autojump_clock: MockClock) -> None:
+async def test_a_second_step_is_reported_too(tmp_path: Path, wall: Wall, autojump_clock: MockClock) -> None:
     async with watched(tmp_path) as (store, _clock):
         await session(store, "paused")
         with structlog.testing.capture_logs():

@@ -29,7 +29,7 @@ def test_what_sqlite_says_comes_first() -> None:
     assert [each.code for each in results] == ["database", "orphan_file"]
 
 
-def test_the_number_of_missing_entries_is_told() -> None:
+def test_the_number_of_missing_entries_is_reported() -> None:
     journal = JournalFacts(head=9, first=2, last=9, count=5, newest={}, rows={})
     (finding,) = check(facts(journal=journal))
     assert finding.detail == "3 entries missing in 2..9"

@@ -115,7 +115,7 @@ def test_a_receive_buffer_mediamtx_does_not_start_with_is_named_with_its_sysctl(
 
 
 @pytest.mark.usefixtures("no_worker")
-async def test_a_hook_without_a_port_to_call_is_told(tmp_path: Path) -> None:
+async def test_a_hook_without_a_port_to_call_is_reported(tmp_path: Path) -> None:
     settings = with_recorder(tmp_path, recorder={"mode": "external"}, server={"local_port": 0})
     parts = await examine(settings)
     assert parts["hook"].status == "warn" and "local_port = 0" in parts["hook"].detail
@@ -155,7 +155,7 @@ def test_the_clock_is_judged_by_the_kernel(is_synchronised: bool | None, status:
 @pytest.mark.parametrize(
     ("sync_s", "speed", "status"), [(0.001, 1e8, "ok"), (0.06, 1e8, "warn"), (0.001, 1e7, "warn")]
 )
-def test_a_slow_disk_is_told(sync_s: float, speed: float, status: str) -> None:
+def test_a_slow_disk_is_reported(sync_s: float, speed: float, status: str) -> None:
     part = write_speed_part("10 GB free", sync_s, speed)
     assert part.status == status and "fsync" in part.detail
 

@@ -21,7 +21,7 @@ async def test_a_sound_box_has_no_findings(tmp_path: Path) -> None:
     assert await check_box((await make_box(tmp_path)).settings, False) == []
 
 
-async def test_a_box_without_a_database_is_told(tmp_path: Path) -> None:
+async def test_a_box_without_a_database_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NoDatabase, match="no database"):
         await check_box(settings_in(tmp_path), False)
     assert not (tmp_path / "state").exists(), "looking makes nothing"
@@ -38,9 +38,9 @@ async def test_a_box_without_a_database_is_told(tmp_path: Path) -> None:
         ("DELETE FROM journal WHERE seq = 2", "journal_gap"),
         ("DELETE FROM journal", "journal_gap"),
         ("UPDATE sqlite_sequence SET seq = 3 WHERE name = 'journal'", "journal_head"),
-        ("UPDATE clips SET rev = 2 WHERE status = 'ready'", "told_otherwise"),
-        ("UPDATE journal SET subject = 'tag:other' WHERE type = 'tag_created'", "never_told"),
-        ("UPDATE tags SET rev = 7", "told_otherwise"),
+        ("UPDATE clips SET rev = 2 WHERE status = 'ready'", "journal_differs"),
+        ("UPDATE journal SET subject = 'tag:other' WHERE type = 'tag_created'", "not_journaled"),
+        ("UPDATE tags SET rev = 7", "journal_differs"),
     ],
 )
 async def test_each_broken_promise_in_the_database_is_found(tmp_path: Path, sql: str, code: str) -> None:

@@ -27,7 +27,7 @@ async def test_an_export_with_its_file_is_sound_without_recordings(tmp_path: Pat
     assert await findings(box) == []
 
 
-async def test_a_lost_file_is_said_and_left_to_the_next_start(tmp_path: Path) -> None:
+async def test_a_lost_file_is_reported_and_left_to_the_next_start(tmp_path: Path) -> None:
     box = await make_exported(tmp_path)
     box.clip_file.write_bytes(b"short")
     (finding,) = await check_box(box.settings, False)

@@ -60,7 +60,7 @@ def test_the_store_is_judged_by_its_answers(
     assert store_part(queue=queue, probe_s=probe_s, silent_s=silent_s, error=error).status == status
 
 
-def test_a_log_that_cannot_shrink_is_told() -> None:
+def test_a_log_that_cannot_shrink_is_reported() -> None:
     assert journal_part(head=10, oldest=1, wal_bytes=1 << 20).detail.startswith("10 entries up to 10")
     assert journal_part(head=10, oldest=1, wal_bytes=65 << 20).status == "warn"
     behind = journal_part(head=10, oldest=8, wal_bytes=0, lost=["scoring"])

@@ -42,7 +42,7 @@ async def test_each_ten_minutes_in_which_something_changed_leave_a_copy(
         assert handle.part(store.journal.head).status == "ok"
 
 
-async def test_a_disk_that_refuses_copies_is_said_and_ends_nothing(tmp_path: Path) -> None:
+async def test_a_disk_that_refuses_copies_is_reported_and_ends_nothing(tmp_path: Path) -> None:
     (tmp_path / "copies").write_text("a file where a folder should be")
     async with sim_store(tmp_path, HandClock()) as store:
         with pytest.raises(OSError):

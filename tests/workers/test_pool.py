@@ -175,7 +175,7 @@ async def test_workers_that_keep_dying_are_restarted_ever_more_slowly(
         assert 10 < now.units[0].connections < 100
 
 
-async def test_without_any_worker_callers_are_told_so_and_served_when_one_comes(
+async def test_without_any_worker_callers_are_reported_so_and_served_when_one_comes(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     (tmp_path / "1.sock").touch()  # without a listener

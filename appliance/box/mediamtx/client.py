@@ -94,10 +94,10 @@ class Mediamtx:
         items: list[Mapping[str, Any]] = []
         for page in range(_MAX_PAGES):
             answer = await self._get(url, page)
-            found, pages = answer.get("items"), answer.get("pageCount")
-            if not isinstance(found, list) or not isinstance(pages, int):
+            listed, pages = answer.get("items"), answer.get("pageCount")
+            if not isinstance(listed, list) or not isinstance(pages, int):
                 raise Unavailable("mediamtx_answer", f"{url} did not answer with a list", HINT)
-            items += [item for item in found if isinstance(item, dict)]
+            items += [item for item in listed if isinstance(item, dict)]
             if page + 1 >= pages:
                 break
         return items

@@ -80,7 +80,7 @@ class Whep:
         if answer.status_code >= 500:
             raise Unavailable("mediamtx_error", f"MediaMTX answered {answer.status_code}", "see its log")
         if 400 <= answer.status_code != 404:
-            detail = f"MediaMTX refuses: {_said(answer)}"
+            detail = f"MediaMTX refuses: {_reason_of(answer)}"
             hint = "offer H.264 or Opus; B-frames and AAC are not for WebRTC: use WS /channels/{id}/live"
             raise Refused(422, "whep_refused", detail, hint)
         return answer
@@ -92,7 +92,7 @@ def _whep_answer(answer: httpx.Response, secret: str = "") -> WhepAnswer:
     return WhepAnswer(answer.status_code, content_type, answer.content, tuple(headers), secret)
 
 
-def _said(answer: httpx.Response) -> str:
+def _reason_of(answer: httpx.Response) -> str:
     """MediaMTX's own reason, {"status": "error", "error": "..."}."""
     try:
         body = answer.json()

@@ -195,7 +195,7 @@ async def _record_once(shared: _Shared, channel_id: str, source: Source, teller:
     clock_arguments = ["--offset-us", str(offset_us)]
     if isinstance(source, SrtSource):
         brings = children.own_command("appliance.box.recorder.srt.receiver", [])
-        settings, reads = source.told(), ["--framed"]
+        settings, reads = source.settings_json(), ["--framed"]
     else:
         arguments = [*source.arguments(channel_id), *clock_arguments]
         brings = children.own_command("appliance.box.recorder.synthetic.camera", arguments)
@@ -222,9 +222,11 @@ async def _record_once(shared: _Shared, channel_id: str, source: Source, teller:
             del failure  # breaks the reference cycle frame - error
 
 
-async def _watch_clock(shared: _Shared, told_us: int, scope: trio.CancelScope, teller: _StatusReader) -> None:
+async def _watch_clock(
+    shared: _Shared, reported_us: int, scope: trio.CancelScope, teller: _StatusReader
+) -> None:
     # Box time is set only while no session is active; an offset has no event to wait for.
-    while abs(shared.offset_us() - told_us) < _CLOCK_MOVED_US:  # noqa: ASYNC110
+    while abs(shared.offset_us() - reported_us) < _CLOCK_MOVED_US:  # noqa: ASYNC110
         await trio.sleep(_CLOCK_LOOK_S)
     teller.clock_moved = True
     scope.cancel()

@@ -48,7 +48,7 @@ class SrtSource:
     streamid: str | None = None
     silence_s: float = 0.0  # 0: only SRT ends a connection
 
-    def told(self) -> bytes:
+    def settings_json(self) -> bytes:
         """Settings for the receiver's stdin, including the passphrase."""
         names = ("mode", "host", "port", "latency_ms", "passphrase", "pbkeylen", "streamid", "silence_s")
         return json.dumps({name: getattr(self, name) for name in names}).encode()

@@ -26,15 +26,15 @@ _LAST_WORDS_S: Final = 1.0  # EOF of stderr follows the end at once, unless a gr
 Heard = Callable[[dict[str, Any]], None]
 
 
-async def run_chain(source: Sequence[str], remux: Sequence[str], heard: Heard, told: bytes = b"") -> None:
+async def run_chain(source: Sequence[str], remux: Sequence[str], heard: Heard, settings: bytes = b"") -> None:
     """Run `source | remux` until either ends, then end the other; `heard` is called with each status line.
 
-    `told` (at most 4 KiB) is what the source reads on its stdin: settings that must not be on a command line.
+    `settings` (at most 4 KiB): what the source reads on its stdin, values that must not be on a command line.
     Start: both processes run when this first waits. Stop: cancel; the source is stopped, the remuxer gets EOF
     and has STOP_S to finish the file. Neither process runs on return. Raises OSError when one cannot be
     started. Call on the main thread (see children.py).
     """
-    first, second = _start(source, remux, told)
+    first, second = _start(source, remux, settings)
     ended = trio.Event()
 
     async def watch(process: subprocess.Popen[bytes]) -> None:
@@ -61,11 +61,11 @@ async def run_chain(source: Sequence[str], remux: Sequence[str], heard: Heard, t
 
 
 def _start(
-    source: Sequence[str], remux: Sequence[str], told: bytes
+    source: Sequence[str], remux: Sequence[str], settings: bytes
 ) -> tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]:
     readable, writable = os.pipe()
     null = os.open(os.devnull, os.O_RDWR)
-    settings = _pipe_with(told)
+    stdin = _pipe_with(settings)
     try:
         try:
             fcntl.fcntl(writable, _F_SETPIPE_SZ, _PIPE_BYTES)
@@ -73,7 +73,7 @@ def _start(
             pass  # over the user's pipe limit: the usual 64 KiB are enough
         second = children.start(remux, stdin=readable, stdout=null)
         try:
-            return children.start(source, stdin=settings, stdout=writable), second
+            return children.start(source, stdin=stdin, stdout=writable), second
         except OSError:
             second.kill()
             second.wait()
@@ -81,7 +81,7 @@ def _start(
             second.stderr.close()
             raise
     finally:
-        for descriptor in (readable, writable, null, settings):
+        for descriptor in (readable, writable, null, stdin):
             os.close(descriptor)
 
 

@@ -35,7 +35,7 @@ _MEMORY_BYTES: Final = 512 << 20
 _PROGRESS_US: Final = 5_000_000
 _WRITE_RETRY_US: Final = 2_000_000  # a full disk is tried again this often, never in a loop
 _UNRECORDED_US: Final = 3_000_000  # bytes arrive for so long without a recorded picture: report why
-_JUMP_TOLD_US: Final = 1_000_000
+_JUMP_REPORTED_US: Final = 1_000_000
 _PAUSE_US: Final = 1_000_000  # bytes stopped arriving: then a missing key picture is not the reason
 
 
@@ -49,15 +49,15 @@ class Remux:
         )
         self._mute_until_us = 0
         self._fed_us = 0
-        self._told_us = 0
+        self._reported_us = 0
         self._pictures = 0
         self._picture_us = 0
         self._unrecorded = ""
-        self._jumps = self._jump_told_us = 0
+        self._jumps = self._jump_reported_us = 0
 
     def feed(self, data: bytes, now_us: int) -> None:
         if not self._fed_us:
-            self._told_us = now_us
+            self._reported_us = now_us
             children.report("receiving")
         if now_us - self._fed_us > _PAUSE_US:
             self._picture_us = now_us
@@ -90,14 +90,14 @@ class Remux:
         """Report it; steps of a clock that steps continuously at most once a second."""
         if notice.event == "clock_jump":
             self._jumps += 1
-            if now_us - self._jump_told_us < _JUMP_TOLD_US:
+            if now_us - self._jump_reported_us < _JUMP_REPORTED_US:
                 return
-            notice.facts["count"], self._jumps, self._jump_told_us = self._jumps, 0, now_us
+            notice.facts["count"], self._jumps, self._jump_reported_us = self._jumps, 0, now_us
         children.report(notice.event, **notice.facts)
 
     def _report(self, now_us: int) -> None:
-        if now_us - self._told_us >= _PROGRESS_US:
-            self._told_us = now_us
+        if now_us - self._reported_us >= _PROGRESS_US:
+            self._reported_us = now_us
             ingest = self._ingest
             children.report(
                 "progress", bytes=ingest.bytes, pictures=ingest.pictures, lost_packets=ingest.lost_packets

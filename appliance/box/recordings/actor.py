@@ -259,7 +259,7 @@ class RecordingsHandle:
     def statistics(self) -> dict[str, int]:
         """Figures for health: facts not announced, segments waiting to be walked."""
         waiting = sum(state.channel.unwalked() for state in self._state.followed.values())
-        return {"facts_untold": len(self._state.facts), "segments_waiting": waiting}
+        return {"facts_pending": len(self._state.facts), "segments_waiting": waiting}
 
 
 async def run_recordings(
@@ -337,20 +337,20 @@ class _Follow:
     def adjust(self) -> list[ChannelState]:
         """Follow exactly the wanted channels; returns those started."""
         followed, wanted = self.state.followed, self.state.wanted
-        for channel_id in [one for one in followed if one not in wanted]:
+        for channel_id in [each for each in followed if each not in wanted]:
             followed.pop(channel_id).scope.cancel(reason="the channel is not wanted any more")
         begun = []
         for channel_id, latency_ms in wanted.items():
             if channel_id not in followed:
-                one = ChannelState(
+                channel = ChannelState(
                     Channel(channel_id, self.zone),
                     ChannelCache(self.index_dir / channel_id),
                     latency_ms * 1000,
                     self.shared,
                 )
-                followed[channel_id] = one
-                self.nursery.start_soon(follow_channel, one, name=f"recordings: {channel_id}")
-                begun.append(one)
+                followed[channel_id] = channel
+                self.nursery.start_soon(follow_channel, channel, name=f"recordings: {channel_id}")
+                begun.append(channel)
         return begun
 
 

@@ -181,7 +181,7 @@ class _Keeper:
         self.free_bytes = recordings.free_bytes
         return recordings.free_bytes, None if clips.device == recordings.device else clips.free_bytes
 
-    def found(self) -> list[str]:
+    def kept_by_grace(self) -> list[str]:
         """Channels with recordings that are kept only because of their waiting period."""
         doomed = self.pending.footage if self.pending is not None else ()
         channels = {deletion.segment.channel_id for deletion in doomed}.intersection(self.met_us)
@@ -189,7 +189,7 @@ class _Keeper:
 
     def waits_until_us(self) -> int:
         """When the last waiting period ends."""
-        ends = [us + self.grace_us for us in self.met_us.values()] if self.found() else []
+        ends = [us + self.grace_us for us in self.met_us.values()] if self.kept_by_grace() else []
         if self.record is not None and self.record.later is not None:
             ends.append(self.record.until_us)
         return max(ends, default=0)
@@ -358,7 +358,7 @@ class RetentionHandle:
             stuck=keeper.stuck,
             error=keeper.error,
             unmet=decision.unmet if decision else (),
-            waiting=(*(record.changes() if record else ()), *keeper.found()),
+            waiting=(*(record.changes() if record else ()), *keeper.kept_by_grace()),
             waits_until_us=keeper.waits_until_us(),
             waiting_bytes=sum(each.segment.bytes for each in keeper.pending.footage) if keeper.pending else 0,
         )

@@ -44,19 +44,19 @@ def believed_us(
     """
     if not others:
         return own.wall_us
-    slope, told_us = _line_through_most(own, others)
-    late_us = own.wall_us - told_us
+    slope, by_line_us = _line_through_most(own, others)
+    late_us = own.wall_us - by_line_us
     if abs(late_us) <= _AGREES_US or 0 < late_us <= leapt_us + _AGREES_US:
         return own.wall_us
-    by_own, by_others = is_likely(own.wall_us), is_likely(told_us)
+    by_own, by_others = is_likely(own.wall_us), is_likely(by_line_us)
     if _is_of_a_side(own, others, slope) and not (by_own is False and by_others):
         return own.wall_us
     is_between = min(others).media_us < own.media_us < max(others).media_us
     if late_us < 0 and not is_between and not by_others:
         return own.wall_us  # media time may have leapt before it
     if len(others) < 2:  # two claims that disagree: only the write time can decide
-        return told_us if by_own is False and by_others else own.wall_us
-    return own.wall_us if by_own and not by_others else told_us
+        return by_line_us if by_own is False and by_others else own.wall_us
+    return own.wall_us if by_own and not by_others else by_line_us
 
 
 def is_written_then(end_us: int, written_us: int) -> bool | None:

@@ -143,12 +143,12 @@ class RunClock:
         at = max(0, after - 1)
         ahead_us, slewed_us = wall_us - walls[at], slews[at] * slew_rates[at] // _PER_US
         if after == 0:
-            found = media[0] - (-ahead_us * _PER_US // rates[0])
+            estimate = media[0] - (-ahead_us * _PER_US // rates[0])
         elif ahead_us <= slewed_us:
-            found = media[at] - (-ahead_us * _PER_US // slew_rates[at])
+            estimate = media[at] - (-ahead_us * _PER_US // slew_rates[at])
         else:
-            found = media[at] + slews[at] - ((slewed_us - ahead_us) * _PER_US // rates[at])
-        return min(found, media[after]) if 0 < after < self._count else found
+            estimate = media[at] + slews[at] - ((slewed_us - ahead_us) * _PER_US // rates[at])
+        return min(estimate, media[after]) if 0 < after < self._count else estimate
 
     def knots(self) -> list[Knot]:
         return [Knot(*row) for row in zip(*(column[: self._count] for column in self._columns), strict=True)]

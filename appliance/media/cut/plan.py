@@ -169,15 +169,15 @@ def _refused(
     latency_us: int,
 ) -> list[MissingSpan]:
     """Footage that exists but is not shown, in capture time."""
-    found = [MissingSpan(span.start_us, span.end_us, "no_entry") for span in undecodable]
-    found += [
+    missing = [MissingSpan(span.start_us, span.end_us, "no_entry") for span in undecodable]
+    missing += [
         MissingSpan(
             span.begin_us, span.end_us, "no_entry" if span.format == group[0].format else "format_change"
         )
         for span in spans
         if span not in group
     ]
-    return [MissingSpan(start - latency_us, end - latency_us, reason) for start, end, reason in found]
+    return [MissingSpan(start - latency_us, end - latency_us, reason) for start, end, reason in missing]
 
 
 def _assemble(

@@ -110,7 +110,7 @@ def longest_group(spans: Sequence[DecodeSpan]) -> list[DecodeSpan]:
     them would be shown.
     """
     number = accumulate(
-        (one.format != before.format or not one.start.key.resets for before, one in pairwise(spans)),
+        (span.format != before.format or not span.start.key.resets for before, span in pairwise(spans)),
         initial=0,
     )
     numbered = list(zip(number, spans, strict=True))

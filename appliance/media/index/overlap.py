@@ -81,7 +81,7 @@ def windows_of(stretches: Sequence[Stretch]) -> Mapping[str, Windows]:
     for stretch in sorted(stretches, key=lambda each: each.start_us):
         runs.setdefault(stretch.run_id, []).append(stretch)
     shares = _at_keys(_shares(runs), runs)
-    found: dict[str, list[tuple[int, int]]] = {run_id: [] for run_id in runs}
+    shown: dict[str, list[tuple[int, int]]] = {run_id: [] for run_id in runs}
     starts = [-EVER, *(share.start_us for share in shares[1:]), EVER]
     for number, (share, (start_us, end_us)) in enumerate(zip(shares, pairwise(starts), strict=True)):
         # up to the next share, so that a run may grow meanwhile
@@ -89,8 +89,8 @@ def windows_of(stretches: Sequence[Stretch]) -> Mapping[str, Windows]:
             end_us = max(
                 start_us, _moment_before(runs[share.run_id], runs[shares[number + 1].run_id], end_us)
             )
-        found[share.run_id].append((start_us, end_us))
-    return {run_id: tuple(windows) for run_id, windows in found.items()}
+        shown[share.run_id].append((start_us, end_us))
+    return {run_id: tuple(windows) for run_id, windows in shown.items()}
 
 
 def within(windows: Windows | None, start_us: int, end_us: int) -> list[tuple[int, int]]:

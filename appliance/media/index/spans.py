@@ -169,7 +169,7 @@ def coverage(
             last = spans[-1].end_us
             later = [stranger for stranger in strangers if stranger.at_us >= last]
             gaps.append(Gap(last, None, _strongest(later, last_ended)))
-    gaps = [as_told(gap, outages) for gap in gaps]
+    gaps = [as_published(gap, outages) for gap in gaps]
     inside = [
         span._replace(start_us=max(span.start_us, start_us), end_us=min(span.end_us, end_us))
         for span in spans
@@ -211,7 +211,7 @@ def gap_between(left: SegmentPiece, right: SegmentPiece, strangers: Sequence[Str
     return Gap(left.end_us, right.start_us, _reason(left, right, strangers))
 
 
-def as_told(gap: Gap, outages: Sequence[Outage]) -> Gap:
+def as_published(gap: Gap, outages: Sequence[Outage]) -> Gap:
     """The gap with the reason that was published while it lasted, if any: one outage has one reason."""
     if gap.reason not in WHY or not outages:
         return gap

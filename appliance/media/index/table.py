@@ -116,7 +116,7 @@ def _from_bytes(data: bytes) -> array[int]:
 
 _PLAIN: Final = 3  # fields of a knot that has no slew
 _BATCH_BYTES: Final = 1 << 16
-_FACTS: Final = [one.name for one in fields(SegmentFacts)][:-2]  # sizes and holes come last
+_FACTS: Final = [field.name for field in fields(SegmentFacts)][:-2]  # sizes and holes come last
 # texts that are equal in thousands of segments share one object each
 _SHARED: Final = [_FACTS.index(name) for name in ("state", "run_id", "codec", "stsd_id")]
 
@@ -216,17 +216,17 @@ def pack_log(
 ) -> bytes:
     """A complete log with exactly this content."""
     on: dict[str | None, list[bytes]] = {None: []}  # facts without a file system come before all others
-    for one in facts:
-        on.setdefault((disks or {}).get(one.name), []).append(facts_line(one))
-    told = [line for where, each in on.items() for line in (*([disk_line(where)] if where else ()), *each)]
+    for segment in facts:
+        on.setdefault((disks or {}).get(segment.name), []).append(facts_line(segment))
+    grouped = [line for where, each in on.items() for line in (*([disk_line(where)] if where else ()), *each)]
     if disk is not None:
-        told.append(disk_line(disk))
+        grouped.append(disk_line(disk))
     lines = [observed_line(run_id) for run_id in observed]
     lines += [knot_line(run_id, knot) for run_id, knot in knots]
     lines += [off_line(*off) for off in off_us]
     lines += map(outage_line, outages)
     lines += [stamp_line(*stamp) for stamp in stamps]
-    return b"".join([*told, *map(published_line, published), *lines])
+    return b"".join([*grouped, *map(published_line, published), *lines])
 
 
 def read_log(data: bytes) -> ChannelLog:

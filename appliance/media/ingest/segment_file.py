@@ -43,12 +43,12 @@ class SegmentFiles:
         """Execute in order. One write(2) per part, so a reader sees complete parts except after a crash."""
         try:
             for command in commands:
-                self._one(command)
+                self._apply_command(command)
         except OSError:
             self._abandon()
             raise
 
-    def _one(self, command: Command) -> None:
+    def _apply_command(self, command: Command) -> None:
         if isinstance(command, OpenSegment):
             self._open(command)
         elif isinstance(command, CloseSegment):

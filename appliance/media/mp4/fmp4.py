@@ -98,8 +98,8 @@ class Init:
             digest.update(repr((track.id, track.kind, track.timescale, track.stsd)).encode())
             digest.update(turned.encode())
         object.__setattr__(self, "stsd_id", digest.hexdigest())
-        found = [track for track in self.tracks if track.kind == "video"]
-        videos = tuple(sorted(found, key=lambda track: track.codec not in MOVING))
+        of_video = [track for track in self.tracks if track.kind == "video"]
+        videos = tuple(sorted(of_video, key=lambda track: track.codec not in MOVING))
         object.__setattr__(self, "videos", videos)
         video = next((track for track in videos if track.id == self.chosen), videos[0] if videos else None)
         object.__setattr__(self, "video", video)

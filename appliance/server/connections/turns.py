@@ -24,7 +24,7 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self._one = trio.Lock()
+        self._lock = trio.Lock()
         self._marks: dict[object, trio.Event] = {}  # running
         self._requests, self._newcomers = _Share(), _Share()
 
@@ -41,7 +41,7 @@ class Turns:
 
     async def take(self) -> None:
         """Wait for the caller's turn to begin."""
-        async with self._one:  # handed over in the next pass: a checkpoint here would make it one in two
+        async with self._lock:  # handed over in the next pass: a checkpoint here would make it one in two
             await self._within(self._requests)
 
     async def admit(self) -> None:

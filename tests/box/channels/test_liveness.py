@@ -49,7 +49,7 @@ class Table:
         return watch.state
 
 
-def test_silence_is_an_error_after_thirty_seconds_and_is_said_once() -> None:  # V27
+def test_silence_is_an_error_after_thirty_seconds_and_is_reported_once() -> None:  # V27
     table = Table()
     assert table.beat(100.0) is None
     assert table.due(129.9) == []

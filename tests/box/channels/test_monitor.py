@@ -162,7 +162,7 @@ async def test_many_heartbeats_at_once_end_a_timeout_once(
         assert box.statuses() == ["active", "error", "active"]
 
 
-async def test_eighty_devices_are_told_apart(tmp_path: Path, autojump_clock: MockClock) -> None:  # V27
+async def test_eighty_devices_are_reported_apart(tmp_path: Path, autojump_clock: MockClock) -> None:  # V27
     async with open_box(tmp_path) as box:
         names = [f"cam{number}" for number in range(80)]
         for name in names:

@@ -33,7 +33,7 @@ async def store(tmp_path: Path, autojump_clock: MockClock) -> AsyncIterator[Stor
         yield opened
 
 
-async def test_footage_is_told_once_per_change(store: Store) -> None:  # V22
+async def test_footage_is_reported_once_per_change(store: Store) -> None:  # V22
     steps: list[tuple[Footage, bool]] = [("on", True), ("on", False), ("stalled", True), ("none", True)]
     for footage, changed in steps:
         assert (

@@ -196,7 +196,7 @@ async def test_deleted_clips_are_gone_with_their_media(desk: Desk) -> None:
         assert (await desk.client.get(path)).status == 410
 
 
-async def test_a_recording_that_is_gone_is_said(desk: Desk) -> None:
+async def test_a_recording_that_is_gone_is_reported(desk: Desk) -> None:
     clip = await desk.ready_clip()
     desk.footage.path.unlink()
     reply = await desk.client.get(clip["stream_url"])

@@ -21,7 +21,7 @@ def words(row: Row) -> list[str]:
 
 
 @pytest.mark.parametrize("first", ["no_footage", "source_lost", "indexing"])
-async def test_a_reason_that_is_known_later_is_said_without_another_cut(
+async def test_a_reason_that_is_known_later_is_reported_without_another_cut(
     tmp_path: Path, autojump_clock: MockClock, first: Reason
 ) -> None:
     """E9: a clip cut just after the footage stopped finally has the timeline's reason."""

@@ -258,7 +258,7 @@ async def test_heartbeats_and_latest_values_come_without_seq(running: Running) -
         assert tablet.seqs == []
 
 
-async def test_at_a_restart_everybody_is_told_to_come_back(running: Running) -> None:
+async def test_at_a_restart_everybody_is_reported_to_come_back(running: Running) -> None:
     async with running() as box, box.connect() as tablet, box.connect() as second:
         await tablet.greet()
         await second.greet()

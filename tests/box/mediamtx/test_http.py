@@ -134,7 +134,7 @@ async def test_candidates_and_the_end_go_to_the_same_session(tmp_path: Path) -> 
         (httpx.Response(400, text="<html>"), 422, "whep_refused", "status 400"),
     ],
 )
-async def test_a_no_of_mediamtx_is_said_in_the_boxes_words(
+async def test_a_no_of_mediamtx_is_reported_in_the_boxes_words(
     tmp_path: Path, answer: httpx.Response | Exception, status: int, code: str, message: str
 ) -> None:
     def no(request: httpx.Request) -> httpx.Response:
@@ -168,7 +168,7 @@ async def test_what_is_no_offer_or_no_channel_is_not_passed_on(tmp_path: Path) -
         assert desk.mediamtx.asked == []
 
 
-async def test_a_client_is_told_which_previews_there_are(tmp_path: Path) -> None:
+async def test_a_client_is_reported_which_previews_there_are(tmp_path: Path) -> None:
     async with previewing(tmp_path) as desk:
         known = (await desk.client.get("/channels/cam1/live")).json
         assert (known["whep"], known["whep_url"]) == (True, "/channels/cam1/whep")

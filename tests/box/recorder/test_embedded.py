@@ -155,7 +155,7 @@ async def test_figures_of_a_line_are_kept_while_its_camera_is_connected(
         assert handle.facts()["cam1"].line is None
 
 
-async def test_who_was_refused_is_told_with_the_reason_for_a_minute(  # E6
+async def test_who_was_refused_is_reported_with_the_reason_for_a_minute(  # E6
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     refused = {"event": "refused", "address": "10.0.0.7", "reason": "uses another passphrase", "count": 3}
@@ -212,7 +212,7 @@ async def test_what_comes_and_is_not_recorded_is_red_until_it_is(
         assert recorder_part(handle).status == "ok"
 
 
-async def test_a_port_that_is_taken_is_tried_twice_a_second_and_told(
+async def test_a_port_that_is_taken_is_tried_twice_a_second_and_reported(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     children = Children([fail_at_once])
@@ -294,7 +294,7 @@ async def test_only_changed_channels_are_disturbed_and_a_port_is_free_before_it_
     assert children.most == 2 and children.running == 0
 
 
-async def test_when_box_time_is_set_anew_the_children_are_told(
+async def test_when_box_time_is_set_anew_the_children_are_reported(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     children, clock = Children([stay]), SteadyClock()

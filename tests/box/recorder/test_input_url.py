@@ -37,16 +37,16 @@ def test_a_passphrase_is_never_shown() -> None:
     assert "horse" not in source.shown() + repr(source)
 
 
-def test_the_receiver_is_told_all_of_it() -> None:
+def test_the_receiver_is_reported_all_of_it() -> None:
     url = "srt://10.0.0.9:9000?latency=200&streamid=a&passphrase=correct%20horse%26&pbkeylen=32&silence=6"
     source = parse_input(url)
     assert isinstance(source, SrtSource)
-    assert read_settings(source.told().decode()) == ReceiverSettings(
+    assert read_settings(source.settings_json().decode()) == ReceiverSettings(
         "caller", "10.0.0.9", 9000, Options(200, "correct horse&", 32, "a"), 6.0
     )
 
 
-def test_only_srt_ends_a_connection_unless_told_otherwise() -> None:
+def test_only_srt_ends_a_connection_unless_configured_otherwise() -> None:
     source = parse_input("srt://:8891")
     assert isinstance(source, SrtSource) and source.silence_s == 0
 

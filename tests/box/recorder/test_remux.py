@@ -166,7 +166,7 @@ def said_of_recording(facts: list[dict[str, Any]]) -> list[tuple[str, str]]:
     ]
 
 
-def test_a_stream_without_a_key_picture_is_told_within_five_seconds_and_when_one_comes(
+def test_a_stream_without_a_key_picture_is_reported_within_five_seconds_and_when_one_comes(
     tmp_path: Path,
 ) -> None:
     """E2. The camera's key pictures are 10 s apart."""
@@ -182,7 +182,7 @@ def test_a_stream_without_a_key_picture_is_told_within_five_seconds_and_when_one
     assert said_of_recording(facts) == [("not_recorded", "waiting for a key picture")]
 
 
-def test_pictures_that_stop_while_sound_goes_on_are_told(tmp_path: Path) -> None:  # E2
+def test_pictures_that_stop_while_sound_goes_on_are_reported(tmp_path: Path) -> None:  # E2
     mux = Muxer("h264", sound=True)
     parts = arriving(transport(FOOTAGE, sound=True, mux=mux))
     for n in range(5 * 25):
@@ -219,7 +219,7 @@ def test_garbage_ends_without_a_file_or_a_hang(tmp_path: Path) -> None:
     assert not (tmp_path / "cam1").exists()
 
 
-def test_a_directory_that_cannot_be_written_is_told_once_and_survived(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_written_is_reported_once_and_survived(tmp_path: Path) -> None:
     (tmp_path / "cam1").write_text("a file where the directory should be")
     with remux(tmp_path / "cam1") as process:
         send(process, STREAM)

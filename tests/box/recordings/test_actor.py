@@ -203,7 +203,7 @@ async def test_footage_is_durable_a_second_after_it_was_written(box: Box) -> Non
 # -- gaps and states ----------------------------------------------------------------------------------
 
 
-async def test_a_recorder_restart_is_told_with_both_ends(box: Box) -> None:
+async def test_a_recorder_restart_is_reported_with_both_ends(box: Box) -> None:
     first = live_camera(behind_us=3_000_000)
     async with box.running() as handle:
         path = box.add("a.new", b"".join(first.segment(1)))

@@ -33,7 +33,7 @@ async def test_a_gap_is_journaled_when_it_begins_and_again_with_its_end(
         }
 
 
-async def test_a_gap_seen_again_after_a_restart_is_told_once(
+async def test_a_gap_seen_again_after_a_restart_is_reported_once(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     gap = RecordingGap("cam1", KICKOFF_US, KICKOFF_US + 2_000_000, "recorder_restart")

@@ -30,7 +30,7 @@ def age(path: Path, us: int) -> None:
     os.utime(path, ns=(wall_us() * 1000 - us * 1000,) * 2)
 
 
-async def test_files_are_told_oldest_first_with_their_wall_times(box: Box) -> None:
+async def test_files_are_reported_oldest_first_with_their_wall_times(box: Box) -> None:
     camera = live_camera(behind_us=3600 * S)
     first = box.add("a.mp4", b"".join(camera.segment(5)))
     second = box.add("b.mp4", b"".join(camera.segment(5)))

@@ -54,7 +54,7 @@ async def condemned(disk: Disk) -> list[str]:
     return await disk.store.read(rows.left)
 
 
-async def test_what_is_too_old_goes_and_is_told_once_for_each_stretch(disk: Disk) -> None:
+async def test_what_is_too_old_goes_and_is_reported_once_for_each_stretch(disk: Disk) -> None:
     await session(disk)
     old = [disk.record(8 * DAY_US + number * MINUTE_US) for number in (2, 1, 0)]
     alone = disk.record(9 * DAY_US, channel="cam2")
@@ -225,7 +225,7 @@ async def test_an_export_of_more_than_its_file_shows_is_refused_and_the_clip_pla
     assert plan is not None and plan.file_path is not None and (disk.clips / plan.file_path).exists()
 
 
-async def test_a_disk_that_refuses_is_said_and_what_was_told_is_deleted_later_and_told_once(
+async def test_a_disk_that_refuses_is_reported_and_what_was_told_is_deleted_later_and_reported_once(
     disk: Disk,
 ) -> None:
     await session(disk)
@@ -305,7 +305,7 @@ async def test_the_ballast_is_given_up_when_the_database_is_full(
         assert handle.figures().has_ballast, "space is back"
 
 
-async def test_a_database_without_room_and_ballast_is_said_and_tried_again(
+async def test_a_database_without_room_and_ballast_is_reported_and_tried_again(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await session(disk)

@@ -59,7 +59,7 @@ def test_without_a_camera_no_hours_are_counted() -> None:
         (Figures(wants_ballast=True, has_ballast=True), "ok", "deleted"),
     ],
 )
-def test_what_retention_could_not_do_is_said(figures: Figures, status: str, message: str) -> None:
+def test_what_retention_could_not_do_is_reported(figures: Figures, status: str, message: str) -> None:
     part = retention_part(figures)
     assert part.status == status and message in part.detail
 

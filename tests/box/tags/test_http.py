@@ -112,7 +112,7 @@ async def test_blank_words_are_none_and_lists_hold_each_item_once(game: Game) ->
     assert (made["result"], made["notes"], made["players"]) == (None, None, ["7", "8"])
 
 
-async def test_creating_changing_and_deleting_are_told_whole_with_the_sessions_counters(
+async def test_creating_changing_and_deleting_are_reported_whole_with_the_sessions_counters(
     game: Game,
 ) -> None:  # V21
     head = game.store.journal.head

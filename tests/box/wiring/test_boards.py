@@ -144,7 +144,7 @@ def test_without_workers_pictures_are_missing() -> None:
     assert workers_part(says(Pool([Slot(False)]))).status == "warn"
 
 
-def test_a_clips_disk_that_refuses_is_told_in_its_words() -> None:
+def test_a_clips_disk_that_refuses_is_reported_in_its_words() -> None:
     cutter, files = DiskErrors("cutter"), DiskErrors("clip files")
     assert clip_disks_part([cutter, files]).status == "ok"
     files.record("write", OSError(30, "Read-only file system"))

@@ -95,7 +95,7 @@ def test_a_camera_is_judged_by_what_reaches_the_disk(source: Source, status: str
     assert source_resource(source)["status"] == status
 
 
-def test_a_camera_whose_heartbeats_stopped_though_it_is_recorded_is_told_what_to_do() -> None:
+def test_a_camera_whose_heartbeats_stopped_though_it_is_recorded_is_reported_what_to_do() -> None:
     part = source_part(Source("cam1", "error", "no heartbeat for 30 seconds", "on", 0.1))
     assert part.status == "bad" and 'liveness to "footage"' in (part.hint or "")
 
@@ -131,7 +131,7 @@ def test_mediamtx_without_an_address_of_its_api_is_not_asked_and_not_wrong() -> 
     assert mediamtx_part(None, ["cam1"], HookCalls(), is_recording=False).status == "ok"
 
 
-def test_an_encoder_that_sends_under_no_channels_name_and_a_slow_api_are_told() -> None:
+def test_an_encoder_that_sends_under_no_channels_name_and_a_slow_api_are_reported() -> None:
     part = mediamtx_part(seen("cam1", "cam9"), ["cam1"], HookCalls(), is_recording=True)
     assert part.status == "warn" and "cam9 sends and is no channel" in part.detail and part.hint
     assert mediamtx_part(seen("cam1", took_s=1.5), ["cam1"], HookCalls(), is_recording=True).status == "warn"

@@ -32,7 +32,7 @@ def test_what_is_older_than_a_minute_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("skew_ppm", [-200, 0, 40, 200])
-def test_skew_is_told_from_jitter_within_a_few_minutes(skew_ppm: int) -> None:
+def test_skew_is_reported_from_jitter_within_a_few_minutes(skew_ppm: int) -> None:
     rng = random.Random(7)
     envelope = Envelope()
     for second in range(10 * 60):

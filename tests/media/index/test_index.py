@@ -100,7 +100,7 @@ def test_of_a_killed_recording_only_complete_parts_count() -> None:
     assert index.cursor.position < path.stat().st_size
 
 
-def test_the_runs_of_the_real_recordings_are_told_apart_by_mtxi() -> None:
+def test_the_runs_of_the_real_recordings_are_reported_apart_by_mtxi() -> None:
     runs: dict[str, list[int]] = {}
     for path in RECORDINGS:
         index = indexed(path)
@@ -124,7 +124,7 @@ def test_a_real_leap_of_three_seconds_is_one_hole_though_it_is_spread_over_three
     assert index.holes == [Hole(538_200, 810_000)]
 
 
-def test_the_leap_is_told_with_the_first_part_beyond_it_and_only_once(growing: Growing) -> None:
+def test_the_leap_is_reported_with_the_first_part_beyond_it_and_only_once(growing: Growing) -> None:
     path = DATA / "pts_jump" / "cam1" / "2026-11-20_23-59-36-267690.mp4"
     whole, index = path.read_bytes(), indexed(path)
     assert index.init is not None
@@ -149,7 +149,7 @@ def test_a_real_change_of_resolution_inside_a_segment_is_a_fact() -> None:
     assert [(p.pts, p.width, p.height) for p in index.pictures] == [(540_000, 854, 480)]
 
 
-def test_a_closed_recording_is_told_by_its_patched_duration() -> None:
+def test_a_closed_recording_is_reported_by_its_patched_duration() -> None:
     for path in RECORDINGS:
         index = indexed(path)
         assert index.init is not None

@@ -117,7 +117,7 @@ def test_a_growing_run_is_shown_on_beyond_what_is_known_of_it() -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_two_runs_that_began_at_once_are_told_apart_by_their_names(order: int) -> None:
+def test_two_runs_that_began_at_once_are_reported_apart_by_their_names(order: int) -> None:
     runs = [stretch("a", 0, 6), stretch("b", 0, 6)][::order]
     assert dict(windows_of(runs))["b"] == ()
 

@@ -150,7 +150,7 @@ def test_files_without_mtxi_join_over_a_second_as_mediamtx_joins_them() -> None:
     ]
 
 
-def test_runs_are_told_with_their_size_and_number_of_segments() -> None:
+def test_runs_are_reported_with_their_size_and_number_of_segments() -> None:
     segments = entries(
         segment(0, 0, 60, sizes=as_sizes([(0, 640, 360)])),
         segment(1, 60, 90, sizes=as_sizes([(60 * NS, 854, 480)])),
@@ -164,7 +164,7 @@ def test_runs_are_told_with_their_size_and_number_of_segments() -> None:
     assert (runs[1].start_us, runs[1].end_us) == (T0 + 93 * S, T0 + 95 * S)
 
 
-def test_a_change_of_picture_size_is_told_when_it_happens_and_not_at_every_segment() -> None:
+def test_a_change_of_picture_size_is_reported_when_it_happens_and_not_at_every_segment() -> None:
     small, large = ((0, 640, 360),), ((60 * NS, 640, 360), (70 * NS, 854, 480))
     segments = entries(segment(0, 0, 60, sizes=as_sizes(small)), segment(1, 60, 120, sizes=as_sizes(large)))
     sizes = coverage(segments, T0 + 5 * S, T0 + 100 * S, is_live=True).sizes
@@ -309,7 +309,7 @@ def test_the_real_run_has_its_gap_where_segments_are_missing() -> None:
     assert len(known.runs) == 1
 
 
-def test_why_a_run_ended_is_told_by_the_media_time_the_next_one_begins_at() -> None:
+def test_why_a_run_ended_is_reported_by_the_media_time_the_next_one_begins_at() -> None:
     """E9: MediaMTX's media time belongs to the connection; a recorder that restarts waits 2 s first."""
     for base_s, gap_s, reason in (
         (0.0, 3, "source_lost"),  # a new connection with sound
@@ -326,7 +326,7 @@ def test_why_a_run_ended_is_told_by_the_media_time_the_next_one_begins_at() -> N
         assert spans_and_gaps(segments, 50, 60 + gap_s + 5)[1] == (60, 60 + gap_s, reason), (base_s, gap_s)
 
 
-def test_what_was_told_of_an_outage_holds_over_what_the_files_say() -> None:
+def test_what_was_reported_of_an_outage_holds_over_what_the_files_say() -> None:
     segments = entries(segment(0, 0, 50, holes=((20 * NS, 24 * NS),)), segment(0, 53, 60, "bb"))
     outages = [
         Outage(T0 + 20 * S, "source_lost"),

@@ -280,7 +280,7 @@ def test_a_camera_over_the_33_bit_wrap_is_one_run() -> None:
     assert "clock_jump" not in recording.events()
 
 
-def test_sound_that_cannot_be_recorded_is_told_and_the_picture_is_recorded() -> None:
+def test_sound_that_cannot_be_recorded_is_reported_and_the_picture_is_recorded() -> None:
     recording = Recording(new_ingest())
     recording.feed(transport_stream(30, "mp2"), T0)
     recording.close()
@@ -288,7 +288,7 @@ def test_sound_that_cannot_be_recorded_is_told_and_the_picture_is_recorded() -> 
     assert sum(count_video(bytes(file)) for file in recording.files) == 30
 
 
-def test_a_stream_without_picture_is_told() -> None:
+def test_a_stream_without_picture_is_reported() -> None:
     sink = io.BytesIO()
     with av.open(sink, "w", format="mpegts") as out:
         sound = out.add_stream("mp2", rate=48_000, layout="stereo")

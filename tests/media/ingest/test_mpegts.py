@@ -145,7 +145,7 @@ def test_a_multiplexer_that_mixes_packets_says_nothing_by_the_last_of_another_st
     assert len(units(demuxer.feed(data) + demuxer.flush(), VIDEO_PID)) == 11
 
 
-def test_new_tables_are_told_once() -> None:
+def test_new_tables_are_reported_once() -> None:
     first, two = Muxer("h264", sound=False), Muxer("hevc", sound=True)
     data = [mux.video(AU[1], n * 3600, n * 3600, key=True) for mux in (first, two) for n in range(3)]
     results = [e.streams for e in Demuxer().feed(b"".join(data)) if isinstance(e, Programme)]

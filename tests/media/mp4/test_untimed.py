@@ -21,7 +21,7 @@ def test_each_track_goes_on_where_it_ended() -> None:
     assert ends == {1: 40, 2: 14}
 
 
-def test_a_time_that_is_told_counts() -> None:
+def test_a_time_that_is_reported_counts() -> None:
     timed_run = run(1, 500, 10, timed=True)
     assert not is_untimed([timed_run]) and is_untimed([timed_run, run(2, 0, 7)])
     runs, ends = go_on([timed_run, run(2, 0, 7)], {1: 20, 2: 14})

@@ -91,7 +91,7 @@ async def test_a_broken_body_is_400_and_its_request_has_no_effect(box: Box) -> N
 
 
 @pytest.mark.parametrize("pause", [False, True], ids=["one packet", "two packets"])
-async def test_who_speaks_before_the_handshake_is_over_gets_400_and_the_application_is_told(
+async def test_who_speaks_before_the_handshake_is_over_gets_400_and_the_application_is_reported(
     box: Box, pause: bool
 ) -> None:
     routes, begun, answered, reported = Routes("test"), trio.Event(), trio.Event(), trio.Event()

@@ -174,7 +174,7 @@ async def test_listening_sockets_carry_the_user_timeout_to_accepted_ones(box: Bo
     assert seen == [USER_TIMEOUT_MS]
 
 
-async def test_a_port_in_use_is_said_in_the_settings_words(box: Box) -> None:
+async def test_a_port_in_use_is_reported_in_the_settings_words(box: Box) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -212,7 +212,7 @@ async def test_the_local_listener_serves_health_and_its_own_routes_only(box: Box
         assert (await read_to_end(main)).startswith(b"HTTP/1.1 404 ")
 
 
-async def test_when_every_connection_is_being_served_the_next_is_told_so(box: Box) -> None:
+async def test_when_every_connection_is_being_served_the_next_is_reported_so(box: Box) -> None:
     gate, begun = trio.Event(), trio.Event()
     async with serving(box.app(echo_routes(gate, begun)), ServerLimits(connections=1)) as server:
         first = await server.connect()

@@ -134,12 +134,12 @@ class Exports:
 
     async def _journal_progress(self, job: Job, span_s: float, reached: EncodedUpTo) -> None:
         """Journal the progress whenever it has changed."""
-        told = 0.0
+        journaled = 0.0
         while True:
             await trio.sleep(PROGRESS_EVERY_S)
             share = round(min(reached.second / span_s, 0.99), 3)
-            if share > told:
-                told = share
+            if share > journaled:
+                journaled = share
                 with suppress(Unavailable):  # a full disk: try again in a second
                     await self.store.write(partial(cuts.journal_progress, job=job, share=share))
 

@@ -84,8 +84,8 @@ class LateClip:
         if self.virtual is not None and self.virtual != packed_ranges(plan):
             return True
         return len(plan.media_spans) != len(self.cut_from) or any(
-            one[0] != other[0] or max(abs(one[1] - other[1]), abs(one[2] - other[2])) > SAME_NS
-            for one, other in zip(plan.media_spans, self.cut_from, strict=True)
+            planned[0] != cut[0] or max(abs(planned[1] - cut[1]), abs(planned[2] - cut[2])) > SAME_NS
+            for planned, cut in zip(plan.media_spans, self.cut_from, strict=True)
         )
 
 
@@ -116,15 +116,15 @@ class MovedFootage:
         if not self.is_pending:
             return []
         clips = await self.store.read(lambda tx: find_whole(tx, self._spans, self._ids))
-        found = []
+        candidates = []
         for number, clip in enumerate(clips):
             if number % AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
             if clip.virtual is not None or clip.standing(self.footage) != "in_place":
-                found.append(clip)
-        found = [clip for clip in found if clip.known_now(self.footage) != clip.known]
-        self._spans, self._ids = {}, frozenset(clip.clip_id for clip in found)
-        return found
+                candidates.append(clip)
+        candidates = [clip for clip in candidates if clip.known_now(self.footage) != clip.known]
+        self._spans, self._ids = {}, frozenset(clip.clip_id for clip in candidates)
+        return candidates
 
     def _note(self, fresh: Spans) -> None:
         if self._spans is None:
@@ -151,8 +151,11 @@ def find_late(tx: ReadTx) -> list[LateClip]:
         " (clips.status = 'ready' AND json_array_length(clips.coverage, '$.missing') > 0))",
         (tx.now_us - LATE_FOOTAGE_US,),
     )
-    found = (_late(row) for row in rows)
-    return [late for late in found if late.missing or late.end_us - late.start_us > late.had_us + GAIN_US]
+    return [
+        late
+        for late in map(_late, rows)
+        if late.missing or late.end_us - late.start_us > late.had_us + GAIN_US
+    ]
 
 
 def find_whole(tx: ReadTx, spans: Spans | None, ids: Collection[str] = ()) -> list[LateClip]:
@@ -171,7 +174,9 @@ def find_whole(tx: ReadTx, spans: Spans | None, ids: Collection[str] = ()) -> li
             for row in tx.all(_ROWS + whole + touching, (since_us, complete, channel_id, end_us, start_us))
         ]
         rows += [
-            row for one in ids for row in tx.all(_ROWS + whole + "clips.id = ?", (since_us, complete, one))
+            row
+            for clip_id in ids
+            for row in tx.all(_ROWS + whole + "clips.id = ?", (since_us, complete, clip_id))
         ]
     return [_late(row) for row in {row["id"]: row for row in rows}.values()]
 

@@ -50,7 +50,7 @@ class Viewer:
     sound: int = 0
     ending: tuple[int, str] | None = None  # close code and reason; None: it left by itself
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    _said: Mapping[str, object] | None = None
+    _last_sent: Mapping[str, object] | None = None
     _bucket: Bucket = field(default_factory=lambda: Bucket(trio.current_time()))
     _shown_s: float = field(default_factory=trio.current_time)
 
@@ -80,12 +80,12 @@ class Viewer:
         scope.cancel(reason="the viewer left")
 
     async def say(self, message: Mapping[str, object]) -> None:
-        self._said = message
+        self._last_sent = message
         await self._within(self.transport.write, [json.encode(message)])
 
     async def say_once(self, message: Mapping[str, object]) -> None:
         """Send the message unless it was the last one sent."""
-        if message != self._said:
+        if message != self._last_sent:
             await self.say(message)
 
     async def show(self, frame: bytes) -> None:

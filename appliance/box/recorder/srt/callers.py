@@ -239,7 +239,7 @@ class Callers:
     def _next(self, now_s: float) -> list[Action]:
         """The port is free: a waiting caller that sends a stream gets it, one with pictures first."""
         self._holder = None
-        waiting = sorted(self._waiting.values(), key=lambda one: one.scan.picture_s is None)
+        waiting = sorted(self._waiting.values(), key=lambda caller: caller.scan.picture_s is None)
         for caller in waiting:
             if caller.scan.stream_s is not None:
                 return self._take(caller, now_s)

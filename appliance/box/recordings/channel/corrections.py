@@ -32,7 +32,7 @@ class Corrections:
     """For one channel. For a file placed by an earlier process, no times of other files are stored."""
 
     def __init__(self) -> None:
-        self._said: OrderedDict[str, NeighbourTimes] = OrderedDict()
+        self._implied: OrderedDict[str, NeighbourTimes] = OrderedDict()
         self._untaken: list[Correction] = []
 
     def note(self, channel: Channel, segment: Segment, after: Mtxi | None = None) -> NeighbourTimes:
@@ -46,9 +46,9 @@ class Corrections:
         return times
 
     def _remember(self, segment: Segment, times: NeighbourTimes) -> None:
-        self._said[segment.name] = times
-        while len(self._said) > _REMEMBERED:
-            self._said.popitem(last=False)
+        self._implied[segment.name] = times
+        while len(self._implied) > _REMEMBERED:
+            self._implied.popitem(last=False)
 
     def take(self) -> list[Correction]:
         """The files moved since the last call, for the log."""
@@ -62,7 +62,7 @@ class Corrections:
         if newer.name in channel.copies.ignored:
             return moved
         files = channel.near(newer, NEIGHBOURS)
-        for each in files if newer.name in self._said else (newer, *files):
+        for each in files if newer.name in self._implied else (newer, *files):
             run, facts = channel.clocks.of(each), each.facts
             if run is None or run.is_observed or facts is None or facts.first_ns is None:
                 continue
@@ -78,7 +78,7 @@ class Corrections:
         self, channel: Channel, segment: Segment, facts: SegmentFacts, clock: RunClock
     ) -> tuple[ImpliedTimes, ImpliedTimes] | None:
         """The implied times of a file when it was placed, and now; None: unchanged."""
-        before = self._said.get(segment.name, (None, []))
+        before = self._implied.get(segment.name, (None, []))
         now = _times(channel, segment)
         if now == before:
             return None

@@ -49,9 +49,9 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
     return joined
 
 
-def _is_near(one: Span, other: Span) -> bool:
-    far_us = max(abs(one.start_us - other.start_us), abs(one.end_us - other.end_us))
-    return one.run_id == other.run_id and far_us <= _NEAR_US
+def _is_near(span: Span, other: Span) -> bool:
+    far_us = max(abs(span.start_us - other.start_us), abs(span.end_us - other.end_us))
+    return span.run_id == other.run_id and far_us <= _NEAR_US
 
 
 def digest(channel: Channel, known: TimelineCoverage, start_us: int, end_us: int) -> str:

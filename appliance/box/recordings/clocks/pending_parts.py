@@ -43,7 +43,7 @@ class PendingParts:
         file before was last written when this one began, which can be late too, but never early.
         """
         seen = [arrival for arrival in self.arrivals if arrival.written_us is not None]
-        least_us = min((one.written_us or 0) - one.end_ns // 1000 for one in seen)
+        least_us = min((part.written_us or 0) - part.end_ns // 1000 for part in seen)
         if self.begun_us is not None:
             begun_us = self.begun_us - self.base_ns // 1000
             if least_us - _BEGUN_US <= begun_us < least_us:

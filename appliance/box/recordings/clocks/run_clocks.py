@@ -271,8 +271,8 @@ class Clocks:
         last = (arrivals[-1].end_ns, segment.written_us if written_us is None else written_us)
         tail, _ = run.neighbours(1 << 62)
         before = leap_before(run, index, arrivals[:1])  # between the file known before and this one
-        found = [*([before] if before is not None else []), *leaps_between(arrivals)]
-        leaps = [leap for leap in found if tail is not None and leap.before_ns > tail.media_ns]
+        candidates = [*([before] if before is not None else []), *leaps_between(arrivals)]
+        leaps = [leap for leap in candidates if tail is not None and leap.before_ns > tail.media_ns]
         if tail is None or not leaps:
             return []
         return run.anchor(anchored(leaps[0].before_ns, 0, left=tail, last=last, leaps=leaps, is_known=True))

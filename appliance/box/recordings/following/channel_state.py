@@ -116,7 +116,7 @@ class ChannelState:
     state: FootageState = "none"
     open_gap_us: int | None = None  # capture time of the start of an announced gap that has not ended
     lone: LonePart | None = None
-    untold: bytes = b""  # log lines of a task that must not write; the checking task writes them
+    unwritten: bytes = b""  # log lines of a task that must not write; the checking task writes them
     retries: RetrySchedule = field(default_factory=RetrySchedule)  # segments that the disk failed to read
     disk_errors: DiskErrors = field(init=False)
     folder: str = field(init=False)  # used 20 times a second: not built each time
@@ -129,7 +129,7 @@ class ChannelState:
         """Footage stopped at this wall time. The reason announced first is kept permanently."""
         outage = Outage(start_us, reason)
         insort(self.channel.outages, outage)
-        self.untold += outage_line(outage)
+        self.unwritten += outage_line(outage)
 
     def why_ended(self) -> Reason | None:
         """The present reason from other modules why no footage comes."""
@@ -143,8 +143,8 @@ class ChannelState:
             return "recorder_restart"
         return self.why_ended() or "source_lost"
 
-    def take_untold(self) -> bytes:
-        lines, self.untold = self.untold, b""
+    def take_unwritten(self) -> bytes:
+        lines, self.unwritten = self.unwritten, b""
         return lines
 
     def is_undecided(self) -> bool:
@@ -176,7 +176,7 @@ class ChannelState:
         self.note_disk(listing)
         here = frozenset(self.listed.keys() - self.absent)
         away = [*self.away, (here, self.device)]
-        away = [one for one in away if disk.is_other_disk(*one, listing)]
+        away = [each for each in away if disk.is_other_disk(*each, listing)]
         if listing.device is not None:  # another disk is here; the next may get the number of one away
             away = [(names, None) for names, _ in away]
         self.away, self.device = tuple(away), listing.device
@@ -186,7 +186,7 @@ class ChannelState:
             return listing.files
         self._say_away()
         absent = self.absent
-        return {**{name: one for name, one in self.listed.items() if name in absent}, **listing.files}
+        return {**{name: file for name, file in self.listed.items() if name in absent}, **listing.files}
 
     @property
     def absent(self) -> frozenset[str]:
@@ -211,7 +211,7 @@ class ChannelState:
         """Have the log store on which file system the files of later lines are."""
         if listing.files and listing.disk is not None and listing.disk != self.disk_id:
             self.disk_id = listing.disk
-            self.untold += disk_line(listing.disk)
+            self.unwritten += disk_line(listing.disk)
 
     async def read(self, job: Callable[..., T], *args: Any) -> T:
         """Run a media read in a thread of the reads' limiter; a hung disk is abandoned when the task ends."""

@@ -62,23 +62,23 @@ def _folder_mtime_ns(followed: ChannelState) -> int:
         return 0
 
 
-async def _compare(followed: ChannelState, found: dict[str, ListedFile], listed_us: int | None) -> None:
+async def _compare(followed: ChannelState, files: dict[str, ListedFile], listed_us: int | None) -> None:
     """Apply added and deleted files; `listed_us`: box time of the listing before."""
     channel = followed.channel
-    if found == followed.listed:
+    if files == followed.listed:
         return
-    gone = [name for name in channel.segments if name not in found]
+    gone = [name for name in channel.segments if name not in files]
     for name in gone:
         channel.forget(name)
-        if (one := followed.open.pop(name, None)) is not None:
-            os.close(one.fd)
+        if (opened := followed.open.pop(name, None)) is not None:
+            os.close(opened.fd)
     if gone:
         await followed.read(followed.cache.forget, gone)
     gap_us = ahead_of_wall_us(followed.shared.clock)
     fresh: list[tuple[Segment, bool]] = []
     changed = [
         (name in channel.segments, file.mtime_ns, name, file)
-        for name, file in found.items()
+        for name, file in files.items()
         if followed.listed.get(name) != file
     ]
     for _, _, name, file in sorted(changed):  # those that grew last come first: they are the most important
@@ -89,7 +89,7 @@ async def _compare(followed: ChannelState, found: dict[str, ListedFile], listed_
         segment = channel.discover(name, file.bytes, written_us, None, has_changed=True)
         if is_new or old is None or (file.inode == old.inode and file.bytes > old.bytes):
             fresh.append((segment, is_new))
-    followed.listed = found
+    followed.listed = files
     for segment, is_new in fresh[-_OPEN_MAX:]:
         await open_segment(followed, segment, looked_us=listed_us if is_new else None)
     if gone or len(fresh) > _OPEN_MAX or channel.waiting():

@@ -71,7 +71,7 @@ async def follow_channel(followed: ChannelState) -> None:
                 os.close(open_file.fd)
             followed.open.clear()
             with trio.move_on_after(_LAST_LINES_S, shield=True):
-                await followed.append(followed.take_untold())
+                await followed.append(followed.take_unwritten())
 
 
 async def _load(followed: ChannelState) -> None:
@@ -96,7 +96,7 @@ async def _load(followed: ChannelState) -> None:
     followed.miss(disk.absent_at_start(remembered.facts, remembered.disks, listing))
     followed.device = listing.device
     followed.note_disk(listing)
-    await followed.append(followed.take_untold())
+    await followed.append(followed.take_unwritten())
     gap_us = ahead_of_wall_us(shared.clock)
     for name, file in files.items():
         written_us = file.mtime_ns // 1000 + gap_us
@@ -138,7 +138,7 @@ async def _look_for_ever(followed: ChannelState) -> None:
                 await _look(followed, open_file)
             if was_undecided and not followed.is_undecided():
                 followed.shared.wake_rebuild.notify()
-            await followed.append(followed.take_untold())
+            await followed.append(followed.take_unwritten())
         except OSError as error:
             followed.disk_errors.record("recordings", error)
             followed.folder_mtime_ns = -1
@@ -238,7 +238,7 @@ async def _release(followed: ChannelState, open_file: OpenFile, made: Sequence[K
     await _give_times(followed, segment, made)
     before = followed.channel.last_piece_before(segment)
     parts_came(followed, open_file, before, len(segment.index.holes), parts=len(segment.index.parts))
-    await followed.append(followed.take_untold())
+    await followed.append(followed.take_unwritten())
     followed.shared.changed.notify()
 
 
@@ -266,7 +266,7 @@ async def _tell_parts(
         channel.arrived_us.setdefault(index.run_id, followed.shared.clock.now_us())
     before = channel.last_piece_before(open_file.segment) if is_first else None
     parts_came(followed, open_file, before, holes, parts=parts)
-    await followed.append(followed.take_untold())
+    await followed.append(followed.take_unwritten())
     followed.shared.changed.notify()
 
 

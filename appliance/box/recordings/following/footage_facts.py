@@ -15,7 +15,7 @@ import trio
 from appliance.box.recordings.following.channel_state import ChannelState, LonePart, OpenFile
 from appliance.box.recordings.model import FootageChanged, FootageState, RecordingGap
 from appliance.box.recordings.segment_state import Segment
-from appliance.media.index.spans import WHY, Gap, Reason, SegmentPiece, as_told, gap_between
+from appliance.media.index.spans import WHY, Gap, Reason, SegmentPiece, as_published, gap_between
 
 STALLED_S: Final = 3.0  # three parts of one second: MediaMTX's longest usual part
 NONE_S: Final = 60.0
@@ -68,14 +68,14 @@ def _tell_gaps(followed: ChannelState, chain: Sequence[SegmentPiece]) -> None:
             _tell_gap(followed, _with_its_reason(followed, gap, left, right))
     if followed.open_gap_us is not None:  # the parts were only late: nothing is missing
         start_us = followed.open_gap_us + followed.latency_us
-        _tell_gap(followed, as_told(Gap(start_us, start_us, "discontinuity"), followed.channel.outages))
+        _tell_gap(followed, as_published(Gap(start_us, start_us, "discontinuity"), followed.channel.outages))
 
 
 def _with_its_reason(followed: ChannelState, gap: Gap, left: SegmentPiece, right: SegmentPiece) -> Gap:
     """The gap as it was announced when it began; else with its reason from other sources than the files."""
     if followed.open_gap_us is not None:
         gap = gap._replace(start_us=followed.open_gap_us + followed.latency_us)
-    published = as_told(gap, followed.channel.outages)
+    published = as_published(gap, followed.channel.outages)
     if published is not gap or left.facts.run_id == right.facts.run_id or gap.reason not in WHY:
         return published
     reason = _why_it_ended(followed, left) or gap.reason
@@ -122,7 +122,7 @@ def judge_footage(followed: ChannelState) -> None:
 
 def _open_gap(followed: ChannelState, end_us: int) -> None:
     """Footage stopped at this wall time: announce the gap."""
-    gap = as_told(Gap(end_us, None, followed.last_ended()), followed.channel.outages)
+    gap = as_published(Gap(end_us, None, followed.last_ended()), followed.channel.outages)
     followed.tell_outage(end_us, gap.reason)
     followed.open_gap_us, followed.lone = end_us - followed.latency_us, None
     followed.shared.tell(RecordingGap(followed.channel.id, followed.open_gap_us, None, gap.reason))

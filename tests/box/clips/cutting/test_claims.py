@@ -130,7 +130,7 @@ async def cutting(tmp_path: Path, *, paused: bool = False) -> AsyncIterator[Desk
         nursery.cancel_scope.cancel()
 
 
-async def test_all_angles_of_an_out_are_planned_once_and_told_together(
+async def test_all_angles_of_an_out_are_planned_once_and_reported_together(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with cutting(tmp_path) as desk:

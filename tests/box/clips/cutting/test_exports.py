@@ -210,7 +210,7 @@ async def test_a_file_that_is_not_the_clip_is_never_published(tmp_path: Path, mo
         assert desk.files() == []
 
 
-async def test_progress_is_told_once_a_second_and_changes_no_row(
+async def test_progress_is_reported_once_a_second_and_changes_no_row(
     tmp_path: Path, mock_clock: MockClock
 ) -> None:
     async with exporting(tmp_path) as desk:
@@ -381,6 +381,6 @@ def test_every_difference_from_the_plan_is_seen(changes: dict[str, Any], message
     assert difference(inspected(**changes), plan_of(0, 8 * SECOND, 8 * SECOND)) == message
 
 
-def test_sound_is_told_by_its_handler() -> None:
+def test_sound_is_reported_by_its_handler() -> None:
     assert has_sound(b"xxxxhdlr" + bytes(8) + b"soun")
     assert not has_sound(b"xxxxhdlr" + bytes(8) + b"vide" + b"soun")

@@ -313,7 +313,7 @@ async def test_a_disk_that_refuses_to_delete_keeps_the_row_and_is_tried_again(
         assert not (tmp_path / "clips" / "old.mp4").exists()
 
 
-async def test_a_clips_folder_that_cannot_be_made_is_told_until_it_can(tmp_path: Path) -> None:
+async def test_a_clips_folder_that_cannot_be_made_is_reported_until_it_can(tmp_path: Path) -> None:
     place = tmp_path / "disk"
     place.write_bytes(b"not a folder")
     async with (

@@ -129,7 +129,7 @@ async def test_undoing_a_session_delete_brings_back_what_went_with_it(bench: Ben
     assert types(bench.store)[-3:] == ["play_updated", "clip_updated", "clip_updated"]
 
 
-async def test_a_play_that_lost_its_clips_is_told_when_its_session_comes_back(bench: Bench) -> None:
+async def test_a_play_that_lost_its_clips_is_reported_when_its_session_comes_back(bench: Bench) -> None:
     play = await bench.play()
     for clip_id in play["clip_ids"]:
         await bench.store.write(partial(marks.delete_clip, caller=COACH, rules=bench.rules, clip_id=clip_id))

@@ -104,7 +104,7 @@ def test_an_even_clock_needs_two_times() -> None:
     assert len(times_of(plan_from(5, 600, clock), clock)) == 2
 
 
-def test_over_a_hole_only_its_ends_are_told() -> None:
+def test_over_a_hole_only_its_ends_are_reported() -> None:
     clock = clock_of((0, 0, 0.7), (2.3, 1.61, 1.0))
     plan = plan_from(0, 8, clock)
     assert len(times_of(plan, clock)) > 2

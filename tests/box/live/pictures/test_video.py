@@ -238,7 +238,7 @@ async def test_a_viewer_waits_for_the_first_footage(tmp_path: Path, footage: Any
         await viewer.leave()
 
 
-async def test_viewers_are_told_when_the_box_stops(tmp_path: Path, footage: Any) -> None:
+async def test_viewers_are_reported_when_the_box_stops(tmp_path: Path, footage: Any) -> None:
     """They do not delay it: a restart must not take as long as running requests may."""
     box, stopping = Box(tmp_path), trio.Event()
     writer_into(box, footage).write_seconds(2)

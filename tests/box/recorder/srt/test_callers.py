@@ -170,7 +170,7 @@ def test_a_camera_that_lost_its_power_and_calls_again_is_recorded_from_its_first
     assert port.forwarded == port.sent[1] + port.sent[2]
 
 
-def test_a_pause_alone_ends_nothing_and_is_told() -> None:  # E7
+def test_a_pause_alone_ends_nothing_and_is_reported() -> None:  # E7
     port = Port()
     sender = camera()
     port.call(1, A, sender)

@@ -40,7 +40,7 @@ def test_a_connection_that_is_no_more_has_ended() -> None:
     assert srt.read(listener) is None
 
 
-def test_a_machine_without_the_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_the_library_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert libsrt.installed() in libsrt.NAMES
     monkeypatch.setattr(libsrt, "NAMES", ("libsrt-that-is-not-there.so",))
     assert libsrt.installed() is None

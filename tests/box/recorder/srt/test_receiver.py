@@ -161,7 +161,7 @@ def holders(secret: bytes, *, but: set[int]) -> list[str]:
     return results
 
 
-async def test_sound_alone_is_told_and_a_camera_takes_the_port_from_it(tmp_path: Path) -> None:  # E1, E2
+async def test_sound_alone_is_reported_and_a_camera_takes_the_port_from_it(tmp_path: Path) -> None:  # E1, E2
     port = free_udp_port()
     sound = ["ffmpeg", "-v", "quiet", "-re", "-f", "lavfi", "-i", "sine", "-c:a", "aac", "-f", "mpegts"]
     process = subprocess.Popen([*sound, f"srt://127.0.0.1:{port}?mode=caller"])  # noqa: ASYNC220  # starting is fast
@@ -178,7 +178,7 @@ async def test_sound_alone_is_told_and_a_camera_takes_the_port_from_it(tmp_path:
         process.wait()
 
 
-async def test_a_source_the_box_calls_is_recorded_and_its_end_told(tmp_path: Path) -> None:
+async def test_a_source_the_box_calls_is_recorded_and_its_end_reported(tmp_path: Path) -> None:
     port = free_udp_port()
     argv = ["ffmpeg", "-v", "quiet", "-re", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25"]
     argv += ["-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "0", "-f", "mpegts"]

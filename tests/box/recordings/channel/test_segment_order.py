@@ -37,7 +37,7 @@ def test_around_a_span_lie_those_that_reach_into_it_and_a_neighbour_that_shows_s
     assert around(200, 300) == ["n90"]
 
 
-def test_where_names_came_went_or_moved_is_said_once() -> None:
+def test_where_names_came_went_or_moved_is_reported_once() -> None:
     order = Order()
     order.place("a", 10)
     order.place("b", 20)

@@ -123,7 +123,7 @@ def test_a_copy_that_grows_faster_keeps_the_time_it_says(tmp_path: Path, claimed
 
 @pytest.mark.parametrize("claimed_us", WRONG)
 @pytest.mark.parametrize("rate", [0.95, 1.0, 1.05])
-def test_a_copy_at_the_pace_of_a_recording_is_told_by_the_length_in_its_head(
+def test_a_copy_at_the_pace_of_a_recording_is_reported_by_the_length_in_its_head(
     tmp_path: Path, claimed_us: int, rate: float
 ) -> None:
     """Recorders write that when they close a file: a file that has it and still grows is not being
@@ -223,7 +223,7 @@ def test_names_without_a_box_are_live_over_their_rotation(tmp_path: Path) -> Non
     assert spans[0].start_us == pytest.approx(NOW_US - PART_US, abs=1000)
 
 
-def test_a_clock_that_is_set_right_is_told_no_more(tmp_path: Path) -> None:
+def test_a_clock_that_is_set_right_is_reported_no_more(tmp_path: Path) -> None:
     recorder = recorder_with(tmp_path, NOW_US - HOUR_US)
     record(recorder, recorder.begin("a.mp4"), 12)
     assert recorder.channel.clocks.newest_off_us == pytest.approx(PART_US - HOUR_US, abs=1000)
