@@ -6,13 +6,17 @@ disk itself cannot meet are in ops/disk_limits.py).
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from appliance.box.channels.inputs import MAX_CHANNELS, Listener, listener_of
+from appliance.box.channels.inputs import MAX_CHANNELS, Listener, check_called_host, listener_of
+from appliance.network.addresses import BadDestination, check_literal
+
+_LOOPBACK = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
 
 if TYPE_CHECKING:
     from appliance.box.settings import Settings
@@ -23,6 +27,7 @@ def contradictions(settings: Settings) -> list[str]:
     return [
         *_channels(settings),
         *_listeners(settings),
+        *_called(settings),
         *_server(settings),
         *_mediamtx(settings),
         *_heartbeat(settings),
@@ -55,6 +60,14 @@ def _listeners(settings: Settings) -> Iterator[str]:
         known.append((place, listener))
 
 
+def _called(settings: Settings) -> Iterator[str]:
+    for place, channel in enumerate(settings.channels[:MAX_CHANNELS]):
+        try:
+            check_called_host(channel.input_url, settings.recorder.input_networks)
+        except ValueError as error:
+            yield f"channels.{place}.input_url: {error}"
+
+
 def _server(settings: Settings) -> Iterator[str]:
     server = settings.server
     if server.port and server.port == server.local_port:
@@ -64,14 +77,29 @@ def _server(settings: Settings) -> Iterator[str]:
 
 
 def _mediamtx(settings: Settings) -> Iterator[str]:
-    """MediaMTX's address is the box itself: it would query itself for MediaMTX's state forever."""
+    """MediaMTX's address is the box's own port (it would query itself forever), or none of a MediaMTX.
+
+    MediaMTX usually runs on this machine: loopback is allowed here, unlike for a camera's address.
+    """
     own = {settings.server.port: "server.port", settings.server.local_port: "server.local_port"}
     for name in ("api_url", "webrtc_url"):
-        try:
-            url = urlsplit(getattr(settings.mediamtx, name))
-            host, port = url.hostname or "", url.port or 0
-        except ValueError:
+        text = getattr(settings.mediamtx, name)
+        if not text:
             continue
+        try:
+            url = urlsplit(text)
+            host, port = url.hostname or "", url.port or 0
+            check_literal(host, _LOOPBACK)
+        except ValueError:
+            yield f"mediamtx.{name}: {text!r} is no address; write it as http://127.0.0.1:9997"
+            continue
+        except BadDestination as error:
+            yield f"mediamtx.{name}: {error}"
+            continue
+        if url.scheme not in ("http", "https") or not host or url.query or url.fragment:
+            yield f"mediamtx.{name}: is not the address of a server; write it as http://127.0.0.1:9997"
+        if "@" in url.netloc:  # it would be shown and logged with the address
+            yield f"mediamtx.{name}: holds a login; use mediamtx.read_user and mediamtx.read_password"
         if port in own and port and (host == "localhost" or host == "::1" or host.startswith("127.")):
             yield f"mediamtx.{name}: port {port} is {own[port]} of this box; name the port of MediaMTX"
 

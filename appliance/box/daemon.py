@@ -237,7 +237,7 @@ def _routes(
     )
     groups = [
         sessions,
-        channel_routes(monitor, box.clock),
+        channel_routes(monitor, box.clock, box.settings.recorder.input_networks),
         play_routes(rules=rules, cutter=cutter),
         clip_routes(rules=rules, cutter=cutter),
         *domains.routes(box.settings),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
 from appliance.box.channels import store
+from appliance.box.channels.inputs import check_called_host
 from appliance.box.channels.liveness import Beat
 from appliance.box.channels.machine import ChannelEvent
 from appliance.box.channels.model import (
@@ -23,23 +24,28 @@ from appliance.box.channels.monitor import MonitorHandle
 from appliance.http.api import Ctx, RawRoute, Receive, Routes, Scope, Send
 from appliance.kernel import json
 from appliance.kernel.clock import Clock, to_rfc3339
-from appliance.kernel.errors import FieldError, Refused
+from appliance.kernel.errors import FieldError, Refused, invalid
 from appliance.kernel.operation import Answer
+from appliance.network.addresses import Network
 
 
-def channel_routes(monitor: MonitorHandle, clock: Clock) -> Routes:
-    """Routes of /channels: resources, commands of people and of capture devices, heartbeats."""
+def channel_routes(monitor: MonitorHandle, clock: Clock, networks: Sequence[Network] = ()) -> Routes:
+    """Routes of /channels: resources, commands of people and of capture devices, heartbeats.
+
+    `networks`: where a camera may be called although it is refused otherwise (network/addresses.py).
+    """
     routes = Routes("channels")
-    _resource_routes(routes, monitor)
+    _resource_routes(routes, monitor, networks)
     _command_routes(routes, monitor)
     routes.raw.append(_heartbeat_route(monitor, clock))
     return routes
 
 
-def _resource_routes(routes: Routes, monitor: MonitorHandle) -> None:
+def _resource_routes(routes: Routes, monitor: MonitorHandle, networks: Sequence[Network]) -> None:
     @routes.post("/channels", body=ChannelIn, returns=Channel, status=201)
     async def create(ctx: Ctx, body: ChannelIn) -> Answer:
         """Add a channel; it is inactive until activated."""
+        _check_input(body.input_url, networks)
         return _update_monitor(
             monitor, await ctx.write(lambda tx: store.create_channel(tx, ctx.caller, body))
         )
@@ -58,6 +64,7 @@ def _resource_routes(routes: Routes, monitor: MonitorHandle) -> None:
     @routes.patch("/channels/{channel_id}", body=ChannelPatch, returns=Channel)
     async def change(ctx: Ctx, channel_id: str, body: ChannelPatch) -> Answer:
         """Change a channel's fields."""
+        _check_input(body.input_url, networks)
         return _update_monitor(
             monitor, await ctx.write(lambda tx: store.change_channel(tx, ctx.caller, channel_id, body))
         )
@@ -99,6 +106,14 @@ def _command_routes(routes: Routes, monitor: MonitorHandle) -> None:
         return _update_monitor(
             monitor, await ctx.write(lambda tx: store.report_fault(tx, ctx.caller, channel_id, body))
         )
+
+
+def _check_input(input_url: str | None, networks: Sequence[Network]) -> None:
+    """Raises Refused 422 naming the field."""
+    try:
+        check_called_host(input_url, networks)
+    except ValueError as error:
+        raise invalid("input_url", str(error)) from None
 
 
 def _update_monitor(monitor: MonitorHandle, answer: Answer) -> Answer:

@@ -7,12 +7,14 @@ an address is the recorder's (recorder/input_url.py): the API must not accept wh
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal, NamedTuple
 from urllib.parse import unquote_plus
 
 from pydantic import AfterValidator, Field
 
 from appliance.box.recorder.input_url import BadInputUrl, SrtSource, parse_input
+from appliance.network.addresses import BadDestination, Network, check_literal
 
 Liveness = Literal["heartbeat", "footage"]
 
@@ -32,6 +34,21 @@ def check_input_url(text: str) -> str:
     except BadInputUrl as error:
         raise ValueError(str(error).removeprefix("input_url: ")) from None
     return text
+
+
+def check_called_host(input_url: str | None, networks: Sequence[Network]) -> None:
+    """Refuse an input that the box would call at itself or at a link-local address outside `networks`.
+
+    A name is resolved and checked when it is called. Raises ValueError.
+    """
+    source = parse_input(input_url) if input_url else None
+    if isinstance(source, SrtSource) and source.mode == "caller":
+        try:
+            check_literal(source.host, networks)
+        except BadDestination as error:
+            raise ValueError(
+                f"{error}; list its network in recorder.input_networks if it is a camera"
+            ) from None
 
 
 def shown_input_url(text: str | None) -> str | None:

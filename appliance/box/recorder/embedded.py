@@ -12,7 +12,7 @@ twice a second, and reported as `down` with the reason.
 from __future__ import annotations
 
 import errno
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,8 @@ from appliance.box.recorder.srt.callers import LOST_S
 from appliance.kernel.clock import Clock, apart_us, boottime_us
 from appliance.kernel.retry import Backoff
 from appliance.kernel.signal import Signal
+from appliance.network.addresses import BadDestination, Network
+from appliance.network.destinations import resolve
 
 Runner = Callable[[list[str], list[str], Heard, bytes], Awaitable[None]]
 
@@ -73,6 +75,7 @@ class _Shared:
     segment_s: float
     clock: Clock
     runner: Runner
+    networks: Sequence[Network]
 
     def offset_us(self) -> int:
         """Box time minus CLOCK_BOOTTIME: what children compute box time with."""
@@ -96,15 +99,17 @@ async def run_embedded_recorder(
     segment_s: float,
     clock: Clock,
     runner: Runner = run_chain,
+    networks: Sequence[Network] = (),
     task_status: trio.TaskStatus[RecorderHandle] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Record `channels` (id -> input_url) until cancelled.
+    """Record `channels` (id -> input_url) until cancelled; call none at an address that is refused, unless
+    `networks` contain it (network/addresses.py).
 
     Start: the handle is returned once every channel's first chain was started. Stop: cancel; files are
     finished, at most 3 s. Raises nothing of its own: a channel that cannot record is a fact, not an error.
     """
     handle = RecorderHandle()
-    shared = _Shared(handle, recordings_dir, part_s, segment_s, clock, runner)
+    shared = _Shared(handle, recordings_dir, part_s, segment_s, clock, runner, networks)
     running: dict[str, _Running] = {}
     handle.want(channels)
     async with trio.open_nursery() as nursery:
@@ -161,12 +166,28 @@ async def _keep_recording(shared: _Shared, channel_id: str, source: Source) -> N
     while True:
         began_s = trio.current_time()
         try:
-            await _record_once(shared, channel_id, source, teller)
+            await _record_once(shared, channel_id, await _resolved(source, shared.networks), teller)
             pause_s = _after(source, teller, backoff, lasted_s=trio.current_time() - began_s)
+        except BadDestination as error:
+            teller.tell("down", str(error), "list its network in recorder.input_networks if it is a camera")
+            pause_s = backoff.next_s()
         except OSError as error:
             teller.tell("down", f"cannot start: {error.strerror or error}")
             pause_s = _RETRY_S
         await trio.sleep(pause_s)
+
+
+async def _resolved(source: Source, networks: Sequence[Network]) -> Source:
+    """The source with its name resolved and checked: the child calls this address, and resolves nothing.
+
+    Raises BadDestination; an unknown name is one too: it is tried again later, as it may become known.
+    """
+    if not isinstance(source, SrtSource) or source.mode == "listener":
+        return source
+    try:
+        return replace(source, host=await resolve(source.host, source.port, networks))
+    except OSError as error:
+        raise BadDestination(f"{source.host}: {error.strerror or error}") from error
 
 
 def _after(source: Source, teller: _StatusReader, backoff: Backoff, *, lasted_s: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 
 from appliance.kernel.fields import Section, Zone
 
@@ -16,3 +16,4 @@ class RecorderSettings(Section):
     part_s: Annotated[float, Field(ge=0.05, le=2)] = 0.2
     segment_s: Annotated[float, Field(ge=2, le=3600)] = 60
     name_timezone: Zone = "UTC"
+    input_networks: tuple[IPvAnyNetwork, ...] = ()

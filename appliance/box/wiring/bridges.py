@@ -162,6 +162,7 @@ async def embedded_recorder(
         part_s=settings.recorder.part_s,
         segment_s=settings.recorder.segment_s,
         clock=clock,
+        networks=settings.recorder.input_networks,
     ) as recorder:
 
         async def want() -> None:

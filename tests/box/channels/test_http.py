@@ -241,3 +241,19 @@ async def test_a_heartbeat_may_come_in_pieces(tmp_path: Path, autojump_clock: Mo
 
         await route.handler({"type": "http"}, receive, send, {"channel_id": "cam1"})
         assert (await box.get())["framerate"] == 50.0
+
+
+@pytest.mark.parametrize(
+    "url", ["srt://127.0.0.1:9000", "srt://[::1]:9000", "srt://localhost:9000", "srt://169.254.169.254:80"]
+)
+async def test_a_camera_at_the_box_itself_is_refused(
+    url: str, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_box(tmp_path) as box:
+        made = await refusal(box, "POST", "/channels", body={"id": "cam1", "name": "x", "input_url": url})
+        await box.add(input_url="srt://10.0.0.9:9000", active=False)
+        path = "/channels/{channel_id}"
+        changed = await refusal(box, "PATCH", path, channel_id="cam1", body={"input_url": url})
+        for refused in (made, changed):
+            assert (refused.status, [each.loc for each in refused.errors]) == (422, ["input_url"])
+        assert (await box.get())["input_url"] == "srt://10.0.0.9:9000"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from appliance.box.recorder.process_pair import Heard
 from appliance.box.recorder.source_facts import Line
 from appliance.box.wiring.boards import recorder_part
 from appliance.kernel.clock import boottime_us
+from tests.network.test_destinations import Names, use
 
 Act = Callable[[Heard], Awaitable[None]]
 
@@ -232,6 +234,36 @@ async def test_a_source_the_box_calls_is_called_less_and_less_often(
     gaps = children.gaps()
     assert all(gap <= min(15, 0.5 * 2**n) + 0.02 for n, gap in enumerate(gaps))  # jitter only shortens
     assert max(gaps) > 5
+
+
+@pytest.mark.parametrize("url", ["srt://127.0.0.1:9000", "srt://2130706433:9000", "srt://169.254.169.254:80"])
+async def test_a_source_at_the_box_itself_is_not_called_and_told(
+    url: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    children = Children([stay])
+    async with recorder(children, {"cam1": url, "cam2": "srt://10.0.0.9:9000"}) as handle:
+        await trio.sleep(60)
+        facts = handle.facts()["cam1"]
+    assert [json.loads(report)["host"] for _, _, report in children.started] == ["10.0.0.9"]
+    assert facts.state == "down" and "recorder.input_networks" in facts.hint
+    assert " is " in facts.detail
+
+
+async def test_the_child_is_given_the_address_that_was_checked(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    names = use(Names(["192.0.2.9"], ["127.0.0.1"], socket.gaierror(socket.EAI_NONAME, "no such name")))
+    children = Children([fail_at_once, stay])
+    url = "srt://cam.example:9000?passphrase=correct%20horse"
+    async with recorder(children, {"cam1": url}) as handle:
+        await trio.sleep(600)
+        facts = handle.facts()["cam1"]
+    [(_, _, report)] = children.started
+    assert json.loads(report)["host"] == "192.0.2.9"
+    assert (json.loads(report)["port"], json.loads(report)["passphrase"]) == (9000, "correct horse")
+    assert names.queries > 3
+    assert facts.state == "down" and facts.detail == "cam.example: no such name"
+    assert facts.source == "srt://cam.example:9000"
 
 
 async def test_a_passphrase_is_in_no_command_line_and_no_fact(

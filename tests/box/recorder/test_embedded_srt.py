@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ async def recording(directory: Path, url: str) -> AsyncIterator[RecorderHandle]:
                 part_s=0.2,
                 segment_s=60,
                 clock=clock,
+                networks=[ip_network("127.0.0.0/8")],
                 task_status=task_status,
             )
 

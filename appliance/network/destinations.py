@@ -1,0 +1,43 @@
+"""Resolving a name that somebody else gave the box, once: the address that was checked is the address that
+is called. A name may resolve to another one a second later (DNS rebinding).
+
+Must not know: protocols, settings. The table of refused addresses is in addresses.py.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from contextlib import closing
+
+import trio
+
+from appliance.network.addresses import Address, BadDestination, Network, refuse, why_refused
+
+
+async def resolve(host: str, port: int, allowed: Sequence[Network]) -> str:
+    """The address to connect to, as text. Raises BadDestination; OSError when the name is not known."""
+    found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    reason: str | None = None
+    for *_, target in found:
+        address = ipaddress.ip_address(str(target[0]).partition("%")[0])
+        refusal = why_refused(address, allowed) or _own_address(address, allowed)
+        if refusal is None:
+            return str(address)
+        reason = reason or refusal
+    refuse(host, reason)
+    raise BadDestination(f"{host} has no address")
+
+
+def _own_address(address: Address, allowed: Sequence[Network]) -> str | None:
+    """An address can be bound exactly when it is one of this machine's."""
+    if any(address in network for network in allowed):
+        return None
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with closing(socket.socket(family, socket.SOCK_DGRAM)) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return None
+    return "the box itself"
