@@ -10,7 +10,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from appliance.kernel import journal as journal_module
-from appliance.kernel.journal import Entry, event_bytes
+from appliance.kernel.journal import Entry, Journal, event_bytes
 from appliance.kernel.store import Store, open_store
 from appliance.kernel.tx import Tx
 from tests.kit.clock import KICKOFF_US, HandClock
@@ -69,6 +69,41 @@ async def test_ring_and_sqlite_give_the_same_entries_on_both_sides_of_the_seam(
         assert seqs(await store.journal.read(12, limit=5)) == [13, 14, 15, 16, 17]
         from_sqlite = (await store.journal.read(14))[1:]
         assert from_sqlite == store.journal.recent(15)
+
+
+def entry(seq: int) -> Entry:
+    return Entry(seq, KICKOFF_US, "clip_created", "clip:x", None, b"{}")
+
+
+def test_a_journal_that_was_not_loaded_is_empty() -> None:
+    journal = Journal(Store.read)  # type: ignore[arg-type]  # never called
+    assert (journal.head, journal.oldest, journal.recent(0)) == (0, 1, [])
+
+
+def test_numbers_left_out_after_a_restore_are_passed_over() -> None:
+    journal = Journal(Store.read)  # type: ignore[arg-type]  # never called
+    journal.publish([entry(seq) for seq in (1, 2, 3, 100, 101)])
+    assert [seqs(journal.recent(since) or []) for since in (0, 1, 2, 3, 50, 100, 101)] == [
+        [1, 2, 3, 100, 101],
+        [2, 3, 100, 101],
+        [3, 100, 101],
+        [100, 101],
+        [100, 101],
+        [101],
+        [],
+    ]
+    assert seqs(journal.recent(1, limit=2) or []) == [2, 3]
+
+
+async def test_entries_that_were_committed_but_not_published_are_found(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "box.db", HandClock()) as store:
+        await add(store, 3)
+        assert await store.read(lambda tx: store.journal.missing(tx.db)) == []
+        other = Journal(Store.read)  # type: ignore[arg-type]  # never called
+        assert await store.read(lambda tx: other.missing(tx.db)) == [], "nothing is known before it is loaded"
+        await store.read(lambda tx: other.load(tx.db))
+        await add(store, 2)
+        assert seqs(await store.read(lambda tx: other.missing(tx.db))) == [4, 5]
 
 
 async def test_a_restart_reads_head_epoch_and_ring_again(tmp_path: Path) -> None:
