@@ -25,7 +25,7 @@ export function sample(sent, received, serverMs) {
   return { at: received, rtt, offset: serverMs - (sent + rtt / 2) };
 }
 
-/** The samples and a new one. @param {readonly Sample[]} samples @param {Sample} sample @returns {Sample[]} */
+/** The newest samples and this one. @param {readonly Sample[]} samples @param {Sample} sample */
 export function withSample(samples, sample) {
   return [...samples.slice(-(KEPT - 1)), sample];
 }

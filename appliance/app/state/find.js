@@ -1,8 +1,8 @@
 // Finding plays by their tags. Plain functions over rows; no DOM.
 
 /**
- * @typedef {{play: import("./store.js").Play, fields: Record<string, any>, tagged: boolean}} Row `fields`: merged
- *   tags
+ * `fields`: the merged tags.
+ * @typedef {{play: import("./store.js").Play, fields: Record<string, any>, tagged: boolean}} Row
  */
 /**
  * @typedef {{text: string, starred: boolean, untagged: boolean, important: boolean, fields: Record<string,
