@@ -204,7 +204,7 @@ class File:
                 each.__code__ = code
             run(tests)
 
-        return in_fork(work, limit_s, 3 * limit_s + 10)
+        return in_fork(work, limit_s, 3 * limit_s + 4)
 
 
 def quiet() -> None:

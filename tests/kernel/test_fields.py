@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from appliance.kernel.fields import ChannelKey, Input, Instant, Name, Section, Uuid
+from appliance.kernel.fields import ChannelKey, Input, Instant, Name, Section, Uuid, known_zone
 
 
 class Mark(Input):
@@ -73,3 +73,14 @@ def test_settings_cannot_change_under_way() -> None:
 def test_the_api_shows_instants_as_date_times() -> None:
     at = Mark.model_json_schema()["properties"]["at"]
     assert {"type": "string", "format": "date-time"} in at["anyOf"]
+
+
+@pytest.mark.parametrize("name", ["Europe/Madrid", "UTC"])
+def test_a_time_zone_of_this_machine_is_known(name: str) -> None:
+    assert known_zone(name) == name
+
+
+@pytest.mark.parametrize("name", ["Europe/Atlantis", "", "../etc/passwd", "\0", "x" * 300])
+def test_any_other_time_zone_is_refused_with_an_example(name: str) -> None:
+    with pytest.raises(ValueError, match="use a name such as Europe/Madrid"):
+        known_zone(name)

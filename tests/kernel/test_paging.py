@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from appliance.box.sessions.model import SessionIn
-from appliance.box.sessions.store import create_session
 from appliance.kernel.errors import Refused
 from appliance.kernel.ids import new_uuid
-from appliance.kernel.operation import Caller
 from appliance.kernel.paging import Page, decode_cursor, encode_cursor, list_page
 from appliance.kernel.store import Store, open_store
-from appliance.kernel.tx import ReadTx, Row
+from appliance.kernel.tx import ReadTx, Row, Tx
 from tests.kit.clock import HandClock
 
 
@@ -25,15 +24,25 @@ def name_of(tx: ReadTx, row: Row) -> dict[str, Any]:
 
 async def page(store: Store, **query: Any) -> dict[str, Any]:
     return await store.read(
-        lambda tx: list_page(
-            tx, Page(**query), table="sessions", key="created_us", where=[], resource=name_of
-        )
+        lambda tx: list_page(tx, Page(**query), table="things", key="created_us", where=[], resource=name_of)
     )
 
 
+@asynccontextmanager
+async def things(folder: Path, clock: HandClock) -> AsyncIterator[Store]:
+    """A store with a table of its own to list."""
+    async with open_store(folder / "box.db", clock) as store:
+        sql = "CREATE TABLE things (id TEXT PRIMARY KEY, name TEXT, created_us INTEGER, deleted_us INTEGER)"
+        await store.write(lambda tx: tx.run(sql))
+        yield store
+
+
 async def add(store: Store, name: str) -> None:
-    body = SessionIn.model_validate({"id": new_uuid(), "name": name, "type": "game"})
-    await store.write(lambda tx: create_session(tx, Caller(), body))
+    def closure(tx: Tx) -> None:
+        tx.insert("things", {"id": new_uuid(), "name": name, "created_us": tx.now_us})
+        tx.append("thing_created", "thing:x", {})
+
+    await store.write(closure)
 
 
 def names(listed: dict[str, Any]) -> list[str]:
@@ -42,7 +51,7 @@ def names(listed: dict[str, Any]) -> list[str]:
 
 async def test_pages_hold_every_row_once_in_order(tmp_path: Path) -> None:
     clock = HandClock()
-    async with open_store(tmp_path / "box.db", clock) as store:
+    async with things(tmp_path, clock) as store:
         for n in range(7):
             await add(store, f"s{n}")
             clock.advance(1 if n % 3 == 0 else 0)  # some have the same instant: the id decides
@@ -60,8 +69,23 @@ async def test_pages_hold_every_row_once_in_order(tmp_path: Path) -> None:
         assert seen[7:] == ["later"]
 
 
+async def test_a_page_is_as_long_as_asked_and_only_a_further_row_makes_another(tmp_path: Path) -> None:
+    async with things(tmp_path, HandClock()) as store:
+        for n in range(3):
+            await add(store, f"s{n}")
+        sizes = {limit: await page(store, limit=limit) for limit in (1, 2, 3, 4)}
+        assert {limit: len(names(listed)) for limit, listed in sizes.items()} == {1: 1, 2: 2, 3: 3, 4: 3}
+        assert [listed["next_cursor"] is None for listed in sizes.values()] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("row_id", ["a", "ab", "abc", "abcd"])
+def test_a_cursor_of_any_length_is_read_back(row_id: str) -> None:
+    longest = 10**18 - 1
+    assert decode_cursor(encode_cursor(longest, row_id)) == (longest, row_id)
+
+
 async def test_a_list_says_the_journal_position_it_was_read_at(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", HandClock()) as store:
+    async with things(tmp_path, HandClock()) as store:
         assert (await page(store))["as_of_seq"] == 0
         await add(store, "a")
         listed = await page(store)
@@ -69,9 +93,9 @@ async def test_a_list_says_the_journal_position_it_was_read_at(tmp_path: Path) -
 
 
 async def test_deleted_rows_are_not_listed(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "box.db", HandClock()) as store:
+    async with things(tmp_path, HandClock()) as store:
         await add(store, "a")
-        await store.write(lambda tx: tx.run("UPDATE sessions SET deleted_us = 1"))
+        await store.write(lambda tx: tx.run("UPDATE things SET deleted_us = 1"))
         assert names(await page(store)) == []
 
 
