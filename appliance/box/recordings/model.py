@@ -47,7 +47,8 @@ Fact = RecordingGap | FootageChanged
 class ChannelFootage:
     """The state of one channel at one moment. Instants are wall times, latency not taken off.
 
-    `video_until_us`: every frame before it is indexed. `durable_until_us`: and survives a power cut.
+    `video_until_us`: every frame before it is indexed. `durable_until_us`: and survives a power cut;
+    it stays where it is once a sync has failed, whatever succeeds later.
     `skew_ppm`: the source's clock against box time, positive is fast. `ntp_lag_ms`: how far MediaMTX's own
     estimate (mtxi) is behind the observed arrival. `claimed_off_us`: how far the times in the newest
     recordings (mtxi, name) are ahead of their arrival, when that is so far that the arrival is used.

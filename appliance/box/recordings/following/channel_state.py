@@ -112,6 +112,7 @@ class ChannelState:
     hinted: bool = False
     newest_part_s: float | None = None
     durable_until_us: int | None = None
+    durable_is_final: bool = False  # a sync of footage has failed in this run
     log_needs_sync: bool = False
     state: FootageState = "none"
     open_gap_us: int | None = None  # capture time of the start of an announced gap that has not ended

@@ -33,19 +33,32 @@ async def run_sync(followed: ChannelState) -> None:
             fds = _duplicated(grown)
             for open_file in grown:
                 open_file.needs_sync = False
-            await in_thread(
+            failure = await in_thread(
                 _sync,
                 fds,
                 followed.cache if needs_log else None,
                 limiter=followed.sync_thread,
                 abandon_on_cancel=True,
             )
-            followed.disk_errors.clear("sync")
-            if grown:
-                followed.durable_until_us = until_us
-                followed.shared.changed.notify()
+            _note(followed, failure, until_us if grown else None)
         except OSError as error:
             followed.disk_errors.record("sync", error)
+
+
+def _note(followed: ChannelState, failure: OSError | None, until_us: int | None) -> None:
+    """Advance what is durable, unless a sync of footage has failed in this run.
+
+    After an error the kernel may mark the pages that were not written as clean, and the next sync succeeds
+    without them: nothing but reading the disk after a power cut tells whether they are there.
+    """
+    if failure is not None:
+        followed.durable_is_final = True
+        followed.disk_errors.record("sync", failure)
+        return
+    followed.disk_errors.clear("sync")
+    if until_us is not None and not followed.durable_is_final:
+        followed.durable_until_us = until_us
+        followed.shared.changed.notify()
 
 
 def _duplicated(grown: Sequence[OpenFile]) -> list[int]:
@@ -60,12 +73,19 @@ def _duplicated(grown: Sequence[OpenFile]) -> list[int]:
     return fds
 
 
-def _sync(fds: list[int], cache: ChannelCache | None) -> None:
+def _sync(fds: list[int], cache: ChannelCache | None) -> OSError | None:
+    """Sync each file, also after the error of another; returns the first error of a file. Raises OSError when
+    only the index's log could not be synced: it can be made again from the files."""
+    failure: OSError | None = None
     try:
         for fd in fds:
-            os.fdatasync(fd)
-        if cache is not None:
+            try:
+                os.fdatasync(fd)
+            except OSError as error:
+                failure = failure or error.with_traceback(None)
+        if cache is not None and failure is None:
             cache.sync()
     finally:
         for fd in fds:
             os.close(fd)
+    return failure
