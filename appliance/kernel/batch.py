@@ -76,12 +76,15 @@ class WriteRequest(Generic[T]):
             del error  # breaks the reference cycle frame - error - request
 
 
-def commit(db: apsw.Connection, batch: Sequence[WriteRequest[Any]], clock: Clock) -> BaseException | None:
-    """Run and commit the whole batch. Blocks. Returns the error that must end the daemon, or None."""
+def commit(
+    db: apsw.Connection, batch: Sequence[WriteRequest[Any]], clock: Clock, floor: int = 0
+) -> BaseException | None:
+    """Run and commit the whole batch. Blocks. Returns the error that must end the daemon, or None. `floor` is
+    Tx's."""
     try:
         db.execute("BEGIN IMMEDIATE")
         for request in batch:
-            _perform(db, request, clock.now_us())
+            _perform(db, request, Tx(db, clock.now_us(), floor))
         db.execute("COMMIT")
     except BaseException as error:  # noqa: BLE001  passed to every caller of the batch
         return _fail_all(db, batch, error)
@@ -106,8 +109,7 @@ def refuse_changes(
             request.value, request.error = None, refuse()
 
 
-def _perform(db: apsw.Connection, request: WriteRequest[Any], now_us: int) -> None:
-    tx = Tx(db, now_us)
+def _perform(db: apsw.Connection, request: WriteRequest[Any], tx: Tx) -> None:
     db.execute("SAVEPOINT request")
     try:
         request.value = request.closure(tx)

@@ -28,7 +28,7 @@ from appliance.kernel.connection import backup, close, connect, fail, is_full, r
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.journal import Entry, Journal
 from appliance.kernel.migrate import SCHEMA_DIR, WrongDatabase, migrate, require_safe_sqlite
-from appliance.kernel.rescue import mark_suspect
+from appliance.kernel.rescue import counter_floor, mark_suspect
 from appliance.kernel.retry import Backoff
 from appliance.kernel.state_disk import Copy, copy_database, discard_copy, refusal
 from appliance.kernel.threads import in_thread
@@ -83,6 +83,7 @@ class Store:
         self._reader_threads = trio.CapacityLimiter(READERS)
         self._readers: list[tuple[int, apsw.Connection]] = []  # idle ones, with the generation of their file
         self._db: apsw.Connection | None = None
+        self.floor = 0  # Tx's; only a restore changes it, and never while the database is open
         # the file that connections open: the database, or a copy while its disk cannot be written
         self._file = path
         self._copy: Copy | None = None  # the copy that `_file` is in meanwhile
@@ -179,6 +180,7 @@ class Store:
         except (apsw.IOError, apsw.FullError, apsw.ReadOnlyError, OSError) as error:
             self._detach_at_start(error, is_there)
         assert self._db is not None
+        self.floor = counter_floor(self._db)
         self.journal.load(self._db)
 
     def _detach_at_start(self, error: Exception, is_there: bool) -> None:
@@ -268,7 +270,7 @@ class Store:
             refuse_changes(db, batch, self.clock, self._refuse)
             return None
         before = db.total_changes()
-        fatal = commit(db, batch, self.clock)
+        fatal = commit(db, batch, self.clock, self.floor)
         if isinstance(fatal, apsw.CorruptError | apsw.NotADBError):
             mark_suspect(self.path)
         refused = next(

@@ -48,12 +48,17 @@ class ReadTx:
 
 
 class Tx(ReadTx):
-    """A write transaction: one savepoint of the writer's batch."""
+    """A write transaction: one savepoint of the writer's batch.
 
-    __slots__ = ("entries",)
+    `floor`: counters in rows (rev, media_rev) that begin now begin above it. It is 0 in a database that was
+    never restored from a copy (kernel/rescue.py).
+    """
 
-    def __init__(self, db: apsw.Connection, now_us: int) -> None:
+    __slots__ = ("entries", "floor")
+
+    def __init__(self, db: apsw.Connection, now_us: int, floor: int = 0) -> None:
         super().__init__(db, now_us)
+        self.floor = floor
         self.entries: list[Entry] = []
 
     def run(self, sql: str, params: Iterable[Any] | Mapping[str, Any] = ()) -> int:
@@ -67,13 +72,20 @@ class Tx(ReadTx):
         marks = ", ".join("?" * len(row))
         self.db.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))
 
+    def create(self, table: str, row: Mapping[str, Any]) -> None:
+        """`insert` for a table with a `rev`. A client may create again, with the same id, a row that a
+        restore has lost: its revs must not be those that the lost row had."""
+        self.insert(table, {"rev": self.floor + 1, **row})
+
     def update(self, table: str, row_id: str, changes: Mapping[str, Any]) -> None:
         """UPDATE the row with this id and increment its `rev`."""
-        sets = "".join(f"{column} = ?, " for column in changes)
-        self.db.execute(
-            f"UPDATE {table} SET {sets} rev = rev + 1, updated_us = ? WHERE id = ?",
-            (*changes.values(), self.now_us, row_id),
-        )
+        self.db.execute(_update(table, changes), (*changes.values(), self.now_us, row_id))
+
+    def updated(self, table: str, row_id: str, changes: Mapping[str, Any]) -> Row:
+        """`update`, in one statement with reading the row after it. The row must exist."""
+        sql = f"{_update(table, changes)} RETURNING *"
+        (row,) = self.all(sql, (*changes.values(), self.now_us, row_id))
+        return row
 
     def append(
         self, type_: str, subject: str, body: Mapping[str, Any], *, session_id: str | None = None
@@ -92,3 +104,8 @@ class Tx(ReadTx):
             Entry(seq, self.now_us, type_, subject, session_id, event_bytes(type_, seq, self.now_us, text))
         )
         return seq
+
+
+def _update(table: str, changes: Mapping[str, Any]) -> str:
+    sets = "".join(f"{column} = ?, " for column in changes)
+    return f"UPDATE {table} SET {sets} rev = rev + 1, updated_us = ? WHERE id = ?"

@@ -24,7 +24,8 @@ class Witness:
     `schema`: the schema's version then; 0 where an older release did not record it. `log`: bytes of the
     write-ahead log then; -1: the database was closed, which removes its log, or an older release did not
     record it. A run that does not end cleanly leaves its log, so a missing log is noticed however little the
-    database changed since.
+    database changed since. `floor`: the database's `counter_floor` (kernel/rescue.py), for a rescue that
+    cannot read it any more.
     """
 
     site_id: str
@@ -32,6 +33,7 @@ class Witness:
     head: int
     schema: int = 0
     log: int = -1
+    floor: int = 0
 
 
 def read_witness(state_dir: Path) -> Witness | None:
@@ -40,7 +42,8 @@ def read_witness(state_dir: Path) -> Witness | None:
         fields = json.loads((state_dir / NAME).read_text())
         schema = int(fields.get("schema", 0))
         log = int(fields.get("log", -1))
-        return Witness(str(fields["site_id"]), str(fields["epoch"]), int(fields["head"]), schema, log)
+        floor = int(fields.get("floor", 0))
+        return Witness(str(fields["site_id"]), str(fields["epoch"]), int(fields["head"]), schema, log, floor)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -85,7 +85,8 @@ async def _testify(store: Store, site_id: str, snapshots: Snapshots) -> None:
     head = store.journal.head
     if head == snapshots.witnessed or store.detached is not None:
         return
-    witness = Witness(site_id, store.journal.epoch, head, newest_schema(), log_bytes(store.path))
+    log_size = log_bytes(store.path)
+    witness = Witness(site_id, store.journal.epoch, head, newest_schema(), log_size, store.floor)
     try:
         await in_thread(write_witness, store.path.parent, witness)
         snapshots.witnessed = head

@@ -40,7 +40,7 @@ async def in_the_loop(call: Callable[..., Result], *args: Any, **ignored: Any) -
 
 
 def add_channel(tx: Tx, channel_id: str, *, status: str = "active", latency_ms: int = 0) -> None:
-    tx.insert(
+    tx.create(
         "channels",
         {
             "id": channel_id,

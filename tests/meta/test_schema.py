@@ -43,3 +43,16 @@ def test_instants_and_spans_carry_their_unit() -> None:
 def test_every_file_opens_with_who_writes_it() -> None:
     for path in sorted(SCHEMA.glob("*.sql")):
         assert path.read_text().startswith("-- "), path.name
+
+
+def test_rows_with_a_rev_are_created_above_the_floor_of_a_restore() -> None:
+    """`Tx.create` begins their rev; `Tx.insert` would begin at 1 again, also after a restore."""
+    tables = set()
+    for path in SCHEMA.parent.rglob("*.sql"):
+        for name, body in re.findall(r"CREATE TABLE (\w+) \((.*?)^\)", path.read_text(), re.S | re.M):
+            tables |= {name} if re.search(r"^    rev ", body, re.M) else set()
+    sources = "".join(path.read_text() for path in SCHEMA.parent.rglob("*.py"))
+    inserted = set(re.findall(r'\binsert\(\s*"(\w+)"|\bINSERT [A-Z ]*INTO (\w+)', sources))
+    created = set(re.findall(r'\btx\.create\(\s*"(\w+)"', sources))
+    assert created and created <= tables
+    assert not {name for names in inserted for name in names} & tables

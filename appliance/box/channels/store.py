@@ -71,7 +71,7 @@ def create_channel(tx: Tx, caller: Caller, body: ChannelIn) -> Answer:
 def insert_channel(tx: Tx, fields: Mapping[str, Any]) -> None:
     """Insert a row with these columns; inactive unless they say otherwise."""
     defaults = {"status": ChannelState.INACTIVE, "created_us": tx.now_us, "updated_us": tx.now_us}
-    tx.insert("channels", {**defaults, **fields})
+    tx.create("channels", {**defaults, **fields})
 
 
 def change_channel(tx: Tx, caller: Caller, channel_id: str, body: ChannelPatch) -> Answer:

@@ -71,7 +71,7 @@ def create_session(tx: Tx, caller: Caller, body: SessionIn) -> Answer:
         return Answer(200, session_resource(tx, known))
     session_id = body.id or new_uuid()
     fields = body.model_dump(include={"name", "type", "opponent", "location", "season", "week"})
-    tx.insert(
+    tx.create(
         "sessions",
         {
             "id": session_id,

@@ -49,7 +49,7 @@ def create_tag(tx: Tx, caller: Caller, body: TagIn) -> Answer:
         return Answer(200, tag_resource(known))
     clip = _clip_to_tag(tx, body.clip_id)
     tag_id = body.id or new_uuid()
-    tx.insert(
+    tx.create(
         "tags",
         {
             "id": tag_id,

@@ -96,7 +96,7 @@ def insert_clip(
             422, "unknown_channel", f"channel_id: no channel {channel_id}", "GET /channels lists them"
         )
     clip_id = columns.get("id") or new_uuid()
-    tx.insert(
+    tx.create(
         "clips",
         {
             **columns,

@@ -7,16 +7,14 @@ floor that the restore has set.
 
 from __future__ import annotations
 
-from appliance.kernel.rescue import FLOOR
-from appliance.kernel.tx import ReadTx, Row
+from appliance.kernel.tx import Row, Tx
 
 
-def first_media_rev(tx: ReadTx) -> int:
+def first_media_rev(tx: Tx) -> int:
     """The least number a cut may have now: 1 in a database that was never restored."""
-    floor = tx.value("SELECT value FROM meta WHERE key = ?", (FLOOR,))
-    return 1 if floor is None else int(floor) + 1
+    return tx.floor + 1
 
 
-def next_media_rev(tx: ReadTx, row: Row) -> int:
+def next_media_rev(tx: Tx, row: Row) -> int:
     """Of the clip's next cut."""
     return max(int(row["media_rev"]) + 1, first_media_rev(tx))

@@ -38,7 +38,7 @@ def create_play(tx: Tx, caller: Caller, rules: MarkRules, body: PlayIn) -> Answe
         refuse_too_many(tx, rules.clips, caller, start_us, channel_ids)
     play_id = body.id or new_uuid()
     last = tx.value("SELECT max(number) FROM plays WHERE session_id = ?", (body.session_id,)) or 0
-    tx.insert("plays", {**columns, "id": play_id, "number": last + 1})
+    tx.create("plays", {**columns, "id": play_id, "number": last + 1})
     journal_play(tx, "play_created", play_id)
     for channel_id in channel_ids:
         insert_clip(tx, dict(columns), channel_id, rules.clips.mode, play_id)
