@@ -53,6 +53,7 @@ class Session:
             hypothesis.settings.get_profile("any machine"),
             derandomize=True,
             database=None,
+            max_examples=50,
             phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
         )
         hypothesis.settings.load_profile("mutants")

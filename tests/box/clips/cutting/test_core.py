@@ -60,3 +60,11 @@ def test_the_deadline_counts_from_the_last_of_three_instants(
         now_s=100.0,
     )
     assert result == pytest.approx(deadline_s)
+
+
+def test_the_deadline_counts_microseconds() -> None:
+    """Over eleven days, so that a factor off by one shows."""
+    deadline_s = footage_deadline_s(
+        end_us=2 * 10**12, out_received_us=0, started_us=0, latency_ms=0, wait_s=0.0, now_us=10**12, now_s=0.0
+    )
+    assert deadline_s == 1_000_000.0
