@@ -34,7 +34,7 @@ from appliance.box.retention.core import (
     decide,
     pause_s,
 )
-from appliance.box.retention.met import meet
+from appliance.box.retention.first_seen import meet
 from appliance.box.retention.model import Clips, ExpireClip, Figures, Folders, Recordings, Space
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.errors import Unavailable
@@ -90,7 +90,9 @@ class _Keeper:
     wanted: RetentionLimits | None = None  # as in the settings; `limits` are those in effect
     pending: RetentionDecision | None = None  # what the waiting settings would delete at once
     is_first_run: bool = False
-    met_us: dict[str, int] = field(default_factory=dict)  # channels whose earlier recordings wait (met.py)
+    met_us: dict[str, int] = field(
+        default_factory=dict
+    )  # channels whose earlier recordings wait (first_seen.py)
     lead_s: float | None = None  # box time minus the monotonic clock at the last check
     doubt_until_s: float = float("-inf")
 

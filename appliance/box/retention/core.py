@@ -114,7 +114,7 @@ class Holds:
     unfinished: Stretches = field(default_factory=Stretches)  # clips still to be cut
     pins: Mapping[str, tuple[Pin, ...]] = field(default_factory=dict)  # by recording
     condemned: frozenset[str] = frozenset()  # journaled as deleted already
-    # new channels: recordings older than this wait (met.py)
+    # new channels: recordings older than this wait (first_seen.py)
     met_us: Mapping[str, int] = field(default_factory=dict)
 
     def needed(self, segment: StoredSegment) -> bool:

@@ -22,8 +22,8 @@ from appliance.box.retention.core import (
     Reason,
     Stretches,
 )
+from appliance.box.retention.first_seen import FirstSeen
 from appliance.box.retention.grace import LimitsRecord
-from appliance.box.retention.met import FirstSeen
 from appliance.kernel import json
 from appliance.kernel.clock import HOUR_US, to_rfc3339
 from appliance.kernel.rows import UNDO_US

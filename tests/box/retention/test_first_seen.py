@@ -10,8 +10,8 @@ import pytest
 from trio.testing import MockClock
 
 from appliance.box.retention import store as rows
+from appliance.box.retention.first_seen import FirstSeen, meet
 from appliance.box.retention.health import retention_part
-from appliance.box.retention.met import FirstSeen, meet
 from tests.box.retention.disk import DAY_US, HOUR_US, NO_LIMITS, Disk
 from tests.kit.box import add_channel, sim_store
 from tests.kit.clock import HandClock
