@@ -2,7 +2,7 @@
 
 Owns: the one walk from `send` to the socket, and the check that these internals are the expected ones.
 Anything else (another version, TLS, HTTP/2, another server, a test) gives None, and the caller uses plain
-ASGI. Used by http/sendfile.py and box/live/direct.py; no other module may use these internals.
+ASGI. Used by http/sendfile.py and box/live/hypercorn_transport.py; no other module may use these internals.
 """
 
 from __future__ import annotations

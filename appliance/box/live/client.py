@@ -2,7 +2,7 @@
 
 Owns: the order of one client's messages, and when it is closed. Nothing is copied per client: events are read
 from the journal with the client's cursor, the shared ring is the queue. Must not know: sockets (transport.py,
-direct.py), other clients (hub.py).
+hypercorn_transport.py), other clients (hub.py).
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from appliance.box.live import protocol
 from appliance.box.live.border import survive
 from appliance.box.live.client import Client
 from appliance.box.live.commands import CommandHandler
-from appliance.box.live.direct import DirectTransport
 from appliance.box.live.hub import Hub
+from appliance.box.live.hypercorn_transport import DirectTransport
 from appliance.box.live.protocol import RESTART, CloseCode, Hello, ProtocolError, parse_hello
 from appliance.box.live.transport import Disconnected, PlainTransport
 from appliance.http.api import Receive, Scope, Send

@@ -1,6 +1,6 @@
 """How bytes reach one WebSocket client: the interface, and its plain ASGI implementation.
 
-Owns: writing and closing. Must not know: events, cursors, commands. live/direct.py is the fast
+Owns: writing and closing. Must not know: events, cursors, commands. live/hypercorn_transport.py is the fast
 implementation; both guarantee the same and pass the same tests.
 """
 

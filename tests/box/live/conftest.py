@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from appliance.box.live import direct, transport
+from appliance.box.live import hypercorn_transport, transport
 from tests.box.live.kit import Box, Running, running_box
 
 
 @pytest.fixture(params=[True, False], ids=["direct", "plain"])
 def running(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
-    monkeypatch.setattr(direct, "CLOSE_GRACE_S", 0.2)
+    monkeypatch.setattr(hypercorn_transport, "CLOSE_GRACE_S", 0.2)
     monkeypatch.setattr(transport, "CLOSE_GRACE_S", 0.2)
 
     def run(**options: Any) -> AbstractAsyncContextManager[Box]:

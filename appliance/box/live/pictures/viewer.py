@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import trio
 
-from appliance.box.live.direct import DirectTransport
+from appliance.box.live.hypercorn_transport import DirectTransport
 from appliance.box.live.protocol import PING_FRAME, Bucket, CloseCode
 from appliance.box.live.transport import PlainTransport, Transport, TransportCallbacks
 from appliance.http.api import Receive, Send

@@ -10,7 +10,7 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection
 
-from appliance.box.live.direct import DirectTransport
+from appliance.box.live.hypercorn_transport import DirectTransport
 from appliance.box.live.protocol import PING_FRAME
 from appliance.box.live.transport import Disconnected
 from tests.box.live.raw import RawClient
