@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from appliance.server.connections import crowd, turns
+from appliance.server.connections import connection_limits, turns
 from appliance.server.connections.server import ServerLimits
 from tests.kit.waiting import LIMIT_S
 from tests.server.conftest import Box
@@ -19,7 +19,7 @@ async def test_who_waits_for_a_mark_to_be_answered_has_a_place_like_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(turns, "GIVE_WAY_S", 1e6)
-    monkeypatch.setattr(crowd, "GREETING_S", 0.0)
+    monkeypatch.setattr(connection_limits, "GREETING_S", 0.0)
     begun = trio.Event()
 
     class Marks:
@@ -96,7 +96,7 @@ async def test_who_waits_for_its_turn_with_a_request_keeps_its_place(
     monkeypatch: pytest.MonkeyPatch, box: Box
 ) -> None:
     monkeypatch.setattr(turns, "GIVE_WAY_S", 1e6)
-    monkeypatch.setattr(crowd, "GREETING_S", 0.0)
+    monkeypatch.setattr(connection_limits, "GREETING_S", 0.0)
     app, gate, begun = box.app(), trio.Event(), trio.Event()
 
     class Marks:

@@ -38,7 +38,7 @@ from hypercorn.utils import UnexpectedMessageError, parse_socket_addr
 from wsproto.utilities import ProtocolError as WebSocketError
 
 from appliance.http.limits import Seldom, ServerLimits
-from appliance.server.connections.crowd import Crowd
+from appliance.server.connections.connection_limits import Crowd
 from appliance.server.connections.frames import FrameMeter
 from appliance.server.connections.http1 import Protocol
 from appliance.server.connections.short import Exchange, parse_short, scope_of

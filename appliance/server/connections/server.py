@@ -20,7 +20,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from appliance.http.limits import Seldom, ServerLimits
 from appliance.kernel.clock import wall_us
 from appliance.server.connections.connection import GONE, Connection
-from appliance.server.connections.crowd import Crowd
+from appliance.server.connections.connection_limits import Crowd
 from appliance.server.connections.listeners import CannotListen, open_listeners
 from appliance.server.connections.turns import Turns
 

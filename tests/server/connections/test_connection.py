@@ -13,7 +13,7 @@ from hypercorn.trio.worker_context import WorkerContext
 
 from appliance.http.limits import ServerLimits
 from appliance.server.connections.connection import Connection, IdleTimer, Inbox
-from appliance.server.connections.crowd import Crowd
+from appliance.server.connections.connection_limits import Crowd
 from tests.kit.waiting import LIMIT_S
 from tests.server.conftest import Box
 from tests.server.sockets import circles, read_to_end, request, serving

@@ -16,7 +16,7 @@ import trio.testing
 from appliance.http.api import RawRoute, Routes
 from appliance.http.requests import header_map, read_body
 from appliance.kernel.operation import Answer
-from appliance.server.connections import crowd
+from appliance.server.connections import connection_limits
 from appliance.server.connections.listeners import USER_TIMEOUT_MS
 from appliance.server.connections.server import CannotListen, ServerLimits, run_server
 from tests.kit.waiting import LIMIT_S
@@ -234,7 +234,7 @@ async def test_when_every_connection_is_being_served_the_next_is_reported_so(box
 async def test_a_newcomer_takes_the_place_of_who_never_asked_then_of_who_is_silent_longest(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crowd, "GREETING_S", 0.0)
+    monkeypatch.setattr(connection_limits, "GREETING_S", 0.0)
     async with serving(box.app(), ServerLimits(connections=3)) as server:
         older, newer = await server.connect(), await server.connect()
         for stream in (older, newer):

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from appliance.http.limits import Seldom, ServerLimits, network_of
-from appliance.server.connections.crowd import GREETING_S, STALLED_S, Crowd
+from appliance.server.connections.connection_limits import GREETING_S, STALLED_S, Crowd
 
 
 @dataclass(eq=False)
