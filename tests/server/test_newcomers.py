@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from appliance.server.connections import connection_limits, turns
+from appliance.server.connections import connection_limits, priority
 from appliance.server.connections.server import ServerLimits
 from tests.kit.waiting import LIMIT_S
 from tests.server.conftest import Box
@@ -18,7 +18,7 @@ from tests.server.sockets import Running, read_answer, read_to_end, request, ser
 async def test_who_waits_for_a_mark_to_be_answered_has_a_place_like_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(turns, "GIVE_WAY_S", 1e6)
+    monkeypatch.setattr(priority, "GIVE_WAY_S", 1e6)
     monkeypatch.setattr(connection_limits, "GREETING_S", 0.0)
     begun = trio.Event()
 
@@ -61,9 +61,9 @@ async def read_answer_of(server: Running) -> None:
 
 
 async def test_nobody_is_accepted_while_a_mark_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "GIVE_WAY_S", 1e6)
-    monkeypatch.setattr(turns, "SAVED_S", 1e6)
-    monkeypatch.setattr(turns, "SHARE", 1e6)
+    monkeypatch.setattr(priority, "GIVE_WAY_S", 1e6)
+    monkeypatch.setattr(priority, "SAVED_S", 1e6)
+    monkeypatch.setattr(priority, "SHARE", 1e6)
     begun, gate, query = trio.Event(), trio.Event(), trio.Event()
 
     class Marks:
@@ -95,7 +95,7 @@ async def test_nobody_is_accepted_while_a_mark_is_answered(monkeypatch: pytest.M
 async def test_who_waits_for_its_turn_with_a_request_keeps_its_place(
     monkeypatch: pytest.MonkeyPatch, box: Box
 ) -> None:
-    monkeypatch.setattr(turns, "GIVE_WAY_S", 1e6)
+    monkeypatch.setattr(priority, "GIVE_WAY_S", 1e6)
     monkeypatch.setattr(connection_limits, "GREETING_S", 0.0)
     app, gate, begun = box.app(), trio.Event(), trio.Event()
 
@@ -128,7 +128,7 @@ async def test_a_request_that_waits_for_its_turn_is_not_idle(
 ) -> None:
     """On a machine that was suspended for seconds, requests that had been read were dropped unanswered."""
     for figure in ("GIVE_WAY_S", "SAVED_S", "SHARE"):
-        monkeypatch.setattr(turns, figure, 1e6)
+        monkeypatch.setattr(priority, figure, 1e6)
     app, gate, begun = box.app(), trio.Event(), trio.Event()
 
     class Marks:

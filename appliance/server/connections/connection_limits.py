@@ -22,7 +22,7 @@ import trio
 
 from appliance.http.limits import ServerLimits, is_loopback, network_of
 from appliance.kernel.signal import Signal
-from appliance.server.connections.turns import Turns
+from appliance.server.connections.priority import Turns
 
 GREETING_S = 1.0  # from the connection to the first request: enough for a browser, and for a busy loop
 # how many of the longest silent are checked for one that has really sent nothing; and of equal networks

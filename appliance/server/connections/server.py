@@ -22,7 +22,7 @@ from appliance.kernel.clock import wall_us
 from appliance.server.connections.connection import GONE, Connection
 from appliance.server.connections.connection_limits import Crowd
 from appliance.server.connections.listeners import CannotListen, open_listeners
-from appliance.server.connections.turns import Turns
+from appliance.server.connections.priority import Turns
 
 __all__ = ["Bound", "CannotListen", "ServerLimits", "run_server"]
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from appliance.server.connections.turns import GIVE_WAY_S, SAVED_S, SHARE, Turns
+from appliance.server.connections.priority import GIVE_WAY_S, SAVED_S, SHARE, Turns
 
 
 class Passes(trio.abc.Instrument):
