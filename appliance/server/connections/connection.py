@@ -12,7 +12,7 @@ What is changed, and why:
 - keep-alive time is one moving deadline per connection instead of a task per request, and a JSON answer is
   sent in one segment (measured: 1.3 to 1.7 times the requests per second);
 - no HTTP/2 upgrade, no WebSocket compression, and a too large message ends its connection;
-- a small request that arrives complete is served without h11 and a task (short.py), if the application
+- a small request that arrives complete is served without h11 and a task (short_requests.py), if the application
   allows it (`is_short`);
 - malformed input ends only its own connection.
 """
@@ -41,7 +41,7 @@ from appliance.http.limits import Seldom, ServerLimits
 from appliance.server.connections.connection_limits import Crowd
 from appliance.server.connections.frames import FrameMeter
 from appliance.server.connections.http1 import Protocol
-from appliance.server.connections.short import Exchange, parse_short, scope_of
+from appliance.server.connections.short_requests import Exchange, parse_short, scope_of
 
 __all__ = ["GONE", "Connection", "IdleTimer", "Inbox", "ServerLimits"]
 

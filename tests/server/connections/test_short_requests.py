@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from appliance.http.api import RawRoute, Receive, Routes, Scope, Send
 from appliance.http.replies import json_reply, send_reply
 from appliance.kernel.errors import Refused
-from appliance.server.connections.short import Exchange, parse_short
+from appliance.server.connections.short_requests import Exchange, parse_short
 from tests.kit.waiting import LIMIT_S
 from tests.server.conftest import Box
 from tests.server.sample import sample_routes
