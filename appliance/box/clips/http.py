@@ -19,7 +19,7 @@ from appliance.box.clips.model import (
     PlayPatch,
     PlayQuery,
 )
-from appliance.box.clips.records import marks, plays, queries, takeback
+from appliance.box.clips.records import marks, plays, queries, undo
 from appliance.box.clips.records.marks import MarkRules
 from appliance.http.api import Ctx, Routes
 from appliance.kernel.operation import Answer
@@ -84,7 +84,7 @@ def clip_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     @routes.post("/clips/{clip_id}/restore", returns=shown.clip)
     async def restore(ctx: Ctx, clip_id: str) -> Answer:
         """Undo a delete, within 24 h: the clip with all that went with it."""
-        return await ctx.write(lambda tx: takeback.restore_clip(tx, ctx.caller, rules, clip_id))
+        return await ctx.write(lambda tx: undo.restore_clip(tx, ctx.caller, rules, clip_id))
 
     @routes.post("/clips/{clip_id}/favorite", returns=shown.clip)
     async def star(ctx: Ctx, clip_id: str) -> Answer:
@@ -169,17 +169,17 @@ def play_routes(*, rules: MarkRules, cutter: CutterHandle) -> Routes:
     @routes.delete("/plays/{play_id}/cue", returns=shown.play)
     async def uncue(ctx: Ctx, play_id: str) -> Answer:
         """Remove the cue."""
-        return await ctx.write(lambda tx: takeback.uncue_play(tx, ctx.caller, play_id))
+        return await ctx.write(lambda tx: undo.uncue_play(tx, ctx.caller, play_id))
 
     @routes.post("/plays/{play_id}/reopen", returns=shown.play)
     async def reopen(ctx: Ctx, play_id: str) -> Answer:
         """Undo END: the play waits for OUT again."""
-        return await ctx.write(lambda tx: takeback.reopen_play(tx, ctx.caller, rules, play_id))
+        return await ctx.write(lambda tx: undo.reopen_play(tx, ctx.caller, rules, play_id))
 
     @routes.post("/plays/{play_id}/restore", returns=shown.play)
     async def restore(ctx: Ctx, play_id: str) -> Answer:
         """Undo a delete, within 24 h: the play with all that went with it."""
-        return await ctx.write(lambda tx: takeback.restore_play(tx, ctx.caller, rules, play_id))
+        return await ctx.write(lambda tx: undo.restore_play(tx, ctx.caller, rules, play_id))
 
     @routes.post("/plays/{play_id}/favorite", returns=shown.play)
     async def star(ctx: Ctx, play_id: str) -> Answer:

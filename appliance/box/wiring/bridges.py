@@ -16,7 +16,7 @@ import trio
 
 from appliance.box.channels.configured import Applied, apply_config
 from appliance.box.channels.store import footage_changed
-from appliance.box.clips.records.takeback import restore_session_clips
+from appliance.box.clips.records.undo import restore_session_clips
 from appliance.box.clips.viewing.thumbnails import DecodeKey
 from appliance.box.domains import restored
 from appliance.box.mediamtx.hook import parse_hook

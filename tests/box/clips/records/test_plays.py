@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from appliance.box.clips.model import CueIn, PlayPatch
-from appliance.box.clips.records import marks, plays, takeback
+from appliance.box.clips.records import marks, plays, undo
 from appliance.kernel.ids import new_uuid
 from appliance.kernel.tx import Tx
 from tests.box.clips.conftest import Bench
@@ -123,7 +123,7 @@ async def test_undoing_a_session_delete_brings_back_what_went_with_it(bench: Ben
         return tx.now_us
 
     deleted_us = await bench.store.write(remove)
-    await bench.store.write(lambda tx: takeback.restore_session_clips(tx, bench.session_id, deleted_us))
+    await bench.store.write(lambda tx: undo.restore_session_clips(tx, bench.session_id, deleted_us))
     assert len(await bench.clips_of(late["id"])) == 2
     assert await bench.clips_of(early["id"]) == [], "deleted before, stays deleted"
     assert types(bench.store)[-3:] == ["play_updated", "clip_updated", "clip_updated"]
@@ -140,5 +140,5 @@ async def test_a_play_that_lost_its_clips_is_reported_when_its_session_comes_bac
         return tx.now_us
 
     deleted_us = await bench.store.write(remove)
-    await bench.store.write(lambda tx: takeback.restore_session_clips(tx, bench.session_id, deleted_us))
+    await bench.store.write(lambda tx: undo.restore_session_clips(tx, bench.session_id, deleted_us))
     assert types(bench.store)[-1] == "play_updated"

@@ -8,7 +8,7 @@ import pytest
 
 from appliance.box.clips.model import CueIn, PlayQuery
 from appliance.box.clips.records import cut_states as cuts
-from appliance.box.clips.records import marks, plays, takeback
+from appliance.box.clips.records import marks, plays, undo
 from appliance.box.clips.records.queries import list_plays
 from appliance.kernel.errors import Refused
 from appliance.kernel.tx import Tx
@@ -22,7 +22,7 @@ async def test_an_end_taken_back_opens_the_play_on_every_angle(bench: Bench) -> 
     bench.clock.advance(4)
     await bench.end_play(play["id"])
     for _ in range(2):
-        again = await bench.store.write(lambda tx: takeback.reopen_play(tx, COACH, bench.rules, play["id"]))
+        again = await bench.store.write(lambda tx: undo.reopen_play(tx, COACH, bench.rules, play["id"]))
         assert (again.status, again.resource["duration"]) == (200, 0)
     for clip in await bench.clips_of(play["id"]):
         assert (clip["status"], clip["waiting_for"], clip["duration_us"]) == ("pending", "out", 0)
@@ -38,14 +38,14 @@ async def test_a_play_of_long_ago_is_trimmed_not_opened(bench: Bench) -> None:
     await bench.end_play(play["id"])
     bench.clock.advance(bench.rules.clips.max_duration_s)
     with pytest.raises(Refused, match="too_long_ago"):
-        await bench.store.write(lambda tx: takeback.reopen_play(tx, COACH, bench.rules, play["id"]))
+        await bench.store.write(lambda tx: undo.reopen_play(tx, COACH, bench.rules, play["id"]))
 
 
 async def test_a_cue_taken_back_is_none(bench: Bench) -> None:
     play = await bench.play()
     await bench.store.write(lambda tx: plays.cue_play(tx, COACH, play["id"], CueIn()))
     for _ in range(2):
-        answer = await bench.store.write(lambda tx: takeback.uncue_play(tx, COACH, play["id"]))
+        answer = await bench.store.write(lambda tx: undo.uncue_play(tx, COACH, play["id"]))
         assert answer.resource["cue_time"] is None
 
 
@@ -55,7 +55,7 @@ async def test_a_deleted_play_is_listed_and_comes_back_with_its_clips(bench: Ben
     listed = await bench.store.read(lambda tx: list_plays(tx, PlayQuery(deleted=1)))
     assert [each["id"] for each in listed["items"]] == [play["id"]]
     for _ in range(2):
-        answer = await bench.store.write(lambda tx: takeback.restore_play(tx, COACH, bench.rules, play["id"]))
+        answer = await bench.store.write(lambda tx: undo.restore_play(tx, COACH, bench.rules, play["id"]))
         assert answer.status == 200 and answer.resource["number"] == 1
     assert answer.resource["clip_ids"] == play["clip_ids"]
     listed = await bench.store.read(lambda tx: list_plays(tx, PlayQuery(deleted=0)))
@@ -67,7 +67,7 @@ async def test_a_delete_of_yesterday_stays(bench: Bench) -> None:
     await bench.store.write(lambda tx: plays.delete_play(tx, COACH, bench.rules, play["id"]))
     bench.clock.advance(24 * 3600 + 1)
     with pytest.raises(Refused) as refused:
-        await bench.store.write(lambda tx: takeback.restore_play(tx, COACH, bench.rules, play["id"]))
+        await bench.store.write(lambda tx: undo.restore_play(tx, COACH, bench.rules, play["id"]))
     assert refused.value.status == 410
     assert not (await bench.store.read(lambda tx: list_plays(tx, PlayQuery(deleted=1))))["items"]
 
@@ -77,7 +77,7 @@ async def test_a_deleted_clip_comes_back(bench: Bench) -> None:
     clip_id = play["clip_ids"][0]
     await bench.store.write(lambda tx: marks.delete_clip(tx, COACH, bench.rules, clip_id))
     for _ in range(2):
-        answer = await bench.store.write(lambda tx: takeback.restore_clip(tx, COACH, bench.rules, clip_id))
+        answer = await bench.store.write(lambda tx: undo.restore_clip(tx, COACH, bench.rules, clip_id))
         assert (answer.status, answer.resource["id"]) == (200, clip_id)
     assert len(await bench.clips_of(play["id"])) == len(play["clip_ids"])
 
@@ -90,7 +90,7 @@ async def test_a_clip_that_retention_expired_stays_deleted(bench: Bench) -> None
         assert job is not None and cuts.finish(tx, job, plan_of(job.start_us, job.end_us, job.end_us))
 
     await bench.store.write(cut)
-    restore = partial(takeback.restore_clip, caller=COACH, rules=bench.rules, clip_id=clip["id"])
+    restore = partial(undo.restore_clip, caller=COACH, rules=bench.rules, clip_id=clip["id"])
     await bench.store.write(lambda tx: marks.delete_clip(tx, COACH, bench.rules, clip["id"]))
     assert (await bench.store.write(restore)).status == 200
     assert await bench.store.write(lambda tx: marks.expire_clip(tx, bench.rules, clip["id"], "space"))
@@ -103,7 +103,7 @@ async def test_a_clip_of_a_deleted_play_stays_deleted(bench: Bench) -> None:
     play = await bench.play()
     await bench.store.write(lambda tx: plays.delete_play(tx, COACH, bench.rules, play["id"]))
     for clip_id, status in ((play["clip_ids"][0], 410), ("nobody", 404)):
-        restore = partial(takeback.restore_clip, caller=COACH, rules=bench.rules, clip_id=clip_id)
+        restore = partial(undo.restore_clip, caller=COACH, rules=bench.rules, clip_id=clip_id)
         with pytest.raises(Refused) as refused:
             await bench.store.write(restore)
         assert refused.value.status == status
