@@ -28,8 +28,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from appliance.box.clips.cutting.late import mend
 from appliance.box.clips.cutting.late_clips import find_late
+from appliance.box.clips.cutting.late_footage import mend
 from appliance.box.clips.model import ClipIn, ClipPatch, CueIn, EndIn, PlayIn, PlayPatch
 from appliance.box.clips.records import cut_states as cuts
 from appliance.box.clips.records import marks, plays

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 
-from appliance.box.clips.cutting import late
+from appliance.box.clips.cutting import late_footage
 from appliance.box.clips.cutting.cutter import run_cutter
 from appliance.box.clips.cutting.planner import Planner
 from appliance.box.clips.model import ClipIn
@@ -153,7 +153,7 @@ async def desk_over(folder: Path, rules: MarkRules, why_ended: WhyEnded | None =
 async def test_a_clip_over_a_change_of_size_is_cut_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(late, "CHECK_S", 0.02)
+    monkeypatch.setattr(late_footage, "CHECK_S", 0.02)
     monkeypatch.setattr(Counted, "asked", 0)
     filmed_us = film(tmp_path / "cam1")
     async with desk_over(tmp_path, mark_rules()) as desk:
@@ -178,7 +178,7 @@ async def test_a_clip_cut_before_the_outage_had_a_reason_says_it_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """E9: the reason MediaMTX's API gives arrives after the cut; the clip is not cut again."""
-    monkeypatch.setattr(late, "CHECK_S", 0.02)
+    monkeypatch.setattr(late_footage, "CHECK_S", 0.02)
     monkeypatch.setattr(footage_facts, "STALLED_S", 60.0)  # no outage is reported before the clip is cut
     rules, known = mark_rules(coverage_wait_s=1), list[Reason]()
     footage = make_footage(frames=90, fps=Fraction(30), gop=30, b_frames=0, sound=False)
@@ -202,7 +202,7 @@ async def test_a_clip_over_copied_files_is_cut_again_when_the_next_one_tells_of_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Media time of the first file jumps by 3 s; only the second file shows that no picture is missing."""
-    monkeypatch.setattr(late, "CHECK_S", 0.02)
+    monkeypatch.setattr(late_footage, "CHECK_S", 0.02)
     folder = tmp_path / "cam1"
     folder.mkdir()
     leaping(tmp_path / "a.mp4", 3.0)
@@ -229,7 +229,7 @@ async def test_a_clip_without_footage_says_it_has_no_picture_until_its_footage_c
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A channel that was never recorded: pictures are waited for no longer than footage."""
-    monkeypatch.setattr(late, "CHECK_S", 0.02)
+    monkeypatch.setattr(late_footage, "CHECK_S", 0.02)
     rules = mark_rules(coverage_wait_s=0.1)
     filmed_us = film(tmp_path / "elsewhere")
     async with desk_over(tmp_path, rules) as desk:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 import trio
 
-from appliance.box.clips.cutting import late
+from appliance.box.clips.cutting import late_footage
 from appliance.box.clips.model import ClipIn
 from appliance.box.clips.records import marks
 from appliance.box.recordings.following import folder, follow_channel
@@ -28,7 +28,7 @@ from tests.kit.waiting import LIMIT_S
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(late, "CHECK_S", 0.02)
+    monkeypatch.setattr(late_footage, "CHECK_S", 0.02)
     monkeypatch.setattr(folder, "RESCAN_S", 0.05)
     monkeypatch.setattr(folder, "RESTAT_S", 0.05)
     monkeypatch.setattr(follow_channel, "_WHOLE_S", 0.1)

@@ -15,7 +15,7 @@ from appliance.box.clips.cutting.claims import Claims
 from appliance.box.clips.cutting.exports import Exports
 from appliance.box.clips.cutting.from_own_file import OwnCuts
 from appliance.box.clips.cutting.job import Cutting
-from appliance.box.clips.cutting.late import LateFootage
+from appliance.box.clips.cutting.late_footage import LateFootage
 from appliance.box.clips.cutting.planner import PlanSpan, PlanTogether
 from appliance.box.clips.cutting.queue import Queue
 from appliance.box.clips.files.footage import Footage

@@ -3,7 +3,7 @@ clips whose footage has moved since (files copied in beside a running box, or re
 
 Owns: which clips these are. A complete clip is one when the footage it was cut from is no longer shown at the
 same time. That is checked after files within its span appeared, disappeared or were moved, and at a start.
-Must not know: when a plan is made (late.py).
+Must not know: when a plan is made (late_footage.py).
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ def shown_us(plan: Plan, start_us: int, end_us: int) -> int:
 
 def fail(tx: Tx, job: Job, message: str, had_us: int = 0) -> bool:
     """processing -> failed with a message for people. `had_us`: how much of its span could have been shown;
-    only footage beyond that causes an automatic retry (clips/cutting/late.py)."""
+    only footage beyond that causes an automatic retry (clips/cutting/late_footage.py)."""
     row = _current(tx, job, ClipState.PROCESSING)
     if row is None or row["attempts"] != job.attempt:
         return False

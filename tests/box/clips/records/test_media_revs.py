@@ -9,8 +9,8 @@ from pathlib import Path
 
 import trio
 
-from appliance.box.clips.cutting.late import mend
 from appliance.box.clips.cutting.late_clips import find_late
+from appliance.box.clips.cutting.late_footage import mend
 from appliance.box.clips.model import ClipIn, ClipPatch
 from appliance.box.clips.records import cut_states as cuts
 from appliance.box.clips.records import marks
