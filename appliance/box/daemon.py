@@ -42,7 +42,7 @@ from appliance.box.recordings.http import recordings_routes
 from appliance.box.sessions.http import session_routes
 from appliance.box.settings import Settings
 from appliance.box.snapshot import snapshot
-from appliance.box.wiring import boards, bridges, keeping, soundness
+from appliance.box.wiring import boards, bridges, safe_mode_parts, soundness
 from appliance.box.wiring.media import PoolJobs
 from appliance.box.wiring.sources import HookCalls, Sources
 from appliance.http.api import Command, Routes
@@ -106,7 +106,7 @@ async def run_daemon(
     state_dir = settings.storage.state_dir
     bridges.make_folder(settings.storage.recordings_dir)
     bridges.make_folder(settings.storage.clips)
-    with hold_state(state_dir) as lock, keeping.safe_mode(state_dir) as (safe, marker_file):
+    with hold_state(state_dir) as lock, safe_mode_parts.safe_mode(state_dir) as (safe, marker_file):
         domains.before_start(state_dir)
         clock = BoxClock.start(None, None)
         soundness.make_sound(settings, clock.now_us())
@@ -115,7 +115,7 @@ async def run_daemon(
             after_cut = await adopt_clock(store, clock)
             threads = trio.CapacityLimiter(MEDIA_THREADS)
             box = Box(settings, safe, marker_file, clock, store, Board(), Metrics(), threads, after_cut)
-            box.board.add("safe_mode", lambda: keeping.safe_mode_line(safe))
+            box.board.add("safe_mode", lambda: safe_mode_parts.safe_mode_line(safe))
             box.board.add("clock", lambda: clock_part(clock.step_us()))
             report = await store.read(soundness.read_report)
             box.board.add("database", lambda: soundness.database_part(report, state_dir))
@@ -183,7 +183,7 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             look_inside=box.after_cut,
             readers=delivery.readers,
             disk=delivery.disk,
-            hold=box.safe.hold(keeping.FILES),
+            hold=box.safe.hold(safe_mode_parts.FILES),
         ) as files,
         running(
             "cutter",
@@ -197,10 +197,10 @@ async def _clips_layer(box: Box, stop: trio.Event, loop: LoopWatch, ready: Ready
             plan_together=planner.plan_together,
             exports=exports,
             own_cuts=OwnCuts(store, settings.storage.clips, box.threads, delivery.disk),
-            hold=box.safe.hold(keeping.CUTTING),
+            hold=box.safe.hold(safe_mode_parts.CUTTING),
         ) as cutter,
         domains.running_domains(_services(box, files, rules)),
-        running("pictures", pictures.run, hold=box.safe.hold(keeping.FILES)),
+        running("pictures", pictures.run, hold=box.safe.hold(safe_mode_parts.FILES)),
         bridges.whep(settings) as whep,
     ):
         routes = _routes(box, monitor, cutter, rules, delivery, pictures, planner)
@@ -276,7 +276,7 @@ def _services(box: Box, files: ClipFiles, rules: MarkRules) -> Services:
         recordings=box.recordings,
         clip_files=files,
         expire_clip=lambda tx, clip_id, reason: expire_clip(tx, rules, clip_id, reason),
-        hold=box.safe.hold(keeping.FILES),
+        hold=box.safe.hold(safe_mode_parts.FILES),
     )
 
 
@@ -314,7 +314,7 @@ async def _watching_layer(
             run_pulse,
             store=store,
             loop=loop,
-            folders=keeping.folders_of(settings),
+            folders=safe_mode_parts.folders_of(settings),
             limits=DiskLimits(settings.storage.reserve_gb * 1e9, min_free_gb * 1e9),
             board=box.board,
             metrics=box.metrics,
