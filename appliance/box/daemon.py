@@ -42,7 +42,7 @@ from appliance.box.recordings.http import recordings_routes
 from appliance.box.sessions.http import session_routes
 from appliance.box.settings import Settings
 from appliance.box.snapshot import snapshot
-from appliance.box.wiring import boards, bridges, safe_mode_parts, soundness
+from appliance.box.wiring import boards, bridges, database_check, safe_mode_parts
 from appliance.box.wiring.media import PoolJobs
 from appliance.box.wiring.sources import HookCalls, Sources
 from appliance.http.api import Command, Routes
@@ -109,16 +109,16 @@ async def run_daemon(
     with hold_state(state_dir) as lock, safe_mode_parts.safe_mode(state_dir) as (safe, marker_file):
         domains.before_start(state_dir)
         clock = BoxClock.start(None, None)
-        soundness.make_sound(settings, clock.now_us())
-        async with open_store(state_dir / soundness.DATABASE, clock, claim=lock) as store:
-            await soundness.claim_site(store, settings)
+        database_check.make_sound(settings, clock.now_us())
+        async with open_store(state_dir / database_check.DATABASE, clock, claim=lock) as store:
+            await database_check.claim_site(store, settings)
             after_cut = await adopt_clock(store, clock)
             threads = trio.CapacityLimiter(MEDIA_THREADS)
             box = Box(settings, safe, marker_file, clock, store, Board(), Metrics(), threads, after_cut)
             box.board.add("safe_mode", lambda: safe_mode_parts.safe_mode_line(safe))
             box.board.add("clock", lambda: clock_part(clock.step_us()))
-            report = await store.read(soundness.read_report)
-            box.board.add("database", lambda: soundness.database_part(report, state_dir))
+            report = await store.read(database_check.read_report)
+            box.board.add("database", lambda: database_check.database_part(report, state_dir))
             async with bridges.channels_of_the_file(settings, store) as channels:
                 box.board.add("settings", lambda: boards.settings_part(channels.applied))
                 await _footage_layer(box, stop, loop, ready)
@@ -306,7 +306,7 @@ async def _watching_layer(
             store=store,
             clock=box.clock,
             site_id=settings.site.id,
-            folder=soundness.snapshots_of(settings),
+            folder=database_check.snapshots_of(settings),
         ) as snapshots,
         running("journal metrics", run_journal_metrics, journal=store.journal, metrics=box.metrics),
         running(
