@@ -55,10 +55,10 @@ from appliance.ops.clockwatch import adopt_clock, run_clock_watch
 from appliance.ops.health import Board, clock_part
 from appliance.ops.lock import hold_state
 from appliance.ops.loopwatch import LoopWatch
+from appliance.ops.measurements import DiskLimits, run_pulse
 from appliance.ops.metrics import Metrics, run_journal_metrics
 from appliance.ops.notify import Notifier
 from appliance.ops.pruning import run_pruning
-from appliance.ops.pulse import DiskLimits, run_pulse
 from appliance.ops.snapshots import run_snapshots
 from appliance.ops.watchdog import interval_s, run_watchdog
 from appliance.server.app import make_app, make_local_app

@@ -23,8 +23,8 @@ from appliance.kernel.errors import Refused, Unavailable
 from appliance.kernel.threads import in_thread
 from appliance.ops import ntp
 from appliance.ops.health import GB, HealthPart, disk_part
+from appliance.ops.measurements import disk_space
 from appliance.ops.ports import tcp_port, udp_port
-from appliance.ops.pulse import disk_space
 from appliance.workers.jobs import EscapeReport, SelfcheckJob
 from appliance.workers.protocol import Done, WorkerHello, WorkerRequest
 from appliance.workers.unit import SOCKET_DIR

@@ -1,7 +1,7 @@
 """Health: one part per thing that can be wrong, in text for people, with what to do now.
 
 Owns: the parts' model, the pure judgement of figures, and the board that /readyz shows. Nothing here
-measures: pulse.py does, and the composition root adds the state of other actors.
+measures: measurements.py does, and the composition root adds the state of other actors.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from appliance.kernel.follow import mark_pruned, place_cursor
 from appliance.kernel.store import Store, StoreFull, open_store
 from appliance.ops.health import Board
 from appliance.ops.loopwatch import LoopWatch
+from appliance.ops.measurements import DiskLimits, Pulse, disk_space, run_pulse
 from appliance.ops.metrics import Metrics
-from appliance.ops.pulse import DiskLimits, Pulse, disk_space, run_pulse
 from tests.kit.clock import HandClock
 
 LIMITS = DiskLimits(0, 0)
