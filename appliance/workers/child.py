@@ -20,8 +20,8 @@ from appliance.kernel.process import die_with_parent
 from appliance.media.decode.thumbnail import DECODERS, BadMedia
 from appliance.workers import protocol, sandbox
 from appliance.workers.perform import perform
+from appliance.workers.preload import rehearse
 from appliance.workers.protocol import Json, WorkerHello, WorkerProtocolError, WorkerRequest
-from appliance.workers.rehearsal import rehearse
 
 REPORT_EVERY_S = 0.5
 

@@ -39,7 +39,7 @@ REACHED_THROUGH: dict[str, str] = {
     "server/mount.py": "tests/server/test_app.py",
     "workers/__main__.py": "tests/workers/test_worker_process.py",
     "workers/child.py": "tests/workers/test_worker_process.py",
-    "workers/rehearsal.py": "tests/workers/test_worker_process.py",
+    "workers/preload.py": "tests/workers/test_worker_process.py",
     "workers/sandbox.py": "tests/workers/test_worker_process.py",
     "workers/slot.py": "tests/workers/test_pool.py",
 }
