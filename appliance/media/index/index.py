@@ -19,7 +19,7 @@ from typing import Final, Literal, NamedTuple
 from zlib import crc32
 
 from appliance.media.index.between import MAX_SKIPPED, Damage, check_box, find_mdat
-from appliance.media.index.entries import PictureFormat, Search, find_entries, is_quiet
+from appliance.media.index.key_search import PictureFormat, Search, find_entries, is_quiet
 from appliance.media.index.pace import FramePace, Hole, PartNote, last_holes, next_part
 from appliance.media.index.view import Key, MediaClock, Part, SegmentView
 from appliance.media.mp4.fmp4 import (
