@@ -51,7 +51,7 @@ BORDERS: dict[str, str] = {
     "__main__.py:_run": "the process ends with the reason in the log",
     "box/clips/cutting/claims.py:_plans": "each of these clips is cut by itself",
     "box/clips/cutting/job.py:Cutting._make": "one clip fails, with the reason",
-    "box/clips/cutting/late_footage.py:LateFootage._recut": "one clip stays as it is until the index changes again",
+    "box/clips/cutting/late_footage.py:LateFootage._recut": "one clip stays as it is until the index changes",
     "kernel/batch.py:commit": "whatever it was is handed to every caller of the batch",
     "kernel/batch.py:refuse_changes": "whatever a closure raises is handed to its caller",
     "kernel/batch.py:_perform": "whatever a closure raises is handed to its caller",

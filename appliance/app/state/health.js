@@ -211,18 +211,12 @@ export const channelsOf = (all, session) =>
  * @param {import("./api").SourceState} [source]
  */
 function camera(channel, source) {
-  const ownState = cameraAlone(
+  const own = cameraAlone(
     channel,
     source?.status === "ok" ? source.detail.replace(/^records(, )?/, "") : "",
   );
-  if (source?.status !== "bad") return ownState;
-  return check(
-    ownState.id,
-    ownState.title,
-    "bad",
-    sentence(source.detail),
-    sentence(source.hint ?? ownState.fix),
-  );
+  if (source?.status !== "bad") return own;
+  return check(own.id, own.title, "bad", sentence(source.detail), sentence(source.hint ?? own.fix));
 }
 
 /** @param {import("./api").Channel} channel @param {string} line state of its connection */

@@ -12,8 +12,8 @@ What is changed, and why:
 - keep-alive time is one moving deadline per connection instead of a task per request, and a JSON answer is
   sent in one segment (measured: 1.3 to 1.7 times the requests per second);
 - no HTTP/2 upgrade, no WebSocket compression, and a too large message ends its connection;
-- a small request that arrives complete is served without h11 and a task (short_requests.py), if the application
-  allows it (`is_short`);
+- a small request that arrives complete is served without h11 and a task (short_requests.py), if the
+  application allows it (`is_short`);
 - malformed input ends only its own connection.
 """
 

@@ -60,9 +60,8 @@ async def test_a_silent_client_is_cut_off_and_one_that_answers_pings_stays(runni
 async def test_a_slow_client_reads_4010_behind_whole_frames_and_resumes_without_loss(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        hypercorn_transport, "CLOSE_GRACE_S", 8.0
-    )  # this client does read, and ends the wait itself
+    # this client does read, and ends the wait itself
+    monkeypatch.setattr(hypercorn_transport, "CLOSE_GRACE_S", 8.0)
     monkeypatch.setattr(transport, "CLOSE_GRACE_S", 8.0)
     async with running(user_timeout_ms=30_000) as box:
         slow = await RawClient.connect(box.port, receive_buffer=4096)
