@@ -90,7 +90,7 @@ class Dispatcher:
             await _lifespan(receive, send)
 
     def is_short(self, path: str) -> bool:
-        """Whether a POST of this path is small and answered in one message (connections/short_requests.py)."""
+        """Whether a POST of this path is small and answered in one message (short_requests.py)."""
         raw = self.raw.find("POST", path)
         return raw[0].small if raw is not None else self.hot.find("POST", path) is not None
 

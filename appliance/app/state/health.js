@@ -211,10 +211,7 @@ export const channelsOf = (all, session) =>
  * @param {import("./api").SourceState} [source]
  */
 function camera(channel, source) {
-  const own = cameraAlone(
-    channel,
-    source?.status === "ok" ? source.detail.replace(/^records(, )?/, "") : "",
-  );
+  const own = cameraAlone(channel, source?.status === "ok" ? source.detail.replace(/^records(, )?/, "") : "");
   if (source?.status !== "bad") return own;
   return check(own.id, own.title, "bad", sentence(source.detail), sentence(source.hint ?? own.fix));
 }

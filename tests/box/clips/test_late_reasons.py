@@ -12,7 +12,7 @@ from appliance.kernel import json
 from appliance.kernel.tx import Row
 from appliance.media.cut.coverage import Reason
 from appliance.media.index.spans import Gap
-from tests.box.clips.cutting.test_late import START_US, Piece, S, desk_in
+from tests.box.clips.cutting.test_late_footage import START_US, Piece, S, desk_in
 from tests.kit.box import types
 
 
