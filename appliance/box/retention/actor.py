@@ -90,8 +90,7 @@ class _Keeper:
     wanted: RetentionLimits | None = None  # as in the settings; `limits` are those in effect
     pending: RetentionDecision | None = None  # what the waiting settings would delete at once
     is_first_run: bool = False
-    # channels whose earlier recordings wait (first_seen.py)
-    met_us: dict[str, int] = field(default_factory=dict)
+    met_us: dict[str, int] = field(default_factory=dict)  # channels with earlier recordings (first_seen.py)
     lead_s: float | None = None  # box time minus the monotonic clock at the last check
     doubt_until_s: float = float("-inf")
 
