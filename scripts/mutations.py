@@ -112,7 +112,10 @@ class Walk:
     def changes(self, node: ast.AST) -> Iterator[Mutation]:
         if isinstance(node, ast.Compare):
             for index, operator in enumerate(node.ops):
-                for other in OPERATORS[type(operator)]:
+                others = OPERATORS[type(operator)]
+                if isinstance(node.comparators[index], ast.Compare) or is_text(node.comparators[index]):
+                    others = others[:1]  # they have no order
+                for other in others:
                     yield self.found(node, became(operator, other), setter(node.ops, index, other()))
         elif isinstance(node, ast.BinOp | ast.AugAssign | ast.BoolOp):
             for other in OPERATORS.get(type(node.op), []):
@@ -146,6 +149,10 @@ def is_effect(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Expr):
         return not isinstance(statement.value, ast.Constant | ast.Yield)
     return isinstance(statement, ast.AugAssign | ast.Raise | ast.Delete)
+
+
+def is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
 
 
 def is_for_types(node: ast.AST) -> bool:

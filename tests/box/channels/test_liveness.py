@@ -348,7 +348,7 @@ def test_a_device_clock_set_back_by_no_more_than_the_timeout_may_be_a_late_heart
     table.beat(11.0)
     table.beat(12.0, sent_s=70.0, framerate=50.0)
     assert table.watches.report("cam1")["framerate"] == 25.0
-    table.beat(13.0, sent_s=69.9, framerate=60.0)
+    table.beat(13.0, sent_s=69.999999, framerate=60.0)
     assert table.watches.report("cam1")["framerate"] == 60.0
 
 
@@ -401,11 +401,21 @@ def test_only_a_timeout_that_still_stands_is_undone() -> None:
     table = Table()
     [edge] = table.due(30.0)
     table.watches.unsaid(Edge("cam1", E.FAULT, "reported"), now_s=31.0)
-    assert table.watch_state is S.TIMED_OUT
+    assert table.watches.next_deadline_s() == math.inf
     table.commit(E.TIMEOUT, 31.0)
     table.commit(E.DEACTIVATE, 31.0)
     table.watches.unsaid(edge, now_s=31.0)
     assert table.watch_state is S.INACTIVE and table.watches.next_deadline_s() == math.inf
+
+
+def test_the_next_deadline_is_the_earliest_of_all_channels() -> None:
+    table = Table()
+    table.watches.learn("cam2", S.ACTIVE, "heartbeat", 1, now_s=2.0)
+    assert table.watches.next_deadline_s() == 30.0
+
+
+def test_a_channel_never_heard_reports_nothing() -> None:
+    assert Table().watches.report("cam1") == {}
 
 
 def test_a_heartbeat_does_not_put_a_deadline_on_a_channel_in_error() -> None:
