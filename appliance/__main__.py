@@ -147,6 +147,22 @@ def restore(file: Path, *, config: Config = DEFAULT_PATH) -> int:
 
 
 @app.command
+def support_bundle(
+    file: Path,
+    *,
+    config: Annotated[Path | None, Parameter(help="default: the installed file, where there is one")] = None,
+) -> int:
+    """Write FILE (tar.gz) for a remote helper: health, settings, figures, logs; no secret and no video."""
+    from appliance.ops.bundle.bundle import write_bundle
+    from appliance.ops.doctor import examine
+
+    settings = _settings_if_any(config)
+    size = write_bundle(settings, trio.run(examine, settings), file)
+    _print(f"{size} bytes in {file}")
+    return OK
+
+
+@app.command
 def export(
     session: Annotated[str, Parameter(help="session id")],
     *,

@@ -71,6 +71,18 @@ def backup_file(database: Path, target: Path) -> None:
     note_closed(database)
 
 
+def read_rows(database: Path, sql: str) -> list[tuple[object, ...]]:
+    """Rows of a database that this process does not have open; nothing of it is written. Raises OSError."""
+    try:
+        db = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            return [tuple(row) for row in db.execute(sql)]
+        finally:
+            db.close(True)
+    except apsw.Error as error:
+        raise OSError(f"{database} cannot be read: {error}") from error
+
+
 def close(db: apsw.Connection) -> None:
     """Close, ignoring errors of the disk: closing the last connection runs a checkpoint, which may fail."""
     try:
