@@ -1,4 +1,4 @@
-"""The command's words and exit codes (contract.md section 1)."""
+"""The command's words and exit codes."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ CREATE TABLE meta (
 CREATE TABLE journal (
     seq        INTEGER PRIMARY KEY AUTOINCREMENT, -- order of commits; AUTOINCREMENT so that a pruned number never returns
     ts_us      INTEGER NOT NULL,                  -- box time of the transaction
-    type       TEXT NOT NULL,                     -- event name of contract.md section 4
+    type       TEXT NOT NULL,                     -- event name, as on /ws
     subject    TEXT NOT NULL,                     -- 'clip:<id>', 'session:<id>' ...: what changed
     session_id TEXT,                              -- for readers that follow one session
     body       TEXT NOT NULL                      -- JSON object: the whole resource after the change, flat event keys

@@ -20,10 +20,12 @@ BYTES_MAX = 200_000
 BINARIES = ("tests/data/", "appliance/pictures/")
 
 FORBIDDEN = {
+    "a page that is not here": r"\b(?:contract|design|house|style|requirements)\.md\b|\bfacts/\w+\.md\b",
     "a developer's folder": r"(?<![\w.])/(root/\w+|home/(?!USER)\w+|work/\w+)\b",
     "a package index": r"(index[-]url|extra[-]index|trusted[-]host|find[-]links)\s*[=:]",
     "an address of a package index": r"https?://[^\s\"']*/(simple|packages)/",
 }
+APP_FOLDERS = ["parts", "screens", "state", "style"]
 
 
 def files() -> list[str]:
@@ -69,7 +71,7 @@ def test_files_are_text_but_for_test_data_and_pictures() -> None:
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-def test_no_name_of_a_machine_slips_in(what: str) -> None:
+def test_no_name_of_a_machine_or_a_page_elsewhere_slips_in(what: str) -> None:
     actual: list[str] = []
     for name in files():
         if name == "tests/meta/test_repository.py" or name.startswith(BINARIES):
@@ -87,6 +89,17 @@ def test_every_script_says_what_it_does_and_can_be_run() -> None:
         if text.startswith("#!"):
             assert path.stat().st_mode & 0o111, f"{path.name} is not executable"
             assert text.splitlines()[1].startswith("# "), f"{path.name} opens without a word"
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["scripts", "scripts/benches", "systemd", *(f"appliance/app/{each}" for each in APP_FOLDERS)],
+)
+def test_a_readme_names_every_file_of_its_folder(folder: str) -> None:
+    """Packages of the appliance are checked in test_tree.py."""
+    readme = (ROOT / folder / "README.md").read_text()
+    here = [Path(name).name for name in files() if str(Path(name).parent) == folder]
+    assert [name for name in here if f"`{name}`" not in readme and name != "README.md"] == []
 
 
 def test_the_lock_pins_every_dependency_with_hashes() -> None:

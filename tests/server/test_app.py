@@ -1,4 +1,4 @@
-"""The complete application as a client sees it: the conventions of contract.md section 3."""
+"""The complete application as a client sees it: the conventions of every answer."""
 
 from __future__ import annotations
 

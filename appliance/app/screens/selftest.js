@@ -1,4 +1,4 @@
-// The acceptance test of a device (facts/cutting.md section 8), run by a person on a real iPad. Every line
+// The acceptance test of a device, run by a person on a real iPad. Every line
 // reports its result; a picture that must be judged by eye is shown with the question.
 
 import { h, say } from "../parts/dom.js";

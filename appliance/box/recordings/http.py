@@ -16,7 +16,7 @@ from appliance.media.files import open_once
 from appliance.media.mp4.fmp4 import Malformed
 
 DEFAULT_SPAN_US = 10 * 60 * 1_000_000
-FRAMES_SPAN_US = 60 * 1_000_000  # contract.md section 3: 3,600 frames at 60 fps, 10 ms of reading
+FRAMES_SPAN_US = 60 * 1_000_000  # 3,600 frames at 60 fps, 10 ms of reading
 
 
 def recordings_routes(recordings: RecordingsHandle, clock: Clock) -> Routes:

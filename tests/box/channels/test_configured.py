@@ -122,9 +122,7 @@ def test_an_input_the_recorder_cannot_take_stops_the_start() -> None:
 async def test_a_channel_that_mediamtx_records_is_on_from_the_start(store: Store) -> None:
     await start(store, {"id": "cam1"}, outside=True)
     assert (await row(store))["status"] == "active"
-    assert (await row(store))["liveness"] == "heartbeat", (
-        "the default of contract.md; footage counts until one"
-    )
+    assert (await row(store))["liveness"] == "heartbeat", "the default; footage counts until one"
 
 
 @pytest.mark.parametrize("later", [{"outside": True}, {"liveness": "footage"}, {"input_url": "srt://:8891"}])

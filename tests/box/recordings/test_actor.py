@@ -181,7 +181,7 @@ async def test_a_disk_that_hangs_for_one_channel_stops_neither_the_others_nor_th
 
 
 async def test_a_file_that_begins_anew_under_its_old_name_is_indexed_anew(box: Box) -> None:
-    # MediaMTX's os.Create truncates on a name clash (facts/mediamtx.md 1.2)
+    # MediaMTX's os.Create truncates on a name clash
     async with box.running() as handle:
         path = box.add("a.mp4", b"".join(live_camera().segment(4)))
         await until(handle, lambda: frames_seen(handle) == 24)

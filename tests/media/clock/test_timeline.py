@@ -172,7 +172,7 @@ def test_a_burst_at_the_start_is_slewed_away_within_seconds() -> None:
 
 
 def test_media_time_that_leaps_without_real_time_is_taken_out_of_the_leap() -> None:
-    # facts/mediamtx.md 0.2: +3 s in one sample's duration, in the same segment
+    # as measured with MediaMTX: +3 s in one sample's duration, in the same segment
     run = Run("r")
     for number in range(10):
         at = number * SECOND_NS

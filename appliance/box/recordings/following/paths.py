@@ -16,7 +16,7 @@ from pathlib import Path
 
 from appliance.media.clock.names import is_segment_name
 
-CHANNEL_ID = re.compile(r"[a-z0-9_-]{1,32}")  # contract.md section 2
+CHANNEL_ID = re.compile(r"[a-z0-9_-]{1,32}")  # as in the settings, and safe as a folder name
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO with the name of a recording must not hang
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
