@@ -319,6 +319,12 @@ def test_a_second_late_is_a_timeout_and_more_is_a_stalled_box() -> None:
     assert table.due(32.5) == [TIMED_OUT]
 
 
+def test_a_stalled_box_puts_off_a_deadline_of_this_very_instant_too() -> None:
+    table = Table()
+    table.watches.learn("cam2", S.ACTIVE, "heartbeat", 1, now_s=2.0)
+    assert table.due(32.0) == [] and table.watches.next_deadline_s() == 33.0
+
+
 def test_a_row_says_whether_the_next_deadline_may_have_moved() -> None:
     table = Table()
     assert not table.watches.learn("cam1", S.ACTIVE, "heartbeat", 2, now_s=5.0)
