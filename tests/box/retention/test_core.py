@@ -211,7 +211,7 @@ def test_hours_left_count_what_may_be_deleted(rate: float, hours: float | None) 
 
 @pytest.mark.parametrize(
     ("spare", "rate", "pause"),
-    [(20_000, 1000.0, 5.0), (-1, 1000.0, 2.0), (10**9, 1000.0, 10.0), (0, 0.0, 10.0)],
+    [(0, 0.5, 2.0), (20_000, 1000.0, 5.0), (-1, 1000.0, 2.0), (10**9, 1000.0, 10.0), (0, 0.0, 10.0)],
 )
 def test_a_fast_stream_on_a_small_disk_is_looked_at_sooner(spare: int, rate: float, pause: float) -> None:
     assert pause_s(spare, rate) == pause
@@ -477,3 +477,37 @@ def test_on_a_disk_of_the_clips_own_forgotten_ones_go_before_older_ones() -> Non
     clips = [old_clip(100), old_clip(2, is_forgotten=True, clip_id="forgotten")]
     decision = decide(replace(view(clips=clips), clips_free_bytes=20), replace(LIMITS, min_free_bytes=25))
     assert [clip.clip_id for clip in decision.clips] == ["forgotten"]
+
+
+PINNED = segment(9)
+NEEDED = Pin("clip", 1, True)
+STAYS: dict[str, tuple[StoredSegment, Holds, frozenset[tuple[str, int]]]] = {
+    "it grows": (replace(PINNED, is_growing=True), Holds(pins={PINNED.name: (NEEDED,)}), frozenset()),
+    "it is condemned already": (
+        PINNED,
+        Holds(pins={PINNED.name: (NEEDED,)}, condemned=frozenset({PINNED.name})),
+        frozenset(),
+    ),
+    "a clip is still to be cut": (
+        PINNED,
+        Holds(pins={PINNED.name: (NEEDED,)}, unfinished=spans(("cam1", 0, FOR_EVER))),
+        frozenset(),
+    ),
+    "a cut that was replaced keeps it": (
+        PINNED,
+        Holds(pins={PINNED.name: (NEEDED, Pin("other", 1, False))}),
+        frozenset(),
+    ),
+    "one of its clips cannot be written": (
+        PINNED,
+        Holds(pins={PINNED.name: (NEEDED, Pin("other", 1, True))}),
+        frozenset({("other", 1)}),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STAYS)
+def test_no_file_is_written_where_the_footage_stays_for_another_reason(case: str) -> None:
+    footage, holds, unwritable = STAYS[case]
+    decision = decide(view(footage, holds=holds, unwritable=unwritable), replace(LIMITS, min_free_bytes=5))
+    assert (gone(decision), decision.write_first) == ([], ())
