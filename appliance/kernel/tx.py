@@ -79,13 +79,17 @@ class Tx(ReadTx):
 
     def update(self, table: str, row_id: str, changes: Mapping[str, Any]) -> None:
         """UPDATE the row with this id and increment its `rev`."""
-        self.db.execute(_update(table, changes), (*changes.values(), self.now_us, row_id))
+        sets = "".join(f"{column} = ?, " for column in changes)
+        self.db.execute(
+            f"UPDATE {table} SET {sets} rev = rev + 1, updated_us = ? WHERE id = ?",
+            (*changes.values(), self.now_us, row_id),
+        )
 
-    def updated(self, table: str, row_id: str, changes: Mapping[str, Any]) -> Row:
-        """`update`, in one statement with reading the row after it. The row must exist."""
-        sql = f"{_update(table, changes)} RETURNING *"
-        (row,) = self.all(sql, (*changes.values(), self.now_us, row_id))
-        return row
+    def updated(self, table: str, row: Row, changes: Mapping[str, Any]) -> Row:
+        """`update` of a whole row, as it was last read in this transaction; returns what it is now, without
+        reading it again."""
+        self.update(table, row["id"], changes)
+        return {**row, **changes, "rev": row["rev"] + 1, "updated_us": self.now_us}
 
     def append(
         self, type_: str, subject: str, body: Mapping[str, Any], *, session_id: str | None = None
@@ -104,8 +108,3 @@ class Tx(ReadTx):
             Entry(seq, self.now_us, type_, subject, session_id, event_bytes(type_, seq, self.now_us, text))
         )
         return seq
-
-
-def _update(table: str, changes: Mapping[str, Any]) -> str:
-    sets = "".join(f"{column} = ?, " for column in changes)
-    return f"UPDATE {table} SET {sets} rev = rev + 1, updated_us = ? WHERE id = ?"

@@ -41,6 +41,14 @@ def test_update_counts_the_rev_and_dates_the_row(tx: Tx) -> None:
     assert tx.one("SELECT name, rev, updated_us FROM things") == {"name": "B", "rev": 3, "updated_us": NOW_US}
 
 
+def test_updated_is_the_row_as_it_would_be_read(tx: Tx) -> None:
+    tx.insert("things", {"id": "a", "name": "A"})
+    row = tx.one("SELECT * FROM things")
+    assert row is not None
+    assert tx.updated("things", row, {"name": "B"}) == tx.one("SELECT * FROM things")
+    assert row["name"] == "A"
+
+
 def test_run_says_how_many_rows_changed(tx: Tx) -> None:
     tx.insert("things", {"id": "a", "name": "A"})
     tx.insert("things", {"id": "b", "name": "B"})

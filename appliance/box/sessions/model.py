@@ -90,14 +90,14 @@ def session_counters(tx: ReadTx, session_id: str) -> dict[str, Any]:
     stored."""
     row = tx.one(
         "SELECT count(*) AS clips,"
-        " coalesce(sum(duration_us) FILTER (WHERE status <> 'failed'), 0) AS duration_us"
-        " FROM clips WHERE session_id = ? AND deleted_us IS NULL",
-        (session_id,),
+        " coalesce(sum(duration_us) FILTER (WHERE status <> 'failed'), 0) AS duration_us,"
+        " (SELECT count(*) FROM plays WHERE session_id = :id AND deleted_us IS NULL) AS plays"
+        " FROM clips WHERE session_id = :id AND deleted_us IS NULL",
+        {"id": session_id},
     )
     assert row is not None  # an aggregate always has one row
-    plays = tx.value("SELECT count(*) FROM plays WHERE session_id = ? AND deleted_us IS NULL", (session_id,))
     return {
-        "play_count": plays,
+        "play_count": row["plays"],
         "clip_count": row["clips"],
         **domain.session_counters(tx, session_id),
         "total_duration_seconds": row["duration_us"] / 1e6,

@@ -39,9 +39,8 @@ class Claims:
         """Claim the clips of `answer` (a clip or a play) that can be cut at once; returns `answer`."""
         for clip_id in answer.resource.get("clip_ids", [answer.resource["id"]]):
             row = tx.one("SELECT * FROM clips WHERE id = ? AND duration_us > 0", (clip_id,))
-            if row is not None and self._is_there(tx, row, job := cuts.job_of(row)):
-                claimed = cuts.claim(tx, job)
-                self.jobs.extend([] if claimed is None else [claimed])
+            if row is not None and cuts.is_pending(row) and self._is_there(tx, row, cuts.job_of(row)):
+                self.jobs.append(cuts.claim_row(tx, row))
         return answer
 
     def _is_there(self, tx: Tx, row: Row, job: Job) -> bool:

@@ -14,7 +14,7 @@ from appliance.box.clips.records.machine import CLIP, ClipEvent, ClipState
 from appliance.box.clips.records.marks import MarkRules, close_ghost
 from appliance.box.clips.records.media_revs import first_media_rev, next_media_rev
 from appliance.box.clips.records.plays import box_length_us, close_play
-from appliance.box.clips.records.rows import drop_picture, journal_clip
+from appliance.box.clips.records.rows import change_and_journal_clip, drop_picture, journal_clip
 from appliance.kernel import json
 from appliance.kernel.clock import DAY_US, to_rfc3339
 from appliance.kernel.tx import ReadTx, Row, Tx
@@ -105,13 +105,20 @@ def close_overdue(tx: Tx, rules: MarkRules, kind: str, row_id: str) -> None:
 def claim(tx: Tx, job: Job) -> Job | None:
     """pending -> processing; the attempt is counted in the same transaction. None: no longer to be cut."""
     row = _current(tx, job, ClipState.PENDING)
-    if row is None:
-        return None
+    return None if row is None else claim_row(tx, row)
+
+
+def is_pending(row: Row) -> bool:
+    """Whether a clip waits to be cut; its length is not looked at."""
+    return row["status"] == ClipState.PENDING and row["deleted_us"] is None
+
+
+def claim_row(tx: Tx, row: Row) -> Job:
+    """`claim` for the row of a pending clip, read in this transaction."""
     after = CLIP.next(ClipState.PENDING, ClipEvent.CLAIM)
     changes = {"status": after, "attempts": row["attempts"] + 1, "waiting_for": "worker"}
     changes["media_rev"] = max(row["media_rev"], first_media_rev(tx))
-    tx.update("clips", job.clip_id, changes)
-    journal_clip(tx, "clip_processing", job.clip_id)
+    change_and_journal_clip(tx, "clip_processing", row, changes)
     return job_of({**row, **changes})
 
 
@@ -133,11 +140,13 @@ def finish(tx: Tx, job: Job, plan: Plan, file_path: str | None = None) -> bool:
         if file_path is not None:
             tx.run("INSERT OR REPLACE INTO garbage VALUES (?, ?)", (file_path, tx.now_us))
         return False
-    same = _same_cut(tx, job, plan)
+    has_cuts = tx.value("SELECT 1 FROM plans WHERE clip_id = ?", (job.clip_id,)) is not None
+    same = _same_cut(tx, job, plan) if has_cuts else None
     if same is None:
         insert_plan(tx, job, plan, file_path)
     plays = job.media_rev if same is None else same["media_rev"]
-    supersede(tx, job.clip_id, plays)
+    if has_cuts:
+        supersede(tx, job.clip_id, plays)
     changes = {
         "status": CLIP.next(ClipState.PROCESSING, ClipEvent.FINISH),
         "waiting_for": None,
@@ -150,8 +159,7 @@ def finish(tx: Tx, job: Job, plan: Plan, file_path: str | None = None) -> bool:
     is_first = row["ready_media_rev"] is None and row["ready_after_us"] is None and row["retries"] == 0
     if is_first and job.media_rev == first_media_rev(tx):
         changes["ready_after_us"] = ready_after_us(job, tx.now_us)
-    tx.update("clips", job.clip_id, changes)
-    journal_clip(tx, "clip_ready", job.clip_id)
+    change_and_journal_clip(tx, "clip_ready", row, changes)
     return True
 
 

@@ -16,7 +16,12 @@ from appliance.box.clips.records.expiry import is_kept, refuse_gone
 from appliance.box.clips.records.machine import CLIP, ClipEvent, ClipState
 from appliance.box.clips.records.media_revs import next_media_rev
 from appliance.box.clips.records.open_marks import refuse_too_many
-from appliance.box.clips.records.rows import clip_resource, drop_picture, journal_clip
+from appliance.box.clips.records.rows import (
+    change_and_journal_clip,
+    clip_resource,
+    drop_picture,
+    journal_clip,
+)
 from appliance.box.clips.records.times import SessionSpan, refuse_ahead, resolve_start
 from appliance.box.clips.settings import ClipsSettings
 from appliance.box.sessions.model import session_counters
@@ -157,8 +162,7 @@ def close_ghost(tx: Tx, row: Row, duration_us: int, *, by_box: bool = False) -> 
         "waiting_for": "footage",
         "auto_closed": int(by_box),
     }
-    tx.update("clips", row["id"], changes)
-    return journal_clip(tx, "clip_updated", row["id"])
+    return change_and_journal_clip(tx, "clip_updated", row, changes)
 
 
 def change_clip(tx: Tx, caller: Caller, rules: MarkRules, clip_id: str, body: ClipPatch) -> Answer:

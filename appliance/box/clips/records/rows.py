@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from appliance.box.sessions.model import session_counters
@@ -73,7 +74,16 @@ def play_resource(tx: ReadTx, row: Row) -> dict[str, Any]:
 
 def journal_clip(tx: Tx, type_: str, clip_id: str, **more: Any) -> dict[str, Any]:
     """Append the whole clip after its change; returns the resource."""
-    row = load_row(tx, "clip", clip_id)
+    return _journal_clip_row(tx, type_, load_row(tx, "clip", clip_id), **more)
+
+
+def change_and_journal_clip(tx: Tx, type_: str, row: Row, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Update a clip whose row was read in this transaction, and journal it; returns the resource."""
+    return _journal_clip_row(tx, type_, tx.updated("clips", row, changes))
+
+
+def _journal_clip_row(tx: Tx, type_: str, row: Row, **more: Any) -> dict[str, Any]:
+    clip_id = row["id"]
     resource = clip_resource(tx, row)
     body = {
         "session_id": row["session_id"],
