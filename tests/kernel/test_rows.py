@@ -47,7 +47,8 @@ async def test_a_creation_again_is_the_same_row_or_refused(tmp_path: Path) -> No
             assert again(None, "a") is None and again("cam2", "a") is None
             known = again("cam1", "a")
             assert known is not None and known["id"] == "cam1"
-            assert refused(lambda: again("cam1", "b")) == (422, "id_reused")
+            for other in ("b", "A"):
+                assert refused(lambda other=other: again("cam1", other)) == (422, "id_reused")
 
         await store.read(look)
         await store.write(lambda tx: tx.run("UPDATE channels SET archived_us = 1"))

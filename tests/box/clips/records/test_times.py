@@ -75,7 +75,9 @@ def test_without_a_start_the_last_day_is_searched() -> None:
     assert resolve("23:00:00", now="2026-11-20T12:00:00Z", zone="UTC") == "2026-11-19T23:00:00.000000Z"
 
 
-@pytest.mark.parametrize("text", ["25:00:00", "12:60:00", "12:00", "noon", "", "2026-11-20T14:23:15"])
+@pytest.mark.parametrize(
+    "text", ["25:00:00", "24:00:00", "12:60:00", "12:59:60", "12:00", "noon", "", "2026-11-20T14:23:15"]
+)
 def test_nonsense_is_refused_naming_the_field(text: str) -> None:
     with pytest.raises(Refused) as refused:
         resolve(text, now="2026-11-20T13:24:00Z")
@@ -89,3 +91,31 @@ def test_a_start_more_than_five_seconds_ahead_is_refused_with_the_boxs_time() ->
         refuse_ahead("start_time", now_us + 5_000_001, now_us)
     assert refused.value.code == "clock_ahead"
     assert refused.value.extra["server_time"] == "2026-11-20T13:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("23:59:59.000001", "2026-11-19T23:59:59.000001Z"),
+        ("12:00:00", "2026-11-20T12:00:00.000000Z"),
+        ("12:00:05", "2026-11-20T12:00:05.000000Z"),  # 5 s ahead: a clock that is a little fast
+        ("12:00:06", "2026-11-19T12:00:06.000000Z"),
+    ],
+)
+def test_without_a_start_the_latest_instant_of_the_last_day_counts(text: str, wanted: str) -> None:
+    assert resolve(text, now="2026-11-20T12:00:00Z", zone="UTC") == wanted
+
+
+def test_an_end_in_the_future_opens_no_future() -> None:
+    span = {"start": "2026-11-20T11:00:00Z", "end": "2026-11-20T15:00:00Z", "zone": "UTC"}
+    with pytest.raises(Refused) as refused:
+        resolve("14:00:00", now="2026-11-20T12:00:00Z", **span)
+    assert refused.value.extra["span"] == {
+        "start": "2026-11-20T10:00:00.000000Z",
+        "end": "2026-11-20T12:00:00.000000Z",
+    }
+
+
+def test_how_far_ahead_is_named_in_seconds() -> None:
+    with pytest.raises(Refused, match=r"is 1000000\.0 s ahead of the box"):
+        refuse_ahead("start_time", 2 * 10**12, 10**12)
