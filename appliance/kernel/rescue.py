@@ -105,8 +105,9 @@ def _wrong_header(db: apsw.Connection, witness: Witness | None) -> str | None:
     if db.pragma("application_id") != APPLICATION_ID:
         return "" if witness is None else "the header of the database is damaged: it names another program"
     version = int(db.pragma("user_version"))
-    if witness is None or not witness.schema:
-        return None
+    epoch = db.execute("SELECT value FROM meta WHERE key = 'epoch'").get
+    if witness is None or not witness.schema or epoch != witness.epoch:
+        return None  # of another epoch: restored, perhaps from before an update (scripts/install --rollback)
     if version < witness.schema or version > max(witness.schema, newest_schema()):
         return f"the header of the database is damaged: schema {version}, which was {witness.schema}"
     return None

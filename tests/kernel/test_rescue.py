@@ -140,6 +140,14 @@ def test_a_database_that_is_not_there_any_more_comes_from_the_snapshot(path: Pat
     assert names(path) == {"a", "b"} and opened(path)[1] > witness.head
 
 
+def test_a_database_restored_from_before_an_update_is_no_damage(path: Path) -> None:
+    snapshot, witness = make(path, ["A"])
+    newer = replace(witness, schema=newest_schema() + 1)  # of the release that was rolled back
+    assert "header" in str(find_damage(path, newer))
+    install(path, snapshot, NOW_US)
+    assert find_damage(path, newer) is None
+
+
 def test_a_database_without_its_log_is_noticed_by_its_witness(path: Path, tmp_path: Path) -> None:
     snapshot, _ = make(path, ["a"])
 

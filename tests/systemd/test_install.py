@@ -6,10 +6,16 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import apsw
 import pytest
+
+from appliance.kernel.connection import connect
+from appliance.kernel.migrate import SCHEMA_DIR, migrate
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("appliance", "config", "systemd", "scripts")
@@ -117,7 +123,7 @@ def test_an_update_keeps_settings_switches_the_release_and_tells_how_to_go_back(
     assert run.returncode == 0, run.stderr
     assert settings.read_text() == '[site]\nid = "mine"\n'
     new = os.readlink(tmp_path / "opt/appliance/current")
-    assert "to go back: ln -sfn releases/0.0.0 /opt/appliance/current" in run.stdout
+    assert "to go back to releases/0.0.0: sudo scripts/install --rollback" in run.stdout
     names = {path.name for path in releases.iterdir()}
     assert names == {new.removeprefix("releases/"), "0.0.4", "0.0.3", "0.0.0"}
 
@@ -143,3 +149,114 @@ def test_a_wrong_option_is_refused_with_one_clear_line(install: Install, argumen
     run = install(*arguments)
     assert run.returncode != 0
     assert run.stderr.startswith("error: ")
+
+
+# -- the database of before an update ---------------------------------------------------------------
+
+COMMAND = """#!/bin/sh
+# The command of a release, with the packages of the tests' environment.
+cd {release} && PYTHONDONTWRITEBYTECODE=1 exec {python} -m appliance "$@"
+"""
+
+
+class Machine:
+    """A box below a prefix whose releases have a command, and what is marked in its database."""
+
+    def __init__(self, clone: Path, prefix: Path) -> None:
+        self.clone, self.prefix = clone, prefix
+        self.state = prefix / "var/lib/appliance"
+        settings = prefix / "etc/appliance/appliance.toml"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(
+            f'[storage]\nstate_dir = "{self.state}"\nrecordings_dir = "{prefix / "srv/recordings"}"\n'
+        )
+
+    def install(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self.clone / "scripts/install"), "--prefix", str(self.prefix), "--no-venv", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        for release in (self.prefix / "opt/appliance/releases").iterdir():
+            command_file = release / ".venv/bin/appliance"
+            command_file.parent.mkdir(parents=True, exist_ok=True)
+            command_file.write_text(COMMAND.format(release=release, python=sys.executable))
+            command_file.chmod(0o755)
+        return done
+
+    def release(self) -> str:
+        return os.readlink(self.prefix / "opt/appliance/current")
+
+    def change_the_source(self) -> None:
+        with (self.clone / "README.md").open("a") as file:
+            file.write("Another release.\n")
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Runs a statement on the database, which is made when there is none."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        db = connect(self.state / "box.db", apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+        try:
+            migrate(db, SCHEMA_DIR)
+            return list(db.execute(statement))
+        finally:
+            db.close()
+
+    def begin_session(self, name: str, status: str = "active") -> None:
+        columns = [row for row in self.sql("PRAGMA table_info(sessions)") if row[3] and row[4] is None]
+        given = {"id": name, "name": name, "status": status, "type": "game"}
+        values = {str(row[1]): given.get(row[1], "" if row[2] == "TEXT" else 0) for row in columns}
+        values |= given
+        names, marks = ", ".join(values), ", ".join(repr(value) for value in values.values())
+        self.sql(f"INSERT INTO sessions ({names}) VALUES ({marks})")
+
+
+@pytest.fixture
+def machine(clone: Path, tmp_path: Path) -> Machine:
+    own = tmp_path / "clone"
+    shutil.copytree(clone, own)
+    machine = Machine(own, tmp_path / "box")
+    assert machine.install().returncode == 0
+    return machine
+
+
+@pytest.mark.slow
+def test_an_update_keeps_the_database_of_before_and_a_rollback_returns_to_it(machine: Machine) -> None:
+    machine.begin_session("First", "completed")
+    first, epoch = machine.release(), machine.sql("SELECT value FROM meta WHERE key = 'epoch'")
+    machine.change_the_source()
+    done = machine.install()
+    assert done.returncode == 0, done.stderr
+    assert machine.release() != first
+    machine.begin_session("Second", "completed")
+    machine.sql("CREATE TABLE of_the_new_release (id TEXT)")
+
+    done = machine.install("--rollback")
+    assert done.returncode == 0, done.stderr
+    assert machine.release() == first
+    assert machine.sql("SELECT name FROM sessions") == [("First",)]
+    assert machine.sql("SELECT name FROM sqlite_schema WHERE name = 'of_the_new_release'") == []
+    assert machine.sql("SELECT value FROM meta WHERE key = 'epoch'") != epoch  # every client begins anew
+    copies = sorted((machine.state / "before-update").iterdir())
+    assert [stat.S_IMODE(copy.stat().st_mode) & 0o077 for copy in copies] == [0, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("status", ["active", "paused"])
+@pytest.mark.parametrize("option", [(), ("--rollback",)])
+def test_nothing_is_changed_while_a_session_is_running(
+    status: str, option: tuple[str, ...], machine: Machine
+) -> None:
+    machine.begin_session("Derby", status)
+    before = machine.release()
+    machine.change_the_source()
+    refused = machine.install(*option)
+    assert refused.returncode == 1
+    assert "error: a session is running (Derby)" in refused.stderr
+    assert machine.release() == before
+    if not option:
+        assert machine.install("--force").returncode == 0
+        assert machine.release() != before
+
+
+def test_without_a_release_before_there_is_no_rollback(machine: Machine) -> None:
+    before = machine.release()
+    done = machine.install("--rollback")
+    assert (done.returncode, "there is no release before" in done.stderr) == (1, True)
+    assert machine.release() == before
