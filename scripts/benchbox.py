@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-START_S = 20.0
+START_S = 60.0  # how long to wait for a daemon on a busy machine
 BOX = [sys.executable, "-m", "appliance"]  # may be prefixed with a profiler
 
 
