@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from appliance.http import ranges, sendfile
 from appliance.http.ranges import FileRange, Media, RangeResponse, parse_range, send_media
@@ -238,3 +240,47 @@ async def test_a_client_that_takes_no_byte_is_given_up(autojump_clock: trio.test
     delivery = await send_media(request_scope(), server.receive, server.send, media_of())
     assert delivery.end == "stalled"
     assert trio.current_time() == pytest.approx(sendfile.STALL_S)
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status", "body"),
+    [
+        ("GET", {}, 200, BYTES),
+        ("GET", {"range": "bytes=5-9"}, 206, BYTES[5:10]),
+        ("GET", {"range": "bytes=7-7"}, 206, BYTES[7:8]),
+        ("GET", {"if_none_match": "*"}, 304, b""),
+        ("HEAD", {}, 200, b""),
+        ("HEAD", {"range": "bytes=5-9"}, 200, b""),
+    ],
+)
+async def test_every_answer_is_finished_and_says_what_was_sent(
+    method: str, headers: dict[str, str], status: int, body: bytes
+) -> None:
+    server = FakeServer()
+    outcome = await send_media(request_scope(method, **headers), server.receive, server.send, media_of())
+    assert (server.is_finished, server.body) == (True, body)
+    assert outcome == RangeResponse(status, len(body), len(body), "complete")
+
+
+async def test_media_without_bytes_are_answered_too() -> None:
+    server = FakeServer()
+    outcome = await send_media(request_scope(), server.receive, server.send, media_of(b""))
+    assert (server.is_finished, server.body, outcome) == (True, b"", RangeResponse(200, 0, 0, "complete"))
+
+
+async def test_a_refused_range_is_a_finished_answer_of_its_own() -> None:
+    server = FakeServer()
+    scope = request_scope(range="bytes=1024-")
+    outcome = await send_media(scope, server.receive, server.send, media_of())
+    size = len(server.body)
+    assert server.is_finished and outcome == RangeResponse(416, size, size, "complete")
+    assert json.loads(server.body)["status"] == 416
+    assert server.headers["content-type"] == "application/problem+json"
+
+
+async def test_lost_media_are_logged(tmp_path: Path) -> None:
+    server = FakeServer()
+    media = Media(5000, [FileRange(open_file(tmp_path / "f", BYTES), 0, 5000)], '"m1"')
+    with capture_logs() as logs:
+        await send_media(request_scope(), server.receive, server.send, media)
+    assert [each["event"] for each in logs] == ["media_lost"]
