@@ -17,12 +17,12 @@ class ServerLimits:
 
     first_s: float = 5.0  # from accepting a connection to its first byte
     header_s: float = 5.0  # from the first byte of a request to the end of its header
-    body_s: float = 10.0  # from there to the end of its body: 64 KiB at most
+    body_s: float = 10.0  # from the end of the header to the end of the body, which has at most 64 KiB
     idle_s: float = 75.0  # keep-alive
     stop_s: float = 5.0  # running requests have this long when the server stops
     message_bytes: int = 64 * 1024  # of one WebSocket message from a client
     connections: int = 1000  # in total
-    sockets: int = 750  # of these at most WebSockets, so that a request always finds a connection
+    sockets: int = 750  # WebSockets among them: the rest is free for requests
     per_address: int = 64  # from one address that is not this machine: a tablet with four videos has 11
     per_network: int = 256  # from one IPv6 /64: a whole stadium may be in one, an attacker has 2^64 addresses
 

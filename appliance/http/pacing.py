@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 QUEUE_S = 0.040  # how long our bodies may make another packet wait
 START_BYTES = 16 * 1024  # until a whole round trip has been measured; the kernel begins with as much
-FREE_BYTES = 1 << 20  # in flight without a queue: a fast link; no limit
+FREE_BYTES = 1 << 20  # a link that has this much in flight without a queue is fast: no limit
 FLOOR_PACKETS = 4  # with fewer, the receiver's delayed acknowledgements determine the speed
 FLOOR_BYTES_PER_S = 125_000  # however long the queue, which may be of other senders: 1 Mbit/s a body
 FLOOR_RTT_S = 0.5  # up to this round trip

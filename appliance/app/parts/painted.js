@@ -1,8 +1,7 @@
 // A picture is painted some time after its seek: on a busy device "seeked" fires while the previous picture
 // is still visible.
 
-// by then it is painted, also where the browser reports other times than it plays, or reports nothing for a
-// hidden page
+// waited at most: some browsers report times that differ from what they play, and none for a hidden page
 const PATIENCE_MS = 1000;
 
 /**

@@ -211,7 +211,7 @@ export class TagBoard extends HTMLElement {
     this.draw();
   }
 
-  /** The desk sets three properties one after the other. */
+  /** Sets the targets once, after the desk has set its three properties one after the other. */
   later() {
     if (this.due) return;
     this.due = true;

@@ -78,8 +78,8 @@ class _Seen:
 
     connection: str | None = None
     connected_s: float = 0.0
-    grew_s: float = 0.0  # the poll with more bytes than the one before
-    grew_from_s: float = -math.inf  # that one before
+    grew_s: float = 0.0  # the last poll that found more bytes than the poll before it
+    grew_from_s: float = -math.inf  # the poll before `grew_s`
     connections: int = 0
     samples: deque[_Sample] = field(default_factory=deque)
 

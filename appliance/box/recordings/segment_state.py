@@ -42,7 +42,7 @@ class Segment:
     deferred: Growth | None = None
     waited: int = 0
     claim: Mtxi | Literal[False] | None = False
-    early_us: int = 0  # by how much its mtxi, and those of its run beside it, are early
+    early_us: int = 0  # us by which the wall time in its mtxi, and in its neighbours', is too early
 
 
 @dataclass(frozen=True, slots=True)

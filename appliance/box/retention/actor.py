@@ -159,8 +159,8 @@ class _Keeper:
             await self._write(partial(rows.keep_record, record=record, met=met))
 
     async def _unpinned(self, names: Sequence[str]) -> list[str]:
-        """Those that no clip plays. A power cut may have undone a deletion, and a clip been cut from what was
-        restored: its file is written first."""
+        """Those that no clip plays. After a power cut a deleted recording may be back and a clip cut from it:
+        it is kept until the clip's own file is written."""
         if not names:
             return []
         holds = await self.store.read(lambda tx: rows.read_holds(tx, self.limits.guard_us))

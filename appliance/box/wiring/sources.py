@@ -45,9 +45,8 @@ class Source:
     sends: bool | None = None
     publisher: Publisher | None = None
     restarts: int | None = None
-    trouble: HealthPart | None = (
-        None  # the embedded recorder's part, when it is neither recorded nor just absent
-    )
+    # from the embedded recorder: its camera is connected but not recorded, or cannot be recorded
+    trouble: HealthPart | None = None
 
     @property
     def is_recorded(self) -> bool:

@@ -21,8 +21,10 @@ _MINUTES = 12  # the skew of a crystal clock is estimated over this many minutes
 _MINUTES_NEEDED = 3
 _BUCKETS_NEEDED = 4  # for the skew of any other clock: a file played as a camera is off by per cents
 _NOISE_US = 3_000
-_SURE = 0.9  # a skew estimated over minutes is replaced when the last minute gives, this surely, ...
-_OTHER_US = 30_000  # ... another one that makes a frame's difference
+# a skew estimated over minutes is replaced when the last minute gives another one with this certainty, and
+# the difference over that minute is at least _OTHER_US, about a frame
+_SURE = 0.9
+_OTHER_US = 30_000
 MAX_SKEW = 0.06  # a film shown as television is 4 % fast; more is not a skew
 _BETTER_US = 3_000
 _SETTLED_US = 3_000_000  # no arrival was better for this long

@@ -60,7 +60,7 @@ class Knot(NamedTuple):
         return self.aim_at(media_ns)
 
     def aim_at(self, media_ns: int) -> int:
-        """The same by the rate after the slew."""
+        """Wall time of a media time, as if the slew had already ended: by the rate that holds after it."""
         slewed_us = self.slew_ns * self.slew_ppb // _PER_US
         return self.wall_us + slewed_us + (media_ns - self.media_ns - self.slew_ns) * self.rate_ppb // _PER_US
 

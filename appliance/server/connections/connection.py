@@ -149,7 +149,7 @@ class Connection(TCPServer):
         self._reader = trio.CancelScope()
         self._keep_alive = trio.CancelScope()
         self._linger_until: float | None = None
-        self._waits_its_turn = False  # with bytes that are already read
+        self._waits_its_turn = False  # for its priority, with a request that is already read
         self._frames = FrameMeter()
 
     async def run(self) -> None:

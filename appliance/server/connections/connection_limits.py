@@ -88,10 +88,10 @@ class Crowd:
     groups: dict[str, Group] = field(default_factory=dict)
     by_size: dict[int, dict[Group, None]] = field(default_factory=dict)
     largest: int = 0
-    silent: dict[Member, float] = field(default_factory=dict)  # of all groups
-    idle: int = 0  # of all groups
+    silent: dict[Member, float] = field(default_factory=dict)  # without a request yet, all groups
+    idle: int = 0  # connections between two requests, all groups
     evicted: int = 0
-    turned_away: int = 0  # connections that are just being answered that the server is full
+    turned_away: int = 0  # connections that are being told at present that the server is full
     turns: Turns = field(default_factory=Turns)
     changed: Signal = field(default_factory=Signal)
 

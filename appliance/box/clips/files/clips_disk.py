@@ -144,7 +144,7 @@ def _find(clips_dir: Path, state_dir: Path) -> MountState:
 
 
 def _begin(clips_dir: Path) -> None:
-    """An empty folder counts as a mount point (recovery.py)."""
+    """Make a subfolder: an empty clips_dir would later be taken for a mount point without its disk."""
     (clips_dir / "thumbs").mkdir(parents=True, exist_ok=True)
 
 

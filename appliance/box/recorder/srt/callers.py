@@ -154,7 +154,7 @@ class Callers:
         self._silence_s, self._first_media_s = silence_s, first_media_s
         self._holder: _Caller | None = None
         self._waiting: dict[int, _Caller] = {}
-        self._quiet_s = 0.0  # reported last
+        self._quiet_s = 0.0  # the pause reported last
 
     @property
     def recorded(self) -> int | None:

@@ -101,11 +101,12 @@ class Refusals:
 
 
 class Deliveries:
-    """Connections that receive packets and deliver none: they wait for one that is not sent again."""
+    """Detects connections that receive packets and deliver none: SRT waits for a lost packet that the sender
+    no longer has."""
 
     def __init__(self, srt: Srt) -> None:
         self._srt = srt
-        self._delivers: set[int] = set()  # since the last check
+        self._delivers: set[int] = set()  # connections that delivered data since the last check
         self._packets: dict[int, int] = {}
         self._stuck: dict[int, int] = {}
         self._looked_s = 0.0
@@ -167,7 +168,7 @@ class Receiver:
         self._callers = Callers(settings.silence_s, waits_s)
         self._refusals = Refusals()
         self._open: dict[int, str] = {}  # connection -> address
-        self._unagreed: dict[int, float] = {}  # since when: connections whose encryption may be wrong
+        self._unagreed: dict[int, float] = {}  # connection -> since when its encryption may be wrong
         self._deliveries, self._figures = Deliveries(srt), LinkFigures(srt)
         self._listener: int | None = None
 

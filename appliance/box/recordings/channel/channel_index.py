@@ -315,7 +315,7 @@ class Channel:
         return [self.segments[name] for name in names]
 
     def to_be_known_before(self, segment: Segment, index: SegmentIndex) -> list[Segment]:
-        """Segments to walk first, oldest first: this one ends later than written, one may have a leap."""
+        """Segments to walk before one that ends later than written, oldest first: one may have a leap."""
         start_us = self.order.start_us(segment.name) if self.clocks.ends_early(segment, index) else 0
         return [each for each in self.waiting()[::-1] if self.order.start_us(each.name) < start_us]
 
@@ -385,7 +385,7 @@ class Channel:
         return [self.segments[name] for name in self.order.near(segment.name, count)]
 
     def run_changes(self, now_us: int, *, is_on: bool) -> int:
-        """How many runs began (of an earlier process: were last written) in the last minute recorded."""
+        """How often the run changed in the last recorded minute; earlier processes' runs: by last write."""
         return run_changes({**self.written_us, **self.arrived_us}.values(), now_us, is_on=is_on)
 
     def shown_from_us(self, segment: Segment) -> int | None:

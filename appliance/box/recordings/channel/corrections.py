@@ -29,7 +29,11 @@ _REMEMBERED: Final = 64  # files; those copied in together arrive within minutes
 
 
 class Corrections:
-    """For one channel. For a file placed by an earlier process, no times of other files are stored."""
+    """The corrections of one channel.
+
+    `_implied`: a file's times by its neighbours when this process placed it; unknown for files an earlier
+    process placed.
+    """
 
     def __init__(self) -> None:
         self._implied: OrderedDict[str, NeighbourTimes] = OrderedDict()

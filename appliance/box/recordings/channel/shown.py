@@ -22,7 +22,10 @@ MediaSpan = tuple[str, int, int]
 def standing(
     channel: Channel, cut_from: Sequence[MediaSpan], shown: Sequence[Span], start_us: int, end_us: int
 ) -> Standing:
-    """Where the footage of a cut of [start_us, end_us) is shown now; `shown` is what the index shows then."""
+    """Whether the footage that a clip of [start_us, end_us) was cut from is still what the index shows there.
+
+    `cut_from`: the media times in the stored plan; `shown`: the index's spans of [start_us, end_us) now.
+    """
     placed = []
     for run_id, start_ns, end_ns in cut_from:
         run = channel.clocks.runs.get(run_id)

@@ -21,7 +21,7 @@ _LONG_STEPS: Final = 2
 _KEEP_US: Final = 60_000_000  # three steps of the longest usual parts
 _KEEP: Final = 64
 _SLACK_US: Final = 150_000  # a check is up to 50 ms late, and more on a loaded machine
-_SLACK_SHARE: Final = 10  # a tenth: no source clock is that far off, no copy that slow
+_SLACK_SHARE: Final = 10  # and a tenth of the window: no source clock is that far off, no copy that slow
 _TICK_US: Final = 20_000  # the kernel rounds mtimes to its tick: 10 ms at worst
 
 

@@ -57,7 +57,10 @@ class FileTimes:
         return following.dts_ns, believed_us(claim, others, lambda _: None) - off_us
 
     def latest_us(self, run_id: str, off_us: int) -> tuple[int, bool]:
-        """The latest time at which its end was written, and whether that may be long after."""
+        """A time by which the file's end was certainly written: its last write, or the next run's start.
+
+        True: the latter, so the end may have been written long before.
+        """
         following = self.following
         if following is None or following.stream_id.hex() == run_id:
             return self.written_us, False
@@ -83,19 +86,21 @@ def mtxi_of(segment: Segment) -> Mtxi | Literal[False] | None:
 
 
 def shifted(mtxi: Mtxi, by_us: int) -> Mtxi:
-    """The mtxi of a run whose start times are early by so much, but for that of a connection's first picture:
-    this is its arrival."""
+    """The mtxi with its wall time corrected, where the recorder's times of the run are `by_us` too early.
+
+    Not for the first file of a connection: its wall time is the arrival of the first picture, which is right.
+    """
     is_arrival = mtxi.number == 0 and mtxi.dts_ns <= _FIRST_NS
     return mtxi if is_arrival or not by_us else replace(mtxi, ntp_ns=mtxi.ntp_ns + by_us * 1000)
 
 
 def start_us(segment: Segment) -> int | None:
-    """Wall time of a file's begin by its own mtxi, and by how early that is; None: it has none."""
+    """Wall time of a file's start by its own mtxi, corrected by `early_us`; None: it has no mtxi."""
     mtxi = mtxi_of(segment)
     return shifted(mtxi, segment.early_us).ntp_ns // 1000 if mtxi else None
 
 
 def own_early_us(segment: Segment) -> int:
-    """By how much the file's own mtxi is early."""
+    """How many us the wall time in the file's own mtxi is too early."""
     mtxi = mtxi_of(segment)
     return (shifted(mtxi, segment.early_us).ntp_ns - mtxi.ntp_ns) // 1000 if mtxi else 0

@@ -65,7 +65,7 @@ class Clocks:
         for run_id, some in knots.items():
             rows = sorted(some)
             last, rows[-1] = rows[-1], with_an_end(rows[-1])
-            # the first release did not log which runs it observed: only a slewed clock has such a rate
+            # logs of the first release do not say which runs were observed: a slew without an end shows it
             is_observed = run_id in observed or last != rows[-1]
             self.runs[run_id] = Run(run_id, rows, is_observed=is_observed)
         self.off_us = {run_id: off for run_id, off in off_us.items() if off}
@@ -298,7 +298,8 @@ class Clocks:
         return is_live
 
     def _begin(self, run_id: str, pending: PendingParts, is_copy: bool) -> list[Knot]:
-        """The first knots of a run by its arrival; none while it may still be a copy, or `is_copy`."""
+        """The first knots of a run, by when its parts arrived. None for a copy and while it may be one: then
+        the files' own times count."""
         seen = [arrival for arrival in pending.arrivals if arrival.written_us is not None]
         if not seen:
             return []

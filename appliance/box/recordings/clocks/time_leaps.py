@@ -15,7 +15,7 @@ from appliance.box.recordings.segment_state import Segment
 from appliance.media.clock.timeline import Arrival, Leap, Run
 from appliance.media.index.index import SegmentIndex
 
-_LOOKS_NEEDED: Final = 2  # beyond a leap of media time
+_LOOKS_NEEDED: Final = 2  # checks with parts beyond a leap, before it is judged
 _LOOKS_MOST: Final = 12
 EARLY_US: Final = 100_000
 _DOUBT_US: Final = 400_000
@@ -24,7 +24,10 @@ _BETTER_US: Final = 5_000
 
 @dataclass(slots=True)
 class UncertainLeap:
-    """Parts beyond a leap of media time around `leap_ns`, as they arrive: (media time reached, written)."""
+    """A leap of media time near `leap_ns`, and the parts after it as they arrive.
+
+    `looks`: (media time reached, box time written) per check.
+    """
 
     leap_ns: int
     looks: list[tuple[int, int]] = field(default_factory=list)
@@ -37,7 +40,8 @@ class UncertainLeap:
             self.looks.append((reached_ns, written_us))
 
     def is_over(self) -> bool:
-        """Enough parts arrived, and the newest was no less late: a burst after a stall has ended."""
+        """Whether the leap can be judged: enough parts arrived after it, and the newest was as late as the
+        others, so a burst of delayed parts has ended."""
         if len(self.looks) < _LOOKS_NEEDED:
             return self.waited >= _LOOKS_MOST
         *older, newest = (written_us - reached_ns // 1000 for reached_ns, written_us in self.looks)

@@ -243,7 +243,7 @@ async def _release(followed: ChannelState, open_file: OpenFile, made: Sequence[K
 
 
 async def _decide(followed: ChannelState, open_file: OpenFile) -> None:
-    """Parts that waited for later ones get their times without them."""
+    """Give times to parts that waited for later parts, which did not come."""
     segment, channel = open_file.segment, followed.channel
     assert segment.index is not None and segment.deferred is not None
     is_first = segment.index.end is None
