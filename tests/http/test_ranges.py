@@ -139,6 +139,11 @@ async def test_what_the_client_has_already_is_not_sent_again(validator: str) -> 
     assert server.headers["etag"] == '"m3"'
 
 
+@pytest.mark.parametrize("validator", ['"m2"', '"m4"', '"m30"', '"m2", "m4"', "m3"])
+async def test_another_cut_that_the_client_has_is_sent(validator: str) -> None:
+    assert (await answer(media_of(), if_none_match=validator)).status == 200
+
+
 async def test_if_match_for_another_cut_is_refused_before_anything_is_sent() -> None:
     server = FakeServer()
     with pytest.raises(Refused) as refused:
@@ -260,6 +265,16 @@ async def test_every_answer_is_finished_and_says_what_was_sent(
     outcome = await send_media(request_scope(method, **headers), server.receive, server.send, media_of())
     assert (server.is_finished, server.body) == (True, body)
     assert outcome == RangeResponse(status, len(body), len(body), "complete")
+    if method == "GET" and status != 304:
+        assert server.headers["content-length"] == str(len(body))
+
+
+async def test_a_client_that_has_left_is_noticed_though_writing_to_it_never_waits() -> None:
+    server = FakeServer()
+    server.gone.set()
+    media = media_of(bytes(ranges.CHUNK_BYTES * 3))
+    outcome = await send_media(request_scope(), server.receive, server.send, media)
+    assert outcome.end == "gone" and not server.is_finished
 
 
 async def test_media_without_bytes_are_answered_too() -> None:
