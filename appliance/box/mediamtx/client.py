@@ -11,11 +11,12 @@ import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
-
-import httpx
+from typing import TYPE_CHECKING, Any, Final
 
 from appliance.kernel.errors import Refused, Unavailable
+
+if TYPE_CHECKING:
+    import httpx
 
 _TIMEOUT_S: Final = 3.0  # it answers in milliseconds; a refused login is delayed up to 4 s on purpose
 _MAX_PAGES: Final = 20
@@ -103,6 +104,8 @@ class Mediamtx:
         return items
 
     async def _get(self, url: str, page: int | None) -> Mapping[str, Any]:
+        import httpx
+
         params = {} if page is None else {"page": page, "itemsPerPage": 100}
         try:
             answer = await self._http.get(url, params=params)
@@ -143,6 +146,8 @@ async def open_mediamtx(
 ) -> AsyncIterator[Mediamtx]:
     """A client for `api_url` (http://127.0.0.1:9997). It connects at the first request; proxy settings of the
     environment are ignored."""
+    import httpx  # here, because only a box beside MediaMTX needs it: 32 modules, 25 ms of a start
+
     login = httpx.BasicAuth(user, password) if user else None
     async with httpx.AsyncClient(
         base_url=api_url, auth=login, timeout=_TIMEOUT_S, transport=transport, trust_env=False

@@ -9,12 +9,13 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
-
-import httpx
+from typing import TYPE_CHECKING, Final
 
 from appliance.box.mediamtx.client import HINT, refused_login
 from appliance.kernel.errors import Refused, Unavailable, not_found
+
+if TYPE_CHECKING:
+    import httpx
 
 _OFFER_S: Final = 10.0  # an offer is answered when a publisher's tracks are known
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -69,6 +70,8 @@ class Whep:
         return _whep_answer(answer)
 
     async def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        import httpx
+
         try:
             answer = await self._http.request(method, path, content=body, headers=dict(headers))
         except httpx.TransportError as error:
@@ -107,6 +110,8 @@ async def open_whep(
     webrtc_url: str, user: str = "", password: str = "", *, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncIterator[Whep]:
     """A client for `webrtc_url` (http://127.0.0.1:8889). It connects at the first request."""
+    import httpx  # here, because only a box beside MediaMTX needs it
+
     login = httpx.BasicAuth(user, password) if user else None
     async with httpx.AsyncClient(
         base_url=webrtc_url, auth=login, timeout=_OFFER_S, transport=transport, trust_env=False
@@ -116,6 +121,8 @@ async def open_whep(
 
 def webrtc_url(api_url: str) -> str:
     """The default WebRTC address of the MediaMTX with this API: the same host, port 8889. "" when unknown."""
+    import httpx
+
     try:
         known = httpx.URL(api_url)
     except httpx.InvalidURL:

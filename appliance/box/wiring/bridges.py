@@ -303,8 +303,11 @@ def hook_routes(recordings: RecordingsHandle, hooks: HookCalls) -> list[Routes]:
 async def whep(settings: Settings) -> AsyncIterator[Whep | None]:
     """MediaMTX's WebRTC previews; None in embedded mode and when its address is not set."""
     mediamtx = settings.mediamtx
+    if settings.recorder.mode != "external" or not (mediamtx.webrtc_url or mediamtx.api_url):
+        yield None
+        return
     url = mediamtx.webrtc_url or webrtc_url(mediamtx.api_url)
-    if settings.recorder.mode != "external" or not url:
+    if not url:
         yield None
         return
     async with open_whep(url, mediamtx.read_user, mediamtx.read_password) as client:

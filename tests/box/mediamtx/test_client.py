@@ -19,6 +19,7 @@ import httpx
 import pytest
 import trio
 
+from appliance.box.mediamtx import client, whep
 from appliance.box.mediamtx.client import Mediamtx, _path, _srt_connection, open_mediamtx
 from appliance.box.mediamtx.hook import Hook, parse_hook
 from appliance.kernel.errors import Refused, Unavailable
@@ -329,3 +330,8 @@ async def test_a_real_mediamtx_accepts_the_shipped_configuration(tmp_path: Path)
         process.terminate()
         with trio.move_on_after(10, shield=True):
             await process.wait()
+
+
+def test_only_a_box_beside_mediamtx_loads_the_http_client() -> None:
+    """It is 32 modules more at the start. The contracts let no other folder import it."""
+    assert not any(hasattr(module, "httpx") for module in (client, whep))
