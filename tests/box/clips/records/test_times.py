@@ -13,7 +13,9 @@ def resolve(
     text: str, *, now: str, start: str | None = None, end: str | None = None, zone: str = MADRID
 ) -> str:
     span = SessionSpan(from_rfc3339(start) if start else None, from_rfc3339(end) if end else None)
-    return to_rfc3339(resolve_start(text, now_us=from_rfc3339(now), zone=zone, span=span))
+    instant_us = resolve_start(text, now_us=from_rfc3339(now), zone=zone, span=span)
+    assert type(instant_us) is int, "no float reaches a row"
+    return to_rfc3339(instant_us)
 
 
 def test_a_time_of_day_is_read_in_the_sites_zone() -> None:  # V08
@@ -89,7 +91,7 @@ def test_a_start_more_than_five_seconds_ahead_is_refused_with_the_boxs_time() ->
     assert refuse_ahead("start_time", now_us + 5_000_000, now_us) == now_us + 5_000_000
     with pytest.raises(Refused) as refused:
         refuse_ahead("start_time", now_us + 5_000_001, now_us)
-    assert refused.value.code == "clock_ahead"
+    assert (refused.value.status, refused.value.code) == (422, "clock_ahead")
     assert refused.value.extra["server_time"] == "2026-11-20T13:00:00.000000Z"
 
 
@@ -110,10 +112,17 @@ def test_an_end_in_the_future_opens_no_future() -> None:
     span = {"start": "2026-11-20T11:00:00Z", "end": "2026-11-20T15:00:00Z", "zone": "UTC"}
     with pytest.raises(Refused) as refused:
         resolve("14:00:00", now="2026-11-20T12:00:00Z", **span)
+    assert "between 2026-11-20T10:00:00.000000Z and 2026-11-20T12:00:00.000000Z" in refused.value.detail
     assert refused.value.extra["span"] == {
         "start": "2026-11-20T10:00:00.000000Z",
         "end": "2026-11-20T12:00:00.000000Z",
     }
+
+
+def test_without_a_start_no_more_than_the_last_day_is_searched() -> None:
+    """At 04:00 of the day on which 02:30 was skipped, the last 02:30 is 24.5 hours ago."""
+    with pytest.raises(Refused):
+        resolve("02:30:00", now="2026-03-29T02:00:00Z")
 
 
 def test_how_far_ahead_is_named_in_seconds() -> None:
