@@ -34,6 +34,22 @@ def test_rows_come_as_dicts_and_absence_as_none(tx: Tx) -> None:
     assert tx.value("SELECT name FROM things WHERE id = :id", {"id": "a"}) == "A"
 
 
+def test_the_first_of_several_rows_and_columns_counts(tx: Tx) -> None:
+    tx.insert("things", {"id": "a", "name": "A"})
+    tx.insert("things", {"id": "b", "name": "B"})
+    sql = "SELECT id, name FROM things ORDER BY id"
+    assert (tx.one(sql), tx.value(sql)) == ({"id": "a", "name": "A"}, "a")
+
+
+@pytest.mark.parametrize("floor", [0, 7])
+def test_a_row_that_is_created_begins_above_the_floor(tx: Tx, floor: int) -> None:
+    tx.floor = floor
+    tx.create("things", {"id": "a", "name": "A"})
+    assert tx.value("SELECT rev FROM things") == floor + 1
+    tx.create("things", {"id": "b", "name": "B", "rev": 3})
+    assert tx.value("SELECT rev FROM things WHERE id = 'b'") == 3, "a rev that is given counts"
+
+
 def test_update_counts_the_rev_and_dates_the_row(tx: Tx) -> None:
     tx.insert("things", {"id": "a", "name": "A"})
     tx.update("things", "a", {"name": "B"})
