@@ -24,7 +24,7 @@ from appliance.kernel.connection import read_rows
 from appliance.kernel.version import appliance_version
 from appliance.ops.bundle.scrub import Scrubber, secrets_in_tree
 from appliance.ops.health import HealthPart
-from appliance.ops.pulse import disk_space
+from appliance.ops.measurements import disk_space
 
 LOG_LINES: Final = 20_000
 LOG_BYTES: Final = 32 << 20
