@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from appliance.media.clock.timeline import PPB, Knot, RunClock
-from appliance.media.index.overlap import EVER, Stretch, windows_of, within
+from appliance.media.index.overlap import EVER, Stretch, overlapping, windows_of, within
 
 S = 1_000_000
 
@@ -138,3 +138,78 @@ def test_without_such_a_key_a_picture_half_a_frame_before_is_of_the_same_moment(
     assert shown(before, stretch("b", 4, 10)) == [(0, 6, "a"), (6, 100, "b")], "frames of unknown length"
     ended = stretch("a", 0, 6, gop_s=4, frame_us=40_000)
     assert shown(ended, stretch("b", 4, 10, frame_us=40_000)) == [(0, 6, "a"), (6, 100, "b")]
+
+
+def test_a_key_belongs_to_the_microsecond_it_lies_in() -> None:
+    first_ns = 100 * S * 1000  # the media time of wall time 0
+    keys_ns = [first_ns + at_ns for at_ns in (10_000, 20_000, 20_999, 21_000)]
+    some = Stretch("a", 0, 0, 10 * S, RunClock.of([Knot(0, -100 * S, PPB)]), keys_ns)
+    places = [sum(some.clock.media_ns(at_us + 1) > key for key in keys_ns) for at_us in (9, 10, 19, 20, 21)]
+    assert places == [0, 1, 1, 3, 4]
+    walls = [some.clock.wall_us(key) for key in keys_ns]
+    assert [some.key_at(at_us) for at_us in (9, 10, 19, 20, 21)] == [
+        None,
+        walls[0],
+        walls[0],
+        walls[2],
+        walls[3],
+    ]
+    assert [some.key_after(at_us) for at_us in (9, 10, 19, 20, 21)] == [
+        walls[0],
+        walls[1],
+        walls[1],
+        walls[3],
+        None,
+    ]
+
+
+def test_a_segment_inside_another_of_its_run_does_not_shorten_it() -> None:
+    assert overlapping([stretch("a", 0, 10), stretch("a", 3, 5, began_s=0), stretch("b", 6, 8)])
+    assert not overlapping([stretch("a", 0, 10), stretch("a", 3, 5, began_s=0), stretch("b", 10, 12)])
+
+
+def test_where_nothing_is_shown_no_window_is_given() -> None:
+    assert within(None, 3, 3) == [] and within(((0, 5),), 5, 9) == [] and within(((5, 9),), 3, 5) == []
+
+
+def test_a_gap_after_runs_that_overlap_belongs_to_the_last_of_them() -> None:
+    result = shown(stretch("a", 0, 6), stretch("b", 4, 10), stretch("c", 20, 30))
+    assert result == [(0, 6, "a"), (6, 20, "b"), (20, 100, "c")]
+
+
+def test_the_frames_of_the_run_that_follows_count_not_those_of_the_one_before() -> None:
+    runs = [
+        stretch("z", 0, 1, frame_us=40_000),
+        stretch("a", 0.5, 6.4, gop_s=4, frame_us=40_000),
+        stretch("b", 4, 10, frame_us=20_000),
+    ]
+    assert shown(*runs)[-2:] == [(0.5, 5.988, "a"), (6, 100, "b")]
+
+
+@pytest.mark.parametrize("off_s", [0.0, 0.05, -0.1])
+def test_runs_of_many_segments_are_shown_as_if_each_were_one(off_s: float) -> None:
+    """Segments of a run miss by a frame or overlap."""
+    a = [stretch("a", at, at + 2 - off_s, began_s=0, frame_us=40_000) for at in (0, 2)]
+    a.append(stretch("a", 4, 6.4, began_s=0, frame_us=40_000))
+    b = [stretch("b", at, at + 2 - off_s, began_s=4, frame_us=40_000) for at in (4, 6, 8, 10)]
+    assert shown(*a, *b) == [(0, 6, "a"), (6, 100, "b")]
+
+
+def test_a_segment_inside_another_of_its_run_is_one_extent_with_it() -> None:
+    a = [stretch("a", 0, 6), stretch("a", 1, 2, began_s=0)]
+    assert shown(*a, stretch("b", 4, 10)) == [(0, 6, "a"), (6, 100, "b")]
+
+
+@pytest.mark.parametrize(("gap_s", "is_shown"), [(0.15, False), (0.151, True)])
+def test_only_a_gap_longer_than_some_frames_is_filled_from_another_run(gap_s: float, is_shown: bool) -> None:
+    a = [stretch("a", 0, 3), stretch("a", 3 + gap_s, 6, began_s=0)]
+    filled = [(0, 3, "a"), (3, 3 + gap_s, "b"), (3 + gap_s, 6, "a"), (6, 100, "b")]
+    assert shown(*a, stretch("b", 1, 10)) == (filled if is_shown else [(0, 6, "a"), (6, 100, "b")])
+
+
+def test_the_frames_of_the_segments_at_the_change_count() -> None:
+    """The length of frames changed within both runs, long before the change and long after it."""
+    a = [stretch("a", 0, 0.5, frame_us=20_000), stretch("a", 0.5, 6.4, gop_s=4, began_s=0, frame_us=40_000)]
+    a.append(stretch("a", 90, 91, began_s=0, frame_us=10_000))
+    b = [stretch("b", 4, 8, frame_us=30_000), stretch("b", 8, 12, began_s=4, frame_us=10_000)]
+    assert shown(*a, *b)[:2] == [(0, 5.982, "a"), (6, 90, "b")]
