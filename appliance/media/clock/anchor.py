@@ -22,7 +22,7 @@ _REAL_SKEW = 1_000  # one over this: cameras' clocks are off by less
 BETWEEN_FILES_NS = (
     400_000_000  # files of one run are closer: sound may begin a file up to 0.2 s before its picture
 )
-_END_NS = 1_000_000
+END_NS = 1_000_000  # a knot this long before a picture's end lies inside it
 _MIN_RATE, _MAX_RATE = PPB * 9 // 10, PPB * 11 // 10
 _PER_US = 1_000 * PPB
 
@@ -113,7 +113,7 @@ def _leapt_after(first: Knot, right: tuple[int, int], between: Leap, too_late_us
     removed."""
     lost_us = max(0, (between.floor_ns - between.before_ns) // 1000 - too_late_us)
     led = aimed(first, (between.before_ns, right[1] - lost_us))
-    over_ns = between.before_ns - _END_NS  # inside the last picture
+    over_ns = between.before_ns - END_NS  # inside the last picture
     return [led, aimed(Knot(over_ns, led.wall_at(over_ns), PPB), right)]
 
 

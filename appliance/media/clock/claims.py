@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from appliance.media.clock.envelope import MAX_SKEW
 
-NEIGHBOURS: Final = 3  # files on each side that are compared
+NEIGHBOURS: Final = 6  # files on each side that are compared: two wrong ones do not outvote the others
 _AGREES_US: Final = 50_000  # MediaMTX's NTP itself steps by +-20 ms from file to file
 _SOON_US: Final = 1_000_000  # a recording is written last when it ends
 _EARLY_US: Final = 100_000
@@ -34,26 +34,35 @@ class StartClaim(NamedTuple):
 
 
 def believed_us(
-    own: StartClaim, others: Sequence[StartClaim], is_likely: Callable[[int], bool | None], leapt_us: int = 0
+    own: StartClaim,
+    others: Sequence[StartClaim],
+    is_likely: Callable[[int], bool | None],
+    leapt_us: int = 0,
+    most_leapt_us: int | None = None,
 ) -> int:
     """Wall time of a file's start. `others`: the claims of other files of its run, the nearest ones.
 
     `is_likely(time)`: with that start the file was last written when it ends (True), or before it ends
     (False); None: long after it, as is a copy. `leapt_us`: the amount that media time leaps in the file or
-    after it, which the claims of later files do not include.
+    after it, which the claims of later files do not include; `most_leapt_us`: the most that it leaps in and
+    between all these files; None: unknown.
     """
-    if not others:
+    if all(abs(claim.offset_us - own.offset_us) <= _AGREES_US for claim in others):
         return own.wall_us
     slope, by_line_us = _line_through_most(own, others)
     late_us = own.wall_us - by_line_us
     if abs(late_us) <= _AGREES_US or 0 < late_us <= leapt_us + _AGREES_US:
         return own.wall_us
     by_own, by_others = is_likely(own.wall_us), is_likely(by_line_us)
-    if _is_of_a_side(own, others, slope) and not (by_own is False and by_others):
+    may_have_leapt = most_leapt_us is None or abs(late_us) <= most_leapt_us + _AGREES_US
+    is_before, is_after = (_is_side(own, others, slope, sign) for sign in (1, -1))
+    is_credible = (is_before and (late_us < 0 or may_have_leapt)) or (
+        is_after and (late_us > 0 or may_have_leapt)
+    )
+    if is_credible and not (by_own is False and by_others):
         return own.wall_us
-    is_between = min(others).media_us < own.media_us < max(others).media_us
-    if late_us < 0 and not is_between and not by_others:
-        return own.wall_us  # media time may have leapt before it
+    if late_us < 0 and max(others) < own and may_have_leapt and not by_others:
+        return own.wall_us
     if len(others) < 2:  # two claims that disagree: only the write time can decide
         return by_line_us if by_own is False and by_others else own.wall_us
     return own.wall_us if by_own and not by_others else by_line_us
@@ -67,12 +76,12 @@ def is_written_then(end_us: int, written_us: int) -> bool | None:
     return True if written_us - end_us <= _SOON_US else None
 
 
-def _is_of_a_side(own: StartClaim, others: Sequence[StartClaim], slope: float) -> bool:
-    """Whether all files before it, or all after it, agree with it: then the clock was set, or media time
-    leapt, at this file. A wrong claim agrees with neither side."""
-    after = [own, *(claim for claim in others if claim.media_us > own.media_us)]
-    before = [own, *(claim for claim in others if claim.media_us < own.media_us)]
-    return any(1 < len(side) == _agreeing(side, own, slope) for side in (before, after))
+def _is_side(own: StartClaim, others: Sequence[StartClaim], slope: float, sign: int) -> bool:
+    """Whether all files before it (`sign` 1), or all after it (-1), and one more at least agree with it: then
+    the clock was set, or media time leapt, at a later file, or at an earlier one."""
+    claims = sorted([own, *others], reverse=sign < 0)
+    side = claims[: max(2, claims.index(own) + 1)]
+    return _agreeing(side, own, slope) == len(side)
 
 
 def _line_through_most(own: StartClaim, others: Sequence[StartClaim]) -> tuple[float, int]:

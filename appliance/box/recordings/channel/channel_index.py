@@ -125,6 +125,10 @@ class Channel:
         self._published.discard(segment.name)
         self._forget_run(before.run_id)
 
+    def was_published(self, segment: Segment) -> bool:
+        """Whether an earlier process published its times."""
+        return segment.name in self._published
+
     def opened(self, segment: Segment) -> None:
         """The file is followed from now on."""
         segment.is_open = True
@@ -230,6 +234,9 @@ class Channel:
             segment.facts = closed(segment.facts) if segment.index is None else facts_of(segment.index)
             segment.until_ns = segment.facts.end_ns
             self._settled(segment)
+            if not self.is_live(segment):  # its run had a clock, which placed it
+                self.corrections.note(self, segment)
+                self._correct_beside(segment)
 
     def walked(self, segment: Segment, index: SegmentIndex, after: Mtxi | None) -> list[Knot]:
         """Apply an old segment that was walked completely. `after`: the mtxi of the next file."""

@@ -10,22 +10,23 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from appliance.box.recordings.channel.neighbours import claims_beside, following
+from appliance.box.recordings.channel.neighbours import claims_beside, end_before_ns, following, most_leapt_us
 from appliance.box.recordings.channel.reorder_delay import early_us
 from appliance.box.recordings.clocks.file_times import shifted, start_us
 from appliance.box.recordings.clocks.placement import Correction, ImpliedTimes
 from appliance.box.recordings.segment_state import Segment
 from appliance.media.clock.claims import NEIGHBOURS, StartClaim
-from appliance.media.clock.timeline import RunClock
-from appliance.media.index.segment import SegmentFacts
 from appliance.media.mp4.fmp4 import Mtxi
 
 if TYPE_CHECKING:
     from appliance.box.recordings.channel.channel_index import Channel
 
-NeighbourTimes = tuple[Mtxi | None, list[StartClaim]]
-"""Start times of a file implied by the one after it, and by the nearest of its run."""
+NeighbourTimes = tuple[Mtxi | None, list[StartClaim], int | None]
+"""What other files show: the start time of the next one, those of the nearest of the run, and by how much
+media time leaps in all of these (`neighbours.most_leapt_us`)."""
+_UNKNOWN: Final[NeighbourTimes] = (None, [], None)
 _REMEMBERED: Final = 64  # files; those copied in together arrive within minutes
+_PASSES: Final = 3  # a file that was moved may free the place of the one before it
 
 
 class Corrections:
@@ -37,6 +38,7 @@ class Corrections:
 
     def __init__(self) -> None:
         self._implied: OrderedDict[str, NeighbourTimes] = OrderedDict()
+        self._placed: set[str] = set()  # by this process
         self._untaken: list[Correction] = []
 
     def note(self, channel: Channel, segment: Segment, after: Mtxi | None = None) -> NeighbourTimes:
@@ -45,14 +47,16 @@ class Corrections:
             segment.early_us = early_us(channel, segment)
         times = _times(channel, segment, after)
         run = channel.clocks.of(segment)
-        if not segment.is_published or run is None or not run.has_clock:  # else an earlier process placed it
+        if not channel.was_published(segment) or run is None or not run.has_clock:
             self._remember(segment, times)
+            self._placed.add(segment.name)
         return times
 
     def _remember(self, segment: Segment, times: NeighbourTimes) -> None:
         self._implied[segment.name] = times
+        self._implied.move_to_end(segment.name)
         while len(self._implied) > _REMEMBERED:
-            self._implied.popitem(last=False)
+            self._placed.discard(self._implied.popitem(last=False)[0])
 
     def take(self) -> list[Correction]:
         """The files moved since the last call, for the log."""
@@ -60,40 +64,63 @@ class Corrections:
         return taken
 
     def find(self, channel: Channel, newer: Segment) -> list[Segment]:
-        """Place the adjacent files again, if this file changes their times, and this one if an earlier
-        process placed it without them; returns the moved files."""
-        moved: list[Segment] = []
+        """Place this file and the nearest of its channel again, as far as their times have changed; returns
+        the moved files."""
         if newer.name in channel.copies.ignored:
-            return moved
-        files = channel.near(newer, NEIGHBOURS)
-        for each in files if newer.name in self._implied else (newer, *files):
-            run, facts = channel.clocks.of(each), each.facts
-            if run is None or run.is_observed or facts is None or facts.first_ns is None:
-                continue
-            words = self._changed(channel, each, facts, run.clock())
-            made = channel.clocks.correct(each, facts, *words) if words is not None else None
-            if made is not None:
-                self._untaken.append(made)
-                channel.order.note_moved(each.name)
-                moved.append(each)
-        return moved
+            return []
+        near = sorted((newer, *channel.near(newer, NEIGHBOURS)), key=_media_ns)
+        files = [each for each in near if _may_move(channel, each)]
+        due = [each for each in files if self._has_changed(channel, each) or each is newer]
+        moved: dict[str, Segment] = {}
+        for _ in range(_PASSES):
+            found = [each for each in due if self._place(channel, each)]
+            if not found:
+                break
+            moved.update((each.name, each) for each in found)
+            runs = {_run_id(each) for each in found}
+            due = [each for each in files if _run_id(each) in runs]
+        return list(moved.values())
 
-    def _changed(
-        self, channel: Channel, segment: Segment, facts: SegmentFacts, clock: RunClock
-    ) -> tuple[ImpliedTimes, ImpliedTimes] | None:
-        """The implied times of a file when it was placed, and now; None: unchanged."""
-        before = self._implied.get(segment.name, (None, []))
-        now = _times(channel, segment)
-        if now == before:
-            return None
-        self._remember(segment, now)
-        own_us = start_us(segment)
+    def _has_changed(self, channel: Channel, segment: Segment) -> bool:
+        """Whether other times are known for a file than when it was placed."""
+        return self._implied.get(segment.name, _UNKNOWN) != _times(channel, segment)
+
+    def _place(self, channel: Channel, segment: Segment) -> bool:
+        """Place a file by the times known now; whether it was moved."""
+        run, facts = channel.clocks.of(segment), segment.facts
+        assert run is not None and facts is not None and facts.first_ns is not None
+        own_us, now = start_us(segment), _times(channel, segment)
         if own_us is None:  # placed by its name
-            first_ns = facts.first_ns or 0
-            own_us = clock.wall_us(first_ns) - (first_ns - facts.base_ns) // 1000
-        return ImpliedTimes(own_us, *before), ImpliedTimes(own_us, *now)
+            own_us = run.clock().wall_us(facts.first_ns) - (facts.first_ns - facts.base_ns) // 1000
+        before = None
+        if segment.name not in self._placed:
+            before = ImpliedTimes(own_us, *self._implied.get(segment.name, _UNKNOWN))
+        self._remember(segment, now)
+        words = ImpliedTimes(own_us, *now, before_end_ns=end_before_ns(channel, segment))
+        made = channel.clocks.correct(segment, facts, before, words)
+        if made is None:
+            return False
+        self._placed.add(segment.name)
+        self._untaken.append(made)
+        channel.order.note_moved(segment.name)
+        return True
+
+
+def _may_move(channel: Channel, segment: Segment) -> bool:
+    """Whether it has times and was not observed while it was written."""
+    run, facts = channel.clocks.of(segment), segment.facts
+    return run is not None and not run.is_observed and facts is not None and facts.first_ns is not None
+
+
+def _run_id(segment: Segment) -> str:
+    return segment.facts.run_id if segment.facts is not None else ""
+
+
+def _media_ns(segment: Segment) -> int:
+    return segment.facts.base_ns if segment.facts is not None else 0
 
 
 def _times(channel: Channel, segment: Segment, after: Mtxi | None = None) -> NeighbourTimes:
     after, by_us = after or following(channel, segment), segment.early_us
-    return after and shifted(after, by_us), claims_beside(channel, segment, by_us)
+    claims = claims_beside(channel, segment, by_us)
+    return after and shifted(after, by_us), claims, most_leapt_us(channel, segment)

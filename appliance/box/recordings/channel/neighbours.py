@@ -6,6 +6,7 @@ Owns: which neighbours are compared. Must not know: which time is used (clocks/f
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from appliance.box.recordings.clocks.file_times import mtxi_of, shifted
@@ -22,6 +23,16 @@ def unread_beside(channel: Channel, segment: Segment) -> list[Segment]:
     return [each for each in channel.near(segment, NEIGHBOURS) if mtxi_of(each) is False]
 
 
+def end_before_ns(channel: Channel, segment: Segment) -> int | None:
+    """Media time at which the file before this one in its run ends, if that is known."""
+    mine = segment.facts
+    for each in channel.near(segment, NEIGHBOURS) if mine is not None and mine.number else ():
+        before = each.facts
+        if mine and before and (before.run_id, before.number) == (mine.run_id, (mine.number or 0) - 1):
+            return before.end_ns
+    return None
+
+
 def know_end_before(channel: Channel, segment: Segment) -> None:
     """Set, for a run of an earlier process, where its footage before this file ended.
 
@@ -31,10 +42,8 @@ def know_end_before(channel: Channel, segment: Segment) -> None:
     run = channel.clocks.runs.get(facts.run_id) if facts is not None else None
     if facts is None or facts.number is None or run is None or run.published_ns is not None:
         return
-    for each in channel.near(segment, NEIGHBOURS):
-        before = each.facts
-        if before is not None and (before.run_id, before.number) == (facts.run_id, facts.number - 1):
-            run.publish(before.end_ns or before.base_ns)
+    if (end_ns := end_before_ns(channel, segment)) is not None:
+        run.publish(end_ns)
 
 
 def with_begin(channel: Channel, segment: Segment, seen: GrowthTimes) -> GrowthTimes:
@@ -50,17 +59,37 @@ def with_begin(channel: Channel, segment: Segment, seen: GrowthTimes) -> GrowthT
 
 
 def claims_beside(channel: Channel, segment: Segment, by_us: int = 0) -> list[StartClaim]:
-    """Start times in the nearest files of a segment's run, as far as known. `by_us`: how early they are."""
+    """Start times in the nearest files of a segment's run, as far as known, by media time. `by_us`: how early
+    they are."""
     assert segment.facts is not None
     run_id, ignored = segment.facts.run_id, channel.copies.ignored
     near = (mtxi_of(each) for each in channel.near(segment, NEIGHBOURS) if each.name not in ignored)
     mtxis = [shifted(mtxi, by_us) for mtxi in near if mtxi and mtxi.stream_id.hex() == run_id]
-    return [StartClaim(mtxi.dts_ns // 1000, mtxi.ntp_ns // 1000) for mtxi in mtxis]
+    return sorted(StartClaim(mtxi.dts_ns // 1000, mtxi.ntp_ns // 1000) for mtxi in mtxis)
+
+
+def most_leapt_us(channel: Channel, segment: Segment) -> int | None:
+    """The most by which media time leaps in this file and the nearest of its run, and between them; None: not
+    all of them are walked."""
+    mine, ignored = segment.facts, channel.copies.ignored
+    assert mine is not None
+    near = [each for each in channel.near(segment, NEIGHBOURS) if each.name not in ignored]
+    files = [each.facts for each in near if (mtxi := mtxi_of(each)) and mtxi.stream_id.hex() == mine.run_id]
+    known = sorted((each for each in (mine, *files) if each is not None), key=lambda facts: facts.base_ns)
+    holes = [hole for each in known for hole in each.holes]
+    holes += [(each.end_ns or 0, after.first_ns or 0) for each, after in pairwise(known)]
+    is_known = len(known) == 1 + len(files) and all(each.first_ns is not None for each in known)
+    return sum(max(0, after_ns - before_ns) for before_ns, after_ns in holes) // 1000 if is_known else None
 
 
 def following(channel: Channel, segment: Segment) -> Mtxi | None:
-    """The mtxi of the segment that begins next."""
-    name = channel.name_after(segment)
+    """The mtxi of the next file of the segment's run, else of the segment that begins next: a file whose time
+    is wrong may stand elsewhere."""
+    name, mine = channel.name_after(segment), mtxi_of(segment)
+    for each in channel.near(segment, NEIGHBOURS) if mine else ():
+        mtxi = mtxi_of(each)
+        if mine and mtxi and (mtxi.stream_id, mtxi.number) == (mine.stream_id, mine.number + 1):
+            return mtxi
     return (mtxi_of(channel.segments[name]) or None) if name is not None else None
 
 

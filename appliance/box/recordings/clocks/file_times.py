@@ -25,12 +25,13 @@ TRUST_US: Final = 10_000_000
 @dataclass(frozen=True, slots=True)
 class FileTimes:
     """The available times of an unobserved file: its own (`own`, of its start), of the nearest files of its
-    run, of the file after it, of the disk."""
+    run, of the file after it, of the disk. `most_leapt_us`: as in `believed_us`."""
 
     own: StartClaim
     beside: Sequence[StartClaim]
     following: Mtxi | None
     written_us: int
+    most_leapt_us: int | None = None
 
     def begin_us(self, end_ns: int, holes: Sequence[tuple[int, int]]) -> int:
         """Wall time of its start. It ends at `end_ns`; `holes` in its media time may be leaps."""
@@ -44,7 +45,11 @@ class FileTimes:
         if next_us is not None and next_us - end_ns // 1000 > BETWEEN_FILES_NS // 1000:
             leapt_us += next_us - end_ns // 1000
         return believed_us(
-            self.own, self.beside, lambda at_us: is_written_then(at_us + length_us, self.written_us), leapt_us
+            self.own,
+            self.beside,
+            lambda at_us: is_written_then(at_us + length_us, self.written_us),
+            leapt_us,
+            self.most_leapt_us,
         )
 
     def next_us(self, run_id: str, number: int, off_us: int) -> tuple[int, int] | None:

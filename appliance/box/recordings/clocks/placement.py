@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from appliance.box.recordings.clocks.file_times import TRUST_US, FileTimes
 from appliance.box.recordings.clocks.part_times import leaps_of
 from appliance.box.recordings.segment_state import Segment
-from appliance.media.clock.anchor import aimed, anchored
+from appliance.media.clock.anchor import END_NS, aimed, anchored
 from appliance.media.clock.claims import StartClaim
 from appliance.media.clock.timeline import PPB, Knot, Run
 from appliance.media.index.segment import SegmentFacts
@@ -21,6 +21,7 @@ from appliance.media.mp4.fmp4 import Mtxi
 
 # Claims without an error differ by less, and for less no clip would be cut again.
 _CORRECT_US: Final = 100_000
+_HOLE_NS: Final = 50_000_000  # media time without a picture between two files; else they follow each other
 OffOf = Callable[[str, int, int], int]
 """(run, wall time of a file's end by its own time, when it was written) -> by how much that time is ahead."""
 
@@ -28,11 +29,14 @@ OffOf = Callable[[str, int, int], int]
 @dataclass(frozen=True, slots=True)
 class ImpliedTimes:
     """Times of a file except the disk's: `wall_us` of its start by its own claim, by the next file and by the
-    nearest file of its run."""
+    nearest files of its run. `most_leapt_us`: as in `believed_us`; `before_end_ns`: where the file
+    before it in its run ends, if known."""
 
     wall_us: int
     following: Mtxi | None = None
     beside: Sequence[StartClaim] = ()
+    most_leapt_us: int | None = None
+    before_end_ns: int | None = None
 
 
 class Correction(NamedTuple):
@@ -56,9 +60,8 @@ def knots_by_word(
     assert facts.first_ns is not None and facts.end_ns is not None
     left, knot = between
     following = word.following
-    times = FileTimes(
-        StartClaim(facts.base_ns // 1000, word.wall_us), word.beside, following, segment.written_us
-    )
+    own = StartClaim(facts.base_ns // 1000, word.wall_us)
+    times = FileTimes(own, word.beside, following, segment.written_us, word.most_leapt_us)
     wall_us = times.begin_us(facts.end_ns, facts.holes)
     end_us = wall_us + (facts.end_ns - facts.base_ns) // 1000
     off_us = off_of(facts.run_id, end_us, segment.written_us)
@@ -87,18 +90,27 @@ def knots_by_word(
 
 
 def corrected(
-    run: Run, segment: Segment, facts: SegmentFacts, words: tuple[ImpliedTimes, ImpliedTimes], off_of: OffOf
+    run: Run,
+    segment: Segment,
+    facts: SegmentFacts,
+    before: ImpliedTimes | None,
+    now: ImpliedTimes,
+    off_of: OffOf,
 ) -> Correction | None:
-    """Place a file of an unobserved run by the second of `words`, if its place is that of the first one and
-    wrong. A file placed by anything else is not moved; the clock of the previous file is adjusted to its new
-    start.
+    """Place a file of an unobserved run by its times `now`, if its place is wrong; the clock of the previous
+    file is adjusted to its new start.
+
+    `before`: the times that an earlier process may have placed it by. If it is not there, that process knew
+    more, and the file is not moved.
     """
     assert facts.first_ns is not None and facts.end_ns is not None
-    was, wanted = (_placed(run, segment, facts, word, off_of) for word in words)
     edges = [facts.first_ns, *(edge for hole in facts.holes for edge in hole), facts.end_ns - 1]
-    if _differ(run, was, edges) or not wanted.has_clock or not _differ(run, wanted, edges):
+    wanted = _placed(run, segment, facts, now, off_of)
+    if not wanted.has_clock or not _differ(run, wanted, edges):
         return None
-    left = run.neighbours(facts.first_ns)[0]
+    if before is not None and _differ(run, _placed(run, segment, facts, before, off_of), edges):
+        return None
+    left = run.neighbours(min(facts.first_ns, now.before_end_ns or facts.first_ns))[0]
     from_ns = facts.first_ns if left is None else left.media_ns
     knots = [knot for knot in wanted.clock().knots() if from_ns <= knot.media_ns < facts.end_ns]
     run.replace(from_ns, facts.end_ns, knots)
@@ -106,18 +118,28 @@ def corrected(
 
 
 def _placed(run: Run, segment: Segment, facts: SegmentFacts, word: ImpliedTimes, off_of: OffOf) -> Run:
-    """The run with this file placed by its times, and the previous file adjusted."""
+    """The run with this file placed by its times, and the end of the previous file adjusted."""
     assert facts.first_ns is not None and facts.end_ns is not None
     others = [knot for knot in run.clock().knots() if not facts.first_ns <= knot.media_ns < facts.end_ns]
     placed = Run(run.run_id, others)
     left, right = placed.neighbours(facts.first_ns)
-    if left is not None:  # the previous file extends to this file's present place
-        left = left._replace(rate_ppb=PPB)
+    if left is not None:
+        left = _tail(placed, left, facts.first_ns, word.before_end_ns)
         placed.replace(left.media_ns, facts.first_ns, [left])
     knots = placed.anchor(knots_by_word(segment, facts, run, word, (left, right), off_of))
     if left is not None and knots:
         placed.replace(left.media_ns, facts.first_ns, [aimed(left, (knots[0].media_ns, knots[0].wall_us))])
     return placed
+
+
+def _tail(placed: Run, left: Knot, first_ns: int, before_end_ns: int | None) -> Knot:
+    """The last knot before a file, as it is before it is aimed at that file's start: the previous file
+    extends to its end, and not over a leap of media time between the two."""
+    if before_end_ns is None or first_ns - before_end_ns <= _HOLE_NS:
+        return left._replace(rate_ppb=PPB)
+    over_ns = before_end_ns - END_NS
+    shown, _ = placed.neighbours(over_ns)
+    return left if shown is None else Knot(over_ns, shown.wall_at(over_ns), 1)
 
 
 def _differ(first: Run, second: Run, at_ns: Sequence[int]) -> bool:

@@ -216,11 +216,15 @@ class Clocks:
         return made + self._take_in(run, index, pending.arrivals)
 
     def conclude(
-        self, segment: Segment, following: Mtxi | None = None, beside: Sequence[StartClaim] = ()
+        self,
+        segment: Segment,
+        following: Mtxi | None = None,
+        beside: Sequence[StartClaim] = (),
+        most_leapt_us: int | None = None,
     ) -> list[Knot]:
         """The segment did not grow in real time: the held parts of its run get the file's own times.
 
-        `following` and `beside` as in `anchor`.
+        The other arguments as in `anchor`.
         """
         index = segment.index
         pending = self._held.get(index.run_id) if index is not None else None
@@ -232,7 +236,8 @@ class Clocks:
         del self._held[run.run_id]
         first, last, leaps = pending.arrivals[0], pending.arrivals[-1], leaps_between(pending.arrivals)
         begin_us = segment.written_us - (last.shown_ns - first.start_ns) // 1000
-        times = FileTimes(StartClaim(first.start_ns // 1000, begin_us), beside, following, segment.written_us)
+        own = StartClaim(first.start_ns // 1000, begin_us)
+        times = FileTimes(own, beside, following, segment.written_us, most_leapt_us)
         off_us = 0
         if pending.claimed_us is not None:
             begin_us = pending.claimed_us + own_early_us(segment)
@@ -346,30 +351,32 @@ class Clocks:
         wall_us: int,
         following: Mtxi | None,
         beside: Sequence[StartClaim] = (),
+        most_leapt_us: int | None = None,
     ) -> list[Knot]:
         """Give an unobserved file its times, unless it has them. `following`: as in `walked`.
 
-        `beside`: start times in the nearest files of its run.
+        `beside`: start times in the nearest files of its run; `most_leapt_us`: as in `believed_us`.
         """
         assert facts.first_ns is not None and facts.end_ns is not None
         run = self._run(facts.run_id)
         if segment.is_published and run.has_clock:
             return self._leapt_since(segment, facts, run)
         segment.is_published = True
-        word = ImpliedTimes(wall_us, following, beside)
+        word = ImpliedTimes(wall_us, following, beside, most_leapt_us)
         # at the first frame, not at the segment's start: the segment before may still be shown there
         knots = knots_by_word(segment, facts, run, word, run.neighbours(facts.first_ns), self._off_of)
         run.publish(facts.end_ns)
         return run.anchor(knots)
 
     def correct(
-        self, segment: Segment, facts: SegmentFacts, before: ImpliedTimes, now: ImpliedTimes
+        self, segment: Segment, facts: SegmentFacts, before: ImpliedTimes | None, now: ImpliedTimes
     ) -> Correction | None:
-        """Place an unobserved file again, if its times `now` show that it is placed wrong."""
+        """Place an unobserved file again, if its times `now` show that it is placed wrong. `before`: as in
+        `corrected`."""
         run = self.runs.get(facts.run_id)
         if run is None or not run.has_clock or run.is_observed or run.run_id in self._held:
             return None
-        return corrected(run, segment, facts, (before, now), self._off_of)
+        return corrected(run, segment, facts, before, now, self._off_of)
 
     def _leapt_since(self, segment: Segment, facts: SegmentFacts, run: Run) -> list[Knot]:
         """Remove a leap in the part of a file that was written after this box last published from it."""

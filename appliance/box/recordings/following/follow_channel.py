@@ -378,7 +378,8 @@ async def _finish(followed: ChannelState, open_file: OpenFile) -> None:
             followed.listed[segment.name] = ListedFile(
                 open_file.bytes, open_file.mtime_ns, os.fstat(open_file.fd).st_ino
             )
-            line = facts_line(facts) + stamp_line(segment.name, open_file.mtime_ns)
+            line = corrected_lines(channel.corrections.take()) + facts_line(facts)
+            line += stamp_line(segment.name, open_file.mtime_ns)
             await followed.read(disk.finish, open_file.fd, followed.cache, facts, index, line)
             followed.log_needs_sync = True
     except OSError as error:

@@ -116,8 +116,8 @@ class Walks:
         assert segment.facts is not None
         lines = forget_line(segment.name) if segment.was_replaced else b""
         segment.was_replaced = False
-        lines += corrected_lines(followed.channel.corrections.take())
-        lines += lines_of(index.run_id, made) + facts_line(segment.facts)
+        lines += lines_of(index.run_id, made)
+        lines += corrected_lines(followed.channel.corrections.take()) + facts_line(segment.facts)
         if stamp_ns is not None:
             lines += stamp_line(segment.name, stamp_ns)
         await followed.append(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
 
@@ -67,10 +67,11 @@ class Copied:
         made = [*made, *self.channel.conclude(segment)]
         self._write(segment.index.run_id, made)
         self.channel.close(segment)
+        self._write(segment.index.run_id, [])
         self.log += facts_line(segment.facts)
 
     def _write(self, run_id: str, made: Sequence[Knot]) -> None:
-        self.log += corrected_lines(self.channel.corrections.take()) + lines_of(run_id, made)
+        self.log += lines_of(run_id, made) + corrected_lines(self.channel.corrections.take())
 
     def begins_s(self, name: str) -> float:
         at_us = self.channel.shown_from_us(self.channel.segments[name])
@@ -107,25 +108,51 @@ def test_a_leap_is_taken_out_once_the_run_after_it_is_copied(
     assert again.channel.coverage(BEGUN_US, COPIED_US, is_live=True) == known
 
 
-@pytest.mark.parametrize("is_reversed", [False, True])
-def test_an_odd_claim_is_corrected_by_the_files_of_its_run_that_come_later(
-    tmp_path: Path, is_reversed: bool
+ODD = {
+    "first": {0: 2.5},
+    "first, early": {0: -2.5},
+    "second": {1: 2.5},
+    "middle": {3: -0.3},
+    "last": {6: 2.5},
+    "last, early": {6: -2.5},
+    "first two": {0: 2.5, 1: 2.5},
+    "first two, apart": {0: 2.5, 1: -3.0},
+    "middle two": {3: 2.5, 4: 2.5},
+    "last two": {5: -0.3, 6: -0.3},
+    "both ends": {0: -2.5, 6: 0.3},
+}
+ORDERS = {"oldest first": range(7), "newest first": range(7)[::-1], "mixed": (3, 0, 6, 1, 5, 2, 4)}
+
+
+@pytest.mark.parametrize("take", TAKES.values(), ids=TAKES)
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("odd_s", ODD.values(), ids=ODD)
+def test_a_wrong_time_in_one_or_two_files_of_a_copied_run_moves_none(
+    tmp_path: Path, take: Take, order: Sequence[int], odd_s: Mapping[int, float]
 ) -> None:
-    """Each is copied after the previous one was placed; the third claims to be 2.5 s later than it is."""
+    """Each file is copied after the previous one was placed."""
     names = [f"{number}.mp4" for number in range(7)]
     for number, name in enumerate(names):
-        ntp_us = BEGUN_US + number * 10 * S + (number == 2) * 2_500_000
-        data = segments.init((ONE, number, number * 10_000_000_000, ntp_us * 1000))
-        for at in range(50):
-            samples = [Sample(3000, (6 * at + each) % 30 == 0) for each in range(6)]
-            data += segments.part(samples, 3000 * 6 * at, sequence=at)
-        (tmp_path / name).write_bytes(data)
+        run_of(tmp_path / name, number, odd_s.get(number, 0))
     box = Copied(tmp_path)
-    for place, name in enumerate(names[::-1] if is_reversed else names):
-        box.find(name, COPIED_US + place * 60 * S)
-        box.walk(name)
+    for place, number in enumerate(order):
+        box.find(names[number], COPIED_US + place * 60 * S)
+        take(box, names[number])
     for number, name in enumerate(names):
-        assert box.begins_s(name) == pytest.approx(10 * number, abs=0.051), name
+        assert box.begins_s(name) == pytest.approx(4 * number, abs=0.051), name
+    again = Copied(tmp_path, box.log)
+    for name in names:
+        again.find(name)
+        assert again.begins_s(name) == box.begins_s(name)
+
+
+def run_of(path: Path, number: int, odd_s: float) -> None:
+    """A file of four seconds whose start time is wrong by `odd_s`."""
+    ntp_us = BEGUN_US + number * 4 * S + round(odd_s * S)
+    data = segments.init((ONE, number, number * 4_000_000_000, ntp_us * 1000))
+    for at in range(4):
+        data += segments.part([Sample(3000, not each) for each in range(30)], 90_000 * at, sequence=at)
+    path.write_bytes(data)
 
 
 def test_what_was_seen_being_written_is_not_moved(tmp_path: Path) -> None:
