@@ -7,6 +7,7 @@ with settings.py, the only one that reads the environment.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -28,7 +29,7 @@ from appliance.kernel.migrate import WrongDatabase
 from appliance.kernel.store import StoreBroken
 from appliance.kernel.version import appliance_version
 from appliance.ops.lock import StateBusy
-from appliance.ops.logs import choose_style, configure_logs
+from appliance.ops.logs import choose_style, configure_logs, toggle_debug
 from appliance.ops.loopwatch import LoopWatch
 from appliance.server.connections.listeners import CannotListen
 
@@ -243,6 +244,7 @@ async def _run_until_signal(run_daemon: Daemon, settings: Settings, loop: LoopWa
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
         await nursery.start(_wait_for_signals, stop)
+        await nursery.start(_switch_logs)
         await run_daemon(settings, stop=stop, loop=loop, ready=ready)
         nursery.cancel_scope.cancel(reason="the daemon has ended")
 
@@ -258,6 +260,14 @@ async def _wait_for_signals(
                 os._exit(FAILED)
             log.info("stopping", signal=signal.Signals(number).name)
             stop.set()
+
+
+async def _switch_logs(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    """SIGUSR1 turns debug messages on, the next one off."""
+    with trio.open_signal_receiver(signal.SIGUSR1) as signals:
+        task_status.started()
+        async for _ in signals:
+            log.info("log_level", now=logging.getLevelName(toggle_debug()).lower())
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

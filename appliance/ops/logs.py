@@ -74,6 +74,15 @@ def configure_logs(style: Style, stream: TextIO = sys.stdout, level: int = loggi
     logging.captureWarnings(True)
 
 
+def toggle_debug() -> int:
+    """Switch between the ordinary messages and all of them, in a running program; returns the new level."""
+    root = logging.getLogger()
+    level = logging.INFO if root.level == logging.DEBUG else logging.DEBUG
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
+    root.setLevel(level)
+    return level  # libraries in _CHATTY stay as they are: at "debug" they would log secrets
+
+
 def _writers(style: Style, colours: bool) -> list[Any]:
     if style == "human":
         return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=_write_exception)]

@@ -15,7 +15,7 @@ import pytest
 import structlog
 
 from appliance.box.mediamtx.whep import open_whep
-from appliance.ops.logs import Style, choose_style, configure_logs
+from appliance.ops.logs import Style, choose_style, configure_logs, toggle_debug
 
 
 @pytest.fixture
@@ -122,6 +122,23 @@ def test_debug_is_off() -> None:
     configure_logs("json", stream)
     structlog.get_logger().debug("chatter")
     assert stream.getvalue() == ""
+
+
+@pytest.mark.usefixtures("restored")
+def test_debug_is_switched_on_and_off_in_a_running_program() -> None:
+    stream = io.StringIO()
+    configure_logs("json", stream)
+    own, library = structlog.get_logger("made before"), logging.getLogger("library")
+    shown = []
+    for number in range(3):
+        own.debug("ours", number=number)
+        library.debug("theirs")
+        logging.getLogger("httpx").info("a URL that is a secret")
+        own.info("always")
+        shown.append(len(lines(stream)))
+        assert toggle_debug() == (logging.INFO if number % 2 else logging.DEBUG)
+    assert shown == [1, 4, 5]
+    assert "secret" not in stream.getvalue()
 
 
 def test_the_style_follows_who_reads(tmp_path: object) -> None:
