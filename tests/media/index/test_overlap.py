@@ -213,3 +213,9 @@ def test_the_frames_of_the_segments_at_the_change_count() -> None:
     a.append(stretch("a", 90, 91, began_s=0, frame_us=10_000))
     b = [stretch("b", 4, 8, frame_us=30_000), stretch("b", 8, 12, began_s=4, frame_us=10_000)]
     assert shown(*a, *b)[:2] == [(0, 5.982, "a"), (6, 90, "b")]
+
+
+def test_segments_are_joined_to_the_one_before_them_not_to_the_first() -> None:
+    a = [stretch("a", low, high, began_s=0) for low, high in ((0, 1), (2, 3), (3.1, 4), (3.2, 3.5))]
+    result = shown(*a, stretch("b", 0, 10, began_s=0.5))
+    assert result == [(0, 1, "a"), (1, 2, "b"), (2, 4, "a"), (4, 100, "b")]
