@@ -53,6 +53,8 @@ class Domain(Generic[S_contra]):
     """`S_contra`: what its root offers to the actors of its domains."""
 
     name: str
+    schema: Path | None = None
+    """The folder of its schema files."""
     sections: Mapping[str, type[Section]] = field(default_factory=dict)
     """Its part of the settings tree, by the section's name."""
     demo: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

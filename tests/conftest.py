@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from appliance.box.domains import domains
 from tests.kit.late_pings import pass_over_late_pings
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 pass_over_late_pings()
+domains()  # gives the store their tables, as the settings do in the product
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from appliance.domain import ClipFilter, Domain, Resources, connect
 from appliance.kernel.fields import Section
+from appliance.kernel.migrate import use_schemas
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,6 +34,9 @@ NAMES: Final = (
     "retention",
     "tags",
 )
+
+_WITH_TABLES: Final = ("sessions", "channels", "recordings", "clips")
+"""The domains that stay, in the order in which their tables depend on each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ def domains() -> tuple[Domain[Services], ...]:
     """Their records. The daemon's code of a domain is loaded by `routes` and `run`, not by this."""
     records = tuple(import_module(f"appliance.box.{name}.domain").DOMAIN for name in NAMES)
     connect(records)
+    own = [Path(__file__).parent / name / "schema" for name in _WITH_TABLES]
+    use_schemas(*own, *(record.schema for record in records if record.schema is not None))
     return records
 
 

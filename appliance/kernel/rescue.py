@@ -29,7 +29,7 @@ import structlog
 
 from appliance.kernel.clock import to_rfc3339
 from appliance.kernel.connection import connect
-from appliance.kernel.migrate import APPLICATION_ID, SCHEMA_DIR, WrongDatabase, migrate, newest_schema
+from appliance.kernel.migrate import APPLICATION_ID, WrongDatabase, migrate, newest_schema, schema_folders
 from appliance.kernel.tx import Tx
 from appliance.kernel.witness import Witness, log_bytes, note_closed, read_witness, sync_folder
 
@@ -271,7 +271,7 @@ def _build(draft: Path, base: Path | None, damaged: Path | None) -> int | None:
         shutil.copyfile(base, draft)
     db = connect(draft, _FLAGS)
     try:
-        migrate(db, SCHEMA_DIR)
+        migrate(db, *schema_folders())
         rows = _salvage(db, damaged) if damaged is not None else 0
         is_whole = _checked(db, "integrity_check") == "ok"
         return rows if is_whole else None

@@ -27,7 +27,7 @@ from appliance.kernel.clock import Clock
 from appliance.kernel.connection import backup, close, connect, fail, is_full, read
 from appliance.kernel.errors import Unavailable
 from appliance.kernel.journal import Entry, Journal
-from appliance.kernel.migrate import SCHEMA_DIR, WrongDatabase, migrate, require_safe_sqlite
+from appliance.kernel.migrate import WrongDatabase, migrate, require_safe_sqlite, schema_folders
 from appliance.kernel.rescue import counter_floor, mark_suspect
 from appliance.kernel.retry import Backoff
 from appliance.kernel.state_disk import Copy, copy_database, discard_copy, refusal
@@ -174,7 +174,7 @@ class Store:
                 self._detach(reason)
             else:
                 self._db = self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
-                migrate(self._db, SCHEMA_DIR)
+                migrate(self._db, *schema_folders())
         except (apsw.NotADBError, apsw.CorruptError, apsw.CantOpenError) as error:
             raise WrongDatabase(f"{self.path} cannot be opened: {error}") from error
         except (apsw.IOError, apsw.FullError, apsw.ReadOnlyError, OSError) as error:
@@ -348,7 +348,7 @@ class Store:
         before, self._file = self._file, file
         try:
             db = self._connect(apsw.SQLITE_OPEN_READWRITE)
-            migrate(db, SCHEMA_DIR)
+            migrate(db, *schema_folders())
         except BaseException:
             self._file = before
             raise

@@ -7,7 +7,13 @@ from pathlib import Path
 import apsw
 import pytest
 
-from appliance.kernel.migrate import SCHEMA_DIR, WrongDatabase, migrate, numbered, require_safe_sqlite
+from appliance.kernel.migrate import (
+    KERNEL_SCHEMA,
+    WrongDatabase,
+    migrate,
+    numbered,
+    require_safe_sqlite,
+)
 
 
 def schema(directory: Path, *files: tuple[str, str]) -> Path:
@@ -15,6 +21,11 @@ def schema(directory: Path, *files: tuple[str, str]) -> Path:
     for name, sql in files:
         (directory / name).write_text(sql)
     return directory
+
+
+def not_strict(db: apsw.Connection) -> list[str]:
+    tables = [row for row in db.execute("PRAGMA table_list") if row[2] == "table"]
+    return [name for _, name, *_, strict in tables if not strict and not name.startswith("sqlite_")]
 
 
 FIRST = ("0001_kernel.sql", "CREATE TABLE meta (key TEXT, value TEXT);")
@@ -47,24 +58,53 @@ def test_the_sqlite_we_run_on_is_safe() -> None:
     require_safe_sqlite()
 
 
-def test_the_shipped_schema_is_numbered_and_every_table_is_strict() -> None:
+def test_the_kernels_own_tables_are_strict() -> None:
     db = apsw.Connection(":memory:")
-    migrate(db, SCHEMA_DIR)
-    assert db.pragma("user_version") == len(numbered(SCHEMA_DIR))
-    tables = {
-        name: strict for _, name, kind, _, _, strict in db.execute("PRAGMA table_list") if kind == "table"
-    }
-    ours = {name: strict for name, strict in tables.items() if not name.startswith("sqlite_")}
-    assert len(ours) >= 10
-    assert [name for name, strict in ours.items() if not strict] == []
+    migrate(db, KERNEL_SCHEMA)
+    assert not_strict(db) == []
+    assert db.pragma("user_version") == numbered(KERNEL_SCHEMA)[-1][0]
 
 
 @pytest.mark.parametrize(
-    "names", [("0001_a.sql", "0003_c.sql"), ("0002_b.sql",), ("0001_a.sql", "0001_b.sql")]
+    ("names", "text"),
+    [(("0002_b.sql",), "numbered 0001"), ((), "numbered 0001"), (("0001_a.sql", "0001_b.sql"), "alike")],
 )
-def test_a_gap_or_a_duplicate_number_is_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
-    with pytest.raises(WrongDatabase, match="numbered"):
+def test_a_folder_without_a_beginning_or_with_two_files_of_a_number_is_refused(
+    tmp_path: Path, names: tuple[str, ...], text: str
+) -> None:
+    with pytest.raises(WrongDatabase, match=text):
         numbered(schema(tmp_path, *((name, "") for name in names)))
+
+
+def test_files_of_several_folders_are_applied_by_number_and_those_of_one_number_together(
+    tmp_path: Path,
+) -> None:
+    kernel = schema(
+        tmp_path / "kernel", FIRST, ("0004_last.sql", "INSERT INTO meta SELECT 'notes', a FROM notes;")
+    )
+    notes = schema(tmp_path / "notes", ("0002_notes.sql", "CREATE TABLE notes (a TEXT);"))
+    words = schema(tmp_path / "words", ("0002_words.sql", "INSERT INTO notes VALUES ('of words');"))
+    db = apsw.Connection(":memory:")
+    migrate(db, kernel, notes, words)
+    assert db.execute("SELECT value FROM meta WHERE key = 'notes'").get == "of words"
+    assert db.pragma("user_version") == 4  # a removed domain had number 3
+    migrate(db, kernel, notes, words)
+    assert db.execute("SELECT count(*) FROM notes").get == 1
+
+
+def test_a_step_is_made_in_all_of_its_folders_or_in_none(tmp_path: Path) -> None:
+    kernel = schema(tmp_path / "kernel", FIRST)
+    notes = schema(tmp_path / "notes", ("0002_notes.sql", "CREATE TABLE notes (a TEXT);"))
+    wrong = schema(tmp_path / "wrong", ("0002_wrong.sql", "CREATE TABEL oops;"))
+    path = str(tmp_path / "box.db")
+    db = apsw.Connection(path)
+    with pytest.raises(apsw.SQLError):
+        migrate(db, kernel, notes, wrong)
+    db.close()
+    again = apsw.Connection(path)
+    assert again.pragma("user_version") == 1
+    assert again.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'notes'").get == 0
+    again.close()
 
 
 def test_each_file_is_applied_once(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.kernel.errors import Refused, not_found
-from appliance.kernel.migrate import SCHEMA_DIR
+from appliance.kernel.migrate import KERNEL_SCHEMA
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint, perform
 from appliance.kernel.store import open_store
 from appliance.kernel.tx import Tx
@@ -50,7 +50,7 @@ async def test_the_same_key_for_another_request_is_refused(tmp_path: Path) -> No
 async def test_a_key_of_before_an_upgrade_is_answered_whatever_its_fingerprint_is_now(tmp_path: Path) -> None:
     async with open_store(tmp_path / "box.db", HandClock()) as store:
         await perform(store, CALLER, count_up)
-        blank = (SCHEMA_DIR / "0012_fingerprints.sql").read_text()
+        blank = (KERNEL_SCHEMA / "0012_fingerprints.sql").read_text()
         await store.write(lambda tx: tx.run(blank))
         again = await perform(store, replace(CALLER, fingerprint=fingerprint("as made now")), count_up)
         assert (again.status, again.resource, store.journal.head) == (201, {"n": "0+"}, 1)

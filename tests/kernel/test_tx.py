@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from appliance.kernel.migrate import SCHEMA_DIR, migrate
+from appliance.kernel.migrate import KERNEL_SCHEMA, migrate
 from appliance.kernel.tx import Tx
 
 NOW_US = 1_000_000
@@ -17,7 +17,7 @@ NOW_US = 1_000_000
 @pytest.fixture
 def tx(tmp_path: Path) -> Iterator[Tx]:
     db = apsw.Connection(":memory:")
-    migrate(db, SCHEMA_DIR)
+    migrate(db, KERNEL_SCHEMA)
     db.execute(
         "CREATE TABLE things (id TEXT PRIMARY KEY, name TEXT, rev INTEGER DEFAULT 1, updated_us INTEGER)"
     )

@@ -6,12 +6,13 @@ Owns: types and how they are shown. All instants are int us UTC of box time unle
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
 from appliance.kernel.fields import Input, Instant
+from appliance.kernel.tx import Tx
 from appliance.media.index.spans import Reason, TimelineCoverage
 
 FootageState = Literal["on", "stalled", "none"]
@@ -220,3 +221,20 @@ def timeline_resource(
         ],
         "frames": None if frames is None else [to_rfc3339(frame) for frame in frames],
     }
+
+
+MEET_US: Final = 200_000  # segments of one run join within a frame or two
+
+
+def note_deleted(tx: Tx, segment: StoredSegment) -> None:
+    """Store deleted footage by its time: a trim that would need it is refused (clips/records/expiry.py)."""
+    start_us, end_us = segment.start_us, segment.end_us
+    if start_us == end_us:
+        return
+    meets = "channel_id = ? AND start_us <= ? AND end_us >= ?"
+    met = (segment.channel_id, end_us + MEET_US, start_us - MEET_US)
+    known = tx.one(f"SELECT min(start_us) AS a, max(end_us) AS b FROM footage_gone WHERE {meets}", met)
+    if known is not None and known["a"] is not None:
+        start_us, end_us = min(start_us, known["a"]), max(end_us, known["b"])
+        tx.run(f"DELETE FROM footage_gone WHERE {meets}", met)
+    tx.insert("footage_gone", {"channel_id": segment.channel_id, "start_us": start_us, "end_us": end_us})

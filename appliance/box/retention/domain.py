@@ -71,6 +71,7 @@ def _kept_free_gb(settings: Any) -> Mapping[str, float]:
 
 DOMAIN: Domain[Services] = Domain(
     name="retention",
+    schema=Path(__file__).parent / "schema",
     sections={"retention": RetentionSettings},
     demo={"retention": {"min_free_gb": 0.5, "raw_days": 1}},
     kept_free_gb=_kept_free_gb,

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Final
 
 from appliance.box.clips.model import is_forgotten
-from appliance.box.recordings.model import StoredSegment
+from appliance.box.recordings.model import MEET_US, StoredSegment, note_deleted
 from appliance.box.retention.core import (
     FOR_EVER,
     ChannelStretch,
@@ -31,7 +31,6 @@ from appliance.kernel.tx import ReadTx, Row, Tx
 
 LEAD_US: Final = HOUR_US  # a mark may be this long before its session's start (HH:MM:SS)
 GOP_US: Final = 30 * 1_000_000  # a cut needs the key frame before it; cameras send one every few seconds
-MEET_US: Final = 200_000  # segments of one run join within a frame or two
 
 
 def read_holds(tx: ReadTx, guard_us: int) -> Holds:
@@ -137,28 +136,13 @@ def condemn(tx: Tx, doomed: Sequence[Doomed], guard_us: int) -> list[Doomed]:
     going = [deletion for deletion in doomed if holds.allow(deletion.segment, deletion.reason)]
     for segment, _ in going:
         tx.insert("condemned", {"recording": segment.name})
-        _remember(tx, segment)
+        note_deleted(tx, segment)
     going.sort(key=lambda deletion: (deletion.segment.channel_id, deletion.reason, deletion.segment.start_us))
     for (channel_id, reason), group in groupby(
         going, key=lambda deletion: (deletion.segment.channel_id, deletion.reason)
     ):
         _tell(tx, channel_id, reason, [deletion.segment for deletion in group])
     return going
-
-
-def _remember(tx: Tx, segment: StoredSegment) -> None:
-    """Deleted footage is stored by its time: a trim that would need it is refused
-    (clips/records/expiry.py)."""
-    start_us, end_us = segment.start_us, segment.end_us
-    if start_us == end_us:
-        return
-    meets = "channel_id = ? AND start_us <= ? AND end_us >= ?"
-    met = (segment.channel_id, end_us + MEET_US, start_us - MEET_US)
-    known = tx.one(f"SELECT min(start_us) AS a, max(end_us) AS b FROM footage_gone WHERE {meets}", met)
-    if known is not None and known["a"] is not None:
-        start_us, end_us = min(start_us, known["a"]), max(end_us, known["b"])
-        tx.run(f"DELETE FROM footage_gone WHERE {meets}", met)
-    tx.insert("footage_gone", {"channel_id": segment.channel_id, "start_us": start_us, "end_us": end_us})
 
 
 def _tell(tx: Tx, channel_id: str, reason: Reason, segments: Sequence[StoredSegment]) -> None:

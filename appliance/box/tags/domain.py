@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -69,6 +70,7 @@ def _restored(tx: Tx, session_id: str, deleted_us: int) -> None:
 
 DOMAIN: Domain[Any] = Domain(
     name="tags",
+    schema=Path(__file__).parent / "schema",
     sections={"tagging": TaggingSettings},
     resources=[Resources("tag", "tags", "created_us", lambda tx, row: tag_resource(row))],
     clip_parts={"tags": _of_clip},

@@ -1,4 +1,4 @@
--- Retention: which recordings must stay, and which are gone. Written by box/retention/store.py; `pins` by the triggers
+-- Retention: which recordings must stay, and which are being deleted. Written by box/retention/store.py; `pins` by the triggers
 -- below, so that every writer of plans updates them.
 
 CREATE TABLE pins (
@@ -12,16 +12,6 @@ CREATE INDEX pins_by_plan ON pins (clip_id, media_rev);
 CREATE TABLE condemned (
     recording TEXT PRIMARY KEY           -- journaled as deleted, unlink not confirmed yet: retried until it is
 ) STRICT, WITHOUT ROWID;
-
-CREATE TABLE footage_gone (
-    channel_id TEXT NOT NULL,
-    start_us   INTEGER NOT NULL,         -- wall time of the first frame deleted (latency not taken off)
-    end_us     INTEGER NOT NULL,         -- wall time after the last one; adjacent stretches are one row
-    PRIMARY KEY (channel_id, start_us)
-) STRICT, WITHOUT ROWID;
-
-ALTER TABLE plans ADD COLUMN superseded_us INTEGER; -- when a newer cut replaced it; deleted with its file later
-UPDATE plans SET superseded_us = created_us WHERE media_rev IS NOT (SELECT ready_media_rev FROM clips WHERE id = clip_id);
 
 INSERT INTO pins SELECT DISTINCT piece.value ->> 0, clip_id, media_rev
     FROM plans, json_each(plans.ranges) AS piece WHERE file_path IS NULL;
