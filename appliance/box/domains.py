@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from appliance.domain import ClipFilter, Domain, Resources, connect
 from appliance.kernel.fields import Section
-from appliance.kernel.migrate import use_schemas
+from appliance.kernel.schema import use_schemas
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,8 +14,8 @@ import structlog
 import trio
 
 from appliance.kernel.clock import Clock, to_rfc3339
-from appliance.kernel.migrate import newest_schema
 from appliance.kernel.rescue import fact_of, publish_copy
+from appliance.kernel.schema import newest_schema
 from appliance.kernel.store import Store
 from appliance.kernel.threads import in_thread
 from appliance.kernel.witness import Witness, log_bytes, write_witness

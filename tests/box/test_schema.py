@@ -8,7 +8,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from appliance.kernel.migrate import migrate, newest_schema, schema_folders
+from appliance.kernel.migrate import migrate
+from appliance.kernel.schema import newest_schema, schema_folders
 
 RELEASES = sorted((Path(__file__).parents[1] / "data/schema").glob("*.sql"))
 BOOKKEEPING = ("user_version", "application_id")

@@ -7,13 +7,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from appliance.kernel.migrate import (
-    KERNEL_SCHEMA,
-    WrongDatabase,
-    migrate,
-    numbered,
-    require_safe_sqlite,
-)
+from appliance.kernel.migrate import WrongDatabase, migrate, require_safe_sqlite
+from appliance.kernel.schema import KERNEL_SCHEMA, numbered
 
 
 def schema(directory: Path, *files: tuple[str, str]) -> Path:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from appliance.kernel.errors import Refused, not_found
-from appliance.kernel.migrate import KERNEL_SCHEMA
 from appliance.kernel.operation import Answer, Caller, check_rev, fingerprint, perform
+from appliance.kernel.schema import KERNEL_SCHEMA
 from appliance.kernel.store import open_store
 from appliance.kernel.tx import Tx
 from tests.kit.clock import HandClock

@@ -8,7 +8,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from appliance.kernel.migrate import KERNEL_SCHEMA, migrate
+from appliance.kernel.migrate import migrate
+from appliance.kernel.schema import KERNEL_SCHEMA
 from appliance.kernel.tx import Tx
 
 NOW_US = 1_000_000

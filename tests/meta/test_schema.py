@@ -9,7 +9,8 @@ from pathlib import Path
 import apsw
 
 from appliance.box.domains import domains
-from appliance.kernel.migrate import migrate, newest_schema, schema_folders
+from appliance.kernel.migrate import migrate
+from appliance.kernel.schema import newest_schema, schema_folders
 from tests.kernel.test_migrate import not_strict
 
 ROOT = Path(__file__).parents[2]

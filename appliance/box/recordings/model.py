@@ -6,14 +6,16 @@ Owns: types and how they are shown. All instants are int us UTC of box time unle
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
 from appliance.kernel.clock import optional_rfc3339, to_rfc3339
 from appliance.kernel.fields import Input, Instant
-from appliance.kernel.tx import Tx
 from appliance.media.index.spans import Reason, TimelineCoverage
+
+if TYPE_CHECKING:
+    from appliance.kernel.tx import Tx
 
 FootageState = Literal["on", "stalled", "none"]
 
