@@ -15,7 +15,8 @@ import apsw
 import pytest
 
 from appliance.kernel.connection import connect
-from appliance.kernel.migrate import SCHEMA_DIR, migrate
+from appliance.kernel.migrate import migrate
+from appliance.kernel.schema import schema_folders
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("appliance", "config", "systemd", "scripts")
@@ -193,7 +194,7 @@ class Machine:
         self.state.mkdir(parents=True, exist_ok=True)
         db = connect(self.state / "box.db", apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
         try:
-            migrate(db, SCHEMA_DIR)
+            migrate(db, *schema_folders())
             return list(db.execute(statement))
         finally:
             db.close()
