@@ -43,6 +43,7 @@ class Segment:
     waited: int = 0
     claim: Mtxi | Literal[False] | None = False
     early_us: int = 0  # us by which the wall time in its mtxi, and in its neighbours', is too early
+    own_early_us: int = 0  # us by which its own is earlier than those
 
 
 @dataclass(frozen=True, slots=True)

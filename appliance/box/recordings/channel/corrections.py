@@ -44,7 +44,7 @@ class Corrections:
     def note(self, channel: Channel, segment: Segment, after: Mtxi | None = None) -> NeighbourTimes:
         """The present implied times of a file when it is placed. `after`: mtxi of the next file, if known."""
         if segment.index is not None:
-            segment.early_us = early_us(channel, segment)
+            segment.early_us, segment.own_early_us = early_us(channel, segment)
         times = _times(channel, segment, after)
         run = channel.clocks.of(segment)
         if not channel.was_published(segment) or run is None or not run.has_clock:

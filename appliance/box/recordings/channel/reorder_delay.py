@@ -1,14 +1,19 @@
 """How early the start times are that MediaMTX writes into files with B-frames.
 
 Its NTP of a file's first picture follows the time at which that is shown, on a line through the pictures that
-arrive furthest ahead of it: with B-frames a key picture arrives some frames later (MediaMTX 1.20.1 without
-sound, measured: 67 ms with two B-frames at 30 fps, 95 with three). The start times of a run do not show this:
-those of a recorder that counts by decode times look the same, and a fast or slow source moves them by more.
+arrive furthest ahead of it (in its source every NTP is estimated from a PTS): with B-frames a key picture
+arrives some frames later. Measured with MediaMTX 1.20.1 and x264 without sound, 25 fps: 47 ms with one
+B-frame, 76 with two; 60 fps: 22 with one, 75 with three and a pyramid of B-frames. The start times of a run
+do not show this: those of a recorder that counts by decode times look the same, and a fast or slow source
+moves them by more.
 
 The disk shows it: a file is written last when the first picture of the next one arrives. That instant and the
 next file's NTP belong to one picture, so no skew lies between them. Of a recorder that counts by decode times
-they are equal, or differ by how long the picture waits to be shown if it arrives only then. With one B-frame
-that is as long as MediaMTX's delay, and the start times are left as they are.
+they are equal. (Or, if its pictures arrived only when they are shown, apart by how long that picture waits.
+No such recorder writes `mtxi`.)
+
+MediaMTX takes the PTS of a run's first picture for its DTS, and later ones are decoded ahead of their PTS:
+the first file is earlier by that.
 
 Owns: that comparison. Must not know: clocks.
 """
@@ -32,16 +37,20 @@ _SHARE: Final = 0.75  # of the delay; times on the disk are cut to its tick, 10 
 _PAIRS: Final = 2  # borders between files, at least: one write may have waited for a busy disk
 
 
-def early_us(channel: Channel, segment: Segment) -> int:
+def early_us(channel: Channel, segment: Segment) -> tuple[int, int]:
     """By how much the start times of a run's files near this one are early, us: its pictures' reorder delay,
-    or 0 where the file does not begin with a picture, or where the disk does not show that delay."""
+    or 0 where the file does not begin with a picture, or where the disk does not show that delay. And by how
+    much more the file's own is."""
     index = segment.index
     mtxi = index.init.mtxi if index is not None and index.init is not None else None
     if index is None or mtxi is None or is_own(mtxi.stream_id) or not index.keys or index.parts[0].video_tfdt:
-        return 0
+        return 0, 0
     delay_us = _delay_us(index)
     late_us = [each for each in _late_us(channel, segment, mtxi.stream_id) if abs(each) <= _WRITTEN_US]
-    return delay_us if delay_us and len(late_us) >= _PAIRS and min(late_us) >= delay_us * _SHARE else 0
+    if not delay_us or len(late_us) < _PAIRS or min(late_us) < delay_us * _SHARE:
+        return 0, 0
+    first, later = (_ahead(index, number) for number in (0, -1))
+    return delay_us, ticks_to_ns(max(0, later - first), index.timescale) // 1000 if mtxi.number == 0 else 0
 
 
 def _late_us(channel: Channel, segment: Segment, stream_id: bytes) -> Iterator[int]:
@@ -55,9 +64,12 @@ def _late_us(channel: Channel, segment: Segment, stream_id: bytes) -> Iterator[i
 
 
 def _delay_us(index: SegmentIndex) -> int:
-    """How much further than a key picture other pictures arrive ahead of the time at which they are shown; 0
-    if a key picture waits about as long to be shown."""
-    key = index.keys[min(1, len(index.keys) - 1)]
-    ahead = key.pts - index.parts[key.part].video_tfdt - key.sample * index.cursor.pace.nominal
-    ticks = index.cursor.pace.reorder - ahead
-    return ticks_to_ns(ticks, index.timescale) // 1000 if ticks > max(0, ahead) * 3 // 2 else 0
+    """How much further than a key picture other pictures arrive ahead of the time at which they are shown."""
+    ticks = index.cursor.pace.reorder - _ahead(index, min(1, len(index.keys) - 1))
+    return max(0, ticks_to_ns(ticks, index.timescale) // 1000)
+
+
+def _ahead(index: SegmentIndex, number: int) -> int:
+    """How long a key picture waits from its decoding until it is shown, ticks."""
+    key = index.keys[number]
+    return key.pts - index.parts[key.part].video_tfdt - key.sample * index.cursor.pace.nominal

@@ -102,10 +102,11 @@ def shifted(mtxi: Mtxi, by_us: int) -> Mtxi:
 def start_us(segment: Segment) -> int | None:
     """Wall time of a file's start by its own mtxi, corrected by `early_us`; None: it has no mtxi."""
     mtxi = mtxi_of(segment)
-    return shifted(mtxi, segment.early_us).ntp_ns // 1000 if mtxi else None
+    return mtxi.ntp_ns // 1000 + own_early_us(segment) if mtxi else None
 
 
 def own_early_us(segment: Segment) -> int:
     """How many us the wall time in the file's own mtxi is too early."""
     mtxi = mtxi_of(segment)
-    return (shifted(mtxi, segment.early_us).ntp_ns - mtxi.ntp_ns) // 1000 if mtxi else 0
+    early_us = (shifted(mtxi, segment.early_us).ntp_ns - mtxi.ntp_ns) // 1000 if mtxi else 0
+    return early_us + segment.own_early_us
