@@ -39,6 +39,7 @@ class FilmSender:
     fps: Fraction = Fraction(25)
     b_frames: int = 2
     gop_s: float = 2.0
+    sound: bool = True
     leap: tuple[float, float] | None = None  # (this long after connecting, timestamps jump by this much), s
     grows_after_s: float | None = None  # then the picture has twice the width and height from the next key on
     epoch_us: int = field(default_factory=boottime_us)
@@ -63,6 +64,7 @@ class FilmSender:
         words = [sys.executable, "-m", "tests.kit.film_sender", "--url", self.url, "--fps", str(self.fps)]
         words += ["--b-frames", str(self.b_frames), "--gop", str(self.gop), "--frames", str(self.frames)]
         words += ["--epoch-us", str(self.epoch_us), "--parent", str(os.getpid())]
+        words += [] if self.sound else ["--no-sound"]
         words += ["--leap", *map(str, self.leap)] if self.leap else []
         words += ["--grows-after-s", str(self.grows_after_s)] if self.grows_after_s is not None else []
         root = Path(__file__).resolve().parents[2]
@@ -88,6 +90,7 @@ class Oddity(NamedTuple):
     leap_from_s: float = inf
     leap_s: float = 0.0
     large_from_s: float = inf
+    sound: bool = True
 
 
 def units(small: Footage, large: Footage, first: int, odd: Oddity) -> Iterator[tuple[Fraction, bytes]]:
@@ -95,7 +98,7 @@ def units(small: Footage, large: Footage, first: int, odd: Oddity) -> Iterator[t
 
     `first` is counted in decode order through all repetitions.
     """
-    mux, footage = Muxer("h264", sound=True), small
+    mux, footage = Muxer("h264", sound=odd.sound), small
     delay = max(sample.pts - sample.dts for sample in small.video)
     sounds = round(Fraction(first, 1) / small.fps * AUDIO_RATE / 1024)
     while True:
@@ -107,7 +110,7 @@ def units(small: Footage, large: Footage, first: int, odd: Oddity) -> Iterator[t
         sample = footage.video[place]
         ahead = HZ + round(odd.leap_s * HZ if leaves >= odd.leap_from_s else 0)
         data = b""
-        while sounds * 1024 * HZ <= (sample.dts + shift) * AUDIO_RATE:
+        while odd.sound and sounds * 1024 * HZ <= (sample.dts + shift) * AUDIO_RATE:
             frame = footage.audio[sounds % len(footage.audio)].data
             data += mux.audio(adts(frame, _RATE_INDEX, 1), sounds * 1024 * HZ // AUDIO_RATE + ahead)
             sounds += 1
@@ -135,7 +138,7 @@ def _send(options: argparse.Namespace, small: Footage, large: Footage, pipe: IO[
     first = _first_after(small, options.gop, options.epoch_us)
     begin_s = float(first / small.fps)
     leap_after_s, leap_s = options.leap
-    odd = Oddity(begin_s + leap_after_s, leap_s, begin_s + options.grows_after_s)
+    odd = Oddity(begin_s + leap_after_s, leap_s, begin_s + options.grows_after_s, not options.no_sound)
     for leaves, data in units(small, large, first, odd):
         time.sleep(max(0.0, float(leaves) + (options.epoch_us - boottime_us()) / 1e6))
         pipe.write(data + NULL_PACKET * (-len(data) % _DATAGRAM // PACKET))
@@ -150,6 +153,7 @@ def main() -> None:
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--leap", type=float, nargs=2, default=(inf, 0.0))
     parser.add_argument("--grows-after-s", type=float, default=inf)
+    parser.add_argument("--no-sound", action="store_true")
     options = parser.parse_args()
     children.die_with(options.parent)
     size = {"frames": options.frames, "gop": options.gop, "b_frames": options.b_frames}
