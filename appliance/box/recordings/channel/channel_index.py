@@ -45,7 +45,7 @@ class Channel:
         self.longest_us = 0  # no segment with a clock is longer
         self._waiting: set[str] = set()
         self._deferring: dict[str, Segment] = {}  # segments with growth that is not applied yet
-        self._published: set[str] = set()  # names published before this process
+        self.published_before: set[str] = set()  # names published by an earlier process
         self._began_us: dict[str, int] = {}  # by run: first frame known
         self.copies = Copies()
         self.corrections = Corrections()
@@ -59,7 +59,7 @@ class Channel:
     def restore(self, log: ChannelLog) -> None:
         """Load the clocks stored by an earlier process; its facts are loaded by `discover`, file by file."""
         self.clocks.restore(log.knots, log.off_us, log.observed)
-        self._published = set(log.published)
+        self.published_before = set(log.published)
         self.outages = sorted(log.outages)
 
     def discover(
@@ -81,7 +81,7 @@ class Channel:
         if old is not None:
             self.copies.forget(old)
             self._deferring.pop(name, None)
-        segment.is_published = name in self._published or (old is not None and old.is_published)
+        segment.is_published = name in self.published_before or (old is not None and old.is_published)
         self.segments[name] = segment
         if remembered is not None and remembered.bytes == size and remembered.state != "growing":
             segment.facts = remembered
@@ -102,7 +102,7 @@ class Channel:
         self.order.drop(name)
         self._waiting.discard(name)
         self._deferring.pop(name, None)
-        self._published.discard(name)
+        self.published_before.discard(name)
         self.copies.forget(segment)
         if segment.facts is not None:
             self._forget_run(segment.facts.run_id)
@@ -122,12 +122,8 @@ class Channel:
         if before is None or goes_on(before, facts):
             return
         segment.is_published, segment.was_replaced = False, True
-        self._published.discard(segment.name)
+        self.published_before.discard(segment.name)
         self._forget_run(before.run_id)
-
-    def was_published(self, segment: Segment) -> bool:
-        """Whether an earlier process published its times."""
-        return segment.name in self._published
 
     def opened(self, segment: Segment) -> None:
         """The file is followed from now on."""
@@ -234,8 +230,8 @@ class Channel:
             segment.facts = closed(segment.facts) if segment.index is None else facts_of(segment.index)
             segment.until_ns = segment.facts.end_ns
             self._settled(segment)
-            if not self.is_live(segment):  # its run had a clock, which placed it
-                self.corrections.note(self, segment)
+            if not self.is_live(segment):
+                self.corrections.note(self, segment)  # its run had a clock, which placed it
                 self._correct_beside(segment)
 
     def walked(self, segment: Segment, index: SegmentIndex, after: Mtxi | None) -> list[Knot]:
@@ -295,8 +291,7 @@ class Channel:
         return clock.wall_us(facts.end_ns if segment.until_ns is None else segment.until_ns)
 
     def _newest_until_us(self) -> int | None:
-        ends = (self._until_us(each) for each in self.newest_first())  # the first is enough
-        return next((end_us for end_us in ends if end_us is not None), None)
+        return next((at_us for each in self.newest_first() if (at_us := self._until_us(each))), None)
 
     def _place(self, segment: Segment) -> None:
         start_us = self.entry(segment).start_us
@@ -402,5 +397,4 @@ class Channel:
 
     def newest_end_us(self) -> int | None:
         """Wall time after the newest frame; with B-frames, earlier ones may still arrive."""
-        ends = (self.entry(segment).end_us for segment in self.newest_first())
-        return next((end_us for end_us in ends if end_us is not None), None)
+        return next((at_us for each in self.newest_first() if (at_us := self.entry(each).end_us)), None)

@@ -47,7 +47,7 @@ class Corrections:
             segment.early_us, segment.own_early_us = early_us(channel, segment)
         times = _times(channel, segment, after)
         run = channel.clocks.of(segment)
-        if not channel.was_published(segment) or run is None or not run.has_clock:
+        if segment.name not in channel.published_before or run is None or not run.has_clock:
             self._remember(segment, times)
             self._placed.add(segment.name)
         return times

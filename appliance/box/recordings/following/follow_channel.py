@@ -375,9 +375,8 @@ async def _finish(followed: ChannelState, open_file: OpenFile) -> None:
     try:
         if facts is not None and index is not None:
             # as it was at the check: later bytes show in the next listing
-            followed.listed[segment.name] = ListedFile(
-                open_file.bytes, open_file.mtime_ns, os.fstat(open_file.fd).st_ino
-            )
+            inode = os.fstat(open_file.fd).st_ino
+            followed.listed[segment.name] = ListedFile(open_file.bytes, open_file.mtime_ns, inode)
             line = corrected_lines(channel.corrections.take()) + facts_line(facts)
             line += stamp_line(segment.name, open_file.mtime_ns)
             await followed.read(disk.finish, open_file.fd, followed.cache, facts, index, line)
