@@ -116,7 +116,8 @@ def own_page(
     page = open_page(browser, f"{url}/{where}", size, known, **options)
     try:
         yield page
-        assert [each for each in errors_of(page) if "WebSocket" not in each] == []
+        unexpected = [each for each in errors_of(page) if "WebSocket" not in each]
+        assert unexpected == [], unexpected  # pytest explains asserts of test files only
     finally:
         page.context.close()
 

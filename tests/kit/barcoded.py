@@ -43,6 +43,28 @@ def burned_in(source: str | Path | IO[bytes]) -> list[Burned | None]:
         return [burned(frame) for frame in container.decode(video=0)]
 
 
+def burned_between(path: Path, first: int, last: int) -> tuple[int, dict[int, Burned | None]]:
+    """How many frames a file has, and the barcodes of [first, last) by number in presentation order.
+
+    Decoding begins at the last key frame before them and ends with them: a file may be minutes long.
+    """
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.pts is not None]
+        times = sorted(packet.pts or 0 for packet in packets)
+        wanted = {pts: n for n, pts in enumerate(times) if first <= n < last}
+        if not wanted:
+            return len(times), {}
+        keys = [n for n, each in enumerate(packets) if each.is_keyframe and (each.pts or 0) <= min(wanted)]
+        outcome: dict[int, Burned | None] = {}
+        for packet in [*packets[keys[-1] :], None]:
+            for frame in container.streams.video[0].codec_context.decode(packet):
+                if frame.pts in wanted:
+                    outcome[wanted[frame.pts]] = burned(frame)
+            if len(outcome) == len(wanted):
+                break
+    return len(times), dict(sorted(outcome.items()))
+
+
 def burned_so_far(growing: Path) -> list[Burned | None]:
     """The same for a file that is being written: empty while nothing can be read yet."""
     try:

@@ -24,6 +24,7 @@ from tests.kit.barcoded import HZ as HZ
 from tests.kit.barcoded import Footage as Footage
 from tests.kit.barcoded import _tone as _tone
 from tests.kit.barcoded import burned as burned
+from tests.kit.barcoded import burned_between as burned_between
 from tests.kit.barcoded import burned_in as burned_in
 from tests.kit.barcoded import burned_so_far as burned_so_far
 from tests.kit.barcoded import make_footage as make_footage

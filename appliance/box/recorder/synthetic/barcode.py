@@ -6,8 +6,8 @@ Layout. The picture's width is divided into 40 columns; a block is width // 40 p
 320). The code is 32 blocks wide and 3 high and its top left corner is 4 blocks from the left, 1 from the top,
 on a dark border one block wide. A light block (luma above 128) is 1. Bits row by row, from the left, most
 significant first: 24 bits frame number, 56 bits instant (us UTC since the epoch, box time), 16 bits CRC-16
-(CCITT, start 0xFFFF) of those ten bytes. A reader takes the mean of the middle of each block, so the code can
-be read after H.264 at 640x360, scaling, and JPEG; a code that is too damaged fails its checksum.
+(CCITT, start 0xFFFF) of those ten bytes. A reader takes the mean of points in the middle of each block, so
+the code can be read after H.264 at 640x360, scaling, and JPEG; a code that is too damaged fails its checksum.
 """
 
 from __future__ import annotations
@@ -49,16 +49,15 @@ def draw(luma: bytearray, stride: int, width: int, frame: int, instant_us: int) 
 def read(luma: bytes | memoryview, stride: int, width: int) -> Burned | None:
     """The code in the picture, or None when there is none or it is too damaged."""
     block = width // COLUMNS
-    quarter, span = block // 4, max(1, block // 2)
+    quarter, span = block // 4, range(0, max(1, block // 2), max(1, block // 8))
     if block < 2 or len(luma) < (_TOP + _HIGH) * block * stride:
         return None
     bits = 0
     for row in range(_HIGH):
-        top = ((_TOP + row) * block + quarter) * stride
-        for column in range(_WIDE):
-            at = top + (_LEFT + column) * block + quarter
-            total = sum(sum(luma[at + y * stride : at + y * stride + span]) for y in range(span))
-            bits = bits << 1 | (total > 128 * span * span)
+        first = ((_TOP + row) * block + quarter) * stride + _LEFT * block + quarter
+        dots = [first + y * stride + x for y in span for x in span]  # of the first block
+        for light in zip(*(luma[at : at + _WIDE * block : block] for at in dots), strict=True):
+            bits = bits << 1 | (sum(light) > 128 * len(dots))
     raw = bits.to_bytes(_WIDE * _HIGH // 8, "big")
     if binascii.crc_hqx(raw[:10], 0xFFFF).to_bytes(2, "big") != raw[10:]:
         return None
