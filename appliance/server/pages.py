@@ -44,7 +44,6 @@ _POLICY = (
 # What a page may not do, for browsers that do not know frame-ancestors, and for sensors that no page uses.
 _OF_PAGES = (
     (b"x-frame-options", b"DENY"),
-    (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
 )
 _ADDRESS = re.compile(rb'(href|src)="/([^"]+)"')
